@@ -1,0 +1,1 @@
+//! Forming groups of servers, seeing who owns which slot, moving slots.

@@ -1,0 +1,1 @@
+//! Open-loop load: workloads, clients, the schedule, the history.

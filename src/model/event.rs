@@ -1,0 +1,339 @@
+//! Events: everything that a drill tells while it runs, one a line in
+//! `events.jsonl`.
+//!
+//! Events go one way, to [`Sink`]s. A report is made from this file and the
+//! history alone, so whatever a report shows must be told here.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::{Clock, Nanos};
+use super::ids::NodeName;
+use super::op::{Action, Cause};
+use super::slot::SlotSet;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub at: Nanos,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// Always the first event.
+    Drill(DrillInfo),
+    Phase {
+        phase: Phase,
+    },
+    /// Something a person should read that stops nothing.
+    Warning {
+        text: String,
+    },
+    /// All nodes are ready to be used; how long that took is this event's instant
+    /// less that of `Phase::Form`.
+    Ready {
+        nodes: Vec<NodeInfo>,
+    },
+    Canaries {
+        canaries: Vec<Canary>,
+    },
+    /// The slot owners and roles of a group, as its nodes agreed on them, or did not.
+    View(View),
+    /// What each node said of itself (INFO), about once a second.
+    Stats {
+        nodes: Vec<NodeStats>,
+    },
+    StepBegan {
+        step: usize,
+    },
+    StepProgress {
+        step: usize,
+        moved: Moved,
+    },
+    StepEnded {
+        step: usize,
+        moved: Moved,
+        error: Option<String>,
+    },
+    /// Since `at`, all live nodes have agreed; told once for each step.
+    ViewConverged {
+        step: usize,
+        since: Nanos,
+    },
+    /// The same, and every replica's link is up since then.
+    Converged {
+        step: usize,
+        since: Nanos,
+    },
+    /// A canary's probes began to fail; `from` is the first failed one's intended instant.
+    OutageBegan {
+        canary: usize,
+        action: Action,
+        from: Nanos,
+        cause: Cause,
+    },
+    /// `to` is the instant of the first good answer after that.
+    OutageEnded {
+        canary: usize,
+        action: Action,
+        from: Nanos,
+        to: Nanos,
+    },
+    /// Probes since the last such event, for each canary's group together.
+    Probes {
+        sent: u64,
+        failed: u64,
+        worst_ns: u64,
+    },
+    /// What one load did in one window of 100 ms, by the instants at which operations ended.
+    Sample(Sample),
+    /// redrill's own use of the machine since the last such event.
+    Own {
+        cpu_percent: f64,
+        memory_bytes: u64,
+    },
+    /// Always the last event of a drill that was not killed.
+    Ended {
+        end: End,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrillInfo {
+    pub id: String,
+    pub redrill: String,
+    /// Wall-clock time of instant zero, RFC 3339, UTC.
+    pub started: String,
+    pub scenario: String,
+    pub summary: String,
+    pub topology: String,
+    pub backend: String,
+    pub engine: EngineInfo,
+    pub seed: u64,
+    pub steps: Vec<StepInfo>,
+    pub loads: Vec<LoadInfo>,
+    pub expect: Vec<Expectation>,
+    /// The cadence and patience of probes, in milliseconds.
+    pub probe_every_ms: f64,
+    pub probe_deadline_ms: f64,
+    /// How long the drill is meant to take from `Phase::Steps` to the end of `Phase::Settle`.
+    pub planned_ms: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EngineInfo {
+    /// `redis` or `valkey`.
+    pub kind: String,
+    /// As the server says it: `7.0.15`.
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepInfo {
+    /// `reshard`, `drain`, `rebalance`, `none`.
+    pub kind: String,
+    pub group: String,
+    /// As a person would say it: `reshard cache: 1820 slots from shard 0 to shard 1`.
+    pub text: String,
+    pub planned_at: Nanos,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadInfo {
+    pub name: String,
+    pub group: String,
+    /// Operations a second that the schedule asks for.
+    pub rate: f64,
+    pub clients: u32,
+    pub keys: u64,
+    /// As a person would say it: `register, 4,000/s, zipf(0.99), 50 % reads, 100 B to 1 KB`.
+    pub text: String,
+}
+
+/// A bound on a measure. `bound` has the measure's unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// As the scenario writes it.
+    pub text: String,
+    pub measure: String,
+    pub op: Compare,
+    pub bound: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compare {
+    #[serde(rename = "<=")]
+    AtMost,
+    #[serde(rename = "<")]
+    Below,
+    #[serde(rename = ">=")]
+    AtLeast,
+    #[serde(rename = ">")]
+    Above,
+    #[serde(rename = "==")]
+    Equal,
+}
+
+impl Compare {
+    pub fn holds(self, value: f64, bound: f64) -> bool {
+        match self {
+            Compare::AtMost => value <= bound,
+            Compare::Below => value < bound,
+            Compare::AtLeast => value >= bound,
+            Compare::Above => value > bound,
+            Compare::Equal => value == bound,
+        }
+    }
+}
+
+/// A drill's phases, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Servers start and form their groups.
+    Form,
+    /// Keys are written, so that reads find something.
+    Fill,
+    /// The load runs and the timeline is played. A drill's time line starts here.
+    Steps,
+    /// The load goes on after the last step.
+    Settle,
+    /// The load has stopped; the final state is read.
+    Verify,
+    /// Servers stop.
+    Stop,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NodeInfo {
+    #[schemars(with = "String")]
+    pub name: NodeName,
+    /// `127.64.0.1:6379`
+    pub address: String,
+    pub role: Role,
+    /// The cluster's own name for the node: 40 hex digits. Empty outside a cluster.
+    pub id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Primary,
+    Replica,
+}
+
+/// A key that is probed for its slot's sake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Canary {
+    pub group: String,
+    /// The shard that owned the slot at the drill's start.
+    pub shard: u32,
+    /// 0 outside a cluster.
+    pub slot: u16,
+    pub key: String,
+    /// Whether a step of this drill moves the slot.
+    pub moves: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    pub group: String,
+    /// All live nodes give this same view.
+    pub agreed: bool,
+    /// By shard number; what the most nodes say, where they differ.
+    pub shards: Vec<ShardView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShardView {
+    pub shard: u32,
+    pub slots: SlotSet,
+    pub primary: Option<NodeName>,
+    pub replicas: Vec<NodeName>,
+}
+
+/// Counters are since the server's start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStats {
+    pub name: NodeName,
+    pub role: Role,
+    pub keys: u64,
+    pub memory_bytes: u64,
+    pub commands: u64,
+    pub net_in_bytes: u64,
+    pub net_out_bytes: u64,
+    /// User and system time of the server process, in seconds.
+    pub cpu_seconds: f64,
+}
+
+/// What a step that moves slots has moved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    pub slots: u64,
+    pub slots_total: u64,
+    pub keys: u64,
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    pub load: u8,
+    /// The window's start; it lasts 100 ms.
+    pub from: Nanos,
+    /// Operations that ended in the window, and how.
+    pub ok: u64,
+    pub fail: u64,
+    pub unknown: u64,
+    /// Operations whose intended instant lies in the window.
+    pub intended: u64,
+    pub in_flight: u64,
+    /// Latency of operations that ended ok, in nanoseconds from the intended instant.
+    pub p50_ns: u64,
+    pub p99_ns: u64,
+    pub max_ns: u64,
+    pub causes: BTreeMap<Cause, u64>,
+    pub moved: u64,
+    pub ask: u64,
+    pub try_again: u64,
+    pub reconnects: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    Completed,
+    Interrupted,
+    Failed { error: String },
+}
+
+/// Hears events, in order.
+pub trait Sink: Send {
+    fn hear(&mut self, event: &Event);
+}
+
+/// Tells events. Cheap to clone; telling never blocks and never fails, and
+/// events told after the listener has gone are dropped.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    clock: Clock,
+    events: mpsc::Sender<Event>,
+}
+
+impl Teller {
+    pub fn new(clock: Clock) -> (Teller, mpsc::Receiver<Event>) {
+        let (events, heard) = mpsc::channel();
+        (Teller { clock, events }, heard)
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub fn tell(&self, what: What) {
+        let _ = self.events.send(Event { at: self.clock.now(), what });
+    }
+}

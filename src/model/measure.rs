@@ -1,0 +1,227 @@
+//! Measures: named numbers with a unit.
+
+use serde::{Deserialize, Serialize};
+
+/// What a measure's number counts. Times in reports are milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    #[serde(rename = "ms")]
+    Millis,
+    Count,
+    #[serde(rename = "/s")]
+    PerSecond,
+    #[serde(rename = "%")]
+    Percent,
+    Bytes,
+    #[serde(rename = "bytes/s")]
+    BytesPerSecond,
+}
+
+impl Unit {
+    /// `value` as a person would write it: `412 ms`, `3,904/s`, `4.1 %`, `64.0 MB`.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Unit::Millis if value >= 10_000.0 => format!("{:.1} s", value / 1e3),
+            Unit::Millis if value >= 100.0 => format!("{value:.0} ms"),
+            Unit::Millis if value >= 10.0 => format!("{value:.1} ms"),
+            Unit::Millis if value == 0.0 => "0 ms".to_owned(),
+            Unit::Millis => format!("{value:.2} ms"),
+            Unit::Count => thousands(value),
+            Unit::PerSecond => format!("{}/s", thousands(value)),
+            Unit::Percent => format!("{value:.1} %"),
+            Unit::Bytes => bytes(value),
+            Unit::BytesPerSecond => format!("{}/s", bytes(value)),
+        }
+    }
+}
+
+/// `12345.6` as `12,346`.
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0.0 && digits != "0" { format!("-{text}") } else { text }
+}
+
+fn bytes(value: f64) -> String {
+    let scaled =
+        [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")].into_iter().find(|(k, _)| value.abs() >= *k);
+    match scaled {
+        Some((k, name)) => format!("{:.1} {name}", value / k),
+        None => format!("{value:.0} B"),
+    }
+}
+
+/// One figure of a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Measure {
+    /// `None` where the drill could not tell it (it ended too early, say).
+    pub value: Option<f64>,
+    pub unit: Unit,
+}
+
+impl Measure {
+    pub fn new(value: f64, unit: Unit) -> Measure {
+        Measure { value: Some(value), unit }
+    }
+
+    pub fn show(&self) -> String {
+        self.value.map_or_else(|| "unknown".to_owned(), |value| self.unit.show(value))
+    }
+}
+
+/// What a scenario must have for a measure to exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    Load,
+    /// At least one step in the timeline.
+    Step,
+    /// At least one step that moves slots.
+    Reshard,
+}
+
+/// An entry of the catalogue: what can be expected, and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    pub name: &'static str,
+    pub unit: Unit,
+    pub needs: Needs,
+    pub about: &'static str,
+}
+
+/// Every measure that redrill knows. `docs/measures.md` tells each at length.
+pub const CATALOGUE: &[Known] = {
+    use Needs::*;
+    use Unit::*;
+    const fn known(name: &'static str, unit: Unit, needs: Needs, about: &'static str) -> Known {
+        Known { name, unit, needs, about }
+    }
+    &[
+        known(
+            "ready.time",
+            Millis,
+            Nothing,
+            "from nothing to a topology that is ready: all nodes agree, replicas linked",
+        ),
+        known("downtime.write.max", Millis, Nothing, "the longest outage of any canary for writes"),
+        known(
+            "downtime.write.total",
+            Millis,
+            Nothing,
+            "all write outages of the worst canary together",
+        ),
+        known("downtime.read.max", Millis, Nothing, "the longest outage of any canary for reads"),
+        known(
+            "downtime.read.total",
+            Millis,
+            Nothing,
+            "all read outages of the worst canary together",
+        ),
+        known("writes.acknowledged", Count, Load, "writes that a server acknowledged"),
+        known("writes.lost", Count, Load, "acknowledged writes that the final state contradicts"),
+        known(
+            "reads.stale",
+            Count,
+            Load,
+            "reads that missed a write acknowledged before they began",
+        ),
+        known(
+            "reads.stale.age.max",
+            Millis,
+            Load,
+            "the oldest stale read: how long ago what it missed had been acknowledged",
+        ),
+        known("latency.p50.before", Millis, Load, "median latency before the first step"),
+        known(
+            "latency.p50.during",
+            Millis,
+            Load,
+            "median latency from the first step's start until convergence",
+        ),
+        known("latency.p50.after", Millis, Load, "median latency after convergence"),
+        known(
+            "latency.p99.before",
+            Millis,
+            Load,
+            "99th percentile of latency before the first step",
+        ),
+        known(
+            "latency.p99.during",
+            Millis,
+            Load,
+            "99th percentile from the first step's start until convergence",
+        ),
+        known("latency.p99.after", Millis, Load, "99th percentile after convergence"),
+        known(
+            "latency.p99.worst",
+            Millis,
+            Load,
+            "the highest 99th percentile of any 1 s window during the steps",
+        ),
+        known(
+            "latency.p99.degradation",
+            Percent,
+            Step,
+            "the worst 1 s window's p99 during the steps, over the p99 before them",
+        ),
+        known("latency.max.during", Millis, Load, "the slowest operation during the steps"),
+        known(
+            "throughput.before",
+            PerSecond,
+            Load,
+            "operations answered a second before the first step",
+        ),
+        known(
+            "throughput.during",
+            PerSecond,
+            Load,
+            "operations answered a second during the steps",
+        ),
+        known(
+            "throughput.after",
+            PerSecond,
+            Load,
+            "operations answered a second after convergence",
+        ),
+        known(
+            "throughput.degradation",
+            Percent,
+            Step,
+            "how far the worst 1 s window's throughput fell below the one before the steps",
+        ),
+        known("schedule.held", Percent, Load, "operations sent, of those the schedule asked for"),
+        known("errors.total", Count, Load, "operations that did not end ok"),
+        known("errors.fail", Count, Load, "operations that the server certainly did not do"),
+        known("errors.unknown", Count, Load, "operations that may or may not have been done"),
+        known("errors.share", Percent, Load, "operations that did not end ok, of all"),
+        known("redirects.moved", Count, Load, "MOVED answers that clients followed"),
+        known("redirects.ask", Count, Load, "ASK answers that clients followed"),
+        known("redirects.tryagain", Count, Load, "TRYAGAIN answers that clients waited out"),
+        known(
+            "convergence.view",
+            Millis,
+            Step,
+            "from the last step's start until all nodes agree on owners and roles",
+        ),
+        known("convergence", Millis, Step, "the same, and every replica's link is up"),
+        known("reshard.duration", Millis, Reshard, "time that moving slots took"),
+        known("reshard.slots", Count, Reshard, "slots moved"),
+        known("reshard.slots.rate", PerSecond, Reshard, "slots moved a second"),
+        known("reshard.keys", Count, Reshard, "keys moved"),
+        known("reshard.keys.rate", PerSecond, Reshard, "keys moved a second"),
+        known("redrill.cpu", Percent, Nothing, "redrill's own share of one core, on average"),
+        known("redrill.memory.max", Bytes, Nothing, "redrill's own resident memory at its highest"),
+    ]
+};
+
+/// The catalogue's entry for `name`.
+pub fn known(name: &str) -> Option<&'static Known> {
+    CATALOGUE.iter().find(|known| known.name == name)
+}

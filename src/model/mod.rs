@@ -1,0 +1,17 @@
+//! The words of redrill as types: no I/O, no async.
+//!
+//! Everything above this module speaks in these types, so a drill's record can
+//! be read, checked and drawn long after the servers it ran on are gone.
+
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod measure;
+pub mod op;
+pub mod slot;
+pub mod verdict;
+
+pub use clock::{Clock, Nanos};
+pub use ids::{NodeName, ShardName};
+pub use measure::{Measure, Unit};
+pub use verdict::Verdict;

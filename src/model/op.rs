@@ -1,0 +1,115 @@
+//! Operations and their outcomes: the rows of a history.
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Nanos;
+
+/// What an operation of the `register` workload does to its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Read,
+    Write,
+}
+
+/// Why an operation happened; only `Load` counts as load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Written before the load, so that reads find something.
+    Fill,
+    #[default]
+    Load,
+    /// Read after everything has settled: the final state that checkers judge by.
+    Final,
+}
+
+/// Whether the server did it. In Jepsen's terms: ok, fail, info.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Ok,
+    /// The server certainly did not do it.
+    Fail(Cause),
+    /// The server may have done it, now or later.
+    Unknown(Cause),
+}
+
+/// Why an operation did not end `Ok`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// No connection: nothing was sent.
+    Refused,
+    /// The connection broke after sending.
+    ConnectionLost,
+    /// No answer within the operation's time-out.
+    Timeout,
+    /// Redirected (MOVED, ASK) more often than the client follows.
+    Redirects,
+    /// -TRYAGAIN until the operation's time-out.
+    TryAgain,
+    ClusterDown,
+    Loading,
+    ReadOnly,
+    /// -MASTERDOWN: a replica without its primary.
+    MasterDown,
+    /// -OOM: the server's memory limit.
+    OutOfMemory,
+    /// Never sent: as many operations as the load allows were in flight.
+    Shed,
+    /// Any other error reply.
+    Other,
+}
+
+/// Redirects that an operation met on its way, whatever its outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redirects {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub moved: u16,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ask: u16,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub try_again: u16,
+}
+
+fn is_zero(n: &u16) -> bool {
+    *n == 0
+}
+
+/// One operation of a load, as `history.jsonl.zst` holds it, one a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Op {
+    /// Index of the load in the scenario.
+    pub load: u8,
+    /// The logical client: it never has two operations at once, and never
+    /// another one after an outcome [`Outcome::Unknown`].
+    pub process: u32,
+    #[serde(default, skip_serializing_if = "is_load")]
+    pub purpose: Purpose,
+    pub action: Action,
+    /// The key's number; its name on the server is [`key_name`].
+    pub key: u64,
+    /// What was written, or was read. A write's value is unique in its load;
+    /// a read that found no key has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+    /// When the schedule wanted it sent. Latency counts from here.
+    pub intended: Nanos,
+    /// When it was sent.
+    pub sent: Nanos,
+    /// When its answer (or error, or time-out) came.
+    pub done: Nanos,
+    pub outcome: Outcome,
+    #[serde(default, flatten)]
+    pub redirects: Redirects,
+}
+
+fn is_load(purpose: &Purpose) -> bool {
+    *purpose == Purpose::Load
+}
+
+/// The name on the server of key number `key` of the load `load`.
+pub fn key_name(load: &str, key: u64) -> String {
+    format!("{load}:{key}")
+}

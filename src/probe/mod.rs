@@ -1,0 +1,1 @@
+//! Availability of each slot canary, and convergence of each node's view.

@@ -1,0 +1,1 @@
+//! From a run folder to reports: JSON, HTML, Markdown, JUnit, and comparisons.

@@ -1,0 +1,103 @@
+//! A checked topology: what a topology file means, with every default filled in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topology {
+    pub name: String,
+    pub summary: String,
+    pub engine: Engine,
+    pub regions: Vec<String>,
+    pub links: Vec<Link>,
+    /// In the order of the file. Never empty.
+    pub groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engine {
+    pub kind: EngineKind,
+    /// The server to run as a process.
+    pub binary: Option<PathBuf>,
+    /// The image to run in containers.
+    pub image: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    Redis,
+    Valkey,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    pub name: String,
+    pub mode: Mode,
+    pub placement: Placement,
+    /// Directives of redis.conf, handed on as they are.
+    pub config: BTreeMap<String, String>,
+    /// The port of every node of the group; `None` lets redrill choose.
+    pub port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    Standalone,
+    Replication {
+        replicas: u32,
+    },
+    Sentinel {
+        replicas: u32,
+        sentinels: u32,
+        quorum: u32,
+    },
+    Cluster {
+        shards: u32,
+        /// Of each shard.
+        replicas: u32,
+    },
+}
+
+/// Regions are indices into [`Topology::regions`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Placement {
+    /// One place for all; no regions are in play.
+    Anywhere,
+    Region(usize),
+    Stretched {
+        primaries: usize,
+        replicas: usize,
+    },
+}
+
+/// One direction of a link; a `between` gives two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    pub from: usize,
+    pub to: usize,
+    pub latency: Duration,
+    pub jitter: Duration,
+    /// Bits a second.
+    pub bandwidth: Option<u64>,
+}
+
+impl Group {
+    /// Shards of the group; 1 outside a cluster.
+    pub fn shards(&self) -> u32 {
+        match self.mode {
+            Mode::Cluster { shards, .. } => shards,
+            _ => 1,
+        }
+    }
+
+    /// Replicas of each shard.
+    pub fn replicas(&self) -> u32 {
+        match self.mode {
+            Mode::Standalone => 0,
+            Mode::Replication { replicas }
+            | Mode::Sentinel { replicas, .. }
+            | Mode::Cluster { replicas, .. } => replicas,
+        }
+    }
+}
