@@ -1,6 +1,8 @@
 //! The command line: arguments, exit codes, progress on the terminal.
 
 pub mod exit;
+mod live;
+mod terminal;
 
 use std::process::ExitCode;
 
