@@ -96,7 +96,7 @@ pub fn create_cluster(servers: &Servers, replicas: u32) -> io::Result<()> {
     redis_cli(&args).map(drop)
 }
 
-fn wait_for_port(port: u16) -> io::Result<()> {
+pub fn wait_for_port(port: u16) -> io::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(20);
     while let Err(error) = std::net::TcpStream::connect(("127.0.0.1", port)) {
         if Instant::now() > deadline {
@@ -125,6 +125,6 @@ pub async fn until_ready(nodes: &[Node]) -> Result<(), Box<dyn std::error::Error
 async fn ready(node: &Node, count: usize) -> bool {
     let Ok(cluster) = node.admin.cluster_info().await else { return false };
     let Ok(info) = node.admin.info(Section::Replication).await else { return false };
-    let linked = info.role() != Some(Role::Replica) || info.link_up();
-    cluster.ok && cluster.known_nodes as usize == count && linked
+    let linked = info.role() == Some(Role::Primary) || info.master_link_up() == Some(true);
+    cluster.state_ok && cluster.known_nodes as usize == count && linked
 }
