@@ -1,1 +1,7 @@
 //! Forming groups of servers, seeing who owns which slot, moving slots.
+
+pub mod form;
+mod nodes_conf;
+mod ready;
+
+pub use form::{DeployedGroup, Deployment, FormError, bring_up};
