@@ -9,6 +9,7 @@
 pub mod error;
 pub mod proc;
 pub mod process;
+pub mod registry;
 
 use std::fmt;
 use std::net::SocketAddr;

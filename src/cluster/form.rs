@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::nodes_conf::{Member, NodesConf, random_id};
 use super::ready::{self, Awaited, NotReady};
+use crate::backend::proc::ProcessId;
 use crate::backend::process::config;
+use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::{EngineInfo, NodeInfo, Role};
@@ -216,6 +218,17 @@ impl Deployment {
 
     pub fn group(&self, name: &str) -> Option<&DeployedGroup> {
         self.groups.iter().find(|group| group.spec.name == name)
+    }
+
+    /// As the registry of running drills keeps them.
+    pub fn node_records(&self, backend: &dyn Backend) -> Vec<NodeRecord> {
+        let record = |node: &Node| NodeRecord {
+            name: node.name.clone(),
+            address: node.addr.to_string(),
+            cluster_id: node.id.clone(),
+            process: backend.pid(&node.name).and_then(ProcessId::of),
+        };
+        self.nodes().map(record).collect()
     }
 
     /// As [`crate::model::event::What::Ready`] tells them.

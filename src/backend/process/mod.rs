@@ -25,6 +25,7 @@ use tokio::sync::broadcast;
 use self::address::Block;
 use self::binary::ServerBinary;
 use self::folder::Folder;
+pub use self::folder::nodes_dir;
 use self::spawner::{Ended, Spawner};
 use super::{Ability, Backend, BackendError, NodeExited, NodePlan};
 use crate::model::NodeName;
