@@ -11,6 +11,7 @@ use crate::model::{Nanos, Unit};
 #[derive(Clone, Debug, Default)]
 pub struct State {
     drill: Option<DrillInfo>,
+    ready: usize,
     nodes: usize,
     phase: Option<Phase>,
     /// When the load began.
@@ -34,7 +35,8 @@ impl State {
         self.now = event.at;
         match &event.what {
             What::Drill(info) => self.drill = Some(info.clone()),
-            What::Ready { nodes } => self.nodes = nodes.len(),
+            What::Forming { ready, total } => (self.ready, self.nodes) = (*ready, *total),
+            What::Ready { nodes } => (self.ready, self.nodes) = (nodes.len(), nodes.len()),
             What::Phase { phase } => {
                 self.phase = Some(*phase);
                 if *phase == Phase::Steps {
