@@ -1,4 +1,5 @@
 //! Forming groups of servers, seeing who owns which slot, moving slots.
 
+pub mod moving;
 pub mod plan;
 pub mod view;
