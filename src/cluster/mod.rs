@@ -1,6 +1,7 @@
 //! Forming groups of servers, seeing who owns which slot, moving slots.
 
 pub mod form;
+pub mod moving;
 mod nodes_conf;
 pub mod plan;
 mod ready;
