@@ -4,9 +4,16 @@ pub mod exit;
 pub mod input;
 
 mod check;
+mod down;
+mod gc;
+mod keep;
 mod list;
 mod schema;
 mod show;
+mod status;
+mod survey;
+mod table;
+mod up;
 
 use std::process::ExitCode;
 
@@ -32,6 +39,16 @@ enum Command {
     Check(check::Args),
     /// Print the JSON schema of topology or scenario files, for editors
     Schema(schema::Args),
+    /// Bring up a topology and leave it running in the background
+    Up(up::Args),
+    /// Show what runs on this machine
+    Status(status::Args),
+    /// End what `up` left running
+    Down(down::Args),
+    /// Remove what a killed redrill left behind
+    Gc(gc::Args),
+    #[command(hide = true)]
+    Keep(keep::Args),
     /// Print a shell's completion script
     Completions { shell: clap_complete::Shell },
 }
@@ -42,9 +59,20 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::main(args),
         Command::Check(args) => check::main(args),
         Command::Schema(args) => schema::main(args),
+        Command::Up(args) => up::main(args),
+        Command::Status(args) => status::main(args),
+        Command::Down(args) => down::main(args),
+        Command::Gc(args) => gc::main(args),
+        Command::Keep(args) => keep::main(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "redrill", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Runs `work` to its end on this thread.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
 }
