@@ -20,14 +20,6 @@ pub enum BackendError {
         path.display()
     )]
     Folder { path: PathBuf, source: io::Error },
-    #[error(
-        "group `{group}` sets `{directive}`, which redrill sets itself ({why}); take it out of `config`"
-    )]
-    OwnDirective { group: String, directive: String, why: &'static str },
-    #[error(
-        "group `{group}` sets `{directive}` to a text of several lines, which redis.conf cannot hold"
-    )]
-    SeveralLines { group: String, directive: String },
     #[error("cannot start the server of {name}: {source}")]
     Spawn { name: NodeName, source: io::Error },
     #[error("{name} is not running")]
@@ -36,11 +28,4 @@ pub enum BackendError {
     Signal { name: NodeName, source: io::Error },
     #[error("cannot start a thread to run servers from: {source}")]
     Thread { source: io::Error },
-}
-
-impl BackendError {
-    /// Whether the topology file is at fault and not the machine.
-    pub fn blames_topology(&self) -> bool {
-        matches!(self, BackendError::OwnDirective { .. } | BackendError::SeveralLines { .. })
-    }
 }

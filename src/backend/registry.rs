@@ -121,19 +121,23 @@ impl Registry {
         let record = Record { id, kind, owner, directory, topology, engine, nodes: Vec::new() };
         let file = self.file(&record.id);
         fs::create_dir_all(self.state.join("drills")).map_err(|e| state(&self.state, e))?;
-        // Twice: once more after what a dead owner left has been removed.
-        for _ in 0..2 {
-            match put_new(&file, &record) {
-                Ok(()) => return Ok(Registration { file, record }),
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(state(&file, e)),
-                Err(_) => self.make_room(&record.id)?,
+        self.make_room(&record.id)?;
+        match put_new(&file, &record) {
+            Ok(()) => Ok(Registration { file, record }),
+            // Somebody was quicker by a hair.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let pid = self.find(&record.id)?.map_or(0, |there| there.owner.pid);
+                Err(RegistryError::Taken { id: record.id, pid })
             }
+            Err(e) => Err(state(&file, e)),
         }
-        Err(RegistryError::Taken { id: record.id, pid: 0 })
     }
 
-    /// Removes the record `id` if its owner is dead.
-    fn make_room(&self, id: &str) -> Result<(), RegistryError> {
+    /// Removes what a killed owner of `id` left.
+    ///
+    /// # Errors
+    /// If `id` is no name, or a live process has it.
+    pub fn make_room(&self, id: &str) -> Result<(), RegistryError> {
         match self.find(id)? {
             Some(there) if there.is_live() => {
                 Err(RegistryError::Taken { id: there.id, pid: there.owner.pid })
@@ -143,7 +147,8 @@ impl Registry {
         }
     }
 
-    /// All records, by id, those of dead owners too.
+    /// All records, by id, those of dead owners too. Files that are no records are
+    /// passed over.
     pub fn records(&self) -> Result<Vec<Record>, RegistryError> {
         let dir = self.state.join("drills");
         let state = |source| RegistryError::State { path: dir.clone(), source };
@@ -155,7 +160,7 @@ impl Registry {
         for entry in entries {
             let path = entry.map_err(state)?.path();
             if path.extension().is_some_and(|e| e == "json") {
-                records.extend(read(&path)?);
+                records.extend(read(&path).ok().flatten());
             }
         }
         records.sort_by(|a: &Record, b| a.id.cmp(&b.id));
@@ -250,10 +255,11 @@ fn draft(file: &Path, record: &Record) -> io::Result<PathBuf> {
     Ok(draft)
 }
 
-/// None if the file is not there, or is no record: then it is not ours to judge.
+/// None if the file is not there.
 fn read(file: &Path) -> Result<Option<Record>, RegistryError> {
-    match fs::read(file) {
-        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+    let read = fs::read(file).and_then(|text| Ok(serde_json::from_slice(&text)?));
+    match read {
+        Ok(record) => Ok(Some(record)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RegistryError::State { path: file.to_owned(), source }),
     }

@@ -4,14 +4,22 @@ pub mod exit;
 pub mod input;
 
 mod check;
+mod down;
+mod gc;
+mod interrupt;
+mod keep;
 mod list;
 mod live;
 mod play;
 mod run;
 mod schema;
 mod show;
+mod status;
 mod suite;
+mod survey;
+mod table;
 mod terminal;
+mod up;
 
 use std::process::ExitCode;
 
@@ -41,21 +49,50 @@ enum Command {
     Check(check::Args),
     /// Print the JSON schema of topology or scenario files, for editors
     Schema(schema::Args),
+    /// Bring up a topology and leave it running in the background
+    Up(up::Args),
+    /// Show what runs on this machine
+    Status(status::Args),
+    /// End what `up` left running
+    Down(down::Args),
+    /// Remove what a killed redrill left behind
+    Gc(gc::Args),
+    #[command(hide = true)]
+    Keep(keep::Args),
     /// Print a shell's completion script
     Completions { shell: clap_complete::Shell },
 }
 
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no errors, and are printed in the same way.
+        Err(said) => {
+            let _ = said.print();
+            return if said.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
         Command::Run(args) => run::main(args),
         Command::Suite(args) => suite::main(args),
         Command::List(args) => list::main(args),
         Command::Show(args) => show::main(args),
         Command::Check(args) => check::main(args),
         Command::Schema(args) => schema::main(args),
+        Command::Up(args) => up::main(args),
+        Command::Status(args) => status::main(args),
+        Command::Down(args) => down::main(args),
+        Command::Gc(args) => gc::main(args),
+        Command::Keep(args) => keep::main(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "redrill", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Runs `work` to its end on this thread.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
 }

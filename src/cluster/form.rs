@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::nodes_conf::{Member, NodesConf, random_id};
 use super::ready::{self, Awaited, NotReady};
 use crate::backend::proc::ProcessId;
-use crate::backend::process::config;
 use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
 use crate::model::NodeName;
@@ -55,8 +54,7 @@ impl FormError {
     pub fn blames_topology(&self) -> bool {
         match self {
             FormError::NotYet { .. } | FormError::Directive { .. } => true,
-            FormError::Backend(e) => e.blames_topology(),
-            FormError::Exited(_) | FormError::NotReady { .. } => false,
+            FormError::Backend(_) | FormError::Exited(_) | FormError::NotReady { .. } => false,
         }
     }
 }
@@ -121,8 +119,9 @@ pub async fn bring_up(
     Ok(Deployment { groups })
 }
 
-/// Refuses, before anything starts, what cannot be run as it is written.
-pub fn check(topology: &Topology) -> Result<(), FormError> {
+/// Refuses, before anything starts, what would not run as it is written. (Whoever reads
+/// a topology to run it has said so at its line.)
+fn check(topology: &Topology) -> Result<(), FormError> {
     for group in &topology.groups {
         let not_yet = |what| Err(FormError::NotYet { group: group.name.clone(), what });
         if matches!(group.mode, Mode::Sentinel { .. }) {
@@ -131,8 +130,6 @@ pub fn check(topology: &Topology) -> Result<(), FormError> {
         if group.placement != Placement::Anywhere {
             return not_yet("groups that are placed in regions");
         }
-        let directives = group.config.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        config::check(&group.name, directives)?;
     }
     Ok(())
 }

@@ -51,6 +51,11 @@ impl RunFolder {
         unreachable!("the loop ends by returning")
     }
 
+    /// The folder's own name, which is the drill's id.
+    pub fn id(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

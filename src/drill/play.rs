@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
+use crate::backend::registry::Registration;
 use crate::cluster::{self, Deployment, FormError};
 use crate::load::history;
 use crate::model::Nanos;
@@ -59,11 +60,15 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Plays the scenario. The servers still run when it ends, and the last event
 /// has not been told: [`finish`] does both.
-pub async fn play(stage: &Stage<'_>) -> Result<Deployment, Halt> {
+pub async fn play(
+    stage: &Stage<'_>,
+    registration: &mut Registration,
+) -> Result<Deployment, Halt> {
     let forecast = forecast::forecast(stage.scenario).map_err(Halt::failed)?;
     let _own = OwnUse::watch(stage.teller.clone());
     stage.phase(Phase::Form);
     let deployment = form(stage).await?;
+    registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
     let history = history::create(&stage.folder.history(), stage.teller.clone());
     let history = history.map_err(Halt::failed)?;
     let played = with_history(stage, &deployment, &forecast, &history).await;
@@ -73,10 +78,10 @@ pub async fn play(stage: &Stage<'_>) -> Result<Deployment, Halt> {
     Ok(deployment)
 }
 
-/// Stops the servers and tells the end.
-pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>) {
+/// Stops the servers, unless they are to be kept, and tells the end.
+pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: bool) {
     stage.phase(Phase::Stop);
-    if let Err(error) = stage.backend.shutdown().await {
+    if !keep && let Err(error) = stage.backend.shutdown().await {
         stage.teller.tell(What::Warning { text: error.to_string() });
     }
     let end = match played {

@@ -78,8 +78,10 @@ impl ServerBinary {
         let bare = path.components().count() == 1 && !path.exists();
         let found = match bare {
             true => path.to_str().and_then(on_path).ok_or_else(missing)?,
-            // The server is started in another directory than this one.
-            false => path.canonicalize().map_err(|_| missing())?,
+            false if !path.exists() => return Err(missing()),
+            // Absolute, because servers are started in other directories; but links are
+            // kept: redis-server may be one to redis-check-rdb, which goes by its name.
+            false => std::path::absolute(path).map_err(|_| missing())?,
         };
         let said = ask_version(&found)?;
         let (kind, version) = read_version(&said)

@@ -1,47 +1,9 @@
-//! The redis.conf of a node.
+//! The redis.conf of a node. What a topology may not set was refused when it was read.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use super::super::{BackendError, NodePlan};
-
-/// Directives that say where a node lives and how it is run. A topology cannot
-/// set them: redrill would lose the node.
-const OWN: &[(&str, &str)] = &[
-    ("bind", "every node has an address of its own"),
-    ("bind-source-addr", "a node's connections leave from its own address"),
-    ("port", "use the group's `port`"),
-    ("dir", "every node has a directory of its own"),
-    ("logfile", "logs are kept in the run folder"),
-    ("daemonize", "servers run as redrill's children"),
-    ("supervised", "servers run as redrill's children"),
-    ("pidfile", "servers run as redrill's children"),
-    ("cluster-enabled", "use the group's `mode`"),
-    ("cluster-config-file", "it is written before the node starts"),
-    ("cluster-port", "it is the port and 10,000"),
-    ("replicaof", "use the group's `mode`"),
-    ("slaveof", "use the group's `mode`"),
-    ("include", "the file would be read unseen"),
-];
-
-/// Refuses directives of a group's `config` that cannot be handed on.
-pub fn check<'a>(
-    group: &str,
-    directives: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<(), BackendError> {
-    for (name, value) in directives {
-        let lower = name.to_ascii_lowercase();
-        if let Some((_, why)) = OWN.iter().find(|(own, _)| *own == lower) {
-            let (group, directive) = (group.to_owned(), name.to_owned());
-            return Err(BackendError::OwnDirective { group, directive, why });
-        }
-        if name.contains(['\n', '\r']) || value.contains(['\n', '\r']) {
-            let (group, directive) = (group.to_owned(), name.escape_debug().to_string());
-            return Err(BackendError::SeveralLines { group, directive });
-        }
-    }
-    Ok(())
-}
+use super::super::NodePlan;
 
 /// The text of redis.conf. `dir` and `log` are absolute.
 pub fn text(plan: &NodePlan, dir: &Path, log: &Path) -> String {
@@ -100,14 +62,5 @@ mod tests {
         assert!(text.contains("bind 127.64.0.2\nport 7000\n"), "{text}");
         assert!(text.contains(r#"dir "/a \"b\"/dir""#), "{text}");
         assert!(text.ends_with("save 900 1\nsave \"\"\nmaxmemory 64mb\n"), "{text}");
-    }
-
-    #[test]
-    fn directives_that_are_redrills_own_are_refused() {
-        assert!(check("cache", [("maxmemory", "1mb")]).is_ok());
-        let own = check("cache", [("Daemonize", "yes")]).unwrap_err();
-        assert!(own.blames_topology() && own.to_string().contains("`Daemonize`"), "{own}");
-        let lines = check("cache", [("maxmemory", "1mb\nbind 0.0.0.0")]).unwrap_err();
-        assert!(matches!(lines, BackendError::SeveralLines { .. }));
     }
 }

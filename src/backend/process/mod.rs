@@ -7,7 +7,7 @@
 
 pub mod address;
 pub mod binary;
-pub mod config;
+mod config;
 mod folder;
 mod holder;
 mod spawner;
