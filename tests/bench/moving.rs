@@ -4,7 +4,7 @@
 //! Both sides move slots of a fresh cluster of 3 shards with a replica each,
 //! whose first shard holds 61 keys in each of its slots.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redrill::model::slot::slot_of;
 use redrill::node::Node;
@@ -59,7 +59,8 @@ async fn one(ours: bool, loaded: bool) -> Result<Moved> {
     let load = if loaded { Some(live.load(LOAD).await?) } else { None };
     let start = Instant::now();
     if ours {
-        let pace = if loaded { None } else { Some(Pace::Fast) };
+        // Under load: what a scenario that does not say gets.
+        let pace = if loaded { Pace::P99(Duration::from_millis(5)) } else { Pace::Fast };
         live.move_slots(0, 1, SLOTS, pace).await?;
     } else {
         let (from, to) = (first.id.clone(), live.primary(1).id);
@@ -71,6 +72,7 @@ async fn one(ours: bool, loaded: bool) -> Result<Moved> {
         None => None,
     };
     peer::until_ready(&nodes).await?;
+    live.down().await?;
     Ok(Moved { keys_a_second: f64::from(SLOTS * KEYS_A_SLOT) / seconds, worst_p99 })
 }
 
