@@ -24,6 +24,7 @@
 mod alarm;
 mod crew;
 mod client;
+pub mod closed;
 pub mod history;
 mod open;
 mod processes;

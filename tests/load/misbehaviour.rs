@@ -47,16 +47,30 @@ async fn refusals_are_fails_at_once_each_with_its_cause() {
 }
 
 #[tokio::test]
-async fn moved_is_followed_and_counted() {
+async fn moved_is_followed_and_counted_and_the_new_owner_gives_the_whole_map() {
     let target = Fake::start(|_, _| say("+OK\r\n")).await;
     let there = target.address;
     let fake = Fake::start(move |_, _| Do::Say(format!("-MOVED 1 {there}\r\n"))).await;
     let (totals, left) = drill(&load(200.0, 0.0), fake.address, TIME).await;
     assert_eq!(only(&left), Outcome::Ok);
-    assert!(totals.moved > 0);
     assert!(left.ops.iter().all(|op| op.redirects.moved <= 1));
     let moved: u64 = left.samples.iter().map(|sample| sample.moved).sum();
     assert_eq!(moved, totals.moved);
+    assert!((1..20).contains(&moved), "{totals:?}");
+}
+
+#[tokio::test]
+async fn a_storm_of_moved_is_no_storm_of_questions_for_the_map() {
+    let (here, a) = socket().await;
+    let (there, b) = socket().await;
+    // Both say that the first one owns all, and only the second one takes anything.
+    let fake = Fake::serve(here, a, move |_, _| Do::Say(format!("-MOVED 1 {b}\r\n")));
+    let target = Fake::serve(there, a, |_, _| say("+OK\r\n"));
+    let (totals, left) = drill(&load(1_000.0, 0.0), a, TIME).await;
+    assert_eq!(only(&left), Outcome::Ok);
+    assert!(totals.moved > 100, "{totals:?}");
+    let asked = fake.asked.load(Ordering::SeqCst) + target.asked.load(Ordering::SeqCst);
+    assert!((2..=6).contains(&asked), "asked for the map {asked} times");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use super::workload::{Plan, Values};
 use crate::model::op::{Action, Outcome, Redirects, key_name};
 use crate::model::slot::slot_of;
 
+pub(crate) use node::{Link, connect};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
 
