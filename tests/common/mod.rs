@@ -123,3 +123,23 @@ pub fn logs(folder: &Path) -> String {
     let files = fs::read_dir(folder.join("logs")).into_iter().flatten().flatten();
     files.filter_map(|file| fs::read_to_string(file.path()).ok()).collect()
 }
+
+/// The redrill binary with a state folder of its own.
+pub fn redrill(state: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+    command.args(args).env("REDRILL_STATE_DIR", state).env("REDRILL_ENGINE_BINARY", server());
+    command
+}
+
+/// What came of a run.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+pub fn run(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+}
