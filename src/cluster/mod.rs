@@ -8,3 +8,4 @@ mod ready;
 pub mod view;
 
 pub use form::{DeployedGroup, Deployment, FormError, bring_up};
+pub use nodes_conf::even_slots;

@@ -4,7 +4,7 @@
 //! so that a plan that cannot be carried out is refused before it begins, and
 //! canaries can sit in slots that are going to move.
 
-use crate::cluster::form::even_slots;
+use crate::cluster::even_slots;
 use crate::cluster::plan::{PlanError, Route, plan};
 use crate::model::slot::SlotSet;
 use crate::spec::Scenario;
@@ -74,9 +74,9 @@ pub fn describe(step: &Step) -> String {
 }
 
 impl Forecast {
-    /// Every slot of group number `group` that some step moves.
-    pub fn moving(&self, group: usize) -> SlotSet {
+    /// The slots that each step moves in group number `group`.
+    pub fn moving(&self, group: usize) -> Vec<SlotSet> {
         let of_group = self.steps.iter().filter(|(of, _)| *of == group);
-        of_group.flat_map(|(_, routes)| routes).flat_map(|route| route.slots.iter()).collect()
+        of_group.map(|(_, routes)| routes.iter().flat_map(|r| r.slots.iter()).collect()).collect()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rustix::process::{RusageWho, Timeval};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -39,9 +39,8 @@ async fn tell_every_second(teller: Teller) {
 
 /// User and system time of this process so far, without its children's.
 fn cpu_seconds() -> f64 {
-    let usage = rustix::process::getrusage(RusageWho::Self_);
-    let seconds = |time: Timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Resident memory of this process, from /proc/self/statm; 0 where there is none.

@@ -77,11 +77,11 @@ impl Live {
     /// At the start.
     pub fn slots_of(&self, shard: u32) -> Vec<u16> {
         let shards = self.deployment.groups[0].spec.shards();
-        redrill::cluster::form::even_slots(shards)[shard as usize].iter().collect()
+        redrill::cluster::even_slots(shards)[shard as usize].iter().collect()
     }
 
     pub async fn move_slots(&self, from: u32, to: u32, slots: u32, pace: Pace) -> Result<()> {
-        let owners = redrill::cluster::form::even_slots(self.deployment.groups[0].spec.shards());
+        let owners = redrill::cluster::even_slots(self.deployment.groups[0].spec.shards());
         let routes = plan(&StepAction::Reshard { from, to, slots, pace }, &owners)?;
         let moved = moving::move_slots(&routes, &self.nodes(), pace, |_| (), || false).await?;
         if moved.slots == u64::from(slots) { Ok(()) } else { Err(format!("moved only {moved:?}").into()) }
