@@ -23,7 +23,7 @@ use crate::model::op::{Cause, Outcome, Purpose};
 /// Errors: the machine has no timer to give.
 pub(crate) async fn run<C: Client + 'static>(
     crew: Rc<Crew<C>>,
-    register: &mut Register,
+    mut register: Register,
     at: Nanos,
     teller: Teller,
     mut stop: oneshot::Receiver<()>,
@@ -36,7 +36,7 @@ pub(crate) async fn run<C: Client + 'static>(
     let mut next = 0;
     loop {
         let now = open.crew.clock.now();
-        next = open.dispatch(register, &schedule, next, now);
+        next = open.dispatch(&mut register, &schedule, next, now);
         open.roll(now);
         let wake = schedule.intended(next).min(open.state.tally.borrow().window_end());
         tokio::select! {
@@ -46,7 +46,7 @@ pub(crate) async fn run<C: Client + 'static>(
         }
     }
     let end = open.crew.clock.now();
-    open.dispatch(register, &schedule, next, end);
+    open.dispatch(&mut register, &schedule, next, end);
     open.state.tally.borrow_mut().stop(Nanos(end.0 + 1));
     open.drain(&alarm).await?;
     let (reconnects, processes) = (open.crew.client.reconnects(), open.crew.processes());

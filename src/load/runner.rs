@@ -1,6 +1,5 @@
 //! A load in a thread of its own, and the handle that the drill holds on it.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -50,6 +49,8 @@ pub enum LoadError {
     Fill { load: String, key: u64, cause: Cause },
     #[error("load `{load}`: the machine gave no thread or timer: {source}")]
     Machine { load: String, source: io::Error },
+    #[error("load `{load}` cannot {what}; this is a bug in redrill")]
+    Order { load: String, what: &'static str },
     #[error("load `{load}` ended early; this is a bug in redrill")]
     Ended { load: String },
 }
@@ -58,8 +59,16 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct LoadRunner {
     name: String,
+    phase: Phase,
     orders: Option<mpsc::UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Ready,
+    Running,
+    Stopped,
 }
 
 enum Order {
@@ -102,7 +111,8 @@ impl LoadRunner {
             .name(format!("load-{name}"))
             .spawn(move || thread_main(start, received, ready))
             .map_err(|source| LoadError::Machine { load: name.clone(), source })?;
-        let runner = LoadRunner { name, orders: Some(orders), thread: Some(thread) };
+        let runner =
+            LoadRunner { name, phase: Phase::Ready, orders: Some(orders), thread: Some(thread) };
         runner.answer(started).await??;
         Ok(runner)
     }
@@ -115,14 +125,23 @@ impl LoadRunner {
         filled.map_err(|(key, cause)| LoadError::Fill { load, key, cause })
     }
 
-    /// Operation 0 is intended at `at`. If that is past, the load catches up.
+    /// Operation 0 is intended at `at`. If that is past, the load catches up. A
+    /// load begins once; its values would not be unique if it began again.
     pub fn begin(&mut self, at: Nanos) -> Result<(), LoadError> {
+        if self.phase != Phase::Ready {
+            return Err(LoadError::Order { load: self.name.clone(), what: "begin a second time" });
+        }
+        self.phase = Phase::Running;
         self.send(Order::Begin(at))
     }
 
     /// Stops the schedule now and waits for operations in flight, no longer than
     /// their time-out.
     pub async fn stop(&mut self) -> Result<Totals, LoadError> {
+        if self.phase != Phase::Running {
+            return Err(LoadError::Order { load: self.name.clone(), what: "stop before it runs" });
+        }
+        self.phase = Phase::Stopped;
         let stopped = self.order(Order::Stop).await?;
         stopped.map_err(|source| LoadError::Machine { load: self.name.clone(), source })
     }
@@ -212,7 +231,7 @@ async fn serve<C: Client + 'static>(
     let Start { index, load, seed, teller, history, .. } = start;
     // Two generators, so that the load does the same whether or not keys were filled.
     let mut filling = Register::new(&load, !seed);
-    let register = Rc::new(RefCell::new(Register::new(&load, seed)));
+    let mut register = Some(Register::new(&load, seed));
     let crew = Rc::new(Crew::new(index, load, teller.clock(), client, history));
     let mut running = None;
     _ = ready.send(Ok(()));
@@ -222,25 +241,18 @@ async fn serve<C: Client + 'static>(
             Order::FinalRead(deadline, reply) => {
                 _ = reply.send(sweep::read_all(&crew, deadline).await);
             }
-            Order::Begin(at) if running.is_none() => {
-                let (stop, stopped) = oneshot::channel();
-                let (crew, register, teller) = (crew.clone(), register.clone(), teller.clone());
-                let task = tokio::task::spawn_local(async move {
-                    // Only one such task runs at a time, and nothing else draws operations.
-                    let mut register = register.borrow_mut();
-                    open::run(crew, &mut register, at, teller, stopped).await
-                });
-                running = Some((stop, task));
+            Order::Begin(at) => {
+                if let Some(register) = register.take() {
+                    let (stop, stopped) = oneshot::channel();
+                    let run = open::run(crew.clone(), register, at, teller.clone(), stopped);
+                    running = Some((stop, tokio::task::spawn_local(run)));
+                }
             }
-            Order::Begin(_) => {}
             Order::Stop(reply) => {
-                _ = reply.send(match running.take() {
-                    None => Ok(Totals::default()),
-                    Some((stop, task)) => {
-                        _ = stop.send(());
-                        task.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
-                    }
-                });
+                let Some((stop, task)) = running.take() else { continue };
+                _ = stop.send(());
+                let ended = task.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+                _ = reply.send(ended);
             }
         }
     }

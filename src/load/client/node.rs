@@ -114,13 +114,15 @@ impl Link {
         self.last_answer.set(at);
     }
 
-    /// A request sent at `sent` has had no answer in its time. If nothing else
-    /// has either since then, the connection is given up: new requests go over a
-    /// new one, and those under way keep the time they have left.
-    pub(crate) fn timed_out(&self, sent: Nanos) {
-        if self.last_answer.get() < sent {
-            self.given_up.notify_one();
-        }
+    /// Whether nothing at all was answered since `instant`.
+    pub(crate) fn is_silent_since(&self, instant: Nanos) -> bool {
+        self.last_answer.get() < instant
+    }
+
+    /// New requests go over a new connection; those under way on this one keep
+    /// the time they have left.
+    pub(crate) fn give_up(&self) {
+        self.given_up.notify_one();
     }
 }
 

@@ -37,8 +37,9 @@ pub(crate) struct Routed {
     timeout: Duration,
     nodes: RefCell<Nodes>,
     slots: RefCell<SlotMap>,
-    /// The node that a MOVED named last: it knows best what has changed.
-    hint: Cell<Option<u16>>,
+    /// The node to ask for the map: the one that a MOVED named last, for it knows
+    /// best what has changed, or the last one that answered.
+    hint: Cell<u16>,
     shared: Rc<Shared>,
 }
 
@@ -49,8 +50,8 @@ struct Nodes {
 }
 
 /// How far an operation has come; read when its time is over.
-#[derive(Default)]
 struct Trip {
+    deadline: Nanos,
     redirects: Cell<Redirects>,
     stage: RefCell<Stage>,
 }
@@ -89,7 +90,7 @@ impl Routed {
             timeout,
             nodes: RefCell::default(),
             slots: RefCell::new(SlotMap::new()),
-            hint: Cell::new(None),
+            hint: Cell::new(0),
             shared,
         });
         seeds.iter().for_each(|&seed| _ = client.number(seed));
@@ -123,16 +124,14 @@ impl Routed {
     /// Asks nodes for the slot map until one gives it: the hinted one first.
     async fn learn_map(&self) -> Result<(), String> {
         self.slots.borrow_mut().asked();
-        let hint = self.hint.take();
         let mut order = self.nodes.borrow().nodes.clone();
-        if let Some(hint) = hint {
-            order.rotate_left(usize::from(hint));
-        }
+        order.rotate_left(usize::from(self.hint.get()));
         let mut why = "no node is known".to_owned();
         for node in order {
             match tokio::time::timeout(MAP_PATIENCE, learn(&node, self.cluster)).await {
                 Ok(Ok(owners)) => {
                     self.learned(&owners);
+                    self.hint.set(self.number(node.address));
                     return Ok(());
                 }
                 Ok(Err(reason)) => why = format!("{}: {reason}", node.address),
@@ -165,13 +164,13 @@ impl Routed {
             };
             let error = match reply {
                 Ok(value) => {
-                    link.answered(sent);
+                    link.answered(self.shared.clock.now());
                     return Ok(value);
                 }
                 Err(error) => classify(&error, node.address.ip()),
             };
             if error != Reply::Lost {
-                link.answered(sent);
+                link.answered(self.shared.clock.now());
                 trip.stage.replace(Stage::Unsent);
             }
             target = self.follow(error, request, trip).await?;
@@ -192,7 +191,7 @@ impl Routed {
                 met.moved += 1;
                 let number = self.number(address);
                 self.slots.borrow_mut().correct(request.slot, number);
-                self.hint.set(Some(number));
+                self.hint.set(number);
                 self.shared.trouble.notify_one();
                 number
             }
@@ -203,6 +202,11 @@ impl Routed {
             Reply::TryAgain => {
                 met.try_again = met.try_again.saturating_add(1);
                 trip.redirects.set(met);
+                // Sent once more now, it could be under way when its time is over,
+                // and then nobody would know whether it was done.
+                if self.shared.clock.now() + 2 * TRY_AGAIN > trip.deadline {
+                    return Err(Outcome::Fail(Cause::TryAgain));
+                }
                 trip.stage.replace(Stage::TryAgain);
                 tokio::time::sleep(TRY_AGAIN).await;
                 return Ok(self.slots.borrow().owner(request.slot).and_then(|n| self.node(n)));
@@ -226,7 +230,10 @@ impl Routed {
             Stage::Unsent => Outcome::Fail(Cause::Refused),
             Stage::TryAgain => Outcome::Fail(Cause::TryAgain),
             Stage::Sent(link, sent) => {
-                link.timed_out(*sent);
+                let waited = self.shared.clock.now().since(*sent);
+                if waited > self.timeout / 2 && link.is_silent_since(*sent) {
+                    link.give_up();
+                }
                 Outcome::Unknown(Cause::Timeout)
             }
         }
@@ -235,7 +242,11 @@ impl Routed {
 
 impl Client for Routed {
     async fn perform(&self, request: &Request) -> Answer {
-        let trip = Trip::default();
+        let trip = Trip {
+            deadline: self.shared.clock.now() + self.timeout,
+            redirects: Cell::default(),
+            stage: RefCell::default(),
+        };
         let result = tokio::time::timeout(self.timeout, self.attempts(request, &trip)).await;
         let (outcome, value) = match result {
             Ok(Ok(value)) => read(&value),
