@@ -1,1 +1,4 @@
 //! Forming groups of servers, seeing who owns which slot, moving slots.
+
+pub mod plan;
+pub mod view;

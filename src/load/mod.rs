@@ -1,1 +1,38 @@
-//! Open-loop load: workloads, clients, the schedule, the history.
+//! Honest load: logical clients that do operations of one workload on a fixed
+//! schedule, and a record of every one of them.
+//!
+//! The load is an *open loop*. Operation `n` is intended at `start + n / rate`
+//! whatever became of the operations before it, and its latency counts from
+//! that instant. A server that stalls for a second therefore shows as a second
+//! of latency for all that should have happened meanwhile. A closed loop, where
+//! a client sends its next request only after the last answer, sends nothing
+//! while the server stalls and so leaves the stall out of its own figures; Gil
+//! Tene named that *coordinated omission*.
+//!
+//! The parts, in the order in which an operation meets them:
+//!
+//! - [`schedule`]: when operation `n` is intended.
+//! - [`workload`]: what it is: seeded, so that a seed always gives the same load.
+//! - [`processes`]: which logical client does it.
+//! - [`alarm`]: waking up at that instant, to some tens of microseconds.
+//! - [`client`]: doing it, and saying truthfully what came of it.
+//! - [`tally`]: figures for every window of 100 ms.
+//! - [`history`]: the operation itself, as one line of `history.jsonl.zst`.
+//!
+//! [`open`] joins them, and [`LoadRunner`] runs one load in a thread of its own.
+
+mod alarm;
+mod crew;
+mod client;
+pub mod history;
+mod open;
+mod processes;
+mod runner;
+mod schedule;
+mod sweep;
+mod tally;
+mod workload;
+
+pub use runner::{LoadError, LoadRunner, Targets};
+pub use sweep::FinalRead;
+pub use tally::Totals;

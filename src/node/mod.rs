@@ -1,1 +1,49 @@
 //! A handle on one running server: its admin connection, and its replies as types.
+//!
+//! [`Node`] says which server is meant; its [`Admin`] asks it things. Nothing
+//! here knows what a drill is, and nothing here retries: a caller who wants a
+//! second try asks again, so that no failure is hidden.
+
+mod admin;
+mod cluster_info;
+mod cluster_nodes;
+mod error;
+mod info;
+
+use std::fmt;
+use std::net::SocketAddr;
+
+pub use admin::Admin;
+pub use cluster_info::ClusterInfo;
+pub use cluster_nodes::{Flags, NodeLine};
+pub use error::{NodeError, Problem};
+pub use info::{Info, Section};
+
+use crate::model::NodeName;
+use crate::model::event::Role;
+
+/// One server process and the way to talk to it. Clones share the connection.
+#[derive(Clone)]
+pub struct Node {
+    pub name: NodeName,
+    pub addr: SocketAddr,
+    /// The cluster's own name for the node: 40 hex digits. Empty outside a cluster.
+    pub id: String,
+    /// What it started as; roles change, this does not.
+    pub born: Role,
+    pub admin: Admin,
+}
+
+impl Node {
+    /// Connects to nothing yet: the first request does.
+    pub fn new(name: NodeName, addr: SocketAddr, id: impl Into<String>, born: Role) -> Node {
+        let admin = Admin::new(name.clone(), addr);
+        Node { name, addr, id: id.into(), born, admin }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({} {} {} born {:?})", self.name, self.addr, self.id, self.born)
+    }
+}

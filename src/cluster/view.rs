@@ -1,0 +1,199 @@
+//! What the nodes of a group each believe, and whether they believe the same.
+//!
+//! A cluster has no central truth: each node keeps its own table of slots and
+//! roles, and gossip makes the tables alike after a while. So a group's state is
+//! asked of every node ([`views`]), and what they have in common is worked out
+//! by a pure function ([`compare`]).
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::future::join_all;
+
+use crate::model::NodeName;
+use crate::model::event::{Role, ShardView, View};
+use crate::model::slot::SlotSet;
+use crate::node::{Node, NodeError, NodeLine, Section};
+
+/// What one node says of itself and of its cluster.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    pub node: NodeName,
+    /// `cluster_state:ok`.
+    pub state_ok: bool,
+    pub role: Option<Role>,
+    /// Whether a replica's link to its primary is up; `None` on a primary.
+    pub link_up: Option<bool>,
+    pub lines: Vec<NodeLine>,
+}
+
+impl Sight {
+    /// The node serves, and copies its primary if it has one.
+    pub fn is_healthy(&self) -> bool {
+        self.state_ok && self.link_up != Some(false)
+    }
+
+    /// The node's line about itself.
+    pub fn own_line(&self) -> Option<&NodeLine> {
+        self.lines.iter().find(|line| line.flags.myself)
+    }
+}
+
+/// Asks every node at once. The answers stand in the order of `nodes`; a node
+/// that does not answer gives its error and holds up no other.
+pub async fn views(nodes: &[Node]) -> Vec<Result<Sight, NodeError>> {
+    join_all(nodes.iter().map(sight)).await
+}
+
+/// Asks one node.
+pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
+    let admin = &node.admin;
+    let (lines, cluster, replication) = futures::try_join!(
+        admin.cluster_nodes(),
+        admin.cluster_info(),
+        admin.info(Section::Replication)
+    )?;
+    Ok(Sight {
+        node: node.name.clone(),
+        state_ok: cluster.state_ok,
+        role: replication.role(),
+        link_up: replication.master_link_up(),
+        lines,
+    })
+}
+
+/// What the nodes seen agree on, or what most of them say where they differ.
+/// `nodes` are all nodes of the group, so that those which were not seen have
+/// their names too. Nothing seen, nothing agreed.
+pub fn compare(nodes: &[Node], seen: &[(NodeName, Vec<NodeLine>)]) -> View {
+    let group = nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
+    let mut votes: HashMap<Digest, Votes> = HashMap::new();
+    for (_, lines) in seen {
+        let votes = votes.entry(Digest::of(lines)).or_insert(Votes { count: 0, lines });
+        votes.count += 1;
+        if newest_epoch(lines) > newest_epoch(votes.lines) {
+            votes.lines = lines;
+        }
+    }
+    let agreed = votes.len() == 1;
+    // Ties go to the view with the newest epoch, as they do among the nodes.
+    let most = votes.into_values().max_by_key(|votes| (votes.count, newest_epoch(votes.lines)));
+    let shards = most.map(|votes| shards(votes.lines, nodes)).unwrap_or_default();
+    View { group, agreed, shards }
+}
+
+struct Votes<'a> {
+    count: usize,
+    /// Of those who see the same, the one that has heard the latest.
+    lines: &'a [NodeLine],
+}
+
+/// A node's view reduced to what all nodes should say alike: who is there, in
+/// which role, with which slots. Without epochs, pings, links and suspicions.
+#[derive(PartialEq, Eq, Hash)]
+struct Digest<'a>(BTreeMap<&'a str, (Role, Option<&'a str>, &'a SlotSet)>);
+
+impl Digest<'_> {
+    fn of(lines: &[NodeLine]) -> Digest<'_> {
+        let known = lines.iter().filter(|line| !line.flags.handshake && !line.flags.noaddr);
+        let seat = |line| {
+            let NodeLine { flags, primary, slots, .. }: &NodeLine = line;
+            (flags.role, primary.as_deref(), slots)
+        };
+        Digest(known.map(|line| (line.id.as_str(), seat(line))).collect())
+    }
+}
+
+fn newest_epoch(lines: &[NodeLine]) -> u64 {
+    lines.iter().map(|line| line.epoch).max().unwrap_or(0)
+}
+
+fn shards(lines: &[NodeLine], nodes: &[Node]) -> Vec<ShardView> {
+    let names: HashMap<&str, &NodeName> =
+        nodes.iter().map(|node| (node.id.as_str(), &node.name)).collect();
+    let count = nodes.iter().map(|node| node.name.shard + 1).max().unwrap_or(0);
+    (0..count).map(|shard| shard_view(shard, lines, &names)).collect()
+}
+
+/// A shard is led by the node born into it that is primary now; where two say
+/// so, by the one that owns slots and has not failed.
+fn shard_view(shard: u32, lines: &[NodeLine], names: &HashMap<&str, &NodeName>) -> ShardView {
+    let name = |line: &NodeLine| names.get(line.id.as_str()).copied();
+    let primary = lines
+        .iter()
+        .filter(|line| line.flags.role == Role::Primary)
+        .filter(|line| name(line).is_some_and(|name| name.shard == shard))
+        .max_by_key(|line| (!line.slots.is_empty(), !line.flags.fail, line.epoch));
+    let Some(primary) = primary else {
+        return ShardView { shard, slots: SlotSet::default(), primary: None, replicas: vec![] };
+    };
+    let followers = lines.iter().filter(|line| line.primary.as_ref() == Some(&primary.id));
+    let mut replicas: Vec<NodeName> = followers.filter_map(name).cloned().collect();
+    replicas.sort();
+    ShardView { shard, slots: primary.slots.clone(), primary: name(primary).cloned(), replicas }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(shard: u32, ordinal: u32) -> Node {
+        let addr = format!("127.0.0.1:7{shard}{ordinal}").parse().unwrap();
+        let born = if ordinal == 0 { Role::Primary } else { Role::Replica };
+        Node::new(NodeName::new("c", shard, ordinal), addr, format!("n{shard}{ordinal}"), born)
+    }
+
+    fn nodes() -> Vec<Node> {
+        vec![node(0, 0), node(0, 1), node(1, 0), node(1, 1)]
+    }
+
+    fn seen(node: &Node, text: &str) -> (NodeName, Vec<NodeLine>) {
+        (node.name.clone(), NodeLine::parse_all(text).unwrap())
+    }
+
+    const BEFORE: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99
+        n01 127.0.0.1:1@1 slave n00 0 0 1 connected
+        n10 127.0.0.1:1@1 master - 0 0 2 connected 100-199
+        n11 127.0.0.1:1@1 slave n10 0 0 2 connected";
+
+    #[test]
+    fn what_is_each_nodes_own_does_not_count_as_difference() {
+        let nodes = nodes();
+        let other =
+            BEFORE.replace("127.0.0.1:1@1 slave n10 0 0 2", "127.0.0.1:1@1 slave n10 5 6 0");
+        let view = compare(&nodes, &[seen(&nodes[0], BEFORE), seen(&nodes[1], &other)]);
+        assert!(view.agreed);
+        assert_eq!(view.shards[1].slots.to_string(), "100-199");
+        assert_eq!(view.shards[1].primary, Some(NodeName::new("c", 1, 0)));
+        assert_eq!(view.shards[1].replicas, [NodeName::new("c", 1, 1)]);
+    }
+
+    #[test]
+    fn the_majority_is_shown_where_nodes_differ() {
+        let nodes = nodes();
+        let moved = BEFORE.replace("0-99", "0-98").replace("100-199", "99-199");
+        let seen: Vec<_> =
+            [BEFORE, &moved, &moved].iter().zip(&nodes).map(|(t, n)| seen(n, t)).collect();
+        let view = compare(&nodes, &seen);
+        assert!(!view.agreed);
+        assert_eq!(view.shards[0].slots.to_string(), "0-98");
+    }
+
+    #[test]
+    fn a_failover_keeps_the_shard_and_changes_its_primary() {
+        let nodes = nodes();
+        let after = "n00 127.0.0.1:1@1 master,fail - 0 0 1 disconnected
+            n01 127.0.0.1:1@1 master - 0 0 3 connected 0-99
+            n10 127.0.0.1:1@1 master - 0 0 2 connected 100-199
+            n11 127.0.0.1:1@1 slave n01 0 0 2 connected";
+        let view = compare(&nodes, &[seen(&nodes[1], after)]);
+        assert_eq!(view.shards[0].primary, Some(NodeName::new("c", 0, 1)));
+        assert_eq!(view.shards[0].replicas, [NodeName::new("c", 1, 1)]);
+        assert!(view.shards[1].replicas.is_empty());
+    }
+
+    #[test]
+    fn nothing_seen_is_nothing_agreed() {
+        let view = compare(&nodes(), &[]);
+        assert!(!view.agreed && view.shards.is_empty());
+    }
+}

@@ -1,0 +1,62 @@
+//! The seam between the load and what it is put on: a [`Client`] does one
+//! operation and says what came of it.
+//!
+//! `Fail` means that the server certainly did not do it, `Unknown` that it may
+//! have, now or later. Checkers are only as right as this is.
+
+mod error;
+mod learn;
+mod node;
+mod routed;
+mod slots;
+mod stock;
+
+use redis::Cmd;
+
+use super::workload::{Plan, Values};
+use crate::model::op::{Action, Outcome, Redirects, key_name};
+use crate::model::slot::slot_of;
+
+pub(crate) use routed::Routed;
+pub(crate) use stock::Stock;
+
+/// One operation, as it is sent.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) slot: u16,
+    pub(crate) command: Cmd,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    pub(crate) redirects: Redirects,
+    /// What a read read; `None` if there was nothing.
+    pub(crate) value: Option<u64>,
+}
+
+pub(crate) trait Client {
+    /// Does one operation. Ends within the load's time-out, or a few
+    /// milliseconds after it.
+    async fn perform(&self, request: &Request) -> Answer;
+
+    /// Connections made again after a loss, so far.
+    fn reconnects(&self) -> u64;
+}
+
+impl Request {
+    /// `plan` as a command of the load named `load`.
+    pub(crate) fn new(load: &str, plan: &Plan, values: &mut Values) -> Request {
+        let key = key_name(load, plan.key);
+        let slot = slot_of(key.as_bytes());
+        let mut command = Cmd::with_capacity(3, key.len() + plan.size + 24);
+        match (plan.action, plan.value) {
+            (Action::Write, Some(value)) => {
+                command.arg("SET").arg(key.as_bytes()).arg(values.text(value, plan.size))
+            }
+            _ => command.arg("GET").arg(key.as_bytes()),
+        };
+        Request { slot, command }
+    }
+}

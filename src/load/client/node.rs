@@ -1,0 +1,203 @@
+//! Connections to one node, kept up in the background.
+//!
+//! They are the `redis` crate's multiplexed connections without any of what it
+//! would do by itself: no response time-out, no reconnecting, no retry.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::model::{Clock, Nanos};
+
+/// Between attempts to connect to a node that refuses.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+
+/// What all nodes of one client have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    /// How long to wait for a connection, and for answers on one that is given up.
+    pub(crate) patience: Duration,
+    /// Requests that may wait in a connection, so that handing one over never waits.
+    pub(crate) room: usize,
+    pub(crate) reconnects: Cell<u64>,
+    /// A connection was lost, or cannot be made: the cluster may have changed.
+    pub(crate) trouble: Notify,
+}
+
+/// One node, as a client sees it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) address: SocketAddr,
+    lines: Vec<Rc<Line>>,
+    turn: Cell<usize>,
+}
+
+/// One connection through all its lives.
+#[derive(Debug)]
+struct Line {
+    state: RefCell<State>,
+    changed: Notify,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Connecting,
+    Up(Rc<Link>),
+    /// Refused; it is tried again after a pause.
+    Down,
+}
+
+/// One life of a connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    connection: MultiplexedConnection,
+    last_answer: Cell<Nanos>,
+    given_up: Notify,
+}
+
+impl Node {
+    /// Begins to connect, `lines` times. Must be called on the load's thread.
+    pub(crate) fn open(address: SocketAddr, lines: usize, shared: &Rc<Shared>) -> Node {
+        let open = || {
+            let line =
+                Rc::new(Line { state: RefCell::new(State::Connecting), changed: Notify::new() });
+            tokio::task::spawn_local(keep(line.clone(), address, shared.clone()));
+            line
+        };
+        Node { address, lines: (0..lines).map(|_| open()).collect(), turn: Cell::new(0) }
+    }
+
+    /// A connection; `None` if the node refuses one. Waits while the first one is
+    /// being made, for as long as that takes.
+    pub(crate) async fn link(&self) -> Option<Rc<Link>> {
+        loop {
+            let turn = self.turn.get();
+            self.turn.set(turn.wrapping_add(1));
+            let mut connecting = None;
+            for i in 0..self.lines.len() {
+                let line = &self.lines[(turn.wrapping_add(i)) % self.lines.len()];
+                match &*line.state.borrow() {
+                    State::Up(link) => return Some(link.clone()),
+                    State::Connecting => connecting = Some(line.changed.notified()),
+                    State::Down => {}
+                }
+            }
+            connecting?.await;
+        }
+    }
+}
+
+impl Link {
+    pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let answer = self.connection.clone().send_packed_command(command).await;
+        answer.and_then(Value::extract_error)
+    }
+
+    /// The same after ASKING, in one go.
+    pub(crate) async fn send_asking(&self, command: &Cmd) -> RedisResult<Value> {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("ASKING").add_command(command.clone());
+        let answers = self.connection.clone().send_packed_commands(&pipeline, 0, 2).await?;
+        answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
+    }
+
+    pub(crate) fn answered(&self, at: Nanos) {
+        self.last_answer.set(at);
+    }
+
+    /// Whether nothing at all was answered since `instant`.
+    pub(crate) fn is_silent_since(&self, instant: Nanos) -> bool {
+        self.last_answer.get() < instant
+    }
+
+    /// New requests go over a new connection; those under way on this one keep
+    /// the time they have left.
+    pub(crate) fn give_up(&self) {
+        self.given_up.notify_one();
+    }
+}
+
+impl Line {
+    fn set(&self, state: State) {
+        *self.state.borrow_mut() = state;
+        self.changed.notify_waiters();
+    }
+}
+
+/// Keeps `line` connected until the load's thread ends.
+async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
+    let mut backoff = BACKOFF.0;
+    let mut lives = 0_u64;
+    loop {
+        line.set(State::Connecting);
+        let Ok((link, driver)) = connect(address, &shared).await else {
+            line.set(State::Down);
+            shared.trouble.notify_one();
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF.1);
+            continue;
+        };
+        if lives > 0 {
+            shared.reconnects.set(shared.reconnects.get() + 1);
+        }
+        lives += 1;
+        let connected = shared.clock.now();
+        line.set(State::Up(link.clone()));
+        live(&link, driver, shared.patience).await;
+        shared.trouble.notify_one();
+        // A server that accepts and closes at once should not be hammered either.
+        if shared.clock.now().since(connected) < BACKOFF.1 {
+            line.set(State::Down);
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF.1);
+        } else {
+            backoff = BACKOFF.0;
+        }
+    }
+}
+
+type Driver = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Returns when the connection has broken or was given up.
+async fn live(link: &Link, mut driver: Driver, patience: Duration) {
+    let given_up = tokio::select! {
+        () = &mut driver => false,
+        () = link.given_up.notified() => true,
+    };
+    if given_up {
+        // No request on it has longer than this to wait.
+        tokio::task::spawn_local(tokio::time::timeout(patience, driver));
+    }
+}
+
+/// Errors: refused, unreachable, or not accepted within the patience.
+async fn connect(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>, Driver)> {
+    let connecting = async {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(shared.room)
+            .set_write_backpressure_boundary(64 * 1024);
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&info, stream, config).await?;
+        let driver: Driver = Box::pin(driver);
+        RedisResult::Ok((connection, driver))
+    };
+    let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+    let (connection, driver) =
+        tokio::time::timeout(shared.patience, connecting).await.map_err(timed_out)??;
+    let last_answer = Cell::new(Nanos::ZERO);
+    let link = Rc::new(Link { connection, last_answer, given_up: Notify::new() });
+    Ok((link, driver))
+}

@@ -1,0 +1,74 @@
+//! The stock cluster client of the `redis` crate with its defaults, as an
+//! application would use it.
+//!
+//! It retries by itself, also after a connection was lost, so behind an error
+//! that it hands on there may have been an attempt that the server did do. Every
+//! operation that does not end ok is therefore `Unknown`; its cause is the error
+//! that the application would have seen. Redirects that the library followed
+//! are not seen, and so are not counted.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use redis::aio::ConnectionLike as _;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{ErrorKind, RedisError, Value};
+
+use super::error::refusal;
+use super::routed::read;
+use super::{Answer, Client, Request};
+use crate::model::op::{Cause, Outcome, Redirects};
+
+pub(crate) struct Stock {
+    connection: ClusterConnection,
+    timeout: Duration,
+}
+
+impl Stock {
+    /// Errors: what the library says if it cannot reach the cluster.
+    pub(crate) async fn connect(
+        seeds: &[SocketAddr],
+        timeout: Duration,
+        patience: Duration,
+    ) -> Result<Stock, String> {
+        let urls = seeds.iter().map(|seed| format!("redis://{seed}"));
+        let client = ClusterClient::new(urls).map_err(|error| error.to_string())?;
+        let connecting = tokio::time::timeout(patience, client.get_async_connection());
+        match connecting.await {
+            Ok(Ok(connection)) => Ok(Stock { connection, timeout }),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no connection in {patience:?}")),
+        }
+    }
+}
+
+impl Client for Stock {
+    async fn perform(&self, request: &Request) -> Answer {
+        let mut connection = self.connection.clone();
+        let sent = connection.req_packed_command(&request.command);
+        let (outcome, value) = match tokio::time::timeout(self.timeout, sent).await {
+            Ok(reply) => match reply.and_then(Value::extract_error) {
+                Ok(value) => read(&value),
+                Err(error) => (Outcome::Unknown(cause(&error)), None),
+            },
+            Err(_) => (Outcome::Unknown(Cause::Timeout), None),
+        };
+        Answer { outcome, redirects: Redirects::default(), value }
+    }
+
+    /// The library does not tell.
+    fn reconnects(&self) -> u64 {
+        0
+    }
+}
+
+fn cause(error: &RedisError) -> Cause {
+    match error.kind() {
+        ErrorKind::Io if error.is_timeout() => Cause::Timeout,
+        ErrorKind::Io if error.is_connection_refusal() => Cause::Refused,
+        ErrorKind::Io => Cause::ConnectionLost,
+        ErrorKind::ClusterConnectionNotFound => Cause::Refused,
+        _ => refusal(error),
+    }
+}

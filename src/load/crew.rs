@@ -1,0 +1,104 @@
+//! What all operations of one load have in common, and the doing of one.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::client::{Client, Request};
+use super::history::Writer;
+use super::processes::Processes;
+use super::workload::{Plan, Values};
+use crate::model::op::{Op, Outcome, Purpose, Redirects};
+use crate::model::{Clock, Nanos};
+use crate::spec::scenario::Load;
+
+/// Lives on the load's own thread, so nothing here is locked.
+pub(crate) struct Crew<C> {
+    pub(crate) index: u8,
+    pub(crate) load: Load,
+    pub(crate) clock: Clock,
+    pub(crate) client: Rc<C>,
+    processes: RefCell<Processes>,
+    values: RefCell<Values>,
+    history: RefCell<Writer>,
+}
+
+impl<C: Client> Crew<C> {
+    pub(crate) fn new(index: u8, load: Load, clock: Clock, client: Rc<C>, history: Writer) -> Self {
+        Crew {
+            index,
+            clock,
+            client,
+            processes: RefCell::new(Processes::new(load.clients)),
+            values: RefCell::new(Values::new(load.value.1)),
+            history: RefCell::new(history),
+            load,
+        }
+    }
+
+    /// Does one operation by a process that is free. It is not yet recorded.
+    pub(crate) async fn operate(&self, plan: &Plan, purpose: Purpose, intended: Nanos) -> Op {
+        let process = self.processes.borrow_mut().take();
+        let request = Request::new(&self.load.name, plan, &mut self.values.borrow_mut());
+        let sent = self.clock.now();
+        let answer = self.client.perform(&request).await;
+        let done = self.clock.now();
+        match answer.outcome {
+            Outcome::Unknown(_) => self.processes.borrow_mut().retire(),
+            Outcome::Ok | Outcome::Fail(_) => self.processes.borrow_mut().give_back(process),
+        }
+        Op {
+            load: self.index,
+            process,
+            purpose,
+            action: plan.action,
+            key: plan.key,
+            value: plan.value.or(answer.value),
+            intended,
+            sent,
+            done,
+            outcome: answer.outcome,
+            redirects: answer.redirects,
+        }
+    }
+
+    /// An operation that ends now without having been sent.
+    pub(crate) fn unsent(
+        &self,
+        plan: &Plan,
+        purpose: Purpose,
+        intended: Nanos,
+        outcome: Outcome,
+    ) -> Op {
+        let mut processes = self.processes.borrow_mut();
+        let process = processes.take();
+        processes.give_back(process);
+        let now = self.clock.now();
+        Op {
+            load: self.index,
+            process,
+            purpose,
+            action: plan.action,
+            key: plan.key,
+            value: plan.value,
+            intended,
+            sent: now,
+            done: now,
+            outcome,
+            redirects: Redirects::default(),
+        }
+    }
+
+    pub(crate) fn record(&self, op: Op) {
+        self.history.borrow_mut().push(op);
+    }
+
+    /// Hands over to the history what was recorded so far.
+    pub(crate) fn flush(&self) {
+        self.history.borrow_mut().flush();
+    }
+
+    /// Processes that there have been.
+    pub(crate) fn processes(&self) -> u32 {
+        self.processes.borrow().born()
+    }
+}

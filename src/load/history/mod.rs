@@ -1,0 +1,31 @@
+//! The history: every operation of every load, in `history.jsonl.zst`, one JSON
+//! object a line.
+//!
+//! It is written as the drill goes, by a thread of its own. At least once a
+//! second everything so far is flushed as complete zstd blocks, so a run that is
+//! killed leaves a file that can be read to within a second of its end.
+
+mod line;
+mod read;
+mod write;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use read::{Reader, read};
+pub use write::{History, Writer, Written, create};
+
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error("cannot write the history {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read the history {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error(
+        "line {line} of the history {} is not an operation: {source}; was the file changed?",
+        path.display()
+    )]
+    Line { path: PathBuf, line: u64, source: serde_json::Error },
+    #[error("the thread that writes the history ended early; this is a bug in redrill")]
+    Ended,
+}

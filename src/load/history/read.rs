@@ -1,0 +1,191 @@
+//! Reading a history back, also one that ends in the middle.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::HistoryError;
+use super::line::Line;
+use crate::model::op::Op;
+
+/// Opens the history at `path`. Errors: it cannot be opened.
+pub fn read(path: &Path) -> Result<Reader, HistoryError> {
+    let failed = |source| HistoryError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    // Not even the head of a finished history is there.
+    let cut = file.metadata().map_err(failed)?.len() == 0;
+    let decoder = zstd::Decoder::new(file).map_err(failed)?;
+    Ok(Reader {
+        lines: BufReader::with_capacity(1 << 16, decoder),
+        path: path.to_owned(),
+        line: Vec::new(),
+        number: 0,
+        cut,
+        ended: false,
+    })
+}
+
+/// The operations of a history, in the order in which they were recorded.
+/// Memory use does not grow with the history.
+pub struct Reader {
+    lines: BufReader<zstd::Decoder<'static, BufReader<File>>>,
+    path: PathBuf,
+    line: Vec<u8>,
+    number: u64,
+    cut: bool,
+    ended: bool,
+}
+
+impl Reader {
+    /// Whether the file ends in the middle, as that of a killed run does. Known
+    /// once the last operation has been read.
+    pub fn was_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// The next whole line is in `self.line`; false at the end.
+    fn next_line(&mut self) -> io::Result<bool> {
+        self.line.clear();
+        match self.lines.read_until(b'\n', &mut self.line) {
+            Ok(0) => return Ok(false),
+            Ok(_) if self.line.ends_with(b"\n") => return Ok(true),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+        self.cut = true;
+        Ok(false)
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Op, HistoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let parsed = match self.next_line() {
+            Ok(true) => {
+                self.number += 1;
+                serde_json::from_slice::<Line>(&self.line).map(Op::from).map_err(|source| {
+                    HistoryError::Line { path: self.path.clone(), line: self.number, source }
+                })
+            }
+            Ok(false) => {
+                self.ended = true;
+                return None;
+            }
+            Err(source) => Err(HistoryError::Read { path: self.path.clone(), source }),
+        };
+        self.ended = parsed.is_err();
+        Some(parsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::create;
+    use super::*;
+    use crate::model::event::Teller;
+    use crate::model::op::{Action, Outcome, Purpose, Redirects};
+    use crate::model::{Clock, Nanos};
+
+    fn op(n: u64) -> Op {
+        Op {
+            load: 0,
+            process: n as u32 % 7,
+            purpose: Purpose::Load,
+            action: Action::Write,
+            key: n.wrapping_mul(0x9E37_79B9) % 1000,
+            value: Some(n),
+            intended: Nanos(n * 1000),
+            sent: Nanos(n * 1000 + 10),
+            done: Nanos(n * 1000 + 200),
+            outcome: Outcome::Ok,
+            redirects: Redirects::default(),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_from_several_writers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.jsonl.zst");
+        let history = create(&path, Teller::new(Clock::start()).0).unwrap();
+        let threads = [0, 1].map(|part| {
+            let mut writer = history.writer();
+            std::thread::spawn(move || (0..10_000).for_each(|n| writer.push(op(n * 2 + part))))
+        });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(history.finish().unwrap().operations, 20_000);
+        let mut reader = read(&path).unwrap();
+        let mut ops: Vec<Op> = reader.by_ref().map(Result::unwrap).collect();
+        assert!(!reader.was_cut());
+        ops.sort_by_key(|op| op.value);
+        assert_eq!(ops, (0..20_000).map(op).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_history_cut_off_anywhere_gives_its_beginning_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.jsonl.zst");
+        let history = create(&path, Teller::new(Clock::start()).0).unwrap();
+        let mut writer = history.writer();
+        (0..30_000).for_each(|n| writer.push(op(n)));
+        drop(writer);
+        history.finish().unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for part in [0, 1, 3, 7, 9] {
+            std::fs::write(&path, &whole[..whole.len() * part / 10]).unwrap();
+            let mut reader = read(&path).unwrap();
+            let ops: Vec<Op> = reader.by_ref().map(Result::unwrap).collect();
+            assert!(reader.was_cut());
+            assert_eq!(ops, (0..ops.len() as u64).map(op).collect::<Vec<_>>());
+            assert!(part < 5 || !ops.is_empty(), "{part}/10 of the file gave nothing");
+        }
+    }
+
+    #[test]
+    fn a_history_can_be_read_while_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.jsonl.zst");
+        let history = create(&path, Teller::new(Clock::start()).0).unwrap();
+        let mut writer = history.writer();
+        (0..100).for_each(|n| writer.push(op(n)));
+        writer.flush();
+        std::thread::sleep(Duration::from_millis(1200));
+        let mut reader = read(&path).unwrap();
+        assert_eq!(reader.by_ref().map(Result::unwrap).count(), 100);
+        assert!(reader.was_cut());
+        drop(writer);
+        history.finish().unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_refuses_is_an_error_at_the_end_and_a_warning_at_once() {
+        let (teller, events) = Teller::new(Clock::start());
+        // Linux's device that is always full.
+        let history = create(Path::new("/dev/full"), teller).unwrap();
+        let mut writer = history.writer();
+        (0..200_000).for_each(|n| writer.push(op(n)));
+        drop(writer);
+        let error = history.finish().unwrap_err().to_string();
+        assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
+        let warned = events.try_iter().map(|event| format!("{:?}", event.what));
+        assert!(warned.into_iter().any(|text| text.contains("no longer written")));
+    }
+
+    #[test]
+    fn a_line_that_is_no_operation_is_told_with_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.jsonl.zst");
+        let text = serde_json::to_string(&op(1)).unwrap() + "\n{}\n";
+        std::fs::write(&path, zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
+        let results: Vec<_> = read(&path).unwrap().collect();
+        assert!(results[0].is_ok() && results.len() == 2);
+        let error = results[1].as_ref().unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
+}

@@ -1,0 +1,179 @@
+//! Writing the history without holding up whoever makes it.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::HistoryError;
+use super::line::Line;
+use crate::model::event::{Teller, What};
+use crate::model::op::Op;
+
+/// Operations that a writer gathers before it hands them over.
+const BATCH: usize = 512;
+/// Batches that may wait for the disk: about 25 MB of memory, and ten seconds
+/// of load at 25,000 operations a second.
+const WAITING: usize = 512;
+/// So much of a killed run is lost at most.
+const FLUSH: Duration = Duration::from_millis(500);
+
+enum Message {
+    Batch(Vec<Op>),
+    Finish,
+}
+
+/// Starts a history at `path`, replacing what is there. Give each load a
+/// [`Writer`] of it, and call [`History::finish`] when all have ended.
+///
+/// Errors: the file cannot be made.
+pub fn create(path: &Path, teller: Teller) -> Result<History, HistoryError> {
+    let failed = |source| HistoryError::Write { path: path.to_owned(), source };
+    let file = File::create(path).map_err(failed)?;
+    let encoder = zstd::Encoder::new(file, 1).map_err(failed)?;
+    let (sender, batches) = sync_channel(WAITING);
+    let output = Output { encoder, written: Written::default(), line: Vec::new() };
+    let told = teller.clone();
+    let thread = std::thread::Builder::new()
+        .name("history".into())
+        .spawn(move || write_all(output, &batches, &told))
+        .map_err(failed)?;
+    Ok(History { writer: Writer { sender, batch: Vec::new(), teller }, thread, path: path.into() })
+}
+
+/// A history being written.
+#[derive(Debug)]
+pub struct History {
+    writer: Writer,
+    thread: JoinHandle<io::Result<Written>>,
+    path: PathBuf,
+}
+
+/// What a finished history holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    pub operations: u64,
+}
+
+impl History {
+    pub fn writer(&self) -> Writer {
+        self.writer.clone()
+    }
+
+    /// Writes out all that was handed over and closes the file. Operations that
+    /// a [`Writer`] hands over later are lost, so end the loads first.
+    ///
+    /// Errors: the disk refused something at any time since the start; what is
+    /// in the file then is a true beginning of the history, but only that.
+    pub fn finish(self) -> Result<Written, HistoryError> {
+        let History { writer, thread, path } = self;
+        // An error means that the thread has ended already, and joining says why.
+        let _ = writer.sender.send(Message::Finish);
+        drop(writer);
+        let written = thread.join().map_err(|_| HistoryError::Ended)?;
+        written.map_err(|source| HistoryError::Write { path, source })
+    }
+}
+
+/// Takes the operations of one load. What is pushed is handed over in batches:
+/// call [`Writer::flush`] from time to time; dropping it does so too.
+#[derive(Debug)]
+pub struct Writer {
+    sender: SyncSender<Message>,
+    batch: Vec<Op>,
+    teller: Teller,
+}
+
+impl Clone for Writer {
+    /// A writer to the same history; what this one has gathered stays with it.
+    fn clone(&self) -> Writer {
+        let (sender, teller) = (self.sender.clone(), self.teller.clone());
+        Writer { sender, batch: Vec::new(), teller }
+    }
+}
+
+impl Writer {
+    pub fn push(&mut self, op: Op) {
+        self.batch.push(op);
+        if self.batch.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Hands over what was pushed. If the disk has fallen so far behind that
+    /// nothing more can wait in memory, this waits for it, and says so: a load
+    /// that is late is seen in its figures, an operation left out would not be.
+    pub fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let Err(TrySendError::Full(message)) = self.sender.try_send(Message::Batch(batch)) else {
+            // Sent, or the thread has ended: it has told why, and `finish` gives the error.
+            return;
+        };
+        let began = Instant::now();
+        let _ = self.sender.send(message);
+        let waited = began.elapsed().as_millis();
+        self.teller.tell(What::Warning {
+            text: format!(
+                "the disk cannot follow the history: the load waited {waited} ms for it, \
+                 and latencies around this instant are redrill's own"
+            ),
+        });
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+struct Output {
+    encoder: zstd::Encoder<'static, File>,
+    written: Written,
+    line: Vec<u8>,
+}
+
+impl Output {
+    fn write(&mut self, batch: &[Op]) -> io::Result<()> {
+        for op in batch {
+            self.line.clear();
+            serde_json::to_writer(&mut self.line, &Line::from(op))?;
+            self.line.push(b'\n');
+            self.encoder.write_all(&self.line)?;
+        }
+        self.written.operations += batch.len() as u64;
+        Ok(())
+    }
+}
+
+fn write_all(output: Output, batches: &Receiver<Message>, teller: &Teller) -> io::Result<Written> {
+    let result = write_until_finished(output, batches);
+    if let Err(error) = &result {
+        teller.tell(What::Warning {
+            text: format!("the history is no longer written: {error}; its end will be missing"),
+        });
+    }
+    result
+}
+
+fn write_until_finished(mut output: Output, batches: &Receiver<Message>) -> io::Result<Written> {
+    let mut flush_at = Instant::now() + FLUSH;
+    loop {
+        match batches.recv_timeout(flush_at.saturating_duration_since(Instant::now())) {
+            Ok(Message::Batch(batch)) => output.write(&batch)?,
+            Ok(Message::Finish) | Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if Instant::now() >= flush_at {
+            output.encoder.flush()?;
+            flush_at = Instant::now() + FLUSH;
+        }
+    }
+    output.encoder.finish()?;
+    Ok(output.written)
+}

@@ -1,0 +1,131 @@
+//! The open loop: every operation is begun at its instant, or as soon after as
+//! the machine allows, whatever became of those before it.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::alarm::Alarm;
+use super::client::Client;
+use super::crew::Crew;
+use super::schedule::Schedule;
+use super::tally::{Tally, Totals};
+use super::workload::{Plan, Register};
+use crate::model::Nanos;
+use crate::model::event::Teller;
+use crate::model::op::{Cause, Outcome, Purpose};
+
+/// Runs from `at` until `stop` is heard of (or its other end has gone), then
+/// waits for operations in flight: no longer than their time-out.
+///
+/// Errors: the machine has no timer to give.
+pub(crate) async fn run<C: Client + 'static>(
+    crew: Rc<Crew<C>>,
+    mut register: Register,
+    at: Nanos,
+    teller: Teller,
+    mut stop: oneshot::Receiver<()>,
+) -> io::Result<Totals> {
+    let schedule = Schedule::new(at, crew.load.rate);
+    let alarm = Alarm::new(crew.clock)?;
+    let tally = RefCell::new(Tally::new(crew.index, at, schedule, teller));
+    let state = State { tally, in_flight: Cell::new(0), idle: Notify::new() };
+    let open = Open { crew, state: Rc::new(state) };
+    let mut next = 0;
+    loop {
+        let now = open.crew.clock.now();
+        next = open.dispatch(&mut register, &schedule, next, now);
+        open.roll(now);
+        let wake = schedule.intended(next).min(open.state.tally.borrow().window_end());
+        tokio::select! {
+            biased;
+            _ = &mut stop => break,
+            woken = alarm.until(wake) => woken?,
+        }
+    }
+    let end = open.crew.clock.now();
+    open.dispatch(&mut register, &schedule, next, end);
+    open.state.tally.borrow_mut().stop(Nanos(end.0 + 1));
+    open.drain(&alarm).await?;
+    let (reconnects, processes) = (open.crew.client.reconnects(), open.crew.processes());
+    open.crew.flush();
+    Ok(open.state.tally.borrow_mut().finish(reconnects, processes))
+}
+
+struct Open<C> {
+    crew: Rc<Crew<C>>,
+    state: Rc<State>,
+}
+
+struct State {
+    tally: RefCell<Tally>,
+    in_flight: Cell<u32>,
+    /// Nothing is in flight any more.
+    idle: Notify,
+}
+
+impl<C: Client + 'static> Open<C> {
+    /// Begins every operation from number `next` on that is intended by `now`;
+    /// the number of the first one that is not.
+    fn dispatch(
+        &self,
+        register: &mut Register,
+        schedule: &Schedule,
+        mut next: u64,
+        now: Nanos,
+    ) -> u64 {
+        while schedule.intended(next) <= now {
+            if let Some(plan) = register.next() {
+                self.begin(plan, schedule.intended(next));
+            }
+            next += 1;
+        }
+        next
+    }
+
+    fn begin(&self, plan: Plan, intended: Nanos) {
+        let in_flight = self.state.in_flight.get();
+        if in_flight >= self.crew.load.max_in_flight {
+            let shed = Outcome::Fail(Cause::Shed);
+            let op = self.crew.unsent(&plan, Purpose::Load, intended, shed);
+            self.state.tally.borrow_mut().ended(&op);
+            self.crew.record(op);
+            return;
+        }
+        self.state.in_flight.set(in_flight + 1);
+        let (crew, state) = (self.crew.clone(), self.state.clone());
+        tokio::task::spawn_local(async move {
+            let op = crew.operate(&plan, Purpose::Load, intended).await;
+            let mut tally = state.tally.borrow_mut();
+            tally.roll(op.done, state.in_flight.get(), crew.client.reconnects());
+            tally.ended(&op);
+            crew.record(op);
+            state.in_flight.set(state.in_flight.get() - 1);
+            if state.in_flight.get() == 0 {
+                state.idle.notify_one();
+            }
+        });
+    }
+
+    fn roll(&self, now: Nanos) {
+        let mut tally = self.state.tally.borrow_mut();
+        if tally.window_end() <= now {
+            tally.roll(now, self.state.in_flight.get(), self.crew.client.reconnects());
+            self.crew.flush();
+        }
+    }
+
+    async fn drain(&self, alarm: &Alarm) -> io::Result<()> {
+        while self.state.in_flight.get() > 0 {
+            let wake = self.state.tally.borrow().window_end();
+            tokio::select! {
+                () = self.state.idle.notified() => {}
+                woken = alarm.until(wake) => woken?,
+            }
+            self.roll(self.crew.clock.now());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! A load in a thread of its own, and the handle that the drill holds on it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+
+use super::client::{Client, Routed, Stock};
+use super::crew::Crew;
+use super::history::Writer;
+use super::open;
+use super::sweep::{self, FinalRead};
+use super::tally::Totals;
+use super::workload::Register;
+use crate::model::Nanos;
+use crate::model::event::Teller;
+use crate::model::op::Cause;
+use crate::spec::scenario::{ClientKind, Load};
+
+/// How long the group may take to tell a new client where its slots are.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// Tasks that run between two looks at sockets and timers: few, so that the
+/// schedule's timer is not kept waiting by a burst of answers.
+const EVENT_INTERVAL: u32 = 16;
+
+/// What a load is put on.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// Nodes to begin with; the others are learned from them.
+    pub seeds: Vec<SocketAddr>,
+    /// Whether they form a cluster. If not, all keys are at the primary.
+    pub cluster: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("load `{load}` cannot begin: none of {seeds:?} told where its keys belong; {why}")]
+    Unreachable { load: String, seeds: Vec<SocketAddr>, why: String },
+    #[error(
+        "load `{load}`: `client: redis-rs` is a cluster client, and group `{group}` is no cluster; \
+         use `client: redrill`"
+    )]
+    NeedsCluster { load: String, group: String },
+    #[error("load `{load}`: key {key} could not be filled: {cause:?}")]
+    Fill { load: String, key: u64, cause: Cause },
+    #[error("load `{load}`: the machine gave no thread or timer: {source}")]
+    Machine { load: String, source: io::Error },
+    #[error("load `{load}` cannot {what}; this is a bug in redrill")]
+    Order { load: String, what: &'static str },
+    #[error("load `{load}` ended early; this is a bug in redrill")]
+    Ended { load: String },
+}
+
+/// One running load. Dropping it stops it.
+#[derive(Debug)]
+pub struct LoadRunner {
+    name: String,
+    phase: Phase,
+    orders: Option<mpsc::UnboundedSender<Order>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Ready,
+    Running,
+    Stopped,
+}
+
+enum Order {
+    Fill(oneshot::Sender<Result<u64, (u64, Cause)>>),
+    Begin(Nanos),
+    Stop(oneshot::Sender<io::Result<Totals>>),
+    FinalRead(Nanos, oneshot::Sender<FinalRead>),
+}
+
+/// What a load's thread begins with.
+struct Start {
+    index: u8,
+    load: Load,
+    targets: Targets,
+    seed: u64,
+    teller: Teller,
+    history: Writer,
+}
+
+impl LoadRunner {
+    /// Starts the thread of load number `index` and connects it. Nothing is sent
+    /// to any key yet.
+    ///
+    /// Errors: no node of the group answers within 10 s, or the machine lacks something.
+    pub async fn launch(
+        index: u8,
+        load: &Load,
+        targets: Targets,
+        seed: u64,
+        teller: Teller,
+        history: Writer,
+    ) -> Result<LoadRunner, LoadError> {
+        let name = load.name.clone();
+        // Loads of one drill share its seed and should not do the same operations.
+        let seed = seed.wrapping_add(u64::from(index) << 32);
+        let start = Start { index, load: load.clone(), targets, seed, teller, history };
+        let (orders, received) = mpsc::unbounded_channel();
+        let (ready, started) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name(format!("load-{name}"))
+            .spawn(move || thread_main(start, received, ready))
+            .map_err(|source| LoadError::Machine { load: name.clone(), source })?;
+        let runner =
+            LoadRunner { name, phase: Phase::Ready, orders: Some(orders), thread: Some(thread) };
+        runner.answer(started).await??;
+        Ok(runner)
+    }
+
+    /// Writes every key once; how many there were. Errors: a key that could not
+    /// be written for 10 s, or of which it is not known whether it was.
+    pub async fn fill(&mut self) -> Result<u64, LoadError> {
+        let filled = self.order(Order::Fill).await?;
+        let load = self.name.clone();
+        filled.map_err(|(key, cause)| LoadError::Fill { load, key, cause })
+    }
+
+    /// Operation 0 is intended at `at`. If that is past, the load catches up. A
+    /// load begins once; its values would not be unique if it began again.
+    pub fn begin(&mut self, at: Nanos) -> Result<(), LoadError> {
+        if self.phase != Phase::Ready {
+            return Err(LoadError::Order { load: self.name.clone(), what: "begin a second time" });
+        }
+        self.phase = Phase::Running;
+        self.send(Order::Begin(at))
+    }
+
+    /// Stops the schedule now and waits for operations in flight, no longer than
+    /// their time-out.
+    pub async fn stop(&mut self) -> Result<Totals, LoadError> {
+        if self.phase != Phase::Running {
+            return Err(LoadError::Order { load: self.name.clone(), what: "stop before it runs" });
+        }
+        self.phase = Phase::Stopped;
+        let stopped = self.order(Order::Stop).await?;
+        stopped.map_err(|source| LoadError::Machine { load: self.name.clone(), source })
+    }
+
+    /// Reads every key once from its primary, trying again until `deadline`.
+    pub async fn final_read(&mut self, deadline: Nanos) -> Result<FinalRead, LoadError> {
+        self.order(|reply| Order::FinalRead(deadline, reply)).await
+    }
+
+    fn send(&self, order: Order) -> Result<(), LoadError> {
+        let sent = self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok());
+        if sent { Ok(()) } else { Err(self.ended()) }
+    }
+
+    async fn order<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, LoadError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(order(reply))?;
+        self.answer(answer).await
+    }
+
+    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, LoadError> {
+        answer.await.map_err(|_| self.ended())
+    }
+
+    fn ended(&self) -> LoadError {
+        LoadError::Ended { load: self.name.clone() }
+    }
+}
+
+impl Drop for LoadRunner {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+type Ready = oneshot::Sender<Result<(), LoadError>>;
+
+fn thread_main(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Ready) {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().event_interval(EVENT_INTERVAL);
+    match builder.build_local(LocalOptions::default()) {
+        Ok(runtime) => runtime.block_on(connect(start, orders, ready)),
+        Err(source) => {
+            _ = ready.send(Err(LoadError::Machine { load: start.load.name, source }));
+        }
+    }
+}
+
+async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Ready) {
+    let Load { name, group, client, timeout, max_in_flight, .. } = start.load.clone();
+    let Targets { seeds, cluster } = start.targets.clone();
+    let unreachable =
+        |why| LoadError::Unreachable { load: name.clone(), seeds: seeds.clone(), why };
+    match client {
+        ClientKind::Redrill => {
+            let clock = start.teller.clock();
+            let room = (timeout, max_in_flight as usize);
+            match Routed::connect(&seeds, cluster, clock, room, CONNECT_PATIENCE).await {
+                Ok(client) => serve(start, client, orders, ready).await,
+                Err(why) => _ = ready.send(Err(unreachable(why))),
+            }
+        }
+        ClientKind::RedisRs if !cluster => {
+            _ = ready.send(Err(LoadError::NeedsCluster { load: name, group }));
+        }
+        ClientKind::RedisRs => match Stock::connect(&seeds, timeout, CONNECT_PATIENCE).await {
+            Ok(client) => serve(start, Rc::new(client), orders, ready).await,
+            Err(why) => _ = ready.send(Err(unreachable(why))),
+        },
+    }
+}
+
+/// Obeys orders until the handle is dropped.
+async fn serve<C: Client + 'static>(
+    start: Start,
+    client: Rc<C>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    ready: Ready,
+) {
+    let Start { index, load, seed, teller, history, .. } = start;
+    // Two generators, so that the load does the same whether or not keys were filled.
+    let mut filling = Register::new(&load, !seed);
+    let mut register = Some(Register::new(&load, seed));
+    let crew = Rc::new(Crew::new(index, load, teller.clock(), client, history));
+    let mut running = None;
+    _ = ready.send(Ok(()));
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Fill(reply) => _ = reply.send(sweep::fill(&crew, &mut filling).await),
+            Order::FinalRead(deadline, reply) => {
+                _ = reply.send(sweep::read_all(&crew, deadline).await);
+            }
+            Order::Begin(at) => {
+                if let Some(register) = register.take() {
+                    let (stop, stopped) = oneshot::channel();
+                    let run = open::run(crew.clone(), register, at, teller.clone(), stopped);
+                    running = Some((stop, tokio::task::spawn_local(run)));
+                }
+            }
+            Order::Stop(reply) => {
+                let Some((stop, task)) = running.take() else { continue };
+                _ = stop.send(());
+                let ended = task.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+                _ = reply.send(ended);
+            }
+        }
+    }
+}

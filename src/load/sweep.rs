@@ -1,0 +1,97 @@
+//! Going through all keys of a load once: to fill them before it, and to read
+//! them when all is over. These operations have no schedule; they go as fast as
+//! a bounded number in flight allows.
+
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::client::Client;
+use super::crew::Crew;
+use super::workload::{Plan, Register};
+use crate::model::Nanos;
+use crate::model::op::{Action, Cause, Op, Outcome, Purpose};
+
+/// Operations in flight: enough to keep a server busy, and no flood.
+const IN_FLIGHT: usize = 128;
+/// Before an operation that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long one key may go on failing while it is filled.
+const FILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came of reading the final state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FinalRead {
+    /// Keys that were read (or found not to exist).
+    pub read: u64,
+    /// Keys that no primary gave in time; what became of them is not known.
+    pub unread: u64,
+}
+
+/// Writes every key once. Errors: the key that could not be written, and why.
+/// A write that may or may not have happened is such an error too: it could
+/// still happen later and undo a write of the load.
+pub(crate) async fn fill<C: Client>(
+    crew: &Crew<C>,
+    register: &mut Register,
+) -> Result<u64, (u64, Cause)> {
+    let keys = crew.load.keys;
+    let plans = (0..keys).map(|key| register.fill(key));
+    let filled = stream::iter(plans)
+        .map(|plan| async move {
+            let deadline = crew.clock.now() + FILL_PATIENCE;
+            let op = insist(crew, &plan, Purpose::Fill, deadline).await;
+            let (key, outcome) = (op.key, op.outcome);
+            crew.record(op);
+            match outcome {
+                Outcome::Ok => Ok(()),
+                Outcome::Fail(cause) | Outcome::Unknown(cause) => Err((key, cause)),
+            }
+        })
+        .buffer_unordered(IN_FLIGHT)
+        .try_for_each(|()| async { Ok(()) })
+        .await;
+    crew.flush();
+    filled.map(|()| keys)
+}
+
+/// Reads every key once from its primary. A key that cannot be read is tried
+/// again until `deadline`, and is then recorded as not ok.
+pub(crate) async fn read_all<C: Client>(crew: &Crew<C>, deadline: Nanos) -> FinalRead {
+    let plan = |key| Plan { action: Action::Read, key, value: None, size: 0 };
+    let result = stream::iter(0..crew.load.keys)
+        .map(|key| async move {
+            let op = insist(crew, &plan(key), Purpose::Final, deadline).await;
+            let ok = op.outcome == Outcome::Ok;
+            crew.record(op);
+            ok
+        })
+        .buffer_unordered(IN_FLIGHT)
+        .fold(FinalRead::default(), |sum, ok| async move {
+            FinalRead { read: sum.read + u64::from(ok), unread: sum.unread + u64::from(!ok) }
+        })
+        .await;
+    crew.flush();
+    result
+}
+
+/// Does `plan` until it ends ok, or `deadline` has passed. A write is not
+/// repeated once it may have been done.
+async fn insist<C: Client>(crew: &Crew<C>, plan: &Plan, purpose: Purpose, deadline: Nanos) -> Op {
+    let began = crew.clock.now();
+    if began >= deadline {
+        return crew.unsent(plan, purpose, began, Outcome::Fail(Cause::Timeout));
+    }
+    loop {
+        let op = crew.operate(plan, purpose, began).await;
+        let again = match op.outcome {
+            Outcome::Ok => false,
+            Outcome::Fail(_) => true,
+            Outcome::Unknown(_) => plan.action == Action::Read,
+        };
+        if !again || op.done + PAUSE >= deadline {
+            return op;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,239 @@
+//! Counting operations: one [`Sample`] for every window of 100 ms, and totals.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::schedule::Schedule;
+use crate::model::Nanos;
+use crate::model::event::{Sample, Teller, What};
+use crate::model::op::{Cause, Op, Outcome, Redirects};
+
+/// How long a window lasts.
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// What a load did from its start to its stop.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Operations that the schedule asked for.
+    pub intended: u64,
+    pub ok: u64,
+    pub fail: u64,
+    pub unknown: u64,
+    /// Why operations did not end ok.
+    pub causes: BTreeMap<Cause, u64>,
+    /// MOVED, ASK and TRYAGAIN answers met.
+    pub moved: u64,
+    pub ask: u64,
+    pub try_again: u64,
+    /// Connections made again after they had been lost.
+    pub reconnects: u64,
+    /// Logical clients that took part; more than were asked for if those were all
+    /// busy, or were retired.
+    pub processes: u32,
+    /// How long after its intended instant an operation was sent: redrill's own
+    /// lateness, in nanoseconds, at the 99th percentile and at its worst.
+    pub late_p99_ns: u64,
+    pub late_max_ns: u64,
+}
+
+impl Totals {
+    /// Operations that ended, however they did.
+    pub fn ended(&self) -> u64 {
+        self.ok + self.fail + self.unknown
+    }
+}
+
+/// Hears of every operation as it ends, in the order of those ends.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    schedule: Schedule,
+    /// Operations are intended before this only.
+    until: Nanos,
+    teller: Teller,
+    window: Sample,
+    /// Of the operations that ended ok in the window. Kept whole, so that
+    /// percentiles are exact; their number is bounded by rate and in-flight limit.
+    latencies: Vec<u64>,
+    late: Histogram<u64>,
+    totals: Totals,
+}
+
+impl Tally {
+    pub(crate) fn new(load: u8, from: Nanos, schedule: Schedule, teller: Teller) -> Tally {
+        // From 64 ns to a minute, with three digits; what lies beyond counts as a minute.
+        let late = Histogram::new_with_bounds(64, 60_000_000_000, 3)
+            .expect("these bounds are valid whatever the load");
+        Tally {
+            schedule,
+            until: Nanos(u64::MAX),
+            teller,
+            window: Sample { load, from, ..Sample::default() },
+            latencies: Vec::new(),
+            late,
+            totals: Totals::default(),
+        }
+    }
+
+    /// The instant at which the window ends and [`Tally::roll`] has something to do.
+    pub(crate) fn window_end(&self) -> Nanos {
+        self.window.from + WINDOW
+    }
+
+    /// Tells every window that ended by `now`.
+    pub(crate) fn roll(&mut self, now: Nanos, in_flight: u32, reconnects: u64) {
+        while self.window_end() <= now {
+            self.tell(in_flight, reconnects);
+        }
+    }
+
+    /// The schedule ends at `at`: nothing is intended from there on.
+    pub(crate) fn stop(&mut self, at: Nanos) {
+        self.until = at;
+    }
+
+    pub(crate) fn ended(&mut self, op: &Op) {
+        self.late.saturating_record(op.sent.since(op.intended).as_nanos() as u64);
+        match op.outcome {
+            Outcome::Ok => {
+                self.window.ok += 1;
+                self.latencies.push(op.done.since(op.intended).as_nanos() as u64);
+            }
+            Outcome::Fail(cause) => {
+                self.window.fail += 1;
+                *self.window.causes.entry(cause).or_default() += 1;
+            }
+            Outcome::Unknown(cause) => {
+                self.window.unknown += 1;
+                *self.window.causes.entry(cause).or_default() += 1;
+            }
+        }
+        let Redirects { moved, ask, try_again } = op.redirects;
+        self.window.moved += u64::from(moved);
+        self.window.ask += u64::from(ask);
+        self.window.try_again += u64::from(try_again);
+    }
+
+    /// Tells the last, unfinished window and gives the totals.
+    pub(crate) fn finish(&mut self, reconnects: u64, processes: u32) -> Totals {
+        self.tell(0, reconnects);
+        Totals {
+            processes,
+            late_p99_ns: self.late.value_at_quantile(0.99),
+            late_max_ns: self.late.max(),
+            ..std::mem::take(&mut self.totals)
+        }
+    }
+
+    fn tell(&mut self, in_flight: u32, reconnects: u64) {
+        let end = self.window_end();
+        let next = Sample { load: self.window.load, from: end, ..Sample::default() };
+        let mut sample = std::mem::replace(&mut self.window, next);
+        let asked = |at: Nanos| self.schedule.before(at.min(self.until));
+        sample.intended = asked(end) - asked(sample.from);
+        sample.in_flight = u64::from(in_flight);
+        sample.reconnects = reconnects - self.totals.reconnects;
+        sample.p50_ns = percentile(&mut self.latencies, 0.50);
+        sample.p99_ns = percentile(&mut self.latencies, 0.99);
+        sample.max_ns = self.latencies.iter().copied().max().unwrap_or(0);
+        self.latencies.clear();
+        self.totals.add(&sample);
+        self.teller.tell(What::Sample(sample));
+    }
+}
+
+impl Totals {
+    fn add(&mut self, sample: &Sample) {
+        self.intended += sample.intended;
+        self.ok += sample.ok;
+        self.fail += sample.fail;
+        self.unknown += sample.unknown;
+        self.moved += sample.moved;
+        self.ask += sample.ask;
+        self.try_again += sample.try_again;
+        self.reconnects += sample.reconnects;
+        for (cause, count) in &sample.causes {
+            *self.causes.entry(*cause).or_default() += count;
+        }
+    }
+}
+
+/// The smallest of `values` that at least `share` of them do not exceed; 0 if
+/// there are none. Reorders them.
+fn percentile(values: &mut [u64], share: f64) -> u64 {
+    let rank = (values.len() as f64 * share).ceil() as usize;
+    if values.is_empty() {
+        return 0;
+    }
+    *values.select_nth_unstable(rank.max(1) - 1).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Clock;
+    use crate::model::op::{Action, Purpose};
+
+    fn op(intended_ms: u64, done_ms: u64, outcome: Outcome) -> Op {
+        Op {
+            load: 2,
+            process: 0,
+            purpose: Purpose::Load,
+            action: Action::Read,
+            key: 0,
+            value: None,
+            intended: Nanos(intended_ms * 1_000_000),
+            sent: Nanos(intended_ms * 1_000_000 + 5_000),
+            done: Nanos(done_ms * 1_000_000),
+            outcome,
+            redirects: Redirects { moved: 1, ask: 0, try_again: 2 },
+        }
+    }
+
+    #[test]
+    fn windows_count_what_ended_in_them_and_totals_add_up() {
+        let (teller, events) = Teller::new(Clock::start());
+        let mut tally = Tally::new(2, Nanos(0), Schedule::new(Nanos(0), 1000.0), teller);
+        for ms in 0..100 {
+            tally.ended(&op(ms, ms, Outcome::Ok));
+        }
+        tally.roll(Nanos(100_000_000), 3, 0);
+        tally.ended(&op(50, 150, Outcome::Ok));
+        tally.ended(&op(100, 160, Outcome::Fail(Cause::ClusterDown)));
+        tally.ended(&op(101, 170, Outcome::Unknown(Cause::Timeout)));
+        tally.roll(Nanos(310_000_000), 1, 4);
+        tally.stop(Nanos(320_000_000));
+        let totals = tally.finish(4, 9);
+        let samples: Vec<Sample> = events
+            .try_iter()
+            .map(|event| match event.what {
+                What::Sample(sample) => sample,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(samples.len(), 4);
+        let from: Vec<u64> = samples.iter().map(|s| s.from.0 / 1_000_000).collect();
+        assert_eq!(from, [0, 100, 200, 300]);
+        assert_eq!(samples.iter().map(|s| s.intended).collect::<Vec<_>>(), [100, 100, 100, 20]);
+        assert_eq!((samples[0].ok, samples[0].in_flight, samples[0].max_ns), (100, 3, 0));
+        let second = &samples[1];
+        assert_eq!((second.ok, second.fail, second.unknown), (1, 1, 1));
+        assert_eq!((second.p50_ns, second.max_ns), (100_000_000, 100_000_000));
+        assert_eq!((second.reconnects, second.moved, second.try_again), (4, 3, 6));
+        assert_eq!(samples[2].ok + samples[2].fail + samples[2].reconnects, 0);
+        assert_eq!((totals.intended, totals.ok, totals.ended()), (320, 101, 103));
+        assert_eq!(totals.causes[&Cause::Timeout], 1);
+        assert_eq!((totals.reconnects, totals.processes, totals.moved), (4, 9, 103));
+        assert!((4_900..5_100).contains(&totals.late_p99_ns));
+    }
+
+    #[test]
+    fn percentiles_are_the_nearest_rank() {
+        let mut values: Vec<u64> = (1..=200).rev().collect();
+        assert_eq!(percentile(&mut values, 0.50), 100);
+        assert_eq!(percentile(&mut values, 0.99), 198);
+        assert_eq!(percentile(&mut [7], 0.99), 7);
+        assert_eq!(percentile(&mut [], 0.99), 0);
+    }
+}

@@ -1,0 +1,219 @@
+//! One connection to one server, made when first needed and made again after
+//! it broke.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    RedisResult, Value,
+};
+use tokio::sync::Mutex;
+
+use super::{ClusterInfo, Info, NodeError, NodeLine, Problem, Section};
+use crate::model::NodeName;
+
+/// How long a request may take when nobody says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Asks one server things. Clones share one connection, on which requests are
+/// answered in the order sent; a request that keeps the server busy is better
+/// sent from an [`Admin::apart`].
+///
+/// After an error of the connection (not an error reply) the connection is
+/// dropped, and the next request makes a new one. No request is sent twice.
+#[derive(Clone)]
+pub struct Admin {
+    shared: Arc<Shared>,
+    timeout: Duration,
+}
+
+struct Shared {
+    node: NodeName,
+    addr: SocketAddr,
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Admin {
+    pub fn new(node: NodeName, addr: SocketAddr) -> Admin {
+        let shared = Shared { node, addr, connection: Mutex::new(None) };
+        Admin { shared: Arc::new(shared), timeout: TIMEOUT }
+    }
+
+    /// The same server over a connection of its own.
+    pub fn apart(&self) -> Admin {
+        Admin { timeout: self.timeout, ..Admin::new(self.node().clone(), self.addr()) }
+    }
+
+    /// The same connection with another patience: for connecting, and for each answer.
+    pub fn with_timeout(&self, timeout: Duration) -> Admin {
+        Admin { timeout, ..self.clone() }
+    }
+
+    pub fn node(&self) -> &NodeName {
+        &self.shared.node
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.shared.addr
+    }
+
+    /// Sends `cmd` once and reads its answer.
+    pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, NodeError> {
+        let mut connection = self.connection(cmd).await?;
+        let answer = connection.req_packed_command(cmd).await.and_then(Value::extract_error);
+        let value = self.checked(answer, cmd).await?;
+        self.read(value, cmd)
+    }
+
+    /// Sends all of `pipeline` at once. The first error reply among the answers
+    /// is this request's error; the other commands are done all the same.
+    pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, NodeError> {
+        let answers = self.replies(pipeline).await?;
+        let Some(first) = pipeline.cmd_iter().next() else {
+            return Err(self.error(Problem::Unreadable("an empty pipeline".into()), "nothing"));
+        };
+        let mut values = Vec::with_capacity(answers.len());
+        for (answer, cmd) in answers.into_iter().zip(pipeline.cmd_iter()) {
+            values.push(answer.map_err(|e| self.error(Problem::Refused(e), &words(cmd)))?);
+        }
+        self.read(Value::Array(values), first)
+    }
+
+    /// Sends all of `pipeline` at once and gives each command's own answer or error reply.
+    pub async fn replies(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, NodeError> {
+        let Some(first) = pipeline.cmd_iter().next() else { return Ok(Vec::new()) };
+        let mut connection = self.connection(first).await?;
+        let answers = connection.req_packed_commands(pipeline, 0, pipeline.len()).await;
+        let answers = self.checked(answers, first).await?;
+        Ok(answers.into_iter().map(Value::extract_error).collect())
+    }
+
+    /// CLUSTER NODES: the cluster as this node sees it.
+    pub async fn cluster_nodes(&self) -> Result<Vec<NodeLine>, NodeError> {
+        let cmd = cluster("NODES");
+        let text: String = self.query(&cmd).await?;
+        NodeLine::parse_all(&text).map_err(|why| self.error(Problem::Unreadable(why), &words(&cmd)))
+    }
+
+    /// CLUSTER INFO.
+    pub async fn cluster_info(&self) -> Result<ClusterInfo, NodeError> {
+        let text: String = self.query(&cluster("INFO")).await?;
+        Ok(ClusterInfo::parse(&text))
+    }
+
+    /// INFO, or one section of it.
+    pub async fn info(&self, section: Section) -> Result<Info, NodeError> {
+        let text: String = self.query(redis::cmd("INFO").arg(section.as_str())).await?;
+        Ok(Info::parse(&text))
+    }
+
+    /// PING.
+    pub async fn ping(&self) -> Result<(), NodeError> {
+        self.query::<Value>(&redis::cmd("PING")).await.map(drop)
+    }
+
+    async fn connection(&self, cmd: &Cmd) -> Result<MultiplexedConnection, NodeError> {
+        let mut held = self.shared.connection.lock().await;
+        let mut connection = match &*held {
+            Some(connection) => connection.clone(),
+            None => {
+                let made =
+                    self.connect().await.map_err(|problem| self.error(problem, &words(cmd)))?;
+                held.insert(made).clone()
+            }
+        };
+        connection.set_response_timeout(self.timeout);
+        Ok(connection)
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, Problem> {
+        let addr = self.addr();
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout));
+        // Without this, two small requests in a row wait for each other's TCP acknowledgement.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = (addr.ip().to_string(), addr.port())
+            .into_connection_info()
+            .map_err(Problem::Unreachable)?
+            .set_tcp_settings(tcp);
+        let client = redis::Client::open(info).map_err(Problem::Unreachable)?;
+        client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(Problem::Unreachable)
+    }
+
+    /// Tells an error reply from a broken connection, and forgets the latter.
+    async fn checked<T>(&self, answer: RedisResult<T>, cmd: &Cmd) -> Result<T, NodeError> {
+        let error = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let problem = match self.problem(error) {
+            refused @ Problem::Refused(_) => refused,
+            broken => {
+                *self.shared.connection.lock().await = None;
+                broken
+            }
+        };
+        Err(self.error(problem, &words(cmd)))
+    }
+
+    fn problem(&self, error: RedisError) -> Problem {
+        match error.kind() {
+            redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => Problem::Refused(error),
+            _ if error.is_timeout() => Problem::Timeout(self.timeout),
+            _ => Problem::Lost(error),
+        }
+    }
+
+    fn read<T: FromRedisValue>(&self, value: Value, cmd: &Cmd) -> Result<T, NodeError> {
+        redis::from_redis_value(value)
+            .map_err(|e| self.error(Problem::Unreadable(e.to_string()), &words(cmd)))
+    }
+
+    fn error(&self, problem: Problem, command: &str) -> NodeError {
+        NodeError {
+            node: self.node().clone(),
+            addr: self.addr(),
+            command: command.to_owned(),
+            problem: Box::new(problem),
+        }
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Admin({} {})", self.node(), self.addr())
+    }
+}
+
+fn cluster(what: &str) -> Cmd {
+    let mut cmd = redis::cmd("CLUSTER");
+    cmd.arg(what);
+    cmd
+}
+
+/// The words of `cmd` that name it, for messages.
+fn words(cmd: &Cmd) -> String {
+    let named = |n| {
+        cmd.args_iter().take(n).filter_map(|arg| match arg {
+            redis::Arg::Simple(word) => Some(String::from_utf8_lossy(word).into_owned()),
+            _ => None,
+        })
+    };
+    let first: Vec<String> = named(1).collect();
+    match first.first().map(String::as_str) {
+        Some("CLUSTER" | "CONFIG" | "CLIENT" | "INFO" | "MEMORY") => {
+            named(3).collect::<Vec<_>>().join(" ")
+        }
+        Some(name) => name.to_owned(),
+        None => "nothing".to_owned(),
+    }
+}

@@ -1,0 +1,138 @@
+//! CLUSTER NODES: the cluster as one node sees it, a node a line.
+//!
+//! ```text
+//! id ip:port@bus[,hostname[,name=value]*] flags primary ping pong epoch link slot slot-slot [slot->-id]
+//! ```
+//!
+//! <https://redis.io/docs/latest/commands/cluster-nodes/>
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::event::Role;
+use crate::model::slot::{SLOTS, SlotSet};
+
+/// One node as another node (or it itself) sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLine {
+    pub id: String,
+    /// `None` while the address is not known, or given as a name only.
+    pub addr: Option<SocketAddr>,
+    pub bus_port: u16,
+    pub hostname: Option<String>,
+    pub flags: Flags,
+    /// The id of the node that this one replicates.
+    pub primary: Option<String>,
+    /// Wall-clock milliseconds of the last unanswered ping; 0 if none is pending.
+    pub ping_sent: u64,
+    /// Wall-clock milliseconds of the last pong.
+    pub pong_received: u64,
+    pub epoch: u64,
+    /// The bus link to the node is up.
+    pub linked: bool,
+    pub slots: SlotSet,
+    /// Slots being moved away, and the ids of the nodes that get them. Told of oneself only.
+    pub migrating: Vec<(u16, String)>,
+    /// Slots being fetched, and the ids of the nodes that still own them. Told of oneself only.
+    pub importing: Vec<(u16, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags {
+    pub myself: bool,
+    pub role: Role,
+    /// `fail?`: this node cannot reach it.
+    pub pfail: bool,
+    /// `fail`: the majority cannot reach it.
+    pub fail: bool,
+    pub handshake: bool,
+    pub noaddr: bool,
+    pub nofailover: bool,
+}
+
+impl NodeLine {
+    /// Reads a whole answer; the error says which line was wrong and why.
+    pub fn parse_all(text: &str) -> Result<Vec<NodeLine>, String> {
+        text.lines().filter(|line| !line.trim().is_empty()).map(NodeLine::parse).collect()
+    }
+
+    pub fn parse(line: &str) -> Result<NodeLine, String> {
+        let bad = |what: &str| format!("{what} in the line `{line}`");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [id, address, flags, primary, ping, pong, epoch, link, slots @ ..] = words.as_slice()
+        else {
+            return Err(bad("fewer than eight words"));
+        };
+        let number = |text: &str, what: &str| text.parse().map_err(|_| bad(what));
+        let (addr, bus_port, hostname) = parse_address(address).ok_or_else(|| bad("no address"))?;
+        let mut node = NodeLine {
+            id: (*id).to_owned(),
+            addr,
+            bus_port,
+            hostname,
+            flags: Flags::parse(flags),
+            primary: (*primary != "-").then(|| (*primary).to_owned()),
+            ping_sent: number(ping, "no instant of a ping")?,
+            pong_received: number(pong, "no instant of a pong")?,
+            epoch: number(epoch, "no epoch")?,
+            linked: *link == "connected",
+            slots: SlotSet::default(),
+            migrating: Vec::new(),
+            importing: Vec::new(),
+        };
+        node.read_slots(slots).ok_or_else(|| bad("no slots"))?;
+        Ok(node)
+    }
+
+    fn read_slots(&mut self, words: &[&str]) -> Option<()> {
+        let (open, owned): (Vec<&str>, Vec<&str>) = words.iter().partition(|w| w.starts_with('['));
+        self.slots = owned.join(" ").parse().ok()?;
+        for word in open {
+            let inner = word.strip_prefix('[')?.strip_suffix(']')?;
+            let (slots, slot, id) = match inner.split_once("->-") {
+                Some((slot, id)) => (&mut self.migrating, slot, id),
+                None => {
+                    let (slot, id) = inner.split_once("-<-")?;
+                    (&mut self.importing, slot, id)
+                }
+            };
+            let slot = slot.parse().ok().filter(|&slot: &u16| slot < SLOTS)?;
+            slots.push((slot, id.to_owned()));
+        }
+        Some(())
+    }
+
+    /// Neither failed nor on its way into the cluster.
+    pub fn is_up(&self) -> bool {
+        !(self.flags.fail || self.flags.handshake || self.flags.noaddr)
+    }
+}
+
+impl Flags {
+    fn parse(text: &str) -> Flags {
+        let has = |flag| text.split(',').any(|f| f == flag);
+        Flags {
+            myself: has("myself"),
+            role: if has("slave") { Role::Replica } else { Role::Primary },
+            pfail: has("fail?"),
+            fail: has("fail"),
+            handshake: has("handshake"),
+            noaddr: has("noaddr"),
+            nofailover: has("nofailover"),
+        }
+    }
+}
+
+/// `ip:port@bus[,hostname[,name=value]*]`. An address of IPv6 has colons of its own.
+fn parse_address(text: &str) -> Option<(Option<SocketAddr>, u16, Option<String>)> {
+    let mut parts = text.split(',');
+    let address = parts.next()?;
+    let hostname = parts.next().filter(|name| !name.is_empty()).map(str::to_owned);
+    let (ip, ports) = address.rsplit_once(':')?;
+    let (port, bus_port) = ports.split_once('@').unwrap_or((ports, "0"));
+    let port: u16 = port.parse().ok()?;
+    let ip: Option<IpAddr> = ip.trim_matches(['[', ']']).parse().ok();
+    Some((ip.map(|ip| SocketAddr::new(ip, port)), bus_port.parse().ok()?, hostname))
+}
+
+#[cfg(test)]
+mod tests;

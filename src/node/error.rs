@@ -1,0 +1,53 @@
+//! What can go wrong between redrill and one server.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use redis::RedisError;
+
+use crate::model::NodeName;
+
+/// A request to a node that came to nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{node} ({addr}): {command}: {problem}")]
+pub struct NodeError {
+    pub node: NodeName,
+    pub addr: SocketAddr,
+    /// The first words of the request: `CLUSTER NODES`.
+    pub command: String,
+    pub problem: Box<Problem>,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Problem {
+    /// Nothing was sent.
+    #[error("cannot connect: {0}")]
+    Unreachable(RedisError),
+    /// The server may have done it, or may still do it.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// The server may have done it.
+    #[error("the connection broke: {0}")]
+    Lost(RedisError),
+    /// The server answered with an error.
+    #[error("the server refused: {0}")]
+    Refused(RedisError),
+    /// An answer, but not one that could be understood.
+    #[error("the answer makes no sense: {0}")]
+    Unreadable(String),
+}
+
+impl NodeError {
+    /// The server cannot be talked to, as against having answered something unwelcome.
+    pub fn is_gone(&self) -> bool {
+        matches!(*self.problem, Problem::Unreachable(_) | Problem::Timeout(_) | Problem::Lost(_))
+    }
+
+    /// The error code that the server answered with: `ERR`, `IOERR`, `CLUSTERDOWN`.
+    pub fn code(&self) -> Option<&str> {
+        match &*self.problem {
+            Problem::Refused(reply) => reply.code(),
+            _ => None,
+        }
+    }
+}

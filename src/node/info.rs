@@ -1,0 +1,157 @@
+//! INFO: what a server says of itself.
+//!
+//! <https://redis.io/docs/latest/commands/info/>
+
+use std::collections::HashMap;
+
+use crate::model::event::{EngineInfo, Role};
+
+/// A section of INFO, or all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Everything,
+    Server,
+    Memory,
+    Stats,
+    Replication,
+    Cpu,
+    Keyspace,
+}
+
+impl Section {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Section::Everything => "default",
+            Section::Server => "server",
+            Section::Memory => "memory",
+            Section::Stats => "stats",
+            Section::Replication => "replication",
+            Section::Cpu => "cpu",
+            Section::Keyspace => "keyspace",
+        }
+    }
+}
+
+/// The fields of an INFO answer. A getter gives `None` if its field was not in
+/// the section asked for, or is not what it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Info {
+    fields: HashMap<String, String>,
+}
+
+impl Info {
+    /// Reads `name:value` lines; all other lines are passed over.
+    pub fn parse(text: &str) -> Info {
+        let fields = text.lines().filter_map(|line| line.trim_end().split_once(':'));
+        Info { fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+    }
+
+    /// Any field, as the server wrote it.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+
+    pub fn role(&self) -> Option<Role> {
+        match self.get("role")? {
+            "master" => Some(Role::Primary),
+            "slave" => Some(Role::Replica),
+            _ => None,
+        }
+    }
+
+    /// Whether a replica's link to its primary is up; `None` on a primary.
+    pub fn master_link_up(&self) -> Option<bool> {
+        self.get("master_link_status").map(|status| status == "up")
+    }
+
+    /// Replicas that are connected to this primary.
+    pub fn connected_replicas(&self) -> Option<u64> {
+        self.number("connected_slaves")
+    }
+
+    /// The replication offset of a primary, or of a replica's copy of its primary's stream.
+    pub fn repl_offset(&self) -> Option<u64> {
+        match self.role()? {
+            Role::Primary => self.number("master_repl_offset"),
+            Role::Replica => self.number("slave_repl_offset"),
+        }
+    }
+
+    /// Bytes.
+    pub fn used_memory(&self) -> Option<u64> {
+        self.number("used_memory")
+    }
+
+    /// Keys of database 0; a server leaves the line out when there are none.
+    pub fn keys(&self) -> u64 {
+        let keys = |line: &str| line.split(',').find_map(|f| f.strip_prefix("keys=")?.parse().ok());
+        self.get("db0").and_then(keys).unwrap_or(0)
+    }
+
+    pub fn commands_processed(&self) -> Option<u64> {
+        self.number("total_commands_processed")
+    }
+
+    /// Bytes, without replication.
+    pub fn net_input_bytes(&self) -> Option<u64> {
+        self.number("total_net_input_bytes")
+    }
+
+    /// Bytes, without replication.
+    pub fn net_output_bytes(&self) -> Option<u64> {
+        self.number("total_net_output_bytes")
+    }
+
+    /// User and system time of the server process, in seconds.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let seconds = |name| self.get(name)?.parse::<f64>().ok();
+        Some(seconds("used_cpu_user")? + seconds("used_cpu_sys")?)
+    }
+
+    /// Valkey also answers a `redis_version`, that of the Redis it is compatible with.
+    pub fn engine(&self) -> Option<EngineInfo> {
+        let engine = |kind: &str, version: &str| EngineInfo {
+            kind: kind.to_owned(),
+            version: version.to_owned(),
+        };
+        match self.get("valkey_version") {
+            Some(version) => Some(engine("valkey", version)),
+            None => self.get("redis_version").map(|version| engine("redis", version)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_by_their_meaning() {
+        let info = Info::parse(
+            "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n\
+             # Replication\r\nrole:slave\r\nmaster_link_status:up\r\nmaster_repl_offset:9\r\n\
+             slave_repl_offset:7\r\n# CPU\r\nused_cpu_sys:0.25\r\nused_cpu_user:1.5\r\n\
+             # Keyspace\r\ndb0:keys=42,expires=1,avg_ttl=0,subexpiry=0\r\n",
+        );
+        assert_eq!(info.engine().unwrap().kind, "valkey");
+        assert_eq!(info.engine().unwrap().version, "9.1.2");
+        assert_eq!(info.role(), Some(Role::Replica));
+        assert_eq!(info.master_link_up(), Some(true));
+        assert_eq!(info.repl_offset(), Some(7));
+        assert_eq!(info.cpu_seconds(), Some(1.75));
+        assert_eq!(info.keys(), 42);
+        assert_eq!(info.used_memory(), None);
+    }
+
+    #[test]
+    fn redis_is_told_from_valkey() {
+        let info = Info::parse("redis_version:7.0.15\r\nrole:master\r\nmaster_repl_offset:9\r\n");
+        assert_eq!(info.engine().unwrap().kind, "redis");
+        assert_eq!((info.role(), info.repl_offset()), (Some(Role::Primary), Some(9)));
+        assert_eq!((info.keys(), info.master_link_up()), (0, None));
+    }
+}

@@ -1,0 +1,97 @@
+//! A real cluster of three nodes.
+
+use std::time::Duration;
+
+use redrill::model::op::{Outcome, Purpose};
+use redrill::spec::scenario::{ClientKind, Load};
+
+use super::real::{Server, wait};
+use super::support::{Rig, load};
+
+const SHARES: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
+
+fn cluster() -> Vec<Server> {
+    let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+    let servers: Vec<Server> = SHARES.iter().map(|_| Server::start(&options)).collect();
+    let port = servers[0].address.port().to_string();
+    for (server, (first, last)) in servers.iter().zip(SHARES) {
+        let (first, last) = (first.to_string(), last.to_string());
+        server.ask::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).unwrap();
+        server.ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port]).unwrap();
+    }
+    wait("all nodes agree", || {
+        servers.iter().all(|server| {
+            let info: String = server.ask(&["CLUSTER", "INFO"]).unwrap();
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+        })
+    });
+    servers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_filled_over_all_slots_and_read_back() {
+    let servers = cluster();
+    let load = Load { keys: 60_000, ..load(2_000.0, 0.5) };
+    let mut rig = Rig::launch(&load, &[servers[1].address], true).await;
+    assert_eq!(rig.runner.fill().await.unwrap(), 60_000);
+
+    let filled = |&slot: &u16| {
+        let owner = SHARES.iter().position(|&(_, last)| slot <= last).unwrap();
+        let count = ["CLUSTER", "COUNTKEYSINSLOT", &slot.to_string()];
+        servers[owner].ask::<u64>(&count).unwrap() > 0
+    };
+    let sampled = (0..16_384).step_by(16).take(1000);
+    let used = sampled.filter(filled).count();
+    assert!(used > 900, "only {used} of 1000 slots have a key");
+
+    let (_, totals) = rig.run(Duration::from_secs(1)).await;
+    assert_eq!((totals.ok, totals.fail + totals.unknown), (totals.intended, 0), "{totals:?}");
+    let deadline = rig.clock.now() + Duration::from_secs(20);
+    let last = rig.runner.final_read(deadline).await.unwrap();
+    assert_eq!((last.read, last.unread), (60_000, 0));
+    let left = rig.finish();
+    assert_eq!(left.of(Purpose::Fill).len(), 60_000);
+    let finals = left.of(Purpose::Final);
+    assert!(finals.iter().all(|op| op.value.is_some() && op.outcome == Outcome::Ok));
+    // Nothing was lost, so each key holds the value of its last write.
+    let mut state = vec![0; 60_000];
+    let mut writes: Vec<_> = left.ops.iter().filter(|op| op.purpose != Purpose::Final).collect();
+    writes.retain(|op| op.action == redrill::model::op::Action::Write);
+    writes.sort_by_key(|op| op.done);
+    writes.iter().for_each(|op| state[op.key as usize] = op.value.unwrap());
+    let differing = finals.iter().filter(|op| op.value != Some(state[op.key as usize])).count();
+    // Two writes of one key may overlap, and then their order is not known.
+    assert!(differing < 5, "{differing} keys do not hold their last write");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_primary_leaves_its_keys_unread_within_the_deadline() {
+    let mut servers = cluster();
+    let load = Load { keys: 3_000, ..load(1_000.0, 0.5) };
+    let mut rig = Rig::launch(&load, &[servers[0].address], true).await;
+    rig.runner.fill().await.unwrap();
+    servers[2].kill();
+    let began = rig.clock.now();
+    let last = rig.runner.final_read(began + Duration::from_secs(1)).await.unwrap();
+    let took = rig.clock.now().since(began);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(last.read + last.unread, 3_000);
+    assert!(last.unread >= 900, "{last:?}");
+    let left = rig.finish();
+    let unread = left.of(Purpose::Final).into_iter().filter(|op| op.outcome != Outcome::Ok);
+    assert_eq!(unread.count() as u64, last.unread);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stock_client_does_the_same_operations() {
+    let servers = cluster();
+    let load = Load { client: ClientKind::RedisRs, ..load(500.0, 0.5) };
+    let mut rig = Rig::launch(&load, &[servers[0].address], true).await;
+    assert_eq!(rig.runner.fill().await.unwrap(), 500);
+    let (_, totals) = rig.run(Duration::from_secs(1)).await;
+    assert!(totals.intended >= 490);
+    assert_eq!((totals.ok, totals.fail + totals.unknown), (totals.intended, 0), "{totals:?}");
+    let deadline = rig.clock.now() + Duration::from_secs(5);
+    assert_eq!(rig.runner.final_read(deadline).await.unwrap().read, 500);
+    rig.finish();
+}

@@ -1,0 +1,104 @@
+//! A server that answers to order.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+pub enum Do {
+    Say(String),
+    /// Answer this much, and close the connection.
+    SayAndClose(&'static str),
+    Nothing,
+}
+
+/// What to do for a command, given as upper-case words. Each connection has its
+/// own number.
+pub type Manners = dyn Fn(usize, &[String]) -> Do + Send + Sync;
+
+/// A server that answers CLUSTER SLOTS with itself as the owner of all slots
+/// (or with `owner`), and everything else by `manners`, until it is dropped.
+pub struct Fake {
+    pub address: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+/// A socket that is bound, so that a server's address can be known before it serves.
+pub async fn socket() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+impl Fake {
+    pub async fn start(manners: impl Fn(usize, &[String]) -> Do + Send + Sync + 'static) -> Fake {
+        let (listener, address) = socket().await;
+        Fake::serve(listener, address, manners)
+    }
+
+    pub fn serve(
+        listener: TcpListener,
+        owner: SocketAddr,
+        manners: impl Fn(usize, &[String]) -> Do + Send + Sync + 'static,
+    ) -> Fake {
+        let address = listener.local_addr().unwrap();
+        let manners: Arc<Manners> = Arc::new(manners);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            for number in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                connections.spawn(attend(stream, number, owner, manners.clone()));
+            }
+        });
+        Fake { address, _tasks: tasks }
+    }
+}
+
+async fn attend(stream: TcpStream, number: usize, owner: SocketAddr, manners: Arc<Manners>) {
+    stream.set_nodelay(true).unwrap();
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    while let Some(words) = command(&mut read).await {
+        let what = match words[0].as_str() {
+            "CLUSTER" => Do::Say(format!(
+                "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n${}\r\n{}\r\n:{}\r\n",
+                owner.ip().to_string().len(),
+                owner.ip(),
+                owner.port()
+            )),
+            _ => manners(number, &words),
+        };
+        match what {
+            Do::Say(text) => write.write_all(text.as_bytes()).await.unwrap_or(()),
+            Do::SayAndClose(text) => {
+                let _ = write.write_all(text.as_bytes()).await;
+                return;
+            }
+            Do::Nothing => {}
+        }
+    }
+}
+
+/// The next command's words; `None` when the client has gone.
+async fn command(read: &mut BufReader<OwnedReadHalf>) -> Option<Vec<String>> {
+    let count = number(read).await?;
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let mut word = vec![0; number(read).await? + 2];
+        read.read_exact(&mut word).await.ok()?;
+        word.truncate(word.len() - 2);
+        words.push(String::from_utf8_lossy(&word).to_uppercase());
+    }
+    Some(words)
+}
+
+/// The number in a line such as `*3` or `$5`.
+async fn number(read: &mut BufReader<OwnedReadHalf>) -> Option<usize> {
+    let mut line = String::new();
+    read.read_line(&mut line).await.ok()?;
+    line.trim_end().get(1..)?.parse().ok()
+}
