@@ -1,1 +1,262 @@
-//! From a run folder to reports: JSON, HTML, Markdown, JUnit, and comparisons.
+//! From a run folder to what people and programs read.
+//!
+//! A report is made from a run folder and nothing else: `events.jsonl` says what the
+//! drill did and saw, `history.jsonl.zst` what each operation came to. So the report of
+//! a drill that ended well, of one that was killed halfway, and of one run a year ago
+//! are made in the same way, and can be made again.
+//!
+//! [`build`] reads the folder once for events, once for latencies and a few times for
+//! the checkers, in bounded memory, and gives a [`Report`]: the contents of
+//! `report.json`. Everything else is drawn from that: [`text`] for the terminal, and the
+//! files that [`write`] leaves in the folder.
+
+mod data;
+mod error;
+mod files;
+pub mod html;
+pub mod json;
+mod judge;
+pub mod junit;
+pub mod markdown;
+mod measures;
+mod outages;
+mod ownership;
+mod record;
+mod series;
+mod shards;
+mod spans;
+mod tally;
+pub mod text;
+mod windows;
+
+pub use data::*;
+pub use error::ReportError;
+pub use files::{write, write_file};
+
+use std::path::Path;
+
+use crate::check;
+use crate::load::history;
+use crate::model::Nanos;
+use crate::model::event::Phase;
+
+use measures::Sources;
+use record::Record;
+use spans::Spans;
+use tally::Tally;
+
+/// The names of a run folder's files.
+pub mod file {
+    pub const EVENTS: &str = "events.jsonl";
+    pub const HISTORY: &str = "history.jsonl.zst";
+    pub const SCENARIO: &str = "scenario.yaml";
+    pub const JSON: &str = "report.json";
+    pub const HTML: &str = "report.html";
+    pub const MARKDOWN: &str = "report.md";
+    pub const JUNIT: &str = "junit.xml";
+}
+
+/// Makes the report of the run folder `run`.
+///
+/// # Errors
+/// If `run` is not a run folder, or if its files are damaged elsewhere than at their ends.
+pub fn build(run: &Path) -> Result<Report, ReportError> {
+    let events = run.join(file::EVENTS);
+    if !events.is_file() {
+        return Err(ReportError::NotARun { path: run.to_owned() });
+    }
+    let mut record = Record::read(&events)?;
+    let ends = [record.phase_at(Phase::Verify), record.phase_at(Phase::Stop), Some(record.last)];
+    record.outages.close(&ends.into_iter().flatten().collect::<Vec<_>>());
+    let history = History::read(run, &record)?;
+    Ok(assemble(run, record, history))
+}
+
+/// What the history came to.
+#[derive(Default)]
+struct History {
+    tally: Option<Tally>,
+    lost: Option<check::LostWrites>,
+    stale: Option<check::StaleReads>,
+    findings: Vec<check::Finding>,
+    warnings: Vec<String>,
+}
+
+impl History {
+    fn read(run: &Path, record: &Record) -> Result<History, ReportError> {
+        let path = run.join(file::HISTORY);
+        let Some(spans) = Spans::of(record).filter(|_| !record.info.loads.is_empty()) else {
+            return Ok(History::default());
+        };
+        if !path.is_file() {
+            let warning = format!("{} is missing: nothing is known of latency", file::HISTORY);
+            return Ok(History { warnings: vec![warning], ..History::default() });
+        }
+        let mut tally = Tally::new(spans, record.info.loads.len());
+        let mut rows = history::read(&path)?;
+        for op in &mut rows {
+            tally.add(&op?);
+        }
+        let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
+        let mut made = History::check(&path, whole)?;
+        if rows.was_cut() {
+            made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
+        }
+        made.tally = Some(tally);
+        Ok(made)
+    }
+
+    fn check(path: &Path, whole: bool) -> Result<History, ReportError> {
+        let rows = || history::read(path);
+        let (lost, stale) = (check::lost_writes(&rows)?, check::stale_reads(&rows)?);
+        let findings = [lost.findings(whole), stale.findings(whole)].concat();
+        let (lost, stale) = (Some(lost), Some(stale));
+        Ok(History { lost, stale, findings, ..History::default() })
+    }
+}
+
+fn assemble(run: &Path, record: Record, mut history: History) -> Report {
+    let late = history.tally.as_ref().map_or(0, |tally| tally.latencies.late);
+    if late > 0 {
+        history.warnings.push(format!(
+            "{late} operations ended more than 30 s after newer ones and are not in latency.p99.worst"
+        ));
+    }
+    let measures = measures::measures(Sources {
+        record: &record,
+        tally: history.tally.as_mut(),
+        lost: history.lost.as_ref(),
+        stale: history.stale.as_ref(),
+    });
+    let expectations = judge::expectations(&record, &measures);
+    let (verdict, why) = judge::verdict(&record, &expectations, &history.findings);
+    let spans = Spans::of(&record);
+    let (outages, outages_left_out) = record.outages.list(&record.canaries);
+    Report {
+        schema: SCHEMA,
+        redrill: record.info.redrill.clone(),
+        id: record.info.id.clone(),
+        scenario: record.info.scenario.clone(),
+        summary: record.info.summary.clone(),
+        verdict,
+        why,
+        engine: record.info.engine.clone(),
+        backend: record.info.backend.clone(),
+        seed: record.info.seed,
+        started: record.info.started.clone(),
+        ended: ended(&record),
+        duration_ms: millis(record.last),
+        completed: record.completed(),
+        timeline_ms: spans.map(|s| millis(s.line.from)),
+        timeline_end_ms: spans.map(|s| millis(s.line.to)),
+        phases: phases(&record),
+        topology: topology(&record),
+        probe: probe(&record),
+        loads: loads(&record),
+        measures,
+        expectations,
+        findings: history.findings,
+        steps: steps(&record),
+        shards: shards::rows(&record),
+        outages,
+        outages_left_out,
+        ownership: record.views.shown(),
+        warnings: warnings(&record, history.warnings),
+        own: Own {
+            cpu_percent: record.own.cpu_percent(),
+            memory_max_bytes: record.own.memory_max_bytes(),
+        },
+        series: record.series.into_iter().map(|series| series.done()).collect(),
+        folder: run.to_owned(),
+        yaml: std::fs::read_to_string(run.join(file::SCENARIO)).ok(),
+    }
+}
+
+/// An instant as reports write it.
+pub(super) fn millis(at: Nanos) -> f64 {
+    at.0 as f64 / 1e6
+}
+
+fn ended(record: &Record) -> Option<String> {
+    let started: jiff::Timestamp = record.info.started.parse().ok()?;
+    let ended = started.checked_add(record.last.elapsed()).ok()?;
+    Some(format!("{ended:.3}"))
+}
+
+fn phases(record: &Record) -> Vec<PhaseBegan> {
+    record.phases.iter().map(|&(phase, at)| PhaseBegan { phase, at_ms: millis(at) }).collect()
+}
+
+fn topology(record: &Record) -> Topology {
+    let mut groups: Vec<Group> = Vec::new();
+    for node in &record.nodes {
+        let name = &node.name;
+        let group = match groups.iter().position(|g| g.name == name.group) {
+            Some(i) => &mut groups[i],
+            None => {
+                groups.push(Group { name: name.group.clone(), shards: Vec::new() });
+                groups.last_mut().expect("one was just pushed")
+            }
+        };
+        match group.shards.iter_mut().find(|shard| shard.shard == name.shard) {
+            Some(shard) => shard.nodes.push(node.clone()),
+            None => {
+                let views = record.views.before(&name.group).unwrap_or_default();
+                let view = views.iter().find(|view| view.shard == name.shard);
+                let slots = view.map(|view| view.slots.clone()).unwrap_or_default();
+                let nodes = vec![node.clone()];
+                group.shards.push(ShardNodes { shard: name.shard, slots, nodes });
+            }
+        }
+    }
+    for group in &mut groups {
+        group.shards.sort_by_key(|shard| shard.shard);
+        group.shards.iter_mut().for_each(|s| s.nodes.sort_by_key(|n| n.name.ordinal));
+    }
+    Topology { name: record.info.topology.clone(), groups }
+}
+
+fn probe(record: &Record) -> Probe {
+    Probe {
+        every_ms: record.info.probe_every_ms,
+        deadline_ms: record.info.probe_deadline_ms,
+        canaries: record.canaries.len(),
+        sent: record.probes_sent,
+        failed: record.probes_failed,
+    }
+}
+
+fn loads(record: &Record) -> Vec<Load> {
+    let load = |load: &crate::model::event::LoadInfo| Load {
+        name: load.name.clone(),
+        group: load.group.clone(),
+        rate: load.rate,
+        clients: load.clients,
+        keys: load.keys,
+        text: load.text.clone(),
+    };
+    record.info.loads.iter().map(load).collect()
+}
+
+fn steps(record: &Record) -> Vec<Step> {
+    let step = |step: &record::StepRecord| Step {
+        kind: step.info.kind.clone(),
+        group: step.info.group.clone(),
+        text: step.info.text.clone(),
+        planned_ms: millis(step.info.planned_at),
+        began_ms: step.began.map(millis),
+        ended_ms: step.ended.map(millis),
+        view_converged_ms: step.view_converged.map(millis),
+        converged_ms: step.converged.map(millis),
+        moved: step.moved,
+        error: step.error.clone(),
+    };
+    record.steps.iter().map(step).collect()
+}
+
+fn warnings(record: &Record, own: Vec<String>) -> Vec<Warning> {
+    let told = record.warnings.iter().map(|(at, text)| (Some(millis(*at)), text.clone()));
+    let cut = record.cut.then(|| format!("{} breaks off in the middle of a line", file::EVENTS));
+    let own = own.into_iter().chain(cut).map(|text| (None, text));
+    told.chain(own).map(|(at_ms, text)| Warning { at_ms, text }).collect()
+}

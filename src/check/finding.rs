@@ -1,0 +1,76 @@
+//! What a checker found, in words that a report can show.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Nanos, Verdict};
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Acknowledged writes that the final state contradicts.
+    LostWrites,
+    /// Reads that missed a write acknowledged before they were sent.
+    StaleReads,
+    /// Reads of a value that no write can have put there.
+    UnexpectedValues,
+}
+
+/// The outcome of one check. A check that found nothing wrong is told as well,
+/// so that a reader sees that it was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    pub kind: Kind,
+    #[schemars(with = "String")]
+    pub verdict: Verdict,
+    /// One sentence for a person.
+    pub text: String,
+    /// How many operations are concerned.
+    pub count: u64,
+    /// The worst of them, worst first; at most 20.
+    pub examples: Vec<Example>,
+}
+
+/// One operation that a finding is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Example {
+    /// Index of the load in the scenario.
+    pub load: u8,
+    /// The key's number in that load.
+    pub key: u64,
+    /// Instant of the operation's answer, in milliseconds since the drill's start.
+    pub at_ms: f64,
+    pub text: String,
+}
+
+impl Example {
+    pub(super) fn new(load: u8, key: u64, at: Nanos, text: String) -> Example {
+        Example { load, key, at_ms: at.0 as f64 / 1e6, text }
+    }
+}
+
+/// The few examples of lowest rank among all that were offered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Examples(Vec<(Rank, Example)>);
+
+/// Orders examples: first what is worse, then whatever makes the order total, so
+/// that the parts in which a history is read do not show.
+pub(super) type Rank = (u64, u64, u8, u64);
+
+impl Examples {
+    const MOST: usize = 20;
+
+    /// Keeps the example if it ranks among the first; `make` is called only then.
+    pub(super) fn offer(&mut self, rank: Rank, make: impl FnOnce() -> Example) {
+        let at = self.0.partition_point(|(other, _)| *other <= rank);
+        if at < Self::MOST {
+            self.0.insert(at, (rank, make()));
+            self.0.truncate(Self::MOST);
+        }
+    }
+
+    pub(super) fn list(&self) -> Vec<Example> {
+        self.0.iter().map(|(_, example)| example.clone()).collect()
+    }
+}

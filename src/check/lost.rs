@@ -1,0 +1,113 @@
+//! Lost writes: acknowledged, and contradicted by the final state.
+
+use crate::model::{Nanos, Verdict};
+
+use super::finding::{Example, Examples, Finding, Kind};
+use super::history::History;
+use super::register::{self, HELD, Key, Read, Source, Write};
+use super::unexpected::Unexpected;
+
+/// What [`lost_writes`] found.
+#[derive(Clone, Debug, Default)]
+pub struct LostWrites {
+    /// Acknowledged writes in the whole history, those before the load included.
+    pub acknowledged: u64,
+    pub lost: u64,
+    /// When the oldest lost write was acknowledged.
+    pub oldest: Option<Nanos>,
+    /// Keys with acknowledged writes whose final state could not be read.
+    pub unknown_keys: u64,
+    /// Keys that ended with a value that no write can have put there.
+    pub unexpected: u64,
+    examples: Examples,
+    strange: Unexpected,
+}
+
+/// Counts the acknowledged writes that the final state contradicts.
+///
+/// The final state is the last answered read of purpose `Final` of each key. Its
+/// value is that of a write *f* (or of none: the key is gone). Every acknowledged
+/// write that was sent after *f* was done, and was done before the final read was
+/// sent, is lost. If the outcome of *f* is unknown, nothing is: *f* may have taken
+/// effect last.
+///
+/// The count has no false alarms. It can miss a loss: a lost write that a later
+/// write to the same key covered leaves no trace in the final state.
+///
+/// # Errors
+/// Those of the history's reader.
+pub fn lost_writes<H: History>(history: &H) -> Result<LostWrites, H::Error> {
+    in_parts_of(history, HELD)
+}
+
+pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<LostWrites, H::Error> {
+    let mut found = LostWrites::default();
+    register::in_parts(history, limit, |keys, _| {
+        for ((load, number), key) in &keys {
+            found.judge(*load, *number, key);
+        }
+        Ok(())
+    })?;
+    found.unexpected = found.strange.count();
+    Ok(found)
+}
+
+impl LostWrites {
+    fn judge(&mut self, load: u8, number: u64, key: &Key) {
+        let acknowledged = key.acknowledged() as u64;
+        self.acknowledged += acknowledged;
+        let Some(last) = &key.last else {
+            self.unknown_keys += u64::from(acknowledged > 0);
+            return;
+        };
+        let source = key.source(last);
+        if matches!(source, Source::Refused | Source::Nowhere) {
+            self.strange.add(load, number, last, source);
+        }
+        for write in key.following(source).filter(|w| w.done < last.sent) {
+            self.lose(load, number, write, last);
+        }
+    }
+
+    fn lose(&mut self, load: u8, key: u64, write: &Write, last: &Read) {
+        self.lost += 1;
+        self.oldest = Some(self.oldest.map_or(write.done, |oldest| oldest.min(write.done)));
+        self.examples.offer((write.done.0, write.value, load, key), || {
+            let end = match last.value {
+                Some(value) => format!("ended with the older value {value}"),
+                None => "was gone at the end".to_owned(),
+            };
+            let text = format!(
+                "key {key} {end}: value {}, sent at {} and acknowledged at {}, is lost",
+                write.value, write.sent, write.done
+            );
+            Example::new(load, key, write.done, text)
+        });
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match (self.lost, self.unknown_keys) {
+            (0, 0) => Verdict::Pass,
+            (0, _) => Verdict::Unknown,
+            _ => Verdict::Fail,
+        }
+    }
+
+    /// The findings. `whole` says that the history is complete: in one that was cut
+    /// off, the write of a strange value may be among the missing rows.
+    pub fn findings(&self, whole: bool) -> Vec<Finding> {
+        let of = format!("{} of {} acknowledged writes lost", self.lost, self.acknowledged);
+        let text = match self.unknown_keys {
+            0 => of,
+            keys => format!("{of}; the final state of {keys} keys could not be read"),
+        };
+        let lost = Finding {
+            kind: Kind::LostWrites,
+            verdict: self.verdict(),
+            text,
+            count: self.lost,
+            examples: self.examples.list(),
+        };
+        std::iter::once(lost).chain(self.strange.finding("final reads", whole)).collect()
+    }
+}

@@ -1,0 +1,211 @@
+//! What a history says was written to each key.
+
+use std::collections::HashMap;
+
+use crate::model::Nanos;
+use crate::model::op::{Action, Op, Outcome, Purpose};
+
+use super::history::{History, Part};
+
+/// Rows of one pass that are held at once. A key is never divided, so a single key
+/// may go beyond it.
+pub(super) const HELD: usize = 1_000_000;
+
+/// An instant that never comes: when a write of unknown outcome is done.
+const NEVER: Nanos = Nanos(u64::MAX);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Write {
+    pub value: u64,
+    pub sent: Nanos,
+    /// [`NEVER`] if the outcome is unknown.
+    pub done: Nanos,
+    pub fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Acknowledged,
+    Unknown,
+    /// The server certainly did not do it.
+    Refused,
+}
+
+/// A read that was answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    pub value: Option<u64>,
+    pub sent: Nanos,
+    pub done: Nanos,
+}
+
+/// Where a read's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The state that the read saw was complete at this instant: later writes follow it.
+    Since(Nanos),
+    /// The key's state before any write.
+    Beginning,
+    /// A write of unknown outcome: nothing can be said to follow it.
+    AnyTime,
+    /// Only of writes that the server certainly did not do.
+    Refused,
+    /// Of no write at all that was sent before the read ended.
+    Nowhere,
+}
+
+/// All writes to one key, and its final state.
+#[derive(Debug, Default)]
+pub(super) struct Key {
+    /// By the instants of sending, once the part is complete.
+    writes: Vec<Write>,
+    /// For each write, the earliest acknowledgement of it or of any sent later.
+    earliest: Vec<Nanos>,
+    /// Indices of `writes` by their values.
+    by_value: Vec<u32>,
+    /// The last final read that was answered.
+    pub last: Option<Read>,
+}
+
+impl Key {
+    fn complete(&mut self) {
+        self.writes.sort_unstable_by_key(|w| (w.sent, w.value));
+        let mut earliest = NEVER;
+        self.earliest = vec![NEVER; self.writes.len()];
+        for (write, slot) in self.writes.iter().zip(&mut self.earliest).rev() {
+            if write.fate == Fate::Acknowledged {
+                earliest = earliest.min(write.done);
+            }
+            *slot = earliest;
+        }
+        self.by_value = (0..self.writes.len() as u32).collect();
+        self.by_value.sort_unstable_by_key(|&i| self.writes[i as usize].value);
+    }
+
+    pub(super) fn acknowledged(&self) -> usize {
+        self.writes.iter().filter(|w| w.fate == Fate::Acknowledged).count()
+    }
+
+    /// What `read` proves about the instant of the state that it saw. Should a value
+    /// have been written more than once, the writing that proves least counts.
+    pub(super) fn source(&self, read: &Read) -> Source {
+        let Some(value) = read.value else { return Source::Beginning };
+        let value_of = |&i: &u32| self.writes[i as usize].value;
+        let first = self.by_value.partition_point(|i| value_of(i) < value);
+        let writers = self.by_value[first..].iter().take_while(|i| value_of(i) == value);
+        let writers = writers.map(|&i| &self.writes[i as usize]).filter(|w| w.sent <= read.done);
+        let mut source = Source::Nowhere;
+        for write in writers {
+            source = match (write.fate, source) {
+                (Fate::Unknown, _) | (_, Source::AnyTime) => Source::AnyTime,
+                (Fate::Acknowledged, Source::Since(done)) => Source::Since(done.max(write.done)),
+                (Fate::Acknowledged, _) => Source::Since(write.done),
+                (Fate::Refused, Source::Nowhere) => Source::Refused,
+                (Fate::Refused, known) => known,
+            };
+        }
+        source
+    }
+
+    /// The earliest acknowledgement of a write that was sent after the state of
+    /// `source` was complete; `None` if there is none, or it cannot be told.
+    pub(super) fn superseded(&self, source: Source) -> Option<Nanos> {
+        let earliest = *self.earliest.get(self.first_after(source)?)?;
+        (earliest != NEVER).then_some(earliest)
+    }
+
+    /// The acknowledged writes that were sent after the state of `source` was complete.
+    pub(super) fn following(&self, source: Source) -> impl Iterator<Item = &Write> {
+        let first = self.first_after(source).unwrap_or(self.writes.len());
+        self.writes[first..].iter().filter(|w| w.fate == Fate::Acknowledged)
+    }
+
+    fn first_after(&self, source: Source) -> Option<usize> {
+        match source {
+            Source::Beginning => Some(0),
+            Source::Since(done) => Some(self.writes.partition_point(|w| w.sent <= done)),
+            Source::AnyTime | Source::Refused | Source::Nowhere => None,
+        }
+    }
+}
+
+/// The keys of one part of a history, by load and number.
+pub(super) type Keys = HashMap<(u8, u64), Key>;
+
+/// Reads the history in parts of at most about `limit` rows and hands each to
+/// `judge`, together with the part, so that it can read other rows of the same keys.
+pub(super) fn in_parts<H: History>(
+    history: &H,
+    limit: usize,
+    mut judge: impl FnMut(Keys, Part) -> Result<(), H::Error>,
+) -> Result<(), H::Error> {
+    let mut parts = vec![Part::WHOLE];
+    while let Some(part) = parts.pop() {
+        match gather(history, part, limit)? {
+            Gathered::All(keys) => judge(keys, part)?,
+            Gathered::TooMany(rows) => parts.extend(part.split((rows / limit) as u64 + 1)),
+        }
+    }
+    Ok(())
+}
+
+enum Gathered {
+    All(Keys),
+    /// The part has so many rows, and more than one key.
+    TooMany(usize),
+}
+
+fn gather<H: History>(history: &H, part: Part, limit: usize) -> Result<Gathered, H::Error> {
+    let mut keys = Keys::new();
+    let mut rows = 0;
+    let mut too_many = false;
+    for op in history.rows()? {
+        let op = op?;
+        let kept = op.action == Action::Write || op.purpose == Purpose::Final;
+        if !kept || !part.holds(op.load, op.key) {
+            continue;
+        }
+        rows += 1;
+        if too_many {
+            continue;
+        }
+        keep(&mut keys, &op);
+        if rows > limit && keys.len() > 1 && part.divides() {
+            too_many = true;
+            keys = Keys::new();
+        }
+    }
+    keys.values_mut().for_each(Key::complete);
+    Ok(if too_many { Gathered::TooMany(rows) } else { Gathered::All(keys) })
+}
+
+fn keep(keys: &mut Keys, op: &Op) {
+    let key = keys.entry((op.load, op.key)).or_default();
+    match (op.action, op.value) {
+        (Action::Write, Some(value)) => {
+            let (fate, done) = match op.outcome {
+                Outcome::Ok => (Fate::Acknowledged, op.done),
+                Outcome::Unknown(_) => (Fate::Unknown, NEVER),
+                Outcome::Fail(_) => (Fate::Refused, op.done),
+            };
+            key.writes.push(Write { value, sent: op.sent, done, fate });
+        }
+        (Action::Write, None) => {}
+        (Action::Read, _) => {
+            if let Some(read) = answered(op)
+                && key.last.is_none_or(|last| last.sent < read.sent)
+            {
+                key.last = Some(read);
+            }
+        }
+    }
+}
+
+/// The read that `op` is, if it is one and was answered.
+pub(super) fn answered(op: &Op) -> Option<Read> {
+    (op.action == Action::Read && op.outcome == Outcome::Ok).then_some(Read {
+        value: op.value,
+        sent: op.sent,
+        done: op.done,
+    })
+}

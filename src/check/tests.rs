@@ -1,0 +1,288 @@
+//! Both checkers against their definitions, written down a second time as plainly
+//! as they can be, over small random histories.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::model::op::{Action, Cause, Op, Outcome, Purpose, Redirects};
+use crate::model::{Nanos, Verdict};
+
+use super::*;
+
+fn op(action: Action, key: u64, value: Option<u64>, sent: u64, done: u64, outcome: Outcome) -> Op {
+    Op {
+        load: 0,
+        process: 0,
+        purpose: Purpose::Load,
+        action,
+        key,
+        value,
+        intended: Nanos(sent),
+        sent: Nanos(sent),
+        done: Nanos(done),
+        outcome,
+        redirects: Redirects::default(),
+    }
+}
+
+fn write(key: u64, value: u64, sent: u64, done: u64) -> Op {
+    op(Action::Write, key, Some(value), sent, done, Outcome::Ok)
+}
+
+fn read(key: u64, value: Option<u64>, sent: u64, done: u64) -> Op {
+    op(Action::Read, key, value, sent, done, Outcome::Ok)
+}
+
+fn last(key: u64, value: Option<u64>, sent: u64) -> Op {
+    Op { purpose: Purpose::Final, ..read(key, value, sent, sent + 1) }
+}
+
+fn as_history(ops: &[Op]) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
+    || Ok(ops.iter().cloned().map(Ok).collect())
+}
+
+fn lost(ops: &[Op]) -> LostWrites {
+    lost_writes(&as_history(ops)).unwrap()
+}
+
+fn stale(ops: &[Op]) -> StaleReads {
+    stale_reads(&as_history(ops)).unwrap()
+}
+
+/// Acknowledged writes that `read` missed whatever the order of what overlaps:
+/// each possible writer of its value (or the empty beginning) was done before them.
+fn missed<'a>(ops: &'a [Op], read: &Op) -> Vec<&'a Op> {
+    let writers: Vec<&Op> = ops
+        .iter()
+        .filter(|f| f.action == Action::Write && f.key == read.key && f.value == read.value)
+        .filter(|f| !matches!(f.outcome, Outcome::Fail(_)) && f.sent <= read.done)
+        .collect();
+    let done_before = |f: &Op, w: &Op| f.outcome == Outcome::Ok && f.done < w.sent;
+    let explained = read.value.is_none() || !writers.is_empty();
+    ops.iter()
+        .filter(|w| w.action == Action::Write && w.key == read.key && w.outcome == Outcome::Ok)
+        .filter(|w| w.done < read.sent)
+        .filter(|w| explained && writers.iter().all(|f| done_before(f, w)))
+        .collect()
+}
+
+fn strange(ops: &[Op], read: &Op) -> bool {
+    read.value.is_some()
+        && !ops.iter().any(|f| {
+            f.action == Action::Write
+                && f.key == read.key
+                && f.value == read.value
+                && f.sent <= read.done
+                && !matches!(f.outcome, Outcome::Fail(_))
+        })
+}
+
+fn answered_reads(ops: &[Op], purpose: Purpose) -> impl Iterator<Item = &Op> {
+    ops.iter().filter(move |r| {
+        r.action == Action::Read && r.outcome == Outcome::Ok && r.purpose == purpose
+    })
+}
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        4 => Just(Outcome::Ok),
+        1 => Just(Outcome::Unknown(Cause::Timeout)),
+        1 => Just(Outcome::Fail(Cause::ClusterDown)),
+    ]
+}
+
+/// A few keys, instants close enough that rows often overlap or touch, and values
+/// that reads are likely to hit, some of them written twice or never.
+fn histories() -> impl Strategy<Value = Vec<Op>> {
+    let row = (any::<bool>(), 0..3u64, 0..12u64, 0..60u64, 0..12u64, outcomes());
+    let rows = prop::collection::vec(row, 0..24);
+    let finals = prop::collection::vec((prop::option::of(0..12u64), 40..90u64, outcomes()), 3);
+    (rows, finals).prop_map(|(rows, finals)| {
+        let mut ops: Vec<Op> = rows
+            .into_iter()
+            .map(|(writes, key, value, sent, took, outcome)| {
+                let action = if writes { Action::Write } else { Action::Read };
+                let value = (writes || value > 0).then_some(value);
+                op(action, key, value, sent, sent + took, outcome)
+            })
+            .collect();
+        for (key, (value, sent, outcome)) in finals.into_iter().enumerate() {
+            ops.push(Op { outcome, ..last(key as u64, value, sent) });
+        }
+        ops
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn lost_writes_are_those_of_the_definition(ops in histories(), limit in 1..40usize) {
+        let found = lost::in_parts_of(&as_history(&ops), limit).unwrap();
+        let finals: Vec<&Op> = answered_reads(&ops, Purpose::Final).collect();
+        let gone: Vec<&Op> = finals.iter().flat_map(|r| missed(&ops, r)).collect();
+        prop_assert_eq!(found.lost, gone.len() as u64);
+        prop_assert_eq!(found.oldest, gone.iter().map(|w| w.done).min());
+        let odd = finals.iter().filter(|r| strange(&ops, r)).count();
+        prop_assert_eq!(found.unexpected, odd as u64);
+        let acknowledged: Vec<&Op> = ops
+            .iter()
+            .filter(|w| w.action == Action::Write && w.outcome == Outcome::Ok)
+            .collect();
+        prop_assert_eq!(found.acknowledged, acknowledged.len() as u64);
+        let unknown = (0..3).filter(|key| {
+            acknowledged.iter().any(|w| w.key == *key) && finals.iter().all(|r| r.key != *key)
+        });
+        prop_assert_eq!(found.unknown_keys, unknown.count() as u64);
+    }
+
+    #[test]
+    fn stale_reads_are_those_of_the_definition(ops in histories(), limit in 1..40usize) {
+        let found = stale::in_parts_of(&as_history(&ops), limit).unwrap();
+        let reads: Vec<&Op> = answered_reads(&ops, Purpose::Load).collect();
+        let ages: Vec<Duration> = reads
+            .iter()
+            .filter_map(|r| missed(&ops, r).iter().map(|w| r.sent.since(w.done)).max())
+            .collect();
+        prop_assert_eq!(found.reads, reads.len() as u64);
+        prop_assert_eq!(found.stale, ages.len() as u64);
+        prop_assert_eq!(found.oldest, ages.iter().max().copied());
+        let odd = reads.iter().filter(|r| strange(&ops, r)).count();
+        prop_assert_eq!(found.unexpected, odd as u64);
+    }
+
+    /// A server that does everything at once, in order, is never accused.
+    #[test]
+    fn a_right_server_is_never_accused(rows in rows_of_a_right_server()) {
+        prop_assert_eq!(lost(&rows).findings(true).len(), 1);
+        prop_assert_eq!(lost(&rows).verdict(), Verdict::Pass);
+        prop_assert_eq!(stale(&rows).findings(true).len(), 1);
+        prop_assert_eq!(stale(&rows).verdict(), Verdict::Pass);
+    }
+}
+
+/// Each operation takes effect at its own instant between sending and answer; some
+/// answers to writes are lost on the way (unknown, done or not).
+fn rows_of_a_right_server() -> impl Strategy<Value = Vec<Op>> {
+    let row = (any::<bool>(), 0..2u64, 0..9u64, 0..9u64, 0..8u8);
+    prop::collection::vec(row, 0..40).prop_map(|rows| {
+        let mut state = [None; 2];
+        let mut ops = Vec::new();
+        for (i, (writes, key, before, after, luck)) in rows.into_iter().enumerate() {
+            let (now, value) = (100 + 3 * i as u64, i as u64);
+            let (sent, done) = (now - before, now + after);
+            if !writes {
+                ops.push(read(key, state[key as usize], sent, done));
+                continue;
+            }
+            if luck != 0 {
+                state[key as usize] = Some(value);
+            }
+            let unknown = Outcome::Unknown(Cause::ConnectionLost);
+            let outcome = if luck < 2 { unknown } else { Outcome::Ok };
+            ops.push(Op { outcome, ..write(key, value, sent, done) });
+        }
+        ops.extend((0..2).map(|key| last(key, state[key as usize], 1000)));
+        ops
+    })
+}
+
+/// Two keys, written in turn and read back, as a right server would answer.
+fn right() -> Vec<Op> {
+    let mut ops = Vec::new();
+    for i in 0..10 {
+        let (key, sent) = (i % 2, 100 * i);
+        ops.push(write(key, i, sent, sent + 10));
+        ops.push(read(key, Some(i), sent + 20, sent + 30));
+    }
+    ops.extend([last(0, Some(8), 5000), last(1, Some(9), 5000)]);
+    ops
+}
+
+#[test]
+fn one_changed_row_is_seen() {
+    assert_eq!(lost(&right()).verdict(), Verdict::Pass);
+    assert_eq!(stale(&right()).verdict(), Verdict::Pass);
+
+    let mut ops = right();
+    let end = ops.len() - 1;
+    ops[end].value = Some(5);
+    let found = lost(&ops);
+    assert_eq!((found.lost, found.oldest), (2, Some(Nanos(710))), "values 7 and 9 are gone");
+    assert_eq!(stale(&ops).stale, 0, "a final read is not a stale read");
+
+    ops[end].value = None;
+    assert_eq!(lost(&ops).lost, 5, "all writes to the key are gone with it");
+
+    ops[end].value = Some(77);
+    let found = lost(&ops);
+    assert_eq!((found.lost, found.unexpected), (0, 1));
+    let verdicts = |whole| found.findings(whole).iter().map(|f| f.verdict).collect::<Vec<_>>();
+    assert_eq!(verdicts(true), [Verdict::Pass, Verdict::Fail]);
+    assert_eq!(verdicts(false), [Verdict::Pass, Verdict::Unknown]);
+
+    ops[end].outcome = Outcome::Fail(Cause::Timeout);
+    let found = lost(&ops);
+    assert_eq!((found.unknown_keys, found.verdict()), (1, Verdict::Unknown));
+
+    let mut ops = right();
+    ops[19].value = Some(5);
+    let found = stale(&ops);
+    assert_eq!((found.stale, found.oldest), (1, Some(Duration::from_nanos(920 - 710))));
+    assert_eq!(lost(&ops).lost, 0);
+}
+
+#[test]
+fn an_unknown_write_excuses_whatever_follows() {
+    let unknown = Outcome::Unknown(Cause::Timeout);
+    let mut ops = vec![
+        Op { outcome: unknown, ..write(0, 1, 0, 1000) },
+        write(0, 2, 2000, 2010),
+        read(0, Some(1), 3000, 3010),
+        last(0, Some(1), 9000),
+    ];
+    assert_eq!((lost(&ops).lost, stale(&ops).stale), (0, 0));
+    ops[0].outcome = Outcome::Ok;
+    assert_eq!((lost(&ops).lost, stale(&ops).stale), (1, 1));
+}
+
+#[test]
+fn writes_that_overlap_may_have_happened_in_either_order() {
+    let ops = [write(0, 1, 0, 100), write(0, 2, 100, 200), last(0, Some(1), 900)];
+    assert_eq!(lost(&ops).lost, 0, "sent in the very nanosecond in which the other was done");
+    let ops = [write(0, 1, 0, 100), write(0, 2, 101, 200), last(0, Some(1), 900)];
+    assert_eq!(lost(&ops).lost, 1);
+}
+
+#[test]
+fn loads_do_not_share_keys() {
+    let other = |op: Op| Op { load: 1, ..op };
+    let ops = [
+        write(0, 1, 0, 10),
+        other(write(0, 2, 100, 110)),
+        last(0, Some(1), 900),
+        other(last(0, Some(2), 900)),
+    ];
+    assert_eq!(lost(&ops).verdict(), Verdict::Pass);
+}
+
+#[test]
+fn examples_are_few_and_the_worst() {
+    let mut ops: Vec<Op> = (0..100).map(|i| write(i, i, 1000 - i, 2000 - i)).collect();
+    ops.extend((0..100).map(|i| last(i, None, 9000)));
+    let findings = lost(&ops).findings(true);
+    assert_eq!(findings[0].count, 100);
+    assert_eq!(findings[0].examples.len(), 20);
+    assert_eq!(findings[0].examples[0].key, 99, "acknowledged first");
+    let text = &findings[0].examples[0].text;
+    assert!(text.contains("key 99 was gone at the end: value 99"), "{text}");
+}
+
+#[test]
+fn a_reader_s_error_is_handed_on() {
+    let broken = || Ok([Err("torn")]);
+    assert_eq!(lost_writes(&broken).unwrap_err(), "torn");
+    assert_eq!(stale_reads(&broken).unwrap_err(), "torn");
+}

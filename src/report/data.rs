@@ -1,0 +1,279 @@
+//! `report.json` as types: the contract for programs.
+//!
+//! Instants are milliseconds since the drill's own start (`timeline_ms` says where
+//! the time line begins), durations are milliseconds, sizes bytes. `docs/report.md`
+//! tells each field; `schemas/report.json` is generated from here. A change that
+//! could break a reader raises [`SCHEMA`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::check::Finding;
+use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
+use crate::model::op::{Action, Cause};
+use crate::model::slot::SlotSet;
+use crate::model::{Measure, NodeName, Unit, Verdict};
+
+/// The version of `report.json`'s schema.
+pub const SCHEMA: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Report {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// Version of the redrill that ran the drill.
+    pub redrill: String,
+    /// The run's own name, which is its folder's.
+    pub id: String,
+    pub scenario: String,
+    pub summary: String,
+    pub verdict: Verdict,
+    /// One sentence for each reason why the verdict is not `pass`.
+    pub why: Vec<String>,
+    pub engine: EngineInfo,
+    pub backend: String,
+    pub seed: u64,
+    /// Wall-clock time of instant zero, RFC 3339, UTC.
+    pub started: String,
+    /// Wall-clock time of the last event, RFC 3339, UTC.
+    pub ended: Option<String>,
+    /// From the drill's start to its last event.
+    pub duration_ms: f64,
+    /// Whether the drill came to its own end, neither interrupted nor killed.
+    pub completed: bool,
+    /// Where the time line begins: the load's start. Absent if it never did.
+    pub timeline_ms: Option<f64>,
+    /// Where the load ended, or the record did.
+    pub timeline_end_ms: Option<f64>,
+    pub phases: Vec<PhaseBegan>,
+    pub topology: Topology,
+    pub probe: Probe,
+    pub loads: Vec<Load>,
+    /// Measures that this drill can produce, by their names.
+    pub measures: BTreeMap<String, Measure>,
+    pub expectations: Vec<Judged>,
+    pub findings: Vec<Finding>,
+    pub steps: Vec<Step>,
+    pub shards: Vec<Shard>,
+    /// What each load did, per 100 ms.
+    pub series: Vec<Series>,
+    /// In the order of their beginnings.
+    pub outages: Vec<Outage>,
+    /// Outages beyond the first 2,000, which are counted in every measure but not listed.
+    pub outages_left_out: u64,
+    /// Who owned which slots: before the first step, a few times during, and after.
+    pub ownership: Vec<Ownership>,
+    pub warnings: Vec<Warning>,
+    pub own: Own,
+    /// The run folder.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// The scenario as the run folder holds it.
+    #[serde(skip)]
+    pub yaml: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PhaseBegan {
+    pub phase: Phase,
+    pub at_ms: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Topology {
+    pub name: String,
+    pub groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Group {
+    pub name: String,
+    pub shards: Vec<ShardNodes>,
+}
+
+/// A shard as it was when the topology was ready.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ShardNodes {
+    pub shard: u32,
+    /// As the servers write it: `0-5460 5462`. Empty outside a cluster.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+    pub nodes: Vec<NodeInfo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Probe {
+    /// Each canary was written and read this often. An outage's length is exact to this.
+    pub every_ms: f64,
+    pub deadline_ms: f64,
+    pub canaries: usize,
+    pub sent: u64,
+    pub failed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Load {
+    pub name: String,
+    pub group: String,
+    /// Operations a second that the schedule asked for.
+    pub rate: f64,
+    pub clients: u32,
+    pub keys: u64,
+    pub text: String,
+}
+
+/// An expectation and what came of it. `value` and `bound` are in `unit`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Judged {
+    pub text: String,
+    pub measure: String,
+    pub op: Compare,
+    pub value: Option<f64>,
+    pub bound: f64,
+    pub unit: Unit,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Step {
+    pub kind: String,
+    pub group: String,
+    pub text: String,
+    /// When the timeline wanted it, since the time line's beginning.
+    pub planned_ms: f64,
+    pub began_ms: Option<f64>,
+    pub ended_ms: Option<f64>,
+    /// Since when all live nodes gave the same owners and roles.
+    pub view_converged_ms: Option<f64>,
+    /// Since when, besides, every replica's link was up.
+    pub converged_ms: Option<f64>,
+    pub moved: Moved,
+    pub error: Option<String>,
+}
+
+/// One shard's row for a capacity planner. Rates are averages over the time line, of
+/// the shard's primary.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Shard {
+    pub group: String,
+    pub shard: u32,
+    #[schemars(with = "Option<String>")]
+    pub primary_before: Option<NodeName>,
+    #[schemars(with = "Option<String>")]
+    pub primary_after: Option<NodeName>,
+    pub slots_before: u32,
+    pub slots_after: u32,
+    pub keys_before: Option<u64>,
+    pub keys_after: Option<u64>,
+    /// The server's `used_memory`, in bytes.
+    pub memory_before: Option<u64>,
+    pub memory_after: Option<u64>,
+    /// Commands of every kind, probes and redrill's own questions among them.
+    pub ops_per_s: Option<f64>,
+    pub net_in_per_s: Option<f64>,
+    pub net_out_per_s: Option<f64>,
+    /// Of one core.
+    pub cpu_percent: Option<f64>,
+    pub canaries: usize,
+    /// Canaries in slots that a step moves: they are among the others here.
+    pub canaries_that_move: usize,
+    pub downtime_write_max_ms: Option<f64>,
+    pub downtime_write_total_ms: Option<f64>,
+    pub downtime_read_max_ms: Option<f64>,
+    pub downtime_read_total_ms: Option<f64>,
+}
+
+/// Columns of equal length, one entry for each 100 ms in which the load told anything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Series {
+    pub load: String,
+    pub every_ms: f64,
+    /// Each window's start.
+    pub at_ms: Vec<f64>,
+    /// Operations that ended in the window.
+    pub ops: Vec<u64>,
+    pub ok: Vec<u64>,
+    pub errors: Vec<u64>,
+    /// Latency of those that ended ok, from their intended instants; null if none did.
+    pub p50_ms: Vec<Option<f64>>,
+    pub p99_ms: Vec<Option<f64>>,
+    pub max_ms: Vec<Option<f64>>,
+}
+
+/// A time in which one canary's probes failed.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Outage {
+    pub group: String,
+    /// The shard that owned the canary's slot at the drill's start.
+    pub shard: u32,
+    pub slot: u16,
+    /// Whether a step of the drill moves the slot.
+    pub moves: bool,
+    pub action: Action,
+    pub from_ms: f64,
+    /// Null: it had not ended when the load did, and is counted until then.
+    pub to_ms: Option<f64>,
+    pub duration_ms: f64,
+    pub cause: Option<Cause>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Ownership {
+    pub group: String,
+    pub at_ms: f64,
+    pub moment: Moment,
+    /// Whether all live nodes said so; else it is what the most of them said.
+    pub agreed: bool,
+    pub shards: Vec<Owned>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Moment {
+    Before,
+    During,
+    After,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Owned {
+    pub shard: u32,
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Warning {
+    /// Absent for what the report itself warns of.
+    pub at_ms: Option<f64>,
+    pub text: String,
+}
+
+/// What redrill itself used of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Own {
+    /// Of one core, on average.
+    pub cpu_percent: Option<f64>,
+    /// Resident memory at its highest.
+    pub memory_max_bytes: Option<u64>,
+}
+
+impl Report {
+    /// The value of the measure `name`, if this drill has it and could tell it.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.measures.get(name).and_then(|measure| measure.value)
+    }
+
+    /// The measure `name` as a person would write it; `–` if this drill does not have it.
+    pub fn show(&self, name: &str) -> String {
+        self.measures.get(name).map_or_else(|| "–".to_owned(), Measure::show)
+    }
+
+    /// Whether `name` is among this drill's measures, told or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.measures.contains_key(name)
+    }
+}

@@ -1,0 +1,134 @@
+//! The time axis that all drawings over time share: steps as bands, convergence as
+//! lines, seconds below.
+
+use crate::report::data::Report;
+
+use super::svg::{Scale, Svg, n, ticks};
+
+/// How wide a drawing is. Each is made twice, so that text is as large on a phone as on
+/// a wide screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Wide,
+    Narrow,
+}
+
+impl Size {
+    pub const BOTH: [Size; 2] = [Size::Wide, Size::Narrow];
+
+    pub fn class(self) -> &'static str {
+        match self {
+            Size::Wide => "wide",
+            Size::Narrow => "narrow",
+        }
+    }
+
+    pub fn width(self) -> f64 {
+        match self {
+            Size::Wide => 1080.0,
+            Size::Narrow => 350.0,
+        }
+    }
+
+    /// Where the time line begins; labels stand before it.
+    pub fn left(self) -> f64 {
+        match self {
+            Size::Wide => 76.0,
+            Size::Narrow => 54.0,
+        }
+    }
+
+    pub fn right(self) -> f64 {
+        self.width() - 8.0
+    }
+
+    /// The most points worth drawing.
+    pub fn points(self) -> usize {
+        match self {
+            Size::Wide => 500,
+            Size::Narrow => 150,
+        }
+    }
+}
+
+/// Milliseconds since the drill's start, on the page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub size: Size,
+    pub from_ms: f64,
+    pub to_ms: f64,
+    x: Scale,
+}
+
+impl Frame {
+    /// `None` if the drill never came to its time line.
+    pub fn of(report: &Report, size: Size) -> Option<Frame> {
+        let (from_ms, to_ms) = (report.timeline_ms?, report.timeline_end_ms?);
+        let x = Scale::linear(from_ms, to_ms, size.left(), size.right());
+        (to_ms > from_ms).then_some(Frame { size, from_ms, to_ms, x })
+    }
+
+    pub fn x(&self, at_ms: f64) -> f64 {
+        self.x.at(at_ms)
+    }
+
+    /// An empty drawing over this time line, which the page's script finds by its data.
+    pub fn svg(&self, height: f64, label: &str) -> Svg {
+        let data = format!(
+            r#" data-left="{}" data-right="{}" data-from="{:.1}" data-to="{:.1}""#,
+            n(self.size.left()),
+            n(self.size.right()),
+            self.from_ms,
+            self.to_ms
+        );
+        let class = format!("time {}", self.size.class());
+        Svg::with(self.size.width(), height, &class, label, &data)
+    }
+
+    /// The steps as bands from `top` to `bottom`, with their numbers if `named`.
+    pub fn steps(&self, svg: &mut Svg, report: &Report, top: f64, bottom: f64, named: bool) {
+        for (i, step) in report.steps.iter().enumerate() {
+            let Some(began) = step.began_ms else { continue };
+            let (x, end) = (self.x(began), self.x(step.ended_ms.unwrap_or(self.to_ms)));
+            let width = (end - x).max(1.0);
+            let title = format!("step {}: {}", i + 1, step.text);
+            svg.rect("band", [x, top, width, bottom - top], Some(&title));
+            if named {
+                let room = (width / 6.4) as usize;
+                let full = format!("{} {}", i + 1, step.text);
+                let name = [full, format!("{} {}", i + 1, step.kind), (i + 1).to_string()];
+                let name = name.iter().find(|name| name.chars().count() <= room);
+                let name = name.map_or("", |name| name);
+                svg.text("bandname", "start", [x + 4.0, top + 12.0], name);
+            }
+        }
+    }
+
+    /// Since when nodes agreed, and since when replicas were linked as well.
+    pub fn convergence(&self, svg: &mut Svg, report: &Report, top: f64, bottom: f64) {
+        for step in &report.steps {
+            let since = |at: f64| (at - step.began_ms.unwrap_or(at)) / 1e3;
+            let mut mark = |at: Option<f64>, class: &str, what: &str| {
+                let Some(at) = at else { return };
+                let title = format!("{what} {:.3} s after the step's start", since(at));
+                svg.line(class, [self.x(at), top, self.x(at), bottom], Some(&title));
+            };
+            mark(step.view_converged_ms, "agreed", "all nodes agree");
+            mark(step.converged_ms, "converged", "converged");
+        }
+    }
+
+    /// Seconds since the load's start, with their grid lines.
+    pub fn seconds(&self, svg: &mut Svg, top: f64, bottom: f64, labels: bool) {
+        let length = (self.to_ms - self.from_ms) / 1e3;
+        let count = if self.size == Size::Wide { 12 } else { 5 };
+        for second in ticks(0.0, length, count) {
+            let x = self.x(self.from_ms + second * 1e3);
+            svg.line("grid", [x, top, x, bottom], None);
+            if labels {
+                let anchor = if x > self.size.right() - 16.0 { "end" } else { "middle" };
+                svg.text("tick", anchor, [x, bottom + 15.0], &format!("{} s", n(second)));
+            }
+        }
+    }
+}

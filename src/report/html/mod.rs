@@ -1,0 +1,171 @@
+//! `report.html`: one file that works offline, in light and dark, on paper and a phone.
+//!
+//! The page is an askama template, which escapes whatever it is given; only the drawings
+//! of this module, which escape for themselves, go in as they are.
+
+mod cards;
+mod chart;
+mod frame;
+mod lanes;
+mod rows;
+mod slots;
+mod svg;
+
+use askama::Template;
+use serde_json::json;
+
+use crate::model::Unit;
+
+use super::ReportError;
+use super::data::{Group, Report};
+use super::text::mark;
+
+use cards::Card;
+use frame::{Frame, Size};
+use rows::{Expected, MeasureRow, ShardRow, StepRow};
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    r: &'a Report,
+    mark: &'static str,
+    took: String,
+    expectations: Vec<Expected>,
+    cards: Vec<Card>,
+    charts: Vec<Chart>,
+    /// Drawings of both sizes.
+    lanes: String,
+    ownership: Vec<Owned>,
+    groups: Vec<GroupView<'a>>,
+    shards: Vec<ShardRow>,
+    steps: Vec<StepRow>,
+    measures: Vec<MeasureRow>,
+    /// What the script reads: JSON that cannot end its element.
+    data: String,
+}
+
+struct Chart {
+    name: String,
+    text: String,
+    drawings: String,
+}
+
+struct Owned {
+    group: String,
+    drawings: String,
+    legend: Vec<Legend>,
+}
+
+struct Legend {
+    colour: u32,
+    name: String,
+    slots: String,
+}
+
+struct GroupView<'a> {
+    group: &'a Group,
+    shards: Vec<ShardView<'a>>,
+}
+
+struct ShardView<'a> {
+    colour: u32,
+    name: String,
+    slots: String,
+    count: String,
+    nodes: &'a [crate::model::event::NodeInfo],
+}
+
+/// The text of `report.html`.
+///
+/// # Errors
+/// If the template cannot be rendered.
+pub fn render(r: &Report) -> Result<String, ReportError> {
+    let page = Page {
+        r,
+        mark: mark(r.verdict),
+        took: Unit::Millis.show(r.duration_ms),
+        expectations: r.expectations.iter().map(Expected::new).collect(),
+        cards: cards::cards(r),
+        charts: charts(r),
+        lanes: drawings(r, |frame| lanes::draw(r, frame)),
+        ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
+        groups: r.topology.groups.iter().map(group_view).collect(),
+        shards: r.shards.iter().map(ShardRow::new).collect(),
+        steps: rows::steps(r),
+        measures: rows::measures(r),
+        data: data(r)?,
+    };
+    page.render().map_err(bad)
+}
+
+pub(super) fn bad(e: askama::Error) -> ReportError {
+    ReportError::Render { what: "HTML", why: e.to_string() }
+}
+
+/// What `draw` draws, in both sizes.
+fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
+    Size::BOTH.iter().filter_map(|size| draw(&Frame::of(r, *size)?)).collect()
+}
+
+fn charts(r: &Report) -> Vec<Chart> {
+    let pairs = r.series.iter().zip(&r.loads).filter(|(series, _)| !series.at_ms.is_empty());
+    let chart = pairs.map(|(series, load)| Chart {
+        name: load.name.clone(),
+        text: load.text.clone(),
+        drawings: drawings(r, |frame| Some(chart::draw(r, series, frame))),
+    });
+    chart.filter(|chart| !chart.drawings.is_empty()).collect()
+}
+
+fn ownership(r: &Report, group: &Group) -> Option<Owned> {
+    let drawings: String =
+        Size::BOTH.iter().filter_map(|size| slots::draw(r, &group.name, *size)).collect();
+    let of_group = r.shards.iter().filter(|shard| shard.group == group.name);
+    let legend = of_group.map(|shard| Legend {
+        colour: slots::colour(shard.shard),
+        name: format!("{}/{}", shard.group, shard.shard),
+        slots: super::markdown::changes(shard)[0].clone(),
+    });
+    let legend = legend.collect();
+    (!drawings.is_empty()).then(|| Owned { group: group.name.clone(), drawings, legend })
+}
+
+fn group_view(group: &Group) -> GroupView<'_> {
+    let shard = |shard: &super::data::ShardNodes| {
+        let count = crate::model::measure::thousands(shard.slots.len() as f64);
+        (shard.shard, slots::short(&shard.slots), count)
+    };
+    let shards = group.shards.iter().map(|s| {
+        let (number, slots, count) = shard(s);
+        let colour = slots::colour(number);
+        let name = format!("{}/{number}", group.name);
+        ShardView { colour, name, slots, count, nodes: &s.nodes }
+    });
+    GroupView { group, shards: shards.collect() }
+}
+
+/// Rounded, to keep the page small.
+fn data(r: &Report) -> Result<String, ReportError> {
+    let round = |v: f64| (v * 1e3).round() / 1e3;
+    let column = |column: &[Option<f64>]| -> Vec<Option<f64>> {
+        column.iter().map(|v| v.map(round)).collect()
+    };
+    let series: Vec<_> = r
+        .series
+        .iter()
+        .map(|s| {
+            json!({
+                "name": s.load,
+                "every": s.every_ms,
+                "at": s.at_ms.iter().copied().map(round).collect::<Vec<_>>(),
+                "ok": s.ok,
+                "errors": s.errors,
+                "p50": column(&s.p50_ms),
+                "p99": column(&s.p99_ms),
+            })
+        })
+        .collect();
+    let text = serde_json::to_string(&json!({ "from": r.timeline_ms, "series": series }));
+    let text = text.map_err(|e| ReportError::Render { what: "HTML", why: e.to_string() })?;
+    Ok(text.replace('<', "\\u003c"))
+}

@@ -1,0 +1,118 @@
+//! From figures to verdicts, each with its reason.
+
+use std::collections::BTreeMap;
+
+use crate::check::Finding;
+use crate::model::event::{End, Expectation};
+use crate::model::measure::{Unit, known};
+use crate::model::{Measure, Verdict};
+
+use super::data::Judged;
+use super::record::Record;
+
+/// Holds each expectation against its measure. In a drill that did not come to its own
+/// end nothing can be told: what held so far might have broken later.
+pub(super) fn expectations(record: &Record, measures: &BTreeMap<String, Measure>) -> Vec<Judged> {
+    record.info.expect.iter().map(|e| expectation(e, measures, record.completed())).collect()
+}
+
+fn expectation(e: &Expectation, measures: &BTreeMap<String, Measure>, completed: bool) -> Judged {
+    let measure = measures.get(&e.measure);
+    let value = measure.and_then(|m| m.value);
+    let unit = measure.map(|m| m.unit).or(known(&e.measure).map(|k| k.unit));
+    let verdict = match value {
+        Some(value) if completed && e.op.holds(value, e.bound) => Verdict::Pass,
+        Some(_) if completed => Verdict::Fail,
+        _ => Verdict::Unknown,
+    };
+    Judged {
+        text: e.text.clone(),
+        measure: e.measure.clone(),
+        op: e.op,
+        value,
+        bound: e.bound,
+        unit: unit.unwrap_or(Unit::Count),
+        verdict,
+    }
+}
+
+/// The drill's verdict, and one sentence for each reason why it is not `pass`.
+pub(super) fn verdict(
+    record: &Record,
+    expectations: &[Judged],
+    findings: &[Finding],
+) -> (Verdict, Vec<String>) {
+    let ended = how_it_ended(record);
+    let mut reasons: Vec<(Verdict, String)> = ended.into_iter().collect();
+    reasons.extend(steps(record));
+    // Of a drill that broke off, that much is said already.
+    if record.completed() {
+        reasons.extend(expectations.iter().filter_map(why_not));
+    }
+    let found = findings.iter().filter(|f| f.verdict != Verdict::Pass);
+    reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
+    let worst = match record.end {
+        // The end outweighs what was seen on the way: it is not the drill's fault.
+        Some(End::Interrupted) | None => Verdict::Unknown,
+        _ => Verdict::worst(reasons.iter().map(|(verdict, _)| *verdict)),
+    };
+    (worst, reasons.into_iter().map(|(_, why)| why).collect())
+}
+
+fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
+    let phase = record.phases.last().map_or("starting", |(phase, _)| phase_name(*phase));
+    let why = match &record.end {
+        Some(End::Completed) => return None,
+        Some(End::Interrupted) => format!("the drill was interrupted while {phase}"),
+        Some(End::Failed { error }) => format!("the drill could not go on while {phase}: {error}"),
+        None => format!(
+            "the record breaks off {:.1} s after the drill's start, while {phase}: redrill was killed, or still runs",
+            record.last.as_secs_f64()
+        ),
+    };
+    Some((Verdict::Unknown, why))
+}
+
+/// A phase as a person would call it.
+pub(super) fn phase_name(phase: crate::model::event::Phase) -> &'static str {
+    use crate::model::event::Phase;
+    match phase {
+        Phase::Form => "forming the topology",
+        Phase::Fill => "filling in keys",
+        Phase::Steps => "playing the timeline",
+        Phase::Settle => "settling",
+        Phase::Verify => "reading the final state",
+        Phase::Stop => "stopping the servers",
+    }
+}
+
+fn steps(record: &Record) -> Vec<(Verdict, String)> {
+    let mut reasons = Vec::new();
+    for step in &record.steps {
+        let text = &step.info.text;
+        match (&step.error, step.began, step.ended) {
+            (Some(error), ..) => {
+                reasons.push((Verdict::Fail, format!("step `{text}` failed: {error}")));
+            }
+            (None, None, _) => {
+                reasons.push((Verdict::Unknown, format!("step `{text}` was never begun")));
+            }
+            (None, Some(_), None) => {
+                reasons.push((Verdict::Unknown, format!("step `{text}` did not end")));
+            }
+            (None, Some(_), Some(_)) => {}
+        }
+    }
+    reasons
+}
+
+fn why_not(judged: &Judged) -> Option<(Verdict, String)> {
+    let why = match (judged.verdict, judged.value) {
+        (Verdict::Pass, _) => return None,
+        (Verdict::Fail, Some(value)) => {
+            format!("`{}` does not hold: it was {}", judged.text, judged.unit.show(value))
+        }
+        _ => format!("`{}` cannot be judged: {} could not be told", judged.text, judged.measure),
+    };
+    Some((judged.verdict, why))
+}

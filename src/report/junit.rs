@@ -1,0 +1,85 @@
+//! `junit.xml`: what CI shows.
+//!
+//! A drill is a test suite. It has one case for each expectation and one for the drill
+//! itself, which fails with everything that no expectation speaks of: a step that went
+//! wrong, a finding of a checker, a drill that broke off. JUnit knows no `unknown`: what
+//! could not be told is an *error* there, what was broken a *failure*.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
+
+use crate::model::Verdict;
+
+use super::data::{Judged, Report};
+use super::{ReportError, text};
+
+/// One file for all of `reports`.
+///
+/// # Errors
+/// If a text cannot be written as XML.
+pub fn render(reports: &[Report]) -> Result<String, ReportError> {
+    let mut junit = Junit::new("redrill");
+    junit.set_time(reports.iter().map(took).sum());
+    junit.add_test_suites(reports.iter().map(suite));
+    junit.to_string().map_err(|e| ReportError::Render { what: "JUnit", why: e.to_string() })
+}
+
+fn took(report: &Report) -> Duration {
+    Duration::from_secs_f64((report.duration_ms / 1e3).max(0.0))
+}
+
+fn suite(report: &Report) -> TestSuite {
+    let mut suite = TestSuite::new(report.scenario.as_str());
+    suite.set_time(took(report));
+    let engine = format!("{} {}", report.engine.kind, report.engine.version);
+    for (name, value) in [
+        ("run", report.id.as_str()),
+        ("topology", report.topology.name.as_str()),
+        ("engine", engine.as_str()),
+        ("seed", &report.seed.to_string()),
+    ] {
+        suite.add_property((name, value));
+    }
+    suite.add_test_case(drill(report));
+    suite.add_test_cases(report.expectations.iter().map(|judged| case(report, judged)));
+    suite
+}
+
+/// The drill itself: everything but the expectations.
+fn drill(report: &Report) -> TestCase {
+    let broken = report.steps.iter().any(|step| step.error.is_some())
+        || report.findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    let verdict = match (report.completed, broken) {
+        (false, _) => Verdict::Unknown,
+        (true, true) => Verdict::Fail,
+        (true, false) => Verdict::worst(report.findings.iter().map(|f| f.verdict)),
+    };
+    let why = report.why.join("\n");
+    let mut case = TestCase::new("the drill itself", status(verdict, &why));
+    case.set_classname(report.scenario.as_str());
+    case.set_time(took(report));
+    case.set_system_out(text::summary(report, 80, false));
+    case
+}
+
+fn case(report: &Report, judged: &Judged) -> TestCase {
+    let value = judged.value.map_or("not known".to_owned(), |value| judged.unit.show(value));
+    let message = format!("{} was {value}", judged.measure);
+    let mut case = TestCase::new(judged.text.as_str(), status(judged.verdict, &message));
+    case.set_classname(report.scenario.as_str());
+    case.add_property(("value", value.as_str()));
+    case
+}
+
+fn status(verdict: Verdict, message: &str) -> TestCaseStatus {
+    let kind = match verdict {
+        Verdict::Pass => return TestCaseStatus::success(),
+        Verdict::Fail => NonSuccessKind::Failure,
+        Verdict::Unknown => NonSuccessKind::Error,
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(verdict.as_str());
+    status.set_message(message);
+    status
+}

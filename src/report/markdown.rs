@@ -1,0 +1,224 @@
+//! `report.md`: what one pastes into a pull request.
+
+use crate::model::measure::{known, thousands};
+use crate::model::{Unit, Verdict};
+
+use super::data::{Report, Shard};
+use super::{ReportError, text};
+
+/// The text of `report.md`.
+///
+/// # Errors
+/// None today; rendering is fallible for all formats alike.
+pub fn render(report: &Report) -> Result<String, ReportError> {
+    let mut page = Page(String::new());
+    head(&mut page, report);
+    expectations(&mut page, report);
+    figures(&mut page, report);
+    steps(&mut page, report);
+    shards(&mut page, report);
+    findings(&mut page, report);
+    all_measures(&mut page, report);
+    Ok(page.0)
+}
+
+/// A Markdown page that grows.
+pub(super) struct Page(pub String);
+
+impl Page {
+    pub fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// A table whose first column is text and whose others are figures.
+    pub fn table(&mut self, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+        self.line(&format!("| {} |", heads.join(" | ")));
+        self.line(&format!("|---|{}", "--:|".repeat(heads.len() - 1)));
+        for row in rows {
+            let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+            self.line(&format!("| {} |", cells.join(" | ")));
+        }
+        self.line("");
+    }
+}
+
+/// Text that Markdown shows as it is, in a table too.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => escaped.push(' '),
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '$' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✅",
+        Verdict::Fail => "❌",
+        Verdict::Unknown => "❔",
+    }
+}
+
+fn head(page: &mut Page, r: &Report) {
+    let name = escape(&r.scenario);
+    page.line(&format!("## {} {name}: {}", mark(r.verdict), r.verdict));
+    page.line("");
+    page.line(&escape(&r.summary));
+    page.line("");
+    for why in &r.why {
+        page.line(&format!("- {}", escape(why)));
+    }
+    if !r.why.is_empty() {
+        page.line("");
+    }
+    let about = format!(
+        "{} on {} {} ({}), seed {}, {}, took {}",
+        r.topology.name,
+        r.engine.kind,
+        r.engine.version,
+        r.backend,
+        r.seed,
+        r.started,
+        Unit::Millis.show(r.duration_ms)
+    );
+    page.line(&escape(&about));
+    page.line("");
+}
+
+fn expectations(page: &mut Page, r: &Report) {
+    if r.expectations.is_empty() {
+        return;
+    }
+    let rows = r.expectations.iter().map(|judged| {
+        let value = judged.value.map_or("not known".to_owned(), |value| judged.unit.show(value));
+        vec![format!("{} {}", mark(judged.verdict), judged.text), value]
+    });
+    page.table(&["Expectation", "Measured"], rows);
+}
+
+fn figures(page: &mut Page, r: &Report) {
+    let row = |label: &str, names: &[&str]| -> Option<Vec<String>> {
+        let label = std::iter::once(label.to_owned());
+        r.has(names[0]).then(|| label.chain(names.iter().map(|name| r.show(name))).collect())
+    };
+    let outage = [
+        row("Downtime, writes", &["downtime.write.max", "downtime.write.total"]),
+        row("Downtime, reads", &["downtime.read.max", "downtime.read.total"]),
+    ];
+    page.table(&["", "longest", "worst canary's sum"], outage.into_iter().flatten());
+    let spans = [
+        row("p50", &["latency.p50.before", "latency.p50.during", "latency.p50.after"]),
+        row("p99", &["latency.p99.before", "latency.p99.during", "latency.p99.after"]),
+        row("Answers", &["throughput.before", "throughput.during", "throughput.after"]),
+    ];
+    if r.has("latency.p99.before") {
+        page.table(&["Latency", "before", "during", "after"], spans.into_iter().flatten());
+    }
+    let single = [
+        row("Acknowledged writes", &["writes.acknowledged"]),
+        row("Lost writes", &["writes.lost"]),
+        row("Stale reads", &["reads.stale"]),
+        row("Errors", &["errors.total"]),
+        row("Slots moved", &["reshard.slots"]),
+        row("Slots a second", &["reshard.slots.rate"]),
+        row("Keys moved", &["reshard.keys"]),
+        row("Keys a second", &["reshard.keys.rate"]),
+        row("Convergence", &["convergence"]),
+    ];
+    page.table(&["", ""], single.into_iter().flatten());
+}
+
+fn steps(page: &mut Page, r: &Report) {
+    if r.steps.is_empty() {
+        return;
+    }
+    let since = |at: Option<f64>| match (at, r.timeline_ms) {
+        (Some(at), Some(line)) => format!("{:.2} s", (at - line) / 1e3),
+        _ => "–".to_owned(),
+    };
+    let rows = r.steps.iter().map(|step| {
+        let mut text = step.text.clone();
+        if let Some(error) = &step.error {
+            text.push_str(&format!(" (failed: {error})"));
+        }
+        vec![text, since(step.began_ms), since(step.ended_ms), since(step.converged_ms)]
+    });
+    page.table(&["Step", "began", "ended", "converged"], rows);
+}
+
+fn shards(page: &mut Page, r: &Report) {
+    let heads =
+        ["Shard", "slots", "keys", "memory", "ops/s", "in", "out", "down, writes", "down, reads"];
+    page.table(&heads, r.shards.iter().map(shard));
+}
+
+fn shard(s: &Shard) -> Vec<String> {
+    let [slots, keys, memory] = changes(s);
+    let show = |unit: Unit, value: Option<f64>| value.map_or("–".to_owned(), |v| unit.show(v));
+    vec![
+        format!("{}/{}", s.group, s.shard),
+        slots,
+        keys,
+        memory,
+        show(Unit::Count, s.ops_per_s),
+        show(Unit::BytesPerSecond, s.net_in_per_s),
+        show(Unit::BytesPerSecond, s.net_out_per_s),
+        show(Unit::Millis, s.downtime_write_max_ms),
+        show(Unit::Millis, s.downtime_read_max_ms),
+    ]
+}
+
+/// A shard's slots, keys and memory, each as `before → after`, or once if it is the same.
+pub(super) fn changes(s: &Shard) -> [String; 3] {
+    let change = |before: Option<String>, after: Option<String>| match (before, after) {
+        (Some(before), Some(after)) if before != after => format!("{before} → {after}"),
+        (before, after) => after.or(before).unwrap_or_else(|| "–".to_owned()),
+    };
+    let count = |n: u64| thousands(n as f64);
+    let bytes = |n: u64| Unit::Bytes.show(n as f64);
+    [
+        change(Some(count(s.slots_before.into())), Some(count(s.slots_after.into()))),
+        change(s.keys_before.map(count), s.keys_after.map(count)),
+        change(s.memory_before.map(bytes), s.memory_after.map(bytes)),
+    ]
+}
+
+fn findings(page: &mut Page, r: &Report) {
+    for finding in &r.findings {
+        page.line(&format!("- {} {}", mark(finding.verdict), escape(&finding.text)));
+        for example in finding.examples.iter().take(5) {
+            page.line(&format!("  - {}", escape(&example.text)));
+        }
+    }
+    for warning in &r.warnings {
+        page.line(&format!("- ⚠️ {}", escape(&warning.text)));
+    }
+    if !(r.findings.is_empty() && r.warnings.is_empty()) {
+        page.line("");
+    }
+}
+
+fn all_measures(page: &mut Page, r: &Report) {
+    page.line("<details><summary>All measures</summary>");
+    page.line("");
+    let rows = r.measures.iter().map(|(name, measure)| {
+        let about = known(name).map_or("", |known| known.about);
+        vec![name.clone(), measure.show(), about.to_owned()]
+    });
+    page.table(&["Measure", "", "what it is"], rows);
+    page.line("</details>");
+    page.line("");
+    page.line("```text");
+    page.0.push_str(&text::summary(r, 80, false).replace("```", "'''"));
+    page.line("```");
+}

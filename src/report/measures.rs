@@ -1,0 +1,164 @@
+//! Every figure of a report, by the names of the catalogue.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::check::{LostWrites, StaleReads};
+use crate::model::event::Phase;
+use crate::model::measure::{CATALOGUE, Needs};
+use crate::model::op::Action;
+use crate::model::{Measure, Nanos};
+
+use super::record::Record;
+use super::tally::{Band, Tally};
+
+/// What the figures are made from. Without a time line or a history there is no tally
+/// and nothing is checked.
+pub(super) struct Sources<'a> {
+    pub record: &'a Record,
+    pub tally: Option<&'a mut Tally>,
+    pub lost: Option<&'a LostWrites>,
+    pub stale: Option<&'a StaleReads>,
+}
+
+/// Every measure that the drill can produce; those that it could not tell have no value.
+pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
+    let mut told = BTreeMap::new();
+    from_events(sources.record, &mut told);
+    if let Some(tally) = sources.tally.take() {
+        from_tally(sources.record, tally, &mut told);
+    }
+    from_checks(&sources, &mut told);
+    CATALOGUE
+        .iter()
+        .filter(|known| applies(known.needs, sources.record))
+        .map(|known| {
+            let value = told.get(known.name).copied();
+            (known.name.to_owned(), Measure { value, unit: known.unit })
+        })
+        .collect()
+}
+
+fn applies(needs: Needs, record: &Record) -> bool {
+    let (load, step) = (!record.info.loads.is_empty(), !record.steps.is_empty());
+    match needs {
+        Needs::Nothing => true,
+        Needs::Load => load,
+        Needs::Step => step,
+        Needs::LoadAndStep => load && step,
+        Needs::Reshard => record.steps.iter().any(|step| step.moves_slots()),
+    }
+}
+
+type Told = BTreeMap<&'static str, f64>;
+
+fn put(told: &mut Told, name: &'static str, value: Option<f64>) {
+    debug_assert!(CATALOGUE.iter().any(|known| known.name == name), "{name} is not a measure");
+    if let Some(value) = value.filter(|value| value.is_finite()) {
+        told.insert(name, value);
+    }
+}
+
+fn ms(d: Duration) -> f64 {
+    d.as_secs_f64() * 1e3
+}
+
+fn from_events(record: &Record, told: &mut Told) {
+    let ready = record.ready_at.zip(record.phase_at(Phase::Form));
+    put(told, "ready.time", ready.map(|(at, form)| ms(at.since(form))));
+    if record.probes_sent > 0 {
+        let write = record.outages.worst(Action::Write, |_| true);
+        let read = record.outages.worst(Action::Read, |_| true);
+        put(told, "downtime.write.max", Some(ms(write.longest)));
+        put(told, "downtime.write.total", Some(ms(write.total)));
+        put(told, "downtime.read.max", Some(ms(read.longest)));
+        put(told, "downtime.read.total", Some(ms(read.total)));
+    }
+    let last = record.steps.iter().filter(|s| s.began.is_some()).max_by_key(|s| s.began);
+    if let Some(last) = last.filter(|_| record.steps.iter().all(|s| s.began.is_some())) {
+        let began = last.began.unwrap_or(Nanos::ZERO);
+        let from_start = |since: Nanos| ms(since.since(began));
+        put(told, "convergence.view", last.view_converged.map(from_start));
+        put(told, "convergence", last.converged.map(from_start));
+    }
+    put(told, "redrill.cpu", record.own.cpu_percent());
+    put(told, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
+    from_moves(record, told);
+}
+
+/// Only when every step that moves slots has ended: half of them would be another figure.
+fn from_moves(record: &Record, told: &mut Told) {
+    let (mut time, mut slots, mut keys) = (Duration::ZERO, 0, 0);
+    for step in record.steps.iter().filter(|step| step.moves_slots()) {
+        let (Some(began), Some(ended)) = (step.began, step.ended) else { return };
+        time += ended.since(began);
+        slots += step.moved.slots;
+        keys += step.moved.keys;
+    }
+    if time.is_zero() {
+        return;
+    }
+    let a_second = |n: u64| Some(n as f64 / time.as_secs_f64());
+    put(told, "reshard.duration", Some(ms(time)));
+    put(told, "reshard.slots", Some(slots as f64));
+    put(told, "reshard.slots.rate", a_second(slots));
+    put(told, "reshard.keys", Some(keys as f64));
+    put(told, "reshard.keys.rate", a_second(keys));
+}
+
+fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
+    let quantile = |band: Option<&Band>, q| band.and_then(|band| band.quantile(q));
+    let (before, during, after) =
+        (Some(&tally.before), tally.during.as_ref(), tally.after.as_ref());
+    put(told, "latency.p50.before", quantile(before, 0.5));
+    put(told, "latency.p50.during", quantile(during, 0.5));
+    put(told, "latency.p50.after", quantile(after, 0.5));
+    put(told, "latency.p99.before", quantile(before, 0.99));
+    put(told, "latency.p99.during", quantile(during, 0.99));
+    put(told, "latency.p99.after", quantile(after, 0.99));
+    put(told, "latency.max.during", during.and_then(Band::max));
+    put(told, "throughput.before", before.and_then(Band::rate));
+    put(told, "throughput.during", during.and_then(Band::rate));
+    put(told, "throughput.after", after.and_then(Band::rate));
+    degradation(tally, told);
+    let count = |n: u64| Some(n as f64);
+    let errors = tally.fail + tally.unknown;
+    put(told, "writes.acknowledged", count(tally.acknowledged));
+    put(told, "errors.total", count(errors));
+    put(told, "errors.fail", count(tally.fail));
+    put(told, "errors.unknown", count(tally.unknown));
+    let share = (tally.rows > 0).then(|| errors as f64 / tally.rows as f64 * 100.0);
+    put(told, "errors.share", share);
+    put(told, "redirects.moved", count(tally.redirects.moved));
+    put(told, "redirects.ask", count(tally.redirects.ask));
+    put(told, "redirects.tryagain", count(tally.redirects.try_again));
+    let rates: Vec<f64> = record.info.loads.iter().map(|load| load.rate).collect();
+    put(told, "schedule.held", tally.held(&rates));
+}
+
+/// The worst window against the time before the first step; a drill without steps has a
+/// worst window and nothing to hold it against.
+fn degradation(tally: &mut Tally, told: &mut Told) {
+    let worst = tally.latencies.worst_ms();
+    put(told, "latency.p99.worst", worst);
+    if tally.during.is_none() {
+        return;
+    }
+    let over = |worst: f64, base: f64| (base > 0.0).then(|| (worst / base - 1.0) * 100.0);
+    let p99 = worst.zip(tally.before.quantile(0.99)).and_then(|(w, b)| over(w, b));
+    put(told, "latency.p99.degradation", p99);
+    let rate = tally.rates.worst().zip(tally.before.rate()).and_then(|(w, b)| over(w, b));
+    put(told, "throughput.degradation", rate.map(|fell| -fell));
+}
+
+fn from_checks(sources: &Sources, told: &mut Told) {
+    if let Some(lost) = sources.lost {
+        // Where keys could not be read, a count of nothing lost proves nothing.
+        let sure = lost.lost > 0 || lost.unknown_keys == 0;
+        put(told, "writes.lost", sure.then_some(lost.lost as f64));
+    }
+    if let Some(stale) = sources.stale {
+        put(told, "reads.stale", Some(stale.stale as f64));
+        put(told, "reads.stale.age.max", Some(ms(stale.oldest.unwrap_or_default())));
+    }
+}

@@ -1,0 +1,111 @@
+//! Folding outages: the longest and the sum for each canary, and a list for the reader.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::model::Nanos;
+use crate::model::event::Canary;
+use crate::model::op::{Action, Cause};
+
+use super::data::Outage;
+use super::millis;
+
+/// As many outages are listed; all are counted.
+const LISTED: usize = 2_000;
+
+/// What one canary suffered for one action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Suffered {
+    pub longest: Duration,
+    pub total: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Outages {
+    suffered: BTreeMap<(usize, bool), Suffered>,
+    open: HashMap<(usize, Action), (Nanos, Cause)>,
+    listed: Vec<Listed>,
+    left_out: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    canary: usize,
+    action: Action,
+    from: Nanos,
+    to: Option<Nanos>,
+    length: Duration,
+    cause: Option<Cause>,
+}
+
+fn key(canary: usize, action: Action) -> (usize, bool) {
+    (canary, action == Action::Write)
+}
+
+impl Outages {
+    pub fn began(&mut self, canary: usize, action: Action, from: Nanos, cause: Cause) {
+        self.open.entry((canary, action)).or_insert((from, cause));
+    }
+
+    pub fn ended(&mut self, canary: usize, action: Action, from: Nanos, to: Nanos) {
+        let cause = self.open.remove(&(canary, action)).map(|(_, cause)| cause);
+        let length = to.since(from);
+        self.count(Listed { canary, action, from, to: Some(to), length, cause });
+    }
+
+    /// Counts outages that never ended: until the first of `ends` that lies after their
+    /// beginning.
+    pub fn close(&mut self, ends: &[Nanos]) {
+        let mut open: Vec<_> = self.open.drain().collect();
+        open.sort_by_key(|((canary, action), (from, _))| (*from, key(*canary, *action)));
+        for ((canary, action), (from, cause)) in open {
+            let end = ends.iter().find(|end| **end > from).copied().unwrap_or(from);
+            let length = end.since(from);
+            self.count(Listed { canary, action, from, to: None, length, cause: Some(cause) });
+        }
+    }
+
+    fn count(&mut self, outage: Listed) {
+        let suffered = self.suffered.entry(key(outage.canary, outage.action)).or_default();
+        suffered.longest = suffered.longest.max(outage.length);
+        suffered.total += outage.length;
+        if self.listed.len() < LISTED {
+            self.listed.push(outage);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// The worst of the canaries that `of` accepts: their longest outage, and the
+    /// greatest sum that any one of them has.
+    pub fn worst(&self, action: Action, of: impl Fn(usize) -> bool) -> Suffered {
+        self.suffered
+            .iter()
+            .filter(|((canary, write), _)| *write == (action == Action::Write) && of(*canary))
+            .fold(Suffered::default(), |worst, (_, one)| Suffered {
+                longest: worst.longest.max(one.longest),
+                total: worst.total.max(one.total),
+            })
+    }
+
+    /// The outages in the order of their beginnings, and how many were left out.
+    pub fn list(&self, canaries: &[Canary]) -> (Vec<Outage>, u64) {
+        let mut listed = self.listed.clone();
+        listed.sort_by_key(|one| (one.from, key(one.canary, one.action)));
+        let rows = listed.iter().filter_map(|one| {
+            let canary = canaries.get(one.canary)?;
+            Some(Outage {
+                group: canary.group.clone(),
+                shard: canary.shard,
+                slot: canary.slot,
+                moves: canary.moves,
+                action: one.action,
+                from_ms: millis(one.from),
+                to_ms: one.to.map(millis),
+                duration_ms: one.length.as_secs_f64() * 1e3,
+                cause: one.cause,
+            })
+        });
+        (rows.collect(), self.left_out)
+    }
+}

@@ -1,0 +1,215 @@
+//! Reading `events.jsonl`: one pass over its lines into what a report needs.
+//!
+//! The file may end in the middle of a line, where redrill was killed. Any other
+//! line that is not an event is an error.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use crate::model::Nanos;
+use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase, StepInfo, What};
+
+use super::ReportError;
+use super::outages::Outages;
+use super::ownership::Views;
+use super::series::SeriesBuilder;
+use super::shards::StatsFold;
+
+/// What `events.jsonl` says.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub info: DrillInfo,
+    pub phases: Vec<(Phase, Nanos)>,
+    pub nodes: Vec<NodeInfo>,
+    pub ready_at: Option<Nanos>,
+    pub canaries: Vec<Canary>,
+    pub probes_sent: u64,
+    pub probes_failed: u64,
+    pub steps: Vec<StepRecord>,
+    pub outages: Outages,
+    pub views: Views,
+    pub stats: StatsFold,
+    pub series: Vec<SeriesBuilder>,
+    pub own: OwnFold,
+    pub warnings: Vec<(Nanos, String)>,
+    pub end: Option<End>,
+    /// The last event's instant.
+    pub last: Nanos,
+    /// The file ends in the middle of a line.
+    pub cut: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StepRecord {
+    pub info: StepInfo,
+    pub began: Option<Nanos>,
+    pub ended: Option<Nanos>,
+    pub view_converged: Option<Nanos>,
+    pub converged: Option<Nanos>,
+    pub moved: Moved,
+    pub error: Option<String>,
+}
+
+impl StepRecord {
+    fn new(info: StepInfo) -> StepRecord {
+        StepRecord {
+            info,
+            began: None,
+            ended: None,
+            view_converged: None,
+            converged: None,
+            moved: Moved::default(),
+            error: None,
+        }
+    }
+
+    pub fn moves_slots(&self) -> bool {
+        matches!(self.info.kind.as_str(), "reshard" | "drain" | "rebalance")
+    }
+}
+
+/// redrill's own use of the machine, folded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OwnFold {
+    told: u64,
+    cpu_sum: f64,
+    pub memory_max: u64,
+}
+
+impl OwnFold {
+    pub fn cpu_percent(&self) -> Option<f64> {
+        (self.told > 0).then(|| self.cpu_sum / self.told as f64)
+    }
+
+    pub fn memory_max_bytes(&self) -> Option<u64> {
+        (self.told > 0).then_some(self.memory_max)
+    }
+}
+
+impl Record {
+    pub fn read(path: &Path) -> Result<Record, ReportError> {
+        let file = File::open(path).map_err(|e| ReportError::read(path, e))?;
+        let mut lines = BufReader::new(file);
+        let (mut line, mut number) = (Vec::new(), 0u64);
+        let mut record: Option<Record> = None;
+        loop {
+            line.clear();
+            let n = lines.read_until(b'\n', &mut line).map_err(|e| ReportError::read(path, e))?;
+            if n == 0 {
+                break;
+            }
+            number += 1;
+            let whole = line.ends_with(b"\n");
+            match (serde_json::from_slice::<Event>(&line), &mut record) {
+                (Ok(event), Some(record)) => record.hear(event),
+                (Ok(Event { what: What::Drill(info), at }), none) => {
+                    *none = Some(Record::new(info, at));
+                }
+                (Ok(_), None) => return Err(ReportError::NoDrill { path: path.to_owned() }),
+                (Err(_), Some(record)) if !whole => record.cut = true,
+                (Err(_), None) if !whole => {}
+                (Err(source), _) => {
+                    return Err(ReportError::BadEvent { path: path.to_owned(), number, source });
+                }
+            }
+        }
+        record.ok_or_else(|| ReportError::NoDrill { path: path.to_owned() })
+    }
+
+    fn new(info: DrillInfo, at: Nanos) -> Record {
+        Record {
+            steps: info.steps.iter().cloned().map(StepRecord::new).collect(),
+            series: info.loads.iter().map(|load| SeriesBuilder::new(&load.name)).collect(),
+            info,
+            phases: Vec::new(),
+            nodes: Vec::new(),
+            ready_at: None,
+            canaries: Vec::new(),
+            probes_sent: 0,
+            probes_failed: 0,
+            outages: Outages::default(),
+            views: Views::default(),
+            stats: StatsFold::default(),
+            own: OwnFold::default(),
+            warnings: Vec::new(),
+            end: None,
+            last: at,
+            cut: false,
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        let at = event.at;
+        self.last = self.last.max(at);
+        match event.what {
+            What::Drill(_) => {}
+            What::Phase { phase } => {
+                self.phases.push((phase, at));
+                self.stats.phase(phase);
+            }
+            What::Warning { text } => self.warnings.push((at, text)),
+            What::Ready { nodes } => (self.nodes, self.ready_at) = (nodes, Some(at)),
+            What::Canaries { canaries } => self.canaries.extend(canaries),
+            What::View(view) => {
+                let begun = self.steps.iter().any(|step| step.began.is_some());
+                self.views.hear(at, view, begun);
+            }
+            What::Stats { nodes } => self.stats.hear(at, nodes),
+            What::Probes { sent, failed, .. } => {
+                self.probes_sent += sent;
+                self.probes_failed += failed;
+            }
+            What::OutageBegan { canary, action, from, cause } => {
+                self.outages.began(canary, action, from, cause);
+            }
+            What::OutageEnded { canary, action, from, to } => {
+                self.outages.ended(canary, action, from, to);
+            }
+            What::Sample(sample) => {
+                if let Some(series) = self.series.get_mut(usize::from(sample.load)) {
+                    series.hear(&sample);
+                }
+            }
+            What::Own { cpu_percent, memory_bytes } => {
+                self.own.told += 1;
+                self.own.cpu_sum += cpu_percent;
+                self.own.memory_max = self.own.memory_max.max(memory_bytes);
+            }
+            What::Ended { end } => self.end = Some(end),
+            step => self.hear_step(at, step),
+        }
+    }
+
+    fn hear_step(&mut self, at: Nanos, what: What) {
+        let index = match &what {
+            What::StepBegan { step }
+            | What::StepProgress { step, .. }
+            | What::StepEnded { step, .. }
+            | What::ViewConverged { step, .. }
+            | What::Converged { step, .. } => *step,
+            _ => return,
+        };
+        let Some(record) = self.steps.get_mut(index) else { return };
+        match what {
+            What::StepBegan { .. } => record.began = Some(at),
+            What::StepProgress { moved, .. } => record.moved = moved,
+            What::StepEnded { moved, error, .. } => {
+                (record.ended, record.moved, record.error) = (Some(at), moved, error);
+            }
+            What::ViewConverged { since, .. } => record.view_converged = Some(since),
+            What::Converged { since, .. } => record.converged = Some(since),
+            _ => {}
+        }
+    }
+
+    /// When `phase` began.
+    pub fn phase_at(&self, phase: Phase) -> Option<Nanos> {
+        self.phases.iter().find(|(p, _)| *p == phase).map(|(_, at)| *at)
+    }
+
+    /// The drill came to its own end.
+    pub fn completed(&self) -> bool {
+        self.end == Some(End::Completed)
+    }
+}

@@ -1,0 +1,71 @@
+//! Where before, during and after lie on a drill's time line.
+
+use std::time::Duration;
+
+use crate::model::Nanos;
+use crate::model::event::Phase;
+
+use super::record::Record;
+
+/// A half-open span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub from: Nanos,
+    pub to: Nanos,
+}
+
+impl Span {
+    pub fn contains(&self, at: Nanos) -> bool {
+        self.from <= at && at < self.to
+    }
+
+    pub fn length(&self) -> Duration {
+        self.to.since(self.from)
+    }
+}
+
+/// A drill's time line, from the load's start to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spans {
+    pub line: Span,
+    /// Whether the record reaches the load's end.
+    pub seen_to_the_end: bool,
+    /// Until the first step began; the whole line if none did.
+    pub before: Span,
+    /// From the first step's start until the last convergence (a step that has none counts
+    /// until its end, one that has not ended until the line's).
+    pub during: Option<Span>,
+    pub after: Option<Span>,
+}
+
+impl Spans {
+    /// `None` if the drill never came to its time line.
+    pub fn of(record: &Record) -> Option<Spans> {
+        let from = record.phase_at(Phase::Steps)?;
+        // Without a phase after the load's, the last event is as far as one can see.
+        let end = record.phase_at(Phase::Verify).or(record.phase_at(Phase::Stop));
+        let line = Span { from, to: end.unwrap_or(record.last) };
+        let seen_to_the_end = end.is_some();
+        let begun = || record.steps.iter().filter(|step| step.began.is_some());
+        let Some(first) = begun().filter_map(|step| step.began).min() else {
+            return Some(Spans { line, seen_to_the_end, before: line, during: None, after: None });
+        };
+        let calm = begun()
+            .map(|step| match (step.converged, step.ended) {
+                (Some(since), _) => since,
+                (None, Some(ended)) => ended,
+                (None, None) => line.to,
+            })
+            .max()
+            .unwrap_or(line.to)
+            .clamp(first, line.to.max(first));
+        let unfinished = begun().any(|step| step.ended.is_none());
+        Some(Spans {
+            line,
+            seen_to_the_end,
+            before: Span { from, to: first },
+            during: Some(Span { from: first, to: calm }),
+            after: (!unfinished && calm < line.to).then_some(Span { from: calm, to: line.to }),
+        })
+    }
+}

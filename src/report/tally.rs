@@ -1,0 +1,205 @@
+//! One pass over the history: latencies before, during and after, and what became of
+//! the operations.
+//!
+//! Latency runs from an operation's *intended* instant to its answer, and an operation
+//! belongs to the span in which it was intended: a stall delays answers, never the
+//! question to which span they belong. Percentiles are of operations that ended ok; the
+//! others are counted as errors, apart. Throughput counts answers where they came.
+
+use hdrhistogram::Histogram;
+
+use crate::model::op::{Action, Op, Outcome, Purpose};
+
+use super::spans::{Span, Spans};
+use super::windows::{Latencies, Rates};
+
+/// Significant digits of a percentile: an error of at most 0.1 %.
+pub(super) const DIGITS: u8 = 3;
+
+/// What the history says, as far as single operations go.
+#[derive(Debug)]
+pub(super) struct Tally {
+    spans: Spans,
+    pub before: Band,
+    pub during: Option<Band>,
+    pub after: Option<Band>,
+    /// Sliding windows of 1 s: from the first step to convergence; without steps, over
+    /// the whole line.
+    pub latencies: Latencies,
+    pub rates: Rates,
+    /// Writes that were acknowledged, whatever their purpose.
+    pub acknowledged: u64,
+    pub rows: u64,
+    pub fail: u64,
+    pub unknown: u64,
+    /// By load: never sent, and when the first and the last operation were intended.
+    pub loads: Vec<Schedule>,
+    pub redirects: Redirected,
+}
+
+/// What one span saw.
+#[derive(Debug)]
+pub(super) struct Band {
+    pub span: Span,
+    /// The record reaches the span's end.
+    whole: bool,
+    latency: Histogram<u64>,
+    max: u64,
+    /// Ended ok within the span, whenever intended.
+    pub answered: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Schedule {
+    pub sent: u64,
+    pub first: Option<u64>,
+    pub last: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Redirected {
+    pub moved: u64,
+    pub ask: u64,
+    pub try_again: u64,
+}
+
+impl Band {
+    fn new(span: Span, spans: &Spans) -> Band {
+        let whole = spans.seen_to_the_end || span.to < spans.line.to;
+        Band { span, whole, latency: histogram(), max: 0, answered: 0 }
+    }
+
+    fn record(&mut self, ns: u64) {
+        record(&mut self.latency, ns);
+        self.max = self.max.max(ns);
+    }
+
+    /// In milliseconds; `None` if nothing ended ok.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        quantile_ms(&self.latency, q)
+    }
+
+    /// In milliseconds.
+    pub fn max(&self) -> Option<f64> {
+        (!self.latency.is_empty()).then_some(self.max as f64 / 1e6)
+    }
+
+    /// Answers a second; `None` if the record breaks off within the span.
+    pub fn rate(&self) -> Option<f64> {
+        let seconds = self.span.length().as_secs_f64();
+        (seconds > 0.0 && self.whole).then(|| self.answered as f64 / seconds)
+    }
+}
+
+/// A histogram of nanoseconds that grows as it must.
+pub(super) fn histogram<T: hdrhistogram::Counter>() -> Histogram<T> {
+    let mut histogram = Histogram::new(DIGITS).expect("3 digits are within 0 to 5");
+    histogram.auto(true);
+    histogram
+}
+
+/// Records a latency in a [`histogram`].
+pub(super) fn record<T: hdrhistogram::Counter>(histogram: &mut Histogram<T>, ns: u64) {
+    histogram.record(ns).expect("a histogram that grows takes every value");
+}
+
+/// The `q` quantile in milliseconds, to four digits (the histogram knows no more).
+pub(super) fn quantile_ms<T: hdrhistogram::Counter>(h: &Histogram<T>, q: f64) -> Option<f64> {
+    (!h.is_empty()).then(|| four_digits(h.value_at_quantile(q).min(h.max()) as f64 / 1e6))
+}
+
+fn four_digits(value: f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let scale = 10f64.powi(3 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
+}
+
+impl Tally {
+    pub fn new(spans: Spans, loads: usize) -> Tally {
+        let windowed = spans.during.unwrap_or(spans.line);
+        Tally {
+            before: Band::new(spans.before, &spans),
+            during: spans.during.map(|span| Band::new(span, &spans)),
+            after: spans.after.map(|span| Band::new(span, &spans)),
+            latencies: Latencies::new(windowed),
+            rates: Rates::new(windowed, spans.line.to),
+            spans,
+            acknowledged: 0,
+            rows: 0,
+            fail: 0,
+            unknown: 0,
+            loads: vec![Schedule::default(); loads],
+            redirects: Redirected::default(),
+        }
+    }
+
+    pub fn add(&mut self, op: &Op) {
+        let ok = op.outcome == Outcome::Ok;
+        if ok && op.action == Action::Write {
+            self.acknowledged += 1;
+        }
+        if op.purpose != Purpose::Load {
+            return;
+        }
+        self.rows += 1;
+        match op.outcome {
+            Outcome::Ok => self.answered(op),
+            Outcome::Fail(_) => self.fail += 1,
+            Outcome::Unknown(_) => self.unknown += 1,
+        }
+        self.redirects.moved += u64::from(op.redirects.moved);
+        self.redirects.ask += u64::from(op.redirects.ask);
+        self.redirects.try_again += u64::from(op.redirects.try_again);
+        if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
+            load.add(op);
+        }
+    }
+
+    fn answered(&mut self, op: &Op) {
+        let latency = op.done.since(op.intended).as_nanos() as u64;
+        // What was intended a little before the line began is of the span before.
+        let intended = match (&mut self.during, &mut self.after) {
+            (_, Some(after)) if op.intended >= after.span.from => after,
+            (Some(during), _) if op.intended >= during.span.from => during,
+            _ => &mut self.before,
+        };
+        intended.record(latency);
+        for band in [Some(&mut self.before), self.during.as_mut(), self.after.as_mut()] {
+            if let Some(band) = band.filter(|band| band.span.contains(op.done)) {
+                band.answered += 1;
+            }
+        }
+        self.latencies.record(op.intended, latency);
+        self.rates.record(op.done);
+    }
+
+    /// How much of what the loads' schedules asked for was sent, in percent. A schedule
+    /// asks from its first operation until the end of the line; `None` if the record
+    /// breaks off before.
+    pub fn held(&self, rates: &[f64]) -> Option<f64> {
+        if !self.spans.seen_to_the_end {
+            return None;
+        }
+        let (mut asked, mut sent) = (0.0, 0.0);
+        for (load, rate) in self.loads.iter().zip(rates) {
+            let from = load.first?;
+            let to = self.spans.line.to.0.max(load.last);
+            asked += (to - from) as f64 / 1e9 * rate;
+            sent += load.sent as f64;
+        }
+        (asked > 0.0).then(|| (sent / asked * 100.0).min(100.0))
+    }
+}
+
+impl Schedule {
+    fn add(&mut self, op: &Op) {
+        use crate::model::op::Cause::Shed;
+        if op.outcome != Outcome::Fail(Shed) {
+            self.sent += 1;
+        }
+        self.first = Some(self.first.map_or(op.intended.0, |first| first.min(op.intended.0)));
+        self.last = self.last.max(op.intended.0);
+    }
+}

@@ -1,0 +1,260 @@
+//! What the terminal shows when a drill has ended.
+
+use crate::model::measure::thousands;
+use crate::model::{Unit, Verdict};
+
+use super::data::{Judged, Report};
+
+/// Spaces before everything but the first lines.
+const INDENT: &str = "  ";
+/// The longest list of reasons.
+const REASONS: usize = 8;
+
+/// The report in a few lines that a person understands at once. `width` is that of the
+/// terminal in columns; `colour` asks for ANSI colours.
+pub fn summary(report: &Report, width: usize, colour: bool) -> String {
+    let mut page = Page { width: width.clamp(40, 100), ink: Ink { colour }, text: String::new() };
+    page.head(report);
+    page.expectations(report);
+    page.felt(report);
+    page.latency(report);
+    page.moved(report);
+    page.notes(report);
+    page.foot(report);
+    page.text
+}
+
+/// ANSI colours, or none.
+#[derive(Clone, Copy)]
+pub(super) struct Ink {
+    pub colour: bool,
+}
+
+impl Ink {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    pub fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    pub fn verdict(self, verdict: Verdict, text: &str) -> String {
+        let code = match verdict {
+            Verdict::Pass => "32",
+            Verdict::Unknown => "33",
+            Verdict::Fail => "31",
+        };
+        self.paint(code, text)
+    }
+}
+
+/// `✓`, `✗` or `?`.
+pub(super) fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Fail => "✗",
+        Verdict::Unknown => "?",
+    }
+}
+
+struct Page {
+    width: usize,
+    ink: Ink,
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        self.line("");
+        let title = self.ink.bold(title);
+        self.line(&format!("{INDENT}{title}"));
+    }
+
+    /// `label` in a column of its own, then `text`.
+    fn row(&mut self, label: &str, text: &str) {
+        let label = self.ink.dim(&format!("{label:<13}"));
+        self.line(&format!("{INDENT}{INDENT}{label}{text}"));
+    }
+
+    /// Text broken into lines at spaces.
+    fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
+        let room = self.width.saturating_sub(first.chars().count());
+        for (i, line) in wrap(text, room).into_iter().enumerate() {
+            let start = if i == 0 { first } else { rest };
+            self.line(&format!("{start}{line}"));
+        }
+    }
+
+    fn head(&mut self, r: &Report) {
+        let word = format!("{} {}", mark(r.verdict), r.verdict.as_str().to_uppercase());
+        let took = Unit::Millis.show(r.duration_ms);
+        let about =
+            format!("{} {} · {} · {took}", r.engine.kind, r.engine.version, r.topology.name);
+        let used = INDENT.len() + word.chars().count() + 2 + r.scenario.chars().count();
+        let gap = self.width.saturating_sub(used + about.chars().count()).max(2);
+        let word = self.ink.bold(&self.ink.verdict(r.verdict, &word));
+        let (name, about) = (self.ink.bold(&r.scenario), self.ink.dim(&about));
+        self.line(&format!("{INDENT}{word}  {name}{}{about}", " ".repeat(gap)));
+        self.wrapped(INDENT, INDENT, &r.summary);
+        if !r.why.is_empty() {
+            self.line("");
+        }
+        for why in r.why.iter().take(REASONS) {
+            self.wrapped("  · ", "    ", why);
+        }
+        if let Some(more @ 1..) = r.why.len().checked_sub(REASONS) {
+            self.line(&format!("  · and {more} more"));
+        }
+    }
+
+    fn expectations(&mut self, r: &Report) {
+        if r.expectations.is_empty() {
+            return;
+        }
+        self.title("Expectations");
+        let shown = |judged: &Judged| match judged.value {
+            Some(value) => judged.unit.show(value),
+            None => "not known".to_owned(),
+        };
+        let widest = r.expectations.iter().map(|e| e.text.chars().count()).max().unwrap_or(0);
+        for judged in &r.expectations {
+            let mark = self.ink.verdict(judged.verdict, mark(judged.verdict));
+            let value = self.ink.bold(&format!("{:>11}", shown(judged)));
+            self.line(&format!("{INDENT}{INDENT}{mark} {:<widest$}  {value}", judged.text));
+        }
+    }
+
+    fn felt(&mut self, r: &Report) {
+        self.title("What clients felt");
+        let (write, read) = (r.show("downtime.write.max"), r.show("downtime.read.max"));
+        let exact = self.ink.dim(&format!("(± {} ms)", r.probe.every_ms));
+        self.row("downtime", &format!("writes {write} · reads {read}  {exact}"));
+        if r.has("writes.lost") {
+            let (lost, all) = (r.show("writes.lost"), r.show("writes.acknowledged"));
+            self.row("lost writes", &format!("{lost} of {all} acknowledged"));
+            let (stale, age) = (r.show("reads.stale"), r.value("reads.stale.age.max"));
+            let age = age.filter(|age| *age > 0.0).map(|age| Unit::Millis.show(age));
+            let age = age.map_or(String::new(), |age| format!(", by up to {age}"));
+            self.row("stale reads", &format!("{stale}{age}"));
+        }
+        if r.has("errors.total") {
+            let errors = match r.value("errors.total") {
+                Some(0.0) => "none".to_owned(),
+                _ => format!(
+                    "{} operations, {} of all",
+                    r.show("errors.total"),
+                    r.show("errors.share")
+                ),
+            };
+            self.row("errors", &errors);
+        }
+        if r.has("convergence") {
+            let (all, view) = (r.show("convergence"), r.show("convergence.view"));
+            self.row("convergence", &format!("{all} · slot owners and roles {view}"));
+        }
+    }
+
+    fn latency(&mut self, r: &Report) {
+        if !r.has("latency.p99.before") {
+            return;
+        }
+        let steps = r.has("latency.p99.during");
+        let columns: &[&str] = if steps { &["before", "during", "after"] } else { &["before"] };
+        self.line("");
+        let heads: String =
+            columns.iter().map(|c| format!("{:>12}", if steps { c } else { "steady" })).collect();
+        let title = self.ink.bold(&format!("{:<15}", "Latency"));
+        let heads = self.ink.dim(&format!("{heads}{}", if steps { "   worst second" } else { "" }));
+        self.line(&format!("{INDENT}{title}{heads}"));
+        for (label, name) in
+            [("p50", "latency.p50"), ("p99", "latency.p99"), ("answers", "throughput")]
+        {
+            let cells = columns.iter().map(|c| format!("{:>12}", r.show(&format!("{name}.{c}"))));
+            let mut cells: String = cells.collect();
+            if steps && name == "latency.p99" {
+                let worst = format!("{:>15}", r.show("latency.p99.worst"));
+                cells.push_str(&worst);
+            }
+            self.row(label, &cells);
+        }
+    }
+
+    fn moved(&mut self, r: &Report) {
+        if !r.has("reshard.slots") {
+            return;
+        }
+        self.title("What moved");
+        if r.value("reshard.duration").is_none() {
+            let moved = |s: &super::data::Step| (s.moved.slots, s.moved.slots_total, s.moved.keys);
+            for (slots, total, keys) in r.steps.iter().map(moved) {
+                let (slots, total) = (thousands(slots as f64), thousands(total as f64));
+                let keys = thousands(keys as f64);
+                self.row("so far", &format!("{slots} of {total} slots, {keys} keys"));
+            }
+            return;
+        }
+        let took = r.show("reshard.duration");
+        for (label, name) in [("slots", "reshard.slots"), ("keys", "reshard.keys")] {
+            let (n, rate) = (r.show(name), r.show(&format!("{name}.rate")));
+            self.row(label, &format!("{n} in {took} · {rate}"));
+        }
+    }
+
+    fn notes(&mut self, r: &Report) {
+        if r.warnings.is_empty() {
+            return;
+        }
+        self.title("Warnings");
+        for warning in r.warnings.iter().take(REASONS) {
+            self.wrapped("    ! ", "      ", &warning.text);
+        }
+        if let Some(more @ 1..) = r.warnings.len().checked_sub(REASONS) {
+            self.line(&format!("    and {more} more in the report"));
+        }
+    }
+
+    fn foot(&mut self, r: &Report) {
+        self.line("");
+        let own = match (r.value("redrill.cpu"), r.value("redrill.memory.max")) {
+            (Some(_), Some(_)) => format!(
+                "redrill itself used {} of a core and {}",
+                r.show("redrill.cpu"),
+                r.show("redrill.memory.max")
+            ),
+            _ => String::new(),
+        };
+        if !own.is_empty() {
+            let own = self.ink.dim(&own);
+            self.line(&format!("{INDENT}{own}"));
+        }
+        let page = r.folder.join(super::file::HTML);
+        let label = self.ink.dim("report");
+        self.line(&format!("{INDENT}{label}  {}", page.display()));
+    }
+}
+
+/// Breaks `text` at spaces into lines of at most `room` characters; a longer word
+/// stands alone.
+pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
