@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{Client, Routed, Stock};
+use super::client::{Client, Manner, Routed, Stock};
 use super::crew::Crew;
 use super::history::Writer;
 use super::open;
@@ -205,8 +205,8 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Re
     match client {
         ClientKind::Redrill => {
             let clock = start.teller.clock();
-            let room = (timeout, max_in_flight as usize);
-            match Routed::connect(&seeds, cluster, clock, room, CONNECT_PATIENCE).await {
+            let manner = Manner::of_load(timeout, max_in_flight as usize);
+            match Routed::connect(&seeds, cluster, clock, manner, CONNECT_PATIENCE).await {
                 Ok(client) => serve(start, client, orders, ready).await,
                 Err(why) => _ = ready.send(Err(unreachable(why))),
             }
