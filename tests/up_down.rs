@@ -160,3 +160,21 @@ fn what_cannot_come_up_says_so_and_leaves_nothing() {
     assert_eq!(ran.code, Some(64), "{}", ran.err);
     place.assert_empty();
 }
+
+#[test]
+fn doctor_says_what_there_is() {
+    let place = Place::new();
+    let doctor = |binary: &Path| {
+        let mut command = redrill(place.path(), &["doctor"]);
+        run(command.env("REDRILL_ENGINE_BINARY", binary).env("PATH", place.path()))
+    };
+    let well = doctor(&server());
+    assert_eq!(well.code, Some(0), "{}", well.out);
+    let line = well.out.lines().next().unwrap();
+    assert!(line.starts_with("ok     engine binary"), "{line}");
+    assert!(well.out.contains("127.") && well.out.contains("redis-cli"), "{}", well.out);
+
+    let ill = doctor(Path::new("/bin/true"));
+    assert_eq!(ill.code, Some(69), "{}", ill.out);
+    assert!(ill.out.contains("LACKS") && ill.out.contains("apt-get install"), "{}", ill.out);
+}

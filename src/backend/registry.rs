@@ -94,6 +94,10 @@ impl Registry {
         Registry { state: state.into() }
     }
 
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
     /// Where `redrill up NAME` keeps what it runs.
     pub fn up_dir(&self, name: &str) -> PathBuf {
         self.state.join("up").join(name)

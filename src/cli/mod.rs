@@ -4,6 +4,7 @@ pub mod exit;
 pub mod input;
 
 mod check;
+mod doctor;
 mod down;
 mod gc;
 mod interrupt;
@@ -55,6 +56,8 @@ enum Command {
     Status(status::Args),
     /// End what `up` left running
     Down(down::Args),
+    /// Show what this machine has, and what each missing thing would give
+    Doctor(doctor::Args),
     /// Remove what a killed redrill left behind
     Gc(gc::Args),
     #[command(hide = true)]
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::main(args),
         Command::Status(args) => status::main(args),
         Command::Down(args) => down::main(args),
+        Command::Doctor(args) => doctor::main(args),
         Command::Gc(args) => gc::main(args),
         Command::Keep(args) => keep::main(args),
         Command::Completions { shell } => {

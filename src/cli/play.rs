@@ -152,9 +152,9 @@ pub fn print(report: &Report, format: Format) -> Result<(), Refused> {
             let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             write!(out, "{}", report::text::summary(report, super::width(), colour))
         }
-        Format::Json => report::json(report)
+        Format::Json => report::json::render(report)
             .map_err(std::io::Error::other)
-            .and_then(|json| writeln!(out, "{json}")),
+            .and_then(|json| write!(out, "{json}")),
     };
     match printed {
         // Somebody read as much as they wanted.
@@ -181,6 +181,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Refused> {
 /// Runs `work` on a runtime of its own. Loads and probes have threads of their
 /// own, so two workers are plenty for what is left.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(|error| refuse(exit::ENVIRONMENT, error))?.block_on(work)
 }

@@ -82,11 +82,6 @@ async fn repeat(
         }
         reports.push(report);
     }
-    let spread = report::spread(&reports);
-    play::write(&out.join("repeat.json"), &spread.json())?;
-    match args.play.format {
-        Format::Json => println!("{}", spread.json()),
-        Format::Text => println!("{}\nruns: {}", spread.text(), out.display()),
-    }
+    // SPREAD
     Ok(Verdict::worst(reports.iter().map(|report| report.verdict)).exit_code())
 }

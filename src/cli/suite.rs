@@ -54,7 +54,10 @@ fn expand(names: &[String]) -> Result<Vec<String>, Refused> {
         let files = input::yaml_files(Path::new(name))
             .map_err(|error| play::refuse(exit::BAD_FILE, format_args!("{name}: {error}")))?;
         if files.is_empty() {
-            return Err(play::refuse(exit::BAD_FILE, format_args!("{name}: no .yaml files in this folder")));
+            return Err(play::refuse(
+                exit::BAD_FILE,
+                format_args!("{name}: no .yaml files in this folder"),
+            ));
         }
         all.extend(files);
     }
@@ -93,9 +96,10 @@ async fn suite(
 
 fn write_all(out: &Path, reports: &[Report], format: Format) -> Result<(), Refused> {
     let failed = |error| play::refuse(exit::ENVIRONMENT, error);
-    report::write_suite(out, reports).map_err(failed)?;
+    let junit = report::junit::render(reports).map_err(failed)?;
+    play::write(&out.join(report::file::JUNIT), &junit)?;
     match format {
-        Format::Json => println!("{}", report::suite_json(reports).map_err(failed)?),
+        Format::Json => println!("{}", serde_json::json!(reports)),
         Format::Text => println!("index page: {}", out.join("index.html").display()),
     }
     Ok(())

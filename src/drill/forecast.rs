@@ -41,8 +41,11 @@ pub fn forecast(scenario: &Scenario) -> Result<Forecast, Impossible> {
     let mut steps = Vec::new();
     for (index, step) in scenario.timeline.iter().enumerate() {
         let group = groups.iter().position(|g| g.name == step.group).unwrap_or_default();
-        let routes = plan(&step.action, &now[group])
-            .map_err(|source| Impossible { index, what: describe(step), source })?;
+        let routes = plan(&step.action, &now[group]).map_err(|source| Impossible {
+            index,
+            what: describe(step),
+            source,
+        })?;
         for route in &routes {
             apply(route, &mut now[group]);
         }

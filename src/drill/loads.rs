@@ -6,7 +6,7 @@ use crate::cluster::{DeployedGroup, Deployment};
 use crate::load::history::History;
 use crate::load::{LoadRunner, Targets};
 use crate::model::Nanos;
-use crate::model::event::What;
+
 use crate::spec::topology::Mode;
 
 use super::play::{Halt, Stage};
@@ -32,7 +32,8 @@ impl Loads {
             let group = deployment.group(&load.group);
             let (teller, writer) = (stage.teller.clone(), history.writer());
             async move {
-                let group = group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
+                let group =
+                    group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
                 LoadRunner::launch(index as u8, load, targets(group), stage.seed, teller, writer)
                     .await
                     .map_err(Halt::failed)

@@ -92,8 +92,13 @@ pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
         registry.register(&id, Kind::Drill, folder.path(), topology, &binary.info())?;
     let (teller, hub) = Hub::start(Clock::start(), folder.event_log()?, sinks);
     let engine = binary.info();
-    let around =
-        Circumstances { id: &id, started: &started, backend: backend.kind(), engine: &engine, seed };
+    let around = Circumstances {
+        id: &id,
+        started: &started,
+        backend: backend.kind(),
+        engine: &engine,
+        seed,
+    };
     teller.tell(What::Drill(info::drill_info(scenario, &around)));
     Ok(Drill { scenario, folder, backend, registration, teller, hub, seed, stop })
 }

@@ -60,10 +60,7 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Plays the scenario. The servers still run when it ends, and the last event
 /// has not been told: [`finish`] does both.
-pub async fn play(
-    stage: &Stage<'_>,
-    registration: &mut Registration,
-) -> Result<Deployment, Halt> {
+pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<Deployment, Halt> {
     let forecast = forecast::forecast(stage.scenario).map_err(Halt::failed)?;
     let _own = OwnUse::watch(stage.teller.clone());
     stage.phase(Phase::Form);
@@ -113,7 +110,8 @@ async fn with_history(
     let mut loads = stage.unless_halted(Loads::launch(stage, deployment, history)).await??;
     stage.phase(Phase::Fill);
     stage.unless_halted(loads.fill()).await??;
-    let mut observers = Observers::launch(stage, deployment, forecast)?;
+    let observing = Observers::launch(stage, deployment, forecast);
+    let mut observers = stage.unless_halted(observing).await??;
     let begin = stage.teller.clock().now() + LEAD;
     loads.begin(begin)?;
     stage.until(begin).await?;
@@ -121,7 +119,7 @@ async fn with_history(
     let calm = steps::play(stage, deployment, &mut observers, begin).await?;
     stage.phase(Phase::Settle);
     stage.until(calm + stage.scenario.settle).await?;
-    observers.stop_probing().await;
+    observers.stop_probing().await?;
     stage.unless_halted(loads.stop()).await??;
     stage.phase(Phase::Verify);
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;

@@ -54,7 +54,8 @@ async fn one(
     };
     let tell = |moved| stage.teller.tell(What::StepProgress { step: index, moved });
     let pace = pace(&step.action);
-    match moving::move_slots(&routes, &group.nodes, pace, tell, || stage.stop.is_cancelled()).await {
+    match moving::move_slots(&routes, &group.nodes, pace, tell, || stage.stop.is_cancelled()).await
+    {
         Ok(moved) => (moved, None),
         Err(error) => (error.moved, Some(error.to_string())),
     }

@@ -21,9 +21,9 @@
 //!
 //! [`open`] joins them, and [`LoadRunner`] runs one load in a thread of its own.
 
-mod alarm;
+pub(crate) mod alarm;
 mod crew;
-mod client;
+pub(crate) mod client;
 pub mod closed;
 pub mod history;
 mod open;
@@ -32,7 +32,7 @@ mod runner;
 mod schedule;
 mod sweep;
 mod tally;
-mod workload;
+pub(crate) mod workload;
 
 pub use runner::{LoadError, LoadRunner, Targets};
 pub use sweep::FinalRead;

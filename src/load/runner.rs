@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{Client, Routed, Stock};
+use super::client::{Client, Manner, Routed, Stock};
 use super::crew::Crew;
 use super::history::Writer;
 use super::open;
@@ -204,10 +204,9 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
         |why| Err(LoadError::Unreachable { load: name.clone(), seeds: seeds.clone(), why });
     match client {
         ClientKind::Redrill => {
-            let room = max_in_flight as usize;
             let clock = start.teller.clock();
-            let connecting =
-                Routed::connect(&seeds, cluster, clock, (timeout, room), CONNECT_PATIENCE);
+            let manner = Manner::of_load(timeout, max_in_flight as usize);
+            let connecting = Routed::connect(&seeds, cluster, clock, manner, CONNECT_PATIENCE);
             match give_up_on(&mut ready, connecting).await {
                 Some(Ok(client)) => serve(start, client, orders, ready).await,
                 Some(Err(why)) => _ = ready.send(unreachable(why)),

@@ -34,7 +34,10 @@ pub enum What {
         text: String,
     },
     /// So many of so many nodes are ready.
-    Forming { ready: usize, total: usize },
+    Forming {
+        ready: usize,
+        total: usize,
+    },
     /// All nodes are ready to be used; how long that took is this event's instant
     /// less that of `Phase::Form`.
     Ready {

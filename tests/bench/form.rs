@@ -22,7 +22,14 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
             theirs.values.push(runtime.block_on(by_hand(*nodes as usize))?);
             ours.values.push(runtime.block_on(ours::time_to_ready(&topology))?);
         }
-        table.add(format!("cluster of {nodes} nodes, from nothing to ready"), "s", Better::Lower, ours, theirs, *reach);
+        table.add(
+            format!("cluster of {nodes} nodes, from nothing to ready"),
+            "s",
+            Better::Lower,
+            ours,
+            theirs,
+            *reach,
+        );
     }
     Ok(())
 }

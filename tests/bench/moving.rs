@@ -42,7 +42,14 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
         let under = if loaded { "under 4,000 operations a second" } else { "no load, pace: fast" };
         let [ours, theirs] = keys;
         let reach = if loaded { 1.0 } else { 2.5 };
-        table.add(format!("moving 61,000 keys, {under}"), "keys/s", Better::Higher, ours, theirs, reach);
+        table.add(
+            format!("moving 61,000 keys, {under}"),
+            "keys/s",
+            Better::Higher,
+            ours,
+            theirs,
+            reach,
+        );
         if loaded {
             let [ours, theirs] = p99;
             table.add("clients' worst 1 s p99 meanwhile", "ms", Better::Lower, ours, theirs, 2.0);
@@ -79,8 +86,18 @@ async fn one(ours: bool, loaded: bool) -> Result<Moved> {
 fn reshard(first: &Node, from: &str, to: &str) -> std::io::Result<()> {
     let (address, slots) = (first.addr.to_string(), SLOTS.to_string());
     peer::redis_cli(&[
-        "--cluster", "reshard", &address, "--cluster-from", from, "--cluster-to", to,
-        "--cluster-slots", &slots, "--cluster-pipeline", "100", "--cluster-yes",
+        "--cluster",
+        "reshard",
+        &address,
+        "--cluster-from",
+        from,
+        "--cluster-to",
+        to,
+        "--cluster-slots",
+        &slots,
+        "--cluster-pipeline",
+        "100",
+        "--cluster-yes",
     ])
     .map(drop)
 }

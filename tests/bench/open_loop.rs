@@ -10,7 +10,8 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     let mut cpu = Side::new("redrill's own share of a core");
     for _ in 0..runs {
         let report = one()?;
-        let value = |name: &str| report["measures"][name]["value"].as_f64().ok_or(format!("no {name}"));
+        let value =
+            |name: &str| report["measures"][name]["value"].as_f64().ok_or(format!("no {name}"));
         held.values.push(value("schedule.held")?);
         cpu.values.push(value("redrill.cpu")?);
     }
@@ -23,7 +24,16 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
 fn one() -> Result<serde_json::Value, Box<dyn std::error::Error>> {
     let out = tempfile::tempdir()?;
     let output = Command::new(env!("CARGO_BIN_EXE_redrill"))
-        .args(["run", "steady-state", "--format", "json", "--set", "loads.app.rate=20000/s", "--set", "settle=10s"])
+        .args([
+            "run",
+            "steady-state",
+            "--format",
+            "json",
+            "--set",
+            "loads.app.rate=20000/s",
+            "--set",
+            "settle=10s",
+        ])
         .arg("--out")
         .arg(out.path())
         .stdin(Stdio::null())

@@ -51,7 +51,8 @@ impl Drop for Servers {
 /// Ports that are free, with the cluster bus's ten thousand above them.
 fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     let free = |port: &u16| {
-        TcpListener::bind(("127.0.0.1", *port)).is_ok() && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok()
+        TcpListener::bind(("127.0.0.1", *port)).is_ok()
+            && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok()
     };
     let ports: Vec<u16> = (20_000..30_000).filter(free).take(count).collect();
     if ports.len() == count { Ok(ports) } else { Err(io::Error::other("too few free ports")) }
@@ -62,7 +63,16 @@ fn start_one(dir: &Path, port: u16, cluster: bool) -> io::Result<Child> {
     fs::create_dir(&home)?;
     let log = File::create(home.join("log"))?;
     let mut server = Command::new(program("REDRILL_SERVER", "redis-server"));
-    server.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    server.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]);
     server.args(["--dir", &home.to_string_lossy(), "--repl-diskless-sync-delay", "0"]);
     if cluster {
         server.args(["--cluster-enabled", "yes"]);
@@ -75,11 +85,15 @@ fn program(variable: &str, usual: &str) -> String {
 }
 
 pub fn redis_cli(args: &[&str]) -> io::Result<Output> {
-    let output = Command::new(program("REDRILL_CLI", "redis-cli")).args(args).stdin(Stdio::null()).output()?;
+    let output = Command::new(program("REDRILL_CLI", "redis-cli"))
+        .args(args)
+        .stdin(Stdio::null())
+        .output()?;
     if output.status.success() {
         return Ok(output);
     }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!("redis-cli {} failed: {text}", args.join(" "))))
 }
 

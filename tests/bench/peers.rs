@@ -47,7 +47,10 @@ fn options() -> Result<Options, String> {
             name if FAMILIES.iter().any(|(known, _)| *known == name) => options.families.push(arg),
             _ => {
                 let known: Vec<&str> = FAMILIES.iter().map(|(name, _)| *name).collect();
-                return Err(format!("`{arg}` is none of {}, --runs N, --out FILE", known.join(", ")));
+                return Err(format!(
+                    "`{arg}` is none of {}, --runs N, --out FILE",
+                    known.join(", ")
+                ));
             }
         }
     }

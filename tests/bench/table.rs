@@ -60,7 +60,15 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn add(&mut self, what: impl Into<String>, unit: &'static str, better: Better, ours: Side, theirs: Side, reach: f64) {
+    pub fn add(
+        &mut self,
+        what: impl Into<String>,
+        unit: &'static str,
+        better: Better,
+        ours: Side,
+        theirs: Side,
+        reach: f64,
+    ) {
         let (a, b) = (ours.median(), theirs.median());
         let ratio = if better == Better::Lower { b / a } else { a / b };
         let row = Row { what: what.into(), unit, better, ours, theirs, reach, ratio };
@@ -85,7 +93,11 @@ impl fmt::Display for Row {
         let met = if self.ratio >= self.reach { "reached" } else { "NOT reached" };
         let (ours, theirs) = (self.ours.to_string(), self.theirs.to_string());
         let what = format!("{} [{}]", self.what, self.unit);
-        write!(f, "{what:<58} {ours:>26} {theirs:>26} {:>6.2}x  {met} ({:.2}x)", self.ratio, self.reach)
+        write!(
+            f,
+            "{what:<58} {ours:>26} {theirs:>26} {:>6.2}x  {met} ({:.2}x)",
+            self.ratio, self.reach
+        )
     }
 }
 

@@ -23,7 +23,10 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     let servers = Servers::start(1, false)?;
     crate::peer::wait_for_port(servers.ports[0])?;
     for (tasks, pipeline, operations, reach) in CASES {
-        let mut sides = [Side::new("load::closed"), Side::new(&format!("redis-benchmark -c {tasks} -P {pipeline}"))];
+        let mut sides = [
+            Side::new("load::closed"),
+            Side::new(&format!("redis-benchmark -c {tasks} -P {pipeline}")),
+        ];
         let mut costs = sides.clone();
         for _ in 0..runs {
             let theirs = redis_benchmark(servers.ports[0], *tasks, *pipeline, *operations)?;
@@ -53,7 +56,10 @@ fn closed(port: u16, tasks: u32, pipeline: u32) -> Result<Rate, ClosedError> {
         keys: 1,
         value: 21,
     })?;
-    Ok(Rate { per_second: throughput.per_second(), cpu_micros: throughput.cpu_each().as_secs_f64() * 1e6 })
+    Ok(Rate {
+        per_second: throughput.per_second(),
+        cpu_micros: throughput.cpu_each().as_secs_f64() * 1e6,
+    })
 }
 
 /// Runs it to its end, with the processor time that the kernel says it used.
@@ -61,7 +67,16 @@ fn redis_benchmark(port: u16, clients: u32, pipeline: u32, operations: u64) -> i
     let before = children_cpu_seconds()?;
     let start = Instant::now();
     let status = Command::new("redis-benchmark")
-        .args(["-p", &port.to_string(), "-t", "set", "-c", &clients.to_string(), "-P", &pipeline.to_string()])
+        .args([
+            "-p",
+            &port.to_string(),
+            "-t",
+            "set",
+            "-c",
+            &clients.to_string(),
+            "-P",
+            &pipeline.to_string(),
+        ])
         .args(["-n", &operations.to_string(), "-q"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -79,6 +94,7 @@ fn redis_benchmark(port: u16, clients: u32, pipeline: u32, operations: u64) -> i
 fn children_cpu_seconds() -> io::Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 = after_name.split_whitespace().skip(13).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        after_name.split_whitespace().skip(13).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     Ok(ticks as f64 / 100.0)
 }

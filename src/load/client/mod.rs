@@ -11,6 +11,8 @@ mod routed;
 mod slots;
 mod stock;
 
+use std::time::Duration;
+
 use redis::Cmd;
 
 use super::workload::{Plan, Values};
@@ -35,6 +37,34 @@ pub(crate) struct Answer {
     pub(crate) redirects: Redirects,
     /// What a read read; `None` if there was nothing.
     pub(crate) value: Option<u64>,
+}
+
+/// How patient a client is, and how eager.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Of one operation.
+    pub(crate) timeout: Duration,
+    /// Requests that may wait in a connection, so that handing one over never waits.
+    pub(crate) room: usize,
+    /// The longest pause between attempts to connect to a node that refuses.
+    pub(crate) pause: Duration,
+    /// The slot map is asked for no more often than this, however many ask for it.
+    pub(crate) map_every: Duration,
+    /// How long a node may take to give the map before another one is asked.
+    pub(crate) map_patience: Duration,
+}
+
+impl Manner {
+    /// As an application would be configured.
+    pub(crate) fn of_load(timeout: Duration, room: usize) -> Manner {
+        Manner {
+            timeout,
+            room,
+            pause: Duration::from_millis(100),
+            map_every: Duration::from_millis(100),
+            map_patience: Duration::from_secs(1),
+        }
+    }
 }
 
 pub(crate) trait Client {

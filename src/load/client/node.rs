@@ -15,19 +15,20 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResu
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::Manner;
 use crate::model::{Clock, Nanos};
 
-/// Between attempts to connect to a node that refuses.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// The first pause between attempts to connect to a node that refuses; each is
+/// twice the one before, up to the client's own longest.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What all nodes of one client have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    /// How long to wait for a connection, and for answers on one that is given up.
-    pub(crate) patience: Duration,
-    /// Requests that may wait in a connection, so that handing one over never waits.
-    pub(crate) room: usize,
+    /// Its time-out is also how long to wait for a connection, and for answers on
+    /// one that is given up.
+    pub(crate) manner: Manner,
     pub(crate) reconnects: Cell<u64>,
     /// A connection was lost, or cannot be made: the cluster may have changed.
     pub(crate) trouble: Notify,
@@ -141,16 +142,17 @@ impl Line {
 
 /// Keeps `line` connected until the load's thread ends.
 async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
-    let mut backoff = BACKOFF.0;
+    let longest = shared.manner.pause;
+    let mut pause = PAUSE.min(longest);
     let mut lives = 0_u64;
     loop {
         line.set(State::Connecting);
-        let connected = connect(address, shared.patience, shared.room).await;
+        let connected = connect(address, shared.manner.timeout, shared.manner.room).await;
         let Ok((link, driver)) = connected else {
             line.set(State::Down);
             shared.trouble.notify_one();
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(BACKOFF.1);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
             continue;
         };
         if lives > 0 {
@@ -159,15 +161,15 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
         lives += 1;
         let connected = shared.clock.now();
         line.set(State::Up(link.clone()));
-        live(&link, driver, shared.patience).await;
+        live(&link, driver, shared.manner.timeout).await;
         shared.trouble.notify_one();
         // A server that accepts and closes at once should not be hammered either.
-        if shared.clock.now().since(connected) < BACKOFF.1 {
+        if shared.clock.now().since(connected) < longest {
             line.set(State::Down);
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(BACKOFF.1);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
         } else {
-            backoff = BACKOFF.0;
+            pause = PAUSE.min(longest);
         }
     }
 }
