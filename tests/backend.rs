@@ -10,7 +10,7 @@ use redrill::backend::{Backend, NodeExited};
 use redrill::cluster::{Deployment, FormError, bring_up};
 use redrill::model::NodeName;
 use redrill::model::event::Role;
-use redrill::node::Section;
+use redrill::node::{Node, Section};
 use redrill::spec::Topology;
 use redrill::spec::topology::Mode;
 
@@ -22,8 +22,10 @@ async fn up(backend: &dyn Backend, topology: &Topology) -> Result<Deployment, Fo
 async fn a_cluster_is_born_whole() {
     let dir = tempfile::tempdir().unwrap();
     let backend = backend(dir.path());
+    let mut cache = cluster(3, 1);
+    cache.config.insert("cluster-node-timeout".into(), "4321".into());
     let began = Instant::now();
-    let deployed = up(&backend, &topology(vec![cluster(3, 1)])).await.unwrap();
+    let deployed = up(&backend, &topology(vec![cache])).await.unwrap();
     println!("6 nodes were ready in {:.2} s", began.elapsed().as_secs_f64());
 
     let nodes = &deployed.group("cache").unwrap().nodes;
@@ -38,13 +40,32 @@ async fn a_cluster_is_born_whole() {
         let info = node.admin.info(Section::Replication).await.unwrap();
         assert_eq!(info.role(), Some(node.born));
         assert_ne!(info.master_link_up(), Some(false));
+        let timeout: Vec<String> = config_get(node, "cluster-node-timeout").await;
+        assert_eq!(timeout.last().unwrap(), "4321");
     }
+    nodes_of_a_shard_share_its_id(nodes).await;
     if let Some(check) = cluster_check(&nodes[0].addr.to_string()) {
         check.unwrap();
     }
     backend.shutdown().await.unwrap();
     assert_nothing_left(dir.path());
     assert!(common::logs(dir.path()).contains("Ready to accept connections"), "logs are kept");
+}
+
+async fn config_get(node: &Node, name: &str) -> Vec<String> {
+    node.admin.query(redis::cmd("CONFIG").arg("GET").arg(name)).await.unwrap()
+}
+
+/// Where servers know shard ids, which is since Redis 7.2.
+async fn nodes_of_a_shard_share_its_id(nodes: &[Node]) {
+    let mut ids = BTreeSet::new();
+    for node in nodes {
+        match node.admin.query::<String>(redis::cmd("CLUSTER").arg("MYSHARDID")).await {
+            Ok(id) => drop(ids.insert((node.name.shard, id))),
+            Err(e) => assert!(e.code() == Some("ERR"), "{e}"),
+        }
+    }
+    assert!(ids.is_empty() || ids.len() == 3, "{ids:?}");
 }
 
 #[tokio::test]

@@ -113,7 +113,8 @@ pub async fn bring_up(
     let mut exits = backend.exits();
     backend.start(plans).await?;
     let patience = ready::patience(total);
-    ready::all_ready(&awaited, backend, &mut exits, patience, &|ready| heard(ready, total))
+    let log_tail = |name: &NodeName| backend.log_tail(name);
+    ready::all_ready(&awaited, &log_tail, &mut exits, patience, &|ready| heard(ready, total))
         .await
         .map_err(|e| blame_directive(e, topology))?;
     Ok(Deployment { groups })

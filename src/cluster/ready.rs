@@ -13,7 +13,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::form::FormError;
-use crate::backend::{Backend, NodeExited};
+use crate::backend::NodeExited;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::model::slot::SLOTS;
@@ -57,7 +57,7 @@ pub fn patience(nodes: usize) -> Duration {
 /// many are so far. A node that ends in the meantime is an error at once.
 pub async fn all_ready(
     awaited: &[Awaited],
-    backend: &dyn Backend,
+    log_tail: &(dyn Fn(&NodeName) -> String + Sync),
     exits: &mut Receiver<NodeExited>,
     patience: Duration,
     heard: &(dyn Fn(usize) + Sync),
@@ -72,7 +72,7 @@ pub async fn all_ready(
             return Ok(());
         }
         if began.elapsed() > patience {
-            return Err(not_ready(lacking, backend, patience));
+            return Err(not_ready(lacking, log_tail, patience));
         }
         heard(awaited.len() - lacking.len());
         let pause = PAUSE.max(PAUSE_EACH * lacking.len() as u32);
@@ -139,12 +139,65 @@ async fn pause_or_exit(exits: &mut Receiver<NodeExited>, pause: Duration) -> Res
 
 fn not_ready(
     lacking: Vec<(&Awaited, String)>,
-    backend: &dyn Backend,
+    log_tail: &dyn Fn(&NodeName) -> String,
     waited: Duration,
 ) -> FormError {
     let nodes = lacking.into_iter().map(|(awaited, why)| {
         let name = awaited.node.name.clone();
-        NotReady { log_tail: backend.log_tail(&name), name, why }
+        NotReady { log_tail: log_tail(&name), name, why }
     });
     FormError::NotReady { waited, nodes: nodes.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    /// A node that does not answer: it accepts connections at most.
+    fn silent(listener: &TcpListener) -> Awaited {
+        let name = NodeName::new("cache", 1, 0);
+        let node = Node::new(name, listener.local_addr().unwrap(), "", Role::Primary);
+        Awaited { node, cluster: None, replicas: 0 }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_ready_in_time_is_named_with_its_log() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let awaited = [silent(&listener)];
+        // Nobody listens there any more.
+        drop(listener);
+        let (_tell, mut exits) = broadcast::channel(1);
+        let patience = Duration::from_millis(50);
+        let tail = |name: &NodeName| format!("the log of {name}");
+        let waited = all_ready(&awaited, &tail, &mut exits, patience, &|_| ()).await;
+        let said = waited.unwrap_err().to_string();
+        assert!(said.contains("1 of the nodes were not ready"), "{said}");
+        assert!(said.contains("cache/1/0: ") && said.contains("cannot connect"), "{said}");
+        assert!(said.ends_with("  | the log of cache/1/0"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_ends_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let awaited = [silent(&listener)];
+        drop(listener);
+        let (tell, mut exits) = broadcast::channel(1);
+        let exited = NodeExited {
+            name: NodeName::new("cache", 0, 0),
+            status: "exit status: 1".to_owned(),
+            asked: false,
+            log_tail: String::new(),
+        };
+        tell.send(exited.clone()).unwrap();
+        let waited =
+            all_ready(&awaited, &|_| String::new(), &mut exits, Duration::from_secs(60), &|_| ());
+        match waited.await {
+            Err(FormError::Exited(told)) => assert_eq!(*told, exited),
+            other => panic!("{other:?}"),
+        }
+    }
 }
