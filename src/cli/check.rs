@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{exit, input};
+use super::{exit, input, out};
 use crate::spec::rules::count;
 use crate::spec::{self, Faults, Kind, Options, Scenario, Source, Topology};
 
@@ -18,7 +18,9 @@ pub fn main(args: Args) -> ExitCode {
     let mut faulty = 0;
     for file in &args.files {
         match check(file) {
-            Ok(text) => println!("{}: {text}", file.display()),
+            Ok(text) => {
+                out::print(&format!("{}: {text}\n", file.display()));
+            }
             Err(faults) => {
                 input::refuse(&faults);
                 faulty += 1;

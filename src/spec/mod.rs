@@ -24,6 +24,7 @@ pub mod set;
 pub mod source;
 pub mod topology;
 pub mod tree;
+pub mod write;
 
 pub use fault::{Fault, Faults};
 pub use scenario::Scenario;

@@ -7,7 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_yaml::granit_parser::{self as yaml, Event, Parser, ScalarStyle, StructureStyle};
+use serde_yaml::granit_parser::{
+    self as yaml, ErrorKind, Event, Parser, ScalarStyle, StructureStyle,
+};
 
 use super::fault::Fault;
 use super::source::{Source, Span, too_large};
@@ -157,8 +159,12 @@ impl Builder<'_, '_> {
         let text = self.source.text().get(self.offset..).unwrap_or("");
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.map_err(|error| Box::new(self.syntax(&error)))?;
-            let span = self.span(&span);
-            self.event(event, span)?;
+            if let (Some(tag), Some(span)) = (event.tag(), span.tag_span()) {
+                let message = format!("the tag `{}` means nothing here", tag.original());
+                let fault = Fault::new(&self.span(&span), message);
+                return Err(Box::new(fault.advise("write the value without it")));
+            }
+            self.event(event, self.span(&span))?;
         }
         if self.root.is_none() {
             let name = self.source.name();
@@ -179,10 +185,6 @@ impl Builder<'_, '_> {
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Step {
-        if let Some(tag) = event.tag() {
-            let message = format!("the tag `{}` means nothing here", tag.original());
-            return Err(Box::new(Fault::new(&span, message).advise("write the value without it")));
-        }
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -322,14 +324,18 @@ impl Builder<'_, '_> {
         // At the end of a file there is nothing to mark but its last character.
         let end_of_file = text[at..].trim().is_empty();
         let at = if end_of_file { text.trim_end().len().saturating_sub(1) } else { at };
+        let unclosed = matches!(
+            error.kind(),
+            ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::UnclosedQuotedScalar
+        );
         let line_start = text[..self.source.boundary(at)].rfind('\n').map_or(0, |n| n + 1);
         let indent = text[line_start..].split(|c: char| !c.is_whitespace()).next().unwrap_or("");
         let fault =
             Fault::new(&self.source.span(at, at + 1), format!("not YAML: {}", error.info()));
         if indent.contains('\t') {
             fault.advise("this line is indented with a tab; YAML wants spaces")
-        } else if end_of_file {
-            fault.advise("the file ends too early; was it cut off?")
+        } else if end_of_file || unclosed {
+            fault.advise("the file ends before this does; was it cut off?")
         } else {
             fault
         }
