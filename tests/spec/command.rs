@@ -81,6 +81,21 @@ fn every_file_is_checked_and_all_faults_are_told() {
 }
 
 #[test]
+fn a_folder_stands_for_the_yaml_files_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    redrill(&["check", path]).assert().code(65);
+    write(folder.path(), "b.yaml", library::topologies()[0].text);
+    write(folder.path(), "a.yml", library::topologies()[1].text);
+    write(folder.path(), "notes.txt", "not YAML: {");
+    let output = redrill(&["check", path]).assert().success().get_output().clone();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<&str> =
+        said.lines().filter_map(|line| line.split_once(": ")).map(|(f, _)| f).collect();
+    assert_eq!(files, [format!("{path}/a.yml"), format!("{path}/b.yaml")]);
+}
+
+#[test]
 fn a_scenario_finds_its_topology_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let topology = "name: mine\ngroups: { mine: { mode: cluster, shards: 4 } }\n";

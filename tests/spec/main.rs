@@ -1,6 +1,7 @@
 //! What users write: what is accepted, what is refused, and in which words.
 
 mod command;
+mod docs;
 mod faults;
 mod fuzz;
 mod meaning;
