@@ -88,7 +88,7 @@ impl Faults {
 
     /// `value`, if `faults` is empty; each fault is kept once, file by file in the
     /// order of the text.
-    pub fn unless_none<T>(value: Option<T>, mut faults: Vec<Fault>) -> Result<T, Faults> {
+    pub fn unless_empty<T>(mut faults: Vec<Fault>, value: Option<T>) -> Result<T, Faults> {
         match value {
             Some(value) if faults.is_empty() => Ok(value),
             _ => {

@@ -28,6 +28,8 @@ faulty! {
     scenario_profiles
     scenario_of_nothing
     yaml_shapes
+    yaml_deep
+    yaml_keys
     yaml_tab
     yaml_cut_off
     yaml_duplicate_keys
