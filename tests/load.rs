@@ -8,6 +8,7 @@ mod load {
     mod fake;
     mod misbehaviour;
     mod real;
+    mod refusal;
     mod stall;
     mod support;
 }
