@@ -7,6 +7,7 @@ mod load {
     mod cluster;
     mod fake;
     mod misbehaviour;
+    mod outside;
     mod real;
     mod refusal;
     mod stall;
