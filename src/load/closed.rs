@@ -16,8 +16,9 @@ use redis::{Pipeline, RedisError};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, LocalOptions};
 
-use super::client::{Link, connect};
+use super::client::{Link, connect, set};
 use super::workload::Values;
+use crate::model::op::key_name;
 use crate::model::{Clock, Nanos};
 
 /// What to do.
@@ -128,8 +129,8 @@ async fn client(
         }
         batch.clear();
         for _ in 0..closed.pipeline {
-            let key = format!("closed:{}", turn % keys);
-            batch.cmd("SET").arg(key).arg(values.text(turn, closed.value));
+            let key = key_name("closed", turn % keys);
+            batch.add_command(set(&key, values.text(turn, closed.value)));
             turn += step;
         }
         link.send_all(&batch, closed.pipeline).await?;

@@ -13,6 +13,7 @@ pub enum Do {
     Say(String),
     /// Answer this much, and close the connection.
     SayAndClose(&'static str),
+    /// Go on listening, and never answer again on this connection.
     Nothing,
 }
 
@@ -80,7 +81,8 @@ async fn attend(stream: TcpStream, number: usize, manners: Arc<Manners>) {
                 let _ = write.write_all(text.as_bytes()).await;
                 return;
             }
-            Do::Nothing => {}
+            // Answers come in order, so there can be none to what follows either.
+            Do::Nothing => while command(&mut read).await.is_some() {},
         }
     }
 }
