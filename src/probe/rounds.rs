@@ -120,7 +120,8 @@ impl Rounds {
     /// Writes every canary before the first tick, so that all connections are made.
     /// One that cannot be written by `give_up` is left to the ticks to report.
     pub(super) async fn warm_up(&self, give_up: Nanos) {
-        for i in 0..self.subjects.borrow().len() {
+        let canaries = self.subjects.borrow().len();
+        for i in 0..canaries {
             loop {
                 let (client, request, asked) = self.ask(i, Action::Write);
                 let answer = client.perform(&request).await;
@@ -178,7 +179,8 @@ impl Rounds {
     }
 
     fn round(self: &Rc<Self>, due: Nanos) {
-        for i in 0..self.subjects.borrow().len() {
+        let canaries = self.subjects.borrow().len();
+        for i in 0..canaries {
             for action in [Action::Write, Action::Read] {
                 self.begin(i, action, due);
             }
