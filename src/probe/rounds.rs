@@ -356,3 +356,38 @@ impl Subject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Clock;
+    use crate::model::op::Redirects;
+
+    fn unanswered() -> Answer {
+        let outcome = Outcome::Unknown(Cause::Timeout);
+        Answer { outcome, redirects: Redirects::default(), value: None }
+    }
+
+    #[test]
+    fn a_time_out_on_waking_says_nothing() {
+        let (every, deadline) = (Duration::from_millis(10), Duration::from_millis(100));
+        let probe = Probe { every, deadline, canaries: 0 };
+        let clock = Clock::start();
+        let (teller, _events) = Teller::new(clock);
+        let rounds = Rounds::new(probe, teller, []);
+        let ticket = Counter::default().write();
+        let judge = || rounds.judge(0, Asked::Write(ticket), unanswered());
+        assert_eq!(judge(), Sign::Bad(Cause::Timeout));
+
+        std::thread::sleep(Duration::from_millis(50));
+        rounds.vigil.borrow_mut().woke(Nanos::ZERO, clock.now());
+        assert_eq!(judge(), Sign::Void);
+        let asked = Asked::Write(ticket);
+        let outcome = Outcome::Fail(Cause::ClusterDown);
+        let refused = rounds.judge(0, asked, Answer { outcome, ..unanswered() });
+        assert_eq!(refused, Sign::Bad(Cause::ClusterDown), "an answer is an answer");
+
+        std::thread::sleep(2 * GRACE);
+        assert_eq!(judge(), Sign::Bad(Cause::Timeout), "there was time to read since");
+    }
+}
