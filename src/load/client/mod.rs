@@ -19,6 +19,7 @@ use super::workload::{Plan, Values};
 use crate::model::op::{Action, Outcome, Redirects, key_name};
 use crate::model::slot::slot_of;
 
+pub(crate) use node::{Link, connect};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
 
@@ -80,13 +81,20 @@ impl Request {
     pub(crate) fn new(load: &str, plan: &Plan, values: &mut Values) -> Request {
         let key = key_name(load, plan.key);
         let slot = slot_of(key.as_bytes());
-        let mut command = Cmd::with_capacity(3, key.len() + plan.size + 24);
-        match (plan.action, plan.value) {
-            (Action::Write, Some(value)) => {
-                command.arg("SET").arg(key.as_bytes()).arg(values.text(value, plan.size))
+        let command = match (plan.action, plan.value) {
+            (Action::Write, Some(value)) => set(&key, values.text(value, plan.size)),
+            _ => {
+                let mut get = Cmd::with_capacity(2, key.len() + 3);
+                get.arg("GET").arg(key.as_bytes());
+                get
             }
-            _ => command.arg("GET").arg(key.as_bytes()),
         };
         Request { slot, command }
     }
+}
+
+pub(crate) fn set(key: &str, value: &[u8]) -> Cmd {
+    let mut set = Cmd::with_capacity(3, key.len() + value.len() + 3);
+    set.arg("SET").arg(key.as_bytes()).arg(value);
+    set
 }

@@ -111,6 +111,12 @@ impl Link {
         answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
     }
 
+    /// All of `commands`, which are `count`, in one go. Errors: the first of theirs.
+    pub(crate) async fn send_all(&self, commands: &Pipeline, count: usize) -> RedisResult<()> {
+        let answers = self.connection.clone().send_packed_commands(commands, 0, count).await?;
+        answers.into_iter().try_for_each(|answer| answer.extract_error().map(|_| ()))
+    }
+
     pub(crate) fn answered(&self, at: Nanos) {
         self.last_answer.set(at);
     }
@@ -141,7 +147,8 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
     let mut lives = 0_u64;
     loop {
         line.set(State::Connecting);
-        let Ok((link, driver)) = connect(address, &shared).await else {
+        let connected = connect(address, shared.manner.timeout, shared.manner.room).await;
+        let Ok((link, driver)) = connected else {
             line.set(State::Down);
             shared.trouble.notify_one();
             tokio::time::sleep(pause).await;
@@ -167,7 +174,7 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
     }
 }
 
-type Driver = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Driver = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Returns when the connection has broken or was given up.
 async fn live(link: &Link, mut driver: Driver, patience: Duration) {
@@ -181,15 +188,22 @@ async fn live(link: &Link, mut driver: Driver, patience: Duration) {
     }
 }
 
-/// Errors: refused, unreachable, or not accepted within the patience.
-async fn connect(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>, Driver)> {
+/// A connection, and what must be polled for anything to happen on it. `room`
+/// requests can be handed over without waiting.
+///
+/// Errors: refused, unreachable, or not accepted within `patience`.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    patience: Duration,
+    room: usize,
+) -> RedisResult<(Rc<Link>, Driver)> {
     let connecting = async {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
-            .set_pipeline_buffer_size(shared.manner.room)
+            .set_pipeline_buffer_size(room.max(1))
             .set_write_backpressure_boundary(64 * 1024);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&info, stream, config).await?;
@@ -198,7 +212,7 @@ async fn connect(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>,
     };
     let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
     let (connection, driver) =
-        tokio::time::timeout(shared.manner.timeout, connecting).await.map_err(timed_out)??;
+        tokio::time::timeout(patience, connecting).await.map_err(timed_out)??;
     let last_answer = Cell::new(Nanos::ZERO);
     let link = Rc::new(Link { connection, last_answer, given_up: Notify::new() });
     Ok((link, driver))

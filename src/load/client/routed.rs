@@ -119,6 +119,13 @@ impl Routed {
         self.nodes.borrow().nodes.get(usize::from(number)).cloned()
     }
 
+    /// Whom to ask for a key of `slot`: its owner, or if it has none, a node that
+    /// can say what is the matter.
+    fn owner(&self, slot: u16) -> Option<Rc<Node>> {
+        let number = self.slots.borrow().owner(slot).unwrap_or(self.hint.get());
+        self.node(number)
+    }
+
     /// Asks nodes for the slot map until one gives it: the hinted one first.
     async fn learn_map(&self) -> Result<(), String> {
         self.slots.borrow_mut().asked();
@@ -149,7 +156,7 @@ impl Routed {
     }
 
     async fn attempts(&self, request: &Request, trip: &Trip) -> Result<Value, Outcome> {
-        let mut target = self.slots.borrow().owner(request.slot).and_then(|n| self.node(n));
+        let mut target = self.owner(request.slot);
         let mut asking = false;
         loop {
             let node = target.take().ok_or(Outcome::Fail(Cause::Refused))?;
@@ -208,7 +215,7 @@ impl Routed {
                 }
                 trip.stage.replace(Stage::TryAgain);
                 tokio::time::sleep(TRY_AGAIN).await;
-                return Ok(self.slots.borrow().owner(request.slot).and_then(|n| self.node(n)));
+                return Ok(self.owner(request.slot));
             }
             Reply::Refused(cause) => {
                 self.doubt();
