@@ -120,7 +120,8 @@ impl Rounds {
     /// Writes every canary before the first tick, so that all connections are made.
     /// One that cannot be written by `give_up` is left to the ticks to report.
     pub(super) async fn warm_up(&self, give_up: Nanos) {
-        for i in 0..self.subjects.borrow().len() {
+        let canaries = self.subjects.borrow().len();
+        for i in 0..canaries {
             loop {
                 let (client, request, asked) = self.ask(i, Action::Write);
                 let answer = client.perform(&request).await;
@@ -178,7 +179,8 @@ impl Rounds {
     }
 
     fn round(self: &Rc<Self>, due: Nanos) {
-        for i in 0..self.subjects.borrow().len() {
+        let canaries = self.subjects.borrow().len();
+        for i in 0..canaries {
             for action in [Action::Write, Action::Read] {
                 self.begin(i, action, due);
             }
@@ -352,5 +354,40 @@ impl Subject {
             Action::Write => &mut self.writes,
             Action::Read => &mut self.reads,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Clock;
+    use crate::model::op::Redirects;
+
+    fn unanswered() -> Answer {
+        let outcome = Outcome::Unknown(Cause::Timeout);
+        Answer { outcome, redirects: Redirects::default(), value: None }
+    }
+
+    #[test]
+    fn a_time_out_on_waking_says_nothing() {
+        let (every, deadline) = (Duration::from_millis(10), Duration::from_millis(100));
+        let probe = Probe { every, deadline, canaries: 0 };
+        let clock = Clock::start();
+        let (teller, _events) = Teller::new(clock);
+        let rounds = Rounds::new(probe, teller, []);
+        let ticket = Counter::default().write();
+        let judge = || rounds.judge(0, Asked::Write(ticket), unanswered());
+        assert_eq!(judge(), Sign::Bad(Cause::Timeout));
+
+        std::thread::sleep(Duration::from_millis(50));
+        rounds.vigil.borrow_mut().woke(Nanos::ZERO, clock.now());
+        assert_eq!(judge(), Sign::Void);
+        let asked = Asked::Write(ticket);
+        let outcome = Outcome::Fail(Cause::ClusterDown);
+        let refused = rounds.judge(0, asked, Answer { outcome, ..unanswered() });
+        assert_eq!(refused, Sign::Bad(Cause::ClusterDown), "an answer is an answer");
+
+        std::thread::sleep(2 * GRACE);
+        assert_eq!(judge(), Sign::Bad(Cause::Timeout), "there was time to read since");
     }
 }
