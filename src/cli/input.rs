@@ -108,16 +108,3 @@ fn show(faults: &Faults) -> String {
     let terminal = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     faults.render(terminal, 100)
 }
-
-/// The YAML files right in `folder`, by name.
-pub fn yaml_files(folder: &Path) -> io::Result<Vec<String>> {
-    let mut files = Vec::new();
-    for entry in folder.read_dir()? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
-            files.push(path.display().to_string());
-        }
-    }
-    files.sort();
-    Ok(files)
-}

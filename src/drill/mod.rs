@@ -24,7 +24,7 @@ use crate::backend::{Backend, BackendError, ProcessBackend};
 use crate::cluster::Deployment;
 use crate::model::Clock;
 use crate::model::event::{Sink, Teller, What};
-use crate::spec::Scenario;
+use crate::spec::{Scenario, write};
 
 pub use folder::{EventLog, FolderError, RunFolder};
 pub use hub::Hub;
@@ -84,6 +84,9 @@ pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
     let Options { scenario, binary, out, seed, sinks, stop } = options;
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
+    // As every default, profile and `--set` has made them.
+    folder.write("scenario.yaml", &write::scenario(scenario, "topology.yaml"))?;
+    folder.write("topology.yaml", &write::topology(&scenario.topology))?;
     let backend = ProcessBackend::open(binary, folder.path())?;
     let id = folder.id();
     let registry = Registry::locate()?;
