@@ -3,22 +3,25 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{exit, input};
+use super::{exit, input, out};
 use crate::spec::rules::count;
 use crate::spec::{self, Faults, Kind, Options, Scenario, Source, Topology};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Topologies and scenarios
+    /// Topologies and scenarios; a folder stands for the .yaml files in it
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let mut faulty = 0;
-    for file in &args.files {
-        match check(file) {
-            Ok(text) => println!("{}: {text}", file.display()),
+    let (mut faulty, mut files) = (0, 0);
+    for file in args.files.iter().flat_map(|path| within(path)) {
+        files += 1;
+        match check(&file) {
+            Ok(text) => {
+                out::print(&format!("{}: {text}\n", file.display()));
+            }
             Err(faults) => {
                 input::refuse(&faults);
                 faulty += 1;
@@ -28,8 +31,19 @@ pub fn main(args: Args) -> ExitCode {
     if faulty == 0 {
         return ExitCode::SUCCESS;
     }
-    eprintln!("{} faulty, of {}", count(faulty, "file"), args.files.len());
+    eprintln!("{} faulty, of {files}", count(faulty, "file"));
     ExitCode::from(exit::BAD_FILE)
+}
+
+/// The files that `path` stands for. A folder without any stands for itself, and
+/// is refused as every other path that is no file.
+fn within(path: &Path) -> Vec<PathBuf> {
+    let files =
+        if path.is_dir() { input::yaml_files(path).unwrap_or_default() } else { Vec::new() };
+    match files.is_empty() {
+        true => vec![path.to_owned()],
+        false => files.into_iter().map(PathBuf::from).collect(),
+    }
 }
 
 /// What the file is, if it is right.

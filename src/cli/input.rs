@@ -73,11 +73,25 @@ pub fn read(path: &Path) -> io::Result<Result<Source, Faults>> {
     Ok(Source::from_bytes(path.display().to_string(), bytes))
 }
 
+/// The YAML files in `folder`, by name.
+pub fn yaml_files(folder: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        if yaml && path.is_file() {
+            files.push(path.display().to_string());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// The fault of a file that cannot be read.
 pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "look at the path; `redrill list` names what comes with redrill",
-        io::ErrorKind::IsADirectory => "give the files in it, one by one",
+        io::ErrorKind::IsADirectory => "give a file in it",
         _ => "look at the file's permissions",
     };
     Fault::nowhere(format!("{} cannot be read: {error}", path.display()), advice)

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
+use super::out;
 use crate::spec::library::{self, Ready};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
 pub fn main(_: Args) -> ExitCode {
-    print!("{}", list());
-    ExitCode::SUCCESS
+    out::print(&list())
 }
 
 fn list() -> String {

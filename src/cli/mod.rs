@@ -2,6 +2,7 @@
 
 pub mod exit;
 pub mod input;
+pub mod out;
 
 mod check;
 mod doctor;

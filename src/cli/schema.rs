@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use super::out;
 use crate::spec::schema;
 
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,5 @@ pub fn main(args: Args) -> ExitCode {
         Kind::Topology => schema::topology(),
         Kind::Scenario => schema::scenario(),
     };
-    println!("{schema:#}");
-    ExitCode::SUCCESS
+    out::print(&format!("{schema:#}\n"))
 }

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use super::input;
+use super::{input, out};
 use crate::spec::{Fault, Faults, Kind, library, nearest};
 
 #[derive(Debug, clap::Args)]
@@ -15,10 +15,7 @@ pub struct Args {
 pub fn main(args: Args) -> ExitCode {
     let kinds = [Kind::Scenario, Kind::Topology];
     match kinds.iter().find_map(|&kind| library::find(kind, &args.name)) {
-        Some(ready) => {
-            print!("{}", ready.text);
-            ExitCode::SUCCESS
-        }
+        Some(ready) => out::print(ready.text),
         None => {
             let all = || library::scenarios().iter().chain(library::topologies());
             let names: Vec<&str> = all().map(|ready| ready.name).collect();

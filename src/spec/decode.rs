@@ -180,7 +180,8 @@ pub fn entries<'n>(
     faults: &mut Vec<Fault>,
 ) -> Option<&'n [Entry]> {
     let Value::Map(entries) = &node.value else {
-        faults.push(expected(&format!("{what} (a map of keys and values)"), node));
+        let advice = format!("write a map of keys and values; known keys: {}", known.join(", "));
+        faults.push(expected(what, node).advise(advice));
         return None;
     };
     // A merge key has had its own fault.

@@ -88,7 +88,7 @@ impl Faults {
 
     /// `value`, if `faults` is empty; each fault is kept once, file by file in the
     /// order of the text.
-    pub fn unless_none<T>(value: Option<T>, mut faults: Vec<Fault>) -> Result<T, Faults> {
+    pub fn unless_empty<T>(mut faults: Vec<Fault>, value: Option<T>) -> Result<T, Faults> {
         match value {
             Some(value) if faults.is_empty() => Ok(value),
             _ => {
@@ -100,16 +100,11 @@ impl Faults {
                         files.push(name.to_owned());
                         files.len() - 1
                     });
-                    Some((file, span.start, span.end))
+                    Some((file, span.start, span.end, fault.message.clone()))
                 });
-                let mut kept: Vec<Fault> = Vec::new();
-                for fault in faults {
-                    if !kept.contains(&fault) {
-                        kept.push(fault);
-                    }
-                }
-                debug_assert!(!kept.is_empty(), "no value, and no fault that says why");
-                Err(Faults(kept))
+                faults.dedup();
+                debug_assert!(!faults.is_empty(), "no value, and no fault that says why");
+                Err(Faults(faults))
             }
         }
     }

@@ -24,6 +24,7 @@ pub mod set;
 pub mod source;
 pub mod topology;
 pub mod tree;
+pub mod write;
 
 pub use fault::{Fault, Faults};
 pub use scenario::Scenario;
@@ -96,7 +97,7 @@ pub fn kind_of(source: &Source) -> Result<Kind, Faults> {
     // Duplicate keys are told by whoever parses the file for good.
     match kind {
         Some(kind) => Ok(kind),
-        None => Faults::unless_none(None, faults),
+        None => Faults::unless_empty(faults, None),
     }
 }
 
@@ -108,7 +109,7 @@ pub fn parse_topology(source: &Source, options: &Options) -> Result<Topology, Fa
     let mut faults = Vec::new();
     let settings = settings(options, &mut faults);
     let topology = topology_of(source, &settings, options.purpose, &mut faults);
-    Faults::unless_none(topology, faults)
+    Faults::unless_empty(faults, topology)
 }
 
 /// The scenario that `source` describes, with its topology, which `resolve`
@@ -123,7 +124,7 @@ pub fn parse_scenario(
 ) -> Result<Scenario, Faults> {
     let mut faults = Vec::new();
     let scenario = scenario_of(source, resolve, options, &mut faults);
-    Faults::unless_none(scenario, faults)
+    Faults::unless_empty(faults, scenario)
 }
 
 fn settings(options: &Options, faults: &mut Vec<Fault>) -> Vec<Setting> {

@@ -113,7 +113,10 @@ impl Scalar for Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(f, u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX), &NANOS)
+        match u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX) {
+            0 => f.write_str("0s"),
+            nanos => show(f, nanos, &NANOS),
+        }
     }
 }
 
@@ -265,10 +268,11 @@ macro_rules! whole_numbers {
     ($($type:ty),*) => {$(
         impl Scalar for $type {
             fn read(text: &str) -> Result<$type, Misread> {
-                text.parse().map_err(|_| Misread::new(
-                    format!("`{text}` is not a whole number from 0 to {}", <$type>::MAX),
-                    "write digits only, like 3",
-                ))
+                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                let problem = if digits { "too large a number" } else { "not a whole number" };
+                text.parse().map_err(|_| {
+                    Misread::new(format!("`{text}` is {problem}"), "write digits only, like 3")
+                })
             }
 
             fn schema() -> Schema {

@@ -7,7 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_yaml::granit_parser::{self as yaml, Event, Parser, ScalarStyle, StructureStyle};
+use serde_yaml::granit_parser::{
+    self as yaml, ErrorKind, Event, Parser, ScalarStyle, StructureStyle,
+};
 
 use super::fault::Fault;
 use super::source::{Source, Span, too_large};
@@ -15,7 +17,7 @@ use super::source::{Source, Span, too_large};
 /// The most values that a file may come to, aliases resolved.
 const MAX_NODES: usize = 20_000;
 
-/// How deep values may be nested.
+/// How deep values may be nested, aliases aside.
 const MAX_DEPTH: usize = 32;
 
 #[derive(Clone, Debug)]
@@ -72,20 +74,13 @@ impl Node {
         }
     }
 
-    fn children(&self) -> Box<dyn Iterator<Item = &Node> + '_> {
-        match &self.value {
-            Value::Scalar(_) => Box::new(std::iter::empty()),
-            Value::List(items) => Box::new(items.iter()),
-            Value::Map(entries) => Box::new(entries.iter().map(|e| &e.value)),
-        }
-    }
-
+    /// How many values it comes to, itself among them.
     fn size(&self) -> usize {
-        1 + self.children().map(Node::size).sum::<usize>()
-    }
-
-    fn height(&self) -> usize {
-        1 + self.children().map(Node::height).max().unwrap_or(0)
+        1 + match &self.value {
+            Value::Scalar(_) => 0,
+            Value::List(items) => items.iter().map(Node::size).sum(),
+            Value::Map(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
+        }
     }
 }
 
@@ -157,8 +152,12 @@ impl Builder<'_, '_> {
         let text = self.source.text().get(self.offset..).unwrap_or("");
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.map_err(|error| Box::new(self.syntax(&error)))?;
-            let span = self.span(&span);
-            self.event(event, span)?;
+            if let (Some(tag), Some(span)) = (event.tag(), span.tag_span()) {
+                let message = format!("the tag `{}` means nothing here", tag.original());
+                let fault = Fault::new(&self.span(&span), message);
+                return Err(Box::new(fault.advise("write the value without it")));
+            }
+            self.event(event, self.span(&span))?;
         }
         if self.root.is_none() {
             let name = self.source.name();
@@ -179,10 +178,6 @@ impl Builder<'_, '_> {
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Step {
-        if let Some(tag) = event.tag() {
-            let message = format!("the tag `{}` means nothing here", tag.original());
-            return Err(Box::new(Fault::new(&span, message).advise("write the value without it")));
-        }
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -221,23 +216,15 @@ impl Builder<'_, '_> {
         Err(Box::new(Fault::new(span, message).advise("aliases count as what they stand for")))
     }
 
-    fn too_deep(&self, span: &Span) -> Box<Fault> {
-        let message = format!("values are nested more than {MAX_DEPTH} deep here");
-        Box::new(Fault::new(span, message).advise("no file of redrill's needs more than six"))
-    }
-
     fn alias(&mut self, anchor: usize, span: &Span) -> Step {
         let Some(Some(node)) = self.anchors.get(&anchor) else {
             let message = format!("the alias `{}` stands inside its own anchor", span.text());
             let advice = "a value cannot contain itself; write it out";
             return Err(Box::new(Fault::new(span, message).advise(advice)));
         };
-        let (size, height) = (node.size(), node.height());
         let node = node.clone();
-        self.count(size, span)?;
-        if self.open.len() + height > MAX_DEPTH {
-            return Err(self.too_deep(span));
-        }
+        // This bounds the depth too: a chain of n aliases comes to n * n / 2 values.
+        self.count(node.size(), span)?;
         self.close(node, 0, true)
     }
 
@@ -250,15 +237,12 @@ impl Builder<'_, '_> {
     ) -> Step {
         self.count(1, &start)?;
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.too_deep(&start));
+            return Err(Box::new(too_deep(&start)));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, None);
         }
-        if let (OpenValue::Map { .. } | OpenValue::List(_), Some(parent)) =
-            (&value, self.open.last())
-            && matches!(&parent.value, OpenValue::Map { key: None, .. })
-        {
+        if let Some(Open { value: OpenValue::Map { key: None, .. }, .. }) = self.open.last() {
             let fault = Fault::new(&start, "a key must be a single value");
             return Err(Box::new(fault.advise("quote it if it starts with `{` or `[`")));
         }
@@ -322,18 +306,30 @@ impl Builder<'_, '_> {
         // At the end of a file there is nothing to mark but its last character.
         let end_of_file = text[at..].trim().is_empty();
         let at = if end_of_file { text.trim_end().len().saturating_sub(1) } else { at };
+        let unclosed = matches!(
+            error.kind(),
+            ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::UnclosedQuotedScalar
+        );
         let line_start = text[..self.source.boundary(at)].rfind('\n').map_or(0, |n| n + 1);
         let indent = text[line_start..].split(|c: char| !c.is_whitespace()).next().unwrap_or("");
-        let fault =
-            Fault::new(&self.source.span(at, at + 1), format!("not YAML: {}", error.info()));
+        let span = self.source.span(at, at + 1);
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            return too_deep(&span);
+        }
+        let fault = Fault::new(&span, format!("not YAML: {}", error.info()));
         if indent.contains('\t') {
             fault.advise("this line is indented with a tab; YAML wants spaces")
-        } else if end_of_file {
-            fault.advise("the file ends too early; was it cut off?")
+        } else if end_of_file || unclosed {
+            fault.advise("the file ends before this does; was it cut off?")
         } else {
             fault
         }
     }
+}
+
+fn too_deep(span: &Span) -> Fault {
+    let message = format!("values are nested more than {MAX_DEPTH} deep here");
+    Fault::new(span, message).advise("no topology or scenario needs more than six")
 }
 
 fn read_key(node: Node, faults: &mut Vec<Fault>) -> Step<(String, Span)> {

@@ -1,6 +1,8 @@
 //! The maps of a topology file.
 
-use crate::spec::decode::{At, Named, object, words};
+use schemars::{Schema, json_schema};
+
+use crate::spec::decode::{At, Misread, Named, Scalar, object, words};
 use crate::spec::quantity::{Bandwidth, Time};
 use crate::spec::topology::EngineKind;
 
@@ -74,7 +76,7 @@ object! {
         /// A region for its primaries and one for its replicas, instead of `region`.
         optional "placement" placement: PlacementMap,
         /// Directives of redis.conf, handed on as they are.
-        optional "config" config: Named<At<String>>,
+        optional "config" config: Named<At<Directive>>,
         /// The port of every node; each has an address of its own. Default: a free one.
         optional "port" port: u16,
     }
@@ -95,6 +97,20 @@ words!(ModeWord as "mode" {
     "sentinel" => ModeWord::Sentinel,
     "cluster" => ModeWord::Cluster,
 });
+
+/// The value of a directive, handed on as it is written.
+#[derive(Clone, Debug)]
+pub struct Directive(pub String);
+
+impl Scalar for Directive {
+    fn read(text: &str) -> Result<Directive, Misread> {
+        Ok(Directive(text.to_owned()))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": ["string", "number"] })
+    }
+}
 
 object! {
     /// A group stretched over two regions.

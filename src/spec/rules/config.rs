@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::spec::decode::{At, Named};
 use crate::spec::fault::Fault;
+use crate::spec::file::topology::Directive;
 
 const ADDRESS: &str =
     "redrill gives each node its address and port; `port:` of the group sets the port";
@@ -58,9 +59,9 @@ const OWNED: &[(&str, &str)] = &[
 const MAX_VALUE: usize = 4096;
 
 /// The directives by name, in small letters.
-pub fn check(config: &Named<At<String>>, faults: &mut Vec<Fault>) -> BTreeMap<String, String> {
+pub fn check(config: &Named<At<Directive>>, faults: &mut Vec<Fault>) -> BTreeMap<String, String> {
     let mut directives = BTreeMap::new();
-    for (name, value) in &config.0 {
+    for (name, At { value: Directive(value), span }) in &config.0 {
         let lower = name.value.to_ascii_lowercase();
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if lower.is_empty() || !lower.chars().all(good) {
@@ -71,16 +72,16 @@ pub fn check(config: &Named<At<String>>, faults: &mut Vec<Fault>) -> BTreeMap<St
             let message = format!("`{lower}` cannot be set here");
             faults.push(Fault::new(&name.span, message).advise(*why));
         }
-        if matches!(&*value.value, "true" | "false") {
-            let fault = Fault::new(&value.span, "redis.conf knows `yes` and `no`, not this");
+        if matches!(&**value, "true" | "false") {
+            let fault = Fault::new(span, "redis.conf knows `yes` and `no`, not this");
             faults.push(fault.advise("write yes or no"));
         }
-        if value.value.chars().any(char::is_control) || value.value.len() > MAX_VALUE {
+        if value.chars().any(char::is_control) || value.len() > MAX_VALUE {
             let message =
                 format!("the value of `{lower}` must be one line, {MAX_VALUE} bytes at most");
-            faults.push(Fault::new(&value.span, message));
+            faults.push(Fault::new(span, message));
         }
-        if directives.insert(lower.clone(), value.value.clone()).is_some() {
+        if directives.insert(lower.clone(), value.clone()).is_some() {
             let message = format!("the directive `{lower}` is here twice");
             faults.push(Fault::new(&name.span, message).advise("keep one of them"));
         }
