@@ -1,6 +1,21 @@
 //! The command line: arguments, exit codes, progress on the terminal.
 
 pub mod exit;
+pub mod input;
+pub mod out;
+
+mod check;
+mod doctor;
+mod down;
+mod gc;
+mod keep;
+mod list;
+mod schema;
+mod show;
+mod status;
+mod survey;
+mod table;
+mod up;
 
 use std::process::ExitCode;
 
@@ -18,15 +33,51 @@ struct Cli {
 // `pub fn main(args: Args) -> ExitCode`.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// List the scenarios and topologies that come with redrill
+    List(list::Args),
+    /// Print the YAML of a ready scenario or topology
+    Show(show::Args),
+    /// Check topologies and scenarios without starting anything
+    Check(check::Args),
+    /// Print the JSON schema of topology or scenario files, for editors
+    Schema(schema::Args),
+    /// Bring up a topology and leave it running in the background
+    Up(up::Args),
+    /// Show what runs on this machine
+    Status(status::Args),
+    /// End what `up` left running
+    Down(down::Args),
+    /// Show what this machine has, and what each missing thing would give
+    Doctor(doctor::Args),
+    /// Remove what a killed redrill left behind
+    Gc(gc::Args),
+    #[command(hide = true)]
+    Keep(keep::Args),
     /// Print a shell's completion script
     Completions { shell: clap_complete::Shell },
 }
 
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::List(args) => list::main(args),
+        Command::Show(args) => show::main(args),
+        Command::Check(args) => check::main(args),
+        Command::Schema(args) => schema::main(args),
+        Command::Up(args) => up::main(args),
+        Command::Status(args) => status::main(args),
+        Command::Down(args) => down::main(args),
+        Command::Doctor(args) => doctor::main(args),
+        Command::Gc(args) => gc::main(args),
+        Command::Keep(args) => keep::main(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "redrill", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Runs `work` to its end on this thread.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
 }

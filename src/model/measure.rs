@@ -83,6 +83,8 @@ pub enum Needs {
     Load,
     /// At least one step in the timeline.
     Step,
+    /// A load, and at least one step for it to have a `during` and an `after`.
+    LoadAndStep,
     /// At least one step that moves slots.
     Reshard,
 }
@@ -142,10 +144,10 @@ pub const CATALOGUE: &[Known] = {
         known(
             "latency.p50.during",
             Millis,
-            Load,
+            LoadAndStep,
             "median latency from the first step's start until convergence",
         ),
-        known("latency.p50.after", Millis, Load, "median latency after convergence"),
+        known("latency.p50.after", Millis, LoadAndStep, "median latency after convergence"),
         known(
             "latency.p99.before",
             Millis,
@@ -155,10 +157,10 @@ pub const CATALOGUE: &[Known] = {
         known(
             "latency.p99.during",
             Millis,
-            Load,
+            LoadAndStep,
             "99th percentile from the first step's start until convergence",
         ),
-        known("latency.p99.after", Millis, Load, "99th percentile after convergence"),
+        known("latency.p99.after", Millis, LoadAndStep, "99th percentile after convergence"),
         known(
             "latency.p99.worst",
             Millis,
@@ -168,10 +170,10 @@ pub const CATALOGUE: &[Known] = {
         known(
             "latency.p99.degradation",
             Percent,
-            Step,
+            LoadAndStep,
             "the worst 1 s window's p99 during the steps, over the p99 before them",
         ),
-        known("latency.max.during", Millis, Load, "the slowest operation during the steps"),
+        known("latency.max.during", Millis, LoadAndStep, "the slowest operation during the steps"),
         known(
             "throughput.before",
             PerSecond,
@@ -181,19 +183,19 @@ pub const CATALOGUE: &[Known] = {
         known(
             "throughput.during",
             PerSecond,
-            Load,
+            LoadAndStep,
             "operations answered a second during the steps",
         ),
         known(
             "throughput.after",
             PerSecond,
-            Load,
+            LoadAndStep,
             "operations answered a second after convergence",
         ),
         known(
             "throughput.degradation",
             Percent,
-            Step,
+            LoadAndStep,
             "how far the worst 1 s window's throughput fell below the one before the steps",
         ),
         known("schedule.held", Percent, Load, "operations sent, of those the schedule asked for"),

@@ -82,7 +82,23 @@ pub struct Link {
     pub bandwidth: Option<u64>,
 }
 
+impl Topology {
+    /// Server processes of all groups, sentinels among them.
+    pub fn nodes(&self) -> u32 {
+        self.groups.iter().map(Group::nodes).fold(0, u32::saturating_add)
+    }
+}
+
 impl Group {
+    /// Server processes, sentinels among them.
+    pub fn nodes(&self) -> u32 {
+        let sentinels = match self.mode {
+            Mode::Sentinel { sentinels, .. } => sentinels,
+            _ => 0,
+        };
+        self.shards().saturating_mul(self.replicas().saturating_add(1)).saturating_add(sentinels)
+    }
+
     /// Shards of the group; 1 outside a cluster.
     pub fn shards(&self) -> u32 {
         match self.mode {
