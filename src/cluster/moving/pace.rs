@@ -25,6 +25,10 @@ const LISTEN_EVERY: Duration = Duration::from_millis(4);
 const JUDGED_PINGS: usize = 50;
 /// One answer may be late by itself; the slowest twentieth says more.
 const SLOW_PART: usize = 20;
+/// Keys of a batch under a goal. Fewer do not make a shorter one, as the call
+/// itself takes most of the time then; more are not carried faster.
+const FEWEST: f64 = 8.0;
+const MOST: f64 = 100.0;
 /// MIGRATEs under way at once under a goal. A second one waits at the server
 /// while the first is carried, so that no time is lost between them; the server
 /// still serves others in between.
@@ -143,10 +147,8 @@ struct Control {
     goal: Duration,
     /// From [`Control::LEAST`] to 1: the part of a server's time that MIGRATEs may take.
     effort: f64,
-    /// What one key costs, in seconds, the call's overhead included; a moving average.
+    /// What one key costs the server, in seconds, its part of the call included.
     key_cost: f64,
-    /// What one batch costs, likewise.
-    batch_cost: f64,
     pings: Vec<Duration>,
     /// When the last batch had been carried.
     carried: Instant,
@@ -159,32 +161,35 @@ impl Control {
     const LEAST: f64 = 0.2;
 
     fn new(goal: Duration, now: Instant) -> Control {
-        let (key_cost, batch_cost) = (20e-6, 200e-6);
         let pings = Vec::with_capacity(JUDGED_PINGS);
-        Control { goal, effort: 0.5, key_cost, batch_cost, pings, carried: now, next: now }
+        Control { goal, effort: 0.5, key_cost: 20e-6, pings, carried: now, next: now }
     }
 
     /// A tenth of the goal at most is spent in one go: a client that comes at
     /// the worst moment waits for the batch and for those who queued before it.
     fn limits(&self) -> Limits {
         let budget = self.goal.as_secs_f64() / 10.0 * self.effort.sqrt();
-        let keys = (budget / self.key_cost).clamp(1.0, 100.0) as usize;
+        let keys = (budget / self.key_cost).clamp(FEWEST, MOST) as usize;
         Limits { keys, bytes: (budget * 200e6) as u64 }
     }
 
     /// The instant at which the next batch may go.
     fn book(&mut self, now: Instant) -> Instant {
         let due = self.next.max(now);
-        self.next = due + Duration::from_secs_f64(self.batch_cost / self.effort);
+        let cost = self.limits().keys as f64 * self.key_cost;
+        self.next = due + Duration::from_secs_f64(cost / self.effort);
         due
     }
 
+    /// The quickest batches tell what keys cost. Slower ones were held up by
+    /// something else, perhaps only on redrill's own side, and smaller batches
+    /// would only make more of them.
     fn carried(&mut self, keys: usize, began: Instant, now: Instant) {
-        // What was spent waiting for the batch before is not this one's cost.
-        let cost = (now - began.max(self.carried)).as_secs_f64();
+        // Nor was what it waited for the batch before its own cost.
+        let took = now - began.max(self.carried);
         self.carried = now;
-        self.batch_cost += (cost - self.batch_cost) * 0.1;
-        self.key_cost += (cost / keys.max(1) as f64 - self.key_cost) * 0.1;
+        let cost = took.as_secs_f64() / keys.max(1) as f64;
+        self.key_cost = cost.min(self.key_cost * 1.02);
     }
 
     fn heard(&mut self, answered_in: Duration) {
@@ -215,11 +220,11 @@ mod tests {
         }
     }
 
-    /// The gap between two batches that cost the same.
+    /// Time from one batch to the next, for each key that the first may carry.
     fn gap(control: &mut Control) -> Duration {
         let now = control.next;
         let first = control.book(now);
-        control.book(now) - first
+        (control.book(now) - first) / control.limits().keys as u32
     }
 
     #[test]
@@ -259,12 +264,26 @@ mod tests {
     fn costly_keys_make_smaller_batches() {
         let mut control = Control::new(GOAL, Instant::now());
         let (before, mut now) = (control.limits().keys, Instant::now());
-        for _ in 0..100 {
+        for _ in 0..200 {
             let began = now;
             now += Duration::from_millis(2);
-            control.carried(10, began, now);
+            control.carried(50, began, now);
         }
-        assert!(control.limits().keys * 5 < before);
+        assert!(control.limits().keys < before);
+    }
+
+    #[test]
+    fn a_late_batch_does_not_make_the_next_ones_small() {
+        let mut control = Control::new(GOAL, Instant::now());
+        let mut now = Instant::now();
+        let mut carry = |took| {
+            let began = now;
+            now += Duration::from_micros(took);
+            control.carried(10, began, now);
+            control.limits().keys
+        };
+        let before = carry(100);
+        assert!(carry(20_000) * 11 > before * 10);
     }
 
     #[test]
