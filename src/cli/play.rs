@@ -22,7 +22,7 @@ pub struct PlayArgs {
     #[arg(long, value_enum, default_value = "process")]
     pub backend: BackendKind,
     /// The redis-server or valkey-server to run
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
     pub engine_binary: Option<PathBuf>,
     /// A profile of the scenario
     #[arg(long)]

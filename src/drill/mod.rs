@@ -87,12 +87,12 @@ pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
     // As every default, profile and `--set` has made them.
     folder.write("scenario.yaml", &write::scenario(scenario, "topology.yaml"))?;
     folder.write("topology.yaml", &write::topology(&scenario.topology))?;
-    let backend = ProcessBackend::open(binary, folder.path())?;
     let id = folder.id();
     let registry = Registry::locate()?;
     let topology = &scenario.topology.name;
     let registration =
         registry.register(&id, Kind::Drill, folder.path(), topology, &binary.info())?;
+    let backend = ProcessBackend::open(binary, folder.path())?;
     let (teller, hub) = Hub::start(Clock::start(), folder.event_log()?, sinks);
     let engine = binary.info();
     let around = Circumstances {
