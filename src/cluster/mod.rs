@@ -2,6 +2,7 @@
 
 pub mod form;
 mod nodes_conf;
+pub mod moving;
 pub mod plan;
 mod ready;
 pub mod view;
