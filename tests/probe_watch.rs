@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_reshard_is_seen_by_the_watcher_and_not_by_the_probes() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let moving: SlotSet = (0..=399).into();
     let rig = Rig::up(common::cluster(3, 1), PROBE, std::slice::from_ref(&moving)).await;
     let watcher = Watcher::launch(std::slice::from_ref(&rig.group), rig.teller()).unwrap();
@@ -80,7 +80,7 @@ async fn a_reshard_is_seen_by_the_watcher_and_not_by_the_probes() {
 /// have heard before it goes on.
 #[tokio::test]
 async fn convergence_waits_for_the_last_node_to_hear() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let rig = Rig::unprobed(common::cluster(3, 0)).await;
     let watcher = Watcher::launch(std::slice::from_ref(&rig.group), rig.teller()).unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -126,7 +126,7 @@ async fn convergence_waits_for_the_last_node_to_hear() {
 
 #[tokio::test]
 async fn a_replica_that_resyncs_delays_the_links_and_not_the_view() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let rig = Rig::unprobed(common::group("cache", Mode::Replication { replicas: 1 })).await;
     let watcher = Watcher::launch(std::slice::from_ref(&rig.group), rig.teller()).unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
