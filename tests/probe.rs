@@ -28,7 +28,7 @@ fn sleep_as_a_process(time: Duration) {
 
 #[tokio::test]
 async fn redrills_own_sleep_is_not_blamed_on_the_servers() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     // Probes are under way at any instant, and the deadline is short.
     let probe =
         Probe { every: Duration::from_millis(1), deadline: Duration::from_millis(30), canaries: 4 };
@@ -46,7 +46,7 @@ async fn redrills_own_sleep_is_not_blamed_on_the_servers() {
 
 #[tokio::test]
 async fn an_outage_is_seen_although_redrill_sleeps_too() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[]).await;
     let node = rig.node(1, 0).clone();
     rig.backend.pause(&node.name).unwrap();
@@ -71,7 +71,7 @@ async fn an_outage_is_seen_although_redrill_sleeps_too() {
 
 #[tokio::test]
 async fn a_stall_shorter_than_the_deadline_is_no_outage() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let probe = Probe { deadline: Duration::from_millis(500), ..PROBE };
     let rig = Rig::up(common::cluster(3, 0), probe, &[]).await;
     rig.stall(rig.node(0, 0), Duration::from_millis(200)).await;
@@ -82,7 +82,7 @@ async fn a_stall_shorter_than_the_deadline_is_no_outage() {
 
 #[tokio::test]
 async fn a_group_without_slots_is_probed_at_its_primary() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let group = common::group("cache", Mode::Replication { replicas: 1 });
     let rig = Rig::up(group, PROBE, &[]).await;
     let (replica, primary) = (rig.node(0, 1).clone(), rig.node(0, 0).clone());
@@ -96,7 +96,7 @@ async fn a_group_without_slots_is_probed_at_its_primary() {
 
 #[tokio::test]
 async fn an_outage_that_does_not_end_has_no_end() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let group = common::group("cache", Mode::Standalone);
     let rig = Rig::up(group, PROBE, &[]).await;
     rig.backend.kill(&rig.node(0, 0).name.clone()).unwrap();
@@ -124,7 +124,7 @@ async fn promoted(rig: &Rig, replica: &Node) -> Nanos {
 
 #[tokio::test]
 async fn an_outage_ends_when_a_failover_does() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     for paused in [false, true] {
         let mut group = common::cluster(3, 1);
         group.config.insert("cluster-node-timeout".into(), "1000".into());
@@ -178,7 +178,7 @@ async fn move_slot(slot: u16, key: &str, from: &Node, to: &Node, all: &[Node]) {
 
 #[tokio::test]
 async fn a_slot_on_the_move_is_served_throughout() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let moving = (0..=99).into();
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[moving]).await;
     let moved: Vec<_> = rig.canaries.iter().filter(|c| c.moves).cloned().collect();

@@ -49,7 +49,7 @@ impl Stall {
 
 #[tokio::test]
 async fn the_reported_outage_is_the_true_one() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[]).await;
     let mut stalls = Vec::new();
     for i in 0..repetitions().unwrap_or(6) {
@@ -85,7 +85,7 @@ async fn the_reported_outage_is_the_true_one() {
 
 #[tokio::test]
 async fn a_quiet_cluster_has_no_outage() {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _alone = ALONE.lock().await;
     let quiet = Duration::from_secs(if repetitions().is_some() { 30 } else { 5 });
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[]).await;
     tokio::time::sleep(quiet).await;

@@ -2,7 +2,7 @@
 //! name, others by their path.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -105,6 +105,5 @@ pub fn refuse(faults: &Faults) -> ExitCode {
 
 /// `faults` as standard error can show them.
 fn show(faults: &Faults) -> String {
-    let terminal = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    faults.render(terminal, 100)
+    faults.render(super::out::colour_of_errors(), 100)
 }

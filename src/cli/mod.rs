@@ -5,6 +5,7 @@ pub mod input;
 pub mod out;
 
 mod check;
+mod compare;
 mod doctor;
 mod down;
 mod gc;
@@ -13,6 +14,7 @@ mod keep;
 mod list;
 mod live;
 mod play;
+mod report;
 mod run;
 mod schema;
 mod show;
@@ -43,6 +45,8 @@ enum Command {
     Run(run::Args),
     /// Play several scenarios; one JUnit file and one index page
     Suite(suite::Args),
+    Report(report::Args),
+    Compare(compare::Args),
     /// List the scenarios and topologies that come with redrill
     List(list::Args),
     /// Print the YAML of a ready scenario or topology
@@ -64,7 +68,9 @@ enum Command {
     #[command(hide = true)]
     Keep(keep::Args),
     /// Print a shell's completion script
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        shell: clap_complete::Shell,
+    },
 }
 
 pub fn main() -> ExitCode {
@@ -89,6 +95,8 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::main(args),
         Command::Gc(args) => gc::main(args),
         Command::Keep(args) => keep::main(args),
+        Command::Report(args) => report::main(args),
+        Command::Compare(args) => compare::main(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "redrill", &mut std::io::stdout());
             ExitCode::SUCCESS
@@ -100,9 +108,4 @@ pub fn main() -> ExitCode {
 fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(work))
-}
-
-/// Columns of the terminal; 80 where there is none.
-fn width() -> usize {
-    terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
 }

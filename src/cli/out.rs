@@ -1,6 +1,6 @@
 //! Printing to standard output.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::exit;
@@ -16,4 +16,24 @@ pub fn print(text: &str) -> ExitCode {
         }
         _ => ExitCode::SUCCESS,
     }
+}
+
+/// Whether standard output is a terminal and nobody asked for plain text
+/// (<https://no-color.org>).
+pub fn colour() -> bool {
+    io::stdout().is_terminal() && !plain()
+}
+
+/// The same of standard error.
+pub fn colour_of_errors() -> bool {
+    io::stderr().is_terminal() && !plain()
+}
+
+fn plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Columns of the terminal; 80 where there is none.
+pub fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
 }

@@ -1,15 +1,14 @@
 //! Playing one scenario from the command line: what `run` and `suite` share.
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{exit, input, terminal};
+use super::{exit, input, out, terminal};
 use crate::backend::process::binary::ServerBinary;
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
-use crate::report::{self, Report};
+use crate::report::{self, Report, ReportError};
 use crate::spec::{self, Purpose, Scenario};
 
 /// How to play.
@@ -22,7 +21,7 @@ pub struct PlayArgs {
     #[arg(long, value_enum, default_value = "process")]
     pub backend: BackendKind,
     /// The redis-server or valkey-server to run
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
     pub engine_binary: Option<PathBuf>,
     /// A profile of the scenario
     #[arg(long)]
@@ -77,7 +76,7 @@ impl Played {
 
 /// Tells an error, and says which exit code that is.
 pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
-    eprintln!("redrill: {error}");
+    exit::fail(code, &error);
     Refused(code)
 }
 
@@ -141,26 +140,22 @@ fn write_report(folder: &RunFolder) -> Result<Report, Refused> {
         report::write(&report)?;
         Ok(report)
     });
-    built.map_err(|error| refuse(exit::ENVIRONMENT, error))
+    built.map_err(unreported)
 }
 
 /// Prints the summary, or the report as JSON.
 pub fn print(report: &Report, format: Format) -> Result<(), Refused> {
-    let mut out = std::io::stdout().lock();
-    let printed = match format {
-        Format::Text => {
-            let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            write!(out, "{}", report::text::summary(report, super::width(), colour))
-        }
-        Format::Json => report::json::render(report)
-            .map_err(std::io::Error::other)
-            .and_then(|json| write!(out, "{json}")),
+    let text = match format {
+        Format::Text => report::text::summary(report, out::width(), out::colour()),
+        Format::Json => report::json::render(report).map_err(unreported)?,
     };
-    match printed {
-        // Somebody read as much as they wanted.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        printed => printed.map_err(|error| refuse(exit::ENVIRONMENT, error)),
-    }
+    out::print(&text);
+    Ok(())
+}
+
+/// A report that cannot be made or written.
+pub fn unreported(error: ReportError) -> Refused {
+    refuse(super::report::code(&error), error)
 }
 
 /// A folder for the run folders of several drills, made anew.
@@ -169,13 +164,6 @@ pub fn batch_folder(out: &Path, name: &str) -> Result<PathBuf, Refused> {
     RunFolder::create(out, &started, name)
         .map(|folder| folder.path().to_owned())
         .map_err(|error| refuse(exit::ENVIRONMENT, error))
-}
-
-/// Writes a small file.
-pub fn write(path: &Path, text: &str) -> Result<(), Refused> {
-    std::fs::write(path, text).map_err(|error| {
-        refuse(exit::ENVIRONMENT, format_args!("cannot write {}: {error}", path.display()))
-    })
 }
 
 /// Runs `work` on a runtime of its own. Loads and probes have threads of their

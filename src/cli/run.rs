@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Played, Refused};
-use super::{exit, interrupt};
+use super::{exit, interrupt, out};
 use crate::drill::Kept;
-use crate::model::Verdict;
-use crate::report::{self, Report};
+use crate::report::{self, Report, spread};
 use crate::spec::Scenario;
 
 #[derive(Debug, clap::Args)]
@@ -70,18 +69,26 @@ async fn repeat(
     times: u32,
     stop: &CancellationToken,
 ) -> Result<u8, Refused> {
-    let out = play::batch_folder(&args.play.out, &format!("{}-x{times}", scenario.name))?;
+    let folder = play::batch_folder(&args.play.out, &format!("{}-x{times}", scenario.name))?;
     let mut reports: Vec<Report> = Vec::new();
     for time in 1..=times {
         eprintln!("{} {time} of {times}", scenario.name);
         let Played { report, interrupted, .. } =
-            play::play(scenario, &args.play, &out, false, stop).await?;
+            play::play(scenario, &args.play, &folder, false, stop).await?;
         if interrupted {
             play::print(&report, args.play.format)?;
             return Ok(exit::INTERRUPTED);
         }
         reports.push(report);
     }
-    // SPREAD
-    Ok(Verdict::worst(reports.iter().map(|report| report.verdict)).exit_code())
+    let spread = spread::spread(&reports);
+    let json = spread.json().map_err(play::unreported)?;
+    report::write_file(&folder.join(spread::FILE), &json).map_err(play::unreported)?;
+    match args.play.format {
+        Format::Json => out::print(&json),
+        Format::Text => {
+            out::print(&format!("{}\n  runs  {}\n", spread.text(out::colour()), folder.display()))
+        }
+    };
+    Ok(spread.verdict.exit_code())
 }

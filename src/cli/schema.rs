@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use super::out;
+use crate::report;
 use crate::spec::schema;
 
 #[derive(Debug, clap::Args)]
@@ -17,12 +18,17 @@ enum Kind {
     Topology,
     /// Files that describe a scenario
     Scenario,
+    /// report.json, which a run leaves
+    Report,
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let schema = match args.kind {
-        Kind::Topology => schema::topology(),
-        Kind::Scenario => schema::scenario(),
-    };
-    out::print(&format!("{schema:#}\n"))
+    match args.kind {
+        Kind::Topology => out::print(&format!("{:#}\n", schema::topology())),
+        Kind::Scenario => out::print(&format!("{:#}\n", schema::scenario())),
+        Kind::Report => match report::json::schema() {
+            Ok(schema) => out::print(&schema),
+            Err(error) => super::report::refuse(&error),
+        },
+    }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Refused};
-use super::{exit, input, interrupt};
+use super::{exit, input, interrupt, out};
 use crate::model::Verdict;
 use crate::report::{self, Report};
 use crate::spec::{Scenario, library};
@@ -69,12 +69,12 @@ async fn suite(
     args: &PlayArgs,
     stop: &CancellationToken,
 ) -> Result<u8, Refused> {
-    let out = play::batch_folder(&args.out, "suite")?;
+    let folder = play::batch_folder(&args.out, "suite")?;
     let mut reports: Vec<Report> = Vec::new();
     let mut refused = None;
     for (at, scenario) in scenarios.iter().enumerate() {
         eprintln!("{} ({} of {})", scenario.name, at + 1, scenarios.len());
-        match play::play(scenario, args, &out, false, stop).await {
+        match play::play(scenario, args, &folder, false, stop).await {
             Ok(played) => {
                 if args.format == Format::Text {
                     play::print(&played.report, args.format)?;
@@ -89,18 +89,21 @@ async fn suite(
             Err(Refused(code)) => refused = refused.or(Some(code)),
         }
     }
-    write_all(&out, &reports, args.format)?;
+    write_all(&folder, &reports, args.format)?;
     let verdict = Verdict::worst(reports.iter().map(|report| report.verdict));
     Ok(refused.unwrap_or(verdict.exit_code()))
 }
 
-fn write_all(out: &Path, reports: &[Report], format: Format) -> Result<(), Refused> {
-    let failed = |error| play::refuse(exit::ENVIRONMENT, error);
-    let junit = report::junit::render(reports).map_err(failed)?;
-    play::write(&out.join(report::file::JUNIT), &junit)?;
+fn write_all(folder: &Path, reports: &[Report], format: Format) -> Result<(), Refused> {
+    let index = folder.join("index.html");
+    report::junit::render(reports)
+        .and_then(|junit| report::write_file(&folder.join(report::file::JUNIT), &junit))
+        .and_then(|()| report::suite::index(reports))
+        .and_then(|page| report::write_file(&index, &page))
+        .map_err(play::unreported)?;
     match format {
-        Format::Json => println!("{}", serde_json::json!(reports)),
-        Format::Text => println!("index page: {}", out.join("index.html").display()),
-    }
+        Format::Json => out::print(&format!("{}\n", serde_json::json!(reports))),
+        Format::Text => out::print(&format!("  all     {}\n", index.display())),
+    };
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::backend::proc::ProcessId;
 use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
 use crate::model::NodeName;
-use crate::model::event::{EngineInfo, NodeInfo, Role};
+use crate::model::event::{NodeInfo, Role};
 use crate::node::Node;
 use crate::spec::Topology;
 use crate::spec::topology::{Group, Mode, Placement};
@@ -98,7 +98,7 @@ pub async fn bring_up(
         let names = node_names(group);
         let addrs = backend.reserve(&names, group.port).await?;
         let nodes = nodes(group, names, &addrs);
-        plans.extend(node_plans(group, &nodes, backend.engine()));
+        plans.extend(node_plans(group, &nodes));
         awaited.extend(nodes.iter().map(|node| Awaited {
             node: node.clone(),
             cluster: is_cluster(group).then_some(nodes.len() as u64),
@@ -155,7 +155,7 @@ fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node>
     names.into_iter().zip(addrs).map(node).collect()
 }
 
-fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePlan> {
+fn node_plans(group: &Group, nodes: &[Node]) -> Vec<NodePlan> {
     let cluster = is_cluster(group).then(|| {
         let member = |node: &Node| Member {
             id: node.id.clone(),
@@ -163,7 +163,7 @@ fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePla
             shard: node.name.shard,
             role: node.born,
         };
-        NodesConf::new(nodes.iter().map(member).collect(), group.shards(), engine)
+        NodesConf::new(nodes.iter().map(member).collect(), group.shards())
     });
     let plan = |node: &Node| NodePlan {
         name: node.name.clone(),

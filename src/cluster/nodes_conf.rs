@@ -5,13 +5,16 @@
 //! their slots and roles, need no introductions: the cluster is born whole, and
 //! the time it takes hardly grows with its size.
 //!
+//! Only what Redis 7.0 knows is written: what later servers keep beyond that, as the
+//! id that the nodes of a shard share, they settle among themselves in time.
+//!
 //! A line of it is a line of CLUSTER NODES,
 //! <https://redis.io/docs/latest/commands/cluster-nodes/>.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::model::event::{EngineInfo, Role};
+use crate::model::event::Role;
 use crate::model::slot::{SLOTS, SlotSet};
 
 /// A node's cluster bus port stands so far above its port.
@@ -32,15 +35,12 @@ pub struct NodesConf {
     members: Vec<Member>,
     /// By shard.
     slots: Vec<SlotSet>,
-    /// By shard; none for servers that do not know them.
-    shard_ids: Option<Vec<String>>,
 }
 
 impl NodesConf {
     /// Every shard of `members` has one primary, and gets an even part of the slots.
-    pub fn new(members: Vec<Member>, shards: u32, engine: &EngineInfo) -> NodesConf {
-        let shard_ids = knows_shard_ids(engine).then(|| (0..shards).map(|_| random_id()).collect());
-        NodesConf { members, slots: even_slots(shards), shard_ids }
+    pub fn new(members: Vec<Member>, shards: u32) -> NodesConf {
+        NodesConf { members, slots: even_slots(shards) }
     }
 
     /// The file of the node with this id.
@@ -57,10 +57,6 @@ impl NodesConf {
     fn line(&self, member: &Member, myself: bool) -> String {
         let (ip, port) = (member.addr.ip(), member.addr.port());
         let shard = member.shard as usize;
-        let aux = match &self.shard_ids {
-            Some(ids) => format!(",,shard-id={}", ids[shard]),
-            None => String::new(),
-        };
         let myself = if myself { "myself," } else { "" };
         let (role, primary, epoch, slots) = match member.role {
             // Epochs that differ, or nodes would settle that among themselves first.
@@ -68,7 +64,7 @@ impl NodesConf {
             Role::Replica => ("slave", self.primary_id(member.shard), 0, String::new()),
         };
         format!(
-            "{} {ip}:{port}@{}{aux} {myself}{role} {primary} 0 0 {epoch} connected{slots}\n",
+            "{} {ip}:{port}@{} {myself}{role} {primary} 0 0 {epoch} connected{slots}\n",
             member.id,
             port + BUS,
         )
@@ -78,14 +74,6 @@ impl NodesConf {
         let primary = self.members.iter().find(|m| m.shard == shard && m.role == Role::Primary);
         primary.map(|primary| primary.id.as_str()).unwrap_or("-")
     }
-}
-
-/// Since Redis 7.2 the nodes of a shard share an id; earlier servers would take it
-/// for a part of the host name.
-fn knows_shard_ids(engine: &EngineInfo) -> bool {
-    let mut numbers = engine.version.split('.').map(|n| n.parse().unwrap_or(0));
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    engine.kind == "valkey" || version >= (7, 2)
 }
 
 /// 40 hexadecimal digits.
@@ -115,11 +103,7 @@ pub fn even_slots(shards: u32) -> Vec<SlotSet> {
 mod tests {
     use super::*;
 
-    fn engine(kind: &str, version: &str) -> EngineInfo {
-        EngineInfo { kind: kind.into(), version: version.into() }
-    }
-
-    fn conf(engine: &EngineInfo) -> NodesConf {
+    fn conf() -> NodesConf {
         let member = |n: u8, shard, role| Member {
             id: format!("{n:040}"),
             addr: SocketAddr::from(([127, 64, 0, n], 6379)),
@@ -132,13 +116,13 @@ mod tests {
             member(3, 1, Role::Primary),
             member(4, 2, Role::Primary),
         ];
-        NodesConf::new(members, 3, engine)
+        NodesConf::new(members, 3)
     }
 
     #[test]
     fn the_file_names_all_nodes() {
         let one = "0".repeat(39) + "1";
-        let text = conf(&engine("redis", "7.0.15")).of(&one);
+        let text = conf().of(&one);
         let ids = |n| format!("{n:040}");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
@@ -151,19 +135,6 @@ mod tests {
                 "vars currentEpoch 3 lastVoteEpoch 0".to_owned(),
             ]
         );
-    }
-
-    #[test]
-    fn nodes_of_a_shard_share_an_id_where_servers_know_it() {
-        let text = conf(&engine("valkey", "8.0.1")).of("");
-        let ids: Vec<&str> = text
-            .lines()
-            .filter_map(|line| line.split_once("shard-id=")?.1.split(' ').next())
-            .collect();
-        assert_eq!(ids.len(), 4);
-        assert!(ids[0] == ids[1] && ids[0] != ids[2] && ids[0].len() == 40, "{ids:?}");
-        assert!(knows_shard_ids(&engine("redis", "8.0.2")));
-        assert!(!knows_shard_ids(&engine("redis", "7.0.15")));
     }
 
     #[test]

@@ -87,12 +87,12 @@ pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
     // As every default, profile and `--set` has made them.
     folder.write("scenario.yaml", &write::scenario(scenario, "topology.yaml"))?;
     folder.write("topology.yaml", &write::topology(&scenario.topology))?;
-    let backend = ProcessBackend::open(binary, folder.path())?;
     let id = folder.id();
     let registry = Registry::locate()?;
     let topology = &scenario.topology.name;
     let registration =
         registry.register(&id, Kind::Drill, folder.path(), topology, &binary.info())?;
+    let backend = ProcessBackend::open(binary, folder.path())?;
     let (teller, hub) = Hub::start(Clock::start(), folder.event_log()?, sinks);
     let engine = binary.info();
     let around = Circumstances {
@@ -103,6 +103,15 @@ pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
         seed,
     };
     teller.tell(What::Drill(info::drill_info(scenario, &around)));
+    if binary.kind != scenario.topology.engine.kind {
+        let text = format!(
+            "the topology asks for {}, but {} is {}; name another server with --engine-binary",
+            scenario.topology.engine.kind,
+            binary.path.display(),
+            binary.kind
+        );
+        teller.tell(What::Warning { text });
+    }
     Ok(Drill { scenario, folder, backend, registration, teller, hub, seed, stop })
 }
 

@@ -5,6 +5,7 @@
 //! last event says why.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -90,7 +91,12 @@ pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: 
 }
 
 async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
-    let told = |ready, total| stage.teller.tell(What::Forming { ready, total });
+    let known = AtomicUsize::new(usize::MAX);
+    let told = |ready, total| {
+        if known.swap(ready, Ordering::Relaxed) != ready {
+            stage.teller.tell(What::Forming { ready, total });
+        }
+    };
     let forming = cluster::bring_up(stage.backend, &stage.scenario.topology, &told);
     // Here a server that ends is an error of the forming itself, with its log.
     let deployment = tokio::select! {

@@ -26,6 +26,7 @@ use crate::model::{Clock, Nanos};
 pub struct Closed {
     /// A server that owns every key: standalone, or a cluster of one.
     pub address: SocketAddr,
+    /// Each carries the requests of many clients; two are a good number.
     pub connections: usize,
     /// Logical clients, spread over the connections.
     pub clients: usize,

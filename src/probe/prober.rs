@@ -26,7 +26,7 @@ pub enum ProbeError {
     NoTargets(String),
     #[error("group `{group}` cannot be probed: none of its nodes told where keys belong; {why}")]
     Unreachable { group: String, why: String },
-    #[error("the machine gave no thread or timer for the probes: {0}")]
+    #[error("the machine gave no thread or timer to probe and to watch: {0}")]
     Machine(#[from] io::Error),
     #[error("the probes ended early; this is a bug in redrill")]
     Ended,

@@ -106,7 +106,8 @@ fn steps(record: &Record) -> Vec<(Verdict, String)> {
     reasons
 }
 
-fn why_not(judged: &Judged) -> Option<(Verdict, String)> {
+/// Why an expectation does not pass.
+pub(super) fn why_not(judged: &Judged) -> Option<(Verdict, String)> {
     let why = match (judged.verdict, judged.value) {
         (Verdict::Pass, _) => return None,
         (Verdict::Fail, Some(value)) => {

@@ -48,12 +48,14 @@ fn suite(report: &Report) -> TestSuite {
 
 /// The drill itself: everything but the expectations.
 fn drill(report: &Report) -> TestCase {
-    let broken = report.steps.iter().any(|step| step.error.is_some())
-        || report.findings.iter().any(|finding| finding.verdict == Verdict::Fail);
-    let verdict = match (report.completed, broken) {
-        (false, _) => Verdict::Unknown,
-        (true, true) => Verdict::Fail,
-        (true, false) => Verdict::worst(report.findings.iter().map(|f| f.verdict)),
+    let steps = report.steps.iter().map(|step| match (&step.error, step.ended_ms) {
+        (Some(_), _) => Verdict::Fail,
+        (None, None) => Verdict::Unknown,
+        (None, Some(_)) => Verdict::Pass,
+    });
+    let verdict = match report.completed {
+        false => Verdict::Unknown,
+        true => Verdict::worst(steps.chain(report.findings.iter().map(|f| f.verdict))),
     };
     let why = report.why.join("\n");
     let mut case = TestCase::new("the drill itself", status(verdict, &why));

@@ -1,10 +1,10 @@
 //! `report.md`: what one pastes into a pull request.
 
-use crate::model::measure::{known, thousands};
+use crate::model::measure::{CATALOGUE, thousands};
 use crate::model::{Unit, Verdict};
 
+use super::ReportError;
 use super::data::{Report, Shard};
-use super::{ReportError, text};
 
 /// The text of `report.md`.
 ///
@@ -211,14 +211,9 @@ fn findings(page: &mut Page, r: &Report) {
 fn all_measures(page: &mut Page, r: &Report) {
     page.line("<details><summary>All measures</summary>");
     page.line("");
-    let rows = r.measures.iter().map(|(name, measure)| {
-        let about = known(name).map_or("", |known| known.about);
-        vec![name.clone(), measure.show(), about.to_owned()]
-    });
+    let known = CATALOGUE.iter().filter(|known| r.has(known.name));
+    let rows =
+        known.map(|known| vec![known.name.to_owned(), r.show(known.name), known.about.to_owned()]);
     page.table(&["Measure", "", "what it is"], rows);
     page.line("</details>");
-    page.line("");
-    page.line("```text");
-    page.0.push_str(&text::summary(r, 80, false).replace("```", "'''"));
-    page.line("```");
 }

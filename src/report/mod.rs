@@ -10,6 +10,7 @@
 //! `report.json`. Everything else is drawn from that: [`text`] for the terminal, and the
 //! files that [`write`] leaves in the folder.
 
+pub mod compare;
 mod data;
 mod error;
 mod files;
@@ -24,6 +25,8 @@ mod ownership;
 mod record;
 mod series;
 mod shards;
+pub mod spread;
+pub mod suite;
 mod spans;
 mod tally;
 pub mod text;

@@ -103,9 +103,10 @@ pub(super) fn record<T: hdrhistogram::Counter>(histogram: &mut Histogram<T>, ns:
     histogram.record(ns).expect("a histogram that grows takes every value");
 }
 
-/// The `q` quantile in milliseconds, to four digits (the histogram knows no more).
+/// The `q` quantile in milliseconds: the middle of its bucket, to four digits.
 pub(super) fn quantile_ms<T: hdrhistogram::Counter>(h: &Histogram<T>, q: f64) -> Option<f64> {
-    (!h.is_empty()).then(|| four_digits(h.value_at_quantile(q).min(h.max()) as f64 / 1e6))
+    let middle = |ns| h.median_equivalent(ns) as f64 / 1e6;
+    (!h.is_empty()).then(|| four_digits(middle(h.value_at_quantile(q))))
 }
 
 fn four_digits(value: f64) -> f64 {

@@ -4,6 +4,7 @@ use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict};
 
 use super::data::{Judged, Report};
+use super::judge::why_not;
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
@@ -106,13 +107,17 @@ impl Page {
         let (name, about) = (self.ink.bold(&r.scenario), self.ink.dim(&about));
         self.line(&format!("{INDENT}{word}  {name}{}{about}", " ".repeat(gap)));
         self.wrapped(INDENT, INDENT, &r.summary);
-        if !r.why.is_empty() {
+        // What an expectation comes to is told below.
+        let told: Vec<String> =
+            r.expectations.iter().filter_map(why_not).map(|(_, why)| why).collect();
+        let reasons: Vec<&String> = r.why.iter().filter(|why| !told.contains(why)).collect();
+        if !reasons.is_empty() {
             self.line("");
         }
-        for why in r.why.iter().take(REASONS) {
+        for why in reasons.iter().take(REASONS) {
             self.wrapped("  · ", "    ", why);
         }
-        if let Some(more @ 1..) = r.why.len().checked_sub(REASONS) {
+        if let Some(more @ 1..) = reasons.len().checked_sub(REASONS) {
             self.line(&format!("  · and {more} more"));
         }
     }

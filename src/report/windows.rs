@@ -135,3 +135,73 @@ impl Rates {
         (0..=last).map(|i| f64::from((i..i + HOPS).map(count).sum::<u32>())).reduce(f64::min)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn span(from_ms: u64, to_ms: u64) -> Span {
+        Span { from: Nanos(from_ms * MS), to: Nanos(to_ms * MS) }
+    }
+
+    /// 1,000 operations a second of 1 ms each; those in `slow` take 100 ms. Rounded, since a
+    /// histogram is exact to 0.1 %.
+    fn worst(span: Span, slow: std::ops::Range<u64>) -> Option<f64> {
+        let mut latencies = Latencies::new(span);
+        for ms in 0..4_000 {
+            let took = if slow.contains(&ms) { 100 } else { 1 };
+            latencies.record(Nanos(ms * MS), took * MS);
+        }
+        latencies.worst_ms().map(f64::round)
+    }
+
+    #[test]
+    fn a_window_finds_what_lies_across_two_whole_seconds() {
+        // 14 in 1,000 are slow, but only 7 in each second that begins at 0, 1, 2, …
+        assert_eq!(worst(span(0, 4_000), 1_993..2_007), Some(100.0));
+        assert_eq!(worst(span(0, 4_000), 1_996..2_004), Some(1.0), "8 in 1,000 are not the p99");
+    }
+
+    #[test]
+    fn windows_keep_to_their_span() {
+        assert_eq!(worst(span(0, 1_900), 1_950..1_990), Some(1.0));
+        assert_eq!(worst(span(2_000, 4_000), 1_950..1_990), Some(1.0));
+        // A span shorter than a window has one, which begins with it.
+        assert_eq!(worst(span(1_900, 2_000), 2_800..2_850), Some(100.0));
+        assert_eq!(worst(span(1_900, 2_000), 2_900..2_950), Some(1.0));
+        assert_eq!(worst(span(9_000, 9_500), 0..0), None, "nothing was intended there");
+    }
+
+    #[test]
+    fn what_ends_late_still_counts_and_memory_stays_bounded() {
+        let mut latencies = Latencies::new(span(0, 120_000));
+        for ms in 0..100_000 {
+            latencies.record(Nanos(ms * MS), MS);
+            // An answer that took 20 s comes among those that were asked 20 s later.
+            if (50_000..50_020).contains(&ms) {
+                latencies.record(Nanos((ms - 20_000) * MS), 20_000 * MS);
+            }
+        }
+        assert!(latencies.open.len() + latencies.spare.len() <= HORIZON + 1);
+        assert_eq!(latencies.late, 0);
+        let worst = latencies.worst_ms().unwrap();
+        assert!((worst - 20_000.0).abs() < 20.0, "{worst}");
+        let mut latencies = Latencies::new(span(0, 120_000));
+        latencies.record(Nanos(100_000 * MS), MS);
+        latencies.record(Nanos(0), 100_000 * MS);
+        assert_eq!(latencies.late, 1);
+    }
+
+    #[test]
+    fn the_worst_second_of_throughput() {
+        let mut rates = Rates::new(span(0, 3_000), Nanos(3_000 * MS));
+        for ms in (0..3_000).filter(|ms| !(1_450..1_650).contains(ms)) {
+            rates.record(Nanos(ms * MS));
+        }
+        assert_eq!(rates.worst(), Some(800.0));
+        assert_eq!(Rates::new(span(0, 500), Nanos(700 * MS)).worst(), None, "no whole second");
+        assert_eq!(Rates::new(span(0, 1_000), Nanos(1_000 * MS)).worst(), Some(0.0));
+    }
+}

@@ -1,6 +1,7 @@
 //! A checked topology: what a topology file means, with every default filled in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,15 @@ pub struct Engine {
 pub enum EngineKind {
     Redis,
     Valkey,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineKind::Redis => "redis",
+            EngineKind::Valkey => "valkey",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -144,11 +144,10 @@ type Step<T = ()> = Result<T, Box<Fault>>;
 
 impl Builder<'_, '_> {
     fn run(&mut self) -> Step {
-        // The parser's own limits are for safety; the one here comes first, with advice.
         let options = yaml::options! {
             emit_comments: false,
-            flow_nesting_limit: MAX_DEPTH + 1,
-            block_nesting_limit: MAX_DEPTH + 1,
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
         };
         let text = self.source.text().get(self.offset..).unwrap_or("");
         for event in Parser::new_from_str_with_options(text, options) {
@@ -238,9 +237,7 @@ impl Builder<'_, '_> {
     ) -> Step {
         self.count(1, &start)?;
         if self.open.len() >= MAX_DEPTH {
-            let message = format!("values are nested more than {MAX_DEPTH} deep here");
-            let fault = Fault::new(&start, message);
-            return Err(Box::new(fault.advise("no file of redrill's needs more than six")));
+            return Err(Box::new(too_deep(&start)));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, None);
@@ -315,8 +312,11 @@ impl Builder<'_, '_> {
         );
         let line_start = text[..self.source.boundary(at)].rfind('\n').map_or(0, |n| n + 1);
         let indent = text[line_start..].split(|c: char| !c.is_whitespace()).next().unwrap_or("");
-        let fault =
-            Fault::new(&self.source.span(at, at + 1), format!("not YAML: {}", error.info()));
+        let span = self.source.span(at, at + 1);
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            return too_deep(&span);
+        }
+        let fault = Fault::new(&span, format!("not YAML: {}", error.info()));
         if indent.contains('\t') {
             fault.advise("this line is indented with a tab; YAML wants spaces")
         } else if end_of_file || unclosed {
@@ -325,6 +325,11 @@ impl Builder<'_, '_> {
             fault
         }
     }
+}
+
+fn too_deep(span: &Span) -> Fault {
+    let message = format!("values are nested more than {MAX_DEPTH} deep here");
+    Fault::new(span, message).advise("no topology or scenario needs more than six")
 }
 
 fn read_key(node: Node, faults: &mut Vec<Fault>) -> Step<(String, Span)> {

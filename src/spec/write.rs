@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
 use super::scenario::{ClientKind, Distribution, Load, Pace, Scenario, Step, StepAction};
-use super::topology::{EngineKind, Group, Mode, Placement, Topology};
+use super::topology::{Group, Mode, Placement, Topology};
 
 /// Lines of YAML at growing depth. Writing to a string cannot fail.
 #[derive(Default)]
@@ -44,13 +44,7 @@ pub fn topology(topology: &Topology) -> String {
     out.key("name", &topology.name);
     out.key("summary", quoted(&topology.summary));
     out.inside("engine", |out| {
-        out.key(
-            "kind",
-            match topology.engine.kind {
-                EngineKind::Redis => "redis",
-                EngineKind::Valkey => "valkey",
-            },
-        );
+        out.key("kind", topology.engine.kind);
         if let Some(binary) = &topology.engine.binary {
             out.key("binary", quoted(&binary.to_string_lossy()));
         }

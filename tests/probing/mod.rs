@@ -4,9 +4,9 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 use redrill::backend::{Backend, ProcessBackend};
 use redrill::cluster::view::{compare, views};
@@ -24,7 +24,7 @@ use redrill::spec::topology::{Group, Mode};
 use crate::common;
 
 /// Tests that time things take turns.
-pub static ALONE: Mutex<()> = Mutex::new(());
+pub static ALONE: Mutex<()> = Mutex::const_new(());
 
 pub const PROBE: Probe =
     Probe { every: Duration::from_millis(10), deadline: Duration::from_millis(100), canaries: 4 };

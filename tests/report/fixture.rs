@@ -32,6 +32,7 @@ pub struct Plan {
     pub lost: usize,
     pub expect: Vec<Expectation>,
     pub end: Ends,
+    /// Of its own for each plan.
     pub seed: u64,
 }
 
@@ -61,7 +62,7 @@ pub fn reshard() -> Plan {
         summary: "Move a third of one shard's slots to another while clients read and write.",
         shards: 3,
         replicas: 1,
-        rate: 1_000.0,
+        rate: 500.0,
         keys: 2_000,
         seconds: 14.0,
         step: Some(Move { at: 4.0, seconds: 3.1, slots: 1_820 }),
@@ -367,9 +368,12 @@ impl Sim {
 
     fn finals(&mut self, state: &[(u64, u64)]) {
         let end = self.plan.seconds + 0.05;
+        let mut left = self.plan.lost;
         for (key, (now, older)) in state.iter().enumerate() {
+            let lost = left > 0 && now != older;
+            left -= usize::from(lost);
             let at = after(end) + Duration::from_micros(100 * key as u64);
-            let value = if key < self.plan.lost { older } else { now };
+            let value = if lost { older } else { now };
             let op = self.op(key as u64, Action::Read, at, Duration::from_micros(140));
             self.ops.push(Op { purpose: Purpose::Final, value: Some(*value), ..op });
         }

@@ -93,11 +93,7 @@ impl ServerBinary {
     }
 
     pub fn info(&self) -> EngineInfo {
-        let kind = match self.kind {
-            EngineKind::Redis => "redis",
-            EngineKind::Valkey => "valkey",
-        };
-        EngineInfo { kind: kind.to_owned(), version: self.version.clone() }
+        EngineInfo { kind: self.kind.to_string(), version: self.version.clone() }
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! A server serves nobody while it carries keys away, and hardly anybody while
 //! another pours keys into it. So a pace that spares clients sends small
-//! MIGRATEs one at a time, with gaps between them, and listens on connections
-//! of its own to how long the servers take to answer a PING. When they get
-//! slow it halves its effort, while they are quick it adds a little: additive
+//! MIGRATEs, each short enough to wait for, and listens on connections of its
+//! own to how long the servers take to answer a PING. When they get slow it
+//! lowers its effort by a part, while they are quick it adds a little: additive
 //! increase, multiplicative decrease, as TCP shares a link.
 
 use std::convert::Infallible;
@@ -20,8 +20,19 @@ use crate::spec::scenario::Pace;
 
 /// PINGs of one server follow each other by this.
 const LISTEN_EVERY: Duration = Duration::from_millis(4);
-/// Effort is judged anew this often, by the slowest PING since the last time.
-const JUDGE_EVERY: Duration = Duration::from_millis(20);
+/// Effort is judged anew after so many PINGs, by [`SLOW_PART`] of them: about
+/// ten times a second where two servers are listened to.
+const JUDGED_PINGS: usize = 50;
+/// One answer may be late by itself; the slowest twentieth says more.
+const SLOW_PART: usize = 20;
+/// Keys of a batch under a goal. Fewer do not make a shorter one, as the call
+/// itself takes most of the time then; more are not carried faster.
+const FEWEST: f64 = 8.0;
+const MOST: f64 = 100.0;
+/// MIGRATEs under way at once under a goal. A second one waits at the server
+/// while the first is carried, so that no time is lost between them; the server
+/// still serves others in between.
+const AT_ONCE: usize = 2;
 
 /// Slots opened together, so that servers save their tables once for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +58,7 @@ pub struct Pacer<'a> {
 /// The right to carry one batch away.
 pub struct Turn<'a> {
     pacer: &'a Pacer<'a>,
-    _permit: Option<SemaphorePermit<'a>>,
+    permit: Option<SemaphorePermit<'a>>,
     began: Instant,
 }
 
@@ -57,8 +68,8 @@ impl<'a> Pacer<'a> {
             Pace::Fast => None,
             Pace::P99(goal) => Some(goal),
         };
-        let control = Control::new(goal.unwrap_or(Duration::MAX), Instant::now());
-        Pacer { goal, hurry, control: Mutex::new(control), turns: Semaphore::new(1) }
+        let control = Control::new(goal.unwrap_or_default(), Instant::now());
+        Pacer { goal, hurry, control: Mutex::new(control), turns: Semaphore::new(AT_ONCE) }
     }
 
     fn goal(&self) -> Option<Duration> {
@@ -74,7 +85,7 @@ impl<'a> Pacer<'a> {
 
     /// MIGRATEs sent before the first is answered.
     pub fn depth(&self) -> usize {
-        if self.goal().is_some() { 1 } else { 4 }
+        if self.goal().is_some() { AT_ONCE } else { 4 }
     }
 
     pub fn limits(&self) -> Limits {
@@ -87,13 +98,13 @@ impl<'a> Pacer<'a> {
     /// Waits until another batch may go.
     pub async fn turn(&self) -> Turn<'_> {
         if self.goal().is_none() {
-            return Turn { pacer: self, _permit: None, began: Instant::now() };
+            return Turn { pacer: self, permit: None, began: Instant::now() };
         }
         // The semaphore is never closed; without a permit the batch goes at once.
         let permit = self.turns.acquire().await.ok();
-        let due = self.control().next;
+        let due = self.control().book(Instant::now());
         tokio::time::sleep_until(due.into()).await;
-        Turn { pacer: self, _permit: permit, began: Instant::now() }
+        Turn { pacer: self, permit, began: Instant::now() }
     }
 
     /// Listens to servers until dropped.
@@ -108,7 +119,7 @@ impl<'a> Pacer<'a> {
                 let intended = ticks.tick().await;
                 // No answer at all shows in the batches, too, which say so better.
                 if server.ping().await.is_ok() {
-                    self.control().heard(intended.elapsed(), Instant::now());
+                    self.control().heard(intended.elapsed());
                 }
             }
         };
@@ -124,9 +135,8 @@ impl<'a> Pacer<'a> {
 impl Turn<'_> {
     /// The batch has been carried.
     pub fn done(self, keys: usize) {
-        if self.pacer.goal.is_some() {
-            let now = Instant::now();
-            self.pacer.control().carried(keys, now - self.began, now);
+        if self.permit.is_some() {
+            self.pacer.control().carried(keys, self.began, Instant::now());
         }
     }
 }
@@ -135,53 +145,66 @@ impl Turn<'_> {
 #[derive(Debug)]
 struct Control {
     goal: Duration,
-    /// From [`Control::LEAST`] to 1: the part of what the goal allows that is being used.
+    /// From [`Control::LEAST`] to 1: the part of a server's time that MIGRATEs may take.
     effort: f64,
-    /// What one key costs, in seconds, call overhead included; a moving average.
+    /// What one key costs the server, in seconds, its part of the call included.
     key_cost: f64,
-    /// The slowest PING since effort was last judged.
-    slowest: Duration,
-    judged: Instant,
+    pings: Vec<Duration>,
+    /// When the last batch had been carried.
+    carried: Instant,
     /// No batch goes before this.
     next: Instant,
 }
 
 impl Control {
     /// Even under a load that is slow by itself the slots get there in the end.
-    const LEAST: f64 = 0.1;
+    const LEAST: f64 = 0.2;
 
     fn new(goal: Duration, now: Instant) -> Control {
-        let slowest = Duration::ZERO;
-        Control { goal, effort: 0.4, key_cost: 20e-6, slowest, judged: now, next: now }
+        let pings = Vec::with_capacity(JUDGED_PINGS);
+        Control { goal, effort: 0.5, key_cost: 20e-6, pings, carried: now, next: now }
     }
 
     /// A tenth of the goal at most is spent in one go: a client that comes at
     /// the worst moment waits for the batch and for those who queued before it.
     fn limits(&self) -> Limits {
-        let budget = self.goal.as_secs_f64() / 10.0 * self.effort;
-        let keys = (budget / self.key_cost).clamp(1.0, 100.0) as usize;
+        let budget = self.goal.as_secs_f64() / 10.0 * self.effort.sqrt();
+        let keys = (budget / self.key_cost).clamp(FEWEST, MOST) as usize;
         Limits { keys, bytes: (budget * 200e6) as u64 }
     }
 
-    fn carried(&mut self, keys: usize, took: Duration, now: Instant) {
-        let cost = took.as_secs_f64() / keys.max(1) as f64;
-        self.key_cost += (cost - self.key_cost) * 0.1;
-        let busy_part = 0.15 + 0.6 * self.effort;
-        self.next = now + took.mul_f64((1.0 - busy_part) / busy_part);
+    /// The instant at which the next batch may go.
+    fn book(&mut self, now: Instant) -> Instant {
+        let due = self.next.max(now);
+        let cost = self.limits().keys as f64 * self.key_cost;
+        self.next = due + Duration::from_secs_f64(cost / self.effort);
+        due
     }
 
-    fn heard(&mut self, answered_in: Duration, now: Instant) {
-        self.slowest = self.slowest.max(answered_in);
-        if now - self.judged < JUDGE_EVERY {
+    /// The quickest batches tell what keys cost. Slower ones were held up by
+    /// something else, perhaps only on redrill's own side, and smaller batches
+    /// would only make more of them.
+    fn carried(&mut self, keys: usize, began: Instant, now: Instant) {
+        // Nor was what it waited for the batch before its own cost.
+        let took = now - began.max(self.carried);
+        self.carried = now;
+        let cost = took.as_secs_f64() / keys.max(1) as f64;
+        self.key_cost = cost.min(self.key_cost * 1.02);
+    }
+
+    fn heard(&mut self, answered_in: Duration) {
+        self.pings.push(answered_in);
+        if self.pings.len() < JUDGED_PINGS {
             return;
         }
-        if self.slowest > self.goal / 2 {
-            self.effort = (self.effort / 2.0).max(Control::LEAST);
-        } else if self.slowest < self.goal / 4 {
-            self.effort = (self.effort + 0.05).min(1.0);
+        self.pings.sort_unstable();
+        let slow = self.pings[JUDGED_PINGS - 1 - JUDGED_PINGS / SLOW_PART];
+        if slow > self.goal {
+            self.effort = (self.effort * 0.6).max(Control::LEAST);
+        } else if slow < self.goal / 2 {
+            self.effort = (self.effort + 0.1).min(1.0);
         }
-        self.slowest = Duration::ZERO;
-        self.judged = now;
+        self.pings.clear();
     }
 }
 
@@ -191,47 +214,86 @@ mod tests {
 
     const GOAL: Duration = Duration::from_millis(5);
 
-    fn hear(control: &mut Control, answered_in: Duration, times: u32) {
-        for _ in 0..times {
-            let now = control.judged + JUDGE_EVERY;
-            control.heard(answered_in, now);
+    fn hear(control: &mut Control, answered_in: Duration, times: usize) {
+        for _ in 0..times * JUDGED_PINGS {
+            control.heard(answered_in);
         }
+    }
+
+    /// Time from one batch to the next, for each key that the first may carry.
+    fn gap(control: &mut Control) -> Duration {
+        let now = control.next;
+        let first = control.book(now);
+        (control.book(now) - first) / control.limits().keys as u32
     }
 
     #[test]
     fn slow_answers_make_batches_smaller_and_gaps_longer() {
         let mut control = Control::new(GOAL, Instant::now());
         hear(&mut control, Duration::from_micros(200), 50);
-        let (quick, now) = (control.limits(), control.judged);
-        control.carried(10, Duration::from_micros(200), now);
-        let quick_gap = control.next - now;
-        hear(&mut control, Duration::from_millis(3), 10);
-        let (slow, now) = (control.limits(), control.judged);
-        control.carried(10, Duration::from_micros(200), now);
-        let slow_gap = control.next - now;
-        assert!(slow.keys * 5 < quick.keys && slow.bytes * 5 < quick.bytes, "{quick:?} {slow:?}");
-        assert!(slow_gap > quick_gap * 5, "{quick_gap:?} {slow_gap:?}");
+        let (quick, quick_gap) = (control.limits(), gap(&mut control));
+        hear(&mut control, Duration::from_millis(6), 10);
+        let (slow, slow_gap) = (control.limits(), gap(&mut control));
+        assert!(slow.keys * 2 < quick.keys && slow.bytes * 2 < quick.bytes, "{quick:?} {slow:?}");
+        assert!(slow_gap > quick_gap * 4, "{quick_gap:?} {slow_gap:?}");
         assert!(slow.keys >= 1);
+    }
+
+    #[test]
+    fn a_few_late_answers_change_nothing() {
+        let mut control = Control::new(GOAL, Instant::now());
+        hear(&mut control, Duration::from_micros(200), 50);
+        for n in 0..JUDGED_PINGS {
+            control.heard(Duration::from_millis(if n % 25 == 0 { 50 } else { 1 }));
+        }
+        assert_eq!(control.effort, 1.0);
     }
 
     #[test]
     fn effort_recovers_bit_by_bit() {
         let mut control = Control::new(GOAL, Instant::now());
         hear(&mut control, Duration::from_millis(20), 10);
-        let least = control.effort;
+        assert_eq!(control.effort, Control::LEAST);
         hear(&mut control, Duration::from_micros(100), 1);
-        assert!(control.effort > least && control.effort < least * 2.0);
-        hear(&mut control, Duration::from_micros(100), 100);
+        assert!(control.effort > Control::LEAST && control.effort < Control::LEAST * 2.0);
+        hear(&mut control, Duration::from_micros(100), 20);
         assert_eq!(control.effort, 1.0);
     }
 
     #[test]
     fn costly_keys_make_smaller_batches() {
         let mut control = Control::new(GOAL, Instant::now());
-        let before = control.limits().keys;
-        for _ in 0..100 {
-            control.carried(10, Duration::from_millis(2), Instant::now());
+        let (before, mut now) = (control.limits().keys, Instant::now());
+        for _ in 0..200 {
+            let began = now;
+            now += Duration::from_millis(2);
+            control.carried(50, began, now);
         }
         assert!(control.limits().keys < before);
+    }
+
+    #[test]
+    fn a_late_batch_does_not_make_the_next_ones_small() {
+        let mut control = Control::new(GOAL, Instant::now());
+        let mut now = Instant::now();
+        let mut carry = |took| {
+            let began = now;
+            now += Duration::from_micros(took);
+            control.carried(10, began, now);
+            control.limits().keys
+        };
+        let before = carry(100);
+        assert!(carry(20_000) * 11 > before * 10);
+    }
+
+    #[test]
+    fn waiting_behind_another_batch_costs_nothing() {
+        let mut control = Control::new(GOAL, Instant::now());
+        let began = Instant::now();
+        let after = |us| began + Duration::from_micros(us);
+        control.carried(10, began, after(200));
+        let alone = control.key_cost;
+        control.carried(10, began, after(400));
+        assert!((control.key_cost - alone).abs() < 1e-9);
     }
 }

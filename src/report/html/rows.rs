@@ -1,6 +1,6 @@
 //! The page's tables, row by row.
 
-use crate::model::measure::{known, thousands};
+use crate::model::measure::{CATALOGUE, Known, known, thousands};
 use crate::model::{Unit, Verdict};
 use crate::report::data::{Judged, Report, Shard};
 use crate::report::text::mark;
@@ -133,16 +133,17 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
 }
 
 pub(super) struct MeasureRow {
-    pub name: String,
+    pub name: &'static str,
     pub value: String,
     pub about: &'static str,
 }
 
 pub(super) fn measures(r: &Report) -> Vec<MeasureRow> {
-    let row = |(name, measure): (&String, &crate::model::Measure)| MeasureRow {
-        name: name.clone(),
-        value: measure.show(),
-        about: known(name).map_or("", |known| known.about),
+    let known = CATALOGUE.iter().filter(|known| r.has(known.name));
+    let row = |known: &Known| MeasureRow {
+        name: known.name,
+        value: r.show(known.name),
+        about: known.about,
     };
-    r.measures.iter().map(row).collect()
+    known.map(row).collect()
 }

@@ -1,0 +1,42 @@
+//! `redrill report`: makes a run folder's reports again.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{exit, out};
+use crate::report::{self, ReportError};
+
+/// Rebuild the reports of a run from what its folder recorded
+///
+/// Writes report.json, report.html, report.md and junit.xml anew and prints the summary.
+/// A run that was interrupted or killed has a report too, which says so. The exit code
+/// is that of the drill's verdict: 0 pass, 1 fail, 2 unknown.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder that a run left, runs/… by default
+    run: PathBuf,
+}
+
+pub fn main(args: Args) -> ExitCode {
+    let made = report::build(&args.run).and_then(|r| report::write(&r).map(|()| r));
+    match made {
+        Ok(report) => {
+            out::print(&report::text::summary(&report, out::width(), out::colour()));
+            ExitCode::from(report.verdict.exit_code())
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Tells `error` and gives the exit code that fits it.
+pub(super) fn refuse(error: &ReportError) -> ExitCode {
+    exit::fail(code(error), error)
+}
+
+pub(super) fn code(error: &ReportError) -> u8 {
+    match error {
+        ReportError::Write { .. } => exit::ENVIRONMENT,
+        ReportError::Render { .. } => exit::BUG,
+        _ => exit::BAD_FILE,
+    }
+}

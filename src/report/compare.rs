@@ -1,0 +1,262 @@
+//! Two runs side by side.
+
+use askama::Template;
+
+use crate::model::event::EngineInfo;
+use crate::model::measure::{CATALOGUE, Known};
+use crate::model::{Unit, Verdict};
+
+use super::data::Report;
+use super::markdown::Page;
+use super::text::Ink;
+use super::{ReportError, html};
+
+/// A change smaller than this share of the first value is called the same: two runs of
+/// one scenario on an idle machine differ by as much. `run --repeat` tells how much yours do.
+const SAME: f64 = 0.05;
+
+/// Two runs and how each measure changed from the first to the second.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    pub before: Side,
+    pub after: Side,
+    /// What else differs, so that a reader does not compare apples with pears.
+    pub differences: Vec<String>,
+    pub rows: Vec<Row>,
+}
+
+/// What is said of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    pub id: String,
+    pub verdict: Verdict,
+}
+
+/// One measure of both runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub unit: Unit,
+    pub before: Option<f64>,
+    pub after: Option<f64>,
+    pub change: Change,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Better,
+    Worse,
+    /// Within 5 %.
+    Same,
+    /// It changed, and neither way is better.
+    Different,
+    /// One of the runs does not have it.
+    Unknown,
+}
+
+/// Which way a measure gets better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Better {
+    Lower,
+    Higher,
+    Neither,
+}
+
+fn better(name: &str) -> Better {
+    match name {
+        "schedule.held" | "reshard.slots.rate" | "reshard.keys.rate" => Better::Higher,
+        "throughput.before" | "throughput.during" | "throughput.after" => Better::Higher,
+        "writes.acknowledged" | "reshard.slots" | "reshard.keys" => Better::Neither,
+        _ => Better::Lower,
+    }
+}
+
+/// Compares two runs, `before` being the one that the other is held against.
+pub fn compare(before: &Report, after: &Report) -> Comparison {
+    let rows = CATALOGUE.iter().filter(|known| before.has(known.name) || after.has(known.name));
+    Comparison {
+        before: Side { id: before.id.clone(), verdict: before.verdict },
+        after: Side { id: after.id.clone(), verdict: after.verdict },
+        differences: differences(before, after),
+        rows: rows.map(|known| row(known, before, after)).collect(),
+    }
+}
+
+fn row(known: &'static Known, before: &Report, after: &Report) -> Row {
+    let (before, after) = (before.value(known.name), after.value(known.name));
+    let change = match (before, after) {
+        (Some(before), Some(after)) => change(better(known.name), before, after),
+        _ => Change::Unknown,
+    };
+    Row { name: known.name, about: known.about, unit: known.unit, before, after, change }
+}
+
+fn change(better: Better, before: f64, after: f64) -> Change {
+    if (after - before).abs() <= before.abs() * SAME {
+        return Change::Same;
+    }
+    match (better, after < before) {
+        (Better::Neither, _) => Change::Different,
+        (Better::Lower, true) | (Better::Higher, false) => Change::Better,
+        (Better::Lower, false) | (Better::Higher, true) => Change::Worse,
+    }
+}
+
+fn differences(before: &Report, after: &Report) -> Vec<String> {
+    let engine = |e: &EngineInfo| format!("{} {}", e.kind, e.version);
+    let loads = |r: &Report| r.loads.iter().map(|l| l.text.clone()).collect::<Vec<_>>().join("; ");
+    [
+        ("scenario", before.scenario.clone(), after.scenario.clone()),
+        ("topology", before.topology.name.clone(), after.topology.name.clone()),
+        ("engine", engine(&before.engine), engine(&after.engine)),
+        ("backend", before.backend.clone(), after.backend.clone()),
+        ("load", loads(before), loads(after)),
+        ("redrill", before.redrill.clone(), after.redrill.clone()),
+        ("seed", before.seed.to_string(), after.seed.to_string()),
+    ]
+    .into_iter()
+    .filter(|(_, a, b)| a != b)
+    .map(|(what, a, b)| format!("{what}: {a} and {b}"))
+    .collect()
+}
+
+impl Change {
+    pub fn word(self) -> &'static str {
+        match self {
+            Change::Better => "better",
+            Change::Worse => "worse",
+            Change::Same => "same",
+            Change::Different => "differs",
+            Change::Unknown => "–",
+        }
+    }
+
+    /// The verdict whose colour fits.
+    fn tone(self) -> Option<Verdict> {
+        match self {
+            Change::Better => Some(Verdict::Pass),
+            Change::Worse => Some(Verdict::Fail),
+            _ => None,
+        }
+    }
+}
+
+impl Row {
+    fn show(&self, value: Option<f64>) -> String {
+        value.map_or("–".to_owned(), |value| self.unit.show(value))
+    }
+
+    pub fn shown_before(&self) -> String {
+        self.show(self.before)
+    }
+
+    pub fn shown_after(&self) -> String {
+        self.show(self.after)
+    }
+
+    /// `+12 %`, `×3.1`, or nothing where a share means nothing.
+    pub fn by(&self) -> String {
+        match (self.before, self.after) {
+            (Some(a), Some(b)) if a == b => String::new(),
+            (Some(a), Some(b)) if self.unit == Unit::Percent => {
+                format!("{}{:.1} pp", if b > a { "+" } else { "" }, b - a)
+            }
+            (Some(a), Some(b)) if a > 0.0 && b >= 3.0 * a => format!("×{:.1}", b / a),
+            (Some(a), Some(b)) if a > 0.0 => format!("{:+.1} %", (b / a - 1.0) * 100.0),
+            (Some(a), Some(b)) => {
+                format!("{}{}", if b > a { "+" } else { "" }, self.show(Some(b - a)))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+impl Comparison {
+    /// For the terminal.
+    pub fn text(&self, width: usize, colour: bool) -> String {
+        let ink = Ink { colour };
+        let mut lines = Vec::new();
+        for (label, side) in [("before", &self.before), ("after", &self.after)] {
+            let verdict = ink.verdict(side.verdict, side.verdict.as_str());
+            lines.push(format!("  {}  {}  {verdict}", ink.dim(&format!("{label:<6}")), side.id));
+        }
+        for difference in &self.differences {
+            let wrapped = super::text::wrap(difference, width.saturating_sub(4));
+            lines.extend(wrapped.iter().enumerate().map(|(i, line)| {
+                if i == 0 { format!("  ! {line}") } else { format!("    {line}") }
+            }));
+        }
+        lines.push(String::new());
+        let head = format!("  {:<24}{:>13}{:>13}{:>12}", "measure", "before", "after", "change");
+        lines.push(ink.dim(&head));
+        for row in &self.rows {
+            let word = match row.change.tone() {
+                Some(tone) => ink.verdict(tone, row.change.word()),
+                None => ink.dim(row.change.word()),
+            };
+            let (before, after, by) = (row.shown_before(), row.shown_after(), row.by());
+            lines.push(format!("  {:<24}{before:>13}{after:>13}{by:>12}  {word}", row.name));
+        }
+        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+
+    /// For a pull request.
+    pub fn markdown(&self) -> String {
+        let mut page = Page(String::new());
+        for difference in &self.differences {
+            page.line(&format!("- ⚠️ {}", super::markdown::escape(difference)));
+        }
+        if !self.differences.is_empty() {
+            page.line("");
+        }
+        let head =
+            |side: &Side| format!("{} ({})", super::markdown::escape(&side.id), side.verdict);
+        let (before, after) = (head(&self.before), head(&self.after));
+        let rows = self.rows.iter().map(|row| {
+            let word = match row.change {
+                Change::Better => "✅ better".to_owned(),
+                Change::Worse => "❌ worse".to_owned(),
+                other => other.word().to_owned(),
+            };
+            vec![row.name.to_owned(), row.shown_before(), row.shown_after(), row.by(), word]
+        });
+        page.table(&["Measure", &before, &after, "change", ""], rows);
+        page.0
+    }
+
+    /// A page of its own.
+    ///
+    /// # Errors
+    /// If the template cannot be rendered.
+    pub fn html(&self) -> Result<String, ReportError> {
+        ComparePage { c: self }.render().map_err(html::bad)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct ComparePage<'a> {
+    c: &'a Comparison,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_better_by_the_measures_own_direction() {
+        assert_eq!(change(better("downtime.write.max"), 100.0, 50.0), Change::Better);
+        assert_eq!(change(better("reshard.keys.rate"), 100.0, 50.0), Change::Worse);
+        assert_eq!(change(better("reshard.keys"), 100.0, 50.0), Change::Different);
+        assert_eq!(change(better("latency.p99.during"), 100.0, 104.9), Change::Same);
+        assert_eq!(change(better("writes.lost"), 0.0, 1.0), Change::Worse);
+        assert_eq!(change(better("writes.lost"), 0.0, 0.0), Change::Same);
+    }
+
+    #[test]
+    fn every_direction_names_a_known_measure() {
+        let odd = CATALOGUE.iter().filter(|known| better(known.name) != Better::Lower).count();
+        assert_eq!(odd, 9, "a measure was renamed without its direction");
+    }
+}

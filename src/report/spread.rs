@@ -1,0 +1,129 @@
+//! Several runs of one scenario: the median of every measure, and how far they spread.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::model::measure::CATALOGUE;
+use crate::model::{Unit, Verdict};
+
+use super::data::Report;
+use super::text::{Ink, mark};
+use super::{ReportError, json};
+
+/// The name of the file that `run --repeat` leaves beside its run folders.
+pub const FILE: &str = "repeat.json";
+
+/// What `repeat.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Spread {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    pub scenario: String,
+    /// The worst of the runs' verdicts.
+    pub verdict: Verdict,
+    pub runs: Vec<Run>,
+    pub measures: BTreeMap<String, Spreading>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Run {
+    pub id: String,
+    pub verdict: Verdict,
+}
+
+/// One measure over the runs that could tell it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Spreading {
+    pub unit: Unit,
+    /// In the order of the runs; null where a run could not tell.
+    pub values: Vec<Option<f64>>,
+    /// The middle one; the mean of the two in the middle if their number is even.
+    pub median: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// The spread of `reports`, which are runs of the same scenario.
+pub fn spread(reports: &[Report]) -> Spread {
+    let known = CATALOGUE.iter().filter(|known| reports.iter().any(|r| r.has(known.name)));
+    let measures = known.map(|known| {
+        let values = reports.iter().map(|r| r.value(known.name)).collect();
+        (known.name.to_owned(), Spreading::of(known.unit, values))
+    });
+    Spread {
+        schema: 1,
+        scenario: reports.first().map_or(String::new(), |r| r.scenario.clone()),
+        verdict: Verdict::worst(reports.iter().map(|r| r.verdict)),
+        runs: reports.iter().map(|r| Run { id: r.id.clone(), verdict: r.verdict }).collect(),
+        measures: measures.collect(),
+    }
+}
+
+impl Spreading {
+    fn of(unit: Unit, values: Vec<Option<f64>>) -> Spreading {
+        let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        let median = match sorted.len() {
+            0 => None,
+            odd if odd % 2 == 1 => Some(sorted[middle]),
+            _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+        };
+        let (min, max) = (sorted.first().copied(), sorted.last().copied());
+        Spreading { unit, values, median, min, max }
+    }
+
+    fn show(&self, value: Option<f64>) -> String {
+        value.map_or("–".to_owned(), |value| self.unit.show(value))
+    }
+}
+
+impl Spread {
+    /// The text of `repeat.json`.
+    ///
+    /// # Errors
+    /// If a value cannot be written as JSON.
+    pub fn json(&self) -> Result<String, ReportError> {
+        json::pretty(self)
+    }
+
+    /// For the terminal.
+    pub fn text(&self, colour: bool) -> String {
+        let ink = Ink { colour };
+        let count = |verdict| self.runs.iter().filter(|run| run.verdict == verdict).count();
+        let counts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown]
+            .map(|verdict| (verdict, count(verdict)))
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(verdict, n)| ink.verdict(verdict, &format!("{n} {} {verdict}", mark(verdict))));
+        let counts: Vec<String> = counts.collect();
+        let runs = self.runs.len();
+        let mut lines = vec![
+            format!("  {}  {runs} runs: {}", ink.bold(&self.scenario), counts.join(", ")),
+            String::new(),
+            ink.dim(&format!("  {:<24}{:>13}{:>13}{:>13}", "measure", "median", "min", "max")),
+        ];
+        for known in CATALOGUE {
+            let Some(one) = self.measures.get(known.name) else { continue };
+            let [median, min, max] = [one.median, one.min, one.max].map(|value| one.show(value));
+            lines.push(format!("  {:<24}{median:>13}{min:>13}{max:>13}", known.name));
+        }
+        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_of_what_is_known() {
+        let of = |values: &[Option<f64>]| Spreading::of(Unit::Millis, values.to_vec());
+        let odd = of(&[Some(9.0), None, Some(1.0), Some(4.0)]);
+        assert_eq!((odd.median, odd.min, odd.max), (Some(4.0), Some(1.0), Some(9.0)));
+        assert_eq!(of(&[Some(1.0), Some(2.0)]).median, Some(1.5));
+        assert_eq!(of(&[None]).median, None);
+    }
+}

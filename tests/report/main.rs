@@ -1,0 +1,37 @@
+//! Reports from run folders, which [`fixture`] makes without servers.
+
+mod commands;
+mod exact;
+mod fixture;
+mod page;
+mod schema;
+mod shown;
+mod torn;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
+
+use redrill::report::{self, Report};
+
+/// The report of `plan`, built once.
+fn made(plan: &fixture::Plan) -> Report {
+    static MADE: LazyLock<Mutex<HashMap<u64, Report>>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap();
+    made.entry(plan.seed).or_insert_with(|| report::build(&folder(plan)).unwrap()).clone()
+}
+
+/// A folder of its own for each call, below the one that Cargo gives integration tests.
+fn folder(plan: &fixture::Plan) -> PathBuf {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("report/{call}"));
+    fixture::write(plan, &dir)
+}
+
+/// The same report as if it stood in `runs/`, for snapshots.
+fn at_home(mut report: Report) -> Report {
+    report.folder = PathBuf::from("runs").join(&report.id);
+    report
+}

@@ -1,0 +1,137 @@
+//! The pages: whole, offline, and safe whatever names a drill has.
+
+use redrill::report::{self, Report, html, junit, markdown, suite};
+
+use super::{fixture, made};
+
+/// Tags must close in the order in which they opened.
+fn assert_balanced(page: &str) {
+    let void = ["meta", "br", "!doctype"];
+    let body = strip(strip(page.to_owned(), "<script", "</script>"), "<style", "</style>");
+    let mut open: Vec<String> = Vec::new();
+    for tag in body.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').expect("a tag ends");
+        let name: String = tag.chars().take_while(|c| !c.is_whitespace() && *c != '>').collect();
+        if let Some(name) = name.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name), "near {tag}");
+        } else if !tag.ends_with('/') && !void.contains(&name.as_str()) || tag.is_empty() {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+fn strip(mut page: String, from: &str, to: &str) -> String {
+    while let Some(start) = page.find(from) {
+        let end = page[start..].find(to).unwrap() + start + to.len();
+        page.replace_range(start..end, "");
+    }
+    page
+}
+
+fn assert_offline(page: &str) {
+    let page = page.replace("http://www.w3.org/2000/svg", "");
+    for outside in ["http://", "https://", "src=", "@import", "url(", "<link", "<iframe", "fetch("]
+    {
+        assert!(!page.contains(outside), "the page has {outside}");
+    }
+}
+
+#[test]
+fn the_page_is_whole_and_works_offline() {
+    for plan in [fixture::reshard(), fixture::failed(), fixture::ten_shards()] {
+        let page = html::render(&made(&plan)).unwrap();
+        assert_offline(&page);
+        assert_balanced(&page);
+        for id in [
+            "expectations",
+            "figures",
+            "timeline",
+            "availability",
+            "ownership",
+            "topology",
+            "shards",
+            "steps",
+            "findings",
+            "measures",
+            "exactness",
+            "scenario",
+        ] {
+            assert!(page.contains(&format!("id=\"{id}\"")), "no section {id}");
+        }
+        assert!(page.contains("prefers-color-scheme: dark") && page.contains("@media print"));
+        assert!(page.len() < 400_000, "{} bytes", page.len());
+    }
+}
+
+#[test]
+fn the_page_of_a_killed_and_of_a_quiet_drill_leave_out_what_is_not_there() {
+    let killed = html::render(&made(&fixture::killed())).unwrap();
+    assert!(killed.contains("killed, or still runs") && killed.contains("id=\"timeline\""));
+    assert_balanced(&killed);
+    let quiet = html::render(&made(&fixture::steady())).unwrap();
+    assert!(!quiet.contains("id=\"steps\"") && quiet.contains("id=\"availability\""));
+    assert_balanced(&quiet);
+}
+
+#[test]
+fn the_drawing_shows_the_outage_the_step_and_the_move() {
+    let page = html::render(&made(&fixture::failed())).unwrap();
+    assert!(page.contains("no writes for 840 ms from 4.50 s (Timeout)"));
+    assert!(page.contains("step 1: reshard cache: 1820 slots from shard 0 to shard 1"));
+    assert!(page.contains("converged 3.250 s after the step&#39;s start"));
+    assert!(page.contains("cache/1: 1,820 slots: 0-1819"), "the strip of what moved");
+}
+
+/// A report in which every text that comes from outside tries to be markup.
+fn hostile() -> Report {
+    const EVIL: &str = "</script></title><script>alert(1)</script>\"'|`]]>";
+    let mut r = made(&fixture::failed());
+    let evil = || EVIL.to_owned();
+    (r.scenario, r.summary, r.id, r.backend) = (evil(), evil(), evil(), evil());
+    (r.redrill, r.started, r.yaml) = (evil(), evil(), Some(evil()));
+    (r.engine.kind, r.engine.version, r.topology.name) = (evil(), evil(), evil());
+    r.why.push(evil());
+    r.expectations[0].text = evil();
+    r.findings[0].text = evil();
+    r.findings[0].examples[0].text = evil();
+    (r.steps[0].text, r.steps[0].error) = (evil(), Some(evil()));
+    r.warnings.push(report::Warning { at_ms: None, text: evil() });
+    (r.loads[0].name, r.loads[0].text, r.series[0].load) = (evil(), evil(), evil());
+    for group in &mut r.topology.groups {
+        group.name = evil();
+        group.shards[0].nodes[0].address = evil();
+    }
+    r.shards.iter_mut().for_each(|shard| shard.group = evil());
+    r.outages.iter_mut().for_each(|outage| outage.group = evil());
+    r.ownership.iter_mut().for_each(|owned| owned.group = evil());
+    r
+}
+
+#[test]
+fn names_cannot_break_out_of_any_format() {
+    let r = hostile();
+    let page = html::render(&r).unwrap();
+    assert!(!page.contains("<script>alert"));
+    assert_balanced(&page);
+    let index = suite::index(std::slice::from_ref(&r)).unwrap();
+    assert!(!index.contains("<script>alert"));
+    let compared = report::compare::compare(&r, &r).html().unwrap();
+    assert!(!compared.contains("<script>alert"));
+    let text = markdown::render(&r).unwrap();
+    assert!(!text.contains("<script>alert"), "Markdown lets HTML through");
+    let xml = junit::render(std::slice::from_ref(&r)).unwrap();
+    let back = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!(back.tests, r.expectations.len() + 1);
+}
+
+#[test]
+fn the_index_leads_to_each_report() {
+    let reports = [made(&fixture::reshard()), made(&fixture::failed())];
+    let page = suite::index(&reports).unwrap();
+    assert_offline(&page);
+    assert_balanced(&page);
+    for r in &reports {
+        assert!(page.contains(&format!("href=\"{}/report.html\"", r.id)), "{}", r.id);
+    }
+}
