@@ -7,7 +7,9 @@ mod load {
     mod cluster;
     mod fake;
     mod misbehaviour;
+    mod outside;
     mod real;
+    mod refusal;
     mod stall;
     mod support;
 }

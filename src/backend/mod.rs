@@ -1,1 +1,137 @@
 //! Where servers run.
+//!
+//! A [`Backend`] gives nodes addresses, starts them, and ends them; it knows
+//! nothing of groups and roles, which are made by what it is asked to start.
+//! [`process::ProcessBackend`] runs each node as a process on this machine.
+//! What is still there after redrill was killed is found again through the
+//! [`registry`].
+
+pub mod error;
+pub mod proc;
+pub mod process;
+pub mod registry;
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use futures::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use crate::model::NodeName;
+use crate::model::event::EngineInfo;
+
+pub use error::BackendError;
+pub use process::ProcessBackend;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    pub name: NodeName,
+    /// As [`Backend::reserve`] gave it.
+    pub addr: SocketAddr,
+    /// Directives of redis.conf beyond those that say where the node lives;
+    /// where one directive stands twice, the server takes the later.
+    pub config: Vec<(String, String)>,
+    /// Files that the node finds in its directory: name and content.
+    pub files: Vec<(String, String)>,
+}
+
+/// A node's server has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeExited {
+    pub name: NodeName,
+    /// As a person would say it: `exit status: 1`, `signal: 9 (SIGKILL)`.
+    pub status: String,
+    /// Whether redrill had asked for it.
+    pub asked: bool,
+    /// The last lines of its log.
+    pub log_tail: String,
+}
+
+/// A line of its configuration that a server refused to start with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedDirective {
+    pub line: String,
+    /// In the server's own words; may be empty.
+    pub reason: String,
+}
+
+impl NodeExited {
+    /// The directive that the server refused, if that is why it ended. Servers say
+    /// ``>>> 'the line'`` and on the next line the reason.
+    pub fn refused_directive(&self) -> Option<RefusedDirective> {
+        let at_fault = self.log_tail.rfind("FATAL CONFIG FILE ERROR")?;
+        let mut lines = self.log_tail[at_fault..].lines();
+        let line = lines.find_map(|line| line.strip_prefix(">>> "))?;
+        let line = line.trim().trim_matches('\'').to_owned();
+        Some(RefusedDirective { line, reason: lines.next().unwrap_or_default().trim().to_owned() })
+    }
+}
+
+impl fmt::Display for NodeExited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ended ({})", self.name, self.status)?;
+        match self.log_tail.is_empty() {
+            true => write!(f, ", and its log is empty"),
+            false => write!(f, "; the last lines of its log:\n{}", indented(&self.log_tail)),
+        }
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Something that only some backends can do to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// End a server at once, as a power cut would: [`Backend::kill`].
+    Kill,
+    /// Stop a server from being scheduled, and let it go on: [`Backend::pause`].
+    Pause,
+}
+
+/// Runs servers. All methods may be called from several tasks at once.
+pub trait Backend: Send + Sync {
+    /// `process`
+    fn kind(&self) -> &'static str;
+
+    /// The server that nodes run.
+    fn engine(&self) -> &EngineInfo;
+
+    fn can(&self, ability: Ability) -> bool;
+
+    /// Gives every node of `names` an address of its own, all on one port: `port`,
+    /// or one that is free on all of them, as its cluster bus port (10,000 above) is.
+    fn reserve<'a>(
+        &'a self,
+        names: &'a [NodeName],
+        port: Option<u16>,
+    ) -> BoxFuture<'a, Result<Vec<SocketAddr>, BackendError>>;
+
+    /// Starts the servers of `plans`. They are running then, and not ready yet;
+    /// one that ends early is told through [`Backend::exits`]. After an error
+    /// some may be running.
+    fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>>;
+
+    /// Ends a server at once (SIGKILL).
+    fn kill(&self, name: &NodeName) -> Result<(), BackendError>;
+
+    /// Keeps a server from running (SIGSTOP) until [`Backend::resume`].
+    fn pause(&self, name: &NodeName) -> Result<(), BackendError>;
+
+    fn resume(&self, name: &NodeName) -> Result<(), BackendError>;
+
+    /// The server's process on this machine, while it runs.
+    fn pid(&self, name: &NodeName) -> Option<u32>;
+
+    /// Tells of every server that ends from now on.
+    fn exits(&self) -> broadcast::Receiver<NodeExited>;
+
+    /// The last lines of the node's log; empty if there is none.
+    fn log_tail(&self, name: &NodeName) -> String;
+
+    /// Ends all servers, waits until they are gone, and removes what they wrote
+    /// except their logs. Further calls do nothing.
+    fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>>;
+}

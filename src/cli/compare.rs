@@ -1,10 +1,10 @@
 //! `redrill compare`: two runs side by side.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::report::{colour, refuse};
+use super::out;
+use super::report::refuse;
 use crate::report::{self, ReportError, compare};
 
 /// Put the figures of two runs side by side
@@ -31,10 +31,7 @@ enum Format {
 
 pub fn main(args: Args) -> ExitCode {
     match print(&args) {
-        Ok(text) => {
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
+        Ok(text) => out::print(&text),
         Err(error) => refuse(&error),
     }
 }
@@ -46,7 +43,7 @@ fn print(args: &Args) -> Result<String, ReportError> {
         report::write_file(path, &comparison.html()?)?;
     }
     Ok(match args.format {
-        Format::Text => comparison.text(80, colour()),
+        Format::Text => comparison.text(out::width(), out::colour()),
         Format::Markdown => comparison.markdown(),
     })
 }

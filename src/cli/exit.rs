@@ -11,3 +11,9 @@ pub const ENVIRONMENT: u8 = 69;
 pub const BUG: u8 = 70;
 /// Interrupted, after cleaning up.
 pub const INTERRUPTED: u8 = 130;
+
+/// Tells the error as clap tells its own, and gives the exit code.
+pub fn fail(code: u8, error: &dyn std::fmt::Display) -> std::process::ExitCode {
+    eprintln!("error: {error}");
+    std::process::ExitCode::from(code)
+}

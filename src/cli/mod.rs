@@ -1,8 +1,29 @@
 //! The command line: arguments, exit codes, progress on the terminal.
 
-mod compare;
 pub mod exit;
-pub mod report;
+pub mod input;
+pub mod out;
+
+mod check;
+mod compare;
+mod doctor;
+mod down;
+mod gc;
+mod interrupt;
+mod keep;
+mod list;
+mod live;
+mod play;
+mod report;
+mod run;
+mod schema;
+mod show;
+mod status;
+mod suite;
+mod survey;
+mod table;
+mod terminal;
+mod up;
 
 use std::process::ExitCode;
 
@@ -20,8 +41,32 @@ struct Cli {
 // `pub fn main(args: Args) -> ExitCode`.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play a scenario: start servers, put load on them, do something to them, report
+    Run(run::Args),
+    /// Play several scenarios; one JUnit file and one index page
+    Suite(suite::Args),
     Report(report::Args),
     Compare(compare::Args),
+    /// List the scenarios and topologies that come with redrill
+    List(list::Args),
+    /// Print the YAML of a ready scenario or topology
+    Show(show::Args),
+    /// Check topologies and scenarios without starting anything
+    Check(check::Args),
+    /// Print the JSON schema of topology or scenario files, for editors
+    Schema(schema::Args),
+    /// Bring up a topology and leave it running in the background
+    Up(up::Args),
+    /// Show what runs on this machine
+    Status(status::Args),
+    /// End what `up` left running
+    Down(down::Args),
+    /// Show what this machine has, and what each missing thing would give
+    Doctor(doctor::Args),
+    /// Remove what a killed redrill left behind
+    Gc(gc::Args),
+    #[command(hide = true)]
+    Keep(keep::Args),
     /// Print a shell's completion script
     Completions {
         shell: clap_complete::Shell,
@@ -29,7 +74,27 @@ enum Command {
 }
 
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no errors, and are printed in the same way.
+        Err(said) => {
+            let _ = said.print();
+            return if said.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
+        Command::Run(args) => run::main(args),
+        Command::Suite(args) => suite::main(args),
+        Command::List(args) => list::main(args),
+        Command::Show(args) => show::main(args),
+        Command::Check(args) => check::main(args),
+        Command::Schema(args) => schema::main(args),
+        Command::Up(args) => up::main(args),
+        Command::Status(args) => status::main(args),
+        Command::Down(args) => down::main(args),
+        Command::Doctor(args) => doctor::main(args),
+        Command::Gc(args) => gc::main(args),
+        Command::Keep(args) => keep::main(args),
         Command::Report(args) => report::main(args),
         Command::Compare(args) => compare::main(args),
         Command::Completions { shell } => {
@@ -37,4 +102,10 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Runs `work` to its end on this thread.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
 }

@@ -1,1 +1,158 @@
 //! Plays a scenario from start to end. The only place that knows all the parts.
+//!
+//! [`start`] makes the run folder and all that can fail before a server runs;
+//! [`Drill::play`] goes through the phases (see [`play`]); what stays up
+//! afterwards, if anything, is a [`Kept`].
+
+mod folder;
+mod forecast;
+mod hub;
+mod info;
+mod loads;
+mod own;
+mod play;
+mod steps;
+mod watch;
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::process::binary::ServerBinary;
+use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
+use crate::backend::{Backend, BackendError, ProcessBackend};
+use crate::cluster::Deployment;
+use crate::model::Clock;
+use crate::model::event::{Sink, Teller, What};
+use crate::spec::{Scenario, write};
+
+pub use folder::{EventLog, FolderError, RunFolder};
+pub use hub::Hub;
+pub use loads::targets;
+pub use play::Halt;
+
+use info::Circumstances;
+use play::Stage;
+
+/// What to play, and around it.
+pub struct Options<'a> {
+    pub scenario: &'a Scenario,
+    pub binary: &'a ServerBinary,
+    /// The folder that the run folder is made in.
+    pub out: &'a Path,
+    pub seed: u64,
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// Cancel it to end the drill early and cleanly.
+    pub stop: CancellationToken,
+}
+
+/// Nothing has been started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// A drill that is about to be played.
+pub struct Drill<'a> {
+    scenario: &'a Scenario,
+    folder: RunFolder,
+    backend: ProcessBackend,
+    registration: Registration,
+    teller: Teller,
+    hub: Hub,
+    seed: u64,
+    stop: CancellationToken,
+}
+
+/// Servers that outlive their drill.
+pub struct Kept {
+    pub deployment: Deployment,
+    backend: ProcessBackend,
+    _registration: Registration,
+}
+
+/// Makes the run folder and tells the first event.
+///
+/// Errors: the folder cannot be written, no loopback addresses are free, or
+/// redrill's own state cannot be kept. Nothing runs then.
+pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
+    let Options { scenario, binary, out, seed, sinks, stop } = options;
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let folder = RunFolder::create(out, &started, &scenario.name)?;
+    // As every default, profile and `--set` has made them.
+    folder.write("scenario.yaml", &write::scenario(scenario, "topology.yaml"))?;
+    folder.write("topology.yaml", &write::topology(&scenario.topology))?;
+    let id = folder.id();
+    let registry = Registry::locate()?;
+    let topology = &scenario.topology.name;
+    let registration =
+        registry.register(&id, Kind::Drill, folder.path(), topology, &binary.info())?;
+    let backend = ProcessBackend::open(binary, folder.path())?;
+    let (teller, hub) = Hub::start(Clock::start(), folder.event_log()?, sinks);
+    let engine = binary.info();
+    let around = Circumstances {
+        id: &id,
+        started: &started,
+        backend: backend.kind(),
+        engine: &engine,
+        seed,
+    };
+    teller.tell(What::Drill(info::drill_info(scenario, &around)));
+    if binary.kind != scenario.topology.engine.kind {
+        let text = format!(
+            "the topology asks for {}, but {} is {}; name another server with --engine-binary",
+            scenario.topology.engine.kind,
+            binary.path.display(),
+            binary.kind
+        );
+        teller.tell(What::Warning { text });
+    }
+    Ok(Drill { scenario, folder, backend, registration, teller, hub, seed, stop })
+}
+
+impl Drill<'_> {
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Plays it to its end. With `keep`, servers of a drill that came to its end
+    /// stay up in a [`Kept`]; otherwise nothing is left running.
+    pub async fn play(mut self, keep: bool) -> (Result<(), Halt>, Option<Kept>) {
+        let stage = Stage {
+            scenario: self.scenario,
+            backend: &self.backend,
+            folder: &self.folder,
+            seed: self.seed,
+            teller: self.teller,
+            stop: self.stop,
+        };
+        let played = play::play(&stage, &mut self.registration).await;
+        let keep = keep && played.is_ok();
+        play::finish(&stage, &played, keep).await;
+        drop(stage);
+        // All tellers are gone with the stage, so the hub comes to its end.
+        let heard = self.hub.finish().map_err(Halt::failed);
+        let (ended, deployment) = match played {
+            Ok(deployment) => (heard, Some(deployment)),
+            Err(halt) => (Err(halt), None),
+        };
+        let kept = deployment.filter(|_| keep).map(|deployment| Kept {
+            deployment,
+            backend: self.backend,
+            _registration: self.registration,
+        });
+        (ended, kept)
+    }
+}
+
+impl Kept {
+    /// Stops the servers and removes what they wrote.
+    pub async fn stop(self) -> Result<(), BackendError> {
+        self.backend.shutdown().await
+    }
+}

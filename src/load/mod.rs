@@ -11,19 +11,22 @@
 //!
 //! The parts, in the order in which an operation meets them:
 //!
-//! - [`schedule`]: when operation `n` is intended.
-//! - [`workload`]: what it is: seeded, so that a seed always gives the same load.
-//! - [`processes`]: which logical client does it.
-//! - [`alarm`]: waking up at that instant, to some tens of microseconds.
-//! - [`client`]: doing it, and saying truthfully what came of it.
-//! - [`tally`]: figures for every window of 100 ms.
+//! - `schedule`: when operation `n` is intended.
+//! - `workload`: what it is: seeded, so that a seed always gives the same load.
+//! - `alarm`: waking up at that instant, to some tens of microseconds.
+//! - `processes`: which logical client does it.
+//! - `client`: doing it, and saying truthfully what came of it.
+//! - `tally`: figures for every window of 100 ms.
 //! - [`history`]: the operation itself, as one line of `history.jsonl.zst`.
 //!
-//! [`open`] joins them, and [`LoadRunner`] runs one load in a thread of its own.
+//! `open` joins them to a load, `sweep` fills the keys before it and reads them
+//! after it, and [`LoadRunner`] runs all that in a thread of its own.
+//! [`closed`] is the other kind of load, for the bench only.
 
-mod alarm;
+pub(crate) mod alarm;
 mod crew;
-mod client;
+pub(crate) mod client;
+pub mod closed;
 pub mod history;
 mod open;
 mod processes;
@@ -31,7 +34,7 @@ mod runner;
 mod schedule;
 mod sweep;
 mod tally;
-mod workload;
+pub(crate) mod workload;
 
 pub use runner::{LoadError, LoadRunner, Targets};
 pub use sweep::FinalRead;

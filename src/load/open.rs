@@ -31,7 +31,8 @@ pub(crate) async fn run<C: Client + 'static>(
     let schedule = Schedule::new(at, crew.load.rate);
     let alarm = Alarm::new(crew.clock)?;
     let tally = RefCell::new(Tally::new(crew.index, at, schedule, teller));
-    let state = State { tally, in_flight: Cell::new(0), idle: Notify::new() };
+    let before = crew.client.reconnects();
+    let state = State { tally, in_flight: Cell::new(0), idle: Notify::new(), before };
     let open = Open { crew, state: Rc::new(state) };
     let mut next = 0;
     loop {
@@ -49,7 +50,7 @@ pub(crate) async fn run<C: Client + 'static>(
     open.dispatch(&mut register, &schedule, next, end);
     open.state.tally.borrow_mut().stop(Nanos(end.0 + 1));
     open.drain(&alarm).await?;
-    let (reconnects, processes) = (open.crew.client.reconnects(), open.crew.processes());
+    let (reconnects, processes) = (open.state.reconnects(&open.crew), open.crew.processes());
     open.crew.flush();
     Ok(open.state.tally.borrow_mut().finish(reconnects, processes))
 }
@@ -64,6 +65,14 @@ struct State {
     in_flight: Cell<u32>,
     /// Nothing is in flight any more.
     idle: Notify,
+    /// Reconnects before the load began, while keys were filled say.
+    before: u64,
+}
+
+impl State {
+    fn reconnects<C: Client>(&self, crew: &Crew<C>) -> u64 {
+        crew.client.reconnects() - self.before
+    }
 }
 
 impl<C: Client + 'static> Open<C> {
@@ -99,7 +108,7 @@ impl<C: Client + 'static> Open<C> {
         tokio::task::spawn_local(async move {
             let op = crew.operate(&plan, Purpose::Load, intended).await;
             let mut tally = state.tally.borrow_mut();
-            tally.roll(op.done, state.in_flight.get(), crew.client.reconnects());
+            tally.roll(op.done, state.in_flight.get(), state.reconnects(&crew));
             tally.ended(&op);
             crew.record(op);
             state.in_flight.set(state.in_flight.get() - 1);
@@ -112,7 +121,7 @@ impl<C: Client + 'static> Open<C> {
     fn roll(&self, now: Nanos) {
         let mut tally = self.state.tally.borrow_mut();
         if tally.window_end() <= now {
-            tally.roll(now, self.state.in_flight.get(), self.crew.client.reconnects());
+            tally.roll(now, self.state.in_flight.get(), self.state.reconnects(&self.crew));
             self.crew.flush();
         }
     }

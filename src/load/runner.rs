@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{Client, Routed, Stock};
+use super::client::{Client, Manner, Routed, Stock};
 use super::crew::Crew;
 use super::history::Writer;
 use super::open;
@@ -197,27 +197,33 @@ fn thread_main(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Read
     }
 }
 
-async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Ready) {
+async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready: Ready) {
     let Load { name, group, client, timeout, max_in_flight, .. } = start.load.clone();
     let Targets { seeds, cluster } = start.targets.clone();
     let unreachable =
-        |why| LoadError::Unreachable { load: name.clone(), seeds: seeds.clone(), why };
+        |why| Err(LoadError::Unreachable { load: name.clone(), seeds: seeds.clone(), why });
     match client {
         ClientKind::Redrill => {
             let clock = start.teller.clock();
-            let room = (timeout, max_in_flight as usize);
-            match Routed::connect(&seeds, cluster, clock, room, CONNECT_PATIENCE).await {
-                Ok(client) => serve(start, client, orders, ready).await,
-                Err(why) => _ = ready.send(Err(unreachable(why))),
+            let manner = Manner::of_load(timeout, max_in_flight as usize);
+            let connecting = Routed::connect(&seeds, cluster, clock, manner, CONNECT_PATIENCE);
+            match give_up_on(&mut ready, connecting).await {
+                Some(Ok(client)) => serve(start, client, orders, ready).await,
+                Some(Err(why)) => _ = ready.send(unreachable(why)),
+                None => {}
             }
         }
         ClientKind::RedisRs if !cluster => {
             _ = ready.send(Err(LoadError::NeedsCluster { load: name, group }));
         }
-        ClientKind::RedisRs => match Stock::connect(&seeds, timeout, CONNECT_PATIENCE).await {
-            Ok(client) => serve(start, Rc::new(client), orders, ready).await,
-            Err(why) => _ = ready.send(Err(unreachable(why))),
-        },
+        ClientKind::RedisRs => {
+            let connecting = Stock::connect(&seeds, timeout, CONNECT_PATIENCE);
+            match give_up_on(&mut ready, connecting).await {
+                Some(Ok(client)) => serve(start, Rc::new(client), orders, ready).await,
+                Some(Err(why)) => _ = ready.send(unreachable(why)),
+                None => {}
+            }
+        }
     }
 }
 
@@ -237,9 +243,9 @@ async fn serve<C: Client + 'static>(
     _ = ready.send(Ok(()));
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Fill(reply) => _ = reply.send(sweep::fill(&crew, &mut filling).await),
+            Order::Fill(reply) => unless_dropped(reply, sweep::fill(&crew, &mut filling)).await,
             Order::FinalRead(deadline, reply) => {
-                _ = reply.send(sweep::read_all(&crew, deadline).await);
+                unless_dropped(reply, sweep::read_all(&crew, deadline)).await;
             }
             Order::Begin(at) => {
                 if let Some(register) = register.take() {
@@ -251,9 +257,27 @@ async fn serve<C: Client + 'static>(
             Order::Stop(reply) => {
                 let Some((stop, task)) = running.take() else { continue };
                 _ = stop.send(());
-                let ended = task.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-                _ = reply.send(ended);
+                let ended = async { task.await.unwrap_or_else(|e| Err(io::Error::other(e))) };
+                unless_dropped(reply, ended).await;
             }
         }
+    }
+}
+
+/// Does `work` and answers with what it gives, unless nobody waits for that any more.
+async fn unless_dropped<T>(mut reply: oneshot::Sender<T>, work: impl Future<Output = T>) {
+    if let Some(done) = give_up_on(&mut reply, work).await {
+        _ = reply.send(done);
+    }
+}
+
+/// Does `work`; `None` if whoever waits for `reply` has gone before it was done.
+async fn give_up_on<T, R>(
+    reply: &mut oneshot::Sender<R>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = reply.closed() => None,
     }
 }

@@ -33,6 +33,11 @@ pub enum What {
     Warning {
         text: String,
     },
+    /// So many of so many nodes are ready.
+    Forming {
+        ready: usize,
+        total: usize,
+    },
     /// All nodes are ready to be used; how long that took is this event's instant
     /// less that of `Phase::Form`.
     Ready {

@@ -45,6 +45,21 @@ impl SlotSet {
         self.0.is_empty()
     }
 
+    /// Ranges in any order, which may overlap or touch.
+    fn joined(mut ranges: Vec<RangeInclusive<u16>>) -> SlotSet {
+        ranges.sort_unstable_by_key(|range| *range.start());
+        let mut joined: Vec<RangeInclusive<u16>> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match joined.last_mut() {
+                Some(last) if *range.start() <= last.end().saturating_add(1) => {
+                    *last = *last.start()..=*last.end().max(range.end());
+                }
+                _ => joined.push(range),
+            }
+        }
+        SlotSet(joined)
+    }
+
     pub fn contains(&self, slot: u16) -> bool {
         let after = self.0.partition_point(|r| *r.start() <= slot);
         after > 0 && self.0[after - 1].contains(&slot)
@@ -59,17 +74,7 @@ impl From<RangeInclusive<u16>> for SlotSet {
 
 impl FromIterator<u16> for SlotSet {
     fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> SlotSet {
-        let mut slots: Vec<u16> = slots.into_iter().collect();
-        slots.sort_unstable();
-        slots.dedup();
-        let mut ranges: Vec<RangeInclusive<u16>> = Vec::new();
-        for slot in slots {
-            match ranges.last_mut() {
-                Some(last) if *last.end() + 1 == slot => *last = *last.start()..=slot,
-                _ => ranges.push(slot..=slot),
-            }
-        }
-        SlotSet(ranges)
+        SlotSet::joined(slots.into_iter().map(|slot| slot..=slot).collect())
     }
 }
 
@@ -94,7 +99,7 @@ pub struct BadSlots(pub String);
 impl FromStr for SlotSet {
     type Err = BadSlots;
     fn from_str(s: &str) -> Result<SlotSet, BadSlots> {
-        let mut slots = Vec::new();
+        let mut ranges = Vec::new();
         for word in s.split_whitespace() {
             let bad = || BadSlots(word.to_owned());
             let (a, b) = word.split_once('-').unwrap_or((word, word));
@@ -103,9 +108,9 @@ impl FromStr for SlotSet {
             if a > b || b >= SLOTS {
                 return Err(bad());
             }
-            slots.extend(a..=b);
+            ranges.push(a..=b);
         }
-        Ok(slots.into_iter().collect())
+        Ok(SlotSet::joined(ranges))
     }
 }
 
@@ -133,5 +138,9 @@ mod tests {
         assert_eq!(set.len(), 5463);
         assert!(set.contains(5462) && !set.contains(5463));
         assert!("0-16384".parse::<SlotSet>().is_err());
+        let set: SlotSet = "10-20 0-3 15-30 31 5 12".parse().unwrap();
+        assert_eq!(set.to_string(), "0-3 5 10-31");
+        assert_eq!(set, set.iter().chain([5, 0]).collect());
+        assert!("".parse::<SlotSet>().unwrap().is_empty());
     }
 }

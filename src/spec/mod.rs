@@ -1,7 +1,233 @@
 //! YAML files to checked topologies and scenarios. Every error points at its line.
+//!
+//! A file goes through three stages, each of which goes on after a fault so that
+//! all of them are told at once:
+//!
+//! 1. [`tree`]: YAML text to values that know their place;
+//! 2. [`file`]: values to the maps that a file may have, which also give the
+//!    JSON [`schema`];
+//! 3. [`rules`]: whether the maps make sense; the result is a [`Topology`] or a
+//!    [`Scenario`] with every default filled in.
+//!
+//! Nothing here reads files: callers hand over [`Source`]s.
 
+pub mod decode;
+pub mod fault;
+pub mod file;
+pub mod library;
+pub mod nearest;
+pub mod quantity;
+pub mod rules;
 pub mod scenario;
+pub mod schema;
+pub mod set;
+pub mod source;
 pub mod topology;
+pub mod tree;
+pub mod write;
 
+pub use fault::{Fault, Faults};
 pub use scenario::Scenario;
+pub use source::Source;
 pub use topology::Topology;
+
+use decode::Decode;
+use file::scenario::ScenarioFile;
+use file::topology::TopologyFile;
+use set::Setting;
+use tree::{Node, Value};
+
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To say whether it is right. All profiles of a scenario are checked.
+    #[default]
+    Check,
+    /// To run it: what this version cannot run is a fault too.
+    Run,
+}
+
+/// How a file is to be read.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub purpose: Purpose,
+    /// Texts of `--set`: `KEY=VALUE`. Those of a scenario whose first key is one of
+    /// [`TOPOLOGY_KEYS`] change its topology.
+    pub set: Vec<String>,
+    /// The profile of the scenario to use.
+    pub profile: Option<String>,
+    /// The topology to use in place of the one that the scenario names.
+    pub topology: Option<Source>,
+}
+
+/// Keys that only a topology has.
+pub const TOPOLOGY_KEYS: &[&str] = &["engine", "regions", "links", "groups"];
+
+/// Keys that only a scenario has.
+const SCENARIO_KEYS: &[&str] =
+    &["topology", "loads", "probe", "timeline", "settle", "expect", "profiles"];
+
+/// What kind of file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Topology,
+    Scenario,
+}
+
+/// Finds the topology that a scenario names.
+pub type Resolve<'r> = &'r dyn Fn(&str) -> Result<Source, Fault>;
+
+/// The kind of `source`, by its keys.
+pub fn kind_of(source: &Source) -> Result<Kind, Faults> {
+    let mut faults = Vec::new();
+    let kind = tree::parse(source, &mut faults).and_then(|root| {
+        let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
+        match (has(&["groups"]), has(SCENARIO_KEYS), has(TOPOLOGY_KEYS)) {
+            (true, _, _) => Some(Kind::Topology),
+            (_, true, _) => Some(Kind::Scenario),
+            (_, _, true) => Some(Kind::Topology),
+            _ => {
+                let message = "this is neither a topology nor a scenario";
+                let advice = "a topology has `groups:`, a scenario has `topology:`";
+                faults.push(Fault::new(&root.span, message).advise(advice));
+                None
+            }
+        }
+    });
+    // Duplicate keys are told by whoever parses the file for good.
+    match kind {
+        Some(kind) => Ok(kind),
+        None => Faults::unless_empty(faults, None),
+    }
+}
+
+/// The topology that `source` describes.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_topology(source: &Source, options: &Options) -> Result<Topology, Faults> {
+    let mut faults = Vec::new();
+    let settings = settings(options, &mut faults);
+    let topology = topology_of(source, &settings, options.purpose, &mut faults);
+    Faults::unless_empty(faults, topology)
+}
+
+/// The scenario that `source` describes, with its topology, which `resolve`
+/// finds by name or path.
+///
+/// # Errors
+/// Everything that is wrong with it, and with its topology.
+pub fn parse_scenario(
+    source: &Source,
+    resolve: Resolve,
+    options: &Options,
+) -> Result<Scenario, Faults> {
+    let mut faults = Vec::new();
+    let scenario = scenario_of(source, resolve, options, &mut faults);
+    Faults::unless_empty(faults, scenario)
+}
+
+fn settings(options: &Options, faults: &mut Vec<Fault>) -> Vec<Setting> {
+    options.set.iter().filter_map(|text| Setting::parse(text, faults)).collect()
+}
+
+fn topology_of(
+    source: &Source,
+    settings: &[Setting],
+    purpose: Purpose,
+    faults: &mut Vec<Fault>,
+) -> Option<Topology> {
+    let mut root = tree::parse(source, faults)?;
+    settings.iter().for_each(|setting| setting.apply(&mut root, faults));
+    let file = TopologyFile::decode(&root, faults)?;
+    rules::topology::check(&file, purpose, faults)
+}
+
+fn scenario_of(
+    source: &Source,
+    resolve: Resolve,
+    options: &Options,
+    faults: &mut Vec<Fault>,
+) -> Option<Scenario> {
+    let (of_topology, own): (Vec<Setting>, Vec<Setting>) = settings(options, faults)
+        .into_iter()
+        .partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
+    let mut root = tree::parse(source, faults)?;
+    own.iter().for_each(|setting| setting.apply(&mut root, faults));
+    let file = ScenarioFile::decode(&root, faults)?;
+
+    let topology = match (&options.topology, file.topology.given()) {
+        (Some(source), _) => Some(source.clone()),
+        (None, Some(name)) => resolve(&name.value)
+            .map_err(|fault| faults.push(Fault { span: Some(name.span.clone()), ..fault }))
+            .ok(),
+        (None, None) => None,
+    };
+    let topology =
+        topology.and_then(|source| topology_of(&source, &of_topology, options.purpose, faults));
+
+    let profiles = file.profiles.given().map_or(&[][..], |at| &at.value.0);
+    if options.purpose == Purpose::Check {
+        for (name, _) in profiles {
+            with_profile(&root, &file, &name.value, &own, topology.clone(), faults);
+        }
+    }
+    match &options.profile {
+        Some(name) => with_profile(&root, &file, name, &own, topology, faults),
+        None => rules::scenario::check(&file, topology, None, faults),
+    }
+}
+
+/// The scenario of `root` as its profile `name` changes it; `--set` outweighs
+/// the profile.
+fn with_profile(
+    root: &Node,
+    file: &ScenarioFile,
+    name: &str,
+    settings: &[Setting],
+    topology: Option<Topology>,
+    faults: &mut Vec<Fault>,
+) -> Option<Scenario> {
+    rules::scenario::profile(file, name, faults)?;
+    let mut root = root.clone();
+    for change in profile_changes(&root, name, faults) {
+        change.apply(&mut root, faults);
+    }
+    settings.iter().for_each(|setting| setting.apply(&mut root, faults));
+    let file = ScenarioFile::decode(&root, faults)?;
+    rules::scenario::check(&file, topology, Some(name), faults)
+}
+
+/// What the profile changes besides expectations: `settle`, and single keys of
+/// loads that there are.
+fn profile_changes(root: &Node, name: &str, faults: &mut Vec<Fault>) -> Vec<Setting> {
+    let profile = root.get("profiles").and_then(|profiles| profiles.get(name));
+    let mut changes = Vec::new();
+    if let Some(settle) = profile.and_then(|profile| profile.get("settle")) {
+        changes.push(Setting::new(&[("settle", &settle.span)], settle.clone()));
+    }
+    let entries = |node: Option<&Node>| match node.map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries.clone(),
+        _ => Vec::new(),
+    };
+    let known = entries(root.get("loads"));
+    for load in entries(profile.and_then(|profile| profile.get("loads"))) {
+        if !known.iter().any(|entry| entry.key == load.key) {
+            let names: Vec<&str> = known.iter().map(|entry| &*entry.key).collect();
+            let message =
+                format!("the profile `{name}` changes a load `{}` that is not there", load.key);
+            let advice = nearest::advice("loads", &load.key, &names);
+            faults.push(Fault::new(&load.key_span, message).advise(advice));
+            continue;
+        }
+        for field in entries(Some(&load.value)) {
+            let path = [
+                ("loads", &load.key_span),
+                (&load.key, &load.key_span),
+                (&field.key, &field.key_span),
+            ];
+            changes.push(Setting::new(&path, field.value));
+        }
+    }
+    changes
+}

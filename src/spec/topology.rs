@@ -1,6 +1,7 @@
 //! A checked topology: what a topology file means, with every default filled in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,15 @@ pub struct Engine {
 pub enum EngineKind {
     Redis,
     Valkey,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineKind::Redis => "redis",
+            EngineKind::Valkey => "valkey",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +92,23 @@ pub struct Link {
     pub bandwidth: Option<u64>,
 }
 
+impl Topology {
+    /// Server processes of all groups, sentinels among them.
+    pub fn nodes(&self) -> u32 {
+        self.groups.iter().map(Group::nodes).fold(0, u32::saturating_add)
+    }
+}
+
 impl Group {
+    /// Server processes, sentinels among them.
+    pub fn nodes(&self) -> u32 {
+        let sentinels = match self.mode {
+            Mode::Sentinel { sentinels, .. } => sentinels,
+            _ => 0,
+        };
+        self.shards().saturating_mul(self.replicas().saturating_add(1)).saturating_add(sentinels)
+    }
+
     /// Shards of the group; 1 outside a cluster.
     pub fn shards(&self) -> u32 {
         match self.mode {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use redrill::model::op::{Outcome, Purpose};
+use redrill::model::op::{Action, Outcome, Purpose};
+use redrill::model::slot::slot_of;
 use redrill::spec::scenario::{ClientKind, Load};
 
 use super::real::{Server, wait};
@@ -56,7 +57,7 @@ async fn keys_are_filled_over_all_slots_and_read_back() {
     // Nothing was lost, so each key holds the value of its last write.
     let mut state = vec![0; 60_000];
     let mut writes: Vec<_> = left.ops.iter().filter(|op| op.purpose != Purpose::Final).collect();
-    writes.retain(|op| op.action == redrill::model::op::Action::Write);
+    writes.retain(|op| op.action == Action::Write);
     writes.sort_by_key(|op| op.done);
     writes.iter().for_each(|op| state[op.key as usize] = op.value.unwrap());
     let differing = finals.iter().filter(|op| op.value != Some(state[op.key as usize])).count();
@@ -94,4 +95,43 @@ async fn the_stock_client_does_the_same_operations() {
     let deadline = rig.clock.now() + Duration::from_secs(5);
     assert_eq!(rig.runner.final_read(deadline).await.unwrap().read, 500);
     rig.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_moves_under_the_load_and_nobody_notices_but_the_counters() {
+    let servers = cluster();
+    // One key, so all operations are in the slot that moves.
+    let load = Load { keys: 1, ..load(1_000.0, 0.5) };
+    let slot = slot_of(b"app:0");
+    let from = SHARES.iter().position(|&(_, last)| slot <= last).unwrap();
+    let (source, target) = (&servers[from], &servers[(from + 1) % 3]);
+    let mut rig = Rig::launch(&load, &[servers[0].address], true).await;
+    rig.runner.fill().await.unwrap();
+    rig.runner.begin(rig.clock.now()).unwrap();
+    let pause = || tokio::time::sleep(Duration::from_millis(100));
+    pause().await;
+    let id = |server: &Server| server.ask::<String>(&["CLUSTER", "MYID"]).unwrap();
+    let (slot, from_id, to_id) = (slot.to_string(), id(source), id(target));
+    let set = |server: &Server, words: [&str; 2]| {
+        server.ask::<()>(&["CLUSTER", "SETSLOT", &slot, words[0], words[1]]).unwrap();
+    };
+    set(target, ["IMPORTING", &from_id]);
+    set(source, ["MIGRATING", &to_id]);
+    pause().await;
+    let port = target.address.port().to_string();
+    source.ask::<()>(&["MIGRATE", "127.0.0.1", &port, "app:0", "0", "5000"]).unwrap();
+    pause().await;
+    set(target, ["NODE", &to_id]);
+    set(source, ["NODE", &to_id]);
+    pause().await;
+    let totals = rig.runner.stop().await.unwrap();
+    let deadline = rig.clock.now() + Duration::from_secs(5);
+    assert_eq!(rig.runner.final_read(deadline).await.unwrap().read, 1);
+    let left = rig.finish();
+
+    assert_eq!(totals.ok, totals.intended, "{totals:?}");
+    assert!(totals.ask > 20 && totals.moved > 0, "{totals:?}");
+    let writes = left.ops.iter().filter(|op| op.action == Action::Write);
+    let last = writes.max_by_key(|op| op.done).unwrap();
+    assert_eq!(left.of(Purpose::Final)[0].value, last.value);
 }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::OwnedReadHalf;
@@ -12,6 +13,7 @@ pub enum Do {
     Say(String),
     /// Answer this much, and close the connection.
     SayAndClose(&'static str),
+    /// Go on listening, and never answer again on this connection.
     Nothing,
 }
 
@@ -23,6 +25,8 @@ pub type Manners = dyn Fn(usize, &[String]) -> Do + Send + Sync;
 /// (or with `owner`), and everything else by `manners`, until it is dropped.
 pub struct Fake {
     pub address: SocketAddr,
+    /// How often it was asked for CLUSTER SLOTS.
+    pub asked: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
@@ -45,42 +49,48 @@ impl Fake {
         manners: impl Fn(usize, &[String]) -> Do + Send + Sync + 'static,
     ) -> Fake {
         let address = listener.local_addr().unwrap();
-        let manners: Arc<Manners> = Arc::new(manners);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let manners: Arc<Manners> = Arc::new(move |number, words| {
+            if words[0] != "CLUSTER" {
+                return manners(number, words);
+            }
+            counter.fetch_add(1, Ordering::SeqCst);
+            Do::Say(map(owner))
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                connections.spawn(attend(stream, number, owner, manners.clone()));
+                connections.spawn(attend(stream, number, manners.clone()));
             }
         });
-        Fake { address, _tasks: tasks }
+        Fake { address, asked, _tasks: tasks }
     }
 }
 
-async fn attend(stream: TcpStream, number: usize, owner: SocketAddr, manners: Arc<Manners>) {
+async fn attend(stream: TcpStream, number: usize, manners: Arc<Manners>) {
     stream.set_nodelay(true).unwrap();
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     while let Some(words) = command(&mut read).await {
-        let what = match words[0].as_str() {
-            "CLUSTER" => Do::Say(format!(
-                "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n${}\r\n{}\r\n:{}\r\n",
-                owner.ip().to_string().len(),
-                owner.ip(),
-                owner.port()
-            )),
-            _ => manners(number, &words),
-        };
-        match what {
+        match manners(number, &words) {
             Do::Say(text) => write.write_all(text.as_bytes()).await.unwrap_or(()),
             Do::SayAndClose(text) => {
                 let _ = write.write_all(text.as_bytes()).await;
                 return;
             }
-            Do::Nothing => {}
+            // Answers come in order, so there can be none to what follows either.
+            Do::Nothing => while command(&mut read).await.is_some() {},
         }
     }
+}
+
+/// A reply to CLUSTER SLOTS: all of them are at `owner`.
+fn map(owner: SocketAddr) -> String {
+    let (host, port) = (owner.ip().to_string(), owner.port());
+    format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n${}\r\n{host}\r\n:{port}\r\n", host.len())
 }
 
 /// The next command's words; `None` when the client has gone.

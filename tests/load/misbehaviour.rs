@@ -41,22 +41,37 @@ async fn refusals_are_fails_at_once_each_with_its_cause() {
         assert!(totals.fail >= 55, "{totals:?}");
         assert_eq!(totals.causes[&cause], totals.fail);
         for op in &left.ops {
-            assert!(op.done.since(op.sent) < Duration::from_millis(100), "late: {op:?}");
+            // Far less than the time-out of 500 ms, also on a machine that is busy.
+            assert!(op.done.since(op.sent) < Duration::from_millis(400), "late: {op:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn moved_is_followed_and_counted() {
+async fn moved_is_followed_and_counted_and_the_new_owner_gives_the_whole_map() {
     let target = Fake::start(|_, _| say("+OK\r\n")).await;
     let there = target.address;
     let fake = Fake::start(move |_, _| Do::Say(format!("-MOVED 1 {there}\r\n"))).await;
     let (totals, left) = drill(&load(200.0, 0.0), fake.address, TIME).await;
     assert_eq!(only(&left), Outcome::Ok);
-    assert!(totals.moved > 0);
     assert!(left.ops.iter().all(|op| op.redirects.moved <= 1));
     let moved: u64 = left.samples.iter().map(|sample| sample.moved).sum();
     assert_eq!(moved, totals.moved);
+    assert!((1..20).contains(&moved), "{totals:?}");
+}
+
+#[tokio::test]
+async fn a_storm_of_moved_is_no_storm_of_questions_for_the_map() {
+    let (here, a) = socket().await;
+    let (there, b) = socket().await;
+    // Both say that the first one owns all, and only the second one takes anything.
+    let fake = Fake::serve(here, a, move |_, _| Do::Say(format!("-MOVED 1 {b}\r\n")));
+    let target = Fake::serve(there, a, |_, _| say("+OK\r\n"));
+    let (totals, left) = drill(&load(1_000.0, 0.0), a, TIME).await;
+    assert_eq!(only(&left), Outcome::Ok);
+    assert!(totals.moved > 100, "{totals:?}");
+    let asked = fake.asked.load(Ordering::SeqCst) + target.asked.load(Ordering::SeqCst);
+    assert!((2..=6).contains(&asked), "asked for the map {asked} times");
 }
 
 #[tokio::test]
@@ -110,11 +125,15 @@ async fn try_again_is_waited_out_or_times_out() {
     assert_eq!(totals.try_again, 3 * totals.ok);
 
     let fake = Fake::start(|_, _| say("-TRYAGAIN later\r\n")).await;
-    let (_, left) = drill(&load(100.0, 0.0), fake.address, TIME).await;
-    assert_eq!(only(&left), Outcome::Fail(Cause::TryAgain));
+    let (totals, left) = drill(&load(30.0, 0.0), fake.address, TIME).await;
+    assert!(totals.causes[&Cause::TryAgain] > totals.intended / 2, "{totals:?}");
+    // On a machine that is busy, the last attempt may still be under way at the end.
+    let timed_out = Outcome::Unknown(Cause::Timeout);
+    let told = |outcome| outcome == Outcome::Fail(Cause::TryAgain) || outcome == timed_out;
+    assert!(left.ops.iter().all(|op| told(op.outcome)), "{:?}", left.outcomes());
     for op in &left.ops {
         let took = op.done.since(op.sent).as_millis();
-        assert!((480..600).contains(&took), "took {took} ms of a time-out of 500: {op:?}");
+        assert!((480..1000).contains(&took), "took {took} ms of a time-out of 500: {op:?}");
     }
 }
 
@@ -134,12 +153,13 @@ async fn a_connection_closed_in_the_middle_of_an_answer_leaves_an_unknown() {
 #[tokio::test]
 async fn silence_is_an_unknown_and_retires_the_process() {
     let fake = Fake::start(|_, _| Do::Nothing).await;
-    let (totals, left) = drill(&load(100.0, 0.5), fake.address, TIME).await;
+    let load = Load { timeout: Duration::from_millis(100), ..load(100.0, 0.5) };
+    let (totals, left) = drill(&load, fake.address, TIME).await;
     assert_eq!(only(&left), Outcome::Unknown(Cause::Timeout));
     assert!(u64::from(totals.processes) >= totals.intended);
     for op in &left.ops {
         let took = op.done.since(op.sent).as_millis();
-        assert!((499..600).contains(&took), "took {took} ms of a time-out of 500: {op:?}");
+        assert!((99..600).contains(&took), "took {took} ms of a time-out of 100: {op:?}");
     }
 }
 

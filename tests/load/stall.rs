@@ -24,12 +24,13 @@ async fn a_second_of_stall_is_a_second_of_latency_and_no_operation_is_missing() 
     let resumed = clock.now();
     server.signal(Signal::CONT);
     tokio::time::sleep(Duration::from_millis(800)).await;
-    let ran = clock.now().since(at).as_secs_f64();
+    let asked_so_far = || (clock.now().since(at).as_secs_f64() * 2_000.0) as u64;
+    let at_least = asked_so_far();
     let totals = rig.runner.stop().await.unwrap();
+    assert!((at_least..=asked_so_far() + 1).contains(&totals.intended), "{totals:?}");
     let left = rig.finish();
 
     let mut ops: Vec<&Op> = left.of(Purpose::Load);
-    assert!((totals.intended as f64 / ran / 2_000.0 - 1.0).abs() < 0.01, "{ran} s: {totals:?}");
     assert_eq!(ops.len() as u64, totals.intended);
     assert!(ops.iter().all(|op| op.outcome == Outcome::Ok));
     ops.sort_by_key(|op| op.intended);
@@ -41,13 +42,13 @@ async fn a_second_of_stall_is_a_second_of_latency_and_no_operation_is_missing() 
     let in_stall: Vec<_> = ops.iter().filter(during).collect();
     let stall = resumed.since(stopped);
     let expected = stall.as_secs_f64() * 2_000.0;
-    assert!((in_stall.len() as f64 / expected - 1.0).abs() < 0.01, "{}", in_stall.len());
+    assert!((in_stall.len() as f64 - expected).abs() <= 2.0, "{}, not {expected}", in_stall.len());
     for op in in_stall {
         assert!(op.done >= resumed, "answered by a stopped server: {op:?}");
     }
     let worst = ops.iter().map(|op| op.done.since(op.intended)).max().unwrap();
     assert!(worst >= stall - Duration::from_millis(5), "worst {worst:?} of {stall:?}");
-    assert!(worst < stall + Duration::from_millis(150), "worst {worst:?} of {stall:?}");
+    assert!(worst < stall + Duration::from_millis(400), "worst {worst:?} of {stall:?}");
     let seen = left.samples.iter().map(|sample| sample.max_ns).max().unwrap();
     assert_eq!(u128::from(seen), worst.as_nanos());
 }

@@ -11,12 +11,15 @@ mod routed;
 mod slots;
 mod stock;
 
+use std::time::Duration;
+
 use redis::Cmd;
 
 use super::workload::{Plan, Values};
 use crate::model::op::{Action, Outcome, Redirects, key_name};
 use crate::model::slot::slot_of;
 
+pub(crate) use node::{Link, connect};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
 
@@ -36,6 +39,34 @@ pub(crate) struct Answer {
     pub(crate) value: Option<u64>,
 }
 
+/// How patient a client is, and how eager.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Of one operation.
+    pub(crate) timeout: Duration,
+    /// Requests that may wait in a connection, so that handing one over never waits.
+    pub(crate) room: usize,
+    /// The longest pause between attempts to connect to a node that refuses.
+    pub(crate) pause: Duration,
+    /// The slot map is asked for no more often than this, however many ask for it.
+    pub(crate) map_every: Duration,
+    /// How long a node may take to give the map before another one is asked.
+    pub(crate) map_patience: Duration,
+}
+
+impl Manner {
+    /// As an application would be configured.
+    pub(crate) fn of_load(timeout: Duration, room: usize) -> Manner {
+        Manner {
+            timeout,
+            room,
+            pause: Duration::from_millis(100),
+            map_every: Duration::from_millis(100),
+            map_patience: Duration::from_secs(1),
+        }
+    }
+}
+
 pub(crate) trait Client {
     /// Does one operation. Ends within the load's time-out, or a few
     /// milliseconds after it.
@@ -50,13 +81,20 @@ impl Request {
     pub(crate) fn new(load: &str, plan: &Plan, values: &mut Values) -> Request {
         let key = key_name(load, plan.key);
         let slot = slot_of(key.as_bytes());
-        let mut command = Cmd::with_capacity(3, key.len() + plan.size + 24);
-        match (plan.action, plan.value) {
-            (Action::Write, Some(value)) => {
-                command.arg("SET").arg(key.as_bytes()).arg(values.text(value, plan.size))
+        let command = match (plan.action, plan.value) {
+            (Action::Write, Some(value)) => set(&key, values.text(value, plan.size)),
+            _ => {
+                let mut get = Cmd::with_capacity(2, key.len() + 3);
+                get.arg("GET").arg(key.as_bytes());
+                get
             }
-            _ => command.arg("GET").arg(key.as_bytes()),
         };
         Request { slot, command }
     }
+}
+
+pub(crate) fn set(key: &str, value: &[u8]) -> Cmd {
+    let mut set = Cmd::with_capacity(3, key.len() + value.len() + 3);
+    set.arg("SET").arg(key.as_bytes()).arg(value);
+    set
 }

@@ -15,19 +15,20 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResu
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::Manner;
 use crate::model::{Clock, Nanos};
 
-/// Between attempts to connect to a node that refuses.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// The first pause between attempts to connect to a node that refuses; each is
+/// twice the one before, up to the client's own longest.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What all nodes of one client have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    /// How long to wait for a connection, and for answers on one that is given up.
-    pub(crate) patience: Duration,
-    /// Requests that may wait in a connection, so that handing one over never waits.
-    pub(crate) room: usize,
+    /// Its time-out is also how long to wait for a connection, and for answers on
+    /// one that is given up.
+    pub(crate) manner: Manner,
     pub(crate) reconnects: Cell<u64>,
     /// A connection was lost, or cannot be made: the cluster may have changed.
     pub(crate) trouble: Notify,
@@ -110,6 +111,12 @@ impl Link {
         answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
     }
 
+    /// All of `commands`, which are `count`, in one go. Errors: the first of theirs.
+    pub(crate) async fn send_all(&self, commands: &Pipeline, count: usize) -> RedisResult<()> {
+        let answers = self.connection.clone().send_packed_commands(commands, 0, count).await?;
+        answers.into_iter().try_for_each(|answer| answer.extract_error().map(|_| ()))
+    }
+
     pub(crate) fn answered(&self, at: Nanos) {
         self.last_answer.set(at);
     }
@@ -135,15 +142,17 @@ impl Line {
 
 /// Keeps `line` connected until the load's thread ends.
 async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
-    let mut backoff = BACKOFF.0;
+    let longest = shared.manner.pause;
+    let mut pause = PAUSE.min(longest);
     let mut lives = 0_u64;
     loop {
         line.set(State::Connecting);
-        let Ok((link, driver)) = connect(address, &shared).await else {
+        let connected = connect(address, shared.manner.timeout, shared.manner.room).await;
+        let Ok((link, driver)) = connected else {
             line.set(State::Down);
             shared.trouble.notify_one();
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(BACKOFF.1);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
             continue;
         };
         if lives > 0 {
@@ -152,20 +161,20 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
         lives += 1;
         let connected = shared.clock.now();
         line.set(State::Up(link.clone()));
-        live(&link, driver, shared.patience).await;
+        live(&link, driver, shared.manner.timeout).await;
         shared.trouble.notify_one();
         // A server that accepts and closes at once should not be hammered either.
-        if shared.clock.now().since(connected) < BACKOFF.1 {
+        if shared.clock.now().since(connected) < longest {
             line.set(State::Down);
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(BACKOFF.1);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
         } else {
-            backoff = BACKOFF.0;
+            pause = PAUSE.min(longest);
         }
     }
 }
 
-type Driver = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Driver = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Returns when the connection has broken or was given up.
 async fn live(link: &Link, mut driver: Driver, patience: Duration) {
@@ -179,15 +188,22 @@ async fn live(link: &Link, mut driver: Driver, patience: Duration) {
     }
 }
 
-/// Errors: refused, unreachable, or not accepted within the patience.
-async fn connect(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>, Driver)> {
+/// A connection, and what must be polled for anything to happen on it. `room`
+/// requests can be handed over without waiting.
+///
+/// Errors: refused, unreachable, or not accepted within `patience`.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    patience: Duration,
+    room: usize,
+) -> RedisResult<(Rc<Link>, Driver)> {
     let connecting = async {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
-            .set_pipeline_buffer_size(shared.room)
+            .set_pipeline_buffer_size(room.max(1))
             .set_write_backpressure_boundary(64 * 1024);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&info, stream, config).await?;
@@ -196,7 +212,7 @@ async fn connect(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>,
     };
     let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
     let (connection, driver) =
-        tokio::time::timeout(shared.patience, connecting).await.map_err(timed_out)??;
+        tokio::time::timeout(patience, connecting).await.map_err(timed_out)??;
     let last_answer = Cell::new(Nanos::ZERO);
     let link = Rc::new(Link { connection, last_answer, given_up: Notify::new() });
     Ok((link, driver))

@@ -13,7 +13,7 @@ use super::error::{Reply, classify};
 use super::learn::{Owners, learn};
 use super::node::{Link, Node, Shared};
 use super::slots::SlotMap;
-use super::{Answer, Client, Request};
+use super::{Answer, Client, Manner, Request};
 use crate::load::workload::number_of;
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
@@ -22,10 +22,6 @@ use crate::model::{Clock, Nanos};
 const REDIRECTS: u16 = 5;
 /// Between attempts of an operation that is told to try again.
 const TRY_AGAIN: Duration = Duration::from_millis(5);
-/// The slot map is asked for no more often than this, however many ask for it.
-const MAP_EVERY: Duration = Duration::from_millis(100);
-/// How long a node may take to give the map before another one is asked.
-const MAP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connections to each node. One is both cheapest and fast enough: it batches
 /// what is sent in one go, and the server answers in order anyway.
@@ -34,7 +30,6 @@ const LINES: usize = 1;
 #[derive(Debug)]
 pub(crate) struct Routed {
     cluster: bool,
-    timeout: Duration,
     nodes: RefCell<Nodes>,
     slots: RefCell<SlotMap>,
     /// The node to ask for the map: the one that a MOVED named last, for it knows
@@ -75,19 +70,17 @@ impl Routed {
         seeds: &[SocketAddr],
         cluster: bool,
         clock: Clock,
-        (timeout, room): (Duration, usize),
+        manner: Manner,
         patience: Duration,
     ) -> Result<Rc<Routed>, String> {
         let shared = Rc::new(Shared {
             clock,
-            patience: timeout,
-            room,
+            manner,
             reconnects: Cell::new(0),
             trouble: tokio::sync::Notify::new(),
         });
         let client = Rc::new(Routed {
             cluster,
-            timeout,
             nodes: RefCell::default(),
             slots: RefCell::new(SlotMap::new()),
             hint: Cell::new(0),
@@ -117,8 +110,20 @@ impl Routed {
         number
     }
 
+    /// The slot map may be out of date: it is asked for again before long.
+    pub(crate) fn doubt(&self) {
+        self.shared.trouble.notify_one();
+    }
+
     fn node(&self, number: u16) -> Option<Rc<Node>> {
         self.nodes.borrow().nodes.get(usize::from(number)).cloned()
+    }
+
+    /// Whom to ask for a key of `slot`: its owner, or if it has none, a node that
+    /// can say what is the matter.
+    fn owner(&self, slot: u16) -> Option<Rc<Node>> {
+        let number = self.slots.borrow().owner(slot).unwrap_or(self.hint.get());
+        self.node(number)
     }
 
     /// Asks nodes for the slot map until one gives it: the hinted one first.
@@ -126,16 +131,17 @@ impl Routed {
         self.slots.borrow_mut().asked();
         let mut order = self.nodes.borrow().nodes.clone();
         order.rotate_left(usize::from(self.hint.get()));
+        let patience = self.shared.manner.map_patience;
         let mut why = "no node is known".to_owned();
         for node in order {
-            match tokio::time::timeout(MAP_PATIENCE, learn(&node, self.cluster)).await {
+            match tokio::time::timeout(patience, learn(&node, self.cluster)).await {
                 Ok(Ok(owners)) => {
                     self.learned(&owners);
                     self.hint.set(self.number(node.address));
                     return Ok(());
                 }
                 Ok(Err(reason)) => why = format!("{}: {reason}", node.address),
-                Err(_) => why = format!("{}: no answer in {MAP_PATIENCE:?}", node.address),
+                Err(_) => why = format!("{}: no answer in {patience:?}", node.address),
             }
         }
         Err(why)
@@ -150,7 +156,7 @@ impl Routed {
     }
 
     async fn attempts(&self, request: &Request, trip: &Trip) -> Result<Value, Outcome> {
-        let mut target = self.slots.borrow().owner(request.slot).and_then(|n| self.node(n));
+        let mut target = self.owner(request.slot);
         let mut asking = false;
         loop {
             let node = target.take().ok_or(Outcome::Fail(Cause::Refused))?;
@@ -192,7 +198,7 @@ impl Routed {
                 let number = self.number(address);
                 self.slots.borrow_mut().correct(request.slot, number);
                 self.hint.set(number);
-                self.shared.trouble.notify_one();
+                self.doubt();
                 number
             }
             Reply::Ask(address) => {
@@ -209,10 +215,10 @@ impl Routed {
                 }
                 trip.stage.replace(Stage::TryAgain);
                 tokio::time::sleep(TRY_AGAIN).await;
-                return Ok(self.slots.borrow().owner(request.slot).and_then(|n| self.node(n)));
+                return Ok(self.owner(request.slot));
             }
             Reply::Refused(cause) => {
-                self.shared.trouble.notify_one();
+                self.doubt();
                 return Err(Outcome::Fail(cause));
             }
             Reply::Lost => return Err(Outcome::Unknown(Cause::ConnectionLost)),
@@ -231,7 +237,7 @@ impl Routed {
             Stage::TryAgain => Outcome::Fail(Cause::TryAgain),
             Stage::Sent(link, sent) => {
                 let waited = self.shared.clock.now().since(*sent);
-                if waited > self.timeout / 2 && link.is_silent_since(*sent) {
+                if waited > self.shared.manner.timeout / 2 && link.is_silent_since(*sent) {
                     link.give_up();
                 }
                 Outcome::Unknown(Cause::Timeout)
@@ -243,11 +249,12 @@ impl Routed {
 impl Client for Routed {
     async fn perform(&self, request: &Request) -> Answer {
         let trip = Trip {
-            deadline: self.shared.clock.now() + self.timeout,
+            deadline: self.shared.clock.now() + self.shared.manner.timeout,
             redirects: Cell::default(),
             stage: RefCell::default(),
         };
-        let result = tokio::time::timeout(self.timeout, self.attempts(request, &trip)).await;
+        let result =
+            tokio::time::timeout(self.shared.manner.timeout, self.attempts(request, &trip)).await;
         let (outcome, value) = match result {
             Ok(Ok(value)) => read(&value),
             Ok(Err(outcome)) => (outcome, None),
@@ -280,6 +287,6 @@ async fn keep_map(client: Rc<Routed>) {
         client.shared.trouble.notified().await;
         // Nobody waits for this; if no node can tell now, the next trouble asks again.
         let _ = client.learn_map().await;
-        tokio::time::sleep(MAP_EVERY).await;
+        tokio::time::sleep(client.shared.manner.map_every).await;
     }
 }

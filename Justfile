@@ -1,0 +1,73 @@
+# One line a recipe: `just` lists them.
+
+redrill := "target/release/redrill"
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Build redrill (target/release/redrill)
+build:
+    cargo build --release --locked
+
+# The main job: move a third of a shard's slots while clients read and write
+cluster-reshard *ARGS: build
+    {{redrill}} run cluster-reshard {{ARGS}}
+
+# A shard gives up all its slots under load
+cluster-drain *ARGS: build
+    {{redrill}} run cluster-drain {{ARGS}}
+
+# Slots are spread anew by weight under load
+cluster-rebalance *ARGS: build
+    {{redrill}} run cluster-rebalance {{ARGS}}
+
+# Nothing happens: the floor of every measure on this machine
+steady-state *ARGS: build
+    {{redrill}} run steady-state {{ARGS}}
+
+# Play any scenario, by name or path
+run SCENARIO *ARGS: build
+    {{redrill}} run {{SCENARIO}} {{ARGS}}
+
+# Play every ready scenario; one JUnit file and one index page
+suite *ARGS: build
+    {{redrill}} suite {{ARGS}}
+
+# Everything that must hold: format, lints, unit tests, live tests on real servers
+test: fmt-check lint
+    cargo test --locked
+
+# Only the tests that need no server
+unit:
+    cargo test --locked --lib
+
+# Format the code
+fmt:
+    cargo fmt
+
+# Is the code formatted?
+fmt-check:
+    cargo fmt --check
+
+# Lints, warnings denied
+lint:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Measure redrill against what a person would use instead; prints ratios
+bench *ARGS:
+    cargo bench --locked --bench peers -- {{ARGS}}
+
+# Write what is generated: the JSON schemas (tests hold that they are current)
+generate: build
+    {{redrill}} schema topology > schemas/topology.json
+    {{redrill}} schema scenario > schemas/scenario.json
+    {{redrill}} schema report > schemas/report.json
+
+# Bring a topology up in the background (`just down` removes it)
+up TOPOLOGY *ARGS: build
+    {{redrill}} up {{TOPOLOGY}} {{ARGS}}
+
+# Remove what `just up` brought up
+down *ARGS: build
+    {{redrill}} down {{ARGS}}

@@ -1,0 +1,103 @@
+//! What /proc says about processes.
+//!
+//! A pid alone names nothing for long: the kernel gives it away again. A pid and
+//! the instant at which its process started name one process for good, see
+//! proc_pid_stat(5).
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One process, and no other that has its pid later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    pub pid: u32,
+    /// Clock ticks between the machine's boot and the process's start.
+    pub start: u64,
+}
+
+/// Some fields of /proc/PID/stat.
+struct Stat {
+    state: char,
+    group: u32,
+    start: u64,
+}
+
+impl ProcessId {
+    /// This very process.
+    pub fn own() -> Option<ProcessId> {
+        ProcessId::of(std::process::id())
+    }
+
+    /// The process that has this pid now.
+    pub fn of(pid: u32) -> Option<ProcessId> {
+        let stat = stat(pid)?;
+        Some(ProcessId { pid, start: stat.start })
+    }
+
+    /// Whether it still runs. A zombie does not: only its parent has not noticed.
+    pub fn is_alive(self) -> bool {
+        stat(self.pid).is_some_and(|stat| stat.start == self.start && stat.runs())
+    }
+}
+
+impl Stat {
+    fn runs(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X')
+    }
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The second field is the program's name in parentheses and may hold anything.
+fn parse(stat: &str) -> Option<Stat> {
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        group: fields.get(2)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// All pids of this machine.
+pub fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The running processes of a process group.
+pub fn group_members(group: u32) -> Vec<ProcessId> {
+    let member = |pid| {
+        let stat = stat(pid).filter(|stat| stat.group == group && stat.runs())?;
+        Some(ProcessId { pid, start: stat.start })
+    };
+    pids().filter_map(member).collect()
+}
+
+/// The process's working directory, if this user may know it.
+pub fn directory(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_programs_do_not_confuse() {
+        let line = "42 (a) b (c) S 1 40 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 10 11";
+        let stat = parse(line).unwrap();
+        assert_eq!((stat.state, stat.group, stat.start), ('S', 40, 987_654));
+        assert!(parse("42 (a").is_none());
+    }
+
+    #[test]
+    fn a_process_is_not_another_that_has_its_pid() {
+        let own = ProcessId::own().unwrap();
+        assert!(own.is_alive());
+        assert!(!ProcessId { start: own.start + 1, ..own }.is_alive());
+    }
+}

@@ -1,0 +1,182 @@
+//! Finding a server to run, and making sure that it is one.
+
+use std::env;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::model::event::EngineInfo;
+use crate::spec::topology::{Engine, EngineKind};
+
+/// Forming a cluster by its `nodes.conf` has been checked from here on.
+const OLDEST: (u32, u32) = (7, 0);
+/// A server says its version in milliseconds; even on a busy machine this is ample.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// No server says as much about its version.
+const MOST_OUTPUT: u64 = 4096;
+
+/// A server that has said which version it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerBinary {
+    pub path: PathBuf,
+    pub kind: EngineKind,
+    /// `7.0.15`
+    pub version: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BinaryError {
+    #[error(
+        "there is no `redis-server` or `valkey-server` on PATH; install one \
+         (Debian, Ubuntu: `apt-get install redis-server`; Fedora: `dnf install valkey`; \
+         macOS: `brew install redis`), or name one with --engine-binary or `engine: {{ binary: … }}`"
+    )]
+    NoneFound,
+    #[error("there is no server at `{}`; give the path of a redis-server or valkey-server", path.display())]
+    Missing { path: PathBuf },
+    #[error("cannot run `{}`: {source}; it should be an executable redis-server or valkey-server", path.display())]
+    CannotRun { path: PathBuf, source: io::Error },
+    #[error(
+        "`{}` is not a Redis or Valkey server: asked for its --version, it said {said}",
+        path.display()
+    )]
+    NotAServer { path: PathBuf, said: String },
+    #[error(
+        "`{}` did not say its --version within {} s; is it a redis-server or valkey-server?",
+        path.display(), patience.as_secs()
+    )]
+    Silent { path: PathBuf, patience: Duration },
+    #[error(
+        "`{}` is version {version}, which is too old: redrill needs Redis 7.0 or later, or Valkey",
+        path.display()
+    )]
+    TooOld { path: PathBuf, version: String },
+}
+
+impl ServerBinary {
+    /// The server to run: `asked` (from the command line) if given, else the
+    /// topology's own, else one on PATH, of the topology's kind if there is one.
+    pub fn find(asked: Option<&Path>, engine: &Engine) -> Result<ServerBinary, BinaryError> {
+        if let Some(path) = asked.or(engine.binary.as_deref()) {
+            return ServerBinary::at(path);
+        }
+        let names = match engine.kind {
+            EngineKind::Redis => ["redis-server", "valkey-server"],
+            EngineKind::Valkey => ["valkey-server", "redis-server"],
+        };
+        let path = names.iter().find_map(|name| on_path(name)).ok_or(BinaryError::NoneFound)?;
+        ServerBinary::at(&path)
+    }
+
+    /// The server at `path`, asked for its version. A bare name is sought on PATH.
+    pub fn at(path: &Path) -> Result<ServerBinary, BinaryError> {
+        let missing = || BinaryError::Missing { path: path.to_owned() };
+        let bare = path.components().count() == 1 && !path.exists();
+        let found = match bare {
+            true => path.to_str().and_then(on_path).ok_or_else(missing)?,
+            false if !path.exists() => return Err(missing()),
+            // Absolute, because servers are started in other directories; but links are
+            // kept: redis-server may be one to redis-check-rdb, which goes by its name.
+            false => std::path::absolute(path).map_err(|_| missing())?,
+        };
+        let said = ask_version(&found)?;
+        let (kind, version) = read_version(&said)
+            .ok_or_else(|| BinaryError::NotAServer { path: found.clone(), said: quoted(&said) })?;
+        match major_minor(&version) {
+            Some(told) if told >= OLDEST => Ok(ServerBinary { path: found, kind, version }),
+            _ => Err(BinaryError::TooOld { path: found, version }),
+        }
+    }
+
+    pub fn info(&self) -> EngineInfo {
+        EngineInfo { kind: self.kind.to_string(), version: self.version.clone() }
+    }
+}
+
+/// The first file of that name in a directory of PATH.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+/// What the program writes when called with `--version`, in whatever way it ends.
+fn ask_version(path: &Path) -> Result<String, BinaryError> {
+    let cannot_run = |source| BinaryError::CannotRun { path: path.to_owned(), source };
+    let mut child = Command::new(path)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(cannot_run)?;
+    let said = read_briefly(&mut child);
+    // Its whole group, in case it is a script that has started something.
+    let group = rustix::process::Pid::from_child(&child);
+    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    child.wait().map_err(cannot_run)?;
+    said.ok_or_else(|| BinaryError::Silent { path: path.to_owned(), patience: PATIENCE })
+}
+
+/// The beginning of what `child` writes until it closes its output; none if it does
+/// not do so in time.
+fn read_briefly(child: &mut Child) -> Option<String> {
+    let output = child.stdout.take()?;
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = output.take(MOST_OUTPUT).read_to_end(&mut said);
+        let _ = tell.send(String::from_utf8_lossy(&said).into_owned());
+    });
+    told.recv_timeout(PATIENCE).ok()
+}
+
+/// Reads `Redis server v=7.0.15 sha=…`.
+fn read_version(said: &str) -> Option<(EngineKind, String)> {
+    let mut words = said.split_whitespace();
+    let kind = match words.next()? {
+        "Redis" => EngineKind::Redis,
+        "Valkey" => EngineKind::Valkey,
+        _ => return None,
+    };
+    let version = words.find_map(|word| word.strip_prefix("v="))?;
+    major_minor(version).map(|_| (kind, version.to_owned()))
+}
+
+fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+fn quoted(said: &str) -> String {
+    match said.lines().next().map(str::trim) {
+        None | Some("") => "nothing".to_owned(),
+        Some(line) => format!("`{}`", line.chars().take(80).collect::<String>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_what_servers_say() {
+        let redis = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=e0\n";
+        assert_eq!(read_version(redis), Some((EngineKind::Redis, "7.0.15".to_owned())));
+        let valkey = "Valkey server v=9.1.2 sha=0:0 malloc=libc bits=64 build=9108";
+        assert_eq!(read_version(valkey), Some((EngineKind::Valkey, "9.1.2".to_owned())));
+        assert_eq!(read_version("redis-cli 7.0.15"), None);
+        assert_eq!(read_version("Redis server v=banana"), None);
+        assert_eq!(read_version(""), None);
+    }
+
+    #[test]
+    fn what_was_said_is_quoted_briefly() {
+        assert_eq!(quoted("\n"), "nothing");
+        assert_eq!(quoted("true (GNU coreutils) 9.4\nmore"), "`true (GNU coreutils) 9.4`");
+    }
+}

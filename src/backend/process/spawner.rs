@@ -1,0 +1,279 @@
+//! The one thread that starts servers and waits for them.
+//!
+//! Servers shall end when redrill does, however it does. On Linux a child can
+//! ask for a signal at its parent's death (`PR_SET_PDEATHSIG`), but what counts
+//! as the parent there is the *thread* that spawned it, see prctl(2). A thread of
+//! an async runtime may end at any time, so servers are spawned from one thread
+//! that lives as long as the backend.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::process::{Pid, PidfdFlags, Signal};
+use tokio::sync::oneshot;
+
+use crate::model::NodeName;
+
+/// A killed process is gone in milliseconds; one that is stuck in the kernel (a dead
+/// disk) is not waited for longer than this.
+const LAST_WAIT: Duration = Duration::from_secs(10);
+
+/// A child has ended; whether that was asked for.
+pub struct Ended {
+    pub name: NodeName,
+    pub status: ExitStatus,
+    pub asked: bool,
+}
+
+type Listener = Box<dyn Fn(Ended) + Send>;
+
+pub struct Spawner {
+    requests: mpsc::Sender<Request>,
+    wake: Arc<OwnedFd>,
+    running: Arc<Mutex<HashMap<NodeName, Running>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A child that has not been waited for, so its pid is surely its own.
+struct Running {
+    pid: Pid,
+    asked_to_end: bool,
+}
+
+enum Request {
+    Spawn { name: NodeName, command: Box<Command>, done: oneshot::Sender<io::Result<()>> },
+    Stop { done: oneshot::Sender<()> },
+}
+
+impl Spawner {
+    /// `ended` is called on the spawner's thread.
+    pub fn new(ended: Listener) -> io::Result<Spawner> {
+        let (requests, asked) = mpsc::channel();
+        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let running = Arc::new(Mutex::new(HashMap::new()));
+        let work = Work {
+            asked,
+            wake: wake.clone(),
+            running: running.clone(),
+            ended,
+            children: Vec::new(),
+        };
+        let thread = thread::Builder::new().name("spawner".into()).spawn(|| work.run())?;
+        Ok(Spawner { requests, wake, running, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Starts `command` in a process group of its own, to be killed when this process ends.
+    pub async fn spawn(&self, name: NodeName, command: Command) -> io::Result<()> {
+        let (done, told) = oneshot::channel();
+        self.ask(Request::Spawn { name, command: Box::new(command), done });
+        told.await.unwrap_or_else(|_| Err(io::Error::other("the spawner has been stopped")))
+    }
+
+    pub fn pid(&self, name: &NodeName) -> Option<Pid> {
+        lock(&self.running).get(name).map(|running| running.pid)
+    }
+
+    /// Signals the child's whole process group; `None` if it does not run.
+    pub fn signal(&self, name: &NodeName, signal: Signal) -> Option<io::Result<()>> {
+        let mut running = lock(&self.running);
+        let child = running.get_mut(name)?;
+        child.asked_to_end |= signal == Signal::KILL;
+        Some(rustix::process::kill_process_group(child.pid, signal).map_err(io::Error::from))
+    }
+
+    /// Kills all children, and is done when they are gone.
+    pub async fn stop(&self) {
+        let (done, told) = oneshot::channel();
+        self.ask(Request::Stop { done });
+        // If the thread has ended already there is nothing to wait for.
+        let _ = told.await;
+    }
+
+    fn ask(&self, request: Request) {
+        let _ = self.requests.send(request);
+        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        self.ask(Request::Stop { done: oneshot::channel().0 });
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread has.
+struct Work {
+    asked: mpsc::Receiver<Request>,
+    wake: Arc<OwnedFd>,
+    running: Arc<Mutex<HashMap<NodeName, Running>>>,
+    ended: Listener,
+    children: Vec<Watched>,
+}
+
+struct Watched {
+    name: NodeName,
+    child: Child,
+    /// Readable when the child has ended.
+    pidfd: OwnedFd,
+}
+
+impl Work {
+    fn run(mut self) {
+        loop {
+            self.wait(None);
+            self.reap();
+            while let Ok(request) = self.asked.try_recv() {
+                match request {
+                    Request::Spawn { name, command, done } => {
+                        let _ = done.send(self.spawn(name, *command));
+                    }
+                    Request::Stop { done } => {
+                        self.end_all();
+                        let _ = done.send(());
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Until a request has come or a child has ended.
+    fn wait(&self, most: Option<Duration>) {
+        let mut fds = vec![PollFd::new(&*self.wake, PollFlags::IN)];
+        fds.extend(self.children.iter().map(|c| PollFd::new(&c.pidfd, PollFlags::IN)));
+        let most = most.and_then(|most| Timespec::try_from(most).ok());
+        // An error (a signal) is as good as news: all is looked at again.
+        let _ = poll(&mut fds, most.as_ref());
+        let _ = rustix::io::read(&*self.wake, &mut [0u8; 8]);
+    }
+
+    fn spawn(&mut self, name: NodeName, mut command: Command) -> io::Result<()> {
+        command.process_group(0);
+        let parent = rustix::process::getpid();
+        let die_with_parent = move || {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            // The parent may have died before that.
+            match rustix::process::getppid() == Some(parent) {
+                true => Ok(()),
+                false => Err(rustix::io::Errno::SRCH.into()),
+            }
+        };
+        // SAFETY: between fork and exec only two system calls are made; nothing is
+        // allocated and no lock is taken.
+        unsafe { command.pre_exec(die_with_parent) };
+        let mut child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(e) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(e.into());
+            }
+        };
+        lock(&self.running).insert(name.clone(), Running { pid, asked_to_end: false });
+        self.children.push(Watched { name, child, pidfd });
+        Ok(())
+    }
+
+    /// Tells of the children that have ended.
+    fn reap(&mut self) {
+        let mut still = Vec::with_capacity(self.children.len());
+        for mut watched in self.children.drain(..) {
+            // Under the lock, so that nobody signals a pid that has become another's.
+            let mut running = lock(&self.running);
+            let status = match watched.child.try_wait() {
+                Ok(Some(status)) => status,
+                Ok(None) => {
+                    drop(running);
+                    still.push(watched);
+                    continue;
+                }
+                // Somebody else has waited for it. How it ended is not known.
+                Err(_) => ExitStatus::from_raw(0),
+            };
+            let asked = running.remove(&watched.name).is_some_and(|child| child.asked_to_end);
+            drop(running);
+            (self.ended)(Ended { name: watched.name, status, asked });
+        }
+        self.children = still;
+    }
+
+    fn end_all(&mut self) {
+        for child in lock(&self.running).values_mut() {
+            child.asked_to_end = true;
+            let _ = rustix::process::kill_process_group(child.pid, Signal::KILL);
+        }
+        let give_up = Instant::now() + LAST_WAIT;
+        while !self.children.is_empty() && Instant::now() < give_up {
+            self.wait(Some(Duration::from_millis(100)));
+            self.reap();
+        }
+    }
+}
+
+/// No code that holds these locks can panic half-way through a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::proc::group_members;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    fn spawner() -> (Spawner, mpsc::Receiver<Ended>) {
+        let (tell, told) = mpsc::channel();
+        (Spawner::new(Box::new(move |ended| drop(tell.send(ended)))).unwrap(), told)
+    }
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn ends_are_told_with_their_reason() {
+        let (spawner, told) = spawner();
+        let (a, b) = (NodeName::new("a", 0, 0), NodeName::new("b", 0, 0));
+        spawner.spawn(a.clone(), shell("exit 3")).await.unwrap();
+        let ended = told.recv_timeout(SOON).unwrap();
+        assert_eq!((ended.name, ended.status.code(), ended.asked), (a.clone(), Some(3), false));
+        assert!(spawner.signal(&a, Signal::KILL).is_none());
+
+        spawner.spawn(b.clone(), shell("sleep 60")).await.unwrap();
+        spawner.signal(&b, Signal::KILL).unwrap().unwrap();
+        let ended = told.recv_timeout(SOON).unwrap();
+        assert_eq!((ended.name, ended.status.signal(), ended.asked), (b, Some(9), true));
+    }
+
+    #[tokio::test]
+    async fn stopping_ends_whole_process_groups() {
+        let (spawner, told) = spawner();
+        let name = NodeName::new("a", 0, 0);
+        // As a wrapper does that runs the server as its own child.
+        spawner.spawn(name.clone(), shell("sleep 60; true")).await.unwrap();
+        let group = spawner.pid(&name).unwrap();
+        spawner.stop().await;
+        assert!(told.recv_timeout(SOON).unwrap().asked);
+        let gone = (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            group_members(group.as_raw_pid() as u32).is_empty()
+        });
+        assert!(gone, "a process of the group is left");
+        assert!(spawner.spawn(name, shell("true")).await.is_err());
+    }
+}

@@ -1,0 +1,375 @@
+//! Who runs servers on this machine: one small file for each drill and each `up`.
+//!
+//! An owner that ends takes its file away. One that was killed cannot; its file
+//! then names a process that does not live, and tells [`collect`] where the
+//! remains are.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::proc::{self, ProcessId};
+use super::process::nodes_dir;
+use crate::model::NodeName;
+use crate::model::event::EngineInfo;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("there is no home directory to keep redrill's state in; set REDRILL_STATE_DIR")]
+    NoHome,
+    #[error("cannot use redrill's state in `{}`: {source}", path.display())]
+    State { path: PathBuf, source: io::Error },
+    #[error(
+        "`{id}` is running already (pid {pid}); end it with `redrill down {id}`, or choose another name"
+    )]
+    Taken { id: String, pid: u32 },
+    #[error("`{id}` cannot be a name: use letters, digits, `-`, `_` and `.`, at most 128 of them")]
+    BadName { id: String },
+    #[error("cannot tell this process's own start time from /proc")]
+    NoProc,
+    #[error("cannot remove `{}`, which a killed redrill left: {source}", path.display())]
+    Remove { path: PathBuf, source: io::Error },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `redrill run`: its folder holds a report, which stays.
+    Drill,
+    /// `redrill up`: its folder is only there while it runs.
+    Up,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub id: String,
+    pub kind: Kind,
+    pub owner: ProcessId,
+    /// Absolute. The nodes live in `nodes/` in it.
+    pub directory: PathBuf,
+    pub topology: String,
+    pub engine: EngineInfo,
+    /// Empty until they have started.
+    pub nodes: Vec<NodeRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    pub name: NodeName,
+    pub address: String,
+    /// The cluster's own name for the node; empty outside a cluster.
+    pub cluster_id: String,
+    pub process: Option<ProcessId>,
+}
+
+/// Where records are.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    state: PathBuf,
+}
+
+/// A record that is there for as long as this is.
+#[derive(Debug)]
+pub struct Registration {
+    file: PathBuf,
+    record: Record,
+}
+
+impl Registry {
+    /// `$REDRILL_STATE_DIR`, else `$XDG_STATE_HOME/redrill`, else `~/.local/state/redrill`.
+    pub fn locate() -> Result<Registry, RegistryError> {
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let state = set("REDRILL_STATE_DIR")
+            .or_else(|| Some(set("XDG_STATE_HOME")?.join("redrill")))
+            .or_else(|| Some(env::home_dir()?.join(".local/state/redrill")))
+            .ok_or(RegistryError::NoHome)?;
+        Ok(Registry::at(std::path::absolute(&state).unwrap_or(state)))
+    }
+
+    /// For tests, and for those who know.
+    pub fn at(state: impl Into<PathBuf>) -> Registry {
+        Registry { state: state.into() }
+    }
+
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
+    /// Where `redrill up NAME` keeps what it runs.
+    pub fn up_dir(&self, name: &str) -> PathBuf {
+        self.state.join("up").join(name)
+    }
+
+    fn file(&self, id: &str) -> PathBuf {
+        self.state.join("drills").join(format!("{id}.json"))
+    }
+
+    /// Puts a record in place that names this process as the owner. `directory` shall
+    /// exist. What a killed owner of the same id left is removed first.
+    pub fn register(
+        &self,
+        id: &str,
+        kind: Kind,
+        directory: &Path,
+        topology: &str,
+        engine: &EngineInfo,
+    ) -> Result<Registration, RegistryError> {
+        check_name(id)?;
+        let owner = ProcessId::own().ok_or(RegistryError::NoProc)?;
+        let state = |path: &Path, source| RegistryError::State { path: path.to_owned(), source };
+        let directory = directory.canonicalize().map_err(|e| state(directory, e))?;
+        let (id, topology, engine) = (id.to_owned(), topology.to_owned(), engine.clone());
+        let record = Record { id, kind, owner, directory, topology, engine, nodes: Vec::new() };
+        let file = self.file(&record.id);
+        fs::create_dir_all(self.state.join("drills")).map_err(|e| state(&self.state, e))?;
+        self.make_room(&record.id)?;
+        match put_new(&file, &record) {
+            Ok(()) => Ok(Registration { file, record }),
+            // Somebody was quicker by a hair.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let pid = self.find(&record.id)?.map_or(0, |there| there.owner.pid);
+                Err(RegistryError::Taken { id: record.id, pid })
+            }
+            Err(e) => Err(state(&file, e)),
+        }
+    }
+
+    /// Removes what a killed owner of `id` left.
+    ///
+    /// # Errors
+    /// If `id` is no name, or a live process has it.
+    pub fn make_room(&self, id: &str) -> Result<(), RegistryError> {
+        match self.find(id)? {
+            Some(there) if there.is_live() => {
+                Err(RegistryError::Taken { id: there.id, pid: there.owner.pid })
+            }
+            Some(there) => self.collect_one(&there).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// All records, by id, those of dead owners too. Files that are no records are
+    /// passed over.
+    pub fn records(&self) -> Result<Vec<Record>, RegistryError> {
+        let dir = self.state.join("drills");
+        let state = |source| RegistryError::State { path: dir.clone(), source };
+        let entries = match fs::read_dir(&dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(state)?,
+        };
+        let mut records = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(state)?.path();
+            if path.extension().is_some_and(|e| e == "json") {
+                records.extend(read(&path).ok().flatten());
+            }
+        }
+        records.sort_by(|a: &Record, b| a.id.cmp(&b.id));
+        Ok(records)
+    }
+
+    pub fn find(&self, id: &str) -> Result<Option<Record>, RegistryError> {
+        check_name(id)?;
+        read(&self.file(id))
+    }
+
+    /// Removes what a dead owner left, and says what that was. Its reports, its history
+    /// and its logs stay, unless they are an `up`'s.
+    pub fn collect_one(&self, record: &Record) -> Result<Vec<String>, RegistryError> {
+        if record.is_live() {
+            return Ok(Vec::new());
+        }
+        let mut removed = Vec::new();
+        for left in record.nodes.iter().flat_map(|node| left_running(node, &record.directory)) {
+            if kill(left) {
+                removed.push(format!("server process {}", left.pid));
+            }
+        }
+        let folder = match record.kind {
+            Kind::Drill => nodes_dir(&record.directory),
+            Kind::Up => record.directory.clone(),
+        };
+        for path in [folder, self.file(&record.id)] {
+            if remove(&path)? {
+                removed.push(path.display().to_string());
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Record {
+    /// Whether the process that owns the servers still runs.
+    pub fn is_live(&self) -> bool {
+        self.owner.is_alive()
+    }
+}
+
+impl Registration {
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Adds the nodes to the record.
+    pub fn set_nodes(&mut self, nodes: Vec<NodeRecord>) -> Result<(), RegistryError> {
+        self.record.nodes = nodes;
+        replace(&self.file, &self.record)
+            .map_err(|source| RegistryError::State { path: self.file.clone(), source })
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // A record that stays is found by `collect`.
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// An id becomes a file name.
+fn check_name(id: &str) -> Result<(), RegistryError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match (1..=128).contains(&id.len()) && id.chars().all(fits) && !id.starts_with('.') {
+        true => Ok(()),
+        false => Err(RegistryError::BadName { id: id.to_owned() }),
+    }
+}
+
+/// Writes the whole file before anyone can see it.
+fn replace(file: &Path, record: &Record) -> io::Result<()> {
+    let draft = draft(file, record)?;
+    fs::rename(&draft, file)
+}
+
+/// The same, but fails if the file is there.
+fn put_new(file: &Path, record: &Record) -> io::Result<()> {
+    let draft = draft(file, record)?;
+    let put = fs::hard_link(&draft, file);
+    fs::remove_file(&draft)?;
+    put
+}
+
+fn draft(file: &Path, record: &Record) -> io::Result<PathBuf> {
+    let draft = file.with_extension(format!("draft-{}", std::process::id()));
+    let mut out = fs::File::create(&draft)?;
+    serde_json::to_writer_pretty(&mut out, record)?;
+    out.write_all(b"\n")?;
+    Ok(draft)
+}
+
+/// None if the file is not there.
+fn read(file: &Path) -> Result<Option<Record>, RegistryError> {
+    let read = fs::read(file).and_then(|text| Ok(serde_json::from_slice(&text)?));
+    match read {
+        Ok(record) => Ok(Some(record)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RegistryError::State { path: file.to_owned(), source }),
+    }
+}
+
+/// Servers die with their owner; but one behind a wrapper that does not `exec` it has
+/// the wrapper for its parent. It is known by its process group, which the wrapper gave
+/// it, and by where it works.
+fn left_running(node: &NodeRecord, directory: &Path) -> Vec<ProcessId> {
+    let Some(first) = node.process else { return Vec::new() };
+    let home = nodes_dir(directory).join(node.name.file_name());
+    let at_home = |p: &ProcessId| proc::directory(p.pid).is_some_and(|dir| dir == home);
+    proc::group_members(first.pid).into_iter().filter(at_home).collect()
+}
+
+fn kill(process: ProcessId) -> bool {
+    let pid = rustix::process::Pid::from_raw(process.pid as i32);
+    let killed = |pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok();
+    process.is_alive() && pid.is_some_and(killed)
+}
+
+/// Whether there was something to remove.
+fn remove(path: &Path) -> Result<bool, RegistryError> {
+    let removed = match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    match removed {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(RegistryError::Remove { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine() -> EngineInfo {
+        EngineInfo { kind: "redis".into(), version: "7.0.15".into() }
+    }
+
+    fn registry() -> (tempfile::TempDir, Registry, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        fs::create_dir_all(run.join("nodes/cache-0-0")).unwrap();
+        fs::create_dir_all(run.join("logs")).unwrap();
+        let registry = Registry::at(dir.path().join("state"));
+        (dir, registry, run)
+    }
+
+    /// As if its owner had been killed.
+    fn orphan(registry: &Registry, id: &str, kind: Kind, run: &Path) -> Record {
+        let mut registration = registry.register(id, kind, run, "t", &engine()).unwrap();
+        registration.record.owner.start += 1;
+        registration.set_nodes(Vec::new()).unwrap();
+        let record = registration.record.clone();
+        std::mem::forget(registration);
+        record
+    }
+
+    #[test]
+    fn a_record_is_there_for_as_long_as_its_guard() {
+        let (_dir, registry, run) = registry();
+        assert!(registry.records().unwrap().is_empty());
+        let registration = registry.register("a", Kind::Drill, &run, "t", &engine()).unwrap();
+        assert_eq!(registry.records().unwrap(), [registration.record().clone()]);
+        let again = registry.register("a", Kind::Up, &run, "t", &engine()).unwrap_err();
+        assert!(matches!(again, RegistryError::Taken { pid, .. } if pid == std::process::id()));
+        drop(registration);
+        assert!(registry.find("a").unwrap().is_none());
+    }
+
+    #[test]
+    fn what_the_living_have_is_not_touched() {
+        let (_dir, registry, run) = registry();
+        let registration = registry.register("a", Kind::Up, &run, "t", &engine()).unwrap();
+        assert!(registry.collect_one(registration.record()).unwrap().is_empty());
+        assert!(run.join("nodes").exists() && registry.find("a").unwrap().is_some());
+    }
+
+    #[test]
+    fn of_a_dead_drill_the_logs_stay() {
+        let (_dir, registry, run) = registry();
+        let record = orphan(&registry, "a", Kind::Drill, &run);
+        assert!(!record.is_live());
+        let removed = registry.collect_one(&record).unwrap();
+        assert_eq!(removed.len(), 2, "{removed:?}");
+        assert!(!run.join("nodes").exists() && run.join("logs").exists());
+        assert!(registry.find("a").unwrap().is_none());
+    }
+
+    #[test]
+    fn the_name_of_a_dead_one_is_free() {
+        let (_dir, registry, run) = registry();
+        orphan(&registry, "a", Kind::Drill, &run);
+        let registration = registry.register("a", Kind::Drill, &run, "t", &engine()).unwrap();
+        assert!(registration.record().is_live());
+    }
+
+    #[test]
+    fn names_that_are_no_file_names_are_refused() {
+        let (_dir, registry, run) = registry();
+        for bad in ["", "../up", ".hidden", "a/b", "a b", &"x".repeat(129)] {
+            let refused = registry.register(bad, Kind::Up, &run, "t", &engine());
+            assert!(matches!(refused, Err(RegistryError::BadName { .. })), "{bad}");
+        }
+    }
+}

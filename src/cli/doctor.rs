@@ -1,0 +1,246 @@
+//! `redrill doctor`: what this machine has, and what each missing thing would give.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rustix::process::{Resource, getrlimit};
+
+use super::exit;
+use crate::backend::process::address::Block;
+use crate::backend::process::binary::{ServerBinary, on_path};
+use crate::backend::registry::{Registry, RegistryError};
+
+/// What a server of 10,000 connections needs, and a few for itself.
+const FILES_WANTED: u64 = 10_032;
+/// A server asks for a queue of so many connections that wait to be accepted.
+const BACKLOG_WANTED: u64 = 511;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Look at this server too
+    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
+    engine_binary: Option<PathBuf>,
+}
+
+/// One line of what was found.
+#[derive(Debug, PartialEq)]
+struct Finding {
+    mark: Mark,
+    what: &'static str,
+    found: String,
+    /// What the lack of it means, and how to get it.
+    advice: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Good,
+    /// redrill works without it, or less well.
+    Note,
+    /// Nothing can run.
+    Lack,
+}
+
+pub fn main(args: Args) -> ExitCode {
+    let servers = servers(args.engine_binary);
+    let runnable = servers.iter().any(|finding| finding.mark == Mark::Good);
+    let mut findings = servers;
+    if !runnable {
+        findings.iter_mut().for_each(|finding| finding.mark = Mark::Lack);
+    }
+    findings.extend([
+        cli(),
+        addresses(),
+        state(),
+        files(),
+        overcommit(),
+        backlog(),
+        cores(),
+        memory(),
+    ]);
+    findings.iter().for_each(|finding| print!("{}", finding.text()));
+    let lacks = findings.iter().any(|finding| finding.mark == Mark::Lack);
+    ExitCode::from(if lacks { exit::ENVIRONMENT } else { 0 })
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Finding {
+        Finding { mark: Mark::Good, what, found: found.into(), advice: None }
+    }
+
+    fn but(mark: Mark, what: &'static str, found: impl Into<String>, advice: &str) -> Finding {
+        Finding { mark, what, found: found.into(), advice: Some(advice.to_owned()) }
+    }
+
+    fn text(&self) -> String {
+        let mark = match self.mark {
+            Mark::Good => "ok",
+            Mark::Note => "note",
+            Mark::Lack => "LACKS",
+        };
+        let line = format!("{mark:<6} {:<14} {}\n", self.what, self.found);
+        match &self.advice {
+            Some(advice) => format!("{line}{:<22}{advice}\n", ""),
+            None => line,
+        }
+    }
+}
+
+fn servers(named: Option<PathBuf>) -> Vec<Finding> {
+    let known = [
+        (
+            "redis-server",
+            "apt-get install redis-server; topologies with `engine: {kind: redis}` run on it",
+        ),
+        (
+            "valkey-server",
+            "apt-get install valkey-server; topologies with `engine: {kind: valkey}` run on it",
+        ),
+    ];
+    let named = named
+        .map(|path| server("engine binary", Some(path), "name a redis-server or valkey-server"));
+    let on_path = known.map(|(name, advice)| server(name, on_path(name), advice));
+    named.into_iter().chain(on_path).collect()
+}
+
+fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Finding {
+    let Some(path) = path else {
+        return Finding::but(Mark::Note, what, "not on PATH", advice);
+    };
+    match ServerBinary::at(&path) {
+        Ok(binary) => {
+            let info = binary.info();
+            Finding::good(what, format!("{}, {} {}", path.display(), info.kind, info.version))
+        }
+        Err(e) => Finding::but(Mark::Note, what, e.to_string(), advice),
+    }
+}
+
+fn cli() -> Finding {
+    match on_path("redis-cli").or_else(|| on_path("valkey-cli")) {
+        Some(path) => Finding::good("redis-cli", path.display().to_string()),
+        None => Finding::but(
+            Mark::Note,
+            "redis-cli",
+            "not on PATH",
+            "not needed by redrill; for looking around by hand: apt-get install redis-tools",
+        ),
+    }
+}
+
+fn addresses() -> Finding {
+    match Block::take() {
+        Ok(block) => Finding::good("addresses", format!("{} is free", block.name())),
+        Err(e) => Finding::but(Mark::Lack, "addresses", e.to_string(), "every drill needs a block"),
+    }
+}
+
+/// Where the registry is, and what the dead have left in it.
+fn state() -> Finding {
+    let looked = || -> Result<(PathBuf, usize), RegistryError> {
+        let registry = Registry::locate()?;
+        let dead = registry.records()?.iter().filter(|record| !record.is_live()).count();
+        Ok((registry.state_dir().to_owned(), dead))
+    };
+    match looked() {
+        Ok((dir, 0)) => Finding::good("state", dir.display().to_string()),
+        Ok((dir, dead)) => {
+            let found = format!("{}: {dead} killed, with what they left", dir.display());
+            Finding::but(Mark::Note, "state", found, "`redrill gc` removes it")
+        }
+        Err(e) => Finding::but(Mark::Lack, "state", e.to_string(), "set REDRILL_STATE_DIR"),
+    }
+}
+
+fn files() -> Finding {
+    let limit = getrlimit(Resource::Nofile);
+    let number = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |n| n.to_string());
+    let found =
+        format!("{} open files, raised to {}", number(limit.current), number(limit.maximum));
+    match limit.maximum {
+        Some(most) if most < FILES_WANTED => Finding::but(
+            Mark::Note,
+            "file limit",
+            found,
+            "servers will allow fewer than 10,000 connections; raise `ulimit -Hn`",
+        ),
+        _ => Finding::good("file limit", found),
+    }
+}
+
+fn overcommit() -> Finding {
+    let file = "/proc/sys/vm/overcommit_memory";
+    match fs::read_to_string(file).unwrap_or_default().trim() {
+        "1" => Finding::good("overcommit", "1"),
+        "" => Finding::but(Mark::Note, "overcommit", "unknown", "the kernel does not tell it"),
+        other => Finding::but(
+            Mark::Note,
+            "overcommit",
+            other,
+            "a full resynchronisation or a save may fail when memory is short; \
+             sysctl vm.overcommit_memory=1",
+        ),
+    }
+}
+
+fn backlog() -> Finding {
+    match number_in("/proc/sys/net/core/somaxconn") {
+        Some(n) if n >= BACKLOG_WANTED => Finding::good("somaxconn", n.to_string()),
+        Some(n) => Finding::but(
+            Mark::Note,
+            "somaxconn",
+            n.to_string(),
+            "many clients that connect at once may have to wait; sysctl net.core.somaxconn=511",
+        ),
+        None => Finding::but(Mark::Note, "somaxconn", "unknown", "the kernel does not tell it"),
+    }
+}
+
+fn cores() -> Finding {
+    match std::thread::available_parallelism().map_or(1, usize::from) {
+        1 => Finding::but(
+            Mark::Note,
+            "cores",
+            "1",
+            "servers and load share it, so latencies are those of waiting for it",
+        ),
+        n => Finding::good("cores", n.to_string()),
+    }
+}
+
+fn memory() -> Finding {
+    let table = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    match kilobytes(&table, "MemAvailable:") {
+        Some(kb) => Finding::good("memory", format!("{:.1} GB available", kb as f64 / 1e6)),
+        None => Finding::but(Mark::Note, "memory", "unknown", "the kernel does not tell it"),
+    }
+}
+
+fn kilobytes(table: &str, name: &str) -> Option<u64> {
+    let line = table.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn number_in(file: &str) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_stands_below_what_was_found() {
+        let finding = Finding::but(Mark::Note, "redis-cli", "not on PATH", "get one");
+        let text = "note   redis-cli      not on PATH\n                      get one\n";
+        assert_eq!(finding.text(), text);
+    }
+
+    #[test]
+    fn available_memory_is_read() {
+        let table = "MemTotal:  2000 kB\nMemAvailable:    1500 kB\n";
+        assert_eq!(kilobytes(table, "MemAvailable:"), Some(1500));
+        assert_eq!(kilobytes("", "MemAvailable:"), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! `redrill down`: ends what `redrill up` left running.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::exit::{self, fail};
+use crate::backend::proc::ProcessId;
+use crate::backend::registry::{Kind, Record, Registry, RegistryError};
+
+/// Its keeper needs about a second for a hundred servers.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which one; may be left out if there is one only
+    #[arg(conflicts_with = "all")]
+    name: Option<String>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DownError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("nothing named `{name}` is running{}", known(.running))]
+    NoSuch { name: String, running: Vec<String> },
+    #[error("`{name}` is a drill; it ends by itself, or by Ctrl-C where it runs (pid {pid})")]
+    Drill { name: String, pid: u32 },
+    #[error("several are running; say which one, or --all{}", known(.running))]
+    Several { running: Vec<String> },
+    #[error("cannot end process {pid}, which keeps `{name}`: {source}")]
+    Signal { name: String, pid: u32, source: std::io::Error },
+    #[error("process {pid}, which keeps `{name}`, does not end")]
+    Stuck { name: String, pid: u32 },
+}
+
+fn known(running: &[String]) -> String {
+    if running.is_empty() { String::new() } else { format!(" (running: {})", running.join(", ")) }
+}
+
+pub fn main(args: Args) -> ExitCode {
+    match down(&args) {
+        Ok(ended) if ended.is_empty() => println!("nothing is running"),
+        Ok(ended) => ended.iter().for_each(|name| println!("{name} is down")),
+        Err(e) => return fail(code(&e), &e),
+    }
+    ExitCode::SUCCESS
+}
+
+fn code(error: &DownError) -> u8 {
+    match error {
+        DownError::NoSuch { .. } | DownError::Several { .. } | DownError::Drill { .. } => {
+            exit::USAGE
+        }
+        DownError::Registry(RegistryError::BadName { .. }) => exit::USAGE,
+        _ => exit::ENVIRONMENT,
+    }
+}
+
+fn down(args: &Args) -> Result<Vec<String>, DownError> {
+    let registry = Registry::locate()?;
+    let chosen = choose(args, registry.records()?)?;
+    for record in &chosen {
+        end(record)?;
+        // If it had been killed, or had to be, this is left to do.
+        registry.collect_one(record)?;
+    }
+    Ok(chosen.into_iter().map(|record| record.id).collect())
+}
+
+fn choose(args: &Args, records: Vec<Record>) -> Result<Vec<Record>, DownError> {
+    let named = |record: &Record| args.name.as_ref() == Some(&record.id);
+    if let Some(drill) = records.iter().find(|r| named(r) && r.kind == Kind::Drill && r.is_live()) {
+        return Err(DownError::Drill { name: drill.id.clone(), pid: drill.owner.pid });
+    }
+    let ups: Vec<Record> = records.into_iter().filter(|r| r.kind == Kind::Up).collect();
+    let running: Vec<String> = ups.iter().map(|record| record.id.clone()).collect();
+    match &args.name {
+        Some(name) if !running.contains(name) => {
+            Err(DownError::NoSuch { name: name.clone(), running })
+        }
+        Some(_) => Ok(ups.into_iter().filter(named).collect()),
+        None if args.all || ups.len() <= 1 => Ok(ups),
+        None => Err(DownError::Several { running }),
+    }
+}
+
+/// Asks the keeper to end, waits, and kills it if it does not: its servers die with it.
+fn end(record: &Record) -> Result<(), DownError> {
+    let (name, pid) = (record.id.clone(), record.owner.pid);
+    match signal_and_wait(record.owner, Signal::TERM, PATIENCE).and_then(|ended| match ended {
+        true => Ok(true),
+        false => signal_and_wait(record.owner, Signal::KILL, PATIENCE),
+    }) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(DownError::Stuck { name, pid }),
+        Err(source) => Err(DownError::Signal { name, pid, source }),
+    }
+}
+
+/// Whether the process has ended within `most`.
+fn signal_and_wait(process: ProcessId, signal: Signal, most: Duration) -> std::io::Result<bool> {
+    let Some(pid) = Pid::from_raw(process.pid as i32) else { return Ok(true) };
+    let handle = match pidfd_open(pid, PidfdFlags::empty()) {
+        Err(rustix::io::Errno::SRCH) => return Ok(true),
+        handle => handle?,
+    };
+    // Only now it is sure that the pid is not another's, or will not be.
+    if !process.is_alive() {
+        return Ok(true);
+    }
+    match pidfd_send_signal(&handle, signal) {
+        Err(rustix::io::Errno::SRCH) => return Ok(true),
+        sent => sent?,
+    }
+    let most = Timespec::try_from(most).map_err(std::io::Error::other)?;
+    Ok(poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&most))? > 0)
+}

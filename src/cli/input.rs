@@ -1,0 +1,109 @@
+//! Reading the topologies and scenarios that a person names: ready ones by their
+//! name, others by their path.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::exit;
+use crate::spec::{self, Fault, Faults, Kind, Options, Scenario, Source, Topology, library};
+
+/// The topology that `name` stands for: a ready one, or a path.
+///
+/// # Errors
+/// Everything that is wrong with it, or that it is not there.
+pub fn topology(name: &str, options: &Options) -> Result<Topology, Faults> {
+    let source = find(Kind::Topology, name, None).map_err(Faults::one)?;
+    spec::parse_topology(&source, options)
+}
+
+/// The scenario that `name` stands for, on the topology that it names, or on
+/// `topology` where that is given.
+///
+/// # Errors
+/// Everything that is wrong with either, or that one is not there.
+pub fn scenario(
+    name: &str,
+    topology: Option<&str>,
+    mut options: Options,
+) -> Result<Scenario, Faults> {
+    let found = find(Kind::Scenario, name, None).map_err(Faults::one);
+    if let Some(topology) = topology {
+        options.topology = Some(find(Kind::Topology, topology, None).map_err(Faults::one)?);
+    }
+    parse_scenario(&found?, &options)
+}
+
+/// The same from a source. Paths in it are from the folder that it is in.
+pub fn parse_scenario(source: &Source, options: &Options) -> Result<Scenario, Faults> {
+    let folder = Path::new(source.name()).parent();
+    spec::parse_scenario(source, &|name| find(Kind::Topology, name, folder), options)
+}
+
+/// The file that `name` stands for. A name without `/` and `.yaml` is looked up
+/// among the ready ones first; a path is taken from `folder`.
+pub fn find(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fault> {
+    let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
+    if let (false, Some(ready)) = (is_path, library::find(kind, name)) {
+        return Ok(ready.source());
+    }
+    let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+    match read(&path) {
+        Ok(Ok(source)) => Ok(source),
+        Ok(Err(faults)) => Err(faults.into_vec().remove(0)),
+        Err(error) if is_path || error.kind() != io::ErrorKind::NotFound => {
+            Err(unreadable(&path, &error))
+        }
+        Err(_) => {
+            let what = match kind {
+                Kind::Topology => "topology",
+                Kind::Scenario => "scenario",
+            };
+            let message = format!("there is no {what} `{name}`, and no such file");
+            Err(Fault::nowhere(message, library::advice(kind, name)))
+        }
+    }
+}
+
+/// The text of the file at `path`, of which no more is read than may be.
+pub fn read(path: &Path) -> io::Result<Result<Source, Faults>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Source::from_bytes(path.display().to_string(), bytes))
+}
+
+/// The YAML files in `folder`, by name.
+pub fn yaml_files(folder: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        if yaml && path.is_file() {
+            files.push(path.display().to_string());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The fault of a file that cannot be read.
+pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "look at the path; `redrill list` names what comes with redrill",
+        io::ErrorKind::IsADirectory => "give a file in it",
+        _ => "look at the file's permissions",
+    };
+    Fault::nowhere(format!("{} cannot be read: {error}", path.display()), advice)
+}
+
+/// Prints `faults` to standard error, and says which exit code that is.
+pub fn refuse(faults: &Faults) -> ExitCode {
+    eprint!("{}", show(faults));
+    ExitCode::from(exit::BAD_FILE)
+}
+
+/// `faults` as standard error can show them.
+fn show(faults: &Faults) -> String {
+    faults.render(super::out::colour_of_errors(), 100)
+}

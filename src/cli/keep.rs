@@ -1,0 +1,182 @@
+//! `redrill keep`, hidden: the background process that `redrill up` leaves.
+//!
+//! It owns the servers, so they live for as long as it does. Until all is ready
+//! it tells its parent how far it is, in lines of JSON on its standard output,
+//! and watches its standard input: should the parent end before that, so does it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
+
+use super::exit;
+use super::up::Topo;
+use crate::backend::process::binary::ServerBinary;
+use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
+use crate::backend::{Backend, BackendError, ProcessBackend};
+use crate::cluster::{Deployment, FormError, bring_up};
+use crate::spec::Topology;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    topo: Topo,
+    #[arg(long)]
+    name: String,
+}
+
+/// A line on the keeper's standard output.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    Progress {
+        ready: usize,
+        total: usize,
+    },
+    /// The record of the registry names all nodes now.
+    Ready,
+    Failed {
+        code: u8,
+        text: String,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error("{0}")]
+    Topology(String),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error("cannot make ready to be signalled: {0}")]
+    Signals(io::Error),
+    #[error("ended before all was ready")]
+    Interrupted,
+}
+
+impl KeepError {
+    fn code(&self) -> u8 {
+        match self {
+            KeepError::Topology(_) => exit::BAD_FILE,
+            KeepError::Form(e) if e.blames_topology() => exit::BAD_FILE,
+            KeepError::Registry(RegistryError::BadName { .. } | RegistryError::Taken { .. }) => {
+                exit::USAGE
+            }
+            KeepError::Interrupted => exit::INTERRUPTED,
+            _ => exit::ENVIRONMENT,
+        }
+    }
+}
+
+pub fn main(args: Args) -> ExitCode {
+    let kept = super::block_on(keep(&args)).unwrap_or_else(|e| Err(KeepError::Signals(e)));
+    match kept {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            tell(&Told::Failed { code: e.code(), text: e.to_string() });
+            ExitCode::from(e.code())
+        }
+    }
+}
+
+/// The parent may have gone: then nobody needs to know.
+fn tell(told: &Told) {
+    if let Ok(line) = serde_json::to_string(told) {
+        let _ = writeln!(io::stdout(), "{line}");
+    }
+}
+
+async fn keep(args: &Args) -> Result<(), KeepError> {
+    let mut end = End::new().map_err(KeepError::Signals)?;
+    let topology = args.topo.parse().map_err(|faults| KeepError::Topology(faults.to_string()))?;
+    let binary = ServerBinary::find(args.topo.engine_binary.as_deref(), &topology.engine)
+        .map_err(BackendError::from)?;
+    let registry = Registry::locate()?;
+    let directory = registry.up_dir(&args.name);
+    // Before anything is put there: only with the record it is this process's own.
+    let mut registration =
+        registry.register(&args.name, Kind::Up, &directory, &topology.name, &binary.info())?;
+    let kept = match ProcessBackend::open(&binary, &directory) {
+        Ok(backend) => {
+            let kept = until_down(&backend, &topology, &mut registration, &mut end).await;
+            let stopped = backend.shutdown().await;
+            kept.and_then(|()| Ok(stopped?))
+        }
+        Err(e) => Err(e.into()),
+    };
+    remove(&directory);
+    kept
+}
+
+/// Brings the topology up and waits until it shall end.
+async fn until_down(
+    backend: &ProcessBackend,
+    topology: &Topology,
+    registration: &mut Registration,
+    end: &mut End,
+) -> Result<(), KeepError> {
+    let mut exits = backend.exits();
+    let heard = |ready, total| tell(&Told::Progress { ready, total });
+    let deployment: Deployment = tokio::select! {
+        up = bring_up(backend, topology, &heard) => up?,
+        () = end.asked() => return Err(KeepError::Interrupted),
+        () = parent_gone() => return Err(KeepError::Interrupted),
+    };
+    registration.set_nodes(deployment.node_records(backend))?;
+    tell(&Told::Ready);
+    loop {
+        tokio::select! {
+            () = end.asked() => return Ok(()),
+            exited = exits.recv() => match exited {
+                Ok(exited) => eprintln!("{exited}"),
+                Err(RecvError::Lagged(missed)) => eprintln!("{missed} more servers ended"),
+                Err(RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
+}
+
+/// Nothing is ever written to the keeper's standard input; it ends with the parent.
+async fn parent_gone() {
+    let (tell, told) = oneshot::channel();
+    // A thread of its own, that nobody waits for: a read cannot be called off.
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = tell.send(());
+    });
+    let _ = told.await;
+}
+
+/// What asks the keeper to end.
+struct End {
+    signals: [Signal; 2],
+}
+
+impl End {
+    fn new() -> io::Result<End> {
+        Ok(End { signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?] })
+    }
+
+    async fn asked(&mut self) {
+        let [terminate, interrupt] = &mut self.signals;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
+
+fn remove(directory: &Path) {
+    if let Err(e) = fs::remove_dir_all(directory) {
+        eprintln!("cannot remove `{}`: {e}", directory.display());
+    }
+}

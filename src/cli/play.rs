@@ -1,0 +1,175 @@
+//! Playing one scenario from the command line: what `run` and `suite` share.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{exit, input, out, terminal};
+use crate::backend::process::binary::ServerBinary;
+use crate::drill::{self, Halt, Kept, Options, RunFolder};
+use crate::report::{self, Report, ReportError};
+use crate::spec::{self, Purpose, Scenario};
+
+/// How to play.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PlayArgs {
+    /// Play it on this topology: a ready one's name, or a path
+    #[arg(long, value_name = "TOPOLOGY")]
+    pub topology: Option<String>,
+    /// Where servers run
+    #[arg(long, value_enum, default_value = "process")]
+    pub backend: BackendKind,
+    /// The redis-server or valkey-server to run
+    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
+    pub engine_binary: Option<PathBuf>,
+    /// A profile of the scenario
+    #[arg(long)]
+    pub profile: Option<String>,
+    /// Draws the same keys, values and choices again
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// The folder that run folders are made in
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Change any value of the scenario or its topology: loads.app.rate=8000/s
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What to print on standard output; json is the report and nothing else
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BackendKind {
+    /// redis-server processes on loopback addresses of this machine
+    Process,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// Why there is no report: it has been told on standard error.
+pub struct Refused(pub u8);
+
+impl From<Refused> for ExitCode {
+    fn from(refused: Refused) -> ExitCode {
+        ExitCode::from(refused.0)
+    }
+}
+
+/// A drill that has been played, its report written.
+pub struct Played {
+    pub report: Report,
+    pub interrupted: bool,
+    pub kept: Option<Kept>,
+}
+
+impl Played {
+    pub fn exit_code(&self) -> u8 {
+        if self.interrupted { exit::INTERRUPTED } else { self.report.verdict.exit_code() }
+    }
+}
+
+/// Tells an error, and says which exit code that is.
+pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
+    exit::fail(code, &error);
+    Refused(code)
+}
+
+/// The scenario `name`, as the arguments change it, checked to be one that can run.
+pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
+    let options = spec::Options {
+        purpose: Purpose::Run,
+        set: args.set.clone(),
+        profile: args.profile.clone(),
+        topology: None,
+    };
+    input::scenario(name, args.topology.as_deref(), options).map_err(|faults| {
+        input::refuse(&faults);
+        Refused(exit::BAD_FILE)
+    })
+}
+
+/// Plays `scenario` in a new folder under `out` and writes its reports. With
+/// `keep`, servers of a drill that came to its end stay up.
+pub async fn play(
+    scenario: &Scenario,
+    args: &PlayArgs,
+    out: &Path,
+    keep: bool,
+    stop: &CancellationToken,
+) -> Result<Played, Refused> {
+    let engine = &scenario.topology.engine;
+    let binary = ServerBinary::find(args.engine_binary.as_deref(), engine)
+        .map_err(|error| refuse(exit::ENVIRONMENT, error))?;
+    let options = Options {
+        scenario,
+        binary: &binary,
+        out,
+        seed: args.seed.unwrap_or_else(random_seed),
+        sinks: vec![terminal::progress()],
+        stop: stop.clone(),
+    };
+    let drill = drill::start(options).map_err(|error| refuse(exit::ENVIRONMENT, error))?;
+    let folder = drill.folder().clone();
+    let (ended, kept) = drill.play(keep).await;
+    if let Err(Halt::Form(error)) = ended {
+        // There is little to report, but a nightly job finds its files.
+        let _ = write_report(&folder);
+        let code = if error.blames_topology() { exit::BAD_FILE } else { exit::ENVIRONMENT };
+        let folder = folder.path().display();
+        return Err(refuse(code, format_args!("{error}\nthe run folder: {folder}")));
+    }
+    // Why another drill ended early is in its report.
+    let interrupted = matches!(ended, Err(Halt::Interrupted));
+    let report = write_report(&folder)?;
+    Ok(Played { report, interrupted, kept })
+}
+
+/// Different each time, and short enough to type.
+fn random_seed() -> u64 {
+    rand::random_range(0..1_000_000)
+}
+
+fn write_report(folder: &RunFolder) -> Result<Report, Refused> {
+    let built = report::build(folder.path()).and_then(|report| {
+        report::write(&report)?;
+        Ok(report)
+    });
+    built.map_err(unreported)
+}
+
+/// Prints the summary, or the report as JSON.
+pub fn print(report: &Report, format: Format) -> Result<(), Refused> {
+    let text = match format {
+        Format::Text => report::text::summary(report, out::width(), out::colour()),
+        Format::Json => report::json::render(report).map_err(unreported)?,
+    };
+    out::print(&text);
+    Ok(())
+}
+
+/// A report that cannot be made or written.
+pub fn unreported(error: ReportError) -> Refused {
+    refuse(super::report::code(&error), error)
+}
+
+/// A folder for the run folders of several drills, made anew.
+pub fn batch_folder(out: &Path, name: &str) -> Result<PathBuf, Refused> {
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    RunFolder::create(out, &started, name)
+        .map(|folder| folder.path().to_owned())
+        .map_err(|error| refuse(exit::ENVIRONMENT, error))
+}
+
+/// Runs `work` on a runtime of its own. Loads and probes have threads of their
+/// own, so two workers are plenty for what is left.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| refuse(exit::ENVIRONMENT, error))?.block_on(work)
+}

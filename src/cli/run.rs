@@ -1,0 +1,94 @@
+//! `redrill run`: plays one scenario, once or several times.
+
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+use super::play::{self, Format, PlayArgs, Played, Refused};
+use super::{exit, interrupt, out};
+use crate::drill::Kept;
+use crate::report::{self, Report, spread};
+use crate::spec::Scenario;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A ready scenario's name (see `redrill list`), or a path
+    scenario: String,
+    #[command(flatten)]
+    play: PlayArgs,
+    /// Play it so many times; the median and spread of every measure
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: Option<u32>,
+    /// Leave the topology up afterwards, until Ctrl-C
+    #[arg(long, conflicts_with = "repeat")]
+    keep: bool,
+}
+
+pub fn main(args: Args) -> ExitCode {
+    let scenario = match play::read(&args.scenario, &args.play) {
+        Ok(scenario) => scenario,
+        Err(refused) => return refused.into(),
+    };
+    let code = super::play::block_on(async {
+        let stop = interrupt::token();
+        match args.repeat {
+            Some(times) => repeat(&scenario, &args, times, &stop).await,
+            None => once(&scenario, &args, &stop).await,
+        }
+    });
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(refused) => refused.into(),
+    }
+}
+
+async fn once(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
+    let played = play::play(scenario, &args.play, &args.play.out, args.keep, stop).await?;
+    play::print(&played.report, args.play.format)?;
+    let code = played.exit_code();
+    if let Some(kept) = played.kept {
+        hold(kept, stop).await?;
+    }
+    Ok(code)
+}
+
+/// Leaves the servers up until Ctrl-C.
+async fn hold(kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
+    for node in kept.deployment.nodes() {
+        eprintln!("{:<16} {}", node.name.to_string(), node.addr);
+    }
+    eprintln!("The topology is up until Ctrl-C.");
+    stop.cancelled().await;
+    kept.stop().await.map_err(|error| play::refuse(exit::ENVIRONMENT, error))
+}
+
+/// Every repetition has the scenario's folder of its own in one folder of all.
+async fn repeat(
+    scenario: &Scenario,
+    args: &Args,
+    times: u32,
+    stop: &CancellationToken,
+) -> Result<u8, Refused> {
+    let folder = play::batch_folder(&args.play.out, &format!("{}-x{times}", scenario.name))?;
+    let mut reports: Vec<Report> = Vec::new();
+    for time in 1..=times {
+        eprintln!("{} {time} of {times}", scenario.name);
+        let Played { report, interrupted, .. } =
+            play::play(scenario, &args.play, &folder, false, stop).await?;
+        if interrupted {
+            play::print(&report, args.play.format)?;
+            return Ok(exit::INTERRUPTED);
+        }
+        reports.push(report);
+    }
+    let spread = spread::spread(&reports);
+    let json = spread.json().map_err(play::unreported)?;
+    report::write_file(&folder.join(spread::FILE), &json).map_err(play::unreported)?;
+    match args.play.format {
+        Format::Json => out::print(&json),
+        Format::Text => {
+            out::print(&format!("{}\n  runs  {}\n", spread.text(out::colour()), folder.display()))
+        }
+    };
+    Ok(spread.verdict.exit_code())
+}

@@ -1,0 +1,34 @@
+//! `redrill schema`: JSON schemas, with which an editor completes and checks files
+//! while they are written.
+
+use std::process::ExitCode;
+
+use super::out;
+use crate::report;
+use crate::spec::schema;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Kind {
+    /// Files that describe a topology
+    Topology,
+    /// Files that describe a scenario
+    Scenario,
+    /// report.json, which a run leaves
+    Report,
+}
+
+pub fn main(args: Args) -> ExitCode {
+    match args.kind {
+        Kind::Topology => out::print(&format!("{:#}\n", schema::topology())),
+        Kind::Scenario => out::print(&format!("{:#}\n", schema::scenario())),
+        Kind::Report => match report::json::schema() {
+            Ok(schema) => out::print(&schema),
+            Err(error) => super::report::refuse(&error),
+        },
+    }
+}

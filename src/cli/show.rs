@@ -1,0 +1,27 @@
+//! `redrill show`: the YAML of a ready scenario or topology, to start one's own
+//! from.
+
+use std::process::ExitCode;
+
+use super::{input, out};
+use crate::spec::{Fault, Faults, Kind, library, nearest};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A name that `redrill list` prints
+    name: String,
+}
+
+pub fn main(args: Args) -> ExitCode {
+    let kinds = [Kind::Scenario, Kind::Topology];
+    match kinds.iter().find_map(|&kind| library::find(kind, &args.name)) {
+        Some(ready) => out::print(ready.text),
+        None => {
+            let all = || library::scenarios().iter().chain(library::topologies());
+            let names: Vec<&str> = all().map(|ready| ready.name).collect();
+            let message = format!("nothing called `{}` comes with redrill", args.name);
+            let advice = nearest::advice("names", &args.name, &names);
+            input::refuse(&Faults::one(Fault::nowhere(message, advice)))
+        }
+    }
+}

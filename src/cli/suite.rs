@@ -1,0 +1,109 @@
+//! `redrill suite`: plays several scenarios, with one JUnit file and one index
+//! page for all.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+use super::play::{self, Format, PlayArgs, Refused};
+use super::{exit, input, interrupt, out};
+use crate::model::Verdict;
+use crate::report::{self, Report};
+use crate::spec::{Scenario, library};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names of ready scenarios, files, or folders of files; all ready ones if none is given
+    #[arg(value_name = "PATH|NAME")]
+    scenarios: Vec<String>,
+    #[command(flatten)]
+    play: PlayArgs,
+}
+
+pub fn main(args: Args) -> ExitCode {
+    // All of them are read before the first is played: a typing error in the
+    // last one should not cost the night.
+    let scenarios = match read_all(&args) {
+        Ok(scenarios) => scenarios,
+        Err(refused) => return refused.into(),
+    };
+    match play::block_on(async { suite(&scenarios, &args.play, &interrupt::token()).await }) {
+        Ok(code) => ExitCode::from(code),
+        Err(refused) => refused.into(),
+    }
+}
+
+fn read_all(args: &Args) -> Result<Vec<Scenario>, Refused> {
+    let names = match args.scenarios.is_empty() {
+        true => library::scenarios().iter().map(|ready| ready.name.to_owned()).collect(),
+        false => expand(&args.scenarios)?,
+    };
+    let read: Vec<_> = names.iter().map(|name| play::read(name, &args.play)).collect();
+    read.into_iter().collect()
+}
+
+/// Folders become the YAML files in them, by name.
+fn expand(names: &[String]) -> Result<Vec<String>, Refused> {
+    let mut all = Vec::new();
+    for name in names {
+        if !Path::new(name).is_dir() {
+            all.push(name.clone());
+            continue;
+        }
+        let files = input::yaml_files(Path::new(name))
+            .map_err(|error| play::refuse(exit::BAD_FILE, format_args!("{name}: {error}")))?;
+        if files.is_empty() {
+            return Err(play::refuse(
+                exit::BAD_FILE,
+                format_args!("{name}: no .yaml files in this folder"),
+            ));
+        }
+        all.extend(files);
+    }
+    Ok(all)
+}
+
+async fn suite(
+    scenarios: &[Scenario],
+    args: &PlayArgs,
+    stop: &CancellationToken,
+) -> Result<u8, Refused> {
+    let folder = play::batch_folder(&args.out, "suite")?;
+    let mut reports: Vec<Report> = Vec::new();
+    let mut refused = None;
+    for (at, scenario) in scenarios.iter().enumerate() {
+        eprintln!("{} ({} of {})", scenario.name, at + 1, scenarios.len());
+        match play::play(scenario, args, &folder, false, stop).await {
+            Ok(played) => {
+                if args.format == Format::Text {
+                    play::print(&played.report, args.format)?;
+                }
+                reports.push(played.report);
+                if played.interrupted {
+                    refused = Some(exit::INTERRUPTED);
+                    break;
+                }
+            }
+            // The others are still worth playing.
+            Err(Refused(code)) => refused = refused.or(Some(code)),
+        }
+    }
+    write_all(&folder, &reports, args.format)?;
+    let verdict = Verdict::worst(reports.iter().map(|report| report.verdict));
+    Ok(refused.unwrap_or(verdict.exit_code()))
+}
+
+fn write_all(folder: &Path, reports: &[Report], format: Format) -> Result<(), Refused> {
+    let index = folder.join("index.html");
+    report::junit::render(reports)
+        .and_then(|junit| report::write_file(&folder.join(report::file::JUNIT), &junit))
+        .and_then(|()| report::suite::index(reports))
+        .and_then(|page| report::write_file(&index, &page))
+        .map_err(play::unreported)?;
+    match format {
+        Format::Json => out::print(&format!("{}\n", serde_json::json!(reports))),
+        Format::Text => out::print(&format!("  all     {}\n", index.display())),
+    };
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! `redrill up`: a topology to play with, left running in the background.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::exit::{self, fail};
+use super::input;
+use super::keep::Told;
+use super::survey::survey;
+use crate::backend::process::binary::{BinaryError, ServerBinary};
+use crate::backend::registry::{Registry, RegistryError};
+use crate::spec::{Faults, Options, Purpose, Topology};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    topo: Topo,
+    /// What to call it; by default as the topology is called
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// What to bring up.
+#[derive(Debug, clap::Args)]
+pub struct Topo {
+    /// A ready topology's name, or a path
+    pub topology: String,
+    /// The redis-server or valkey-server to run
+    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
+    pub engine_binary: Option<PathBuf>,
+    /// Change a value of the topology, as in groups.cache.replicas=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum UpError {
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("cannot write in `{}`: {source}", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("cannot start a process in the background: {0}")]
+    Spawn(io::Error),
+    /// As the keeper told it.
+    #[error("{text}")]
+    Keeper { code: u8, text: String },
+    #[error("the process in the background ended without a word{}", its_log(.log))]
+    Silent { log: String },
+}
+
+fn its_log(log: &str) -> String {
+    if log.is_empty() { String::new() } else { format!("; its log says:\n{log}") }
+}
+
+impl UpError {
+    fn code(&self) -> u8 {
+        match self {
+            UpError::Keeper { code, .. } => *code,
+            UpError::Registry(RegistryError::BadName { .. } | RegistryError::Taken { .. }) => {
+                exit::USAGE
+            }
+            UpError::Silent { .. } => exit::BUG,
+            _ => exit::ENVIRONMENT,
+        }
+    }
+}
+
+impl Topo {
+    /// # Errors
+    /// Everything that is wrong with it, and what of it cannot run.
+    pub fn parse(&self) -> Result<Topology, Faults> {
+        let options =
+            Options { purpose: Purpose::Run, set: self.set.clone(), ..Options::default() };
+        input::topology(&self.topology, &options)
+    }
+}
+
+pub fn main(args: Args) -> ExitCode {
+    let topology = match args.topo.parse() {
+        Ok(topology) => topology,
+        Err(faults) => return input::refuse(&faults),
+    };
+    let name = args.name.clone().unwrap_or_else(|| topology.name.clone());
+    match up(&args, &topology, &name) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => fail(e.code(), &e),
+    }
+}
+
+fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
+    // What can be known at once is said before anything is in the background.
+    ServerBinary::find(args.topo.engine_binary.as_deref(), &topology.engine)?;
+    let registry = Registry::locate()?;
+    registry.make_room(name)?;
+    let directory = registry.up_dir(name);
+    let log = directory.join("keeper.log");
+    let folder = |source| UpError::Folder { path: directory.clone(), source };
+    fs::create_dir_all(&directory).map_err(folder)?;
+    let keeper = spawn(args, name, File::create(&log).map_err(folder)?).map_err(UpError::Spawn)?;
+    watch(keeper, &log)?;
+    show(&registry, name)
+}
+
+/// The keeper, in a session of its own: what happens to this terminal is not its business.
+fn spawn(args: &Args, name: &str, log: File) -> io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["keep", "--name", name]);
+    if let Some(binary) = &args.topo.engine_binary {
+        command.arg("--engine-binary").arg(binary);
+    }
+    for setting in &args.topo.set {
+        command.args(["--set", setting]);
+    }
+    command.arg("--").arg(&args.topo.topology);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    // SAFETY: setsid is a system call that may be made between fork and exec.
+    unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?)) };
+    command.spawn()
+}
+
+/// Shows how far the keeper is until it is ready. Ending before that (Ctrl-C) closes
+/// its standard input, which ends it too.
+fn watch(mut keeper: Child, log: &Path) -> Result<(), UpError> {
+    let bar = ProgressBar::new(0).with_style(style());
+    for line in keeper.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
+        match line.ok().and_then(|line| serde_json::from_str(&line).ok()) {
+            Some(Told::Progress { ready, total }) => {
+                bar.set_length(total as u64);
+                bar.set_position(ready as u64);
+            }
+            Some(Told::Ready) => {
+                bar.finish_and_clear();
+                return Ok(());
+            }
+            Some(Told::Failed { code, text }) => {
+                bar.finish_and_clear();
+                let _ = keeper.wait();
+                return Err(UpError::Keeper { code, text });
+            }
+            None => break,
+        }
+    }
+    bar.finish_and_clear();
+    let _ = keeper.wait();
+    Err(UpError::Silent { log: fs::read_to_string(log).unwrap_or_default() })
+}
+
+fn style() -> ProgressStyle {
+    // A fault in the template would be one of this line alone.
+    ProgressStyle::with_template("{spinner} {pos} of {len} nodes are ready  {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn show(registry: &Registry, name: &str) -> Result<(), UpError> {
+    let Some(record) = registry.find(name)? else {
+        return Err(UpError::Silent { log: String::new() });
+    };
+    let survey = super::block_on(survey(&record)).map_err(UpError::Spawn)?;
+    println!("{}", survey.text());
+    println!("to talk to it:");
+    survey.connect().iter().for_each(|line| println!("  {line}"));
+    println!("to end it:\n  redrill down {name}");
+    Ok(())
+}

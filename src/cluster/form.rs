@@ -1,0 +1,242 @@
+//! From a topology to servers that are ready to be used.
+//!
+//! A cluster's nodes find their [`super::nodes_conf`] when they start; replicas
+//! outside a cluster are started with `replicaof`. Nothing is told to a server
+//! after it has started, so all of them start at once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::nodes_conf::{Member, NodesConf, random_id};
+use super::ready::{self, Awaited, NotReady};
+use crate::backend::proc::ProcessId;
+use crate::backend::registry::NodeRecord;
+use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
+use crate::model::NodeName;
+use crate::model::event::{NodeInfo, Role};
+use crate::node::Node;
+use crate::spec::Topology;
+use crate::spec::topology::{Group, Mode, Placement};
+
+/// A topology that runs.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// In the order of the topology.
+    pub groups: Vec<DeployedGroup>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeployedGroup {
+    pub spec: Group,
+    /// By shard, and by ordinal within it.
+    pub nodes: Vec<Node>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FormError {
+    #[error("group `{group}` cannot run yet: redrill does not start {what} so far")]
+    NotYet { group: String, what: &'static str },
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error(
+        "group `{group}`: the server refuses the directive `{line}` of its `config`{}",
+        because(.reason)
+    )]
+    Directive { group: String, line: String, reason: String },
+    #[error("the server of {0}")]
+    Exited(Box<NodeExited>),
+    #[error("after {} s {}", waited.as_secs(), listed(.nodes))]
+    NotReady { waited: Duration, nodes: Vec<NotReady> },
+}
+
+impl FormError {
+    /// Whether the topology file is at fault and not the machine.
+    pub fn blames_topology(&self) -> bool {
+        match self {
+            FormError::NotYet { .. } | FormError::Directive { .. } => true,
+            FormError::Backend(_) | FormError::Exited(_) | FormError::NotReady { .. } => false,
+        }
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(", saying: {reason}") }
+}
+
+fn listed(nodes: &[NotReady]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = format!("{} of the nodes were not ready:", nodes.len());
+    for node in nodes.iter().take(SHOWN) {
+        text += &format!("\n  {node}");
+    }
+    if nodes.len() > SHOWN {
+        text += &format!("\n  and {} more", nodes.len() - SHOWN);
+    }
+    match nodes.first() {
+        Some(first) if !first.log_tail.is_empty() => {
+            let log = first.log_tail.replace('\n', "\n  | ");
+            format!("{text}\nthe last lines of the log of {}:\n  | {log}", first.name)
+        }
+        _ => text,
+    }
+}
+
+/// Brings up all groups of `topology`, and is done when every node is ready: all of a
+/// cluster's nodes agree that it is, and every replica's link is up. `heard` is told
+/// how many of how many nodes are.
+///
+/// After an error some servers may be running: shut the backend down.
+pub async fn bring_up(
+    backend: &dyn Backend,
+    topology: &Topology,
+    heard: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Deployment, FormError> {
+    check(topology)?;
+    let mut groups = Vec::new();
+    let (mut plans, mut awaited) = (Vec::new(), Vec::new());
+    for group in &topology.groups {
+        let names = node_names(group);
+        let addrs = backend.reserve(&names, group.port).await?;
+        let nodes = nodes(group, names, &addrs);
+        plans.extend(node_plans(group, &nodes));
+        awaited.extend(nodes.iter().map(|node| Awaited {
+            node: node.clone(),
+            cluster: is_cluster(group).then_some(nodes.len() as u64),
+            replicas: u64::from(group.replicas()),
+        }));
+        groups.push(DeployedGroup { spec: group.clone(), nodes });
+    }
+    // Primaries first: they wait longest before they call themselves ready.
+    plans.sort_by_key(|plan| plan.name.ordinal);
+    let total = awaited.len();
+    heard(0, total);
+    let mut exits = backend.exits();
+    backend.start(plans).await?;
+    let patience = ready::patience(total);
+    let log_tail = |name: &NodeName| backend.log_tail(name);
+    ready::all_ready(&awaited, &log_tail, &mut exits, patience, &|ready| heard(ready, total))
+        .await
+        .map_err(|e| blame_directive(e, topology))?;
+    Ok(Deployment { groups })
+}
+
+/// Refuses, before anything starts, what would not run as it is written. (Whoever reads
+/// a topology to run it has said so at its line.)
+fn check(topology: &Topology) -> Result<(), FormError> {
+    for group in &topology.groups {
+        let not_yet = |what| Err(FormError::NotYet { group: group.name.clone(), what });
+        if matches!(group.mode, Mode::Sentinel { .. }) {
+            return not_yet("Sentinel groups");
+        }
+        if group.placement != Placement::Anywhere {
+            return not_yet("groups that are placed in regions");
+        }
+    }
+    Ok(())
+}
+
+fn is_cluster(group: &Group) -> bool {
+    matches!(group.mode, Mode::Cluster { .. })
+}
+
+fn node_names(group: &Group) -> Vec<NodeName> {
+    let shard = |shard| {
+        (0..=group.replicas()).map(move |ordinal| NodeName::new(&group.name, shard, ordinal))
+    };
+    (0..group.shards()).flat_map(shard).collect()
+}
+
+fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node> {
+    let node = |(name, addr): (NodeName, &SocketAddr)| {
+        let born = if name.ordinal == 0 { Role::Primary } else { Role::Replica };
+        let id = if is_cluster(group) { random_id() } else { String::new() };
+        Node::new(name, *addr, id, born)
+    };
+    names.into_iter().zip(addrs).map(node).collect()
+}
+
+fn node_plans(group: &Group, nodes: &[Node]) -> Vec<NodePlan> {
+    let cluster = is_cluster(group).then(|| {
+        let member = |node: &Node| Member {
+            id: node.id.clone(),
+            addr: node.addr,
+            shard: node.name.shard,
+            role: node.born,
+        };
+        NodesConf::new(nodes.iter().map(member).collect(), group.shards())
+    });
+    let plan = |node: &Node| NodePlan {
+        name: node.name.clone(),
+        addr: node.addr,
+        config: directives(group, node, nodes),
+        files: cluster.iter().map(|conf| ("nodes.conf".to_owned(), conf.of(&node.id))).collect(),
+    };
+    nodes.iter().map(plan).collect()
+}
+
+/// What makes the node what it is to be, then what the user wants.
+fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String)> {
+    let mut directives = Vec::new();
+    let mut set = |name: &str, value: String| directives.push((name.to_owned(), value));
+    if is_cluster(group) {
+        set("cluster-enabled", "yes".to_owned());
+        set("cluster-config-file", "nodes.conf".to_owned());
+    } else if node.born == Role::Replica {
+        let of_shard = |n: &&Node| n.name.shard == node.name.shard && n.born == Role::Primary;
+        if let Some(primary) = nodes.iter().find(of_shard) {
+            set("replicaof", format!("{} {}", primary.addr.ip(), primary.addr.port()));
+        }
+    }
+    let users = group.config.iter().map(|(name, value)| (name.clone(), value.clone()));
+    directives.into_iter().chain(users).collect()
+}
+
+/// A server that ended over a directive of the user's is not the machine's fault.
+fn blame_directive(error: FormError, topology: &Topology) -> FormError {
+    let FormError::Exited(exited) = &error else { return error };
+    let Some(refused) = exited.refused_directive() else { return error };
+    let name = refused.line.split_whitespace().next().unwrap_or_default();
+    let group = topology.groups.iter().find(|group| {
+        group.name == exited.name.group
+            && group.config.keys().any(|users| users.eq_ignore_ascii_case(name))
+    });
+    match group {
+        Some(group) => {
+            let group = group.name.clone();
+            FormError::Directive { group, line: refused.line, reason: refused.reason }
+        }
+        None => error,
+    }
+}
+
+impl Deployment {
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.groups.iter().flat_map(|group| &group.nodes)
+    }
+
+    pub fn group(&self, name: &str) -> Option<&DeployedGroup> {
+        self.groups.iter().find(|group| group.spec.name == name)
+    }
+
+    /// As the registry of running drills keeps them.
+    pub fn node_records(&self, backend: &dyn Backend) -> Vec<NodeRecord> {
+        let record = |node: &Node| NodeRecord {
+            name: node.name.clone(),
+            address: node.addr.to_string(),
+            cluster_id: node.id.clone(),
+            process: backend.pid(&node.name).and_then(ProcessId::of),
+        };
+        self.nodes().map(record).collect()
+    }
+
+    /// As [`crate::model::event::What::Ready`] tells them.
+    pub fn node_infos(&self) -> Vec<NodeInfo> {
+        let info = |node: &Node| NodeInfo {
+            name: node.name.clone(),
+            address: node.addr.to_string(),
+            role: node.born,
+            id: node.id.clone(),
+        };
+        self.nodes().map(info).collect()
+    }
+}

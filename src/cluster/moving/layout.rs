@@ -1,0 +1,211 @@
+//! Who owns which slot by their own account, and which slots are half moved.
+//!
+//! What a node says of itself is asked of that node: gossip may lag behind, and
+//! while slots move it always does.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::future::join_all;
+
+use super::error::Reason;
+use crate::model::event::Role;
+use crate::model::slot::SLOTS;
+use crate::node::{Node, NodeLine};
+
+/// A node that answered.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub node: Node,
+    /// What it says of itself.
+    pub line: NodeLine,
+}
+
+impl Member {
+    pub fn id(&self) -> &str {
+        &self.line.id
+    }
+}
+
+/// The group as its living nodes describe themselves. Members are meant by index.
+#[derive(Debug)]
+pub struct Layout {
+    pub members: Vec<Member>,
+    /// The shards of all nodes by their ids, also of those that did not answer.
+    shards: HashMap<String, u32>,
+    owners: Vec<Option<usize>>,
+}
+
+/// What has to be done about one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Task {
+    /// The owner gives the slot, or goes on giving it, to another.
+    Move { from: usize, to: usize },
+    /// `at` has marks or keys of a move that went elsewhere; `owner` gets what keys
+    /// there are. Both may be the same: then only the marks have to go.
+    Tidy { at: usize, owner: usize },
+}
+
+impl Layout {
+    /// Asks all nodes; those that do not answer are left out.
+    pub async fn of(nodes: &[Node]) -> Layout {
+        let ask = async |node: &Node| -> Option<Member> {
+            let lines = node.admin.cluster_nodes().await.ok()?;
+            let line = lines.into_iter().find(|line| line.flags.myself)?;
+            Some(Member { node: node.clone(), line })
+        };
+        let members = join_all(nodes.iter().map(ask)).await.into_iter().flatten().collect();
+        let shard = |node: &Node| (node.id.clone(), node.name.shard);
+        Layout::new(members, nodes.iter().map(shard).collect())
+    }
+
+    fn new(members: Vec<Member>, shards: HashMap<String, u32>) -> Layout {
+        let mut owners: Vec<Option<usize>> = vec![None; SLOTS as usize];
+        for (index, member) in members.iter().enumerate() {
+            if member.line.flags.role != Role::Primary {
+                continue;
+            }
+            for slot in member.line.slots.iter() {
+                let owner = &mut owners[slot as usize];
+                // Two say that they own it: the newer epoch is right, as among the nodes.
+                let older = |rival: usize| members[rival].line.epoch < member.line.epoch;
+                if owner.is_none_or(older) {
+                    *owner = Some(index);
+                }
+            }
+        }
+        Layout { members, shards, owners }
+    }
+
+    pub fn owner(&self, slot: u16) -> Option<usize> {
+        self.owners[slot as usize]
+    }
+
+    /// The member that is primary for a shard now.
+    pub fn primary(&self, shard: u32) -> Option<usize> {
+        let here = |member: &Member| {
+            member.node.name.shard == shard && member.line.flags.role == Role::Primary
+        };
+        let candidates = self.members.iter().enumerate().filter(|(_, member)| here(member));
+        let best =
+            candidates.max_by_key(|(_, member)| (!member.line.slots.is_empty(), member.line.epoch));
+        best.map(|(index, _)| index)
+    }
+
+    /// Other nodes of the shard live, so that one of them may yet become its primary.
+    pub fn may_recover(&self, shard: u32) -> bool {
+        self.members.iter().any(|member| member.node.name.shard == shard)
+    }
+
+    /// Only primaries' marks mean anything: Valkey's replicas repeat their primary's.
+    fn primaries(&self) -> impl Iterator<Item = (usize, &Member)> {
+        let primary = |(_, member): &(usize, &Member)| member.line.flags.role == Role::Primary;
+        self.members.iter().enumerate().filter(primary)
+    }
+
+    pub fn primaries_except(&self, one: usize, two: usize) -> Vec<&Member> {
+        let others = self.primaries().filter(|(index, _)| *index != one && *index != two);
+        others.map(|(_, member)| member).collect()
+    }
+
+    /// All slots that bear marks of a move anywhere.
+    pub fn marked(&self) -> impl Iterator<Item = u16> + '_ {
+        let marks = |(_, member)| {
+            let Member { line, .. }: &Member = member;
+            line.migrating.iter().chain(&line.importing).map(|(slot, _)| *slot)
+        };
+        self.primaries().flat_map(marks)
+    }
+
+    /// A node that is fetching the slot from its owner.
+    pub fn importer(&self, slot: u16) -> Option<usize> {
+        let fetches = |(index, member): &(usize, &Member)| {
+            let mut marks = member.line.importing.iter();
+            self.owner(slot) != Some(*index) && marks.any(|(marked, _)| *marked == slot)
+        };
+        self.primaries().find(fetches).map(|(index, _)| index)
+    }
+
+    /// The node with this id, or the one that leads its shard in its place.
+    fn heir(&self, id: &str) -> Result<Option<usize>, Reason> {
+        if let Some(index) = self.members.iter().position(|member| member.id() == id) {
+            return Ok(Some(index));
+        }
+        let Some(&shard) = self.shards.get(id) else { return Ok(None) };
+        self.primary(shard).map(Some).ok_or(Reason::NoPrimary(shard))
+    }
+
+    /// What each half-moved slot needs first. A slot that goes on to a third
+    /// shard after that is for the next look.
+    pub fn half_moved(&self) -> Result<BTreeMap<u16, Task>, Reason> {
+        let mut tasks = BTreeMap::new();
+        // Owners' own marks say best where a slot was going.
+        for (at, member) in self.primaries() {
+            for (slot, id) in &member.line.migrating {
+                let Some(owner) = self.owner(*slot) else { continue };
+                let task = match self.heir(id)? {
+                    Some(to) if owner == at && to != at => Task::Move { from: at, to },
+                    _ => Task::Tidy { at, owner },
+                };
+                tasks.entry(*slot).or_insert(task);
+            }
+        }
+        // A slot that two fetch goes to one of them first. What the other holds
+        // goes to the slot's owner after that, at the next look.
+        for (at, member) in self.primaries() {
+            for (slot, _) in &member.line.importing {
+                let Some(owner) = self.owner(*slot) else { continue };
+                let task = match owner == at {
+                    true => Task::Tidy { at, owner },
+                    false => Task::Move { from: owner, to: at },
+                };
+                tasks.entry(*slot).or_insert(task);
+            }
+        }
+        Ok(tasks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+
+    fn layout(own_lines: &[&str]) -> Layout {
+        let member = |(shard, text): (usize, &&str)| {
+            let line = NodeLine::parse(text).unwrap();
+            let name = NodeName::new("c", shard as u32, 0);
+            let node = Node::new(name, line.addr.unwrap(), line.id.clone(), Role::Primary);
+            Member { node, line }
+        };
+        Layout::new(own_lines.iter().enumerate().map(member).collect(), HashMap::new())
+    }
+
+    fn line(id: &str, epoch: u64, slots: &str) -> String {
+        format!("{id} 127.0.0.1:1@1 myself,master - 0 0 {epoch} connected {slots}")
+    }
+
+    #[test]
+    fn each_half_moved_state_is_known() {
+        let a = line("a", 1, "0-9 [1->-b] [2->-b] [5->-b] [4->-c]");
+        let b = line("b", 5, "4-5 10-19 [2-<-a] [3-<-a]");
+        let layout = layout(&[&a, &b]);
+        let tasks = layout.half_moved().unwrap();
+        let onwards = Task::Move { from: 0, to: 1 };
+        assert_eq!(tasks[&1], onwards, "only migrating");
+        assert_eq!(tasks[&2], onwards, "both");
+        assert_eq!(tasks[&3], onwards, "only importing");
+        let tidy = Task::Tidy { at: 0, owner: 1 };
+        assert_eq!(tasks[&5], tidy, "the new owner knows, the old one does not");
+        assert_eq!(tasks[&4], tidy, "on its way to a node that nobody knows");
+        assert_eq!(tasks.len(), 5);
+    }
+
+    #[test]
+    fn the_newer_epoch_owns_a_slot_that_two_claim() {
+        let layout = layout(&[&line("a", 3, "0-9"), &line("b", 2, "9-19")]);
+        assert_eq!(layout.owner(9), Some(0));
+        assert_eq!(layout.owner(20), None);
+        assert_eq!(layout.primary(1), Some(1));
+        assert_eq!(layout.primary(2), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! MIGRATE: the command that carries keys, and what its answers mean.
+//!
+//! The source serialises the keys, sends them, waits for the target, deletes
+//! its own, and serves nobody meanwhile. Either end may die in between: a key
+//! may then be on both sides, never on none.
+//!
+//! <https://redis.io/docs/latest/commands/migrate/>
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::error::Reason;
+use super::keys::Batch;
+use crate::node::{Admin, Node, NodeError};
+
+/// Whose copy counts if a key is on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBoth {
+    /// The source owns the slot and serves the key as long as it has it.
+    SourceWins,
+    /// The target owns the slot.
+    TargetWins,
+}
+
+/// How a MIGRATE ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// All keys that the source still had are on the target.
+    All,
+    /// At least one key was on the target already, and its copy there was kept.
+    Busy,
+}
+
+/// Carries `batch` from the server behind `source` to `target`.
+pub async fn migrate(
+    source: &Admin,
+    target: &Node,
+    batch: &Batch,
+    on_both: OnBoth,
+) -> Result<Carried, Reason> {
+    let patience = patience(batch.bytes);
+    // Connecting, writing, and reading each may take that long.
+    let admin = source.with_timeout(patience * 4);
+    let error = match admin.query::<String>(&command(target, batch, on_both, patience)).await {
+        // `OK`, or `NOKEY` if all keys have expired or were deleted.
+        Ok(_) => return Ok(Carried::All),
+        Err(error) => error,
+    };
+    match answer(&error) {
+        Some(text) if text.contains("BUSYKEY") => Ok(Carried::Busy),
+        Some(answer) => Err(Reason::Migrate {
+            slot: batch.slot,
+            from: source.node().clone(),
+            to: target.name.clone(),
+            answer,
+        }),
+        None => Err(error.into()),
+    }
+}
+
+fn answer(error: &NodeError) -> Option<String> {
+    error.code().map(|_| error.problem.to_string())
+}
+
+fn command(target: &Node, batch: &Batch, on_both: OnBoth, patience: Duration) -> Cmd {
+    let mut cmd = redis::cmd("MIGRATE");
+    cmd.arg(target.addr.ip().to_string()).arg(target.addr.port());
+    cmd.arg("").arg(0).arg(patience.as_millis() as u64);
+    if on_both == OnBoth::SourceWins {
+        cmd.arg("REPLACE");
+    }
+    cmd.arg("KEYS").arg(&batch.keys);
+    cmd
+}
+
+/// How long the target may keep the source waiting. The source is deaf as
+/// long, so a dead target must not hold it for much longer than a living one
+/// could need: a second, and more at 20 MB/s for big values.
+fn patience(bytes: u64) -> Duration {
+    Duration::from_millis(1_000 + bytes / 20_000)
+}

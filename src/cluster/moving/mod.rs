@@ -1,0 +1,219 @@
+//! Moving slots between the primaries of a cluster.
+//!
+//! The protocol is that of the Redis Cluster specification ("live resharding"),
+//! which allows a mover to die at any point, if whoever comes next knows what it
+//! sees. So a move is a loop: look at what every node says of itself, work out
+//! what is still to be done (half-moved slots first, whoever left them), do
+//! it, look again, until nothing is left. An error, a failover and a restart
+//! are all met in the same way: by looking again.
+//!
+//! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
+
+mod error;
+mod keys;
+mod lane;
+mod layout;
+mod marks;
+mod migrate;
+mod pace;
+mod stray;
+mod tally;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use futures::future::{Either, join_all, select};
+
+pub use error::{MoveError, Reason};
+
+use self::lane::Lane;
+use self::layout::{Layout, Task};
+use self::pace::Pacer;
+use self::tally::Tally;
+use super::plan::Route;
+use crate::model::event::Moved;
+use crate::model::slot::SlotSet;
+use crate::node::Node;
+use crate::spec::scenario::Pace;
+
+/// Between an error and the next look.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Errors without progress in between are borne for so long.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The same while a shard's primary is gone and a replica may take its place.
+const FAILOVER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Moves slots along `routes`, after finishing whatever slots it finds half
+/// moved; `nodes` are all nodes of the group, replicas too. A slot goes to the
+/// shard that its route names from whichever node owns it.
+///
+/// `progress` is called about ten times a second, and with the last state.
+/// Once `cancel` says so no further slot is opened; those in flight are
+/// finished, and the answer has fewer `slots` than `slots_total`.
+///
+/// However it ends, no slot of a living node is left open and no key is lost:
+/// slots that cannot be finished go back to their owner with all their keys.
+pub async fn move_slots(
+    routes: &[Route],
+    nodes: &[Node],
+    pace: Pace,
+    progress: impl Fn(Moved) + Sync,
+    cancel: impl Fn() -> bool + Sync,
+) -> Result<Moved, MoveError> {
+    let wanted: BTreeMap<u16, u32> = routes
+        .iter()
+        .flat_map(|route| route.slots.iter().map(move |slot| (slot, route.to)))
+        .collect();
+    let tally = Tally::new(wanted.len() as u64, progress);
+    let open = OpenSlots::default();
+    let mover = Mover { wanted, nodes, pace, tally, cancel: &cancel, open };
+    match mover.run().await {
+        Ok(()) => Ok(mover.tally.finish()),
+        Err(reason) => {
+            let open = mover.give_up().await;
+            Err(MoveError { moved: mover.tally.finish(), reason, open })
+        }
+    }
+}
+
+struct Mover<'a, P> {
+    /// The shard that each slot is to get to.
+    wanted: BTreeMap<u16, u32>,
+    nodes: &'a [Node],
+    pace: Pace,
+    tally: Tally<P>,
+    cancel: &'a (dyn Fn() -> bool + Sync),
+    open: OpenSlots,
+}
+
+/// Slots that were opened and not closed, and the shards that they go to.
+type OpenSlots = Mutex<BTreeMap<u16, u32>>;
+
+/// What a look showed to be left to do.
+type Tasks = BTreeMap<u16, Task>;
+
+impl<P: Fn(Moved) + Sync> Mover<'_, P> {
+    /// Looks and works until nothing is left to do.
+    async fn run(&self) -> Result<(), Reason> {
+        let mut last = (self.tally.now(), Instant::now());
+        loop {
+            let layout = Layout::of(self.nodes).await;
+            let cancelled = (self.cancel)();
+            let outcome = match self.tasks(&layout, cancelled) {
+                Ok(tasks) if tasks.is_empty() => return Ok(()),
+                Ok(tasks) => self.work(&layout, &tasks, cancelled).await,
+                Err(reason) => Err(reason),
+            };
+            let moved = self.tally.now();
+            if moved != last.0 {
+                last = (moved, Instant::now());
+            }
+            if let Err(reason) = outcome {
+                tracing::debug!(%reason, "moving slots met an error");
+                if last.1.elapsed() > self.patience(&layout) {
+                    return Err(reason);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Half-moved slots come first: where one of them has to go on to another
+    /// shard, the next look shows it whole.
+    fn tasks(&self, layout: &Layout, cancelled: bool) -> Result<Tasks, Reason> {
+        let mut tasks = layout.half_moved()?;
+        let open = lock(&self.open).clone();
+        let fresh = self.wanted.iter().filter(|_| !cancelled);
+        for (&slot, &shard) in open.iter().chain(fresh) {
+            let from = layout.owner(slot).ok_or(Reason::NoOwner(slot))?;
+            let to = layout.primary(shard).ok_or(Reason::NoPrimary(shard))?;
+            if from != to {
+                tasks.entry(slot).or_insert(Task::Move { from, to });
+            }
+        }
+        Ok(tasks)
+    }
+
+    async fn work(&self, layout: &Layout, tasks: &Tasks, cancelled: bool) -> Result<(), Reason> {
+        let mut lanes: BTreeMap<usize, BTreeMap<usize, Vec<u16>>> = BTreeMap::new();
+        for (&slot, &task) in tasks {
+            match task {
+                Task::Move { from, to } => {
+                    lanes.entry(from).or_default().entry(to).or_default().push(slot);
+                }
+                Task::Tidy { at, owner } => {
+                    stray::tidy(&layout.members[at], &layout.members[owner], slot).await?;
+                }
+            }
+        }
+        let sources = lanes.iter().map(|(&from, to)| self.source(layout, from, to, cancelled));
+        join_all(sources).await.into_iter().collect()
+    }
+
+    /// All that one source gives away, at one pace.
+    async fn source(
+        &self,
+        layout: &Layout,
+        from: usize,
+        targets: &BTreeMap<usize, Vec<u16>>,
+        cancelled: bool,
+    ) -> Result<(), Reason> {
+        let pacer = Pacer::new(self.pace, self.cancel);
+        // After a cancel only slots that are open already come here.
+        let stop = || !cancelled && (self.cancel)();
+        let lanes = targets.iter().map(|(&to, slots)| {
+            let lane = Lane {
+                from: &layout.members[from],
+                to: &layout.members[to],
+                others: layout.primaries_except(from, to),
+                pacer: &pacer,
+                tally: &self.tally,
+                stop: &stop,
+                open: &self.open,
+                wanted: &self.wanted,
+            };
+            async move { lane.run(slots).await }
+        });
+        let heard = std::iter::once(&from).chain(targets.keys());
+        let servers = heard.map(|&member| layout.members[member].node.admin.apart()).collect();
+        let (listening, moving) = (pin!(pacer.listen(servers)), pin!(join_all(lanes)));
+        match select(moving, listening).await {
+            Either::Left((outcomes, _)) => outcomes.into_iter().collect(),
+            Either::Right((never, _)) => match never {},
+        }
+    }
+
+    fn patience(&self, layout: &Layout) -> Duration {
+        let headless = |shard| layout.primary(shard).is_none() && layout.may_recover(shard);
+        let failing_over = self.nodes.iter().any(|node| headless(node.name.shard));
+        if failing_over { FAILOVER_PATIENCE } else { PATIENCE }
+    }
+
+    /// Makes what is still open stable, as far as nodes live, and says what stays open.
+    async fn give_up(&self) -> SlotSet {
+        let layout = Layout::of(self.nodes).await;
+        let mut pairs: BTreeMap<(Option<usize>, Option<usize>), Vec<u16>> = BTreeMap::new();
+        let open = lock(&self.open).clone();
+        let slots: BTreeSet<u16> = open.into_keys().chain(layout.marked()).collect();
+        for slot in slots {
+            let pair = (layout.owner(slot), layout.importer(slot));
+            pairs.entry(pair).or_default().push(slot);
+        }
+        let mut left = Vec::new();
+        for ((from, to), slots) in pairs {
+            let member = |index: Option<usize>| index.map(|index| &layout.members[index]);
+            let outcome = stray::put_back(member(from), member(to), &slots).await;
+            if from.is_none() || outcome.is_err() {
+                left.extend(slots);
+            }
+        }
+        left.into_iter().collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while holding one, so a poisoned lock still holds good data.
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

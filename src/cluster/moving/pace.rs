@@ -1,0 +1,299 @@
+//! How fast slots may move.
+//!
+//! A server serves nobody while it carries keys away, and hardly anybody while
+//! another pours keys into it. So a pace that spares clients sends small
+//! MIGRATEs, each short enough to wait for, and listens on connections of its
+//! own to how long the servers take to answer a PING. When they get slow it
+//! lowers its effort by a part, while they are quick it adds a little: additive
+//! increase, multiplicative decrease, as TCP shares a link.
+
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::keys::Limits;
+use crate::node::Admin;
+use crate::spec::scenario::Pace;
+
+/// PINGs of one server follow each other by this.
+const LISTEN_EVERY: Duration = Duration::from_millis(4);
+/// Effort is judged anew after so many PINGs, by [`SLOW_PART`] of them: about
+/// ten times a second where two servers are listened to.
+const JUDGED_PINGS: usize = 50;
+/// One answer may be late by itself; the slowest twentieth says more.
+const SLOW_PART: usize = 20;
+/// Keys of a batch under a goal. Fewer do not make a shorter one, as the call
+/// itself takes most of the time then; more are not carried faster.
+const FEWEST: f64 = 8.0;
+const MOST: f64 = 100.0;
+/// MIGRATEs under way at once under a goal. A second one waits at the server
+/// while the first is carried, so that no time is lost between them; the server
+/// still serves others in between.
+const AT_ONCE: usize = 2;
+
+/// Slots opened together, so that servers save their tables once for all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct WaveSize {
+    pub slots: usize,
+    /// A wave is closed earlier when its slots have so many keys: an
+    /// interrupted move has to finish the waves that it has begun.
+    pub keys: u64,
+    /// Waves in flight: while one is being closed the next one's keys move.
+    pub at_once: usize,
+}
+
+/// One source's pace, shared by all that carries keys away from it.
+pub struct Pacer<'a> {
+    /// `None` is as fast as it goes.
+    goal: Option<Duration>,
+    /// Says when there is no time for a goal any more.
+    hurry: &'a (dyn Fn() -> bool + Sync),
+    control: Mutex<Control>,
+    turns: Semaphore,
+}
+
+/// The right to carry one batch away.
+pub struct Turn<'a> {
+    pacer: &'a Pacer<'a>,
+    permit: Option<SemaphorePermit<'a>>,
+    began: Instant,
+}
+
+impl<'a> Pacer<'a> {
+    pub fn new(pace: Pace, hurry: &'a (dyn Fn() -> bool + Sync)) -> Pacer<'a> {
+        let goal = match pace {
+            Pace::Fast => None,
+            Pace::P99(goal) => Some(goal),
+        };
+        let control = Control::new(goal.unwrap_or_default(), Instant::now());
+        Pacer { goal, hurry, control: Mutex::new(control), turns: Semaphore::new(AT_ONCE) }
+    }
+
+    fn goal(&self) -> Option<Duration> {
+        self.goal.filter(|_| !(self.hurry)())
+    }
+
+    pub fn wave_size(&self) -> WaveSize {
+        match self.goal() {
+            None => WaveSize { slots: 64, keys: 8_000, at_once: 2 },
+            Some(_) => WaveSize { slots: 32, keys: 2_000, at_once: 2 },
+        }
+    }
+
+    /// MIGRATEs sent before the first is answered.
+    pub fn depth(&self) -> usize {
+        if self.goal().is_some() { AT_ONCE } else { 4 }
+    }
+
+    pub fn limits(&self) -> Limits {
+        match self.goal() {
+            None => Limits { keys: 128, bytes: 1 << 20 },
+            Some(_) => self.control().limits(),
+        }
+    }
+
+    /// Waits until another batch may go.
+    pub async fn turn(&self) -> Turn<'_> {
+        if self.goal().is_none() {
+            return Turn { pacer: self, permit: None, began: Instant::now() };
+        }
+        // The semaphore is never closed; without a permit the batch goes at once.
+        let permit = self.turns.acquire().await.ok();
+        let due = self.control().book(Instant::now());
+        tokio::time::sleep_until(due.into()).await;
+        Turn { pacer: self, permit, began: Instant::now() }
+    }
+
+    /// Listens to servers until dropped.
+    pub async fn listen(&self, servers: Vec<Admin>) -> Infallible {
+        if self.goal.is_none() {
+            return std::future::pending().await;
+        }
+        let listen = async |server: Admin| -> Infallible {
+            let mut ticks = tokio::time::interval(LISTEN_EVERY);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                let intended = ticks.tick().await;
+                // No answer at all shows in the batches, too, which say so better.
+                if server.ping().await.is_ok() {
+                    self.control().heard(intended.elapsed());
+                }
+            }
+        };
+        join_all(servers.into_iter().map(listen)).await;
+        std::future::pending().await
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        super::lock(&self.control)
+    }
+}
+
+impl Turn<'_> {
+    /// The batch has been carried.
+    pub fn done(self, keys: usize) {
+        if self.permit.is_some() {
+            self.pacer.control().carried(keys, self.began, Instant::now());
+        }
+    }
+}
+
+/// The arithmetic of a pace, without clocks or servers.
+#[derive(Debug)]
+struct Control {
+    goal: Duration,
+    /// From [`Control::LEAST`] to 1: the part of a server's time that MIGRATEs may take.
+    effort: f64,
+    /// What one key costs the server, in seconds, its part of the call included.
+    key_cost: f64,
+    pings: Vec<Duration>,
+    /// When the last batch had been carried.
+    carried: Instant,
+    /// No batch goes before this.
+    next: Instant,
+}
+
+impl Control {
+    /// Even under a load that is slow by itself the slots get there in the end.
+    const LEAST: f64 = 0.2;
+
+    fn new(goal: Duration, now: Instant) -> Control {
+        let pings = Vec::with_capacity(JUDGED_PINGS);
+        Control { goal, effort: 0.5, key_cost: 20e-6, pings, carried: now, next: now }
+    }
+
+    /// A tenth of the goal at most is spent in one go: a client that comes at
+    /// the worst moment waits for the batch and for those who queued before it.
+    fn limits(&self) -> Limits {
+        let budget = self.goal.as_secs_f64() / 10.0 * self.effort.sqrt();
+        let keys = (budget / self.key_cost).clamp(FEWEST, MOST) as usize;
+        Limits { keys, bytes: (budget * 200e6) as u64 }
+    }
+
+    /// The instant at which the next batch may go.
+    fn book(&mut self, now: Instant) -> Instant {
+        let due = self.next.max(now);
+        let cost = self.limits().keys as f64 * self.key_cost;
+        self.next = due + Duration::from_secs_f64(cost / self.effort);
+        due
+    }
+
+    /// The quickest batches tell what keys cost. Slower ones were held up by
+    /// something else, perhaps only on redrill's own side, and smaller batches
+    /// would only make more of them.
+    fn carried(&mut self, keys: usize, began: Instant, now: Instant) {
+        // Nor was what it waited for the batch before its own cost.
+        let took = now - began.max(self.carried);
+        self.carried = now;
+        let cost = took.as_secs_f64() / keys.max(1) as f64;
+        self.key_cost = cost.min(self.key_cost * 1.02);
+    }
+
+    fn heard(&mut self, answered_in: Duration) {
+        self.pings.push(answered_in);
+        if self.pings.len() < JUDGED_PINGS {
+            return;
+        }
+        self.pings.sort_unstable();
+        let slow = self.pings[JUDGED_PINGS - 1 - JUDGED_PINGS / SLOW_PART];
+        if slow > self.goal {
+            self.effort = (self.effort * 0.6).max(Control::LEAST);
+        } else if slow < self.goal / 2 {
+            self.effort = (self.effort + 0.1).min(1.0);
+        }
+        self.pings.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOAL: Duration = Duration::from_millis(5);
+
+    fn hear(control: &mut Control, answered_in: Duration, times: usize) {
+        for _ in 0..times * JUDGED_PINGS {
+            control.heard(answered_in);
+        }
+    }
+
+    /// Time from one batch to the next, for each key that the first may carry.
+    fn gap(control: &mut Control) -> Duration {
+        let now = control.next;
+        let first = control.book(now);
+        (control.book(now) - first) / control.limits().keys as u32
+    }
+
+    #[test]
+    fn slow_answers_make_batches_smaller_and_gaps_longer() {
+        let mut control = Control::new(GOAL, Instant::now());
+        hear(&mut control, Duration::from_micros(200), 50);
+        let (quick, quick_gap) = (control.limits(), gap(&mut control));
+        hear(&mut control, Duration::from_millis(6), 10);
+        let (slow, slow_gap) = (control.limits(), gap(&mut control));
+        assert!(slow.keys * 2 < quick.keys && slow.bytes * 2 < quick.bytes, "{quick:?} {slow:?}");
+        assert!(slow_gap > quick_gap * 4, "{quick_gap:?} {slow_gap:?}");
+        assert!(slow.keys >= 1);
+    }
+
+    #[test]
+    fn a_few_late_answers_change_nothing() {
+        let mut control = Control::new(GOAL, Instant::now());
+        hear(&mut control, Duration::from_micros(200), 50);
+        for n in 0..JUDGED_PINGS {
+            control.heard(Duration::from_millis(if n % 25 == 0 { 50 } else { 1 }));
+        }
+        assert_eq!(control.effort, 1.0);
+    }
+
+    #[test]
+    fn effort_recovers_bit_by_bit() {
+        let mut control = Control::new(GOAL, Instant::now());
+        hear(&mut control, Duration::from_millis(20), 10);
+        assert_eq!(control.effort, Control::LEAST);
+        hear(&mut control, Duration::from_micros(100), 1);
+        assert!(control.effort > Control::LEAST && control.effort < Control::LEAST * 2.0);
+        hear(&mut control, Duration::from_micros(100), 20);
+        assert_eq!(control.effort, 1.0);
+    }
+
+    #[test]
+    fn costly_keys_make_smaller_batches() {
+        let mut control = Control::new(GOAL, Instant::now());
+        let (before, mut now) = (control.limits().keys, Instant::now());
+        for _ in 0..200 {
+            let began = now;
+            now += Duration::from_millis(2);
+            control.carried(50, began, now);
+        }
+        assert!(control.limits().keys < before);
+    }
+
+    #[test]
+    fn a_late_batch_does_not_make_the_next_ones_small() {
+        let mut control = Control::new(GOAL, Instant::now());
+        let mut now = Instant::now();
+        let mut carry = |took| {
+            let began = now;
+            now += Duration::from_micros(took);
+            control.carried(10, began, now);
+            control.limits().keys
+        };
+        let before = carry(100);
+        assert!(carry(20_000) * 11 > before * 10);
+    }
+
+    #[test]
+    fn waiting_behind_another_batch_costs_nothing() {
+        let mut control = Control::new(GOAL, Instant::now());
+        let began = Instant::now();
+        let after = |us| began + Duration::from_micros(us);
+        control.carried(10, began, after(200));
+        let alone = control.key_cost;
+        control.carried(10, began, after(400));
+        assert!((control.key_cost - alone).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,89 @@
+//! Cleaning up after a move that went elsewhere, or that has to be given up.
+//!
+//! A node that does not own a slot may still hold marks of a move, and keys.
+//! The owner gets the keys that it does not have, since its own copies are
+//! newer; then the marks go.
+
+use std::time::Duration;
+
+use redis::Pipeline;
+
+use super::error::Reason;
+use super::keys::{self, Batch, Limits};
+use super::layout::Member;
+use super::marks::{pipeline, set_slot};
+use super::migrate::{Carried, OnBoth, migrate};
+
+/// Stray keys are few; small batches keep the owner serving.
+const LIMITS: Limits = Limits { keys: 20, bytes: 256 * 1024 };
+
+/// Listings of a slot before it counts as stuck.
+const PASSES: usize = 100;
+
+/// Leaves `at` with neither keys nor marks of `slot`, which `owner` owns.
+pub async fn tidy(at: &Member, owner: &Member, slot: u16) -> Result<(), Reason> {
+    let admin = &at.node.admin;
+    if at.id() == owner.id() {
+        return Ok(admin.query(&set_slot(slot, "STABLE", None)).await?);
+    }
+    // Only a slot that is open lets MIGRATE pass on a node that does not own it.
+    // Refused if the node believes that it owns the slot: then it passes anyway.
+    ignore_refusal(admin.query(&set_slot(slot, "IMPORTING", Some(owner.id()))).await)?;
+    for _ in 0..PASSES {
+        let mut queue = keys::list(admin, &[slot]).await?;
+        if queue.is_empty() {
+            admin.query::<()>(&set_slot(slot, "NODE", Some(owner.id()))).await?;
+            // Refused if losing its last slot has made it a replica: no marks then.
+            return ignore_refusal(admin.query(&set_slot(slot, "STABLE", None)).await);
+        }
+        while let Some(batch) = queue.next(LIMITS) {
+            hand_over(at, owner, batch).await?;
+        }
+    }
+    Err(Reason::Stuck { slot, from: at.node.name.clone() })
+}
+
+/// Gives the owner the keys that it lacks and drops the others.
+async fn hand_over(at: &Member, owner: &Member, batch: Batch) -> Result<(), Reason> {
+    let admin = &at.node.admin;
+    if migrate(admin, &owner.node, &batch, OnBoth::TargetWins).await? == Carried::All {
+        return Ok(());
+    }
+    // MIGRATE does not say which keys were there already, so each goes alone.
+    for key in batch.keys {
+        let one = Batch { slot: batch.slot, keys: vec![key], bytes: batch.bytes };
+        if migrate(admin, &owner.node, &one, OnBoth::TargetWins).await? == Carried::Busy {
+            let mut drop_it = Pipeline::new();
+            drop_it.cmd("ASKING").ignore().cmd("DEL").arg(&one.keys);
+            admin.pipeline::<redis::Value>(&drop_it).await?;
+        }
+    }
+    Ok(())
+}
+
+fn ignore_refusal(result: Result<(), crate::node::NodeError>) -> Result<(), Reason> {
+    match result {
+        Err(error) if error.is_gone() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Makes slots stable that could not be finished. `from` owns them; what `to`
+/// got of them already comes back to it. Between the two, readers may miss a key
+/// that is on its way back.
+pub async fn put_back(
+    from: Option<&Member>,
+    to: Option<&Member>,
+    slots: &[u16],
+) -> Result<(), Reason> {
+    if let Some(from) = from {
+        let stable = pipeline(slots.iter().map(|&slot| set_slot(slot, "STABLE", None)));
+        from.node.admin.with_timeout(Duration::from_secs(10)).replies(&stable).await?;
+    }
+    if let (Some(from), Some(to)) = (from, to) {
+        for &slot in slots {
+            tidy(to, from, slot).await?;
+        }
+    }
+    Ok(())
+}

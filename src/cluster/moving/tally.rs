@@ -1,0 +1,55 @@
+//! What has moved so far, counted from many places at once and told now and then.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::model::event::Moved;
+
+/// Progress is told at most this often; a drill's record has a line for each.
+const EVERY: Duration = Duration::from_millis(100);
+
+pub struct Tally<P> {
+    state: Mutex<(Moved, Instant)>,
+    tell: P,
+}
+
+impl<P: Fn(Moved)> Tally<P> {
+    pub fn new(slots_total: u64, tell: P) -> Tally<P> {
+        let moved = Moved { slots_total, ..Moved::default() };
+        tell(moved);
+        Tally { state: Mutex::new((moved, Instant::now())), tell }
+    }
+
+    pub fn add(&self, slots: usize, keys: usize, bytes: u64) {
+        let told = {
+            let mut state = self.lock();
+            let (moved, last) = &mut *state;
+            moved.slots += slots as u64;
+            moved.keys += keys as u64;
+            moved.bytes += bytes;
+            let due = last.elapsed() >= EVERY;
+            if due {
+                *last = Instant::now();
+            }
+            due.then_some(*moved)
+        };
+        if let Some(moved) = told {
+            (self.tell)(moved);
+        }
+    }
+
+    pub fn now(&self) -> Moved {
+        self.lock().0
+    }
+
+    /// Tells the last state, whenever the one before was told.
+    pub fn finish(&self) -> Moved {
+        let moved = self.now();
+        (self.tell)(moved);
+        moved
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Moved, Instant)> {
+        super::lock(&self.state)
+    }
+}

@@ -1,0 +1,150 @@
+//! A cluster's `nodes.conf`, written before its nodes start.
+//!
+//! A node of a cluster keeps what it knows of the others in this file and reads
+//! it when it starts. Nodes that find one which already names all of them, with
+//! their slots and roles, need no introductions: the cluster is born whole, and
+//! the time it takes hardly grows with its size.
+//!
+//! Only what Redis 7.0 knows is written: what later servers keep beyond that, as the
+//! id that the nodes of a shard share, they settle among themselves in time.
+//!
+//! A line of it is a line of CLUSTER NODES,
+//! <https://redis.io/docs/latest/commands/cluster-nodes/>.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use crate::model::event::Role;
+use crate::model::slot::{SLOTS, SlotSet};
+
+/// A node's cluster bus port stands so far above its port.
+const BUS: u16 = 10_000;
+
+/// What the file says of one node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    pub id: String,
+    pub addr: SocketAddr,
+    pub shard: u32,
+    pub role: Role,
+}
+
+/// A whole cluster, from which every node's own file is made.
+#[derive(Clone, Debug)]
+pub struct NodesConf {
+    members: Vec<Member>,
+    /// By shard.
+    slots: Vec<SlotSet>,
+}
+
+impl NodesConf {
+    /// Every shard of `members` has one primary, and gets an even part of the slots.
+    pub fn new(members: Vec<Member>, shards: u32) -> NodesConf {
+        NodesConf { members, slots: even_slots(shards) }
+    }
+
+    /// The file of the node with this id.
+    pub fn of(&self, id: &str) -> String {
+        let mut text = String::new();
+        for member in &self.members {
+            text.push_str(&self.line(member, member.id == id));
+        }
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "vars currentEpoch {} lastVoteEpoch 0", self.slots.len());
+        text
+    }
+
+    fn line(&self, member: &Member, myself: bool) -> String {
+        let (ip, port) = (member.addr.ip(), member.addr.port());
+        let shard = member.shard as usize;
+        let myself = if myself { "myself," } else { "" };
+        let (role, primary, epoch, slots) = match member.role {
+            // Epochs that differ, or nodes would settle that among themselves first.
+            Role::Primary => ("master", "-", shard + 1, format!(" {}", self.slots[shard])),
+            Role::Replica => ("slave", self.primary_id(member.shard), 0, String::new()),
+        };
+        format!(
+            "{} {ip}:{port}@{} {myself}{role} {primary} 0 0 {epoch} connected{slots}\n",
+            member.id,
+            port + BUS,
+        )
+    }
+
+    fn primary_id(&self, shard: u32) -> &str {
+        let primary = self.members.iter().find(|m| m.shard == shard && m.role == Role::Primary);
+        primary.map(|primary| primary.id.as_str()).unwrap_or("-")
+    }
+}
+
+/// 40 hexadecimal digits.
+pub fn random_id() -> String {
+    rand::random::<[u8; 20]>().iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"))
+}
+
+/// All slots, divided among the shards as `redis-cli --cluster create` divides them.
+pub fn even_slots(shards: u32) -> Vec<SlotSet> {
+    // In single precision and rounded half away from zero, as there.
+    let each = f32::from(SLOTS) / shards as f32;
+    let mut first = 0;
+    (0..shards)
+        .map(|shard| {
+            let last = match shard + 1 == shards {
+                true => SLOTS - 1,
+                false => ((shard as f32 * each + each - 1.0).round() as u16).max(first),
+            };
+            let slots = SlotSet::from(first..=last);
+            first = last + 1;
+            slots
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf() -> NodesConf {
+        let member = |n: u8, shard, role| Member {
+            id: format!("{n:040}"),
+            addr: SocketAddr::from(([127, 64, 0, n], 6379)),
+            shard,
+            role,
+        };
+        let members = vec![
+            member(1, 0, Role::Primary),
+            member(2, 0, Role::Replica),
+            member(3, 1, Role::Primary),
+            member(4, 2, Role::Primary),
+        ];
+        NodesConf::new(members, 3)
+    }
+
+    #[test]
+    fn the_file_names_all_nodes() {
+        let one = "0".repeat(39) + "1";
+        let text = conf().of(&one);
+        let ids = |n| format!("{n:040}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                format!("{} 127.64.0.1:6379@16379 myself,master - 0 0 1 connected 0-5460", ids(1)),
+                format!("{} 127.64.0.2:6379@16379 slave {} 0 0 0 connected", ids(2), ids(1)),
+                format!("{} 127.64.0.3:6379@16379 master - 0 0 2 connected 5461-10922", ids(3)),
+                format!("{} 127.64.0.4:6379@16379 master - 0 0 3 connected 10923-16383", ids(4)),
+                "vars currentEpoch 3 lastVoteEpoch 0".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn slots_are_divided_evenly_and_completely() {
+        for shards in [1, 3, 6, 7, 10, 33, 1000] {
+            let slots = even_slots(shards);
+            let sizes: Vec<usize> = slots.iter().map(SlotSet::len).collect();
+            assert_eq!(sizes.iter().sum::<usize>(), usize::from(SLOTS));
+            let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
+            assert!(most - least <= 1, "{shards}: {sizes:?}");
+        }
+    }
+}

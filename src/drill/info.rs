@@ -1,0 +1,75 @@
+//! The first event: what is about to be played, in words and numbers.
+
+use crate::model::Nanos;
+use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
+use crate::spec::Scenario;
+use crate::spec::quantity::Bytes;
+use crate::spec::scenario::{Distribution, Load, Step, StepAction};
+
+use super::forecast::describe;
+
+/// What the scenario itself does not say.
+pub struct Circumstances<'a> {
+    pub id: &'a str,
+    pub started: &'a str,
+    pub backend: &'a str,
+    pub engine: &'a EngineInfo,
+    pub seed: u64,
+}
+
+pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo {
+    let millis = |d: std::time::Duration| d.as_secs_f64() * 1e3;
+    let last = scenario.timeline.last().map_or_else(Default::default, |step| step.at);
+    DrillInfo {
+        id: around.id.to_owned(),
+        redrill: env!("CARGO_PKG_VERSION").to_owned(),
+        started: around.started.to_owned(),
+        scenario: scenario.name.clone(),
+        summary: scenario.summary.clone(),
+        topology: scenario.topology.name.clone(),
+        backend: around.backend.to_owned(),
+        engine: around.engine.clone(),
+        seed: around.seed,
+        steps: scenario.timeline.iter().map(step_info).collect(),
+        loads: scenario.loads.iter().map(load_info).collect(),
+        expect: scenario.expect.clone(),
+        probe_every_ms: millis(scenario.probe.every),
+        probe_deadline_ms: millis(scenario.probe.deadline),
+        planned_ms: millis(last + scenario.settle),
+    }
+}
+
+fn step_info(step: &Step) -> StepInfo {
+    let kind = match step.action {
+        StepAction::Reshard { .. } => "reshard",
+        StepAction::Drain { .. } => "drain",
+        StepAction::Rebalance { .. } => "rebalance",
+    };
+    StepInfo {
+        kind: kind.to_owned(),
+        group: step.group.clone(),
+        text: describe(step),
+        planned_at: Nanos::ZERO + step.at,
+    }
+}
+
+fn load_info(load: &Load) -> LoadInfo {
+    let keys = match load.distribution {
+        Distribution::Uniform => "uniform".to_owned(),
+        Distribution::Zipf(exponent) => format!("zipf({exponent})"),
+    };
+    let (least, most) = load.value;
+    let size = match least == most {
+        true => Bytes(least as u64).to_string(),
+        false => format!("{} to {}", Bytes(least as u64), Bytes(most as u64)),
+    };
+    let rate = crate::model::measure::thousands(load.rate);
+    LoadInfo {
+        name: load.name.clone(),
+        group: load.group.clone(),
+        rate: load.rate,
+        clients: load.clients,
+        keys: load.keys,
+        text: format!("register, {rate}/s, {keys}, {:.0} % reads, {size}", load.reads * 100.0),
+    }
+}

@@ -1,0 +1,170 @@
+//! One drill, from nothing to nothing: the phases in their order.
+//!
+//! Whatever ends a drill (its end, an error, Ctrl-C), the way out is the same:
+//! slots that were on their way arrive, clients stop, servers stop, and the
+//! last event says why.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::Backend;
+use crate::backend::registry::Registration;
+use crate::cluster::{self, Deployment, FormError};
+use crate::load::history;
+use crate::model::Nanos;
+use crate::model::event::{End, Phase, Teller, What};
+use crate::spec::Scenario;
+
+use super::folder::RunFolder;
+use super::forecast::{self, Forecast};
+use super::loads::Loads;
+use super::own::OwnUse;
+use super::steps;
+use super::watch::Observers;
+
+/// What a drill is played with.
+pub struct Stage<'a> {
+    pub scenario: &'a Scenario,
+    pub backend: &'a dyn Backend,
+    pub folder: &'a RunFolder,
+    pub seed: u64,
+    pub teller: Teller,
+    /// Cancelled on Ctrl-C.
+    pub stop: CancellationToken,
+}
+
+/// Why a drill ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    #[error("interrupted")]
+    Interrupted,
+    /// The topology never came up.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Halt {
+    pub fn failed(error: impl std::fmt::Display) -> Halt {
+        Halt::Failed(error.to_string())
+    }
+}
+
+/// From the order to begin until operation 0: time for the order to arrive.
+const LEAD: Duration = Duration::from_millis(50);
+/// For every key's final read, however long its primary is away.
+const FINAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Plays the scenario. The servers still run when it ends, and the last event
+/// has not been told: [`finish`] does both.
+pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<Deployment, Halt> {
+    let forecast = forecast::forecast(stage.scenario).map_err(Halt::failed)?;
+    let _own = OwnUse::watch(stage.teller.clone());
+    stage.phase(Phase::Form);
+    let deployment = form(stage).await?;
+    registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
+    let history = history::create(&stage.folder.history(), stage.teller.clone());
+    let history = history.map_err(Halt::failed)?;
+    let played = with_history(stage, &deployment, &forecast, &history).await;
+    // The loads are gone by now, so all they recorded has been handed over.
+    let written = history.finish().map_err(Halt::failed);
+    played.and(written)?;
+    Ok(deployment)
+}
+
+/// Stops the servers, unless they are to be kept, and tells the end.
+pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: bool) {
+    stage.phase(Phase::Stop);
+    if !keep && let Err(error) = stage.backend.shutdown().await {
+        stage.teller.tell(What::Warning { text: error.to_string() });
+    }
+    let end = match played {
+        Ok(_) => End::Completed,
+        Err(Halt::Interrupted) => End::Interrupted,
+        Err(halt) => End::Failed { error: halt.to_string() },
+    };
+    stage.teller.tell(What::Ended { end });
+}
+
+async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
+    let known = AtomicUsize::new(usize::MAX);
+    let told = |ready, total| {
+        if known.swap(ready, Ordering::Relaxed) != ready {
+            stage.teller.tell(What::Forming { ready, total });
+        }
+    };
+    let forming = cluster::bring_up(stage.backend, &stage.scenario.topology, &told);
+    // Here a server that ends is an error of the forming itself, with its log.
+    let deployment = tokio::select! {
+        formed = forming => formed?,
+        () = stage.stop.cancelled() => return Err(Halt::Interrupted),
+    };
+    stage.teller.tell(What::Ready { nodes: deployment.node_infos() });
+    Ok(deployment)
+}
+
+async fn with_history(
+    stage: &Stage<'_>,
+    deployment: &Deployment,
+    forecast: &Forecast,
+    history: &history::History,
+) -> Result<(), Halt> {
+    let mut loads = stage.unless_halted(Loads::launch(stage, deployment, history)).await??;
+    stage.phase(Phase::Fill);
+    stage.unless_halted(loads.fill()).await??;
+    let observing = Observers::launch(stage, deployment, forecast);
+    let mut observers = stage.unless_halted(observing).await??;
+    let begin = stage.teller.clock().now() + LEAD;
+    loads.begin(begin)?;
+    stage.until(begin).await?;
+    stage.phase(Phase::Steps);
+    let calm = steps::play(stage, deployment, &mut observers, begin).await?;
+    stage.phase(Phase::Settle);
+    stage.until(calm + stage.scenario.settle).await?;
+    observers.stop_probing().await?;
+    stage.unless_halted(loads.stop()).await??;
+    stage.phase(Phase::Verify);
+    let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
+    stage.unless_halted(loads.final_read(deadline)).await??;
+    observers.stop().await;
+    Ok(())
+}
+
+impl Stage<'_> {
+    pub fn phase(&self, phase: Phase) {
+        self.teller.tell(What::Phase { phase });
+    }
+
+    /// Waits for `work`, but not past Ctrl-C, nor past the death of a server
+    /// that nobody asked to die.
+    pub async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Halt::Interrupted),
+            done = self.unless_bereaved(work) => done,
+        }
+    }
+
+    /// Waits for `work`, but not past the death of a server that nobody asked to die.
+    pub async fn unless_bereaved<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        let mut exits = self.backend.exits();
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                Ok(exit) = exits.recv() => if !exit.asked {
+                    return Err(Halt::failed(format_args!("the server of {exit}")));
+                },
+            }
+        }
+    }
+
+    /// Waits until `at`.
+    pub async fn until(&self, at: Nanos) -> Result<(), Halt> {
+        let at = self.teller.clock().instant(at);
+        self.unless_halted(tokio::time::sleep_until(at.into())).await
+    }
+}

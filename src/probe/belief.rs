@@ -1,0 +1,251 @@
+//! What each node of a group believes, and since when all have believed the same.
+//!
+//! Nodes are asked one by one, again and again, so no two are ever seen at the same
+//! instant. But each node's belief is dated: it is known since when that node has
+//! held it. If all beliefs are the same now, they have been since the last of them
+//! began.
+
+use crate::cluster::view::{Sight, compare};
+use crate::model::Nanos;
+use crate::model::event::{Role, ShardView, View};
+use crate::model::slot::SlotSet;
+use crate::node::{Node, NodeError};
+
+/// The nodes of one group and what they believe.
+#[derive(Debug)]
+pub(super) struct Group {
+    cluster: bool,
+    nodes: Vec<Node>,
+    states: Vec<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It has said nothing so far, or nothing that could be understood.
+    Unheard,
+    /// It cannot be talked to: not a live node.
+    Gone,
+    Live(Box<Belief>),
+}
+
+#[derive(Debug)]
+struct Belief {
+    sight: Sight,
+    /// What of the sight is compared: owners and roles as this node gives them.
+    view: View,
+    /// When it was asked last.
+    asked: Nanos,
+    /// Since when it has had this view and this cluster state.
+    view_since: Nanos,
+    /// Since when its link to its primary has been as it is.
+    link_since: Nanos,
+}
+
+/// All live nodes of a group agree, on a cluster that is ok.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Agreement {
+    pub(super) since: Nanos,
+    /// Since when every replica's link has been up as well; `None` if one is not.
+    pub(super) linked_since: Option<Nanos>,
+    /// Every live node was asked at this instant or later.
+    pub(super) asked: Nanos,
+}
+
+impl Agreement {
+    /// Both.
+    pub(super) fn and(self, other: Agreement) -> Agreement {
+        Agreement {
+            since: self.since.max(other.since),
+            linked_since: self.linked_since.zip(other.linked_since).map(|(a, b)| a.max(b)),
+            asked: self.asked.min(other.asked),
+        }
+    }
+}
+
+impl Group {
+    pub(super) fn new(cluster: bool, nodes: Vec<Node>) -> Group {
+        let states = nodes.iter().map(|_| State::Unheard).collect();
+        Group { cluster, nodes, states }
+    }
+
+    /// Node `i` was asked at `asked`, and its answer was there at `answered`.
+    pub(super) fn hear(
+        &mut self,
+        i: usize,
+        (asked, answered): (Nanos, Nanos),
+        answer: Result<Sight, NodeError>,
+    ) {
+        let sight = match answer {
+            Ok(sight) => sight,
+            Err(error) => {
+                self.states[i] = if error.is_gone() { State::Gone } else { State::Unheard };
+                return;
+            }
+        };
+        let view = self.view_of(&[&sight]);
+        let mut belief = Belief { view, sight, asked, view_since: answered, link_since: answered };
+        if let State::Live(before) = &self.states[i] {
+            if (&before.view, before.sight.state_ok) == (&belief.view, belief.sight.state_ok) {
+                belief.view_since = before.view_since;
+            }
+            if before.sight.link_up == belief.sight.link_up {
+                belief.link_since = before.link_since;
+            }
+        }
+        self.states[i] = State::Live(Box::new(belief));
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Belief> {
+        self.states.iter().filter_map(|state| match state {
+            State::Live(belief) => Some(belief.as_ref()),
+            _ => None,
+        })
+    }
+
+    fn all_heard(&self) -> bool {
+        self.states.iter().all(|state| !matches!(state, State::Unheard))
+    }
+
+    /// What the live nodes say together; `None` before each was heard or found gone.
+    pub(super) fn view(&self) -> Option<View> {
+        let sights: Vec<&Sight> = self.live().map(|belief| &belief.sight).collect();
+        (self.all_heard() && !sights.is_empty()).then(|| self.view_of(&sights))
+    }
+
+    fn view_of(&self, sights: &[&Sight]) -> View {
+        if !self.cluster {
+            return self.roles(sights);
+        }
+        let seen: Vec<_> = sights.iter().map(|s| (s.node.clone(), s.lines.clone())).collect();
+        compare(&self.nodes, &seen)
+    }
+
+    /// The view of a group without slots, where each node speaks for itself. They
+    /// agree if one of them is primary.
+    fn roles(&self, sights: &[&Sight]) -> View {
+        let with = |role| {
+            let names = sights.iter().filter(move |s| s.role == Some(role)).map(|s| &s.node);
+            names.cloned()
+        };
+        let agreed = with(Role::Primary).count() == 1;
+        let shard = ShardView {
+            shard: 0,
+            slots: SlotSet::default(),
+            primary: with(Role::Primary).next(),
+            replicas: with(Role::Replica).collect(),
+        };
+        let group = self.nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
+        View { group, agreed, shards: vec![shard] }
+    }
+
+    pub(super) fn agreement(&self) -> Option<Agreement> {
+        let agreed = self.view()?.agreed && self.live().all(|belief| belief.sight.state_ok);
+        let linked = self.live().all(|belief| belief.sight.link_up != Some(false));
+        let since = self.live().map(|belief| belief.view_since).max()?;
+        let links = self.live().map(|belief| belief.link_since).max()?;
+        let asked = self.live().map(|belief| belief.asked).min()?;
+        agreed.then(|| Agreement { since, linked_since: linked.then(|| since.max(links)), asked })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+    use crate::node::NodeLine;
+
+    const BEFORE: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99
+        n10 127.0.0.1:1@1 master - 0 0 2 connected 100-16383";
+    const AFTER: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-98
+        n10 127.0.0.1:1@1 master - 0 0 2 connected 99-16383";
+
+    fn node(shard: u32) -> Node {
+        let addr = format!("127.0.0.1:700{shard}").parse().unwrap();
+        Node::new(NodeName::new("c", shard, 0), addr, format!("n{shard}0"), Role::Primary)
+    }
+
+    fn sight(shard: u32, text: &str) -> Sight {
+        Sight {
+            node: NodeName::new("c", shard, 0),
+            state_ok: true,
+            role: Some(Role::Primary),
+            link_up: None,
+            lines: NodeLine::parse_all(text).unwrap(),
+        }
+    }
+
+    fn gone(node: &Node) -> NodeError {
+        let problem = Box::new(crate::node::Problem::Timeout(std::time::Duration::ZERO));
+        NodeError { node: node.name.clone(), addr: node.addr, command: "PING".into(), problem }
+    }
+
+    fn group() -> Group {
+        Group::new(true, vec![node(0), node(1)])
+    }
+
+    fn at(n: u64) -> (Nanos, Nanos) {
+        (Nanos(n), Nanos(n + 1))
+    }
+
+    #[test]
+    fn agreement_is_as_old_as_its_youngest_belief() {
+        let mut group = group();
+        group.hear(0, at(10), Ok(sight(0, BEFORE)));
+        assert_eq!(group.agreement(), None, "one node was not heard");
+        group.hear(1, at(20), Ok(sight(1, BEFORE)));
+        let since = |group: &Group| group.agreement().map(|a| (a.since.0, a.asked.0));
+        assert_eq!(since(&group), Some((21, 10)));
+        group.hear(0, at(30), Ok(sight(0, AFTER)));
+        assert_eq!(since(&group), None);
+        assert!(!group.view().unwrap().agreed);
+        group.hear(1, at(40), Ok(sight(1, AFTER)));
+        group.hear(0, at(50), Ok(sight(0, AFTER)));
+        assert_eq!(since(&group), Some((41, 40)));
+    }
+
+    #[test]
+    fn a_cluster_that_is_not_ok_has_not_converged() {
+        let mut group = group();
+        group.hear(0, at(10), Ok(sight(0, BEFORE)));
+        group.hear(1, at(20), Ok(Sight { state_ok: false, ..sight(1, BEFORE) }));
+        assert_eq!(group.agreement(), None);
+        group.hear(1, at(30), Ok(sight(1, BEFORE)));
+        assert_eq!(group.agreement().unwrap().since, Nanos(31));
+    }
+
+    #[test]
+    fn a_link_that_is_down_spoils_the_links_and_not_the_view() {
+        let mut group = group();
+        group.hear(0, at(10), Ok(sight(0, BEFORE)));
+        group.hear(1, at(20), Ok(Sight { link_up: Some(false), ..sight(1, BEFORE) }));
+        assert_eq!(group.agreement().unwrap().linked_since, None);
+        group.hear(1, at(30), Ok(Sight { link_up: Some(true), ..sight(1, BEFORE) }));
+        let agreement = group.agreement().unwrap();
+        assert_eq!((agreement.since, agreement.linked_since), (Nanos(21), Some(Nanos(31))));
+    }
+
+    #[test]
+    fn only_live_nodes_must_agree() {
+        let mut group = group();
+        group.hear(0, at(10), Ok(sight(0, BEFORE)));
+        group.hear(1, at(20), Ok(sight(1, AFTER)));
+        assert_eq!(group.agreement(), None);
+        group.hear(1, at(30), Err(gone(&node(1))));
+        assert_eq!(group.agreement().unwrap().since, Nanos(11));
+        group.hear(0, at(40), Err(gone(&node(0))));
+        assert_eq!(group.agreement(), None, "nobody is left to agree");
+    }
+
+    #[test]
+    fn without_slots_there_must_be_one_primary() {
+        let mut group = Group::new(false, vec![node(0), node(1)]);
+        group.hear(0, at(10), Ok(sight(0, "")));
+        group.hear(1, at(20), Ok(sight(1, "")));
+        assert_eq!(group.agreement(), None, "two primaries");
+        group.hear(1, at(30), Ok(Sight { role: Some(Role::Replica), ..sight(1, "") }));
+        let view = group.view().unwrap();
+        assert!(view.agreed && group.agreement().unwrap().since == Nanos(31));
+        assert_eq!(view.shards[0].primary, Some(node(0).name));
+        assert_eq!(view.shards[0].replicas, [node(1).name]);
+    }
+}

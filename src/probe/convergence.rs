@@ -1,0 +1,109 @@
+//! Since when all nodes have agreed after a step.
+//!
+//! That a group agrees now does not mean that it will a moment later: an election may
+//! follow, or news may still be on its way. So an agreement is told only after it has
+//! held for a while past the step's end, dated back to when it began.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::belief::Agreement;
+use crate::model::Nanos;
+use crate::model::event::What;
+
+/// The steps of a drill, as far as they have come.
+#[derive(Debug)]
+pub(super) struct Steps {
+    steps: BTreeMap<usize, Step>,
+    /// How long an agreement must have held past a step's end.
+    hold: Duration,
+}
+
+#[derive(Debug)]
+struct Step {
+    began: Nanos,
+    ended: Option<Nanos>,
+    view_told: bool,
+    told: bool,
+}
+
+impl Steps {
+    pub(super) fn new(hold: Duration) -> Steps {
+        Steps { steps: BTreeMap::new(), hold }
+    }
+
+    pub(super) fn began(&mut self, step: usize, at: Nanos) {
+        self.steps.insert(step, Step { began: at, ended: None, view_told: false, told: false });
+    }
+
+    pub(super) fn ended(&mut self, step: usize, at: Nanos) {
+        if let Some(step) = self.steps.get_mut(&step) {
+            step.ended = Some(at);
+        }
+    }
+
+    /// What is to be told, now that all groups agree like this.
+    pub(super) fn hear(&mut self, agreement: Agreement) -> Vec<What> {
+        let mut news = Vec::new();
+        for (&number, step) in &mut self.steps {
+            let held = |ended: Nanos, since: Nanos| {
+                agreement.asked >= ended + self.hold && agreement.asked >= since + self.hold
+            };
+            let Some(ended) = step.ended else { continue };
+            // Had nothing changed since before the step, it converged as it began.
+            let since = agreement.since.max(step.began);
+            if !step.view_told && held(ended, since) {
+                step.view_told = true;
+                news.push(What::ViewConverged { step: number, since });
+            }
+            let Some(since) = agreement.linked_since.map(|at| at.max(step.began)) else { continue };
+            if !step.told && held(ended, since) {
+                step.told = true;
+                news.push(What::Converged { step: number, since });
+            }
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreement(since: u64, linked: Option<u64>, asked: u64) -> Agreement {
+        let linked_since = linked.map(Nanos);
+        Agreement { since: Nanos(since), linked_since, asked: Nanos(asked) }
+    }
+
+    fn steps() -> Steps {
+        let mut steps = Steps::new(Duration::from_nanos(100));
+        steps.began(3, Nanos(1000));
+        steps
+    }
+
+    #[test]
+    fn an_agreement_is_told_once_it_has_held_past_the_end() {
+        let mut steps = steps();
+        assert_eq!(steps.hear(agreement(1050, Some(1050), 9000)), [], "the step goes on");
+        steps.ended(3, Nanos(2000));
+        assert_eq!(steps.hear(agreement(1990, Some(1990), 2099)), []);
+        assert_eq!(steps.hear(agreement(2050, Some(2060), 2149)), [], "it changed since");
+        let since = Nanos(2050);
+        let view = What::ViewConverged { step: 3, since };
+        assert_eq!(steps.hear(agreement(2050, None, 2150)), [view]);
+        let since = Nanos(2200);
+        let all = What::Converged { step: 3, since };
+        assert_eq!(steps.hear(agreement(2050, Some(2200), 2300)), [all]);
+        assert_eq!(steps.hear(agreement(2050, Some(2200), 2400)), [], "each is told once");
+    }
+
+    #[test]
+    fn convergence_does_not_date_from_before_the_step() {
+        let mut steps = steps();
+        steps.ended(3, Nanos(1001));
+        let since = Nanos(1000);
+        let told = steps.hear(agreement(5, Some(7), 1500));
+        let view = What::ViewConverged { step: 3, since };
+        assert_eq!(told, [view, What::Converged { step: 3, since }]);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a canary may answer.
+//!
+//! A canary is written with a counter that rises by one. A read is right if its
+//! answer is a value that the canary could hold at some instant while the read was
+//! under way: not older than what had been acknowledged when the read was sent, and
+//! not newer than what has been sent.
+//!
+//! "Older" takes some care, because writes of one canary overlap and may go
+//! different ways (a redirect, a new connection). An acknowledged write proves that
+//! the writes which were done *before it was sent* have been written over. Writes
+//! under way together with it may have come after it. And a write whose outcome is
+//! unknown may come at any later time.
+
+use std::collections::BTreeSet;
+
+/// The writes of one canary. Values begin at 1; a missing key counts as 0.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    last: u64,
+    under_way: BTreeSet<u64>,
+    /// Of unknown outcome.
+    unknown: BTreeSet<u64>,
+    /// All smaller values have been written over, but for `unknown` ones.
+    floor: u64,
+}
+
+/// A write that was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    pub(super) value: u64,
+    /// What had not ended when it was begun, and is at least this.
+    oldest: u64,
+}
+
+/// A read that was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glance {
+    floor: u64,
+}
+
+/// How many values of unknown outcome are remembered: those of ten minutes without
+/// any answer, at one write a millisecond.
+const REMEMBERED: usize = 600_000;
+
+impl Counter {
+    pub(super) fn write(&mut self) -> Ticket {
+        self.last += 1;
+        self.under_way.insert(self.last);
+        let oldest = self.under_way.first().copied().unwrap_or(self.last);
+        Ticket { value: self.last, oldest }
+    }
+
+    pub(super) fn acknowledged(&mut self, write: Ticket) {
+        self.under_way.remove(&write.value);
+        self.floor = self.floor.max(write.oldest);
+    }
+
+    /// The server did not do it.
+    pub(super) fn refused(&mut self, write: Ticket) {
+        self.under_way.remove(&write.value);
+    }
+
+    pub(super) fn unknown(&mut self, write: Ticket) {
+        self.under_way.remove(&write.value);
+        self.unknown.insert(write.value);
+        if self.unknown.len() > REMEMBERED {
+            self.unknown.pop_first();
+        }
+    }
+
+    pub(super) fn read(&self) -> Glance {
+        Glance { floor: self.floor }
+    }
+
+    /// Whether `value` (`None`: no such key) is a right answer to `read`, which has
+    /// just ended.
+    pub(super) fn is_right(&self, read: Glance, value: Option<u64>) -> bool {
+        let value = value.unwrap_or(0);
+        let old = value < read.floor && !self.unknown.contains(&value);
+        !old && value <= self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_see_what_was_acknowledged_or_newer() {
+        let mut counter = Counter::default();
+        assert!(counter.is_right(counter.read(), None));
+        let first = counter.write();
+        let early = counter.read();
+        counter.acknowledged(first);
+        let late = counter.read();
+        assert!(counter.is_right(early, None), "the write may have come after that read");
+        assert!(counter.is_right(early, Some(1)));
+        assert!(!counter.is_right(late, None), "an acknowledged write is missing");
+        assert!(!counter.is_right(late, Some(2)), "nobody has written that");
+        let _under_way = counter.write();
+        assert!(counter.is_right(late, Some(2)));
+    }
+
+    #[test]
+    fn writes_under_way_together_may_come_in_either_order() {
+        let mut counter = Counter::default();
+        let (one, two) = (counter.write(), counter.write());
+        counter.acknowledged(two);
+        assert!(counter.is_right(counter.read(), Some(1)));
+        counter.acknowledged(one);
+        assert!(counter.is_right(counter.read(), Some(1)));
+        let three = counter.write();
+        counter.acknowledged(three);
+        assert!(!counter.is_right(counter.read(), Some(1)));
+        assert!(!counter.is_right(counter.read(), Some(2)));
+        assert!(counter.is_right(counter.read(), Some(3)));
+    }
+
+    #[test]
+    fn a_write_of_unknown_outcome_may_come_late() {
+        let mut counter = Counter::default();
+        let (lost, refused) = (counter.write(), counter.write());
+        counter.unknown(lost);
+        counter.refused(refused);
+        let third = counter.write();
+        counter.acknowledged(third);
+        assert!(counter.is_right(counter.read(), Some(1)));
+        assert!(!counter.is_right(counter.read(), Some(2)));
+    }
+}

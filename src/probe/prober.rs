@@ -1,0 +1,159 @@
+//! The prober: a thread of its own, and the handle that the drill holds on it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::oneshot;
+
+use super::rounds::{self, Rounds};
+use crate::load::Targets;
+use crate::load::client::Routed;
+use crate::model::event::{Canary, Teller, What};
+use crate::spec::scenario::Probe;
+
+/// How long a group may take to tell a new client where its slots are.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long all canaries together may take to be written for the first time.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    #[error("canaries of group `{0}` were asked for, but not where its nodes are")]
+    NoTargets(String),
+    #[error("group `{group}` cannot be probed: none of its nodes told where keys belong; {why}")]
+    Unreachable { group: String, why: String },
+    #[error("the machine gave no thread or timer to probe and to watch: {0}")]
+    Machine(#[from] io::Error),
+    #[error("the probes ended early; this is a bug in redrill")]
+    Ended,
+}
+
+/// Probes canaries until it is stopped. Dropping it stops it.
+///
+/// It tells `Canaries` once; `OutageBegan` and `OutageEnded` as soon as they are
+/// certain, which is up to the deadline after they happened; and `Probes` every second.
+/// An outage that is not over when probing stops has no end told.
+#[derive(Debug)]
+pub struct Prober {
+    stop: Option<oneshot::Sender<()>>,
+    ended: Option<oneshot::Receiver<io::Result<()>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread begins with.
+struct Start {
+    canaries: Vec<Canary>,
+    targets: BTreeMap<String, Targets>,
+    probe: Probe,
+    teller: Teller,
+}
+
+type Ready = oneshot::Sender<Result<(), ProbeError>>;
+
+impl Prober {
+    /// Connects to the groups, writes every canary once, and begins to probe.
+    ///
+    /// `targets` has the nodes of every group that has canaries, by its name; others
+    /// are left alone.
+    ///
+    /// # Errors
+    /// No node of a group answers within 10 s, or the machine lacks something.
+    pub async fn launch(
+        canaries: Vec<Canary>,
+        mut targets: BTreeMap<String, Targets>,
+        probe: Probe,
+        teller: Teller,
+    ) -> Result<Prober, ProbeError> {
+        if let Some(canary) = canaries.iter().find(|c| !targets.contains_key(&c.group)) {
+            return Err(ProbeError::NoTargets(canary.group.clone()));
+        }
+        targets.retain(|group, _| canaries.iter().any(|canary| canary.group == *group));
+        teller.tell(What::Canaries { canaries: canaries.clone() });
+        let start = Start { canaries, targets, probe, teller };
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("prober".to_owned())
+            .spawn(move || thread_main(start, ready, stopped, end))?;
+        let prober = Prober { stop: Some(stop), ended: Some(ended), thread: Some(thread) };
+        started.await.map_err(|_| ProbeError::Ended)??;
+        Ok(prober)
+    }
+
+    /// Stops probing and waits for the probes under way: no longer than their
+    /// deadline, and a moment.
+    ///
+    /// # Errors
+    /// Probing had ended before, for want of a timer or by a bug.
+    pub async fn stop(mut self) -> Result<(), ProbeError> {
+        self.stop = None;
+        let ended = self.ended.take().ok_or(ProbeError::Ended)?;
+        Ok(ended.await.map_err(|_| ProbeError::Ended)??)
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn thread_main(
+    start: Start,
+    ready: Ready,
+    stop: oneshot::Receiver<()>,
+    end: oneshot::Sender<io::Result<()>>,
+) {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all();
+    match builder.build_local(LocalOptions::default()) {
+        Ok(runtime) => {
+            if let Some(ended) = runtime.block_on(serve(start, ready, stop)) {
+                _ = end.send(ended);
+            }
+        }
+        Err(error) => _ = ready.send(Err(error.into())),
+    }
+}
+
+/// How probing ended; `None` if it did not begin, which `ready` was told.
+async fn serve(start: Start, ready: Ready, stop: oneshot::Receiver<()>) -> Option<io::Result<()>> {
+    let teller = start.teller.clone();
+    let rounds = match connect(start).await {
+        Ok(rounds) => rounds,
+        Err(error) => {
+            _ = ready.send(Err(error));
+            return None;
+        }
+    };
+    rounds.warm_up(teller.clock().now() + WARM_UP).await;
+    _ = ready.send(Ok(()));
+    Some(rounds.run(stop).await)
+}
+
+async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
+    let Start { canaries, targets, probe, teller } = start;
+    let manner = rounds::manner(&probe, canaries.len());
+    let mut clients = BTreeMap::new();
+    for (group, Targets { seeds, cluster }) in targets {
+        let client = Routed::connect(&seeds, cluster, teller.clock(), manner, CONNECT_PATIENCE);
+        let client =
+            client.await.map_err(|why| ProbeError::Unreachable { group: group.clone(), why })?;
+        clients.insert(group, client);
+    }
+    // `launch` has seen to it that every canary's group is there.
+    let with_client = |canary: Canary| {
+        let client = clients.get(&canary.group)?.clone();
+        Some((canary, client))
+    };
+    Ok(Rounds::new(probe, teller, canaries.into_iter().filter_map(with_client)))
+}

@@ -1,0 +1,393 @@
+//! The rounds: every canary written and read at every tick.
+//!
+//! Ticks have fixed instants, and nothing that happens to a probe delays the next.
+//! Only redrill's own lateness does: a tick that was overslept is taken up when the
+//! thread wakes, as if it had been intended then, and earlier ones that were overslept
+//! too are left out. They could not see the past.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use redis::Cmd;
+use tokio::sync::{Notify, oneshot};
+
+use super::counter::{Counter, Glance, Ticket};
+use super::outage::{Change, Sign, Track};
+use super::vigil::Vigil;
+use crate::load::alarm::Alarm;
+use crate::load::client::{Answer, Client, Manner, Request, Routed};
+use crate::load::workload::Values;
+use crate::model::Nanos;
+use crate::model::event::{Canary, Teller, What};
+use crate::model::op::{Action, Cause, Outcome};
+use crate::spec::scenario::Probe;
+
+/// How long a request is still waited for after its probe's deadline. What it
+/// brings comes too late for the probe, but not for knowing what was written.
+const MARGIN: Duration = Duration::from_millis(25);
+/// What a probe gets after blind time, so that answers which lie ready are read.
+const GRACE: Duration = Duration::from_millis(5);
+/// A runtime's own timers ring up to so much late.
+const TIMER_GRAIN: Duration = Duration::from_millis(1);
+/// How often the events `Probes` are told.
+const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
+/// Blind time in a second that a reader should know of.
+const BLIND_WORTH_TELLING: Duration = Duration::from_millis(50);
+
+/// How the prober's clients behave: they wait no longer than probes do, and look
+/// for a way round trouble at once, as an outage must not seem longer for it.
+pub(super) fn manner(probe: &Probe, canaries: usize) -> Manner {
+    Manner {
+        timeout: probe.deadline + MARGIN,
+        room: canaries * 2 * most_waiting(probe) + 64,
+        pause: Duration::from_millis(5),
+        map_every: Duration::from_millis(10),
+        map_patience: MARGIN,
+    }
+}
+
+/// Probes of one canary by one action that can be waiting at once, unless redrill
+/// itself is in trouble: twice those sent within the time that one may take.
+fn most_waiting(probe: &Probe) -> usize {
+    let ticks = (probe.deadline + MARGIN).as_nanos() / probe.every.as_nanos().max(1);
+    2 * ticks as usize + 16
+}
+
+/// One canary and all that is known of it.
+struct Subject {
+    canary: Canary,
+    client: Rc<Routed>,
+    counter: Counter,
+    writes: Track,
+    reads: Track,
+}
+
+/// What a probe was begun with.
+#[derive(Clone, Copy)]
+enum Asked {
+    Write(Ticket),
+    Read(Glance),
+}
+
+/// Probes that ended since the last account.
+#[derive(Default)]
+struct Account {
+    sent: u64,
+    failed: u64,
+    worst: Duration,
+}
+
+pub(super) struct Rounds {
+    probe: Probe,
+    teller: Teller,
+    subjects: RefCell<Vec<Subject>>,
+    vigil: RefCell<Vigil>,
+    account: RefCell<Account>,
+    values: RefCell<Values>,
+    under_way: Cell<usize>,
+    idle: Notify,
+}
+
+impl Rounds {
+    pub(super) fn new(
+        probe: Probe,
+        teller: Teller,
+        canaries: impl IntoIterator<Item = (Canary, Rc<Routed>)>,
+    ) -> Rc<Rounds> {
+        let subject = |(canary, client)| Subject {
+            canary,
+            client,
+            counter: Counter::default(),
+            writes: Track::default(),
+            reads: Track::default(),
+        };
+        Rc::new(Rounds {
+            probe,
+            teller,
+            subjects: RefCell::new(canaries.into_iter().map(subject).collect()),
+            vigil: RefCell::new(Vigil::new(2 * probe.deadline + ACCOUNT_EVERY)),
+            account: RefCell::default(),
+            values: RefCell::new(Values::new(0)),
+            under_way: Cell::new(0),
+            idle: Notify::new(),
+        })
+    }
+
+    /// Writes every canary before the first tick, so that all connections are made.
+    /// One that cannot be written by `give_up` is left to the ticks to report.
+    pub(super) async fn warm_up(&self, give_up: Nanos) {
+        let canaries = self.subjects.borrow().len();
+        for i in 0..canaries {
+            loop {
+                let (client, request, asked) = self.ask(i, Action::Write);
+                let answer = client.perform(&request).await;
+                self.learn(i, asked, answer.outcome);
+                if answer.outcome == Outcome::Ok || self.now() >= give_up {
+                    break;
+                }
+                tokio::time::sleep(GRACE).await;
+            }
+        }
+    }
+
+    /// Ticks until `stop` is heard of (or its other end has gone), then waits for the
+    /// probes under way.
+    ///
+    /// Errors: the machine has no timer to give.
+    pub(super) async fn run(self: Rc<Self>, mut stop: oneshot::Receiver<()>) -> io::Result<()> {
+        let alarm = Alarm::new(self.teller.clock())?;
+        let start = self.now() + self.probe.every;
+        let mut accounted = start;
+        let mut tick = 0;
+        loop {
+            let due = self.due(start, tick);
+            tokio::select! {
+                biased;
+                _ = &mut stop => break,
+                woken = alarm.until(due) => woken?,
+            }
+            let now = self.now();
+            if self.vigil.borrow_mut().woke(due, now) {
+                tick = (now.since(start).as_nanos() / self.probe.every.as_nanos().max(1)) as u64;
+                self.round(now);
+            } else {
+                self.round(due);
+            }
+            tick += 1;
+            if now.since(accounted) >= ACCOUNT_EVERY {
+                accounted = now;
+                self.tell_account();
+            }
+        }
+        while self.under_way.get() > 0 {
+            self.idle.notified().await;
+        }
+        self.tell_account();
+        Ok(())
+    }
+
+    fn due(&self, start: Nanos, tick: u64) -> Nanos {
+        Nanos(start.0 + tick * self.probe.every.as_nanos() as u64)
+    }
+
+    fn now(&self) -> Nanos {
+        self.teller.clock().now()
+    }
+
+    fn round(self: &Rc<Self>, due: Nanos) {
+        let canaries = self.subjects.borrow().len();
+        for i in 0..canaries {
+            for action in [Action::Write, Action::Read] {
+                self.begin(i, action, due);
+            }
+        }
+    }
+
+    fn begin(self: &Rc<Self>, i: usize, action: Action, due: Nanos) {
+        let (number, full) = {
+            let mut subjects = self.subjects.borrow_mut();
+            let track = subjects[i].track(action);
+            (track.begin(due), track.waiting() > most_waiting(&self.probe))
+        };
+        if full {
+            return self.conclude(i, action, number, due, Sign::Bad(Cause::Shed));
+        }
+        self.under_way.set(self.under_way.get() + 1);
+        let rounds = self.clone();
+        tokio::task::spawn_local(async move {
+            rounds.probe(i, action, number, due).await;
+            rounds.under_way.set(rounds.under_way.get() - 1);
+            if rounds.under_way.get() == 0 {
+                rounds.idle.notify_one();
+            }
+        });
+    }
+
+    async fn probe(&self, i: usize, action: Action, number: u64, due: Nanos) {
+        let (client, request, asked) = self.ask(i, action);
+        let mut run = pin!(client.perform(&request));
+        let heard = self.hear(run.as_mut(), due).await;
+        let sign = match heard {
+            Some(answer) => self.judge(i, asked, answer),
+            None => Sign::Bad(Cause::Timeout),
+        };
+        if matches!(sign, Sign::Bad(Cause::Timeout)) {
+            client.doubt();
+        }
+        self.conclude(i, action, number, due, sign);
+        let answer = match heard {
+            Some(answer) => answer,
+            None => run.await,
+        };
+        self.learn(i, asked, answer.outcome);
+    }
+
+    fn ask(&self, i: usize, action: Action) -> (Rc<Routed>, Request, Asked) {
+        let mut subjects = self.subjects.borrow_mut();
+        let Subject { canary, client, counter, .. } = &mut subjects[i];
+        let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
+        let asked = match action {
+            Action::Write => {
+                let ticket = counter.write();
+                let mut values = self.values.borrow_mut();
+                command.arg("SET").arg(&canary.key).arg(values.text(ticket.value, 0));
+                Asked::Write(ticket)
+            }
+            Action::Read => {
+                command.arg("GET").arg(&canary.key);
+                Asked::Read(counter.read())
+            }
+        };
+        (client.clone(), Request { slot: canary.slot, command }, asked)
+    }
+
+    /// The answer, if it comes within the deadline. Blind time is no part of it.
+    async fn hear(
+        &self,
+        mut run: Pin<&mut impl Future<Output = Answer>>,
+        due: Nanos,
+    ) -> Option<Answer> {
+        let mut limit = due + self.probe.deadline;
+        loop {
+            let wake = tokio::time::Instant::from_std(self.teller.clock().instant(limit));
+            tokio::select! {
+                biased;
+                answer = &mut run => return Some(answer),
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            let now = self.now();
+            let mut vigil = self.vigil.borrow_mut();
+            vigil.woke(limit + TIMER_GRAIN, now);
+            let blind = vigil.blind(due, now);
+            let grace = if blind.is_zero() { Duration::ZERO } else { blind + GRACE };
+            limit = due + self.probe.deadline + grace;
+            if limit <= now {
+                return None;
+            }
+        }
+    }
+
+    fn judge(&self, i: usize, asked: Asked, answer: Answer) -> Sign {
+        let now = self.now();
+        let cause = match answer.outcome {
+            Outcome::Ok => {
+                let subjects = self.subjects.borrow();
+                return match asked {
+                    Asked::Read(glance) if !subjects[i].counter.is_right(glance, answer.value) => {
+                        Sign::Bad(Cause::Other)
+                    }
+                    _ => Sign::Good(now),
+                };
+            }
+            Outcome::Fail(cause) | Outcome::Unknown(cause) => cause,
+        };
+        // The client gave up just as the thread awoke, and may not have looked at
+        // what had arrived.
+        let vigil = self.vigil.borrow();
+        let just_awoke = !vigil.blind(now - GRACE, now).is_zero();
+        if cause == Cause::Timeout && just_awoke { Sign::Void } else { Sign::Bad(cause) }
+    }
+
+    /// What is now known of a write.
+    fn learn(&self, i: usize, asked: Asked, outcome: Outcome) {
+        let Asked::Write(ticket) = asked else { return };
+        let counter = &mut self.subjects.borrow_mut()[i].counter;
+        match outcome {
+            Outcome::Ok => counter.acknowledged(ticket),
+            Outcome::Fail(_) => counter.refused(ticket),
+            Outcome::Unknown(_) => counter.unknown(ticket),
+        }
+    }
+
+    fn conclude(&self, i: usize, action: Action, number: u64, due: Nanos, sign: Sign) {
+        self.count(due, sign);
+        let changes = self.subjects.borrow_mut()[i].track(action).end(number, sign);
+        for change in changes {
+            let what = match change {
+                Change::Began { from, cause } => {
+                    What::OutageBegan { canary: i, action, from, cause }
+                }
+                Change::Ended { from, to } => What::OutageEnded { canary: i, action, from, to },
+            };
+            self.teller.tell(what);
+        }
+    }
+
+    fn count(&self, due: Nanos, sign: Sign) {
+        let mut account = self.account.borrow_mut();
+        match sign {
+            Sign::Good(at) => {
+                let took = at.since(due).saturating_sub(self.vigil.borrow().blind(due, at));
+                account.sent += 1;
+                account.worst = account.worst.max(took);
+            }
+            Sign::Bad(_) => {
+                account.sent += 1;
+                account.failed += 1;
+            }
+            Sign::Void => {}
+        }
+    }
+
+    fn tell_account(&self) {
+        let Account { sent, failed, worst } = self.account.take();
+        self.teller.tell(What::Probes { sent, failed, worst_ns: worst.as_nanos() as u64 });
+        let blind = self.vigil.borrow_mut().account();
+        if blind >= BLIND_WORTH_TELLING {
+            let text = format!(
+                "redrill itself was not run for {} ms of the last second: the machine is busy, \
+                 and probes saw nothing of that time",
+                blind.as_millis()
+            );
+            self.teller.tell(What::Warning { text });
+        }
+    }
+}
+
+impl Subject {
+    fn track(&mut self, action: Action) -> &mut Track {
+        match action {
+            Action::Write => &mut self.writes,
+            Action::Read => &mut self.reads,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Clock;
+    use crate::model::op::Redirects;
+
+    fn unanswered() -> Answer {
+        let outcome = Outcome::Unknown(Cause::Timeout);
+        Answer { outcome, redirects: Redirects::default(), value: None }
+    }
+
+    #[test]
+    fn a_time_out_on_waking_says_nothing() {
+        let (every, deadline) = (Duration::from_millis(10), Duration::from_millis(100));
+        let probe = Probe { every, deadline, canaries: 0 };
+        let clock = Clock::start();
+        let (teller, _events) = Teller::new(clock);
+        let rounds = Rounds::new(probe, teller, []);
+        let ticket = Counter::default().write();
+        let judge = || rounds.judge(0, Asked::Write(ticket), unanswered());
+        assert_eq!(judge(), Sign::Bad(Cause::Timeout));
+
+        std::thread::sleep(Duration::from_millis(50));
+        rounds.vigil.borrow_mut().woke(Nanos::ZERO, clock.now());
+        assert_eq!(judge(), Sign::Void);
+        let asked = Asked::Write(ticket);
+        let outcome = Outcome::Fail(Cause::ClusterDown);
+        let refused = rounds.judge(0, asked, Answer { outcome, ..unanswered() });
+        assert_eq!(refused, Sign::Bad(Cause::ClusterDown), "an answer is an answer");
+
+        std::thread::sleep(2 * GRACE);
+        assert_eq!(judge(), Sign::Bad(Cause::Timeout), "there was time to read since");
+    }
+}

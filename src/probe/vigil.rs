@@ -1,0 +1,91 @@
+//! Telling redrill's own sleep from the servers'.
+//!
+//! On a busy machine the thread that probes is sometimes not run for a while, or
+//! the whole machine is paused. Answers that came meanwhile lie unread, and their
+//! deadlines have passed by the time the thread looks at its clock. That must not be
+//! called an outage, so the thread keeps a vigil over itself: whenever it wakes later
+//! than it wanted to, the time in between is *blind*. Blind time does not count
+//! against a server's deadline, and after it a probe gets a moment more, so that
+//! what has arrived is read before anything is called missing.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::model::Nanos;
+
+/// Waking up this much late is ordinary: timers and schedulers are no more exact.
+pub(super) const LATE: Duration = Duration::from_millis(2);
+
+/// The blind times of one thread.
+#[derive(Debug)]
+pub(super) struct Vigil {
+    /// In order, without overlaps.
+    blind: VecDeque<(Nanos, Nanos)>,
+    /// Older ones are forgotten.
+    memory: Duration,
+    /// Blind time since [`Vigil::account`] was called last.
+    unaccounted: Duration,
+}
+
+impl Vigil {
+    pub(super) fn new(memory: Duration) -> Vigil {
+        Vigil { blind: VecDeque::new(), memory, unaccounted: Duration::ZERO }
+    }
+
+    /// The thread wanted to wake at `wanted` and did at `now`. Says whether that was late.
+    pub(super) fn woke(&mut self, wanted: Nanos, now: Nanos) -> bool {
+        if now.since(wanted) <= LATE {
+            return false;
+        }
+        let seen = self.blind.back().map_or(Nanos::ZERO, |&(_, to)| to);
+        let from = wanted.max(seen);
+        if from < now {
+            self.blind.push_back((from, now));
+            self.unaccounted += now.since(from);
+        }
+        while self.blind.front().is_some_and(|&(_, to)| to + self.memory < now) {
+            self.blind.pop_front();
+        }
+        true
+    }
+
+    /// Blind time between two instants.
+    pub(super) fn blind(&self, from: Nanos, to: Nanos) -> Duration {
+        self.blind.iter().map(|&(a, b)| b.min(to).since(a.max(from))).sum()
+    }
+
+    /// Blind time since this was called last.
+    pub(super) fn account(&mut self) -> Duration {
+        std::mem::take(&mut self.unaccounted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Nanos {
+        Nanos(n * 1_000_000)
+    }
+
+    #[test]
+    fn blind_times_add_up_and_do_not_overlap() {
+        let mut vigil = Vigil::new(Duration::from_secs(10));
+        assert!(!vigil.woke(ms(10), ms(12)), "ordinary");
+        assert!(vigil.woke(ms(20), ms(120)));
+        assert!(vigil.woke(ms(30), ms(125)), "another timer of the same thread");
+        assert_eq!(vigil.blind(ms(0), ms(200)), Duration::from_millis(105));
+        assert_eq!(vigil.blind(ms(50), ms(60)), Duration::from_millis(10));
+        assert_eq!(vigil.blind(ms(0), ms(20)), Duration::ZERO);
+        assert_eq!(vigil.account(), Duration::from_millis(105));
+        assert_eq!(vigil.account(), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_long_past_is_forgotten() {
+        let mut vigil = Vigil::new(Duration::from_secs(1));
+        vigil.woke(ms(0), ms(50));
+        vigil.woke(ms(2000), ms(2050));
+        assert_eq!(vigil.blind(ms(0), ms(3000)), Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,261 @@
+//! The watcher: asks every node what it believes, and how it is.
+//!
+//! Each node is asked at its own pace, so that one which does not answer holds up
+//! nobody. A node that cannot be connected to, or has not answered for half a second,
+//! is not a live one until it answers again.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::belief::{Agreement, Group};
+use super::convergence::Steps;
+use super::prober::ProbeError;
+use crate::cluster::DeployedGroup;
+use crate::cluster::view::{self, Sight};
+use crate::model::Nanos;
+use crate::model::event::{NodeStats, Teller, View, What};
+use crate::node::{Node, NodeError, Section};
+use crate::spec::topology::Mode;
+
+/// How often a node is asked what it believes, where there are few.
+const EVERY: Duration = Duration::from_millis(25);
+/// Where there are many: so much for each of them, that a round costs the machine
+/// about as much a second however many there are.
+const EVERY_EACH: Duration = Duration::from_millis(2);
+/// A node that takes longer to answer is not a live one.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Views that keep changing are told no more often than this.
+const VIEWS_EVERY: Duration = Duration::from_millis(100);
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// Rounds, and time, for which an agreement must hold before it is believed.
+const HOLD: (u32, Duration) = (4, Duration::from_millis(100));
+
+/// Watches all nodes until it is stopped. Dropping it stops it.
+///
+/// It tells `View` when a group's slot owners or roles change, `Stats` every second,
+/// and `ViewConverged` and `Converged` once for each step. Their `since` is late by at
+/// most one round, [`Watcher::round`]: a node's news is seen when it is asked next.
+#[derive(Debug)]
+pub struct Watcher {
+    orders: Option<mpsc::UnboundedSender<Order>>,
+    converged: watch::Receiver<BTreeSet<usize>>,
+    teller: Teller,
+    round: Duration,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Began(usize, Nanos),
+    Ended(usize, Nanos),
+}
+
+impl Watcher {
+    /// Begins to watch `groups`, over connections of its own.
+    ///
+    /// # Errors
+    /// The machine gives no thread.
+    pub fn launch(groups: &[DeployedGroup], teller: Teller) -> Result<Watcher, ProbeError> {
+        let count: usize = groups.iter().map(|group| group.nodes.len()).sum();
+        let round = EVERY.max(EVERY_EACH * count as u32);
+        let (orders, received) = mpsc::unbounded_channel();
+        let (told, converged) = watch::channel(BTreeSet::new());
+        let (groups, telling) = (groups.to_vec(), teller.clone());
+        let thread = std::thread::Builder::new()
+            .name("watcher".to_owned())
+            .spawn(move || thread_main(groups, telling, round, received, told))?;
+        Ok(Watcher { orders: Some(orders), converged, teller, round, thread: Some(thread) })
+    }
+
+    /// How long it takes until every node has been asked.
+    pub fn round(&self) -> Duration {
+        self.round
+    }
+
+    pub fn step_began(&self, step: usize) {
+        self.order(Order::Began(step, self.teller.clock().now()));
+    }
+
+    /// From now on an agreement that holds is the step's.
+    pub fn step_ended(&self, step: usize) {
+        self.order(Order::Ended(step, self.teller.clock().now()));
+    }
+
+    /// Waits until `Converged` is told for `step`, which must have ended: whether that
+    /// was within `patience`.
+    pub async fn converged(&self, step: usize, patience: Duration) -> bool {
+        let mut converged = self.converged.clone();
+        let waiting = converged.wait_for(|steps| steps.contains(&step));
+        matches!(tokio::time::timeout(patience, waiting).await, Ok(Ok(_)))
+    }
+
+    /// Stops watching at once.
+    pub fn stop(self) {}
+
+    fn order(&self, order: Order) {
+        // A watcher whose thread has gone has nothing more to tell.
+        _ = self.orders.as_ref().map(|orders| orders.send(order));
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn thread_main(
+    groups: Vec<DeployedGroup>,
+    teller: Teller,
+    round: Duration,
+    orders: mpsc::UnboundedReceiver<Order>,
+    converged: watch::Sender<BTreeSet<usize>>,
+) {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    match runtime {
+        Ok(runtime) => runtime.block_on(watch(groups, teller, round, orders, converged)),
+        Err(error) => {
+            let text = format!("nodes are not watched: the machine gave no event loop: {error}");
+            teller.tell(What::Warning { text });
+        }
+    }
+}
+
+/// One group as it is watched.
+struct Watched {
+    cluster: bool,
+    /// With connections that belong to the watcher's own thread.
+    nodes: Vec<Node>,
+    beliefs: RefCell<Group>,
+    told: RefCell<Option<(Nanos, View)>>,
+}
+
+async fn watch(
+    groups: Vec<DeployedGroup>,
+    teller: Teller,
+    round: Duration,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    converged: watch::Sender<BTreeSet<usize>>,
+) {
+    let groups: Vec<Rc<Watched>> = groups.into_iter().map(Watched::new).collect();
+    for group in &groups {
+        for i in 0..group.nodes.len() {
+            tokio::task::spawn_local(keep_asking(group.clone(), i, teller.clone(), round));
+        }
+    }
+    tokio::task::spawn_local(keep_counting(groups.clone(), teller.clone()));
+    let mut steps = Steps::new(HOLD.1.max(round * HOLD.0));
+    let mut look = every(round);
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Began(step, at)) => steps.began(step, at),
+                Some(Order::Ended(step, at)) => steps.ended(step, at),
+                None => return,
+            },
+            _ = look.tick() => {
+                groups.iter().for_each(|group| group.tell_view(&teller));
+                for news in agreement(&groups).map(|a| steps.hear(a)).unwrap_or_default() {
+                    teller.tell(news.clone());
+                    if let What::Converged { step, .. } = news {
+                        converged.send_modify(|steps| _ = steps.insert(step));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// That of all groups, if each has one.
+fn agreement(groups: &[Rc<Watched>]) -> Option<Agreement> {
+    let agreements: Option<Vec<Agreement>> =
+        groups.iter().map(|group| group.beliefs.borrow().agreement()).collect();
+    agreements?.into_iter().reduce(Agreement::and)
+}
+
+/// Asks node `i` what it believes, once a round, for as long as the thread lives.
+async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Duration) {
+    let mut turn = every(round);
+    loop {
+        turn.tick().await;
+        let asked = teller.clock().now();
+        let sight = group.ask(&group.nodes[i]).await;
+        let instants = (asked, teller.clock().now());
+        group.beliefs.borrow_mut().hear(i, instants, sight);
+    }
+}
+
+/// Asks all nodes how they are, once a second. Those that do not answer are left out.
+async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
+    let mut turn = every(STATS_EVERY);
+    loop {
+        turn.tick().await;
+        let all = groups.iter().flat_map(|group| &group.nodes).map(stats);
+        let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
+        teller.tell(What::Stats { nodes });
+    }
+}
+
+async fn stats(node: &Node) -> Option<NodeStats> {
+    let info = node.admin.info(Section::Everything).await.ok()?;
+    Some(NodeStats {
+        name: node.name.clone(),
+        role: info.role()?,
+        keys: info.keys(),
+        memory_bytes: info.used_memory()?,
+        commands: info.commands_processed()?,
+        net_in_bytes: info.net_input_bytes()?,
+        net_out_bytes: info.net_output_bytes()?,
+        cpu_seconds: info.cpu_seconds()?,
+    })
+}
+
+impl Watched {
+    fn new(group: DeployedGroup) -> Rc<Watched> {
+        let own = |node: Node| Node { admin: node.admin.apart().with_timeout(PATIENCE), ..node };
+        let nodes: Vec<Node> = group.nodes.into_iter().map(own).collect();
+        let cluster = matches!(group.spec.mode, Mode::Cluster { .. });
+        let beliefs = RefCell::new(Group::new(cluster, nodes.clone()));
+        Rc::new(Watched { cluster, nodes, beliefs, told: RefCell::default() })
+    }
+
+    async fn ask(&self, node: &Node) -> Result<Sight, NodeError> {
+        if self.cluster {
+            return view::sight(node).await;
+        }
+        let info = node.admin.info(Section::Replication).await?;
+        let (role, link_up) = (info.role(), info.master_link_up());
+        Ok(Sight { node: node.name.clone(), state_ok: true, role, link_up, lines: Vec::new() })
+    }
+
+    /// Tells the group's view if it has changed since it was told last.
+    fn tell_view(&self, teller: &Teller) {
+        let Some(view) = self.beliefs.borrow().view() else { return };
+        let now = teller.clock().now();
+        let mut told = self.told.borrow_mut();
+        let due = told
+            .as_ref()
+            .is_none_or(|(at, before)| *before != view && now.since(*at) >= VIEWS_EVERY);
+        if due {
+            teller.tell(What::View(view.clone()));
+            *told = Some((now, view));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What files say, before it is known whether it makes sense: one type for each
+//! kind of map in a topology or scenario, with the place of every value.
+
+pub mod scenario;
+pub mod topology;

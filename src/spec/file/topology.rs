@@ -1,0 +1,123 @@
+//! The maps of a topology file.
+
+use schemars::{Schema, json_schema};
+
+use crate::spec::decode::{At, Misread, Named, Scalar, object, words};
+use crate::spec::quantity::{Bandwidth, Time};
+use crate::spec::topology::EngineKind;
+
+object! {
+    /// A topology: regions, links between them, and groups of Redis nodes.
+    TopologyFile "a topology" {
+        /// What it is called, in small letters, digits and dashes.
+        required "name" name: String,
+        /// What it is, in a sentence.
+        optional "summary" summary: String,
+        /// Which server to run. Default: Redis, found on PATH.
+        optional "engine" engine: EngineMap,
+        /// Names of places. Each group is put into one, or spread over two.
+        optional "regions" regions: Vec<At<String>>,
+        /// What the network between regions is like. Regions without a link between
+        /// them are joined with nothing added.
+        optional "links" links: Vec<At<LinkMap>>,
+        /// Redis deployments, by name.
+        required "groups" groups: Named<GroupMap>,
+    }
+}
+
+object! {
+    /// Which server to run.
+    EngineMap "an engine" {
+        /// `redis` or `valkey`. Default: `redis`.
+        optional "kind" kind: EngineKind,
+        /// The server to run as a process: a path, or a name on PATH.
+        optional "binary" binary: String,
+        /// The image to run in containers.
+        optional "image" image: String,
+    }
+}
+
+words!(EngineKind as "engine" { "redis" => EngineKind::Redis, "valkey" => EngineKind::Valkey });
+
+object! {
+    /// The network between two regions: `between` for both directions, `from` and
+    /// `to` for one.
+    LinkMap "a link" {
+        /// Two regions; the link is the same in both directions.
+        optional "between" between: Vec<At<String>>,
+        /// The region where a one-way link starts.
+        optional "from" from: String,
+        /// The region where a one-way link ends.
+        optional "to" to: String,
+        /// How long a packet takes one way.
+        required "latency" latency: Time,
+        /// How far a packet's own latency may be from that. Default: 0.
+        optional "jitter" jitter: Time,
+        /// How much fits through. Default: unlimited.
+        optional "bandwidth" bandwidth: Bandwidth,
+    }
+}
+
+object! {
+    /// One Redis deployment.
+    GroupMap "a group" {
+        /// How its nodes belong together.
+        required "mode" mode: ModeWord,
+        /// Primaries that share the slots, in mode `cluster`: 3 or more.
+        optional "shards" shards: u32,
+        /// Replicas of each primary. Default: 1; 0 in a cluster.
+        optional "replicas" replicas: u32,
+        /// Sentinels, in mode `sentinel`. Default: 3.
+        optional "sentinels" sentinels: u32,
+        /// Sentinels that must agree that the primary is down. Default: a majority.
+        optional "quorum" quorum: u32,
+        /// The region that all its nodes are in.
+        optional "region" region: String,
+        /// A region for its primaries and one for its replicas, instead of `region`.
+        optional "placement" placement: PlacementMap,
+        /// Directives of redis.conf, handed on as they are.
+        optional "config" config: Named<At<Directive>>,
+        /// The port of every node; each has an address of its own. Default: a free one.
+        optional "port" port: u16,
+    }
+}
+
+/// A mode by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModeWord {
+    Standalone,
+    Replication,
+    Sentinel,
+    Cluster,
+}
+
+words!(ModeWord as "mode" {
+    "standalone" => ModeWord::Standalone,
+    "replication" => ModeWord::Replication,
+    "sentinel" => ModeWord::Sentinel,
+    "cluster" => ModeWord::Cluster,
+});
+
+/// The value of a directive, handed on as it is written.
+#[derive(Clone, Debug)]
+pub struct Directive(pub String);
+
+impl Scalar for Directive {
+    fn read(text: &str) -> Result<Directive, Misread> {
+        Ok(Directive(text.to_owned()))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": ["string", "number"] })
+    }
+}
+
+object! {
+    /// A group stretched over two regions.
+    PlacementMap "a placement" {
+        /// The region of the first primaries.
+        required "primaries" primaries: String,
+        /// The region of the first replicas.
+        required "replicas" replicas: String,
+    }
+}

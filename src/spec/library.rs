@@ -1,0 +1,81 @@
+//! The ready topologies and scenarios, which are inside the binary.
+
+use super::source::Source;
+use super::tree;
+use super::{Kind, nearest};
+
+/// A file that comes with redrill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    pub kind: Kind,
+    /// Its name, which is that of the file without `.yaml`.
+    pub name: &'static str,
+    /// The YAML text.
+    pub text: &'static str,
+}
+
+macro_rules! ready {
+    ($kind:ident $folder:literal: $($name:literal)*) => {
+        &[$(Ready {
+            kind: Kind::$kind,
+            name: $name,
+            text: include_str!(concat!("../../", $folder, "/", $name, ".yaml")),
+        }),*]
+    };
+}
+
+const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
+    "standalone" "replication-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2");
+
+const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
+    "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state");
+
+pub fn topologies() -> &'static [Ready] {
+    TOPOLOGIES
+}
+
+pub fn scenarios() -> &'static [Ready] {
+    SCENARIOS
+}
+
+/// The ready file of that kind and name.
+pub fn find(kind: Kind, name: &str) -> Option<&'static Ready> {
+    of(kind).iter().find(|ready| ready.name == name)
+}
+
+/// What to say where there is none: the nearest name, and all of them.
+pub fn advice(kind: Kind, name: &str) -> String {
+    let names: Vec<&str> = of(kind).iter().map(|ready| ready.name).collect();
+    let what = match kind {
+        Kind::Topology => "ready topologies",
+        Kind::Scenario => "ready scenarios",
+    };
+    nearest::advice(what, name, &names)
+}
+
+fn of(kind: Kind) -> &'static [Ready] {
+    match kind {
+        Kind::Topology => TOPOLOGIES,
+        Kind::Scenario => SCENARIOS,
+    }
+}
+
+impl Ready {
+    /// The file as if it had been read from its place in the repository.
+    pub fn source(&self) -> Source {
+        let folder = match self.kind {
+            Kind::Topology => "topologies",
+            Kind::Scenario => "scenarios",
+        };
+        Source::new(format!("{folder}/{}.yaml", self.name), self.text)
+    }
+
+    /// Its `summary:`.
+    pub fn summary(&self) -> String {
+        let root = tree::parse(&self.source(), &mut Vec::new());
+        match root.as_ref().and_then(|root| root.get("summary")).map(|node| &node.value) {
+            Some(tree::Value::Scalar(scalar)) => scalar.text.clone(),
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Expectations: a measure, a comparison and a bound, as in
+//! `downtime.write.max <= 500ms`.
+
+use std::time::Duration;
+
+use crate::model::event::{Compare, Expectation};
+use crate::model::measure::{self, CATALOGUE, Known, Needs, Unit};
+use crate::spec::decode::{At, Misread, Scalar};
+use crate::spec::fault::Fault;
+use crate::spec::nearest;
+use crate::spec::quantity::{Bytes, PerSecond, Percent, Time, number};
+use crate::spec::source::Span;
+
+/// A baseline needs about this much time before the first step.
+const BASELINE: Duration = Duration::from_secs(1);
+
+/// What a scenario has, which decides what it can measure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Has {
+    pub loads: usize,
+    /// The instant of the first step, where there is one.
+    pub first_step: Option<Duration>,
+}
+
+/// The expectations that `texts` mean.
+pub fn check(texts: &[At<String>], has: Has, faults: &mut Vec<Fault>) -> Vec<Expectation> {
+    let mut expectations: Vec<Expectation> = Vec::new();
+    for text in texts {
+        let Some(expectation) = parse(text, has, faults) else { continue };
+        // Both ends of a measure may be bounded, but not the same one twice.
+        let side = |op: Compare| match op {
+            Compare::AtMost | Compare::Below => 0,
+            Compare::AtLeast | Compare::Above => 1,
+            Compare::Equal => 2,
+        };
+        let same = |known: &Expectation| {
+            known.measure == expectation.measure && side(known.op) == side(expectation.op)
+        };
+        if let Some(first) = expectations.iter().find(|known| same(known)) {
+            let message = format!("`{}` has a bound already", expectation.measure);
+            let advice = format!("keep one of them; the other is `{}`", first.text);
+            faults.push(Fault::new(&text.span, message).advise(advice));
+        }
+        expectations.push(expectation);
+    }
+    expectations
+}
+
+/// `own` in place of those of `base` that are on the same measures.
+pub fn overridden(base: Vec<Expectation>, own: Vec<Expectation>) -> Vec<Expectation> {
+    let mut result: Vec<Expectation> = Vec::new();
+    for expectation in base {
+        let measure = &expectation.measure;
+        if !own.iter().any(|by| by.measure == *measure) {
+            result.push(expectation);
+        } else if !result.iter().any(|kept| kept.measure == *measure) {
+            result.extend(own.iter().filter(|by| by.measure == *measure).cloned());
+        }
+    }
+    let added = own.into_iter().filter(|by| !result.iter().any(|e| e.measure == by.measure));
+    let added: Vec<Expectation> = added.collect();
+    result.extend(added);
+    result
+}
+
+fn parse(text: &At<String>, has: Has, faults: &mut Vec<Fault>) -> Option<Expectation> {
+    let Some((measure, op, bound)) = split(&text.value) else {
+        let message = format!("`{}` is not an expectation", text.value);
+        let advice = "write MEASURE <= VALUE, like `downtime.write.max <= 500ms`; \
+                      <, >=, > and == do as well";
+        faults.push(Fault::new(&text.span, message).advise(advice));
+        return None;
+    };
+    let Some(known) = measure::known(measure) else {
+        let names = CATALOGUE.iter().map(|known| known.name);
+        let advice = match nearest::nearest(measure, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "docs/measures.md lists them".to_owned(),
+        };
+        let message = format!("there is no measure `{measure}`");
+        faults.push(Fault::new(&part(text, measure), message).advise(advice));
+        return None;
+    };
+    if let Some((message, advice)) = lacking(known, has) {
+        faults.push(Fault::new(&part(text, measure), message).advise(advice));
+    }
+    let value = read_bound(known.unit, bound);
+    let value = value.map_err(|why| {
+        let message = format!("{}, and `{}` is one", why.message, known.name);
+        faults.push(Fault::new(&part(text, bound), message).advise(why.advice));
+    });
+    Some(Expectation {
+        text: text.value.clone(),
+        measure: known.name.to_owned(),
+        op: compare(op)?,
+        bound: value.ok()?,
+    })
+}
+
+/// Measure, operator and bound of an expectation's text.
+fn split(text: &str) -> Option<(&str, &str, &str)> {
+    let start = text.find(['<', '>', '='])?;
+    let end = start + text[start..].find(|c| !matches!(c, '<' | '>' | '='))?;
+    let (measure, op, bound) = (text[..start].trim(), &text[start..end], text[end..].trim());
+    (!measure.is_empty() && !bound.is_empty() && compare(op).is_some())
+        .then_some((measure, op, bound))
+}
+
+fn compare(op: &str) -> Option<Compare> {
+    Some(match op {
+        "<=" => Compare::AtMost,
+        "<" => Compare::Below,
+        ">=" => Compare::AtLeast,
+        ">" => Compare::Above,
+        "==" => Compare::Equal,
+        _ => return None,
+    })
+}
+
+/// Where `part` of the expectation stands; all of it where that cannot be told.
+fn part(text: &At<String>, part: &str) -> Span {
+    let span = &text.span;
+    match span.text().find(part) {
+        Some(at) => span.source.span(span.start + at, span.start + at + part.len()),
+        None => span.clone(),
+    }
+}
+
+/// The bound in the measure's own unit; times in milliseconds.
+fn read_bound(unit: Unit, text: &str) -> Result<f64, Misread> {
+    match unit {
+        Unit::Millis => Time::read(text).map(|time| time.0.as_secs_f64() * 1e3),
+        Unit::Percent => Percent::read(text).map(|percent| percent.0),
+        Unit::PerSecond => PerSecond::read(text).map(|rate| rate.0),
+        Unit::Bytes => Bytes::read(text).map(|bytes| bytes.0 as f64),
+        Unit::BytesPerSecond => {
+            let bytes = text.strip_suffix("/s").map(|size| Bytes::read(size.trim_end()));
+            let misread =
+                || Misread::new(format!("`{text}` is not a flow"), "write it like 10mb/s");
+            bytes.ok_or_else(misread)?.map(|bytes| bytes.0 as f64)
+        }
+        Unit::Count => number(text).ok_or_else(|| {
+            Misread::new(format!("`{text}` is not a count"), "write it like 0 or 100")
+        }),
+    }
+}
+
+/// Why the scenario cannot produce the measure, and what to do.
+fn lacking(known: &Known, has: Has) -> Option<(String, &'static str)> {
+    const LOAD: (&str, &str) = ("a load", "add one under `loads:`, or leave the expectation out");
+    const STEP: (&str, &str) = ("a step", "add one to `timeline:`, or leave the expectation out");
+    const MOVE: (&str, &str) =
+        ("a step that moves slots", "add one to `timeline:`, or leave the expectation out");
+    let (load, step) = (has.loads > 0, has.first_step.is_some());
+    let (lack, advice) = match known.needs {
+        Needs::Load | Needs::LoadAndStep if !load => LOAD,
+        Needs::Step | Needs::LoadAndStep if !step => STEP,
+        // Every step there is moves slots.
+        Needs::Reshard if !step => MOVE,
+        _ => return no_baseline(known, has),
+    };
+    Some((format!("`{}` needs {lack}, and there is none", known.name), advice))
+}
+
+fn no_baseline(known: &Known, has: Has) -> Option<(String, &'static str)> {
+    let compares = known.name.ends_with(".before") || known.name.ends_with(".degradation");
+    let too_early = has.first_step.is_some_and(|at| at < BASELINE);
+    (compares && too_early).then(|| {
+        let message = format!("`{}` needs a second of load before the first step", known.name);
+        (message, "let the first step start at 1s or later; 5s is usual")
+    })
+}

@@ -1,0 +1,123 @@
+//! Regions, and the links between them.
+
+use std::time::Duration;
+
+use super::check_name;
+use crate::spec::decode::{At, Field};
+use crate::spec::fault::Fault;
+use crate::spec::file::topology::LinkMap;
+use crate::spec::nearest;
+use crate::spec::quantity::Time;
+use crate::spec::topology::Link;
+
+/// The longest latency one way: past it, every time-out of a cluster has passed.
+const MAX_LATENCY: Duration = Duration::from_secs(60);
+
+/// The names of the regions.
+pub fn regions(field: &Field<Vec<At<String>>>, faults: &mut Vec<Fault>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in field.given().map_or(&[][..], |at| &at.value) {
+        check_name("a region", name, faults);
+        if names.contains(&name.value) {
+            let message = format!("the region `{}` is here twice", name.value);
+            faults.push(Fault::new(&name.span, message).advise("keep one of them"));
+        } else {
+            names.push(name.value.clone());
+        }
+    }
+    names
+}
+
+/// The index of the region that is named.
+pub fn region(name: &At<String>, regions: &[String], faults: &mut Vec<Fault>) -> Option<usize> {
+    let found = regions.iter().position(|region| *region == name.value);
+    if found.is_none() {
+        let known: Vec<&str> = regions.iter().map(|r| &**r).collect();
+        let message = format!("there is no region `{}`", name.value);
+        let advice = match known.is_empty() {
+            true => "the topology names no regions; add `regions: [...]`".to_owned(),
+            false => nearest::advice("regions", &name.value, &known),
+        };
+        faults.push(Fault::new(&name.span, message).advise(advice));
+    }
+    found
+}
+
+/// The links, each in one direction.
+pub fn links(
+    field: &Field<Vec<At<LinkMap>>>,
+    regions: &[String],
+    faults: &mut Vec<Fault>,
+) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
+    for link in field.given().map_or(&[][..], |at| &at.value) {
+        let latency = time(&link.value.latency, faults);
+        let jitter = time(&link.value.jitter, faults);
+        if let (Some(at), true) = (link.value.jitter.given(), jitter > latency) {
+            let fault = Fault::new(&at.span, "the jitter is larger than the latency");
+            faults.push(fault.advise("a packet cannot arrive before it was sent"));
+        }
+        let bandwidth = link.value.bandwidth.given().map(|at| at.value.0);
+        if let (Some(at), Some(0)) = (link.value.bandwidth.given(), bandwidth) {
+            let fault = Fault::new(&at.span, "nothing fits through a link of no bandwidth");
+            faults.push(fault.advise("leave it out for an unlimited one"));
+        }
+        for (from, to) in directions(link, regions, faults) {
+            if links.iter().any(|known| (known.from, known.to) == (from, to)) {
+                let (from, to) = (&regions[from], &regions[to]);
+                let message = format!("the link from `{from}` to `{to}` is here twice");
+                faults.push(Fault::new(&link.span, message).advise("keep one of them"));
+            } else {
+                links.push(Link { from, to, latency, jitter, bandwidth });
+            }
+        }
+    }
+    links
+}
+
+fn time(field: &Field<Time>, faults: &mut Vec<Fault>) -> Duration {
+    super::ranged(
+        "this time",
+        field,
+        Time(Duration::ZERO),
+        (Time(Duration::ZERO), Time(MAX_LATENCY)),
+        "no cluster works over a longer link",
+        faults,
+    )
+    .0
+}
+
+/// The directions of a link: two for `between`, one for `from` and `to`.
+fn directions(
+    link: &At<LinkMap>,
+    regions: &[String],
+    faults: &mut Vec<Fault>,
+) -> Vec<(usize, usize)> {
+    let LinkMap { between, from, to, .. } = &link.value;
+    let (ends, both) = match (between.given(), from.given(), to.given()) {
+        (Some(pair), None, None) => match &pair.value[..] {
+            [a, b] => ([a, b], true),
+            _ => {
+                let message = format!("a link is between two regions, not {}", pair.value.len());
+                faults.push(Fault::new(&pair.span, message));
+                return Vec::new();
+            }
+        },
+        (None, Some(from), Some(to)) => ([from, to], false),
+        _ => {
+            let fault = Fault::new(&link.span, "a link needs `between`, or both `from` and `to`");
+            faults.push(fault.advise("write it like { between: [us, eu], latency: 40ms }"));
+            return Vec::new();
+        }
+    };
+    let [a, b] = ends.map(|name| region(name, regions, faults));
+    match (a, b) {
+        (Some(a), Some(b)) if a == b => {
+            faults.push(Fault::new(&ends[1].span, "a link cannot join a region with itself"));
+            Vec::new()
+        }
+        (Some(a), Some(b)) if both => vec![(a, b), (b, a)],
+        (Some(a), Some(b)) => vec![(a, b)],
+        _ => Vec::new(),
+    }
+}

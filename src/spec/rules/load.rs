@@ -1,0 +1,184 @@
+//! Loads that can be run, with their defaults filled in.
+
+use std::time::Duration;
+
+use super::{check_name, check_range, ranged};
+use crate::spec::decode::{At, Field};
+use crate::spec::fault::Fault;
+use crate::spec::file::scenario::LoadMap;
+use crate::spec::nearest;
+use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time};
+use crate::spec::scenario::{ClientKind, Distribution, Load};
+use crate::spec::topology::{Group, Mode, Topology};
+
+pub const MAX_RATE: f64 = 1_000_000.0;
+/// A written value starts with a number that is unique in its load, and a mark
+/// where it ends.
+pub const MIN_VALUE: Bytes = Bytes(24);
+/// What the servers accept at most.
+const MAX_VALUE: Bytes = Bytes(512 << 20);
+const MAX_CLIENTS: u32 = 100_000;
+const MAX_KEYS: u64 = 100_000_000;
+const MAX_IN_FLIGHT: u32 = 1_000_000;
+const MAX_EXPONENT: f64 = 10.0;
+const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Loads are numbered in the history, in one byte.
+const MAX_LOADS: usize = 64;
+
+/// The checked loads; those without a group are left out, their fault told.
+pub fn check(
+    loads: &[(At<String>, LoadMap)],
+    topology: Option<&Topology>,
+    faults: &mut Vec<Fault>,
+) -> Vec<Load> {
+    if let Some((name, _)) = loads.get(MAX_LOADS) {
+        let message = format!("there are {} loads, {MAX_LOADS} is the most", loads.len());
+        faults.push(Fault::new(&name.span, message));
+    }
+    loads.iter().filter_map(|(name, map)| load(name, map, topology, faults)).collect()
+}
+
+fn load(
+    name: &At<String>,
+    map: &LoadMap,
+    topology: Option<&Topology>,
+    faults: &mut Vec<Fault>,
+) -> Option<Load> {
+    check_name("a load", name, faults);
+    if name.value == "redrill" {
+        let fault = Fault::new(&name.span, "a load cannot be called `redrill`");
+        faults.push(fault.advise("redrill's own keys begin with that; choose another name"));
+    }
+    let rate = rate(map, faults);
+    let clients = ranged(
+        "clients",
+        &map.clients,
+        32,
+        (1, MAX_CLIENTS),
+        "each is a logical client, not a connection; 32 is usual",
+        faults,
+    );
+    let why = "every key is written before the load, and read after it";
+    let keys = ranged("keys", &map.keys, 10_000, (1, MAX_KEYS), why, faults);
+    let zero = Percent(0.0);
+    let why = "the others are writes";
+    let Percent(reads) =
+        ranged("reads", &map.reads, Percent(50.0), (zero, Percent(100.0)), why, faults);
+    let least = Time(Duration::from_millis(1));
+    let why = "how long a client waits for an answer";
+    let Time(timeout) = ranged(
+        "timeout",
+        &map.timeout,
+        Time(Duration::from_secs(1)),
+        (least, Time(MAX_TIMEOUT)),
+        why,
+        faults,
+    );
+    let why = "operations past it are shed; 10000 is usual";
+    let max_in_flight =
+        ranged("max_in_flight", &map.max_in_flight, 10_000, (1, MAX_IN_FLIGHT), why, faults);
+    let value = value(map, faults);
+    let distribution = distribution(map, faults);
+    let group = group(&map.group, &name.span, topology?, faults)?;
+    let client = client(map, group, faults);
+    Some(Load {
+        name: name.value.clone(),
+        group: group.name.clone(),
+        client,
+        rate,
+        clients,
+        keys,
+        distribution,
+        reads: reads / 100.0,
+        value,
+        timeout,
+        max_in_flight,
+    })
+}
+
+fn rate(map: &LoadMap, faults: &mut Vec<Fault>) -> f64 {
+    let Some(At { value: PerSecond(rate), span }) = map.rate.given() else {
+        if map.rate.is_missing() {
+            let fault = Fault::new(&map.span, "a load needs the key `rate`");
+            faults.push(fault.advise("write how many operations a second, like `rate: 4000/s`"));
+        }
+        return 1.0;
+    };
+    if *rate <= 0.0 {
+        let fault = Fault::new(span, "a load of no operations a second is no load");
+        faults.push(fault.advise("write a rate above 0, or leave the load out"));
+    } else {
+        let range = (PerSecond(0.001), PerSecond(MAX_RATE));
+        let why = "one machine does no more";
+        check_range("rate", &PerSecond(*rate), span, range, why, faults);
+    }
+    *rate
+}
+
+fn value(map: &LoadMap, faults: &mut Vec<Fault>) -> (usize, usize) {
+    let Sizes(least, most) = map.value.or(Sizes(Bytes(100), Bytes(100)));
+    if let Some(At { span, .. }) = map.value.given() {
+        let range = (MIN_VALUE, MAX_VALUE);
+        let why = "a value has room for a number that is unique in its load; the servers take 512 MB at most";
+        check_range("the size of values", &least, span, range, why, faults);
+        if least != most {
+            check_range("the size of values", &most, span, range, why, faults);
+        }
+    }
+    (least.0 as usize, most.0 as usize)
+}
+
+fn distribution(map: &LoadMap, faults: &mut Vec<Fault>) -> Distribution {
+    let distribution = map.distribution.or(Distribution::Uniform);
+    if let (Distribution::Zipf(exponent), Some(at)) = (distribution, map.distribution.given())
+        && !(exponent > 0.0 && exponent <= MAX_EXPONENT)
+    {
+        let message = format!("an exponent of {exponent} is not from 0.01 to {MAX_EXPONENT}");
+        let advice = "0.99 is usual; `uniform` is what an exponent of 0 would be";
+        faults.push(Fault::new(&at.span, message).advise(advice));
+    }
+    distribution
+}
+
+fn client(map: &LoadMap, group: &Group, faults: &mut Vec<Fault>) -> ClientKind {
+    let client = map.client.or(ClientKind::Redrill);
+    if let (ClientKind::RedisRs, Some(at), false) =
+        (client, map.client.given(), matches!(group.mode, Mode::Cluster { .. }))
+    {
+        let message = format!("`redis-rs` is a cluster client, and `{}` is no cluster", group.name);
+        faults.push(Fault::new(&at.span, message).advise("use `client: redrill`"));
+    }
+    client
+}
+
+/// The group that is named, or the only one; `span` is to blame for naming none.
+pub fn group<'t>(
+    name: &Field<String>,
+    span: &crate::spec::source::Span,
+    topology: &'t Topology,
+    faults: &mut Vec<Fault>,
+) -> Option<&'t Group> {
+    let known: Vec<&str> = topology.groups.iter().map(|group| &*group.name).collect();
+    match (name, &topology.groups[..]) {
+        (Field::Bad, _) => None,
+        (Field::Missing, [only]) => Some(only),
+        (Field::Missing, _) => {
+            let message =
+                format!("`group` is needed: `{}` has {} groups", topology.name, known.len());
+            let advice = format!("add `group:` with one of: {}", known.join(", "));
+            faults.push(Fault::new(span, message).advise(advice));
+            None
+        }
+        (Field::Given(at), groups) => {
+            let found = groups.iter().find(|group| group.name == at.value);
+            if found.is_none() {
+                let message =
+                    format!("the topology `{}` has no group `{}`", topology.name, at.value);
+                let advice = nearest::advice("groups", &at.value, &known);
+                faults.push(Fault::new(&at.span, message).advise(advice));
+            }
+            found
+        }
+    }
+}

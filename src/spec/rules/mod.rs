@@ -1,0 +1,69 @@
+//! Whether what a file says makes sense, and the checked types if it does.
+
+pub mod config;
+pub mod expect;
+pub mod links;
+pub mod load;
+pub mod scenario;
+pub mod timeline;
+pub mod topology;
+
+use std::fmt::Display;
+
+use super::decode::{At, Field};
+use super::fault::Fault;
+use super::source::Span;
+
+/// The longest name, in characters; names become parts of file names and keys.
+const MAX_NAME: usize = 48;
+
+/// A fault, unless `name` can be a file name and part of a key.
+fn check_name(what: &str, name: &At<String>, faults: &mut Vec<Fault>) {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = name.value.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.value.chars().all(good)
+        && name.value.len() <= MAX_NAME;
+    if !fits {
+        let message = format!("`{}` cannot be the name of {what}", name.value);
+        let advice = format!(
+            "use small letters, digits and dashes, a letter first, {MAX_NAME} characters at most"
+        );
+        faults.push(Fault::new(&name.span, message).advise(advice));
+    }
+}
+
+/// A fault, unless `least <= value <= most`. `why` says what the bound is for.
+fn check_range<T: PartialOrd + Display>(
+    what: &str,
+    value: &T,
+    span: &Span,
+    (least, most): (T, T),
+    why: &str,
+    faults: &mut Vec<Fault>,
+) {
+    if *value < least || *value > most {
+        let message = format!("{what} is {value}, but must be from {least} to {most}");
+        faults.push(Fault::new(span, message).advise(why));
+    }
+}
+
+/// The value of `field`, checked as [`check_range`] does; `default` without one.
+fn ranged<T: PartialOrd + Display + Clone>(
+    what: &str,
+    field: &Field<T>,
+    default: T,
+    range: (T, T),
+    why: &str,
+    faults: &mut Vec<Fault>,
+) -> T {
+    if let Some(at) = field.given() {
+        check_range(what, &at.value, &at.span, range, why, faults);
+    }
+    field.or(default)
+}
+
+/// `1 shard`, `2 shards`.
+pub fn count(n: impl Display + PartialEq<u32>, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{s}")
+}

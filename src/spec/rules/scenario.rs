@@ -1,0 +1,107 @@
+//! What makes a scenario one that can be played.
+
+use std::time::Duration;
+
+use super::{check_name, expect, load, ranged, timeline};
+use crate::spec::decode::{At, Field};
+use crate::spec::fault::Fault;
+use crate::spec::file::scenario::{ProbeMap, ProfileMap, ScenarioFile};
+use crate::spec::nearest;
+use crate::spec::quantity::Time;
+use crate::spec::scenario::{Probe, Scenario};
+use crate::spec::topology::Topology;
+
+const MAX_CANARIES: u32 = 64;
+const MAX_SETTLE: Duration = Duration::from_secs(24 * 3600);
+
+/// The scenario that `file` describes on `topology`, with the expectations of
+/// `profile`. Without a topology (its own faults have been told) everything that
+/// does not depend on one is checked.
+pub fn check(
+    file: &ScenarioFile,
+    topology: Option<Topology>,
+    profile: Option<&str>,
+    faults: &mut Vec<Fault>,
+) -> Option<Scenario> {
+    if let Some(name) = file.name.given() {
+        check_name("a scenario", name, faults);
+    }
+    let no_loads = Vec::new();
+    let loads = file.loads.given().map_or(&no_loads, |at| &at.value.0);
+    let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
+    let has = expect::Has {
+        loads: loads.len(),
+        first_step: steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min(),
+    };
+    let loads = load::check(loads, topology.as_ref(), faults);
+    let timeline = timeline::check(steps, topology.as_ref(), faults);
+    let expect = expectations(file, profile, has, faults);
+    let most = Time(MAX_SETTLE);
+    let why = "a drill takes a day at most";
+    let default = Time(Duration::from_secs(5));
+    let settle = ranged("settle", &file.settle, default, (Time(Duration::ZERO), most), why, faults);
+    let probe = probe(&file.probe, faults);
+    Some(Scenario {
+        name: file.name.or(String::new()),
+        summary: file.summary.or(String::new()),
+        topology: topology?,
+        loads,
+        timeline,
+        probe,
+        settle: settle.0,
+        expect,
+    })
+}
+
+/// The profile of that name; a fault, and `None`, if there is none.
+pub fn profile<'f>(
+    file: &'f ScenarioFile,
+    name: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<&'f ProfileMap> {
+    let profiles = file.profiles.given().map_or(&[][..], |at| &at.value.0);
+    let found = profiles.iter().find(|(key, _)| key.value == name);
+    if found.is_none() && !matches!(file.profiles, Field::Bad) {
+        let known: Vec<&str> = profiles.iter().map(|(key, _)| &*key.value).collect();
+        let span =
+            file.profiles.given().map(|at| &at.span).or(file.name.given().map(|at| &at.span));
+        let fault = Fault {
+            message: format!("there is no profile `{name}`"),
+            span: span.cloned(),
+            advice: Some(nearest::advice("profiles", name, &known)),
+        };
+        faults.push(fault);
+    }
+    found.map(|(_, map)| map)
+}
+
+fn expectations(
+    file: &ScenarioFile,
+    name: Option<&str>,
+    has: expect::Has,
+    faults: &mut Vec<Fault>,
+) -> Vec<crate::model::event::Expectation> {
+    let texts = |field: &Field<Vec<At<String>>>| field.or(Vec::new());
+    let base = expect::check(&texts(&file.expect), has, faults);
+    let own = name.and_then(|name| profile(file, name, faults));
+    match own {
+        Some(own) => expect::overridden(base, expect::check(&texts(&own.expect), has, faults)),
+        None => base,
+    }
+}
+
+fn probe(field: &Field<ProbeMap>, faults: &mut Vec<Fault>) -> Probe {
+    let (every, deadline) = (Time(Duration::from_millis(10)), Time(Duration::from_millis(100)));
+    let mut probe = Probe { every: every.0, deadline: deadline.0, canaries: 4 };
+    let Some(At { value: map, .. }) = field.given() else { return probe };
+    let least = Time(Duration::from_millis(1));
+    let most = Time(Duration::from_secs(10));
+    let why = "10ms is usual; downtime is exact to one such interval";
+    probe.every = ranged("every", &map.every, every, (least, most), why, faults).0;
+    let most = Time(Duration::from_secs(60));
+    let why = "100ms is usual; a later answer counts as none";
+    probe.deadline = ranged("deadline", &map.deadline, deadline, (least, most), why, faults).0;
+    let why = "each is written and read at every interval";
+    probe.canaries = ranged("canaries", &map.canaries, 4, (1, MAX_CANARIES), why, faults);
+    probe
+}

@@ -1,0 +1,232 @@
+//! What makes a topology one that can exist.
+
+use std::path::PathBuf;
+
+use super::{check_name, check_range, config, count, links, ranged};
+use crate::model::slot::SLOTS;
+use crate::spec::Purpose;
+use crate::spec::decode::{At, Field};
+use crate::spec::fault::Fault;
+use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, TopologyFile};
+use crate::spec::nearest;
+use crate::spec::topology::{Engine, EngineKind, Group, Mode, Placement, Topology};
+
+/// All nodes of a topology run on one machine.
+const MAX_NODES: u32 = 1_000;
+const MAX_REPLICAS: u32 = 10;
+const MAX_SENTINELS: u32 = 15;
+
+/// A cluster's bus listens on its port plus this.
+const BUS_OFFSET: u16 = 10_000;
+
+/// The topology that `file` describes, or faults.
+pub fn check(file: &TopologyFile, purpose: Purpose, faults: &mut Vec<Fault>) -> Option<Topology> {
+    if let Some(name) = file.name.given() {
+        check_name("a topology", name, faults);
+    }
+    let regions = links::regions(&file.regions, faults);
+    let links = links::links(&file.links, &regions, faults);
+    if purpose == Purpose::Run {
+        refuse_regions(file, faults);
+    }
+    let groups = file.groups.given()?;
+    if groups.value.0.is_empty() {
+        let fault = Fault::new(&groups.span, "a topology needs a group at least");
+        faults.push(fault.advise("write one, like `cache: { mode: standalone }`"));
+    }
+    let mut checked = Vec::new();
+    for (name, group) in &groups.value.0 {
+        check_name("a group", name, faults);
+        let Some(mode) = mode(group, purpose, faults) else { continue };
+        checked.push(Group {
+            name: name.value.clone(),
+            placement: placement(name, group, &mode, &regions, faults),
+            config: group
+                .config
+                .given()
+                .map_or_else(Default::default, |given| config::check(&given.value, faults)),
+            port: port(group, &mode, faults),
+            mode,
+        });
+    }
+    let nodes: u32 = checked.iter().map(Group::nodes).fold(0, u32::saturating_add);
+    if nodes > MAX_NODES {
+        let message = format!("the topology has {nodes} nodes, {MAX_NODES} is the most");
+        let advice = "every node is a process on this machine; use fewer shards or replicas";
+        faults.push(Fault::new(&groups.span, message).advise(advice));
+    }
+    Some(Topology {
+        name: file.name.or(String::new()),
+        summary: file.summary.or(String::new()),
+        engine: engine(&file.engine),
+        regions,
+        links,
+        groups: checked,
+    })
+}
+
+fn refuse_regions(file: &TopologyFile, faults: &mut Vec<Fault>) {
+    let regions = file.regions.given().map(|at| &at.span);
+    let links = file.links.given().map(|at| &at.span);
+    for (what, span) in [("regions", regions), ("links", links)] {
+        let Some(span) = span else { continue };
+        let message = format!("this version cannot run a topology with {what}, only check it");
+        let advice = "run it without `regions`, `links`, `region` and `placement`";
+        faults.push(Fault::new(span, message).advise(advice));
+    }
+}
+
+fn engine(field: &Field<EngineMap>) -> Engine {
+    let Some(At { value: engine, .. }) = field.given() else {
+        return Engine { kind: EngineKind::Redis, binary: None, image: None };
+    };
+    Engine {
+        kind: engine.kind.or(EngineKind::Redis),
+        binary: engine.binary.given().map(|at| PathBuf::from(&at.value)),
+        image: engine.image.given().map(|at| at.value.clone()),
+    }
+}
+
+fn mode(group: &GroupMap, purpose: Purpose, faults: &mut Vec<Fault>) -> Option<Mode> {
+    let word = group.mode.given()?;
+    refuse_keys(group, word.value, faults);
+    match word.value {
+        ModeWord::Standalone => Some(Mode::Standalone),
+        ModeWord::Replication => {
+            Some(Mode::Replication { replicas: replicas(group, 1, 1, faults) })
+        }
+        ModeWord::Sentinel => {
+            if purpose == Purpose::Run {
+                let message = "this version cannot run mode `sentinel`, only check it";
+                let advice = "use mode `replication` or `cluster`";
+                faults.push(Fault::new(&word.span, message).advise(advice));
+            }
+            Some(sentinel(group, faults))
+        }
+        ModeWord::Cluster => {
+            let shards = shards(group, faults);
+            Some(Mode::Cluster { shards, replicas: replicas(group, 0, 0, faults) })
+        }
+    }
+}
+
+/// Keys that mean nothing in the group's mode.
+fn refuse_keys(group: &GroupMap, mode: ModeWord, faults: &mut Vec<Fault>) {
+    let (name, allowed): (_, &[&str]) = match mode {
+        ModeWord::Standalone => ("standalone", &[]),
+        ModeWord::Replication => ("replication", &["replicas"]),
+        ModeWord::Sentinel => ("sentinel", &["replicas", "sentinels", "quorum"]),
+        ModeWord::Cluster => ("cluster", &["shards", "replicas"]),
+    };
+    let fields = [
+        ("shards", &group.shards),
+        ("replicas", &group.replicas),
+        ("sentinels", &group.sentinels),
+        ("quorum", &group.quorum),
+    ];
+    for (key, field) in fields {
+        if let (Some(at), false) = (field.given(), allowed.contains(&key)) {
+            let message = format!("a group of mode `{name}` has no `{key}`");
+            let advice = match (mode, key) {
+                (ModeWord::Standalone, "replicas") => "use mode `replication`, or leave it out",
+                (_, "shards") => "use mode `cluster`, or leave it out",
+                _ => "leave it out, or use mode `sentinel`",
+            };
+            faults.push(Fault::new(&at.span, message).advise(advice));
+        }
+    }
+}
+
+fn replicas(group: &GroupMap, default: u32, least: u32, faults: &mut Vec<Fault>) -> u32 {
+    let why =
+        "a primary sends every write to each of its replicas, and all of them share this machine";
+    ranged("replicas", &group.replicas, default, (least, MAX_REPLICAS), why, faults)
+}
+
+fn shards(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
+    let Some(at) = group.shards.given() else {
+        if group.shards.is_missing() {
+            let fault = Fault::new(&group.span, "a group of mode `cluster` needs the key `shards`");
+            faults.push(fault.advise("write how many, like `shards: 3`"));
+        }
+        return 3;
+    };
+    match at.value {
+        0..3 => {
+            let message =
+                format!("a cluster of {} cannot exist: 3 is the least", count(at.value, "shard"));
+            let advice = "a majority of the primaries must agree on a failover; for one primary \
+                          use mode `standalone` or `replication`";
+            faults.push(Fault::new(&at.span, message).advise(advice));
+        }
+        shards => {
+            let why = "every shard is at least one process on this machine";
+            debug_assert!(MAX_NODES < u32::from(SLOTS));
+            check_range("shards", &shards, &at.span, (3, MAX_NODES), why, faults);
+        }
+    }
+    at.value
+}
+
+fn sentinel(group: &GroupMap, faults: &mut Vec<Fault>) -> Mode {
+    let why = "sentinels vote; 3 or 5 are usual";
+    let sentinels = ranged("sentinels", &group.sentinels, 3, (1, MAX_SENTINELS), why, faults);
+    let majority = sentinels / 2 + 1;
+    let quorum = ranged(
+        "quorum",
+        &group.quorum,
+        majority,
+        (1, sentinels.max(1)),
+        "no more sentinels can agree than there are",
+        faults,
+    );
+    Mode::Sentinel { replicas: replicas(group, 1, 1, faults), sentinels, quorum }
+}
+
+fn port(group: &GroupMap, mode: &Mode, faults: &mut Vec<Fault>) -> Option<u16> {
+    let at = group.port.given()?;
+    let (most, why) = match mode {
+        Mode::Cluster { .. } => {
+            (u16::MAX - BUS_OFFSET, "a cluster's bus listens on the port plus 10000")
+        }
+        _ => (u16::MAX, "0 is not a port"),
+    };
+    check_range("port", &at.value, &at.span, (1, most), why, faults);
+    Some(at.value)
+}
+
+fn placement(
+    name: &At<String>,
+    group: &GroupMap,
+    mode: &Mode,
+    regions: &[String],
+    faults: &mut Vec<Fault>,
+) -> Placement {
+    if let (Some(_), Some(at)) = (group.region.given(), group.placement.given()) {
+        let fault = Fault::new(&at.span, "a group has `region` or `placement`, not both");
+        faults.push(fault.advise("keep one of them"));
+    }
+    if let Some(at) = group.region.given() {
+        return links::region(at, regions, faults).map_or(Placement::Anywhere, Placement::Region);
+    }
+    if let Some(at) = group.placement.given() {
+        if *mode == Mode::Standalone {
+            let fault =
+                Fault::new(&at.span, "a group of mode `standalone` has no replicas to place");
+            faults.push(fault.advise("write `region:` instead"));
+        }
+        let mut place = |field: &Field<String>| links::region(field.given()?, regions, faults);
+        return match (place(&at.value.primaries), place(&at.value.replicas)) {
+            (Some(primaries), Some(replicas)) => Placement::Stretched { primaries, replicas },
+            _ => Placement::Anywhere,
+        };
+    }
+    if !regions.is_empty() && group.region.is_missing() && group.placement.is_missing() {
+        let message = format!("the group `{}` is in no region", name.value);
+        let advice =
+            nearest::advice("regions", "", &regions.iter().map(|r| &**r).collect::<Vec<_>>());
+        let advice = format!("write `region:` or `placement:`; {advice}");
+        faults.push(Fault::new(&name.span, message).advise(advice));
+    }
+    Placement::Anywhere
+}

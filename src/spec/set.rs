@@ -1,0 +1,101 @@
+//! Changing a tree before it is decoded: `--set KEY=VALUE`, and profiles.
+//!
+//! Values keep their own place, so a fault in one is told where it was written.
+
+use super::fault::Fault;
+use super::source::{Source, Span};
+use super::tree::{self, Entry, Node, Value};
+
+/// The longest path, in words; files are not nested deeper.
+const MAX_WORDS: usize = 16;
+
+/// One value to put into a tree: `loads.app.rate=20000/s`.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    path: Vec<(String, Span)>,
+    value: Node,
+}
+
+impl Setting {
+    /// The setting that the text of a `--set` means.
+    pub fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Setting> {
+        let source = Source::new("--set", text);
+        let whole = source.span(0, text.len());
+        let Some((path, _)) = text.split_once('=') else {
+            let fault = Fault::new(&whole, format!("`--set {text}` has no `=`"));
+            faults.push(fault.advise("write KEY=VALUE, like loads.app.rate=2000/s"));
+            return None;
+        };
+        let mut words = Vec::new();
+        let mut start = 0;
+        for word in path.split('.') {
+            let span = source.span(start, start + word.len());
+            start += word.len() + 1;
+            words.push((word.trim().to_owned(), span));
+        }
+        if words.iter().any(|(word, _)| word.is_empty()) || words.len() > MAX_WORDS {
+            let fault = Fault::new(&whole, format!("`{path}` is not a path to a key"));
+            faults.push(fault.advise("write its keys with dots between, like loads.app.rate"));
+            return None;
+        }
+        let value_start = path.len() + 1;
+        if text[value_start..].trim().is_empty() {
+            faults.push(Fault::new(&whole, format!("`--set {text}` has no value")));
+            return None;
+        }
+        let value = tree::parse_at(&source, value_start, faults)?;
+        Some(Setting { path: words, value })
+    }
+
+    /// The setting of the value at `path`, as a profile makes it.
+    pub fn new(path: &[(&str, &Span)], value: Node) -> Setting {
+        let path = path.iter().map(|(word, span)| ((*word).to_owned(), (*span).clone())).collect();
+        Setting { path, value }
+    }
+
+    /// The first word of the path.
+    pub fn root(&self) -> &str {
+        self.path.first().map_or("", |(word, _)| word)
+    }
+
+    /// Puts the value where the path leads. Keys that are not there are made;
+    /// items of lists must be there.
+    pub fn apply(&self, root: &mut Node, faults: &mut Vec<Fault>) {
+        let mut node = root;
+        for (word, span) in &self.path {
+            node = match &mut node.value {
+                Value::Map(entries) => child(entries, word, span),
+                Value::List(items) => {
+                    let count = items.len();
+                    let item = word.parse().ok().and_then(|n: usize| items.get_mut(n));
+                    let Some(item) = item else {
+                        let message = format!("the list has no item `{word}`");
+                        let advice = match count {
+                            0 => "it is empty".to_owned(),
+                            _ => format!("its items are counted from 0 to {}", count - 1),
+                        };
+                        faults.push(Fault::new(span, message).advise(advice));
+                        return;
+                    };
+                    item
+                }
+                Value::Scalar(_) => {
+                    let message = format!("`{word}` cannot be set: it is inside a single value");
+                    faults.push(Fault::new(span, message));
+                    return;
+                }
+            };
+        }
+        *node = self.value.clone();
+    }
+}
+
+/// The value of `key`, which is made if it is not there.
+fn child<'t>(entries: &'t mut Vec<Entry>, key: &str, span: &Span) -> &'t mut Node {
+    let at = entries.iter().position(|entry| entry.key == key).unwrap_or_else(|| {
+        let value = Node { value: Value::Map(Vec::new()), span: span.clone() };
+        entries.push(Entry { key: key.to_owned(), key_span: span.clone(), value });
+        entries.len() - 1
+    });
+    &mut entries[at].value
+}

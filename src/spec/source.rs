@@ -1,0 +1,147 @@
+//! The text of a file, and places in it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+
+use super::fault::{Fault, Faults};
+
+/// A file's name and text. Cheap to clone.
+#[derive(Clone)]
+pub struct Source(Arc<Text>);
+
+struct Text {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// The largest file that is read, in bytes. The largest sensible scenario
+    /// is a hundredth of it.
+    pub const MAX_BYTES: usize = 1 << 20;
+
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Source {
+        Source(Arc::new(Text { name: name.into(), text: text.into() }))
+    }
+
+    /// The same from a file's bytes; a fault if they are too many or not UTF-8.
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Source, Faults> {
+        let name = name.into();
+        if bytes.len() > Source::MAX_BYTES {
+            return Err(Faults::one(too_large(&name)));
+        }
+        String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count();
+            Faults::one(Fault::nowhere(
+                format!("{name} is not text: line {line} is not UTF-8"),
+                "give a YAML file, saved as UTF-8",
+            ))
+        })
+    }
+
+    /// The name that a person knows it by: a path, or the text of a `--set`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The place from byte `start` to byte `end`, made to fit the text.
+    pub fn span(&self, start: usize, end: usize) -> Span {
+        let start = self.boundary(start);
+        let mut end = end.clamp(start, self.text().len());
+        while !self.text().is_char_boundary(end) {
+            end += 1;
+        }
+        Span { source: self.clone(), start, end }
+    }
+
+    /// The start of the character that byte `at` belongs to.
+    pub fn boundary(&self, at: usize) -> usize {
+        let mut at = at.min(self.text().len());
+        while !self.text().is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+/// The fault of a file that is larger than [`Source::MAX_BYTES`].
+pub fn too_large(name: &str) -> Fault {
+    Fault::nowhere(
+        format!("{name} is larger than 1 MB and was not read"),
+        "a topology or a scenario is a few hundred lines at most; is this the right file?",
+    )
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.name())
+    }
+}
+
+impl SourceCode for Source {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let part = self.text().read_span(span, before, after)?;
+        let (data, span) = (part.data(), *part.span());
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name().to_owned(),
+            data,
+            span,
+            part.line(),
+            part.column(),
+            part.line_count(),
+        )))
+    }
+}
+
+/// A place in a source, in bytes; `end` is not part of it.
+#[derive(Clone)]
+pub struct Span {
+    pub source: Source,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Span {
+    pub fn text(&self) -> &str {
+        self.source.text().get(self.start..self.end).unwrap_or("")
+    }
+
+    /// Line and column, both from 1.
+    pub fn line_column(&self) -> (usize, usize) {
+        let before = self.source.text().get(..self.start).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+        (1 + before.matches('\n').count(), 1 + before[line_start..].chars().count())
+    }
+
+    /// How long the line is that it starts in, in bytes.
+    pub fn line_length(&self) -> usize {
+        let text = self.source.text();
+        let start = text[..self.start].rfind('\n').map_or(0, |n| n + 1);
+        text[self.start..].find('\n').map_or(text.len(), |n| self.start + n) - start
+    }
+}
+
+impl PartialEq for Span {
+    fn eq(&self, other: &Span) -> bool {
+        Arc::ptr_eq(&self.source.0, &other.source.0)
+            && (self.start, self.end) == (other.start, other.end)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, column) = self.line_column();
+        write!(f, "{}:{line}:{column}", self.source.name())
+    }
+}

@@ -1,0 +1,354 @@
+//! YAML text to a tree in which every value knows its place.
+//!
+//! A general deserialiser stops at its first error. Decoding from a tree goes on,
+//! so all faults of a file can be told at once. Aliases are resolved here, within
+//! bounds on size and depth; tags, merge keys and several documents, which no
+//! topology or scenario needs, are refused.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_yaml::granit_parser::{
+    self as yaml, ErrorKind, Event, Parser, ScalarStyle, StructureStyle,
+};
+
+use super::fault::Fault;
+use super::source::{Source, Span, too_large};
+
+/// The most values that a file may come to, aliases resolved.
+const MAX_NODES: usize = 20_000;
+
+/// How deep values may be nested, aliases aside.
+const MAX_DEPTH: usize = 32;
+
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub value: Value,
+    /// What to mark when it is at fault: a scalar, a collection on one line, or
+    /// else the key that a collection stands under.
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum Value {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    /// In the order of the file, each key once.
+    Map(Vec<Entry>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Scalar {
+    pub text: String,
+    /// Written without quotes.
+    pub plain: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: String,
+    pub key_span: Span,
+    pub value: Node,
+}
+
+impl Node {
+    /// Nothing is written where a value could be, or `~`, or `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar(s)
+            if s.plain && matches!(&*s.text, "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// As a fault's message calls it.
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            _ if self.is_null() => "nothing",
+            Value::Scalar(_) => "a single value",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map of keys and values",
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|e| e.key == key).map(|e| &e.value),
+            _ => None,
+        }
+    }
+
+    /// How many values it comes to, itself among them.
+    fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::Scalar(_) => 0,
+            Value::List(items) => items.iter().map(Node::size).sum(),
+            Value::Map(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
+        }
+    }
+}
+
+/// The tree of `source`. Faults that leave a tree (duplicate keys) go to `faults`
+/// beside it; with others there is no tree.
+pub fn parse(source: &Source, faults: &mut Vec<Fault>) -> Option<Node> {
+    parse_at(source, 0, faults)
+}
+
+/// The same of the text from byte `offset` on.
+pub fn parse_at(source: &Source, offset: usize, faults: &mut Vec<Fault>) -> Option<Node> {
+    if source.text().len() > Source::MAX_BYTES {
+        faults.push(too_large(source.name()));
+        return None;
+    }
+    let mut builder = Builder {
+        source,
+        offset,
+        faults,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        documents: 0,
+        root: None,
+    };
+    match builder.run() {
+        Ok(()) => builder.root,
+        Err(fault) => {
+            faults.push(*fault);
+            None
+        }
+    }
+}
+
+struct Builder<'s, 'f> {
+    source: &'s Source,
+    offset: usize,
+    faults: &'f mut Vec<Fault>,
+    open: Vec<Open>,
+    /// `None` while the anchored collection is still open.
+    anchors: HashMap<usize, Option<Node>>,
+    nodes: usize,
+    documents: usize,
+    root: Option<Node>,
+}
+
+/// A collection whose end has not come yet.
+struct Open {
+    anchor: usize,
+    flow: bool,
+    start: Span,
+    value: OpenValue,
+}
+
+enum OpenValue {
+    List(Vec<Node>),
+    Map { entries: Vec<Entry>, keys: HashSet<String>, key: Option<(String, Span)> },
+}
+
+type Step<T = ()> = Result<T, Box<Fault>>;
+
+impl Builder<'_, '_> {
+    fn run(&mut self) -> Step {
+        let options = yaml::options! {
+            emit_comments: false,
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
+        };
+        let text = self.source.text().get(self.offset..).unwrap_or("");
+        for event in Parser::new_from_str_with_options(text, options) {
+            let (event, span) = event.map_err(|error| Box::new(self.syntax(&error)))?;
+            if let (Some(tag), Some(span)) = (event.tag(), span.tag_span()) {
+                let message = format!("the tag `{}` means nothing here", tag.original());
+                let fault = Fault::new(&self.span(&span), message);
+                return Err(Box::new(fault.advise("write the value without it")));
+            }
+            self.event(event, self.span(&span))?;
+        }
+        if self.root.is_none() {
+            let name = self.source.name();
+            return Err(Box::new(Fault::nowhere(
+                format!("{name} is empty"),
+                "`redrill show cluster-3x1` and `redrill show cluster-reshard` print examples",
+            )));
+        }
+        Ok(())
+    }
+
+    fn span(&self, span: &yaml::Span) -> Span {
+        let byte = |marker: &yaml::Marker| self.offset + marker.byte_offset().unwrap_or(0);
+        let (start, end) = (byte(&span.start), byte(&span.end));
+        let span = self.source.span(start, end);
+        let trimmed = span.text().trim_end().len();
+        self.source.span(start, start + trimmed)
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) -> Step {
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    let fault = Fault::new(&span, "a second document starts here");
+                    return Err(Box::new(fault.advise("put each document in a file of its own")));
+                }
+                Ok(())
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                let plain = style == ScalarStyle::Plain;
+                let scalar = Scalar { text: text.into_owned(), plain };
+                self.count(1, &span)?;
+                self.close(Node { value: Value::Scalar(scalar), span }, anchor, true)
+            }
+            Event::Alias(anchor) => self.alias(anchor, &span),
+            Event::SequenceStart(style, anchor, _) => {
+                self.open(anchor, style, span, OpenValue::List(Vec::new()))
+            }
+            Event::MappingStart(style, anchor, _) => {
+                let keys = HashSet::new();
+                let value = OpenValue::Map { entries: Vec::new(), keys, key: None };
+                self.open(anchor, style, span, value)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(&span),
+            _ => Ok(()),
+        }
+    }
+
+    fn count(&mut self, nodes: usize, span: &Span) -> Step {
+        self.nodes += nodes;
+        if self.nodes <= MAX_NODES {
+            return Ok(());
+        }
+        let message = format!("the file comes to more than {MAX_NODES} values here");
+        Err(Box::new(Fault::new(span, message).advise("aliases count as what they stand for")))
+    }
+
+    fn alias(&mut self, anchor: usize, span: &Span) -> Step {
+        let Some(Some(node)) = self.anchors.get(&anchor) else {
+            let message = format!("the alias `{}` stands inside its own anchor", span.text());
+            let advice = "a value cannot contain itself; write it out";
+            return Err(Box::new(Fault::new(span, message).advise(advice)));
+        };
+        let node = node.clone();
+        // This bounds the depth too: a chain of n aliases comes to n * n / 2 values.
+        self.count(node.size(), span)?;
+        self.close(node, 0, true)
+    }
+
+    fn open(
+        &mut self,
+        anchor: usize,
+        style: StructureStyle,
+        start: Span,
+        value: OpenValue,
+    ) -> Step {
+        self.count(1, &start)?;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Box::new(too_deep(&start)));
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, None);
+        }
+        if let Some(Open { value: OpenValue::Map { key: None, .. }, .. }) = self.open.last() {
+            let fault = Fault::new(&start, "a key must be a single value");
+            return Err(Box::new(fault.advise("quote it if it starts with `{` or `[`")));
+        }
+        self.open.push(Open { anchor, flow: style == StructureStyle::Flow, start, value });
+        Ok(())
+    }
+
+    /// The innermost collection has ended at `end`.
+    fn end(&mut self, end: &Span) -> Step {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let start = open.start.start;
+        let whole = self.source.span(start, end.end.max(start));
+        let on_one_line = open.flow && !whole.text().contains('\n');
+        let span = if on_one_line { whole } else { self.first_line(start) };
+        let value = match open.value {
+            OpenValue::List(items) => Value::List(items),
+            OpenValue::Map { entries, .. } => Value::Map(entries),
+        };
+        self.close(Node { value, span }, open.anchor, on_one_line)
+    }
+
+    /// From `start` to the end of its line.
+    fn first_line(&self, start: usize) -> Span {
+        let rest = self.source.text().get(start..).unwrap_or("");
+        let line = rest.lines().next().unwrap_or("").trim_end();
+        self.source.span(start, start + line.len())
+    }
+
+    /// Puts a finished node where it belongs.
+    fn close(&mut self, mut node: Node, anchor: usize, marks_itself: bool) -> Step {
+        if anchor != 0 {
+            self.anchors.insert(anchor, Some(node.clone()));
+        }
+        let Some(parent) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match &mut parent.value {
+            OpenValue::List(items) => items.push(node),
+            OpenValue::Map { entries, keys, key } => match key.take() {
+                None => *key = Some(read_key(node, self.faults)?),
+                Some((name, key_span)) => {
+                    if !marks_itself || node.is_null() {
+                        node.span = key_span.clone();
+                    }
+                    if keys.insert(name.clone()) {
+                        entries.push(Entry { key: name, key_span, value: node });
+                    } else {
+                        self.faults.push(duplicate(&name, &key_span, entries));
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn syntax(&self, error: &yaml::ScanError) -> Fault {
+        let text = self.source.text();
+        let at = self.offset + error.marker().byte_offset().unwrap_or(0);
+        let at = self.source.boundary(at);
+        // At the end of a file there is nothing to mark but its last character.
+        let end_of_file = text[at..].trim().is_empty();
+        let at = if end_of_file { text.trim_end().len().saturating_sub(1) } else { at };
+        let unclosed = matches!(
+            error.kind(),
+            ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::UnclosedQuotedScalar
+        );
+        let line_start = text[..self.source.boundary(at)].rfind('\n').map_or(0, |n| n + 1);
+        let indent = text[line_start..].split(|c: char| !c.is_whitespace()).next().unwrap_or("");
+        let span = self.source.span(at, at + 1);
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            return too_deep(&span);
+        }
+        let fault = Fault::new(&span, format!("not YAML: {}", error.info()));
+        if indent.contains('\t') {
+            fault.advise("this line is indented with a tab; YAML wants spaces")
+        } else if end_of_file || unclosed {
+            fault.advise("the file ends before this does; was it cut off?")
+        } else {
+            fault
+        }
+    }
+}
+
+fn too_deep(span: &Span) -> Fault {
+    let message = format!("values are nested more than {MAX_DEPTH} deep here");
+    Fault::new(span, message).advise("no topology or scenario needs more than six")
+}
+
+fn read_key(node: Node, faults: &mut Vec<Fault>) -> Step<(String, Span)> {
+    let null = node.is_null();
+    match node.value {
+        Value::Scalar(scalar) if !null => {
+            if scalar.plain && scalar.text == "<<" {
+                let fault = Fault::new(&node.span, "merge keys (`<<`) are not understood");
+                faults.push(fault.advise("write the keys out"));
+            }
+            Ok((scalar.text, node.span))
+        }
+        _ => Err(Box::new(Fault::new(&node.span, "a key must be a single value"))),
+    }
+}
+
+fn duplicate(name: &str, again: &Span, entries: &[Entry]) -> Fault {
+    let first = entries.iter().find(|entry| entry.key == name);
+    let line = first.map_or(0, |entry| entry.key_span.line_column().0);
+    Fault::new(again, format!("the key `{name}` is here twice"))
+        .advise(format!("it stands on line {line} already; keep one of them"))
+}

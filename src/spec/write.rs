@@ -1,0 +1,196 @@
+//! Checked topologies and scenarios back to YAML, with every default written out.
+//!
+//! A run folder holds what was really played: after the profile, `--set` and
+//! defaults. What is written here reads as the same topology or scenario.
+
+use std::fmt::{Display, Write};
+
+use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
+use super::scenario::{ClientKind, Distribution, Load, Pace, Scenario, Step, StepAction};
+use super::topology::{Group, Mode, Placement, Topology};
+
+/// Lines of YAML at growing depth. Writing to a string cannot fail.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    depth: usize,
+}
+
+impl Lines {
+    fn line(&mut self, line: impl Display) {
+        let _ = writeln!(self.text, "{:1$}{line}", "", 2 * self.depth);
+    }
+
+    fn key(&mut self, key: &str, value: impl Display) {
+        self.line(format_args!("{key}: {value}"));
+    }
+
+    fn inside(&mut self, key: &str, write: impl FnOnce(&mut Lines)) {
+        self.line(format_args!("{key}:"));
+        self.depth += 1;
+        write(self);
+        self.depth -= 1;
+    }
+}
+
+/// A JSON string is a YAML string too, whatever is in it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The topology as a file.
+pub fn topology(topology: &Topology) -> String {
+    let mut out = Lines::default();
+    out.key("name", &topology.name);
+    out.key("summary", quoted(&topology.summary));
+    out.inside("engine", |out| {
+        out.key("kind", topology.engine.kind);
+        if let Some(binary) = &topology.engine.binary {
+            out.key("binary", quoted(&binary.to_string_lossy()));
+        }
+        if let Some(image) = &topology.engine.image {
+            out.key("image", quoted(image));
+        }
+    });
+    if !topology.regions.is_empty() {
+        out.key("regions", format_args!("[{}]", topology.regions.join(", ")));
+    }
+    if !topology.links.is_empty() {
+        out.inside("links", |out| links(out, topology));
+    }
+    out.inside("groups", |out| {
+        for each in &topology.groups {
+            out.inside(&each.name, |out| group(out, each, &topology.regions));
+        }
+    });
+    out.text
+}
+
+fn links(out: &mut Lines, topology: &Topology) {
+    for link in &topology.links {
+        let (from, to) = (&topology.regions[link.from], &topology.regions[link.to]);
+        let bandwidth = link.bandwidth.map(|b| format!(", bandwidth: {}", Bandwidth(b)));
+        out.line(format_args!(
+            "- {{ from: {from}, to: {to}, latency: {}, jitter: {}{} }}",
+            Time(link.latency),
+            Time(link.jitter),
+            bandwidth.unwrap_or_default()
+        ));
+    }
+}
+
+fn group(out: &mut Lines, group: &Group, regions: &[String]) {
+    match group.mode {
+        Mode::Standalone => out.key("mode", "standalone"),
+        Mode::Replication { .. } => out.key("mode", "replication"),
+        Mode::Sentinel { sentinels, quorum, .. } => {
+            out.key("mode", "sentinel");
+            out.key("sentinels", sentinels);
+            out.key("quorum", quorum);
+        }
+        Mode::Cluster { shards, .. } => {
+            out.key("mode", "cluster");
+            out.key("shards", shards);
+        }
+    }
+    if group.mode != Mode::Standalone {
+        out.key("replicas", group.replicas());
+    }
+    match group.placement {
+        Placement::Anywhere => {}
+        Placement::Region(region) => out.key("region", &regions[region]),
+        Placement::Stretched { primaries, replicas } => {
+            let (primaries, replicas) = (&regions[primaries], &regions[replicas]);
+            let both = format!("{{ primaries: {primaries}, replicas: {replicas} }}");
+            out.key("placement", both);
+        }
+    }
+    if let Some(port) = group.port {
+        out.key("port", port);
+    }
+    if !group.config.is_empty() {
+        out.inside("config", |out| {
+            for (name, value) in &group.config {
+                out.key(name, quoted(value));
+            }
+        });
+    }
+}
+
+/// The scenario as a file, which names its topology `topology`.
+pub fn scenario(scenario: &Scenario, topology: &str) -> String {
+    let mut out = Lines::default();
+    out.key("name", &scenario.name);
+    out.key("summary", quoted(&scenario.summary));
+    out.key("topology", quoted(topology));
+    if !scenario.loads.is_empty() {
+        out.inside("loads", |out| {
+            for each in &scenario.loads {
+                out.inside(&each.name, |out| load(out, each));
+            }
+        });
+    }
+    out.inside("probe", |out| {
+        out.key("every", Time(scenario.probe.every));
+        out.key("deadline", Time(scenario.probe.deadline));
+        out.key("canaries", scenario.probe.canaries);
+    });
+    if !scenario.timeline.is_empty() {
+        out.inside("timeline", |out| {
+            for each in &scenario.timeline {
+                out.line(step(each));
+            }
+        });
+    }
+    out.key("settle", Time(scenario.settle));
+    if !scenario.expect.is_empty() {
+        out.inside("expect", |out| {
+            for expectation in &scenario.expect {
+                out.line(format_args!("- {}", quoted(&expectation.text)));
+            }
+        });
+    }
+    out.text
+}
+
+fn load(out: &mut Lines, load: &Load) {
+    out.key("workload", "register");
+    out.key("group", &load.group);
+    out.key(
+        "client",
+        match load.client {
+            ClientKind::Redrill => "redrill",
+            ClientKind::RedisRs => "redis-rs",
+        },
+    );
+    out.key("rate", PerSecond(load.rate));
+    out.key("clients", load.clients);
+    out.key("keys", load.keys);
+    match load.distribution {
+        Distribution::Uniform => out.key("distribution", "uniform"),
+        Distribution::Zipf(exponent) => out.key("distribution", format_args!("zipf({exponent})")),
+    }
+    // Without what 0.07 * 100.0 has too much in its last digit.
+    out.key("reads", Percent((load.reads * 100.0 * 1e9).round() / 1e9));
+    out.key("value", Sizes(Bytes(load.value.0 as u64), Bytes(load.value.1 as u64)));
+    out.key("timeout", Time(load.timeout));
+    out.key("max_in_flight", load.max_in_flight);
+}
+
+fn step(step: &Step) -> String {
+    let (action, pace) = match &step.action {
+        StepAction::Reshard { from, to, slots, pace } => {
+            (format!("do: reshard, from: {from}, to: {to}, slots: {slots}"), pace)
+        }
+        StepAction::Drain { shard, pace } => (format!("do: drain, shard: {shard}"), pace),
+        StepAction::Rebalance { weights, pace } => {
+            let weights: Vec<String> = weights.iter().map(f64::to_string).collect();
+            (format!("do: rebalance, weights: [{}]", weights.join(", ")), pace)
+        }
+    };
+    let pace = match pace {
+        Pace::Fast => "fast".to_owned(),
+        Pace::P99(p99) => format!("{{ p99: {} }}", Time(*p99)),
+    };
+    format!("- {{ at: {}, group: {}, {action}, pace: {pace} }}", Time(step.at), step.group)
+}

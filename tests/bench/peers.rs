@@ -1,0 +1,86 @@
+//! `just bench`: redrill beside what a person would use instead, in one run.
+//!
+//! Each row times both sides in turn on this machine and prints their ratio;
+//! nothing fails on a slow machine. `just bench form move` runs some rows only;
+//! `--runs N` repeats each row (the median counts); `--out FILE` writes JSON.
+
+mod form;
+mod moving;
+mod open_loop;
+mod overhead;
+mod peer;
+mod table;
+mod throughput;
+
+use std::process::ExitCode;
+
+use table::Table;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+/// Measures one family of rows, each so many times, into the table.
+type Family = fn(&mut Table, usize) -> Outcome;
+
+const FAMILIES: &[(&str, Family)] = &[
+    ("form", form::run),
+    ("move", moving::run),
+    ("throughput", throughput::run),
+    ("open-loop", open_loop::run),
+    ("overhead", overhead::run),
+];
+
+struct Options {
+    families: Vec<String>,
+    runs: usize,
+    out: String,
+}
+
+fn options() -> Result<Options, String> {
+    let out = "target/bench.json".to_owned();
+    let mut options = Options { families: Vec::new(), runs: 3, out };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--bench" => {} // cargo says so itself
+            "--runs" => options.runs = value()?.parse().map_err(|_| "--runs needs a number")?,
+            "--out" => options.out = value()?,
+            name if FAMILIES.iter().any(|(known, _)| *known == name) => options.families.push(arg),
+            _ => {
+                let known: Vec<&str> = FAMILIES.iter().map(|(name, _)| *name).collect();
+                return Err(format!(
+                    "`{arg}` is none of {}, --runs N, --out FILE",
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("bench: {why}");
+            return ExitCode::from(64);
+        }
+    };
+    let mut table = Table::default();
+    for (name, family) in FAMILIES {
+        if !options.families.is_empty() && !options.families.iter().any(|f| f == name) {
+            continue;
+        }
+        eprintln!("bench: {name} …");
+        if let Err(error) = family(&mut table, options.runs) {
+            eprintln!("bench: {name}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    print!("{table}");
+    if let Err(error) = std::fs::write(&options.out, table.json()) {
+        eprintln!("bench: {}: {error}", options.out);
+        return ExitCode::FAILURE;
+    }
+    println!("as JSON: {}", options.out);
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,145 @@
+//! What live tests share: the server to run, topologies, and looking for what is left.
+
+// Every test binary compiles this module and uses a part of it.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redrill::backend::ProcessBackend;
+use redrill::backend::proc;
+use redrill::backend::process::binary::{ServerBinary, on_path};
+use redrill::spec::Topology;
+use redrill::spec::topology::{Engine, EngineKind, Group, Mode, Placement};
+
+/// The server that tests run: `REDRILL_SERVER`, else the one on PATH. Live tests do
+/// not pass without one.
+pub fn server() -> PathBuf {
+    let named = env::var_os("REDRILL_SERVER").map(PathBuf::from);
+    named
+        .or_else(|| on_path("redis-server"))
+        .or_else(|| on_path("valkey-server"))
+        .expect("live tests need redis-server or valkey-server on PATH, or REDRILL_SERVER")
+}
+
+/// `REDRILL_CLI`, else redis-cli or valkey-cli on PATH.
+pub fn cli() -> Option<PathBuf> {
+    let named = env::var_os("REDRILL_CLI").map(PathBuf::from);
+    named.or_else(|| on_path("redis-cli")).or_else(|| on_path("valkey-cli"))
+}
+
+pub fn backend(run_folder: &Path) -> ProcessBackend {
+    let binary = ServerBinary::at(&server()).unwrap();
+    ProcessBackend::open(&binary, run_folder).unwrap()
+}
+
+pub fn group(name: &str, mode: Mode) -> Group {
+    Group {
+        name: name.to_owned(),
+        mode,
+        placement: Placement::Anywhere,
+        config: BTreeMap::new(),
+        port: None,
+    }
+}
+
+pub fn cluster(shards: u32, replicas: u32) -> Group {
+    group("cache", Mode::Cluster { shards, replicas })
+}
+
+pub fn topology(groups: Vec<Group>) -> Topology {
+    Topology {
+        name: "test".to_owned(),
+        summary: String::new(),
+        engine: Engine { kind: EngineKind::Redis, binary: None, image: None },
+        regions: Vec::new(),
+        links: Vec::new(),
+        groups,
+    }
+}
+
+/// A program that does what the shell script says.
+pub fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    // Written by another process: while this one has a file open for writing, a child
+    // of another test's thread may inherit it, and the kernel refuses to run it.
+    let wrote = Command::new("sh")
+        .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod +x "$1""#, "sh"])
+        .arg(&path)
+        .arg(text)
+        .status()
+        .unwrap();
+    assert!(wrote.success());
+    path
+}
+
+/// Pids of the servers whose working directory lies in `folder`.
+pub fn servers_in(folder: &Path) -> Vec<u32> {
+    let folder = folder.canonicalize().unwrap_or(folder.to_owned());
+    let inside = |pid: &u32| proc::directory(*pid).is_some_and(|dir| dir.starts_with(&folder));
+    proc::pids().filter(inside).collect()
+}
+
+/// No server is left that ran in `folder`, and none of their directories.
+pub fn assert_nothing_left(folder: &Path) {
+    assert!(until(Duration::from_secs(2), || servers_in(folder).is_empty()), "servers are left");
+    assert!(!folder.join("nodes").exists(), "the nodes' directories are left");
+}
+
+/// Whether `fact` comes true within `most`.
+pub fn until(most: Duration, fact: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    loop {
+        if fact() {
+            return true;
+        }
+        if began.elapsed() > most {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What `redis-cli --cluster check` says of the cluster, if there is a redis-cli.
+pub fn cluster_check(address: &str) -> Option<Result<(), String>> {
+    let Some(cli) = cli() else {
+        eprintln!("skipped: `redis-cli --cluster check`, as there is no redis-cli");
+        return None;
+    };
+    let out = Command::new(cli).args(["--cluster", "check", address]).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    let agrees = out.status.success()
+        && said.contains("[OK] All nodes agree about slots configuration.")
+        && said.contains("[OK] All 16384 slots covered.");
+    Some(agrees.then_some(()).ok_or(said))
+}
+
+pub fn logs(folder: &Path) -> String {
+    let files = fs::read_dir(folder.join("logs")).into_iter().flatten().flatten();
+    files.filter_map(|file| fs::read_to_string(file.path()).ok()).collect()
+}
+
+/// The redrill binary with a state folder of its own.
+pub fn redrill(state: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
+    command.args(args).env("REDRILL_STATE_DIR", state).env("REDRILL_ENGINE_BINARY", server());
+    command
+}
+
+/// What came of a run.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+pub fn run(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+}

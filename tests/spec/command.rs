@@ -1,0 +1,154 @@
+//! `redrill check`, `list`, `show` and `schema` as commands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use redrill::spec::library;
+
+fn redrill(args: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("redrill").unwrap();
+    command.args(args);
+    command
+}
+
+fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Checks a file of this text; it must be refused with exit code 65. Gives what
+/// is said.
+fn refused(text: impl AsRef<[u8]>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "file.yaml", text);
+    let output = redrill(&["check", path.to_str().unwrap()]).assert().code(65).get_output().clone();
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn bad_input_is_refused_at_its_line_with_exit_code_65() {
+    let topology = |group: &str| format!("name: bad\ngroups:\n  cache: {{ {group} }}\n");
+    let cases = [
+        ("name: cut\ngroups:\n  cache: { mode: clus".to_owned(), "file.yaml:3:"),
+        ("name: tab\ngroups:\n\tcache: {}\n".to_owned(), "file.yaml:3:"),
+        (
+            "name: twice\nname: again\ngroups: { a: { mode: standalone } }\n".to_owned(),
+            "file.yaml:2:1",
+        ),
+        ("name: alias\ngroups: &g\n  cache: *g\n".to_owned(), "file.yaml:3:10"),
+        (topology("mode: cluster, shards: 0"), "file.yaml:3:35"),
+        (topology("mode: cluster, shards: 2"), "file.yaml:3:35"),
+        (topology("mode: cluster, shards: 3, replicas: 300"), "file.yaml:3:48"),
+    ];
+    for (text, place) in cases {
+        let said = refused(&text);
+        assert!(said.contains(place), "{text}\n{said}");
+        assert!(said.contains("1 file faulty, of 1"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_of_10_mb_is_refused_by_its_size() {
+    // No more than 1 MB is read, and that may end within a character.
+    for line in ["a: b\n", "é", "a: é\n"] {
+        let said = refused(line.repeat(10_000_000 / line.len()));
+        assert!(said.contains("larger than 1 MB"), "{said}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_text_are_refused() {
+    let said = refused(b"name: x\ngroups: \xff\xfe\n");
+    assert!(said.contains("line 2 is not UTF-8"), "{said}");
+}
+
+#[test]
+fn every_file_is_checked_and_all_faults_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = write(folder.path(), "good.yaml", library::topologies()[0].text);
+    let bad = write(folder.path(), "bad.yaml", "name: X\ngroups: { a: { mode: stand } }\n");
+    let gone = folder.path().join("gone.yaml");
+    let paths = [&bad, &gone, &good].map(|path| path.to_str().unwrap());
+    let output = redrill(&["check"]).args(paths).assert().code(65).get_output().clone();
+    let (said, good) =
+        (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
+    for part in
+        ["bad.yaml:1:7", "bad.yaml:2:22", "gone.yaml cannot be read", "2 files faulty, of 3"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(good.ends_with("good.yaml: a topology, 1 group with 1 node\n"), "{good}");
+}
+
+#[test]
+fn a_folder_stands_for_the_yaml_files_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    redrill(&["check", path]).assert().code(65);
+    write(folder.path(), "b.yaml", library::topologies()[0].text);
+    write(folder.path(), "a.yml", library::topologies()[1].text);
+    write(folder.path(), "notes.txt", "not YAML: {");
+    let output = redrill(&["check", path]).assert().success().get_output().clone();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<&str> =
+        said.lines().filter_map(|line| line.split_once(": ")).map(|(f, _)| f).collect();
+    assert_eq!(files, [format!("{path}/a.yml"), format!("{path}/b.yaml")]);
+}
+
+#[test]
+fn a_scenario_finds_its_topology_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = "name: mine\ngroups: { mine: { mode: cluster, shards: 4 } }\n";
+    write(folder.path(), "mine.yaml", topology);
+    let text = "name: s\ntopology: mine.yaml\ntimeline: [{ at: 1s, do: drain, shard: 3 }]\n";
+    let path = write(folder.path(), "scenario.yaml", text);
+    let output =
+        redrill(&["check", path.to_str().unwrap()]).assert().success().get_output().clone();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("on the topology mine (1 group with 4 nodes)"), "{said}");
+}
+
+#[test]
+fn faults_of_a_topology_are_told_in_its_own_file() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "mine.yaml",
+        "name: mine\ngroups: { mine: { mode: cluster, shards: 1 } }\n",
+    );
+    let path = write(folder.path(), "scenario.yaml", "name: s\ntopology: mine.yaml\nsettle: 5\n");
+    let output = redrill(&["check", path.to_str().unwrap()]).assert().code(65).get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("mine.yaml:2:") && said.contains("scenario.yaml:3:9"), "{said}");
+}
+
+#[test]
+fn a_topology_that_is_not_there_is_marked_where_it_is_named() {
+    let said = refused("name: s\ntopology: cluster-3x2\n");
+    assert!(
+        said.contains("file.yaml:2:11") && said.contains("did you mean `cluster-3x1`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn list_names_all_that_show_prints() {
+    let output = redrill(&["list"]).assert().success().get_output().clone();
+    let list = String::from_utf8(output.stdout).unwrap();
+    for ready in library::scenarios().iter().chain(library::topologies()) {
+        assert!(list.contains(&format!("  {} ", ready.name)), "{}", ready.name);
+        assert!(list.contains(&ready.summary()), "{}", ready.name);
+        redrill(&["show", ready.name]).assert().success().stdout(ready.text);
+    }
+    insta::assert_snapshot!(list);
+}
+
+#[test]
+fn show_says_what_was_meant() {
+    let output = redrill(&["show", "cluster-reshrad"]).assert().code(65).get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("did you mean `cluster-reshard`"), "{said}");
+}

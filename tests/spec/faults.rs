@@ -1,0 +1,86 @@
+//! Faulty files, and every word that is said about them.
+
+use redrill::spec::{Options, Purpose, Source};
+
+use super::faults;
+
+macro_rules! faulty {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            let file = concat!(stringify!($name), ".yaml");
+            let source = Source::new(file, include_str!(concat!("faulty/", stringify!($name), ".yaml")));
+            let faults = faults(&source, &Options::default()).expect("the file is faulty");
+            insta::assert_snapshot!(faults.render(false, 100));
+        }
+    )*};
+}
+
+faulty! {
+    topology_keys_and_words
+    topology_numbers
+    topology_regions
+    topology_config
+    scenario_loads
+    scenario_timeline
+    scenario_slots_run_out
+    scenario_expectations
+    scenario_profiles
+    scenario_of_nothing
+    yaml_shapes
+    yaml_deep
+    yaml_keys
+    yaml_tab
+    yaml_cut_off
+    yaml_duplicate_keys
+    yaml_recursive_alias
+    yaml_alias_bomb
+    yaml_tags_and_merge_keys
+    yaml_two_documents
+    yaml_empty
+    neither
+}
+
+#[test]
+fn what_cannot_be_run_yet_is_right_but_refused_at_its_line() {
+    let source = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
+    assert_eq!(faults(&source, &Options::default()), None);
+    let run = Options { purpose: Purpose::Run, ..Options::default() };
+    insta::assert_snapshot!(faults(&source, &run).expect("it cannot be run").render(false, 100));
+}
+
+#[test]
+fn what_the_command_line_sets_is_marked_where_it_stands() {
+    let set = [
+        "loads.app.rate=4000",
+        "loads.app.cleints=3",
+        "timeline.1.slots=5",
+        "name.first=x",
+        "groups.cache.shards=2",
+        "settle",
+        "=3",
+        "settle=",
+        "timeline.0.pace={ p99: 5 }",
+    ];
+    let options = Options { set: set.map(str::to_owned).to_vec(), ..Options::default() };
+    let source = redrill::spec::library::scenarios()[0].source();
+    insta::assert_snapshot!(
+        faults(&source, &options).expect("all of it is faulty").render(false, 100)
+    );
+}
+
+#[test]
+fn a_line_too_long_to_show_is_named_by_its_place() {
+    let text = format!("name: x\ngroups: {{ a: {{ mode: {} }} }}\n", "y".repeat(5000));
+    let faults = faults(&Source::new("long.yaml", text), &Options::default()).unwrap();
+    let text = faults.render(false, 100);
+    assert!(text.contains("long.yaml:2:22"), "{text}");
+    assert!(text.len() < 20_000);
+}
+
+#[test]
+fn a_terminal_gets_lines_and_colours() {
+    let source = Source::new("two.yaml", "name: two\ngroups:\n  a: { mode: cluster, shards: 2 }\n");
+    let text = faults(&source, &Options::default()).unwrap().render(true, 100);
+    assert!(text.contains("\u{1b}[") && text.contains('╭'), "{text}");
+}

@@ -1,0 +1,269 @@
+//! What right files mean.
+
+use std::time::Duration;
+
+use redrill::model::event::Compare;
+use redrill::model::measure::{CATALOGUE, Unit};
+use redrill::spec::scenario::{ClientKind, Distribution, Load, Pace, Probe, StepAction};
+use redrill::spec::topology::{EngineKind, Mode, Placement};
+use redrill::spec::{self, Kind, Options, Purpose, Source, library, write};
+
+use super::{resolve, scenario};
+
+const SMALL: &str = "name: small\ntopology: cluster-3x1\nloads: { app: { rate: 100/s } }\n";
+
+#[test]
+fn every_ready_file_is_right_and_can_be_run() {
+    let run = Options { purpose: Purpose::Run, ..Options::default() };
+    for ready in library::topologies() {
+        let topology = spec::parse_topology(&ready.source(), &run).unwrap();
+        assert_eq!(topology.name, ready.name);
+        assert!(!topology.summary.is_empty() && ready.text.starts_with("# "), "{}", ready.name);
+    }
+    for ready in library::scenarios() {
+        for purpose in [Purpose::Check, Purpose::Run] {
+            let ci = Options { purpose, profile: Some("ci".to_owned()), ..Options::default() };
+            spec::parse_scenario(&ready.source(), &resolve, &ci).unwrap();
+        }
+        let scenario = spec::parse_scenario(&ready.source(), &resolve, &run).unwrap();
+        assert_eq!(scenario.name, ready.name);
+        assert!(!scenario.summary.is_empty() && ready.text.starts_with("# "), "{}", ready.name);
+    }
+}
+
+#[test]
+fn the_library_holds_every_file_of_its_folders() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (folder, ready) in
+        [("topologies", library::topologies()), ("scenarios", library::scenarios())]
+    {
+        let files = std::fs::read_dir(root.join(folder)).unwrap();
+        let mut names: Vec<String> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .map(|name| name.strip_suffix(".yaml").unwrap().to_owned())
+            .collect();
+        names.sort();
+        let mut known: Vec<&str> = ready.iter().map(|r| r.name).collect();
+        known.sort_unstable();
+        assert_eq!(names, known);
+    }
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let small = scenario(SMALL, &Options::default()).unwrap();
+    assert_eq!(small.settle, Duration::from_secs(5));
+    let probe = Probe {
+        every: Duration::from_millis(10),
+        deadline: Duration::from_millis(100),
+        canaries: 4,
+    };
+    assert_eq!(small.probe, probe);
+    let load = Load {
+        name: "app".to_owned(),
+        group: "cache".to_owned(),
+        client: ClientKind::Redrill,
+        rate: 100.0,
+        clients: 32,
+        keys: 10_000,
+        distribution: Distribution::Uniform,
+        reads: 0.5,
+        value: (100, 100),
+        timeout: Duration::from_secs(1),
+        max_in_flight: 10_000,
+    };
+    assert_eq!(small.loads, [load]);
+    let topology = &small.topology;
+    assert_eq!(topology.engine.kind, EngineKind::Redis);
+    assert_eq!(topology.groups[0].placement, Placement::Anywhere);
+    assert_eq!(topology.groups[0].config["cluster-node-timeout"], "2000");
+}
+
+#[test]
+fn the_ready_reshard_is_what_its_file_says() {
+    let found = library::find(Kind::Scenario, "cluster-reshard").unwrap();
+    let scenario = spec::parse_scenario(&found.source(), &resolve, &Options::default()).unwrap();
+    assert_eq!(scenario.loads[0].distribution, Distribution::Zipf(0.99));
+    assert_eq!(scenario.loads[0].value, (100, 1024));
+    assert_eq!(scenario.loads[0].rate, 4000.0);
+    let step = &scenario.timeline[0];
+    assert_eq!((step.at, &*step.group), (Duration::from_secs(5), "cache"));
+    let pace = Pace::P99(Duration::from_millis(5));
+    assert_eq!(step.action, StepAction::Reshard { from: 0, to: 1, slots: 1820, pace });
+    let first = &scenario.expect[0];
+    assert_eq!(
+        (&*first.measure, first.op, first.bound),
+        ("downtime.write.max", Compare::AtMost, 500.0)
+    );
+}
+
+#[test]
+fn sentinels_vote_by_majority_if_not_told_otherwise() {
+    let text = "name: s\ngroups: { a: { mode: sentinel, sentinels: 5 } }\n";
+    let topology = spec::parse_topology(&Source::new("s.yaml", text), &Options::default()).unwrap();
+    assert_eq!(topology.groups[0].mode, Mode::Sentinel { replicas: 1, sentinels: 5, quorum: 3 });
+    assert_eq!(topology.nodes(), 7);
+}
+
+#[test]
+fn a_link_between_is_two_and_a_link_from_is_one() {
+    let source = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
+    let topology = spec::parse_topology(&source, &Options::default()).unwrap();
+    let ends: Vec<_> = topology.links.iter().map(|link| (link.from, link.to)).collect();
+    assert_eq!(ends, [(0, 1), (1, 0)]);
+    assert_eq!(topology.links[1].latency, Duration::from_millis(40));
+    assert_eq!(topology.links[1].bandwidth, Some(100_000_000));
+    assert_eq!(topology.groups[2].placement, Placement::Stretched { primaries: 0, replicas: 1 });
+}
+
+#[test]
+fn a_share_of_slots_is_of_what_the_shard_owns_by_then() {
+    let text = "name: s\ntopology: cluster-3x1\ntimeline:
+  - { at: 9s, do: reshard, from: 1, to: 0, slots: 100% }
+  - { at: 1s, do: reshard, from: 0, to: 1, slots: 50% }\n";
+    let scenario = scenario(text, &Options::default()).unwrap();
+    let slots: Vec<u32> = scenario
+        .timeline
+        .iter()
+        .map(|step| match step.action {
+            StepAction::Reshard { slots, .. } => slots,
+            _ => 0,
+        })
+        .collect();
+    // Half of 5461; then all of the 5462 that shard 1 had and those 2731.
+    assert_eq!(slots, [2731, 8193]);
+}
+
+#[test]
+fn steps_are_in_the_order_of_their_instants() {
+    let text = "name: s\ntopology: cluster-6x1\ntimeline:
+  - { at: 9s, do: drain, shard: 1 }
+  - { at: 1s, do: drain, shard: 2 }\n";
+    let scenario = scenario(text, &Options::default()).unwrap();
+    let at: Vec<u64> = scenario.timeline.iter().map(|step| step.at.as_secs()).collect();
+    assert_eq!(at, [1, 9]);
+}
+
+#[test]
+fn a_profile_replaces_bounds_by_measure_and_adds_others() {
+    let text = format!(
+        "{SMALL}expect: [writes.lost == 0, downtime.write.max <= 500ms, errors.total == 0]
+profiles:
+  ci:
+    expect: [downtime.write.max <= 1s, reads.stale == 0]
+    settle: 1s
+    loads: {{ app: {{ rate: 7/s, keys: 5 }} }}\n"
+    );
+    let ci = Options { profile: Some("ci".to_owned()), ..Options::default() };
+    let scenario = scenario(&text, &ci).unwrap();
+    let texts: Vec<&str> = scenario.expect.iter().map(|e| &*e.text).collect();
+    let expected =
+        ["writes.lost == 0", "downtime.write.max <= 1s", "errors.total == 0", "reads.stale == 0"];
+    assert_eq!(texts, expected);
+    assert_eq!(scenario.settle, Duration::from_secs(1));
+    assert_eq!((scenario.loads[0].rate, scenario.loads[0].keys), (7.0, 5));
+    assert_eq!(scenario.loads[0].clients, 32);
+}
+
+#[test]
+fn the_command_line_outweighs_the_profile_and_reaches_the_topology() {
+    let set = [
+        "loads.app.rate=9/s",
+        "settle=2s",
+        "groups.cache.shards=5",
+        "loads.more.rate=1/s",
+        "loads.more.group=cache",
+        "groups.cache.config.maxmemory=64mb",
+    ];
+    let text = format!("{SMALL}profiles: {{ ci: {{ loads: {{ app: {{ rate: 7/s }} }} }} }}\n");
+    let options = Options {
+        set: set.map(str::to_owned).to_vec(),
+        profile: Some("ci".to_owned()),
+        ..Options::default()
+    };
+    let scenario = scenario(&text, &options).unwrap();
+    assert_eq!(scenario.loads[0].rate, 9.0);
+    assert_eq!(scenario.loads[1].name, "more");
+    assert_eq!(scenario.settle, Duration::from_secs(2));
+    assert_eq!(scenario.topology.groups[0].shards(), 5);
+    assert_eq!(scenario.topology.groups[0].config["maxmemory"], "64mb");
+}
+
+#[test]
+fn another_topology_can_take_the_place_of_the_one_named() {
+    let other = library::find(Kind::Topology, "cluster-6x1").unwrap().source();
+    let options = Options { topology: Some(other), ..Options::default() };
+    assert_eq!(scenario(SMALL, &options).unwrap().topology.groups[0].shards(), 6);
+    let options = Options { set: vec!["topology=cluster-10x2".to_owned()], ..Options::default() };
+    assert_eq!(scenario(SMALL, &options).unwrap().topology.groups[0].shards(), 10);
+}
+
+#[test]
+fn an_alias_stands_for_what_it_names() {
+    let text = "name: s\ntopology: cluster-3x1
+loads: { app: &app { rate: 100/s, keys: 7 }, other: *app }\n";
+    let scenario = scenario(text, &Options::default()).unwrap();
+    assert_eq!(scenario.loads[1].keys, 7);
+}
+
+#[test]
+fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
+    for known in CATALOGUE {
+        let bound = match known.unit {
+            Unit::Millis => "5ms",
+            Unit::Count => "5",
+            Unit::PerSecond => "5/s",
+            Unit::Percent => "5%",
+            Unit::Bytes => "5B",
+            Unit::BytesPerSecond => "5B/s",
+        };
+        let text = format!(
+            "{SMALL}timeline: [{{ at: 5s, do: drain, shard: 0 }}]\nexpect: [{} >= {bound}]\n",
+            known.name
+        );
+        let scenario = scenario(&text, &Options::default()).unwrap();
+        assert_eq!((scenario.expect[0].bound, scenario.expect[0].op), (5.0, Compare::AtLeast));
+    }
+}
+
+#[test]
+fn what_is_written_back_reads_as_the_same() {
+    let set = [
+        "loads.app.reads=7%",
+        "timeline.0.pace=fast",
+        "groups.cache.config.save=900 1 \"",
+        "loads.app.client=redis-rs",
+        "summary=\"a: # \\\" {\"",
+    ];
+    for ready in library::scenarios() {
+        for profile in [None, Some("ci".to_owned())] {
+            let set = match ready.name {
+                "cluster-reshard" => set.map(str::to_owned).to_vec(),
+                _ => Vec::new(),
+            };
+            let options = Options { set, profile, ..Options::default() };
+            let first = spec::parse_scenario(&ready.source(), &resolve, &options).unwrap();
+            let topology = Source::new("topology.yaml", write::topology(&first.topology));
+            let text = write::scenario(&first, "topology.yaml");
+            let again = spec::parse_scenario(
+                &Source::new("scenario.yaml", text.clone()),
+                &|_| Ok(topology.clone()),
+                &Options::default(),
+            );
+            assert_eq!(again, Ok(first), "{text}");
+        }
+    }
+    let source = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
+    let first = spec::parse_topology(&source, &Options::default()).unwrap();
+    let again = Source::new("again.yaml", write::topology(&first));
+    assert_eq!(spec::parse_topology(&again, &Options::default()), Ok(first));
+}
+
+#[test]
+fn an_unknown_profile_is_refused() {
+    let options = Options { profile: Some("Ci".to_owned()), ..Options::default() };
+    let text = format!("{SMALL}profiles: {{ ci: {{ settle: 1s }} }}\n");
+    let faults = scenario(&text, &options).unwrap_err();
+    assert_eq!(faults.iter().len(), 1);
+    assert!(faults.render(false, 100).contains("did you mean `ci`"));
+}
