@@ -91,7 +91,7 @@ impl Panel {
 
 fn draw(bar: &ProgressBar, seen: &Seen) {
     // One column less: in the last one some terminals wrap.
-    let width = super::width().min(WIDEST).saturating_sub(1);
+    let width = super::out::width().min(WIDEST).saturating_sub(1);
     bar.set_message(seen.state.lines(seen.now(), width).join("\n"));
 }
 
