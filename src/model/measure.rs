@@ -29,6 +29,7 @@ impl Unit {
             Unit::Millis => format!("{value:.2} ms"),
             Unit::Count => thousands(value),
             Unit::PerSecond => format!("{}/s", thousands(value)),
+            Unit::Percent if value.abs() < 0.05 => "0.0 %".to_owned(),
             Unit::Percent if value.abs() >= 1_000.0 => format!("{} %", thousands(value)),
             Unit::Percent => format!("{value:.1} %"),
             Unit::Bytes => bytes(value),

@@ -7,7 +7,7 @@ use crate::model::event::{End, Expectation};
 use crate::model::measure::{Unit, known};
 use crate::model::{Measure, Verdict};
 
-use super::data::Judged;
+use super::data::{Judged, Report};
 use super::record::Record;
 
 /// Holds each expectation against its measure. In a drill that did not come to its own
@@ -106,8 +106,15 @@ fn steps(record: &Record) -> Vec<(Verdict, String)> {
     reasons
 }
 
+/// The reasons of a report's verdict that its expectations do not tell themselves.
+pub(super) fn other_reasons(report: &Report) -> Vec<&str> {
+    let told: Vec<String> =
+        report.expectations.iter().filter_map(why_not).map(|(_, why)| why).collect();
+    report.why.iter().filter(|why| !told.contains(why)).map(String::as_str).collect()
+}
+
 /// Why an expectation does not pass.
-pub(super) fn why_not(judged: &Judged) -> Option<(Verdict, String)> {
+fn why_not(judged: &Judged) -> Option<(Verdict, String)> {
     let why = match (judged.verdict, judged.value) {
         (Verdict::Pass, _) => return None,
         (Verdict::Fail, Some(value)) => {

@@ -12,6 +12,7 @@ use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, Tes
 use crate::model::Verdict;
 
 use super::data::{Judged, Report};
+use super::judge::other_reasons;
 use super::{ReportError, text};
 
 /// One file for all of `reports`.
@@ -57,7 +58,7 @@ fn drill(report: &Report) -> TestCase {
         false => Verdict::Unknown,
         true => Verdict::worst(steps.chain(report.findings.iter().map(|f| f.verdict))),
     };
-    let why = report.why.join("\n");
+    let why = other_reasons(report).join("\n");
     let mut case = TestCase::new("the drill itself", status(verdict, &why));
     case.set_classname(report.scenario.as_str());
     case.set_time(took(report));

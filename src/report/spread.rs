@@ -37,7 +37,8 @@ pub struct Run {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Spreading {
     pub unit: Unit,
-    /// In the order of the runs; null where a run could not tell.
+    /// In the order of the runs; null where a run could not tell, or did not come to
+    /// its end.
     pub values: Vec<Option<f64>>,
     /// The middle one; the mean of the two in the middle if their number is even.
     pub median: Option<f64>,
@@ -49,7 +50,8 @@ pub struct Spreading {
 pub fn spread(reports: &[Report]) -> Spread {
     let known = CATALOGUE.iter().filter(|known| reports.iter().any(|r| r.has(known.name)));
     let measures = known.map(|known| {
-        let values = reports.iter().map(|r| r.value(known.name)).collect();
+        let value = |r: &Report| r.value(known.name).filter(|_| r.completed);
+        let values = reports.iter().map(value).collect();
         (known.name.to_owned(), Spreading::of(known.unit, values))
     });
     Spread {

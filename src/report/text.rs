@@ -4,7 +4,7 @@ use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict};
 
 use super::data::{Judged, Report};
-use super::judge::why_not;
+use super::judge::other_reasons;
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
@@ -108,9 +108,7 @@ impl Page {
         self.line(&format!("{INDENT}{word}  {name}{}{about}", " ".repeat(gap)));
         self.wrapped(INDENT, INDENT, &r.summary);
         // What an expectation comes to is told below.
-        let told: Vec<String> =
-            r.expectations.iter().filter_map(why_not).map(|(_, why)| why).collect();
-        let reasons: Vec<&String> = r.why.iter().filter(|why| !told.contains(why)).collect();
+        let reasons = other_reasons(r);
         if !reasons.is_empty() {
             self.line("");
         }

@@ -1,12 +1,14 @@
 //! The headline figures.
 
+use crate::model::event::Moved;
+use crate::model::measure::thousands;
 use crate::report::data::Report;
 
 /// One figure, large, with what belongs to it below.
 pub(super) struct Card {
     pub title: &'static str,
     pub value: String,
-    /// `bad` if the figure is one that nobody wants to see.
+    /// `bad` if the figure is one that nobody wants to see, `untold` if there is none.
     pub tone: &'static str,
     /// Small columns: a label and a figure each.
     pub columns: Vec<Column>,
@@ -21,14 +23,20 @@ pub(super) struct Column {
 }
 
 pub(super) fn cards(r: &Report) -> Vec<Card> {
-    [downtime(r), lost(r), latency(r), throughput(r), moved(r), converged(r)]
+    [downtime(r), lost(r), moved(r), latency(r), throughput(r), converged(r)]
         .into_iter()
         .flatten()
         .collect()
 }
 
-fn tone(value: Option<f64>) -> &'static str {
-    if value.is_some_and(|value| value > 0.0) { "bad" } else { "" }
+/// The card of the measure `name`.
+fn card(r: &Report, title: &'static str, name: &str, notes: Vec<String>) -> Card {
+    let tone = match r.value(name) {
+        None => "untold",
+        Some(lost) if lost > 0.0 && name == "writes.lost" => "bad",
+        Some(_) => "",
+    };
+    Card { title, value: r.show(name), tone, columns: Vec::new(), notes }
 }
 
 fn downtime(r: &Report) -> Option<Card> {
@@ -36,21 +44,17 @@ fn downtime(r: &Report) -> Option<Card> {
         format!("reads {}", r.show("downtime.read.max")),
         format!("{} canaries, each probed every {} ms", r.probe.canaries, r.probe.every_ms),
     ];
-    let value = r.show("downtime.write.max");
-    Some(Card { title: "Longest write outage", value, tone: "", columns: Vec::new(), notes })
+    Some(card(r, "Longest write outage", "downtime.write.max", notes))
 }
 
 fn lost(r: &Report) -> Option<Card> {
-    r.has("writes.lost").then(|| Card {
-        title: "Lost writes",
-        value: r.show("writes.lost"),
-        tone: tone(r.value("writes.lost")),
-        columns: Vec::new(),
-        notes: vec![
+    let notes = || {
+        vec![
             format!("of {} acknowledged", r.show("writes.acknowledged")),
             format!("{} stale reads", r.show("reads.stale")),
-        ],
-    })
+        ]
+    };
+    r.has("writes.lost").then(|| card(r, "Lost writes", "writes.lost", notes()))
 }
 
 /// The three spans of `name`, as high as they are.
@@ -68,64 +72,55 @@ fn columns(r: &Report, name: &str) -> Vec<Column> {
 }
 
 fn latency(r: &Report) -> Option<Card> {
-    let steps = r.has("latency.p99.during");
-    let (title, name) = match steps {
+    let (title, name) = match r.has("latency.p99.during") {
         true => ("p99 latency during the steps", "latency.p99.during"),
         false => ("p99 latency", "latency.p99.before"),
     };
     let worst = format!("worst second {}", r.show("latency.p99.worst"));
     let median = format!("median {}", r.show(&name.replace("p99", "p50")));
-    r.has(name).then(|| Card {
-        title,
-        value: r.show(name),
-        tone: "",
-        columns: columns(r, "latency.p99"),
-        notes: vec![worst, median],
-    })
+    let card = || card(r, title, name, vec![worst, median]);
+    r.has(name).then(|| Card { columns: columns(r, "latency.p99"), ..card() })
 }
 
 fn throughput(r: &Report) -> Option<Card> {
-    let steps = r.has("throughput.during");
-    let name = if steps { "throughput.during" } else { "throughput.before" };
-    r.has(name).then(|| Card {
-        title: if steps { "Answers a second during the steps" } else { "Answers a second" },
-        value: r.show(name),
-        tone: "",
-        columns: columns(r, "throughput"),
-        notes: vec![
-            format!("{} errors, {}", r.show("errors.total"), r.show("errors.share")),
-            format!("{} of the schedule was sent", r.show("schedule.held")),
-        ],
-    })
+    let (title, name) = match r.has("throughput.during") {
+        true => ("Answers a second during the steps", "throughput.during"),
+        false => ("Answers a second", "throughput.before"),
+    };
+    let errors = format!("{} errors, {}", r.show("errors.total"), r.show("errors.share"));
+    let held = r.value("schedule.held").is_some();
+    let held = held.then(|| format!("{} of the schedule was sent", r.show("schedule.held")));
+    let notes = std::iter::once(errors).chain(held).collect();
+    let card = || card(r, title, name, notes);
+    r.has(name).then(|| Card { columns: columns(r, "throughput"), ..card() })
 }
 
 fn moved(r: &Report) -> Option<Card> {
-    r.has("reshard.slots").then(|| Card {
-        title: "Slots moved a second",
-        value: r.show("reshard.slots.rate"),
-        tone: "",
-        columns: Vec::new(),
-        notes: vec![
-            format!("{} keys", r.show("reshard.keys.rate")),
-            format!(
-                "{} slots and {} keys in {}",
-                r.show("reshard.slots"),
-                r.show("reshard.keys"),
-                r.show("reshard.duration")
-            ),
+    let show = |name: &str| r.show(&format!("reshard.{name}"));
+    let notes = match r.value("reshard.duration") {
+        Some(_) => vec![
+            format!("{} keys", show("keys.rate")),
+            format!("{} slots and {} keys in {}", show("slots"), show("keys"), show("duration")),
         ],
-    })
+        None => vec![so_far(r)],
+    };
+    let card = || card(r, "Slots moved a second", "reshard.slots.rate", notes);
+    r.has("reshard.slots").then(card)
+}
+
+fn so_far(r: &Report) -> String {
+    let sum =
+        |of: fn(&Moved) -> u64| thousands(r.steps.iter().map(|s| of(&s.moved)).sum::<u64>() as f64);
+    let (slots, total) = (sum(|m| m.slots), sum(|m| m.slots_total));
+    format!("{slots} of {total} slots and {} keys so far", sum(|m| m.keys))
 }
 
 fn converged(r: &Report) -> Option<Card> {
-    r.has("convergence").then(|| Card {
-        title: "Convergence",
-        value: r.show("convergence"),
-        tone: "",
-        columns: Vec::new(),
-        notes: vec![
+    let notes = || {
+        vec![
             format!("owners and roles {}", r.show("convergence.view")),
             "since the last step's start".to_owned(),
-        ],
-    })
+        ]
+    };
+    r.has("convergence").then(|| card(r, "Convergence", "convergence", notes()))
 }

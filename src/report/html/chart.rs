@@ -64,13 +64,11 @@ pub(super) fn draw(report: &Report, series: &Series, frame: &Frame) -> String {
     frame.convergence(&mut svg, report, TOP, bottom);
     let every = if join > 1 { format!(", each point {} ms", join * 100) } else { String::new() };
     let left = frame.size.left();
-    svg.text("title", "start", [left, 14.0], &format!("answers and errors a second{every}"));
-    svg.text(
-        "title",
-        "start",
-        [left, latency_top - 8.0],
-        "latency from the intended instant, log scale",
-    );
+    let right = frame.size.right();
+    svg.text("title", "start", [left, 14.0], &format!("operations a second{every}"));
+    svg.legend([right, 14.0], &[("errline", "errors"), ("okline", "answers")]);
+    svg.text("title", "start", [left, latency_top - 8.0], "latency, log scale");
+    svg.legend([right, latency_top - 8.0], &[("p50", "p50"), ("p99", "p99")]);
     svg.done()
 }
 
@@ -117,15 +115,6 @@ fn latencies(svg: &mut Svg, frame: &Frame, points: &[Point], top: f64) {
     };
     svg.path("p99", &shape(|p| p.p99), None);
     svg.path("p50", &shape(|p| p.p50), None);
-    let last = |of: fn(&Point) -> Option<f64>| points.iter().rev().find_map(of);
-    let x = frame.size.right() - 2.0;
-    for (name, class, value) in
-        [("p50", "p50name", last(|p| p.p50)), ("p99", "p99name", last(|p| p.p99))]
-    {
-        if let Some(ms) = value {
-            svg.text(class, "end", [x, y.at(ms) - 6.0], name);
-        }
-    }
 }
 
 fn axis(svg: &mut Svg, frame: &Frame, y: f64, label: &str) {

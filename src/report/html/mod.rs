@@ -18,6 +18,7 @@ use crate::model::Unit;
 
 use super::ReportError;
 use super::data::{Group, Report};
+use super::judge::other_reasons;
 use super::text::mark;
 
 use cards::Card;
@@ -30,12 +31,16 @@ struct Page<'a> {
     r: &'a Report,
     mark: &'static str,
     took: String,
+    /// Beyond what the expectations tell.
+    why: Vec<&'a str>,
     expectations: Vec<Expected>,
     cards: Vec<Card>,
     charts: Vec<Chart>,
     /// Drawings of both sizes.
     lanes: String,
     ownership: Vec<Owned>,
+    /// Some owners are what most nodes said, not all.
+    disagreed: bool,
     groups: Vec<GroupView<'a>>,
     shards: Vec<ShardRow>,
     steps: Vec<StepRow>,
@@ -83,12 +88,14 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
     let page = Page {
         r,
         mark: mark(r.verdict),
+        why: other_reasons(r),
         took: Unit::Millis.show(r.duration_ms),
         expectations: r.expectations.iter().map(Expected::new).collect(),
         cards: cards::cards(r),
         charts: charts(r),
         lanes: drawings(r, |frame| lanes::draw(r, frame)),
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
+        disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),
         shards: r.shards.iter().map(ShardRow::new).collect(),
         steps: rows::steps(r),

@@ -14,8 +14,8 @@ pub(super) struct Expected {
     pub text: String,
     pub value: String,
     pub about: &'static str,
-    /// Percent of the bar's length.
-    pub filled: String,
+    /// Percent of the bar's length; none if there is no value.
+    pub filled: Option<String>,
     pub bound_at: String,
     pub bound: String,
 }
@@ -31,7 +31,7 @@ impl Expected {
             text: judged.text.clone(),
             value: judged.value.map_or("not known".to_owned(), |v| judged.unit.show(v)),
             about: known(&judged.measure).map_or("", |known| known.about),
-            filled: format!("{:.1}", share(value)),
+            filled: judged.value.map(|value| format!("{:.1}", share(value))),
             bound_at: format!("{:.1}", share(judged.bound)),
             bound: judged.unit.show(judged.bound),
         }

@@ -55,6 +55,18 @@ impl Svg {
         self.put(&format!("<text {at}>{text}</text>"));
     }
 
+    /// Names of lines, each after a short piece of it, from the right end at `x` leftwards.
+    pub fn legend(&mut self, [x, y]: [f64; 2], lines: &[(&str, &str)]) {
+        const LETTER: f64 = 7.2;
+        let mut right = x;
+        for (class, name) in lines {
+            self.text("title", "end", [right, y], name);
+            let end = right - name.chars().count() as f64 * LETTER - 4.0;
+            self.line(class, [end - 16.0, y - 4.0, end, y - 4.0], None);
+            right = end - 30.0;
+        }
+    }
+
     fn element(&mut self, name: &str, class: &str, at: &str, title: Option<&str>) {
         match title {
             None => self.put(&format!(r#"<{name} class="{class}" {at}/>"#)),
