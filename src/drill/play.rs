@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::Backend;
 use crate::backend::registry::Registration;
 use crate::cluster::{self, Deployment, FormError};
-use crate::load::history;
+use crate::load::history::{self, HistoryError};
 use crate::model::Nanos;
 use crate::model::event::{End, Phase, Teller, What};
 use crate::spec::Scenario;
 
-use super::folder::RunFolder;
+use super::folder::{FolderError, RunFolder};
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
 use super::own::OwnUse;
@@ -44,6 +44,11 @@ pub enum Halt {
     /// The topology never came up.
     #[error(transparent)]
     Form(#[from] FormError),
+    /// The record of the drill could not be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("{0}")]
     Failed(String),
 }
@@ -67,12 +72,12 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     stage.phase(Phase::Form);
     let deployment = form(stage).await?;
     registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
-    let history = history::create(&stage.folder.history(), stage.teller.clone());
-    let history = history.map_err(Halt::failed)?;
+    let history = history::create(&stage.folder.history(), stage.teller.clone())?;
     let played = with_history(stage, &deployment, &forecast, &history).await;
     // The loads are gone by now, so all they recorded has been handed over.
-    let written = history.finish().map_err(Halt::failed);
-    played.and(written)?;
+    let written = history.finish();
+    played?;
+    written?;
     Ok(deployment)
 }
 
