@@ -1,6 +1,23 @@
 //! One exit code for each kind of failure, so that a script can tell them apart.
 //! (A verdict's own codes are [`crate::model::Verdict::exit_code`].)
 
+use std::panic::{UnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use super::terminal;
+
+/// For those who read `--help`.
+pub const CODES: &str = "\
+Exit codes:
+  0    pass
+  1    an expectation does not hold, or a checker found a violation
+  2    unknown: it could not be told
+  64   the command line makes no sense
+  65   a faulty file
+  69   the machine lacks something: a server, a port, room on the disk
+  70   a bug in redrill
+  130  interrupted, after cleaning up";
+
 /// The command line made no sense.
 pub const USAGE: u8 = 64;
 /// A file that a person wrote is faulty.
@@ -13,7 +30,26 @@ pub const BUG: u8 = 70;
 pub const INTERRUPTED: u8 = 130;
 
 /// Tells the error as clap tells its own, and gives the exit code.
-pub fn fail(code: u8, error: &dyn std::fmt::Display) -> std::process::ExitCode {
-    super::terminal::say(&format!("error: {error}"));
-    std::process::ExitCode::from(code)
+pub fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+    terminal::say(&format!("error: {error}"));
+    ExitCode::from(code)
+}
+
+/// Does `work`. A panic, which has told where it was, becomes an exit code of its own;
+/// servers have been ended on its way out.
+pub fn unless_bug(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
+    catch_unwind(work).unwrap_or_else(|_| {
+        fail(BUG, &"this is a bug in redrill; please report it with the lines above")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_bug() {
+        assert_eq!(unless_bug(|| panic!("as a test")), ExitCode::from(BUG));
+        assert_eq!(unless_bug(|| ExitCode::from(USAGE)), ExitCode::from(USAGE));
+    }
 }

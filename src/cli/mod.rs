@@ -31,7 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Resilience drills for Redis and Valkey.
 #[derive(Debug, Parser)]
-#[command(name = "redrill", version, about, max_term_width = 100)]
+#[command(name = "redrill", version, about, max_term_width = 100, after_help = exit::CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -53,7 +53,7 @@ enum Command {
     Show(show::Args),
     /// Check topologies and scenarios without starting anything
     Check(check::Args),
-    /// Print the JSON schema of topology or scenario files, for editors
+    /// Print the JSON schema of topologies, scenarios or report.json
     Schema(schema::Args),
     /// Bring up a topology and leave it running in the background
     Up(up::Args),
@@ -74,6 +74,10 @@ enum Command {
 }
 
 pub fn main() -> ExitCode {
+    exit::unless_bug(obey)
+}
+
+fn obey() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version are no errors, and are printed in the same way.

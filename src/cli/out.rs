@@ -37,3 +37,8 @@ fn plain() -> bool {
 pub fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
 }
+
+/// Lines of the terminal; 24 where there is none.
+pub fn height() -> usize {
+    terminal_size::terminal_size().map_or(24, |(_, height)| height.0.into())
+}

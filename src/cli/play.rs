@@ -17,17 +17,17 @@ pub struct PlayArgs {
     /// Play it on this topology: a ready one's name, or a path
     #[arg(long, value_name = "TOPOLOGY")]
     pub topology: Option<String>,
-    /// Where servers run
+    /// Where servers run; process is on this machine, on loopback addresses
     #[arg(long, value_enum, default_value = "process")]
     pub backend: BackendKind,
     /// The redis-server or valkey-server to run
     #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
     pub engine_binary: Option<PathBuf>,
-    /// A profile of the scenario
-    #[arg(long)]
+    /// A profile of the scenario, such as ci
+    #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Draws the same keys, values and choices again
-    #[arg(long)]
+    /// Draw the keys, values and choices of an earlier run again
+    #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The folder that run folders are made in
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -42,7 +42,6 @@ pub struct PlayArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum BackendKind {
-    /// redis-server processes on loopback addresses of this machine
     Process,
 }
 

@@ -1,7 +1,7 @@
 //! The sinks that a person watches: a panel on a terminal, lines in a log.
 //!
-//! All that redrill itself says on standard error while a drill runs goes through
-//! [`say`], so that it stands above the panel and does not tear it.
+//! All that redrill itself says on standard error goes through [`say`], so that it
+//! stands above the panel and does not tear it.
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::live::State;
 use super::live::log::Log;
+use super::live::screen::Screen;
+use super::out;
 use crate::model::Nanos;
 use crate::model::event::{Event, Sink};
 
@@ -22,7 +22,7 @@ const FRAME: Duration = Duration::from_millis(100);
 const WIDEST: usize = 100;
 
 /// There is one terminal, whoever writes on it.
-static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+static SCREEN: Mutex<Screen> = Mutex::new(Screen::new());
 
 /// The panel when standard error is a terminal, else lines.
 pub fn progress() -> Box<dyn Sink> {
@@ -32,21 +32,20 @@ pub fn progress() -> Box<dyn Sink> {
     }
 }
 
-/// Prints a line on standard error, above the panel if there is one. Nobody
-/// listening is no error: the drill goes on.
+/// Prints a line on standard error, above the panel if there is one.
 pub fn say(text: &str) {
-    let print = || drop(writeln!(std::io::stderr(), "{text}"));
-    match &*lock(&SHOWN) {
-        Some(panel) => panel.suspend(print),
-        None => print(),
-    }
+    write(&lock(&SCREEN).say(text));
 }
 
 /// Takes the panel away, for whoever is about to end the process.
 pub fn clear() {
-    if let Some(panel) = lock(&SHOWN).take() {
-        panel.finish_and_clear();
-    }
+    write(&lock(&SCREEN).close());
+}
+
+/// In one piece, so that no half of a frame is ever seen. Nobody listening is no
+/// error: the drill goes on.
+fn write(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// A few lines at the bottom of a terminal, redrawn in place; it is gone when
@@ -73,31 +72,26 @@ impl Seen {
 
 impl Panel {
     fn show() -> Panel {
-        let target = ProgressDrawTarget::stderr();
-        let bar = ProgressBar::with_draw_target(None, target).with_style(only_message());
-        *lock(&SHOWN) = Some(bar.clone());
+        lock(&SCREEN).open();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (going, gone) = channel::<()>();
         let drawn = seen.clone();
         let artist = std::thread::spawn(move || {
             // A thread of its own: time passes also while nothing happens.
             while gone.recv_timeout(FRAME) == Err(RecvTimeoutError::Timeout) {
-                draw(&bar, &lock(&drawn));
+                draw(&lock(&drawn));
             }
         });
         Panel { seen, going: Some(going), artist: Some(artist) }
     }
 }
 
-fn draw(bar: &ProgressBar, seen: &Seen) {
+fn draw(seen: &Seen) {
     // One column less: in the last one some terminals wrap.
-    let width = super::out::width().min(WIDEST).saturating_sub(1);
-    bar.set_message(seen.state.lines(seen.now(), width).join("\n"));
-}
-
-/// A progress bar that is only its message.
-fn only_message() -> ProgressStyle {
-    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+    let width = out::width().min(WIDEST).saturating_sub(1);
+    let mut lines = seen.state.lines(seen.now(), width);
+    lines.truncate(out::height().saturating_sub(1));
+    write(&lock(&SCREEN).draw(lines));
 }
 
 impl Sink for Panel {

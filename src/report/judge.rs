@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::Finding;
-use crate::model::event::{End, Expectation};
+use crate::model::event::{End, Expectation, Phase};
 use crate::model::measure::{Unit, known};
 use crate::model::{Measure, Verdict};
 
@@ -60,7 +60,11 @@ pub(super) fn verdict(
 }
 
 fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
-    let phase = record.phases.last().map_or("starting", |(phase, _)| phase_name(*phase));
+    // A drill that says how it ended had stopped its servers by then; what counts is
+    // where it was before.
+    let going = |phase: &Phase| record.end.is_none() || *phase != Phase::Stop;
+    let last = record.phases.iter().map(|(phase, _)| *phase).rfind(going);
+    let phase = last.map_or("starting", phase_name);
     let why = match &record.end {
         Some(End::Completed) => return None,
         Some(End::Interrupted) => format!("the drill was interrupted while {phase}"),
@@ -74,8 +78,7 @@ fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
 }
 
 /// A phase as a person would call it.
-pub(super) fn phase_name(phase: crate::model::event::Phase) -> &'static str {
-    use crate::model::event::Phase;
+pub(super) fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Form => "forming the topology",
         Phase::Fill => "filling in keys",

@@ -12,7 +12,15 @@ use crate::common::{redrill, until};
 use crate::place::{BRIEF, MOVING, Place, Playing, end_of, kill};
 
 /// Plays, signals when `moment` has come, and holds that all ends as it should.
-fn interrupt(scenario: &str, set: &[&str], signal: Signal, moment: impl Fn(&mut Playing<'_>)) {
+///
+/// `doing` is what the report says the drill was at.
+fn interrupt(
+    scenario: &str,
+    set: &[&str],
+    signal: Signal,
+    doing: &str,
+    moment: impl Fn(&mut Playing<'_>),
+) {
     let place = Place::new();
     let args: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
     let mut playing = place.start(scenario, &args);
@@ -27,41 +35,41 @@ fn interrupt(scenario: &str, set: &[&str], signal: Signal, moment: impl Fn(&mut 
     let report = place.report();
     assert_eq!(report["verdict"], "unknown");
     let why = report["why"].to_string();
-    assert!(why.contains("the drill was interrupted while"), "{why}");
+    assert!(why.contains(&format!("the drill was interrupted while {doing}")), "{why}");
     assert!(place.folder().join("report.html").exists());
     assert!(ran.out.contains("UNKNOWN"), "{}", ran.out);
 }
 
 #[test]
 fn while_the_topology_forms() {
-    interrupt(MOVING, &[], Signal::INT, |playing| {
+    interrupt(MOVING, &[], Signal::INT, "forming the topology", |playing| {
         playing.wait_for_phase(Phase::Form);
     });
 }
 
 #[test]
 fn while_keys_are_written() {
-    interrupt(BRIEF, &["loads.app.keys=2000000"], Signal::INT, |playing| {
+    interrupt(BRIEF, &["loads.app.keys=2000000"], Signal::INT, "filling in keys", |playing| {
         playing.wait_for_phase(Phase::Fill);
     });
 }
 
 #[test]
 fn in_the_baseline() {
-    interrupt(MOVING, &["timeline.0.at=60s"], Signal::TERM, |playing| {
+    interrupt(MOVING, &["timeline.0.at=60s"], Signal::TERM, "playing the timeline", |playing| {
         playing.wait_for_phase(Phase::Steps);
     });
 }
 
 #[test]
 fn in_the_middle_of_the_move() {
-    interrupt(MOVING, &[], Signal::INT, |playing| playing.wait_for_slots());
+    interrupt(MOVING, &[], Signal::INT, "playing the timeline", |playing| playing.wait_for_slots());
 }
 
 #[test]
 fn while_the_load_settles() {
     for signal in [Signal::INT, Signal::TERM] {
-        interrupt(BRIEF, &["settle=60s"], signal, |playing| {
+        interrupt(BRIEF, &["settle=60s"], signal, "settling", |playing| {
             playing.wait_for_phase(Phase::Settle);
         });
     }
@@ -69,12 +77,18 @@ fn while_the_load_settles() {
 
 #[test]
 fn while_the_final_state_is_read() {
-    interrupt(BRIEF, &["loads.app.timeout=200ms"], Signal::INT, |playing| {
-        // The server is stopped, so that the reading does not come to its end before.
-        playing.wait_for_phase(Phase::Settle);
-        kill(playing.servers()[0].1, Signal::STOP);
-        playing.wait_for_phase(Phase::Verify);
-    });
+    interrupt(
+        BRIEF,
+        &["loads.app.timeout=200ms"],
+        Signal::INT,
+        "reading the final state",
+        |playing| {
+            // The server is stopped, so that the reading does not come to its end before.
+            playing.wait_for_phase(Phase::Settle);
+            kill(playing.servers()[0].1, Signal::STOP);
+            playing.wait_for_phase(Phase::Verify);
+        },
+    );
 }
 
 /// A drill that has come to its end, held up where its report is made: by a pipe in the
@@ -134,7 +148,7 @@ fn a_second_signal_in_the_middle_of_the_move() {
 
 #[test]
 fn a_stopped_server_does_not_keep_a_drill_from_ending() {
-    interrupt(MOVING, &[], Signal::INT, |playing| {
+    interrupt(MOVING, &[], Signal::INT, "playing the timeline", |playing| {
         playing.wait_for_slots();
         kill(playing.servers()[0].1, Signal::STOP);
     });

@@ -5,6 +5,7 @@
 
 pub mod log;
 pub mod panel;
+pub mod screen;
 #[cfg(test)]
 mod tests;
 

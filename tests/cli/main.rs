@@ -1,0 +1,101 @@
+//! What the command line says: help, and what is wrong with a command line.
+
+use assert_cmd::Command;
+
+/// The words of `redrill ARGS`, from the stream on which they belong, and the exit code.
+fn said(args: &[&str]) -> String {
+    let mut command = Command::cargo_bin("redrill").unwrap();
+    // Nothing of this machine shows in them.
+    command.env_clear().env("COLUMNS", "100").args(args);
+    let output = command.output().unwrap();
+    let (code, text, other) = match output.status.code() {
+        Some(0) => (0, output.stdout, output.stderr),
+        code => (code.unwrap(), output.stderr, output.stdout),
+    };
+    assert!(other.is_empty(), "{}", String::from_utf8_lossy(&other));
+    format!("$ redrill {}   ({code})\n{}", args.join(" "), String::from_utf8(text).unwrap())
+}
+
+const COMMANDS: &[&str] = &[
+    "run",
+    "suite",
+    "list",
+    "show",
+    "check",
+    "schema",
+    "up",
+    "status",
+    "down",
+    "doctor",
+    "gc",
+    "report",
+    "compare",
+    "completions",
+];
+
+#[test]
+fn help() {
+    insta::assert_snapshot!(said(&["--help"]));
+}
+
+#[test]
+fn help_of_each_command() {
+    for command in COMMANDS {
+        insta::assert_snapshot!(format!("help_{command}"), said(&[command, "--help"]));
+    }
+}
+
+#[test]
+fn no_command_is_left_out() {
+    let help = said(&["--help"]);
+    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
+    let mut known: Vec<&str> = names.iter().copied().filter(|name| *name != "help").collect();
+    let mut tested = COMMANDS.to_vec();
+    known.sort_unstable();
+    tested.sort_unstable();
+    assert_eq!(known, tested);
+}
+
+#[test]
+fn what_is_wrong_with_a_command_line() {
+    let wrong: &[&[&str]] = &[
+        &["drill"],
+        &["run"],
+        &["rum", "cluster-reshard"],
+        &["run", "cluster-reshard", "--profil", "ci"],
+        &["run", "cluster-reshard", "--format", "yaml"],
+        &["run", "cluster-reshard", "--seed", "-1"],
+        &["run", "cluster-reshard", "--repeat", "0"],
+        &["run", "cluster-reshard", "--repeat", "3", "--keep"],
+        &["run", "cluster-reshard", "--backend", "moon"],
+        &["show"],
+        &["check"],
+        &["schema", "report.json"],
+        &["up"],
+        &["down", "mine", "--all"],
+        &["status", "--format", "xml"],
+        &["report"],
+        &["compare", "runs/one"],
+        &["completions", "tcsh"],
+    ];
+    let all: Vec<String> = wrong.iter().map(|args| said(args)).collect();
+    assert!(all.iter().all(|text| text.lines().next().unwrap().ends_with("(64)")), "{all:#?}");
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn the_version() {
+    assert!(said(&["--version"]).contains(concat!("redrill ", env!("CARGO_PKG_VERSION"))));
+}
+
+/// A completion script that names what there is to complete.
+#[test]
+fn completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = said(&["completions", shell]);
+        assert!(COMMANDS.iter().all(|command| script.contains(command)), "{shell}");
+        assert!(script.contains("engine-binary"), "{shell}");
+    }
+}
