@@ -293,7 +293,7 @@ fn shards_of_the_tiny_drill() {
         (second.downtime_write_max_ms, second.downtime_read_max_ms),
         (Some(500.0), Some(60.0))
     );
-    assert_eq!((first.slots_before, first.slots_after), (8_192, 8_092));
+    assert_eq!((first.slots_before, first.slots_after), (Some(8_192), Some(8_092)));
     assert_eq!((first.keys_before, first.keys_after), (Some(10), Some(9)));
     assert_eq!((second.keys_before, second.keys_after), (Some(10), Some(11)));
     // 600 commands between 950 and 7,000 ms.
