@@ -254,14 +254,17 @@ impl Rounds {
         let mut limit = due + self.probe.deadline;
         loop {
             let wake = tokio::time::Instant::from_std(self.teller.clock().instant(limit));
-            tokio::select! {
+            let answer = tokio::select! {
                 biased;
-                answer = &mut run => return Some(answer),
-                () = tokio::time::sleep_until(wake) => {}
-            }
+                answer = &mut run => Some(answer),
+                () = tokio::time::sleep_until(wake) => None,
+            };
             let now = self.now();
             let mut vigil = self.vigil.borrow_mut();
             vigil.woke(limit + TIMER_GRAIN, now);
+            if answer.is_some() {
+                return answer;
+            }
             let blind = vigil.blind(due, now);
             let grace = if blind.is_zero() { Duration::ZERO } else { blind + GRACE };
             limit = due + self.probe.deadline + grace;

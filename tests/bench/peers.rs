@@ -7,6 +7,7 @@
 mod form;
 mod moving;
 mod open_loop;
+mod ours;
 mod overhead;
 mod peer;
 mod table;

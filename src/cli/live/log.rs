@@ -1,0 +1,96 @@
+//! The lines of a log: one for each thing that happens, and one every five seconds
+//! while the load runs. What a nightly job's log wants.
+
+use std::time::Duration;
+
+use super::State;
+use crate::model::event::{End, Event, Phase, What};
+use crate::model::measure::thousands;
+use crate::model::{Nanos, Unit};
+
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+
+/// Turns events into lines.
+#[derive(Debug, Default)]
+pub struct Log {
+    state: State,
+    /// When the status was told last, or the load began.
+    status: Nanos,
+}
+
+impl Log {
+    /// What `event` is worth to somebody who reads a log.
+    pub fn hear(&mut self, event: &Event) -> Vec<String> {
+        self.state.hear(event);
+        let mut texts: Vec<String> = self.happened(event).into_iter().collect();
+        texts.extend(self.status_if_due(event));
+        if matches!(event.what, What::Ended { .. }) {
+            texts.extend(self.repeated());
+        }
+        let at = event.at.as_secs_f64();
+        texts.into_iter().map(|text| format!("{at:>8.3} s  {text}")).collect()
+    }
+
+    fn happened(&self, event: &Event) -> Option<String> {
+        let state = &self.state;
+        Some(match &event.what {
+            What::Phase { phase: Phase::Steps } => "load and probes run: baseline".to_owned(),
+            What::Phase { .. } => state.doing().to_owned(),
+            What::Ready { nodes } => format!("{} nodes are ready", nodes.len()),
+            // Once; the end says how often it came again.
+            What::Warning { text } if state.times_warned(text) == 1 => format!("warning: {text}"),
+            What::StepBegan { .. } => format!("step: {}", state.step_text()?),
+            What::StepEnded { error: Some(error), .. } => format!("step failed: {error}"),
+            What::StepEnded { .. } => {
+                let step = state.step.as_ref()?;
+                let took = event.at.since(step.began).as_secs_f64();
+                let slots = step.slots().unwrap_or_else(|| "no slots".to_owned());
+                format!("step done in {took:.1} s: {slots}, {}", step.keys())
+            }
+            What::Converged { step, .. } => {
+                format!("step {} has converged: all nodes agree, replicas linked", step + 1)
+            }
+            What::Ended { end: End::Interrupted } => "interrupted".to_owned(),
+            What::Ended { end: End::Failed { error } } => format!("failed: {error}"),
+            _ => return None,
+        })
+    }
+
+    fn status_if_due(&mut self, event: &Event) -> Option<String> {
+        match event.what {
+            What::Phase { phase: Phase::Steps } => {
+                self.status = event.at;
+                None
+            }
+            What::Sample(_) if event.at.since(self.status) >= STATUS_EVERY => {
+                self.status = event.at;
+                self.status_line()
+            }
+            _ => None,
+        }
+    }
+
+    /// `3,998 ops/s, p99 1.21 ms, errors 0, canaries 14 of 14, 812 of 1,820 slots`
+    fn status_line(&self) -> Option<String> {
+        let state = &self.state;
+        let (rate, p99) = state.pace()?;
+        let p99 = p99.map_or("-".to_owned(), |ms| Unit::Millis.show(ms));
+        let errors = thousands(state.errors as f64);
+        let (served, canaries) = (state.served(), state.canaries);
+        let rate = thousands(rate);
+        let mut line = format!(
+            "{rate} ops/s, p99 {p99}, errors {errors}, canaries served {served} of {canaries}"
+        );
+        let going = state.step.as_ref().filter(|step| step.ended.is_none());
+        if let Some(slots) = going.and_then(|step| step.slots()) {
+            line.push_str(&format!(", {slots}"));
+        }
+        Some(line)
+    }
+
+    fn repeated(&self) -> impl Iterator<Item = String> {
+        self.state.warnings.iter().filter(|warning| warning.times > 1).map(|warning| {
+            format!("warning, {} times in all: {}", thousands(warning.times as f64), warning.text)
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! What a drill looks like while it runs.
+//!
+//! [`State`] hears events and knows what a person wants to know; [`panel`] and
+//! [`log`] are pure functions that put it into words, for a terminal and for a file.
+
+pub mod log;
+pub mod panel;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use crate::model::Nanos;
+use crate::model::event::{DrillInfo, Event, Moved, Phase, Sample, What};
+use crate::model::measure::thousands;
+use crate::model::op::Action;
+
+/// How many samples of each load the figures are taken over: 1 s.
+const WINDOW: usize = 10;
+
+/// What is known of a drill so far.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    drill: Option<DrillInfo>,
+    ready: usize,
+    nodes: usize,
+    phase: Option<Phase>,
+    /// When the load began.
+    begun: Option<Nanos>,
+    step: Option<StepState>,
+    /// One second of samples, newest last, as 100 ms windows of all loads.
+    window: Vec<Sample>,
+    errors: u64,
+    canaries: usize,
+    /// Which canaries are not served, and for what.
+    out: HashSet<(usize, Action)>,
+    worst_probe_ns: u64,
+    warnings: Vec<Repeated>,
+}
+
+/// The last step that began.
+#[derive(Clone, Debug)]
+struct StepState {
+    index: usize,
+    began: Nanos,
+    ended: Option<Nanos>,
+    moved: Moved,
+    error: Option<String>,
+}
+
+/// A warning, and how often it came in much the same words.
+#[derive(Clone, Debug)]
+struct Repeated {
+    text: String,
+    times: u64,
+}
+
+impl State {
+    pub fn hear(&mut self, event: &Event) {
+        match &event.what {
+            What::Drill(info) => self.drill = Some(info.clone()),
+            What::Forming { ready, total } => (self.ready, self.nodes) = (*ready, *total),
+            What::Ready { nodes } => (self.ready, self.nodes) = (nodes.len(), nodes.len()),
+            What::Phase { phase } => self.hear_phase(*phase, event.at),
+            What::Warning { text } => self.hear_warning(text),
+            What::Canaries { canaries } => self.canaries = canaries.len(),
+            What::StepBegan { .. } | What::StepProgress { .. } | What::StepEnded { .. } => {
+                self.hear_step(event);
+            }
+            What::OutageBegan { canary, action, .. } => drop(self.out.insert((*canary, *action))),
+            What::OutageEnded { canary, action, .. } => drop(self.out.remove(&(*canary, *action))),
+            What::Probes { worst_ns, .. } => self.worst_probe_ns = *worst_ns,
+            What::Sample(sample) => self.hear_sample(sample),
+            _ => {}
+        }
+    }
+
+    fn hear_phase(&mut self, phase: Phase, at: Nanos) {
+        self.phase = Some(phase);
+        if phase == Phase::Steps {
+            self.begun = Some(at);
+        }
+    }
+
+    fn hear_step(&mut self, event: &Event) {
+        match (&event.what, &mut self.step) {
+            (What::StepBegan { step }, state) => {
+                let moved = Moved::default();
+                let (index, began) = (*step, event.at);
+                *state = Some(StepState { index, began, ended: None, moved, error: None });
+            }
+            (What::StepProgress { moved, .. }, Some(state)) => state.moved = *moved,
+            (What::StepEnded { moved, error, .. }, Some(state)) => {
+                (state.moved, state.error) = (*moved, error.clone());
+                state.ended = Some(event.at);
+            }
+            _ => {}
+        }
+    }
+
+    fn hear_sample(&mut self, sample: &Sample) {
+        self.errors += sample.fail + sample.unknown;
+        self.window.push(sample.clone());
+        let loads = self.drill.as_ref().map_or(1, |d| d.loads.len().max(1));
+        let surplus = self.window.len().saturating_sub(WINDOW * loads);
+        self.window.drain(..surplus);
+    }
+
+    /// Some warnings come each second and differ in a number only.
+    fn hear_warning(&mut self, text: &str) {
+        match self.warnings.iter_mut().find(|known| same_but_for_numbers(&known.text, text)) {
+            Some(known) => known.times += 1,
+            None => self.warnings.push(Repeated { text: text.to_owned(), times: 1 }),
+        }
+    }
+
+    /// How often a warning like `text` has been heard.
+    fn times_warned(&self, text: &str) -> u64 {
+        let known = self.warnings.iter().find(|known| same_but_for_numbers(&known.text, text));
+        known.map_or(0, |known| known.times)
+    }
+
+    /// What is going on, in a few words.
+    fn doing(&self) -> &'static str {
+        let Some(phase) = self.phase else { return "starting" };
+        match (phase, &self.step) {
+            (Phase::Form, _) => "forming the topology",
+            (Phase::Fill, _) => "writing the keys",
+            (Phase::Steps, None) => "baseline",
+            (Phase::Steps, Some(StepState { ended: None, .. })) => "step under way",
+            (Phase::Steps, Some(_)) => "between steps",
+            (Phase::Settle, _) => "settling",
+            (Phase::Verify, _) => "reading the final state",
+            (Phase::Stop, _) => "stopping the servers",
+        }
+    }
+
+    /// Whether the load runs, and with it the drill's planned time.
+    fn loaded(&self) -> bool {
+        matches!(self.phase, Some(Phase::Steps | Phase::Settle))
+    }
+
+    /// For how long the load has run by `now` and how long it will have at the end,
+    /// in seconds. The load settles after the last step, however long that takes, so
+    /// the end moves on while a step is behind its time.
+    fn timeline(&self, now: Nanos) -> Option<(f64, f64)> {
+        let (drill, begun) = (self.drill.as_ref()?, self.begun?);
+        let gone = now.since(begun).as_secs_f64();
+        let planned = drill.planned_ms / 1e3;
+        let last = drill.steps.last().map_or(0.0, |step| step.planned_at.as_secs_f64());
+        let settle = planned - last;
+        let calm = match &self.step {
+            Some(StepState { ended: Some(at), .. }) => at.since(begun).as_secs_f64(),
+            Some(_) => gone,
+            None => last,
+        };
+        Some((gone, (calm.max(last) + settle).max(gone)))
+    }
+
+    /// Operations a second and p99 of the last second; the p99 is of the worst 100 ms.
+    fn pace(&self) -> Option<(f64, Option<f64>)> {
+        let (first, last) = (self.window.first()?, self.window.last()?);
+        let seconds = last.from.since(first.from).as_secs_f64() + 0.1;
+        let ok: u64 = self.window.iter().map(|s| s.ok).sum();
+        let p99 = self.window.iter().filter(|s| s.ok > 0).map(|s| s.p99_ns).max();
+        Some((ok as f64 / seconds, p99.map(|ns| ns as f64 / 1e6)))
+    }
+
+    fn in_flight(&self) -> u64 {
+        let loads = self.drill.as_ref().map_or(1, |d| d.loads.len().max(1));
+        self.window.iter().rev().take(loads).map(|s| s.in_flight).sum()
+    }
+
+    /// Of all canaries, how many are served.
+    fn served(&self) -> usize {
+        let out: HashSet<usize> = self.out.iter().map(|(canary, _)| *canary).collect();
+        self.canaries.saturating_sub(out.len())
+    }
+
+    fn step_text(&self) -> Option<&str> {
+        let step = self.drill.as_ref()?.steps.get(self.step.as_ref()?.index)?;
+        Some(&step.text)
+    }
+}
+
+impl StepState {
+    /// `812 of 1,820 slots`; none before it is known how many there are.
+    fn slots(&self) -> Option<String> {
+        let Moved { slots, slots_total, .. } = self.moved;
+        let (moved, total) = (thousands(slots as f64), thousands(slots_total as f64));
+        (slots_total > 0).then(|| format!("{moved} of {total} slots"))
+    }
+
+    fn keys(&self) -> String {
+        format!("{} keys", thousands(self.moved.keys as f64))
+    }
+}
+
+fn same_but_for_numbers(a: &str, b: &str) -> bool {
+    let letters = |c: &char| !c.is_ascii_digit();
+    a.chars().filter(letters).eq(b.chars().filter(letters))
+}
