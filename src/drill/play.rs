@@ -122,7 +122,7 @@ async fn with_history(
     loads.begin(begin)?;
     stage.until(begin).await?;
     stage.phase(Phase::Steps);
-    let calm = steps::play(stage, deployment, &mut observers, begin).await?;
+    let calm = steps::play(stage, deployment, &observers, begin).await?;
     stage.phase(Phase::Settle);
     stage.until(calm + stage.scenario.settle).await?;
     observers.stop_probing().await?;
@@ -130,7 +130,7 @@ async fn with_history(
     stage.phase(Phase::Verify);
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
     stage.unless_halted(loads.final_read(deadline)).await??;
-    observers.stop().await;
+    observers.stop();
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use super::watch::Observers;
 pub async fn play(
     stage: &Stage<'_>,
     deployment: &Deployment,
-    observers: &mut Observers,
+    observers: &Observers,
     begin: Nanos,
 ) -> Result<Nanos, Halt> {
     let mut calm = begin;

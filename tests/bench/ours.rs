@@ -27,7 +27,9 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 pub fn cluster(shards: u32, replicas: u32) -> Topology {
-    let text = format!("name: bench\ngroups:\n  cache: {{ mode: cluster, shards: {shards}, replicas: {replicas} }}\n");
+    let text = format!(
+        "name: bench\ngroups:\n  cache: {{ mode: cluster, shards: {shards}, replicas: {replicas} }}\n"
+    );
     let parsed = spec::parse_topology(&Source::new("bench", text), &spec::Options::default());
     parsed.unwrap_or_else(|faults| panic!("{}", faults.render(false, 100)))
 }
@@ -84,7 +86,11 @@ impl Live {
         let owners = redrill::cluster::even_slots(self.deployment.groups[0].spec.shards());
         let routes = plan(&StepAction::Reshard { from, to, slots, pace }, &owners)?;
         let moved = moving::move_slots(&routes, &self.nodes(), pace, |_| (), || false).await?;
-        if moved.slots == u64::from(slots) { Ok(()) } else { Err(format!("moved only {moved:?}").into()) }
+        if moved.slots == u64::from(slots) {
+            Ok(())
+        } else {
+            Err(format!("moved only {moved:?}").into())
+        }
     }
 
     /// Reads and writes of 20,000 keys at `rate` operations a second, after a
@@ -95,7 +101,8 @@ impl Live {
         let history = history::create(&path, teller.clone())?;
         let load = load_spec(rate);
         let targets = targets(&self.deployment.groups[0]);
-        let mut runner = LoadRunner::launch(0, &load, targets, 1, teller.clone(), history.writer()).await?;
+        let mut runner =
+            LoadRunner::launch(0, &load, targets, 1, teller.clone(), history.writer()).await?;
         runner.fill().await?;
         runner.begin(teller.clock().now())?;
         tokio::time::sleep(Duration::from_secs(1)).await;
