@@ -8,7 +8,7 @@ use crate::spec::topology::Mode;
 
 use super::forecast::Forecast;
 use super::loads::targets;
-use super::play::{Halt, Stage};
+use super::stage::{Halt, Stage};
 
 /// Dropping it stops them.
 pub struct Observers {
