@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{exit, input, out};
+use super::{exit, input, out, terminal};
 use crate::spec::rules::count;
 use crate::spec::{self, Faults, Kind, Options, Scenario, Source, Topology};
 
@@ -31,7 +31,7 @@ pub fn main(args: Args) -> ExitCode {
     if faulty == 0 {
         return ExitCode::SUCCESS;
     }
-    eprintln!("{} faulty, of {files}", count(faulty, "file"));
+    terminal::say(&format!("{} faulty, of {files}", count(faulty, "file")));
     ExitCode::from(exit::BAD_FILE)
 }
 

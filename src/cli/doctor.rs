@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::exit;
+use super::{exit, out};
 use crate::backend::process::address::Block;
 use crate::backend::process::binary::{ServerBinary, on_path};
 use crate::backend::registry::{Registry, RegistryError};
@@ -59,7 +59,7 @@ pub fn main(args: Args) -> ExitCode {
         cores(),
         memory(),
     ]);
-    findings.iter().for_each(|finding| print!("{}", finding.text()));
+    out::print(&findings.iter().map(Finding::text).collect::<String>());
     let lacks = findings.iter().any(|finding| finding.mark == Mark::Lack);
     ExitCode::from(if lacks { exit::ENVIRONMENT } else { 0 })
 }

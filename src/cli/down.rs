@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::exit::{self, fail};
+use super::out;
 use crate::backend::proc::ProcessId;
 use crate::backend::registry::{Kind, Record, Registry, RegistryError};
 
@@ -45,11 +46,12 @@ fn known(running: &[String]) -> String {
 
 pub fn main(args: Args) -> ExitCode {
     match down(&args) {
-        Ok(ended) if ended.is_empty() => println!("nothing is running"),
-        Ok(ended) => ended.iter().for_each(|name| println!("{name} is down")),
-        Err(e) => return fail(code(&e), &e),
+        Ok(ended) if ended.is_empty() => out::print("nothing is running\n"),
+        Ok(ended) => {
+            out::print(&ended.iter().map(|name| format!("{name} is down\n")).collect::<String>())
+        }
+        Err(e) => fail(code(&e), &e),
     }
-    ExitCode::SUCCESS
 }
 
 fn code(error: &DownError) -> u8 {

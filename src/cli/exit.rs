@@ -14,6 +14,6 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Tells the error as clap tells its own, and gives the exit code.
 pub fn fail(code: u8, error: &dyn std::fmt::Display) -> std::process::ExitCode {
-    eprintln!("error: {error}");
+    super::terminal::say(&format!("error: {error}"));
     std::process::ExitCode::from(code)
 }

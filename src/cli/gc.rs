@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::exit::{self, fail};
+use super::out;
 use crate::backend::registry::{Registry, RegistryError};
 
 #[derive(Debug, clap::Args)]
@@ -10,11 +11,14 @@ pub struct Args {}
 
 pub fn main(_: Args) -> ExitCode {
     match collect() {
-        Ok(removed) if removed.is_empty() => println!("nothing was left behind"),
-        Ok(removed) => removed.iter().for_each(|what| println!("removed {what}")),
-        Err(e) => return fail(exit::ENVIRONMENT, &e),
+        Ok(removed) if removed.is_empty() => out::print("nothing was left behind\n"),
+        Ok(removed) => tell(&removed),
+        Err(e) => fail(exit::ENVIRONMENT, &e),
     }
-    ExitCode::SUCCESS
+}
+
+fn tell(removed: &[String]) -> ExitCode {
+    out::print(&removed.iter().map(|what| format!("removed {what}\n")).collect::<String>())
 }
 
 /// One that cannot be removed keeps the others from nothing.
@@ -29,7 +33,7 @@ fn collect() -> Result<Vec<String>, RegistryError> {
     }
     match trouble {
         Some(e) => {
-            removed.iter().for_each(|what| println!("removed {what}"));
+            tell(&removed);
             Err(e)
         }
         None => Ok(removed),

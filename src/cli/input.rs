@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::exit;
+use super::{exit, terminal};
 use crate::spec::{self, Fault, Faults, Kind, Options, Scenario, Source, Topology, library};
 
 /// The topology that `name` stands for: a ready one, or a path.
@@ -99,7 +99,7 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
 
 /// Prints `faults` to standard error, and says which exit code that is.
 pub fn refuse(faults: &Faults) -> ExitCode {
-    eprint!("{}", show(faults));
+    terminal::say(show(faults).trim_end_matches('\n'));
     ExitCode::from(exit::BAD_FILE)
 }
 

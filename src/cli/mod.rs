@@ -98,8 +98,9 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::main(args),
         Command::Compare(args) => compare::main(args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "redrill", &mut std::io::stdout());
-            ExitCode::SUCCESS
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "redrill", &mut script);
+            out::print(&String::from_utf8_lossy(&script))
         }
     }
 }

@@ -117,17 +117,28 @@ pub async fn play(
     let drill = drill::start(options).map_err(|error| refuse(exit::ENVIRONMENT, error))?;
     let folder = drill.folder().clone();
     let (ended, kept) = drill.play(keep).await;
-    if let Err(Halt::Form(error)) = ended {
-        // There is little to report, but a nightly job finds its files.
-        let _ = write_report(&folder);
-        let code = if error.blames_topology() { exit::BAD_FILE } else { exit::ENVIRONMENT };
+    if let Err(halt) = &ended
+        && let Some(code) = blame(halt)
+    {
+        // There is little to report, but a nightly job finds its files, if there is room.
+        let _ = make_report(&folder);
         let folder = folder.path().display();
-        return Err(refuse(code, format_args!("{error}\nthe run folder: {folder}")));
+        return Err(refuse(code, format_args!("{halt}\nthe run folder: {folder}")));
     }
-    // Why another drill ended early is in its report.
-    let interrupted = matches!(ended, Err(Halt::Interrupted));
-    let report = write_report(&folder)?;
+    let report = make_report(&folder).map_err(unreported)?;
+    // Also where the drill had come to its end by then.
+    let interrupted = stop.is_cancelled();
     Ok(Played { report, interrupted, kept })
+}
+
+/// The exit code of a drill that was kept from its work; none where its report says why
+/// it ended early.
+fn blame(halt: &Halt) -> Option<u8> {
+    match halt {
+        Halt::Form(error) if error.blames_topology() => Some(exit::BAD_FILE),
+        Halt::Form(_) | Halt::Folder(_) | Halt::History(_) => Some(exit::ENVIRONMENT),
+        Halt::Interrupted | Halt::Failed(_) => None,
+    }
 }
 
 /// Different each time, and short enough to type.
@@ -135,12 +146,10 @@ fn random_seed() -> u64 {
     rand::random_range(0..1_000_000)
 }
 
-fn write_report(folder: &RunFolder) -> Result<Report, Refused> {
-    let built = report::build(folder.path()).and_then(|report| {
-        report::write(&report)?;
-        Ok(report)
-    });
-    built.map_err(unreported)
+fn make_report(folder: &RunFolder) -> Result<Report, ReportError> {
+    let report = report::build(folder.path())?;
+    report::write(&report)?;
+    Ok(report)
 }
 
 /// Prints the summary, or the report as JSON.

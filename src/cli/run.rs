@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Played, Refused};
-use super::{exit, interrupt, out};
+use super::{exit, interrupt, out, terminal};
 use crate::drill::Kept;
 use crate::report::{self, Report, spread};
 use crate::spec::Scenario;
@@ -55,9 +55,9 @@ async fn once(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Res
 /// Leaves the servers up until Ctrl-C.
 async fn hold(kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
     for node in kept.deployment.nodes() {
-        eprintln!("{:<16} {}", node.name.to_string(), node.addr);
+        terminal::say(&format!("{:<16} {}", node.name.to_string(), node.addr));
     }
-    eprintln!("The topology is up until Ctrl-C.");
+    terminal::say("The topology is up until Ctrl-C.");
     stop.cancelled().await;
     kept.stop().await.map_err(|error| play::refuse(exit::ENVIRONMENT, error))
 }
@@ -72,7 +72,7 @@ async fn repeat(
     let folder = play::batch_folder(&args.play.out, &format!("{}-x{times}", scenario.name))?;
     let mut reports: Vec<Report> = Vec::new();
     for time in 1..=times {
-        eprintln!("{} {time} of {times}", scenario.name);
+        terminal::say(&format!("{} {time} of {times}", scenario.name));
         let Played { report, interrupted, .. } =
             play::play(scenario, &args.play, &folder, false, stop).await?;
         if interrupted {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use futures::future::join_all;
 
 use super::exit::{self, fail};
+use super::out;
 use super::survey::{Survey, survey};
 use crate::backend::registry::{Record, Registry, RegistryError};
 
@@ -37,15 +38,14 @@ pub fn main(args: Args) -> ExitCode {
     };
     match args.format {
         Format::Json => match serde_json::to_string_pretty(&surveys) {
-            Ok(json) => println!("{json}"),
-            Err(e) => return fail(exit::BUG, &e),
+            Ok(json) => out::print(&format!("{json}\n")),
+            Err(e) => fail(exit::BUG, &e),
         },
-        Format::Text if surveys.is_empty() => println!("nothing is running"),
+        Format::Text if surveys.is_empty() => out::print("nothing is running\n"),
         Format::Text => {
-            print!("{}", surveys.iter().map(Survey::text).collect::<Vec<_>>().join("\n"))
+            out::print(&surveys.iter().map(Survey::text).collect::<Vec<_>>().join("\n"))
         }
     }
-    ExitCode::SUCCESS
 }
 
 fn records(name: Option<&str>) -> Result<Vec<Record>, RegistryError> {

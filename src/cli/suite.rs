@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Refused};
-use super::{exit, input, interrupt, out};
+use super::{exit, input, interrupt, out, terminal};
 use crate::model::Verdict;
 use crate::report::{self, Report};
 use crate::spec::{Scenario, library};
@@ -73,7 +73,7 @@ async fn suite(
     let mut reports: Vec<Report> = Vec::new();
     let mut refused = None;
     for (at, scenario) in scenarios.iter().enumerate() {
-        eprintln!("{} ({} of {})", scenario.name, at + 1, scenarios.len());
+        terminal::say(&format!("{} ({} of {})", scenario.name, at + 1, scenarios.len()));
         match play::play(scenario, args, &folder, false, stop).await {
             Ok(played) => {
                 if args.format == Format::Text {

@@ -10,9 +10,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{self, fail};
-use super::input;
 use super::keep::Told;
 use super::survey::survey;
+use super::{input, out};
 use crate::backend::process::binary::{BinaryError, ServerBinary};
 use crate::backend::registry::{Registry, RegistryError};
 use crate::spec::{Faults, Options, Purpose, Topology};
@@ -164,9 +164,8 @@ fn show(registry: &Registry, name: &str) -> Result<(), UpError> {
         return Err(UpError::Silent { log: String::new() });
     };
     let survey = super::block_on(survey(&record)).map_err(UpError::Spawn)?;
-    println!("{}", survey.text());
-    println!("to talk to it:");
-    survey.connect().iter().for_each(|line| println!("  {line}"));
-    println!("to end it:\n  redrill down {name}");
+    let connect: String = survey.connect().iter().map(|line| format!("  {line}\n")).collect();
+    let text = survey.text();
+    out::print(&format!("{text}\nto talk to it:\n{connect}to end it:\n  redrill down {name}\n"));
     Ok(())
 }

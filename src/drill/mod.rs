@@ -137,10 +137,11 @@ impl Drill<'_> {
         play::finish(&stage, &played, keep).await;
         drop(stage);
         // All tellers are gone with the stage, so the hub comes to its end.
-        let heard = self.hub.finish().map_err(Halt::failed);
+        let heard = self.hub.finish().map_err(Halt::from);
         let (ended, deployment) = match played {
             Ok(deployment) => (heard, Some(deployment)),
-            Err(halt) => (Err(halt), None),
+            // On a full disk servers end too: what cannot be written says more.
+            Err(halt) => (heard.and(Err(halt)), None),
         };
         let kept = deployment.filter(|_| keep).map(|deployment| Kept {
             deployment,

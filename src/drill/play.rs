@@ -32,12 +32,12 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     stage.phase(Phase::Form);
     let deployment = form(stage).await?;
     registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
-    let history = history::create(&stage.folder.history(), stage.teller.clone());
-    let history = history.map_err(Halt::failed)?;
+    let history = history::create(&stage.folder.history(), stage.teller.clone())?;
     let played = with_history(stage, &deployment, &forecast, &history).await;
     // The loads are gone by now, so all they recorded has been handed over.
-    let written = history.finish().map_err(Halt::failed);
-    played.and(written)?;
+    let written = history.finish();
+    played?;
+    written?;
     Ok(deployment)
 }
 

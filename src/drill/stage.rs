@@ -6,11 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
 use crate::cluster::FormError;
+use crate::load::history::HistoryError;
 use crate::model::Nanos;
 use crate::model::event::{Phase, Teller, What};
 use crate::spec::Scenario;
 
-use super::folder::RunFolder;
+use super::folder::{FolderError, RunFolder};
 
 /// What a drill is played with.
 pub struct Stage<'a> {
@@ -31,6 +32,11 @@ pub enum Halt {
     /// The topology never came up.
     #[error(transparent)]
     Form(#[from] FormError),
+    /// The record of the drill could not be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("{0}")]
     Failed(String),
 }

@@ -36,7 +36,10 @@ impl Log {
         Some(match &event.what {
             What::Phase { phase: Phase::Steps } => "load and probes run: baseline".to_owned(),
             What::Phase { .. } => state.doing().to_owned(),
-            What::Ready { nodes } => format!("{} nodes are ready", nodes.len()),
+            What::Ready { nodes } => match nodes.len() {
+                1 => "1 node is ready".to_owned(),
+                n => format!("{n} nodes are ready"),
+            },
             // Once; the end says how often it came again.
             What::Warning { text } if state.times_warned(text) == 1 => format!("warning: {text}"),
             What::StepBegan { .. } => format!("step: {}", state.step_text()?),

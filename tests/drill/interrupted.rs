@@ -1,0 +1,153 @@
+//! Ctrl-C and SIGTERM, at every phase.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use redrill::model::event::{End, Phase, What};
+use rustix::process::Signal;
+
+use crate::common::{redrill, until};
+use crate::place::{BRIEF, MOVING, Place, Playing, end_of, kill};
+
+/// Plays, signals when `moment` has come, and holds that all ends as it should.
+fn interrupt(scenario: &str, set: &[&str], signal: Signal, moment: impl Fn(&mut Playing<'_>)) {
+    let place = Place::new();
+    let args: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+    let mut playing = place.start(scenario, &args);
+    moment(&mut playing);
+    playing.signal(signal);
+    let ran = playing.end();
+
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
+    assert!(ran.err.contains("ending; once more to end at once"), "{}", ran.err);
+    place.assert_nothing_left();
+    assert_eq!(end_of(&place.folder()), Some(End::Interrupted));
+    let report = place.report();
+    assert_eq!(report["verdict"], "unknown");
+    let why = report["why"].to_string();
+    assert!(why.contains("the drill was interrupted while"), "{why}");
+    assert!(place.folder().join("report.html").exists());
+    assert!(ran.out.contains("UNKNOWN"), "{}", ran.out);
+}
+
+#[test]
+fn while_the_topology_forms() {
+    interrupt(MOVING, &[], Signal::INT, |playing| {
+        playing.wait_for_phase(Phase::Form);
+    });
+}
+
+#[test]
+fn while_keys_are_written() {
+    interrupt(BRIEF, &["loads.app.keys=2000000"], Signal::INT, |playing| {
+        playing.wait_for_phase(Phase::Fill);
+    });
+}
+
+#[test]
+fn in_the_baseline() {
+    interrupt(MOVING, &["timeline.0.at=60s"], Signal::TERM, |playing| {
+        playing.wait_for_phase(Phase::Steps);
+    });
+}
+
+#[test]
+fn in_the_middle_of_the_move() {
+    interrupt(MOVING, &[], Signal::INT, |playing| playing.wait_for_slots());
+}
+
+#[test]
+fn while_the_load_settles() {
+    for signal in [Signal::INT, Signal::TERM] {
+        interrupt(BRIEF, &["settle=60s"], signal, |playing| {
+            playing.wait_for_phase(Phase::Settle);
+        });
+    }
+}
+
+#[test]
+fn while_the_final_state_is_read() {
+    interrupt(BRIEF, &["loads.app.timeout=200ms"], Signal::INT, |playing| {
+        // The server is stopped, so that the reading does not come to its end before.
+        playing.wait_for_phase(Phase::Settle);
+        kill(playing.servers()[0].1, Signal::STOP);
+        playing.wait_for_phase(Phase::Verify);
+    });
+}
+
+/// A drill that has come to its end, held up where its report is made: by a pipe in the
+/// place of its scenario, into which nobody writes.
+fn held_up(place: &Place) -> (Playing<'_>, PathBuf) {
+    let mut playing = place.start(BRIEF, &[]);
+    playing.wait_for_phase(Phase::Steps);
+    let pipe = place.folder().join("scenario.yaml");
+    fs::remove_file(&pipe).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    playing.wait_for("its end", |what| matches!(what, What::Ended { .. }));
+    playing.signal(Signal::INT);
+    playing.wait_for_words("ending");
+    assert!(playing.has_ended().is_none());
+    (playing, pipe)
+}
+
+#[test]
+fn while_the_report_is_made() {
+    let place = Place::new();
+    let (playing, pipe) = held_up(&place);
+    fs::write(pipe, "name: brief").unwrap();
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
+    place.assert_nothing_left();
+    // The drill itself was over.
+    assert_eq!(end_of(&place.folder()), Some(End::Completed));
+    assert_eq!(place.report()["verdict"], "pass");
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let place = Place::new();
+    let (playing, _) = held_up(&place);
+    playing.signal(Signal::INT);
+    assert_eq!(playing.end().code, Some(130));
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_second_signal_in_the_middle_of_the_move() {
+    let place = Place::new();
+    let mut playing = place.start(MOVING, &[]);
+    playing.wait_for_slots();
+    // A server that is stopped keeps the move from winding down.
+    kill(playing.servers()[0].1, Signal::STOP);
+    playing.signal(Signal::INT);
+    playing.wait_for_words("ending");
+    playing.signal(Signal::TERM);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
+    place.no_server_runs(Duration::from_secs(1));
+    let gc = redrill(&place.state(), &["gc"]).output().unwrap();
+    assert!(gc.status.success());
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_stopped_server_does_not_keep_a_drill_from_ending() {
+    interrupt(MOVING, &[], Signal::INT, |playing| {
+        playing.wait_for_slots();
+        kill(playing.servers()[0].1, Signal::STOP);
+    });
+}
+
+#[test]
+fn between_two_repetitions() {
+    let place = Place::new();
+    let mut playing = place.start(BRIEF, &["--repeat", "50"]);
+    playing.wait_for_words("brief 2 of 50");
+    playing.signal(Signal::INT);
+    assert_eq!(playing.end().code, Some(130));
+    let left = || crate::common::servers_in(place.path()).is_empty();
+    assert!(until(Duration::from_secs(2), left));
+    assert!(place.records().is_empty());
+}

@@ -1,0 +1,155 @@
+//! Drills of every kind: clients, topologies, repetitions, suites, seeds, company.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use redrill::load::history;
+use redrill::model::event::What;
+use redrill::model::op::{Action, Op, Purpose};
+
+use crate::common::run;
+use crate::place::{BRIEF, MOVING, Place, events, report};
+
+#[test]
+fn the_stock_client_sees_a_cluster_through_a_move() {
+    let place = Place::new();
+    let set = ["--set", "loads.app.client=redis-rs", "--set", "timeline.0.slots=500"];
+    let set = [&set[..], &["--set", "expect.1=reshard.slots == 500"]].concat();
+    let ran = place.play(MOVING, &set);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    assert!(report["measures"]["writes.acknowledged"]["value"].as_f64().unwrap() > 100.0);
+    assert_eq!(report["measures"]["writes.lost"]["value"], 0.0);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_group_with_replicas_and_no_step() {
+    let place = Place::new();
+    let ran = place.play(BRIEF, &["--topology", "replication-1x2"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let nodes = report["topology"]["groups"][0]["shards"][0]["nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), 3);
+    assert!(report["measures"]["writes.acknowledged"]["value"].as_f64().unwrap() > 10.0);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn repetitions_have_a_folder_of_all() {
+    let place = Place::new();
+    let ran = place.play(BRIEF, &["--repeat", "2"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let all = place.folder();
+    assert!(all.to_str().unwrap().ends_with("brief-x2"), "{}", all.display());
+    let spread: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(all.join("repeat.json")).unwrap()).unwrap();
+    assert_eq!(spread["verdict"], "pass");
+    let runs = subfolders(&all);
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    let medians = &spread["measures"]["writes.acknowledged"];
+    let each =
+        runs.iter().map(|run| report(run)["measures"]["writes.acknowledged"]["value"].clone());
+    let each: BTreeSet<u64> = each.map(|value| value.as_f64().unwrap() as u64).collect();
+    assert_eq!(medians["min"].as_f64().unwrap() as u64, *each.first().unwrap());
+    assert_eq!(medians["max"].as_f64().unwrap() as u64, *each.last().unwrap());
+    assert!(ran.out.contains("writes.acknowledged"), "{}", ran.out);
+}
+
+fn subfolders(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).collect()
+}
+
+#[test]
+fn a_suite_has_one_junit_file_and_one_page() {
+    let place = Place::new();
+    let scenarios = place.path().join("scenarios");
+    fs::create_dir(&scenarios).unwrap();
+    fs::write(scenarios.join("a.yaml"), BRIEF).unwrap();
+    // One that fails: no server answers so many operations.
+    let failing =
+        BRIEF.replace("brief", "failing").replace("errors.total == 0", "errors.total >= 9");
+    fs::write(scenarios.join("b.yaml"), failing).unwrap();
+    let mut suite = place.redrill(&["suite", scenarios.to_str().unwrap()]);
+    let ran = run(suite.arg("--out").arg(place.out()));
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    let all = place.folder();
+    let junit = fs::read_to_string(all.join("junit.xml")).unwrap();
+    let junit = quick_junit::Report::deserialize_from_str(&junit).unwrap();
+    let names: Vec<&str> = junit.test_suites.iter().map(|suite| suite.name.as_str()).collect();
+    assert_eq!(names, ["brief", "failing"]);
+    let failures: Vec<usize> = junit.test_suites.iter().map(|suite| suite.failures).collect();
+    assert_eq!(failures, [0, 1]);
+    let index = fs::read_to_string(all.join("index.html")).unwrap();
+    for run in subfolders(&all) {
+        let name = run.file_name().unwrap().to_str().unwrap();
+        assert!(index.contains(&format!("{name}/report.html")), "{name} is not in the index");
+    }
+    assert!(ran.out.contains("index.html"), "{}", ran.out);
+    place.assert_nothing_left();
+}
+
+/// What a seed decides of an operation: load, key, action, when (from the first), value.
+type Decided = (u8, u64, Action, u64, Option<u64>);
+
+fn decided(folder: &Path) -> Vec<Decided> {
+    let ops = history::read(&folder.join("history.jsonl.zst")).unwrap().map(Result::unwrap);
+    let mut ops: Vec<_> = ops.filter(|op| op.purpose == Purpose::Load).collect();
+    ops.sort_by_key(|op| (op.intended, op.load));
+    let first = ops[0].intended;
+    // What a read finds depends on who was quicker.
+    let written = |op: &Op| op.value.filter(|_| op.action == Action::Write);
+    let decided = |op: &Op| (op.load, op.key, op.action, op.intended.0 - first.0, written(op));
+    ops.iter().map(decided).collect()
+}
+
+#[test]
+fn a_seed_decides_every_operation() {
+    let place = Place::new();
+    for seed in ["7", "7", "8"] {
+        let ran = place.play(BRIEF, &["--seed", seed]);
+        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    }
+    let mut runs: Vec<_> = place
+        .folders()
+        .iter()
+        .map(|folder| (report(folder)["seed"].clone(), decided(folder)))
+        .collect();
+    let least = runs.iter().map(|(_, ops)| ops.len()).min().unwrap();
+    assert!(least >= 90, "0.5 s at 200/s: {least}");
+    // How many there are depends on when the drill has ended.
+    runs.iter_mut().for_each(|(_, ops)| ops.truncate(least));
+    runs.sort_by_key(|(seed, _)| seed.as_u64());
+    assert_eq!(runs[0].1, runs[1].1);
+    assert_ne!(runs[1].1, runs[2].1);
+}
+
+#[test]
+fn two_at_once_do_not_meet() {
+    let place = Place::new();
+    let set = ["--set", "timeline.0.slots=300", "--set", "expect.1=reshard.slots == 300"];
+    let drills = [0, 1].map(|_| {
+        let mut command = place.command(MOVING, &set);
+        std::thread::spawn(move || run(&mut command))
+    });
+    for ran in drills.map(|drill| drill.join().unwrap()) {
+        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    }
+    let folders = place.folders();
+    assert_eq!(folders.len(), 2, "{folders:?}");
+    let blocks: BTreeSet<String> = folders.iter().flat_map(|folder| blocks(folder)).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+    place.assert_nothing_left();
+}
+
+/// The `127.64` of each of a drill's addresses.
+fn blocks(folder: &Path) -> BTreeSet<String> {
+    let nodes = events(folder).into_iter().find_map(|event| match event.what {
+        What::Ready { nodes } => Some(nodes),
+        _ => None,
+    });
+    let block = |address: &str| address.split('.').take(2).collect::<Vec<_>>().join(".");
+    nodes.unwrap().iter().map(|node| block(&node.address)).collect()
+}

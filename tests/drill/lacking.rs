@@ -1,0 +1,135 @@
+//! What the machine lacks: room, a server, a port. Each is told in a sentence, with
+//! exit code 69 and nothing left running.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+
+use crate::common::{Ran, redrill, run, script, server};
+use crate::place::{BRIEF, Place};
+
+fn lacks(place: &Place, ran: &Ran, words: &[&str]) {
+    assert_eq!(ran.code, Some(69), "{}{}", ran.out, ran.err);
+    for words in words {
+        assert!(ran.err.contains(words), "`{words}` is not in: {}", ran.err);
+    }
+    assert!(!ran.err.contains("panicked"), "{}", ran.err);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn the_run_folder_has_a_file_where_a_folder_should_be() {
+    let place = Place::new();
+    let file = place.path().join("file");
+    fs::write(&file, "").unwrap();
+    let out = file.join("runs");
+    let ran = place.play(BRIEF, &["--out", out.to_str().unwrap()]);
+    lacks(&place, &ran, &["cannot write the run folder", out.to_str().unwrap(), "--out DIR"]);
+}
+
+/// Plays with the run folders on a file system of its own, which nobody else sees.
+/// None where this may not be mounted.
+fn on_own_disk(place: &Place, options: &str, prepare: &str) -> Option<Ran> {
+    let file = place.path().join("scenario.yaml");
+    // Much history, and values that do not compress, so that a small disk is soon full.
+    fs::write(&file, BRIEF.replace("200/s", "2000/s").replace("500ms", "20s")).unwrap();
+    let inside = format!(
+        r#"mount -t tmpfs -o {options} none "$1" && {prepare} exec "$2" run "$3" --out "$1""#
+    );
+    let namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+        command.arg(place.path().join("disk"));
+        command
+    };
+    fs::create_dir_all(place.path().join("disk")).unwrap();
+    let can = namespace(r#"mount -t tmpfs none "$1""#).output();
+    if !can.is_ok_and(|can| can.status.success()) {
+        eprintln!("skipped: no file system can be mounted here");
+        return None;
+    }
+    let mut command = namespace(&inside);
+    command.arg(env!("CARGO_BIN_EXE_redrill")).arg(&file);
+    command.env("REDRILL_STATE_DIR", place.state()).env("REDRILL_ENGINE_BINARY", server());
+    Some(run(&mut command))
+}
+
+#[test]
+fn the_run_folder_is_on_a_full_disk() {
+    let place = Place::new();
+    let fill = r#"{ head -c 64k /dev/zero > "$1/full" || true; } &&"#;
+    if let Some(ran) = on_own_disk(&place, "size=64k", fill) {
+        lacks(&place, &ran, &["cannot write", "No space left on device", "room"]);
+    }
+}
+
+#[test]
+fn the_disk_becomes_full_while_the_drill_runs() {
+    let place = Place::new();
+    if let Some(ran) = on_own_disk(&place, "size=256k", "") {
+        lacks(&place, &ran, &["No space left on device", "baseline"]);
+    }
+}
+
+#[test]
+fn the_run_folder_is_on_a_disk_that_may_not_be_written() {
+    let place = Place::new();
+    if let Some(ran) = on_own_disk(&place, "ro", "") {
+        lacks(&place, &ran, &["cannot write the run folder", "Read-only file system"]);
+    }
+}
+
+#[test]
+fn redrills_own_state_cannot_be_kept() {
+    let place = Place::new();
+    fs::write(place.path().join("file"), "").unwrap();
+    let mut command = place.command(BRIEF, &[]);
+    let ran = run(command.env("REDRILL_STATE_DIR", place.path().join("file/state")));
+    lacks(&place, &ran, &["cannot use redrill's state in", "Not a directory"]);
+}
+
+#[test]
+fn there_is_no_server() {
+    let place = Place::new();
+    let play = |binary: &str| place.play(BRIEF, &["--engine-binary", binary]);
+    lacks(&place, &play("/no/such/server"), &["there is no server at `/no/such/server`"]);
+    lacks(&place, &play("/bin/true"), &["`/bin/true` is not a Redis or Valkey server"]);
+    let old = "echo Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc-5.1.0 bits=64";
+    let old = script(place.path(), "old", old);
+    lacks(&place, &play(old.to_str().unwrap()), &["version 6.2.14, which is too old", "7.0"]);
+    let mut none = place.command(BRIEF, &[]);
+    let ran = run(none.env_remove("REDRILL_ENGINE_BINARY").env("PATH", place.path()));
+    lacks(&place, &ran, &["no `redis-server` or `valkey-server` on PATH", "apt-get install"]);
+    assert!(place.folders().is_empty(), "nothing was begun");
+}
+
+#[test]
+fn a_server_that_ends_at_once_shows_its_last_words() {
+    let place = Place::new();
+    let text = format!(
+        r#"case "$1" in --version) exec {} --version;; esac; echo "bad weather"; exit 7"#,
+        server().display()
+    );
+    let ill = script(place.path(), "ill", &text);
+    let ran = place.play(BRIEF, &["--engine-binary", ill.to_str().unwrap()]);
+    lacks(&place, &ran, &["cache/0/0 ended (exit status: 7)", "bad weather"]);
+    assert!(place.folder().join("report.json").exists());
+}
+
+#[test]
+fn the_port_is_taken() {
+    let place = Place::new();
+    // Below the ports that the kernel gives away, and on every block a drill may get.
+    let held = (20_000_u16..30_000).find_map(|port| {
+        let listen = |block: u8| TcpListener::bind((Ipv4Addr::new(127, block, 0, 1), port)).ok();
+        (64..=126).map(listen).collect::<Option<Vec<_>>>()
+    });
+    let held = held.expect("a port that is free");
+    let port = held[0].local_addr().unwrap().port();
+    let ran = place.play(BRIEF, &["--set", &format!("groups.cache.port={port}")]);
+    let taken = format!("port {port} of 127.");
+    lacks(&place, &ran, &[&taken, "is taken by", "choose another `port`"]);
+    drop(held);
+    let ran = run(&mut redrill(&place.state(), &["status"]));
+    assert_eq!(ran.out, "nothing is running\n");
+}

@@ -1,0 +1,14 @@
+//! Whole drills by the whole binary on real servers: those that go well, and those
+//! that meet bad luck.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod interrupted;
+mod kinds;
+mod killed;
+mod lacking;
+mod output;
+mod place;
+mod ready;
+mod refused;

@@ -1,0 +1,87 @@
+//! What stands on standard output and standard error, and who may stop reading it.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::common::run;
+use crate::place::{BRIEF, Place};
+
+#[test]
+fn json_and_nothing_else() {
+    let place = Place::new();
+    let ran = place.play(BRIEF, &["--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let said: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(said, place.report());
+    assert!(ran.err.contains("load and probes run"), "{}", ran.err);
+}
+
+#[test]
+fn json_of_repetitions_and_of_suites() {
+    let place = Place::new();
+    let file = place.path().join("scenario.yaml");
+    let ran = place.play(BRIEF, &["--repeat", "2", "--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let spread: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(spread["verdict"], "pass");
+
+    let mut suite = place.redrill(&["suite", file.to_str().unwrap(), "--format", "json"]);
+    let ran = run(suite.arg("--out").arg(place.out()));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let reports: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(reports.as_array().map(Vec::len), Some(1));
+    assert_eq!(reports[0]["scenario"], "brief");
+}
+
+/// `run … | head -1`: reads a part, closes, and gives the exit code.
+fn with_a_reader_that_leaves(mut command: Command, bytes: usize) -> (Option<i32>, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut vec![0; bytes]).unwrap();
+    drop(out);
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
+}
+
+#[test]
+fn nobody_reads_standard_output() {
+    let place = Place::new();
+    for format in ["text", "json"] {
+        let command = place.command(BRIEF, &["--format", format]);
+        let (code, said) = with_a_reader_that_leaves(command, 0);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    let all = [
+        &["list"][..],
+        &["show", "cluster-reshard"],
+        &["schema", "scenario"],
+        &["status"],
+        &["status", "--format", "json"],
+        &["gc"],
+        &["down", "--all"],
+        &["doctor"],
+        &["completions", "bash"],
+        &["--help"],
+    ];
+    for args in all {
+        let (code, said) = with_a_reader_that_leaves(place.redrill(args), 0);
+        assert_eq!(code, Some(0), "{args:?}: {said}");
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+    }
+    place.assert_nothing_left();
+}
+
+/// As in `redrill run … 2>&1 | head -1`: the drill goes on, and is judged.
+#[test]
+fn nobody_reads_what_is_told_on_the_way() {
+    let place = Place::new();
+    let mut command = place.command(BRIEF, &["--repeat", "2"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    place.assert_nothing_left();
+}
