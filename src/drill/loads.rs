@@ -9,7 +9,7 @@ use crate::model::Nanos;
 
 use crate::spec::topology::Mode;
 
-use super::play::{Halt, Stage};
+use super::stage::{Halt, Stage};
 
 /// Dropping it stops them.
 pub struct Loads {

@@ -11,6 +11,7 @@ mod info;
 mod loads;
 mod own;
 mod play;
+mod stage;
 mod steps;
 mod watch;
 
@@ -29,10 +30,10 @@ use crate::spec::{Scenario, write};
 pub use folder::{EventLog, FolderError, RunFolder};
 pub use hub::Hub;
 pub use loads::targets;
-pub use play::Halt;
+pub use stage::Halt;
 
 use info::Circumstances;
-use play::Stage;
+use stage::Stage;
 
 /// What to play, and around it.
 pub struct Options<'a> {

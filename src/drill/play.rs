@@ -4,60 +4,20 @@
 //! slots that were on their way arrive, clients stop, servers stop, and the
 //! last event says why.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
-use crate::backend::Backend;
 use crate::backend::registry::Registration;
-use crate::cluster::{self, Deployment, FormError};
-use crate::load::history::{self, HistoryError};
-use crate::model::Nanos;
-use crate::model::event::{End, Phase, Teller, What};
-use crate::spec::Scenario;
+use crate::cluster::{self, Deployment};
+use crate::load::history;
+use crate::model::event::{End, Phase, What};
 
-use super::folder::{FolderError, RunFolder};
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
 use super::own::OwnUse;
+use super::stage::{Halt, Stage};
 use super::steps;
 use super::watch::Observers;
-
-/// What a drill is played with.
-pub struct Stage<'a> {
-    pub scenario: &'a Scenario,
-    pub backend: &'a dyn Backend,
-    pub folder: &'a RunFolder,
-    pub seed: u64,
-    pub teller: Teller,
-    /// Cancelled on Ctrl-C.
-    pub stop: CancellationToken,
-}
-
-/// Why a drill ended before its time.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    #[error("interrupted")]
-    Interrupted,
-    /// The topology never came up.
-    #[error(transparent)]
-    Form(#[from] FormError),
-    /// The record of the drill could not be written.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl Halt {
-    pub fn failed(error: impl std::fmt::Display) -> Halt {
-        Halt::Failed(error.to_string())
-    }
-}
 
 /// From the order to begin until operation 0: time for the order to arrive.
 const LEAD: Duration = Duration::from_millis(50);
@@ -127,7 +87,7 @@ async fn with_history(
     loads.begin(begin)?;
     stage.until(begin).await?;
     stage.phase(Phase::Steps);
-    let calm = steps::play(stage, deployment, &mut observers, begin).await?;
+    let calm = steps::play(stage, deployment, &observers, begin).await?;
     stage.phase(Phase::Settle);
     stage.until(calm + stage.scenario.settle).await?;
     observers.stop_probing().await?;
@@ -135,41 +95,6 @@ async fn with_history(
     stage.phase(Phase::Verify);
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
     stage.unless_halted(loads.final_read(deadline)).await??;
-    observers.stop().await;
+    observers.stop();
     Ok(())
-}
-
-impl Stage<'_> {
-    pub fn phase(&self, phase: Phase) {
-        self.teller.tell(What::Phase { phase });
-    }
-
-    /// Waits for `work`, but not past Ctrl-C, nor past the death of a server
-    /// that nobody asked to die.
-    pub async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
-        tokio::select! {
-            () = self.stop.cancelled() => Err(Halt::Interrupted),
-            done = self.unless_bereaved(work) => done,
-        }
-    }
-
-    /// Waits for `work`, but not past the death of a server that nobody asked to die.
-    pub async fn unless_bereaved<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
-        let mut exits = self.backend.exits();
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return Ok(done),
-                Ok(exit) = exits.recv() => if !exit.asked {
-                    return Err(Halt::failed(format_args!("the server of {exit}")));
-                },
-            }
-        }
-    }
-
-    /// Waits until `at`.
-    pub async fn until(&self, at: Nanos) -> Result<(), Halt> {
-        let at = self.teller.clock().instant(at);
-        self.unless_halted(tokio::time::sleep_until(at.into())).await
-    }
 }

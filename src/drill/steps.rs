@@ -8,7 +8,7 @@ use crate::model::event::{Moved, What};
 use crate::model::slot::SlotSet;
 use crate::spec::scenario::{Pace, Step, StepAction};
 
-use super::play::{Halt, Stage};
+use super::stage::{Halt, Stage};
 use super::watch::Observers;
 
 /// Plays every step and gives the instant from which the load is to settle: the
@@ -19,7 +19,7 @@ use super::watch::Observers;
 pub async fn play(
     stage: &Stage<'_>,
     deployment: &Deployment,
-    observers: &mut Observers,
+    observers: &Observers,
     begin: Nanos,
 ) -> Result<Nanos, Halt> {
     let mut calm = begin;

@@ -1,18 +1,19 @@
 //! The instruments of a drill: probes of every slot canary, and the watcher of
 //! what each node believes.
 
-use crate::cluster::Deployment;
+use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::event::Canary;
-use crate::probe::{Prober, canary};
+use crate::probe::{Prober, Watcher, canary};
 use crate::spec::topology::Mode;
 
 use super::forecast::Forecast;
 use super::loads::targets;
-use super::play::{Halt, Stage};
+use super::stage::{Halt, Stage};
 
 /// Dropping it stops them.
 pub struct Observers {
     prober: Option<Prober>,
+    watcher: Watcher,
 }
 
 impl Observers {
@@ -21,16 +22,23 @@ impl Observers {
         deployment: &Deployment,
         forecast: &Forecast,
     ) -> Result<Observers, Halt> {
+        let watcher = Watcher::launch(&deployment.groups, stage.teller.clone());
+        let watcher = watcher.map_err(Halt::failed)?;
         let probe = stage.scenario.probe;
         let canaries = canaries(deployment, forecast, probe.canaries);
         let named = deployment.groups.iter().map(|g| (g.spec.name.clone(), targets(g)));
         let prober = Prober::launch(canaries, named.collect(), probe, stage.teller.clone());
-        Ok(Observers { prober: Some(prober.await.map_err(Halt::failed)?) })
+        let prober = prober.await.map_err(Halt::failed)?;
+        Ok(Observers { prober: Some(prober), watcher })
     }
 
-    pub fn step_began(&mut self, _step: usize) {}
+    pub fn step_began(&self, step: usize) {
+        self.watcher.step_began(step);
+    }
 
-    pub fn step_ended(&mut self, _step: usize) {}
+    pub fn step_ended(&self, step: usize) {
+        self.watcher.step_ended(step);
+    }
 
     /// Ends the probes; the nodes are still watched.
     pub async fn stop_probing(&mut self) -> Result<(), Halt> {
@@ -40,11 +48,13 @@ impl Observers {
         }
     }
 
-    pub async fn stop(self) {}
+    pub fn stop(self) {
+        self.watcher.stop();
+    }
 }
 
 fn canaries(deployment: &Deployment, forecast: &Forecast, per_shard: u32) -> Vec<Canary> {
-    let of_group = |(index, group): (usize, &crate::cluster::DeployedGroup)| {
+    let of_group = |(index, group): (usize, &DeployedGroup)| {
         let name = &group.spec.name;
         match group.spec.mode {
             Mode::Cluster { .. } => {

@@ -164,8 +164,9 @@ pub struct Shard {
     pub primary_before: Option<NodeName>,
     #[schemars(with = "Option<String>")]
     pub primary_after: Option<NodeName>,
-    pub slots_before: u32,
-    pub slots_after: u32,
+    /// Null if no node was ever asked.
+    pub slots_before: Option<u32>,
+    pub slots_after: Option<u32>,
     pub keys_before: Option<u64>,
     pub keys_after: Option<u64>,
     /// The server's `used_memory`, in bytes.
@@ -275,5 +276,23 @@ impl Report {
     /// Whether `name` is among this drill's measures, told or not.
     pub fn has(&self, name: &str) -> bool {
         self.measures.contains_key(name)
+    }
+
+    /// The texts of the warnings; of several that differ in their figures only, the first
+    /// one and how many more there are.
+    pub(super) fn warnings_by_kind(&self) -> Vec<String> {
+        let mut kinds: Vec<(String, &str, usize)> = Vec::new();
+        for warning in &self.warnings {
+            let kind = warning.text.replace(|c: char| c.is_ascii_digit(), "");
+            match kinds.iter_mut().find(|(known, ..)| *known == kind) {
+                Some((_, _, more)) => *more += 1,
+                None => kinds.push((kind, &warning.text, 0)),
+            }
+        }
+        let tell = |(_, text, more): (String, &str, usize)| match more {
+            0 => text.to_owned(),
+            more => format!("{text} (and {more} more like this)"),
+        };
+        kinds.into_iter().map(tell).collect()
     }
 }

@@ -187,7 +187,7 @@ pub(super) fn changes(s: &Shard) -> [String; 3] {
     let count = |n: u64| thousands(n as f64);
     let bytes = |n: u64| Unit::Bytes.show(n as f64);
     [
-        change(Some(count(s.slots_before.into())), Some(count(s.slots_after.into()))),
+        change(s.slots_before.map(u64::from).map(count), s.slots_after.map(u64::from).map(count)),
         change(s.keys_before.map(count), s.keys_after.map(count)),
         change(s.memory_before.map(bytes), s.memory_after.map(bytes)),
     ]
@@ -200,8 +200,8 @@ fn findings(page: &mut Page, r: &Report) {
             page.line(&format!("  - {}", escape(&example.text)));
         }
     }
-    for warning in &r.warnings {
-        page.line(&format!("- ⚠️ {}", escape(&warning.text)));
+    for warning in r.warnings_by_kind() {
+        page.line(&format!("- ⚠️ {}", escape(&warning)));
     }
     if !(r.findings.is_empty() && r.warnings.is_empty()) {
         page.line("");

@@ -100,7 +100,7 @@ fn row(record: &Record, name: &ShardName) -> Shard {
     };
     let before = mine(record.views.before(&name.group));
     let after = mine(record.views.after(&name.group));
-    let slots = |view: &Option<ShardView>| view.as_ref().map_or(0, |v| v.slots.len() as u32);
+    let slots = |view: &Option<ShardView>| view.as_ref().map(|v| v.slots.len() as u32);
     let is_mine = |canary: usize| {
         record.canaries.get(canary).is_some_and(|c| c.group == name.group && c.shard == name.shard)
     };

@@ -218,10 +218,11 @@ impl Page {
             return;
         }
         self.title("Warnings");
-        for warning in r.warnings.iter().take(REASONS) {
-            self.wrapped("    ! ", "      ", &warning.text);
+        let warnings = r.warnings_by_kind();
+        for warning in warnings.iter().take(REASONS) {
+            self.wrapped("    ! ", "      ", warning);
         }
-        if let Some(more @ 1..) = r.warnings.len().checked_sub(REASONS) {
+        if let Some(more @ 1..) = warnings.len().checked_sub(REASONS) {
             self.line(&format!("    and {more} more in the report"));
         }
     }

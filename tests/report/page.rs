@@ -1,6 +1,6 @@
 //! The pages: whole, offline, and safe whatever names a drill has.
 
-use redrill::report::{self, Report, html, junit, markdown, suite};
+use redrill::report::{self, Moment, Report, html, junit, markdown, suite};
 
 use super::{fixture, made};
 
@@ -81,6 +81,17 @@ fn the_drawing_shows_the_outage_the_step_and_the_move() {
     assert!(page.contains("step 1: reshard cache: 1820 slots from shard 0 to shard 1"));
     assert!(page.contains("converged 3.250 s after the step&#39;s start"));
     assert!(page.contains("cache/1: 1,820 slots: 0-1819"), "the strip of what moved");
+}
+
+#[test]
+fn a_few_of_the_many_views_are_shown_in_their_order() {
+    let r = made(&fixture::reshard());
+    let moments: Vec<Moment> = r.ownership.iter().map(|owned| owned.moment).collect();
+    use Moment::{After, Before, During};
+    assert_eq!(moments, [Before, During, During, During, During, After]);
+    let given: Vec<usize> = r.ownership.iter().map(|o| 5_462 - o.shards[0].slots.len()).collect();
+    assert!(given.is_sorted_by(|a, b| a < b), "more and more slots are given away: {given:?}");
+    assert_eq!((given[0], given[5]), (0, 1_820));
 }
 
 /// A report in which every text that comes from outside tries to be markup.

@@ -71,3 +71,14 @@ fn several_runs_of_one_scenario() {
     assert_eq!((&lost["median"], &lost["max"]), (&serde_json::json!(1.5), &serde_json::json!(3.0)));
     assert_eq!(json["verdict"], "fail");
 }
+
+#[test]
+fn warnings_that_differ_in_their_figures_are_told_once() {
+    let mut r = at_home(made(&fixture::steady()));
+    for text in ["late by 57 ms", "late by 120 ms", "the disk is slow", "late by 3 ms"] {
+        r.warnings.push(redrill::report::Warning { at_ms: None, text: text.to_owned() });
+    }
+    let summary = text::summary(&r, 80, false);
+    assert!(summary.contains("! late by 57 ms (and 2 more like this)\n"), "{summary}");
+    assert!(summary.contains("! the disk is slow\n") && !summary.contains("120 ms"), "{summary}");
+}

@@ -72,8 +72,8 @@ impl ShardRow {
     pub fn new(s: &Shard) -> ShardRow {
         let cells = vec![
             Cell::text(s.primary_after.as_ref().map_or("–".to_owned(), |node| node.to_string())),
-            Cell::count(Some(s.slots_before.into())),
-            Cell::count(Some(s.slots_after.into())),
+            Cell::count(s.slots_before.map(u64::from)),
+            Cell::count(s.slots_after.map(u64::from)),
             Cell::count(s.keys_before),
             Cell::count(s.keys_after),
             Cell::figure(s.memory_before.map(|b| b as f64), Unit::Bytes, 0),

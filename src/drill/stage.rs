@@ -1,0 +1,83 @@
+//! What all parts of a drill share while it is played, and why it ends early.
+
+use std::future::Future;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::Backend;
+use crate::cluster::FormError;
+use crate::load::history::HistoryError;
+use crate::model::Nanos;
+use crate::model::event::{Phase, Teller, What};
+use crate::spec::Scenario;
+
+use super::folder::{FolderError, RunFolder};
+
+/// What a drill is played with.
+pub struct Stage<'a> {
+    pub scenario: &'a Scenario,
+    pub backend: &'a dyn Backend,
+    pub folder: &'a RunFolder,
+    pub seed: u64,
+    pub teller: Teller,
+    /// Cancelled on Ctrl-C.
+    pub stop: CancellationToken,
+}
+
+/// Why a drill ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    #[error("interrupted")]
+    Interrupted,
+    /// The topology never came up.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// The record of the drill could not be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Halt {
+    pub fn failed(error: impl std::fmt::Display) -> Halt {
+        Halt::Failed(error.to_string())
+    }
+}
+
+impl Stage<'_> {
+    pub fn phase(&self, phase: Phase) {
+        self.teller.tell(What::Phase { phase });
+    }
+
+    /// Waits for `work`, but not past Ctrl-C, nor past the death of a server
+    /// that nobody asked to die.
+    pub async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Halt::Interrupted),
+            done = self.unless_bereaved(work) => done,
+        }
+    }
+
+    /// Waits for `work`, but not past the death of a server that nobody asked to die.
+    pub async fn unless_bereaved<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        let mut exits = self.backend.exits();
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                Ok(exit) = exits.recv() => if !exit.asked {
+                    return Err(Halt::failed(format_args!("the server of {exit}")));
+                },
+            }
+        }
+    }
+
+    /// Waits until `at`.
+    pub async fn until(&self, at: Nanos) -> Result<(), Halt> {
+        let at = self.teller.clock().instant(at);
+        self.unless_halted(tokio::time::sleep_until(at.into())).await
+    }
+}
