@@ -27,7 +27,7 @@ const JUDGED_PINGS: usize = 50;
 const SLOW_PART: usize = 20;
 /// Keys of a batch under a goal. Fewer do not make a shorter one, as the call
 /// itself takes most of the time then; more are not carried faster.
-const FEWEST: f64 = 8.0;
+const FEWEST: f64 = 16.0;
 const MOST: f64 = 100.0;
 /// Timers are no finer than this. What is owed for short batches is saved up for it.
 const SHORTEST_REST: Duration = Duration::from_millis(1);
