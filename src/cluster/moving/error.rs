@@ -30,7 +30,7 @@ pub enum Reason {
     NoOwner(u16),
     #[error("MIGRATE of slot {slot} from {from} to {to}: {answer}")]
     Migrate { slot: u16, from: NodeName, to: NodeName, answer: String },
-    #[error("slot {slot} does not get empty on {from}: keys are left that MIGRATE passes over")]
+    #[error("slot {slot} does not leave {from}: look for keys of it that MIGRATE passes over")]
     Stuck { slot: u16, from: NodeName },
 }
 

@@ -40,9 +40,10 @@ pub struct Layout {
 pub enum Task {
     /// The owner gives the slot, or goes on giving it, to another.
     Move { from: usize, to: usize },
-    /// `at` has marks or keys of a move that went elsewhere; `owner` gets what keys
-    /// there are. Both may be the same: then only the marks have to go.
-    Tidy { at: usize, owner: usize },
+    /// `at` has marks or keys of a move that went elsewhere; `to`, which owns the slot or
+    /// is being given it, gets what keys there are. Both may be the same: then only the
+    /// marks have to go.
+    Tidy { at: usize, to: usize },
 }
 
 impl Layout {
@@ -116,13 +117,18 @@ impl Layout {
         self.primaries().flat_map(marks)
     }
 
-    /// A node that is fetching the slot from its owner.
-    pub fn importer(&self, slot: u16) -> Option<usize> {
+    /// The nodes that are fetching the slot from its owner.
+    pub fn importers(&self, slot: u16) -> Vec<usize> {
         let fetches = |(index, member): &(usize, &Member)| {
             let mut marks = member.line.importing.iter();
             self.owner(slot) != Some(*index) && marks.any(|(marked, _)| *marked == slot)
         };
-        self.primaries().find(fetches).map(|(index, _)| index)
+        self.primaries().filter(fetches).map(|(index, _)| index).collect()
+    }
+
+    /// The ids of all that are primary now: they change when one fails.
+    pub fn heads(&self) -> Vec<String> {
+        self.primaries().map(|(_, member)| member.id().to_owned()).collect()
     }
 
     /// The node with this id, or the one that leads its shard in its place.
@@ -144,21 +150,25 @@ impl Layout {
                 let Some(owner) = self.owner(*slot) else { continue };
                 let task = match self.heir(id)? {
                     Some(to) if owner == at && to != at => Task::Move { from: at, to },
-                    _ => Task::Tidy { at, owner },
+                    _ => Task::Tidy { at, to: owner },
                 };
                 tasks.entry(*slot).or_insert(task);
             }
         }
-        // A slot that two fetch goes to one of them first. What the other holds
-        // goes to the slot's owner after that, at the next look.
         for (at, member) in self.primaries() {
             for (slot, _) in &member.line.importing {
                 let Some(owner) = self.owner(*slot) else { continue };
-                let task = match owner == at {
-                    true => Task::Tidy { at, owner },
-                    false => Task::Move { from: owner, to: at },
-                };
-                tasks.entry(*slot).or_insert(task);
+                match tasks.get(slot) {
+                    _ if owner == at => drop(tasks.insert(*slot, Task::Tidy { at, to: owner })),
+                    None => drop(tasks.insert(*slot, Task::Move { from: owner, to: at })),
+                    // Two fetch it, and each may have got some of its keys.
+                    Some(&Task::Move { to, .. }) if to != at => {
+                        let mut given = self.members[owner].line.migrating.iter();
+                        let to = if given.any(|(s, _)| s == slot) { to } else { owner };
+                        tasks.insert(*slot, Task::Tidy { at, to });
+                    }
+                    Some(_) => {}
+                }
             }
         }
         Ok(tasks)
@@ -194,10 +204,18 @@ mod tests {
         assert_eq!(tasks[&1], onwards, "only migrating");
         assert_eq!(tasks[&2], onwards, "both");
         assert_eq!(tasks[&3], onwards, "only importing");
-        let tidy = Task::Tidy { at: 0, owner: 1 };
+        let tidy = Task::Tidy { at: 0, to: 1 };
         assert_eq!(tasks[&5], tidy, "the new owner knows, the old one does not");
         assert_eq!(tasks[&4], tidy, "on its way to a node that nobody knows");
         assert_eq!(tasks.len(), 5);
+    }
+
+    #[test]
+    fn what_a_second_one_has_fetched_is_gathered_first() {
+        let [b, c] = [line("b", 2, "[1-<-a] [2-<-a]"), line("c", 3, "[1-<-a] [2-<-a]")];
+        let tasks = layout(&[&line("a", 1, "0-9 [1->-c]"), &b, &c]).half_moved().unwrap();
+        assert_eq!(tasks[&1], Task::Tidy { at: 1, to: 2 }, "with what the owner gives");
+        assert_eq!(tasks[&2], Task::Tidy { at: 2, to: 0 }, "or else at the owner");
     }
 
     #[test]

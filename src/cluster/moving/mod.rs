@@ -44,12 +44,17 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The same while a shard's primary is gone and a replica may take its place.
 const FAILOVER_PATIENCE: Duration = Duration::from_secs(20);
+/// The same after a cancel.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// Looks that showed something to do, without it getting less.
+const IDLE_LOOKS: usize = 50;
 
 /// Moves slots along `routes`, after finishing whatever slots it finds half
 /// moved; `nodes` are all nodes of the group, replicas too. A slot goes to the
 /// shard that its route names from whichever node owns it.
 ///
-/// `progress` is called about ten times a second, and with the last state.
+/// Slots that are where they are to be already count neither as moved nor in the
+/// total. `progress` is called about ten times a second, and with the last state.
 /// Once `cancel` says so no further slot is opened; those in flight are
 /// finished, and the answer has fewer `slots` than `slots_total`.
 ///
@@ -66,7 +71,7 @@ pub async fn move_slots(
         .iter()
         .flat_map(|route| route.slots.iter().map(move |slot| (slot, route.to)))
         .collect();
-    let tally = Tally::new(wanted.len() as u64, progress);
+    let tally = Tally::new(progress);
     let open = OpenSlots::default();
     let mover = Mover { wanted, nodes, pace, tally, cancel: &cancel, open };
     match mover.run().await {
@@ -97,26 +102,36 @@ type Tasks = BTreeMap<u16, Task>;
 impl<P: Fn(Moved) + Sync> Mover<'_, P> {
     /// Looks and works until nothing is left to do.
     async fn run(&self) -> Result<(), Reason> {
-        let mut last = (self.tally.now(), Instant::now());
+        let mut layout = Layout::of(self.nodes).await;
+        let there = |(slot, shard): &(&u16, &u32)| {
+            layout.owner(**slot).is_some_and(|at| Some(at) == layout.primary(**shard))
+        };
+        self.tally.begin(self.wanted.iter().filter(|slot| !there(slot)).count() as u64);
+        let mut last = (self.tally.now(), layout.heads());
+        let mut since = Instant::now();
+        let mut idle = 0;
         loop {
-            let layout = Layout::of(self.nodes).await;
             let cancelled = (self.cancel)();
             let outcome = match self.tasks(&layout, cancelled) {
                 Ok(tasks) if tasks.is_empty() => return Ok(()),
+                Ok(tasks) if idle > IDLE_LOOKS => Err(self.stuck(&layout, &tasks)),
                 Ok(tasks) => self.work(&layout, &tasks, cancelled).await,
                 Err(reason) => Err(reason),
             };
-            let moved = self.tally.now();
-            if moved != last.0 {
-                last = (moved, Instant::now());
+            // Another primary is a new chance, too.
+            let now = (self.tally.now(), layout.heads());
+            idle += 1;
+            if now != last {
+                (last, since, idle) = (now, Instant::now(), 0);
             }
             if let Err(reason) = outcome {
                 tracing::debug!(%reason, "moving slots met an error");
-                if last.1.elapsed() > self.patience(&layout) {
+                if since.elapsed() > self.patience(&layout, cancelled) {
                     return Err(reason);
                 }
                 tokio::time::sleep(PAUSE).await;
             }
+            layout = Layout::of(self.nodes).await;
         }
     }
 
@@ -143,8 +158,10 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
                 Task::Move { from, to } => {
                     lanes.entry(from).or_default().entry(to).or_default().push(slot);
                 }
-                Task::Tidy { at, owner } => {
-                    stray::tidy(&layout.members[at], &layout.members[owner], slot).await?;
+                Task::Tidy { at, to } => {
+                    let owner = layout.owner(slot).ok_or(Reason::NoOwner(slot))?;
+                    let [at, to, owner] = [at, to, owner].map(|index| &layout.members[index]);
+                    stray::tidy(at, to, owner, slot).await?;
                 }
             }
         }
@@ -185,7 +202,18 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         }
     }
 
-    fn patience(&self, layout: &Layout) -> Duration {
+    fn stuck(&self, layout: &Layout, tasks: &Tasks) -> Reason {
+        let slot = tasks.keys().next().copied().unwrap_or_default();
+        match layout.owner(slot) {
+            Some(owner) => Reason::Stuck { slot, from: layout.members[owner].node.name.clone() },
+            None => Reason::NoOwner(slot),
+        }
+    }
+
+    fn patience(&self, layout: &Layout, cancelled: bool) -> Duration {
+        if cancelled {
+            return LAST_PATIENCE;
+        }
         let headless = |shard| layout.primary(shard).is_none() && layout.may_recover(shard);
         let failing_over = self.nodes.iter().any(|node| headless(node.name.shard));
         if failing_over { FAILOVER_PATIENCE } else { PATIENCE }
@@ -198,8 +226,13 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         let open = lock(&self.open).clone();
         let slots: BTreeSet<u16> = open.into_keys().chain(layout.marked()).collect();
         for slot in slots {
-            let pair = (layout.owner(slot), layout.importer(slot));
-            pairs.entry(pair).or_default().push(slot);
+            let (owner, importers) = (layout.owner(slot), layout.importers(slot));
+            if importers.is_empty() {
+                pairs.entry((owner, None)).or_default().push(slot);
+            }
+            for to in importers {
+                pairs.entry((owner, Some(to))).or_default().push(slot);
+            }
         }
         let mut left = Vec::new();
         for ((from, to), slots) in pairs {

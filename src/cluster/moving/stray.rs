@@ -1,8 +1,8 @@
 //! Cleaning up after a move that went elsewhere, or that has to be given up.
 //!
 //! A node that does not own a slot may still hold marks of a move, and keys.
-//! The owner gets the keys that it does not have, since its own copies are
-//! newer; then the marks go.
+//! The keys go to where the slot is or is going to be, except those that are
+//! there already, since those are newer; then the marks go.
 
 use std::time::Duration;
 
@@ -20,39 +20,45 @@ const LIMITS: Limits = Limits { keys: 20, bytes: 256 * 1024 };
 /// Listings of a slot before it counts as stuck.
 const PASSES: usize = 100;
 
-/// Leaves `at` with neither keys nor marks of `slot`, which `owner` owns.
-pub async fn tidy(at: &Member, owner: &Member, slot: u16) -> Result<(), Reason> {
+/// Leaves `at` with neither keys nor marks of `slot`. `to` gets the keys: it is the
+/// `owner`, or is being given the slot by it.
+pub async fn tidy(at: &Member, to: &Member, owner: &Member, slot: u16) -> Result<(), Reason> {
     let admin = &at.node.admin;
-    if at.id() == owner.id() {
+    if at.id() == to.id() {
         return Ok(admin.query(&set_slot(slot, "STABLE", None)).await?);
+    }
+    if to.id() != owner.id() {
+        to.node.admin.query::<()>(&set_slot(slot, "IMPORTING", Some(owner.id()))).await?;
     }
     // Only a slot that is open lets MIGRATE pass on a node that does not own it.
     // Refused if the node believes that it owns the slot: then it passes anyway.
-    ignore_refusal(admin.query(&set_slot(slot, "IMPORTING", Some(owner.id()))).await)?;
+    ignore_refusal(admin.query(&set_slot(slot, "IMPORTING", Some(to.id()))).await)?;
     for _ in 0..PASSES {
         let mut queue = keys::list(admin, &[slot]).await?;
         if queue.is_empty() {
-            admin.query::<()>(&set_slot(slot, "NODE", Some(owner.id()))).await?;
+            if at.line.slots.contains(slot) {
+                admin.query::<()>(&set_slot(slot, "NODE", Some(to.id()))).await?;
+            }
             // Refused if losing its last slot has made it a replica: no marks then.
             return ignore_refusal(admin.query(&set_slot(slot, "STABLE", None)).await);
         }
         while let Some(batch) = queue.next(LIMITS) {
-            hand_over(at, owner, batch).await?;
+            hand_over(at, to, batch).await?;
         }
     }
     Err(Reason::Stuck { slot, from: at.node.name.clone() })
 }
 
-/// Gives the owner the keys that it lacks and drops the others.
-async fn hand_over(at: &Member, owner: &Member, batch: Batch) -> Result<(), Reason> {
+/// Gives `to` the keys that it lacks and drops the others.
+async fn hand_over(at: &Member, to: &Member, batch: Batch) -> Result<(), Reason> {
     let admin = &at.node.admin;
-    if migrate(admin, &owner.node, &batch, OnBoth::TargetWins).await? == Carried::All {
+    if migrate(admin, &to.node, &batch, OnBoth::TargetWins).await? == Carried::All {
         return Ok(());
     }
     // MIGRATE does not say which keys were there already, so each goes alone.
     for key in batch.keys {
         let one = Batch { slot: batch.slot, keys: vec![key], bytes: batch.bytes };
-        if migrate(admin, &owner.node, &one, OnBoth::TargetWins).await? == Carried::Busy {
+        if migrate(admin, &to.node, &one, OnBoth::TargetWins).await? == Carried::Busy {
             let mut drop_it = Pipeline::new();
             drop_it.cmd("ASKING").ignore().cmd("DEL").arg(&one.keys);
             admin.pipeline::<redis::Value>(&drop_it).await?;
@@ -82,7 +88,7 @@ pub async fn put_back(
     }
     if let (Some(from), Some(to)) = (from, to) {
         for &slot in slots {
-            tidy(to, from, slot).await?;
+            tidy(to, from, from, slot).await?;
         }
     }
     Ok(())

@@ -14,10 +14,14 @@ pub struct Tally<P> {
 }
 
 impl<P: Fn(Moved)> Tally<P> {
-    pub fn new(slots_total: u64, tell: P) -> Tally<P> {
-        let moved = Moved { slots_total, ..Moved::default() };
-        tell(moved);
-        Tally { state: Mutex::new((moved, Instant::now())), tell }
+    pub fn new(tell: P) -> Tally<P> {
+        Tally { state: Mutex::new((Moved::default(), Instant::now())), tell }
+    }
+
+    /// So many slots have to move, and none has yet.
+    pub fn begin(&self, slots_total: u64) {
+        self.lock().0.slots_total = slots_total;
+        (self.tell)(self.now());
     }
 
     pub fn add(&self, slots: usize, keys: usize, bytes: u64) {
