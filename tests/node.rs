@@ -62,6 +62,17 @@ async fn a_pipeline_gives_every_answer() {
     assert_eq!(answers[2].as_ref().unwrap(), &redis::Value::Int(2));
     let error = admin.pipeline::<redis::Value>(&pipeline).await.unwrap_err();
     assert!(error.code() == Some("WRONGTYPE") && error.command == "LPUSH", "{error}");
+
+    let mut transaction = redis::pipe();
+    transaction.atomic().cmd("INCR").arg("a").cmd("LPUSH").arg("a").arg(1).cmd("INCR").arg("a");
+    let answers = admin.replies(&transaction).await.unwrap();
+    assert_eq!(answers[1].as_ref().unwrap_err().code(), Some("WRONGTYPE"));
+    assert_eq!(answers[2].as_ref().unwrap(), &redis::Value::Int(4));
+    transaction.cmd("NONSENSE");
+    let error = admin.replies(&transaction).await.unwrap_err();
+    assert!(!error.is_gone(), "{error}");
+    let value: u64 = admin.query(redis::cmd("GET").arg("a")).await.unwrap();
+    assert_eq!(value, 4, "a refused transaction did something");
     backend.shutdown().await.unwrap();
 }
 

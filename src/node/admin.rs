@@ -84,12 +84,27 @@ impl Admin {
         self.read(Value::Array(values), first)
     }
 
-    /// Sends all of `pipeline` at once and gives each command's own answer or error reply.
+    /// Sends all of `pipeline` at once and gives each command's own answer or error
+    /// reply. An atomic pipeline (MULTI) is done as a whole, or refused as a whole.
     pub async fn replies(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, NodeError> {
         let Some(first) = pipeline.cmd_iter().next() else { return Ok(Vec::new()) };
         let mut connection = self.connection(first).await?;
-        let answers = connection.req_packed_commands(pipeline, 0, pipeline.len()).await;
-        let answers = self.checked(answers, first).await?;
+        // A transaction's own answer stands behind one for MULTI and one for each command.
+        let (skipped, read) = match pipeline.is_transaction() {
+            true => (pipeline.len() + 1, 1),
+            false => (0, pipeline.len()),
+        };
+        let answers = connection.req_packed_commands(pipeline, skipped, read).await;
+        let mut answers = self.checked(answers, first).await?;
+        if pipeline.is_transaction() {
+            answers = match answers.pop() {
+                Some(Value::Array(done)) => done,
+                other => {
+                    let why = format!("EXEC answered {other:?}");
+                    return Err(self.error(Problem::Unreadable(why), &words(first)));
+                }
+            };
+        }
         Ok(answers.into_iter().map(Value::extract_error).collect())
     }
 

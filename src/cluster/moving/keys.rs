@@ -6,9 +6,6 @@ use redis::{Pipeline, Value};
 
 use crate::node::{Admin, NodeError};
 
-/// Keys asked of a slot at once. A slot with more is listed again when these have gone.
-const LISTED: usize = 1_000;
-
 /// How much one MIGRATE may carry. A key of more bytes goes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -68,40 +65,21 @@ pub async fn count(admin: &Admin, slots: &[u16]) -> Result<Vec<u64>, NodeError> 
     admin.pipeline(&pipeline).await
 }
 
-/// The first keys of each of `slots`, with their sizes.
-pub async fn list(admin: &Admin, slots: &[u16]) -> Result<Queue, NodeError> {
-    if slots.is_empty() {
-        return Ok(Queue::default());
+/// The first `most` keys of `slot`, with their sizes.
+pub async fn list(admin: &Admin, slot: u16, most: usize) -> Result<Queue, NodeError> {
+    let mut listing = redis::cmd("CLUSTER");
+    listing.arg("GETKEYSINSLOT").arg(slot).arg(most);
+    let keys: Vec<Vec<u8>> = admin.query(&listing).await?;
+    let mut pipeline = Pipeline::with_capacity(keys.len());
+    for key in &keys {
+        pipeline.cmd("MEMORY").arg("USAGE").arg(key);
     }
-    let mut pipeline = Pipeline::new();
-    for slot in slots {
-        pipeline.cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(LISTED);
-    }
-    let listed: Vec<Vec<Vec<u8>>> = admin.pipeline(&pipeline).await?;
-    let keys: Vec<(u16, Vec<u8>)> = slots
-        .iter()
-        .zip(listed)
-        .flat_map(|(&slot, keys)| keys.into_iter().map(move |key| (slot, key)))
-        .collect();
-    let sizes = sizes(admin, &keys).await?;
-    let sized = keys.into_iter().zip(sizes).map(|((slot, key), bytes)| (slot, key, bytes));
-    Ok(Queue { keys: sized.collect() })
-}
-
-/// A key that went away meanwhile counts as nothing.
-async fn sizes(admin: &Admin, keys: &[(u16, Vec<u8>)]) -> Result<Vec<u64>, NodeError> {
-    let mut sizes = Vec::with_capacity(keys.len());
-    for chunk in keys.chunks(LISTED) {
-        let mut pipeline = Pipeline::with_capacity(chunk.len());
-        for (_, key) in chunk {
-            pipeline.cmd("MEMORY").arg("USAGE").arg(key);
-        }
-        sizes.extend(admin.replies(&pipeline).await?.into_iter().map(|reply| match reply {
-            Ok(Value::Int(bytes)) => bytes.max(0) as u64,
-            _ => 0,
-        }));
-    }
-    Ok(sizes)
+    let sizes = admin.replies(&pipeline).await?.into_iter().map(|reply| match reply {
+        Ok(Value::Int(bytes)) => bytes.max(0) as u64,
+        // It went away meanwhile.
+        _ => 0,
+    });
+    Ok(Queue { keys: keys.into_iter().zip(sizes).map(|(key, bytes)| (slot, key, bytes)).collect() })
 }
 
 #[cfg(test)]

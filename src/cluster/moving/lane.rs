@@ -8,14 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures::future::join_all;
-use futures::stream::{self, FuturesUnordered, StreamExt};
-use redis::Cmd;
+use futures::stream::{self, StreamExt};
 
 use super::error::Reason;
-use super::keys::{self, Batch, Queue};
+use super::keys;
 use super::layout::Member;
 use super::marks::{Marks, pipeline, set_slot};
 use super::migrate::{OnBoth, migrate};
@@ -44,16 +42,19 @@ pub struct Lane<'a, P> {
     pub wanted: &'a BTreeMap<u16, u32>,
 }
 
-/// Connections of a lane: a MIGRATE holds up whatever is sent behind it.
+/// What all waves of a lane use.
 struct Wires {
     source: Admin,
+    /// Of its own, as a MIGRATE holds up whatever is sent behind it.
     carrier: Admin,
     source_marks: Marks,
     target_marks: Marks,
+    /// The first error. After it nothing new is begun.
+    failure: Mutex<Option<Reason>>,
 }
 
 impl<P: Fn(Moved) + Sync> Lane<'_, P> {
-    /// Moves `slots`. Waves in flight are finished whatever happens to others.
+    /// Moves `slots`. Waves in flight are finished whatever `stop` says.
     pub async fn run(&self, slots: &[u16]) -> Result<(), Reason> {
         let source = self.from.node.admin.apart();
         let wires = Wires {
@@ -61,41 +62,34 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
             source_marks: Marks::new(&source).await?,
             target_marks: Marks::new(&self.to.node.admin).await?,
             source,
+            failure: Mutex::new(None),
         };
         let counts = keys::count(&wires.source, slots).await?;
         let size = self.pacer.wave_size();
-        let failed = AtomicBool::new(false);
-        let failure = Mutex::new(None);
         stream::iter(waves(slots, &counts, size))
             .for_each_concurrent(size.at_once, async |wave| {
-                if failed.load(Relaxed) || (self.stop)() {
+                if wires.healthy().is_err() || (self.stop)() {
                     return;
                 }
                 if let Err(reason) = self.wave(&wires, &wave).await {
-                    failed.store(true, Relaxed);
-                    lock(&failure).get_or_insert(reason);
+                    wires.fail(reason);
                 }
             })
             .await;
-        match lock(&failure).take() {
-            Some(reason) => Err(reason),
-            None => Ok(()),
-        }
+        wires.healthy()
     }
 
     async fn wave(&self, wires: &Wires, slots: &[u16]) -> Result<(), Reason> {
         let shard = self.to.node.name.shard;
         lock(self.open).extend(slots.iter().map(|&slot| (slot, shard)));
-        let mark = |what, id| slots.iter().map(move |&slot| set_slot(slot, what, Some(id)));
-        wires.target_marks.set(mark("IMPORTING", self.from.id()).collect()).await?;
-        wires.source_marks.set(mark("MIGRATING", self.to.id()).collect()).await?;
+        wires.target_marks.set("IMPORTING", self.from.id(), slots).await?;
+        wires.source_marks.set("MIGRATING", self.to.id(), slots).await?;
         self.empty(wires, slots).await?;
-        let owned = || mark("NODE", self.to.id()).collect::<Vec<Cmd>>();
-        wires.target_marks.set(owned()).await?;
-        if let Err(error) = wires.source_marks.set(owned()).await {
+        wires.target_marks.adopt(self.to.id(), slots).await?;
+        if let Err(error) = wires.source_marks.set("NODE", self.to.id(), slots).await {
             self.forgive_replica(error).await?;
         }
-        self.tell_others(owned()).await;
+        self.tell_others(slots).await;
         lock(self.open).retain(|slot, _| !slots.contains(slot));
         let arrived = slots.iter().filter(|slot| self.wanted.get(slot) == Some(&shard));
         self.tally.add(arrived.count(), 0, 0);
@@ -106,38 +100,34 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
     async fn empty(&self, wires: &Wires, slots: &[u16]) -> Result<(), Reason> {
         let mut left = slots.to_vec();
         for _ in 0..PASSES {
-            let queue = keys::list(&wires.source, &left).await?;
-            self.carry(wires, queue).await?;
             let counts = keys::count(&wires.source, &left).await?;
             left = left.into_iter().zip(counts).filter(|(_, n)| *n > 0).map(|(s, _)| s).collect();
             if left.is_empty() {
                 return Ok(());
             }
+            stream::iter(&left)
+                .for_each_concurrent(self.pacer.depth(), async |&slot| {
+                    if let Err(reason) = self.carry(wires, slot).await {
+                        wires.fail(reason);
+                    }
+                })
+                .await;
+            wires.healthy()?;
         }
         Err(Reason::Stuck { slot: left[0], from: self.from.node.name.clone() })
     }
 
-    async fn carry(&self, wires: &Wires, mut queue: Queue) -> Result<(), Reason> {
-        let mut flying = FuturesUnordered::new();
-        let mut outcome = Ok(());
-        loop {
-            while outcome.is_ok() && flying.len() < self.pacer.depth() {
-                let Some(batch) = queue.next(self.pacer.limits()) else { break };
-                flying.push(self.carry_one(wires, batch));
-            }
-            match flying.next().await {
-                Some(Ok(())) => {}
-                Some(Err(reason)) => outcome = outcome.and(Err(reason)),
-                None => return outcome,
-            }
+    /// Carries the keys of one slot, or the first of them if it has very many.
+    async fn carry(&self, wires: &Wires, slot: u16) -> Result<(), Reason> {
+        wires.healthy()?;
+        let mut queue = keys::list(&wires.source, slot, self.pacer.listed()).await?;
+        while let Some(batch) = queue.next(self.pacer.limits()) {
+            let turn = self.pacer.turn().await;
+            wires.healthy()?;
+            migrate(&wires.carrier, &self.to.node, &batch, OnBoth::SourceWins).await?;
+            turn.done(batch.keys.len());
+            self.tally.add(0, batch.keys.len(), batch.bytes);
         }
-    }
-
-    async fn carry_one(&self, wires: &Wires, batch: Batch) -> Result<(), Reason> {
-        let turn = self.pacer.turn().await;
-        migrate(&wires.carrier, &self.to.node, &batch, OnBoth::SourceWins).await?;
-        turn.done(batch.keys.len());
-        self.tally.add(0, batch.keys.len(), batch.bytes);
         Ok(())
     }
 
@@ -149,9 +139,19 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
     }
 
     /// For the sake of speed only: who cannot be told hears it by gossip.
-    async fn tell_others(&self, cmds: Vec<Cmd>) {
-        let pipeline = pipeline(cmds);
+    async fn tell_others(&self, slots: &[u16]) {
+        let pipeline = pipeline(slots.iter().map(|&s| set_slot(s, "NODE", Some(self.to.id()))));
         join_all(self.others.iter().map(|other| other.node.admin.replies(&pipeline))).await;
+    }
+}
+
+impl Wires {
+    fn fail(&self, reason: Reason) {
+        lock(&self.failure).get_or_insert(reason);
+    }
+
+    fn healthy(&self) -> Result<(), Reason> {
+        lock(&self.failure).clone().map_or(Ok(()), Err)
     }
 }
 

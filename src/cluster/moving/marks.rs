@@ -38,12 +38,37 @@ impl Marks {
         Ok(Marks((0..count).map(|_| server.apart()).collect()))
     }
 
-    /// All must be done; the first refusal is the error.
-    pub async fn set(&self, cmds: Vec<Cmd>) -> Result<(), NodeError> {
-        let each = cmds.len().div_ceil(self.0.len()).max(1);
-        let send = async |(admin, cmds): (&Admin, &[Cmd])| {
-            admin.pipeline::<redis::Value>(&pipeline(cmds.iter().cloned())).await
+    /// Sets a mark on many slots. All must be set; the first refusal is the error.
+    pub async fn set(&self, what: &str, id: &str, slots: &[u16]) -> Result<(), NodeError> {
+        let each = slots.len().div_ceil(self.0.len()).max(1);
+        let send = async |(admin, slots): (&Admin, &[u16])| {
+            let cmds = slots.iter().map(|&slot| set_slot(slot, what, Some(id)));
+            admin.pipeline::<redis::Value>(&pipeline(cmds)).await
         };
-        try_join_all(self.0.iter().zip(cmds.chunks(each)).map(send)).await.map(drop)
+        try_join_all(self.0.iter().zip(slots.chunks(each)).map(send)).await.map(drop)
+    }
+
+    /// Makes the server, whose id is `id`, the owner of slots that it imports.
+    ///
+    /// A server that becomes the owner of an importing slot takes a new epoch if
+    /// it has not the newest, and tells the whole cluster at once: a message to
+    /// every node, and a walk through its table there, for every slot. So only the
+    /// last slot is closed that way, and the marks of the others are taken off
+    /// first. The first slot is closed that way too: the server needs its newer
+    /// epoch before it owns anything that another one still claims. All this is
+    /// one transaction, so nobody sees a slot between its mark and its owner.
+    pub async fn adopt(&self, id: &str, slots: &[u16]) -> Result<(), NodeError> {
+        let [admin] = &self.0[..] else { return self.set("NODE", id, slots).await };
+        let quietly = 1..slots.len().saturating_sub(1);
+        let mut cmds = Vec::with_capacity(slots.len() * 2);
+        for (n, &slot) in slots.iter().enumerate() {
+            if quietly.contains(&n) {
+                cmds.push(set_slot(slot, "STABLE", None));
+            }
+            cmds.push(set_slot(slot, "NODE", Some(id)));
+        }
+        let mut transaction = pipeline(cmds);
+        transaction.atomic();
+        admin.pipeline::<redis::Value>(&transaction).await.map(drop)
     }
 }

@@ -83,9 +83,15 @@ impl<'a> Pacer<'a> {
         }
     }
 
-    /// MIGRATEs sent before the first is answered.
+    /// Slots of a wave whose keys are listed and carried at once.
     pub fn depth(&self) -> usize {
-        if self.goal().is_some() { AT_ONCE } else { 4 }
+        if self.goal().is_some() { AT_ONCE + 1 } else { 6 }
+    }
+
+    /// Keys listed of a slot at once: all of a slot are if it is not very large.
+    /// Each is asked for its size, and a server answers all that in one go.
+    pub fn listed(&self) -> usize {
+        if self.goal().is_some() { 100 } else { 500 }
     }
 
     pub fn limits(&self) -> Limits {
@@ -165,10 +171,11 @@ impl Control {
         Control { goal, effort: 0.5, key_cost: 20e-6, pings, carried: now, next: now }
     }
 
-    /// A tenth of the goal at most is spent in one go: a client that comes at
-    /// the worst moment waits for the batch and for those who queued before it.
+    /// A twentieth of the goal at most is spent in one go: a client that comes at the
+    /// worst moment waits for two batches and for those who queued before it, and on a
+    /// busy machine each takes several times as long as the quickest ones.
     fn limits(&self) -> Limits {
-        let budget = self.goal.as_secs_f64() / 10.0 * self.effort.sqrt();
+        let budget = self.goal.as_secs_f64() / 20.0 * self.effort.sqrt();
         let keys = (budget / self.key_cost).clamp(FEWEST, MOST) as usize;
         Limits { keys, bytes: (budget * 200e6) as u64 }
     }
@@ -214,6 +221,11 @@ mod tests {
 
     const GOAL: Duration = Duration::from_millis(5);
 
+    /// Of servers on which keys are cheap, so that their number has room to change.
+    fn control() -> Control {
+        Control { key_cost: 4e-6, ..Control::new(GOAL, Instant::now()) }
+    }
+
     fn hear(control: &mut Control, answered_in: Duration, times: usize) {
         for _ in 0..times * JUDGED_PINGS {
             control.heard(answered_in);
@@ -229,7 +241,7 @@ mod tests {
 
     #[test]
     fn slow_answers_make_batches_smaller_and_gaps_longer() {
-        let mut control = Control::new(GOAL, Instant::now());
+        let mut control = control();
         hear(&mut control, Duration::from_micros(200), 50);
         let (quick, quick_gap) = (control.limits(), gap(&mut control));
         hear(&mut control, Duration::from_millis(6), 10);
@@ -241,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_few_late_answers_change_nothing() {
-        let mut control = Control::new(GOAL, Instant::now());
+        let mut control = control();
         hear(&mut control, Duration::from_micros(200), 50);
         for n in 0..JUDGED_PINGS {
             control.heard(Duration::from_millis(if n % 25 == 0 { 50 } else { 1 }));
@@ -251,7 +263,7 @@ mod tests {
 
     #[test]
     fn effort_recovers_bit_by_bit() {
-        let mut control = Control::new(GOAL, Instant::now());
+        let mut control = control();
         hear(&mut control, Duration::from_millis(20), 10);
         assert_eq!(control.effort, Control::LEAST);
         hear(&mut control, Duration::from_micros(100), 1);
@@ -262,7 +274,7 @@ mod tests {
 
     #[test]
     fn costly_keys_make_smaller_batches() {
-        let mut control = Control::new(GOAL, Instant::now());
+        let mut control = control();
         let (before, mut now) = (control.limits().keys, Instant::now());
         for _ in 0..200 {
             let began = now;
@@ -274,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_late_batch_does_not_make_the_next_ones_small() {
-        let mut control = Control::new(GOAL, Instant::now());
+        let mut control = control();
         let mut now = Instant::now();
         let mut carry = |took| {
             let began = now;

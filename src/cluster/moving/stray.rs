@@ -17,8 +17,11 @@ use super::migrate::{Carried, OnBoth, migrate};
 /// Stray keys are few; small batches keep the owner serving.
 const LIMITS: Limits = Limits { keys: 20, bytes: 256 * 1024 };
 
+/// Keys listed at once.
+const LISTED: usize = 500;
+
 /// Listings of a slot before it counts as stuck.
-const PASSES: usize = 100;
+const PASSES: usize = 10_000;
 
 /// Leaves `at` with neither keys nor marks of `slot`. `to` gets the keys: it is the
 /// `owner`, or is being given the slot by it.
@@ -34,7 +37,7 @@ pub async fn tidy(at: &Member, to: &Member, owner: &Member, slot: u16) -> Result
     // Refused if the node believes that it owns the slot: then it passes anyway.
     ignore_refusal(admin.query(&set_slot(slot, "IMPORTING", Some(to.id()))).await)?;
     for _ in 0..PASSES {
-        let mut queue = keys::list(admin, &[slot]).await?;
+        let mut queue = keys::list(admin, slot, LISTED).await?;
         if queue.is_empty() {
             if at.line.slots.contains(slot) {
                 admin.query::<()>(&set_slot(slot, "NODE", Some(to.id()))).await?;
