@@ -220,3 +220,16 @@ fn the_files_that_the_pages_show_are_right() {
         assert!(said.status.success(), "{page}: {}", String::from_utf8_lossy(&said.stderr));
     }
 }
+
+#[test]
+fn every_dependency_has_its_line() {
+    let (cargo, architecture) = (read("Cargo.toml"), read("docs/architecture.md"));
+    let listed = cargo.lines().skip_while(|line| *line != "[dependencies]");
+    let listed = listed.take_while(|line| *line != "[[bench]]");
+    let names: Vec<&str> = listed.filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let row = |line: &str| line.starts_with("| `") && line.contains(&format!("`{name}`"));
+        assert!(architecture.lines().any(row), "docs/architecture.md lacks `{name}`");
+    }
+}
