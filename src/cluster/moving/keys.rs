@@ -22,11 +22,12 @@ pub struct Batch {
     pub bytes: u64,
 }
 
-/// Keys in the order of their slots; batches are cut when they are due, because
-/// limits change on the way.
-#[derive(Debug, Default)]
+/// Listed keys of one slot, with their sizes; batches are cut when they are due,
+/// because limits change on the way.
+#[derive(Debug)]
 pub struct Queue {
-    keys: VecDeque<(u16, Vec<u8>, u64)>,
+    slot: u16,
+    keys: VecDeque<(Vec<u8>, u64)>,
 }
 
 impl Queue {
@@ -34,20 +35,19 @@ impl Queue {
         self.keys.is_empty()
     }
 
-    /// The next batch: at least one key, all of one slot.
+    /// The next batch, of at least one key. Where keys make several batches, these
+    /// are about as long as each other.
     pub fn next(&mut self, limits: Limits) -> Option<Batch> {
-        let (slot, key, bytes) = self.keys.pop_front()?;
-        let mut batch = Batch { slot, keys: vec![key], bytes };
-        while batch.keys.len() < limits.keys {
-            match self.keys.front() {
-                Some((slot, _, more))
-                    if *slot == batch.slot && batch.bytes + more <= limits.bytes =>
-                {
-                    batch.bytes += more;
-                    batch.keys.extend(self.keys.pop_front().map(|(_, key, _)| key));
-                }
-                _ => break,
-            }
+        let batches = self.keys.len().div_ceil(limits.keys.max(1)).max(1);
+        let most = self.keys.len().div_ceil(batches);
+        let (key, bytes) = self.keys.pop_front()?;
+        let mut batch = Batch { slot: self.slot, keys: vec![key], bytes };
+        while batch.keys.len() < most
+            && self.keys.front().is_some_and(|(_, more)| batch.bytes + more <= limits.bytes)
+            && let Some((key, more)) = self.keys.pop_front()
+        {
+            batch.bytes += more;
+            batch.keys.push(key);
         }
         Some(batch)
     }
@@ -79,34 +79,31 @@ pub async fn list(admin: &Admin, slot: u16, most: usize) -> Result<Queue, NodeEr
         // It went away meanwhile.
         _ => 0,
     });
-    Ok(Queue { keys: keys.into_iter().zip(sizes).map(|(key, bytes)| (slot, key, bytes)).collect() })
+    Ok(Queue { slot, keys: keys.into_iter().zip(sizes).collect() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cut(keys: &[(u16, u64)], limits: Limits) -> Vec<(u16, usize, u64)> {
-        let key = |(n, &(slot, bytes)): (usize, &(u16, u64))| (slot, vec![n as u8], bytes);
-        let mut queue = Queue { keys: keys.iter().enumerate().map(key).collect() };
+    fn cut(keys: &[u64], limits: Limits) -> Vec<(usize, u64)> {
+        let key = |(n, &bytes): (usize, &u64)| (vec![n as u8], bytes);
+        let mut queue = Queue { slot: 1, keys: keys.iter().enumerate().map(key).collect() };
         std::iter::from_fn(|| queue.next(limits))
-            .map(|batch| (batch.slot, batch.keys.len(), batch.bytes))
+            .map(|batch| (batch.keys.len(), batch.bytes))
             .collect()
     }
 
     #[test]
-    fn batches_keep_to_one_slot_to_keys_and_to_bytes() {
+    fn batches_keep_to_keys_and_to_bytes() {
         let limits = Limits { keys: 3, bytes: 100 };
-        let keys = [(1, 10), (1, 10), (1, 10), (1, 10), (2, 60), (2, 60), (3, 1)];
-        assert_eq!(cut(&keys, limits), [(1, 3, 30), (1, 1, 10), (2, 1, 60), (2, 1, 60), (3, 1, 1)]);
+        assert_eq!(cut(&[10; 7], limits), [(3, 30), (2, 20), (2, 20)]);
+        assert_eq!(cut(&[60, 60, 30, 30], limits), [(1, 60), (2, 90), (1, 30)]);
     }
 
     #[test]
     fn a_big_value_goes_alone() {
         let limits = Limits { keys: 10, bytes: 100 };
-        assert_eq!(
-            cut(&[(1, 1), (1, 5_000), (1, 1)], limits),
-            [(1, 1, 1), (1, 1, 5_000), (1, 1, 1)]
-        );
+        assert_eq!(cut(&[1, 5_000, 1], limits), [(1, 1), (1, 5_000), (1, 1)]);
     }
 }

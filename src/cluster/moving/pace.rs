@@ -29,10 +29,8 @@ const SLOW_PART: usize = 20;
 /// itself takes most of the time then; more are not carried faster.
 const FEWEST: f64 = 8.0;
 const MOST: f64 = 100.0;
-/// MIGRATEs under way at once under a goal. A second one waits at the server
-/// while the first is carried, so that no time is lost between them; the server
-/// still serves others in between.
-const AT_ONCE: usize = 2;
+/// Timers are no finer than this. What is owed for short batches is saved up for it.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
 
 /// Slots opened together, so that servers save their tables once for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +67,7 @@ impl<'a> Pacer<'a> {
             Pace::P99(goal) => Some(goal),
         };
         let control = Control::new(goal.unwrap_or_default(), Instant::now());
-        Pacer { goal, hurry, control: Mutex::new(control), turns: Semaphore::new(AT_ONCE) }
+        Pacer { goal, hurry, control: Mutex::new(control), turns: Semaphore::new(1) }
     }
 
     fn goal(&self) -> Option<Duration> {
@@ -85,7 +83,7 @@ impl<'a> Pacer<'a> {
 
     /// Slots of a wave whose keys are listed and carried at once.
     pub fn depth(&self) -> usize {
-        if self.goal().is_some() { AT_ONCE + 1 } else { 6 }
+        if self.goal().is_some() { 2 } else { 6 }
     }
 
     /// Keys listed of a slot at once: all of a slot are if it is not very large.
@@ -108,8 +106,10 @@ impl<'a> Pacer<'a> {
         }
         // The semaphore is never closed; without a permit the batch goes at once.
         let permit = self.turns.acquire().await.ok();
-        let due = self.control().book(Instant::now());
-        tokio::time::sleep_until(due.into()).await;
+        let rest = self.control().rest();
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
         Turn { pacer: self, permit, began: Instant::now() }
     }
 
@@ -158,8 +158,8 @@ struct Control {
     pings: Vec<Duration>,
     /// When the last batch had been carried.
     carried: Instant,
-    /// No batch goes before this.
-    next: Instant,
+    /// Rest that is due for the time that batches took.
+    owed: Duration,
 }
 
 impl Control {
@@ -168,24 +168,24 @@ impl Control {
 
     fn new(goal: Duration, now: Instant) -> Control {
         let pings = Vec::with_capacity(JUDGED_PINGS);
-        Control { goal, effort: 0.5, key_cost: 20e-6, pings, carried: now, next: now }
+        Control { goal, effort: 1.0, key_cost: 20e-6, pings, carried: now, owed: Duration::ZERO }
     }
 
-    /// A twentieth of the goal at most is spent in one go: a client that comes at the
-    /// worst moment waits for two batches and for those who queued before it, and on a
-    /// busy machine each takes several times as long as the quickest ones.
+    /// A sixteenth of the goal at most is spent in one go. A client that comes at the
+    /// worst moment waits for those who queued before it, too, and on a busy machine a
+    /// batch takes several times as long as the quickest ones, by which it is judged.
     fn limits(&self) -> Limits {
-        let budget = self.goal.as_secs_f64() / 20.0 * self.effort.sqrt();
+        let budget = self.goal.as_secs_f64() / 16.0 * self.effort.sqrt();
         let keys = (budget / self.key_cost).clamp(FEWEST, MOST) as usize;
         Limits { keys, bytes: (budget * 200e6) as u64 }
     }
 
-    /// The instant at which the next batch may go.
-    fn book(&mut self, now: Instant) -> Instant {
-        let due = self.next.max(now);
-        let cost = self.limits().keys as f64 * self.key_cost;
-        self.next = due + Duration::from_secs_f64(cost / self.effort);
-        due
+    /// How long to leave the servers alone before the next batch.
+    fn rest(&mut self) -> Duration {
+        match self.owed >= SHORTEST_REST {
+            true => std::mem::take(&mut self.owed),
+            false => Duration::ZERO,
+        }
     }
 
     /// The quickest batches tell what keys cost. Slower ones were held up by
@@ -197,6 +197,7 @@ impl Control {
         self.carried = now;
         let cost = took.as_secs_f64() / keys.max(1) as f64;
         self.key_cost = cost.min(self.key_cost * 1.02);
+        self.owed += took.mul_f64(1.0 / self.effort - 1.0);
     }
 
     fn heard(&mut self, answered_in: Duration) {
@@ -232,23 +233,48 @@ mod tests {
         }
     }
 
-    /// Time from one batch to the next, for each key that the first may carry.
-    fn gap(control: &mut Control) -> Duration {
-        let now = control.next;
-        let first = control.book(now);
-        (control.book(now) - first) / control.limits().keys as u32
+    /// A batch follows the one before at once.
+    fn carry(control: &mut Control, took: Duration) {
+        let began = control.carried;
+        control.carried(10, began, began + took);
+    }
+
+    /// Rest after a batch of a millisecond.
+    fn rest(control: &mut Control) -> Duration {
+        carry(control, Duration::from_millis(1));
+        control.rest()
     }
 
     #[test]
-    fn slow_answers_make_batches_smaller_and_gaps_longer() {
+    fn slow_answers_make_batches_smaller_and_rests_longer() {
         let mut control = control();
         hear(&mut control, Duration::from_micros(200), 50);
-        let (quick, quick_gap) = (control.limits(), gap(&mut control));
+        let (quick, quick_rest) = (control.limits(), rest(&mut control));
         hear(&mut control, Duration::from_millis(6), 10);
-        let (slow, slow_gap) = (control.limits(), gap(&mut control));
+        let (slow, slow_rest) = (control.limits(), rest(&mut control));
         assert!(slow.keys * 2 < quick.keys && slow.bytes * 2 < quick.bytes, "{quick:?} {slow:?}");
-        assert!(slow_gap > quick_gap * 4, "{quick_gap:?} {slow_gap:?}");
+        assert!(
+            slow_rest > Duration::from_millis(3) && quick_rest.is_zero(),
+            "{quick_rest:?} {slow_rest:?}"
+        );
         assert!(slow.keys >= 1);
+    }
+
+    #[test]
+    fn short_batches_save_their_rest_up() {
+        let mut control = Control { effort: 0.5, ..control() };
+        let mut rests = Vec::new();
+        for _ in 0..40 {
+            carry(&mut control, Duration::from_micros(100));
+            rests.push(control.rest());
+        }
+        // At half the effort as much rest as work.
+        let sum: Duration = rests.iter().sum();
+        assert!(
+            sum >= Duration::from_micros(2_900) && sum <= Duration::from_micros(4_001),
+            "{sum:?}"
+        );
+        assert!(rests.iter().all(|rest| rest.is_zero() || *rest >= SHORTEST_REST));
     }
 
     #[test]
