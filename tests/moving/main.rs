@@ -177,3 +177,27 @@ async fn a_shard_can_give_up_all_its_slots() {
     assert_eq!(owned, [0, 8193, 8191]);
     ground.down().await;
 }
+
+/// Nodes that give and get at once, and give what they have only just got.
+#[tokio::test]
+async fn slots_can_go_round_in_a_circle() {
+    let ground = Ground::up(3, 0).await;
+    let starts = [0u16, 5461, 10923];
+    let keys: Vec<_> = starts.iter().flat_map(|&s| numbered(s..s + 60, 5)).collect();
+    ground.fill(&keys).await;
+    for round in 1..=6u32 {
+        let route = |shard: u32| Route {
+            slots: (starts[shard as usize]..=starts[shard as usize] + 59).into(),
+            from: (shard + round - 1) % 3,
+            to: (shard + round) % 3,
+        };
+        let routes: Vec<Route> = (0..3).map(route).collect();
+        let moved = move_slots(&routes, &ground.nodes, Pace::Fast, |_| (), || false).await.unwrap();
+        assert_eq!((moved.slots, moved.keys), (180, 900), "round {round}");
+        for (shard, &start) in starts.iter().enumerate() {
+            ground.assert_owner(start..start + 60, (shard as u32 + round) % 3).await;
+        }
+    }
+    ground.assert_values(&keys).await;
+    ground.down().await;
+}

@@ -30,6 +30,10 @@ pub enum Reason {
     NoOwner(u16),
     #[error("MIGRATE of slot {slot} from {from} to {to}: {answer}")]
     Migrate { slot: u16, from: NodeName, to: NodeName, answer: String },
+    #[error(
+        "{to} does not hear from {from}, which has epoch {epoch}: look at the link between them"
+    )]
+    Unheard { epoch: u64, from: NodeName, to: NodeName },
     #[error("slot {slot} does not leave {from}: look for keys of it that MIGRATE passes over")]
     Stuck { slot: u16, from: NodeName },
 }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -26,6 +27,9 @@ use crate::node::{Admin, NodeError, Section};
 /// Listings of a wave's slots before they count as stuck. Each takes many keys
 /// of each slot, so this bounds a slot to some ten million.
 const PASSES: usize = 10_000;
+
+/// What one node says, the others hear within this, or something keeps them apart.
+const GOSSIP: Duration = Duration::from_secs(5);
 
 /// Slots go from `from` to `to`.
 pub struct Lane<'a, P> {
@@ -64,6 +68,7 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
             source,
             failure: Mutex::new(None),
         };
+        self.epoch_is_known().await?;
         let counts = keys::count(&wires.source, slots).await?;
         let size = self.pacer.wave_size();
         stream::iter(waves(slots, &counts, size))
@@ -77,6 +82,22 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
             })
             .await;
         wires.healthy()
+    }
+
+    /// When the target becomes the owner, it claims the slots with an epoch newer than
+    /// all it has heard of. Had it not heard of the source's yet, because that is very
+    /// new, the source's older claims would win: the slots would be nobody's then.
+    async fn epoch_is_known(&self) -> Result<(), Reason> {
+        let epoch = self.from.line.epoch;
+        let began = Instant::now();
+        while self.to.node.admin.cluster_info().await?.current_epoch < epoch {
+            if began.elapsed() > GOSSIP {
+                let (from, to) = (self.from.node.name.clone(), self.to.node.name.clone());
+                return Err(Reason::Unheard { epoch, from, to });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     async fn wave(&self, wires: &Wires, slots: &[u16]) -> Result<(), Reason> {

@@ -48,7 +48,9 @@ pub async fn migrate(
         Err(error) => error,
     };
     match answer(&error) {
-        Some(text) if text.contains("BUSYKEY") => Ok(Carried::Busy),
+        Some(text) if on_both == OnBoth::TargetWins && text.contains("BUSYKEY") => {
+            Ok(Carried::Busy)
+        }
         Some(answer) => Err(Reason::Migrate {
             slot: batch.slot,
             from: source.node().clone(),

@@ -152,9 +152,16 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
 
     async fn work(&self, layout: &Layout, tasks: &Tasks, cancelled: bool) -> Result<(), Reason> {
         let mut lanes: BTreeMap<usize, BTreeMap<usize, Vec<u16>>> = BTreeMap::new();
+        let mut getting = BTreeSet::new();
         for (&slot, &task) in tasks {
             match task {
+                // Whoever gets slots may take a new epoch and claim all that it owns
+                // with it, and so take back what it has just given away. So nobody
+                // both gives and gets; who would, has to wait for the next look.
+                Task::Move { from, .. } if getting.contains(&from) => {}
+                Task::Move { to, .. } if lanes.contains_key(&to) => {}
                 Task::Move { from, to } => {
+                    getting.insert(to);
                     lanes.entry(from).or_default().entry(to).or_default().push(slot);
                 }
                 Task::Tidy { at, to } => {
