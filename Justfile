@@ -1,6 +1,6 @@
 # One line a recipe: `just` lists them.
 
-redrill := "target/release/redrill"
+redrill := env("CARGO_TARGET_DIR", "target") / "release/redrill"
 
 # List the recipes
 default:

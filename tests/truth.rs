@@ -1,8 +1,8 @@
 //! Whether the downtime that redrill reports is the downtime that there was.
 //!
 //! A primary is kept from running for a known time, and the outages that probes
-//! report are held against it. `REDRILL_TRUTH=20` asks for twenty repetitions and
-//! for half a minute of quiet; the default is a shorter version of the same.
+//! report are held against it. `cargo test --test truth -- --nocapture` prints
+//! every figure.
 
 mod common;
 mod probing;
@@ -16,9 +16,8 @@ use probing::{ALONE, Outage, PROBE, Rig, Told};
 
 const STALLS: [u64; 3] = [300, 700, 1500];
 
-fn repetitions() -> Option<usize> {
-    std::env::var("REDRILL_TRUTH").ok()?.parse().ok()
-}
+const REPETITIONS: usize = 20;
+const QUIET: Duration = Duration::from_secs(30);
 
 /// One repetition: a shard's primary did not run from `from` to `to`.
 struct Stall {
@@ -52,7 +51,7 @@ async fn the_reported_outage_is_the_true_one() {
     let _alone = ALONE.lock().await;
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[]).await;
     let mut stalls = Vec::new();
-    for i in 0..repetitions().unwrap_or(6) {
+    for i in 0..REPETITIONS {
         // Not in step with the probes' ticks.
         tokio::time::sleep(Duration::from_micros(400_000 + 3_700 * i as u64)).await;
         let (shard, time) = (i as u32 % 3, Duration::from_millis(STALLS[i % 3]));
@@ -86,10 +85,9 @@ async fn the_reported_outage_is_the_true_one() {
 #[tokio::test]
 async fn a_quiet_cluster_has_no_outage() {
     let _alone = ALONE.lock().await;
-    let quiet = Duration::from_secs(if repetitions().is_some() { 30 } else { 5 });
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[]).await;
-    tokio::time::sleep(quiet).await;
-    let probes = rig.canaries.len() as f64 * 2.0 * quiet.as_secs_f64() / PROBE.every.as_secs_f64();
+    tokio::time::sleep(QUIET).await;
+    let probes = rig.canaries.len() as f64 * 2.0 * QUIET.as_secs_f64() / PROBE.every.as_secs_f64();
     let told = rig.down().await;
     println!("{} probes, {} failed; warnings: {:?}", told.sent, told.failed, told.warnings);
     assert!(told.outages.is_empty(), "{:?}", told.outages);

@@ -114,14 +114,15 @@ pub async fn play(
         stop: stop.clone(),
     };
     let drill = drill::start(options).map_err(|error| refuse(exit::ENVIRONMENT, error))?;
-    let folder = drill.folder().clone();
+    // As it was named, which is shorter to read than the whole path.
+    let folder = out.join(drill.folder().id());
     let (ended, kept) = drill.play(keep).await;
     if let Err(halt) = &ended
         && let Some(code) = blame(halt)
     {
         // There is little to report, but a nightly job finds its files, if there is room.
         let _ = make_report(&folder);
-        let folder = folder.path().display();
+        let folder = folder.display();
         return Err(refuse(code, format_args!("{halt}\nthe run folder: {folder}")));
     }
     let report = make_report(&folder).map_err(unreported)?;
@@ -145,8 +146,8 @@ fn random_seed() -> u64 {
     rand::random_range(0..1_000_000)
 }
 
-fn make_report(folder: &RunFolder) -> Result<Report, ReportError> {
-    let report = report::build(folder.path())?;
+fn make_report(folder: &Path) -> Result<Report, ReportError> {
+    let report = report::build(folder)?;
     report::write(&report)?;
     Ok(report)
 }
@@ -170,7 +171,7 @@ pub fn unreported(error: ReportError) -> Refused {
 pub fn batch_folder(out: &Path, name: &str) -> Result<PathBuf, Refused> {
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     RunFolder::create(out, &started, name)
-        .map(|folder| folder.path().to_owned())
+        .map(|folder| out.join(folder.id()))
         .map_err(|error| refuse(exit::ENVIRONMENT, error))
 }
 

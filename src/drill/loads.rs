@@ -1,12 +1,13 @@
 //! All loads of a drill, as one.
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::load::history::History;
 use crate::load::{LoadRunner, Targets};
 use crate::model::Nanos;
 
+use crate::spec::scenario::{ClientKind, Load};
 use crate::spec::topology::Mode;
 
 use super::stage::{Halt, Stage};
@@ -14,6 +15,10 @@ use super::stage::{Halt, Stage};
 /// Dropping it stops them.
 pub struct Loads {
     runners: Vec<LoadRunner>,
+    /// Of those loads whose clients are not redrill's own: who reads what they left.
+    /// A library's client may be in no state to (that is what such a load is there to
+    /// show), and the final state is to be known all the same.
+    readers: Vec<Option<LoadRunner>>,
 }
 
 /// Where the clients of a group begin.
@@ -28,18 +33,27 @@ impl Loads {
         deployment: &Deployment,
         history: &History,
     ) -> Result<Loads, Halt> {
-        let launches = stage.scenario.loads.iter().enumerate().map(|(index, load)| {
+        let launch = |index: usize, load: Load| async move {
             let group = deployment.group(&load.group);
+            let group =
+                group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
             let (teller, writer) = (stage.teller.clone(), history.writer());
-            async move {
-                let group =
-                    group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
-                LoadRunner::launch(index as u8, load, targets(group), stage.seed, teller, writer)
-                    .await
-                    .map_err(Halt::failed)
+            LoadRunner::launch(index as u8, &load, targets(group), stage.seed, teller, writer)
+                .await
+                .map_err(Halt::failed)
+        };
+        let loads = || stage.scenario.loads.iter().cloned().enumerate();
+        let readers = loads().map(|(index, load)| async move {
+            match load.client {
+                ClientKind::Redrill => Ok(None),
+                ClientKind::RedisRs => {
+                    launch(index, Load { client: ClientKind::Redrill, ..load }).await.map(Some)
+                }
             }
         });
-        Ok(Loads { runners: try_join_all(launches).await? })
+        let runners = try_join_all(loads().map(|(index, load)| launch(index, load)));
+        let (runners, readers) = try_join(runners, try_join_all(readers)).await?;
+        Ok(Loads { runners, readers })
     }
 
     /// Every load writes each of its keys once.
@@ -59,7 +73,9 @@ impl Loads {
 
     /// Reads every key once; keys that stay unread are in the history as such.
     pub async fn final_read(&mut self, deadline: Nanos) -> Result<(), Halt> {
-        let reads = self.runners.iter_mut().map(|load| load.final_read(deadline));
+        let readers = self.runners.iter_mut().zip(&mut self.readers);
+        let reads =
+            readers.map(|(load, reader)| reader.as_mut().unwrap_or(load).final_read(deadline));
         try_join_all(reads).await.map(drop).map_err(Halt::failed)
     }
 }

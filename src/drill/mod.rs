@@ -4,6 +4,7 @@
 //! [`Drill::play`] goes through the phases (see [`play`]); what stays up
 //! afterwards, if anything, is a [`Kept`].
 
+mod deaths;
 mod folder;
 mod forecast;
 mod hub;
@@ -32,6 +33,7 @@ pub use hub::Hub;
 pub use loads::targets;
 pub use stage::Halt;
 
+use deaths::Deaths;
 use info::Circumstances;
 use stage::Stage;
 
@@ -126,6 +128,7 @@ impl Drill<'_> {
     pub async fn play(mut self, keep: bool) -> (Result<(), Halt>, Option<Kept>) {
         let stage = Stage {
             scenario: self.scenario,
+            deaths: Deaths::watch(&self.backend),
             backend: &self.backend,
             folder: &self.folder,
             seed: self.seed,

@@ -33,7 +33,13 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     let deployment = form(stage).await?;
     registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
     let history = history::create(&stage.folder.history(), stage.teller.clone())?;
-    let played = with_history(stage, &deployment, &forecast, &history).await;
+    let mut played = with_history(stage, &deployment, &forecast, &history).await;
+    if let Err(Halt::Failed(why)) = &mut played
+        && let Some(died) = stage.deaths.just_now().await
+    {
+        // What failed for want of the server says less.
+        *why = died;
+    }
     // The loads are gone by now, so all they recorded has been handed over.
     let written = history.finish();
     played?;

@@ -11,6 +11,7 @@ use crate::model::Nanos;
 use crate::model::event::{Phase, Teller, What};
 use crate::spec::Scenario;
 
+use super::deaths::Deaths;
 use super::folder::{FolderError, RunFolder};
 
 /// What a drill is played with.
@@ -20,6 +21,7 @@ pub struct Stage<'a> {
     pub folder: &'a RunFolder,
     pub seed: u64,
     pub teller: Teller,
+    pub deaths: Deaths,
     /// Cancelled on Ctrl-C.
     pub stop: CancellationToken,
 }
@@ -63,15 +65,9 @@ impl Stage<'_> {
 
     /// Waits for `work`, but not past the death of a server that nobody asked to die.
     pub async fn unless_bereaved<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
-        let mut exits = self.backend.exits();
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return Ok(done),
-                Ok(exit) = exits.recv() => if !exit.asked {
-                    return Err(Halt::failed(format_args!("the server of {exit}")));
-                },
-            }
+        tokio::select! {
+            done = work => Ok(done),
+            died = self.deaths.first() => Err(Halt::Failed(died)),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Values keep their own place, so a fault in one is told where it was written.
 
 use super::fault::Fault;
+use super::nearest;
 use super::source::{Source, Span};
 use super::tree::{self, Entry, Node, Value};
 
@@ -59,12 +60,20 @@ impl Setting {
     }
 
     /// Puts the value where the path leads. Keys that are not there are made;
-    /// items of lists must be there.
+    /// items of lists, loads and groups must be there: a slip of the pen in a
+    /// load's name should not make a second load.
     pub fn apply(&self, root: &mut Node, faults: &mut Vec<Fault>) {
         let mut node = root;
-        for (word, span) in &self.path {
+        for (at, (word, span)) in self.path.iter().enumerate() {
             node = match &mut node.value {
-                Value::Map(entries) => child(entries, word, span),
+                Value::Map(entries) => {
+                    let named = at == 1 && NAMED.contains(&self.root());
+                    if named && !entries.iter().any(|entry| entry.key == *word) {
+                        faults.push(no_such(self.root(), word, span, entries));
+                        return;
+                    }
+                    child(entries, word, span)
+                }
                 Value::List(items) => {
                     let count = items.len();
                     let item = word.parse().ok().and_then(|n: usize| items.get_mut(n));
@@ -88,6 +97,15 @@ impl Setting {
         }
         *node = self.value.clone();
     }
+}
+
+/// Keys whose own keys are names that the file gives.
+const NAMED: &[&str] = &["loads", "groups"];
+
+fn no_such(what: &str, name: &str, span: &Span, entries: &[Entry]) -> Fault {
+    let names: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
+    let message = format!("there is nothing called `{name}` in `{what}`");
+    Fault::new(span, message).advise(nearest::advice(what, name, &names))
 }
 
 /// The value of `key`, which is made if it is not there.

@@ -32,7 +32,7 @@ fn the_run_folder_has_a_file_where_a_folder_should_be() {
 fn on_own_disk(place: &Place, options: &str, prepare: &str) -> Option<Ran> {
     let file = place.path().join("scenario.yaml");
     // Much history, and values that do not compress, so that a small disk is soon full.
-    fs::write(&file, BRIEF.replace("200/s", "2000/s").replace("500ms", "20s")).unwrap();
+    fs::write(&file, BRIEF.replace("200/s", "2000/s").replace("500ms", "5s")).unwrap();
     let inside = format!(
         r#"mount -t tmpfs -o {options} none "$1" && {prepare} exec "$2" run "$3" --out "$1""#
     );
@@ -66,7 +66,7 @@ fn the_run_folder_is_on_a_full_disk() {
 #[test]
 fn the_disk_becomes_full_while_the_drill_runs() {
     let place = Place::new();
-    if let Some(ran) = on_own_disk(&place, "size=256k", "") {
+    if let Some(ran) = on_own_disk(&place, "size=160k", "") {
         lacks(&place, &ran, &["No space left on device", "baseline"]);
     }
 }

@@ -171,8 +171,6 @@ fn the_command_line_outweighs_the_profile_and_reaches_the_topology() {
         "loads.app.rate=9/s",
         "settle=2s",
         "groups.cache.shards=5",
-        "loads.more.rate=1/s",
-        "loads.more.group=cache",
         "groups.cache.config.maxmemory=64mb",
     ];
     let text = format!("{SMALL}profiles: {{ ci: {{ loads: {{ app: {{ rate: 7/s }} }} }} }}\n");
@@ -183,10 +181,19 @@ fn the_command_line_outweighs_the_profile_and_reaches_the_topology() {
     };
     let scenario = scenario(&text, &options).unwrap();
     assert_eq!(scenario.loads[0].rate, 9.0);
-    assert_eq!(scenario.loads[1].name, "more");
     assert_eq!(scenario.settle, Duration::from_secs(2));
     assert_eq!(scenario.topology.groups[0].shards(), 5);
     assert_eq!(scenario.topology.groups[0].config["maxmemory"], "64mb");
+}
+
+#[test]
+fn a_slip_of_the_pen_in_a_load_s_name_makes_no_second_load() {
+    for set in ["loads.ap.rate=9/s", "groups.cach.shards=5"] {
+        let options = Options { set: vec![set.to_owned()], ..Options::default() };
+        let told = scenario(SMALL, &options).unwrap_err().render(false, 100);
+        assert!(told.contains("there is nothing called"), "{told}");
+        assert!(told.contains("did you mean"), "{told}");
+    }
 }
 
 #[test]

@@ -125,7 +125,6 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
                 (last, since, idle) = (now, Instant::now(), 0);
             }
             if let Err(reason) = outcome {
-                tracing::debug!(%reason, "moving slots met an error");
                 if since.elapsed() > self.patience(&layout, cancelled) {
                     return Err(reason);
                 }

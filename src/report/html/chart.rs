@@ -27,7 +27,9 @@ struct Point {
 /// Joins neighbouring windows until at most `most` points are left: rates are means, a
 /// percentile is the highest one, so that no peak is lost.
 fn points(series: &Series, frame: &Frame, most: usize) -> (Vec<Point>, usize) {
-    let inside = |i: &usize| (frame.from_ms..frame.to_ms).contains(&series.at_ms[*i]);
+    // The last window is cut off where the load ends, and would look like a fall.
+    let whole = frame.from_ms..=frame.to_ms - series.every_ms;
+    let inside = |i: &usize| whole.contains(&series.at_ms[*i]);
     let indices: Vec<usize> = (0..series.at_ms.len()).filter(inside).collect();
     let join = indices.len().div_ceil(most).max(1);
     let highest = |column: &[Option<f64>], some: &[usize]| {
