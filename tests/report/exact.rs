@@ -259,6 +259,7 @@ fn every_figure_of_a_tiny_drill() {
         // One of the ten operations of the worst second was not answered.
         ("throughput.degradation", (1.0 - 9.0 / 9.5) * 100.0),
         ("schedule.held", 69.0 / 70.0 * 100.0),
+        ("schedule.late.p99", 0.0),
         ("errors.total", 2.0),
         ("errors.fail", 1.0),
         ("errors.unknown", 1.0),
@@ -331,6 +332,33 @@ fn outages_owners_and_verdicts_of_the_tiny_drill() {
         ]
     );
     assert_eq!(r.ended.as_deref(), Some("2026-11-20T18:03:30.500Z"));
+}
+
+#[test]
+fn what_redrill_itself_sent_late_is_not_the_servers_fault() {
+    // All operations of the step are 30 ms late: for `late` by the fault of redrill.
+    let judged = |late: bool| {
+        let mut history = history();
+        for op in history.iter_mut().filter(|op| op.purpose == Purpose::Load) {
+            if (20..45).contains(&op.key) {
+                op.done = op.done + Duration::from_millis(30);
+                op.sent = if late { op.intended + Duration::from_millis(30) } else { op.sent };
+            }
+        }
+        build(&events(), &history)
+    };
+    let r = judged(true);
+    assert_value(&r, "latency.p50.during", 32.0);
+    assert_value(&r, "schedule.late.p99", 30.0);
+    assert_eq!(r.expectations[2].verdict, Verdict::Unknown);
+    let why = "redrill itself was late to send: it was 32.0 ms, and 2.00 ms from";
+    assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
+    let summary = report::text::summary(&r, 100, false);
+    assert!(summary.contains("redrill itself was late to send"), "{summary}");
+    let r = judged(false);
+    assert_value(&r, "latency.p50.during", 32.0);
+    assert_value(&r, "schedule.late.p99", 0.0);
+    assert_eq!(r.expectations[2].verdict, Verdict::Fail);
 }
 
 #[test]
