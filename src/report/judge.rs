@@ -50,7 +50,11 @@ fn expectation(
             let why = format!("`{}` does not hold: it was {}", e.text, unit.show(value));
             (Verdict::Fail, Some(why))
         }
-        _ => {
+        (Some(_), _) => {
+            let why = format!("`{}` cannot be judged: the drill came to no end", e.text);
+            (Verdict::Unknown, Some(why))
+        }
+        (None, _) => {
             let why = format!("`{}` cannot be judged: {} could not be told", e.text, e.measure);
             (Verdict::Unknown, Some(why))
         }

@@ -308,6 +308,26 @@ fn shards_of_the_tiny_drill() {
 }
 
 #[test]
+fn a_shard_that_was_drained_holds_nothing_whatever_it_last_said_as_a_primary() {
+    let after = |slots: &str, primary| {
+        let mut events = events();
+        let views = events.iter_mut().filter_map(|event| match &mut event.what {
+            What::View(view) => Some(&mut view.shards[0]),
+            _ => None,
+        });
+        let last = views.last().unwrap();
+        (last.slots, last.primary) = (slots.parse().unwrap(), primary);
+        let r = build(&events, &history());
+        (r.shards[0].keys_after, r.shards[0].memory_after, r.shards[1].keys_after)
+    };
+    let primary = Some(NodeName::new("cache", 0, 0));
+    assert_eq!(after("100-8191", primary.clone()), (Some(9), Some(1_000), Some(11)));
+    assert_eq!(after("", primary), (Some(0), Some(1_000), Some(11)));
+    assert_eq!(after("", None), (Some(0), None, Some(11)));
+    assert_eq!(after("100-8191", None), (None, None, Some(11)), "its primary is gone");
+}
+
+#[test]
 fn outages_owners_and_verdicts_of_the_tiny_drill() {
     let r = build(&events(), &history());
     let listed: Vec<_> = r.outages.iter().map(|o| (o.from_ms, o.to_ms, o.duration_ms)).collect();
