@@ -118,9 +118,11 @@ fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
     put(told, "errors.unknown", count(tally.unknown));
     let share = (tally.rows > 0).then(|| errors as f64 / tally.rows as f64 * 100.0);
     put(told, "errors.share", share);
-    put(told, "redirects.moved", count(tally.redirects.moved));
-    put(told, "redirects.ask", count(tally.redirects.ask));
-    put(told, "redirects.tryagain", count(tally.redirects.try_again));
+    if record.info.loads.iter().any(|load| load.sees_redirects) {
+        put(told, "redirects.moved", count(tally.redirects.moved));
+        put(told, "redirects.ask", count(tally.redirects.ask));
+        put(told, "redirects.tryagain", count(tally.redirects.try_again));
+    }
     let rates: Vec<f64> = record.info.loads.iter().map(|load| load.rate).collect();
     put(told, "schedule.held", tally.held(&rates));
     put(told, "schedule.late.p99", tally.late());

@@ -87,6 +87,7 @@ fn info() -> DrillInfo {
         rate: 10.0,
         clients: 1,
         keys: 70,
+        sees_redirects: true,
         text: "register".to_owned(),
     };
     let expect = |measure: &str, op, bound| Expectation {
@@ -325,6 +326,25 @@ fn a_shard_that_was_drained_holds_nothing_whatever_it_last_said_as_a_primary() {
     assert_eq!(after("", primary), (Some(0), Some(1_000), Some(11)));
     assert_eq!(after("", None), (Some(0), None, Some(11)));
     assert_eq!(after("100-8191", None), (None, None, Some(11)), "its primary is gone");
+}
+
+#[test]
+fn redirects_are_not_known_of_loads_whose_client_hides_them() {
+    let mut events = events();
+    let loads = |events: &mut Vec<Event>, change: fn(&mut Vec<LoadInfo>)| {
+        let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+        change(&mut info.loads);
+    };
+    loads(&mut events, |loads| loads[0].sees_redirects = false);
+    let r = build(&events, &history());
+    for name in ["redirects.moved", "redirects.ask", "redirects.tryagain"] {
+        assert!(r.has(name) && r.value(name).is_none(), "{name}");
+    }
+    // Of two loads, one tells.
+    loads(&mut events, |loads| {
+        loads.insert(0, LoadInfo { sees_redirects: true, ..loads[0].clone() })
+    });
+    assert_value(&build(&events, &history()), "redirects.moved", 3.0);
 }
 
 #[test]
