@@ -4,7 +4,7 @@ use crate::model::Nanos;
 use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
-use crate::spec::scenario::{Distribution, Load, Step, StepAction};
+use crate::spec::scenario::{ClientKind, Distribution, Load, Step, StepAction};
 
 use super::forecast::describe;
 
@@ -64,12 +64,48 @@ fn load_info(load: &Load) -> LoadInfo {
         false => format!("{} to {}", Bytes(least as u64), Bytes(most as u64)),
     };
     let rate = crate::model::measure::thousands(load.rate);
+    let client = match load.client {
+        ClientKind::Redrill => "",
+        ClientKind::RedisRs => " by redis-rs",
+    };
     LoadInfo {
         name: load.name.clone(),
         group: load.group.clone(),
         rate: load.rate,
         clients: load.clients,
         keys: load.keys,
-        text: format!("register, {rate}/s, {keys}, {:.0} % reads, {size}", load.reads * 100.0),
+        sees_redirects: load.client == ClientKind::Redrill,
+        text: format!(
+            "register{client}, {rate}/s, {keys}, {:.0} % reads, {size}",
+            load.reads * 100.0
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_is_not_redrills_own_is_named() {
+        let mut load = Load {
+            name: "app".to_owned(),
+            group: "cache".to_owned(),
+            client: ClientKind::Redrill,
+            rate: 4_000.0,
+            clients: 32,
+            keys: 100,
+            distribution: Distribution::Uniform,
+            reads: 0.5,
+            value: (100, 100),
+            timeout: std::time::Duration::from_secs(1),
+            max_in_flight: 100,
+        };
+        let own = load_info(&load);
+        assert!(own.sees_redirects && own.text.starts_with("register, 4,000/s, "), "{}", own.text);
+        load.client = ClientKind::RedisRs;
+        let stock = load_info(&load);
+        assert!(!stock.sees_redirects, "redis-rs follows redirects in silence");
+        assert!(stock.text.starts_with("register by redis-rs, 4,000/s, "), "{}", stock.text);
     }
 }

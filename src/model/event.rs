@@ -155,8 +155,16 @@ pub struct LoadInfo {
     pub rate: f64,
     pub clients: u32,
     pub keys: u64,
+    /// Whether the load's client tells of the redirects that it followed.
+    #[serde(default = "yes")]
+    pub sees_redirects: bool,
     /// As a person would say it: `register, 4,000/s, zipf(0.99), 50 % reads, 100 B to 1 KB`.
     pub text: String,
+}
+
+/// Records that do not say so are of redrill's own client.
+fn yes() -> bool {
+    true
 }
 
 /// A bound on a measure. `bound` has the measure's unit.

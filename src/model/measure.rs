@@ -201,6 +201,12 @@ pub const CATALOGUE: &[Known] = {
             "how far the worst 1 s window's throughput fell below the one before the steps",
         ),
         known("schedule.held", Percent, Load, "operations sent, of those the schedule asked for"),
+        known(
+            "schedule.late.p99",
+            Millis,
+            Load,
+            "99th percentile of how late redrill itself was to send an operation",
+        ),
         known("errors.total", Count, Load, "operations that did not end ok"),
         known("errors.fail", Count, Load, "operations that the server certainly did not do"),
         known("errors.unknown", Count, Load, "operations that may or may not have been done"),

@@ -135,6 +135,8 @@ pub struct Judged {
     pub bound: f64,
     pub unit: Unit,
     pub verdict: Verdict,
+    /// Why the verdict is not `pass`.
+    pub why: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -260,6 +262,13 @@ pub struct Own {
     pub cpu_percent: Option<f64>,
     /// Resident memory at its highest.
     pub memory_max_bytes: Option<u64>,
+}
+
+impl Judged {
+    /// Whether value and bound alone explain the verdict: `unknown` beside a value does not.
+    pub(super) fn is_plain(&self) -> bool {
+        self.verdict != Verdict::Unknown || self.value.is_none()
+    }
 }
 
 impl Report {

@@ -8,22 +8,56 @@ use crate::model::measure::{Unit, known};
 use crate::model::{Measure, Verdict};
 
 use super::data::{Judged, Report};
+use super::measures::Told;
 use super::record::Record;
 
 /// Holds each expectation against its measure. In a drill that did not come to its own
 /// end nothing can be told: what held so far might have broken later.
-pub(super) fn expectations(record: &Record, measures: &BTreeMap<String, Measure>) -> Vec<Judged> {
-    record.info.expect.iter().map(|e| expectation(e, measures, record.completed())).collect()
+///
+/// `since_sent` are the measures of latency without redrill's own lateness: an expectation
+/// that fails, but would hold with them, says nothing of the servers.
+pub(super) fn expectations(
+    record: &Record,
+    measures: &BTreeMap<String, Measure>,
+    since_sent: &Told,
+) -> Vec<Judged> {
+    let judge = |e| expectation(e, measures, since_sent, record.completed());
+    record.info.expect.iter().map(judge).collect()
 }
 
-fn expectation(e: &Expectation, measures: &BTreeMap<String, Measure>, completed: bool) -> Judged {
+fn expectation(
+    e: &Expectation,
+    measures: &BTreeMap<String, Measure>,
+    since_sent: &Told,
+    completed: bool,
+) -> Judged {
     let measure = measures.get(&e.measure);
     let value = measure.and_then(|m| m.value);
     let unit = measure.map(|m| m.unit).or(known(&e.measure).map(|k| k.unit));
-    let verdict = match value {
-        Some(value) if completed && e.op.holds(value, e.bound) => Verdict::Pass,
-        Some(_) if completed => Verdict::Fail,
-        _ => Verdict::Unknown,
+    let unit = unit.unwrap_or(Unit::Count);
+    let in_time = since_sent.get(&*e.measure).filter(|value| e.op.holds(**value, e.bound));
+    let (verdict, why) = match (value, in_time) {
+        (Some(value), _) if completed && e.op.holds(value, e.bound) => (Verdict::Pass, None),
+        (Some(value), Some(in_time)) if completed => {
+            let (all, servers) = (unit.show(value), unit.show(*in_time));
+            let why = format!(
+                "`{}` cannot be judged: redrill itself was late to send: it was {all}, and {servers} from the instants of sending; the machine was too busy to tell",
+                e.text
+            );
+            (Verdict::Unknown, Some(why))
+        }
+        (Some(value), None) if completed => {
+            let why = format!("`{}` does not hold: it was {}", e.text, unit.show(value));
+            (Verdict::Fail, Some(why))
+        }
+        (Some(_), _) => {
+            let why = format!("`{}` cannot be judged: the drill came to no end", e.text);
+            (Verdict::Unknown, Some(why))
+        }
+        (None, _) => {
+            let why = format!("`{}` cannot be judged: {} could not be told", e.text, e.measure);
+            (Verdict::Unknown, Some(why))
+        }
     };
     Judged {
         text: e.text.clone(),
@@ -31,8 +65,9 @@ fn expectation(e: &Expectation, measures: &BTreeMap<String, Measure>, completed:
         op: e.op,
         value,
         bound: e.bound,
-        unit: unit.unwrap_or(Unit::Count),
+        unit,
         verdict,
+        why,
     }
 }
 
@@ -47,7 +82,8 @@ pub(super) fn verdict(
     reasons.extend(steps(record));
     // Of a drill that broke off, that much is said already.
     if record.completed() {
-        reasons.extend(expectations.iter().filter_map(why_not));
+        let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
+        reasons.extend(not_held);
     }
     let found = findings.iter().filter(|f| f.verdict != Verdict::Pass);
     reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
@@ -111,19 +147,7 @@ fn steps(record: &Record) -> Vec<(Verdict, String)> {
 
 /// The reasons of a report's verdict that its expectations do not tell themselves.
 pub(super) fn other_reasons(report: &Report) -> Vec<&str> {
-    let told: Vec<String> =
-        report.expectations.iter().filter_map(why_not).map(|(_, why)| why).collect();
+    let expectations = report.expectations.iter().filter(|e| e.is_plain());
+    let told: Vec<&String> = expectations.filter_map(|e| e.why.as_ref()).collect();
     report.why.iter().filter(|why| !told.contains(why)).map(String::as_str).collect()
-}
-
-/// Why an expectation does not pass.
-fn why_not(judged: &Judged) -> Option<(Verdict, String)> {
-    let why = match (judged.verdict, judged.value) {
-        (Verdict::Pass, _) => return None,
-        (Verdict::Fail, Some(value)) => {
-            format!("`{}` does not hold: it was {}", judged.text, judged.unit.show(value))
-        }
-        _ => format!("`{}` cannot be judged: {} could not be told", judged.text, judged.measure),
-    };
-    Some((judged.verdict, why))
 }

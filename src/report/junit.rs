@@ -68,7 +68,10 @@ fn drill(report: &Report) -> TestCase {
 
 fn case(report: &Report, judged: &Judged) -> TestCase {
     let value = judged.value.map_or("not known".to_owned(), |value| judged.unit.show(value));
-    let message = format!("{} was {value}", judged.measure);
+    let message = match &judged.why {
+        Some(why) if !judged.is_plain() => why.clone(),
+        _ => format!("{} was {value}", judged.measure),
+    };
     let mut case = TestCase::new(judged.text.as_str(), status(judged.verdict, &message));
     case.set_classname(report.scenario.as_str());
     case.add_property(("value", value.as_str()));

@@ -128,6 +128,7 @@ fn figures(page: &mut Page, r: &Report) {
         row("Acknowledged writes", &["writes.acknowledged"]),
         row("Lost writes", &["writes.lost"]),
         row("Stale reads", &["reads.stale"]),
+        row("Sent late by redrill itself, p99", &["schedule.late.p99"]),
         row("Errors", &["errors.total"]),
         row("Slots moved", &["reshard.slots"]),
         row("Slots a second", &["reshard.slots.rate"]),

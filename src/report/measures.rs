@@ -10,7 +10,7 @@ use crate::model::op::Action;
 use crate::model::{Measure, Nanos};
 
 use super::record::Record;
-use super::tally::{Band, Tally};
+use super::tally::{Band, Since, Tally};
 
 /// What the figures are made from. Without a time line or a history there is no tally
 /// and nothing is checked.
@@ -50,7 +50,8 @@ fn applies(needs: Needs, record: &Record) -> bool {
     }
 }
 
-type Told = BTreeMap<&'static str, f64>;
+/// Values by the names of their measures.
+pub(super) type Told = BTreeMap<&'static str, f64>;
 
 fn put(told: &mut Told, name: &'static str, value: Option<f64>) {
     debug_assert!(CATALOGUE.iter().any(|known| known.name == name), "{name} is not a measure");
@@ -107,20 +108,8 @@ fn from_moves(record: &Record, told: &mut Told) {
 }
 
 fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
-    let quantile = |band: Option<&Band>, q| band.and_then(|band| band.quantile(q));
-    let (before, during, after) =
-        (Some(&tally.before), tally.during.as_ref(), tally.after.as_ref());
-    put(told, "latency.p50.before", quantile(before, 0.5));
-    put(told, "latency.p50.during", quantile(during, 0.5));
-    put(told, "latency.p50.after", quantile(after, 0.5));
-    put(told, "latency.p99.before", quantile(before, 0.99));
-    put(told, "latency.p99.during", quantile(during, 0.99));
-    put(told, "latency.p99.after", quantile(after, 0.99));
-    put(told, "latency.max.during", during.and_then(Band::max));
-    put(told, "throughput.before", before.and_then(Band::rate));
-    put(told, "throughput.during", during.and_then(Band::rate));
-    put(told, "throughput.after", after.and_then(Band::rate));
-    degradation(tally, told);
+    latency(tally, Since::Intended, told);
+    throughput(tally, told);
     let count = |n: u64| Some(n as f64);
     let errors = tally.fail + tally.unknown;
     put(told, "writes.acknowledged", count(tally.acknowledged));
@@ -129,26 +118,58 @@ fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
     put(told, "errors.unknown", count(tally.unknown));
     let share = (tally.rows > 0).then(|| errors as f64 / tally.rows as f64 * 100.0);
     put(told, "errors.share", share);
-    put(told, "redirects.moved", count(tally.redirects.moved));
-    put(told, "redirects.ask", count(tally.redirects.ask));
-    put(told, "redirects.tryagain", count(tally.redirects.try_again));
+    if record.info.loads.iter().any(|load| load.sees_redirects) {
+        put(told, "redirects.moved", count(tally.redirects.moved));
+        put(told, "redirects.ask", count(tally.redirects.ask));
+        put(told, "redirects.tryagain", count(tally.redirects.try_again));
+    }
     let rates: Vec<f64> = record.info.loads.iter().map(|load| load.rate).collect();
     put(told, "schedule.held", tally.held(&rates));
+    put(told, "schedule.late.p99", tally.late());
 }
 
-/// The worst window against the time before the first step; a drill without steps has a
-/// worst window and nothing to hold it against.
-fn degradation(tally: &mut Tally, told: &mut Told) {
-    let worst = tally.latencies.worst_ms();
+/// The measures of latency as they were if they counted from sending: without what redrill
+/// itself was late. For judging only; none of them is told.
+pub(super) fn latency_since_sent(tally: &mut Tally) -> Told {
+    let mut told = Told::new();
+    latency(tally, Since::Sent, &mut told);
+    told
+}
+
+/// A drill without steps has a worst window, and nothing to hold it against.
+fn latency(tally: &mut Tally, since: Since, told: &mut Told) {
+    let worst = tally.latencies.of_mut(since).worst_ms();
+    let quantile = |band: Option<&Band>, q| band.and_then(|band| band.quantile(since, q));
+    let (before, during, after) =
+        (Some(&tally.before), tally.during.as_ref(), tally.after.as_ref());
+    put(told, "latency.p50.before", quantile(before, 0.5));
+    put(told, "latency.p50.during", quantile(during, 0.5));
+    put(told, "latency.p50.after", quantile(after, 0.5));
+    put(told, "latency.p99.before", quantile(before, 0.99));
+    put(told, "latency.p99.during", quantile(during, 0.99));
+    put(told, "latency.p99.after", quantile(after, 0.99));
+    put(told, "latency.max.during", during.and_then(|band| band.max(since)));
     put(told, "latency.p99.worst", worst);
-    if tally.during.is_none() {
-        return;
+    if during.is_some() {
+        let p99 = worst.zip(quantile(before, 0.99)).and_then(|(worst, base)| over(worst, base));
+        put(told, "latency.p99.degradation", p99);
     }
-    let over = |worst: f64, base: f64| (base > 0.0).then(|| (worst / base - 1.0) * 100.0);
-    let p99 = worst.zip(tally.before.quantile(0.99)).and_then(|(w, b)| over(w, b));
-    put(told, "latency.p99.degradation", p99);
-    let rate = tally.rates.worst().zip(tally.before.rate()).and_then(|(w, b)| over(w, b));
-    put(told, "throughput.degradation", rate.map(|fell| -fell));
+}
+
+fn throughput(tally: &Tally, told: &mut Told) {
+    put(told, "throughput.before", tally.before.rate());
+    put(told, "throughput.during", tally.during.as_ref().and_then(Band::rate));
+    put(told, "throughput.after", tally.after.as_ref().and_then(Band::rate));
+    if tally.during.is_some() {
+        let worst = tally.rates.worst().zip(tally.before.rate());
+        let fell = worst.and_then(|(worst, base)| over(worst, base));
+        put(told, "throughput.degradation", fell.map(|fell| -fell));
+    }
+}
+
+/// How far the worst window is over the time before the first step, in percent.
+fn over(worst: f64, base: f64) -> Option<f64> {
+    (base > 0.0).then(|| (worst / base - 1.0) * 100.0)
 }
 
 fn from_checks(sources: &Sources, told: &mut Told) {

@@ -46,7 +46,7 @@ use crate::model::event::Phase;
 use measures::Sources;
 use record::Record;
 use spans::Spans;
-use tally::Tally;
+use tally::{Since, Tally};
 
 /// The names of a run folder's files.
 pub mod file {
@@ -119,7 +119,7 @@ impl History {
 }
 
 fn assemble(run: &Path, record: Record, mut history: History) -> Report {
-    let late = history.tally.as_ref().map_or(0, |tally| tally.latencies.late);
+    let late = history.tally.as_ref().map_or(0, |tally| tally.latencies.of(Since::Intended).late);
     if late > 0 {
         history.warnings.push(format!(
             "{late} operations ended more than 30 s after newer ones and are not in latency.p99.worst"
@@ -131,7 +131,8 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         lost: history.lost.as_ref(),
         stale: history.stale.as_ref(),
     });
-    let expectations = judge::expectations(&record, &measures);
+    let since_sent = history.tally.as_mut().map(measures::latency_since_sent).unwrap_or_default();
+    let expectations = judge::expectations(&record, &measures, &since_sent);
     let (verdict, why) = judge::verdict(&record, &expectations, &history.findings);
     let spans = Spans::of(&record);
     let (outages, outages_left_out) = record.outages.list(&record.canaries);

@@ -111,6 +111,7 @@ fn row(record: &Record, name: &ShardName) -> Shard {
     let (write, read) = (suffered(Action::Write), suffered(Action::Read));
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     let folded = record.stats.shards.get(name).copied().unwrap_or_default();
+    let (keys_after, memory_after) = held_after(record, &name.group, after.as_ref(), &folded);
     Shard {
         group: name.group.clone(),
         shard: name.shard,
@@ -119,9 +120,9 @@ fn row(record: &Record, name: &ShardName) -> Shard {
         primary_before: before.and_then(|v| v.primary).or_else(|| born_primary(record, name)),
         primary_after: after.and_then(|v| v.primary),
         keys_before: folded.first.map(|h| h.keys),
-        keys_after: folded.last.map(|h| h.keys),
+        keys_after,
         memory_before: folded.first.map(|h| h.memory),
-        memory_after: folded.last.map(|h| h.memory),
+        memory_after,
         ops_per_s: folded.per_second(folded.commands as f64),
         net_in_per_s: folded.per_second(folded.net_in as f64),
         net_out_per_s: folded.per_second(folded.net_out as f64),
@@ -132,6 +133,26 @@ fn row(record: &Record, name: &ShardName) -> Shard {
         downtime_write_total_ms: write.map(|s| ms(s.total)),
         downtime_read_max_ms: read.map(|s| ms(s.longest)),
         downtime_read_total_ms: read.map(|s| ms(s.total)),
+    }
+}
+
+/// Keys and memory at the end. What a primary last said holds for as long as the shard has
+/// one: a node whose last slot went may follow another shard before it is asked again.
+fn held_after(
+    record: &Record,
+    group: &str,
+    after: Option<&ShardView>,
+    folded: &Folded,
+) -> (Option<u64>, Option<u64>) {
+    let (keys, memory) = (folded.last.map(|h| h.keys), folded.last.map(|h| h.memory));
+    let Some(after) = after else { return (keys, memory) };
+    let memory = memory.filter(|_| after.primary.is_some());
+    let owners = record.views.after(group).unwrap_or_default();
+    let in_cluster = owners.iter().any(|shard| !shard.slots.is_empty());
+    match in_cluster && after.slots.is_empty() {
+        // Without slots there are no keys, whoever was asked last.
+        true => (Some(0), memory),
+        false => (keys.filter(|_| after.primary.is_some()), memory),
     }
 }
 

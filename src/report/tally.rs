@@ -5,10 +5,13 @@
 //! belongs to the span in which it was intended: a stall delays answers, never the
 //! question to which span they belong. Percentiles are of operations that ended ok; the
 //! others are counted as errors, apart. Throughput counts answers where they came.
+//!
+//! The same latencies are kept once more from the instant of sending ([`Since::Sent`]): no
+//! measure tells them, but without them redrill's own lateness would be taken for the servers'.
 
 use hdrhistogram::Histogram;
 
-use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::op::{Action, Cause, Op, Outcome, Purpose};
 
 use super::spans::{Span, Spans};
 use super::windows::{Latencies, Rates};
@@ -25,7 +28,9 @@ pub(super) struct Tally {
     pub after: Option<Band>,
     /// Sliding windows of 1 s: from the first step to convergence; without steps, over
     /// the whole line.
-    pub latencies: Latencies,
+    pub latencies: Both<Latencies>,
+    /// From intended to sent, of all operations that were sent.
+    late: Histogram<u64>,
     pub rates: Rates,
     /// Writes that were acknowledged, whatever their purpose.
     pub acknowledged: u64,
@@ -43,10 +48,51 @@ pub(super) struct Band {
     pub span: Span,
     /// The record reaches the span's end.
     whole: bool,
-    latency: Histogram<u64>,
-    max: u64,
+    latency: Both<Spread>,
     /// Ended ok within the span, whenever intended.
     pub answered: u64,
+}
+
+/// The instant that latency counts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// What users feel, and every measure says.
+    Intended,
+    /// The same without redrill's own lateness: it tells whose fault a latency is.
+    Sent,
+}
+
+/// The same figures, counted from either instant.
+#[derive(Debug)]
+pub(super) struct Both<T> {
+    intended: T,
+    sent: T,
+}
+
+impl<T> Both<T> {
+    fn new(make: impl Fn() -> T) -> Both<T> {
+        Both { intended: make(), sent: make() }
+    }
+
+    pub fn of(&self, since: Since) -> &T {
+        match since {
+            Since::Intended => &self.intended,
+            Since::Sent => &self.sent,
+        }
+    }
+
+    pub fn of_mut(&mut self, since: Since) -> &mut T {
+        match since {
+            Since::Intended => &mut self.intended,
+            Since::Sent => &mut self.sent,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Spread {
+    histogram: Histogram<u64>,
+    max: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,28 +112,35 @@ pub(super) struct Redirected {
 impl Band {
     fn new(span: Span, spans: &Spans) -> Band {
         let whole = spans.seen_to_the_end || span.to < spans.line.to;
-        Band { span, whole, latency: histogram(), max: 0, answered: 0 }
-    }
-
-    fn record(&mut self, ns: u64) {
-        record(&mut self.latency, ns);
-        self.max = self.max.max(ns);
+        Band { span, whole, latency: Both::new(Spread::new), answered: 0 }
     }
 
     /// In milliseconds; `None` if nothing ended ok.
-    pub fn quantile(&self, q: f64) -> Option<f64> {
-        quantile_ms(&self.latency, q)
+    pub fn quantile(&self, since: Since, q: f64) -> Option<f64> {
+        quantile_ms(&self.latency.of(since).histogram, q)
     }
 
     /// In milliseconds.
-    pub fn max(&self) -> Option<f64> {
-        (!self.latency.is_empty()).then_some(self.max as f64 / 1e6)
+    pub fn max(&self, since: Since) -> Option<f64> {
+        let spread = self.latency.of(since);
+        (!spread.histogram.is_empty()).then_some(spread.max as f64 / 1e6)
     }
 
     /// Answers a second; `None` if the record breaks off within the span.
     pub fn rate(&self) -> Option<f64> {
         let seconds = self.span.length().as_secs_f64();
         (seconds > 0.0 && self.whole).then(|| self.answered as f64 / seconds)
+    }
+}
+
+impl Spread {
+    fn new() -> Spread {
+        Spread { histogram: histogram(), max: 0 }
+    }
+
+    fn record(&mut self, ns: u64) {
+        record(&mut self.histogram, ns);
+        self.max = self.max.max(ns);
     }
 }
 
@@ -124,7 +177,8 @@ impl Tally {
             before: Band::new(spans.before, &spans),
             during: spans.during.map(|span| Band::new(span, &spans)),
             after: spans.after.map(|span| Band::new(span, &spans)),
-            latencies: Latencies::new(windowed),
+            latencies: Both::new(|| Latencies::new(windowed)),
+            late: histogram(),
             rates: Rates::new(windowed, spans.line.to),
             spans,
             acknowledged: 0,
@@ -145,6 +199,9 @@ impl Tally {
             return;
         }
         self.rows += 1;
+        if op.outcome != Outcome::Fail(Cause::Shed) {
+            record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
+        }
         match op.outcome {
             Outcome::Ok => self.answered(op),
             Outcome::Fail(_) => self.fail += 1,
@@ -159,21 +216,28 @@ impl Tally {
     }
 
     fn answered(&mut self, op: &Op) {
-        let latency = op.done.since(op.intended).as_nanos() as u64;
         // What was intended a little before the line began is of the span before.
         let intended = match (&mut self.during, &mut self.after) {
             (_, Some(after)) if op.intended >= after.span.from => after,
             (Some(during), _) if op.intended >= during.span.from => during,
             _ => &mut self.before,
         };
-        intended.record(latency);
+        for (since, from) in [(Since::Intended, op.intended), (Since::Sent, op.sent)] {
+            let latency = op.done.since(from).as_nanos() as u64;
+            intended.latency.of_mut(since).record(latency);
+            self.latencies.of_mut(since).record(op.intended, latency);
+        }
         for band in [Some(&mut self.before), self.during.as_mut(), self.after.as_mut()] {
             if let Some(band) = band.filter(|band| band.span.contains(op.done)) {
                 band.answered += 1;
             }
         }
-        self.latencies.record(op.intended, latency);
         self.rates.record(op.done);
+    }
+
+    /// The 99th percentile of how late operations were sent, in milliseconds.
+    pub fn late(&self) -> Option<f64> {
+        quantile_ms(&self.late, 0.99)
     }
 
     /// How much of what the loads' schedules asked for was sent, in percent. A schedule
@@ -196,8 +260,7 @@ impl Tally {
 
 impl Schedule {
     fn add(&mut self, op: &Op) {
-        use crate::model::op::Cause::Shed;
-        if op.outcome != Outcome::Fail(Shed) {
+        if op.outcome != Outcome::Fail(Cause::Shed) {
             self.sent += 1;
         }
         self.first = Some(self.first.map_or(op.intended.0, |first| first.min(op.intended.0)));

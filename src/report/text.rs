@@ -190,6 +190,9 @@ impl Page {
             }
             self.row(label, &cells);
         }
+        let late = format!("{:>12}", r.show("schedule.late.p99"));
+        let whose = self.ink.dim("p99, redrill's own share");
+        self.row("sent late", &format!("{late}  {whose}"));
     }
 
     fn moved(&mut self, r: &Report) {

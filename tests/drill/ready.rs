@@ -9,7 +9,7 @@ use crate::place::Place;
 /// Plays the scenario in a hurry and gives its verdict; slots must have moved as planned.
 fn play(name: &str, steps: bool, slots: Option<f64>) {
     let place = Place::new();
-    let mut set = vec!["--set", "settle=1s", "--set", "loads.app.rate=1000/s"];
+    let mut set = vec!["--set", "settle=2s", "--set", "loads.app.rate=1000/s"];
     if steps {
         set.extend(["--set", "timeline.0.at=1s", "--set", "timeline.0.pace=fast"]);
     }
@@ -22,6 +22,11 @@ fn play(name: &str, steps: bool, slots: Option<f64>) {
     assert!(measure("writes.acknowledged").unwrap() > 200.0);
     assert_eq!(measure("reshard.slots"), slots);
     assert_eq!(report["completed"], true);
+    // Wherever keys went, each stands in one shard's row: the load's and the canaries'.
+    let shards = report["shards"].as_array().unwrap();
+    let sum = |field: &str| shards.iter().map(|s| s[field].as_u64().unwrap()).sum::<u64>();
+    let keys = report["loads"][0]["keys"].as_u64().unwrap();
+    assert_eq!(sum("keys_after"), keys + sum("canaries"), "{shards:?}");
 
     assert_eq!(servers_in(place.path()).len(), 6);
     let nodes: Vec<String> =

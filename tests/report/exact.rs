@@ -87,6 +87,7 @@ fn info() -> DrillInfo {
         rate: 10.0,
         clients: 1,
         keys: 70,
+        sees_redirects: true,
         text: "register".to_owned(),
     };
     let expect = |measure: &str, op, bound| Expectation {
@@ -259,6 +260,7 @@ fn every_figure_of_a_tiny_drill() {
         // One of the ten operations of the worst second was not answered.
         ("throughput.degradation", (1.0 - 9.0 / 9.5) * 100.0),
         ("schedule.held", 69.0 / 70.0 * 100.0),
+        ("schedule.late.p99", 0.0),
         ("errors.total", 2.0),
         ("errors.fail", 1.0),
         ("errors.unknown", 1.0),
@@ -307,6 +309,45 @@ fn shards_of_the_tiny_drill() {
 }
 
 #[test]
+fn a_shard_that_was_drained_holds_nothing_whatever_it_last_said_as_a_primary() {
+    let after = |slots: &str, primary| {
+        let mut events = events();
+        let views = events.iter_mut().filter_map(|event| match &mut event.what {
+            What::View(view) => Some(&mut view.shards[0]),
+            _ => None,
+        });
+        let last = views.last().unwrap();
+        (last.slots, last.primary) = (slots.parse().unwrap(), primary);
+        let r = build(&events, &history());
+        (r.shards[0].keys_after, r.shards[0].memory_after, r.shards[1].keys_after)
+    };
+    let primary = Some(NodeName::new("cache", 0, 0));
+    assert_eq!(after("100-8191", primary.clone()), (Some(9), Some(1_000), Some(11)));
+    assert_eq!(after("", primary), (Some(0), Some(1_000), Some(11)));
+    assert_eq!(after("", None), (Some(0), None, Some(11)));
+    assert_eq!(after("100-8191", None), (None, None, Some(11)), "its primary is gone");
+}
+
+#[test]
+fn redirects_are_not_known_of_loads_whose_client_hides_them() {
+    let mut events = events();
+    let loads = |events: &mut Vec<Event>, change: fn(&mut Vec<LoadInfo>)| {
+        let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+        change(&mut info.loads);
+    };
+    loads(&mut events, |loads| loads[0].sees_redirects = false);
+    let r = build(&events, &history());
+    for name in ["redirects.moved", "redirects.ask", "redirects.tryagain"] {
+        assert!(r.has(name) && r.value(name).is_none(), "{name}");
+    }
+    // Of two loads, one tells.
+    loads(&mut events, |loads| {
+        loads.insert(0, LoadInfo { sees_redirects: true, ..loads[0].clone() })
+    });
+    assert_value(&build(&events, &history()), "redirects.moved", 3.0);
+}
+
+#[test]
 fn outages_owners_and_verdicts_of_the_tiny_drill() {
     let r = build(&events(), &history());
     let listed: Vec<_> = r.outages.iter().map(|o| (o.from_ms, o.to_ms, o.duration_ms)).collect();
@@ -331,6 +372,33 @@ fn outages_owners_and_verdicts_of_the_tiny_drill() {
         ]
     );
     assert_eq!(r.ended.as_deref(), Some("2026-11-20T18:03:30.500Z"));
+}
+
+#[test]
+fn what_redrill_itself_sent_late_is_not_the_servers_fault() {
+    // All operations of the step are 30 ms late: for `late` by the fault of redrill.
+    let judged = |late: bool| {
+        let mut history = history();
+        for op in history.iter_mut().filter(|op| op.purpose == Purpose::Load) {
+            if (20..45).contains(&op.key) {
+                op.done = op.done + Duration::from_millis(30);
+                op.sent = if late { op.intended + Duration::from_millis(30) } else { op.sent };
+            }
+        }
+        build(&events(), &history)
+    };
+    let r = judged(true);
+    assert_value(&r, "latency.p50.during", 32.0);
+    assert_value(&r, "schedule.late.p99", 30.0);
+    assert_eq!(r.expectations[2].verdict, Verdict::Unknown);
+    let why = "redrill itself was late to send: it was 32.0 ms, and 2.00 ms from";
+    assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
+    let summary = report::text::summary(&r, 100, false);
+    assert!(summary.contains("redrill itself was late to send"), "{summary}");
+    let r = judged(false);
+    assert_value(&r, "latency.p50.during", 32.0);
+    assert_value(&r, "schedule.late.p99", 0.0);
+    assert_eq!(r.expectations[2].verdict, Verdict::Fail);
 }
 
 #[test]

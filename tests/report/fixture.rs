@@ -243,6 +243,7 @@ impl Sim {
                 rate: plan.rate,
                 clients: 32,
                 keys: plan.keys,
+                sees_redirects: true,
                 text: format!("register, {}/s, uniform, 50 % reads, 100 B to 1 KB", plan.rate),
             }],
             expect: plan.expect.clone(),

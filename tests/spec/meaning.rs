@@ -267,6 +267,20 @@ fn what_is_written_back_reads_as_the_same() {
 }
 
 #[test]
+fn redirects_cannot_be_expected_of_a_client_that_hides_them() {
+    let text = |second: &str| {
+        format!(
+            "name: small\ntopology: cluster-3x1\nexpect: [redirects.moved <= 5]\nloads:\n  \
+             a: {{ rate: 100/s, client: redis-rs }}\n  b: {{ rate: 100/s, client: {second} }}\n"
+        )
+    };
+    scenario(&text("redrill"), &Options::default()).unwrap();
+    let refused = scenario(&text("redis-rs"), &Options::default()).unwrap_err();
+    let told = refused.render(false, 100);
+    assert!(told.contains("`redirects.moved` cannot be seen through `client: redis-rs`"), "{told}");
+}
+
+#[test]
 fn an_unknown_profile_is_refused() {
     let options = Options { profile: Some("Ci".to_owned()), ..Options::default() };
     let text = format!("{SMALL}profiles: {{ ci: {{ settle: 1s }} }}\n");

@@ -29,6 +29,7 @@ fn drill() -> What {
         rate: 4000.0,
         clients: 32,
         keys: 20_000,
+        sees_redirects: true,
         text: String::new(),
     };
     What::Drill(DrillInfo {

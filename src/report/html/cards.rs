@@ -78,7 +78,8 @@ fn latency(r: &Report) -> Option<Card> {
     };
     let worst = format!("worst second {}", r.show("latency.p99.worst"));
     let median = format!("median {}", r.show(&name.replace("p99", "p50")));
-    let card = || card(r, title, name, vec![worst, median]);
+    let late = format!("redrill itself sent late: p99 {}", r.show("schedule.late.p99"));
+    let card = || card(r, title, name, vec![worst, median, late]);
     r.has(name).then(|| Card { columns: columns(r, "latency.p99"), ..card() })
 }
 

@@ -18,6 +18,8 @@ const BASELINE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Has {
     pub loads: usize,
+    /// Whether no load's client tells of redirects.
+    pub blind_to_redirects: bool,
     /// The instant of the first step, where there is one.
     pub first_step: Option<Duration>,
 }
@@ -157,7 +159,7 @@ fn lacking(known: &Known, has: Has) -> Option<(String, &'static str)> {
         Needs::Step | Needs::LoadAndStep if !step => STEP,
         // Every step there is moves slots.
         Needs::Reshard if !step => MOVE,
-        _ => return no_baseline(known, has),
+        _ => return no_baseline(known, has).or_else(|| unseen(known, has)),
     };
     Some((format!("`{}` needs {lack}, and there is none", known.name), advice))
 }
@@ -168,5 +170,13 @@ fn no_baseline(known: &Known, has: Has) -> Option<(String, &'static str)> {
     (compares && too_early).then(|| {
         let message = format!("`{}` needs a second of load before the first step", known.name);
         (message, "let the first step start at 1s or later; 5s is usual")
+    })
+}
+
+fn unseen(known: &Known, has: Has) -> Option<(String, &'static str)> {
+    let hidden = has.blind_to_redirects && known.name.starts_with("redirects.");
+    hidden.then(|| {
+        let message = format!("`{}` cannot be seen through `client: redis-rs`", known.name);
+        (message, "that client follows redirects itself; use `client: redrill` for one load")
     })
 }

@@ -8,7 +8,7 @@ use crate::spec::fault::Fault;
 use crate::spec::file::scenario::{ProbeMap, ProfileMap, ScenarioFile};
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
-use crate::spec::scenario::{Probe, Scenario};
+use crate::spec::scenario::{ClientKind, Load, Probe, Scenario};
 use crate::spec::topology::Topology;
 
 const MAX_CANARIES: u32 = 64;
@@ -29,11 +29,14 @@ pub fn check(
     let no_loads = Vec::new();
     let loads = file.loads.given().map_or(&no_loads, |at| &at.value.0);
     let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
+    let written = loads.len();
+    let loads = load::check(loads, topology.as_ref(), faults);
+    let stock = |load: &Load| load.client == ClientKind::RedisRs;
     let has = expect::Has {
-        loads: loads.len(),
+        loads: written,
+        blind_to_redirects: !loads.is_empty() && loads.iter().all(stock),
         first_step: steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min(),
     };
-    let loads = load::check(loads, topology.as_ref(), faults);
     let timeline = timeline::check(steps, topology.as_ref(), faults);
     let expect = expectations(file, profile, has, faults);
     let most = Time(MAX_SETTLE);
