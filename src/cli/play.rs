@@ -52,11 +52,14 @@ pub enum Format {
 }
 
 /// Why there is no report: it has been told on standard error.
-pub struct Refused(pub u8);
+pub struct Refused {
+    pub code: u8,
+    pub why: String,
+}
 
 impl From<Refused> for ExitCode {
     fn from(refused: Refused) -> ExitCode {
-        ExitCode::from(refused.0)
+        ExitCode::from(refused.code)
     }
 }
 
@@ -76,7 +79,7 @@ impl Played {
 /// Tells an error, and says which exit code that is.
 pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
     exit::fail(code, &error);
-    Refused(code)
+    Refused { code, why: error.to_string() }
 }
 
 /// The scenario `name`, as the arguments change it, checked to be one that can run.
@@ -89,7 +92,7 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
     };
     input::scenario(name, args.topology.as_deref(), options).map_err(|faults| {
         input::refuse(&faults);
-        Refused(exit::BAD_FILE)
+        Refused { code: exit::BAD_FILE, why: faults.to_string() }
     })
 }
 

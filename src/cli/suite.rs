@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::play::{self, Format, PlayArgs, Refused};
 use super::{exit, input, interrupt, out, terminal};
 use crate::model::Verdict;
-use crate::report::{self, Report};
+use crate::report;
+use crate::report::suite::{Outcome, Unplayed};
 use crate::spec::{Scenario, library};
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +71,7 @@ async fn suite(
     stop: &CancellationToken,
 ) -> Result<u8, Refused> {
     let folder = play::batch_folder(&args.out, "suite")?;
-    let mut reports: Vec<Report> = Vec::new();
+    let mut outcomes: Vec<Outcome> = Vec::new();
     let mut refused = None;
     for (at, scenario) in scenarios.iter().enumerate() {
         terminal::say(&format!("{} ({} of {})", scenario.name, at + 1, scenarios.len()));
@@ -79,30 +80,33 @@ async fn suite(
                 if args.format == Format::Text {
                     play::print(&played.report, args.format)?;
                 }
-                reports.push(played.report);
+                outcomes.push(Outcome::Played(Box::new(played.report)));
                 if played.interrupted {
                     refused = Some(exit::INTERRUPTED);
                     break;
                 }
             }
             // The others are still worth playing.
-            Err(Refused(code)) => refused = refused.or(Some(code)),
+            Err(Refused { code, why }) => {
+                outcomes.push(Outcome::Unplayed(Unplayed::new(&scenario.name, why, code)));
+                refused = refused.or(Some(code));
+            }
         }
     }
-    write_all(&folder, &reports, args.format)?;
-    let verdict = Verdict::worst(reports.iter().map(|report| report.verdict));
+    write_all(&folder, &outcomes, args.format)?;
+    let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
     Ok(refused.unwrap_or(verdict.exit_code()))
 }
 
-fn write_all(folder: &Path, reports: &[Report], format: Format) -> Result<(), Refused> {
+fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), Refused> {
     let index = folder.join("index.html");
-    report::junit::render(reports)
+    report::junit::of_suite(outcomes)
         .and_then(|junit| report::write_file(&folder.join(report::file::JUNIT), &junit))
-        .and_then(|()| report::suite::index(reports))
+        .and_then(|()| report::suite::index(outcomes))
         .and_then(|page| report::write_file(&index, &page))
         .map_err(play::unreported)?;
     match format {
-        Format::Json => out::print(&format!("{}\n", serde_json::json!(reports))),
+        Format::Json => out::print(&format!("{}\n", serde_json::json!(outcomes))),
         Format::Text => out::print(&format!("  all     {}\n", index.display())),
     };
     Ok(())

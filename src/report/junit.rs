@@ -13,16 +13,36 @@ use crate::model::Verdict;
 
 use super::data::{Judged, Report};
 use super::judge::other_reasons;
+use super::suite::{Outcome, Unplayed};
 use super::{ReportError, text};
+
+/// The case that stands for the drill itself.
+const DRILL: &str = "the drill itself";
 
 /// One file for all of `reports`.
 ///
 /// # Errors
 /// If a text cannot be written as XML.
 pub fn render(reports: &[Report]) -> Result<String, ReportError> {
+    whole(reports.iter().map(suite))
+}
+
+/// One file for a whole suite: what could not be played is an error in it.
+///
+/// # Errors
+/// If a text cannot be written as XML.
+pub fn of_suite(outcomes: &[Outcome]) -> Result<String, ReportError> {
+    whole(outcomes.iter().map(|outcome| match outcome {
+        Outcome::Played(report) => suite(report),
+        Outcome::Unplayed(unplayed) => unplayed_suite(unplayed),
+    }))
+}
+
+fn whole(suites: impl Iterator<Item = TestSuite>) -> Result<String, ReportError> {
+    let suites: Vec<TestSuite> = suites.collect();
     let mut junit = Junit::new("redrill");
-    junit.set_time(reports.iter().map(took).sum());
-    junit.add_test_suites(reports.iter().map(suite));
+    junit.set_time(suites.iter().filter_map(|suite| suite.time).sum());
+    junit.add_test_suites(suites);
     junit.to_string().map_err(|e| ReportError::Render { what: "JUnit", why: e.to_string() })
 }
 
@@ -47,6 +67,14 @@ fn suite(report: &Report) -> TestSuite {
     suite
 }
 
+fn unplayed_suite(unplayed: &Unplayed) -> TestSuite {
+    let mut case = TestCase::new(DRILL, status(unplayed.verdict, &unplayed.error));
+    case.set_classname(unplayed.scenario.as_str());
+    let mut suite = TestSuite::new(unplayed.scenario.as_str());
+    suite.add_test_case(case);
+    suite
+}
+
 /// The drill itself: everything but the expectations.
 fn drill(report: &Report) -> TestCase {
     let steps = report.steps.iter().map(|step| match (&step.error, step.ended_ms) {
@@ -59,7 +87,7 @@ fn drill(report: &Report) -> TestCase {
         true => Verdict::worst(steps.chain(report.findings.iter().map(|f| f.verdict))),
     };
     let why = other_reasons(report).join("\n");
-    let mut case = TestCase::new("the drill itself", status(verdict, &why));
+    let mut case = TestCase::new(DRILL, status(verdict, &why));
     case.set_classname(report.scenario.as_str());
     case.set_time(took(report));
     case.set_system_out(text::summary(report, 80, false));

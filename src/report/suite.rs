@@ -1,12 +1,47 @@
 //! Several drills: one page that leads to each report.
 
 use askama::Template;
+use serde::Serialize;
 
 use crate::model::Verdict;
 
 use super::data::Report;
 use super::text::mark;
 use super::{ReportError, file, html};
+
+/// What became of one scenario of a suite.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    Played(Box<Report>),
+    Unplayed(Unplayed),
+}
+
+/// A scenario that has no report: it could not start, or was kept from its work.
+#[derive(Debug, Serialize)]
+pub struct Unplayed {
+    pub scenario: String,
+    /// Always `unknown`, so that whoever looks for the verdict finds one.
+    pub verdict: Verdict,
+    pub error: String,
+    /// The exit code that `redrill run` has for it.
+    pub code: u8,
+}
+
+impl Unplayed {
+    pub fn new(scenario: &str, error: String, code: u8) -> Unplayed {
+        Unplayed { scenario: scenario.to_owned(), verdict: Verdict::Unknown, error, code }
+    }
+}
+
+impl Outcome {
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Outcome::Played(report) => report.verdict,
+            Outcome::Unplayed(unplayed) => unplayed.verdict,
+        }
+    }
+}
 
 #[derive(Template)]
 #[template(path = "index.html")]
@@ -15,6 +50,7 @@ struct Index<'a> {
     mark: &'static str,
     counts: String,
     rows: Vec<Row<'a>>,
+    unplayed: Vec<&'a Unplayed>,
 }
 
 struct Row<'a> {
@@ -29,16 +65,22 @@ struct Row<'a> {
 ///
 /// # Errors
 /// If the template cannot be rendered.
-pub fn index(reports: &[Report]) -> Result<String, ReportError> {
-    let verdict = Verdict::worst(reports.iter().map(|r| r.verdict));
-    let count = |verdict| reports.iter().filter(|r| r.verdict == verdict).count();
+pub fn index(outcomes: &[Outcome]) -> Result<String, ReportError> {
+    let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
+    let count = |verdict| outcomes.iter().filter(|o| o.verdict() == verdict).count();
     let counts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown]
         .into_iter()
         .filter(|verdict| count(*verdict) > 0)
         .map(|verdict| format!("{} {verdict}", count(verdict)));
     let counts = counts.collect::<Vec<_>>().join(", ");
-    let rows = reports.iter().map(row).collect();
-    Index { verdict, mark: mark(verdict), counts, rows }.render().map_err(html::bad)
+    let (mut rows, mut unplayed) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Played(report) => rows.push(row(report)),
+            Outcome::Unplayed(each) => unplayed.push(each),
+        }
+    }
+    Index { verdict, mark: mark(verdict), counts, rows, unplayed }.render().map_err(html::bad)
 }
 
 fn row(r: &Report) -> Row<'_> {

@@ -91,6 +91,37 @@ fn a_suite_has_one_junit_file_and_one_page() {
     place.assert_nothing_left();
 }
 
+/// A topology with a directive that its server refuses: there is no drill to report.
+#[test]
+fn what_a_suite_cannot_play_is_not_passed_over() {
+    let place = Place::new();
+    let scenarios = place.path().join("scenarios");
+    fs::create_dir(&scenarios).unwrap();
+    fs::write(scenarios.join("a.yaml"), BRIEF).unwrap();
+    let refused = "name: refused\n\
+                   groups: { cache: { mode: standalone, config: { maxmemory: banana } } }\n";
+    fs::write(scenarios.join("refused.yaml"), refused).unwrap();
+    let lost = BRIEF.replace("brief", "lost").replace("standalone", "./refused.yaml");
+    fs::write(scenarios.join("b.yaml"), lost).unwrap();
+    let files = ["a.yaml", "b.yaml"].map(|name| scenarios.join(name).display().to_string());
+    let mut suite = place.redrill(&["suite", &files[0], &files[1], "--format", "json"]);
+    let ran = run(suite.arg("--out").arg(place.out()));
+    assert_eq!(ran.code, Some(65), "{}{}", ran.out, ran.err);
+
+    let junit = fs::read_to_string(place.folder().join("junit.xml")).unwrap();
+    let junit = quick_junit::Report::deserialize_from_str(&junit).unwrap();
+    let suites: Vec<_> = junit.test_suites.iter().map(|s| (s.name.as_str(), s.errors)).collect();
+    assert_eq!(suites, [("brief", 0), ("lost", 1)]);
+    let index = fs::read_to_string(place.folder().join("index.html")).unwrap();
+    assert!(index.contains("2 drills: 1 pass, 1 unknown"), "{index}");
+    assert!(index.contains("lost<span class=\"error\">not played: "), "{index}");
+    let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&said[0]["verdict"], &said[1]["verdict"]), (&"pass".into(), &"unknown".into()));
+    assert_eq!((&said[1]["scenario"], &said[1]["code"]), (&"lost".into(), &65.into()));
+    assert!(said[1]["error"].to_string().contains("maxmemory"), "{}", ran.out);
+    place.assert_nothing_left();
+}
+
 /// What a seed decides of an operation: load, key, action, when (from the first), value.
 type Decided = (u8, u64, Action, u64, Option<u64>);
 
