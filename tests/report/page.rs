@@ -137,6 +137,18 @@ fn names_cannot_break_out_of_any_format() {
 }
 
 #[test]
+fn control_characters_reach_neither_terminal_nor_page() {
+    let mut r = made(&fixture::failed());
+    let evil = || "a\x1b[2Jb".to_owned();
+    (r.scenario, r.summary) = (evil(), evil());
+    r.why.push(evil());
+    r.expectations[0].text = evil();
+    r.warnings.push(report::Warning { at_ms: None, text: evil() });
+    assert!(!report::text::summary(&r, 80, false).contains('\x1b'));
+    assert!(!markdown::render(&r).unwrap().contains('\x1b'));
+}
+
+#[test]
 fn the_index_leads_to_each_report() {
     let reports = [made(&fixture::reshard()), made(&fixture::failed())];
     let page = suite::index(&reports).unwrap();
