@@ -8,10 +8,12 @@ pub mod event;
 pub mod ids;
 pub mod measure;
 pub mod op;
+mod printable;
 pub mod slot;
 pub mod verdict;
 
 pub use clock::{Clock, Nanos};
 pub use ids::{NodeName, ShardName};
 pub use measure::{Measure, Unit};
+pub use printable::printable;
 pub use verdict::Verdict;

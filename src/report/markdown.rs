@@ -1,7 +1,7 @@
 //! `report.md`: what one pastes into a pull request.
 
 use crate::model::measure::{CATALOGUE, thousands};
-use crate::model::{Unit, Verdict};
+use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
 use super::data::{Report, Shard};
@@ -36,7 +36,7 @@ impl Page {
         self.line(&format!("| {} |", heads.join(" | ")));
         self.line(&format!("|---|{}", "--:|".repeat(heads.len() - 1)));
         for row in rows {
-            let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+            let cells: Vec<String> = row.iter().map(|cell| prose(cell)).collect();
             self.line(&format!("| {} |", cells.join(" | ")));
         }
         self.line("");
@@ -46,9 +46,8 @@ impl Page {
 /// Text that Markdown shows as it is, in a table too.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
-    for c in text.chars() {
+    for c in printable(text).chars() {
         match c {
-            '\n' | '\r' => escaped.push(' '),
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '$' => {
@@ -59,6 +58,23 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// A sentence: what it quotes between backticks is shown as code, the rest as it is.
+pub(super) fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    let quotes = || parts.iter().skip(1).step_by(2);
+    // Within code nothing can be escaped: odd backticks, doubled ones and what would end a
+    // table's cell are shown as they are instead.
+    let whole = parts.len() % 2 == 1 && parts.iter().skip(1).rev().skip(1).all(|p| !p.is_empty());
+    if !whole || quotes().any(|quoted| quoted.contains('|')) {
+        return escape(text);
+    }
+    let show = |(i, part): (usize, &&str)| match i % 2 {
+        0 => escape(part),
+        _ => format!("`{}`", printable(part)),
+    };
+    parts.iter().enumerate().map(show).collect()
 }
 
 fn mark(verdict: Verdict) -> &'static str {
@@ -76,7 +92,7 @@ fn head(page: &mut Page, r: &Report) {
     page.line(&escape(&r.summary));
     page.line("");
     for why in &r.why {
-        page.line(&format!("- {}", escape(why)));
+        page.line(&format!("- {}", prose(why)));
     }
     if !r.why.is_empty() {
         page.line("");
@@ -196,13 +212,13 @@ pub(super) fn changes(s: &Shard) -> [String; 3] {
 
 fn findings(page: &mut Page, r: &Report) {
     for finding in &r.findings {
-        page.line(&format!("- {} {}", mark(finding.verdict), escape(&finding.text)));
+        page.line(&format!("- {} {}", mark(finding.verdict), prose(&finding.text)));
         for example in finding.examples.iter().take(5) {
-            page.line(&format!("  - {}", escape(&example.text)));
+            page.line(&format!("  - {}", prose(&example.text)));
         }
     }
     for warning in r.warnings_by_kind() {
-        page.line(&format!("- ⚠️ {}", escape(&warning)));
+        page.line(&format!("- ⚠️ {}", prose(&warning)));
     }
     if !(r.findings.is_empty() && r.warnings.is_empty()) {
         page.line("");
@@ -217,4 +233,23 @@ fn all_measures(page: &mut Page, r: &Report) {
         known.map(|known| vec![known.name.to_owned(), r.show(known.name), known.about.to_owned()]);
     page.table(&["Measure", "", "what it is"], rows);
     page.line("</details>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prose;
+
+    #[test]
+    fn what_is_quoted_is_code_and_nothing_else_is_markup() {
+        assert_eq!(prose("`a_b <= 5` is *not* <b>"), "`a_b <= 5` is \\*not\\* &lt;b>");
+        assert_eq!(prose("`a` and `b`"), "`a` and `b`");
+        for (odd, shown) in [
+            ("a ` b", "a \\` b"),
+            ("``a`` `<i>`", "\\`\\`a\\`\\` \\`&lt;i>\\`"),
+            ("`a|b`", "\\`a\\|b\\`"),
+        ] {
+            assert_eq!(prose(odd), shown);
+        }
+        assert_eq!(prose("`a\x1bb`\x1b"), "`a\u{fffd}b`\u{fffd}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What the terminal shows when a drill has ended.
 
 use crate::model::measure::thousands;
-use crate::model::{Unit, Verdict};
+use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Judged, Report};
 use super::judge::other_reasons;
@@ -104,7 +104,7 @@ impl Page {
         let used = INDENT.len() + word.chars().count() + 2 + r.scenario.chars().count();
         let gap = self.width.saturating_sub(used + about.chars().count()).max(2);
         let word = self.ink.bold(&self.ink.verdict(r.verdict, &word));
-        let (name, about) = (self.ink.bold(&r.scenario), self.ink.dim(&about));
+        let (name, about) = (self.ink.bold(&printable(&r.scenario)), self.ink.dim(&about));
         self.line(&format!("{INDENT}{word}  {name}{}{about}", " ".repeat(gap)));
         self.wrapped(INDENT, INDENT, &r.summary);
         // What an expectation comes to is told below.
@@ -133,7 +133,10 @@ impl Page {
         for judged in &r.expectations {
             let mark = self.ink.verdict(judged.verdict, mark(judged.verdict));
             let value = self.ink.bold(&format!("{:>11}", shown(judged)));
-            self.line(&format!("{INDENT}{INDENT}{mark} {:<widest$}  {value}", judged.text));
+            self.line(&format!(
+                "{INDENT}{INDENT}{mark} {:<widest$}  {value}",
+                printable(&judged.text)
+            ));
         }
     }
 
@@ -254,7 +257,7 @@ impl Page {
 /// stands alone.
 pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in printable(text).split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
                 line.push(' ');

@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
+use crate::model::printable;
+
 use super::source::Span;
 
 /// How many faults are shown; a file with more has one cause that repeats.
@@ -25,12 +27,12 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(span: &Span, message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), span: Some(span.clone()), advice: None }
+        Fault { message: printable(&message.into()), span: Some(span.clone()), advice: None }
     }
 
     /// A fault of no line in particular.
     pub fn nowhere(message: impl Into<String>, advice: impl Into<String>) -> Fault {
-        Fault { message: message.into(), span: None, advice: Some(advice.into()) }
+        Fault { message: printable(&message.into()), span: None, advice: Some(advice.into()) }
     }
 
     pub fn advise(mut self, advice: impl Into<String>) -> Fault {

@@ -85,6 +85,20 @@ fn the_drawing_shows_the_outage_the_step_and_the_move() {
 }
 
 #[test]
+fn on_a_phone_titles_leave_room_for_the_legend() {
+    let long = fixture::Plan { seconds: 40.0, seed: 31, ..fixture::steady() };
+    let page = html::render(&made(&long)).unwrap();
+    let narrow: Vec<&str> = page
+        .split("<svg ")
+        .filter(|svg| svg.starts_with("class=\"time narrow") && svg.contains("operations a second"))
+        .collect();
+    assert_eq!(narrow.len(), 1);
+    assert!(narrow[0].contains(">operations a second</text>"), "the title alone");
+    assert!(narrow[0].contains(">each point 300 ms</text>"), "on a line of its own");
+    assert!(!page.contains(">operations a second, each point"), "40 s fit a wide screen");
+}
+
+#[test]
 fn a_few_of_the_many_views_are_shown_in_their_order() {
     let r = made(&fixture::reshard());
     let moments: Vec<Moment> = r.ownership.iter().map(|owned| owned.moment).collect();
@@ -135,6 +149,18 @@ fn names_cannot_break_out_of_any_format() {
     let xml = junit::render(std::slice::from_ref(&r)).unwrap();
     let back = quick_junit::Report::deserialize_from_str(&xml).unwrap();
     assert_eq!(back.tests, r.expectations.len() + 1);
+}
+
+#[test]
+fn control_characters_reach_neither_terminal_nor_page() {
+    let mut r = made(&fixture::failed());
+    let evil = || "a\x1b[2Jb".to_owned();
+    (r.scenario, r.summary) = (evil(), evil());
+    r.why.push(evil());
+    r.expectations[0].text = evil();
+    r.warnings.push(report::Warning { at_ms: None, text: evil() });
+    assert!(!report::text::summary(&r, 80, false).contains('\x1b'));
+    assert!(!markdown::render(&r).unwrap().contains('\x1b'));
 }
 
 #[test]

@@ -281,6 +281,16 @@ fn redirects_cannot_be_expected_of_a_client_that_hides_them() {
 }
 
 #[test]
+fn control_characters_are_refused_at_their_line_and_not_repeated() {
+    let text = format!("{SMALL}summary: \"calm\\e[31m\"\n");
+    let told = scenario(&text, &Options::default()).unwrap_err().render(false, 100);
+    assert!(told.contains("the summary holds the control character U+001B"), "{told}");
+    let text = SMALL.replace("name: small", "name: \"a\\eb\"");
+    let told = scenario(&text, &Options::default()).unwrap_err().render(false, 100);
+    assert!(told.contains("cannot be the name") && !told.contains('\x1b'), "{told}");
+}
+
+#[test]
 fn an_unknown_profile_is_refused() {
     let options = Options { profile: Some("Ci".to_owned()), ..Options::default() };
     let text = format!("{SMALL}profiles: {{ ci: {{ settle: 1s }} }}\n");

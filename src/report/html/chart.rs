@@ -4,7 +4,7 @@ use crate::model::Unit;
 use crate::model::measure::thousands;
 use crate::report::data::{Report, Series};
 
-use super::frame::Frame;
+use super::frame::{Frame, Size};
 use super::svg::{Scale, Svg, log_ticks, nice_down, nice_up, polyline, ticks};
 
 const TOP: f64 = 22.0;
@@ -12,6 +12,8 @@ const RATE: f64 = 110.0;
 const GAP: f64 = 34.0;
 const LATENCY: f64 = 140.0;
 const BOTTOM: f64 = 22.0;
+/// A line of its own below everything.
+const NOTE: f64 = 16.0;
 
 /// One point of the drawing: one or more windows of 100 ms.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +58,14 @@ pub(super) fn draw(report: &Report, series: &Series, frame: &Frame) -> String {
     let latency_top = rate_bottom + GAP;
     let bottom = latency_top + LATENCY;
     let label = format!("Throughput, errors and latency of {} over time", series.load);
-    let mut svg = frame.svg(bottom + BOTTOM, &label);
+    let every = (join > 1).then(|| format!("each point {} ms", join * 100));
+    // On a phone the title's line has room for the legend only.
+    let (beside, below) = match frame.size {
+        Size::Wide => (every.map_or(String::new(), |every| format!(", {every}")), None),
+        Size::Narrow => (String::new(), every),
+    };
+    let note = if below.is_some() { NOTE } else { 0.0 };
+    let mut svg = frame.svg(bottom + BOTTOM + note, &label);
     frame.steps(&mut svg, report, TOP, rate_bottom, true);
     frame.steps(&mut svg, report, latency_top, bottom, false);
     frame.seconds(&mut svg, TOP, rate_bottom, false);
@@ -64,13 +73,15 @@ pub(super) fn draw(report: &Report, series: &Series, frame: &Frame) -> String {
     rates(&mut svg, frame, &points);
     latencies(&mut svg, frame, &points, latency_top);
     frame.convergence(&mut svg, report, TOP, bottom);
-    let every = if join > 1 { format!(", each point {} ms", join * 100) } else { String::new() };
     let left = frame.size.left();
     let right = frame.size.right();
-    svg.text("title", "start", [left, 14.0], &format!("operations a second{every}"));
+    svg.text("title", "start", [left, 14.0], &format!("operations a second{beside}"));
     svg.legend([right, 14.0], &[("errline", "errors"), ("okline", "answers")]);
     svg.text("title", "start", [left, latency_top - 8.0], "latency, log scale");
     svg.legend([right, latency_top - 8.0], &[("p50", "p50"), ("p99", "p99")]);
+    if let Some(every) = below {
+        svg.text("tick", "end", [right, bottom + BOTTOM + NOTE - 6.0], &every);
+    }
     svg.done()
 }
 

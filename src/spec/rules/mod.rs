@@ -32,6 +32,16 @@ fn check_name(what: &str, name: &At<String>, faults: &mut Vec<Fault>) {
     }
 }
 
+/// A fault, unless the summary can be shown on one line of any terminal and page.
+fn check_summary(summary: &Field<String>, faults: &mut Vec<Fault>) {
+    let Some(at) = summary.given() else { return };
+    // Folded text ends with the end of its line.
+    if let Some(c) = at.value.trim_end().chars().find(|c| c.is_control() && *c != '\n') {
+        let message = format!("the summary holds the control character U+{:04X}", c as u32);
+        faults.push(Fault::new(&at.span, message).advise("write it as plain text"));
+    }
+}
+
 /// A fault, unless `least <= value <= most`. `why` says what the bound is for.
 fn check_range<T: PartialOrd + Display>(
     what: &str,

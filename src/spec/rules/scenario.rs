@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{check_name, expect, load, ranged, timeline};
+use super::{check_name, check_summary, expect, load, ranged, timeline};
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::scenario::{ProbeMap, ProfileMap, ScenarioFile};
@@ -26,6 +26,7 @@ pub fn check(
     if let Some(name) = file.name.given() {
         check_name("a scenario", name, faults);
     }
+    check_summary(&file.summary, faults);
     let no_loads = Vec::new();
     let loads = file.loads.given().map_or(&no_loads, |at| &at.value.0);
     let steps = file.timeline.given().map_or(&[][..], |at| &at.value);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{check_name, check_range, config, count, links, ranged};
+use super::{check_name, check_range, check_summary, config, count, links, ranged};
 use crate::model::slot::SLOTS;
 use crate::spec::Purpose;
 use crate::spec::decode::{At, Field};
@@ -24,6 +24,7 @@ pub fn check(file: &TopologyFile, purpose: Purpose, faults: &mut Vec<Fault>) -> 
     if let Some(name) = file.name.given() {
         check_name("a topology", name, faults);
     }
+    check_summary(&file.summary, faults);
     let regions = links::regions(&file.regions, faults);
     let links = links::links(&file.links, &regions, faults);
     if purpose == Purpose::Run {

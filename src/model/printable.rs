@@ -1,0 +1,20 @@
+//! Text from outside that is to be shown.
+
+/// `text` without control characters, which could drive a terminal or break a page: each
+/// is shown as U+FFFD, and a line's end or a tab as a space.
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_control_character_is_left() {
+        assert_eq!(super::printable("a\x1b[31mb\n\u{9b}é"), "a\u{fffd}[31mb \u{fffd}é");
+    }
+}
