@@ -66,8 +66,16 @@ pub fn find(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fau
     }
 }
 
-/// The text of the file at `path`, of which no more is read than may be.
+/// The text of the regular file at `path`, of which no more is read than may be.
 pub fn read(path: &Path) -> io::Result<Result<Source, Faults>> {
+    let kind = std::fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // A pipe that nobody writes into would be waited for for ever.
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(Source::from_bytes(path.display().to_string(), bytes))
@@ -91,6 +99,7 @@ pub fn yaml_files(folder: &Path) -> io::Result<Vec<String>> {
 pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "look at the path; `redrill list` names what comes with redrill",
+        io::ErrorKind::InvalidInput => "pipes and devices are not read; save it as a file",
         io::ErrorKind::IsADirectory => "give a file in it",
         _ => "look at the file's permissions",
     };

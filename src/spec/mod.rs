@@ -158,7 +158,7 @@ fn scenario_of(
 
     let topology = match (&options.topology, file.topology.given()) {
         (Some(source), _) => Some(source.clone()),
-        (None, Some(name)) => resolve(&name.value)
+        (None, Some(name)) => resolve(&name.value.0)
             .map_err(|fault| faults.push(Fault { span: Some(name.span.clone()), ..fault }))
             .ok(),
         (None, None) => None,
