@@ -15,7 +15,9 @@ use crate::spec::{self, Fault, Faults, Kind, Options, Scenario, Source, Topology
 /// Everything that is wrong with it, or that it is not there.
 pub fn topology(name: &str, options: &Options) -> Result<Topology, Faults> {
     let source = find(Kind::Topology, name, None).map_err(Faults::one)?;
-    spec::parse_topology(&source, options)
+    let mut topology = spec::parse_topology(&source, options)?;
+    settle_binary(&mut topology);
+    Ok(topology)
 }
 
 /// The scenario that `name` stands for, on the topology that it names, or on
@@ -38,7 +40,21 @@ pub fn scenario(
 /// The same from a source. Paths in it are from the folder that it is in.
 pub fn parse_scenario(source: &Source, options: &Options) -> Result<Scenario, Faults> {
     let folder = Path::new(source.name()).parent();
-    spec::parse_scenario(source, &|name| find(Kind::Topology, name, folder), options)
+    let resolve = |name: &str| find(Kind::Topology, name, folder);
+    let mut scenario = spec::parse_scenario(source, &resolve, options)?;
+    settle_binary(&mut scenario.topology);
+    Ok(scenario)
+}
+
+/// Makes the server's path absolute, because the topology is written down in another
+/// folder. A bare name is looked for on PATH.
+fn settle_binary(topology: &mut Topology) {
+    if let Some(binary) = &mut topology.engine.binary
+        && binary.as_os_str().as_encoded_bytes().contains(&b'/')
+        && let Ok(absolute) = std::path::absolute(&*binary)
+    {
+        *binary = absolute;
+    }
 }
 
 /// The file that `name` stands for. A name without `/` and `.yaml` is looked up

@@ -140,7 +140,7 @@ fn topology_of(
     let mut root = tree::parse(source, faults)?;
     settings.iter().for_each(|setting| setting.apply(&mut root, faults));
     let file = TopologyFile::decode(&root, faults)?;
-    rules::topology::check(&file, purpose, faults)
+    rules::topology::check(source, &file, purpose, faults)
 }
 
 fn scenario_of(
