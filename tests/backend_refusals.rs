@@ -13,7 +13,7 @@ use redrill::backend::process::address::AddressError;
 use redrill::backend::process::binary::{BinaryError, ServerBinary};
 use redrill::backend::{Backend, BackendError, ProcessBackend};
 use redrill::cluster::{FormError, bring_up};
-use redrill::spec::topology::{Group, Mode};
+use redrill::spec::topology::{Engine, Group, Mode};
 
 fn at(path: &Path) -> BinaryError {
     ServerBinary::at(path).unwrap_err()
@@ -151,4 +151,34 @@ fn a_read_only_file_system() {
     let Some(ran) = up_on("-o ro") else { return };
     assert_eq!(ran.code, Some(69), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("Read-only file system"), "{}", ran.err);
+}
+
+/// `engine.kind` is kept to, wherever the server was named.
+#[test]
+fn a_server_of_another_kind_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let says = |name: &str, kind: &str| {
+        script(dir.path(), name, &format!("echo {kind} server v=9.1.0 sha=0:0 malloc=libc bits=64"))
+    };
+    let redis = says("redis-server", "Redis");
+    let file = dir.path().join("kinds.yaml");
+    let asks = "name: kinds\nengine: { kind: valkey }\ngroups: { a: { mode: standalone } }\n";
+    std::fs::write(&file, asks).unwrap();
+    let scenario = dir.path().join("drill.yaml");
+    std::fs::write(&scenario, "name: drill\ntopology: ./kinds.yaml\n").unwrap();
+    let (file, scenario) = (file.to_str().unwrap(), scenario.to_str().unwrap());
+    for args in [&["up", file][..], &["run", scenario]] {
+        let mut command = redrill(dir.path(), args);
+        let ran = run(command.env("PATH", dir.path()).env_remove("REDRILL_ENGINE_BINARY"));
+        assert_eq!(ran.code, Some(69), "{}", ran.err);
+        assert!(ran.err.contains("no `valkey-server` on PATH, only `"), "{}", ran.err);
+        let ran = run(redrill(dir.path(), args).env("REDRILL_ENGINE_BINARY", &redis));
+        assert_eq!(ran.code, Some(69), "{}", ran.err);
+        assert!(ran.err.contains("asks for valkey"), "{}", ran.err);
+        assert!(ran.err.contains("redis-server` is redis 9.1.0"), "{}", ran.err);
+    }
+    let any = Engine::default();
+    assert_eq!(ServerBinary::find(Some(&redis), &any).unwrap().path, redis);
+    let valkey = says("valkey-server", "Valkey");
+    assert_eq!(ServerBinary::find(Some(&valkey), &any).unwrap().path, valkey);
 }

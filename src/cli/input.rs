@@ -15,7 +15,9 @@ use crate::spec::{self, Fault, Faults, Kind, Options, Scenario, Source, Topology
 /// Everything that is wrong with it, or that it is not there.
 pub fn topology(name: &str, options: &Options) -> Result<Topology, Faults> {
     let source = find(Kind::Topology, name, None).map_err(Faults::one)?;
-    spec::parse_topology(&source, options)
+    let mut topology = spec::parse_topology(&source, options)?;
+    settle_binary(&mut topology);
+    Ok(topology)
 }
 
 /// The scenario that `name` stands for, on the topology that it names, or on
@@ -38,7 +40,21 @@ pub fn scenario(
 /// The same from a source. Paths in it are from the folder that it is in.
 pub fn parse_scenario(source: &Source, options: &Options) -> Result<Scenario, Faults> {
     let folder = Path::new(source.name()).parent();
-    spec::parse_scenario(source, &|name| find(Kind::Topology, name, folder), options)
+    let resolve = |name: &str| find(Kind::Topology, name, folder);
+    let mut scenario = spec::parse_scenario(source, &resolve, options)?;
+    settle_binary(&mut scenario.topology);
+    Ok(scenario)
+}
+
+/// Makes the server's path absolute, because the topology is written down in another
+/// folder. A bare name is looked for on PATH.
+fn settle_binary(topology: &mut Topology) {
+    if let Some(binary) = &mut topology.engine.binary
+        && binary.as_os_str().as_encoded_bytes().contains(&b'/')
+        && let Ok(absolute) = std::path::absolute(&*binary)
+    {
+        *binary = absolute;
+    }
 }
 
 /// The file that `name` stands for. A name without `/` and `.yaml` is looked up
@@ -66,8 +82,16 @@ pub fn find(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fau
     }
 }
 
-/// The text of the file at `path`, of which no more is read than may be.
+/// The text of the regular file at `path`, of which no more is read than may be.
 pub fn read(path: &Path) -> io::Result<Result<Source, Faults>> {
+    let kind = std::fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // A pipe that nobody writes into would be waited for for ever.
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(Source::from_bytes(path.display().to_string(), bytes))
@@ -91,6 +115,7 @@ pub fn yaml_files(folder: &Path) -> io::Result<Vec<String>> {
 pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "look at the path; `redrill list` names what comes with redrill",
+        io::ErrorKind::InvalidInput => "pipes and devices are not read; save it as a file",
         io::ErrorKind::IsADirectory => "give a file in it",
         _ => "look at the file's permissions",
     };

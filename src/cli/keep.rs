@@ -10,13 +10,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
-use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
 use super::exit;
-use super::up::Topo;
+use super::topo::{Told, Topo};
 use crate::backend::process::binary::ServerBinary;
 use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
 use crate::backend::{Backend, BackendError, ProcessBackend};
@@ -29,22 +28,6 @@ pub struct Args {
     topo: Topo,
     #[arg(long)]
     name: String,
-}
-
-/// A line on the keeper's standard output.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Told {
-    Progress {
-        ready: usize,
-        total: usize,
-    },
-    /// The record of the registry names all nodes now.
-    Ready,
-    Failed {
-        code: u8,
-        text: String,
-    },
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -23,6 +23,7 @@ mod suite;
 mod survey;
 mod table;
 mod terminal;
+mod topo;
 mod up;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use super::{exit, input, interrupt, out, terminal};
 use crate::model::Verdict;
 use crate::report;
 use crate::report::suite::{Outcome, Unplayed};
-use crate::spec::{Scenario, library};
+use crate::spec::{self, Kind, Scenario, library};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,7 +44,7 @@ fn read_all(args: &Args) -> Result<Vec<Scenario>, Refused> {
     read.into_iter().collect()
 }
 
-/// Folders become the YAML files in them, by name.
+/// Folders become the scenarios in them, by name; topologies may stand beside them.
 fn expand(names: &[String]) -> Result<Vec<String>, Refused> {
     let mut all = Vec::new();
     for name in names {
@@ -54,15 +54,25 @@ fn expand(names: &[String]) -> Result<Vec<String>, Refused> {
         }
         let files = input::yaml_files(Path::new(name))
             .map_err(|error| play::refuse(exit::BAD_FILE, format_args!("{name}: {error}")))?;
-        if files.is_empty() {
-            return Err(play::refuse(
-                exit::BAD_FILE,
-                format_args!("{name}: no .yaml files in this folder"),
-            ));
+        let (topologies, scenarios): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| is_topology(file));
+        if scenarios.is_empty() {
+            let skipped = match topologies.is_empty() {
+                true => String::new(),
+                false => format!("; these are topologies: {}", topologies.join(", ")),
+            };
+            let text = format_args!("{name}: no scenarios in this folder{skipped}");
+            return Err(play::refuse(exit::BAD_FILE, text));
         }
-        all.extend(files);
+        all.extend(scenarios);
     }
     Ok(all)
+}
+
+/// A file that cannot be told is none: what is wrong with it is said when it is read.
+fn is_topology(file: &str) -> bool {
+    let source = input::read(Path::new(file)).ok().and_then(Result::ok);
+    source.is_some_and(|source| spec::kind_of(&source).is_ok_and(|kind| kind == Kind::Topology))
 }
 
 async fn suite(

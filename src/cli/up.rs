@@ -10,12 +10,12 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{self, fail};
-use super::keep::Told;
 use super::survey::survey;
+use super::topo::{Told, Topo};
 use super::{input, out};
 use crate::backend::process::binary::{BinaryError, ServerBinary};
 use crate::backend::registry::{Registry, RegistryError};
-use crate::spec::{Faults, Options, Purpose, Topology};
+use crate::spec::Topology;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,19 +24,6 @@ pub struct Args {
     /// What to call it; by default as the topology is called
     #[arg(long)]
     name: Option<String>,
-}
-
-/// What to bring up.
-#[derive(Debug, clap::Args)]
-pub struct Topo {
-    /// A ready topology's name, or a path
-    pub topology: String,
-    /// The redis-server or valkey-server to run
-    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
-    pub engine_binary: Option<PathBuf>,
-    /// Change a value of the topology, as in groups.cache.replicas=2
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +57,6 @@ impl UpError {
             UpError::Silent { .. } => exit::BUG,
             _ => exit::ENVIRONMENT,
         }
-    }
-}
-
-impl Topo {
-    /// # Errors
-    /// Everything that is wrong with it, and what of it cannot run.
-    pub fn parse(&self) -> Result<Topology, Faults> {
-        let options =
-            Options { purpose: Purpose::Run, set: self.set.clone(), ..Options::default() };
-        input::topology(&self.topology, &options)
     }
 }
 

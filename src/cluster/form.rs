@@ -65,7 +65,10 @@ fn because(reason: &str) -> String {
 
 fn listed(nodes: &[NotReady]) -> String {
     const SHOWN: usize = 5;
-    let mut text = format!("{} of the nodes were not ready:", nodes.len());
+    let mut text = match nodes.len() {
+        1 => "1 node is not ready:".to_owned(),
+        many => format!("{many} nodes are not ready:"),
+    };
     for node in nodes.iter().take(SHOWN) {
         text += &format!("\n  {node}");
     }

@@ -175,7 +175,7 @@ mod tests {
         let tail = |name: &NodeName| format!("the log of {name}");
         let waited = all_ready(&awaited, &tail, &mut exits, patience, &|_| ()).await;
         let said = waited.unwrap_err().to_string();
-        assert!(said.contains("1 of the nodes were not ready"), "{said}");
+        assert!(said.contains("1 node is not ready:"), "{said}");
         assert!(said.contains("cache/1/0: ") && said.contains("cannot connect"), "{said}");
         assert!(said.ends_with("  | the log of cache/1/0"), "{said}");
     }

@@ -106,15 +106,6 @@ pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
         seed,
     };
     teller.tell(What::Drill(info::drill_info(scenario, &around)));
-    if binary.kind != scenario.topology.engine.kind {
-        let text = format!(
-            "the topology asks for {}, but {} is {}; name another server with --engine-binary",
-            scenario.topology.engine.kind,
-            binary.path.display(),
-            binary.kind
-        );
-        teller.tell(What::Warning { text });
-    }
     Ok(Drill { scenario, folder, backend, registration, teller, hub, seed, stop })
 }
 

@@ -140,7 +140,7 @@ fn topology_of(
     let mut root = tree::parse(source, faults)?;
     settings.iter().for_each(|setting| setting.apply(&mut root, faults));
     let file = TopologyFile::decode(&root, faults)?;
-    rules::topology::check(&file, purpose, faults)
+    rules::topology::check(source, &file, purpose, faults)
 }
 
 fn scenario_of(
@@ -158,7 +158,7 @@ fn scenario_of(
 
     let topology = match (&options.topology, file.topology.given()) {
         (Some(source), _) => Some(source.clone()),
-        (None, Some(name)) => resolve(&name.value)
+        (None, Some(name)) => resolve(&name.value.0)
             .map_err(|fault| faults.push(Fault { span: Some(name.span.clone()), ..fault }))
             .ok(),
         (None, None) => None,

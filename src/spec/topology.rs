@@ -16,10 +16,11 @@ pub struct Topology {
     pub groups: Vec<Group>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Engine {
-    pub kind: EngineKind,
-    /// The server to run as a process.
+    /// `None`: whichever there is.
+    pub kind: Option<EngineKind>,
+    /// The server to run as a process: a path, or a bare name on PATH.
     pub binary: Option<PathBuf>,
     /// The image to run in containers.
     pub image: Option<String>,

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write};
 
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
 use super::scenario::{ClientKind, Distribution, Load, Pace, Scenario, Step, StepAction};
-use super::topology::{Group, Mode, Placement, Topology};
+use super::topology::{Engine, Group, Mode, Placement, Topology};
 
 /// Lines of YAML at growing depth. Writing to a string cannot fail.
 #[derive(Default)]
@@ -43,15 +43,9 @@ pub fn topology(topology: &Topology) -> String {
     let mut out = Lines::default();
     out.key("name", &topology.name);
     out.key("summary", quoted(&topology.summary));
-    out.inside("engine", |out| {
-        out.key("kind", topology.engine.kind);
-        if let Some(binary) = &topology.engine.binary {
-            out.key("binary", quoted(&binary.to_string_lossy()));
-        }
-        if let Some(image) = &topology.engine.image {
-            out.key("image", quoted(image));
-        }
-    });
+    if topology.engine != Engine::default() {
+        out.inside("engine", |out| engine(out, &topology.engine));
+    }
     if !topology.regions.is_empty() {
         out.key("regions", format_args!("[{}]", topology.regions.join(", ")));
     }
@@ -64,6 +58,18 @@ pub fn topology(topology: &Topology) -> String {
         }
     });
     out.text
+}
+
+fn engine(out: &mut Lines, engine: &Engine) {
+    if let Some(kind) = engine.kind {
+        out.key("kind", kind);
+    }
+    if let Some(binary) = &engine.binary {
+        out.key("binary", quoted(&binary.to_string_lossy()));
+    }
+    if let Some(image) = &engine.image {
+        out.key("image", quoted(image));
+    }
 }
 
 fn links(out: &mut Lines, topology: &Topology) {

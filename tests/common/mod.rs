@@ -15,7 +15,7 @@ use redrill::backend::ProcessBackend;
 use redrill::backend::proc;
 use redrill::backend::process::binary::{ServerBinary, on_path};
 use redrill::spec::Topology;
-use redrill::spec::topology::{Engine, EngineKind, Group, Mode, Placement};
+use redrill::spec::topology::{Engine, Group, Mode, Placement};
 
 /// The server that tests run: `REDRILL_SERVER`, else the one on PATH. Live tests do
 /// not pass without one.
@@ -56,7 +56,7 @@ pub fn topology(groups: Vec<Group>) -> Topology {
     Topology {
         name: "test".to_owned(),
         summary: String::new(),
-        engine: Engine { kind: EngineKind::Redis, binary: None, image: None },
+        engine: Engine::default(),
         regions: Vec::new(),
         links: Vec::new(),
         groups,

@@ -68,7 +68,7 @@ fn in_the_middle_of_the_move() {
 
 #[test]
 fn while_the_load_settles() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         interrupt(BRIEF, &["settle=60s"], signal, "settling", |playing| {
             playing.wait_for_phase(Phase::Settle);
         });
@@ -152,6 +152,21 @@ fn a_stopped_server_does_not_keep_a_drill_from_ending() {
         playing.wait_for_slots();
         kill(playing.servers()[0].1, Signal::STOP);
     });
+}
+
+#[test]
+fn a_drill_under_nohup_outlives_its_terminal() {
+    let place = Place::new();
+    let command = place.command(BRIEF, &[]);
+    let mut nohup = Command::new("nohup");
+    nohup.arg(command.get_program()).args(command.get_args());
+    nohup.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut playing = place.watch(nohup);
+    playing.wait_for_phase(Phase::Steps);
+    playing.signal(Signal::HUP);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    place.assert_nothing_left();
 }
 
 #[test]

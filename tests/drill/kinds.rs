@@ -103,8 +103,8 @@ fn what_a_suite_cannot_play_is_not_passed_over() {
     fs::write(scenarios.join("refused.yaml"), refused).unwrap();
     let lost = BRIEF.replace("brief", "lost").replace("standalone", "./refused.yaml");
     fs::write(scenarios.join("b.yaml"), lost).unwrap();
-    let files = ["a.yaml", "b.yaml"].map(|name| scenarios.join(name).display().to_string());
-    let mut suite = place.redrill(&["suite", &files[0], &files[1], "--format", "json"]);
+    // The folder holds the topology too.
+    let mut suite = place.redrill(&["suite", scenarios.to_str().unwrap(), "--format", "json"]);
     let ran = run(suite.arg("--out").arg(place.out()));
     assert_eq!(ran.code, Some(65), "{}{}", ran.out, ran.err);
 
@@ -120,6 +120,18 @@ fn what_a_suite_cannot_play_is_not_passed_over() {
     assert_eq!((&said[1]["scenario"], &said[1]["code"]), (&"lost".into(), &65.into()));
     assert!(said[1]["error"].to_string().contains("maxmemory"), "{}", ran.out);
     place.assert_nothing_left();
+}
+
+#[test]
+fn a_folder_of_topologies_is_no_suite() {
+    let place = Place::new();
+    let folder = place.path().join("scenarios");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("one.yaml"), "name: one\ngroups: { a: { mode: standalone } }\n").unwrap();
+    let ran = run(&mut place.redrill(&["suite", folder.to_str().unwrap()]));
+    assert_eq!(ran.code, Some(65), "{}", ran.err);
+    assert!(ran.err.contains("no scenarios in this folder"), "{}", ran.err);
+    assert!(ran.err.contains("these are topologies: ") && ran.err.contains("one.yaml"));
 }
 
 /// What a seed decides of an operation: load, key, action, when (from the first), value.

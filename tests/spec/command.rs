@@ -152,3 +152,20 @@ fn show_says_what_was_meant() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean `cluster-reshard`"), "{said}");
 }
+
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut check = redrill(&["check", pipe.to_str().unwrap()]);
+    let output = check.timeout(std::time::Duration::from_secs(20)).assert().code(65);
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(said.contains("it is not a regular file"), "{said}");
+}
+
+#[test]
+fn a_topology_is_named_and_not_written_out() {
+    let said = refused("name: bad\ntopology: { groups: { a: { mode: standalone } } }\n");
+    assert!(said.contains("give a ready topology's name or a path"), "{said}");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redrill::model::event::Compare;
 use redrill::model::measure::{CATALOGUE, Unit};
 use redrill::spec::scenario::{ClientKind, Distribution, Load, Pace, Probe, StepAction};
-use redrill::spec::topology::{EngineKind, Mode, Placement};
+use redrill::spec::topology::{Engine, Mode, Placement};
 use redrill::spec::{self, Kind, Options, Purpose, Source, library, write};
 
 use super::{resolve, scenario};
@@ -74,7 +74,7 @@ fn what_is_not_said_has_a_default() {
     };
     assert_eq!(small.loads, [load]);
     let topology = &small.topology;
-    assert_eq!(topology.engine.kind, EngineKind::Redis);
+    assert_eq!(topology.engine, Engine::default());
     assert_eq!(topology.groups[0].placement, Placement::Anywhere);
     assert_eq!(topology.groups[0].config["cluster-node-timeout"], "2000");
 }
@@ -297,4 +297,27 @@ fn an_unknown_profile_is_refused() {
     let faults = scenario(&text, &options).unwrap_err();
     assert_eq!(faults.iter().len(), 1);
     assert!(faults.render(false, 100).contains("did you mean `ci`"));
+}
+
+/// Paths are from the file, bare names are for PATH, and `--set` is from elsewhere.
+#[test]
+fn where_the_server_is() {
+    let binary = |text: &str, set: &[&str]| {
+        let text =
+            format!("name: t\nengine: {{ {text} }}\ngroups: {{ a: {{ mode: standalone }} }}\n");
+        let options =
+            Options { set: set.iter().map(|&set| set.to_owned()).collect(), ..Options::default() };
+        let source = Source::new("/drills/mine/t.yaml", text);
+        let topology = spec::parse_topology(&source, &options).unwrap();
+        let again = Source::new("/runs/one/topology.yaml", spec::write::topology(&topology));
+        let read = spec::parse_topology(&again, &Options::default()).unwrap();
+        if !set.iter().any(|set| set.contains("./")) {
+            assert_eq!(read, topology);
+        }
+        topology.engine.binary.unwrap().display().to_string()
+    };
+    assert_eq!(binary("kind: redis, binary: bin/server", &[]), "/drills/mine/bin/server");
+    assert_eq!(binary("binary: /opt/server", &[]), "/opt/server");
+    assert_eq!(binary("binary: redis-server-8", &[]), "redis-server-8");
+    assert_eq!(binary("kind: redis", &["engine.binary=./server"]), "./server");
 }

@@ -36,6 +36,19 @@ pub enum BinaryError {
          macOS: `brew install redis`), or name one with --engine-binary or `engine: {{ binary: … }}`"
     )]
     NoneFound,
+    #[error(
+        "the topology asks for {asked} (`engine.kind`), but there is no `{asked}-server` on PATH{}; \
+         install it, name one with --engine-binary or `engine: {{ binary: … }}`, or leave \
+         `kind` out of the topology to run whichever there is",
+        also(.there)
+    )]
+    NoneOfKind { asked: EngineKind, there: Option<PathBuf> },
+    #[error(
+        "the topology asks for {asked} (`engine.kind`), but `{}` is {} {}; name a server that \
+         is {asked} with --engine-binary, or leave `kind` out of the topology to run any",
+        found.path.display(), found.kind, found.version
+    )]
+    OtherKind { asked: EngineKind, found: ServerBinary },
     #[error("there is no server at `{}`; give the path of a redis-server or valkey-server", path.display())]
     Missing { path: PathBuf },
     #[error("cannot run `{}`: {source}; it should be an executable redis-server or valkey-server", path.display())]
@@ -57,25 +70,45 @@ pub enum BinaryError {
     TooOld { path: PathBuf, version: String },
 }
 
+fn also(there: &Option<PathBuf>) -> String {
+    there.as_ref().map_or_else(String::new, |path| format!(", only `{}`", path.display()))
+}
+
 impl ServerBinary {
     /// The server to run: `asked` (from the command line) if given, else the
-    /// topology's own, else one on PATH, of the topology's kind if there is one.
+    /// topology's own, else one on PATH.
+    ///
+    /// # Errors
+    /// There is none, it cannot be run, or the topology asks for another kind.
     pub fn find(asked: Option<&Path>, engine: &Engine) -> Result<ServerBinary, BinaryError> {
         if let Some(path) = asked.or(engine.binary.as_deref()) {
-            return ServerBinary::at(path);
+            return ServerBinary::at(path)?.of_kind(engine.kind);
         }
-        let names = match engine.kind {
-            EngineKind::Redis => ["redis-server", "valkey-server"],
-            EngineKind::Valkey => ["valkey-server", "redis-server"],
+        let (redis, valkey) = (on_path("redis-server"), on_path("valkey-server"));
+        let path = match engine.kind {
+            None => redis.or(valkey).ok_or(BinaryError::NoneFound)?,
+            Some(asked) => {
+                let (wanted, there) = match asked {
+                    EngineKind::Redis => (redis, valkey),
+                    EngineKind::Valkey => (valkey, redis),
+                };
+                wanted.ok_or(BinaryError::NoneOfKind { asked, there })?
+            }
         };
-        let path = names.iter().find_map(|name| on_path(name)).ok_or(BinaryError::NoneFound)?;
-        ServerBinary::at(&path)
+        ServerBinary::at(&path)?.of_kind(engine.kind)
+    }
+
+    fn of_kind(self, asked: Option<EngineKind>) -> Result<ServerBinary, BinaryError> {
+        match asked {
+            Some(asked) if asked != self.kind => Err(BinaryError::OtherKind { asked, found: self }),
+            _ => Ok(self),
+        }
     }
 
     /// The server at `path`, asked for its version. A bare name is sought on PATH.
     pub fn at(path: &Path) -> Result<ServerBinary, BinaryError> {
         let missing = || BinaryError::Missing { path: path.to_owned() };
-        let bare = path.components().count() == 1 && !path.exists();
+        let bare = !path.as_os_str().as_encoded_bytes().contains(&b'/');
         let found = match bare {
             true => path.to_str().and_then(on_path).ok_or_else(missing)?,
             false if !path.exists() => return Err(missing()),

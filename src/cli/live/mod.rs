@@ -132,7 +132,7 @@ impl State {
             (Phase::Steps, Some(_)) => "between steps",
             (Phase::Settle, _) => "settling",
             (Phase::Verify, _) => "reading the final state",
-            (Phase::Stop, _) => "stopping the servers",
+            (Phase::Stop, _) => "ending the drill",
         }
     }
 

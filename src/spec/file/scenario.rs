@@ -19,7 +19,7 @@ object! {
         /// What happens in it, in a sentence.
         optional "summary" summary: String,
         /// The topology that it is played on: the name of a ready one, or a path.
-        required "topology" topology: String,
+        required "topology" topology: TopologyName,
         /// What clients do meanwhile, by name.
         optional "loads" loads: Named<LoadMap>,
         /// Tiny operations at fixed instants, which tell whether a slot is served.
@@ -307,5 +307,24 @@ impl Decode for Pace {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [{ "const": "fast" }, schema_of::<P99Map>(generator)] })
+    }
+}
+
+/// The name of a ready topology, or a path.
+#[derive(Clone, Debug)]
+pub struct TopologyName(pub String);
+
+impl Decode for TopologyName {
+    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<TopologyName> {
+        if !matches!(node.value, Value::Scalar(_)) {
+            let fault = expected("a single value", node);
+            faults.push(fault.advise("give a ready topology's name or a path"));
+            return None;
+        }
+        String::decode(node, faults).map(TopologyName)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        <String as Decode>::schema(generator)
     }
 }

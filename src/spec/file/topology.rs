@@ -13,7 +13,7 @@ object! {
         required "name" name: String,
         /// What it is, in a sentence.
         optional "summary" summary: String,
-        /// Which server to run. Default: Redis, found on PATH.
+        /// Which server to run. Default: whichever is found on PATH.
         optional "engine" engine: EngineMap,
         /// Names of places. Each group is put into one, or spread over two.
         optional "regions" regions: Vec<At<String>>,
@@ -28,9 +28,9 @@ object! {
 object! {
     /// Which server to run.
     EngineMap "an engine" {
-        /// `redis` or `valkey`. Default: `redis`.
+        /// `redis` or `valkey`: no other is run then. Default: either.
         optional "kind" kind: EngineKind,
-        /// The server to run as a process: a path, or a name on PATH.
+        /// The server to run as a process: a path from this file, or a name on PATH.
         optional "binary" binary: String,
         /// The image to run in containers.
         optional "image" image: String,

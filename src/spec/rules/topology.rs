@@ -1,6 +1,6 @@
 //! What makes a topology one that can exist.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{check_name, check_range, check_summary, config, count, links, ranged};
 use crate::model::slot::SLOTS;
@@ -9,7 +9,8 @@ use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, TopologyFile};
 use crate::spec::nearest;
-use crate::spec::topology::{Engine, EngineKind, Group, Mode, Placement, Topology};
+use crate::spec::source::Source;
+use crate::spec::topology::{Engine, Group, Mode, Placement, Topology};
 
 /// All nodes of a topology run on one machine.
 const MAX_NODES: u32 = 1_000;
@@ -19,8 +20,13 @@ const MAX_SENTINELS: u32 = 15;
 /// A cluster's bus listens on its port plus this.
 const BUS_OFFSET: u16 = 10_000;
 
-/// The topology that `file` describes, or faults.
-pub fn check(file: &TopologyFile, purpose: Purpose, faults: &mut Vec<Fault>) -> Option<Topology> {
+/// The topology that `file` describes, which was read from `source`, or faults.
+pub fn check(
+    source: &Source,
+    file: &TopologyFile,
+    purpose: Purpose,
+    faults: &mut Vec<Fault>,
+) -> Option<Topology> {
     if let Some(name) = file.name.given() {
         check_name("a topology", name, faults);
     }
@@ -59,7 +65,7 @@ pub fn check(file: &TopologyFile, purpose: Purpose, faults: &mut Vec<Fault>) -> 
     Some(Topology {
         name: file.name.or(String::new()),
         summary: file.summary.or(String::new()),
-        engine: engine(&file.engine),
+        engine: engine(&file.engine, source.name()),
         regions,
         links,
         groups: checked,
@@ -77,14 +83,25 @@ fn refuse_regions(file: &TopologyFile, faults: &mut Vec<Fault>) {
     }
 }
 
-fn engine(field: &Field<EngineMap>) -> Engine {
+fn engine(field: &Field<EngineMap>, file: &str) -> Engine {
     let Some(At { value: engine, .. }) = field.given() else {
-        return Engine { kind: EngineKind::Redis, binary: None, image: None };
+        return Engine::default();
     };
     Engine {
-        kind: engine.kind.or(EngineKind::Redis),
-        binary: engine.binary.given().map(|at| PathBuf::from(&at.value)),
+        kind: engine.kind.given().map(|at| at.value),
+        binary: engine.binary.given().map(|at| binary(at, file)),
         image: engine.image.given().map(|at| at.value.clone()),
+    }
+}
+
+/// A path in the file is from the folder that the file is in; one that `--set` has put
+/// there is from where redrill was called, as it stands.
+fn binary(at: &At<String>, file: &str) -> PathBuf {
+    match Path::new(file).parent() {
+        Some(folder) if at.value.contains('/') && at.span.source.name() == file => {
+            folder.join(&at.value)
+        }
+        _ => PathBuf::from(&at.value),
     }
 }
 

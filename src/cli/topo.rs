@@ -1,0 +1,48 @@
+//! What `up` and the keeper that it leaves share: what to bring up, and what the keeper
+//! tells of it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::input;
+use crate::spec::{Faults, Options, Purpose, Topology};
+
+/// What to bring up.
+#[derive(Debug, clap::Args)]
+pub struct Topo {
+    /// A ready topology's name, or a path
+    pub topology: String,
+    /// The redis-server or valkey-server to run
+    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
+    pub engine_binary: Option<PathBuf>,
+    /// Change a value of the topology, as in groups.cache.replicas=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl Topo {
+    /// # Errors
+    /// Everything that is wrong with it, and what of it cannot run.
+    pub fn parse(&self) -> Result<Topology, Faults> {
+        let options =
+            Options { purpose: Purpose::Run, set: self.set.clone(), ..Options::default() };
+        input::topology(&self.topology, &options)
+    }
+}
+
+/// A line on the keeper's standard output.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    Progress {
+        ready: usize,
+        total: usize,
+    },
+    /// The record of the registry names all nodes now.
+    Ready,
+    Failed {
+        code: u8,
+        text: String,
+    },
+}
