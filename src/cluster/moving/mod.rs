@@ -111,6 +111,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         let mut since = Instant::now();
         let mut idle = 0;
         loop {
+            self.count_arrived(&layout);
             let cancelled = (self.cancel)();
             let outcome = match self.tasks(&layout, cancelled) {
                 Ok(tasks) if tasks.is_empty() => return Ok(()),
@@ -132,6 +133,23 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
             }
             layout = Layout::of(self.nodes).await;
         }
+    }
+
+    /// Closes the book on slots that arrived although an error kept the mover from
+    /// seeing it: the target took them, and then its connection broke.
+    fn count_arrived(&self, layout: &Layout) {
+        let marked: BTreeSet<u16> = layout.marked().collect();
+        let arrived = |slot: u16, shard: u32| {
+            let owner = layout.owner(slot);
+            owner.is_some() && owner == layout.primary(shard) && !marked.contains(&slot)
+        };
+        let mut closed = 0;
+        lock(&self.open).retain(|&slot, &mut shard| {
+            let keep = !arrived(slot, shard);
+            closed += usize::from(!keep && self.wanted.get(&slot) == Some(&shard));
+            keep
+        });
+        self.tally.add(closed, 0, 0);
     }
 
     /// Half-moved slots come first: where one of them has to go on to another
