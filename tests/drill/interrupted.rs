@@ -122,8 +122,16 @@ fn while_the_report_is_made() {
 #[test]
 fn a_second_signal_ends_at_once() {
     let place = Place::new();
-    let (playing, _) = held_up(&place);
-    playing.signal(Signal::INT);
+    let (mut playing, _) = held_up(&place);
+    // A person presses Ctrl-C until it ends. One that comes within microseconds of the
+    // words is sometimes not heard.
+    for _ in 0..20 {
+        if playing.has_ended().is_some() {
+            break;
+        }
+        playing.signal(Signal::INT);
+        std::thread::sleep(Duration::from_millis(100));
+    }
     assert_eq!(playing.end().code, Some(130));
     place.assert_nothing_left();
 }
