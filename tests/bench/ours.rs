@@ -135,24 +135,49 @@ pub struct LiveLoad {
 }
 
 impl LiveLoad {
-    /// Stops it; the worst p99 of any second since the load was handed out, in ms.
-    pub async fn stop(mut self) -> Result<f64> {
+    /// Stops it; what clients felt since the load was handed out.
+    pub async fn stop(mut self) -> Result<Felt> {
         self.runner.stop().await?;
         drop(self.runner);
         self.history.finish()?;
-        let mut seconds: Vec<Vec<u64>> = Vec::new();
+        let mut latencies = Vec::new();
         for op in history::read(&self.path)? {
             let op = op?;
-            if op.purpose != Purpose::Load || op.intended < self.since {
-                continue;
+            if op.purpose == Purpose::Load && op.intended >= self.since {
+                let latency = op.done.since(op.intended).as_nanos() as u64;
+                latencies.push((op.intended.since(self.since), latency));
             }
-            let second = op.intended.since(self.since).as_secs() as usize;
-            seconds.resize(seconds.len().max(second + 1), Vec::new());
-            seconds[second].push(op.done.since(op.intended).as_nanos() as u64);
         }
-        let worst = seconds.iter_mut().map(|latencies| p99(latencies)).max().unwrap_or(0);
-        Ok(worst as f64 / 1e6)
+        let seconds = p99_of_each(Duration::from_secs(1), &latencies);
+        let quarters = p99_of_each(Duration::from_millis(250), &latencies);
+        Ok(Felt {
+            worst: seconds.last().copied().unwrap_or(0.0),
+            usual: quarters.get(quarters.len() / 2).copied().unwrap_or(0.0),
+        })
     }
+}
+
+/// Latencies of clients, in ms.
+#[derive(Clone, Copy, Debug)]
+pub struct Felt {
+    /// The worst p99 of any second. On a machine whose cores are lent to others now
+    /// and then, that is mostly the worst of these moments.
+    pub worst: f64,
+    /// The median p99 of the quarter seconds.
+    pub usual: f64,
+}
+
+/// The p99 of each span of time, in ms, sorted.
+fn p99_of_each(span: Duration, latencies: &[(Duration, u64)]) -> Vec<f64> {
+    let mut spans: Vec<Vec<u64>> = Vec::new();
+    for (at, latency) in latencies {
+        let span = (at.as_nanos() / span.as_nanos()) as usize;
+        spans.resize(spans.len().max(span + 1), Vec::new());
+        spans[span].push(*latency);
+    }
+    let mut p99s: Vec<f64> = spans.iter_mut().map(|span| p99(span) as f64 / 1e6).collect();
+    p99s.sort_by(f64::total_cmp);
+    p99s
 }
 
 fn p99(latencies: &mut [u64]) -> u64 {

@@ -52,6 +52,9 @@ pub struct Row {
     pub reach: f64,
     /// How many times as good ours is, by the medians.
     pub ratio: f64,
+    /// What the same measurement gives while nothing is done: this machine's noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Side>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -71,9 +74,18 @@ impl Table {
     ) {
         let (a, b) = (ours.median(), theirs.median());
         let ratio = if better == Better::Lower { b / a } else { a / b };
-        let row = Row { what: what.into(), unit, better, ours, theirs, reach, ratio };
+        let floor = None;
+        let row = Row { what: what.into(), unit, better, ours, theirs, reach, ratio, floor };
         eprintln!("bench: {row}");
         self.rows.push(row);
+    }
+
+    /// Says what the newest row's figures are while nothing is done.
+    pub fn floor(&mut self, floor: Side) {
+        if let Some(row) = self.rows.last_mut() {
+            eprintln!("bench: {}: {floor}", floor.name);
+            row.floor = Some(floor);
+        }
     }
 
     pub fn json(&self) -> String {
@@ -107,6 +119,9 @@ impl fmt::Display for Table {
         for row in &self.rows {
             writeln!(f, "{row}")?;
             writeln!(f, "{:<58} {:>26} {:>26}", "", row.ours.name, row.theirs.name)?;
+            if let Some(floor) = &row.floor {
+                writeln!(f, "{:<58} {:>26}", format!("  {}", floor.name), floor.to_string())?;
+            }
         }
         writeln!(f, "Figures are medians, with the lowest and highest run in brackets.")
     }

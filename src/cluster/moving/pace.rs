@@ -32,7 +32,8 @@ const MOST: f64 = 100.0;
 /// Timers are no finer than this. What is owed for short batches is saved up for it.
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 
-/// Slots opened together, so that servers save their tables once for all of them.
+/// Slots opened together, so that servers save their tables once for all of them. A
+/// server that saves one serves nobody meanwhile, so waves under a goal are the larger.
 #[derive(Clone, Copy, Debug)]
 pub struct WaveSize {
     pub slots: usize,
@@ -77,7 +78,7 @@ impl<'a> Pacer<'a> {
     pub fn wave_size(&self) -> WaveSize {
         match self.goal() {
             None => WaveSize { slots: 64, keys: 8_000, at_once: 2 },
-            Some(_) => WaveSize { slots: 32, keys: 2_000, at_once: 2 },
+            Some(_) => WaveSize { slots: 256, keys: 16_000, at_once: 2 },
         }
     }
 
