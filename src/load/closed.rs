@@ -17,6 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::client::{Link, connect, set};
+use super::prompt;
 use super::workload::Values;
 use crate::model::op::key_name;
 use crate::model::{Clock, Nanos};
@@ -77,6 +78,7 @@ impl Throughput {
 /// Errors: the server cannot be reached, or refuses a write.
 pub fn run(closed: Closed) -> Result<Throughput, ClosedError> {
     let thread = std::thread::Builder::new().name("closed".into()).spawn(move || {
+        prompt::wake_soon();
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default())?;
         runtime.block_on(measure(closed))

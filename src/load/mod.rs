@@ -30,6 +30,7 @@ pub mod closed;
 pub mod history;
 mod open;
 mod processes;
+pub(crate) mod prompt;
 mod runner;
 mod schedule;
 mod sweep;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::rounds::{self, Rounds};
 use crate::load::Targets;
 use crate::load::client::Routed;
+use crate::load::prompt::wake_soon;
 use crate::model::event::{Canary, Teller, What};
 use crate::spec::scenario::Probe;
 
@@ -113,6 +114,7 @@ fn thread_main(
     stop: oneshot::Receiver<()>,
     end: oneshot::Sender<io::Result<()>>,
 ) {
+    wake_soon();
     let mut builder = Builder::new_current_thread();
     builder.enable_all();
     match builder.build_local(LocalOptions::default()) {

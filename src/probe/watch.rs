@@ -19,6 +19,7 @@ use super::convergence::Steps;
 use super::prober::ProbeError;
 use crate::cluster::DeployedGroup;
 use crate::cluster::view::{self, Sight};
+use crate::load::prompt::wake_soon;
 use crate::model::Nanos;
 use crate::model::event::{NodeStats, Teller, View, What};
 use crate::node::{Node, NodeError, Section};
@@ -122,6 +123,7 @@ fn thread_main(
     orders: mpsc::UnboundedReceiver<Order>,
     converged: watch::Sender<BTreeSet<usize>>,
 ) {
+    wake_soon();
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     match runtime {
         Ok(runtime) => runtime.block_on(watch(groups, teller, round, orders, converged)),
