@@ -39,6 +39,7 @@ async fn heed(mut signals: Signal, kind: SignalKind, token: CancellationToken) {
                 continue;
             }
             terminal::clear();
+            terminal::say("redrill: ended at once; `redrill gc` removes what it left");
             std::process::exit(exit::INTERRUPTED.into());
         }
         terminal::say("redrill: ending; once more to end at once");

@@ -4,28 +4,33 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{exit, out};
+use crate::model::Verdict;
 use crate::report::{self, ReportError};
 
 /// Rebuild the reports of a run from what its folder recorded
 ///
 /// Writes report.json, report.html, report.md and junit.xml anew and prints the summary.
 /// A run that was interrupted or killed has a report too, which says so. The exit code
-/// is that of the drill's verdict: 0 pass, 1 fail, 2 unknown.
+/// is that of the drill's verdict (of several, the worst): 0 pass, 1 fail, 2 unknown.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder that a run left, runs/… by default
-    run: PathBuf,
+    /// The folders that runs left, runs/… by default
+    #[arg(required = true)]
+    run: Vec<PathBuf>,
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let made = report::build(&args.run).and_then(|r| report::write(&r).map(|()| r));
-    match made {
-        Ok(report) => {
-            out::print(&report::text::summary(&report, out::width(), out::colour()));
-            ExitCode::from(report.verdict.exit_code())
+    let mut worst = Verdict::Pass;
+    for run in &args.run {
+        match report::build(run).and_then(|r| report::write(&r).map(|()| r)) {
+            Ok(report) => {
+                out::print(&report::text::summary(&report, out::width(), out::colour()));
+                worst = Verdict::worst([worst, report.verdict]);
+            }
+            Err(error) => return refuse(&error),
         }
-        Err(error) => refuse(&error),
     }
+    ExitCode::from(worst.exit_code())
 }
 
 /// Tells `error` and gives the exit code that fits it.

@@ -1,5 +1,7 @@
 //! Operations and their outcomes: the rows of a history.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::clock::Nanos;
@@ -72,6 +74,26 @@ pub enum Cause {
     Shed,
     /// Any other error reply.
     Other,
+}
+
+impl fmt::Display for Cause {
+    /// As it follows a number: `401 timed out`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Refused => "refused",
+            Cause::ConnectionLost => "lost their connection",
+            Cause::Timeout => "timed out",
+            Cause::Redirects => "redirected too often",
+            Cause::TryAgain => "TRYAGAIN to the end",
+            Cause::ClusterDown => "CLUSTERDOWN",
+            Cause::Loading => "LOADING",
+            Cause::ReadOnly => "READONLY",
+            Cause::MasterDown => "MASTERDOWN",
+            Cause::OutOfMemory => "OOM",
+            Cause::Shed => "never sent",
+            Cause::Other => "other error replies",
+        })
+    }
 }
 
 /// Redirects that an operation met on its way, whatever its outcome.

@@ -30,11 +30,22 @@ pub enum Problem {
     #[error("the connection broke: {0}")]
     Lost(RedisError),
     /// The server answered with an error.
-    #[error("the server refused: {0}")]
+    #[error("the server refused: {}", brief(.0))]
     Refused(RedisError),
     /// An answer, but not one that could be understood.
     #[error("the answer makes no sense: {0}")]
     Unreadable(String),
+}
+
+/// The longest that a server's refusal is told: a transaction's lists every command's.
+const LONGEST: usize = 240;
+
+fn brief(refusal: &RedisError) -> String {
+    let text = refusal.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} …", text[..end].trim_end()),
+        None => text,
+    }
 }
 
 impl NodeError {

@@ -123,6 +123,20 @@ pub struct Load {
     pub clients: u32,
     pub keys: u64,
     pub text: String,
+    pub met: Met,
+}
+
+/// What the operations of a load met on their way, from its first to its last second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Met {
+    /// Operations that did not end well, by their cause.
+    pub causes: BTreeMap<Cause, u64>,
+    /// Redirects that were followed; none of them is an error by itself.
+    pub moved: u64,
+    pub ask: u64,
+    pub try_again: u64,
+    /// Connections that were lost and made anew.
+    pub reconnects: u64,
 }
 
 /// An expectation and what came of it. `value` and `bound` are in `unit`.

@@ -4,7 +4,7 @@ use crate::model::measure::{CATALOGUE, thousands};
 use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
-use super::data::{Report, Shard};
+use super::data::{Met, Report, Shard};
 
 /// The text of `report.md`.
 ///
@@ -152,7 +152,10 @@ fn figures(page: &mut Page, r: &Report) {
         row("Keys a second", &["reshard.keys.rate"]),
         row("Convergence", &["convergence"]),
     ];
-    page.table(&["", ""], single.into_iter().flatten());
+    let met = Met::of_all(&r.loads);
+    let met = [("Errors by cause", met.errors()), ("On the way", met.detours())];
+    let met = met.into_iter().filter_map(|(name, text)| Some(vec![name.to_owned(), text?]));
+    page.table(&["", ""], single.into_iter().flatten().chain(met));
 }
 
 fn steps(page: &mut Page, r: &Report) {

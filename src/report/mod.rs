@@ -20,6 +20,7 @@ mod judge;
 pub mod junit;
 pub mod markdown;
 mod measures;
+mod met;
 mod outages;
 mod ownership;
 mod record;
@@ -238,8 +239,13 @@ fn loads(record: &Record) -> Vec<Load> {
         clients: load.clients,
         keys: load.keys,
         text: load.text.clone(),
+        met: Met::default(),
     };
-    record.info.loads.iter().map(load).collect()
+    let mut loads: Vec<Load> = record.info.loads.iter().map(load).collect();
+    for (load, series) in loads.iter_mut().zip(&record.series) {
+        load.met = series.met.clone();
+    }
+    loads
 }
 
 fn steps(record: &Record) -> Vec<Step> {

@@ -2,7 +2,7 @@
 
 use crate::model::event::Sample;
 
-use super::data::Series;
+use super::data::{Met, Series};
 use super::millis;
 
 /// How long a window of [`Sample`] is, in milliseconds.
@@ -11,12 +11,13 @@ pub(super) const EVERY_MS: f64 = 100.0;
 #[derive(Debug)]
 pub(super) struct SeriesBuilder {
     series: Series,
+    pub met: Met,
 }
 
 impl SeriesBuilder {
     pub fn new(load: &str) -> SeriesBuilder {
         let series = Series { load: load.to_owned(), every_ms: EVERY_MS, ..Series::default() };
-        SeriesBuilder { series }
+        SeriesBuilder { series, met: Met::default() }
     }
 
     pub fn hear(&mut self, sample: &Sample) {
@@ -29,6 +30,7 @@ impl SeriesBuilder {
         s.p50_ms.push(some(sample.p50_ns));
         s.p99_ms.push(some(sample.p99_ns));
         s.max_ms.push(some(sample.max_ns));
+        self.met.add(&Met::from(sample));
     }
 
     pub fn done(self) -> Series {

@@ -3,7 +3,7 @@
 use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
-use super::data::{Judged, Report};
+use super::data::{Judged, Met, Report};
 use super::judge::other_reasons;
 
 /// Spaces before everything but the first lines.
@@ -163,6 +163,9 @@ impl Page {
                 ),
             };
             self.row("errors", &errors);
+            let met = Met::of_all(&r.loads);
+            met.errors().iter().for_each(|causes| self.row("", causes));
+            met.detours().iter().for_each(|detours| self.row("on the way", detours));
         }
         if r.has("convergence") {
             let (all, view) = (r.show("convergence"), r.show("convergence.view"));

@@ -2,11 +2,14 @@
 
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use redrill::model::event::Phase;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::run;
-use crate::place::{BRIEF, Place};
+use crate::place::{BRIEF, Place, kill};
 
 #[test]
 fn json_and_nothing_else() {
@@ -72,6 +75,29 @@ fn nobody_reads_standard_output() {
         assert_eq!(code, Some(0), "{args:?}: {said}");
         assert!(!said.contains("panicked"), "{args:?}: {said}");
     }
+    place.assert_nothing_left();
+}
+
+/// Whatever kept an operation from ending well is in the report by its name.
+#[test]
+fn errors_are_told_by_their_cause() {
+    let place = Place::new();
+    let mut playing =
+        place.start(BRIEF, &["--set", "loads.app.timeout=100ms", "--set", "settle=3s"]);
+    playing.wait_for_phase(Phase::Settle);
+    let server = playing.servers()[0].1;
+    kill(server, Signal::STOP);
+    std::thread::sleep(Duration::from_millis(600));
+    kill(server, Signal::CONT);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let report = place.report();
+    let met = &report["loads"][0]["met"];
+    let causes = met["causes"].as_object().unwrap();
+    let counted: f64 = causes.values().map(|count| count.as_f64().unwrap()).sum();
+    assert_eq!(report["measures"]["errors.total"]["value"], counted, "{met}");
+    assert!(causes["timeout"].as_u64() > Some(0), "{met}");
+    assert!(ran.out.contains("timed out"), "{}", ran.out);
     place.assert_nothing_left();
 }
 

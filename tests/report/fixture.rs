@@ -512,6 +512,12 @@ impl Sim {
                 .map(|op| op.done.0 - op.intended.0)
                 .collect();
             latencies.sort_unstable();
+            let mut causes = BTreeMap::new();
+            for op in &ops {
+                if let Outcome::Fail(cause) | Outcome::Unknown(cause) = op.outcome {
+                    *causes.entry(cause).or_default() += 1;
+                }
+            }
             let rank = |q: f64| {
                 let at = ((latencies.len() as f64 * q).ceil() as usize).max(1) - 1;
                 latencies.get(at).copied().unwrap_or(0)
@@ -525,6 +531,8 @@ impl Sim {
                 p50_ns: rank(0.5),
                 p99_ns: rank(0.99),
                 max_ns: rank(1.0),
+                causes,
+                moved: u64::from(window % 20 == 0),
                 ..Sample::default()
             };
             told.push((from + Duration::from_millis(100), What::Sample(sample)));
