@@ -62,3 +62,18 @@ impl NodeError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_long_refusal_is_told_in_brief() {
+        let refusal = |detail: String| RedisError::from((ErrorKind::Client, "no", detail));
+        assert!(Problem::Refused(refusal("é".repeat(100))).to_string().ends_with("éé"));
+        let long = Problem::Refused(refusal("é".repeat(9_000))).to_string();
+        assert!(long.ends_with("éé …") && long.chars().count() < 300, "{long}");
+    }
+}

@@ -131,12 +131,8 @@ pub struct Load {
 pub struct Met {
     /// Operations that did not end well, by their cause.
     pub causes: BTreeMap<Cause, u64>,
-    /// Redirects that were followed; none of them is an error by itself.
-    pub moved: u64,
-    pub ask: u64,
-    pub try_again: u64,
-    /// Connections that were lost and made anew.
-    pub reconnects: u64,
+    /// Connections that were lost and made anew; `null` if the client tells nobody.
+    pub reconnects: Option<u64>,
 }
 
 /// An expectation and what came of it. `value` and `bound` are in `unit`.

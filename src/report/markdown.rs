@@ -4,7 +4,8 @@ use crate::model::measure::{CATALOGUE, thousands};
 use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
-use super::data::{Met, Report, Shard};
+use super::data::{Report, Shard};
+use super::met;
 
 /// The text of `report.md`.
 ///
@@ -152,8 +153,7 @@ fn figures(page: &mut Page, r: &Report) {
         row("Keys a second", &["reshard.keys.rate"]),
         row("Convergence", &["convergence"]),
     ];
-    let met = Met::of_all(&r.loads);
-    let met = [("Errors by cause", met.errors()), ("On the way", met.detours())];
+    let met = [("Errors by cause", met::errors(r)), ("On the way", met::detours(r))];
     let met = met.into_iter().filter_map(|(name, text)| Some(vec![name.to_owned(), text?]));
     page.table(&["", ""], single.into_iter().flatten().chain(met));
 }

@@ -42,10 +42,11 @@ use std::path::Path;
 use crate::check;
 use crate::load::history;
 use crate::model::Nanos;
-use crate::model::event::Phase;
+use crate::model::event::{LoadInfo, Phase};
 
 use measures::Sources;
 use record::Record;
+use series::SeriesBuilder;
 use spans::Spans;
 use tally::{Since, Tally};
 
@@ -232,20 +233,16 @@ fn probe(record: &Record) -> Probe {
 }
 
 fn loads(record: &Record) -> Vec<Load> {
-    let load = |load: &crate::model::event::LoadInfo| Load {
+    let load = |(load, series): (&LoadInfo, &SeriesBuilder)| Load {
         name: load.name.clone(),
         group: load.group.clone(),
         rate: load.rate,
         clients: load.clients,
         keys: load.keys,
         text: load.text.clone(),
-        met: Met::default(),
+        met: series.met.clone(),
     };
-    let mut loads: Vec<Load> = record.info.loads.iter().map(load).collect();
-    for (load, series) in loads.iter_mut().zip(&record.series) {
-        load.met = series.met.clone();
-    }
-    loads
+    record.info.loads.iter().zip(&record.series).map(load).collect()
 }
 
 fn steps(record: &Record) -> Vec<Step> {

@@ -120,7 +120,7 @@ impl Record {
     fn new(info: DrillInfo, at: Nanos) -> Record {
         Record {
             steps: info.steps.iter().cloned().map(StepRecord::new).collect(),
-            series: info.loads.iter().map(|load| SeriesBuilder::new(&load.name)).collect(),
+            series: info.loads.iter().map(SeriesBuilder::new).collect(),
             info,
             phases: Vec::new(),
             nodes: Vec::new(),

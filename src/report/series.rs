@@ -1,6 +1,6 @@
 //! Samples of a load as columns.
 
-use crate::model::event::Sample;
+use crate::model::event::{LoadInfo, Sample};
 
 use super::data::{Met, Series};
 use super::millis;
@@ -15,9 +15,11 @@ pub(super) struct SeriesBuilder {
 }
 
 impl SeriesBuilder {
-    pub fn new(load: &str) -> SeriesBuilder {
-        let series = Series { load: load.to_owned(), every_ms: EVERY_MS, ..Series::default() };
-        SeriesBuilder { series, met: Met::default() }
+    pub fn new(load: &LoadInfo) -> SeriesBuilder {
+        let series = Series { load: load.name.clone(), every_ms: EVERY_MS, ..Series::default() };
+        // A client that hides redirects hides reconnects, too.
+        let reconnects = load.sees_redirects.then_some(0);
+        SeriesBuilder { series, met: Met { reconnects, ..Met::default() } }
     }
 
     pub fn hear(&mut self, sample: &Sample) {
@@ -30,7 +32,7 @@ impl SeriesBuilder {
         s.p50_ms.push(some(sample.p50_ns));
         s.p99_ms.push(some(sample.p99_ns));
         s.max_ms.push(some(sample.max_ns));
-        self.met.add(&Met::from(sample));
+        self.met.hear(sample);
     }
 
     pub fn done(self) -> Series {

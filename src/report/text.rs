@@ -3,8 +3,9 @@
 use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
-use super::data::{Judged, Met, Report};
+use super::data::{Judged, Report};
 use super::judge::other_reasons;
+use super::met;
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
@@ -163,9 +164,8 @@ impl Page {
                 ),
             };
             self.row("errors", &errors);
-            let met = Met::of_all(&r.loads);
-            met.errors().iter().for_each(|causes| self.row("", causes));
-            met.detours().iter().for_each(|detours| self.row("on the way", detours));
+            met::errors(r).iter().for_each(|causes| self.row("", causes));
+            met::detours(r).iter().for_each(|detours| self.row("on the way", detours));
         }
         if r.has("convergence") {
             let (all, view) = (r.show("convergence"), r.show("convergence.view"));

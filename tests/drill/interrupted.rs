@@ -124,7 +124,9 @@ fn a_second_signal_ends_at_once() {
     let place = Place::new();
     let (playing, _) = held_up(&place);
     playing.signal(Signal::INT);
-    assert_eq!(playing.end().code, Some(130));
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130));
+    assert!(ran.err.contains("`redrill gc` removes what it left"), "{}", ran.err);
     place.assert_nothing_left();
 }
 

@@ -21,6 +21,10 @@ fn the_stock_client_sees_a_cluster_through_a_move() {
     let report = place.report();
     assert!(report["measures"]["writes.acknowledged"]["value"].as_f64().unwrap() > 100.0);
     assert_eq!(report["measures"]["writes.lost"]["value"], 0.0);
+    // What the library does in silence is not known, and so not 0.
+    assert!(report["measures"]["redirects.moved"]["value"].is_null());
+    assert!(report["loads"][0]["met"]["reconnects"].is_null());
+    assert!(!ran.out.contains("on the way"), "{}", ran.out);
     place.assert_nothing_left();
 }
 

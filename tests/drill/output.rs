@@ -2,9 +2,9 @@
 
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use redrill::model::event::Phase;
+use redrill::model::event::{Phase, What};
+use redrill::model::op::Cause;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -87,7 +87,8 @@ fn errors_are_told_by_their_cause() {
     playing.wait_for_phase(Phase::Settle);
     let server = playing.servers()[0].1;
     kill(server, Signal::STOP);
-    std::thread::sleep(Duration::from_millis(600));
+    let timed_out = |what: &What| matches!(what, What::Sample(sample) if sample.causes.contains_key(&Cause::Timeout));
+    playing.wait_for("operations that time out", timed_out);
     kill(server, Signal::CONT);
     let ran = playing.end();
     assert_eq!(ran.code, Some(1), "{}", ran.err);

@@ -96,10 +96,10 @@ async fn a_target_that_dies_is_told_and_the_source_is_stable_again() {
     }
     let owned = ground::own_line(source).await.slots;
     let slots = (0..2000).filter(|slot| owned.contains(*slot)).count();
-    assert!(slots >= 2000 - error.moved.slots as usize - UNDER_WAY, "{slots} left");
+    assert!(slots + error.moved.slots as usize + UNDER_WAY >= 2000, "{slots} left");
     // What the target had is gone with it. All else is where it was.
     let left: usize = source.admin.query(&redis::cmd("DBSIZE")).await.unwrap();
-    assert!(left >= keys.len() - error.moved.keys as usize, "{left} keys left: {error}");
+    assert!(left + error.moved.keys as usize >= keys.len(), "{left} keys left: {error}");
     ground.shutdown().await;
 }
 

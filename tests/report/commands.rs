@@ -32,6 +32,16 @@ fn report_gives_the_verdicts_exit_code_and_writes_all_files() {
 }
 
 #[test]
+fn report_of_several_folders_gives_the_worst_verdicts_exit_code() {
+    let folders = [fixture::failed(), fixture::reshard()].map(|plan| folder(&plan));
+    let output = redrill().arg("report").args(&folders).output().unwrap();
+    let (out, err) = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    assert!(out.contains("FAIL") && out.contains("PASS"), "{out}");
+    assert!(folders.iter().all(|folder| folder.join("report.html").is_file()));
+}
+
+#[test]
 fn a_folder_that_is_no_run_is_a_bad_file() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty");

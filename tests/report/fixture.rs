@@ -532,7 +532,6 @@ impl Sim {
                 p99_ns: rank(0.99),
                 max_ns: rank(1.0),
                 causes,
-                moved: u64::from(window % 20 == 0),
                 ..Sample::default()
             };
             told.push((from + Duration::from_millis(100), What::Sample(sample)));

@@ -25,8 +25,8 @@ const LISTEN_EVERY: Duration = Duration::from_millis(4);
 const JUDGED_PINGS: usize = 50;
 /// One answer may be late by itself; the slowest twentieth says more.
 const SLOW_PART: usize = 20;
-/// Keys of a batch under a goal. Fewer do not make a shorter one, as the call
-/// itself takes most of the time then; more are not carried faster.
+/// Keys of a batch under a goal. With fewer the move is slower, as each call has a cost of
+/// its own; more are not carried faster.
 const FEWEST: f64 = 16.0;
 const MOST: f64 = 100.0;
 /// Timers are no finer than this. What is owed for short batches is saved up for it.

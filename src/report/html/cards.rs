@@ -2,7 +2,8 @@
 
 use crate::model::event::Moved;
 use crate::model::measure::thousands;
-use crate::report::data::{Met, Report};
+use crate::report::data::Report;
+use crate::report::met;
 
 /// One figure, large, with what belongs to it below.
 pub(super) struct Card {
@@ -91,9 +92,8 @@ fn throughput(r: &Report) -> Option<Card> {
     let errors = format!("{} errors, {}", r.show("errors.total"), r.show("errors.share"));
     let held = r.value("schedule.held").is_some();
     let held = held.then(|| format!("{} of the schedule was sent", r.show("schedule.held")));
-    let met = Met::of_all(&r.loads);
-    let notes = std::iter::once(errors).chain(met.errors()).chain(met.detours()).chain(held);
-    let notes = notes.collect();
+    let notes = [Some(errors), met::errors(r), met::detours(r), held];
+    let notes = notes.into_iter().flatten().collect();
     let card = || card(r, title, name, notes);
     r.has(name).then(|| Card { columns: columns(r, "throughput"), ..card() })
 }
