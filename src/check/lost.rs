@@ -97,9 +97,11 @@ impl LostWrites {
     /// off, the write of a strange value may be among the missing rows.
     pub fn findings(&self, whole: bool) -> Vec<Finding> {
         let of = format!("{} of {} acknowledged writes lost", self.lost, self.acknowledged);
-        let text = match self.unknown_keys {
-            0 => of,
-            keys => format!("{of}; the final state of {keys} keys could not be read"),
+        let unread = |keys| format!("the final state of {keys} keys could not be read");
+        let text = match (self.lost, self.unknown_keys) {
+            (_, 0) => of,
+            (0, keys) => format!("lost writes are not known: {}", unread(keys)),
+            (_, keys) => format!("{of}; {}", unread(keys)),
         };
         let lost = Finding {
             kind: Kind::LostWrites,

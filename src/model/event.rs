@@ -81,18 +81,26 @@ pub enum What {
         from: Nanos,
         cause: Cause,
     },
-    /// `to` is the instant of the first good answer after that.
+    /// `to` is the instant of the first good answer after that. For `blind_ns` of the time
+    /// between, redrill itself was not run and saw nothing.
     OutageEnded {
         canary: usize,
         action: Action,
         from: Nanos,
         to: Nanos,
+        #[serde(default)]
+        blind_ns: u64,
     },
-    /// Probes since the last such event, for each canary's group together.
+    /// Probes since the last such event, for each canary's group together; how long of that
+    /// time redrill itself was not run, in all and at a stretch.
     Probes {
         sent: u64,
         failed: u64,
         worst_ns: u64,
+        #[serde(default)]
+        blind_ns: u64,
+        #[serde(default)]
+        blind_max_ns: u64,
     },
     /// What one load did in one window of 100 ms, by the instants at which operations ended.
     Sample(Sample),

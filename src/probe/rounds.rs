@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::counter::{Counter, Glance, Ticket};
 use super::outage::{Change, Sign, Track};
-use super::vigil::Vigil;
+use super::vigil::{Blind, Vigil};
 use crate::load::alarm::Alarm;
 use crate::load::client::{Answer, Client, Manner, Request, Routed};
 use crate::load::workload::Values;
@@ -62,8 +62,16 @@ struct Subject {
     canary: Canary,
     client: Rc<Routed>,
     counter: Counter,
-    writes: Track,
-    reads: Track,
+    writes: Line,
+    reads: Line,
+}
+
+/// Probes of one canary by one action.
+#[derive(Default)]
+struct Line {
+    track: Track,
+    /// All blind time before the last outage began.
+    blind_before: Duration,
 }
 
 /// What a probe was begun with.
@@ -102,8 +110,8 @@ impl Rounds {
             canary,
             client,
             counter: Counter::default(),
-            writes: Track::default(),
-            reads: Track::default(),
+            writes: Line::default(),
+            reads: Line::default(),
         };
         Rc::new(Rounds {
             probe,
@@ -190,7 +198,7 @@ impl Rounds {
     fn begin(self: &Rc<Self>, i: usize, action: Action, due: Nanos) {
         let (number, full) = {
             let mut subjects = self.subjects.borrow_mut();
-            let track = subjects[i].track(action);
+            let track = &mut subjects[i].line(action).track;
             (track.begin(due), track.waiting() > most_waiting(&self.probe))
         };
         if full {
@@ -308,13 +316,20 @@ impl Rounds {
 
     fn conclude(&self, i: usize, action: Action, number: u64, due: Nanos, sign: Sign) {
         self.count(due, sign);
-        let changes = self.subjects.borrow_mut()[i].track(action).end(number, sign);
-        for change in changes {
+        let mut subjects = self.subjects.borrow_mut();
+        let line = subjects[i].line(action);
+        let vigil = self.vigil.borrow();
+        for change in line.track.end(number, sign) {
             let what = match change {
                 Change::Began { from, cause } => {
+                    line.blind_before = vigil.until(from);
                     What::OutageBegan { canary: i, action, from, cause }
                 }
-                Change::Ended { from, to } => What::OutageEnded { canary: i, action, from, to },
+                Change::Ended { from, to } => {
+                    let blind = vigil.until(to).saturating_sub(line.blind_before);
+                    let blind_ns = blind.as_nanos() as u64;
+                    What::OutageEnded { canary: i, action, from, to, blind_ns }
+                }
             };
             self.teller.tell(what);
         }
@@ -338,13 +353,15 @@ impl Rounds {
 
     fn tell_account(&self) {
         let Account { sent, failed, worst } = self.account.take();
-        self.teller.tell(What::Probes { sent, failed, worst_ns: worst.as_nanos() as u64 });
-        let blind = self.vigil.borrow_mut().account();
-        if blind >= BLIND_WORTH_TELLING {
+        let Blind { total, longest } = self.vigil.borrow_mut().account();
+        let ns = |d: Duration| d.as_nanos() as u64;
+        let (worst_ns, blind_ns, blind_max_ns) = (ns(worst), ns(total), ns(longest));
+        self.teller.tell(What::Probes { sent, failed, worst_ns, blind_ns, blind_max_ns });
+        if total >= BLIND_WORTH_TELLING {
             let text = format!(
                 "redrill itself was not run for {} ms of the last second: the machine is busy, \
                  and probes saw nothing of that time",
-                blind.as_millis()
+                total.as_millis()
             );
             self.teller.tell(What::Warning { text });
         }
@@ -352,7 +369,7 @@ impl Rounds {
 }
 
 impl Subject {
-    fn track(&mut self, action: Action) -> &mut Track {
+    fn line(&mut self, action: Action) -> &mut Line {
         match action {
             Action::Write => &mut self.writes,
             Action::Read => &mut self.reads,

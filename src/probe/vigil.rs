@@ -23,13 +23,24 @@ pub(super) struct Vigil {
     blind: VecDeque<(Nanos, Nanos)>,
     /// Older ones are forgotten.
     memory: Duration,
-    /// Blind time since [`Vigil::account`] was called last.
-    unaccounted: Duration,
+    /// How long the forgotten ones were.
+    forgotten: Duration,
+    /// Since [`Vigil::account`] was called last.
+    unaccounted: Blind,
+}
+
+/// How long a thread was blind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Blind {
+    pub total: Duration,
+    /// At a stretch.
+    pub longest: Duration,
 }
 
 impl Vigil {
     pub(super) fn new(memory: Duration) -> Vigil {
-        Vigil { blind: VecDeque::new(), memory, unaccounted: Duration::ZERO }
+        let forgotten = Duration::ZERO;
+        Vigil { blind: VecDeque::new(), memory, forgotten, unaccounted: Blind::default() }
     }
 
     /// The thread wanted to wake at `wanted` and did at `now`. Says whether that was late.
@@ -40,13 +51,29 @@ impl Vigil {
         let seen = self.blind.back().map_or(Nanos::ZERO, |&(_, to)| to);
         let from = wanted.max(seen);
         if from < now {
-            self.blind.push_back((from, now));
-            self.unaccounted += now.since(from);
+            self.add(from, now);
         }
-        while self.blind.front().is_some_and(|&(_, to)| to + self.memory < now) {
+        while let Some(&(from, to)) = self.blind.front().filter(|&&(_, to)| to + self.memory < now)
+        {
+            self.forgotten += to.since(from);
             self.blind.pop_front();
         }
         true
+    }
+
+    fn add(&mut self, from: Nanos, to: Nanos) {
+        let stretch = match self.blind.back_mut() {
+            Some(last) if last.1 == from => {
+                last.1 = to;
+                to.since(last.0)
+            }
+            _ => {
+                self.blind.push_back((from, to));
+                to.since(from)
+            }
+        };
+        self.unaccounted.total += to.since(from);
+        self.unaccounted.longest = self.unaccounted.longest.max(stretch);
     }
 
     /// Blind time between two instants.
@@ -54,8 +81,13 @@ impl Vigil {
         self.blind.iter().map(|&(a, b)| b.min(to).since(a.max(from))).sum()
     }
 
+    /// All blind time before an instant that is not older than the memory.
+    pub(super) fn until(&self, at: Nanos) -> Duration {
+        self.forgotten + self.blind(Nanos::ZERO, at)
+    }
+
     /// Blind time since this was called last.
-    pub(super) fn account(&mut self) -> Duration {
+    pub(super) fn account(&mut self) -> Blind {
         std::mem::take(&mut self.unaccounted)
     }
 }
@@ -77,8 +109,10 @@ mod tests {
         assert_eq!(vigil.blind(ms(0), ms(200)), Duration::from_millis(105));
         assert_eq!(vigil.blind(ms(50), ms(60)), Duration::from_millis(10));
         assert_eq!(vigil.blind(ms(0), ms(20)), Duration::ZERO);
-        assert_eq!(vigil.account(), Duration::from_millis(105));
-        assert_eq!(vigil.account(), Duration::ZERO);
+        assert!(vigil.woke(ms(140), ms(160)));
+        let (total, longest) = (Duration::from_millis(125), Duration::from_millis(105));
+        assert_eq!(vigil.account(), Blind { total, longest });
+        assert_eq!(vigil.account(), Blind::default());
     }
 
     #[test]
@@ -87,5 +121,6 @@ mod tests {
         vigil.woke(ms(0), ms(50));
         vigil.woke(ms(2000), ms(2050));
         assert_eq!(vigil.blind(ms(0), ms(3000)), Duration::from_millis(50));
+        assert_eq!(vigil.until(ms(2010)), Duration::from_millis(60), "but counted");
     }
 }

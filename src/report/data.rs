@@ -112,6 +112,9 @@ pub struct Probe {
     pub canaries: usize,
     pub sent: u64,
     pub failed: u64,
+    /// For so long redrill itself was not run, and probes saw nothing: in all, and at a stretch.
+    pub blind_ms: f64,
+    pub blind_max_ms: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -230,6 +233,9 @@ pub struct Outage {
     /// Null: it had not ended when the load did, and is counted until then.
     pub to_ms: Option<f64>,
     pub duration_ms: f64,
+    /// For so long of it redrill itself was not run, and saw nothing. Of an outage that had
+    /// not ended it is not known, and 0.
+    pub blind_ms: f64,
     pub cause: Option<Cause>,
 }
 

@@ -3,62 +3,45 @@
 use std::collections::BTreeMap;
 
 use crate::check::Finding;
-use crate::model::event::{End, Expectation, Phase};
+use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::measure::{Unit, known};
 use crate::model::{Measure, Verdict};
 
 use super::data::{Judged, Report};
-use super::measures::Told;
+use super::doubt::Doubts;
 use super::record::Record;
 
 /// Holds each expectation against its measure. In a drill that did not come to its own
 /// end nothing can be told: what held so far might have broken later.
 ///
-/// `since_sent` are the measures of latency without redrill's own lateness: an expectation
-/// that fails, but would hold with them, says nothing of the servers.
+/// One whose outcome depends on what redrill itself missed says nothing of the servers.
 pub(super) fn expectations(
     record: &Record,
     measures: &BTreeMap<String, Measure>,
-    since_sent: &Told,
+    doubts: &Doubts,
 ) -> Vec<Judged> {
-    let judge = |e| expectation(e, measures, since_sent, record.completed());
+    let judge = |e| expectation(e, measures, doubts, record.completed());
     record.info.expect.iter().map(judge).collect()
 }
 
 fn expectation(
     e: &Expectation,
     measures: &BTreeMap<String, Measure>,
-    since_sent: &Told,
+    doubts: &Doubts,
     completed: bool,
 ) -> Judged {
     let measure = measures.get(&e.measure);
     let value = measure.and_then(|m| m.value);
     let unit = measure.map(|m| m.unit).or(known(&e.measure).map(|k| k.unit));
     let unit = unit.unwrap_or(Unit::Count);
-    let in_time = since_sent.get(&*e.measure).filter(|value| e.op.holds(**value, e.bound));
-    let (verdict, why) = match (value, in_time) {
-        (Some(value), _) if completed && e.op.holds(value, e.bound) => (Verdict::Pass, None),
-        (Some(value), Some(in_time)) if completed => {
-            let (all, servers) = (unit.show(value), unit.show(*in_time));
-            let why = format!(
-                "`{}` cannot be judged: redrill itself was late to send: it was {all}, and {servers} from the instants of sending; the machine was too busy to tell",
-                e.text
-            );
-            (Verdict::Unknown, Some(why))
-        }
-        (Some(value), None) if completed => {
-            let why = format!("`{}` does not hold: it was {}", e.text, unit.show(value));
-            (Verdict::Fail, Some(why))
-        }
-        (Some(_), _) => {
-            let why = format!("`{}` cannot be judged: the drill came to no end", e.text);
-            (Verdict::Unknown, Some(why))
-        }
-        (None, _) => {
-            let why = format!("`{}` cannot be judged: {} could not be told", e.text, e.measure);
-            (Verdict::Unknown, Some(why))
+    let (verdict, why) = match value {
+        Some(value) if completed => weigh(e, value, doubts.get(&*e.measure).copied(), unit),
+        Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill came to no end".into())),
+        None => {
+            (Verdict::Unknown, Some(format!("cannot be judged: {} could not be told", e.measure)))
         }
     };
+    let why = why.map(|why| format!("`{}` {why}", e.text));
     Judged {
         text: e.text.clone(),
         measure: e.measure.clone(),
@@ -69,6 +52,31 @@ fn expectation(
         verdict,
         why,
     }
+}
+
+/// The verdict on one value, and why it is not `pass`. `range` is what it could have been.
+fn weigh(
+    e: &Expectation,
+    value: f64,
+    range: Option<[f64; 2]>,
+    unit: Unit,
+) -> (Verdict, Option<String>) {
+    let [least, most] = range.unwrap_or([value, value]);
+    let holds = [value, least, most].map(|value| e.op.holds(value, e.bound));
+    let within = e.op == Compare::Equal && least < e.bound && e.bound < most;
+    if holds.iter().all(|holds| *holds) {
+        return (Verdict::Pass, None);
+    }
+    let was = unit.show(value);
+    if !holds.contains(&true) && !within {
+        return (Verdict::Fail, Some(format!("does not hold: it was {was}")));
+    }
+    let (least, most) = (unit.show(least), unit.show(most));
+    let why = format!(
+        "cannot be judged: it was {was}, and could have been anything from {least} to {most} had \
+         redrill itself been run all the time; the machine was too busy to tell"
+    );
+    (Verdict::Unknown, Some(why))
 }
 
 /// The drill's verdict, and one sentence for each reason why it is not `pass`.

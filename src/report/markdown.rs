@@ -5,7 +5,7 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
 use super::data::{Report, Shard};
-use super::met;
+use super::{longest, met};
 
 /// The text of `report.md`.
 ///
@@ -153,7 +153,11 @@ fn figures(page: &mut Page, r: &Report) {
         row("Keys a second", &["reshard.keys.rate"]),
         row("Convergence", &["convergence"]),
     ];
-    let met = [("Errors by cause", met::errors(r)), ("On the way", met::detours(r))];
+    let met = [
+        ("Longest outage", longest::outage(r)),
+        ("Errors by cause", met::errors(r)),
+        ("On the way", met::detours(r)),
+    ];
     let met = met.into_iter().filter_map(|(name, text)| Some(vec![name.to_owned(), text?]));
     page.table(&["", ""], single.into_iter().flatten().chain(met));
 }

@@ -124,7 +124,7 @@ fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
         put(told, "redirects.tryagain", count(tally.redirects.try_again));
     }
     let rates: Vec<f64> = record.info.loads.iter().map(|load| load.rate).collect();
-    put(told, "schedule.held", tally.held(&rates));
+    put(told, "schedule.held", tally.held(&rates).map(|(held, _)| held));
     put(told, "schedule.late.p99", tally.late());
 }
 

@@ -12,11 +12,13 @@
 
 pub mod compare;
 mod data;
+mod doubt;
 mod error;
 mod files;
 pub mod html;
 pub mod json;
 mod judge;
+mod longest;
 pub mod junit;
 pub mod markdown;
 mod measures;
@@ -24,6 +26,7 @@ mod met;
 mod outages;
 mod ownership;
 mod record;
+mod schedule;
 mod series;
 mod shards;
 pub mod spread;
@@ -133,8 +136,8 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         lost: history.lost.as_ref(),
         stale: history.stale.as_ref(),
     });
-    let since_sent = history.tally.as_mut().map(measures::latency_since_sent).unwrap_or_default();
-    let expectations = judge::expectations(&record, &measures, &since_sent);
+    let doubts = doubt::doubts(&record, history.tally.as_mut(), &measures);
+    let expectations = judge::expectations(&record, &measures, &doubts);
     let (verdict, why) = judge::verdict(&record, &expectations, &history.findings);
     let spans = Spans::of(&record);
     let (outages, outages_left_out) = record.outages.list(&record.canaries);
@@ -229,6 +232,8 @@ fn probe(record: &Record) -> Probe {
         canaries: record.canaries.len(),
         sent: record.probes_sent,
         failed: record.probes_failed,
+        blind_ms: record.blind.total.as_secs_f64() * 1e3,
+        blind_max_ms: record.blind.longest.as_secs_f64() * 1e3,
     }
 }
 

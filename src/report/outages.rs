@@ -18,6 +18,28 @@ const LISTED: usize = 2_000;
 pub(super) struct Suffered {
     pub longest: Duration,
     pub total: Duration,
+    /// The same without the time in which redrill itself was not run.
+    pub longest_watched: Duration,
+    pub total_watched: Duration,
+}
+
+impl Suffered {
+    fn add(&mut self, outage: &Listed) {
+        let watched = outage.length.saturating_sub(outage.blind);
+        self.longest = self.longest.max(outage.length);
+        self.total += outage.length;
+        self.longest_watched = self.longest_watched.max(watched);
+        self.total_watched += watched;
+    }
+
+    fn worse(self, other: &Suffered) -> Suffered {
+        Suffered {
+            longest: self.longest.max(other.longest),
+            total: self.total.max(other.total),
+            longest_watched: self.longest_watched.max(other.longest_watched),
+            total_watched: self.total_watched.max(other.total_watched),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +57,8 @@ struct Listed {
     from: Nanos,
     to: Option<Nanos>,
     length: Duration,
+    /// Of `length`: redrill itself was not run.
+    blind: Duration,
     cause: Option<Cause>,
 }
 
@@ -47,10 +71,15 @@ impl Outages {
         self.open.entry((canary, action)).or_insert((from, cause));
     }
 
-    pub fn ended(&mut self, canary: usize, action: Action, from: Nanos, to: Nanos) {
+    pub fn ended(
+        &mut self,
+        (canary, action): (usize, Action),
+        (from, to): (Nanos, Nanos),
+        blind: Duration,
+    ) {
         let cause = self.open.remove(&(canary, action)).map(|(_, cause)| cause);
         let length = to.since(from);
-        self.count(Listed { canary, action, from, to: Some(to), length, cause });
+        self.count(Listed { canary, action, from, to: Some(to), length, blind, cause });
     }
 
     /// Counts outages that never ended: until the first of `ends` that lies after their
@@ -61,14 +90,13 @@ impl Outages {
         for ((canary, action), (from, cause)) in open {
             let end = ends.iter().find(|end| **end > from).copied().unwrap_or(from);
             let length = end.since(from);
-            self.count(Listed { canary, action, from, to: None, length, cause: Some(cause) });
+            let (to, blind, cause) = (None, Duration::ZERO, Some(cause));
+            self.count(Listed { canary, action, from, to, length, blind, cause });
         }
     }
 
     fn count(&mut self, outage: Listed) {
-        let suffered = self.suffered.entry(key(outage.canary, outage.action)).or_default();
-        suffered.longest = suffered.longest.max(outage.length);
-        suffered.total += outage.length;
+        self.suffered.entry(key(outage.canary, outage.action)).or_default().add(&outage);
         if self.listed.len() < LISTED {
             self.listed.push(outage);
         } else {
@@ -82,10 +110,7 @@ impl Outages {
         self.suffered
             .iter()
             .filter(|((canary, write), _)| *write == (action == Action::Write) && of(*canary))
-            .fold(Suffered::default(), |worst, (_, one)| Suffered {
-                longest: worst.longest.max(one.longest),
-                total: worst.total.max(one.total),
-            })
+            .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
     /// The outages in the order of their beginnings, and how many were left out.
@@ -103,6 +128,7 @@ impl Outages {
                 from_ms: millis(one.from),
                 to_ms: one.to.map(millis),
                 duration_ms: one.length.as_secs_f64() * 1e3,
+                blind_ms: one.blind.as_secs_f64() * 1e3,
                 cause: one.cause,
             })
         });

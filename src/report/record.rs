@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::model::Nanos;
 use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase, StepInfo, What};
@@ -26,6 +27,7 @@ pub(super) struct Record {
     pub canaries: Vec<Canary>,
     pub probes_sent: u64,
     pub probes_failed: u64,
+    pub blind: Blind,
     pub steps: Vec<StepRecord>,
     pub outages: Outages,
     pub views: Views,
@@ -67,6 +69,14 @@ impl StepRecord {
     pub fn moves_slots(&self) -> bool {
         matches!(self.info.kind.as_str(), "reshard" | "drain" | "rebalance")
     }
+}
+
+/// How long redrill itself was not run while it probed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Blind {
+    pub total: Duration,
+    /// At a stretch.
+    pub longest: Duration,
 }
 
 /// redrill's own use of the machine, folded.
@@ -128,6 +138,7 @@ impl Record {
             canaries: Vec::new(),
             probes_sent: 0,
             probes_failed: 0,
+            blind: Blind::default(),
             outages: Outages::default(),
             views: Views::default(),
             stats: StatsFold::default(),
@@ -156,15 +167,18 @@ impl Record {
                 self.views.hear(at, view, begun);
             }
             What::Stats { nodes } => self.stats.hear(at, nodes),
-            What::Probes { sent, failed, .. } => {
+            What::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
                 self.probes_sent += sent;
                 self.probes_failed += failed;
+                self.blind.total += Duration::from_nanos(blind_ns);
+                self.blind.longest = self.blind.longest.max(Duration::from_nanos(blind_max_ns));
             }
             What::OutageBegan { canary, action, from, cause } => {
                 self.outages.began(canary, action, from, cause);
             }
-            What::OutageEnded { canary, action, from, to } => {
-                self.outages.ended(canary, action, from, to);
+            What::OutageEnded { canary, action, from, to, blind_ns } => {
+                let blind = Duration::from_nanos(blind_ns);
+                self.outages.ended((canary, action), (from, to), blind);
             }
             What::Sample(sample) => {
                 if let Some(series) = self.series.get_mut(usize::from(sample.load)) {

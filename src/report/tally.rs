@@ -9,15 +9,21 @@
 //! The same latencies are kept once more from the instant of sending ([`Since::Sent`]): no
 //! measure tells them, but without them redrill's own lateness would be taken for the servers'.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 
 use crate::model::op::{Action, Cause, Op, Outcome, Purpose};
 
+use super::schedule::Schedules;
 use super::spans::{Span, Spans};
 use super::windows::{Latencies, Rates};
 
 /// Significant digits of a percentile: an error of at most 0.1 %.
 pub(super) const DIGITS: u8 = 3;
+
+/// Answers of a shorter span are too few for a rate.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What the history says, as far as single operations go.
 #[derive(Debug)]
@@ -37,8 +43,7 @@ pub(super) struct Tally {
     pub rows: u64,
     pub fail: u64,
     pub unknown: u64,
-    /// By load: never sent, and when the first and the last operation were intended.
-    pub loads: Vec<Schedule>,
+    schedules: Schedules,
     pub redirects: Redirected,
 }
 
@@ -96,13 +101,6 @@ struct Spread {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Schedule {
-    pub sent: u64,
-    pub first: Option<u64>,
-    pub last: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Redirected {
     pub moved: u64,
     pub ask: u64,
@@ -126,10 +124,11 @@ impl Band {
         (!spread.histogram.is_empty()).then_some(spread.max as f64 / 1e6)
     }
 
-    /// Answers a second; `None` if the record breaks off within the span.
+    /// Answers a second; `None` if the record breaks off within the span, or if the span is
+    /// too short to speak of a rate.
     pub fn rate(&self) -> Option<f64> {
-        let seconds = self.span.length().as_secs_f64();
-        (seconds > 0.0 && self.whole).then(|| self.answered as f64 / seconds)
+        let length = self.span.length();
+        (length >= SHORTEST && self.whole).then(|| self.answered as f64 / length.as_secs_f64())
     }
 }
 
@@ -185,7 +184,7 @@ impl Tally {
             rows: 0,
             fail: 0,
             unknown: 0,
-            loads: vec![Schedule::default(); loads],
+            schedules: Schedules::new(loads),
             redirects: Redirected::default(),
         }
     }
@@ -210,9 +209,7 @@ impl Tally {
         self.redirects.moved += u64::from(op.redirects.moved);
         self.redirects.ask += u64::from(op.redirects.ask);
         self.redirects.try_again += u64::from(op.redirects.try_again);
-        if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
-            load.add(op);
-        }
+        self.schedules.add(op);
     }
 
     fn answered(&mut self, op: &Op) {
@@ -240,30 +237,10 @@ impl Tally {
         quantile_ms(&self.late, 0.99)
     }
 
-    /// How much of what the loads' schedules asked for was sent, in percent. A schedule
-    /// asks from its first operation until the end of the line; `None` if the record
-    /// breaks off before.
-    pub fn held(&self, rates: &[f64]) -> Option<f64> {
-        if !self.spans.seen_to_the_end {
-            return None;
-        }
-        let (mut asked, mut sent) = (0.0, 0.0);
-        for (load, rate) in self.loads.iter().zip(rates) {
-            let from = load.first?;
-            let to = self.spans.line.to.0.max(load.last);
-            asked += (to - from) as f64 / 1e9 * rate;
-            sent += load.sent as f64;
-        }
-        (asked > 0.0).then(|| (sent / asked * 100.0).min(100.0))
-    }
-}
-
-impl Schedule {
-    fn add(&mut self, op: &Op) {
-        if op.outcome != Outcome::Fail(Cause::Shed) {
-            self.sent += 1;
-        }
-        self.first = Some(self.first.map_or(op.intended.0, |first| first.min(op.intended.0)));
-        self.last = self.last.max(op.intended.0);
+    /// How much of what the loads' schedules asked for was sent, in percent: as it was, and
+    /// had redrill come to everything in time.
+    pub fn held(&self, rates: &[f64]) -> Option<(f64, f64)> {
+        let held = self.schedules.held(&self.spans, rates);
+        held.zip(self.schedules.held_if_in_time(&self.spans, rates))
     }
 }

@@ -1,14 +1,17 @@
 //! What the terminal shows when a drill has ended.
 
+use crate::model::event::Moved;
 use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Judged, Report};
 use super::judge::other_reasons;
-use super::met;
+use super::{longest, met};
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
+/// Columns of a row's label.
+const LABEL: usize = 13;
 /// The longest list of reasons.
 const REASONS: usize = 8;
 
@@ -84,8 +87,13 @@ impl Page {
 
     /// `label` in a column of its own, then `text`.
     fn row(&mut self, label: &str, text: &str) {
-        let label = self.ink.dim(&format!("{label:<13}"));
+        let label = self.ink.dim(&format!("{label:<LABEL$}"));
         self.line(&format!("{INDENT}{INDENT}{label}{text}"));
+    }
+
+    /// Text broken into lines as they fit beside a row's label.
+    fn beside(&self, text: &str) -> Vec<String> {
+        wrap(text, self.width.saturating_sub(LABEL + 2 * INDENT.len()))
     }
 
     /// Text broken into lines at spaces.
@@ -146,6 +154,10 @@ impl Page {
         let (write, read) = (r.show("downtime.write.max"), r.show("downtime.read.max"));
         let exact = self.ink.dim(&format!("(± {} ms)", r.probe.every_ms));
         self.row("downtime", &format!("writes {write} · reads {read}  {exact}"));
+        let longest = longest::outage(r).map(|told| self.beside(&told)).unwrap_or_default();
+        for (i, line) in longest.iter().enumerate() {
+            self.row(if i == 0 { "longest" } else { "" }, line);
+        }
         if r.has("writes.lost") {
             let (lost, all) = (r.show("writes.lost"), r.show("writes.acknowledged"));
             self.row("lost writes", &format!("{lost} of {all} acknowledged"));
@@ -157,7 +169,8 @@ impl Page {
         if r.has("errors.total") {
             let errors = match r.value("errors.total") {
                 Some(0.0) => "none".to_owned(),
-                _ => format!(
+                None => r.show("errors.total"),
+                Some(_) => format!(
                     "{} operations, {} of all",
                     r.show("errors.total"),
                     r.show("errors.share")
@@ -202,14 +215,14 @@ impl Page {
     }
 
     fn moved(&mut self, r: &Report) {
-        if !r.has("reshard.slots") {
+        let begun = || r.steps.iter().filter(|step| step.began_ms.is_some());
+        if !r.has("reshard.slots") || begun().next().is_none() {
             return;
         }
         self.title("What moved");
         if r.value("reshard.duration").is_none() {
-            let moved = |s: &super::data::Step| (s.moved.slots, s.moved.slots_total, s.moved.keys);
-            for (slots, total, keys) in r.steps.iter().map(moved) {
-                let (slots, total) = (thousands(slots as f64), thousands(total as f64));
+            for Moved { slots, slots_total, keys, .. } in begun().map(|step| step.moved) {
+                let (slots, total) = (thousands(slots as f64), thousands(slots_total as f64));
                 let keys = thousands(keys as f64);
                 self.row("so far", &format!("{slots} of {total} slots, {keys} keys"));
             }

@@ -133,7 +133,7 @@ fn told(events: Vec<Event>, canaries: &[Canary]) -> Told {
                 let canary = canaries[*canary].clone();
                 told.outages.push(Outage { canary, action: *action, from: *from, to: None });
             }
-            What::OutageEnded { canary, action, from, to } => {
+            What::OutageEnded { canary, action, from, to, .. } => {
                 let same = |o: &&mut Outage| {
                     o.canary == canaries[*canary] && (o.action, o.from) == (*action, *from)
                 };

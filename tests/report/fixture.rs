@@ -459,7 +459,7 @@ impl Sim {
     fn outage(&mut self, canary: usize, action: Action, from: f64, to: f64, cause: Cause) {
         let (from, to) = (after(from), after(to));
         self.tell(from, What::OutageBegan { canary, action, from, cause });
-        self.tell(to, What::OutageEnded { canary, action, from, to });
+        self.tell(to, What::OutageEnded { canary, action, from, to, blind_ns: 0 });
     }
 
     fn every_second(&mut self) {
@@ -468,7 +468,16 @@ impl Sim {
             let nodes = self.stats(f64::from(second));
             self.tell(at, What::Stats { nodes });
             let probes = self.canaries().len() as u64 * 200;
-            self.tell(at, What::Probes { sent: probes, failed: 0, worst_ns: 900_000 });
+            self.tell(
+                at,
+                What::Probes {
+                    sent: probes,
+                    failed: 0,
+                    worst_ns: 900_000,
+                    blind_ns: 0,
+                    blind_max_ns: 0,
+                },
+            );
             let memory_bytes = 21_000_000 + u64::from(second) * 100_000;
             self.tell(at, What::Own { cpu_percent: 14.0 + f64::from(second % 3), memory_bytes });
         }

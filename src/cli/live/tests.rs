@@ -113,8 +113,11 @@ fn story() -> Vec<Event> {
     let (canary, action, from) = (3, Action::Write, at(10.2));
     let cause = Cause::Timeout;
     story.push(event(10.3, What::OutageBegan { canary, action, from, cause }));
-    story.push(event(10.6, What::OutageEnded { canary, action, from, to: at(10.5) }));
-    story.push(event(9.99, What::Probes { sent: 2800, failed: 0, worst_ns: 4_560_000 }));
+    story.push(event(10.6, What::OutageEnded { canary, action, from, to: at(10.5), blind_ns: 0 }));
+    story.push(event(
+        9.99,
+        What::Probes { sent: 2800, failed: 0, worst_ns: 4_560_000, blind_ns: 0, blind_max_ns: 0 },
+    ));
     story.sort_by_key(|event| event.at);
     story
 }

@@ -3,7 +3,7 @@
 use crate::model::event::Moved;
 use crate::model::measure::thousands;
 use crate::report::data::Report;
-use crate::report::met;
+use crate::report::{longest, met};
 
 /// One figure, large, with what belongs to it below.
 pub(super) struct Card {
@@ -41,10 +41,11 @@ fn card(r: &Report, title: &'static str, name: &str, notes: Vec<String>) -> Card
 }
 
 fn downtime(r: &Report) -> Option<Card> {
-    let notes = vec![
-        format!("reads {}", r.show("downtime.read.max")),
-        format!("{} canaries, each probed every {} ms", r.probe.canaries, r.probe.every_ms),
-    ];
+    let probed =
+        format!("{} canaries, each probed every {} ms", r.probe.canaries, r.probe.every_ms);
+    let longest = longest::outage(r).map(|told| format!("the longest {told}"));
+    let notes = [Some(format!("reads {}", r.show("downtime.read.max"))), longest, Some(probed)];
+    let notes = notes.into_iter().flatten().collect();
     Some(card(r, "Longest write outage", "downtime.write.max", notes))
 }
 
