@@ -3,9 +3,11 @@
 mod commands;
 mod exact;
 mod fixture;
+mod judged;
 mod page;
 mod schema;
 mod shown;
+mod tiny;
 mod torn;
 
 use std::collections::HashMap;

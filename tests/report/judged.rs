@@ -1,0 +1,130 @@
+//! Verdicts on the tiny drill: what is held against the servers, and what is not.
+
+use std::time::Duration;
+
+use redrill::model::Verdict;
+use redrill::model::event::*;
+use redrill::model::op::{Action, Cause, Op, Outcome, Purpose};
+use redrill::report;
+
+use super::tiny::*;
+
+#[test]
+fn what_redrill_itself_sent_late_is_not_the_servers_fault() {
+    // All operations of the step are 30 ms late: for `late` by the fault of redrill.
+    let judged = |late: bool| {
+        let mut history = history();
+        for op in history.iter_mut().filter(|op| op.purpose == Purpose::Load) {
+            if (20..45).contains(&op.key) {
+                op.done = op.done + Duration::from_millis(30);
+                op.sent = if late { op.intended + Duration::from_millis(30) } else { op.sent };
+            }
+        }
+        build(&events(), &history)
+    };
+    let r = judged(true);
+    assert_value(&r, "latency.p50.during", 32.0);
+    assert_value(&r, "schedule.late.p99", 30.0);
+    assert_eq!(r.expectations[2].verdict, Verdict::Unknown);
+    let why = "it was 32.0 ms, and could have been anything from 2.00 ms to 32.0 ms had redrill";
+    assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
+    let summary = report::text::summary(&r, 200, false);
+    assert!(summary.contains("the machine was too busy to tell"), "{summary}");
+    let r = judged(false);
+    assert_value(&r, "latency.p50.during", 32.0);
+    assert_value(&r, "schedule.late.p99", 0.0);
+    assert_eq!(r.expectations[2].verdict, Verdict::Fail);
+}
+
+#[test]
+fn what_redrill_itself_did_not_see_is_neither_up_nor_down() {
+    // The longest outages are 500 ms of writes (bound: at most 500) and 60 ms of reads (below
+    // 60). Of the latter, so much was not seen; and somewhere so long nothing was.
+    let judged = |unseen: u64, blind: u64| {
+        let mut events = events();
+        for event in &mut events {
+            match &mut event.what {
+                What::Probes { .. } => event.what = probes(blind),
+                What::OutageEnded { action: Action::Read, blind_ns, .. } => {
+                    *blind_ns = unseen * 1_000_000;
+                }
+                _ => {}
+            }
+        }
+        let r = build(&events, &history());
+        [r.expectations[0].verdict, r.expectations[1].verdict]
+    };
+    assert_eq!(judged(0, 0), [Verdict::Pass, Verdict::Fail]);
+    assert_eq!(judged(5, 5), [Verdict::Pass, Verdict::Unknown]);
+    assert_eq!(judged(0, 99), [Verdict::Pass, Verdict::Fail], "within the probes' patience");
+    assert_eq!(judged(0, 150), [Verdict::Unknown, Verdict::Fail], "an outage may have hidden");
+}
+
+#[test]
+fn operations_that_redrill_did_not_come_to_are_not_the_servers_fault() {
+    let judged = |history: &[Op]| {
+        let mut events = events();
+        if let What::Drill(info) = &mut events[0].what {
+            info.expect = vec![expect("schedule.held", Compare::AtLeast, 97.0)];
+        }
+        build(&events, history).expectations[0].verdict
+    };
+    let shed = |late: u64| {
+        let mut history = history();
+        for op in history.iter_mut().filter(|op| op.purpose == Purpose::Load) {
+            if (60..63).contains(&op.key) {
+                op.outcome = Outcome::Fail(Cause::Shed);
+                op.done = op.intended + Duration::from_millis(late);
+                op.sent = op.done;
+            }
+        }
+        history
+    };
+    assert_eq!(judged(&history()), Verdict::Pass);
+    assert_eq!(judged(&shed(0)), Verdict::Fail, "the servers were slow");
+    assert_eq!(judged(&shed(200)), Verdict::Unknown, "redrill came late, to a heap of them");
+    let mut never_begun = history();
+    never_begun.retain(|op| !(50..53).contains(&op.key));
+    assert_eq!(judged(&never_begun), Verdict::Unknown);
+}
+
+#[test]
+fn a_step_that_fails_makes_the_drill_fail() {
+    let mut events = events();
+    let history: Vec<Op> = history().into_iter().filter(|op| op.key != 5).collect();
+    for event in &mut events {
+        match &mut event.what {
+            What::Drill(info) => info.expect.truncate(1),
+            What::StepEnded { error, .. } => *error = Some("no space".to_owned()),
+            _ => {}
+        }
+    }
+    let r = build(&events, &history);
+    assert_eq!(r.verdict, Verdict::Fail);
+    assert_eq!(r.why.len(), 1);
+    assert!(r.why[0].ends_with("failed: no space"), "{:?}", r.why);
+}
+
+#[test]
+fn a_drill_that_was_interrupted_is_unknown_whatever_it_saw() {
+    let mut events = events();
+    events.last_mut().unwrap().what = What::Ended { end: End::Interrupted };
+    let r = build(&events, &history());
+    assert_eq!(r.verdict, Verdict::Unknown);
+    assert!(r.why[0].contains("interrupted"), "{:?}", r.why);
+    assert!(r.expectations.iter().all(|judged| judged.verdict == Verdict::Unknown));
+}
+
+#[test]
+fn what_could_not_be_told_is_unknown_and_never_passes() {
+    let mut events = events();
+    events.retain(|event| !matches!(event.what, What::Probes { .. } | What::Converged { .. }));
+    let history: Vec<Op> =
+        history().into_iter().filter(|op| op.purpose != Purpose::Final).collect();
+    let r = build(&events, &history);
+    for name in ["downtime.write.max", "downtime.read.max", "convergence", "writes.lost"] {
+        assert!(r.has(name) && r.value(name).is_none(), "{name}: {:?}", r.value(name));
+    }
+    assert_eq!(r.verdict, Verdict::Unknown);
+    assert!(r.why.iter().any(|why| why.contains("downtime.write.max could not be told")));
+}
