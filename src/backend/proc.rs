@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,13 @@ fn parse(stat: &str) -> Option<Stat> {
         group: fields.get(2)?.parse().ok()?,
         start: fields.get(19)?.parse().ok()?,
     })
+}
+
+/// How long the process's first thread (which serves a Redis server's clients) has stood
+/// ready to run since its start, and no processor was free; see the kernel's sched-stats.
+pub fn waited(pid: u32) -> Option<Duration> {
+    let schedstat = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    schedstat.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 /// All pids of this machine.

@@ -17,6 +17,7 @@ use super::loads::Loads;
 use super::own::OwnUse;
 use super::stage::{Halt, Stage};
 use super::steps;
+use super::waits::Waits;
 use super::watch::Observers;
 
 /// From the order to begin until operation 0: time for the order to arrive.
@@ -93,6 +94,7 @@ async fn with_history(
     loads.begin(begin)?;
     stage.until(begin).await?;
     stage.phase(Phase::Steps);
+    let _waits = Waits::watch(stage, deployment.nodes().map(|node| node.name.clone()));
     let calm = steps::play(stage, deployment, &observers, begin).await?;
     stage.phase(Phase::Settle);
     stage.until(calm + stage.scenario.settle).await?;

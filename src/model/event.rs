@@ -104,6 +104,12 @@ pub enum What {
     },
     /// What one load did in one window of 100 ms, by the instants at which operations ended.
     Sample(Sample),
+    /// The server that stood ready with no processor free for the longest part of the last
+    /// second, and that part in percent.
+    Waited {
+        node: NodeName,
+        percent: f64,
+    },
     /// redrill's own use of the machine since the last such event.
     Own {
         cpu_percent: f64,

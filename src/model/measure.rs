@@ -226,6 +226,12 @@ pub const CATALOGUE: &[Known] = {
         known("reshard.slots.rate", PerSecond, Reshard, "slots moved a second"),
         known("reshard.keys", Count, Reshard, "keys moved"),
         known("reshard.keys.rate", PerSecond, Reshard, "keys moved a second"),
+        known(
+            "servers.waited.max",
+            Percent,
+            Nothing,
+            "the most of a second that a server stood ready with no processor free for it",
+        ),
         known("redrill.cpu", Percent, Nothing, "redrill's own share of one core, on average"),
         known("redrill.memory.max", Bytes, Nothing, "redrill's own resident memory at its highest"),
     ]

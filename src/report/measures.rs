@@ -82,6 +82,7 @@ fn from_events(record: &Record, told: &mut Told) {
         put(told, "convergence.view", last.view_converged.map(from_start));
         put(told, "convergence", last.converged.map(from_start));
     }
+    put(told, "servers.waited.max", record.waited_max);
     put(told, "redrill.cpu", record.own.cpu_percent());
     put(told, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
     from_moves(record, told);

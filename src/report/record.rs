@@ -34,6 +34,8 @@ pub(super) struct Record {
     pub stats: StatsFold,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
+    /// Percent of a second.
+    pub waited_max: Option<f64>,
     pub warnings: Vec<(Nanos, String)>,
     pub end: Option<End>,
     /// The last event's instant.
@@ -143,6 +145,7 @@ impl Record {
             views: Views::default(),
             stats: StatsFold::default(),
             own: OwnFold::default(),
+            waited_max: None,
             warnings: Vec::new(),
             end: None,
             last: at,
@@ -189,6 +192,9 @@ impl Record {
                 self.own.told += 1;
                 self.own.cpu_sum += cpu_percent;
                 self.own.memory_max = self.own.memory_max.max(memory_bytes);
+            }
+            What::Waited { percent, .. } => {
+                self.waited_max = Some(self.waited_max.map_or(percent, |max| max.max(percent)));
             }
             What::Ended { end } => self.end = Some(end),
             step => self.hear_step(at, step),

@@ -22,6 +22,7 @@ fn play(name: &str, steps: bool, slots: Option<f64>) {
     assert!(measure("writes.acknowledged").unwrap() > 200.0);
     assert_eq!(measure("reshard.slots"), slots);
     assert_eq!(report["completed"], true);
+    assert!(measure("servers.waited.max").unwrap() > 0.0, "six servers on any machine wait a bit");
     // Wherever keys went, each stands in one shard's row: the load's and the canaries'.
     let shards = report["shards"].as_array().unwrap();
     let sum = |field: &str| shards.iter().map(|s| s[field].as_u64().unwrap()).sum::<u64>();
@@ -48,7 +49,9 @@ fn play(name: &str, steps: bool, slots: Option<f64>) {
         _ => 2,
     };
     assert_eq!(ran.code, Some(code), "{}{}", ran.out, ran.err);
-    assert!(code != 2, "{}", ran.out);
+    let why = report["why"].as_array().unwrap().iter().map(|why| why.as_str().unwrap());
+    let busy = why.filter(|why| why.contains("the machine was too busy to tell")).count();
+    assert!(code != 2 || busy > 0, "{}", ran.out);
     place.assert_nothing_left();
 }
 

@@ -49,6 +49,7 @@ fn every_figure_of_a_tiny_drill() {
         ("reshard.slots.rate", 50.0),
         ("reshard.keys", 500.0),
         ("reshard.keys.rate", 250.0),
+        ("servers.waited.max", 31.0),
         ("redrill.cpu", 15.0),
         ("redrill.memory.max", 5_000.0),
     ] {

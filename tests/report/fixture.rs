@@ -479,6 +479,8 @@ impl Sim {
                 },
             );
             let memory_bytes = 21_000_000 + u64::from(second) * 100_000;
+            let node = NodeName::new("cache", 0, 0);
+            self.tell(at, What::Waited { node, percent: 1.0 + f64::from(second % 2) });
             self.tell(at, What::Own { cpu_percent: 14.0 + f64::from(second % 3), memory_bytes });
         }
     }

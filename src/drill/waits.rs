@@ -1,0 +1,78 @@
+//! How long servers stood ready to run with no processor free for them, told once a second:
+//! on a crowded machine that is what clients feel, and no fault of the servers'.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::backend::proc;
+use crate::model::NodeName;
+use crate::model::event::{Teller, What};
+
+use super::stage::Stage;
+
+/// Waiting that a person should know of, in percent of a second.
+const WORTH_TELLING: f64 = 50.0;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Dropping it stops the telling.
+pub struct Waits(JoinHandle<()>);
+
+struct Server {
+    name: NodeName,
+    pid: u32,
+    waited: Option<Duration>,
+}
+
+impl Waits {
+    /// Watches the servers among `names` that are processes of this machine.
+    pub fn watch(stage: &Stage<'_>, names: impl Iterator<Item = NodeName>) -> Waits {
+        let server = |name: NodeName| {
+            let pid = stage.backend.pid(&name)?;
+            Some(Server { name, pid, waited: proc::waited(pid) })
+        };
+        let servers = names.filter_map(server).collect();
+        Waits(tokio::spawn(tell_every_second(servers, stage.teller.clone())))
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn tell_every_second(mut servers: Vec<Server>, teller: Teller) {
+    let mut before = Instant::now();
+    let mut ticks = interval_at(before + SECOND, SECOND);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let now = ticks.tick().await;
+        let seconds = (now - before).as_secs_f64();
+        before = now;
+        let waits = servers.iter_mut().filter_map(|server| {
+            let percent = server.waited_anew()?.as_secs_f64() / seconds * 100.0;
+            Some((percent, &server.name))
+        });
+        let Some((percent, node)) = waits.max_by(|a, b| a.0.total_cmp(&b.0)) else { continue };
+        teller.tell(What::Waited { node: node.clone(), percent });
+        if percent >= WORTH_TELLING {
+            let text = format!(
+                "{node} stood ready for {percent:.0} % of a second with no processor free for it: \
+                 the machine is too busy, and clients feel that too"
+            );
+            teller.tell(What::Warning { text });
+        }
+    }
+}
+
+impl Server {
+    /// How long it has waited since this was asked last.
+    fn waited_anew(&mut self) -> Option<Duration> {
+        let now = proc::waited(self.pid);
+        let before = std::mem::replace(&mut self.waited, now);
+        Some(now?.saturating_sub(before?))
+    }
+}
