@@ -21,6 +21,7 @@ mod counter;
 mod outage;
 mod prober;
 mod rounds;
+mod subject;
 mod vigil;
 mod watch;
 

@@ -12,11 +12,10 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use redis::Cmd;
 use tokio::sync::{Notify, oneshot};
 
-use super::counter::{Counter, Glance, Ticket};
-use super::outage::{Change, Sign, Track};
+use super::outage::Sign;
+use super::subject::{Asked, Subject};
 use super::vigil::{Blind, Vigil};
 use crate::load::alarm::Alarm;
 use crate::load::client::{Answer, Client, Manner, Request, Routed};
@@ -57,30 +56,6 @@ fn most_waiting(probe: &Probe) -> usize {
     2 * ticks as usize + 16
 }
 
-/// One canary and all that is known of it.
-struct Subject {
-    canary: Canary,
-    client: Rc<Routed>,
-    counter: Counter,
-    writes: Line,
-    reads: Line,
-}
-
-/// Probes of one canary by one action.
-#[derive(Default)]
-struct Line {
-    track: Track,
-    /// All blind time before the last outage began.
-    blind_before: Duration,
-}
-
-/// What a probe was begun with.
-#[derive(Clone, Copy)]
-enum Asked {
-    Write(Ticket),
-    Read(Glance),
-}
-
 /// Probes that ended since the last account.
 #[derive(Default)]
 struct Account {
@@ -106,17 +81,11 @@ impl Rounds {
         teller: Teller,
         canaries: impl IntoIterator<Item = (Canary, Rc<Routed>)>,
     ) -> Rc<Rounds> {
-        let subject = |(canary, client)| Subject {
-            canary,
-            client,
-            counter: Counter::default(),
-            writes: Line::default(),
-            reads: Line::default(),
-        };
+        let subjects = canaries.into_iter().map(|(canary, client)| Subject::new(canary, client));
         Rc::new(Rounds {
             probe,
             teller,
-            subjects: RefCell::new(canaries.into_iter().map(subject).collect()),
+            subjects: RefCell::new(subjects.collect()),
             vigil: RefCell::new(Vigil::new(2 * probe.deadline + ACCOUNT_EVERY)),
             account: RefCell::default(),
             values: RefCell::new(Values::new(0)),
@@ -196,12 +165,8 @@ impl Rounds {
     }
 
     fn begin(self: &Rc<Self>, i: usize, action: Action, due: Nanos) {
-        let (number, full) = {
-            let mut subjects = self.subjects.borrow_mut();
-            let track = &mut subjects[i].line(action).track;
-            (track.begin(due), track.waiting() > most_waiting(&self.probe))
-        };
-        if full {
+        let (number, waiting) = self.subjects.borrow_mut()[i].begin(action, due);
+        if waiting > most_waiting(&self.probe) {
             return self.conclude(i, action, number, due, Sign::Bad(Cause::Shed));
         }
         self.under_way.set(self.under_way.get() + 1);
@@ -235,22 +200,7 @@ impl Rounds {
     }
 
     fn ask(&self, i: usize, action: Action) -> (Rc<Routed>, Request, Asked) {
-        let mut subjects = self.subjects.borrow_mut();
-        let Subject { canary, client, counter, .. } = &mut subjects[i];
-        let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
-        let asked = match action {
-            Action::Write => {
-                let ticket = counter.write();
-                let mut values = self.values.borrow_mut();
-                command.arg("SET").arg(&canary.key).arg(values.text(ticket.value, 0));
-                Asked::Write(ticket)
-            }
-            Action::Read => {
-                command.arg("GET").arg(&canary.key);
-                Asked::Read(counter.read())
-            }
-        };
-        (client.clone(), Request { slot: canary.slot, command }, asked)
+        self.subjects.borrow_mut()[i].ask(action, &mut self.values.borrow_mut())
     }
 
     /// The answer, if it comes within the deadline. Blind time is no part of it.
@@ -286,13 +236,8 @@ impl Rounds {
         let now = self.now();
         let cause = match answer.outcome {
             Outcome::Ok => {
-                let subjects = self.subjects.borrow();
-                return match asked {
-                    Asked::Read(glance) if !subjects[i].counter.is_right(glance, answer.value) => {
-                        Sign::Bad(Cause::Other)
-                    }
-                    _ => Sign::Good(now),
-                };
+                let right = self.subjects.borrow()[i].is_right(asked, answer.value);
+                return if right { Sign::Good(now) } else { Sign::Bad(Cause::Other) };
             }
             Outcome::Fail(cause) | Outcome::Unknown(cause) => cause,
         };
@@ -303,36 +248,15 @@ impl Rounds {
         if cause == Cause::Timeout && just_awoke { Sign::Void } else { Sign::Bad(cause) }
     }
 
-    /// What is now known of a write.
     fn learn(&self, i: usize, asked: Asked, outcome: Outcome) {
-        let Asked::Write(ticket) = asked else { return };
-        let counter = &mut self.subjects.borrow_mut()[i].counter;
-        match outcome {
-            Outcome::Ok => counter.acknowledged(ticket),
-            Outcome::Fail(_) => counter.refused(ticket),
-            Outcome::Unknown(_) => counter.unknown(ticket),
-        }
+        self.subjects.borrow_mut()[i].learn(asked, outcome);
     }
 
     fn conclude(&self, i: usize, action: Action, number: u64, due: Nanos, sign: Sign) {
         self.count(due, sign);
-        let mut subjects = self.subjects.borrow_mut();
-        let line = subjects[i].line(action);
-        let vigil = self.vigil.borrow();
-        for change in line.track.end(number, sign) {
-            let what = match change {
-                Change::Began { from, cause } => {
-                    line.blind_before = vigil.until(from);
-                    What::OutageBegan { canary: i, action, from, cause }
-                }
-                Change::Ended { from, to } => {
-                    let blind = vigil.until(to).saturating_sub(line.blind_before);
-                    let blind_ns = blind.as_nanos() as u64;
-                    What::OutageEnded { canary: i, action, from, to, blind_ns }
-                }
-            };
-            self.teller.tell(what);
-        }
+        let subject = &mut self.subjects.borrow_mut()[i];
+        let told = subject.conclude(i, (action, number), sign, &self.vigil.borrow());
+        told.into_iter().for_each(|what| self.teller.tell(what));
     }
 
     fn count(&self, due: Nanos, sign: Sign) {
@@ -368,20 +292,12 @@ impl Rounds {
     }
 }
 
-impl Subject {
-    fn line(&mut self, action: Action) -> &mut Line {
-        match action {
-            Action::Write => &mut self.writes,
-            Action::Read => &mut self.reads,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Clock;
     use crate::model::op::Redirects;
+    use crate::probe::counter::Counter;
 
     fn unanswered() -> Answer {
         let outcome = Outcome::Unknown(Cause::Timeout);

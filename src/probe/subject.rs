@@ -1,0 +1,123 @@
+//! One canary: what is asked of it, what is known of it, and when it was out of service.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::counter::{Counter, Glance, Ticket};
+use super::outage::{Change, Sign, Track};
+use super::vigil::Vigil;
+use crate::load::client::{Request, Routed};
+use crate::load::workload::Values;
+use crate::model::Nanos;
+use crate::model::event::{Canary, What};
+use crate::model::op::{Action, Outcome};
+
+pub(super) struct Subject {
+    canary: Canary,
+    client: Rc<Routed>,
+    counter: Counter,
+    writes: Line,
+    reads: Line,
+}
+
+/// Probes by one action.
+#[derive(Default)]
+struct Line {
+    track: Track,
+    /// All blind time before the last outage began.
+    blind_before: Duration,
+}
+
+/// What a probe was begun with.
+#[derive(Clone, Copy)]
+pub(super) enum Asked {
+    Write(Ticket),
+    Read(Glance),
+}
+
+impl Subject {
+    pub(super) fn new(canary: Canary, client: Rc<Routed>) -> Subject {
+        let counter = Counter::default();
+        Subject { canary, client, counter, writes: Line::default(), reads: Line::default() }
+    }
+
+    fn line(&mut self, action: Action) -> &mut Line {
+        match action {
+            Action::Write => &mut self.writes,
+            Action::Read => &mut self.reads,
+        }
+    }
+
+    /// A probe that is intended at `due`: its number, and how many wait with it.
+    pub(super) fn begin(&mut self, action: Action, due: Nanos) -> (u64, usize) {
+        let track = &mut self.line(action).track;
+        (track.begin(due), track.waiting())
+    }
+
+    /// What to send, and through which client.
+    pub(super) fn ask(
+        &mut self,
+        action: Action,
+        values: &mut Values,
+    ) -> (Rc<Routed>, Request, Asked) {
+        let Subject { canary, client, counter, .. } = self;
+        let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
+        let asked = match action {
+            Action::Write => {
+                let ticket = counter.write();
+                command.arg("SET").arg(&canary.key).arg(values.text(ticket.value, 0));
+                Asked::Write(ticket)
+            }
+            Action::Read => {
+                command.arg("GET").arg(&canary.key);
+                Asked::Read(counter.read())
+            }
+        };
+        (client.clone(), Request { slot: canary.slot, command }, asked)
+    }
+
+    /// Whether a good answer brought a right value.
+    pub(super) fn is_right(&self, asked: Asked, value: Option<u64>) -> bool {
+        match asked {
+            Asked::Read(glance) => self.counter.is_right(glance, value),
+            Asked::Write(_) => true,
+        }
+    }
+
+    /// What is now known of a write.
+    pub(super) fn learn(&mut self, asked: Asked, outcome: Outcome) {
+        let Asked::Write(ticket) = asked else { return };
+        match outcome {
+            Outcome::Ok => self.counter.acknowledged(ticket),
+            Outcome::Fail(_) => self.counter.refused(ticket),
+            Outcome::Unknown(_) => self.counter.unknown(ticket),
+        }
+    }
+
+    /// The sign on probe `number`, and the events that come of it; `canary` is this
+    /// subject's own number.
+    pub(super) fn conclude(
+        &mut self,
+        canary: usize,
+        (action, number): (Action, u64),
+        sign: Sign,
+        vigil: &Vigil,
+    ) -> Vec<What> {
+        let line = self.line(action);
+        let changes = line.track.end(number, sign);
+        let told = changes.into_iter().map(|change| match change {
+            Change::Began { from, cause } => {
+                line.blind_before = vigil.until(from);
+                What::OutageBegan { canary, action, from, cause }
+            }
+            Change::Ended { from, to } => {
+                let blind = vigil.until(to).saturating_sub(line.blind_before);
+                let blind_ns = blind.as_nanos() as u64;
+                What::OutageEnded { canary, action, from, to, blind_ns }
+            }
+        });
+        told.collect()
+    }
+}
