@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Ran, cluster_check, redrill, run, script, server, servers_in, until};
+use common::{Ran, assert_redis_cli_agrees, redrill, run, script, server, servers_in, until};
 use serde_json::Value;
 
 /// A state folder, and the servers that run in it; ends what a failed test left.
@@ -97,9 +97,7 @@ fn redis_cli_agrees_with_every_ready_cluster() {
         place.done(&["up", ready.name]);
         let status = place.status();
         let address = status[0]["nodes"][0]["address"].as_str().unwrap();
-        if let Some(check) = cluster_check(address) {
-            check.unwrap_or_else(|said| panic!("{}: {said}", ready.name));
-        }
+        assert_redis_cli_agrees(address);
         place.done(&["down", ready.name]);
     }
     place.assert_empty();
