@@ -93,7 +93,7 @@ pub fn assert_nothing_left(folder: &Path) {
 }
 
 /// Whether `fact` comes true within `most`.
-pub fn until(most: Duration, fact: impl Fn() -> bool) -> bool {
+pub fn until(most: Duration, mut fact: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     loop {
         if fact() {
