@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod need;
+pub mod said;
 
 use std::collections::BTreeMap;
 use std::env;

@@ -99,16 +99,20 @@ fn a_server_that_ends_at_once_shows_its_last_words() {
     assert!(place.folder().join("report.json").exists());
 }
 
+/// A port that is held on every block that a drill may get.
+pub fn held_port() -> (u16, Vec<TcpListener>) {
+    // Below the ports that the kernel gives away.
+    let held = (20_000_u16..30_000).find_map(|port| {
+        let listen = |block: u8| TcpListener::bind((Ipv4Addr::new(127, block, 0, 1), port)).ok();
+        Some((port, (64..=126).map(listen).collect::<Option<Vec<_>>>()?))
+    });
+    held.expect("a port that is free")
+}
+
 #[test]
 fn the_port_is_taken() {
     let place = Place::new();
-    // Below the ports that the kernel gives away, and on every block a drill may get.
-    let held = (20_000_u16..30_000).find_map(|port| {
-        let listen = |block: u8| TcpListener::bind((Ipv4Addr::new(127, block, 0, 1), port)).ok();
-        (64..=126).map(listen).collect::<Option<Vec<_>>>()
-    });
-    let held = held.expect("a port that is free");
-    let port = held[0].local_addr().unwrap().port();
+    let (port, held) = held_port();
     let ran = place.play(BRIEF, &["--set", &format!("groups.cache.port={port}")]);
     let taken = format!("port {port} of 127.");
     lacks(&place, &ran, &[&taken, "is taken by", "choose another `port`"]);

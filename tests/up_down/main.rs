@@ -4,6 +4,7 @@
 mod common;
 mod interrupted;
 mod place;
+mod said;
 
 use std::path::Path;
 use std::time::Duration;
