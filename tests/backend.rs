@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::{assert_nothing_left, backend, cluster, cluster_check, group, topology};
+use common::{assert_nothing_left, assert_redis_cli_agrees, backend, cluster, group, topology};
 use redrill::backend::{Backend, NodeExited};
 use redrill::cluster::{Deployment, FormError, bring_up};
 use redrill::model::NodeName;
@@ -44,9 +44,7 @@ async fn a_cluster_is_born_whole() {
         assert_eq!(timeout.last().unwrap(), "4321");
     }
     nodes_of_a_shard_share_its_id(nodes).await;
-    if let Some(check) = cluster_check(&nodes[0].addr.to_string()) {
-        check.unwrap();
-    }
+    assert_redis_cli_agrees(&nodes[0].addr.to_string());
     backend.shutdown().await.unwrap();
     assert_nothing_left(dir.path());
     assert!(common::logs(dir.path()).contains("Ready to accept connections"), "logs are kept");

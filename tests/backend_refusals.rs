@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::{
-    assert_nothing_left, backend, cluster, group, redrill, run, script, server, topology,
+    assert_nothing_left, backend, cluster, group, on_own_disk, redrill, run, script, server,
+    topology,
 };
 use redrill::backend::process::address::AddressError;
 use redrill::backend::process::binary::{BinaryError, ServerBinary};
@@ -121,34 +122,24 @@ fn folders_that_cannot_be_written() {
     }
 }
 
-/// `redrill up` with its state on a small file system of its own, which needs the right
-/// to mount one.
-fn up_on(mount: &str) -> Option<common::Ran> {
+/// `redrill up` with its state on a file system of its own, if one may be mounted.
+fn up_on(options: &str) -> Option<common::Ran> {
     let dir = tempfile::tempdir().unwrap();
-    let script = format!("mount -t tmpfs {mount} none \"$1\" || exit 99; shift; exec \"$@\"");
     let up = redrill(dir.path(), &["up", "cluster-3x1"]);
-    let mut command = std::process::Command::new("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]);
-    command.arg(dir.path()).arg(up.get_program()).args(up.get_args());
-    command.envs(up.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = run(&mut command);
-    if ran.code == Some(99) || ran.err.contains("unshare") {
-        eprintln!("skipped: may not mount here: {}", ran.err);
-        return None;
-    }
-    Some(ran)
+    let args: Vec<_> = std::iter::once(up.get_program()).chain(up.get_args()).collect();
+    on_own_disk(dir.path(), options, r#"shift; exec "$@""#, &args, &up)
 }
 
 #[test]
 fn a_full_file_system() {
-    let Some(ran) = up_on("-o size=12k") else { return };
+    let Some(ran) = up_on("size=12k") else { return };
     assert_eq!(ran.code, Some(69), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("No space left"), "{}", ran.err);
 }
 
 #[test]
 fn a_read_only_file_system() {
-    let Some(ran) = up_on("-o ro") else { return };
+    let Some(ran) = up_on("ro") else { return };
     assert_eq!(ran.code, Some(69), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("Read-only file system"), "{}", ran.err);
 }

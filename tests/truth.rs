@@ -1,8 +1,8 @@
 //! Whether the downtime that redrill reports is the downtime that there was.
 //!
-//! A primary is kept from running for a known time, and the outages that probes
-//! report are held against it. `cargo test --test truth -- --nocapture` prints
-//! every figure.
+//! A primary is kept from running for a known time, and what `report.json` says of it
+//! is held against that time. `cargo test --test truth -- --nocapture` prints every
+//! figure.
 
 mod common;
 mod probing;
@@ -10,18 +10,24 @@ mod probing;
 use std::time::Duration;
 
 use redrill::model::Nanos;
-use redrill::model::op::Action;
+use redrill::model::event::{Canary, Event, What};
+use serde_json::Value;
 
-use probing::{ALONE, Outage, PROBE, Rig, Told};
+use probing::reported::reported;
+use probing::{ALONE, PROBE, Rig};
 
 const STALLS: [u64; 3] = [300, 700, 1500];
 
-const REPETITIONS: usize = 20;
+/// Of each length.
+const REPETITIONS: usize = 7;
+/// Between two repetitions, and a little more.
+const PAUSE: Duration = Duration::from_millis(400);
 const QUIET: Duration = Duration::from_secs(30);
 
 /// One repetition: a shard's primary did not run from `from` to `to`.
 struct Stall {
     shard: u32,
+    planned: u64,
     from: Nanos,
     to: Nanos,
 }
@@ -31,18 +37,26 @@ impl Stall {
         self.to.since(self.from).as_secs_f64() * 1e3
     }
 
-    fn covers(&self, outage: &Outage) -> bool {
-        outage.from <= self.to && outage.to.is_none_or(|to| to >= self.from)
+    /// Whether the event is of this repetition. Counts of probes are of all of them.
+    fn has(&self, event: &Event) -> bool {
+        match event.what {
+            What::OutageBegan { from, .. } | What::OutageEnded { from, .. } => {
+                from + PAUSE / 2 >= self.from && from < self.to + PAUSE / 2
+            }
+            What::Probes { .. } => true,
+            _ => false,
+        }
     }
 
-    /// The longest outage of any of the shard's canaries, as `downtime.*.max` counts.
-    fn reported(&self, told: &Told, action: Action) -> f64 {
-        let outages = told.outages.iter().filter(|o| o.action == action && self.covers(o));
-        let lengths = outages.map(|o| {
-            assert_eq!(o.canary.shard, self.shard, "another shard's canary had an outage: {o:?}");
-            o.to.expect("it was over long before the end").since(o.from).as_secs_f64() * 1e3
-        });
-        lengths.fold(0.0, f64::max)
+    /// The report of a drill in which this repetition is all that happened.
+    fn report(&self, canaries: &[Canary], events: &[Event]) -> Value {
+        let own: Vec<Event> = events.iter().filter(|event| self.has(event)).cloned().collect();
+        let report = reported(canaries, &own);
+        for outage in report["outages"].as_array().unwrap() {
+            assert_eq!(outage["shard"], self.shard, "of another shard's canary: {outage}");
+            assert!(outage["to_ms"].is_number(), "it was over long before the end: {outage}");
+        }
+        report
     }
 }
 
@@ -50,36 +64,47 @@ impl Stall {
 async fn the_reported_outage_is_the_true_one() {
     let _alone = ALONE.lock().await;
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[]).await;
-    let mut stalls = Vec::new();
-    for i in 0..REPETITIONS {
+    let (canaries, mut stalls) = (rig.canaries.clone(), Vec::new());
+    for i in 0..STALLS.len() * REPETITIONS {
         // Not in step with the probes' ticks.
-        tokio::time::sleep(Duration::from_micros(400_000 + 3_700 * i as u64)).await;
-        let (shard, time) = (i as u32 % 3, Duration::from_millis(STALLS[i % 3]));
-        let (from, to) = rig.stall(rig.node(shard, 0), time).await;
-        stalls.push(Stall { shard, from, to });
+        tokio::time::sleep(PAUSE + Duration::from_micros(3_700 * i as u64)).await;
+        // Not in step with the lengths either: every shard gets each of them.
+        let (shard, planned) = ((i + i / 3) as u32 % 3, STALLS[i % 3]);
+        let (from, to) = rig.stall(rig.node(shard, 0), Duration::from_millis(planned)).await;
+        stalls.push(Stall { shard, planned, from, to });
     }
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::time::sleep(PAUSE).await;
     let told = rig.down().await;
     told.warnings.iter().for_each(|warning| println!("{warning}"));
-    for action in [Action::Write, Action::Read] {
-        let mut errors = Vec::new();
-        for stall in &stalls {
-            let reported = stall.reported(&told, action);
-            let error = reported - stall.millis();
-            println!(
-                "{action:?}: true {:.1} ms, reported {reported:.1}, {error:+.1}",
-                stall.millis()
-            );
-            errors.push(error.abs());
+
+    let reports: Vec<Value> = stalls.iter().map(|s| s.report(&canaries, &told.events)).collect();
+    for action in ["write", "read"] {
+        let error = |(stall, report): (&Stall, &Value)| {
+            let reported = &report["measures"][format!("downtime.{action}.max")]["value"];
+            let (truth, reported) = (stall.millis(), reported.as_f64().unwrap());
+            let error = reported - truth;
+            println!("{action}: true {truth:.1} ms, reported {reported:.1}, {error:+.1}");
+            (stall.planned, error.abs())
+        };
+        let errors: Vec<(u64, f64)> = stalls.iter().zip(&reports).map(error).collect();
+        for planned in STALLS {
+            let those = errors.iter().filter(|(length, _)| *length == planned);
+            assert_close(&format!("{action}, {planned} ms"), those.map(|(_, error)| *error));
         }
-        errors.sort_by(f64::total_cmp);
-        let (median, worst) = (errors[errors.len() / 2], errors[errors.len() - 1]);
-        println!("{action:?}: off by {median:.1} ms in the median, {worst:.1} at worst");
-        let bound = PROBE.every.as_secs_f64() * 1e3 + 5.0;
-        assert!(median <= bound, "off by {median:.1} ms in the median");
+        assert_close(action, errors.iter().map(|(_, error)| *error));
     }
-    let astray = told.outages.iter().filter(|o| !stalls.iter().any(|stall| stall.covers(o)));
-    assert_eq!(astray.count(), 0, "outages while no server was stopped: {:?}", told.outages);
+    let listed: usize = reports.iter().map(|r| r["outages"].as_array().unwrap().len()).sum();
+    assert_eq!(listed, told.outages.len(), "some while no server was stopped: {:?}", told.outages);
+}
+
+/// In the median, by no more than a probe's interval and 5 ms.
+fn assert_close(what: &str, errors: impl Iterator<Item = f64>) {
+    let mut errors: Vec<f64> = errors.collect();
+    errors.sort_by(f64::total_cmp);
+    let (median, worst) = (errors[errors.len() / 2], errors[errors.len() - 1]);
+    println!("{what}: off by {median:.1} ms in the median, {worst:.1} at worst");
+    let bound = PROBE.every.as_secs_f64() * 1e3 + 5.0;
+    assert!(median <= bound, "{what}: off by {median:.1} ms in the median");
 }
 
 #[tokio::test]

@@ -209,3 +209,6 @@ pub(super) fn answered(op: &Op) -> Option<Read> {
         done: op.done,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,15 +5,17 @@
 //! after it has started, so all of them start at once.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::nodes_conf::{Member, NodesConf, random_id};
+use super::nodes_conf::{Member, NodesConf, even_slots, random_id};
 use super::ready::{self, Awaited, NotReady};
+use super::seats::Seats;
 use crate::backend::proc::ProcessId;
 use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
 use crate::model::NodeName;
-use crate::model::event::{NodeInfo, Role};
+use crate::model::event::{EngineInfo, NodeInfo, Role};
 use crate::node::Node;
 use crate::spec::Topology;
 use crate::spec::topology::{Group, Mode, Placement};
@@ -101,10 +103,12 @@ pub async fn bring_up(
         let names = node_names(group);
         let addrs = backend.reserve(&names, group.port).await?;
         let nodes = nodes(group, names, &addrs);
-        plans.extend(node_plans(group, &nodes));
+        plans.extend(node_plans(group, &nodes, backend.engine()));
+        let seats =
+            is_cluster(group).then(|| Arc::new(Seats::new(&nodes, even_slots(group.shards()))));
         awaited.extend(nodes.iter().map(|node| Awaited {
             node: node.clone(),
-            cluster: is_cluster(group).then_some(nodes.len() as u64),
+            seats: seats.clone(),
             replicas: u64::from(group.replicas()),
         }));
         groups.push(DeployedGroup { spec: group.clone(), nodes });
@@ -158,7 +162,7 @@ fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node>
     names.into_iter().zip(addrs).map(node).collect()
 }
 
-fn node_plans(group: &Group, nodes: &[Node]) -> Vec<NodePlan> {
+fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePlan> {
     let cluster = is_cluster(group).then(|| {
         let member = |node: &Node| Member {
             id: node.id.clone(),
@@ -166,7 +170,7 @@ fn node_plans(group: &Group, nodes: &[Node]) -> Vec<NodePlan> {
             shard: node.name.shard,
             role: node.born,
         };
-        NodesConf::new(nodes.iter().map(member).collect(), group.shards())
+        NodesConf::new(nodes.iter().map(member).collect(), group.shards(), engine)
     });
     let plan = |node: &Node| NodePlan {
         name: node.name.clone(),

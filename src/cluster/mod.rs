@@ -5,6 +5,7 @@ pub mod moving;
 mod nodes_conf;
 pub mod plan;
 mod ready;
+mod seats;
 pub mod view;
 
 pub use form::{DeployedGroup, Deployment, FormError, bring_up};

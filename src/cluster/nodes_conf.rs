@@ -5,8 +5,10 @@
 //! their slots and roles, need no introductions: the cluster is born whole, and
 //! the time it takes hardly grows with its size.
 //!
-//! Only what Redis 7.0 knows is written: what later servers keep beyond that, as the
-//! id that the nodes of a shard share, they settle among themselves in time.
+//! Servers since Redis 7.2 also keep an id that the nodes of a shard share. Without one
+//! in the file each draws its own, and though replicas take over their primary's, a
+//! primary never finds itself in its own CLUSTER SHARDS. So it is written, where it is
+//! known: Redis 7.0 would take it for a hostname.
 //!
 //! A line of it is a line of CLUSTER NODES,
 //! <https://redis.io/docs/latest/commands/cluster-nodes/>.
@@ -14,7 +16,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::model::event::Role;
+use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::{SLOTS, SlotSet};
 
 /// A node's cluster bus port stands so far above its port.
@@ -35,12 +37,16 @@ pub struct NodesConf {
     members: Vec<Member>,
     /// By shard.
     slots: Vec<SlotSet>,
+    /// By shard; none for servers that know none.
+    shard_ids: Vec<String>,
 }
 
 impl NodesConf {
     /// Every shard of `members` has one primary, and gets an even part of the slots.
-    pub fn new(members: Vec<Member>, shards: u32) -> NodesConf {
-        NodesConf { members, slots: even_slots(shards) }
+    pub fn new(members: Vec<Member>, shards: u32, engine: &EngineInfo) -> NodesConf {
+        let ids = if knows_shard_ids(engine) { shards } else { 0 };
+        let shard_ids = (0..ids).map(|_| random_id()).collect();
+        NodesConf { members, slots: even_slots(shards), shard_ids }
     }
 
     /// The file of the node with this id.
@@ -63,8 +69,11 @@ impl NodesConf {
             Role::Primary => ("master", "-", shard + 1, format!(" {}", self.slots[shard])),
             Role::Replica => ("slave", self.primary_id(member.shard), 0, String::new()),
         };
+        // The place before the id is that of a hostname.
+        let shard_id = self.shard_ids.get(shard).map(|id| format!(",,shard-id={id}"));
+        let shard_id = shard_id.unwrap_or_default();
         format!(
-            "{} {ip}:{port}@{} {myself}{role} {primary} 0 0 {epoch} connected{slots}\n",
+            "{} {ip}:{port}@{}{shard_id} {myself}{role} {primary} 0 0 {epoch} connected{slots}\n",
             member.id,
             port + BUS,
         )
@@ -74,6 +83,12 @@ impl NodesConf {
         let primary = self.members.iter().find(|m| m.shard == shard && m.role == Role::Primary);
         primary.map(|primary| primary.id.as_str()).unwrap_or("-")
     }
+}
+
+/// Redis from 7.2 on, and Valkey, which began there.
+fn knows_shard_ids(engine: &EngineInfo) -> bool {
+    let mut numbers = engine.version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (7, 2)
 }
 
 /// 40 hexadecimal digits.
@@ -103,7 +118,7 @@ pub fn even_slots(shards: u32) -> Vec<SlotSet> {
 mod tests {
     use super::*;
 
-    fn conf() -> NodesConf {
+    fn conf(version: &str) -> NodesConf {
         let member = |n: u8, shard, role| Member {
             id: format!("{n:040}"),
             addr: SocketAddr::from(([127, 64, 0, n], 6379)),
@@ -116,13 +131,14 @@ mod tests {
             member(3, 1, Role::Primary),
             member(4, 2, Role::Primary),
         ];
-        NodesConf::new(members, 3)
+        let engine = EngineInfo { kind: "redis".into(), version: version.into() };
+        NodesConf::new(members, 3, &engine)
     }
 
     #[test]
     fn the_file_names_all_nodes() {
         let one = "0".repeat(39) + "1";
-        let text = conf().of(&one);
+        let text = conf("7.0.15").of(&one);
         let ids = |n| format!("{n:040}");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
@@ -135,6 +151,20 @@ mod tests {
                 "vars currentEpoch 3 lastVoteEpoch 0".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn the_nodes_of_a_shard_share_an_id_where_servers_know_of_it() {
+        for version in ["7.2.0", "8.0.2", "10.0.0"] {
+            let conf = conf(version);
+            let text = conf.of("nobody");
+            let ids: Vec<&str> =
+                text.lines().filter_map(|l| l.split(",,shard-id=").nth(1)).collect();
+            let ids: Vec<&str> = ids.iter().map(|id| id.split(' ').next().unwrap()).collect();
+            assert_eq!(ids.len(), 4, "{text}");
+            assert!(ids[0] == ids[1] && ids[1] != ids[2] && ids[2] != ids[3], "{text}");
+            assert!(ids.iter().all(|id| id.len() == 40), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! that what is called ready was so all at once.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -13,6 +14,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::form::FormError;
+use super::seats::Seats;
 use crate::backend::NodeExited;
 use crate::model::NodeName;
 use crate::model::event::Role;
@@ -27,8 +29,8 @@ const PAUSE_EACH: Duration = Duration::from_millis(2);
 /// A node, and what it is to be.
 pub struct Awaited {
     pub node: Node,
-    /// How many nodes its cluster has, itself counted; none outside a cluster.
-    pub cluster: Option<u64>,
+    /// Where every node of its cluster should sit; none outside a cluster.
+    pub seats: Option<Arc<Seats>>,
     /// How many replicas follow it.
     pub replicas: u64,
 }
@@ -101,7 +103,8 @@ async fn ask_all<'a>(nodes: &[&'a Awaited]) -> Vec<(&'a Awaited, String)> {
 impl Awaited {
     /// What is still missing.
     async fn lacks(&self) -> Result<Option<String>, NodeError> {
-        if let Some(nodes) = self.cluster {
+        if let Some(seats) = &self.seats {
+            let nodes = seats.nodes();
             let info = self.node.admin.cluster_info().await?;
             if info.known_nodes != nodes {
                 return Ok(Some(format!("it knows {} of {nodes} nodes", info.known_nodes)));
@@ -112,6 +115,9 @@ impl Awaited {
             if !info.state_ok {
                 let unreached = info.slots_pfail + info.slots_fail;
                 return Ok(Some(format!("its cluster_state is fail, {unreached} slots unreached")));
+            }
+            if let Some(why) = seats.lacks(&self.node.admin.cluster_shards().await?) {
+                return Ok(Some(why));
             }
         }
         let info = self.node.admin.info(Section::Replication).await?;
@@ -161,7 +167,7 @@ mod tests {
     fn silent(listener: &TcpListener) -> Awaited {
         let name = NodeName::new("cache", 1, 0);
         let node = Node::new(name, listener.local_addr().unwrap(), "", Role::Primary);
-        Awaited { node, cluster: None, replicas: 0 }
+        Awaited { node, seats: None, replicas: 0 }
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use super::{ClusterInfo, Info, NodeError, NodeLine, Problem, Section};
+use super::{ClusterInfo, Info, NodeError, NodeLine, Problem, Section, Shard};
 use crate::model::NodeName;
 
 /// How long a request may take when nobody says otherwise.
@@ -113,6 +113,13 @@ impl Admin {
         let cmd = cluster("NODES");
         let text: String = self.query(&cmd).await?;
         NodeLine::parse_all(&text).map_err(|why| self.error(Problem::Unreadable(why), &words(&cmd)))
+    }
+
+    /// CLUSTER SHARDS: the same by shards, with the health of each node.
+    pub async fn cluster_shards(&self) -> Result<Vec<Shard>, NodeError> {
+        let cmd = cluster("SHARDS");
+        let reply: Value = self.query(&cmd).await?;
+        Shard::parse_all(&reply).map_err(|why| self.error(Problem::Unreadable(why), &words(&cmd)))
     }
 
     /// CLUSTER INFO.

@@ -7,6 +7,7 @@
 mod admin;
 mod cluster_info;
 mod cluster_nodes;
+mod cluster_shards;
 mod error;
 mod info;
 
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 pub use admin::Admin;
 pub use cluster_info::ClusterInfo;
 pub use cluster_nodes::{Flags, NodeLine};
+pub use cluster_shards::{Health, Shard, ShardNode};
 pub use error::{NodeError, Problem};
 pub use info::{Info, Section};
 

@@ -3,8 +3,12 @@
 // Every test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
 
+pub mod need;
+pub mod said;
+
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,14 +31,12 @@ pub fn server() -> PathBuf {
         .expect("live tests need redis-server or valkey-server on PATH, or REDRILL_SERVER")
 }
 
-/// `REDRILL_CLI`, else redis-cli or valkey-cli on PATH.
-pub fn cli() -> Option<PathBuf> {
-    let named = env::var_os("REDRILL_CLI").map(PathBuf::from);
-    named.or_else(|| on_path("redis-cli")).or_else(|| on_path("valkey-cli"))
+pub fn backend(run_folder: &Path) -> ProcessBackend {
+    backend_of(&server(), run_folder)
 }
 
-pub fn backend(run_folder: &Path) -> ProcessBackend {
-    let binary = ServerBinary::at(&server()).unwrap();
+pub fn backend_of(server: &Path, run_folder: &Path) -> ProcessBackend {
+    let binary = ServerBinary::at(server).unwrap();
     ProcessBackend::open(&binary, run_folder).unwrap()
 }
 
@@ -92,7 +94,7 @@ pub fn assert_nothing_left(folder: &Path) {
 }
 
 /// Whether `fact` comes true within `most`.
-pub fn until(most: Duration, fact: impl Fn() -> bool) -> bool {
+pub fn until(most: Duration, mut fact: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     loop {
         if fact() {
@@ -105,18 +107,44 @@ pub fn until(most: Duration, fact: impl Fn() -> bool) -> bool {
     }
 }
 
-/// What `redis-cli --cluster check` says of the cluster, if there is a redis-cli.
-pub fn cluster_check(address: &str) -> Option<Result<(), String>> {
-    let Some(cli) = cli() else {
-        eprintln!("skipped: `redis-cli --cluster check`, as there is no redis-cli");
-        return None;
-    };
+/// `redis-cli --cluster check` has nothing to say against the cluster. Without a
+/// redis-cli nothing is held, and that is said.
+pub fn assert_redis_cli_agrees(address: &str) {
+    let Some(cli) = need::cli() else { return };
     let out = Command::new(cli).args(["--cluster", "check", address]).output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     let agrees = out.status.success()
         && said.contains("[OK] All nodes agree about slots configuration.")
         && said.contains("[OK] All 16384 slots covered.");
-    Some(agrees.then_some(()).ok_or(said))
+    assert!(agrees, "{said}");
+}
+
+/// Runs the shell script `inside` where `folder` is a file system of its own, which
+/// nobody else sees: `$1` is the folder, and `args` follow. None where nothing may be
+/// mounted.
+pub fn on_own_disk(
+    folder: &Path,
+    options: &str,
+    inside: &str,
+    args: &[&OsStr],
+    environment: &Command,
+) -> Option<Ran> {
+    let namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+        command.arg(folder);
+        command
+    };
+    let can = namespace(r#"mount -t tmpfs none "$1""#).output();
+    if !can.is_ok_and(|can| can.status.success()) {
+        need::skip(need::Need::Disk, "no file system may be mounted here");
+        return None;
+    }
+    let mount = format!(r#"mount -t tmpfs -o {options} none "$1" && {inside}"#);
+    let mut command = namespace(&mount);
+    command.args(args);
+    command.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Some(run(&mut command))
 }
 
 pub fn logs(folder: &Path) -> String {

@@ -91,6 +91,51 @@ fn while_the_final_state_is_read() {
     );
 }
 
+/// Removing what the servers wrote is the last that a drill does before it ends. With
+/// so many files it takes a while.
+fn slow_to_stop(place: &Place) -> Playing<'_> {
+    const FILES: u32 = 40_000;
+    let mut playing = place.start(BRIEF, &["--set", "settle=4s"]);
+    playing.wait_for_phase(Phase::Steps);
+    let crowd = place.folder().join("nodes/crowd");
+    fs::create_dir(&crowd).unwrap();
+    (0..FILES).for_each(|n| fs::write(crowd.join(n.to_string()), "").unwrap());
+    playing.wait_for_phase(Phase::Stop);
+    playing
+}
+
+#[test]
+fn while_the_servers_stop() {
+    let place = Place::new();
+    let playing = slow_to_stop(&place);
+    playing.signal(Signal::INT);
+    assert!(place.folder().join("nodes").exists(), "it had stopped before it was interrupted");
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
+    assert!(ran.err.contains("ending; once more to end at once"), "{}", ran.err);
+    place.assert_nothing_left();
+    // Nothing of the drill itself was cut short.
+    assert_eq!(end_of(&place.folder()), Some(End::Completed));
+    assert_eq!(place.report()["verdict"], "pass");
+    assert!(place.folder().join("report.html").exists());
+}
+
+#[test]
+fn twice_while_the_servers_stop() {
+    let place = Place::new();
+    let mut playing = slow_to_stop(&place);
+    playing.signal(Signal::INT);
+    playing.wait_for_words("once more to end at once");
+    playing.signal(Signal::INT);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}", ran.err);
+    assert!(ran.err.contains("`redrill gc` removes what it left"), "{}", ran.err);
+    place.no_server_runs(Duration::from_secs(1));
+    assert!(place.folder().join("nodes").exists(), "it had stopped before it was interrupted");
+    assert!(redrill(&place.state(), &["gc"]).output().unwrap().status.success());
+    place.assert_nothing_left();
+}
+
 /// A drill that has come to its end, held up where its report is made: by a pipe in the
 /// place of its scenario, into which nobody writes.
 fn held_up(place: &Place) -> (Playing<'_>, PathBuf) {

@@ -3,9 +3,8 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
 
-use crate::common::{Ran, redrill, run, script, server};
+use crate::common::{Ran, on_own_disk, redrill, run, script, server};
 use crate::place::{BRIEF, Place};
 
 fn lacks(place: &Place, ran: &Ran, words: &[&str]) {
@@ -27,38 +26,22 @@ fn the_run_folder_has_a_file_where_a_folder_should_be() {
     lacks(&place, &ran, &["cannot write the run folder", out.to_str().unwrap(), "--out DIR"]);
 }
 
-/// Plays with the run folders on a file system of its own, which nobody else sees.
-/// None where this may not be mounted.
-fn on_own_disk(place: &Place, options: &str, prepare: &str) -> Option<Ran> {
-    let file = place.path().join("scenario.yaml");
+/// Plays with the run folders on a file system of their own, if one may be mounted.
+fn play_on_own_disk(place: &Place, options: &str, prepare: &str) -> Option<Ran> {
+    let (file, disk) = (place.path().join("scenario.yaml"), place.path().join("disk"));
     // Much history, and values that do not compress, so that a small disk is soon full.
     fs::write(&file, BRIEF.replace("200/s", "2000/s").replace("500ms", "5s")).unwrap();
-    let inside = format!(
-        r#"mount -t tmpfs -o {options} none "$1" && {prepare} exec "$2" run "$3" --out "$1""#
-    );
-    let namespace = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
-        command.arg(place.path().join("disk"));
-        command
-    };
-    fs::create_dir_all(place.path().join("disk")).unwrap();
-    let can = namespace(r#"mount -t tmpfs none "$1""#).output();
-    if !can.is_ok_and(|can| can.status.success()) {
-        eprintln!("skipped: no file system can be mounted here");
-        return None;
-    }
-    let mut command = namespace(&inside);
-    command.arg(env!("CARGO_BIN_EXE_redrill")).arg(&file);
-    command.env("REDRILL_STATE_DIR", place.state()).env("REDRILL_ENGINE_BINARY", server());
-    Some(run(&mut command))
+    fs::create_dir_all(&disk).unwrap();
+    let inside = format!(r#"{prepare} exec "$2" run "$3" --out "$1""#);
+    let args = [env!("CARGO_BIN_EXE_redrill").as_ref(), file.as_os_str()];
+    on_own_disk(&disk, options, &inside, &args, &place.redrill(&[]))
 }
 
 #[test]
 fn the_run_folder_is_on_a_full_disk() {
     let place = Place::new();
     let fill = r#"{ head -c 64k /dev/zero > "$1/full" || true; } &&"#;
-    if let Some(ran) = on_own_disk(&place, "size=64k", fill) {
+    if let Some(ran) = play_on_own_disk(&place, "size=64k", fill) {
         lacks(&place, &ran, &["cannot write", "No space left on device", "room"]);
     }
 }
@@ -66,7 +49,7 @@ fn the_run_folder_is_on_a_full_disk() {
 #[test]
 fn the_disk_becomes_full_while_the_drill_runs() {
     let place = Place::new();
-    if let Some(ran) = on_own_disk(&place, "size=160k", "") {
+    if let Some(ran) = play_on_own_disk(&place, "size=160k", "") {
         lacks(&place, &ran, &["No space left on device", "baseline"]);
     }
 }
@@ -74,7 +57,7 @@ fn the_disk_becomes_full_while_the_drill_runs() {
 #[test]
 fn the_run_folder_is_on_a_disk_that_may_not_be_written() {
     let place = Place::new();
-    if let Some(ran) = on_own_disk(&place, "ro", "") {
+    if let Some(ran) = play_on_own_disk(&place, "ro", "") {
         lacks(&place, &ran, &["cannot write the run folder", "Read-only file system"]);
     }
 }
@@ -116,16 +99,20 @@ fn a_server_that_ends_at_once_shows_its_last_words() {
     assert!(place.folder().join("report.json").exists());
 }
 
+/// A port that is held on every block that a drill may get.
+pub fn held_port() -> (u16, Vec<TcpListener>) {
+    // Below the ports that the kernel gives away.
+    let held = (20_000_u16..30_000).find_map(|port| {
+        let listen = |block: u8| TcpListener::bind((Ipv4Addr::new(127, block, 0, 1), port)).ok();
+        Some((port, (64..=126).map(listen).collect::<Option<Vec<_>>>()?))
+    });
+    held.expect("a port that is free")
+}
+
 #[test]
 fn the_port_is_taken() {
     let place = Place::new();
-    // Below the ports that the kernel gives away, and on every block a drill may get.
-    let held = (20_000_u16..30_000).find_map(|port| {
-        let listen = |block: u8| TcpListener::bind((Ipv4Addr::new(127, block, 0, 1), port)).ok();
-        (64..=126).map(listen).collect::<Option<Vec<_>>>()
-    });
-    let held = held.expect("a port that is free");
-    let port = held[0].local_addr().unwrap().port();
+    let (port, held) = held_port();
     let ran = place.play(BRIEF, &["--set", &format!("groups.cache.port={port}")]);
     let taken = format!("port {port} of 127.");
     lacks(&place, &ran, &[&taken, "is taken by", "choose another `port`"]);

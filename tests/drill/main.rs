@@ -12,3 +12,4 @@ mod output;
 mod place;
 mod ready;
 mod refused;
+mod said;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -24,8 +25,13 @@ pub struct Ground {
 
 impl Ground {
     pub async fn up(shards: u32, replicas: u32) -> Ground {
+        Ground::of(&common::server(), shards, replicas).await
+    }
+
+    /// Of this server.
+    pub async fn of(server: &Path, shards: u32, replicas: u32) -> Ground {
         let dir = tempfile::tempdir().unwrap();
-        let backend = common::backend(dir.path());
+        let backend = common::backend_of(server, dir.path());
         let mut cache = common::cluster(shards, replicas);
         cache.config.insert("cluster-node-timeout".into(), "2000".into());
         // Slots whose owner is gone do not keep the others from being served.
@@ -152,9 +158,7 @@ impl Ground {
     pub async fn down(self) {
         self.agreed_view().await;
         assert_eq!(self.marks().await, [""; 0]);
-        if let Some(check) = common::cluster_check(&self.nodes[0].addr.to_string()) {
-            check.unwrap();
-        }
+        common::assert_redis_cli_agrees(&self.nodes[0].addr.to_string());
         self.shutdown().await;
     }
 

@@ -116,10 +116,7 @@ async fn a_slot_that_two_fetch_ends_whole() {
 /// What redis-cli leaves when it is stopped.
 #[tokio::test]
 async fn what_redis_cli_left_is_finished() {
-    let Some(cli) = crate::common::cli() else {
-        eprintln!("skipped, as there is no redis-cli");
-        return;
-    };
+    let Some(cli) = crate::common::need::cli() else { return };
     let ground = Ground::up(3, 0).await;
     let keys = numbered(0..300, 20);
     ground.fill(&keys).await;

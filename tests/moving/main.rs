@@ -4,6 +4,7 @@
 mod common;
 mod ground;
 mod half_moved;
+mod shards;
 mod values;
 
 use std::collections::BTreeMap;

@@ -1,60 +1,16 @@
 //! `redrill up`, `status`, `down` and `gc`: a topology by hand, and what is left of it.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod interrupted;
+mod place;
+mod said;
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Ran, cluster_check, redrill, run, script, server, servers_in, until};
-use serde_json::Value;
-
-/// A state folder, and the servers that run in it; ends what a failed test left.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn redrill(&self, args: &[&str]) -> Ran {
-        run(&mut redrill(self.path(), args))
-    }
-
-    fn done(&self, args: &[&str]) -> String {
-        let ran = self.redrill(args);
-        assert_eq!(ran.code, Some(0), "{args:?}: {}{}", ran.out, ran.err);
-        ran.out
-    }
-
-    fn status(&self) -> Vec<Value> {
-        serde_json::from_str(&self.done(&["status", "--format", "json"])).unwrap()
-    }
-
-    fn assert_empty(&self) {
-        assert!(until(Duration::from_secs(2), || servers_in(self.path()).is_empty()));
-        for folder in ["up", "drills"] {
-            let left = std::fs::read_dir(self.path().join(folder)).into_iter().flatten();
-            assert_eq!(left.count(), 0, "something is left in {folder}");
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = redrill(self.path(), &["down", "--all"]).output();
-        let _ = redrill(self.path(), &["gc"]).output();
-    }
-}
-
-fn kill(pid: &str) {
-    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-}
+use common::{assert_redis_cli_agrees, redrill, run, script, server, servers_in, until};
+use place::{Place, kill};
 
 #[test]
 fn up_status_down() {
@@ -97,9 +53,7 @@ fn redis_cli_agrees_with_every_ready_cluster() {
         place.done(&["up", ready.name]);
         let status = place.status();
         let address = status[0]["nodes"][0]["address"].as_str().unwrap();
-        if let Some(check) = cluster_check(address) {
-            check.unwrap_or_else(|said| panic!("{}: {said}", ready.name));
-        }
+        assert_redis_cli_agrees(address);
         place.done(&["down", ready.name]);
     }
     place.assert_empty();
@@ -132,18 +86,6 @@ fn a_server_behind_a_wrapper_is_collected() {
     kill(&place.status()[0]["owner_pid"].to_string());
     assert!(!until(Duration::from_millis(300), || servers_in(place.path()).is_empty()));
     assert!(place.done(&["gc"]).contains("server process"));
-    place.assert_empty();
-}
-
-#[test]
-fn an_up_that_is_killed_leaves_nothing() {
-    let place = Place::new();
-    let mut command = redrill(place.path(), &["up", "cluster-3x1"]);
-    let mut up = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    assert!(until(Duration::from_secs(5), || servers_in(place.path()).len() >= 6));
-    up.kill().unwrap();
-    up.wait().unwrap();
-    assert!(until(Duration::from_secs(5), || place.status().is_empty()));
     place.assert_empty();
 }
 

@@ -1,0 +1,67 @@
+//! How much of a history is held at once. (What is found in it: `check::tests`.)
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use super::*;
+use crate::model::op::Redirects;
+
+fn row(action: Action, purpose: Purpose, key: u64, n: u64) -> Op {
+    Op {
+        load: 0,
+        process: 0,
+        purpose,
+        action,
+        key,
+        value: Some(n),
+        intended: Nanos(n),
+        sent: Nanos(n),
+        done: Nanos(n + 1),
+        outcome: Outcome::Ok,
+        redirects: Redirects::default(),
+    }
+}
+
+/// `rows` writes to `keys` keys in turn, and each key's final read.
+fn history(rows: u64, keys: u64) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
+    move || {
+        let writes = (0..rows).map(|n| row(Action::Write, Purpose::Load, n % keys, n));
+        let finals = (0..keys).map(|key| row(Action::Read, Purpose::Final, key, rows + key));
+        Ok(writes.chain(finals).map(Ok).collect())
+    }
+}
+
+/// The writes and the final reads of each part, and how often each key was judged.
+fn parts(rows: u64, keys: u64, limit: usize) -> (Vec<usize>, BTreeMap<u64, u32>) {
+    let (mut held, mut judged) = (Vec::new(), BTreeMap::new());
+    let judge = |part: Keys, _| {
+        let rows = part.values().map(|key| key.writes.len() + usize::from(key.last.is_some()));
+        held.push(rows.sum());
+        part.keys().for_each(|(_, key)| *judged.entry(*key).or_default() += 1);
+        Ok(())
+    };
+    in_parts(&history(rows, keys), limit, judge).unwrap();
+    (held, judged)
+}
+
+#[test]
+fn no_part_holds_more_than_the_limit_however_long_the_run() {
+    const LIMIT: usize = 300;
+    for times in [1, 10, 40] {
+        let rows = times * LIMIT as u64;
+        let (held, judged) = parts(rows, 3 * times, LIMIT);
+        assert!(held.iter().all(|rows| *rows <= LIMIT), "{times} times: {held:?}");
+        assert_eq!(held.iter().sum::<usize>() as u64, rows + 3 * times, "rows are left out");
+        assert_eq!(judged.len() as u64, 3 * times);
+        assert!(judged.values().all(|times| *times == 1), "{judged:?}");
+    }
+}
+
+/// What its own key has can be judged only as a whole.
+#[test]
+fn a_key_is_not_divided() {
+    let (mut held, judged) = parts(5_000, 5, 100);
+    held.retain(|rows| *rows > 0);
+    assert_eq!(held, [1_001; 5]);
+    assert_eq!(judged.len(), 5);
+}

@@ -1,0 +1,143 @@
+//! Where each node of a new cluster should sit, held against a node's CLUSTER SHARDS.
+//!
+//! That the slots are covered and the state is ok does not say that a node knows its
+//! cluster: it may count the right nodes and slots and still place them elsewhere, or
+//! hold a replica to have failed. A client that maps a cluster by its shards would go
+//! astray where it asked such a node.
+
+use crate::model::NodeName;
+use crate::model::event::Role;
+use crate::model::slot::SlotSet;
+use crate::node::{Health, Node, Shard, ShardNode};
+
+/// The shards of a cluster as they were planned.
+pub struct Seats(Vec<PlannedShard>);
+
+struct PlannedShard {
+    slots: SlotSet,
+    /// Names, ids and roles.
+    nodes: Vec<(NodeName, String, Role)>,
+}
+
+impl Seats {
+    /// Shard `n` is to own `slots[n]`.
+    pub fn new(nodes: &[Node], slots: Vec<SlotSet>) -> Seats {
+        let of_shard = |shard: usize| {
+            let nodes = nodes.iter().filter(|node| node.name.shard as usize == shard);
+            nodes.map(|node| (node.name.clone(), node.id.clone(), node.born)).collect()
+        };
+        let shards = slots.into_iter().enumerate();
+        Seats(shards.map(|(n, slots)| PlannedShard { slots, nodes: of_shard(n) }).collect())
+    }
+
+    /// How many nodes the cluster has.
+    pub fn nodes(&self) -> u64 {
+        self.0.iter().map(|shard| shard.nodes.len() as u64).sum()
+    }
+
+    /// The first thing in which what a node sees is not what was planned.
+    pub fn lacks(&self, seen: &[Shard]) -> Option<String> {
+        self.0.iter().find_map(|planned| planned.lacks(seen))
+    }
+}
+
+impl PlannedShard {
+    fn lacks(&self, seen: &[Shard]) -> Option<String> {
+        let (primary, id, _) = self.nodes.iter().find(|(.., role)| *role == Role::Primary)?;
+        let Some(shard) = seen.iter().find(|shard| shard.nodes.iter().any(|n| n.id == *id)) else {
+            return Some(format!("no shard of its CLUSTER SHARDS has {primary}"));
+        };
+        if shard.slots != self.slots {
+            let (has, planned) = (&shard.slots, &self.slots);
+            return Some(format!("it gives the shard of {primary} the slots {has}, not {planned}"));
+        }
+        self.nodes.iter().find_map(|(name, id, role)| {
+            let Some(node) = shard.nodes.iter().find(|node| node.id == *id) else {
+                return Some(format!("it does not see {name} in the shard of {primary}"));
+            };
+            ails(node, *role).map(|what| format!("it holds {name} to be {what}"))
+        })
+    }
+}
+
+/// What a node is taken for, if not for what it should be. A replica may be called
+/// loading for ten seconds when it is not: whether its link is up is asked of itself.
+fn ails(node: &ShardNode, planned: Role) -> Option<&'static str> {
+    match (node.role, node.health) {
+        (Role::Primary, _) if planned == Role::Replica => Some("a primary"),
+        (Role::Replica, _) if planned == Role::Primary => Some("a replica"),
+        (_, Health::Failed) => Some("failed"),
+        (Role::Primary, Health::Loading) => Some("loading"),
+        (_, Health::Online) | (Role::Replica, Health::Loading) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes() -> Vec<Node> {
+        let node = |shard, ordinal, born| {
+            let name = NodeName::new("c", shard, ordinal);
+            let id = format!("n{shard}{ordinal}");
+            Node::new(name, "127.0.0.1:7000".parse().unwrap(), id, born)
+        };
+        vec![node(0, 0, Role::Primary), node(0, 1, Role::Replica), node(1, 0, Role::Primary)]
+    }
+
+    fn seen_node(id: &str, role: Role, health: Health) -> ShardNode {
+        let (endpoint, ip, port) = (None, None, Some(7000));
+        ShardNode { id: id.into(), endpoint, ip, port, role, replication_offset: 0, health }
+    }
+
+    /// As it should be; a replica that is new is called loading.
+    fn seen() -> Vec<Shard> {
+        let first = vec![
+            seen_node("n01", Role::Replica, Health::Loading),
+            seen_node("n00", Role::Primary, Health::Online),
+        ];
+        let second = vec![seen_node("n10", Role::Primary, Health::Online)];
+        vec![
+            Shard { slots: (100..=16383).into(), nodes: second },
+            Shard { slots: (0..=99).into(), nodes: first },
+        ]
+    }
+
+    fn lacks(change: impl Fn(&mut Vec<Shard>)) -> String {
+        let seats = Seats::new(&nodes(), vec![(0..=99).into(), (100..=16383).into()]);
+        assert_eq!(seats.nodes(), 3);
+        let mut seen = seen();
+        change(&mut seen);
+        seats.lacks(&seen).unwrap_or_default()
+    }
+
+    #[test]
+    fn whatever_is_not_as_planned_is_named() {
+        assert_eq!(lacks(|_| ()), "");
+        assert_eq!(
+            lacks(|seen| seen[1].slots = (0..=98).into()),
+            "it gives the shard of c/0/0 the slots 0-98, not 0-99"
+        );
+        assert_eq!(lacks(|seen| drop(seen.remove(0))), "no shard of its CLUSTER SHARDS has c/1/0");
+        assert_eq!(
+            lacks(|seen| drop(seen[1].nodes.remove(0))),
+            "it does not see c/0/1 in the shard of c/0/0"
+        );
+        assert_eq!(
+            lacks(|seen| seen[1].nodes[0].health = Health::Failed),
+            "it holds c/0/1 to be failed"
+        );
+        assert_eq!(
+            lacks(|seen| seen[1].nodes[0].role = Role::Primary),
+            "it holds c/0/1 to be a primary"
+        );
+        assert_eq!(
+            lacks(|seen| seen[0].nodes[0].role = Role::Replica),
+            "it holds c/1/0 to be a replica"
+        );
+        assert_eq!(
+            lacks(|seen| seen[0].nodes[0].health = Health::Loading),
+            "it holds c/1/0 to be loading"
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! What some tests need and not every machine has. A test without it is left out, which
+//! is said, and which `REDRILL_REQUIRE=disk,engines,redis-cli` makes a failure.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use redrill::backend::process::binary::on_path;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The right to mount a file system.
+    Disk,
+    /// Both Redis and Valkey.
+    Engines,
+    RedisCli,
+}
+
+const NAMES: [(&str, Need); 3] =
+    [("disk", Need::Disk), ("engines", Need::Engines), ("redis-cli", Need::RedisCli)];
+
+/// Something is left out for want of `need`.
+pub fn skip(need: Need, why: &str) {
+    let required = env::var("REDRILL_REQUIRE").unwrap_or_default();
+    let required = required.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let required: Vec<Need> = required.map(named).collect();
+    assert!(!required.contains(&need), "REDRILL_REQUIRE asks for what is not there: {why}");
+    // Not by `eprintln`, of which nothing is seen where a test passes.
+    let _ = writeln!(io::stderr(), "skipped: {why}");
+}
+
+fn named(name: &str) -> Need {
+    let known = NAMES.iter().find(|(known, _)| *known == name);
+    known.unwrap_or_else(|| panic!("REDRILL_REQUIRE names `{name}`, and knows {NAMES:?}")).1
+}
+
+/// `REDRILL_CLI`, else redis-cli or valkey-cli on PATH.
+pub fn cli() -> Option<PathBuf> {
+    let named = env::var_os("REDRILL_CLI").map(PathBuf::from);
+    let found = named.or_else(|| on_path("redis-cli")).or_else(|| on_path("valkey-cli"));
+    if found.is_none() {
+        skip(Need::RedisCli, "there is no redis-cli or valkey-cli on PATH");
+    }
+    found
+}
+
+/// Every server there is to test on: those of `REDRILL_ENGINES` (paths between colons),
+/// else `REDRILL_SERVER` and what is on PATH.
+pub fn engines() -> Vec<PathBuf> {
+    if let Some(named) = env::var_os("REDRILL_ENGINES") {
+        return env::split_paths(&named).collect();
+    }
+    let (redis, valkey) = (on_path("redis-server"), on_path("valkey-server"));
+    if redis.is_none() || valkey.is_none() {
+        skip(Need::Engines, "only one of redis-server and valkey-server is on PATH");
+    }
+    let named = env::var_os("REDRILL_SERVER").map(PathBuf::from);
+    named.into_iter().chain(redis).chain(valkey).collect()
+}

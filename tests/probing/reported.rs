@@ -1,0 +1,54 @@
+//! What `report.json` says of events: what a user is told, and not what was told on the way.
+
+use std::fs;
+
+use redrill::model::Nanos;
+use redrill::model::event::{Canary, DrillInfo, End, EngineInfo, Event, Phase, What};
+use redrill::report;
+use serde_json::Value;
+
+use super::PROBE;
+
+/// The report of a drill that had these canaries and `during` its time line these events.
+pub fn reported(canaries: &[Canary], during: &[Event]) -> Value {
+    let run = tempfile::tempdir().unwrap();
+    let last = during.iter().map(|event| event.at).max().unwrap_or_default();
+    let first = |what| Event { at: Nanos::ZERO, what };
+    let then = |what| Event { at: last, what };
+    let before = [
+        first(What::Drill(info())),
+        first(What::Canaries { canaries: canaries.to_vec() }),
+        first(What::Phase { phase: Phase::Steps }),
+    ];
+    let after = [
+        then(What::Phase { phase: Phase::Verify }),
+        then(What::Phase { phase: Phase::Stop }),
+        then(What::Ended { end: End::Completed }),
+    ];
+    let events = before.iter().chain(during).chain(&after);
+    let lines = events.map(|event| serde_json::to_string(event).unwrap() + "\n");
+    fs::write(run.path().join(report::file::EVENTS), lines.collect::<String>()).unwrap();
+    report::write(&report::build(run.path()).unwrap()).unwrap();
+    let json = fs::read_to_string(run.path().join(report::file::JSON)).unwrap();
+    serde_json::from_str(&json).unwrap()
+}
+
+fn info() -> DrillInfo {
+    DrillInfo {
+        id: "truth".into(),
+        redrill: "0.0.0".into(),
+        started: "2026-01-01T00:00:00Z".into(),
+        scenario: "truth".into(),
+        summary: String::new(),
+        topology: "cluster-3x0".into(),
+        backend: "process".into(),
+        engine: EngineInfo::default(),
+        seed: 0,
+        steps: Vec::new(),
+        loads: Vec::new(),
+        expect: Vec::new(),
+        probe_every_ms: PROBE.every.as_secs_f64() * 1e3,
+        probe_deadline_ms: PROBE.deadline.as_secs_f64() * 1e3,
+        planned_ms: 0.0,
+    }
+}
