@@ -60,7 +60,7 @@ enum Command {
     Up(up::Args),
     /// Show what runs on this machine
     Status(status::Args),
-    /// End what `up` left running
+    /// End what `up` or `run --keep` left running
     Down(down::Args),
     /// Show what this machine has, and what each missing thing would give
     Doctor(doctor::Args),

@@ -19,7 +19,7 @@ pub struct Args {
     /// Play it so many times; the median and spread of every measure
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: Option<u32>,
-    /// Leave the topology up afterwards, until Ctrl-C
+    /// Leave the topology up afterwards, until Ctrl-C or `redrill down`
     #[arg(long, conflicts_with = "repeat")]
     keep: bool,
 }
@@ -52,12 +52,14 @@ async fn once(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Res
     Ok(code)
 }
 
-/// Leaves the servers up until Ctrl-C.
-async fn hold(kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
+/// Leaves the servers up until Ctrl-C, which is also what `redrill down` comes to.
+async fn hold(mut kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
+    kept.announce().map_err(|error| play::refuse(exit::ENVIRONMENT, error))?;
     for node in kept.deployment.nodes() {
         terminal::say(&format!("{:<16} {}", node.name.to_string(), node.addr));
     }
-    terminal::say("The topology is up until Ctrl-C.");
+    let id = kept.id();
+    terminal::say(&format!("The topology is up until Ctrl-C, or `redrill down {id}`."));
     stop.cancelled().await;
     kept.stop().await.map_err(|error| play::refuse(exit::ENVIRONMENT, error))
 }

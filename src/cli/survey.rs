@@ -111,6 +111,7 @@ impl Survey {
     pub fn text(&self) -> String {
         let kind = match self.kind {
             Kind::Drill => "drill",
+            Kind::Kept => "kept after a drill",
             Kind::Up => "up",
         };
         let (id, engine) = (&self.id, &self.engine);
