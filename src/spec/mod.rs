@@ -137,10 +137,14 @@ fn topology_of(
     purpose: Purpose,
     faults: &mut Vec<Fault>,
 ) -> Option<Topology> {
+    let before = faults.len();
     let mut root = tree::parse(source, faults)?;
     settings.iter().for_each(|setting| setting.apply(&mut root, faults));
     let file = TopologyFile::decode(&root, faults)?;
-    rules::topology::check(source, &file, purpose, faults)
+    let topology = rules::topology::check(source, &file, purpose, faults)?;
+    // What is wrong with a faulty one would be told of the scenario on it once more, in
+    // words that lead astray.
+    (faults.len() == before).then_some(topology)
 }
 
 fn scenario_of(
