@@ -153,9 +153,11 @@ fn scenario_of(
     options: &Options,
     faults: &mut Vec<Fault>,
 ) -> Option<Scenario> {
-    let (of_topology, own): (Vec<Setting>, Vec<Setting>) = settings(options, faults)
-        .into_iter()
-        .partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
+    let known = [ScenarioFile::KEYS, TOPOLOGY_KEYS].concat();
+    let mut settings = settings(options, faults);
+    settings.retain(|setting| setting.is_known(&known, faults));
+    let (of_topology, own): (Vec<Setting>, Vec<Setting>) =
+        settings.into_iter().partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
     let mut root = tree::parse(source, faults)?;
     own.iter().for_each(|setting| setting.apply(&mut root, faults));
     let file = ScenarioFile::decode(&root, faults)?;
