@@ -258,7 +258,7 @@ impl Page {
 
 /// Breaks `text` at spaces into lines of at most `room` characters; a longer word
 /// stands alone.
-pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in printable(text).split_whitespace() {
         match lines.last_mut() {
