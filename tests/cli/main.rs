@@ -99,3 +99,19 @@ fn completions() {
         assert!(script.contains("engine-binary"), "{shell}");
     }
 }
+
+/// Where a name cannot be a file's, one that stands for nothing is a slip of the command
+/// line, whichever command it is given to.
+#[test]
+fn a_name_that_nothing_has() {
+    let state = tempfile::tempdir().unwrap();
+    for name in ["nobody", "no/body"] {
+        for command in ["show", "status", "down"] {
+            let mut redrill = Command::cargo_bin("redrill").unwrap();
+            redrill.env("REDRILL_STATE_DIR", state.path()).args([command, name]);
+            let output = redrill.assert().code(64).get_output().clone();
+            assert!(output.stdout.is_empty());
+            assert!(String::from_utf8_lossy(&output.stderr).contains(name), "{command}");
+        }
+    }
+}

@@ -170,7 +170,7 @@ fn list_names_all_that_show_prints() {
 
 #[test]
 fn show_says_what_was_meant() {
-    let output = redrill(&["show", "cluster-reshrad"]).assert().code(65).get_output().clone();
+    let output = redrill(&["show", "cluster-reshrad"]).assert().code(64).get_output().clone();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean `cluster-reshard`"), "{said}");
 }
