@@ -101,6 +101,17 @@ pub fn kind_of(source: &Source) -> Result<Kind, Faults> {
     }
 }
 
+/// The kind of `source` where its keys leave no doubt, faulty as it may be otherwise.
+pub fn plain_kind_of(source: &Source) -> Option<Kind> {
+    let root = tree::parse(source, &mut Vec::new())?;
+    let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
+    match (has(SCENARIO_KEYS), has(TOPOLOGY_KEYS)) {
+        (true, false) => Some(Kind::Scenario),
+        (false, true) => Some(Kind::Topology),
+        _ => None,
+    }
+}
+
 /// The topology that `source` describes.
 ///
 /// # Errors

@@ -115,3 +115,29 @@ fn a_name_that_nothing_has() {
         }
     }
 }
+
+#[test]
+fn a_topology_for_a_scenario_and_the_other_way_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let drill = file("drill.yaml", "name: drill\ntopology: standalone\n");
+    let shop = file("shop.yaml", "name: shop\ngroups: { a: { mode: standalone } }\n");
+    let wrong: &[(&[&str], &str)] = &[
+        (&["run", &shop], "`redrill up "),
+        (&["suite", &shop], "`redrill up "),
+        (&["run", "cluster-3x1"], "`redrill up cluster-3x1`"),
+        (&["up", &drill], "`redrill run "),
+        (&["up", "cluster-drain"], "`redrill run cluster-drain`"),
+        (&["run", "cluster-drain", "--topology", &drill], "`redrill run "),
+    ];
+    for (args, advice) in wrong {
+        let said = said(args);
+        assert!(said.lines().next().unwrap().ends_with("(65)"), "{said}");
+        assert!(said.contains("is wanted here") && said.contains(advice), "{said}");
+        assert_eq!(said.matches("  x ").count(), 1, "{said}");
+    }
+}
