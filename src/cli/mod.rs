@@ -22,6 +22,7 @@ mod status;
 mod suite;
 mod survey;
 mod table;
+mod tally;
 mod terminal;
 mod topo;
 mod up;

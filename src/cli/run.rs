@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Played, Refused};
-use super::{exit, interrupt, out, terminal};
+use super::{exit, interrupt, out, tally, terminal};
 use crate::drill::Kept;
 use crate::report::{self, Report, spread};
 use crate::spec::Scenario;
@@ -79,6 +79,10 @@ async fn repeat(
             play::play(scenario, &args.play, &folder, false, stop).await?;
         if interrupted {
             play::print(&report, args.play.format)?;
+            reports.push(report);
+            if args.play.format == Format::Text {
+                out::print(&format!("\n{}", tally(&reports, times)));
+            }
             return Ok(exit::INTERRUPTED);
         }
         reports.push(report);
@@ -89,8 +93,14 @@ async fn repeat(
     match args.play.format {
         Format::Json => out::print(&json),
         Format::Text => {
-            out::print(&format!("{}\n  runs  {}\n", spread.text(out::colour()), folder.display()))
+            let (spread, folder) = (spread.text(out::colour()), folder.display());
+            out::print(&format!("{spread}\n  runs  {folder}\n\n{}", tally(&reports, times)))
         }
     };
     Ok(spread.verdict.exit_code())
+}
+
+fn tally(reports: &[Report], times: u32) -> String {
+    let lines: Vec<_> = reports.iter().map(tally::Line::of_run).collect();
+    tally::text(&lines, times as usize, out::width(), out::colour())
 }
