@@ -103,6 +103,10 @@ async fn suite(
             }
         }
     }
+    // Whoever reads the files sees what was to come.
+    let not_begun = scenarios[outcomes.len()..].iter();
+    let skipped = |scenario: &Scenario| Unplayed::skipped(&scenario.name, exit::INTERRUPTED);
+    outcomes.extend(not_begun.map(skipped).map(Outcome::Unplayed));
     write_all(&folder, &outcomes, args.format)?;
     let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
     Ok(refused.unwrap_or(verdict.exit_code()))
