@@ -5,6 +5,7 @@ use std::panic::{UnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use super::terminal;
+use crate::model::printable_lines;
 
 /// For those who read `--help`.
 pub const CODES: &str = "\
@@ -32,7 +33,7 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Tells the error as clap tells its own, and gives the exit code.
 pub fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
-    terminal::say(&format!("error: {error}"));
+    terminal::say(&printable_lines(&format!("error: {error}")));
     ExitCode::from(code)
 }
 
