@@ -39,6 +39,8 @@ pub enum RegistryError {
 pub enum Kind {
     /// `redrill run`: its folder holds a report, which stays.
     Drill,
+    /// `redrill run --keep` after the drill's end: only its servers are left up.
+    Kept,
     /// `redrill up`: its folder is only there while it runs.
     Up,
 }
@@ -189,7 +191,7 @@ impl Registry {
             }
         }
         let folder = match record.kind {
-            Kind::Drill => nodes_dir(&record.directory),
+            Kind::Drill | Kind::Kept => nodes_dir(&record.directory),
             Kind::Up => record.directory.clone(),
         };
         for path in [folder, self.file(&record.id)] {
@@ -216,6 +218,16 @@ impl Registration {
     /// Adds the nodes to the record.
     pub fn set_nodes(&mut self, nodes: Vec<NodeRecord>) -> Result<(), RegistryError> {
         self.record.nodes = nodes;
+        self.write()
+    }
+
+    /// The drill has ended, and its servers stay up.
+    pub fn set_kept(&mut self) -> Result<(), RegistryError> {
+        self.record.kind = Kind::Kept;
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), RegistryError> {
         replace(&self.file, &self.record)
             .map_err(|source| RegistryError::State { path: self.file.clone(), source })
     }

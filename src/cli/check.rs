@@ -1,11 +1,12 @@
 //! `redrill check`: whether files are right, without starting anything.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{exit, input, out, terminal};
 use crate::spec::rules::count;
-use crate::spec::{self, Faults, Kind, Options, Scenario, Source, Topology};
+use crate::spec::{self, Fault, Faults, Kind, Options, Scenario, Source, Topology};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -15,35 +16,74 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let (mut faulty, mut files) = (0, 0);
-    for file in args.files.iter().flat_map(|path| within(path)) {
-        files += 1;
-        match check(&file) {
-            Ok(text) => {
-                out::print(&format!("{}: {text}\n", file.display()));
+    let (mut faulty, mut files, mut nothing) = (0, 0, false);
+    let mut told = Told::default();
+    for path in &args.files {
+        match within(path) {
+            Ok(within) => {
+                files += within.len();
+                faulty += within.iter().filter(|file| !passes(file, &mut told)).count() as u32;
             }
-            Err(faults) => {
-                input::refuse(&faults);
-                faulty += 1;
+            Err(fault) => {
+                input::refuse(&Faults::one(fault));
+                nothing = true;
             }
         }
     }
-    if faulty == 0 {
-        return ExitCode::SUCCESS;
+    if faulty > 0 {
+        terminal::say(&format!("{} faulty, of {files}", count(faulty, "file")));
     }
-    terminal::say(&format!("{} faulty, of {files}", count(faulty, "file")));
-    ExitCode::from(exit::BAD_FILE)
+    ExitCode::from(if faulty > 0 || nothing { exit::BAD_FILE } else { 0 })
 }
 
-/// The files that `path` stands for. A folder without any stands for itself, and
-/// is refused as every other path that is no file.
-fn within(path: &Path) -> Vec<PathBuf> {
-    let files =
-        if path.is_dir() { input::yaml_files(path).unwrap_or_default() } else { Vec::new() };
-    match files.is_empty() {
-        true => vec![path.to_owned()],
-        false => files.into_iter().map(PathBuf::from).collect(),
+/// Whether the file is right; what it is, or what is wrong with it, is said.
+fn passes(file: &Path, told: &mut Told) -> bool {
+    let name = file.display();
+    let faults = match check(file) {
+        Ok(text) => {
+            out::print(&format!("{name}: {text}\n"));
+            return true;
+        }
+        Err(faults) => told.unless_told(faults),
+    };
+    match faults {
+        Some(faults) => drop(input::refuse(&faults)),
+        None => terminal::say(&format!("{name}: faulty, as told above")),
     }
+    false
+}
+
+/// The faults that have been told: those of a topology are found with each scenario
+/// on it, and again if it is to be checked itself.
+#[derive(Default)]
+struct Told(HashSet<(PathBuf, usize, usize, String)>);
+
+impl Told {
+    /// Those of `faults` that are new.
+    fn unless_told(&mut self, faults: Faults) -> Option<Faults> {
+        let new = faults.into_vec().into_iter().filter(|fault| {
+            let Some(span) = &fault.span else { return true };
+            let file = PathBuf::from(span.source.name());
+            // One file may be reached by several paths.
+            let file = file.canonicalize().unwrap_or(file);
+            self.0.insert((file, span.start, span.end, fault.message.clone()))
+        });
+        Faults::unless_empty(new.collect(), Some(())).err()
+    }
+}
+
+/// The files that `path` stands for.
+fn within(path: &Path) -> Result<Vec<PathBuf>, Fault> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let files = input::yaml_files(path).map_err(|error| input::unreadable(path, &error))?;
+    if files.is_empty() {
+        let message = format!("{} has no .yaml files in it", path.display());
+        let advice = "give a file, or the folder that topologies and scenarios are in";
+        return Err(Fault::nowhere(message, advice));
+    }
+    Ok(files.into_iter().map(PathBuf::from).collect())
 }
 
 /// What the file is, if it is right.

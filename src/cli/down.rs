@@ -1,4 +1,4 @@
-//! `redrill down`: ends what `redrill up` left running.
+//! `redrill down`: ends what `redrill up` or `redrill run --keep` left running.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -46,12 +46,29 @@ fn known(running: &[String]) -> String {
 
 pub fn main(args: Args) -> ExitCode {
     match down(&args) {
-        Ok(ended) if ended.is_empty() => out::print("nothing is running\n"),
-        Ok(ended) => {
-            out::print(&ended.iter().map(|name| format!("{name} is down\n")).collect::<String>())
-        }
+        Ok(Done { ended, drills }) => out::print(&said(&ended, &drills)),
         Err(e) => fail(code(&e), &e),
     }
+}
+
+/// What was ended and what still runs.
+struct Done {
+    ended: Vec<String>,
+    /// They are at work, which `down` does not break off.
+    drills: Vec<String>,
+}
+
+fn said(ended: &[String], drills: &[String]) -> String {
+    let mut text: String = ended.iter().map(|name| format!("{name} is down\n")).collect();
+    if ended.is_empty() && drills.is_empty() {
+        text.push_str("nothing is running\n");
+    }
+    for drill in drills {
+        text.push_str(&format!(
+            "{drill} goes on: it is a drill, and ends by itself or by Ctrl-C where it runs\n"
+        ));
+    }
+    text
 }
 
 fn code(error: &DownError) -> u8 {
@@ -64,15 +81,19 @@ fn code(error: &DownError) -> u8 {
     }
 }
 
-fn down(args: &Args) -> Result<Vec<String>, DownError> {
+fn down(args: &Args) -> Result<Done, DownError> {
     let registry = Registry::locate()?;
-    let chosen = choose(args, registry.records()?)?;
+    let records = registry.records()?;
+    let drills = records.iter().filter(|record| record.kind == Kind::Drill && record.is_live());
+    // Who names one does not ask for the others.
+    let drills = drills.filter(|_| args.name.is_none()).map(|record| record.id.clone()).collect();
+    let chosen = choose(args, records)?;
     for record in &chosen {
         end(record)?;
         // If it had been killed, or had to be, this is left to do.
         registry.collect_one(record)?;
     }
-    Ok(chosen.into_iter().map(|record| record.id).collect())
+    Ok(Done { ended: chosen.into_iter().map(|record| record.id).collect(), drills })
 }
 
 fn choose(args: &Args, records: Vec<Record>) -> Result<Vec<Record>, DownError> {
@@ -80,7 +101,7 @@ fn choose(args: &Args, records: Vec<Record>) -> Result<Vec<Record>, DownError> {
     if let Some(drill) = records.iter().find(|r| named(r) && r.kind == Kind::Drill && r.is_live()) {
         return Err(DownError::Drill { name: drill.id.clone(), pid: drill.owner.pid });
     }
-    let ups: Vec<Record> = records.into_iter().filter(|r| r.kind == Kind::Up).collect();
+    let ups: Vec<Record> = records.into_iter().filter(|r| r.kind != Kind::Drill).collect();
     let running: Vec<String> = ups.iter().map(|record| record.id.clone()).collect();
     match &args.name {
         Some(name) if !running.contains(name) => {

@@ -5,6 +5,7 @@ use std::panic::{UnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use super::terminal;
+use crate::model::printable_lines;
 
 /// For those who read `--help`.
 pub const CODES: &str = "\
@@ -12,15 +13,16 @@ Exit codes:
   0    pass
   1    an expectation does not hold, or a checker found a violation
   2    unknown: it could not be told
-  64   the command line makes no sense
-  65   a faulty file
+  64   the command line makes no sense, or a name on it stands for nothing
+  65   a file is faulty or not there
   69   the machine lacks something: a server, a port, room on the disk
   70   a bug in redrill
   130  interrupted, after cleaning up";
 
-/// The command line made no sense.
+/// The command line made no sense, or a name on it that cannot be a file's stands for
+/// nothing.
 pub const USAGE: u8 = 64;
-/// A file that a person wrote is faulty.
+/// A file that a person wrote is faulty or not there.
 pub const BAD_FILE: u8 = 65;
 /// The machine lacks something: a server binary, a free port, room on the disk.
 pub const ENVIRONMENT: u8 = 69;
@@ -31,7 +33,7 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Tells the error as clap tells its own, and gives the exit code.
 pub fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
-    terminal::say(&format!("error: {error}"));
+    terminal::say(&printable_lines(&format!("error: {error}")));
     ExitCode::from(code)
 }
 

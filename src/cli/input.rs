@@ -57,9 +57,31 @@ fn settle_binary(topology: &mut Topology) {
     }
 }
 
-/// The file that `name` stands for. A name without `/` and `.yaml` is looked up
-/// among the ready ones first; a path is taken from `folder`.
+/// The file that `name` stands for, which shall be of that kind. A name without `/` and
+/// `.yaml` is looked up among the ready ones first; a path is taken from `folder`.
 pub fn find(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fault> {
+    let source = find_any(kind, name, folder)?;
+    match spec::plain_kind_of(&source) {
+        Some(other) if other != kind => Err(mistaken(other, name)),
+        _ => Ok(source),
+    }
+}
+
+/// The fault of naming a `kind` where the other kind is wanted.
+fn mistaken(kind: Kind, name: &str) -> Fault {
+    let (is, advice) = match kind {
+        Kind::Scenario => {
+            ("scenario", format!("give a topology; play a scenario with `redrill run {name}`"))
+        }
+        Kind::Topology => {
+            ("topology", format!("give a scenario; bring a topology up with `redrill up {name}`"))
+        }
+    };
+    let wanted = if kind == Kind::Scenario { "topology" } else { "scenario" };
+    Fault::nowhere(format!("`{name}` is a {is}, and a {wanted} is wanted here"), advice)
+}
+
+fn find_any(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fault> {
     let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
     if let (false, Some(ready)) = (is_path, library::find(kind, name)) {
         return Ok(ready.source());
@@ -72,10 +94,13 @@ pub fn find(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fau
             Err(unreadable(&path, &error))
         }
         Err(_) => {
-            let what = match kind {
-                Kind::Topology => "topology",
-                Kind::Scenario => "scenario",
+            let (what, other) = match kind {
+                Kind::Topology => ("topology", Kind::Scenario),
+                Kind::Scenario => ("scenario", Kind::Topology),
             };
+            if library::find(other, name).is_some() {
+                return Err(mistaken(other, name));
+            }
             let message = format!("there is no {what} `{name}`, and no such file");
             Err(Fault::nowhere(message, library::advice(kind, name)))
         }

@@ -6,6 +6,7 @@ pub mod out;
 
 mod check;
 mod compare;
+mod completions;
 mod doctor;
 mod down;
 mod gc;
@@ -22,6 +23,7 @@ mod status;
 mod suite;
 mod survey;
 mod table;
+mod tally;
 mod terminal;
 mod topo;
 mod up;
@@ -60,7 +62,7 @@ enum Command {
     Up(up::Args),
     /// Show what runs on this machine
     Status(status::Args),
-    /// End what `up` left running
+    /// End what `up` or `run --keep` left running
     Down(down::Args),
     /// Show what this machine has, and what each missing thing would give
     Doctor(doctor::Args),
@@ -69,9 +71,7 @@ enum Command {
     #[command(hide = true)]
     Keep(keep::Args),
     /// Print a shell's completion script
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions(completions::Args),
 }
 
 pub fn main() -> ExitCode {
@@ -102,11 +102,7 @@ fn obey() -> ExitCode {
         Command::Keep(args) => keep::main(args),
         Command::Report(args) => report::main(args),
         Command::Compare(args) => compare::main(args),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "redrill", &mut script);
-            out::print(&String::from_utf8_lossy(&script))
-        }
+        Command::Completions(args) => completions::main(args, Cli::command()),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::report::{self, ReportError};
 ///
 /// Writes report.json, report.html, report.md and junit.xml anew and prints the summary.
 /// A run that was interrupted or killed has a report too, which says so. The exit code
-/// is that of the drill's verdict (of several, the worst): 0 pass, 1 fail, 2 unknown.
+/// is that of the drill's verdict (of several, the worst): 0 pass, 1 fail, 2 unknown. If there
+/// is no report to be made of a folder, the others have theirs, and the exit code says why.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The folders that runs left, runs/… by default
@@ -20,17 +21,21 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let mut worst = Verdict::Pass;
+    let (mut worst, mut refused) = (Verdict::Pass, None);
     for run in &args.run {
         match report::build(run).and_then(|r| report::write(&r).map(|()| r)) {
             Ok(report) => {
                 out::print(&report::text::summary(&report, out::width(), out::colour()));
                 worst = Verdict::worst([worst, report.verdict]);
             }
-            Err(error) => return refuse(&error),
+            // The others have their reports all the same.
+            Err(error) => {
+                refuse(&error);
+                refused = refused.or(Some(code(&error)));
+            }
         }
     }
-    ExitCode::from(worst.exit_code())
+    ExitCode::from(refused.unwrap_or(worst.exit_code()))
 }
 
 /// Tells `error` and gives the exit code that fits it.

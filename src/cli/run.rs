@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Played, Refused};
-use super::{exit, interrupt, out, terminal};
+use super::{exit, interrupt, out, tally, terminal};
 use crate::drill::Kept;
 use crate::report::{self, Report, spread};
 use crate::spec::Scenario;
@@ -19,7 +19,7 @@ pub struct Args {
     /// Play it so many times; the median and spread of every measure
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: Option<u32>,
-    /// Leave the topology up afterwards, until Ctrl-C
+    /// Leave the topology up afterwards, until Ctrl-C or `redrill down`
     #[arg(long, conflicts_with = "repeat")]
     keep: bool,
 }
@@ -52,12 +52,14 @@ async fn once(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Res
     Ok(code)
 }
 
-/// Leaves the servers up until Ctrl-C.
-async fn hold(kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
+/// Leaves the servers up until Ctrl-C, which is also what `redrill down` comes to.
+async fn hold(mut kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
+    kept.announce().map_err(|error| play::refuse(exit::ENVIRONMENT, error))?;
     for node in kept.deployment.nodes() {
         terminal::say(&format!("{:<16} {}", node.name.to_string(), node.addr));
     }
-    terminal::say("The topology is up until Ctrl-C.");
+    let id = kept.id();
+    terminal::say(&format!("The topology is up until Ctrl-C, or `redrill down {id}`."));
     stop.cancelled().await;
     kept.stop().await.map_err(|error| play::refuse(exit::ENVIRONMENT, error))
 }
@@ -77,6 +79,10 @@ async fn repeat(
             play::play(scenario, &args.play, &folder, false, stop).await?;
         if interrupted {
             play::print(&report, args.play.format)?;
+            reports.push(report);
+            if args.play.format == Format::Text {
+                out::print(&format!("\n{}", tally(&reports, times)));
+            }
             return Ok(exit::INTERRUPTED);
         }
         reports.push(report);
@@ -87,8 +93,14 @@ async fn repeat(
     match args.play.format {
         Format::Json => out::print(&json),
         Format::Text => {
-            out::print(&format!("{}\n  runs  {}\n", spread.text(out::colour()), folder.display()))
+            let (spread, folder) = (spread.text(out::colour()), folder.display());
+            out::print(&format!("{spread}\n  runs  {folder}\n\n{}", tally(&reports, times)))
         }
     };
     Ok(spread.verdict.exit_code())
+}
+
+fn tally(reports: &[Report], times: u32) -> String {
+    let lines: Vec<_> = reports.iter().map(tally::Line::of_run).collect();
+    tally::text(&lines, times as usize, out::width(), out::colour())
 }

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use super::{input, out};
+use super::{exit, input, out};
 use crate::spec::{Fault, Faults, Kind, library, nearest};
 
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,8 @@ pub fn main(args: Args) -> ExitCode {
             let names: Vec<&str> = all().map(|ready| ready.name).collect();
             let message = format!("nothing called `{}` comes with redrill", args.name);
             let advice = nearest::advice("names", &args.name, &names);
-            input::refuse(&Faults::one(Fault::nowhere(message, advice)))
+            input::refuse(&Faults::one(Fault::nowhere(message, advice)));
+            ExitCode::from(exit::USAGE)
         }
     }
 }

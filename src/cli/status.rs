@@ -27,6 +27,7 @@ pub enum Format {
 pub fn main(args: Args) -> ExitCode {
     let records = match records(args.name.as_deref()) {
         Ok(records) => records,
+        Err(e @ RegistryError::BadName { .. }) => return fail(exit::USAGE, &e),
         Err(e) => return fail(exit::ENVIRONMENT, &e),
     };
     if let (Some(name), true) = (&args.name, records.is_empty()) {

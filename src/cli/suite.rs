@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Refused};
-use super::{exit, input, interrupt, out, terminal};
+use super::{exit, input, interrupt, out, tally, terminal};
 use crate::model::Verdict;
 use crate::report;
 use crate::report::suite::{Outcome, Unplayed};
@@ -103,6 +103,10 @@ async fn suite(
             }
         }
     }
+    // Whoever reads the files sees what was to come.
+    let not_begun = scenarios[outcomes.len()..].iter();
+    let skipped = |scenario: &Scenario| Unplayed::skipped(&scenario.name, exit::INTERRUPTED);
+    outcomes.extend(not_begun.map(skipped).map(Outcome::Unplayed));
     write_all(&folder, &outcomes, args.format)?;
     let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
     Ok(refused.unwrap_or(verdict.exit_code()))
@@ -117,7 +121,14 @@ fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), 
         .map_err(play::unreported)?;
     match format {
         Format::Json => out::print(&format!("{}\n", serde_json::json!(outcomes))),
-        Format::Text => out::print(&format!("  all     {}\n", index.display())),
+        Format::Text => {
+            out::print(&format!("  all     {}\n\n{}", index.display(), tally(outcomes)))
+        }
     };
     Ok(())
+}
+
+fn tally(outcomes: &[Outcome]) -> String {
+    let lines: Vec<_> = outcomes.iter().map(tally::Line::of_suite).collect();
+    tally::text(&lines, outcomes.len(), out::width(), out::colour())
 }

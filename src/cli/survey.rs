@@ -7,9 +7,9 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use crate::backend::registry::{Kind, NodeRecord, Record};
-use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::SlotSet;
+use crate::model::{NodeName, printable_lines};
 use crate::node::{Admin, NodeError, Section};
 
 /// A server that is well answers in far less.
@@ -109,8 +109,14 @@ async fn ask(node: &NodeRecord, addr: SocketAddr) -> Result<Answer, NodeError> {
 impl Survey {
     /// For people.
     pub fn text(&self) -> String {
+        printable_lines(&self.raw_text())
+    }
+
+    /// With what servers say and records hold as it came.
+    fn raw_text(&self) -> String {
         let kind = match self.kind {
             Kind::Drill => "drill",
+            Kind::Kept => "kept after a drill",
             Kind::Up => "up",
         };
         let (id, engine) = (&self.id, &self.engine);

@@ -77,7 +77,7 @@ pub struct Drill<'a> {
 pub struct Kept {
     pub deployment: Deployment,
     backend: ProcessBackend,
-    _registration: Registration,
+    registration: Registration,
 }
 
 /// Makes the run folder and tells the first event.
@@ -141,13 +141,26 @@ impl Drill<'_> {
         let kept = deployment.filter(|_| keep).map(|deployment| Kept {
             deployment,
             backend: self.backend,
-            _registration: self.registration,
+            registration: self.registration,
         });
         (ended, kept)
     }
 }
 
 impl Kept {
+    /// Tells `redrill status` and `redrill down` that the drill itself is over.
+    ///
+    /// # Errors
+    /// If redrill's own state cannot be written.
+    pub fn announce(&mut self) -> Result<(), RegistryError> {
+        self.registration.set_kept()
+    }
+
+    /// What `redrill down` knows it by.
+    pub fn id(&self) -> &str {
+        &self.registration.record().id
+    }
+
     /// Stops the servers and removes what they wrote.
     pub async fn stop(self) -> Result<(), BackendError> {
         self.backend.shutdown().await

@@ -15,5 +15,5 @@ pub mod verdict;
 pub use clock::{Clock, Nanos};
 pub use ids::{NodeName, ShardName};
 pub use measure::{Measure, Unit};
-pub use printable::printable;
+pub use printable::{printable, printable_lines};
 pub use verdict::Verdict;

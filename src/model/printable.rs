@@ -11,8 +11,18 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// The same line by line: where lines end, they still do.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn lines_stay() {
+        assert_eq!(super::printable_lines("a\x1b\nb\r\n"), "a\u{fffd}\nb \n");
+    }
+
     #[test]
     fn no_control_character_is_left() {
         assert_eq!(super::printable("a\x1b[31mb\n\u{9b}é"), "a\u{fffd}[31mb \u{fffd}é");

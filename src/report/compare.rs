@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::model::event::EngineInfo;
 use crate::model::measure::{CATALOGUE, Known};
-use crate::model::{Unit, Verdict};
+use crate::model::{Unit, Verdict, printable};
 
 use super::data::Report;
 use super::markdown::Page;
@@ -179,7 +179,8 @@ impl Comparison {
         let mut lines = Vec::new();
         for (label, side) in [("before", &self.before), ("after", &self.after)] {
             let verdict = ink.verdict(side.verdict, side.verdict.as_str());
-            lines.push(format!("  {}  {}  {verdict}", ink.dim(&format!("{label:<6}")), side.id));
+            let (label, id) = (ink.dim(&format!("{label:<6}")), printable(&side.id));
+            lines.push(format!("  {label}  {id}  {verdict}"));
         }
         for difference in &self.differences {
             let wrapped = super::text::wrap(difference, width.saturating_sub(4));
@@ -252,6 +253,16 @@ mod tests {
         assert_eq!(change(better("latency.p99.during"), 100.0, 104.9), Change::Same);
         assert_eq!(change(better("writes.lost"), 0.0, 1.0), Change::Worse);
         assert_eq!(change(better("writes.lost"), 0.0, 0.0), Change::Same);
+    }
+
+    #[test]
+    fn no_name_drives_a_terminal() {
+        let side = |id: &str| Side { id: id.to_owned(), verdict: Verdict::Pass };
+        let (before, after) = (side("a\x1b[2J"), side("b\u{9b}"));
+        let differences = vec!["scenario: a\x1b[2J and b".to_owned()];
+        let comparison = Comparison { before, after, differences, rows: Vec::new() };
+        let (text, markdown) = (comparison.text(80, false), comparison.markdown());
+        assert!((text + &markdown).chars().all(|c| c == '\n' || !c.is_control()));
     }
 
     #[test]

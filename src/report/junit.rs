@@ -68,7 +68,12 @@ fn suite(report: &Report) -> TestSuite {
 }
 
 fn unplayed_suite(unplayed: &Unplayed) -> TestSuite {
-    let mut case = TestCase::new(DRILL, status(unplayed.verdict, &unplayed.error));
+    let mut status = status(unplayed.verdict, &unplayed.error);
+    if unplayed.skipped {
+        status = TestCaseStatus::skipped();
+        status.set_message(unplayed.error.as_str());
+    }
+    let mut case = TestCase::new(DRILL, status);
     case.set_classname(unplayed.scenario.as_str());
     let mut suite = TestSuite::new(unplayed.scenario.as_str());
     suite.add_test_case(case);

@@ -26,11 +26,20 @@ pub struct Unplayed {
     pub error: String,
     /// The exit code that `redrill run` has for it.
     pub code: u8,
+    /// Whether its turn never came.
+    pub skipped: bool,
 }
 
 impl Unplayed {
     pub fn new(scenario: &str, error: String, code: u8) -> Unplayed {
-        Unplayed { scenario: scenario.to_owned(), verdict: Verdict::Unknown, error, code }
+        let (scenario, verdict) = (scenario.to_owned(), Verdict::Unknown);
+        Unplayed { scenario, verdict, error, code, skipped: false }
+    }
+
+    /// One that the suite was ended before, with the exit code of that.
+    pub fn skipped(scenario: &str, code: u8) -> Unplayed {
+        let error = "interrupted before it began".to_owned();
+        Unplayed { skipped: true, ..Unplayed::new(scenario, error, code) }
     }
 }
 

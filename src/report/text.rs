@@ -31,7 +31,7 @@ pub fn summary(report: &Report, width: usize, colour: bool) -> String {
 
 /// ANSI colours, or none.
 #[derive(Clone, Copy)]
-pub(super) struct Ink {
+pub(crate) struct Ink {
     pub colour: bool,
 }
 
@@ -59,7 +59,7 @@ impl Ink {
 }
 
 /// `✓`, `✗` or `?`.
-pub(super) fn mark(verdict: Verdict) -> &'static str {
+pub(crate) fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "✓",
         Verdict::Fail => "✗",
@@ -264,14 +264,17 @@ impl Page {
             self.line(&format!("{INDENT}{own}"));
         }
         let page = r.folder.join(super::file::HTML);
-        let label = self.ink.dim("report");
-        self.line(&format!("{INDENT}{label}  {}", page.display()));
+        let (label, page) = (self.ink.dim("report"), page.display().to_string());
+        // In a line of its own a long path has more room before a terminal breaks it.
+        let room = self.width.saturating_sub("  report  ".len());
+        let gap = if page.chars().count() <= room { "  " } else { "\n" };
+        self.line(&format!("{INDENT}{label}{gap}{page}"));
     }
 }
 
 /// Breaks `text` at spaces into lines of at most `room` characters; a longer word
 /// stands alone.
-pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in printable(text).split_whitespace() {
         match lines.last_mut() {

@@ -32,16 +32,17 @@ impl Fault {
 
     /// A fault of no line in particular.
     pub fn nowhere(message: impl Into<String>, advice: impl Into<String>) -> Fault {
-        Fault { message: printable(&message.into()), span: None, advice: Some(advice.into()) }
+        let fault = Fault { message: printable(&message.into()), span: None, advice: None };
+        fault.advise(advice)
     }
 
     pub fn advise(mut self, advice: impl Into<String>) -> Fault {
-        self.advice = Some(advice.into());
+        self.advice = Some(printable(&advice.into()));
         self
     }
 
     pub fn advise_if(mut self, advice: Option<String>) -> Fault {
-        self.advice = advice.or(self.advice);
+        self.advice = advice.map(|advice| printable(&advice)).or(self.advice);
         self
     }
 

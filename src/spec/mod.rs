@@ -101,6 +101,17 @@ pub fn kind_of(source: &Source) -> Result<Kind, Faults> {
     }
 }
 
+/// The kind of `source` where its keys leave no doubt, faulty as it may be otherwise.
+pub fn plain_kind_of(source: &Source) -> Option<Kind> {
+    let root = tree::parse(source, &mut Vec::new())?;
+    let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
+    match (has(SCENARIO_KEYS), has(TOPOLOGY_KEYS)) {
+        (true, false) => Some(Kind::Scenario),
+        (false, true) => Some(Kind::Topology),
+        _ => None,
+    }
+}
+
 /// The topology that `source` describes.
 ///
 /// # Errors
@@ -137,10 +148,14 @@ fn topology_of(
     purpose: Purpose,
     faults: &mut Vec<Fault>,
 ) -> Option<Topology> {
+    let before = faults.len();
     let mut root = tree::parse(source, faults)?;
     settings.iter().for_each(|setting| setting.apply(&mut root, faults));
     let file = TopologyFile::decode(&root, faults)?;
-    rules::topology::check(source, &file, purpose, faults)
+    let topology = rules::topology::check(source, &file, purpose, faults)?;
+    // What is wrong with a faulty one would be told of the scenario on it once more, in
+    // words that lead astray.
+    (faults.len() == before).then_some(topology)
 }
 
 fn scenario_of(
@@ -149,9 +164,11 @@ fn scenario_of(
     options: &Options,
     faults: &mut Vec<Fault>,
 ) -> Option<Scenario> {
-    let (of_topology, own): (Vec<Setting>, Vec<Setting>) = settings(options, faults)
-        .into_iter()
-        .partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
+    let known = [ScenarioFile::KEYS, TOPOLOGY_KEYS].concat();
+    let mut settings = settings(options, faults);
+    settings.retain(|setting| setting.is_known(&known, faults));
+    let (of_topology, own): (Vec<Setting>, Vec<Setting>) =
+        settings.into_iter().partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
     let mut root = tree::parse(source, faults)?;
     own.iter().for_each(|setting| setting.apply(&mut root, faults));
     let file = ScenarioFile::decode(&root, faults)?;

@@ -59,6 +59,19 @@ impl Setting {
         self.path.first().map_or("", |(word, _)| word)
     }
 
+    /// Whether it begins with one of `known`; a fault if not. (What comes after that is
+    /// told by whoever decodes the tree.)
+    pub fn is_known(&self, known: &[&str], faults: &mut Vec<Fault>) -> bool {
+        let Some((root, span)) = self.path.first() else { return false };
+        let is_known = known.contains(&&**root);
+        if !is_known {
+            let message = format!("neither a scenario nor its topology has the key `{root}`");
+            let advice = nearest::advice("keys", root, known);
+            faults.push(Fault::new(span, message).advise(advice));
+        }
+        is_known
+    }
+
     /// Puts the value where the path leads. Keys that are not there are made;
     /// items of lists, loads and groups must be there: a slip of the pen in a
     /// load's name should not make a second load.

@@ -99,3 +99,92 @@ fn completions() {
         assert!(script.contains("engine-binary"), "{shell}");
     }
 }
+
+/// Where a name cannot be a file's, one that stands for nothing is a slip of the command
+/// line, whichever command it is given to.
+#[test]
+fn a_name_that_nothing_has() {
+    let state = tempfile::tempdir().unwrap();
+    for name in ["nobody", "no/body"] {
+        for command in ["show", "status", "down"] {
+            let mut redrill = Command::cargo_bin("redrill").unwrap();
+            redrill.env("REDRILL_STATE_DIR", state.path()).args([command, name]);
+            let output = redrill.assert().code(64).get_output().clone();
+            assert!(output.stdout.is_empty());
+            assert!(String::from_utf8_lossy(&output.stderr).contains(name), "{command}");
+        }
+    }
+}
+
+#[test]
+fn a_topology_for_a_scenario_and_the_other_way_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let drill = file("drill.yaml", "name: drill\ntopology: standalone\n");
+    let shop = file("shop.yaml", "name: shop\ngroups: { a: { mode: standalone } }\n");
+    let wrong: &[(&[&str], &str)] = &[
+        (&["run", &shop], "`redrill up "),
+        (&["suite", &shop], "`redrill up "),
+        (&["run", "cluster-3x1"], "`redrill up cluster-3x1`"),
+        (&["up", &drill], "`redrill run "),
+        (&["up", "cluster-drain"], "`redrill run cluster-drain`"),
+        (&["run", "cluster-drain", "--topology", &drill], "`redrill run "),
+    ];
+    for (args, advice) in wrong {
+        let said = said(args);
+        assert!(said.lines().next().unwrap().ends_with("(65)"), "{said}");
+        assert!(said.contains("is wanted here") && said.contains(advice), "{said}");
+        assert_eq!(said.matches("  x ").count(), 1, "{said}");
+    }
+}
+
+/// What bash offers for the last word of `redrill WORDS`; nothing if there is no bash.
+fn bash_offers(words: &[&str]) -> Option<String> {
+    let script = said(&["completions", "bash"]);
+    let script = script.split_once('\n').unwrap().1;
+    let n = words.len();
+    let before = if n > 1 { words[n - 2] } else { "redrill" };
+    let ask = format!(
+        "{script}\nCOMP_WORDS=(redrill {}); COMP_CWORD={n}; _redrill redrill '{}' '{before}'; \
+         echo \"${{COMPREPLY[*]}}\"",
+        words.join(" "),
+        words[n - 1]
+    );
+    let said = match std::process::Command::new("bash").args(["-c", &ask]).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: completion in bash, as there is none");
+            return None;
+        }
+        said => said.unwrap(),
+    };
+    Some(String::from_utf8(said.stdout).unwrap().trim_end().to_owned())
+}
+
+#[test]
+fn names_are_completed() {
+    let offers: &[(&[&str], &str)] = &[
+        (&["run", "cluster-re"], "cluster-reshard cluster-rebalance"),
+        // No name: bash looks for files then.
+        (&["run", "my-drill"], ""),
+        (&["run", "--topology", "repl"], "replication-1x2"),
+        (&["suite", "steady-state", "cluster-d"], "cluster-drain"),
+        (&["up", "cluster-3"], "cluster-3x0 cluster-3x1"),
+        (&["show", "st"], "steady-state standalone"),
+    ];
+    for (words, expected) in offers {
+        if let Some(offered) = bash_offers(words) {
+            assert_eq!(offered, *expected, "{words:?}");
+        }
+    }
+    let zsh = said(&["completions", "zsh"]);
+    for names in ["cluster-reshard cluster-drain", "standalone replication-1x2"] {
+        let both = zsh.lines().filter(|line| line.contains(&format!(":{{compadd -- {names}")));
+        assert!(both.clone().count() >= 2 && both.clone().all(|line| line.contains("; _files}'")));
+    }
+    // A name that is none is still taken for a path.
+    assert!(said(&["run", "my-drill.yaml"]).contains("my-drill.yaml cannot be read"));
+}

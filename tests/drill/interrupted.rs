@@ -227,3 +227,34 @@ fn between_two_repetitions() {
     assert!(until(Duration::from_secs(2), left));
     assert!(place.records().is_empty());
 }
+
+#[test]
+fn what_a_suite_did_not_come_to_is_skipped_and_not_lost() {
+    let place = Place::new();
+    let folder = place.path().join("scenarios");
+    fs::create_dir(&folder).unwrap();
+    for (i, name) in ["first", "second", "third", "fourth"].iter().enumerate() {
+        let text = BRIEF.replace("brief", name);
+        fs::write(folder.join(format!("{i}.yaml")), text).unwrap();
+    }
+    let mut suite = place.redrill(&["suite", folder.to_str().unwrap()]);
+    suite.arg("--out").arg(place.out());
+    let mut playing = place.watch(suite);
+    playing.wait_for_words("second (2 of 4)");
+    playing.signal(Signal::INT);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
+    assert!(ran.out.ends_with("  1 ✓ pass, 3 ? unknown of 4\n"), "{}", ran.out);
+    assert!(ran.out.contains("  ? unknown  third\n    · interrupted before it began\n"));
+
+    let text = fs::read_to_string(place.folder().join("junit.xml")).unwrap();
+    let junit = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    let suites: Vec<_> =
+        junit.test_suites.iter().map(|s| (s.name.as_str(), s.tests, s.errors)).collect();
+    assert_eq!(suites[2..], [("third", 1, 0), ("fourth", 1, 0)], "{suites:?}");
+    assert_eq!(text.matches("<skipped message=\"interrupted before it began\"").count(), 2);
+    let index = fs::read_to_string(place.folder().join("index.html")).unwrap();
+    assert!(index.contains("4 drills: 1 pass, 3 unknown"), "{index}");
+    assert!(index.contains("fourth<span class=\"error\">not played: interrupted before it began"));
+    place.assert_nothing_left();
+}

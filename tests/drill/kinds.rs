@@ -59,6 +59,7 @@ fn repetitions_have_a_folder_of_all() {
     assert_eq!(medians["min"].as_f64().unwrap() as u64, *each.first().unwrap());
     assert_eq!(medians["max"].as_f64().unwrap() as u64, *each.last().unwrap());
     assert!(ran.out.contains("writes.acknowledged"), "{}", ran.out);
+    assert!(ran.out.ends_with("\n  2 ✓ pass of 2\n"), "{}", ran.out);
 }
 
 fn subfolders(folder: &Path) -> Vec<std::path::PathBuf> {
@@ -92,6 +93,11 @@ fn a_suite_has_one_junit_file_and_one_page() {
         assert!(index.contains(&format!("{name}/report.html")), "{name} is not in the index");
     }
     assert!(ran.out.contains("index.html"), "{}", ran.out);
+    let why = "\n  ✗ fail  failing\n    · `errors.total >= 9` does not hold: it was 0\n";
+    assert!(ran.out.ends_with(&format!("{why}  1 ✓ pass, 1 ✗ fail of 2\n")), "{}", ran.out);
+    // However long a path is, it is in one piece.
+    let pages = ran.out.lines().filter(|line| line.ends_with("/report.html"));
+    assert_eq!(pages.filter(|page| Path::new(page.trim()).is_file()).count(), 2, "{}", ran.out);
     place.assert_nothing_left();
 }
 

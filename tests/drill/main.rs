@@ -5,6 +5,7 @@
 mod common;
 
 mod interrupted;
+mod kept;
 mod kinds;
 mod killed;
 mod lacking;

@@ -112,3 +112,17 @@ fn nobody_reads_what_is_told_on_the_way() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     place.assert_nothing_left();
 }
+
+#[test]
+fn a_folder_without_a_report_keeps_no_other_from_its_own() {
+    let place = Place::new();
+    assert_eq!(place.play(BRIEF, &[]).code, Some(0));
+    let page = place.folder().join("report.html");
+    std::fs::remove_file(&page).unwrap();
+    let (missing, gone) = (place.path().join("missing"), place.path().join("gone"));
+    let mut report = place.redrill(&["report"]);
+    let ran = run(report.args([&missing, &place.folder(), &gone]));
+    assert_eq!(ran.code, Some(65), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("PASS") && page.is_file(), "{}", ran.out);
+    assert_eq!(ran.err.matches("is not a run folder").count(), 2, "{}", ran.err);
+}

@@ -87,7 +87,10 @@ fn every_file_is_checked_and_all_faults_are_told() {
 fn a_folder_stands_for_the_yaml_files_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    redrill(&["check", path]).assert().code(65);
+    let empty = redrill(&["check", path]).assert().code(65).get_output().clone();
+    let said = String::from_utf8(empty.stderr).unwrap();
+    assert!(said.starts_with(&format!("  x {path} has no .yaml files in it")), "{said}");
+    assert!(!said.contains("faulty"), "{said}");
     write(folder.path(), "b.yaml", library::topologies()[0].text);
     write(folder.path(), "a.yml", library::topologies()[1].text);
     write(folder.path(), "notes.txt", "not YAML: {");
@@ -125,6 +128,25 @@ fn faults_of_a_topology_are_told_in_its_own_file() {
     assert!(said.contains("mine.yaml:2:") && said.contains("scenario.yaml:3:9"), "{said}");
 }
 
+/// What is wrong with a topology is said once, whoever names it, and not again in words
+/// about the scenario.
+#[test]
+fn a_faulty_topology_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = "name: mine\ngroups: { mine: { mode: cluster, shards: 1 } }\n";
+    let topology = write(folder.path(), "mine.yaml", topology);
+    let text = "name: s\ntopology: ./mine.yaml\nloads: { app: { rate: 9/s, group: yours } }\n\
+                timeline: [{ at: 1s, do: drain, shard: 3 }]\n";
+    let scenario = write(folder.path(), "scenario.yaml", text);
+    for (first, second) in [(&topology, &scenario), (&scenario, &topology)] {
+        let output = redrill(&["check"]).args([first, second]).assert().code(65);
+        let said = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert_eq!(said.matches("  x ").count(), 1, "{said}");
+        let again = format!("{}: faulty, as told above\n2 files faulty, of 2", second.display());
+        assert!(said.contains(&again), "{said}");
+    }
+}
+
 #[test]
 fn a_topology_that_is_not_there_is_marked_where_it_is_named() {
     let said = refused("name: s\ntopology: cluster-3x2\n");
@@ -148,7 +170,7 @@ fn list_names_all_that_show_prints() {
 
 #[test]
 fn show_says_what_was_meant() {
-    let output = redrill(&["show", "cluster-reshrad"]).assert().code(65).get_output().clone();
+    let output = redrill(&["show", "cluster-reshrad"]).assert().code(64).get_output().clone();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean `cluster-reshard`"), "{said}");
 }

@@ -57,6 +57,7 @@ fn what_the_command_line_sets_is_marked_where_it_stands() {
         "timeline.1.slots=5",
         "name.first=x",
         "groups.cache.shards=2",
+        "group.cache.shards=4",
         "settle",
         "=3",
         "settle=",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::State;
 use crate::model::event::{End, Event, Phase, What};
 use crate::model::measure::thousands;
-use crate::model::{Nanos, Unit};
+use crate::model::{Nanos, Unit, printable_lines};
 
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,8 @@ impl Log {
             texts.extend(self.repeated());
         }
         let at = event.at.as_secs_f64();
-        texts.into_iter().map(|text| format!("{at:>8.3} s  {text}")).collect()
+        let line = |text: String| format!("{at:>8.3} s  {}", printable_lines(&text));
+        texts.into_iter().map(line).collect()
     }
 
     fn happened(&self, event: &Event) -> Option<String> {

@@ -7,7 +7,7 @@
 use super::{Repeated, State, StepState};
 use crate::model::event::Phase;
 use crate::model::measure::thousands;
-use crate::model::{Nanos, Unit};
+use crate::model::{Nanos, Unit, printable};
 
 /// The longest of what [`State::doing`] says.
 const DOING: usize = 23;
@@ -28,7 +28,8 @@ impl State {
         }
         lines.extend(self.step_lines(now, width));
         lines.extend(self.warnings.last().map(|last| warning_line(last, width)));
-        lines.into_iter().map(|line| cut(line.trim_end(), width)).collect()
+        // Names come from files, and a control character in one would drive the terminal.
+        lines.into_iter().map(|line| cut(&printable(line.trim_end()), width)).collect()
     }
 
     fn head(&self, now: Nanos, width: usize) -> String {

@@ -177,6 +177,26 @@ fn what_a_step_or_warning_says_is_one_line() {
 }
 
 #[test]
+fn no_name_drives_a_terminal() {
+    let What::Drill(mut info) = drill() else { panic!() };
+    info.scenario = "evil\x1b[2J".into();
+    info.steps[0].text = "reshard \u{9b}2J\x07".into();
+    let begins = [event(0.0, What::Drill(info)), event(5.0, What::StepBegan { step: 0 })];
+    let warning = event(6.0, What::Warning { text: "a\x1b[1m\nb".into() });
+    let (mut state, mut log) = (State::default(), Log::default());
+    let mut lines = Vec::new();
+    for event in begins.iter().chain([&warning]) {
+        state.hear(event);
+        lines.extend(log.hear(event));
+    }
+    assert_eq!(lines.last().unwrap(), "   6.000 s  warning: a\u{fffd}[1m\nb");
+    lines.extend(state.lines(at(7.0), 80));
+    let text = lines.concat();
+    assert!(text.contains("evil\u{fffd}[2J") && text.contains("reshard \u{fffd}2J\u{fffd}"));
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+}
+
+#[test]
 fn the_log_of_a_drill() {
     let mut log = Log::default();
     let lines: Vec<String> = story().iter().flat_map(|event| log.hear(event)).collect();

@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::spec::decode::{
-    At, Decode, Field, Misread, Named, Scalar, expected, object, schema_of, words,
+    At, Decode, Field, Misread, Named, Scalar, entries, expected, field, object, schema_of, words,
 };
 use crate::spec::fault::Fault;
 use crate::spec::nearest;
@@ -201,6 +201,17 @@ step_word!(Rebalance "rebalance");
 impl StepMap {
     const WORDS: &[&str] = &["reshard", "drain", "rebalance"];
 
+    /// The keys of all steps.
+    fn keys() -> Vec<&'static str> {
+        let mut keys: Vec<&str> = ReshardMap::KEYS.to_vec();
+        for key in [DrainMap::KEYS, RebalanceMap::KEYS].concat() {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
     pub fn at(&self) -> &Field<Time> {
         match self {
             StepMap::Reshard(step) => &step.at,
@@ -236,9 +247,11 @@ impl Decode for StepMap {
                 let message = format!("there is no step `{other}`");
                 let advice = nearest::advice("steps", other, StepMap::WORDS);
                 faults.push(Fault::new(&kind.span, message).advise(advice));
-                if let Some(at) = node.get("at") {
-                    Time::decode(at, faults);
-                }
+                let entries = entries(node, "a step", &StepMap::keys(), faults)?;
+                // What these keys may hold is the same in every step.
+                field::<Time>(entries, "at", faults);
+                field::<String>(entries, "group", faults);
+                field::<Pace>(entries, "pace", faults);
                 None
             }
         }

@@ -44,17 +44,17 @@ pub fn check(
     let mut checked = Vec::new();
     for (name, group) in &groups.value.0 {
         check_name("a group", name, faults);
-        let Some(mode) = mode(group, purpose, faults) else { continue };
-        checked.push(Group {
-            name: name.value.clone(),
-            placement: placement(name, group, &mode, &regions, faults),
-            config: group
-                .config
-                .given()
-                .map_or_else(Default::default, |given| config::check(&given.value, faults)),
-            port: port(group, &mode, faults),
-            mode,
-        });
+        let mode = mode(group, purpose, faults);
+        if mode.is_none() {
+            in_any_mode(group, faults);
+        }
+        let placement = placement(name, group, mode.as_ref(), &regions, faults);
+        let config = group.config.given();
+        let config =
+            config.map_or_else(Default::default, |given| config::check(&given.value, faults));
+        let port = port(group, mode.as_ref(), faults);
+        let name = name.value.clone();
+        checked.extend(mode.map(|mode| Group { name, mode, placement, config, port }));
     }
     let nodes: u32 = checked.iter().map(Group::nodes).fold(0, u32::saturating_add);
     if nodes > MAX_NODES {
@@ -128,6 +128,17 @@ fn mode(group: &GroupMap, purpose: Purpose, faults: &mut Vec<Fault>) -> Option<M
     }
 }
 
+/// The bounds that hold whatever the mode was meant to be.
+fn in_any_mode(group: &GroupMap, faults: &mut Vec<Fault>) {
+    replicas(group, 0, 0, faults);
+    if group.shards.given().is_some() {
+        shards(group, faults);
+    }
+    if group.sentinels.given().is_some() {
+        sentinels(group, faults);
+    }
+}
+
 /// Keys that mean nothing in the group's mode.
 fn refuse_keys(group: &GroupMap, mode: ModeWord, faults: &mut Vec<Fault>) {
     let (name, allowed): (_, &[&str]) = match mode {
@@ -186,9 +197,13 @@ fn shards(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
     at.value
 }
 
-fn sentinel(group: &GroupMap, faults: &mut Vec<Fault>) -> Mode {
+fn sentinels(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
     let why = "sentinels vote; 3 or 5 are usual";
-    let sentinels = ranged("sentinels", &group.sentinels, 3, (1, MAX_SENTINELS), why, faults);
+    ranged("sentinels", &group.sentinels, 3, (1, MAX_SENTINELS), why, faults)
+}
+
+fn sentinel(group: &GroupMap, faults: &mut Vec<Fault>) -> Mode {
+    let sentinels = sentinels(group, faults);
     let majority = sentinels / 2 + 1;
     let quorum = ranged(
         "quorum",
@@ -201,10 +216,10 @@ fn sentinel(group: &GroupMap, faults: &mut Vec<Fault>) -> Mode {
     Mode::Sentinel { replicas: replicas(group, 1, 1, faults), sentinels, quorum }
 }
 
-fn port(group: &GroupMap, mode: &Mode, faults: &mut Vec<Fault>) -> Option<u16> {
+fn port(group: &GroupMap, mode: Option<&Mode>, faults: &mut Vec<Fault>) -> Option<u16> {
     let at = group.port.given()?;
     let (most, why) = match mode {
-        Mode::Cluster { .. } => {
+        Some(Mode::Cluster { .. }) => {
             (u16::MAX - BUS_OFFSET, "a cluster's bus listens on the port plus 10000")
         }
         _ => (u16::MAX, "0 is not a port"),
@@ -216,7 +231,7 @@ fn port(group: &GroupMap, mode: &Mode, faults: &mut Vec<Fault>) -> Option<u16> {
 fn placement(
     name: &At<String>,
     group: &GroupMap,
-    mode: &Mode,
+    mode: Option<&Mode>,
     regions: &[String],
     faults: &mut Vec<Fault>,
 ) -> Placement {
@@ -228,7 +243,7 @@ fn placement(
         return links::region(at, regions, faults).map_or(Placement::Anywhere, Placement::Region);
     }
     if let Some(at) = group.placement.given() {
-        if *mode == Mode::Standalone {
+        if mode == Some(&Mode::Standalone) {
             let fault =
                 Fault::new(&at.span, "a group of mode `standalone` has no replicas to place");
             faults.push(fault.advise("write `region:` instead"));

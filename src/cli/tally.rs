@@ -1,0 +1,89 @@
+//! Several drills in a few lines: which did not pass and why, and how many did.
+
+use crate::model::{Verdict, printable};
+use crate::report::Report;
+use crate::report::suite::Outcome;
+use crate::report::text::{Ink, mark, wrap};
+
+/// The longest list of reasons for one drill.
+const REASONS: usize = 8;
+/// Longer lines are harder to read.
+const WIDEST: usize = 100;
+
+/// What became of one drill.
+pub struct Line<'a> {
+    pub name: &'a str,
+    pub verdict: Verdict,
+    pub why: Vec<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    pub fn of_run(report: &'a Report) -> Line<'a> {
+        let why = report.why.iter().map(String::as_str).collect();
+        Line { name: &report.id, verdict: report.verdict, why }
+    }
+
+    pub fn of_suite(outcome: &'a Outcome) -> Line<'a> {
+        match outcome {
+            Outcome::Played(report) => Line { name: &report.scenario, ..Line::of_run(report) },
+            Outcome::Unplayed(unplayed) => Line {
+                name: &unplayed.scenario,
+                verdict: unplayed.verdict,
+                why: vec![&unplayed.error],
+            },
+        }
+    }
+}
+
+/// `lines` are those of `all` drills that were begun. `width` is in columns.
+pub fn text(lines: &[Line], all: usize, width: usize, colour: bool) -> String {
+    let (ink, width) = (Ink { colour }, width.min(WIDEST));
+    let mut text = String::new();
+    for line in lines.iter().filter(|line| line.verdict != Verdict::Pass) {
+        let verdict =
+            ink.verdict(line.verdict, &format!("{} {}", mark(line.verdict), line.verdict));
+        text.push_str(&format!("  {verdict}  {}\n", printable(line.name)));
+        for why in line.why.iter().take(REASONS) {
+            for (i, part) in wrap(why, width.saturating_sub(6)).iter().enumerate() {
+                text.push_str(&format!("    {} {part}\n", if i == 0 { "·" } else { " " }));
+            }
+        }
+        if let Some(more @ 1..) = line.why.len().checked_sub(REASONS) {
+            text.push_str(&format!("    · and {more} more\n"));
+        }
+    }
+    text + &counts(lines, all, ink)
+}
+
+/// `  3 ✓ pass, 1 ? unknown of 4`
+fn counts(lines: &[Line], all: usize, ink: Ink) -> String {
+    let count = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
+    let counts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown]
+        .into_iter()
+        .map(|verdict| (verdict, count(verdict)))
+        .filter(|(_, n)| *n > 0)
+        .map(|(verdict, n)| ink.verdict(verdict, &format!("{n} {} {verdict}", mark(verdict))));
+    let not_begun = all - lines.len();
+    let not_begun = (not_begun > 0).then(|| format!("{not_begun} not begun"));
+    format!("  {} of {all}\n", counts.chain(not_begun).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_did_not_pass_says_why() {
+        let line = |name, verdict, why| Line { name, verdict, why };
+        let lines = [
+            line("one", Verdict::Pass, vec![]),
+            line("two", Verdict::Fail, vec!["the bound\x1b does not hold", "it was slow"]),
+            line("three", Verdict::Unknown, vec!["was late"]),
+        ];
+        let expected =
+            "  ✗ fail  two\n    · the bound\u{fffd}\n      does not\n      hold\n    · it was slow
+  ? unknown  three\n    · was late\n  1 ✓ pass, 1 ✗ fail, 1 ? unknown, 2 not begun of 5\n";
+        assert_eq!(text(&lines, 5, 18, false), expected);
+        assert_eq!(text(&lines[..1], 1, 80, false), "  1 ✓ pass of 1\n");
+    }
+}
