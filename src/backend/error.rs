@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::model::NodeName;
 
+pub use super::docker::error::DockerError;
 pub use super::process::address::AddressError;
 pub use super::process::binary::BinaryError;
 
@@ -22,6 +23,12 @@ pub enum BackendError {
     Folder { path: PathBuf, source: io::Error },
     #[error("cannot start the server of {name}: {source}")]
     Spawn { name: NodeName, source: io::Error },
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    #[error("cannot tell this process's own start time from /proc")]
+    NoProc,
+    #[error("{name} runs already")]
+    Running { name: NodeName },
     #[error("{name} is not running")]
     NotRunning { name: NodeName },
     #[error("cannot signal the server of {name}: {source}")]

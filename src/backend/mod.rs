@@ -2,14 +2,19 @@
 //!
 //! A [`Backend`] gives nodes addresses, starts them, and ends them; it knows
 //! nothing of groups and roles, which are made by what it is asked to start.
-//! [`process::ProcessBackend`] runs each node as a process on this machine.
+//! [`process::ProcessBackend`] runs each node as a process on this machine,
+//! [`docker::DockerBackend`] as a container.
 //! What is still there after redrill was killed is found again through the
 //! [`registry`].
 
+mod config;
+pub mod docker;
 pub mod error;
+mod logs;
 pub mod proc;
 pub mod process;
 pub mod registry;
+mod version;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,6 +25,7 @@ use tokio::sync::broadcast;
 use crate::model::NodeName;
 use crate::model::event::EngineInfo;
 
+pub use docker::DockerBackend;
 pub use error::BackendError;
 pub use process::ProcessBackend;
 
@@ -34,6 +40,24 @@ pub struct NodePlan {
     pub config: Vec<(String, String)>,
     /// Files that the node finds in its directory: name and content.
     pub files: Vec<(String, String)>,
+    pub limits: Limits,
+}
+
+/// What a node may have of its machine; `None` is as much as there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Processors; 0.5 is half of one's time.
+    pub cpus: Option<f64>,
+    /// Bytes.
+    pub memory: Option<u64>,
+}
+
+/// What becomes of a node's data when it is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    Kept,
+    /// It starts as it was when it was started first.
+    Dropped,
 }
 
 /// A node's server has ended.
@@ -89,6 +113,8 @@ pub enum Ability {
     Kill,
     /// Stop a server from being scheduled, and let it go on: [`Backend::pause`].
     Pause,
+    /// Keep a server within [`Limits`].
+    Limits,
 }
 
 /// Runs servers. All methods may be called from several tasks at once.
@@ -114,13 +140,23 @@ pub trait Backend: Send + Sync {
     /// some may be running.
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>>;
 
+    /// Starts a server again that has ended.
+    fn start_again<'a>(
+        &'a self,
+        name: &'a NodeName,
+        data: Data,
+    ) -> BoxFuture<'a, Result<(), BackendError>>;
+
+    /// Asks a server to end (SIGTERM), and kills it if it has not in a while.
+    fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
+
     /// Ends a server at once (SIGKILL).
-    fn kill(&self, name: &NodeName) -> Result<(), BackendError>;
+    fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Keeps a server from running (SIGSTOP) until [`Backend::resume`].
-    fn pause(&self, name: &NodeName) -> Result<(), BackendError>;
+    /// Keeps a server from running until [`Backend::resume`]; its connections stay.
+    fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    fn resume(&self, name: &NodeName) -> Result<(), BackendError>;
+    fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
     /// The server's process on this machine, while it runs.
     fn pid(&self, name: &NodeName) -> Option<u32>;

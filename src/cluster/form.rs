@@ -176,6 +176,7 @@ fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePla
         name: node.name.clone(),
         addr: node.addr,
         config: directives(group, node, nodes),
+        limits: group.limits,
         files: cluster.iter().map(|conf| ("nodes.conf".to_owned(), conf.of(&node.id))).collect(),
     };
     nodes.iter().map(plan).collect()

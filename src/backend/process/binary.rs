@@ -9,11 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use super::super::version;
 use crate::model::event::EngineInfo;
 use crate::spec::topology::{Engine, EngineKind};
 
-/// Forming a cluster by its `nodes.conf` has been checked from here on.
-const OLDEST: (u32, u32) = (7, 0);
 /// A server says its version in milliseconds; even on a busy machine this is ample.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// No server says as much about its version.
@@ -117,11 +116,11 @@ impl ServerBinary {
             false => std::path::absolute(path).map_err(|_| missing())?,
         };
         let said = ask_version(&found)?;
-        let (kind, version) = read_version(&said)
+        let (kind, version) = version::read(&said)
             .ok_or_else(|| BinaryError::NotAServer { path: found.clone(), said: quoted(&said) })?;
-        match major_minor(&version) {
-            Some(told) if told >= OLDEST => Ok(ServerBinary { path: found, kind, version }),
-            _ => Err(BinaryError::TooOld { path: found, version }),
+        match version::is_new_enough(&version) {
+            true => Ok(ServerBinary { path: found, kind, version }),
+            false => Err(BinaryError::TooOld { path: found, version }),
         }
     }
 
@@ -168,23 +167,6 @@ fn read_briefly(child: &mut Child) -> Option<String> {
     told.recv_timeout(PATIENCE).ok()
 }
 
-/// Reads `Redis server v=7.0.15 sha=…`.
-fn read_version(said: &str) -> Option<(EngineKind, String)> {
-    let mut words = said.split_whitespace();
-    let kind = match words.next()? {
-        "Redis" => EngineKind::Redis,
-        "Valkey" => EngineKind::Valkey,
-        _ => return None,
-    };
-    let version = words.find_map(|word| word.strip_prefix("v="))?;
-    major_minor(version).map(|_| (kind, version.to_owned()))
-}
-
-fn major_minor(version: &str) -> Option<(u32, u32)> {
-    let mut numbers = version.split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
 fn quoted(said: &str) -> String {
     match said.lines().next().map(str::trim) {
         None | Some("") => "nothing".to_owned(),
@@ -195,17 +177,6 @@ fn quoted(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read_from_what_servers_say() {
-        let redis = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=e0\n";
-        assert_eq!(read_version(redis), Some((EngineKind::Redis, "7.0.15".to_owned())));
-        let valkey = "Valkey server v=9.1.2 sha=0:0 malloc=libc bits=64 build=9108";
-        assert_eq!(read_version(valkey), Some((EngineKind::Valkey, "9.1.2".to_owned())));
-        assert_eq!(read_version("redis-cli 7.0.15"), None);
-        assert_eq!(read_version("Redis server v=banana"), None);
-        assert_eq!(read_version(""), None);
-    }
 
     #[test]
     fn what_was_said_is_quoted_briefly() {

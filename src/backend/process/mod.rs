@@ -7,27 +7,30 @@
 
 pub mod address;
 pub mod binary;
-mod config;
 mod folder;
 mod holder;
 mod spawner;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 use self::address::Block;
 use self::binary::ServerBinary;
 use self::folder::Folder;
 pub use self::folder::nodes_dir;
 use self::spawner::{Ended, Spawner};
-use super::{Ability, Backend, BackendError, NodeExited, NodePlan};
+use super::logs::{self, Logs};
+use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::EngineInfo;
 
@@ -35,6 +38,9 @@ use crate::model::event::EngineInfo;
 /// than this are held back until all have been started: a hundred on two cores otherwise
 /// spend three times the work on calling those that are not there yet.
 const CROWD: usize = 40;
+/// What a server gets to end by itself before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// More exits than this at once and a slow listener misses the first of them.
 const EXITS_KEPT: usize = 1024;
 
@@ -48,19 +54,27 @@ pub struct ProcessBackend {
     // Before `folder`: servers end before what they write in is removed.
     spawner: Spawner,
     folder: Folder,
+    logs: Logs,
+    /// What was started, to be started again.
+    plans: Mutex<HashMap<NodeName, NodePlan>>,
 }
 
 impl ProcessBackend {
     /// A backend that keeps its files under `run_folder`, which is made if it is
     /// not there. Nothing is started yet.
     pub fn open(binary: &ServerBinary, run_folder: &Path) -> Result<ProcessBackend, BackendError> {
-        let folder = Folder::make(run_folder)?;
+        logs::make_dir(run_folder)?;
+        // Servers change their directory, so what they are told must be absolute.
+        let run_folder =
+            run_folder.canonicalize().map_err(|e| logs::cannot_write(run_folder, e))?;
+        let folder = Folder::make(&run_folder)?;
+        let logs = Logs::make(&run_folder)?;
         let block = Block::take()?;
         raise_file_limit();
         let (exits, _) = broadcast::channel(EXITS_KEPT);
-        let (tell, logs) = (exits.clone(), folder.clone_paths());
+        let (tell, tails) = (exits.clone(), logs.clone());
         let ended = move |ended: Ended| {
-            let log_tail = logs.log_tail(&ended.name);
+            let log_tail = tails.tail(&ended.name);
             let status = ended.status.to_string();
             // Nobody listening is fine.
             let _ =
@@ -76,6 +90,8 @@ impl ProcessBackend {
             exits,
             spawner,
             folder,
+            logs,
+            plans: Mutex::default(),
         })
     }
 
@@ -98,7 +114,9 @@ impl ProcessBackend {
     async fn start_all(&self, plans: Vec<NodePlan>) -> Result<(), BackendError> {
         let crowd = plans.len() > CROWD;
         for plan in &plans {
-            self.start_one(plan).await?;
+            self.folder.write_node(plan, &self.logs)?;
+            self.plans().insert(plan.name.clone(), plan.clone());
+            self.start_one(&plan.name).await?;
             if crowd {
                 // One that has ended already is told as any other.
                 let _ = self.spawner.signal(&plan.name, Signal::STOP);
@@ -110,15 +128,42 @@ impl ProcessBackend {
         Ok(())
     }
 
-    async fn start_one(&self, plan: &NodePlan) -> Result<(), BackendError> {
-        let name = &plan.name;
-        let conf = self.folder.write_node(plan)?;
-        let log = self.folder.open_log(name)?;
-        let errors = log.try_clone().map_err(|e| self.folder.log_error(name, e))?;
+    fn plans(&self) -> MutexGuard<'_, HashMap<NodeName, NodePlan>> {
+        self.plans.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
+        let log = self.logs.open(name)?;
+        let errors = log.try_clone().map_err(|e| self.logs.error(name, e))?;
         let mut command = Command::new(&self.binary);
-        command.arg(conf).stdin(Stdio::null()).stdout(log).stderr(errors);
+        command.arg(self.folder.conf(name)).stdin(Stdio::null()).stdout(log).stderr(errors);
         let spawned = self.spawner.spawn(name.clone(), command).await;
         spawned.map_err(|source| BackendError::Spawn { name: name.clone(), source })
+    }
+
+    async fn start_once_more(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
+        let plan = self.plans().get(name).cloned();
+        let plan = plan.ok_or_else(|| BackendError::NotRunning { name: name.clone() })?;
+        if self.spawner.pid(name).is_some() {
+            return Err(BackendError::Running { name: name.clone() });
+        }
+        if data == Data::Dropped {
+            self.folder.remove_node(name)?;
+            self.folder.write_node(&plan, &self.logs)?;
+        }
+        self.start_one(name).await
+    }
+
+    async fn end_gently(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.signal(name, Signal::TERM)?;
+        let give_up = Instant::now() + GRACE;
+        while self.spawner.pid(name).is_some() {
+            if Instant::now() >= give_up {
+                return self.signal(name, Signal::KILL);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     fn signal(&self, name: &NodeName, signal: Signal) -> Result<(), BackendError> {
@@ -143,6 +188,7 @@ impl Backend for ProcessBackend {
     fn can(&self, ability: Ability) -> bool {
         match ability {
             Ability::Kill | Ability::Pause => true,
+            Ability::Limits => false,
         }
     }
 
@@ -158,16 +204,28 @@ impl Backend for ProcessBackend {
         self.start_all(plans).boxed()
     }
 
-    fn kill(&self, name: &NodeName) -> Result<(), BackendError> {
-        self.signal(name, Signal::KILL)
+    fn start_again<'a>(
+        &'a self,
+        name: &'a NodeName,
+        data: Data,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.start_once_more(name, data).boxed()
     }
 
-    fn pause(&self, name: &NodeName) -> Result<(), BackendError> {
-        self.signal(name, Signal::STOP)
+    fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.end_gently(name).boxed()
     }
 
-    fn resume(&self, name: &NodeName) -> Result<(), BackendError> {
-        self.signal(name, Signal::CONT)
+    fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move { self.signal(name, Signal::KILL) }.boxed()
+    }
+
+    fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move { self.signal(name, Signal::STOP) }.boxed()
+    }
+
+    fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move { self.signal(name, Signal::CONT) }.boxed()
     }
 
     fn pid(&self, name: &NodeName) -> Option<u32> {
@@ -179,7 +237,7 @@ impl Backend for ProcessBackend {
     }
 
     fn log_tail(&self, name: &NodeName) -> String {
-        self.folder.log_tail(name)
+        self.logs.tail(name)
     }
 
     fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>> {

@@ -84,7 +84,7 @@ impl Spawner {
     pub fn signal(&self, name: &NodeName, signal: Signal) -> Option<io::Result<()>> {
         let mut running = lock(&self.running);
         let child = running.get_mut(name)?;
-        child.asked_to_end |= signal == Signal::KILL;
+        child.asked_to_end |= matches!(signal, Signal::KILL | Signal::TERM);
         Some(rustix::process::kill_process_group(child.pid, signal).map_err(io::Error::from))
     }
 

@@ -3,9 +3,12 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::super::NodePlan;
+use super::NodePlan;
 
-/// The text of redis.conf. `dir` and `log` are absolute.
+/// What it is called.
+pub const FILE: &str = "redis.conf";
+
+/// The text of redis.conf. `dir` and `log` are absolute; an empty `log` is standard output.
 pub fn text(plan: &NodePlan, dir: &Path, log: &Path) -> String {
     let ip = plan.addr.ip().to_string();
     let own = [
@@ -44,6 +47,7 @@ fn quote(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Limits;
     use crate::model::NodeName;
 
     #[test]
@@ -57,6 +61,7 @@ mod tests {
                 ("maxmemory".into(), "64mb".into()),
             ],
             files: Vec::new(),
+            limits: Limits::default(),
         };
         let text = text(&plan, Path::new("/a \"b\"/dir"), Path::new("/log"));
         assert!(text.contains("bind 127.64.0.2\nport 7000\n"), "{text}");

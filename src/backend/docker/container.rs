@@ -1,0 +1,116 @@
+//! One node's container: what it is made from, and what is put into it before it starts.
+
+use bollard::body_full;
+use bollard::errors::Error;
+use bollard::models::{
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
+};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::super::{NodePlan, config};
+use super::endpoint::Engine;
+use super::error::{DockerError, status};
+use super::image::Image;
+use super::network::Network;
+use super::owner::Owner;
+use crate::model::NodeName;
+
+/// Where the node lives in its container. Not `/data`: public images keep that on a volume.
+const HOME: &str = "/redrill";
+
+/// `redrill-<drill>-cache-0-0`
+pub fn name(drill: &str, node: &NodeName) -> String {
+    format!("redrill-{drill}-{}", node.file_name())
+}
+
+/// Makes the container, with all that its server starts from. Gives its id; it does not
+/// run yet.
+///
+/// # Errors
+/// Its name is taken, or the engine refuses.
+pub async fn make(
+    engine: &Engine,
+    owner: &Owner,
+    image: &Image,
+    network: &Network,
+    plan: &NodePlan,
+) -> Result<String, DockerError> {
+    let docker = &engine.docker;
+    let name = name(&owner.drill, &plan.name);
+    let cannot = |what, source| cannot(what, &plan.name, source);
+    let options = CreateContainerOptionsBuilder::default().name(&name).build();
+    let made = docker.create_container(Some(options), body(owner, image, network, plan)).await;
+    let id = made.map_err(|e| match status(&e) {
+        Some(409) => DockerError::NameTaken { name },
+        _ => cannot("make", e),
+    })?;
+    let id = id.id;
+    let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    let files = archive(plan).map_err(|e| cannot("fill", Error::from(e)))?;
+    docker
+        .upload_to_container(&id, Some(options), body_full(files.into()))
+        .await
+        .map_err(|e| cannot("fill", e))?;
+    Ok(id)
+}
+
+/// What could not be done to a node's container.
+pub fn cannot(what: &'static str, node: &NodeName, source: Error) -> DockerError {
+    DockerError::Container { what, node: node.clone(), source: Box::new(source) }
+}
+
+fn body(owner: &Owner, image: &Image, network: &Network, plan: &NodePlan) -> ContainerCreateBody {
+    let address = EndpointIpamConfig {
+        ipv4_address: Some(plan.addr.ip().to_string()),
+        ..EndpointIpamConfig::default()
+    };
+    let endpoint =
+        EndpointSettings { ipam_config: Some(address), ..EndpointSettings::default() };
+    let host = HostConfig {
+        network_mode: Some(network.name.clone()),
+        nano_cpus: plan.limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+        memory: plan.limits.memory.map(|bytes| bytes as i64),
+        // As much again for swap would be no limit.
+        memory_swap: plan.limits.memory.map(|bytes| bytes as i64),
+        // A server needs no rights beyond those over its own files.
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        ..HostConfig::default()
+    };
+    ContainerCreateBody {
+        image: Some(image.reference.clone()),
+        // Public images have a script there that wants a shell and changes users.
+        entrypoint: Some(vec![image.program.to_owned()]),
+        cmd: Some(vec![format!("{HOME}/{}", config::FILE)]),
+        working_dir: Some("/".to_owned()),
+        hostname: Some(plan.name.file_name()),
+        labels: Some(owner.labels(Some(&plan.name))),
+        host_config: Some(host),
+        networking_config: Some(NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(network.name.clone(), endpoint)])),
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// The node's directory as an archive.
+fn archive(plan: &NodePlan) -> std::io::Result<Vec<u8>> {
+    let home = HOME.trim_start_matches('/');
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_mode(0o755);
+    header.set_size(0);
+    archive.append_data(&mut header, format!("{home}/"), std::io::empty())?;
+    let conf = config::text(plan, Path::new(HOME), Path::new(""));
+    let conf = (config::FILE.to_owned(), conf);
+    for (name, content) in plan.files.iter().chain([&conf]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, format!("{home}/{name}"), content.as_bytes())?;
+    }
+    archive.into_inner()
+}

@@ -1,0 +1,187 @@
+//! Where the Docker engine is: what the environment says, then what `docker context`
+//! says, then the sockets that engines make, in the order in which people expect them.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+use serde_json::Value;
+
+use super::error::{DockerError, Unanswered};
+
+/// An engine that answers says so at once.
+const SHORT: u64 = 5;
+/// Seconds that an engine may take for anything but a stream.
+const PATIENCE: u64 = 120;
+const UNIX: &str = "unix://";
+
+/// One place where an engine may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `unix:///var/run/docker.sock`
+    pub host: String,
+    /// Who says so: `DOCKER_HOST`, `the context "desktop"`, …
+    pub from: String,
+}
+
+impl Endpoint {
+    fn socket(path: impl AsRef<Path>, from: &str) -> Endpoint {
+        Endpoint { host: format!("{UNIX}{}", path.as_ref().display()), from: from.to_owned() }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.host.strip_prefix(UNIX).map(Path::new)
+    }
+
+    fn is_there(&self) -> bool {
+        self.path().is_none_or(Path::exists)
+    }
+}
+
+/// An engine that answers.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub docker: Docker,
+    pub endpoint: Endpoint,
+}
+
+/// Connects to the first engine that answers. What a person names (`DOCKER_HOST`, a
+/// context) is the only one that is tried then.
+///
+/// # Errors
+/// None answers: what was tried, and what came of each.
+pub async fn find() -> Result<Engine, DockerError> {
+    let mut tried = Vec::new();
+    for endpoint in places()? {
+        if !endpoint.is_there() && tried.is_empty() {
+            tried.push(Unanswered { endpoint, why: "there is no such socket".to_owned() });
+            continue;
+        }
+        if !endpoint.is_there() {
+            continue;
+        }
+        match connect(&endpoint).await {
+            Ok(docker) => return Ok(Engine { docker, endpoint }),
+            Err(why) => tried.push(Unanswered { endpoint, why }),
+        }
+    }
+    Err(DockerError::NoEngine { tried })
+}
+
+/// Connects to the engine at `host`.
+///
+/// # Errors
+/// It does not answer.
+pub async fn at(host: &str) -> Result<Engine, DockerError> {
+    let endpoint = Endpoint { host: host.to_owned(), from: "its name".to_owned() };
+    match connect(&endpoint).await {
+        Ok(docker) => Ok(Engine { docker, endpoint }),
+        Err(why) => Err(DockerError::NoEngine { tried: vec![Unanswered { endpoint, why }] }),
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Docker, String> {
+    if let Some(path) = endpoint.path() {
+        // Bollard's own words for this do not say which it was.
+        std::os::unix::net::UnixStream::connect(path).map_err(|e| refusal(path, &e))?;
+    }
+    let host = &endpoint.host;
+    let docker = match endpoint.path() {
+        Some(_) => Docker::connect_with_unix(host, SHORT, API_DEFAULT_VERSION),
+        None => Docker::connect_with_http(host, SHORT, API_DEFAULT_VERSION),
+    };
+    let docker = match host.split_once("://") {
+        Some(("unix" | "tcp" | "http", _)) => docker.map_err(|e| e.to_string())?,
+        _ => return Err("redrill speaks unix:// and tcp:// without TLS only".to_owned()),
+    };
+    let docker = docker.negotiate_version().await.map_err(|e| e.to_string())?;
+    Ok(docker.with_timeout(std::time::Duration::from_secs(PATIENCE)))
+}
+
+fn refusal(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "this user may not use it; join the group that owns `{}` (mostly `docker`), or run \
+             an engine of your own (rootless Docker, or `podman system service`)",
+            path.display()
+        ),
+        io::ErrorKind::ConnectionRefused => "nobody listens on it: is the engine running?".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Where to look, in this order.
+fn places() -> Result<Vec<Endpoint>, DockerError> {
+    if let Some(host) = var("DOCKER_HOST") {
+        let endpoint = Endpoint { host, from: "DOCKER_HOST".to_owned() };
+        return Ok(vec![endpoint]);
+    }
+    let config = var("DOCKER_CONFIG").map(PathBuf::from);
+    let config = config.or_else(|| Some(env::home_dir()?.join(".docker")));
+    if let Some(endpoint) = config.map(|dir| of_context(&dir)).transpose()?.flatten() {
+        return Ok(vec![endpoint]);
+    }
+    let run = var("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let in_run = |name: &str| run.as_ref().map(|run| run.join(name));
+    let home = env::home_dir().map(|home| home.join(".docker/run/docker.sock"));
+    let sockets = [
+        (Some(PathBuf::from("/var/run/docker.sock")), "Docker"),
+        (in_run("docker.sock"), "rootless Docker"),
+        (home, "Docker Desktop"),
+        (in_run("podman/podman.sock"), "rootless Podman"),
+        (Some(PathBuf::from("/run/podman/podman.sock")), "Podman"),
+    ];
+    Ok(sockets.into_iter().filter_map(|(path, from)| Some(Endpoint::socket(path?, from))).collect())
+}
+
+fn var(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What the context in use names, unless it is the default one: `DOCKER_CONTEXT`, else
+/// `currentContext` of config.json. A context is kept below a hash of its name, so all
+/// are looked at.
+fn of_context(config: &Path) -> Result<Option<Endpoint>, DockerError> {
+    let current = || json(&config.join("config.json"))?["currentContext"].as_str().map(String::from);
+    let Some(name) = var("DOCKER_CONTEXT").or_else(current).filter(|name| name != "default") else {
+        return Ok(None);
+    };
+    let metas = fs::read_dir(config.join("contexts/meta")).into_iter().flatten().flatten();
+    let meta = metas.filter_map(|entry| json(&entry.path().join("meta.json")));
+    let host = meta.filter(|meta| meta["Name"] == name.as_str()).find_map(|meta| {
+        Some(meta["Endpoints"]["docker"]["Host"].as_str()?.to_owned())
+    });
+    let from = format!("the context {name:?}");
+    match host {
+        Some(host) => Ok(Some(Endpoint { host, from })),
+        None => Err(DockerError::NoContext { name, config: config.to_owned() }),
+    }
+}
+
+fn json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_is_found_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(of_context(dir.path()).unwrap(), None, "no config at all");
+        fs::write(dir.path().join("config.json"), r#"{"currentContext":"mine"}"#).unwrap();
+        let lost = of_context(dir.path()).unwrap_err();
+        assert!(lost.to_string().contains("mine"), "{lost}");
+        let meta = dir.path().join("contexts/meta/0a1b");
+        fs::create_dir_all(&meta).unwrap();
+        let text = r#"{"Name":"mine","Endpoints":{"docker":{"Host":"unix:///x/y.sock"}}}"#;
+        fs::write(meta.join("meta.json"), text).unwrap();
+        let found = of_context(dir.path()).unwrap().unwrap();
+        assert_eq!((&*found.host, &*found.from), ("unix:///x/y.sock", "the context \"mine\""));
+        fs::write(dir.path().join("config.json"), r#"{"currentContext":"default"}"#).unwrap();
+        assert_eq!(of_context(dir.path()).unwrap(), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! What can go wrong with containers.
+
+use std::path::PathBuf;
+
+use super::endpoint::Endpoint;
+use crate::model::NodeName;
+
+/// An engine that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    pub endpoint: Endpoint,
+    pub why: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    #[error(
+        "no Docker engine answers{}\nstart one, or name it with DOCKER_HOST; \
+         without Docker, `--backend process` runs servers as processes",
+        listed(.tried)
+    )]
+    NoEngine { tried: Vec<Unanswered> },
+    #[error(
+        "the Docker context {name:?} is in use, but `{}` knows none of that name; \
+         choose another with `docker context use`, or set DOCKER_HOST",
+        config.display()
+    )]
+    NoContext { name: String, config: PathBuf },
+    #[error(
+        "there is no image `{image}`, and it cannot be pulled: {why}\n\
+         where there is no registry, load it (`docker load`), or name one that is there \
+         (`docker images`) in the topology: `engine: {{ image: … }}`"
+    )]
+    NoImage { image: String, why: String },
+    #[error("the image `{image}` is not of a Redis or Valkey server: {why}")]
+    NotAServer { image: String, why: String },
+    #[error(
+        "the image `{image}` has {kind} {version}, and the topology asks for {asked} (`engine.kind`)"
+    )]
+    OtherKind { image: String, kind: String, version: String, asked: String },
+    #[error(
+        "the image `{image}` has version {version}, which is too old: redrill needs Redis 7.0 or \
+         later, or Valkey"
+    )]
+    TooOld { image: String, version: String },
+    #[error(
+        "no subnet is free for the drill's network: all of {first} to {last} are in use, on this \
+         machine or by other networks of the Docker engine ({why})"
+    )]
+    NoSubnet { first: String, last: String, why: String },
+    #[error("{count} nodes are more than the {most} that have room in one network")]
+    TooMany { count: usize, most: usize },
+    #[error(
+        "a container `{name}` is there already that is not this drill's; redrill leaves it alone"
+    )]
+    NameTaken { name: String },
+    #[error("cannot {what} the container of {node}: {source}")]
+    Container { what: &'static str, node: NodeName, source: Box<bollard::errors::Error> },
+    #[error("the Docker engine at {host} cannot {what}: {source}")]
+    Engine { host: String, what: &'static str, source: Box<bollard::errors::Error> },
+    #[error("cannot start the process that clears up should redrill be killed: {0}")]
+    Reaper(std::io::Error),
+}
+
+fn listed(tried: &[Unanswered]) -> String {
+    let one = |t: &Unanswered| format!("\n  {} ({}): {}", t.endpoint.host, t.endpoint.from, t.why);
+    let all: String = tried.iter().map(one).collect();
+    if all.is_empty() { String::new() } else { format!("; tried:{all}") }
+}
+
+/// The engine's status code, if it answered with one.
+pub fn status(error: &bollard::errors::Error) -> Option<u16> {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}

@@ -1,0 +1,191 @@
+//! The image that nodes run: there or pulled, and asked what server it has.
+
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
+};
+use futures::StreamExt;
+
+use super::endpoint::Engine;
+use super::error::{DockerError, status};
+use super::owner::Owner;
+use crate::backend::version;
+use crate::model::event::EngineInfo;
+use crate::spec::topology::{self, EngineKind};
+
+/// What runs where a topology names no image.
+const REDIS: &str = "redis:8.0";
+const VALKEY: &str = "valkey/valkey:9.1";
+
+/// An image that has a server which redrill can run.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub reference: String,
+    /// `redis-server` or `valkey-server`.
+    pub program: &'static str,
+    pub engine: EngineInfo,
+}
+
+impl Image {
+    /// The image that the topology names, or the one for its kind of server; pulled if it
+    /// is not there, with `heard` told how far that is.
+    ///
+    /// # Errors
+    /// It is not there and cannot be pulled, or it has no server that redrill can run.
+    pub async fn find(
+        engine: &Engine,
+        asked: &topology::Engine,
+        owner: &Owner,
+        heard: &(dyn Fn(&str) + Sync),
+    ) -> Result<Image, DockerError> {
+        let by_kind = match asked.kind {
+            Some(EngineKind::Valkey) => VALKEY,
+            Some(EngineKind::Redis) | None => REDIS,
+        };
+        let reference = asked.image.clone().unwrap_or_else(|| by_kind.to_owned());
+        if !is_there(engine, &reference).await? {
+            pull(engine, &reference, heard).await?;
+        }
+        let image = ask(engine, &reference, asked.kind, owner).await?;
+        match asked.kind {
+            Some(kind) if kind.to_string() != image.engine.kind => Err(DockerError::OtherKind {
+                image: reference,
+                kind: image.engine.kind,
+                version: image.engine.version,
+                asked: kind.to_string(),
+            }),
+            _ => Ok(image),
+        }
+    }
+}
+
+async fn is_there(engine: &Engine, reference: &str) -> Result<bool, DockerError> {
+    match engine.docker.inspect_image(reference).await {
+        Ok(_) => Ok(true),
+        Err(e) if status(&e) == Some(404) => Ok(false),
+        Err(source) => Err(engine.cannot("look for an image", source)),
+    }
+}
+
+async fn pull(
+    engine: &Engine,
+    reference: &str,
+    heard: &(dyn Fn(&str) + Sync),
+) -> Result<(), DockerError> {
+    // Without a tag all of them would be pulled.
+    let last = reference.rsplit('/').next().unwrap_or(reference);
+    let tagged = last.contains(':') || reference.contains('@');
+    let named = if tagged { reference.to_owned() } else { format!("{reference}:latest") };
+    heard(&format!("pulling {named}"));
+    let options = CreateImageOptionsBuilder::default().from_image(&named).build();
+    let mut pulling = std::pin::pin!(engine.docker.create_image(Some(options), None, None));
+    while let Some(told) = pulling.next().await {
+        let told = told.map_err(|e| refused(reference, &e))?;
+        if let Some(error) = told.error_detail.and_then(|detail| detail.message) {
+            return Err(DockerError::NoImage { image: reference.to_owned(), why: error });
+        }
+        let progress = told.progress_detail.and_then(|p| Some((p.current?, p.total?)));
+        if let (Some(status), Some((done, total))) = (told.status, progress) {
+            let (done, total) = (done as f64 / 1e6, total as f64 / 1e6);
+            let layer = told.id.unwrap_or_default();
+            heard(&format!("pulling {named}: {status} {layer} {done:.1} of {total:.1} MB"));
+        }
+    }
+    Ok(())
+}
+
+fn refused(image: &str, error: &Error) -> DockerError {
+    let why = match error {
+        Error::DockerResponseServerError { message, .. } => message.clone(),
+        other => other.to_string(),
+    };
+    DockerError::NoImage { image: image.to_owned(), why }
+}
+
+/// Runs the image's server just to hear its version.
+async fn ask(
+    engine: &Engine,
+    reference: &str,
+    kind: Option<EngineKind>,
+    owner: &Owner,
+) -> Result<Image, DockerError> {
+    let valkey_first = kind == Some(EngineKind::Valkey) || reference.contains("valkey");
+    let programs = match valkey_first {
+        true => ["valkey-server", "redis-server"],
+        false => ["redis-server", "valkey-server"],
+    };
+    let not_a_server =
+        |why: String| DockerError::NotAServer { image: reference.to_owned(), why };
+    let mut trouble = String::new();
+    for program in programs {
+        let said = match version_of(engine, reference, program, owner).await? {
+            Ok(said) => said,
+            Err(why) => {
+                trouble = why;
+                continue;
+            }
+        };
+        let Some((kind, version)) = version::read(&said) else {
+            let said = said.chars().take(120).collect::<String>();
+            return Err(not_a_server(format!("asked for its version, it said {said:?}")));
+        };
+        if !version::is_new_enough(&version) {
+            return Err(DockerError::TooOld { image: reference.to_owned(), version });
+        }
+        let info = EngineInfo { kind: kind.to_string(), version };
+        return Ok(Image { reference: reference.to_owned(), program, engine: info });
+    }
+    Err(not_a_server(trouble))
+}
+
+/// What `program --version` prints in a container of its own, or why it could not be run.
+async fn version_of(
+    engine: &Engine,
+    reference: &str,
+    program: &str,
+    owner: &Owner,
+) -> Result<Result<String, String>, DockerError> {
+    let docker = &engine.docker;
+    let name = format!("redrill-{}-version-{program}", owner.drill);
+    let body = ContainerCreateBody {
+        image: Some(reference.to_owned()),
+        entrypoint: Some(vec![program.to_owned()]),
+        cmd: Some(vec!["--version".to_owned()]),
+        labels: Some(owner.labels(None)),
+        host_config: Some(HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() }),
+        ..ContainerCreateBody::default()
+    };
+    let options = CreateContainerOptionsBuilder::default().name(&name).build();
+    let made = docker.create_container(Some(options), body).await;
+    let id = made.map_err(|e| engine.cannot("make a container", e))?.id;
+    let said = run_to_its_end(docker, &id).await;
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let removed = docker.remove_container(&id, Some(options)).await;
+    removed.map_err(|e| engine.cannot("remove a container", e))?;
+    Ok(said.map_err(|e| match e {
+        Error::DockerResponseServerError { message, .. } => message,
+        other => other.to_string(),
+    }))
+}
+
+async fn run_to_its_end(docker: &bollard::Docker, id: &str) -> Result<String, Error> {
+    let next = WaitContainerOptionsBuilder::default().condition("next-exit").build();
+    let mut ended = std::pin::pin!(docker.wait_container(id, Some(next)));
+    // The waiting must have begun before the container does.
+    let (_, started) = tokio::join!(
+        async { futures::poll!(ended.next()) },
+        docker.start_container(id, None)
+    );
+    started?;
+    let gone = WaitContainerOptionsBuilder::default().condition("not-running").build();
+    let _ = std::pin::pin!(docker.wait_container(id, Some(gone))).next().await;
+    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
+    let mut lines = std::pin::pin!(docker.logs(id, Some(options)));
+    let mut said = String::new();
+    while let Some(line) = lines.next().await {
+        said.push_str(&line?.to_string());
+    }
+    Ok(said)
+}

@@ -1,0 +1,349 @@
+//! Nodes as containers of a Docker engine, through its API.
+//!
+//! Everything of a drill bears labels that say whose it is, so that whatever happens to
+//! redrill, [`sweep`] finds it again. Nodes have fixed addresses on a network of their own
+//! (see [`network`]), and nothing is published: only this machine reaches them.
+
+mod container;
+pub mod endpoint;
+pub mod error;
+mod image;
+mod logs;
+mod network;
+pub mod owner;
+pub mod reaper;
+pub mod sweep;
+mod watch;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+
+use bollard::errors::Error;
+use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use tokio::sync::broadcast;
+
+use self::container::cannot;
+use self::endpoint::Engine;
+use self::error::DockerError;
+use self::image::Image;
+use self::network::{MOST_NODES, Network};
+use self::owner::Owner;
+use self::reaper::Reaper;
+use self::watch::{Containers, Running, Watch, lock};
+use super::logs::Logs;
+use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
+use crate::model::NodeName;
+use crate::model::event::EngineInfo;
+use crate::spec::topology;
+
+/// Containers that are made and started at a time.
+const AT_ONCE: usize = 8;
+const FIRST_PORT: u16 = 6379;
+/// What a server gets to end by itself before it is killed, in seconds.
+const GRACE: i32 = 10;
+/// More exits than this at once and a slow listener misses the first of them.
+const EXITS_KEPT: usize = 1024;
+
+/// An engine that answers, and an image in it that has a server.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    engine: Engine,
+    image: Image,
+    owner: Owner,
+}
+
+impl Ground {
+    /// Finds both for a drill. `heard` is told of what takes long: the pulling of an image.
+    ///
+    /// # Errors
+    /// No engine answers, or there is no such image, or it has no server.
+    pub async fn find(
+        drill: &str,
+        asked: &topology::Engine,
+        heard: &(dyn Fn(&str) + Sync),
+    ) -> Result<Ground, BackendError> {
+        let engine = endpoint::find().await?;
+        let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let owner = Owner::own(drill, &started).ok_or(BackendError::NoProc)?;
+        let image = Image::find(&engine, asked, &owner, heard).await?;
+        Ok(Ground { engine, image, owner })
+    }
+
+    pub fn info(&self) -> EngineInfo {
+        self.image.engine.clone()
+    }
+}
+
+pub struct DockerBackend {
+    engine: Engine,
+    image: Image,
+    owner: Owner,
+    network: Network,
+    logs: Logs,
+    /// How many addresses of the network are given away.
+    reserved: Mutex<usize>,
+    nodes: Mutex<HashMap<NodeName, Made>>,
+    running: Containers,
+    exits: broadcast::Sender<NodeExited>,
+    _watch: Watch,
+    reaper: Reaper,
+}
+
+/// A node's container, running or not.
+#[derive(Clone, Debug)]
+struct Made {
+    id: String,
+    plan: NodePlan,
+    /// Of its first process, on the engine's machine.
+    pid: Option<u32>,
+}
+
+impl DockerBackend {
+    /// Makes the drill's network. `redrill` is the program that clears up should this
+    /// process be killed, see [`reaper`].
+    pub async fn open(
+        ground: Ground,
+        run_folder: &Path,
+        redrill: &Path,
+    ) -> Result<DockerBackend, BackendError> {
+        let Ground { engine, image, owner } = ground;
+        let logs = Logs::make(run_folder)?;
+        let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
+        let name = format!("redrill-{}", owner.drill);
+        let network = Network::make(&engine, &name, &owner).await?;
+        let (exits, _) = broadcast::channel(EXITS_KEPT);
+        let running = Containers::default();
+        let drill = owner.drill.clone();
+        let _watch =
+            Watch::start(engine.clone(), drill, running.clone(), logs.clone(), exits.clone());
+        let (reserved, nodes) = (Mutex::new(0), Mutex::default());
+        Ok(DockerBackend {
+            engine,
+            image,
+            owner,
+            network,
+            logs,
+            reserved,
+            nodes,
+            running,
+            exits,
+            _watch,
+            reaper,
+        })
+    }
+
+    /// The subnet that nodes live in: `10.201.0.0/20`.
+    pub fn subnet(&self) -> String {
+        self.network.subnet()
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, HashMap<NodeName, Made>> {
+        self.nodes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn made(&self, name: &NodeName) -> Result<Made, BackendError> {
+        let made = self.nodes().get(name).cloned();
+        made.ok_or_else(|| BackendError::NotRunning { name: name.clone() })
+    }
+
+    fn reserve_now(
+        &self,
+        count: usize,
+        port: Option<u16>,
+    ) -> Result<Vec<SocketAddr>, BackendError> {
+        let mut reserved = self.reserved.lock().unwrap_or_else(|e| e.into_inner());
+        let (first, all) = (*reserved, *reserved + count);
+        if all > MOST_NODES {
+            return Err(DockerError::TooMany { count: all, most: MOST_NODES }.into());
+        }
+        *reserved = all;
+        let port = port.unwrap_or(FIRST_PORT);
+        Ok((first..all).map(|k| SocketAddr::new(self.network.node(k).into(), port)).collect())
+    }
+
+    /// All containers are made before the first starts: nodes that start call the others.
+    async fn start_all(&self, plans: Vec<NodePlan>) -> Result<(), BackendError> {
+        let make = |plan: NodePlan| async {
+            let id = container::make(&self.engine, &self.owner, &self.image, &self.network, &plan)
+                .await?;
+            let name = plan.name.clone();
+            self.nodes().insert(name.clone(), Made { id, plan, pid: None });
+            Ok::<NodeName, BackendError>(name)
+        };
+        let made: Vec<NodeName> =
+            futures::stream::iter(plans).map(make).buffered(AT_ONCE).try_collect().await?;
+        futures::stream::iter(&made)
+            .map(|name| self.start_one(name))
+            .buffered(AT_ONCE)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(())
+    }
+
+    async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
+        let Made { id, .. } = self.made(name)?;
+        // Known before it starts, so that its end is told however soon it comes.
+        let running = Running { node: name.clone(), asked: false, log: None };
+        lock(&self.running).insert(id.clone(), running);
+        let since = jiff::Timestamp::now().as_second() as i32;
+        if let Err(source) = self.engine.docker.start_container(&id, None).await {
+            lock(&self.running).remove(&id);
+            return Err(cannot("start", name, source).into());
+        }
+        let log = logs::follow(self.engine.docker.clone(), id.clone(), since, self.logs.open(name)?);
+        if let Some(running) = lock(&self.running).get_mut(&id) {
+            running.log = Some(log);
+        }
+        let seen = self.engine.docker.inspect_container(&id, None).await;
+        let pid = seen.ok().and_then(|seen| seen.state?.pid).and_then(|pid| pid.try_into().ok());
+        if let Some(made) = self.nodes().get_mut(name) {
+            made.pid = pid.filter(|pid| *pid > 0);
+        }
+        Ok(())
+    }
+
+    /// Marks the node's end as asked for.
+    fn is_to_end(&self, id: &str) {
+        if let Some(running) = lock(&self.running).get_mut(id) {
+            running.asked = true;
+        }
+    }
+
+    async fn end(&self, name: &NodeName, how: How) -> Result<(), BackendError> {
+        let Made { id, .. } = self.made(name)?;
+        if !lock(&self.running).contains_key(&id) {
+            return Err(BackendError::NotRunning { name: name.clone() });
+        }
+        self.is_to_end(&id);
+        let docker = &self.engine.docker;
+        let (what, ended) = match how {
+            How::Kill => {
+                let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
+                ("kill", docker.kill_container(&id, Some(options)).await)
+            }
+            How::Stop => {
+                let options = StopContainerOptionsBuilder::default().t(GRACE).build();
+                ("stop", docker.stop_container(&id, Some(options)).await)
+            }
+        };
+        ended.map_err(|e| cannot(what, name, e).into())
+    }
+
+    async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
+        let Made { id, plan, .. } = self.made(name)?;
+        if lock(&self.running).contains_key(&id) {
+            return Err(BackendError::Running { name: name.clone() });
+        }
+        if data == Data::Dropped {
+            let removed = sweep::containers(&self.engine.docker, &[id]).await;
+            removed.map_err(|e| cannot("remove", name, e))?;
+            let made =
+                container::make(&self.engine, &self.owner, &self.image, &self.network, &plan);
+            let id = made.await?;
+            self.nodes().insert(name.clone(), Made { id, plan, pid: None });
+        }
+        self.start_one(name).await
+    }
+
+    async fn clear(&self) -> Result<(), BackendError> {
+        lock(&self.running).values_mut().for_each(|running| running.asked = true);
+        // By their labels, not from memory: one may have been made when the answer was lost.
+        let drill = &self.owner.drill;
+        let removed = sweep::all_of(&self.engine.docker, drill).await;
+        removed.map_err(|e| self.engine.cannot("remove the drill's containers", e))?;
+        self.reaper.dismiss().await;
+        Ok(())
+    }
+}
+
+enum How {
+    Kill,
+    Stop,
+}
+
+impl Engine {
+    pub(in crate::backend) fn cannot(&self, what: &'static str, source: Error) -> DockerError {
+        let (host, source) = (self.endpoint.host.clone(), Box::new(source));
+        DockerError::Engine { host, what, source }
+    }
+}
+
+impl Backend for DockerBackend {
+    fn kind(&self) -> &'static str {
+        "docker"
+    }
+
+    fn engine(&self) -> &EngineInfo {
+        &self.image.engine
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        match ability {
+            Ability::Kill | Ability::Pause | Ability::Limits => true,
+        }
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        names: &'a [NodeName],
+        port: Option<u16>,
+    ) -> BoxFuture<'a, Result<Vec<SocketAddr>, BackendError>> {
+        async move { self.reserve_now(names.len(), port) }.boxed()
+    }
+
+    fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.start_all(plans).boxed()
+    }
+
+    fn start_again<'a>(
+        &'a self,
+        name: &'a NodeName,
+        data: Data,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        DockerBackend::start_again(self, name, data).boxed()
+    }
+
+    fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.end(name, How::Stop).boxed()
+    }
+
+    fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.end(name, How::Kill).boxed()
+    }
+
+    fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move {
+            let paused = self.engine.docker.pause_container(&self.made(name)?.id).await;
+            paused.map_err(|e| cannot("pause", name, e).into())
+        }
+        .boxed()
+    }
+
+    fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move {
+            let resumed = self.engine.docker.unpause_container(&self.made(name)?.id).await;
+            resumed.map_err(|e| cannot("resume", name, e).into())
+        }
+        .boxed()
+    }
+
+    fn pid(&self, name: &NodeName) -> Option<u32> {
+        self.nodes().get(name)?.pid
+    }
+
+    fn exits(&self) -> broadcast::Receiver<NodeExited> {
+        self.exits.subscribe()
+    }
+
+    fn log_tail(&self, name: &NodeName) -> String {
+        self.logs.tail(name)
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>> {
+        self.clear().boxed()
+    }
+}

@@ -1,0 +1,98 @@
+//! Labels: by them redrill knows its containers and networks again, and whose they are.
+
+use std::collections::HashMap;
+use std::fs;
+
+use super::super::proc::ProcessId;
+use crate::model::NodeName;
+
+pub const DRILL: &str = "redrill.drill";
+const NODE: &str = "redrill.node";
+const STARTED: &str = "redrill.started";
+const PID: &str = "redrill.owner.pid";
+const PID_START: &str = "redrill.owner.start";
+const HOME: &str = "redrill.owner.home";
+
+/// Who made a container, and for which drill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub drill: String,
+    /// Wall clock, RFC 3339.
+    pub started: String,
+    pub process: ProcessId,
+    /// Where its pid means something, see [`home`].
+    pub home: String,
+}
+
+/// Whether an owner lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    Alive,
+    Dead,
+    /// It lives, or lived, where this process cannot see it: on another machine of the same
+    /// engine, or in a container.
+    Elsewhere,
+}
+
+/// The machine's boot and the namespace of pids that this process is in: two processes with
+/// the same can see each other's pids.
+fn home() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let pids = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{} {}", boot.trim(), pids.display())
+}
+
+impl Owner {
+    /// This process, for the drill `drill`.
+    pub fn own(drill: &str, started: &str) -> Option<Owner> {
+        let (drill, started) = (drill.to_owned(), started.to_owned());
+        Some(Owner { drill, started, process: ProcessId::own()?, home: home() })
+    }
+
+    pub fn labels(&self, node: Option<&NodeName>) -> HashMap<String, String> {
+        let mut labels = vec![
+            (DRILL, self.drill.clone()),
+            (STARTED, self.started.clone()),
+            (PID, self.process.pid.to_string()),
+            (PID_START, self.process.start.to_string()),
+            (HOME, self.home.clone()),
+        ];
+        labels.extend(node.map(|node| (NODE, node.to_string())));
+        labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Read back from [`Owner::labels`]; `None` if they are not redrill's.
+    pub fn of(labels: &HashMap<String, String>) -> Option<Owner> {
+        let text = |name| labels.get(name).cloned();
+        let process =
+            ProcessId { pid: text(PID)?.parse().ok()?, start: text(PID_START)?.parse().ok()? };
+        Some(Owner { drill: text(DRILL)?, started: text(STARTED)?, process, home: text(HOME)? })
+    }
+
+    pub fn life(&self) -> Life {
+        let ours = home();
+        match (self.home == ours, self.process.is_alive()) {
+            (true, true) => Life::Alive,
+            (true, false) => Life::Dead,
+            (false, _) => Life::Elsewhere,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_known_again_by_its_labels() {
+        let own = Owner::own("d", "2026-11-20T18:03:22Z").unwrap();
+        let labels = own.labels(Some(&NodeName::new("cache", 1, 0)));
+        assert_eq!(labels[NODE], "cache/1/0");
+        let read = Owner::of(&labels).unwrap();
+        assert_eq!((read.life(), &read), (Life::Alive, &own));
+        let gone = Owner { process: ProcessId { start: own.process.start + 1, ..own.process }, ..own };
+        assert_eq!(gone.life(), Life::Dead);
+        assert_eq!(Owner { home: "another boot".into(), ..gone }.life(), Life::Elsewhere);
+        assert_eq!(Owner::of(&HashMap::new()), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Clears up after a redrill that was killed.
+//!
+//! Containers belong to the engine and go on when redrill has gone. So redrill starts a
+//! second process of its own program that does nothing but wait for the end of its standard
+//! input, which is redrill's end, and then removes what bears the drill's label. Should it be
+//! killed too, `redrill gc` is left.
+
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::error::DockerError;
+use super::{endpoint, sweep};
+
+/// The hidden subcommand that is [`reap`].
+pub const COMMAND: &str = "reap";
+/// An engine that is being restarted is waited for.
+const TRIES: u32 = 60;
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The process that waits. Dropping this sets it to work.
+#[derive(Debug)]
+pub struct Reaper(Mutex<Option<Child>>);
+
+impl Reaper {
+    pub fn start(redrill: &Path, host: &str, drill: &str) -> Result<Reaper, DockerError> {
+        let mut command = Command::new(redrill);
+        command.args([COMMAND, "--host", host, "--drill", drill]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // What a terminal sends to redrill's group (Ctrl-C) is not for it.
+        command.process_group(0);
+        let child = command.spawn().map_err(DockerError::Reaper)?;
+        Ok(Reaper(Mutex::new(Some(child))))
+    }
+
+    /// Ends it: there is nothing left for it to do.
+    pub async fn dismiss(&self) {
+        let child = self.0.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let Some(mut child) = child else { return };
+        let _ = child.kill();
+        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.get_mut().unwrap_or_else(|e| e.into_inner()).take() {
+            // It sees the end of its input now.
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Waits for the end of standard input, and removes all that drill `drill` has in the engine
+/// at `host`.
+///
+/// # Errors
+/// Why it could not be removed; `redrill gc` may be able to, later.
+pub fn reap(host: &str, drill: &str) -> Result<(), String> {
+    let _ = io::stdin().read_to_end(&mut Vec::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| e.to_string())?.block_on(async {
+        let mut trouble = String::new();
+        for _ in 0..TRIES {
+            match clear(host, drill).await {
+                Ok(()) => return Ok(()),
+                Err(e) => trouble = e,
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+        Err(trouble)
+    })
+}
+
+async fn clear(host: &str, drill: &str) -> Result<(), String> {
+    let engine = endpoint::at(host).await.map_err(|e| e.to_string())?;
+    sweep::all_of(&engine.docker, drill).await.map_err(|e| e.to_string())
+}

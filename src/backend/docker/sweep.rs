@@ -1,0 +1,123 @@
+//! Finding what is redrill's in an engine, and removing it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use futures::StreamExt;
+
+use super::error::status;
+use super::owner::{DRILL, Owner};
+
+/// So many are removed at once: the engine works on them one after the other for the most
+/// part, and more only wait.
+const AT_ONCE: usize = 16;
+
+/// A container that is being removed leaves its network last.
+const LEAVING: Duration = Duration::from_millis(50);
+const LEAVING_TRIES: u32 = 100;
+
+/// What one drill has in the engine.
+#[derive(Clone, Debug)]
+pub struct Remains {
+    pub owner: Owner,
+    /// Names or ids.
+    pub containers: Vec<String>,
+    pub networks: Vec<String>,
+}
+
+/// What all drills have in the engine, by the drills' ids; with `drill`, only that one.
+pub async fn find(docker: &Docker, drill: Option<&str>) -> Result<BTreeMap<String, Remains>, Error> {
+    let label = drill.map_or(DRILL.to_owned(), |drill| format!("{DRILL}={drill}"));
+    let filters = HashMap::from([("label", vec![label.as_str()])]);
+    let containers = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let networks = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let (containers, networks) = tokio::try_join!(
+        docker.list_containers(Some(containers)),
+        docker.list_networks(Some(networks))
+    )?;
+    let mut found: BTreeMap<String, Remains> = BTreeMap::new();
+    let mut add = |labels: Option<HashMap<String, String>>, what: What| {
+        let Some(owner) = labels.as_ref().and_then(Owner::of) else { return };
+        let drill = owner.drill.clone();
+        let none = Remains { owner, containers: Vec::new(), networks: Vec::new() };
+        let remains = found.entry(drill).or_insert(none);
+        match what {
+            What::Container(id) => remains.containers.push(id),
+            What::Network(id) => remains.networks.push(id),
+        }
+    };
+    for one in containers {
+        if let Some(id) = one.id {
+            add(one.labels, What::Container(id));
+        }
+    }
+    for one in networks {
+        if let Some(id) = one.id {
+            add(one.labels, What::Network(id));
+        }
+    }
+    Ok(found)
+}
+
+enum What {
+    Container(String),
+    Network(String),
+}
+
+/// Removes containers, running ones too, with what they wrote; then the networks.
+///
+/// # Errors
+/// The first one that could not be removed; the others have been tried.
+pub async fn remove(docker: &Docker, remains: &Remains) -> Result<(), Error> {
+    containers(docker, &remains.containers).await?;
+    for id in &remains.networks {
+        network(docker, id).await?;
+    }
+    Ok(())
+}
+
+/// Removes a network. One that containers are just leaving is given a moment.
+pub async fn network(docker: &Docker, id: &str) -> Result<(), Error> {
+    let mut tries = 0;
+    loop {
+        match gone(docker.remove_network(id).await) {
+            Err(e) if status(&e) == Some(403) && tries < LEAVING_TRIES => tries += 1,
+            removed => return removed,
+        }
+        tokio::time::sleep(LEAVING).await;
+    }
+}
+
+/// Removes containers, running ones too, with what they wrote.
+pub async fn containers(docker: &Docker, ids: &[String]) -> Result<(), Error> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let remove = |id: &String| {
+        let (id, options) = (id.clone(), options.clone());
+        async move { gone(docker.remove_container(&id, Some(options)).await) }
+    };
+    let removed: Vec<_> =
+        futures::stream::iter(ids.iter().map(remove)).buffer_unordered(AT_ONCE).collect().await;
+    removed.into_iter().collect()
+}
+
+/// What is not there any more, or is on its way out, is as good as removed.
+fn gone(removed: Result<(), Error>) -> Result<(), Error> {
+    match removed {
+        Err(e) if matches!(status(&e), Some(404)) => Ok(()),
+        Err(e) if e.to_string().contains("already in progress") => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Removes all that a drill has.
+pub async fn all_of(docker: &Docker, drill: &str) -> Result<(), Error> {
+    match find(docker, Some(drill)).await?.remove(drill) {
+        Some(remains) => remove(docker, &remains).await,
+        None => Ok(()),
+    }
+}

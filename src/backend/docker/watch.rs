@@ -1,0 +1,164 @@
+//! Which containers have ended, from the engine's own stream of events.
+//!
+//! The stream may break: the engine was restarted, or the way to it is cut. It is taken up
+//! again where it broke off, for a while. An engine that does not come back within that
+//! takes all its nodes with it as far as a drill can tell.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+
+use bollard::models::EventMessage;
+use bollard::query_parameters::EventsOptionsBuilder;
+use futures::StreamExt;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+
+use super::endpoint::Engine;
+use super::owner::DRILL;
+use crate::backend::NodeExited;
+use crate::backend::logs::Logs;
+use crate::model::NodeName;
+
+/// How long an engine may be away.
+const AWAY: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(100);
+/// A server's last words reach the log before this.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A container that runs, as far as is known.
+#[derive(Debug)]
+pub struct Running {
+    pub node: NodeName,
+    /// Ended because redrill asked for it.
+    pub asked: bool,
+    /// Writes the log; done when the container's output ends.
+    pub log: Option<JoinHandle<()>>,
+}
+
+/// By the containers' ids.
+pub type Containers = Arc<Mutex<HashMap<String, Running>>>;
+
+pub fn lock(containers: &Containers) -> std::sync::MutexGuard<'_, HashMap<String, Running>> {
+    // No code that holds it can panic half-way through a change.
+    containers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Dropping it stops the watching.
+#[derive(Debug)]
+pub struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Watch {
+    pub fn start(
+        engine: Engine,
+        drill: String,
+        containers: Containers,
+        logs: Logs,
+        tell: broadcast::Sender<NodeExited>,
+    ) -> Watch {
+        let watcher = Watcher { engine, drill, containers, logs, tell };
+        Watch(tokio::spawn(watcher.run()))
+    }
+}
+
+struct Watcher {
+    engine: Engine,
+    drill: String,
+    containers: Containers,
+    logs: Logs,
+    tell: broadcast::Sender<NodeExited>,
+}
+
+impl Watcher {
+    async fn run(self) {
+        // Events are asked for from this instant on, in seconds and nanoseconds.
+        let mut since = jiff::Timestamp::now();
+        let mut heard_at = Instant::now();
+        loop {
+            let broken = self.listen(&mut since, &mut heard_at).await;
+            if heard_at.elapsed() > AWAY {
+                return self.lose_all(&broken).await;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Until the stream breaks; gives the reason. `since` goes on to the last event's instant,
+    /// `heard_at` to when the engine was last known to be there.
+    async fn listen(&self, since: &mut jiff::Timestamp, heard_at: &mut Instant) -> String {
+        if let Err(e) = self.engine.docker.ping().await {
+            return e.to_string();
+        }
+        *heard_at = Instant::now();
+        let label = format!("{DRILL}={}", self.drill);
+        let filters = HashMap::from([
+            ("type", vec!["container"]),
+            ("event", vec!["die"]),
+            ("label", vec![label.as_str()]),
+        ]);
+        let from = format!("{}.{:09}", since.as_second(), since.subsec_nanosecond());
+        let options = EventsOptionsBuilder::default().since(&from).filters(&filters).build();
+        let mut events = std::pin::pin!(self.engine.docker.events(Some(options)));
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    if let Some(at) = event.time_nano {
+                        *since = jiff::Timestamp::from_nanosecond(at.into()).unwrap_or(*since);
+                    }
+                    self.died(event).await;
+                }
+                Err(e) => return e.to_string(),
+            }
+            *heard_at = Instant::now();
+        }
+        // The engine was there until now.
+        *heard_at = Instant::now();
+        "its stream of events ended".to_owned()
+    }
+
+    /// Told twice after the stream was taken up again, it counts once.
+    async fn died(&self, event: EventMessage) {
+        let Some(actor) = event.actor else { return };
+        let Some(mut running) = actor.id.and_then(|id| lock(&self.containers).remove(&id)) else {
+            return;
+        };
+        if let Some(log) = running.log.take() {
+            let _ = tokio::time::timeout(LAST_WORDS, log).await;
+        }
+        let code = actor.attributes.and_then(|mut all| all.remove("exitCode"));
+        let status = code.as_deref().map_or("it ended".to_owned(), ended_with);
+        self.exited(running, status);
+    }
+
+    async fn lose_all(&self, why: &str) {
+        let all: Vec<Running> = lock(&self.containers).drain().map(|(_, one)| one).collect();
+        for running in all {
+            let host = &self.engine.endpoint.host;
+            self.exited(running, format!("the Docker engine at {host} has gone: {why}"));
+        }
+    }
+
+    fn exited(&self, running: Running, status: String) {
+        let Running { node: name, asked, .. } = running;
+        let log_tail = self.logs.tail(&name);
+        // Nobody listening is fine.
+        let _ = self.tell.send(NodeExited { name, status, asked, log_tail });
+    }
+}
+
+
+/// The engine tells of a signal as a shell does: 128 and its number.
+fn ended_with(code: &str) -> String {
+    match code.parse::<i32>() {
+        Ok(137) => "signal: 9 (SIGKILL), or out of its memory limit".to_owned(),
+        Ok(signal @ 129..=192) => format!("signal: {}", signal - 128),
+        _ => format!("exit status: {code}"),
+    }
+}

@@ -1,0 +1,81 @@
+//! The logs of a drill's nodes: `logs/cache-0-0.log` in its run folder, kept for good.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::BackendError;
+use crate::model::NodeName;
+
+/// Enough of a log to see why a server ended.
+const TAIL_LINES: usize = 12;
+const TAIL_BYTES: u64 = 4096;
+
+#[derive(Clone, Debug)]
+pub struct Logs {
+    folder: PathBuf,
+}
+
+impl Logs {
+    /// Makes the folder in the run folder.
+    pub fn make(run_folder: &Path) -> Result<Logs, BackendError> {
+        let logs = Logs { folder: run_folder.join("logs") };
+        make_dir(&logs.folder)?;
+        Ok(logs)
+    }
+
+    pub fn path(&self, name: &NodeName) -> PathBuf {
+        self.folder.join(format!("{}.log", name.file_name()))
+    }
+
+    /// For appending.
+    pub fn open(&self, name: &NodeName) -> Result<File, BackendError> {
+        let opened = OpenOptions::new().create(true).append(true).open(self.path(name));
+        opened.map_err(|e| self.error(name, e))
+    }
+
+    pub fn error(&self, name: &NodeName, error: io::Error) -> BackendError {
+        cannot_write(&self.path(name), error)
+    }
+
+    /// The last lines of the node's log; empty if it cannot be read.
+    pub fn tail(&self, name: &NodeName) -> String {
+        tail(&self.path(name)).unwrap_or_default()
+    }
+}
+
+pub fn make_dir(path: &Path) -> Result<(), BackendError> {
+    fs::create_dir_all(path).map_err(|e| cannot_write(path, e))
+}
+
+pub fn cannot_write(path: &Path, source: io::Error) -> BackendError {
+    BackendError::Folder { path: path.to_owned(), source }
+}
+
+/// The last lines of a file that may be large.
+fn tail(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut end = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut end)?;
+    let text = String::from_utf8_lossy(&end);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_a_log_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let lines: Vec<String> = (0..10_000).map(|n| format!("line {n}")).collect();
+        fs::write(&log, lines.join("\n\n")).unwrap();
+        assert_eq!(tail(&log).unwrap(), lines[10_000 - TAIL_LINES..].join("\n"));
+        fs::write(&log, "").unwrap();
+        assert_eq!(tail(&log).unwrap(), "");
+    }
+}
