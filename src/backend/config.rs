@@ -47,8 +47,8 @@ fn quote(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Limits;
     use crate::model::NodeName;
+    use crate::spec::topology::Limits;
 
     #[test]
     fn a_users_directives_stand_last() {

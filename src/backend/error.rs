@@ -25,6 +25,9 @@ pub enum BackendError {
     Spawn { name: NodeName, source: io::Error },
     #[error(transparent)]
     Docker(#[from] DockerError),
+    /// Nobody said where servers are to run, and they can run nowhere.
+    #[error("{process}\nnor can they run in containers: {docker}")]
+    Neither { process: Box<BinaryError>, docker: Box<BackendError> },
     #[error("cannot tell this process's own start time from /proc")]
     NoProc,
     #[error("{name} runs already")]

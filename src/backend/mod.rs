@@ -10,6 +10,7 @@
 mod config;
 pub mod docker;
 pub mod error;
+pub mod ground;
 mod logs;
 pub mod proc;
 pub mod process;
@@ -24,9 +25,11 @@ use tokio::sync::broadcast;
 
 use crate::model::NodeName;
 use crate::model::event::EngineInfo;
+use crate::spec::topology::Limits;
 
 pub use docker::DockerBackend;
 pub use error::BackendError;
+pub use ground::Ground;
 pub use process::ProcessBackend;
 
 /// What to start.
@@ -41,15 +44,6 @@ pub struct NodePlan {
     /// Files that the node finds in its directory: name and content.
     pub files: Vec<(String, String)>,
     pub limits: Limits,
-}
-
-/// What a node may have of its machine; `None` is as much as there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
-    /// Processors; 0.5 is half of one's time.
-    pub cpus: Option<f64>,
-    /// Bytes.
-    pub memory: Option<u64>,
 }
 
 /// What becomes of a node's data when it is started again.
@@ -113,7 +107,7 @@ pub enum Ability {
     Kill,
     /// Stop a server from being scheduled, and let it go on: [`Backend::pause`].
     Pause,
-    /// Keep a server within [`Limits`].
+    /// Keep a server within its [`Limits`].
     Limits,
 }
 

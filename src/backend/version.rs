@@ -27,7 +27,6 @@ fn major_minor(version: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,10 +15,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
 use super::exit;
+use super::play::program;
 use super::topo::{Told, Topo};
-use crate::backend::process::binary::ServerBinary;
 use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
-use crate::backend::{Backend, BackendError, ProcessBackend};
+use crate::backend::{Backend, BackendError, Ground};
 use crate::cluster::{Deployment, FormError, bring_up};
 use crate::spec::Topology;
 
@@ -81,16 +81,16 @@ fn tell(told: &Told) {
 async fn keep(args: &Args) -> Result<(), KeepError> {
     let mut end = End::new().map_err(KeepError::Signals)?;
     let topology = args.topo.parse().map_err(|faults| KeepError::Topology(faults.to_string()))?;
-    let binary = ServerBinary::find(args.topo.engine_binary.as_deref(), &topology.engine)
-        .map_err(BackendError::from)?;
+    // Its parent has told of what took long.
+    let ground = Ground::find(args.topo.wish(), &topology.engine, &|_| ()).await?;
     let registry = Registry::locate()?;
     let directory = registry.up_dir(&args.name);
     // Before anything is put there: only with the record it is this process's own.
     let mut registration =
-        registry.register(&args.name, Kind::Up, &directory, &topology.name, &binary.info())?;
-    let kept = match ProcessBackend::open(&binary, &directory) {
+        registry.register(&args.name, Kind::Up, &directory, &topology.name, &ground.info())?;
+    let kept = match ground.open(&args.name, &directory, &program()).await {
         Ok(backend) => {
-            let kept = until_down(&backend, &topology, &mut registration, &mut end).await;
+            let kept = until_down(&*backend, &topology, &mut registration, &mut end).await;
             let stopped = backend.shutdown().await;
             kept.and_then(|()| Ok(stopped?))
         }
@@ -102,7 +102,7 @@ async fn keep(args: &Args) -> Result<(), KeepError> {
 
 /// Brings the topology up and waits until it shall end.
 async fn until_down(
-    backend: &ProcessBackend,
+    backend: &dyn Backend,
     topology: &Topology,
     registration: &mut Registration,
     end: &mut End,

@@ -15,6 +15,7 @@ mod keep;
 mod list;
 mod live;
 mod play;
+mod reap;
 mod report;
 mod run;
 mod schema;
@@ -70,6 +71,8 @@ enum Command {
     Gc(gc::Args),
     #[command(hide = true)]
     Keep(keep::Args),
+    #[command(hide = true)]
+    Reap(reap::Args),
     /// Print a shell's completion script
     Completions(completions::Args),
 }
@@ -100,6 +103,7 @@ fn obey() -> ExitCode {
         Command::Doctor(args) => doctor::main(args),
         Command::Gc(args) => gc::main(args),
         Command::Keep(args) => keep::main(args),
+        Command::Reap(args) => reap::main(args),
         Command::Report(args) => report::main(args),
         Command::Compare(args) => compare::main(args),
         Command::Completions(args) => completions::main(args, Cli::command()),

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::{exit, input, out, terminal};
-use crate::backend::process::binary::ServerBinary;
+use crate::backend::Ground;
+use crate::backend::ground::{Kind, Wish};
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
 use crate::report::{self, Report, ReportError};
 use crate::spec::{self, Purpose, Scenario};
@@ -17,9 +18,10 @@ pub struct PlayArgs {
     /// Play it on this topology: a ready one's name, or a path
     #[arg(long, value_name = "TOPOLOGY")]
     pub topology: Option<String>,
-    /// Where servers run; process is on this machine, on loopback addresses
-    #[arg(long, value_enum, default_value = "process")]
-    pub backend: BackendKind,
+    /// Where servers run: as processes on this machine, or in containers; by default as the
+    /// topology says, else as processes if there is a server to run, else in containers
+    #[arg(long, value_enum)]
+    pub backend: Option<BackendKind>,
     /// The redis-server or valkey-server to run
     #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
     pub engine_binary: Option<PathBuf>,
@@ -40,9 +42,25 @@ pub struct PlayArgs {
     pub format: Format,
 }
 
+impl PlayArgs {
+    fn wish(&self) -> Wish<'_> {
+        Wish { kind: self.backend.map(Kind::from), binary: self.engine_binary.as_deref() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum BackendKind {
     Process,
+    Docker,
+}
+
+impl From<BackendKind> for Kind {
+    fn from(kind: BackendKind) -> Kind {
+        match kind {
+            BackendKind::Process => Kind::Process,
+            BackendKind::Docker => Kind::Docker,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -84,16 +102,20 @@ pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
 
 /// The scenario `name`, as the arguments change it, checked to be one that can run.
 pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
-    let options = spec::Options {
-        purpose: Purpose::Run,
-        set: args.set.clone(),
-        profile: args.profile.clone(),
-        topology: None,
+    let read = |purpose| {
+        let (set, profile) = (args.set.clone(), args.profile.clone());
+        let options = spec::Options { purpose, set, profile, topology: None };
+        input::scenario(name, args.topology.as_deref(), options).map_err(|faults| {
+            input::refuse(&faults);
+            Refused { code: exit::BAD_FILE, why: faults.to_string() }
+        })
     };
-    input::scenario(name, args.topology.as_deref(), options).map_err(|faults| {
-        input::refuse(&faults);
-        Refused { code: exit::BAD_FILE, why: faults.to_string() }
-    })
+    // Where it runs is for the topology to say, too.
+    let scenario = read(Purpose::Run)?;
+    match args.wish().is_for_processes(&scenario.topology.engine) {
+        true => read(Purpose::RunAsProcesses),
+        false => Ok(scenario),
+    }
 }
 
 /// Plays `scenario` in a new folder under `out` and writes its reports. With
@@ -105,18 +127,21 @@ pub async fn play(
     keep: bool,
     stop: &CancellationToken,
 ) -> Result<Played, Refused> {
-    let engine = &scenario.topology.engine;
-    let binary = ServerBinary::find(args.engine_binary.as_deref(), engine)
+    let ground = Ground::find(args.wish(), &scenario.topology.engine, &terminal::say)
+        .await
         .map_err(|error| refuse(exit::ENVIRONMENT, error))?;
+    let program = program();
     let options = Options {
         scenario,
-        binary: &binary,
+        ground: &ground,
+        program: &program,
         out,
         seed: args.seed.unwrap_or_else(random_seed),
         sinks: vec![terminal::progress()],
         stop: stop.clone(),
     };
-    let drill = drill::start(options).map_err(|error| refuse(exit::ENVIRONMENT, error))?;
+    let started = drill::start(options).await;
+    let drill = started.map_err(|error| refuse(exit::ENVIRONMENT, error))?;
     // As it was named, which is shorter to read than the whole path.
     let folder = out.join(drill.folder().id());
     let (ended, kept) = drill.play(keep).await;
@@ -142,6 +167,11 @@ fn blame(halt: &Halt) -> Option<u8> {
         Halt::Form(_) | Halt::Folder(_) | Halt::History(_) => Some(exit::ENVIRONMENT),
         Halt::Interrupted | Halt::Failed(_) => None,
     }
+}
+
+/// This very program, to be run again beside this process.
+pub fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("redrill"))
 }
 
 /// Different each time, and short enough to type.

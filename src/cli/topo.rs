@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::input;
+use super::play::BackendKind;
+use crate::backend::ground::Wish;
 use crate::spec::{Faults, Options, Purpose, Topology};
 
 /// What to bring up.
@@ -13,6 +15,10 @@ use crate::spec::{Faults, Options, Purpose, Topology};
 pub struct Topo {
     /// A ready topology's name, or a path
     pub topology: String,
+    /// Where servers run: as processes on this machine, or in containers; by default as the
+    /// topology says, else as processes if there is a server to run, else in containers
+    #[arg(long, value_enum)]
+    pub backend: Option<BackendKind>,
     /// The redis-server or valkey-server to run
     #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
     pub engine_binary: Option<PathBuf>,
@@ -22,12 +28,22 @@ pub struct Topo {
 }
 
 impl Topo {
+    pub fn wish(&self) -> Wish<'_> {
+        Wish { kind: self.backend.map(Into::into), binary: self.engine_binary.as_deref() }
+    }
+
     /// # Errors
     /// Everything that is wrong with it, and what of it cannot run.
     pub fn parse(&self) -> Result<Topology, Faults> {
-        let options =
-            Options { purpose: Purpose::Run, set: self.set.clone(), ..Options::default() };
-        input::topology(&self.topology, &options)
+        let read = |purpose| {
+            let options = Options { purpose, set: self.set.clone(), ..Options::default() };
+            input::topology(&self.topology, &options)
+        };
+        let topology = read(Purpose::Run)?;
+        match self.wish().is_for_processes(&topology.engine) {
+            true => read(Purpose::RunAsProcesses),
+            false => Ok(topology),
+        }
     }
 }
 

@@ -7,14 +7,15 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{self, fail};
 use super::survey::survey;
 use super::topo::{Told, Topo};
-use super::{input, out};
-use crate::backend::process::binary::{BinaryError, ServerBinary};
+use super::{input, out, terminal};
 use crate::backend::registry::{Registry, RegistryError};
+use crate::backend::{BackendError, Ground};
 use crate::spec::Topology;
 
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 enum UpError {
     #[error(transparent)]
-    Binary(#[from] BinaryError),
+    Backend(#[from] BackendError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error("cannot write in `{}`: {source}", path.display())]
@@ -74,7 +75,8 @@ pub fn main(args: Args) -> ExitCode {
 
 fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
     // What can be known at once is said before anything is in the background.
-    ServerBinary::find(args.topo.engine_binary.as_deref(), &topology.engine)?;
+    let find = Ground::find(args.topo.wish(), &topology.engine, &terminal::say);
+    super::block_on(find).map_err(UpError::Spawn)??;
     let registry = Registry::locate()?;
     registry.make_room(name)?;
     let directory = registry.up_dir(name);
@@ -90,6 +92,9 @@ fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
 fn spawn(args: &Args, name: &str, log: File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["keep", "--name", name]);
+    if let Some(kind) = args.topo.backend.and_then(|kind| kind.to_possible_value()) {
+        command.args(["--backend", kind.get_name()]);
+    }
     if let Some(binary) = &args.topo.engine_binary {
         command.arg("--engine-binary").arg(binary);
     }

@@ -21,9 +21,8 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::process::binary::ServerBinary;
 use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
-use crate::backend::{Backend, BackendError, ProcessBackend};
+use crate::backend::{Backend, BackendError, Ground};
 use crate::cluster::Deployment;
 use crate::model::Clock;
 use crate::model::event::{Sink, Teller, What};
@@ -41,7 +40,10 @@ use stage::Stage;
 /// What to play, and around it.
 pub struct Options<'a> {
     pub scenario: &'a Scenario,
-    pub binary: &'a ServerBinary,
+    /// Where its servers run.
+    pub ground: &'a Ground,
+    /// The redrill program, see [`Ground::open`].
+    pub program: &'a Path,
     /// The folder that the run folder is made in.
     pub out: &'a Path,
     pub seed: u64,
@@ -65,7 +67,7 @@ pub enum StartError {
 pub struct Drill<'a> {
     scenario: &'a Scenario,
     folder: RunFolder,
-    backend: ProcessBackend,
+    backend: Box<dyn Backend>,
     registration: Registration,
     teller: Teller,
     hub: Hub,
@@ -76,16 +78,16 @@ pub struct Drill<'a> {
 /// Servers that outlive their drill.
 pub struct Kept {
     pub deployment: Deployment,
-    backend: ProcessBackend,
+    backend: Box<dyn Backend>,
     registration: Registration,
 }
 
 /// Makes the run folder and tells the first event.
 ///
-/// Errors: the folder cannot be written, no loopback addresses are free, or
-/// redrill's own state cannot be kept. Nothing runs then.
-pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
-    let Options { scenario, binary, out, seed, sinks, stop } = options;
+/// Errors: the folder cannot be written, no addresses are free, or redrill's own state
+/// cannot be kept. Nothing runs then.
+pub async fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
+    let Options { scenario, ground, program, out, seed, sinks, stop } = options;
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
     // As every default, profile and `--set` has made them.
@@ -95,10 +97,10 @@ pub fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
     let registry = Registry::locate()?;
     let topology = &scenario.topology.name;
     let registration =
-        registry.register(&id, Kind::Drill, folder.path(), topology, &binary.info())?;
-    let backend = ProcessBackend::open(binary, folder.path())?;
+        registry.register(&id, Kind::Drill, folder.path(), topology, &ground.info())?;
+    let backend = ground.open(&id, folder.path(), program).await?;
     let (teller, hub) = Hub::start(Clock::start(), folder.event_log()?, sinks);
-    let engine = binary.info();
+    let engine = ground.info();
     let around = Circumstances {
         id: &id,
         started: &started,
@@ -120,8 +122,8 @@ impl Drill<'_> {
     pub async fn play(mut self, keep: bool) -> (Result<(), Halt>, Option<Kept>) {
         let stage = Stage {
             scenario: self.scenario,
-            deaths: Deaths::watch(&self.backend),
-            backend: &self.backend,
+            deaths: Deaths::watch(&*self.backend),
+            backend: &*self.backend,
             folder: &self.folder,
             seed: self.seed,
             teller: self.teller,

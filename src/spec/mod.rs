@@ -45,6 +45,14 @@ pub enum Purpose {
     Check,
     /// To run it: what this version cannot run is a fault too.
     Run,
+    /// The same, where servers are processes: what only containers can do is a fault too.
+    RunAsProcesses,
+}
+
+impl Purpose {
+    pub(crate) fn runs(self) -> bool {
+        self != Purpose::Check
+    }
 }
 
 /// How a file is to be read.

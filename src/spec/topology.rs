@@ -50,6 +50,16 @@ pub struct Group {
     pub config: BTreeMap<String, String>,
     /// The port of every node of the group; `None` lets redrill choose.
     pub port: Option<u16>,
+    pub limits: Limits,
+}
+
+/// What each node of a group may have of its machine; `None` is as much as there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Processors; 0.5 is half of one's time.
+    pub cpus: Option<f64>,
+    /// Bytes.
+    pub memory: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -114,6 +114,12 @@ fn group(out: &mut Lines, group: &Group, regions: &[String]) {
     if let Some(port) = group.port {
         out.key("port", port);
     }
+    if let Some(cpus) = group.limits.cpus {
+        out.key("cpus", cpus);
+    }
+    if let Some(memory) = group.limits.memory {
+        out.key("memory", Bytes(memory));
+    }
     if !group.config.is_empty() {
         out.inside("config", |out| {
             for (name, value) in &group.config {

@@ -66,8 +66,7 @@ fn body(owner: &Owner, image: &Image, network: &Network, plan: &NodePlan) -> Con
         ipv4_address: Some(plan.addr.ip().to_string()),
         ..EndpointIpamConfig::default()
     };
-    let endpoint =
-        EndpointSettings { ipam_config: Some(address), ..EndpointSettings::default() };
+    let endpoint = EndpointSettings { ipam_config: Some(address), ..EndpointSettings::default() };
     let host = HostConfig {
         network_mode: Some(network.name.clone()),
         nano_cpus: plan.limits.cpus.map(|cpus| (cpus * 1e9) as i64),

@@ -144,15 +144,16 @@ fn var(name: &str) -> Option<String> {
 /// `currentContext` of config.json. A context is kept below a hash of its name, so all
 /// are looked at.
 fn of_context(config: &Path) -> Result<Option<Endpoint>, DockerError> {
-    let current = || json(&config.join("config.json"))?["currentContext"].as_str().map(String::from);
+    let current =
+        || json(&config.join("config.json"))?["currentContext"].as_str().map(String::from);
     let Some(name) = var("DOCKER_CONTEXT").or_else(current).filter(|name| name != "default") else {
         return Ok(None);
     };
     let metas = fs::read_dir(config.join("contexts/meta")).into_iter().flatten().flatten();
     let meta = metas.filter_map(|entry| json(&entry.path().join("meta.json")));
-    let host = meta.filter(|meta| meta["Name"] == name.as_str()).find_map(|meta| {
-        Some(meta["Endpoints"]["docker"]["Host"].as_str()?.to_owned())
-    });
+    let host = meta
+        .filter(|meta| meta["Name"] == name.as_str())
+        .find_map(|meta| Some(meta["Endpoints"]["docker"]["Host"].as_str()?.to_owned()));
     let from = format!("the context {name:?}");
     match host {
         Some(host) => Ok(Some(Endpoint { host, from })),

@@ -116,8 +116,7 @@ async fn ask(
         true => ["valkey-server", "redis-server"],
         false => ["redis-server", "valkey-server"],
     };
-    let not_a_server =
-        |why: String| DockerError::NotAServer { image: reference.to_owned(), why };
+    let not_a_server = |why: String| DockerError::NotAServer { image: reference.to_owned(), why };
     let mut trouble = String::new();
     for program in programs {
         let said = match version_of(engine, reference, program, owner).await? {
@@ -154,7 +153,10 @@ async fn version_of(
         entrypoint: Some(vec![program.to_owned()]),
         cmd: Some(vec!["--version".to_owned()]),
         labels: Some(owner.labels(None)),
-        host_config: Some(HostConfig { network_mode: Some("none".to_owned()), ..HostConfig::default() }),
+        host_config: Some(HostConfig {
+            network_mode: Some("none".to_owned()),
+            ..HostConfig::default()
+        }),
         ..ContainerCreateBody::default()
     };
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
@@ -174,10 +176,8 @@ async fn run_to_its_end(docker: &bollard::Docker, id: &str) -> Result<String, Er
     let next = WaitContainerOptionsBuilder::default().condition("next-exit").build();
     let mut ended = std::pin::pin!(docker.wait_container(id, Some(next)));
     // The waiting must have begun before the container does.
-    let (_, started) = tokio::join!(
-        async { futures::poll!(ended.next()) },
-        docker.start_container(id, None)
-    );
+    let (_, started) =
+        tokio::join!(async { futures::poll!(ended.next()) }, docker.start_container(id, None));
     started?;
     let gone = WaitContainerOptionsBuilder::default().condition("not-running").build();
     let _ = std::pin::pin!(docker.wait_container(id, Some(gone))).next().await;

@@ -53,29 +53,32 @@ const EXITS_KEPT: usize = 1024;
 pub struct Ground {
     engine: Engine,
     image: Image,
-    owner: Owner,
 }
 
 impl Ground {
-    /// Finds both for a drill. `heard` is told of what takes long: the pulling of an image.
+    /// Finds both. `heard` is told of what takes long: the pulling of an image.
     ///
     /// # Errors
     /// No engine answers, or there is no such image, or it has no server.
     pub async fn find(
-        drill: &str,
         asked: &topology::Engine,
         heard: &(dyn Fn(&str) + Sync),
     ) -> Result<Ground, BackendError> {
         let engine = endpoint::find().await?;
-        let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let owner = Owner::own(drill, &started).ok_or(BackendError::NoProc)?;
-        let image = Image::find(&engine, asked, &owner, heard).await?;
-        Ok(Ground { engine, image, owner })
+        // The drill has no name yet; but the container that tells the version has an owner.
+        let nobody = format!("{:08x}", rand::random::<u32>());
+        let image = Image::find(&engine, asked, &owner(&nobody)?, heard).await?;
+        Ok(Ground { engine, image })
     }
 
     pub fn info(&self) -> EngineInfo {
         self.image.engine.clone()
     }
+}
+
+fn owner(drill: &str) -> Result<Owner, BackendError> {
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    Owner::own(drill, &started).ok_or(BackendError::NoProc)
 }
 
 pub struct DockerBackend {
@@ -106,11 +109,13 @@ impl DockerBackend {
     /// Makes the drill's network. `redrill` is the program that clears up should this
     /// process be killed, see [`reaper`].
     pub async fn open(
-        ground: Ground,
+        ground: &Ground,
+        drill: &str,
         run_folder: &Path,
         redrill: &Path,
     ) -> Result<DockerBackend, BackendError> {
-        let Ground { engine, image, owner } = ground;
+        let Ground { engine, image } = ground.clone();
+        let owner = owner(drill)?;
         let logs = Logs::make(run_folder)?;
         let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
         let name = format!("redrill-{}", owner.drill);
@@ -176,8 +181,8 @@ impl DockerBackend {
         };
         let made: Vec<NodeName> =
             futures::stream::iter(plans).map(make).buffered(AT_ONCE).try_collect().await?;
-        futures::stream::iter(&made)
-            .map(|name| self.start_one(name))
+        futures::stream::iter(made)
+            .map(|name| async move { self.start_one(&name).await })
             .buffered(AT_ONCE)
             .try_collect::<Vec<()>>()
             .await?;
@@ -194,7 +199,8 @@ impl DockerBackend {
             lock(&self.running).remove(&id);
             return Err(cannot("start", name, source).into());
         }
-        let log = logs::follow(self.engine.docker.clone(), id.clone(), since, self.logs.open(name)?);
+        let log =
+            logs::follow(self.engine.docker.clone(), id.clone(), since, self.logs.open(name)?);
         if let Some(running) = lock(&self.running).get_mut(&id) {
             running.log = Some(log);
         }

@@ -25,7 +25,6 @@ pub const MOST_NODES: usize = (1 << (32 - PREFIX)) - FIRST_NODE as usize - 1;
 
 #[derive(Clone, Debug)]
 pub struct Network {
-    pub id: String,
     pub name: String,
     base: u32,
 }
@@ -40,7 +39,7 @@ impl Network {
         let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
         for base in SECONDS.map(base).filter(|base| !overlaps(&routes, *base)) {
             match create(&engine.docker, name, owner, base).await {
-                Ok(id) => return Ok(Network { id, name: name.to_owned(), base }),
+                Ok(()) => return Ok(Network { name: name.to_owned(), base }),
                 Err(e) if is_taken(&e) => last_refusal = e.to_string(),
                 Err(source) => {
                     let (host, source) = (engine.endpoint.host.clone(), Box::new(source));
@@ -67,7 +66,7 @@ async fn create(
     name: &str,
     owner: &Owner,
     base: u32,
-) -> Result<String, bollard::errors::Error> {
+) -> Result<(), bollard::errors::Error> {
     let gateway = Some(Ipv4Addr::from_bits(base + 1).to_string());
     let pool = IpamConfig { subnet: Some(subnet(base)), gateway, ..IpamConfig::default() };
     let request = NetworkCreateRequest {
@@ -78,7 +77,7 @@ async fn create(
         labels: Some(owner.labels(None)),
         ..NetworkCreateRequest::default()
     };
-    Ok(docker.create_network(request).await?.id)
+    docker.create_network(request).await.map(drop)
 }
 
 /// The engine says so in several ways, and with several codes.
@@ -125,14 +124,17 @@ mod tests {
         assert!(!overlaps(head, base(201)));
         assert!(!overlaps(&route([0, 0, 0, 0], [0, 0, 0, 0]), base(201)), "the default route");
         assert!(overlaps(&route([10, 0, 0, 0], [255, 0, 0, 0]), base(201)), "it is within");
-        assert!(overlaps(&route([10, 201, 3, 0], [255, 255, 255, 0]), base(201)), "it has it within");
+        assert!(
+            overlaps(&route([10, 201, 3, 0], [255, 255, 255, 0]), base(201)),
+            "it has it within"
+        );
         assert!(!overlaps(&route([10, 201, 16, 0], [255, 255, 255, 0]), base(201)), "beside it");
         assert!(!overlaps(&route([10, 202, 0, 0], [255, 255, 0, 0]), base(201)));
     }
 
     #[test]
     fn nodes_have_addresses_within_the_subnet() {
-        let network = Network { id: String::new(), name: String::new(), base: base(201) };
+        let network = Network { name: String::new(), base: base(201) };
         assert_eq!(network.subnet(), "10.201.0.0/20");
         assert_eq!(network.node(0).to_string(), "10.201.0.16");
         assert_eq!(network.node(MOST_NODES - 1).to_string(), "10.201.15.254");

@@ -90,7 +90,8 @@ mod tests {
         assert_eq!(labels[NODE], "cache/1/0");
         let read = Owner::of(&labels).unwrap();
         assert_eq!((read.life(), &read), (Life::Alive, &own));
-        let gone = Owner { process: ProcessId { start: own.process.start + 1, ..own.process }, ..own };
+        let gone =
+            Owner { process: ProcessId { start: own.process.start + 1, ..own.process }, ..own };
         assert_eq!(gone.life(), Life::Dead);
         assert_eq!(Owner { home: "another boot".into(), ..gone }.life(), Life::Elsewhere);
         assert_eq!(Owner::of(&HashMap::new()), None);

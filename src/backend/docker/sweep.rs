@@ -31,7 +31,10 @@ pub struct Remains {
 }
 
 /// What all drills have in the engine, by the drills' ids; with `drill`, only that one.
-pub async fn find(docker: &Docker, drill: Option<&str>) -> Result<BTreeMap<String, Remains>, Error> {
+pub async fn find(
+    docker: &Docker,
+    drill: Option<&str>,
+) -> Result<BTreeMap<String, Remains>, Error> {
     let label = drill.map_or(DRILL.to_owned(), |drill| format!("{DRILL}={drill}"));
     let filters = HashMap::from([("label", vec![label.as_str()])]);
     let containers = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();

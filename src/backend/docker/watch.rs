@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::StreamExt;
@@ -152,7 +151,6 @@ impl Watcher {
         let _ = self.tell.send(NodeExited { name, status, asked, log_tail });
     }
 }
-
 
 /// The engine tells of a signal as a shell does: 128 and its number.
 fn ended_with(code: &str) -> String {

@@ -3,7 +3,7 @@
 use schemars::{Schema, json_schema};
 
 use crate::spec::decode::{At, Misread, Named, Scalar, object, words};
-use crate::spec::quantity::{Bandwidth, Time};
+use crate::spec::quantity::{Bandwidth, Bytes, Time};
 use crate::spec::topology::EngineKind;
 
 object! {
@@ -79,6 +79,11 @@ object! {
         optional "config" config: Named<At<Directive>>,
         /// The port of every node; each has an address of its own. Default: a free one.
         optional "port" port: u16,
+        /// Processors that each node may have, in containers: `0.5` is half of one's time.
+        /// Default: all there are.
+        optional "cpus" cpus: f64,
+        /// Memory that each node may have, in containers. Default: all there is.
+        optional "memory" memory: Bytes,
     }
 }
 

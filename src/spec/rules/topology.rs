@@ -9,14 +9,16 @@ use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, TopologyFile};
 use crate::spec::nearest;
-use crate::spec::source::Source;
-use crate::spec::topology::{Engine, Group, Mode, Placement, Topology};
+use crate::spec::source::{Source, Span};
+use crate::spec::topology::{Engine, Group, Limits, Mode, Placement, Topology};
 
 /// All nodes of a topology run on one machine.
 const MAX_NODES: u32 = 1_000;
 const MAX_REPLICAS: u32 = 10;
 const MAX_SENTINELS: u32 = 15;
 
+/// Container engines take no less.
+const LEAST_MEMORY: u64 = 6 << 20;
 /// A cluster's bus listens on its port plus this.
 const BUS_OFFSET: u16 = 10_000;
 
@@ -33,7 +35,7 @@ pub fn check(
     check_summary(&file.summary, faults);
     let regions = links::regions(&file.regions, faults);
     let links = links::links(&file.links, &regions, faults);
-    if purpose == Purpose::Run {
+    if purpose.runs() {
         refuse_regions(file, faults);
     }
     let groups = file.groups.given()?;
@@ -53,8 +55,9 @@ pub fn check(
         let config =
             config.map_or_else(Default::default, |given| config::check(&given.value, faults));
         let port = port(group, mode.as_ref(), faults);
+        let limits = limits(group, purpose, faults);
         let name = name.value.clone();
-        checked.extend(mode.map(|mode| Group { name, mode, placement, config, port }));
+        checked.extend(mode.map(|mode| Group { name, mode, placement, config, port, limits }));
     }
     let nodes: u32 = checked.iter().map(Group::nodes).fold(0, u32::saturating_add);
     if nodes > MAX_NODES {
@@ -114,7 +117,7 @@ fn mode(group: &GroupMap, purpose: Purpose, faults: &mut Vec<Fault>) -> Option<M
             Some(Mode::Replication { replicas: replicas(group, 1, 1, faults) })
         }
         ModeWord::Sentinel => {
-            if purpose == Purpose::Run {
+            if purpose.runs() {
                 let message = "this version cannot run mode `sentinel`, only check it";
                 let advice = "use mode `replication` or `cluster`";
                 faults.push(Fault::new(&word.span, message).advise(advice));
@@ -226,6 +229,29 @@ fn port(group: &GroupMap, mode: Option<&Mode>, faults: &mut Vec<Fault>) -> Optio
     };
     check_range("port", &at.value, &at.span, (1, most), why, faults);
     Some(at.value)
+}
+
+/// What a container can be held to; a process cannot.
+fn limits(group: &GroupMap, purpose: Purpose, faults: &mut Vec<Fault>) -> Limits {
+    let mut check = |name: &str, span: &Span, fits: bool, bounds: &str| {
+        if purpose == Purpose::RunAsProcesses {
+            let message = format!("`{name}` cannot be kept by servers that run as processes");
+            let advice = "run them in containers (--backend docker), or leave it out";
+            faults.push(Fault::new(span, message).advise(advice));
+        } else if !fits {
+            let message = format!("`{name}` is to be {bounds}");
+            faults.push(Fault::new(span, message).advise("leave it out for no limit"));
+        }
+    };
+    let cpus = group.cpus.given();
+    if let Some(at) = cpus {
+        check("cpus", &at.span, (0.01..=1024.0).contains(&at.value), "from 0.01 to 1024");
+    }
+    let memory = group.memory.given();
+    if let Some(at) = memory {
+        check("memory", &at.span, at.value.0 >= LEAST_MEMORY, "6mb at the least");
+    }
+    Limits { cpus: cpus.map(|at| at.value), memory: memory.map(|at| at.value.0) }
 }
 
 fn placement(
