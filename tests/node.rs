@@ -25,12 +25,12 @@ async fn errors_are_told_and_the_next_request_connects_again() {
     assert_eq!(refused.code(), Some("ERR"));
     assert!(!refused.is_gone() && refused.to_string().contains("one/0/0"), "{refused}");
 
-    backend.pause(&node.name).unwrap();
+    backend.pause(&node.name).await.unwrap();
     let late = admin.ping().await.unwrap_err();
     assert!(matches!(*late.problem, Problem::Timeout(_)) && late.is_gone(), "{late}");
     let text = late.to_string();
     assert!(text.contains("PING: no answer within 200 ms"), "{text}");
-    backend.resume(&node.name).unwrap();
+    backend.resume(&node.name).await.unwrap();
     // Over a new connection: the old one would answer the old request first.
     let echo: String = admin.query(redis::cmd("ECHO").arg("back")).await.unwrap();
     assert_eq!(echo, "back");
@@ -41,7 +41,7 @@ async fn errors_are_told_and_the_next_request_connects_again() {
     assert!(info.used_memory() > Some(100_000) && info.cpu_seconds() > Some(0.0));
     assert!(info.commands_processed() > Some(0) && info.net_input_bytes() > Some(0));
 
-    backend.kill(&node.name).unwrap();
+    backend.kill(&node.name).await.unwrap();
     let lost = admin.ping().await.unwrap_err();
     assert!(lost.is_gone(), "{lost}");
     backend.shutdown().await.unwrap();

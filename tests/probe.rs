@@ -49,14 +49,14 @@ async fn an_outage_is_seen_although_redrill_sleeps_too() {
     let _alone = ALONE.lock().await;
     let rig = Rig::up(common::cluster(3, 0), PROBE, &[]).await;
     let node = rig.node(1, 0).clone();
-    rig.backend.pause(&node.name).unwrap();
+    rig.backend.pause(&node.name).await.unwrap();
     let from = rig.clock.now();
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(50)).await;
         sleep_as_a_process(Duration::from_millis(30));
     }
     let to = rig.clock.now();
-    rig.backend.resume(&node.name).unwrap();
+    rig.backend.resume(&node.name).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let told = rig.down().await;
     assert_eq!(told.outages.len(), 8, "four canaries, written and read: {:?}", told.outages);
@@ -99,7 +99,7 @@ async fn an_outage_that_does_not_end_has_no_end() {
     let _alone = ALONE.lock().await;
     let group = common::group("cache", Mode::Standalone);
     let rig = Rig::up(group, PROBE, &[]).await;
-    rig.backend.kill(&rig.node(0, 0).name.clone()).unwrap();
+    rig.backend.kill(&rig.node(0, 0).name.clone()).await.unwrap();
     let killed = rig.clock.now();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let told = rig.down().await;
@@ -131,14 +131,14 @@ async fn an_outage_ends_when_a_failover_does() {
         let rig = Rig::up(group, PROBE, &[]).await;
         let primary = rig.node(0, 0).clone();
         match paused {
-            false => rig.backend.kill(&primary.name).unwrap(),
-            true => rig.backend.pause(&primary.name).unwrap(),
+            false => rig.backend.kill(&primary.name).await.unwrap(),
+            true => rig.backend.pause(&primary.name).await.unwrap(),
         }
         let from = rig.clock.now();
         let to = promoted(&rig, rig.node(0, 1)).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         if paused {
-            rig.backend.resume(&primary.name).unwrap();
+            rig.backend.resume(&primary.name).await.unwrap();
         }
         let told = rig.down().await;
         let writes = told.outages.iter().filter(|o| o.action == Action::Write);

@@ -95,7 +95,7 @@ async fn convergence_waits_for_the_last_node_to_hear() {
             (from, "NODE", &to.id),
         ] {
             if state == "NODE" && node.name == to.name {
-                rig.backend.pause(&rig.node(2, 0).name).unwrap();
+                rig.backend.pause(&rig.node(2, 0).name).await.unwrap();
             }
             let mut command = redis::cmd("CLUSTER");
             command.arg("SETSLOT").arg(step).arg(state).arg(id);
@@ -104,7 +104,7 @@ async fn convergence_waits_for_the_last_node_to_hear() {
         watcher.step_ended(step);
         tokio::time::sleep(Duration::from_millis(350)).await;
         stalls.push(rig.clock.now());
-        rig.backend.resume(&rig.node(2, 0).name).unwrap();
+        rig.backend.resume(&rig.node(2, 0).name).await.unwrap();
         assert!(watcher.converged(step, PATIENCE).await);
     }
     let round = watcher.round();

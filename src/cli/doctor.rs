@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, getrlimit};
 
 use super::{exit, out};
+use crate::backend::docker::endpoint;
 use crate::backend::process::address::Block;
 use crate::backend::process::binary::{ServerBinary, on_path};
 use crate::backend::registry::{Registry, RegistryError};
@@ -43,9 +44,11 @@ enum Mark {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let servers = servers(args.engine_binary);
-    let runnable = servers.iter().any(|finding| finding.mark == Mark::Good);
-    let mut findings = servers;
+    let mut findings = servers(args.engine_binary);
+    findings.push(super::block_on(docker()).unwrap_or_else(|e| {
+        Finding::but(Mark::Note, "docker", e.to_string(), "no sockets can be used")
+    }));
+    let runnable = findings.iter().any(|finding| finding.mark == Mark::Good);
     if !runnable {
         findings.iter_mut().for_each(|finding| finding.mark = Mark::Lack);
     }
@@ -114,6 +117,48 @@ fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Finding {
             Finding::good(what, format!("{}, {} {}", path.display(), info.kind, info.version))
         }
         Err(e) => Finding::but(Mark::Note, what, e.to_string(), advice),
+    }
+}
+
+/// Which engine answers, and what it allows.
+async fn docker() -> Finding {
+    let advice = "not needed: without it servers run as processes. With it: `--backend docker`, \
+                  images of any release, limits of CPU and memory";
+    let engine = match endpoint::find().await {
+        Ok(engine) => engine,
+        Err(e) => {
+            let why = e.to_string();
+            let why = why.lines().take(2).map(str::trim).collect::<Vec<_>>().join(" ");
+            return Finding::but(Mark::Note, "docker", why, advice);
+        }
+    };
+    let host = &engine.endpoint.host;
+    let version = engine.docker.version().await.unwrap_or_default();
+    let name = version.platform.map_or("Docker".to_owned(), |platform| platform.name);
+    let name = if name.is_empty() { "Docker".to_owned() } else { name };
+    let info = engine.docker.info().await.unwrap_or_default();
+    let mut able = Vec::new();
+    for (can, what) in
+        [(info.cpu_cfs_quota, "limits of CPU"), (info.memory_limit, "limits of memory")]
+    {
+        able.push(format!("{}{what}", if can == Some(true) { "" } else { "NO " }));
+    }
+    let rootless = info.security_options.unwrap_or_default().iter().any(|o| o.contains("rootless"));
+    let found = format!(
+        "{host}, {name} {}, API {}, {}",
+        version.version.unwrap_or_default(),
+        version.api_version.unwrap_or_default(),
+        able.join(", ")
+    );
+    match rootless {
+        true => Finding::but(
+            Mark::Note,
+            "docker",
+            format!("{found}, rootless"),
+            "containers of a rootless engine have a network that this machine's processes mostly \
+             cannot reach; then only `--backend process` works",
+        ),
+        false => Finding::good("docker", found),
     }
 }
 

@@ -3,39 +3,86 @@
 use std::process::ExitCode;
 
 use super::exit::{self, fail};
-use super::out;
+use super::{out, terminal};
+use crate::backend::docker::endpoint;
+use crate::backend::docker::error::DockerError;
+use crate::backend::docker::owner::Life;
+use crate::backend::docker::sweep::{self, Remains};
 use crate::backend::registry::{Registry, RegistryError};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
+#[derive(Debug, thiserror::Error)]
+enum GcError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    #[error("cannot run: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
 pub fn main(_: Args) -> ExitCode {
-    match collect() {
-        Ok(removed) if removed.is_empty() => out::print("nothing was left behind\n"),
-        Ok(removed) => tell(&removed),
-        Err(e) => fail(exit::ENVIRONMENT, &e),
+    let mut removed = Vec::new();
+    let processes = processes(&mut removed);
+    let containers = super::block_on(containers(&mut removed)).map_err(GcError::from).flatten();
+    let told = removed.iter().map(|what| format!("removed {what}\n")).collect::<String>();
+    match processes.and(containers) {
+        Ok(()) if removed.is_empty() => out::print("nothing was left behind\n"),
+        Ok(()) => out::print(&told),
+        Err(e) => {
+            out::print(&told);
+            fail(exit::ENVIRONMENT, &e)
+        }
     }
 }
 
-fn tell(removed: &[String]) -> ExitCode {
-    out::print(&removed.iter().map(|what| format!("removed {what}\n")).collect::<String>())
-}
-
 /// One that cannot be removed keeps the others from nothing.
-fn collect() -> Result<Vec<String>, RegistryError> {
+fn processes(removed: &mut Vec<String>) -> Result<(), GcError> {
     let registry = Registry::locate()?;
-    let (mut removed, mut trouble) = (Vec::new(), None);
+    let mut trouble = None;
     for record in registry.records()? {
         match registry.collect_one(&record) {
             Ok(gone) => removed.extend(gone),
             Err(e) => trouble = trouble.or(Some(e)),
         }
     }
-    match trouble {
-        Some(e) => {
-            tell(&removed);
-            Err(e)
+    trouble.map_or(Ok(()), |e| Err(e.into()))
+}
+
+/// Where no Docker engine answers, there is nothing of ours in it that can be removed.
+async fn containers(removed: &mut Vec<String>) -> Result<(), GcError> {
+    let Ok(engine) = endpoint::find().await else { return Ok(()) };
+    let all = sweep::find(&engine.docker, None).await;
+    for remains in all.map_err(|e| engine.cannot("list containers", e))?.values() {
+        match remains.owner.life() {
+            Life::Alive => {}
+            Life::Dead => {
+                let gone = sweep::remove(&engine.docker, remains).await;
+                gone.map_err(|e| engine.cannot("remove containers", e))?;
+                removed.push(format!("{} of {}", counted(remains), remains.owner.drill));
+            }
+            Life::Elsewhere => terminal::say(&format!(
+                "left alone: {} of {}, whose redrill runs, or ran, where it cannot be seen from \
+                 here; `docker rm -fv $(docker ps -aq --filter label=redrill.drill={})` removes \
+                 the containers",
+                counted(remains),
+                remains.owner.drill,
+                remains.owner.drill
+            )),
         }
-        None => Ok(removed),
     }
+    Ok(())
+}
+
+fn counted(remains: &Remains) -> String {
+    let some = |n: usize, one: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        many => Some(format!("{many} {one}s")),
+    };
+    let kinds =
+        [some(remains.containers.len(), "container"), some(remains.networks.len(), "network")];
+    kinds.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }

@@ -19,7 +19,7 @@ use redrill::backend::ProcessBackend;
 use redrill::backend::proc;
 use redrill::backend::process::binary::{ServerBinary, on_path};
 use redrill::spec::Topology;
-use redrill::spec::topology::{Engine, Group, Mode, Placement};
+use redrill::spec::topology::{Engine, Group, Limits, Mode, Placement};
 
 /// The server that tests run: `REDRILL_SERVER`, else the one on PATH. Live tests do
 /// not pass without one.
@@ -47,6 +47,7 @@ pub fn group(name: &str, mode: Mode) -> Group {
         placement: Placement::Anywhere,
         config: BTreeMap::new(),
         port: None,
+        limits: Limits::default(),
     }
 }
 

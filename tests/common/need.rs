@@ -1,5 +1,5 @@
 //! What some tests need and not every machine has. A test without it is left out, which
-//! is said, and which `REDRILL_REQUIRE=disk,engines,redis-cli` makes a failure.
+//! is said, and which `REDRILL_REQUIRE=disk,docker,engines,redis-cli` makes a failure.
 
 use std::env;
 use std::io::{self, Write};
@@ -14,10 +14,16 @@ pub enum Need {
     /// Both Redis and Valkey.
     Engines,
     RedisCli,
+    /// A Docker engine with the images that redrill takes by default.
+    Docker,
 }
 
-const NAMES: [(&str, Need); 3] =
-    [("disk", Need::Disk), ("engines", Need::Engines), ("redis-cli", Need::RedisCli)];
+const NAMES: [(&str, Need); 4] = [
+    ("disk", Need::Disk),
+    ("engines", Need::Engines),
+    ("redis-cli", Need::RedisCli),
+    ("docker", Need::Docker),
+];
 
 /// Something is left out for want of `need`.
 pub fn skip(need: Need, why: &str) {

@@ -7,6 +7,7 @@ mod half_moved;
 mod shards;
 mod values;
 
+use futures::FutureExt;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -82,7 +83,8 @@ async fn a_target_that_dies_is_told_and_the_source_is_stable_again() {
     let killed = AtomicBool::new(false);
     let kill_it = |moved: redrill::model::event::Moved| {
         if moved.slots > 0 && !killed.swap(true, SeqCst) {
-            ground.backend.kill(&target).unwrap();
+            // Killing a process waits for nothing.
+            ground.backend.kill(&target).now_or_never().unwrap().unwrap();
         }
     };
     let error = move_slots(&route, &ground.nodes, GENTLY, kill_it, || false).await.unwrap_err();
@@ -113,7 +115,8 @@ async fn a_move_outlives_a_failover_of_its_target() {
     let killed = AtomicBool::new(false);
     let kill_it = |moved: redrill::model::event::Moved| {
         if moved.slots > 0 && !killed.swap(true, SeqCst) {
-            ground.backend.kill(&target).unwrap();
+            // Killing a process waits for nothing.
+            ground.backend.kill(&target).now_or_never().unwrap().unwrap();
         }
     };
     let moved = move_slots(&route, &ground.nodes, GENTLY, kill_it, || false).await.unwrap();

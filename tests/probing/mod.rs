@@ -109,11 +109,11 @@ impl Rig {
 
     /// Keeps a node from running for `time`. The instants at which that began and ended.
     pub async fn stall(&self, node: &Node, time: Duration) -> (Nanos, Nanos) {
-        self.backend.pause(&node.name).unwrap();
+        self.backend.pause(&node.name).await.unwrap();
         let from = self.clock.now();
         tokio::time::sleep(time).await;
         let to = self.clock.now();
-        self.backend.resume(&node.name).unwrap();
+        self.backend.resume(&node.name).await.unwrap();
         (from, to)
     }
 

@@ -66,14 +66,18 @@ impl Ground {
     ) -> Result<Ground, BackendError> {
         let engine = endpoint::find().await?;
         // The drill has no name yet; but the container that tells the version has an owner.
-        let nobody = format!("{:08x}", rand::random::<u32>());
-        let image = Image::find(&engine, asked, &owner(&nobody)?, heard).await?;
+        let image = Image::find(&engine, asked, &owner(&any_suffix())?, heard).await?;
         Ok(Ground { engine, image })
     }
 
     pub fn info(&self) -> EngineInfo {
         self.image.engine.clone()
     }
+}
+
+/// Eight hexadecimal digits.
+fn any_suffix() -> String {
+    format!("{:08x}", rand::random::<u32>())
 }
 
 fn owner(drill: &str) -> Result<Owner, BackendError> {
@@ -115,7 +119,8 @@ impl DockerBackend {
         redrill: &Path,
     ) -> Result<DockerBackend, BackendError> {
         let Ground { engine, image } = ground.clone();
-        let owner = owner(drill)?;
+        // Names are an engine's own, and others use it too.
+        let owner = owner(&format!("{drill}-{}", any_suffix()))?;
         let logs = Logs::make(run_folder)?;
         let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
         let name = format!("redrill-{}", owner.drill);
@@ -272,7 +277,8 @@ enum How {
 }
 
 impl Engine {
-    pub(in crate::backend) fn cannot(&self, what: &'static str, source: Error) -> DockerError {
+    /// What the engine could not do.
+    pub fn cannot(&self, what: &'static str, source: Error) -> DockerError {
         let (host, source) = (self.endpoint.host.clone(), Box::new(source));
         DockerError::Engine { host, what, source }
     }

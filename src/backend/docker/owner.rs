@@ -34,12 +34,20 @@ pub enum Life {
     Elsewhere,
 }
 
-/// The machine's boot and the namespace of pids that this process is in: two processes with
-/// the same can see each other's pids.
+/// The machine, its boot, and the namespace of pids that this process is in: two processes
+/// with the same can see each other's pids.
 fn home() -> String {
+    let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let pids = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{} {}", boot.trim(), pids.display())
+    format!("{} {} {}", pids.display(), machine.trim(), boot.trim())
+}
+
+/// Whether both are on one known machine, and one of them before it was started anew.
+fn another_boot_of(theirs: &str, ours: &str) -> bool {
+    let place = |home: &str| home.rsplit_once(' ').map(|(place, _)| place.to_owned());
+    let known = |place: &String| place.split(' ').nth(1).is_some_and(|machine| !machine.is_empty());
+    theirs != ours && place(theirs).filter(known).is_some_and(|one| Some(one) == place(ours))
 }
 
 impl Owner {
@@ -71,10 +79,11 @@ impl Owner {
 
     pub fn life(&self) -> Life {
         let ours = home();
-        match (self.home == ours, self.process.is_alive()) {
-            (true, true) => Life::Alive,
-            (true, false) => Life::Dead,
-            (false, _) => Life::Elsewhere,
+        match self.home == ours {
+            true if self.process.is_alive() => Life::Alive,
+            true => Life::Dead,
+            false if another_boot_of(&self.home, &ours) => Life::Dead,
+            false => Life::Elsewhere,
         }
     }
 }
@@ -95,5 +104,13 @@ mod tests {
         assert_eq!(gone.life(), Life::Dead);
         assert_eq!(Owner { home: "another boot".into(), ..gone }.life(), Life::Elsewhere);
         assert_eq!(Owner::of(&HashMap::new()), None);
+    }
+
+    #[test]
+    fn nobody_lives_through_a_machines_restart() {
+        assert!(another_boot_of("pid:[1] machine boot-1", "pid:[1] machine boot-2"));
+        assert!(!another_boot_of("pid:[1] machine boot-1", "pid:[1] machine boot-1"));
+        assert!(!another_boot_of("pid:[2] machine boot-1", "pid:[1] machine boot-2"));
+        assert!(!another_boot_of("pid:[1]  boot-1", "pid:[1]  boot-2"), "an unknown machine");
     }
 }

@@ -1,12 +1,10 @@
 //! What a machine or a topology lacks: each a clear error, and nothing left running.
 
-mod common;
-
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{
+use crate::common::{
     assert_nothing_left, backend, cluster, group, on_own_disk, redrill, run, script, server,
     topology,
 };
@@ -16,6 +14,9 @@ use redrill::backend::{Backend, BackendError, ProcessBackend};
 use redrill::cluster::{FormError, bring_up};
 use redrill::spec::topology::{Engine, Group, Mode};
 
+/// Without it, and without a server on PATH, redrill would run containers.
+const NO_DOCKER: &str = "unix:///nowhere/docker.sock";
+
 fn at(path: &Path) -> BinaryError {
     ServerBinary::at(path).unwrap_err()
 }
@@ -24,10 +25,13 @@ fn at(path: &Path) -> BinaryError {
 fn no_server_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = redrill(dir.path(), &["up", "standalone"]);
-    let ran = run(command.env("PATH", dir.path()).env_remove("REDRILL_ENGINE_BINARY"));
+    let command = command.env("PATH", dir.path()).env_remove("REDRILL_ENGINE_BINARY");
+    let ran = run(command.env("DOCKER_HOST", NO_DOCKER));
     assert_eq!(ran.code, Some(69), "{}", ran.err);
     assert!(ran.err.contains("apt-get install redis-server"), "{}", ran.err);
     assert!(ran.err.contains("--engine-binary"), "{}", ran.err);
+    assert!(ran.err.contains("no Docker engine answers"), "{}", ran.err);
+    assert!(ran.err.contains(NO_DOCKER), "{}", ran.err);
 }
 
 #[test]
@@ -123,7 +127,7 @@ fn folders_that_cannot_be_written() {
 }
 
 /// `redrill up` with its state on a file system of its own, if one may be mounted.
-fn up_on(options: &str) -> Option<common::Ran> {
+fn up_on(options: &str) -> Option<crate::common::Ran> {
     let dir = tempfile::tempdir().unwrap();
     let up = redrill(dir.path(), &["up", "cluster-3x1"]);
     let args: Vec<_> = std::iter::once(up.get_program()).chain(up.get_args()).collect();
@@ -160,7 +164,8 @@ fn a_server_of_another_kind_is_refused() {
     let (file, scenario) = (file.to_str().unwrap(), scenario.to_str().unwrap());
     for args in [&["up", file][..], &["run", scenario]] {
         let mut command = redrill(dir.path(), args);
-        let ran = run(command.env("PATH", dir.path()).env_remove("REDRILL_ENGINE_BINARY"));
+        let command = command.env("PATH", dir.path()).env_remove("REDRILL_ENGINE_BINARY");
+        let ran = run(command.env("DOCKER_HOST", NO_DOCKER));
         assert_eq!(ran.code, Some(69), "{}", ran.err);
         assert!(ran.err.contains("no `valkey-server` on PATH, only `"), "{}", ran.err);
         let ran = run(redrill(dir.path(), args).env("REDRILL_ENGINE_BINARY", &redis));

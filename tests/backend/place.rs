@@ -1,0 +1,68 @@
+//! Where a test of backends puts its servers.
+
+use std::path::Path;
+
+use redrill::backend::docker::{self, sweep};
+use redrill::backend::process::binary::ServerBinary;
+use redrill::backend::{Backend, Ground};
+use redrill::spec::topology::Engine;
+
+use crate::common::need::{self, Need};
+use crate::common::{self, server};
+
+pub struct Place {
+    ground: Ground,
+    dir: tempfile::TempDir,
+    made: std::cell::Cell<u32>,
+}
+
+impl Place {
+    fn new(ground: Ground) -> Place {
+        Place { ground, dir: tempfile::tempdir().unwrap(), made: Default::default() }
+    }
+
+    pub fn process() -> Place {
+        Place::new(Ground::Process(ServerBinary::at(&server()).unwrap()))
+    }
+
+    /// `None` where no Docker engine answers.
+    pub async fn docker() -> Option<Place> {
+        match docker::Ground::find(&Engine::default(), &|_| ()).await {
+            Ok(found) => Some(Place::new(Ground::Docker(Box::new(found)))),
+            Err(e) => {
+                need::skip(Need::Docker, &e.to_string());
+                None
+            }
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn id(&self) -> String {
+        let name = self.dir.path().file_name().unwrap().to_str().unwrap();
+        format!("test-{}", name.trim_start_matches('.'))
+    }
+
+    pub async fn backend(&self) -> Box<dyn Backend> {
+        let number = self.made.replace(self.made.get() + 1);
+        let program = Path::new(env!("CARGO_BIN_EXE_redrill"));
+        // A folder for each: that of the first is the place's own.
+        let folder = match number {
+            0 => self.dir.path().to_owned(),
+            more => self.dir.path().join(more.to_string()),
+        };
+        self.ground.open(&self.id(), &folder, program).await.unwrap()
+    }
+
+    pub async fn assert_nothing_left(&self) {
+        common::assert_nothing_left(self.folder());
+        if let Ground::Docker(_) = self.ground {
+            let engine = docker::endpoint::find().await.unwrap();
+            let all = sweep::find(&engine.docker, None).await.unwrap();
+            let own = |drill: &&String| drill.starts_with(&self.id());
+            assert_eq!(all.keys().find(own), None);
+        }
+    }
+}
