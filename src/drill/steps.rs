@@ -1,8 +1,9 @@
 //! The timeline: each step at its instant, one after the other.
 
+use crate::cluster::moving::{self, Heard};
 use crate::cluster::plan::plan;
 use crate::cluster::view::{compare, views};
-use crate::cluster::{DeployedGroup, Deployment, moving};
+use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::Nanos;
 use crate::model::event::{Moved, What};
 use crate::model::slot::SlotSet;
@@ -52,10 +53,18 @@ async fn one(
         Ok(routes) => routes,
         Err(error) => return (Moved::default(), Some(error.to_string())),
     };
-    let tell = |moved| stage.teller.tell(What::StepProgress { step: index, moved });
-    let pace = pace(&step.action);
-    match moving::move_slots(&routes, &group.nodes, pace, tell, || stage.stop.is_cancelled()).await
-    {
+    let tell = |heard| {
+        stage.teller.tell(match heard {
+            Heard::Moved(moved) => What::StepProgress { step: index, moved },
+            Heard::Method(method) => {
+                What::StepMethod { step: index, method: method.name().to_owned() }
+            }
+            Heard::Job { from, to, state } => What::StepJob { step: index, from, to, state },
+        });
+    };
+    let how = (step.method, pace(&step.action));
+    let cancel = || stage.stop.is_cancelled();
+    match moving::carry_out(&routes, &group.nodes, how, tell, cancel).await {
         Ok(moved) => (moved, None),
         Err(error) => (error.moved, Some(error.to_string())),
     }

@@ -59,6 +59,19 @@ pub enum What {
         step: usize,
         moved: Moved,
     },
+    /// How a step that moves slots does it: `migrate` or `atomic`.
+    StepMethod {
+        step: usize,
+        method: String,
+    },
+    /// A server's own job of moving slots from shard to shard has come to a phase, in the
+    /// server's own word.
+    StepJob {
+        step: usize,
+        from: u32,
+        to: u32,
+        state: String,
+    },
     StepEnded {
         step: usize,
         moved: Moved,
@@ -317,7 +330,9 @@ pub struct Moved {
     pub slots: u64,
     pub slots_total: u64,
     pub keys: u64,
-    pub bytes: u64,
+    /// By MEMORY USAGE; `None` where servers move slots by themselves, and do not tell.
+    #[serde(default)]
+    pub bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

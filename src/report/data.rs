@@ -166,7 +166,27 @@ pub struct Step {
     /// Since when, besides, every replica's link was up.
     pub converged_ms: Option<f64>,
     pub moved: Moved,
+    /// How slots moved: `migrate`, or `atomic` by the servers' own jobs. Null if none did.
+    pub method: Option<String>,
+    /// The servers' own jobs.
+    pub jobs: Vec<Job>,
     pub error: Option<String>,
+}
+
+/// A server's own job of moving slots from one shard to another.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Job {
+    pub from: u32,
+    pub to: u32,
+    /// In the order in which they were seen; jobs are looked at every 5 ms.
+    pub phases: Vec<JobPhase>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct JobPhase {
+    /// In the server's own word: `snapshotting`, `success`.
+    pub state: String,
+    pub at_ms: f64,
 }
 
 /// One shard's row for a capacity planner. Rates are averages over the time line, of

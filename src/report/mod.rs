@@ -261,6 +261,8 @@ fn steps(record: &Record) -> Vec<Step> {
         view_converged_ms: step.view_converged.map(millis),
         converged_ms: step.converged.map(millis),
         moved: step.moved,
+        method: step.method.clone(),
+        jobs: step.jobs.clone(),
         error: step.error.clone(),
     };
     record.steps.iter().map(step).collect()

@@ -11,11 +11,12 @@ use std::time::Duration;
 use crate::model::Nanos;
 use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase, StepInfo, What};
 
-use super::ReportError;
+use super::data::{Job, JobPhase};
 use super::outages::Outages;
 use super::ownership::Views;
 use super::series::SeriesBuilder;
 use super::shards::StatsFold;
+use super::{ReportError, millis};
 
 /// What `events.jsonl` says.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(super) struct StepRecord {
     pub view_converged: Option<Nanos>,
     pub converged: Option<Nanos>,
     pub moved: Moved,
+    pub method: Option<String>,
+    pub jobs: Vec<Job>,
     pub error: Option<String>,
 }
 
@@ -64,8 +67,19 @@ impl StepRecord {
             view_converged: None,
             converged: None,
             moved: Moved::default(),
+            method: None,
+            jobs: Vec::new(),
             error: None,
         }
+    }
+
+    fn hear_job(&mut self, (from, to): (u32, u32), state: String, at: Nanos) {
+        let known = self.jobs.iter().position(|job| (job.from, job.to) == (from, to));
+        let index = known.unwrap_or_else(|| {
+            self.jobs.push(Job { from, to, phases: Vec::new() });
+            self.jobs.len() - 1
+        });
+        self.jobs[index].phases.push(JobPhase { state, at_ms: millis(at) });
     }
 
     pub fn moves_slots(&self) -> bool {
@@ -205,6 +219,8 @@ impl Record {
         let index = match &what {
             What::StepBegan { step }
             | What::StepProgress { step, .. }
+            | What::StepMethod { step, .. }
+            | What::StepJob { step, .. }
             | What::StepEnded { step, .. }
             | What::ViewConverged { step, .. }
             | What::Converged { step, .. } => *step,
@@ -214,6 +230,8 @@ impl Record {
         match what {
             What::StepBegan { .. } => record.began = Some(at),
             What::StepProgress { moved, .. } => record.moved = moved,
+            What::StepMethod { method, .. } => record.method = Some(method),
+            What::StepJob { from, to, state, .. } => record.hear_job((from, to), state, at),
             What::StepEnded { moved, error, .. } => {
                 (record.ended, record.moved, record.error) = (Some(at), moved, error);
             }

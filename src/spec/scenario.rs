@@ -70,6 +70,30 @@ pub struct Step {
     pub at: Duration,
     pub group: String,
     pub action: StepAction,
+    pub method: Method,
+}
+
+/// Who moves the keys of slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// Atomic, where the servers offer it.
+    #[default]
+    Auto,
+    /// redrill, by MIGRATE.
+    Migrate,
+    /// The servers, by jobs of their own.
+    Atomic,
+}
+
+impl Method {
+    /// As it is written in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Auto => "auto",
+            Method::Migrate => "migrate",
+            Method::Atomic => "atomic",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@
 use std::fmt::{Display, Write};
 
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
-use super::scenario::{ClientKind, Distribution, Load, Pace, Scenario, Step, StepAction};
+use super::scenario::{ClientKind, Distribution, Load, Method, Pace, Scenario, Step, StepAction};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
 
 /// Lines of YAML at growing depth. Writing to a string cannot fail.
@@ -204,5 +204,10 @@ fn step(step: &Step) -> String {
         Pace::Fast => "fast".to_owned(),
         Pace::P99(p99) => format!("{{ p99: {} }}", Time(*p99)),
     };
-    format!("- {{ at: {}, group: {}, {action}, pace: {pace} }}", Time(step.at), step.group)
+    // A method that takes no pace is written without one.
+    let how = match step.method {
+        Method::Atomic => "method: atomic".to_owned(),
+        method => format!("method: {}, pace: {pace}", method.name()),
+    };
+    format!("- {{ at: {}, group: {}, {action}, {how} }}", Time(step.at), step.group)
 }

@@ -419,7 +419,7 @@ impl Sim {
             slots: (f64::from(step.slots) * share) as u64,
             slots_total: u64::from(step.slots),
             keys: (self.plan.keys as f64 / 9.0 * share) as u64,
-            bytes: (self.plan.keys as f64 / 9.0 * share * 550.0) as u64,
+            bytes: Some((self.plan.keys as f64 / 9.0 * share * 550.0) as u64),
         };
         let parts = (step.seconds / 0.1) as u32;
         let mut told = vec![(after(step.at), What::StepBegan { step: 0 })];

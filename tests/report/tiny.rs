@@ -18,7 +18,7 @@ pub fn at(ms: u64) -> Nanos {
 pub fn events() -> Vec<Event> {
     let told = |ms, what| Event { at: at(ms), what };
     let phase = |phase| What::Phase { phase };
-    let moved = Moved { slots: 100, slots_total: 100, keys: 500, bytes: 50_000 };
+    let moved = Moved { slots: 100, slots_total: 100, keys: 500, bytes: Some(50_000) };
     let view = |slots: [&str; 2]| {
         What::View(View {
             group: "cache".to_owned(),

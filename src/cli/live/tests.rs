@@ -78,7 +78,7 @@ fn sample(seconds: f64, fail: u64) -> Event {
 }
 
 fn moved(slots: u64) -> Moved {
-    Moved { slots, slots_total: 1820, keys: slots + slots / 5, bytes: 0 }
+    Moved { slots, slots_total: 1820, keys: slots + slots / 5, bytes: Some(0) }
 }
 
 fn warning(ms: u64) -> What {

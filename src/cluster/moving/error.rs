@@ -34,6 +34,13 @@ pub enum Reason {
         "{to} does not hear from {from}, which has epoch {epoch}: look at the link between them"
     )]
     Unheard { epoch: u64, from: NodeName, to: NodeName },
+    #[error("the servers' own migration of slots from {from} to {to} ended: {why}")]
+    Job { from: NodeName, to: NodeName, why: String },
+    #[error(
+        "these servers have no atomic slot migration (Valkey 9.0 and Redis 8.4 do); use \
+         `method: migrate`, or `auto`"
+    )]
+    NotAtomic,
     #[error("slot {slot} does not leave {from}: look for keys of it that MIGRATE passes over")]
     Stuck { slot: u16, from: NodeName },
 }

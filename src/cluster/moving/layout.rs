@@ -98,7 +98,7 @@ impl Layout {
     }
 
     /// Only primaries' marks mean anything: Valkey's replicas repeat their primary's.
-    fn primaries(&self) -> impl Iterator<Item = (usize, &Member)> {
+    pub fn primaries(&self) -> impl Iterator<Item = (usize, &Member)> {
         let primary = |(_, member): &(usize, &Member)| member.line.flags.role == Role::Primary;
         self.members.iter().enumerate().filter(primary)
     }

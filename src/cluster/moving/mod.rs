@@ -9,7 +9,9 @@
 //!
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
+pub mod atomic;
 mod error;
+mod job;
 mod keys;
 mod lane;
 mod layout;
@@ -36,7 +38,7 @@ use super::plan::Route;
 use crate::model::event::Moved;
 use crate::model::slot::SlotSet;
 use crate::node::Node;
-use crate::spec::scenario::Pace;
+use crate::spec::scenario::{Method, Pace};
 
 /// Between an error and the next look.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -48,6 +50,54 @@ const FAILOVER_PATIENCE: Duration = Duration::from_secs(20);
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// Looks that showed something to do, without it getting less.
 const IDLE_LOOKS: usize = 50;
+
+/// What a move tells on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// Which method it is; told first.
+    Method(Method),
+    Moved(Moved),
+    /// A server's own job, from shard to shard, has come to this phase.
+    Job {
+        from: u32,
+        to: u32,
+        state: String,
+    },
+}
+
+/// Moves slots along `routes` by `method`, after finishing whatever slots it finds half moved.
+/// `auto` is atomic where all primaries offer that.
+///
+/// # Errors
+/// As [`move_slots`]; and if `atomic` is asked for and not offered, when nothing has moved.
+pub async fn carry_out(
+    routes: &[Route],
+    nodes: &[Node],
+    (method, pace): (Method, Pace),
+    heard: impl Fn(Heard) + Sync,
+    cancel: impl Fn() -> bool + Sync,
+) -> Result<Moved, MoveError> {
+    let offered = match method {
+        Method::Migrate => None,
+        Method::Auto | Method::Atomic => atomic::offered(nodes).await,
+    };
+    match (offered, method) {
+        (Some(dialect), _) => {
+            heard(Heard::Method(Method::Atomic));
+            // Jobs are refused where a slot is half moved.
+            move_slots(&[], nodes, pace, |_| (), &cancel).await?;
+            atomic::move_slots(dialect, routes, nodes, &heard, &cancel).await
+        }
+        (None, Method::Atomic) => {
+            let (moved, open) = (Moved::default(), SlotSet::default());
+            Err(MoveError { moved, reason: Reason::NotAtomic, open })
+        }
+        (None, _) => {
+            heard(Heard::Method(Method::Migrate));
+            move_slots(routes, nodes, pace, |moved| heard(Heard::Moved(moved)), cancel).await
+        }
+    }
+}
 
 /// Moves slots along `routes`, after finishing whatever slots it finds half
 /// moved; `nodes` are all nodes of the group, replicas too. A slot goes to the

@@ -15,6 +15,12 @@ pub struct Tally<P> {
 
 impl<P: Fn(Moved)> Tally<P> {
     pub fn new(tell: P) -> Tally<P> {
+        let none = Moved { bytes: Some(0), ..Moved::default() };
+        Tally { state: Mutex::new((none, Instant::now())), tell }
+    }
+
+    /// Bytes are not counted: nobody tells them.
+    pub fn without_bytes(tell: P) -> Tally<P> {
         Tally { state: Mutex::new((Moved::default(), Instant::now())), tell }
     }
 
@@ -30,7 +36,9 @@ impl<P: Fn(Moved)> Tally<P> {
             let (moved, last) = &mut *state;
             moved.slots += slots as u64;
             moved.keys += keys as u64;
-            moved.bytes += bytes;
+            if let Some(counted) = &mut moved.bytes {
+                *counted += bytes;
+            }
             let due = last.elapsed() >= EVERY;
             if due {
                 *last = Instant::now();

@@ -120,13 +120,18 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
         converged: since(step.converged_ms, step.began_ms),
         moved: match step.moved.slots_total {
             0 => "–".to_owned(),
-            total => format!(
-                "{} of {} slots, {} keys, {}",
-                thousands(step.moved.slots as f64),
-                thousands(total as f64),
-                thousands(step.moved.keys as f64),
-                Unit::Bytes.show(step.moved.bytes as f64)
-            ),
+            total => {
+                let bytes = step.moved.bytes.map(|bytes| Unit::Bytes.show(bytes as f64));
+                let bytes = bytes.map_or(String::new(), |bytes| format!(", {bytes}"));
+                let method = step.method.as_ref().map(|method| format!(", {method}"));
+                format!(
+                    "{} of {} slots, {} keys{bytes}{}",
+                    thousands(step.moved.slots as f64),
+                    thousands(total as f64),
+                    thousands(step.moved.keys as f64),
+                    method.unwrap_or_default()
+                )
+            }
         },
     };
     r.steps.iter().enumerate().map(row).collect()

@@ -8,7 +8,7 @@ use crate::spec::decode::{
 use crate::spec::fault::Fault;
 use crate::spec::nearest;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
-use crate::spec::scenario::{ClientKind, Distribution, Pace};
+use crate::spec::scenario::{ClientKind, Distribution, Method, Pace};
 use crate::spec::tree::{Node, Value};
 
 object! {
@@ -151,6 +151,9 @@ object! {
         required "slots" slots: SlotCount,
         /// How eagerly slots move. Default: `{ p99: 5ms }`.
         optional "pace" pace: Pace,
+        /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it (Valkey 9.0, Redis
+        /// 8.4). Default: `auto`, which is atomic where the servers offer it.
+        optional "method" method: Method,
     }
 }
 
@@ -167,6 +170,9 @@ object! {
         required "shard" shard: u32,
         /// How eagerly slots move. Default: `{ p99: 5ms }`.
         optional "pace" pace: Pace,
+        /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it (Valkey 9.0, Redis
+        /// 8.4). Default: `auto`, which is atomic where the servers offer it.
+        optional "method" method: Method,
     }
 }
 
@@ -183,6 +189,9 @@ object! {
         optional "weights" weights: Vec<At<f64>>,
         /// How eagerly slots move. Default: `{ p99: 5ms }`.
         optional "pace" pace: Pace,
+        /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it (Valkey 9.0, Redis
+        /// 8.4). Default: `auto`, which is atomic where the servers offer it.
+        optional "method" method: Method,
     }
 }
 
@@ -194,6 +203,12 @@ macro_rules! step_word {
         words!($name as "step" { $word => $name });
     };
 }
+words!(Method as "method" {
+    "auto" => Method::Auto,
+    "migrate" => Method::Migrate,
+    "atomic" => Method::Atomic,
+});
+
 step_word!(Reshard "reshard");
 step_word!(Drain "drain");
 step_word!(Rebalance "rebalance");
@@ -227,6 +242,22 @@ impl StepMap {
             StepMap::Rebalance(step) => &step.group,
         }
     }
+
+    pub fn pace(&self) -> &Field<Pace> {
+        match self {
+            StepMap::Reshard(step) => &step.pace,
+            StepMap::Drain(step) => &step.pace,
+            StepMap::Rebalance(step) => &step.pace,
+        }
+    }
+
+    pub fn method(&self) -> &Field<Method> {
+        match self {
+            StepMap::Reshard(step) => &step.method,
+            StepMap::Drain(step) => &step.method,
+            StepMap::Rebalance(step) => &step.method,
+        }
+    }
 }
 
 impl Decode for StepMap {
@@ -252,6 +283,7 @@ impl Decode for StepMap {
                 field::<Time>(entries, "at", faults);
                 field::<String>(entries, "group", faults);
                 field::<Pace>(entries, "pace", faults);
+                field::<Method>(entries, "method", faults);
                 None
             }
         }

@@ -12,7 +12,7 @@ use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::scenario::{DrainMap, RebalanceMap, ReshardMap, SlotCount, StepMap};
 use crate::spec::quantity::Time;
-use crate::spec::scenario::{Pace, Step, StepAction};
+use crate::spec::scenario::{Method, Pace, Step, StepAction};
 use crate::spec::topology::{Group, Mode, Topology};
 
 const MAX_AT: Duration = Duration::from_secs(24 * 3600);
@@ -50,9 +50,21 @@ pub fn check(
             StepMap::Rebalance(map) => rebalance(map, &step.span, owned, faults),
         };
         let at = step.value.at().or(Time(Duration::ZERO)).0;
-        checked.extend(action.map(|action| Step { at, group: group.name.clone(), action }));
+        let method = method(&step.value, faults);
+        let group = group.name.clone();
+        checked.extend(action.map(|action| Step { at, group, action, method }));
     }
     checked
+}
+
+/// A pace is redrill's own; servers that move slots by themselves take none.
+fn method(step: &StepMap, faults: &mut Vec<Fault>) -> Method {
+    let method = step.method().or(Method::Auto);
+    if let (Method::Atomic, Some(pace)) = (method, step.pace().given()) {
+        let fault = Fault::new(&pace.span, "a `pace` is of no use with `method: atomic`");
+        faults.push(fault.advise("leave it out, or write `method: migrate`"));
+    }
+    method
 }
 
 fn not_a_cluster(step: &At<StepMap>, group: &Group) -> Fault {

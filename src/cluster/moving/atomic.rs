@@ -1,0 +1,171 @@
+//! Moving slots by the servers' own [`job`](super::job)s, and following these to their end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use super::error::{MoveError, Reason};
+use super::job::{Dialect, Job, Outcome, Status};
+use super::layout::{Layout, Member};
+use super::tally::Tally;
+use super::{Heard, Route, keys};
+use crate::model::event::Moved;
+use crate::model::slot::SlotSet;
+use crate::node::Node;
+
+/// Jobs are looked at so often: their phases are known to this.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// A server that does not tell of its job is asked again for so long.
+const SILENT: Duration = Duration::from_secs(3);
+/// A job that stays in one phase for longer is given up.
+const STUCK: Duration = Duration::from_secs(120);
+
+/// The jobs that all primaries of `nodes` offer; `None` if they offer none, or not the same.
+pub async fn offered(nodes: &[Node]) -> Option<Dialect> {
+    let layout = Layout::of(nodes).await;
+    let ask = layout.primaries().map(|(_, member)| Dialect::of(&member.node.admin));
+    let all: Vec<_> = join_all(ask).await;
+    let first = all.first()?.as_ref().ok().copied().flatten();
+    let same = all.iter().all(|one| one.as_ref().ok().copied().flatten() == first);
+    first.filter(|_| same)
+}
+
+/// As [`super::move_slots`], by jobs. A cancel cancels them, and their slots stay.
+pub async fn move_slots(
+    dialect: Dialect,
+    routes: &[Route],
+    nodes: &[Node],
+    heard: &(dyn Fn(Heard) + Sync),
+    cancel: &(dyn Fn() -> bool + Sync),
+) -> Result<Moved, MoveError> {
+    let tally = Tally::without_bytes(|moved| heard(Heard::Moved(moved)));
+    let layout = Layout::of(nodes).await;
+    let pairs = match pairs(&layout, routes) {
+        Ok(pairs) => pairs,
+        Err(reason) => return Err(stopped(tally.now(), reason)),
+    };
+    tally.begin(pairs.values().map(|slots| slots.len() as u64).sum());
+    let jobs = pairs.into_iter().map(|((from, to), slots)| {
+        let (from, to) = (&layout.members[from], &layout.members[to]);
+        let move_one = Move { dialect, from, to, slots: slots.into_iter().collect(), nodes };
+        let tally = &tally;
+        async move {
+            if move_one.run(heard, cancel).await? {
+                let slots: Vec<u16> = move_one.slots.iter().collect();
+                let keys = keys::count(&move_one.to.node.admin, &slots).await?;
+                tally.add(slots.len(), keys.iter().sum::<u64>() as usize, 0);
+            }
+            Ok::<(), Reason>(())
+        }
+    });
+    let failed = join_all(jobs).await.into_iter().find_map(Result::err);
+    let moved = tally.finish();
+    failed.map_or(Ok(moved), |reason| Err(stopped(moved, reason)))
+}
+
+fn stopped(moved: Moved, reason: Reason) -> MoveError {
+    MoveError { moved, reason, open: SlotSet::default() }
+}
+
+/// What goes from which member to which; slots that are there already go nowhere.
+fn pairs(
+    layout: &Layout,
+    routes: &[Route],
+) -> Result<BTreeMap<(usize, usize), BTreeSet<u16>>, Reason> {
+    let mut pairs: BTreeMap<(usize, usize), BTreeSet<u16>> = BTreeMap::new();
+    for route in routes {
+        let to = layout.primary(route.to).ok_or(Reason::NoPrimary(route.to))?;
+        for slot in route.slots.iter() {
+            let from = layout.owner(slot).ok_or(Reason::NoOwner(slot))?;
+            if from != to {
+                pairs.entry((from, to)).or_default().insert(slot);
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+/// Slots of one source for one target.
+struct Move<'a> {
+    dialect: Dialect,
+    from: &'a Member,
+    to: &'a Member,
+    slots: SlotSet,
+    nodes: &'a [Node],
+}
+
+impl Move<'_> {
+    /// Whether the slots have moved; not, if that was cancelled.
+    async fn run(
+        &self,
+        heard: &(dyn Fn(Heard) + Sync),
+        cancel: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool, Reason> {
+        if cancel() {
+            return Ok(false);
+        }
+        let job = Job::order(self.dialect, self.from, self.to, &self.slots).await?;
+        let (mut phase, mut since, mut cancelled) = (String::new(), Instant::now(), false);
+        loop {
+            if cancel() && !cancelled {
+                // It may be over by now; the next look tells.
+                let _ = job.cancel().await;
+                cancelled = true;
+            }
+            let Some(status) = self.status(&job).await? else { return self.has_moved().await };
+            if status.state != phase {
+                phase.clone_from(&status.state);
+                since = Instant::now();
+                let (from, to) = (self.from.node.name.shard, self.to.node.name.shard);
+                heard(Heard::Job { from, to, state: status.state.clone() });
+            }
+            match status.outcome() {
+                Outcome::Done => return Ok(true),
+                Outcome::Cancelled if cancelled => return Ok(false),
+                Outcome::Cancelled | Outcome::Failed => return Err(self.failed(&status)),
+                Outcome::UnderWay if since.elapsed() > STUCK => {
+                    let _ = job.cancel().await;
+                    return Err(self.failed(&status));
+                }
+                Outcome::UnderWay => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    /// What the server says; `None` if it has forgotten: it was started anew, or has a new
+    /// primary.
+    async fn status(&self, job: &Job<'_>) -> Result<Option<Status>, Reason> {
+        let began = Instant::now();
+        loop {
+            match job.look().await {
+                Ok(status) => return Ok(status),
+                Err(error) if began.elapsed() > SILENT => return Err(error.into()),
+                Err(_) => tokio::time::sleep(10 * LOOK_EVERY).await,
+            }
+        }
+    }
+
+    /// By what the nodes say, if nobody knows of the job any more.
+    async fn has_moved(&self) -> Result<bool, Reason> {
+        let layout = Layout::of(self.nodes).await;
+        let there = layout.primary(self.to.node.name.shard);
+        match self.slots.iter().all(|slot| layout.owner(slot) == there && there.is_some()) {
+            true => Ok(true),
+            false => Err(self.ended("forgotten", "the server knows nothing of it any more")),
+        }
+    }
+
+    fn failed(&self, status: &Status) -> Reason {
+        self.ended(&status.state, &status.message)
+    }
+
+    fn ended(&self, state: &str, message: &str) -> Reason {
+        let (from, to) = (self.from.node.name.clone(), self.to.node.name.clone());
+        let why = match message {
+            "" => state.to_owned(),
+            message => format!("{state}: {message}"),
+        };
+        Reason::Job { from, to, why }
+    }
+}

@@ -1,0 +1,224 @@
+//! Jobs: slot migrations that servers do by themselves, all slots of one at once.
+//!
+//! Valkey 9 has `CLUSTER MIGRATESLOTS`, which the source is asked for, and Redis 8.4
+//! `CLUSTER MIGRATION IMPORT`, which the target is. Keys are copied while the source goes on
+//! serving, and the slots change hands in one go; a job that fails leaves them where they were.
+//!
+//! <https://valkey.io/topics/atomic-slot-migration>,
+//! <https://redis.io/docs/latest/commands/cluster-migration/>
+
+use std::collections::{BTreeSet, HashMap};
+
+use redis::{Cmd, Value};
+
+use super::layout::Member;
+use crate::model::slot::SlotSet;
+use crate::node::{Admin, NodeError};
+
+/// Whose commands a server knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Valkey,
+    Redis,
+}
+
+impl Dialect {
+    /// What the server offers, asked of itself; `None` if it has no such jobs.
+    pub async fn of(admin: &Admin) -> Result<Option<Dialect>, NodeError> {
+        let mut about = redis::cmd("COMMAND");
+        about.arg("INFO").arg("cluster|migrateslots").arg("cluster|migration");
+        let known: Vec<Value> = admin.query(&about).await?;
+        let knows = |i: usize| known.get(i).is_some_and(|about| *about != Value::Nil);
+        Ok(match (knows(0), knows(1)) {
+            (true, _) => Some(Dialect::Valkey),
+            (_, true) => Some(Dialect::Redis),
+            _ => None,
+        })
+    }
+}
+
+/// A job that was ordered.
+pub struct Job<'a> {
+    dialect: Dialect,
+    from: &'a Member,
+    to: &'a Member,
+    /// Redis gives its name. Valkey does not: it is the one that was not there before.
+    name: Option<String>,
+    before: BTreeSet<String>,
+}
+
+/// What a server says of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    name: String,
+    target: String,
+    /// The server's own word: `snapshotting`, `success`, …
+    pub state: String,
+    pub message: String,
+}
+
+/// What has become of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    UnderWay,
+    Done,
+    Cancelled,
+    Failed,
+}
+
+impl Status {
+    pub fn outcome(&self) -> Outcome {
+        match self.state.as_str() {
+            "success" | "completed" => Outcome::Done,
+            "cancelled" | "canceled" => Outcome::Cancelled,
+            "failed" => Outcome::Failed,
+            _ => Outcome::UnderWay,
+        }
+    }
+}
+
+impl<'a> Job<'a> {
+    pub async fn order(
+        dialect: Dialect,
+        from: &'a Member,
+        to: &'a Member,
+        slots: &SlotSet,
+    ) -> Result<Job<'a>, NodeError> {
+        let ends = slots.ranges().iter().flat_map(|range| [*range.start(), *range.end()]);
+        let ends: Vec<u16> = ends.collect();
+        let mut job = Job { dialect, from, to, name: None, before: BTreeSet::new() };
+        match dialect {
+            Dialect::Valkey => {
+                job.before = job.all().await?.into_iter().map(|status| status.name).collect();
+                let mut cmd = cluster("MIGRATESLOTS");
+                cmd.arg("SLOTSRANGE").arg(ends).arg("NODE").arg(to.id());
+                job.from.node.admin.query::<()>(&cmd).await?;
+            }
+            Dialect::Redis => {
+                let mut cmd = cluster("MIGRATION");
+                cmd.arg("IMPORT").arg(ends);
+                job.name = Some(to.node.admin.query(&cmd).await?);
+            }
+        }
+        Ok(job)
+    }
+
+    /// What the server that was asked for the job says of it; `None` if it knows none.
+    pub async fn look(&self) -> Result<Option<Status>, NodeError> {
+        let own = |status: &Status| match &self.name {
+            Some(name) => status.name == *name,
+            None => status.target == self.to.id() && !self.before.contains(&status.name),
+        };
+        Ok(self.all().await?.into_iter().find(own))
+    }
+
+    pub async fn cancel(&self) -> Result<(), NodeError> {
+        match (self.dialect, &self.name) {
+            (Dialect::Valkey, _) => {
+                self.from.node.admin.query(&cluster("CANCELSLOTMIGRATIONS")).await
+            }
+            (Dialect::Redis, name) => {
+                let mut cmd = cluster("MIGRATION");
+                cmd.arg("CANCEL").arg("ID").arg(name);
+                self.to.node.admin.query(&cmd).await
+            }
+        }
+    }
+
+    async fn all(&self) -> Result<Vec<Status>, NodeError> {
+        let (admin, cmd) = match self.dialect {
+            Dialect::Valkey => (&self.from.node.admin, cluster("GETSLOTMIGRATIONS")),
+            Dialect::Redis => {
+                let mut cmd = cluster("MIGRATION");
+                cmd.arg("STATUS").arg("ALL");
+                (&self.to.node.admin, cmd)
+            }
+        };
+        let told: Vec<Value> = admin.query(&cmd).await?;
+        Ok(told.into_iter().filter_map(status).collect())
+    }
+}
+
+fn cluster(subcommand: &str) -> Cmd {
+    let mut cmd = redis::cmd("CLUSTER");
+    cmd.arg(subcommand);
+    cmd
+}
+
+/// Reads one job, whose fields come as a map or as a list of names and values. The two
+/// servers call some of them by other names.
+fn status(told: Value) -> Option<Status> {
+    let text = |value: Value| redis::from_redis_value::<String>(value).ok();
+    let fields: Vec<(Value, Value)> = match told {
+        Value::Map(fields) => fields,
+        Value::Array(list) => {
+            let mut list = list.into_iter();
+            std::iter::from_fn(|| Some((list.next()?, list.next()?))).collect()
+        }
+        _ => return None,
+    };
+    let mut fields: HashMap<String, String> =
+        fields.into_iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+    let mut either = |one: &str, other: &str| fields.remove(one).or_else(|| fields.remove(other));
+    Some(Status {
+        name: either("name", "id")?,
+        target: either("target_node", "dest")?,
+        state: either("state", "state")?,
+        message: either("message", "last_error").unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(fields: &[&str]) -> Value {
+        Value::Array(fields.iter().map(|f| Value::BulkString(f.as_bytes().to_vec())).collect())
+    }
+
+    #[test]
+    fn both_servers_jobs_are_read() {
+        // As Valkey 9.1.2 told it, and as the documentation of Redis 8.4 has it.
+        let valkey = list(&[
+            "name",
+            "121a",
+            "operation",
+            "EXPORT",
+            "slot_ranges",
+            "0-1819 2010-2010",
+            "target_node",
+            "af17",
+            "source_node",
+            "81bf",
+            "state",
+            "waiting-to-snapshot",
+            "message",
+            "",
+        ]);
+        let status = super::status(valkey).unwrap();
+        assert_eq!((&*status.name, &*status.target), ("121a", "af17"));
+        assert_eq!(status.outcome(), Outcome::UnderWay);
+        let redis = list(&[
+            "id",
+            "24cf",
+            "slots",
+            "0-1000",
+            "source",
+            "a",
+            "dest",
+            "b",
+            "operation",
+            "migrate",
+            "state",
+            "completed",
+            "last_error",
+            "",
+            "retries",
+            "0",
+        ]);
+        let status = super::status(redis).unwrap();
+        assert_eq!((&*status.name, &*status.target), ("24cf", "b"));
+        assert_eq!(status.outcome(), Outcome::Done);
+        assert_eq!(super::status(Value::Nil), None);
+    }
+}
