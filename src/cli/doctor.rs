@@ -122,7 +122,7 @@ fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Finding {
 
 /// Which engine answers, and what it allows.
 async fn docker() -> Finding {
-    let advice = "not needed: without it servers run as processes. With it: `--backend docker`, \
+    let advice = "without it servers run as processes; with it: `--backend docker`, \
                   images of any release, limits of CPU and memory";
     let engine = match endpoint::find().await {
         Ok(engine) => engine,

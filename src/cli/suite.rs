@@ -120,7 +120,7 @@ fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), 
         .and_then(|page| report::write_file(&index, &page))
         .map_err(play::unreported)?;
     match format {
-        Format::Json => out::print(&format!("{}\n", serde_json::json!(outcomes))),
+        Format::Json => out::print(&report::suite::json(outcomes).map_err(play::unreported)?),
         Format::Text => {
             out::print(&format!("  all     {}\n\n{}", index.display(), tally(outcomes)))
         }

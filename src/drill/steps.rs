@@ -1,5 +1,7 @@
 //! The timeline: each step at its instant, one after the other.
 
+use std::time::Duration;
+
 use crate::cluster::moving::{self, Heard};
 use crate::cluster::plan::plan;
 use crate::cluster::view::{compare, views};
@@ -9,8 +11,12 @@ use crate::model::event::{Moved, What};
 use crate::model::slot::SlotSet;
 use crate::spec::scenario::{Pace, Step, StepAction};
 
+use super::forecast::describe;
 use super::stage::{Halt, Stage};
 use super::watch::Observers;
+
+/// A step that begins so much late is worth telling.
+const LATE: Duration = Duration::from_millis(100);
 
 /// Plays every step and gives the instant from which the load is to settle: the
 /// end of the last step, or `begin` if there are none.
@@ -26,6 +32,7 @@ pub async fn play(
     let mut calm = begin;
     for (index, step) in stage.scenario.timeline.iter().enumerate() {
         stage.until(begin + step.at).await?;
+        warn_if_late(stage, step, begin + step.at);
         stage.teller.tell(What::StepBegan { step: index });
         observers.step_began(index);
         // Not `unless_halted`: on Ctrl-C the move itself brings its slots home.
@@ -38,6 +45,19 @@ pub async fn play(
         }
     }
     Ok(calm)
+}
+
+/// Steps are played one after the other, so one may have to wait for the one before it.
+fn warn_if_late(stage: &Stage<'_>, step: &Step, planned: Nanos) {
+    let late = stage.teller.clock().now().since(planned);
+    if late >= LATE {
+        let text = format!(
+            "step `{}` began {:.1} s after its `at`: the one before it was still at work",
+            describe(step),
+            late.as_secs_f64()
+        );
+        stage.teller.tell(What::Warning { text });
+    }
 }
 
 async fn one(

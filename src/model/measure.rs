@@ -218,7 +218,7 @@ pub const CATALOGUE: &[Known] = {
             "convergence.view",
             Millis,
             Step,
-            "from the last step's start until all nodes agree on owners and roles",
+            "from a step's start until all nodes agree on owners and roles, the longest",
         ),
         known("convergence", Millis, Step, "the same, and every replica's link is up"),
         known("reshard.duration", Millis, Reshard, "time that moving slots took"),

@@ -9,7 +9,7 @@ use crate::model::measure::{CATALOGUE, Needs};
 use crate::model::op::Action;
 use crate::model::{Measure, Nanos};
 
-use super::record::Record;
+use super::record::{Record, StepRecord};
 use super::tally::{Band, Since, Tally};
 
 /// What the figures are made from. Without a time line or a history there is no tally
@@ -75,17 +75,20 @@ fn from_events(record: &Record, told: &mut Told) {
         put(told, "downtime.read.max", Some(ms(read.longest)));
         put(told, "downtime.read.total", Some(ms(read.total)));
     }
-    let last = record.steps.iter().filter(|s| s.began.is_some()).max_by_key(|s| s.began);
-    if let Some(last) = last.filter(|_| record.steps.iter().all(|s| s.began.is_some())) {
-        let began = last.began.unwrap_or(Nanos::ZERO);
-        let from_start = |since: Nanos| ms(since.since(began));
-        put(told, "convergence.view", last.view_converged.map(from_start));
-        put(told, "convergence", last.converged.map(from_start));
-    }
+    put(told, "convergence.view", slowest(record, |step| step.view_converged));
+    put(told, "convergence", slowest(record, |step| step.converged));
     put(told, "servers.waited.max", record.waited_max);
     put(told, "redrill.cpu", record.own.cpu_percent());
     put(told, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
     from_moves(record, told);
+}
+
+/// The longest time from a step's start to the instant that `until` gives; `None` unless all
+/// steps have it.
+fn slowest(record: &Record, until: impl Fn(&StepRecord) -> Option<Nanos>) -> Option<f64> {
+    let took = |step: &StepRecord| Some(ms(until(step)?.since(step.began?)));
+    let all: Option<Vec<f64>> = record.steps.iter().map(took).collect();
+    all?.into_iter().reduce(f64::max)
 }
 
 /// Only when every step that moves slots has ended: half of them would be another figure.

@@ -5,20 +5,19 @@ use serde::Serialize;
 
 use crate::model::Verdict;
 
-use super::data::Report;
+use super::data::{Report, SCHEMA};
 use super::text::mark;
 use super::{ReportError, file, html};
 
 /// What became of one scenario of a suite.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum Outcome {
     Played(Box<Report>),
     Unplayed(Unplayed),
 }
 
 /// A scenario that has no report: it could not start, or was kept from its work.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Unplayed {
     pub scenario: String,
     /// Always `unknown`, so that whoever looks for the verdict finds one.
@@ -41,6 +40,54 @@ impl Unplayed {
         let error = "interrupted before it began".to_owned();
         Unplayed { skipped: true, ..Unplayed::new(scenario, error, code) }
     }
+}
+
+/// A suite for programs.
+#[derive(Serialize)]
+struct Suite<'a> {
+    schema: u32,
+    verdict: Verdict,
+    runs: Vec<Run<'a>>,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    scenario: &'a str,
+    verdict: Verdict,
+    /// Null where there is none, and then `error` says why.
+    report: Option<&'a Report>,
+    error: Option<&'a str>,
+    /// The exit code that `redrill run` has for it.
+    code: u8,
+    skipped: bool,
+}
+
+/// All outcomes as one JSON object, whose `schema` is that of report.json.
+///
+/// # Errors
+/// None today.
+pub fn json(outcomes: &[Outcome]) -> Result<String, ReportError> {
+    let runs = outcomes.iter().map(|outcome| match outcome {
+        Outcome::Played(report) => Run {
+            scenario: &report.scenario,
+            verdict: report.verdict,
+            report: Some(report),
+            error: None,
+            code: report.verdict.exit_code(),
+            skipped: false,
+        },
+        Outcome::Unplayed(unplayed) => Run {
+            scenario: &unplayed.scenario,
+            verdict: unplayed.verdict,
+            report: None,
+            error: Some(&unplayed.error),
+            code: unplayed.code,
+            skipped: unplayed.skipped,
+        },
+    });
+    let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
+    let suite = Suite { schema: SCHEMA, verdict, runs: runs.collect() };
+    Ok(format!("{}\n", serde_json::json!(suite)))
 }
 
 impl Outcome {

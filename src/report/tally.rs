@@ -23,7 +23,7 @@ use super::windows::{Latencies, Rates};
 pub(super) const DIGITS: u8 = 3;
 
 /// Answers of a shorter span are too few for a rate.
-const SHORTEST: Duration = Duration::from_millis(100);
+pub(super) const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What the history says, as far as single operations go.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Sliding windows of 1 s, one every 100 ms, of which the worst one counts.
 //!
-//! The first window begins with the span, and the last one ends within it; a span
-//! shorter than 1 s has one window, which begins with it.
+//! The first window begins with the span, and the last one ends with it; a span shorter
+//! than 1 s is its own window.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use crate::model::Nanos;
 
 use super::spans::Span;
-use super::tally::{histogram, quantile_ms, record};
+use super::tally::{SHORTEST, histogram, quantile_ms, record};
 
 /// A bucket, and the distance from one window to the next.
 const HOP_NS: u64 = 100_000_000;
@@ -20,15 +20,14 @@ const HOPS: u64 = 10;
 /// before the newest (30 s) is no longer waited for.
 const HORIZON: usize = 300;
 
-/// How many buckets the windows of `span` need.
+/// Buckets that `span` reaches into; the last one may be cut short by its end.
 fn buckets(span: Span) -> u64 {
-    (span.to.0.saturating_sub(span.from.0) / HOP_NS).max(HOPS)
+    span.to.0.saturating_sub(span.from.0).div_ceil(HOP_NS)
 }
 
 /// Where `at` falls among the buckets of `span`.
 fn bucket(span: Span, at: Nanos) -> Option<u64> {
-    let index = at.0.checked_sub(span.from.0)? / HOP_NS;
-    (index < buckets(span)).then_some(index)
+    span.contains(at).then(|| (at.0 - span.from.0) / HOP_NS)
 }
 
 /// The worst 99th percentile of any window. Holds at most [`HORIZON`] histograms.
@@ -75,7 +74,7 @@ impl Latencies {
     }
 
     fn close_first(&mut self) {
-        if self.first + HOPS <= buckets(self.span) {
+        if self.first + HOPS <= buckets(self.span).max(HOPS) {
             let mut window: Histogram<u32> = histogram();
             for bucket in self.open.iter().take(HOPS as usize).filter(|b| !b.is_empty()) {
                 window.add(bucket).expect("a histogram that grows takes what another one holds");
@@ -127,12 +126,19 @@ impl Rates {
         self.counts[index] += 1;
     }
 
-    /// Answers in the window that had the fewest. `None` if no window fits.
+    /// Answers a second in the window that had the fewest. `None` if the span is too short
+    /// to speak of a rate.
     pub fn worst(&self) -> Option<f64> {
-        let lasting = self.until.0.saturating_sub(self.span.from.0) / HOP_NS;
-        let last = buckets(self.span).min(lasting).checked_sub(HOPS)?;
+        let to = self.span.to.min(self.until);
+        let length = to.since(self.span.from);
         let count = |i: u64| self.counts.get(i as usize).copied().unwrap_or(0);
-        (0..=last).map(|i| f64::from((i..i + HOPS).map(count).sum::<u32>())).reduce(f64::min)
+        let sum = |buckets: std::ops::Range<u64>| f64::from(buckets.map(count).sum::<u32>());
+        let whole = length.as_nanos() as u64 / HOP_NS;
+        match whole.checked_sub(HOPS) {
+            Some(last) => (0..=last).map(|i| sum(i..i + HOPS)).reduce(f64::min),
+            None if length < SHORTEST => None,
+            None => Some(sum(0..HOPS) / length.as_secs_f64()),
+        }
     }
 }
 
@@ -168,9 +174,11 @@ mod tests {
     fn windows_keep_to_their_span() {
         assert_eq!(worst(span(0, 1_900), 1_950..1_990), Some(1.0));
         assert_eq!(worst(span(2_000, 4_000), 1_950..1_990), Some(1.0));
-        // A span shorter than a window has one, which begins with it.
-        assert_eq!(worst(span(1_900, 2_000), 2_800..2_850), Some(100.0));
-        assert_eq!(worst(span(1_900, 2_000), 2_900..2_950), Some(1.0));
+        // A span shorter than a window is one; the end of one that is no whole number of
+        // steps counts too.
+        assert_eq!(worst(span(1_900, 2_000), 1_990..2_000), Some(100.0));
+        assert_eq!(worst(span(1_900, 2_000), 2_000..2_050), Some(1.0));
+        assert_eq!(worst(span(0, 1_950), 1_920..1_950), Some(100.0));
         assert_eq!(worst(span(9_000, 9_500), 0..0), None, "nothing was intended there");
     }
 
@@ -201,7 +209,10 @@ mod tests {
             rates.record(Nanos(ms * MS));
         }
         assert_eq!(rates.worst(), Some(800.0));
-        assert_eq!(Rates::new(span(0, 500), Nanos(700 * MS)).worst(), None, "no whole second");
+        let mut brief = Rates::new(span(0, 500), Nanos(700 * MS));
+        (0..600).step_by(2).for_each(|ms| brief.record(Nanos(ms * MS)));
+        assert_eq!(brief.worst(), Some(500.0), "a span of half a second is its own window");
+        assert_eq!(Rates::new(span(0, 99), Nanos(700 * MS)).worst(), None, "no rate");
         assert_eq!(Rates::new(span(0, 1_000), Nanos(1_000 * MS)).worst(), Some(0.0));
     }
 }

@@ -5,17 +5,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::common::{
-    assert_nothing_left, backend, cluster, group, on_own_disk, redrill, run, script, server,
-    topology,
+    NO_DOCKER, assert_nothing_left, backend, cluster, group, on_own_disk, redrill, run, script,
+    server, topology,
 };
 use redrill::backend::process::address::AddressError;
 use redrill::backend::process::binary::{BinaryError, ServerBinary};
 use redrill::backend::{Backend, BackendError, ProcessBackend};
 use redrill::cluster::{FormError, bring_up};
 use redrill::spec::topology::{Engine, Group, Mode};
-
-/// Without it, and without a server on PATH, redrill would run containers.
-const NO_DOCKER: &str = "unix:///nowhere/docker.sock";
 
 fn at(path: &Path) -> BinaryError {
     ServerBinary::at(path).unwrap_err()

@@ -32,19 +32,18 @@ const FAMILIES: &[(&str, Family)] = &[
 struct Options {
     families: Vec<String>,
     runs: usize,
-    out: String,
+    out: Option<String>,
 }
 
 fn options() -> Result<Options, String> {
-    let out = "target/bench.json".to_owned();
-    let mut options = Options { families: Vec::new(), runs: 3, out };
+    let mut options = Options { families: Vec::new(), runs: 3, out: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--bench" => {} // cargo says so itself
             "--runs" => options.runs = value()?.parse().map_err(|_| "--runs needs a number")?,
-            "--out" => options.out = value()?,
+            "--out" => options.out = Some(value()?),
             name if FAMILIES.iter().any(|(known, _)| *known == name) => options.families.push(arg),
             _ => {
                 let known: Vec<&str> = FAMILIES.iter().map(|(name, _)| *name).collect();
@@ -56,6 +55,14 @@ fn options() -> Result<Options, String> {
         }
     }
     Ok(options)
+}
+
+impl Options {
+    /// Some rows do not take the place of all.
+    fn out(&self) -> String {
+        let name = self.families.iter().map(|family| format!("-{family}")).collect::<String>();
+        self.out.clone().unwrap_or_else(|| format!("target/bench{name}.json"))
+    }
 }
 
 fn main() -> ExitCode {
@@ -78,10 +85,11 @@ fn main() -> ExitCode {
         }
     }
     print!("{table}");
-    if let Err(error) = std::fs::write(&options.out, table.json()) {
-        eprintln!("bench: {}: {error}", options.out);
+    let out = options.out();
+    if let Err(error) = std::fs::write(&out, table.json()) {
+        eprintln!("bench: {out}: {error}");
         return ExitCode::FAILURE;
     }
-    println!("as JSON: {}", options.out);
+    println!("as JSON: {out}");
     ExitCode::SUCCESS
 }

@@ -160,6 +160,15 @@ pub fn redrill(state: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// Where no Docker engine is.
+pub const NO_DOCKER: &str = "unix:///nowhere/docker.sock";
+
+/// Makes it a machine that has nothing to run servers with.
+pub fn without_servers(command: &mut Command) -> &mut Command {
+    let command = command.env_remove("REDRILL_ENGINE_BINARY").env("PATH", "/nowhere");
+    command.env("DOCKER_HOST", NO_DOCKER)
+}
+
 /// What came of a run.
 pub struct Ran {
     pub code: Option<i32>,

@@ -126,6 +126,8 @@ fn what_a_suite_cannot_play_is_not_passed_over() {
     assert!(index.contains("2 drills: 1 pass, 1 unknown"), "{index}");
     assert!(index.contains("lost<span class=\"error\">not played: "), "{index}");
     let said: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(said["verdict"], "unknown");
+    let said = &said["runs"];
     assert_eq!((&said[0]["verdict"], &said[1]["verdict"]), (&"pass".into(), &"unknown".into()));
     assert_eq!((&said[1]["scenario"], &said[1]["code"]), (&"lost".into(), &65.into()));
     assert!(said[1]["error"].to_string().contains("maxmemory"), "{}", ran.out);
@@ -205,4 +207,27 @@ fn blocks(folder: &Path) -> BTreeSet<String> {
     });
     let block = |address: &str| address.split('.').take(2).collect::<Vec<_>>().join(".");
     nodes.unwrap().iter().map(|node| block(&node.address)).collect()
+}
+
+#[test]
+fn a_step_that_has_to_wait_says_so_and_convergence_is_the_slowest_steps() {
+    let place = Place::new();
+    let second = "{ at: 301ms, do: reshard, from: 1, to: 2, slots: 1 }]\n";
+    let scenario = MOVING
+        .replace("pace: { p99: 5ms } }]\n", &format!("pace: {{ p99: 5ms }} }}, {second}"))
+        .replace("reshard.slots == 5000", "reshard.slots == 5001");
+    let ran = place.play(&scenario, &[]);
+    assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let took = |step: usize, until: &str| {
+        let step = &report["steps"][step];
+        step[until].as_f64().unwrap() - step["began_ms"].as_f64().unwrap()
+    };
+    let convergence = report["measures"]["convergence"]["value"].as_f64().unwrap();
+    let slowest = took(0, "converged_ms").max(took(1, "converged_ms"));
+    assert!((convergence - slowest).abs() < 0.01, "{convergence} and {slowest}");
+    // Only if the first one took long enough for that.
+    let late = took(0, "ended_ms") > 150.0;
+    let warned = report["warnings"].to_string().contains("after its `at`");
+    assert_eq!(warned, late, "{}", report["warnings"]);
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::common::{Ran, on_own_disk, redrill, run, script, server};
+use crate::common::{Ran, on_own_disk, redrill, run, script, server, without_servers};
 use crate::place::{BRIEF, Place};
 
 fn lacks(place: &Place, ran: &Ran, words: &[&str]) {
@@ -81,7 +81,7 @@ fn there_is_no_server() {
     let old = script(place.path(), "old", old);
     lacks(&place, &play(old.to_str().unwrap()), &["version 6.2.14, which is too old", "7.0"]);
     let mut none = place.command(BRIEF, &[]);
-    let ran = run(none.env_remove("REDRILL_ENGINE_BINARY").env("PATH", place.path()));
+    let ran = run(without_servers(&mut none));
     lacks(&place, &ran, &["no `redis-server` or `valkey-server` on PATH", "apt-get install"]);
     assert!(place.folders().is_empty(), "nothing was begun");
 }

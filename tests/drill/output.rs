@@ -33,9 +33,10 @@ fn json_of_repetitions_and_of_suites() {
     let mut suite = place.redrill(&["suite", file.to_str().unwrap(), "--format", "json"]);
     let ran = run(suite.arg("--out").arg(place.out()));
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    let reports: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(reports.as_array().map(Vec::len), Some(1));
-    assert_eq!(reports[0]["scenario"], "brief");
+    let suite: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&suite["schema"], &suite["verdict"]), (&1.into(), &"pass".into()));
+    assert_eq!(suite["runs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(suite["runs"][0]["report"]["scenario"], "brief");
 }
 
 /// `run … | head -1`: reads a part, closes, and gives the exit code.

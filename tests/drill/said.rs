@@ -6,7 +6,7 @@ use std::fs;
 use insta::assert_snapshot;
 
 use crate::common::said::{said, without_the_volatile};
-use crate::common::{Ran, run, script};
+use crate::common::{Ran, run, script, without_servers};
 use crate::place::{BRIEF, Place};
 
 #[test]
@@ -21,7 +21,7 @@ fn what_the_machine_lacks() {
         ("too-old", on(old.to_str().unwrap())),
     ];
     let mut none = place.command(BRIEF, &[]);
-    let none = run(none.env_remove("REDRILL_ENGINE_BINARY").env("PATH", "/nowhere"));
+    let none = run(without_servers(&mut none));
     without_the_volatile(place.path(), || {
         for (name, ran) in &lacks {
             assert_snapshot!(*name, said(ran));

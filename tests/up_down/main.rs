@@ -109,7 +109,10 @@ fn doctor_says_what_there_is() {
     let place = Place::new();
     let doctor = |binary: &Path| {
         let mut command = redrill(place.path(), &["doctor"]);
-        run(command.env("REDRILL_ENGINE_BINARY", binary).env("PATH", place.path()))
+        run(command
+            .env("REDRILL_ENGINE_BINARY", binary)
+            .env("PATH", place.path())
+            .env("DOCKER_HOST", crate::common::NO_DOCKER))
     };
     let well = doctor(&server());
     assert_eq!(well.code, Some(0), "{}", well.out);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use crate::common::said::{said, without_the_volatile};
-use crate::common::{Ran, redrill, run, script, servers_in, until};
+use crate::common::{Ran, redrill, run, script, servers_in, until, without_servers};
 use crate::place::{Place, kill};
 
 #[test]
@@ -76,7 +76,7 @@ fn what_a_killed_one_left() {
 /// `redrill doctor` with `folder` as the PATH.
 fn doctor(place: &Place, folder: &Path) -> Ran {
     let mut command = redrill(place.path(), &["doctor"]);
-    run(command.env_remove("REDRILL_ENGINE_BINARY").env("PATH", folder))
+    run(without_servers(&mut command).env("PATH", folder))
 }
 
 /// The lines on servers are this test's; those on the machine are not.

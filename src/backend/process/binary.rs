@@ -85,7 +85,7 @@ impl ServerBinary {
         }
         let (redis, valkey) = (on_path("redis-server"), on_path("valkey-server"));
         let path = match engine.kind {
-            None => redis.or(valkey).ok_or(BinaryError::NoneFound)?,
+            None => return first_good([redis, valkey].into_iter().flatten()),
             Some(asked) => {
                 let (wanted, there) = match asked {
                     EngineKind::Redis => (redis, valkey),
@@ -127,6 +127,18 @@ impl ServerBinary {
     pub fn info(&self) -> EngineInfo {
         EngineInfo { kind: self.kind.to_string(), version: self.version.clone() }
     }
+}
+
+/// The first that can be run, else what is wrong with the first.
+fn first_good(paths: impl Iterator<Item = PathBuf>) -> Result<ServerBinary, BinaryError> {
+    let mut trouble = None;
+    for path in paths {
+        match ServerBinary::at(&path) {
+            Ok(binary) => return Ok(binary),
+            Err(error) => trouble = trouble.or(Some(error)),
+        }
+    }
+    Err(trouble.unwrap_or(BinaryError::NoneFound))
 }
 
 /// The first file of that name in a directory of PATH.
