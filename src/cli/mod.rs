@@ -14,6 +14,7 @@ mod interrupt;
 mod keep;
 mod list;
 mod live;
+mod matrix;
 mod play;
 mod reap;
 mod report;
@@ -49,6 +50,8 @@ enum Command {
     Run(run::Args),
     /// Play several scenarios; one JUnit file and one index page
     Suite(suite::Args),
+    /// Play one scenario on several engines, and set them side by side
+    Matrix(matrix::Args),
     Report(report::Args),
     Compare(compare::Args),
     /// List the scenarios and topologies that come with redrill
@@ -93,6 +96,7 @@ fn obey() -> ExitCode {
     match cli.command {
         Command::Run(args) => run::main(args),
         Command::Suite(args) => suite::main(args),
+        Command::Matrix(args) => matrix::main(args),
         Command::List(args) => list::main(args),
         Command::Show(args) => show::main(args),
         Command::Check(args) => check::main(args),

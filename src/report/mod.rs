@@ -21,6 +21,7 @@ mod judge;
 mod longest;
 pub mod junit;
 pub mod markdown;
+pub mod matrix;
 mod measures;
 mod met;
 mod outages;

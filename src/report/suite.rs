@@ -140,15 +140,19 @@ pub fn index(outcomes: &[Outcome]) -> Result<String, ReportError> {
 }
 
 fn row(r: &Report) -> Row<'_> {
-    let folder = r.folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    let folder = folder.unwrap_or_else(|| r.id.clone());
     let held = r.expectations.iter().filter(|judged| judged.verdict == Verdict::Pass).count();
     Row {
         r,
         mark: mark(r.verdict),
-        link: format!("{}/{}", percent(&folder), file::HTML),
+        link: link(r),
         held: format!("{held} of {}", r.expectations.len()),
     }
+}
+
+/// A report's page, from the folder that holds its run folder.
+pub(super) fn link(r: &Report) -> String {
+    let folder = r.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    format!("{}/{}", percent(&folder.unwrap_or_else(|| r.id.clone())), file::HTML)
 }
 
 /// A folder's name as part of a relative link.

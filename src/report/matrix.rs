@@ -1,0 +1,200 @@
+//! One scenario on several engines: what it came to on each, side by side.
+
+use askama::Template;
+use serde::Serialize;
+
+use crate::model::Verdict;
+use crate::model::measure::known;
+
+use super::data::{Report, SCHEMA};
+use super::markdown::{Page, escape};
+use super::suite::link;
+use super::text::{Ink, mark};
+use super::{ReportError, html};
+
+/// The names of the files that a matrix leaves beside its run folders.
+pub mod file {
+    pub const HTML: &str = "index.html";
+    pub const MARKDOWN: &str = "matrix.md";
+    pub const JSON: &str = "matrix.json";
+}
+
+/// What is set side by side, in this order, where any of the drills has it.
+const SHOWN: [&str; 15] = [
+    "downtime.write.max",
+    "downtime.read.max",
+    "writes.lost",
+    "reads.stale",
+    "errors.total",
+    "latency.p99.before",
+    "latency.p99.during",
+    "latency.p99.worst",
+    "throughput.during",
+    "reshard.duration",
+    "reshard.slots.rate",
+    "reshard.keys.rate",
+    "redirects.ask",
+    "convergence",
+    "ready.time",
+];
+
+/// Drills of one scenario. Never empty.
+pub struct Matrix<'a> {
+    reports: &'a [Report],
+}
+
+/// One measure of all drills.
+struct Row {
+    name: &'static str,
+    about: &'static str,
+    values: Vec<String>,
+}
+
+impl<'a> Matrix<'a> {
+    /// `reports` are of one scenario, each on another engine; `None` if there are none.
+    pub fn of(reports: &'a [Report]) -> Option<Matrix<'a>> {
+        (!reports.is_empty()).then_some(Matrix { reports })
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        Verdict::worst(self.reports.iter().map(|r| r.verdict))
+    }
+
+    /// `redis 8.0.2`, and where it ran if not all ran there.
+    fn heads(&self) -> Vec<String> {
+        let everywhere = self.reports.iter().all(|r| r.backend == self.reports[0].backend);
+        let head = |r: &Report| match everywhere {
+            true => format!("{} {}", r.engine.kind, r.engine.version),
+            false => format!("{} {} ({})", r.engine.kind, r.engine.version, r.backend),
+        };
+        self.reports.iter().map(head).collect()
+    }
+
+    fn verdicts(&self) -> Vec<String> {
+        self.reports.iter().map(|r| format!("{} {}", mark(r.verdict), r.verdict)).collect()
+    }
+
+    /// How slots moved, if any did: `atomic`.
+    fn methods(&self) -> Option<Vec<String>> {
+        let method = |r: &Report| {
+            let mut methods: Vec<&str> =
+                r.steps.iter().filter_map(|step| step.method.as_deref()).collect();
+            methods.dedup();
+            methods.join(", ")
+        };
+        let methods: Vec<String> = self.reports.iter().map(method).collect();
+        methods.iter().any(|method| !method.is_empty()).then_some(methods)
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let shown = SHOWN.iter().filter(|name| self.reports.iter().any(|r| r.has(name)));
+        let row = |name: &&'static str| Row {
+            name,
+            about: known(name).map_or("", |known| known.about),
+            values: self.reports.iter().map(|r| r.show(name)).collect(),
+        };
+        shown.map(row).collect()
+    }
+
+    /// Everything below each other: a heading and one line for each row.
+    fn table(&self) -> Vec<(String, Vec<String>)> {
+        let mut table =
+            vec![(String::new(), self.heads()), ("verdict".to_owned(), self.verdicts())];
+        table.extend(self.methods().map(|methods| ("slots moved by".to_owned(), methods)));
+        table.extend(self.rows().into_iter().map(|row| (row.name.to_owned(), row.values)));
+        table
+    }
+
+    /// For a terminal.
+    pub fn text(&self, colour: bool) -> String {
+        let table = self.table();
+        let columns = self.reports.len();
+        let widest = table.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = table.iter().map(|(_, cells)| cells[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let ink = Ink { colour };
+        let mut text = format!("\n  {}\n\n", ink.bold(&self.reports[0].scenario));
+        for (i, (name, cells)) in table.iter().enumerate() {
+            let cells = cells.iter().zip(&widths).map(|(cell, &width)| format!("  {cell:>width$}"));
+            let line = format!("  {name:<widest$}{}", cells.collect::<String>());
+            let line = line.trim_end();
+            text.push_str(&if i == 0 { ink.bold(line) } else { line.to_owned() });
+            text.push('\n');
+        }
+        text
+    }
+
+    /// For a pull request.
+    pub fn markdown(&self) -> String {
+        let mut page = Page(String::new());
+        let (name, verdict) = (escape(&self.reports[0].scenario), self.verdict());
+        page.line(&format!("## {name} on {} engines: {verdict}\n", self.reports.len()));
+        let mut table = self.table().into_iter();
+        let (_, heads) = table.next().unwrap_or_default();
+        let heads: Vec<&str> =
+            std::iter::once("").chain(heads.iter().map(String::as_str)).collect();
+        page.table(&heads, table.map(|(name, cells)| [vec![name], cells].concat()));
+        page.0
+    }
+
+    /// For programs: the reports, whole.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            schema: u32,
+            scenario: &'a str,
+            verdict: Verdict,
+            reports: &'a [Report],
+        }
+        let (scenario, verdict) = (&*self.reports[0].scenario, self.verdict());
+        let whole = Whole { schema: SCHEMA, scenario, verdict, reports: self.reports };
+        format!("{}\n", serde_json::json!(whole))
+    }
+
+    /// The page, to be put beside the run folders.
+    ///
+    /// # Errors
+    /// If the template cannot be rendered.
+    pub fn page(&self) -> Result<String, ReportError> {
+        let columns = self.reports.iter().zip(self.heads()).map(|(r, head)| Column {
+            head,
+            link: link(r),
+            verdict: r.verdict,
+            mark: mark(r.verdict),
+            why: &r.why,
+        });
+        let page = MatrixPage {
+            scenario: &self.reports[0].scenario,
+            summary: &self.reports[0].summary,
+            verdict: self.verdict(),
+            mark: mark(self.verdict()),
+            columns: columns.collect(),
+            methods: self.methods(),
+            rows: self.rows(),
+        };
+        page.render().map_err(html::bad)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "matrix.html")]
+struct MatrixPage<'a> {
+    scenario: &'a str,
+    summary: &'a str,
+    verdict: Verdict,
+    mark: &'static str,
+    columns: Vec<Column<'a>>,
+    methods: Option<Vec<String>>,
+    rows: Vec<Row>,
+}
+
+struct Column<'a> {
+    head: String,
+    link: String,
+    verdict: Verdict,
+    mark: &'static str,
+    why: &'a [String],
+}
