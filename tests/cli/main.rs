@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "run",
     "suite",
     "list",
+    "matrix",
     "show",
     "check",
     "schema",

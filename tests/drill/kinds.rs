@@ -231,3 +231,43 @@ fn a_step_that_has_to_wait_says_so_and_convergence_is_the_slowest_steps() {
     let warned = report["warnings"].to_string().contains("after its `at`");
     assert_eq!(warned, late, "{}", report["warnings"]);
 }
+
+#[test]
+fn a_matrix_sets_engines_side_by_side() {
+    let place = Place::new();
+    let file = place.path().join("scenario.yaml");
+    fs::write(&file, BRIEF).unwrap();
+    let server = crate::common::server();
+    let server = server.to_str().unwrap();
+    let mut matrix = place.redrill(&["matrix", file.to_str().unwrap()]);
+    matrix.args(["--engine", server, "--engine", server]).arg("--out").arg(place.out());
+    let ran = run(matrix.env_remove("REDRILL_ENGINE_BINARY"));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let text = |start: &str| {
+        let line = ran.out.lines().find(|l| l.trim_start().starts_with(start));
+        line.unwrap_or_else(|| panic!("no {start} in {}", ran.out)).to_owned()
+    };
+    assert_eq!(text("verdict").matches("✓ pass").count(), 2);
+    assert_eq!(
+        text("writes.lost").split_whitespace().collect::<Vec<_>>(),
+        ["writes.lost", "0", "0"]
+    );
+    assert!(ran.out.contains("2 ✓ pass of 2"), "{}", ran.out);
+
+    let folder = place.folder();
+    let json = fs::read_to_string(folder.join("matrix.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["reports"].as_array().unwrap().len(), 2);
+    let page = fs::read_to_string(folder.join("index.html")).unwrap();
+    for report in json["reports"].as_array().unwrap() {
+        let link = format!("{}/report.html", report["id"].as_str().unwrap());
+        assert!(page.contains(&link) && folder.join(&link).is_file(), "{link}");
+    }
+    let markdown = fs::read_to_string(folder.join("matrix.md")).unwrap();
+    assert!(markdown.contains("| writes.lost | 0 | 0 |"), "{markdown}");
+
+    let mut both = place.redrill(&["matrix", "steady-state", "--engine", server]);
+    let refused = run(both.args(["--backend", "docker"]));
+    assert_eq!(refused.code, Some(64), "{}", refused.err);
+    place.assert_nothing_left();
+}
