@@ -7,6 +7,7 @@ pub mod out;
 mod check;
 mod compare;
 mod completions;
+mod compose;
 mod doctor;
 mod down;
 mod gc;
@@ -62,6 +63,8 @@ enum Command {
     Check(check::Args),
     /// Print the JSON schema of topologies, scenarios or report.json
     Schema(schema::Args),
+    /// Print a topology as a Compose file, to be brought up without redrill
+    Compose(compose::Args),
     /// Bring up a topology and leave it running in the background
     Up(up::Args),
     /// Show what runs on this machine
@@ -101,6 +104,7 @@ fn obey() -> ExitCode {
         Command::Show(args) => show::main(args),
         Command::Check(args) => check::main(args),
         Command::Schema(args) => schema::main(args),
+        Command::Compose(args) => compose::main(args),
         Command::Up(args) => up::main(args),
         Command::Status(args) => status::main(args),
         Command::Down(args) => down::main(args),

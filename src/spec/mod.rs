@@ -11,7 +11,8 @@
 //!
 //! Nothing here reads files: callers hand over [`Source`]s.
 
-pub mod decode;
+pub mod compose;
+mod decode;
 pub mod fault;
 pub mod file;
 pub mod library;

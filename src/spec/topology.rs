@@ -26,6 +26,17 @@ pub struct Engine {
     pub image: Option<String>,
 }
 
+impl Engine {
+    /// What containers run where a topology names no image: a public one.
+    pub fn image_or_default(&self) -> &str {
+        match (&self.image, self.kind) {
+            (Some(image), _) => image,
+            (None, Some(EngineKind::Valkey)) => "valkey/valkey:9.1",
+            (None, Some(EngineKind::Redis) | None) => "redis:8.0",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
     Redis,

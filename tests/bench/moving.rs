@@ -140,7 +140,7 @@ fn reshard(first: &Node, from: &str, to: &str) -> std::io::Result<()> {
 }
 
 /// Writes the same number of keys of 100 B into each of the slots.
-async fn fill(node: &Node, slots: &[u16]) -> Result<()> {
+pub async fn fill(node: &Node, slots: &[u16]) -> Result<()> {
     let mut tags = vec![None; 16_384];
     let mut missing = 16_384;
     for n in 0u32.. {

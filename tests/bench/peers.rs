@@ -4,6 +4,8 @@
 //! nothing fails on a slow machine. `just bench form move` runs some rows only;
 //! `--runs N` repeats each row (the median counts); `--out FILE` writes JSON.
 
+mod atomic;
+mod containers;
 mod form;
 mod moving;
 mod open_loop;
@@ -24,6 +26,8 @@ type Family = fn(&mut Table, usize) -> Outcome;
 const FAMILIES: &[(&str, Family)] = &[
     ("form", form::run),
     ("move", moving::run),
+    ("atomic", atomic::run),
+    ("containers", containers::run),
     ("throughput", throughput::run),
     ("open-loop", open_loop::run),
     ("overhead", overhead::run),

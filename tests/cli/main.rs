@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "show",
     "check",
     "schema",
+    "compose",
     "up",
     "status",
     "down",

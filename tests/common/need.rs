@@ -16,13 +16,16 @@ pub enum Need {
     RedisCli,
     /// A Docker engine with the images that redrill takes by default.
     Docker,
+    /// The docker-compose program.
+    Compose,
 }
 
-const NAMES: [(&str, Need); 4] = [
+const NAMES: [(&str, Need); 5] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
     ("redis-cli", Need::RedisCli),
     ("docker", Need::Docker),
+    ("compose", Need::Compose),
 ];
 
 /// Something is left out for want of `need`.

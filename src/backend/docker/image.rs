@@ -15,10 +15,6 @@ use crate::backend::version;
 use crate::model::event::EngineInfo;
 use crate::spec::topology::{self, EngineKind};
 
-/// What runs where a topology names no image.
-const REDIS: &str = "redis:8.0";
-const VALKEY: &str = "valkey/valkey:9.1";
-
 /// An image that has a server which redrill can run.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -40,11 +36,7 @@ impl Image {
         owner: &Owner,
         heard: &(dyn Fn(&str) + Sync),
     ) -> Result<Image, DockerError> {
-        let by_kind = match asked.kind {
-            Some(EngineKind::Valkey) => VALKEY,
-            Some(EngineKind::Redis) | None => REDIS,
-        };
-        let reference = asked.image.clone().unwrap_or_else(|| by_kind.to_owned());
+        let reference = asked.image_or_default().to_owned();
         if !is_there(engine, &reference).await? {
             pull(engine, &reference, heard).await?;
         }

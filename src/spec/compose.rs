@@ -1,0 +1,152 @@
+//! A topology as a Compose file, to be brought up without redrill.
+//!
+//! It needs nothing inside an image but the server and its client: no shell, no files. So
+//! nodes are told everything on their command lines, and a cluster's are joined by a
+//! container of its own that runs the client once.
+
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+
+use super::topology::{EngineKind, Group, Mode, Topology};
+
+/// Beside the subnets that drills take for themselves.
+const SUBNET: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 0);
+const PREFIX: u32 = 20;
+/// The first addresses are left to the bridge and to whoever else comes to be on it.
+const FIRST_NODE: u32 = 16;
+const PORT: u16 = 6379;
+/// A cluster can be joined when all of its servers have started.
+const JOIN_TRIES: u32 = 10;
+
+/// One node of a group.
+struct Node {
+    service: String,
+    address: Ipv4Addr,
+    shard: u32,
+    ordinal: u32,
+}
+
+/// The text of the Compose file of a topology that can run.
+pub fn compose(topology: &Topology) -> String {
+    let mut out = String::new();
+    let name = &topology.name;
+    // Writing to a String does not fail.
+    let _ = write!(
+        out,
+        "# {name} without redrill, as `redrill compose {name}` prints it:\n\
+         #   docker compose -f {name}.yaml up -d      (older: docker-compose)\n\
+         #   docker compose -f {name}.yaml down -v\n\
+         # The network is internal: on Linux this machine reaches the nodes by their addresses,\n\
+         # and nothing else does.\n\
+         services:\n"
+    );
+    let (image, program) = engine(topology);
+    let mut first = FIRST_NODE;
+    for group in &topology.groups {
+        let nodes = nodes(group, first);
+        first += nodes.len() as u32;
+        for node in &nodes {
+            let _ = writeln!(out, "  {}:", node.service);
+            let _ = writeln!(out, "    image: {}", quoted(&image));
+            let _ =
+                writeln!(out, "    entrypoint: {}", list(&command(program, group, node, &nodes)));
+            limits(&mut out, group);
+            let _ =
+                writeln!(out, "    networks: {{ nodes: {{ ipv4_address: {} }} }}", node.address);
+        }
+        if let Mode::Cluster { replicas, .. } = group.mode {
+            join(&mut out, (&image, program), group, &nodes, replicas);
+        }
+    }
+    let _ = write!(
+        out,
+        "networks:\n  nodes:\n    internal: true\n    ipam: {{ config: [{{ subnet: {SUBNET}/{PREFIX} }}] }}\n"
+    );
+    out
+}
+
+/// The image, and the word that its programs' names begin with.
+fn engine(topology: &Topology) -> (String, &'static str) {
+    let engine = &topology.engine;
+    let image = engine.image_or_default().to_owned();
+    let valkey = engine.kind == Some(EngineKind::Valkey) || image.contains("valkey");
+    (image, if valkey { "valkey" } else { "redis" })
+}
+
+fn nodes(group: &Group, first: u32) -> Vec<Node> {
+    let each = group.replicas() + 1;
+    let node = |n: u32| {
+        let (shard, ordinal) = (n / each, n % each);
+        let service = format!("{}-{shard}-{ordinal}", group.name);
+        let address = Ipv4Addr::from_bits(SUBNET.to_bits() + first + n);
+        Node { service, address, shard, ordinal }
+    };
+    (0..group.shards() * each).map(node).collect()
+}
+
+fn port(group: &Group) -> String {
+    group.port.unwrap_or(PORT).to_string()
+}
+
+fn command(program: &str, group: &Group, node: &Node, nodes: &[Node]) -> Vec<String> {
+    let mut command = vec![format!("{program}-server")];
+    let mut set = |name: &str, value: &str| {
+        command.push(format!("--{name}"));
+        let words: Vec<&str> = value.split_whitespace().collect();
+        command
+            .extend(if words.is_empty() { vec![""] } else { words }.into_iter().map(String::from));
+    };
+    set("port", &port(group));
+    set("protected-mode", "no");
+    set("save", "");
+    set("repl-diskless-sync-delay", "0");
+    if let Mode::Cluster { .. } = group.mode {
+        set("cluster-enabled", "yes");
+    } else if node.ordinal > 0 {
+        let primary = nodes.iter().find(|n| n.shard == node.shard && n.ordinal == 0);
+        let primary = primary.map_or(node.address, |primary| primary.address);
+        set("replicaof", &format!("{primary} {}", port(group)));
+    }
+    group.config.iter().for_each(|(name, value)| set(name, value));
+    command
+}
+
+fn limits(out: &mut String, group: &Group) {
+    if let Some(cpus) = group.limits.cpus {
+        let _ = writeln!(out, "    cpus: {cpus}");
+    }
+    if let Some(memory) = group.limits.memory {
+        let _ = writeln!(out, "    mem_limit: {memory}");
+    }
+}
+
+/// A container that joins the nodes of a cluster, primaries first, and ends.
+fn join(
+    out: &mut String,
+    (image, program): (&str, &str),
+    group: &Group,
+    nodes: &[Node],
+    replicas: u32,
+) {
+    let mut command = vec![format!("{program}-cli"), "--cluster".into(), "create".into()];
+    let mut by_ordinal: Vec<&Node> = nodes.iter().collect();
+    by_ordinal.sort_by_key(|node| node.ordinal);
+    command.extend(by_ordinal.iter().map(|node| format!("{}:{}", node.address, port(group))));
+    command.extend(["--cluster-replicas".into(), replicas.to_string(), "--cluster-yes".into()]);
+    let services: Vec<String> = nodes.iter().map(|node| node.service.clone()).collect();
+    let _ = writeln!(out, "  {}-join:", group.name);
+    let _ = writeln!(out, "    image: {}", quoted(image));
+    let _ = writeln!(out, "    entrypoint: {}", list(&command));
+    let _ = writeln!(out, "    depends_on: {}", list(&services));
+    let _ = writeln!(out, "    restart: on-failure:{JOIN_TRIES}");
+    let _ = writeln!(out, "    networks: [nodes]");
+}
+
+/// A `$` would be Compose's own; JSON's strings are YAML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text.replace('$', "$$")).to_string()
+}
+
+fn list(items: &[String]) -> String {
+    format!("[{}]", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", "))
+}
