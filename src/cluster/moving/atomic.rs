@@ -161,11 +161,11 @@ impl Move<'_> {
     }
 
     fn ended(&self, state: &str, message: &str) -> Reason {
-        let (from, to) = (self.from.node.name.clone(), self.to.node.name.clone());
+        let ends = Box::new([self.from.node.name.clone(), self.to.node.name.clone()]);
         let why = match message {
             "" => state.to_owned(),
             message => format!("{state}: {message}"),
         };
-        Reason::Job { from, to, why }
+        Reason::Job { ends, why }
     }
 }

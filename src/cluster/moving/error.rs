@@ -34,8 +34,9 @@ pub enum Reason {
         "{to} does not hear from {from}, which has epoch {epoch}: look at the link between them"
     )]
     Unheard { epoch: u64, from: NodeName, to: NodeName },
-    #[error("the servers' own migration of slots from {from} to {to} ended: {why}")]
-    Job { from: NodeName, to: NodeName, why: String },
+    /// Boxed, so that errors stay small.
+    #[error("the servers' own migration of slots from {} to {} ended: {why}", ends[0], ends[1])]
+    Job { ends: Box<[NodeName; 2]>, why: String },
     #[error(
         "these servers have no atomic slot migration (Valkey 9.0 and Redis 8.4 do); use \
          `method: migrate`, or `auto`"
