@@ -61,7 +61,10 @@ pub async fn move_slots(
     });
     let failed = join_all(jobs).await.into_iter().find_map(Result::err);
     let moved = tally.finish();
-    failed.map_or(Ok(moved), |reason| Err(stopped(moved, reason)))
+    match failed {
+        Some(reason) => Err(stopped(moved, reason)),
+        None => Ok(moved),
+    }
 }
 
 fn stopped(moved: Moved, reason: Reason) -> MoveError {
