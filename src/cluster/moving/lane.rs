@@ -70,7 +70,7 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
         };
         self.epoch_is_known().await?;
         let counts = keys::count(&wires.source, slots).await?;
-        let size = self.pacer.wave_size();
+        let size = self.pacer.wave_size(wires.source_marks.one_by_one());
         stream::iter(waves(slots, &counts, size))
             .for_each_concurrent(size.at_once, async |wave| {
                 if wires.healthy().is_err() || (self.stop)() {

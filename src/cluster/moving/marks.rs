@@ -38,6 +38,11 @@ impl Marks {
         Ok(Marks((0..count).map(|_| server.apart()).collect()))
     }
 
+    /// Whether the server takes SETSLOTs one after the other, whatever is sent together.
+    pub fn one_by_one(&self) -> bool {
+        self.0.len() > 1
+    }
+
     /// Sets a mark on many slots. All must be set; the first refusal is the error.
     pub async fn set(&self, what: &str, id: &str, slots: &[u16]) -> Result<(), NodeError> {
         let each = slots.len().div_ceil(self.0.len()).max(1);

@@ -75,9 +75,12 @@ impl<'a> Pacer<'a> {
         self.goal.filter(|_| !(self.hurry)())
     }
 
-    pub fn wave_size(&self) -> WaveSize {
+    /// `one_by_one` says that the servers take SETSLOTs one after the other, and save their
+    /// tables for each: a large wave would hold clients up for as long as it has slots.
+    pub fn wave_size(&self, one_by_one: bool) -> WaveSize {
         match self.goal() {
             None => WaveSize { slots: 64, keys: 8_000, at_once: 2 },
+            Some(_) if one_by_one => WaveSize { slots: 32, keys: 2_000, at_once: 2 },
             Some(_) => WaveSize { slots: 256, keys: 16_000, at_once: 2 },
         }
     }
