@@ -75,8 +75,8 @@ impl<'a> Pacer<'a> {
         self.goal.filter(|_| !(self.hurry)())
     }
 
-    /// `one_by_one` says that the servers take SETSLOTs one after the other, and save their
-    /// tables for each: a large wave would hold clients up for as long as it has slots.
+    /// `one_by_one` says that the servers take SETSLOTs one after the other:
+    /// clients wait longer where waves are large.
     pub fn wave_size(&self, one_by_one: bool) -> WaveSize {
         match self.goal() {
             None => WaveSize { slots: 64, keys: 8_000, at_once: 2 },
