@@ -1,5 +1,5 @@
 //! What some tests need and not every machine has. A test without it is left out, which
-//! is said, and which `REDRILL_REQUIRE=disk,docker,engines,redis-cli` makes a failure.
+//! is said, and which `REDRILL_REQUIRE=disk,docker,engines,other-user,redis-cli` makes a failure.
 
 use std::env;
 use std::io::{self, Write};
@@ -13,14 +13,17 @@ pub enum Need {
     Disk,
     /// Both Redis and Valkey.
     Engines,
+    /// A user who may not do everything, and may run redrill from where it was built.
+    OtherUser,
     RedisCli,
     /// A Docker engine with the images that redrill takes by default.
     Docker,
 }
 
-const NAMES: [(&str, Need); 4] = [
+const NAMES: [(&str, Need); 5] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
+    ("other-user", Need::OtherUser),
     ("redis-cli", Need::RedisCli),
     ("docker", Need::Docker),
 ];
