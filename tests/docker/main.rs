@@ -10,9 +10,11 @@ mod place;
 
 mod absent;
 mod broken_off;
+mod by_hand;
 mod crowded;
 mod cut;
 mod engine;
 mod images;
 mod limits;
+mod parity;
 mod proxy;
