@@ -48,3 +48,19 @@ fn a_memory_limit_below_what_the_server_needs() {
     let said = "the server of one/0/0 ended (signal: 9 (SIGKILL), out of its memory limit)";
     assert!(ran.err.contains(said), "{}", ran.err);
 }
+
+/// It comes up, and then hangs where keys are too many for it: the kernel takes the pages of
+/// its program away again and again, and kills it late or never.
+#[test]
+fn a_server_that_hangs_for_want_of_memory_is_warned_of() {
+    let Some(engine) = Engine::here() else { return };
+    let place = Place::new();
+    let much = BRIEF.replace("keys: 100", "keys: 200000, value: 1kb, timeout: 5s");
+    let ran = play(&engine, &place, "memory: 12mb", &much);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    assert_eq!(report["verdict"], "unknown");
+    let (why, warnings) = (report["why"].to_string(), report["warnings"].to_string());
+    let said = warnings.contains("the container of one/0/0 uses ") && warnings.contains("12.6 MB");
+    assert!(said || why.contains("out of its memory limit"), "{why}{warnings}");
+}

@@ -11,7 +11,7 @@ use crate::place::{MOVING, Place};
 /// Where a drill may have none, one or several, and what tells which.
 const BY_CHANCE: [&str; 3] = [".causes", ".outages", ".warnings"];
 /// What only containers have.
-const OF_CONTAINERS: &str = ".container";
+const OF_CONTAINERS: &str = ".containers";
 
 fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     found.insert(at.to_owned());
@@ -49,6 +49,30 @@ fn reports_have_one_shape() {
     let differ: Vec<_> = process.symmetric_difference(&docker).collect();
     assert!(differ.is_empty(), "{differ:?}");
     assert!(process.len() > 150, "only {} paths", process.len());
+}
+
+/// CPU, memory and network, in the record and in the report.
+#[test]
+fn what_each_container_used_is_reported() {
+    let Some(engine) = Engine::here() else { return };
+    let place = Place::new();
+    let ran = engine.run(&place, &mut place.command(MOVING, &["--backend", "docker"]));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let containers = report["containers"].as_array().unwrap();
+    let names: Vec<_> = containers.iter().map(|c| c["node"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cache/0/0", "cache/1/0", "cache/2/0"]);
+    for container in containers {
+        let more_than = |name: &str, least: f64| container[name].as_f64() > Some(least);
+        assert!(more_than("cpu_percent", 0.0), "{container}");
+        assert!(more_than("memory_max_bytes", 1e6), "{container}");
+        assert!(more_than("net_in_per_s", 100.0), "{container}");
+        assert!(more_than("net_out_per_s", 100.0), "{container}");
+    }
+    for (file, text) in [("report.md", "| Container | CPU |"), ("report.html", "By container")] {
+        let page = std::fs::read_to_string(place.folder().join(file)).unwrap();
+        assert!(page.contains(text), "{file}");
+    }
 }
 
 #[test]

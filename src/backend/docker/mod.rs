@@ -12,6 +12,7 @@ mod logs;
 mod network;
 pub mod owner;
 pub mod reaper;
+mod stats;
 pub mod sweep;
 mod watch;
 
@@ -33,11 +34,12 @@ use self::image::Image;
 use self::network::{MOST_NODES, Network};
 use self::owner::Owner;
 use self::reaper::Reaper;
+use self::stats::Usages;
 use self::watch::{Containers, Running, Watch, lock};
 use super::logs::Logs;
 use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
 use crate::model::NodeName;
-use crate::model::event::EngineInfo;
+use crate::model::event::{EngineInfo, Usage};
 use crate::spec::topology;
 
 /// Containers that are made and started at a time.
@@ -95,6 +97,7 @@ pub struct DockerBackend {
     reserved: Mutex<usize>,
     nodes: Mutex<HashMap<NodeName, Made>>,
     running: Containers,
+    usages: Usages,
     /// Held while a container is made.
     making: Arc<RwLock<()>>,
     exits: broadcast::Sender<NodeExited>,
@@ -142,6 +145,7 @@ impl DockerBackend {
             reserved,
             nodes,
             running,
+            usages: Usages::default(),
             making: Arc::default(),
             exits,
             _watch,
@@ -223,7 +227,10 @@ impl DockerBackend {
         }
         let log =
             logs::follow(self.engine.docker.clone(), id.clone(), since, self.logs.open(name)?);
+        let (docker, usages) = (self.engine.docker.clone(), Arc::clone(&self.usages));
+        let stats = stats::listen(docker, id.clone(), name.clone(), usages);
         if let Some(running) = lock(&self.running).get_mut(&id) {
+            running.stats = Some(stats);
             running.started = true;
             running.log = Some(log);
         }
@@ -362,6 +369,10 @@ impl Backend for DockerBackend {
 
     fn pid(&self, name: &NodeName) -> Option<u32> {
         self.nodes().get(name)?.pid
+    }
+
+    fn usage(&self, name: &NodeName) -> Option<Usage> {
+        stats::last(&self.usages, name)
     }
 
     fn exits(&self) -> broadcast::Receiver<NodeExited> {

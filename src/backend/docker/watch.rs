@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::endpoint::Engine;
 use super::error::status;
 use super::owner::DRILL;
+use super::stats::Listener;
 use crate::backend::NodeExited;
 use crate::backend::logs::Logs;
 use crate::model::NodeName;
@@ -38,11 +39,13 @@ pub struct Running {
     pub asked: bool,
     /// Writes the log; done when the container's output ends.
     pub log: Option<JoinHandle<()>>,
+    /// Hears what it uses.
+    pub stats: Option<Listener>,
 }
 
 impl Running {
     pub fn new(node: NodeName) -> Running {
-        Running { node, started: false, asked: false, log: None }
+        Running { node, started: false, asked: false, log: None, stats: None }
     }
 }
 
