@@ -82,7 +82,7 @@ mod tests {
     fn rates_are_of_the_time_in_which_the_load_ran() {
         let node = NodeName::new("one", 0, 0);
         let mut fold = UsageFold::default();
-        let mut hear = |fold: &mut UsageFold, second: u64, cpu: f64, memory: u64, net: u64| {
+        let hear = |fold: &mut UsageFold, second: u64, cpu: f64, memory: u64, net: u64| {
             let usage = Usage {
                 cpu_seconds: cpu,
                 memory_bytes: memory,

@@ -9,7 +9,7 @@ use redrill::backend::process::binary::on_path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// The right to mount a file system.
+    /// The right to mount a file system, or to make a network of one's own.
     Disk,
     /// Both Redis and Valkey.
     Engines,

@@ -58,6 +58,7 @@ fn what_each_container_used_is_reported() {
     let place = Place::new();
     let ran = engine.run(&place, &mut place.command(MOVING, &["--backend", "docker"]));
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.out.lines().next().unwrap().contains(" · cluster-3x0 · docker · "), "{}", ran.out);
     let report = place.report();
     let containers = report["containers"].as_array().unwrap();
     let names: Vec<_> = containers.iter().map(|c| c["node"].as_str().unwrap()).collect();
