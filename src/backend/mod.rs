@@ -24,7 +24,7 @@ use futures::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::model::NodeName;
-use crate::model::event::EngineInfo;
+use crate::model::event::{EngineInfo, Usage};
 use crate::spec::topology::Limits;
 
 pub use docker::DockerBackend;
@@ -154,6 +154,11 @@ pub trait Backend: Send + Sync {
 
     /// The server's process on this machine, while it runs.
     fn pid(&self, name: &NodeName) -> Option<u32>;
+
+    /// What the node's container last was said to use; none of what is no container.
+    fn usage(&self, _name: &NodeName) -> Option<Usage> {
+        None
+    }
 
     /// Tells of every server that ends from now on.
     fn exits(&self) -> broadcast::Receiver<NodeExited>;

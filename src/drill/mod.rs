@@ -14,6 +14,7 @@ mod own;
 mod play;
 mod stage;
 mod steps;
+mod usage;
 mod waits;
 mod watch;
 

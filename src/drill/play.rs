@@ -17,6 +17,7 @@ use super::loads::Loads;
 use super::own::OwnUse;
 use super::stage::{Halt, Stage};
 use super::steps;
+use super::usage;
 use super::waits::Waits;
 use super::watch::Observers;
 
@@ -34,7 +35,11 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     let deployment = form(stage).await?;
     registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
     let history = history::create(&stage.folder.history(), stage.teller.clone())?;
-    let mut played = with_history(stage, &deployment, &forecast, &history).await;
+    let nodes = deployment.nodes().map(|node| node.name.clone()).collect();
+    let mut played = tokio::select! {
+        played = with_history(stage, &deployment, &forecast, &history) => played,
+        never = usage::tell(stage, nodes) => match never {},
+    };
     if let Err(Halt::Failed(why)) = &mut played
         && let Some(died) = stage.deaths.just_now().await
     {

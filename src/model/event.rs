@@ -52,6 +52,10 @@ pub enum What {
     Stats {
         nodes: Vec<NodeStats>,
     },
+    /// What the containers of nodes used, about once a second.
+    Containers {
+        nodes: Vec<ContainerStats>,
+    },
     StepBegan {
         step: usize,
     },
@@ -320,6 +324,23 @@ pub struct NodeStats {
     pub net_out_bytes: u64,
     /// User and system time of the server process, in seconds.
     pub cpu_seconds: f64,
+}
+
+/// What the engine says of a node's container.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContainerStats {
+    pub node: NodeName,
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// Counters are since the container's start.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    pub cpu_seconds: f64,
+    pub memory_bytes: u64,
+    pub net_in_bytes: u64,
+    pub net_out_bytes: u64,
 }
 
 /// What a step that moves slots has moved so far.

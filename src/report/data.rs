@@ -58,6 +58,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     pub steps: Vec<Step>,
     pub shards: Vec<Shard>,
+    /// What each container used; empty where servers ran as processes.
+    pub containers: Vec<Container>,
     /// What each load did, per 100 ms.
     pub series: Vec<Series>,
     /// In the order of their beginnings.
@@ -220,6 +222,19 @@ pub struct Shard {
     pub downtime_write_total_ms: Option<f64>,
     pub downtime_read_max_ms: Option<f64>,
     pub downtime_read_total_ms: Option<f64>,
+}
+
+/// What a node's container used, by the Docker engine. Rates are averages over the time line.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Container {
+    #[schemars(with = "String")]
+    pub node: NodeName,
+    /// Of one core.
+    pub cpu_percent: Option<f64>,
+    /// At its highest, without pages of files that it does not need.
+    pub memory_max_bytes: u64,
+    pub net_in_per_s: Option<f64>,
+    pub net_out_per_s: Option<f64>,
 }
 
 /// Columns of equal length, one entry for each 100 ms in which the load told anything.

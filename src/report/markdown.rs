@@ -4,7 +4,7 @@ use crate::model::measure::{CATALOGUE, thousands};
 use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
-use super::data::{Report, Shard};
+use super::data::{Container, Report, Shard};
 use super::{longest, met};
 
 /// The text of `report.md`.
@@ -18,6 +18,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     figures(&mut page, report);
     steps(&mut page, report);
     shards(&mut page, report);
+    containers(&mut page, report);
     findings(&mut page, report);
     all_measures(&mut page, report);
     Ok(page.0)
@@ -199,6 +200,25 @@ fn shard(s: &Shard) -> Vec<String> {
         show(Unit::BytesPerSecond, s.net_out_per_s),
         show(Unit::Millis, s.downtime_write_max_ms),
         show(Unit::Millis, s.downtime_read_max_ms),
+    ]
+}
+
+/// Where there were any.
+fn containers(page: &mut Page, r: &Report) {
+    if !r.containers.is_empty() {
+        let heads = ["Container", "CPU", "memory, most", "in", "out"];
+        page.table(&heads, r.containers.iter().map(container));
+    }
+}
+
+pub(super) fn container(c: &Container) -> Vec<String> {
+    let show = |unit: Unit, value: Option<f64>| value.map_or("–".to_owned(), |v| unit.show(v));
+    vec![
+        c.node.to_string(),
+        show(Unit::Percent, c.cpu_percent),
+        show(Unit::Bytes, Some(c.memory_max_bytes as f64)),
+        show(Unit::BytesPerSecond, c.net_in_per_s),
+        show(Unit::BytesPerSecond, c.net_out_per_s),
     ]
 }
 

@@ -11,6 +11,7 @@
 //! files that [`write`] leaves in the folder.
 
 pub mod compare;
+mod containers;
 mod data;
 mod doubt;
 mod error;
@@ -168,6 +169,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         findings: history.findings,
         steps: steps(&record),
         shards: shards::rows(&record),
+        containers: record.usage.rows(),
         outages,
         outages_left_out,
         ownership: record.views.shown(),

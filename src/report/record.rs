@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::model::Nanos;
 use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase, StepInfo, What};
 
+use super::containers::UsageFold;
 use super::data::{Job, JobPhase};
 use super::outages::Outages;
 use super::ownership::Views;
@@ -33,6 +34,7 @@ pub(super) struct Record {
     pub outages: Outages,
     pub views: Views,
     pub stats: StatsFold,
+    pub usage: UsageFold,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
     /// Percent of a second.
@@ -158,6 +160,7 @@ impl Record {
             outages: Outages::default(),
             views: Views::default(),
             stats: StatsFold::default(),
+            usage: UsageFold::default(),
             own: OwnFold::default(),
             waited_max: None,
             warnings: Vec::new(),
@@ -175,6 +178,7 @@ impl Record {
             What::Phase { phase } => {
                 self.phases.push((phase, at));
                 self.stats.phase(phase);
+                self.usage.phase(phase);
             }
             What::Warning { text } => self.warnings.push((at, text)),
             What::Ready { nodes } => (self.nodes, self.ready_at) = (nodes, Some(at)),
@@ -184,6 +188,7 @@ impl Record {
                 self.views.hear(at, view, begun);
             }
             What::Stats { nodes } => self.stats.hear(at, nodes),
+            What::Containers { nodes } => self.usage.hear(at, nodes),
             What::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
                 self.probes_sent += sent;
                 self.probes_failed += failed;

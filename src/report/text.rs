@@ -108,9 +108,10 @@ impl Page {
     fn head(&mut self, r: &Report) {
         let word = format!("{} {}", mark(r.verdict), r.verdict.as_str().to_uppercase());
         let took = Unit::Millis.show(r.duration_ms);
-        let place = if r.backend == "docker" { " in containers" } else { "" };
-        let (kind, version) = (&r.engine.kind, &r.engine.version);
-        let about = format!("{kind} {version}{place} · {} · {took}", r.topology.name);
+        // Processes are what one takes for granted.
+        let ran = if r.backend == "process" { "" } else { &format!(" · {}", r.backend) };
+        let (engine, topology) = (&r.engine, &r.topology.name);
+        let about = format!("{} {} · {topology}{ran} · {took}", engine.kind, engine.version);
         let used = INDENT.len() + word.chars().count() + 2 + r.scenario.chars().count();
         let gap = self.width.saturating_sub(used + about.chars().count()).max(2);
         let word = self.ink.bold(&self.ink.verdict(r.verdict, &word));

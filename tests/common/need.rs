@@ -1,5 +1,5 @@
 //! What some tests need and not every machine has. A test without it is left out, which
-//! is said, and which `REDRILL_REQUIRE=disk,docker,engines,redis-cli` makes a failure.
+//! is said, and which `REDRILL_REQUIRE=disk,docker,engines,other-user,redis-cli` makes a failure.
 
 use std::env;
 use std::io::{self, Write};
@@ -9,10 +9,12 @@ use redrill::backend::process::binary::on_path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// The right to mount a file system.
+    /// The right to mount a file system, or to make a network of one's own.
     Disk,
     /// Both Redis and Valkey.
     Engines,
+    /// A user who may not do everything, and may run redrill from where it was built.
+    OtherUser,
     RedisCli,
     /// A Docker engine with the images that redrill takes by default.
     Docker,
@@ -20,9 +22,10 @@ pub enum Need {
     Compose,
 }
 
-const NAMES: [(&str, Need); 5] = [
+const NAMES: [(&str, Need); 6] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
+    ("other-user", Need::OtherUser),
     ("redis-cli", Need::RedisCli),
     ("docker", Need::Docker),
     ("compose", Need::Compose),

@@ -1,5 +1,7 @@
 //! The image that nodes run: there or pulled, and asked what server it has.
 
+use std::time::Duration;
+
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
@@ -14,6 +16,9 @@ use super::owner::Owner;
 use crate::backend::version;
 use crate::model::event::EngineInfo;
 use crate::spec::topology::{self, EngineKind};
+
+/// For a server to tell its version in: a busy machine takes a second to run a container.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An image that has a server which redrill can run.
 #[derive(Clone, Debug)]
@@ -89,11 +94,15 @@ async fn pull(
 }
 
 fn refused(image: &str, error: &Error) -> DockerError {
-    let why = match error {
+    DockerError::NoImage { image: image.to_owned(), why: in_words(error) }
+}
+
+/// The engine's own, without the status code.
+fn in_words(error: &Error) -> String {
+    match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),
         other => other.to_string(),
-    };
-    DockerError::NoImage { image: image.to_owned(), why }
+    }
 }
 
 /// Runs the image's server just to hear its version.
@@ -109,14 +118,11 @@ async fn ask(
         false => ["redis-server", "valkey-server"],
     };
     let not_a_server = |why: String| DockerError::NotAServer { image: reference.to_owned(), why };
-    let mut trouble = String::new();
     for program in programs {
         let said = match version_of(engine, reference, program, owner).await? {
             Ok(said) => said,
-            Err(why) => {
-                trouble = why;
-                continue;
-            }
+            Err(why) if why.contains("executable file not found") => continue,
+            Err(why) => return Err(not_a_server(why)),
         };
         let Some((kind, version)) = version::read(&said) else {
             let said = said.chars().take(120).collect::<String>();
@@ -128,7 +134,7 @@ async fn ask(
         let info = EngineInfo { kind: kind.to_string(), version };
         return Ok(Image { reference: reference.to_owned(), program, engine: info });
     }
-    Err(not_a_server(trouble))
+    Err(not_a_server("neither redis-server nor valkey-server is on its PATH".to_owned()))
 }
 
 /// What `program --version` prints in a container of its own, or why it could not be run.
@@ -154,14 +160,14 @@ async fn version_of(
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
     let made = docker.create_container(Some(options), body).await;
     let id = made.map_err(|e| engine.cannot("make a container", e))?.id;
-    let said = run_to_its_end(docker, &id).await;
+    let said = tokio::time::timeout(PATIENCE, run_to_its_end(docker, &id)).await;
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     let removed = docker.remove_container(&id, Some(options)).await;
     removed.map_err(|e| engine.cannot("remove a container", e))?;
-    Ok(said.map_err(|e| match e {
-        Error::DockerResponseServerError { message, .. } => message,
-        other => other.to_string(),
-    }))
+    Ok(match said {
+        Err(_) => Err(format!("it has not told its version within {} s", PATIENCE.as_secs())),
+        Ok(said) => said.map_err(|e| in_words(&e)),
+    })
 }
 
 async fn run_to_its_end(docker: &bollard::Docker, id: &str) -> Result<String, Error> {

@@ -12,19 +12,20 @@ mod logs;
 mod network;
 pub mod owner;
 pub mod reaper;
+mod stats;
 pub mod sweep;
 mod watch;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bollard::errors::Error;
 use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use tokio::sync::broadcast;
+use tokio::sync::{RwLock, broadcast};
 
 use self::container::cannot;
 use self::endpoint::Engine;
@@ -33,11 +34,12 @@ use self::image::Image;
 use self::network::{MOST_NODES, Network};
 use self::owner::Owner;
 use self::reaper::Reaper;
+use self::stats::Usages;
 use self::watch::{Containers, Running, Watch, lock};
 use super::logs::Logs;
 use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
 use crate::model::NodeName;
-use crate::model::event::EngineInfo;
+use crate::model::event::{EngineInfo, Usage};
 use crate::spec::topology;
 
 /// Containers that are made and started at a time.
@@ -95,6 +97,9 @@ pub struct DockerBackend {
     reserved: Mutex<usize>,
     nodes: Mutex<HashMap<NodeName, Made>>,
     running: Containers,
+    usages: Usages,
+    /// Held while a container is made.
+    making: Arc<RwLock<()>>,
     exits: broadcast::Sender<NodeExited>,
     _watch: Watch,
     reaper: Reaper,
@@ -140,6 +145,8 @@ impl DockerBackend {
             reserved,
             nodes,
             running,
+            usages: Usages::default(),
+            making: Arc::default(),
             exits,
             _watch,
             reaper,
@@ -178,8 +185,7 @@ impl DockerBackend {
     /// All containers are made before the first starts: nodes that start call the others.
     async fn start_all(&self, plans: Vec<NodePlan>) -> Result<(), BackendError> {
         let make = |plan: NodePlan| async {
-            let id = container::make(&self.engine, &self.owner, &self.image, &self.network, &plan)
-                .await?;
+            let id = self.make(&plan).await?;
             let name = plan.name.clone();
             self.nodes().insert(name.clone(), Made { id, plan, pid: None });
             Ok::<NodeName, BackendError>(name)
@@ -194,10 +200,25 @@ impl DockerBackend {
         Ok(())
     }
 
+    /// To its end, even if nobody waits for it any more: what is made must be seen by
+    /// [`DockerBackend::clear`].
+    async fn make(&self, plan: &NodePlan) -> Result<String, DockerError> {
+        let busy = Arc::clone(&self.making).read_owned().await;
+        let (engine, owner, image) = (self.engine.clone(), self.owner.clone(), self.image.clone());
+        let (network, plan) = (self.network.clone(), plan.clone());
+        let name = plan.name.clone();
+        let making = tokio::spawn(async move {
+            let _busy = busy;
+            container::make(&engine, &owner, &image, &network, &plan).await
+        });
+        let broken = |e| cannot("make", &name, std::io::Error::other(e).into());
+        making.await.map_err(broken)?
+    }
+
     async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
         let Made { id, .. } = self.made(name)?;
         // Known before it starts, so that its end is told however soon it comes.
-        let running = Running { node: name.clone(), asked: false, log: None };
+        let running = Running::new(name.clone());
         lock(&self.running).insert(id.clone(), running);
         let since = jiff::Timestamp::now().as_second() as i32;
         if let Err(source) = self.engine.docker.start_container(&id, None).await {
@@ -206,7 +227,11 @@ impl DockerBackend {
         }
         let log =
             logs::follow(self.engine.docker.clone(), id.clone(), since, self.logs.open(name)?);
+        let (docker, usages) = (self.engine.docker.clone(), Arc::clone(&self.usages));
+        let stats = stats::listen(docker, id.clone(), name.clone(), usages);
         if let Some(running) = lock(&self.running).get_mut(&id) {
+            running.stats = Some(stats);
+            running.started = true;
             running.log = Some(log);
         }
         let seen = self.engine.docker.inspect_container(&id, None).await;
@@ -252,9 +277,7 @@ impl DockerBackend {
         if data == Data::Dropped {
             let removed = sweep::containers(&self.engine.docker, &[id]).await;
             removed.map_err(|e| cannot("remove", name, e))?;
-            let made =
-                container::make(&self.engine, &self.owner, &self.image, &self.network, &plan);
-            let id = made.await?;
+            let id = self.make(&plan).await?;
             self.nodes().insert(name.clone(), Made { id, plan, pid: None });
         }
         self.start_one(name).await
@@ -262,6 +285,7 @@ impl DockerBackend {
 
     async fn clear(&self) -> Result<(), BackendError> {
         lock(&self.running).values_mut().for_each(|running| running.asked = true);
+        let _nothing_is_made = self.making.write().await;
         // By their labels, not from memory: one may have been made when the answer was lost.
         let drill = &self.owner.drill;
         let removed = sweep::all_of(&self.engine.docker, drill).await;
@@ -345,6 +369,10 @@ impl Backend for DockerBackend {
 
     fn pid(&self, name: &NodeName) -> Option<u32> {
         self.nodes().get(name)?.pid
+    }
+
+    fn usage(&self, name: &NodeName) -> Option<Usage> {
+        stats::last(&self.usages, name)
     }
 
     fn exits(&self) -> broadcast::Receiver<NodeExited> {

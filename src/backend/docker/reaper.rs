@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::DockerError;
 use super::{endpoint, sweep};
@@ -20,6 +20,9 @@ pub const COMMAND: &str = "reap";
 /// An engine that is being restarted is waited for.
 const TRIES: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
+/// How long redrill waits for it. With an engine that does not answer it goes on alone.
+const PATIENCE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(10);
 
 /// The process that waits. Dropping this sets it to work.
 #[derive(Debug)]
@@ -50,7 +53,10 @@ impl Drop for Reaper {
         if let Some(mut child) = self.0.get_mut().unwrap_or_else(|e| e.into_inner()).take() {
             // It sees the end of its input now.
             drop(child.stdin.take());
-            let _ = child.wait();
+            let began = Instant::now();
+            while matches!(child.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
+                std::thread::sleep(POLL);
+            }
         }
     }
 }
@@ -67,7 +73,9 @@ pub fn reap(host: &str, drill: &str) -> Result<(), String> {
         let mut trouble = String::new();
         for _ in 0..TRIES {
             match clear(host, drill).await {
-                Ok(()) => return Ok(()),
+                Ok(Found::Nothing) => return Ok(()),
+                // What the engine was just making when redrill was killed comes late.
+                Ok(Found::Something) => trouble = "there was more each time".to_owned(),
                 Err(e) => trouble = e,
             }
             tokio::time::sleep(RETRY).await;
@@ -76,7 +84,16 @@ pub fn reap(host: &str, drill: &str) -> Result<(), String> {
     })
 }
 
-async fn clear(host: &str, drill: &str) -> Result<(), String> {
+enum Found {
+    Nothing,
+    Something,
+}
+
+/// Removes what there is.
+async fn clear(host: &str, drill: &str) -> Result<Found, String> {
     let engine = endpoint::at(host).await.map_err(|e| e.to_string())?;
-    sweep::all_of(&engine.docker, drill).await.map_err(|e| e.to_string())
+    let found = sweep::find(&engine.docker, Some(drill)).await.map_err(|e| e.to_string())?;
+    let Some(remains) = found.get(drill) else { return Ok(Found::Nothing) };
+    sweep::remove(&engine.docker, remains).await.map_err(|e| e.to_string())?;
+    Ok(Found::Something)
 }

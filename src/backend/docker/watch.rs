@@ -1,8 +1,9 @@
 //! Which containers have ended, from the engine's own stream of events.
 //!
 //! The stream may break: the engine was restarted, or the way to it is cut. It is taken up
-//! again where it broke off, for a while. An engine that does not come back within that
-//! takes all its nodes with it as far as a drill can tell.
+//! again where it broke off, for a while; and as an engine that was restarted has forgotten
+//! what ended meanwhile, containers are looked at then. An engine that does not come back
+//! within that takes all its nodes with it as far as a drill can tell.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +16,9 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use super::endpoint::Engine;
+use super::error::status;
 use super::owner::DRILL;
+use super::stats::Listener;
 use crate::backend::NodeExited;
 use crate::backend::logs::Logs;
 use crate::model::NodeName;
@@ -30,10 +33,20 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Running {
     pub node: NodeName,
+    /// The engine has said that it runs.
+    pub started: bool,
     /// Ended because redrill asked for it.
     pub asked: bool,
     /// Writes the log; done when the container's output ends.
     pub log: Option<JoinHandle<()>>,
+    /// Hears what it uses.
+    pub stats: Option<Listener>,
+}
+
+impl Running {
+    pub fn new(node: NodeName) -> Running {
+        Running { node, started: false, asked: false, log: None, stats: None }
+    }
 }
 
 /// By the containers' ids.
@@ -86,6 +99,25 @@ impl Watcher {
                 return self.lose_all(&broken).await;
             }
             tokio::time::sleep(RETRY).await;
+            self.catch_up().await;
+        }
+    }
+
+    /// Finds those that ended while nobody listened. One that ends after this is told by the
+    /// stream, which is taken up at an earlier instant.
+    async fn catch_up(&self) {
+        let started = |one: (&String, &Running)| one.1.started.then(|| one.0.clone());
+        let ids: Vec<String> = lock(&self.containers).iter().filter_map(started).collect();
+        for id in ids {
+            match self.engine.docker.inspect_container(&id, None).await {
+                Ok(seen) if seen.state.as_ref().is_some_and(|s| s.running == Some(false)) => {
+                    let code = seen.state.and_then(|state| state.exit_code).unwrap_or(-1);
+                    self.died(&id, Some(&code.to_string())).await;
+                }
+                Err(e) if status(&e) == Some(404) => self.died(&id, None).await,
+                // The engine is still away, or it runs.
+                _ => {}
+            }
         }
     }
 
@@ -111,7 +143,7 @@ impl Watcher {
                     if let Some(at) = event.time_nano {
                         *since = jiff::Timestamp::from_nanosecond(at.into()).unwrap_or(*since);
                     }
-                    self.died(event).await;
+                    self.heard(event).await;
                 }
                 Err(e) => return e.to_string(),
             }
@@ -122,18 +154,28 @@ impl Watcher {
         "its stream of events ended".to_owned()
     }
 
-    /// Told twice after the stream was taken up again, it counts once.
-    async fn died(&self, event: EventMessage) {
+    async fn heard(&self, event: EventMessage) {
         let Some(actor) = event.actor else { return };
-        let Some(mut running) = actor.id.and_then(|id| lock(&self.containers).remove(&id)) else {
-            return;
-        };
+        let code = actor.attributes.and_then(|mut all| all.remove("exitCode"));
+        self.died(&actor.id.unwrap_or_default(), code.as_deref()).await;
+    }
+
+    /// Told twice after the stream was taken up again, it counts once.
+    async fn died(&self, id: &str, code: Option<&str>) {
+        let Some(mut running) = lock(&self.containers).remove(id) else { return };
         if let Some(log) = running.log.take() {
             let _ = tokio::time::timeout(LAST_WORDS, log).await;
         }
-        let code = actor.attributes.and_then(|mut all| all.remove("exitCode"));
-        let status = code.as_deref().map_or("it ended".to_owned(), ended_with);
+        let mut status = code.map_or("it ended".to_owned(), ended_with);
+        if !running.asked && self.was_too_large(id).await {
+            status.push_str(", out of its memory limit");
+        }
         self.exited(running, status);
+    }
+
+    async fn was_too_large(&self, id: &str) -> bool {
+        let seen = self.engine.docker.inspect_container(id, None).await.ok();
+        seen.and_then(|seen| seen.state?.oom_killed) == Some(true)
     }
 
     async fn lose_all(&self, why: &str) {
@@ -155,7 +197,7 @@ impl Watcher {
 /// The engine tells of a signal as a shell does: 128 and its number.
 fn ended_with(code: &str) -> String {
     match code.parse::<i32>() {
-        Ok(137) => "signal: 9 (SIGKILL), or out of its memory limit".to_owned(),
+        Ok(137) => "signal: 9 (SIGKILL)".to_owned(),
         Ok(signal @ 129..=192) => format!("signal: {}", signal - 128),
         _ => format!("exit status: {code}"),
     }

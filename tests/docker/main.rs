@@ -1,0 +1,20 @@
+//! Whole drills in containers, and the bad luck that only they can have: each a clear
+//! error, and nothing left in the engine.
+
+#[path = "../common/mod.rs"]
+mod common;
+// A part of it is used here.
+#[allow(dead_code)]
+#[path = "../drill/place.rs"]
+mod place;
+
+mod absent;
+mod broken_off;
+mod by_hand;
+mod crowded;
+mod cut;
+mod engine;
+mod images;
+mod limits;
+mod parity;
+mod proxy;
