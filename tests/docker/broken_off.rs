@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use crate::common::run;
 use crate::engine::{Engine, processes_of};
+use crate::gc_turn;
 use crate::place::{BRIEF, MOVING, Place, Playing, end_of, kill};
 
 const DOCKER: &[&str] = &["--backend", "docker"];
@@ -69,6 +70,7 @@ fn what_a_killed_redrill_has_is_removed_by_itself() {
     assert_eq!(playing.end().code, None);
     engine.assert_nothing_of(pid, &place, Duration::from_secs(10));
     assert_gone(&engine, &volumes);
+    let _turn = gc_turn();
     run(&mut place.redrill(&["gc"]));
     place.assert_nothing_left();
 }
@@ -81,6 +83,7 @@ fn what_nobody_removes_gc_does() {
     let mut playing = place.start(BRIEF, &[DOCKER, &["--set", "settle=60s"][..]].concat());
     playing.wait_for_phase(Phase::Settle);
     let (pid, (remains, volumes)) = (playing.pid(), has(&engine, &playing, 1));
+    let _turn = gc_turn();
     let reaper = processes_of(place.path()).into_iter().find(|one| *one != pid);
     kill(reaper.expect("one that clears up"), Signal::KILL);
     playing.signal(Signal::KILL);

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::common::{Ran, assert_redis_cli_agrees, run};
 use crate::engine::Engine;
+use crate::gc_turn;
 use crate::place::{Place, kill};
 
 fn done(place: &Place, args: &[&str]) -> String {
@@ -50,6 +51,7 @@ fn containers_do_not_outlive_a_keeper_that_is_killed() {
     let pid = keeper(&place);
     kill(pid, Signal::KILL);
     engine.assert_nothing_of(pid, &place, Duration::from_secs(10));
+    let _turn = gc_turn();
     assert!(done(&place, &["gc"]).contains("up/replication-1x2"));
     place.assert_nothing_left();
 }

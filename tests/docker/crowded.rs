@@ -9,8 +9,9 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOp
 use redrill::model::event::Phase;
 
 use crate::common::need::{self, Need};
-use crate::common::run;
+use crate::common::{run, until};
 use crate::engine::Engine;
+use crate::gc_turn;
 use crate::place::{BRIEF, Place};
 
 /// Networks and containers that are not redrill's; removed with this.
@@ -83,10 +84,12 @@ fn a_subnet_that_is_taken_is_passed_over() {
     let Some(engine) = Engine::here() else { return };
     let mut foreign = Foreign::new(&engine);
     let me = std::process::id();
-    // One that another drill has just now is as good as taken by this.
     let taken = ["10.201.0.0/16", "10.202.4.0/24", "10.203.0.0/20"];
     for (i, subnet) in taken.iter().enumerate() {
-        foreign.network(&format!("redrill-test-{me}-taken-{i}"), Some(subnet));
+        // Another test's drill may have it just now, and give it back.
+        let name = format!("redrill-test-{me}-taken-{i}");
+        let had = until(Duration::from_secs(60), || foreign.network(&name, Some(subnet)));
+        assert!(had, "{subnet} is never free");
     }
     let place = Place::new();
     let ran = engine.play(&place, BRIEF);
@@ -134,7 +137,9 @@ fn what_is_not_redrills_is_never_touched() {
     let place = Place::new();
     let ran = engine.play(&place, BRIEF);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let turn = gc_turn();
     assert_eq!(run(&mut place.redrill(&["gc"])).code, Some(0));
+    drop(turn);
     foreign.assert_all_there();
 }
 
@@ -151,7 +156,9 @@ fn two_drills_at_once() {
     let pid = long.pid();
     assert!(long.has_ended().is_none() && engine.owned_by(pid).len() == 1, "the other goes on");
     // Its owner lives.
+    let turn = gc_turn();
     assert_eq!(run(&mut two.redrill(&["gc"])).code, Some(0));
+    drop(turn);
     assert_eq!(engine.owned_by(pid)[0].containers.len(), 1);
     let ran = long.end();
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);

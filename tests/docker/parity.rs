@@ -56,7 +56,9 @@ fn reports_have_one_shape() {
 fn what_each_container_used_is_reported() {
     let Some(engine) = Engine::here() else { return };
     let place = Place::new();
-    let ran = engine.run(&place, &mut place.command(MOVING, &["--backend", "docker"]));
+    // The engine tells of a container about once a second; shares need two such words.
+    let long = ["--backend", "docker", "--set", "settle=5s"];
+    let ran = engine.run(&place, &mut place.command(MOVING, &long));
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     assert!(ran.out.lines().next().unwrap().contains(" · cluster-3x0 · docker · "), "{}", ran.out);
     let report = place.report();
