@@ -3,10 +3,10 @@
 
 use std::error::Error;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redrill::backend::Ground;
 use redrill::backend::ground::{Kind, Wish};
@@ -86,6 +86,7 @@ async fn by_hand(shards: u32, replicas: u32) -> Result<Times> {
     let address = |n: u32| Ipv4Addr::from_bits(Ipv4Addr::new(10, 199, 0, 16).to_bits() + n);
     let names: Vec<String> = (0..count).map(|n| format!("{NETWORK}-{n}")).collect();
     let start = Instant::now();
+    let by_hand = ByHand(names.clone());
     docker(&["network", "create", "--internal", "--subnet", "10.199.0.0/20", NETWORK])?;
     for (name, n) in names.iter().zip(0..) {
         let ip = address(n).to_string();
@@ -95,6 +96,7 @@ async fn by_hand(shards: u32, replicas: u32) -> Result<Times> {
         let delay = ["--repl-diskless-sync-delay", "0"];
         docker(&[&placed[..], &server, &set, &delay].concat())?;
     }
+    (0..count).try_for_each(|n| listens(SocketAddr::from((address(n), 6379))))?;
     let addresses: Vec<String> = (0..count).map(|n| format!("{}:6379", address(n))).collect();
     let replicas = replicas.to_string();
     let mut create = vec!["--cluster", "create"];
@@ -109,10 +111,36 @@ async fn by_hand(shards: u32, replicas: u32) -> Result<Times> {
     peer::until_ready(&nodes).await?;
     let ready = start.elapsed().as_secs_f64();
     let start = Instant::now();
-    let all: Vec<&str> = names.iter().map(String::as_str).collect();
-    docker(&[&["rm", "-f", "-v"][..], &all].concat())?;
-    docker(&["network", "rm", NETWORK])?;
+    by_hand.remove()?;
     Ok(Times { ready, gone: start.elapsed().as_secs_f64() })
+}
+
+/// Containers by their names, and the network; removed with this if not before.
+struct ByHand(Vec<String>);
+
+impl ByHand {
+    fn remove(&self) -> io::Result<()> {
+        let all: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        docker(&[&["rm", "-f", "-v"][..], &all].concat())?;
+        docker(&["network", "rm", NETWORK])
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        let _ = self.remove();
+    }
+}
+
+fn listens(address: SocketAddr) -> io::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
+        if Instant::now() > deadline {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 fn docker(args: &[&str]) -> io::Result<()> {
