@@ -123,7 +123,7 @@ fn converged(r: &Report) -> Option<Card> {
     let notes = || {
         vec![
             format!("owners and roles {}", r.show("convergence.view")),
-            "since the last step's start".to_owned(),
+            "from the start of the slowest step".to_owned(),
         ]
     };
     r.has("convergence").then(|| card(r, "Convergence", "convergence", notes()))
