@@ -107,8 +107,6 @@ pub enum Ability {
     Kill,
     /// Stop a server from being scheduled, and let it go on: [`Backend::pause`].
     Pause,
-    /// Keep a server within its [`Limits`].
-    Limits,
 }
 
 /// Runs servers. All methods may be called from several tasks at once.

@@ -70,6 +70,12 @@ pub fn waited(pid: u32) -> Option<Duration> {
     schedstat.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
+/// Whether the process is of the container `id`, as its control group says. Where the pid is
+/// one of another machine or namespace it names some other process here, or none.
+pub fn is_of_container(pid: u32, id: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(id))
+}
+
 /// All pids of this machine.
 pub fn pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

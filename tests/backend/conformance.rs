@@ -160,7 +160,7 @@ async fn a_node_is_started_again_with_its_data_or_without(place: Place) {
     let mut exits = backend.exits();
     backend.stop(&node.name).await.unwrap();
     let exited = tokio::time::timeout(Duration::from_secs(5), exits.recv()).await.unwrap().unwrap();
-    assert!(exited.asked && exited.status.contains("0"), "{exited:?}");
+    assert!(exited.asked && exited.status.contains("exit status: 0"), "{exited:?}");
     backend.start_again(&node.name, Data::Kept).await.unwrap();
     assert_eq!(read(node).await.as_deref(), Some("kept"), "it saved when it was asked to end");
 

@@ -102,6 +102,7 @@ async fn a_cancelled_job_leaves_all_slots_where_they_were() {
             let moved = order(&ground, ATOMIC, &|_| (), &cancel).await.unwrap();
             let all = moved.slots == 4000;
             assert!(all || moved.slots == 0, "round {round}, seed {seed}: {moved:?}");
+            ground.agreed_view().await;
             ground.assert_owner(0..SLOTS, u32::from(all)).await;
             ground.assert_values(&keys).await;
             if all {

@@ -55,11 +55,11 @@ pub struct Engine {
 pub async fn find() -> Result<Engine, DockerError> {
     let mut tried = Vec::new();
     for endpoint in places()? {
-        if !endpoint.is_there() && tried.is_empty() {
-            tried.push(Unanswered { endpoint, why: "there is no such socket".to_owned() });
-            continue;
-        }
         if !endpoint.is_there() {
+            // The first one that is looked for stands for all that are not there.
+            if tried.is_empty() {
+                tried.push(Unanswered { endpoint, why: "there is no such socket".to_owned() });
+            }
             continue;
         }
         match connect(&endpoint).await {

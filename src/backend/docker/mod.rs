@@ -37,7 +37,7 @@ use self::reaper::Reaper;
 use self::stats::Usages;
 use self::watch::{Containers, Running, Watch, lock};
 use super::logs::Logs;
-use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
+use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan, proc};
 use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Usage};
 use crate::spec::topology;
@@ -110,7 +110,7 @@ pub struct DockerBackend {
 struct Made {
     id: String,
     plan: NodePlan,
-    /// Of its first process, on the engine's machine.
+    /// Of its first process, if that is one of this machine.
     pid: Option<u32>,
 }
 
@@ -237,7 +237,7 @@ impl DockerBackend {
         let seen = self.engine.docker.inspect_container(&id, None).await;
         let pid = seen.ok().and_then(|seen| seen.state?.pid).and_then(|pid| pid.try_into().ok());
         if let Some(made) = self.nodes().get_mut(name) {
-            made.pid = pid.filter(|pid| *pid > 0);
+            made.pid = pid.filter(|pid| proc::is_of_container(*pid, &id));
         }
         Ok(())
     }
@@ -319,7 +319,7 @@ impl Backend for DockerBackend {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Kill | Ability::Pause | Ability::Limits => true,
+            Ability::Kill | Ability::Pause => true,
         }
     }
 

@@ -188,7 +188,6 @@ impl Backend for ProcessBackend {
     fn can(&self, ability: Ability) -> bool {
         match ability {
             Ability::Kill | Ability::Pause => true,
-            Ability::Limits => false,
         }
     }
 

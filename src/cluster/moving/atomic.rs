@@ -25,10 +25,9 @@ const STUCK: Duration = Duration::from_secs(120);
 pub async fn offered(nodes: &[Node]) -> Option<Dialect> {
     let layout = Layout::of(nodes).await;
     let ask = layout.primaries().map(|(_, member)| Dialect::of(&member.node.admin));
-    let all: Vec<_> = join_all(ask).await;
-    let first = all.first()?.as_ref().ok().copied().flatten();
-    let same = all.iter().all(|one| one.as_ref().ok().copied().flatten() == first);
-    first.filter(|_| same)
+    let mut all = join_all(ask).await.into_iter().map(|offered| offered.ok().flatten());
+    let first = all.next()??;
+    all.all(|other| other == Some(first)).then_some(first)
 }
 
 /// As [`super::move_slots`], by jobs. A cancel cancels them, and their slots stay.
@@ -125,8 +124,11 @@ impl Move<'_> {
             }
             match status.outcome() {
                 Outcome::Done => return Ok(true),
-                Outcome::Cancelled if cancelled => return Ok(false),
-                Outcome::Cancelled | Outcome::Failed => return Err(self.failed(&status)),
+                Outcome::Cancelled | Outcome::Failed => {
+                    let taken = self.target_took_them(&job, &status).await;
+                    let given_up = cancelled && status.outcome() == Outcome::Cancelled;
+                    return if taken || given_up { Ok(taken) } else { Err(self.failed(&status)) };
+                }
                 Outcome::UnderWay if since.elapsed() > STUCK => {
                     let _ = job.cancel().await;
                     return Err(self.failed(&status));
@@ -143,20 +145,43 @@ impl Move<'_> {
         loop {
             match job.look().await {
                 Ok(status) => return Ok(status),
-                Err(error) if began.elapsed() > SILENT => return Err(error.into()),
+                Err(error) if began.elapsed() > SILENT => {
+                    // Nobody follows it any more, so it shall not go on.
+                    let _ = job.cancel().await;
+                    return Err(error.into());
+                }
                 Err(_) => tokio::time::sleep(10 * LOOK_EVERY).await,
             }
         }
     }
 
+    /// A target that was just being given the slots takes them, whatever has become of the
+    /// job at the source: its word counts, once its own part is over.
+    async fn target_took_them(&self, job: &Job<'_>, status: &Status) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < SILENT {
+            match job.look_at_target(status).await {
+                Ok(Some(part)) if part.outcome() == Outcome::UnderWay => {}
+                Ok(_) => break,
+                Err(_) => {}
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.are_there().await
+    }
+
     /// By what the nodes say, if nobody knows of the job any more.
     async fn has_moved(&self) -> Result<bool, Reason> {
-        let layout = Layout::of(self.nodes).await;
-        let there = layout.primary(self.to.node.name.shard);
-        match self.slots.iter().all(|slot| layout.owner(slot) == there && there.is_some()) {
+        match self.are_there().await {
             true => Ok(true),
             false => Err(self.ended("forgotten", "the server knows nothing of it any more")),
         }
+    }
+
+    async fn are_there(&self) -> bool {
+        let layout = Layout::of(self.nodes).await;
+        let there = layout.primary(self.to.node.name.shard);
+        self.slots.iter().all(|slot| layout.owner(slot) == there && there.is_some())
     }
 
     fn failed(&self, status: &Status) -> Reason {

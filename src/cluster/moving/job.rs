@@ -112,6 +112,12 @@ impl<'a> Job<'a> {
         Ok(self.all().await?.into_iter().find(own))
     }
 
+    /// What the target says of its part in the job that `status` is of.
+    pub async fn look_at_target(&self, status: &Status) -> Result<Option<Status>, NodeError> {
+        let told = self.ask(&self.to.node.admin).await?;
+        Ok(told.into_iter().find(|one| one.name == status.name))
+    }
+
     pub async fn cancel(&self) -> Result<(), NodeError> {
         match (self.dialect, &self.name) {
             (Dialect::Valkey, _) => {
@@ -126,12 +132,19 @@ impl<'a> Job<'a> {
     }
 
     async fn all(&self) -> Result<Vec<Status>, NodeError> {
-        let (admin, cmd) = match self.dialect {
-            Dialect::Valkey => (&self.from.node.admin, cluster("GETSLOTMIGRATIONS")),
+        match self.dialect {
+            Dialect::Valkey => self.ask(&self.from.node.admin).await,
+            Dialect::Redis => self.ask(&self.to.node.admin).await,
+        }
+    }
+
+    async fn ask(&self, admin: &Admin) -> Result<Vec<Status>, NodeError> {
+        let cmd = match self.dialect {
+            Dialect::Valkey => cluster("GETSLOTMIGRATIONS"),
             Dialect::Redis => {
                 let mut cmd = cluster("MIGRATION");
                 cmd.arg("STATUS").arg("ALL");
-                (&self.to.node.admin, cmd)
+                cmd
             }
         };
         let told: Vec<Value> = admin.query(&cmd).await?;
