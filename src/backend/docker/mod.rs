@@ -10,6 +10,7 @@ pub mod error;
 mod image;
 mod logs;
 mod network;
+mod nodes;
 pub mod owner;
 pub mod reaper;
 mod stats;
@@ -19,12 +20,11 @@ mod watch;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use bollard::errors::Error;
-use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::{RwLock, broadcast};
 
 use self::container::cannot;
@@ -32,21 +32,18 @@ use self::endpoint::Engine;
 use self::error::DockerError;
 use self::image::Image;
 use self::network::{MOST_NODES, Network};
+use self::nodes::{How, Made};
 use self::owner::Owner;
 use self::reaper::Reaper;
 use self::stats::Usages;
-use self::watch::{Containers, Running, Watch, lock};
+use self::watch::{Containers, Watch, lock};
 use super::logs::Logs;
-use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan, proc};
+use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Usage};
 use crate::spec::topology;
 
-/// Containers that are made and started at a time.
-const AT_ONCE: usize = 8;
 const FIRST_PORT: u16 = 6379;
-/// What a server gets to end by itself before it is killed, in seconds.
-const GRACE: i32 = 10;
 /// More exits than this at once and a slow listener misses the first of them.
 const EXITS_KEPT: usize = 1024;
 
@@ -105,15 +102,6 @@ pub struct DockerBackend {
     reaper: Reaper,
 }
 
-/// A node's container, running or not.
-#[derive(Clone, Debug)]
-struct Made {
-    id: String,
-    plan: NodePlan,
-    /// Of its first process, if that is one of this machine.
-    pid: Option<u32>,
-}
-
 impl DockerBackend {
     /// Makes the drill's network. `redrill` is the program that clears up should this
     /// process be killed, see [`reaper`].
@@ -158,15 +146,6 @@ impl DockerBackend {
         self.network.subnet()
     }
 
-    fn nodes(&self) -> MutexGuard<'_, HashMap<NodeName, Made>> {
-        self.nodes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn made(&self, name: &NodeName) -> Result<Made, BackendError> {
-        let made = self.nodes().get(name).cloned();
-        made.ok_or_else(|| BackendError::NotRunning { name: name.clone() })
-    }
-
     fn reserve_now(
         &self,
         count: usize,
@@ -182,107 +161,6 @@ impl DockerBackend {
         Ok((first..all).map(|k| SocketAddr::new(self.network.node(k).into(), port)).collect())
     }
 
-    /// All containers are made before the first starts: nodes that start call the others.
-    async fn start_all(&self, plans: Vec<NodePlan>) -> Result<(), BackendError> {
-        let make = |plan: NodePlan| async {
-            let id = self.make(&plan).await?;
-            let name = plan.name.clone();
-            self.nodes().insert(name.clone(), Made { id, plan, pid: None });
-            Ok::<NodeName, BackendError>(name)
-        };
-        let made: Vec<NodeName> =
-            futures::stream::iter(plans).map(make).buffered(AT_ONCE).try_collect().await?;
-        futures::stream::iter(made)
-            .map(|name| async move { self.start_one(&name).await })
-            .buffered(AT_ONCE)
-            .try_collect::<Vec<()>>()
-            .await?;
-        Ok(())
-    }
-
-    /// To its end, even if nobody waits for it any more: what is made must be seen by
-    /// [`DockerBackend::clear`].
-    async fn make(&self, plan: &NodePlan) -> Result<String, DockerError> {
-        let busy = Arc::clone(&self.making).read_owned().await;
-        let (engine, owner, image) = (self.engine.clone(), self.owner.clone(), self.image.clone());
-        let (network, plan) = (self.network.clone(), plan.clone());
-        let name = plan.name.clone();
-        let making = tokio::spawn(async move {
-            let _busy = busy;
-            container::make(&engine, &owner, &image, &network, &plan).await
-        });
-        let broken = |e| cannot("make", &name, std::io::Error::other(e).into());
-        making.await.map_err(broken)?
-    }
-
-    async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
-        let Made { id, .. } = self.made(name)?;
-        // Known before it starts, so that its end is told however soon it comes.
-        let running = Running::new(name.clone());
-        lock(&self.running).insert(id.clone(), running);
-        let since = jiff::Timestamp::now().as_second() as i32;
-        if let Err(source) = self.engine.docker.start_container(&id, None).await {
-            lock(&self.running).remove(&id);
-            return Err(cannot("start", name, source).into());
-        }
-        let log =
-            logs::follow(self.engine.docker.clone(), id.clone(), since, self.logs.open(name)?);
-        let (docker, usages) = (self.engine.docker.clone(), Arc::clone(&self.usages));
-        let stats = stats::listen(docker, id.clone(), name.clone(), usages);
-        if let Some(running) = lock(&self.running).get_mut(&id) {
-            running.stats = Some(stats);
-            running.started = true;
-            running.log = Some(log);
-        }
-        let seen = self.engine.docker.inspect_container(&id, None).await;
-        let pid = seen.ok().and_then(|seen| seen.state?.pid).and_then(|pid| pid.try_into().ok());
-        if let Some(made) = self.nodes().get_mut(name) {
-            made.pid = pid.filter(|pid| proc::is_of_container(*pid, &id));
-        }
-        Ok(())
-    }
-
-    /// Marks the node's end as asked for.
-    fn is_to_end(&self, id: &str) {
-        if let Some(running) = lock(&self.running).get_mut(id) {
-            running.asked = true;
-        }
-    }
-
-    async fn end(&self, name: &NodeName, how: How) -> Result<(), BackendError> {
-        let Made { id, .. } = self.made(name)?;
-        if !lock(&self.running).contains_key(&id) {
-            return Err(BackendError::NotRunning { name: name.clone() });
-        }
-        self.is_to_end(&id);
-        let docker = &self.engine.docker;
-        let (what, ended) = match how {
-            How::Kill => {
-                let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
-                ("kill", docker.kill_container(&id, Some(options)).await)
-            }
-            How::Stop => {
-                let options = StopContainerOptionsBuilder::default().t(GRACE).build();
-                ("stop", docker.stop_container(&id, Some(options)).await)
-            }
-        };
-        ended.map_err(|e| cannot(what, name, e).into())
-    }
-
-    async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
-        let Made { id, plan, .. } = self.made(name)?;
-        if lock(&self.running).contains_key(&id) {
-            return Err(BackendError::Running { name: name.clone() });
-        }
-        if data == Data::Dropped {
-            let removed = sweep::containers(&self.engine.docker, &[id]).await;
-            removed.map_err(|e| cannot("remove", name, e))?;
-            let id = self.make(&plan).await?;
-            self.nodes().insert(name.clone(), Made { id, plan, pid: None });
-        }
-        self.start_one(name).await
-    }
-
     async fn clear(&self) -> Result<(), BackendError> {
         lock(&self.running).values_mut().for_each(|running| running.asked = true);
         let _nothing_is_made = self.making.write().await;
@@ -293,11 +171,6 @@ impl DockerBackend {
         self.reaper.dismiss().await;
         Ok(())
     }
-}
-
-enum How {
-    Kill,
-    Stop,
 }
 
 impl Engine {
@@ -340,7 +213,7 @@ impl Backend for DockerBackend {
         name: &'a NodeName,
         data: Data,
     ) -> BoxFuture<'a, Result<(), BackendError>> {
-        DockerBackend::start_again(self, name, data).boxed()
+        self.again(name, data).boxed()
     }
 
     fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
