@@ -24,12 +24,14 @@ pub struct Args {
     play: PlayArgs,
 }
 
-pub fn main(args: Args) -> ExitCode {
+pub fn main(mut args: Args) -> ExitCode {
     if args.play.engine_binary.is_some() || args.play.backend.is_some() {
         let told = "a matrix is told what to run on by --engine alone: leave --engine-binary \
                     (REDRILL_ENGINE_BINARY) and --backend out";
         return exit::fail(exit::USAGE, &told);
     }
+    // What is set side by side differs in its engine, and in nothing else.
+    args.play.seed.get_or_insert_with(play::random_seed);
     let scenario = match play::read(&args.scenario, &args.play) {
         Ok(scenario) => scenario,
         Err(refused) => return refused.into(),

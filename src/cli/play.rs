@@ -175,7 +175,7 @@ pub fn program() -> PathBuf {
 }
 
 /// Different each time, and short enough to type.
-fn random_seed() -> u64 {
+pub fn random_seed() -> u64 {
     rand::random_range(0..1_000_000)
 }
 

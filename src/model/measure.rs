@@ -23,7 +23,7 @@ impl Unit {
     pub fn show(self, value: f64) -> String {
         match self {
             Unit::Millis if value >= 10_000.0 => format!("{:.1} s", value / 1e3),
-            Unit::Millis if value >= 100.0 => format!("{value:.0} ms"),
+            Unit::Millis if value >= 100.0 => format!("{} ms", thousands(value)),
             Unit::Millis if value >= 10.0 => format!("{value:.1} ms"),
             Unit::Millis if value == 0.0 => "0 ms".to_owned(),
             Unit::Millis => format!("{value:.2} ms"),
@@ -220,7 +220,12 @@ pub const CATALOGUE: &[Known] = {
             Step,
             "from a step's start until all nodes agree on owners and roles, the longest",
         ),
-        known("convergence", Millis, Step, "the same, and every replica's link is up"),
+        known(
+            "convergence",
+            Millis,
+            Step,
+            "until all nodes agree on owners and roles and every replica's link is up",
+        ),
         known("reshard.duration", Millis, Reshard, "time that moving slots took"),
         known("reshard.slots", Count, Reshard, "slots moved"),
         known("reshard.slots.rate", PerSecond, Reshard, "slots moved a second"),

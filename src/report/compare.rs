@@ -1,15 +1,14 @@
 //! Two runs side by side.
 
-use askama::Template;
-
 use crate::model::event::EngineInfo;
 use crate::model::measure::{CATALOGUE, Known};
 use crate::model::{Unit, Verdict, printable};
 
+use super::ReportError;
 use super::data::Report;
 use super::markdown::Page;
+use super::side_by_side::{self, Column, SideBySide};
 use super::text::Ink;
-use super::{ReportError, html};
 
 /// A change smaller than this share of the first value is called the same: two runs of
 /// one scenario on an idle machine differ by as much. `run --repeat` tells how much yours do.
@@ -105,6 +104,10 @@ fn change(better: Better, before: f64, after: f64) -> Change {
 
 fn differences(before: &Report, after: &Report) -> Vec<String> {
     let engine = |e: &EngineInfo| format!("{} {}", e.kind, e.version);
+    let methods = |r: &Report| {
+        let row = side_by_side::methods(std::iter::once(r));
+        row.map_or_else(|| "nothing".to_owned(), |row| row.values.join(""))
+    };
     let loads = |r: &Report| r.loads.iter().map(|l| l.text.clone()).collect::<Vec<_>>().join("; ");
     [
         ("scenario", before.scenario.clone(), after.scenario.clone()),
@@ -112,6 +115,7 @@ fn differences(before: &Report, after: &Report) -> Vec<String> {
         ("engine", engine(&before.engine), engine(&after.engine)),
         ("backend", before.backend.clone(), after.backend.clone()),
         ("load", loads(before), loads(after)),
+        ("slots moved by", methods(before), methods(after)),
         ("redrill", before.redrill.clone(), after.redrill.clone()),
         ("seed", before.seed.to_string(), after.seed.to_string()),
     ]
@@ -231,14 +235,30 @@ impl Comparison {
     /// # Errors
     /// If the template cannot be rendered.
     pub fn html(&self) -> Result<String, ReportError> {
-        ComparePage { c: self }.render().map_err(html::bad)
+        let sides = [("before", &self.before), ("after", &self.after)];
+        let columns = sides.map(|(when, side)| Column {
+            head: format!("{when}: {}", side.id),
+            link: None,
+            verdict: side.verdict,
+            why: &[],
+        });
+        let row = |row: &Row| side_by_side::Row {
+            name: row.name,
+            about: row.about,
+            values: vec![row.shown_before(), row.shown_after()],
+            change: Some(side_by_side::Change { by: row.by(), word: row.change.word() }),
+        };
+        let page = SideBySide {
+            title: "Two runs side by side".to_owned(),
+            lead: "",
+            verdict: None,
+            differences: &self.differences,
+            columns: columns.into(),
+            rows: self.rows.iter().map(row).collect(),
+            changes: true,
+        };
+        page.page()
     }
-}
-
-#[derive(Template)]
-#[template(path = "compare.html")]
-struct ComparePage<'a> {
-    c: &'a Comparison,
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! One scenario on several engines: what it came to on each, side by side.
 
-use askama::Template;
 use serde::Serialize;
 
 use crate::model::Verdict;
 use crate::model::measure::known;
 
+use super::ReportError;
 use super::data::{Report, SCHEMA};
 use super::markdown::{Page, escape};
+use super::side_by_side::{Column, Row, SideBySide, methods};
 use super::suite::link;
 use super::text::{Ink, mark};
-use super::{ReportError, html};
 
 /// The names of the files that a matrix leaves beside its run folders.
 pub mod file {
@@ -43,13 +43,6 @@ pub struct Matrix<'a> {
     reports: &'a [Report],
 }
 
-/// One measure of all drills.
-struct Row {
-    name: &'static str,
-    about: &'static str,
-    values: Vec<String>,
-}
-
 impl<'a> Matrix<'a> {
     /// `reports` are of one scenario, each on another engine; `None` if there are none.
     pub fn of(reports: &'a [Report]) -> Option<Matrix<'a>> {
@@ -74,33 +67,21 @@ impl<'a> Matrix<'a> {
         self.reports.iter().map(|r| format!("{} {}", mark(r.verdict), r.verdict)).collect()
     }
 
-    /// How slots moved, if any did: `atomic`.
-    fn methods(&self) -> Option<Vec<String>> {
-        let method = |r: &Report| {
-            let mut methods: Vec<&str> =
-                r.steps.iter().filter_map(|step| step.method.as_deref()).collect();
-            methods.dedup();
-            methods.join(", ")
-        };
-        let methods: Vec<String> = self.reports.iter().map(method).collect();
-        methods.iter().any(|method| !method.is_empty()).then_some(methods)
-    }
-
     fn rows(&self) -> Vec<Row> {
         let shown = SHOWN.iter().filter(|name| self.reports.iter().any(|r| r.has(name)));
         let row = |name: &&'static str| Row {
             name,
             about: known(name).map_or("", |known| known.about),
             values: self.reports.iter().map(|r| r.show(name)).collect(),
+            change: None,
         };
-        shown.map(row).collect()
+        methods(self.reports.iter()).into_iter().chain(shown.map(row)).collect()
     }
 
     /// Everything below each other: a heading and one line for each row.
     fn table(&self) -> Vec<(String, Vec<String>)> {
         let mut table =
             vec![(String::new(), self.heads()), ("verdict".to_owned(), self.verdicts())];
-        table.extend(self.methods().map(|methods| ("slots moved by".to_owned(), methods)));
         table.extend(self.rows().into_iter().map(|row| (row.name.to_owned(), row.values)));
         table
     }
@@ -161,40 +142,20 @@ impl<'a> Matrix<'a> {
     pub fn page(&self) -> Result<String, ReportError> {
         let columns = self.reports.iter().zip(self.heads()).map(|(r, head)| Column {
             head,
-            link: link(r),
+            link: Some(link(r)),
             verdict: r.verdict,
-            mark: mark(r.verdict),
             why: &r.why,
         });
-        let page = MatrixPage {
-            scenario: &self.reports[0].scenario,
-            summary: &self.reports[0].summary,
-            verdict: self.verdict(),
-            mark: mark(self.verdict()),
+        let first = &self.reports[0];
+        let page = SideBySide {
+            title: format!("{} on {} engines", first.scenario, self.reports.len()),
+            lead: &first.summary,
+            verdict: Some(self.verdict()),
+            differences: &[],
             columns: columns.collect(),
-            methods: self.methods(),
             rows: self.rows(),
+            changes: false,
         };
-        page.render().map_err(html::bad)
+        page.page()
     }
-}
-
-#[derive(Template)]
-#[template(path = "matrix.html")]
-struct MatrixPage<'a> {
-    scenario: &'a str,
-    summary: &'a str,
-    verdict: Verdict,
-    mark: &'static str,
-    columns: Vec<Column<'a>>,
-    methods: Option<Vec<String>>,
-    rows: Vec<Row>,
-}
-
-struct Column<'a> {
-    head: String,
-    link: String,
-    verdict: Verdict,
-    mark: &'static str,
-    why: &'a [String],
 }

@@ -31,6 +31,7 @@ mod record;
 mod schedule;
 mod series;
 mod shards;
+mod side_by_side;
 pub mod spread;
 pub mod suite;
 mod spans;

@@ -2,7 +2,7 @@
 
 use crate::model::measure::{CATALOGUE, Known, known, thousands};
 use crate::model::{Unit, Verdict};
-use crate::report::data::{Judged, Report, Shard};
+use crate::report::data::{Job, JobPhase, Judged, Report, Shard};
 use crate::report::text::mark;
 
 use super::slots;
@@ -100,6 +100,8 @@ pub(super) struct StepRow {
     pub view: String,
     pub converged: String,
     pub moved: String,
+    /// The servers' own jobs: `0 → 1: snapshotting +2.1 ms, success +98.4 ms`.
+    pub jobs: Vec<String>,
 }
 
 pub(super) fn steps(r: &Report) -> Vec<StepRow> {
@@ -118,6 +120,7 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
         took: since(step.ended_ms, step.began_ms),
         view: since(step.view_converged_ms, step.began_ms),
         converged: since(step.converged_ms, step.began_ms),
+        jobs: step.jobs.iter().map(|j| job(j, step.began_ms.unwrap_or(0.0))).collect(),
         moved: match step.moved.slots_total {
             0 => "–".to_owned(),
             total => {
@@ -135,6 +138,13 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
         },
     };
     r.steps.iter().enumerate().map(row).collect()
+}
+
+/// Its phases, each with the time since the step began.
+fn job(job: &Job, began_ms: f64) -> String {
+    let phase = |p: &JobPhase| format!("{} +{}", p.state, Unit::Millis.show(p.at_ms - began_ms));
+    let phases: Vec<String> = job.phases.iter().map(phase).collect();
+    format!("job {} → {}: {}", job.from, job.to, phases.join(", "))
 }
 
 pub(super) struct MeasureRow {

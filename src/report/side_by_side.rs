@@ -1,0 +1,84 @@
+//! The page that sets runs side by side: one scenario on several engines, or two runs.
+
+use askama::Template;
+
+use super::data::Report;
+use super::text::mark;
+use super::{ReportError, html};
+use crate::model::Verdict;
+
+#[derive(Template)]
+#[template(path = "side_by_side.html")]
+pub(super) struct SideBySide<'a> {
+    pub title: String,
+    pub lead: &'a str,
+    /// Of all runs together, where they are one undertaking.
+    pub verdict: Option<Verdict>,
+    /// What else differs, so that a reader does not compare apples with pears.
+    pub differences: &'a [String],
+    pub columns: Vec<Column<'a>>,
+    pub rows: Vec<Row>,
+    /// Whether rows say how the last column differs from the first.
+    pub changes: bool,
+}
+
+/// One run.
+pub(super) struct Column<'a> {
+    pub head: String,
+    /// Its own page, if that is known to stand beside this one.
+    pub link: Option<String>,
+    pub verdict: Verdict,
+    pub why: &'a [String],
+}
+
+/// One thing said of all runs.
+pub(super) struct Row {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub values: Vec<String>,
+    pub change: Option<Change>,
+}
+
+pub(super) struct Change {
+    pub by: String,
+    pub word: &'static str,
+}
+
+impl Column<'_> {
+    fn mark(&self) -> &'static str {
+        mark(self.verdict)
+    }
+}
+
+impl SideBySide<'_> {
+    fn mark(&self) -> &'static str {
+        self.verdict.map_or("", mark)
+    }
+
+    fn has_reasons(&self) -> bool {
+        self.columns.iter().any(|column| !column.why.is_empty())
+    }
+
+    /// # Errors
+    /// If the template cannot be rendered.
+    pub fn page(&self) -> Result<String, ReportError> {
+        self.render().map_err(html::bad)
+    }
+}
+
+/// How slots moved in each run, if they did in any.
+pub(super) fn methods<'a>(reports: impl Iterator<Item = &'a Report>) -> Option<Row> {
+    let method = |r: &Report| {
+        let mut methods: Vec<&str> =
+            r.steps.iter().filter_map(|step| step.method.as_deref()).collect();
+        methods.dedup();
+        methods.join(", ")
+    };
+    let values: Vec<String> = reports.map(method).collect();
+    values.iter().any(|method| !method.is_empty()).then_some(Row {
+        name: "slots moved by",
+        about: "migrate: key by key; atomic: by the servers' own jobs",
+        values,
+        change: None,
+    })
+}
