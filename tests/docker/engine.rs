@@ -41,10 +41,19 @@ impl Engine {
         self.runtime.block_on(work)
     }
 
+    fn remains(&self, whose: impl Fn(&Remains) -> bool) -> Vec<Remains> {
+        let all = self.wait(sweep::find(self.docker(), None)).unwrap();
+        all.into_values().filter(whose).collect()
+    }
+
     /// What the process `pid`, or its keeper, has in the engine.
     pub fn owned_by(&self, pid: u32) -> Vec<Remains> {
-        let all = self.wait(sweep::find(self.docker(), None)).unwrap();
-        all.into_values().filter(|remains| remains.owner.process.pid == pid).collect()
+        self.remains(|remains| remains.owner.process.pid == pid)
+    }
+
+    /// What the drill of that run folder has in the engine.
+    pub fn of_drill(&self, id: &str) -> Vec<Remains> {
+        self.remains(|remains| remains.owner.drill.starts_with(id))
     }
 
     /// The volumes that redrill's containers have: their data.

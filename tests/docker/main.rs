@@ -15,7 +15,9 @@ mod crowded;
 mod cut;
 mod engine;
 mod images;
+mod itself;
 mod limits;
+mod local;
 mod parity;
 mod proxy;
 

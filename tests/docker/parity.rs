@@ -1,21 +1,22 @@
 //! The same scenario, as processes and in containers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::common::assert_redis_cli_agrees;
+use crate::common::need::{self, Need};
 use crate::engine::Engine;
 use crate::place::{MOVING, Place};
 
-/// Where a drill may have none, one or several, and what tells which.
-const BY_CHANCE: [&str; 3] = [".causes", ".outages", ".warnings"];
-/// What only containers have.
-const OF_CONTAINERS: &str = ".containers";
+/// Where a drill may have none, one or several: by chance, only in containers, and only
+/// where servers move slots themselves.
+const OF_ANY_LENGTH: [&str; 5] = [".causes", ".outages", ".warnings", ".containers", ".jobs"];
 
 fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     found.insert(at.to_owned());
-    if BY_CHANCE.iter().any(|chance| at.ends_with(chance)) || at.ends_with(OF_CONTAINERS) {
+    if OF_ANY_LENGTH.iter().any(|list| at.ends_with(list)) {
         return;
     }
     match value {
@@ -27,28 +28,61 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-fn report_on(backend: &str) -> Value {
+/// The images of the releases that redrill is tried on.
+const IMAGES: [&str; 4] = ["redis:7.0", "redis:8.0", "valkey/valkey:8.0", "valkey/valkey:9.1"];
+
+/// Plays, lets `redis-cli` check the cluster afterwards, and gives the report's paths.
+fn shape(engine: &Engine, args: &[&str]) -> BTreeSet<String> {
     let place = Place::new();
-    let ran = crate::common::run(&mut place.command(MOVING, &["--backend", backend]));
-    assert_eq!(ran.code, Some(0), "{backend}: {}{}", ran.out, ran.err);
+    let mut playing = place.start(MOVING, &[args, &["--keep"]].concat());
+    playing.wait_for_words("The topology is up until Ctrl-C, or `redrill down ");
+    let record = place.records().pop().unwrap();
+    assert_redis_cli_agrees(&record.nodes[0].address.to_string());
+    let pid = playing.pid();
+    let down = crate::common::run(&mut place.redrill(&["down", &record.id]));
+    assert_eq!(down.code, Some(0), "{args:?}: {}", down.err);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(0), "{args:?}: {}{}", ran.out, ran.err);
+    engine.assert_nothing_of(pid, &place, Duration::ZERO);
+    place.assert_nothing_left();
     let report = place.report();
-    assert_eq!((&report["verdict"], &report["backend"]), (&"pass".into(), &backend.into()));
-    report
+    assert_eq!(report["verdict"], "pass", "{args:?}");
+    let mut found = BTreeSet::new();
+    paths(&report, "", &mut found);
+    found
 }
 
-#[test]
-fn reports_have_one_shape() {
-    if Engine::here().is_none() {
-        return;
+fn assert_all_alike(shapes: &[(String, BTreeSet<String>)]) {
+    let Some((first, shape)) = shapes.first() else { return };
+    assert!(shape.len() > 150, "only {} paths", shape.len());
+    for (other, others) in shapes {
+        let differ: Vec<_> = shape.symmetric_difference(others).collect();
+        assert!(differ.is_empty(), "{first} and {other}: {differ:?}");
     }
-    let [process, docker] = ["process", "docker"].map(|backend| {
-        let mut found = BTreeSet::new();
-        paths(&report_on(backend), "", &mut found);
-        found
-    });
-    let differ: Vec<_> = process.symmetric_difference(&docker).collect();
-    assert!(differ.is_empty(), "{differ:?}");
-    assert!(process.len() > 150, "only {} paths", process.len());
+}
+
+/// Whatever the release, and wherever it runs; and `redis-cli --cluster check` agrees with
+/// each of them afterwards.
+#[test]
+fn reports_have_one_shape_on_every_engine_and_both_backends() {
+    let Some(engine) = Engine::here() else { return };
+    let there = |image: &&str| engine.wait(engine.docker().inspect_image(image)).is_ok();
+    let images: Vec<&str> = IMAGES.into_iter().filter(there).collect();
+    if images.len() < IMAGES.len() {
+        need::skip(Need::Engines, &format!("of {IMAGES:?} there are only {images:?}"));
+    }
+    let mut shapes = Vec::new();
+    for image in images {
+        let image = format!("engine.image={image}");
+        let args = ["--backend", "docker", "--set", &image];
+        shapes.push((image.clone(), shape(&engine, &args)));
+    }
+    for server in need::engines() {
+        let server = server.to_str().unwrap();
+        let args = ["--backend", "process", "--engine-binary", server];
+        shapes.push((server.to_owned(), shape(&engine, &args)));
+    }
+    assert_all_alike(&shapes);
 }
 
 /// CPU, memory and network, in the record and in the report.
@@ -76,20 +110,4 @@ fn what_each_container_used_is_reported() {
         let page = std::fs::read_to_string(place.folder().join(file)).unwrap();
         assert!(page.contains(text), "{file}");
     }
-}
-
-#[test]
-fn redis_cli_agrees_after_a_reshard_in_containers() {
-    let Some(engine) = Engine::here() else { return };
-    let place = Place::new();
-    let mut playing = place.start(MOVING, &["--backend", "docker", "--keep"]);
-    playing.wait_for_words("The topology is up until Ctrl-C, or `redrill down ");
-    let record = place.records().pop().unwrap();
-    assert_redis_cli_agrees(&record.nodes[0].address.to_string());
-    let pid = playing.pid();
-    let down = crate::common::run(&mut place.redrill(&["down", &record.id]));
-    assert_eq!(down.code, Some(0), "{}", down.err);
-    assert_eq!(playing.end().code, Some(0), "the drill's own verdict");
-    engine.assert_nothing_of(pid, &place, std::time::Duration::ZERO);
-    place.assert_nothing_left();
 }

@@ -43,6 +43,17 @@ fn home() -> String {
     format!("{} {} {}", pids.display(), machine.trim(), boot.trim())
 }
 
+/// Whether two processes see each other's pids. The boot tells the machine: in a container
+/// /etc/machine-id is another one, or none.
+fn same_pids(one: &str, other: &str) -> bool {
+    let ends = |home: &str| {
+        let (pids, rest) = home.split_once(' ')?;
+        let boot = rest.rsplit_once(' ').map(|(_, boot)| boot).filter(|boot| !boot.is_empty())?;
+        (!pids.is_empty()).then(|| (pids.to_owned(), boot.to_owned()))
+    };
+    ends(one).is_some_and(|one| Some(one) == ends(other))
+}
+
 /// Whether both are on one known machine, and one of them before it was started anew.
 fn another_boot_of(theirs: &str, ours: &str) -> bool {
     let place = |home: &str| home.rsplit_once(' ').map(|(place, _)| place.to_owned());
@@ -79,7 +90,7 @@ impl Owner {
 
     pub fn life(&self) -> Life {
         let ours = home();
-        match self.home == ours {
+        match same_pids(&self.home, &ours) {
             true if self.process.is_alive() => Life::Alive,
             true => Life::Dead,
             false if another_boot_of(&self.home, &ours) => Life::Dead,
@@ -104,6 +115,15 @@ mod tests {
         assert_eq!(gone.life(), Life::Dead);
         assert_eq!(Owner { home: "another boot".into(), ..gone }.life(), Life::Elsewhere);
         assert_eq!(Owner::of(&HashMap::new()), None);
+    }
+
+    #[test]
+    fn a_container_that_shares_pids_is_no_other_place() {
+        assert!(same_pids("pid:[1] machine boot", "pid:[1] machine boot"));
+        assert!(same_pids("pid:[1]  boot", "pid:[1] machine boot"), "no /etc/machine-id there");
+        assert!(!same_pids("pid:[2] machine boot", "pid:[1] machine boot"));
+        assert!(!same_pids("pid:[1] machine boot-2", "pid:[1] machine boot-1"));
+        assert!(!same_pids("pid:[1] machine ", "pid:[1] machine "), "an unknown boot");
     }
 
     #[test]
