@@ -1,12 +1,15 @@
 //! The way to the engine is cut in the middle of a drill.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use redrill::model::event::{End, Phase};
+use redrill::model::event::{End, Phase, What};
 
 use crate::engine::Engine;
-use crate::place::{BRIEF, Place, Playing, end_of};
+use crate::place::{BRIEF, Place, Playing, end_of, events};
 use crate::proxy::Proxy;
 
 /// A drill whose way to the engine can be cut, begun so far that its load runs.
@@ -28,15 +31,43 @@ fn engine() -> Option<Engine> {
 fn for_a_moment_and_the_drill_goes_on() {
     let Some(engine) = engine() else { return };
     let place = Place::new();
-    let (playing, proxy) = start(&place, &engine.found.endpoint.host, "settle=4s");
+    let (playing, proxy) = start(&place, &engine.found.endpoint.host, "settle=7s");
     let pid = playing.pid();
     proxy.cut();
     sleep(Duration::from_secs(1));
+    say_something(&place);
     proxy.mend();
+    // Long enough for the engine to tell again what the container uses, which it does
+    // once a second.
+    sleep(Duration::from_millis(2500));
+    say_something(&place);
     let ran = playing.end();
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     engine.assert_nothing_of(pid, &place, Duration::ZERO);
     place.assert_nothing_left();
+    let log = std::fs::read_to_string(place.folder().join("logs/cache-0-0.log")).unwrap();
+    let said = log.matches("DB saved on disk").count();
+    assert_eq!(said, 2, "what is said while the way is cut, and after:\n{log}");
+    let used = cpu_seconds(&place.folder());
+    let [.., before, _, last] = used[..] else { panic!("{used:?}") };
+    assert!(last > before, "what it uses is told anew at the end: {used:?}");
+}
+
+/// Has the drill's only server write two lines to its log.
+fn say_something(place: &Place) {
+    let address = &place.records()[0].nodes[0].address;
+    let mut server = TcpStream::connect(address).unwrap();
+    server.write_all(b"SAVE\r\n").unwrap();
+    server.read_exact(&mut [0; 5]).unwrap();
+}
+
+/// What the drill's only container had used, as it was told each second.
+fn cpu_seconds(folder: &Path) -> Vec<f64> {
+    let told = events(folder).into_iter().filter_map(|event| match event.what {
+        What::Containers { nodes } => nodes.first().map(|node| node.usage.cpu_seconds),
+        _ => None,
+    });
+    told.collect()
 }
 
 #[test]

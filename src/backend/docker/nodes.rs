@@ -79,7 +79,7 @@ impl DockerBackend {
         // Known before it starts, so that its end is told however soon it comes.
         let running = Running::new(name.clone());
         lock(&self.running).insert(id.clone(), running);
-        let since = jiff::Timestamp::now().as_second() as i32;
+        let since = jiff::Timestamp::now();
         if let Err(source) = self.engine.docker.start_container(&id, None).await {
             lock(&self.running).remove(&id);
             return Err(cannot("start", name, source).into());

@@ -9,6 +9,7 @@ use bollard::query_parameters::StatsOptionsBuilder;
 use futures::StreamExt;
 use tokio::task::JoinHandle;
 
+use super::watch::RETRY;
 use crate::model::NodeName;
 use crate::model::event::Usage;
 
@@ -34,17 +35,21 @@ impl Drop for Listener {
     }
 }
 
-/// Without an answer there is no word on the node: a drill goes on without.
+/// Without an answer there is no word on the node, and a drill goes on without; the engine
+/// is asked again until the listener is dropped.
 pub fn listen(docker: Docker, id: String, name: NodeName, usages: Usages) -> Listener {
     let (own, node) = (Arc::clone(&usages), name.clone());
     let task = tokio::spawn(async move {
-        let options = StatsOptionsBuilder::default().stream(true).build();
-        let mut told = std::pin::pin!(docker.stats(&id, Some(options)));
-        while let Some(Ok(stats)) = told.next().await {
-            if let Some(usage) = usage(&stats) {
-                let mut all = own.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                all.insert(node.clone(), usage);
+        loop {
+            let options = StatsOptionsBuilder::default().stream(true).build();
+            let mut told = std::pin::pin!(docker.stats(&id, Some(options)));
+            while let Some(Ok(stats)) = told.next().await {
+                if let Some(usage) = usage(&stats) {
+                    let mut all = own.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    all.insert(node.clone(), usage);
+                }
             }
+            tokio::time::sleep(RETRY).await;
         }
     });
     Listener { task, usages, name }

@@ -24,8 +24,8 @@ use crate::backend::logs::Logs;
 use crate::model::NodeName;
 
 /// How long an engine may be away.
-const AWAY: Duration = Duration::from_secs(5);
-const RETRY: Duration = Duration::from_millis(100);
+pub(super) const AWAY: Duration = Duration::from_secs(5);
+pub(super) const RETRY: Duration = Duration::from_millis(100);
 /// A server's last words reach the log before this.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
