@@ -9,6 +9,7 @@ pub mod node;
 pub mod backend;
 pub mod cluster;
 pub mod load;
+pub mod fault;
 pub mod probe;
 pub mod check;
 pub mod drill;

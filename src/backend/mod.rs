@@ -32,6 +32,8 @@ pub use error::BackendError;
 pub use ground::Ground;
 pub use process::ProcessBackend;
 
+pub use crate::spec::scenario::Data;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct NodePlan {
@@ -44,14 +46,6 @@ pub struct NodePlan {
     /// Files that the node finds in its directory: name and content.
     pub files: Vec<(String, String)>,
     pub limits: Limits,
-}
-
-/// What becomes of a node's data when it is started again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data {
-    Kept,
-    /// It starts as it was when it was started first.
-    Dropped,
 }
 
 /// A node's server has ended.

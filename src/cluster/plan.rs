@@ -4,7 +4,7 @@
 //! canaries can be put into slots that are going to move.
 
 use crate::model::slot::SlotSet;
-use crate::spec::scenario::StepAction;
+use crate::spec::scenario::SlotMove;
 
 /// Slots that go from one shard's primary to another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +35,11 @@ pub enum PlanError {
 
 /// The routes of `action` when shard `n` owns `owners[n]`. Slots go in
 /// ascending order, so a shard keeps few and long ranges.
-pub fn plan(action: &StepAction, owners: &[SlotSet]) -> Result<Vec<Route>, PlanError> {
+pub fn plan(action: &SlotMove, owners: &[SlotSet]) -> Result<Vec<Route>, PlanError> {
     match action {
-        StepAction::Reshard { from, to, slots, .. } => reshard(owners, *from, *to, *slots),
-        StepAction::Drain { shard, .. } => drain(owners, *shard),
-        StepAction::Rebalance { weights, .. } => rebalance(owners, weights),
+        SlotMove::Reshard { from, to, slots } => reshard(owners, *from, *to, *slots),
+        SlotMove::Drain { shard } => drain(owners, *shard),
+        SlotMove::Rebalance { weights } => rebalance(owners, weights),
     }
 }
 
@@ -143,7 +143,6 @@ fn routes(moves: impl IntoIterator<Item = (u32, u32, SlotSet)>) -> Vec<Route> {
 mod tests {
     use super::*;
     use crate::model::slot::SLOTS;
-    use crate::spec::scenario::Pace;
     use proptest::prelude::*;
 
     fn thirds() -> Vec<SlotSet> {
@@ -162,14 +161,14 @@ mod tests {
 
     #[test]
     fn reshard_takes_the_first_slots() {
-        let action = StepAction::Reshard { from: 1, to: 0, slots: 100, pace: Pace::Fast };
+        let action = SlotMove::Reshard { from: 1, to: 0, slots: 100 };
         let routes = plan(&action, &thirds()).unwrap();
         assert_eq!(routes, [Route { slots: (5461..=5560).into(), from: 1, to: 0 }]);
     }
 
     #[test]
     fn what_cannot_be_done_is_said() {
-        let reshard = |from, to, slots| StepAction::Reshard { from, to, slots, pace: Pace::Fast };
+        let reshard = |from, to, slots| SlotMove::Reshard { from, to, slots };
         assert_eq!(
             plan(&reshard(0, 3, 1), &thirds()),
             Err(PlanError::NoShard { shard: 3, count: 3 })
@@ -177,13 +176,13 @@ mod tests {
         assert_eq!(plan(&reshard(1, 1, 1), &thirds()), Err(PlanError::SameShard(1)));
         let few = PlanError::TooFew { shard: 0, has: 5461, asked: 6000 };
         assert_eq!(plan(&reshard(0, 1, 6000), &thirds()), Err(few));
-        let alone = StepAction::Drain { shard: 0, pace: Pace::Fast };
+        let alone = SlotMove::Drain { shard: 0 };
         assert_eq!(plan(&alone, &thirds()[..1]), Err(PlanError::NowhereToGo(0)));
     }
 
     #[test]
     fn drain_leaves_nothing_and_spreads_evenly() {
-        let routes = plan(&StepAction::Drain { shard: 1, pace: Pace::Fast }, &thirds()).unwrap();
+        let routes = plan(&SlotMove::Drain { shard: 1 }, &thirds()).unwrap();
         let given: Vec<usize> = routes.iter().map(|route| route.slots.len()).collect();
         assert_eq!(given, [2731, 2731]);
         assert_eq!(counts_after(&thirds(), &routes)[1], 0);
@@ -193,20 +192,19 @@ mod tests {
     fn drain_passes_over_shards_that_own_nothing() {
         let mut owners = thirds();
         owners.push(SlotSet::default());
-        let routes = plan(&StepAction::Drain { shard: 0, pace: Pace::Fast }, &owners).unwrap();
+        let routes = plan(&SlotMove::Drain { shard: 0 }, &owners).unwrap();
         assert!(routes.iter().all(|route| route.to != 3));
     }
 
     #[test]
     fn rebalance_of_what_is_balanced_moves_nothing() {
-        let action = StepAction::Rebalance { weights: vec![1.0; 3], pace: Pace::Fast };
+        let action = SlotMove::Rebalance { weights: vec![1.0; 3] };
         assert_eq!(plan(&action, &thirds()).unwrap(), []);
     }
 
     #[test]
     fn weights_must_be_usable() {
-        let rebalance =
-            |weights| plan(&StepAction::Rebalance { weights, pace: Pace::Fast }, &thirds());
+        let rebalance = |weights| plan(&SlotMove::Rebalance { weights }, &thirds());
         assert!(matches!(rebalance(vec![1.0]), Err(PlanError::WeightCount { .. })));
         assert!(matches!(rebalance(vec![1.0, -1.0, 1.0]), Err(PlanError::BadWeight(_))));
         assert!(matches!(rebalance(vec![0.0; 3]), Err(PlanError::BadWeight(_))));
@@ -227,7 +225,7 @@ mod tests {
             let owners: Vec<SlotSet> = (0..n)
                 .map(|s| (0..SLOTS).filter(|&slot| seed[slot as usize] % n == s).collect())
                 .collect();
-            let action = StepAction::Rebalance { weights: weights.clone(), pace: Pace::Fast };
+            let action = SlotMove::Rebalance { weights: weights.clone() };
             let routes = plan(&action, &owners).unwrap();
             let after = counts_after(&owners, &routes);
             let sum: f64 = weights.iter().sum();

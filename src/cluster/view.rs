@@ -9,10 +9,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::future::join_all;
 
+use super::form::DeployedGroup;
+
 use crate::model::NodeName;
 use crate::model::event::{Role, ShardView, View};
 use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, NodeLine, Section};
+use crate::spec::topology::Mode;
 
 /// What one node says of itself and of its cluster.
 #[derive(Clone, Debug)]
@@ -59,6 +62,28 @@ pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
         link_up: replication.master_link_up(),
         lines,
     })
+}
+
+/// Who leads and follows in each shard of the group now: what most nodes say of a cluster;
+/// of another group, what each node says of itself.
+pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
+    let nodes = &group.nodes;
+    if matches!(group.spec.mode, Mode::Cluster { .. }) {
+        let seen = views(nodes).await.into_iter().flatten();
+        let seen: Vec<_> = seen.map(|sight| (sight.node, sight.lines)).collect();
+        return compare(nodes, &seen).shards;
+    }
+    let role = |node: Node| async move {
+        let info = node.admin.info(Section::Replication).await.ok()?;
+        Some((node.name.clone(), info.role()?))
+    };
+    let roles: Vec<_> = join_all(nodes.iter().cloned().map(role)).await;
+    let of = |role| {
+        let own = roles.iter().flatten().filter(move |(_, own)| *own == role);
+        own.map(|(name, _)| name.clone())
+    };
+    let (primary, replicas) = (of(Role::Primary).next(), of(Role::Replica).collect());
+    vec![ShardView { shard: 0, slots: SlotSet::default(), primary, replicas }]
 }
 
 /// What the nodes seen agree on, or what most of them say where they differ.

@@ -8,7 +8,8 @@ use crate::cluster::even_slots;
 use crate::cluster::plan::{PlanError, Route, plan};
 use crate::model::slot::SlotSet;
 use crate::spec::Scenario;
-use crate::spec::scenario::Step;
+use crate::spec::quantity::Time;
+use crate::spec::scenario::{Data, Force, NodeFault, SlotMove, Step, StepAction};
 use crate::spec::topology::Mode;
 
 /// The owners at the start, and the routes of each step.
@@ -41,11 +42,12 @@ pub fn forecast(scenario: &Scenario) -> Result<Forecast, Impossible> {
     let mut steps = Vec::new();
     for (index, step) in scenario.timeline.iter().enumerate() {
         let group = groups.iter().position(|g| g.name == step.group).unwrap_or_default();
-        let routes = plan(&step.action, &now[group]).map_err(|source| Impossible {
-            index,
-            what: describe(step),
-            source,
-        })?;
+        let routes = match &step.action {
+            StepAction::Move { slots, .. } => plan(slots, &now[group]),
+            StepAction::Fault { .. } => Ok(Vec::new()),
+        };
+        let impossible = |source| Impossible { index, what: describe(step), source };
+        let routes = routes.map_err(impossible)?;
         for route in &routes {
             apply(route, &mut now[group]);
         }
@@ -62,16 +64,29 @@ fn apply(route: &Route, owners: &mut [SlotSet]) {
 
 /// As a person would say it.
 pub fn describe(step: &Step) -> String {
-    use crate::spec::scenario::StepAction::{Drain, Rebalance, Reshard};
     let group = &step.group;
     match &step.action {
-        Reshard { from, to, slots, .. } => {
-            format!("reshard {group}: {slots} slots from shard {from} to shard {to}")
-        }
-        Drain { shard, .. } => format!("drain {group}: all slots of shard {shard} to the others"),
-        Rebalance { weights, .. } => {
-            let weights: Vec<String> = weights.iter().map(f64::to_string).collect();
-            format!("rebalance {group}: slots by weight {}", weights.join(" : "))
+        StepAction::Move { slots, .. } => match slots {
+            SlotMove::Reshard { from, to, slots } => {
+                format!("reshard {group}: {slots} slots from shard {from} to shard {to}")
+            }
+            SlotMove::Drain { shard } => {
+                format!("drain {group}: all slots of shard {shard} to the others")
+            }
+            SlotMove::Rebalance { weights } => {
+                let weights: Vec<String> = weights.iter().map(f64::to_string).collect();
+                format!("rebalance {group}: slots by weight {}", weights.join(" : "))
+            }
+        },
+        StepAction::Fault { fault, target } => {
+            let lasts = fault.lasts().map(|lasts| format!(" for {}", Time(lasts)));
+            let how = match fault {
+                NodeFault::Restart { data: Data::Dropped } => " without its data",
+                NodeFault::Failover { force: Force::Force } => ", by force",
+                NodeFault::Failover { force: Force::Takeover } => ", by takeover",
+                _ => "",
+            };
+            format!("{} {group}: {target}{}{how}", fault.word(), lasts.unwrap_or_default())
         }
     }
 }

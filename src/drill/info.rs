@@ -4,7 +4,7 @@ use crate::model::Nanos;
 use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
-use crate::spec::scenario::{ClientKind, Distribution, Load, Step, StepAction};
+use crate::spec::scenario::{ClientKind, Distribution, Load, Step};
 
 use super::forecast::describe;
 
@@ -33,6 +33,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         steps: scenario.timeline.iter().map(step_info).collect(),
         loads: scenario.loads.iter().map(load_info).collect(),
         expect: scenario.expect.clone(),
+        reported: scenario.reported.clone(),
         probe_every_ms: millis(scenario.probe.every),
         probe_deadline_ms: millis(scenario.probe.deadline),
         planned_ms: millis(last + scenario.settle),
@@ -40,13 +41,8 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
 }
 
 fn step_info(step: &Step) -> StepInfo {
-    let kind = match step.action {
-        StepAction::Reshard { .. } => "reshard",
-        StepAction::Drain { .. } => "drain",
-        StepAction::Rebalance { .. } => "rebalance",
-    };
     StepInfo {
-        kind: kind.to_owned(),
+        kind: step.action.word().to_owned(),
         group: step.group.clone(),
         text: describe(step),
         planned_at: Nanos::ZERO + step.at,

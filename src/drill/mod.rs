@@ -5,11 +5,13 @@
 //! afterwards, if anything, is a [`Kept`].
 
 mod deaths;
+mod faults;
 mod folder;
 mod forecast;
 mod hub;
 mod info;
 mod loads;
+mod moves;
 mod own;
 mod play;
 mod stage;

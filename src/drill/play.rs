@@ -12,11 +12,12 @@ use crate::cluster::{self, Deployment};
 use crate::load::history;
 use crate::model::event::{End, Phase, What};
 
+use super::faults::Faults;
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
 use super::own::OwnUse;
 use super::stage::{Halt, Stage};
-use super::steps;
+use super::steps::Timeline;
 use super::usage;
 use super::waits::Waits;
 use super::watch::Observers;
@@ -100,12 +101,24 @@ async fn with_history(
     stage.until(begin).await?;
     stage.phase(Phase::Steps);
     let _waits = Waits::watch(stage, deployment.nodes().map(|node| node.name.clone()));
-    let calm = steps::play(stage, deployment, &observers, begin).await?;
-    stage.phase(Phase::Settle);
-    stage.until(calm + stage.scenario.settle).await?;
+    let faults = Faults::default();
+    let timeline = Timeline { stage, deployment, observers: &observers, faults: &faults, begin };
+    let settled = async {
+        let calm = timeline.play().await?;
+        stage.phase(Phase::Settle);
+        stage.until(calm + stage.scenario.settle).await
+    };
+    if let Err(halt) = settled.await {
+        faults.release(stage).await;
+        return Err(halt);
+    }
     observers.stop_probing().await?;
     stage.unless_halted(loads.stop()).await??;
     stage.phase(Phase::Verify);
+    observers.steps_are_over();
+    if let Some(error) = faults.undo_all(stage).await {
+        stage.teller.tell(What::Warning { text: error });
+    }
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
     stage.unless_halted(loads.final_read(deadline)).await??;
     observers.stop();

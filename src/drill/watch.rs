@@ -40,6 +40,11 @@ impl Observers {
         self.watcher.step_ended(step);
     }
 
+    /// What nodes come to agree on from now on is no step's doing.
+    pub fn steps_are_over(&self) {
+        self.watcher.steps_are_over();
+    }
+
     /// Ends the probes; the nodes are still watched.
     pub async fn stop_probing(&mut self) -> Result<(), Halt> {
         match self.prober.take() {

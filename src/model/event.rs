@@ -76,12 +76,21 @@ pub enum What {
         to: u32,
         state: String,
     },
+    /// What the step does to nodes is done to these from now on.
+    StepInjected {
+        step: usize,
+        nodes: Vec<NodeName>,
+    },
+    /// It has been undone.
+    StepUndone {
+        step: usize,
+    },
     StepEnded {
         step: usize,
         moved: Moved,
         error: Option<String>,
     },
-    /// Since `at`, all live nodes have agreed; told once for each step.
+    /// Since `since`, all live nodes have agreed; told again if it did not last.
     ViewConverged {
         step: usize,
         since: Nanos,
@@ -90,6 +99,17 @@ pub enum What {
     Converged {
         step: usize,
         since: Nanos,
+    },
+    /// What nodes of a cluster say of a primary that fails, or of who takes over from it, for
+    /// the first time. Seen `at`, which is late by at most one round of questions.
+    Failover {
+        group: String,
+        shard: u32,
+        phase: FailoverPhase,
+        /// The primary that fails, the one that is elected, or the replica that follows it.
+        node: NodeName,
+        /// Who said it.
+        by: NodeName,
     },
     /// A canary's probes began to fail; `from` is the first failed one's intended instant.
     OutageBegan {
@@ -138,6 +158,34 @@ pub enum What {
     },
 }
 
+/// The phases of a failover, in their order.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FailoverPhase {
+    /// One node cannot reach the primary (PFAIL).
+    Suspected,
+    /// A majority of primaries cannot (FAIL).
+    Agreed,
+    /// One node names another primary.
+    Elected,
+    /// All live nodes do.
+    Propagated,
+    /// A replica of the new primary is linked.
+    Redundant,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DrillInfo {
     pub id: String,
@@ -153,6 +201,9 @@ pub struct DrillInfo {
     pub steps: Vec<StepInfo>,
     pub loads: Vec<LoadInfo>,
     pub expect: Vec<Expectation>,
+    /// Measures of checkers whose findings do not fail the drill.
+    #[serde(default)]
+    pub reported: Vec<String>,
     /// The cadence and patience of probes, in milliseconds.
     pub probe_every_ms: f64,
     pub probe_deadline_ms: f64,
@@ -170,7 +221,7 @@ pub struct EngineInfo {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepInfo {
-    /// `reshard`, `drain`, `rebalance`, `none`.
+    /// The word of the scenario: `reshard`, `kill`.
     pub kind: String,
     pub group: String,
     /// As a person would say it: `reshard cache: 1820 slots from shard 0 to shard 1`.

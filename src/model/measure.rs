@@ -89,6 +89,10 @@ pub enum Needs {
     LoadAndStep,
     /// At least one step that moves slots.
     Reshard,
+    /// At least one step that does something to nodes.
+    Failover,
+    /// The same, and a load.
+    LoadAndFault,
 }
 
 /// An entry of the catalogue: what can be expected, and what it means.
@@ -130,6 +134,12 @@ pub const CATALOGUE: &[Known] = {
         ),
         known("writes.acknowledged", Count, Load, "writes that a server acknowledged"),
         known("writes.lost", Count, Load, "acknowledged writes that the final state contradicts"),
+        known(
+            "rpo",
+            Millis,
+            LoadAndFault,
+            "how long before the first fault the oldest lost write had been acknowledged",
+        ),
         known(
             "reads.stale",
             Count,
@@ -225,6 +235,33 @@ pub const CATALOGUE: &[Known] = {
             Millis,
             Step,
             "until all nodes agree on owners and roles and every replica's link is up",
+        ),
+        known(
+            "failover.detect",
+            Millis,
+            Failover,
+            "from the fault until a node suspects the primary (PFAIL), the longest",
+        ),
+        known("failover.agree", Millis, Failover, "from then until a majority does (FAIL)"),
+        known("failover.elect", Millis, Failover, "from then until a replica is elected"),
+        known(
+            "failover.propagate",
+            Millis,
+            Failover,
+            "from the election until all live nodes name the new primary",
+        ),
+        known(
+            "failover.reconnect",
+            Millis,
+            Failover,
+            "from the election until a write to the shard succeeds",
+        ),
+        known("failover.served", Millis, Failover, "from the fault until a write succeeds"),
+        known(
+            "failover.redundant",
+            Millis,
+            Failover,
+            "from the fault until the shard has a linked replica again",
         ),
         known("reshard.duration", Millis, Reshard, "time that moving slots took"),
         known("reshard.slots", Count, Reshard, "slots moved"),

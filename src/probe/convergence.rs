@@ -2,7 +2,9 @@
 //!
 //! That a group agrees now does not mean that it will a moment later: an election may
 //! follow, or news may still be on its way. So an agreement is told only after it has
-//! held for a while past the step's end, dated back to when it began.
+//! held for a while past the step's end, dated back to when it began. Should it break all the
+//! same before another step begins, it is told anew: nodes agree for seconds on a primary
+//! that has died, until they miss it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +25,9 @@ pub(super) struct Steps {
 struct Step {
     began: Nanos,
     ended: Option<Nanos>,
-    view_told: bool,
-    told: bool,
+    /// The agreements that were told last, by their beginnings.
+    view_told: Option<Nanos>,
+    told: Option<Nanos>,
 }
 
 impl Steps {
@@ -33,13 +36,20 @@ impl Steps {
     }
 
     pub(super) fn began(&mut self, step: usize, at: Nanos) {
-        self.steps.insert(step, Step { began: at, ended: None, view_told: false, told: false });
+        // What comes from now on is no longer news of those that have been told.
+        self.steps.retain(|_, step| step.told.is_none());
+        self.steps.insert(step, Step { began: at, ended: None, view_told: None, told: None });
     }
 
     pub(super) fn ended(&mut self, step: usize, at: Nanos) {
         if let Some(step) = self.steps.get_mut(&step) {
             step.ended = Some(at);
         }
+    }
+
+    /// None is told of any more.
+    pub(super) fn clear(&mut self) {
+        self.steps.clear();
     }
 
     /// What is to be told, now that all groups agree like this.
@@ -52,13 +62,13 @@ impl Steps {
             let Some(ended) = step.ended else { continue };
             // Had nothing changed since before the step, it converged as it began.
             let since = agreement.since.max(step.began);
-            if !step.view_told && held(ended, since) {
-                step.view_told = true;
+            if step.view_told.is_none_or(|told| told < since) && held(ended, since) {
+                step.view_told = Some(since);
                 news.push(What::ViewConverged { step: number, since });
             }
             let Some(since) = agreement.linked_since.map(|at| at.max(step.began)) else { continue };
-            if !step.told && held(ended, since) {
-                step.told = true;
+            if step.told.is_none_or(|told| told < since) && held(ended, since) {
+                step.told = Some(since);
                 news.push(What::Converged { step: number, since });
             }
         }
@@ -95,6 +105,12 @@ mod tests {
         let all = What::Converged { step: 3, since };
         assert_eq!(steps.hear(agreement(2050, Some(2200), 2300)), [all]);
         assert_eq!(steps.hear(agreement(2050, Some(2200), 2400)), [], "each is told once");
+        let anew = steps.hear(agreement(2500, Some(2500), 2600));
+        let since = Nanos(2500);
+        let view = What::ViewConverged { step: 3, since };
+        assert_eq!(anew, [view, What::Converged { step: 3, since }], "unless it did not last");
+        steps.began(4, Nanos(3000));
+        assert_eq!(steps.hear(agreement(3050, Some(3050), 3200)), [], "that is of the next step");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::belief::{Agreement, Group};
 use super::convergence::Steps;
+use super::failover::Failovers;
 use super::prober::ProbeError;
 use crate::cluster::DeployedGroup;
 use crate::cluster::view::{self, Sight};
@@ -56,6 +57,7 @@ pub struct Watcher {
 enum Order {
     Began(usize, Nanos),
     Ended(usize, Nanos),
+    Over,
 }
 
 impl Watcher {
@@ -87,6 +89,11 @@ impl Watcher {
     /// From now on an agreement that holds is the step's.
     pub fn step_ended(&self, step: usize) {
         self.order(Order::Ended(step, self.teller.clock().now()));
+    }
+
+    /// Tells nothing more of any step.
+    pub fn steps_are_over(&self) {
+        self.order(Order::Over);
     }
 
     /// Waits until `Converged` is told for `step`, which must have ended: whether that
@@ -140,6 +147,8 @@ struct Watched {
     /// With connections that belong to the watcher's own thread.
     nodes: Vec<Node>,
     beliefs: RefCell<Group>,
+    /// Of a cluster.
+    failovers: Option<RefCell<Failovers>>,
     told: RefCell<Option<(Nanos, View)>>,
 }
 
@@ -164,6 +173,7 @@ async fn watch(
             order = orders.recv() => match order {
                 Some(Order::Began(step, at)) => steps.began(step, at),
                 Some(Order::Ended(step, at)) => steps.ended(step, at),
+                Some(Order::Over) => steps.clear(),
                 None => return,
             },
             _ = look.tick() => {
@@ -200,6 +210,10 @@ async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Durati
         let asked = teller.clock().now();
         let sight = group.ask(&group.nodes[i]).await;
         let instants = (asked, teller.clock().now());
+        if let Some(failovers) = &group.failovers {
+            let news = failovers.borrow_mut().hear(i, sight.as_ref().ok());
+            news.into_iter().for_each(|what| teller.tell(what));
+        }
         group.beliefs.borrow_mut().hear(i, instants, sight);
     }
 }
@@ -235,7 +249,8 @@ impl Watched {
         let nodes: Vec<Node> = group.nodes.into_iter().map(own).collect();
         let cluster = matches!(group.spec.mode, Mode::Cluster { .. });
         let beliefs = RefCell::new(Group::new(cluster, nodes.clone()));
-        Rc::new(Watched { cluster, nodes, beliefs, told: RefCell::default() })
+        let failovers = cluster.then(|| RefCell::new(Failovers::new(&nodes)));
+        Rc::new(Watched { cluster, nodes, beliefs, failovers, told: RefCell::default() })
     }
 
     async fn ask(&self, node: &Node) -> Result<Sight, NodeError> {

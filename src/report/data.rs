@@ -57,6 +57,8 @@ pub struct Report {
     pub expectations: Vec<Judged>,
     pub findings: Vec<Finding>,
     pub steps: Vec<Step>,
+    /// Primaries that failed, or gave way to a replica.
+    pub failovers: Vec<Failover>,
     pub shards: Vec<Shard>,
     /// What each container used; empty where servers ran as processes.
     pub containers: Vec<Container>,
@@ -167,12 +169,43 @@ pub struct Step {
     pub view_converged_ms: Option<f64>,
     /// Since when, besides, every replica's link was up.
     pub converged_ms: Option<f64>,
+    /// The nodes that it did something to.
+    #[schemars(with = "Vec<String>")]
+    pub nodes: Vec<NodeName>,
+    pub undone_ms: Option<f64>,
     pub moved: Moved,
     /// How slots moved: `migrate`, or `atomic` by the servers' own jobs. Null if none did.
     pub method: Option<String>,
     /// The servers' own jobs.
     pub jobs: Vec<Job>,
     pub error: Option<String>,
+}
+
+/// One primary that failed, or gave way to a replica. Instants are null where a phase was not
+/// come to, or not seen.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Failover {
+    pub group: String,
+    pub shard: u32,
+    /// Index of the step that brought it about.
+    pub step: Option<usize>,
+    #[schemars(with = "Option<String>")]
+    pub from: Option<NodeName>,
+    #[schemars(with = "Option<String>")]
+    pub to: Option<NodeName>,
+    pub injected_ms: Option<f64>,
+    /// A node could not reach the primary (PFAIL).
+    pub suspected_ms: Option<f64>,
+    /// A majority of primaries could not (FAIL).
+    pub agreed_ms: Option<f64>,
+    /// A node named another primary.
+    pub elected_ms: Option<f64>,
+    /// All live nodes did.
+    pub propagated_ms: Option<f64>,
+    /// A write to the shard succeeded again.
+    pub served_ms: Option<f64>,
+    /// A replica was linked to the new primary.
+    pub redundant_ms: Option<f64>,
 }
 
 /// A server's own job of moving slots from one shard to another.

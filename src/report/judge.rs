@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::Finding;
+use crate::check::{Finding, Kind};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::measure::{Unit, known};
 use crate::model::{Measure, Verdict};
@@ -93,7 +93,8 @@ pub(super) fn verdict(
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
         reasons.extend(not_held);
     }
-    let found = findings.iter().filter(|f| f.verdict != Verdict::Pass);
+    let judged = |f: &&Finding| !record.info.reported.iter().any(|name| measure(f.kind) == name);
+    let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(judged);
     reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
     let worst = match record.end {
         // The end outweighs what was seen on the way: it is not the drill's fault.
@@ -101,6 +102,15 @@ pub(super) fn verdict(
         _ => Verdict::worst(reasons.iter().map(|(verdict, _)| *verdict)),
     };
     (worst, reasons.into_iter().map(|(_, why)| why).collect())
+}
+
+/// The measure that counts what a checker finds; empty if there is none.
+fn measure(kind: Kind) -> &'static str {
+    match kind {
+        Kind::LostWrites => "writes.lost",
+        Kind::StaleReads => "reads.stale",
+        Kind::UnexpectedValues => "",
+    }
 }
 
 fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {

@@ -17,6 +17,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     expectations(&mut page, report);
     figures(&mut page, report);
     steps(&mut page, report);
+    failovers(&mut page, report);
     shards(&mut page, report);
     containers(&mut page, report);
     findings(&mut page, report);
@@ -179,6 +180,14 @@ fn steps(page: &mut Page, r: &Report) {
         vec![text, since(step.began_ms), since(step.ended_ms), since(step.converged_ms)]
     });
     page.table(&["Step", "began", "ended", "converged"], rows);
+}
+
+/// Where there were any.
+fn failovers(page: &mut Page, r: &Report) {
+    if !r.failovers.is_empty() {
+        let rows = r.failovers.iter().map(|f| vec![f.title(), f.story()]);
+        page.table(&["Failover", ""], rows);
+    }
 }
 
 fn shards(page: &mut Page, r: &Report) {

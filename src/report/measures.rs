@@ -9,6 +9,7 @@ use crate::model::measure::{CATALOGUE, Needs};
 use crate::model::op::Action;
 use crate::model::{Measure, Nanos};
 
+use super::failovers;
 use super::record::{Record, StepRecord};
 use super::tally::{Band, Since, Tally};
 
@@ -41,12 +42,15 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
 
 fn applies(needs: Needs, record: &Record) -> bool {
     let (load, step) = (!record.info.loads.is_empty(), !record.steps.is_empty());
+    let may_fail_over = record.steps.iter().any(|step| step.may_fail_over());
     match needs {
         Needs::Nothing => true,
         Needs::Load => load,
         Needs::Step => step,
         Needs::LoadAndStep => load && step,
         Needs::Reshard => record.steps.iter().any(|step| step.moves_slots()),
+        Needs::Failover => may_fail_over,
+        Needs::LoadAndFault => load && may_fail_over,
     }
 }
 
@@ -77,6 +81,9 @@ fn from_events(record: &Record, told: &mut Told) {
     }
     put(told, "convergence.view", slowest(record, |step| step.view_converged));
     put(told, "convergence", slowest(record, |step| step.converged));
+    for (name, value) in failovers::measures(&failovers::rows(record)) {
+        put(told, name, value);
+    }
     put(told, "servers.waited.max", record.waited_max);
     put(told, "redrill.cpu", record.own.cpu_percent());
     put(told, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
@@ -181,6 +188,10 @@ fn from_checks(sources: &Sources, told: &mut Told) {
         // Where keys could not be read, a count of nothing lost proves nothing.
         let sure = lost.lost > 0 || lost.unknown_keys == 0;
         put(told, "writes.lost", sure.then_some(lost.lost as f64));
+        let before =
+            |oldest: Nanos| sources.record.failovers.first().map(|at| ms(at.since(oldest)));
+        let rpo = lost.oldest.map_or(Some(0.0), before);
+        put(told, "rpo", rpo.filter(|_| sure));
     }
     if let Some(stale) = sources.stale {
         put(told, "reads.stale", Some(stale.stale as f64));

@@ -15,6 +15,7 @@ mod containers;
 mod data;
 mod doubt;
 mod error;
+mod failovers;
 mod files;
 pub mod html;
 pub mod json;
@@ -169,6 +170,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         expectations,
         findings: history.findings,
         steps: steps(&record),
+        failovers: failovers::rows(&record),
         shards: shards::rows(&record),
         containers: record.usage.rows(),
         outages,
@@ -264,6 +266,8 @@ fn steps(record: &Record) -> Vec<Step> {
         ended_ms: step.ended.map(millis),
         view_converged_ms: step.view_converged.map(millis),
         converged_ms: step.converged.map(millis),
+        nodes: step.nodes.clone(),
+        undone_ms: step.undone.map(millis),
         moved: step.moved,
         method: step.method.clone(),
         jobs: step.jobs.clone(),

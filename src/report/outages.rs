@@ -113,6 +113,25 @@ impl Outages {
             .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
+    /// When the first of the canaries that `of` accepts was served again: each counts by the
+    /// longest outage that it had from `since` on. `None` if none had one that ended.
+    pub fn first_end(
+        &self,
+        action: Action,
+        since: Nanos,
+        of: impl Fn(usize) -> bool,
+    ) -> Option<Nanos> {
+        let mut longest: BTreeMap<usize, &Listed> = BTreeMap::new();
+        let after = |one: &&Listed| one.action == action && one.from >= since && of(one.canary);
+        for outage in self.listed.iter().filter(after) {
+            let kept = longest.entry(outage.canary).or_insert(outage);
+            if outage.length > kept.length {
+                *kept = outage;
+            }
+        }
+        longest.values().filter_map(|outage| outage.to).min()
+    }
+
     /// The outages in the order of their beginnings, and how many were left out.
     pub fn list(&self, canaries: &[Canary]) -> (Vec<Outage>, u64) {
         let mut listed = self.listed.clone();

@@ -8,11 +8,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::Nanos;
 use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase, StepInfo, What};
+use crate::model::{Nanos, NodeName};
 
 use super::containers::UsageFold;
 use super::data::{Job, JobPhase};
+use super::failovers;
 use super::outages::Outages;
 use super::ownership::Views;
 use super::series::SeriesBuilder;
@@ -32,6 +33,7 @@ pub(super) struct Record {
     pub blind: Blind,
     pub steps: Vec<StepRecord>,
     pub outages: Outages,
+    pub failovers: failovers::Told,
     pub views: Views,
     pub stats: StatsFold,
     pub usage: UsageFold,
@@ -54,6 +56,8 @@ pub(super) struct StepRecord {
     pub ended: Option<Nanos>,
     pub view_converged: Option<Nanos>,
     pub converged: Option<Nanos>,
+    pub nodes: Vec<NodeName>,
+    pub undone: Option<Nanos>,
     pub moved: Moved,
     pub method: Option<String>,
     pub jobs: Vec<Job>,
@@ -68,6 +72,8 @@ impl StepRecord {
             ended: None,
             view_converged: None,
             converged: None,
+            nodes: Vec::new(),
+            undone: None,
             moved: Moved::default(),
             method: None,
             jobs: Vec::new(),
@@ -86,6 +92,11 @@ impl StepRecord {
 
     pub fn moves_slots(&self) -> bool {
         matches!(self.info.kind.as_str(), "reshard" | "drain" | "rebalance")
+    }
+
+    /// It does something to nodes, after which a replica may become primary.
+    pub fn may_fail_over(&self) -> bool {
+        !self.moves_slots()
     }
 }
 
@@ -158,6 +169,7 @@ impl Record {
             probes_failed: 0,
             blind: Blind::default(),
             outages: Outages::default(),
+            failovers: failovers::Told::default(),
             views: Views::default(),
             stats: StatsFold::default(),
             usage: UsageFold::default(),
@@ -215,6 +227,9 @@ impl Record {
             What::Waited { percent, .. } => {
                 self.waited_max = Some(self.waited_max.map_or(percent, |max| max.max(percent)));
             }
+            What::Failover { group, shard, phase, node, .. } => {
+                self.failovers.hear(at, (group, shard), phase, node);
+            }
             What::Ended { end } => self.end = Some(end),
             step => self.hear_step(at, step),
         }
@@ -226,14 +241,21 @@ impl Record {
             | What::StepProgress { step, .. }
             | What::StepMethod { step, .. }
             | What::StepJob { step, .. }
+            | What::StepInjected { step, .. }
+            | What::StepUndone { step }
             | What::StepEnded { step, .. }
             | What::ViewConverged { step, .. }
             | What::Converged { step, .. } => *step,
             _ => return,
         };
+        if let What::StepInjected { nodes, .. } = &what {
+            self.failovers.injected(at, index, nodes.clone());
+        }
         let Some(record) = self.steps.get_mut(index) else { return };
         match what {
             What::StepBegan { .. } => record.began = Some(at),
+            What::StepInjected { nodes, .. } => record.nodes = nodes,
+            What::StepUndone { .. } => record.undone = Some(at),
             What::StepProgress { moved, .. } => record.moved = moved,
             What::StepMethod { method, .. } => record.method = Some(method),
             What::StepJob { from, to, state, .. } => record.hear_job((from, to), state, at),

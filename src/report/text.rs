@@ -22,6 +22,7 @@ pub fn summary(report: &Report, width: usize, colour: bool) -> String {
     page.head(report);
     page.expectations(report);
     page.felt(report);
+    page.failovers(report);
     page.latency(report);
     page.moved(report);
     page.notes(report);
@@ -185,6 +186,17 @@ impl Page {
         if r.has("convergence") {
             let (all, view) = (r.show("convergence"), r.show("convergence.view"));
             self.row("convergence", &format!("{all} · slot owners and roles {view}"));
+        }
+    }
+
+    fn failovers(&mut self, r: &Report) {
+        if r.failovers.is_empty() {
+            return;
+        }
+        self.title("Failover");
+        for failover in &r.failovers {
+            self.line(&format!("    {}", failover.title()));
+            self.wrapped("      ", "      ", &failover.story());
         }
     }
 

@@ -28,7 +28,9 @@ const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
     "standalone" "replication-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2");
 
 const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
-    "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state");
+    "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state"
+    "primary-kill" "primary-pause" "replica-kill" "quorum-loss"
+    "node-failure-during-reshard");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -1,7 +1,9 @@
 //! A checked scenario: what a scenario file means, with every default filled in.
 
+use std::fmt;
 use std::time::Duration;
 
+use crate::model::NodeName;
 use crate::model::event::Expectation;
 
 use super::topology::Topology;
@@ -17,6 +19,8 @@ pub struct Scenario {
     pub probe: Probe,
     pub settle: Duration,
     pub expect: Vec<Expectation>,
+    /// Measures of checkers whose findings do not fail the drill.
+    pub reported: Vec<String>,
 }
 
 /// Open loop: operation `n` is intended `n / rate` seconds after the load's start.
@@ -70,7 +74,6 @@ pub struct Step {
     pub at: Duration,
     pub group: String,
     pub action: StepAction,
-    pub method: Method,
 }
 
 /// Who moves the keys of slots.
@@ -98,22 +101,146 @@ impl Method {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepAction {
+    Move { slots: SlotMove, method: Method, pace: Pace },
+    Fault { fault: NodeFault, target: Target },
+}
+
+/// Which slots go where.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlotMove {
     Reshard {
         from: u32,
         to: u32,
         slots: u32,
-        pace: Pace,
     },
     /// The shard gives all its slots to the others, evenly.
     Drain {
         shard: u32,
-        pace: Pace,
     },
     /// Every shard gets slots by its weight; one weight a shard.
     Rebalance {
         weights: Vec<f64>,
-        pace: Pace,
     },
+}
+
+/// What is done to nodes. Where it lasts, it is undone after `lasts`, or when the load has
+/// ended if that is `None`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NodeFault {
+    /// The server ends at once, and is started again with its data.
+    Kill {
+        lasts: Option<Duration>,
+    },
+    /// The same, but the server is asked to end.
+    Stop {
+        lasts: Option<Duration>,
+    },
+    Pause {
+        lasts: Option<Duration>,
+    },
+    Restart {
+        data: Data,
+    },
+    Failover {
+        force: Force,
+    },
+}
+
+/// What becomes of a node's data when its server is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    Kept,
+    /// It starts as it was when it was started first.
+    Dropped,
+}
+
+/// Whom a replica asks before it becomes primary. See CLUSTER FAILOVER:
+/// <https://redis.io/docs/latest/commands/cluster-failover/>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// The primary, and then the other primaries.
+    None,
+    /// The other primaries.
+    Force,
+    /// Nobody.
+    Takeover,
+}
+
+/// Nodes of a group; roles are what they are when the step begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Node(NodeName),
+    PrimaryOf(u32),
+    /// One of them, drawn by the drill's seed.
+    ReplicaOf(u32),
+    Primaries,
+    Replicas,
+    /// As many as can be gone with a majority left; drawn by the seed.
+    MinorityOfPrimaries,
+    MajorityOfPrimaries,
+    RandomPrimary,
+    RandomReplica,
+}
+
+impl fmt::Display for Target {
+    /// As it is written in a scenario.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Node(name) => write!(f, "{name}"),
+            Target::PrimaryOf(shard) => write!(f, "primary of shard {shard}"),
+            Target::ReplicaOf(shard) => write!(f, "a replica of shard {shard}"),
+            Target::Primaries => f.write_str("all primaries"),
+            Target::Replicas => f.write_str("all replicas"),
+            Target::MinorityOfPrimaries => f.write_str("a minority of primaries"),
+            Target::MajorityOfPrimaries => f.write_str("a majority of primaries"),
+            Target::RandomPrimary => f.write_str("random primary"),
+            Target::RandomReplica => f.write_str("random replica"),
+        }
+    }
+}
+
+impl NodeFault {
+    /// The word for it in a scenario.
+    pub fn word(self) -> &'static str {
+        match self {
+            NodeFault::Kill { .. } => "kill",
+            NodeFault::Stop { .. } => "stop",
+            NodeFault::Pause { .. } => "pause",
+            NodeFault::Restart { .. } => "restart",
+            NodeFault::Failover { .. } => "failover",
+        }
+    }
+
+    /// How long it lasts, if a time was given.
+    pub fn lasts(self) -> Option<Duration> {
+        match self {
+            NodeFault::Kill { lasts } | NodeFault::Stop { lasts } | NodeFault::Pause { lasts } => {
+                lasts
+            }
+            NodeFault::Restart { .. } | NodeFault::Failover { .. } => None,
+        }
+    }
+}
+
+impl SlotMove {
+    /// The word for it in a scenario.
+    pub fn word(&self) -> &'static str {
+        match self {
+            SlotMove::Reshard { .. } => "reshard",
+            SlotMove::Drain { .. } => "drain",
+            SlotMove::Rebalance { .. } => "rebalance",
+        }
+    }
+}
+
+impl StepAction {
+    /// The word for it in a scenario.
+    pub fn word(&self) -> &'static str {
+        match self {
+            StepAction::Move { slots, .. } => slots.word(),
+            StepAction::Fault { fault, .. } => fault.word(),
+        }
+    }
 }
 
 /// How eagerly slots move.

@@ -6,7 +6,10 @@
 use std::fmt::{Display, Write};
 
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
-use super::scenario::{ClientKind, Distribution, Load, Method, Pace, Scenario, Step, StepAction};
+use super::scenario::{
+    ClientKind, Data, Distribution, Force, Load, Method, NodeFault, Pace, Scenario, SlotMove, Step,
+    StepAction, Target,
+};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
 
 /// Lines of YAML at growing depth. Writing to a string cannot fail.
@@ -155,6 +158,9 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
         });
     }
     out.key("settle", Time(scenario.settle));
+    if !scenario.reported.is_empty() {
+        out.key("reported", format_args!("[{}]", scenario.reported.join(", ")));
+    }
     if !scenario.expect.is_empty() {
         out.inside("expect", |out| {
             for expectation in &scenario.expect {
@@ -190,24 +196,46 @@ fn load(out: &mut Lines, load: &Load) {
 }
 
 fn step(step: &Step) -> String {
-    let (action, pace) = match &step.action {
-        StepAction::Reshard { from, to, slots, pace } => {
-            (format!("do: reshard, from: {from}, to: {to}, slots: {slots}"), pace)
-        }
-        StepAction::Drain { shard, pace } => (format!("do: drain, shard: {shard}"), pace),
-        StepAction::Rebalance { weights, pace } => {
+    let action = match &step.action {
+        StepAction::Move { slots, method, pace } => moves(slots, *method, *pace),
+        StepAction::Fault { fault, target } => node_fault(*fault, target),
+    };
+    format!(
+        "- {{ at: {}, group: {}, do: {}, {action} }}",
+        Time(step.at),
+        step.group,
+        step.action.word()
+    )
+}
+
+fn moves(slots: &SlotMove, method: Method, pace: Pace) -> String {
+    let what = match slots {
+        SlotMove::Reshard { from, to, slots } => format!("from: {from}, to: {to}, slots: {slots}"),
+        SlotMove::Drain { shard } => format!("shard: {shard}"),
+        SlotMove::Rebalance { weights } => {
             let weights: Vec<String> = weights.iter().map(f64::to_string).collect();
-            (format!("do: rebalance, weights: [{}]", weights.join(", ")), pace)
+            format!("weights: [{}]", weights.join(", "))
         }
     };
     let pace = match pace {
         Pace::Fast => "fast".to_owned(),
-        Pace::P99(p99) => format!("{{ p99: {} }}", Time(*p99)),
+        Pace::P99(p99) => format!("{{ p99: {} }}", Time(p99)),
     };
     // A method that takes no pace is written without one.
-    let how = match step.method {
-        Method::Atomic => "method: atomic".to_owned(),
-        method => format!("method: {}, pace: {pace}", method.name()),
+    match method {
+        Method::Atomic => format!("{what}, method: atomic"),
+        method => format!("{what}, method: {}, pace: {pace}", method.name()),
+    }
+}
+
+fn node_fault(fault: NodeFault, target: &Target) -> String {
+    let how = match fault {
+        NodeFault::Restart { data: Data::Kept } => ", data: kept".to_owned(),
+        NodeFault::Restart { data: Data::Dropped } => ", data: dropped".to_owned(),
+        NodeFault::Failover { force: Force::None } => ", force: none".to_owned(),
+        NodeFault::Failover { force: Force::Force } => ", force: force".to_owned(),
+        NodeFault::Failover { force: Force::Takeover } => ", force: takeover".to_owned(),
+        other => other.lasts().map_or(String::new(), |lasts| format!(", for: {}", Time(lasts))),
     };
-    format!("- {{ at: {}, group: {}, {action}, {how} }}", Time(step.at), step.group)
+    format!("target: {}{how}", quoted(&target.to_string()))
 }

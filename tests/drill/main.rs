@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod failover;
 mod interrupted;
 mod kept;
 mod kinds;

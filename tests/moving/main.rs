@@ -21,7 +21,7 @@ use redrill::cluster::moving::{Reason, move_slots};
 use redrill::cluster::plan::{Route, plan};
 use redrill::cluster::view;
 use redrill::model::NodeName;
-use redrill::spec::scenario::{Pace, StepAction};
+use redrill::spec::scenario::{Pace, SlotMove};
 
 const GENTLY: Pace = Pace::P99(Duration::from_millis(5));
 /// Slots of two waves at that pace: so many may be under way at once.
@@ -177,7 +177,7 @@ async fn a_shard_can_give_up_all_its_slots() {
     let seen = view::sight(&ground.nodes[0]).await.unwrap();
     let before = view::compare(&ground.nodes, &[(seen.node, seen.lines)]);
     let owners: Vec<_> = before.shards.into_iter().map(|shard| shard.slots).collect();
-    let routes = plan(&StepAction::Drain { shard: 0, pace: Pace::Fast }, &owners).unwrap();
+    let routes = plan(&SlotMove::Drain { shard: 0 }, &owners).unwrap();
     let moved = move_slots(&routes, &ground.nodes, Pace::Fast, |_| (), || false).await.unwrap();
     assert_eq!((moved.slots, moved.keys), (5461, 1000));
     ground.assert_values(&keys).await;

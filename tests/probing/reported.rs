@@ -47,6 +47,7 @@ fn info() -> DrillInfo {
         steps: Vec::new(),
         loads: Vec::new(),
         expect: Vec::new(),
+        reported: Vec::new(),
         probe_every_ms: PROBE.every.as_secs_f64() * 1e3,
         probe_deadline_ms: PROBE.deadline.as_secs_f64() * 1e3,
         planned_ms: 0.0,

@@ -247,6 +247,7 @@ impl Sim {
                 text: format!("register, {}/s, uniform, 50 % reads, 100 B to 1 KB", plan.rate),
             }],
             expect: plan.expect.clone(),
+            reported: Vec::new(),
             probe_every_ms: 10.0,
             probe_deadline_ms: 100.0,
             planned_ms: plan.seconds * 1e3,

@@ -120,6 +120,7 @@ pub fn info() -> DrillInfo {
             expect("downtime.read.max", Compare::Below, 60.0),
             expect("latency.p50.during", Compare::AtMost, 2.0),
         ],
+        reported: Vec::new(),
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
         planned_ms: 7_000.0,

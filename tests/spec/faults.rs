@@ -24,6 +24,7 @@ faulty! {
     scenario_loads
     scenario_timeline
     scenario_slots_run_out
+    scenario_nodes
     scenario_expectations
     scenario_profiles
     scenario_of_nothing

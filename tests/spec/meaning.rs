@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use redrill::model::event::Compare;
 use redrill::model::measure::{CATALOGUE, Unit};
-use redrill::spec::scenario::{ClientKind, Distribution, Load, Pace, Probe, StepAction};
+use redrill::spec::scenario::{
+    ClientKind, Distribution, Load, Method, Pace, Probe, SlotMove, StepAction,
+};
 use redrill::spec::topology::{Engine, Mode, Placement};
 use redrill::spec::{self, Kind, Options, Purpose, Source, library, write};
 
@@ -89,7 +91,8 @@ fn the_ready_reshard_is_what_its_file_says() {
     let step = &scenario.timeline[0];
     assert_eq!((step.at, &*step.group), (Duration::from_secs(5), "cache"));
     let pace = Pace::P99(Duration::from_millis(5));
-    assert_eq!(step.action, StepAction::Reshard { from: 0, to: 1, slots: 1820, pace });
+    let slots = SlotMove::Reshard { from: 0, to: 1, slots: 1820 };
+    assert_eq!(step.action, StepAction::Move { slots, method: Method::Auto, pace });
     let first = &scenario.expect[0];
     assert_eq!(
         (&*first.measure, first.op, first.bound),
@@ -126,7 +129,7 @@ fn a_share_of_slots_is_of_what_the_shard_owns_by_then() {
         .timeline
         .iter()
         .map(|step| match step.action {
-            StepAction::Reshard { slots, .. } => slots,
+            StepAction::Move { slots: SlotMove::Reshard { slots, .. }, .. } => slots,
             _ => 0,
         })
         .collect();
@@ -225,7 +228,7 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             Unit::BytesPerSecond => "5B/s",
         };
         let text = format!(
-            "{SMALL}timeline: [{{ at: 5s, do: drain, shard: 0 }}]\nexpect: [{} >= {bound}]\n",
+            "{SMALL}timeline: [{{ at: 5s, do: drain, shard: 0 }}, {{ at: 9s, do: kill, target: random primary }}]\nexpect: [{} >= {bound}]\n",
             known.name
         );
         let scenario = scenario(&text, &Options::default()).unwrap();

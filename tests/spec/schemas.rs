@@ -47,6 +47,11 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/ReshardMap", "{ timeline: [{ do: reshard, zzz: 1 }] }"),
     ("/$defs/DrainMap", "{ timeline: [{ do: drain, zzz: 1 }] }"),
     ("/$defs/RebalanceMap", "{ timeline: [{ do: rebalance, zzz: 1 }] }"),
+    ("/$defs/KillMap", "{ timeline: [{ do: kill, zzz: 1 }] }"),
+    ("/$defs/StopMap", "{ timeline: [{ do: stop, zzz: 1 }] }"),
+    ("/$defs/PauseMap", "{ timeline: [{ do: pause, zzz: 1 }] }"),
+    ("/$defs/RestartMap", "{ timeline: [{ do: restart, zzz: 1 }] }"),
+    ("/$defs/FailoverMap", "{ timeline: [{ do: failover, zzz: 1 }] }"),
     ("/$defs/P99Map", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
 ];
 

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::State;
-use crate::model::event::{End, Event, Phase, What};
+use super::{State, list};
+use crate::model::event::{End, Event, FailoverPhase, Phase, What};
 use crate::model::measure::thousands;
-use crate::model::{Nanos, Unit, printable_lines};
+use crate::model::{Nanos, NodeName, Unit, printable_lines};
 
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
@@ -45,8 +45,11 @@ impl Log {
             What::Warning { text } if state.times_warned(text) == 1 => format!("warning: {text}"),
             What::StepBegan { .. } => format!("step: {}", state.step_text()?),
             What::StepEnded { error: Some(error), .. } => format!("step failed: {error}"),
+            What::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
+            What::StepUndone { step } => format!("step {} is undone", step + 1),
+            What::Failover { phase, node, by, .. } => told(*phase, node, by),
             What::StepEnded { .. } => {
-                let step = state.step.as_ref()?;
+                let step = state.step.as_ref().filter(|step| step.nodes.is_empty())?;
                 let took = event.at.since(step.began).as_secs_f64();
                 let slots = step.slots().unwrap_or_else(|| "no slots".to_owned());
                 format!("step done in {took:.1} s: {slots}, {}", step.keys())
@@ -96,5 +99,15 @@ impl Log {
         self.state.warnings.iter().filter(|warning| warning.times > 1).map(|warning| {
             format!("warning, {} times in all: {}", thousands(warning.times as f64), warning.text)
         })
+    }
+}
+
+fn told(phase: FailoverPhase, node: &NodeName, by: &NodeName) -> String {
+    match phase {
+        FailoverPhase::Suspected => format!("{node} is suspected by {by}"),
+        FailoverPhase::Agreed => format!("{node} has failed: a majority agrees"),
+        FailoverPhase::Elected => format!("{node} is elected"),
+        FailoverPhase::Propagated => format!("{node} is primary: all live nodes agree"),
+        FailoverPhase::Redundant => format!("{node} is linked as a replica"),
     }
 }

@@ -11,10 +11,10 @@ mod tests;
 
 use std::collections::HashSet;
 
-use crate::model::Nanos;
 use crate::model::event::{DrillInfo, Event, Moved, Phase, Sample, What};
 use crate::model::measure::thousands;
 use crate::model::op::Action;
+use crate::model::{Nanos, NodeName};
 
 /// How many samples of each load the figures are taken over: 1 s.
 const WINDOW: usize = 10;
@@ -45,6 +45,8 @@ struct StepState {
     index: usize,
     began: Nanos,
     ended: Option<Nanos>,
+    /// What it does something to.
+    nodes: Vec<NodeName>,
     moved: Moved,
     error: Option<String>,
 }
@@ -65,9 +67,10 @@ impl State {
             What::Phase { phase } => self.hear_phase(*phase, event.at),
             What::Warning { text } => self.hear_warning(text),
             What::Canaries { canaries } => self.canaries = canaries.len(),
-            What::StepBegan { .. } | What::StepProgress { .. } | What::StepEnded { .. } => {
-                self.hear_step(event);
-            }
+            What::StepBegan { .. }
+            | What::StepInjected { .. }
+            | What::StepProgress { .. }
+            | What::StepEnded { .. } => self.hear_step(event),
             What::OutageBegan { canary, action, .. } => drop(self.out.insert((*canary, *action))),
             What::OutageEnded { canary, action, .. } => drop(self.out.remove(&(*canary, *action))),
             What::Probes { worst_ns, .. } => self.worst_probe_ns = *worst_ns,
@@ -87,11 +90,13 @@ impl State {
         match (&event.what, &mut self.step) {
             (What::StepBegan { step }, state) => {
                 let moved = Moved::default();
-                let (index, began) = (*step, event.at);
-                *state = Some(StepState { index, began, ended: None, moved, error: None });
+                let (index, began, nodes) = (*step, event.at, Vec::new());
+                *state = Some(StepState { index, began, ended: None, nodes, moved, error: None });
             }
+            (What::StepInjected { nodes, .. }, Some(state)) => state.nodes.clone_from(nodes),
             (What::StepProgress { moved, .. }, Some(state)) => state.moved = *moved,
-            (What::StepEnded { moved, error, .. }, Some(state)) => {
+            // Another one may have begun meanwhile.
+            (What::StepEnded { step, moved, error }, Some(state)) if state.index == *step => {
                 (state.moved, state.error) = (*moved, error.clone());
                 state.ended = Some(event.at);
             }
@@ -195,6 +200,11 @@ impl StepState {
     fn keys(&self) -> String {
         format!("{} keys", thousands(self.moved.keys as f64))
     }
+}
+
+/// `cache/0/0, cache/1/0`
+fn list(nodes: &[NodeName]) -> String {
+    nodes.iter().map(NodeName::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn same_but_for_numbers(a: &str, b: &str) -> bool {

@@ -4,7 +4,7 @@
 //! one frame to the next, and no line is longer than the terminal is wide: what
 //! does not fit is left out from the right.
 
-use super::{Repeated, State, StepState};
+use super::{Repeated, State, StepState, list};
 use crate::model::event::Phase;
 use crate::model::measure::thousands;
 use crate::model::{Nanos, Unit, printable};
@@ -100,6 +100,10 @@ fn step_progress(step: &StepState, now: Nanos, width: usize) -> String {
         return labelled("", &[&format!("failed: {}", one_line(error))], GAP, width);
     }
     let took = step.ended.unwrap_or(now).since(step.began).as_secs_f64();
+    if !step.nodes.is_empty() {
+        let cells = [format!("{took:>5.1} s"), list(&step.nodes)];
+        return labelled("", &cells.each_ref().map(String::as_str), GAP, width);
+    }
     let share = step.moved.slots as f64 / step.moved.slots_total.max(1) as f64;
     let room = width.saturating_sub(LABEL + 2 * GAP.len() + "12,345 of 12,345 slots".len() + 8);
     let (took, slots) = (format!("{took:>5.1} s"), step.slots().unwrap_or_default());

@@ -45,6 +45,7 @@ fn drill() -> What {
         steps: vec![step],
         loads: vec![load],
         expect: Vec::new(),
+        reported: Vec::new(),
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
         planned_ms: 10_000.0,

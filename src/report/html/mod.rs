@@ -5,6 +5,7 @@
 
 mod cards;
 mod chart;
+mod failover;
 mod frame;
 mod lanes;
 mod rows;
@@ -22,6 +23,7 @@ use super::judge::other_reasons;
 use super::text::mark;
 
 use cards::Card;
+use failover::FailoverRow;
 use frame::{Frame, Size};
 use rows::{Expected, MeasureRow, ShardRow, StepRow};
 
@@ -43,6 +45,7 @@ struct Page<'a> {
     disagreed: bool,
     groups: Vec<GroupView<'a>>,
     shards: Vec<ShardRow>,
+    failovers: Vec<FailoverRow>,
     steps: Vec<StepRow>,
     measures: Vec<MeasureRow>,
     /// What the script reads: JSON that cannot end its element.
@@ -98,6 +101,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),
         shards: r.shards.iter().map(ShardRow::new).collect(),
+        failovers: r.failovers.iter().map(FailoverRow::new).collect(),
         steps: rows::steps(r),
         measures: rows::measures(r),
         data: data(r)?,

@@ -1,7 +1,7 @@
 //! The page's tables, row by row.
 
 use crate::model::measure::{CATALOGUE, Known, known, thousands};
-use crate::model::{Unit, Verdict};
+use crate::model::{NodeName, Unit, Verdict};
 use crate::report::data::{Job, JobPhase, Judged, Report, Shard};
 use crate::report::text::mark;
 
@@ -122,6 +122,7 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
         converged: since(step.converged_ms, step.began_ms),
         jobs: step.jobs.iter().map(|j| job(j, step.began_ms.unwrap_or(0.0))).collect(),
         moved: match step.moved.slots_total {
+            0 if !step.nodes.is_empty() => format!("done to {}", names(&step.nodes)),
             0 => "–".to_owned(),
             total => {
                 let bytes = step.moved.bytes.map(|bytes| Unit::Bytes.show(bytes as f64));
@@ -138,6 +139,10 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
         },
     };
     r.steps.iter().enumerate().map(row).collect()
+}
+
+fn names(nodes: &[NodeName]) -> String {
+    nodes.iter().map(NodeName::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Its phases, each with the time since the step began.

@@ -1,5 +1,8 @@
 //! What files say, before it is known whether it makes sense: one type for each
 //! kind of map in a topology or scenario, with the place of every value.
 
+pub mod moves;
+pub mod node_fault;
 pub mod scenario;
+pub mod step;
 pub mod topology;

@@ -2,13 +2,11 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::spec::decode::{
-    At, Decode, Field, Misread, Named, Scalar, entries, expected, field, object, schema_of, words,
-};
+use super::step::StepMap;
+use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, words};
 use crate::spec::fault::Fault;
-use crate::spec::nearest;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
-use crate::spec::scenario::{ClientKind, Distribution, Method, Pace};
+use crate::spec::scenario::{ClientKind, Distribution};
 use crate::spec::tree::{Node, Value};
 
 object! {
@@ -31,6 +29,9 @@ object! {
         optional "settle" settle: Time,
         /// Bounds on measures, each as `MEASURE <= VALUE`.
         optional "expect" expect: Vec<At<String>>,
+        /// What checkers may find without failing the drill, as servers are known to do it:
+        /// `writes.lost`, `reads.stale`. It is in the report all the same.
+        optional "reported" reported: Vec<At<String>>,
         /// Changes for other occasions, by name; `--profile NAME` picks one.
         optional "profiles" profiles: Named<ProfileMap>,
     }
@@ -123,235 +124,6 @@ object! {
         optional "settle" settle: Time,
         /// Replaces single keys of loads, by the load's name.
         optional "loads" loads: Named<LoadMap>,
-    }
-}
-
-/// A step, by what it does.
-#[derive(Clone, Debug)]
-pub enum StepMap {
-    Reshard(ReshardMap),
-    Drain(DrainMap),
-    Rebalance(RebalanceMap),
-}
-
-object! {
-    /// Moves slots from one shard to another.
-    ReshardMap "a reshard step" {
-        /// When it starts, from the load's start.
-        required "at" at: Time,
-        /// `reshard`
-        required "do" kind: Reshard,
-        /// The cluster in which it happens. Default: the only group.
-        optional "group" group: String,
-        /// The shard that gives, counted from 0.
-        required "from" from: u32,
-        /// The shard that takes.
-        required "to" to: u32,
-        /// How many slots, or what share of those that `from` owns by then.
-        required "slots" slots: SlotCount,
-        /// How eagerly slots move. Default: `{ p99: 5ms }`.
-        optional "pace" pace: Pace,
-        /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it (Valkey 9.0, Redis
-        /// 8.4). Default: `auto`, which is atomic where the servers offer it.
-        optional "method" method: Method,
-    }
-}
-
-object! {
-    /// Moves all slots of a shard to the others, evenly.
-    DrainMap "a drain step" {
-        /// When it starts, from the load's start.
-        required "at" at: Time,
-        /// `drain`
-        required "do" kind: Drain,
-        /// The cluster in which it happens. Default: the only group.
-        optional "group" group: String,
-        /// The shard that gives up its slots, counted from 0.
-        required "shard" shard: u32,
-        /// How eagerly slots move. Default: `{ p99: 5ms }`.
-        optional "pace" pace: Pace,
-        /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it (Valkey 9.0, Redis
-        /// 8.4). Default: `auto`, which is atomic where the servers offer it.
-        optional "method" method: Method,
-    }
-}
-
-object! {
-    /// Moves slots until each shard has its share by weight.
-    RebalanceMap "a rebalance step" {
-        /// When it starts, from the load's start.
-        required "at" at: Time,
-        /// `rebalance`
-        required "do" kind: Rebalance,
-        /// The cluster in which it happens. Default: the only group.
-        optional "group" group: String,
-        /// One weight for each shard. Default: all the same.
-        optional "weights" weights: Vec<At<f64>>,
-        /// How eagerly slots move. Default: `{ p99: 5ms }`.
-        optional "pace" pace: Pace,
-        /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it (Valkey 9.0, Redis
-        /// 8.4). Default: `auto`, which is atomic where the servers offer it.
-        optional "method" method: Method,
-    }
-}
-
-macro_rules! step_word {
-    ($name:ident $word:literal) => {
-        #[doc = concat!("The word `", $word, "`.")]
-        #[derive(Clone, Copy, Debug)]
-        pub struct $name;
-        words!($name as "step" { $word => $name });
-    };
-}
-words!(Method as "method" {
-    "auto" => Method::Auto,
-    "migrate" => Method::Migrate,
-    "atomic" => Method::Atomic,
-});
-
-step_word!(Reshard "reshard");
-step_word!(Drain "drain");
-step_word!(Rebalance "rebalance");
-
-impl StepMap {
-    const WORDS: &[&str] = &["reshard", "drain", "rebalance"];
-
-    /// The keys of all steps.
-    fn keys() -> Vec<&'static str> {
-        let mut keys: Vec<&str> = ReshardMap::KEYS.to_vec();
-        for key in [DrainMap::KEYS, RebalanceMap::KEYS].concat() {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
-        }
-        keys
-    }
-
-    pub fn at(&self) -> &Field<Time> {
-        match self {
-            StepMap::Reshard(step) => &step.at,
-            StepMap::Drain(step) => &step.at,
-            StepMap::Rebalance(step) => &step.at,
-        }
-    }
-
-    pub fn group(&self) -> &Field<String> {
-        match self {
-            StepMap::Reshard(step) => &step.group,
-            StepMap::Drain(step) => &step.group,
-            StepMap::Rebalance(step) => &step.group,
-        }
-    }
-
-    pub fn pace(&self) -> &Field<Pace> {
-        match self {
-            StepMap::Reshard(step) => &step.pace,
-            StepMap::Drain(step) => &step.pace,
-            StepMap::Rebalance(step) => &step.pace,
-        }
-    }
-
-    pub fn method(&self) -> &Field<Method> {
-        match self {
-            StepMap::Reshard(step) => &step.method,
-            StepMap::Drain(step) => &step.method,
-            StepMap::Rebalance(step) => &step.method,
-        }
-    }
-}
-
-impl Decode for StepMap {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<StepMap> {
-        let Some(kind) = node.get("do") else {
-            let advice = format!("say what it does: {}", StepMap::WORDS.join(", "));
-            faults.push(match &node.value {
-                Value::Map(_) => Fault::new(&node.span, "a step needs the key `do`").advise(advice),
-                _ => expected("a step, like { at: 5s, do: drain, shard: 2 },", node),
-            });
-            return None;
-        };
-        match String::decode(kind, faults)?.as_str() {
-            "reshard" => ReshardMap::decode(node, faults).map(StepMap::Reshard),
-            "drain" => DrainMap::decode(node, faults).map(StepMap::Drain),
-            "rebalance" => RebalanceMap::decode(node, faults).map(StepMap::Rebalance),
-            other => {
-                let message = format!("there is no step `{other}`");
-                let advice = nearest::advice("steps", other, StepMap::WORDS);
-                faults.push(Fault::new(&kind.span, message).advise(advice));
-                let entries = entries(node, "a step", &StepMap::keys(), faults)?;
-                // What these keys may hold is the same in every step.
-                field::<Time>(entries, "at", faults);
-                field::<String>(entries, "group", faults);
-                field::<Pace>(entries, "pace", faults);
-                field::<Method>(entries, "method", faults);
-                None
-            }
-        }
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "oneOf": [
-            schema_of::<ReshardMap>(generator),
-            schema_of::<DrainMap>(generator),
-            schema_of::<RebalanceMap>(generator),
-        ]})
-    }
-
-    fn schema_name() -> Option<&'static str> {
-        Some("StepMap")
-    }
-}
-
-/// How many slots a step moves.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum SlotCount {
-    Slots(u32),
-    /// Of what the shard owns, in percent.
-    Share(f64),
-}
-
-impl Scalar for SlotCount {
-    fn read(text: &str) -> Result<SlotCount, Misread> {
-        let share = || Percent::read(text).map(|Percent(share)| SlotCount::Share(share));
-        u32::read(text).map(SlotCount::Slots).or_else(|_| share()).map_err(|_| {
-            Misread::new(
-                format!("`{text}` is not a number of slots"),
-                "write a number, like 1820, or a share of the shard's slots, like 33%",
-            )
-        })
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "anyOf": [<u32 as Scalar>::schema(), <Percent as Scalar>::schema()] })
-    }
-}
-
-object! {
-    /// Slots move slowly enough that a shard still answers in time.
-    P99Map "a pace" {
-        /// The 99th percentile of a shard's own latency that is still good.
-        required "p99" p99: Time,
-    }
-}
-
-impl Decode for Pace {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<Pace> {
-        match &node.value {
-            Value::Scalar(scalar) if scalar.text == "fast" => Some(Pace::Fast),
-            Value::Map(_) => {
-                let pace = P99Map::decode(node, faults)?;
-                pace.p99.given().map(|p99| Pace::P99(p99.value.0))
-            }
-            _ => {
-                let fault = Fault::new(&node.span, "this is not a pace");
-                faults.push(fault.advise("write `fast`, or `{ p99: 5ms }`"));
-                None
-            }
-        }
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "const": "fast" }, schema_of::<P99Map>(generator)] })
     }
 }
 

@@ -20,6 +20,10 @@ pub struct Has {
     pub loads: usize,
     /// Whether no load's client tells of redirects.
     pub blind_to_redirects: bool,
+    /// Whether a step moves slots.
+    pub moves: bool,
+    /// Whether a step does something to nodes, after which a replica may become primary.
+    pub may_fail_over: bool,
     /// The instant of the first step, where there is one.
     pub first_step: Option<Duration>,
 }
@@ -153,12 +157,18 @@ fn lacking(known: &Known, has: Has) -> Option<(String, &'static str)> {
     const STEP: (&str, &str) = ("a step", "add one to `timeline:`, or leave the expectation out");
     const MOVE: (&str, &str) =
         ("a step that moves slots", "add one to `timeline:`, or leave the expectation out");
+    const FAULT: (&str, &str) = (
+        "a step that does something to nodes, like `kill`",
+        "add one to `timeline:`, or leave the expectation out",
+    );
     let (load, step) = (has.loads > 0, has.first_step.is_some());
     let (lack, advice) = match known.needs {
         Needs::Load | Needs::LoadAndStep if !load => LOAD,
         Needs::Step | Needs::LoadAndStep if !step => STEP,
-        // Every step there is moves slots.
-        Needs::Reshard if !step => MOVE,
+        Needs::Reshard if !has.moves => MOVE,
+        Needs::Failover if !has.may_fail_over => FAULT,
+        Needs::LoadAndFault if !load => LOAD,
+        Needs::LoadAndFault if !has.may_fail_over => FAULT,
         _ => return no_baseline(known, has).or_else(|| unseen(known, has)),
     };
     Some((format!("`{}` needs {lack}, and there is none", known.name), advice))

@@ -4,6 +4,8 @@ pub mod config;
 pub mod expect;
 pub mod links;
 pub mod load;
+mod moves;
+mod node_fault;
 pub mod scenario;
 pub mod timeline;
 pub mod topology;

@@ -36,10 +36,13 @@ pub fn check(
     let has = expect::Has {
         loads: written,
         blind_to_redirects: !loads.is_empty() && loads.iter().all(stock),
+        moves: steps.iter().any(|step| step.value.moves().is_some()),
+        may_fail_over: steps.iter().any(|step| step.value.moves().is_none()),
         first_step: steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min(),
     };
     let timeline = timeline::check(steps, topology.as_ref(), faults);
     let expect = expectations(file, profile, has, faults);
+    let reported = reported(&file.reported.or(Vec::new()), &expect, faults);
     let most = Time(MAX_SETTLE);
     let why = "a drill takes a day at most";
     let default = Time(Duration::from_secs(5));
@@ -54,6 +57,7 @@ pub fn check(
         probe,
         settle: settle.0,
         expect,
+        reported,
     })
 }
 
@@ -92,6 +96,28 @@ fn expectations(
         Some(own) => expect::overridden(base, expect::check(&texts(&own.expect), has, faults)),
         None => base,
     }
+}
+
+/// What checkers judge, and a scenario may leave unjudged.
+const CHECKED: [&str; 2] = ["writes.lost", "reads.stale"];
+
+fn reported(
+    names: &[At<String>],
+    expect: &[crate::model::event::Expectation],
+    faults: &mut Vec<Fault>,
+) -> Vec<String> {
+    for name in names {
+        if !CHECKED.contains(&&*name.value) {
+            let message = format!("`{}` is nothing that a checker finds", name.value);
+            let advice = nearest::advice("words", &name.value, &CHECKED);
+            faults.push(Fault::new(&name.span, message).advise(advice));
+        } else if expect.iter().any(|e| e.measure == name.value) {
+            let message = format!("`{}` has a bound in `expect`", name.value);
+            let advice = "what is bounded is judged: keep the bound, or this";
+            faults.push(Fault::new(&name.span, message).advise(advice));
+        }
+    }
+    names.iter().map(|name| name.value.clone()).collect()
 }
 
 fn probe(field: &Field<ProbeMap>, faults: &mut Vec<Fault>) -> Probe {

@@ -1,0 +1,122 @@
+//! Which nodes a scenario means.
+//!
+//! Roles are those of the moment, as the nodes themselves tell them: after a failover,
+//! `primary of shard 1` is another node than before.
+
+use rand::RngExt;
+use rand::seq::{IndexedRandom, SliceRandom};
+
+use crate::model::NodeName;
+use crate::model::event::ShardView;
+use crate::spec::scenario::Target;
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no `{target}` now")]
+pub struct NoTarget {
+    target: String,
+}
+
+/// The nodes of `target` where roles are those of `shards`. The same `random` draws the same.
+///
+/// # Errors
+/// No node is in such a role now.
+pub fn select(
+    target: &Target,
+    shards: &[ShardView],
+    random: &mut impl RngExt,
+) -> Result<Vec<NodeName>, NoTarget> {
+    let shard = |number: u32| shards.iter().find(|view| view.shard == number);
+    let mut primaries: Vec<NodeName> = shards.iter().filter_map(|s| s.primary.clone()).collect();
+    let replicas: Vec<NodeName> = shards.iter().flat_map(|s| s.replicas.clone()).collect();
+    let one = |of: &[NodeName], random: &mut _| of.choose(random).cloned().into_iter().collect();
+    let selected: Vec<NodeName> = match target {
+        Target::Node(name) => vec![name.clone()],
+        Target::PrimaryOf(number) => {
+            shard(*number).and_then(|s| s.primary.clone()).into_iter().collect()
+        }
+        Target::ReplicaOf(number) => {
+            let replicas = shard(*number).map(|s| s.replicas.clone()).unwrap_or_default();
+            one(&replicas, random)
+        }
+        Target::Primaries => primaries,
+        Target::Replicas => replicas,
+        Target::RandomPrimary => one(&primaries, random),
+        Target::RandomReplica => one(&replicas, random),
+        Target::MinorityOfPrimaries | Target::MajorityOfPrimaries => {
+            let majority = primaries.len() / 2 + 1;
+            let count = match target {
+                Target::MajorityOfPrimaries => majority,
+                _ => primaries.len() - majority,
+            };
+            primaries.shuffle(random);
+            primaries.truncate(count);
+            primaries
+        }
+    };
+    match selected.is_empty() {
+        true => Err(NoTarget { target: target.to_string() }),
+        false => Ok(selected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::model::slot::SlotSet;
+
+    fn name(shard: u32, ordinal: u32) -> NodeName {
+        NodeName::new("c", shard, ordinal)
+    }
+
+    /// Five shards; in shard 1 roles have changed, and shard 4 has lost its primary.
+    fn shards() -> Vec<ShardView> {
+        let shard = |shard, primary: Option<u32>, replicas: &[u32]| ShardView {
+            shard,
+            slots: SlotSet::default(),
+            primary: primary.map(|ordinal| name(shard, ordinal)),
+            replicas: replicas.iter().map(|ordinal| name(shard, *ordinal)).collect(),
+        };
+        vec![
+            shard(0, Some(0), &[1, 2]),
+            shard(1, Some(1), &[0]),
+            shard(2, Some(0), &[]),
+            shard(3, Some(0), &[1]),
+            shard(4, None, &[]),
+        ]
+    }
+
+    fn of(target: Target, seed: u64) -> Result<Vec<NodeName>, NoTarget> {
+        select(&target, &shards(), &mut StdRng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn roles_are_those_of_the_moment() {
+        assert_eq!(of(Target::PrimaryOf(1), 0), Ok(vec![name(1, 1)]));
+        assert_eq!(of(Target::ReplicaOf(1), 0), Ok(vec![name(1, 0)]));
+        assert_eq!(of(Target::Node(name(4, 0)), 0), Ok(vec![name(4, 0)]), "in no role at all");
+        assert_eq!(of(Target::Primaries, 0).unwrap().len(), 4);
+        assert_eq!(of(Target::Replicas, 0).unwrap().len(), 4);
+        let none = of(Target::PrimaryOf(4), 0).unwrap_err();
+        assert_eq!(none.to_string(), "there is no `primary of shard 4` now");
+        assert!(of(Target::ReplicaOf(2), 0).is_err());
+    }
+
+    #[test]
+    fn a_minority_and_a_majority_are_all() {
+        assert_eq!(of(Target::MinorityOfPrimaries, 1).unwrap().len(), 1, "of four");
+        assert_eq!(of(Target::MajorityOfPrimaries, 1).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_seed_draws() {
+        for seed in 0..20 {
+            assert_eq!(of(Target::RandomPrimary, seed), of(Target::RandomPrimary, seed));
+        }
+        let drawn: std::collections::HashSet<_> =
+            (0..50).map(|seed| of(Target::RandomReplica, seed).unwrap()).collect();
+        assert_eq!(drawn.len(), 4, "each comes up");
+    }
+}

@@ -1,0 +1,267 @@
+//! Failovers, phase by phase, as the nodes of a cluster tell of them.
+//!
+//! A primary that cannot be reached is first suspected by single nodes (PFAIL), then a
+//! majority agrees (FAIL), then one of its replicas is elected, and at last all nodes name
+//! the new one. Each node is asked every round what it believes; what is said for the first
+//! time is told with the instant at which the answer came. See the Redis Cluster
+//! specification, "Failure detection" and "Replica election and promotion":
+//! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
+
+use std::collections::{HashMap, HashSet};
+
+use crate::cluster::view::Sight;
+use crate::model::NodeName;
+use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
+use crate::model::event::{Role, What};
+use crate::node::{Node, NodeLine};
+
+/// What the nodes of one cluster say of each other's primaries.
+#[derive(Debug)]
+pub(super) struct Failovers {
+    nodes: Vec<NodeName>,
+    by_id: HashMap<String, usize>,
+    /// What each node said last; `None` while it cannot be talked to.
+    opinions: Vec<Option<Opinion>>,
+    shards: Vec<Shard>,
+}
+
+/// Nodes by their places in [`Failovers::nodes`].
+#[derive(Debug, Default)]
+struct Opinion {
+    suspects: HashSet<usize>,
+    failed: HashSet<usize>,
+    /// The primary of each shard that owns slots.
+    primaries: HashMap<u32, usize>,
+    /// The primary that this node copies, its link being up.
+    follows: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Shard {
+    number: u32,
+    /// The primary that all agreed on last.
+    leader: usize,
+    elected: Option<usize>,
+    suspected: bool,
+    agreed: bool,
+    /// It has a new leader that nobody follows as yet.
+    alone: bool,
+}
+
+impl Failovers {
+    /// `nodes` as they were born: ordinal 0 leads each shard.
+    pub(super) fn new(nodes: &[Node]) -> Failovers {
+        let leads = |(_, node): &(usize, &Node)| node.born == Role::Primary;
+        let shard = |(leader, node): (usize, &Node)| Shard {
+            number: node.name.shard,
+            leader,
+            elected: None,
+            suspected: false,
+            agreed: false,
+            alone: false,
+        };
+        Failovers {
+            nodes: nodes.iter().map(|node| node.name.clone()).collect(),
+            by_id: nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect(),
+            opinions: nodes.iter().map(|_| None).collect(),
+            shards: nodes.iter().enumerate().filter(leads).map(shard).collect(),
+        }
+    }
+
+    /// Node `i` said this, or could not be talked to. Gives what is said for the first time.
+    pub(super) fn hear(&mut self, i: usize, sight: Option<&Sight>) -> Vec<What> {
+        self.opinions[i] = sight.map(|sight| Opinion::of(sight, &self.nodes, &self.by_id));
+        if self.opinions[i].is_none() {
+            return Vec::new();
+        }
+        let mut news = Vec::new();
+        for s in 0..self.shards.len() {
+            while let Some((phase, node)) = self.shards[s].next(i, &self.opinions) {
+                news.push(self.told(s, phase, node, i));
+            }
+        }
+        news
+    }
+
+    fn told(&self, shard: usize, phase: FailoverPhase, node: usize, by: usize) -> What {
+        What::Failover {
+            group: self.nodes[by].group.clone(),
+            shard: self.shards[shard].number,
+            phase,
+            node: self.nodes[node].clone(),
+            by: self.nodes[by].clone(),
+        }
+    }
+}
+
+impl Shard {
+    /// The next phase that the shard has come to by what node `i` says, and the node that is
+    /// meant.
+    fn next(&mut self, i: usize, opinions: &[Option<Opinion>]) -> Option<(FailoverPhase, usize)> {
+        let said = opinions[i].as_ref()?;
+        let (leader, live) = (self.leader, || opinions.iter().flatten());
+        let named = said.primaries.get(&self.number).copied();
+        let failed = said.failed.contains(&leader);
+        // The old primary believes in itself for as long as nobody has told it.
+        if i != leader && !self.suspected && (failed || said.suspects.contains(&leader)) {
+            self.suspected = true;
+            return Some((Suspected, leader));
+        }
+        if i != leader && !self.agreed && failed {
+            self.agreed = true;
+            return Some((Agreed, leader));
+        }
+        if let Some(new) = named.filter(|&new| new != leader && self.elected != Some(new)) {
+            self.elected = Some(new);
+            return Some((Elected, new));
+        }
+        if let Some(new) = self.elected {
+            let others = opinions.iter().enumerate().filter(|(at, _)| *at != leader);
+            let mut others = others.filter_map(|(_, opinion)| opinion.as_ref());
+            if others.all(|one| one.primaries.get(&self.number) == Some(&new)) {
+                *self = Shard {
+                    number: self.number,
+                    leader: new,
+                    elected: None,
+                    suspected: false,
+                    agreed: false,
+                    alone: true,
+                };
+                return Some((Propagated, new));
+            }
+            return None;
+        }
+        if self.alone && said.follows == Some(leader) {
+            self.alone = false;
+            return Some((Redundant, i));
+        }
+        // A primary that was only slow is trusted again.
+        let doubted =
+            live().any(|one| one.suspects.contains(&leader) || one.failed.contains(&leader));
+        if !doubted {
+            (self.suspected, self.agreed) = (false, false);
+        }
+        None
+    }
+}
+
+impl Opinion {
+    fn of(sight: &Sight, nodes: &[NodeName], by_id: &HashMap<String, usize>) -> Opinion {
+        let place = |id: &str| by_id.get(id).copied();
+        let known = || sight.lines.iter().filter_map(|line| Some((place(&line.id)?, line)));
+        let flagged = |flag: fn(&NodeLine) -> bool| {
+            known().filter(|(_, line)| flag(line)).map(|(at, _)| at).collect()
+        };
+        let leads = |line: &NodeLine| line.flags.role == Role::Primary && !line.slots.is_empty();
+        let leading = known().filter(|(_, line)| leads(line));
+        let own = sight.own_line().and_then(|line| line.primary.as_deref());
+        Opinion {
+            suspects: flagged(|line| line.flags.pfail),
+            failed: flagged(|line| line.flags.fail),
+            primaries: leading.map(|(at, _)| (nodes[at].shard, at)).collect(),
+            follows: own.filter(|_| sight.link_up == Some(true)).and_then(place),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(shard: u32, ordinal: u32) -> Node {
+        let addr = format!("127.0.0.1:7{shard}{ordinal}").parse().unwrap();
+        let born = if ordinal == 0 { Role::Primary } else { Role::Replica };
+        Node::new(NodeName::new("c", shard, ordinal), addr, format!("n{shard}{ordinal}"), born)
+    }
+
+    /// Two shards of two nodes: 0/0, 0/1, 1/0, 1/1.
+    fn cluster() -> Failovers {
+        Failovers::new(&[node(0, 0), node(0, 1), node(1, 0), node(1, 1)])
+    }
+
+    const NODES: [&str; 4] = ["n00", "n01", "n10", "n11"];
+
+    /// What node `i` sees; `first` and `second` are how it sees shard 0's.
+    fn sight(i: usize, first: &str, second: &str, link_up: Option<bool>) -> Sight {
+        let lines =
+            [first, second, "master - 0 0 2 connected 8192-16383", "slave n10 0 0 2 connected"];
+        let line = |(n, rest): (usize, &&str)| {
+            let myself = if n == i { "myself," } else { "" };
+            format!("{} 127.0.0.1:1@1 {myself}{rest}\n", NODES[n])
+        };
+        let text: String = lines.iter().enumerate().map(line).collect();
+        Sight {
+            node: NodeName::new("c", i as u32 / 2, i as u32 % 2),
+            state_ok: true,
+            role: None,
+            link_up,
+            lines: NodeLine::parse_all(&text).unwrap(),
+        }
+    }
+
+    const LEADS: &str = "master - 0 0 1 connected 0-8191";
+    const FOLLOWS: &str = "slave n00 0 0 1 connected";
+
+    fn phases(news: Vec<What>) -> Vec<(FailoverPhase, String)> {
+        let phase = |what| match what {
+            What::Failover { phase, node, shard: 0, .. } => (phase, node.to_string()),
+            other => panic!("{other:?}"),
+        };
+        news.into_iter().map(phase).collect()
+    }
+
+    #[test]
+    fn a_failover_goes_through_its_phases() {
+        let mut seen = cluster();
+        let mut hear = |i, first: &str, second: &str| {
+            phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+        };
+        for i in 0..4 {
+            assert_eq!(hear(i, LEADS, FOLLOWS), []);
+        }
+        let suspected = LEADS.replace("master", "master,fail?");
+        assert_eq!(hear(2, &suspected, FOLLOWS), [(Suspected, "c/0/0".into())]);
+        assert_eq!(hear(3, &suspected, FOLLOWS), [], "told once");
+        let failed = LEADS.replace("master", "master,fail");
+        assert_eq!(hear(2, &failed, FOLLOWS), [(Agreed, "c/0/0".into())]);
+        let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+        assert_eq!(hear(1, old, new), [(Elected, "c/0/1".into())]);
+        assert_eq!(hear(2, old, new), []);
+        // The old primary is still asked, and has heard nothing: it does not count.
+        assert_eq!(hear(3, old, new), [(Propagated, "c/0/1".into())]);
+        assert_eq!(hear(2, old, new), [], "nobody follows it");
+        let follows = "slave n01 0 0 3 connected";
+        assert_eq!(hear(0, follows, new), [(Redundant, "c/0/0".into())]);
+        assert_eq!(hear(0, follows, new), []);
+        let again = new.replace("master", "master,fail?");
+        assert_eq!(hear(2, follows, &again), [(Suspected, "c/0/1".into())], "and the next one");
+    }
+
+    #[test]
+    fn one_that_was_only_slow_may_be_suspected_again() {
+        let mut seen = cluster();
+        let mut hear = |i, first: &str| phases(seen.hear(i, Some(&sight(i, first, FOLLOWS, None))));
+        let suspected = LEADS.replace("master", "master,fail?");
+        assert_eq!(hear(2, &suspected), [(Suspected, "c/0/0".into())]);
+        assert_eq!(hear(2, LEADS), []);
+        assert_eq!(hear(2, &suspected), [(Suspected, "c/0/0".into())]);
+    }
+
+    #[test]
+    fn one_that_dies_without_a_word_is_not_waited_for() {
+        let mut seen = cluster();
+        let hear = |seen: &mut Failovers, i, first: &str, second: &str| {
+            phases(seen.hear(i, Some(&sight(i, first, second, None))))
+        };
+        for i in 0..4 {
+            hear(&mut seen, i, LEADS, FOLLOWS);
+        }
+        assert_eq!(seen.hear(3, None), []);
+        let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+        let told = hear(&mut seen, 1, old, new);
+        let at_once = [Suspected, Agreed].map(|phase| (phase, "c/0/0".to_owned()));
+        assert_eq!(told[..2], at_once, "what was not seen in between is told with it");
+        assert_eq!(told[2], (Elected, "c/0/1".into()));
+        assert_eq!(hear(&mut seen, 2, old, new), [(Propagated, "c/0/1".into())]);
+    }
+}

@@ -1,0 +1,223 @@
+//! Folding what nodes told of failovers into one row for each.
+
+use crate::model::event::{FailoverPhase, Phase};
+use crate::model::op::Action;
+use crate::model::{Nanos, NodeName, Unit};
+
+use super::data::Failover;
+use super::millis;
+use super::record::Record;
+
+/// A canary's first failed probe may have been sent so long before the fault took hold.
+const BEFORE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Everything told, in order.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    injected: Vec<Injected>,
+    open: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Injected {
+    at: Nanos,
+    step: usize,
+    nodes: Vec<NodeName>,
+}
+
+/// One failover as far as it has come.
+#[derive(Clone, Debug)]
+struct Row {
+    group: String,
+    shard: u32,
+    began: Nanos,
+    from: Option<NodeName>,
+    to: Option<NodeName>,
+    at: [Option<Nanos>; 5],
+}
+
+impl Row {
+    fn at(&self, phase: FailoverPhase) -> Option<Nanos> {
+        self.at[phase as usize]
+    }
+}
+
+impl Told {
+    pub fn injected(&mut self, at: Nanos, step: usize, nodes: Vec<NodeName>) {
+        self.injected.push(Injected { at, step, nodes });
+    }
+
+    /// When the first fault was injected.
+    pub fn first(&self) -> Option<Nanos> {
+        self.injected.iter().map(|one| one.at).min()
+    }
+
+    pub fn hear(
+        &mut self,
+        at: Nanos,
+        (group, shard): (String, u32),
+        phase: FailoverPhase,
+        node: NodeName,
+    ) {
+        // Once all name a new primary, what follows but a replica is the next failover.
+        let goes_on = |row: &Row| {
+            let same = row.group == group && row.shard == shard;
+            let over = row.at(FailoverPhase::Propagated).is_some();
+            same && (phase == FailoverPhase::Redundant || !over)
+        };
+        let index = self.open.iter().rposition(goes_on).unwrap_or_else(|| {
+            let (from, to, times) = (None, None, [None; 5]);
+            self.open.push(Row { group, shard, began: at, from, to, at: times });
+            self.open.len() - 1
+        });
+        let row = &mut self.open[index];
+        match phase {
+            FailoverPhase::Suspected => {
+                // It had been trusted again: this is another suspicion.
+                (row.began, row.at) = (at, [None; 5]);
+                row.from = Some(node);
+            }
+            FailoverPhase::Agreed => row.from = Some(node),
+            FailoverPhase::Elected | FailoverPhase::Propagated => row.to = Some(node),
+            FailoverPhase::Redundant => {}
+        }
+        row.at[phase as usize] = Some(at);
+    }
+
+    /// The fault that led to it: the last one before that hit a node of the shard.
+    fn cause(&self, row: &Row) -> Option<&Injected> {
+        let of_shard = |node: &NodeName| node.group == row.group && node.shard == row.shard;
+        let before = self.injected.iter().filter(|one| one.at <= row.began);
+        before.filter(|one| one.nodes.iter().any(of_shard)).max_by_key(|one| one.at)
+    }
+}
+
+/// One row for each failover, in the order in which they began.
+pub(super) fn rows(record: &Record) -> Vec<Failover> {
+    record.failovers.open.iter().map(|row| whole(row, record)).collect()
+}
+
+fn whole(row: &Row, record: &Record) -> Failover {
+    let (told, outages, canaries) = (&record.failovers, &record.outages, &record.canaries);
+    let cause = told.cause(row);
+    let since = cause.map_or(row.began, |one| one.at) - BEFORE;
+    let of_shard = |canary: usize| {
+        canaries.get(canary).is_some_and(|c| c.group == row.group && c.shard == row.shard)
+    };
+    let elected = row.at(FailoverPhase::Elected);
+    // What faults left is undone when the load has ended, which is no failover's merit.
+    let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
+    let redundant = row.at(FailoverPhase::Redundant);
+    let served = elected.and_then(|_| outages.first_end(Action::Write, since, of_shard));
+    Failover {
+        group: row.group.clone(),
+        shard: row.shard,
+        step: cause.map(|one| one.step),
+        from: row.from.clone(),
+        to: row.to.clone(),
+        injected_ms: cause.map(|one| millis(one.at)),
+        suspected_ms: row.at(FailoverPhase::Suspected).map(millis),
+        agreed_ms: row.at(FailoverPhase::Agreed).map(millis),
+        elected_ms: elected.map(millis),
+        propagated_ms: row.at(FailoverPhase::Propagated).map(millis),
+        served_ms: served.map(millis),
+        redundant_ms: redundant.filter(|at| *at < end).map(millis),
+    }
+}
+
+/// The measures of the family `failover`: the longest of all failovers.
+pub(super) fn measures(failovers: &[Failover]) -> Vec<(&'static str, Option<f64>)> {
+    let longest = |part: fn(&Failover) -> Option<f64>| {
+        failovers.iter().filter_map(part).max_by(f64::total_cmp)
+    };
+    vec![
+        ("failover.detect", longest(Failover::detect)),
+        ("failover.agree", longest(Failover::agree)),
+        ("failover.elect", longest(Failover::elect)),
+        ("failover.propagate", longest(Failover::propagate)),
+        ("failover.reconnect", longest(Failover::reconnect)),
+        ("failover.served", longest(Failover::served)),
+        ("failover.redundant", longest(Failover::redundant)),
+    ]
+}
+
+/// How long each part took, in milliseconds.
+impl Failover {
+    pub fn detect(&self) -> Option<f64> {
+        between(self.injected_ms, self.suspected_ms)
+    }
+
+    pub fn agree(&self) -> Option<f64> {
+        between(self.suspected_ms, self.agreed_ms)
+    }
+
+    pub fn elect(&self) -> Option<f64> {
+        between(self.agreed_ms, self.elected_ms)
+    }
+
+    pub fn propagate(&self) -> Option<f64> {
+        between(self.elected_ms, self.propagated_ms)
+    }
+
+    /// 0 where a client was served before a node that was asked told of the election.
+    pub fn reconnect(&self) -> Option<f64> {
+        between(self.elected_ms, self.served_ms).map(|ms| ms.max(0.0))
+    }
+
+    pub fn served(&self) -> Option<f64> {
+        between(self.injected_ms, self.served_ms)
+    }
+
+    pub fn redundant(&self) -> Option<f64> {
+        between(self.injected_ms, self.redundant_ms)
+    }
+}
+
+/// In words, for a person.
+impl Failover {
+    /// `cache/1: from cache/1/0 to cache/1/1`
+    pub(super) fn title(&self) -> String {
+        let node = |node: &Option<NodeName>| node.as_ref().map(NodeName::to_string);
+        let shard = format!("{}/{}", self.group, self.shard);
+        match (node(&self.from), node(&self.to)) {
+            (Some(from), Some(to)) => format!("{shard}: from {from} to {to}"),
+            (None, Some(to)) => format!("{shard}: to {to}"),
+            (Some(from), None) => format!("{shard}: {from} was suspected, and stayed primary"),
+            (None, None) => shard,
+        }
+    }
+
+    /// What the time until a write succeeded went into, in order: each part's name and
+    /// milliseconds.
+    pub(super) fn parts(&self) -> Vec<(&'static str, f64)> {
+        let parts = [
+            ("detect", self.detect()),
+            ("agree", self.agree()),
+            ("elect", self.elect()),
+            ("reconnect", self.reconnect()),
+        ];
+        parts.into_iter().filter_map(|(name, ms)| Some((name, ms?))).collect()
+    }
+
+    /// `served after 3,975 ms: detect 2,010 ms · agree 24.1 ms · …`
+    pub(super) fn story(&self) -> String {
+        let served = self.served().map(|ms| Unit::Millis.show(ms));
+        let served =
+            served.map_or("not served again".to_owned(), |ms| format!("served after {ms}"));
+        let parts: Vec<String> = self
+            .parts()
+            .into_iter()
+            .chain(self.propagate().map(|ms| ("known to all", ms)))
+            .map(|(name, ms)| format!("{name} {}", Unit::Millis.show(ms)))
+            .collect();
+        let redundant = match self.redundant() {
+            Some(ms) => format!("a replica again after {}", Unit::Millis.show(ms)),
+            None => "no replica again".to_owned(),
+        };
+        format!("{served}: {} · {redundant}", parts.join(" · "))
+    }
+}
+
+fn between(from: Option<f64>, to: Option<f64>) -> Option<f64> {
+    Some(to? - from?)
+}

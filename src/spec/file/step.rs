@@ -1,0 +1,123 @@
+//! A step of the timeline: which map it is, by the word in `do`.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::moves::{DrainMap, RebalanceMap, ReshardMap};
+use super::node_fault::{FailoverMap, KillMap, PauseMap, RestartMap, StopMap};
+use crate::spec::decode::{Decode, Field, entries, expected, field, schema_of, words};
+use crate::spec::fault::Fault;
+use crate::spec::nearest;
+use crate::spec::quantity::Time;
+use crate::spec::scenario::{Method, Pace};
+use crate::spec::tree::{Node, Value};
+
+/// Declares the kinds of steps: each one's word, its type, and its map.
+macro_rules! steps {
+    ($( $kind:ident $word:literal $map:ident, )*) => {
+        $(
+            #[doc = concat!("The word `", $word, "`.")]
+            #[derive(Clone, Copy, Debug)]
+            pub struct $kind;
+            words!($kind as "step" { $word => $kind });
+        )*
+
+        /// A step, by what it does.
+        #[derive(Clone, Debug)]
+        pub enum StepMap {
+            $( $kind($map), )*
+        }
+
+        impl StepMap {
+            const WORDS: &[&str] = &[$($word),*];
+            const KEYS: &[&[&str]] = &[$($map::KEYS),*];
+
+            pub fn at(&self) -> &Field<Time> {
+                match self { $( StepMap::$kind(step) => &step.at, )* }
+            }
+
+            pub fn group(&self) -> &Field<String> {
+                match self { $( StepMap::$kind(step) => &step.group, )* }
+            }
+
+            /// `None` if there is no such step.
+            fn of_word(word: &str, node: &Node, faults: &mut Vec<Fault>) -> Option<Option<StepMap>> {
+                match word {
+                    $( $word => Some($map::decode(node, faults).map(StepMap::$kind)), )*
+                    _ => None,
+                }
+            }
+        }
+
+        fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
+            vec![$( schema_of::<$map>(generator) ),*]
+        }
+    };
+}
+
+steps! {
+    Reshard "reshard" ReshardMap,
+    Drain "drain" DrainMap,
+    Rebalance "rebalance" RebalanceMap,
+    Kill "kill" KillMap,
+    Stop "stop" StopMap,
+    Pause "pause" PauseMap,
+    Restart "restart" RestartMap,
+    Failover "failover" FailoverMap,
+}
+
+impl StepMap {
+    /// The keys of all steps.
+    fn keys() -> Vec<&'static str> {
+        let mut keys: Vec<&str> = Vec::new();
+        for key in StepMap::KEYS.concat() {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    /// How a step that moves slots does it.
+    pub fn moves(&self) -> Option<(&Field<Pace>, &Field<Method>)> {
+        match self {
+            StepMap::Reshard(step) => Some((&step.pace, &step.method)),
+            StepMap::Drain(step) => Some((&step.pace, &step.method)),
+            StepMap::Rebalance(step) => Some((&step.pace, &step.method)),
+            _ => None,
+        }
+    }
+}
+
+impl Decode for StepMap {
+    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<StepMap> {
+        let Some(kind) = node.get("do") else {
+            let advice = format!("say what it does: {}", StepMap::WORDS.join(", "));
+            faults.push(match &node.value {
+                Value::Map(_) => Fault::new(&node.span, "a step needs the key `do`").advise(advice),
+                _ => expected("a step, like { at: 5s, do: drain, shard: 2 },", node),
+            });
+            return None;
+        };
+        let word = String::decode(kind, faults)?;
+        StepMap::of_word(&word, node, faults).unwrap_or_else(|| {
+            let message = format!("there is no step `{word}`");
+            let advice = nearest::advice("steps", &word, StepMap::WORDS);
+            faults.push(Fault::new(&kind.span, message).advise(advice));
+            let entries = entries(node, "a step", &StepMap::keys(), faults)?;
+            // What these keys may hold is the same in every step.
+            field::<Time>(entries, "at", faults);
+            field::<String>(entries, "group", faults);
+            field::<Pace>(entries, "pace", faults);
+            field::<Method>(entries, "method", faults);
+            None
+        })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": schemas(generator) })
+    }
+
+    fn schema_name() -> Option<&'static str> {
+        Some("StepMap")
+    }
+}
