@@ -60,18 +60,20 @@ impl Wish<'_> {
 impl Ground {
     /// Finds a server to run. Without a wish it is as the topology says: an image asks for
     /// containers, a binary for processes. Else processes are taken if there is a server on
-    /// PATH, and containers if there is none. `heard` is told of what takes long.
+    /// PATH, and containers if there is none. `redrill` is this program, see
+    /// [`docker::Ground::find`]; `heard` is told of what takes long.
     ///
     /// # Errors
     /// There is none.
     pub async fn find(
         wish: Wish<'_>,
         engine: &Engine,
+        redrill: &Path,
         heard: &(dyn Fn(&str) + Sync),
     ) -> Result<Ground, BackendError> {
         let process = || ServerBinary::find(wish.binary, engine).map(Ground::Process);
         let docker = async || {
-            let found = docker::Ground::find(engine, heard).await?;
+            let found = docker::Ground::find(engine, redrill, heard).await?;
             Ok::<Ground, BackendError>(Ground::Docker(Box::new(found)))
         };
         match wish.kind(engine) {

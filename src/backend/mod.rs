@@ -56,6 +56,8 @@ pub struct NodeExited {
     pub status: String,
     /// Whether redrill had asked for it.
     pub asked: bool,
+    /// It is not the server that is known to have ended, but the sight of it.
+    pub out_of_sight: bool,
     /// The last lines of its log.
     pub log_tail: String,
 }
@@ -82,6 +84,9 @@ impl NodeExited {
 
 impl fmt::Display for NodeExited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.out_of_sight {
+            return write!(f, "{} is out of sight: {}", self.name, self.status);
+        }
         write!(f, "{} ended ({})", self.name, self.status)?;
         match self.log_tail.is_empty() {
             true => write!(f, ", and its log is empty"),

@@ -19,6 +19,8 @@ enum GcError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Docker(#[from] DockerError),
+    #[error("containers that a killed redrill may have left were not looked for: {0}")]
+    NotLookedFor(DockerError),
     #[error("cannot run: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -51,18 +53,24 @@ fn processes(removed: &mut Vec<String>) -> Result<(), GcError> {
     trouble.map_or(Ok(()), |e| Err(e.into()))
 }
 
-/// Where no Docker engine answers, there is nothing of ours in it that can be removed.
+/// A machine without a Docker engine has nothing of ours in it.
 async fn containers(removed: &mut Vec<String>) -> Result<(), GcError> {
-    let Ok(engine) = endpoint::find().await else { return Ok(()) };
+    let engine = match endpoint::find().await {
+        Ok(engine) => engine,
+        Err(e) if endpoint::is_absent(&e) => return Ok(()),
+        Err(e) => return Err(GcError::NotLookedFor(e)),
+    };
     let all = sweep::find(&engine.docker, None).await;
+    let mut trouble = None;
     for remains in all.map_err(|e| engine.cannot("list containers", e))?.values() {
         match remains.owner.life() {
             Life::Alive => {}
-            Life::Dead => {
-                let gone = sweep::remove(&engine.docker, remains).await;
-                gone.map_err(|e| engine.cannot("remove containers", e))?;
-                removed.push(format!("{} of {}", counted(remains), remains.owner.drill));
-            }
+            Life::Dead => match sweep::remove(&engine.docker, remains).await {
+                Ok(()) => {
+                    removed.push(format!("{} of {}", counted(remains), remains.owner.drill));
+                }
+                Err(e) => trouble = trouble.or(Some(engine.cannot("remove containers", e))),
+            },
             Life::Elsewhere => terminal::say(&format!(
                 "left alone: {} of {}, whose redrill runs, or ran, where it cannot be seen from \
                  here; `docker rm -fv $(docker ps -aq --filter label=redrill.drill={})` removes \
@@ -73,7 +81,7 @@ async fn containers(removed: &mut Vec<String>) -> Result<(), GcError> {
             )),
         }
     }
-    Ok(())
+    trouble.map_or(Ok(()), |e| Err(e.into()))
 }
 
 fn counted(remains: &Remains) -> String {

@@ -82,7 +82,7 @@ async fn keep(args: &Args) -> Result<(), KeepError> {
     let mut end = End::new().map_err(KeepError::Signals)?;
     let topology = args.topo.parse().map_err(|faults| KeepError::Topology(faults.to_string()))?;
     // Its parent has told of what took long.
-    let ground = Ground::find(args.topo.wish(), &topology.engine, &|_| ()).await?;
+    let ground = Ground::find(args.topo.wish(), &topology.engine, &program(), &|_| ()).await?;
     let registry = Registry::locate()?;
     let directory = registry.up_dir(&args.name);
     // Before anything is put there: only with the record it is this process's own.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Refused};
@@ -12,7 +13,10 @@ use crate::report::{self, Report};
 use crate::spec::Scenario;
 use crate::spec::topology::Engine;
 
+/// What to run on is told by --engine alone.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("backend", |arg| arg.hide(true)))]
+#[command(mut_arg("engine_binary", |arg| arg.hide(true).env(Resettable::Reset)))]
 pub struct Args {
     /// A ready scenario's name (see `redrill list`), or a path
     scenario: String,
@@ -27,7 +31,7 @@ pub struct Args {
 pub fn main(mut args: Args) -> ExitCode {
     if args.play.engine_binary.is_some() || args.play.backend.is_some() {
         let told = "a matrix is told what to run on by --engine alone: leave --engine-binary \
-                    (REDRILL_ENGINE_BINARY) and --backend out";
+                    and --backend out";
         return exit::fail(exit::USAGE, &told);
     }
     // What is set side by side differs in its engine, and in nothing else.
@@ -43,26 +47,39 @@ pub fn main(mut args: Args) -> ExitCode {
 }
 
 async fn matrix(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
+    // All of them are found before the first is played: the page is to have them all.
+    let mut grounds = Vec::new();
+    for name in &args.engines {
+        let mut on_this = scenario.clone();
+        on_this.topology.engine = engine(name);
+        grounds.push((name, play::ground(&on_this, &args.play, stop).await?, on_this));
+    }
     let folder = play::batch_folder(&args.play.out, &format!("{}-matrix", scenario.name))?;
     let mut reports: Vec<Report> = Vec::new();
-    let mut interrupted = false;
-    for (at, name) in args.engines.iter().enumerate() {
+    let (mut interrupted, mut refused) = (false, None);
+    for (at, (name, ground, on_this)) in grounds.iter().enumerate() {
         terminal::say(&format!(
             "{} on {name} ({} of {})",
             scenario.name,
             at + 1,
             args.engines.len()
         ));
-        let mut on_this = scenario.clone();
-        on_this.topology.engine = engine(name);
-        let played = play::play(&on_this, &args.play, &folder, false, stop).await?;
-        reports.push(played.report);
-        interrupted = played.interrupted;
+        let played = play::play_on(ground, on_this, &args.play, &folder, false, stop).await;
+        match played {
+            Ok(played) => {
+                reports.push(played.report);
+                interrupted = played.interrupted;
+            }
+            // What the others came to is worth its page all the same.
+            Err(why) => refused = Some(why),
+        }
         if interrupted {
             break;
         }
     }
-    let Some(matrix) = Matrix::of(&reports) else { return Ok(exit::USAGE) };
+    let Some(matrix) = Matrix::of(&reports) else {
+        return refused.map_or(Ok(exit::USAGE), Err);
+    };
     write(&matrix, &folder)?;
     match args.play.format {
         Format::Json => out::print(&matrix.json()),
@@ -74,6 +91,9 @@ async fn matrix(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> R
             out::print(&format!("{table}\n  all  {}\n\n{tally}", page.display()))
         }
     };
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
     Ok(if interrupted { exit::INTERRUPTED } else { matrix.verdict().exit_code() })
 }
 

@@ -43,6 +43,12 @@ pub struct PlayArgs {
 }
 
 impl PlayArgs {
+    /// On the command line, and not by the environment.
+    fn names_a_binary(&self) -> bool {
+        let by_environment = std::env::var_os("REDRILL_ENGINE_BINARY").map(PathBuf::from);
+        self.engine_binary.is_some() && self.engine_binary != by_environment
+    }
+
     fn wish(&self) -> Wish<'_> {
         Wish { kind: self.backend.map(Kind::from), binary: self.engine_binary.as_deref() }
     }
@@ -110,11 +116,35 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
             Refused { code: exit::BAD_FILE, why: faults.to_string() }
         })
     };
+    if args.backend == Some(BackendKind::Docker) && args.names_a_binary() {
+        let why = "--engine-binary names a server to run as a process, and --backend docker runs \
+                   none; name an image instead: --set engine.image=valkey/valkey:9.1";
+        return Err(refuse(exit::USAGE, why));
+    }
     // Where it runs is for the topology to say, too.
     let scenario = read(Purpose::Run)?;
-    match args.wish().is_for_processes(&scenario.topology.engine) {
-        true => read(Purpose::RunAsProcesses),
-        false => Ok(scenario),
+    let engine = &scenario.topology.engine;
+    if !args.wish().is_for_processes(engine) {
+        return Ok(scenario);
+    }
+    if let Some(image) = &engine.image {
+        terminal::say(&format!("servers run as processes: the image `{image}` is not used"));
+    }
+    read(Purpose::RunAsProcesses)
+}
+
+/// Where the scenario's servers will run. Pulling an image may take long, and is not waited
+/// for past Ctrl-C.
+pub async fn ground(
+    scenario: &Scenario,
+    args: &PlayArgs,
+    stop: &CancellationToken,
+) -> Result<Ground, Refused> {
+    let program = program();
+    let find = Ground::find(args.wish(), &scenario.topology.engine, &program, &terminal::say);
+    tokio::select! {
+        found = find => found.map_err(|error| refuse(exit::ENVIRONMENT, error)),
+        () = stop.cancelled() => Err(refuse(exit::INTERRUPTED, "interrupted; nothing was started")),
     }
 }
 
@@ -127,13 +157,23 @@ pub async fn play(
     keep: bool,
     stop: &CancellationToken,
 ) -> Result<Played, Refused> {
-    let ground = Ground::find(args.wish(), &scenario.topology.engine, &terminal::say)
-        .await
-        .map_err(|error| refuse(exit::ENVIRONMENT, error))?;
+    let ground = ground(scenario, args, stop).await?;
+    play_on(&ground, scenario, args, out, keep, stop).await
+}
+
+/// The same where it is known already.
+pub async fn play_on(
+    ground: &Ground,
+    scenario: &Scenario,
+    args: &PlayArgs,
+    out: &Path,
+    keep: bool,
+    stop: &CancellationToken,
+) -> Result<Played, Refused> {
     let program = program();
     let options = Options {
         scenario,
-        ground: &ground,
+        ground,
         program: &program,
         out,
         seed: args.seed.unwrap_or_else(random_seed),

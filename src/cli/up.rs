@@ -75,7 +75,8 @@ pub fn main(args: Args) -> ExitCode {
 
 fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
     // What can be known at once is said before anything is in the background.
-    let find = Ground::find(args.topo.wish(), &topology.engine, &terminal::say);
+    let program = super::play::program();
+    let find = Ground::find(args.topo.wish(), &topology.engine, &program, &terminal::say);
     super::block_on(find).map_err(UpError::Spawn)??;
     let registry = Registry::locate()?;
     registry.make_room(name)?;

@@ -193,6 +193,7 @@ mod tests {
         drop(listener);
         let (tell, mut exits) = broadcast::channel(1);
         let exited = NodeExited {
+            out_of_sight: false,
             name: NodeName::new("cache", 0, 0),
             status: "exit status: 1".to_owned(),
             asked: false,

@@ -99,7 +99,7 @@ impl Undo {
         let started = join_all(started).await.into_iter();
         let resumed = self.paused.iter().map(|name| backend.resume(name));
         let resumed = join_all(resumed).await.into_iter();
-        started.chain(resumed).map(undone_before).collect()
+        started.chain(resumed).try_for_each(undone_before)
     }
 
     /// Lets paused servers go on, so that they can end.

@@ -23,6 +23,7 @@ pub struct Event {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "the large one is told once in a drill")]
 pub enum What {
     /// Always the first event.
     Drill(DrillInfo),

@@ -174,6 +174,9 @@ fn steps(page: &mut Page, r: &Report) {
     };
     let rows = r.steps.iter().map(|step| {
         let mut text = step.text.clone();
+        if let Some(method) = &step.method {
+            text.push_str(&format!(", by {method}"));
+        }
         if let Some(error) = &step.error {
             text.push_str(&format!(" (failed: {error})"));
         }

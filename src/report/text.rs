@@ -6,7 +6,7 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Judged, Report};
 use super::judge::other_reasons;
-use super::{longest, met};
+use super::{longest, met, side_by_side};
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
@@ -109,10 +109,9 @@ impl Page {
     fn head(&mut self, r: &Report) {
         let word = format!("{} {}", mark(r.verdict), r.verdict.as_str().to_uppercase());
         let took = Unit::Millis.show(r.duration_ms);
-        // Processes are what one takes for granted.
-        let ran = if r.backend == "process" { "" } else { &format!(" · {}", r.backend) };
+        let ran = &r.backend;
         let (engine, topology) = (&r.engine, &r.topology.name);
-        let about = format!("{} {} · {topology}{ran} · {took}", engine.kind, engine.version);
+        let about = format!("{} {} · {topology} · {ran} · {took}", engine.kind, engine.version);
         let used = INDENT.len() + word.chars().count() + 2 + r.scenario.chars().count();
         let gap = self.width.saturating_sub(used + about.chars().count()).max(2);
         let word = self.ink.bold(&self.ink.verdict(r.verdict, &word));
@@ -246,6 +245,9 @@ impl Page {
         for (label, name) in [("slots", "reshard.slots"), ("keys", "reshard.keys")] {
             let (n, rate) = (r.show(name), r.show(&format!("{name}.rate")));
             self.row(label, &format!("{n} in {took} · {rate}"));
+        }
+        if let Some(methods) = side_by_side::methods(std::iter::once(r)) {
+            self.row("by", &methods.values.join(""));
         }
     }
 

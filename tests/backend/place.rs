@@ -27,7 +27,13 @@ impl Place {
 
     /// `None` where no Docker engine answers.
     pub async fn docker() -> Option<Place> {
-        match docker::Ground::find(&Engine::default(), &|_| ()).await {
+        match docker::Ground::find(
+            &Engine::default(),
+            Path::new(env!("CARGO_BIN_EXE_redrill")),
+            &|_| (),
+        )
+        .await
+        {
             Ok(found) => Some(Place::new(Ground::Docker(Box::new(found)))),
             Err(e) => {
                 need::skip(Need::Docker, &e.to_string());

@@ -61,7 +61,8 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
 
 async fn ground() -> Result<Ground> {
     let wish = Wish { kind: Some(Kind::Docker), binary: None };
-    Ok(Ground::find(wish, &Default::default(), &|_| ()).await?)
+    Ok(Ground::find(wish, &Default::default(), Path::new(env!("CARGO_BIN_EXE_redrill")), &|_| ())
+        .await?)
 }
 
 /// With all that a drill does before: finding the engine, and asking the image's version.

@@ -14,7 +14,7 @@ use redrill::model::event::{Event, Teller};
 use redrill::model::op::Purpose;
 use redrill::model::{Clock, Nanos};
 use redrill::node::Node;
-use redrill::spec::scenario::{ClientKind, Distribution, Load, Pace, StepAction};
+use redrill::spec::scenario::{ClientKind, Distribution, Load, Pace, SlotMove};
 use redrill::spec::{self, Source, Topology};
 use tempfile::TempDir;
 
@@ -84,7 +84,7 @@ impl Live {
 
     pub async fn move_slots(&self, from: u32, to: u32, slots: u32, pace: Pace) -> Result<()> {
         let owners = redrill::cluster::even_slots(self.deployment.groups[0].spec.shards());
-        let routes = plan(&StepAction::Reshard { from, to, slots, pace }, &owners)?;
+        let routes = plan(&SlotMove::Reshard { from, to, slots }, &owners)?;
         let moved = moving::move_slots(&routes, &self.nodes(), pace, |_| (), || false).await?;
         if moved.slots == u64::from(slots) {
             Ok(())

@@ -1,6 +1,10 @@
 //! Images that are not there, and images of something else.
 
+use std::net::TcpListener;
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::common::Ran;
 use crate::engine::Engine;
@@ -29,6 +33,25 @@ fn an_image_that_is_not_there_and_cannot_be_pulled() {
     assert!(ran.err.contains("pulling registry.invalid/redis:7.0"), "{}", ran.err);
     assert!(ran.err.contains("it cannot be pulled"), "{}", ran.err);
     assert!(ran.err.contains("docker load") && ran.err.contains("engine: {"), "{}", ran.err);
+}
+
+/// A registry that takes the connection and never answers.
+#[test]
+fn a_pull_is_not_waited_for_past_an_interrupt() {
+    let Some(engine) = Engine::here() else { return };
+    let registry = TcpListener::bind("127.0.0.1:0").unwrap();
+    let image = format!("engine.image={}/redis:1", registry.local_addr().unwrap());
+    let place = Place::new();
+    let mut playing = place.start(BRIEF, &["--backend", "docker", "--set", &image]);
+    playing.wait_for_words("pulling");
+    let pid = playing.pid();
+    playing.signal(Signal::INT);
+    let began = Instant::now();
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    engine.assert_nothing_of(pid, &place, Duration::from_secs(5));
+    place.assert_nothing_left();
 }
 
 #[test]

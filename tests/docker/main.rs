@@ -14,6 +14,7 @@ mod by_hand;
 mod crowded;
 mod cut;
 mod engine;
+mod faults;
 mod images;
 mod itself;
 mod limits;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use serde_json::Value;
 
-use super::error::{DockerError, Unanswered};
+use super::error::{DockerError, Unanswered, innermost};
 
 /// An engine that answers says so at once.
 const SHORT: u64 = 5;
@@ -70,6 +70,16 @@ pub async fn find() -> Result<Engine, DockerError> {
     Err(DockerError::NoEngine { tried })
 }
 
+/// Whether `error` says no more than that this machine has no engine: nobody named one, and
+/// there is no socket of any.
+pub fn is_absent(error: &DockerError) -> bool {
+    let named = || var("DOCKER_HOST").is_some() || places().map_or(true, |p| p.len() == 1);
+    match error {
+        DockerError::NoEngine { tried } => tried.iter().all(|t| !t.endpoint.is_there()) && !named(),
+        _ => false,
+    }
+}
+
 /// Connects to the engine at `host`.
 ///
 /// # Errors
@@ -96,7 +106,7 @@ async fn connect(endpoint: &Endpoint) -> Result<Docker, String> {
         Some(("unix" | "tcp" | "http", _)) => docker.map_err(|e| e.to_string())?,
         _ => return Err("redrill speaks unix:// and tcp:// without TLS only".to_owned()),
     };
-    let docker = docker.negotiate_version().await.map_err(|e| e.to_string())?;
+    let docker = docker.negotiate_version().await.map_err(|e| innermost(&e))?;
     Ok(docker.with_timeout(std::time::Duration::from_secs(PATIENCE)))
 }
 

@@ -54,9 +54,9 @@ pub enum DockerError {
         "a container `{name}` is there already that is not this drill's; redrill leaves it alone"
     )]
     NameTaken { name: String },
-    #[error("cannot {what} the container of {node}: {source}")]
+    #[error("cannot {what} the container of {node}: {}", innermost(source))]
     Container { what: &'static str, node: NodeName, source: Box<bollard::errors::Error> },
-    #[error("the Docker engine at {host} cannot {what}: {source}")]
+    #[error("the Docker engine at {host} cannot {what}: {}", innermost(source))]
     Engine { host: String, what: &'static str, source: Box<bollard::errors::Error> },
     #[error("cannot start the process that clears up should redrill be killed: {0}")]
     Reaper(std::io::Error),
@@ -66,6 +66,16 @@ fn listed(tried: &[Unanswered]) -> String {
     let one = |t: &Unanswered| format!("\n  {} ({}): {}", t.endpoint.host, t.endpoint.from, t.why);
     let all: String = tried.iter().map(one).collect();
     if all.is_empty() { String::new() } else { format!("; tried:{all}") }
+}
+
+/// The cause that tells most: `Connection refused`, and not what was being done with whose
+/// library.
+pub fn innermost(error: &bollard::errors::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// The engine's status code, if it answered with one.

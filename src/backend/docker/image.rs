@@ -121,7 +121,8 @@ async fn ask(
     for program in programs {
         let said = match version_of(engine, reference, program, owner).await? {
             Ok(said) => said,
-            Err(why) if why.contains("executable file not found") => continue,
+            // Runtimes quote the program in different places.
+            Err(why) if why.contains("executable file") && why.contains("not found") => continue,
             Err(why) => return Err(not_a_server(why)),
         };
         let Some((kind, version)) = version::read(&said) else {

@@ -55,17 +55,23 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// Finds both. `heard` is told of what takes long: the pulling of an image.
+    /// Finds both. `redrill` is the program that clears up should this process be killed, or
+    /// nobody wait any more. `heard` is told of what takes long: the pulling of an image.
     ///
     /// # Errors
     /// No engine answers, or there is no such image, or it has no server.
     pub async fn find(
         asked: &topology::Engine,
+        redrill: &Path,
         heard: &(dyn Fn(&str) + Sync),
     ) -> Result<Ground, BackendError> {
         let engine = endpoint::find().await?;
-        // The drill has no name yet; but the container that tells the version has an owner.
-        let image = Image::find(&engine, asked, &owner(&any_suffix())?, heard).await?;
+        // The drill has no name yet; but the container that tells the version has an owner,
+        // and goes with it.
+        let owner = owner(&any_suffix())?;
+        let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
+        let image = Image::find(&engine, asked, &owner, heard).await?;
+        reaper.dismiss().await;
         Ok(Ground { engine, image })
     }
 

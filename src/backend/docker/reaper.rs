@@ -71,12 +71,16 @@ pub fn reap(host: &str, drill: &str) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|e| e.to_string())?.block_on(async {
         let mut trouble = String::new();
+        let mut before = Found::Something;
         for _ in 0..TRIES {
-            match clear(host, drill).await {
-                Ok(Found::Nothing) => return Ok(()),
+            match (clear(host, drill).await, before) {
+                (Ok(Found::Nothing), Found::Nothing) => return Ok(()),
                 // What the engine was just making when redrill was killed comes late.
-                Ok(Found::Something) => trouble = "there was more each time".to_owned(),
-                Err(e) => trouble = e,
+                (Ok(found), _) => {
+                    before = found;
+                    trouble = "there was more each time".to_owned();
+                }
+                (Err(e), _) => trouble = e,
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -84,6 +88,7 @@ pub fn reap(host: &str, drill: &str) -> Result<(), String> {
     })
 }
 
+#[derive(Clone, Copy)]
 enum Found {
     Nothing,
     Something,

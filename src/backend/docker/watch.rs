@@ -16,7 +16,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use super::endpoint::Engine;
-use super::error::status;
+use super::error::{innermost, status};
 use super::owner::DRILL;
 use super::stats::Listener;
 use crate::backend::NodeExited;
@@ -125,7 +125,7 @@ impl Watcher {
     /// `heard_at` to when the engine was last known to be there.
     async fn listen(&self, since: &mut jiff::Timestamp, heard_at: &mut Instant) -> String {
         if let Err(e) = self.engine.docker.ping().await {
-            return e.to_string();
+            return innermost(&e);
         }
         *heard_at = Instant::now();
         let label = format!("{DRILL}={}", self.drill);
@@ -145,7 +145,7 @@ impl Watcher {
                     }
                     self.heard(event).await;
                 }
-                Err(e) => return e.to_string(),
+                Err(e) => return innermost(&e),
             }
             *heard_at = Instant::now();
         }
@@ -182,15 +182,20 @@ impl Watcher {
         let all: Vec<Running> = lock(&self.containers).drain().map(|(_, one)| one).collect();
         for running in all {
             let host = &self.engine.endpoint.host;
-            self.exited(running, format!("the Docker engine at {host} has gone: {why}"));
+            let status = format!("the Docker engine at {host} has gone: {why}");
+            self.tell_end(running, status, true);
         }
     }
 
     fn exited(&self, running: Running, status: String) {
+        self.tell_end(running, status, false);
+    }
+
+    fn tell_end(&self, running: Running, status: String, out_of_sight: bool) {
         let Running { node: name, asked, .. } = running;
         let log_tail = self.logs.tail(&name);
         // Nobody listening is fine.
-        let _ = self.tell.send(NodeExited { name, status, asked, log_tail });
+        let _ = self.tell.send(NodeExited { name, status, asked, out_of_sight, log_tail });
     }
 }
 

@@ -77,8 +77,13 @@ impl ProcessBackend {
             let log_tail = tails.tail(&ended.name);
             let status = ended.status.to_string();
             // Nobody listening is fine.
-            let _ =
-                tell.send(NodeExited { name: ended.name, status, asked: ended.asked, log_tail });
+            let _ = tell.send(NodeExited {
+                name: ended.name,
+                status,
+                asked: ended.asked,
+                out_of_sight: false,
+                log_tail,
+            });
         };
         let spawner =
             Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;

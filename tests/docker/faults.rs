@@ -1,0 +1,37 @@
+//! What is done to nodes is done to their containers as it is to processes.
+
+use crate::engine::Engine;
+use crate::place::Place;
+
+const FAILING: &str = "
+name: failing
+topology: cluster-3x1
+loads: { app: { rate: 500/s, keys: 1000 } }
+timeline:
+  - { at: 1s, do: pause, target: a replica of shard 0, for: 500ms }
+  - { at: 2s, do: kill, target: primary of shard 1, for: 6s }
+  - { at: 2s, do: restart, target: a replica of shard 2, data: dropped }
+settle: 3s
+reported: [writes.lost, reads.stale]
+expect: [failover.served <= 8s, failover.redundant <= 12s]
+";
+
+#[test]
+fn nodes_fail_and_come_back_in_containers() {
+    let Some(engine) = Engine::here() else { return };
+    let place = Place::new();
+    let ran = engine.play(&place, FAILING);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let failover = &report["failovers"][0];
+    assert_eq!((&failover["from"], &failover["to"]), (&"cache/1/0".into(), &"cache/1/1".into()));
+    // The fault's instant is that of the servers' own, and not of an engine that takes its time.
+    let instant = |of: &serde_json::Value| of.as_f64().unwrap();
+    let first = report["outages"].as_array().unwrap().iter().find(|o| o["shard"] == 1);
+    let first = instant(&first.expect("the shard is not served for a while")["from_ms"]);
+    let injected = instant(&failover["injected_ms"]);
+    assert!((first - injected).abs() < 150.0, "injected at {injected}, felt at {first}");
+    for step in report["steps"].as_array().unwrap() {
+        assert!(step["error"].is_null(), "{step}");
+    }
+}
