@@ -4,6 +4,7 @@
 //! which `tests/layers.rs` holds. `docs/architecture.md` tells how they fit.
 
 pub mod model;
+pub mod wake;
 pub mod spec;
 pub mod node;
 pub mod backend;
