@@ -7,6 +7,7 @@ pub mod model;
 pub mod wake;
 pub mod spec;
 pub mod node;
+pub mod net;
 pub mod backend;
 pub mod cluster;
 pub mod load;
