@@ -13,6 +13,7 @@ use std::cell::Cell;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rustix::net::{Shutdown, shutdown};
@@ -24,6 +25,10 @@ use super::line::{Line, Piece};
 use super::wire::Counts;
 use super::worker::Thread;
 use crate::model::{Clock, Nanos};
+
+/// Once a receiver has kept bytes waiting for so long, no more are read for it. (A moment's
+/// waiting is no reason: bytes that are not read yet do not travel.)
+const SLOW: Duration = Duration::from_millis(20);
 
 /// The connection is to be reset at both its ends.
 #[derive(Debug)]
@@ -91,7 +96,9 @@ impl Pump<'_> {
     /// Waits until there is something to do; reads, if that is it.
     async fn wait_and_take(&mut self, blocked: bool) {
         let now = self.clock.now();
-        let reads = !self.from.ended.get() && self.line.size() < self.conditions.in_flight();
+        let slow = blocked && self.line.due().is_some_and(|due| now.since(due) > SLOW);
+        let full = self.line.size() >= self.conditions.in_flight();
+        let reads = !(self.from.ended.get() || full || slow);
         let reads_at = self.rests_until.max(self.conditions.room_at());
         let reads_now = reads && reads_at <= now;
         let arrives = self.line.due().filter(|_| !blocked);

@@ -23,7 +23,9 @@ pub struct Rule {
     pub refuse: f64,
 }
 
-/// How far the latency of a piece of data may be from the rule's; it is never negative.
+/// How far the latency of a piece of data may be from the rule's; it is never negative. Order is
+/// kept as TCP keeps it: a piece arrives no sooner than the one before it, so where pieces
+/// follow closely, jitter makes them later on the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Jitter {
     #[default]

@@ -69,7 +69,7 @@ async fn a_new_connection_hangs_and_comes_through_after_healing() {
         let (mut server, _) = timeout(PATIENCE, rig.server.accept()).await.unwrap().unwrap();
         assert_eq!(hears(&mut server, 5).await, "hello");
     }
-    assert_eq!(rig.flow(clients(), node(0), Class::Client).connections, 2);
+    assert_eq!(rig.flow(clients(), node(0), Class::Client).await.connections, 2);
 }
 
 #[tokio::test]
@@ -125,5 +125,5 @@ async fn a_sender_is_held_back_while_the_link_is_cut() {
     let much = vec![0; 64 << 20];
     let sent = timeout(500 * MS, client.write_all(&much)).await;
     assert!(sent.is_err(), "64 MiB went into a cut link");
-    assert_eq!(rig.flow(clients(), node(0), Class::Client).bytes, 0);
+    assert_eq!(rig.flow(clients(), node(0), Class::Client).await.bytes, 0);
 }

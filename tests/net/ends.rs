@@ -59,7 +59,7 @@ async fn a_link_that_refuses_resets_new_connections_and_leaves_the_others() {
     passes("still here", &mut client, &mut server).await;
     drop(refusing);
     rig.connect().await;
-    let flow = rig.flow(clients(), node(0), Class::Client);
+    let flow = rig.flow(clients(), node(0), Class::Client).await;
     assert_eq!((flow.connections, flow.resets), (2, 1));
 }
 
@@ -71,7 +71,7 @@ async fn all_that_is_open_is_reset_at_both_ends() {
     assert_eq!(rig.fabric.reset(&super::rig::back(), 1.0), 0, "the node opened none");
     assert_eq!(rig.fabric.reset(&there(), 1.0), 1);
     assert!(ends(&mut client).await.is_err() && ends(&mut server).await.is_err());
-    assert_eq!(rig.flow(clients(), node(0), Class::Client).resets, 1);
+    assert_eq!(rig.flow(clients(), node(0), Class::Client).await.resets, 1);
     // What hangs in a cut is open too.
     let _cut = rig.fabric.apply(&Rule::cut(), there());
     let mut hanging = rig.dial().await;

@@ -73,7 +73,9 @@ impl Rig {
         timeout(100 * MS, self.server.accept()).await.is_err()
     }
 
-    pub fn flow(&self, from: impl Into<End>, to: impl Into<End>, class: Class) -> Flow {
+    /// What has been counted: a byte is, a moment after it has arrived.
+    pub async fn flow(&self, from: impl Into<End>, to: impl Into<End>, class: Class) -> Flow {
+        sleep(50 * MS).await;
         let (from, to) = (from.into(), to.into());
         let is_it = |flow: &Flow| flow.from == from && flow.to == to && flow.class == class;
         let none =

@@ -22,15 +22,15 @@ async fn bytes_are_counted_by_direction_and_class() {
         let (mut server, _) = rig.server.accept().await.unwrap();
         passes(text, &mut replica, &mut server).await;
     }
-    let count = |from: End, to: End, class| {
-        let flow = rig.flow(from, to, class);
+    let count = async |from: End, to: End, class| {
+        let flow = rig.flow(from, to, class).await;
         (flow.bytes, flow.connections)
     };
     let node = |ordinal| End::from(node(ordinal));
-    assert_eq!(count(clients(), node(0), Class::Client), (7, 1));
-    assert_eq!(count(node(0), clients(), Class::Client), (2, 0));
-    assert_eq!(count(node(1), node(0), Class::Replication), (5, 1));
-    assert_eq!(count(node(1), node(0), Class::Bus), (6, 1));
+    assert_eq!(count(clients(), node(0), Class::Client).await, (7, 1));
+    assert_eq!(count(node(0), clients(), Class::Client).await, (2, 0));
+    assert_eq!(count(node(1), node(0), Class::Replication).await, (5, 1));
+    assert_eq!(count(node(1), node(0), Class::Bus).await, (6, 1));
     assert_eq!(rig.fabric.traffic().len(), 4, "{:?}", rig.fabric.traffic());
 }
 
@@ -46,17 +46,17 @@ async fn who_comes_from_nobodys_address_is_told_by_the_process() {
         ends(&mut server).await.unwrap();
     };
     visit().await;
-    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).bytes, 7);
+    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 7);
     rig.fabric.runs(&node(2), 1);
     visit().await;
-    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).bytes, 14);
+    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 14);
     rig.fabric.runs(&node(1), id());
     visit().await;
-    assert_eq!(rig.flow(node(1), node(0), Class::Migration).bytes, 7);
+    assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
     // It was started again, and is another process.
     rig.fabric.runs(&node(1), 1);
     visit().await;
-    assert_eq!(rig.flow(node(1), node(0), Class::Migration).bytes, 7);
+    assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
 }
 
 #[test]
