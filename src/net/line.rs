@@ -1,7 +1,7 @@
 //! What is under way in one direction of a connection, in the order in which it was sent.
 //!
-//! Each piece has the instant at which it arrives, and none arrives before the one that was
-//! sent before it: TCP would hold it back for that one.
+//! Each piece has the instant at which it is due, and none arrives before the one that was
+//! sent before it, whenever it is due: TCP would hold it back for that one.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -28,15 +28,13 @@ pub(super) struct Line {
     /// Of the first piece, so many bytes have arrived.
     arrived: usize,
     size: usize,
-    last: Nanos,
 }
 
 impl Line {
-    /// Sends a piece that is to arrive at `due`.
+    /// Sends a piece that arrives at `due`, or with the one before it.
     pub(super) fn push(&mut self, due: Nanos, piece: Piece) {
-        self.last = self.last.max(due);
         self.size += piece.size();
-        self.pieces.push_back((self.last, piece));
+        self.pieces.push_back((due, piece));
     }
 
     /// When the first piece arrives.

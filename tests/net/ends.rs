@@ -8,7 +8,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
 use super::common::until;
-use super::rig::{MS, PATIENCE, Rig, both, clients, ends, hears, is_silent, node, passes, there};
+use super::rig::{
+    MS, PATIENCE, Rig, back, both, clients, ends, hears, is_silent, node, passes, there, turns_away,
+};
 
 #[tokio::test]
 async fn one_side_may_end_while_the_other_goes_on() {
@@ -43,8 +45,7 @@ async fn a_server_that_died_resets_who_comes() {
     let Rig { fabric, door, server: listener } = rig;
     drop((listener, server));
     ends(&mut client).await.unwrap();
-    let mut late = super::rig::dial(super::rig::CLIENTS, door).await;
-    assert!(ends(&mut late).await.is_err());
+    assert!(turns_away(door).await);
     assert_eq!(fabric.trouble(), None, "that is the server's, not the machine's");
 }
 
@@ -53,8 +54,7 @@ async fn a_link_that_refuses_resets_new_connections_and_leaves_the_others() {
     let rig = Rig::new().await;
     let (mut client, mut server) = rig.connect().await;
     let refusing = rig.fabric.apply(&Rule::refuse(), there());
-    let mut refused = rig.dial().await;
-    assert!(ends(&mut refused).await.is_err());
+    assert!(turns_away(rig.door).await);
     assert!(rig.nobody_comes().await);
     passes("still here", &mut client, &mut server).await;
     drop(refusing);
@@ -68,7 +68,7 @@ async fn all_that_is_open_is_reset_at_both_ends() {
     let rig = Rig::new().await;
     let (mut client, mut server) = rig.connect().await;
     passes("hello", &mut client, &mut server).await;
-    assert_eq!(rig.fabric.reset(&super::rig::back(), 1.0), 0, "the node opened none");
+    assert_eq!(rig.fabric.reset(&back(), 1.0), 0, "the node opened none");
     assert_eq!(rig.fabric.reset(&there(), 1.0), 1);
     assert!(ends(&mut client).await.is_err() && ends(&mut server).await.is_err());
     assert_eq!(rig.flow(clients(), node(0), Class::Client).await.resets, 1);

@@ -1,5 +1,6 @@
 //! A relay with one door, a server of the test's own behind it, and clients before it.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -91,11 +92,23 @@ pub fn open(fabric: &Fabric, to: SocketAddr, channel: Channel) -> SocketAddr {
 
 /// A connection that comes from `from`.
 pub async fn dial(from: IpAddr, to: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((from, 0).into()).unwrap();
-    let stream = socket.connect(to).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
+    try_dial(from, to).await.unwrap()
+}
+
+async fn try_dial(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    let stream = socket.connect(to).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Whether a client who comes to the door is reset: so soon that connecting fails, or later.
+pub async fn turns_away(door: SocketAddr) -> bool {
+    match try_dial(CLIENTS, door).await {
+        Ok(mut client) => ends(&mut client).await.is_err(),
+        Err(_) => true,
+    }
 }
 
 /// What `text` becomes on its way through: it must arrive whole.
@@ -114,11 +127,11 @@ pub async fn hears(stream: &mut TcpStream, length: usize) -> String {
 /// Whether nothing is heard for a while: no byte, and no end.
 pub async fn is_silent(stream: &TcpStream) -> bool {
     sleep(100 * MS).await;
-    stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    stream.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// How a connection ended: `Ok` with an end, `Err` with a reset.
-pub async fn ends(stream: &mut TcpStream) -> std::io::Result<()> {
+pub async fn ends(stream: &mut TcpStream) -> io::Result<()> {
     let mut rest = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("it ends");
     read.map(|_| assert!(rest.is_empty(), "nothing more is said: {rest:?}"))
