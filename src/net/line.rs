@@ -128,7 +128,9 @@ mod tests {
         assert_eq!(ready(&line, 50), "onetwo");
         line.advance(4);
         assert_eq!(ready(&line, 60), "wothree");
-        line.advance(7);
+        line.advance(2);
+        assert_eq!(ready(&line, 60), "three");
+        line.advance(5);
         assert!(line.is_empty() && line.size() == 0);
     }
 

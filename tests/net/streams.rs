@@ -92,12 +92,13 @@ async fn hear(mut from: OwnedReadHalf, seed: u64) -> Vec<u8> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(!seed);
     let (mut heard, mut buffer) = (Vec::new(), vec![0; 50_000]);
     sleep(rng.random_range(0..=1) * 60 * MS).await;
+    let pauses = if rng.random_bool(0.5) { 0.02 } else { 0.3 };
     loop {
         match from.read(&mut buffer).await.unwrap() {
             0 => return heard,
             size => heard.extend(&buffer[..size]),
         }
-        if rng.random_bool(0.05) {
+        if rng.random_bool(pauses) {
             sleep(5 * MS).await;
         }
     }
