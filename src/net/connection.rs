@@ -125,6 +125,7 @@ impl Connection {
             clock: self.shared.clock,
             thread: &self.thread,
             line: Line::default(),
+            ended: false,
             rests_until: Nanos::ZERO,
         }
     }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rustix::net::{Shutdown, shutdown};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -40,13 +41,13 @@ pub(super) struct Side {
     pub(super) stream: TcpStream,
     /// It took no more bytes, as whoever is there has gone.
     pub(super) gone: Cell<bool>,
-    /// It has said all that it had to say.
-    pub(super) ended: Cell<bool>,
+    /// All that it said has arrived at the other end, and that it has no more to say.
+    pub(super) heard_out: Cell<bool>,
 }
 
 impl Side {
     pub(super) fn new(stream: TcpStream) -> Side {
-        Side { stream, gone: Cell::new(false), ended: Cell::new(false) }
+        Side { stream, gone: Cell::new(false), heard_out: Cell::new(false) }
     }
 }
 
@@ -60,6 +61,8 @@ pub(super) struct Pump<'a> {
     pub(super) clock: Clock,
     pub(super) thread: &'a Thread,
     pub(super) line: Line,
+    /// The end of what the sender says is in the line.
+    pub(super) ended: bool,
     /// Nothing is read before this instant, so that it trickles.
     pub(super) rests_until: Nanos,
 }
@@ -98,7 +101,7 @@ impl Pump<'_> {
         let now = self.clock.now();
         let slow = blocked && self.line.due().is_some_and(|due| now.since(due) > SLOW);
         let full = self.line.size() >= self.conditions.in_flight();
-        let reads = !(self.from.ended.get() || full || slow);
+        let reads = !(self.ended || full || slow);
         let reads_at = self.rests_until.max(self.conditions.room_at());
         let reads_now = reads && reads_at <= now;
         let arrives = self.line.due().filter(|_| !blocked);
@@ -127,7 +130,12 @@ impl Pump<'_> {
             Ok(0) => self.end(now, if self.from.gone.get() { Piece::Reset } else { Piece::End }),
             Ok(size) => {
                 self.send(&buffer[..size], now);
-                return size == most;
+                if size == most {
+                    return true;
+                }
+                // That was all: it need not be asked for. What comes later is told.
+                let nothing = || Err::<(), _>(ErrorKind::WouldBlock.into());
+                _ = self.from.stream.try_io(Interest::READABLE, nothing);
             }
             Err(error) if later(&error) => {}
             Err(_) => self.end(now, Piece::Reset),
@@ -136,7 +144,7 @@ impl Pump<'_> {
     }
 
     fn end(&mut self, now: Nanos, end: Piece) {
-        self.from.ended.set(true);
+        self.ended = true;
         let due = self.conditions.due(0, now, &mut self.rng);
         self.line.push(due, end);
     }
@@ -170,7 +178,8 @@ impl Pump<'_> {
                 Some(_) => {
                     // It fails where the other has gone, and knows.
                     _ = shutdown(&self.to.stream, Shutdown::Write);
-                    return Ok(Delivered::End);
+                    self.from.heard_out.set(true);
+                    return if self.from.gone.get() { Err(Reset) } else { Ok(Delivered::End) };
                 }
                 None => {}
             }
@@ -191,7 +200,7 @@ impl Pump<'_> {
     /// does: by the other direction's pump, after what the receiver had still said.
     async fn receiver_is_gone(&self) -> Reset {
         self.to.gone.set(true);
-        if !self.to.ended.get() {
+        if !self.to.heard_out.get() {
             pending::<()>().await;
         }
         Reset

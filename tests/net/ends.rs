@@ -38,6 +38,26 @@ async fn a_reset_is_a_reset_at_the_other_end_too() {
     }
 }
 
+/// As a server does that has too many clients.
+#[tokio::test]
+async fn last_words_are_heard_whatever_is_said_to_who_has_gone() {
+    let rig = Rig::new().await;
+    let (mut client, mut server) = rig.connect().await;
+    passes("hello", &mut client, &mut server).await;
+    let _far = rig.fabric.apply(&Rule::latency(100 * MS), back());
+    sleep(10 * MS).await;
+    server.write_all(b"bye").await.unwrap();
+    drop(server);
+    for _ in 0..3 {
+        // The second is refused: nobody is there.
+        client.write_all(b"another").await.unwrap();
+        sleep(10 * MS).await;
+    }
+    assert_eq!(hears(&mut client, 3).await, "bye");
+    // The reset comes with the end, and may show as either.
+    let _ = ends(&mut client).await;
+}
+
 #[tokio::test]
 async fn a_server_that_died_resets_who_comes() {
     let rig = Rig::new().await;
