@@ -4,8 +4,10 @@
 //! which `tests/layers.rs` holds. `docs/architecture.md` tells how they fit.
 
 pub mod model;
+pub mod wake;
 pub mod spec;
 pub mod node;
+pub mod net;
 pub mod backend;
 pub mod cluster;
 pub mod load;

@@ -17,10 +17,10 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::client::{Link, connect, set};
-use super::prompt;
 use super::workload::Values;
 use crate::model::op::key_name;
 use crate::model::{Clock, Nanos};
+use crate::wake::wake_soon;
 
 /// What to do.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ impl Throughput {
 /// Errors: the server cannot be reached, or refuses a write.
 pub fn run(closed: Closed) -> Result<Throughput, ClosedError> {
     let thread = std::thread::Builder::new().name("closed".into()).spawn(move || {
-        prompt::wake_soon();
+        wake_soon();
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default())?;
         runtime.block_on(measure(closed))

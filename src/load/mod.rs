@@ -13,7 +13,7 @@
 //!
 //! - `schedule`: when operation `n` is intended.
 //! - `workload`: what it is: seeded, so that a seed always gives the same load.
-//! - `alarm`: waking up at that instant, to some tens of microseconds.
+//! - `wake::Alarm`: waking up at that instant, to some tens of microseconds.
 //! - `processes`: which logical client does it.
 //! - `client`: doing it, and saying truthfully what came of it.
 //! - `tally`: figures for every window of 100 ms.
@@ -23,14 +23,12 @@
 //! after it, and [`LoadRunner`] runs all that in a thread of its own.
 //! [`closed`] is the other kind of load, for the bench only.
 
-pub(crate) mod alarm;
 mod crew;
 pub(crate) mod client;
 pub mod closed;
 pub mod history;
 mod open;
 mod processes;
-pub(crate) mod prompt;
 mod runner;
 mod schedule;
 mod sweep;

@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::alarm::Alarm;
 use super::client::Client;
 use super::crew::Crew;
 use super::schedule::Schedule;
@@ -16,6 +15,7 @@ use super::workload::{Plan, Register};
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::{Cause, Outcome, Purpose};
+use crate::wake::Alarm;
 
 /// Runs from `at` until `stop` is heard of (or its other end has gone), then
 /// waits for operations in flight: no longer than their time-out.

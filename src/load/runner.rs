@@ -12,14 +12,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::client::{Client, Manner, Routed, Stock};
 use super::crew::Crew;
 use super::history::Writer;
+use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
 use super::workload::Register;
-use super::{open, prompt};
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::Cause;
 use crate::spec::scenario::{ClientKind, Load};
+use crate::wake::wake_soon;
 
 /// How long the group may take to tell a new client where its slots are.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -187,7 +188,7 @@ impl Drop for LoadRunner {
 type Ready = oneshot::Sender<Result<(), LoadError>>;
 
 fn thread_main(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Ready) {
-    prompt::wake_soon();
+    wake_soon();
     let mut builder = Builder::new_current_thread();
     builder.enable_all().event_interval(EVENT_INTERVAL);
     match builder.build_local(LocalOptions::default()) {

@@ -10,6 +10,7 @@ pub mod measure;
 pub mod op;
 mod printable;
 pub mod slot;
+pub mod traffic;
 pub mod verdict;
 
 pub use clock::{Clock, Nanos};

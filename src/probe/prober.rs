@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 use super::rounds::{self, Rounds};
 use crate::load::Targets;
 use crate::load::client::Routed;
-use crate::load::prompt::wake_soon;
 use crate::model::event::{Canary, Teller, What};
 use crate::spec::scenario::Probe;
+use crate::wake::wake_soon;
 
 /// How long a group may take to tell a new client where its slots are.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);

@@ -17,13 +17,13 @@ use tokio::sync::{Notify, oneshot};
 use super::outage::Sign;
 use super::subject::{Asked, Subject};
 use super::vigil::{Blind, Vigil};
-use crate::load::alarm::Alarm;
 use crate::load::client::{Answer, Client, Manner, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
 use crate::model::event::{Canary, Teller, What};
 use crate::model::op::{Action, Cause, Outcome};
 use crate::spec::scenario::Probe;
+use crate::wake::Alarm;
 
 /// How long a request is still waited for after its probe's deadline. What it
 /// brings comes too late for the probe, but not for knowing what was written.

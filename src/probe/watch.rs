@@ -20,11 +20,11 @@ use super::failover::Failovers;
 use super::prober::ProbeError;
 use crate::cluster::DeployedGroup;
 use crate::cluster::view::{self, Sight};
-use crate::load::prompt::wake_soon;
 use crate::model::Nanos;
 use crate::model::event::{NodeStats, Teller, View, What};
 use crate::node::{Node, NodeError, Section};
 use crate::spec::topology::Mode;
+use crate::wake::wake_soon;
 
 /// How often a node is asked what it believes, where there are few.
 const EVERY: Duration = Duration::from_millis(25);

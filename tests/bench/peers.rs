@@ -12,6 +12,7 @@ mod open_loop;
 mod ours;
 mod overhead;
 mod peer;
+mod relay;
 mod table;
 mod throughput;
 
@@ -31,6 +32,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("throughput", throughput::run),
     ("open-loop", open_loop::run),
     ("overhead", overhead::run),
+    ("relay", relay::run),
 ];
 
 struct Options {

@@ -1,0 +1,163 @@
+//! One connection, from its arrival at a door to its end.
+//!
+//! The kernel accepts it before anybody is asked, so its opener takes it for open at once.
+//! What its first packets would have met on their way is made good before it goes on to
+//! the server: where one of the two directions is cut it hangs here, and where they have a
+//! latency it waits for the round trip that a handshake takes. So the answer to a
+//! first request comes after two round trips, as on any link.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::door::Door;
+use super::line::Line;
+use super::open::Place;
+use super::pump::{Pump, Reset, Side};
+use super::shared::Shared;
+use super::wire::Wire;
+use super::worker::Thread;
+use crate::model::Nanos;
+use crate::model::traffic::{Class, End};
+
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    thread: Rc<Thread>,
+    door: Rc<Door>,
+    number: u64,
+    class: Class,
+    /// From the opener to the server, and back.
+    there: Arc<Wire>,
+    back: Arc<Wire>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        thread: Rc<Thread>,
+        door: Rc<Door>,
+        number: u64,
+        (from, class): (End, Class),
+    ) -> Connection {
+        let to = End::Node(door.node.clone());
+        let (there, back) = (shared.rulebook.wire(&from, &to), shared.rulebook.wire(&to, &from));
+        Connection { shared, thread, door, number, class, there, back }
+    }
+
+    /// Relays until both ends have ended, or the connection is reset.
+    pub(super) async fn run(self, client: TcpStream) {
+        let place = self.shared.open.enter(self.number, &self.there, self.class);
+        let server = tokio::select! {
+            server = self.open(&client) => server,
+            () = place.reset() => Err(Reset),
+        };
+        match server {
+            Ok(server) => self.relay(Side::new(client), Side::new(server), &place).await,
+            Err(Reset) => reset(&client),
+        }
+    }
+
+    /// Goes on to the server, once what is between lets it.
+    async fn open(&self, client: &TcpStream) -> Result<TcpStream, Reset> {
+        loop {
+            tokio::select! {
+                () = self.until_not_cut() => {}
+                // Whoever gives up while nothing arrives was never heard of at the other end.
+                // (Only an end of its data is waited for: there is no priority data.)
+                _ = client.ready(Interest::PRIORITY), if self.is_cut() => return Err(Reset),
+            }
+            let handshake = self.there.conditions().latency() + self.back.conditions().latency();
+            self.thread.timer.until(self.shared.clock.now() + handshake).await;
+            if !self.is_cut() {
+                break;
+            }
+        }
+        if !self.there.conditions().admits(&mut self.rng(0)) {
+            self.there.counts(self.class).add_reset();
+            return Err(Reset);
+        }
+        self.connect(client).await
+    }
+
+    async fn connect(&self, client: &TcpStream) -> Result<TcpStream, Reset> {
+        let server = match TcpStream::connect(self.door.to).await {
+            Ok(server) => server,
+            Err(error) => {
+                if !is_the_servers(&error) {
+                    let what = format!("a connection to {} at {}", self.door.node, self.door.to);
+                    self.shared.trouble.tell(what, &error);
+                }
+                return Err(Reset);
+            }
+        };
+        // What comes in small pieces goes on in small pieces. If not, it is only slower.
+        _ = client.set_nodelay(true);
+        _ = server.set_nodelay(true);
+        self.there.counts(self.class).add_connection();
+        Ok(server)
+    }
+
+    async fn relay(&self, client: Side, server: Side, place: &Place<'_>) {
+        let there = self.pump(&client, &server, &self.there, 1).run();
+        let back = self.pump(&server, &client, &self.back, 2).run();
+        let ended = tokio::select! {
+            ended = async { tokio::try_join!(there, back) } => ended.is_ok(),
+            () = place.reset() => false,
+        };
+        if !ended {
+            reset(&client.stream);
+            reset(&server.stream);
+        }
+    }
+
+    fn pump<'a>(&'a self, from: &'a Side, to: &'a Side, wire: &'a Wire, use_: u64) -> Pump<'a> {
+        Pump {
+            from,
+            to,
+            rules: wire.watch(),
+            conditions: wire.conditions(),
+            counts: wire.counts(self.class),
+            rng: self.rng(use_),
+            clock: self.shared.clock,
+            thread: &self.thread,
+            line: Line::default(),
+            ended: false,
+            rests_until: Nanos::ZERO,
+        }
+    }
+
+    /// Chance for one use in this connection: the same for the same seed and number.
+    fn rng(&self, use_: u64) -> Xoshiro256PlusPlus {
+        self.shared.rng(self.number * 3 + use_)
+    }
+
+    fn is_cut(&self) -> bool {
+        self.there.conditions().cut || self.back.conditions().cut
+    }
+
+    async fn until_not_cut(&self) {
+        let (mut there, mut back) = (self.there.watch(), self.back.watch());
+        while self.is_cut() {
+            tokio::select! {
+                _ = there.changed() => {}
+                _ = back.changed() => {}
+            }
+        }
+    }
+}
+
+/// Closes the connection with a reset instead of an end when the stream is dropped.
+fn reset(stream: &TcpStream) {
+    // It fails where there is no connection any more.
+    _ = stream.set_zero_linger();
+}
+
+/// Whether nobody listens there: the opener sees it, and it is nothing to tell.
+fn is_the_servers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, TimedOut};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | TimedOut)
+}

@@ -1,0 +1,106 @@
+//! The relay as its owner sees it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use super::door::{self, Door};
+use super::error::NetError;
+use super::pairs::{Ends, Pairs};
+use super::rule::Rule;
+use super::rulebook::Guard;
+use super::shared::Shared;
+use super::worker::Worker;
+use crate::model::NodeName;
+use crate::model::traffic::{End, Flow};
+use crate::spec::topology::Link;
+
+/// The most threads that relay; doors are dealt out to them in turn. One carries some tens of
+/// thousands of small requests a second, and where two servers were busy on two cores, two
+/// threads carried about a third more.
+const MOST_THREADS: usize = 4;
+
+/// A relay that runs. When it is dropped, all its connections end, and nothing of it is left.
+///
+/// All methods may be called from any thread, and take effect at once for connections that
+/// are open too.
+#[derive(Debug)]
+pub struct Fabric {
+    shared: Arc<Shared>,
+    bridge: Option<IpAddr>,
+    /// For as long as the relay.
+    standing: Mutex<Vec<Guard>>,
+    workers: Vec<Worker>,
+    opened: AtomicUsize,
+}
+
+impl Fabric {
+    /// Chance (jitter, parts of connections) is drawn from `seed`. Doors may be opened on
+    /// loopback addresses, and on `bridge`: the address at which containers find this machine.
+    ///
+    /// Errors: the machine has no thread or no file descriptor to give.
+    pub fn start(seed: u64, bridge: Option<IpAddr>) -> Result<Fabric, NetError> {
+        let shared = Arc::new(Shared::new(seed));
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let workers = (0..cores.min(MOST_THREADS)).map(|_| Worker::start(shared.clone()));
+        let workers = workers.collect::<Result<_, NetError>>()?;
+        let (standing, opened) = Default::default();
+        Ok(Fabric { shared, bridge, standing, workers, opened })
+    }
+
+    /// Listens for a node; the address at which it does.
+    ///
+    /// Errors: the address is taken, or others than this machine could reach it.
+    pub fn open(&self, mut door: Door) -> Result<SocketAddr, NetError> {
+        let listener = door::listen(&door, self.bridge)?;
+        door.at = listener.local_addr()?;
+        let (at, turn) = (door.at, self.opened.fetch_add(1, Ordering::Relaxed));
+        self.workers[turn % self.workers.len()].open(door, listener);
+        Ok(at)
+    }
+
+    /// Connections that come from `ip` are of `end`.
+    pub fn know(&self, ip: IpAddr, end: impl Into<End>) {
+        self.shared.places.know(ip, end.into());
+    }
+
+    /// The process `pid` is now the server of `node`: connections that it opens from an
+    /// address that is nobody's (as MIGRATE does) are told by their process.
+    pub fn runs(&self, node: &NodeName, pid: u32) {
+        self.shared.places.runs(pid, node.clone());
+    }
+
+    /// Puts a rule on all these pairs, for as long as the guard lives.
+    pub fn apply(&self, rule: &Rule, pairs: Pairs) -> Guard {
+        self.shared.rulebook.enter(rule, pairs)
+    }
+
+    /// The links of a topology, for as long as the relay lives. `region` says which ends
+    /// are in a region: its nodes and its clients.
+    pub fn links(&self, links: &[Link], region: impl Fn(usize) -> Ends) {
+        let link = |link: &Link| {
+            let pairs = Pairs::one_way(region(link.from), region(link.to));
+            self.apply(&Rule::from(link), pairs)
+        };
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.extend(links.iter().map(link));
+    }
+
+    /// Resets each connection that is open now and was opened along `pairs`, with the
+    /// probability `part` (1 for all of them); how many those are. Both ends see it.
+    pub fn reset(&self, pairs: &Pairs, part: f64) -> usize {
+        self.shared.open.reset(pairs, part, &mut self.shared.rng_of_reset())
+    }
+
+    /// What has crossed every pair so far, by pair and class.
+    pub fn traffic(&self) -> Vec<Flow> {
+        self.shared.rulebook.flows()
+    }
+
+    /// What the machine refused the relay, in words for a person; none if all went well.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.trouble.told()
+    }
+}

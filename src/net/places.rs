@@ -1,0 +1,67 @@
+//! Who opened a connection: by the address that it came from, or by the process that has
+//! the socket.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{PoisonError, RwLock};
+
+use super::door::{Channel, Door};
+use super::owner;
+use crate::model::NodeName;
+use crate::model::traffic::{Class, End};
+
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    by_ip: RwLock<HashMap<IpAddr, End>>,
+    by_pid: RwLock<HashMap<u32, NodeName>>,
+}
+
+impl Places {
+    pub(super) fn know(&self, ip: IpAddr, end: End) {
+        self.by_ip.write().unwrap_or_else(PoisonError::into_inner).insert(ip, end);
+    }
+
+    pub(super) fn runs(&self, pid: u32, node: NodeName) {
+        let mut by_pid = self.by_pid.write().unwrap_or_else(PoisonError::into_inner);
+        // A node that was started again has another pid.
+        by_pid.retain(|_, other| *other != node);
+        by_pid.insert(pid, node);
+    }
+
+    /// Who opened the connection from `peer` that arrived at `door`, and what it is for.
+    pub(super) async fn tell(&self, peer: SocketAddr, door: &Door) -> (End, Class) {
+        let known = self.by_ip(peer.ip());
+        let class = match (door.channel, &known) {
+            (Channel::Bus, _) => Class::Bus,
+            (Channel::Client, Some(End::Node(_))) => Class::Replication,
+            (Channel::Client, _) => Class::Client,
+        };
+        if let Some(known) = known {
+            return (known, class);
+        }
+        match self.owner(peer, door.at).await {
+            // Servers open all other connections from their own address, but not MIGRATE's.
+            Some(node) if class == Class::Client => (node.into(), Class::Migration),
+            Some(node) => (node.into(), class),
+            None => (End::Outside, class),
+        }
+    }
+
+    fn by_ip(&self, ip: IpAddr) -> Option<End> {
+        self.by_ip.read().unwrap_or_else(PoisonError::into_inner).get(&ip).cloned()
+    }
+
+    /// The node whose process has the socket. Looking takes milliseconds where there are
+    /// many, so it is done beside the relay's own thread.
+    async fn owner(&self, peer: SocketAddr, door: SocketAddr) -> Option<NodeName> {
+        let by_pid = self.by_pid.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if by_pid.is_empty() {
+            return None;
+        }
+        let look = move || {
+            let inode = owner::inode(peer, door)?;
+            by_pid.into_iter().find(|(pid, _)| owner::has(*pid, inode)).map(|(_, node)| node)
+        };
+        tokio::task::spawn_blocking(look).await.ok().flatten()
+    }
+}

@@ -1,0 +1,87 @@
+//! What the threads of a relay and its owner share.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
+use super::open::Open;
+use super::places::Places;
+use super::rulebook::Rulebook;
+use crate::model::Clock;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) rulebook: Arc<Rulebook>,
+    pub(super) open: Open,
+    pub(super) places: Places,
+    pub(super) trouble: Trouble,
+    seed: u64,
+    connections: AtomicU64,
+    resets: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(seed: u64) -> Shared {
+        Shared {
+            clock: Clock::start(),
+            rulebook: Arc::default(),
+            open: Open::default(),
+            places: Places::default(),
+            trouble: Trouble::default(),
+            seed,
+            connections: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Chance that is the same for the same seed and number.
+    pub(super) fn rng(&self, number: u64) -> Xoshiro256PlusPlus {
+        // An odd factor: no two numbers come to the same, and the generator spreads the bits.
+        let number = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Xoshiro256PlusPlus::seed_from_u64(self.seed ^ number)
+    }
+
+    /// Chance for one more reset of what is open.
+    pub(super) fn rng_of_reset(&self) -> Xoshiro256PlusPlus {
+        // Counted from the other end than connections are.
+        self.rng(u64::MAX - 1 - self.resets.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What the machine refused to the relay, so that nobody takes it for the servers' doing.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    first: Mutex<Option<(String, u64)>>,
+}
+
+impl Trouble {
+    pub(super) fn tell(&self, what: impl Display, why: impl Display) {
+        let mut first = self.lock();
+        match first.as_mut() {
+            Some((_, times)) => *times += 1,
+            None => *first = Some((format!("{what}: {why}"), 1)),
+        }
+    }
+
+    /// The first of it, and how often there was some.
+    pub(super) fn told(&self) -> Option<String> {
+        let first = self.lock();
+        let (text, times) = first.as_ref()?;
+        Some(match times {
+            1 => format!("the relay failed once: {text}"),
+            _ => format!("the relay failed {times} times, at first: {text}"),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(String, u64)>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,108 @@
+//! A thread that relays. Load and probes have threads of their own, which it does not delay.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc;
+
+use super::conditions::PIECE;
+use super::door::{self, Door};
+use super::error::NetError;
+use super::shared::Shared;
+use super::timer::Timer;
+use crate::wake::wake_soon;
+
+/// After so many turns of its tasks the thread looks for what has come in, and for the time.
+const EVENT_INTERVAL: u32 = 8;
+
+/// What the tasks of a thread share.
+#[derive(Debug)]
+pub(super) struct Thread {
+    pub(super) timer: Timer,
+    /// What they read into: nobody keeps anything in it.
+    pub(super) buffer: RefCell<Vec<u8>>,
+}
+
+/// Its end ends the thread, with every socket and every task there.
+#[derive(Debug)]
+pub(super) struct Worker {
+    doors: Option<mpsc::UnboundedSender<(Door, TcpListener)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    pub(super) fn start(shared: Arc<Shared>) -> Result<Worker, NetError> {
+        let (doors, orders) = mpsc::unbounded_channel();
+        let (ready, started) = std::sync::mpsc::channel();
+        let main = move || {
+            wake_soon();
+            match prepare(&shared) {
+                Ok((runtime, thread)) => {
+                    _ = ready.send(Ok(()));
+                    runtime.block_on(serve(shared, thread, orders));
+                }
+                Err(error) => _ = ready.send(Err(error)),
+            }
+        };
+        let thread = std::thread::Builder::new().name("relay".into()).spawn(main)?;
+        let worker = Worker { doors: Some(doors), thread: Some(thread) };
+        started.recv().unwrap_or_else(|_| Err(io::Error::other("it ended early")))?;
+        Ok(worker)
+    }
+
+    pub(super) fn open(&self, door: Door, listener: TcpListener) {
+        if let Some(doors) = &self.doors {
+            // If the thread is gone, so is whoever could be let in; its panic has been printed.
+            _ = doors.send((door, listener));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.doors = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
+            _ = thread.join();
+        }
+    }
+}
+
+fn prepare(shared: &Shared) -> io::Result<(LocalRuntime, Rc<Thread>)> {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().event_interval(EVENT_INTERVAL);
+    let runtime = builder.build_local(LocalOptions::default())?;
+    let _within = runtime.enter();
+    let buffer = RefCell::new(vec![0; PIECE]);
+    let thread = Rc::new(Thread { timer: Timer::new(shared.clock)?, buffer });
+    drop(_within);
+    Ok((runtime, thread))
+}
+
+/// Opens doors until there will be no more.
+async fn serve(
+    shared: Arc<Shared>,
+    thread: Rc<Thread>,
+    mut orders: mpsc::UnboundedReceiver<(Door, TcpListener)>,
+) {
+    let (clock, told) = (thread.clone(), shared.clone());
+    tokio::task::spawn_local(async move {
+        if let Err(error) = clock.timer.run().await {
+            told.trouble.tell("the timer", error);
+        }
+    });
+    while let Some((door, listener)) = orders.recv().await {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => {
+                let open = door::keep(shared.clone(), thread.clone(), door, listener);
+                tokio::task::spawn_local(open);
+            }
+            Err(error) => shared.trouble.tell(format!("listening for {}", door.node), error),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Whose bytes they were.
+
+use std::process::id;
+
+use redrill::model::traffic::{Class, End};
+use redrill::net::Channel;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::rig::{Rig, clients, dial, ends, hears, node, open, passes};
+
+#[tokio::test]
+async fn bytes_are_counted_by_direction_and_class() {
+    let rig = Rig::new().await;
+    rig.fabric.know("127.50.0.2".parse().unwrap(), node(1));
+    let (mut client, mut server) = rig.connect().await;
+    passes("request", &mut client, &mut server).await;
+    passes("ok", &mut server, &mut client).await;
+    let bus = open(&rig.fabric, rig.server.local_addr().unwrap(), Channel::Bus);
+    for (door, text) in [(rig.door, "PSYNC"), (bus, "gossip")] {
+        let mut replica = dial("127.50.0.2".parse().unwrap(), door).await;
+        let (mut server, _) = rig.server.accept().await.unwrap();
+        passes(text, &mut replica, &mut server).await;
+    }
+    let count = async |from: End, to: End, class| {
+        let flow = rig.flow(from, to, class).await;
+        (flow.bytes, flow.connections)
+    };
+    let node = |ordinal| End::from(node(ordinal));
+    assert_eq!(count(clients(), node(0), Class::Client).await, (7, 1));
+    assert_eq!(count(node(0), clients(), Class::Client).await, (2, 0));
+    assert_eq!(count(node(1), node(0), Class::Replication).await, (5, 1));
+    assert_eq!(count(node(1), node(0), Class::Bus).await, (6, 1));
+    assert_eq!(rig.fabric.traffic().len(), 4, "{:?}", rig.fabric.traffic());
+}
+
+#[tokio::test]
+async fn who_comes_from_nobodys_address_is_told_by_the_process() {
+    let rig = Rig::new().await;
+    let visit = async || {
+        let mut stream = TcpStream::connect(rig.door).await.unwrap();
+        stream.write_all(b"RESTORE").await.unwrap();
+        let (mut server, _) = rig.server.accept().await.unwrap();
+        assert_eq!(hears(&mut server, 7).await, "RESTORE");
+        drop(stream);
+        ends(&mut server).await.unwrap();
+    };
+    visit().await;
+    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 7);
+    rig.fabric.runs(&node(2), 1);
+    visit().await;
+    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 14);
+    rig.fabric.runs(&node(1), id());
+    visit().await;
+    assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
+    // It was started again, and is another process.
+    rig.fabric.runs(&node(1), 1);
+    visit().await;
+    assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
+}
+
+#[test]
+fn flows_can_be_kept_as_events() {
+    let text = r#"{"from":{"node":"cache/1/0"},"to":{"clients":"eu"},"class":"client","bytes":7,"connections":0,"resets":0}"#;
+    let flow: redrill::model::traffic::Flow = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&flow).unwrap(), text);
+    assert_eq!(flow.to.to_string(), "clients in eu");
+    assert_eq!(
+        serde_json::to_string(&[End::Outside, clients()]).unwrap(),
+        r#"["outside",{"clients":null}]"#
+    );
+}
