@@ -67,6 +67,8 @@ fn row(n: u64, last: bool) -> Op {
         sent: Nanos(n),
         done: Nanos(n),
         outcome: Outcome::Ok,
+        expected: None,
+        members: Box::default(),
         redirects: Redirects::default(),
     }
 }

@@ -161,7 +161,7 @@ fn gather<H: History>(history: &H, part: Part, limit: usize) -> Result<Gathered,
     let mut too_many = false;
     for op in history.rows()? {
         let op = op?;
-        let kept = op.action == Action::Write || op.purpose == Purpose::Final;
+        let kept = op.action.writes() || op.purpose == Purpose::Final;
         if !kept || !part.holds(op.load, op.key) {
             continue;
         }
@@ -181,23 +181,18 @@ fn gather<H: History>(history: &H, part: Part, limit: usize) -> Result<Gathered,
 
 fn keep(keys: &mut Keys, op: &Op) {
     let key = keys.entry((op.load, op.key)).or_default();
-    match (op.action, op.value) {
-        (Action::Write, Some(value)) => {
-            let (fate, done) = match op.outcome {
-                Outcome::Ok => (Fate::Acknowledged, op.done),
-                Outcome::Unknown(_) => (Fate::Unknown, NEVER),
-                Outcome::Fail(_) => (Fate::Refused, op.done),
-            };
-            key.writes.push(Write { value, sent: op.sent, done, fate });
-        }
-        (Action::Write, None) => {}
-        (Action::Read, _) => {
-            if let Some(read) = answered(op)
-                && key.last.is_none_or(|last| last.sent < read.sent)
-            {
-                key.last = Some(read);
-            }
-        }
+    if let Some(value) = op.value.filter(|_| op.action.writes()) {
+        let (fate, done) = match op.outcome {
+            Outcome::Ok => (Fate::Acknowledged, op.done),
+            Outcome::Unknown(_) => (Fate::Unknown, NEVER),
+            Outcome::Fail(_) => (Fate::Refused, op.done),
+        };
+        key.writes.push(Write { value, sent: op.sent, done, fate });
+    }
+    if let Some(read) = answered(op)
+        && key.last.is_none_or(|last| last.sent < read.sent)
+    {
+        key.last = Some(read);
     }
 }
 

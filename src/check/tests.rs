@@ -23,6 +23,8 @@ fn op(action: Action, key: u64, value: Option<u64>, sent: u64, done: u64, outcom
         sent: Nanos(sent),
         done: Nanos(done),
         outcome,
+        expected: None,
+        members: Box::default(),
         redirects: Redirects::default(),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::{LostWrites, StaleReads};
 use crate::model::event::Phase;
 use crate::model::measure::{CATALOGUE, Needs};
-use crate::model::op::Action;
+use crate::model::op::Access;
 use crate::model::{Measure, Nanos};
 
 use super::record::{Record, StepRecord};
@@ -68,8 +68,8 @@ fn from_events(record: &Record, told: &mut Told) {
     let ready = record.ready_at.zip(record.phase_at(Phase::Form));
     put(told, "ready.time", ready.map(|(at, form)| ms(at.since(form))));
     if record.probes_sent > 0 {
-        let write = record.outages.worst(Action::Write, |_| true);
-        let read = record.outages.worst(Action::Read, |_| true);
+        let write = record.outages.worst(Access::Write, |_| true);
+        let read = record.outages.worst(Access::Read, |_| true);
         put(told, "downtime.write.max", Some(ms(write.longest)));
         put(told, "downtime.write.total", Some(ms(write.total)));
         put(told, "downtime.read.max", Some(ms(read.longest)));

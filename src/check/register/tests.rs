@@ -18,6 +18,8 @@ fn row(action: Action, purpose: Purpose, key: u64, n: u64) -> Op {
         sent: Nanos(n),
         done: Nanos(n + 1),
         outcome: Outcome::Ok,
+        expected: None,
+        members: Box::default(),
         redirects: Redirects::default(),
     }
 }
