@@ -20,6 +20,7 @@
 mod finding;
 mod history;
 mod lost;
+mod parts;
 mod register;
 mod stale;
 mod unexpected;
