@@ -19,6 +19,7 @@
 
 mod finding;
 mod history;
+mod linear;
 mod lost;
 mod parts;
 mod register;
@@ -27,6 +28,7 @@ mod unexpected;
 
 pub use finding::{Example, Finding, Kind};
 pub use history::History;
+pub use linear::{Act, Call, Judged, Order, judge};
 pub use lost::{LostWrites, lost_writes};
 pub use stale::{StaleReads, stale_reads};
 

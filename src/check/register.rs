@@ -63,7 +63,7 @@ pub(super) struct Key {
 
 impl Kept for Key {
     fn wants(op: &Op) -> bool {
-        op.action.writes() || op.purpose == Purpose::Final
+        op.action.writes() || (op.action == Action::Read && op.purpose == Purpose::Final)
     }
 
     fn keep(&mut self, op: &Op) {
