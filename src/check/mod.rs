@@ -20,16 +20,22 @@
 mod finding;
 mod history;
 mod linear;
+mod linearizable;
 mod lost;
+mod orders;
 mod parts;
 mod register;
+mod sessions;
 mod stale;
 mod unexpected;
 
-pub use finding::{Example, Finding, Kind};
+pub use finding::{Example, Finding, Kind, Proof};
 pub use history::History;
 pub use linear::{Act, Call, Judged, Order, judge};
+pub use linearizable::Linearizable;
 pub use lost::{LostWrites, lost_writes};
+pub use orders::{Orders, orders};
+pub use sessions::Sessions;
 pub use stale::{StaleReads, stale_reads};
 
 #[cfg(test)]

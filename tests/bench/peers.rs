@@ -5,6 +5,7 @@
 //! `--runs N` repeats each row (the median counts); `--out FILE` writes JSON.
 
 mod atomic;
+mod check;
 mod containers;
 mod form;
 mod moving;
@@ -31,6 +32,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("throughput", throughput::run),
     ("open-loop", open_loop::run),
     ("overhead", overhead::run),
+    ("check", check::run),
 ];
 
 struct Options {

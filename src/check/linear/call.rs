@@ -50,7 +50,7 @@ impl Call {
         self.done != NEVER
     }
 
-    pub(super) fn written(&self) -> Option<u64> {
+    pub(in crate::check) fn written(&self) -> Option<u64> {
         match self.act {
             Act::Read(_) => None,
             Act::Write(value) | Act::Cas { to: value, .. } => Some(value),
@@ -58,7 +58,7 @@ impl Call {
     }
 
     /// The state that it found, if it tells.
-    pub(super) fn found(&self) -> Option<Option<u64>> {
+    pub(in crate::check) fn found(&self) -> Option<Option<u64>> {
         match self.act {
             Act::Read(value) | Act::Cas { from: value, .. } => Some(value),
             Act::Write(_) => None,
