@@ -1,7 +1,6 @@
 //! Keys whose operations have no order: the history of them is not linearizable.
 
 use crate::model::Verdict;
-use crate::model::measure::thousands;
 
 use super::finding::{Example, Examples, Finding, Kind, Proof};
 use super::linear::{self, Act, Call, Judged, Order};
@@ -67,19 +66,13 @@ impl Linearizable {
     }
 
     pub fn finding(&self, whole: bool) -> Finding {
-        let (count, keys) = (self.violated(whole), |n: u64| thousands(n as f64));
-        let mut text = match count {
-            0 => format!("no key of {} is known not to be linearizable", keys(self.keys)),
-            _ => format!("{} of {} keys are not linearizable", keys(count), keys(self.keys)),
-        };
-        if self.verdict(whole) == Verdict::Pass {
-            text = format!("all {} keys are linearizable", keys(self.keys));
-        }
+        let count = self.violated(whole);
+        let mut text = format!("{count} of {} keys not linearizable", self.keys);
         if !whole && self.strange > 0 {
-            text += &format!("; of {} the writes are missing", keys(self.strange));
+            text += &format!("; of {} the writes are missing", self.strange);
         }
         if self.undecided > 0 {
-            text += &format!("; the search was given up for {}", keys(self.undecided));
+            text += &format!("; the search was given up for {}", self.undecided);
         }
         let (kind, verdict) = (Kind::Linearizability, self.verdict(whole));
         Finding { kind, verdict, text, count, examples: self.examples.list() }

@@ -6,7 +6,7 @@
 //! explains is called wrong. The same history always gives the same findings, so a
 //! stored run can be judged again.
 //!
-//! Both checkers here rest on one idea. A key of the `register` workload holds what
+//! Two of them rest on one idea. A key of the `register` workload holds what
 //! the last write left. Say that a read answered with the value of write *f*. If
 //! another write *w* was acknowledged, was sent only after *f* was done, and was
 //! done before the read was sent, then *w* came between them and the read should
@@ -16,6 +16,9 @@
 //!
 //! The outcome of *f* matters: a write whose outcome is unknown may take effect at
 //! any later time, so it is never done and nothing can be said to come after it.
+//!
+//! [`orders`] asks for more: whether all operations on a key have one order that explains
+//! every answer ([`Linearizable`]), and what each client saw of it ([`Sessions`]).
 
 mod finding;
 mod history;

@@ -31,9 +31,10 @@ pub fn orders<H: History>(history: &H) -> Result<Orders, H::Error> {
 pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<Orders, H::Error> {
     let mut found = Orders::default();
     parts::in_parts(history, limit, |keys: Keys<Calls>, _| {
-        for ((load, key), Calls(mut calls)) in keys {
-            found.linearizable.judge(load, key, &calls, STEPS);
+        for ((load, key), Calls { of_clients: mut calls, last }) in keys {
             found.sessions.judge(load, key, &mut calls);
+            calls.extend(last);
+            found.linearizable.judge(load, key, &calls, STEPS);
         }
         Ok(())
     })?;

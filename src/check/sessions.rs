@@ -18,7 +18,8 @@ use super::register::NEVER;
 /// What [`orders`](super::orders) found of what each process saw.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
-    /// Reads that were answered.
+    /// Reads that were answered, those of the final state left out: they are redrill's own,
+    /// by whatever process was free.
     pub reads: u64,
     /// Reads of a version that precedes one that the same process had written before.
     pub own_missed: u64,

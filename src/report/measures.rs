@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::check::{LostWrites, StaleReads};
+use crate::check::{LostWrites, Orders, StaleReads};
 use crate::model::event::Phase;
 use crate::model::measure::{CATALOGUE, Needs};
 use crate::model::op::Access;
-use crate::model::{Measure, Nanos};
+use crate::model::{Measure, Nanos, Verdict};
 
 use super::record::{Record, StepRecord};
 use super::tally::{Band, Since, Tally};
@@ -19,6 +19,9 @@ pub(super) struct Sources<'a> {
     pub tally: Option<&'a mut Tally>,
     pub lost: Option<&'a LostWrites>,
     pub stale: Option<&'a StaleReads>,
+    pub orders: Option<&'a Orders>,
+    /// Nothing of the history is missing.
+    pub whole: bool,
 }
 
 /// Every measure that the drill can produce; those that it could not tell have no value.
@@ -185,5 +188,12 @@ fn from_checks(sources: &Sources, told: &mut Told) {
     if let Some(stale) = sources.stale {
         put(told, "reads.stale", Some(stale.stale as f64));
         put(told, "reads.stale.age.max", Some(ms(stale.oldest.unwrap_or_default())));
+    }
+    if let Some(Orders { linearizable, sessions }) = sources.orders {
+        let violated = linearizable.violated(sources.whole);
+        let sure = linearizable.verdict(sources.whole) != Verdict::Unknown;
+        put(told, "keys.not_linearizable", sure.then_some(violated as f64));
+        put(told, "reads.own_missed", Some(sessions.own_missed as f64));
+        put(told, "reads.not_monotonic", Some(sessions.not_monotonic as f64));
     }
 }

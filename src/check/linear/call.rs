@@ -3,7 +3,7 @@
 use crate::check::parts::Kept;
 use crate::check::register::NEVER;
 use crate::model::Nanos;
-use crate::model::op::{Action, Op, Outcome};
+use crate::model::op::{Action, Op, Outcome, Purpose};
 
 /// An operation that took effect, or may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,11 @@ impl Call {
 
 /// The calls of one key.
 #[derive(Debug, Default)]
-pub(in crate::check) struct Calls(pub Vec<Call>);
+pub(in crate::check) struct Calls {
+    pub of_clients: Vec<Call>,
+    /// Reads of the final state: redrill's own, whichever process made them.
+    pub last: Vec<Call>,
+}
 
 impl Kept for Calls {
     fn wants(op: &Op) -> bool {
@@ -76,6 +80,10 @@ impl Kept for Calls {
     }
 
     fn keep(&mut self, op: &Op) {
-        self.0.extend(Call::of(op));
+        let calls = match op.purpose {
+            Purpose::Final => &mut self.last,
+            Purpose::Fill | Purpose::Load => &mut self.of_clients,
+        };
+        calls.extend(Call::of(op));
     }
 }

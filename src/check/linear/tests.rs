@@ -102,7 +102,7 @@ fn right(rows: &[Row], unique: bool) -> Vec<Call> {
                 continue;
             }
             2 | 3 => write(own, sent, done),
-            _ if state == other || other % 2 == 0 => cas(state, own, sent, done),
+            _ if state == other || other.is_multiple_of(2) => cas(state, own, sent, done),
             _ => continue,
         };
         calls.push(call);
@@ -117,9 +117,9 @@ fn right(rows: &[Row], unique: bool) -> Vec<Call> {
 fn changed(mut calls: Vec<Call>, which: usize, value: u64, shift: u64) -> Vec<Call> {
     let count = calls.len();
     if let Some(call) = calls.get_mut(which % count.max(1)) {
-        let movable = call.is_answered() && shift % 2 == 0;
+        let movable = call.is_answered() && shift.is_multiple_of(2);
         match &mut call.act {
-            Act::Read(found) | Act::Cas { from: found, .. } if shift % 3 > 0 => {
+            Act::Read(found) | Act::Cas { from: found, .. } if !shift.is_multiple_of(3) => {
                 *found = (value > 0).then_some(value);
             }
             _ if movable => {

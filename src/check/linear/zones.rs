@@ -191,8 +191,8 @@ impl<'a> Zones<'a> {
         }
         let happened = self.clusters.iter().filter(|cluster| cluster.happened).count();
         let mut blocks = Vec::with_capacity(happened);
-        for start in 0..self.clusters.len() {
-            if self.clusters[start].happened && !follows[start] {
+        for (start, follows) in follows.into_iter().enumerate() {
+            if self.clusters[start].happened && !follows {
                 blocks.push(self.block(start));
             }
         }
