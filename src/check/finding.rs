@@ -24,6 +24,12 @@ pub enum Kind {
     OwnWritesMissed,
     /// Reads of something older than the same process had read before.
     ReadsNotMonotonic,
+    /// Increments lost, too many, or told as what they cannot be.
+    Counters,
+    /// Elements of sets lost, unexpected or duplicated.
+    Sets,
+    /// Elements of queues lost, unexpected or delivered too often.
+    Queues,
 }
 
 /// The outcome of one check. A check that found nothing wrong is told as well,

@@ -20,6 +20,7 @@
 //! [`orders`] asks for more: whether all operations on a key have one order that explains
 //! every answer ([`Linearizable`]), and what each client saw of it ([`Sessions`]).
 
+mod counter;
 mod finding;
 mod history;
 mod linear;
@@ -27,18 +28,23 @@ mod linearizable;
 mod lost;
 mod orders;
 mod parts;
+mod queue;
 mod register;
 mod sessions;
+mod set;
 mod stale;
 mod unexpected;
 
+pub use counter::{Counters, counters};
 pub use finding::{Example, Finding, Kind, Proof};
 pub use history::History;
 pub use linear::{Act, Call, Judged, Order, judge};
 pub use linearizable::Linearizable;
 pub use lost::{LostWrites, lost_writes};
 pub use orders::{Orders, orders};
+pub use queue::{Delivery, Queues, queues};
 pub use sessions::Sessions;
+pub use set::{Sets, sets};
 pub use stale::{StaleReads, stale_reads};
 
 #[cfg(test)]

@@ -11,7 +11,14 @@ use crate::model::{Nanos, Verdict};
 
 use super::*;
 
-fn op(action: Action, key: u64, value: Option<u64>, sent: u64, done: u64, outcome: Outcome) -> Op {
+pub(super) fn op(
+    action: Action,
+    key: u64,
+    value: Option<u64>,
+    sent: u64,
+    done: u64,
+    outcome: Outcome,
+) -> Op {
     Op {
         load: 0,
         process: 0,
@@ -41,7 +48,9 @@ fn last(key: u64, value: Option<u64>, sent: u64) -> Op {
     Op { purpose: Purpose::Final, ..read(key, value, sent, sent + 1) }
 }
 
-fn as_history(ops: &[Op]) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
+pub(super) fn as_history(
+    ops: &[Op],
+) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
     || Ok(ops.iter().cloned().map(Ok).collect())
 }
 
