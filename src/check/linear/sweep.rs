@@ -19,8 +19,6 @@ pub(super) fn conflict(
     let (mut forward, backward): (Vec<usize>, Vec<usize>) =
         (0..spans.len()).partition(|i| spans[*i].0 < spans[*i].1);
     forward.sort_unstable_by_key(|i| spans[*i]);
-    // Of the forward zones up to here, the one that reaches furthest.
-    let mut furthest: Vec<usize> = Vec::with_capacity(forward.len());
     let mut least: Option<(Nanos, usize, usize)> = None;
     let mut meet = |zone: usize, other: usize| {
         if spans[other].0 < spans[zone].1 {
@@ -28,14 +26,16 @@ pub(super) fn conflict(
             least = Some(least.map_or(found, |least| least.min(found)));
         }
     };
+    let mut furthest: Option<usize> = None;
     for &zone in &forward {
-        let known = furthest.last().copied();
-        known.into_iter().for_each(|known| meet(known, zone));
-        furthest.push(known.filter(|known| spans[*known].1 >= spans[zone].1).unwrap_or(zone));
+        furthest.into_iter().for_each(|other| meet(other, zone));
+        furthest = furthest.filter(|other| spans[*other].1 >= spans[zone].1).or(Some(zone));
     }
+    // Only the last forward zone that began before it can hold it: those before have ended, or
+    // else two of them conflict, and that has been met.
     for zone in backward {
         let begun = forward.partition_point(|other| spans[*other].0 < spans[zone].1);
-        begun.checked_sub(1).into_iter().for_each(|last| meet(furthest[last], zone));
+        begun.checked_sub(1).into_iter().for_each(|last| meet(forward[last], zone));
     }
     least.map(|(_, a, b)| (a, b))
 }
