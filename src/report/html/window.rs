@@ -1,4 +1,5 @@
-//! Operations that no order explains: a lane for each client, a bar for each operation, and
+//! Operations that no order explains: a lane for each client, in the order of their first
+//! operations, a bar for each operation, and
 //! a colour for each value.
 //!
 //! Instants stand in their order and not to scale: what matters is what was over before
@@ -21,9 +22,12 @@ pub(super) fn draw(window: &[Proof], size: Size) -> Option<String> {
     if window.is_empty() || window.len() > MOST {
         return None;
     }
-    let mut lanes: Vec<u32> = window.iter().map(|proof| proof.process).collect();
-    lanes.sort_unstable();
-    lanes.dedup();
+    let mut lanes: Vec<u32> = Vec::new();
+    for proof in window {
+        if !lanes.contains(&proof.process) {
+            lanes.push(proof.process);
+        }
+    }
     let (height, label) = (ROW * lanes.len() as f64, "Operations that no order explains");
     let class = format!("{} window", size.class());
     let mut svg = Svg::new(size.width(), height + 4.0, &class, label);
