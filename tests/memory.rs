@@ -7,8 +7,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use redrill::check::{lost_writes, stale_reads};
+use redrill::check::{lost_writes, orders, stale_reads};
 use redrill::model::Nanos;
+use redrill::model::Verdict;
 use redrill::model::op::{Action, Op, Outcome, Purpose, Redirects};
 
 struct Counting;
@@ -67,6 +68,8 @@ fn row(n: u64, last: bool) -> Op {
         sent: Nanos(n),
         done: Nanos(n),
         outcome: Outcome::Ok,
+        expected: None,
+        members: Box::default(),
         redirects: Redirects::default(),
     }
 }
@@ -82,8 +85,13 @@ fn a_longer_run_is_judged_in_the_same_memory() {
             assert_eq!((found.acknowledged, found.lost, found.unexpected), (rows, 0, 0));
         });
         let stale = peak(|| assert_eq!(stale_reads(&history).unwrap().stale, 0));
-        println!("{rows} rows: {lost} and {stale} bytes at most");
-        [lost, stale]
+        let order = peak(|| {
+            let found = orders(&history).unwrap();
+            assert_eq!(found.linearizable.verdict(true), Verdict::Pass);
+            assert_eq!(found.linearizable.keys, KEYS);
+        });
+        println!("{rows} rows: {lost}, {stale} and {order} bytes at most");
+        [lost, stale, order]
     };
     let (short, long) = (judge(SHORT), judge(2 * SHORT));
     for (short, long) in short.into_iter().zip(long) {

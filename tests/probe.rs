@@ -10,7 +10,7 @@ use redis::cmd;
 use redrill::backend::Backend;
 use redrill::model::Nanos;
 use redrill::model::event::Role;
-use redrill::model::op::Action;
+use redrill::model::op::Access;
 use redrill::node::{Node, Section};
 use redrill::spec::scenario::Probe;
 use redrill::spec::topology::Mode;
@@ -141,7 +141,7 @@ async fn an_outage_ends_when_a_failover_does() {
             rig.backend.resume(&primary.name).await.unwrap();
         }
         let told = rig.down().await;
-        let writes = told.outages.iter().filter(|o| o.action == Action::Write);
+        let writes = told.outages.iter().filter(|o| o.action == Access::Write);
         let ends: Vec<f64> = writes
             .filter(|o| o.canary.shard == 0)
             .map(|o| {

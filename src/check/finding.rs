@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::op::Action;
 use crate::model::{Nanos, Verdict};
+
+use super::linear::{Act, Call};
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +18,18 @@ pub enum Kind {
     StaleReads,
     /// Reads of a value that no write can have put there.
     UnexpectedValues,
+    /// Keys whose operations no single order explains.
+    Linearizability,
+    /// Reads that missed a write that the same process had made before.
+    OwnWritesMissed,
+    /// Reads of something older than the same process had read before.
+    ReadsNotMonotonic,
+    /// Increments lost, too many, or told as what they cannot be.
+    Counters,
+    /// Elements of sets lost, unexpected or duplicated.
+    Sets,
+    /// Elements of queues lost, unexpected or delivered too often.
+    Queues,
 }
 
 /// The outcome of one check. A check that found nothing wrong is told as well,
@@ -42,12 +57,50 @@ pub struct Example {
     /// Instant of the operation's answer, in milliseconds since the drill's start.
     pub at_ms: f64,
     pub text: String,
+    /// Of a key that is not linearizable: a few operations that prove it, as they were sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub window: Vec<Proof>,
+}
+
+/// One of the operations that together have no order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Proof {
+    pub process: u32,
+    /// `read`, `write` or `cas`.
+    #[schemars(with = "String")]
+    pub action: Action,
+    /// What was read or written; absent if there was no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+    /// What a compare-and-set found; absent if that was no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+    pub sent_ms: f64,
+    /// Null if it was never answered.
+    pub done_ms: Option<f64>,
 }
 
 impl Example {
     pub(super) fn new(load: u8, key: u64, at: Nanos, text: String) -> Example {
-        Example { load, key, at_ms: at.0 as f64 / 1e6, text }
+        Example { load, key, at_ms: millis(at), text, window: Vec::new() }
     }
+}
+
+impl From<&Call> for Proof {
+    fn from(call: &Call) -> Proof {
+        let (action, value, expected) = match call.act {
+            Act::Read(value) => (Action::Read, value, None),
+            Act::Write(value) => (Action::Write, Some(value), None),
+            Act::Cas { from, to } => (Action::Cas, Some(to), from),
+        };
+        let done_ms = call.is_answered().then(|| millis(call.done));
+        let (process, sent_ms) = (call.process, millis(call.sent));
+        Proof { process, action, value, expected, sent_ms, done_ms }
+    }
+}
+
+fn millis(at: Nanos) -> f64 {
+    at.0 as f64 / 1e6
 }
 
 /// The few examples of lowest rank among all that were offered.

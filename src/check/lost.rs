@@ -4,7 +4,8 @@ use crate::model::{Nanos, Verdict};
 
 use super::finding::{Example, Examples, Finding, Kind};
 use super::history::History;
-use super::register::{self, HELD, Key, Read, Source, Write};
+use super::parts::{self, HELD, Keys};
+use super::register::{Key, Read, Source, Write};
 use super::unexpected::Unexpected;
 
 /// What [`lost_writes`] found.
@@ -42,7 +43,7 @@ pub fn lost_writes<H: History>(history: &H) -> Result<LostWrites, H::Error> {
 
 pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<LostWrites, H::Error> {
     let mut found = LostWrites::default();
-    register::in_parts(history, limit, |keys, _| {
+    parts::in_parts(history, limit, |keys: Keys<Key>, _| {
         for ((load, number), key) in &keys {
             found.judge(*load, *number, key);
         }

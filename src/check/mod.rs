@@ -6,7 +6,7 @@
 //! explains is called wrong. The same history always gives the same findings, so a
 //! stored run can be judged again.
 //!
-//! Both checkers here rest on one idea. A key of the `register` workload holds what
+//! Two of them rest on one idea. A key of the `register` workload holds what
 //! the last write left. Say that a read answered with the value of write *f*. If
 //! another write *w* was acknowledged, was sent only after *f* was done, and was
 //! done before the read was sent, then *w* came between them and the read should
@@ -16,17 +16,35 @@
 //!
 //! The outcome of *f* matters: a write whose outcome is unknown may take effect at
 //! any later time, so it is never done and nothing can be said to come after it.
+//!
+//! [`orders`] asks for more: whether all operations on a key have one order that explains
+//! every answer ([`Linearizable`]), and what each client saw of it ([`Sessions`]).
 
+mod counter;
 mod finding;
 mod history;
+mod linear;
+mod linearizable;
 mod lost;
+mod orders;
+mod parts;
+mod queue;
 mod register;
+mod sessions;
+mod set;
 mod stale;
 mod unexpected;
 
-pub use finding::{Example, Finding, Kind};
+pub use counter::{Counters, counters};
+pub use finding::{Example, Finding, Kind, Proof};
 pub use history::History;
+pub use linear::{Act, Call, Judged, Order, judge};
+pub use linearizable::Linearizable;
 pub use lost::{LostWrites, lost_writes};
+pub use orders::{Orders, orders};
+pub use queue::{Delivery, Queues, queues};
+pub use sessions::Sessions;
+pub use set::{Sets, sets};
 pub use stale::{StaleReads, stale_reads};
 
 #[cfg(test)]

@@ -1,18 +1,12 @@
 //! What a history says was written to each key.
 
-use std::collections::HashMap;
-
 use crate::model::Nanos;
 use crate::model::op::{Action, Op, Outcome, Purpose};
 
-use super::history::{History, Part};
-
-/// Rows of one pass that are held at once. A key is never divided, so a single key
-/// may go beyond it.
-pub(super) const HELD: usize = 1_000_000;
+use super::parts::Kept;
 
 /// An instant that never comes: when a write of unknown outcome is done.
-const NEVER: Nanos = Nanos(u64::MAX);
+pub(super) const NEVER: Nanos = Nanos(u64::MAX);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write {
@@ -67,7 +61,27 @@ pub(super) struct Key {
     pub last: Option<Read>,
 }
 
-impl Key {
+impl Kept for Key {
+    fn wants(op: &Op) -> bool {
+        op.action.writes() || (op.action == Action::Read && op.purpose == Purpose::Final)
+    }
+
+    fn keep(&mut self, op: &Op) {
+        if let Some(value) = op.value.filter(|_| op.action.writes()) {
+            let (fate, done) = match op.outcome {
+                Outcome::Ok => (Fate::Acknowledged, op.done),
+                Outcome::Unknown(_) => (Fate::Unknown, NEVER),
+                Outcome::Fail(_) => (Fate::Refused, op.done),
+            };
+            self.writes.push(Write { value, sent: op.sent, done, fate });
+        }
+        if let Some(read) = answered(op)
+            && self.last.is_none_or(|last| last.sent < read.sent)
+        {
+            self.last = Some(read);
+        }
+    }
+
     fn complete(&mut self) {
         self.writes.sort_unstable_by_key(|w| (w.sent, w.value));
         let mut earliest = NEVER;
@@ -81,7 +95,9 @@ impl Key {
         self.by_value = (0..self.writes.len() as u32).collect();
         self.by_value.sort_unstable_by_key(|&i| self.writes[i as usize].value);
     }
+}
 
+impl Key {
     pub(super) fn acknowledged(&self) -> usize {
         self.writes.iter().filter(|w| w.fate == Fate::Acknowledged).count()
     }
@@ -129,78 +145,6 @@ impl Key {
     }
 }
 
-/// The keys of one part of a history, by load and number.
-pub(super) type Keys = HashMap<(u8, u64), Key>;
-
-/// Reads the history in parts of at most about `limit` rows and hands each to
-/// `judge`, together with the part, so that it can read other rows of the same keys.
-pub(super) fn in_parts<H: History>(
-    history: &H,
-    limit: usize,
-    mut judge: impl FnMut(Keys, Part) -> Result<(), H::Error>,
-) -> Result<(), H::Error> {
-    let mut parts = vec![Part::WHOLE];
-    while let Some(part) = parts.pop() {
-        match gather(history, part, limit)? {
-            Gathered::All(keys) => judge(keys, part)?,
-            Gathered::TooMany(rows) => parts.extend(part.split((rows / limit) as u64 + 1)),
-        }
-    }
-    Ok(())
-}
-
-enum Gathered {
-    All(Keys),
-    /// The part has so many rows, and more than one key.
-    TooMany(usize),
-}
-
-fn gather<H: History>(history: &H, part: Part, limit: usize) -> Result<Gathered, H::Error> {
-    let mut keys = Keys::new();
-    let mut rows = 0;
-    let mut too_many = false;
-    for op in history.rows()? {
-        let op = op?;
-        let kept = op.action == Action::Write || op.purpose == Purpose::Final;
-        if !kept || !part.holds(op.load, op.key) {
-            continue;
-        }
-        rows += 1;
-        if too_many {
-            continue;
-        }
-        keep(&mut keys, &op);
-        if rows > limit && keys.len() > 1 && part.divides() {
-            too_many = true;
-            keys = Keys::new();
-        }
-    }
-    keys.values_mut().for_each(Key::complete);
-    Ok(if too_many { Gathered::TooMany(rows) } else { Gathered::All(keys) })
-}
-
-fn keep(keys: &mut Keys, op: &Op) {
-    let key = keys.entry((op.load, op.key)).or_default();
-    match (op.action, op.value) {
-        (Action::Write, Some(value)) => {
-            let (fate, done) = match op.outcome {
-                Outcome::Ok => (Fate::Acknowledged, op.done),
-                Outcome::Unknown(_) => (Fate::Unknown, NEVER),
-                Outcome::Fail(_) => (Fate::Refused, op.done),
-            };
-            key.writes.push(Write { value, sent: op.sent, done, fate });
-        }
-        (Action::Write, None) => {}
-        (Action::Read, _) => {
-            if let Some(read) = answered(op)
-                && key.last.is_none_or(|last| last.sent < read.sent)
-            {
-                key.last = Some(read);
-            }
-        }
-    }
-}
-
 /// The read that `op` is, if it is one and was answered.
 pub(super) fn answered(op: &Op) -> Option<Read> {
     (op.action == Action::Read && op.outcome == Outcome::Ok).then_some(Read {
@@ -209,6 +153,3 @@ pub(super) fn answered(op: &Op) -> Option<Read> {
         done: op.done,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,8 @@ use crate::model::{Nanos, Verdict};
 
 use super::finding::{Example, Examples, Finding, Kind};
 use super::history::History;
-use super::register::{self, HELD, Key, Read, Source, answered};
+use super::parts::{self, HELD, Keys};
+use super::register::{Key, Read, Source, answered};
 use super::unexpected::Unexpected;
 
 /// What [`stale_reads`] found.
@@ -42,7 +43,7 @@ pub fn stale_reads<H: History>(history: &H) -> Result<StaleReads, H::Error> {
 pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<StaleReads, H::Error> {
     let mut found = StaleReads::default();
     let unwritten = Key::default();
-    register::in_parts(history, limit, |keys, part| {
+    parts::in_parts(history, limit, |keys: Keys<Key>, part| {
         for op in history.rows()? {
             let op = op?;
             if op.purpose == Purpose::Final || !part.holds(op.load, op.key) {

@@ -11,7 +11,14 @@ use crate::model::{Nanos, Verdict};
 
 use super::*;
 
-fn op(action: Action, key: u64, value: Option<u64>, sent: u64, done: u64, outcome: Outcome) -> Op {
+pub(super) fn op(
+    action: Action,
+    key: u64,
+    value: Option<u64>,
+    sent: u64,
+    done: u64,
+    outcome: Outcome,
+) -> Op {
     Op {
         load: 0,
         process: 0,
@@ -23,6 +30,8 @@ fn op(action: Action, key: u64, value: Option<u64>, sent: u64, done: u64, outcom
         sent: Nanos(sent),
         done: Nanos(done),
         outcome,
+        expected: None,
+        members: Box::default(),
         redirects: Redirects::default(),
     }
 }
@@ -39,7 +48,9 @@ fn last(key: u64, value: Option<u64>, sent: u64) -> Op {
     Op { purpose: Purpose::Final, ..read(key, value, sent, sent + 1) }
 }
 
-fn as_history(ops: &[Op]) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
+pub(super) fn as_history(
+    ops: &[Op],
+) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
     || Ok(ops.iter().cloned().map(Ok).collect())
 }
 
@@ -153,6 +164,25 @@ proptest! {
         prop_assert_eq!(found.unexpected, odd as u64);
     }
 
+    #[test]
+    fn the_parts_in_which_a_history_is_read_do_not_show(ops in histories(), limit in 1..40usize) {
+        let told = |found: Orders| {
+            let linearizable = found.linearizable.finding(true);
+            (linearizable, found.sessions.findings())
+        };
+        let in_parts = orders::in_parts_of(&as_history(&ops), limit).unwrap();
+        prop_assert_eq!(told(in_parts), told(super::orders(&as_history(&ops)).unwrap()));
+    }
+
+    /// Whatever the two simple checks find is found by the one that knows all orders.
+    #[test]
+    fn what_lost_or_stale_is_has_no_order(ops in histories()) {
+        let simple = [lost(&ops).verdict(), stale(&ops).verdict()].contains(&Verdict::Fail)
+            || lost(&ops).unexpected + stale(&ops).unexpected > 0;
+        let verdict = super::orders(&as_history(&ops)).unwrap().linearizable.verdict(true);
+        prop_assert!(!simple || verdict == Verdict::Fail);
+    }
+
     /// A server that does everything at once, in order, is never accused.
     #[test]
     fn a_right_server_is_never_accused(rows in rows_of_a_right_server()) {
@@ -160,6 +190,8 @@ proptest! {
         prop_assert_eq!(lost(&rows).verdict(), Verdict::Pass);
         prop_assert_eq!(stale(&rows).findings(true).len(), 1);
         prop_assert_eq!(stale(&rows).verdict(), Verdict::Pass);
+        let found = super::orders(&as_history(&rows)).unwrap();
+        prop_assert_eq!(found.linearizable.verdict(true), Verdict::Pass);
     }
 }
 
@@ -232,6 +264,19 @@ fn one_changed_row_is_seen() {
     let found = stale(&ops);
     assert_eq!((found.stale, found.oldest), (1, Some(Duration::from_nanos(920 - 710))));
     assert_eq!(lost(&ops).lost, 0);
+}
+
+/// Its write may stand in a row that is missing, and then the rest is judged all the same.
+#[test]
+fn a_value_without_a_write_proves_something_only_of_a_whole_history() {
+    let mut ops = vec![write(0, 1, 0, 10), read(0, Some(7), 20, 30), last(0, Some(1), 90)];
+    let verdicts = |ops: &[Op]| {
+        let found = super::orders(&as_history(ops)).unwrap().linearizable;
+        (found.verdict(true), found.verdict(false))
+    };
+    assert_eq!(verdicts(&ops), (Verdict::Fail, Verdict::Unknown));
+    ops.extend([write(0, 2, 40, 50), read(0, Some(1), 60, 70)]);
+    assert_eq!(verdicts(&ops), (Verdict::Fail, Verdict::Fail));
 }
 
 #[test]

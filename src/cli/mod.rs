@@ -4,6 +4,7 @@ pub mod exit;
 pub mod input;
 pub mod out;
 
+mod analyze;
 mod check;
 mod compare;
 mod completions;
@@ -54,6 +55,7 @@ enum Command {
     /// Play one scenario on several engines, and set them side by side
     Matrix(matrix::Args),
     Report(report::Args),
+    Analyze(analyze::Args),
     Compare(compare::Args),
     /// List the scenarios and topologies that come with redrill
     List(list::Args),
@@ -113,6 +115,7 @@ fn obey() -> ExitCode {
         Command::Keep(args) => keep::main(args),
         Command::Reap(args) => reap::main(args),
         Command::Report(args) => report::main(args),
+        Command::Analyze(args) => analyze::main(args),
         Command::Compare(args) => compare::main(args),
         Command::Completions(args) => completions::main(args, Cli::command()),
     }

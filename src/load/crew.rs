@@ -57,6 +57,8 @@ impl<C: Client> Crew<C> {
             sent,
             done,
             outcome: answer.outcome,
+            expected: None,
+            members: Box::default(),
             redirects: answer.redirects,
         }
     }
@@ -84,6 +86,8 @@ impl<C: Client> Crew<C> {
             sent: now,
             done: now,
             outcome,
+            expected: None,
+            members: Box::default(),
             redirects: Redirects::default(),
         }
     }

@@ -187,6 +187,8 @@ mod tests {
             sent: Nanos(intended_ms * 1_000_000 + 5_000),
             done: Nanos(done_ms * 1_000_000),
             outcome,
+            expected: None,
+            members: Box::default(),
             redirects: Redirects { moved: 1, ask: 0, try_again: 2 },
         }
     }

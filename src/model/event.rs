@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, Nanos};
 use super::ids::NodeName;
-use super::op::{Action, Cause};
+use super::op::{Access, Cause};
 use super::slot::SlotSet;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ pub enum What {
     /// A canary's probes began to fail; `from` is the first failed one's intended instant.
     OutageBegan {
         canary: usize,
-        action: Action,
+        action: Access,
         from: Nanos,
         cause: Cause,
     },
@@ -123,7 +123,7 @@ pub enum What {
     /// between, redrill itself was not run and saw nothing.
     OutageEnded {
         canary: usize,
-        action: Action,
+        action: Access,
         from: Nanos,
         to: Nanos,
         #[serde(default)]

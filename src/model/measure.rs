@@ -152,6 +152,24 @@ pub const CATALOGUE: &[Known] = {
             Load,
             "the oldest stale read: how long ago what it missed had been acknowledged",
         ),
+        known(
+            "reads.own_missed",
+            Count,
+            Load,
+            "reads that missed a write that the same client had made before",
+        ),
+        known(
+            "reads.not_monotonic",
+            Count,
+            Load,
+            "reads of something older than the same client had read before",
+        ),
+        known(
+            "keys.not_linearizable",
+            Count,
+            Load,
+            "keys whose operations no single order explains",
+        ),
         known("latency.p50.before", Millis, Load, "median latency before the first step"),
         known(
             "latency.p50.during",

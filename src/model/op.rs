@@ -6,10 +6,42 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Nanos;
 
-/// What an operation of the `register` workload does to its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+/// What an operation does to its key, which is a register, a counter, a set or a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
+    /// Of a register or a counter: its value.
+    Read,
+    /// A register's value becomes [`Op::value`].
+    Write,
+    /// A register's value becomes [`Op::value`] if it is [`Op::expected`]. One that finds
+    /// another value has failed.
+    Cas,
+    /// A counter goes up by one, to [`Op::value`].
+    Add,
+    /// [`Op::value`] becomes an element of a set.
+    Insert,
+    /// All elements of a set: [`Op::members`].
+    Members,
+    /// [`Op::value`] goes into a queue.
+    Push,
+    /// [`Op::value`] comes out of a queue; none if the queue is empty.
+    Pop,
+    /// [`Op::value`], which came out of a queue, has been dealt with.
+    Ack,
+}
+
+impl Action {
+    /// Whether it leaves its value in a register, if it ends ok.
+    pub fn writes(self) -> bool {
+        matches!(self, Action::Write | Action::Cas)
+    }
+}
+
+/// The two ways in which a key is asked for, as probes do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
     Read,
     Write,
 }
@@ -128,6 +160,12 @@ pub struct Op {
     /// a read that found no key has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<u64>,
+    /// Of a [`Cas`](Action::Cas): what the key must hold; none if there must be no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+    /// What [`Members`](Action::Members) found, as it was told: an element may stand twice.
+    #[serde(default, skip_serializing_if = "<[u64]>::is_empty")]
+    pub members: Box<[u64]>,
     /// When the schedule wanted it sent. Latency counts from here.
     pub intended: Nanos,
     /// When it was sent.

@@ -21,7 +21,7 @@ use crate::load::client::{Answer, Client, Manner, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
 use crate::model::event::{Canary, Teller, What};
-use crate::model::op::{Action, Cause, Outcome};
+use crate::model::op::{Access, Cause, Outcome};
 use crate::spec::scenario::Probe;
 use crate::wake::Alarm;
 
@@ -100,7 +100,7 @@ impl Rounds {
         let canaries = self.subjects.borrow().len();
         for i in 0..canaries {
             loop {
-                let (client, request, asked) = self.ask(i, Action::Write);
+                let (client, request, asked) = self.ask(i, Access::Write);
                 let answer = client.perform(&request).await;
                 self.learn(i, asked, answer.outcome);
                 if answer.outcome == Outcome::Ok || self.now() >= give_up {
@@ -158,13 +158,13 @@ impl Rounds {
     fn round(self: &Rc<Self>, due: Nanos) {
         let canaries = self.subjects.borrow().len();
         for i in 0..canaries {
-            for action in [Action::Write, Action::Read] {
+            for action in [Access::Write, Access::Read] {
                 self.begin(i, action, due);
             }
         }
     }
 
-    fn begin(self: &Rc<Self>, i: usize, action: Action, due: Nanos) {
+    fn begin(self: &Rc<Self>, i: usize, action: Access, due: Nanos) {
         let (number, waiting) = self.subjects.borrow_mut()[i].begin(action, due);
         if waiting > most_waiting(&self.probe) {
             return self.conclude(i, action, number, due, Sign::Bad(Cause::Shed));
@@ -180,7 +180,7 @@ impl Rounds {
         });
     }
 
-    async fn probe(&self, i: usize, action: Action, number: u64, due: Nanos) {
+    async fn probe(&self, i: usize, action: Access, number: u64, due: Nanos) {
         let (client, request, asked) = self.ask(i, action);
         let mut run = pin!(client.perform(&request));
         let heard = self.hear(run.as_mut(), due).await;
@@ -199,7 +199,7 @@ impl Rounds {
         self.learn(i, asked, answer.outcome);
     }
 
-    fn ask(&self, i: usize, action: Action) -> (Rc<Routed>, Request, Asked) {
+    fn ask(&self, i: usize, action: Access) -> (Rc<Routed>, Request, Asked) {
         self.subjects.borrow_mut()[i].ask(action, &mut self.values.borrow_mut())
     }
 
@@ -252,7 +252,7 @@ impl Rounds {
         self.subjects.borrow_mut()[i].learn(asked, outcome);
     }
 
-    fn conclude(&self, i: usize, action: Action, number: u64, due: Nanos, sign: Sign) {
+    fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, sign: Sign) {
         self.count(due, sign);
         let subject = &mut self.subjects.borrow_mut()[i];
         let told = subject.conclude(i, (action, number), sign, &self.vigil.borrow());

@@ -12,7 +12,7 @@ use crate::load::client::{Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
 use crate::model::event::{Canary, What};
-use crate::model::op::{Action, Outcome};
+use crate::model::op::{Access, Outcome};
 
 pub(super) struct Subject {
     canary: Canary,
@@ -43,15 +43,15 @@ impl Subject {
         Subject { canary, client, counter, writes: Line::default(), reads: Line::default() }
     }
 
-    fn line(&mut self, action: Action) -> &mut Line {
+    fn line(&mut self, action: Access) -> &mut Line {
         match action {
-            Action::Write => &mut self.writes,
-            Action::Read => &mut self.reads,
+            Access::Write => &mut self.writes,
+            Access::Read => &mut self.reads,
         }
     }
 
     /// A probe that is intended at `due`: its number, and how many wait with it.
-    pub(super) fn begin(&mut self, action: Action, due: Nanos) -> (u64, usize) {
+    pub(super) fn begin(&mut self, action: Access, due: Nanos) -> (u64, usize) {
         let track = &mut self.line(action).track;
         (track.begin(due), track.waiting())
     }
@@ -59,18 +59,18 @@ impl Subject {
     /// What to send, and through which client.
     pub(super) fn ask(
         &mut self,
-        action: Action,
+        action: Access,
         values: &mut Values,
     ) -> (Rc<Routed>, Request, Asked) {
         let Subject { canary, client, counter, .. } = self;
         let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
         let asked = match action {
-            Action::Write => {
+            Access::Write => {
                 let ticket = counter.write();
                 command.arg("SET").arg(&canary.key).arg(values.text(ticket.value, 0));
                 Asked::Write(ticket)
             }
-            Action::Read => {
+            Access::Read => {
                 command.arg("GET").arg(&canary.key);
                 Asked::Read(counter.read())
             }
@@ -101,7 +101,7 @@ impl Subject {
     pub(super) fn conclude(
         &mut self,
         canary: usize,
-        (action, number): (Action, u64),
+        (action, number): (Access, u64),
         sign: Sign,
         vigil: &Vigil,
     ) -> Vec<What> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::check::Finding;
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
-use crate::model::op::{Action, Cause};
+use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
 use crate::model::{Measure, NodeName, Unit, Verdict};
 
@@ -296,7 +296,7 @@ pub struct Outage {
     pub slot: u16,
     /// Whether a step of the drill moves the slot.
     pub moves: bool,
-    pub action: Action,
+    pub action: Access,
     pub from_ms: f64,
     /// Null: it had not ended when the load did, and is counted until then.
     pub to_ms: Option<f64>,

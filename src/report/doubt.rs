@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::Measure;
-use crate::model::op::Action;
+use crate::model::op::Access;
 
 use super::measures::{Told, latency_since_sent};
 use super::record::Record;
@@ -57,7 +57,7 @@ fn of_downtime(record: &Record) -> Doubts {
             (total_name, [ms(seen.total_watched), ms(seen.total + total)]),
         ]
     };
-    let write = ranges(Action::Write, ["downtime.write.max", "downtime.write.total"]);
-    let read = ranges(Action::Read, ["downtime.read.max", "downtime.read.total"]);
+    let write = ranges(Access::Write, ["downtime.write.max", "downtime.write.total"]);
+    let read = ranges(Access::Read, ["downtime.read.max", "downtime.read.total"]);
     write.into_iter().chain(read).collect()
 }

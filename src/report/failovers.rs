@@ -1,7 +1,7 @@
 //! Folding what nodes told of failovers into one row for each.
 
 use crate::model::event::{FailoverPhase, Phase};
-use crate::model::op::Action;
+use crate::model::op::Access;
 use crate::model::{Nanos, NodeName, Unit};
 
 use super::data::Failover;
@@ -108,7 +108,7 @@ fn whole(row: &Row, record: &Record) -> Failover {
     // What faults left is undone when the load has ended, which is no failover's merit.
     let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
     let redundant = row.at(FailoverPhase::Redundant);
-    let served = elected.and_then(|_| outages.first_end(Action::Write, since, of_shard));
+    let served = elected.and_then(|_| outages.first_end(Access::Write, since, of_shard));
     Failover {
         group: row.group.clone(),
         shard: row.shard,

@@ -109,7 +109,10 @@ fn measure(kind: Kind) -> &'static str {
     match kind {
         Kind::LostWrites => "writes.lost",
         Kind::StaleReads => "reads.stale",
-        Kind::UnexpectedValues => "",
+        Kind::Linearizability => "keys.not_linearizable",
+        Kind::OwnWritesMissed => "reads.own_missed",
+        Kind::ReadsNotMonotonic => "reads.not_monotonic",
+        Kind::UnexpectedValues | Kind::Counters | Kind::Sets | Kind::Queues => "",
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::check::{LostWrites, StaleReads};
+use crate::check::{LostWrites, Orders, StaleReads};
 use crate::model::event::Phase;
 use crate::model::measure::{CATALOGUE, Needs};
-use crate::model::op::Action;
-use crate::model::{Measure, Nanos};
+use crate::model::op::Access;
+use crate::model::{Measure, Nanos, Verdict};
 
 use super::failovers;
 use super::record::{Record, StepRecord};
@@ -20,6 +20,9 @@ pub(super) struct Sources<'a> {
     pub tally: Option<&'a mut Tally>,
     pub lost: Option<&'a LostWrites>,
     pub stale: Option<&'a StaleReads>,
+    pub orders: Option<&'a Orders>,
+    /// Nothing of the history is missing.
+    pub whole: bool,
 }
 
 /// Every measure that the drill can produce; those that it could not tell have no value.
@@ -72,8 +75,8 @@ fn from_events(record: &Record, told: &mut Told) {
     let ready = record.ready_at.zip(record.phase_at(Phase::Form));
     put(told, "ready.time", ready.map(|(at, form)| ms(at.since(form))));
     if record.probes_sent > 0 {
-        let write = record.outages.worst(Action::Write, |_| true);
-        let read = record.outages.worst(Action::Read, |_| true);
+        let write = record.outages.worst(Access::Write, |_| true);
+        let read = record.outages.worst(Access::Read, |_| true);
         put(told, "downtime.write.max", Some(ms(write.longest)));
         put(told, "downtime.write.total", Some(ms(write.total)));
         put(told, "downtime.read.max", Some(ms(read.longest)));
@@ -196,5 +199,12 @@ fn from_checks(sources: &Sources, told: &mut Told) {
     if let Some(stale) = sources.stale {
         put(told, "reads.stale", Some(stale.stale as f64));
         put(told, "reads.stale.age.max", Some(ms(stale.oldest.unwrap_or_default())));
+    }
+    if let Some(Orders { linearizable, sessions }) = sources.orders {
+        let violated = linearizable.violated(sources.whole);
+        let sure = linearizable.verdict(sources.whole) != Verdict::Unknown;
+        put(told, "keys.not_linearizable", sure.then_some(violated as f64));
+        put(told, "reads.own_missed", Some(sessions.own_missed as f64));
+        put(told, "reads.not_monotonic", Some(sessions.not_monotonic as f64));
     }
 }

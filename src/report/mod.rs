@@ -90,6 +90,9 @@ struct History {
     tally: Option<Tally>,
     lost: Option<check::LostWrites>,
     stale: Option<check::StaleReads>,
+    orders: Option<check::Orders>,
+    /// Nothing of it is missing.
+    whole: bool,
     findings: Vec<check::Finding>,
     warnings: Vec<String>,
 }
@@ -121,9 +124,12 @@ impl History {
     fn check(path: &Path, whole: bool) -> Result<History, ReportError> {
         let rows = || history::read(path);
         let (lost, stale) = (check::lost_writes(&rows)?, check::stale_reads(&rows)?);
-        let findings = [lost.findings(whole), stale.findings(whole)].concat();
-        let (lost, stale) = (Some(lost), Some(stale));
-        Ok(History { lost, stale, findings, ..History::default() })
+        let orders = check::orders(&rows)?;
+        let mut findings = [lost.findings(whole), stale.findings(whole)].concat();
+        findings.push(orders.linearizable.finding(whole));
+        findings.extend(orders.sessions.findings());
+        let (lost, stale, orders) = (Some(lost), Some(stale), Some(orders));
+        Ok(History { lost, stale, orders, whole, findings, ..History::default() })
     }
 }
 
@@ -139,6 +145,8 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         tally: history.tally.as_mut(),
         lost: history.lost.as_ref(),
         stale: history.stale.as_ref(),
+        orders: history.orders.as_ref(),
+        whole: history.whole,
     });
     let doubts = doubt::doubts(&record, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::Nanos;
 use crate::model::event::Canary;
-use crate::model::op::{Action, Cause};
+use crate::model::op::{Access, Cause};
 
 use super::data::Outage;
 use super::millis;
@@ -45,7 +45,7 @@ impl Suffered {
 #[derive(Debug, Default)]
 pub(super) struct Outages {
     suffered: BTreeMap<(usize, bool), Suffered>,
-    open: HashMap<(usize, Action), (Nanos, Cause)>,
+    open: HashMap<(usize, Access), (Nanos, Cause)>,
     listed: Vec<Listed>,
     left_out: u64,
 }
@@ -53,7 +53,7 @@ pub(super) struct Outages {
 #[derive(Clone, Copy, Debug)]
 struct Listed {
     canary: usize,
-    action: Action,
+    action: Access,
     from: Nanos,
     to: Option<Nanos>,
     length: Duration,
@@ -62,18 +62,18 @@ struct Listed {
     cause: Option<Cause>,
 }
 
-fn key(canary: usize, action: Action) -> (usize, bool) {
-    (canary, action == Action::Write)
+fn key(canary: usize, action: Access) -> (usize, bool) {
+    (canary, action == Access::Write)
 }
 
 impl Outages {
-    pub fn began(&mut self, canary: usize, action: Action, from: Nanos, cause: Cause) {
+    pub fn began(&mut self, canary: usize, action: Access, from: Nanos, cause: Cause) {
         self.open.entry((canary, action)).or_insert((from, cause));
     }
 
     pub fn ended(
         &mut self,
-        (canary, action): (usize, Action),
+        (canary, action): (usize, Access),
         (from, to): (Nanos, Nanos),
         blind: Duration,
     ) {
@@ -106,10 +106,10 @@ impl Outages {
 
     /// The worst of the canaries that `of` accepts: their longest outage, and the
     /// greatest sum that any one of them has.
-    pub fn worst(&self, action: Action, of: impl Fn(usize) -> bool) -> Suffered {
+    pub fn worst(&self, action: Access, of: impl Fn(usize) -> bool) -> Suffered {
         self.suffered
             .iter()
-            .filter(|((canary, write), _)| *write == (action == Action::Write) && of(*canary))
+            .filter(|((canary, write), _)| *write == (action == Access::Write) && of(*canary))
             .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
@@ -117,7 +117,7 @@ impl Outages {
     /// longest outage that it had from `since` on. `None` if none had one that ended.
     pub fn first_end(
         &self,
-        action: Action,
+        action: Access,
         since: Nanos,
         of: impl Fn(usize) -> bool,
     ) -> Option<Nanos> {

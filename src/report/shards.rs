@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::event::{NodeStats, Phase, Role, ShardView};
-use crate::model::op::Action;
+use crate::model::op::Access;
 use crate::model::{Nanos, NodeName, ShardName};
 
 use super::data::Shard;
@@ -108,7 +108,7 @@ fn row(record: &Record, name: &ShardName) -> Shard {
     let move_count =
         (0..record.canaries.len()).filter(|i| is_mine(*i) && record.canaries[*i].moves).count();
     let suffered = |action| (mine_count > 0).then(|| record.outages.worst(action, is_mine));
-    let (write, read) = (suffered(Action::Write), suffered(Action::Read));
+    let (write, read) = (suffered(Access::Write), suffered(Access::Read));
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     let folded = record.stats.shards.get(name).copied().unwrap_or_default();
     let (keys_after, memory_after) = held_after(record, &name.group, after.as_ref(), &folded);

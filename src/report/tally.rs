@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::model::op::{Action, Cause, Op, Outcome, Purpose};
+use crate::model::op::{Cause, Op, Outcome, Purpose};
 
 use super::schedule::Schedules;
 use super::spans::{Span, Spans};
@@ -191,7 +191,7 @@ impl Tally {
 
     pub fn add(&mut self, op: &Op) {
         let ok = op.outcome == Outcome::Ok;
-        if ok && op.action == Action::Write {
+        if ok && op.action.writes() {
             self.acknowledged += 1;
         }
         if op.purpose != Purpose::Load {

@@ -5,6 +5,7 @@
 //! `--runs N` repeats each row (the median counts); `--out FILE` writes JSON.
 
 mod atomic;
+mod check;
 mod containers;
 mod form;
 mod moving;
@@ -33,6 +34,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("open-loop", open_loop::run),
     ("overhead", overhead::run),
     ("relay", relay::run),
+    ("check", check::run),
 ];
 
 struct Options {

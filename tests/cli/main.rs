@@ -31,6 +31,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "gc",
     "report",
+    "analyze",
     "compare",
     "completions",
 ];

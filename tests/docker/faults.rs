@@ -12,7 +12,7 @@ timeline:
   - { at: 2s, do: kill, target: primary of shard 1, for: 6s }
   - { at: 2s, do: restart, target: a replica of shard 2, data: dropped }
 settle: 3s
-reported: [writes.lost, reads.stale]
+reported: [all]
 expect: [failover.served <= 8s, failover.redundant <= 12s]
 ";
 

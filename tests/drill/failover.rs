@@ -20,7 +20,7 @@ groups:
     fs::write(place.path().join("quick.yaml"), topology).unwrap();
     format!(
         "name: failing\ntopology: ./quick.yaml\nloads: {{ app: {{ rate: 500/s, keys: 1000 }} }}\n\
-         timeline: {timeline}\nreported: [writes.lost, reads.stale]\n{rest}\n"
+         timeline: {timeline}\nreported: [all]\n{rest}\n"
     )
 }
 

@@ -15,7 +15,7 @@ use redrill::cluster::view::{compare, views};
 use redrill::cluster::{DeployedGroup, bring_up};
 use redrill::load::Targets;
 use redrill::model::event::{Canary, Event, Teller, What};
-use redrill::model::op::Action;
+use redrill::model::op::Access;
 use redrill::model::slot::SlotSet;
 use redrill::model::{Clock, Nanos};
 use redrill::node::Node;
@@ -46,7 +46,7 @@ pub struct Rig {
 #[derive(Clone, Debug)]
 pub struct Outage {
     pub canary: Canary,
-    pub action: Action,
+    pub action: Access,
     pub from: Nanos,
     pub to: Option<Nanos>,
 }

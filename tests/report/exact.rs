@@ -19,6 +19,9 @@ fn every_figure_of_a_tiny_drill() {
         ("writes.acknowledged", 68.0),
         ("writes.lost", 1.0),
         ("reads.stale", 0.0),
+        ("reads.own_missed", 0.0),
+        ("reads.not_monotonic", 0.0),
+        ("keys.not_linearizable", 1.0),
         ("latency.p50.before", 1.0),
         ("latency.p99.before", 105.0),
         ("latency.p50.during", 2.0),
@@ -143,7 +146,8 @@ fn outages_owners_and_verdicts_of_the_tiny_drill() {
         r.why,
         [
             "`downtime.read.max 60` does not hold: it was 60.0 ms",
-            "1 of 68 acknowledged writes lost"
+            "1 of 68 acknowledged writes lost",
+            "1 of 70 keys not linearizable"
         ]
     );
     assert_eq!(r.ended.as_deref(), Some("2026-11-20T18:03:30.500Z"));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redrill::model::event::*;
-use redrill::model::op::{Action, Cause, Op, Outcome, Purpose, Redirects, key_name};
+use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects, key_name};
 use redrill::model::slot::{SLOTS, SlotSet, slot_of};
 use redrill::model::{Nanos, NodeName};
 
@@ -333,6 +333,8 @@ impl Sim {
             sent: at + Duration::from_micros(20),
             done: at + latency.max(Duration::from_micros(25)),
             outcome: Outcome::Ok,
+            expected: None,
+            members: Box::default(),
             redirects: Redirects::default(),
         }
     }
@@ -448,16 +450,16 @@ impl Sim {
         for (i, canary) in canaries.iter().enumerate().filter(|(_, canary)| canary.moves) {
             let begins = step.at + step.seconds * f64::from(canary.slot) / f64::from(step.slots);
             let lasts = 0.02 + 0.03 * self.random.unit();
-            self.outage(i, Action::Write, begins, begins + lasts, Cause::TryAgain);
+            self.outage(i, Access::Write, begins, begins + lasts, Cause::TryAgain);
         }
         let Some((from, to)) = self.stalled() else { return };
         for (i, _) in canaries.iter().enumerate().filter(|(_, canary)| canary.shard == 0) {
-            self.outage(i, Action::Write, from, to, Cause::Timeout);
-            self.outage(i, Action::Read, from, to, Cause::Timeout);
+            self.outage(i, Access::Write, from, to, Cause::Timeout);
+            self.outage(i, Access::Read, from, to, Cause::Timeout);
         }
     }
 
-    fn outage(&mut self, canary: usize, action: Action, from: f64, to: f64, cause: Cause) {
+    fn outage(&mut self, canary: usize, action: Access, from: f64, to: f64, cause: Cause) {
         let (from, to) = (after(from), after(to));
         self.tell(from, What::OutageBegan { canary, action, from, cause });
         self.tell(to, What::OutageEnded { canary, action, from, to, blind_ns: 0 });

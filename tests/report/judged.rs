@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redrill::model::Verdict;
 use redrill::model::event::*;
-use redrill::model::op::{Action, Cause, Op, Outcome, Purpose};
+use redrill::model::op::{Access, Cause, Op, Outcome, Purpose};
 use redrill::report;
 
 use super::tiny::*;
@@ -45,7 +45,7 @@ fn what_redrill_itself_did_not_see_is_neither_up_nor_down() {
         for event in &mut events {
             match &mut event.what {
                 What::Probes { .. } => event.what = probes(blind),
-                What::OutageEnded { action: Action::Read, blind_ns, .. } => {
+                What::OutageEnded { action: Access::Read, blind_ns, .. } => {
                     *blind_ns = unseen * 1_000_000;
                 }
                 _ => {}

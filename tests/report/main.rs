@@ -1,5 +1,6 @@
 //! Reports from run folders, which [`fixture`] makes without servers.
 
+mod analyzed;
 mod commands;
 mod exact;
 mod fixture;

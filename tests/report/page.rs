@@ -85,6 +85,13 @@ fn the_drawing_shows_the_outage_the_step_and_the_move() {
 }
 
 #[test]
+fn what_no_order_explains_is_drawn() {
+    let page = html::render(&made(&fixture::failed())).unwrap();
+    assert_eq!(page.matches("class=\"wide window\"").count(), 3, "one for each key");
+    assert_eq!(page.matches("class=\"narrow window\"").count(), 3);
+}
+
+#[test]
 fn on_a_phone_titles_leave_room_for_the_legend() {
     let long = fixture::Plan { seconds: 40.0, seed: 31, ..fixture::steady() };
     let page = html::render(&made(&long)).unwrap();

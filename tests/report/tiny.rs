@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use redrill::model::event::*;
-use redrill::model::op::{Action, Cause, Op, Outcome, Purpose, Redirects};
+use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects};
 use redrill::model::{Nanos, NodeName};
 use redrill::report::{self, Report};
 
@@ -46,7 +46,7 @@ pub fn events() -> Vec<Event> {
         to: at(to),
         blind_ns: 0,
     };
-    use Action::{Read, Write};
+    use Access::{Read, Write};
     vec![
         told(0, What::Drill(info())),
         told(100, phase(Phase::Form)),
@@ -199,6 +199,8 @@ pub fn history() -> Vec<Op> {
             intended,
             sent: intended,
             done: intended + Duration::from_millis(ms),
+            expected: None,
+            members: Box::default(),
             outcome,
             redirects,
         });

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use crate::model::event::{DrillInfo, Event, Moved, Phase, Sample, What};
 use crate::model::measure::thousands;
-use crate::model::op::Action;
+use crate::model::op::Access;
 use crate::model::{Nanos, NodeName};
 
 /// How many samples of each load the figures are taken over: 1 s.
@@ -34,7 +34,7 @@ pub struct State {
     errors: u64,
     canaries: usize,
     /// Which canaries are not served, and for what.
-    out: HashSet<(usize, Action)>,
+    out: HashSet<(usize, Access)>,
     worst_probe_ns: u64,
     warnings: Vec<Repeated>,
 }

@@ -6,7 +6,7 @@ use crate::model::event::{
     StepInfo, What,
 };
 use crate::model::ids::NodeName;
-use crate::model::op::{Action, Cause};
+use crate::model::op::{Access, Cause};
 
 fn at(seconds: f64) -> Nanos {
     Nanos((seconds * 1e9) as u64)
@@ -111,7 +111,7 @@ fn story() -> Vec<Event> {
             event(8.05 + n as f64, What::StepProgress { step: 0, moved: moved(300 * n) })
         }));
     story.extend([5, 6, 7, 9].map(|n| event(n as f64 + 0.01, warning(50 + n))));
-    let (canary, action, from) = (3, Action::Write, at(10.2));
+    let (canary, action, from) = (3, Access::Write, at(10.2));
     let cause = Cause::Timeout;
     story.push(event(10.3, What::OutageBegan { canary, action, from, cause }));
     story.push(event(10.6, What::OutageEnded { canary, action, from, to: at(10.5), blind_ns: 0 }));

@@ -18,6 +18,10 @@ pub(super) struct Line {
     key: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected: Option<u64>,
+    #[serde(default, skip_serializing_if = "<[u64]>::is_empty")]
+    members: Box<[u64]>,
     intended: Nanos,
     sent: Nanos,
     done: Nanos,
@@ -41,7 +45,8 @@ fn is_zero(n: &u16) -> bool {
 impl From<&Op> for Line {
     fn from(op: &Op) -> Line {
         let Op { load, process, purpose, action, key, value, intended, sent, done, .. } = *op;
-        let (outcome, Redirects { moved, ask, try_again }) = (op.outcome, op.redirects);
+        let Op { expected, outcome, redirects, .. } = *op;
+        let (members, Redirects { moved, ask, try_again }) = (op.members.clone(), redirects);
         Line {
             load,
             process,
@@ -49,6 +54,8 @@ impl From<&Op> for Line {
             action,
             key,
             value,
+            expected,
+            members,
             intended,
             sent,
             done,
@@ -62,10 +69,23 @@ impl From<&Op> for Line {
 
 impl From<Line> for Op {
     fn from(line: Line) -> Op {
-        let Line { load, process, purpose, action, key, value, intended, sent, done, .. } = line;
-        let redirects = Redirects { moved: line.moved, ask: line.ask, try_again: line.try_again };
-        let outcome = line.outcome;
-        Op { load, process, purpose, action, key, value, intended, sent, done, outcome, redirects }
+        let Line { load, process, purpose, action, key, value, expected, members, .. } = line;
+        let Line { intended, sent, done, outcome, moved, ask, try_again, .. } = line;
+        Op {
+            load,
+            process,
+            purpose,
+            action,
+            key,
+            value,
+            expected,
+            members,
+            intended,
+            sent,
+            done,
+            outcome,
+            redirects: Redirects { moved, ask, try_again },
+        }
     }
 }
 
@@ -87,12 +107,16 @@ mod tests {
             sent: Nanos(11),
             done: Nanos(12),
             outcome: Outcome::Ok,
+            expected: None,
+            members: Box::default(),
             redirects: Redirects::default(),
         };
         let full = Op {
             purpose: Purpose::Final,
-            action: Action::Write,
+            action: Action::Cas,
             value: Some(u64::MAX),
+            expected: Some(5),
+            members: [2, 3, 2].into(),
             outcome: Outcome::Unknown(Cause::ConnectionLost),
             redirects: Redirects { moved: 1, ask: 2, try_again: 3 },
             ..plain.clone()

@@ -5,6 +5,7 @@
 //! second everything so far is flushed as complete zstd blocks, so a run that is
 //! killed leaves a file that can be read to within a second of its end.
 
+pub mod edn;
 mod line;
 mod read;
 mod write;

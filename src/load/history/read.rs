@@ -105,6 +105,8 @@ mod tests {
             sent: Nanos(n * 1000 + 10),
             done: Nanos(n * 1000 + 200),
             outcome: Outcome::Ok,
+            expected: None,
+            members: Box::default(),
             redirects: Redirects::default(),
         }
     }

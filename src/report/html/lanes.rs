@@ -2,7 +2,7 @@
 //! same again for canaries in slots that a step moves.
 
 use crate::model::Unit;
-use crate::model::op::Action;
+use crate::model::op::Access;
 use crate::report::data::{Outage, Report};
 
 use super::frame::{Frame, Size};
@@ -70,8 +70,8 @@ fn draw_row(svg: &mut Svg, report: &Report, frame: &Frame, row: &Row, y: f64) {
         Size::Narrow => format!("shard {}", row.shard),
     };
     svg.text("lane", "end", [left - 6.0, y + 11.0], &name);
-    for (action, y) in [(Action::Write, y), (Action::Read, y + LANE + 1.0)] {
-        let what = if action == Action::Write { "writes" } else { "reads" };
+    for (action, y) in [(Access::Write, y), (Access::Read, y + LANE + 1.0)] {
+        let what = if action == Access::Write { "writes" } else { "reads" };
         let title = format!("{}/{} {what}: {} canaries", row.group, row.shard, row.canaries);
         svg.rect("up", [left, y, right - left, LANE], Some(&title));
         let mine = |o: &&Outage| {

@@ -11,10 +11,12 @@ mod lanes;
 mod rows;
 mod slots;
 mod svg;
+mod window;
 
 use askama::Template;
 use serde_json::json;
 
+use crate::check::Example;
 use crate::model::Unit;
 
 use super::ReportError;
@@ -116,6 +118,11 @@ pub(super) fn bad(e: askama::Error) -> ReportError {
 /// What `draw` draws, in both sizes.
 fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
     Size::BOTH.iter().filter_map(|size| draw(&Frame::of(r, *size)?)).collect()
+}
+
+/// The operations that prove an example, drawn in both sizes.
+fn proof(example: &Example) -> String {
+    Size::BOTH.iter().filter_map(|size| window::draw(&example.window, *size)).collect()
 }
 
 fn charts(r: &Report) -> Vec<Chart> {

@@ -30,7 +30,7 @@ object! {
         /// Bounds on measures, each as `MEASURE <= VALUE`.
         optional "expect" expect: Vec<At<String>>,
         /// What checkers may find without failing the drill, as servers are known to do it:
-        /// `writes.lost`, `reads.stale`. It is in the report all the same.
+        /// `writes.lost`, `reads.stale`, or `all`. It is in the report all the same.
         optional "reported" reported: Vec<At<String>>,
         /// Changes for other occasions, by name; `--profile NAME` picks one.
         optional "profiles" profiles: Named<ProfileMap>,

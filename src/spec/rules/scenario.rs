@@ -99,7 +99,15 @@ fn expectations(
 }
 
 /// What checkers judge, and a scenario may leave unjudged.
-const CHECKED: [&str; 2] = ["writes.lost", "reads.stale"];
+const CHECKED: [&str; 5] = [
+    "writes.lost",
+    "reads.stale",
+    "keys.not_linearizable",
+    "reads.own_missed",
+    "reads.not_monotonic",
+];
+/// All of them.
+const ALL: &str = "all";
 
 fn reported(
     names: &[At<String>],
@@ -107,15 +115,21 @@ fn reported(
     faults: &mut Vec<Fault>,
 ) -> Vec<String> {
     for name in names {
-        if !CHECKED.contains(&&*name.value) {
+        let known = [&CHECKED[..], &[ALL]].concat();
+        if !known.contains(&&*name.value) {
             let message = format!("`{}` is nothing that a checker finds", name.value);
-            let advice = nearest::advice("words", &name.value, &CHECKED);
+            let advice = nearest::advice("words", &name.value, &known);
             faults.push(Fault::new(&name.span, message).advise(advice));
         } else if expect.iter().any(|e| e.measure == name.value) {
             let message = format!("`{}` has a bound in `expect`", name.value);
             let advice = "what is bounded is judged: keep the bound, or this";
             faults.push(Fault::new(&name.span, message).advise(advice));
         }
+    }
+    if names.iter().any(|name| name.value == ALL) {
+        // What is bounded is judged.
+        let bounded = |name: &&str| expect.iter().any(|e| e.measure == *name);
+        return CHECKED.into_iter().filter(|name| !bounded(name)).map(str::to_owned).collect();
     }
     names.iter().map(|name| name.value.clone()).collect()
 }

@@ -1,10 +1,24 @@
-//! How much of a history is held at once. (What is found in it: `check::tests`.)
+//! How much of a history is held at once.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::*;
-use crate::model::op::Redirects;
+use crate::model::Nanos;
+use crate::model::op::{Action, Outcome, Purpose, Redirects};
+
+/// The rows of one key.
+#[derive(Default)]
+struct Rows(usize);
+
+impl Kept for Rows {
+    fn wants(op: &Op) -> bool {
+        op.action == Action::Write || op.purpose == Purpose::Final
+    }
+    fn keep(&mut self, _: &Op) {
+        self.0 += 1;
+    }
+}
 
 fn row(action: Action, purpose: Purpose, key: u64, n: u64) -> Op {
     Op {
@@ -18,6 +32,8 @@ fn row(action: Action, purpose: Purpose, key: u64, n: u64) -> Op {
         sent: Nanos(n),
         done: Nanos(n + 1),
         outcome: Outcome::Ok,
+        expected: None,
+        members: Box::default(),
         redirects: Redirects::default(),
     }
 }
@@ -34,9 +50,8 @@ fn history(rows: u64, keys: u64) -> impl Fn() -> Result<Vec<Result<Op, Infallibl
 /// The writes and the final reads of each part, and how often each key was judged.
 fn parts(rows: u64, keys: u64, limit: usize) -> (Vec<usize>, BTreeMap<u64, u32>) {
     let (mut held, mut judged) = (Vec::new(), BTreeMap::new());
-    let judge = |part: Keys, _| {
-        let rows = part.values().map(|key| key.writes.len() + usize::from(key.last.is_some()));
-        held.push(rows.sum());
+    let judge = |part: Keys<Rows>, _| {
+        held.push(part.values().map(|rows| rows.0).sum());
         part.keys().for_each(|(_, key)| *judged.entry(*key).or_default() += 1);
         Ok(())
     };
@@ -64,4 +79,15 @@ fn a_key_is_not_divided() {
     held.retain(|rows| *rows > 0);
     assert_eq!(held, [1_001; 5]);
     assert_eq!(judged.len(), 5);
+}
+
+#[test]
+fn parts_of_parts_hold_every_key_once() {
+    let parts: Vec<Part> = Part::WHOLE.split(3).flat_map(|part| part.split(4)).collect();
+    assert_eq!(parts.len(), 12);
+    for key in 0..1000 {
+        assert_eq!(parts.iter().filter(|part| part.holds(1, key)).count(), 1);
+    }
+    let most = parts.iter().map(|p| (0..1000).filter(|&k| p.holds(1, k)).count()).max();
+    assert!(most.unwrap() < 150, "keys are spread evenly: {most:?}");
 }

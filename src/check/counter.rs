@@ -1,0 +1,183 @@
+//! Counters: every increment that was acknowledged counts, and counts once.
+//!
+//! Increments are by one, from nothing, so a total says how many took effect. When an
+//! operation told a total, at least those increments had been done that were acknowledged before
+//! it was sent, and at most those that had been sent before it was answered and were not refused: what has no
+//! answer may count or not. This is how Jepsen's counter is judged. INCR tells its own
+//! total besides, so two increments with the same total are wrong, and so is a total that is less than
+//! one told before.
+
+use std::collections::HashMap;
+
+use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::{Nanos, Verdict};
+
+use super::finding::{Example, Examples, Finding, Kind};
+use super::history::History;
+use super::parts::{self, HELD, Kept, Keys};
+
+/// What [`counters`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    pub acknowledged: u64,
+    /// Acknowledged increments that final totals lack, at least.
+    pub lost: u64,
+    /// By how much final totals are above all increments that can have taken effect.
+    pub surplus: u64,
+    /// Increments that came to a total to which another one had come.
+    pub repeated: u64,
+    /// Totals told during the load that no order of events explains.
+    pub impossible: u64,
+    /// Counters with acknowledged increments whose final total could not be read.
+    pub unknown_keys: u64,
+    examples: Examples,
+}
+
+/// Judges every counter of the history. Rows of other actions are passed over.
+///
+/// # Errors
+/// Those of the history's reader.
+pub fn counters<H: History>(history: &H) -> Result<Counters, H::Error> {
+    let mut found = Counters::default();
+    parts::in_parts(history, HELD, |keys: Keys<Counter>, _| {
+        keys.iter().for_each(|((load, key), counter)| found.judge(*load, *key, counter));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    /// Of all increments that may have taken effect, sorted.
+    sent: Vec<Nanos>,
+    /// Of those that were acknowledged, sorted.
+    done: Vec<Nanos>,
+    totals: Vec<Total>,
+}
+
+/// What a read or an increment said.
+#[derive(Clone, Copy, Debug)]
+struct Total {
+    total: u64,
+    sent: Nanos,
+    done: Nanos,
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Increment,
+    Read,
+    FinalRead,
+}
+
+impl Kept for Counter {
+    fn wants(op: &Op) -> bool {
+        matches!(op.action, Action::Add | Action::Read) && !matches!(op.outcome, Outcome::Fail(_))
+    }
+
+    fn keep(&mut self, op: &Op) {
+        let (adds, ok) = (op.action == Action::Add, op.outcome == Outcome::Ok);
+        let of = match (adds, op.purpose) {
+            (true, _) => Of::Increment,
+            (false, Purpose::Final) => Of::FinalRead,
+            (false, _) => Of::Read,
+        };
+        self.sent.extend(adds.then_some(op.sent));
+        self.done.extend((adds && ok).then_some(op.done));
+        // No key is a counter at nothing. An increment need not say what it came to.
+        let total = if adds { op.value } else { Some(op.value.unwrap_or(0)) };
+        let told = total.filter(|_| ok);
+        let (sent, done) = (op.sent, op.done);
+        self.totals.extend(told.map(|total| Total { total, sent, done, of }));
+    }
+
+    fn complete(&mut self) {
+        self.sent.sort_unstable();
+        self.done.sort_unstable();
+        self.totals.sort_unstable_by_key(|total| (total.sent, total.done));
+    }
+}
+
+impl Counters {
+    fn judge(&mut self, load: u8, key: u64, counter: &Counter) {
+        self.acknowledged += counter.done.len() as u64;
+        let last = counter.totals.iter().rfind(|total| total.of == Of::FinalRead);
+        self.unknown_keys += u64::from(last.is_none() && !counter.done.is_empty());
+        if let Some(last) = last {
+            let (least, most) = counter.bounds(last);
+            self.lost += least.saturating_sub(last.total);
+            self.surplus += last.total.saturating_sub(most);
+        }
+        let before = counter.told_before();
+        let mut came_to = HashMap::new();
+        for (total, before) in counter.totals.iter().zip(before) {
+            let (least, most) = counter.bounds(total);
+            let again = total.of == Of::Increment && came_to.insert(total.total, ()).is_some();
+            self.repeated += u64::from(again);
+            let least_now = before + u64::from(total.of == Of::Increment);
+            let odd = !(least.max(least_now)..=most).contains(&total.total);
+            self.impossible += u64::from(odd && total.of != Of::FinalRead);
+            if odd || again {
+                self.examples.offer((total.sent.0, total.total, load, key), || {
+                    let text = format!(
+                        "counter {key} was told to be at {} at {}, and {least} to {most} \
+                         increments can have taken effect; {before} had been told before",
+                        total.total, total.done
+                    );
+                    Example::new(load, key, total.done, text)
+                });
+            }
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match (self.lost + self.surplus + self.repeated + self.impossible, self.unknown_keys) {
+            (0, 0) => Verdict::Pass,
+            (0, _) => Verdict::Unknown,
+            _ => Verdict::Fail,
+        }
+    }
+
+    pub fn finding(&self) -> Finding {
+        let Counters { acknowledged, lost, surplus, repeated, impossible, .. } = self;
+        let mut text = format!(
+            "{lost} of {acknowledged} acknowledged increments lost, {surplus} too many, \
+             {repeated} repeated, {impossible} impossible totals"
+        );
+        if self.unknown_keys > 0 {
+            text += &format!("; the final total of {} could not be read", self.unknown_keys);
+        }
+        let count = lost + surplus + repeated + impossible;
+        let (verdict, examples) = (self.verdict(), self.examples.list());
+        Finding { kind: Kind::Counters, verdict, text, count, examples }
+    }
+}
+
+impl Counter {
+    /// The least and the most that may have been counted when `total` was told.
+    fn bounds(&self, total: &Total) -> (u64, u64) {
+        let own = usize::from(total.of == Of::Increment);
+        let least = self.done.partition_point(|done| *done < total.sent) + own;
+        let most = self.sent.partition_point(|sent| *sent <= total.done);
+        (least as u64, most as u64)
+    }
+
+    /// For each total, the greatest that was told before it was sent.
+    fn told_before(&self) -> Vec<u64> {
+        let mut by_end: Vec<&Total> = self.totals.iter().collect();
+        by_end.sort_unstable_by_key(|total| total.done);
+        let mut ended = by_end.into_iter().peekable();
+        let mut greatest = 0;
+        let told = self.totals.iter().map(|total| {
+            while let Some(other) = ended.next_if(|other| other.done < total.sent) {
+                greatest = greatest.max(other.total);
+            }
+            greatest
+        });
+        told.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

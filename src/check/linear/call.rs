@@ -1,0 +1,89 @@
+//! An operation on a register, as far as its order matters.
+
+use crate::check::parts::Kept;
+use crate::check::register::NEVER;
+use crate::model::Nanos;
+use crate::model::op::{Action, Op, Outcome, Purpose};
+
+/// An operation that took effect, or may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub process: u32,
+    pub act: Act,
+    pub sent: Nanos,
+    /// Later than every other instant if nobody knows whether it took effect.
+    pub done: Nanos,
+}
+
+/// What it did. A value that is none stands for no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    Read(Option<u64>),
+    Write(u64),
+    /// It found `from` and left `to`.
+    Cas {
+        from: Option<u64>,
+        to: u64,
+    },
+}
+
+impl Call {
+    /// `None` for what has no part in the order: what certainly did not happen, and
+    /// reads that were not answered.
+    pub fn of(op: &Op) -> Option<Call> {
+        let done = match op.outcome {
+            Outcome::Ok => op.done,
+            Outcome::Unknown(_) => NEVER,
+            Outcome::Fail(_) => return None,
+        };
+        let act = match op.action {
+            Action::Read if op.outcome == Outcome::Ok => Act::Read(op.value),
+            Action::Write => Act::Write(op.value?),
+            Action::Cas => Act::Cas { from: op.expected, to: op.value? },
+            _ => return None,
+        };
+        Some(Call { process: op.process, act, sent: op.sent, done })
+    }
+
+    /// Whether it certainly took effect.
+    pub fn is_answered(&self) -> bool {
+        self.done != NEVER
+    }
+
+    pub(in crate::check) fn written(&self) -> Option<u64> {
+        match self.act {
+            Act::Read(_) => None,
+            Act::Write(value) | Act::Cas { to: value, .. } => Some(value),
+        }
+    }
+
+    /// The state that it found, if it tells.
+    pub(in crate::check) fn found(&self) -> Option<Option<u64>> {
+        match self.act {
+            Act::Read(value) | Act::Cas { from: value, .. } => Some(value),
+            Act::Write(_) => None,
+        }
+    }
+}
+
+/// The calls of one key.
+#[derive(Debug, Default)]
+pub(in crate::check) struct Calls {
+    pub of_clients: Vec<Call>,
+    /// Reads of the final state: redrill's own, whichever process made them.
+    pub last: Vec<Call>,
+}
+
+impl Kept for Calls {
+    fn wants(op: &Op) -> bool {
+        matches!(op.action, Action::Read | Action::Write | Action::Cas)
+    }
+
+    fn keep(&mut self, op: &Op) {
+        let calls = match op.purpose {
+            Purpose::Final => &mut self.last,
+            Purpose::Fill | Purpose::Load => &mut self.of_clients,
+        };
+        calls.extend(Call::of(op));
+    }
+}

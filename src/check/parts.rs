@@ -1,0 +1,114 @@
+//! Judging a history that may be larger than memory.
+//!
+//! Keys do not concern each other, so a long history is judged in parts: each part
+//! holds the keys of one residue of a hash, and is small enough to be held.
+
+use std::collections::HashMap;
+
+use crate::model::op::Op;
+
+use super::history::History;
+
+/// Rows of one pass that are held at once. A key is never divided, so a single key
+/// may go beyond it.
+pub(super) const HELD: usize = 1_000_000;
+
+/// What a checker keeps of the rows of one key.
+pub(super) trait Kept: Default {
+    fn wants(op: &Op) -> bool;
+    /// Takes a row that it [wants](Kept::wants).
+    fn keep(&mut self, op: &Op);
+    /// That were all.
+    fn complete(&mut self) {}
+}
+
+/// The keys of one part of a history, by load and number.
+pub(super) type Keys<K> = HashMap<(u8, u64), K>;
+
+/// Reads the history in parts of at most about `limit` rows and hands each to
+/// `judge`, together with the part, so that it can read other rows of the same keys.
+pub(super) fn in_parts<K: Kept, H: History>(
+    history: &H,
+    limit: usize,
+    mut judge: impl FnMut(Keys<K>, Part) -> Result<(), H::Error>,
+) -> Result<(), H::Error> {
+    let mut parts = vec![Part::WHOLE];
+    while let Some(part) = parts.pop() {
+        match gather(history, part, limit)? {
+            Gathered::All(keys) => judge(keys, part)?,
+            Gathered::TooMany(rows) => parts.extend(part.split((rows / limit) as u64 + 1)),
+        }
+    }
+    Ok(())
+}
+
+enum Gathered<K> {
+    All(Keys<K>),
+    /// The part has so many rows, and more than one key.
+    TooMany(usize),
+}
+
+fn gather<K: Kept, H: History>(
+    history: &H,
+    part: Part,
+    limit: usize,
+) -> Result<Gathered<K>, H::Error> {
+    let mut keys = Keys::new();
+    let mut rows = 0;
+    let mut too_many = false;
+    for op in history.rows()? {
+        let op = op?;
+        if !K::wants(&op) || !part.holds(op.load, op.key) {
+            continue;
+        }
+        rows += 1;
+        if too_many {
+            continue;
+        }
+        keys.entry((op.load, op.key)).or_insert_with(K::default).keep(&op);
+        if rows > limit && keys.len() > 1 && part.divides() {
+            too_many = true;
+            keys = Keys::new();
+        }
+    }
+    keys.values_mut().for_each(K::complete);
+    Ok(if too_many { Gathered::TooMany(rows) } else { Gathered::All(keys) })
+}
+
+/// The keys whose hash leaves `residue` when divided by `of`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    residue: u64,
+    of: u64,
+}
+
+impl Part {
+    pub(super) const WHOLE: Part = Part { residue: 0, of: 1 };
+
+    pub(super) fn holds(self, load: u8, key: u64) -> bool {
+        hash(load, key) % self.of == self.residue
+    }
+
+    /// Whether dividing it further can be hoped to help: what two billion parts
+    /// have not told apart stays together.
+    pub(super) fn divides(self) -> bool {
+        self.of < 1 << 31
+    }
+
+    /// The same keys in `n` parts.
+    pub(super) fn split(self, n: u64) -> impl Iterator<Item = Part> {
+        (0..n).map(move |i| Part { residue: self.residue + i * self.of, of: self.of * n })
+    }
+}
+
+/// Spreads neighbouring keys evenly: the finaliser of SplitMix64 (Steele, Lea and
+/// Flood, "Fast splittable pseudorandom number generators", 2014).
+fn hash(load: u8, key: u64) -> u64 {
+    let mut z = key.wrapping_add((load as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests;

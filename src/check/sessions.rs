@@ -1,0 +1,149 @@
+//! What each process may count on: to see what it wrote itself, and never to go back in time.
+//!
+//! Terry and others, "Session guarantees for weakly consistent replicated data" (1994), call
+//! these **read your writes** and **monotonic reads**. They speak of the order of versions,
+//! and clients do not see that order: they see instants. So only this counts as known:
+//! a version certainly precedes another if some operation on it (its write, or a read that
+//! found it) had ended before the write of the other was even sent. The state without a key
+//! precedes every version.
+
+use std::collections::HashMap;
+
+use crate::model::{Nanos, Verdict};
+
+use super::finding::{Example, Examples, Finding, Kind};
+use super::linear::{Act, Call};
+use super::register::NEVER;
+
+/// What [`orders`](super::orders) found of what each process saw.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    /// Reads that were answered, those of the final state left out: they are redrill's own,
+    /// by whatever process was free.
+    pub reads: u64,
+    /// Reads of a version that precedes one that the same process had written before.
+    pub own_missed: u64,
+    /// Reads of a version that precedes one that the same process had read before.
+    pub not_monotonic: u64,
+    missed: Examples,
+    back: Examples,
+}
+
+/// What is known of the instant at which a version came to be.
+#[derive(Clone, Copy, Debug)]
+struct Version {
+    /// Not before its write was sent.
+    from: Nanos,
+    /// Not after the first operation on it had ended. Of a value that was written twice
+    /// nothing is known to come after it.
+    by: Nanos,
+    once: bool,
+}
+
+/// What one process has seen and done so far: the version that came last for certain.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    wrote: Option<(Nanos, u64)>,
+    read: Option<(Nanos, u64)>,
+}
+
+impl Sessions {
+    /// Sorts `calls`, all those to one key.
+    pub(super) fn judge(&mut self, load: u8, key: u64, calls: &mut [Call]) {
+        let versions = versions(calls);
+        calls.sort_unstable_by_key(|call| (call.process, call.sent, call.done));
+        for calls in calls.chunk_by(|a, b| a.process == b.process) {
+            let mut known = Known::default();
+            for call in calls {
+                if let Act::Read(found) = call.act {
+                    self.read(load, key, call, found, &versions, &mut known);
+                } else if let Some(value) = call.written().filter(|_| call.is_answered()) {
+                    known.wrote = known.wrote.max(Some((call.sent, value)));
+                }
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        load: u8,
+        key: u64,
+        read: &Call,
+        found: Option<u64>,
+        versions: &HashMap<u64, Version>,
+        known: &mut Known,
+    ) {
+        self.reads += 1;
+        let version = found.map(|value| (value, versions.get(&value)));
+        // Before it was there: a value that nobody wrote says nothing, no key is before all.
+        let by = match version {
+            None => None,
+            Some((_, Some(version))) => Some(version.by),
+            Some((_, None)) => return,
+        };
+        let newer = |seen: Option<(Nanos, u64)>| seen.filter(|(from, _)| by < Some(*from));
+        if let Some((_, own)) = newer(known.wrote) {
+            self.own_missed += 1;
+            let what = format!("had written {own} there before");
+            offer(&mut self.missed, load, key, read, &what);
+        }
+        if let Some((_, seen)) = newer(known.read) {
+            self.not_monotonic += 1;
+            let what = format!("had read the newer {seen} there before");
+            offer(&mut self.back, load, key, read, &what);
+        }
+        if let Some((value, Some(version))) = version {
+            known.read = known.read.max(Some((version.from, value)));
+        }
+    }
+
+    /// Both findings.
+    pub fn findings(&self) -> Vec<Finding> {
+        let finding = |kind, count, what: &str, examples: &Examples| Finding {
+            kind,
+            verdict: if count == 0 { Verdict::Pass } else { Verdict::Fail },
+            text: format!("{count} of {} reads {what}", self.reads),
+            count,
+            examples: examples.list(),
+        };
+        let missed = "missed a write of the same client";
+        let back = "went back behind an earlier read of the same client";
+        vec![
+            finding(Kind::OwnWritesMissed, self.own_missed, missed, &self.missed),
+            finding(Kind::ReadsNotMonotonic, self.not_monotonic, back, &self.back),
+        ]
+    }
+}
+
+/// By their values.
+fn versions(calls: &[Call]) -> HashMap<u64, Version> {
+    let mut versions: HashMap<u64, Version> = HashMap::new();
+    for call in calls {
+        let Some(value) = call.written() else { continue };
+        let version = Version { from: call.sent, by: call.done, once: true };
+        let again = |known: &mut Version| {
+            *known = Version { from: known.from.min(call.sent), by: NEVER, once: false };
+        };
+        versions.entry(value).and_modify(again).or_insert(version);
+    }
+    for call in calls.iter().filter(|call| call.is_answered()) {
+        // What was read before it was written is found out elsewhere, and says nothing here.
+        if let Some(version) = call.found().flatten().and_then(|value| versions.get_mut(&value))
+            && version.once
+            && version.from <= call.done
+        {
+            version.by = version.by.min(call.done);
+        }
+    }
+    versions
+}
+
+fn offer(examples: &mut Examples, load: u8, key: u64, read: &Call, what: &str) {
+    let process = u64::from(read.process);
+    examples.offer((read.sent.0, process, load, key), || {
+        Example::new(load, key, read.done, format!("key {key}: {read}, but {what}"))
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Sets: what was added and acknowledged is there at the end, once, and nothing else.
+
+use std::collections::HashMap;
+
+use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::{Nanos, Verdict};
+
+use super::finding::{Example, Examples, Finding, Kind};
+use super::history::History;
+use super::parts::{self, HELD, Kept, Keys};
+
+/// What [`sets`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Sets {
+    pub acknowledged: u64,
+    /// Acknowledged elements that are not there at the end.
+    pub lost: u64,
+    /// Elements at the end that nobody can have added: never sent, or refused.
+    pub unexpected: u64,
+    /// Elements that stand at the end more than once.
+    pub duplicated: u64,
+    /// Elements of which nobody knew whether they had been added, and that are there.
+    pub recovered: u64,
+    /// Sets with acknowledged elements that could not be read at the end.
+    pub unknown_keys: u64,
+    examples: Examples,
+}
+
+/// Judges every set of the history by the last answered read of its members of purpose
+/// `Final`. Rows of other actions are passed over.
+///
+/// # Errors
+/// Those of the history's reader.
+pub fn sets<H: History>(history: &H) -> Result<Sets, H::Error> {
+    let mut found = Sets::default();
+    parts::in_parts(history, HELD, |keys: Keys<Set>, _| {
+        keys.iter().for_each(|((load, key), set)| found.judge(*load, *key, set));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    /// When an element was first acknowledged; `None` if it never was.
+    inserted: HashMap<u64, Option<Nanos>>,
+    last: Option<(Nanos, Box<[u64]>)>,
+}
+
+impl Kept for Set {
+    fn wants(op: &Op) -> bool {
+        let last = op.action == Action::Members && op.purpose == Purpose::Final;
+        last || (op.action == Action::Insert && !matches!(op.outcome, Outcome::Fail(_)))
+    }
+
+    fn keep(&mut self, op: &Op) {
+        let ok = op.outcome == Outcome::Ok;
+        if op.action == Action::Members {
+            if ok && self.last.as_ref().is_none_or(|(sent, _)| *sent < op.sent) {
+                self.last = Some((op.sent, op.members.clone()));
+            }
+        } else if let Some(element) = op.value {
+            let done = self.inserted.entry(element).or_default();
+            *done = [*done, ok.then_some(op.done)].into_iter().flatten().min();
+        }
+    }
+}
+
+impl Sets {
+    fn judge(&mut self, load: u8, key: u64, set: &Set) {
+        let acknowledged = set.inserted.values().flatten().count() as u64;
+        self.acknowledged += acknowledged;
+        let Some((read, members)) = &set.last else {
+            self.unknown_keys += u64::from(acknowledged > 0);
+            return;
+        };
+        let mut times: HashMap<u64, u32> = HashMap::new();
+        members.iter().for_each(|element| *times.entry(*element).or_default() += 1);
+        let mut show = |element: u64, at: Nanos, what: &str| {
+            self.examples.offer((at.0, element, load, key), || {
+                Example::new(load, key, at, format!("element {element} of set {key} {what}"))
+            });
+        };
+        for (element, times) in &times {
+            match set.inserted.get(element) {
+                None => {
+                    self.unexpected += 1;
+                    show(*element, *read, "is there, and nobody can have added it");
+                }
+                Some(None) => self.recovered += 1,
+                Some(Some(_)) => {}
+            }
+            if *times > 1 {
+                self.duplicated += 1;
+                show(*element, *read, "is there more than once");
+            }
+        }
+        for (element, done) in &set.inserted {
+            if let Some(done) = done.filter(|done| done < read && !times.contains_key(element)) {
+                self.lost += 1;
+                show(*element, done, &format!("was acknowledged at {done} and is lost"));
+            }
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match (self.lost + self.unexpected + self.duplicated, self.unknown_keys) {
+            (0, 0) => Verdict::Pass,
+            (0, _) => Verdict::Unknown,
+            _ => Verdict::Fail,
+        }
+    }
+
+    pub fn finding(&self) -> Finding {
+        let Sets { acknowledged, lost, unexpected, duplicated, recovered, .. } = self;
+        let mut text = format!(
+            "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
+             {duplicated} duplicated, {recovered} recovered"
+        );
+        if self.unknown_keys > 0 {
+            text += &format!("; {} sets could not be read at the end", self.unknown_keys);
+        }
+        let (verdict, examples) = (self.verdict(), self.examples.list());
+        let count = lost + unexpected + duplicated;
+        Finding { kind: Kind::Sets, verdict, text, count, examples }
+    }
+}
+
+#[cfg(test)]
+mod tests;

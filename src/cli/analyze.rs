@@ -1,0 +1,110 @@
+//! `redrill analyze`: checks a stored history again.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{exit, out};
+use crate::check::{self, Finding};
+use crate::load::history::edn;
+use crate::model::{Verdict, printable_lines};
+use crate::report::{self, ReportError, text};
+
+/// Check the history of a run again, or one that Jepsen wrote
+///
+/// Says what was lost, which reads were stale, and whether there is an order of all operations on a key
+/// that explains every answer (linearizability). Nothing is written. The exit code is that of
+/// the worst finding: 0 pass, 1 fail, 2 unknown.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A folder that a run left, or a file in EDN with Jepsen's operations on registers
+    #[arg(value_name = "RUN|FILE.edn")]
+    history: PathBuf,
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AnalyzeError {
+    #[error(transparent)]
+    Run(#[from] ReportError),
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{}, {source}", path.display())]
+    Edn { path: PathBuf, source: edn::EdnError },
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Analysis {
+    schema: u32,
+    verdict: Verdict,
+    findings: Vec<Finding>,
+}
+
+pub fn main(args: Args) -> ExitCode {
+    let is_edn = args.history.extension().is_some_and(|end| end == "edn");
+    let found = if is_edn { jepsen(&args.history) } else { of_run(&args.history) };
+    let findings = match found {
+        Ok(findings) => findings,
+        Err(AnalyzeError::Run(error)) => return super::report::refuse(&error),
+        Err(error) => return exit::fail(exit::BAD_FILE, &error),
+    };
+    // Where there was no load there is nothing to be sure of.
+    let nothing = findings.is_empty().then_some(Verdict::Unknown);
+    let verdict = Verdict::worst(findings.iter().map(|f| f.verdict).chain(nothing));
+    let analysis = Analysis { schema: report::SCHEMA, verdict, findings };
+    let printed = match args.format {
+        Format::Text => out::print(&printable_lines(&analysis.text())),
+        Format::Json => match serde_json::to_string_pretty(&analysis) {
+            Ok(json) => out::print(&(json + "\n")),
+            Err(error) => return exit::fail(exit::BUG, &error),
+        },
+    };
+    if printed == ExitCode::SUCCESS { ExitCode::from(verdict.exit_code()) } else { printed }
+}
+
+fn of_run(run: &Path) -> Result<Vec<Finding>, AnalyzeError> {
+    Ok(report::build(run)?.findings)
+}
+
+/// There are no final reads in it, so what is lost at the end is not asked.
+fn jepsen(path: &Path) -> Result<Vec<Finding>, AnalyzeError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| AnalyzeError::Read { path: path.to_owned(), source })?;
+    let ops =
+        edn::parse(&text).map_err(|source| AnalyzeError::Edn { path: path.to_owned(), source })?;
+    let rows = || Ok::<_, Infallible>(ops.iter().cloned().map(Ok));
+    let (Ok(stale), Ok(orders)) = (check::stale_reads(&rows), check::orders(&rows));
+    let mut findings = stale.findings(true);
+    findings.push(orders.linearizable.finding(true));
+    findings.extend(orders.sessions.findings());
+    Ok(findings)
+}
+
+impl Analysis {
+    fn text(&self) -> String {
+        let mut lines = String::new();
+        for finding in &self.findings {
+            let _ = writeln!(lines, "{} {}", text::mark(finding.verdict), finding.text);
+            for example in &finding.examples {
+                let _ = writeln!(lines, "    {}", example.text);
+            }
+        }
+        if self.findings.is_empty() {
+            lines += "there was no load, so there is nothing to check\n";
+        }
+        lines + &format!("{}\n", self.verdict.as_str().to_uppercase())
+    }
+}

@@ -1,0 +1,194 @@
+//! Reading histories that Jepsen wrote: operations on registers, as EDN.
+//!
+//! An operation is two maps, its invocation and its completion:
+//!
+//! ```text
+//! {:process 0, :type :invoke, :f :write, :value 3, :time 1200, :index 0}
+//! {:process 0, :type :ok, :f :write, :value 3, :time 3400, :index 1}
+//! ```
+//!
+//! `:type` is `:invoke`, `:ok`, `:fail` (it did not happen) or `:info` (nobody knows); `:f` is
+//! `:read`, `:write` or `:cas`, whose value is `[expected new]`. Where there are several
+//! keys a value is `[key value]`, as Jepsen's `independent` writes it. Instants are `:time`,
+//! or the places in the file if that is missing. What the nemesis did is passed over.
+
+mod form;
+
+use std::collections::HashMap;
+
+use crate::model::Nanos;
+use crate::model::op::{Action, Cause, Op, Outcome, Purpose, Redirects};
+
+use form::{Form, Reader};
+
+/// What is wrong with a history in EDN.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct EdnError {
+    pub line: usize,
+    pub what: String,
+}
+
+fn wrong(line: usize, what: impl Into<String>) -> EdnError {
+    EdnError { line, what: what.into() }
+}
+
+/// The operations of a history in EDN, in the order of their invocations.
+///
+/// # Errors
+/// The first thing that is not such a history, with its line.
+pub fn parse(text: &str) -> Result<Vec<Op>, EdnError> {
+    let mut history = Pairing::default();
+    let mut reader = Reader::new(text);
+    while let Some((line, form)) = reader.next()? {
+        match form {
+            Form::List(forms) => forms.iter().try_for_each(|form| history.hear(line, form))?,
+            form => history.hear(line, &form)?,
+        }
+    }
+    Ok(history.ops)
+}
+
+/// Puts completions to their invocations.
+#[derive(Default)]
+struct Pairing {
+    ops: Vec<Op>,
+    /// By process: the operation that it has in flight.
+    open: HashMap<u32, usize>,
+    events: u64,
+}
+
+impl Pairing {
+    fn hear(&mut self, line: usize, form: &Form) -> Result<(), EdnError> {
+        let Form::Map(_) = form else { return Err(wrong(line, "an operation is a map")) };
+        let field = |name: &str| form.get(name).unwrap_or(&Form::Nil);
+        self.events += 1;
+        let at = Nanos(field("time").number().unwrap_or(self.events));
+        let process = match field("process") {
+            Form::Word(_) => return Ok(()),
+            process => process.number().and_then(|number| u32::try_from(number).ok()),
+        };
+        let process = process.ok_or_else(|| wrong(line, ":process is not a number"))?;
+        let action = match field("f").word() {
+            Some("read") => Action::Read,
+            Some("write") => Action::Write,
+            Some("cas") => Action::Cas,
+            other => {
+                let name = other.map_or("nothing".to_owned(), |name| format!(":{name}"));
+                return Err(wrong(line, format!(":f is {name}, not :read, :write or :cas")));
+            }
+        };
+        match field("type").word() {
+            Some("invoke") => self.invoke(line, process, action, field("value"), at),
+            Some("ok") => self.complete(line, process, action, field("value"), at, Outcome::Ok),
+            Some("fail") => {
+                let outcome = Outcome::Fail(Cause::Other);
+                self.complete(line, process, action, &Form::Nil, at, outcome)
+            }
+            Some("info") => {
+                let outcome = Outcome::Unknown(Cause::Other);
+                self.complete(line, process, action, &Form::Nil, at, outcome)
+            }
+            _ => Err(wrong(line, ":type is not :invoke, :ok, :fail or :info")),
+        }
+    }
+
+    fn invoke(
+        &mut self,
+        line: usize,
+        process: u32,
+        action: Action,
+        value: &Form,
+        at: Nanos,
+    ) -> Result<(), EdnError> {
+        let Meant { key, value, expected } = meant(line, action, value)?;
+        if action != Action::Read && value.is_none() {
+            return Err(wrong(line, "what is to be written is missing"));
+        }
+        if self.open.insert(process, self.ops.len()).is_some() {
+            let what = format!("process {process} has an operation in flight already");
+            return Err(wrong(line, what));
+        }
+        self.ops.push(Op {
+            load: 0,
+            process,
+            purpose: Purpose::Load,
+            action,
+            key,
+            value: value.filter(|_| action != Action::Read),
+            expected,
+            members: Box::default(),
+            intended: at,
+            sent: at,
+            done: at,
+            // Until more is known of it.
+            outcome: Outcome::Unknown(Cause::Other),
+            redirects: Redirects::default(),
+        });
+        Ok(())
+    }
+
+    fn complete(
+        &mut self,
+        line: usize,
+        process: u32,
+        action: Action,
+        value: &Form,
+        at: Nanos,
+        outcome: Outcome,
+    ) -> Result<(), EdnError> {
+        let open = self.open.remove(&process).map(|i| &mut self.ops[i]);
+        let Some(op) = open.filter(|op| op.action == action) else {
+            let what = format!("process {process} has no such operation in flight");
+            return Err(wrong(line, what));
+        };
+        if at < op.sent {
+            return Err(wrong(line, "it ended before it began"));
+        }
+        if outcome == Outcome::Ok && action == Action::Read {
+            let Meant { key, value, .. } = meant(line, action, value)?;
+            if key != op.key {
+                return Err(wrong(line, format!("key {} was to be read", op.key)));
+            }
+            op.value = value;
+        }
+        (op.done, op.outcome) = (at, outcome);
+        Ok(())
+    }
+}
+
+/// What the value of an operation says.
+#[derive(Default)]
+struct Meant {
+    key: u64,
+    value: Option<u64>,
+    expected: Option<u64>,
+}
+
+fn meant(line: usize, action: Action, value: &Form) -> Result<Meant, EdnError> {
+    let number = |form: &Form| match form {
+        Form::Nil => Ok(None),
+        form => {
+            let what = || wrong(line, "keys and values are whole numbers from 0, or nil");
+            form.number().map(Some).ok_or_else(what)
+        }
+    };
+    let pair = |form: &Form| match form {
+        Form::List(forms) => <&[Form; 2]>::try_from(&forms[..]).ok().cloned(),
+        _ => None,
+    };
+    let (key, value) = match (action, pair(value)) {
+        (Action::Cas, Some([key, change @ Form::List(_)])) => (number(&key)?, change),
+        (Action::Cas, _) | (_, None) => (None, value.clone()),
+        (_, Some([key, value])) => (number(&key)?, value),
+    };
+    let key = key.unwrap_or(0);
+    if action != Action::Cas {
+        return Ok(Meant { key, value: number(&value)?, expected: None });
+    }
+    let change = pair(&value).ok_or_else(|| wrong(line, "a :cas has the value [expected new]"))?;
+    Ok(Meant { key, value: number(&change[1])?, expected: number(&change[0])? })
+}
+
+#[cfg(test)]
+mod tests;
