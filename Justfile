@@ -22,6 +22,10 @@ cluster-drain *ARGS: build
 cluster-rebalance *ARGS: build
     {{redrill}} run cluster-rebalance {{ARGS}}
 
+# A primary dies, stands still, or a majority is gone
+node-failure *ARGS: build
+    {{redrill}} suite primary-kill primary-pause replica-kill quorum-loss node-failure-during-reshard {{ARGS}}
+
 # Nothing happens: the floor of every measure on this machine
 steady-state *ARGS: build
     {{redrill}} run steady-state {{ARGS}}
