@@ -17,7 +17,7 @@ use crate::report::{self, ReportError, text};
 ///
 /// Says what was lost, which reads were stale, and whether there is an order of all operations on a key
 /// that explains every answer (linearizability). Nothing is written. The exit code is that of
-/// the worst finding: 0 pass, 1 fail, 2 unknown.
+/// the worst finding, whatever a scenario lets pass as `reported`: 0 pass, 1 fail, 2 unknown.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A folder that a run left, or a file in EDN with Jepsen's operations on registers

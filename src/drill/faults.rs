@@ -37,19 +37,24 @@ impl Faults {
         // Clients feel it before the last server has ended: from here on it counts.
         stage.teller.tell(What::StepInjected { step: index, nodes: nodes.clone() });
         let (undo, error) = fault::inject(field, fault, &nodes).await;
+        let error = error.map(|error| error.to_string());
         if undo.is_nothing() {
-            return error.map(|error| error.to_string());
+            return error;
+        }
+        if let Some(error) = &error {
+            // The step ends later, and fails then.
+            stage.teller.tell(What::Warning { text: error.clone() });
         }
         self.held().push((index, undo));
         if let Some(lasts) = fault.lasts() {
             tokio::select! {
                 () = tokio::time::sleep(lasts) => {}
-                () = stage.stop.cancelled() => return error.map(|error| error.to_string()),
+                () = stage.stop.cancelled() => return error,
             }
             let undone = self.undo(stage, |step| step == index).await;
-            return error.map(|error| error.to_string()).or(undone);
+            return error.or(undone);
         }
-        error.map(|error| error.to_string())
+        error
     }
 
     /// Undoes all that is left. Gives what went wrong.

@@ -112,6 +112,11 @@ pub enum What {
         /// Who said it.
         by: NodeName,
     },
+    /// What was told by `Converged` did not last; with `view`, nor did `ViewConverged`.
+    Diverged {
+        step: usize,
+        view: bool,
+    },
     /// A canary's probes began to fail; `from` is the first failed one's intended instant.
     OutageBegan {
         canary: usize,

@@ -52,9 +52,10 @@ impl Steps {
         self.steps.clear();
     }
 
-    /// What is to be told, now that all groups agree like this.
-    pub(super) fn hear(&mut self, agreement: Agreement) -> Vec<What> {
-        let mut news = Vec::new();
+    /// What is to be told, now that all groups agree like this, or do not.
+    pub(super) fn hear(&mut self, agreement: Option<Agreement>) -> Vec<What> {
+        let mut news = self.broken(agreement);
+        let Some(agreement) = agreement else { return news };
         for (&number, step) in &mut self.steps {
             let held = |ended: Nanos, since: Nanos| {
                 agreement.asked >= ended + self.hold && agreement.asked >= since + self.hold
@@ -70,6 +71,20 @@ impl Steps {
             if step.told.is_none_or(|told| told < since) && held(ended, since) {
                 step.told = Some(since);
                 news.push(What::Converged { step: number, since });
+            }
+        }
+        news
+    }
+
+    /// What was told and does not hold any more.
+    fn broken(&mut self, agreement: Option<Agreement>) -> Vec<What> {
+        let linked = agreement.is_some_and(|agreement| agreement.linked_since.is_some());
+        let mut news = Vec::new();
+        for (&number, step) in &mut self.steps {
+            let view = agreement.is_none() && step.view_told.take().is_some();
+            if view || (!linked && step.told.is_some()) {
+                step.told = None;
+                news.push(What::Diverged { step: number, view });
             }
         }
         news
@@ -94,23 +109,32 @@ mod tests {
     #[test]
     fn an_agreement_is_told_once_it_has_held_past_the_end() {
         let mut steps = steps();
-        assert_eq!(steps.hear(agreement(1050, Some(1050), 9000)), [], "the step goes on");
+        assert_eq!(steps.hear(Some(agreement(1050, Some(1050), 9000))), [], "the step goes on");
         steps.ended(3, Nanos(2000));
-        assert_eq!(steps.hear(agreement(1990, Some(1990), 2099)), []);
-        assert_eq!(steps.hear(agreement(2050, Some(2060), 2149)), [], "it changed since");
+        assert_eq!(steps.hear(Some(agreement(1990, Some(1990), 2099))), []);
+        assert_eq!(steps.hear(Some(agreement(2050, Some(2060), 2149))), [], "it changed since");
         let since = Nanos(2050);
         let view = What::ViewConverged { step: 3, since };
-        assert_eq!(steps.hear(agreement(2050, None, 2150)), [view]);
+        assert_eq!(steps.hear(Some(agreement(2050, None, 2150))), [view]);
         let since = Nanos(2200);
         let all = What::Converged { step: 3, since };
-        assert_eq!(steps.hear(agreement(2050, Some(2200), 2300)), [all]);
-        assert_eq!(steps.hear(agreement(2050, Some(2200), 2400)), [], "each is told once");
-        let anew = steps.hear(agreement(2500, Some(2500), 2600));
+        assert_eq!(steps.hear(Some(agreement(2050, Some(2200), 2300))), [all]);
+        assert_eq!(steps.hear(Some(agreement(2050, Some(2200), 2400))), [], "each is told once");
+        let anew = steps.hear(Some(agreement(2500, Some(2500), 2600)));
         let since = Nanos(2500);
         let view = What::ViewConverged { step: 3, since };
         assert_eq!(anew, [view, What::Converged { step: 3, since }], "unless it did not last");
+        let lost = What::Diverged { step: 3, view: false };
+        assert_eq!(steps.hear(Some(agreement(2500, None, 2700))), [lost], "a link is down");
+        assert_eq!(steps.hear(None), [What::Diverged { step: 3, view: true }]);
+        assert_eq!(steps.hear(None), [], "told once");
+        steps.hear(Some(agreement(2800, Some(2800), 2900)));
         steps.began(4, Nanos(3000));
-        assert_eq!(steps.hear(agreement(3050, Some(3050), 3200)), [], "that is of the next step");
+        assert_eq!(
+            steps.hear(Some(agreement(3050, Some(3050), 3200))),
+            [],
+            "that is of the next step"
+        );
     }
 
     #[test]
@@ -118,7 +142,7 @@ mod tests {
         let mut steps = steps();
         steps.ended(3, Nanos(1001));
         let since = Nanos(1000);
-        let told = steps.hear(agreement(5, Some(7), 1500));
+        let told = steps.hear(Some(agreement(5, Some(7), 1500)));
         let view = What::ViewConverged { step: 3, since };
         assert_eq!(told, [view, What::Converged { step: 3, since }]);
     }

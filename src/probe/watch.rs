@@ -178,7 +178,7 @@ async fn watch(
             },
             _ = look.tick() => {
                 groups.iter().for_each(|group| group.tell_view(&teller));
-                for news in agreement(&groups).map(|a| steps.hear(a)).unwrap_or_default() {
+                for news in steps.hear(agreement(&groups)) {
                     teller.tell(news.clone());
                     if let What::Converged { step, .. } = news {
                         converged.send_modify(|steps| _ = steps.insert(step));

@@ -13,6 +13,8 @@ use super::text::Ink;
 /// A change smaller than this share of the first value is called the same: two runs of
 /// one scenario on an idle machine differ by as much. `run --repeat` tells how much yours do.
 const SAME: f64 = 0.05;
+/// The same for measures that are shares themselves, in percentage points.
+const SAME_POINTS: f64 = 1.0;
 
 /// Two runs and how each measure changed from the first to the second.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +69,9 @@ fn better(name: &str) -> Better {
         "schedule.held" | "reshard.slots.rate" | "reshard.keys.rate" => Better::Higher,
         "throughput.before" | "throughput.during" | "throughput.after" => Better::Higher,
         "writes.acknowledged" | "reshard.slots" | "reshard.keys" => Better::Neither,
+        // Of the machine and of redrill itself, and not of what is compared.
+        "schedule.late.p99" | "servers.waited.max" => Better::Neither,
+        name if name.starts_with("redrill.") => Better::Neither,
         _ => Better::Lower,
     }
 }
@@ -85,14 +90,16 @@ pub fn compare(before: &Report, after: &Report) -> Comparison {
 fn row(known: &'static Known, before: &Report, after: &Report) -> Row {
     let (before, after) = (before.value(known.name), after.value(known.name));
     let change = match (before, after) {
-        (Some(before), Some(after)) => change(better(known.name), before, after),
+        (Some(before), Some(after)) => change(known.unit, better(known.name), before, after),
         _ => Change::Unknown,
     };
     Row { name: known.name, about: known.about, unit: known.unit, before, after, change }
 }
 
-fn change(better: Better, before: f64, after: f64) -> Change {
-    if (after - before).abs() <= before.abs() * SAME {
+fn change(unit: Unit, better: Better, before: f64, after: f64) -> Change {
+    // A share of a share means little.
+    let same = if unit == Unit::Percent { SAME_POINTS } else { before.abs() * SAME };
+    if (after - before).abs() <= same {
         return Change::Same;
     }
     match (better, after < before) {
@@ -164,7 +171,7 @@ impl Row {
         match (self.before, self.after) {
             (Some(a), Some(b)) if a == b => String::new(),
             (Some(a), Some(b)) if self.unit == Unit::Percent => {
-                format!("{}{:.1} pp", if b > a { "+" } else { "" }, b - a)
+                format!("{:+.1} pp", b - a)
             }
             (Some(a), Some(b)) if a > 0.0 && b >= 3.0 * a => format!("×{:.1}", b / a),
             (Some(a), Some(b)) if a > 0.0 => format!("{:+.1} %", (b / a - 1.0) * 100.0),
@@ -266,14 +273,18 @@ impl Comparison {
 mod tests {
     use super::*;
 
+    fn change_of(name: &str, before: f64, after: f64) -> Change {
+        change(crate::model::measure::known(name).unwrap().unit, better(name), before, after)
+    }
+
     #[test]
     fn a_change_is_better_by_the_measures_own_direction() {
-        assert_eq!(change(better("downtime.write.max"), 100.0, 50.0), Change::Better);
-        assert_eq!(change(better("reshard.keys.rate"), 100.0, 50.0), Change::Worse);
-        assert_eq!(change(better("reshard.keys"), 100.0, 50.0), Change::Different);
-        assert_eq!(change(better("latency.p99.during"), 100.0, 104.9), Change::Same);
-        assert_eq!(change(better("writes.lost"), 0.0, 1.0), Change::Worse);
-        assert_eq!(change(better("writes.lost"), 0.0, 0.0), Change::Same);
+        assert_eq!(change_of("downtime.write.max", 100.0, 50.0), Change::Better);
+        assert_eq!(change_of("reshard.keys.rate", 100.0, 50.0), Change::Worse);
+        assert_eq!(change_of("reshard.keys", 100.0, 50.0), Change::Different);
+        assert_eq!(change_of("latency.p99.during", 100.0, 104.9), Change::Same);
+        assert_eq!(change_of("writes.lost", 0.0, 1.0), Change::Worse);
+        assert_eq!(change_of("writes.lost", 0.0, 0.0), Change::Same);
     }
 
     #[test]
@@ -289,6 +300,6 @@ mod tests {
     #[test]
     fn every_direction_names_a_known_measure() {
         let odd = CATALOGUE.iter().filter(|known| better(known.name) != Better::Lower).count();
-        assert_eq!(odd, 9, "a measure was renamed without its direction");
+        assert_eq!(odd, 13, "a measure was renamed without its direction");
     }
 }

@@ -56,6 +56,8 @@ pub struct Report {
     pub measures: BTreeMap<String, Measure>,
     pub expectations: Vec<Judged>,
     pub findings: Vec<Finding>,
+    /// Measures of checkers whose findings do not count for the verdict, as the scenario says.
+    pub reported: Vec<String>,
     pub steps: Vec<Step>,
     /// Primaries that failed, or gave way to a replica.
     pub failovers: Vec<Failover>,
@@ -204,6 +206,8 @@ pub struct Failover {
     pub propagated_ms: Option<f64>,
     /// A write to the shard succeeded again.
     pub served_ms: Option<f64>,
+    /// No write had succeeded when the load ended, at this instant.
+    pub unserved_until_ms: Option<f64>,
     /// A replica was linked to the new primary.
     pub redundant_ms: Option<f64>,
 }
@@ -356,6 +360,16 @@ impl Judged {
 }
 
 impl Report {
+    /// Whether a step did something to a node.
+    pub fn has_faults(&self) -> bool {
+        self.steps.iter().any(|step| !step.nodes.is_empty())
+    }
+
+    /// Whether the finding counts for the verdict.
+    pub fn judges(&self, finding: &Finding) -> bool {
+        !self.reported.iter().any(|name| name == super::judge::measure(finding.kind))
+    }
+
     /// The value of the measure `name`, if this drill has it and could tell it.
     pub fn value(&self, name: &str) -> Option<f64> {
         self.measures.get(name).and_then(|measure| measure.value)

@@ -101,14 +101,13 @@ fn whole(row: &Row, record: &Record) -> Failover {
     let (told, outages, canaries) = (&record.failovers, &record.outages, &record.canaries);
     let cause = told.cause(row);
     let since = cause.map_or(row.began, |one| one.at) - BEFORE;
+    let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
     let of_shard = |canary: usize| {
         canaries.get(canary).is_some_and(|c| c.group == row.group && c.shard == row.shard)
     };
     let elected = row.at(FailoverPhase::Elected);
-    // What faults left is undone when the load has ended, which is no failover's merit.
-    let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
-    let redundant = row.at(FailoverPhase::Redundant);
-    let served = elected.and_then(|_| outages.first_end(Access::Write, since, of_shard));
+    let served = outages.first_end(Access::Write, since, of_shard);
+    let unserved = served.is_none() && outages.is_open(Access::Write, since, of_shard);
     Failover {
         group: row.group.clone(),
         shard: row.shard,
@@ -121,7 +120,8 @@ fn whole(row: &Row, record: &Record) -> Failover {
         elected_ms: elected.map(millis),
         propagated_ms: row.at(FailoverPhase::Propagated).map(millis),
         served_ms: served.map(millis),
-        redundant_ms: redundant.filter(|at| *at < end).map(millis),
+        unserved_until_ms: unserved.then(|| millis(end)),
+        redundant_ms: row.at(FailoverPhase::Redundant).map(millis),
     }
 }
 
@@ -164,8 +164,9 @@ impl Failover {
         between(self.elected_ms, self.served_ms).map(|ms| ms.max(0.0))
     }
 
+    /// Where that was not until the load's end, the time until then: it was longer.
     pub fn served(&self) -> Option<f64> {
-        between(self.injected_ms, self.served_ms)
+        between(self.injected_ms, self.served_ms.or(self.unserved_until_ms))
     }
 
     pub fn redundant(&self) -> Option<f64> {
@@ -182,7 +183,8 @@ impl Failover {
         match (node(&self.from), node(&self.to)) {
             (Some(from), Some(to)) => format!("{shard}: from {from} to {to}"),
             (None, Some(to)) => format!("{shard}: to {to}"),
-            (Some(from), None) => format!("{shard}: {from} was suspected, and stayed primary"),
+            (Some(from), None) if self.agreed_ms.is_some() => format!("{shard}: {from} failed"),
+            (Some(from), None) => format!("{shard}: {from} was suspected"),
             (None, None) => shard,
         }
     }
@@ -190,35 +192,42 @@ impl Failover {
     /// What the time until a write succeeded went into, in order: each part's name and
     /// milliseconds.
     pub(super) fn parts(&self) -> Vec<(&'static str, f64)> {
+        // Without an election, the rest of the time is spent waiting for what failed.
+        let last = self.agreed_ms.or(self.suspected_ms);
+        let waited = between(last, self.served_ms.or(self.unserved_until_ms));
         let parts = [
             ("detect", self.detect()),
             ("agree", self.agree()),
             ("elect", self.elect()),
             ("reconnect", self.reconnect()),
+            ("wait", waited.filter(|_| self.elected_ms.is_none())),
         ];
         parts.into_iter().filter_map(|(name, ms)| Some((name, ms?))).collect()
     }
 
     /// What came to pass: `served after 3,975 ms: detect 2,010 ms · agree 24.1 ms · …`
     pub(super) fn story(&self) -> String {
-        if self.to.is_none() {
-            let after = self.detect().map(|ms| format!(" after {}", Unit::Millis.show(ms)));
-            return format!("suspected{}, and never replaced", after.unwrap_or_default());
-        }
-        let served = self.served().map(|ms| Unit::Millis.show(ms));
-        let served =
-            served.map_or("not served again".to_owned(), |ms| format!("served after {ms}"));
-        let parts: Vec<String> = self
-            .parts()
-            .into_iter()
-            .chain(self.propagate().map(|ms| ("known to all", ms)))
-            .map(|(name, ms)| format!("{name} {}", Unit::Millis.show(ms)))
-            .collect();
-        let redundant = match self.redundant() {
-            Some(ms) => format!("a replica again after {}", Unit::Millis.show(ms)),
-            None => "no replica again".to_owned(),
+        let outcome = match (self.served(), self.unserved_until_ms, &self.to) {
+            (Some(ms), None, Some(_)) => format!("served after {}", Unit::Millis.show(ms)),
+            (Some(ms), None, None) => {
+                format!("no replica took over, and it was served after {}", Unit::Millis.show(ms))
+            }
+            (Some(ms), Some(_), _) => format!("not served again in {}", Unit::Millis.show(ms)),
+            (None, ..) => "served all the time".to_owned(),
         };
-        format!("{served}: {} · {redundant}", parts.join(" · "))
+        let parts = self.parts().into_iter().chain(self.propagate().map(|ms| ("known to all", ms)));
+        let parts: Vec<String> =
+            parts.map(|(name, ms)| format!("{name} {}", Unit::Millis.show(ms))).collect();
+        let parts = match parts.is_empty() {
+            true => String::new(),
+            false => format!(": {}", parts.join(" · ")),
+        };
+        let redundant = match (self.redundant(), &self.to) {
+            (Some(ms), _) => format!(" · a replica again after {}", Unit::Millis.show(ms)),
+            (None, Some(_)) => " · no replica again".to_owned(),
+            (None, None) => String::new(),
+        };
+        format!("{outcome}{parts}{redundant}")
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) fn verdict(
 }
 
 /// The measure that counts what a checker finds; empty if there is none.
-fn measure(kind: Kind) -> &'static str {
+pub(super) fn measure(kind: Kind) -> &'static str {
     match kind {
         Kind::LostWrites => "writes.lost",
         Kind::StaleReads => "reads.stale",

@@ -20,7 +20,7 @@ pub mod file {
 }
 
 /// What is set side by side, in this order, where any of the drills has it.
-const SHOWN: [&str; 24] = [
+const SHOWN: [&str; 25] = [
     "downtime.write.max",
     "downtime.read.max",
     "failover.served",
@@ -45,6 +45,7 @@ const SHOWN: [&str; 24] = [
     "redirects.ask",
     "convergence",
     "ready.time",
+    "schedule.late.p99",
 ];
 
 /// Drills of one scenario. Never empty.

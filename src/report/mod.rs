@@ -177,6 +177,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         measures,
         expectations,
         findings: history.findings,
+        reported: record.info.reported.clone(),
         steps: steps(&record),
         failovers: failovers::rows(&record),
         shards: shards::rows(&record),

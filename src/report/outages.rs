@@ -132,6 +132,12 @@ impl Outages {
         longest.values().filter_map(|outage| outage.to).min()
     }
 
+    /// Whether one of the canaries that `of` accepts has an outage since `since` that never ended.
+    pub fn is_open(&self, action: Access, since: Nanos, of: impl Fn(usize) -> bool) -> bool {
+        let open = |one: &Listed| one.action == action && one.to.is_none() && one.from >= since;
+        self.listed.iter().any(|one| open(one) && of(one.canary))
+    }
+
     /// The outages in the order of their beginnings, and how many were left out.
     pub fn list(&self, canaries: &[Canary]) -> (Vec<Outage>, u64) {
         let mut listed = self.listed.clone();

@@ -227,6 +227,8 @@ impl Record {
             What::Waited { percent, .. } => {
                 self.waited_max = Some(self.waited_max.map_or(percent, |max| max.max(percent)));
             }
+            // What faults left is undone when the load has ended: what comes of that is no failover.
+            What::Failover { .. } if self.phase_at(Phase::Verify).is_some() => {}
             What::Failover { group, shard, phase, node, .. } => {
                 self.failovers.hear(at, (group, shard), phase, node);
             }
@@ -245,7 +247,8 @@ impl Record {
             | What::StepUndone { step }
             | What::StepEnded { step, .. }
             | What::ViewConverged { step, .. }
-            | What::Converged { step, .. } => *step,
+            | What::Converged { step, .. }
+            | What::Diverged { step, .. } => *step,
             _ => return,
         };
         if let What::StepInjected { nodes, .. } = &what {
@@ -264,6 +267,12 @@ impl Record {
             }
             What::ViewConverged { since, .. } => record.view_converged = Some(since),
             What::Converged { since, .. } => record.converged = Some(since),
+            What::Diverged { view, .. } => {
+                record.converged = None;
+                if view {
+                    record.view_converged = None;
+                }
+            }
             _ => {}
         }
     }

@@ -53,6 +53,8 @@ impl Spans {
         let calm = begun()
             .map(|step| match (step.converged, step.ended) {
                 (Some(since), _) => since,
+                // What a fault did goes on for as long as nodes have not recovered.
+                (None, Some(_)) if step.may_fail_over() => line.to,
                 (None, Some(ended)) => ended,
                 (None, None) => line.to,
             })

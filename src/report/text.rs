@@ -12,6 +12,8 @@ use super::{longest, met, side_by_side};
 const INDENT: &str = "  ";
 /// Columns of a row's label.
 const LABEL: usize = 13;
+/// So many shards' downtime fits in a line.
+const SHARDS: usize = 3;
 /// The longest list of reasons.
 const REASONS: usize = 8;
 
@@ -156,13 +158,28 @@ impl Page {
         let (write, read) = (r.show("downtime.write.max"), r.show("downtime.read.max"));
         let exact = self.ink.dim(&format!("(± {} ms)", r.probe.every_ms));
         self.row("downtime", &format!("writes {write} · reads {read}  {exact}"));
+        let down: Vec<String> = r
+            .shards
+            .iter()
+            .filter_map(|s| Some((s, s.downtime_write_max_ms.filter(|ms| *ms > 0.0)?)))
+            .map(|(s, ms)| format!("{}/{} {}", s.group, s.shard, Unit::Millis.show(ms)))
+            .collect();
+        if (2..=SHARDS).contains(&down.len()) {
+            self.row("by shard", &format!("writes {}", down.join(" · ")));
+        }
         let longest = longest::outage(r).map(|told| self.beside(&told)).unwrap_or_default();
         for (i, line) in longest.iter().enumerate() {
             self.row(if i == 0 { "longest" } else { "" }, line);
         }
         if r.has("writes.lost") {
             let (lost, all) = (r.show("writes.lost"), r.show("writes.acknowledged"));
-            self.row("lost writes", &format!("{lost} of {all} acknowledged"));
+            let judged = match r.reported.iter().any(|name| name == "writes.lost") {
+                true if r.value("writes.lost") > Some(0.0) => {
+                    "; the scenario reports it, and does not judge"
+                }
+                _ => "",
+            };
+            self.row("lost writes", &format!("{lost} of {all} acknowledged{judged}"));
             let (stale, age) = (r.show("reads.stale"), r.value("reads.stale.age.max"));
             let age = age.filter(|age| *age > 0.0).map(|age| Unit::Millis.show(age));
             let age = age.map_or(String::new(), |age| format!(", by up to {age}"));
@@ -228,6 +245,10 @@ impl Page {
                 cells.push_str(&worst);
             }
             self.row(label, &cells);
+        }
+        if let Some(share) = r.value("errors.share").filter(|share| *share >= 1.0) {
+            let text = format!("of the {:.1} % of operations that were answered", 100.0 - share);
+            self.row("", &self.ink.dim(&text));
         }
         let late = format!("{:>12}", r.show("schedule.late.p99"));
         let whose = self.ink.dim("p99, redrill's own share");

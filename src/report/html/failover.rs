@@ -43,7 +43,10 @@ impl FailoverRow {
         };
         FailoverRow {
             title: f.title(),
-            served: f.served().map(|ms| Unit::Millis.show(ms)),
+            served: f.served().map(|ms| match f.unserved_until_ms {
+                Some(_) => format!("not served again in {}", Unit::Millis.show(ms)),
+                None => format!("served after {}", Unit::Millis.show(ms)),
+            }),
             parts: parts.into_iter().map(part).collect(),
             besides: all.into_iter().chain(redundant).collect(),
         }

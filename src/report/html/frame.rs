@@ -93,13 +93,21 @@ impl Frame {
             let width = (end - x).max(1.0);
             let title = format!("step {}: {}", i + 1, step.text);
             svg.rect("band", [x, top, width, bottom - top], Some(&title));
+            let is_fault = !step.nodes.is_empty();
+            if is_fault {
+                // It may be over in an instant: what counts is when it was done.
+                svg.line("fault", [x, top, x, bottom], Some(&title));
+            }
             if named {
-                let room = (width / 6.4) as usize;
+                let space = if is_fault { self.size.right() - x } else { width };
+                let room = (space / 6.4) as usize;
                 let full = format!("{} {}", i + 1, step.text);
                 let name = [full, format!("{} {}", i + 1, step.kind), (i + 1).to_string()];
                 let name = name.iter().find(|name| name.chars().count() <= room);
                 let name = name.map_or("", |name| name);
-                svg.text("bandname", "start", [x + 4.0, top + 12.0], name);
+                // Below the name of what it may happen in the middle of.
+                let line = if is_fault { top + 25.0 } else { top + 12.0 };
+                svg.text("bandname", "start", [x + 4.0, line], name);
             }
         }
     }
