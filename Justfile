@@ -28,7 +28,7 @@ node-failure *ARGS: build
 
 # A primary's death over several time-outs: where the time goes, side by side
 node-timeout-sweep *ARGS: build
-    {{redrill}} matrix primary-kill --over groups.cache.config.cluster-node-timeout=500,1000,2000,5000 {{ARGS}}
+    {{redrill}} matrix primary-kill --over groups.cache.config.cluster-node-timeout=500,1000,2000,5000 --set settle=12s --set 'expect=[schedule.held >= 95%]' {{ARGS}}
 
 # Nothing happens: the floor of every measure on this machine
 steady-state *ARGS: build
