@@ -21,10 +21,12 @@ pub struct Loads {
     readers: Vec<Option<LoadRunner>>,
 }
 
-/// Where the clients of a group begin.
-pub fn targets(group: &DeployedGroup) -> Targets {
-    let seeds = group.nodes.iter().map(|node| node.addr).collect();
-    Targets { seeds, cluster: matches!(group.spec.mode, Mode::Cluster { .. }) }
+/// Where the clients of a group begin: with its nodes as others find them, from the address
+/// by which a relay knows clients in `region`.
+pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&str>) -> Targets {
+    let seeds = group.nodes.iter().map(|node| node.announced).collect();
+    let from = deployment.network.as_ref().and_then(|network| network.clients_from(region));
+    Targets { seeds, cluster: matches!(group.spec.mode, Mode::Cluster { .. }), from }
 }
 
 impl Loads {
@@ -37,8 +39,9 @@ impl Loads {
             let group = deployment.group(&load.group);
             let group =
                 group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
+            let targets = targets(deployment, group, load.region.as_deref());
             let (teller, writer) = (stage.teller.clone(), history.writer());
-            LoadRunner::launch(index as u8, &load, targets(group), stage.seed, teller, writer)
+            LoadRunner::launch(index as u8, &load, targets, stage.seed, teller, writer)
                 .await
                 .map_err(Halt::failed)
         };

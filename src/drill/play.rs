@@ -75,7 +75,8 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
             stage.teller.tell(What::Forming { ready, total });
         }
     };
-    let forming = cluster::bring_up(stage.backend, &stage.scenario.topology, &told);
+    let relay = stage.scenario.needs_relay().then_some(stage.seed);
+    let forming = cluster::bring_up(stage.backend, &stage.scenario.topology, relay, &told);
     // Here a server that ends is an error of the forming itself, with its log.
     let deployment = tokio::select! {
         formed = forming => formed?,
@@ -101,7 +102,7 @@ async fn with_history(
     stage.until(begin).await?;
     stage.phase(Phase::Steps);
     let _waits = Waits::watch(stage, deployment.nodes().map(|node| node.name.clone()));
-    let faults = Faults::default();
+    let faults = Faults::new(stage, deployment);
     let timeline = Timeline { stage, deployment, observers: &observers, faults: &faults, begin };
     let settled = async {
         let calm = timeline.play().await?;
@@ -109,14 +110,14 @@ async fn with_history(
         stage.until(calm + stage.scenario.settle).await
     };
     if let Err(halt) = settled.await {
-        faults.release(stage).await;
+        faults.release().await;
         return Err(halt);
     }
     observers.stop_probing().await?;
     stage.unless_halted(loads.stop()).await??;
     stage.phase(Phase::Verify);
     observers.steps_are_over();
-    if let Some(error) = faults.undo_all(stage).await {
+    if let Some(error) = faults.undo_all().await {
         stage.teller.tell(What::Warning { text: error });
     }
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;

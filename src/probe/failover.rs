@@ -30,8 +30,8 @@ pub(super) struct Failovers {
 struct Opinion {
     suspects: HashSet<usize>,
     failed: HashSet<usize>,
-    /// The primary of each shard that owns slots.
-    primaries: HashMap<u32, usize>,
+    /// The primary of each shard that owns slots, and its epoch.
+    primaries: HashMap<u32, (usize, u64)>,
     /// The primary that this node copies, its link being up.
     follows: Option<usize>,
 }
@@ -41,6 +41,8 @@ struct Shard {
     number: u32,
     /// The primary that all agreed on last.
     leader: usize,
+    /// That of the leader: who names another one of an older epoch is behind the times.
+    epoch: u64,
     elected: Option<usize>,
     suspected: bool,
     agreed: bool,
@@ -55,6 +57,7 @@ impl Failovers {
         let shard = |(leader, node): (usize, &Node)| Shard {
             number: node.name.shard,
             leader,
+            epoch: 0,
             elected: None,
             suspected: false,
             agreed: false,
@@ -100,10 +103,15 @@ impl Shard {
     fn next(&mut self, i: usize, opinions: &[Option<Opinion>]) -> Option<(FailoverPhase, usize)> {
         let said = opinions[i].as_ref()?;
         let (leader, live) = (self.leader, || opinions.iter().flatten());
-        let named = said.primaries.get(&self.number).copied();
+        let (named, epoch) = said.primaries.get(&self.number).copied().unzip();
+        if named == Some(leader) {
+            self.epoch = self.epoch.max(epoch.unwrap_or(0));
+        }
         let failed = said.failed.contains(&leader);
+        // Who was cut off may suspect the new leader, and still think it a replica.
+        let suspects = named == Some(leader) && said.suspects.contains(&leader);
         // The old primary believes in itself for as long as nobody has told it.
-        if i != leader && !self.suspected && (failed || said.suspects.contains(&leader)) {
+        if i != leader && !self.suspected && (failed || suspects) {
             self.suspected = true;
             return Some((Suspected, leader));
         }
@@ -111,17 +119,21 @@ impl Shard {
             self.agreed = true;
             return Some((Agreed, leader));
         }
-        if let Some(new) = named.filter(|&new| new != leader && self.elected != Some(new)) {
+        let newer = epoch.is_some_and(|epoch| epoch > self.epoch);
+        if let Some(new) = named.filter(|&new| newer && new != leader && self.elected != Some(new))
+        {
             self.elected = Some(new);
             return Some((Elected, new));
         }
         if let Some(new) = self.elected {
             let others = opinions.iter().enumerate().filter(|(at, _)| *at != leader);
             let mut others = others.filter_map(|(_, opinion)| opinion.as_ref());
-            if others.all(|one| one.primaries.get(&self.number) == Some(&new)) {
+            let names = |one: &Opinion| one.primaries.get(&self.number).map(|(at, _)| *at);
+            if others.all(|one| names(one) == Some(new)) {
                 *self = Shard {
                     number: self.number,
                     leader: new,
+                    epoch: epoch.unwrap_or(self.epoch),
                     elected: None,
                     suspected: false,
                     agreed: false,
@@ -158,7 +170,7 @@ impl Opinion {
         Opinion {
             suspects: flagged(|line| line.flags.pfail),
             failed: flagged(|line| line.flags.fail),
-            primaries: leading.map(|(at, _)| (nodes[at].shard, at)).collect(),
+            primaries: leading.map(|(at, line)| (nodes[at].shard, (at, line.epoch))).collect(),
             follows: own.filter(|_| sight.link_up == Some(true)).and_then(place),
         }
     }
@@ -235,6 +247,24 @@ mod tests {
         assert_eq!(hear(0, follows, new), []);
         let again = new.replace("master", "master,fail?");
         assert_eq!(hear(2, follows, &again), [(Suspected, "c/0/1".into())], "and the next one");
+    }
+
+    #[test]
+    fn who_is_cut_off_and_believes_in_the_past_elects_nobody() {
+        let mut seen = cluster();
+        let mut hear = |i, first: &str, second: &str| {
+            phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+        };
+        for i in 0..4 {
+            hear(i, LEADS, FOLLOWS);
+        }
+        let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+        hear(1, old, new);
+        hear(2, old, new);
+        assert_eq!(hear(3, old, new), [(Propagated, "c/0/1".into())]);
+        let lost = FOLLOWS.replace("slave", "slave,fail?");
+        assert_eq!(hear(0, LEADS, &lost), [], "it leads, it thinks, and its replica is away");
+        assert_eq!(hear(2, old, new), []);
     }
 
     #[test]

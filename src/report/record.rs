@@ -227,8 +227,8 @@ impl Record {
             What::Waited { percent, .. } => {
                 self.waited_max = Some(self.waited_max.map_or(percent, |max| max.max(percent)));
             }
-            What::Failover { group, shard, phase, node, .. } => {
-                self.failovers.hear(at, (group, shard), phase, node);
+            What::Failover { group, shard, phase, node, by } => {
+                self.failovers.hear(at, (group, shard), phase, (node, by));
             }
             What::Ended { end } => self.end = Some(end),
             step => self.hear_step(at, step),
