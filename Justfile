@@ -22,6 +22,14 @@ cluster-drain *ARGS: build
 cluster-rebalance *ARGS: build
     {{redrill}} run cluster-rebalance {{ARGS}}
 
+# A primary dies, stands still, or a majority is gone
+node-failure *ARGS: build
+    {{redrill}} suite primary-kill primary-pause replica-kill quorum-loss node-failure-during-reshard {{ARGS}}
+
+# A primary's death over several time-outs: where the time goes, side by side
+node-timeout-sweep *ARGS: build
+    {{redrill}} matrix primary-kill --over groups.cache.config.cluster-node-timeout=500,1000,2000,5000 {{ARGS}}
+
 # Nothing happens: the floor of every measure on this machine
 steady-state *ARGS: build
     {{redrill}} run steady-state {{ARGS}}

@@ -1,73 +1,120 @@
-//! `redrill matrix`: one scenario on several engines, side by side.
+//! `redrill matrix`: one scenario on several engines, or with several values, side by side.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::Resettable;
 use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Refused};
 use super::{exit, interrupt, out, tally, terminal};
+use crate::backend::Ground;
 use crate::report::matrix::{Matrix, file};
 use crate::report::{self, Report};
 use crate::spec::Scenario;
 use crate::spec::topology::Engine;
 
-/// What to run on is told by --engine alone.
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("backend", |arg| arg.hide(true)))]
-#[command(mut_arg("engine_binary", |arg| arg.hide(true).env(Resettable::Reset)))]
 pub struct Args {
     /// A ready scenario's name (see `redrill list`), or a path
     scenario: String,
     /// An engine to play it on, once for each: redis-7.0 or valkey-9.1 (the public image of
     /// that release), another image's name, or the path of a server
-    #[arg(long = "engine", value_name = "ENGINE", required = true, num_args = 1)]
+    #[arg(long = "engine", value_name = "ENGINE", num_args = 1)]
     engines: Vec<String>,
+    /// Values to play it with, as for --set, once for each:
+    /// groups.cache.config.cluster-node-timeout=500,1000,2000
+    #[arg(long, value_name = "KEY=V1,V2,…")]
+    over: Option<String>,
     #[command(flatten)]
     play: PlayArgs,
 }
 
+/// One column: what is played, and where.
+struct Case {
+    /// For a person: `redis-7.0`, `500`.
+    name: String,
+    /// Of `--over`.
+    value: Option<String>,
+    scenario: Scenario,
+    ground: Ground,
+}
+
 pub fn main(mut args: Args) -> ExitCode {
-    if args.play.engine_binary.is_some() || args.play.backend.is_some() {
-        let told = "a matrix is told what to run on by --engine alone: leave --engine-binary \
-                    and --backend out";
-        return exit::fail(exit::USAGE, &told);
+    if let Some(why) = nonsense(&args) {
+        return exit::fail(exit::USAGE, &why);
     }
-    // What is set side by side differs in its engine, and in nothing else.
+    // What is set side by side differs in what is asked for, and in nothing else.
     args.play.seed.get_or_insert_with(play::random_seed);
-    let scenario = match play::read(&args.scenario, &args.play) {
-        Ok(scenario) => scenario,
-        Err(refused) => return refused.into(),
-    };
-    match play::block_on(async { matrix(&scenario, &args, &interrupt::token()).await }) {
+    match play::block_on(async { matrix(&args, &interrupt::token()).await }) {
         Ok(code) => ExitCode::from(code),
         Err(refused) => refused.into(),
     }
 }
 
-async fn matrix(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
-    // All of them are found before the first is played: the page is to have them all.
-    let mut grounds = Vec::new();
-    for name in &args.engines {
-        let mut on_this = scenario.clone();
-        on_this.topology.engine = engine(name);
-        grounds.push((name, play::ground(&on_this, &args.play, stop).await?, on_this));
+fn nonsense(args: &Args) -> Option<&'static str> {
+    let placed = args.play.names_a_binary() || args.play.backend.is_some();
+    match (args.engines.is_empty(), &args.over) {
+        (true, None) => Some("say what to set side by side: --engine, once for each, or --over"),
+        (false, _) if placed => Some(
+            "with --engine a matrix is told what to run on by that alone: leave --engine-binary \
+             and --backend out",
+        ),
+        (_, Some(over)) if over.split_once('=').is_none_or(|(key, _)| key.is_empty()) => {
+            Some("--over takes KEY=V1,V2, as in --over loads.app.rate=1000/s,2000/s")
+        }
+        _ => None,
     }
-    let folder = play::batch_folder(&args.play.out, &format!("{}-matrix", scenario.name))?;
-    let mut reports: Vec<Report> = Vec::new();
+}
+
+/// All of them, found before the first is played: the page is to have them all.
+async fn cases(args: &Args, stop: &CancellationToken) -> Result<Vec<Case>, Refused> {
+    let values: Vec<Option<(&str, &str)>> =
+        match args.over.as_deref().and_then(|o| o.split_once('=')) {
+            Some((key, values)) => {
+                values.split(',').map(|value| Some((key, value.trim()))).collect()
+            }
+            None => vec![None],
+        };
+    let engines: Vec<Option<&String>> = match args.engines.is_empty() {
+        true => vec![None],
+        false => args.engines.iter().map(Some).collect(),
+    };
+    let mut cases = Vec::new();
+    for named in engines {
+        for value in &values {
+            let mut play = args.play.clone();
+            if named.is_some() {
+                play.engine_binary = None;
+            }
+            play.set.extend(value.map(|(key, value)| format!("{key}={value}")));
+            let mut scenario = play::read(&args.scenario, &play)?;
+            if let Some(named) = named {
+                scenario.topology.engine = engine(named);
+            }
+            let value = value.map(|(_, value)| value.to_owned());
+            let name: Vec<&str> =
+                named.map(String::as_str).into_iter().chain(value.as_deref()).collect();
+            let name = name.join(", ");
+            let ground = play::ground(&scenario, &play, stop).await?;
+            cases.push(Case { name, value, scenario, ground });
+        }
+    }
+    Ok(cases)
+}
+
+async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
+    let cases = cases(args, stop).await?;
+    let scenario = &cases[0].scenario.name;
+    let folder = play::batch_folder(&args.play.out, &format!("{scenario}-matrix"))?;
+    let (mut reports, mut values): (Vec<Report>, Vec<Option<String>>) = Default::default();
     let (mut interrupted, mut refused) = (false, None);
-    for (at, (name, ground, on_this)) in grounds.iter().enumerate() {
-        terminal::say(&format!(
-            "{} on {name} ({} of {})",
-            scenario.name,
-            at + 1,
-            args.engines.len()
-        ));
-        let played = play::play_on(ground, on_this, &args.play, &folder, false, stop).await;
-        match played {
+    for (at, case) in cases.iter().enumerate() {
+        let Case { name, value, scenario, ground } = case;
+        terminal::say(&format!("{}: {name} ({} of {})", scenario.name, at + 1, cases.len()));
+        match play::play_on(ground, scenario, &args.play, &folder, false, stop).await {
             Ok(played) => {
                 reports.push(played.report);
+                values.push(value.clone());
                 interrupted = played.interrupted;
             }
             // What the others came to is worth its page all the same.
@@ -77,7 +124,8 @@ async fn matrix(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> R
             break;
         }
     }
-    let Some(matrix) = Matrix::of(&reports) else {
+    let over = args.over.as_deref().and_then(|over| Some(over.split_once('=')?.0));
+    let Some(matrix) = Matrix::of(&reports, &values, over) else {
         return refused.map_or(Ok(exit::USAGE), Err);
     };
     write(&matrix, &folder)?;
@@ -85,7 +133,7 @@ async fn matrix(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> R
         Format::Json => out::print(&matrix.json()),
         Format::Text => {
             let lines: Vec<_> = reports.iter().map(tally::Line::of_run).collect();
-            let tally = tally::text(&lines, args.engines.len(), out::width(), out::colour());
+            let tally = tally::text(&lines, cases.len(), out::width(), out::colour());
             let page = folder.join(file::HTML);
             let table = matrix.text(out::colour());
             out::print(&format!("{table}\n  all  {}\n\n{tally}", page.display()))

@@ -44,7 +44,7 @@ pub struct PlayArgs {
 
 impl PlayArgs {
     /// On the command line, and not by the environment.
-    fn names_a_binary(&self) -> bool {
+    pub fn names_a_binary(&self) -> bool {
         let by_environment = std::env::var_os("REDRILL_ENGINE_BINARY").map(PathBuf::from);
         self.engine_binary.is_some() && self.engine_binary != by_environment
     }

@@ -255,6 +255,7 @@ impl Comparison {
             differences: &self.differences,
             columns: columns.into(),
             rows: self.rows.iter().map(row).collect(),
+            bars: Vec::new(),
             changes: true,
         };
         page.page()

@@ -212,8 +212,12 @@ impl Failover {
         parts.into_iter().filter_map(|(name, ms)| Some((name, ms?))).collect()
     }
 
-    /// `served after 3,975 ms: detect 2,010 ms · agree 24.1 ms · …`
+    /// What came to pass: `served after 3,975 ms: detect 2,010 ms · agree 24.1 ms · …`
     pub(super) fn story(&self) -> String {
+        if self.to.is_none() {
+            let after = self.detect().map(|ms| format!(" after {}", Unit::Millis.show(ms)));
+            return format!("suspected{}, and never replaced", after.unwrap_or_default());
+        }
         let served = self.served().map(|ms| Unit::Millis.show(ms));
         let served =
             served.map_or("not served again".to_owned(), |ms| format!("served after {ms}"));

@@ -8,7 +8,7 @@ use crate::model::measure::known;
 use super::ReportError;
 use super::data::{Report, SCHEMA};
 use super::markdown::{Page, escape};
-use super::side_by_side::{Column, Row, SideBySide, methods};
+use super::side_by_side::{Column, Row, SideBySide, bars, methods};
 use super::suite::link;
 use super::text::{Ink, mark};
 
@@ -20,11 +20,20 @@ pub mod file {
 }
 
 /// What is set side by side, in this order, where any of the drills has it.
-const SHOWN: [&str; 15] = [
+const SHOWN: [&str; 24] = [
     "downtime.write.max",
     "downtime.read.max",
+    "failover.served",
+    "failover.detect",
+    "failover.agree",
+    "failover.elect",
+    "failover.reconnect",
+    "failover.propagate",
+    "failover.redundant",
     "writes.lost",
+    "rpo",
     "reads.stale",
+    "keys.not_linearizable",
     "errors.total",
     "latency.p99.before",
     "latency.p99.during",
@@ -41,26 +50,52 @@ const SHOWN: [&str; 15] = [
 /// Drills of one scenario. Never empty.
 pub struct Matrix<'a> {
     reports: &'a [Report],
+    /// What each was played with.
+    values: &'a [Option<String>],
+    /// The key whose values they are.
+    over: Option<&'a str>,
 }
 
 impl<'a> Matrix<'a> {
-    /// `reports` are of one scenario, each on another engine; `None` if there are none.
-    pub fn of(reports: &'a [Report]) -> Option<Matrix<'a>> {
-        (!reports.is_empty()).then_some(Matrix { reports })
+    /// `reports` are of one scenario, each on another engine, or with another of `values` for
+    /// the key `over`; `None` if there are none.
+    pub fn of(
+        reports: &'a [Report],
+        values: &'a [Option<String>],
+        over: Option<&'a str>,
+    ) -> Option<Matrix<'a>> {
+        (!reports.is_empty()).then_some(Matrix { reports, values, over })
+    }
+
+    /// `cluster-reshard on 4 engines`, `primary-kill over cluster-node-timeout`
+    fn title(&self) -> String {
+        let name = &self.reports[0].scenario;
+        match self.over {
+            Some(key) => format!("{name} over {}", key.rsplit('.').next().unwrap_or(key)),
+            None => format!("{name} on {} engines", self.reports.len()),
+        }
     }
 
     pub fn verdict(&self) -> Verdict {
         Verdict::worst(self.reports.iter().map(|r| r.verdict))
     }
 
-    /// `redis 8.0.2`, and where it ran if not all ran there.
+    /// `redis 8.0.2`, and where it ran if not all ran there; with what it was played, or only
+    /// that where the engine is the same everywhere.
     fn heads(&self) -> Vec<String> {
-        let everywhere = self.reports.iter().all(|r| r.backend == self.reports[0].backend);
-        let head = |r: &Report| match everywhere {
+        let first = &self.reports[0];
+        let one_place = self.reports.iter().all(|r| r.backend == first.backend);
+        let one_engine = one_place && self.reports.iter().all(|r| r.engine == first.engine);
+        let engine = |r: &Report| match one_place {
             true => format!("{} {}", r.engine.kind, r.engine.version),
             false => format!("{} {} ({})", r.engine.kind, r.engine.version, r.backend),
         };
-        self.reports.iter().map(head).collect()
+        let head = |(r, value): (&Report, &Option<String>)| match value {
+            Some(value) if one_engine => value.clone(),
+            Some(value) => format!("{}, {value}", engine(r)),
+            None => engine(r),
+        };
+        self.reports.iter().zip(self.values).map(head).collect()
     }
 
     fn verdicts(&self) -> Vec<String> {
@@ -97,7 +132,7 @@ impl<'a> Matrix<'a> {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let ink = Ink { colour };
-        let mut text = format!("\n  {}\n\n", ink.bold(&self.reports[0].scenario));
+        let mut text = format!("\n  {}\n\n", ink.bold(&self.title()));
         for (i, (name, cells)) in table.iter().enumerate() {
             let cells = cells.iter().zip(&widths).map(|(cell, &width)| format!("  {cell:>width$}"));
             let line = format!("  {name:<widest$}{}", cells.collect::<String>());
@@ -111,8 +146,7 @@ impl<'a> Matrix<'a> {
     /// For a pull request.
     pub fn markdown(&self) -> String {
         let mut page = Page(String::new());
-        let (name, verdict) = (escape(&self.reports[0].scenario), self.verdict());
-        page.line(&format!("## {name} on {} engines: {verdict}\n", self.reports.len()));
+        page.line(&format!("## {}: {}\n", escape(&self.title()), self.verdict()));
         let mut table = self.table().into_iter();
         let (_, heads) = table.next().unwrap_or_default();
         let heads: Vec<&str> =
@@ -148,12 +182,13 @@ impl<'a> Matrix<'a> {
         });
         let first = &self.reports[0];
         let page = SideBySide {
-            title: format!("{} on {} engines", first.scenario, self.reports.len()),
+            title: self.title(),
             lead: &first.summary,
             verdict: Some(self.verdict()),
             differences: &[],
             columns: columns.collect(),
             rows: self.rows(),
+            bars: bars(self.heads().into_iter().zip(self.reports)),
             changes: false,
         };
         page.page()

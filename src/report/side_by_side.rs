@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use super::data::Report;
+use super::data::{Failover, Report};
+use super::html::failover::FailoverRow;
 use super::text::mark;
 use super::{ReportError, html};
 use crate::model::Verdict;
@@ -18,6 +19,8 @@ pub(super) struct SideBySide<'a> {
     pub differences: &'a [String],
     pub columns: Vec<Column<'a>>,
     pub rows: Vec<Row>,
+    /// The longest failover of each run, where there was one.
+    pub bars: Vec<Bar>,
     /// Whether rows say how the last column differs from the first.
     pub changes: bool,
 }
@@ -29,6 +32,30 @@ pub(super) struct Column<'a> {
     pub link: Option<String>,
     pub verdict: Verdict,
     pub why: &'a [String],
+}
+
+/// A failover, as wide as its share of the longest one.
+pub(super) struct Bar {
+    pub head: String,
+    /// Percent.
+    pub width: String,
+    pub row: FailoverRow,
+}
+
+/// The longest failover of each report under its head.
+pub(super) fn bars<'a>(runs: impl Iterator<Item = (String, &'a Report)>) -> Vec<Bar> {
+    let longest = |r: &'a Report| {
+        let served = r.failovers.iter().filter_map(|f| Some((f, f.served()?)));
+        served.max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let all: Vec<_> = runs.filter_map(|(head, r)| Some((head, longest(r)?))).collect();
+    let most = all.iter().map(|(_, (_, ms))| *ms).fold(0.0, f64::max);
+    let bar = |(head, (failover, ms)): (String, (&Failover, f64))| Bar {
+        head,
+        width: format!("{:.1}", if most > 0.0 { ms / most * 100.0 } else { 0.0 }),
+        row: FailoverRow::new(failover),
+    };
+    all.into_iter().map(bar).collect()
 }
 
 /// One thing said of all runs.

@@ -168,6 +168,13 @@ impl Page {
             let age = age.map_or(String::new(), |age| format!(", by up to {age}"));
             self.row("stale reads", &format!("{stale}{age}"));
         }
+        if let Some(keys) = r.value("keys.not_linearizable") {
+            let keys = match keys {
+                0.0 => "every key".to_owned(),
+                _ => format!("all but {} keys", thousands(keys)),
+            };
+            self.row("linearizable", &keys);
+        }
         if r.has("errors.total") {
             let errors = match r.value("errors.total") {
                 Some(0.0) => "none".to_owned(),

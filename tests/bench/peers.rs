@@ -7,6 +7,7 @@
 mod atomic;
 mod check;
 mod containers;
+mod failover;
 mod form;
 mod moving;
 mod open_loop;
@@ -33,6 +34,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("throughput", throughput::run),
     ("open-loop", open_loop::run),
     ("overhead", overhead::run),
+    ("failover", failover::run),
     ("relay", relay::run),
     ("check", check::run),
 ];

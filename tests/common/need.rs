@@ -69,3 +69,14 @@ pub fn engines() -> Vec<PathBuf> {
     let named = env::var_os("REDRILL_SERVER").map(PathBuf::from);
     named.into_iter().chain(redis).chain(valkey).collect()
 }
+
+/// Whether a Docker engine answers that has the images which redrill takes by default.
+pub fn docker() -> bool {
+    let images = ["image", "inspect", "redis:8.0", "valkey/valkey:9.1"];
+    let asked = std::process::Command::new("docker").args(images).output();
+    let there = asked.is_ok_and(|answer| answer.status.success());
+    if !there {
+        skip(Need::Docker, "no Docker engine answers that has redis:8.0 and valkey/valkey:9.1");
+    }
+    there
+}

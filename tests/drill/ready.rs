@@ -1,9 +1,12 @@
 //! The ready scenarios, each played once, its servers kept up for a look at them.
 
+use std::time::Duration;
+
 use redrill::spec::library;
 use rustix::process::Signal;
+use serde_json::Value;
 
-use crate::common::{assert_redis_cli_agrees, servers_in};
+use crate::common::{assert_redis_cli_agrees, need, run, servers_in};
 use crate::place::Place;
 
 /// Plays the scenario in a hurry and gives its verdict; slots must have moved as planned.
@@ -80,10 +83,57 @@ fn steady_state() {
     play("steady-state", false, None);
 }
 
+const MOVES: [&str; 4] = ["cluster-drain", "cluster-rebalance", "cluster-reshard", "steady-state"];
+const FAILURES: [&str; 5] =
+    ["node-failure-during-reshard", "primary-kill", "primary-pause", "quorum-loss", "replica-kill"];
+
+/// Plays them as a suite. A busy machine may spoil what they expect of latency; what came to
+/// pass, and what checkers and steps say, it may not.
+fn suite(names: &[&str], backend: &str) {
+    let place = Place::new();
+    let args = ["--backend", backend, "--format", "json", "--set", "settle=6s"];
+    let expect = ["--set", "expect=[writes.acknowledged >= 200]"];
+    let mut command = place.redrill(&["suite"]);
+    command.args(names).args(args).args(expect).arg("--out").arg(place.out());
+    let ran = run(&mut command);
+    assert_eq!(ran.code, Some(0), "{backend}: {}", ran.err);
+    let suite: Value = serde_json::from_str(&ran.out).unwrap();
+    let runs = suite["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), names.len());
+    for run in runs {
+        let (name, report) = (run["scenario"].as_str().unwrap(), &run["report"]);
+        assert_eq!((&report["verdict"], &report["completed"]), (&"pass".into(), &true.into()));
+        assert_eq!(report["backend"], backend);
+        let failovers = report["failovers"].as_array().unwrap();
+        let replaced = failovers.iter().filter(|f| !f["to"].is_null() && !f["served_ms"].is_null());
+        let wanted =
+            matches!(name, "primary-kill" | "primary-pause" | "node-failure-during-reshard");
+        assert_eq!(replaced.count(), usize::from(wanted), "{name}: {failovers:?}");
+        let down = report["measures"]["downtime.write.max"]["value"].as_f64().unwrap();
+        // Only a machine that stands still makes the others last a second.
+        let calm = !(wanted || name == "quorum-loss");
+        assert!(calm || down > 1_000.0, "{name}: nobody was down for more than {down} ms");
+    }
+    place.no_server_runs(Duration::from_secs(2));
+}
+
+#[test]
+fn nodes_that_fail_as_processes() {
+    suite(&FAILURES, "process");
+}
+
+#[test]
+fn all_in_containers() {
+    if need::docker() {
+        suite(&[&MOVES[..], &FAILURES].concat(), "docker");
+    }
+}
+
 #[test]
 fn no_ready_scenario_is_left_out() {
-    let names: Vec<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
-    let mut sorted = names.clone();
-    sorted.sort_unstable();
-    assert_eq!(sorted, ["cluster-drain", "cluster-rebalance", "cluster-reshard", "steady-state"]);
+    let mut names: Vec<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
+    names.sort_unstable();
+    let mut played = [&MOVES[..], &FAILURES].concat();
+    played.sort_unstable();
+    assert_eq!(names, played);
 }

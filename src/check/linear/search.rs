@@ -262,8 +262,10 @@ impl Search {
 
     /// Whether it has not been here before: with the same state, and the same calls left.
     fn is_new(&mut self) -> bool {
-        let mut place = vec![u64::from(self.state), self.prefix as u64];
+        // How long the window is belongs to it: without, two bits of one could pass for those
+        // of a longer one that begins with a call more that is left.
         let window = self.prefix..self.window().0;
+        let mut place = vec![u64::from(self.state), self.prefix as u64, window.end as u64];
         let calls: Vec<usize> = window.chain(self.must..self.steps.len()).collect();
         place.extend(
             calls

@@ -134,6 +134,20 @@ fn changed(mut calls: Vec<Call>, which: usize, value: u64, shift: u64) -> Vec<Ca
     calls
 }
 
+/// Two states of a search that differ only in how far its window reaches.
+#[test]
+fn where_a_search_has_been_is_not_mistaken() {
+    let calls = [
+        write(5, 0, 0),
+        cas(4, 1, 31, 38),
+        cas(5, 4, 32, 39),
+        write(4, 34, 34),
+        read(5, 38, 69),
+        unanswered(write(5, 60, 60)),
+    ];
+    assert_eq!(judge(&calls, STEPS).order, Order::Exists);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 3000 } else { 100_000 }))]
 

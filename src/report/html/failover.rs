@@ -3,7 +3,7 @@
 use crate::model::Unit;
 use crate::report::data::Failover;
 
-pub(super) struct FailoverRow {
+pub(in crate::report) struct FailoverRow {
     pub title: String,
     pub served: Option<String>,
     pub parts: Vec<Part>,
@@ -12,7 +12,7 @@ pub(super) struct FailoverRow {
 }
 
 /// One part, as wide as its share of the time.
-pub(super) struct Part {
+pub(in crate::report) struct Part {
     pub name: &'static str,
     pub shown: String,
     /// Percent.

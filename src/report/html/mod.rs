@@ -5,7 +5,7 @@
 
 mod cards;
 mod chart;
-mod failover;
+pub(super) mod failover;
 mod frame;
 mod lanes;
 mod rows;
