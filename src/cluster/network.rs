@@ -34,6 +34,8 @@ pub struct Network {
     names: Vec<NodeName>,
     /// Where clients of each place connect from.
     clients: BTreeMap<Option<String>, IpAddr>,
+    /// Where those connect from who are in no place.
+    outside: IpAddr,
 }
 
 impl Network {
@@ -54,10 +56,11 @@ impl Network {
         // Nobody listens where clients are; any port that nodes use will do.
         let port = nodes.first().map_or(0, |node| node.addr.port());
         let spots: Vec<Option<String>> = places.of_clients().cloned().collect();
-        let addrs = backend.relay_addresses(spots.len(), port)?.into_iter().map(|addr| addr.ip());
-        let clients = spots.into_iter().zip(addrs).collect();
+        let addrs = backend.relay_addresses(spots.len() + 1, port)?;
+        let outside = addrs[spots.len()].ip();
+        let clients = spots.into_iter().zip(addrs).map(|(spot, addr)| (spot, addr.ip())).collect();
         let fabric = Fabric::start(seed, None)?;
-        let network = Network { fabric, places, names, clients };
+        let network = Network { fabric, places, names, clients, outside };
         network.introduce(nodes)?;
         let ends = |region: usize| {
             let name = topology.regions.get(region).map_or("", String::as_str);
@@ -79,6 +82,7 @@ impl Network {
         for (place, ip) in &self.clients {
             self.fabric.know(*ip, End::Clients(place.clone()));
         }
+        self.fabric.know(self.outside, End::Outside);
         // Clients of a library leave from whatever address the kernel gives them: they are
         // told by this process, and are where clients are that were put nowhere.
         let default = End::Clients(self.places.of_client(None));
@@ -112,6 +116,11 @@ impl Network {
 
     pub fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// The address to connect from that is in no region: no link is between it and any node.
+    pub fn outside(&self) -> IpAddr {
+        self.outside
     }
 
     /// The address that clients in `region` connect from, or those that are put nowhere.
