@@ -48,6 +48,17 @@ impl Places {
         self.nodes.keys().cloned().map(End::Node).collect()
     }
 
+    /// What an end is called by where it is.
+    pub fn name(&self, end: &End) -> String {
+        match end {
+            End::Node(name) => match self.nodes.get(name) {
+                Some(Some(region)) => format!("nodes in {region}"),
+                _ => "nodes".to_owned(),
+            },
+            other => other.to_string(),
+        }
+    }
+
     /// The nodes that were born in a shard.
     pub fn shard(&self, group: &str, shard: u32) -> BTreeSet<End> {
         let of_shard = |name: &&NodeName| name.group == group && name.shard == shard;

@@ -18,6 +18,7 @@ use super::loads::Loads;
 use super::own::OwnUse;
 use super::stage::{Halt, Stage};
 use super::steps::Timeline;
+use super::traffic;
 use super::usage;
 use super::waits::Waits;
 use super::watch::Observers;
@@ -40,7 +41,9 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     let mut played = tokio::select! {
         played = with_history(stage, &deployment, &forecast, &history) => played,
         never = usage::tell(stage, nodes) => match never {},
+        never = traffic::tell(stage, &deployment) => match never {},
     };
+    traffic::tell_at_end(stage, &deployment);
     if let Err(Halt::Failed(why)) = &mut played
         && let Some(died) = stage.deaths.just_now().await
     {

@@ -18,6 +18,7 @@ use super::outages::Outages;
 use super::ownership::Views;
 use super::series::SeriesBuilder;
 use super::shards::StatsFold;
+use super::traffic::TrafficFold;
 use super::{ReportError, millis};
 
 /// What `events.jsonl` says.
@@ -37,6 +38,7 @@ pub(super) struct Record {
     pub views: Views,
     pub stats: StatsFold,
     pub usage: UsageFold,
+    pub traffic: TrafficFold,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
     /// Percent of a second.
@@ -173,6 +175,7 @@ impl Record {
             views: Views::default(),
             stats: StatsFold::default(),
             usage: UsageFold::default(),
+            traffic: TrafficFold::default(),
             own: OwnFold::default(),
             waited_max: None,
             warnings: Vec::new(),
@@ -201,6 +204,7 @@ impl Record {
             }
             What::Stats { nodes } => self.stats.hear(at, nodes),
             What::Containers { nodes } => self.usage.hear(at, nodes),
+            What::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),
             What::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
                 self.probes_sent += sent;
                 self.probes_failed += failed;

@@ -148,3 +148,81 @@ fn an_interrupt_while_links_are_cut_leaves_nothing() {
     assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
     place.assert_nothing_left();
 }
+
+/// Two regions, 40 ms apart: what clients feel depends on where they and their primary are.
+const REGIONS: &str = "
+name: regions
+regions: [near, far]
+links: [{ between: [near, far], latency: 40ms }]
+groups:
+  cache:
+    mode: cluster
+    shards: 3
+    replicas: 1
+    placement: { primaries: near, replicas: far }
+    config: { cluster-node-timeout: 1000 }
+";
+
+#[test]
+fn distance_is_felt_by_those_who_are_far() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        REGIONS,
+        "loads:\n  here: { rate: 200/s, keys: 200 }\n  \
+         there: { rate: 200/s, keys: 200, region: far }\nsettle: 3s\n\
+         expect: [writes.lost == 0, errors.total == 0, downtime.write.max == 0ms]",
+    );
+    let ran = place.play(&text, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let median = |load: usize| {
+        let p50 = report["series"][load]["p50_ms"].as_array().unwrap();
+        let mut known: Vec<f64> = p50.iter().filter_map(Value::as_f64).collect();
+        known.sort_by(f64::total_cmp);
+        known[known.len() / 2]
+    };
+    assert!(median(0) < 20.0, "near: {}", median(0));
+    assert!((80.0..100.0).contains(&median(1)), "there and back: {}", median(1));
+    let crossed = |from: &str, to: &str, class: &str| {
+        let places = report["traffic"]["places"].as_array().unwrap();
+        let found =
+            places.iter().find(|c| c["from"] == from && c["to"] == to && c["class"] == class);
+        found.map_or(0, |crossing| crossing["bytes"].as_u64().unwrap())
+    };
+    for (from, to, class) in [
+        ("clients in near", "nodes in near", "client"),
+        ("clients in far", "nodes in near", "client"),
+        ("nodes in near", "nodes in far", "replication"),
+        ("nodes in far", "nodes in near", "bus"),
+    ] {
+        assert!(
+            crossed(from, to, class) > 5_000,
+            "{from} to {to}: {}",
+            report["traffic"]["places"]
+        );
+    }
+    assert_eq!(crossed("clients in near", "nodes in far", "client"), 0, "primaries are near");
+}
+
+#[test]
+fn a_cut_between_regions_leaves_the_far_ones_without_an_answer() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        REGIONS,
+        "loads:\n  here: { rate: 200/s, keys: 200 }\n  \
+         there: { rate: 200/s, keys: 200, region: far }\n\
+         timeline: [{ at: 1s, do: partition, between: [region near, region far], for: 3s }]\n\
+         settle: 3s\nexpect: [downtime.write.max == 0ms]",
+    );
+    let ran = place.play(&text, &[]);
+    // Probes are near the primaries, which all of them reach as before.
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let causes = |load: usize| report["loads"][load]["met"]["causes"].to_string();
+    assert_eq!(causes(0), "{}", "those who are near feel nothing");
+    assert!(causes(1).contains("timeout"), "{}", causes(1));
+    let replaced = report["failovers"].as_array().unwrap().iter().filter(|f| !f["to"].is_null());
+    assert_eq!(replaced.count(), 0, "replicas have no vote: {}", report["failovers"]);
+}
