@@ -17,7 +17,7 @@ async fn errors_are_told_and_the_next_request_connects_again() {
     let dir = tempfile::tempdir().unwrap();
     let backend = backend(dir.path());
     let topology = topology(vec![group("one", Mode::Standalone)]);
-    let deployed = bring_up(&backend, &topology, &|_, _| ()).await.unwrap();
+    let deployed = bring_up(&backend, &topology, None, &|_, _| ()).await.unwrap();
     let node = &deployed.groups[0].nodes[0];
     let admin = node.admin.with_timeout(Duration::from_millis(200));
 
@@ -52,7 +52,7 @@ async fn a_pipeline_gives_every_answer() {
     let dir = tempfile::tempdir().unwrap();
     let backend = backend(dir.path());
     let topology = topology(vec![group("one", Mode::Standalone)]);
-    let deployed = bring_up(&backend, &topology, &|_, _| ()).await.unwrap();
+    let deployed = bring_up(&backend, &topology, None, &|_, _| ()).await.unwrap();
     let admin = &deployed.groups[0].nodes[0].admin;
     let mut pipeline = redis::pipe();
     pipeline.cmd("SET").arg("a").arg(1).cmd("LPUSH").arg("a").arg(1).cmd("INCR").arg("a");

@@ -30,6 +30,10 @@ pub enum BackendError {
     Neither { process: Box<BinaryError>, docker: Box<BackendError> },
     #[error("cannot tell this process's own start time from /proc")]
     NoProc,
+    #[error(
+        "containers cannot be linked by the relay; run the servers as processes (--backend process)"
+    )]
+    NoRelay,
     #[error("{name} runs already")]
     Running { name: NodeName },
     #[error("{name} is not running")]

@@ -126,6 +126,13 @@ pub trait Backend: Send + Sync {
         port: Option<u16>,
     ) -> BoxFuture<'a, Result<Vec<SocketAddr>, BackendError>>;
 
+    /// Addresses at which a relay of this process can listen for nodes, or clients can
+    /// connect from: `count` of them, all with this port and its bus port free.
+    ///
+    /// # Errors
+    /// Servers of this backend would not find them.
+    fn relay_addresses(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError>;
+
     /// Starts the servers of `plans`. They are running then, and not ready yet;
     /// one that ends early is told through [`Backend::exits`]. After an error
     /// some may be running.

@@ -15,7 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
 use super::exit;
-use super::play::program;
+use super::play::{program, random_seed};
 use super::topo::{Told, Topo};
 use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
 use crate::backend::{Backend, BackendError, Ground};
@@ -109,8 +109,9 @@ async fn until_down(
 ) -> Result<(), KeepError> {
     let mut exits = backend.exits();
     let heard = |ready, total| tell(&Told::Progress { ready, total });
+    let relay = topology.needs_relay().then(random_seed);
     let deployment: Deployment = tokio::select! {
-        up = bring_up(backend, topology, &heard) => up?,
+        up = bring_up(backend, topology, relay, &heard) => up?,
         () = end.asked() => return Err(KeepError::Interrupted),
         () = parent_gone() => return Err(KeepError::Interrupted),
     };

@@ -125,7 +125,7 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
     let scenario = read(Purpose::Run)?;
     let engine = &scenario.topology.engine;
     if !args.wish().is_for_processes(engine) {
-        return Ok(scenario);
+        return read(Purpose::RunInContainers);
     }
     if let Some(image) = &engine.image {
         terminal::say(&format!("servers run as processes: the image `{image}` is not used"));

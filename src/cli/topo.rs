@@ -42,7 +42,7 @@ impl Topo {
         let topology = read(Purpose::Run)?;
         match self.wish().is_for_processes(&topology.engine) {
             true => read(Purpose::RunAsProcesses),
-            false => Ok(topology),
+            false => read(Purpose::RunInContainers),
         }
     }
 }

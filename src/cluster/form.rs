@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::network::{Network, NetworkError};
 use super::nodes_conf::{Member, NodesConf, even_slots, random_id};
 use super::ready::{self, Awaited, NotReady};
 use super::seats::Seats;
@@ -18,13 +19,15 @@ use crate::model::NodeName;
 use crate::model::event::{EngineInfo, NodeInfo, Role};
 use crate::node::Node;
 use crate::spec::Topology;
-use crate::spec::topology::{Group, Mode, Placement};
+use crate::spec::topology::{Group, Mode};
 
 /// A topology that runs.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// In the order of the topology.
     pub groups: Vec<DeployedGroup>,
+    /// What links the nodes and their clients; none where they talk directly.
+    pub network: Option<Arc<Network>>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub enum FormError {
     NotYet { group: String, what: &'static str },
     #[error(transparent)]
     Backend(#[from] BackendError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error(
         "group `{group}`: the server refuses the directive `{line}` of its `config`{}",
         because(.reason)
@@ -56,7 +61,10 @@ impl FormError {
     pub fn blames_topology(&self) -> bool {
         match self {
             FormError::NotYet { .. } | FormError::Directive { .. } => true,
-            FormError::Backend(_) | FormError::Exited(_) | FormError::NotReady { .. } => false,
+            FormError::Backend(_)
+            | FormError::Network(_)
+            | FormError::Exited(_)
+            | FormError::NotReady { .. } => false,
         }
     }
 }
@@ -88,12 +96,14 @@ fn listed(nodes: &[NotReady]) -> String {
 
 /// Brings up all groups of `topology`, and is done when every node is ready: all of a
 /// cluster's nodes agree that it is, and every replica's link is up. `heard` is told
-/// how many of how many nodes are.
+/// how many of how many nodes are. With `relay` they are linked by one that draws its
+/// chance from that seed; otherwise they talk directly.
 ///
 /// After an error some servers may be running: shut the backend down.
 pub async fn bring_up(
     backend: &dyn Backend,
     topology: &Topology,
+    relay: Option<u64>,
     heard: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Deployment, FormError> {
     check(topology)?;
@@ -102,7 +112,10 @@ pub async fn bring_up(
     for group in &topology.groups {
         let names = node_names(group);
         let addrs = backend.reserve(&names, group.port).await?;
-        let nodes = nodes(group, names, &addrs);
+        let mut nodes = nodes(group, names, &addrs);
+        if relay.is_some() {
+            nodes = behind_doors(backend, nodes)?;
+        }
         plans.extend(node_plans(group, &nodes, backend.engine()));
         let seats =
             is_cluster(group).then(|| Arc::new(Seats::new(&nodes, even_slots(group.shards()))));
@@ -113,18 +126,21 @@ pub async fn bring_up(
         }));
         groups.push(DeployedGroup { spec: group.clone(), nodes });
     }
+    let linked: Vec<&Node> = groups.iter().flat_map(|group| &group.nodes).collect();
+    let network = relay.map(|seed| Network::open(backend, topology, &linked, seed)).transpose()?;
     // Primaries first: they wait longest before they call themselves ready.
     plans.sort_by_key(|plan| plan.name.ordinal);
     let total = awaited.len();
     heard(0, total);
     let mut exits = backend.exits();
     backend.start(plans).await?;
+    network.iter().for_each(|network| network.look_at_processes(backend));
     let patience = ready::patience(total);
     let log_tail = |name: &NodeName| backend.log_tail(name);
     ready::all_ready(&awaited, &log_tail, &mut exits, patience, &|ready| heard(ready, total))
         .await
         .map_err(|e| blame_directive(e, topology))?;
-    Ok(Deployment { groups })
+    Ok(Deployment { groups, network: network.map(Arc::new) })
 }
 
 /// Refuses, before anything starts, what would not run as it is written. (Whoever reads
@@ -134,9 +150,6 @@ fn check(topology: &Topology) -> Result<(), FormError> {
         let not_yet = |what| Err(FormError::NotYet { group: group.name.clone(), what });
         if matches!(group.mode, Mode::Sentinel { .. }) {
             return not_yet("Sentinel groups");
-        }
-        if group.placement != Placement::Anywhere {
-            return not_yet("groups that are placed in regions");
         }
     }
     Ok(())
@@ -162,11 +175,18 @@ fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node>
     names.into_iter().zip(addrs).map(node).collect()
 }
 
+/// Each gets a door at an address of its own, with its own ports.
+fn behind_doors(backend: &dyn Backend, nodes: Vec<Node>) -> Result<Vec<Node>, BackendError> {
+    let port = nodes.first().map_or(0, |node| node.addr.port());
+    let doors = backend.relay_addresses(nodes.len(), port)?;
+    Ok(nodes.into_iter().zip(doors).map(|(node, door)| node.behind(door)).collect())
+}
+
 fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePlan> {
     let cluster = is_cluster(group).then(|| {
         let member = |node: &Node| Member {
             id: node.id.clone(),
-            addr: node.addr,
+            addr: node.announced,
             shard: node.name.shard,
             role: node.born,
         };
@@ -192,8 +212,13 @@ fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String
     } else if node.born == Role::Replica {
         let of_shard = |n: &&Node| n.name.shard == node.name.shard && n.born == Role::Primary;
         if let Some(primary) = nodes.iter().find(of_shard) {
-            set("replicaof", format!("{} {}", primary.addr.ip(), primary.addr.port()));
+            let found = primary.announced;
+            set("replicaof", format!("{} {}", found.ip(), found.port()));
         }
+    }
+    if node.announced != node.addr {
+        let of_cluster = if is_cluster(group) { "cluster" } else { "replica" };
+        set(&format!("{of_cluster}-announce-ip"), node.announced.ip().to_string());
     }
     let users = group.config.iter().map(|(name, value)| (name.clone(), value.clone()));
     directives.into_iter().chain(users).collect()
@@ -224,6 +249,11 @@ impl Deployment {
 
     pub fn group(&self, name: &str) -> Option<&DeployedGroup> {
         self.groups.iter().find(|group| group.spec.name == name)
+    }
+
+    /// To be called when servers have been started again.
+    pub fn look_at_processes(&self, backend: &dyn Backend) {
+        self.network.iter().for_each(|network| network.look_at_processes(backend));
     }
 
     /// As the registry of running drills keeps them.

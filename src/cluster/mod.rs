@@ -2,11 +2,17 @@
 
 pub mod form;
 pub mod moving;
+mod network;
 mod nodes_conf;
+mod places;
 pub mod plan;
 mod ready;
 mod seats;
 pub mod view;
 
 pub use form::{DeployedGroup, Deployment, FormError, bring_up};
+pub use network::{Network, NetworkError};
 pub use nodes_conf::even_slots;
+pub use places::Places;
+#[cfg(test)]
+pub(crate) use places::tests::two_regions;

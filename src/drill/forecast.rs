@@ -44,7 +44,7 @@ pub fn forecast(scenario: &Scenario) -> Result<Forecast, Impossible> {
         let group = groups.iter().position(|g| g.name == step.group).unwrap_or_default();
         let routes = match &step.action {
             StepAction::Move { slots, .. } => plan(slots, &now[group]),
-            StepAction::Fault { .. } => Ok(Vec::new()),
+            StepAction::Fault { .. } | StepAction::Network(_) => Ok(Vec::new()),
         };
         let impossible = |source| Impossible { index, what: describe(step), source };
         let routes = routes.map_err(impossible)?;
@@ -78,6 +78,7 @@ pub fn describe(step: &Step) -> String {
                 format!("rebalance {group}: slots by weight {}", weights.join(" : "))
             }
         },
+        StepAction::Network(step) => step.describe(group),
         StepAction::Fault { fault, target } => {
             let lasts = fault.lasts().map(|lasts| format!(" for {}", Time(lasts)));
             let how = match fault {

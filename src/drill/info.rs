@@ -87,6 +87,7 @@ mod tests {
         let mut load = Load {
             name: "app".to_owned(),
             group: "cache".to_owned(),
+            region: None,
             client: ClientKind::Redrill,
             rate: 4_000.0,
             clients: 32,

@@ -1,5 +1,7 @@
 //! All loads of a drill, as one.
 
+use std::net::IpAddr;
+
 use futures::future::{try_join, try_join_all};
 
 use crate::cluster::{DeployedGroup, Deployment};
@@ -15,16 +17,18 @@ use super::stage::{Halt, Stage};
 /// Dropping it stops them.
 pub struct Loads {
     runners: Vec<LoadRunner>,
-    /// Of those loads whose clients are not redrill's own: who reads what they left.
-    /// A library's client may be in no state to (that is what such a load is there to
-    /// show), and the final state is to be known all the same.
+    /// Of loads that are not to read what they left: who does. A library's client may be in
+    /// no state to (that is what such a load is there to show), and clients in a far region
+    /// would take long; the final state is to be known all the same.
     readers: Vec<Option<LoadRunner>>,
 }
 
-/// Where the clients of a group begin.
-pub fn targets(group: &DeployedGroup) -> Targets {
-    let seeds = group.nodes.iter().map(|node| node.addr).collect();
-    Targets { seeds, cluster: matches!(group.spec.mode, Mode::Cluster { .. }) }
+/// Where the clients of a group begin: with its nodes as others find them, from the address
+/// by which a relay knows clients in `region`.
+pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&str>) -> Targets {
+    let seeds = group.nodes.iter().map(|node| node.announced).collect();
+    let from = deployment.network.as_ref().and_then(|network| network.clients_from(region));
+    Targets { seeds, cluster: matches!(group.spec.mode, Mode::Cluster { .. }), from }
 }
 
 impl Loads {
@@ -33,25 +37,29 @@ impl Loads {
         deployment: &Deployment,
         history: &History,
     ) -> Result<Loads, Halt> {
-        let launch = |index: usize, load: Load| async move {
+        let network = deployment.network.as_ref();
+        let launch = |index: usize, load: Load, from: Option<IpAddr>| async move {
             let group = deployment.group(&load.group);
             let group =
                 group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
+            let targets = Targets { from, ..targets(deployment, group, None) };
             let (teller, writer) = (stage.teller.clone(), history.writer());
-            LoadRunner::launch(index as u8, &load, targets(group), stage.seed, teller, writer)
+            LoadRunner::launch(index as u8, &load, targets, stage.seed, teller, writer)
                 .await
                 .map_err(Halt::failed)
         };
         let loads = || stage.scenario.loads.iter().cloned().enumerate();
         let readers = loads().map(|(index, load)| async move {
-            match load.client {
-                ClientKind::Redrill => Ok(None),
-                ClientKind::RedisRs => {
-                    launch(index, Load { client: ClientKind::Redrill, ..load }).await.map(Some)
-                }
+            if load.client == ClientKind::Redrill && load.region.is_none() {
+                return Ok(None);
             }
+            let load = Load { client: ClientKind::Redrill, ..load };
+            launch(index, load, network.map(|network| network.outside())).await.map(Some)
         });
-        let runners = try_join_all(loads().map(|(index, load)| launch(index, load)));
+        let runners = try_join_all(loads().map(|(index, load)| {
+            let from = network.and_then(|network| network.clients_from(load.region.as_deref()));
+            launch(index, load, from)
+        }));
         let (runners, readers) = try_join(runners, try_join_all(readers)).await?;
         Ok(Loads { runners, readers })
     }

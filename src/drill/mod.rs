@@ -16,6 +16,7 @@ mod own;
 mod play;
 mod stage;
 mod steps;
+mod traffic;
 mod usage;
 mod waits;
 mod watch;

@@ -18,6 +18,7 @@ use super::loads::Loads;
 use super::own::OwnUse;
 use super::stage::{Halt, Stage};
 use super::steps::Timeline;
+use super::traffic;
 use super::usage;
 use super::waits::Waits;
 use super::watch::Observers;
@@ -40,7 +41,9 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     let mut played = tokio::select! {
         played = with_history(stage, &deployment, &forecast, &history) => played,
         never = usage::tell(stage, nodes) => match never {},
+        never = traffic::tell(stage, &deployment) => match never {},
     };
+    traffic::tell_at_end(stage, &deployment);
     if let Err(Halt::Failed(why)) = &mut played
         && let Some(died) = stage.deaths.just_now().await
     {
@@ -75,7 +78,8 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
             stage.teller.tell(What::Forming { ready, total });
         }
     };
-    let forming = cluster::bring_up(stage.backend, &stage.scenario.topology, &told);
+    let relay = stage.scenario.needs_relay().then_some(stage.seed);
+    let forming = cluster::bring_up(stage.backend, &stage.scenario.topology, relay, &told);
     // Here a server that ends is an error of the forming itself, with its log.
     let deployment = tokio::select! {
         formed = forming => formed?,
@@ -101,7 +105,7 @@ async fn with_history(
     stage.until(begin).await?;
     stage.phase(Phase::Steps);
     let _waits = Waits::watch(stage, deployment.nodes().map(|node| node.name.clone()));
-    let faults = Faults::default();
+    let faults = Faults::new(stage, deployment);
     let timeline = Timeline { stage, deployment, observers: &observers, faults: &faults, begin };
     let settled = async {
         let calm = timeline.play().await?;
@@ -109,14 +113,14 @@ async fn with_history(
         stage.until(calm + stage.scenario.settle).await
     };
     if let Err(halt) = settled.await {
-        faults.release(stage).await;
+        faults.release().await;
         return Err(halt);
     }
     observers.stop_probing().await?;
     stage.unless_halted(loads.stop()).await??;
     stage.phase(Phase::Verify);
     observers.steps_are_over();
-    if let Some(error) = faults.undo_all(stage).await {
+    if let Some(error) = faults.undo_all().await {
         stage.teller.tell(What::Warning { text: error });
     }
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;

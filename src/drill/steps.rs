@@ -1,6 +1,6 @@
 //! The timeline: each step at its instant.
 //!
-//! A step that does something to nodes begins when it is due, whatever else is at work:
+//! A step that does something to nodes or links begins when it is due, whatever else is at work:
 //! that a primary dies while slots move is a thing to be tried. Steps that move slots go
 //! one after the other.
 
@@ -30,7 +30,7 @@ pub struct Timeline<'a> {
     pub stage: &'a Stage<'a>,
     pub deployment: &'a Deployment,
     pub observers: &'a Observers,
-    pub faults: &'a Faults,
+    pub faults: &'a Faults<'a>,
     /// When the load began.
     pub begin: Nanos,
 }
@@ -77,7 +77,7 @@ impl Timeline<'_> {
     async fn step(&self, index: usize, step: &Step, due: Nanos, moving: &Mutex<()>) {
         let _turn = match step.action {
             StepAction::Move { .. } => Some(moving.lock().await),
-            StepAction::Fault { .. } => None,
+            StepAction::Fault { .. } | StepAction::Network(_) => None,
         };
         self.warn_if_late(step, due);
         self.stage.teller.tell(What::StepBegan { step: index });
@@ -89,8 +89,11 @@ impl Timeline<'_> {
                 moves::carry_out(self.stage, group, index, slots, (*method, *pace)).await
             }
             (StepAction::Fault { fault, target }, Some(group)) => {
-                let error = self.faults.carry_out(self.stage, group, index, *fault, target).await;
+                let error = self.faults.on_nodes(group, index, *fault, target).await;
                 (Default::default(), error)
+            }
+            (StepAction::Network(step), Some(group)) => {
+                (Default::default(), self.faults.on_links(group, index, step).await)
             }
         };
         self.stage.teller.tell(What::StepEnded { step: index, moved, error });

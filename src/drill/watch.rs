@@ -26,7 +26,13 @@ impl Observers {
         let watcher = watcher.map_err(Halt::failed)?;
         let probe = stage.scenario.probe;
         let canaries = canaries(deployment, forecast, probe.canaries);
-        let named = deployment.groups.iter().map(|g| (g.spec.name.clone(), targets(g)));
+        // Probes stand for users, so they come from where the group's users are.
+        let users = |group: &DeployedGroup| {
+            let load = stage.scenario.loads.iter().find(|load| load.group == group.spec.name)?;
+            load.region.as_deref()
+        };
+        let of = |group: &DeployedGroup| targets(deployment, group, users(group));
+        let named = deployment.groups.iter().map(|g| (g.spec.name.clone(), of(g)));
         let prober = Prober::launch(canaries, named.collect(), probe, stage.teller.clone());
         let prober = prober.await.map_err(Halt::failed)?;
         Ok(Observers { prober: Some(prober), watcher })

@@ -1,4 +1,4 @@
-//! What can be done to nodes, one fault a file, and how it is undone.
+//! What can be done to nodes and to the [`links`] between them, and how it is undone.
 //!
 //! [`target`] says which nodes a scenario means by their roles at that moment;
 //! [`inject`] does it to them all at once and hands back what undoes it. Undoing twice,
@@ -6,6 +6,7 @@
 
 mod failover;
 mod kill;
+pub mod links;
 mod pause;
 mod restart;
 mod stop;

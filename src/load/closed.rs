@@ -94,7 +94,7 @@ async fn measure(closed: Closed) -> Result<Throughput, ClosedError> {
     let patience = Duration::from_secs(5);
     for _ in 0..connections.max(1) {
         let (link, driver) =
-            connect(address, patience, clients * pipeline).await.map_err(failed)?;
+            connect(address, None, patience, clients * pipeline).await.map_err(failed)?;
         tokio::task::spawn_local(driver);
         links.push(link);
     }

@@ -1,7 +1,7 @@
 //! A load in a thread of its own, and the handle that the drill holds on it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,6 +35,9 @@ pub struct Targets {
     pub seeds: Vec<SocketAddr>,
     /// Whether they form a cluster. If not, all keys are at the primary.
     pub cluster: bool,
+    /// The address to connect from, by which a relay knows whose connections they are;
+    /// any, if there is none.
+    pub from: Option<IpAddr>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -201,14 +204,14 @@ fn thread_main(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Read
 
 async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready: Ready) {
     let Load { name, group, client, timeout, max_in_flight, .. } = start.load.clone();
-    let Targets { seeds, cluster } = start.targets.clone();
+    let Targets { seeds, cluster, .. } = start.targets.clone();
     let unreachable =
         |why| Err(LoadError::Unreachable { load: name.clone(), seeds: seeds.clone(), why });
     match client {
         ClientKind::Redrill => {
             let clock = start.teller.clock();
             let manner = Manner::of_load(timeout, max_in_flight as usize);
-            let connecting = Routed::connect(&seeds, cluster, clock, manner, CONNECT_PATIENCE);
+            let connecting = Routed::connect(&start.targets, clock, manner, CONNECT_PATIENCE);
             match give_up_on(&mut ready, connecting).await {
                 Some(Ok(client)) => serve(start, client, orders, ready).await,
                 Some(Err(why)) => _ = ready.send(unreachable(why)),

@@ -169,6 +169,7 @@ mod tests {
         Load {
             name: "app".into(),
             group: "cache".into(),
+            region: None,
             client: ClientKind::Redrill,
             rate: 1000.0,
             clients: 8,

@@ -13,6 +13,7 @@ use super::clock::{Clock, Nanos};
 use super::ids::NodeName;
 use super::op::{Access, Cause};
 use super::slot::SlotSet;
+use super::traffic::Crossing;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -56,6 +57,12 @@ pub enum What {
     /// What the containers of nodes used, about once a second.
     Containers {
         nodes: Vec<ContainerStats>,
+    },
+    /// What has crossed the relay since the drill's start, about once a second; none where
+    /// nodes and clients talk directly.
+    Traffic {
+        by: Grain,
+        crossings: Vec<Crossing>,
     },
     StepBegan {
         step: usize,
@@ -162,6 +169,16 @@ pub enum What {
     Ended {
         end: End,
     },
+}
+
+/// What the ends of a [`Crossing`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    /// Regions, or just nodes and clients.
+    Places,
+    /// Single nodes, and clients by their places. Told once, at the end, if nodes are few.
+    Nodes,
 }
 
 /// The phases of a failover, in their order.

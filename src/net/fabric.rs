@@ -13,7 +13,6 @@ use super::rule::Rule;
 use super::rulebook::Guard;
 use super::shared::Shared;
 use super::worker::Worker;
-use crate::model::NodeName;
 use crate::model::traffic::{End, Flow};
 use crate::spec::topology::Link;
 
@@ -66,10 +65,10 @@ impl Fabric {
         self.shared.places.know(ip, end.into());
     }
 
-    /// The process `pid` is now the server of `node`: connections that it opens from an
-    /// address that is nobody's (as MIGRATE does) are told by their process.
-    pub fn runs(&self, node: &NodeName, pid: u32) {
-        self.shared.places.runs(pid, node.clone());
+    /// The process `pid` is now that of `end`, a server or clients: connections that it opens
+    /// from an address that is nobody's (as MIGRATE does) are told by their process.
+    pub fn runs(&self, end: impl Into<End>, pid: u32) {
+        self.shared.places.runs(pid, end.into());
     }
 
     /// Puts a rule on all these pairs, for as long as the guard lives.

@@ -7,13 +7,12 @@ use std::sync::{PoisonError, RwLock};
 
 use super::door::{Channel, Door};
 use super::owner;
-use crate::model::NodeName;
 use crate::model::traffic::{Class, End};
 
 #[derive(Debug, Default)]
 pub(super) struct Places {
     by_ip: RwLock<HashMap<IpAddr, End>>,
-    by_pid: RwLock<HashMap<u32, NodeName>>,
+    by_pid: RwLock<HashMap<u32, End>>,
 }
 
 impl Places {
@@ -21,11 +20,11 @@ impl Places {
         self.by_ip.write().unwrap_or_else(PoisonError::into_inner).insert(ip, end);
     }
 
-    pub(super) fn runs(&self, pid: u32, node: NodeName) {
+    pub(super) fn runs(&self, pid: u32, end: End) {
         let mut by_pid = self.by_pid.write().unwrap_or_else(PoisonError::into_inner);
         // A node that was started again has another pid.
-        by_pid.retain(|_, other| *other != node);
-        by_pid.insert(pid, node);
+        by_pid.retain(|_, other| *other != end);
+        by_pid.insert(pid, end);
     }
 
     /// Who opened the connection from `peer` that arrived at `door`, and what it is for.
@@ -41,8 +40,8 @@ impl Places {
         }
         match self.owner(peer, door.at).await {
             // Servers open all other connections from their own address, but not MIGRATE's.
-            Some(node) if class == Class::Client => (node.into(), Class::Migration),
-            Some(node) => (node.into(), class),
+            Some(End::Node(node)) if class == Class::Client => (node.into(), Class::Migration),
+            Some(end) => (end, class),
             None => (End::Outside, class),
         }
     }
@@ -51,16 +50,16 @@ impl Places {
         self.by_ip.read().unwrap_or_else(PoisonError::into_inner).get(&ip).cloned()
     }
 
-    /// The node whose process has the socket. Looking takes milliseconds where there are
+    /// The end whose process has the socket. Looking takes milliseconds where there are
     /// many, so it is done beside the relay's own thread.
-    async fn owner(&self, peer: SocketAddr, door: SocketAddr) -> Option<NodeName> {
+    async fn owner(&self, peer: SocketAddr, door: SocketAddr) -> Option<End> {
         let by_pid = self.by_pid.read().unwrap_or_else(PoisonError::into_inner).clone();
         if by_pid.is_empty() {
             return None;
         }
         let look = move || {
             let inode = owner::inode(peer, door)?;
-            by_pid.into_iter().find(|(pid, _)| owner::has(*pid, inode)).map(|(_, node)| node)
+            by_pid.into_iter().find(|(pid, _)| owner::has(*pid, inode)).map(|(_, end)| end)
         };
         tokio::task::spawn_blocking(look).await.ok().flatten()
     }

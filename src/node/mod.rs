@@ -28,7 +28,10 @@ use crate::model::event::Role;
 #[derive(Clone)]
 pub struct Node {
     pub name: NodeName,
+    /// Where its server listens: what redrill asks of it goes there.
     pub addr: SocketAddr,
+    /// Where other nodes and clients are to find it: its own address, or its door of a relay.
+    pub announced: SocketAddr,
     /// The cluster's own name for the node: 40 hex digits. Empty outside a cluster.
     pub id: String,
     /// What it started as; roles change, this does not.
@@ -40,7 +43,12 @@ impl Node {
     /// Connects to nothing yet: the first request does.
     pub fn new(name: NodeName, addr: SocketAddr, id: impl Into<String>, born: Role) -> Node {
         let admin = Admin::new(name.clone(), addr);
-        Node { name, addr, id: id.into(), born, admin }
+        Node { name, addr, announced: addr, id: id.into(), born, admin }
+    }
+
+    /// The same node, found by others at `door`.
+    pub fn behind(self, door: SocketAddr) -> Node {
+        Node { announced: door, ..self }
     }
 }
 

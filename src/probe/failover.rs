@@ -30,8 +30,8 @@ pub(super) struct Failovers {
 struct Opinion {
     suspects: HashSet<usize>,
     failed: HashSet<usize>,
-    /// The primary of each shard that owns slots.
-    primaries: HashMap<u32, usize>,
+    /// The primary of each shard that owns slots, and its epoch.
+    primaries: HashMap<u32, (usize, u64)>,
     /// The primary that this node copies, its link being up.
     follows: Option<usize>,
 }
@@ -41,11 +41,15 @@ struct Shard {
     number: u32,
     /// The primary that all agreed on last.
     leader: usize,
+    /// That of the leader: who names another one of an older epoch is behind the times.
+    epoch: u64,
     elected: Option<usize>,
     suspected: bool,
     agreed: bool,
     /// It has a new leader that nobody follows as yet.
     alone: bool,
+    /// Who doubted the leader before it led: who was cut off from it doubts it a moment longer.
+    behind: HashSet<usize>,
 }
 
 impl Failovers {
@@ -55,10 +59,12 @@ impl Failovers {
         let shard = |(leader, node): (usize, &Node)| Shard {
             number: node.name.shard,
             leader,
+            epoch: 0,
             elected: None,
             suspected: false,
             agreed: false,
             alone: false,
+            behind: HashSet::new(),
         };
         Failovers {
             nodes: nodes.iter().map(|node| node.name.clone()).collect(),
@@ -99,33 +105,49 @@ impl Shard {
     /// meant.
     fn next(&mut self, i: usize, opinions: &[Option<Opinion>]) -> Option<(FailoverPhase, usize)> {
         let said = opinions[i].as_ref()?;
-        let (leader, live) = (self.leader, || opinions.iter().flatten());
-        let named = said.primaries.get(&self.number).copied();
+        let leader = self.leader;
+        let (named, epoch) = said.primaries.get(&self.number).copied().unzip();
+        if named == Some(leader) {
+            self.epoch = self.epoch.max(epoch.unwrap_or(0));
+        }
+        if !said.doubts(leader) {
+            self.behind.remove(&i);
+        }
+        let witness = i != leader && !self.behind.contains(&i);
         let failed = said.failed.contains(&leader);
+        // Who was cut off may suspect the new leader, and still think it a replica.
+        let suspects = named == Some(leader) && said.suspects.contains(&leader);
         // The old primary believes in itself for as long as nobody has told it.
-        if i != leader && !self.suspected && (failed || said.suspects.contains(&leader)) {
+        if witness && !self.suspected && (failed || suspects) {
             self.suspected = true;
             return Some((Suspected, leader));
         }
-        if i != leader && !self.agreed && failed {
+        if witness && !self.agreed && failed {
             self.agreed = true;
             return Some((Agreed, leader));
         }
-        if let Some(new) = named.filter(|&new| new != leader && self.elected != Some(new)) {
+        let newer = epoch.is_some_and(|epoch| epoch > self.epoch);
+        if let Some(new) = named.filter(|&new| newer && new != leader && self.elected != Some(new))
+        {
             self.elected = Some(new);
             return Some((Elected, new));
         }
         if let Some(new) = self.elected {
             let others = opinions.iter().enumerate().filter(|(at, _)| *at != leader);
             let mut others = others.filter_map(|(_, opinion)| opinion.as_ref());
-            if others.all(|one| one.primaries.get(&self.number) == Some(&new)) {
+            let doubt =
+                opinions.iter().enumerate().filter_map(|(at, one)| Some((at, one.as_ref()?)));
+            let names = |one: &Opinion| one.primaries.get(&self.number).map(|(at, _)| *at);
+            if others.all(|one| names(one) == Some(new)) {
                 *self = Shard {
                     number: self.number,
                     leader: new,
+                    epoch: epoch.unwrap_or(self.epoch),
                     elected: None,
                     suspected: false,
                     agreed: false,
                     alone: true,
+                    behind: doubt.filter(|(_, one)| one.doubts(new)).map(|(at, _)| at).collect(),
                 };
                 return Some((Propagated, new));
             }
@@ -136,9 +158,7 @@ impl Shard {
             return Some((Redundant, i));
         }
         // A primary that was only slow is trusted again.
-        let doubted =
-            live().any(|one| one.suspects.contains(&leader) || one.failed.contains(&leader));
-        if !doubted {
+        if !opinions.iter().flatten().any(|one| one.doubts(leader)) {
             (self.suspected, self.agreed) = (false, false);
         }
         None
@@ -146,6 +166,10 @@ impl Shard {
 }
 
 impl Opinion {
+    fn doubts(&self, node: usize) -> bool {
+        self.suspects.contains(&node) || self.failed.contains(&node)
+    }
+
     fn of(sight: &Sight, nodes: &[NodeName], by_id: &HashMap<String, usize>) -> Opinion {
         let place = |id: &str| by_id.get(id).copied();
         let known = || sight.lines.iter().filter_map(|line| Some((place(&line.id)?, line)));
@@ -158,7 +182,7 @@ impl Opinion {
         Opinion {
             suspects: flagged(|line| line.flags.pfail),
             failed: flagged(|line| line.flags.fail),
-            primaries: leading.map(|(at, _)| (nodes[at].shard, at)).collect(),
+            primaries: leading.map(|(at, line)| (nodes[at].shard, (at, line.epoch))).collect(),
             follows: own.filter(|_| sight.link_up == Some(true)).and_then(place),
         }
     }
@@ -235,6 +259,45 @@ mod tests {
         assert_eq!(hear(0, follows, new), []);
         let again = new.replace("master", "master,fail?");
         assert_eq!(hear(2, follows, &again), [(Suspected, "c/0/1".into())], "and the next one");
+    }
+
+    #[test]
+    fn who_is_cut_off_and_believes_in_the_past_elects_nobody() {
+        let mut seen = cluster();
+        let mut hear = |i, first: &str, second: &str| {
+            phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+        };
+        for i in 0..4 {
+            hear(i, LEADS, FOLLOWS);
+        }
+        let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+        hear(1, old, new);
+        hear(2, old, new);
+        assert_eq!(hear(3, old, new), [(Propagated, "c/0/1".into())]);
+        let lost = FOLLOWS.replace("slave", "slave,fail?");
+        assert_eq!(hear(0, LEADS, &lost), [], "it leads, it thinks, and its replica is away");
+        assert_eq!(hear(2, old, new), []);
+    }
+
+    #[test]
+    fn who_was_cut_off_from_the_new_leader_doubts_it_a_moment_longer() {
+        let mut seen = cluster();
+        let mut hear = |i, first: &str, second: &str| {
+            phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+        };
+        for i in 0..4 {
+            hear(i, LEADS, FOLLOWS);
+        }
+        let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+        hear(1, old, new);
+        hear(3, old, new);
+        let doubted = new.replace("master", "master,fail");
+        let (follows, told) = ("slave n01 0 0 3 connected", hear(2, LEADS, FOLLOWS));
+        assert_eq!(told, []);
+        assert_eq!(hear(2, follows, &doubted), [(Propagated, "c/0/1".into())]);
+        assert_eq!(hear(2, follows, &doubted), [], "that is an old doubt");
+        assert_eq!(hear(2, follows, new), []);
+        assert_eq!(hear(2, follows, &doubted)[0], (Suspected, "c/0/1".into()), "a new one");
     }
 
     #[test]

@@ -146,8 +146,8 @@ async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
     let Start { canaries, targets, probe, teller } = start;
     let manner = rounds::manner(&probe, canaries.len());
     let mut clients = BTreeMap::new();
-    for (group, Targets { seeds, cluster }) in targets {
-        let client = Routed::connect(&seeds, cluster, teller.clock(), manner, CONNECT_PATIENCE);
+    for (group, targets) in targets {
+        let client = Routed::connect(&targets, teller.clock(), manner, CONNECT_PATIENCE);
         let client =
             client.await.map_err(|why| ProbeError::Unreachable { group: group.clone(), why })?;
         clients.insert(group, client);

@@ -15,6 +15,7 @@ use crate::check::Finding;
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
+use crate::model::traffic::{Class, Crossing};
 use crate::model::{Measure, NodeName, Unit, Verdict};
 
 /// The version of `report.json`'s schema.
@@ -64,6 +65,8 @@ pub struct Report {
     pub shards: Vec<Shard>,
     /// What each container used; empty where servers ran as processes.
     pub containers: Vec<Container>,
+    /// What crossed the relay; `null` where nodes and clients talked directly.
+    pub traffic: Option<Traffic>,
     /// What each load did, per 100 ms.
     pub series: Vec<Series>,
     /// In the order of their beginnings.
@@ -80,6 +83,27 @@ pub struct Report {
     /// The scenario as the run folder holds it.
     #[serde(skip)]
     pub yaml: Option<String>,
+}
+
+/// What nodes and clients sent each other through the relay, since the drill's start.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Traffic {
+    /// Between places.
+    pub places: Vec<Crossing>,
+    /// Between single nodes, and clients by their places; empty where nodes are many.
+    pub nodes: Vec<Crossing>,
+    /// The ends of the spans, of about a second, that the columns of `series` are of.
+    pub at_ms: Vec<f64>,
+    /// Between places, over time.
+    pub series: Vec<TrafficSeries>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TrafficSeries {
+    pub from: String,
+    pub to: String,
+    pub class: Class,
+    pub bytes_per_s: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]

@@ -33,6 +33,8 @@ struct Row {
     began: Nanos,
     from: Option<NodeName>,
     to: Option<NodeName>,
+    /// Who suspected it first.
+    by: Option<NodeName>,
     at: [Option<Nanos>; 5],
 }
 
@@ -57,7 +59,7 @@ impl Told {
         at: Nanos,
         (group, shard): (String, u32),
         phase: FailoverPhase,
-        node: NodeName,
+        (node, by): (NodeName, NodeName),
     ) {
         // Once all name a new primary, what follows but a replica is the next failover.
         let goes_on = |row: &Row| {
@@ -66,8 +68,8 @@ impl Told {
             same && (phase == FailoverPhase::Redundant || !over)
         };
         let index = self.open.iter().rposition(goes_on).unwrap_or_else(|| {
-            let (from, to, times) = (None, None, [None; 5]);
-            self.open.push(Row { group, shard, began: at, from, to, at: times });
+            let (from, to, by, times) = (None, None, None, [None; 5]);
+            self.open.push(Row { group, shard, began: at, from, to, by, at: times });
             self.open.len() - 1
         });
         let row = &mut self.open[index];
@@ -75,13 +77,23 @@ impl Told {
             FailoverPhase::Suspected => {
                 // It had been trusted again: this is another suspicion.
                 (row.began, row.at) = (at, [None; 5]);
-                row.from = Some(node);
+                (row.from, row.by) = (Some(node), Some(by));
             }
             FailoverPhase::Agreed => row.from = Some(node),
             FailoverPhase::Elected | FailoverPhase::Propagated => row.to = Some(node),
             FailoverPhase::Redundant => {}
         }
         row.at[phase as usize] = Some(at);
+    }
+
+    /// Nobody but a node that is itself cut off or stood still has suspected the primary.
+    fn is_a_mistake(&self, row: &Row) -> bool {
+        let went_on = [FailoverPhase::Agreed, FailoverPhase::Elected];
+        let has = |one: &Injected, node: &Option<NodeName>| {
+            node.as_ref().is_some_and(|node| one.nodes.contains(node))
+        };
+        went_on.iter().all(|phase| row.at(*phase).is_none())
+            && self.injected.iter().any(|one| has(one, &row.by) && !has(one, &row.from))
     }
 
     /// The fault that led to it: the last one before that hit a node of the shard.
@@ -94,7 +106,8 @@ impl Told {
 
 /// One row for each failover, in the order in which they began.
 pub(super) fn rows(record: &Record) -> Vec<Failover> {
-    record.failovers.open.iter().map(|row| whole(row, record)).collect()
+    let rows = record.failovers.open.iter().filter(|row| !record.failovers.is_a_mistake(row));
+    rows.map(|row| whole(row, record)).collect()
 }
 
 fn whole(row: &Row, record: &Record) -> Failover {

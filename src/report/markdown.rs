@@ -5,7 +5,7 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
 use super::data::{Container, Report, Shard};
-use super::{longest, met};
+use super::{longest, met, traffic};
 
 /// The text of `report.md`.
 ///
@@ -20,6 +20,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     failovers(&mut page, report);
     shards(&mut page, report);
     containers(&mut page, report);
+    crossings(&mut page, report);
     findings(&mut page, report);
     all_measures(&mut page, report);
     Ok(page.0)
@@ -220,6 +221,13 @@ fn containers(page: &mut Page, r: &Report) {
     if !r.containers.is_empty() {
         let heads = ["Container", "CPU", "memory, most", "in", "out"];
         page.table(&heads, r.containers.iter().map(container));
+    }
+}
+
+/// By places, where there was a relay.
+fn crossings(page: &mut Page, r: &Report) {
+    if let Some(seen) = &r.traffic {
+        page.table(&traffic::heads(), traffic::rows(&seen.places));
     }
 }
 

@@ -38,6 +38,7 @@ pub mod suite;
 mod spans;
 mod tally;
 pub mod text;
+pub(crate) mod traffic;
 mod windows;
 
 pub use data::*;
@@ -182,6 +183,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         failovers: failovers::rows(&record),
         shards: shards::rows(&record),
         containers: record.usage.rows(),
+        traffic: record.traffic.done(),
         outages,
         outages_left_out,
         ownership: record.views.shown(),

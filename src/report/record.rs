@@ -18,6 +18,7 @@ use super::outages::Outages;
 use super::ownership::Views;
 use super::series::SeriesBuilder;
 use super::shards::StatsFold;
+use super::traffic::TrafficFold;
 use super::{ReportError, millis};
 
 /// What `events.jsonl` says.
@@ -37,6 +38,7 @@ pub(super) struct Record {
     pub views: Views,
     pub stats: StatsFold,
     pub usage: UsageFold,
+    pub traffic: TrafficFold,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
     /// Percent of a second.
@@ -173,6 +175,7 @@ impl Record {
             views: Views::default(),
             stats: StatsFold::default(),
             usage: UsageFold::default(),
+            traffic: TrafficFold::default(),
             own: OwnFold::default(),
             waited_max: None,
             warnings: Vec::new(),
@@ -201,6 +204,7 @@ impl Record {
             }
             What::Stats { nodes } => self.stats.hear(at, nodes),
             What::Containers { nodes } => self.usage.hear(at, nodes),
+            What::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),
             What::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
                 self.probes_sent += sent;
                 self.probes_failed += failed;
@@ -229,8 +233,8 @@ impl Record {
             }
             // What faults left is undone when the load has ended: what comes of that is no failover.
             What::Failover { .. } if self.phase_at(Phase::Verify).is_some() => {}
-            What::Failover { group, shard, phase, node, .. } => {
-                self.failovers.hear(at, (group, shard), phase, node);
+            What::Failover { group, shard, phase, node, by } => {
+                self.failovers.hear(at, (group, shard), phase, (node, by));
             }
             What::Ended { end } => self.end = Some(end),
             step => self.hear_step(at, step),

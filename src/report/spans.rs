@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::Nanos;
 use crate::model::event::Phase;
 
-use super::record::Record;
+use super::record::{Record, StepRecord};
 
 /// A half-open span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,8 @@ pub(super) struct Spans {
     /// Until the first step began; the whole line if none did.
     pub before: Span,
     /// From the first step's start until the last convergence (a step that has none counts
-    /// until its end, one that has not ended until the line's).
+    /// until its end, one that has not ended until the line's), and no sooner than what steps
+    /// did for a time is undone.
     pub during: Option<Span>,
     pub after: Option<Span>,
 }
@@ -50,12 +51,15 @@ impl Spans {
         let Some(first) = begun().filter_map(|step| step.began).min() else {
             return Some(Spans { line, seen_to_the_end, before: line, during: None, after: None });
         };
+        // What is undone only after the load has ended is how things are from then on.
+        let undone = |step: &StepRecord| step.undone.filter(|at| *at < line.to).unwrap_or(first);
         let calm = begun()
             .map(|step| match (step.converged, step.ended) {
-                (Some(since), _) => since,
+                // Nodes may agree on all that a step changes nothing of.
+                (Some(since), _) => since.max(undone(step)),
                 // What a fault did goes on for as long as nodes have not recovered.
                 (None, Some(_)) if step.may_fail_over() => line.to,
-                (None, Some(ended)) => ended,
+                (None, Some(ended)) => ended.max(undone(step)),
                 (None, None) => line.to,
             })
             .max()

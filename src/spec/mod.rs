@@ -12,11 +12,12 @@
 //! Nothing here reads files: callers hand over [`Source`]s.
 
 pub mod compose;
-mod decode;
+pub(crate) mod decode;
 pub mod fault;
 pub mod file;
 pub mod library;
 pub mod nearest;
+pub mod network;
 pub mod quantity;
 pub mod rules;
 pub mod scenario;
@@ -48,6 +49,8 @@ pub enum Purpose {
     Run,
     /// The same, where servers are processes: what only containers can do is a fault too.
     RunAsProcesses,
+    /// The same, where they are containers: what only processes can do is a fault too.
+    RunInContainers,
 }
 
 impl Purpose {
@@ -195,12 +198,12 @@ fn scenario_of(
     let profiles = file.profiles.given().map_or(&[][..], |at| &at.value.0);
     if options.purpose == Purpose::Check {
         for (name, _) in profiles {
-            with_profile(&root, &file, &name.value, &own, topology.clone(), faults);
+            with_profile(&root, &file, &name.value, &own, topology.clone(), Purpose::Check, faults);
         }
     }
     match &options.profile {
-        Some(name) => with_profile(&root, &file, name, &own, topology, faults),
-        None => rules::scenario::check(&file, topology, None, faults),
+        Some(name) => with_profile(&root, &file, name, &own, topology, options.purpose, faults),
+        None => rules::scenario::check(&file, topology, None, options.purpose, faults),
     }
 }
 
@@ -212,6 +215,7 @@ fn with_profile(
     name: &str,
     settings: &[Setting],
     topology: Option<Topology>,
+    purpose: Purpose,
     faults: &mut Vec<Fault>,
 ) -> Option<Scenario> {
     rules::scenario::profile(file, name, faults)?;
@@ -221,7 +225,7 @@ fn with_profile(
     }
     settings.iter().for_each(|setting| setting.apply(&mut root, faults));
     let file = ScenarioFile::decode(&root, faults)?;
-    rules::scenario::check(&file, topology, Some(name), faults)
+    rules::scenario::check(&file, topology, Some(name), purpose, faults)
 }
 
 /// What the profile changes besides expectations: `settle`, and single keys of

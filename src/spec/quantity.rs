@@ -31,6 +31,13 @@ pub struct PerSecond(pub f64);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
 
+impl Percent {
+    /// Of a share of 1. Without the rounding 0.07 has too much in its last digit.
+    pub fn of(share: f64) -> Percent {
+        Percent((share * 100.0 * 1e9).round() / 1e9)
+    }
+}
+
 /// Bits a second: `100mbit`. A `mbit` is a million bits, as in `tc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bandwidth(pub u64);

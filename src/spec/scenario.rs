@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::NodeName;
 use crate::model::event::Expectation;
 
+use super::network::NetworkStep;
 use super::topology::Topology;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +24,22 @@ pub struct Scenario {
     pub reported: Vec<String>,
 }
 
+impl Scenario {
+    /// Whether its nodes and clients must be linked by a relay, and do not talk directly.
+    pub fn needs_relay(&self) -> bool {
+        let on_links = |step: &Step| matches!(step.action, StepAction::Network(_));
+        self.topology.needs_relay() || self.timeline.iter().any(on_links)
+    }
+}
+
 /// Open loop: operation `n` is intended `n / rate` seconds after the load's start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     pub name: String,
     /// The group that it is put on.
     pub group: String,
+    /// Where its clients are; in the first region if there are several and none is named.
+    pub region: Option<String>,
     pub client: ClientKind,
     /// Operations a second.
     pub rate: f64,
@@ -103,6 +114,7 @@ impl Method {
 pub enum StepAction {
     Move { slots: SlotMove, method: Method, pace: Pace },
     Fault { fault: NodeFault, target: Target },
+    Network(NetworkStep),
 }
 
 /// Which slots go where.
@@ -239,6 +251,7 @@ impl StepAction {
         match self {
             StepAction::Move { slots, .. } => slots.word(),
             StepAction::Fault { fault, .. } => fault.word(),
+            StepAction::Network(step) => step.fault.word(),
         }
     }
 }

@@ -115,6 +115,11 @@ pub struct Link {
 }
 
 impl Topology {
+    /// Whether distance is part of it, so that its nodes must be linked by a relay.
+    pub fn needs_relay(&self) -> bool {
+        !self.regions.is_empty()
+    }
+
     /// Server processes of all groups, sentinels among them.
     pub fn nodes(&self) -> u32 {
         self.groups.iter().map(Group::nodes).fold(0, u32::saturating_add)
@@ -129,6 +134,16 @@ impl Group {
             _ => 0,
         };
         self.shards().saturating_mul(self.replicas().saturating_add(1)).saturating_add(sentinels)
+    }
+
+    /// The region of a node by its ordinal; roles may change, its place does not.
+    pub fn region_of(&self, ordinal: u32) -> Option<usize> {
+        match self.placement {
+            Placement::Anywhere => None,
+            Placement::Region(region) => Some(region),
+            Placement::Stretched { primaries, .. } if ordinal == 0 => Some(primaries),
+            Placement::Stretched { replicas, .. } => Some(replicas),
+        }
     }
 
     /// Shards of the group; 1 outside a cluster.

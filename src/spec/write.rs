@@ -5,6 +5,7 @@
 
 use std::fmt::{Display, Write};
 
+use super::network::{Links, NetworkFault, NetworkStep};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
 use super::scenario::{
     ClientKind, Data, Distribution, Force, Load, Method, NodeFault, Pace, Scenario, SlotMove, Step,
@@ -174,6 +175,9 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
 fn load(out: &mut Lines, load: &Load) {
     out.key("workload", "register");
     out.key("group", &load.group);
+    if let Some(region) = &load.region {
+        out.key("region", region);
+    }
     out.key(
         "client",
         match load.client {
@@ -188,8 +192,7 @@ fn load(out: &mut Lines, load: &Load) {
         Distribution::Uniform => out.key("distribution", "uniform"),
         Distribution::Zipf(exponent) => out.key("distribution", format_args!("zipf({exponent})")),
     }
-    // Without what 0.07 * 100.0 has too much in its last digit.
-    out.key("reads", Percent((load.reads * 100.0 * 1e9).round() / 1e9));
+    out.key("reads", Percent::of(load.reads));
     out.key("value", Sizes(Bytes(load.value.0 as u64), Bytes(load.value.1 as u64)));
     out.key("timeout", Time(load.timeout));
     out.key("max_in_flight", load.max_in_flight);
@@ -199,6 +202,7 @@ fn step(step: &Step) -> String {
     let action = match &step.action {
         StepAction::Move { slots, method, pace } => moves(slots, *method, *pace),
         StepAction::Fault { fault, target } => node_fault(*fault, target),
+        StepAction::Network(step) => network_step(step),
     };
     format!(
         "- {{ at: {}, group: {}, do: {}, {action} }}",
@@ -238,4 +242,24 @@ fn node_fault(fault: NodeFault, target: &Target) -> String {
         other => other.lasts().map_or(String::new(), |lasts| format!(", for: {}", Time(lasts))),
     };
     format!("target: {}{how}", quoted(&target.to_string()))
+}
+
+fn network_step(step: &NetworkStep) -> String {
+    let Links { from, to, one_way } = &step.links;
+    let (from, to) = (quoted(&from.to_string()), quoted(&to.to_string()));
+    let links = match one_way {
+        true => format!("from: {from}, to: {to}"),
+        false => format!("between: [{from}, {to}]"),
+    };
+    let how = match step.fault {
+        NetworkFault::Partition => String::new(),
+        NetworkFault::Latency { latency, jitter } => {
+            format!(", latency: {}, jitter: {}", Time(latency), Time(jitter))
+        }
+        NetworkFault::Bandwidth(bits) => format!(", bandwidth: {}", Bandwidth(bits)),
+        NetworkFault::Reset { share } => format!(", share: {}", Percent::of(share)),
+    };
+    let lasts = step.lasts.map_or(String::new(), |lasts| format!(", for: {}", Time(lasts)));
+    let every = step.every.map_or(String::new(), |every| format!(", every: {}", Time(every)));
+    format!("{links}{how}{lasts}{every}")
 }

@@ -20,10 +20,25 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("compose").join(format!("{name}.yaml"))
 }
 
+/// Ready topologies that can be a Compose file: Docker knows no distance.
+fn composable() -> impl Iterator<Item = &'static library::Ready> {
+    library::topologies().iter().filter(|ready| !ready.text.contains("\nregions:"))
+}
+
+#[test]
+fn distance_cannot_be_composed() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = run(&mut redrill(dir.path(), &["compose", "two-regions"]));
+    assert_eq!(refused.code, Some(65), "{}", refused.err);
+    assert!(refused.out.is_empty() && refused.err.contains("two-regions.yaml:"), "{}", refused.err);
+    let why = "a topology with regions cannot run in containers";
+    assert!(refused.err.contains(why), "{}", refused.err);
+}
+
 #[test]
 fn the_files_are_what_redrill_prints() {
     let dir = tempfile::tempdir().unwrap();
-    for ready in library::topologies() {
+    for ready in composable() {
         let name = ready.name;
         let printed = run(&mut redrill(dir.path(), &["compose", name]));
         assert_eq!(printed.code, Some(0), "{}", printed.err);
@@ -69,7 +84,7 @@ async fn every_ready_topology_comes_up_without_redrill() {
     if on_path("docker-compose").is_none() {
         return need::skip(Need::Compose, "there is no docker-compose on PATH");
     }
-    for ready in library::topologies() {
+    for ready in composable() {
         // One after the other: their subnet is one and the same.
         let _project = Project::up(ready.name);
         let nodes = nodes(&fs::read_to_string(file(ready.name)).unwrap());

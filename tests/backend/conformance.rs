@@ -14,7 +14,7 @@ use redrill::spec::Topology;
 use redrill::spec::topology::Mode;
 
 async fn up(backend: &dyn Backend, topology: &Topology) -> Result<Deployment, FormError> {
-    bring_up(backend, topology, &|_, _| ()).await
+    bring_up(backend, topology, None, &|_, _| ()).await
 }
 
 async fn a_cluster_is_born_whole(place: Place) {

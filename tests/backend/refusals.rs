@@ -62,7 +62,7 @@ fn a_program_that_never_answers_is_given_up() {
 async fn refused(group: Group) -> FormError {
     let dir = tempfile::tempdir().unwrap();
     let backend = backend(dir.path());
-    let error = bring_up(&backend, &topology(vec![group]), &|_, _| ()).await.unwrap_err();
+    let error = bring_up(&backend, &topology(vec![group]), None, &|_, _| ()).await.unwrap_err();
     backend.shutdown().await.unwrap();
     assert_nothing_left(dir.path());
     error

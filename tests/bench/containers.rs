@@ -72,7 +72,7 @@ async fn by_redrill(shards: u32, replicas: u32) -> Result<Times> {
     let program = Path::new(env!("CARGO_BIN_EXE_redrill"));
     let start = Instant::now();
     let backend = ground().await?.open("bench", dir.path(), program).await?;
-    let deployment = bring_up(&*backend, &topology, &|_, _| ()).await?;
+    let deployment = bring_up(&*backend, &topology, None, &|_, _| ()).await?;
     let nodes: Vec<Node> = deployment.nodes().cloned().collect();
     peer::until_ready(&nodes).await?;
     let ready = start.elapsed().as_secs_f64();

@@ -59,7 +59,7 @@ impl Live {
     pub async fn up(topology: &Topology) -> Result<Live> {
         let dir = tempfile::tempdir()?;
         let backend = ProcessBackend::open(&server(topology)?, dir.path())?;
-        let deployment = bring_up(&backend, topology, &|_, _| ()).await?;
+        let deployment = bring_up(&backend, topology, None, &|_, _| ()).await?;
         Ok(Live { backend, deployment, dir })
     }
 
@@ -100,7 +100,7 @@ impl Live {
         let path = self.dir.path().join("history.jsonl.zst");
         let history = history::create(&path, teller.clone())?;
         let load = load_spec(rate);
-        let targets = targets(&self.deployment.groups[0]);
+        let targets = targets(&self.deployment, &self.deployment.groups[0], None);
         let mut runner =
             LoadRunner::launch(0, &load, targets, 1, teller.clone(), history.writer()).await?;
         runner.fill().await?;
@@ -114,6 +114,7 @@ fn load_spec(rate: f64) -> Load {
     Load {
         name: "app".to_owned(),
         group: "cache".to_owned(),
+        region: None,
         client: ClientKind::Redrill,
         rate,
         clients: 32,

@@ -10,6 +10,7 @@ mod kept;
 mod kinds;
 mod killed;
 mod lacking;
+mod links;
 mod output;
 mod place;
 mod ready;

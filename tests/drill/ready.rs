@@ -87,6 +87,8 @@ const MOVES: [&str; 4] = ["cluster-drain", "cluster-rebalance", "cluster-reshard
 const FAILURES: [&str; 5] =
     ["node-failure-during-reshard", "primary-kill", "primary-pause", "quorum-loss", "replica-kill"];
 
+const LINKS: [&str; 3] = ["flapping-link", "minority-partition", "split-brain"];
+
 /// Plays them as a suite. A busy machine may spoil what they expect of latency; what came to
 /// pass, and what checkers and steps say, it may not.
 fn suite(names: &[&str], backend: &str) {
@@ -122,6 +124,48 @@ fn nodes_that_fail_as_processes() {
     suite(&FAILURES, "process");
 }
 
+/// Plays one whose links break, and gives its report.
+fn broken(name: &str) -> Value {
+    let place = Place::new();
+    let expect = "expect=[writes.acknowledged >= 200]";
+    let ran = run(&mut place.run_of(name, &["--set", "settle=6s", "--set", expect]));
+    assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.out, ran.err);
+    place.assert_nothing_left();
+    place.report()
+}
+
+fn measure(report: &Value, name: &str) -> f64 {
+    report["measures"][name]["value"].as_f64().unwrap_or(-1.0)
+}
+
+fn replaced(report: &Value) -> usize {
+    report["failovers"].as_array().unwrap().iter().filter(|f| !f["to"].is_null()).count()
+}
+
+#[test]
+fn flapping_link() {
+    let report = broken(LINKS[0]);
+    assert_eq!(replaced(&report), 0, "{}", report["failovers"]);
+    assert_eq!(measure(&report, "writes.lost"), 0.0);
+    assert!(measure(&report, "downtime.write.max") >= 450.0, "half of a second is cut");
+}
+
+#[test]
+fn minority_partition() {
+    let report = broken(LINKS[1]);
+    assert_eq!(replaced(&report), 1, "{}", report["failovers"]);
+    assert!(measure(&report, "writes.lost") >= 100.0, "{}", report["measures"]);
+}
+
+#[test]
+fn split_brain() {
+    let report = broken(LINKS[2]);
+    assert_eq!(report["failovers"].as_array().unwrap().len(), 3, "{}", report["failovers"]);
+    assert_eq!(replaced(&report), 3, "{}", report["failovers"]);
+    // Some 500 writes a second were acknowledged by the first region for 11 s, 20,000 keys.
+    assert!(measure(&report, "writes.lost") >= 500.0, "{}", report["measures"]);
+}
+
 #[test]
 fn all_in_containers() {
     if need::docker() {
@@ -133,7 +177,7 @@ fn all_in_containers() {
 fn no_ready_scenario_is_left_out() {
     let mut names: Vec<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
     names.sort_unstable();
-    let mut played = [&MOVES[..], &FAILURES].concat();
+    let mut played = [&MOVES[..], &FAILURES, &LINKS].concat();
     played.sort_unstable();
     assert_eq!(names, played);
 }

@@ -17,6 +17,7 @@ pub fn load(rate: f64, reads: f64) -> Load {
     Load {
         name: "app".into(),
         group: "cache".into(),
+        region: None,
         client: ClientKind::Redrill,
         rate,
         clients: 8,
@@ -51,7 +52,7 @@ impl Rig {
         let clock = Clock::start();
         let (teller, events) = Teller::new(clock);
         let history = history::create(&path, teller.clone()).unwrap();
-        let targets = Targets { seeds: seeds.to_vec(), cluster };
+        let targets = Targets { seeds: seeds.to_vec(), cluster, from: None };
         let runner =
             LoadRunner::launch(0, load, targets, 42, teller, history.writer()).await.unwrap();
         Rig { clock, runner, history, path, events, _dir: dir }

@@ -37,7 +37,7 @@ impl Ground {
         // Slots whose owner is gone do not keep the others from being served.
         cache.config.insert("cluster-require-full-coverage".into(), "no".into());
         let topology = common::topology(vec![cache]);
-        let deployed = bring_up(&backend, &topology, &|_, _| ()).await.unwrap();
+        let deployed = bring_up(&backend, &topology, None, &|_, _| ()).await.unwrap();
         Ground { nodes: deployed.groups[0].nodes.clone(), backend, dir }
     }
 

@@ -58,7 +58,7 @@ impl Servers {
         };
         backend.start(names.iter().zip(&addrs).map(plan).collect()).await.unwrap();
         let node = |(name, addr): (&NodeName, &SocketAddr)| {
-            fabric.runs(name, backend.pid(name).unwrap());
+            fabric.runs(name.clone(), backend.pid(name).unwrap());
             Node::new(name.clone(), *addr, "", Role::Primary)
         };
         let nodes: Vec<Node> = names.iter().zip(&addrs).map(node).collect();

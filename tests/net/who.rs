@@ -47,14 +47,14 @@ async fn who_comes_from_nobodys_address_is_told_by_the_process() {
     };
     visit().await;
     assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 7);
-    rig.fabric.runs(&node(2), 1);
+    rig.fabric.runs(node(2), 1);
     visit().await;
     assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 14);
-    rig.fabric.runs(&node(1), id());
+    rig.fabric.runs(node(1), id());
     visit().await;
     assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
     // It was started again, and is another process.
-    rig.fabric.runs(&node(1), 1);
+    rig.fabric.runs(node(1), 1);
     visit().await;
     assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
 }

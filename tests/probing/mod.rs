@@ -73,7 +73,8 @@ impl Rig {
         };
         let cluster = matches!(rig.group.spec.mode, Mode::Cluster { .. });
         let seeds = rig.group.nodes.iter().map(|node| node.addr).collect();
-        let targets = BTreeMap::from([("cache".to_owned(), Targets { seeds, cluster })]);
+        let targets =
+            BTreeMap::from([("cache".to_owned(), Targets { seeds, cluster, from: None })]);
         let prober = Prober::launch(rig.canaries.clone(), targets, probe, rig.teller.clone());
         rig.prober = Some(prober.await.unwrap());
         rig
@@ -85,7 +86,7 @@ impl Rig {
         let clock = Clock::start();
         let (teller, events) = Teller::new(clock);
         let topology = common::topology(vec![group]);
-        let mut deployment = bring_up(&backend, &topology, &|_, _| {}).await.unwrap();
+        let mut deployment = bring_up(&backend, &topology, None, &|_, _| {}).await.unwrap();
         let group = deployment.groups.remove(0);
         let (canaries, prober) = (Vec::new(), None);
         Rig { clock, backend, group, canaries, teller, events, prober, _dir: dir }

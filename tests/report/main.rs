@@ -10,6 +10,7 @@ mod schema;
 mod shown;
 mod tiny;
 mod torn;
+mod traffic;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

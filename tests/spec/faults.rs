@@ -25,6 +25,7 @@ faulty! {
     scenario_timeline
     scenario_slots_run_out
     scenario_nodes
+    scenario_links
     scenario_expectations
     scenario_profiles
     scenario_of_nothing
@@ -48,6 +49,18 @@ fn what_cannot_be_run_yet_is_right_but_refused_at_its_line() {
     assert_eq!(faults(&source, &Options::default()), None);
     let run = Options { purpose: Purpose::Run, ..Options::default() };
     insta::assert_snapshot!(faults(&source, &run).expect("it cannot be run").render(false, 100));
+}
+
+#[test]
+fn what_containers_cannot_do_is_refused_at_its_line() {
+    let options = Options { purpose: Purpose::RunInContainers, ..Options::default() };
+    let regions = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
+    let links = Source::new("links.yaml", include_str!("links.yaml"));
+    let told = [regions, links].map(|source| {
+        assert_eq!(faults(&source, &Options::default()), None);
+        faults(&source, &options).expect("containers cannot").render(false, 100)
+    });
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn what_is_not_said_has_a_default() {
     let load = Load {
         name: "app".to_owned(),
         group: "cache".to_owned(),
+        region: None,
         client: ClientKind::Redrill,
         rate: 100.0,
         clients: 32,
@@ -110,6 +111,10 @@ fn sentinels_vote_by_majority_if_not_told_otherwise() {
 
 #[test]
 fn a_link_between_is_two_and_a_link_from_is_one() {
+    let links = scenario(include_str!("links.yaml"), &Options::default()).unwrap();
+    assert!(links.needs_relay() && !links.topology.needs_relay());
+    let again = scenario(&write::scenario(&links, "cluster-3x1"), &Options::default());
+    assert_eq!(again, Ok(links));
     let source = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
     let topology = spec::parse_topology(&source, &Options::default()).unwrap();
     let ends: Vec<_> = topology.links.iter().map(|link| (link.from, link.to)).collect();

@@ -52,6 +52,10 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/PauseMap", "{ timeline: [{ do: pause, zzz: 1 }] }"),
     ("/$defs/RestartMap", "{ timeline: [{ do: restart, zzz: 1 }] }"),
     ("/$defs/FailoverMap", "{ timeline: [{ do: failover, zzz: 1 }] }"),
+    ("/$defs/PartitionMap", "{ timeline: [{ do: partition, zzz: 1 }] }"),
+    ("/$defs/LatencyMap", "{ timeline: [{ do: latency, zzz: 1 }] }"),
+    ("/$defs/BandwidthMap", "{ timeline: [{ do: bandwidth, zzz: 1 }] }"),
+    ("/$defs/ResetMap", "{ timeline: [{ do: reset, zzz: 1 }] }"),
     ("/$defs/P99Map", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
 ];
 

@@ -210,6 +210,10 @@ impl Backend for DockerBackend {
         async move { self.reserve_now(names.len(), port) }.boxed()
     }
 
+    fn relay_addresses(&self, _: usize, _: u16) -> Result<Vec<SocketAddr>, BackendError> {
+        Err(BackendError::NoRelay)
+    }
+
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>> {
         self.start_all(plans).boxed()
     }

@@ -204,6 +204,10 @@ impl Backend for ProcessBackend {
         async move { self.reserve_now(names.len(), port) }.boxed()
     }
 
+    fn relay_addresses(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError> {
+        self.reserve_now(count, Some(port))
+    }
+
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>> {
         self.start_all(plans).boxed()
     }

@@ -67,7 +67,9 @@ fn answer(error: &NodeError) -> Option<String> {
 
 fn command(target: &Node, batch: &Batch, on_both: OnBoth, patience: Duration) -> Cmd {
     let mut cmd = redis::cmd("MIGRATE");
-    cmd.arg(target.addr.ip().to_string()).arg(target.addr.port());
+    // Keys go from server to server: as others find it, so that links slow them and cuts
+    // stop them as they do replication.
+    cmd.arg(target.announced.ip().to_string()).arg(target.announced.port());
     cmd.arg("").arg(0).arg(patience.as_millis() as u64);
     if on_both == OnBoth::SourceWins {
         cmd.arg("REPLACE");

@@ -5,14 +5,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
 use super::Manner;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// Its time-out is also how long to wait for a connection, and for answers on
     /// one that is given up.
     pub(crate) manner: Manner,
+    /// The address to connect from; any, if there is none.
+    pub(crate) from: Option<IpAddr>,
     pub(crate) reconnects: Cell<u64>,
     /// A connection was lost, or cannot be made: the cluster may have changed.
     pub(crate) trouble: Notify,
@@ -147,7 +150,8 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
     let mut lives = 0_u64;
     loop {
         line.set(State::Connecting);
-        let connected = connect(address, shared.manner.timeout, shared.manner.room).await;
+        let connected = connect(address, shared.from, shared.manner.timeout, shared.manner.room);
+        let connected = connected.await;
         let Ok((link, driver)) = connected else {
             line.set(State::Down);
             shared.trouble.notify_one();
@@ -188,17 +192,28 @@ async fn live(link: &Link, mut driver: Driver, patience: Duration) {
     }
 }
 
-/// A connection, and what must be polled for anything to happen on it. `room`
-/// requests can be handed over without waiting.
+async fn connect_from(from: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // The port is the kernel's choice.
+    socket.bind(SocketAddr::new(from, 0))?;
+    socket.connect(address).await
+}
+
+/// A connection, from a given address if there is one, and what must be polled for anything
+/// to happen on it. `room` requests can be handed over without waiting.
 ///
 /// Errors: refused, unreachable, or not accepted within `patience`.
 pub(crate) async fn connect(
     address: SocketAddr,
+    from: Option<IpAddr>,
     patience: Duration,
     room: usize,
 ) -> RedisResult<(Rc<Link>, Driver)> {
     let connecting = async {
-        let stream = TcpStream::connect(address).await?;
+        let stream = match from {
+            Some(from) => connect_from(from, address).await?,
+            None => TcpStream::connect(address).await?,
+        };
         stream.set_nodelay(true)?;
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()

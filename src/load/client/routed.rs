@@ -14,6 +14,7 @@ use super::learn::{Owners, learn};
 use super::node::{Link, Node, Shared};
 use super::slots::SlotMap;
 use super::{Answer, Client, Manner, Request};
+use crate::load::Targets;
 use crate::load::workload::number_of;
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
@@ -62,13 +63,12 @@ enum Stage {
 }
 
 impl Routed {
-    /// A client of the group that `seeds` belong to, once one of them has told
+    /// A client of the group that the seeds of `targets` belong to, once one of them has told
     /// where its slots are. It lives on the calling thread, in a local runtime.
     ///
     /// Errors: no seed could tell within `patience`; why the last one could not.
     pub(crate) async fn connect(
-        seeds: &[SocketAddr],
-        cluster: bool,
+        targets: &Targets,
         clock: Clock,
         manner: Manner,
         patience: Duration,
@@ -76,17 +76,18 @@ impl Routed {
         let shared = Rc::new(Shared {
             clock,
             manner,
+            from: targets.from,
             reconnects: Cell::new(0),
             trouble: tokio::sync::Notify::new(),
         });
         let client = Rc::new(Routed {
-            cluster,
+            cluster: targets.cluster,
             nodes: RefCell::default(),
             slots: RefCell::new(SlotMap::new()),
             hint: Cell::new(0),
             shared,
         });
-        seeds.iter().for_each(|&seed| _ = client.number(seed));
+        targets.seeds.iter().for_each(|&seed| _ = client.number(seed));
         let give_up = clock.now() + patience;
         while let Err(why) = client.learn_map().await {
             if clock.now() >= give_up {

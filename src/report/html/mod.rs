@@ -11,6 +11,7 @@ mod lanes;
 mod rows;
 mod slots;
 mod svg;
+mod traffic;
 mod window;
 
 use askama::Template;
@@ -42,6 +43,8 @@ struct Page<'a> {
     charts: Vec<Chart>,
     /// Drawings of both sizes.
     lanes: String,
+    /// Drawings of both sizes.
+    traffic: String,
     ownership: Vec<Owned>,
     /// Some owners are what most nodes said, not all.
     disagreed: bool,
@@ -99,6 +102,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         cards: cards::cards(r),
         charts: charts(r),
         lanes: drawings(r, |frame| lanes::draw(r, frame)),
+        traffic: drawings(r, |frame| traffic::draw(r, frame)),
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),

@@ -2,6 +2,7 @@
 //! kind of map in a topology or scenario, with the place of every value.
 
 pub mod moves;
+pub mod network_step;
 pub mod node_fault;
 pub mod scenario;
 pub mod step;

@@ -44,6 +44,8 @@ object! {
         optional "workload" workload: Workload,
         /// The group that they use. Default: the only group.
         optional "group" group: String,
+        /// The region that its clients are in. Default: the topology's first, if it has any.
+        optional "region" region: String,
         /// `redrill` sees every redirect and error; `redis-rs` shows what an
         /// application on that library feels. Default: `redrill`.
         optional "client" client: ClientKind,

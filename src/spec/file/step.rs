@@ -3,6 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::moves::{DrainMap, RebalanceMap, ReshardMap};
+use super::network_step::{BandwidthMap, LatencyMap, PartitionMap, ResetMap, Sides};
 use super::node_fault::{FailoverMap, KillMap, PauseMap, RestartMap, StopMap};
 use crate::spec::decode::{Decode, Field, entries, expected, field, schema_of, words};
 use crate::spec::fault::Fault;
@@ -63,6 +64,10 @@ steps! {
     Pause "pause" PauseMap,
     Restart "restart" RestartMap,
     Failover "failover" FailoverMap,
+    Partition "partition" PartitionMap,
+    LatencyStep "latency" LatencyMap,
+    BandwidthStep "bandwidth" BandwidthMap,
+    Reset "reset" ResetMap,
 }
 
 impl StepMap {
@@ -85,6 +90,26 @@ impl StepMap {
             StepMap::Rebalance(step) => Some((&step.pace, &step.method)),
             _ => None,
         }
+    }
+}
+
+impl StepMap {
+    /// The sides of the links that a step changes, if it is such a step.
+    pub fn sides(&self) -> Option<Sides<'_>> {
+        match self {
+            StepMap::Partition(step) => Some(step.sides()),
+            StepMap::LatencyStep(step) => Some(step.sides()),
+            StepMap::BandwidthStep(step) => Some(step.sides()),
+            StepMap::Reset(step) => Some(step.sides()),
+            _ => None,
+        }
+    }
+
+    /// It names no group, and nothing that is a group's.
+    pub fn is_of_no_group(&self) -> bool {
+        let of_no_group =
+            |sides: Sides<'_>| sides.given().iter().all(|at| at.value.is_of_no_group());
+        self.group().is_missing() && self.sides().is_some_and(of_no_group)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::topology::LinkMap;
 use crate::spec::nearest;
-use crate::spec::quantity::Time;
+use crate::spec::quantity::{Bandwidth, Time};
 use crate::spec::topology::Link;
 
 /// The longest latency one way: past it, every time-out of a cluster has passed.
@@ -51,17 +51,10 @@ pub fn links(
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::new();
     for link in field.given().map_or(&[][..], |at| &at.value) {
-        let latency = time(&link.value.latency, faults);
-        let jitter = time(&link.value.jitter, faults);
-        if let (Some(at), true) = (link.value.jitter.given(), jitter > latency) {
-            let fault = Fault::new(&at.span, "the jitter is larger than the latency");
-            faults.push(fault.advise("a packet cannot arrive before it was sent"));
-        }
-        let bandwidth = link.value.bandwidth.given().map(|at| at.value.0);
-        if let (Some(at), Some(0)) = (link.value.bandwidth.given(), bandwidth) {
-            let fault = Fault::new(&at.span, "nothing fits through a link of no bandwidth");
-            faults.push(fault.advise("leave it out for an unlimited one"));
-        }
+        let (latency, jitter) = latency(&link.value.latency, &link.value.jitter, faults);
+        let limit = link.value.bandwidth.given();
+        let bandwidth =
+            limit.and_then(|at| bandwidth(at, "leave it out for an unlimited one", faults));
         for (from, to) in directions(link, regions, faults) {
             if links.iter().any(|known| (known.from, known.to) == (from, to)) {
                 let (from, to) = (&regions[from], &regions[to]);
@@ -73,6 +66,30 @@ pub fn links(
         }
     }
     links
+}
+
+/// How long a packet takes one way, and how far it may be from that.
+pub fn latency(
+    latency: &Field<Time>,
+    jitter: &Field<Time>,
+    faults: &mut Vec<Fault>,
+) -> (Duration, Duration) {
+    let (most, own) = (time(latency, faults), time(jitter, faults));
+    if let (Some(at), true) = (jitter.given(), own > most) {
+        let fault = Fault::new(&at.span, "the jitter is larger than the latency");
+        faults.push(fault.advise("a packet cannot arrive before it was sent"));
+    }
+    (most, own)
+}
+
+/// Bits a second, if any. `instead` says what to write for none.
+pub fn bandwidth(at: &At<Bandwidth>, instead: &str, faults: &mut Vec<Fault>) -> Option<u64> {
+    if at.value.0 == 0 {
+        let fault = Fault::new(&at.span, "nothing fits through a link of no bandwidth");
+        faults.push(fault.advise(instead));
+        return None;
+    }
+    Some(at.value.0)
 }
 
 fn time(field: &Field<Time>, faults: &mut Vec<Fault>) -> Duration {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{check_name, check_range, ranged};
+use super::{check_name, check_range, links, ranged};
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::scenario::LoadMap;
@@ -80,11 +80,13 @@ fn load(
         ranged("max_in_flight", &map.max_in_flight, 10_000, (1, MAX_IN_FLIGHT), why, faults);
     let value = value(map, faults);
     let distribution = distribution(map, faults);
+    let region = region(map, topology?, faults);
     let group = group(&map.group, &name.span, topology?, faults)?;
     let client = client(map, group, faults);
     Some(Load {
         name: name.value.clone(),
         group: group.name.clone(),
+        region,
         client,
         rate,
         clients,
@@ -95,6 +97,19 @@ fn load(
         timeout,
         max_in_flight,
     })
+}
+
+/// Where the clients are.
+fn region(map: &LoadMap, topology: &Topology, faults: &mut Vec<Fault>) -> Option<String> {
+    let Some(at) = map.region.given() else { return topology.regions.first().cloned() };
+    let region = links::region(at, &topology.regions, faults)?;
+    if region > 0 && map.client.or(ClientKind::Redrill) == ClientKind::RedisRs {
+        let message = "clients of `redis-rs` are in the first region: they cannot be told which \
+                       address to connect from, by which the relay knows a client's region";
+        let fault = Fault::new(&at.span, message);
+        faults.push(fault.advise("use `client: redrill`, or name this region first in `regions`"));
+    }
+    Some(at.value.clone())
 }
 
 fn rate(map: &LoadMap, faults: &mut Vec<Fault>) -> f64 {

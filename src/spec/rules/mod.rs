@@ -5,6 +5,7 @@ pub mod expect;
 pub mod links;
 pub mod load;
 mod moves;
+mod network_step;
 mod node_fault;
 pub mod scenario;
 pub mod timeline;

@@ -24,7 +24,7 @@ pub fn check(step: &At<StepMap>, group: &Group, faults: &mut Vec<Fault>) -> Opti
         StepMap::Failover(map) => {
             (NodeFault::Failover { force: map.force.or(Force::None) }, &map.target)
         }
-        StepMap::Reshard(_) | StepMap::Drain(_) | StepMap::Rebalance(_) => return None,
+        _ => return None,
     };
     let target = target.given()?;
     if let Some((message, advice)) = missing(&target.value, group) {
@@ -40,7 +40,7 @@ pub fn check(step: &At<StepMap>, group: &Group, faults: &mut Vec<Fault>) -> Opti
     Some(StepAction::Fault { fault, target: target.value.clone() })
 }
 
-fn lasts(field: &Field<Time>, faults: &mut Vec<Fault>) -> Option<Duration> {
+pub fn lasts(field: &Field<Time>, faults: &mut Vec<Fault>) -> Option<Duration> {
     let at = field.given()?;
     let range = (Time(Duration::from_millis(1)), Time(MAX_LASTS));
     let why = "a drill takes a day at most; without `for` it lasts until the load has ended";
@@ -49,15 +49,9 @@ fn lasts(field: &Field<Time>, faults: &mut Vec<Fault>) -> Option<Duration> {
 }
 
 /// Why the group has no such node, and what to write.
-fn missing(target: &Target, group: &Group) -> Option<(String, String)> {
+pub fn missing(target: &Target, group: &Group) -> Option<(String, String)> {
     let (name, shards, replicas) = (&group.name, group.shards(), group.replicas());
-    let shard = |shard: u32| {
-        (shard >= shards).then(|| {
-            let message =
-                format!("there is no shard {shard}: `{name}` has {}", count(shards, "shard"));
-            (message, format!("shards are counted from 0 to {}", shards.saturating_sub(1)))
-        })
-    };
+    let shard = |number: u32| no_shard(number, group);
     let no_replicas = (replicas == 0).then(|| {
         (format!("`{name}` has no replicas"), "give it some, or take a primary".to_owned())
     });
@@ -87,6 +81,16 @@ fn missing(target: &Target, group: &Group) -> Option<(String, String)> {
         | Target::MinorityOfPrimaries
         | Target::MajorityOfPrimaries => None,
     }
+}
+
+/// Why the group has no such shard, and what to write.
+pub fn no_shard(shard: u32, group: &Group) -> Option<(String, String)> {
+    let shards = group.shards();
+    (shard >= shards).then(|| {
+        let has = count(shards, "shard");
+        let message = format!("there is no shard {shard}: `{}` has {has}", group.name);
+        (message, format!("shards are counted from 0 to {}", shards.saturating_sub(1)))
+    })
 }
 
 fn cannot_take_over(target: &Target, group: &Group) -> Option<(String, String)> {

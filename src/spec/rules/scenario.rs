@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{check_name, check_summary, expect, load, ranged, timeline};
+use crate::spec::Purpose;
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::scenario::{ProbeMap, ProfileMap, ScenarioFile};
@@ -21,6 +22,7 @@ pub fn check(
     file: &ScenarioFile,
     topology: Option<Topology>,
     profile: Option<&str>,
+    purpose: Purpose,
     faults: &mut Vec<Fault>,
 ) -> Option<Scenario> {
     if let Some(name) = file.name.given() {
@@ -40,7 +42,7 @@ pub fn check(
         may_fail_over: steps.iter().any(|step| step.value.moves().is_none()),
         first_step: steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min(),
     };
-    let timeline = timeline::check(steps, topology.as_ref(), faults);
+    let timeline = timeline::check(steps, topology.as_ref(), purpose, faults);
     let expect = expectations(file, profile, has, faults);
     let reported = reported(&file.reported.or(Vec::new()), &expect, faults);
     let most = Time(MAX_SETTLE);

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{check_range, load, moves, node_fault};
+use super::{check_range, load, moves, network_step, node_fault};
+use crate::spec::Purpose;
 use crate::spec::decode::At;
 use crate::spec::fault::Fault;
 use crate::spec::file::step::StepMap;
@@ -17,6 +18,7 @@ const MAX_AT: Duration = Duration::from_secs(24 * 3600);
 pub fn check(
     steps: &[At<StepMap>],
     topology: Option<&Topology>,
+    purpose: Purpose,
     faults: &mut Vec<Fault>,
 ) -> Vec<Step> {
     let mut ordered: Vec<&At<StepMap>> = steps.iter().collect();
@@ -29,11 +31,17 @@ pub fn check(
             check_range("at", &at.value, &at.span, range, "a drill takes a day at most", faults);
         }
         let Some(topology) = topology else { continue };
-        let Some(group) = load::group(step.value.group(), &step.span, topology, faults) else {
-            continue;
+        let group = match &topology.groups[..] {
+            // Links between regions and clients are no group's.
+            [first, ..] if step.value.is_of_no_group() => Some(first),
+            _ => load::group(step.value.group(), &step.span, topology, faults),
         };
+        let Some(group) = group else { continue };
         let action = match step.value.moves() {
             Some(_) => moves::check(step, group, owned.entry(&group.name).or_default(), faults),
+            None if step.value.sides().is_some() => {
+                network_step::check(step, group, topology, purpose, faults)
+            }
             None => node_fault::check(step, group, faults),
         };
         let at = step.value.at().or(Time(Duration::ZERO)).0;

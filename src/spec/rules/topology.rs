@@ -35,7 +35,7 @@ pub fn check(
     check_summary(&file.summary, faults);
     let regions = links::regions(&file.regions, faults);
     let links = links::links(&file.links, &regions, faults);
-    if purpose.runs() {
+    if purpose == Purpose::RunInContainers {
         refuse_regions(file, faults);
     }
     let groups = file.groups.given()?;
@@ -80,8 +80,8 @@ fn refuse_regions(file: &TopologyFile, faults: &mut Vec<Fault>) {
     let links = file.links.given().map(|at| &at.span);
     for (what, span) in [("regions", regions), ("links", links)] {
         let Some(span) = span else { continue };
-        let message = format!("this version cannot run a topology with {what}, only check it");
-        let advice = "run it without `regions`, `links`, `region` and `placement`";
+        let message = format!("a topology with {what} cannot run in containers");
+        let advice = "run its servers as processes (--backend process)";
         faults.push(Fault::new(span, message).advise(advice));
     }
 }

@@ -1,0 +1,191 @@
+//! Links that are cut, slow, narrow, or lose their connections.
+//!
+//! Both sides are sets of ends: nodes by the roles of the moment, and clients by where they
+//! are. What has no side of its own (`others`) is whatever is not on the other one.
+
+use std::collections::BTreeSet;
+
+use rand::RngExt;
+
+use super::target::{NoTarget, select};
+use crate::cluster::Places;
+use crate::model::NodeName;
+use crate::model::event::ShardView;
+use crate::model::traffic::End;
+use crate::net::{Ends, Fabric, Guard, Jitter, Pairs, Rule};
+use crate::spec::network::{Links, NetworkFault, Side, Spot};
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoLinks {
+    #[error(transparent)]
+    NoTarget(#[from] NoTarget),
+    #[error("{0} is on both sides now")]
+    OnBothSides(End),
+}
+
+/// The links of a step as they are now.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub pairs: Pairs,
+    /// The nodes of the side that is named first and has some; all, if only clients are named.
+    pub nodes: Vec<NodeName>,
+}
+
+/// Who is where, and who leads whom.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    pub places: &'a Places,
+    /// The group whose nodes are meant, and its roles now.
+    pub group: &'a str,
+    pub shards: &'a [ShardView],
+}
+
+/// The pairs of ends that `links` means. The same `random` draws the same.
+///
+/// # Errors
+/// A node is in no such role now, or on both sides.
+pub fn find(links: &Links, scene: Scene<'_>, random: &mut impl RngExt) -> Result<Found, NoLinks> {
+    let from = named(&links.from, scene, random)?;
+    let to = named(&links.to, scene, random)?;
+    if let Some(end) = from.intersection(&to).next() {
+        return Err(NoLinks::OnBothSides(end.clone()));
+    }
+    let (one, other) = (side(&links.from, &from, &to, scene), side(&links.to, &to, &from, scene));
+    let pairs = match links.one_way {
+        true => Pairs::one_way(one, other),
+        false => Pairs::between(one, other),
+    };
+    let all = scene.places.nodes();
+    let sides = [nodes_of(&from), nodes_of(&to), nodes_of(&all)];
+    let nodes = sides.into_iter().find(|nodes| !nodes.is_empty()).unwrap_or_default();
+    Ok(Found { pairs, nodes })
+}
+
+/// Puts `fault` on `pairs`, for as long as the guard lives; a reset leaves none.
+pub fn apply(fault: NetworkFault, fabric: &Fabric, pairs: &Pairs) -> Option<Guard> {
+    let rule = match fault {
+        NetworkFault::Partition => Rule::cut(),
+        NetworkFault::Latency { latency, jitter } => {
+            let jitter = if jitter.is_zero() { Jitter::None } else { Jitter::Uniform(jitter) };
+            Rule { jitter, ..Rule::latency(latency) }
+        }
+        NetworkFault::Bandwidth(bits) => Rule::bandwidth(bits),
+        NetworkFault::Reset { share } => {
+            fabric.reset(pairs, share);
+            return None;
+        }
+    };
+    Some(fabric.apply(&rule, pairs.clone()))
+}
+
+fn side(side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>, scene: Scene<'_>) -> Ends {
+    match side {
+        Side::Spots(_) => Ends::Only(own.clone()),
+        Side::OtherNodes => Ends::Only(&scene.places.nodes() - other),
+        Side::Others => Ends::AllBut(other.clone()),
+    }
+}
+
+/// Everybody whom a side names.
+fn named(
+    side: &Side,
+    scene: Scene<'_>,
+    random: &mut impl RngExt,
+) -> Result<BTreeSet<End>, NoTarget> {
+    let Scene { places, group, shards } = scene;
+    let mut ends = BTreeSet::new();
+    for spot in side.spots() {
+        ends.append(&mut match spot {
+            Spot::Nodes(target) => {
+                select(target, shards, random)?.into_iter().map(End::from).collect()
+            }
+            Spot::Shard(shard) => places.shard(group, *shard),
+            Spot::Region(region) => places.region(region),
+            Spot::Clients => places.clients(),
+            Spot::ClientsIn(region) => [End::Clients(Some(region.clone()))].into(),
+        });
+    }
+    Ok(ends)
+}
+
+fn nodes_of(ends: &BTreeSet<End>) -> Vec<NodeName> {
+    let node = |end: &End| match end {
+        End::Node(name) => Some(name.clone()),
+        _ => None,
+    };
+    ends.iter().filter_map(node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::cluster::two_regions;
+    use crate::model::slot::SlotSet;
+    use crate::spec::decode::Scalar;
+
+    fn name(shard: u32, ordinal: u32) -> NodeName {
+        NodeName::new("c", shard, ordinal)
+    }
+
+    fn end(shard: u32, ordinal: u32) -> End {
+        name(shard, ordinal).into()
+    }
+
+    fn clients(region: &str) -> End {
+        End::Clients(Some(region.to_owned()))
+    }
+
+    fn between(from: &str, to: &str, one_way: bool) -> Result<Found, NoLinks> {
+        let places = two_regions();
+        // In shard 1 roles have changed.
+        let shard = |shard, primary| ShardView {
+            shard,
+            slots: SlotSet::default(),
+            primary: Some(name(shard, primary)),
+            replicas: vec![name(shard, 1 - primary)],
+        };
+        let shards = [shard(0, 0), shard(1, 1), shard(2, 0)];
+        let scene = Scene { places: &places, group: "c", shards: &shards };
+        let (from, to) = (Side::read(from).unwrap(), Side::read(to).unwrap());
+        find(&Links { from, to, one_way }, scene, &mut StdRng::seed_from_u64(1))
+    }
+
+    #[test]
+    fn one_primary_against_all_others_is_cut_off_from_clients_too() {
+        let Found { pairs, nodes } = between("primary of shard 1", "others", false).unwrap();
+        assert_eq!(nodes, [name(1, 1)]);
+        for other in [end(1, 0), clients("us"), clients("eu"), End::Outside] {
+            assert!(pairs.has(&end(1, 1), &other) && pairs.has(&other, &end(1, 1)), "{other}");
+        }
+        assert!(!pairs.has(&end(0, 0), &end(1, 0)));
+    }
+
+    #[test]
+    fn other_nodes_are_no_clients() {
+        let Found { pairs, .. } = between("c/0/0 + c/2/0", "other nodes", false).unwrap();
+        assert!(pairs.has(&end(0, 0), &end(1, 0)) && pairs.has(&end(0, 1), &end(2, 0)));
+        assert!(!pairs.has(&end(0, 0), &end(2, 0)), "they are on one side");
+        assert!(!pairs.has(&clients("us"), &end(0, 0)));
+    }
+
+    #[test]
+    fn regions_part_with_their_clients_and_one_way_is_one_way() {
+        let Found { pairs, nodes } = between("region us", "region eu", true).unwrap();
+        assert_eq!(nodes, [name(0, 0), name(1, 0), name(2, 0)]);
+        assert!(pairs.has(&end(0, 0), &end(0, 1)) && pairs.has(&clients("us"), &end(2, 1)));
+        assert!(!pairs.has(&end(0, 1), &end(0, 0)));
+        assert!(!pairs.has(&end(0, 0), &clients("us")), "within a region nothing is parted");
+        let found = between("clients", "shard 1", false).unwrap();
+        assert_eq!(found.nodes, [name(1, 0), name(1, 1)], "the side that has nodes");
+        assert_eq!(between("clients", "others", false).unwrap().nodes.len(), 6);
+    }
+
+    #[test]
+    fn nobody_is_on_both_sides() {
+        let error = between("region us", "c/0/0 + clients", false).unwrap_err();
+        assert_eq!(error.to_string(), "c/0/0 is on both sides now");
+    }
+}

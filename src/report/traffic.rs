@@ -1,0 +1,116 @@
+//! Who sent how much to whom, and when: the traffic matrix.
+
+use std::collections::BTreeMap;
+
+use crate::model::Nanos;
+use crate::model::Unit;
+use crate::model::event::Grain;
+use crate::model::traffic::{Class, Crossing};
+
+use super::data::{Traffic, TrafficSeries};
+use super::millis;
+
+type Pair = (String, String, Class);
+
+/// Everything told of it, folded.
+#[derive(Debug, Default)]
+pub(super) struct TrafficFold {
+    places: Vec<Crossing>,
+    nodes: Vec<Crossing>,
+    /// When it was told, and the bytes so far.
+    told: Vec<(Nanos, BTreeMap<Pair, u64>)>,
+}
+
+impl TrafficFold {
+    pub fn hear(&mut self, at: Nanos, by: Grain, crossings: Vec<Crossing>) {
+        match by {
+            Grain::Nodes => self.nodes = crossings,
+            Grain::Places => {
+                let bytes = |c: &Crossing| ((c.from.clone(), c.to.clone(), c.class), c.bytes);
+                self.told.push((at, crossings.iter().map(bytes).collect()));
+                self.places = crossings;
+            }
+        }
+    }
+
+    /// `None` where nobody told of any.
+    pub fn done(&self) -> Option<Traffic> {
+        let pairs = self.told.last()?.1.keys();
+        Some(Traffic {
+            places: self.places.clone(),
+            nodes: self.nodes.clone(),
+            at_ms: self.told.iter().skip(1).map(|(at, _)| millis(*at)).collect(),
+            series: pairs.map(|pair| self.series(pair)).collect(),
+        })
+    }
+
+    fn series(&self, pair: &Pair) -> TrafficSeries {
+        let so_far = |sums: &BTreeMap<Pair, u64>| sums.get(pair).copied().unwrap_or(0);
+        let rate = |two: &[(Nanos, BTreeMap<Pair, u64>)]| {
+            let seconds = two[1].0.since(two[0].0).as_secs_f64();
+            let bytes = so_far(&two[1].1).saturating_sub(so_far(&two[0].1));
+            if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 }
+        };
+        let (from, to, class) = pair.clone();
+        TrafficSeries { from, to, class, bytes_per_s: self.told.windows(2).map(rate).collect() }
+    }
+}
+
+/// One row for each pair: from, to, the bytes of each class, connections and resets.
+pub(super) fn rows(crossings: &[Crossing]) -> Vec<Vec<String>> {
+    let mut pairs: Vec<(&str, &str)> =
+        crossings.iter().map(|c| (c.from.as_str(), c.to.as_str())).collect();
+    pairs.dedup();
+    let row = |(from, to): (&str, &str)| {
+        let of =
+            || crossings.iter().filter(move |c| (c.from.as_str(), c.to.as_str()) == (from, to));
+        let bytes = |class: Class| {
+            let found = of().find(|c| c.class == class && c.bytes > 0);
+            found.map_or("–".to_owned(), |c| Unit::Bytes.show(c.bytes as f64))
+        };
+        let count = |part: fn(&Crossing) -> u64| of().map(part).sum::<u64>().to_string();
+        let ends = [format!("{from} → {to}")].into_iter();
+        let counts = [count(|c| c.connections), count(|c| c.resets)];
+        ends.chain(Class::ALL.map(bytes)).chain(counts).collect()
+    };
+    pairs.into_iter().map(row).collect()
+}
+
+/// The heads of those rows.
+pub(super) fn heads() -> Vec<&'static str> {
+    let classes = Class::ALL.map(Class::name);
+    ["Traffic"].into_iter().chain(classes).chain(["connections", "resets"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn crossing(class: Class, bytes: u64) -> Crossing {
+        let (from, to) = ("clients".to_owned(), "nodes".to_owned());
+        Crossing { from, to, class, bytes, connections: 2, resets: 1 }
+    }
+
+    #[test]
+    fn rates_are_between_two_tellings_and_sums_the_last() {
+        let mut fold = TrafficFold::default();
+        assert_eq!(fold.done(), None);
+        for (ms, bytes) in [(1_000, 100), (2_000, 300), (2_500, 300)] {
+            let at = Nanos::ZERO + Duration::from_millis(ms);
+            fold.hear(at, Grain::Places, vec![crossing(Class::Client, bytes)]);
+        }
+        let traffic = fold.done().unwrap();
+        assert_eq!(traffic.at_ms, [2_000.0, 2_500.0]);
+        assert_eq!(traffic.series[0].bytes_per_s, [200.0, 0.0]);
+        assert_eq!((traffic.places[0].bytes, traffic.nodes.len()), (300, 0));
+    }
+
+    #[test]
+    fn a_pair_is_one_row_with_its_classes_apart() {
+        let rows = rows(&[crossing(Class::Client, 2_048), crossing(Class::Bus, 0)]);
+        assert_eq!(rows, [["clients → nodes", "2.0 kB", "–", "–", "–", "4", "2"]]);
+        assert_eq!(rows[0].len(), heads().len());
+    }
+}

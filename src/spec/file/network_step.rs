@@ -1,0 +1,183 @@
+//! The maps of steps that do something to links.
+
+use schemars::{Schema, json_schema};
+
+use super::step::{BandwidthStep, LatencyStep, Partition, Reset};
+use crate::spec::decode::{At, Field, Misread, Scalar, object};
+use crate::spec::network::{Side, Spot};
+use crate::spec::quantity::{Bandwidth, Percent, Time};
+use crate::spec::scenario::Target;
+
+/// The forms in which a side of a link is written, besides a target's.
+const FORMS: &str = "write nodes as a `target` names them, `shard 1`, `region NAME`, `clients`, \
+                     `clients in REGION`, several of these joined by ` + `, or `other nodes` or \
+                     `others`: those that are not on the other side";
+
+object! {
+    /// Cuts links: nothing passes, and nobody is told.
+    PartitionMap "a partition step" {
+        /// When it starts, from the load's start.
+        required "at" at: Time,
+        /// `partition`
+        required "do" kind: Partition,
+        /// The group whose nodes are meant. Default: the only group.
+        optional "group" group: String,
+        /// Who is cut off from all others, both ways.
+        optional "target" target: Side,
+        /// Two sides that are cut off from each other, both ways.
+        optional "between" between: Vec<At<Side>>,
+        /// Whose packets are lost, one way.
+        optional "from" from: Side,
+        /// To whom they are lost.
+        optional "to" to: Side,
+        /// How long. Default: until the load has ended.
+        optional "for" lasts: Time,
+        /// Flapping: cut in the first half of each such time, whole in the second.
+        optional "every" every: Time,
+    }
+}
+
+object! {
+    /// Makes links slower.
+    LatencyMap "a latency step" {
+        /// When it starts, from the load's start.
+        required "at" at: Time,
+        /// `latency`
+        required "do" kind: LatencyStep,
+        /// The group whose nodes are meant. Default: the only group.
+        optional "group" group: String,
+        /// Whose links to all others, both ways.
+        optional "target" target: Side,
+        /// Two sides whose links, both ways.
+        optional "between" between: Vec<At<Side>>,
+        /// Where packets come from that take longer, one way.
+        optional "from" from: Side,
+        /// Where they go.
+        optional "to" to: Side,
+        /// How much longer a packet takes one way.
+        required "latency" latency: Time,
+        /// How far a packet's own latency may be from that. Default: 0.
+        optional "jitter" jitter: Time,
+        /// How long. Default: until the load has ended.
+        optional "for" lasts: Time,
+        /// Flapping: slow in the first half of each such time, as before in the second.
+        optional "every" every: Time,
+    }
+}
+
+object! {
+    /// Makes links narrower.
+    BandwidthMap "a bandwidth step" {
+        /// When it starts, from the load's start.
+        required "at" at: Time,
+        /// `bandwidth`
+        required "do" kind: BandwidthStep,
+        /// The group whose nodes are meant. Default: the only group.
+        optional "group" group: String,
+        /// Whose links to all others, both ways.
+        optional "target" target: Side,
+        /// Two sides whose links, both ways.
+        optional "between" between: Vec<At<Side>>,
+        /// Where packets come from, one way.
+        optional "from" from: Side,
+        /// Where they go.
+        optional "to" to: Side,
+        /// How much fits through in each direction, for all connections together.
+        required "bandwidth" bandwidth: Bandwidth,
+        /// How long. Default: until the load has ended.
+        optional "for" lasts: Time,
+        /// Flapping: narrow in the first half of each such time, as before in the second.
+        optional "every" every: Time,
+    }
+}
+
+object! {
+    /// Resets connections that are open.
+    ResetMap "a reset step" {
+        /// When it starts, from the load's start.
+        required "at" at: Time,
+        /// `reset`
+        required "do" kind: Reset,
+        /// The group whose nodes are meant. Default: the only group.
+        optional "group" group: String,
+        /// Whose connections with all others, whoever opened them.
+        optional "target" target: Side,
+        /// Two sides whose connections, whoever opened them.
+        optional "between" between: Vec<At<Side>>,
+        /// Who opened them.
+        optional "from" from: Side,
+        /// Whom they were opened to.
+        optional "to" to: Side,
+        /// The share of them that is reset; the seed draws. Default: 100%.
+        optional "share" share: Percent,
+    }
+}
+
+/// The keys that say which links.
+pub struct Sides<'m> {
+    pub target: &'m Field<Side>,
+    pub between: &'m Field<Vec<At<Side>>>,
+    pub from: &'m Field<Side>,
+    pub to: &'m Field<Side>,
+}
+
+impl<'m> Sides<'m> {
+    /// All that are given, wherever they stand.
+    pub fn given(&self) -> Vec<&'m At<Side>> {
+        let single = [self.target, self.from, self.to].into_iter().filter_map(Field::given);
+        let pair = self.between.given().map_or(&[][..], |at| &at.value);
+        single.chain(pair).collect()
+    }
+}
+
+macro_rules! sides {
+    ($($map:ident),*) => {
+        $(impl $map {
+            pub fn sides(&self) -> Sides<'_> {
+                let $map { target, between, from, to, .. } = self;
+                Sides { target, between, from, to }
+            }
+        })*
+    };
+}
+
+sides!(PartitionMap, LatencyMap, BandwidthMap, ResetMap);
+
+impl Scalar for Side {
+    fn read(text: &str) -> Result<Side, Misread> {
+        match text.trim() {
+            "others" => return Ok(Side::Others),
+            "other nodes" => return Ok(Side::OtherNodes),
+            _ => {}
+        }
+        let spots = text.split('+').map(|part| {
+            spot(part.trim()).ok_or_else(|| {
+                let message = format!("`{}` names no nodes and no clients", part.trim());
+                Misread::new(message, FORMS)
+            })
+        });
+        spots.collect::<Result<_, _>>().map(Side::Spots)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "type": "string",
+            "examples": [
+                "cache/1/0", "primary of shard 1", "a minority of primaries", "shard 1",
+                "region us-east", "clients", "clients in us-east", "cache/1/0 + clients",
+                "other nodes", "others",
+            ],
+        })
+    }
+}
+
+fn spot(text: &str) -> Option<Spot> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words[..] {
+        ["clients"] => Some(Spot::Clients),
+        ["clients", "in", region] => Some(Spot::ClientsIn(region.to_owned())),
+        ["region", region] => Some(Spot::Region(region.to_owned())),
+        ["shard", number] => number.parse().ok().map(Spot::Shard),
+        _ => Target::read(text).ok().map(Spot::Nodes),
+    }
+}

@@ -1,0 +1,142 @@
+//! What a step does to links, and to which.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::quantity::{Bandwidth, Percent, Time};
+use super::scenario::Target;
+
+/// A step that does something to links.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkStep {
+    pub fault: NetworkFault,
+    pub links: Links,
+    /// Until the load has ended, if no time was given.
+    pub lasts: Option<Duration>,
+    /// It holds for the first half of each such time, and not for the second.
+    pub every: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NetworkFault {
+    /// Nothing passes, and nobody is told.
+    Partition,
+    /// One way.
+    Latency { latency: Duration, jitter: Duration },
+    /// Bits a second, each way.
+    Bandwidth(u64),
+    /// Open connections are reset, each with this probability. It is over at once.
+    Reset { share: f64 },
+}
+
+/// The links between two sides: from each end of one to each end of the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    pub from: Side,
+    pub to: Side,
+    /// Not back.
+    pub one_way: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Side {
+    Spots(Vec<Spot>),
+    /// All nodes that are not on the other side.
+    OtherNodes,
+    /// All that is not on the other side: nodes, clients, and whoever else connects.
+    Others,
+}
+
+/// Nodes and clients that are together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spot {
+    Nodes(Target),
+    /// All nodes that were born in the shard.
+    Shard(u32),
+    /// Its nodes and its clients.
+    Region(String),
+    Clients,
+    ClientsIn(String),
+}
+
+impl NetworkFault {
+    /// The word for it in a scenario.
+    pub fn word(self) -> &'static str {
+        match self {
+            NetworkFault::Partition => "partition",
+            NetworkFault::Latency { .. } => "latency",
+            NetworkFault::Bandwidth(_) => "bandwidth",
+            NetworkFault::Reset { .. } => "reset",
+        }
+    }
+}
+
+impl Side {
+    pub fn spots(&self) -> &[Spot] {
+        match self {
+            Side::Spots(spots) => spots,
+            Side::OtherNodes | Side::Others => &[],
+        }
+    }
+
+    /// It names no nodes by their roles, shards or names.
+    pub fn is_of_no_group(&self) -> bool {
+        !self.spots().iter().any(|spot| matches!(spot, Spot::Nodes(_) | Spot::Shard(_)))
+    }
+}
+
+impl NetworkStep {
+    /// As a person would say it. `group` is that of the nodes it names.
+    pub fn describe(&self, group: &str) -> String {
+        let amount = match self.fault {
+            NetworkFault::Partition | NetworkFault::Reset { share: 1.0 } => String::new(),
+            NetworkFault::Latency { latency, jitter: Duration::ZERO } => {
+                format!(" of {}", Time(latency))
+            }
+            NetworkFault::Latency { latency, jitter } => {
+                format!(" of {} ± {}", Time(latency), Time(jitter))
+            }
+            NetworkFault::Bandwidth(bits) => format!(" of {}", Bandwidth(bits)),
+            NetworkFault::Reset { share } => format!(" of {}", Percent::of(share)),
+        };
+        let Links { from, to, one_way } = &self.links;
+        let group = match from.is_of_no_group() && to.is_of_no_group() {
+            true => String::new(),
+            false => format!(" {group}"),
+        };
+        let links = match one_way {
+            true => format!("from {from} to {to}"),
+            false => format!("between {from} and {to}"),
+        };
+        let every = self.every.map(|every| format!(", half of every {},", Time(every)));
+        let lasts = self.lasts.map(|lasts| format!(" for {}", Time(lasts)));
+        let (every, lasts) = (every.unwrap_or_default(), lasts.unwrap_or_default());
+        format!("{}{amount}{group}: {links}{every}{lasts}", self.fault.word())
+    }
+}
+
+impl fmt::Display for Side {
+    /// As it is written in a scenario.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Side::OtherNodes => f.write_str("other nodes"),
+            Side::Others => f.write_str("others"),
+            Side::Spots(spots) => {
+                let spots: Vec<String> = spots.iter().map(Spot::to_string).collect();
+                f.write_str(&spots.join(" + "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Spot::Nodes(target) => target.fmt(f),
+            Spot::Shard(shard) => write!(f, "shard {shard}"),
+            Spot::Region(region) => write!(f, "region {region}"),
+            Spot::Clients => f.write_str("clients"),
+            Spot::ClientsIn(region) => write!(f, "clients in {region}"),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Steps that do something to links: both sides are there, and it can be done to them.
+
+use std::time::Duration;
+
+use super::{check_range, count, links, node_fault, ranged};
+use crate::spec::Purpose;
+use crate::spec::decode::{At, Field};
+use crate::spec::fault::Fault;
+use crate::spec::file::network_step::Sides;
+use crate::spec::file::step::StepMap;
+use crate::spec::network::{Links, NetworkFault, NetworkStep, Side, Spot};
+use crate::spec::quantity::{Percent, Time};
+use crate::spec::scenario::StepAction;
+use crate::spec::source::Span;
+use crate::spec::topology::{Group, Topology};
+
+/// Shorter ones are over before servers and clients have noticed.
+const LEAST_EVERY: Duration = Duration::from_millis(20);
+
+/// What `step` does to links, if it is such a step.
+pub fn check(
+    step: &At<StepMap>,
+    group: &Group,
+    topology: &Topology,
+    purpose: Purpose,
+    faults: &mut Vec<Fault>,
+) -> Option<StepAction> {
+    let no_time = (&Field::Missing, &Field::Missing);
+    let (fault, sides, (lasts, every)) = match &step.value {
+        StepMap::Partition(map) => {
+            (Some(NetworkFault::Partition), map.sides(), (&map.lasts, &map.every))
+        }
+        StepMap::LatencyStep(map) => {
+            let fault = latency(&map.latency, &map.jitter, faults);
+            (fault, map.sides(), (&map.lasts, &map.every))
+        }
+        StepMap::BandwidthStep(map) => {
+            let bits = map
+                .bandwidth
+                .given()
+                .and_then(|at| links::bandwidth(at, "use `do: partition` to cut it", faults));
+            (bits.map(NetworkFault::Bandwidth), map.sides(), (&map.lasts, &map.every))
+        }
+        StepMap::Reset(map) => (Some(reset(&map.share, faults)), map.sides(), no_time),
+        _ => return None,
+    };
+    if purpose == Purpose::RunInContainers {
+        let fault = Fault::new(&step.span, "the links of servers in containers cannot be changed");
+        faults.push(fault.advise("run the servers as processes (--backend process)"));
+    }
+    let lasts = node_fault::lasts(lasts, faults);
+    let every = flapping(every, lasts, faults);
+    let links = sides_of(&sides, &step.span, faults)?;
+    for side in sides.given() {
+        missing_spots(side, group, topology, faults);
+    }
+    Some(StepAction::Network(NetworkStep { fault: fault?, links, lasts, every }))
+}
+
+fn latency(
+    latency: &Field<Time>,
+    jitter: &Field<Time>,
+    faults: &mut Vec<Fault>,
+) -> Option<NetworkFault> {
+    let (latency, jitter) = links::latency(latency, jitter, faults);
+    Some(NetworkFault::Latency { latency, jitter })
+}
+
+fn reset(share: &Field<Percent>, faults: &mut Vec<Fault>) -> NetworkFault {
+    let (none, all) = (Percent(0.0), Percent(100.0));
+    let why = "each open connection is reset with this probability";
+    let Percent(share) = ranged("share", share, all, (none, all), why, faults);
+    NetworkFault::Reset { share: share / 100.0 }
+}
+
+fn flapping(
+    field: &Field<Time>,
+    lasts: Option<Duration>,
+    faults: &mut Vec<Fault>,
+) -> Option<Duration> {
+    let at = field.given()?;
+    match lasts {
+        None => {
+            let fault = Fault::new(&at.span, "a step that comes and goes needs `for`");
+            faults.push(fault.advise("say how long it goes on, like `for: 10s`"));
+        }
+        Some(lasts) => {
+            let range = (Time(LEAST_EVERY), Time(lasts));
+            let why = "it holds for half of each such time, as long as `for` says";
+            check_range("every", &at.value, &at.span, range, why, faults);
+        }
+    }
+    Some(at.value.0)
+}
+
+/// The two sides: `target` against all others, `between` two, or one way.
+fn sides_of(sides: &Sides<'_>, span: &Span, faults: &mut Vec<Fault>) -> Option<Links> {
+    let Sides { target, between, from, to } = sides;
+    let is_bad = |field: &Field<Side>| matches!(field, Field::Bad);
+    if is_bad(target) || is_bad(from) || is_bad(to) || matches!(between, Field::Bad) {
+        return None;
+    }
+    let (from, to, one_way) = match (target.given(), between.given(), from.given(), to.given()) {
+        (Some(target), None, None, None) => (&target.value, &Side::Others, false),
+        (None, Some(pair), None, None) => match &pair.value[..] {
+            [one, other] => (&one.value, &other.value, false),
+            _ => {
+                let sides = count(pair.value.len() as u32, "side");
+                let message = format!("a link is between two sides, and this is {sides}");
+                faults.push(Fault::new(&pair.span, message));
+                return None;
+            }
+        },
+        (None, None, Some(from), Some(to)) => (&from.value, &to.value, true),
+        _ => {
+            let message = "a step on links needs `target`, or `between`, or both `from` and `to`";
+            let advice = "write `target: primary of shard 1` to part it from all others, or \
+                          `between: [cache/0/0, clients]`";
+            faults.push(Fault::new(span, message).advise(advice));
+            return None;
+        }
+    };
+    if from.spots().is_empty() && to.spots().is_empty() {
+        let fault = Fault::new(span, "neither side says who is on it");
+        faults.push(fault.advise("name nodes, a region or clients on one side"));
+        return None;
+    }
+    Some(Links { from: from.clone(), to: to.clone(), one_way })
+}
+
+/// What of a side is not there.
+fn missing_spots(side: &At<Side>, group: &Group, topology: &Topology, faults: &mut Vec<Fault>) {
+    for spot in side.value.spots() {
+        match spot {
+            Spot::Clients => {}
+            Spot::Region(name) | Spot::ClientsIn(name) => {
+                let name = At { value: name.clone(), span: side.span.clone() };
+                links::region(&name, &topology.regions, faults);
+            }
+            Spot::Shard(number) => {
+                told(node_fault::no_shard(*number, group), &side.span, faults);
+            }
+            Spot::Nodes(target) => {
+                told(node_fault::missing(target, group), &side.span, faults);
+            }
+        }
+    }
+}
+
+fn told(missing: Option<(String, String)>, span: &Span, faults: &mut Vec<Fault>) {
+    faults.extend(missing.map(|(message, advice)| Fault::new(span, message).advise(advice)));
+}
