@@ -164,8 +164,9 @@ impl Failover {
         between(self.suspected_ms, self.agreed_ms)
     }
 
+    /// 0 where one side elected before a node of the other told of the agreement.
     pub fn elect(&self) -> Option<f64> {
-        between(self.agreed_ms, self.elected_ms)
+        between(self.agreed_ms, self.elected_ms).map(|ms| ms.max(0.0))
     }
 
     pub fn propagate(&self) -> Option<f64> {

@@ -174,9 +174,7 @@ impl Page {
         if r.has("writes.lost") {
             let (lost, all) = (r.show("writes.lost"), r.show("writes.acknowledged"));
             let judged = match r.reported.iter().any(|name| name == "writes.lost") {
-                true if r.value("writes.lost") > Some(0.0) => {
-                    "; the scenario reports it, and does not judge"
-                }
+                true if r.value("writes.lost") > Some(0.0) => " (reported, not judged)",
                 _ => "",
             };
             self.row("lost writes", &format!("{lost} of {all} acknowledged{judged}"));
