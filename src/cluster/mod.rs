@@ -8,6 +8,7 @@ mod places;
 pub mod plan;
 mod ready;
 mod seats;
+mod servers;
 pub mod view;
 
 pub use form::{DeployedGroup, Deployment, FormError, bring_up};

@@ -70,3 +70,13 @@ fn usage() {
         refused(&place, &run(&mut place.redrill(args)), 64, &["--help"]);
     }
 }
+
+#[test]
+fn links_between_containers() {
+    let place = Place::new();
+    let text = format!("{BRIEF}timeline: [{{ at: 1s, do: partition, target: cache/0/0 }}]\n");
+    let ran = place.play(&text, &["--backend", "docker"]);
+    let words = ["the links of servers in containers cannot be changed", "scenario.yaml:7"];
+    refused(&place, &ran, 65, &words);
+    assert!(place.folders().is_empty());
+}

@@ -99,7 +99,10 @@ impl Frame {
                 svg.line("fault", [x, top, x, bottom], Some(&title));
             }
             if named {
-                let space = if is_fault { self.size.right() - x } else { width };
+                // As far as to what is done next.
+                let next = report.steps.iter().filter_map(|s| s.began_ms.map(|at| self.x(at)));
+                let next = next.skip(i + 1).fold(self.size.right(), f64::min);
+                let space = if is_fault { next - x - 8.0 } else { width };
                 let room = (space / 6.4) as usize;
                 let full = format!("{} {}", i + 1, step.text);
                 let name = [full, format!("{} {}", i + 1, step.kind), (i + 1).to_string()];

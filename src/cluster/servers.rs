@@ -1,0 +1,80 @@
+//! What the servers of a group are started with.
+
+use std::net::SocketAddr;
+
+use super::nodes_conf::{Member, NodesConf, random_id};
+use crate::backend::{Backend, BackendError, NodePlan};
+use crate::model::NodeName;
+use crate::model::event::{EngineInfo, Role};
+use crate::node::Node;
+use crate::spec::topology::{Group, Mode};
+
+/// Whether its nodes form a cluster.
+pub fn is_cluster(group: &Group) -> bool {
+    matches!(group.mode, Mode::Cluster { .. })
+}
+
+pub fn node_names(group: &Group) -> Vec<NodeName> {
+    let shard = |shard| {
+        (0..=group.replicas()).map(move |ordinal| NodeName::new(&group.name, shard, ordinal))
+    };
+    (0..group.shards()).flat_map(shard).collect()
+}
+
+pub fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node> {
+    let node = |(name, addr): (NodeName, &SocketAddr)| {
+        let born = if name.ordinal == 0 { Role::Primary } else { Role::Replica };
+        let id = if is_cluster(group) { random_id() } else { String::new() };
+        Node::new(name, *addr, id, born)
+    };
+    names.into_iter().zip(addrs).map(node).collect()
+}
+
+/// Each gets a door at an address of its own, with its own ports.
+pub fn behind_doors(backend: &dyn Backend, nodes: Vec<Node>) -> Result<Vec<Node>, BackendError> {
+    let port = nodes.first().map_or(0, |node| node.addr.port());
+    let doors = backend.relay_addresses(nodes.len(), port)?;
+    Ok(nodes.into_iter().zip(doors).map(|(node, door)| node.behind(door)).collect())
+}
+
+pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePlan> {
+    let cluster = is_cluster(group).then(|| {
+        let member = |node: &Node| Member {
+            id: node.id.clone(),
+            addr: node.announced,
+            shard: node.name.shard,
+            role: node.born,
+        };
+        NodesConf::new(nodes.iter().map(member).collect(), group.shards(), engine)
+    });
+    let plan = |node: &Node| NodePlan {
+        name: node.name.clone(),
+        addr: node.addr,
+        config: directives(group, node, nodes),
+        limits: group.limits,
+        files: cluster.iter().map(|conf| ("nodes.conf".to_owned(), conf.of(&node.id))).collect(),
+    };
+    nodes.iter().map(plan).collect()
+}
+
+/// What makes the node what it is to be, then what the user wants.
+fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String)> {
+    let mut directives = Vec::new();
+    let mut set = |name: &str, value: String| directives.push((name.to_owned(), value));
+    if is_cluster(group) {
+        set("cluster-enabled", "yes".to_owned());
+        set("cluster-config-file", "nodes.conf".to_owned());
+    } else if node.born == Role::Replica {
+        let of_shard = |n: &&Node| n.name.shard == node.name.shard && n.born == Role::Primary;
+        if let Some(primary) = nodes.iter().find(of_shard) {
+            let found = primary.announced;
+            set("replicaof", format!("{} {}", found.ip(), found.port()));
+        }
+    }
+    if node.announced != node.addr {
+        let of_cluster = if is_cluster(group) { "cluster" } else { "replica" };
+        set(&format!("{of_cluster}-announce-ip"), node.announced.ip().to_string());
+    }
+    let users = group.config.iter().map(|(name, value)| (name.clone(), value.clone()));
+    directives.into_iter().chain(users).collect()
+}

@@ -1,0 +1,136 @@
+use super::*;
+
+fn node(shard: u32, ordinal: u32) -> Node {
+    let addr = format!("127.0.0.1:7{shard}{ordinal}").parse().unwrap();
+    let born = if ordinal == 0 { Role::Primary } else { Role::Replica };
+    Node::new(NodeName::new("c", shard, ordinal), addr, format!("n{shard}{ordinal}"), born)
+}
+
+/// Two shards of two nodes: 0/0, 0/1, 1/0, 1/1.
+fn cluster() -> Failovers {
+    Failovers::new(&[node(0, 0), node(0, 1), node(1, 0), node(1, 1)])
+}
+
+const NODES: [&str; 4] = ["n00", "n01", "n10", "n11"];
+
+/// What node `i` sees; `first` and `second` are how it sees shard 0's.
+fn sight(i: usize, first: &str, second: &str, link_up: Option<bool>) -> Sight {
+    let lines = [first, second, "master - 0 0 2 connected 8192-16383", "slave n10 0 0 2 connected"];
+    let line = |(n, rest): (usize, &&str)| {
+        let myself = if n == i { "myself," } else { "" };
+        format!("{} 127.0.0.1:1@1 {myself}{rest}\n", NODES[n])
+    };
+    let text: String = lines.iter().enumerate().map(line).collect();
+    Sight {
+        node: NodeName::new("c", i as u32 / 2, i as u32 % 2),
+        state_ok: true,
+        role: None,
+        link_up,
+        lines: NodeLine::parse_all(&text).unwrap(),
+    }
+}
+
+const LEADS: &str = "master - 0 0 1 connected 0-8191";
+const FOLLOWS: &str = "slave n00 0 0 1 connected";
+
+fn phases(news: Vec<What>) -> Vec<(FailoverPhase, String)> {
+    let phase = |what| match what {
+        What::Failover { phase, node, shard: 0, .. } => (phase, node.to_string()),
+        other => panic!("{other:?}"),
+    };
+    news.into_iter().map(phase).collect()
+}
+
+#[test]
+fn a_failover_goes_through_its_phases() {
+    let mut seen = cluster();
+    let mut hear = |i, first: &str, second: &str| {
+        phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+    };
+    for i in 0..4 {
+        assert_eq!(hear(i, LEADS, FOLLOWS), []);
+    }
+    let suspected = LEADS.replace("master", "master,fail?");
+    assert_eq!(hear(2, &suspected, FOLLOWS), [(Suspected, "c/0/0".into())]);
+    assert_eq!(hear(3, &suspected, FOLLOWS), [], "told once");
+    let failed = LEADS.replace("master", "master,fail");
+    assert_eq!(hear(2, &failed, FOLLOWS), [(Agreed, "c/0/0".into())]);
+    let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+    assert_eq!(hear(1, old, new), [(Elected, "c/0/1".into())]);
+    assert_eq!(hear(2, old, new), []);
+    // The old primary is still asked, and has heard nothing: it does not count.
+    assert_eq!(hear(3, old, new), [(Propagated, "c/0/1".into())]);
+    assert_eq!(hear(2, old, new), [], "nobody follows it");
+    let follows = "slave n01 0 0 3 connected";
+    assert_eq!(hear(0, follows, new), [(Redundant, "c/0/0".into())]);
+    assert_eq!(hear(0, follows, new), []);
+    let again = new.replace("master", "master,fail?");
+    assert_eq!(hear(2, follows, &again), [(Suspected, "c/0/1".into())], "and the next one");
+}
+
+#[test]
+fn who_is_cut_off_and_believes_in_the_past_elects_nobody() {
+    let mut seen = cluster();
+    let mut hear = |i, first: &str, second: &str| {
+        phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+    };
+    for i in 0..4 {
+        hear(i, LEADS, FOLLOWS);
+    }
+    let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+    hear(1, old, new);
+    hear(2, old, new);
+    assert_eq!(hear(3, old, new), [(Propagated, "c/0/1".into())]);
+    let lost = FOLLOWS.replace("slave", "slave,fail?");
+    assert_eq!(hear(0, LEADS, &lost), [], "it leads, it thinks, and its replica is away");
+    assert_eq!(hear(2, old, new), []);
+}
+
+#[test]
+fn who_was_cut_off_from_the_new_leader_doubts_it_a_moment_longer() {
+    let mut seen = cluster();
+    let mut hear = |i, first: &str, second: &str| {
+        phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+    };
+    for i in 0..4 {
+        hear(i, LEADS, FOLLOWS);
+    }
+    let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+    hear(1, old, new);
+    hear(3, old, new);
+    let doubted = new.replace("master", "master,fail");
+    let (follows, told) = ("slave n01 0 0 3 connected", hear(2, LEADS, FOLLOWS));
+    assert_eq!(told, []);
+    assert_eq!(hear(2, follows, &doubted), [(Propagated, "c/0/1".into())]);
+    assert_eq!(hear(2, follows, &doubted), [], "that is an old doubt");
+    assert_eq!(hear(2, follows, new), []);
+    assert_eq!(hear(2, follows, &doubted)[0], (Suspected, "c/0/1".into()), "a new one");
+}
+
+#[test]
+fn one_that_was_only_slow_may_be_suspected_again() {
+    let mut seen = cluster();
+    let mut hear = |i, first: &str| phases(seen.hear(i, Some(&sight(i, first, FOLLOWS, None))));
+    let suspected = LEADS.replace("master", "master,fail?");
+    assert_eq!(hear(2, &suspected), [(Suspected, "c/0/0".into())]);
+    assert_eq!(hear(2, LEADS), []);
+    assert_eq!(hear(2, &suspected), [(Suspected, "c/0/0".into())]);
+}
+
+#[test]
+fn one_that_dies_without_a_word_is_not_waited_for() {
+    let mut seen = cluster();
+    let hear = |seen: &mut Failovers, i, first: &str, second: &str| {
+        phases(seen.hear(i, Some(&sight(i, first, second, None))))
+    };
+    for i in 0..4 {
+        hear(&mut seen, i, LEADS, FOLLOWS);
+    }
+    assert_eq!(seen.hear(3, None), []);
+    let (old, new) = ("master,fail - 0 0 1 disconnected", "master - 0 0 3 connected 0-8191");
+    let told = hear(&mut seen, 1, old, new);
+    let at_once = [Suspected, Agreed].map(|phase| (phase, "c/0/0".to_owned()));
+    assert_eq!(told[..2], at_once, "what was not seen in between is told with it");
+    assert_eq!(told[2], (Elected, "c/0/1".into()));
+    assert_eq!(hear(&mut seen, 2, old, new), [(Propagated, "c/0/1".into())]);
+}
