@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::exit::{self, fail};
 use super::{out, terminal};
 use crate::backend::docker::endpoint;
-use crate::backend::docker::error::DockerError;
+use crate::backend::docker::error::{DockerError, status};
 use crate::backend::docker::owner::Life;
 use crate::backend::docker::sweep::{self, Remains};
 use crate::backend::registry::{Registry, RegistryError};
@@ -68,6 +68,13 @@ async fn containers(removed: &mut Vec<String>) -> Result<(), GcError> {
             Life::Dead => match sweep::remove(&engine.docker, remains).await {
                 Ok(()) => {
                     removed.push(format!("{} of {}", counted(remains), remains.owner.drill));
+                }
+                Err(e) if remains.containers.is_empty() && status(&e) == Some(403) => {
+                    terminal::say(&format!(
+                        "left alone: the network of {}, which the Docker engine does not let \
+                             go though no container is on it; restarting the engine frees it",
+                        remains.owner.drill
+                    ));
                 }
                 Err(e) => trouble = trouble.or(Some(engine.cannot("remove containers", e))),
             },
