@@ -219,8 +219,9 @@ impl Failover {
             return format!("suspected{}, and never replaced", after.unwrap_or_default());
         }
         let served = self.served().map(|ms| Unit::Millis.show(ms));
-        let served =
-            served.map_or("not served again".to_owned(), |ms| format!("served after {ms}"));
+        // There may have been none: after a takeover both sides serve whoever reaches them.
+        let served = served
+            .map_or("no outage was seen to end".to_owned(), |ms| format!("served after {ms}"));
         let parts: Vec<String> = self
             .parts()
             .into_iter()
