@@ -227,7 +227,8 @@ impl Failover {
                 format!("no replica took over, and it was served after {}", Unit::Millis.show(ms))
             }
             (Some(ms), Some(_), _) => format!("not served again in {}", Unit::Millis.show(ms)),
-            (None, ..) => "served all the time".to_owned(),
+            // After a takeover both sides serve whoever reaches them.
+            (None, ..) => "no outage was seen to end".to_owned(),
         };
         let parts = self.parts().into_iter().chain(self.propagate().map(|ms| ("known to all", ms)));
         let parts: Vec<String> =
