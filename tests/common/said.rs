@@ -6,10 +6,13 @@ use insta::Settings;
 
 use super::{Ran, server};
 
-/// Exit code, standard output, and standard error below it.
+/// Exit code, standard output, and standard error below it; without what `gc` says of others
+/// who use this machine's Docker engine.
 pub fn said(ran: &Ran) -> String {
     let code = ran.code.map_or("killed".to_owned(), |code| code.to_string());
-    let err = if ran.err.is_empty() { String::new() } else { format!("-- errors\n{}", ran.err) };
+    let own = ran.err.split_inclusive('\n').filter(|line| !line.starts_with("left alone: "));
+    let err: String = own.collect();
+    let err = if err.is_empty() { String::new() } else { format!("-- errors\n{err}") };
     format!("({code})\n{}{err}", ran.out)
 }
 
