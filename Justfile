@@ -22,9 +22,9 @@ cluster-drain *ARGS: build
 cluster-rebalance *ARGS: build
     {{redrill}} run cluster-rebalance {{ARGS}}
 
-# A primary dies, stands still, or a majority is gone
+# Nodes die, stand still, or are cut off from each other
 node-failure *ARGS: build
-    {{redrill}} suite primary-kill primary-pause replica-kill quorum-loss node-failure-during-reshard {{ARGS}}
+    {{redrill}} suite primary-kill primary-pause replica-kill quorum-loss node-failure-during-reshard minority-partition split-brain flapping-link {{ARGS}}
 
 # A primary's death over several time-outs: where the time goes, side by side
 node-timeout-sweep *ARGS: build

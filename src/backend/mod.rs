@@ -99,15 +99,6 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Something that only some backends can do to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ability {
-    /// End a server at once, as a power cut would: [`Backend::kill`].
-    Kill,
-    /// Stop a server from being scheduled, and let it go on: [`Backend::pause`].
-    Pause,
-}
-
 /// Runs servers. All methods may be called from several tasks at once.
 pub trait Backend: Send + Sync {
     /// `process`
@@ -115,8 +106,6 @@ pub trait Backend: Send + Sync {
 
     /// The server that nodes run.
     fn engine(&self) -> &EngineInfo;
-
-    fn can(&self, ability: Ability) -> bool;
 
     /// Gives every node of `names` an address of its own, all on one port: `port`,
     /// or one that is free on all of them, as its cluster bus port (10,000 above) is.

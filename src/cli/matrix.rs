@@ -1,6 +1,6 @@
 //! `redrill matrix`: one scenario on several engines, or with several values, side by side.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,6 @@ use crate::backend::Ground;
 use crate::report::matrix::{Matrix, file};
 use crate::report::{self, Report};
 use crate::spec::Scenario;
-use crate::spec::topology::Engine;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -83,14 +82,13 @@ async fn cases(args: &Args, stop: &CancellationToken) -> Result<Vec<Case>, Refus
     for named in engines {
         for value in &values {
             let mut play = args.play.clone();
-            if named.is_some() {
+            if let Some(named) = named {
+                // As if the topology named it, so that whatever it cannot do there is refused.
                 play.engine_binary = None;
+                play.set.push(format!("engine={}", engine(named)));
             }
             play.set.extend(value.map(|(key, value)| format!("{key}={value}")));
-            let mut scenario = play::read(&args.scenario, &play)?;
-            if let Some(named) = named {
-                scenario.topology.engine = engine(named);
-            }
+            let scenario = play::read(&args.scenario, &play)?;
             let value = value.map(|(_, value)| value.to_owned());
             let name: Vec<&str> =
                 named.map(String::as_str).into_iter().chain(value.as_deref()).collect();
@@ -155,18 +153,16 @@ fn write(matrix: &Matrix, folder: &Path) -> Result<(), Refused> {
     Ok(())
 }
 
-/// What a person calls an engine: a release, an image, or a program.
-fn engine(name: &str) -> Engine {
-    let image = |image: String| Engine { image: Some(image), ..Engine::default() };
+/// What a person calls an engine (a release, an image, or a program), as a topology names it.
+fn engine(name: &str) -> String {
+    let image = |image: &str| format!("{{ image: {image:?} }}");
     match name.split_once('-') {
-        Some(("redis", release)) if is_release(release) => image(format!("redis:{release}")),
+        Some(("redis", release)) if is_release(release) => image(&format!("redis:{release}")),
         Some(("valkey", release)) if is_release(release) => {
-            image(format!("valkey/valkey:{release}"))
+            image(&format!("valkey/valkey:{release}"))
         }
-        _ if Path::new(name).is_file() => {
-            Engine { binary: Some(PathBuf::from(name)), ..Engine::default() }
-        }
-        _ => image(name.to_owned()),
+        _ if Path::new(name).is_file() => format!("{{ binary: {name:?} }}"),
+        _ => image(name),
     }
 }
 
@@ -180,11 +176,10 @@ mod tests {
 
     #[test]
     fn engines_are_called_as_people_do() {
-        let image = |name| engine(name).image;
-        assert_eq!(image("redis-7.0").as_deref(), Some("redis:7.0"));
-        assert_eq!(image("valkey-9.1").as_deref(), Some("valkey/valkey:9.1"));
-        assert_eq!(image("our.registry/redis:8").as_deref(), Some("our.registry/redis:8"));
-        assert_eq!(image("redis-server").as_deref(), Some("redis-server"), "no such file here");
-        assert_eq!(engine("/bin/sh").binary, Some(PathBuf::from("/bin/sh")));
+        assert_eq!(engine("redis-7.0"), r#"{ image: "redis:7.0" }"#);
+        assert_eq!(engine("valkey-9.1"), r#"{ image: "valkey/valkey:9.1" }"#);
+        assert_eq!(engine("our.registry/redis:8"), r#"{ image: "our.registry/redis:8" }"#);
+        assert_eq!(engine("redis-server"), r#"{ image: "redis-server" }"#, "no such file here");
+        assert_eq!(engine("/bin/sh"), r#"{ binary: "/bin/sh" }"#);
     }
 }

@@ -111,10 +111,7 @@ fn change(unit: Unit, better: Better, before: f64, after: f64) -> Change {
 
 fn differences(before: &Report, after: &Report) -> Vec<String> {
     let engine = |e: &EngineInfo| format!("{} {}", e.kind, e.version);
-    let methods = |r: &Report| {
-        let row = side_by_side::methods(std::iter::once(r));
-        row.map_or_else(|| "nothing".to_owned(), |row| row.values.join(""))
-    };
+    let method = |r: &Report| side_by_side::method(r).unwrap_or_else(|| "nothing".to_owned());
     let loads = |r: &Report| r.loads.iter().map(|l| l.text.clone()).collect::<Vec<_>>().join("; ");
     [
         ("scenario", before.scenario.clone(), after.scenario.clone()),
@@ -122,7 +119,7 @@ fn differences(before: &Report, after: &Report) -> Vec<String> {
         ("engine", engine(&before.engine), engine(&after.engine)),
         ("backend", before.backend.clone(), after.backend.clone()),
         ("load", loads(before), loads(after)),
-        ("slots moved by", methods(before), methods(after)),
+        ("slots moved by", method(before), method(after)),
         ("redrill", before.redrill.clone(), after.redrill.clone()),
         ("seed", before.seed.to_string(), after.seed.to_string()),
     ]

@@ -391,7 +391,7 @@ impl Report {
 
     /// Whether the finding counts for the verdict.
     pub fn judges(&self, finding: &Finding) -> bool {
-        !self.reported.iter().any(|name| name == super::judge::measure(finding.kind))
+        !super::judge::is_reported(&self.reported, finding.kind)
     }
 
     /// The value of the measure `name`, if this drill has it and could tell it.

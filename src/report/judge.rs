@@ -93,7 +93,7 @@ pub(super) fn verdict(
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
         reasons.extend(not_held);
     }
-    let judged = |f: &&Finding| !record.info.reported.iter().any(|name| measure(f.kind) == name);
+    let judged = |f: &&Finding| !is_reported(&record.info.reported, f.kind);
     let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(judged);
     reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
     let worst = match record.end {
@@ -104,8 +104,13 @@ pub(super) fn verdict(
     (worst, reasons.into_iter().map(|(_, why)| why).collect())
 }
 
+/// Whether what a checker finds does not count, as the scenario says.
+pub(super) fn is_reported(reported: &[String], kind: Kind) -> bool {
+    reported.iter().any(|name| name == measure(kind))
+}
+
 /// The measure that counts what a checker finds; empty if there is none.
-pub(super) fn measure(kind: Kind) -> &'static str {
+fn measure(kind: Kind) -> &'static str {
     match kind {
         Kind::LostWrites => "writes.lost",
         Kind::StaleReads => "reads.stale",

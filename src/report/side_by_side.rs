@@ -95,17 +95,18 @@ impl SideBySide<'_> {
 
 /// How slots moved in each run, if they did in any.
 pub(super) fn methods<'a>(reports: impl Iterator<Item = &'a Report>) -> Option<Row> {
-    let method = |r: &Report| {
-        let mut methods: Vec<&str> =
-            r.steps.iter().filter_map(|step| step.method.as_deref()).collect();
-        methods.dedup();
-        methods.join(", ")
-    };
-    let values: Vec<String> = reports.map(method).collect();
-    values.iter().any(|method| !method.is_empty()).then_some(Row {
+    let values: Vec<Option<String>> = reports.map(method).collect();
+    values.iter().any(Option::is_some).then(|| Row {
         name: "slots moved by",
         about: "migrate: key by key; atomic: by the servers' own jobs",
-        values,
+        values: values.into_iter().map(Option::unwrap_or_default).collect(),
         change: None,
     })
+}
+
+/// How slots moved, if they did: `migrate`.
+pub(super) fn method(r: &Report) -> Option<String> {
+    let mut methods: Vec<&str> = r.steps.iter().filter_map(|step| step.method.as_deref()).collect();
+    methods.dedup();
+    (!methods.is_empty()).then(|| methods.join(", "))
 }

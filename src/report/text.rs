@@ -272,8 +272,8 @@ impl Page {
             let (n, rate) = (r.show(name), r.show(&format!("{name}.rate")));
             self.row(label, &format!("{n} in {took} · {rate}"));
         }
-        if let Some(methods) = side_by_side::methods(std::iter::once(r)) {
-            self.row("by", &methods.values.join(""));
+        if let Some(method) = side_by_side::method(r) {
+            self.row("by", &method);
         }
     }
 

@@ -84,6 +84,27 @@ fn the_phases_are_those_of_the_servers_own_logs() {
     place.assert_nothing_left();
 }
 
+/// Agreement holds for a moment after the death, until it is noticed: that is no convergence.
+#[test]
+fn a_shard_that_nobody_serves_again_breaks_its_bound() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        "[{ at: 1s, do: kill, target: primary of shard 1 }]",
+        "settle: 5s\nexpect: [failover.served <= 3s]",
+    );
+    let ran = place.play(&text, &["--set", "groups.cache.replicas=0"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let failover = &report["failovers"][0];
+    assert_eq!((&failover["to"], &failover["served_ms"]), (&Value::Null, &Value::Null));
+    assert!(ms(&failover["unserved_until_ms"]) > ms(&failover["agreed_ms"]), "{failover}");
+    assert!(ran.out.contains("not served again in "), "{}", ran.out);
+    let step = &report["steps"][0];
+    assert_eq!((&step["view_converged_ms"], &step["converged_ms"]), (&Value::Null, &Value::Null));
+    assert_eq!(report["measures"]["latency.p99.after"]["value"], Value::Null, "all is during");
+}
+
 #[test]
 fn a_primary_that_stood_still_comes_back_as_a_replica() {
     let place = Place::new();

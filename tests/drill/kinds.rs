@@ -233,6 +233,34 @@ fn a_step_that_has_to_wait_says_so_and_convergence_is_the_slowest_steps() {
 }
 
 #[test]
+fn a_matrix_goes_over_values() {
+    let place = Place::new();
+    let file = place.path().join("scenario.yaml");
+    fs::write(&file, BRIEF).unwrap();
+    let mut matrix = place.redrill(&["matrix", file.to_str().unwrap(), "--backend", "process"]);
+    matrix.args(["--over", "loads.app.rate=100/s,300/s"]).arg("--out").arg(place.out());
+    let ran = run(&mut matrix);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("brief over rate"), "{}", ran.out);
+    let heads = ran.out.lines().find(|line| line.contains("100/s")).unwrap();
+    assert_eq!(heads.split_whitespace().collect::<Vec<_>>(), ["100/s", "300/s"]);
+    let json = fs::read_to_string(place.folder().join("matrix.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let rate = |i: usize| json["reports"][i]["loads"][0]["rate"].as_f64();
+    assert_eq!((rate(0), rate(1)), (Some(100.0), Some(300.0)));
+    assert_eq!(json["reports"][0]["seed"], json["reports"][1]["seed"], "nothing else differs");
+}
+
+/// As `run` refuses it: by what the engine that is named can do.
+#[test]
+fn a_matrix_refuses_links_between_containers() {
+    let place = Place::new();
+    let refused = run(&mut place.redrill(&["matrix", "flapping-link", "--engine", "redis-8.0"]));
+    assert_eq!(refused.code, Some(65), "{}{}", refused.out, refused.err);
+    assert!(refused.err.contains("containers"), "{}", refused.err);
+}
+
+#[test]
 fn a_matrix_sets_engines_side_by_side() {
     let place = Place::new();
     let file = place.path().join("scenario.yaml");

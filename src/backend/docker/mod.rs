@@ -38,7 +38,7 @@ use self::reaper::Reaper;
 use self::stats::Usages;
 use self::watch::{Containers, Watch, lock};
 use super::logs::Logs;
-use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
+use super::{Backend, BackendError, Data, NodeExited, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Usage};
 use crate::spec::topology;
@@ -194,12 +194,6 @@ impl Backend for DockerBackend {
 
     fn engine(&self) -> &EngineInfo {
         &self.image.engine
-    }
-
-    fn can(&self, ability: Ability) -> bool {
-        match ability {
-            Ability::Kill | Ability::Pause => true,
-        }
     }
 
     fn reserve<'a>(

@@ -30,7 +30,7 @@ use self::folder::Folder;
 pub use self::folder::nodes_dir;
 use self::spawner::{Ended, Spawner};
 use super::logs::{self, Logs};
-use super::{Ability, Backend, BackendError, Data, NodeExited, NodePlan};
+use super::{Backend, BackendError, Data, NodeExited, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::EngineInfo;
 
@@ -188,12 +188,6 @@ impl Backend for ProcessBackend {
 
     fn engine(&self) -> &EngineInfo {
         &self.engine
-    }
-
-    fn can(&self, ability: Ability) -> bool {
-        match ability {
-            Ability::Kill | Ability::Pause => true,
-        }
     }
 
     fn reserve<'a>(
