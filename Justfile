@@ -22,13 +22,17 @@ cluster-drain *ARGS: build
 cluster-rebalance *ARGS: build
     {{redrill}} run cluster-rebalance {{ARGS}}
 
+# A shard and a replica join under load, and the shard leaves again
+scale-out *ARGS: build
+    {{redrill}} run scale-out-under-load {{ARGS}}
+
 # Nodes die, stand still, or are cut off from each other
 node-failure *ARGS: build
-    {{redrill}} suite primary-kill primary-pause replica-kill quorum-loss node-failure-during-reshard minority-partition split-brain flapping-link {{ARGS}}
+    {{redrill}} suite primary-kill primary-pause replica-kill quorum-loss sentinel-failover node-timeout-sweep node-failure-during-reshard minority-partition split-brain flapping-link rolling-restart scale-out-under-load chaos {{ARGS}}
 
 # A primary's death over several time-outs: where the time goes, side by side
 node-timeout-sweep *ARGS: build
-    {{redrill}} matrix primary-kill --over groups.cache.config.cluster-node-timeout=500,1000,2000,5000 --set settle=12s --set 'expect=[schedule.held >= 95%]' {{ARGS}}
+    {{redrill}} run node-timeout-sweep {{ARGS}}
 
 # Nothing happens: the floor of every measure on this machine
 steady-state *ARGS: build

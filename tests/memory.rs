@@ -70,6 +70,7 @@ fn row(n: u64, last: bool) -> Op {
         outcome: Outcome::Ok,
         expected: None,
         members: Box::default(),
+        by: None,
         redirects: Redirects::default(),
     }
 }

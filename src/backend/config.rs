@@ -60,6 +60,7 @@ mod tests {
                 ("save".into(), "".into()),
                 ("maxmemory".into(), "64mb".into()),
             ],
+            args: Vec::new(),
             files: Vec::new(),
             limits: Limits::default(),
         };

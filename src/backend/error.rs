@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::NodeName;
 
@@ -21,8 +22,8 @@ pub enum BackendError {
         path.display()
     )]
     Folder { path: PathBuf, source: io::Error },
-    #[error("cannot start the server of {name}: {source}")]
-    Spawn { name: NodeName, source: io::Error },
+    #[error("cannot start the server of {name}, `{}`: {source}", binary.display())]
+    Spawn { name: NodeName, binary: PathBuf, source: io::Error },
     #[error(transparent)]
     Docker(#[from] DockerError),
     /// Nobody said where servers are to run, and they can run nowhere.
@@ -30,14 +31,16 @@ pub enum BackendError {
     Neither { process: Box<BinaryError>, docker: Box<BackendError> },
     #[error("cannot tell this process's own start time from /proc")]
     NoProc,
-    #[error(
-        "containers cannot be linked by the relay; run the servers as processes (--backend process)"
-    )]
-    NoRelay,
+    #[error("the kernel cannot cut servers off from each other that are no containers")]
+    NoCuts,
     #[error("{name} runs already")]
     Running { name: NodeName },
+    #[error("{name} was started without redrill's preload library")]
+    NoPreload { name: NodeName },
     #[error("{name} is not running")]
     NotRunning { name: NodeName },
+    #[error("the server of {name} was killed, and is not gone after {} s", waited.as_secs())]
+    Undying { name: NodeName, waited: Duration },
     #[error("cannot signal the server of {name}: {source}")]
     Signal { name: NodeName, source: io::Error },
     #[error("cannot start a thread to run servers from: {source}")]

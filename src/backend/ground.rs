@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::docker;
+use super::preload;
 use super::process::binary::{BinaryError, ServerBinary};
 use super::{Backend, BackendError, DockerBackend, ProcessBackend};
 use crate::model::event::EngineInfo;
@@ -46,6 +47,13 @@ impl Wish<'_> {
             (None, Some(_)) => Some(Kind::Docker),
             (None, None) => None,
         })
+    }
+
+    /// Why the server that would run as a process does not take redrill's preload library, if
+    /// so. One that is not found is told of elsewhere.
+    pub fn refuses_preload(&self, engine: &Engine) -> Option<String> {
+        let server = ServerBinary::find(self.binary, engine).ok()?;
+        preload::is_refused_by(&server.path)
     }
 
     /// Whether servers will be processes, if they will run at all.

@@ -12,14 +12,18 @@ pub mod docker;
 pub mod error;
 pub mod ground;
 mod logs;
+pub mod preload;
 pub mod proc;
 pub mod process;
 pub mod registry;
 mod version;
 
+use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::broadcast;
 
@@ -32,7 +36,9 @@ pub use error::BackendError;
 pub use ground::Ground;
 pub use process::ProcessBackend;
 
+pub use crate::spec::hardship::Tools;
 pub use crate::spec::scenario::Data;
+use preload::Control;
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -43,9 +49,20 @@ pub struct NodePlan {
     /// Directives of redis.conf beyond those that say where the node lives;
     /// where one directive stands twice, the server takes the later.
     pub config: Vec<(String, String)>,
+    /// Arguments of the server beyond its redis.conf.
+    pub args: Vec<String>,
     /// Files that the node finds in its directory: name and content.
     pub files: Vec<(String, String)>,
     pub limits: Limits,
+}
+
+impl NodePlan {
+    /// What the node's tools want of its configuration; its user's own directives outweigh it.
+    fn take(&mut self, tools: Tools) {
+        if tools.debug {
+            self.config.insert(0, ("enable-debug-command".to_owned(), "yes".to_owned()));
+        }
+    }
 }
 
 /// A node's server has ended.
@@ -99,6 +116,13 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// Who no longer hears whom: the addresses from which nothing arrives.
+pub type Deaf = BTreeMap<NodeName, Vec<IpAddr>>;
+
+/// A cut that the kernel makes; no two of a backend have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CutId(pub u32);
+
 /// Runs servers. All methods may be called from several tasks at once.
 pub trait Backend: Send + Sync {
     /// `process`
@@ -115,12 +139,23 @@ pub trait Backend: Send + Sync {
         port: Option<u16>,
     ) -> BoxFuture<'a, Result<Vec<SocketAddr>, BackendError>>;
 
-    /// Addresses at which a relay of this process can listen for nodes, or clients can
-    /// connect from: `count` of them, all with this port and its bus port free.
+    /// Where a relay of this process can listen for `count` nodes that have `port`: the
+    /// ports there, and the bus ports 10,000 above, are free.
     ///
     /// # Errors
-    /// Servers of this backend would not find them.
-    fn relay_addresses(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError>;
+    /// There are no such ports, or servers would not find this process.
+    fn doors(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError>;
+
+    /// `count` addresses that clients can connect to doors from, and nobody else does.
+    ///
+    /// # Errors
+    /// There are none left.
+    fn client_addresses(&self, count: usize) -> Result<Vec<IpAddr>, BackendError>;
+
+    /// The address at which containers find this machine; none of what are no containers.
+    fn bridge(&self) -> Option<IpAddr> {
+        None
+    }
 
     /// Starts the servers of `plans`. They are running then, and not ready yet;
     /// one that ends early is told through [`Backend::exits`]. After an error
@@ -145,12 +180,61 @@ pub trait Backend: Send + Sync {
 
     fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
+    /// Has the servers of these nodes started with what steps need of them. To be called
+    /// before they are started.
+    fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError>;
+
+    /// Lets a server have no more than this share of one CPU in every 100 ms, also when it
+    /// is started again; `None`: as much as it had at first.
+    fn limit_cpu<'a>(
+        &'a self,
+        name: &'a NodeName,
+        share: Option<f64>,
+    ) -> BoxFuture<'a, Result<(), BackendError>>;
+
+    /// Tells the preload library of a server that was equipped with it what to do; it
+    /// follows within 10 ms of whatever the server does next.
+    fn steer<'a>(
+        &'a self,
+        name: &'a NodeName,
+        control: Control,
+    ) -> BoxFuture<'a, Result<(), BackendError>>;
+
+    /// Whether the server is there, paused or not.
+    fn runs(&self, name: &NodeName) -> bool;
+
     /// The server's process on this machine, while it runs.
     fn pid(&self, name: &NodeName) -> Option<u32>;
 
     /// What the node's container last was said to use; none of what is no container.
     fn usage(&self, _name: &NodeName) -> Option<Usage> {
         None
+    }
+
+    /// Whether [`Backend::cut`] can be done, as far as it can be told before a server runs.
+    ///
+    /// # Errors
+    /// Why not.
+    fn can_cut(&self) -> Result<(), BackendError> {
+        Err(BackendError::NoCuts)
+    }
+
+    /// Has the kernel drop what nodes send each other, until [`Backend::heal`]; in a node
+    /// that is started meanwhile too, from a moment after its start. What others send them,
+    /// redrill and clients among them, arrives.
+    ///
+    /// # Errors
+    /// The kernel does not do it. What was cut already is whole again.
+    fn cut<'a>(&'a self, _deaf: Deaf) -> BoxFuture<'a, Result<CutId, BackendError>> {
+        async { Err(BackendError::NoCuts) }.boxed()
+    }
+
+    /// Undoes a cut.
+    ///
+    /// # Errors
+    /// The kernel does not do it for one of the nodes; all have been tried.
+    fn heal<'a>(&'a self, _cut: CutId) -> BoxFuture<'a, Result<(), BackendError>> {
+        async { Err(BackendError::NoCuts) }.boxed()
     }
 
     /// Tells of every server that ends from now on.

@@ -70,6 +70,17 @@ pub fn waited(pid: u32) -> Option<Duration> {
     schedstat.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
+/// How long each of the process's threads has been run since its start, by their ids.
+pub fn ran(pid: u32) -> Vec<(u32, Duration)> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let ran = |thread: fs::DirEntry| {
+        let schedstat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let nanos = schedstat.split_whitespace().next()?.parse().ok()?;
+        Some((thread.file_name().to_str()?.parse().ok()?, Duration::from_nanos(nanos)))
+    };
+    threads.filter_map(ran).collect()
+}
+
 /// Whether the process is of the container `id`, as its control group says. Where the pid is
 /// one of another machine or namespace it names some other process here, or none.
 pub fn is_of_container(pid: u32, id: &str) -> bool {

@@ -131,8 +131,13 @@ impl Counters {
         }
     }
 
+    /// All that is wrong.
+    pub fn wrong(&self) -> u64 {
+        self.lost + self.surplus + self.repeated + self.impossible
+    }
+
     pub fn verdict(&self) -> Verdict {
-        match (self.lost + self.surplus + self.repeated + self.impossible, self.unknown_keys) {
+        match (self.wrong(), self.unknown_keys) {
             (0, 0) => Verdict::Pass,
             (0, _) => Verdict::Unknown,
             _ => Verdict::Fail,
@@ -148,7 +153,7 @@ impl Counters {
         if self.unknown_keys > 0 {
             text += &format!("; the final total of {} could not be read", self.unknown_keys);
         }
-        let count = lost + surplus + repeated + impossible;
+        let count = self.wrong();
         let (verdict, examples) = (self.verdict(), self.examples.list());
         Finding { kind: Kind::Counters, verdict, text, count, examples }
     }

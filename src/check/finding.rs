@@ -30,6 +30,8 @@ pub enum Kind {
     Sets,
     /// Elements of queues lost, unexpected or delivered too often.
     Queues,
+    /// The same of streams.
+    Streams,
 }
 
 /// The outcome of one check. A check that found nothing wrong is told as well,

@@ -6,6 +6,7 @@ use super::finding::{Example, Examples, Finding, Kind};
 use super::history::History;
 use super::parts::{self, HELD, Keys};
 use super::register::{Key, Read, Source, Write};
+use super::sides::Sides;
 use super::unexpected::Unexpected;
 
 /// What [`lost_writes`] found.
@@ -14,6 +15,10 @@ pub struct LostWrites {
     /// Acknowledged writes in the whole history, those before the load included.
     pub acknowledged: u64,
     pub lost: u64,
+    /// Lost writes that were acknowledged on a side that lost.
+    pub wrong_side: u64,
+    /// Lost writes of which it is not known who acknowledged them.
+    pub unplaced: u64,
     /// When the oldest lost write was acknowledged.
     pub oldest: Option<Nanos>,
     /// Keys with acknowledged writes whose final state could not be read.
@@ -41,11 +46,23 @@ pub fn lost_writes<H: History>(history: &H) -> Result<LostWrites, H::Error> {
     in_parts_of(history, HELD)
 }
 
+/// The same, and which of them were acknowledged on a side that lost.
+///
+/// # Errors
+/// Those of the history's reader.
+pub fn lost_writes_beside<H: History>(history: &H, sides: &Sides) -> Result<LostWrites, H::Error> {
+    judged(history, HELD, sides)
+}
+
 pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<LostWrites, H::Error> {
+    judged(history, limit, &Sides::default())
+}
+
+fn judged<H: History>(history: &H, limit: usize, sides: &Sides) -> Result<LostWrites, H::Error> {
     let mut found = LostWrites::default();
     parts::in_parts(history, limit, |keys: Keys<Key>, _| {
         for ((load, number), key) in &keys {
-            found.judge(*load, *number, key);
+            found.judge(*load, *number, key, sides);
         }
         Ok(())
     })?;
@@ -54,7 +71,7 @@ pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<LostW
 }
 
 impl LostWrites {
-    fn judge(&mut self, load: u8, number: u64, key: &Key) {
+    fn judge(&mut self, load: u8, number: u64, key: &Key, sides: &Sides) {
         let acknowledged = key.acknowledged() as u64;
         self.acknowledged += acknowledged;
         let Some(last) = &key.last else {
@@ -66,20 +83,27 @@ impl LostWrites {
             self.strange.add(load, number, last, source);
         }
         for write in key.following(source).filter(|w| w.done < last.sent) {
-            self.lose(load, number, write, last);
+            self.lose((load, number), write, last, sides);
         }
     }
 
-    fn lose(&mut self, load: u8, key: u64, write: &Write, last: &Read) {
+    fn lose(&mut self, (load, key): (u8, u64), write: &Write, last: &Read, sides: &Sides) {
+        let node = write.by.map(|by| (load, by));
+        let wrong_side = node.is_some_and(|node| sides.lost(node, write.done));
         self.lost += 1;
+        self.wrong_side += u64::from(wrong_side);
+        self.unplaced += u64::from(node.is_none());
         self.oldest = Some(self.oldest.map_or(write.done, |oldest| oldest.min(write.done)));
         self.examples.offer((write.done.0, write.value, load, key), || {
             let end = match last.value {
                 Some(value) => format!("ended with the older value {value}"),
                 None => "was gone at the end".to_owned(),
             };
+            let by = node.and_then(|node| sides.name_of(node));
+            let by = by.map_or(String::new(), |name| format!(" by {name}"));
+            let side = if wrong_side { ", which had lost or was about to" } else { "" };
             let text = format!(
-                "key {key} {end}: value {}, sent at {} and acknowledged at {}, is lost",
+                "key {key} {end}: value {}, sent at {} and acknowledged at {}{by}{side}, is lost",
                 write.value, write.sent, write.done
             );
             Example::new(load, key, write.done, text)
@@ -97,7 +121,10 @@ impl LostWrites {
     /// The findings. `whole` says that the history is complete: in one that was cut
     /// off, the write of a strange value may be among the missing rows.
     pub fn findings(&self, whole: bool) -> Vec<Finding> {
-        let of = format!("{} of {} acknowledged writes lost", self.lost, self.acknowledged);
+        let mut of = format!("{} of {} acknowledged writes lost", self.lost, self.acknowledged);
+        if self.wrong_side > 0 {
+            of += &format!(", {} of them acknowledged on a side that lost", self.wrong_side);
+        }
         let unread = |keys| format!("the final state of {keys} keys could not be read");
         let text = match (self.lost, self.unknown_keys) {
             (_, 0) => of,

@@ -32,6 +32,7 @@ mod queue;
 mod register;
 mod sessions;
 mod set;
+mod sides;
 mod stale;
 mod unexpected;
 
@@ -40,11 +41,12 @@ pub use finding::{Example, Finding, Kind, Proof};
 pub use history::History;
 pub use linear::{Act, Call, Judged, Order, judge};
 pub use linearizable::Linearizable;
-pub use lost::{LostWrites, lost_writes};
+pub use lost::{LostWrites, lost_writes, lost_writes_beside};
 pub use orders::{Orders, orders};
 pub use queue::{Delivery, Queues, queues};
 pub use sessions::Sessions;
 pub use set::{Sets, sets};
+pub use sides::Sides;
 pub use stale::{StaleReads, stale_reads};
 
 #[cfg(test)]

@@ -162,7 +162,8 @@ impl Queues {
         (once && repeated > 0).then_some(("came out more than once", last))
     }
 
-    fn wrong(&self) -> u64 {
+    /// All that is wrong.
+    pub fn wrong(&self) -> u64 {
         let again = match self.delivery {
             Delivery::AtMostOnce => self.repeated,
             Delivery::AtLeastOnce => self.after_ack,
@@ -180,16 +181,25 @@ impl Queues {
 
     pub fn finding(&self) -> Finding {
         let Queues { acknowledged, lost, unexpected, repeated, after_ack, recovered, .. } = self;
+        let again = match self.delivery {
+            Delivery::AtMostOnce => String::new(),
+            Delivery::AtLeastOnce => {
+                format!(" ({after_ack} of them after they had been dealt with)")
+            }
+        };
         let mut text = format!(
             "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
-             {repeated} delivered again ({after_ack} of them after they had been dealt with), \
-             {recovered} recovered"
+             {repeated} delivered again{again}, {recovered} recovered"
         );
         if self.unknown_keys > 0 {
             text += &format!("; {} queues were not drained", self.unknown_keys);
         }
         let (verdict, count, examples) = (self.verdict(), self.wrong(), self.examples.list());
-        Finding { kind: Kind::Queues, verdict, text, count, examples }
+        let kind = match self.delivery {
+            Delivery::AtMostOnce => Kind::Queues,
+            Delivery::AtLeastOnce => Kind::Streams,
+        };
+        Finding { kind, verdict, text, count, examples }
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Write {
     /// [`NEVER`] if the outcome is unknown.
     pub done: Nanos,
     pub fate: Fate,
+    /// Who answered, as [`Op::by`] says.
+    pub by: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Kept for Key {
                 Outcome::Unknown(_) => (Fate::Unknown, NEVER),
                 Outcome::Fail(_) => (Fate::Refused, op.done),
             };
-            self.writes.push(Write { value, sent: op.sent, done, fate });
+            self.writes.push(Write { value, sent: op.sent, done, fate, by: op.by });
         }
         if let Some(read) = answered(op)
             && self.last.is_none_or(|last| last.sent < read.sent)

@@ -103,8 +103,13 @@ impl Sets {
         }
     }
 
+    /// All that is wrong.
+    pub fn wrong(&self) -> u64 {
+        self.lost + self.unexpected + self.duplicated
+    }
+
     pub fn verdict(&self) -> Verdict {
-        match (self.lost + self.unexpected + self.duplicated, self.unknown_keys) {
+        match (self.wrong(), self.unknown_keys) {
             (0, 0) => Verdict::Pass,
             (0, _) => Verdict::Unknown,
             _ => Verdict::Fail,
@@ -121,7 +126,7 @@ impl Sets {
             text += &format!("; {} sets could not be read at the end", self.unknown_keys);
         }
         let (verdict, examples) = (self.verdict(), self.examples.list());
-        let count = lost + unexpected + duplicated;
+        let count = self.wrong();
         Finding { kind: Kind::Sets, verdict, text, count, examples }
     }
 }

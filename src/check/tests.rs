@@ -32,6 +32,7 @@ pub(super) fn op(
         outcome,
         expected: None,
         members: Box::default(),
+        by: None,
         redirects: Redirects::default(),
     }
 }

@@ -15,8 +15,7 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let options =
-        Options { purpose: Purpose::RunInContainers, set: args.set, ..Options::default() };
+    let options = Options { purpose: Purpose::Compose, set: args.set, ..Options::default() };
     match input::topology(&args.topology, &options) {
         Ok(topology) => out::print(&compose::compose(&topology)),
         Err(faults) => input::refuse(&faults),

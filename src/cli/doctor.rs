@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, getrlimit};
 
 use super::{exit, out};
-use crate::backend::docker::endpoint;
+use crate::backend::docker::{cuts, endpoint};
 use crate::backend::process::address::Block;
 use crate::backend::process::binary::{ServerBinary, on_path};
 use crate::backend::registry::{Registry, RegistryError};
@@ -53,6 +53,7 @@ pub fn main(args: Args) -> ExitCode {
         findings.iter_mut().for_each(|finding| finding.mark = Mark::Lack);
     }
     findings.extend([
+        kernel_cuts(),
         cli(),
         addresses(),
         state(),
@@ -159,6 +160,19 @@ async fn docker() -> Finding {
              cannot reach; then only `--backend process` works",
         ),
         false => Finding::good("docker", found),
+    }
+}
+
+/// Whether steps with `via: kernel` can be played, where there is a Docker engine.
+fn kernel_cuts() -> Finding {
+    match cuts::usable() {
+        Ok(()) => Finding::good("kernel cuts", "nftables rules can be made for containers"),
+        Err(why) => Finding::but(
+            Mark::Note,
+            "kernel cuts",
+            why,
+            "only steps with `via: kernel` need it; redrill's relay cuts links without",
+        ),
     }
 }
 

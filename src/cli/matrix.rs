@@ -11,21 +11,23 @@ use crate::backend::Ground;
 use crate::report::matrix::{Matrix, file};
 use crate::report::{self, Report};
 use crate::spec::Scenario;
+use crate::spec::scenario::Over;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A ready scenario's name (see `redrill list`), or a path
-    scenario: String,
+    pub scenario: String,
     /// An engine to play it on, once for each: redis-7.0 or valkey-9.1 (the public image of
     /// that release), another image's name, or the path of a server
     #[arg(long = "engine", value_name = "ENGINE", num_args = 1)]
-    engines: Vec<String>,
+    pub engines: Vec<String>,
     /// Values to play it with, as for --set, once for each:
-    /// groups.cache.config.cluster-node-timeout=500,1000,2000
+    /// groups.cache.config.cluster-node-timeout=500,1000,2000; by default those of the
+    /// scenario's own `over`
     #[arg(long, value_name = "KEY=V1,V2,…")]
-    over: Option<String>,
+    pub over: Option<String>,
     #[command(flatten)]
-    play: PlayArgs,
+    pub play: PlayArgs,
 }
 
 /// One column: what is played, and where.
@@ -53,12 +55,11 @@ pub fn main(mut args: Args) -> ExitCode {
 fn nonsense(args: &Args) -> Option<&'static str> {
     let placed = args.play.names_a_binary() || args.play.backend.is_some();
     match (args.engines.is_empty(), &args.over) {
-        (true, None) => Some("say what to set side by side: --engine, once for each, or --over"),
         (false, _) if placed => Some(
             "with --engine a matrix is told what to run on by that alone: leave --engine-binary \
              and --backend out",
         ),
-        (_, Some(over)) if over.split_once('=').is_none_or(|(key, _)| key.is_empty()) => {
+        (_, Some(over)) if Over::parse(over).is_none() => {
             Some("--over takes KEY=V1,V2, as in --over loads.app.rate=1000/s,2000/s")
         }
         _ => None,
@@ -66,14 +67,17 @@ fn nonsense(args: &Args) -> Option<&'static str> {
 }
 
 /// All of them, found before the first is played: the page is to have them all.
-async fn cases(args: &Args, stop: &CancellationToken) -> Result<Vec<Case>, Refused> {
-    let values: Vec<Option<(&str, &str)>> =
-        match args.over.as_deref().and_then(|o| o.split_once('=')) {
-            Some((key, values)) => {
-                values.split(',').map(|value| Some((key, value.trim()))).collect()
-            }
-            None => vec![None],
-        };
+async fn cases(
+    args: &Args,
+    over: Option<&Over>,
+    stop: &CancellationToken,
+) -> Result<Vec<Case>, Refused> {
+    let values: Vec<Option<(&str, &str)>> = match over {
+        Some(Over { key, values }) => {
+            values.iter().map(|value| Some((key.as_str(), value.as_str()))).collect()
+        }
+        None => vec![None],
+    };
     let engines: Vec<Option<&String>> = match args.engines.is_empty() {
         true => vec![None],
         false => args.engines.iter().map(Some).collect(),
@@ -81,14 +85,9 @@ async fn cases(args: &Args, stop: &CancellationToken) -> Result<Vec<Case>, Refus
     let mut cases = Vec::new();
     for named in engines {
         for value in &values {
-            let mut play = args.play.clone();
-            if let Some(named) = named {
-                // As if the topology named it, so that whatever it cannot do there is refused.
-                play.engine_binary = None;
-                play.set.push(format!("engine={}", engine(named)));
-            }
+            let mut play = on(&args.play, named);
             play.set.extend(value.map(|(key, value)| format!("{key}={value}")));
-            let scenario = play::read(&args.scenario, &play)?;
+            let scenario = Scenario { over: None, ..play::read(&args.scenario, &play)? };
             let value = value.map(|(_, value)| value.to_owned());
             let name: Vec<&str> =
                 named.map(String::as_str).into_iter().chain(value.as_deref()).collect();
@@ -101,7 +100,8 @@ async fn cases(args: &Args, stop: &CancellationToken) -> Result<Vec<Case>, Refus
 }
 
 async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
-    let cases = cases(args, stop).await?;
+    let over = over(args)?;
+    let cases = cases(args, over.as_ref(), stop).await?;
     let scenario = &cases[0].scenario.name;
     let folder = play::batch_folder(&args.play.out, &format!("{scenario}-matrix"))?;
     let (mut reports, mut values): (Vec<Report>, Vec<Option<String>>) = Default::default();
@@ -122,7 +122,7 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
             break;
         }
     }
-    let over = args.over.as_deref().and_then(|over| Some(over.split_once('=')?.0));
+    let over = over.as_ref().map(|over| over.key.as_str());
     let Some(matrix) = Matrix::of(&reports, &values, over) else {
         return refused.map_or(Ok(exit::USAGE), Err);
     };
@@ -141,6 +141,30 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
         return Err(refused);
     }
     Ok(if interrupted { exit::INTERRUPTED } else { matrix.verdict().exit_code() })
+}
+
+/// The same on the engine of that name, as if the topology named it: whatever it cannot do
+/// there is refused then.
+fn on(play: &PlayArgs, named: Option<&String>) -> PlayArgs {
+    let mut play = play.clone();
+    if let Some(named) = named {
+        play.engine_binary = None;
+        play.set.push(format!("engine={}", engine(named)));
+    }
+    play
+}
+
+/// What is asked for, or what the scenario itself goes over.
+fn over(args: &Args) -> Result<Option<Over>, Refused> {
+    let over = match args.over.as_deref() {
+        Some(text) => Over::parse(text),
+        None => play::read(&args.scenario, &on(&args.play, args.engines.first()))?.over,
+    };
+    if over.is_none() && args.engines.is_empty() {
+        let why = "say what to set side by side: --engine, once for each, or --over";
+        return Err(play::refuse(exit::USAGE, why));
+    }
+    Ok(over)
 }
 
 fn write(matrix: &Matrix, folder: &Path) -> Result<(), Refused> {

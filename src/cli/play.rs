@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{exit, input, out, terminal};
 use crate::backend::Ground;
+use crate::backend::docker::cuts;
 use crate::backend::ground::{Kind, Wish};
+use crate::backend::preload;
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
 use crate::report::{self, Report, ReportError};
 use crate::spec::{self, Purpose, Scenario};
@@ -108,29 +110,42 @@ pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
 
 /// The scenario `name`, as the arguments change it, checked to be one that can run.
 pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
-    let read = |purpose| {
+    let read_as = |purpose, no_preload, code| {
         let (set, profile) = (args.set.clone(), args.profile.clone());
-        let options = spec::Options { purpose, set, profile, topology: None };
+        let options = spec::Options { purpose, set, profile, topology: None, no_preload };
         input::scenario(name, args.topology.as_deref(), options).map_err(|faults| {
             input::refuse(&faults);
-            Refused { code: exit::BAD_FILE, why: faults.to_string() }
+            Refused { code, why: faults.to_string() }
         })
     };
+    let read = |purpose, no_preload| read_as(purpose, no_preload, exit::BAD_FILE);
     if args.backend == Some(BackendKind::Docker) && args.names_a_binary() {
         let why = "--engine-binary names a server to run as a process, and --backend docker runs \
                    none; name an image instead: --set engine.image=valkey/valkey:9.1";
         return Err(refuse(exit::USAGE, why));
     }
     // Where it runs is for the topology to say, too.
-    let scenario = read(Purpose::Run)?;
+    let scenario = read(Purpose::Run, None)?;
     let engine = &scenario.topology.engine;
     if !args.wish().is_for_processes(engine) {
-        return read(Purpose::RunInContainers);
+        let no_preload = preload::is_missing().map(str::to_owned);
+        let scenario = read(Purpose::RunInContainers, no_preload.clone())?;
+        if scenario.cuts_in_kernel()
+            && let Err(why) = cuts::usable()
+        {
+            // The file is right, and the machine lacks something.
+            return read_as(Purpose::RunWithoutCuts(why), no_preload, exit::ENVIRONMENT);
+        }
+        return Ok(scenario);
     }
     if let Some(image) = &engine.image {
         terminal::say(&format!("servers run as processes: the image `{image}` is not used"));
     }
-    read(Purpose::RunAsProcesses)
+    let no_preload = match scenario.needs_preload() {
+        true => args.wish().refuses_preload(engine),
+        false => None,
+    };
+    read(Purpose::RunAsProcesses, no_preload)
 }
 
 /// Where the scenario's servers will run. Pulling an image may take long, and is not waited

@@ -29,6 +29,23 @@ pub fn main(args: Args) -> ExitCode {
         Ok(scenario) => scenario,
         Err(refused) => return refused.into(),
     };
+    if let Some(over) = &scenario.over {
+        if args.keep || args.repeat.is_some() {
+            let why = format!(
+                "`{}` is played over several values of {}, and --repeat and --keep are for one \
+                 drill",
+                scenario.name, over.key
+            );
+            return exit::fail(exit::USAGE, &why);
+        }
+        let Args { scenario, play, .. } = args;
+        return super::matrix::main(super::matrix::Args {
+            scenario,
+            engines: Vec::new(),
+            over: None,
+            play,
+        });
+    }
     let code = super::play::block_on(async {
         let stop = interrupt::token();
         match args.repeat {

@@ -40,8 +40,23 @@ fn read_all(args: &Args) -> Result<Vec<Scenario>, Refused> {
         true => library::scenarios().iter().map(|ready| ready.name.to_owned()).collect(),
         false => expand(&args.scenarios)?,
     };
-    let read: Vec<_> = names.iter().map(|name| play::read(name, &args.play)).collect();
-    read.into_iter().collect()
+    let read: Vec<_> = names.iter().map(|name| read(name, &args.play)).collect();
+    read.into_iter().collect::<Result<Vec<_>, _>>().map(|read| read.concat())
+}
+
+/// The scenario; one that goes over several values is one for each of them.
+fn read(name: &str, args: &PlayArgs) -> Result<Vec<Scenario>, Refused> {
+    let scenario = play::read(name, args)?;
+    let Some(over) = &scenario.over else { return Ok(vec![scenario]) };
+    let each = over.settings().into_iter().zip(&over.values).map(|(setting, value)| {
+        let mut args = args.clone();
+        args.set.push(setting);
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let value: String = value.chars().map(plain).collect();
+        let scenario = play::read(name, &args)?;
+        Ok(Scenario { name: format!("{}-{value}", scenario.name), over: None, ..scenario })
+    });
+    each.collect()
 }
 
 /// Folders become the scenarios in them, by name; topologies may stand beside them.

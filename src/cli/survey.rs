@@ -86,6 +86,11 @@ async fn survey_node(node: &NodeRecord) -> NodeSurvey {
 
 async fn ask(node: &NodeRecord, addr: SocketAddr) -> Result<Answer, NodeError> {
     let admin = Admin::new(node.name.clone(), addr).with_timeout(PATIENCE);
+    if node.name.is_sentinel() {
+        admin.ping().await?;
+        let (slots, keys, memory_bytes) = (SlotSet::default(), 0, 0);
+        return Ok(Answer::Up { role: Role::Sentinel, slots, keys, memory_bytes });
+    }
     let info = admin.info(Section::Everything).await?;
     let slots = match node.cluster_id.is_empty() {
         true => SlotSet::default(),
@@ -154,11 +159,11 @@ impl Survey {
 impl NodeSurvey {
     fn row(&self) -> Vec<String> {
         let (role, keys, memory, slots) = match &self.answer {
+            Answer::Up { role: Role::Sentinel, .. } => {
+                ("sentinel".to_owned(), String::new(), String::new(), String::new())
+            }
             Answer::Up { role, slots, keys, memory_bytes } => (
-                match role {
-                    Role::Primary => "primary".to_owned(),
-                    Role::Replica => "replica".to_owned(),
-                },
+                if *role == Role::Primary { "primary".to_owned() } else { "replica".to_owned() },
                 keys.to_string(),
                 format!("{:.1} MB", *memory_bytes as f64 / 1e6),
                 slots.to_string(),

@@ -11,15 +11,18 @@ use super::network::{Network, NetworkError};
 use super::nodes_conf::even_slots;
 use super::ready::{self, Awaited, NotReady};
 use super::seats::Seats;
-use super::servers::{behind_doors, is_cluster, node_names, node_plans, nodes};
+use super::sentinels;
+use super::servers::{
+    behind_doors, is_cluster, joiner_plan, node_names, node_plans, nodes, sentinel_names,
+};
 use crate::backend::proc::ProcessId;
 use crate::backend::registry::NodeRecord;
-use crate::backend::{Backend, BackendError, NodeExited};
+use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::NodeInfo;
 use crate::node::Node;
 use crate::spec::Topology;
-use crate::spec::topology::{Group, Mode};
+use crate::spec::topology::Group;
 
 /// A topology that runs.
 #[derive(Clone, Debug)]
@@ -33,14 +36,16 @@ pub struct Deployment {
 #[derive(Clone, Debug)]
 pub struct DeployedGroup {
     pub spec: Group,
-    /// By shard, and by ordinal within it.
+    /// By shard, and by ordinal within it; those last that join only later.
     pub nodes: Vec<Node>,
+    /// What those are to be started with.
+    pub later: Vec<NodePlan>,
+    /// Those that watch them, in mode `sentinel`.
+    pub sentinels: Vec<Node>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum FormError {
-    #[error("group `{group}` cannot run yet: redrill does not start {what} so far")]
-    NotYet { group: String, what: &'static str },
     #[error(transparent)]
     Backend(#[from] BackendError),
     #[error(transparent)]
@@ -60,7 +65,7 @@ impl FormError {
     /// Whether the topology file is at fault and not the machine.
     pub fn blames_topology(&self) -> bool {
         match self {
-            FormError::NotYet { .. } | FormError::Directive { .. } => true,
+            FormError::Directive { .. } => true,
             FormError::Backend(_)
             | FormError::Network(_)
             | FormError::Exited(_)
@@ -106,30 +111,59 @@ pub async fn bring_up(
     relay: Option<u64>,
     heard: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Deployment, FormError> {
-    check(topology)?;
+    bring_up_most(backend, topology, &[], relay, heard).await
+}
+
+/// The same, with places for nodes that join later. They are not started.
+pub async fn bring_up_most(
+    backend: &dyn Backend,
+    topology: &Topology,
+    joiners: &[NodeName],
+    relay: Option<u64>,
+    heard: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Deployment, FormError> {
     let mut groups = Vec::new();
     let (mut plans, mut awaited) = (Vec::new(), Vec::new());
     for group in &topology.groups {
-        let names = node_names(group);
+        let mut names = node_names(group);
+        let born = names.len();
+        names.extend(sentinel_names(group));
+        names.extend(joiners.iter().filter(|name| name.group == group.name).cloned());
         let addrs = backend.reserve(&names, group.port).await?;
         let mut nodes = nodes(group, names, &addrs);
         if relay.is_some() {
             nodes = behind_doors(backend, nodes)?;
         }
-        plans.extend(node_plans(group, &nodes, backend.engine()));
+        let (watchers, nodes): (Vec<Node>, Vec<Node>) =
+            nodes.into_iter().partition(|node| node.name.is_sentinel());
+        let (members, absent) = nodes.split_at(born);
+        absent.iter().for_each(|node| node.admin.set_absent(true));
+        plans.extend(node_plans(group, members, backend.engine()));
+        plans.extend(sentinels::plans(group, members, &watchers));
         let seats =
-            is_cluster(group).then(|| Arc::new(Seats::new(&nodes, even_slots(group.shards()))));
-        awaited.extend(nodes.iter().map(|node| Awaited {
+            is_cluster(group).then(|| Arc::new(Seats::new(members, even_slots(group.shards()))));
+        awaited.extend(members.iter().map(|node| Awaited {
             node: node.clone(),
             seats: seats.clone(),
             replicas: u64::from(group.replicas()),
+            watches: None,
         }));
-        groups.push(DeployedGroup { spec: group.clone(), nodes });
+        let later = absent.iter().map(|node| joiner_plan(group, node, backend.engine())).collect();
+        let watched = Arc::new(group.clone());
+        awaited.extend(watchers.iter().map(|node| Awaited {
+            node: node.clone(),
+            seats: None,
+            replicas: 0,
+            watches: Some(watched.clone()),
+        }));
+        groups.push(DeployedGroup { spec: group.clone(), nodes, later, sentinels: watchers });
     }
-    let linked: Vec<&Node> = groups.iter().flat_map(|group| &group.nodes).collect();
+    let linked: Vec<&Node> = groups.iter().flat_map(DeployedGroup::all).collect();
     let network = relay.map(|seed| Network::open(backend, topology, &linked, seed)).transpose()?;
     // Primaries first: they wait longest before they call themselves ready.
     plans.sort_by_key(|plan| plan.name.ordinal);
+    let (watchers, plans): (Vec<NodePlan>, Vec<NodePlan>) =
+        plans.into_iter().partition(|plan| plan.name.is_sentinel());
     let total = awaited.len();
     heard(0, total);
     let mut exits = backend.exits();
@@ -137,22 +171,21 @@ pub async fn bring_up(
     network.iter().for_each(|network| network.look_at_processes(backend));
     let patience = ready::patience(total);
     let log_tail = |name: &NodeName| backend.log_tail(name);
-    ready::all_ready(&awaited, &log_tail, &mut exits, patience, &|ready| heard(ready, total))
+    let told = |ready| heard(ready, total);
+    // A sentinel that finds nobody would hold a group to be down that is only being born.
+    if !watchers.is_empty() {
+        awaited.sort_by_key(|awaited| awaited.node.name.is_sentinel());
+        let nodes = awaited.partition_point(|awaited| !awaited.node.name.is_sentinel());
+        ready::all_ready(&awaited[..nodes], &log_tail, &mut exits, patience, &told)
+            .await
+            .map_err(|e| blame_directive(e, topology))?;
+        backend.start(watchers).await?;
+        network.iter().for_each(|network| network.look_at_processes(backend));
+    }
+    ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
         .await
         .map_err(|e| blame_directive(e, topology))?;
     Ok(Deployment { groups, network: network.map(Arc::new) })
-}
-
-/// Refuses, before anything starts, what would not run as it is written. (Whoever reads
-/// a topology to run it has said so at its line.)
-fn check(topology: &Topology) -> Result<(), FormError> {
-    for group in &topology.groups {
-        let not_yet = |what| Err(FormError::NotYet { group: group.name.clone(), what });
-        if matches!(group.mode, Mode::Sentinel { .. }) {
-            return not_yet("Sentinel groups");
-        }
-    }
-    Ok(())
 }
 
 /// A server that ended over a directive of the user's is not the machine's fault.
@@ -173,9 +206,26 @@ fn blame_directive(error: FormError, topology: &Topology) -> FormError {
     }
 }
 
+impl DeployedGroup {
+    /// Its nodes, and whoever watches them.
+    pub fn all(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().chain(&self.sentinels)
+    }
+
+    /// The nodes that were there from the beginning.
+    pub fn born(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().take(self.nodes.len() - self.later.len())
+    }
+}
+
 impl Deployment {
+    /// Every server, sentinels among them; those too that are not there yet.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.groups.iter().flat_map(|group| &group.nodes)
+        self.groups.iter().flat_map(DeployedGroup::all)
+    }
+
+    fn born(&self) -> impl Iterator<Item = &Node> {
+        self.groups.iter().flat_map(|group| group.born().chain(&group.sentinels))
     }
 
     pub fn group(&self, name: &str) -> Option<&DeployedGroup> {
@@ -192,10 +242,10 @@ impl Deployment {
         let record = |node: &Node| NodeRecord {
             name: node.name.clone(),
             address: node.addr.to_string(),
-            cluster_id: node.id.clone(),
+            cluster_id: if node.name.is_sentinel() { String::new() } else { node.id.clone() },
             process: backend.pid(&node.name).and_then(ProcessId::of),
         };
-        self.nodes().map(record).collect()
+        self.born().map(record).collect()
     }
 
     /// As [`crate::model::event::What::Ready`] tells them.
@@ -206,6 +256,6 @@ impl Deployment {
             role: node.born,
             id: node.id.clone(),
         };
-        self.nodes().map(info).collect()
+        self.born().map(info).collect()
     }
 }

@@ -1,19 +1,24 @@
 //! Forming groups of servers, seeing who owns which slot, moving slots.
 
 pub mod form;
+pub mod health;
 pub mod moving;
+pub mod members;
 mod network;
 mod nodes_conf;
 mod places;
 pub mod plan;
 mod ready;
+pub mod roles;
 mod seats;
+mod sentinels;
 mod servers;
 pub mod view;
 
-pub use form::{DeployedGroup, Deployment, FormError, bring_up};
+pub use form::{DeployedGroup, Deployment, FormError, bring_up, bring_up_most};
 pub use network::{Network, NetworkError};
 pub use nodes_conf::even_slots;
 pub use places::Places;
 #[cfg(test)]
 pub(crate) use places::tests::two_regions;
+pub use servers::node_names;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::nodes_conf::BUS;
 use super::places::Places;
 use crate::backend::{Backend, BackendError};
 use crate::model::NodeName;
@@ -14,9 +15,6 @@ use crate::model::traffic::End;
 use crate::net::{Channel, Door, Ends, Fabric, NetError};
 use crate::node::Node;
 use crate::spec::Topology;
-
-/// A cluster's bus listens on a node's port plus this.
-const BUS: u16 = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -53,13 +51,11 @@ impl Network {
     ) -> Result<Network, NetworkError> {
         let names: Vec<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
         let places = Places::new(topology, names.iter().cloned());
-        // Nobody listens where clients are; any port that nodes use will do.
-        let port = nodes.first().map_or(0, |node| node.addr.port());
         let spots: Vec<Option<String>> = places.of_clients().cloned().collect();
-        let addrs = backend.relay_addresses(spots.len() + 1, port)?;
-        let outside = addrs[spots.len()].ip();
-        let clients = spots.into_iter().zip(addrs).map(|(spot, addr)| (spot, addr.ip())).collect();
-        let fabric = Fabric::start(seed, None)?;
+        let ips = backend.client_addresses(spots.len() + 1)?;
+        let outside = ips[spots.len()];
+        let clients = spots.into_iter().zip(ips).collect();
+        let fabric = Fabric::start(seed, backend.bridge())?;
         let network = Network { fabric, places, names, clients, outside };
         network.introduce(nodes)?;
         let ends = |region: usize| {

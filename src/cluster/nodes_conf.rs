@@ -20,7 +20,7 @@ use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::{SLOTS, SlotSet};
 
 /// A node's cluster bus port stands so far above its port.
-const BUS: u16 = 10_000;
+pub const BUS: u16 = 10_000;
 
 /// What the file says of one node.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,9 @@ impl NodesConf {
         let (role, primary, epoch, slots) = match member.role {
             // Epochs that differ, or nodes would settle that among themselves first.
             Role::Primary => ("master", "-", shard + 1, format!(" {}", self.slots[shard])),
-            Role::Replica => ("slave", self.primary_id(member.shard), 0, String::new()),
+            Role::Replica | Role::Sentinel => {
+                ("slave", self.primary_id(member.shard), 0, String::new())
+            }
         };
         // The place before the id is that of a hostname.
         let shard_id = self.shard_ids.get(shard).map(|id| format!(",,shard-id={id}"));
@@ -83,6 +85,19 @@ impl NodesConf {
         let primary = self.members.iter().find(|m| m.shard == shard && m.role == Role::Primary);
         primary.map(|primary| primary.id.as_str()).unwrap_or("-")
     }
+}
+
+/// The file of a node that knows nobody and owns nothing: it has its own id already, so that
+/// others can be told of it.
+pub fn of_a_stranger(member: &Member, engine: &EngineInfo) -> String {
+    let (ip, port) = (member.addr.ip(), member.addr.port());
+    let shard_id = knows_shard_ids(engine).then(|| format!(",,shard-id={}", random_id()));
+    format!(
+        "{} {ip}:{port}@{}{} myself,master - 0 0 0 connected\nvars currentEpoch 0 lastVoteEpoch 0\n",
+        member.id,
+        port + BUS,
+        shard_id.unwrap_or_default()
+    )
 }
 
 /// Redis from 7.2 on, and Valkey, which began there.

@@ -20,7 +20,7 @@ impl Places {
     pub fn new(topology: &Topology, nodes: impl IntoIterator<Item = NodeName>) -> Places {
         let region = |name: &NodeName| {
             let group = topology.groups.iter().find(|group| group.name == name.group)?;
-            topology.regions.get(group.region_of(name.ordinal)?).cloned()
+            topology.regions.get(group.region_of(name)?).cloned()
         };
         let nodes = nodes.into_iter().map(|name| (name.clone(), region(&name))).collect();
         let clients: BTreeSet<_> = match topology.regions.is_empty() {

@@ -15,11 +15,13 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::form::FormError;
 use super::seats::Seats;
+use super::sentinels;
 use crate::backend::NodeExited;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::model::slot::SLOTS;
 use crate::node::{Node, NodeError, Section};
+use crate::spec::topology::Group;
 
 /// The shortest pause between two rounds of questions.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -33,6 +35,8 @@ pub struct Awaited {
     pub seats: Option<Arc<Seats>>,
     /// How many replicas follow it.
     pub replicas: u64,
+    /// Of a sentinel: whom it watches.
+    pub watches: Option<Arc<Group>>,
 }
 
 /// A node that was not ready in time.
@@ -103,6 +107,9 @@ async fn ask_all<'a>(nodes: &[&'a Awaited]) -> Vec<(&'a Awaited, String)> {
 impl Awaited {
     /// What is still missing.
     async fn lacks(&self) -> Result<Option<String>, NodeError> {
+        if let Some(group) = &self.watches {
+            return sentinels::lacks(&self.node, group).await;
+        }
         if let Some(seats) = &self.seats {
             let nodes = seats.nodes();
             let info = self.node.admin.cluster_info().await?;
@@ -124,13 +131,14 @@ impl Awaited {
         if info.role() != Some(self.node.born) {
             return Ok(Some(format!("its role is not {:?} but {:?}", self.node.born, info.role())));
         }
-        let linked = match self.node.born {
-            Role::Primary => info.connected_replicas().unwrap_or(0) >= self.replicas,
-            Role::Replica => info.master_link_up() == Some(true),
+        let replica = self.node.born == Role::Replica;
+        let linked = match replica {
+            false => info.connected_replicas().unwrap_or(0) >= self.replicas,
+            true => info.master_link_up() == Some(true),
         };
-        Ok((!linked).then(|| match self.node.born {
-            Role::Primary => format!("not all of its {} replicas are connected", self.replicas),
-            Role::Replica => "its master_link_status is down".to_owned(),
+        Ok((!linked).then(|| match replica {
+            false => format!("not all of its {} replicas are connected", self.replicas),
+            true => "its master_link_status is down".to_owned(),
         }))
     }
 }
@@ -167,7 +175,7 @@ mod tests {
     fn silent(listener: &TcpListener) -> Awaited {
         let name = NodeName::new("cache", 1, 0);
         let node = Node::new(name, listener.local_addr().unwrap(), "", Role::Primary);
-        Awaited { node, seats: None, replicas: 0 }
+        Awaited { node, seats: None, replicas: 0, watches: None }
     }
 
     #[tokio::test]

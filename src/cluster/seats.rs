@@ -64,6 +64,7 @@ impl PlannedShard {
 /// loading for ten seconds when it is not: whether its link is up is asked of itself.
 fn ails(node: &ShardNode, planned: Role) -> Option<&'static str> {
     match (node.role, node.health) {
+        (Role::Sentinel, _) => Some("a sentinel"),
         (Role::Primary, _) if planned == Role::Replica => Some("a primary"),
         (Role::Replica, _) if planned == Role::Primary => Some("a replica"),
         (_, Health::Failed) => Some("failed"),

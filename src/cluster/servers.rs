@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::nodes_conf::{Member, NodesConf, random_id};
+use super::nodes_conf::{self, BUS, Member, NodesConf, random_id};
 use crate::backend::{Backend, BackendError, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Role};
@@ -21,20 +21,48 @@ pub fn node_names(group: &Group) -> Vec<NodeName> {
     (0..group.shards()).flat_map(shard).collect()
 }
 
+pub fn sentinel_names(group: &Group) -> Vec<NodeName> {
+    let count = group.sentinels().map_or(0, |sentinels| sentinels.count);
+    (0..count).map(|n| NodeName::sentinel(&group.name, n)).collect()
+}
+
 pub fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node> {
     let node = |(name, addr): (NodeName, &SocketAddr)| {
-        let born = if name.ordinal == 0 { Role::Primary } else { Role::Replica };
-        let id = if is_cluster(group) { random_id() } else { String::new() };
+        let born = match name.ordinal {
+            _ if name.is_sentinel() => Role::Sentinel,
+            0 => Role::Primary,
+            _ => Role::Replica,
+        };
+        let named = is_cluster(group) || name.is_sentinel();
+        let id = if named { random_id() } else { String::new() };
         Node::new(name, *addr, id, born)
     };
     names.into_iter().zip(addrs).map(node).collect()
 }
 
-/// Each gets a door at an address of its own, with its own ports.
+/// Each gets a door of its own: an address, or ports of one that all share.
 pub fn behind_doors(backend: &dyn Backend, nodes: Vec<Node>) -> Result<Vec<Node>, BackendError> {
     let port = nodes.first().map_or(0, |node| node.addr.port());
-    let doors = backend.relay_addresses(nodes.len(), port)?;
+    let doors = backend.doors(nodes.len(), port)?;
     Ok(nodes.into_iter().zip(doors).map(|(node, door)| node.behind(door)).collect())
+}
+
+/// Of a node that joins a cluster later: it knows nobody so far.
+pub fn joiner_plan(group: &Group, node: &Node, engine: &EngineInfo) -> NodePlan {
+    let member = Member {
+        id: node.id.clone(),
+        addr: node.announced,
+        shard: node.name.shard,
+        role: node.born,
+    };
+    NodePlan {
+        name: node.name.clone(),
+        addr: node.addr,
+        config: directives(group, node, std::slice::from_ref(node)),
+        args: Vec::new(),
+        limits: group.limits,
+        files: vec![("nodes.conf".to_owned(), nodes_conf::of_a_stranger(&member, engine))],
+    }
 }
 
 pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePlan> {
@@ -51,6 +79,7 @@ pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<Nod
         name: node.name.clone(),
         addr: node.addr,
         config: directives(group, node, nodes),
+        args: Vec::new(),
         limits: group.limits,
         files: cluster.iter().map(|conf| ("nodes.conf".to_owned(), conf.of(&node.id))).collect(),
     };
@@ -74,6 +103,11 @@ fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String
     if node.announced != node.addr {
         let of_cluster = if is_cluster(group) { "cluster" } else { "replica" };
         set(&format!("{of_cluster}-announce-ip"), node.announced.ip().to_string());
+        set(&format!("{of_cluster}-announce-port"), node.announced.port().to_string());
+        if is_cluster(group) {
+            let bus = node.announced.port().saturating_add(BUS);
+            set("cluster-announce-bus-port", bus.to_string());
+        }
     }
     let users = group.config.iter().map(|(name, value)| (name.clone(), value.clone()));
     directives.into_iter().chain(users).collect()

@@ -5,11 +5,13 @@
 //! asked of every node ([`views`]), and what they have in common is worked out
 //! by a pure function ([`compare`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use futures::future::join_all;
 
 use super::form::DeployedGroup;
+use super::roles::{self, Leader};
 
 use crate::model::NodeName;
 use crate::model::event::{Role, ShardView, View};
@@ -27,6 +29,8 @@ pub struct Sight {
     /// Whether a replica's link to its primary is up; `None` on a primary.
     pub link_up: Option<bool>,
     pub lines: Vec<NodeLine>,
+    /// Outside a cluster.
+    pub leader: Leader,
 }
 
 impl Sight {
@@ -61,29 +65,24 @@ pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
         role: replication.role(),
         link_up: replication.master_link_up(),
         lines,
+        leader: Leader::default(),
     })
 }
+
+/// Who does not answer as fast as this is not asked who leads: a step waits for the answers.
+const SOON: Duration = Duration::from_millis(300);
 
 /// Who leads and follows in each shard of the group now: what most nodes say of a cluster;
 /// of another group, what each node says of itself.
 pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
-    let nodes = &group.nodes;
+    let soon = |node: &Node| Node { admin: node.admin.with_timeout(SOON), ..node.clone() };
+    let nodes = &group.nodes.iter().map(soon).collect::<Vec<_>>();
     if matches!(group.spec.mode, Mode::Cluster { .. }) {
         let seen = views(nodes).await.into_iter().flatten();
         let seen: Vec<_> = seen.map(|sight| (sight.node, sight.lines)).collect();
         return compare(nodes, &seen).shards;
     }
-    let role = |node: Node| async move {
-        let info = node.admin.info(Section::Replication).await.ok()?;
-        Some((node.name.clone(), info.role()?))
-    };
-    let roles: Vec<_> = join_all(nodes.iter().cloned().map(role)).await;
-    let of = |role| {
-        let own = roles.iter().flatten().filter(move |(_, own)| *own == role);
-        own.map(|(name, _)| name.clone())
-    };
-    let (primary, replicas) = (of(Role::Primary).next(), of(Role::Replica).collect());
-    vec![ShardView { shard: 0, slots: SlotSet::default(), primary, replicas }]
+    vec![roles::now(group).await.0]
 }
 
 /// What the nodes seen agree on, or what most of them say where they differ.
@@ -136,7 +135,11 @@ fn shards(lines: &[NodeLine], nodes: &[Node]) -> Vec<ShardView> {
     let names: HashMap<&str, &NodeName> =
         nodes.iter().map(|node| (node.id.as_str(), &node.name)).collect();
     let count = nodes.iter().map(|node| node.name.shard + 1).max().unwrap_or(0);
-    (0..count).map(|shard| shard_view(shard, lines, &names)).collect()
+    // One whose nodes nobody knows has not joined yet, or has left.
+    let known: BTreeSet<u32> =
+        lines.iter().filter_map(|line| Some(names.get(line.id.as_str())?.shard)).collect();
+    let shards = (0..count).filter(|shard| known.contains(shard));
+    shards.map(|shard| shard_view(shard, lines, &names)).collect()
 }
 
 /// A shard is led by the node born into it that is primary now; where two say

@@ -1,5 +1,7 @@
 //! Servers that ended though nobody asked them to: a drill cannot go on without one.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -7,6 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
+use crate::model::NodeName;
+use crate::model::event::{Teller, What};
 
 /// A broken connection is often noticed before the end of the process behind it.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -15,17 +19,31 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// two things that a drill waits for. Dropping it ends the hearing.
 pub struct Deaths {
     first: watch::Receiver<Option<String>>,
+    excused: Arc<Mutex<Excused>>,
     listener: JoinHandle<()>,
 }
 
+/// Nodes whose end would be no surprise: by how many steps, and whether they have ended.
+type Excused = HashMap<NodeName, (usize, bool)>;
+
 impl Deaths {
-    pub fn watch(backend: &dyn Backend) -> Deaths {
+    pub fn watch(backend: &dyn Backend, teller: Teller) -> Deaths {
+        let excused = Arc::new(Mutex::new(Excused::new()));
+        let known = excused.clone();
         let mut exits = backend.exits();
         let (tell, first) = watch::channel(None);
         let listener = tokio::spawn(async move {
             let died = loop {
                 match exits.recv().await {
                     Ok(exit) if exit.asked => {}
+                    Ok(exit) if is_excused(&known, &exit.name) => {
+                        let text = format!(
+                            "the server of {} ended ({}), as its disk is full; it is started \
+                             again when there is room",
+                            exit.name, exit.status
+                        );
+                        teller.tell(What::Warning { text });
+                    }
                     Ok(exit) => break Some(format!("the server of {exit}")),
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break None,
@@ -33,7 +51,33 @@ impl Deaths {
             };
             tell.send_replace(died);
         });
-        Deaths { first, listener }
+        Deaths { first, excused, listener }
+    }
+
+    /// From here on the end of one of them is told, and is no reason to end the drill.
+    pub fn excuse(&self, nodes: &[NodeName]) {
+        for name in nodes {
+            lock(&self.excused).entry(name.clone()).or_default().0 += 1;
+        }
+    }
+
+    /// Takes an excuse back. Gives those that have ended, and have no other.
+    pub async fn forgive(&self, nodes: &[NodeName]) -> Vec<NodeName> {
+        if !nodes.is_empty() {
+            // The last may have ended just now.
+            tokio::time::sleep(MOMENT).await;
+        }
+        let mut excused = lock(&self.excused);
+        let forgiven = |name: &&NodeName| {
+            let Some((steps, ended)) = excused.get_mut(*name) else { return false };
+            *steps -= 1;
+            let (over, ended) = (*steps == 0, *ended);
+            if over {
+                excused.remove(*name);
+            }
+            over && ended
+        };
+        nodes.iter().filter(forgiven).cloned().collect()
     }
 
     /// Waits for the first one, in the words of an error; for ever if there is none.
@@ -50,6 +94,17 @@ impl Deaths {
     pub async fn just_now(&self) -> Option<String> {
         tokio::time::timeout(MOMENT, self.first()).await.ok()
     }
+}
+
+fn is_excused(excused: &Mutex<Excused>, name: &NodeName) -> bool {
+    let mut excused = lock(excused);
+    let known = excused.get_mut(name);
+    known.map(|(_, ended)| *ended = true).is_some()
+}
+
+/// No code that holds it can panic half-way through a change.
+fn lock(excused: &Mutex<Excused>) -> MutexGuard<'_, Excused> {
+    excused.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Drop for Deaths {

@@ -1,5 +1,6 @@
 //! Steps that do something to nodes or to links, and what of it is still to be undone.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -7,21 +8,30 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use tokio::time::{Instant, sleep_until};
 
+use crate::backend::{BackendError, CutId, Data};
 use crate::cluster::view::shards_now;
-use crate::cluster::{DeployedGroup, Deployment};
+use crate::cluster::{DeployedGroup, Deployment, Places};
 use crate::fault::links::{self, Scene};
-use crate::fault::{self, Field, Undo, target};
+use crate::fault::target::{self, Cast};
+use crate::fault::{self, Bearing, Field, Undo};
+use crate::model::NodeName;
 use crate::model::event::What;
-use crate::net::Guard;
+use crate::net::{Guard, Pairs};
+use crate::node::Node;
+use crate::spec::hardship::Hardship;
 use crate::spec::network::NetworkStep;
+use crate::spec::rolling::RollingRestart;
 use crate::spec::scenario::{NodeFault, Target};
 
+use super::rolling;
 use super::stage::Stage;
 
 /// What steps have done and not undone: it lasts until the load has ended.
 pub struct Faults<'a> {
     stage: &'a Stage<'a>,
     deployment: &'a Deployment,
+    places: Places,
+    bearing: Bearing,
     left: Mutex<Vec<(usize, Left)>>,
 }
 
@@ -30,11 +40,15 @@ enum Left {
     Nodes(Undo),
     /// A rule on links, which ends with this.
     Links(Guard),
+    /// A cut that the kernel makes.
+    Cut(CutId),
 }
 
 impl<'a> Faults<'a> {
     pub fn new(stage: &'a Stage<'a>, deployment: &'a Deployment) -> Faults<'a> {
-        Faults { stage, deployment, left: Mutex::default() }
+        let names = deployment.nodes().map(|node| node.name.clone());
+        let places = Places::new(&stage.scenario.topology, names);
+        Faults { stage, deployment, places, bearing: Bearing::default(), left: Mutex::default() }
     }
 
     /// Does to nodes what step number `index` says, and undoes it when its time is over.
@@ -47,16 +61,38 @@ impl<'a> Faults<'a> {
         target: &Target,
     ) -> Option<String> {
         let stage = self.stage;
-        let shards = shards_now(group).await;
-        let nodes = match target::select(target, &shards, &mut random(stage, index)) {
+        let by_sentinel =
+            matches!(fault, NodeFault::Failover { .. }) && !group.sentinels.is_empty();
+        let shards = match target {
+            // Nobody need be asked, and a node that stands still be waited for.
+            Target::Node(_) if !by_sentinel => Vec::new(),
+            _ => shards_now(group).await,
+        };
+        let sentinels = names(&group.sentinels);
+        let cast = Cast { places: &self.places, shards: &shards, sentinels: &sentinels };
+        let nodes = match target::select(target, cast, &mut random(stage, index)) {
             Ok(nodes) => nodes,
             Err(error) => return Some(error.to_string()),
         };
-        let field = Field { backend: stage.backend, nodes: &group.nodes };
+        let field = self.field(group);
+        let mut hit = nodes.clone();
+        if by_sentinel {
+            // A sentinel is told, and the primary is who must go.
+            hit.extend(shards.iter().filter_map(|shard| shard.primary.clone()));
+        }
+        let fills_disk =
+            matches!(fault, NodeFault::Bear { hardship: Hardship::DiskFull { .. }, .. });
+        if fills_disk {
+            stage.deaths.excuse(&nodes);
+        }
         // Clients feel it before the last server has ended: from here on it counts.
-        stage.teller.tell(What::StepInjected { step: index, nodes: nodes.clone() });
+        stage.teller.tell(What::StepInjected { step: index, nodes: hit, against: vec![] });
         let (undo, error) = fault::inject(field, fault, &nodes).await;
         self.deployment.look_at_processes(stage.backend);
+        if fills_disk {
+            let spared = nodes.into_iter().filter(|name| !undo.full_disks().contains(name));
+            stage.deaths.forgive(&spared.collect::<Vec<NodeName>>()).await;
+        }
         let error = error.map(|error| error.to_string());
         if undo.is_nothing() {
             return error;
@@ -77,26 +113,94 @@ impl<'a> Faults<'a> {
         step: &NetworkStep,
     ) -> Option<String> {
         let stage = self.stage;
-        let Some(network) = &self.deployment.network else {
-            return Some(
-                "the nodes are not linked by a relay; this is a bug in redrill".to_owned(),
-            );
-        };
         let shards = shards_now(group).await;
-        let scene = Scene { places: network.places(), group: &group.spec.name, shards: &shards };
+        let sentinels = names(&group.sentinels);
+        let cast = Cast { places: &self.places, shards: &shards, sentinels: &sentinels };
+        let scene = Scene { group: &group.spec.name, cast };
         let found = match links::find(&step.links, scene, &mut random(stage, index)) {
             Ok(found) => found,
             Err(error) => return Some(error.to_string()),
         };
-        stage.teller.tell(What::StepInjected { step: index, nodes: found.nodes });
-        let apply = || links::apply(step.fault, network.fabric(), &found.pairs);
+        stage.teller.tell(What::StepInjected {
+            step: index,
+            nodes: found.nodes,
+            against: found.against,
+        });
         if let (Some(every), Some(lasts)) = (step.every, step.lasts) {
-            flap(stage, every, lasts, apply).await;
-            stage.teller.tell(What::StepUndone { step: index });
-            return None;
+            let error = self.flap((index, step), &found.pairs, every, lasts).await.err();
+            stage.teller.tell(What::StepUndone { step: index, nodes: vec![] });
+            return error;
         }
-        self.held().push((index, Left::Links(apply()?)));
+        match self.change(step, &found.pairs).await {
+            Ok(Some(left)) => self.held().push((index, left)),
+            Ok(None) => return None,
+            Err(error) => return Some(error),
+        }
         self.wait_and_undo(index, step.lasts).await
+    }
+
+    /// Does it to links; a reset leaves nothing to be undone.
+    async fn change(&self, step: &NetworkStep, pairs: &Pairs) -> Result<Option<Left>, String> {
+        if step.is_in_kernel() {
+            let nodes: Vec<&Node> = self.deployment.nodes().collect();
+            let cut = self.stage.backend.cut(links::deaf(pairs, &nodes)).await;
+            return cut.map(|cut| Some(Left::Cut(cut))).map_err(|error| error.to_string());
+        }
+        let network = self.deployment.network.as_ref();
+        let network =
+            network.ok_or("the nodes are not linked by a relay; this is a bug in redrill")?;
+        Ok(links::apply(step.fault, network.fabric(), pairs).map(Left::Links))
+    }
+
+    /// Does it for the first half of `every`, undoes it for the second, and so on for as long
+    /// as it lasts.
+    async fn flap(
+        &self,
+        (index, step): (usize, &NetworkStep),
+        pairs: &Pairs,
+        every: Duration,
+        lasts: Duration,
+    ) -> Result<(), String> {
+        let began = Instant::now();
+        let end = began + lasts;
+        for turn in 0.. {
+            let left = self.change(step, pairs).await?;
+            let goes_on = self.until(end.min(began + every * turn + every / 2)).await;
+            if let Some(left) = left {
+                self.repair(index, left).await?;
+            }
+            let next = end.min(began + every * (turn + 1));
+            if !goes_on || !self.until(next).await || next == end {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the drill goes on then.
+    async fn until(&self, at: Instant) -> bool {
+        tokio::select! {
+            () = sleep_until(at) => true,
+            () = self.stage.stop.cancelled() => false,
+        }
+    }
+
+    /// Restarts nodes one after the other.
+    pub async fn one_by_one(
+        &self,
+        group: &DeployedGroup,
+        index: usize,
+        how: &RollingRestart,
+    ) -> Option<String> {
+        let mut random = random(self.stage, index);
+        let field = self.field(group);
+        let around = (self.stage, self.deployment, field, &self.places);
+        rolling::carry_out(around, group, index, how, &mut random).await
+    }
+
+    fn field<'f>(&'f self, group: &'f DeployedGroup) -> Field<'f> {
+        let (backend, bearing) = (self.stage.backend, &self.bearing);
+        Field { backend, group, bearing }
     }
 
     async fn wait_and_undo(&self, index: usize, lasts: Option<Duration>) -> Option<String> {
@@ -107,9 +211,23 @@ impl<'a> Faults<'a> {
         self.undo(|step| step == index).await
     }
 
-    /// Undoes all that is left. Gives what went wrong.
-    pub async fn undo_all(&self) -> Option<String> {
-        self.undo(|_| true).await
+    /// Undoes all that is left, when the load has ended.
+    pub async fn undo_all(&self) {
+        let steps: BTreeSet<usize> = self.held().iter().map(|(step, _)| *step).collect();
+        for step in steps {
+            if let Some(error) = self.undo(|other| other == step).await {
+                self.stage.teller.tell(What::StepNotUndone { step, error });
+            }
+        }
+    }
+
+    /// Servers that have left for good are not to be started again.
+    pub fn forget(&self, gone: &[NodeName]) {
+        for (_, left) in self.held().iter_mut() {
+            if let Left::Nodes(undo) = left {
+                undo.forget(gone);
+            }
+        }
     }
 
     async fn undo(&self, which: impl Fn(usize) -> bool) -> Option<String> {
@@ -117,26 +235,65 @@ impl<'a> Faults<'a> {
         let left: Vec<_> = self.held().extract_if(.., |(step, _)| which(*step)).collect();
         let mut error = None;
         for (step, left) in left {
-            match left {
-                Left::Links(guard) => drop(guard),
-                Left::Nodes(undo) => {
-                    if let Err(e) = undo.undo(stage.backend).await {
-                        error = error.or(Some(format!("it could not be undone: {e}")));
-                    }
-                    self.deployment.look_at_processes(stage.backend);
-                }
+            if let Err(e) = self.repair(step, left).await {
+                error = error.or(Some(e));
+                continue;
             }
-            stage.teller.tell(What::StepUndone { step });
+            stage.teller.tell(What::StepUndone { step, nodes: vec![] });
         }
         error
     }
 
-    /// Lets servers that are paused go on, so that they can end with the others, and links be.
+    /// What could not be undone is tried once more when the load has ended.
+    async fn repair(&self, step: usize, left: Left) -> Result<(), String> {
+        let backend = self.stage.backend;
+        let failed = |error: BackendError| format!("it could not be undone: {error}");
+        match left {
+            Left::Links(guard) => drop(guard),
+            Left::Cut(cut) => backend.heal(cut).await.map_err(failed)?,
+            Left::Nodes(undo) => {
+                let undone = undo.undo(backend, &self.bearing).await;
+                self.deployment.look_at_processes(backend);
+                match undone {
+                    Ok(remarks) => remarks.into_iter().for_each(|text| self.warn(text)),
+                    Err(error) => {
+                        self.held().push((step, Left::Nodes(undo)));
+                        return Err(format!("it could not be undone: {error}"));
+                    }
+                }
+                self.restart_fallen(&undo).await.map_or(Ok(()), Err)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts servers again that have ended of their full disk, now that there is room.
+    async fn restart_fallen(&self, undo: &Undo) -> Option<String> {
+        let mut error = None;
+        for name in self.stage.deaths.forgive(undo.full_disks()).await {
+            let started = self.stage.backend.start_again(&name, Data::Kept).await;
+            // Another step may have started it by then.
+            if let Err(e) = started
+                && !matches!(e, BackendError::Running { .. })
+            {
+                error = error.or(Some(format!("it could not be undone: {e}")));
+            }
+            self.deployment.look_at_processes(self.stage.backend);
+        }
+        error
+    }
+
+    fn warn(&self, text: String) {
+        self.stage.teller.tell(What::Warning { text });
+    }
+
+    /// Lets servers that are paused go on, so that they can end with the others, and links be:
+    /// what the kernel cuts ends with its containers.
     pub async fn release(&self) {
         let held: Vec<_> = self.held().drain(..).collect();
         for (_, left) in held {
             if let Left::Nodes(undo) = left {
-                undo.release(self.stage.backend).await;
+                undo.release(self.stage.backend, &self.bearing).await;
             }
         }
     }
@@ -146,28 +303,8 @@ impl<'a> Faults<'a> {
     }
 }
 
-/// Does it for the first half of `every`, undoes it for the second, and so on for as long as
-/// it lasts.
-async fn flap(
-    stage: &Stage<'_>,
-    every: Duration,
-    lasts: Duration,
-    apply: impl Fn() -> Option<Guard>,
-) {
-    let began = Instant::now();
-    let flapping = async {
-        for turn in 0.. {
-            let guard = apply();
-            sleep_until(began + every * turn + every / 2).await;
-            drop(guard);
-            sleep_until(began + every * (turn + 1)).await;
-        }
-    };
-    tokio::select! {
-        () = flapping => {}
-        () = sleep_until(began + lasts) => {}
-        () = stage.stop.cancelled() => {}
-    }
+fn names(nodes: &[Node]) -> Vec<NodeName> {
+    nodes.iter().map(|node| node.name.clone()).collect()
 }
 
 /// Where there is a choice the drill's seed draws, for each step anew.

@@ -9,6 +9,7 @@ use crate::cluster::plan::{PlanError, Route, plan};
 use crate::model::slot::SlotSet;
 use crate::spec::Scenario;
 use crate::spec::quantity::Time;
+use crate::spec::scale::Scale;
 use crate::spec::scenario::{Data, Force, NodeFault, SlotMove, Step, StepAction};
 use crate::spec::topology::Mode;
 
@@ -44,7 +45,8 @@ pub fn forecast(scenario: &Scenario) -> Result<Forecast, Impossible> {
         let group = groups.iter().position(|g| g.name == step.group).unwrap_or_default();
         let routes = match &step.action {
             StepAction::Move { slots, .. } => plan(slots, &now[group]),
-            StepAction::Fault { .. } | StepAction::Network(_) => Ok(Vec::new()),
+            StepAction::Scale(scale) => scaled(scale, &mut now[group]),
+            _ => Ok(Vec::new()),
         };
         let impossible = |source| Impossible { index, what: describe(step), source };
         let routes = routes.map_err(impossible)?;
@@ -56,6 +58,14 @@ pub fn forecast(scenario: &Scenario) -> Result<Forecast, Impossible> {
     Ok(Forecast { owners, steps })
 }
 
+/// The routes of a shard's coming or going.
+fn scaled(scale: &Scale, owners: &mut Vec<SlotSet>) -> Result<Vec<Route>, PlanError> {
+    if let Scale::AddShard { .. } = scale {
+        owners.push(SlotSet::default());
+    }
+    scale.slots().map_or(Ok(Vec::new()), |slots| plan(&slots, owners))
+}
+
 fn apply(route: &Route, owners: &mut [SlotSet]) {
     let (from, to) = (route.from as usize, route.to as usize);
     owners[from] = owners[from].iter().filter(|slot| !route.slots.contains(*slot)).collect();
@@ -64,6 +74,13 @@ fn apply(route: &Route, owners: &mut [SlotSet]) {
 
 /// As a person would say it.
 pub fn describe(step: &Step) -> String {
+    match step.drawn {
+        true => format!("chaos: {}", done(step)),
+        false => done(step),
+    }
+}
+
+fn done(step: &Step) -> String {
     let group = &step.group;
     match &step.action {
         StepAction::Move { slots, .. } => match slots {
@@ -79,9 +96,17 @@ pub fn describe(step: &Step) -> String {
             }
         },
         StepAction::Network(step) => step.describe(group),
+        StepAction::Rolling(rolling) => rolling.describe(group),
+        StepAction::Scale(scale) => scale.describe(group),
         StepAction::Fault { fault, target } => {
             let lasts = fault.lasts().map(|lasts| format!(" for {}", Time(lasts)));
             let how = match fault {
+                NodeFault::Bear { hardship, .. } => {
+                    let how = hardship.describe();
+                    // A sleep says itself how long it lasts.
+                    let lasts = lasts.filter(|_| !hardship.is_one_sleep()).unwrap_or_default();
+                    return format!("{} {group}: {target}{how}{lasts}", fault.word());
+                }
                 NodeFault::Restart { data: Data::Dropped } => " without its data",
                 NodeFault::Failover { force: Force::Force } => ", by force",
                 NodeFault::Failover { force: Force::Takeover } => ", by takeover",

@@ -1,10 +1,10 @@
 //! The first event: what is about to be played, in words and numbers.
 
-use crate::model::Nanos;
 use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
+use crate::model::{Nanos, Workload};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
-use crate::spec::scenario::{ClientKind, Distribution, Load, Step};
+use crate::spec::scenario::{ClientKind, Distribution, Load, Step, Wait};
 
 use super::forecast::describe;
 
@@ -64,6 +64,17 @@ fn load_info(load: &Load) -> LoadInfo {
         ClientKind::Redrill => "",
         ClientKind::RedisRs => " by redis-rs",
     };
+    let share = load.reads * 100.0;
+    let what = match load.workload {
+        Workload::Register | Workload::Cas => format!(", {share:.0} % reads, {size}"),
+        Workload::Counter => format!(", {share:.0} % reads"),
+        Workload::Set => format!(", {size}"),
+        Workload::Queue => format!(", {share:.0} % taken out, {size}"),
+        Workload::Stream => format!(", {share:.0} % taken out and dealt with, {size}"),
+    };
+    let wait = load.wait.map(|Wait { replicas, .. }| format!(", WAIT {replicas}"));
+    let refusing = load.min_replicas.map(|min| format!(", min-replicas-to-write {}", min.to_write));
+    let worth: String = wait.into_iter().chain(refusing).collect();
     LoadInfo {
         name: load.name.clone(),
         group: load.group.clone(),
@@ -71,10 +82,9 @@ fn load_info(load: &Load) -> LoadInfo {
         clients: load.clients,
         keys: load.keys,
         sees_redirects: load.client == ClientKind::Redrill,
-        text: format!(
-            "register{client}, {rate}/s, {keys}, {:.0} % reads, {size}",
-            load.reads * 100.0
-        ),
+        workload: load.workload,
+        waits_for: load.wait.map_or(0, |wait| wait.replicas),
+        text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }
 }
 
@@ -88,6 +98,9 @@ mod tests {
             name: "app".to_owned(),
             group: "cache".to_owned(),
             region: None,
+            workload: Workload::Register,
+            wait: None,
+            min_replicas: None,
             client: ClientKind::Redrill,
             rate: 4_000.0,
             clients: 32,

@@ -6,8 +6,9 @@ use futures::future::{try_join, try_join_all};
 
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::load::history::History;
-use crate::load::{LoadRunner, Targets};
+use crate::load::{LoadRunner, Lookup, Targets};
 use crate::model::Nanos;
+use crate::node::Node;
 
 use crate::spec::scenario::{ClientKind, Load};
 use crate::spec::topology::Mode;
@@ -23,12 +24,21 @@ pub struct Loads {
     readers: Vec<Option<LoadRunner>>,
 }
 
-/// Where the clients of a group begin: with its nodes as others find them, from the address
-/// by which a relay knows clients in `region`.
+/// Where the clients of a group begin: with its nodes, or its sentinels if it has some, as
+/// others find them, from the address by which a relay knows clients in `region`.
 pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&str>) -> Targets {
-    let seeds = group.nodes.iter().map(|node| node.announced).collect();
+    let lookup = match &group.spec.mode {
+        Mode::Cluster { .. } => Lookup::Cluster,
+        Mode::Sentinel { .. } => Lookup::Sentinels(group.spec.name.clone()),
+        Mode::Standalone | Mode::Replication { .. } => Lookup::Primary,
+    };
+    let nodes: Vec<&Node> = match group.sentinels.is_empty() {
+        true => group.born().collect(),
+        false => group.sentinels.iter().collect(),
+    };
+    let seeds = nodes.into_iter().map(|node| node.announced).collect();
     let from = deployment.network.as_ref().and_then(|network| network.clients_from(region));
-    Targets { seeds, cluster: matches!(group.spec.mode, Mode::Cluster { .. }), from }
+    Targets { seeds, lookup, from }
 }
 
 impl Loads {

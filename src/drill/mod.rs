@@ -4,6 +4,7 @@
 //! [`Drill::play`] goes through the phases (see [`play`]); what stays up
 //! afterwards, if anything, is a [`Kept`].
 
+mod chaos;
 mod deaths;
 mod faults;
 mod folder;
@@ -14,6 +15,8 @@ mod loads;
 mod moves;
 mod own;
 mod play;
+mod rolling;
+mod scale;
 mod stage;
 mod steps;
 mod traffic;
@@ -68,8 +71,9 @@ pub enum StartError {
 }
 
 /// A drill that is about to be played.
-pub struct Drill<'a> {
-    scenario: &'a Scenario,
+pub struct Drill {
+    /// With its chaos drawn.
+    scenario: Scenario,
     folder: RunFolder,
     backend: Box<dyn Backend>,
     registration: Registration,
@@ -90,12 +94,13 @@ pub struct Kept {
 ///
 /// Errors: the folder cannot be written, no addresses are free, or redrill's own state
 /// cannot be kept. Nothing runs then.
-pub async fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
+pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let Options { scenario, ground, program, out, seed, sinks, stop } = options;
+    let scenario = chaos::drawn(scenario, seed);
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
     // As every default, profile and `--set` has made them.
-    folder.write("scenario.yaml", &write::scenario(scenario, "topology.yaml"))?;
+    folder.write("scenario.yaml", &write::scenario(&scenario, "topology.yaml"))?;
     folder.write("topology.yaml", &write::topology(&scenario.topology))?;
     let id = folder.id();
     let registry = Registry::locate()?;
@@ -112,11 +117,11 @@ pub async fn start(options: Options<'_>) -> Result<Drill<'_>, StartError> {
         engine: &engine,
         seed,
     };
-    teller.tell(What::Drill(info::drill_info(scenario, &around)));
+    teller.tell(What::Drill(info::drill_info(&scenario, &around)));
     Ok(Drill { scenario, folder, backend, registration, teller, hub, seed, stop })
 }
 
-impl Drill<'_> {
+impl Drill {
     pub fn folder(&self) -> &RunFolder {
         &self.folder
     }
@@ -125,8 +130,8 @@ impl Drill<'_> {
     /// stay up in a [`Kept`]; otherwise nothing is left running.
     pub async fn play(mut self, keep: bool) -> (Result<(), Halt>, Option<Kept>) {
         let stage = Stage {
-            scenario: self.scenario,
-            deaths: Deaths::watch(&*self.backend),
+            scenario: &self.scenario,
+            deaths: Deaths::watch(&*self.backend, self.teller.clone()),
             backend: &*self.backend,
             folder: &self.folder,
             seed: self.seed,

@@ -4,13 +4,17 @@
 //! slots that were on their way arrive, clients stop, servers stop, and the
 //! last event says why.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::backend::Tools;
 use crate::backend::registry::Registration;
-use crate::cluster::{self, Deployment};
+use crate::cluster::{self, Deployment, FormError};
 use crate::load::history;
+use crate::model::NodeName;
 use crate::model::event::{End, Phase, What};
+use crate::spec::Scenario;
 
 use super::faults::Faults;
 use super::forecast::{self, Forecast};
@@ -78,8 +82,13 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
             stage.teller.tell(What::Forming { ready, total });
         }
     };
+    if stage.scenario.cuts_in_kernel() {
+        stage.backend.can_cut().map_err(FormError::from)?;
+    }
+    stage.backend.equip(equipment(stage.scenario)).map_err(FormError::from)?;
     let relay = stage.scenario.needs_relay().then_some(stage.seed);
-    let forming = cluster::bring_up(stage.backend, &stage.scenario.topology, relay, &told);
+    let (topology, joiners) = (&stage.scenario.topology, stage.scenario.joiners());
+    let forming = cluster::bring_up_most(stage.backend, topology, &joiners, relay, &told);
     // Here a server that ends is an error of the forming itself, with its log.
     let deployment = tokio::select! {
         formed = forming => formed?,
@@ -87,6 +96,14 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
     };
     stage.teller.tell(What::Ready { nodes: deployment.node_infos() });
     Ok(deployment)
+}
+
+/// What nodes must be started with, for the steps that may be done to them.
+fn equipment(scenario: &Scenario) -> HashMap<NodeName, Tools> {
+    let nodes = scenario.topology.groups.iter().flat_map(cluster::node_names);
+    let nodes = nodes.chain(scenario.joiners());
+    let tools = nodes.map(|name| (name.clone(), scenario.tools(&name)));
+    tools.filter(|(_, tools)| !tools.is_none()).collect()
 }
 
 async fn with_history(
@@ -116,13 +133,12 @@ async fn with_history(
         faults.release().await;
         return Err(halt);
     }
+    observers.settled();
     observers.stop_probing().await?;
     stage.unless_halted(loads.stop()).await??;
     stage.phase(Phase::Verify);
     observers.steps_are_over();
-    if let Some(error) = faults.undo_all().await {
-        stage.teller.tell(What::Warning { text: error });
-    }
+    faults.undo_all().await;
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
     stage.unless_halted(loads.final_read(deadline)).await??;
     observers.stop();

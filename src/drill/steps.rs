@@ -19,6 +19,7 @@ use crate::spec::scenario::{Step, StepAction};
 use super::faults::Faults;
 use super::forecast::describe;
 use super::moves;
+use super::scale;
 use super::stage::{Halt, Stage};
 use super::watch::Observers;
 
@@ -76,8 +77,8 @@ impl Timeline<'_> {
 
     async fn step(&self, index: usize, step: &Step, due: Nanos, moving: &Mutex<()>) {
         let _turn = match step.action {
-            StepAction::Move { .. } => Some(moving.lock().await),
-            StepAction::Fault { .. } | StepAction::Network(_) => None,
+            StepAction::Move { .. } | StepAction::Scale(_) => Some(moving.lock().await),
+            _ => None,
         };
         self.warn_if_late(step, due);
         self.stage.teller.tell(What::StepBegan { step: index });
@@ -88,12 +89,19 @@ impl Timeline<'_> {
             (StepAction::Move { slots, method, pace }, Some(group)) => {
                 moves::carry_out(self.stage, group, index, slots, (*method, *pace)).await
             }
+            (StepAction::Scale(scale), Some(group)) => {
+                let around = (self.stage, self.deployment, self.faults);
+                scale::carry_out(around, group, index, scale).await
+            }
             (StepAction::Fault { fault, target }, Some(group)) => {
                 let error = self.faults.on_nodes(group, index, *fault, target).await;
                 (Default::default(), error)
             }
             (StepAction::Network(step), Some(group)) => {
                 (Default::default(), self.faults.on_links(group, index, step).await)
+            }
+            (StepAction::Rolling(rolling), Some(group)) => {
+                (Default::default(), self.faults.one_by_one(group, index, rolling).await)
             }
         };
         self.stage.teller.tell(What::StepEnded { step: index, moved, error });

@@ -29,6 +29,8 @@ struct Server {
 impl Waits {
     /// Watches the servers among `names` that are processes of this machine.
     pub fn watch(stage: &Stage<'_>, names: impl Iterator<Item = NodeName>) -> Waits {
+        // One that a step slows down waits for its turn by order, and not because others are busy.
+        let names = names.filter(|name| !stage.scenario.may_be_slowed(name));
         let server = |name: NodeName| {
             let pid = stage.backend.pid(&name)?;
             Some(Server { name, pid, waited: proc::waited(pid) })

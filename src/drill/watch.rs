@@ -46,6 +46,11 @@ impl Observers {
         self.watcher.step_ended(step);
     }
 
+    /// Nodes that do not agree by now will be told of.
+    pub fn settled(&self) {
+        self.watcher.settled();
+    }
+
     /// What nodes come to agree on from now on is no step's doing.
     pub fn steps_are_over(&self) {
         self.watcher.steps_are_over();

@@ -1,15 +1,35 @@
-//! CLUSTER FAILOVER: a replica is told to become the primary of its shard.
+//! A failover by command: a replica is told to become the primary of its shard, or a sentinel
+//! to have the group fail over.
 //!
 //! <https://redis.io/docs/latest/commands/cluster-failover/>
+//! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#sentinel-commands>
 
-use redis::Value;
+use redis::{Cmd, Value};
 
-use super::{FaultError, Field};
+use super::{FaultError, Field, handover};
 use crate::model::NodeName;
 use crate::spec::scenario::Force;
+use crate::spec::topology::Mode;
 
-/// The server answers before it is primary: that is seen by whoever watches.
+/// In a cluster, and where sentinels do it, the server answers before there is a new primary:
+/// that is seen by whoever watches.
 pub async fn failover(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
+    let command = match field.group.spec.mode {
+        Mode::Cluster { .. } => in_cluster(force),
+        Mode::Sentinel { .. } => {
+            let mut command = redis::cmd("SENTINEL");
+            command.arg("FAILOVER").arg(&name.group);
+            command
+        }
+        Mode::Standalone | Mode::Replication { .. } => {
+            return handover::to(field, name, force).await;
+        }
+    };
+    field.node(name)?.admin.query::<Value>(&command).await?;
+    Ok(())
+}
+
+fn in_cluster(force: Force) -> Cmd {
     let mut command = redis::cmd("CLUSTER");
     command.arg("FAILOVER");
     match force {
@@ -17,6 +37,5 @@ pub async fn failover(field: Field<'_>, name: &NodeName, force: Force) -> Result
         Force::Force => _ = command.arg("FORCE"),
         Force::Takeover => _ = command.arg("TAKEOVER"),
     }
-    field.node(name)?.admin.query::<Value>(&command).await?;
-    Ok(())
+    command
 }

@@ -4,15 +4,17 @@
 //! are. What has no side of its own (`others`) is whatever is not on the other one.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use rand::RngExt;
 
-use super::target::{NoTarget, select};
-use crate::cluster::Places;
+use super::target::{Cast, NoTarget, select};
+use crate::backend::Deaf;
+
 use crate::model::NodeName;
-use crate::model::event::ShardView;
 use crate::model::traffic::End;
 use crate::net::{Ends, Fabric, Guard, Jitter, Pairs, Rule};
+use crate::node::Node;
 use crate::spec::network::{Links, NetworkFault, Side, Spot};
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,15 +31,15 @@ pub struct Found {
     pub pairs: Pairs,
     /// The nodes of the side that is named first and has some; all, if only clients are named.
     pub nodes: Vec<NodeName>,
+    /// The nodes of the other side.
+    pub against: Vec<NodeName>,
 }
 
-/// Who is where, and who leads whom.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {
-    pub places: &'a Places,
     /// The group whose nodes are meant, and its roles now.
     pub group: &'a str,
-    pub shards: &'a [ShardView],
+    pub cast: Cast<'a>,
 }
 
 /// The pairs of ends that `links` means. The same `random` draws the same.
@@ -55,16 +57,35 @@ pub fn find(links: &Links, scene: Scene<'_>, random: &mut impl RngExt) -> Result
         true => Pairs::one_way(one, other),
         false => Pairs::between(one, other),
     };
-    let all = scene.places.nodes();
+    let all = scene.cast.places.nodes();
+    let whole = |side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>| match side {
+        Side::Spots(_) => nodes_of(own),
+        Side::OtherNodes | Side::Others => nodes_of(&(&all - other)),
+    };
+    let against = match nodes_of(&from).is_empty() {
+        true => whole(&links.from, &from, &to),
+        false => whole(&links.to, &to, &from),
+    };
     let sides = [nodes_of(&from), nodes_of(&to), nodes_of(&all)];
     let nodes = sides.into_iter().find(|nodes| !nodes.is_empty()).unwrap_or_default();
-    Ok(Found { pairs, nodes })
+    Ok(Found { pairs, nodes, against })
+}
+
+/// Which of `nodes` no longer hear which, where `pairs` are cut.
+pub fn deaf(pairs: &Pairs, nodes: &[&Node]) -> Deaf {
+    let end = |node: &Node| End::from(node.name.clone());
+    let unheard = |to: &Node| -> Vec<IpAddr> {
+        let from = nodes.iter().filter(|from| pairs.has(&end(from), &end(to)));
+        from.map(|from| from.addr.ip()).collect()
+    };
+    let deaf = nodes.iter().map(|to| (to.name.clone(), unheard(to)));
+    deaf.filter(|(_, from)| !from.is_empty()).collect()
 }
 
 /// Puts `fault` on `pairs`, for as long as the guard lives; a reset leaves none.
 pub fn apply(fault: NetworkFault, fabric: &Fabric, pairs: &Pairs) -> Option<Guard> {
     let rule = match fault {
-        NetworkFault::Partition => Rule::cut(),
+        NetworkFault::Partition(_) => Rule::cut(),
         NetworkFault::Latency { latency, jitter } => {
             let jitter = if jitter.is_zero() { Jitter::None } else { Jitter::Uniform(jitter) };
             Rule { jitter, ..Rule::latency(latency) }
@@ -81,7 +102,7 @@ pub fn apply(fault: NetworkFault, fabric: &Fabric, pairs: &Pairs) -> Option<Guar
 fn side(side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>, scene: Scene<'_>) -> Ends {
     match side {
         Side::Spots(_) => Ends::Only(own.clone()),
-        Side::OtherNodes => Ends::Only(&scene.places.nodes() - other),
+        Side::OtherNodes => Ends::Only(&scene.cast.places.nodes() - other),
         Side::Others => Ends::AllBut(other.clone()),
     }
 }
@@ -92,12 +113,13 @@ fn named(
     scene: Scene<'_>,
     random: &mut impl RngExt,
 ) -> Result<BTreeSet<End>, NoTarget> {
-    let Scene { places, group, shards } = scene;
+    let Scene { group, cast } = scene;
+    let places = cast.places;
     let mut ends = BTreeSet::new();
     for spot in side.spots() {
         ends.append(&mut match spot {
             Spot::Nodes(target) => {
-                select(target, shards, random)?.into_iter().map(End::from).collect()
+                select(target, cast, random)?.into_iter().map(End::from).collect()
             }
             Spot::Shard(shard) => places.shard(group, *shard),
             Spot::Region(region) => places.region(region),
@@ -121,8 +143,11 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
+    use std::net::SocketAddr;
+
     use super::*;
     use crate::cluster::two_regions;
+    use crate::model::event::{Role, ShardView};
     use crate::model::slot::SlotSet;
     use crate::spec::decode::Scalar;
 
@@ -148,14 +173,17 @@ mod tests {
             replicas: vec![name(shard, 1 - primary)],
         };
         let shards = [shard(0, 0), shard(1, 1), shard(2, 0)];
-        let scene = Scene { places: &places, group: "c", shards: &shards };
+        let cast = Cast { places: &places, shards: &shards, sentinels: &[] };
+        let scene = Scene { group: "c", cast };
         let (from, to) = (Side::read(from).unwrap(), Side::read(to).unwrap());
         find(&Links { from, to, one_way }, scene, &mut StdRng::seed_from_u64(1))
     }
 
     #[test]
     fn one_primary_against_all_others_is_cut_off_from_clients_too() {
-        let Found { pairs, nodes } = between("primary of shard 1", "others", false).unwrap();
+        let Found { pairs, nodes, against } =
+            between("primary of shard 1", "others", false).unwrap();
+        assert_eq!(against.len(), 5, "all other nodes: {against:?}");
         assert_eq!(nodes, [name(1, 1)]);
         for other in [end(1, 0), clients("us"), clients("eu"), End::Outside] {
             assert!(pairs.has(&end(1, 1), &other) && pairs.has(&other, &end(1, 1)), "{other}");
@@ -173,7 +201,7 @@ mod tests {
 
     #[test]
     fn regions_part_with_their_clients_and_one_way_is_one_way() {
-        let Found { pairs, nodes } = between("region us", "region eu", true).unwrap();
+        let Found { pairs, nodes, .. } = between("region us", "region eu", true).unwrap();
         assert_eq!(nodes, [name(0, 0), name(1, 0), name(2, 0)]);
         assert!(pairs.has(&end(0, 0), &end(0, 1)) && pairs.has(&clients("us"), &end(2, 1)));
         assert!(!pairs.has(&end(0, 1), &end(0, 0)));
@@ -181,6 +209,31 @@ mod tests {
         let found = between("clients", "shard 1", false).unwrap();
         assert_eq!(found.nodes, [name(1, 0), name(1, 1)], "the side that has nodes");
         assert_eq!(between("clients", "others", false).unwrap().nodes.len(), 6);
+    }
+
+    #[test]
+    fn a_cut_in_the_kernel_is_between_nodes() {
+        let all = [name(0, 0), name(0, 1), name(1, 0), name(1, 1), name(2, 0), name(2, 1)];
+        let addr = |name: &NodeName| {
+            SocketAddr::from(([10, 201, name.shard as u8, name.ordinal as u8], 6379))
+        };
+        let nodes: Vec<Node> =
+            all.iter().map(|n| Node::new(n.clone(), addr(n), "", Role::Primary)).collect();
+        let cut = |one_way| {
+            let found = between("c/0/0 + c/2/0", "other nodes", one_way).unwrap();
+            deaf(&found.pairs, &nodes.iter().collect::<Vec<_>>())
+        };
+        let (minority, others) =
+            ([name(0, 0), name(2, 0)], [name(0, 1), name(1, 0), name(1, 1), name(2, 1)]);
+        let ips = |nodes: &[NodeName]| -> Vec<IpAddr> {
+            nodes.iter().map(|node| addr(node).ip()).collect()
+        };
+        let both = cut(false);
+        assert_eq!(both.len(), 6);
+        assert!(minority.iter().all(|node| both[node] == ips(&others)), "{both:?}");
+        assert!(others.iter().all(|node| both[node] == ips(&minority)), "{both:?}");
+        let one_way = cut(true);
+        assert_eq!(one_way.into_keys().collect::<Vec<_>>(), others, "they hear nothing");
     }
 
     #[test]

@@ -4,27 +4,45 @@
 //! [`inject`] does it to them all at once and hands back what undoes it. Undoing twice,
 //! or what time has undone already, does nothing.
 
+mod bearing;
+mod clock;
+mod disk;
 mod failover;
 mod kill;
 pub mod links;
+mod handover;
+mod memory;
 mod pause;
 mod restart;
+mod sleep;
+mod slow;
 mod stop;
 pub mod target;
+
+use std::time::Duration;
 
 use futures::future::join_all;
 
 use crate::backend::{Backend, BackendError, Data};
+use crate::cluster::DeployedGroup;
 use crate::model::NodeName;
 use crate::node::{Node, NodeError};
+use crate::spec::hardship::Hardship;
 use crate::spec::scenario::NodeFault;
+
+pub use bearing::Bearing;
+
+/// For servers to follow, before they are ended anyway.
+const RELEASE: Duration = Duration::from_secs(1);
 
 /// Where faults are done.
 #[derive(Clone, Copy)]
 pub struct Field<'a> {
     pub backend: &'a dyn Backend,
-    /// All nodes of the group.
-    pub nodes: &'a [Node],
+    /// Whose nodes are meant.
+    pub group: &'a DeployedGroup,
+    /// What nodes of all groups have to bear.
+    pub bearing: &'a Bearing,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +51,24 @@ pub enum FaultError {
     Down(NodeName),
     #[error("there is no node {0}")]
     NoNode(NodeName),
+    #[error("{0} has no live primary that could hand over: write `force: takeover`")]
+    NoPrimary(NodeName),
+    #[error(
+        "{0} does not know FAILOVER, which came with Redis 6.2: write `force: takeover`, or run a \
+         newer server"
+    )]
+    NoFailover(NodeName),
+    #[error("{name} is not primary {} s later{}", waited.as_secs(), if *aborted { "; its primary has gone on" } else { "" })]
+    NotTaken { name: NodeName, waited: Duration, aborted: bool },
+    #[error("{0} is a replica, and takes no notice of `maxmemory` (`replica-ignore-maxmemory`)")]
+    IgnoresMemory(NodeName),
+    #[error(
+        "the server of {0} has not loaded redrill's preload library: it is statically linked, or \
+         built for another processor"
+    )]
+    NoLibrary(NodeName),
+    #[error("the clock of {0} has not moved: its server does not have redrill's preload library")]
+    ClockStays(NodeName),
     #[error(transparent)]
     Backend(BackendError),
     #[error(transparent)]
@@ -54,6 +90,9 @@ pub struct Undo {
     /// To be started again with their data.
     ended: Vec<NodeName>,
     paused: Vec<NodeName>,
+    borne: Vec<bearing::Id>,
+    /// Servers that may have ended by themselves for want of room.
+    full_disks: Vec<NodeName>,
 }
 
 /// Does `fault` to every node of `on`. What was done is to be undone even if something
@@ -64,49 +103,93 @@ pub async fn inject(
     on: &[NodeName],
 ) -> (Undo, Option<FaultError>) {
     let each = on.iter().map(|name| async move {
+        let mut borne = None;
         let done = match fault {
+            NodeFault::Bear { hardship, .. } => {
+                lay(field, name, hardship).await.map(|id| borne = Some(id))
+            }
             NodeFault::Kill { .. } => kill::kill(field, name).await,
             NodeFault::Stop { .. } => stop::stop(field, name).await,
             NodeFault::Pause { .. } => pause::pause(field, name).await,
             NodeFault::Restart { data } => restart::restart(field, name, data).await,
             NodeFault::Failover { force } => failover::failover(field, name, force).await,
         };
-        done.map(|()| name.clone())
+        done.map(|()| (name.clone(), borne))
     });
-    let (mut done, mut error) = (Vec::new(), None);
+    let (mut done, mut borne, mut error) = (Vec::new(), Vec::new(), None);
     for outcome in join_all(each).await {
         match outcome {
-            Ok(name) => done.push(name),
+            Ok((name, id)) => {
+                done.push(name);
+                borne.extend(id);
+            }
             Err(e) => error = error.or(Some(e)),
         }
     }
     let undo = match fault {
-        NodeFault::Kill { .. } | NodeFault::Stop { .. } => Undo { ended: done, paused: vec![] },
-        NodeFault::Pause { .. } => Undo { paused: done, ended: vec![] },
+        NodeFault::Kill { .. } | NodeFault::Stop { .. } => Undo { ended: done, ..Undo::default() },
+        NodeFault::Pause { .. } => Undo { paused: done, ..Undo::default() },
+        NodeFault::Bear { hardship: Hardship::DiskFull { .. }, .. } => {
+            Undo { borne, full_disks: done, ..Undo::default() }
+        }
+        NodeFault::Bear { .. } => Undo { borne, ..Undo::default() },
         NodeFault::Restart { .. } | NodeFault::Failover { .. } => Undo::default(),
     };
     (undo, error)
 }
 
 impl Undo {
+    /// These have left: they are not to be started again.
+    pub fn forget(&mut self, gone: &[NodeName]) {
+        self.ended.retain(|name| !gone.contains(name));
+        self.full_disks.retain(|name| !gone.contains(name));
+    }
+
     pub fn is_nothing(&self) -> bool {
         *self == Undo::default()
     }
 
+    /// Gives what a person should know of how it went meanwhile.
+    ///
     /// # Errors
-    /// The first server that could not be started, or go on; all have been tried.
-    pub async fn undo(&self, backend: &dyn Backend) -> Result<(), BackendError> {
+    /// The first server that could not be started, or go on, or does not follow; all have
+    /// been tried.
+    pub async fn undo(
+        &self,
+        backend: &dyn Backend,
+        bearing: &Bearing,
+    ) -> Result<Vec<String>, FaultError> {
         let started = self.ended.iter().map(|name| backend.start_again(name, Data::Kept));
         let started = join_all(started).await.into_iter();
         let resumed = self.paused.iter().map(|name| backend.resume(name));
         let resumed = join_all(resumed).await.into_iter();
-        started.chain(resumed).try_for_each(undone_before)
+        let undone = started.chain(resumed).try_for_each(undone_before);
+        let ended = self.borne.iter().map(|id| bearing.end(backend, *id));
+        let ended: Result<Vec<_>, _> = join_all(ended).await.into_iter().collect();
+        undone?;
+        Ok(ended?.into_iter().flatten().collect())
     }
 
-    /// Lets paused servers go on, so that they can end.
-    pub async fn release(&self, backend: &dyn Backend) {
-        join_all(self.paused.iter().map(|name| backend.resume(name))).await;
+    /// Servers that may have ended by themselves, and are then to be started again.
+    pub fn full_disks(&self) -> &[NodeName] {
+        &self.full_disks
     }
+
+    /// Lets servers go on as fast as they can, so that they can end.
+    pub async fn release(&self, backend: &dyn Backend, bearing: &Bearing) {
+        join_all(self.paused.iter().map(|name| backend.resume(name))).await;
+        let ended = join_all(self.borne.iter().map(|id| bearing.end(backend, *id)));
+        // Where a server does not answer, its end will be the end of this too.
+        let _ = tokio::time::timeout(RELEASE, ended).await;
+    }
+}
+
+async fn lay(
+    field: Field<'_>,
+    name: &NodeName,
+    hardship: Hardship,
+) -> Result<bearing::Id, FaultError> {
+    field.bearing.lay(field, field.node(name)?, hardship).await
 }
 
 /// Another step has undone it, or the server has ended since.
@@ -119,7 +202,7 @@ fn undone_before(outcome: Result<(), BackendError>) -> Result<(), BackendError> 
 
 impl Field<'_> {
     fn node(&self, name: &NodeName) -> Result<&Node, FaultError> {
-        let found = self.nodes.iter().find(|node| node.name == *name);
+        let found = self.group.all().find(|node| node.name == *name);
         found.ok_or_else(|| FaultError::NoNode(name.clone()))
     }
 }

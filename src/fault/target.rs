@@ -6,6 +6,7 @@
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
+use crate::cluster::Places;
 use crate::model::NodeName;
 use crate::model::event::ShardView;
 use crate::spec::scenario::Target;
@@ -16,17 +17,27 @@ pub struct NoTarget {
     target: String,
 }
 
-/// The nodes of `target` where roles are those of `shards`. The same `random` draws the same.
+/// Who is where, and does what in a group now.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast<'a> {
+    pub places: &'a Places,
+    pub shards: &'a [ShardView],
+    /// Those that watch the group; they have no other role.
+    pub sentinels: &'a [NodeName],
+}
+
+/// The nodes of `target` where roles are those of `cast`. The same `random` draws the same.
 ///
 /// # Errors
 /// No node is in such a role now.
 pub fn select(
     target: &Target,
-    shards: &[ShardView],
+    cast: Cast<'_>,
     random: &mut impl RngExt,
 ) -> Result<Vec<NodeName>, NoTarget> {
+    let Cast { places, shards, sentinels } = cast;
     let shard = |number: u32| shards.iter().find(|view| view.shard == number);
-    let mut primaries: Vec<NodeName> = shards.iter().filter_map(|s| s.primary.clone()).collect();
+    let primaries: Vec<NodeName> = shards.iter().filter_map(|s| s.primary.clone()).collect();
     let replicas: Vec<NodeName> = shards.iter().flat_map(|s| s.replicas.clone()).collect();
     let one = |of: &[NodeName], random: &mut _| of.choose(random).cloned().into_iter().collect();
     let selected: Vec<NodeName> = match target {
@@ -38,25 +49,46 @@ pub fn select(
             let replicas = shard(*number).map(|s| s.replicas.clone()).unwrap_or_default();
             one(&replicas, random)
         }
+        Target::All => [primaries, replicas].concat(),
+        Target::Region(region) => {
+            let there = places.region(region);
+            let all = [&primaries, &replicas, sentinels].concat();
+            all.into_iter().filter(|name| there.contains(&name.clone().into())).collect()
+        }
         Target::Primaries => primaries,
         Target::Replicas => replicas,
         Target::RandomPrimary => one(&primaries, random),
         Target::RandomReplica => one(&replicas, random),
-        Target::MinorityOfPrimaries | Target::MajorityOfPrimaries => {
-            let majority = primaries.len() / 2 + 1;
-            let count = match target {
-                Target::MajorityOfPrimaries => majority,
-                _ => primaries.len() - majority,
-            };
-            primaries.shuffle(random);
-            primaries.truncate(count);
-            primaries
-        }
+        Target::MinorityOfPrimaries => drawn(primaries, minority, random),
+        Target::MajorityOfPrimaries => drawn(primaries, majority, random),
+        Target::Sentinels => sentinels.to_vec(),
+        Target::MinorityOfSentinels => drawn(sentinels.to_vec(), minority, random),
+        Target::MajorityOfSentinels => drawn(sentinels.to_vec(), majority, random),
+        Target::RandomSentinel => one(sentinels, random),
     };
     match selected.is_empty() {
         true => Err(NoTarget { target: target.to_string() }),
         false => Ok(selected),
     }
+}
+
+fn majority(of: usize) -> usize {
+    of / 2 + 1
+}
+
+fn minority(of: usize) -> usize {
+    of - majority(of).min(of)
+}
+
+fn drawn(
+    mut nodes: Vec<NodeName>,
+    count: fn(usize) -> usize,
+    random: &mut impl RngExt,
+) -> Vec<NodeName> {
+    let count = count(nodes.len());
+    nodes.shuffle(random);
+    nodes.truncate(count);
+    nodes
 }
 
 #[cfg(test)]
@@ -65,6 +97,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::cluster::two_regions;
     use crate::model::slot::SlotSet;
 
     fn name(shard: u32, ordinal: u32) -> NodeName {
@@ -89,7 +122,17 @@ mod tests {
     }
 
     fn of(target: Target, seed: u64) -> Result<Vec<NodeName>, NoTarget> {
-        select(&target, &shards(), &mut StdRng::seed_from_u64(seed))
+        let sentinels: Vec<NodeName> = (0..5).map(|n| NodeName::sentinel("c", n)).collect();
+        let cast = Cast { places: &two_regions(), shards: &shards(), sentinels: &sentinels };
+        select(&target, cast, &mut StdRng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn a_region_has_whom_was_put_there_whatever_their_roles() {
+        // Of shards 0 to 2 it places ordinal 0 in one region, and ordinal 1 in the other.
+        let here = of(Target::Region("eu".into()), 0).unwrap();
+        assert_eq!(here, [name(1, 1), name(0, 1)], "a primary by now, and a replica");
+        assert!(of(Target::Region("nowhere".into()), 0).is_err());
     }
 
     #[test]
@@ -108,6 +151,11 @@ mod tests {
     fn a_minority_and_a_majority_are_all() {
         assert_eq!(of(Target::MinorityOfPrimaries, 1).unwrap().len(), 1, "of four");
         assert_eq!(of(Target::MajorityOfPrimaries, 1).unwrap().len(), 3);
+        assert_eq!(of(Target::MinorityOfSentinels, 1).unwrap().len(), 2, "of five");
+        assert_eq!(of(Target::MajorityOfSentinels, 1).unwrap().len(), 3);
+        assert_eq!(of(Target::Sentinels, 1).unwrap().len(), 5);
+        let one = of(Target::RandomSentinel, 1).unwrap();
+        assert!(one.len() == 1 && one[0].is_sentinel());
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::client::{Client, Request};
+use super::client::{Client, Request, Told};
 use super::history::Writer;
+use super::memory::Memory;
 use super::processes::Processes;
 use super::workload::{Plan, Values};
-use crate::model::op::{Op, Outcome, Purpose, Redirects};
+use crate::model::op::{Action, Op, Outcome, Purpose, Redirects};
 use crate::model::{Clock, Nanos};
 use crate::spec::scenario::Load;
 
@@ -19,6 +20,7 @@ pub(crate) struct Crew<C> {
     pub(crate) client: Rc<C>,
     processes: RefCell<Processes>,
     values: RefCell<Values>,
+    memory: RefCell<Memory>,
     history: RefCell<Writer>,
 }
 
@@ -30,6 +32,7 @@ impl<C: Client> Crew<C> {
             client,
             processes: RefCell::new(Processes::new(load.clients)),
             values: RefCell::new(Values::new(load.value.1)),
+            memory: RefCell::new(Memory::new(load.workload)),
             history: RefCell::new(history),
             load,
         }
@@ -38,7 +41,12 @@ impl<C: Client> Crew<C> {
     /// Does one operation by a process that is free. It is not yet recorded.
     pub(crate) async fn operate(&self, plan: &Plan, purpose: Purpose, intended: Nanos) -> Op {
         let process = self.processes.borrow_mut().take();
-        let request = Request::new(&self.load.name, plan, &mut self.values.borrow_mut());
+        // Only clients of the load remember; fill and final state are redrill's own.
+        let plan = match purpose {
+            Purpose::Load => self.memory.borrow_mut().complete(plan),
+            Purpose::Fill | Purpose::Final => plan.clone(),
+        };
+        let request = Request::new(&self.load, &plan, purpose, &mut self.values.borrow_mut());
         let sent = self.clock.now();
         let answer = self.client.perform(&request).await;
         let done = self.clock.now();
@@ -46,20 +54,36 @@ impl<C: Client> Crew<C> {
             Outcome::Unknown(_) => self.processes.borrow_mut().retire(),
             Outcome::Ok | Outcome::Fail(_) => self.processes.borrow_mut().give_back(process),
         }
-        Op {
+        let (action, value) = match &answer.told {
+            // It did what a read does: it looked, and left all as it was.
+            Told::Instead(found) => (Action::Read, *found),
+            told => (plan.action, plan.value.or(told.value())),
+        };
+        let op = Op {
             load: self.index,
             process,
             purpose,
-            action: plan.action,
+            action,
             key: plan.key,
-            value: plan.value.or(answer.value),
+            value,
             intended,
             sent,
             done,
             outcome: answer.outcome,
-            expected: None,
-            members: Box::default(),
+            expected: plan.expected,
+            members: if purpose == Purpose::Final { members(&answer.told) } else { Box::default() },
+            by: answer.by,
             redirects: answer.redirects,
+        };
+        self.memory.borrow_mut().learn(&op, &answer.told);
+        op
+    }
+
+    /// Makes `key` ready for its first operation, if it must be.
+    pub(crate) async fn prepare(&self, key: u64) -> Outcome {
+        match Request::prepare(&self.load, key) {
+            Some(request) => self.client.perform(&request).await.outcome,
+            None => Outcome::Ok,
         }
     }
 
@@ -88,6 +112,7 @@ impl<C: Client> Crew<C> {
             outcome,
             expected: None,
             members: Box::default(),
+            by: None,
             redirects: Redirects::default(),
         }
     }
@@ -104,5 +129,14 @@ impl<C: Client> Crew<C> {
     /// Processes that there have been.
     pub(crate) fn processes(&self) -> u32 {
         self.processes.borrow().born()
+    }
+}
+
+/// All that a final read found: of a stream's element, its value matters.
+fn members(told: &Told) -> Box<[u64]> {
+    match told {
+        Told::Members(members) => members.as_slice().into(),
+        Told::Entries(entries) => entries.iter().map(|(_, value)| *value).collect(),
+        Told::Done | Told::Value(_) | Told::Instead(_) => Box::default(),
     }
 }

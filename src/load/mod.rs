@@ -15,6 +15,7 @@
 //! - `workload`: what it is: seeded, so that a seed always gives the same load.
 //! - `wake::Alarm`: waking up at that instant, to some tens of microseconds.
 //! - `processes`: which logical client does it.
+//! - `memory`: what its clients have seen, where it goes by that.
 //! - `client`: doing it, and saying truthfully what came of it.
 //! - `tally`: figures for every window of 100 ms.
 //! - [`history`]: the operation itself, as one line of `history.jsonl.zst`.
@@ -27,6 +28,7 @@ mod crew;
 pub(crate) mod client;
 pub mod closed;
 pub mod history;
+mod memory;
 mod open;
 mod processes;
 mod runner;
@@ -35,6 +37,6 @@ mod sweep;
 mod tally;
 pub(crate) mod workload;
 
-pub use runner::{LoadError, LoadRunner, Targets};
+pub use runner::{LoadError, LoadRunner, Lookup, Targets};
 pub use sweep::FinalRead;
 pub use tally::Totals;

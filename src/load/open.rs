@@ -11,7 +11,7 @@ use super::client::Client;
 use super::crew::Crew;
 use super::schedule::Schedule;
 use super::tally::{Tally, Totals};
-use super::workload::{Plan, Register};
+use super::workload::{Operations, Plan};
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::{Cause, Outcome, Purpose};
@@ -23,7 +23,7 @@ use crate::wake::Alarm;
 /// Errors: the machine has no timer to give.
 pub(crate) async fn run<C: Client + 'static>(
     crew: Rc<Crew<C>>,
-    mut register: Register,
+    mut operations: Operations,
     at: Nanos,
     teller: Teller,
     mut stop: oneshot::Receiver<()>,
@@ -37,7 +37,7 @@ pub(crate) async fn run<C: Client + 'static>(
     let mut next = 0;
     loop {
         let now = open.crew.clock.now();
-        next = open.dispatch(&mut register, &schedule, next, now);
+        next = open.dispatch(&mut operations, &schedule, next, now);
         open.roll(now);
         let wake = schedule.intended(next).min(open.state.tally.borrow().window_end());
         tokio::select! {
@@ -47,7 +47,7 @@ pub(crate) async fn run<C: Client + 'static>(
         }
     }
     let end = open.crew.clock.now();
-    open.dispatch(&mut register, &schedule, next, end);
+    open.dispatch(&mut operations, &schedule, next, end);
     open.state.tally.borrow_mut().stop(Nanos(end.0 + 1));
     open.drain(&alarm).await?;
     let (reconnects, processes) = (open.state.reconnects(&open.crew), open.crew.processes());
@@ -80,13 +80,13 @@ impl<C: Client + 'static> Open<C> {
     /// the number of the first one that is not.
     fn dispatch(
         &self,
-        register: &mut Register,
+        operations: &mut Operations,
         schedule: &Schedule,
         mut next: u64,
         now: Nanos,
     ) -> u64 {
         while schedule.intended(next) <= now {
-            if let Some(plan) = register.next() {
+            if let Some(plan) = operations.next() {
                 self.begin(plan, schedule.intended(next));
             }
             next += 1;

@@ -15,7 +15,7 @@ use super::history::Writer;
 use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
-use super::workload::Register;
+use super::workload::Operations;
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::Cause;
@@ -31,13 +31,25 @@ const EVENT_INTERVAL: u32 = 16;
 /// What a load is put on.
 #[derive(Clone, Debug)]
 pub struct Targets {
-    /// Nodes to begin with; the others are learned from them.
+    /// Whom to ask first: nodes, or the sentinels that watch them. Others are learned from
+    /// them.
     pub seeds: Vec<SocketAddr>,
-    /// Whether they form a cluster. If not, all keys are at the primary.
-    pub cluster: bool,
+    pub lookup: Lookup,
     /// The address to connect from, by which a relay knows whose connections they are;
     /// any, if there is none.
     pub from: Option<IpAddr>,
+}
+
+/// How clients find the node that has a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// CLUSTER SLOTS of any node.
+    Cluster,
+    /// All keys are at the primary, which any node names: ROLE.
+    Primary,
+    /// The same, but the sentinels are asked for the primary of the group of this name
+    /// (SENTINEL GET-MASTER-ADDR-BY-NAME), and tell of a new one (`+switch-master`).
+    Sentinels(String),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -203,14 +215,14 @@ fn thread_main(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Read
 }
 
 async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready: Ready) {
-    let Load { name, group, client, timeout, max_in_flight, .. } = start.load.clone();
-    let Targets { seeds, cluster, .. } = start.targets.clone();
+    let Load { name, group, client, timeout, .. } = start.load.clone();
+    let Targets { seeds, lookup, .. } = start.targets.clone();
     let unreachable =
         |why| Err(LoadError::Unreachable { load: name.clone(), seeds: seeds.clone(), why });
     match client {
         ClientKind::Redrill => {
             let clock = start.teller.clock();
-            let manner = Manner::of_load(timeout, max_in_flight as usize);
+            let manner = Manner::of_load(&start.load);
             let connecting = Routed::connect(&start.targets, clock, manner, CONNECT_PATIENCE);
             match give_up_on(&mut ready, connecting).await {
                 Some(Ok(client)) => serve(start, client, orders, ready).await,
@@ -218,7 +230,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
                 None => {}
             }
         }
-        ClientKind::RedisRs if !cluster => {
+        ClientKind::RedisRs if lookup != Lookup::Cluster => {
             _ = ready.send(Err(LoadError::NeedsCluster { load: name, group }));
         }
         ClientKind::RedisRs => {
@@ -241,8 +253,8 @@ async fn serve<C: Client + 'static>(
 ) {
     let Start { index, load, seed, teller, history, .. } = start;
     // Two generators, so that the load does the same whether or not keys were filled.
-    let mut filling = Register::new(&load, !seed);
-    let mut register = Some(Register::new(&load, seed));
+    let mut filling = Operations::new(&load, !seed);
+    let mut operations = Some(Operations::new(&load, seed));
     let crew = Rc::new(Crew::new(index, load, teller.clock(), client, history));
     let mut running = None;
     _ = ready.send(Ok(()));
@@ -253,9 +265,9 @@ async fn serve<C: Client + 'static>(
                 unless_dropped(reply, sweep::read_all(&crew, deadline)).await;
             }
             Order::Begin(at) => {
-                if let Some(register) = register.take() {
+                if let Some(operations) = operations.take() {
                     let (stop, stopped) = oneshot::channel();
-                    let run = open::run(crew.clone(), register, at, teller.clone(), stopped);
+                    let run = open::run(crew.clone(), operations, at, teller.clone(), stopped);
                     running = Some((stop, tokio::task::spawn_local(run)));
                 }
             }

@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::client::Client;
 use super::crew::Crew;
-use super::workload::{Plan, Register};
+use super::workload::{self, Operations, Plan};
 use crate::model::Nanos;
 use crate::model::op::{Action, Cause, Op, Outcome, Purpose};
 
@@ -33,13 +33,15 @@ pub struct FinalRead {
 /// still happen later and undo a write of the load.
 pub(crate) async fn fill<C: Client>(
     crew: &Crew<C>,
-    register: &mut Register,
+    operations: &mut Operations,
 ) -> Result<u64, (u64, Cause)> {
     let keys = crew.load.keys;
-    let plans = (0..keys).map(|key| register.fill(key));
+    let plans = (0..keys).map(|key| (key, operations.fill(key)));
     let filled = stream::iter(plans)
-        .map(|plan| async move {
+        .map(|(key, plan)| async move {
             let deadline = crew.clock.now() + FILL_PATIENCE;
+            prepare(crew, key, deadline).await.map_err(|cause| (key, cause))?;
+            let Some(plan) = plan else { return Ok(()) };
             let op = insist(crew, &plan, Purpose::Fill, deadline).await;
             let (key, outcome) = (op.key, op.outcome);
             crew.record(op);
@@ -58,12 +60,12 @@ pub(crate) async fn fill<C: Client>(
 /// Reads every key once from its primary. A key that cannot be read is tried
 /// again until `deadline`, and is then recorded as not ok.
 pub(crate) async fn read_all<C: Client>(crew: &Crew<C>, deadline: Nanos) -> FinalRead {
-    let plan = |key| Plan { action: Action::Read, key, value: None, size: 0 };
+    let plan = |key| workload::last(crew.load.workload, key);
     let result = stream::iter(0..crew.load.keys)
         .map(|key| async move {
             let op = insist(crew, &plan(key), Purpose::Final, deadline).await;
             let ok = op.outcome == Outcome::Ok;
-            crew.record(op);
+            one_by_one(op).for_each(|op| crew.record(op));
             ok
         })
         .buffer_unordered(IN_FLIGHT)
@@ -73,6 +75,31 @@ pub(crate) async fn read_all<C: Client>(crew: &Crew<C>, deadline: Nanos) -> Fina
         .await;
     crew.flush();
     result
+}
+
+/// Makes `key` ready for its first operation, which can be done twice. Errors: why it was not.
+async fn prepare<C: Client>(crew: &Crew<C>, key: u64, deadline: Nanos) -> Result<(), Cause> {
+    loop {
+        match crew.prepare(key).await {
+            Outcome::Ok => return Ok(()),
+            Outcome::Fail(cause) | Outcome::Unknown(cause) if crew.clock.now() >= deadline => {
+                return Err(cause);
+            }
+            Outcome::Fail(_) | Outcome::Unknown(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// What is left in a queue as if it had come out one by one, until nothing was left.
+fn one_by_one(op: Op) -> impl Iterator<Item = Op> {
+    let left = if op.action == Action::Pop { op.members.clone() } else { Box::default() };
+    let last = match op.action {
+        Action::Pop => Op { value: None, members: Box::default(), ..op },
+        _ => op,
+    };
+    let end = last.clone();
+    let out = left.into_iter().map(move |value| Op { value: Some(value), ..last.clone() });
+    out.chain([end])
 }
 
 /// Does `plan` until it ends ok, or `deadline` has passed. A write is not
@@ -87,7 +114,7 @@ async fn insist<C: Client>(crew: &Crew<C>, plan: &Plan, purpose: Purpose, deadli
         let again = match op.outcome {
             Outcome::Ok => false,
             Outcome::Fail(_) => true,
-            Outcome::Unknown(_) => plan.action == Action::Read,
+            Outcome::Unknown(_) => purpose == Purpose::Final,
         };
         if !again || op.done + PAUSE >= deadline {
             return op;

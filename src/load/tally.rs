@@ -189,6 +189,7 @@ mod tests {
             outcome,
             expected: None,
             members: Box::default(),
+            by: None,
             redirects: Redirects { moved: 1, ask: 0, try_again: 2 },
         }
     }

@@ -1,13 +1,14 @@
-//! The `register` workload: reads and writes of single keys.
+//! Which operations a load makes.
 //!
-//! Every write of a load writes a value that no other of its writes does, so
-//! whoever reads a value knows which write it came from. On the server a value
+//! Every value that a load writes, adds or puts in is one that it never wrote before, so
+//! whoever meets a value knows which operation it came from. On the server a value
 //! is its number in 20 digits, a colon, and padding up to its size.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution as _, Zipf};
 
+use crate::model::Workload;
 use crate::model::op::Action;
 use crate::spec::scenario::{Distribution, Load};
 
@@ -15,20 +16,32 @@ use crate::spec::scenario::{Distribution, Load};
 const HEAD: usize = 21;
 
 /// One operation, before it is known how it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) action: Action,
     pub(crate) key: u64,
-    /// What a write writes.
+    /// What is written, added or put in.
     pub(crate) value: Option<u64>,
-    /// The written value's size in bytes; 0 for a read.
+    /// The written value's size in bytes; 0 if none is.
     pub(crate) size: usize,
+    /// Of a compare-and-set: what the key is to hold.
+    pub(crate) expected: Option<u64>,
+    /// Of an element that came out of a stream: its id there.
+    pub(crate) entry: Option<String>,
+}
+
+impl Plan {
+    /// Of an action that brings no value along.
+    pub(crate) fn bare(action: Action, key: u64) -> Plan {
+        Plan { action, key, value: None, size: 0, expected: None, entry: None }
+    }
 }
 
 /// An endless sequence of operations. The same load with the same seed gives
 /// the same sequence.
 #[derive(Debug)]
-pub(crate) struct Register {
+pub(crate) struct Operations {
+    workload: Workload,
     rng: Xoshiro256PlusPlus,
     keys: Keys,
     reads: f64,
@@ -36,19 +49,21 @@ pub(crate) struct Register {
     next_value: u64,
 }
 
-impl Register {
-    pub(crate) fn new(load: &Load, seed: u64) -> Register {
+impl Operations {
+    pub(crate) fn new(load: &Load, seed: u64) -> Operations {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let keys = Keys::new(load.keys, load.distribution, &mut rng);
         // Filling writes 1 to `keys`.
         let next_value = load.keys + 1;
-        Register { rng, keys, reads: load.reads, size: load.value, next_value }
+        let Load { workload, reads, value: size, .. } = *load;
+        Operations { workload, rng, keys, reads, size, next_value }
     }
 
-    /// What is written to key `key` before the load.
-    pub(crate) fn fill(&mut self, key: u64) -> Plan {
+    /// What is written to key `key` before the load, if something is.
+    pub(crate) fn fill(&mut self, key: u64) -> Option<Plan> {
         let size = self.size();
-        Plan { action: Action::Write, key, value: Some(key + 1), size }
+        let plan = Plan { value: Some(key + 1), size, ..Plan::bare(Action::Write, key) };
+        self.workload.has_registers().then_some(plan)
     }
 
     fn size(&mut self) -> usize {
@@ -56,17 +71,37 @@ impl Register {
     }
 }
 
-impl Iterator for Register {
+/// What reads the final state of a key.
+pub(crate) fn last(workload: Workload, key: u64) -> Plan {
+    let action = match workload {
+        Workload::Register | Workload::Cas | Workload::Counter => Action::Read,
+        Workload::Set => Action::Members,
+        Workload::Queue | Workload::Stream => Action::Pop,
+    };
+    Plan::bare(action, key)
+}
+
+impl Iterator for Operations {
     type Item = Plan;
 
     fn next(&mut self) -> Option<Plan> {
         let key = self.keys.draw(&mut self.rng);
+        let (takes, gives) = match self.workload {
+            Workload::Register => (Action::Read, Action::Write),
+            Workload::Cas => (Action::Read, Action::Cas),
+            Workload::Counter => (Action::Read, Action::Add),
+            Workload::Set => (Action::Members, Action::Insert),
+            Workload::Queue | Workload::Stream => (Action::Pop, Action::Push),
+        };
         if self.rng.random_bool(self.reads.clamp(0.0, 1.0)) {
-            return Some(Plan { action: Action::Read, key, value: None, size: 0 });
+            return Some(Plan::bare(takes, key));
+        }
+        if gives == Action::Add {
+            return Some(Plan::bare(gives, key));
         }
         let value = self.next_value;
         self.next_value += 1;
-        Some(Plan { action: Action::Write, key, value: Some(value), size: self.size() })
+        Some(Plan { value: Some(value), size: self.size(), ..Plan::bare(gives, key) })
     }
 }
 
@@ -170,6 +205,9 @@ mod tests {
             name: "app".into(),
             group: "cache".into(),
             region: None,
+            workload: Workload::Register,
+            wait: None,
+            min_replicas: None,
             client: ClientKind::Redrill,
             rate: 1000.0,
             clients: 8,
@@ -185,7 +223,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_operations_and_another_does_not() {
         let load = load(5000, Distribution::Zipf(0.99));
-        let take = |seed| Register::new(&load, seed).take(2000).collect::<Vec<_>>();
+        let take = |seed| Operations::new(&load, seed).take(2000).collect::<Vec<_>>();
         assert_eq!(take(7), take(7));
         assert_ne!(take(7), take(8));
     }
@@ -193,9 +231,9 @@ mod tests {
     #[test]
     fn every_write_has_a_value_of_its_own() {
         let load = load(100, Distribution::Uniform);
-        let mut register = Register::new(&load, 1);
-        let filled = (0..100).map(|key| register.fill(key)).collect::<Vec<_>>();
-        let writes = filled.into_iter().chain(register.take(10_000)).filter_map(|p| p.value);
+        let mut operations = Operations::new(&load, 1);
+        let filled = (0..100).map(|key| operations.fill(key).unwrap()).collect::<Vec<_>>();
+        let writes = filled.into_iter().chain(operations.take(10_000)).filter_map(|p| p.value);
         let mut seen = HashSet::new();
         let mut count = 0;
         for value in writes {
@@ -208,7 +246,7 @@ mod tests {
     #[test]
     fn sizes_lie_in_their_range_and_reach_both_ends() {
         let load = Load { value: (100, 110), reads: 0.0, ..load(10, Distribution::Uniform) };
-        let sizes: HashSet<usize> = Register::new(&load, 1).take(2000).map(|p| p.size).collect();
+        let sizes: HashSet<usize> = Operations::new(&load, 1).take(2000).map(|p| p.size).collect();
         assert_eq!(sizes, (100..=110).collect());
     }
 
@@ -216,7 +254,7 @@ mod tests {
     fn zipf_has_its_shape_and_its_hot_keys_are_apart() {
         let load = load(10_000, Distribution::Zipf(1.0));
         let mut counts = vec![0u32; 10_000];
-        for plan in Register::new(&load, 3).take(200_000) {
+        for plan in Operations::new(&load, 3).take(200_000) {
             counts[plan.key as usize] += 1;
         }
         let mut hot: Vec<usize> = (0..10_000).collect();

@@ -14,6 +14,7 @@ use super::ids::NodeName;
 use super::op::{Access, Cause};
 use super::slot::SlotSet;
 use super::traffic::Crossing;
+use super::workload::Workload;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -84,14 +85,35 @@ pub enum What {
         to: u32,
         state: String,
     },
-    /// What the step does to nodes is done to these from now on.
+    /// What the step does to nodes is done to these from now on. Told again where it is done
+    /// to one after the other.
     StepInjected {
         step: usize,
         nodes: Vec<NodeName>,
+        /// Of a step on links: the nodes that these links lead to.
+        #[serde(default)]
+        against: Vec<NodeName>,
     },
-    /// It has been undone.
+    /// It has been undone, on all its nodes if none are named.
     StepUndone {
         step: usize,
+        #[serde(default)]
+        nodes: Vec<NodeName>,
+    },
+    /// Nodes that the step started have joined their cluster.
+    StepJoined {
+        step: usize,
+        nodes: Vec<NodeName>,
+    },
+    /// The cluster has forgotten nodes, and their servers have ended.
+    StepLeft {
+        step: usize,
+        nodes: Vec<NodeName>,
+    },
+    /// What the step did could not be undone when the load had ended.
+    StepNotUndone {
+        step: usize,
+        error: String,
     },
     StepEnded {
         step: usize,
@@ -123,6 +145,12 @@ pub enum What {
     Diverged {
         step: usize,
         view: bool,
+    },
+    /// When the time to settle was over, the nodes of a group did not agree, or a replica was
+    /// not linked: how they differed, a sentence each.
+    Disagreed {
+        group: String,
+        how: Vec<String>,
     },
     /// A canary's probes began to fail; `from` is the first failed one's intended instant.
     OutageBegan {
@@ -260,6 +288,11 @@ pub struct LoadInfo {
     pub rate: f64,
     pub clients: u32,
     pub keys: u64,
+    #[serde(default)]
+    pub workload: Workload,
+    /// The replicas that each write waits for; 0 if for none.
+    #[serde(default)]
+    pub waits_for: u32,
     /// Whether the load's client tells of the redirects that it followed.
     #[serde(default = "yes")]
     pub sees_redirects: bool,
@@ -345,7 +378,7 @@ pub struct NodeInfo {
     /// `127.64.0.1:6379`
     pub address: String,
     pub role: Role,
-    /// The cluster's own name for the node: 40 hex digits. Empty outside a cluster.
+    /// The cluster's own name for the node, or a sentinel's own: 40 hex digits. Else empty.
     pub id: String,
 }
 
@@ -354,6 +387,8 @@ pub struct NodeInfo {
 pub enum Role {
     Primary,
     Replica,
+    /// It holds no keys, and watches those that do.
+    Sentinel,
 }
 
 /// A key that is probed for its slot's sake.

@@ -13,7 +13,7 @@ pub struct ShardName {
 }
 
 /// One server process: `cache/1/0`. Ordinal 0 was born primary and keeps its
-/// name when roles change.
+/// name when roles change. A group's sentinels are `cache/sentinel/0` and so on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeName {
     pub group: String,
@@ -21,9 +21,33 @@ pub struct NodeName {
     pub ordinal: u32,
 }
 
+/// Where a sentinel's name has a shard's number: it belongs to none, and sorts after all.
+const NO_SHARD: u32 = u32::MAX;
+/// The word for it.
+const SENTINEL: &str = "sentinel";
+
+/// A shard's number as it stands in names.
+fn shard_word(shard: u32) -> String {
+    if shard == NO_SHARD { SENTINEL.to_owned() } else { shard.to_string() }
+}
+
+fn read_shard(word: &str) -> Option<u32> {
+    if word == SENTINEL { Some(NO_SHARD) } else { word.parse().ok().filter(|n| *n != NO_SHARD) }
+}
+
 impl NodeName {
     pub fn new(group: impl Into<String>, shard: u32, ordinal: u32) -> NodeName {
         NodeName { group: group.into(), shard, ordinal }
+    }
+
+    /// `cache/sentinel/0`
+    pub fn sentinel(group: impl Into<String>, ordinal: u32) -> NodeName {
+        NodeName::new(group, NO_SHARD, ordinal)
+    }
+
+    /// It holds no keys, and watches those that do.
+    pub fn is_sentinel(&self) -> bool {
+        self.shard == NO_SHARD
     }
 
     pub fn shard_name(&self) -> ShardName {
@@ -32,19 +56,19 @@ impl NodeName {
 
     /// The name as a file name: `cache-1-0`.
     pub fn file_name(&self) -> String {
-        format!("{}-{}-{}", self.group, self.shard, self.ordinal)
+        format!("{}-{}-{}", self.group, shard_word(self.shard), self.ordinal)
     }
 }
 
 impl fmt::Display for ShardName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.group, self.shard)
+        write!(f, "{}/{}", self.group, shard_word(self.shard))
     }
 }
 
 impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.group, self.shard, self.ordinal)
+        write!(f, "{}/{}/{}", self.group, shard_word(self.shard), self.ordinal)
     }
 }
 
@@ -60,7 +84,7 @@ impl FromStr for ShardName {
     fn from_str(s: &str) -> Result<ShardName, BadName> {
         let bad = || BadName(s.to_owned());
         let (group, shard) = s.split_once('/').ok_or_else(bad)?;
-        let shard = shard.parse().map_err(|_| bad())?;
+        let shard = read_shard(shard).ok_or_else(bad)?;
         Ok(ShardName { group: group.to_owned(), shard })
     }
 }
@@ -92,3 +116,20 @@ macro_rules! serde_as_text {
 }
 pub(crate) use serde_as_text;
 serde_as_text!(ShardName, NodeName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_sentinels_are_read_as_they_are_written() {
+        let name = NodeName::sentinel("cache", 2);
+        assert_eq!(
+            (&*name.to_string(), &*name.file_name()),
+            ("cache/sentinel/2", "cache-sentinel-2")
+        );
+        assert_eq!("cache/sentinel/2".parse(), Ok(name.clone()));
+        assert!(name.is_sentinel() && !NodeName::new("cache", 0, 2).is_sentinel());
+        assert!("cache/4294967295/2".parse::<NodeName>().is_err(), "they have one name only");
+    }
+}

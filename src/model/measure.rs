@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::workload::Workload;
+
 /// What a measure's number counts. Times in reports are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -91,8 +93,14 @@ pub enum Needs {
     Reshard,
     /// At least one step that does something to nodes.
     Failover,
-    /// The same, and a load.
-    LoadAndFault,
+    /// A load on registers: `register` or `cas`.
+    Registers,
+    /// The same, and a step that does something to nodes.
+    RegistersAndFault,
+    /// A load of this workload.
+    Workload(Workload),
+    /// A load that waits for replicas.
+    Wait,
 }
 
 /// An entry of the catalogue: what can be expected, and what it means.
@@ -106,6 +114,7 @@ pub struct Known {
 
 /// Every measure that redrill knows. `docs/measures.md` tells each at length.
 pub const CATALOGUE: &[Known] = {
+    use super::Workload as W;
     use Needs::*;
     use Unit::*;
     const fn known(name: &'static str, unit: Unit, needs: Needs, about: &'static str) -> Known {
@@ -132,43 +141,210 @@ pub const CATALOGUE: &[Known] = {
             Nothing,
             "all read outages of the worst canary together",
         ),
-        known("writes.acknowledged", Count, Load, "writes that a server acknowledged"),
-        known("writes.lost", Count, Load, "acknowledged writes that the final state contradicts"),
+        known("writes.acknowledged", Count, Registers, "writes that a server acknowledged"),
+        known(
+            "writes.lost",
+            Count,
+            Registers,
+            "acknowledged writes that the final state contradicts",
+        ),
+        known(
+            "writes.lost.wrong_side",
+            Count,
+            RegistersAndFault,
+            "lost writes that were acknowledged on a side that lost",
+        ),
+        known(
+            "writes.under_replicated",
+            Count,
+            Wait,
+            "changes that had reached too few replicas when their wait was over",
+        ),
         known(
             "rpo",
             Millis,
-            LoadAndFault,
+            RegistersAndFault,
             "how long before the first fault the oldest lost write had been acknowledged",
         ),
         known(
             "reads.stale",
             Count,
-            Load,
+            Registers,
             "reads that missed a write acknowledged before they began",
         ),
         known(
             "reads.stale.age.max",
             Millis,
-            Load,
+            Registers,
             "the oldest stale read: how long ago what it missed had been acknowledged",
         ),
         known(
             "reads.own_missed",
             Count,
-            Load,
+            Registers,
             "reads that missed a write that the same client had made before",
         ),
         known(
             "reads.not_monotonic",
             Count,
-            Load,
+            Registers,
             "reads of something older than the same client had read before",
         ),
         known(
             "keys.not_linearizable",
             Count,
-            Load,
+            Registers,
             "keys whose operations no single order explains",
+        ),
+        known(
+            "counter.acknowledged",
+            Count,
+            Needs::Workload(W::Counter),
+            "increments that a server acknowledged",
+        ),
+        known(
+            "counter.wrong",
+            Count,
+            Needs::Workload(W::Counter),
+            "all that is wrong with counters: the next four together",
+        ),
+        known(
+            "counter.lost",
+            Count,
+            Needs::Workload(W::Counter),
+            "acknowledged increments that final totals lack",
+        ),
+        known(
+            "counter.surplus",
+            Count,
+            Needs::Workload(W::Counter),
+            "by how much final totals are above all that can have been counted",
+        ),
+        known(
+            "counter.repeated",
+            Count,
+            Needs::Workload(W::Counter),
+            "increments that came to a total to which another one had come",
+        ),
+        known(
+            "counter.impossible",
+            Count,
+            Needs::Workload(W::Counter),
+            "totals told during the load that nothing explains",
+        ),
+        known(
+            "set.acknowledged",
+            Count,
+            Needs::Workload(W::Set),
+            "elements whose adding a server acknowledged",
+        ),
+        known(
+            "set.wrong",
+            Count,
+            Needs::Workload(W::Set),
+            "all that is wrong with sets: the next three together",
+        ),
+        known(
+            "set.lost",
+            Count,
+            Needs::Workload(W::Set),
+            "acknowledged elements that are not there at the end",
+        ),
+        known(
+            "set.unexpected",
+            Count,
+            Needs::Workload(W::Set),
+            "elements at the end that nobody can have added",
+        ),
+        known(
+            "set.duplicated",
+            Count,
+            Needs::Workload(W::Set),
+            "elements that stand there more than once",
+        ),
+        known(
+            "set.recovered",
+            Count,
+            Needs::Workload(W::Set),
+            "elements of which nobody knew whether they had been added, and that are there",
+        ),
+        known(
+            "queue.acknowledged",
+            Count,
+            Needs::Workload(W::Queue),
+            "elements that a server acknowledged to have put in",
+        ),
+        known(
+            "queue.wrong",
+            Count,
+            Needs::Workload(W::Queue),
+            "all that is wrong with queues: lost, unexpected, delivered again",
+        ),
+        known(
+            "queue.lost",
+            Count,
+            Needs::Workload(W::Queue),
+            "acknowledged elements that never came out",
+        ),
+        known(
+            "queue.unexpected",
+            Count,
+            Needs::Workload(W::Queue),
+            "elements that came out and that nobody can have put in",
+        ),
+        known(
+            "queue.repeated",
+            Count,
+            Needs::Workload(W::Queue),
+            "deliveries of an element beyond its first",
+        ),
+        known(
+            "queue.recovered",
+            Count,
+            Needs::Workload(W::Queue),
+            "elements of which nobody knew whether they had gone in, and that came out",
+        ),
+        known(
+            "stream.acknowledged",
+            Count,
+            Needs::Workload(W::Stream),
+            "elements that a server acknowledged to have put in",
+        ),
+        known(
+            "stream.wrong",
+            Count,
+            Needs::Workload(W::Stream),
+            "all that is wrong with streams: lost, unexpected, delivered after an XACK",
+        ),
+        known(
+            "stream.lost",
+            Count,
+            Needs::Workload(W::Stream),
+            "acknowledged elements that never came out",
+        ),
+        known(
+            "stream.unexpected",
+            Count,
+            Needs::Workload(W::Stream),
+            "elements that came out and that nobody can have put in",
+        ),
+        known(
+            "stream.repeated",
+            Count,
+            Needs::Workload(W::Stream),
+            "deliveries of an element beyond its first",
+        ),
+        known(
+            "stream.after_ack",
+            Count,
+            Needs::Workload(W::Stream),
+            "deliveries sent after the element had been dealt with (XACK)",
+        ),
+        known(
+            "stream.recovered",
+            Count,
+            Needs::Workload(W::Stream),
+            "elements of which nobody knew whether they had gone in, and that came out",
         ),
         known("latency.p50.before", Millis, Load, "median latency before the first step"),
         known(

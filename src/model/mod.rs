@@ -12,9 +12,11 @@ mod printable;
 pub mod slot;
 pub mod traffic;
 pub mod verdict;
+mod workload;
 
 pub use clock::{Clock, Nanos};
 pub use ids::{NodeName, ShardName};
 pub use measure::{Measure, Unit};
 pub use printable::{printable, printable_lines};
 pub use verdict::Verdict;
+pub use workload::Workload;

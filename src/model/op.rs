@@ -102,6 +102,12 @@ pub enum Cause {
     MasterDown,
     /// -OOM: the server's memory limit.
     OutOfMemory,
+    /// -MISCONF: it could not write to its disk.
+    Misconf,
+    /// -NOREPLICAS: fewer replicas than `min-replicas-to-write` asks for.
+    NoReplicas,
+    /// Done, but fewer replicas said so (WAIT) than the load waits for.
+    UnderReplicated,
     /// Never sent: as many operations as the load allows were in flight.
     Shed,
     /// Any other error reply.
@@ -122,6 +128,9 @@ impl fmt::Display for Cause {
             Cause::ReadOnly => "READONLY",
             Cause::MasterDown => "MASTERDOWN",
             Cause::OutOfMemory => "OOM",
+            Cause::Misconf => "MISCONF",
+            Cause::NoReplicas => "NOREPLICAS",
+            Cause::UnderReplicated => "reached too few replicas",
             Cause::Shed => "never sent",
             Cause::Other => "other error replies",
         })
@@ -160,12 +169,17 @@ pub struct Op {
     /// a read that found no key has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<u64>,
-    /// Of a [`Cas`](Action::Cas): what the key must hold; none if there must be no key.
+    /// Of a [`Cas`](Action::Cas): what the key must hold; none if there must be no key. A read
+    /// that has it is one that found something else instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
     /// What [`Members`](Action::Members) found, as it was told: an element may stand twice.
     #[serde(default, skip_serializing_if = "<[u64]>::is_empty")]
     pub members: Box<[u64]>,
+    /// Who answered: an index among the nodes of the load's group, as they were told when
+    /// they were ready. None if nobody did, or the client does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<u16>,
     /// When the schedule wanted it sent. Latency counts from here.
     pub intended: Nanos,
     /// When it was sent.

@@ -70,7 +70,7 @@ pub(super) async fn keep(
         let number = shared.next_connection();
         let (shared, thread, door) = (shared.clone(), thread.clone(), door.clone());
         tokio::task::spawn_local(async move {
-            let who = shared.places.tell(peer, &door).await;
+            let who = shared.places.tell(&client, peer, &door).await;
             Connection::new(shared, thread, door, number, who).run(client).await;
         });
     }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{PoisonError, RwLock};
 
+use tokio::net::TcpStream;
+
 use super::door::{Channel, Door};
 use super::owner;
 use crate::model::traffic::{Class, End};
@@ -28,18 +30,26 @@ impl Places {
     }
 
     /// Who opened the connection from `peer` that arrived at `door`, and what it is for.
-    pub(super) async fn tell(&self, peer: SocketAddr, door: &Door) -> (End, Class) {
+    pub(super) async fn tell(
+        &self,
+        stream: &TcpStream,
+        peer: SocketAddr,
+        door: &Door,
+    ) -> (End, Class) {
         let known = self.by_ip(peer.ip());
         let class = match (door.channel, &known) {
             (Channel::Bus, _) => Class::Bus,
-            (Channel::Client, Some(End::Node(_))) => Class::Replication,
+            // What sentinels say to nodes and to each other is what a cluster's bus carries.
+            (Channel::Client, Some(End::Node(node))) if node.is_sentinel() => Class::Bus,
+            (Channel::Client, Some(End::Node(_))) => class_of_nodes(stream).await,
             (Channel::Client, _) => Class::Client,
         };
         if let Some(known) = known {
             return (known, class);
         }
         match self.owner(peer, door.at).await {
-            // Servers open all other connections from their own address, but not MIGRATE's.
+            // Servers open all other connections from their own address, and MIGRATE's from
+            // any that the machine has.
             Some(End::Node(node)) if class == Class::Client => (node.into(), Class::Migration),
             Some(end) => (end, class),
             None => (End::Outside, class),
@@ -62,5 +72,17 @@ impl Places {
             by_pid.into_iter().find(|(pid, _)| owner::has(*pid, inode)).map(|(_, end)| end)
         };
         tokio::task::spawn_blocking(look).await.ok().flatten()
+    }
+}
+
+/// What a connection between nodes is for. A container has one address, so that MIGRATE's come
+/// from there too; but MIGRATE begins by choosing a database, and whoever replicates, with a PING.
+/// The opener is the first to speak on each of them, and is not let in before it has.
+async fn class_of_nodes(stream: &TcpStream) -> Class {
+    const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n";
+    let mut first = [0; SELECT.len()];
+    match stream.peek(&mut first).await {
+        Ok(_) if first == SELECT => Class::Migration,
+        _ => Class::Replication,
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -14,7 +15,7 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use super::{ClusterInfo, Info, NodeError, NodeLine, Problem, Section, Shard};
+use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard};
 use crate::model::NodeName;
 
 /// How long a request may take when nobody says otherwise.
@@ -36,17 +37,30 @@ struct Shared {
     node: NodeName,
     addr: SocketAddr,
     connection: Mutex<Option<MultiplexedConnection>>,
+    /// Nobody is there: nothing is asked.
+    absent: Arc<AtomicBool>,
 }
 
 impl Admin {
     pub fn new(node: NodeName, addr: SocketAddr) -> Admin {
-        let shared = Shared { node, addr, connection: Mutex::new(None) };
+        Admin::over(node, addr, Arc::default())
+    }
+
+    fn over(node: NodeName, addr: SocketAddr, absent: Arc<AtomicBool>) -> Admin {
+        let shared = Shared { node, addr, connection: Mutex::new(None), absent };
         Admin { shared: Arc::new(shared), timeout: TIMEOUT }
+    }
+
+    /// Whether its server is one that is not there yet, or not any more. Every request to it
+    /// fails at once then, on all connections to it.
+    pub fn set_absent(&self, absent: bool) {
+        self.shared.absent.store(absent, Ordering::Relaxed);
     }
 
     /// The same server over a connection of its own.
     pub fn apart(&self) -> Admin {
-        Admin { timeout: self.timeout, ..Admin::new(self.node().clone(), self.addr()) }
+        let apart = Admin::over(self.node().clone(), self.addr(), self.shared.absent.clone());
+        Admin { timeout: self.timeout, ..apart }
     }
 
     /// The same connection with another patience: for connecting, and for each answer.
@@ -134,6 +148,40 @@ impl Admin {
         Ok(Info::parse(&text))
     }
 
+    /// SENTINEL MASTER: the primary of the group `name`, as this sentinel sees it.
+    pub async fn sentinel_master(&self, name: &str) -> Result<Instance, NodeError> {
+        let cmd = sentinel("MASTER", name);
+        let reply: Value = self.query(&cmd).await?;
+        Instance::parse(&reply).ok_or_else(|| self.odd(&reply, &cmd))
+    }
+
+    /// SENTINEL GET-MASTER-ADDR-BY-NAME: the primary that this sentinel sends clients to. While
+    /// it leads a failover that is the new one sooner than in SENTINEL MASTER.
+    pub async fn sentinel_names(&self, name: &str) -> Result<Option<SocketAddr>, NodeError> {
+        let named: Option<(String, u16)> =
+            self.query(&sentinel("GET-MASTER-ADDR-BY-NAME", name)).await?;
+        Ok(named.and_then(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, port))))
+    }
+
+    /// SENTINEL REPLICAS: those that this sentinel knows.
+    pub async fn sentinel_replicas(&self, name: &str) -> Result<Vec<Instance>, NodeError> {
+        self.instances(&sentinel("REPLICAS", name)).await
+    }
+
+    /// SENTINEL SENTINELS: the others that this one knows.
+    pub async fn sentinel_others(&self, name: &str) -> Result<Vec<Instance>, NodeError> {
+        self.instances(&sentinel("SENTINELS", name)).await
+    }
+
+    async fn instances(&self, cmd: &Cmd) -> Result<Vec<Instance>, NodeError> {
+        let reply: Value = self.query(cmd).await?;
+        Instance::parse_all(&reply).ok_or_else(|| self.odd(&reply, cmd))
+    }
+
+    fn odd(&self, reply: &Value, cmd: &Cmd) -> NodeError {
+        self.error(Problem::Unreadable(format!("{reply:?}")), &words(cmd))
+    }
+
     /// PING.
     pub async fn ping(&self) -> Result<(), NodeError> {
         self.query::<Value>(&redis::cmd("PING")).await.map(drop)
@@ -154,6 +202,9 @@ impl Admin {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, Problem> {
+        if self.shared.absent.load(Ordering::Relaxed) {
+            return Err(Problem::Absent);
+        }
         let addr = self.addr();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
@@ -222,6 +273,12 @@ fn cluster(what: &str) -> Cmd {
     cmd
 }
 
+fn sentinel(what: &str, name: &str) -> Cmd {
+    let mut cmd = redis::cmd("SENTINEL");
+    cmd.arg(what).arg(name);
+    cmd
+}
+
 /// The words of `cmd` that name it, for messages.
 fn words(cmd: &Cmd) -> String {
     let named = |n| {
@@ -232,7 +289,7 @@ fn words(cmd: &Cmd) -> String {
     };
     let first: Vec<String> = named(1).collect();
     match first.first().map(String::as_str) {
-        Some("CLUSTER" | "CONFIG" | "CLIENT" | "INFO" | "MEMORY") => {
+        Some("CLUSTER" | "SENTINEL" | "CONFIG" | "CLIENT" | "INFO" | "MEMORY") => {
             named(3).collect::<Vec<_>>().join(" ")
         }
         Some(name) => name.to_owned(),

@@ -20,6 +20,9 @@ pub struct NodeError {
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Problem {
+    /// Nothing was sent: it has not joined yet, or has left.
+    #[error("it is not there")]
+    Absent,
     /// Nothing was sent.
     #[error("cannot connect: {0}")]
     Unreachable(RedisError),
@@ -51,7 +54,10 @@ fn brief(refusal: &RedisError) -> String {
 impl NodeError {
     /// The server cannot be talked to, as against having answered something unwelcome.
     pub fn is_gone(&self) -> bool {
-        matches!(*self.problem, Problem::Unreachable(_) | Problem::Timeout(_) | Problem::Lost(_))
+        matches!(
+            *self.problem,
+            Problem::Absent | Problem::Unreachable(_) | Problem::Timeout(_) | Problem::Lost(_)
+        )
     }
 
     /// The error code that the server answered with: `ERR`, `IOERR`, `CLUSTERDOWN`.

@@ -3,6 +3,7 @@
 //! <https://redis.io/docs/latest/commands/info/>
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use crate::model::event::{EngineInfo, Role};
 
@@ -68,7 +69,18 @@ impl Info {
         self.get("master_link_status").map(|status| status == "up")
     }
 
+    /// Where a replica has its primary; `None` on a primary.
+    pub fn master_addr(&self) -> Option<SocketAddr> {
+        let port = u16::try_from(self.number("master_port")?).ok()?;
+        Some(SocketAddr::new(self.get("master_host")?.parse().ok()?, port))
+    }
+
     /// Replicas that are connected to this primary.
+    /// It reads its data file, and refuses to serve (LOADING).
+    pub fn is_loading(&self) -> bool {
+        self.get("loading") == Some("1")
+    }
+
     pub fn connected_replicas(&self) -> Option<u64> {
         self.number("connected_slaves")
     }
@@ -78,6 +90,7 @@ impl Info {
         match self.role()? {
             Role::Primary => self.number("master_repl_offset"),
             Role::Replica => self.number("slave_repl_offset"),
+            Role::Sentinel => None,
         }
     }
 

@@ -10,6 +10,7 @@ mod cluster_nodes;
 mod cluster_shards;
 mod error;
 mod info;
+mod sentinel;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ pub use cluster_nodes::{Flags, NodeLine};
 pub use cluster_shards::{Health, Shard, ShardNode};
 pub use error::{NodeError, Problem};
 pub use info::{Info, Section};
+pub use sentinel::Instance;
 
 use crate::model::NodeName;
 use crate::model::event::Role;
@@ -32,7 +34,7 @@ pub struct Node {
     pub addr: SocketAddr,
     /// Where other nodes and clients are to find it: its own address, or its door of a relay.
     pub announced: SocketAddr,
-    /// The cluster's own name for the node: 40 hex digits. Empty outside a cluster.
+    /// The cluster's own name for the node, or a sentinel's own: 40 hex digits. Else empty.
     pub id: String,
     /// What it started as; roles change, this does not.
     pub born: Role,

@@ -5,10 +5,11 @@
 //! held it. If all beliefs are the same now, they have been since the last of them
 //! began.
 
+use super::dispute;
+use crate::cluster::roles;
 use crate::cluster::view::{Sight, compare};
-use crate::model::Nanos;
-use crate::model::event::{Role, ShardView, View};
-use crate::model::slot::SlotSet;
+use crate::model::event::View;
+use crate::model::{Nanos, NodeName};
 use crate::node::{Node, NodeError};
 
 /// The nodes of one group and what they believe.
@@ -39,6 +40,13 @@ struct Belief {
     view_since: Nanos,
     /// Since when its link to its primary has been as it is.
     link_since: Nanos,
+}
+
+impl Belief {
+    fn is_as(&self, other: &Belief) -> bool {
+        let what = |belief: &Belief| (belief.sight.state_ok, belief.sight.leader.at);
+        self.view == other.view && what(self) == what(other)
+    }
 }
 
 /// All live nodes of a group agree, on a cluster that is ok.
@@ -85,7 +93,7 @@ impl Group {
         let view = self.view_of(&[&sight]);
         let mut belief = Belief { view, sight, asked, view_since: answered, link_since: answered };
         if let State::Live(before) = &self.states[i] {
-            if (&before.view, before.sight.state_ok) == (&belief.view, belief.sight.state_ok) {
+            if before.is_as(&belief) {
                 belief.view_since = before.view_since;
             }
             if before.sight.link_up == belief.sight.link_up {
@@ -120,20 +128,9 @@ impl Group {
         compare(&self.nodes, &seen)
     }
 
-    /// The view of a group without slots, where each node speaks for itself. They
-    /// agree if one of them is primary.
+    /// The view of a group without slots, where each node speaks for itself.
     fn roles(&self, sights: &[&Sight]) -> View {
-        let with = |role| {
-            let names = sights.iter().filter(move |s| s.role == Some(role)).map(|s| &s.node);
-            names.cloned()
-        };
-        let agreed = with(Role::Primary).count() == 1;
-        let shard = ShardView {
-            shard: 0,
-            slots: SlotSet::default(),
-            primary: with(Role::Primary).next(),
-            replicas: with(Role::Replica).collect(),
-        };
+        let (shard, agreed) = roles::compare(&self.nodes, sights);
         let group = self.nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
         View { group, agreed, shards: vec![shard] }
     }
@@ -148,10 +145,25 @@ impl Group {
     }
 }
 
+impl Group {
+    /// How its nodes differ now; empty if they do not.
+    pub(super) fn disputes(&self) -> Vec<String> {
+        let sights: Vec<&Sight> = self.live().map(|belief| &belief.sight).collect();
+        let states = self.nodes.iter().zip(&self.states);
+        let silent = states.filter(|(_, state)| matches!(state, State::Unheard));
+        let silent: Vec<&NodeName> = silent.map(|(node, _)| &node.name).collect();
+        match self.cluster {
+            true => dispute::of_cluster(&self.nodes, &sights, &silent),
+            false => dispute::of_replication(&self.nodes, &sights, &silent),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NodeName;
+    use crate::cluster::roles::Leader;
+    use crate::model::event::Role;
     use crate::node::NodeLine;
 
     const BEFORE: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99
@@ -171,6 +183,7 @@ mod tests {
             role: Some(Role::Primary),
             link_up: None,
             lines: NodeLine::parse_all(text).unwrap(),
+            leader: Leader::default(),
         }
     }
 
@@ -242,7 +255,9 @@ mod tests {
         group.hear(0, at(10), Ok(sight(0, "")));
         group.hear(1, at(20), Ok(sight(1, "")));
         assert_eq!(group.agreement(), None, "two primaries");
-        group.hear(1, at(30), Ok(Sight { role: Some(Role::Replica), ..sight(1, "") }));
+        let leader = Leader { at: Some(node(0).announced), ..Leader::default() };
+        let follows = Sight { role: Some(Role::Replica), leader, ..sight(1, "") };
+        group.hear(1, at(30), Ok(follows));
         let view = group.view().unwrap();
         assert!(view.agreed && group.agreement().unwrap().since == Nanos(31));
         assert_eq!(view.shards[0].primary, Some(node(0).name));

@@ -28,6 +28,8 @@ struct Step {
     /// The agreements that were told last, by their beginnings.
     view_told: Option<Nanos>,
     told: Option<Nanos>,
+    /// Another step has begun since: once it has converged, what breaks is that one's doing.
+    overtaken: bool,
 }
 
 impl Steps {
@@ -38,7 +40,9 @@ impl Steps {
     pub(super) fn began(&mut self, step: usize, at: Nanos) {
         // What comes from now on is no longer news of those that have been told.
         self.steps.retain(|_, step| step.told.is_none());
-        self.steps.insert(step, Step { began: at, ended: None, view_told: None, told: None });
+        self.steps.values_mut().for_each(|step| step.overtaken = true);
+        let (ended, view_told, told) = (None, None, None);
+        self.steps.insert(step, Step { began: at, ended, view_told, told, overtaken: false });
     }
 
     pub(super) fn ended(&mut self, step: usize, at: Nanos) {
@@ -73,6 +77,7 @@ impl Steps {
                 news.push(What::Converged { step: number, since });
             }
         }
+        self.steps.retain(|_, step| !(step.overtaken && step.told.is_some()));
         news
     }
 
@@ -135,6 +140,22 @@ mod tests {
             [],
             "that is of the next step"
         );
+    }
+
+    #[test]
+    fn what_breaks_after_another_step_began_is_that_ones() {
+        let mut steps = steps();
+        steps.ended(3, Nanos(1100));
+        steps.began(4, Nanos(1150));
+        let since = Nanos(1120);
+        let view = What::ViewConverged { step: 3, since };
+        let told = steps.hear(Some(agreement(1120, Some(1120), 1250)));
+        assert_eq!(told, [view, What::Converged { step: 3, since }]);
+        assert_eq!(steps.hear(None), [], "step 4 is at work");
+        steps.ended(4, Nanos(1300));
+        let news = steps.hear(Some(agreement(1350, Some(1350), 1500)));
+        assert!(news.iter().all(|what| !matches!(what, What::Converged { step: 3, .. })));
+        assert_eq!(news.len(), 2, "{news:?}");
     }
 
     #[test]

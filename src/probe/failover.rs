@@ -7,6 +7,8 @@
 //! specification, "Failure detection" and "Replica election and promotion":
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
+mod roles;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::cluster::view::Sight;
@@ -14,6 +16,8 @@ use crate::model::NodeName;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
 use crate::model::event::{Role, What};
 use crate::node::{Node, NodeLine};
+
+pub(super) use roles::Roles;
 
 /// What the nodes of one cluster say of each other's primaries.
 #[derive(Debug)]

@@ -17,6 +17,7 @@
 mod belief;
 pub mod canary;
 mod convergence;
+mod dispute;
 mod failover;
 mod counter;
 mod outage;

@@ -41,6 +41,7 @@ const BLIND_WORTH_TELLING: Duration = Duration::from_millis(50);
 /// for a way round trouble at once, as an outage must not seem longer for it.
 pub(super) fn manner(probe: &Probe, canaries: usize) -> Manner {
     Manner {
+        lines: 1,
         timeout: probe.deadline + MARGIN,
         room: canaries * 2 * most_waiting(probe) + 64,
         pause: Duration::from_millis(5),
@@ -184,7 +185,7 @@ impl Rounds {
         let (client, request, asked) = self.ask(i, action);
         let mut run = pin!(client.perform(&request));
         let heard = self.hear(run.as_mut(), due).await;
-        let sign = match heard {
+        let sign = match &heard {
             Some(answer) => self.judge(i, asked, answer),
             None => Sign::Bad(Cause::Timeout),
         };
@@ -232,11 +233,11 @@ impl Rounds {
         }
     }
 
-    fn judge(&self, i: usize, asked: Asked, answer: Answer) -> Sign {
+    fn judge(&self, i: usize, asked: Asked, answer: &Answer) -> Sign {
         let now = self.now();
         let cause = match answer.outcome {
             Outcome::Ok => {
-                let right = self.subjects.borrow()[i].is_right(asked, answer.value);
+                let right = self.subjects.borrow()[i].is_right(asked, answer.told.value());
                 return if right { Sign::Good(now) } else { Sign::Bad(Cause::Other) };
             }
             Outcome::Fail(cause) | Outcome::Unknown(cause) => cause,
@@ -295,13 +296,14 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::client::Told;
     use crate::model::Clock;
     use crate::model::op::Redirects;
     use crate::probe::counter::Counter;
 
     fn unanswered() -> Answer {
         let outcome = Outcome::Unknown(Cause::Timeout);
-        Answer { outcome, redirects: Redirects::default(), value: None }
+        Answer { outcome, redirects: Redirects::default(), told: Told::Done, by: None }
     }
 
     #[test]
@@ -312,7 +314,7 @@ mod tests {
         let (teller, _events) = Teller::new(clock);
         let rounds = Rounds::new(probe, teller, []);
         let ticket = Counter::default().write();
-        let judge = || rounds.judge(0, Asked::Write(ticket), unanswered());
+        let judge = || rounds.judge(0, Asked::Write(ticket), &unanswered());
         assert_eq!(judge(), Sign::Bad(Cause::Timeout));
 
         std::thread::sleep(Duration::from_millis(50));
@@ -320,7 +322,7 @@ mod tests {
         assert_eq!(judge(), Sign::Void);
         let asked = Asked::Write(ticket);
         let outcome = Outcome::Fail(Cause::ClusterDown);
-        let refused = rounds.judge(0, asked, Answer { outcome, ..unanswered() });
+        let refused = rounds.judge(0, asked, &Answer { outcome, ..unanswered() });
         assert_eq!(refused, Sign::Bad(Cause::ClusterDown), "an answer is an answer");
 
         std::thread::sleep(2 * GRACE);

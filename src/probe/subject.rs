@@ -8,7 +8,7 @@ use redis::Cmd;
 use super::counter::{Counter, Glance, Ticket};
 use super::outage::{Change, Sign, Track};
 use super::vigil::Vigil;
-use crate::load::client::{Request, Routed};
+use crate::load::client::{self, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
 use crate::model::event::{Canary, What};
@@ -64,18 +64,18 @@ impl Subject {
     ) -> (Rc<Routed>, Request, Asked) {
         let Subject { canary, client, counter, .. } = self;
         let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
-        let asked = match action {
+        let (asked, read): (_, client::Read) = match action {
             Access::Write => {
                 let ticket = counter.write();
                 command.arg("SET").arg(&canary.key).arg(values.text(ticket.value, 0));
-                Asked::Write(ticket)
+                (Asked::Write(ticket), client::done)
             }
             Access::Read => {
                 command.arg("GET").arg(&canary.key);
-                Asked::Read(counter.read())
+                (Asked::Read(counter.read()), client::value)
             }
         };
-        (client.clone(), Request { slot: canary.slot, command }, asked)
+        (client.clone(), Request { slot: canary.slot, command, read, wait: None }, asked)
     }
 
     /// Whether a good answer brought a right value.

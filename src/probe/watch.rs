@@ -16,9 +16,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::belief::{Agreement, Group};
 use super::convergence::Steps;
-use super::failover::Failovers;
+use super::failover::{Failovers, Roles};
 use super::prober::ProbeError;
 use crate::cluster::DeployedGroup;
+use crate::cluster::roles;
 use crate::cluster::view::{self, Sight};
 use crate::model::Nanos;
 use crate::model::event::{NodeStats, Teller, View, What};
@@ -57,6 +58,8 @@ pub struct Watcher {
 enum Order {
     Began(usize, Nanos),
     Ended(usize, Nanos),
+    /// The time to settle is over.
+    Settled,
     Over,
 }
 
@@ -66,7 +69,7 @@ impl Watcher {
     /// # Errors
     /// The machine gives no thread.
     pub fn launch(groups: &[DeployedGroup], teller: Teller) -> Result<Watcher, ProbeError> {
-        let count: usize = groups.iter().map(|group| group.nodes.len()).sum();
+        let count: usize = groups.iter().map(|group| group.all().count()).sum();
         let round = EVERY.max(EVERY_EACH * count as u32);
         let (orders, received) = mpsc::unbounded_channel();
         let (told, converged) = watch::channel(BTreeSet::new());
@@ -89,6 +92,11 @@ impl Watcher {
     /// From now on an agreement that holds is the step's.
     pub fn step_ended(&self, step: usize) {
         self.order(Order::Ended(step, self.teller.clock().now()));
+    }
+
+    /// The time to settle is over: nodes that do not agree by now are told of.
+    pub fn settled(&self) {
+        self.order(Order::Settled);
     }
 
     /// Tells nothing more of any step.
@@ -141,14 +149,20 @@ fn thread_main(
     }
 }
 
+/// How a group comes to a new primary.
+enum Phases {
+    Cluster(Failovers),
+    Other(Roles),
+}
+
 /// One group as it is watched.
 struct Watched {
+    name: String,
     cluster: bool,
-    /// With connections that belong to the watcher's own thread.
+    /// And its sentinels, with connections that belong to the watcher's own thread.
     nodes: Vec<Node>,
     beliefs: RefCell<Group>,
-    /// Of a cluster.
-    failovers: Option<RefCell<Failovers>>,
+    failovers: RefCell<Phases>,
     told: RefCell<Option<(Nanos, View)>>,
 }
 
@@ -166,19 +180,29 @@ async fn watch(
         }
     }
     tokio::task::spawn_local(keep_counting(groups.clone(), teller.clone()));
-    let mut steps = Steps::new(HOLD.1.max(round * HOLD.0));
+    let hold = HOLD.1.max(round * HOLD.0);
+    let mut steps = Steps::new(hold);
+    // When all agreed and were linked for the last time.
+    let mut agreed = teller.clock().now();
     let mut look = every(round);
     loop {
         tokio::select! {
             order = orders.recv() => match order {
                 Some(Order::Began(step, at)) => steps.began(step, at),
                 Some(Order::Ended(step, at)) => steps.ended(step, at),
+                Some(Order::Settled) => {
+                    groups.iter().for_each(|group| group.tell_disputes(agreed, hold, &teller));
+                }
                 Some(Order::Over) => steps.clear(),
                 None => return,
             },
             _ = look.tick() => {
                 groups.iter().for_each(|group| group.tell_view(&teller));
-                for news in steps.hear(agreement(&groups)) {
+                let agreement = agreement(&groups);
+                if agreement.is_some_and(|agreement| agreement.linked_since.is_some()) {
+                    agreed = teller.clock().now();
+                }
+                for news in steps.hear(agreement) {
                     teller.tell(news.clone());
                     if let What::Converged { step, .. } = news {
                         converged.send_modify(|steps| _ = steps.insert(step));
@@ -210,10 +234,8 @@ async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Durati
         let asked = teller.clock().now();
         let sight = group.ask(&group.nodes[i]).await;
         let instants = (asked, teller.clock().now());
-        if let Some(failovers) = &group.failovers {
-            let news = failovers.borrow_mut().hear(i, sight.as_ref().ok());
-            news.into_iter().for_each(|what| teller.tell(what));
-        }
+        let news = group.failovers.borrow_mut().hear(i, sight.as_ref().ok());
+        news.into_iter().for_each(|what| teller.tell(what));
         group.beliefs.borrow_mut().hear(i, instants, sight);
     }
 }
@@ -223,7 +245,8 @@ async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
     let mut turn = every(STATS_EVERY);
     loop {
         turn.tick().await;
-        let all = groups.iter().flat_map(|group| &group.nodes).map(stats);
+        let nodes = groups.iter().flat_map(|group| &group.nodes);
+        let all = nodes.filter(|node| !node.name.is_sentinel()).map(stats);
         let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
         teller.tell(What::Stats { nodes });
     }
@@ -243,23 +266,44 @@ async fn stats(node: &Node) -> Option<NodeStats> {
     })
 }
 
+impl Phases {
+    fn hear(&mut self, i: usize, sight: Option<&Sight>) -> Vec<What> {
+        match self {
+            Phases::Cluster(failovers) => failovers.hear(i, sight),
+            Phases::Other(roles) => roles.hear(i, sight),
+        }
+    }
+}
+
 impl Watched {
     fn new(group: DeployedGroup) -> Rc<Watched> {
         let own = |node: Node| Node { admin: node.admin.apart().with_timeout(PATIENCE), ..node };
-        let nodes: Vec<Node> = group.nodes.into_iter().map(own).collect();
+        let nodes: Vec<Node> = group.all().cloned().map(own).collect();
         let cluster = matches!(group.spec.mode, Mode::Cluster { .. });
+        let name = group.spec.name;
         let beliefs = RefCell::new(Group::new(cluster, nodes.clone()));
-        let failovers = cluster.then(|| RefCell::new(Failovers::new(&nodes)));
-        Rc::new(Watched { cluster, nodes, beliefs, failovers, told: RefCell::default() })
+        let failovers = RefCell::new(match cluster {
+            true => Phases::Cluster(Failovers::new(&nodes)),
+            false => Phases::Other(Roles::new(&nodes)),
+        });
+        Rc::new(Watched { name, cluster, nodes, beliefs, failovers, told: RefCell::default() })
     }
 
     async fn ask(&self, node: &Node) -> Result<Sight, NodeError> {
-        if self.cluster {
-            return view::sight(node).await;
+        if self.cluster { view::sight(node).await } else { roles::sight(node).await }
+    }
+
+    /// Tells how the nodes differ, unless they agreed a moment ago: what comes and goes is
+    /// not lasting.
+    fn tell_disputes(&self, agreed: Nanos, moment: Duration, teller: &Teller) {
+        if teller.clock().now().since(agreed) < moment {
+            return;
         }
-        let info = node.admin.info(Section::Replication).await?;
-        let (role, link_up) = (info.role(), info.master_link_up());
-        Ok(Sight { node: node.name.clone(), state_ok: true, role, link_up, lines: Vec::new() })
+        let how = self.beliefs.borrow().disputes();
+        let group = self.name.clone();
+        if !how.is_empty() {
+            teller.tell(What::Disagreed { group, how });
+        }
     }
 
     /// Tells the group's view if it has changed since it was told last.

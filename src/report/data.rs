@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::check::Finding;
+use crate::check::{Finding, Kind};
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
@@ -34,6 +34,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// One sentence for each reason why the verdict is not `pass`.
     pub why: Vec<String>,
+    /// Groups whose nodes did not agree when the time to settle was over.
+    pub disagreements: Vec<Disagreement>,
     pub engine: EngineInfo,
     pub backend: String,
     pub seed: u64,
@@ -122,6 +124,8 @@ pub struct Topology {
 pub struct Group {
     pub name: String,
     pub shards: Vec<ShardNodes>,
+    /// Those that watch the others, in mode `sentinel`.
+    pub sentinels: Vec<NodeInfo>,
 }
 
 /// A shard as it was when the topology was ready.
@@ -198,13 +202,31 @@ pub struct Step {
     /// The nodes that it did something to.
     #[schemars(with = "Vec<String>")]
     pub nodes: Vec<NodeName>,
+    /// The same with their instants; one node may be hit more than once.
+    pub hits: Vec<Hit>,
     pub undone_ms: Option<f64>,
+    /// The nodes that joined a cluster by it.
+    #[schemars(with = "Vec<String>")]
+    pub joined: Vec<NodeName>,
+    /// Those that left one.
+    #[schemars(with = "Vec<String>")]
+    pub left: Vec<NodeName>,
     pub moved: Moved,
     /// How slots moved: `migrate`, or `atomic` by the servers' own jobs. Null if none did.
     pub method: Option<String>,
     /// The servers' own jobs.
     pub jobs: Vec<Job>,
     pub error: Option<String>,
+}
+
+/// What a step did to one node.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Hit {
+    #[schemars(with = "String")]
+    pub node: NodeName,
+    pub at_ms: f64,
+    /// Null where it lasts for no time, or longer than the record.
+    pub undone_ms: Option<f64>,
 }
 
 /// One primary that failed, or gave way to a replica. Instants are null where a phase was not
@@ -383,6 +405,27 @@ impl Judged {
     }
 }
 
+/// Nodes of a group that did not agree in the end.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Disagreement {
+    pub group: String,
+    /// Who named whom as what, and whose link was down; a sentence each.
+    pub how: Vec<String>,
+}
+
+impl Disagreement {
+    pub(super) fn text(&self) -> String {
+        format!("`{}` did not converge within `settle`: {}", self.group, self.how.join("; "))
+    }
+}
+
+impl Step {
+    /// What it does to a node lasts for no time of its own.
+    pub fn is_over_at_once(&self) -> bool {
+        matches!(self.kind.as_str(), "restart" | "failover" | "reset")
+    }
+}
+
 impl Report {
     /// Whether a step did something to a node.
     pub fn has_faults(&self) -> bool {
@@ -392,6 +435,20 @@ impl Report {
     /// Whether the finding counts for the verdict.
     pub fn judges(&self, finding: &Finding) -> bool {
         !super::judge::is_reported(&self.reported, finding.kind)
+    }
+
+    /// What was found of each workload that is none of registers, by its name.
+    pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.findings.iter().filter_map(|finding| {
+            let name = match finding.kind {
+                Kind::Counters => "counters",
+                Kind::Sets => "sets",
+                Kind::Queues => "queues",
+                Kind::Streams => "streams",
+                _ => return None,
+            };
+            Some((name, &*finding.text))
+        })
     }
 
     /// The value of the measure `name`, if this drill has it and could tell it.

@@ -7,6 +7,7 @@ use crate::model::{Nanos, NodeName, Unit};
 use super::data::Failover;
 use super::millis;
 use super::record::Record;
+use super::spans::Span;
 
 /// A canary's first failed probe may have been sent so long before the fault took hold.
 const BEFORE: std::time::Duration = std::time::Duration::from_millis(200);
@@ -23,6 +24,14 @@ struct Injected {
     at: Nanos,
     step: usize,
     nodes: Vec<NodeName>,
+    /// Those that a cut parts them from.
+    against: Vec<NodeName>,
+}
+
+impl Injected {
+    fn hits(&self, node: &Option<NodeName>) -> bool {
+        node.as_ref().is_some_and(|node| self.nodes.contains(node))
+    }
 }
 
 /// One failover as far as it has come.
@@ -42,16 +51,36 @@ impl Row {
     fn at(&self, phase: FailoverPhase) -> Option<Nanos> {
         self.at[phase as usize]
     }
+
+    /// More came of it than a suspicion.
+    fn went_on(&self) -> bool {
+        [FailoverPhase::Agreed, FailoverPhase::Elected]
+            .iter()
+            .any(|phase| self.at(*phase).is_some())
+    }
 }
 
 impl Told {
-    pub fn injected(&mut self, at: Nanos, step: usize, nodes: Vec<NodeName>) {
-        self.injected.push(Injected { at, step, nodes });
+    /// A fault was done to `nodes`; a cut lies between them and those of `against`.
+    pub fn injected(
+        &mut self,
+        at: Nanos,
+        step: usize,
+        (nodes, against): (Vec<NodeName>, Vec<NodeName>),
+    ) {
+        let one = Injected { at, step, nodes, against };
+        // Suspected for another reason, and not given up yet: what comes of it is this one's.
+        let under_way = self.open.iter_mut().filter(|row| !row.went_on() && one.hits(&row.from));
+        for row in under_way {
+            row.began = at;
+            row.at[FailoverPhase::Suspected as usize] = Some(at);
+        }
+        self.injected.push(one);
     }
 
-    /// When the first fault was injected.
-    pub fn first(&self) -> Option<Nanos> {
-        self.injected.iter().map(|one| one.at).min()
+    /// The faults of which writes may be lost: each with its step.
+    pub fn injected_steps(&self) -> impl Iterator<Item = (usize, Nanos)> {
+        self.injected.iter().map(|one| (one.step, one.at))
     }
 
     pub fn hear(
@@ -86,21 +115,36 @@ impl Told {
         row.at[phase as usize] = Some(at);
     }
 
-    /// Nobody but a node that is itself cut off or stood still has suspected the primary.
-    fn is_a_mistake(&self, row: &Row) -> bool {
-        let went_on = [FailoverPhase::Agreed, FailoverPhase::Elected];
-        let has = |one: &Injected, node: &Option<NodeName>| {
-            node.as_ref().is_some_and(|node| one.nodes.contains(node))
-        };
-        went_on.iter().all(|phase| row.at(*phase).is_none())
-            && self.injected.iter().any(|one| has(one, &row.by) && !has(one, &row.from))
+    /// Who was elected, and when that was seen.
+    pub fn elections(&self) -> impl Iterator<Item = (&NodeName, Nanos)> {
+        self.open.iter().filter_map(|row| Some((row.to.as_ref()?, row.at(FailoverPhase::Elected)?)))
     }
 
-    /// The fault that led to it: the last one before that hit a node of the shard.
+    /// Nobody but a node that is itself cut off or stood still has suspected the primary.
+    fn is_a_mistake(&self, row: &Row) -> bool {
+        let behind = |one: &Injected| one.hits(&row.by) && !one.hits(&row.from);
+        !row.went_on() && self.injected.iter().any(behind)
+    }
+
+    /// When the next fault hit the old primary or the new one after `at`.
+    fn next(&self, row: &Row, at: Nanos) -> Option<Nanos> {
+        let later = self.injected.iter().filter(|one| one.at > at);
+        later.filter(|one| one.hits(&row.from) || one.hits(&row.to)).map(|one| one.at).min()
+    }
+
+    /// The fault that led to it: the last one before that hit the old primary. Where none did,
+    /// the last that cut it off from others or hit another node of the shard; but where it was
+    /// suspected and no more came of it, a busy machine may be why.
     fn cause(&self, row: &Row) -> Option<&Injected> {
         let of_shard = |node: &NodeName| node.group == row.group && node.shard == row.shard;
-        let before = self.injected.iter().filter(|one| one.at <= row.began);
-        before.filter(|one| one.nodes.iter().any(of_shard)).max_by_key(|one| one.at)
+        let before = || self.injected.iter().filter(|one| one.at <= row.began);
+        let on_it = before().filter(|one| one.hits(&row.from)).max_by_key(|one| one.at);
+        let near = |one: &&Injected| {
+            let cut = row.from.as_ref().is_some_and(|from| one.against.contains(from));
+            cut || one.nodes.iter().any(of_shard)
+        };
+        let went_on = row.from.is_none() || row.went_on();
+        on_it.or_else(|| before().filter(|_| went_on).filter(near).max_by_key(|one| one.at))
     }
 }
 
@@ -113,14 +157,17 @@ pub(super) fn rows(record: &Record) -> Vec<Failover> {
 fn whole(row: &Row, record: &Record) -> Failover {
     let (told, outages, canaries) = (&record.failovers, &record.outages, &record.canaries);
     let cause = told.cause(row);
-    let since = cause.map_or(row.began, |one| one.at) - BEFORE;
+    let began = cause.map_or(row.began, |one| one.at);
     let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
+    // What another fault brings about is not this one's.
+    let next = told.next(row, began.max(row.began)).unwrap_or(end);
+    let span = (Span { from: began - BEFORE, to: next - BEFORE }, began);
     let of_shard = |canary: usize| {
         canaries.get(canary).is_some_and(|c| c.group == row.group && c.shard == row.shard)
     };
     let elected = row.at(FailoverPhase::Elected);
-    let served = outages.first_end(Access::Write, since, of_shard);
-    let unserved = served.is_none() && outages.is_open(Access::Write, since, of_shard);
+    let served = outages.first_end(Access::Write, span, of_shard);
+    let unserved = served.is_none() && outages.is_open(Access::Write, span, of_shard);
     Failover {
         group: row.group.clone(),
         shard: row.shard,
@@ -228,7 +275,7 @@ impl Failover {
             }
             (Some(ms), Some(_), _) => format!("not served again in {}", Unit::Millis.show(ms)),
             // After a takeover both sides serve whoever reaches them.
-            (None, ..) => "no outage was seen to end".to_owned(),
+            (None, ..) => "no outage was seen".to_owned(),
         };
         let parts = self.parts().into_iter().chain(self.propagate().map(|ms| ("known to all", ms)));
         let parts: Vec<String> =
@@ -248,4 +295,57 @@ impl Failover {
 
 fn between(from: Option<f64>, to: Option<f64>) -> Option<f64> {
     Some(to? - from?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(ordinal: u32) -> NodeName {
+        NodeName::new("c", 1, ordinal)
+    }
+
+    /// The primary is suspected at 20 and its replica elected at 40; `faults` are done besides.
+    fn told(faults: &[(u64, usize, u32)]) -> Told {
+        let mut told = Told::default();
+        let phases = [
+            (20, FailoverPhase::Suspected, 0),
+            (30, FailoverPhase::Agreed, 0),
+            (40, FailoverPhase::Elected, 1),
+        ];
+        for at in 0..50 {
+            for (_, step, ordinal) in faults.iter().filter(|fault| fault.0 == at) {
+                told.injected(Nanos(at), *step, (vec![node(*ordinal)], vec![]));
+            }
+            for (_, phase, ordinal) in phases.iter().filter(|phase| phase.0 == at) {
+                let by = NodeName::new("c", 0, 0);
+                told.hear(Nanos(at), ("c".into(), 1), *phase, (node(*ordinal), by));
+            }
+        }
+        told
+    }
+
+    fn cause(faults: &[(u64, usize, u32)]) -> Option<(usize, Nanos)> {
+        let told = told(faults);
+        assert_eq!(told.open.len(), 1);
+        told.cause(&told.open[0]).map(|one| (one.step, told.open[0].began))
+    }
+
+    #[test]
+    fn a_failover_is_of_the_fault_that_hit_the_old_primary() {
+        let (kill, of_replica) = ((10, 0, 0), (15, 1, 1));
+        assert_eq!(cause(&[kill]), Some((0, Nanos(20))));
+        assert_eq!(cause(&[kill, of_replica]), Some((0, Nanos(20))), "not the one after it");
+        assert_eq!(cause(&[of_replica]), Some((1, Nanos(20))), "for want of another");
+        let later = (25, 2, 0);
+        assert_eq!(cause(&[of_replica, later]), Some((2, Nanos(25))), "it was suspected before");
+        assert_eq!(cause(&[kill, (35, 2, 0)]), Some((0, Nanos(20))), "it had failed by then");
+        assert_eq!(cause(&[]), None);
+    }
+
+    #[test]
+    fn what_is_done_to_others_does_not_end_a_failovers_time() {
+        let told = told(&[(10, 0, 0), (25, 1, 2), (45, 2, 1)]);
+        assert_eq!(told.next(&told.open[0], Nanos(10)), Some(Nanos(45)), "the new primary");
+    }
 }

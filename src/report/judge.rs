@@ -88,13 +88,22 @@ pub(super) fn verdict(
     let ended = how_it_ended(record);
     let mut reasons: Vec<(Verdict, String)> = ended.into_iter().collect();
     reasons.extend(steps(record));
+    reasons.extend(record.disagreements.iter().map(|group| (Verdict::Fail, group.text())));
     // Of a drill that broke off, that much is said already.
     if record.completed() {
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
         reasons.extend(not_held);
     }
-    let judged = |f: &&Finding| !is_reported(&record.info.reported, f.kind);
+    let is_within = |f: &Finding| {
+        let of = |e: &&Judged| e.measure == measure(f.kind) && e.verdict == Verdict::Pass;
+        f.verdict == Verdict::Fail && expectations.iter().any(|e| of(&e))
+    };
+    // What could not be told is no finding that a scenario can do without.
+    let judged =
+        |f: &&Finding| f.verdict == Verdict::Unknown || !is_reported(&record.info.reported, f.kind);
     let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(judged);
+    // A bound says how much of it is too much.
+    let found = found.filter(|f| !is_within(f));
     reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
     let worst = match record.end {
         // The end outweighs what was seen on the way: it is not the drill's fault.
@@ -117,7 +126,11 @@ fn measure(kind: Kind) -> &'static str {
         Kind::Linearizability => "keys.not_linearizable",
         Kind::OwnWritesMissed => "reads.own_missed",
         Kind::ReadsNotMonotonic => "reads.not_monotonic",
-        Kind::UnexpectedValues | Kind::Counters | Kind::Sets | Kind::Queues => "",
+        Kind::Counters => "counter.wrong",
+        Kind::Sets => "set.wrong",
+        Kind::Queues => "queue.wrong",
+        Kind::Streams => "stream.wrong",
+        Kind::UnexpectedValues => "",
     }
 }
 

@@ -147,6 +147,12 @@ fn figures(page: &mut Page, r: &Report) {
     let single = [
         row("Acknowledged writes", &["writes.acknowledged"]),
         row("Lost writes", &["writes.lost"]),
+        row("of them on a side that lost", &["writes.lost.wrong_side"]),
+        row("Changes with too few replicas", &["writes.under_replicated"]),
+        row("Wrong with counters", &["counter.wrong"]),
+        row("Wrong with sets", &["set.wrong"]),
+        row("Wrong with queues", &["queue.wrong"]),
+        row("Wrong with streams", &["stream.wrong"]),
         row("Stale reads", &["reads.stale"]),
         row("Sent late by redrill itself, p99", &["schedule.late.p99"]),
         row("Errors", &["errors.total"]),

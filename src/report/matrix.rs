@@ -20,7 +20,7 @@ pub mod file {
 }
 
 /// What is set side by side, in this order, where any of the drills has it.
-const SHOWN: [&str; 25] = [
+const SHOWN: [&str; 31] = [
     "downtime.write.max",
     "downtime.read.max",
     "failover.served",
@@ -31,6 +31,12 @@ const SHOWN: [&str; 25] = [
     "failover.propagate",
     "failover.redundant",
     "writes.lost",
+    "writes.lost.wrong_side",
+    "writes.under_replicated",
+    "counter.wrong",
+    "set.wrong",
+    "queue.wrong",
+    "stream.wrong",
     "rpo",
     "reads.stale",
     "keys.not_linearizable",

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::check::{LostWrites, Orders, StaleReads};
+use crate::check::{Counters, Orders, Queues, Sets};
 use crate::model::event::Phase;
 use crate::model::measure::{CATALOGUE, Needs};
 use crate::model::op::Access;
 use crate::model::{Measure, Nanos, Verdict};
 
+use super::checks::{Checks, Registers};
 use super::failovers;
 use super::record::{Record, StepRecord};
 use super::tally::{Band, Since, Tally};
@@ -18,11 +19,7 @@ use super::tally::{Band, Since, Tally};
 pub(super) struct Sources<'a> {
     pub record: &'a Record,
     pub tally: Option<&'a mut Tally>,
-    pub lost: Option<&'a LostWrites>,
-    pub stale: Option<&'a StaleReads>,
-    pub orders: Option<&'a Orders>,
-    /// Nothing of the history is missing.
-    pub whole: bool,
+    pub checks: &'a Checks,
 }
 
 /// Every measure that the drill can produce; those that it could not tell have no value.
@@ -45,6 +42,8 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
 
 fn applies(needs: Needs, record: &Record) -> bool {
     let (load, step) = (!record.info.loads.is_empty(), !record.steps.is_empty());
+    let loads = &record.info.loads;
+    let registers = loads.iter().any(|load| load.workload.has_registers());
     let may_fail_over = record.steps.iter().any(|step| step.may_fail_over());
     match needs {
         Needs::Nothing => true,
@@ -53,7 +52,10 @@ fn applies(needs: Needs, record: &Record) -> bool {
         Needs::LoadAndStep => load && step,
         Needs::Reshard => record.steps.iter().any(|step| step.moves_slots()),
         Needs::Failover => may_fail_over,
-        Needs::LoadAndFault => load && may_fail_over,
+        Needs::Registers => registers,
+        Needs::RegistersAndFault => registers && may_fail_over,
+        Needs::Workload(workload) => loads.iter().any(|load| load.workload == workload),
+        Needs::Wait => loads.iter().any(|load| load.waits_for > 0),
     }
 }
 
@@ -130,6 +132,7 @@ fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
     put(told, "errors.total", count(errors));
     put(told, "errors.fail", count(tally.fail));
     put(told, "errors.unknown", count(tally.unknown));
+    put(told, "writes.under_replicated", count(tally.under_replicated));
     let share = (tally.rows > 0).then(|| errors as f64 / tally.rows as f64 * 100.0);
     put(told, "errors.share", share);
     if record.info.loads.iter().any(|load| load.sees_redirects) {
@@ -187,24 +190,99 @@ fn over(worst: f64, base: f64) -> Option<f64> {
 }
 
 fn from_checks(sources: &Sources, told: &mut Told) {
-    if let Some(lost) = sources.lost {
-        // Where keys could not be read, a count of nothing lost proves nothing.
-        let sure = lost.lost > 0 || lost.unknown_keys == 0;
-        put(told, "writes.lost", sure.then_some(lost.lost as f64));
-        let before =
-            |oldest: Nanos| sources.record.failovers.first().map(|at| ms(at.since(oldest)));
-        let rpo = lost.oldest.map_or(Some(0.0), before);
-        put(told, "rpo", rpo.filter(|_| sure));
+    let checks = sources.checks;
+    if let Some(registers) = &checks.registers {
+        of_registers(registers, sources, told);
     }
-    if let Some(stale) = sources.stale {
-        put(told, "reads.stale", Some(stale.stale as f64));
-        put(told, "reads.stale.age.max", Some(ms(stale.oldest.unwrap_or_default())));
+    if let Some(found) = &checks.counters {
+        of_counters(found, told);
     }
-    if let Some(Orders { linearizable, sessions }) = sources.orders {
-        let violated = linearizable.violated(sources.whole);
-        let sure = linearizable.verdict(sources.whole) != Verdict::Unknown;
-        put(told, "keys.not_linearizable", sure.then_some(violated as f64));
-        put(told, "reads.own_missed", Some(sessions.own_missed as f64));
-        put(told, "reads.not_monotonic", Some(sessions.not_monotonic as f64));
+    if let Some(found) = &checks.sets {
+        of_sets(found, told);
     }
+    if let Some(found) = &checks.queues {
+        of_queues(found, told);
+    }
+    if let Some(found) = &checks.streams {
+        of_streams(found, told);
+    }
+}
+
+fn of_registers(registers: &Registers, sources: &Sources, told: &mut Told) {
+    let Registers { lost, stale, orders: Orders { linearizable, sessions } } = registers;
+    // Where keys could not be read, a count of nothing lost proves nothing.
+    let sure = lost.lost > 0 || lost.unknown_keys == 0;
+    put(told, "writes.lost", sure.then_some(lost.lost as f64));
+    let placed = sure && lost.unplaced == 0;
+    put(told, "writes.lost.wrong_side", placed.then_some(lost.wrong_side as f64));
+    let before = |oldest: Nanos| Some(ms(sources.record.fault_after(oldest)?.since(oldest)));
+    // What was acknowledged under the fault itself is no time before it.
+    let rpo = lost.oldest.map(|oldest| before(oldest).unwrap_or(0.0));
+    let rpo = Some(rpo.unwrap_or(0.0));
+    put(told, "rpo", rpo.filter(|_| sure));
+    put(told, "reads.stale", Some(stale.stale as f64));
+    put(told, "reads.stale.age.max", Some(ms(stale.oldest.unwrap_or_default())));
+    let violated = linearizable.violated(sources.checks.whole);
+    let sure = linearizable.verdict(sources.checks.whole) != Verdict::Unknown;
+    put(told, "keys.not_linearizable", sure.then_some(violated as f64));
+    put(told, "reads.own_missed", Some(sessions.own_missed as f64));
+    put(told, "reads.not_monotonic", Some(sessions.not_monotonic as f64));
+}
+
+/// Counts of a checker; those that depend on what could not be read are told only where they
+/// are above nothing.
+fn counts(told: &mut Told, unread: u64, counts: &[(&'static str, u64)]) {
+    for (name, count) in counts {
+        let sure = unread == 0 || *count > 0;
+        put(told, name, sure.then_some(*count as f64));
+    }
+}
+
+fn of_counters(found: &Counters, told: &mut Told) {
+    put(told, "counter.acknowledged", Some(found.acknowledged as f64));
+    let from_the_end = [
+        ("counter.wrong", found.wrong()),
+        ("counter.lost", found.lost),
+        ("counter.surplus", found.surplus),
+    ];
+    counts(told, found.unknown_keys, &from_the_end);
+    put(told, "counter.repeated", Some(found.repeated as f64));
+    put(told, "counter.impossible", Some(found.impossible as f64));
+}
+
+fn of_sets(found: &Sets, told: &mut Told) {
+    put(told, "set.acknowledged", Some(found.acknowledged as f64));
+    let from_the_end = [
+        ("set.wrong", found.wrong()),
+        ("set.lost", found.lost),
+        ("set.unexpected", found.unexpected),
+        ("set.duplicated", found.duplicated),
+        ("set.recovered", found.recovered),
+    ];
+    counts(told, found.unknown_keys, &from_the_end);
+}
+
+fn of_queues(found: &Queues, told: &mut Told) {
+    put(told, "queue.acknowledged", Some(found.acknowledged as f64));
+    let from_the_end = [
+        ("queue.wrong", found.wrong()),
+        ("queue.lost", found.lost),
+        ("queue.unexpected", found.unexpected),
+        ("queue.repeated", found.repeated),
+        ("queue.recovered", found.recovered),
+    ];
+    counts(told, found.unknown_keys, &from_the_end);
+}
+
+fn of_streams(found: &Queues, told: &mut Told) {
+    put(told, "stream.acknowledged", Some(found.acknowledged as f64));
+    let from_the_end = [
+        ("stream.wrong", found.wrong()),
+        ("stream.lost", found.lost),
+        ("stream.unexpected", found.unexpected),
+        ("stream.repeated", found.repeated),
+        ("stream.after_ack", found.after_ack),
+        ("stream.recovered", found.recovered),
+    ];
+    counts(told, found.unknown_keys, &from_the_end);
 }

@@ -10,6 +10,7 @@
 //! `report.json`. Everything else is drawn from that: [`text`] for the terminal, and the
 //! files that [`write`] leaves in the folder.
 
+mod checks;
 pub mod compare;
 mod containers;
 mod data;
@@ -33,6 +34,7 @@ mod schedule;
 mod series;
 mod shards;
 mod side_by_side;
+mod sides;
 pub mod spread;
 pub mod suite;
 mod spans;
@@ -47,11 +49,11 @@ pub use files::{write, write_file};
 
 use std::path::Path;
 
-use crate::check;
 use crate::load::history;
-use crate::model::Nanos;
 use crate::model::event::{LoadInfo, Phase};
+use crate::model::{Nanos, NodeName};
 
+use checks::Checks;
 use measures::Sources;
 use record::Record;
 use series::SeriesBuilder;
@@ -89,12 +91,7 @@ pub fn build(run: &Path) -> Result<Report, ReportError> {
 #[derive(Default)]
 struct History {
     tally: Option<Tally>,
-    lost: Option<check::LostWrites>,
-    stale: Option<check::StaleReads>,
-    orders: Option<check::Orders>,
-    /// Nothing of it is missing.
-    whole: bool,
-    findings: Vec<check::Finding>,
+    checks: Checks,
     warnings: Vec<String>,
 }
 
@@ -114,23 +111,13 @@ impl History {
             tally.add(&op?);
         }
         let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
-        let mut made = History::check(&path, whole)?;
+        let checks = Checks::read(&path, whole, &record.info, &sides::sides(record))?;
+        let mut made = History { checks, ..History::default() };
         if rows.was_cut() {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
         made.tally = Some(tally);
         Ok(made)
-    }
-
-    fn check(path: &Path, whole: bool) -> Result<History, ReportError> {
-        let rows = || history::read(path);
-        let (lost, stale) = (check::lost_writes(&rows)?, check::stale_reads(&rows)?);
-        let orders = check::orders(&rows)?;
-        let mut findings = [lost.findings(whole), stale.findings(whole)].concat();
-        findings.push(orders.linearizable.finding(whole));
-        findings.extend(orders.sessions.findings());
-        let (lost, stale, orders) = (Some(lost), Some(stale), Some(orders));
-        Ok(History { lost, stale, orders, whole, findings, ..History::default() })
     }
 }
 
@@ -144,14 +131,11 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
     let measures = measures::measures(Sources {
         record: &record,
         tally: history.tally.as_mut(),
-        lost: history.lost.as_ref(),
-        stale: history.stale.as_ref(),
-        orders: history.orders.as_ref(),
-        whole: history.whole,
+        checks: &history.checks,
     });
     let doubts = doubt::doubts(&record, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);
-    let (verdict, why) = judge::verdict(&record, &expectations, &history.findings);
+    let (verdict, why) = judge::verdict(&record, &expectations, &history.checks.findings);
     let spans = Spans::of(&record);
     let (outages, outages_left_out) = record.outages.list(&record.canaries);
     Report {
@@ -162,6 +146,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         summary: record.info.summary.clone(),
         verdict,
         why,
+        disagreements: record.disagreements.clone(),
         engine: record.info.engine.clone(),
         backend: record.info.backend.clone(),
         seed: record.info.seed,
@@ -177,7 +162,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         loads: loads(&record),
         measures,
         expectations,
-        findings: history.findings,
+        findings: history.checks.findings,
         reported: record.info.reported.clone(),
         steps: steps(&record),
         failovers: failovers::rows(&record),
@@ -220,11 +205,16 @@ fn topology(record: &Record) -> Topology {
         let group = match groups.iter().position(|g| g.name == name.group) {
             Some(i) => &mut groups[i],
             None => {
-                groups.push(Group { name: name.group.clone(), shards: Vec::new() });
+                groups.push(Group {
+                    name: name.group.clone(),
+                    shards: Vec::new(),
+                    sentinels: Vec::new(),
+                });
                 groups.last_mut().expect("one was just pushed")
             }
         };
         match group.shards.iter_mut().find(|shard| shard.shard == name.shard) {
+            _ if name.is_sentinel() => group.sentinels.push(node.clone()),
             Some(shard) => shard.nodes.push(node.clone()),
             None => {
                 let views = record.views.before(&name.group).unwrap_or_default();
@@ -277,14 +267,28 @@ fn steps(record: &Record) -> Vec<Step> {
         ended_ms: step.ended.map(millis),
         view_converged_ms: step.view_converged.map(millis),
         converged_ms: step.converged.map(millis),
-        nodes: step.nodes.clone(),
+        nodes: hit_nodes(&step.hits),
+        hits: step.hits.clone(),
         undone_ms: step.undone.map(millis),
+        joined: step.joined.clone(),
+        left: step.left.clone(),
         moved: step.moved,
         method: step.method.clone(),
         jobs: step.jobs.clone(),
         error: step.error.clone(),
     };
     record.steps.iter().map(step).collect()
+}
+
+/// Each once, as they were hit first.
+fn hit_nodes(hits: &[Hit]) -> Vec<NodeName> {
+    let mut nodes: Vec<NodeName> = Vec::new();
+    for hit in hits {
+        if !nodes.contains(&hit.node) {
+            nodes.push(hit.node.clone());
+        }
+    }
+    nodes
 }
 
 fn warnings(record: &Record, own: Vec<String>) -> Vec<Warning> {

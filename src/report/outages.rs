@@ -9,9 +9,12 @@ use crate::model::op::{Access, Cause};
 
 use super::data::Outage;
 use super::millis;
+use super::spans::Span;
 
 /// As many outages are listed; all are counted.
 const LISTED: usize = 2_000;
+/// So many are kept, for failovers to be found in them.
+const KEPT: usize = 200_000;
 
 /// What one canary suffered for one action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +24,13 @@ pub(super) struct Suffered {
     /// The same without the time in which redrill itself was not run.
     pub longest_watched: Duration,
     pub total_watched: Duration,
+}
+
+impl Listed {
+    fn is_of(&self, span: Span, at: Nanos) -> bool {
+        let goes_on = self.from < at && self.to.is_none_or(|to| to > at);
+        span.contains(self.from) || goes_on
+    }
 }
 
 impl Suffered {
@@ -97,7 +107,7 @@ impl Outages {
 
     fn count(&mut self, outage: Listed) {
         self.suffered.entry(key(outage.canary, outage.action)).or_default().add(&outage);
-        if self.listed.len() < LISTED {
+        if self.listed.len() < KEPT {
             self.listed.push(outage);
         } else {
             self.left_out += 1;
@@ -113,17 +123,18 @@ impl Outages {
             .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
-    /// When the first of the canaries that `of` accepts was served again: each counts by the
-    /// longest outage that it had from `since` on. `None` if none had one that ended.
+    /// When the first of the canaries that `of` accepts was served again after `at`: each counts
+    /// by the longest outage that began within `span`, or was there at `at` already. `None` if
+    /// none had one that ended.
     pub fn first_end(
         &self,
         action: Access,
-        since: Nanos,
+        (span, at): (Span, Nanos),
         of: impl Fn(usize) -> bool,
     ) -> Option<Nanos> {
         let mut longest: BTreeMap<usize, &Listed> = BTreeMap::new();
-        let after = |one: &&Listed| one.action == action && one.from >= since && of(one.canary);
-        for outage in self.listed.iter().filter(after) {
+        let mine = |one: &&Listed| one.action == action && one.is_of(span, at) && of(one.canary);
+        for outage in self.listed.iter().filter(mine) {
             let kept = longest.entry(outage.canary).or_insert(outage);
             if outage.length > kept.length {
                 *kept = outage;
@@ -132,9 +143,14 @@ impl Outages {
         longest.values().filter_map(|outage| outage.to).min()
     }
 
-    /// Whether one of the canaries that `of` accepts has an outage since `since` that never ended.
-    pub fn is_open(&self, action: Access, since: Nanos, of: impl Fn(usize) -> bool) -> bool {
-        let open = |one: &Listed| one.action == action && one.to.is_none() && one.from >= since;
+    /// Whether one of the canaries that `of` accepts has such an outage that never ended.
+    pub fn is_open(
+        &self,
+        action: Access,
+        (span, at): (Span, Nanos),
+        of: impl Fn(usize) -> bool,
+    ) -> bool {
+        let open = |one: &Listed| one.action == action && one.to.is_none() && one.is_of(span, at);
         self.listed.iter().any(|one| open(one) && of(one.canary))
     }
 
@@ -142,7 +158,8 @@ impl Outages {
     pub fn list(&self, canaries: &[Canary]) -> (Vec<Outage>, u64) {
         let mut listed = self.listed.clone();
         listed.sort_by_key(|one| (one.from, key(one.canary, one.action)));
-        let rows = listed.iter().filter_map(|one| {
+        let left_out = self.left_out + listed.len().saturating_sub(LISTED) as u64;
+        let rows = listed.iter().take(LISTED).filter_map(|one| {
             let canary = canaries.get(one.canary)?;
             Some(Outage {
                 group: canary.group.clone(),
@@ -157,6 +174,6 @@ impl Outages {
                 cause: one.cause,
             })
         });
-        (rows.collect(), self.left_out)
+        (rows.collect(), left_out)
     }
 }

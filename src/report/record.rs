@@ -12,7 +12,7 @@ use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase,
 use crate::model::{Nanos, NodeName};
 
 use super::containers::UsageFold;
-use super::data::{Job, JobPhase};
+use super::data::{Disagreement, Hit, Job, JobPhase};
 use super::failovers;
 use super::outages::Outages;
 use super::ownership::Views;
@@ -44,6 +44,7 @@ pub(super) struct Record {
     /// Percent of a second.
     pub waited_max: Option<f64>,
     pub warnings: Vec<(Nanos, String)>,
+    pub disagreements: Vec<Disagreement>,
     pub end: Option<End>,
     /// The last event's instant.
     pub last: Nanos,
@@ -58,8 +59,12 @@ pub(super) struct StepRecord {
     pub ended: Option<Nanos>,
     pub view_converged: Option<Nanos>,
     pub converged: Option<Nanos>,
-    pub nodes: Vec<NodeName>,
+    pub hits: Vec<Hit>,
+    /// The nodes that the links it changed lead to.
+    pub against: Vec<NodeName>,
     pub undone: Option<Nanos>,
+    pub joined: Vec<NodeName>,
+    pub left: Vec<NodeName>,
     pub moved: Moved,
     pub method: Option<String>,
     pub jobs: Vec<Job>,
@@ -74,8 +79,11 @@ impl StepRecord {
             ended: None,
             view_converged: None,
             converged: None,
-            nodes: Vec::new(),
+            hits: Vec::new(),
+            against: Vec::new(),
             undone: None,
+            joined: Vec::new(),
+            left: Vec::new(),
             moved: Moved::default(),
             method: None,
             jobs: Vec::new(),
@@ -93,12 +101,13 @@ impl StepRecord {
     }
 
     pub fn moves_slots(&self) -> bool {
-        matches!(self.info.kind.as_str(), "reshard" | "drain" | "rebalance")
+        let words = ["reshard", "drain", "rebalance", "add-shard", "remove-shard"];
+        words.contains(&self.info.kind.as_str())
     }
 
     /// It does something to nodes, after which a replica may become primary.
     pub fn may_fail_over(&self) -> bool {
-        !self.moves_slots()
+        !self.moves_slots() && self.info.kind != "add-replica"
     }
 }
 
@@ -179,6 +188,7 @@ impl Record {
             own: OwnFold::default(),
             waited_max: None,
             warnings: Vec::new(),
+            disagreements: Vec::new(),
             end: None,
             last: at,
             cut: false,
@@ -236,6 +246,9 @@ impl Record {
             What::Failover { group, shard, phase, node, by } => {
                 self.failovers.hear(at, (group, shard), phase, (node, by));
             }
+            What::Disagreed { group, how } => {
+                self.disagreements.push(Disagreement { group, how });
+            }
             What::Ended { end } => self.end = Some(end),
             step => self.hear_step(at, step),
         }
@@ -248,21 +261,39 @@ impl Record {
             | What::StepMethod { step, .. }
             | What::StepJob { step, .. }
             | What::StepInjected { step, .. }
-            | What::StepUndone { step }
+            | What::StepUndone { step, .. }
+            | What::StepNotUndone { step, .. }
+            | What::StepJoined { step, .. }
+            | What::StepLeft { step, .. }
             | What::StepEnded { step, .. }
             | What::ViewConverged { step, .. }
             | What::Converged { step, .. }
             | What::Diverged { step, .. } => *step,
             _ => return,
         };
-        if let What::StepInjected { nodes, .. } = &what {
-            self.failovers.injected(at, index, nodes.clone());
+        if let What::StepInjected { nodes, against, .. } = &what {
+            // Whom a slow link leads to has nothing done to it.
+            let cuts = self.steps.get(index).is_some_and(|step| step.info.kind == "partition");
+            let against = if cuts { against.clone() } else { Vec::new() };
+            self.failovers.injected(at, index, (nodes.clone(), against));
         }
         let Some(record) = self.steps.get_mut(index) else { return };
         match what {
             What::StepBegan { .. } => record.began = Some(at),
-            What::StepInjected { nodes, .. } => record.nodes = nodes,
-            What::StepUndone { .. } => record.undone = Some(at),
+            What::StepInjected { nodes, against, .. } => {
+                record.against.extend(against);
+                let hit = |node| Hit { node, at_ms: millis(at), undone_ms: None };
+                record.hits.extend(nodes.into_iter().map(hit));
+            }
+            What::StepUndone { nodes, .. } => {
+                record.undone = Some(at);
+                let is_meant = |hit: &&mut Hit| nodes.is_empty() || nodes.contains(&hit.node);
+                let open = record.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
+                open.filter(is_meant).for_each(|hit| hit.undone_ms = Some(millis(at)));
+            }
+            What::StepNotUndone { error, .. } => record.error = Some(error),
+            What::StepJoined { nodes, .. } => record.joined.extend(nodes),
+            What::StepLeft { nodes, .. } => record.left.extend(nodes),
             What::StepProgress { moved, .. } => record.moved = moved,
             What::StepMethod { method, .. } => record.method = Some(method),
             What::StepJob { from, to, state, .. } => record.hear_job((from, to), state, at),
@@ -279,6 +310,35 @@ impl Record {
             }
             _ => {}
         }
+    }
+
+    /// When the next fault of which writes may be lost was done; `None` if there was none, or
+    /// one held at `at` already.
+    pub fn fault_after(&self, at: Nanos) -> Option<Nanos> {
+        const LOSE: [&str; 8] = [
+            "kill",
+            "stop",
+            "pause",
+            "restart",
+            "rolling-restart",
+            "failover",
+            "partition",
+            "disk-full",
+        ];
+        let mut next: Option<Nanos> = None;
+        for (step, injected) in self.failovers.injected_steps() {
+            let Some(step) = self.steps.get(step) else { continue };
+            if !LOSE.contains(&step.info.kind.as_str()) {
+                continue;
+            }
+            if injected <= at && step.undone.is_none_or(|undone| undone > at) {
+                return None;
+            }
+            if injected > at {
+                next = Some(next.map_or(injected, |next| next.min(injected)));
+            }
+        }
+        next
     }
 
     /// When `phase` began.

@@ -88,7 +88,10 @@ impl Folded {
 
 /// The rows, by group and shard.
 pub(super) fn rows(record: &Record) -> Vec<Shard> {
-    let mut names: Vec<ShardName> = record.nodes.iter().map(|n| n.name.shard_name()).collect();
+    let joined = record.steps.iter().flat_map(|step| &step.joined);
+    let nodes = record.nodes.iter().map(|node| &node.name).chain(joined);
+    let keepers = nodes.filter(|name| !name.is_sentinel());
+    let mut names: Vec<ShardName> = keepers.map(|name| name.shard_name()).collect();
     names.sort();
     names.dedup();
     names.into_iter().map(|name| row(record, &name)).collect()
@@ -145,7 +148,10 @@ fn held_after(
     folded: &Folded,
 ) -> (Option<u64>, Option<u64>) {
     let (keys, memory) = (folded.last.map(|h| h.keys), folded.last.map(|h| h.memory));
-    let Some(after) = after else { return (keys, memory) };
+    let Some(after) = after else {
+        // A shard that the others have forgotten holds nothing.
+        return if record.views.after(group).is_some() { (None, None) } else { (keys, memory) };
+    };
     let memory = memory.filter(|_| after.primary.is_some());
     let owners = record.views.after(group).unwrap_or_default();
     let in_cluster = owners.iter().any(|shard| !shard.slots.is_empty());

@@ -43,6 +43,8 @@ pub(super) struct Tally {
     pub rows: u64,
     pub fail: u64,
     pub unknown: u64,
+    /// Of these, changes that had reached too few replicas.
+    pub under_replicated: u64,
     schedules: Schedules,
     pub redirects: Redirected,
 }
@@ -184,6 +186,7 @@ impl Tally {
             rows: 0,
             fail: 0,
             unknown: 0,
+            under_replicated: 0,
             schedules: Schedules::new(loads),
             redirects: Redirected::default(),
         }
@@ -204,7 +207,10 @@ impl Tally {
         match op.outcome {
             Outcome::Ok => self.answered(op),
             Outcome::Fail(_) => self.fail += 1,
-            Outcome::Unknown(_) => self.unknown += 1,
+            Outcome::Unknown(cause) => {
+                self.unknown += 1;
+                self.under_replicated += u64::from(cause == Cause::UnderReplicated);
+            }
         }
         self.redirects.moved += u64::from(op.redirects.moved);
         self.redirects.ask += u64::from(op.redirects.ask);

@@ -177,7 +177,11 @@ impl Page {
                 true if r.value("writes.lost") > Some(0.0) => " (reported, not judged)",
                 _ => "",
             };
-            self.row("lost writes", &format!("{lost} of {all} acknowledged{judged}"));
+            let side = match r.value("writes.lost.wrong_side").filter(|count| *count > 0.0) {
+                Some(count) => format!(", {} on a side that lost", thousands(count)),
+                None => String::new(),
+            };
+            self.row("lost writes", &format!("{lost} of {all} acknowledged{side}{judged}"));
             let (stale, age) = (r.show("reads.stale"), r.value("reads.stale.age.max"));
             let age = age.filter(|age| *age > 0.0).map(|age| Unit::Millis.show(age));
             let age = age.map_or(String::new(), |age| format!(", by up to {age}"));
@@ -189,6 +193,14 @@ impl Page {
                 _ => format!("all but {} keys", thousands(keys)),
             };
             self.row("linearizable", &keys);
+        }
+        for (workload, text) in r.by_workload() {
+            for (i, line) in self.beside(text).iter().enumerate() {
+                self.row(if i == 0 { workload } else { "" }, line);
+            }
+        }
+        if let Some(count) = r.value("writes.under_replicated") {
+            self.row("too few", &format!("{} changes had too few replicas", thousands(count)));
         }
         if r.has("errors.total") {
             let errors = match r.value("errors.total") {

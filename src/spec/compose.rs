@@ -17,6 +17,9 @@ const FIRST_NODE: u32 = 16;
 const PORT: u16 = 6379;
 /// A cluster can be joined when all of its servers have started.
 const JOIN_TRIES: u32 = 10;
+/// A sentinel does not start without a file that it can write. The engine puts this one, with
+/// nothing in it, into every container.
+const EMPTY_FILE: &str = "/.dockerenv";
 
 /// One node of a group.
 struct Node {
@@ -46,13 +49,12 @@ pub fn compose(topology: &Topology) -> String {
         let nodes = nodes(group, first);
         first += nodes.len() as u32;
         for node in &nodes {
-            let _ = writeln!(out, "  {}:", node.service);
-            let _ = writeln!(out, "    image: {}", quoted(&image));
-            let _ =
-                writeln!(out, "    entrypoint: {}", list(&command(program, group, node, &nodes)));
-            limits(&mut out, group);
-            let _ =
-                writeln!(out, "    networks: {{ nodes: {{ ipv4_address: {} }} }}", node.address);
+            service(&mut out, &image, group, node, &command(program, group, node, &nodes));
+        }
+        let sentinels = sentinels(group, first);
+        first += sentinels.len() as u32;
+        for node in &sentinels {
+            service(&mut out, &image, group, node, &watching(program, group, node, &nodes));
         }
         if let Mode::Cluster { replicas, .. } = group.mode {
             join(&mut out, (&image, program), group, &nodes, replicas);
@@ -63,6 +65,14 @@ pub fn compose(topology: &Topology) -> String {
         "networks:\n  nodes:\n    internal: true\n    ipam: {{ config: [{{ subnet: {SUBNET}/{PREFIX} }}] }}\n"
     );
     out
+}
+
+fn service(out: &mut String, image: &str, group: &Group, node: &Node, command: &[String]) {
+    let _ = writeln!(out, "  {}:", node.service);
+    let _ = writeln!(out, "    image: {}", quoted(image));
+    let _ = writeln!(out, "    entrypoint: {}", list(command));
+    limits(out, group);
+    let _ = writeln!(out, "    networks: {{ nodes: {{ ipv4_address: {} }} }}", node.address);
 }
 
 /// The image, and the word that its programs' names begin with.
@@ -82,6 +92,31 @@ fn nodes(group: &Group, first: u32) -> Vec<Node> {
         Node { service, address, shard, ordinal }
     };
     (0..group.shards() * each).map(node).collect()
+}
+
+fn sentinels(group: &Group, first: u32) -> Vec<Node> {
+    let node = |n: u32| {
+        let service = format!("{}-sentinel-{n}", group.name);
+        let address = Ipv4Addr::from_bits(SUBNET.to_bits() + first + n);
+        Node { service, address, shard: 0, ordinal: n }
+    };
+    (0..group.sentinels().map_or(0, |sentinels| sentinels.count)).map(node).collect()
+}
+
+/// A sentinel's own address is told, as it may start before there is a primary to connect to.
+fn watching(program: &str, group: &Group, node: &Node, nodes: &[Node]) -> Vec<String> {
+    let mut command = vec![format!("{program}-server"), EMPTY_FILE.to_owned()];
+    let Some(how) = group.sentinels() else { return command };
+    let mut set = |words: String| command.extend(words.split(' ').map(str::to_owned));
+    set(format!("--port {} --protected-mode no", port(group)));
+    let (name, port) = (&group.name, port(group));
+    let primary = nodes.first().map_or(node.address, |primary| primary.address);
+    set(format!("--sentinel monitor {name} {primary} {port} {}", how.quorum));
+    set(format!("--sentinel down-after-milliseconds {name} {}", how.down_after.as_millis()));
+    set(format!("--sentinel failover-timeout {name} {}", how.failover_timeout.as_millis()));
+    set(format!("--sentinel parallel-syncs {name} {}", how.parallel_syncs));
+    set(format!("--sentinel announce-ip {}", node.address));
+    command
 }
 
 fn port(group: &Group) -> String {

@@ -11,15 +11,19 @@
 //!
 //! Nothing here reads files: callers hand over [`Source`]s.
 
+pub mod chaos;
 pub mod compose;
 pub(crate) mod decode;
 pub mod fault;
 pub mod file;
+pub mod hardship;
 pub mod library;
 pub mod nearest;
 pub mod network;
 pub mod quantity;
+pub mod rolling;
 pub mod rules;
+pub mod scale;
 pub mod scenario;
 pub mod schema;
 pub mod set;
@@ -51,12 +55,10 @@ pub enum Purpose {
     RunAsProcesses,
     /// The same, where they are containers: what only processes can do is a fault too.
     RunInContainers,
-}
-
-impl Purpose {
-    pub(crate) fn runs(self) -> bool {
-        self != Purpose::Check
-    }
+    /// The same, on a machine whose kernel cannot cut containers off from each other, and why.
+    RunWithoutCuts(&'static str),
+    /// To run it without redrill: what redrill itself would do is a fault too.
+    Compose,
 }
 
 /// How a file is to be read.
@@ -70,6 +72,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// The topology to use in place of the one that the scenario names.
     pub topology: Option<Source>,
+    /// Why servers cannot have redrill's preload library, if so: what needs it is a fault then.
+    pub no_preload: Option<String>,
 }
 
 /// Keys that only a topology has.
@@ -77,7 +81,7 @@ pub const TOPOLOGY_KEYS: &[&str] = &["engine", "regions", "links", "groups"];
 
 /// Keys that only a scenario has.
 const SCENARIO_KEYS: &[&str] =
-    &["topology", "loads", "probe", "timeline", "settle", "expect", "profiles"];
+    &["topology", "loads", "probe", "timeline", "settle", "expect", "over", "profiles"];
 
 /// What kind of file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,10 +205,30 @@ fn scenario_of(
             with_profile(&root, &file, &name.value, &own, topology.clone(), Purpose::Check, faults);
         }
     }
+    if let Some(why) = &options.no_preload {
+        let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
+        rules::hardship::without_preload(steps, why, faults);
+    }
+    if let Some(over) = overs(&file, options, faults) {
+        for setting in over.settings() {
+            let mut each = options.clone();
+            each.set.push(setting);
+            each.purpose = Purpose::Run;
+            scenario_of(source, resolve, &each, faults);
+        }
+    }
     match &options.profile {
         Some(name) => with_profile(&root, &file, name, &own, topology, options.purpose, faults),
         None => rules::scenario::check(&file, topology, None, options.purpose, faults),
     }
+}
+
+/// What the scenario goes over, if each value is to be checked: where nothing else is wrong
+/// with it, so that nothing is told many times.
+fn overs(file: &ScenarioFile, options: &Options, faults: &[Fault]) -> Option<scenario::Over> {
+    let due = options.purpose == Purpose::Check && options.profile.is_none() && faults.is_empty();
+    let checked = due.then(|| rules::scenario::over(&file.over, &mut Vec::new()));
+    checked.flatten()
 }
 
 /// The scenario of `root` as its profile `name` changes it; `--set` outweighs
@@ -228,13 +252,15 @@ fn with_profile(
     rules::scenario::check(&file, topology, Some(name), purpose, faults)
 }
 
-/// What the profile changes besides expectations: `settle`, and single keys of
-/// loads that there are.
+/// What the profile changes besides expectations: `settle`, the timeline, and single
+/// keys of loads that there are.
 fn profile_changes(root: &Node, name: &str, faults: &mut Vec<Fault>) -> Vec<Setting> {
     let profile = root.get("profiles").and_then(|profiles| profiles.get(name));
     let mut changes = Vec::new();
-    if let Some(settle) = profile.and_then(|profile| profile.get("settle")) {
-        changes.push(Setting::new(&[("settle", &settle.span)], settle.clone()));
+    for key in ["settle", "timeline", "over"] {
+        if let Some(value) = profile.and_then(|profile| profile.get(key)) {
+            changes.push(Setting::new(&[(key, &value.span)], value.clone()));
+        }
     }
     let entries = |node: Option<&Node>| match node.map(|node| &node.value) {
         Some(Value::Map(entries)) => entries.clone(),

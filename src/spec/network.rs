@@ -20,13 +20,22 @@ pub struct NetworkStep {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NetworkFault {
     /// Nothing passes, and nobody is told.
-    Partition,
+    Partition(Via),
     /// One way.
     Latency { latency: Duration, jitter: Duration },
     /// Bits a second, each way.
     Bandwidth(u64),
     /// Open connections are reset, each with this probability. It is over at once.
     Reset { share: f64 },
+}
+
+/// Who drops packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// redrill, which all that nodes and clients say passes.
+    Relay,
+    /// The kernel, where nodes are containers that talk directly.
+    Kernel,
 }
 
 /// The links between two sides: from each end of one to each end of the other.
@@ -63,7 +72,7 @@ impl NetworkFault {
     /// The word for it in a scenario.
     pub fn word(self) -> &'static str {
         match self {
-            NetworkFault::Partition => "partition",
+            NetworkFault::Partition(_) => "partition",
             NetworkFault::Latency { .. } => "latency",
             NetworkFault::Bandwidth(_) => "bandwidth",
             NetworkFault::Reset { .. } => "reset",
@@ -86,10 +95,18 @@ impl Side {
 }
 
 impl NetworkStep {
+    /// Whether the kernel does it, and not the relay.
+    pub fn is_in_kernel(&self) -> bool {
+        self.fault == NetworkFault::Partition(Via::Kernel)
+    }
+
     /// As a person would say it. `group` is that of the nodes it names.
     pub fn describe(&self, group: &str) -> String {
         let amount = match self.fault {
-            NetworkFault::Partition | NetworkFault::Reset { share: 1.0 } => String::new(),
+            NetworkFault::Partition(Via::Kernel) => " in the kernel".to_owned(),
+            NetworkFault::Partition(Via::Relay) | NetworkFault::Reset { share: 1.0 } => {
+                String::new()
+            }
             NetworkFault::Latency { latency, jitter: Duration::ZERO } => {
                 format!(" of {}", Time(latency))
             }

@@ -14,6 +14,10 @@ use super::decode::{Misread, Scalar};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Duration);
 
+/// Shortest and longest time: `3s..8s`, or `3s` for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times(pub Time, pub Time);
+
 /// A number of bytes: `100B`, `1KB`, `64mb`. As in redis.conf, `kb` is 1024
 /// bytes and `k` is 1000, and capitals mean nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +34,14 @@ pub struct PerSecond(pub f64);
 /// Hundredths: `20%` is 20.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
+
+/// How far a clock is set, in nanoseconds: `+2m`, `-30s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shift(pub i64);
+
+/// Hundredths, more or less: `10%`, `-10%`.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct SignedPercent(pub f64);
 
 impl Percent {
     /// Of a share of 1. Without the rounding 0.07 has too much in its last digit.
@@ -124,6 +136,97 @@ impl fmt::Display for Time {
             0 => f.write_str("0s"),
             nanos => show(f, nanos, &NANOS),
         }
+    }
+}
+
+impl Scalar for Times {
+    fn read(text: &str) -> Result<Times, Misread> {
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        match (Time::read(least.trim()), Time::read(most.trim())) {
+            (Ok(least), Ok(most)) if least > most => Err(Misread::new(
+                format!("the range `{text}` is empty: its start is later than its end"),
+                "write the shorter time first, like 3s..8s",
+            )),
+            (Ok(least), Ok(most)) => Ok(Times(least, most)),
+            _ => Err(misread(text, "a length of time or a range of such", "3s or 3s..8s")),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^[0-9]+(\.[0-9]+)? *(h|m|s|ms|us|ns)( *\.\. *[0-9]+(\.[0-9]+)? *(h|m|s|ms|us|ns))?$",
+            "examples": ["3s", "3s..8s"],
+        })
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Times(least, most) if least == most => write!(f, "{least}"),
+            Times(least, most) => write!(f, "{least}..{most}"),
+        }
+    }
+}
+
+/// A text's sign and what stands behind it.
+fn signed(text: &str) -> (i8, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+impl Scalar for Shift {
+    fn read(text: &str) -> Result<Shift, Misread> {
+        let (sign, size) = signed(text);
+        scaled(size, &NANOS)
+            .and_then(|nanos| i64::try_from(nanos).ok())
+            .map(|nanos| Shift(nanos * i64::from(sign)))
+            .ok_or_else(|| misread(text, "a length of time, ahead or back", "+2m or -30s"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^[+-]?[0-9]+(\.[0-9]+)? *(h|m|s|ms|us|ns)$",
+            "examples": ["+2m", "-30s"],
+        })
+    }
+}
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.0 {
+            0 => "",
+            1.. => "+",
+            _ => "-",
+        };
+        write!(f, "{sign}{}", Time(Duration::from_nanos(self.0.unsigned_abs())))
+    }
+}
+
+impl Scalar for SignedPercent {
+    fn read(text: &str) -> Result<SignedPercent, Misread> {
+        let (sign, size) = signed(text);
+        Percent::read(size)
+            .map(|Percent(size)| SignedPercent(size * f64::from(sign)))
+            .map_err(|_| misread(text, "a percentage, more or less", "10% or -10%"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^[+-]?[0-9]+(\.[0-9]+)? *%$",
+            "examples": ["10%", "-10%"],
+        })
+    }
+}
+
+impl fmt::Display for SignedPercent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
     }
 }
 
@@ -300,6 +403,11 @@ mod tests {
     fn quantities_mean_what_people_mean() {
         assert_eq!(Time::read("1.5s"), Ok(Time(Duration::from_millis(1500))));
         assert_eq!(Time::read("2 m"), Ok(Time(Duration::from_secs(120))));
+        assert_eq!(Shift::read("+2m"), Ok(Shift(120_000_000_000)));
+        assert_eq!(Shift::read("-1.5s"), Ok(Shift(-1_500_000_000)));
+        assert_eq!(Shift::read("2m").unwrap().to_string(), "+2m");
+        assert_eq!(SignedPercent::read("-10%"), Ok(SignedPercent(-10.0)));
+        assert!(Shift::read("--2m").is_err() && SignedPercent::read("+-1%").is_err());
         assert_eq!(Bytes::read("1KB"), Ok(Bytes(1024)));
         assert_eq!(Bytes::read("1k"), Ok(Bytes(1000)));
         assert_eq!(Bytes::read("64mb"), Ok(Bytes(64 << 20)));
@@ -338,6 +446,10 @@ mod tests {
             prop_assert_eq!(PerSecond::read(&rate.to_string()), Ok(rate));
             let percent = Percent(f64::from(m) / 7.0);
             prop_assert_eq!(Percent::read(&percent.to_string()), Ok(percent));
+            let back = Shift(-((n >> 1) as i64));
+            prop_assert_eq!(Shift::read(&back.to_string()), Ok(back));
+            let slow = SignedPercent(f64::from(m) / -7.0);
+            prop_assert_eq!(SignedPercent::read(&slow.to_string()), Ok(slow));
             let bandwidth = Bandwidth(n);
             prop_assert_eq!(Bandwidth::read(&bandwidth.to_string()), Ok(bandwidth));
         }

@@ -3,10 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::NodeName;
 use crate::model::event::Expectation;
+use crate::model::{NodeName, Workload};
 
+use super::chaos::{Chaos, Drawn};
+use super::hardship::{Hardship, Tools};
 use super::network::NetworkStep;
+use super::rolling::RollingRestart;
+use super::scale::Scale;
 use super::topology::Topology;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -17,18 +21,100 @@ pub struct Scenario {
     pub loads: Vec<Load>,
     /// By their instants.
     pub timeline: Vec<Step>,
+    /// What is to be drawn into the timeline before it is played.
+    pub chaos: Vec<Chaos>,
     pub probe: Probe,
     pub settle: Duration,
     pub expect: Vec<Expectation>,
     /// Measures of checkers whose findings do not fail the drill.
     pub reported: Vec<String>,
+    /// It is to be played with each of these in turn.
+    pub over: Option<Over>,
+}
+
+/// Values for one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// As for `--set`: `groups.cache.config.cluster-node-timeout`.
+    pub key: String,
+    pub values: Vec<String>,
+}
+
+impl Over {
+    /// What `KEY=V1,V2` means; `None` if it is not of that form.
+    pub fn parse(text: &str) -> Option<Over> {
+        let (key, values) = text.split_once('=').filter(|(key, _)| !key.is_empty())?;
+        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
+        Some(Over { key: key.to_owned(), values })
+    }
+
+    /// Each as `--set` takes it.
+    pub fn settings(&self) -> Vec<String> {
+        self.values.iter().map(|value| format!("{}={value}", self.key)).collect()
+    }
 }
 
 impl Scenario {
     /// Whether its nodes and clients must be linked by a relay, and do not talk directly.
     pub fn needs_relay(&self) -> bool {
-        let on_links = |step: &Step| matches!(step.action, StepAction::Network(_));
-        self.topology.needs_relay() || self.timeline.iter().any(on_links)
+        let may_be = |chaos: &Chaos| chaos.faults.iter().copied().any(Drawn::is_on_links);
+        self.topology.needs_relay()
+            || self.network_steps().any(|step| !step.is_in_kernel())
+            || self.chaos.iter().any(may_be)
+    }
+
+    /// Whether the kernel is to cut its nodes off from each other.
+    pub fn cuts_in_kernel(&self) -> bool {
+        self.network_steps().any(NetworkStep::is_in_kernel)
+    }
+
+    fn network_steps(&self) -> impl Iterator<Item = &NetworkStep> {
+        self.timeline.iter().filter_map(|step| match &step.action {
+            StepAction::Network(step) => Some(step),
+            _ => None,
+        })
+    }
+
+    /// Nodes that are not there at first, and join by a step.
+    pub fn joiners(&self) -> Vec<NodeName> {
+        let joiners = |step: &Step| match &step.action {
+            StepAction::Scale(scale) => scale.joiners(&step.group),
+            _ => Vec::new(),
+        };
+        self.timeline.iter().flat_map(joiners).collect()
+    }
+
+    /// What this node must be started with, because a step may be done to it.
+    pub fn tools(&self, node: &NodeName) -> Tools {
+        self.hardships(node).map(Hardship::tools).fold(Tools::default(), Tools::and)
+    }
+
+    /// Whether any server must have redrill's preload library.
+    pub fn needs_preload(&self) -> bool {
+        let needs = |step: &Step| match &step.action {
+            StepAction::Fault { fault: NodeFault::Bear { hardship, .. }, .. } => {
+                hardship.tools().preload
+            }
+            _ => false,
+        };
+        self.timeline.iter().any(needs)
+    }
+
+    /// Whether a step may give this node no more than a share of a CPU.
+    pub fn may_be_slowed(&self, node: &NodeName) -> bool {
+        self.hardships(node).any(|hardship| matches!(hardship, Hardship::Slow { .. }))
+    }
+
+    /// All that this node may have to bear.
+    fn hardships(&self, node: &NodeName) -> impl Iterator<Item = Hardship> {
+        self.timeline.iter().filter_map(move |step| match &step.action {
+            StepAction::Fault { fault: NodeFault::Bear { hardship, .. }, target }
+                if step.group == node.group && target.may_be(node) =>
+            {
+                Some(*hardship)
+            }
+            _ => None,
+        })
     }
 }
 
@@ -40,6 +126,10 @@ pub struct Load {
     pub group: String,
     /// Where its clients are; in the first region if there are several and none is named.
     pub region: Option<String>,
+    pub workload: Workload,
+    /// Replicas that each change is to reach before it counts as done; never none of them.
+    pub wait: Option<Wait>,
+    pub min_replicas: Option<MinReplicas>,
     pub client: ClientKind,
     /// Operations a second.
     pub rate: f64,
@@ -55,6 +145,22 @@ pub struct Load {
     pub timeout: Duration,
     /// Operations past this many in flight are shed, and recorded as such.
     pub max_in_flight: u32,
+}
+
+/// WAIT after each change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub replicas: u32,
+    pub timeout: Duration,
+}
+
+/// When the primaries of the load's group refuse to write: directives of redis.conf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinReplicas {
+    /// `min-replicas-to-write`.
+    pub to_write: u32,
+    /// `min-replicas-max-lag`, in whole seconds; the server's own default if it is not given.
+    pub max_lag: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +190,8 @@ pub struct Probe {
 pub struct Step {
     pub at: Duration,
     pub group: String,
+    /// It was drawn, and not written out.
+    pub drawn: bool,
     pub action: StepAction,
 }
 
@@ -115,6 +223,8 @@ pub enum StepAction {
     Move { slots: SlotMove, method: Method, pace: Pace },
     Fault { fault: NodeFault, target: Target },
     Network(NetworkStep),
+    Rolling(RollingRestart),
+    Scale(Scale),
 }
 
 /// Which slots go where.
@@ -156,6 +266,11 @@ pub enum NodeFault {
     Failover {
         force: Force,
     },
+    /// The server runs on with too little of something.
+    Bear {
+        hardship: Hardship,
+        lasts: Option<Duration>,
+    },
 }
 
 /// What becomes of a node's data when its server is started again.
@@ -166,13 +281,16 @@ pub enum Data {
     Dropped,
 }
 
-/// Whom a replica asks before it becomes primary. See CLUSTER FAILOVER:
+/// Whom a replica asks before it becomes primary. See CLUSTER FAILOVER, and FAILOVER for
+/// groups without a cluster:
 /// <https://redis.io/docs/latest/commands/cluster-failover/>
+/// <https://redis.io/docs/latest/commands/failover/>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Force {
     /// The primary, and then the other primaries.
     None,
-    /// The other primaries.
+    /// The other primaries. Without a cluster: the primary, which waits a second at most until
+    /// the replica has all its writes.
     Force,
     /// Nobody.
     Takeover,
@@ -185,6 +303,9 @@ pub enum Target {
     PrimaryOf(u32),
     /// One of them, drawn by the drill's seed.
     ReplicaOf(u32),
+    All,
+    /// Those that were put there, whatever their roles.
+    Region(String),
     Primaries,
     Replicas,
     /// As many as can be gone with a majority left; drawn by the seed.
@@ -192,6 +313,22 @@ pub enum Target {
     MajorityOfPrimaries,
     RandomPrimary,
     RandomReplica,
+    Sentinels,
+    /// As many as can be gone with a majority left; drawn by the seed.
+    MinorityOfSentinels,
+    MajorityOfSentinels,
+    RandomSentinel,
+}
+
+impl Target {
+    /// Whether it may mean this node of its group, whatever role it has by then.
+    pub fn may_be(&self, node: &NodeName) -> bool {
+        match self {
+            Target::Node(name) => name == node,
+            Target::PrimaryOf(shard) | Target::ReplicaOf(shard) => *shard == node.shard,
+            _ => true,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -201,12 +338,18 @@ impl fmt::Display for Target {
             Target::Node(name) => write!(f, "{name}"),
             Target::PrimaryOf(shard) => write!(f, "primary of shard {shard}"),
             Target::ReplicaOf(shard) => write!(f, "a replica of shard {shard}"),
+            Target::All => f.write_str("all nodes"),
+            Target::Region(region) => write!(f, "region {region}"),
             Target::Primaries => f.write_str("all primaries"),
             Target::Replicas => f.write_str("all replicas"),
             Target::MinorityOfPrimaries => f.write_str("a minority of primaries"),
             Target::MajorityOfPrimaries => f.write_str("a majority of primaries"),
             Target::RandomPrimary => f.write_str("random primary"),
             Target::RandomReplica => f.write_str("random replica"),
+            Target::Sentinels => f.write_str("all sentinels"),
+            Target::MinorityOfSentinels => f.write_str("a minority of sentinels"),
+            Target::MajorityOfSentinels => f.write_str("a majority of sentinels"),
+            Target::RandomSentinel => f.write_str("random sentinel"),
         }
     }
 }
@@ -220,6 +363,7 @@ impl NodeFault {
             NodeFault::Pause { .. } => "pause",
             NodeFault::Restart { .. } => "restart",
             NodeFault::Failover { .. } => "failover",
+            NodeFault::Bear { hardship, .. } => hardship.word(),
         }
     }
 
@@ -229,6 +373,9 @@ impl NodeFault {
             NodeFault::Kill { lasts } | NodeFault::Stop { lasts } | NodeFault::Pause { lasts } => {
                 lasts
             }
+            // One sleep ends by itself.
+            NodeFault::Bear { hardship: Hardship::Sleep { sleep, every: None }, .. } => Some(sleep),
+            NodeFault::Bear { lasts, .. } => lasts,
             NodeFault::Restart { .. } | NodeFault::Failover { .. } => None,
         }
     }
@@ -252,6 +399,8 @@ impl StepAction {
             StepAction::Move { slots, .. } => slots.word(),
             StepAction::Fault { fault, .. } => fault.word(),
             StepAction::Network(step) => step.fault.word(),
+            StepAction::Rolling(_) => RollingRestart::WORD,
+            StepAction::Scale(scale) => scale.word(),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::NodeName;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topology {
     pub name: String,
@@ -81,14 +83,28 @@ pub enum Mode {
     },
     Sentinel {
         replicas: u32,
-        sentinels: u32,
-        quorum: u32,
+        sentinels: Sentinels,
     },
     Cluster {
         shards: u32,
         /// Of each shard.
         replicas: u32,
     },
+}
+
+/// Who watches a group, and how. See the Sentinel documentation:
+/// <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sentinels {
+    pub count: u32,
+    /// Sentinels that must agree that the primary is down.
+    pub quorum: u32,
+    /// `down-after-milliseconds`
+    pub down_after: Duration,
+    /// `failover-timeout`
+    pub failover_timeout: Duration,
+    /// `parallel-syncs`: replicas that may turn to a new primary at a time.
+    pub parallel_syncs: u32,
 }
 
 /// Regions are indices into [`Topology::regions`].
@@ -100,6 +116,8 @@ pub enum Placement {
     Stretched {
         primaries: usize,
         replicas: usize,
+        /// Dealt out to the sentinels in turn; never empty.
+        sentinels: Vec<usize>,
     },
 }
 
@@ -127,22 +145,34 @@ impl Topology {
 }
 
 impl Group {
-    /// Server processes, sentinels among them.
-    pub fn nodes(&self) -> u32 {
-        let sentinels = match self.mode {
-            Mode::Sentinel { sentinels, .. } => sentinels,
-            _ => 0,
-        };
-        self.shards().saturating_mul(self.replicas().saturating_add(1)).saturating_add(sentinels)
+    /// The value of a directive of its `config`, by its name in small letters.
+    pub fn directive(&self, name: &str) -> Option<&str> {
+        self.config.get(name).map(|value| value.trim().trim_matches('"'))
     }
 
-    /// The region of a node by its ordinal; roles may change, its place does not.
-    pub fn region_of(&self, ordinal: u32) -> Option<usize> {
-        match self.placement {
+    /// Server processes, sentinels among them.
+    pub fn nodes(&self) -> u32 {
+        let keepers = self.shards().saturating_mul(self.replicas().saturating_add(1));
+        keepers.saturating_add(self.sentinels().map_or(0, |sentinels| sentinels.count))
+    }
+
+    pub fn sentinels(&self) -> Option<Sentinels> {
+        match self.mode {
+            Mode::Sentinel { sentinels, .. } => Some(sentinels),
+            _ => None,
+        }
+    }
+
+    /// The region of a node by its name; roles may change, its place does not.
+    pub fn region_of(&self, node: &NodeName) -> Option<usize> {
+        match &self.placement {
             Placement::Anywhere => None,
-            Placement::Region(region) => Some(region),
-            Placement::Stretched { primaries, .. } if ordinal == 0 => Some(primaries),
-            Placement::Stretched { replicas, .. } => Some(replicas),
+            Placement::Region(region) => Some(*region),
+            Placement::Stretched { sentinels, .. } if node.is_sentinel() => {
+                sentinels.get(node.ordinal as usize % sentinels.len().max(1)).copied()
+            }
+            Placement::Stretched { primaries, .. } if node.ordinal == 0 => Some(*primaries),
+            Placement::Stretched { replicas, .. } => Some(*replicas),
         }
     }
 

@@ -4,12 +4,16 @@
 //! defaults. What is written here reads as the same topology or scenario.
 
 use std::fmt::{Display, Write};
+use std::time::Duration;
 
-use super::network::{Links, NetworkFault, NetworkStep};
+use crate::model::Workload;
+
+use super::network::{Links, NetworkFault, NetworkStep, Via};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
+use super::scale::Scale;
 use super::scenario::{
-    ClientKind, Data, Distribution, Force, Load, Method, NodeFault, Pace, Scenario, SlotMove, Step,
-    StepAction, Target,
+    ClientKind, Data, Distribution, Force, Load, Method, MinReplicas, NodeFault, Pace, Scenario,
+    SlotMove, Step, StepAction, Target, Wait,
 };
 use super::topology::{Engine, Group, Mode, Placement, Topology};
 
@@ -93,10 +97,13 @@ fn group(out: &mut Lines, group: &Group, regions: &[String]) {
     match group.mode {
         Mode::Standalone => out.key("mode", "standalone"),
         Mode::Replication { .. } => out.key("mode", "replication"),
-        Mode::Sentinel { sentinels, quorum, .. } => {
+        Mode::Sentinel { sentinels, .. } => {
             out.key("mode", "sentinel");
-            out.key("sentinels", sentinels);
-            out.key("quorum", quorum);
+            out.key("sentinels", sentinels.count);
+            out.key("quorum", sentinels.quorum);
+            out.key("down_after", Time(sentinels.down_after));
+            out.key("failover_timeout", Time(sentinels.failover_timeout));
+            out.key("parallel_syncs", sentinels.parallel_syncs);
         }
         Mode::Cluster { shards, .. } => {
             out.key("mode", "cluster");
@@ -106,13 +113,18 @@ fn group(out: &mut Lines, group: &Group, regions: &[String]) {
     if group.mode != Mode::Standalone {
         out.key("replicas", group.replicas());
     }
-    match group.placement {
+    match &group.placement {
         Placement::Anywhere => {}
-        Placement::Region(region) => out.key("region", &regions[region]),
-        Placement::Stretched { primaries, replicas } => {
-            let (primaries, replicas) = (&regions[primaries], &regions[replicas]);
-            let both = format!("{{ primaries: {primaries}, replicas: {replicas} }}");
-            out.key("placement", both);
+        Placement::Region(region) => out.key("region", &regions[*region]),
+        Placement::Stretched { primaries, replicas, sentinels } => {
+            let (primaries, replicas) = (&regions[*primaries], &regions[*replicas]);
+            let places: Vec<&str> = sentinels.iter().map(|place| &*regions[*place]).collect();
+            let sentinels = match group.mode {
+                Mode::Sentinel { .. } => format!(", sentinels: [{}]", places.join(", ")),
+                _ => String::new(),
+            };
+            let all = format!("{{ primaries: {primaries}, replicas: {replicas}{sentinels} }}");
+            out.key("placement", all);
         }
     }
     if let Some(port) = group.port {
@@ -151,8 +163,11 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
         out.key("deadline", Time(scenario.probe.deadline));
         out.key("canaries", scenario.probe.canaries);
     });
-    if !scenario.timeline.is_empty() {
+    if !scenario.timeline.is_empty() || !scenario.chaos.is_empty() {
         out.inside("timeline", |out| {
+            for chaos in &scenario.chaos {
+                out.line(format_args!("- {{ {} }}", chaos.written()));
+            }
             for each in &scenario.timeline {
                 out.line(step(each));
             }
@@ -161,6 +176,10 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
     out.key("settle", Time(scenario.settle));
     if !scenario.reported.is_empty() {
         out.key("reported", format_args!("[{}]", scenario.reported.join(", ")));
+    }
+    if let Some(over) = &scenario.over {
+        let values: Vec<String> = over.values.iter().map(|value| quoted(value)).collect();
+        out.key("over", format_args!("{{ {}: [{}] }}", quoted(&over.key), values.join(", ")));
     }
     if !scenario.expect.is_empty() {
         out.inside("expect", |out| {
@@ -173,7 +192,7 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
 }
 
 fn load(out: &mut Lines, load: &Load) {
-    out.key("workload", "register");
+    out.key("workload", load.workload.word());
     out.key("group", &load.group);
     if let Some(region) = &load.region {
         out.key("region", region);
@@ -192,10 +211,25 @@ fn load(out: &mut Lines, load: &Load) {
         Distribution::Uniform => out.key("distribution", "uniform"),
         Distribution::Zipf(exponent) => out.key("distribution", format_args!("zipf({exponent})")),
     }
-    out.key("reads", Percent::of(load.reads));
-    out.key("value", Sizes(Bytes(load.value.0 as u64), Bytes(load.value.1 as u64)));
+    // A set has no reads, and a counter no size: they may not be written.
+    if load.workload != Workload::Set {
+        out.key("reads", Percent::of(load.reads));
+    }
+    if load.workload != Workload::Counter {
+        out.key("value", Sizes(Bytes(load.value.0 as u64), Bytes(load.value.1 as u64)));
+    }
     out.key("timeout", Time(load.timeout));
     out.key("max_in_flight", load.max_in_flight);
+    if let Some(Wait { replicas, timeout }) = load.wait {
+        let timeout = Time(timeout);
+        out.key("wait", format_args!("{{ replicas: {replicas}, timeout: {timeout} }}"));
+    }
+    if let Some(MinReplicas { to_write, max_lag }) = load.min_replicas {
+        out.key("min-replicas-to-write", to_write);
+        if let Some(lag) = max_lag {
+            out.key("min-replicas-max-lag", Time(Duration::from_secs(lag.into())));
+        }
+    }
 }
 
 fn step(step: &Step) -> String {
@@ -203,6 +237,8 @@ fn step(step: &Step) -> String {
         StepAction::Move { slots, method, pace } => moves(slots, *method, *pace),
         StepAction::Fault { fault, target } => node_fault(*fault, target),
         StepAction::Network(step) => network_step(step),
+        StepAction::Rolling(rolling) => rolling.written(),
+        StepAction::Scale(scale) => scaled(scale),
     };
     format!(
         "- {{ at: {}, group: {}, do: {}, {action} }}",
@@ -221,14 +257,29 @@ fn moves(slots: &SlotMove, method: Method, pace: Pace) -> String {
             format!("weights: [{}]", weights.join(", "))
         }
     };
+    format!("{what}, {}", by((method, pace)))
+}
+
+fn by((method, pace): (Method, Pace)) -> String {
     let pace = match pace {
         Pace::Fast => "fast".to_owned(),
         Pace::P99(p99) => format!("{{ p99: {} }}", Time(p99)),
     };
     // A method that takes no pace is written without one.
     match method {
-        Method::Atomic => format!("{what}, method: atomic"),
-        method => format!("{what}, method: {}, pace: {pace}", method.name()),
+        Method::Atomic => "method: atomic".to_owned(),
+        method => format!("method: {}, pace: {pace}", method.name()),
+    }
+}
+
+fn scaled(scale: &Scale) -> String {
+    match scale {
+        Scale::AddShard { weights, how, .. } => {
+            let slots = if weights.is_some() { "even" } else { "none" };
+            format!("slots: {slots}, {}", by(*how))
+        }
+        Scale::RemoveShard { shard, how } => format!("shard: {shard}, {}", by(*how)),
+        Scale::AddReplica { name } => format!("shard: {}", name.shard),
     }
 }
 
@@ -239,6 +290,10 @@ fn node_fault(fault: NodeFault, target: &Target) -> String {
         NodeFault::Failover { force: Force::None } => ", force: none".to_owned(),
         NodeFault::Failover { force: Force::Force } => ", force: force".to_owned(),
         NodeFault::Failover { force: Force::Takeover } => ", force: takeover".to_owned(),
+        NodeFault::Bear { hardship, lasts } => {
+            let lasts = lasts.map(|lasts| format!(", for: {}", Time(lasts)));
+            format!(", {}{}", hardship.keys(), lasts.unwrap_or_default())
+        }
         other => other.lasts().map_or(String::new(), |lasts| format!(", for: {}", Time(lasts))),
     };
     format!("target: {}{how}", quoted(&target.to_string()))
@@ -252,7 +307,8 @@ fn network_step(step: &NetworkStep) -> String {
         false => format!("between: [{from}, {to}]"),
     };
     let how = match step.fault {
-        NetworkFault::Partition => String::new(),
+        NetworkFault::Partition(Via::Relay) => ", via: relay".to_owned(),
+        NetworkFault::Partition(Via::Kernel) => ", via: kernel".to_owned(),
         NetworkFault::Latency { latency, jitter } => {
             format!(", latency: {}, jitter: {}", Time(latency), Time(jitter))
         }

@@ -31,7 +31,7 @@ fn distance_cannot_be_composed() {
     let refused = run(&mut redrill(dir.path(), &["compose", "two-regions"]));
     assert_eq!(refused.code, Some(65), "{}", refused.err);
     assert!(refused.out.is_empty() && refused.err.contains("two-regions.yaml:"), "{}", refused.err);
-    let why = "a topology with regions cannot run in containers";
+    let why = "a topology with regions cannot be written down for Compose";
     assert!(refused.err.contains(why), "{}", refused.err);
 }
 
@@ -87,10 +87,15 @@ async fn every_ready_topology_comes_up_without_redrill() {
     for ready in composable() {
         // One after the other: their subnet is one and the same.
         let _project = Project::up(ready.name);
-        let nodes = nodes(&fs::read_to_string(file(ready.name)).unwrap());
+        let text = fs::read_to_string(file(ready.name)).unwrap();
+        let (sentinels, nodes): (Vec<Node>, Vec<Node>) =
+            nodes(&text).into_iter().partition(|node| node.name.is_sentinel());
         let cluster = ready.name.starts_with("cluster");
         for node in &nodes {
             until_good(node, nodes.len(), cluster).await;
+        }
+        for sentinel in &sentinels {
+            until_it_watches(sentinel, nodes.len() - 1, sentinels.len() - 1).await;
         }
         if cluster {
             assert_redis_cli_agrees(&nodes[0].addr.to_string());
@@ -100,13 +105,39 @@ async fn every_ready_topology_comes_up_without_redrill() {
 
 /// By the addresses that the file gives.
 fn nodes(text: &str) -> Vec<Node> {
-    let addresses = text.lines().filter_map(|line| line.split_once("ipv4_address: "));
-    let node = |(n, (_, rest)): (usize, (&str, &str))| {
+    let services = text.split("    image: ").skip(1);
+    let node = |(n, service): (usize, &str)| {
+        let (_, rest) = service.split_once("ipv4_address: ")?;
         let ip = rest.split_whitespace().next().unwrap();
         let addr: SocketAddr = format!("{ip}:6379").parse().unwrap();
-        Node::new(NodeName::new("cache", n as u32, 0), addr, String::new(), Role::Primary)
+        let name = match service.contains("\"--sentinel\"") {
+            true => NodeName::sentinel("cache", n as u32),
+            false => NodeName::new("cache", n as u32, 0),
+        };
+        Some(Node::new(name, addr, String::new(), Role::Primary))
     };
-    addresses.enumerate().map(node).collect()
+    services.enumerate().filter_map(node).collect()
+}
+
+/// A sentinel has found all by itself: it was told of the primary only.
+async fn until_it_watches(sentinel: &Node, replicas: usize, others: usize) {
+    let found = async || {
+        let (admin, name) = (&sentinel.admin, "cache");
+        let seen = admin.sentinel_replicas(name).await.ok()?.len();
+        let peers = admin.sentinel_others(name).await.ok()?.len();
+        Some((seen, peers))
+    };
+    for _ in 0..300 {
+        if found().await == Some((replicas, others)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!(
+        "{} has found {:?} of {replicas} replicas, {others} others",
+        sentinel.addr,
+        found().await
+    );
 }
 
 /// A cluster's node knows all others and is ok; another's replicas are linked.

@@ -11,7 +11,7 @@ use redrill::model::NodeName;
 use redrill::model::event::Role;
 use redrill::node::{Node, Section};
 use redrill::spec::Topology;
-use redrill::spec::topology::Mode;
+use redrill::spec::topology::{Group, Mode, Sentinels};
 
 async fn up(backend: &dyn Backend, topology: &Topology) -> Result<Deployment, FormError> {
     bring_up(backend, topology, None, &|_, _| ()).await
@@ -84,6 +84,50 @@ async fn groups_of_all_modes_come_up_together(place: Place) {
     let primary = pair[0].admin.info(Section::Replication).await.unwrap();
     assert_eq!((primary.role(), primary.connected_replicas()), (Some(Role::Primary), Some(2)));
     drop(backend);
+    place.assert_nothing_left().await;
+}
+
+fn watched(name: &str, count: u32) -> Group {
+    let sentinels = Sentinels {
+        count,
+        quorum: count / 2 + 1,
+        down_after: Duration::from_secs(2),
+        failover_timeout: Duration::from_secs(10),
+        parallel_syncs: 1,
+    };
+    group(name, Mode::Sentinel { replicas: 2, sentinels })
+}
+
+/// Whatever their number, sentinels know each other and the replicas when the group is ready,
+/// and one that starts again without its data is born so once more.
+async fn sentinels_are_born_knowing_all(place: Place) {
+    let backend = place.backend().await;
+    let groups = [1, 3, 5].map(|count| watched(&format!("by{count}"), count));
+    let deployed = up(&*backend, &topology(groups.to_vec())).await.unwrap();
+    for (group, count) in deployed.groups.iter().zip([1, 3, 5]) {
+        let name = &group.spec.name;
+        assert_eq!((group.nodes.len(), group.sentinels.len()), (3, count));
+        for sentinel in &group.sentinels {
+            let admin = &sentinel.admin;
+            let quorum: String =
+                admin.query(redis::cmd("SENTINEL").arg("CKQUORUM").arg(name)).await.unwrap();
+            assert!(quorum.starts_with(&format!("OK {count} usable Sentinels")), "{quorum}");
+            assert_eq!(admin.sentinel_names(name).await.unwrap(), Some(group.nodes[0].addr));
+            assert_eq!(admin.sentinel_replicas(name).await.unwrap().len(), 2);
+            let master = admin.sentinel_master(name).await.unwrap();
+            assert!(master.is_well(), "{master:?}");
+        }
+    }
+    let sentinel = &deployed.group("by3").unwrap().sentinels[2];
+    backend.stop(&sentinel.name).await.unwrap();
+    backend.start_again(&sentinel.name, Data::Dropped).await.unwrap();
+    let knows = async || sentinel.admin.sentinel_others("by3").await.map_or(0, |all| all.len());
+    let began = Instant::now();
+    while knows().await != 2 {
+        assert!(began.elapsed() < Duration::from_secs(5), "{} of 2", knows().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    backend.shutdown().await.unwrap();
     place.assert_nothing_left().await;
 }
 
@@ -173,6 +217,21 @@ async fn a_node_is_started_again_with_its_data_or_without(place: Place) {
     place.assert_nothing_left().await;
 }
 
+/// However soon: what was killed is gone when that is said.
+async fn a_killed_node_can_be_started_again_at_once(place: Place) {
+    let backend = place.backend().await;
+    let deployed = up(&*backend, &topology(vec![group("one", Mode::Standalone)])).await.unwrap();
+    let node = deployed.nodes().next().unwrap();
+    for time in 0..5 {
+        backend.kill(&node.name).await.unwrap();
+        let again = backend.start_again(&node.name, Data::Kept).await;
+        assert!(again.is_ok(), "time {time}: {again:?}");
+        assert_eq!(read(node).await, None, "it answers");
+    }
+    backend.shutdown().await.unwrap();
+    place.assert_nothing_left().await;
+}
+
 /// As soon as the server answers again.
 async fn read(node: &Node) -> Option<String> {
     let began = Instant::now();
@@ -200,29 +259,14 @@ async fn a_server_that_dies_at_once_leaves_its_last_words(place: Place) {
     place.assert_nothing_left().await;
 }
 
-macro_rules! on_every_backend {
-    ($($name:ident)*) => {
-        mod process {
-            use super::*;
-            $(#[tokio::test] async fn $name() { super::$name(Place::process()).await })*
-        }
-        mod docker {
-            use super::*;
-            $(#[tokio::test] async fn $name() {
-                if let Some(place) = Place::docker().await {
-                    super::$name(place).await
-                }
-            })*
-        }
-    };
-}
-
 on_every_backend! {
     a_cluster_is_born_whole
     groups_of_all_modes_come_up_together
+    sentinels_are_born_knowing_all
     two_at_once_never_meet
     a_killed_node_is_told
     a_paused_node_answers_only_when_resumed
     a_node_is_started_again_with_its_data_or_without
+    a_killed_node_can_be_started_again_at_once
     a_server_that_dies_at_once_leaves_its_last_words
 }

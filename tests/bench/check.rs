@@ -108,6 +108,7 @@ fn history(count: u64, keys: u64, busy: u32) -> Vec<Op> {
             value: *held,
             expected: None,
             members: Box::default(),
+            by: None,
             intended: Nanos(sent),
             sent: Nanos(sent),
             done: Nanos(done),

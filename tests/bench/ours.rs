@@ -12,7 +12,7 @@ use redrill::drill::targets;
 use redrill::load::{LoadRunner, history};
 use redrill::model::event::{Event, Teller};
 use redrill::model::op::Purpose;
-use redrill::model::{Clock, Nanos};
+use redrill::model::{Clock, Nanos, Workload};
 use redrill::node::Node;
 use redrill::spec::scenario::{ClientKind, Distribution, Load, Pace, SlotMove};
 use redrill::spec::{self, Source, Topology};
@@ -115,6 +115,9 @@ fn load_spec(rate: f64) -> Load {
         name: "app".to_owned(),
         group: "cache".to_owned(),
         region: None,
+        workload: Workload::Register,
+        wait: None,
+        min_replicas: None,
         client: ClientKind::Redrill,
         rate,
         clients: 32,

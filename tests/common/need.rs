@@ -1,5 +1,5 @@
 //! What some tests need and not every machine has. A test without it is left out, which
-//! is said, and which `REDRILL_REQUIRE=disk,docker,engines,other-user,redis-cli` makes a failure.
+//! is said, and which `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,redis-cli` makes a failure.
 
 use std::env;
 use std::io::{self, Write};
@@ -20,15 +20,18 @@ pub enum Need {
     Docker,
     /// The docker-compose program.
     Compose,
+    /// What the kernel's cuts between containers take.
+    Cuts,
 }
 
-const NAMES: [(&str, Need); 6] = [
+const NAMES: [(&str, Need); 7] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
     ("other-user", Need::OtherUser),
     ("redis-cli", Need::RedisCli),
     ("docker", Need::Docker),
     ("compose", Need::Compose),
+    ("cuts", Need::Cuts),
 ];
 
 /// Something is left out for want of `need`.

@@ -43,6 +43,27 @@ fn up_status_down() {
     place.assert_nothing_left();
 }
 
+/// Each node is found by others at its door, the bridge's address and a port of its own.
+#[test]
+fn distance_between_containers() {
+    let Some(engine) = Engine::here() else { return };
+    let place = Place::new();
+    done(&place, &["up", "two-regions", "--backend", "docker"]);
+    let pid = keeper(&place);
+    let status = status(&place);
+    let address = status[0]["nodes"][0]["address"].as_str().unwrap();
+    let client = redis::Client::open(format!("redis://{address}")).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let seen: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap();
+    let bridge = address.rsplit_once('.').unwrap().0.to_owned() + ".1:";
+    let doors: std::collections::BTreeSet<&str> =
+        seen.split_whitespace().filter(|word| word.starts_with(&bridge)).collect();
+    assert_eq!(doors.len(), 6, "{seen}");
+    done(&place, &["down", "two-regions"]);
+    engine.assert_nothing_of(pid, &place, Duration::ZERO);
+    place.assert_nothing_left();
+}
+
 #[test]
 fn containers_do_not_outlive_a_keeper_that_is_killed() {
     let Some(engine) = Engine::here() else { return };

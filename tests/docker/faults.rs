@@ -35,3 +35,37 @@ fn nodes_fail_and_come_back_in_containers() {
         assert!(step["error"].is_null(), "{step}");
     }
 }
+
+const SHORT: &str = "
+name: short
+topology: ./durable.yaml
+loads: { app: { rate: 300/s, keys: 1000 } }
+timeline:
+  - { at: 1s, do: slow, target: cache/0/0, cpu: 5%, for: 1s }
+  - { at: 3s, do: slow, target: cache/0/0, sleep: 300ms }
+  - { at: 4s, do: memory-pressure, target: cache/0/0, maxmemory: 50%, for: 500ms }
+  - { at: 5s, do: disk-full, target: cache/0/0, for: 1500ms }
+  - { at: 8s, do: slow-disk, target: cache/0/0, write: 20ms, for: 500ms }
+  - { at: 9s, do: clock, target: cache/0/0, jump: -2m, for: 500ms }
+settle: 1s
+expect: [writes.lost == 0]
+";
+
+#[test]
+fn containers_are_short_of_everything_for_a_while() {
+    let Some(engine) = Engine::here() else { return };
+    let place = Place::new();
+    let topology =
+        "name: durable\ngroups: { cache: { mode: standalone, config: { appendonly: yes } } }\n";
+    std::fs::write(place.path().join("durable.yaml"), topology).unwrap();
+    let ran = engine.play(&place, SHORT);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    for step in report["steps"].as_array().unwrap() {
+        assert!(step["error"].is_null() && !step["undone_ms"].is_null(), "{step}");
+    }
+    let causes = report["loads"][0]["met"].to_string() + &report["loads"][0].to_string();
+    assert!(causes.contains("out_of_memory") && causes.contains("misconf"), "{causes}");
+    let answered = report["steps"].as_array().unwrap().last().unwrap()["converged_ms"].as_f64();
+    assert!(answered.is_some(), "all is as before");
+}

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::place::Place;
 
 /// A cluster that misses a primary soon, so that a test need not wait.
-fn scenario(place: &Place, timeline: &str, rest: &str) -> String {
+pub fn scenario(place: &Place, timeline: &str, rest: &str) -> String {
     let topology = "
 name: quick
 groups:
@@ -24,7 +24,7 @@ groups:
     )
 }
 
-fn ms(value: &Value) -> f64 {
+pub fn ms(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no instant"))
 }
 
@@ -40,7 +40,7 @@ fn logged(folder: &Path, wanted: impl Fn(&str) -> bool) -> f64 {
 }
 
 /// `10194:S 21 Nov 2026 11:07:18.458 * …`
-fn time_of(line: &str) -> f64 {
+pub fn time_of(line: &str) -> f64 {
     let clock = line.split_whitespace().nth(4).unwrap();
     let parts: Vec<f64> = clock.split(':').map(|part| part.parse().unwrap()).collect();
     (parts[0] * 3600.0 + parts[1] * 60.0 + parts[2]) * 1e3
@@ -205,5 +205,49 @@ fn an_interrupt_leaves_nobody_paused() {
     playing.signal(Signal::INT);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_step_does_not_wait_long_for_nodes_that_stand_still() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        "[{ at: 200ms, do: pause, target: all replicas, for: 3s },
+          { at: 500ms, do: pause, target: primary of shard 1, for: 100ms },
+          { at: 700ms, do: pause, target: cache/2/0, for: 100ms }]",
+        "settle: 1s\nexpect: [errors.share <= 50%]",
+    );
+    let ran = place.play(&text, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let waited = |step: usize| {
+        let step = &report["steps"][step];
+        ms(&step["hits"][0]["at_ms"]) - ms(&step["began_ms"])
+    };
+    assert!(waited(1) < 1_000.0, "by its role: after {} ms", waited(1));
+    assert!(waited(2) < 200.0, "by its name: after {} ms", waited(2));
+}
+
+#[test]
+fn what_cannot_be_undone_is_told_and_the_drill_goes_on() {
+    let place = Place::new();
+    let server = place.path().join("server-of-its-own");
+    fs::copy(crate::common::server(), &server).unwrap();
+    let text = scenario(
+        &place,
+        "[{ at: 500ms, do: kill, target: cache/2/1, for: 2s }]",
+        "settle: 1s\nexpect: [writes.acknowledged >= 100]",
+    );
+    let mut playing = place.start(&text, &["--engine-binary", server.to_str().unwrap()]);
+    playing.wait_for_phase(Phase::Steps);
+    fs::remove_file(&server).unwrap();
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    assert_eq!(report["completed"], true, "{}", ran.err);
+    let error = report["steps"][0]["error"].as_str().unwrap();
+    assert!(error.starts_with("it could not be undone: "), "{error}");
+    assert!(error.contains("cache/2/1") && error.contains("server-of-its-own"), "{error}");
     place.assert_nothing_left();
 }

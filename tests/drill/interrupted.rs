@@ -14,7 +14,7 @@ use crate::place::{BRIEF, MOVING, Place, Playing, end_of, kill};
 /// Plays, signals when `moment` has come, and holds that all ends as it should.
 ///
 /// `doing` is what the report says the drill was at.
-fn interrupt(
+pub fn interrupt(
     scenario: &str,
     set: &[&str],
     signal: Signal,

@@ -253,11 +253,17 @@ fn a_matrix_goes_over_values() {
 
 /// As `run` refuses it: by what the engine that is named can do.
 #[test]
-fn a_matrix_refuses_links_between_containers() {
+fn a_matrix_refuses_cuts_in_the_kernel_of_processes() {
     let place = Place::new();
-    let refused = run(&mut place.redrill(&["matrix", "flapping-link", "--engine", "redis-8.0"]));
+    let file = place.path().join("scenario.yaml");
+    let cut = "do: partition, between: [primary of shard 0, other nodes], via: kernel";
+    let text = format!("name: cut\ntopology: cluster-3x0\ntimeline: [{{ at: 1s, {cut} }}]\n");
+    fs::write(&file, text).unwrap();
+    let mut matrix = place.redrill(&["matrix", file.to_str().unwrap()]);
+    matrix.args(["--engine", crate::common::server().to_str().unwrap()]);
+    let refused = run(matrix.env_remove("REDRILL_ENGINE_BINARY"));
     assert_eq!(refused.code, Some(65), "{}{}", refused.out, refused.err);
-    assert!(refused.err.contains("containers"), "{}", refused.err);
+    assert!(refused.err.contains("processes"), "{}", refused.err);
 }
 
 #[test]

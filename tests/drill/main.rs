@@ -4,7 +4,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod acknowledged;
+mod chaos;
 mod failover;
+mod hardships;
 mod interrupted;
 mod kept;
 mod kinds;
@@ -13,6 +16,18 @@ mod lacking;
 mod links;
 mod output;
 mod place;
+mod reader;
 mod ready;
 mod refused;
+mod rolling;
 mod said;
+mod workloads;
+mod scaling;
+mod sentinel;
+
+/// Where drills on links run.
+const BACKEND: &[&str] = &["--backend", "process"];
+
+fn linked() -> Option<place::Place> {
+    Some(place::Place::new())
+}

@@ -71,12 +71,26 @@ fn usage() {
     }
 }
 
+const CUT: &str =
+    "timeline: [{ at: 1s, do: partition, between: [cache/0/0, other nodes], via: kernel }]\n";
+
 #[test]
-fn links_between_containers() {
+fn a_cut_in_the_kernel_between_processes() {
     let place = Place::new();
-    let text = format!("{BRIEF}timeline: [{{ at: 1s, do: partition, target: cache/0/0 }}]\n");
-    let ran = place.play(&text, &["--backend", "docker"]);
-    let words = ["the links of servers in containers cannot be changed", "scenario.yaml:7"];
+    let ran = place.play(&format!("{BRIEF}{CUT}"), &["--backend", "process"]);
+    let words = ["the kernel cannot cut between servers that run as processes", "scenario.yaml:7"];
     refused(&place, &ran, 65, &words);
+    assert!(place.folders().is_empty());
+}
+
+/// The file is right, and the machine lacks something.
+#[test]
+fn a_cut_in_the_kernel_without_the_tool_for_it() {
+    let place = Place::new();
+    let mut command = place.command(&format!("{BRIEF}{CUT}"), &["--backend", "docker"]);
+    let ran = run(command.env("PATH", "/nowhere"));
+    let words =
+        ["the kernel cannot cut containers off here", "no `nft` on PATH", "scenario.yaml:7"];
+    refused(&place, &ran, 69, &words);
     assert!(place.folders().is_empty());
 }

@@ -33,7 +33,7 @@ async fn refusals_are_fails_at_once_each_with_its_cause() {
         ("-MASTERDOWN Link with MASTER is down\r\n", Cause::MasterDown),
         ("-OOM command not allowed when used memory > 'maxmemory'.\r\n", Cause::OutOfMemory),
         ("-ERR something else\r\n", Cause::Other),
-        ("-MISCONF Redis is configured to save RDB snapshots\r\n", Cause::Other),
+        ("-MISCONF Redis is configured to save RDB snapshots\r\n", Cause::Misconf),
     ] {
         let fake = Fake::start(move |_, _| say(reply)).await;
         let (totals, left) = drill(&load(200.0, 0.5), fake.address, TIME).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redrill::load::{LoadError, LoadRunner, Targets, history};
+use redrill::load::{LoadError, LoadRunner, Lookup, Targets, history};
 use redrill::model::Clock;
 use redrill::model::event::Teller;
 use redrill::model::op::Cause;
@@ -17,8 +17,11 @@ async fn the_stock_cluster_client_is_refused_outside_a_cluster() {
     let teller = Teller::new(Clock::start()).0;
     let history = history::create(&dir.path().join("h.zst"), teller.clone()).unwrap();
     let load = Load { client: ClientKind::RedisRs, ..load(1.0, 0.5) };
-    let targets =
-        Targets { seeds: vec!["127.0.0.1:1".parse().unwrap()], cluster: false, from: None };
+    let targets = Targets {
+        seeds: vec!["127.0.0.1:1".parse().unwrap()],
+        lookup: Lookup::Primary,
+        from: None,
+    };
     let error = LoadRunner::launch(0, &load, targets, 1, teller, history.writer()).await;
     let text = error.unwrap_err().to_string();
     assert!(text.contains("`cache` is no cluster") && text.contains("client: redrill"), "{text}");

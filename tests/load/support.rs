@@ -7,10 +7,10 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use redrill::load::history::{self, History};
-use redrill::load::{LoadRunner, Targets, Totals};
+use redrill::load::{LoadRunner, Lookup, Targets, Totals};
 use redrill::model::event::{Event, Sample, Teller, What};
 use redrill::model::op::{Op, Outcome, Purpose};
-use redrill::model::{Clock, Nanos};
+use redrill::model::{Clock, Nanos, Workload};
 use redrill::spec::scenario::{ClientKind, Distribution, Load};
 
 pub fn load(rate: f64, reads: f64) -> Load {
@@ -18,6 +18,9 @@ pub fn load(rate: f64, reads: f64) -> Load {
         name: "app".into(),
         group: "cache".into(),
         region: None,
+        workload: Workload::Register,
+        wait: None,
+        min_replicas: None,
         client: ClientKind::Redrill,
         rate,
         clients: 8,
@@ -52,7 +55,8 @@ impl Rig {
         let clock = Clock::start();
         let (teller, events) = Teller::new(clock);
         let history = history::create(&path, teller.clone()).unwrap();
-        let targets = Targets { seeds: seeds.to_vec(), cluster, from: None };
+        let lookup = if cluster { Lookup::Cluster } else { Lookup::Primary };
+        let targets = Targets { seeds: seeds.to_vec(), lookup, from: None };
         let runner =
             LoadRunner::launch(0, load, targets, 42, teller, history.writer()).await.unwrap();
         Rig { clock, runner, history, path, events, _dir: dir }

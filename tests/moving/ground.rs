@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use redrill::backend::{Backend, ProcessBackend};
 use redrill::cluster::{bring_up, view};
+use redrill::model::NodeName;
 use redrill::model::event::{Role, View};
 use redrill::model::slot::{SLOTS, slot_of};
 use redrill::node::{Node, NodeLine};
@@ -160,6 +162,12 @@ impl Ground {
         assert_eq!(self.marks().await, [""; 0]);
         common::assert_redis_cli_agrees(&self.nodes[0].addr.to_string());
         self.shutdown().await;
+    }
+
+    /// Sends the signal, and does not wait until it is gone.
+    pub fn kill_now(&self, name: &NodeName) {
+        let killed = self.backend.kill(name).now_or_never();
+        assert!(killed.is_none_or(|killed| killed.is_ok()));
     }
 
     pub async fn shutdown(self) {

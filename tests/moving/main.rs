@@ -8,7 +8,6 @@ mod half_moved;
 mod shards;
 mod values;
 
-use futures::FutureExt;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -16,7 +15,6 @@ use std::time::{Duration, Instant};
 use ground::{Ground, key, numbered};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use redrill::backend::Backend;
 use redrill::cluster::moving::{Reason, move_slots};
 use redrill::cluster::plan::{Route, plan};
 use redrill::cluster::view;
@@ -84,8 +82,7 @@ async fn a_target_that_dies_is_told_and_the_source_is_stable_again() {
     let killed = AtomicBool::new(false);
     let kill_it = |moved: redrill::model::event::Moved| {
         if moved.slots > 0 && !killed.swap(true, SeqCst) {
-            // Killing a process waits for nothing.
-            ground.backend.kill(&target).now_or_never().unwrap().unwrap();
+            ground.kill_now(&target);
         }
     };
     let error = move_slots(&route, &ground.nodes, GENTLY, kill_it, || false).await.unwrap_err();
@@ -116,8 +113,7 @@ async fn a_move_outlives_a_failover_of_its_target() {
     let killed = AtomicBool::new(false);
     let kill_it = |moved: redrill::model::event::Moved| {
         if moved.slots > 0 && !killed.swap(true, SeqCst) {
-            // Killing a process waits for nothing.
-            ground.backend.kill(&target).now_or_never().unwrap().unwrap();
+            ground.kill_now(&target);
         }
     };
     let moved = move_slots(&route, &ground.nodes, GENTLY, kill_it, || false).await.unwrap();

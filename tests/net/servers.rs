@@ -54,7 +54,7 @@ impl Servers {
         let plan = |(name, addr): (&NodeName, &SocketAddr)| {
             let Setup { config, files } = setup(name, &doors);
             let (name, addr, limits) = (name.clone(), *addr, Limits::default());
-            NodePlan { name, addr, config, files, limits }
+            NodePlan { name, addr, config, args: Vec::new(), files, limits }
         };
         backend.start(names.iter().zip(&addrs).map(plan).collect()).await.unwrap();
         let node = |(name, addr): (&NodeName, &SocketAddr)| {

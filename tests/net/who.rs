@@ -19,8 +19,10 @@ async fn bytes_are_counted_by_direction_and_class() {
     let bus = open(&rig.fabric, rig.server.local_addr().unwrap(), Channel::Bus);
     for (door, text) in [(rig.door, "PSYNC"), (bus, "gossip")] {
         let mut replica = dial("127.50.0.2".parse().unwrap(), door).await;
+        // Who opens speaks first; nobody at the server hears of it before.
+        replica.write_all(text.as_bytes()).await.unwrap();
         let (mut server, _) = rig.server.accept().await.unwrap();
-        passes(text, &mut replica, &mut server).await;
+        assert_eq!(hears(&mut server, text.len()).await, text);
     }
     let count = async |from: End, to: End, class| {
         let flow = rig.flow(from, to, class).await;
@@ -32,6 +34,21 @@ async fn bytes_are_counted_by_direction_and_class() {
     assert_eq!(count(node(1), node(0), Class::Replication).await, (5, 1));
     assert_eq!(count(node(1), node(0), Class::Bus).await, (6, 1));
     assert_eq!(rig.fabric.traffic().len(), 4, "{:?}", rig.fabric.traffic());
+}
+
+/// As from a container, which has one address.
+#[tokio::test]
+async fn what_migrate_sends_from_a_nodes_own_address_is_told_by_how_it_begins() {
+    let rig = Rig::new().await;
+    rig.fabric.know("127.50.0.2".parse().unwrap(), node(1));
+    for text in ["*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n", "*1\r\n$4\r\nPING\r\n"] {
+        let mut opener = dial("127.50.0.2".parse().unwrap(), rig.door).await;
+        opener.write_all(text.as_bytes()).await.unwrap();
+        let (mut server, _) = rig.server.accept().await.unwrap();
+        assert_eq!(hears(&mut server, text.len()).await, text, "nothing of it is taken");
+    }
+    assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 23);
+    assert_eq!(rig.flow(node(1), node(0), Class::Replication).await.bytes, 14);
 }
 
 #[tokio::test]

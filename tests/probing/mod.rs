@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use redrill::backend::{Backend, ProcessBackend};
 use redrill::cluster::view::{compare, views};
 use redrill::cluster::{DeployedGroup, bring_up};
-use redrill::load::Targets;
+use redrill::load::{Lookup, Targets};
 use redrill::model::event::{Canary, Event, Teller, What};
 use redrill::model::op::Access;
 use redrill::model::slot::SlotSet;
@@ -71,10 +71,12 @@ impl Rig {
             }
             _ => canary::of_shard("cache", probe.canaries),
         };
-        let cluster = matches!(rig.group.spec.mode, Mode::Cluster { .. });
+        let lookup = match rig.group.spec.mode {
+            Mode::Cluster { .. } => Lookup::Cluster,
+            _ => Lookup::Primary,
+        };
         let seeds = rig.group.nodes.iter().map(|node| node.addr).collect();
-        let targets =
-            BTreeMap::from([("cache".to_owned(), Targets { seeds, cluster, from: None })]);
+        let targets = BTreeMap::from([("cache".to_owned(), Targets { seeds, lookup, from: None })]);
         let prober = Prober::launch(rig.canaries.clone(), targets, probe, rig.teller.clone());
         rig.prober = Some(prober.await.unwrap());
         rig

@@ -12,7 +12,7 @@ use std::time::Duration;
 use redrill::model::event::*;
 use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects, key_name};
 use redrill::model::slot::{SLOTS, SlotSet, slot_of};
-use redrill::model::{Nanos, NodeName};
+use redrill::model::{Nanos, NodeName, Workload};
 
 /// What the simulated drill does.
 #[derive(Clone)]
@@ -243,6 +243,8 @@ impl Sim {
                 rate: plan.rate,
                 clients: 32,
                 keys: plan.keys,
+                workload: Workload::Register,
+                waits_for: 0,
                 sees_redirects: true,
                 text: format!("register, {}/s, uniform, 50 % reads, 100 B to 1 KB", plan.rate),
             }],
@@ -335,6 +337,7 @@ impl Sim {
             outcome: Outcome::Ok,
             expected: None,
             members: Box::default(),
+            by: None,
             redirects: Redirects::default(),
         }
     }

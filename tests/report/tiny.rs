@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redrill::model::event::*;
 use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects};
-use redrill::model::{Nanos, NodeName};
+use redrill::model::{Nanos, NodeName, Workload};
 use redrill::report::{self, Report};
 
 pub fn at(ms: u64) -> Nanos {
@@ -100,6 +100,8 @@ pub fn info() -> DrillInfo {
         rate: 10.0,
         clients: 1,
         keys: 70,
+        workload: Workload::Register,
+        waits_for: 0,
         sees_redirects: true,
         text: "register".to_owned(),
     };
@@ -201,6 +203,7 @@ pub fn history() -> Vec<Op> {
             done: intended + Duration::from_millis(ms),
             expected: None,
             members: Box::default(),
+            by: None,
             outcome,
             redirects,
         });

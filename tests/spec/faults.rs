@@ -21,11 +21,20 @@ faulty! {
     topology_numbers
     topology_regions
     topology_config
+    topology_sentinels
     scenario_loads
+    scenario_workloads
     scenario_timeline
     scenario_slots_run_out
     scenario_nodes
+    scenario_sentinels
+    scenario_hardships
     scenario_links
+    scenario_cuts
+    scenario_drawn_and_rolling
+    scenario_scaling
+    scenario_over
+    scenario_over_values
     scenario_expectations
     scenario_profiles
     scenario_of_nothing
@@ -44,23 +53,33 @@ faulty! {
 }
 
 #[test]
-fn what_cannot_be_run_yet_is_right_but_refused_at_its_line() {
-    let source = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
-    assert_eq!(faults(&source, &Options::default()), None);
-    let run = Options { purpose: Purpose::Run, ..Options::default() };
-    insta::assert_snapshot!(faults(&source, &run).expect("it cannot be run").render(false, 100));
+fn what_compose_cannot_do_is_refused_at_its_line() {
+    let options = Options { purpose: Purpose::Compose, ..Options::default() };
+    let regions = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
+    insta::assert_snapshot!(faults(&regions, &options).expect("it cannot").render(false, 100));
 }
 
 #[test]
-fn what_containers_cannot_do_is_refused_at_its_line() {
+fn containers_have_links_too() {
     let options = Options { purpose: Purpose::RunInContainers, ..Options::default() };
-    let regions = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
     let links = Source::new("links.yaml", include_str!("links.yaml"));
-    let told = [regions, links].map(|source| {
-        assert_eq!(faults(&source, &Options::default()), None);
-        faults(&source, &options).expect("containers cannot").render(false, 100)
+    assert_eq!(faults(&links, &options), None);
+}
+
+#[test]
+fn what_the_kernel_cannot_cut_is_refused_at_its_line() {
+    let direct = include_str!("cuts.yaml").replace("via: relay", "via: kernel");
+    let why = "there is no `nft` here";
+    let told = [Purpose::RunAsProcesses, Purpose::RunWithoutCuts(why)].map(|purpose| {
+        let options = Options { purpose, ..Options::default() };
+        let source = Source::new("cuts.yaml", direct.clone());
+        faults(&source, &options).expect("it cannot").render(false, 100)
     });
-    insta::assert_snapshot!(told.join("\n"));
+    let relayed = Source::new("relayed.yaml", include_str!("cuts.yaml"));
+    let relayed = faults(&relayed, &Options::default()).expect("both at once").render(false, 100);
+    let options = Options { purpose: Purpose::RunInContainers, ..Options::default() };
+    assert_eq!(faults(&Source::new("cuts.yaml", direct), &options), None);
+    insta::assert_snapshot!([&told[..], &[relayed]].concat().join("\n"));
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use redrill::model::Workload;
 use redrill::model::event::Compare;
 use redrill::model::measure::{CATALOGUE, Unit};
 use redrill::spec::scenario::{
     ClientKind, Distribution, Load, Method, Pace, Probe, SlotMove, StepAction,
 };
-use redrill::spec::topology::{Engine, Mode, Placement};
+use redrill::spec::topology::{Engine, Mode, Placement, Sentinels};
 use redrill::spec::{self, Kind, Options, Purpose, Source, library, write};
 
 use super::{resolve, scenario};
@@ -65,6 +66,9 @@ fn what_is_not_said_has_a_default() {
         name: "app".to_owned(),
         group: "cache".to_owned(),
         region: None,
+        workload: Workload::Register,
+        wait: None,
+        min_replicas: None,
         client: ClientKind::Redrill,
         rate: 100.0,
         clients: 32,
@@ -105,7 +109,14 @@ fn the_ready_reshard_is_what_its_file_says() {
 fn sentinels_vote_by_majority_if_not_told_otherwise() {
     let text = "name: s\ngroups: { a: { mode: sentinel, sentinels: 5 } }\n";
     let topology = spec::parse_topology(&Source::new("s.yaml", text), &Options::default()).unwrap();
-    assert_eq!(topology.groups[0].mode, Mode::Sentinel { replicas: 1, sentinels: 5, quorum: 3 });
+    let sentinels = Sentinels {
+        count: 5,
+        quorum: 3,
+        down_after: Duration::from_secs(30),
+        failover_timeout: Duration::from_secs(180),
+        parallel_syncs: 1,
+    };
+    assert_eq!(topology.groups[0].mode, Mode::Sentinel { replicas: 1, sentinels });
     assert_eq!(topology.nodes(), 7);
 }
 
@@ -121,7 +132,10 @@ fn a_link_between_is_two_and_a_link_from_is_one() {
     assert_eq!(ends, [(0, 1), (1, 0)]);
     assert_eq!(topology.links[1].latency, Duration::from_millis(40));
     assert_eq!(topology.links[1].bandwidth, Some(100_000_000));
-    assert_eq!(topology.groups[2].placement, Placement::Stretched { primaries: 0, replicas: 1 });
+    assert_eq!(
+        topology.groups[2].placement,
+        Placement::Stretched { primaries: 0, replicas: 1, sentinels: vec![0] }
+    );
 }
 
 #[test]
@@ -221,6 +235,29 @@ loads: { app: &app { rate: 100/s, keys: 7 }, other: *app }\n";
     assert_eq!(scenario.loads[1].keys, 7);
 }
 
+/// Loads of which each measure has what it needs.
+const EVERY_WORKLOAD: &str = "name: every\ntopology: cluster-3x1\nloads:
+  app: { rate: 100/s }
+  counts: { workload: counter, rate: 1/s, wait: { replicas: 1 } }
+  sets: { workload: set, rate: 1/s }
+  queues: { workload: queue, rate: 1/s }
+  streams: { workload: stream, rate: 1/s }
+";
+
+#[test]
+fn directives_of_a_load_are_put_into_its_group_and_must_not_contradict_it() {
+    let text = "name: s\ntopology: cluster-3x1\nloads:\n  app: { rate: 1/s, \
+                min-replicas-to-write: 1, min-replicas-max-lag: 2s }\n";
+    let scenario = scenario(text, &Options::default()).unwrap();
+    let config = &scenario.topology.groups[0].config;
+    assert_eq!((&*config["min-replicas-to-write"], &*config["min-replicas-max-lag"]), ("1", "2"));
+    let set = vec!["groups.cache.config.min-replicas-to-write=0".to_owned()];
+    let options = Options { set, ..Options::default() };
+    let faults = super::faults(&Source::new("s", text), &options).unwrap();
+    let told: Vec<&str> = faults.iter().map(|fault| &*fault.message).collect();
+    assert_eq!(told, ["the `config` of group `cache` has `min-replicas-to-write: 0`"]);
+}
+
 #[test]
 fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
     for known in CATALOGUE {
@@ -233,7 +270,7 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             Unit::BytesPerSecond => "5B/s",
         };
         let text = format!(
-            "{SMALL}timeline: [{{ at: 5s, do: drain, shard: 0 }}, {{ at: 9s, do: kill, target: random primary }}]\nexpect: [{} >= {bound}]\n",
+            "{EVERY_WORKLOAD}timeline: [{{ at: 5s, do: drain, shard: 0 }}, {{ at: 9s, do: kill, target: random primary }}]\nexpect: [{} >= {bound}]\n",
             known.name
         );
         let scenario = scenario(&text, &Options::default()).unwrap();

@@ -42,6 +42,7 @@ const TOPOLOGY: &[(&str, &str)] = &[
 const SCENARIO: &[(&str, &str)] = &[
     ("", "{ zzz: 1, loads: {} }"),
     ("/$defs/LoadMap", "{ loads: { a: { zzz: 1 } } }"),
+    ("/$defs/WaitMap", "{ loads: { a: { wait: { zzz: 1 } } } }"),
     ("/$defs/ProbeMap", "{ probe: { zzz: 1 } }"),
     ("/$defs/ProfileMap", "{ profiles: { a: { zzz: 1 } } }"),
     ("/$defs/ReshardMap", "{ timeline: [{ do: reshard, zzz: 1 }] }"),
@@ -52,10 +53,20 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/PauseMap", "{ timeline: [{ do: pause, zzz: 1 }] }"),
     ("/$defs/RestartMap", "{ timeline: [{ do: restart, zzz: 1 }] }"),
     ("/$defs/FailoverMap", "{ timeline: [{ do: failover, zzz: 1 }] }"),
+    ("/$defs/SlowMap", "{ timeline: [{ do: slow, zzz: 1 }] }"),
+    ("/$defs/MemoryPressureMap", "{ timeline: [{ do: memory-pressure, zzz: 1 }] }"),
+    ("/$defs/DiskFullMap", "{ timeline: [{ do: disk-full, zzz: 1 }] }"),
+    ("/$defs/SlowDiskMap", "{ timeline: [{ do: slow-disk, zzz: 1 }] }"),
+    ("/$defs/ClockMap", "{ timeline: [{ do: clock, zzz: 1 }] }"),
     ("/$defs/PartitionMap", "{ timeline: [{ do: partition, zzz: 1 }] }"),
     ("/$defs/LatencyMap", "{ timeline: [{ do: latency, zzz: 1 }] }"),
     ("/$defs/BandwidthMap", "{ timeline: [{ do: bandwidth, zzz: 1 }] }"),
     ("/$defs/ResetMap", "{ timeline: [{ do: reset, zzz: 1 }] }"),
+    ("/$defs/AddShardMap", "{ timeline: [{ do: add-shard, zzz: 1 }] }"),
+    ("/$defs/RemoveShardMap", "{ timeline: [{ do: remove-shard, zzz: 1 }] }"),
+    ("/$defs/AddReplicaMap", "{ timeline: [{ do: add-replica, zzz: 1 }] }"),
+    ("/$defs/RollingMap", "{ timeline: [{ do: rolling-restart, zzz: 1 }] }"),
+    ("/$defs/ChaosMap", "{ timeline: [{ do: chaos, zzz: 1 }] }"),
     ("/$defs/P99Map", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
 ];
 

@@ -14,12 +14,13 @@ use super::super::{NodePlan, config};
 use super::endpoint::Engine;
 use super::error::{DockerError, status};
 use super::image::Image;
+use super::kit::{self, Kit};
 use super::network::Network;
 use super::owner::Owner;
 use crate::model::NodeName;
 
 /// Where the node lives in its container. Not `/data`: public images keep that on a volume.
-const HOME: &str = "/redrill";
+pub const HOME: &str = "/redrill";
 
 /// `redrill-<drill>-cache-0-0`
 pub fn name(drill: &str, node: &NodeName) -> String {
@@ -37,19 +38,20 @@ pub async fn make(
     image: &Image,
     network: &Network,
     plan: &NodePlan,
+    kit: &Kit,
 ) -> Result<String, DockerError> {
     let docker = &engine.docker;
     let name = name(&owner.drill, &plan.name);
     let cannot = |what, source| cannot(what, &plan.name, source);
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
-    let made = docker.create_container(Some(options), body(owner, image, network, plan)).await;
+    let made = docker.create_container(Some(options), body(owner, image, network, plan, kit)).await;
     let id = made.map_err(|e| match status(&e) {
         Some(409) => DockerError::NameTaken { name },
         _ => cannot("make", e),
     })?;
     let id = id.id;
     let options = UploadToContainerOptionsBuilder::default().path(HOME).build();
-    let files = archive(plan).map_err(|e| cannot("fill", Error::from(e)))?;
+    let files = archive(plan, kit).map_err(|e| cannot("fill", Error::from(e)))?;
     docker
         .upload_to_container(&id, Some(options), body_full(files.into()))
         .await
@@ -62,7 +64,13 @@ pub fn cannot(what: &'static str, node: &NodeName, source: Error) -> DockerError
     DockerError::Container { what, node: node.clone(), source: Box::new(source) }
 }
 
-fn body(owner: &Owner, image: &Image, network: &Network, plan: &NodePlan) -> ContainerCreateBody {
+fn body(
+    owner: &Owner,
+    image: &Image,
+    network: &Network,
+    plan: &NodePlan,
+    kit: &Kit,
+) -> ContainerCreateBody {
     let address = EndpointIpamConfig {
         ipv4_address: Some(plan.addr.ip().to_string()),
         ..EndpointIpamConfig::default()
@@ -70,7 +78,9 @@ fn body(owner: &Owner, image: &Image, network: &Network, plan: &NodePlan) -> Con
     let endpoint = EndpointSettings { ipam_config: Some(address), ..EndpointSettings::default() };
     let host = HostConfig {
         network_mode: Some(network.name.clone()),
-        nano_cpus: plan.limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+        // Not as `nano_cpus`, which could not be lifted again.
+        cpu_period: kit::PERIOD,
+        cpu_quota: kit.quota(plan),
         memory: plan.limits.memory.map(|bytes| bytes as i64),
         // As much again for swap would be no limit.
         memory_swap: plan.limits.memory.map(|bytes| bytes as i64),
@@ -88,9 +98,10 @@ fn body(owner: &Owner, image: &Image, network: &Network, plan: &NodePlan) -> Con
     };
     ContainerCreateBody {
         image: Some(image.reference.clone()),
+        env: kit.environment(),
         // Public images have a script there that wants a shell and changes users.
         entrypoint: Some(vec![image.program.to_owned()]),
-        cmd: Some(vec![format!("{HOME}/{}", config::FILE)]),
+        cmd: Some([&[format!("{HOME}/{}", config::FILE)], &plan.args[..]].concat()),
         working_dir: Some("/".to_owned()),
         hostname: Some(plan.name.file_name()),
         labels: Some(owner.labels(Some(&plan.name))),
@@ -103,15 +114,21 @@ fn body(owner: &Owner, image: &Image, network: &Network, plan: &NodePlan) -> Con
 }
 
 /// What the node finds in its directory, as an archive.
-fn archive(plan: &NodePlan) -> std::io::Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(Vec::new());
+fn archive(plan: &NodePlan, kit: &Kit) -> std::io::Result<Vec<u8>> {
     let conf = config::text(plan, Path::new(HOME), Path::new(""));
-    let conf = (config::FILE.to_owned(), conf);
-    for (name, content) in plan.files.iter().chain([&conf]) {
+    let files = plan.files.iter().map(|(name, content)| (&**name, content.as_bytes()));
+    let control = kit.control();
+    pack(files.chain([(config::FILE, conf.as_bytes())]).chain(kit.files(&control)))
+}
+
+/// Files of these names and contents, as the engine takes them.
+pub fn pack<'f>(files: impl Iterator<Item = (&'f str, &'f [u8])>) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in files {
         let mut header = tar::Header::new_gnu();
         header.set_mode(0o644);
         header.set_size(content.len() as u64);
-        archive.append_data(&mut header, name, content.as_bytes())?;
+        archive.append_data(&mut header, name, content)?;
     }
     archive.into_inner()
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with containers.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use super::endpoint::Endpoint;
@@ -48,6 +49,18 @@ pub enum DockerError {
          machine or by other networks of the Docker engine ({why})"
     )]
     NoSubnet { first: String, last: String, why: String },
+    #[error(
+        "the links of containers cannot be changed from here: their bridge at {gateway} is none of \
+         this machine's, so the Docker engine runs elsewhere or in a virtual machine, or redrill \
+         in a container without the machine's network (`network_mode: host`); run the servers as \
+         processes (--backend process)"
+    )]
+    NoBridge { gateway: Ipv4Addr },
+    #[error(
+        "the relay finds no {count} ports from {first} to {last} at {gateway} of which each is \
+         free, and the one 10,000 above it: {why}"
+    )]
+    NoDoors { gateway: Ipv4Addr, count: usize, first: u16, last: u16, why: std::io::Error },
     #[error("{count} nodes are more than the {most} that have room in one network")]
     TooMany { count: usize, most: usize },
     #[error(
@@ -58,6 +71,14 @@ pub enum DockerError {
     Container { what: &'static str, node: NodeName, source: Box<bollard::errors::Error> },
     #[error("the Docker engine at {host} cannot {what}: {}", innermost(source))]
     Engine { host: String, what: &'static str, source: Box<bollard::errors::Error> },
+    #[error(
+        "the kernel cannot cut {node} off: its process cannot be seen from here, so the Docker \
+         engine runs elsewhere, in a virtual machine, or this is a container without the \
+         machine's processes (`pid: host`)"
+    )]
+    Unseen { node: NodeName },
+    #[error("the kernel cannot cut {node} off: {why}")]
+    Cut { node: NodeName, why: String },
     #[error("cannot start the process that clears up should redrill be killed: {0}")]
     Reaper(std::io::Error),
 }

@@ -5,9 +5,12 @@
 //! (see [`network`]), and nothing is published: only this machine reaches them.
 
 mod container;
+pub mod cuts;
+mod doors;
 pub mod endpoint;
 pub mod error;
 mod image;
+mod kit;
 mod logs;
 mod network;
 mod nodes;
@@ -18,7 +21,7 @@ pub mod sweep;
 mod watch;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -28,9 +31,12 @@ use futures::future::BoxFuture;
 use tokio::sync::{RwLock, broadcast};
 
 use self::container::cannot;
+use self::cuts::Cuts;
+use self::doors::Doors;
 use self::endpoint::Engine;
 use self::error::DockerError;
 use self::image::Image;
+use self::kit::Kit;
 use self::network::{MOST_NODES, Network};
 use self::nodes::{How, Made};
 use self::owner::Owner;
@@ -38,7 +44,8 @@ use self::reaper::Reaper;
 use self::stats::Usages;
 use self::watch::{Containers, Watch, lock};
 use super::logs::Logs;
-use super::{Backend, BackendError, Data, NodeExited, NodePlan};
+use super::preload::Control;
+use super::{Backend, BackendError, CutId, Data, Deaf, NodeExited, NodePlan, Tools};
 use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Usage};
 use crate::spec::topology;
@@ -98,7 +105,11 @@ pub struct DockerBackend {
     logs: Logs,
     /// How many addresses of the network are given away.
     reserved: Mutex<usize>,
+    doors: Doors,
+    cuts: Cuts,
     nodes: Mutex<HashMap<NodeName, Made>>,
+    /// What servers are to be started with, and what of it holds.
+    kits: Mutex<HashMap<NodeName, Kit>>,
     running: Containers,
     usages: Usages,
     /// Held while a container is made.
@@ -137,7 +148,10 @@ impl DockerBackend {
             network,
             logs,
             reserved,
+            doors: Doors::default(),
+            cuts: Cuts::default(),
             nodes,
+            kits: Mutex::default(),
             running,
             usages: Usages::default(),
             making: Arc::default(),
@@ -204,8 +218,29 @@ impl Backend for DockerBackend {
         async move { self.reserve_now(names.len(), port) }.boxed()
     }
 
-    fn relay_addresses(&self, _: usize, _: u16) -> Result<Vec<SocketAddr>, BackendError> {
-        Err(BackendError::NoRelay)
+    fn doors(&self, count: usize, _: u16) -> Result<Vec<SocketAddr>, BackendError> {
+        doors::is_here(self.network.gateway())?;
+        self.doors.open(self.network.gateway(), count)
+    }
+
+    fn client_addresses(&self, count: usize) -> Result<Vec<IpAddr>, BackendError> {
+        self.doors.client_addresses(count)
+    }
+
+    fn bridge(&self) -> Option<IpAddr> {
+        Some(self.network.gateway().into())
+    }
+
+    fn can_cut(&self) -> Result<(), BackendError> {
+        Ok(doors::is_here(self.network.gateway())?)
+    }
+
+    fn cut<'a>(&'a self, deaf: Deaf) -> BoxFuture<'a, Result<CutId, BackendError>> {
+        self.make_cut(deaf).boxed()
+    }
+
+    fn heal<'a>(&'a self, cut: CutId) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.heal_cut(cut).boxed()
     }
 
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>> {
@@ -242,6 +277,31 @@ impl Backend for DockerBackend {
             resumed.map_err(|e| cannot("resume", name, e).into())
         }
         .boxed()
+    }
+
+    fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError> {
+        self.equip_all(tools);
+        Ok(())
+    }
+
+    fn limit_cpu<'a>(
+        &'a self,
+        name: &'a NodeName,
+        share: Option<f64>,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.limit(name, share).boxed()
+    }
+
+    fn steer<'a>(
+        &'a self,
+        name: &'a NodeName,
+        control: Control,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        self.tell_library(name, control).boxed()
+    }
+
+    fn runs(&self, name: &NodeName) -> bool {
+        self.made(name).is_ok_and(|made| lock(&self.running).contains_key(&made.id))
     }
 
     fn pid(&self, name: &NodeName) -> Option<u32> {

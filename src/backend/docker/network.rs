@@ -56,6 +56,11 @@ impl Network {
         Ipv4Addr::from_bits(self.base + FIRST_NODE + k as u32)
     }
 
+    /// The bridge's own address: where containers find this machine.
+    pub fn gateway(&self) -> Ipv4Addr {
+        gateway(self.base)
+    }
+
     pub fn subnet(&self) -> String {
         subnet(self.base)
     }
@@ -67,7 +72,7 @@ async fn create(
     owner: &Owner,
     base: u32,
 ) -> Result<(), bollard::errors::Error> {
-    let gateway = Some(Ipv4Addr::from_bits(base + 1).to_string());
+    let gateway = Some(gateway(base).to_string());
     let pool = IpamConfig { subnet: Some(subnet(base)), gateway, ..IpamConfig::default() };
     let request = NetworkCreateRequest {
         name: name.to_owned(),
@@ -88,6 +93,10 @@ fn is_taken(error: &bollard::errors::Error) -> bool {
 
 fn base(second: u8) -> u32 {
     Ipv4Addr::new(10, second, 0, 0).to_bits()
+}
+
+fn gateway(base: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(base + 1)
 }
 
 fn subnet(base: u32) -> String {

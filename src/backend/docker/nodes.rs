@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::{Arc, MutexGuard};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures::{StreamExt, TryStreamExt};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
 
 use super::container::cannot;
 use super::error::DockerError;
@@ -20,12 +22,15 @@ use crate::model::NodeName;
 const MADE_AT_ONCE: usize = 8;
 /// What a server gets to end by itself before it is killed, in seconds.
 const GRACE: i32 = 10;
+/// For the engine to tell that a container has ended.
+const LAST_GRACE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A node's container, running or not.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
     pub id: String,
-    plan: NodePlan,
+    pub(super) plan: NodePlan,
     /// Of its first process, if that is one of this machine.
     pub pid: Option<u32>,
 }
@@ -44,7 +49,8 @@ impl DockerBackend {
     /// Those that stand first in `plans` run first, which takes that the engine is not
     /// asked for more at a time than there are processors to do it: six containers of a
     /// cluster were ready 0.4 s sooner so than when all of them were started at once.
-    pub(super) async fn start_all(&self, plans: Vec<NodePlan>) -> Result<(), BackendError> {
+    pub(super) async fn start_all(&self, mut plans: Vec<NodePlan>) -> Result<(), BackendError> {
+        plans.iter_mut().for_each(|plan| plan.take(self.kit(&plan.name).tools));
         let make = |plan: NodePlan| async {
             let id = self.make(&plan).await?;
             let name = plan.name.clone();
@@ -65,11 +71,11 @@ impl DockerBackend {
     async fn make(&self, plan: &NodePlan) -> Result<String, DockerError> {
         let busy = Arc::clone(&self.making).read_owned().await;
         let (engine, owner, image) = (self.engine.clone(), self.owner.clone(), self.image.clone());
-        let (network, plan) = (self.network.clone(), plan.clone());
+        let (network, plan, kit) = (self.network.clone(), plan.clone(), self.kit(&plan.name));
         let name = plan.name.clone();
         let making = tokio::spawn(async move {
             let _busy = busy;
-            container::make(&engine, &owner, &image, &network, &plan).await
+            container::make(&engine, &owner, &image, &network, &plan, &kit).await
         });
         let broken = |e| cannot("make", &name, std::io::Error::other(e).into());
         making.await.map_err(broken)?
@@ -77,6 +83,7 @@ impl DockerBackend {
 
     async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
         let Made { id, .. } = self.made(name)?;
+        let cuts = self.cuts.hold().await;
         // Known before it starts, so that its end is told however soon it comes.
         let running = Running::new(name.clone());
         lock(&self.running).insert(id.clone(), running);
@@ -99,7 +106,7 @@ impl DockerBackend {
         if let Some(made) = self.nodes().get_mut(name) {
             made.pid = pid.filter(|pid| proc::is_of_container(*pid, &id));
         }
-        Ok(())
+        self.cut_again(&cuts, name).await
     }
 
     /// Marks the node's end as asked for.
@@ -116,7 +123,7 @@ impl DockerBackend {
         }
         self.is_to_end(&id);
         if matches!(how, How::Kill) && pid.is_some_and(|pid| kill_now(pid, &id)) {
-            return Ok(());
+            return self.is_gone(name, &id).await;
         }
         let docker = &self.engine.docker;
         let (what, ended) = match how {
@@ -129,7 +136,21 @@ impl DockerBackend {
                 ("stop", docker.stop_container(&id, Some(options)).await)
             }
         };
-        ended.map_err(|e| cannot(what, name, e).into())
+        ended.map_err(|e| cannot(what, name, e))?;
+        self.is_gone(name, &id).await
+    }
+
+    /// Waits until the engine has told that the container has ended: whoever starts it again
+    /// then need not ask.
+    async fn is_gone(&self, name: &NodeName, id: &str) -> Result<(), BackendError> {
+        let give_up = Instant::now() + LAST_GRACE;
+        while lock(&self.running).contains_key(id) {
+            if Instant::now() >= give_up {
+                return Err(BackendError::Undying { name: name.clone(), waited: LAST_GRACE });
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::config;
 use super::super::logs::{Logs, cannot_write, make_dir};
+use super::super::preload::{self, Control};
 use super::super::{BackendError, NodePlan};
 use crate::model::NodeName;
 
@@ -42,6 +43,29 @@ impl Folder {
             fs::write(&path, content).map_err(|e| cannot_write(&path, e))?;
         }
         Ok(())
+    }
+
+    /// Where the preload library is, with what it is told about each node.
+    pub fn preload(&self) -> PathBuf {
+        // No node is called so: their names end with two numbers.
+        self.nodes.join("preload")
+    }
+
+    pub fn control(&self, name: &NodeName) -> PathBuf {
+        self.preload().join(name.file_name())
+    }
+
+    pub fn write_preload(&self) -> Result<(), BackendError> {
+        make_dir(&self.preload())?;
+        let path = self.preload().join(preload::FILE);
+        fs::write(&path, preload::LIBRARY).map_err(|e| cannot_write(&path, e))
+    }
+
+    /// At once, and not piece by piece: it is read all the time.
+    pub fn write_control(&self, name: &NodeName, control: &Control) -> Result<(), BackendError> {
+        let (path, new) = (self.control(name), self.control(name).with_extension("new"));
+        let written = fs::write(&new, control.to_bytes()).and_then(|()| fs::rename(&new, &path));
+        written.map_err(|e| cannot_write(&path, e))
     }
 
     /// Removes all that the node wrote, and all that it started from.

@@ -10,12 +10,14 @@ pub mod binary;
 mod folder;
 mod holder;
 mod spawner;
+mod throttle;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -28,9 +30,11 @@ use self::address::Block;
 use self::binary::ServerBinary;
 use self::folder::Folder;
 pub use self::folder::nodes_dir;
-use self::spawner::{Ended, Spawner};
+use self::spawner::{Ended, Hold, Spawner};
+use self::throttle::Throttle;
 use super::logs::{self, Logs};
-use super::{Backend, BackendError, Data, NodeExited, NodePlan};
+use super::preload::{self, Control};
+use super::{Backend, BackendError, Data, NodeExited, NodePlan, Tools};
 use crate::model::NodeName;
 use crate::model::event::EngineInfo;
 
@@ -40,6 +44,8 @@ use crate::model::event::EngineInfo;
 const CROWD: usize = 40;
 /// What a server gets to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// For the kernel to end a server that has no say in it.
+const LAST_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// More exits than this at once and a slow listener misses the first of them.
 const EXITS_KEPT: usize = 1024;
@@ -51,12 +57,15 @@ pub struct ProcessBackend {
     /// How many addresses of the block are given away.
     reserved: Mutex<usize>,
     exits: broadcast::Sender<NodeExited>,
+    throttles: Mutex<HashMap<NodeName, Throttle>>,
     // Before `folder`: servers end before what they write in is removed.
-    spawner: Spawner,
+    spawner: Arc<Spawner>,
     folder: Folder,
     logs: Logs,
     /// What was started, to be started again.
     plans: Mutex<HashMap<NodeName, NodePlan>>,
+    /// What servers are to be started with.
+    tools: Mutex<HashMap<NodeName, Tools>>,
 }
 
 impl ProcessBackend {
@@ -88,15 +97,18 @@ impl ProcessBackend {
         let spawner =
             Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
         Ok(ProcessBackend {
-            binary: binary.path.clone(),
+            // Servers may be started in another directory.
+            binary: std::path::absolute(&binary.path).unwrap_or_else(|_| binary.path.clone()),
             engine: binary.info(),
             block,
             reserved: Mutex::new(0),
             exits,
-            spawner,
+            throttles: Mutex::default(),
+            spawner: Arc::new(spawner),
             folder,
             logs,
             plans: Mutex::default(),
+            tools: Mutex::default(),
         })
     }
 
@@ -116,7 +128,8 @@ impl ProcessBackend {
         Ok(addrs)
     }
 
-    async fn start_all(&self, plans: Vec<NodePlan>) -> Result<(), BackendError> {
+    async fn start_all(&self, mut plans: Vec<NodePlan>) -> Result<(), BackendError> {
+        plans.iter_mut().for_each(|plan| plan.take(self.tools_of(&plan.name)));
         let crowd = plans.len() > CROWD;
         for plan in &plans {
             self.folder.write_node(plan, &self.logs)?;
@@ -137,13 +150,32 @@ impl ProcessBackend {
         self.plans.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    fn tools_of(&self, name: &NodeName) -> Tools {
+        let tools = self.tools.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        tools.get(name).copied().unwrap_or_default()
+    }
+
     async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
         let log = self.logs.open(name)?;
         let errors = log.try_clone().map_err(|e| self.logs.error(name, e))?;
+        let args = self.plans().get(name).map(|plan| plan.args.clone()).unwrap_or_default();
         let mut command = Command::new(&self.binary);
-        command.arg(self.folder.conf(name)).stdin(Stdio::null()).stdout(log).stderr(errors);
+        if self.tools_of(name).preload {
+            let control = self.folder.control(name);
+            preload::load(&mut command, &self.folder.preload()).env(preload::CONTROL, control);
+        }
+        command
+            .arg(self.folder.conf(name))
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors);
         let spawned = self.spawner.spawn(name.clone(), command).await;
-        spawned.map_err(|source| BackendError::Spawn { name: name.clone(), source })
+        let (name, binary) = (name.clone(), self.binary.clone());
+        spawned.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => BackendError::Running { name },
+            _ => BackendError::Spawn { name, binary, source },
+        })
     }
 
     async fn start_once_more(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
@@ -161,18 +193,63 @@ impl ProcessBackend {
 
     async fn end_gently(&self, name: &NodeName) -> Result<(), BackendError> {
         self.signal(name, Signal::TERM)?;
-        let give_up = Instant::now() + GRACE;
-        while self.spawner.pid(name).is_some() {
+        if self.is_gone_within(name, GRACE).await {
+            return Ok(());
+        }
+        match self.end_at_once(name).await {
+            // By itself, after all.
+            Err(BackendError::NotRunning { .. }) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    /// It is gone when this is done: whoever starts it again then need not ask.
+    async fn end_at_once(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.signal(name, Signal::KILL)?;
+        match self.is_gone_within(name, LAST_GRACE).await {
+            true => Ok(()),
+            false => Err(BackendError::Undying { name: name.clone(), waited: LAST_GRACE }),
+        }
+    }
+
+    /// Whether the server that runs now ends in time.
+    async fn is_gone_within(&self, name: &NodeName, time: Duration) -> bool {
+        let Some(pid) = self.spawner.pid(name) else { return true };
+        let give_up = Instant::now() + time;
+        while self.spawner.pid(name) == Some(pid) {
             if Instant::now() >= give_up {
-                return self.signal(name, Signal::KILL);
+                return false;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        Ok(())
+        true
     }
 
     fn signal(&self, name: &NodeName, signal: Signal) -> Result<(), BackendError> {
-        match self.spawner.signal(name, signal) {
+        BackendError::of_signal(name, self.spawner.signal(name, signal))
+    }
+
+    fn hold(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
+        BackendError::of_signal(name, self.spawner.hold(name, Hold::Pause, on))
+    }
+
+    fn throttle(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
+        let mut throttles = self.throttles.lock().unwrap_or_else(|e| e.into_inner());
+        // The former one's end lets the server go on.
+        throttles.remove(name);
+        if let Some(share) = share {
+            let throttle = Throttle::start(self.spawner.clone(), name.clone(), share);
+            throttles
+                .insert(name.clone(), throttle.map_err(|source| BackendError::Thread { source })?);
+        }
+        Ok(())
+    }
+}
+
+impl BackendError {
+    /// What came of signalling the server, which does not run if that is `None`.
+    fn of_signal(name: &NodeName, sent: Option<std::io::Result<()>>) -> Result<(), BackendError> {
+        match sent {
             None => Err(BackendError::NotRunning { name: name.clone() }),
             Some(sent) => {
                 sent.map_err(|source| BackendError::Signal { name: name.clone(), source })
@@ -198,8 +275,13 @@ impl Backend for ProcessBackend {
         async move { self.reserve_now(names.len(), port) }.boxed()
     }
 
-    fn relay_addresses(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError> {
+    fn doors(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError> {
         self.reserve_now(count, Some(port))
+    }
+
+    fn client_addresses(&self, count: usize) -> Result<Vec<IpAddr>, BackendError> {
+        // Nobody listens there; any port will do.
+        Ok(self.reserve_now(count, None)?.iter().map(SocketAddr::ip).collect())
     }
 
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>> {
@@ -219,15 +301,49 @@ impl Backend for ProcessBackend {
     }
 
     fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.signal(name, Signal::KILL) }.boxed()
+        self.end_at_once(name).boxed()
     }
 
     fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.signal(name, Signal::STOP) }.boxed()
+        async move { self.hold(name, true) }.boxed()
     }
 
     fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.signal(name, Signal::CONT) }.boxed()
+        async move { self.hold(name, false) }.boxed()
+    }
+
+    fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError> {
+        if tools.values().any(|tools| tools.preload) {
+            self.folder.write_preload()?;
+        }
+        *self.tools.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = tools;
+        Ok(())
+    }
+
+    fn limit_cpu<'a>(
+        &'a self,
+        name: &'a NodeName,
+        share: Option<f64>,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move { self.throttle(name, share) }.boxed()
+    }
+
+    fn steer<'a>(
+        &'a self,
+        name: &'a NodeName,
+        control: Control,
+    ) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move {
+            match self.tools_of(name).preload {
+                true => self.folder.write_control(name, &control),
+                false => Err(BackendError::NoPreload { name: name.clone() }),
+            }
+        }
+        .boxed()
+    }
+
+    fn runs(&self, name: &NodeName) -> bool {
+        self.spawner.pid(name).is_some()
     }
 
     fn pid(&self, name: &NodeName) -> Option<u32> {

@@ -45,6 +45,16 @@ pub struct Spawner {
 struct Running {
     pid: Pid,
     asked_to_end: bool,
+    /// What keeps it from running.
+    held: Vec<Hold>,
+}
+
+/// Why a child is kept from running. It goes on when nothing holds it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    Pause,
+    /// It has used its share of the processor.
+    Throttle,
 }
 
 enum Request {
@@ -85,6 +95,27 @@ impl Spawner {
         let mut running = lock(&self.running);
         let child = running.get_mut(name)?;
         child.asked_to_end |= matches!(signal, Signal::KILL | Signal::TERM);
+        Some(rustix::process::kill_process_group(child.pid, signal).map_err(io::Error::from))
+    }
+
+    /// Keeps the child from running (SIGSTOP), or lets it go on as far as `why` is concerned;
+    /// `None` if it does not run.
+    pub fn hold(&self, name: &NodeName, why: Hold, on: bool) -> Option<io::Result<()>> {
+        let mut running = lock(&self.running);
+        let child = running.get_mut(name)?;
+        // Twice held for one reason, it must be let go twice.
+        match on {
+            true => child.held.push(why),
+            false => {
+                let at = child.held.iter().position(|held| *held == why);
+                at.map(|at| child.held.swap_remove(at));
+            }
+        }
+        let signal = match (on, child.held.is_empty()) {
+            (false, false) => return Some(Ok(())),
+            (false, true) => Signal::CONT,
+            (true, _) => Signal::STOP,
+        };
         Some(rustix::process::kill_process_group(child.pid, signal).map_err(io::Error::from))
     }
 
@@ -158,6 +189,10 @@ impl Work {
     }
 
     fn spawn(&mut self, name: NodeName, mut command: Command) -> io::Result<()> {
+        // Two may have been told at once that it does not run.
+        if lock(&self.running).contains_key(&name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         command.process_group(0);
         let parent = rustix::process::getpid();
         let die_with_parent = move || {
@@ -181,7 +216,8 @@ impl Work {
                 return Err(e.into());
             }
         };
-        lock(&self.running).insert(name.clone(), Running { pid, asked_to_end: false });
+        lock(&self.running)
+            .insert(name.clone(), Running { pid, asked_to_end: false, held: Vec::new() });
         self.children.push(Watched { name, child, pidfd });
         Ok(())
     }

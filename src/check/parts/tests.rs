@@ -34,6 +34,7 @@ fn row(action: Action, purpose: Purpose, key: u64, n: u64) -> Op {
         outcome: Outcome::Ok,
         expected: None,
         members: Box::default(),
+        by: None,
         redirects: Redirects::default(),
     }
 }

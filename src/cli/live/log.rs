@@ -46,7 +46,13 @@ impl Log {
             What::StepBegan { .. } => format!("step: {}", state.step_text()?),
             What::StepEnded { error: Some(error), .. } => format!("step failed: {error}"),
             What::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
-            What::StepUndone { step } => format!("step {} is undone", step + 1),
+            What::StepNotUndone { step, error } => format!("step {}: {error}", step + 1),
+            What::StepJoined { nodes, .. } => format!("joined: {}", list(nodes)),
+            What::StepLeft { nodes, .. } => format!("left: {}", list(nodes)),
+            What::StepUndone { step, nodes } if nodes.is_empty() => {
+                format!("step {} is undone", step + 1)
+            }
+            What::StepUndone { nodes, .. } => format!("undone on {}", list(nodes)),
             What::Failover { phase, node, by, .. } => told(*phase, node, by),
             What::StepEnded { .. } => {
                 let step = state.step.as_ref().filter(|step| step.nodes.is_empty())?;
@@ -57,6 +63,7 @@ impl Log {
             What::Converged { step, .. } => {
                 format!("step {} has converged: all nodes agree, replicas linked", step + 1)
             }
+            What::Disagreed { group, .. } => format!("{group} has not converged: nodes disagree"),
             What::Ended { end: End::Interrupted } => "interrupted".to_owned(),
             What::Ended { end: End::Failed { error } } => format!("failed: {error}"),
             _ => return None,

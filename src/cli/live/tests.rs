@@ -1,12 +1,12 @@
 use super::State;
 use super::log::Log;
-use crate::model::Nanos;
 use crate::model::event::{
     Canary, DrillInfo, End, EngineInfo, Event, LoadInfo, Moved, NodeInfo, Phase, Role, Sample,
     StepInfo, What,
 };
 use crate::model::ids::NodeName;
 use crate::model::op::{Access, Cause};
+use crate::model::{Nanos, Workload};
 
 fn at(seconds: f64) -> Nanos {
     Nanos((seconds * 1e9) as u64)
@@ -29,6 +29,8 @@ fn drill() -> What {
         rate: 4000.0,
         clients: 32,
         keys: 20_000,
+        workload: Workload::Register,
+        waits_for: 0,
         sees_redirects: true,
         text: String::new(),
     };

@@ -49,6 +49,8 @@ pub(crate) fn refusal(error: &RedisError) -> Cause {
         ErrorKind::Server(ServerErrorKind::TryAgain) => Cause::TryAgain,
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => Cause::Redirects,
         _ if error.code() == Some("OOM") => Cause::OutOfMemory,
+        _ if error.code() == Some("MISCONF") => Cause::Misconf,
+        _ if error.code() == Some("NOREPLICAS") => Cause::NoReplicas,
         _ => Cause::Other,
     }
 }

@@ -6,14 +6,19 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::error::parse_address;
 use super::node::Node;
+use crate::load::Lookup;
 use crate::model::slot::SLOTS;
 
 /// First slot, last slot, and the address of their primary.
 pub(crate) type Owners = Vec<(u16, u16, SocketAddr)>;
 
 /// What `node` knows. Errors: why it could not tell, for a person.
-pub(crate) async fn learn(node: &Node, cluster: bool) -> Result<Owners, String> {
-    let command = if cluster { ["CLUSTER", "SLOTS"].as_slice() } else { &["ROLE"] };
+pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String> {
+    let command: &[&str] = match lookup {
+        Lookup::Cluster => &["CLUSTER", "SLOTS"],
+        Lookup::Primary => &["ROLE"],
+        Lookup::Sentinels(name) => &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name],
+    };
     let mut cmd = Cmd::new();
     cmd.arg(command);
     let Some(link) = node.link().await else {
@@ -21,16 +26,29 @@ pub(crate) async fn learn(node: &Node, cluster: bool) -> Result<Owners, String> 
     };
     let reply: RedisResult<Value> = link.send(&cmd).await;
     let reply = reply.map_err(|error| error.to_string())?;
-    let owners = if cluster {
-        cluster_slots(&reply, node.address)
-    } else {
-        role(&reply, node.address).map(|primary| vec![(0, SLOTS - 1, primary)])
+    let owners = match lookup {
+        Lookup::Cluster => cluster_slots(&reply, node.address),
+        Lookup::Primary => role(&reply, node.address).map(owner_of_all),
+        Lookup::Sentinels(_) => named(&reply).map(owner_of_all),
     };
     match owners {
         Some(owners) if !owners.is_empty() => Ok(owners),
         Some(_) => Err("it knows no owner of any slot".to_owned()),
         None => Err(format!("its answer to {} was not understood", command.join(" "))),
     }
+}
+
+/// All keys are at `primary`.
+pub(crate) fn owner_of_all(primary: SocketAddr) -> Owners {
+    vec![(0, SLOTS - 1, primary)]
+}
+
+/// The reply of SENTINEL GET-MASTER-ADDR-BY-NAME: an address and a port.
+/// <https://redis.io/docs/latest/develop/reference/sentinel-clients/>
+fn named(reply: &Value) -> Option<SocketAddr> {
+    let Value::Array(parts) = reply else { return None };
+    let [host, port] = parts.as_slice() else { return None };
+    format!("{}:{}", text(host), text(port)).parse().ok()
 }
 
 /// The reply of CLUSTER SLOTS: for each range its ends, then its primary, then
@@ -95,6 +113,13 @@ mod tests {
         let owners = cluster_slots(&reply, at).unwrap();
         assert_eq!(owners, [(0, 99, "127.0.0.2:7001".parse().unwrap()), (100, 16383, at)]);
         assert_eq!(cluster_slots(&Value::Array(vec![Value::Int(1)]), at), None);
+    }
+
+    #[test]
+    fn the_primary_by_a_sentinel() {
+        let reply = Value::Array(vec![bulk("127.0.0.2"), bulk("7001")]);
+        assert_eq!(named(&reply), Some("127.0.0.2:7001".parse().unwrap()));
+        assert_eq!(named(&Value::Nil), None, "it watches no such group");
     }
 
     #[test]

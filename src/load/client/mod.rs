@@ -7,36 +7,33 @@
 mod error;
 mod learn;
 mod node;
+mod reply;
+mod request;
 mod routed;
 mod slots;
 mod stock;
+mod switch;
 
 use std::time::Duration;
 
-use redis::Cmd;
-
-use super::workload::{Plan, Values};
-use crate::model::op::{Action, Outcome, Redirects, key_name};
-use crate::model::slot::slot_of;
+use crate::model::op::{Outcome, Redirects};
+use crate::spec::scenario::Load;
 
 pub(crate) use node::{Link, connect};
+pub(crate) use reply::{Read, Told, done, value};
+pub(crate) use request::{Request, set};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
 
-/// One operation, as it is sent.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) slot: u16,
-    pub(crate) command: Cmd,
-}
-
 /// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) redirects: Redirects,
-    /// What a read read; `None` if there was nothing.
-    pub(crate) value: Option<u64>,
+    /// `Told::Done` unless it ended ok.
+    pub(crate) told: Told,
+    /// Who answered, if the client tells: an index among the nodes that it began with.
+    pub(crate) by: Option<u16>,
 }
 
 /// How patient a client is, and how eager.
@@ -44,6 +41,9 @@ pub(crate) struct Answer {
 pub(crate) struct Manner {
     /// Of one operation.
     pub(crate) timeout: Duration,
+    /// Connections to each node. One is both cheapest and fast enough: it batches what is sent in
+    /// one go, and the server answers in order anyway. But WAIT holds a connection up.
+    pub(crate) lines: usize,
     /// Requests that may wait in a connection, so that handing one over never waits.
     pub(crate) room: usize,
     /// The longest pause between attempts to connect to a node that refuses.
@@ -56,10 +56,11 @@ pub(crate) struct Manner {
 
 impl Manner {
     /// As an application would be configured.
-    pub(crate) fn of_load(timeout: Duration, room: usize) -> Manner {
+    pub(crate) fn of_load(load: &Load) -> Manner {
         Manner {
-            timeout,
-            room,
+            timeout: load.timeout,
+            lines: if load.wait.is_some() { load.clients as usize } else { 1 },
+            room: load.max_in_flight as usize,
             pause: Duration::from_millis(100),
             map_every: Duration::from_millis(100),
             map_patience: Duration::from_secs(1),
@@ -74,27 +75,4 @@ pub(crate) trait Client {
 
     /// Connections made again after a loss, so far.
     fn reconnects(&self) -> u64;
-}
-
-impl Request {
-    /// `plan` as a command of the load named `load`.
-    pub(crate) fn new(load: &str, plan: &Plan, values: &mut Values) -> Request {
-        let key = key_name(load, plan.key);
-        let slot = slot_of(key.as_bytes());
-        let command = match (plan.action, plan.value) {
-            (Action::Write, Some(value)) => set(&key, values.text(value, plan.size)),
-            _ => {
-                let mut get = Cmd::with_capacity(2, key.len() + 3);
-                get.arg("GET").arg(key.as_bytes());
-                get
-            }
-        };
-        Request { slot, command }
-    }
-}
-
-pub(crate) fn set(key: &str, value: &[u8]) -> Cmd {
-    let mut set = Cmd::with_capacity(3, key.len() + value.len() + 3);
-    set.arg("SET").arg(key.as_bytes()).arg(value);
-    set
 }

@@ -65,7 +65,25 @@ enum State {
 pub(crate) struct Link {
     connection: MultiplexedConnection,
     last_answer: Cell<Nanos>,
+    /// Requests that wait for their answers.
+    waiting: Cell<u32>,
     given_up: Notify,
+}
+
+/// A request that waits, until it is dropped.
+struct Waiting<'a>(&'a Link);
+
+impl<'a> Waiting<'a> {
+    fn on(link: &'a Link) -> Waiting<'a> {
+        link.waiting.set(link.waiting.get() + 1);
+        Waiting(link)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get() - 1);
+    }
 }
 
 impl Node {
@@ -80,20 +98,28 @@ impl Node {
         Node { address, lines: (0..lines).map(|_| open()).collect(), turn: Cell::new(0) }
     }
 
-    /// A connection; `None` if the node refuses one. Waits while the first one is
+    /// A connection, an idle one if there is one; `None` if the node refuses one. Waits while the first one is
     /// being made, for as long as that takes.
     pub(crate) async fn link(&self) -> Option<Rc<Link>> {
         loop {
             let turn = self.turn.get();
             self.turn.set(turn.wrapping_add(1));
-            let mut connecting = None;
+            let (mut connecting, mut up) = (None, None::<Rc<Link>>);
             for i in 0..self.lines.len() {
                 let line = &self.lines[(turn.wrapping_add(i)) % self.lines.len()];
                 match &*line.state.borrow() {
-                    State::Up(link) => return Some(link.clone()),
+                    // Idle, or the least busy.
+                    State::Up(link) if link.waiting.get() == 0 => return Some(link.clone()),
+                    State::Up(link) => {
+                        let all = up.into_iter().chain([link.clone()]);
+                        up = all.min_by_key(|link| link.waiting.get());
+                    }
                     State::Connecting => connecting = Some(line.changed.notified()),
                     State::Down => {}
                 }
+            }
+            if up.is_some() {
+                return up;
             }
             connecting?.await;
         }
@@ -102,12 +128,14 @@ impl Node {
 
 impl Link {
     pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let _waiting = Waiting::on(self);
         let answer = self.connection.clone().send_packed_command(command).await;
         answer.and_then(Value::extract_error)
     }
 
     /// The same after ASKING, in one go.
     pub(crate) async fn send_asking(&self, command: &Cmd) -> RedisResult<Value> {
+        let _waiting = Waiting::on(self);
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.cmd("ASKING").add_command(command.clone());
         let answers = self.connection.clone().send_packed_commands(&pipeline, 0, 2).await?;
@@ -192,7 +220,9 @@ async fn live(link: &Link, mut driver: Driver, patience: Duration) {
     }
 }
 
-async fn connect_from(from: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+/// A stream from a given address, if there is one.
+pub(super) async fn stream(address: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(address).await };
     let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // The port is the kernel's choice.
     socket.bind(SocketAddr::new(from, 0))?;
@@ -210,10 +240,7 @@ pub(crate) async fn connect(
     room: usize,
 ) -> RedisResult<(Rc<Link>, Driver)> {
     let connecting = async {
-        let stream = match from {
-            Some(from) => connect_from(from, address).await?,
-            None => TcpStream::connect(address).await?,
-        };
+        let stream = stream(address, from).await?;
         stream.set_nodelay(true)?;
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()
@@ -229,6 +256,7 @@ pub(crate) async fn connect(
     let (connection, driver) =
         tokio::time::timeout(patience, connecting).await.map_err(timed_out)??;
     let last_answer = Cell::new(Nanos::ZERO);
-    let link = Rc::new(Link { connection, last_answer, given_up: Notify::new() });
+    let (waiting, given_up) = (Cell::new(0), Notify::new());
+    let link = Rc::new(Link { connection, last_answer, waiting, given_up });
     Ok((link, driver))
 }

@@ -3,19 +3,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::error::{Reply, classify};
-use super::learn::{Owners, learn};
+use super::learn::{Owners, learn, owner_of_all};
 use super::node::{Link, Node, Shared};
 use super::slots::SlotMap;
-use super::{Answer, Client, Manner, Request};
-use crate::load::Targets;
-use crate::load::workload::number_of;
+use super::switch::{News, listen};
+use super::{Answer, Client, Manner, Request, Told};
+use crate::load::{Lookup, Targets};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
 
@@ -24,14 +24,14 @@ const REDIRECTS: u16 = 5;
 /// Between attempts of an operation that is told to try again.
 const TRY_AGAIN: Duration = Duration::from_millis(5);
 
-/// Connections to each node. One is both cheapest and fast enough: it batches
-/// what is sent in one go, and the server answers in order anyway.
-const LINES: usize = 1;
-
 #[derive(Debug)]
 pub(crate) struct Routed {
-    cluster: bool,
+    lookup: Lookup,
     nodes: RefCell<Nodes>,
+    /// How many of them it began with; these come first.
+    seeds: u16,
+    /// Whoever tells the primary, the one that did last first; none if nodes do.
+    sentinels: RefCell<Vec<Rc<Node>>>,
     slots: RefCell<SlotMap>,
     /// The node to ask for the map: the one that a MOVED named last, for it knows
     /// best what has changed, or the last one that answered.
@@ -50,6 +50,8 @@ struct Trip {
     deadline: Nanos,
     redirects: Cell<Redirects>,
     stage: RefCell<Stage>,
+    /// Who answered last.
+    by: Cell<Option<u16>>,
 }
 
 #[derive(Default)]
@@ -73,21 +75,28 @@ impl Routed {
         manner: Manner,
         patience: Duration,
     ) -> Result<Rc<Routed>, String> {
-        let shared = Rc::new(Shared {
-            clock,
-            manner,
-            from: targets.from,
-            reconnects: Cell::new(0),
-            trouble: tokio::sync::Notify::new(),
-        });
+        let shared = || {
+            let (from, trouble) = (targets.from, tokio::sync::Notify::new());
+            Rc::new(Shared { clock, manner, from, reconnects: Cell::new(0), trouble })
+        };
         let client = Rc::new(Routed {
-            cluster: targets.cluster,
+            lookup: targets.lookup.clone(),
             nodes: RefCell::default(),
+            seeds: match targets.lookup {
+                // Theirs are the seeds, and whom they name is none of those.
+                Lookup::Sentinels(_) => 0,
+                _ => targets.seeds.len() as u16,
+            },
+            sentinels: RefCell::default(),
             slots: RefCell::new(SlotMap::new()),
             hint: Cell::new(0),
-            shared,
+            shared: shared(),
         });
-        targets.seeds.iter().for_each(|&seed| _ = client.number(seed));
+        match &targets.lookup {
+            // That a sentinel cannot be reached says nothing of the nodes.
+            Lookup::Sentinels(name) => client.hear_sentinels(&targets.seeds, name, &shared()),
+            _ => targets.seeds.iter().for_each(|&seed| _ = client.number(seed)),
+        }
         let give_up = clock.now() + patience;
         while let Err(why) = client.learn_map().await {
             if clock.now() >= give_up {
@@ -99,6 +108,32 @@ impl Routed {
         Ok(client)
     }
 
+    /// Asks sentinels from now on, and listens to them.
+    fn hear_sentinels(self: &Rc<Self>, at: &[SocketAddr], name: &str, shared: &Rc<Shared>) {
+        for &address in at {
+            let sentinel = Rc::new(Node::open(address, 1, shared));
+            self.sentinels.borrow_mut().push(sentinel.clone());
+            let client = self.clone();
+            let tell = move |news| match news {
+                News::Listening => client.doubt(),
+                News::Switched(primary) => {
+                    client.learned(&owner_of_all(primary));
+                    client.trust(&sentinel);
+                }
+            };
+            tokio::task::spawn_local(listen(address, name.to_owned(), shared.clone(), tell));
+        }
+    }
+
+    /// It is asked first, the next time.
+    fn trust(&self, told: &Rc<Node>) {
+        let mut sentinels = self.sentinels.borrow_mut();
+        match sentinels.iter().position(|one| Rc::ptr_eq(one, told)) {
+            Some(place) => sentinels[..=place].rotate_right(1),
+            None => self.hint.set(self.number(told.address)),
+        }
+    }
+
     /// The number of the node at `address`; a node not yet known is connected to.
     fn number(&self, address: SocketAddr) -> u16 {
         let mut all = self.nodes.borrow_mut();
@@ -106,7 +141,7 @@ impl Routed {
             return number;
         }
         let number = all.nodes.len() as u16;
-        all.nodes.push(Rc::new(Node::open(address, LINES, &self.shared)));
+        all.nodes.push(Rc::new(Node::open(address, self.shared.manner.lines, &self.shared)));
         all.numbers.insert(address, number);
         number
     }
@@ -127,18 +162,27 @@ impl Routed {
         self.node(number)
     }
 
-    /// Asks nodes for the slot map until one gives it: the hinted one first.
-    async fn learn_map(&self) -> Result<(), String> {
-        self.slots.borrow_mut().asked();
+    /// Whom to ask who owns which slot: who told it last first.
+    fn guides(&self) -> Vec<Rc<Node>> {
+        let sentinels = self.sentinels.borrow();
+        if !sentinels.is_empty() {
+            return sentinels.clone();
+        }
         let mut order = self.nodes.borrow().nodes.clone();
         order.rotate_left(usize::from(self.hint.get()));
+        order
+    }
+
+    /// Asks for the slot map until one gives it.
+    async fn learn_map(&self) -> Result<(), String> {
+        self.slots.borrow_mut().asked();
         let patience = self.shared.manner.map_patience;
         let mut why = "no node is known".to_owned();
-        for node in order {
-            match tokio::time::timeout(patience, learn(&node, self.cluster)).await {
+        for node in self.guides() {
+            match tokio::time::timeout(patience, learn(&node, &self.lookup)).await {
                 Ok(Ok(owners)) => {
                     self.learned(&owners);
-                    self.hint.set(self.number(node.address));
+                    self.trust(&node);
                     return Ok(());
                 }
                 Ok(Err(reason)) => why = format!("{}: {reason}", node.address),
@@ -156,7 +200,7 @@ impl Routed {
         self.slots.borrow_mut().learned(&numbered);
     }
 
-    async fn attempts(&self, request: &Request, trip: &Trip) -> Result<Value, Outcome> {
+    async fn attempts(&self, request: &Request, trip: &Trip) -> Result<Told, Outcome> {
         let mut target = self.owner(request.slot);
         let mut asking = false;
         loop {
@@ -172,7 +216,9 @@ impl Routed {
             let error = match reply {
                 Ok(value) => {
                     link.answered(self.shared.clock.now());
-                    return Ok(value);
+                    trip.by.set(self.index(node.address));
+                    let told = (request.read)(&value).ok_or(Outcome::Fail(Cause::Other))?;
+                    return self.replicated(&link, request, told).await;
                 }
                 Err(error) => classify(&error, node.address.ip()),
             };
@@ -183,6 +229,37 @@ impl Routed {
             target = self.follow(error, request, trip).await?;
             asking = matches!(error, Reply::Ask(_));
         }
+    }
+
+    /// What was `told`, once enough replicas have what was changed. On its connection that is
+    /// all that was written before (WAIT).
+    async fn replicated(
+        &self,
+        link: &Link,
+        request: &Request,
+        told: Told,
+    ) -> Result<Told, Outcome> {
+        let Some(wait) = request.wait.filter(|_| told.is_change()) else { return Ok(told) };
+        let mut command = Cmd::new();
+        command.arg("WAIT").arg(wait.replicas).arg(wait.timeout.as_millis() as u64);
+        let reached = match link.send(&command).await {
+            Ok(Value::Int(reached)) => reached,
+            // Nothing of this says that the change was not made.
+            Ok(_) => 0,
+            Err(error) if classify(&error, IpAddr::from([0, 0, 0, 0])) == Reply::Lost => {
+                return Err(Outcome::Unknown(Cause::ConnectionLost));
+            }
+            Err(_) => 0,
+        };
+        link.answered(self.shared.clock.now());
+        let enough = reached >= i64::from(wait.replicas);
+        if enough { Ok(told) } else { Err(Outcome::Unknown(Cause::UnderReplicated)) }
+    }
+
+    /// Where a node stands among those that the client began with.
+    fn index(&self, address: SocketAddr) -> Option<u16> {
+        let number = self.nodes.borrow().numbers.get(&address).copied();
+        number.filter(|number| *number < self.seeds)
     }
 
     /// Where to go next after an error, or how the operation has ended.
@@ -253,31 +330,20 @@ impl Client for Routed {
             deadline: self.shared.clock.now() + self.shared.manner.timeout,
             redirects: Cell::default(),
             stage: RefCell::default(),
+            by: Cell::default(),
         };
         let result =
             tokio::time::timeout(self.shared.manner.timeout, self.attempts(request, &trip)).await;
-        let (outcome, value) = match result {
-            Ok(Ok(value)) => read(&value),
-            Ok(Err(outcome)) => (outcome, None),
-            Err(_) => (self.timed_out(&trip), None),
+        let (outcome, told) = match result {
+            Ok(Ok(told)) => (Outcome::Ok, told),
+            Ok(Err(outcome)) => (outcome, Told::Done),
+            Err(_) => (self.timed_out(&trip), Told::Done),
         };
-        Answer { outcome, redirects: trip.redirects.get(), value }
+        Answer { outcome, redirects: trip.redirects.get(), told, by: trip.by.get() }
     }
 
     fn reconnects(&self) -> u64 {
         self.shared.reconnects.get()
-    }
-}
-
-/// What an answer that is no error says. A value that no load wrote is an error.
-pub(super) fn read(value: &Value) -> (Outcome, Option<u64>) {
-    match value {
-        Value::Okay | Value::Nil => (Outcome::Ok, None),
-        Value::BulkString(text) => match number_of(text) {
-            Some(number) => (Outcome::Ok, Some(number)),
-            None => (Outcome::Fail(Cause::Other), None),
-        },
-        _ => (Outcome::Fail(Cause::Other), None),
     }
 }
 

@@ -16,8 +16,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::{ErrorKind, RedisError, Value};
 
 use super::error::refusal;
-use super::routed::read;
-use super::{Answer, Client, Request};
+use super::{Answer, Client, Request, Told};
 use crate::model::op::{Cause, Outcome, Redirects};
 
 pub(crate) struct Stock {
@@ -47,14 +46,18 @@ impl Client for Stock {
     async fn perform(&self, request: &Request) -> Answer {
         let mut connection = self.connection.clone();
         let sent = connection.req_packed_command(&request.command);
-        let (outcome, value) = match tokio::time::timeout(self.timeout, sent).await {
+        let result = match tokio::time::timeout(self.timeout, sent).await {
             Ok(reply) => match reply.and_then(Value::extract_error) {
-                Ok(value) => read(&value),
-                Err(error) => (Outcome::Unknown(cause(&error)), None),
+                Ok(value) => (request.read)(&value).ok_or(Outcome::Fail(Cause::Other)),
+                Err(error) => Err(Outcome::Unknown(cause(&error))),
             },
-            Err(_) => (Outcome::Unknown(Cause::Timeout), None),
+            Err(_) => Err(Outcome::Unknown(Cause::Timeout)),
         };
-        Answer { outcome, redirects: Redirects::default(), value }
+        let (outcome, told) = match result {
+            Ok(told) => (Outcome::Ok, told),
+            Err(outcome) => (outcome, Told::Done),
+        };
+        Answer { outcome, redirects: Redirects::default(), told, by: None }
     }
 
     /// The library does not tell.

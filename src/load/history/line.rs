@@ -22,6 +22,8 @@ pub(super) struct Line {
     expected: Option<u64>,
     #[serde(default, skip_serializing_if = "<[u64]>::is_empty")]
     members: Box<[u64]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<u16>,
     intended: Nanos,
     sent: Nanos,
     done: Nanos,
@@ -45,7 +47,7 @@ fn is_zero(n: &u16) -> bool {
 impl From<&Op> for Line {
     fn from(op: &Op) -> Line {
         let Op { load, process, purpose, action, key, value, intended, sent, done, .. } = *op;
-        let Op { expected, outcome, redirects, .. } = *op;
+        let Op { expected, by, outcome, redirects, .. } = *op;
         let (members, Redirects { moved, ask, try_again }) = (op.members.clone(), redirects);
         Line {
             load,
@@ -56,6 +58,7 @@ impl From<&Op> for Line {
             value,
             expected,
             members,
+            by,
             intended,
             sent,
             done,
@@ -70,7 +73,7 @@ impl From<&Op> for Line {
 impl From<Line> for Op {
     fn from(line: Line) -> Op {
         let Line { load, process, purpose, action, key, value, expected, members, .. } = line;
-        let Line { intended, sent, done, outcome, moved, ask, try_again, .. } = line;
+        let Line { by, intended, sent, done, outcome, moved, ask, try_again, .. } = line;
         Op {
             load,
             process,
@@ -80,6 +83,7 @@ impl From<Line> for Op {
             value,
             expected,
             members,
+            by,
             intended,
             sent,
             done,
@@ -109,6 +113,7 @@ mod tests {
             outcome: Outcome::Ok,
             expected: None,
             members: Box::default(),
+            by: None,
             redirects: Redirects::default(),
         };
         let full = Op {
@@ -117,6 +122,7 @@ mod tests {
             value: Some(u64::MAX),
             expected: Some(5),
             members: [2, 3, 2].into(),
+            by: Some(4),
             outcome: Outcome::Unknown(Cause::ConnectionLost),
             redirects: Redirects { moved: 1, ask: 2, try_again: 3 },
             ..plain.clone()

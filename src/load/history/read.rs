@@ -107,6 +107,7 @@ mod tests {
             outcome: Outcome::Ok,
             expected: None,
             members: Box::default(),
+            by: None,
             redirects: Redirects::default(),
         }
     }

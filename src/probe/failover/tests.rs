@@ -27,6 +27,7 @@ fn sight(i: usize, first: &str, second: &str, link_up: Option<bool>) -> Sight {
         role: None,
         link_up,
         lines: NodeLine::parse_all(&text).unwrap(),
+        leader: Default::default(),
     }
 }
 

@@ -24,17 +24,16 @@ pub(super) struct Column {
 }
 
 pub(super) fn cards(r: &Report) -> Vec<Card> {
-    [downtime(r), lost(r), moved(r), latency(r), throughput(r), converged(r)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let others = [moved(r), latency(r), throughput(r), converged(r)];
+    let first = [downtime(r), lost(r)].into_iter().chain(wrong(r));
+    first.chain(others).flatten().collect()
 }
 
 /// The card of the measure `name`.
 fn card(r: &Report, title: &'static str, name: &str, notes: Vec<String>) -> Card {
     let tone = match r.value(name) {
         None => "untold",
-        Some(lost) if lost > 0.0 && name == "writes.lost" => "bad",
+        Some(lost) if lost > 0.0 && (name == "writes.lost" || name.ends_with(".wrong")) => "bad",
         Some(_) => "",
     };
     Card { title, value: r.show(name), tone, columns: Vec::new(), notes }
@@ -50,13 +49,33 @@ fn downtime(r: &Report) -> Option<Card> {
 }
 
 fn lost(r: &Report) -> Option<Card> {
+    let side = r.value("writes.lost.wrong_side").filter(|count| *count > 0.0);
+    let side = side.map(|count| format!("{} on a side that lost", thousands(count)));
     let notes = || {
-        vec![
-            format!("of {} acknowledged", r.show("writes.acknowledged")),
-            format!("{} stale reads", r.show("reads.stale")),
-        ]
+        let of = format!("of {} acknowledged", r.show("writes.acknowledged"));
+        let stale = format!("{} stale reads", r.show("reads.stale"));
+        [Some(of), side, Some(stale)].into_iter().flatten().collect()
     };
     r.has("writes.lost").then(|| card(r, "Lost writes", "writes.lost", notes()))
+}
+
+/// A card for each workload that is none of registers.
+fn wrong(r: &Report) -> impl Iterator<Item = Option<Card>> {
+    let known = [
+        ("Wrong with counters", "counter"),
+        ("Wrong with sets", "set"),
+        ("Wrong with queues", "queue"),
+        ("Wrong with streams", "stream"),
+    ];
+    known.into_iter().map(|(title, workload)| {
+        let show = |what: &str| r.show(&format!("{workload}.{what}"));
+        let wrong = format!("{workload}.wrong");
+        let notes = vec![
+            format!("of {} acknowledged", show("acknowledged")),
+            format!("{} lost", show("lost")),
+        ];
+        r.has(&wrong).then(|| card(r, title, &wrong, notes))
+    })
 }
 
 /// The three spans of `name`, as high as they are.

@@ -7,6 +7,7 @@ mod cards;
 mod chart;
 pub(super) mod failover;
 mod frame;
+mod hits;
 mod lanes;
 mod rows;
 mod slots;
@@ -43,6 +44,8 @@ struct Page<'a> {
     charts: Vec<Chart>,
     /// Drawings of both sizes.
     lanes: String,
+    /// Drawings of both sizes.
+    hits: String,
     /// Drawings of both sizes.
     traffic: String,
     ownership: Vec<Owned>,
@@ -102,6 +105,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         cards: cards::cards(r),
         charts: charts(r),
         lanes: drawings(r, |frame| lanes::draw(r, frame)),
+        hits: drawings(r, |frame| hits::draw(r, frame)),
         traffic: drawings(r, |frame| traffic::draw(r, frame)),
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),

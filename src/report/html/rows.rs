@@ -2,7 +2,7 @@
 
 use crate::model::measure::{CATALOGUE, Known, known, thousands};
 use crate::model::{NodeName, Unit, Verdict};
-use crate::report::data::{Job, JobPhase, Judged, Report, Shard};
+use crate::report::data::{Job, JobPhase, Judged, Report, Shard, Step};
 use crate::report::text::mark;
 
 use super::slots;
@@ -109,7 +109,7 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
         (Some(at), Some(from)) => Unit::Millis.show(at - from),
         _ => "–".to_owned(),
     };
-    let row = |(i, step): (usize, &crate::report::data::Step)| StepRow {
+    let row = |(i, step): (usize, &Step)| StepRow {
         number: i + 1,
         text: step.text.clone(),
         error: step.error.clone(),
@@ -121,24 +121,37 @@ pub(super) fn steps(r: &Report) -> Vec<StepRow> {
         view: since(step.view_converged_ms, step.began_ms),
         converged: since(step.converged_ms, step.began_ms),
         jobs: step.jobs.iter().map(|j| job(j, step.began_ms.unwrap_or(0.0))).collect(),
-        moved: match step.moved.slots_total {
-            0 if !step.nodes.is_empty() => format!("done to {}", names(&step.nodes)),
-            0 => "–".to_owned(),
-            total => {
-                let bytes = step.moved.bytes.map(|bytes| Unit::Bytes.show(bytes as f64));
-                let bytes = bytes.map_or(String::new(), |bytes| format!(", {bytes}"));
-                let method = step.method.as_ref().map(|method| format!(", {method}"));
-                format!(
-                    "{} of {} slots, {} keys{bytes}{}",
-                    thousands(step.moved.slots as f64),
-                    thousands(total as f64),
-                    thousands(step.moved.keys as f64),
-                    method.unwrap_or_default()
-                )
-            }
-        },
+        moved: done(step),
     };
     r.steps.iter().enumerate().map(row).collect()
+}
+
+/// What came of it: `cache/3/0, cache/3/1 joined; 4,096 of 4,096 slots, 10,020 keys, migrate`.
+fn done(step: &Step) -> String {
+    let told = |nodes: &[NodeName], what: &str| {
+        (!nodes.is_empty()).then(|| format!("{} {what}", names(nodes)))
+    };
+    let parts = [
+        told(&step.joined, "joined"),
+        (step.moved.slots_total > 0).then(|| moved(step)),
+        told(&step.left, "left"),
+        (!step.nodes.is_empty()).then(|| format!("done to {}", names(&step.nodes))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "–".to_owned() } else { parts.join("; ") }
+}
+
+fn moved(step: &Step) -> String {
+    let bytes = step.moved.bytes.map(|bytes| Unit::Bytes.show(bytes as f64));
+    let bytes = bytes.map_or(String::new(), |bytes| format!(", {bytes}"));
+    let method = step.method.as_ref().map(|method| format!(", {method}"));
+    format!(
+        "{} of {} slots, {} keys{bytes}{}",
+        thousands(step.moved.slots as f64),
+        thousands(step.moved.slots_total as f64),
+        thousands(step.moved.keys as f64),
+        method.unwrap_or_default()
+    )
 }
 
 fn names(nodes: &[NodeName]) -> String {

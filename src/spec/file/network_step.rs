@@ -3,8 +3,8 @@
 use schemars::{Schema, json_schema};
 
 use super::step::{BandwidthStep, LatencyStep, Partition, Reset};
-use crate::spec::decode::{At, Field, Misread, Scalar, object};
-use crate::spec::network::{Side, Spot};
+use crate::spec::decode::{At, Field, Misread, Scalar, object, words};
+use crate::spec::network::{Side, Spot, Via};
 use crate::spec::quantity::{Bandwidth, Percent, Time};
 use crate::spec::scenario::Target;
 
@@ -34,6 +34,9 @@ object! {
         optional "for" lasts: Time,
         /// Flapping: cut in the first half of each such time, whole in the second.
         optional "every" every: Time,
+        /// Who cuts: redrill's relay, or the kernel, in containers and between nodes only.
+        /// Default: `relay`.
+        optional "via" via: Via,
     }
 }
 
@@ -112,6 +115,11 @@ object! {
         optional "share" share: Percent,
     }
 }
+
+words!(Via as "kind of cut" {
+    "relay" => Via::Relay,
+    "kernel" => Via::Kernel,
+});
 
 /// The keys that say which links.
 pub struct Sides<'m> {

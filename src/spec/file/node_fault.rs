@@ -10,8 +10,10 @@ use crate::spec::scenario::{Data, Force, Target};
 
 /// The forms in which a target is written.
 const FORMS: &str = "write a node's name like cache/1/0, `primary of shard 1`, `a replica of \
-                     shard 1`, `all primaries`, `all replicas`, `a minority of primaries`, \
-                     `a majority of primaries`, `random primary` or `random replica`";
+                     shard 1`, `all nodes`, `region eu-west`, `all primaries`, `all replicas`, `a minority of primaries`, \
+                     `a majority of primaries`, `random primary` or `random replica`; of \
+                     sentinels cache/sentinel/0, `all sentinels`, `a minority of sentinels`, \
+                     `a majority of sentinels` or `random sentinel`";
 
 object! {
     /// Ends servers at once (SIGKILL), as a power cut would.
@@ -80,18 +82,19 @@ object! {
 }
 
 object! {
-    /// Tells a replica of a cluster to become the primary of its shard.
+    /// Tells a replica to become the primary of its shard, or a sentinel to fail over.
     FailoverMap "a failover step" {
         /// When it starts, from the load's start.
         required "at" at: Time,
         /// `failover`
         required "do" kind: Failover,
-        /// The cluster in which it happens. Default: the only group.
+        /// The group in which it happens. Default: the only group.
         optional "group" group: String,
-        /// The replica: a name, or a role as it is by then.
+        /// The replica: a name, or a role as it is by then. In mode `sentinel` the sentinel
+        /// that is told.
         required "target" target: Target,
-        /// `none` agrees with the primary on the handover, `force` does not ask it, `takeover`
-        /// asks nobody. Default: `none`.
+        /// `none` agrees with the primary on the handover, `force` does not wait for it,
+        /// `takeover` asks nobody. Default: `none`.
         optional "force" force: Force,
     }
 }
@@ -108,12 +111,18 @@ impl Scalar for Target {
         let words: Vec<&str> = text.split_whitespace().collect();
         let shard = |number: &str| number.parse().ok();
         let target = match words[..] {
+            ["all", "nodes"] => Some(Target::All),
+            ["region", region] => Some(Target::Region(region.to_owned())),
             ["all", "primaries"] => Some(Target::Primaries),
             ["all", "replicas"] => Some(Target::Replicas),
             ["a", "minority", "of", "primaries"] => Some(Target::MinorityOfPrimaries),
             ["a", "majority", "of", "primaries"] => Some(Target::MajorityOfPrimaries),
             ["random", "primary"] => Some(Target::RandomPrimary),
             ["random", "replica"] => Some(Target::RandomReplica),
+            ["all", "sentinels"] => Some(Target::Sentinels),
+            ["a", "minority", "of", "sentinels"] => Some(Target::MinorityOfSentinels),
+            ["a", "majority", "of", "sentinels"] => Some(Target::MajorityOfSentinels),
+            ["random", "sentinel"] => Some(Target::RandomSentinel),
             ["primary", "of", "shard", n] => shard(n).map(Target::PrimaryOf),
             ["a", "replica", "of", "shard", n] => shard(n).map(Target::ReplicaOf),
             [name] => name.parse::<NodeName>().ok().map(Target::Node),
@@ -126,9 +135,10 @@ impl Scalar for Target {
         json_schema!({
             "type": "string",
             "examples": [
-                "cache/1/0", "primary of shard 1", "a replica of shard 1", "all primaries",
+                "cache/1/0", "primary of shard 1", "a replica of shard 1", "all nodes", "region eu-west", "all primaries",
                 "all replicas", "a minority of primaries", "a majority of primaries",
-                "random primary", "random replica",
+                "random primary", "random replica", "cache/sentinel/0", "all sentinels",
+                "a minority of sentinels", "a majority of sentinels", "random sentinel",
             ],
         })
     }

@@ -3,6 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::step::StepMap;
+use crate::model::Workload;
 use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, words};
 use crate::spec::fault::Fault;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
@@ -32,6 +33,9 @@ object! {
         /// What checkers may find without failing the drill, as servers are known to do it:
         /// `writes.lost`, `reads.stale`, or `all`. It is in the report all the same.
         optional "reported" reported: Vec<At<String>>,
+        /// A key, as for `--set`, and values for it: the scenario is played with each in turn,
+        /// and all are set side by side.
+        optional "over" over: Named<Vec<At<String>>>,
         /// Changes for other occasions, by name; `--profile NAME` picks one.
         optional "profiles" profiles: Named<ProfileMap>,
     }
@@ -40,7 +44,9 @@ object! {
 object! {
     /// Clients that do operations of one workload at a given rate, whatever happens.
     LoadMap "a load" {
-        /// What they do. Default: `register`, reads and writes of single keys.
+        /// What they do: `register` (the default) reads and writes single keys, `cas` compares
+        /// and sets them, `counter` counts up, `set` adds elements, `queue` and `stream` put
+        /// them in and take them out.
         optional "workload" workload: Workload,
         /// The group that they use. Default: the only group.
         optional "group" group: String,
@@ -53,11 +59,12 @@ object! {
         optional "rate" rate: PerSecond,
         /// Logical clients. Default: 32.
         optional "clients" clients: u32,
-        /// How many keys there are. Default: 10000.
+        /// How many keys there are. Default: 10000; 100 unless they are registers.
         optional "keys" keys: u64,
         /// How keys are chosen: `uniform`, or `zipf(EXPONENT)`. Default: `uniform`.
         optional "distribution" distribution: Distribution,
-        /// The share of reads; the others are writes. Default: 50%.
+        /// The share of reads; the others are writes. In a queue or stream, of operations that
+        /// take out. Default: 50%; 67% of a stream, where each element is taken and dealt with.
         optional "reads" reads: Percent,
         /// The size of values, or a range of sizes. Default: 100B.
         optional "value" value: Sizes,
@@ -66,16 +73,35 @@ object! {
         /// Operations past this many in flight are shed, and recorded as such.
         /// Default: 10000.
         optional "max_in_flight" max_in_flight: u32,
+        /// How many replicas a change must reach before it counts as done.
+        optional "wait" wait: WaitMap,
+        /// The group's directive of this name: primaries with fewer linked replicas refuse writes.
+        optional "min-replicas-to-write" min_replicas_to_write: u32,
+        /// The group's directive of this name: a replica that was silent for longer does not
+        /// count. Default: the server's own, 10s.
+        optional "min-replicas-max-lag" min_replicas_max_lag: Time,
     }
 }
 
-/// What a load does; one for now, and others are of the same shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workload {
-    Register,
+object! {
+    /// WAIT after each change.
+    WaitMap "a wait" {
+        /// How many replicas; none is not to wait. Default: 1.
+        optional "replicas" replicas: u32,
+        /// For how long; what has reached too few by then may be lost, and its outcome is
+        /// unknown. Default: 100ms.
+        optional "timeout" timeout: Time,
+    }
 }
 
-words!(Workload as "workload" { "register" => Workload::Register });
+words!(Workload as "workload" {
+    "register" => Workload::Register,
+    "cas" => Workload::Cas,
+    "counter" => Workload::Counter,
+    "set" => Workload::Set,
+    "queue" => Workload::Queue,
+    "stream" => Workload::Stream,
+});
 words!(ClientKind as "client" {
     "redrill" => ClientKind::Redrill,
     "redis-rs" => ClientKind::RedisRs,
@@ -124,6 +150,10 @@ object! {
         optional "expect" expect: Vec<At<String>>,
         /// Replaces the scenario's own.
         optional "settle" settle: Time,
+        /// Replaces the scenario's own.
+        optional "timeline" timeline: Vec<At<StepMap>>,
+        /// Replaces the scenario's own.
+        optional "over" over: Named<Vec<At<String>>>,
         /// Replaces single keys of loads, by the load's name.
         optional "loads" loads: Named<LoadMap>,
     }

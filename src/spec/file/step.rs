@@ -2,12 +2,17 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+use super::chaos::ChaosMap;
+use super::hardship::{ClockMap, DiskFullMap, MemoryPressureMap, SlowDiskMap, SlowMap};
 use super::moves::{DrainMap, RebalanceMap, ReshardMap};
 use super::network_step::{BandwidthMap, LatencyMap, PartitionMap, ResetMap, Sides};
 use super::node_fault::{FailoverMap, KillMap, PauseMap, RestartMap, StopMap};
-use crate::spec::decode::{Decode, Field, entries, expected, field, schema_of, words};
+use super::rolling::RollingMap;
+use super::scale::{AddReplicaMap, AddShardMap, RemoveShardMap};
+use crate::spec::decode::{At, Decode, Field, entries, expected, field, schema_of, words};
 use crate::spec::fault::Fault;
 use crate::spec::nearest;
+use crate::spec::network::Via;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::{Method, Pace};
 use crate::spec::tree::{Node, Value};
@@ -59,15 +64,25 @@ steps! {
     Reshard "reshard" ReshardMap,
     Drain "drain" DrainMap,
     Rebalance "rebalance" RebalanceMap,
+    AddShard "add-shard" AddShardMap,
+    RemoveShard "remove-shard" RemoveShardMap,
+    AddReplica "add-replica" AddReplicaMap,
     Kill "kill" KillMap,
     Stop "stop" StopMap,
     Pause "pause" PauseMap,
     Restart "restart" RestartMap,
+    Rolling "rolling-restart" RollingMap,
     Failover "failover" FailoverMap,
+    Slow "slow" SlowMap,
+    MemoryPressure "memory-pressure" MemoryPressureMap,
+    DiskFull "disk-full" DiskFullMap,
+    SlowDisk "slow-disk" SlowDiskMap,
+    ClockStep "clock" ClockMap,
     Partition "partition" PartitionMap,
     LatencyStep "latency" LatencyMap,
     BandwidthStep "bandwidth" BandwidthMap,
     Reset "reset" ResetMap,
+    Chaos "chaos" ChaosMap,
 }
 
 impl StepMap {
@@ -88,12 +103,19 @@ impl StepMap {
             StepMap::Reshard(step) => Some((&step.pace, &step.method)),
             StepMap::Drain(step) => Some((&step.pace, &step.method)),
             StepMap::Rebalance(step) => Some((&step.pace, &step.method)),
+            StepMap::AddShard(step) => Some((&step.pace, &step.method)),
+            StepMap::RemoveShard(step) => Some((&step.pace, &step.method)),
             _ => None,
         }
     }
 }
 
 impl StepMap {
+    /// It changes who belongs to a cluster.
+    pub fn scales(&self) -> bool {
+        matches!(self, StepMap::AddShard(_) | StepMap::RemoveShard(_) | StepMap::AddReplica(_))
+    }
+
     /// The sides of the links that a step changes, if it is such a step.
     pub fn sides(&self) -> Option<Sides<'_>> {
         match self {
@@ -102,6 +124,20 @@ impl StepMap {
             StepMap::BandwidthStep(step) => Some(step.sides()),
             StepMap::Reset(step) => Some(step.sides()),
             _ => None,
+        }
+    }
+
+    /// Whether it needs the relay.
+    pub fn is_relayed(&self) -> bool {
+        let in_kernel = |at: &At<Via>| at.value == Via::Kernel;
+        match self {
+            StepMap::Partition(step) => !step.via.given().is_some_and(in_kernel),
+            // It draws partitions where it is not told what to draw.
+            StepMap::Chaos(step) => step
+                .faults
+                .given()
+                .is_none_or(|at| at.value.iter().any(|at| at.value.is_on_links())),
+            other => other.sides().is_some(),
         }
     }
 

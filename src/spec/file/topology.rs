@@ -71,6 +71,15 @@ object! {
         optional "sentinels" sentinels: u32,
         /// Sentinels that must agree that the primary is down. Default: a majority.
         optional "quorum" quorum: u32,
+        /// How long a server may be silent before a sentinel holds it to be down
+        /// (down-after-milliseconds), in mode `sentinel`. Default: 30s.
+        optional "down_after" down_after: Time,
+        /// How long a failover may take before another sentinel tries (failover-timeout), in
+        /// mode `sentinel`. Default: 3m.
+        optional "failover_timeout" failover_timeout: Time,
+        /// Replicas that turn to a new primary at a time (parallel-syncs), in mode `sentinel`.
+        /// Default: 1.
+        optional "parallel_syncs" parallel_syncs: u32,
         /// The region that all its nodes are in.
         optional "region" region: String,
         /// A region for its primaries and one for its replicas, instead of `region`.
@@ -124,5 +133,7 @@ object! {
         required "primaries" primaries: String,
         /// The region of the first replicas.
         required "replicas" replicas: String,
+        /// The regions of the sentinels, dealt out in turn. Default: that of the primaries.
+        optional "sentinels" sentinels: Vec<At<String>>,
     }
 }

@@ -11,6 +11,8 @@ const ADDRESS: &str =
 const FILES: &str = "redrill gives each node its own directory and files";
 const PROCESS: &str = "redrill starts and stops the process itself";
 const MODE: &str = "the group's `mode`, `shards` and `replicas` say that";
+const WATCH: &str = "write `sentinels`, `quorum`, `down_after`, `failover_timeout` and \
+                     `parallel_syncs` of the group";
 const ACCESS: &str = "redrill connects without a password and without TLS";
 
 /// Directives that are redrill's own, and why.
@@ -41,6 +43,7 @@ const OWNED: &[(&str, &str)] = &[
     ("supervised", PROCESS),
     ("cluster-enabled", MODE),
     ("replicaof", MODE),
+    ("sentinel", WATCH),
     ("slaveof", MODE),
     ("protected-mode", ACCESS),
     ("requirepass", ACCESS),

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::model::Workload;
 use crate::model::event::{Compare, Expectation};
 use crate::model::measure::{self, CATALOGUE, Known, Needs, Unit};
 use crate::spec::decode::{At, Misread, Scalar};
@@ -16,8 +17,11 @@ const BASELINE: Duration = Duration::from_secs(1);
 
 /// What a scenario has, which decides what it can measure.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Has {
-    pub loads: usize,
+pub struct Has<'a> {
+    /// One for each load.
+    pub workloads: &'a [Workload],
+    /// Whether a load waits for replicas.
+    pub waits: bool,
     /// Whether no load's client tells of redirects.
     pub blind_to_redirects: bool,
     /// Whether a step moves slots.
@@ -29,7 +33,7 @@ pub struct Has {
 }
 
 /// The expectations that `texts` mean.
-pub fn check(texts: &[At<String>], has: Has, faults: &mut Vec<Fault>) -> Vec<Expectation> {
+pub fn check(texts: &[At<String>], has: Has<'_>, faults: &mut Vec<Fault>) -> Vec<Expectation> {
     let mut expectations: Vec<Expectation> = Vec::new();
     for text in texts {
         let Some(expectation) = parse(text, has, faults) else { continue };
@@ -69,7 +73,7 @@ pub fn overridden(base: Vec<Expectation>, own: Vec<Expectation>) -> Vec<Expectat
     result
 }
 
-fn parse(text: &At<String>, has: Has, faults: &mut Vec<Fault>) -> Option<Expectation> {
+fn parse(text: &At<String>, has: Has<'_>, faults: &mut Vec<Fault>) -> Option<Expectation> {
     let Some((measure, op, bound)) = split(&text.value) else {
         let message = format!("`{}` is not an expectation", text.value);
         let advice = "write MEASURE <= VALUE, like `downtime.write.max <= 500ms`; \
@@ -152,7 +156,7 @@ fn read_bound(unit: Unit, text: &str) -> Result<f64, Misread> {
 }
 
 /// Why the scenario cannot produce the measure, and what to do.
-fn lacking(known: &Known, has: Has) -> Option<(String, &'static str)> {
+fn lacking(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
     const LOAD: (&str, &str) = ("a load", "add one under `loads:`, or leave the expectation out");
     const STEP: (&str, &str) = ("a step", "add one to `timeline:`, or leave the expectation out");
     const MOVE: (&str, &str) =
@@ -161,20 +165,35 @@ fn lacking(known: &Known, has: Has) -> Option<(String, &'static str)> {
         "a step that does something to nodes, like `kill`",
         "add one to `timeline:`, or leave the expectation out",
     );
-    let (load, step) = (has.loads > 0, has.first_step.is_some());
+    const REGISTERS: (&str, &str) = (
+        "a load of the workload `register` or `cas`",
+        "each workload has measures of its own, see docs/measures.md",
+    );
+    const WAIT: (&str, &str) = (
+        "a load that waits for replicas",
+        "give one `wait: { replicas: 1 }`, or leave the expectation out",
+    );
+    let (load, step) = (!has.workloads.is_empty(), has.first_step.is_some());
+    let registers = has.workloads.iter().any(|workload| workload.has_registers());
     let (lack, advice) = match known.needs {
         Needs::Load | Needs::LoadAndStep if !load => LOAD,
         Needs::Step | Needs::LoadAndStep if !step => STEP,
         Needs::Reshard if !has.moves => MOVE,
         Needs::Failover if !has.may_fail_over => FAULT,
-        Needs::LoadAndFault if !load => LOAD,
-        Needs::LoadAndFault if !has.may_fail_over => FAULT,
+        Needs::Registers | Needs::RegistersAndFault if !load => LOAD,
+        Needs::Registers | Needs::RegistersAndFault if !registers => REGISTERS,
+        Needs::RegistersAndFault if !has.may_fail_over => FAULT,
+        Needs::Wait if !has.waits => WAIT,
+        Needs::Workload(workload) if !has.workloads.contains(&workload) => {
+            let lack = format!("a load of the workload `{}`", workload.word());
+            return Some((format!("`{}` needs {lack}, and there is none", known.name), LOAD.1));
+        }
         _ => return no_baseline(known, has).or_else(|| unseen(known, has)),
     };
     Some((format!("`{}` needs {lack}, and there is none", known.name), advice))
 }
 
-fn no_baseline(known: &Known, has: Has) -> Option<(String, &'static str)> {
+fn no_baseline(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
     let compares = known.name.ends_with(".before") || known.name.ends_with(".degradation");
     let too_early = has.first_step.is_some_and(|at| at < BASELINE);
     (compares && too_early).then(|| {
@@ -183,7 +202,7 @@ fn no_baseline(known: &Known, has: Has) -> Option<(String, &'static str)> {
     })
 }
 
-fn unseen(known: &Known, has: Has) -> Option<(String, &'static str)> {
+fn unseen(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
     let hidden = has.blind_to_redirects && known.name.starts_with("redirects.");
     hidden.then(|| {
         let message = format!("`{}` cannot be seen through `client: redis-rs`", known.name);

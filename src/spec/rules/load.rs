@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{check_name, check_range, links, ranged};
+use super::{acknowledged, check_name, check_range, links, ranged};
+use crate::model::Workload;
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::scenario::LoadMap;
@@ -60,11 +61,10 @@ fn load(
         faults,
     );
     let why = "every key is written before the load, and read after it";
-    let keys = ranged("keys", &map.keys, 10_000, (1, MAX_KEYS), why, faults);
-    let zero = Percent(0.0);
-    let why = "the others are writes";
-    let Percent(reads) =
-        ranged("reads", &map.reads, Percent(50.0), (zero, Percent(100.0)), why, faults);
+    let workload = map.workload.or(Workload::Register);
+    let most = if workload.has_registers() { 10_000 } else { 100 };
+    let keys = ranged("keys", &map.keys, most, (1, MAX_KEYS), why, faults);
+    let reads = reads(map, workload, faults);
     let least = Time(Duration::from_millis(1));
     let why = "how long a client waits for an answer";
     let Time(timeout) = ranged(
@@ -78,21 +78,26 @@ fn load(
     let why = "operations past it are shed; 10000 is usual";
     let max_in_flight =
         ranged("max_in_flight", &map.max_in_flight, 10_000, (1, MAX_IN_FLIGHT), why, faults);
-    let value = value(map, faults);
+    let value = value(map, workload, faults);
     let distribution = distribution(map, faults);
     let region = region(map, topology?, faults);
     let group = group(&map.group, &name.span, topology?, faults)?;
-    let client = client(map, group, faults);
+    let client = client(map, workload, group, faults);
+    let wait = acknowledged::wait(map, client, timeout, group, faults);
+    let min_replicas = acknowledged::min_replicas(map, group, faults);
     Some(Load {
         name: name.value.clone(),
         group: group.name.clone(),
         region,
+        workload,
+        wait,
+        min_replicas,
         client,
         rate,
         clients,
         keys,
         distribution,
-        reads: reads / 100.0,
+        reads,
         value,
         timeout,
         max_in_flight,
@@ -131,9 +136,31 @@ fn rate(map: &LoadMap, faults: &mut Vec<Fault>) -> f64 {
     *rate
 }
 
-fn value(map: &LoadMap, faults: &mut Vec<Fault>) -> (usize, usize) {
+/// From 0.0 to 1.0.
+fn reads(map: &LoadMap, workload: Workload, faults: &mut Vec<Fault>) -> f64 {
+    let usual = match workload {
+        Workload::Set => 0.0,
+        // Each element is taken and dealt with: two operations for the one that put it in.
+        Workload::Stream => 67.0,
+        _ => 50.0,
+    };
+    let (why, zero) = ("the others are writes", Percent(0.0));
+    let Percent(reads) =
+        ranged("reads", &map.reads, Percent(usual), (zero, Percent(100.0)), why, faults);
+    if let (Workload::Set, Some(at)) = (workload, map.reads.given()) {
+        let fault = Fault::new(&at.span, "the sets of a load are read once, at the end");
+        faults.push(fault.advise("leave `reads` out"));
+    }
+    reads / 100.0
+}
+
+fn value(map: &LoadMap, workload: Workload, faults: &mut Vec<Fault>) -> (usize, usize) {
     let Sizes(least, most) = map.value.or(Sizes(Bytes(100), Bytes(100)));
     if let Some(At { span, .. }) = map.value.given() {
+        if workload == Workload::Counter {
+            let fault = Fault::new(span, "a counter has no size");
+            faults.push(fault.advise("leave `value` out"));
+        }
         let range = (MIN_VALUE, MAX_VALUE);
         let why = "a value has room for a number that is unique in its load; the servers take 512 MB at most";
         check_range("the size of values", &least, span, range, why, faults);
@@ -156,8 +183,16 @@ fn distribution(map: &LoadMap, faults: &mut Vec<Fault>) -> Distribution {
     distribution
 }
 
-fn client(map: &LoadMap, group: &Group, faults: &mut Vec<Fault>) -> ClientKind {
+fn client(map: &LoadMap, workload: Workload, group: &Group, faults: &mut Vec<Fault>) -> ClientKind {
     let client = map.client.or(ClientKind::Redrill);
+    if let (ClientKind::RedisRs, Some(at), false) =
+        (client, map.client.given(), workload.may_be_repeated())
+    {
+        let message = format!("`redis-rs` cannot do the workload `{}`", workload.word());
+        let advice = "that client sends again what may have been done already, and nobody could \
+                      tell what came of it: use `client: redrill`";
+        faults.push(Fault::new(&at.span, message).advise(advice));
+    }
     if let (ClientKind::RedisRs, Some(at), false) =
         (client, map.client.given(), matches!(group.mode, Mode::Cluster { .. }))
     {

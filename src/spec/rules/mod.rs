@@ -1,15 +1,22 @@
 //! Whether what a file says makes sense, and the checked types if it does.
 
+mod acknowledged;
+mod chaos;
 pub mod config;
 pub mod expect;
+pub mod hardship;
 pub mod links;
 pub mod load;
 mod moves;
 mod network_step;
 mod node_fault;
+mod rolling;
+mod scale;
 pub mod scenario;
+mod sentinels;
 pub mod timeline;
 pub mod topology;
+mod via;
 
 use std::fmt::Display;
 

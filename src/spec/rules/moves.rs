@@ -3,13 +3,14 @@
 //! How many slots each shard owns is followed from step to step, so that a step
 //! which asks for more than there will be is found before anything starts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{check_range, count};
 use crate::model::slot::SLOTS;
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
-use crate::spec::file::moves::{DrainMap, RebalanceMap, ReshardMap, SlotCount};
+use crate::spec::file::moves::{RebalanceMap, ReshardMap, SlotCount};
 use crate::spec::file::step::StepMap;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::{Method, Pace, SlotMove, StepAction};
@@ -19,11 +20,45 @@ use crate::spec::topology::{Group, Mode};
 /// A server that has given up its last slot becomes another primary's replica.
 const EMPTY: &str = "a shard without slots is no shard any more: its server has become a replica";
 
+/// What each shard of a cluster owns by then, and who has joined it.
+#[derive(Debug, Default)]
+pub struct Owned {
+    /// By shard; empty before the first step that counts on it.
+    pub slots: Vec<u32>,
+    /// Shards that have joined and never owned a slot: their servers are primaries still.
+    pub fresh: BTreeSet<usize>,
+    /// The last ordinal in a shard that a replica has joined.
+    pub replicas: BTreeMap<u32, u32>,
+}
+
+impl Owned {
+    /// A cluster of so many shards is as it was born, if nothing has been done to it.
+    pub fn begin(&mut self, shards: u32) {
+        if self.slots.is_empty() {
+            self.slots = even_counts(shards);
+        }
+    }
+
+    /// Its server has become a replica.
+    fn has_left(&self, shard: usize) -> bool {
+        self.slots[shard] == 0 && !self.fresh.contains(&shard)
+    }
+
+    /// The slots are as the weights say.
+    pub fn share_out(&mut self, weights: &[f64]) {
+        let (total, sum) = (self.slots.iter().sum::<u32>(), weights.iter().sum::<f64>());
+        for (owned, weight) in self.slots.iter_mut().zip(weights) {
+            *owned = (f64::from(total) * weight / sum).ceil() as u32;
+        }
+        self.fresh.retain(|shard| self.slots[*shard] == 0);
+    }
+}
+
 /// What `step` moves, if it is such a step; `owned` goes on to what each shard owns then.
 pub fn check(
     step: &At<StepMap>,
     group: &Group,
-    owned: &mut Vec<u32>,
+    owned: &mut Owned,
     faults: &mut Vec<Fault>,
 ) -> Option<StepAction> {
     let (pace, method) = step.value.moves()?;
@@ -31,18 +66,22 @@ pub fn check(
         faults.push(not_a_cluster(step, group));
         return None;
     };
-    if owned.is_empty() {
-        *owned = even_counts(shards);
-    }
+    owned.begin(shards);
     let slots = match &step.value {
         StepMap::Reshard(map) => reshard(map, owned, faults),
-        StepMap::Drain(map) => drain(map, owned, faults),
+        StepMap::Drain(map) => {
+            drained(&map.shard, owned, faults).map(|shard| SlotMove::Drain { shard })
+        }
         StepMap::Rebalance(map) => rebalance(map, &step.span, owned, faults),
         _ => None,
     };
-    let method = method_of(method, pace, faults);
-    let pace = pace_of(pace, faults);
+    let (method, pace) = how(pace, method, faults);
     slots.map(|slots| StepAction::Move { slots, method, pace })
+}
+
+/// How slots are to be moved.
+pub fn how(pace: &Field<Pace>, method: &Field<Method>, faults: &mut Vec<Fault>) -> (Method, Pace) {
+    (method_of(method, pace, faults), pace_of(pace, faults))
 }
 
 /// A pace is redrill's own; servers that move slots by themselves take none.
@@ -70,14 +109,15 @@ fn even_counts(shards: u32) -> Vec<u32> {
 }
 
 /// A shard's number, if there is such a shard.
-fn shard(field: &Field<u32>, owned: &[u32], faults: &mut Vec<Fault>) -> Option<usize> {
+fn shard(field: &Field<u32>, owned: &Owned, faults: &mut Vec<Fault>) -> Option<usize> {
     let at = field.given()?;
-    if (at.value as usize) < owned.len() {
+    let shards = owned.slots.len();
+    if (at.value as usize) < shards {
         return Some(at.value as usize);
     }
-    let has = count(owned.len() as u32, "shard");
+    let has = count(shards as u32, "shard");
     let message = format!("there is no shard {}: the group has {has}", at.value);
-    let advice = format!("shards are counted from 0 to {}", owned.len().saturating_sub(1));
+    let advice = format!("shards are counted from 0 to {}", shards.saturating_sub(1));
     faults.push(Fault::new(&at.span, message).advise(advice));
     None
 }
@@ -89,7 +129,7 @@ fn empty(field: &Field<u32>, shard: usize, faults: &mut Vec<Fault>) {
     }
 }
 
-fn reshard(map: &ReshardMap, owned: &mut [u32], faults: &mut Vec<Fault>) -> Option<SlotMove> {
+fn reshard(map: &ReshardMap, owned: &mut Owned, faults: &mut Vec<Fault>) -> Option<SlotMove> {
     let (from, to) = (shard(&map.from, owned, faults), shard(&map.to, owned, faults));
     let (from, to) = (from?, to?);
     if from == to {
@@ -98,38 +138,42 @@ fn reshard(map: &ReshardMap, owned: &mut [u32], faults: &mut Vec<Fault>) -> Opti
         return None;
     }
     for (field, shard) in [(&map.from, from), (&map.to, to)] {
-        if owned[shard] == 0 {
+        if owned.has_left(shard) {
             empty(field, shard, faults);
             return None;
         }
     }
+    let has = owned.slots[from];
     let asked = map.slots.given()?;
     let slots = match asked.value {
         SlotCount::Slots(slots) => slots,
-        SlotCount::Share(share) => (f64::from(owned[from]) * share / 100.0).round() as u32,
+        SlotCount::Share(share) => (f64::from(has) * share / 100.0).round() as u32,
     };
-    if slots == 0 || slots > owned[from] {
+    if slots == 0 || slots > has {
         let message = format!("{} cannot be moved from shard {from}", count(slots, "slot"));
-        let advice = format!("it owns {} by then; write from 1 to {0}, or up to 100%", owned[from]);
+        let advice = format!("it owns {has} by then; write from 1 to {has}, or up to 100%");
         faults.push(Fault::new(&asked.span, message).advise(advice));
         return None;
     }
-    owned[from] -= slots;
-    owned[to] += slots;
+    owned.slots[from] -= slots;
+    owned.slots[to] += slots;
+    owned.fresh.remove(&to);
     Some(SlotMove::Reshard { from: from as u32, to: to as u32, slots })
 }
 
-fn drain(map: &DrainMap, owned: &mut [u32], faults: &mut Vec<Fault>) -> Option<SlotMove> {
-    let drained = shard(&map.shard, owned, faults)?;
-    if owned[drained] == 0 {
-        empty(&map.shard, drained, faults);
+/// The shard that `field` names, which gives all its slots to the others.
+pub fn drained(field: &Field<u32>, owned: &mut Owned, faults: &mut Vec<Fault>) -> Option<u32> {
+    let drained = shard(field, owned, faults)?;
+    if owned.has_left(drained) {
+        empty(field, drained, faults);
         return None;
     }
+    owned.fresh.remove(&drained);
+    let owned = &mut owned.slots;
     let others: Vec<usize> =
         (0..owned.len()).filter(|&other| other != drained && owned[other] > 0).collect();
     if others.is_empty() {
-        let fault =
-            Fault::new(&map.shard.given()?.span, "no other shard is left to take the slots");
+        let fault = Fault::new(&field.given()?.span, "no other shard is left to take the slots");
         faults.push(fault.advise(EMPTY));
         return None;
     }
@@ -138,25 +182,26 @@ fn drain(map: &DrainMap, owned: &mut [u32], faults: &mut Vec<Fault>) -> Option<S
     for (i, other) in others.into_iter().enumerate() {
         owned[other] += each + u32::from(i < more);
     }
-    Some(SlotMove::Drain { shard: drained as u32 })
+    Some(drained as u32)
 }
 
 fn rebalance(
     map: &RebalanceMap,
     span: &Span,
-    owned: &mut [u32],
+    owned: &mut Owned,
     faults: &mut Vec<Fault>,
 ) -> Option<SlotMove> {
+    let shards = owned.slots.len();
     if matches!(map.weights, Field::Bad) {
         return None;
     }
     let span = map.weights.given().map_or(span, |at| &at.span);
     let weights: Vec<f64> = match map.weights.given() {
         Some(at) => at.value.iter().map(|weight| weight.value).collect(),
-        None => vec![1.0; owned.len()],
+        None => vec![1.0; shards],
     };
-    if weights.len() != owned.len() {
-        let (given, shards) = (count(weights.len() as u32, "weight"), owned.len());
+    if weights.len() != shards {
+        let given = count(weights.len() as u32, "weight");
         let message = format!("{given} for {}", count(shards as u32, "shard"));
         faults.push(Fault::new(span, message).advise("write one weight for each shard"));
         return None;
@@ -167,15 +212,12 @@ fn rebalance(
         faults.push(fault.advise("write numbers like [2, 1, 1], not all of them 0"));
         return None;
     }
-    if let Some(shard) = (0..owned.len()).find(|&shard| owned[shard] == 0 && weights[shard] > 0.0) {
+    if let Some(shard) = (0..shards).find(|&shard| owned.has_left(shard) && weights[shard] > 0.0) {
         let message = format!("shard {shard} is to get slots, but has none by then");
         faults.push(Fault::new(span, message).advise(EMPTY));
         return None;
     }
-    let total: u32 = owned.iter().sum();
-    for (owned, weight) in owned.iter_mut().zip(&weights) {
-        *owned = (f64::from(total) * weight / sum).ceil() as u32;
-    }
+    owned.share_out(&weights);
     Some(SlotMove::Rebalance { weights })
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::via::{self, Around};
 use super::{check_range, count, links, node_fault, ranged};
-use crate::spec::Purpose;
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::network_step::Sides;
@@ -22,13 +22,14 @@ pub fn check(
     step: &At<StepMap>,
     group: &Group,
     topology: &Topology,
-    purpose: Purpose,
+    around: Around,
     faults: &mut Vec<Fault>,
 ) -> Option<StepAction> {
     let no_time = (&Field::Missing, &Field::Missing);
     let (fault, sides, (lasts, every)) = match &step.value {
         StepMap::Partition(map) => {
-            (Some(NetworkFault::Partition), map.sides(), (&map.lasts, &map.every))
+            let via = via::check(map, topology, around, faults);
+            (Some(NetworkFault::Partition(via)), map.sides(), (&map.lasts, &map.every))
         }
         StepMap::LatencyStep(map) => {
             let fault = latency(&map.latency, &map.jitter, faults);
@@ -44,10 +45,6 @@ pub fn check(
         StepMap::Reset(map) => (Some(reset(&map.share, faults)), map.sides(), no_time),
         _ => return None,
     };
-    if purpose == Purpose::RunInContainers {
-        let fault = Fault::new(&step.span, "the links of servers in containers cannot be changed");
-        faults.push(fault.advise("run the servers as processes (--backend process)"));
-    }
     let lasts = node_fault::lasts(lasts, faults);
     let every = flapping(every, lasts, faults);
     let links = sides_of(&sides, &step.span, faults)?;
@@ -141,7 +138,7 @@ fn missing_spots(side: &At<Side>, group: &Group, topology: &Topology, faults: &m
                 told(node_fault::no_shard(*number, group), &side.span, faults);
             }
             Spot::Nodes(target) => {
-                told(node_fault::missing(target, group), &side.span, faults);
+                told(node_fault::missing(target, group, &topology.regions), &side.span, faults);
             }
         }
     }

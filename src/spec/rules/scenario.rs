@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use super::{check_name, check_summary, expect, load, ranged, timeline};
+use super::{
+    acknowledged, check_name, check_summary, count, expect, hardship, load, ranged, timeline,
+};
+use crate::model::Workload;
 use crate::spec::Purpose;
-use crate::spec::decode::{At, Field};
+use crate::spec::decode::{At, Field, Named};
 use crate::spec::fault::Fault;
-use crate::spec::file::scenario::{ProbeMap, ProfileMap, ScenarioFile};
+use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
-use crate::spec::scenario::{ClientKind, Load, Probe, Scenario};
+use crate::spec::scenario::{ClientKind, Load, Over, Probe, Scenario};
 use crate::spec::topology::Topology;
 
+/// More columns nobody reads.
+const MAX_OVER: usize = 16;
 const MAX_CANARIES: u32 = 64;
 const MAX_SETTLE: Duration = Duration::from_secs(24 * 3600);
 
@@ -20,7 +25,7 @@ const MAX_SETTLE: Duration = Duration::from_secs(24 * 3600);
 /// does not depend on one is checked.
 pub fn check(
     file: &ScenarioFile,
-    topology: Option<Topology>,
+    mut topology: Option<Topology>,
     profile: Option<&str>,
     purpose: Purpose,
     faults: &mut Vec<Fault>,
@@ -32,19 +37,36 @@ pub fn check(
     let no_loads = Vec::new();
     let loads = file.loads.given().map_or(&no_loads, |at| &at.value.0);
     let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
-    let written = loads.len();
-    let loads = load::check(loads, topology.as_ref(), faults);
+    let maps = loads;
+    let loads = load::check(maps, topology.as_ref(), faults);
+    if let Some(topology) = &mut topology {
+        acknowledged::configure(&loads, maps, topology, faults);
+    }
     let stock = |load: &Load| load.client == ClientKind::RedisRs;
+    let workloads: Vec<Workload> =
+        maps.iter().map(|(_, map)| map.workload.or(Workload::Register)).collect();
+    let waits = |map: &LoadMap| map.wait.given().is_some_and(|at| at.value.replicas.or(1) > 0);
     let has = expect::Has {
-        loads: written,
+        workloads: &workloads,
+        waits: maps.iter().any(|(_, map)| waits(map)),
         blind_to_redirects: !loads.is_empty() && loads.iter().all(stock),
         moves: steps.iter().any(|step| step.value.moves().is_some()),
-        may_fail_over: steps.iter().any(|step| step.value.moves().is_none()),
+        may_fail_over: steps
+            .iter()
+            .any(|step| step.value.moves().is_none() && !step.value.scales()),
         first_step: steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min(),
     };
     let timeline = timeline::check(steps, topology.as_ref(), purpose, faults);
     let expect = expectations(file, profile, has, faults);
     let reported = reported(&file.reported.or(Vec::new()), &expect, faults);
+    if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
+        let is_settled = |name: &str| {
+            reported.iter().any(|reported| reported == name)
+                || expect.iter().any(|e| e.measure == name)
+        };
+        hardship::evictions(steps, topology, is_settled, faults);
+    }
+    let over = over(&file.over, faults);
     let most = Time(MAX_SETTLE);
     let why = "a drill takes a day at most";
     let default = Time(Duration::from_secs(5));
@@ -55,11 +77,13 @@ pub fn check(
         summary: file.summary.or(String::new()),
         topology: topology?,
         loads,
-        timeline,
+        timeline: timeline.steps,
+        chaos: timeline.chaos,
         probe,
         settle: settle.0,
         expect,
         reported,
+        over,
     })
 }
 
@@ -88,7 +112,7 @@ pub fn profile<'f>(
 fn expectations(
     file: &ScenarioFile,
     name: Option<&str>,
-    has: expect::Has,
+    has: expect::Has<'_>,
     faults: &mut Vec<Fault>,
 ) -> Vec<crate::model::event::Expectation> {
     let texts = |field: &Field<Vec<At<String>>>| field.or(Vec::new());
@@ -101,12 +125,16 @@ fn expectations(
 }
 
 /// What checkers judge, and a scenario may leave unjudged.
-const CHECKED: [&str; 5] = [
+pub(super) const CHECKED: [&str; 9] = [
     "writes.lost",
     "reads.stale",
     "keys.not_linearizable",
     "reads.own_missed",
     "reads.not_monotonic",
+    "counter.wrong",
+    "set.wrong",
+    "queue.wrong",
+    "stream.wrong",
 ];
 /// All of them.
 const ALL: &str = "all";
@@ -134,6 +162,24 @@ fn reported(
         return CHECKED.into_iter().filter(|name| !bounded(name)).map(str::to_owned).collect();
     }
     names.iter().map(|name| name.value.clone()).collect()
+}
+
+/// The one key, with the two or more values that it is to have.
+pub fn over(field: &Field<Named<Vec<At<String>>>>, faults: &mut Vec<Fault>) -> Option<Over> {
+    let at = field.given()?;
+    let [(key, values)] = &at.value.0[..] else {
+        let fault = Fault::new(&at.span, "a scenario goes over the values of one key");
+        let advice = "write it like { groups.cache.config.cluster-node-timeout: [500, 1000] }";
+        faults.push(fault.advise(advice));
+        return None;
+    };
+    if values.len() < 2 || values.len() > MAX_OVER {
+        let given = count(values.len() as u32, "value");
+        let fault = Fault::new(&key.span, format!("{given} cannot be set side by side"));
+        faults.push(fault.advise(format!("write from 2 to {MAX_OVER}")));
+    }
+    let values = values.iter().map(|value| value.value.clone()).collect();
+    Some(Over { key: key.value.clone(), values })
 }
 
 fn probe(field: &Field<ProbeMap>, faults: &mut Vec<Fault>) -> Probe {

@@ -3,28 +3,33 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{check_range, load, moves, network_step, node_fault};
+use super::moves::{self, Owned};
+use super::via::Around;
+use super::{chaos, check_range, load, network_step, node_fault, rolling, scale};
 use crate::spec::Purpose;
+use crate::spec::chaos::Timeline;
 use crate::spec::decode::At;
 use crate::spec::fault::Fault;
 use crate::spec::file::step::StepMap;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::Step;
-use crate::spec::topology::Topology;
+use crate::spec::topology::{Group, Topology};
 
 const MAX_AT: Duration = Duration::from_secs(24 * 3600);
 
-/// The checked steps, by their instants.
+/// The checked timeline.
 pub fn check(
     steps: &[At<StepMap>],
     topology: Option<&Topology>,
     purpose: Purpose,
     faults: &mut Vec<Fault>,
-) -> Vec<Step> {
+) -> Timeline {
     let mut ordered: Vec<&At<StepMap>> = steps.iter().collect();
     ordered.sort_by_key(|step| step.value.at().or(Time(Duration::ZERO)));
-    let mut owned: HashMap<&str, Vec<u32>> = HashMap::new();
-    let mut checked = Vec::new();
+    let around = Around { purpose, relayed: steps.iter().any(|step| step.value.is_relayed()) };
+    // What each group has become by then.
+    let mut groups: HashMap<&str, (Group, Owned)> = HashMap::new();
+    let mut checked = Timeline::default();
     for step in ordered {
         if let Some(at) = step.value.at().given() {
             let range = (Time(Duration::ZERO), Time(MAX_AT));
@@ -37,16 +42,26 @@ pub fn check(
             _ => load::group(step.value.group(), &step.span, topology, faults),
         };
         let Some(group) = group else { continue };
+        let (group, owned) =
+            groups.entry(&group.name).or_insert_with(|| (group.clone(), Owned::default()));
+        if let StepMap::Chaos(map) = &step.value {
+            checked.chaos.extend(chaos::check(map, group, faults));
+            continue;
+        }
         let action = match step.value.moves() {
-            Some(_) => moves::check(step, group, owned.entry(&group.name).or_default(), faults),
-            None if step.value.sides().is_some() => {
-                network_step::check(step, group, topology, purpose, faults)
+            _ if let StepMap::Rolling(map) = &step.value => {
+                rolling::check(map, (group, &topology.regions), faults)
             }
-            None => node_fault::check(step, group, faults),
+            _ if step.value.scales() => scale::check(step, group, owned, faults),
+            Some(_) => moves::check(step, group, owned, faults),
+            None if step.value.sides().is_some() => {
+                network_step::check(step, group, topology, around, faults)
+            }
+            None => node_fault::check(step, (group, &topology.regions), faults),
         };
         let at = step.value.at().or(Time(Duration::ZERO)).0;
         let group = group.name.clone();
-        checked.extend(action.map(|action| Step { at, group, action }));
+        checked.steps.extend(action.map(|action| Step { at, group, drawn: false, action }));
     }
     checked
 }

@@ -2,20 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{check_name, check_range, check_summary, config, count, links, ranged};
+use super::{check_name, check_range, check_summary, config, count, links, ranged, sentinels};
 use crate::model::slot::SLOTS;
 use crate::spec::Purpose;
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, TopologyFile};
 use crate::spec::nearest;
+use crate::spec::quantity::Time;
 use crate::spec::source::{Source, Span};
 use crate::spec::topology::{Engine, Group, Limits, Mode, Placement, Topology};
 
 /// All nodes of a topology run on one machine.
 const MAX_NODES: u32 = 1_000;
 const MAX_REPLICAS: u32 = 10;
-const MAX_SENTINELS: u32 = 15;
 
 /// Container engines take no less.
 const LEAST_MEMORY: u64 = 6 << 20;
@@ -35,7 +35,7 @@ pub fn check(
     check_summary(&file.summary, faults);
     let regions = links::regions(&file.regions, faults);
     let links = links::links(&file.links, &regions, faults);
-    if purpose == Purpose::RunInContainers {
+    if purpose == Purpose::Compose {
         refuse_regions(file, faults);
     }
     let groups = file.groups.given()?;
@@ -46,7 +46,7 @@ pub fn check(
     let mut checked = Vec::new();
     for (name, group) in &groups.value.0 {
         check_name("a group", name, faults);
-        let mode = mode(group, purpose, faults);
+        let mode = mode(group, faults);
         if mode.is_none() {
             in_any_mode(group, faults);
         }
@@ -80,8 +80,8 @@ fn refuse_regions(file: &TopologyFile, faults: &mut Vec<Fault>) {
     let links = file.links.given().map(|at| &at.span);
     for (what, span) in [("regions", regions), ("links", links)] {
         let Some(span) = span else { continue };
-        let message = format!("a topology with {what} cannot run in containers");
-        let advice = "run its servers as processes (--backend process)";
+        let message = format!("a topology with {what} cannot be written down for Compose");
+        let advice = "they are redrill's own doing: `redrill up` brings it up in containers too";
         faults.push(Fault::new(span, message).advise(advice));
     }
 }
@@ -108,7 +108,7 @@ fn binary(at: &At<String>, file: &str) -> PathBuf {
     }
 }
 
-fn mode(group: &GroupMap, purpose: Purpose, faults: &mut Vec<Fault>) -> Option<Mode> {
+fn mode(group: &GroupMap, faults: &mut Vec<Fault>) -> Option<Mode> {
     let word = group.mode.given()?;
     refuse_keys(group, word.value, faults);
     match word.value {
@@ -117,12 +117,8 @@ fn mode(group: &GroupMap, purpose: Purpose, faults: &mut Vec<Fault>) -> Option<M
             Some(Mode::Replication { replicas: replicas(group, 1, 1, faults) })
         }
         ModeWord::Sentinel => {
-            if purpose.runs() {
-                let message = "this version cannot run mode `sentinel`, only check it";
-                let advice = "use mode `replication` or `cluster`";
-                faults.push(Fault::new(&word.span, message).advise(advice));
-            }
-            Some(sentinel(group, faults))
+            let sentinels = sentinels::check(group, faults);
+            Some(Mode::Sentinel { replicas: replicas(group, 1, 1, faults), sentinels })
         }
         ModeWord::Cluster => {
             let shards = shards(group, faults);
@@ -138,7 +134,7 @@ fn in_any_mode(group: &GroupMap, faults: &mut Vec<Fault>) {
         shards(group, faults);
     }
     if group.sentinels.given().is_some() {
-        sentinels(group, faults);
+        sentinels::count(group, faults);
     }
 }
 
@@ -147,24 +143,29 @@ fn refuse_keys(group: &GroupMap, mode: ModeWord, faults: &mut Vec<Fault>) {
     let (name, allowed): (_, &[&str]) = match mode {
         ModeWord::Standalone => ("standalone", &[]),
         ModeWord::Replication => ("replication", &["replicas"]),
-        ModeWord::Sentinel => ("sentinel", &["replicas", "sentinels", "quorum"]),
+        ModeWord::Sentinel => ("sentinel", sentinels::KEYS),
         ModeWord::Cluster => ("cluster", &["shards", "replicas"]),
     };
-    let fields = [
-        ("shards", &group.shards),
-        ("replicas", &group.replicas),
-        ("sentinels", &group.sentinels),
-        ("quorum", &group.quorum),
+    let number = |field: &Field<u32>| field.given().map(|at| at.span.clone());
+    let time = |field: &Field<Time>| field.given().map(|at| at.span.clone());
+    let given = [
+        ("shards", number(&group.shards)),
+        ("replicas", number(&group.replicas)),
+        ("sentinels", number(&group.sentinels)),
+        ("quorum", number(&group.quorum)),
+        ("down_after", time(&group.down_after)),
+        ("failover_timeout", time(&group.failover_timeout)),
+        ("parallel_syncs", number(&group.parallel_syncs)),
     ];
-    for (key, field) in fields {
-        if let (Some(at), false) = (field.given(), allowed.contains(&key)) {
+    for (key, given) in given {
+        if let (Some(span), false) = (given, allowed.contains(&key)) {
             let message = format!("a group of mode `{name}` has no `{key}`");
             let advice = match (mode, key) {
                 (ModeWord::Standalone, "replicas") => "use mode `replication`, or leave it out",
                 (_, "shards") => "use mode `cluster`, or leave it out",
                 _ => "leave it out, or use mode `sentinel`",
             };
-            faults.push(Fault::new(&at.span, message).advise(advice));
+            faults.push(Fault::new(&span, message).advise(advice));
         }
     }
 }
@@ -198,25 +199,6 @@ fn shards(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
         }
     }
     at.value
-}
-
-fn sentinels(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
-    let why = "sentinels vote; 3 or 5 are usual";
-    ranged("sentinels", &group.sentinels, 3, (1, MAX_SENTINELS), why, faults)
-}
-
-fn sentinel(group: &GroupMap, faults: &mut Vec<Fault>) -> Mode {
-    let sentinels = sentinels(group, faults);
-    let majority = sentinels / 2 + 1;
-    let quorum = ranged(
-        "quorum",
-        &group.quorum,
-        majority,
-        (1, sentinels.max(1)),
-        "no more sentinels can agree than there are",
-        faults,
-    );
-    Mode::Sentinel { replicas: replicas(group, 1, 1, faults), sentinels, quorum }
 }
 
 fn port(group: &GroupMap, mode: Option<&Mode>, faults: &mut Vec<Fault>) -> Option<u16> {
@@ -274,9 +256,13 @@ fn placement(
                 Fault::new(&at.span, "a group of mode `standalone` has no replicas to place");
             faults.push(fault.advise("write `region:` instead"));
         }
+        let sentinels = sentinels::placed(&at.value, mode, regions, faults);
         let mut place = |field: &Field<String>| links::region(field.given()?, regions, faults);
         return match (place(&at.value.primaries), place(&at.value.replicas)) {
-            (Some(primaries), Some(replicas)) => Placement::Stretched { primaries, replicas },
+            (Some(primaries), Some(replicas)) => {
+                let sentinels = sentinels.unwrap_or_else(|| vec![primaries]);
+                Placement::Stretched { primaries, replicas, sentinels }
+            }
             _ => Placement::Anywhere,
         };
     }

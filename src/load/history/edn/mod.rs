@@ -118,6 +118,7 @@ impl Pairing {
             value: value.filter(|_| action != Action::Read),
             expected,
             members: Box::default(),
+            by: None,
             intended: at,
             sent: at,
             done: at,

@@ -1,0 +1,214 @@
+//! A small library of redrill's own that is loaded into servers before libc: it sets their
+//! clock off, and makes their disk full or slow. It travels inside the binary, and only
+//! servers that a scenario asks it for get it.
+//!
+//! What it does is written in a file beside it, the [`Control`], which it looks at every 10 ms.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Empty where it is built for no such machine.
+pub const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/preload.so"));
+/// What the library is called where it lies.
+pub const FILE: &str = "redrill-preload.so";
+/// The environment variable that names the file with the [`Control`].
+pub const CONTROL: &str = "REDRILL_CONTROL";
+/// The dynamic loader's own variable.
+pub const LOAD: &str = "LD_PRELOAD";
+/// With this the library says [`WORD`] when the program that it is loaded into ends.
+pub const HELLO: &str = "REDRILL_PRELOAD_HELLO";
+pub const WORD: &str = "redrill-preload";
+
+/// The longest part of a path that the library can look for, in bytes.
+pub const LONGEST_PATH: usize = 63;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"REDRILL1");
+
+/// What the library does to a server. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// Nanoseconds that its clock is ahead.
+    pub jump: i64,
+    /// Millionths by which its clock is too fast.
+    pub drift: i64,
+    /// For how many nanoseconds it has drifted by now.
+    pub drift_age: i64,
+    /// Nanoseconds that an fsync, or fdatasync, takes longer.
+    pub fsync: u64,
+    /// Nanoseconds that a write to a file takes longer.
+    pub write: u64,
+    /// Writes fail for want of room.
+    pub full: bool,
+    /// Files whose path holds this are meant; all of them if it is empty.
+    pub full_files: String,
+    pub slow_files: String,
+}
+
+impl Control {
+    /// As the library reads it: on the same machine, or one whose processor is of the same kind.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(MAGIC.to_ne_bytes());
+        [self.jump, self.drift, self.drift_age].iter().for_each(|n| bytes.extend(n.to_ne_bytes()));
+        let full = u64::from(self.full);
+        [self.fsync, self.write, full].iter().for_each(|n| bytes.extend(n.to_ne_bytes()));
+        for files in [&self.full_files, &self.slow_files] {
+            let mut name = [0; LONGEST_PATH + 1];
+            let length = files.len().min(LONGEST_PATH);
+            name[..length].copy_from_slice(&files.as_bytes()[..length]);
+            bytes.extend(name);
+        }
+        bytes.extend(MAGIC.to_ne_bytes());
+        bytes
+    }
+}
+
+/// Why no server can have the library, if so.
+pub fn is_missing() -> Option<&'static str> {
+    LIBRARY.is_empty().then_some(
+        "this redrill was built without its preload library, which there is for Linux on x86_64 \
+         and aarch64",
+    )
+}
+
+/// Why the server at `binary` does not take the library, if so: it is tried.
+pub fn is_refused_by(binary: &Path) -> Option<String> {
+    if let Some(why) = is_missing() {
+        return Some(why.to_owned());
+    }
+    match version_with_library(binary) {
+        Ok(said) if said.contains(WORD) => None,
+        Err(e) => Some(format!("redrill's preload library cannot be tried: {e}")),
+        Ok(_) => Some(format!(
+            "`{}` does not load redrill's preload library: it is statically linked, or built for \
+             another processor, or what runs it takes {LOAD} away",
+            binary.display()
+        )),
+    }
+}
+
+fn version_with_library(binary: &Path) -> io::Result<String> {
+    let number: u64 = rand::random();
+    let folder = std::env::temp_dir().join(format!("redrill-preload-{number:016x}"));
+    std::fs::create_dir(&folder)?;
+    let tried = std::fs::write(folder.join(FILE), LIBRARY).and_then(|()| {
+        let mut command = Command::new(std::path::absolute(binary)?);
+        // It has told its version without the library before, so it comes to an end.
+        load(&mut command, &folder).env(HELLO, "1").arg("--version").stdin(Stdio::null()).output()
+    });
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(String::from_utf8_lossy(&tried?.stdout).into_owned())
+}
+
+/// Whether the process has the library in its memory; `None` if this process may not look.
+pub fn is_loaded_into(pid: u32) -> Option<bool> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    // What has ended, or is just being started, has none.
+    (!maps.is_empty()).then(|| maps.contains(FILE))
+}
+
+/// Has the library in `folder` loaded. Its path is relative, as the loader takes no path with
+/// a space or a colon in it.
+pub fn load<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
+    command.current_dir(folder).env(LOAD, format!("./{FILE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn who_has_not_loaded_it_is_known() {
+        assert_eq!(is_loaded_into(std::process::id()), Some(false));
+        assert_eq!(is_loaded_into(u32::MAX), None);
+    }
+
+    #[test]
+    fn the_control_is_as_long_as_the_library_reads() {
+        let control = Control { full_files: "a".repeat(99), ..Control::default() };
+        let bytes = control.to_bytes();
+        assert_eq!(bytes.len(), 7 * 8 + 2 * 64 + 8);
+        assert_eq!((bytes[56 + 62], bytes[56 + 63]), (b'a', 0), "a name ends");
+    }
+
+    #[test]
+    fn the_library_names_no_other() {
+        let needed = LIBRARY.windows(7).any(|part| part == b"libc.so" || part == b"GLIBC_2");
+        assert!(!needed && !LIBRARY.is_empty());
+    }
+
+    #[test]
+    fn a_program_that_drops_it_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            // Not written by this process, see tests/common.
+            let made = Command::new("sh")
+                .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod +x "$1""#, "sh"])
+                .arg(&path)
+                .arg(text)
+                .status();
+            assert!(made.unwrap().success());
+            path
+        };
+        assert_eq!(is_refused_by(&script("good", "exec true")), None);
+        let why = is_refused_by(&script("bad", "unset LD_PRELOAD; exec true")).unwrap();
+        assert!(why.contains("does not load redrill's preload library"), "{why}");
+    }
+
+    /// The time that `date` says where the control is `control`, less the true one.
+    fn shift(control: &Control) -> f64 {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), LIBRARY).unwrap();
+        fs::write(folder.path().join("control"), control.to_bytes()).unwrap();
+        let mut date = Command::new("date");
+        let date = load(&mut date, folder.path()).arg("+%s.%N").env(CONTROL, "control");
+        let said = String::from_utf8(date.output().unwrap().stdout).unwrap();
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+        said.trim().parse::<f64>().unwrap() - now
+    }
+
+    #[test]
+    fn clocks_jump_and_drift() {
+        let near = |control: Control, wanted: f64| {
+            let shift = shift(&control);
+            assert!((shift - wanted).abs() < 1.0, "{shift} and not {wanted}: {control:?}");
+        };
+        near(Control::default(), 0.0);
+        near(Control { jump: -7_000_000_000, ..Control::default() }, -7.0);
+        let (age, fast) = (100_000_000_000, 100_000);
+        near(Control { drift: fast, drift_age: age, ..Control::default() }, 10.0);
+        near(
+            Control { drift: -fast, drift_age: age, jump: 60_000_000_000, ..Control::default() },
+            50.0,
+        );
+    }
+
+    #[test]
+    fn disks_are_full_and_slow() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), LIBRARY).unwrap();
+        let control = folder.path().join("control");
+        let copy = |to: &str| {
+            let mut dd = Command::new("dd");
+            load(&mut dd, folder.path()).env(CONTROL, &control).args(["if=/dev/zero", "count=1"]);
+            let began = std::time::Instant::now();
+            let out = dd.args(["conv=fsync", &format!("of={to}")]).output().unwrap();
+            (String::from_utf8(out.stderr).unwrap(), began.elapsed().as_millis())
+        };
+        let full = Control { full: true, full_files: "here/".to_owned(), ..Control::default() };
+        fs::create_dir(folder.path().join("here")).unwrap();
+        fs::write(&control, full.to_bytes()).unwrap();
+        assert!(copy("here/a").0.contains("No space left"), "{}", copy("here/a").0);
+        assert!(!copy("a").0.contains("No space left"), "another file");
+        let slow = Control { fsync: 300_000_000, write: 400_000_000, ..Control::default() };
+        fs::write(&control, slow.to_bytes()).unwrap();
+        assert!(copy("a").1 >= 700, "{}", copy("a").1);
+        fs::write(&control, Control::default().to_bytes()).unwrap();
+        let (said, took) = copy("here/a");
+        assert!(!said.contains("No space left") && took < 300, "{took}: {said}");
+    }
+}

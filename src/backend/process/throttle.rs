@@ -1,0 +1,142 @@
+//! A share of one CPU for a process, which takes no privilege: as a control group's quota
+//! does it, the process runs until it has used its share of a period, and is kept from
+//! running (SIGSTOP) until the next.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::spawner::{Hold, Spawner};
+use crate::backend::proc;
+use crate::model::NodeName;
+use crate::wake::wake_soon;
+
+/// As the kernel's own.
+const PERIOD: Duration = Duration::from_millis(100);
+/// What it has used is looked at no more often.
+const LOOK_AGAIN: Duration = Duration::from_micros(500);
+
+/// Dropping it lets the server go on.
+pub struct Throttle {
+    /// Dropped, it ends the thread.
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Throttle {
+    /// Holds the server `name` to `share` of one CPU, whichever process it is.
+    ///
+    /// # Errors
+    /// No thread is left for it.
+    pub fn start(spawner: Arc<Spawner>, name: NodeName, share: f64) -> io::Result<Throttle> {
+        let (stop, stopped) = mpsc::channel();
+        let work = Work { spawner, name, quota: PERIOD.mul_f64(share), stopped };
+        let thread = thread::Builder::new().name("throttle".into()).spawn(move || work.run())?;
+        Ok(Throttle { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Throttle {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    spawner: Arc<Spawner>,
+    name: NodeName,
+    /// Of each period.
+    quota: Duration,
+    stopped: mpsc::Receiver<()>,
+}
+
+impl Work {
+    fn run(self) {
+        wake_soon();
+        let mut meter = Meter::default();
+        // What it has used too much, to be taken from its next periods.
+        let mut debt = Duration::ZERO;
+        let mut ends = Instant::now();
+        loop {
+            ends += PERIOD;
+            // What it used between the last look and the stop counts too.
+            debt += meter.begin(self.spawner.pid(&self.name).map(|pid| pid.as_raw_pid() as u32));
+            let quota = self.quota.saturating_sub(debt);
+            let mut used = Duration::ZERO;
+            while used < quota && Instant::now() < ends {
+                // It cannot use up what is left any sooner, unless by several threads.
+                let left = (quota - used).max(LOOK_AGAIN);
+                if self.waits_until((Instant::now() + left).min(ends)) {
+                    return self.let_go();
+                }
+                used += meter.anew();
+            }
+            if Instant::now() < ends {
+                let _ = self.spawner.hold(&self.name, Hold::Throttle, true);
+                let stopped = self.waits_until(ends);
+                self.let_go();
+                if stopped {
+                    return;
+                }
+            }
+            // Where this thread was late itself, periods do not follow each other in a hurry.
+            ends = ends.max(Instant::now().checked_sub(PERIOD).unwrap_or(ends));
+            debt = (debt + used).saturating_sub(self.quota);
+        }
+    }
+
+    fn let_go(&self) {
+        let _ = self.spawner.hold(&self.name, Hold::Throttle, false);
+    }
+
+    /// Whether there is to be an end of it by then.
+    fn waits_until(&self, at: Instant) -> bool {
+        let most = at.saturating_duration_since(Instant::now());
+        self.stopped.recv_timeout(most) == Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+/// What the threads of a process group have used of processors.
+#[derive(Default)]
+struct Meter {
+    /// By process and thread.
+    used: HashMap<(u32, u32), Duration>,
+    processes: Vec<u32>,
+}
+
+impl Meter {
+    /// From here on it counts for this process and its children. Gives what those that it
+    /// knows already have used since the last look.
+    fn begin(&mut self, leader: Option<u32>) -> Duration {
+        let members = |leader| proc::group_members(leader).into_iter().map(|id| id.pid).collect();
+        self.processes = leader.map(members).unwrap_or_default();
+        self.look(false)
+    }
+
+    /// What they have used since the last look.
+    fn anew(&mut self) -> Duration {
+        self.look(true)
+    }
+
+    fn look(&mut self, with_new: bool) -> Duration {
+        let mut now = HashMap::new();
+        for &process in &self.processes {
+            let threads = proc::ran(process);
+            now.extend(threads.into_iter().map(|(thread, ran)| ((process, thread), ran)));
+        }
+        let counted = |(id, ran): (&(u32, u32), &Duration)| match self.used.get(id) {
+            Some(before) => ran.saturating_sub(*before),
+            None if with_new => *ran,
+            None => Duration::ZERO,
+        };
+        let anew = now.iter().map(counted).sum();
+        self.used = now;
+        anew
+    }
+}

@@ -1,0 +1,176 @@
+//! Nodes that join a running cluster, and nodes that leave it.
+//!
+//! A new node is introduced to one member (CLUSTER MEET), and gossip does the rest. One that
+//! leaves must be forgotten by every other within a minute (CLUSTER FORGET), or gossip brings
+//! it back: so it ends first, and nobody speaks for it any more.
+//! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use redis::Value;
+use tokio::time::{Instant, sleep};
+
+use super::form::DeployedGroup;
+use super::view::shards_now;
+use crate::backend::{Backend, BackendError};
+use crate::model::NodeName;
+use crate::model::event::Role;
+use crate::node::{Node, NodeError, Section};
+
+/// Between two looks at what is waited for.
+const LOOK: Duration = Duration::from_millis(20);
+/// For all that gossip and a first copy of the data take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error("no node of the cluster answers")]
+    NobodyThere,
+    #[error("shard {0} has no primary now")]
+    NoPrimary(u32),
+    #[error("after {} s {why}", .waited.as_secs())]
+    TooLong { waited: Duration, why: String },
+}
+
+/// Starts the servers of `names` and lets them join, those with a replica's name as replicas
+/// of the primary that their shard has then. They are known to all live members, and linked,
+/// when it is done; a primary among them owns no slots.
+///
+/// # Errors
+/// A server does not start, or the cluster does not take it in. What was started stays.
+pub async fn join(
+    backend: &dyn Backend,
+    group: &DeployedGroup,
+    names: &[NodeName],
+) -> Result<(), MemberError> {
+    let joining: Vec<&Node> =
+        group.nodes.iter().filter(|node| names.contains(&node.name)).collect();
+    let member = first_member(group, names).await?;
+    let plans = group.later.iter().filter(|plan| names.contains(&plan.name)).cloned().collect();
+    backend.start(plans).await?;
+    for node in &joining {
+        node.admin.set_absent(false);
+        until("it does not answer", node, async || node.admin.ping().await.is_ok()).await?;
+        let at = member.announced;
+        let mut meet = redis::cmd("CLUSTER");
+        meet.arg("MEET").arg(at.ip().to_string()).arg(at.port());
+        node.admin.query::<Value>(&meet).await?;
+    }
+    for node in &joining {
+        let why = "not every node of the cluster knows it";
+        until(why, node, async || is_known_to_all(group, node).await).await?;
+    }
+    // Until it follows, a replica too is a primary without slots: not one to be followed.
+    let is_replica = |node: &Node| node.born == Role::Replica && names.contains(&node.name);
+    let mut others = group.clone();
+    others.nodes.retain(|node| !is_replica(node));
+    for node in joining.into_iter().filter(|node| is_replica(node)) {
+        follow(&others, node).await?;
+    }
+    Ok(())
+}
+
+/// Lets `node` copy the one of `group` that is primary of its shard.
+async fn follow(group: &DeployedGroup, node: &Node) -> Result<(), MemberError> {
+    let shard = node.name.shard;
+    let primary = shards_now(group).await.into_iter().find(|view| view.shard == shard);
+    let primary = primary.and_then(|view| view.primary);
+    let primary = group.nodes.iter().find(|other| Some(&other.name) == primary.as_ref());
+    let primary = primary.ok_or(MemberError::NoPrimary(shard))?;
+    let mut replicate = redis::cmd("CLUSTER");
+    replicate.arg("REPLICATE").arg(&primary.id);
+    node.admin.query::<Value>(&replicate).await?;
+    let is_linked = async || {
+        let info = node.admin.info(Section::Replication).await;
+        info.is_ok_and(|info| info.master_link_up() == Some(true))
+    };
+    until("its link to its primary is not up", node, is_linked).await
+}
+
+/// Ends the servers of `names` and has all other live nodes forget them.
+///
+/// # Errors
+/// A server could not be ended, or a node does not forget. All have been tried.
+pub async fn leave(
+    backend: &dyn Backend,
+    group: &DeployedGroup,
+    names: &[NodeName],
+) -> Result<(), MemberError> {
+    let (leaving, others): (Vec<&Node>, Vec<&Node>) =
+        group.nodes.iter().partition(|node| names.contains(&node.name));
+    let ended = join_all(leaving.iter().map(|node| backend.stop(&node.name))).await;
+    leaving.iter().for_each(|node| node.admin.set_absent(true));
+    let mut outcome = Ok(());
+    for result in ended {
+        match result {
+            // It is gone, and that is what was wanted.
+            Ok(()) | Err(BackendError::NotRunning { .. }) => {}
+            Err(error) => outcome = outcome.and(Err(error.into())),
+        }
+    }
+    for node in others {
+        for gone in &leaving {
+            outcome = outcome.and(forget(node, gone).await.map_err(MemberError::from));
+        }
+    }
+    outcome
+}
+
+async fn forget(node: &Node, gone: &Node) -> Result<(), NodeError> {
+    let lines = match node.admin.cluster_nodes().await {
+        Ok(lines) => lines,
+        // Who is dead himself has nothing to forget.
+        Err(error) if error.is_gone() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !lines.iter().any(|line| line.id == gone.id) {
+        return Ok(());
+    }
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("FORGET").arg(&gone.id);
+    node.admin.query::<Value>(&command).await.map(drop)
+}
+
+async fn first_member<'g>(
+    group: &'g DeployedGroup,
+    joining: &[NodeName],
+) -> Result<&'g Node, MemberError> {
+    for node in group.nodes.iter().filter(|node| !joining.contains(&node.name)) {
+        if node.admin.cluster_info().await.is_ok_and(|info| info.known_nodes > 1) {
+            return Ok(node);
+        }
+    }
+    Err(MemberError::NobodyThere)
+}
+
+/// All that answer know it, by a handshake that is over, and it knows all of them.
+async fn is_known_to_all(group: &DeployedGroup, newcomer: &Node) -> bool {
+    let ask = |node: &Node| {
+        let node = node.clone();
+        async move { Some((node.id.clone(), node.admin.cluster_nodes().await.ok()?)) }
+    };
+    let answers: Vec<_> = join_all(group.nodes.iter().map(ask)).await;
+    let answers: Vec<_> = answers.into_iter().flatten().collect();
+    let knows = |lines: &[crate::node::NodeLine], id: &str| {
+        lines.iter().any(|line| line.id == id && !line.flags.handshake && !line.flags.noaddr)
+    };
+    let Some((_, own)) = answers.iter().find(|(id, _)| *id == newcomer.id) else { return false };
+    answers.iter().all(|(id, lines)| knows(lines, &newcomer.id) && knows(own, id))
+}
+
+async fn until(why: &str, node: &Node, done: impl AsyncFn() -> bool) -> Result<(), MemberError> {
+    let began = Instant::now();
+    while !done().await {
+        if began.elapsed() >= PATIENCE {
+            let why = format!("{}: {why}", node.name);
+            return Err(MemberError::TooLong { waited: PATIENCE, why });
+        }
+        sleep(LOOK).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Who leads a group that is no cluster.
+//!
+//! There each node speaks for itself: it is primary, or it copies one that it names. Sentinels
+//! name the primary too, and say whether they doubt it.
+
+use std::net::SocketAddr;
+
+use futures::future::join_all;
+
+use super::form::DeployedGroup;
+use super::view::Sight;
+use crate::model::event::{Role, ShardView};
+use crate::model::slot::SlotSet;
+use crate::node::{Node, NodeError, Section};
+
+/// What a node outside a cluster says of its primary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leader {
+    /// Where a replica has it, or a sentinel sends clients to; `None` on a primary.
+    pub at: Option<SocketAddr>,
+    /// A sentinel holds it to be down (SDOWN).
+    pub suspected: bool,
+    /// A sentinel knows that as many as the quorum do (ODOWN).
+    pub agreed: bool,
+}
+
+/// Asks one node of a group that is no cluster, or one of its sentinels.
+pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
+    let (role, link_up, leader) = match node.name.is_sentinel() {
+        true => {
+            let (admin, name) = (&node.admin, &node.name.group);
+            let (seen, at) =
+                futures::try_join!(admin.sentinel_master(name), admin.sentinel_names(name))?;
+            // A sentinel that leads a failover doubts the old one still, and names the new one.
+            let of_it = seen.addr() == at;
+            let suspected = of_it && seen.subjectively_down();
+            let agreed = of_it && seen.objectively_down();
+            (Some(Role::Sentinel), None, Leader { at, suspected, agreed })
+        }
+        false => {
+            let info = node.admin.info(Section::Replication).await?;
+            let leader = Leader { at: info.master_addr(), ..Leader::default() };
+            (info.role(), info.master_link_up(), leader)
+        }
+    };
+    Ok(Sight { node: node.name.clone(), state_ok: true, role, link_up, lines: Vec::new(), leader })
+}
+
+/// The nodes and sentinels of `nodes` that were seen, and whether they agree: one of them is
+/// primary, and all others name it. Where several say so, the one that most others name leads.
+pub fn compare(nodes: &[Node], seen: &[&Sight]) -> (ShardView, bool) {
+    let with = |role| seen.iter().filter(move |sight| sight.role == Some(role));
+    let at = |sight: &Sight| {
+        nodes.iter().find(|node| node.name == sight.node).map(|node| node.announced)
+    };
+    let votes = |sight: &Sight| {
+        let here = at(sight);
+        seen.iter().filter(|other| here.is_some() && other.leader.at == here).count()
+    };
+    // Of equals the first, as they stand in the topology.
+    let leads = with(Role::Primary).rev().max_by_key(|sight| votes(sight));
+    let primaries = with(Role::Primary).count();
+    let agreed = primaries == 1 && leads.is_some_and(|one| votes(one) + 1 == seen.len());
+    let view = ShardView {
+        shard: 0,
+        slots: SlotSet::default(),
+        primary: leads.map(|sight| sight.node.clone()),
+        replicas: with(Role::Replica).map(|sight| sight.node.clone()).collect(),
+    };
+    (view, agreed)
+}
+
+/// Who leads and follows in the group now, and whether all agree on it.
+pub async fn now(group: &DeployedGroup) -> (ShardView, bool) {
+    let nodes: Vec<Node> = group.all().cloned().collect();
+    let seen: Vec<Sight> = join_all(nodes.iter().map(sight)).await.into_iter().flatten().collect();
+    compare(&nodes, &seen.iter().collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+
+    fn nodes() -> Vec<Node> {
+        let node = |(n, name): (usize, NodeName)| {
+            let addr = format!("127.0.0.{}:7000", n + 1).parse().unwrap();
+            Node::new(name, addr, "", Role::Replica)
+        };
+        let kept = (0..3).map(|n| NodeName::new("c", 0, n));
+        kept.chain([NodeName::sentinel("c", 0)]).enumerate().map(node).collect()
+    }
+
+    fn sight(n: usize, role: Role, names: Option<usize>) -> Sight {
+        let nodes = nodes();
+        let leader = Leader { at: names.map(|n| nodes[n].announced), ..Leader::default() };
+        let (node, lines) = (nodes[n].name.clone(), Vec::new());
+        Sight { node, state_ok: true, role: Some(role), link_up: None, lines, leader }
+    }
+
+    fn view(seen: &[Sight]) -> (Option<u32>, usize, bool) {
+        let (view, agreed) = compare(&nodes(), &seen.iter().collect::<Vec<_>>());
+        (view.primary.map(|name| name.ordinal), view.replicas.len(), agreed)
+    }
+
+    #[test]
+    fn all_must_name_the_one_primary() {
+        let (primary, replica, sentinel) = (Role::Primary, Role::Replica, Role::Sentinel);
+        let mut seen =
+            vec![sight(0, primary, None), sight(1, replica, Some(0)), sight(3, sentinel, Some(0))];
+        assert_eq!(view(&seen), (Some(0), 1, true), "one that was not seen is not asked for");
+        seen[2] = sight(3, sentinel, Some(1));
+        assert_eq!(view(&seen), (Some(0), 1, false), "a sentinel is behind, or ahead");
+        seen[1] = sight(1, primary, None);
+        assert_eq!(view(&seen), (Some(1), 0, false), "who is named leads");
+        seen[0] = sight(0, replica, Some(1));
+        assert_eq!(view(&seen), (Some(1), 1, true));
+        assert_eq!(view(&[]), (None, 0, false));
+    }
+}

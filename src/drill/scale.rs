@@ -1,0 +1,52 @@
+//! A step that grows a cluster, or makes it smaller.
+
+use crate::cluster::view::shards_now;
+use crate::cluster::{DeployedGroup, Deployment, members};
+use crate::model::NodeName;
+use crate::model::event::{Moved, What};
+use crate::spec::scale::Scale;
+
+use super::faults::Faults;
+use super::moves;
+use super::stage::Stage;
+
+/// What has moved in the end, and what went wrong.
+pub async fn carry_out(
+    (stage, deployment, faults): (&Stage<'_>, &Deployment, &Faults<'_>),
+    group: &DeployedGroup,
+    index: usize,
+    scale: &Scale,
+) -> (Moved, Option<String>) {
+    let joiners = scale.joiners(&group.spec.name);
+    if !joiners.is_empty() {
+        let joined = tokio::select! {
+            joined = members::join(stage.backend, group, &joiners) => joined,
+            () = stage.stop.cancelled() => return (Moved::default(), None),
+        };
+        deployment.look_at_processes(stage.backend);
+        if let Err(error) = joined {
+            return (Moved::default(), Some(error.to_string()));
+        }
+        stage.teller.tell(What::StepJoined { step: index, nodes: joiners });
+    }
+    // An emptied primary follows another one, and then nobody could tell who is to leave.
+    let leavers = leavers(group, scale).await;
+    let Some(slots) = scale.slots() else { return (Moved::default(), None) };
+    let how = scale.how();
+    let (moved, error) = moves::carry_out(stage, group, index, &slots, how).await;
+    if error.is_some() || leavers.is_empty() || stage.stop.is_cancelled() {
+        return (moved, error);
+    }
+    faults.forget(&leavers);
+    let left = members::leave(stage.backend, group, &leavers).await;
+    stage.teller.tell(What::StepLeft { step: index, nodes: leavers });
+    (moved, left.err().map(|error| error.to_string()))
+}
+
+/// All nodes of the shard that is to go.
+async fn leavers(group: &DeployedGroup, scale: &Scale) -> Vec<NodeName> {
+    let Scale::RemoveShard { shard, .. } = scale else { return Vec::new() };
+    let shards = shards_now(group).await;
+    let view = shards.into_iter().find(|view| view.shard == *shard);
+    view.map(|view| view.primary.into_iter().chain(view.replicas).collect()).unwrap_or_default()
+}

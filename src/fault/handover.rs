@@ -1,0 +1,96 @@
+//! What an operator does where nobody else would: makes a replica the primary, and has all
+//! others follow it.
+//!
+//! With FAILOVER the primary itself hands over: it holds writes back until the replica has
+//! all of them. <https://redis.io/docs/latest/commands/failover/>
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use redis::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{FaultError, Field};
+use crate::cluster::roles;
+use crate::model::NodeName;
+use crate::model::event::Role;
+use crate::node::{Node, NodeError, Section};
+use crate::spec::scenario::Force;
+
+/// How long a primary waits for the replica to have all its writes, by force.
+const FORCE_AFTER: Duration = Duration::from_secs(1);
+/// How long a handover may take: it holds all writes back.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Ends when `name` is primary and all others that live follow it.
+pub async fn to(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
+    let new = field.node(name)?;
+    let old = match force {
+        Force::None | Force::Force => Some(hand_over(field, new, force).await?),
+        Force::Takeover => {
+            new.admin.query::<Value>(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await?;
+            None
+        }
+    };
+    // A primary that handed over follows already.
+    let others = field.group.nodes.iter();
+    let others = others.filter(|node| node.name != *name && Some(&node.name) != old.as_ref());
+    let followed = join_all(others.map(|node| follow(node, new))).await;
+    remember(new).await;
+    let refused = |error: &NodeError| !error.is_gone();
+    match followed.into_iter().filter_map(Result::err).find(refused) {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+/// FAILOVER TO, told to the primary, and waited for. Gives who handed over.
+async fn hand_over(field: Field<'_>, new: &Node, force: Force) -> Result<NodeName, FaultError> {
+    let name = &new.name;
+    let old = roles::now(field.group).await.0.primary;
+    let old = old.ok_or_else(|| FaultError::NoPrimary(name.clone()))?;
+    let old = field.node(&old)?;
+    let mut command = redis::cmd("FAILOVER");
+    command.arg("TO").arg(new.announced.ip().to_string()).arg(new.announced.port());
+    if force == Force::Force {
+        command.arg("FORCE").arg("TIMEOUT").arg(FORCE_AFTER.as_millis() as u64);
+    }
+    old.admin.query::<Value>(&command).await.map_err(|error| match unknown(&error) {
+        true => FaultError::NoFailover(old.name.clone()),
+        false => error.into(),
+    })?;
+    let give_up = Instant::now() + PATIENCE;
+    while !(role(new).await == Some(Role::Primary) && role(old).await != Some(Role::Primary)) {
+        if Instant::now() >= give_up {
+            let abort = old.admin.query::<Value>(redis::cmd("FAILOVER").arg("ABORT")).await;
+            let (name, aborted) = (name.clone(), abort.is_ok());
+            return Err(FaultError::NotTaken { name, waited: PATIENCE, aborted });
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    remember(old).await;
+    Ok(old.name.clone())
+}
+
+async fn role(node: &Node) -> Option<Role> {
+    node.admin.info(Section::Replication).await.ok()?.role()
+}
+
+/// What a server says of a command that it does not know.
+fn unknown(error: &NodeError) -> bool {
+    error.to_string().contains("unknown command")
+}
+
+async fn follow(node: &Node, new: &Node) -> Result<(), NodeError> {
+    let mut command = redis::cmd("REPLICAOF");
+    command.arg(new.announced.ip().to_string()).arg(new.announced.port());
+    node.admin.query::<Value>(&command).await?;
+    remember(node).await;
+    Ok(())
+}
+
+/// So that it is what it was when it is started again. One that cannot write its file goes on.
+async fn remember(node: &Node) {
+    _ = node.admin.query::<Value>(redis::cmd("CONFIG").arg("REWRITE")).await;
+}

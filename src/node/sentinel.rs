@@ -1,0 +1,105 @@
+//! What a sentinel says of the group that it watches: SENTINEL MASTER, REPLICAS, SENTINELS.
+//!
+//! Each is a list of fields, or a list of such lists, one for every instance.
+//! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#sentinel-api>
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+
+use redis::Value;
+
+/// One server, as a sentinel sees it. A getter gives `None` if the field was not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instance {
+    fields: HashMap<String, String>,
+    flags: HashSet<String>,
+}
+
+impl Instance {
+    /// Of the answer to SENTINEL MASTER.
+    pub fn parse(reply: &Value) -> Option<Instance> {
+        let Value::Array(items) = reply else { return None };
+        let (pairs, rest) = items.as_chunks::<2>();
+        let field = |[name, value]: &[Value; 2]| Some((text(name)?, text(value)?));
+        let fields: HashMap<String, String> = pairs.iter().map(field).collect::<Option<_>>()?;
+        let flags = fields.get("flags")?.split(',').map(str::to_owned).collect();
+        rest.is_empty().then_some(Instance { fields, flags })
+    }
+
+    /// Of the answer to SENTINEL REPLICAS or SENTINEL SENTINELS.
+    pub fn parse_all(reply: &Value) -> Option<Vec<Instance>> {
+        let Value::Array(items) = reply else { return None };
+        items.iter().map(Instance::parse).collect()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.fields.get(name)?.parse().ok()
+    }
+
+    /// Where it is found.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        let port = u16::try_from(self.number("port")?).ok()?;
+        Some(SocketAddr::new(self.fields.get("ip")?.parse().ok()?, port))
+    }
+
+    /// This sentinel holds it to be down (SDOWN).
+    pub fn subjectively_down(&self) -> bool {
+        self.flags.contains("s_down")
+    }
+
+    /// This sentinel knows that as many as the quorum hold it to be down (ODOWN).
+    pub fn objectively_down(&self) -> bool {
+        self.flags.contains("o_down")
+    }
+
+    /// The sentinel is connected to it, and doubts nothing of it.
+    pub fn is_well(&self) -> bool {
+        !["s_down", "o_down", "disconnected"].iter().any(|flag| self.flags.contains(*flag))
+    }
+
+    /// Of a replica: it has told the sentinel that its link to its primary is up.
+    pub fn link_up(&self) -> bool {
+        self.fields.get("master-link-status").is_some_and(|status| status == "ok")
+    }
+
+    /// Of a primary: the epoch of the last failover that the sentinel has heard of.
+    pub fn config_epoch(&self) -> Option<u64> {
+        self.number("config-epoch")
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(fields: &[&str]) -> Value {
+        Value::Array(fields.iter().map(|text| Value::BulkString((*text).into())).collect())
+    }
+
+    #[test]
+    fn a_primary_that_is_down() {
+        let fields = ["name", "cache", "ip", "127.0.0.1", "port", "7000", "config-epoch", "3"];
+        let seen = [&fields[..], &["flags", "s_down,o_down,master,disconnected"]].concat();
+        let seen = Instance::parse(&reply(&seen)).unwrap();
+        assert_eq!(seen.addr(), Some("127.0.0.1:7000".parse().unwrap()));
+        assert!(seen.subjectively_down() && seen.objectively_down() && !seen.is_well());
+        assert_eq!((seen.config_epoch(), seen.link_up()), (Some(3), false));
+        assert_eq!(Instance::parse(&reply(&fields)), None, "without flags it is none");
+    }
+
+    #[test]
+    fn replicas_that_are_well() {
+        let one = reply(&["flags", "slave", "master-link-status", "ok"]);
+        let seen = Instance::parse_all(&Value::Array(vec![one])).unwrap();
+        assert!(seen[0].is_well() && seen[0].link_up() && !seen[0].subjectively_down());
+        assert_eq!(Instance::parse_all(&Value::Nil), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! How nodes that do not agree differ, in words.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use crate::cluster::view::Sight;
+use crate::model::NodeName;
+use crate::model::event::Role;
+use crate::model::slot::SLOTS;
+use crate::node::Node;
+
+/// Each way in which `sights` of a cluster's live `nodes` differ, or are no healthy state.
+/// `silent` are nodes that live and gave no answer that could be understood.
+pub(super) fn of_cluster(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -> Vec<String> {
+    let names = nodes.iter().map(|node| (node.id.as_str(), node.name.to_string())).collect();
+    let mut told = owners(&names, sights);
+    told.extend(roles(&names, sights));
+    let failed = sights.iter().filter(|sight| !sight.state_ok).map(|sight| &sight.node);
+    told.extend(listed(failed).map(|who| format!("by {who} the cluster's state is not ok")));
+    told.extend(unlinked(sights));
+    told.extend(unheard(sights, silent));
+    told
+}
+
+/// The same outside a cluster, where there must be one primary, and all others name it.
+pub(super) fn of_replication(
+    nodes: &[Node],
+    sights: &[&Sight],
+    silent: &[&NodeName],
+) -> Vec<String> {
+    let primaries = sights.iter().filter(|sight| sight.role == Some(Role::Primary));
+    let primaries: Vec<&NodeName> = primaries.map(|sight| &sight.node).collect();
+    let mut told = match (sights.is_empty(), primaries.len()) {
+        (true, _) | (false, 1) => Vec::new(),
+        (false, 0) => vec!["no live node is primary".to_owned()],
+        (false, _) => listed(primaries.into_iter())
+            .map(|who| format!("each of {who} says that it is primary"))
+            .into_iter()
+            .collect(),
+    };
+    let others: Vec<&Sight> =
+        sights.iter().filter(|sight| sight.leader.at.is_some()).copied().collect();
+    let named: Vec<Option<SocketAddr>> = others.iter().map(|sight| sight.leader.at).collect();
+    let leads = |at: Option<SocketAddr>| {
+        let node = nodes.iter().find(|node| Some(node.announced) == at);
+        node.map_or_else(|| "somebody else".to_owned(), |node| node.name.to_string())
+    };
+    if named.windows(2).any(|pair| pair[0] != pair[1]) {
+        told.push(format!("of the primary, {}", opinions(&others, named, leads)));
+    }
+    told.extend(unlinked(sights));
+    told.extend(unheard(sights, silent));
+    told
+}
+
+type Names<'a> = HashMap<&'a str, String>;
+/// First and last slots.
+type Ranges = Vec<(u16, u16)>;
+
+fn name<'n>(names: &'n Names, id: &'n str) -> &'n str {
+    names.get(id).map_or(id, String::as_str)
+}
+
+/// Slots with more than one owner, depending on who is asked.
+fn owners(names: &Names, sights: &[&Sight]) -> Vec<String> {
+    let maps: Vec<Vec<Option<&str>>> = sights.iter().map(|sight| map(sight)).collect();
+    let at = |slot: u16| -> Vec<Option<&str>> {
+        maps.iter().map(|map| map[usize::from(slot)]).collect()
+    };
+    // Slots of which the nodes say the same things are told together.
+    let mut disputed: Vec<(Vec<Option<&str>>, Ranges)> = Vec::new();
+    for slot in 0..SLOTS {
+        let said = at(slot);
+        if said.windows(2).all(|pair| pair[0] == pair[1]) {
+            continue;
+        }
+        let known = disputed.iter_mut().find(|(other, _)| *other == said);
+        match known {
+            Some((_, ranges)) => match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot)),
+            },
+            None => disputed.push((said, vec![(slot, slot)])),
+        }
+    }
+    let text = |(said, ranges): (Vec<Option<&str>>, Ranges)| {
+        let owner = |id: Option<&str>| id.map_or("nobody".to_owned(), |id| name(names, id).into());
+        format!("of slots {}, {}", spans(&ranges), opinions(sights, said, owner))
+    };
+    disputed.into_iter().map(text).collect()
+}
+
+/// The owner of each slot, as one node sees it.
+fn map(sight: &Sight) -> Vec<Option<&str>> {
+    let mut map = vec![None; usize::from(SLOTS)];
+    for line in &sight.lines {
+        for range in line.slots.ranges() {
+            map[usize::from(*range.start())..=usize::from(*range.end())].fill(Some(&*line.id));
+        }
+    }
+    map
+}
+
+/// Nodes that are this to some and that to others, or not known to all.
+fn roles(names: &Names, sights: &[&Sight]) -> Vec<String> {
+    let mut ids: Vec<(&str, &str)> = names.iter().map(|(id, name)| (name.as_str(), *id)).collect();
+    ids.sort_unstable();
+    let told = ids.into_iter().filter_map(|(node, id)| {
+        let said: Vec<Option<(Role, Option<&str>)>> = sights
+            .iter()
+            .map(|sight| {
+                let line = sight.lines.iter().find(|line| line.id == id)?;
+                Some((line.flags.role, line.primary.as_deref()))
+            })
+            .collect();
+        let same = said.windows(2).all(|pair| pair[0] == pair[1]);
+        let role = |said: Option<(Role, Option<&str>)>| match said {
+            None => "unknown".to_owned(),
+            Some((Role::Primary, _)) => "a primary".to_owned(),
+            Some((Role::Sentinel, _)) => "a sentinel".to_owned(),
+            Some((Role::Replica, None)) => "a replica".to_owned(),
+            Some((Role::Replica, Some(of))) => format!("a replica of {}", name(names, of)),
+        };
+        (!same).then(|| format!("of {node}, {}", opinions(sights, said, role)))
+    });
+    told.collect()
+}
+
+/// `cache/1/0 says cache/1/0, but cache/0/0 and cache/1/1 say cache/1/1`
+fn opinions<T>(sights: &[&Sight], said: Vec<T>, show: impl Fn(T) -> String) -> String {
+    let mut by: BTreeMap<String, Vec<&NodeName>> = BTreeMap::new();
+    for (sight, said) in sights.iter().zip(said) {
+        by.entry(show(said)).or_default().push(&sight.node);
+    }
+    let mut each: Vec<(String, Vec<&NodeName>)> = by.into_iter().collect();
+    // The odd ones out first.
+    each.sort_by_key(|(_, who)| who.len());
+    let each = each.into_iter().filter_map(|(what, who)| {
+        let say = if who.len() == 1 { "says" } else { "say" };
+        Some(format!("{} {say} {what}", listed(who.into_iter())?))
+    });
+    each.collect::<Vec<_>>().join(", but ")
+}
+
+fn unlinked(sights: &[&Sight]) -> Option<String> {
+    let down = sights.iter().filter(|sight| sight.link_up == Some(false));
+    let who = listed(down.map(|sight| &sight.node))?;
+    Some(format!("the link to the primary is down at {who}"))
+}
+
+fn unheard(sights: &[&Sight], silent: &[&NodeName]) -> Option<String> {
+    if sights.is_empty() {
+        return Some("no node answers".to_owned());
+    }
+    listed(silent.iter().copied()).map(|who| format!("no answer to be understood comes from {who}"))
+}
+
+/// So many are named; of more, the others are counted.
+const NAMED: usize = 6;
+
+/// `a`, `a and b`, `a, b and 9 others`; none of nobody.
+fn listed<'a>(nodes: impl Iterator<Item = &'a NodeName>) -> Option<String> {
+    let mut names: Vec<String> = nodes.map(NodeName::to_string).collect();
+    if names.len() > NAMED {
+        let others = names.split_off(NAMED - 1).len();
+        names.push(format!("{others} others"));
+    }
+    let last = names.pop()?;
+    Some(if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) })
+}
+
+fn spans(ranges: &[(u16, u16)]) -> String {
+    let span = |&(first, last): &(u16, u16)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    ranges.iter().map(span).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::roles::Leader;
+    use crate::node::NodeLine;
+
+    fn node(shard: u32, ordinal: u32) -> Node {
+        let addr = format!("127.0.0.1:70{shard}{ordinal}").parse().unwrap();
+        let name = NodeName::new("c", shard, ordinal);
+        Node::new(name, addr, format!("n{shard}{ordinal}"), Role::Primary)
+    }
+
+    fn sight(node: &Node, text: &str) -> Sight {
+        Sight {
+            node: node.name.clone(),
+            state_ok: true,
+            role: Some(Role::Primary),
+            link_up: None,
+            lines: NodeLine::parse_all(text).unwrap(),
+            leader: Leader::default(),
+        }
+    }
+
+    const ONE: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99
+        n10 127.0.0.1:1@1 master - 0 0 2 connected 100-16383
+        n11 127.0.0.1:1@1 slave n10 0 0 2 connected";
+    const OTHER: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99
+        n10 127.0.0.1:1@1 slave n11 0 0 3 connected
+        n11 127.0.0.1:1@1 master - 0 0 3 connected 100-200 202-16383";
+
+    #[test]
+    fn who_names_whom_is_told_and_whose_state_and_link_is_bad() {
+        let nodes = [node(0, 0), node(1, 0), node(1, 1)];
+        let agreed: Vec<Sight> = nodes.iter().map(|node| sight(node, ONE)).collect();
+        let all: Vec<&Sight> = agreed.iter().collect();
+        assert_eq!(of_cluster(&nodes, &all, &[]), Vec::<String>::new());
+        let split = [
+            sight(&nodes[0], OTHER),
+            Sight { state_ok: false, ..sight(&nodes[1], ONE) },
+            Sight { link_up: Some(false), ..sight(&nodes[2], OTHER) },
+        ];
+        let all: Vec<&Sight> = split.iter().collect();
+        assert_eq!(
+            of_cluster(&nodes, &all, &[&node(2, 0).name]),
+            [
+                "of slots 100-200 202-16383, c/1/0 says c/1/0, but c/0/0 and c/1/1 say c/1/1",
+                "of slots 201, c/1/0 says c/1/0, but c/0/0 and c/1/1 say nobody",
+                "of c/1/0, c/1/0 says a primary, but c/0/0 and c/1/1 say a replica of c/1/1",
+                "of c/1/1, c/1/0 says a replica of c/1/0, but c/0/0 and c/1/1 say a primary",
+                "by c/1/0 the cluster's state is not ok",
+                "the link to the primary is down at c/1/1",
+                "no answer to be understood comes from c/2/0",
+            ]
+        );
+        assert_eq!(of_cluster(&nodes, &[], &[]), ["no node answers"]);
+    }
+
+    #[test]
+    fn without_a_cluster_there_must_be_one_primary() {
+        let nodes = [node(0, 0), node(0, 1)];
+        let both: Vec<Sight> = nodes.iter().map(|node| sight(node, "")).collect();
+        let all: Vec<&Sight> = both.iter().collect();
+        assert_eq!(
+            of_replication(&nodes, &all, &[]),
+            ["each of c/0/0 and c/0/1 says that it is primary"]
+        );
+        let replica = Sight { role: Some(Role::Replica), link_up: Some(false), ..both[1].clone() };
+        let told = of_replication(&nodes, &[&replica], &[]);
+        assert_eq!(told, ["no live node is primary", "the link to the primary is down at c/0/1"]);
+        assert_eq!(of_replication(&nodes, &[&both[0]], &[]), Vec::<String>::new());
+
+        let names = |n: usize, of: usize| {
+            let at = Some(nodes[of].announced);
+            let leader = Leader { at, ..Leader::default() };
+            Sight { node: NodeName::sentinel("c", n as u32), role: None, leader, ..both[0].clone() }
+        };
+        let (first, second) = (names(0, 0), names(1, 1));
+        assert_eq!(
+            of_replication(&nodes, &[&both[0], &first, &second], &[]),
+            ["of the primary, c/sentinel/0 says c/0/0, but c/sentinel/1 says c/0/1"]
+        );
+    }
+}

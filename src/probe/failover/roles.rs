@@ -1,0 +1,280 @@
+//! Failovers of a group that is no cluster: by its sentinels, or by an operator's command.
+//!
+//! A sentinel that gets no answer suspects the primary (SDOWN), as many as the quorum agree
+//! (ODOWN), one of them is elected to lead the failover and promotes a replica, and the others
+//! hear of it. Told by command, a replica is promoted without anybody suspecting the primary.
+//! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
+
+use std::net::SocketAddr;
+
+use crate::cluster::view::Sight;
+use crate::model::NodeName;
+use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
+use crate::model::event::{Role, What};
+use crate::node::Node;
+
+/// What the nodes and sentinels of one group say of its primary.
+#[derive(Debug)]
+pub struct Roles {
+    nodes: Vec<(NodeName, SocketAddr)>,
+    /// What each said last; `None` while it cannot be talked to.
+    opinions: Vec<Option<Opinion>>,
+    /// The role that each was in when it was asked last, whatever became of it since: a
+    /// sentinel that promotes a node ends all its connections.
+    roles: Vec<Option<Role>>,
+    /// The primary that all named last.
+    leader: usize,
+    elected: Option<usize>,
+    suspected: bool,
+    agreed: bool,
+    /// There is a new leader that nobody follows as yet.
+    alone: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Opinion {
+    role: Option<Role>,
+    /// It leads, and was a replica before.
+    promoted: bool,
+    names: Option<usize>,
+    suspects: bool,
+    agreed: bool,
+    link_up: bool,
+}
+
+impl Opinion {
+    fn is(&self, role: Role) -> bool {
+        self.role == Some(role)
+    }
+}
+
+impl Roles {
+    /// `nodes` as they were born, sentinels among them.
+    pub fn new(nodes: &[Node]) -> Roles {
+        Roles {
+            nodes: nodes.iter().map(|node| (node.name.clone(), node.announced)).collect(),
+            opinions: nodes.iter().map(|_| None).collect(),
+            roles: nodes.iter().map(|_| None).collect(),
+            leader: nodes.iter().position(|node| node.born == Role::Primary).unwrap_or_default(),
+            elected: None,
+            suspected: false,
+            agreed: false,
+            alone: false,
+        }
+    }
+
+    /// Node `i` said this, or could not be talked to. Gives what is said for the first time.
+    pub fn hear(&mut self, i: usize, sight: Option<&Sight>) -> Vec<What> {
+        let before = self.opinions[i].take();
+        let Some(sight) = sight else { return Vec::new() };
+        let promoted = sight.role == Some(Role::Primary)
+            && (self.roles[i] == Some(Role::Replica) || before.is_some_and(|one| one.promoted));
+        self.roles[i] = sight.role;
+        self.opinions[i] = Some(Opinion { promoted, ..self.opinion(sight) });
+        let mut news = Vec::new();
+        while let Some((phase, node)) = self.next(i) {
+            news.push(self.told(phase, node, i));
+        }
+        news
+    }
+
+    fn opinion(&self, sight: &Sight) -> Opinion {
+        let place = |at: SocketAddr| self.nodes.iter().position(|(_, here)| *here == at);
+        Opinion {
+            role: sight.role,
+            promoted: false,
+            names: sight.leader.at.and_then(place),
+            suspects: sight.leader.suspected,
+            agreed: sight.leader.agreed,
+            link_up: sight.link_up == Some(true),
+        }
+    }
+
+    fn told(&self, phase: FailoverPhase, node: usize, by: usize) -> What {
+        let name = |i: usize| self.nodes[i].0.clone();
+        What::Failover { group: name(by).group, shard: 0, phase, node: name(node), by: name(by) }
+    }
+
+    /// The next phase that the group has come to by what node `i` says, and the node that is
+    /// meant.
+    fn next(&mut self, i: usize) -> Option<(FailoverPhase, usize)> {
+        let said = self.opinions[i]?;
+        let leader = self.leader;
+        let of_leader = said.is(Role::Sentinel) && said.names == Some(leader);
+        if of_leader && !self.suspected && (said.suspects || said.agreed) {
+            self.suspected = true;
+            return Some((Suspected, leader));
+        }
+        if of_leader && !self.agreed && said.agreed {
+            self.agreed = true;
+            return Some((Agreed, leader));
+        }
+        if let Some(new) = self.new_leader(i).filter(|new| self.elected != Some(*new)) {
+            self.elected = Some(new);
+            return Some((Elected, new));
+        }
+        if let Some(new) = self.elected {
+            if said.is(Role::Replica) && i == new {
+                // It was told to follow again.
+                self.elected = None;
+            }
+            if !self.all_name(new) {
+                return None;
+            }
+            (self.leader, self.elected, self.alone) = (new, None, true);
+            (self.suspected, self.agreed) = (false, false);
+            return Some((Propagated, new));
+        }
+        if self.alone && said.is(Role::Replica) && said.names == Some(leader) && said.link_up {
+            self.alone = false;
+            return Some((Redundant, i));
+        }
+        // A primary that was only slow is trusted again.
+        let doubts = |one: &Opinion| one.names == Some(leader) && (one.suspects || one.agreed);
+        if !self.opinions.iter().flatten().any(doubts) {
+            (self.suspected, self.agreed) = (false, false);
+        }
+        None
+    }
+
+    /// The node that node `i`'s words make the new primary: one that says so itself, and was a
+    /// replica before or is named by a sentinel.
+    fn new_leader(&self, i: usize) -> Option<usize> {
+        let said = self.opinions[i]?;
+        let new = if said.is(Role::Sentinel) { said.names? } else { i };
+        let own = self.opinions[new]?;
+        let named = || {
+            let sentinels = self.opinions.iter().flatten().filter(|one| one.is(Role::Sentinel));
+            sentinels.clone().any(|one| one.names == Some(new))
+        };
+        (new != self.leader && own.is(Role::Primary) && (own.promoted || named())).then_some(new)
+    }
+
+    /// All live ones do, but the old leader, which may not know.
+    fn all_name(&self, new: usize) -> bool {
+        let all = self.opinions.iter().enumerate();
+        let mut live = all.filter_map(|(at, one)| Some((at, one.as_ref()?)));
+        live.all(|(at, one)| {
+            at == self.leader
+                || if at == new { one.is(Role::Primary) } else { one.names == Some(new) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::roles::Leader;
+
+    /// 0, 1 and 2 are nodes, 3 and 4 sentinels.
+    fn nodes() -> Vec<Node> {
+        let node = |(n, name): (usize, NodeName)| {
+            let addr = format!("127.0.0.{}:7000", n + 1).parse().unwrap();
+            let born = match n {
+                0 => Role::Primary,
+                1 | 2 => Role::Replica,
+                _ => Role::Sentinel,
+            };
+            Node::new(name, addr, "", born)
+        };
+        let kept = (0..3).map(|n| NodeName::new("c", 0, n));
+        let sentinels = (0..2).map(|n| NodeName::sentinel("c", n));
+        kept.chain(sentinels).enumerate().map(node).collect()
+    }
+
+    fn sight(n: usize, role: Role, names: Option<usize>, doubt: &str) -> Sight {
+        let nodes = nodes();
+        Sight {
+            node: nodes[n].name.clone(),
+            state_ok: true,
+            role: Some(role),
+            link_up: (role == Role::Replica).then_some(doubt != "unlinked"),
+            lines: Vec::new(),
+            leader: Leader {
+                at: names.map(|n| nodes[n].announced),
+                suspected: doubt.contains("down"),
+                agreed: doubt == "odown",
+            },
+        }
+    }
+
+    struct Told(Roles);
+
+    impl Told {
+        /// All as they were born.
+        fn new() -> Told {
+            let mut told = Told(Roles::new(&nodes()));
+            assert_eq!(told.primary(0), []);
+            for n in [1, 2] {
+                assert_eq!(told.replica(n, 0), []);
+            }
+            for n in [3, 4] {
+                assert_eq!(told.sentinel(n, 0, ""), []);
+            }
+            told
+        }
+
+        fn hear(&mut self, n: usize, sight: Sight) -> Vec<(FailoverPhase, String)> {
+            let phase = |what| match what {
+                What::Failover { phase, node, shard: 0, .. } => (phase, node.to_string()),
+                other => panic!("{other:?}"),
+            };
+            self.0.hear(n, Some(&sight)).into_iter().map(phase).collect()
+        }
+
+        fn primary(&mut self, n: usize) -> Vec<(FailoverPhase, String)> {
+            self.hear(n, sight(n, Role::Primary, None, ""))
+        }
+
+        fn replica(&mut self, n: usize, of: usize) -> Vec<(FailoverPhase, String)> {
+            self.hear(n, sight(n, Role::Replica, Some(of), ""))
+        }
+
+        fn sentinel(&mut self, n: usize, of: usize, doubt: &str) -> Vec<(FailoverPhase, String)> {
+            self.hear(n, sight(n, Role::Sentinel, Some(of), doubt))
+        }
+    }
+
+    fn said(phase: FailoverPhase, node: u32) -> Vec<(FailoverPhase, String)> {
+        vec![(phase, format!("c/0/{node}"))]
+    }
+
+    #[test]
+    fn sentinels_go_through_the_phases() {
+        let mut told = Told::new();
+        assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
+        assert_eq!(told.sentinel(4, 0, "sdown"), [], "told once");
+        assert_eq!(told.sentinel(3, 0, "odown"), said(Agreed, 0));
+        assert_eq!(told.0.hear(0, None), [], "it is dead");
+        assert_eq!(told.0.hear(1, None), [], "its connections are ended when it is promoted");
+        assert_eq!(told.primary(1), said(Elected, 1));
+        assert_eq!(told.sentinel(3, 1, ""), []);
+        assert_eq!(told.hear(2, sight(2, Role::Replica, Some(1), "unlinked")), []);
+        assert_eq!(told.sentinel(4, 1, ""), said(Propagated, 1));
+        assert_eq!(told.hear(2, sight(2, Role::Replica, Some(1), "unlinked")), []);
+        assert_eq!(told.replica(2, 1), said(Redundant, 2));
+        assert_eq!(told.primary(0), [], "what comes back thinks that it leads");
+        assert_eq!(told.replica(0, 1), []);
+        assert_eq!(told.sentinel(4, 1, "sdown"), said(Suspected, 1), "and the next one");
+    }
+
+    #[test]
+    fn one_that_was_only_slow_may_be_suspected_again() {
+        let mut told = Told::new();
+        assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
+        assert_eq!(told.sentinel(3, 0, ""), []);
+        assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
+    }
+
+    #[test]
+    fn an_operators_command_is_a_failover_without_suspicion() {
+        let mut told = Told::new();
+        for n in [3, 4] {
+            told.0.hear(n, None);
+        }
+        assert_eq!(told.primary(2), said(Elected, 2));
+        assert_eq!(told.primary(2), []);
+        assert_eq!(told.replica(1, 2), [said(Propagated, 2), said(Redundant, 1)].concat());
+        assert_eq!(told.replica(0, 2), []);
+    }
+}

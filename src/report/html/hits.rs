@@ -1,0 +1,71 @@
+//! What was done to which node, and for how long: a lane for each node that was hit.
+
+use std::collections::BTreeMap;
+
+use crate::model::{NodeName, Unit};
+use crate::report::data::{Hit, Report, Step};
+
+use super::frame::{Frame, Size};
+use super::svg::Svg;
+
+const BAR: f64 = 13.0;
+const ROW: f64 = 19.0;
+const TOP: f64 = 20.0;
+
+/// The drawing; `None` if nothing was done to any node.
+pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
+    let mut lanes: BTreeMap<&NodeName, Vec<(&Step, &Hit)>> = BTreeMap::new();
+    for step in &report.steps {
+        for hit in &step.hits {
+            lanes.entry(&hit.node).or_default().push((step, hit));
+        }
+    }
+    if lanes.is_empty() {
+        return None;
+    }
+    let height = TOP + ROW * lanes.len() as f64;
+    let mut svg = frame.svg(height + 20.0, "What was done to which node over time");
+    frame.seconds(&mut svg, TOP, height, true);
+    let left = frame.size.left();
+    svg.text("title", "start", [left, 13.0], "what was done to which node, until undone");
+    for (i, (node, hits)) in lanes.iter().enumerate() {
+        let y = TOP + ROW * i as f64 + 3.0;
+        let name = match frame.size {
+            Size::Wide => node.to_string(),
+            Size::Narrow if node.is_sentinel() => format!("s/{}", node.ordinal),
+            Size::Narrow => format!("{}/{}", node.shard, node.ordinal),
+        };
+        svg.text("lane", "end", [left - 6.0, y + 10.0], &name);
+        for (i, (step, hit)) in hits.iter().enumerate() {
+            let next = hits.get(i + 1).map_or(frame.to_ms, |(_, next)| next.at_ms);
+            draw_hit(&mut svg, frame, (step, hit), next, y);
+        }
+    }
+    Some(svg.done())
+}
+
+/// Its name stands in the bar, or behind it where there is room until the next one.
+fn draw_hit(svg: &mut Svg, frame: &Frame, (step, hit): (&Step, &Hit), next_ms: f64, y: f64) {
+    let from = (hit.at_ms - frame.from_ms) / 1e3;
+    let lasted = match (hit.undone_ms, step.is_over_at_once()) {
+        (Some(undone), _) => format!(" for {}", Unit::Millis.show(undone - hit.at_ms)),
+        (None, true) => String::new(),
+        (None, false) => ", not undone while the load lasted".to_owned(),
+    };
+    let title = format!("{} {} at {from:.2} s{lasted}", step.kind, hit.node);
+    let x = frame.x(hit.at_ms);
+    let end = match hit.undone_ms {
+        None if step.is_over_at_once() => x,
+        undone => frame.x(undone.unwrap_or(frame.to_ms)),
+    };
+    let width = (end - x).max(2.5);
+    svg.rect("hit", [x, y, width, BAR], Some(&title));
+    let fits = |room: f64| (room / 6.4) as usize > step.kind.len();
+    let room_behind = frame.x(next_ms) - x - width;
+    let at = match (fits(width), fits(room_behind)) {
+        (true, _) => x + 4.0,
+        (_, true) => x + width + 4.0,
+        _ => return,
+    };
+    svg.text("hitname", "start", [at, y + 10.0], &step.kind);
+}

@@ -1,0 +1,56 @@
+//! Which nodes acknowledged writes on a side that lost, and when.
+//!
+//! When a node becomes primary of a shard, the one before it has lost from that instant on: what
+//! it still acknowledges is of the past. If a cut lay between the two by then, it had lost from
+//! the cut's beginning on: nothing that it acknowledged since could reach its successor.
+
+use crate::check::Sides;
+use crate::model::{Nanos, NodeName};
+
+use super::record::{Record, StepRecord};
+
+/// An instant that never comes.
+const NEVER: Nanos = Nanos(u64::MAX);
+
+pub(super) fn sides(record: &Record) -> Sides {
+    let mut sides = Sides::default();
+    for (load, info) in record.info.loads.iter().enumerate() {
+        let nodes = record.nodes.iter().filter(|node| node.name.group == info.group);
+        for (index, node) in nodes.enumerate() {
+            let known = (load as u8, index as u16);
+            sides.name(known, node.name.to_string());
+            for (from, to) in lost(record, &node.name) {
+                sides.add(known, from, to);
+            }
+        }
+    }
+    sides
+}
+
+/// The spans in which `node` was superseded, or cut off from who was to supersede it.
+fn lost(record: &Record, node: &NodeName) -> Vec<(Nanos, Nanos)> {
+    let elections: Vec<(&NodeName, Nanos)> = record
+        .failovers
+        .elections()
+        .filter(|(to, _)| (&to.group, to.shard) == (&node.group, node.shard))
+        .collect();
+    let others = elections.iter().filter(|(to, _)| *to != node);
+    let span = |(to, elected): &(&NodeName, Nanos)| {
+        let again = elections.iter().filter(|(to, at)| *to == node && at > elected);
+        let until = again.map(|(_, at)| *at).min().unwrap_or(NEVER);
+        (cut_since(record, node, to, *elected).unwrap_or(*elected), until)
+    };
+    others.map(span).collect()
+}
+
+/// Since when a cut that held at `at` had lain between the two.
+fn cut_since(record: &Record, a: &NodeName, b: &NodeName, at: Nanos) -> Option<Nanos> {
+    let between = |step: &&StepRecord| {
+        let one = |node: &NodeName| step.hits.iter().any(|hit| hit.node == *node);
+        let other = |node: &NodeName| step.against.contains(node);
+        let holds = step.began.is_some_and(|began| began <= at)
+            && step.undone.is_none_or(|undone| undone > at);
+        step.info.kind == "partition" && holds && (one(a) && other(b) || one(b) && other(a))
+    };
+    record.steps.iter().filter(between).filter_map(|step| step.began).min()
+}

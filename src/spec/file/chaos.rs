@@ -1,0 +1,36 @@
+//! The map of a step that draws faults.
+
+use super::step::Chaos;
+use crate::spec::chaos::Drawn;
+use crate::spec::decode::{At, object, words};
+use crate::spec::quantity::{Time, Times};
+
+object! {
+    /// Draws faults by the drill's seed: the same seed gives the same ones.
+    ChaosMap "a chaos step" {
+        /// When it starts, from the load's start.
+        required "at" at: Time,
+        /// `chaos`
+        required "do" kind: Chaos,
+        /// The group whose nodes are hit. Default: the only group.
+        optional "group" group: String,
+        /// The time from one fault's beginning to the next one's. Default: 3s..8s.
+        optional "every" every: Times,
+        /// How long faults go on; all is healed by then.
+        required "for" lasts: Time,
+        /// How long a fault lasts. Default: 2s..6s.
+        optional "heal" heal: Times,
+        /// What is drawn from: `kill`, `stop`, `pause`, `restart`, `partition`, `reset`.
+        /// Default: kill, pause and partition.
+        optional "faults" faults: Vec<At<Drawn>>,
+    }
+}
+
+words!(Drawn as "fault that can be drawn" {
+    "kill" => Drawn::Kill,
+    "stop" => Drawn::Stop,
+    "pause" => Drawn::Pause,
+    "restart" => Drawn::Restart,
+    "partition" => Drawn::Partition,
+    "reset" => Drawn::Reset,
+});

@@ -1,0 +1,57 @@
+//! Faults can be drawn: there is time for them, and they can be done.
+
+use std::time::Duration;
+
+use super::{check_range, node_fault};
+use crate::spec::chaos::{Chaos, Drawn};
+use crate::spec::decode::Field;
+use crate::spec::fault::Fault;
+use crate::spec::file::chaos::ChaosMap;
+use crate::spec::quantity::{Time, Times};
+use crate::spec::topology::Group;
+
+/// Faults that come faster than this are one.
+const LEAST: Duration = Duration::from_millis(100);
+const EVERY: Times = Times(Time(Duration::from_secs(3)), Time(Duration::from_secs(8)));
+const HEAL: Times = Times(Time(Duration::from_secs(2)), Time(Duration::from_secs(6)));
+const FAULTS: [Drawn; 3] = [Drawn::Kill, Drawn::Pause, Drawn::Partition];
+
+pub fn check(map: &ChaosMap, group: &Group, faults: &mut Vec<Fault>) -> Option<Chaos> {
+    let lasts = node_fault::lasts(&map.lasts, faults)?;
+    let within = |name, field: &Field<Times>, default, faults: &mut Vec<Fault>| {
+        if let Some(at) = field.given() {
+            let Times(least, most) = at.value;
+            let why = "what is drawn must fit into the time that `for` gives";
+            let range = (Time(LEAST), Time(lasts.max(LEAST)));
+            check_range(name, &least, &at.span, range, why, faults);
+            if most != least {
+                check_range(name, &most, &at.span, range, why, faults);
+            }
+        }
+        field.or(default)
+    };
+    let every = within("every", &map.every, EVERY, faults);
+    let heal = within("heal", &map.heal, HEAL, faults);
+    let drawn = drawn(map, faults);
+    let at = map.at.or(Time(Duration::ZERO)).0;
+    Some(Chaos { at, group: group.name.clone(), lasts, every, heal, faults: drawn })
+}
+
+fn drawn(map: &ChaosMap, faults: &mut Vec<Fault>) -> Vec<Drawn> {
+    let Some(given) = map.faults.given() else { return FAULTS.to_vec() };
+    if given.value.is_empty() {
+        let fault = Fault::new(&given.span, "there is nothing to draw from");
+        let words: Vec<&str> = Drawn::ALL.iter().map(|fault| fault.word()).collect();
+        faults.push(fault.advise(format!("name some of {}", words.join(", "))));
+    }
+    let mut drawn: Vec<Drawn> = Vec::new();
+    for at in &given.value {
+        let word = at.value.word();
+        if drawn.contains(&at.value) {
+            let fault = Fault::new(&at.span, format!("`{word}` stands here twice"));
+            faults.push(fault.advise("each is as likely as any other; keep one"));
+        }
+        drawn.push(at.value);
+    }
+    drawn
+}

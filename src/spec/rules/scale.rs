@@ -1,0 +1,96 @@
+//! Steps that grow a cluster or make it smaller: the numbers and names of what joins, and
+//! that there is what leaves.
+
+use super::moves::{self, Owned};
+use super::node_fault;
+use crate::model::NodeName;
+use crate::spec::decode::At;
+use crate::spec::fault::Fault;
+use crate::spec::file::scale::{AddReplicaMap, AddShardMap, RemoveShardMap, Share};
+use crate::spec::file::step::StepMap;
+use crate::spec::scale::Scale;
+use crate::spec::scenario::StepAction;
+use crate::spec::source::Span;
+use crate::spec::topology::{Group, Mode};
+
+/// As many as a topology may have.
+const MAX_SHARDS: usize = 1000;
+
+/// What `step` changes, if it is such a step; `group` goes on to how it is then.
+pub fn check(
+    step: &At<StepMap>,
+    group: &mut Group,
+    owned: &mut Owned,
+    faults: &mut Vec<Fault>,
+) -> Option<StepAction> {
+    if !matches!(group.mode, Mode::Cluster { .. }) {
+        let span = step.value.group().given().map_or(&step.span, |at| &at.span);
+        let message = format!("only a cluster can grow so, and `{}` is none", group.name);
+        faults.push(Fault::new(span, message).advise("give the group of mode `cluster`"));
+        return None;
+    }
+    owned.begin(group.shards());
+    let scale = match &step.value {
+        StepMap::AddShard(map) => add_shard(map, &step.span, group, owned, faults),
+        StepMap::RemoveShard(map) => remove_shard(map, owned, faults),
+        StepMap::AddReplica(map) => add_replica(map, group, owned, faults),
+        _ => None,
+    };
+    scale.map(StepAction::Scale)
+}
+
+fn add_shard(
+    map: &AddShardMap,
+    span: &Span,
+    group: &mut Group,
+    owned: &mut Owned,
+    faults: &mut Vec<Fault>,
+) -> Option<Scale> {
+    let Mode::Cluster { shards, replicas } = &mut group.mode else { return None };
+    if owned.slots.len() >= MAX_SHARDS {
+        faults.push(Fault::new(span, format!("a cluster has {MAX_SHARDS} shards at most")));
+        return None;
+    }
+    let (shard, replicas) = (*shards, *replicas);
+    *shards += 1;
+    owned.fresh.insert(owned.slots.len());
+    owned.slots.push(0);
+    let how = moves::how(&map.pace, &map.method, faults);
+    let weights = (map.slots.or(Share::Even) == Share::Even).then(|| {
+        let last = owned.slots.len() - 1;
+        let owners = owned.slots.iter().enumerate();
+        let weights: Vec<f64> =
+            owners.map(|(n, slots)| f64::from(u8::from(*slots > 0 || n == last))).collect();
+        owned.share_out(&weights);
+        weights
+    });
+    Some(Scale::AddShard { shard, replicas, weights, how })
+}
+
+fn remove_shard(map: &RemoveShardMap, owned: &mut Owned, faults: &mut Vec<Fault>) -> Option<Scale> {
+    let how = moves::how(&map.pace, &map.method, faults);
+    let shard = moves::drained(&map.shard, owned, faults)?;
+    Some(Scale::RemoveShard { shard, how })
+}
+
+fn add_replica(
+    map: &AddReplicaMap,
+    group: &mut Group,
+    owned: &mut Owned,
+    faults: &mut Vec<Fault>,
+) -> Option<Scale> {
+    let at = map.shard.given()?;
+    if let Some((message, advice)) = node_fault::no_shard(at.value, group) {
+        faults.push(Fault::new(&at.span, message).advise(advice));
+        return None;
+    }
+    let born = group.replicas();
+    let added = owned.replicas.entry(at.value).or_insert(born);
+    *added += 1;
+    let name = NodeName::new(&group.name, at.value, *added);
+    if let Mode::Cluster { replicas: replicas @ 0, .. } = &mut group.mode {
+        // From now on `a replica of shard 1` is somebody.
+        *replicas = 1;
+    }
+    Some(Scale::AddReplica { name })
+}

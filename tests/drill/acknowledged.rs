@@ -1,0 +1,157 @@
+//! What acknowledgements are worth: on the side that loses, and with replicas that must have
+//! it first.
+
+use std::collections::HashMap;
+use std::fs;
+use std::time::Duration;
+
+use redis::Commands;
+use redrill::load::history;
+use redrill::model::event::What;
+use redrill::model::op::{Action, Op, Outcome};
+use serde_json::Value;
+
+use crate::common::run;
+use crate::place::{Place, events};
+use crate::reader::{Reader, number};
+
+/// A cluster that misses a primary soon, so that a test need not wait.
+const QUICK: &str = "
+name: quick
+groups:
+  cache: { mode: cluster, shards: 3, replicas: 1, config: { cluster-node-timeout: 1000 } }
+";
+
+/// Clients reach both sides of the cut.
+const CUT: &str = "timeline: [{ at: 1s, do: partition, between: [cache/1/0, other nodes], for: 6s }]\n\
+                   settle: 3s\nreported: [all]";
+
+fn scenario(place: &Place, topology: &str, rest: &str) -> String {
+    fs::write(place.path().join("quick.yaml"), topology).unwrap();
+    format!("name: worth\ntopology: ./quick.yaml\n{rest}\n")
+}
+
+fn measure(report: &Value, name: &str) -> u64 {
+    let value = &report["measures"][name]["value"];
+    value.as_f64().unwrap_or_else(|| panic!("{name} is {value}: {}", report["findings"])) as u64
+}
+
+fn ops(place: &Place) -> Vec<Op> {
+    let path = place.folder().join("history.jsonl.zst");
+    history::read(&path).unwrap().map(Result::unwrap).collect()
+}
+
+/// Every key as the servers have it now, and from that which acknowledged writes are gone.
+#[test]
+fn writes_on_the_side_that_loses_are_lost_and_counted_as_such() {
+    let place = Place::new();
+    let load = "loads: { app: { rate: 1000/s, keys: 10000, reads: 0% } }\n";
+    let text = scenario(&place, QUICK, &format!("{load}{CUT}"));
+    let mut playing = place.start(&text, &["--keep"]);
+    playing.wait_for_words("The topology is up until Ctrl-C");
+    let mut reader = Reader::of(&place);
+    let mut left = HashMap::new();
+    for key in 0..10_000 {
+        let name = format!("app:{key}");
+        let value: Option<String> = reader.at(&name).get(&name).unwrap();
+        left.insert(key, value.map(|value| number(&value)));
+    }
+    drop(reader);
+    let id = place.records()[0].id.clone();
+    assert_eq!(run(&mut place.redrill(&["down", &id])).code, Some(0));
+    assert_eq!(playing.end().code, Some(0));
+
+    let told = events(&place.folder());
+    let cut = told.iter().find(|event| matches!(event.what, What::StepInjected { .. }));
+    let cut = cut.expect("the cut was told").at;
+    let ops = ops(&place);
+    let writes: Vec<&Op> = ops.iter().filter(|op| op.action == Action::Write).collect();
+    let by_value: HashMap<_, _> = writes.iter().map(|op| (op.value.unwrap(), *op)).collect();
+    let gone = |op: &&&Op| {
+        let Some(value) = left[&op.key] else { return true };
+        let source = by_value[&value];
+        source.outcome == Outcome::Ok && op.sent > source.done
+    };
+    let lost: Vec<&&Op> =
+        writes.iter().filter(|op| op.outcome == Outcome::Ok).filter(gone).collect();
+    // cache/1/0 is the third of the nodes.
+    let wrong = lost.iter().filter(|op| op.by == Some(2) && op.done > cut).count() as u64;
+
+    let report = place.report();
+    assert_eq!(measure(&report, "writes.lost"), lost.len() as u64);
+    assert_eq!(measure(&report, "writes.lost.wrong_side"), wrong);
+    // A third of 1,000 writes a second, for most of a node timeout of 1 s.
+    assert!(wrong >= 50, "{wrong}");
+    assert_eq!(report["shards"][1]["primary_after"], "cache/1/1");
+    let text = &report["findings"][0]["text"].as_str().unwrap();
+    assert!(text.ends_with(&format!("{wrong} of them acknowledged on a side that lost")), "{text}");
+    let examples = report["findings"][0]["examples"].as_array().unwrap();
+    let named = |example: &Value| {
+        let text = example["text"].as_str().unwrap();
+        text.contains(" by cache/1/0, which had lost or was about to, is lost")
+    };
+    assert!(examples.iter().any(named), "{examples:?}");
+    for name in ["report.md", "report.html"] {
+        let page = fs::read_to_string(place.folder().join(name)).unwrap();
+        assert!(page.contains("on a side that lost"), "{name}");
+    }
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_write_that_waits_for_a_replica_is_not_acknowledged_by_a_side_that_lost() {
+    let place = Place::new();
+    let load = "loads: { app: { rate: 1000/s, keys: 10000, reads: 0%, \
+                wait: { replicas: 1, timeout: 50ms } } }\n";
+    let text = scenario(&place, QUICK, &format!("{load}{CUT}\nexpect: [writes.lost == 0]"));
+    let ran = place.play(&text, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    assert!(measure(&report, "writes.under_replicated") >= 50, "{}", report["measures"]);
+    assert!(measure(&report, "writes.acknowledged") >= 10_000 + 2_000);
+    assert!(
+        ran.out.contains("WAIT 1") || report["loads"][0]["text"].to_string().contains("WAIT 1")
+    );
+}
+
+/// A replica that stands still: WAIT counts what it does not have, and a primary that must have
+/// one refuses.
+#[test]
+fn a_replica_that_stands_still_is_missed_by_wait_and_by_the_primary() {
+    let topology = "name: two\ngroups: { cache: { mode: replication, replicas: 1 } }";
+    let rest = |how: &str| {
+        format!(
+            "loads: {{ app: {{ rate: 200/s, keys: 100, reads: 0%, {how} }} }}\n\
+             timeline: [{{ at: 1s, do: pause, target: cache/0/1, for: 4s }}]\nsettle: 2s\n\
+             reported: [all]\nexpect: [writes.lost == 0]"
+        )
+    };
+    let place = Place::new();
+    let how = "wait: { replicas: 1, timeout: 50ms }";
+    let ran = place.play(&scenario(&place, topology, &rest(how)), &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let few = measure(&report, "writes.under_replicated");
+    // On a busy machine, a replica that does not stand still may be late as well.
+    assert!(few >= 700, "200 writes a second for 4 s: {few}");
+    let told = events(&place.folder());
+    let at = |wanted: fn(&What) -> bool| told.iter().find(|event| wanted(&event.what)).unwrap().at;
+    let stood = at(|what| matches!(what, What::StepInjected { .. })) + Duration::from_millis(50);
+    let went_on = at(|what| matches!(what, What::StepUndone { .. }));
+    let alone = |op: &&Op| op.sent > stood && op.done < went_on && op.action == Action::Write;
+    let ops = ops(&place);
+    let alone: Vec<&Op> = ops.iter().filter(alone).collect();
+    assert!(alone.len() >= 600 && alone.iter().all(|op| op.outcome != Outcome::Ok), "{alone:?}");
+    assert!(measure(&report, "latency.p50.during") < 500, "each waits for itself");
+
+    let place = Place::new();
+    let how = "min-replicas-to-write: 1, min-replicas-max-lag: 1s";
+    let ran = place.play(&scenario(&place, topology, &rest(how)), &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let refused = &report["loads"][0]["met"]["causes"]["no_replicas"];
+    // From the second second on.
+    assert!(refused.as_u64().is_some_and(|count| count >= 200), "{}", report["loads"]);
+    let written = fs::read_to_string(place.folder().join("topology.yaml")).unwrap();
+    assert!(written.contains("min-replicas-to-write: \"1\""), "{written}");
+}

@@ -1,0 +1,62 @@
+//! Faults that the seed draws: the same ones again, all of them undone.
+
+use std::fs;
+
+use redrill::model::event::Phase;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::failover::{ms, scenario};
+use crate::place::Place;
+
+const DRAWN: &str = "[{ at: 500ms, do: chaos, for: 4s, every: 300ms..800ms, heal: 200ms..600ms,
+    faults: [kill, stop, pause, restart, partition, reset] }]";
+
+/// What was drawn, in words, and the run's own scenario.
+fn drawn(seed: &str) -> (Vec<Value>, String) {
+    let place = Place::new();
+    let text = scenario(&place, DRAWN, "settle: 6s\nexpect: [convergence <= 10s]");
+    let ran = place.play(&text, &["--seed", seed]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let steps = report["steps"].as_array().unwrap();
+    for step in steps {
+        assert_eq!(step["error"], Value::Null, "{step}");
+        let hits = step["hits"].as_array().unwrap();
+        assert_eq!(hits.len(), 1, "one node each: {step}");
+        let lasts = step["text"].as_str().unwrap().contains(" for ");
+        assert_eq!(hits[0]["undone_ms"].is_number(), lasts, "{step}");
+        if lasts {
+            let lasted = ms(&hits[0]["undone_ms"]) - ms(&hits[0]["at_ms"]);
+            assert!(lasted >= 199.0, "{step}");
+        }
+    }
+    place.assert_nothing_left();
+    let texts = steps.iter().map(|step| step["text"].clone()).collect();
+    (texts, fs::read_to_string(place.folder().join("scenario.yaml")).unwrap())
+}
+
+#[test]
+fn the_same_seed_draws_the_same_faults() {
+    let (first, written) = drawn("11");
+    assert!((5..=14).contains(&first.len()), "4 s hold that many: {first:?}");
+    assert!(first.iter().all(|text| text.as_str().unwrap().starts_with("chaos: ")), "{first:?}");
+    assert!(!written.contains("do: chaos"), "it is written out:\n{written}");
+    assert_eq!(written.matches("- { at: ").count(), first.len(), "{written}");
+    assert_eq!(drawn("11"), (first.clone(), written));
+    assert_ne!(drawn("12").0, first);
+}
+
+#[test]
+fn an_interrupt_amid_chaos_leaves_nothing() {
+    let place = Place::new();
+    let timeline = "[{ at: 0s, do: chaos, for: 60s, every: 200ms, heal: 5s,
+                       faults: [kill, pause, partition] }]";
+    let mut playing = place.start(&scenario(&place, timeline, ""), &[]);
+    playing.wait_for_phase(Phase::Steps);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    playing.signal(Signal::INT);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
+    place.assert_nothing_left();
+}
