@@ -175,9 +175,11 @@ pub trait Backend: Send + Sync {
     /// Ends a server at once (SIGKILL).
     fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Keeps a server from running until [`Backend::resume`]; its connections stay.
+    /// Keeps a server from running until [`Backend::resume`]; its connections stay. One that
+    /// is paused already is paused once.
     fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
+    /// Lets a server go on, if it is paused.
     fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
     /// Has the servers of these nodes started with what steps need of them. To be called

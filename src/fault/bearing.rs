@@ -1,11 +1,13 @@
 //! What servers have to bear just now, and how several such things on one server add up.
 //!
 //! Two steps may do the same to one server at once, and one ends before the other. So what
-//! holds is always worked out anew from all that is left: the smallest share of a CPU, the
-//! slowest disk, the sum of all jumps of a clock, the memory limit that came last. When
-//! nothing is left, the server is as it was.
+//! holds is always worked out anew from all that is left: a pause as long as there is one, the
+//! smallest share of a CPU, the slowest disk, the sum of all jumps of a clock, the memory limit
+//! that came last. When nothing is left, the server is as it was.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -24,27 +26,25 @@ use crate::spec::hardship::Hardship;
 /// What all nodes of a drill have to bear.
 #[derive(Default)]
 pub struct Bearing {
-    /// Held while a server is told, so that what was worked out last is told last.
-    load: Mutex<Load>,
+    last: AtomicU64,
+    loads: std::sync::Mutex<Loads>,
 }
 
+type Loads = HashMap<(NodeName, Kind), Arc<Mutex<Load>>>;
+
+/// What one node bears of one kind. Held while its server is told, so that what was worked out
+/// last is told last; and one that does not answer, as it is paused, keeps nobody from letting
+/// it go on.
 #[derive(Default)]
 struct Load {
-    last: Id,
-    all: Vec<Borne>,
-    /// What servers' memory limits were before the first of them was changed.
-    former: HashMap<NodeName, Former>,
+    all: Vec<(u64, What)>,
+    /// What the server's memory limit was before it was first changed.
+    former: Option<Former>,
 }
 
-/// One hardship of one node.
-struct Borne {
-    id: Id,
-    node: Node,
-    what: What,
-}
-
-/// A hardship that has begun.
+/// Something to bear that has begun.
 pub(super) enum What {
+    Paused,
     Cpu(f64),
     Sleeping(Sleeper),
     Memory(Limit),
@@ -53,8 +53,23 @@ pub(super) enum What {
     Clock { jump: i64, drift: f64, since: Instant },
 }
 
-/// One hardship of one node, to be ended.
-pub type Id = u64;
+/// What a server is told in one go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Pause,
+    Cpu,
+    Sleep,
+    Memory,
+    Library,
+}
+
+/// One thing that one node bears, to be ended.
+#[derive(Clone, Debug)]
+pub struct Id {
+    node: Node,
+    kind: Kind,
+    number: u64,
+}
 
 impl Bearing {
     /// Lays `hardship` on `node`.
@@ -86,7 +101,7 @@ impl Bearing {
             }
             Hardship::Clock { jump, drift } => What::Clock { jump, drift, since: Instant::now() },
         };
-        let id = self.load.lock().await.add(field.backend, node, what).await?;
+        let id = self.add(field.backend, node, what).await?;
         let pid = field.backend.pid(&node.name).filter(|_| hardship.tools().preload);
         let took_place = match pid.and_then(preload::is_loaded_into) {
             Some(false) => Err(FaultError::NoLibrary(node.name.clone())),
@@ -95,10 +110,26 @@ impl Bearing {
         match took_place {
             Ok(()) => Ok(id),
             Err(error) => {
-                let _ = self.end(field.backend, id).await;
+                let _ = self.end(field.backend, &id).await;
                 Err(error)
             }
         }
+    }
+
+    /// # Errors
+    /// The server does not follow, and need not bear it.
+    pub(super) async fn add(
+        &self,
+        backend: &dyn Backend,
+        node: &Node,
+        what: What,
+    ) -> Result<Id, FaultError> {
+        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        let id = Id { node: node.clone(), kind: what.kind(), number };
+        let load = self.load(&node.name, id.kind);
+        let mut load = load.lock().await;
+        load.add(backend, &id, what).await?;
+        Ok(id)
     }
 
     /// Ends it, and gives what a person should know of how it was borne. What has ended is no
@@ -106,83 +137,89 @@ impl Bearing {
     ///
     /// # Errors
     /// The server does not follow. It may be tried again.
-    pub async fn end(&self, backend: &dyn Backend, id: Id) -> Result<Option<String>, FaultError> {
-        let sleeper = match self.load.lock().await.remove(backend, id).await? {
-            Ended::Sleeping(sleeper) => sleeper,
-            Ended::Done(remark) => return Ok(remark),
-        };
-        // Others need not wait for it.
-        sleeper.wake_up().await;
+    pub async fn end(&self, backend: &dyn Backend, id: &Id) -> Result<Option<String>, FaultError> {
+        let load = self.load(&id.node.name, id.kind);
+        let ended = load.lock().await.remove(backend, id).await?;
+        // Others need not wait for what is left to do.
+        match ended {
+            Some(What::Sleeping(sleeper)) => sleeper.wake_up().await,
+            Some(What::Memory(limit)) if backend.runs(&id.node.name) => {
+                return Ok(limit.remark(&id.node).await);
+            }
+            _ => {}
+        }
         Ok(None)
+    }
+
+    /// The server of `name` has ended: what is started in its place is not paused.
+    pub(super) async fn forget_pauses(&self, name: &NodeName) {
+        self.load(name, Kind::Pause).lock().await.all.clear();
+    }
+
+    fn load(&self, name: &NodeName, kind: Kind) -> Arc<Mutex<Load>> {
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        loads.entry((name.clone(), kind)).or_default().clone()
     }
 }
 
-enum Ended {
-    Sleeping(Sleeper),
-    Done(Option<String>),
+impl What {
+    fn kind(&self) -> Kind {
+        match self {
+            What::Paused => Kind::Pause,
+            What::Cpu(_) => Kind::Cpu,
+            What::Sleeping(_) => Kind::Sleep,
+            What::Memory(_) => Kind::Memory,
+            What::FullDisk { .. } | What::SlowDisk { .. } | What::Clock { .. } => Kind::Library,
+        }
+    }
 }
 
 impl Load {
-    async fn add(
-        &mut self,
-        backend: &dyn Backend,
-        node: &Node,
-        what: What,
-    ) -> Result<Id, FaultError> {
-        if matches!(what, What::Memory(_)) && !self.former.contains_key(&node.name) {
-            self.former.insert(node.name.clone(), memory::former(node).await?);
+    async fn add(&mut self, backend: &dyn Backend, id: &Id, what: What) -> Result<(), FaultError> {
+        if id.kind == Kind::Memory && self.former.is_none() {
+            self.former = Some(memory::former(&id.node).await?);
         }
-        self.last += 1;
-        let id = self.last;
-        self.all.push(Borne { id, node: node.clone(), what });
-        let told = self.tell(backend, node, self.all.len() - 1, None).await;
+        self.all.push((id.number, what));
+        let told = self.tell(backend, id, None).await;
         if told.is_err() {
+            self.all.pop();
             // It may hold in part.
-            let _ = self.remove(backend, id).await;
+            let _ = self.tell(backend, id, None).await;
         }
-        told.map(|()| id)
+        told
     }
 
-    async fn remove(&mut self, backend: &dyn Backend, id: Id) -> Result<Ended, FaultError> {
-        let Some(at) = self.all.iter().position(|borne| borne.id == id) else {
-            return Ok(Ended::Done(None));
+    async fn remove(&mut self, backend: &dyn Backend, id: &Id) -> Result<Option<What>, FaultError> {
+        let Some(at) = self.all.iter().position(|(number, _)| *number == id.number) else {
+            return Ok(None);
         };
-        let node = self.all[at].node.clone();
-        let remark = match &self.all[at].what {
-            What::Memory(limit) if backend.runs(&node.name) => limit.remark(&node).await,
-            _ => None,
-        };
-        self.tell(backend, &node, at, Some(id)).await?;
-        Ok(match self.all.remove(at).what {
-            What::Sleeping(sleeper) => Ended::Sleeping(sleeper),
-            _ => Ended::Done(remark),
-        })
+        self.tell(backend, id, Some(id.number)).await?;
+        Ok(Some(self.all.remove(at).1))
     }
 
-    /// Has the node follow all that it bears of the kind of number `at`, without `ending`.
+    /// Has the node of `id` follow all that it bears of this kind, without `ending`.
     async fn tell(
         &self,
         backend: &dyn Backend,
-        node: &Node,
-        at: usize,
-        ending: Option<Id>,
+        id: &Id,
+        ending: Option<u64>,
     ) -> Result<(), FaultError> {
-        let is_left = |b: &&Borne| b.node.name == node.name && Some(b.id) != ending;
-        let left: Vec<&What> = self.all.iter().filter(is_left).map(|borne| &borne.what).collect();
-        match &self.all[at].what {
-            What::Cpu(_) => backend.limit_cpu(&node.name, slow::share(&left)).await?,
-            What::Sleeping(_) => {}
-            // What has ended has forgotten its limit, and is not there to be told another.
-            What::Memory(_) if ending.is_some() && !backend.runs(&node.name) => {}
-            What::Memory(_) => {
-                let former = self.former.get(&node.name);
-                memory::apply(node, &left, former).await?;
-            }
-            What::FullDisk { .. } | What::SlowDisk { .. } | What::Clock { .. } => {
+        let left = self.all.iter().filter(|(number, _)| Some(*number) != ending);
+        let left: Vec<&What> = left.map(|(_, what)| what).collect();
+        let name = &id.node.name;
+        match id.kind {
+            // What has ended is not paused, and has forgotten its memory limit.
+            Kind::Pause | Kind::Memory if ending.is_some() && !backend.runs(name) => {}
+            Kind::Pause if left.is_empty() => backend.resume(name).await?,
+            Kind::Pause => backend.pause(name).await?,
+            Kind::Cpu => backend.limit_cpu(name, slow::share(&left)).await?,
+            Kind::Sleep => {}
+            Kind::Memory => memory::apply(&id.node, &left, self.former.as_ref()).await?,
+            Kind::Library => {
                 let mut control = Control::default();
                 disk::add(&left, &mut control);
                 clock::add(&left, &mut control);
-                backend.steer(&node.name, control).await?;
+                backend.steer(name, control).await?;
             }
         }
         Ok(())

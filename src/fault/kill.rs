@@ -4,5 +4,7 @@ use super::{FaultError, Field};
 use crate::model::NodeName;
 
 pub async fn kill(field: Field<'_>, name: &NodeName) -> Result<(), FaultError> {
-    Ok(field.backend.kill(name).await?)
+    field.backend.kill(name).await?;
+    field.bearing.forget_pauses(name).await;
+    Ok(())
 }

@@ -9,8 +9,8 @@ mod clock;
 mod disk;
 mod failover;
 mod kill;
-pub mod links;
 mod handover;
+pub mod links;
 mod memory;
 mod pause;
 mod restart;
@@ -85,11 +85,10 @@ impl From<BackendError> for FaultError {
 }
 
 /// What a fault left to be undone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Undo {
     /// To be started again with their data.
     ended: Vec<NodeName>,
-    paused: Vec<NodeName>,
     borne: Vec<bearing::Id>,
     /// Servers that may have ended by themselves for want of room.
     full_disks: Vec<NodeName>,
@@ -104,17 +103,17 @@ pub async fn inject(
 ) -> (Undo, Option<FaultError>) {
     let each = on.iter().map(|name| async move {
         let mut borne = None;
-        let done = match fault {
+        match fault {
             NodeFault::Bear { hardship, .. } => {
-                lay(field, name, hardship).await.map(|id| borne = Some(id))
+                borne = Some(field.bearing.lay(field, field.node(name)?, hardship).await?);
             }
-            NodeFault::Kill { .. } => kill::kill(field, name).await,
-            NodeFault::Stop { .. } => stop::stop(field, name).await,
-            NodeFault::Pause { .. } => pause::pause(field, name).await,
-            NodeFault::Restart { data } => restart::restart(field, name, data).await,
-            NodeFault::Failover { force } => failover::failover(field, name, force).await,
-        };
-        done.map(|()| (name.clone(), borne))
+            NodeFault::Pause { .. } => borne = Some(pause::pause(field, name).await?),
+            NodeFault::Kill { .. } => kill::kill(field, name).await?,
+            NodeFault::Stop { .. } => stop::stop(field, name).await?,
+            NodeFault::Restart { data } => restart::restart(field, name, data).await?,
+            NodeFault::Failover { force } => failover::failover(field, name, force).await?,
+        }
+        Ok((name.clone(), borne))
     });
     let (mut done, mut borne, mut error) = (Vec::new(), Vec::new(), None);
     for outcome in join_all(each).await {
@@ -128,11 +127,10 @@ pub async fn inject(
     }
     let undo = match fault {
         NodeFault::Kill { .. } | NodeFault::Stop { .. } => Undo { ended: done, ..Undo::default() },
-        NodeFault::Pause { .. } => Undo { paused: done, ..Undo::default() },
         NodeFault::Bear { hardship: Hardship::DiskFull { .. }, .. } => {
             Undo { borne, full_disks: done, ..Undo::default() }
         }
-        NodeFault::Bear { .. } => Undo { borne, ..Undo::default() },
+        NodeFault::Bear { .. } | NodeFault::Pause { .. } => Undo { borne, ..Undo::default() },
         NodeFault::Restart { .. } | NodeFault::Failover { .. } => Undo::default(),
     };
     (undo, error)
@@ -146,7 +144,7 @@ impl Undo {
     }
 
     pub fn is_nothing(&self) -> bool {
-        *self == Undo::default()
+        self.ended.is_empty() && self.borne.is_empty()
     }
 
     /// Gives what a person should know of how it went meanwhile.
@@ -160,13 +158,10 @@ impl Undo {
         bearing: &Bearing,
     ) -> Result<Vec<String>, FaultError> {
         let started = self.ended.iter().map(|name| backend.start_again(name, Data::Kept));
-        let started = join_all(started).await.into_iter();
-        let resumed = self.paused.iter().map(|name| backend.resume(name));
-        let resumed = join_all(resumed).await.into_iter();
-        let undone = started.chain(resumed).try_for_each(undone_before);
-        let ended = self.borne.iter().map(|id| bearing.end(backend, *id));
+        let started = join_all(started).await.into_iter().try_for_each(undone_before);
+        let ended = self.borne.iter().map(|id| bearing.end(backend, id));
         let ended: Result<Vec<_>, _> = join_all(ended).await.into_iter().collect();
-        undone?;
+        started?;
         Ok(ended?.into_iter().flatten().collect())
     }
 
@@ -177,25 +172,16 @@ impl Undo {
 
     /// Lets servers go on as fast as they can, so that they can end.
     pub async fn release(&self, backend: &dyn Backend, bearing: &Bearing) {
-        join_all(self.paused.iter().map(|name| backend.resume(name))).await;
-        let ended = join_all(self.borne.iter().map(|id| bearing.end(backend, *id)));
+        let ended = join_all(self.borne.iter().map(|id| bearing.end(backend, id)));
         // Where a server does not answer, its end will be the end of this too.
         let _ = tokio::time::timeout(RELEASE, ended).await;
     }
 }
 
-async fn lay(
-    field: Field<'_>,
-    name: &NodeName,
-    hardship: Hardship,
-) -> Result<bearing::Id, FaultError> {
-    field.bearing.lay(field, field.node(name)?, hardship).await
-}
-
-/// Another step has undone it, or the server has ended since.
+/// Another step has started it.
 fn undone_before(outcome: Result<(), BackendError>) -> Result<(), BackendError> {
     match outcome {
-        Err(BackendError::Running { .. } | BackendError::NotRunning { .. }) => Ok(()),
+        Err(BackendError::Running { .. }) => Ok(()),
         other => other,
     }
 }

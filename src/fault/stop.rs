@@ -5,5 +5,7 @@ use super::{FaultError, Field};
 use crate::model::NodeName;
 
 pub async fn stop(field: Field<'_>, name: &NodeName) -> Result<(), FaultError> {
-    Ok(field.backend.stop(name).await?)
+    field.backend.stop(name).await?;
+    field.bearing.forget_pauses(name).await;
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use redis::Cmd;
-use redrill::backend::{Backend, Tools};
+use redrill::backend::{Backend, Data, Tools};
 use redrill::cluster::{Deployment, bring_up, node_names};
 use redrill::fault::{Bearing, FaultError, Field, Undo, inject};
 use redrill::node::{Node, NodeError, Section};
@@ -45,17 +45,31 @@ impl Rig {
         self.deployed.nodes().next().unwrap()
     }
 
-    async fn try_lay(&self, hardship: Hardship) -> (Undo, Option<FaultError>) {
+    async fn try_hit(&self, fault: NodeFault) -> (Undo, Option<FaultError>) {
         let (backend, bearing) = (&*self.backend, &self.bearing);
         let field = Field { backend, group: &self.deployed.groups[0], bearing };
-        let fault = NodeFault::Bear { hardship, lasts: None };
         inject(field, fault, &[self.node().name.clone()]).await
     }
 
-    async fn lay(&self, hardship: Hardship) -> Undo {
-        let (undo, error) = self.try_lay(hardship).await;
-        assert!(error.is_none() && !undo.is_nothing(), "{error:?}");
+    async fn hit(&self, fault: NodeFault) -> Undo {
+        let (undo, error) = self.try_hit(fault).await;
+        assert!(error.is_none(), "{error:?}");
         undo
+    }
+
+    async fn try_lay(&self, hardship: Hardship) -> (Undo, Option<FaultError>) {
+        self.try_hit(NodeFault::Bear { hardship, lasts: None }).await
+    }
+
+    async fn lay(&self, hardship: Hardship) -> Undo {
+        let undo = self.hit(NodeFault::Bear { hardship, lasts: None }).await;
+        assert!(!undo.is_nothing());
+        undo
+    }
+
+    async fn stands_still(&self) -> bool {
+        let brief = self.node().admin.apart().with_timeout(Duration::from_millis(500));
+        brief.ping().await.is_err()
     }
 
     /// Twice, as the end of a step and the end of the load may both do it.
@@ -117,6 +131,8 @@ fn command(words: &[&str]) -> Cmd {
 /// Disks and processors may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const PAUSE: NodeFault = NodeFault::Pause { lasts: None };
+
 const PRELOAD: Tools = Tools { preload: true, debug: false };
 
 fn near(is: f64, wanted: f64) {
@@ -141,14 +157,51 @@ async fn a_share_of_a_cpu(place: Place) {
     busy.abort();
 
     // One that is paused as well stands still, whatever of both ends first.
-    let brief = rig.node().admin.apart().with_timeout(Duration::from_millis(500));
     let slow = rig.lay(Hardship::Slow { cpu: 0.5 }).await;
-    rig.backend.pause(&rig.node().name).await.unwrap();
-    assert!(brief.ping().await.is_err());
+    let paused = rig.hit(PAUSE).await;
+    assert!(rig.stands_still().await);
     rig.end(&slow).await;
-    assert!(brief.ping().await.is_err());
-    rig.backend.resume(&rig.node().name).await.unwrap();
-    brief.ping().await.unwrap();
+    assert!(rig.stands_still().await);
+    rig.end(&paused).await;
+    rig.comes_to(None).await;
+    rig.down(place).await;
+}
+
+/// Of two pauses the one that ends first lets nobody go on.
+async fn pauses(place: Place) {
+    let rig = Rig::of_one(&place, &[], Tools::default()).await;
+    let (first, second) = (rig.hit(PAUSE).await, rig.hit(PAUSE).await);
+    assert!(rig.stands_still().await);
+    rig.end(&first).await;
+    assert!(rig.stands_still().await);
+    rig.end(&second).await;
+    rig.comes_to(None).await;
+    rig.down(place).await;
+}
+
+/// A pause is of one server: none that is started in its place stands still.
+async fn pauses_end_with_their_server(place: Place) {
+    let rig = Rig::of_one(&place, &[], Tools::default()).await;
+    let of_the_killed = rig.hit(PAUSE).await;
+    let killed = rig.hit(NodeFault::Kill { lasts: None }).await;
+    let (undo, error) = rig.try_hit(PAUSE).await;
+    assert!(undo.is_nothing() && error.unwrap().to_string().contains("is down already"));
+    rig.end(&killed).await;
+    rig.comes_to(None).await;
+    let anew = rig.hit(PAUSE).await;
+    assert!(rig.stands_still().await);
+    rig.end(&anew).await;
+    rig.comes_to(None).await;
+    rig.end(&of_the_killed).await;
+
+    // Nor one that is restarted, and what ends while its server is down ends.
+    let of_the_stopped = rig.hit(PAUSE).await;
+    rig.hit(NodeFault::Restart { data: Data::Kept }).await;
+    rig.comes_to(None).await;
+    let killed = rig.hit(PAUSE).await;
+    rig.kill().await;
+    rig.end(&killed).await;
+    rig.end(&of_the_stopped).await;
     rig.down(place).await;
 }
 
@@ -343,7 +396,7 @@ async fn clocks(place: Place) {
     assert!((9.0..14.0).contains(&gained), "ten seconds for each: {gained}");
     // What is started again goes on with the same clock.
     rig.kill().await;
-    rig.backend.start_again(&rig.node().name, redrill::backend::Data::Dropped).await.unwrap();
+    rig.backend.start_again(&rig.node().name, Data::Dropped).await.unwrap();
     assert!(in_a_moment(&rig).await > before + 10.0);
     rig.end(&drift).await;
     near(in_a_moment(&rig).await, 0.0);
@@ -374,6 +427,8 @@ async fn a_clock_that_stays_is_told(place: Place) {
 
 on_every_backend! {
     a_share_of_a_cpu
+    pauses
+    pauses_end_with_their_server
     sleeps
     sleeps_are_refused_elsewhere
     memory_limits

@@ -30,7 +30,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{RwLock, broadcast};
 
-use self::container::cannot;
 use self::cuts::Cuts;
 use self::doors::Doors;
 use self::endpoint::Engine;
@@ -264,19 +263,11 @@ impl Backend for DockerBackend {
     }
 
     fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move {
-            let paused = self.engine.docker.pause_container(&self.made(name)?.id).await;
-            paused.map_err(|e| cannot("pause", name, e).into())
-        }
-        .boxed()
+        self.freeze(name, true).boxed()
     }
 
     fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move {
-            let resumed = self.engine.docker.unpause_container(&self.made(name)?.id).await;
-            resumed.map_err(|e| cannot("resume", name, e).into())
-        }
-        .boxed()
+        self.freeze(name, false).boxed()
     }
 
     fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError> {

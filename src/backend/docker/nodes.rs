@@ -153,6 +153,26 @@ impl DockerBackend {
         Ok(())
     }
 
+    /// Pauses the container, or lets it go on.
+    pub(super) async fn freeze(&self, name: &NodeName, freeze: bool) -> Result<(), BackendError> {
+        let Made { id, .. } = self.made(name)?;
+        let docker = &self.engine.docker;
+        let (what, done) = match freeze {
+            true => ("pause", docker.pause_container(&id).await),
+            false => ("resume", docker.unpause_container(&id).await),
+        };
+        let Err(error) = done else { return Ok(()) };
+        // To an engine it is an error that it is so already.
+        let seen = docker.inspect_container(&id, None).await.ok();
+        match seen.and_then(|seen| seen.state) {
+            Some(state) if state.running != Some(true) => {
+                Err(BackendError::NotRunning { name: name.clone() })
+            }
+            Some(state) if state.paused == Some(freeze) => Ok(()),
+            _ => Err(cannot(what, name, error).into()),
+        }
+    }
+
     pub(super) async fn again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
         let Made { id, plan, .. } = self.made(name)?;
         if lock(&self.running).contains_key(&id) {

@@ -6,7 +6,7 @@
 //! an async runtime may end at any time, so servers are spawned from one thread
 //! that lives as long as the backend.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -46,11 +46,11 @@ struct Running {
     pid: Pid,
     asked_to_end: bool,
     /// What keeps it from running.
-    held: Vec<Hold>,
+    held: HashSet<Hold>,
 }
 
 /// Why a child is kept from running. It goes on when nothing holds it any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hold {
     Pause,
     /// It has used its share of the processor.
@@ -103,14 +103,10 @@ impl Spawner {
     pub fn hold(&self, name: &NodeName, why: Hold, on: bool) -> Option<io::Result<()>> {
         let mut running = lock(&self.running);
         let child = running.get_mut(name)?;
-        // Twice held for one reason, it must be let go twice.
         match on {
-            true => child.held.push(why),
-            false => {
-                let at = child.held.iter().position(|held| *held == why);
-                at.map(|at| child.held.swap_remove(at));
-            }
-        }
+            true => child.held.insert(why),
+            false => child.held.remove(&why),
+        };
         let signal = match (on, child.held.is_empty()) {
             (false, false) => return Some(Ok(())),
             (false, true) => Signal::CONT,
@@ -217,7 +213,7 @@ impl Work {
             }
         };
         lock(&self.running)
-            .insert(name.clone(), Running { pid, asked_to_end: false, held: Vec::new() });
+            .insert(name.clone(), Running { pid, asked_to_end: false, held: HashSet::new() });
         self.children.push(Watched { name, child, pidfd });
         Ok(())
     }
