@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
+use super::dispute;
 use super::form::DeployedGroup;
 use super::roles;
 use super::view::{self, Sight};
@@ -12,28 +13,22 @@ use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
 use crate::spec::topology::Mode;
 
-/// What keeps the group from being whole, node by node; empty if nothing does.
+/// What keeps the group from being whole; empty if nothing does. First those nodes that do not
+/// serve, then what the others do not agree on, and whom they take for failed.
 ///
 /// A node of a cluster that neither answers nor is known to any other is no member: it has
 /// not joined yet, or has left.
 pub async fn ailments(group: &DeployedGroup) -> Vec<String> {
     match group.spec.mode {
-        Mode::Cluster { .. } => of_cluster(&group.nodes, view::views(&group.nodes).await),
-        _ => {
-            let own: Vec<_> = join_all(group.all().map(of_node)).await;
-            let own: Vec<String> = own.into_iter().flatten().collect();
-            let differ = own.is_empty() && !roles::now(group).await.1;
-            own.into_iter()
-                .chain(differ.then(|| "nodes or sentinels name different primaries".to_owned()))
-                .collect()
-        }
+        Mode::Cluster { .. } => of_cluster(&group.nodes, &view::views(&group.nodes).await),
+        _ => of_replication(&group.all().cloned().collect::<Vec<_>>()).await,
     }
 }
 
 /// Why a node does not answer as one that is ready to serve; `None` if it does.
 pub async fn of_node(node: &Node) -> Option<String> {
     let why = match node.admin.info(Section::Everything).await {
-        Err(error) => error.to_string(),
+        Err(error) => error.problem.to_string(),
         Ok(info) if info.is_loading() => "it is loading its data".to_owned(),
         Ok(info) => match (info.role(), info.master_link_up()) {
             (Some(Role::Replica), Some(false) | None) => "its link to its primary is down".into(),
@@ -43,34 +38,38 @@ pub async fn of_node(node: &Node) -> Option<String> {
     Some(format!("{}: {why}", node.name))
 }
 
-fn of_cluster(nodes: &[Node], views: Vec<Result<Sight, NodeError>>) -> Vec<String> {
-    let answers = || views.iter().flatten();
+/// Of those that are well it is asked whom they name.
+async fn of_replication(nodes: &[Node]) -> Vec<String> {
+    let own = join_all(nodes.iter().map(of_node)).await;
+    let well: Vec<&Node> =
+        nodes.iter().zip(&own).filter(|(_, why)| why.is_none()).map(|(node, _)| node).collect();
+    let answers = join_all(well.iter().map(|node| roles::sight(node))).await;
+    let sights: Vec<&Sight> = answers.iter().flatten().collect();
+    let silent = well.iter().zip(&answers).filter(|(_, answer)| answer.is_err());
+    let silent: Vec<&NodeName> = silent.map(|(node, _)| &node.name).collect();
+    let mut ailments: Vec<String> = own.into_iter().flatten().collect();
+    ailments.extend(dispute::of_replication(nodes, &sights, &silent));
+    ailments
+}
+
+fn of_cluster(nodes: &[Node], views: &[Result<Sight, NodeError>]) -> Vec<String> {
+    let sights: Vec<&Sight> = views.iter().flatten().collect();
     let known: BTreeSet<&str> =
-        answers().flat_map(|sight| &sight.lines).map(|line| line.id.as_str()).collect();
-    let mut ailments = Vec::new();
-    let mut ail = |name: &NodeName, why: String| ailments.push(format!("{name}: {why}"));
-    for (node, answer) in nodes.iter().zip(&views) {
-        match answer {
-            Err(_) if !known.contains(node.id.as_str()) => {}
-            Err(error) => ail(&node.name, error.to_string()),
-            Ok(sight) if !sight.state_ok => ail(&node.name, "its cluster_state is fail".into()),
-            Ok(sight) if sight.link_up == Some(false) => {
-                ail(&node.name, "its link to its primary is down".into());
-            }
-            Ok(_) => {}
-        }
-    }
-    for sight in answers() {
+        sights.iter().flat_map(|sight| &sight.lines).map(|line| line.id.as_str()).collect();
+    let members = nodes.iter().zip(views).filter(|(node, _)| known.contains(node.id.as_str()));
+    let down = |(node, view): (&Node, &Result<Sight, NodeError>)| {
+        let error = view.as_ref().err()?;
+        Some(format!("{}: {}", node.name, error.problem))
+    };
+    let mut ailments: Vec<String> = members.filter_map(down).collect();
+    ailments.extend(dispute::of_cluster(nodes, &sights, &[]));
+    for sight in sights {
         let failed = |node: &&Node| {
             sight.lines.iter().any(|l| l.id == node.id && (l.flags.fail || l.flags.pfail))
         };
-        for node in nodes.iter().filter(failed) {
-            ail(&sight.node, format!("it takes {} for failed", node.name));
-        }
-    }
-    let seen: Vec<_> = answers().map(|sight| (sight.node.clone(), sight.lines.clone())).collect();
-    if ailments.is_empty() && !view::compare(nodes, &seen).agreed {
-        ailments.push("nodes name different owners of slots, or roles".to_owned());
+        let failed = nodes.iter().filter(failed);
+        ailments
+            .extend(failed.map(|node| format!("{} takes {} for failed", sight.node, node.name)));
     }
     ailments
 }

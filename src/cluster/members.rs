@@ -157,7 +157,7 @@ async fn is_known_to_all(group: &DeployedGroup, newcomer: &Node) -> bool {
     let answers: Vec<_> = join_all(group.nodes.iter().map(ask)).await;
     let answers: Vec<_> = answers.into_iter().flatten().collect();
     let knows = |lines: &[crate::node::NodeLine], id: &str| {
-        lines.iter().any(|line| line.id == id && !line.flags.handshake && !line.flags.noaddr)
+        lines.iter().any(|line| line.id == id && line.is_known())
     };
     let Some((_, own)) = answers.iter().find(|(id, _)| *id == newcomer.id) else { return false };
     answers.iter().all(|(id, lines)| knows(lines, &newcomer.id) && knows(own, id))

@@ -1,5 +1,6 @@
 //! Forming groups of servers, seeing who owns which slot, moving slots.
 
+pub mod dispute;
 pub mod form;
 pub mod health;
 pub mod moving;

@@ -70,11 +70,11 @@ pub fn compare(nodes: &[Node], seen: &[&Sight]) -> (ShardView, bool) {
     (view, agreed)
 }
 
-/// Who leads and follows in the group now, and whether all agree on it.
-pub async fn now(group: &DeployedGroup) -> (ShardView, bool) {
+/// Who leads and follows in the group now.
+pub async fn now(group: &DeployedGroup) -> ShardView {
     let nodes: Vec<Node> = group.all().cloned().collect();
     let seen: Vec<Sight> = join_all(nodes.iter().map(sight)).await.into_iter().flatten().collect();
-    compare(&nodes, &seen.iter().collect::<Vec<_>>())
+    compare(&nodes, &seen.iter().collect::<Vec<_>>()).0
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
         let seen: Vec<_> = seen.map(|sight| (sight.node, sight.lines)).collect();
         return compare(nodes, &seen).shards;
     }
-    vec![roles::now(group).await.0]
+    vec![roles::now(group).await]
 }
 
 /// What the nodes seen agree on, or what most of them say where they differ.
@@ -118,7 +118,7 @@ struct Digest<'a>(BTreeMap<&'a str, (Role, Option<&'a str>, &'a SlotSet)>);
 
 impl Digest<'_> {
     fn of(lines: &[NodeLine]) -> Digest<'_> {
-        let known = lines.iter().filter(|line| !line.flags.handshake && !line.flags.noaddr);
+        let known = lines.iter().filter(|line| line.is_known());
         let seat = |line| {
             let NodeLine { flags, primary, slots, .. }: &NodeLine = line;
             (flags.role, primary.as_deref(), slots)

@@ -48,7 +48,7 @@ pub async fn to(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), F
 /// FAILOVER TO, told to the primary, and waited for. Gives who handed over.
 async fn hand_over(field: Field<'_>, new: &Node, force: Force) -> Result<NodeName, FaultError> {
     let name = &new.name;
-    let old = roles::now(field.group).await.0.primary;
+    let old = roles::now(field.group).await.primary;
     let old = old.ok_or_else(|| FaultError::NoPrimary(name.clone()))?;
     let old = field.node(&old)?;
     let mut command = redis::cmd("FAILOVER");

@@ -50,6 +50,11 @@ pub struct Flags {
 }
 
 impl NodeLine {
+    /// It is a member of the cluster, and its address known.
+    pub fn is_known(&self) -> bool {
+        !self.flags.handshake && !self.flags.noaddr
+    }
+
     /// Reads a whole answer; the error says which line was wrong and why.
     pub fn parse_all(text: &str) -> Result<Vec<NodeLine>, String> {
         text.lines().filter(|line| !line.trim().is_empty()).map(NodeLine::parse).collect()

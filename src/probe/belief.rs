@@ -5,9 +5,8 @@
 //! held it. If all beliefs are the same now, they have been since the last of them
 //! began.
 
-use super::dispute;
-use crate::cluster::roles;
 use crate::cluster::view::{Sight, compare};
+use crate::cluster::{dispute, roles};
 use crate::model::event::View;
 use crate::model::{Nanos, NodeName};
 use crate::node::{Node, NodeError};

@@ -17,7 +17,6 @@
 mod belief;
 pub mod canary;
 mod convergence;
-mod dispute;
 mod failover;
 mod counter;
 mod outage;

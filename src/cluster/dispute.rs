@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use crate::cluster::view::Sight;
+use super::view::Sight;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::model::slot::SLOTS;
@@ -11,7 +11,7 @@ use crate::node::Node;
 
 /// Each way in which `sights` of a cluster's live `nodes` differ, or are no healthy state.
 /// `silent` are nodes that live and gave no answer that could be understood.
-pub(super) fn of_cluster(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -> Vec<String> {
+pub fn of_cluster(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -> Vec<String> {
     let names = nodes.iter().map(|node| (node.id.as_str(), node.name.to_string())).collect();
     let mut told = owners(&names, sights);
     told.extend(roles(&names, sights));
@@ -23,27 +23,35 @@ pub(super) fn of_cluster(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]
 }
 
 /// The same outside a cluster, where there must be one primary, and all others name it.
-pub(super) fn of_replication(
-    nodes: &[Node],
-    sights: &[&Sight],
-    silent: &[&NodeName],
-) -> Vec<String> {
-    let primaries = sights.iter().filter(|sight| sight.role == Some(Role::Primary));
+pub fn of_replication(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -> Vec<String> {
+    let is_primary = |sight: &Sight| sight.role == Some(Role::Primary);
+    let primaries = sights.iter().filter(|sight| is_primary(sight));
     let primaries: Vec<&NodeName> = primaries.map(|sight| &sight.node).collect();
     let mut told = match (sights.is_empty(), primaries.len()) {
         (true, _) | (false, 1) => Vec::new(),
         (false, 0) => vec!["no live node is primary".to_owned()],
-        (false, _) => listed(primaries.into_iter())
+        (false, _) => listed(primaries.iter().copied())
             .map(|who| format!("each of {who} says that it is primary"))
             .into_iter()
             .collect(),
     };
+    // One that alone is primary names itself; of several it has been said.
+    let lone = primaries.len() == 1;
     let others: Vec<&Sight> =
-        sights.iter().filter(|sight| sight.leader.at.is_some()).copied().collect();
-    let named: Vec<Option<SocketAddr>> = others.iter().map(|sight| sight.leader.at).collect();
+        sights.iter().filter(|sight| lone || !is_primary(sight)).copied().collect();
+    let own = |sight: &Sight| nodes.iter().find(|node| node.name == sight.node);
+    let named = |sight: &&Sight| match is_primary(sight) {
+        true => own(sight).map(|node| node.announced),
+        false => sight.leader.at,
+    };
+    let named: Vec<Option<SocketAddr>> = others.iter().map(named).collect();
     let leads = |at: Option<SocketAddr>| {
         let node = nodes.iter().find(|node| Some(node.announced) == at);
-        node.map_or_else(|| "somebody else".to_owned(), |node| node.name.to_string())
+        match (node, at) {
+            (Some(node), _) => node.name.to_string(),
+            (None, Some(_)) => "somebody else".to_owned(),
+            (None, None) => "nobody".to_owned(),
+        }
     };
     if named.windows(2).any(|pair| pair[0] != pair[1]) {
         told.push(format!("of the primary, {}", opinions(&others, named, leads)));
@@ -109,7 +117,7 @@ fn roles(names: &Names, sights: &[&Sight]) -> Vec<String> {
         let said: Vec<Option<(Role, Option<&str>)>> = sights
             .iter()
             .map(|sight| {
-                let line = sight.lines.iter().find(|line| line.id == id)?;
+                let line = sight.lines.iter().find(|line| line.id == id && line.is_known())?;
                 Some((line.flags.role, line.primary.as_deref()))
             })
             .collect();
@@ -256,7 +264,17 @@ mod tests {
         let (first, second) = (names(0, 0), names(1, 1));
         assert_eq!(
             of_replication(&nodes, &[&both[0], &first, &second], &[]),
-            ["of the primary, c/sentinel/0 says c/0/0, but c/sentinel/1 says c/0/1"]
+            ["of the primary, c/sentinel/1 says c/0/1, but c/0/0 and c/sentinel/0 say c/0/0"]
+        );
+        assert_eq!(
+            of_replication(&nodes, &[&both[1], &first], &[]),
+            ["of the primary, c/sentinel/0 says c/0/0, but c/0/1 says c/0/1"],
+            "it is the only one, and nobody names it"
+        );
+        let nobody = Sight { leader: Leader::default(), ..second };
+        assert_eq!(
+            of_replication(&nodes, &[&both[0], &nobody], &[]),
+            ["of the primary, c/0/0 says c/0/0, but c/sentinel/1 says nobody"]
         );
     }
 }
