@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::network::{Network, NetworkError};
 use super::nodes_conf::even_slots;
+use super::places::Places;
 use super::ready::{self, Awaited, NotReady};
 use super::seats::Seats;
 use super::sentinels;
@@ -29,6 +30,8 @@ use crate::spec::topology::Group;
 pub struct Deployment {
     /// In the order of the topology.
     pub groups: Vec<DeployedGroup>,
+    /// Who is where, those among them who join later.
+    pub places: Arc<Places>,
     /// What links the nodes and their clients; none where they talk directly.
     pub network: Option<Arc<Network>>,
 }
@@ -159,7 +162,10 @@ pub async fn bring_up_most(
         groups.push(DeployedGroup { spec: group.clone(), nodes, later, sentinels: watchers });
     }
     let linked: Vec<&Node> = groups.iter().flat_map(DeployedGroup::all).collect();
-    let network = relay.map(|seed| Network::open(backend, topology, &linked, seed)).transpose()?;
+    let names = linked.iter().map(|node| node.name.clone());
+    let places = Arc::new(Places::new(topology, names));
+    let open = |seed| Network::open(backend, topology, places.clone(), &linked, seed);
+    let network = relay.map(open).transpose()?;
     // Primaries first: they wait longest before they call themselves ready.
     plans.sort_by_key(|plan| plan.name.ordinal);
     let (watchers, plans): (Vec<NodePlan>, Vec<NodePlan>) =
@@ -185,7 +191,7 @@ pub async fn bring_up_most(
     ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
         .await
         .map_err(|e| blame_directive(e, topology))?;
-    Ok(Deployment { groups, network: network.map(Arc::new) })
+    Ok(Deployment { groups, places, network: network.map(Arc::new) })
 }
 
 /// A server that ended over a directive of the user's is not the machine's fault.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::nodes_conf::BUS;
 use super::places::Places;
@@ -28,7 +29,7 @@ pub enum NetworkError {
 #[derive(Debug)]
 pub struct Network {
     fabric: Fabric,
-    places: Places,
+    places: Arc<Places>,
     names: Vec<NodeName>,
     /// Where clients of each place connect from.
     clients: BTreeMap<Option<String>, IpAddr>,
@@ -46,11 +47,11 @@ impl Network {
     pub fn open(
         backend: &dyn Backend,
         topology: &Topology,
+        places: Arc<Places>,
         nodes: &[&Node],
         seed: u64,
     ) -> Result<Network, NetworkError> {
-        let names: Vec<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
-        let places = Places::new(topology, names.iter().cloned());
+        let names = nodes.iter().map(|node| node.name.clone()).collect();
         let spots: Vec<Option<String>> = places.of_clients().cloned().collect();
         let ips = backend.client_addresses(spots.len() + 1)?;
         let outside = ips[spots.len()];
@@ -108,10 +109,6 @@ impl Network {
 
     pub fn fabric(&self) -> &Fabric {
         &self.fabric
-    }
-
-    pub fn places(&self) -> &Places {
-        &self.places
     }
 
     /// The address to connect from that is in no region: no link is between it and any node.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{BackendError, CutId, Data};
 use crate::cluster::view::shards_now;
-use crate::cluster::{DeployedGroup, Deployment, Places};
+use crate::cluster::{DeployedGroup, Deployment};
 use crate::fault::links::{self, Scene};
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Bearing, Field, Undo};
@@ -30,7 +30,6 @@ use super::stage::Stage;
 pub struct Faults<'a> {
     stage: &'a Stage<'a>,
     deployment: &'a Deployment,
-    places: Places,
     bearing: Bearing,
     left: Mutex<Vec<(usize, Left)>>,
 }
@@ -46,9 +45,7 @@ enum Left {
 
 impl<'a> Faults<'a> {
     pub fn new(stage: &'a Stage<'a>, deployment: &'a Deployment) -> Faults<'a> {
-        let names = deployment.nodes().map(|node| node.name.clone());
-        let places = Places::new(&stage.scenario.topology, names);
-        Faults { stage, deployment, places, bearing: Bearing::default(), left: Mutex::default() }
+        Faults { stage, deployment, bearing: Bearing::default(), left: Mutex::default() }
     }
 
     /// Does to nodes what step number `index` says, and undoes it when its time is over.
@@ -69,7 +66,7 @@ impl<'a> Faults<'a> {
             _ => shards_now(group).await,
         };
         let sentinels = names(&group.sentinels);
-        let cast = Cast { places: &self.places, shards: &shards, sentinels: &sentinels };
+        let cast = Cast { places: &self.deployment.places, shards: &shards, sentinels: &sentinels };
         let nodes = match target::select(target, cast, &mut random(stage, index)) {
             Ok(nodes) => nodes,
             Err(error) => return Some(error.to_string()),
@@ -115,7 +112,7 @@ impl<'a> Faults<'a> {
         let stage = self.stage;
         let shards = shards_now(group).await;
         let sentinels = names(&group.sentinels);
-        let cast = Cast { places: &self.places, shards: &shards, sentinels: &sentinels };
+        let cast = Cast { places: &self.deployment.places, shards: &shards, sentinels: &sentinels };
         let scene = Scene { group: &group.spec.name, cast };
         let found = match links::find(&step.links, scene, &mut random(stage, index)) {
             Ok(found) => found,
@@ -194,7 +191,7 @@ impl<'a> Faults<'a> {
     ) -> Option<String> {
         let mut random = random(self.stage, index);
         let field = self.field(group);
-        let around = (self.stage, self.deployment, field, &self.places);
+        let around = (self.stage, self.deployment, field);
         rolling::carry_out(around, group, index, how, &mut random).await
     }
 

@@ -7,7 +7,7 @@ use rand::RngExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::view::shards_now;
-use crate::cluster::{DeployedGroup, Deployment, Places, health};
+use crate::cluster::{DeployedGroup, Deployment, health};
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Field};
 use crate::model::NodeName;
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Gives what went wrong: then the nodes after that one have not been touched.
 pub async fn carry_out(
-    (stage, deployment, field, places): (&Stage<'_>, &Deployment, Field<'_>, &Places),
+    (stage, deployment, field): (&Stage<'_>, &Deployment, Field<'_>),
     group: &DeployedGroup,
     index: usize,
     rolling: &RollingRestart,
@@ -31,7 +31,7 @@ pub async fn carry_out(
 ) -> Option<String> {
     let shards = shards_now(group).await;
     let sentinels: Vec<NodeName> = group.sentinels.iter().map(|node| node.name.clone()).collect();
-    let cast = Cast { places, shards: &shards, sentinels: &sentinels };
+    let cast = Cast { places: &deployment.places, shards: &shards, sentinels: &sentinels };
     let mut nodes = match target::select(&rolling.target, cast, random) {
         Ok(nodes) => nodes,
         Err(error) => return Some(error.to_string()),

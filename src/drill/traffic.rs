@@ -43,6 +43,6 @@ pub fn tell_at_end(stage: &Stage<'_>, deployment: &Deployment) {
 
 fn by_places(stage: &Stage<'_>, deployment: &Deployment) {
     let Some(network) = &deployment.network else { return };
-    let crossings = add_up(&network.fabric().traffic(), |end| network.places().name(end));
+    let crossings = add_up(&network.fabric().traffic(), |end| deployment.places.name(end));
     stage.teller.tell(What::Traffic { by: Grain::Places, crossings });
 }
