@@ -29,7 +29,7 @@ pub enum NoLinks {
 #[derive(Clone, Debug)]
 pub struct Found {
     pub pairs: Pairs,
-    /// The nodes of the side that is named first and has some; all, if only clients are named.
+    /// The nodes of the first side that names some, or has some.
     pub nodes: Vec<NodeName>,
     /// The nodes of the other side.
     pub against: Vec<NodeName>,
@@ -52,22 +52,18 @@ pub fn find(links: &Links, scene: Scene<'_>, random: &mut impl RngExt) -> Result
     if let Some(end) = from.intersection(&to).next() {
         return Err(NoLinks::OnBothSides(end.clone()));
     }
-    let (one, other) = (side(&links.from, &from, &to, scene), side(&links.to, &to, &from, scene));
+    let sides = [side(&links.from, &from, &to, scene), side(&links.to, &to, &from, scene)];
+    let all = scene.cast.places.nodes();
+    let on = |side: &Ends| nodes_of(all.iter().filter(|end| side.has(end)));
+    let [mut nodes, mut against] = sides.each_ref().map(on);
+    if nodes_of(&from).is_empty() && (nodes.is_empty() || !nodes_of(&to).is_empty()) {
+        std::mem::swap(&mut nodes, &mut against);
+    }
+    let [one, other] = sides;
     let pairs = match links.one_way {
         true => Pairs::one_way(one, other),
         false => Pairs::between(one, other),
     };
-    let all = scene.cast.places.nodes();
-    let whole = |side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>| match side {
-        Side::Spots(_) => nodes_of(own),
-        Side::OtherNodes | Side::Others => nodes_of(&(&all - other)),
-    };
-    let against = match nodes_of(&from).is_empty() {
-        true => whole(&links.from, &from, &to),
-        false => whole(&links.to, &to, &from),
-    };
-    let sides = [nodes_of(&from), nodes_of(&to), nodes_of(&all)];
-    let nodes = sides.into_iter().find(|nodes| !nodes.is_empty()).unwrap_or_default();
     Ok(Found { pairs, nodes, against })
 }
 
@@ -130,12 +126,12 @@ fn named(
     Ok(ends)
 }
 
-fn nodes_of(ends: &BTreeSet<End>) -> Vec<NodeName> {
+fn nodes_of<'e>(ends: impl IntoIterator<Item = &'e End>) -> Vec<NodeName> {
     let node = |end: &End| match end {
         End::Node(name) => Some(name.clone()),
         _ => None,
     };
-    ends.iter().filter_map(node).collect()
+    ends.into_iter().filter_map(node).collect()
 }
 
 #[cfg(test)]
@@ -208,7 +204,12 @@ mod tests {
         assert!(!pairs.has(&end(0, 0), &clients("us")), "within a region nothing is parted");
         let found = between("clients", "shard 1", false).unwrap();
         assert_eq!(found.nodes, [name(1, 0), name(1, 1)], "the side that has nodes");
-        assert_eq!(between("clients", "others", false).unwrap().nodes.len(), 6);
+        for (from, to) in [("clients", "others"), ("others", "clients")] {
+            let found = between(from, to, false).unwrap();
+            assert_eq!((found.nodes.len(), found.against.len()), (6, 0), "no clients are told of");
+        }
+        let found = between("others", "c/0/0", false).unwrap();
+        assert_eq!((found.nodes, found.against.len()), (vec![name(0, 0)], 5), "who is named");
     }
 
     #[test]
