@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::backend::{BackendError, CutId, Data};
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
-use crate::fault::links::{self, Scene};
+use crate::fault::links;
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Bearing, Field, Undo};
 use crate::model::NodeName;
@@ -65,9 +65,8 @@ impl<'a> Faults<'a> {
             Target::Node(_) if !by_sentinel => Vec::new(),
             _ => shards_now(group).await,
         };
-        let sentinels = names(&group.sentinels);
-        let cast = Cast { places: &self.deployment.places, shards: &shards, sentinels: &sentinels };
-        let nodes = match target::select(target, cast, &mut random(stage, index)) {
+        let cast = Cast::new(&self.deployment.places, group, shards);
+        let nodes = match target::select(target, &cast, &mut random(stage, index)) {
             Ok(nodes) => nodes,
             Err(error) => return Some(error.to_string()),
         };
@@ -75,7 +74,7 @@ impl<'a> Faults<'a> {
         let mut hit = nodes.clone();
         if by_sentinel {
             // A sentinel is told, and the primary is who must go.
-            hit.extend(shards.iter().filter_map(|shard| shard.primary.clone()));
+            hit.extend(cast.shards.iter().filter_map(|shard| shard.primary.clone()));
         }
         let fills_disk =
             matches!(fault, NodeFault::Bear { hardship: Hardship::DiskFull { .. }, .. });
@@ -110,11 +109,8 @@ impl<'a> Faults<'a> {
         step: &NetworkStep,
     ) -> Option<String> {
         let stage = self.stage;
-        let shards = shards_now(group).await;
-        let sentinels = names(&group.sentinels);
-        let cast = Cast { places: &self.deployment.places, shards: &shards, sentinels: &sentinels };
-        let scene = Scene { group: &group.spec.name, cast };
-        let found = match links::find(&step.links, scene, &mut random(stage, index)) {
+        let cast = Cast::new(&self.deployment.places, group, shards_now(group).await);
+        let found = match links::find(&step.links, &cast, &mut random(stage, index)) {
             Ok(found) => found,
             Err(error) => return Some(error.to_string()),
         };
@@ -298,10 +294,6 @@ impl<'a> Faults<'a> {
     fn held(&self) -> std::sync::MutexGuard<'_, Vec<(usize, Left)>> {
         self.left.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-}
-
-fn names(nodes: &[Node]) -> Vec<NodeName> {
-    nodes.iter().map(|node| node.name.clone()).collect()
 }
 
 /// Where there is a choice the drill's seed draws, for each step anew.

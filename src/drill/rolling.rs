@@ -29,14 +29,13 @@ pub async fn carry_out(
     rolling: &RollingRestart,
     random: &mut impl RngExt,
 ) -> Option<String> {
-    let shards = shards_now(group).await;
-    let sentinels: Vec<NodeName> = group.sentinels.iter().map(|node| node.name.clone()).collect();
-    let cast = Cast { places: &deployment.places, shards: &shards, sentinels: &sentinels };
-    let mut nodes = match target::select(&rolling.target, cast, random) {
+    let cast = Cast::new(&deployment.places, group, shards_now(group).await);
+    let mut nodes = match target::select(&rolling.target, &cast, random) {
         Ok(nodes) => nodes,
         Err(error) => return Some(error.to_string()),
     };
-    let primaries: BTreeSet<NodeName> = shards.into_iter().filter_map(|s| s.primary).collect();
+    let primaries: BTreeSet<&NodeName> =
+        cast.shards.iter().filter_map(|shard| shard.primary.as_ref()).collect();
     nodes.sort_by_key(|name| (primaries.contains(name), name.clone()));
     let one_by_one = async {
         for name in nodes {

@@ -35,27 +35,21 @@ pub struct Found {
     pub against: Vec<NodeName>,
 }
 
-#[derive(Clone, Copy)]
-pub struct Scene<'a> {
-    /// The group whose nodes are meant, and its roles now.
-    pub group: &'a str,
-    pub cast: Cast<'a>,
-}
-
 /// The pairs of ends that `links` means. The same `random` draws the same.
 ///
 /// # Errors
 /// A node is in no such role now, or on both sides.
-pub fn find(links: &Links, scene: Scene<'_>, random: &mut impl RngExt) -> Result<Found, NoLinks> {
-    let from = named(&links.from, scene, random)?;
-    let to = named(&links.to, scene, random)?;
+pub fn find(links: &Links, cast: &Cast<'_>, random: &mut impl RngExt) -> Result<Found, NoLinks> {
+    let from = named(&links.from, cast, random)?;
+    let to = named(&links.to, cast, random)?;
     if let Some(end) = from.intersection(&to).next() {
         return Err(NoLinks::OnBothSides(end.clone()));
     }
-    let sides = [side(&links.from, &from, &to, scene), side(&links.to, &to, &from, scene)];
-    let all = scene.cast.places.nodes();
+    let sides = [side(&links.from, &from, &to, cast), side(&links.to, &to, &from, cast)];
+    let all = cast.places.nodes();
     let on = |side: &Ends| nodes_of(all.iter().filter(|end| side.has(end)));
     let [mut nodes, mut against] = sides.each_ref().map(on);
+    // Whom the step names, and not all others.
     if nodes_of(&from).is_empty() && (nodes.is_empty() || !nodes_of(&to).is_empty()) {
         std::mem::swap(&mut nodes, &mut against);
     }
@@ -95,10 +89,10 @@ pub fn apply(fault: NetworkFault, fabric: &Fabric, pairs: &Pairs) -> Option<Guar
     Some(fabric.apply(&rule, pairs.clone()))
 }
 
-fn side(side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>, scene: Scene<'_>) -> Ends {
+fn side(side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>, cast: &Cast<'_>) -> Ends {
     match side {
         Side::Spots(_) => Ends::Only(own.clone()),
-        Side::OtherNodes => Ends::Only(&scene.cast.places.nodes() - other),
+        Side::OtherNodes => Ends::Only(&cast.places.nodes() - other),
         Side::Others => Ends::AllBut(other.clone()),
     }
 }
@@ -106,10 +100,9 @@ fn side(side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>, scene: Scene<'_
 /// Everybody whom a side names.
 fn named(
     side: &Side,
-    scene: Scene<'_>,
+    cast: &Cast<'_>,
     random: &mut impl RngExt,
 ) -> Result<BTreeSet<End>, NoTarget> {
-    let Scene { group, cast } = scene;
     let places = cast.places;
     let mut ends = BTreeSet::new();
     for spot in side.spots() {
@@ -117,7 +110,7 @@ fn named(
             Spot::Nodes(target) => {
                 select(target, cast, random)?.into_iter().map(End::from).collect()
             }
-            Spot::Shard(shard) => places.shard(group, *shard),
+            Spot::Shard(shard) => places.shard(cast.group, *shard),
             Spot::Region(region) => places.region(region),
             Spot::Clients => places.clients(),
             Spot::ClientsIn(region) => [End::Clients(Some(region.clone()))].into(),
@@ -168,11 +161,10 @@ mod tests {
             primary: Some(name(shard, primary)),
             replicas: vec![name(shard, 1 - primary)],
         };
-        let shards = [shard(0, 0), shard(1, 1), shard(2, 0)];
-        let cast = Cast { places: &places, shards: &shards, sentinels: &[] };
-        let scene = Scene { group: "c", cast };
+        let shards = vec![shard(0, 0), shard(1, 1), shard(2, 0)];
+        let cast = Cast { group: "c", places: &places, shards, sentinels: vec![] };
         let (from, to) = (Side::read(from).unwrap(), Side::read(to).unwrap());
-        find(&Links { from, to, one_way }, scene, &mut StdRng::seed_from_u64(1))
+        find(&Links { from, to, one_way }, &cast, &mut StdRng::seed_from_u64(1))
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
-use crate::cluster::Places;
+use crate::cluster::{DeployedGroup, Places};
 use crate::model::NodeName;
 use crate::model::event::ShardView;
 use crate::spec::scenario::Target;
@@ -18,12 +18,21 @@ pub struct NoTarget {
 }
 
 /// Who is where, and does what in a group now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Cast<'a> {
-    pub places: &'a Places,
-    pub shards: &'a [ShardView],
+    pub(super) group: &'a str,
+    pub(super) places: &'a Places,
+    pub shards: Vec<ShardView>,
     /// Those that watch the group; they have no other role.
-    pub sentinels: &'a [NodeName],
+    pub(super) sentinels: Vec<NodeName>,
+}
+
+impl<'a> Cast<'a> {
+    /// The nodes of `group`, with the roles of `shards`.
+    pub fn new(places: &'a Places, group: &'a DeployedGroup, shards: Vec<ShardView>) -> Cast<'a> {
+        let sentinels = group.sentinels.iter().map(|node| node.name.clone()).collect();
+        Cast { group: &group.spec.name, places, shards, sentinels }
+    }
 }
 
 /// The nodes of `target` where roles are those of `cast`. The same `random` draws the same.
@@ -32,10 +41,10 @@ pub struct Cast<'a> {
 /// No node is in such a role now.
 pub fn select(
     target: &Target,
-    cast: Cast<'_>,
+    cast: &Cast<'_>,
     random: &mut impl RngExt,
 ) -> Result<Vec<NodeName>, NoTarget> {
-    let Cast { places, shards, sentinels } = cast;
+    let Cast { places, shards, sentinels, .. } = cast;
     let shard = |number: u32| shards.iter().find(|view| view.shard == number);
     let primaries: Vec<NodeName> = shards.iter().filter_map(|s| s.primary.clone()).collect();
     let replicas: Vec<NodeName> = shards.iter().flat_map(|s| s.replicas.clone()).collect();
@@ -52,7 +61,7 @@ pub fn select(
         Target::All => [primaries, replicas].concat(),
         Target::Region(region) => {
             let there = places.region(region);
-            let all = [&primaries, &replicas, sentinels].concat();
+            let all = [&primaries[..], &replicas, sentinels].concat();
             all.into_iter().filter(|name| there.contains(&name.clone().into())).collect()
         }
         Target::Primaries => primaries,
@@ -122,9 +131,9 @@ mod tests {
     }
 
     fn of(target: Target, seed: u64) -> Result<Vec<NodeName>, NoTarget> {
-        let sentinels: Vec<NodeName> = (0..5).map(|n| NodeName::sentinel("c", n)).collect();
-        let cast = Cast { places: &two_regions(), shards: &shards(), sentinels: &sentinels };
-        select(&target, cast, &mut StdRng::seed_from_u64(seed))
+        let sentinels = (0..5).map(|n| NodeName::sentinel("c", n)).collect();
+        let cast = Cast { group: "c", places: &two_regions(), shards: shards(), sentinels };
+        select(&target, &cast, &mut StdRng::seed_from_u64(seed))
     }
 
     #[test]
