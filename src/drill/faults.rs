@@ -1,41 +1,36 @@
-//! Steps that do something to nodes or to links, and what of it is still to be undone.
+//! Steps that do something to nodes, and what of all steps is still to be undone.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use tokio::time::{Instant, sleep_until};
 
 use crate::backend::{BackendError, CutId, Data};
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
-use crate::fault::links;
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Bearing, Field, Undo};
 use crate::model::NodeName;
 use crate::model::event::What;
-use crate::net::{Guard, Pairs};
-use crate::node::Node;
+use crate::net::Guard;
 use crate::spec::hardship::Hardship;
-use crate::spec::network::NetworkStep;
-use crate::spec::rolling::RollingRestart;
 use crate::spec::scenario::{NodeFault, Target};
 
-use super::rolling;
 use super::stage::Stage;
 
 /// What steps have done and not undone: it lasts until the load has ended.
 pub struct Faults<'a> {
-    stage: &'a Stage<'a>,
-    deployment: &'a Deployment,
+    pub(super) stage: &'a Stage<'a>,
+    pub(super) deployment: &'a Deployment,
     bearing: Bearing,
     left: Mutex<Vec<(usize, Left)>>,
 }
 
 /// What a step left to be undone.
-enum Left {
+pub(super) enum Left {
     Nodes(Undo),
     /// A rule on links, which ends with this.
     Links(Guard),
@@ -97,106 +92,20 @@ impl<'a> Faults<'a> {
             // The step ends later, and fails then.
             stage.teller.tell(What::Warning { text: error.clone() });
         }
-        self.held().push((index, Left::Nodes(undo)));
+        self.leave(index, Left::Nodes(undo));
         error.or(self.wait_and_undo(index, fault.lasts()).await)
     }
 
-    /// The same to links.
-    pub async fn on_links(
-        &self,
-        group: &DeployedGroup,
-        index: usize,
-        step: &NetworkStep,
-    ) -> Option<String> {
-        let stage = self.stage;
-        let cast = Cast::new(&self.deployment.places, group, shards_now(group).await);
-        let found = match links::find(&step.links, &cast, &mut random(stage, index)) {
-            Ok(found) => found,
-            Err(error) => return Some(error.to_string()),
-        };
-        stage.teller.tell(What::StepInjected {
-            step: index,
-            nodes: found.nodes,
-            against: found.against,
-        });
-        if let (Some(every), Some(lasts)) = (step.every, step.lasts) {
-            let error = self.flap((index, step), &found.pairs, every, lasts).await.err();
-            stage.teller.tell(What::StepUndone { step: index, nodes: vec![] });
-            return error;
-        }
-        match self.change(step, &found.pairs).await {
-            Ok(Some(left)) => self.held().push((index, left)),
-            Ok(None) => return None,
-            Err(error) => return Some(error),
-        }
-        self.wait_and_undo(index, step.lasts).await
-    }
-
-    /// Does it to links; a reset leaves nothing to be undone.
-    async fn change(&self, step: &NetworkStep, pairs: &Pairs) -> Result<Option<Left>, String> {
-        if step.is_in_kernel() {
-            let nodes: Vec<&Node> = self.deployment.nodes().collect();
-            let cut = self.stage.backend.cut(links::deaf(pairs, &nodes)).await;
-            return cut.map(|cut| Some(Left::Cut(cut))).map_err(|error| error.to_string());
-        }
-        let network = self.deployment.network.as_ref();
-        let network =
-            network.ok_or("the nodes are not linked by a relay; this is a bug in redrill")?;
-        Ok(links::apply(step.fault, network.fabric(), pairs).map(Left::Links))
-    }
-
-    /// Does it for the first half of `every`, undoes it for the second, and so on for as long
-    /// as it lasts.
-    async fn flap(
-        &self,
-        (index, step): (usize, &NetworkStep),
-        pairs: &Pairs,
-        every: Duration,
-        lasts: Duration,
-    ) -> Result<(), String> {
-        let began = Instant::now();
-        let end = began + lasts;
-        for turn in 0.. {
-            let left = self.change(step, pairs).await?;
-            let goes_on = self.until(end.min(began + every * turn + every / 2)).await;
-            if let Some(left) = left {
-                self.repair(index, left).await?;
-            }
-            let next = end.min(began + every * (turn + 1));
-            if !goes_on || !self.until(next).await || next == end {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the drill goes on then.
-    async fn until(&self, at: Instant) -> bool {
-        tokio::select! {
-            () = sleep_until(at) => true,
-            () = self.stage.stop.cancelled() => false,
-        }
-    }
-
-    /// Restarts nodes one after the other.
-    pub async fn one_by_one(
-        &self,
-        group: &DeployedGroup,
-        index: usize,
-        how: &RollingRestart,
-    ) -> Option<String> {
-        let mut random = random(self.stage, index);
-        let field = self.field(group);
-        let around = (self.stage, self.deployment, field);
-        rolling::carry_out(around, group, index, how, &mut random).await
-    }
-
-    fn field<'f>(&'f self, group: &'f DeployedGroup) -> Field<'f> {
+    pub(super) fn field<'f>(&'f self, group: &'f DeployedGroup) -> Field<'f> {
         let (backend, bearing) = (self.stage.backend, &self.bearing);
         Field { backend, group, bearing }
     }
 
-    async fn wait_and_undo(&self, index: usize, lasts: Option<Duration>) -> Option<String> {
+    pub(super) async fn wait_and_undo(
+        &self,
+        index: usize,
+        lasts: Option<Duration>,
+    ) -> Option<String> {
         tokio::select! {
             () = tokio::time::sleep(lasts?) => {}
             () = self.stage.stop.cancelled() => return None,
@@ -238,42 +147,40 @@ impl<'a> Faults<'a> {
     }
 
     /// What could not be undone is tried once more when the load has ended.
-    async fn repair(&self, step: usize, left: Left) -> Result<(), String> {
+    pub(super) async fn repair(&self, step: usize, left: Left) -> Result<(), String> {
         let backend = self.stage.backend;
-        let failed = |error: BackendError| format!("it could not be undone: {error}");
         match left {
             Left::Links(guard) => drop(guard),
-            Left::Cut(cut) => backend.heal(cut).await.map_err(failed)?,
+            Left::Cut(cut) => backend.heal(cut).await.map_err(not_undone)?,
             Left::Nodes(undo) => {
                 let undone = undo.undo(backend, &self.bearing).await;
                 self.deployment.look_at_processes(backend);
                 match undone {
                     Ok(remarks) => remarks.into_iter().for_each(|text| self.warn(text)),
                     Err(error) => {
-                        self.held().push((step, Left::Nodes(undo)));
-                        return Err(format!("it could not be undone: {error}"));
+                        self.leave(step, Left::Nodes(undo));
+                        return Err(not_undone(error));
                     }
                 }
-                self.restart_fallen(&undo).await.map_or(Ok(()), Err)?;
+                self.restart_fallen(&undo).await.map_err(not_undone)?;
             }
         }
         Ok(())
     }
 
-    /// Starts servers again that have ended of their full disk, now that there is room.
-    async fn restart_fallen(&self, undo: &Undo) -> Option<String> {
-        let mut error = None;
+    /// Starts servers again that have ended of their full disk, now that there is room. Gives
+    /// the first that could not be; all have been tried.
+    async fn restart_fallen(&self, undo: &Undo) -> Result<(), BackendError> {
+        let mut outcome = Ok(());
         for name in self.stage.deaths.forgive(undo.full_disks()).await {
-            let started = self.stage.backend.start_again(&name, Data::Kept).await;
-            // Another step may have started it by then.
-            if let Err(e) = started
-                && !matches!(e, BackendError::Running { .. })
-            {
-                error = error.or(Some(format!("it could not be undone: {e}")));
+            match self.stage.backend.start_again(&name, Data::Kept).await {
+                // Another step may have started it by then.
+                Err(BackendError::Running { .. }) => {}
+                started => outcome = outcome.and(started),
             }
-            self.deployment.look_at_processes(self.stage.backend);
         }
-        error
+        self.deployment.look_at_processes(self.stage.backend);
+        outcome
     }
 
     fn warn(&self, text: String) {
@@ -291,12 +198,21 @@ impl<'a> Faults<'a> {
         }
     }
 
+    /// Keeps what step number `step` has done, to be undone.
+    pub(super) fn leave(&self, step: usize, left: Left) {
+        self.held().push((step, left));
+    }
+
     fn held(&self) -> std::sync::MutexGuard<'_, Vec<(usize, Left)>> {
         self.left.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
+fn not_undone(error: impl Display) -> String {
+    format!("it could not be undone: {error}")
+}
+
 /// Where there is a choice the drill's seed draws, for each step anew.
-fn random(stage: &Stage<'_>, index: usize) -> Xoshiro256PlusPlus {
+pub(super) fn random(stage: &Stage<'_>, index: usize) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(stage.seed ^ ((index as u64 + 1) << 32))
 }

@@ -11,6 +11,7 @@ mod folder;
 mod forecast;
 mod hub;
 mod info;
+mod links;
 mod loads;
 mod moves;
 mod own;

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::view::shards_now;
-use crate::cluster::{DeployedGroup, Deployment, health};
+use crate::cluster::{DeployedGroup, health};
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Field};
 use crate::model::NodeName;
@@ -16,21 +15,21 @@ use crate::node::Section;
 use crate::spec::rolling::{Gate, RollingRestart};
 use crate::spec::scenario::{Force, NodeFault};
 
-use super::stage::Stage;
+use super::faults::{Faults, random};
 
 /// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Gives what went wrong: then the nodes after that one have not been touched.
 pub async fn carry_out(
-    (stage, deployment, field): (&Stage<'_>, &Deployment, Field<'_>),
+    faults: &Faults<'_>,
     group: &DeployedGroup,
     index: usize,
     rolling: &RollingRestart,
-    random: &mut impl RngExt,
 ) -> Option<String> {
+    let Faults { stage, deployment, .. } = faults;
     let cast = Cast::new(&deployment.places, group, shards_now(group).await);
-    let mut nodes = match target::select(&rolling.target, &cast, random) {
+    let mut nodes = match target::select(&rolling.target, &cast, &mut random(stage, index)) {
         Ok(nodes) => nodes,
         Err(error) => return Some(error.to_string()),
     };
@@ -44,7 +43,7 @@ pub async fn carry_out(
                 nodes: vec![name.clone()],
                 against: vec![],
             });
-            let turn = turn((stage, deployment, field), group, &name, rolling).await;
+            let turn = turn(faults, group, &name, rolling).await;
             stage.teller.tell(What::StepUndone { step: index, nodes: vec![name] });
             turn?;
         }
@@ -57,17 +56,18 @@ pub async fn carry_out(
 }
 
 async fn turn(
-    (stage, deployment, field): (&Stage<'_>, &Deployment, Field<'_>),
+    faults: &Faults<'_>,
     group: &DeployedGroup,
     name: &NodeName,
     rolling: &RollingRestart,
 ) -> Result<(), String> {
+    let field = faults.field(group);
     if rolling.hand_over {
-        hand_over(field, group, name, rolling.patience).await?;
+        hand_over(field, name, rolling.patience).await?;
     }
     let restart = NodeFault::Restart { data: rolling.data };
     let (_, error) = fault::inject(field, restart, std::slice::from_ref(name)).await;
-    deployment.look_at_processes(stage.backend);
+    faults.deployment.look_at_processes(faults.stage.backend);
     if let Some(error) = error {
         return Err(error.to_string());
     }
@@ -75,12 +75,8 @@ async fn turn(
 }
 
 /// A replica takes over from `name`, if that is a primary that has one.
-async fn hand_over(
-    field: Field<'_>,
-    group: &DeployedGroup,
-    name: &NodeName,
-    patience: Duration,
-) -> Result<(), String> {
+async fn hand_over(field: Field<'_>, name: &NodeName, patience: Duration) -> Result<(), String> {
+    let group = field.group;
     let shards = shards_now(group).await;
     let own = shards.iter().find(|shard| shard.primary.as_ref() == Some(name));
     let Some(heir) = own.and_then(|shard| shard.replicas.first()) else { return Ok(()) };

@@ -1,22 +1,22 @@
 //! A step that grows a cluster, or makes it smaller.
 
 use crate::cluster::view::shards_now;
-use crate::cluster::{DeployedGroup, Deployment, members};
+use crate::cluster::{DeployedGroup, members};
 use crate::model::NodeName;
 use crate::model::event::{Moved, What};
 use crate::spec::scale::Scale;
 
 use super::faults::Faults;
 use super::moves;
-use super::stage::Stage;
 
 /// What has moved in the end, and what went wrong.
 pub async fn carry_out(
-    (stage, deployment, faults): (&Stage<'_>, &Deployment, &Faults<'_>),
+    faults: &Faults<'_>,
     group: &DeployedGroup,
     index: usize,
     scale: &Scale,
 ) -> (Moved, Option<String>) {
+    let Faults { stage, deployment, .. } = faults;
     let joiners = scale.joiners(&group.spec.name);
     if !joiners.is_empty() {
         let joined = tokio::select! {

@@ -19,6 +19,7 @@ use crate::spec::scenario::{Step, StepAction};
 use super::faults::Faults;
 use super::forecast::describe;
 use super::moves;
+use super::rolling;
 use super::scale;
 use super::stage::{Halt, Stage};
 use super::watch::Observers;
@@ -90,8 +91,7 @@ impl Timeline<'_> {
                 moves::carry_out(self.stage, group, index, slots, (*method, *pace)).await
             }
             (StepAction::Scale(scale), Some(group)) => {
-                let around = (self.stage, self.deployment, self.faults);
-                scale::carry_out(around, group, index, scale).await
+                scale::carry_out(self.faults, group, index, scale).await
             }
             (StepAction::Fault { fault, target }, Some(group)) => {
                 let error = self.faults.on_nodes(group, index, *fault, target).await;
@@ -101,7 +101,8 @@ impl Timeline<'_> {
                 (Default::default(), self.faults.on_links(group, index, step).await)
             }
             (StepAction::Rolling(rolling), Some(group)) => {
-                (Default::default(), self.faults.one_by_one(group, index, rolling).await)
+                let error = rolling::carry_out(self.faults, group, index, rolling).await;
+                (Default::default(), error)
             }
         };
         self.stage.teller.tell(What::StepEnded { step: index, moved, error });
