@@ -36,9 +36,11 @@ impl Faults<'_> {
             against: found.against,
         });
         if let (Some(every), Some(lasts)) = (step.every, step.lasts) {
-            let error = self.flap((index, step), &found.pairs, every, lasts).await.err();
-            stage.teller.tell(What::StepUndone { step: index, nodes: vec![] });
-            return error;
+            let flapped = self.flap((index, step), &found.pairs, every, lasts).await;
+            if flapped.is_ok() {
+                stage.teller.tell(What::StepUndone { step: index, nodes: vec![] });
+            }
+            return flapped.err();
         }
         match self.change(step, &found.pairs).await {
             Ok(Some(left)) => self.leave(index, left),

@@ -43,9 +43,9 @@ pub async fn carry_out(
                 nodes: vec![name.clone()],
                 against: vec![],
             });
-            let turn = turn(faults, group, &name, rolling).await;
+            // A node whose turn fails is not as it was: the error says why.
+            turn(faults, group, &name, rolling).await?;
             stage.teller.tell(What::StepUndone { step: index, nodes: vec![name] });
-            turn?;
         }
         Ok(())
     };
