@@ -100,7 +100,7 @@ impl Rig {
     async fn comes_to(&self, code: Option<&str>) {
         let began = Instant::now();
         while self.refusal().await.as_deref() != code {
-            assert!(began.elapsed() < Duration::from_secs(5), "it never came to {code:?}");
+            assert!(began.elapsed() < PATIENCE, "it never came to {code:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -198,9 +198,9 @@ async fn pauses_end_with_their_server(place: Place) {
     let of_the_stopped = rig.hit(PAUSE).await;
     rig.hit(NodeFault::Restart { data: Data::Kept }).await;
     rig.comes_to(None).await;
-    let killed = rig.hit(PAUSE).await;
+    let of_the_dead = rig.hit(PAUSE).await;
     rig.kill().await;
-    rig.end(&killed).await;
+    rig.end(&of_the_dead).await;
     rig.end(&of_the_stopped).await;
     rig.down(place).await;
 }
@@ -331,6 +331,29 @@ async fn full_disks(place: Place) {
     rig.down(place).await;
 }
 
+/// A full disk is no matter of the server's: it is full for the next one too, and has room
+/// again whether a server runs or not.
+async fn full_disks_outlast_their_server(place: Place) {
+    let rig = Rig::of_one(&place, &[("appendonly", "yes")], PRELOAD).await;
+    rig.comes_to(None).await;
+    for is_down_at_its_end in [false, true] {
+        let full = rig.lay(Hardship::DiskFull { files: Files::AppendOnly }).await;
+        rig.comes_to(Some("MISCONF")).await;
+        let killed = rig.hit(NodeFault::Kill { lasts: None }).await;
+        match is_down_at_its_end {
+            true => rig.end(&full).await,
+            false => {
+                rig.end(&killed).await;
+                rig.comes_to(Some("MISCONF")).await;
+                rig.end(&full).await;
+            }
+        }
+        rig.end(&killed).await;
+        rig.comes_to(None).await;
+    }
+    rig.down(place).await;
+}
+
 async fn slow_disks(place: Place) {
     let config = [("appendonly", "yes"), ("appendfsync", "always")];
     let rig = Rig::of_one(&place, &config, PRELOAD).await;
@@ -434,6 +457,7 @@ on_every_backend! {
     memory_limits
     replicas_take_no_notice_of_memory_limits
     full_disks
+    full_disks_outlast_their_server
     slow_disks
     clocks
     a_clock_that_stays_is_told

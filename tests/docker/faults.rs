@@ -8,7 +8,9 @@ name: failing
 topology: cluster-3x1
 loads: { app: { rate: 500/s, keys: 1000 } }
 timeline:
-  - { at: 1s, do: pause, target: a replica of shard 0, for: 500ms }
+  - { at: 1s, do: pause, target: a replica of shard 0, for: 2500ms }
+  - { at: 1500ms, do: pause, target: a replica of shard 0, for: 500ms }
+  - { at: 2500ms, do: kill, target: a replica of shard 0, for: 500ms }
   - { at: 2s, do: kill, target: primary of shard 1, for: 6s }
   - { at: 2s, do: restart, target: a replica of shard 2, data: dropped }
 settle: 3s
