@@ -123,7 +123,10 @@ impl DockerBackend {
         }
         self.is_to_end(&id);
         if matches!(how, How::Kill) && pid.is_some_and(|pid| kill_now(pid, &id)) {
-            return self.is_gone(name, &id).await;
+            // A frozen process dies as soon as it is let go on; what runs, an engine refuses.
+            let thaw = self.engine.docker.unpause_container(&id);
+            let (gone, _) = tokio::join!(self.is_gone(name, &id), thaw);
+            return gone;
         }
         let docker = &self.engine.docker;
         let (what, ended) = match how {
