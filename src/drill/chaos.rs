@@ -76,6 +76,7 @@ fn action(fault: Drawn, node: NodeName, lasts: Duration) -> StepAction {
         Drawn::Restart => NodeFault::Restart { data: Data::Kept },
         Drawn::Partition => return on_links(NetworkFault::Partition(Via::Relay), target, lasts),
         Drawn::Reset => return on_links(NetworkFault::Reset { share: 1.0 }, target, None),
+        Drawn::Refuse => return on_links(NetworkFault::Refuse { share: 1.0 }, target, lasts),
     };
     StepAction::Fault { fault, target }
 }

@@ -13,7 +13,7 @@ use crate::backend::Deaf;
 
 use crate::model::NodeName;
 use crate::model::traffic::End;
-use crate::net::{Ends, Fabric, Guard, Jitter, Pairs, Rule};
+use crate::net::{Ends, Fabric, Guard, Pairs, Rule};
 use crate::node::Node;
 use crate::spec::network::{Links, NetworkFault, Side, Spot};
 
@@ -86,11 +86,10 @@ pub fn deaf(pairs: &Pairs, nodes: &[&Node]) -> Deaf {
 pub fn apply(fault: NetworkFault, fabric: &Fabric, pairs: &Pairs) -> Option<Guard> {
     let rule = match fault {
         NetworkFault::Partition(_) => Rule::cut(),
-        NetworkFault::Latency { latency, jitter } => {
-            let jitter = if jitter.is_zero() { Jitter::None } else { Jitter::Uniform(jitter) };
-            Rule { jitter, ..Rule::latency(latency) }
-        }
+        NetworkFault::Latency { latency, jitter } => Rule { jitter, ..Rule::latency(latency) },
         NetworkFault::Bandwidth(bits) => Rule::bandwidth(bits),
+        NetworkFault::Trickle(trickle) => Rule { trickle: Some(trickle), ..Rule::default() },
+        NetworkFault::Refuse { share } => Rule::refuse(share),
         NetworkFault::Reset { share } => {
             fabric.reset(pairs, share);
             return None;

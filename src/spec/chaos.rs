@@ -32,7 +32,9 @@ pub enum Drawn {
     Restart,
     /// From all others.
     Partition,
+    /// Connections with all others.
     Reset,
+    Refuse,
 }
 
 /// A scenario's timeline: what is written out, and what is to be drawn.
@@ -44,14 +46,22 @@ pub struct Timeline {
 }
 
 impl Drawn {
-    pub const ALL: [Drawn; 6] =
-        [Drawn::Kill, Drawn::Stop, Drawn::Pause, Drawn::Restart, Drawn::Partition, Drawn::Reset];
+    pub const ALL: [Drawn; 7] = [
+        Drawn::Kill,
+        Drawn::Stop,
+        Drawn::Pause,
+        Drawn::Restart,
+        Drawn::Partition,
+        Drawn::Reset,
+        Drawn::Refuse,
+    ];
 
     /// The word for it in a scenario.
     pub fn word(self) -> &'static str {
         match self {
             Drawn::Partition => NetworkFault::Partition(Via::Relay).word(),
             Drawn::Reset => NetworkFault::Reset { share: 1.0 }.word(),
+            Drawn::Refuse => NetworkFault::Refuse { share: 1.0 }.word(),
             Drawn::Kill => NodeFault::Kill { lasts: None }.word(),
             Drawn::Stop => NodeFault::Stop { lasts: None }.word(),
             Drawn::Pause => NodeFault::Pause { lasts: None }.word(),
@@ -60,7 +70,7 @@ impl Drawn {
     }
 
     pub fn is_on_links(self) -> bool {
-        matches!(self, Drawn::Partition | Drawn::Reset)
+        matches!(self, Drawn::Partition | Drawn::Reset | Drawn::Refuse)
     }
 }
 

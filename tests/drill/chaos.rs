@@ -10,7 +10,7 @@ use crate::failover::{ms, scenario};
 use crate::place::Place;
 
 const DRAWN: &str = "[{ at: 500ms, do: chaos, for: 4s, every: 300ms..800ms, heal: 200ms..600ms,
-    faults: [kill, stop, pause, restart, partition, reset] }]";
+    faults: [kill, stop, pause, restart, partition, reset, refuse] }]";
 
 /// What was drawn, in words, and the run's own scenario.
 fn drawn(seed: &str) -> (Vec<Value>, String) {

@@ -3,7 +3,10 @@
 
 use std::fs;
 
+use redrill::load::history;
+use redrill::model::Nanos;
 use redrill::model::event::{Phase, What};
+use redrill::model::op::{Op, Purpose};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -75,6 +78,131 @@ fn a_slow_link_to_clients_shows_in_what_they_feel() {
     // On a busy machine it is more.
     assert!((80.0..140.0).contains(&p50("during")), "{}", p50("during"));
     assert!(p50("before") < 20.0 && p50("after") < 20.0, "{}", report["measures"]);
+}
+
+/// One server that no other talks to, probed seldom: a link that is slow has little to carry.
+fn alone(place: &Place, load: &str, timeline: &str) -> String {
+    scenario(
+        place,
+        "name: one\ngroups: { cache: { mode: standalone } }",
+        &format!(
+            "loads: {{ app: {load} }}\nprobe: {{ every: 100ms, deadline: 500ms, canaries: 1 }}\n\
+             timeline: {timeline}\nsettle: 1s"
+        ),
+    )
+}
+
+/// How long operations took that were due while the step was well at work, the quickest first.
+fn latencies(place: &Place, report: &Value) -> Vec<f64> {
+    let step = &report["steps"][0];
+    let (begun, undone) = (ms(&step["began_ms"]) + 200.0, ms(&step["undone_ms"]) - 200.0);
+    let in_ms = |at: Nanos| at.0 as f64 / 1e6;
+    let during =
+        |op: &Op| op.purpose == Purpose::Load && (begun..undone).contains(&in_ms(op.intended));
+    let ops = history::read(&place.folder().join("history.jsonl.zst")).unwrap().map(Result::unwrap);
+    let mut all: Vec<f64> =
+        ops.filter(during).map(|op| in_ms(op.done) - in_ms(op.intended)).collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+#[test]
+fn jitter_of_a_normal_distribution_goes_beyond_its_deviation() {
+    let Some(place) = crate::linked() else { return };
+    let text = alone(
+        &place,
+        "{ rate: 30/s, keys: 100 }",
+        "[{ at: 1s, do: latency, between: [clients, others], latency: 40ms, \
+         jitter: normal(10ms), for: 5s }]",
+    );
+    let ran = place.play(&text, crate::BACKEND);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let all = latencies(&place, &report);
+    assert!(all.len() > 100, "{all:?}");
+    // 60 ms are the least that a uniform one of 10 ms each way would give, and 80 the middle.
+    assert!(all[0] < 58.0 && all[0] > 0.0, "{all:?}");
+    let middle = all[all.len() / 2];
+    assert!((70.0..140.0).contains(&middle), "{middle}: {all:?}");
+    assert!(measure(&report, "latency.p50.after") < 20.0, "{}", report["measures"]);
+}
+
+#[test]
+fn a_trickle_takes_its_time_for_each_answer() {
+    let Some(place) = crate::linked() else { return };
+    // An answer is 108 bytes long: six pieces, with five rests between them.
+    let text = alone(
+        &place,
+        "{ rate: 10/s, keys: 100, reads: 100%, value: 100B }",
+        "[{ at: 2s, do: trickle, from: cache/0/0, to: clients, bytes: 20B, rest: 10ms, for: 3s }]",
+    );
+    let ran = place.play(&text, crate::BACKEND);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let all = latencies(&place, &report);
+    assert!(all.len() > 20 && all[0] >= 49.0, "{all:?}");
+    let p50 = |window: &str| measure(&report, &format!("latency.p50.{window}"));
+    assert!((49.0..140.0).contains(&p50("during")), "{}", p50("during"));
+    assert!(p50("before") < 20.0 && p50("after") < 20.0, "{}", report["measures"]);
+}
+
+/// What clients and the one node said to each other: connections, and resets.
+fn opened(report: &Value) -> (f64, f64) {
+    let rows = report["traffic"]["nodes"].as_array().unwrap().iter();
+    let rows: Vec<&Value> = rows.filter(|row| row["class"] == "client").collect();
+    let sum = |key: &str| rows.iter().map(|row| ms(&row[key])).sum();
+    (sum("connections"), sum("resets"))
+}
+
+#[test]
+fn new_connections_are_refused_until_it_is_over_and_open_ones_go_on() {
+    let Some(place) = crate::linked() else { return };
+    let text = alone(
+        &place,
+        "{ rate: 200/s, keys: 100 }",
+        "[{ at: 1s, do: refuse, between: [clients, others], for: 3s },
+          { at: 2s, do: reset, between: [clients, others] }]",
+    );
+    let ran = place.play(&text, crate::BACKEND);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let healed = ms(&report["steps"][0]["undone_ms"]);
+    let reset = ms(&report["steps"][1]["began_ms"]);
+    let outages = report["outages"].as_array().unwrap();
+    assert!(!outages.is_empty());
+    for outage in outages {
+        let (from, to) = (ms(&outage["from_ms"]), ms(&outage["to_ms"]));
+        // A probe that is on its way at the reset was sent before.
+        assert!(from > reset - 500.0 && from < reset + 500.0, "from the reset on: {outage}");
+        assert!(to > healed && to < healed + 1_000.0, "until it heals at {healed}: {outage}");
+    }
+    let (connections, resets) = opened(&report);
+    assert!(resets > connections, "{connections} {resets}");
+}
+
+/// Connections are reset again and again, and each is made again by chance.
+#[test]
+fn a_share_of_new_connections_is_refused() {
+    let Some(place) = crate::linked() else { return };
+    let resets: Vec<String> = (0..8)
+        .map(|n| format!("{{ at: {}ms, do: reset, between: [clients, others] }}", 1200 + 300 * n))
+        .collect();
+    let text = alone(
+        &place,
+        "{ rate: 200/s, keys: 100 }",
+        &format!(
+            "[{{ at: 1s, do: refuse, between: [clients, others], share: 50%, for: 4s }}, {}]",
+            resets.join(", ")
+        ),
+    );
+    let ran = place.play(&text, crate::BACKEND);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let (connections, resets) = opened(&report);
+    // Each connection that was let in was reset once, but for the last ones; any more are refusals.
+    assert!(resets > connections && connections >= 9.0, "{connections} {resets}");
+    let longest = measure(&report, "downtime.write.max");
+    assert!(longest < 2_000.0, "some are let in, and nobody waits until it heals: {longest}");
 }
 
 #[test]

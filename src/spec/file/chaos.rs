@@ -20,8 +20,8 @@ object! {
         required "for" lasts: Time,
         /// How long a fault lasts. Default: 2s..6s.
         optional "heal" heal: Times,
-        /// What is drawn from: `kill`, `stop`, `pause`, `restart`, `partition`, `reset`.
-        /// Default: kill, pause and partition.
+        /// What is drawn from: `kill`, `stop`, `pause`, `restart`, `partition`, `reset`,
+        /// `refuse`. Default: kill, pause and partition.
         optional "faults" faults: Vec<At<Drawn>>,
     }
 }
@@ -33,4 +33,5 @@ words!(Drawn as "fault that can be drawn" {
     "restart" => Drawn::Restart,
     "partition" => Drawn::Partition,
     "reset" => Drawn::Reset,
+    "refuse" => Drawn::Refuse,
 });
