@@ -326,7 +326,20 @@ impl Target {
         match self {
             Target::Node(name) => name == node,
             Target::PrimaryOf(shard) | Target::ReplicaOf(shard) => *shard == node.shard,
-            _ => true,
+            Target::Region(_) => true,
+            _ => self.is_of_sentinels() == node.is_sentinel(),
+        }
+    }
+
+    /// Whether it names sentinels, by whatever name, and nobody else.
+    pub fn is_of_sentinels(&self) -> bool {
+        match self {
+            Target::Node(name) => name.is_sentinel(),
+            Target::Sentinels
+            | Target::MinorityOfSentinels
+            | Target::MajorityOfSentinels
+            | Target::RandomSentinel => true,
+            _ => false,
         }
     }
 }

@@ -294,6 +294,31 @@ fn through_relays_the_new_primary_is_found_at_its_door() {
     place.assert_nothing_left();
 }
 
+/// A sentinel whose clock leaps does nothing for a while (TILT), and says so. One that gets less
+/// of a processor than it may have does not feel it, and its step ends as any other.
+#[test]
+fn sentinels_can_be_slow_and_wrong_about_the_time() {
+    let place = Place::new();
+    let text = watched(
+        &place,
+        "sentinels: 3",
+        "[{ at: 500ms, do: clock, target: cache/sentinel/1, jump: +2m, for: 2s },
+          { at: 500ms, do: slow, target: all sentinels, cpu: 50%, for: 2s }]",
+        "settle: 1s",
+    );
+    let ran = place.play(&text, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    for step in place.report()["steps"].as_array().unwrap() {
+        assert!(step["error"].is_null() && step["undone_ms"].is_number(), "{step}");
+    }
+    let tilted = |sentinel: u32| {
+        let log = format!("logs/cache-sentinel-{sentinel}.log");
+        fs::read_to_string(place.folder().join(log)).unwrap().contains("+tilt")
+    };
+    assert_eq!([0, 1, 2].map(tilted), [false, true, false]);
+    place.assert_nothing_left();
+}
+
 /// A sentinel that is cut off suspects whom it does not see; that is no failover.
 #[test]
 fn a_sentinel_that_is_cut_off_is_alone_with_its_suspicion() {

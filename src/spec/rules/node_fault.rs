@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{check_range, count, hardship};
+use super::{check_range, count, hardship, sentinels};
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::step::StepMap;
@@ -40,9 +40,14 @@ pub fn check(
         faults.push(Fault::new(&target.span, message).advise(advice));
         return None;
     }
-    if matches!(fault, NodeFault::Failover { .. })
-        && let Some((message, advice)) = cannot_fail_over(&target.value, group)
-    {
+    let cannot = match fault {
+        NodeFault::Failover { .. } => cannot_fail_over(&target.value, group),
+        NodeFault::Bear { hardship, .. } => {
+            sentinels::cannot_bear(hardship, &target.value, (group, regions))
+        }
+        _ => None,
+    };
+    if let Some((message, advice)) = cannot {
         faults.push(Fault::new(&target.span, message).advise(advice));
         return None;
     }
