@@ -142,9 +142,9 @@ fn what_cannot_be_done_fails_its_step_and_is_told() {
     let place = Place::new();
     let text = scenario(
         &place,
-        "[{ at: 200ms, do: kill, target: cache/1/1 },
-          { at: 400ms, do: kill, target: cache/1/1, for: 1s },
-          { at: 600ms, do: pause, target: cache/1/1 },
+        "[{ at: 200ms, do: kill, target: a replica of shard 1 },
+          { at: 400ms, do: pause, target: cache/1/1 },
+          { at: 600ms, do: kill, target: cache/1/1, for: 1s },
           { at: 800ms, do: failover, target: cache/0/0 }]",
         "settle: 1s",
     );

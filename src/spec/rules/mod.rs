@@ -3,6 +3,7 @@
 mod acknowledged;
 mod chaos;
 pub mod config;
+mod down;
 pub mod expect;
 pub mod hardship;
 pub mod links;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::down::Down;
 use super::moves::{self, Owned};
 use super::via::Around;
 use super::{chaos, check_range, load, network_step, node_fault, rolling, scale};
@@ -29,6 +30,7 @@ pub fn check(
     let around = Around { purpose, relayed: steps.iter().any(|step| step.value.is_relayed()) };
     // What each group has become by then.
     let mut groups: HashMap<&str, (Group, Owned)> = HashMap::new();
+    let mut down = Down::default();
     let mut checked = Timeline::default();
     for step in ordered {
         if let Some(at) = step.value.at().given() {
@@ -60,6 +62,9 @@ pub fn check(
             None => node_fault::check(step, (group, &topology.regions), faults),
         };
         let at = step.value.at().or(Time(Duration::ZERO)).0;
+        if let Some(action) = &action {
+            down.look(at, action, &step.span, faults);
+        }
         let group = group.name.clone();
         checked.steps.extend(action.map(|action| Step { at, group, drawn: false, action }));
     }
