@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::network::{NetworkFault, Via};
 use super::quantity::{Time, Times};
-use super::scenario::{Data, NodeFault, Step};
+use super::scenario::{Data, NodeFault};
 
 /// A stretch of a drill in which faults are drawn by the drill's seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub struct Chaos {
     /// From the load's start.
     pub at: Duration,
     pub group: String,
+    pub among: Among,
     /// All is healed when this is over.
     pub lasts: Duration,
     /// From one fault's beginning to the next one's.
@@ -21,6 +22,14 @@ pub struct Chaos {
     pub heal: Times,
     /// One of these each time; none stands here twice.
     pub faults: Vec<Drawn>,
+}
+
+/// Who may be hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    Nodes,
+    Sentinels,
+    All,
 }
 
 /// What can be drawn. It is done to a single node.
@@ -35,14 +44,6 @@ pub enum Drawn {
     /// Connections with all others.
     Reset,
     Refuse,
-}
-
-/// A scenario's timeline: what is written out, and what is to be drawn.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Timeline {
-    /// By their instants.
-    pub steps: Vec<Step>,
-    pub chaos: Vec<Chaos>,
 }
 
 impl Drawn {
@@ -74,14 +75,26 @@ impl Drawn {
     }
 }
 
+impl Among {
+    /// As it is written in a scenario.
+    pub fn word(self) -> &'static str {
+        match self {
+            Among::Nodes => "nodes",
+            Among::Sentinels => "sentinels",
+            Among::All => "all",
+        }
+    }
+}
+
 impl Chaos {
     /// As it is written in a scenario.
     pub fn written(&self) -> String {
         let words: Vec<&str> = self.faults.iter().map(|fault| fault.word()).collect();
         format!(
-            "at: {}, group: {}, do: chaos, every: {}, for: {}, heal: {}, faults: [{}]",
+            "at: {}, group: {}, do: chaos, among: {}, every: {}, for: {}, heal: {}, faults: [{}]",
             Time(self.at),
             self.group,
+            self.among.word(),
             self.every,
             Time(self.lasts),
             self.heal,

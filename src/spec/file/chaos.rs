@@ -1,7 +1,7 @@
 //! The map of a step that draws faults.
 
 use super::step::Chaos;
-use crate::spec::chaos::Drawn;
+use crate::spec::chaos::{Among, Drawn};
 use crate::spec::decode::{At, object, words};
 use crate::spec::quantity::{Time, Times};
 
@@ -14,6 +14,8 @@ object! {
         required "do" kind: Chaos,
         /// The group whose nodes are hit. Default: the only group.
         optional "group" group: String,
+        /// Who may be hit: `nodes`, `sentinels`, or `all` of both. Default: `nodes`.
+        optional "among" among: Among,
         /// The time from one fault's beginning to the next one's. Default: 3s..8s.
         optional "every" every: Times,
         /// How long faults go on; all is healed by then.
@@ -26,6 +28,11 @@ object! {
     }
 }
 
+words!(Among as "choice of nodes" {
+    "nodes" => Among::Nodes,
+    "sentinels" => Among::Sentinels,
+    "all" => Among::All,
+});
 words!(Drawn as "fault that can be drawn" {
     "kill" => Drawn::Kill,
     "stop" => Drawn::Stop,

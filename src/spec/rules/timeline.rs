@@ -8,7 +8,7 @@ use super::moves::{self, Owned};
 use super::via::Around;
 use super::{chaos, check_range, load, network_step, node_fault, rolling, scale};
 use crate::spec::Purpose;
-use crate::spec::chaos::Timeline;
+use crate::spec::chaos::Chaos;
 use crate::spec::decode::At;
 use crate::spec::fault::Fault;
 use crate::spec::file::step::StepMap;
@@ -17,6 +17,14 @@ use crate::spec::scenario::Step;
 use crate::spec::topology::{Group, Topology};
 
 const MAX_AT: Duration = Duration::from_secs(24 * 3600);
+
+/// What is written out, and what is to be drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timeline {
+    /// By their instants.
+    pub steps: Vec<Step>,
+    pub chaos: Vec<Chaos>,
+}
 
 /// The checked timeline.
 pub fn check(
