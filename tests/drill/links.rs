@@ -1,15 +1,19 @@
 //! Links that are cut, slow and lossy, between nodes and clients that know each other by
 //! their doors: of processes, and from tests/docker of containers.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 use redrill::load::history;
 use redrill::model::Nanos;
 use redrill::model::event::{Phase, What};
 use redrill::model::op::{Op, Purpose};
+use redrill::node::NodeLine;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::common::until;
 use crate::place::Place;
 
 /// A cluster that misses a primary soon, so that a test need not wait.
@@ -363,6 +367,71 @@ fn keys_that_move_are_counted_apart() {
     assert!(moved > 200.0, "{moved}");
     assert!(crossed("migration") > moved * 100.0, "{}", report["traffic"]["nodes"]);
     assert!(crossed("replication") > 10_000.0, "{}", report["traffic"]["nodes"]);
+}
+
+/// Whom of the others each node suspects, by their names, and how far its replication is.
+fn seen_by(place: &Place) -> BTreeMap<String, (BTreeSet<String>, u64)> {
+    let nodes = place.records()[0].nodes.clone();
+    let names: BTreeMap<&str, String> =
+        nodes.iter().map(|node| (&*node.cluster_id, node.name.to_string())).collect();
+    let seen = nodes.iter().map(|node| {
+        let client = redis::Client::open(format!("redis://{}", node.address)).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let lines: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap();
+        let lines = NodeLine::parse_all(&lines).unwrap().into_iter();
+        let suspects = lines.filter(|line| line.flags.pfail || line.flags.fail);
+        let suspects = suspects.map(|line| names[&*line.id].clone()).collect();
+        let info: String = redis::cmd("INFO").arg("replication").query(&mut connection).unwrap();
+        let offset = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)?.parse().ok());
+        let offset = offset("slave_repl_offset:").or(offset("master_repl_offset:")).unwrap();
+        (node.name.to_string(), (suspects, offset))
+    });
+    seen.collect()
+}
+
+/// Two halves that do not hear each other, and a node that hears both, and that both hear.
+#[test]
+fn across_a_bridge_halves_suspect_each_other_and_nobody_is_replaced() {
+    let Some(place) = crate::linked() else { return };
+    let text = scenario(
+        &place,
+        QUICK,
+        "loads: { app: { rate: 200/s, keys: 300 } }\n\
+         timeline:\n  \
+         - { at: 1s, do: partition, between: [shard 0 + cache/1/1, cache/1/0 + cache/2/1], for: 15s }\n\
+         settle: 3s\nexpect: [writes.lost == 0]",
+    );
+    let mut playing = place.start(&text, crate::BACKEND);
+    playing.wait_for("the cut", |what| matches!(what, What::StepInjected { .. }));
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let halves: [BTreeSet<String>; 2] =
+        [set(&["cache/0/0", "cache/0/1", "cache/1/1"]), set(&["cache/1/0", "cache/2/1"])];
+    let [one, other] = &halves;
+    let mut seen = BTreeMap::new();
+    let as_cut = until(Duration::from_secs(10), || {
+        seen = seen_by(&place);
+        seen.iter().all(|(name, (suspects, _))| match name.as_str() {
+            "cache/2/0" => suspects.is_empty(),
+            name if one.contains(name) => suspects == other,
+            _ => suspects == one,
+        })
+    });
+    assert!(as_cut && seen.len() == 6, "each half suspects the other, the bridge nobody: {seen:?}");
+    std::thread::sleep(Duration::from_secs(1));
+    let later = seen_by(&place);
+    let moved = |name: &str| later[name].1 - seen[name].1;
+    assert!(moved("cache/1/0") > 0 && moved("cache/1/1") == 0, "no replica: {seen:?} {later:?}");
+    assert!(moved("cache/2/0") > 0 && moved("cache/2/1") > 0, "the bridge has its own: {later:?}");
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let replaced = report["failovers"].as_array().unwrap().iter().filter(|f| !f["to"].is_null());
+    assert_eq!(replaced.count(), 0, "{}", report["failovers"]);
+    for shard in 0..3 {
+        assert_eq!(report["shards"][shard]["primary_after"], format!("cache/{shard}/0"));
+    }
+    assert_eq!(report["loads"][0]["met"]["causes"].to_string(), "{}", "clients reach all of them");
+    place.assert_nothing_left();
 }
 
 /// Nobody heals the cut before the time to settle is over: the drill says who believes what.
