@@ -18,6 +18,8 @@ use crate::model::slot::SlotSet;
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{Measure, NodeName, Unit, Verdict};
 
+use super::judge;
+
 /// The version of `report.json`'s schema.
 pub const SCHEMA: u32 = 1;
 
@@ -432,13 +434,20 @@ impl Report {
         self.steps.iter().any(|step| !step.nodes.is_empty())
     }
 
-    /// Whether the finding counts for the verdict.
-    pub fn judges(&self, finding: &Finding) -> bool {
-        !super::judge::is_reported(&self.reported, finding.kind)
+    /// Why something wrong that was found does not count for the verdict; `None` if it does, or
+    /// if nothing is wrong.
+    pub fn set_aside(&self, finding: &Finding) -> Option<String> {
+        judge::set_aside(finding, &self.reported, &self.expectations)
+    }
+
+    /// The same of what the measure `name` counts.
+    pub(super) fn measure_set_aside(&self, name: &str) -> Option<String> {
+        let found = self.findings.iter().filter(|finding| judge::measure(finding.kind) == name);
+        found.filter_map(|finding| self.set_aside(finding)).next()
     }
 
     /// What was found of each workload that is none of registers, by its name.
-    pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.findings.iter().filter_map(|finding| {
             let name = match finding.kind {
                 Kind::Counters => "counters",
@@ -447,7 +456,8 @@ impl Report {
                 Kind::Streams => "streams",
                 _ => return None,
             };
-            Some((name, &*finding.text))
+            let aside = self.set_aside(finding).map(|why| format!(" ({why})"));
+            Some((name, finding.text.clone() + &aside.unwrap_or_default()))
         })
     }
 

@@ -94,16 +94,8 @@ pub(super) fn verdict(
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
         reasons.extend(not_held);
     }
-    let is_within = |f: &Finding| {
-        let of = |e: &&Judged| e.measure == measure(f.kind) && e.verdict == Verdict::Pass;
-        f.verdict == Verdict::Fail && expectations.iter().any(|e| of(&e))
-    };
-    // What could not be told is no finding that a scenario can do without.
-    let judged =
-        |f: &&Finding| f.verdict == Verdict::Unknown || !is_reported(&record.info.reported, f.kind);
-    let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(judged);
-    // A bound says how much of it is too much.
-    let found = found.filter(|f| !is_within(f));
+    let counts = |f: &&Finding| set_aside(f, &record.info.reported, expectations).is_none();
+    let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(counts);
     reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
     let worst = match record.end {
         // The end outweighs what was seen on the way: it is not the drill's fault.
@@ -113,13 +105,29 @@ pub(super) fn verdict(
     (worst, reasons.into_iter().map(|(_, why)| why).collect())
 }
 
-/// Whether what a checker finds does not count, as the scenario says.
-pub(super) fn is_reported(reported: &[String], kind: Kind) -> bool {
-    reported.iter().any(|name| name == measure(kind))
+/// Why something wrong that a checker found does not count for the verdict; `None` if it does,
+/// or if nothing is wrong. What could not be told is nothing that a scenario can do without.
+pub(super) fn set_aside(
+    finding: &Finding,
+    reported: &[String],
+    expectations: &[Judged],
+) -> Option<String> {
+    let measure = measure(finding.kind);
+    if finding.verdict != Verdict::Fail {
+        return None;
+    }
+    if reported.iter().any(|name| name == measure) {
+        return Some("reported, not judged".to_owned());
+    }
+    // A bound says how much of it is too much.
+    let bounds: Vec<&Judged> = expectations.iter().filter(|e| e.measure == measure).collect();
+    let held = bounds.iter().all(|bound| bound.verdict == Verdict::Pass);
+    let first = bounds.first().filter(|_| held)?;
+    Some(format!("within its bound `{}`", first.text))
 }
 
 /// The measure that counts what a checker finds; empty if there is none.
-fn measure(kind: Kind) -> &'static str {
+pub(super) fn measure(kind: Kind) -> &'static str {
     match kind {
         Kind::LostWrites => "writes.lost",
         Kind::StaleReads => "reads.stale",

@@ -5,6 +5,7 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
 use super::data::{Container, Report, Shard};
+use super::text::ASIDE;
 use super::{longest, met, traffic};
 
 /// The text of `report.md`.
@@ -265,7 +266,11 @@ pub(super) fn changes(s: &Shard) -> [String; 3] {
 
 fn findings(page: &mut Page, r: &Report) {
     for finding in &r.findings {
-        page.line(&format!("- {} {}", mark(finding.verdict), prose(&finding.text)));
+        let (mark, aside) = match r.set_aside(finding) {
+            Some(why) => (ASIDE, format!(" ({})", prose(&why))),
+            None => (mark(finding.verdict), String::new()),
+        };
+        page.line(&format!("- {mark} {}{aside}", prose(&finding.text)));
         for example in finding.examples.iter().take(5) {
             page.line(&format!("  - {}", prose(&example.text)));
         }

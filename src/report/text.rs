@@ -61,6 +61,9 @@ impl Ink {
     }
 }
 
+/// The mark of something wrong that does not count.
+pub(crate) const ASIDE: &str = "–";
+
 /// `✓`, `✗` or `?`.
 pub(crate) fn mark(verdict: Verdict) -> &'static str {
     match verdict {
@@ -94,9 +97,12 @@ impl Page {
         self.line(&format!("{INDENT}{INDENT}{label}{text}"));
     }
 
-    /// Text broken into lines as they fit beside a row's label.
-    fn beside(&self, text: &str) -> Vec<String> {
-        wrap(text, self.width.saturating_sub(LABEL + 2 * INDENT.len()))
+    /// The same with a text that may need several lines.
+    fn told(&mut self, label: &str, text: &str) {
+        let room = self.width.saturating_sub(LABEL + 2 * INDENT.len());
+        for (i, line) in wrap(text, room).iter().enumerate() {
+            self.row(if i == 0 { label } else { "" }, line);
+        }
     }
 
     /// Text broken into lines at spaces.
@@ -167,37 +173,33 @@ impl Page {
         if (2..=SHARDS).contains(&down.len()) {
             self.row("by shard", &format!("writes {}", down.join(" · ")));
         }
-        let longest = longest::outage(r).map(|told| self.beside(&told)).unwrap_or_default();
-        for (i, line) in longest.iter().enumerate() {
-            self.row(if i == 0 { "longest" } else { "" }, line);
+        if let Some(longest) = longest::outage(r) {
+            self.told("longest", &longest);
         }
+        let aside =
+            |name| r.measure_set_aside(name).map_or(String::new(), |why| format!(" ({why})"));
         if r.has("writes.lost") {
             let (lost, all) = (r.show("writes.lost"), r.show("writes.acknowledged"));
-            let judged = match r.reported.iter().any(|name| name == "writes.lost") {
-                true if r.value("writes.lost") > Some(0.0) => " (reported, not judged)",
-                _ => "",
-            };
             let side = match r.value("writes.lost.wrong_side").filter(|count| *count > 0.0) {
                 Some(count) => format!(", {} on a side that lost", thousands(count)),
                 None => String::new(),
             };
-            self.row("lost writes", &format!("{lost} of {all} acknowledged{side}{judged}"));
+            let lost = format!("{lost} of {all} acknowledged{side}{}", aside("writes.lost"));
+            self.told("lost writes", &lost);
             let (stale, age) = (r.show("reads.stale"), r.value("reads.stale.age.max"));
             let age = age.filter(|age| *age > 0.0).map(|age| Unit::Millis.show(age));
             let age = age.map_or(String::new(), |age| format!(", by up to {age}"));
-            self.row("stale reads", &format!("{stale}{age}"));
+            self.told("stale reads", &format!("{stale}{age}{}", aside("reads.stale")));
         }
         if let Some(keys) = r.value("keys.not_linearizable") {
             let keys = match keys {
                 0.0 => "every key".to_owned(),
                 _ => format!("all but {} keys", thousands(keys)),
             };
-            self.row("linearizable", &keys);
+            self.told("linearizable", &format!("{keys}{}", aside("keys.not_linearizable")));
         }
         for (workload, text) in r.by_workload() {
-            for (i, line) in self.beside(text).iter().enumerate() {
-                self.row(if i == 0 { workload } else { "" }, line);
-            }
+            self.told(workload, &text);
         }
         if let Some(count) = r.value("writes.under_replicated") {
             self.row("too few", &format!("{} changes had too few replicas", thousands(count)));

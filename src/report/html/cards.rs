@@ -31,9 +31,10 @@ pub(super) fn cards(r: &Report) -> Vec<Card> {
 
 /// The card of the measure `name`.
 fn card(r: &Report, title: &'static str, name: &str, notes: Vec<String>) -> Card {
+    let is_wrong = name == "writes.lost" || name.ends_with(".wrong");
     let tone = match r.value(name) {
         None => "untold",
-        Some(lost) if lost > 0.0 && (name == "writes.lost" || name.ends_with(".wrong")) => "bad",
+        Some(wrong) if wrong > 0.0 && is_wrong && r.measure_set_aside(name).is_none() => "bad",
         Some(_) => "",
     };
     Card { title, value: r.show(name), tone, columns: Vec::new(), notes }
