@@ -401,9 +401,9 @@ pub struct Own {
 }
 
 impl Judged {
-    /// Whether value and bound alone explain the verdict: `unknown` beside a value does not.
+    /// Whether value and bound alone explain the verdict.
     pub(super) fn is_plain(&self) -> bool {
-        self.verdict != Verdict::Unknown || self.value.is_none()
+        self.verdict != Verdict::Unknown
     }
 }
 

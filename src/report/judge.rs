@@ -7,6 +7,7 @@ use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::measure::{Unit, known};
 use crate::model::{Measure, Verdict};
 
+use super::advice;
 use super::data::{Judged, Report};
 use super::doubt::Doubts;
 use super::record::Record;
@@ -38,7 +39,9 @@ fn expectation(
         Some(value) if completed => weigh(e, value, doubts.get(&*e.measure).copied(), unit),
         Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill came to no end".into())),
         None => {
-            (Verdict::Unknown, Some(format!("cannot be judged: {} could not be told", e.measure)))
+            let (measure, advice) = (&e.measure, advice::of_measure(&e.measure));
+            let why = format!("cannot be judged: {measure} could not be told; {advice}");
+            (Verdict::Unknown, Some(why))
         }
     };
     let why = why.map(|why| format!("`{}` {why}", e.text));
@@ -74,7 +77,8 @@ fn weigh(
     let (least, most) = (unit.show(least), unit.show(most));
     let why = format!(
         "cannot be judged: it was {was}, and could have been anything from {least} to {most} had \
-         redrill itself been run all the time; the machine was too busy to tell"
+         redrill itself been run all the time; the machine was too busy to tell: {}",
+        advice::BUSY
     );
     (Verdict::Unknown, Some(why))
 }
@@ -96,7 +100,10 @@ pub(super) fn verdict(
     }
     let counts = |f: &&Finding| set_aside(f, &record.info.reported, expectations).is_none();
     let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(counts);
-    reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
+    reasons.extend(found.map(|f| match f.verdict {
+        Verdict::Unknown => (f.verdict, format!("{}; {}", f.text, advice::of_finding(f.kind))),
+        _ => (f.verdict, f.text.clone()),
+    }));
     let worst = match record.end {
         // The end outweighs what was seen on the way: it is not the drill's fault.
         Some(End::Interrupted) | None => Verdict::Unknown,
@@ -150,11 +157,16 @@ fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
     let phase = last.map_or("starting", phase_name);
     let why = match &record.end {
         Some(End::Completed) => return None,
-        Some(End::Interrupted) => format!("the drill was interrupted while {phase}"),
-        Some(End::Failed { error }) => format!("the drill could not go on while {phase}: {error}"),
+        Some(End::Interrupted) => {
+            format!("the drill was interrupted while {phase}; {}", advice::INTERRUPTED)
+        }
+        Some(End::Failed { error }) => {
+            format!("the drill could not go on while {phase}: {error}; {}", advice::FAILED)
+        }
         None => format!(
-            "the record breaks off {:.1} s after the drill's start, while {phase}: redrill was killed, or still runs",
-            record.last.as_secs_f64()
+            "the record breaks off {:.1} s after the drill's start, while {phase}: redrill was killed, or still runs; {}",
+            record.last.as_secs_f64(),
+            advice::ENDLESS
         ),
     };
     Some((Verdict::Unknown, why))
@@ -174,19 +186,29 @@ pub(super) fn phase_name(phase: Phase) -> &'static str {
 
 fn steps(record: &Record) -> Vec<(Verdict, String)> {
     let mut reasons = Vec::new();
+    // All of them for one reason: the drill's end came first.
+    let mut never = record.steps.iter().filter(|step| step.error.is_none() && step.began.is_none());
+    if let Some(first) = never.next() {
+        let more = match never.count() {
+            0 => String::new(),
+            1 => ", nor was the one after it".to_owned(),
+            more => format!(", nor were {more} after it"),
+        };
+        let text =
+            format!("step `{}` was never begun{more}: the drill ended before it", first.info.text);
+        reasons.push((Verdict::Unknown, text));
+    }
     for step in &record.steps {
         let text = &step.info.text;
         match (&step.error, step.began, step.ended) {
             (Some(error), ..) => {
                 reasons.push((Verdict::Fail, format!("step `{text}` failed: {error}")));
             }
-            (None, None, _) => {
-                reasons.push((Verdict::Unknown, format!("step `{text}` was never begun")));
-            }
             (None, Some(_), None) => {
-                reasons.push((Verdict::Unknown, format!("step `{text}` did not end")));
+                let text = format!("step `{text}` did not end before the drill did");
+                reasons.push((Verdict::Unknown, text));
             }
-            (None, Some(_), Some(_)) => {}
+            (None, None, _) | (None, Some(_), Some(_)) => {}
         }
     }
     reasons

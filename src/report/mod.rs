@@ -10,6 +10,7 @@
 //! `report.json`. Everything else is drawn from that: [`text`] for the terminal, and the
 //! files that [`write`] leaves in the folder.
 
+mod advice;
 mod checks;
 pub mod compare;
 mod containers;

@@ -14,8 +14,8 @@ const INDENT: &str = "  ";
 const LABEL: usize = 13;
 /// So many shards' downtime fits in a line.
 const SHARDS: usize = 3;
-/// The longest list of reasons.
-const REASONS: usize = 8;
+/// The longest list of warnings.
+const WARNINGS: usize = 8;
 
 /// The report in a few lines that a person understands at once. `width` is that of the
 /// terminal in columns; `colour` asks for ANSI colours.
@@ -131,11 +131,8 @@ impl Page {
         if !reasons.is_empty() {
             self.line("");
         }
-        for why in reasons.iter().take(REASONS) {
+        for why in reasons {
             self.wrapped("  · ", "    ", why);
-        }
-        if let Some(more @ 1..) = reasons.len().checked_sub(REASONS) {
-            self.line(&format!("  · and {more} more"));
         }
     }
 
@@ -297,10 +294,10 @@ impl Page {
         }
         self.title("Warnings");
         let warnings = r.warnings_by_kind();
-        for warning in warnings.iter().take(REASONS) {
+        for warning in warnings.iter().take(WARNINGS) {
             self.wrapped("    ! ", "      ", warning);
         }
-        if let Some(more @ 1..) = warnings.len().checked_sub(REASONS) {
+        if let Some(more @ 1..) = warnings.len().checked_sub(WARNINGS) {
             self.line(&format!("    and {more} more in the report"));
         }
     }

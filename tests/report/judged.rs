@@ -163,3 +163,36 @@ fn what_could_not_be_told_is_unknown_and_never_passes() {
     assert_eq!(r.verdict, Verdict::Unknown);
     assert!(r.why.iter().any(|why| why.contains("downtime.write.max could not be told")));
 }
+
+#[test]
+fn the_terminal_has_every_reason_of_what_is_unknown_with_what_to_do() {
+    let mut events = events();
+    events.retain(|event| !matches!(event.what, What::Converged { .. }));
+    if let What::Drill(info) = &mut events[0].what {
+        let bounds = (1..=12).map(|bound| expect("convergence", Compare::AtMost, f64::from(bound)));
+        info.expect = bounds.collect();
+    }
+    let history: Vec<Op> =
+        history().into_iter().filter(|op| op.purpose != Purpose::Final).collect();
+    let r = build(&events, &history);
+    assert_eq!((r.verdict, r.why.len()), (Verdict::Unknown, 13), "{:?}", r.why);
+    let summary = report::text::summary(&r, 80, false);
+    let words: Vec<&str> = summary.split_whitespace().collect();
+    for why in &r.why {
+        assert!(words.join(" ").contains(why.as_str()), "{why}\n{summary}");
+    }
+    assert!(r.why[..12].iter().all(|why| why.ends_with("with a longer `settle`")), "{:?}", r.why);
+    assert!(r.why[12].contains("; have all shards served again"), "{:?}", r.why);
+}
+
+#[test]
+fn steps_that_were_never_begun_are_told_together() {
+    let mut events = events();
+    if let What::Drill(info) = &mut events[0].what {
+        info.steps = vec![info.steps[0].clone(); 4];
+    }
+    let r = build(&events, &history());
+    let never: Vec<&String> = r.why.iter().filter(|why| why.contains("never begun")).collect();
+    assert_eq!(never.len(), 1, "{:?}", r.why);
+    assert!(never[0].contains("was never begun, nor were 2 after it"), "{never:?}");
+}
