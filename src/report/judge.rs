@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::check::{Finding, Kind};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::measure::{Unit, known};
-use crate::model::{Measure, Verdict};
+use crate::model::{Measure, Nanos, Verdict};
 
 use super::advice;
 use super::data::{Judged, Report};
@@ -39,9 +39,10 @@ fn expectation(
         Some(value) if completed => weigh(e, value, doubts.get(&*e.measure).copied(), unit),
         Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill came to no end".into())),
         None => {
-            let (measure, advice) = (&e.measure, advice::of_measure(&e.measure));
-            let why = format!("cannot be judged: {measure} could not be told; {advice}");
-            (Verdict::Unknown, Some(why))
+            let why = format!("cannot be judged: {} could not be told", e.measure);
+            // In a drill that broke off, that is what is to be mended.
+            let advice = completed.then(|| format!("; {}", advice::of_measure(&e.measure)));
+            (Verdict::Unknown, Some(why + &advice.unwrap_or_default()))
         }
     };
     let why = why.map(|why| format!("`{}` {why}", e.text));
@@ -101,7 +102,10 @@ pub(super) fn verdict(
     let counts = |f: &&Finding| set_aside(f, &record.info.reported, expectations).is_none();
     let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(counts);
     reasons.extend(found.map(|f| match f.verdict {
-        Verdict::Unknown => (f.verdict, format!("{}; {}", f.text, advice::of_finding(f.kind))),
+        // In a drill that broke off, that is what is to be mended.
+        Verdict::Unknown if record.completed() => {
+            (f.verdict, format!("{}; {}", f.text, advice::of_finding(f.kind)))
+        }
         _ => (f.verdict, f.text.clone()),
     }));
     let worst = match record.end {
@@ -163,11 +167,18 @@ fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
         Some(End::Failed { error }) => {
             format!("the drill could not go on while {phase}: {error}; {}", advice::FAILED)
         }
-        None => format!(
-            "the record breaks off {:.1} s after the drill's start, while {phase}: redrill was killed, or still runs; {}",
-            record.last.as_secs_f64(),
-            advice::ENDLESS
-        ),
+        None => {
+            let (zero, start) = match record.phase_at(Phase::Steps) {
+                Some(line) => (line, "load"),
+                None => (Nanos::ZERO, "drill"),
+            };
+            format!(
+                "the record breaks off {:.1} s after the {start}'s start, while {phase}: redrill \
+                 was killed, or still runs; {}",
+                record.last.since(zero).as_secs_f64(),
+                advice::ENDLESS
+            )
+        }
     };
     Some((Verdict::Unknown, why))
 }

@@ -103,7 +103,7 @@ fn head(page: &mut Page, r: &Report) {
         page.line("");
     }
     let about = format!(
-        "{} on {} {} ({}), seed {}, {}, took {}",
+        "{} on {} {} ({}), seed {}, {}, took {}; instants count from the load's start",
         r.topology.name,
         r.engine.kind,
         r.engine.version,

@@ -112,7 +112,8 @@ impl History {
             tally.add(&op?);
         }
         let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
-        let checks = Checks::read(&path, whole, &record.info, &sides::sides(record))?;
+        let of = (&record.info, spans.line.from);
+        let checks = Checks::read(&path, whole, of, &sides::sides(record))?;
         let mut made = History { checks, ..History::default() };
         if rows.was_cut() {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));

@@ -129,8 +129,9 @@ fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
 }
 
 /// The operations that prove an example, drawn in both sizes.
-fn proof(example: &Example) -> String {
-    Size::BOTH.iter().filter_map(|size| window::draw(&example.window, *size)).collect()
+fn proof(r: &Report, example: &Example) -> String {
+    let zero_ms = r.timeline_ms.unwrap_or(0.0);
+    Size::BOTH.iter().filter_map(|size| window::draw(&example.window, zero_ms, *size)).collect()
 }
 
 fn charts(r: &Report) -> Vec<Chart> {
