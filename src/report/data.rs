@@ -162,7 +162,28 @@ pub struct Load {
     pub clients: u32,
     pub keys: u64,
     pub text: String,
+    pub figures: Figures,
     pub met: Met,
+}
+
+/// What became of a load's operations. The spans are those of the measures of latency.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Figures {
+    pub operations: u64,
+    /// Those that ended ok.
+    pub answered: u64,
+    pub errors: u64,
+    pub before: Quantiles,
+    pub during: Quantiles,
+    pub after: Quantiles,
+}
+
+/// Latency of the operations that were intended in one span, from their intended instants; null
+/// if none of them ended ok.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Quantiles {
+    pub p50_ms: Option<f64>,
+    pub p99_ms: Option<f64>,
 }
 
 /// What the operations of a load met on their way, from its first to its last second.

@@ -6,7 +6,7 @@ use crate::model::{Unit, Verdict, printable};
 use super::ReportError;
 use super::data::{Container, Report, Shard};
 use super::text::ASIDE;
-use super::{longest, met, traffic};
+use super::{by_load, longest, met, traffic};
 
 /// The text of `report.md`.
 ///
@@ -144,6 +144,11 @@ fn figures(page: &mut Page, r: &Report) {
     ];
     if r.has("latency.p99.before") {
         page.table(&["Latency", "before", "during", "after"], spans.into_iter().flatten());
+    }
+    if by_load::is_told(r) {
+        let heads = by_load::heads(r);
+        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+        page.table(&heads, by_load::rows(r));
     }
     let single = [
         row("Acknowledged writes", &["writes.acknowledged"]),

@@ -11,6 +11,7 @@
 //! files that [`write`] leaves in the folder.
 
 mod advice;
+mod by_load;
 mod checks;
 pub mod compare;
 mod containers;
@@ -161,7 +162,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         phases: phases(&record),
         topology: topology(&record),
         probe: probe(&record),
-        loads: loads(&record),
+        loads: loads(&record, history.tally.as_ref()),
         measures,
         expectations,
         findings: history.checks.findings,
@@ -246,17 +247,19 @@ fn probe(record: &Record) -> Probe {
     }
 }
 
-fn loads(record: &Record) -> Vec<Load> {
-    let load = |(load, series): (&LoadInfo, &SeriesBuilder)| Load {
+fn loads(record: &Record, tally: Option<&Tally>) -> Vec<Load> {
+    let figures = |index: usize| Some(tally?.loads.get(index)?.figures());
+    let load = |(index, (load, series)): (usize, (&LoadInfo, &SeriesBuilder))| Load {
         name: load.name.clone(),
         group: load.group.clone(),
         rate: load.rate,
         clients: load.clients,
         keys: load.keys,
         text: load.text.clone(),
+        figures: figures(index).unwrap_or_default(),
         met: series.met.clone(),
     };
-    record.info.loads.iter().zip(&record.series).map(load).collect()
+    record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()
 }
 
 fn steps(record: &Record) -> Vec<Step> {

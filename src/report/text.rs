@@ -6,7 +6,7 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Judged, Report};
 use super::judge::other_reasons;
-use super::{longest, met, side_by_side};
+use super::{by_load, longest, met, side_by_side};
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
@@ -26,6 +26,7 @@ pub fn summary(report: &Report, width: usize, colour: bool) -> String {
     page.felt(report);
     page.failovers(report);
     page.latency(report);
+    page.loads(report);
     page.moved(report);
     page.notes(report);
     page.foot(report);
@@ -262,6 +263,32 @@ impl Page {
         let late = format!("{:>12}", r.show("schedule.late.p99"));
         let whose = self.ink.dim("p99, redrill's own share");
         self.row("sent late", &format!("{late}  {whose}"));
+    }
+
+    fn loads(&mut self, r: &Report) {
+        if !by_load::is_told(r) {
+            return;
+        }
+        self.title("By load");
+        let spans = by_load::spans(r).len();
+        for load in &r.loads {
+            // A name that is too long for its column has a line of its own.
+            let name = printable(&load.name);
+            match name.chars().count() < LABEL {
+                true => self.row(&name, &load.figures.counts()),
+                false => {
+                    self.line(&format!("{INDENT}{INDENT}{name}"));
+                    self.row("", &load.figures.counts());
+                }
+            }
+            let p50 = load.figures.row(|span| span.p50_ms);
+            let p99 = load.figures.row(|span| span.p99_ms);
+            for (label, cells) in [("  p50", p50), ("  p99", p99)] {
+                let cells: String =
+                    cells.iter().take(spans).map(|cell| format!("{cell:>12}")).collect();
+                self.row(label, &cells);
+            }
+        }
     }
 
     fn moved(&mut self, r: &Report) {
