@@ -100,6 +100,12 @@ pub enum What {
         #[serde(default)]
         nodes: Vec<NodeName>,
     },
+    /// What a flapping step does to links, told by `StepInjected`, pauses until its next turn,
+    /// or begins again.
+    StepTurn {
+        step: usize,
+        holds: bool,
+    },
     /// Nodes that the step started have joined their cluster.
     StepJoined {
         step: usize,

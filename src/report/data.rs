@@ -225,7 +225,8 @@ pub struct Step {
     /// The nodes that it did something to.
     #[schemars(with = "Vec<String>")]
     pub nodes: Vec<NodeName>,
-    /// The same with their instants; one node may be hit more than once.
+    /// The same with their instants; one node may be hit more than once, as by each turn of a
+    /// step that flaps.
     pub hits: Vec<Hit>,
     pub undone_ms: Option<f64>,
     /// The nodes that joined a cluster by it.

@@ -91,6 +91,21 @@ impl StepRecord {
         }
     }
 
+    /// It holds all nodes again that it held in its turn before, or none.
+    fn hear_turn(&mut self, holds: bool, at: Nanos) {
+        let at_ms = millis(at);
+        if !holds {
+            let open = self.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
+            open.for_each(|hit| hit.undone_ms = Some(at_ms));
+            return;
+        }
+        let mut nodes: Vec<NodeName> = self.hits.iter().map(|hit| hit.node.clone()).collect();
+        nodes.sort();
+        nodes.dedup();
+        let again = |node| Hit { node, at_ms, undone_ms: None };
+        self.hits.extend(nodes.into_iter().map(again));
+    }
+
     fn hear_job(&mut self, (from, to): (u32, u32), state: String, at: Nanos) {
         let known = self.jobs.iter().position(|job| (job.from, job.to) == (from, to));
         let index = known.unwrap_or_else(|| {
@@ -262,6 +277,7 @@ impl Record {
             | What::StepJob { step, .. }
             | What::StepInjected { step, .. }
             | What::StepUndone { step, .. }
+            | What::StepTurn { step, .. }
             | What::StepNotUndone { step, .. }
             | What::StepJoined { step, .. }
             | What::StepLeft { step, .. }
@@ -291,6 +307,7 @@ impl Record {
                 let open = record.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
                 open.filter(is_meant).for_each(|hit| hit.undone_ms = Some(millis(at)));
             }
+            What::StepTurn { holds, .. } => record.hear_turn(holds, at),
             What::StepNotUndone { error, .. } => record.error = Some(error),
             What::StepJoined { nodes, .. } => record.joined.extend(nodes),
             What::StepLeft { nodes, .. } => record.left.extend(nodes),

@@ -101,6 +101,33 @@ fn of_two_loads_each_has_its_own_figures() {
 }
 
 #[test]
+fn each_turn_of_a_step_that_flaps_is_a_hit() {
+    let mut events = events();
+    let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+    info.steps[0].kind = "partition".to_owned();
+    let node = NodeName::new("cache", 0, 0);
+    let (nodes, step) = (vec![node.clone()], 0);
+    let turn = |holds| What::StepTurn { step, holds };
+    let told = [
+        (3_000, What::StepInjected { step, nodes, against: vec![] }),
+        (3_200, turn(false)),
+        (3_400, turn(true)),
+        (3_600, turn(false)),
+        (3_800, What::StepUndone { step, nodes: vec![] }),
+    ];
+    events.extend(told.map(|(ms, what)| Event { at: at(ms), what }));
+    events.sort_by_key(|event| event.at);
+    let r = build(&events, &history());
+    let hits: Vec<_> = r.steps[0].hits.iter().map(|hit| (hit.at_ms, hit.undone_ms)).collect();
+    assert_eq!(hits, [(3_000.0, Some(3_200.0)), (3_400.0, Some(3_600.0))]);
+    assert_eq!((&r.steps[0].nodes[..], r.steps[0].undone_ms), (&[node][..], Some(3_800.0)));
+    let page = report::html::render(&r).unwrap();
+    assert_eq!(page.matches("<rect class=\"hit\"").count(), 2 * 2, "in both sizes");
+    let wide = page.split("<svg ").find(|svg| svg.contains("hitname")).unwrap();
+    assert_eq!(wide.matches("hitname").count(), 1, "the first turn is named: {wide}");
+}
+
+#[test]
 fn shards_of_the_tiny_drill() {
     let r = build(&events(), &history());
     let [first, second] = &r.shards[..] else { panic!("{:?}", r.shards) };
