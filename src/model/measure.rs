@@ -21,6 +21,18 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// As report.json has it: `ms`, `count`, `/s`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Millis => "ms",
+            Unit::Count => "count",
+            Unit::PerSecond => "/s",
+            Unit::Percent => "%",
+            Unit::Bytes => "bytes",
+            Unit::BytesPerSecond => "bytes/s",
+        }
+    }
+
     /// `value` as a person would write it: `412 ms`, `3,904/s`, `4.1 %`, `64.0 MB`.
     pub fn show(self, value: f64) -> String {
         match self {

@@ -128,6 +128,15 @@ pub fn plain_kind_of(source: &Source) -> Option<Kind> {
     }
 }
 
+/// The names of the profiles that `source` has, faulty as it may be otherwise.
+pub fn profile_names(source: &Source) -> Vec<String> {
+    let root = tree::parse(source, &mut Vec::new());
+    match root.as_ref().and_then(|root| root.get("profiles")).map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The topology that `source` describes.
 ///
 /// # Errors

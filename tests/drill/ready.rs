@@ -200,6 +200,9 @@ fn link_flaps(backend: &str) {
     assert_eq!(replaced(&report), 0, "{}", report["failovers"]);
     assert_eq!(measure(&report, "writes.lost"), 0.0);
     assert!(measure(&report, "downtime.write.max") >= 450.0, "half of a second is cut");
+    let turns = report["steps"][0]["hits"].as_array().unwrap();
+    assert_eq!(turns.len(), 10, "one a second: {turns:?}");
+    assert!(turns.iter().all(|hit| hit["undone_ms"].is_number()), "{turns:?}");
 }
 
 fn minority_is_cut_off(backend: &str) {
