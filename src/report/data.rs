@@ -11,14 +11,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::check::{Finding, Kind};
+use crate::check::Finding;
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{Measure, NodeName, Unit, Verdict};
-
-use super::judge;
 
 /// The version of `report.json`'s schema.
 pub const SCHEMA: u32 = 1;
@@ -447,72 +445,5 @@ impl Step {
     /// What it does to a node lasts for no time of its own.
     pub fn is_over_at_once(&self) -> bool {
         matches!(self.kind.as_str(), "restart" | "failover" | "reset")
-    }
-}
-
-impl Report {
-    /// Whether a step did something to a node.
-    pub fn has_faults(&self) -> bool {
-        self.steps.iter().any(|step| !step.nodes.is_empty())
-    }
-
-    /// Why something wrong that was found does not count for the verdict; `None` if it does, or
-    /// if nothing is wrong.
-    pub fn set_aside(&self, finding: &Finding) -> Option<String> {
-        judge::set_aside(finding, &self.reported, &self.expectations)
-    }
-
-    /// The same of what the measure `name` counts.
-    pub(super) fn measure_set_aside(&self, name: &str) -> Option<String> {
-        let found = self.findings.iter().filter(|finding| judge::measure(finding.kind) == name);
-        found.filter_map(|finding| self.set_aside(finding)).next()
-    }
-
-    /// What was found of each workload that is none of registers, by its name.
-    pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, String)> {
-        self.findings.iter().filter_map(|finding| {
-            let name = match finding.kind {
-                Kind::Counters => "counters",
-                Kind::Sets => "sets",
-                Kind::Queues => "queues",
-                Kind::Streams => "streams",
-                _ => return None,
-            };
-            let aside = self.set_aside(finding).map(|why| format!(" ({why})"));
-            Some((name, finding.text.clone() + &aside.unwrap_or_default()))
-        })
-    }
-
-    /// The value of the measure `name`, if this drill has it and could tell it.
-    pub fn value(&self, name: &str) -> Option<f64> {
-        self.measures.get(name).and_then(|measure| measure.value)
-    }
-
-    /// The measure `name` as a person would write it; `–` if this drill does not have it.
-    pub fn show(&self, name: &str) -> String {
-        self.measures.get(name).map_or_else(|| "–".to_owned(), Measure::show)
-    }
-
-    /// Whether `name` is among this drill's measures, told or not.
-    pub fn has(&self, name: &str) -> bool {
-        self.measures.contains_key(name)
-    }
-
-    /// The texts of the warnings; of several that differ in their figures only, the first
-    /// one and how many more there are.
-    pub(super) fn warnings_by_kind(&self) -> Vec<String> {
-        let mut kinds: Vec<(String, &str, usize)> = Vec::new();
-        for warning in &self.warnings {
-            let kind = warning.text.replace(|c: char| c.is_ascii_digit(), "");
-            match kinds.iter_mut().find(|(known, ..)| *known == kind) {
-                Some((_, _, more)) => *more += 1,
-                None => kinds.push((kind, &warning.text, 0)),
-            }
-        }
-        let tell = |(_, text, more): (String, &str, usize)| match more {
-            0 => text.to_owned(),
-            more => format!("{text} (and {more} more like this)"),
-        };
-        kinds.into_iter().map(tell).collect()
     }
 }

@@ -24,6 +24,7 @@ pub mod html;
 pub mod json;
 mod judge;
 mod longest;
+mod lookup;
 pub mod junit;
 pub mod markdown;
 pub mod matrix;
