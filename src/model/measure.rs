@@ -446,9 +446,14 @@ pub const CATALOGUE: &[Known] = {
             "failover.detect",
             Millis,
             Failover,
-            "from the fault until a node suspects the primary (PFAIL), the longest",
+            "from the fault until a node or a sentinel suspects the primary (PFAIL), the longest",
         ),
-        known("failover.agree", Millis, Failover, "from then until a majority does (FAIL)"),
+        known(
+            "failover.agree",
+            Millis,
+            Failover,
+            "from then until a majority does, or a quorum of sentinels (FAIL)",
+        ),
         known("failover.elect", Millis, Failover, "from then until a replica is elected"),
         known(
             "failover.propagate",

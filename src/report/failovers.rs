@@ -256,6 +256,8 @@ impl Failover {
         // Without an election, the rest of the time is spent waiting for what failed.
         let last = self.agreed_ms.or(self.suspected_ms);
         let waited = between(last, self.served_ms.or(self.unserved_until_ms));
+        // It may have been served before others were told that it had failed.
+        let waited = waited.map(|ms| ms.max(0.0));
         let parts = [
             ("detect", self.detect()),
             ("agree", self.agree()),

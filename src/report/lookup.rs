@@ -7,6 +7,45 @@ use super::data::Report;
 use super::judge;
 
 impl Report {
+    /// Whether the group has slots: outside a cluster there is nothing to be said of them.
+    pub fn has_slots(&self, group: &str) -> bool {
+        let of_group = self.topology.groups.iter().filter(|known| known.name == group);
+        of_group.flat_map(|known| &known.shards).any(|shard| !shard.slots.is_empty())
+    }
+
+    /// Whether any group has slots.
+    pub fn has_cluster(&self) -> bool {
+        self.topology.groups.iter().any(|group| self.has_slots(&group.name))
+    }
+
+    /// Whether sentinels watch a group.
+    pub fn has_sentinels(&self) -> bool {
+        self.topology.groups.iter().any(|group| !group.sentinels.is_empty())
+    }
+
+    /// What nodes agree on when they have converged.
+    pub(super) fn agreed_on(&self) -> &'static str {
+        if self.has_cluster() { "slot owners and roles" } else { "roles" }
+    }
+
+    /// What comes about until a replica has taken over.
+    pub fn failover_story(&self) -> &'static str {
+        match (self.has_cluster(), self.has_sentinels()) {
+            (false, true) => {
+                "until a sentinel missed the primary, until a quorum of them agreed, until one of \
+                 them had promoted a replica"
+            }
+            (true, false) | (false, false) => {
+                "until a node suspected the primary, until a majority agreed, until a replica was \
+                 elected"
+            }
+            (true, true) => {
+                "until a node or a sentinel missed the primary, until a majority or a quorum \
+                 agreed, until a replica was elected"
+            }
+        }
+    }
+
     /// Whether a step did something to a node.
     pub fn has_faults(&self) -> bool {
         self.steps.iter().any(|step| !step.nodes.is_empty())

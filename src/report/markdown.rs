@@ -207,17 +207,19 @@ fn failovers(page: &mut Page, r: &Report) {
 }
 
 fn shards(page: &mut Page, r: &Report) {
-    let heads =
-        ["Shard", "slots", "keys", "memory", "ops/s", "in", "out", "down, writes", "down, reads"];
-    page.table(&heads, r.shards.iter().map(shard));
+    let mut heads = vec!["Shard"];
+    heads.extend(r.has_cluster().then_some("slots"));
+    heads.extend(["keys", "memory", "ops/s", "in", "out", "down, writes", "down, reads"]);
+    page.table(&heads, r.shards.iter().map(|s| shard(r, s)));
 }
 
-fn shard(s: &Shard) -> Vec<String> {
+fn shard(r: &Report, s: &Shard) -> Vec<String> {
     let [slots, keys, memory] = changes(s);
+    let slots = if r.has_slots(&s.group) { slots } else { "–".to_owned() };
     let show = |unit: Unit, value: Option<f64>| value.map_or("–".to_owned(), |v| unit.show(v));
-    vec![
-        format!("{}/{}", s.group, s.shard),
-        slots,
+    let name = std::iter::once(format!("{}/{}", s.group, s.shard));
+    let slots = r.has_cluster().then_some(slots);
+    let others = [
         keys,
         memory,
         show(Unit::Count, s.ops_per_s),
@@ -225,7 +227,8 @@ fn shard(s: &Shard) -> Vec<String> {
         show(Unit::BytesPerSecond, s.net_out_per_s),
         show(Unit::Millis, s.downtime_write_max_ms),
         show(Unit::Millis, s.downtime_read_max_ms),
-    ]
+    ];
+    name.chain(slots).chain(others).collect()
 }
 
 /// Where there were any.

@@ -218,7 +218,7 @@ impl Page {
         }
         if r.has("convergence") {
             let (all, view) = (r.show("convergence"), r.show("convergence.view"));
-            self.row("convergence", &format!("{all} · slot owners and roles {view}"));
+            self.row("convergence", &format!("{all} · {} {view}", r.agreed_on()));
         }
     }
 

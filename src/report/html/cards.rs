@@ -24,6 +24,10 @@ pub(super) struct Column {
 }
 
 pub(super) fn cards(r: &Report) -> Vec<Card> {
+    // Before the load there is nothing that they could tell.
+    if r.timeline_ms.is_none() {
+        return Vec::new();
+    }
     let others = [moved(r), latency(r), throughput(r), converged(r)];
     let first = [downtime(r), lost(r)].into_iter().chain(wrong(r));
     first.chain(others).flatten().collect()
@@ -142,7 +146,7 @@ fn so_far(r: &Report) -> String {
 fn converged(r: &Report) -> Option<Card> {
     let notes = || {
         vec![
-            format!("owners and roles {}", r.show("convergence.view")),
+            format!("{} {}", r.agreed_on(), r.show("convergence.view")),
             "from the start of the slowest step".to_owned(),
         ]
     };

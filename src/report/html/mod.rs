@@ -110,7 +110,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),
-        shards: r.shards.iter().map(ShardRow::new).collect(),
+        shards: r.shards.iter().map(|shard| ShardRow::new(r, shard)).collect(),
         failovers: r.failovers.iter().map(FailoverRow::new).collect(),
         steps: rows::steps(r),
         measures: rows::measures(r),
