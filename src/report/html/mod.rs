@@ -123,6 +123,19 @@ pub(super) fn bad(e: askama::Error) -> ReportError {
     ReportError::Render { what: "HTML", why: e.to_string() }
 }
 
+/// A sentence in which what it quotes between backticks is shown as code.
+pub(super) fn quoting(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return svg::escape(text);
+    }
+    let show = |(i, part): (usize, &&str)| match i % 2 {
+        0 => svg::escape(part),
+        _ => format!("<code>{}</code>", svg::escape(part)),
+    };
+    parts.iter().enumerate().map(show).collect()
+}
+
 /// What `draw` draws, in both sizes.
 fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
     Size::BOTH.iter().filter_map(|size| draw(&Frame::of(r, *size)?)).collect()
@@ -195,4 +208,15 @@ fn data(r: &Report) -> Result<String, ReportError> {
     let text = serde_json::to_string(&json!({ "from": r.timeline_ms, "series": series }));
     let text = text.map_err(|e| ReportError::Render { what: "HTML", why: e.to_string() })?;
     Ok(text.replace('<', "\\u003c"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoting;
+
+    #[test]
+    fn what_is_quoted_is_code_and_nothing_is_markup() {
+        assert_eq!(quoting("`a <= 1` is <b>"), "<code>a &lt;= 1</code> is &lt;b&gt;");
+        assert_eq!(quoting("odd ` <i>"), "odd ` &lt;i&gt;");
+    }
 }
