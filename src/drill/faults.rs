@@ -116,7 +116,7 @@ impl<'a> Faults<'a> {
         let shards = shards_now(group).await;
         let sentinels = names(&group.sentinels);
         let cast = Cast { places: &self.places, shards: &shards, sentinels: &sentinels };
-        let scene = Scene { group: &group.spec.name, cast };
+        let scene = Scene { nodes: &group.nodes, cast };
         let found = match links::find(&step.links, scene, &mut random(stage, index)) {
             Ok(found) => found,
             Err(error) => return Some(error.to_string()),

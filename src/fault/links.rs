@@ -37,8 +37,8 @@ pub struct Found {
 
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {
-    /// The group whose nodes are meant, and its roles now.
-    pub group: &'a str,
+    /// The nodes of the group that is meant, and its roles now.
+    pub nodes: &'a [Node],
     pub cast: Cast<'a>,
 }
 
@@ -113,7 +113,7 @@ fn named(
     scene: Scene<'_>,
     random: &mut impl RngExt,
 ) -> Result<BTreeSet<End>, NoTarget> {
-    let Scene { group, cast } = scene;
+    let Scene { nodes, cast } = scene;
     let places = cast.places;
     let mut ends = BTreeSet::new();
     for spot in side.spots() {
@@ -121,7 +121,10 @@ fn named(
             Spot::Nodes(target) => {
                 select(target, cast, random)?.into_iter().map(End::from).collect()
             }
-            Spot::Shard(shard) => places.shard(group, *shard),
+            Spot::Shard(shard) => {
+                let of_shard = nodes.iter().filter(|node| node.shard() == *shard);
+                of_shard.map(|node| node.name.clone().into()).collect()
+            }
             Spot::Region(region) => places.region(region),
             Spot::Clients => places.clients(),
             Spot::ClientsIn(region) => [End::Clients(Some(region.clone()))].into(),
@@ -163,6 +166,16 @@ mod tests {
         End::Clients(Some(region.to_owned()))
     }
 
+    fn addr(name: &NodeName) -> SocketAddr {
+        SocketAddr::from(([10, 201, name.shard as u8, name.ordinal as u8], 6379))
+    }
+
+    /// 0/0, 0/1, 1/0, 1/1, 2/0 and 2/1.
+    fn nodes() -> Vec<Node> {
+        let names = (0..3).flat_map(|shard| [0, 1].map(|ordinal| name(shard, ordinal)));
+        names.map(|n| Node::new(n.clone(), addr(&n), "", Role::Primary)).collect()
+    }
+
     fn between(from: &str, to: &str, one_way: bool) -> Result<Found, NoLinks> {
         let places = two_regions();
         // In shard 1 roles have changed.
@@ -174,7 +187,10 @@ mod tests {
         };
         let shards = [shard(0, 0), shard(1, 1), shard(2, 0)];
         let cast = Cast { places: &places, shards: &shards, sentinels: &[] };
-        let scene = Scene { group: "c", cast };
+        let nodes = nodes();
+        // A spare replica has moved to another shard.
+        nodes[5].joins_shard(0);
+        let scene = Scene { nodes: &nodes, cast };
         let (from, to) = (Side::read(from).unwrap(), Side::read(to).unwrap());
         find(&Links { from, to, one_way }, scene, &mut StdRng::seed_from_u64(1))
     }
@@ -208,17 +224,14 @@ mod tests {
         assert!(!pairs.has(&end(0, 0), &clients("us")), "within a region nothing is parted");
         let found = between("clients", "shard 1", false).unwrap();
         assert_eq!(found.nodes, [name(1, 0), name(1, 1)], "the side that has nodes");
+        let found = between("shard 0", "clients", false).unwrap();
+        assert_eq!(found.nodes, [name(0, 0), name(0, 1), name(2, 1)], "whoever belongs to it now");
         assert_eq!(between("clients", "others", false).unwrap().nodes.len(), 6);
     }
 
     #[test]
     fn a_cut_in_the_kernel_is_between_nodes() {
-        let all = [name(0, 0), name(0, 1), name(1, 0), name(1, 1), name(2, 0), name(2, 1)];
-        let addr = |name: &NodeName| {
-            SocketAddr::from(([10, 201, name.shard as u8, name.ordinal as u8], 6379))
-        };
-        let nodes: Vec<Node> =
-            all.iter().map(|n| Node::new(n.clone(), addr(n), "", Role::Primary)).collect();
+        let nodes = nodes();
         let cut = |one_way| {
             let found = between("c/0/0 + c/2/0", "other nodes", one_way).unwrap();
             deaf(&found.pairs, &nodes.iter().collect::<Vec<_>>())

@@ -290,6 +290,10 @@ pub struct LoadInfo {
     pub keys: u64,
     #[serde(default)]
     pub workload: Workload,
+    /// The nodes of its group as the history counts them, those among them that join later;
+    /// in records that do not say so, those that were there from the beginning.
+    #[serde(default)]
+    pub nodes: Vec<NodeName>,
     /// The replicas that each write waits for; 0 if for none.
     #[serde(default)]
     pub waits_for: u32,

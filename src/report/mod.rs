@@ -26,6 +26,7 @@ pub mod junit;
 pub mod markdown;
 pub mod matrix;
 mod measures;
+mod members;
 mod met;
 mod outages;
 mod ownership;

@@ -14,6 +14,7 @@ mod kinds;
 mod killed;
 mod lacking;
 mod links;
+mod migrated;
 mod output;
 mod place;
 mod reader;

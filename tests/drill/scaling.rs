@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use redrill::model::event::Phase;
+use redrill::load::history;
+use redrill::model::event::{Phase, What};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::{assert_redis_cli_agrees, need};
 use crate::failover::{ms, scenario};
-use crate::place::Place;
+use crate::place::{Place, events};
 
 /// The nodes that the server at `address` knows, but for their addresses and instants.
 fn known(address: &str) -> BTreeSet<String> {
@@ -43,6 +44,15 @@ fn grows_and_shrinks(args: &[&str]) {
     let left: BTreeSet<&str> =
         steps[2]["left"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     assert_eq!(left, ["cache/1/0", "cache/1/1"].into());
+    // Who joined has its place in the history.
+    let told = events(&place.folder());
+    let info = told.iter().find_map(|event| match &event.what {
+        What::Drill(info) => Some(info),
+        _ => None,
+    });
+    assert_eq!(info.unwrap().loads[0].nodes[6].to_string(), "cache/3/0");
+    let ops = history::read(&place.folder().join("history.jsonl.zst")).unwrap();
+    assert!(ops.map(Result::unwrap).any(|op| op.by == Some(6)), "it has answered");
     let slots: Vec<&Value> =
         report["shards"].as_array().unwrap().iter().map(|shard| &shard["slots_after"]).collect();
     assert_eq!(slots[1], &Value::Null, "it has left: {slots:?}");
@@ -89,6 +99,33 @@ fn an_empty_shard_can_be_filled_by_a_reshard() {
     let ran = place.play(&text, &[]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     assert_eq!(place.report()["shards"][3]["slots_after"], 100);
+}
+
+/// They have names before they are there, and later steps may say them.
+#[test]
+fn whoever_joined_can_be_meant_by_name() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        "[{ at: 500ms, do: add-replica, shard: 1 },
+          { at: 600ms, do: add-shard, slots: none },
+          { at: 15s, do: pause, target: cache/1/2, for: 200ms },
+          { at: 15s, do: kill, target: cache/3/1, for: 500ms },
+          { at: 17s, do: restart, target: cache/3/0 },
+          { at: 17s, do: kill, target: cache/1/2, for: 500ms }]",
+        "settle: 3s\nexpect: [downtime.write.max <= 10s]",
+    );
+    let ran = place.play(&text, &[]);
+    assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let steps = report["steps"].as_array().unwrap();
+    let hit: Vec<&Value> = steps.iter().map(|step| &step["nodes"]).collect();
+    for step in steps {
+        assert_eq!(step["error"], Value::Null, "{step}");
+    }
+    let named = ["cache/1/2", "cache/3/1", "cache/3/0", "cache/1/2"];
+    assert_eq!(hit[2..], named.map(|name| serde_json::json!([name])).each_ref()[..]);
+    place.assert_nothing_left();
 }
 
 #[test]

@@ -35,6 +35,15 @@ fn every_ready_file_is_right_and_can_be_run() {
 }
 
 #[test]
+fn a_rebalance_gives_nothing_to_a_shard_that_has_left() {
+    let steps = "timeline: [{ at: 1s, do: add-shard }, { at: 2s, do: remove-shard, shard: 1 },
+        { at: 3s, do: rebalance }]";
+    let scenario = scenario(&format!("{SMALL}{steps}\n"), &Options::default()).unwrap();
+    let StepAction::Move { slots, .. } = &scenario.timeline[2].action else { panic!() };
+    assert_eq!(*slots, SlotMove::Rebalance { weights: vec![1.0, 0.0, 1.0, 1.0] });
+}
+
+#[test]
 fn the_library_holds_every_file_of_its_folders() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for (folder, ready) in

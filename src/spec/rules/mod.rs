@@ -14,6 +14,7 @@ mod rolling;
 mod scale;
 pub mod scenario;
 mod sentinels;
+mod there;
 pub mod timeline;
 pub mod topology;
 mod via;

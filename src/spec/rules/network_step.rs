@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::there::Now;
 use super::via::{self, Around};
 use super::{check_range, count, links, node_fault, ranged};
 use crate::spec::decode::{At, Field};
@@ -12,7 +13,7 @@ use crate::spec::network::{Links, NetworkFault, NetworkStep, Side, Spot};
 use crate::spec::quantity::{Percent, Time};
 use crate::spec::scenario::StepAction;
 use crate::spec::source::Span;
-use crate::spec::topology::{Group, Topology};
+use crate::spec::topology::Topology;
 
 /// Shorter ones are over before servers and clients have noticed.
 const LEAST_EVERY: Duration = Duration::from_millis(20);
@@ -20,7 +21,7 @@ const LEAST_EVERY: Duration = Duration::from_millis(20);
 /// What `step` does to links, if it is such a step.
 pub fn check(
     step: &At<StepMap>,
-    group: &Group,
+    now: Now<'_>,
     topology: &Topology,
     around: Around,
     faults: &mut Vec<Fault>,
@@ -49,7 +50,7 @@ pub fn check(
     let every = flapping(every, lasts, faults);
     let links = sides_of(&sides, &step.span, faults)?;
     for side in sides.given() {
-        missing_spots(side, group, topology, faults);
+        missing_spots(side, now, faults);
     }
     Some(StepAction::Network(NetworkStep { fault: fault?, links, lasts, every }))
 }
@@ -126,19 +127,19 @@ fn sides_of(sides: &Sides<'_>, span: &Span, faults: &mut Vec<Fault>) -> Option<L
 }
 
 /// What of a side is not there.
-fn missing_spots(side: &At<Side>, group: &Group, topology: &Topology, faults: &mut Vec<Fault>) {
+fn missing_spots(side: &At<Side>, now: Now<'_>, faults: &mut Vec<Fault>) {
     for spot in side.value.spots() {
         match spot {
             Spot::Clients => {}
             Spot::Region(name) | Spot::ClientsIn(name) => {
                 let name = At { value: name.clone(), span: side.span.clone() };
-                links::region(&name, &topology.regions, faults);
+                links::region(&name, now.regions, faults);
             }
             Spot::Shard(number) => {
-                told(node_fault::no_shard(*number, group), &side.span, faults);
+                told(now.no_shard(*number), &side.span, faults);
             }
             Spot::Nodes(target) => {
-                told(node_fault::missing(target, group, &topology.regions), &side.span, faults);
+                told(now.lacks(target), &side.span, faults);
             }
         }
     }

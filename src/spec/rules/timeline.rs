@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::moves::{self, Owned};
+use super::there::Now;
 use super::via::Around;
 use super::{chaos, check_range, load, network_step, node_fault, rolling, scale};
 use crate::spec::Purpose;
@@ -43,21 +44,21 @@ pub fn check(
         };
         let Some(group) = group else { continue };
         let (group, owned) =
-            groups.entry(&group.name).or_insert_with(|| (group.clone(), Owned::default()));
+            groups.entry(&group.name).or_insert_with(|| (group.clone(), Owned::of(group)));
         if let StepMap::Chaos(map) = &step.value {
             checked.chaos.extend(chaos::check(map, group, faults));
             continue;
         }
+        let regions = &topology.regions[..];
+        let now = Now { group, owned, regions };
         let action = match step.value.moves() {
-            _ if let StepMap::Rolling(map) = &step.value => {
-                rolling::check(map, (group, &topology.regions), faults)
-            }
+            _ if let StepMap::Rolling(map) = &step.value => rolling::check(map, now, faults),
             _ if step.value.scales() => scale::check(step, group, owned, faults),
             Some(_) => moves::check(step, group, owned, faults),
             None if step.value.sides().is_some() => {
-                network_step::check(step, group, topology, around, faults)
+                network_step::check(step, now, topology, around, faults)
             }
-            None => node_fault::check(step, (group, &topology.regions), faults),
+            None => node_fault::check(step, now, faults),
         };
         let at = step.value.at().or(Time(Duration::ZERO)).0;
         let group = group.name.clone();
