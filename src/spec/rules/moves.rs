@@ -227,7 +227,10 @@ fn rebalance(
     let span = map.weights.given().map_or(span, |at| &at.span);
     let weights: Vec<f64> = match map.weights.given() {
         Some(at) => at.value.iter().map(|weight| weight.value).collect(),
-        None => (0..shards).map(|n| f64::from(u8::from(!owned.has_left(n)))).collect(),
+        None => {
+            let is_there = |n: u32| !owned.removed.contains(&n);
+            (0..shards as u32).map(|n| f64::from(u8::from(is_there(n)))).collect()
+        }
     };
     if weights.len() != shards {
         let given = count(weights.len() as u32, "weight");

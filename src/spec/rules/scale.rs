@@ -79,8 +79,7 @@ fn remove_shard(map: &RemoveShardMap, owned: &mut Owned, faults: &mut Vec<Fault>
             "without shard {} the cluster has {left}: {LEAST_SHARDS} is the least",
             at.value
         );
-        let advice = "a majority of the primaries must agree on a failover; add a shard before, \
-                      or `drain` this one, whose servers stay";
+        let advice = "a majority of primaries must agree on a failover; add a shard first, or `drain` this one";
         faults.push(Fault::new(&at.span, message).advise(advice));
         return None;
     }
