@@ -6,7 +6,6 @@ use std::fs;
 use std::time::Duration;
 
 use redis::Commands;
-use redrill::load::history;
 use redrill::model::event::What;
 use redrill::model::op::{Action, Op, Outcome};
 use serde_json::Value;
@@ -36,11 +35,6 @@ fn measure(report: &Value, name: &str) -> u64 {
     value.as_f64().unwrap_or_else(|| panic!("{name} is {value}: {}", report["findings"])) as u64
 }
 
-fn ops(place: &Place) -> Vec<Op> {
-    let path = place.folder().join("history.jsonl.zst");
-    history::read(&path).unwrap().map(Result::unwrap).collect()
-}
-
 /// Every key as the servers have it now, and from that which acknowledged writes are gone.
 #[test]
 fn writes_on_the_side_that_loses_are_lost_and_counted_as_such() {
@@ -64,7 +58,7 @@ fn writes_on_the_side_that_loses_are_lost_and_counted_as_such() {
     let told = events(&place.folder());
     let cut = told.iter().find(|event| matches!(event.what, What::StepInjected { .. }));
     let cut = cut.expect("the cut was told").at;
-    let ops = ops(&place);
+    let ops = place.ops();
     let writes: Vec<&Op> = ops.iter().filter(|op| op.action == Action::Write).collect();
     let by_value: HashMap<_, _> = writes.iter().map(|op| (op.value.unwrap(), *op)).collect();
     let gone = |op: &&&Op| {
@@ -139,7 +133,7 @@ fn a_replica_that_stands_still_is_missed_by_wait_and_by_the_primary() {
     let stood = at(|what| matches!(what, What::StepInjected { .. })) + Duration::from_millis(50);
     let went_on = at(|what| matches!(what, What::StepUndone { .. }));
     let alone = |op: &&Op| op.sent > stood && op.done < went_on && op.action == Action::Write;
-    let ops = ops(&place);
+    let ops = place.ops();
     let alone: Vec<&Op> = ops.iter().filter(alone).collect();
     assert!(alone.len() >= 600 && alone.iter().all(|op| op.outcome != Outcome::Ok), "{alone:?}");
     assert!(measure(&report, "latency.p50.during") < 500, "each waits for itself");
