@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use redrill::model::event::Phase;
+use redrill::model::event::What;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -53,8 +53,9 @@ fn an_interrupt_amid_chaos_leaves_nothing() {
     let timeline = "[{ at: 0s, do: chaos, for: 60s, every: 200ms, heal: 5s,
                        faults: [kill, pause, partition] }]";
     let mut playing = place.start(&scenario(&place, timeline, ""), &[]);
-    playing.wait_for_phase(Phase::Steps);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    // Those before it are not healed yet.
+    let sixth = |what: &What| matches!(what, What::StepInjected { step: 5, .. });
+    playing.wait_for("the sixth fault", sixth);
     playing.signal(Signal::INT);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
