@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::future::join_all;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::backend::{BackendError, CutId, Data};
 use crate::cluster::view::shards_now;
@@ -15,7 +16,7 @@ use crate::fault::links::{self, Scene};
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Bearing, Field, Undo};
 use crate::model::NodeName;
-use crate::model::event::What;
+use crate::model::event::{ShardView, What};
 use crate::net::{Guard, Pairs};
 use crate::node::Node;
 use crate::spec::hardship::Hardship;
@@ -25,6 +26,9 @@ use crate::spec::scenario::{NodeFault, Target};
 
 use super::rolling;
 use super::stage::Stage;
+
+/// Sentinels ask the old primary every 10 s, and wait for 8 s after what it said.
+const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
 
 /// What steps have done and not undone: it lasts until the load has ended.
 pub struct Faults<'a> {
@@ -94,6 +98,9 @@ impl<'a> Faults<'a> {
             stage.deaths.forgive(&spared.collect::<Vec<NodeName>>()).await;
         }
         let error = error.map(|error| error.to_string());
+        if by_sentinel && error.is_none() {
+            self.old_primaries_follow(group, &shards).await;
+        }
         if undo.is_nothing() {
             return error;
         }
@@ -103,6 +110,20 @@ impl<'a> Faults<'a> {
         }
         self.held().push((index, Left::Nodes(undo)));
         error.or(self.wait_and_undo(index, fault.lasts()).await)
+    }
+
+    /// Sentinels tell an old primary to follow long after they have promoted another: until
+    /// then two nodes lead, and no `settle` of a few seconds would see them agree.
+    async fn old_primaries_follow(&self, group: &DeployedGroup, shards: &[ShardView]) {
+        let old = group
+            .nodes
+            .iter()
+            .filter(|node| shards.iter().any(|shard| shard.primary.as_ref() == Some(&node.name)));
+        let follow = join_all(old.map(fault::follows));
+        tokio::select! {
+            _ = timeout(TOLD_TO_FOLLOW, follow) => {}
+            () = self.stage.stop.cancelled() => {}
+        }
     }
 
     /// The same to links.
