@@ -1,18 +1,16 @@
 //! What acknowledgements are worth: on the side that loses, and with replicas that must have
 //! it first.
 
-use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-use redis::Commands;
 use redrill::model::event::What;
 use redrill::model::op::{Action, Op, Outcome};
 use serde_json::Value;
 
 use crate::common::run;
 use crate::place::{Place, events};
-use crate::reader::{Reader, number};
+use crate::reader::Reader;
 
 /// A cluster that misses a primary soon, so that a test need not wait.
 const QUICK: &str = "
@@ -44,12 +42,8 @@ fn writes_on_the_side_that_loses_are_lost_and_counted_as_such() {
     let mut playing = place.start(&text, &["--keep"]);
     playing.wait_for_words("The topology is up until Ctrl-C");
     let mut reader = Reader::of(&place);
-    let mut left = HashMap::new();
-    for key in 0..10_000 {
-        let name = format!("app:{key}");
-        let value: Option<String> = reader.at(&name).get(&name).unwrap();
-        left.insert(key, value.map(|value| number(&value)));
-    }
+    let ops = place.ops();
+    let lost = reader.lost(&ops, 0, "app");
     drop(reader);
     let id = place.records()[0].id.clone();
     assert_eq!(run(&mut place.redrill(&["down", &id])).code, Some(0));
@@ -58,16 +52,6 @@ fn writes_on_the_side_that_loses_are_lost_and_counted_as_such() {
     let told = events(&place.folder());
     let cut = told.iter().find(|event| matches!(event.what, What::StepInjected { .. }));
     let cut = cut.expect("the cut was told").at;
-    let ops = place.ops();
-    let writes: Vec<&Op> = ops.iter().filter(|op| op.action == Action::Write).collect();
-    let by_value: HashMap<_, _> = writes.iter().map(|op| (op.value.unwrap(), *op)).collect();
-    let gone = |op: &&&Op| {
-        let Some(value) = left[&op.key] else { return true };
-        let source = by_value[&value];
-        source.outcome == Outcome::Ok && op.sent > source.done
-    };
-    let lost: Vec<&&Op> =
-        writes.iter().filter(|op| op.outcome == Outcome::Ok).filter(gone).collect();
     // cache/1/0 is the third of the nodes.
     let wrong = lost.iter().filter(|op| op.by == Some(2) && op.done > cut).count() as u64;
 

@@ -24,6 +24,7 @@ mod said;
 mod workloads;
 mod scaling;
 mod sentinel;
+mod split_brain;
 
 /// Where drills on links run.
 const BACKEND: &[&str] = &["--backend", "process"];
