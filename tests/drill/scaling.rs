@@ -65,12 +65,7 @@ fn grows_and_shrinks(args: &[&str]) {
 }
 
 #[test]
-fn a_shard_joins_a_replica_joins_a_shard_leaves() {
-    grows_and_shrinks(&[]);
-}
-
-#[test]
-fn the_same_on_every_engine() {
+fn a_shard_joins_a_replica_joins_a_shard_leaves_on_every_engine() {
     for server in need::engines() {
         grows_and_shrinks(&["--engine-binary", server.to_str().unwrap()]);
     }
