@@ -19,14 +19,9 @@ fn main() {
     let mut command = cc::Build::new().opt_level(2).get_compiler().to_command();
     // It needs no library, and binds all that it needs when it is loaded.
     command.args(["-std=gnu11", "-shared", "-fPIC", "-nostdlib", "-ffreestanding"]);
-    command.args([
-        "-fvisibility=hidden",
-        "-fno-stack-protector",
-        "-Wall",
-        "-Wextra",
-        "-Wno-nonnull-compare",
-    ]);
+    command.args(["-fvisibility=hidden", "-fno-stack-protector"]);
     command.args(["-Wl,-z,now", "-Wl,--hash-style=both", "-Wl,--build-id=none", "-s"]);
+    command.args(["-Wall", "-Wextra", "-Wno-nonnull-compare"]);
     let built = command.arg("-o").arg(&library).arg(SOURCE).status();
     assert!(built.is_ok_and(|status| status.success()), "{command:?} has not built {SOURCE}");
 }

@@ -22,7 +22,7 @@ const STALLS: [u64; 3] = [300, 700, 1500];
 const REPETITIONS: usize = 7;
 /// Between two repetitions, and a little more.
 const PAUSE: Duration = Duration::from_millis(400);
-const QUIET: Duration = Duration::from_secs(30);
+const QUIET: Duration = Duration::from_secs(15);
 
 /// One repetition: a shard's primary did not run from `from` to `to`.
 struct Stall {

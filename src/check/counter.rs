@@ -38,7 +38,8 @@ pub struct Counters {
 /// # Errors
 /// Those of the history's reader.
 pub fn counters<H: History>(history: &H) -> Result<Counters, H::Error> {
-    let mut found = Counters::default();
+    let mut found =
+        Counters { examples: Examples::counted_from(history.zero()), ..Counters::default() };
     parts::in_parts(history, HELD, |keys: Keys<Counter>, _| {
         keys.iter().for_each(|((load, key), counter)| found.judge(*load, *key, counter));
         Ok(())
@@ -119,11 +120,12 @@ impl Counters {
             let odd = !(least.max(least_now)..=most).contains(&total.total);
             self.impossible += u64::from(odd && total.of != Of::FinalRead);
             if odd || again {
-                self.examples.offer((total.sent.0, total.total, load, key), || {
+                self.examples.offer((total.sent.0, total.total, load, key), |zero| {
                     let text = format!(
                         "counter {key} was told to be at {} at {}, and {least} to {most} \
                          increments can have taken effect; {before} had been told before",
-                        total.total, total.done
+                        total.total,
+                        zero.tell(total.done)
                     );
                     Example::new(load, key, total.done, text)
                 });

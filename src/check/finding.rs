@@ -58,6 +58,7 @@ pub struct Example {
     pub key: u64,
     /// Instant of the operation's answer, in milliseconds since the drill's start.
     pub at_ms: f64,
+    /// For a person: its instants count from the load's start.
     pub text: String,
     /// Of a key that is not linearizable: a few operations that prove it, as they were sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -105,9 +106,32 @@ fn millis(at: Nanos) -> f64 {
     at.0 as f64 / 1e6
 }
 
+/// The instant that sentences count from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Zero(pub Nanos);
+
+impl Zero {
+    /// `4.203s`; what was before it is below nothing.
+    pub(super) fn tell(self, at: Nanos) -> String {
+        format!("{:.3}s", self.seconds(at))
+    }
+
+    /// To the microsecond.
+    pub(super) fn tell_exactly(self, at: Nanos) -> String {
+        format!("{:.6}s", self.seconds(at))
+    }
+
+    fn seconds(self, at: Nanos) -> f64 {
+        (i128::from(at.0) - i128::from(self.0.0)) as f64 / 1e9
+    }
+}
+
 /// The few examples of lowest rank among all that were offered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Examples(Vec<(Rank, Example)>);
+pub(super) struct Examples {
+    pub(super) zero: Zero,
+    kept: Vec<(Rank, Example)>,
+}
 
 /// Orders examples: first what is worse, then whatever makes the order total, so
 /// that the parts in which a history is read do not show.
@@ -116,16 +140,20 @@ pub(super) type Rank = (u64, u64, u8, u64);
 impl Examples {
     const MOST: usize = 20;
 
+    pub(super) fn counted_from(zero: Nanos) -> Examples {
+        Examples { zero: Zero(zero), kept: Vec::new() }
+    }
+
     /// Keeps the example if it ranks among the first; `make` is called only then.
-    pub(super) fn offer(&mut self, rank: Rank, make: impl FnOnce() -> Example) {
-        let at = self.0.partition_point(|(other, _)| *other <= rank);
+    pub(super) fn offer(&mut self, rank: Rank, make: impl FnOnce(Zero) -> Example) {
+        let at = self.kept.partition_point(|(other, _)| *other <= rank);
         if at < Self::MOST {
-            self.0.insert(at, (rank, make()));
-            self.0.truncate(Self::MOST);
+            self.kept.insert(at, (rank, make(self.zero)));
+            self.kept.truncate(Self::MOST);
         }
     }
 
     pub(super) fn list(&self) -> Vec<Example> {
-        self.0.iter().map(|(_, example)| example.clone()).collect()
+        self.kept.iter().map(|(_, example)| example.clone()).collect()
     }
 }

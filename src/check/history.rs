@@ -1,5 +1,6 @@
 //! Where the rows of a history come from.
 
+use crate::model::Nanos;
 use crate::model::op::Op;
 
 /// Where rows come from, as often as they are asked for.
@@ -9,6 +10,11 @@ pub trait History {
     type Error;
     /// All rows, from the first one, in any order.
     fn rows(&self) -> Result<impl Iterator<Item = Result<Op, Self::Error>>, Self::Error>;
+
+    /// The instant that sentences count from. Rows and figures do not.
+    fn zero(&self) -> Nanos {
+        Nanos::ZERO
+    }
 }
 
 impl<F, I, E> History for F
@@ -19,5 +25,22 @@ where
     type Error = E;
     fn rows(&self) -> Result<impl Iterator<Item = Result<Op, E>>, E> {
         Ok(self()?.into_iter())
+    }
+}
+
+/// A history of which people are told as counted from `zero`.
+pub struct CountedFrom<H> {
+    pub zero: Nanos,
+    pub rows: H,
+}
+
+impl<H: History> History for CountedFrom<H> {
+    type Error = H::Error;
+    fn rows(&self) -> Result<impl Iterator<Item = Result<Op, H::Error>>, H::Error> {
+        self.rows.rows()
+    }
+
+    fn zero(&self) -> Nanos {
+        self.zero
     }
 }

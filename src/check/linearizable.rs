@@ -1,8 +1,8 @@
 //! Keys whose operations have no order: the history of them is not linearizable.
 
-use crate::model::Verdict;
+use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, Kind, Proof};
+use super::finding::{Example, Examples, Finding, Kind, Proof, Zero};
 use super::linear::{self, Act, Call, Judged, Order};
 
 /// What is known of the order of the operations on each key.
@@ -20,6 +20,10 @@ pub struct Linearizable {
 }
 
 impl Linearizable {
+    pub(super) fn count_from(&mut self, zero: Nanos) {
+        self.examples = Examples::counted_from(zero);
+    }
+
     pub(super) fn judge(&mut self, load: u8, key: u64, calls: &[Call], steps: u64) {
         self.keys += u64::from(!calls.is_empty());
         let Judged { order, unwritten } = linear::judge(calls, steps);
@@ -39,8 +43,8 @@ impl Linearizable {
         let Some((first, last)) = window.first().zip(window.last()).map(|(a, b)| (*a, *b)) else {
             return;
         };
-        self.examples.offer((window.len() as u64, first.sent.0, load, key), || {
-            let told: Vec<String> = window.iter().map(Call::to_string).collect();
+        self.examples.offer((window.len() as u64, first.sent.0, load, key), |zero| {
+            let told: Vec<String> = window.iter().map(|call| call.told(zero)).collect();
             let text = format!(
                 "no order explains these {} operations on key {key}: {}",
                 window.len(),
@@ -79,23 +83,20 @@ impl Linearizable {
     }
 }
 
-impl std::fmt::Display for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Call {
+    /// To the microsecond: windows are short.
+    pub(super) fn told(&self, zero: Zero) -> String {
         let value = |value: Option<u64>| value.map_or("no key".to_owned(), |v| v.to_string());
-        write!(f, "process {} ", self.process)?;
-        match self.act {
-            Act::Read(found) => write!(f, "read {}", value(found))?,
-            Act::Write(written) => write!(f, "wrote {written}")?,
-            Act::Cas { from, to } => write!(f, "changed {} to {to}", value(from))?,
-        }
-        match self.is_answered() {
-            true => write!(f, " ({} to {})", exact(self.sent), exact(self.done)),
-            false => write!(f, " (sent at {}, never answered)", exact(self.sent)),
-        }
+        let act = match self.act {
+            Act::Read(found) => format!("read {}", value(found)),
+            Act::Write(written) => format!("wrote {written}"),
+            Act::Cas { from, to } => format!("changed {} to {to}", value(from)),
+        };
+        let (sent, done) = (zero.tell_exactly(self.sent), zero.tell_exactly(self.done));
+        let span = match self.is_answered() {
+            true => format!("{sent} to {done}"),
+            false => format!("sent at {sent}, never answered"),
+        };
+        format!("process {} {act} ({span})", self.process)
     }
-}
-
-/// To the microsecond: windows are short.
-fn exact(at: crate::model::Nanos) -> String {
-    format!("{:.6}s", at.as_secs_f64())
 }

@@ -59,7 +59,9 @@ pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<LostW
 }
 
 fn judged<H: History>(history: &H, limit: usize, sides: &Sides) -> Result<LostWrites, H::Error> {
-    let mut found = LostWrites::default();
+    let mut found =
+        LostWrites { examples: Examples::counted_from(history.zero()), ..LostWrites::default() };
+    found.strange.count_from(history.zero());
     parts::in_parts(history, limit, |keys: Keys<Key>, _| {
         for ((load, number), key) in &keys {
             found.judge(*load, *number, key, sides);
@@ -94,7 +96,7 @@ impl LostWrites {
         self.wrong_side += u64::from(wrong_side);
         self.unplaced += u64::from(node.is_none());
         self.oldest = Some(self.oldest.map_or(write.done, |oldest| oldest.min(write.done)));
-        self.examples.offer((write.done.0, write.value, load, key), || {
+        self.examples.offer((write.done.0, write.value, load, key), |zero| {
             let end = match last.value {
                 Some(value) => format!("ended with the older value {value}"),
                 None => "was gone at the end".to_owned(),
@@ -104,7 +106,9 @@ impl LostWrites {
             let side = if wrong_side { ", which had lost or was about to" } else { "" };
             let text = format!(
                 "key {key} {end}: value {}, sent at {} and acknowledged at {}{by}{side}, is lost",
-                write.value, write.sent, write.done
+                write.value,
+                zero.tell(write.sent),
+                zero.tell(write.done)
             );
             Example::new(load, key, write.done, text)
         });

@@ -38,7 +38,7 @@ mod unexpected;
 
 pub use counter::{Counters, counters};
 pub use finding::{Example, Finding, Kind, Proof};
-pub use history::History;
+pub use history::{CountedFrom, History};
 pub use linear::{Act, Call, Judged, Order, judge};
 pub use linearizable::Linearizable;
 pub use lost::{LostWrites, lost_writes, lost_writes_beside};

@@ -30,6 +30,8 @@ pub fn orders<H: History>(history: &H) -> Result<Orders, H::Error> {
 
 pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<Orders, H::Error> {
     let mut found = Orders::default();
+    found.linearizable.count_from(history.zero());
+    found.sessions.count_from(history.zero());
     parts::in_parts(history, limit, |keys: Keys<Calls>, _| {
         for ((load, key), Calls { of_clients: mut calls, last }) in keys {
             found.sessions.judge(load, key, &mut calls);

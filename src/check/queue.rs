@@ -58,7 +58,7 @@ pub fn queues<H: History>(history: &H, delivery: Delivery) -> Result<Queues, H::
         after_ack: 0,
         recovered: 0,
         unknown_keys: 0,
-        examples: Examples::default(),
+        examples: Examples::counted_from(history.zero()),
     };
     parts::in_parts(history, HELD, |keys: Keys<Queue>, _| {
         keys.iter().for_each(|((load, key), queue)| found.judge(*load, *key, queue));
@@ -132,7 +132,7 @@ impl Queues {
             if let Some((what, at)) =
                 self.element(element).or(lost.map(|at| ("never came out", at)))
             {
-                self.examples.offer((at.0, *value, load, key), || {
+                self.examples.offer((at.0, *value, load, key), |_| {
                     Example::new(load, key, at, format!("element {value} of queue {key} {what}"))
                 });
             }

@@ -97,6 +97,11 @@ impl Sessions {
         }
     }
 
+    pub(super) fn count_from(&mut self, zero: Nanos) {
+        self.missed = Examples::counted_from(zero);
+        self.back = Examples::counted_from(zero);
+    }
+
     /// Both findings.
     pub fn findings(&self) -> Vec<Finding> {
         let finding = |kind, count, what: &str, examples: &Examples| Finding {
@@ -140,8 +145,8 @@ fn versions(calls: &[Call]) -> HashMap<u64, Version> {
 
 fn offer(examples: &mut Examples, load: u8, key: u64, read: &Call, what: &str) {
     let process = u64::from(read.process);
-    examples.offer((read.sent.0, process, load, key), || {
-        Example::new(load, key, read.done, format!("key {key}: {read}, but {what}"))
+    examples.offer((read.sent.0, process, load, key), |zero| {
+        Example::new(load, key, read.done, format!("key {key}: {}, but {what}", read.told(zero)))
     });
 }
 

@@ -32,7 +32,7 @@ pub struct Sets {
 /// # Errors
 /// Those of the history's reader.
 pub fn sets<H: History>(history: &H) -> Result<Sets, H::Error> {
-    let mut found = Sets::default();
+    let mut found = Sets { examples: Examples::counted_from(history.zero()), ..Sets::default() };
     parts::in_parts(history, HELD, |keys: Keys<Set>, _| {
         keys.iter().for_each(|((load, key), set)| found.judge(*load, *key, set));
         Ok(())
@@ -74,10 +74,11 @@ impl Sets {
             self.unknown_keys += u64::from(acknowledged > 0);
             return;
         };
+        let zero = self.examples.zero;
         let mut times: HashMap<u64, u32> = HashMap::new();
         members.iter().for_each(|element| *times.entry(*element).or_default() += 1);
         let mut show = |element: u64, at: Nanos, what: &str| {
-            self.examples.offer((at.0, element, load, key), || {
+            self.examples.offer((at.0, element, load, key), |_| {
                 Example::new(load, key, at, format!("element {element} of set {key} {what}"))
             });
         };
@@ -98,7 +99,8 @@ impl Sets {
         for (element, done) in &set.inserted {
             if let Some(done) = done.filter(|done| done < read && !times.contains_key(element)) {
                 self.lost += 1;
-                show(*element, done, &format!("was acknowledged at {done} and is lost"));
+                let told = format!("was acknowledged at {} and is lost", zero.tell(done));
+                show(*element, done, &told);
             }
         }
     }

@@ -41,7 +41,9 @@ pub fn stale_reads<H: History>(history: &H) -> Result<StaleReads, H::Error> {
 }
 
 pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<StaleReads, H::Error> {
-    let mut found = StaleReads::default();
+    let mut found =
+        StaleReads { examples: Examples::counted_from(history.zero()), ..StaleReads::default() };
+    found.strange.count_from(history.zero());
     let unwritten = Key::default();
     parts::in_parts(history, limit, |keys: Keys<Key>, part| {
         for op in history.rows()? {
@@ -77,7 +79,7 @@ impl StaleReads {
         self.stale += 1;
         self.oldest = self.oldest.max(Some(age));
         let rank = (u64::MAX - age.as_nanos() as u64, read.sent.0, load, key);
-        self.examples.offer(rank, || {
+        self.examples.offer(rank, |zero| {
             let saw = match read.value {
                 Some(value) => format!("answered with value {value}"),
                 None => "found no key".to_owned(),
@@ -85,7 +87,7 @@ impl StaleReads {
             let age = age.as_secs_f64() * 1e3;
             let text = format!(
                 "a read of key {key}, sent at {}, {saw}, but a newer one had been acknowledged {age:.3} ms before",
-                read.sent
+                zero.tell(read.sent)
             );
             Example::new(load, key, read.done, text)
         });

@@ -1,6 +1,6 @@
 //! Values that no write can have put where a read found them.
 
-use crate::model::Verdict;
+use crate::model::{Nanos, Verdict};
 
 use super::finding::{Example, Examples, Finding, Kind};
 use super::register::{Read, Source};
@@ -18,15 +18,20 @@ impl Unexpected {
         self.count
     }
 
+    pub(super) fn count_from(&mut self, zero: Nanos) {
+        self.examples = Examples::counted_from(zero);
+    }
+
     pub(super) fn add(&mut self, load: u8, key: u64, read: &Read, source: Source) {
         self.count += 1;
         let value = read.value.unwrap_or_default();
-        self.examples.offer((read.sent.0, value, load, key), || {
+        self.examples.offer((read.sent.0, value, load, key), |zero| {
             let why = match source {
                 Source::Refused => "its write had been refused",
                 _ => "nothing had written it there",
             };
-            let text = format!("key {key} held value {value} at {}, but {why}", read.done);
+            let text =
+                format!("key {key} held value {value} at {}, but {why}", zero.tell(read.done));
             Example::new(load, key, read.done, text)
         });
     }

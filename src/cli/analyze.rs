@@ -51,6 +51,9 @@ struct Analysis {
     schema: u32,
     verdict: Verdict,
     findings: Vec<Finding>,
+    /// Jepsen's histories have a clock of their own.
+    #[serde(skip)]
+    of_run: bool,
 }
 
 pub fn main(args: Args) -> ExitCode {
@@ -64,7 +67,7 @@ pub fn main(args: Args) -> ExitCode {
     // Where there was no load there is nothing to be sure of.
     let nothing = findings.is_empty().then_some(Verdict::Unknown);
     let verdict = Verdict::worst(findings.iter().map(|f| f.verdict).chain(nothing));
-    let analysis = Analysis { schema: report::SCHEMA, verdict, findings };
+    let analysis = Analysis { schema: report::SCHEMA, verdict, findings, of_run: !is_edn };
     let printed = match args.format {
         Format::Text => out::print(&printable_lines(&analysis.text())),
         Format::Json => match serde_json::to_string_pretty(&analysis) {
@@ -101,6 +104,9 @@ impl Analysis {
             for example in &finding.examples {
                 let _ = writeln!(lines, "    {}", example.text);
             }
+        }
+        if self.of_run && self.findings.iter().any(|finding| !finding.examples.is_empty()) {
+            lines += "instants count from the load's start\n";
         }
         if self.findings.is_empty() {
             lines += "there was no load, so there is nothing to check\n";

@@ -105,10 +105,17 @@ fn size(topology: &Topology) -> String {
 }
 
 fn describe(scenario: &Scenario) -> String {
+    let chaos = scenario.chaos.iter().map(|chaos| {
+        // How many steps that makes, the seed decides.
+        format!("chaos of {} s", chaos.lasts.as_secs_f64())
+    });
+    let written = count(scenario.timeline.len() as u32, "step");
+    let written = (!scenario.timeline.is_empty() || scenario.chaos.is_empty()).then_some(written);
+    let timeline: Vec<String> = written.into_iter().chain(chaos).collect();
     format!(
         "a scenario, {}, {}, {} on the topology {} ({})",
         count(scenario.loads.len() as u32, "load"),
-        count(scenario.timeline.len() as u32, "step"),
+        timeline.join(", "),
         count(scenario.expect.len() as u32, "expectation"),
         scenario.topology.name,
         size(&scenario.topology),

@@ -1,9 +1,10 @@
-//! `redrill list`: the scenarios and topologies that come with redrill.
+//! `redrill list`: the scenarios and topologies that come with redrill, and what it measures.
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use super::out;
+use crate::model::measure::CATALOGUE;
 use crate::report::text::wrap;
 use crate::spec::library::{self, Ready};
 
@@ -11,32 +12,59 @@ use crate::spec::library::{self, Ready};
 const WIDEST: usize = 100;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// `measures` lists what a scenario can expect, instead
+    #[arg(value_enum)]
+    what: Option<Listed>,
+}
 
-pub fn main(_: Args) -> ExitCode {
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Listed {
+    Measures,
+}
+
+pub fn main(args: Args) -> ExitCode {
     // Who reads it through a pipe (`| grep reshard`) wants an entry a line.
     let terminal = io::stdout().is_terminal();
-    out::print(&list(if terminal { out::width().min(WIDEST) } else { usize::MAX }))
+    let width = if terminal { out::width().min(WIDEST) } else { usize::MAX };
+    out::print(&match args.what {
+        None => list(width),
+        Some(Listed::Measures) => measures(width),
+    })
+}
+
+/// Every measure, as the catalogue has them in its order.
+fn measures(width: usize) -> String {
+    let names = CATALOGUE.iter().map(|known| known.name.len()).max().unwrap_or(0);
+    let rows = CATALOGUE.iter().map(|known| {
+        let about = format!("{} ({})", known.about, known.unit.name());
+        row(known.name, &about, names, width)
+    });
+    format!("Measures (expect: [NAME <= BOUND])\n{}", rows.collect::<String>())
 }
 
 /// `width` is in columns.
 fn list(width: usize) -> String {
     let all = || library::scenarios().iter().chain(library::topologies());
     let names = all().map(|ready| ready.name.len()).max().unwrap_or(0);
-    let rows = |ready: &[Ready]| ready.iter().map(|r| row(r, names, width)).collect::<String>();
+    let rows = |ready: &[Ready]| {
+        let row = |r: &Ready| row(r.name, &r.summary(), names, width);
+        ready.iter().map(row).collect::<String>()
+    };
     format!(
-        "Scenarios (redrill run NAME)\n{}\nTopologies (redrill up NAME)\n{}",
+        "Scenarios (redrill run NAME)\n{}\nTopologies (redrill up NAME)\n{}\n\
+         What they measure: redrill list measures\n",
         rows(library::scenarios()),
         rows(library::topologies())
     )
 }
 
-/// The name in a column of `names`, and beside it the summary, in lines that break at
+/// The name in a column of `names`, and beside it what it is, in lines that break at
 /// spaces only.
-fn row(ready: &Ready, names: usize, width: usize) -> String {
+fn row(name: &str, about: &str, names: usize, width: usize) -> String {
     let room = width.saturating_sub(names + 4);
-    let lines = wrap(&ready.summary(), room).into_iter().enumerate().map(|(i, line)| {
-        let name = if i == 0 { ready.name } else { "" };
+    let lines = wrap(about, room).into_iter().enumerate().map(|(i, line)| {
+        let name = if i == 0 { name } else { "" };
         format!("  {name:names$}  {line}\n")
     });
     lines.collect()
@@ -52,6 +80,10 @@ mod tests {
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
             assert_eq!(words(&list), words(&super::list(10_000)));
         }
+        let measures = super::measures(80);
+        assert!(measures.contains("  writes.lost "), "{measures}");
+        assert!(measures.lines().all(|line| line.chars().count() <= 80), "{measures}");
+        assert!(super::measures(10_000).lines().count() == 1 + super::CATALOGUE.len());
         let summary = super::list(60).lines().nth(2).unwrap().to_owned();
         assert!(summary.starts_with(&" ".repeat(21)), "{summary}");
     }

@@ -40,8 +40,39 @@ fn read_all(args: &Args) -> Result<Vec<Scenario>, Refused> {
         true => library::scenarios().iter().map(|ready| ready.name.to_owned()).collect(),
         false => expand(&args.scenarios)?,
     };
-    let read: Vec<_> = names.iter().map(|name| read(name, &args.play)).collect();
+    let as_they_are = lack_profile(&names, args.play.profile.as_deref())?;
+    let plain = PlayArgs { profile: None, ..args.play.clone() };
+    let args_of = |name| if as_they_are.contains(&name) { &plain } else { &args.play };
+    let read: Vec<_> = names.iter().map(|name| read(name, args_of(name))).collect();
     read.into_iter().collect::<Result<Vec<_>, _>>().map(|read| read.concat())
+}
+
+/// Those that do not have the profile, which are played as they are: one name serves a folder
+/// in which not every scenario needs another face by night. That none has it is a mistake.
+fn lack_profile<'n>(
+    names: &'n [String],
+    profile: Option<&str>,
+) -> Result<Vec<&'n String>, Refused> {
+    let Some(profile) = profile else { return Ok(Vec::new()) };
+    // What cannot be read is told when it is.
+    let has = |name: &&String| {
+        let source = input::find(Kind::Scenario, name, None);
+        source.map_or(true, |source| spec::profile_names(&source).iter().any(|p| p == profile))
+    };
+    let (have, lack): (Vec<&String>, Vec<&String>) = names.iter().partition(has);
+    let list = |names: &[&String]| names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
+    if have.is_empty() {
+        let text = format!(
+            "none of these scenarios has a profile `{profile}`: {}; give one that they have, or \
+             leave --profile out",
+            list(&lack)
+        );
+        return Err(play::refuse(exit::BAD_FILE, text));
+    }
+    if !lack.is_empty() {
+        terminal::say(&format!("no profile `{profile}`, so played as they are: {}", list(&lack)));
+    }
+    Ok(lack)
 }
 
 /// The scenario; one that goes over several values is one for each of them.

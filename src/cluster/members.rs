@@ -77,7 +77,7 @@ pub async fn join(
 
 /// Lets `node` copy the one of `group` that is primary of its shard.
 async fn follow(group: &DeployedGroup, node: &Node) -> Result<(), MemberError> {
-    let shard = node.name.shard;
+    let shard = node.shard();
     let primary = shards_now(group).await.into_iter().find(|view| view.shard == shard);
     let primary = primary.and_then(|view| view.primary);
     let primary = group.nodes.iter().find(|other| Some(&other.name) == primary.as_ref());

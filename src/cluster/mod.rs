@@ -22,4 +22,4 @@ pub use nodes_conf::even_slots;
 pub use places::Places;
 #[cfg(test)]
 pub(crate) use places::tests::two_regions;
-pub use servers::node_names;
+pub use servers::{node_names, sentinel_names};

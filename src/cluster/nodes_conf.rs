@@ -13,7 +13,6 @@
 //! A line of it is a line of CLUSTER NODES,
 //! <https://redis.io/docs/latest/commands/cluster-nodes/>.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::model::event::{EngineInfo, Role};
@@ -51,34 +50,22 @@ impl NodesConf {
 
     /// The file of the node with this id.
     pub fn of(&self, id: &str) -> String {
-        let mut text = String::new();
-        for member in &self.members {
-            text.push_str(&self.line(member, member.id == id));
-        }
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "vars currentEpoch {} lastVoteEpoch 0", self.slots.len());
-        text
+        let lines = self.members.iter().map(|member| self.line(member, member.id == id));
+        lines.collect::<String>() + &vars(self.slots.len())
     }
 
     fn line(&self, member: &Member, myself: bool) -> String {
-        let (ip, port) = (member.addr.ip(), member.addr.port());
         let shard = member.shard as usize;
-        let myself = if myself { "myself," } else { "" };
-        let (role, primary, epoch, slots) = match member.role {
+        let shard_id = self.shard_ids.get(shard).map(String::as_str);
+        let slots = &self.slots[shard];
+        let role = match member.role {
             // Epochs that differ, or nodes would settle that among themselves first.
-            Role::Primary => ("master", "-", shard + 1, format!(" {}", self.slots[shard])),
+            Role::Primary => format!("master - 0 0 {} connected {slots}", shard + 1),
             Role::Replica | Role::Sentinel => {
-                ("slave", self.primary_id(member.shard), 0, String::new())
+                format!("slave {} 0 0 0 connected", self.primary_id(member.shard))
             }
         };
-        // The place before the id is that of a hostname.
-        let shard_id = self.shard_ids.get(shard).map(|id| format!(",,shard-id={id}"));
-        let shard_id = shard_id.unwrap_or_default();
-        format!(
-            "{} {ip}:{port}@{}{shard_id} {myself}{role} {primary} 0 0 {epoch} connected{slots}\n",
-            member.id,
-            port + BUS,
-        )
+        line(member, shard_id, myself, &role)
     }
 
     fn primary_id(&self, shard: u32) -> &str {
@@ -90,14 +77,21 @@ impl NodesConf {
 /// The file of a node that knows nobody and owns nothing: it has its own id already, so that
 /// others can be told of it.
 pub fn of_a_stranger(member: &Member, engine: &EngineInfo) -> String {
-    let (ip, port) = (member.addr.ip(), member.addr.port());
-    let shard_id = knows_shard_ids(engine).then(|| format!(",,shard-id={}", random_id()));
-    format!(
-        "{} {ip}:{port}@{}{} myself,master - 0 0 0 connected\nvars currentEpoch 0 lastVoteEpoch 0\n",
-        member.id,
-        port + BUS,
-        shard_id.unwrap_or_default()
-    )
+    let shard_id = knows_shard_ids(engine).then(random_id);
+    line(member, shard_id.as_deref(), true, "master - 0 0 0 connected") + &vars(0)
+}
+
+/// What is said of a node; `role` is all that follows its flag `myself`.
+fn line(member: &Member, shard_id: Option<&str>, myself: bool, role: &str) -> String {
+    let (id, ip, port) = (&member.id, member.addr.ip(), member.addr.port());
+    // The place before the id is that of a hostname.
+    let shard_id = shard_id.map(|id| format!(",,shard-id={id}")).unwrap_or_default();
+    let myself = if myself { "myself," } else { "" };
+    format!("{id} {ip}:{port}@{}{shard_id} {myself}{role}\n", port + BUS)
+}
+
+fn vars(epoch: usize) -> String {
+    format!("vars currentEpoch {epoch} lastVoteEpoch 0\n")
 }
 
 /// Redis from 7.2 on, and Valkey, which began there.

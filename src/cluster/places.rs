@@ -59,12 +59,6 @@ impl Places {
         }
     }
 
-    /// The nodes that were born in a shard.
-    pub fn shard(&self, group: &str, shard: u32) -> BTreeSet<End> {
-        let of_shard = |name: &&NodeName| name.group == group && name.shard == shard;
-        self.nodes.keys().filter(of_shard).cloned().map(End::Node).collect()
-    }
-
     /// The nodes and the clients of a region.
     pub fn region(&self, region: &str) -> BTreeSet<End> {
         let here = |(name, at): (&NodeName, &Option<String>)| {
@@ -98,7 +92,5 @@ pub(crate) mod tests {
         assert!(eu.contains(&NodeName::new("c", 2, 1).into()), "replicas are there");
         assert_eq!(places.of_client(None), Some("us".to_owned()), "the first region");
         assert_eq!(places.clients().len(), 2);
-        assert_eq!(places.shard("c", 1).len(), 2);
-        assert!(places.shard("other", 1).is_empty());
     }
 }

@@ -48,7 +48,22 @@ impl Sight {
 /// Asks every node at once. The answers stand in the order of `nodes`; a node
 /// that does not answer gives its error and holds up no other.
 pub async fn views(nodes: &[Node]) -> Vec<Result<Sight, NodeError>> {
-    join_all(nodes.iter().map(sight)).await
+    let views = join_all(nodes.iter().map(sight)).await;
+    views.iter().flatten().for_each(|sight| learn_shard(nodes, sight));
+    views
+}
+
+/// A replica belongs to the shard of the primary that it follows, by its own word, and keeps
+/// to that shard when it is promoted: so a shard is followed by who takes over its slots,
+/// wherever the new primary was born. Spare replicas move to primaries that have none, and a
+/// primary that has given up its last slot follows who got it (`cluster-allow-replica-migration`).
+pub fn learn_shard(nodes: &[Node], sight: &Sight) {
+    let with_id = |id: &str| nodes.iter().find(|node| node.id == id);
+    let Some(line) = sight.own_line() else { return };
+    let follows = line.primary.as_deref().and_then(with_id);
+    if let (Some(own), Some(primary)) = (with_id(&line.id), follows) {
+        own.joins_shard(primary.shard());
+    }
 }
 
 /// Asks one node.
@@ -75,7 +90,7 @@ const SOON: Duration = Duration::from_millis(300);
 /// Who leads and follows in each shard of the group now: what most nodes say of a cluster;
 /// of another group, what each node says of itself.
 pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
-    let soon = |node: &Node| Node { admin: node.admin.with_timeout(SOON), ..node.clone() };
+    let soon = |node: &Node| node.clone().asked(node.admin.with_timeout(SOON));
     let nodes = &group.nodes.iter().map(soon).collect::<Vec<_>>();
     if matches!(group.spec.mode, Mode::Cluster { .. }) {
         let seen = views(nodes).await.into_iter().flatten();
@@ -132,24 +147,23 @@ fn newest_epoch(lines: &[NodeLine]) -> u64 {
 }
 
 fn shards(lines: &[NodeLine], nodes: &[Node]) -> Vec<ShardView> {
-    let names: HashMap<&str, &NodeName> =
-        nodes.iter().map(|node| (node.id.as_str(), &node.name)).collect();
-    let count = nodes.iter().map(|node| node.name.shard + 1).max().unwrap_or(0);
-    // One whose nodes nobody knows has not joined yet, or has left.
-    let known: BTreeSet<u32> =
-        lines.iter().filter_map(|line| Some(names.get(line.id.as_str())?.shard)).collect();
-    let shards = (0..count).filter(|shard| known.contains(shard));
-    shards.map(|shard| shard_view(shard, lines, &names)).collect()
+    let by_id: HashMap<&str, &Node> = nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+    // One whose nodes nobody knows has not joined yet, or has left. One that gave up its last
+    // slot is there, with nobody in it.
+    let known = lines.iter().filter_map(|line| by_id.get(line.id.as_str()));
+    let known: BTreeSet<u32> = known.flat_map(|node| [node.name.shard, node.shard()]).collect();
+    known.into_iter().map(|shard| shard_view(shard, lines, &by_id)).collect()
 }
 
-/// A shard is led by the node born into it that is primary now; where two say
+/// A shard is led by the node that belongs to it and is primary now; where two say
 /// so, by the one that owns slots and has not failed.
-fn shard_view(shard: u32, lines: &[NodeLine], names: &HashMap<&str, &NodeName>) -> ShardView {
-    let name = |line: &NodeLine| names.get(line.id.as_str()).copied();
+fn shard_view(shard: u32, lines: &[NodeLine], nodes: &HashMap<&str, &Node>) -> ShardView {
+    let node = |line: &NodeLine| nodes.get(line.id.as_str()).copied();
+    let name = |line: &NodeLine| node(line).map(|node| &node.name);
     let primary = lines
         .iter()
         .filter(|line| line.flags.role == Role::Primary)
-        .filter(|line| name(line).is_some_and(|name| name.shard == shard))
+        .filter(|line| node(line).is_some_and(|node| node.shard() == shard))
         .max_by_key(|line| (!line.slots.is_empty(), !line.flags.fail, line.epoch));
     let Some(primary) = primary else {
         return ShardView { shard, slots: SlotSet::default(), primary: None, replicas: vec![] };
@@ -217,6 +231,50 @@ mod tests {
         assert_eq!(view.shards[0].primary, Some(NodeName::new("c", 0, 1)));
         assert_eq!(view.shards[0].replicas, [NodeName::new("c", 1, 1)]);
         assert!(view.shards[1].replicas.is_empty());
+    }
+
+    /// What `node` tells of itself is learned from.
+    fn tells(nodes: &[Node], node: usize, rest: &str) {
+        let line = format!("{} 127.0.0.1:1@1 myself,{rest}", nodes[node].id);
+        let (name, lines) = seen(&nodes[node], &line);
+        let (role, link_up, leader) = (None, None, Leader::default());
+        let sight = Sight { node: name, state_ok: true, role, link_up, lines, leader };
+        learn_shard(nodes, &sight);
+    }
+
+    #[test]
+    fn a_replica_that_moved_leads_the_shard_that_it_moved_to() {
+        let nodes = nodes();
+        tells(&nodes, 1, "slave n10 0 0 2 connected");
+        let after = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99
+            n01 127.0.0.1:1@1 master - 0 0 3 connected 100-199
+            n10 127.0.0.1:1@1 master,fail - 0 0 2 disconnected
+            n11 127.0.0.1:1@1 slave n10 0 0 2 disconnected";
+        tells(&nodes, 1, "master - 0 0 3 connected 100-199");
+        let view = compare(&nodes, &[seen(&nodes[1], after)]);
+        assert_eq!(view.shards[0].primary, Some(NodeName::new("c", 0, 0)));
+        assert_eq!(view.shards[1].primary, Some(NodeName::new("c", 0, 1)));
+        assert_eq!(view.shards[1].slots.to_string(), "100-199");
+        // Who comes back follows it.
+        tells(&nodes, 2, "slave n01 0 0 3 connected");
+        assert_eq!([0, 1, 2, 3].map(|n| nodes[n].shard()), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_shard_that_gave_up_its_last_slot_has_nobody_in_it() {
+        let nodes = nodes();
+        let after = "n00 127.0.0.1:1@1 master - 0 7 3 connected 0-199
+            n01 127.0.0.1:1@1 slave n00 0 0 3 connected
+            n10 127.0.0.1:1@1 slave n00 0 0 3 connected
+            n11 127.0.0.1:1@1 slave n00 0 0 3 connected";
+        tells(&nodes, 3, "slave n10 0 0 2 connected");
+        tells(&nodes, 2, "slave n00 0 0 3 connected");
+        assert_eq!(nodes[3].shard(), 1, "it has not said otherwise");
+        tells(&nodes, 3, "slave n00 0 0 3 connected");
+        assert_eq!([2, 3].map(|n| nodes[n].shard()), [0, 0]);
+        let view = compare(&nodes, &[seen(&nodes[0], after)]);
+        assert_eq!((view.shards.len(), view.shards[0].replicas.len()), (2, 3));
+        assert_eq!((view.shards[1].slots.len(), &view.shards[1].primary), (0, &None));
     }
 
     #[test]

@@ -10,29 +10,60 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::cluster::node_names;
+use crate::cluster::{node_names, sentinel_names};
 use crate::model::NodeName;
 use crate::spec::Scenario;
-use crate::spec::chaos::{Chaos, Drawn};
+use crate::spec::chaos::{Among, Chaos, Drawn};
 use crate::spec::network::{Links, NetworkFault, NetworkStep, Side, Spot, Via};
 use crate::spec::quantity::Times;
 use crate::spec::scenario::{Data, NodeFault, Step, StepAction, Target};
+use crate::spec::topology::Group;
 
 /// The scenario with all its faults drawn. The same seed draws the same ones.
 pub fn drawn(scenario: &Scenario, seed: u64) -> Scenario {
     let mut drawn = scenario.clone();
     for (index, chaos) in std::mem::take(&mut drawn.chaos).iter().enumerate() {
         let group = scenario.topology.groups.iter().find(|group| group.name == chaos.group);
-        let nodes = group.map(node_names).unwrap_or_default();
+        let nodes = group.map(|group| who(chaos.among, group)).unwrap_or_default();
         // Not the stream from which steps draw their targets.
         let seed = seed.rotate_left(17) ^ (index as u64 + 1);
-        drawn.timeline.extend(draw(chaos, &nodes, &mut Xoshiro256PlusPlus::seed_from_u64(seed)));
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let steps = draw(chaos, &nodes, &held(&drawn.timeline), &mut random);
+        drawn.timeline.extend(steps);
     }
     drawn.timeline.sort_by_key(|step| step.at);
     drawn
 }
 
-fn draw(chaos: &Chaos, nodes: &[NodeName], random: &mut impl RngExt) -> Vec<Step> {
+fn who(among: Among, group: &Group) -> Vec<NodeName> {
+    match among {
+        Among::Nodes => node_names(group),
+        Among::Sentinels => sentinel_names(group),
+        Among::All => [node_names(group), sentinel_names(group)].concat(),
+    }
+}
+
+/// A node that a step of the timeline names, from when it is hit, and until when.
+type Held = (NodeName, Duration, Duration);
+
+/// What is known of the steps so far: those that take nodes by their roles may hit any.
+fn held(timeline: &[Step]) -> Vec<Held> {
+    let one = |step: &Step| {
+        let StepAction::Fault { fault, target: Target::Node(name) } = &step.action else {
+            return None;
+        };
+        let over_at_once = matches!(fault, NodeFault::Restart { .. } | NodeFault::Failover { .. });
+        let until = match fault.lasts() {
+            None if over_at_once => step.at,
+            None => Duration::MAX,
+            Some(lasts) => step.at + lasts,
+        };
+        Some((name.clone(), step.at, until))
+    };
+    timeline.iter().filter_map(one).collect()
+}
+
+fn draw(chaos: &Chaos, nodes: &[NodeName], held: &[Held], random: &mut impl RngExt) -> Vec<Step> {
     let end = chaos.at + chaos.lasts;
     let mut steps = Vec::new();
     // Which nodes are not whole, and until when.
@@ -41,9 +72,14 @@ fn draw(chaos: &Chaos, nodes: &[NodeName], random: &mut impl RngExt) -> Vec<Step
     // One that has no time to last is none.
     while at + chaos.heal.0.0 <= end {
         broken.retain(|(_, until)| *until > at);
-        let is_whole = |node: &&NodeName| broken.iter().all(|(other, _)| other != *node);
-        let whole: Vec<&NodeName> = nodes.iter().filter(is_whole).collect();
         let lasts = between(chaos.heal, random).min(end - at);
+        let is_whole = |node: &&NodeName| {
+            broken.iter().all(|(other, _)| other != *node)
+                && held
+                    .iter()
+                    .all(|(other, from, until)| other != *node || *until < at || *from > at + lasts)
+        };
+        let whole: Vec<&NodeName> = nodes.iter().filter(is_whole).collect();
         let fault = chaos.faults.choose(random);
         if let (Some(node), Some(&fault)) = (whole.choose(random), fault) {
             broken.push(((*node).clone(), at + lasts));
@@ -76,6 +112,7 @@ fn action(fault: Drawn, node: NodeName, lasts: Duration) -> StepAction {
         Drawn::Restart => NodeFault::Restart { data: Data::Kept },
         Drawn::Partition => return on_links(NetworkFault::Partition(Via::Relay), target, lasts),
         Drawn::Reset => return on_links(NetworkFault::Reset { share: 1.0 }, target, None),
+        Drawn::Refuse => return on_links(NetworkFault::Refuse { share: 1.0 }, target, lasts),
     };
     StepAction::Fault { fault, target }
 }
@@ -91,10 +128,10 @@ mod tests {
         Times(Time(Duration::from_millis(least)), Time(Duration::from_millis(most)))
     }
 
-    fn steps(chaos: &Chaos, seed: u64) -> Vec<Step> {
+    fn steps(chaos: &Chaos, held: &[Held], seed: u64) -> Vec<Step> {
         let nodes: Vec<NodeName> =
             (0..3).flat_map(|shard| [0, 1].map(|n| NodeName::new("c", shard, n))).collect();
-        draw(chaos, &nodes, &mut Xoshiro256PlusPlus::seed_from_u64(seed))
+        draw(chaos, &nodes, held, &mut Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     /// The node that is hit, and for how long.
@@ -121,17 +158,24 @@ mod tests {
             every in (100u64..3000, 0u64..3000),
             heal in (100u64..5000, 0u64..5000),
             lasts in 5000u64..60_000,
+            other in (0u64..60_000, 0u64..30_000),
         ) {
             let chaos = Chaos {
                 at: Duration::from_secs(5),
                 group: "c".into(),
+                among: Among::Nodes,
                 lasts: Duration::from_millis(lasts),
                 every: times(every.0, every.0 + every.1),
                 heal: times(heal.0, heal.0 + heal.1),
                 faults: Drawn::ALL.to_vec(),
             };
-            let drawn = steps(&chaos, seed);
-            prop_assert_eq!(&drawn, &steps(&chaos, seed), "the same seed");
+            let ms = |(from, lasts): (u64, u64)| {
+                (Duration::from_millis(from), Duration::from_millis(from + lasts))
+            };
+            let (from, to) = ms(other);
+            let held = [(NodeName::new("c", 1, 0), from, to)];
+            let drawn = steps(&chaos, &held, seed);
+            prop_assert_eq!(&drawn, &steps(&chaos, &held, seed), "the same seed");
             let end = chaos.at + chaos.lasts;
             prop_assert_eq!(drawn[0].at, chaos.at);
             let mut until: std::collections::HashMap<NodeName, Duration> = Default::default();
@@ -140,6 +184,10 @@ mod tests {
                 let (node, lasts) = hit(step);
                 let whole_from = until.get(&node).copied().unwrap_or_default();
                 prop_assert!(whole_from <= step.at, "{node} is hit while it is not whole");
+                if node == held[0].0 {
+                    let end = step.at + lasts.unwrap_or_default();
+                    prop_assert!(end < from || step.at > to, "another step holds {node}");
+                }
                 if let Some(lasts) = lasts {
                     prop_assert!(step.at + lasts <= end);
                     prop_assert!(lasts >= chaos.heal.0.0 && lasts <= chaos.heal.1.0);
@@ -157,18 +205,19 @@ mod tests {
         let chaos = Chaos {
             at: Duration::ZERO,
             group: "c".into(),
+            among: Among::Nodes,
             lasts: Duration::from_secs(600),
             every: times(1000, 2000),
             heal: times(500, 900),
             faults: Drawn::ALL.to_vec(),
         };
-        let drawn = steps(&chaos, 1);
+        let drawn = steps(&chaos, &[], 1);
         for fault in Drawn::ALL {
             let word = fault.word();
             assert!(drawn.iter().any(|step| step.action.word() == word), "{word}");
         }
         let nodes: std::collections::BTreeSet<_> = drawn.iter().map(|s| hit(s).0).collect();
         assert_eq!(nodes.len(), 6);
-        assert_ne!(drawn, steps(&chaos, 2));
+        assert_ne!(drawn, steps(&chaos, &[], 2));
     }
 }

@@ -5,8 +5,10 @@ use std::fmt::Display;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures::future::join_all;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use tokio::time::timeout;
 
 use crate::backend::{BackendError, CutId, Data};
 use crate::cluster::view::shards_now;
@@ -14,12 +16,16 @@ use crate::cluster::{DeployedGroup, Deployment};
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Bearing, Field, Undo};
 use crate::model::NodeName;
-use crate::model::event::What;
+use crate::model::event::{ShardView, What};
 use crate::net::Guard;
+use crate::node::Node;
 use crate::spec::hardship::Hardship;
 use crate::spec::scenario::{NodeFault, Target};
 
 use super::stage::Stage;
+
+/// Sentinels ask the old primary every 10 s, and wait for 8 s after what it said.
+const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
 
 /// What steps have done and not undone: it lasts until the load has ended.
 pub struct Faults<'a> {
@@ -85,6 +91,9 @@ impl<'a> Faults<'a> {
             stage.deaths.forgive(&spared.collect::<Vec<NodeName>>()).await;
         }
         let error = error.map(|error| error.to_string());
+        if by_sentinel && error.is_none() {
+            self.old_primaries_follow(group, &cast.shards).await;
+        }
         if undo.is_nothing() {
             return error;
         }
@@ -94,6 +103,17 @@ impl<'a> Faults<'a> {
         }
         self.leave(index, Left::Nodes(undo));
         error.or(self.wait_and_undo(index, fault.lasts()).await)
+    }
+
+    /// Sentinels tell an old primary to follow long after they have promoted another: until
+    /// then two nodes lead, and no `settle` of a few seconds would see them agree.
+    async fn old_primaries_follow(&self, group: &DeployedGroup, shards: &[ShardView]) {
+        let leads = |node: &&Node| shards.iter().any(|s| s.primary.as_ref() == Some(&node.name));
+        let follow = join_all(group.nodes.iter().filter(leads).map(fault::follows));
+        tokio::select! {
+            _ = timeout(TOLD_TO_FOLLOW, follow) => {}
+            () = self.stage.stop.cancelled() => {}
+        }
     }
 
     pub(super) fn field<'f>(&'f self, group: &'f DeployedGroup) -> Field<'f> {

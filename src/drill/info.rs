@@ -1,7 +1,8 @@
 //! The first event: what is about to be played, in words and numbers.
 
+use crate::cluster;
 use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
-use crate::model::{Nanos, Workload};
+use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
 use crate::spec::scenario::{ClientKind, Distribution, Load, Step, Wait};
@@ -31,13 +32,25 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         engine: around.engine.clone(),
         seed: around.seed,
         steps: scenario.timeline.iter().map(step_info).collect(),
-        loads: scenario.loads.iter().map(load_info).collect(),
+        loads: scenario
+            .loads
+            .iter()
+            .map(|load| load_info(load, nodes(scenario, &load.group)))
+            .collect(),
         expect: scenario.expect.clone(),
         reported: scenario.reported.clone(),
         probe_every_ms: millis(scenario.probe.every),
         probe_deadline_ms: millis(scenario.probe.deadline),
         planned_ms: millis(last + scenario.settle),
     }
+}
+
+/// All nodes of a group, as they are brought up: those that join later last.
+fn nodes(scenario: &Scenario, group: &str) -> Vec<NodeName> {
+    let spec = scenario.topology.groups.iter().find(|spec| spec.name == group);
+    let born = spec.map(cluster::node_names).unwrap_or_default();
+    let joiners = scenario.joiners().into_iter().filter(|name| name.group == group);
+    born.into_iter().chain(joiners).collect()
 }
 
 fn step_info(step: &Step) -> StepInfo {
@@ -49,7 +62,7 @@ fn step_info(step: &Step) -> StepInfo {
     }
 }
 
-fn load_info(load: &Load) -> LoadInfo {
+fn load_info(load: &Load, nodes: Vec<NodeName>) -> LoadInfo {
     let keys = match load.distribution {
         Distribution::Uniform => "uniform".to_owned(),
         Distribution::Zipf(exponent) => format!("zipf({exponent})"),
@@ -83,6 +96,7 @@ fn load_info(load: &Load) -> LoadInfo {
         keys: load.keys,
         sees_redirects: load.client == ClientKind::Redrill,
         workload: load.workload,
+        nodes,
         waits_for: load.wait.map_or(0, |wait| wait.replicas),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }
@@ -111,10 +125,10 @@ mod tests {
             timeout: std::time::Duration::from_secs(1),
             max_in_flight: 100,
         };
-        let own = load_info(&load);
+        let own = load_info(&load, vec![]);
         assert!(own.sees_redirects && own.text.starts_with("register, 4,000/s, "), "{}", own.text);
         load.client = ClientKind::RedisRs;
-        let stock = load_info(&load);
+        let stock = load_info(&load, vec![]);
         assert!(!stock.sees_redirects, "redis-rs follows redirects in silence");
         assert!(stock.text.starts_with("register by redis-rs, 4,000/s, "), "{}", stock.text);
     }

@@ -74,12 +74,17 @@ impl Faults<'_> {
     ) -> Result<(), String> {
         let began = Instant::now();
         let end = began + lasts;
+        let tell = |holds| self.stage.teller.tell(What::StepTurn { step: index, holds });
         for turn in 0.. {
+            if turn > 0 {
+                tell(true);
+            }
             let left = self.change(step, pairs).await?;
             let goes_on = self.until(end.min(began + every * turn + every / 2)).await;
             if let Some(left) = left {
                 self.repair(index, left).await?;
             }
+            tell(false);
             let next = end.min(began + every * (turn + 1));
             if !goes_on || !self.until(next).await || next == end {
                 break;

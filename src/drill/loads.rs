@@ -38,7 +38,8 @@ pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&s
     };
     let seeds = nodes.into_iter().map(|node| node.announced).collect();
     let from = deployment.network.as_ref().and_then(|network| network.clients_from(region));
-    Targets { seeds, lookup, from }
+    let counted = group.nodes.iter().map(|node| node.announced).collect();
+    Targets { seeds, lookup, nodes: counted, from }
 }
 
 impl Loads {

@@ -100,7 +100,9 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
 
 /// What nodes must be started with, for the steps that may be done to them.
 fn equipment(scenario: &Scenario) -> HashMap<NodeName, Tools> {
-    let nodes = scenario.topology.groups.iter().flat_map(cluster::node_names);
+    let groups = &scenario.topology.groups;
+    let nodes = groups.iter().flat_map(cluster::node_names);
+    let nodes = nodes.chain(groups.iter().flat_map(cluster::sentinel_names));
     let nodes = nodes.chain(scenario.joiners());
     let tools = nodes.map(|name| (name.clone(), scenario.tools(&name)));
     tools.filter(|(_, tools)| !tools.is_none()).collect()

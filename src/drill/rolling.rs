@@ -10,8 +10,7 @@ use crate::cluster::{DeployedGroup, health};
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Field};
 use crate::model::NodeName;
-use crate::model::event::{Role, What};
-use crate::node::Section;
+use crate::model::event::What;
 use crate::spec::rolling::{Gate, RollingRestart};
 use crate::spec::scenario::{Force, NodeFault};
 
@@ -88,16 +87,7 @@ async fn hand_over(field: Field<'_>, name: &NodeName, patience: Duration) -> Res
         return Err(format!("{name} could not hand over to {heir}: {error}"));
     }
     let Some(node) = group.nodes.iter().find(|node| node.name == *name) else { return Ok(()) };
-    let yields = async {
-        loop {
-            let info = node.admin.info(Section::Replication).await;
-            if info.is_ok_and(|info| info.role() == Some(Role::Replica)) {
-                return;
-            }
-            sleep(LOOK).await;
-        }
-    };
-    timeout(patience, yields)
+    timeout(patience, fault::follows(node))
         .await
         .map_err(|_| format!("{name} did not hand over to {heir} in {} s", patience.as_secs_f64()))
 }

@@ -4,12 +4,20 @@
 //! <https://redis.io/docs/latest/commands/cluster-failover/>
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#sentinel-commands>
 
+use std::time::Duration;
+
 use redis::{Cmd, Value};
+use tokio::time::sleep;
 
 use super::{FaultError, Field, handover};
 use crate::model::NodeName;
+use crate::model::event::Role;
+use crate::node::{Node, Section};
 use crate::spec::scenario::Force;
 use crate::spec::topology::Mode;
+
+/// Between two looks at who follows.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// In a cluster, and where sentinels do it, the server answers before there is a new primary:
 /// that is seen by whoever watches.
@@ -27,6 +35,14 @@ pub async fn failover(field: Field<'_>, name: &NodeName, force: Force) -> Result
     };
     field.node(name)?.admin.query::<Value>(&command).await?;
     Ok(())
+}
+
+/// Ends when `node` follows another.
+pub async fn follows(node: &Node) {
+    while !matches!(node.admin.info(Section::Replication).await, Ok(info) if info.role() == Some(Role::Replica))
+    {
+        sleep(LOOK).await;
+    }
 }
 
 fn in_cluster(force: Force) -> Cmd {

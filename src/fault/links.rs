@@ -13,7 +13,7 @@ use crate::backend::Deaf;
 
 use crate::model::NodeName;
 use crate::model::traffic::End;
-use crate::net::{Ends, Fabric, Guard, Jitter, Pairs, Rule};
+use crate::net::{Ends, Fabric, Guard, Pairs, Rule};
 use crate::node::Node;
 use crate::spec::network::{Links, NetworkFault, Side, Spot};
 
@@ -76,11 +76,10 @@ pub fn deaf(pairs: &Pairs, nodes: &[&Node]) -> Deaf {
 pub fn apply(fault: NetworkFault, fabric: &Fabric, pairs: &Pairs) -> Option<Guard> {
     let rule = match fault {
         NetworkFault::Partition(_) => Rule::cut(),
-        NetworkFault::Latency { latency, jitter } => {
-            let jitter = if jitter.is_zero() { Jitter::None } else { Jitter::Uniform(jitter) };
-            Rule { jitter, ..Rule::latency(latency) }
-        }
+        NetworkFault::Latency { latency, jitter } => Rule { jitter, ..Rule::latency(latency) },
         NetworkFault::Bandwidth(bits) => Rule::bandwidth(bits),
+        NetworkFault::Trickle(trickle) => Rule { trickle: Some(trickle), ..Rule::default() },
+        NetworkFault::Refuse { share } => Rule::refuse(share),
         NetworkFault::Reset { share } => {
             fabric.reset(pairs, share);
             return None;
@@ -110,7 +109,10 @@ fn named(
             Spot::Nodes(target) => {
                 select(target, cast, random)?.into_iter().map(End::from).collect()
             }
-            Spot::Shard(shard) => places.shard(cast.group, *shard),
+            Spot::Shard(shard) => {
+                let of_shard = cast.nodes.iter().filter(|node| node.shard() == *shard);
+                of_shard.map(|node| node.name.clone().into()).collect()
+            }
             Spot::Region(region) => places.region(region),
             Spot::Clients => places.clients(),
             Spot::ClientsIn(region) => [End::Clients(Some(region.clone()))].into(),
@@ -152,6 +154,16 @@ mod tests {
         End::Clients(Some(region.to_owned()))
     }
 
+    fn addr(name: &NodeName) -> SocketAddr {
+        SocketAddr::from(([10, 201, name.shard as u8, name.ordinal as u8], 6379))
+    }
+
+    /// 0/0, 0/1, 1/0, 1/1, 2/0 and 2/1.
+    fn nodes() -> Vec<Node> {
+        let names = (0..3).flat_map(|shard| [0, 1].map(|ordinal| name(shard, ordinal)));
+        names.map(|n| Node::new(n.clone(), addr(&n), "", Role::Primary)).collect()
+    }
+
     fn between(from: &str, to: &str, one_way: bool) -> Result<Found, NoLinks> {
         let places = two_regions();
         // In shard 1 roles have changed.
@@ -162,7 +174,10 @@ mod tests {
             replicas: vec![name(shard, 1 - primary)],
         };
         let shards = vec![shard(0, 0), shard(1, 1), shard(2, 0)];
-        let cast = Cast { group: "c", places: &places, shards, sentinels: vec![] };
+        let nodes = nodes();
+        // A spare replica has moved to another shard.
+        nodes[5].joins_shard(0);
+        let cast = Cast { nodes: &nodes, places: &places, shards, sentinels: vec![] };
         let (from, to) = (Side::read(from).unwrap(), Side::read(to).unwrap());
         find(&Links { from, to, one_way }, &cast, &mut StdRng::seed_from_u64(1))
     }
@@ -196,6 +211,8 @@ mod tests {
         assert!(!pairs.has(&end(0, 0), &clients("us")), "within a region nothing is parted");
         let found = between("clients", "shard 1", false).unwrap();
         assert_eq!(found.nodes, [name(1, 0), name(1, 1)], "the side that has nodes");
+        let found = between("shard 0", "clients", false).unwrap();
+        assert_eq!(found.nodes, [name(0, 0), name(0, 1), name(2, 1)], "whoever belongs to it now");
         for (from, to) in [("clients", "others"), ("others", "clients")] {
             let found = between(from, to, false).unwrap();
             assert_eq!((found.nodes.len(), found.against.len()), (6, 0), "no clients are told of");
@@ -206,12 +223,7 @@ mod tests {
 
     #[test]
     fn a_cut_in_the_kernel_is_between_nodes() {
-        let all = [name(0, 0), name(0, 1), name(1, 0), name(1, 1), name(2, 0), name(2, 1)];
-        let addr = |name: &NodeName| {
-            SocketAddr::from(([10, 201, name.shard as u8, name.ordinal as u8], 6379))
-        };
-        let nodes: Vec<Node> =
-            all.iter().map(|n| Node::new(n.clone(), addr(n), "", Role::Primary)).collect();
+        let nodes = nodes();
         let cut = |one_way| {
             let found = between("c/0/0 + c/2/0", "other nodes", one_way).unwrap();
             deaf(&found.pairs, &nodes.iter().collect::<Vec<_>>())

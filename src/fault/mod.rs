@@ -31,6 +31,7 @@ use crate::spec::hardship::Hardship;
 use crate::spec::scenario::NodeFault;
 
 pub use bearing::Bearing;
+pub use failover::follows;
 
 /// For servers to follow, before they are ended anyway.
 const RELEASE: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use crate::cluster::{DeployedGroup, Places};
 use crate::model::NodeName;
 use crate::model::event::ShardView;
+use crate::node::Node;
 use crate::spec::scenario::Target;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +21,7 @@ pub struct NoTarget {
 /// Who is where, and does what in a group now.
 #[derive(Clone, Debug)]
 pub struct Cast<'a> {
-    pub(super) group: &'a str,
+    pub(super) nodes: &'a [Node],
     pub(super) places: &'a Places,
     pub shards: Vec<ShardView>,
     /// Those that watch the group; they have no other role.
@@ -31,7 +32,7 @@ impl<'a> Cast<'a> {
     /// The nodes of `group`, with the roles of `shards`.
     pub fn new(places: &'a Places, group: &'a DeployedGroup, shards: Vec<ShardView>) -> Cast<'a> {
         let sentinels = group.sentinels.iter().map(|node| node.name.clone()).collect();
-        Cast { group: &group.spec.name, places, shards, sentinels }
+        Cast { nodes: &group.nodes, places, shards, sentinels }
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
 
     fn of(target: Target, seed: u64) -> Result<Vec<NodeName>, NoTarget> {
         let sentinels = (0..5).map(|n| NodeName::sentinel("c", n)).collect();
-        let cast = Cast { group: "c", places: &two_regions(), shards: shards(), sentinels };
+        let cast = Cast { nodes: &[], places: &two_regions(), shards: shards(), sentinels };
         select(&target, &cast, &mut StdRng::seed_from_u64(seed))
     }
 

@@ -35,6 +35,8 @@ pub struct Targets {
     /// them.
     pub seeds: Vec<SocketAddr>,
     pub lookup: Lookup,
+    /// The nodes of the group, in the order in which the history counts them.
+    pub nodes: Vec<SocketAddr>,
     /// The address to connect from, by which a relay knows whose connections they are;
     /// any, if there is none.
     pub from: Option<IpAddr>,

@@ -14,7 +14,8 @@ use super::ids::NodeName;
 use super::op::{Access, Cause};
 use super::slot::SlotSet;
 use super::traffic::Crossing;
-use super::workload::Workload;
+
+pub use super::info::*;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -99,6 +100,12 @@ pub enum What {
         step: usize,
         #[serde(default)]
         nodes: Vec<NodeName>,
+    },
+    /// What a flapping step does to links, told by `StepInjected`, pauses until its next turn,
+    /// or begins again.
+    StepTurn {
+        step: usize,
+        holds: bool,
     },
     /// Nodes that the step started have joined their cluster.
     StepJoined {
@@ -235,110 +242,6 @@ pub enum FailoverPhase {
     Propagated,
     /// A replica of the new primary is linked.
     Redundant,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DrillInfo {
-    pub id: String,
-    pub redrill: String,
-    /// Wall-clock time of instant zero, RFC 3339, UTC.
-    pub started: String,
-    pub scenario: String,
-    pub summary: String,
-    pub topology: String,
-    pub backend: String,
-    pub engine: EngineInfo,
-    pub seed: u64,
-    pub steps: Vec<StepInfo>,
-    pub loads: Vec<LoadInfo>,
-    pub expect: Vec<Expectation>,
-    /// Measures of checkers whose findings do not fail the drill.
-    #[serde(default)]
-    pub reported: Vec<String>,
-    /// The cadence and patience of probes, in milliseconds.
-    pub probe_every_ms: f64,
-    pub probe_deadline_ms: f64,
-    /// How long the drill is meant to take from `Phase::Steps` to the end of `Phase::Settle`.
-    pub planned_ms: f64,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct EngineInfo {
-    /// `redis` or `valkey`.
-    pub kind: String,
-    /// As the server says it: `7.0.15`.
-    pub version: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepInfo {
-    /// The word of the scenario: `reshard`, `kill`.
-    pub kind: String,
-    pub group: String,
-    /// As a person would say it: `reshard cache: 1820 slots from shard 0 to shard 1`.
-    pub text: String,
-    pub planned_at: Nanos,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoadInfo {
-    pub name: String,
-    pub group: String,
-    /// Operations a second that the schedule asks for.
-    pub rate: f64,
-    pub clients: u32,
-    pub keys: u64,
-    #[serde(default)]
-    pub workload: Workload,
-    /// The replicas that each write waits for; 0 if for none.
-    #[serde(default)]
-    pub waits_for: u32,
-    /// Whether the load's client tells of the redirects that it followed.
-    #[serde(default = "yes")]
-    pub sees_redirects: bool,
-    /// As a person would say it: `register, 4,000/s, zipf(0.99), 50 % reads, 100 B to 1 KB`.
-    pub text: String,
-}
-
-/// Records that do not say so are of redrill's own client.
-fn yes() -> bool {
-    true
-}
-
-/// A bound on a measure. `bound` has the measure's unit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Expectation {
-    /// As the scenario writes it.
-    pub text: String,
-    pub measure: String,
-    pub op: Compare,
-    pub bound: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum Compare {
-    #[serde(rename = "<=")]
-    AtMost,
-    #[serde(rename = "<")]
-    Below,
-    #[serde(rename = ">=")]
-    AtLeast,
-    #[serde(rename = ">")]
-    Above,
-    #[serde(rename = "==")]
-    Equal,
-}
-
-impl Compare {
-    pub fn holds(self, value: f64, bound: f64) -> bool {
-        match self {
-            Compare::AtMost => value <= bound,
-            Compare::Below => value < bound,
-            Compare::AtLeast => value >= bound,
-            Compare::Above => value > bound,
-            Compare::Equal => value == bound,
-        }
-    }
 }
 
 /// A drill's phases, in their order.

@@ -21,6 +21,18 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// As report.json has it: `ms`, `count`, `/s`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Millis => "ms",
+            Unit::Count => "count",
+            Unit::PerSecond => "/s",
+            Unit::Percent => "%",
+            Unit::Bytes => "bytes",
+            Unit::BytesPerSecond => "bytes/s",
+        }
+    }
+
     /// `value` as a person would write it: `412 ms`, `3,904/s`, `4.1 %`, `64.0 MB`.
     pub fn show(self, value: f64) -> String {
         match self {
@@ -434,9 +446,14 @@ pub const CATALOGUE: &[Known] = {
             "failover.detect",
             Millis,
             Failover,
-            "from the fault until a node suspects the primary (PFAIL), the longest",
+            "from the fault until a node or a sentinel suspects the primary (PFAIL), the longest",
         ),
-        known("failover.agree", Millis, Failover, "from then until a majority does (FAIL)"),
+        known(
+            "failover.agree",
+            Millis,
+            Failover,
+            "from then until a majority does, or a quorum of sentinels (FAIL)",
+        ),
         known("failover.elect", Millis, Failover, "from then until a replica is elected"),
         known(
             "failover.propagate",

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod event;
 pub mod ids;
+mod info;
 pub mod measure;
 pub mod op;
 mod printable;

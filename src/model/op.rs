@@ -176,8 +176,8 @@ pub struct Op {
     /// What [`Members`](Action::Members) found, as it was told: an element may stand twice.
     #[serde(default, skip_serializing_if = "<[u64]>::is_empty")]
     pub members: Box<[u64]>,
-    /// Who answered: an index among the nodes of the load's group, as they were told when
-    /// they were ready. None if nobody did, or the client does not tell.
+    /// Who answered: an index among the nodes of the load's group, as the first event counts
+    /// them. None if nobody did, or the client does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<u16>,
     /// When the schedule wanted it sent. Latency counts from here.

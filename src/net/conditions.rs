@@ -8,8 +8,9 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::bucket::Bucket;
-use super::rule::{Jitter, Rule, Trickle};
+use super::rule::Rule;
 use crate::model::Nanos;
+use crate::spec::network::{Jitter, Trickle};
 
 /// Bytes that one direction of a connection holds back at most: a link of 40 ms is full of so
 /// many at 13 Gbit/s. Then its sender waits.
@@ -129,8 +130,8 @@ mod tests {
         }
         assert!(of(&[Rule::cut(), Rule::default()]).cut && of(&[Rule::default(), Rule::cut()]).cut);
         assert!(of(&[Rule::default()]).are_none() && !of(&[Rule::latency(MS)]).are_none());
-        let trickle = |bytes, every| Rule {
-            trickle: Some(Trickle { bytes, every: every * MS }),
+        let trickle = |bytes, rest| Rule {
+            trickle: Some(Trickle { bytes, rest: rest * MS }),
             ..Rule::default()
         };
         let slowest = of(&[trickle(10, 1), trickle(100, 20), trickle(1000, 1)]);
@@ -139,13 +140,13 @@ mod tests {
 
     #[test]
     fn a_connection_is_refused_if_one_rule_refuses_it() {
-        let half = Rule { refuse: 0.5, ..Rule::default() };
+        let half = Rule::refuse(0.5);
         let admitted = |rules: &[Rule]| {
             let (conditions, mut rng) = (of(rules), rng());
             (0..10_000).filter(|_| conditions.admits(&mut rng)).count()
         };
         assert_eq!(admitted(&[Rule::default()]), 10_000);
-        assert_eq!(admitted(&[half.clone(), Rule::refuse()]), 0);
+        assert_eq!(admitted(&[half.clone(), Rule::refuse(1.0)]), 0);
         assert!((4800..5200).contains(&admitted(std::slice::from_ref(&half))));
         assert!((2300..2700).contains(&admitted(&[half.clone(), half])));
     }

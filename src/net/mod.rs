@@ -58,5 +58,5 @@ pub use door::{Channel, Door};
 pub use error::NetError;
 pub use fabric::Fabric;
 pub use pairs::{Ends, Pairs};
-pub use rule::{Jitter, Rule, Trickle};
+pub use rule::Rule;
 pub use rulebook::Guard;

@@ -151,7 +151,7 @@ impl Pump<'_> {
 
     fn send(&mut self, bytes: &[u8], now: Nanos) {
         if let Some(trickle) = self.conditions.trickle {
-            self.rests_until = now + trickle.every;
+            self.rests_until = now + trickle.rest;
         }
         let mut rest = bytes;
         if self.line.is_empty() && self.conditions.are_none() {

@@ -14,6 +14,8 @@ mod sentinel;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use admin::Admin;
 pub use cluster_info::ClusterInfo;
@@ -26,7 +28,8 @@ pub use sentinel::Instance;
 use crate::model::NodeName;
 use crate::model::event::Role;
 
-/// One server process and the way to talk to it. Clones share the connection.
+/// One server process and the way to talk to it. Clones share the connection, and what has
+/// been learned of its shard.
 #[derive(Clone)]
 pub struct Node {
     pub name: NodeName,
@@ -39,13 +42,31 @@ pub struct Node {
     /// What it started as; roles change, this does not.
     pub born: Role,
     pub admin: Admin,
+    shard: Arc<AtomicU32>,
 }
 
 impl Node {
     /// Connects to nothing yet: the first request does.
     pub fn new(name: NodeName, addr: SocketAddr, id: impl Into<String>, born: Role) -> Node {
         let admin = Admin::new(name.clone(), addr);
-        Node { name, addr, announced: addr, id: id.into(), born, admin }
+        let shard = Arc::new(AtomicU32::new(name.shard));
+        Node { name, addr, announced: addr, id: id.into(), born, admin, shard }
+    }
+
+    /// The shard that it belongs to: that of its name, until it was seen to follow the primary
+    /// of another one.
+    pub fn shard(&self) -> u32 {
+        self.shard.load(Ordering::Relaxed)
+    }
+
+    /// It follows the primary of this shard.
+    pub fn joins_shard(&self, shard: u32) {
+        self.shard.store(shard, Ordering::Relaxed);
+    }
+
+    /// The same node, asked in another way.
+    pub fn asked(self, admin: Admin) -> Node {
+        Node { admin, ..self }
     }
 
     /// The same node, found by others at `door`.

@@ -12,7 +12,6 @@ mod roles;
 use std::collections::{HashMap, HashSet};
 
 use crate::cluster::view::Sight;
-use crate::model::NodeName;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
 use crate::model::event::{Role, What};
 use crate::node::{Node, NodeLine};
@@ -22,7 +21,7 @@ pub(super) use roles::Roles;
 /// What the nodes of one cluster say of each other's primaries.
 #[derive(Debug)]
 pub(super) struct Failovers {
-    nodes: Vec<NodeName>,
+    nodes: Vec<Node>,
     by_id: HashMap<String, usize>,
     /// What each node said last; `None` while it cannot be talked to.
     opinions: Vec<Option<Opinion>>,
@@ -71,7 +70,7 @@ impl Failovers {
             behind: HashSet::new(),
         };
         Failovers {
-            nodes: nodes.iter().map(|node| node.name.clone()).collect(),
+            nodes: nodes.to_vec(),
             by_id: nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect(),
             opinions: nodes.iter().map(|_| None).collect(),
             shards: nodes.iter().enumerate().filter(leads).map(shard).collect(),
@@ -95,11 +94,11 @@ impl Failovers {
 
     fn told(&self, shard: usize, phase: FailoverPhase, node: usize, by: usize) -> What {
         What::Failover {
-            group: self.nodes[by].group.clone(),
+            group: self.nodes[by].name.group.clone(),
             shard: self.shards[shard].number,
             phase,
-            node: self.nodes[node].clone(),
-            by: self.nodes[by].clone(),
+            node: self.nodes[node].name.clone(),
+            by: self.nodes[by].name.clone(),
         }
     }
 }
@@ -174,7 +173,7 @@ impl Opinion {
         self.suspects.contains(&node) || self.failed.contains(&node)
     }
 
-    fn of(sight: &Sight, nodes: &[NodeName], by_id: &HashMap<String, usize>) -> Opinion {
+    fn of(sight: &Sight, nodes: &[Node], by_id: &HashMap<String, usize>) -> Opinion {
         let place = |id: &str| by_id.get(id).copied();
         let known = || sight.lines.iter().filter_map(|line| Some((place(&line.id)?, line)));
         let flagged = |flag: fn(&NodeLine) -> bool| {
@@ -186,7 +185,7 @@ impl Opinion {
         Opinion {
             suspects: flagged(|line| line.flags.pfail),
             failed: flagged(|line| line.flags.fail),
-            primaries: leading.map(|(at, line)| (nodes[at].shard, (at, line.epoch))).collect(),
+            primaries: leading.map(|(at, line)| (nodes[at].shard(), (at, line.epoch))).collect(),
             follows: own.filter(|_| sight.link_up == Some(true)).and_then(place),
         }
     }

@@ -277,8 +277,8 @@ impl Phases {
 
 impl Watched {
     fn new(group: DeployedGroup) -> Rc<Watched> {
-        let own = |node: Node| Node { admin: node.admin.apart().with_timeout(PATIENCE), ..node };
-        let nodes: Vec<Node> = group.all().cloned().map(own).collect();
+        let own = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(PATIENCE));
+        let nodes: Vec<Node> = group.all().map(own).collect();
         let cluster = matches!(group.spec.mode, Mode::Cluster { .. });
         let name = group.spec.name;
         let beliefs = RefCell::new(Group::new(cluster, nodes.clone()));
@@ -290,7 +290,12 @@ impl Watched {
     }
 
     async fn ask(&self, node: &Node) -> Result<Sight, NodeError> {
-        if self.cluster { view::sight(node).await } else { roles::sight(node).await }
+        if !self.cluster {
+            return roles::sight(node).await;
+        }
+        let sight = view::sight(node).await?;
+        view::learn_shard(&self.nodes, &sight);
+        Ok(sight)
     }
 
     /// Tells how the nodes differ, unless they agreed a moment ago: what comes and goes is

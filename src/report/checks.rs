@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use crate::check::{self, Delivery, Finding, Sides};
+use crate::check::{self, CountedFrom, Delivery, Finding, Sides};
 use crate::load::history::{self, HistoryError};
-use crate::model::Workload;
 use crate::model::event::DrillInfo;
 use crate::model::op::Op;
+use crate::model::{Nanos, Workload};
 
 /// Of each workload that a load had.
 #[derive(Default)]
@@ -29,36 +29,37 @@ pub(super) struct Registers {
 }
 
 impl Checks {
+    /// Sentences count from `zero`, the load's start.
     pub fn read(
         path: &Path,
         whole: bool,
-        info: &DrillInfo,
+        (info, zero): (&DrillInfo, Nanos),
         sides: &Sides,
     ) -> Result<Checks, HistoryError> {
         let loads: Vec<Workload> = info.loads.iter().map(|load| load.workload).collect();
         let has = |is: fn(Workload) -> bool| loads.iter().any(|workload| is(*workload));
         let mut checks = Checks { whole, ..Checks::default() };
         if has(Workload::has_registers) {
-            checks.registers(&of(path, &loads, Workload::has_registers), sides)?;
+            checks.registers(&of(path, (&loads, zero), Workload::has_registers), sides)?;
         }
         if has(|workload| workload == Workload::Counter) {
-            let found = check::counters(&of(path, &loads, |w| w == Workload::Counter))?;
+            let found = check::counters(&of(path, (&loads, zero), |w| w == Workload::Counter))?;
             checks.findings.push(found.finding());
             checks.counters = Some(found);
         }
         if has(|workload| workload == Workload::Set) {
-            let found = check::sets(&of(path, &loads, |w| w == Workload::Set))?;
+            let found = check::sets(&of(path, (&loads, zero), |w| w == Workload::Set))?;
             checks.findings.push(found.finding());
             checks.sets = Some(found);
         }
         if has(|workload| workload == Workload::Queue) {
-            let rows = of(path, &loads, |w| w == Workload::Queue);
+            let rows = of(path, (&loads, zero), |w| w == Workload::Queue);
             let found = check::queues(&rows, Delivery::AtMostOnce)?;
             checks.findings.push(found.finding());
             checks.queues = Some(found);
         }
         if has(|workload| workload == Workload::Stream) {
-            let rows = of(path, &loads, |w| w == Workload::Stream);
+            let rows = of(path, (&loads, zero), |w| w == Workload::Stream);
             let found = check::queues(&rows, Delivery::AtLeastOnce)?;
             checks.findings.push(found.finding());
             checks.streams = Some(found);
@@ -87,14 +88,15 @@ impl Checks {
 /// The rows of loads whose workload `is` one that is looked for.
 fn of<'a>(
     path: &'a Path,
-    loads: &'a [Workload],
+    (loads, zero): (&'a [Workload], Nanos),
     is: fn(Workload) -> bool,
-) -> impl Fn() -> Result<Box<dyn Iterator<Item = Result<Op, HistoryError>> + 'a>, HistoryError> {
-    move || {
+) -> impl check::History<Error = HistoryError> {
+    let rows = move || {
         let wanted = move |row: &Result<Op, HistoryError>| match row {
             Ok(op) => loads.get(usize::from(op.load)).is_some_and(|workload| is(*workload)),
             Err(_) => true,
         };
-        Ok(Box::new(history::read(path)?.filter(wanted)))
-    }
+        Ok::<_, HistoryError>(history::read(path)?.filter(wanted))
+    };
+    CountedFrom { zero, rows }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::check::{Finding, Kind};
+use crate::check::Finding;
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
@@ -160,7 +160,28 @@ pub struct Load {
     pub clients: u32,
     pub keys: u64,
     pub text: String,
+    pub figures: Figures,
     pub met: Met,
+}
+
+/// What became of a load's operations. The spans are those of the measures of latency.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Figures {
+    pub operations: u64,
+    /// Those that ended ok.
+    pub answered: u64,
+    pub errors: u64,
+    pub before: Quantiles,
+    pub during: Quantiles,
+    pub after: Quantiles,
+}
+
+/// Latency of the operations that were intended in one span, from their intended instants; null
+/// if none of them ended ok.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Quantiles {
+    pub p50_ms: Option<f64>,
+    pub p99_ms: Option<f64>,
 }
 
 /// What the operations of a load met on their way, from its first to its last second.
@@ -202,7 +223,8 @@ pub struct Step {
     /// The nodes that it did something to.
     #[schemars(with = "Vec<String>")]
     pub nodes: Vec<NodeName>,
-    /// The same with their instants; one node may be hit more than once.
+    /// The same with their instants; one node may be hit more than once, as by each turn of a
+    /// step that flaps.
     pub hits: Vec<Hit>,
     pub undone_ms: Option<f64>,
     /// The nodes that joined a cluster by it.
@@ -399,9 +421,9 @@ pub struct Own {
 }
 
 impl Judged {
-    /// Whether value and bound alone explain the verdict: `unknown` beside a value does not.
+    /// Whether value and bound alone explain the verdict.
     pub(super) fn is_plain(&self) -> bool {
-        self.verdict != Verdict::Unknown || self.value.is_none()
+        self.verdict != Verdict::Unknown
     }
 }
 
@@ -423,64 +445,5 @@ impl Step {
     /// What it does to a node lasts for no time of its own.
     pub fn is_over_at_once(&self) -> bool {
         matches!(self.kind.as_str(), "restart" | "failover" | "reset")
-    }
-}
-
-impl Report {
-    /// Whether a step did something to a node.
-    pub fn has_faults(&self) -> bool {
-        self.steps.iter().any(|step| !step.nodes.is_empty())
-    }
-
-    /// Whether the finding counts for the verdict.
-    pub fn judges(&self, finding: &Finding) -> bool {
-        !super::judge::is_reported(&self.reported, finding.kind)
-    }
-
-    /// What was found of each workload that is none of registers, by its name.
-    pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.findings.iter().filter_map(|finding| {
-            let name = match finding.kind {
-                Kind::Counters => "counters",
-                Kind::Sets => "sets",
-                Kind::Queues => "queues",
-                Kind::Streams => "streams",
-                _ => return None,
-            };
-            Some((name, &*finding.text))
-        })
-    }
-
-    /// The value of the measure `name`, if this drill has it and could tell it.
-    pub fn value(&self, name: &str) -> Option<f64> {
-        self.measures.get(name).and_then(|measure| measure.value)
-    }
-
-    /// The measure `name` as a person would write it; `–` if this drill does not have it.
-    pub fn show(&self, name: &str) -> String {
-        self.measures.get(name).map_or_else(|| "–".to_owned(), Measure::show)
-    }
-
-    /// Whether `name` is among this drill's measures, told or not.
-    pub fn has(&self, name: &str) -> bool {
-        self.measures.contains_key(name)
-    }
-
-    /// The texts of the warnings; of several that differ in their figures only, the first
-    /// one and how many more there are.
-    pub(super) fn warnings_by_kind(&self) -> Vec<String> {
-        let mut kinds: Vec<(String, &str, usize)> = Vec::new();
-        for warning in &self.warnings {
-            let kind = warning.text.replace(|c: char| c.is_ascii_digit(), "");
-            match kinds.iter_mut().find(|(known, ..)| *known == kind) {
-                Some((_, _, more)) => *more += 1,
-                None => kinds.push((kind, &warning.text, 0)),
-            }
-        }
-        let tell = |(_, text, more): (String, &str, usize)| match more {
-            0 => text.to_owned(),
-            more => format!("{text} (and {more} more like this)"),
-        };
-        kinds.into_iter().map(tell).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::event::{FailoverPhase, Phase};
 use crate::model::op::Access;
-use crate::model::{Nanos, NodeName, Unit};
+use crate::model::{Nanos, NodeName, ShardName, Unit};
 
 use super::data::Failover;
 use super::millis;
@@ -17,6 +17,17 @@ const BEFORE: std::time::Duration = std::time::Duration::from_millis(200);
 pub(super) struct Told {
     injected: Vec<Injected>,
     open: Vec<Row>,
+    elections: Vec<Election>,
+}
+
+/// A node became primary of a shard.
+#[derive(Debug)]
+pub(super) struct Election {
+    pub to: NodeName,
+    /// When that was seen.
+    pub at: Nanos,
+    /// Who else belonged to the shard then.
+    pub over: Vec<NodeName>,
 }
 
 #[derive(Debug)]
@@ -24,6 +35,8 @@ struct Injected {
     at: Nanos,
     step: usize,
     nodes: Vec<NodeName>,
+    /// The shards that they belonged to then.
+    shards: Vec<ShardName>,
     /// Those that a cut parts them from.
     against: Vec<NodeName>,
 }
@@ -37,8 +50,7 @@ impl Injected {
 /// One failover as far as it has come.
 #[derive(Clone, Debug)]
 struct Row {
-    group: String,
-    shard: u32,
+    shard: ShardName,
     began: Nanos,
     from: Option<NodeName>,
     to: Option<NodeName>,
@@ -66,9 +78,10 @@ impl Told {
         &mut self,
         at: Nanos,
         step: usize,
-        (nodes, against): (Vec<NodeName>, Vec<NodeName>),
+        (nodes, shards): (Vec<NodeName>, Vec<ShardName>),
+        against: Vec<NodeName>,
     ) {
-        let one = Injected { at, step, nodes, against };
+        let one = Injected { at, step, nodes, shards, against };
         // Suspected for another reason, and not given up yet: what comes of it is this one's.
         let under_way = self.open.iter_mut().filter(|row| !row.went_on() && one.hits(&row.from));
         for row in under_way {
@@ -83,22 +96,23 @@ impl Told {
         self.injected.iter().map(|one| (one.step, one.at))
     }
 
+    /// `members` are all that belonged to the shard then.
     pub fn hear(
         &mut self,
         at: Nanos,
-        (group, shard): (String, u32),
+        (shard, members): (ShardName, Vec<NodeName>),
         phase: FailoverPhase,
         (node, by): (NodeName, NodeName),
     ) {
         // Once all name a new primary, what follows but a replica is the next failover.
         let goes_on = |row: &Row| {
-            let same = row.group == group && row.shard == shard;
+            let same = row.shard == shard;
             let over = row.at(FailoverPhase::Propagated).is_some();
             same && (phase == FailoverPhase::Redundant || !over)
         };
         let index = self.open.iter().rposition(goes_on).unwrap_or_else(|| {
             let (from, to, by, times) = (None, None, None, [None; 5]);
-            self.open.push(Row { group, shard, began: at, from, to, by, at: times });
+            self.open.push(Row { shard, began: at, from, to, by, at: times });
             self.open.len() - 1
         });
         let row = &mut self.open[index];
@@ -109,15 +123,20 @@ impl Told {
                 (row.from, row.by) = (Some(node), Some(by));
             }
             FailoverPhase::Agreed => row.from = Some(node),
-            FailoverPhase::Elected | FailoverPhase::Propagated => row.to = Some(node),
+            FailoverPhase::Elected => {
+                let over = members.into_iter().filter(|other| *other != node).collect();
+                self.elections.push(Election { to: node.clone(), at, over });
+                row.to = Some(node);
+            }
+            FailoverPhase::Propagated => row.to = Some(node),
             FailoverPhase::Redundant => {}
         }
         row.at[phase as usize] = Some(at);
     }
 
-    /// Who was elected, and when that was seen.
-    pub fn elections(&self) -> impl Iterator<Item = (&NodeName, Nanos)> {
-        self.open.iter().filter_map(|row| Some((row.to.as_ref()?, row.at(FailoverPhase::Elected)?)))
+    /// Who was elected, in order.
+    pub fn elections(&self) -> &[Election] {
+        &self.elections
     }
 
     /// Nobody but a node that is itself cut off or stood still has suspected the primary.
@@ -136,12 +155,11 @@ impl Told {
     /// the last that cut it off from others or hit another node of the shard; but where it was
     /// suspected and no more came of it, a busy machine may be why.
     fn cause(&self, row: &Row) -> Option<&Injected> {
-        let of_shard = |node: &NodeName| node.group == row.group && node.shard == row.shard;
         let before = || self.injected.iter().filter(|one| one.at <= row.began);
         let on_it = before().filter(|one| one.hits(&row.from)).max_by_key(|one| one.at);
         let near = |one: &&Injected| {
             let cut = row.from.as_ref().is_some_and(|from| one.against.contains(from));
-            cut || one.nodes.iter().any(of_shard)
+            cut || one.shards.contains(&row.shard)
         };
         let went_on = row.from.is_none() || row.went_on();
         on_it.or_else(|| before().filter(|_| went_on).filter(near).max_by_key(|one| one.at))
@@ -163,14 +181,16 @@ fn whole(row: &Row, record: &Record) -> Failover {
     let next = told.next(row, began.max(row.began)).unwrap_or(end);
     let span = (Span { from: began - BEFORE, to: next - BEFORE }, began);
     let of_shard = |canary: usize| {
-        canaries.get(canary).is_some_and(|c| c.group == row.group && c.shard == row.shard)
+        canaries
+            .get(canary)
+            .is_some_and(|c| c.group == row.shard.group && c.shard == row.shard.shard)
     };
     let elected = row.at(FailoverPhase::Elected);
     let served = outages.first_end(Access::Write, span, of_shard);
     let unserved = served.is_none() && outages.is_open(Access::Write, span, of_shard);
     Failover {
-        group: row.group.clone(),
-        shard: row.shard,
+        group: row.shard.group.clone(),
+        shard: row.shard.shard,
         step: cause.map(|one| one.step),
         from: row.from.clone(),
         to: row.to.clone(),
@@ -256,6 +276,8 @@ impl Failover {
         // Without an election, the rest of the time is spent waiting for what failed.
         let last = self.agreed_ms.or(self.suspected_ms);
         let waited = between(last, self.served_ms.or(self.unserved_until_ms));
+        // It may have been served before others were told that it had failed.
+        let waited = waited.map(|ms| ms.max(0.0));
         let parts = [
             ("detect", self.detect()),
             ("agree", self.agree()),
@@ -315,11 +337,14 @@ mod tests {
         ];
         for at in 0..50 {
             for (_, step, ordinal) in faults.iter().filter(|fault| fault.0 == at) {
-                told.injected(Nanos(at), *step, (vec![node(*ordinal)], vec![]));
+                let node = node(*ordinal);
+                let shard = node.shard_name();
+                told.injected(Nanos(at), *step, (vec![node], vec![shard]), vec![]);
             }
             for (_, phase, ordinal) in phases.iter().filter(|phase| phase.0 == at) {
                 let by = NodeName::new("c", 0, 0);
-                told.hear(Nanos(at), ("c".into(), 1), *phase, (node(*ordinal), by));
+                let shard = (node(0).shard_name(), vec![node(0), node(1)]);
+                told.hear(Nanos(at), shard, *phase, (node(*ordinal), by));
             }
         }
         told

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::check::{Finding, Kind};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::measure::{Unit, known};
-use crate::model::{Measure, Verdict};
+use crate::model::{Measure, Nanos, Verdict};
 
+use super::advice;
 use super::data::{Judged, Report};
 use super::doubt::Doubts;
 use super::record::Record;
@@ -38,7 +39,10 @@ fn expectation(
         Some(value) if completed => weigh(e, value, doubts.get(&*e.measure).copied(), unit),
         Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill came to no end".into())),
         None => {
-            (Verdict::Unknown, Some(format!("cannot be judged: {} could not be told", e.measure)))
+            let why = format!("cannot be judged: {} could not be told", e.measure);
+            // In a drill that broke off, that is what is to be mended.
+            let advice = completed.then(|| format!("; {}", advice::of_measure(&e.measure)));
+            (Verdict::Unknown, Some(why + &advice.unwrap_or_default()))
         }
     };
     let why = why.map(|why| format!("`{}` {why}", e.text));
@@ -74,7 +78,8 @@ fn weigh(
     let (least, most) = (unit.show(least), unit.show(most));
     let why = format!(
         "cannot be judged: it was {was}, and could have been anything from {least} to {most} had \
-         redrill itself been run all the time; the machine was too busy to tell"
+         redrill itself been run all the time; the machine was too busy to tell: {}",
+        advice::BUSY
     );
     (Verdict::Unknown, Some(why))
 }
@@ -94,17 +99,15 @@ pub(super) fn verdict(
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
         reasons.extend(not_held);
     }
-    let is_within = |f: &Finding| {
-        let of = |e: &&Judged| e.measure == measure(f.kind) && e.verdict == Verdict::Pass;
-        f.verdict == Verdict::Fail && expectations.iter().any(|e| of(&e))
-    };
-    // What could not be told is no finding that a scenario can do without.
-    let judged =
-        |f: &&Finding| f.verdict == Verdict::Unknown || !is_reported(&record.info.reported, f.kind);
-    let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(judged);
-    // A bound says how much of it is too much.
-    let found = found.filter(|f| !is_within(f));
-    reasons.extend(found.map(|f| (f.verdict, f.text.clone())));
+    let counts = |f: &&Finding| set_aside(f, &record.info.reported, expectations).is_none();
+    let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(counts);
+    reasons.extend(found.map(|f| match f.verdict {
+        // In a drill that broke off, that is what is to be mended.
+        Verdict::Unknown if record.completed() => {
+            (f.verdict, format!("{}; {}", f.text, advice::of_finding(f.kind)))
+        }
+        _ => (f.verdict, f.text.clone()),
+    }));
     let worst = match record.end {
         // The end outweighs what was seen on the way: it is not the drill's fault.
         Some(End::Interrupted) | None => Verdict::Unknown,
@@ -113,13 +116,29 @@ pub(super) fn verdict(
     (worst, reasons.into_iter().map(|(_, why)| why).collect())
 }
 
-/// Whether what a checker finds does not count, as the scenario says.
-pub(super) fn is_reported(reported: &[String], kind: Kind) -> bool {
-    reported.iter().any(|name| name == measure(kind))
+/// Why something wrong that a checker found does not count for the verdict; `None` if it does,
+/// or if nothing is wrong. What could not be told is nothing that a scenario can do without.
+pub(super) fn set_aside(
+    finding: &Finding,
+    reported: &[String],
+    expectations: &[Judged],
+) -> Option<String> {
+    let measure = measure(finding.kind);
+    if finding.verdict != Verdict::Fail {
+        return None;
+    }
+    if reported.iter().any(|name| name == measure) {
+        return Some("reported, not judged".to_owned());
+    }
+    // A bound says how much of it is too much.
+    let bounds: Vec<&Judged> = expectations.iter().filter(|e| e.measure == measure).collect();
+    let held = bounds.iter().all(|bound| bound.verdict == Verdict::Pass);
+    let first = bounds.first().filter(|_| held)?;
+    Some(format!("within its bound `{}`", first.text))
 }
 
 /// The measure that counts what a checker finds; empty if there is none.
-fn measure(kind: Kind) -> &'static str {
+pub(super) fn measure(kind: Kind) -> &'static str {
     match kind {
         Kind::LostWrites => "writes.lost",
         Kind::StaleReads => "reads.stale",
@@ -142,12 +161,24 @@ fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
     let phase = last.map_or("starting", phase_name);
     let why = match &record.end {
         Some(End::Completed) => return None,
-        Some(End::Interrupted) => format!("the drill was interrupted while {phase}"),
-        Some(End::Failed { error }) => format!("the drill could not go on while {phase}: {error}"),
-        None => format!(
-            "the record breaks off {:.1} s after the drill's start, while {phase}: redrill was killed, or still runs",
-            record.last.as_secs_f64()
-        ),
+        Some(End::Interrupted) => {
+            format!("the drill was interrupted while {phase}; {}", advice::INTERRUPTED)
+        }
+        Some(End::Failed { error }) => {
+            format!("the drill could not go on while {phase}: {error}; {}", advice::FAILED)
+        }
+        None => {
+            let (zero, start) = match record.phase_at(Phase::Steps) {
+                Some(line) => (line, "load"),
+                None => (Nanos::ZERO, "drill"),
+            };
+            format!(
+                "the record breaks off {:.1} s after the {start}'s start, while {phase}: redrill \
+                 was killed, or still runs; {}",
+                record.last.since(zero).as_secs_f64(),
+                advice::ENDLESS
+            )
+        }
     };
     Some((Verdict::Unknown, why))
 }
@@ -166,19 +197,29 @@ pub(super) fn phase_name(phase: Phase) -> &'static str {
 
 fn steps(record: &Record) -> Vec<(Verdict, String)> {
     let mut reasons = Vec::new();
+    // All of them for one reason: the drill's end came first.
+    let mut never = record.steps.iter().filter(|step| step.error.is_none() && step.began.is_none());
+    if let Some(first) = never.next() {
+        let more = match never.count() {
+            0 => String::new(),
+            1 => ", nor was the one after it".to_owned(),
+            more => format!(", nor were {more} after it"),
+        };
+        let text =
+            format!("step `{}` was never begun{more}: the drill ended before it", first.info.text);
+        reasons.push((Verdict::Unknown, text));
+    }
     for step in &record.steps {
         let text = &step.info.text;
         match (&step.error, step.began, step.ended) {
             (Some(error), ..) => {
                 reasons.push((Verdict::Fail, format!("step `{text}` failed: {error}")));
             }
-            (None, None, _) => {
-                reasons.push((Verdict::Unknown, format!("step `{text}` was never begun")));
-            }
             (None, Some(_), None) => {
-                reasons.push((Verdict::Unknown, format!("step `{text}` did not end")));
+                let text = format!("step `{text}` did not end before the drill did");
+                reasons.push((Verdict::Unknown, text));
             }
-            (None, Some(_), Some(_)) => {}
+            (None, None, _) | (None, Some(_), Some(_)) => {}
         }
     }
     reasons

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
+use crate::check::Finding;
 use crate::model::Verdict;
 
 use super::data::{Judged, Report};
@@ -87,9 +88,12 @@ fn drill(report: &Report) -> TestCase {
         (None, None) => Verdict::Unknown,
         (None, Some(_)) => Verdict::Pass,
     });
+    let disagreed = report.disagreements.iter().map(|_| Verdict::Fail);
+    let counts = |finding: &&Finding| report.set_aside(finding).is_none();
+    let found = report.findings.iter().filter(counts).map(|finding| finding.verdict);
     let verdict = match report.completed {
         false => Verdict::Unknown,
-        true => Verdict::worst(steps.chain(report.findings.iter().map(|f| f.verdict))),
+        true => Verdict::worst(steps.chain(disagreed).chain(found)),
     };
     let why = other_reasons(report).join("\n");
     let mut case = TestCase::new(DRILL, status(verdict, &why));

@@ -4,7 +4,7 @@ use crate::model::Unit;
 
 use super::data::{Outage, Report, Step};
 
-/// The longest outage of all: `at 2.30 s (0.70 s before the step), cache/1, slot 9000: timed out`.
+/// The longest outage of all: `at 2.30 s of the load (0.70 s before the step), cache/1, slot 9000: timed out`.
 /// `None` if there is none, or if it is not listed.
 pub(super) fn outage(r: &Report) -> Option<String> {
     let longest = r.outages.iter().max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms))?;
@@ -29,7 +29,7 @@ fn told(r: &Report, outage: &Outage) -> String {
         blind => format!("; redrill itself was not run for {} of it", Unit::Millis.show(blind)),
     };
     let moment = moment(r, outage.from_ms);
-    format!("at {at:.2} s ({moment}), {group}/{shard}{slot}{cause}{open}{unseen}")
+    format!("at {at:.2} s of the load ({moment}), {group}/{shard}{slot}{cause}{open}{unseen}")
 }
 
 /// How an instant lies to the steps: `0.70 s before the step`.

@@ -5,7 +5,8 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;
 use super::data::{Container, Report, Shard};
-use super::{longest, met, traffic};
+use super::text::ASIDE;
+use super::{by_load, longest, met, traffic};
 
 /// The text of `report.md`.
 ///
@@ -102,7 +103,7 @@ fn head(page: &mut Page, r: &Report) {
         page.line("");
     }
     let about = format!(
-        "{} on {} {} ({}), seed {}, {}, took {}",
+        "{} on {} {} ({}), seed {}, {}, took {}; instants count from the load's start",
         r.topology.name,
         r.engine.kind,
         r.engine.version,
@@ -143,6 +144,11 @@ fn figures(page: &mut Page, r: &Report) {
     ];
     if r.has("latency.p99.before") {
         page.table(&["Latency", "before", "during", "after"], spans.into_iter().flatten());
+    }
+    if by_load::is_told(r) {
+        let heads = by_load::heads(r);
+        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+        page.table(&heads, by_load::rows(r));
     }
     let single = [
         row("Acknowledged writes", &["writes.acknowledged"]),
@@ -201,17 +207,19 @@ fn failovers(page: &mut Page, r: &Report) {
 }
 
 fn shards(page: &mut Page, r: &Report) {
-    let heads =
-        ["Shard", "slots", "keys", "memory", "ops/s", "in", "out", "down, writes", "down, reads"];
-    page.table(&heads, r.shards.iter().map(shard));
+    let mut heads = vec!["Shard"];
+    heads.extend(r.has_cluster().then_some("slots"));
+    heads.extend(["keys", "memory", "ops/s", "in", "out", "down, writes", "down, reads"]);
+    page.table(&heads, r.shards.iter().map(|s| shard(r, s)));
 }
 
-fn shard(s: &Shard) -> Vec<String> {
+fn shard(r: &Report, s: &Shard) -> Vec<String> {
     let [slots, keys, memory] = changes(s);
+    let slots = if r.has_slots(&s.group) { slots } else { "–".to_owned() };
     let show = |unit: Unit, value: Option<f64>| value.map_or("–".to_owned(), |v| unit.show(v));
-    vec![
-        format!("{}/{}", s.group, s.shard),
-        slots,
+    let name = std::iter::once(format!("{}/{}", s.group, s.shard));
+    let slots = r.has_cluster().then_some(slots);
+    let others = [
         keys,
         memory,
         show(Unit::Count, s.ops_per_s),
@@ -219,7 +227,8 @@ fn shard(s: &Shard) -> Vec<String> {
         show(Unit::BytesPerSecond, s.net_out_per_s),
         show(Unit::Millis, s.downtime_write_max_ms),
         show(Unit::Millis, s.downtime_read_max_ms),
-    ]
+    ];
+    name.chain(slots).chain(others).collect()
 }
 
 /// Where there were any.
@@ -265,7 +274,11 @@ pub(super) fn changes(s: &Shard) -> [String; 3] {
 
 fn findings(page: &mut Page, r: &Report) {
     for finding in &r.findings {
-        page.line(&format!("- {} {}", mark(finding.verdict), prose(&finding.text)));
+        let (mark, aside) = match r.set_aside(finding) {
+            Some(why) => (ASIDE, format!(" ({})", prose(&why))),
+            None => (mark(finding.verdict), String::new()),
+        };
+        page.line(&format!("- {mark} {}{aside}", prose(&finding.text)));
         for example in finding.examples.iter().take(5) {
             page.line(&format!("  - {}", prose(&example.text)));
         }

@@ -10,6 +10,8 @@
 //! `report.json`. Everything else is drawn from that: [`text`] for the terminal, and the
 //! files that [`write`] leaves in the folder.
 
+mod advice;
+mod by_load;
 mod checks;
 pub mod compare;
 mod containers;
@@ -22,10 +24,12 @@ pub mod html;
 pub mod json;
 mod judge;
 mod longest;
+mod lookup;
 pub mod junit;
 pub mod markdown;
 pub mod matrix;
 mod measures;
+mod members;
 mod met;
 mod outages;
 mod ownership;
@@ -111,7 +115,8 @@ impl History {
             tally.add(&op?);
         }
         let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
-        let checks = Checks::read(&path, whole, &record.info, &sides::sides(record))?;
+        let of = (&record.info, spans.line.from);
+        let checks = Checks::read(&path, whole, of, &sides::sides(record))?;
         let mut made = History { checks, ..History::default() };
         if rows.was_cut() {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
@@ -159,7 +164,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         phases: phases(&record),
         topology: topology(&record),
         probe: probe(&record),
-        loads: loads(&record),
+        loads: loads(&record, history.tally.as_ref()),
         measures,
         expectations,
         findings: history.checks.findings,
@@ -244,17 +249,19 @@ fn probe(record: &Record) -> Probe {
     }
 }
 
-fn loads(record: &Record) -> Vec<Load> {
-    let load = |(load, series): (&LoadInfo, &SeriesBuilder)| Load {
+fn loads(record: &Record, tally: Option<&Tally>) -> Vec<Load> {
+    let figures = |index: usize| Some(tally?.loads.get(index)?.figures());
+    let load = |(index, (load, series)): (usize, (&LoadInfo, &SeriesBuilder))| Load {
         name: load.name.clone(),
         group: load.group.clone(),
         rate: load.rate,
         clients: load.clients,
         keys: load.keys,
         text: load.text.clone(),
+        figures: figures(index).unwrap_or_default(),
         met: series.met.clone(),
     };
-    record.info.loads.iter().zip(&record.series).map(load).collect()
+    record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()
 }
 
 fn steps(record: &Record) -> Vec<Step> {

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase, StepInfo, What};
-use crate::model::{Nanos, NodeName};
+use crate::model::{Nanos, NodeName, ShardName};
 
 use super::containers::UsageFold;
 use super::data::{Disagreement, Hit, Job, JobPhase};
 use super::failovers;
+use super::members::Members;
 use super::outages::Outages;
 use super::ownership::Views;
 use super::series::SeriesBuilder;
@@ -36,6 +37,7 @@ pub(super) struct Record {
     pub outages: Outages,
     pub failovers: failovers::Told,
     pub views: Views,
+    pub members: Members,
     pub stats: StatsFold,
     pub usage: UsageFold,
     pub traffic: TrafficFold,
@@ -89,6 +91,21 @@ impl StepRecord {
             jobs: Vec::new(),
             error: None,
         }
+    }
+
+    /// It holds all nodes again that it held in its turn before, or none.
+    fn hear_turn(&mut self, holds: bool, at: Nanos) {
+        let at_ms = millis(at);
+        if !holds {
+            let open = self.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
+            open.for_each(|hit| hit.undone_ms = Some(at_ms));
+            return;
+        }
+        let mut nodes: Vec<NodeName> = self.hits.iter().map(|hit| hit.node.clone()).collect();
+        nodes.sort();
+        nodes.dedup();
+        let again = |node| Hit { node, at_ms, undone_ms: None };
+        self.hits.extend(nodes.into_iter().map(again));
     }
 
     fn hear_job(&mut self, (from, to): (u32, u32), state: String, at: Nanos) {
@@ -182,6 +199,7 @@ impl Record {
             outages: Outages::default(),
             failovers: failovers::Told::default(),
             views: Views::default(),
+            members: Members::default(),
             stats: StatsFold::default(),
             usage: UsageFold::default(),
             traffic: TrafficFold::default(),
@@ -206,13 +224,17 @@ impl Record {
                 self.usage.phase(phase);
             }
             What::Warning { text } => self.warnings.push((at, text)),
-            What::Ready { nodes } => (self.nodes, self.ready_at) = (nodes, Some(at)),
+            What::Ready { nodes } => {
+                self.members.join(nodes.iter().map(|node| &node.name));
+                (self.nodes, self.ready_at) = (nodes, Some(at));
+            }
             What::Canaries { canaries } => self.canaries.extend(canaries),
             What::View(view) => {
                 let begun = self.steps.iter().any(|step| step.began.is_some());
+                self.members.hear(&view);
                 self.views.hear(at, view, begun);
             }
-            What::Stats { nodes } => self.stats.hear(at, nodes),
+            What::Stats { nodes } => self.stats.hear(at, nodes, &self.members),
             What::Containers { nodes } => self.usage.hear(at, nodes),
             What::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),
             What::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
@@ -244,7 +266,9 @@ impl Record {
             // What faults left is undone when the load has ended: what comes of that is no failover.
             What::Failover { .. } if self.phase_at(Phase::Verify).is_some() => {}
             What::Failover { group, shard, phase, node, by } => {
-                self.failovers.hear(at, (group, shard), phase, (node, by));
+                let shard = ShardName { group, shard };
+                let members = self.members.of(&shard);
+                self.failovers.hear(at, (shard, members), phase, (node, by));
             }
             What::Disagreed { group, how } => {
                 self.disagreements.push(Disagreement { group, how });
@@ -262,6 +286,7 @@ impl Record {
             | What::StepJob { step, .. }
             | What::StepInjected { step, .. }
             | What::StepUndone { step, .. }
+            | What::StepTurn { step, .. }
             | What::StepNotUndone { step, .. }
             | What::StepJoined { step, .. }
             | What::StepLeft { step, .. }
@@ -275,7 +300,8 @@ impl Record {
             // Whom a slow link leads to has nothing done to it.
             let cuts = self.steps.get(index).is_some_and(|step| step.info.kind == "partition");
             let against = if cuts { against.clone() } else { Vec::new() };
-            self.failovers.injected(at, index, (nodes.clone(), against));
+            let shards = nodes.iter().map(|node| self.members.shard_of(node)).collect();
+            self.failovers.injected(at, index, (nodes.clone(), shards), against);
         }
         let Some(record) = self.steps.get_mut(index) else { return };
         match what {
@@ -291,8 +317,12 @@ impl Record {
                 let open = record.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
                 open.filter(is_meant).for_each(|hit| hit.undone_ms = Some(millis(at)));
             }
+            What::StepTurn { holds, .. } => record.hear_turn(holds, at),
             What::StepNotUndone { error, .. } => record.error = Some(error),
-            What::StepJoined { nodes, .. } => record.joined.extend(nodes),
+            What::StepJoined { nodes, .. } => {
+                self.members.join(&nodes);
+                record.joined.extend(nodes);
+            }
             What::StepLeft { nodes, .. } => record.left.extend(nodes),
             What::StepProgress { moved, .. } => record.moved = moved,
             What::StepMethod { method, .. } => record.method = Some(method),

@@ -7,6 +7,7 @@ use crate::model::op::Access;
 use crate::model::{Nanos, NodeName, ShardName};
 
 use super::data::Shard;
+use super::members::Members;
 use super::record::Record;
 
 /// What INFO said, folded for each shard.
@@ -41,9 +42,9 @@ impl StatsFold {
         self.running = matches!(phase, Phase::Steps | Phase::Settle);
     }
 
-    pub fn hear(&mut self, at: Nanos, nodes: Vec<NodeStats>) {
+    pub fn hear(&mut self, at: Nanos, nodes: Vec<NodeStats>, members: &Members) {
         for node in nodes {
-            let shard = self.shards.entry(node.name.shard_name()).or_default();
+            let shard = self.shards.entry(members.shard_of(&node.name)).or_default();
             if node.role == Role::Primary {
                 let held = Held { keys: node.keys, memory: node.memory_bytes };
                 // What is held "before" is what was last seen before the load began.

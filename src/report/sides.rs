@@ -5,8 +5,10 @@
 //! the cut's beginning on: nothing that it acknowledged since could reach its successor.
 
 use crate::check::Sides;
+use crate::model::event::LoadInfo;
 use crate::model::{Nanos, NodeName};
 
+use super::failovers::Election;
 use super::record::{Record, StepRecord};
 
 /// An instant that never comes.
@@ -15,11 +17,10 @@ const NEVER: Nanos = Nanos(u64::MAX);
 pub(super) fn sides(record: &Record) -> Sides {
     let mut sides = Sides::default();
     for (load, info) in record.info.loads.iter().enumerate() {
-        let nodes = record.nodes.iter().filter(|node| node.name.group == info.group);
-        for (index, node) in nodes.enumerate() {
+        for (index, node) in counted(record, info).into_iter().enumerate() {
             let known = (load as u8, index as u16);
-            sides.name(known, node.name.to_string());
-            for (from, to) in lost(record, &node.name) {
+            sides.name(known, node.to_string());
+            for (from, to) in lost(record, &node) {
                 sides.add(known, from, to);
             }
         }
@@ -27,20 +28,25 @@ pub(super) fn sides(record: &Record) -> Sides {
     sides
 }
 
+/// The nodes of a load's group, as its history counts them.
+fn counted(record: &Record, info: &LoadInfo) -> Vec<NodeName> {
+    if !info.nodes.is_empty() {
+        return info.nodes.clone();
+    }
+    // Of a record that does not say so: those that were there from the beginning.
+    let nodes = record.nodes.iter().map(|node| &node.name);
+    nodes.filter(|name| name.group == info.group).cloned().collect()
+}
+
 /// The spans in which `node` was superseded, or cut off from who was to supersede it.
 fn lost(record: &Record, node: &NodeName) -> Vec<(Nanos, Nanos)> {
-    let elections: Vec<(&NodeName, Nanos)> = record
-        .failovers
-        .elections()
-        .filter(|(to, _)| (&to.group, to.shard) == (&node.group, node.shard))
-        .collect();
-    let others = elections.iter().filter(|(to, _)| *to != node);
-    let span = |(to, elected): &(&NodeName, Nanos)| {
-        let again = elections.iter().filter(|(to, at)| *to == node && at > elected);
-        let until = again.map(|(_, at)| *at).min().unwrap_or(NEVER);
-        (cut_since(record, node, to, *elected).unwrap_or(*elected), until)
+    let elections = record.failovers.elections();
+    let span = |one: &Election| {
+        let again = elections.iter().filter(|other| other.to == *node && other.at > one.at);
+        let until = again.map(|other| other.at).min().unwrap_or(NEVER);
+        (cut_since(record, node, &one.to, one.at).unwrap_or(one.at), until)
     };
-    others.map(span).collect()
+    elections.iter().filter(|one| one.over.contains(node)).map(span).collect()
 }
 
 /// Since when a cut that held at `at` had lain between the two.

@@ -40,6 +40,16 @@ pub(super) struct Spans {
 }
 
 impl Spans {
+    /// Before, during or after: 0, 1 or 2. What was a little before the line began is before.
+    pub fn index_of(&self, at: Nanos) -> usize {
+        let begun = |span: Option<Span>| span.is_some_and(|span| at >= span.from);
+        match (begun(self.during), begun(self.after)) {
+            (_, true) => 2,
+            (true, false) => 1,
+            (false, false) => 0,
+        }
+    }
+
     /// `None` if the drill never came to its time line.
     pub fn of(record: &Record) -> Option<Spans> {
         let from = record.phase_at(Phase::Steps)?;

@@ -15,6 +15,7 @@ use hdrhistogram::Histogram;
 
 use crate::model::op::{Cause, Op, Outcome, Purpose};
 
+use super::by_load::LoadTally;
 use super::schedule::Schedules;
 use super::spans::{Span, Spans};
 use super::windows::{Latencies, Rates};
@@ -47,6 +48,8 @@ pub(super) struct Tally {
     pub under_replicated: u64,
     schedules: Schedules,
     pub redirects: Redirected,
+    /// The same by loads, in short.
+    pub loads: Vec<LoadTally>,
 }
 
 /// What one span saw.
@@ -189,6 +192,7 @@ impl Tally {
             under_replicated: 0,
             schedules: Schedules::new(loads),
             redirects: Redirected::default(),
+            loads: std::iter::repeat_with(LoadTally::new).take(loads).collect(),
         }
     }
 
@@ -201,6 +205,9 @@ impl Tally {
             return;
         }
         self.rows += 1;
+        if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
+            load.add(op, &self.spans);
+        }
         if op.outcome != Outcome::Fail(Cause::Shed) {
             record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
         }
@@ -219,10 +226,9 @@ impl Tally {
     }
 
     fn answered(&mut self, op: &Op) {
-        // What was intended a little before the line began is of the span before.
-        let intended = match (&mut self.during, &mut self.after) {
-            (_, Some(after)) if op.intended >= after.span.from => after,
-            (Some(during), _) if op.intended >= during.span.from => during,
+        let intended = match (self.spans.index_of(op.intended), &mut self.during, &mut self.after) {
+            (2, _, Some(after)) => after,
+            (1, Some(during), _) => during,
             _ => &mut self.before,
         };
         for (since, from) in [(Since::Intended, op.intended), (Since::Sent, op.sent)] {

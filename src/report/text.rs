@@ -6,7 +6,7 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Judged, Report};
 use super::judge::other_reasons;
-use super::{longest, met, side_by_side};
+use super::{by_load, longest, met, side_by_side};
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
@@ -14,8 +14,8 @@ const INDENT: &str = "  ";
 const LABEL: usize = 13;
 /// So many shards' downtime fits in a line.
 const SHARDS: usize = 3;
-/// The longest list of reasons.
-const REASONS: usize = 8;
+/// The longest list of warnings.
+const WARNINGS: usize = 8;
 
 /// The report in a few lines that a person understands at once. `width` is that of the
 /// terminal in columns; `colour` asks for ANSI colours.
@@ -26,6 +26,7 @@ pub fn summary(report: &Report, width: usize, colour: bool) -> String {
     page.felt(report);
     page.failovers(report);
     page.latency(report);
+    page.loads(report);
     page.moved(report);
     page.notes(report);
     page.foot(report);
@@ -61,6 +62,9 @@ impl Ink {
     }
 }
 
+/// The mark of something wrong that does not count.
+pub(crate) const ASIDE: &str = "–";
+
 /// `✓`, `✗` or `?`.
 pub(crate) fn mark(verdict: Verdict) -> &'static str {
     match verdict {
@@ -94,9 +98,12 @@ impl Page {
         self.line(&format!("{INDENT}{INDENT}{label}{text}"));
     }
 
-    /// Text broken into lines as they fit beside a row's label.
-    fn beside(&self, text: &str) -> Vec<String> {
-        wrap(text, self.width.saturating_sub(LABEL + 2 * INDENT.len()))
+    /// The same with a text that may need several lines.
+    fn told(&mut self, label: &str, text: &str) {
+        let room = self.width.saturating_sub(LABEL + 2 * INDENT.len());
+        for (i, line) in wrap(text, room).iter().enumerate() {
+            self.row(if i == 0 { label } else { "" }, line);
+        }
     }
 
     /// Text broken into lines at spaces.
@@ -125,11 +132,8 @@ impl Page {
         if !reasons.is_empty() {
             self.line("");
         }
-        for why in reasons.iter().take(REASONS) {
+        for why in reasons {
             self.wrapped("  · ", "    ", why);
-        }
-        if let Some(more @ 1..) = reasons.len().checked_sub(REASONS) {
-            self.line(&format!("  · and {more} more"));
         }
     }
 
@@ -167,37 +171,33 @@ impl Page {
         if (2..=SHARDS).contains(&down.len()) {
             self.row("by shard", &format!("writes {}", down.join(" · ")));
         }
-        let longest = longest::outage(r).map(|told| self.beside(&told)).unwrap_or_default();
-        for (i, line) in longest.iter().enumerate() {
-            self.row(if i == 0 { "longest" } else { "" }, line);
+        if let Some(longest) = longest::outage(r) {
+            self.told("longest", &longest);
         }
+        let aside =
+            |name| r.measure_set_aside(name).map_or(String::new(), |why| format!(" ({why})"));
         if r.has("writes.lost") {
             let (lost, all) = (r.show("writes.lost"), r.show("writes.acknowledged"));
-            let judged = match r.reported.iter().any(|name| name == "writes.lost") {
-                true if r.value("writes.lost") > Some(0.0) => " (reported, not judged)",
-                _ => "",
-            };
             let side = match r.value("writes.lost.wrong_side").filter(|count| *count > 0.0) {
                 Some(count) => format!(", {} on a side that lost", thousands(count)),
                 None => String::new(),
             };
-            self.row("lost writes", &format!("{lost} of {all} acknowledged{side}{judged}"));
+            let lost = format!("{lost} of {all} acknowledged{side}{}", aside("writes.lost"));
+            self.told("lost writes", &lost);
             let (stale, age) = (r.show("reads.stale"), r.value("reads.stale.age.max"));
             let age = age.filter(|age| *age > 0.0).map(|age| Unit::Millis.show(age));
             let age = age.map_or(String::new(), |age| format!(", by up to {age}"));
-            self.row("stale reads", &format!("{stale}{age}"));
+            self.told("stale reads", &format!("{stale}{age}{}", aside("reads.stale")));
         }
         if let Some(keys) = r.value("keys.not_linearizable") {
             let keys = match keys {
                 0.0 => "every key".to_owned(),
                 _ => format!("all but {} keys", thousands(keys)),
             };
-            self.row("linearizable", &keys);
+            self.told("linearizable", &format!("{keys}{}", aside("keys.not_linearizable")));
         }
         for (workload, text) in r.by_workload() {
-            for (i, line) in self.beside(text).iter().enumerate() {
-                self.row(if i == 0 { workload } else { "" }, line);
-            }
+            self.told(workload, &text);
         }
         if let Some(count) = r.value("writes.under_replicated") {
             self.row("too few", &format!("{} changes had too few replicas", thousands(count)));
@@ -218,7 +218,7 @@ impl Page {
         }
         if r.has("convergence") {
             let (all, view) = (r.show("convergence"), r.show("convergence.view"));
-            self.row("convergence", &format!("{all} · slot owners and roles {view}"));
+            self.row("convergence", &format!("{all} · {} {view}", r.agreed_on()));
         }
     }
 
@@ -265,6 +265,32 @@ impl Page {
         self.row("sent late", &format!("{late}  {whose}"));
     }
 
+    fn loads(&mut self, r: &Report) {
+        if !by_load::is_told(r) {
+            return;
+        }
+        self.title("By load");
+        let spans = by_load::spans(r).len();
+        for load in &r.loads {
+            // A name that is too long for its column has a line of its own.
+            let name = printable(&load.name);
+            match name.chars().count() < LABEL {
+                true => self.row(&name, &load.figures.counts()),
+                false => {
+                    self.line(&format!("{INDENT}{INDENT}{name}"));
+                    self.row("", &load.figures.counts());
+                }
+            }
+            let p50 = load.figures.row(|span| span.p50_ms);
+            let p99 = load.figures.row(|span| span.p99_ms);
+            for (label, cells) in [("  p50", p50), ("  p99", p99)] {
+                let cells: String =
+                    cells.iter().take(spans).map(|cell| format!("{cell:>12}")).collect();
+                self.row(label, &cells);
+            }
+        }
+    }
+
     fn moved(&mut self, r: &Report) {
         let begun = || r.steps.iter().filter(|step| step.began_ms.is_some());
         if !r.has("reshard.slots") || begun().next().is_none() {
@@ -295,10 +321,10 @@ impl Page {
         }
         self.title("Warnings");
         let warnings = r.warnings_by_kind();
-        for warning in warnings.iter().take(REASONS) {
+        for warning in warnings.iter().take(WARNINGS) {
             self.wrapped("    ! ", "      ", warning);
         }
-        if let Some(more @ 1..) = warnings.len().checked_sub(REASONS) {
+        if let Some(more @ 1..) = warnings.len().checked_sub(WARNINGS) {
             self.line(&format!("    and {more} more in the report"));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::network::{NetworkFault, Via};
 use super::quantity::{Time, Times};
-use super::scenario::{Data, NodeFault, Step};
+use super::scenario::{Data, NodeFault};
 
 /// A stretch of a drill in which faults are drawn by the drill's seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub struct Chaos {
     /// From the load's start.
     pub at: Duration,
     pub group: String,
+    pub among: Among,
     /// All is healed when this is over.
     pub lasts: Duration,
     /// From one fault's beginning to the next one's.
@@ -21,6 +22,14 @@ pub struct Chaos {
     pub heal: Times,
     /// One of these each time; none stands here twice.
     pub faults: Vec<Drawn>,
+}
+
+/// Who may be hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    Nodes,
+    Sentinels,
+    All,
 }
 
 /// What can be drawn. It is done to a single node.
@@ -32,26 +41,28 @@ pub enum Drawn {
     Restart,
     /// From all others.
     Partition,
+    /// Connections with all others.
     Reset,
-}
-
-/// A scenario's timeline: what is written out, and what is to be drawn.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Timeline {
-    /// By their instants.
-    pub steps: Vec<Step>,
-    pub chaos: Vec<Chaos>,
+    Refuse,
 }
 
 impl Drawn {
-    pub const ALL: [Drawn; 6] =
-        [Drawn::Kill, Drawn::Stop, Drawn::Pause, Drawn::Restart, Drawn::Partition, Drawn::Reset];
+    pub const ALL: [Drawn; 7] = [
+        Drawn::Kill,
+        Drawn::Stop,
+        Drawn::Pause,
+        Drawn::Restart,
+        Drawn::Partition,
+        Drawn::Reset,
+        Drawn::Refuse,
+    ];
 
     /// The word for it in a scenario.
     pub fn word(self) -> &'static str {
         match self {
             Drawn::Partition => NetworkFault::Partition(Via::Relay).word(),
             Drawn::Reset => NetworkFault::Reset { share: 1.0 }.word(),
+            Drawn::Refuse => NetworkFault::Refuse { share: 1.0 }.word(),
             Drawn::Kill => NodeFault::Kill { lasts: None }.word(),
             Drawn::Stop => NodeFault::Stop { lasts: None }.word(),
             Drawn::Pause => NodeFault::Pause { lasts: None }.word(),
@@ -60,7 +71,18 @@ impl Drawn {
     }
 
     pub fn is_on_links(self) -> bool {
-        matches!(self, Drawn::Partition | Drawn::Reset)
+        matches!(self, Drawn::Partition | Drawn::Reset | Drawn::Refuse)
+    }
+}
+
+impl Among {
+    /// As it is written in a scenario.
+    pub fn word(self) -> &'static str {
+        match self {
+            Among::Nodes => "nodes",
+            Among::Sentinels => "sentinels",
+            Among::All => "all",
+        }
     }
 }
 
@@ -69,9 +91,10 @@ impl Chaos {
     pub fn written(&self) -> String {
         let words: Vec<&str> = self.faults.iter().map(|fault| fault.word()).collect();
         format!(
-            "at: {}, group: {}, do: chaos, every: {}, for: {}, heal: {}, faults: [{}]",
+            "at: {}, group: {}, do: chaos, among: {}, every: {}, for: {}, heal: {}, faults: [{}]",
             Time(self.at),
             self.group,
+            self.among.word(),
             self.every,
             Time(self.lasts),
             self.heal,

@@ -37,7 +37,7 @@ pub use scenario::Scenario;
 pub use source::Source;
 pub use topology::Topology;
 
-use decode::Decode;
+use decode::{At, Decode, Field, Named};
 use file::scenario::ScenarioFile;
 use file::topology::TopologyFile;
 use set::Setting;
@@ -128,6 +128,15 @@ pub fn plain_kind_of(source: &Source) -> Option<Kind> {
     }
 }
 
+/// The names of the profiles that `source` has, faulty as it may be otherwise.
+pub fn profile_names(source: &Source) -> Vec<String> {
+    let root = tree::parse(source, &mut Vec::new());
+    match root.as_ref().and_then(|root| root.get("profiles")).map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The topology that `source` describes.
 ///
 /// # Errors
@@ -210,11 +219,19 @@ fn scenario_of(
         rules::hardship::without_preload(steps, why, faults);
     }
     if let Some(over) = overs(&file, options, faults) {
-        for setting in over.settings() {
+        for (at, setting) in over.settings().into_iter().enumerate() {
             let mut each = options.clone();
-            each.set.push(setting);
+            each.set.push(setting.clone());
             each.purpose = Purpose::Run;
-            scenario_of(source, resolve, &each, faults);
+            let mut found = Vec::new();
+            scenario_of(source, resolve, &each, &mut found);
+            for fault in found {
+                let fault = at_over(fault, &file.over, at, &setting);
+                // What the key does not allow, it allows with no value.
+                if !faults.contains(&fault) {
+                    faults.push(fault);
+                }
+            }
         }
     }
     match &options.profile {
@@ -229,6 +246,19 @@ fn overs(file: &ScenarioFile, options: &Options, faults: &[Fault]) -> Option<sce
     let due = options.purpose == Purpose::Check && options.profile.is_none() && faults.is_empty();
     let checked = due.then(|| rules::scenario::over(&file.over, &mut Vec::new()));
     checked.flatten()
+}
+
+/// The same fault, where it is one of `setting`, at the key or at the value numbered `at` that
+/// `over` made the setting of.
+fn at_over(fault: Fault, over: &Field<Named<Vec<At<String>>>>, at: usize, setting: &str) -> Fault {
+    let of_setting = fault.span.as_ref().filter(|span| span.source.text() == setting);
+    let Some((span, over)) = of_setting.zip(over.given()) else { return fault };
+    let Some((key, values)) = over.value.0.first() else { return fault };
+    let place = match values.get(at) {
+        Some(value) if span.start > key.value.len() => &value.span,
+        _ => &key.span,
+    };
+    Fault { span: Some(place.clone()), ..fault }
 }
 
 /// The scenario of `root` as its profile `name` changes it; `--set` outweighs

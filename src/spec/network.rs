@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::quantity::{Bandwidth, Percent, Time};
+use super::quantity::{Bandwidth, Bytes, Percent, Time};
 use super::scenario::Target;
 
 /// A step that does something to links.
@@ -22,11 +22,42 @@ pub enum NetworkFault {
     /// Nothing passes, and nobody is told.
     Partition(Via),
     /// One way.
-    Latency { latency: Duration, jitter: Duration },
+    Latency {
+        latency: Duration,
+        jitter: Jitter,
+    },
     /// Bits a second, each way.
     Bandwidth(u64),
+    Trickle(Trickle),
+    /// New connections are reset at once, each with this probability.
+    Refuse {
+        share: f64,
+    },
     /// Open connections are reset, each with this probability. It is over at once.
-    Reset { share: f64 },
+    Reset {
+        share: f64,
+    },
+}
+
+/// How far the latency of a piece of data may be from what is said; it is never negative. Order
+/// is kept as TCP keeps it: a piece arrives no sooner than the one before it, so where pieces
+/// follow closely, jitter makes them later on the whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Jitter {
+    #[default]
+    None,
+    /// So much more or less, all of it equally likely.
+    Uniform(Duration),
+    /// The standard deviation.
+    Normal(Duration),
+}
+
+/// Every connection gives so few bytes at a time, and rests after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trickle {
+    /// At least one.
+    pub bytes: usize,
+    pub rest: Duration,
 }
 
 /// Who drops packets.
@@ -75,7 +106,19 @@ impl NetworkFault {
             NetworkFault::Partition(_) => "partition",
             NetworkFault::Latency { .. } => "latency",
             NetworkFault::Bandwidth(_) => "bandwidth",
+            NetworkFault::Trickle(_) => "trickle",
+            NetworkFault::Refuse { .. } => "refuse",
             NetworkFault::Reset { .. } => "reset",
+        }
+    }
+}
+
+impl Jitter {
+    /// What is written in a scenario or a topology.
+    pub fn amount(self) -> Duration {
+        match self {
+            Jitter::None => Duration::ZERO,
+            Jitter::Uniform(amount) | Jitter::Normal(amount) => amount,
         }
     }
 }
@@ -104,17 +147,22 @@ impl NetworkStep {
     pub fn describe(&self, group: &str) -> String {
         let amount = match self.fault {
             NetworkFault::Partition(Via::Kernel) => " in the kernel".to_owned(),
-            NetworkFault::Partition(Via::Relay) | NetworkFault::Reset { share: 1.0 } => {
-                String::new()
-            }
-            NetworkFault::Latency { latency, jitter: Duration::ZERO } => {
+            NetworkFault::Partition(Via::Relay)
+            | NetworkFault::Refuse { share: 1.0 }
+            | NetworkFault::Reset { share: 1.0 } => String::new(),
+            NetworkFault::Latency { latency, jitter: Jitter::None } => {
                 format!(" of {}", Time(latency))
             }
             NetworkFault::Latency { latency, jitter } => {
-                format!(" of {} ± {}", Time(latency), Time(jitter))
+                format!(" of {} ± {jitter}", Time(latency))
             }
             NetworkFault::Bandwidth(bits) => format!(" of {}", Bandwidth(bits)),
-            NetworkFault::Reset { share } => format!(" of {}", Percent::of(share)),
+            NetworkFault::Trickle(Trickle { bytes, rest }) => {
+                format!(" of {} every {}", Bytes(bytes as u64), Time(rest))
+            }
+            NetworkFault::Refuse { share } | NetworkFault::Reset { share } => {
+                format!(" of {}", Percent::of(share))
+            }
         };
         let Links { from, to, one_way } = &self.links;
         let group = match from.is_of_no_group() && to.is_of_no_group() {
@@ -129,6 +177,16 @@ impl NetworkStep {
         let lasts = self.lasts.map(|lasts| format!(" for {}", Time(lasts)));
         let (every, lasts) = (every.unwrap_or_default(), lasts.unwrap_or_default());
         format!("{}{amount}{group}: {links}{every}{lasts}", self.fault.word())
+    }
+}
+
+impl fmt::Display for Jitter {
+    /// As it is written in a scenario or a topology.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Jitter::Normal(deviation) => write!(f, "normal({})", Time(*deviation)),
+            other => Time(other.amount()).fmt(f),
+        }
     }
 }
 

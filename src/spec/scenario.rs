@@ -105,11 +105,23 @@ impl Scenario {
         self.hardships(node).any(|hardship| matches!(hardship, Hardship::Slow { .. }))
     }
 
+    /// Whether nodes of the group may come to belong to another shard than their names say: a
+    /// spare replica moves to a primary that has lost all of its own, and a primary follows
+    /// who got its last slot.
+    fn may_change_shards(&self, group: &str) -> bool {
+        let spec = self.topology.groups.iter().find(|spec| spec.name == group);
+        let has_spare = spec.is_some_and(|spec| spec.replicas() > 1);
+        let moves =
+            |step: &Step| matches!(step.action, StepAction::Move { .. } | StepAction::Scale(_));
+        has_spare || self.timeline.iter().any(|step| step.group == group && moves(step))
+    }
+
     /// All that this node may have to bear.
     fn hardships(&self, node: &NodeName) -> impl Iterator<Item = Hardship> {
+        let stays = !self.may_change_shards(&node.group);
         self.timeline.iter().filter_map(move |step| match &step.action {
             StepAction::Fault { fault: NodeFault::Bear { hardship, .. }, target }
-                if step.group == node.group && target.may_be(node) =>
+                if step.group == node.group && target.may_be(node, stays) =>
             {
                 Some(*hardship)
             }
@@ -321,12 +333,26 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whether it may mean this node of its group, whatever role it has by then.
-    pub fn may_be(&self, node: &NodeName) -> bool {
+    /// Whether it may mean this node of its group, whatever role it has by then; a node that
+    /// `stays` does so in the shard of its name.
+    fn may_be(&self, node: &NodeName, stays: bool) -> bool {
         match self {
             Target::Node(name) => name == node,
-            Target::PrimaryOf(shard) | Target::ReplicaOf(shard) => *shard == node.shard,
-            _ => true,
+            Target::PrimaryOf(shard) | Target::ReplicaOf(shard) if stays => *shard == node.shard,
+            Target::Region(_) => true,
+            _ => self.is_of_sentinels() == node.is_sentinel(),
+        }
+    }
+
+    /// Whether it names sentinels, by whatever name, and nobody else.
+    pub fn is_of_sentinels(&self) -> bool {
+        match self {
+            Target::Node(name) => name.is_sentinel(),
+            Target::Sentinels
+            | Target::MinorityOfSentinels
+            | Target::MajorityOfSentinels
+            | Target::RandomSentinel => true,
+            _ => false,
         }
     }
 }

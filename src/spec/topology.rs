@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::network::Jitter;
 use crate::model::NodeName;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +128,7 @@ pub struct Link {
     pub from: usize,
     pub to: usize,
     pub latency: Duration,
-    pub jitter: Duration,
+    pub jitter: Jitter,
     /// Bits a second.
     pub bandwidth: Option<u64>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::model::Workload;
 
-use super::network::{Links, NetworkFault, NetworkStep, Via};
+use super::network::{Links, NetworkFault, NetworkStep, Trickle, Via};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
 use super::scale::Scale;
 use super::scenario::{
@@ -87,7 +87,7 @@ fn links(out: &mut Lines, topology: &Topology) {
         out.line(format_args!(
             "- {{ from: {from}, to: {to}, latency: {}, jitter: {}{} }}",
             Time(link.latency),
-            Time(link.jitter),
+            link.jitter,
             bandwidth.unwrap_or_default()
         ));
     }
@@ -310,10 +310,15 @@ fn network_step(step: &NetworkStep) -> String {
         NetworkFault::Partition(Via::Relay) => ", via: relay".to_owned(),
         NetworkFault::Partition(Via::Kernel) => ", via: kernel".to_owned(),
         NetworkFault::Latency { latency, jitter } => {
-            format!(", latency: {}, jitter: {}", Time(latency), Time(jitter))
+            format!(", latency: {}, jitter: {jitter}", Time(latency))
         }
         NetworkFault::Bandwidth(bits) => format!(", bandwidth: {}", Bandwidth(bits)),
-        NetworkFault::Reset { share } => format!(", share: {}", Percent::of(share)),
+        NetworkFault::Trickle(Trickle { bytes, rest }) => {
+            format!(", bytes: {}, rest: {}", Bytes(bytes as u64), Time(rest))
+        }
+        NetworkFault::Refuse { share } | NetworkFault::Reset { share } => {
+            format!(", share: {}", Percent::of(share))
+        }
     };
     let lasts = step.lasts.map_or(String::new(), |lasts| format!(", for: {}", Time(lasts)));
     let every = step.every.map_or(String::new(), |every| format!(", every: {}", Time(every)));

@@ -1,19 +1,16 @@
 //! What acknowledgements are worth: on the side that loses, and with replicas that must have
 //! it first.
 
-use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-use redis::Commands;
-use redrill::load::history;
 use redrill::model::event::What;
 use redrill::model::op::{Action, Op, Outcome};
 use serde_json::Value;
 
 use crate::common::run;
 use crate::place::{Place, events};
-use crate::reader::{Reader, number};
+use crate::reader::Reader;
 
 /// A cluster that misses a primary soon, so that a test need not wait.
 const QUICK: &str = "
@@ -36,65 +33,72 @@ fn measure(report: &Value, name: &str) -> u64 {
     value.as_f64().unwrap_or_else(|| panic!("{name} is {value}: {}", report["findings"])) as u64
 }
 
-fn ops(place: &Place) -> Vec<Op> {
-    let path = place.folder().join("history.jsonl.zst");
-    history::read(&path).unwrap().map(Result::unwrap).collect()
-}
-
 /// Every key as the servers have it now, and from that which acknowledged writes are gone.
-#[test]
-fn writes_on_the_side_that_loses_are_lost_and_counted_as_such() {
-    let place = Place::new();
-    let load = "loads: { app: { rate: 1000/s, keys: 10000, reads: 0% } }\n";
-    let text = scenario(&place, QUICK, &format!("{load}{CUT}"));
-    let mut playing = place.start(&text, &["--keep"]);
+/// `cut_off` is the primary that a cut parts from all other nodes, and its place in the history.
+fn lost_on_the_wrong_side(
+    text: &str,
+    (place, cut_off): (&Place, (&str, u16)),
+    read: impl Fn(&Place) -> Reader,
+) -> Value {
+    let mut playing = place.start(text, &["--keep"]);
     playing.wait_for_words("The topology is up until Ctrl-C");
-    let mut reader = Reader::of(&place);
-    let mut left = HashMap::new();
-    for key in 0..10_000 {
-        let name = format!("app:{key}");
-        let value: Option<String> = reader.at(&name).get(&name).unwrap();
-        left.insert(key, value.map(|value| number(&value)));
-    }
-    drop(reader);
+    let ops = place.ops();
+    let lost = read(place).lost(&ops, 0, "app");
     let id = place.records()[0].id.clone();
     assert_eq!(run(&mut place.redrill(&["down", &id])).code, Some(0));
-    assert_eq!(playing.end().code, Some(0));
+    playing.end();
 
     let told = events(&place.folder());
     let cut = told.iter().find(|event| matches!(event.what, What::StepInjected { .. }));
     let cut = cut.expect("the cut was told").at;
-    let ops = ops(&place);
-    let writes: Vec<&Op> = ops.iter().filter(|op| op.action == Action::Write).collect();
-    let by_value: HashMap<_, _> = writes.iter().map(|op| (op.value.unwrap(), *op)).collect();
-    let gone = |op: &&&Op| {
-        let Some(value) = left[&op.key] else { return true };
-        let source = by_value[&value];
-        source.outcome == Outcome::Ok && op.sent > source.done
-    };
-    let lost: Vec<&&Op> =
-        writes.iter().filter(|op| op.outcome == Outcome::Ok).filter(gone).collect();
-    // cache/1/0 is the third of the nodes.
-    let wrong = lost.iter().filter(|op| op.by == Some(2) && op.done > cut).count() as u64;
+    let (name, at) = cut_off;
+    let wrong = lost.iter().filter(|op| op.by == Some(at) && op.done > cut).count() as u64;
 
     let report = place.report();
     assert_eq!(measure(&report, "writes.lost"), lost.len() as u64);
     assert_eq!(measure(&report, "writes.lost.wrong_side"), wrong);
-    // A third of 1,000 writes a second, for most of a node timeout of 1 s.
+    // A third of 1,000 writes a second or all of them, until clients hear of another primary.
     assert!(wrong >= 50, "{wrong}");
-    assert_eq!(report["shards"][1]["primary_after"], "cache/1/1");
     let text = &report["findings"][0]["text"].as_str().unwrap();
     assert!(text.ends_with(&format!("{wrong} of them acknowledged on a side that lost")), "{text}");
     let examples = report["findings"][0]["examples"].as_array().unwrap();
     let named = |example: &Value| {
         let text = example["text"].as_str().unwrap();
-        text.contains(" by cache/1/0, which had lost or was about to, is lost")
+        text.contains(&format!(" by {name}, which had lost or was about to, is lost"))
     };
     assert!(examples.iter().any(named), "{examples:?}");
+    report
+}
+
+#[test]
+fn writes_on_the_side_that_loses_are_lost_and_counted_as_such() {
+    let place = Place::new();
+    let load = "loads: { app: { rate: 1000/s, keys: 10000, reads: 0% } }\n";
+    let text = scenario(&place, QUICK, &format!("{load}{CUT}"));
+    // It is the third of the nodes.
+    let report = lost_on_the_wrong_side(&text, (&place, ("cache/1/0", 2)), Reader::of);
+    assert_eq!(report["shards"][1]["primary_after"], "cache/1/1");
     for name in ["report.md", "report.html"] {
         let page = fs::read_to_string(place.folder().join(name)).unwrap();
         assert!(page.contains("on a side that lost"), "{name}");
     }
+    place.assert_nothing_left();
+}
+
+/// Clients hear of the new primary from sentinels, and until then reach the old one.
+#[test]
+fn so_they_are_where_sentinels_watch() {
+    let topology = "name: quick\ngroups:\n  cache: { mode: sentinel, replicas: 1, sentinels: 3, \
+                    down_after: 2s, failover_timeout: 6s }\n";
+    let rest = "loads: { app: { rate: 1000/s, keys: 10000, reads: 0% } }\n\
+                timeline: [{ at: 1s, do: partition, between: [cache/0/0, other nodes], for: 8s }]\n\
+                settle: 1s\nreported: [all]";
+    let place = Place::new();
+    let text = scenario(&place, topology, rest);
+    let report = lost_on_the_wrong_side(&text, (&place, ("cache/0/0", 0)), |place| {
+        Reader::of_one(place, "cache/0/1")
+    });
+    assert_eq!(report["shards"][0]["primary_after"], "cache/0/1");
     place.assert_nothing_left();
 }
 
@@ -139,7 +143,7 @@ fn a_replica_that_stands_still_is_missed_by_wait_and_by_the_primary() {
     let stood = at(|what| matches!(what, What::StepInjected { .. })) + Duration::from_millis(50);
     let went_on = at(|what| matches!(what, What::StepUndone { .. }));
     let alone = |op: &&Op| op.sent > stood && op.done < went_on && op.action == Action::Write;
-    let ops = ops(&place);
+    let ops = place.ops();
     let alone: Vec<&Op> = ops.iter().filter(alone).collect();
     assert!(alone.len() >= 600 && alone.iter().all(|op| op.outcome != Outcome::Ok), "{alone:?}");
     assert!(measure(&report, "latency.p50.during") < 500, "each waits for itself");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use redrill::model::event::Phase;
+use redrill::model::event::What;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::failover::{ms, scenario};
 use crate::place::Place;
 
 const DRAWN: &str = "[{ at: 500ms, do: chaos, for: 4s, every: 300ms..800ms, heal: 200ms..600ms,
-    faults: [kill, stop, pause, restart, partition, reset] }]";
+    faults: [kill, stop, pause, restart, partition, reset, refuse] }]";
 
 /// What was drawn, in words, and the run's own scenario.
 fn drawn(seed: &str) -> (Vec<Value>, String) {
@@ -48,13 +48,34 @@ fn the_same_seed_draws_the_same_faults() {
 }
 
 #[test]
+fn sentinels_are_drawn_where_they_are_wanted() {
+    let place = Place::new();
+    let text = "name: watched\ntopology: sentinel-1x2\nloads: { app: { rate: 100/s } }\n\
+                timeline: [{ at: 500ms, do: chaos, among: sentinels, for: 3s, \
+                every: 300ms..500ms, heal: 300ms..500ms, faults: [kill, pause, partition] }]\n\
+                settle: 3s";
+    let ran = place.play(text, &["--seed", "3"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let steps = report["steps"].as_array().unwrap();
+    assert!(steps.len() >= 5, "{steps:?}");
+    for step in steps {
+        let node = step["nodes"][0].as_str().unwrap();
+        assert!(node.starts_with("cache/sentinel/") && step["error"].is_null(), "{step}");
+        assert!(step["undone_ms"].is_number(), "{step}");
+    }
+    place.assert_nothing_left();
+}
+
+#[test]
 fn an_interrupt_amid_chaos_leaves_nothing() {
     let place = Place::new();
     let timeline = "[{ at: 0s, do: chaos, for: 60s, every: 200ms, heal: 5s,
                        faults: [kill, pause, partition] }]";
     let mut playing = place.start(&scenario(&place, timeline, ""), &[]);
-    playing.wait_for_phase(Phase::Steps);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    // Those before it are not healed yet.
+    let sixth = |what: &What| matches!(what, What::StepInjected { step: 5, .. });
+    playing.wait_for("the sixth fault", sixth);
     playing.signal(Signal::INT);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);

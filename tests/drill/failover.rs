@@ -8,7 +8,7 @@ use redrill::model::event::Phase;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::place::{Place, not_run};
 
 /// A cluster that misses a primary soon, so that a test need not wait.
 pub fn scenario(place: &Place, timeline: &str, rest: &str) -> String {
@@ -68,8 +68,7 @@ fn the_phases_are_those_of_the_servers_own_logs() {
     let agreed = logged(&folder, failed) - died;
     let elected = logged(&folder, |line| line.contains("Failover election won")) - died;
     let since = |phase: &str| ms(&failover[phase]) - ms(&failover["injected_ms"]);
-    // redrill may not have been run just then, and says for how long.
-    let most = 100.0 + ms(&report["probe"]["blind_max_ms"]);
+    let most = 100.0 + not_run(&report);
     for (phase, logged) in [("agreed_ms", agreed), ("elected_ms", elected)] {
         let off = since(phase) - logged;
         assert!(off.abs() <= most, "{phase}: {} and {logged} in the logs", since(phase));
@@ -142,9 +141,9 @@ fn what_cannot_be_done_fails_its_step_and_is_told() {
     let place = Place::new();
     let text = scenario(
         &place,
-        "[{ at: 200ms, do: kill, target: cache/1/1 },
-          { at: 400ms, do: kill, target: cache/1/1, for: 1s },
-          { at: 600ms, do: pause, target: cache/1/1 },
+        "[{ at: 200ms, do: kill, target: a replica of shard 1 },
+          { at: 400ms, do: pause, target: cache/1/1 },
+          { at: 600ms, do: kill, target: cache/1/1, for: 1s },
           { at: 800ms, do: failover, target: cache/0/0 }]",
         "settle: 1s",
     );
@@ -226,7 +225,8 @@ fn a_step_does_not_wait_long_for_nodes_that_stand_still() {
         ms(&step["hits"][0]["at_ms"]) - ms(&step["began_ms"])
     };
     assert!(waited(1) < 1_000.0, "by its role: after {} ms", waited(1));
-    assert!(waited(2) < 200.0, "by its name: after {} ms", waited(2));
+    // Each of those that stand still would have been waited for for 300 ms.
+    assert!(waited(2) < 300.0, "by its name: after {} ms", waited(2));
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn the_dead_have_nothing_to_bear() {
          - { at: 500ms, do: slow, target: cache/0/0, cpu: 20%, for: 1500ms }\n\
          - { at: 500ms, do: memory-pressure, target: cache/0/0, maxmemory: 200%, for: 1500ms }\n\
          - { at: 500ms, do: clock, target: cache/0/0, jump: +1m, for: 1500ms }\n\
-         - { at: 1s, do: kill, target: cache/0/0, for: 2s }\n\
+         - { at: 1s, do: kill, target: all nodes, for: 2s }\n\
          - { at: 1500ms, do: disk-full, target: cache/0/0, for: 1s }\n\
          settle: 2s\nreported: [all]",
     );

@@ -95,11 +95,12 @@ fn while_the_final_state_is_read() {
 /// so many files it takes a while.
 fn slow_to_stop(place: &Place) -> Playing<'_> {
     const FILES: u32 = 40_000;
-    let mut playing = place.start(BRIEF, &["--set", "settle=4s"]);
-    playing.wait_for_phase(Phase::Steps);
-    let crowd = place.folder().join("nodes/crowd");
+    let crowd = place.path().join("crowd");
     fs::create_dir(&crowd).unwrap();
     (0..FILES).for_each(|n| fs::write(crowd.join(n.to_string()), "").unwrap());
+    let mut playing = place.start(BRIEF, &["--set", "settle=2s"]);
+    playing.wait_for_phase(Phase::Steps);
+    fs::rename(crowd, place.folder().join("nodes/crowd")).unwrap();
     playing.wait_for_phase(Phase::Stop);
     playing
 }

@@ -14,6 +14,7 @@ mod kinds;
 mod killed;
 mod lacking;
 mod links;
+mod migrated;
 mod output;
 mod place;
 mod reader;
@@ -24,6 +25,7 @@ mod said;
 mod workloads;
 mod scaling;
 mod sentinel;
+mod split_brain;
 
 /// Where drills on links run.
 const BACKEND: &[&str] = &["--backend", "process"];

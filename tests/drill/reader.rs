@@ -1,9 +1,11 @@
 //! A reader of servers that has nothing of redrill's load.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use redrill::model::slot::slot_of;
+use redis::Commands;
+use redrill::model::op::{Action, Op, Outcome, Purpose};
+use redrill::model::slot::{SLOTS, slot_of};
 
 use crate::place::Place;
 
@@ -35,9 +37,43 @@ impl Reader {
         Reader(connections, owners)
     }
 
+    /// Of a group that is no cluster: all keys are at its primary.
+    pub fn of_one(place: &Place, primary: &str) -> Reader {
+        let nodes = &place.records()[0].nodes;
+        let node = nodes.iter().find(|node| node.name.to_string() == primary).unwrap();
+        let client = redis::Client::open(format!("redis://{}/", node.address)).unwrap();
+        let connection = client.get_connection().unwrap();
+        Reader(vec![connection], (0..SLOTS).map(|slot| (slot, 0)).collect())
+    }
+
     pub fn at(&mut self, key: &str) -> &mut redis::Connection {
         let owner = self.1[&slot_of(key.as_bytes())];
         &mut self.0[owner]
+    }
+}
+
+impl Reader {
+    /// Which acknowledged writes of that load the servers do not have any more, nor anything
+    /// newer. Of keys that the drill itself could not read in the end, none.
+    pub fn lost<'o>(&mut self, ops: &'o [Op], load: u8, name: &str) -> Vec<&'o Op> {
+        let of_load = || ops.iter().filter(|op| op.load == load);
+        let read = |op: &&Op| op.purpose == Purpose::Final && op.outcome == Outcome::Ok;
+        let keys: HashSet<u64> = of_load().filter(read).map(|op| op.key).collect();
+        let mut left = HashMap::new();
+        for key in &keys {
+            let name = format!("{name}:{key}");
+            let value: Option<String> = self.at(&name).get(&name).unwrap();
+            left.insert(*key, value.map(|value| number(&value)));
+        }
+        let writes = || of_load().filter(|op| op.action == Action::Write);
+        let by_value: HashMap<u64, &Op> = writes().map(|op| (op.value.unwrap(), op)).collect();
+        let gone = |op: &&Op| {
+            let Some(value) = left[&op.key] else { return true };
+            let source = by_value[&value];
+            source.outcome == Outcome::Ok && op.sent > source.done
+        };
+        let acknowledged = |op: &&Op| op.outcome == Outcome::Ok && keys.contains(&op.key);
+        writes().filter(acknowledged).filter(gone).collect()
     }
 }
 

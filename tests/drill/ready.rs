@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::common::{assert_redis_cli_agrees, need, run, servers_in};
 use crate::place::Place;
+use crate::split_brain;
 
 /// Plays the scenario in a hurry and gives its verdict; slots must have moved as planned.
 fn play(name: &str, steps: bool, slots: Option<f64>) {
@@ -21,8 +22,6 @@ fn play(name: &str, steps: bool, slots: Option<f64>) {
     playing.wait_for_words("The topology is up until Ctrl-C");
     let report = place.report();
     let measure = |name: &str| report["measures"][name]["value"].as_f64();
-    assert_eq!(measure("writes.lost"), Some(0.0), "{report}");
-    assert!(measure("writes.acknowledged").unwrap() > 200.0);
     assert_eq!(measure("reshard.slots"), slots);
     assert_eq!(report["completed"], true);
     assert!(measure("servers.waited.max").unwrap() > 0.0, "six servers on any machine wait a bit");
@@ -43,17 +42,40 @@ fn play(name: &str, steps: bool, slots: Option<f64>) {
     assert_redis_cli_agrees(&nodes[0]);
     playing.signal(Signal::INT);
     let ran = playing.end();
-    // Ctrl-C was asked for here: what counts is the verdict, which a busy machine may spoil.
+    // Ctrl-C was asked for here: what counts is the verdict.
     let code = match report["verdict"].as_str() {
         Some("pass") => 0,
         Some("fail") => 1,
         _ => 2,
     };
     assert_eq!(ran.code, Some(code), "{}{}", ran.out, ran.err);
-    let why = report["why"].as_array().unwrap().iter().map(|why| why.as_str().unwrap());
-    let busy = why.filter(|why| why.contains("the machine was too busy to tell")).count();
-    assert!(code != 2 || busy > 0, "{}", ran.out);
+    promises(&report);
     place.assert_nothing_left();
+}
+
+/// Measures that a busy machine spoils.
+const OF_SPEED: [&str; 5] = ["downtime.", "errors.", "failover.", "latency.", "schedule."];
+
+/// Whatever a ready scenario expects is true of the server, its bounds on speed apart: nothing
+/// else may be a reason for another verdict than `pass`. Of errors, their kind counts.
+pub fn promises(report: &Value) {
+    let name = &report["scenario"];
+    assert_eq!(report["completed"], true, "{name}");
+    let expectations = report["expectations"].as_array().unwrap();
+    let is_of = |of: &str, e: &Value| e["measure"].as_str().unwrap().starts_with(of);
+    let of_speed = |e: &&Value| OF_SPEED.iter().any(|of| is_of(of, e));
+    let excused: Vec<&Value> = expectations.iter().filter(of_speed).map(|e| &e["why"]).collect();
+    let why = report["why"].as_array().unwrap();
+    let reasons: Vec<&Value> = why.iter().filter(|why| !excused.contains(why)).collect();
+    assert!(reasons.is_empty(), "{name}: {reasons:?}");
+    assert!(measure(report, "writes.acknowledged") >= 200.0, "{name}");
+    if expectations.iter().any(|e| is_of("errors.", e)) {
+        for load in report["loads"].as_array().unwrap() {
+            let causes = load["met"]["causes"].as_object().unwrap();
+            let late = |cause: &String| ["timeout", "shed"].contains(&&**cause);
+            assert!(causes.keys().all(late), "{name}: {causes:?}");
+        }
+    }
 }
 
 fn cluster_nodes(address: &str) -> String {
@@ -80,7 +102,7 @@ fn cluster_rebalance() {
 
 #[test]
 fn scale_out_under_load() {
-    suite(&["scale-out-under-load"], "process");
+    suite(&["scale-out-under-load"], "process", SOONER);
 }
 
 #[test]
@@ -110,23 +132,24 @@ const SWEEP: &str = "node-timeout-sweep";
 
 const LINKS: [&str; 4] = ["flapping-link", "minority-partition", "split-brain", "chaos"];
 
-/// Plays them as a suite. A busy machine may spoil what they expect of latency; what came to
-/// pass, and what checkers and steps say, it may not.
-fn suite(names: &[&str], backend: &str) {
+/// For scenarios whose first step is all that happens, or whose other steps have time enough.
+const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];
+
+/// Plays them as a suite.
+fn suite(names: &[&str], backend: &str, set: &[&str]) {
     let place = Place::new();
     let args = ["--backend", backend, "--profile", "ci", "--format", "json", "--set", "settle=6s"];
-    let expect = ["--set", "expect=[]", "--set", "profiles.ci.expect=[writes.acknowledged >= 200]"];
     let mut command = place.redrill(&["suite"]);
-    command.args(names).args(args).args(expect).arg("--out").arg(place.out());
+    command.args(names).args(args).args(set).arg("--out").arg(place.out());
     let ran = run(&mut command);
-    assert_eq!(ran.code, Some(0), "{backend}: {}", ran.err);
+    assert!(matches!(ran.code, Some(0..=2)), "{backend}: {}", ran.err);
     let suite: Value = serde_json::from_str(&ran.out).unwrap();
     let runs = suite["runs"].as_array().unwrap();
     let sweeps = names.contains(&SWEEP);
     assert_eq!(runs.len(), names.len() + usize::from(sweeps));
     for run in runs {
         let (name, report) = (run["scenario"].as_str().unwrap(), &run["report"]);
-        assert_eq!((&report["verdict"], &report["completed"]), (&"pass".into(), &true.into()));
+        promises(report);
         assert_eq!(report["backend"], backend);
         let failovers = report["failovers"].as_array().unwrap();
         let replaced = failovers.iter().filter(|f| !f["to"].is_null() && !f["served_ms"].is_null());
@@ -145,30 +168,43 @@ fn suite(names: &[&str], backend: &str) {
     place.no_server_runs(Duration::from_secs(2));
 }
 
+/// Slots are on the move when it dies.
+fn a_node_fails_during_a_reshard(backend: &str) {
+    suite(&FAILURES[..1], backend, &[SOONER, &["--set", "timeline.1.at=1200ms"]].concat());
+}
+
+#[test]
+fn node_failure_during_reshard() {
+    a_node_fails_during_a_reshard("process");
+}
+
+/// The last of them is played in sentinel.rs.
 #[test]
 fn nodes_that_fail_as_processes() {
-    suite(&FAILURES, "process");
+    suite(&FAILURES[1..6], "process", SOONER);
 }
 
 /// Plays one whose links break, and gives its report.
-fn broken(name: &str, backend: &str) -> Value {
+fn broken(name: &str, backend: &str, set: &[&str]) -> Value {
     let place = Place::new();
-    let expect = "expect=[writes.acknowledged >= 200]";
-    let args = ["--backend", backend, "--profile", "ci", "--set", "settle=6s", "--set", expect];
+    let set = set.iter().chain(&["settle=6s"]).flat_map(|set| ["--set", set]);
+    let args: Vec<&str> =
+        ["--backend", backend, "--profile", "ci"].into_iter().chain(set).collect();
     let ran = run(&mut place.run_of(name, &args));
-    assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.out, ran.err);
+    assert!(matches!(ran.code, Some(0..=2)), "{name}: {}{}", ran.out, ran.err);
     place.assert_nothing_left();
     let report = place.report();
+    promises(&report);
     assert_eq!(report["backend"], backend);
     assert!(!report["traffic"]["places"].as_array().unwrap().is_empty(), "{name}");
     report
 }
 
-fn measure(report: &Value, name: &str) -> f64 {
+pub fn measure(report: &Value, name: &str) -> f64 {
     report["measures"][name]["value"].as_f64().unwrap_or(-1.0)
 }
 
-fn replaced(report: &Value) -> usize {
+pub fn replaced(report: &Value) -> usize {
     report["failovers"].as_array().unwrap().iter().filter(|f| !f["to"].is_null()).count()
 }
 
@@ -196,24 +232,19 @@ fn node_timeout_sweep() {
 }
 
 fn link_flaps(backend: &str) {
-    let report = broken(LINKS[0], backend);
+    let report = broken(LINKS[0], backend, &["timeline.0.at=1s", "timeline.0.for=4s"]);
     assert_eq!(replaced(&report), 0, "{}", report["failovers"]);
     assert_eq!(measure(&report, "writes.lost"), 0.0);
     assert!(measure(&report, "downtime.write.max") >= 450.0, "half of a second is cut");
+    let turns = report["steps"][0]["hits"].as_array().unwrap();
+    assert_eq!(turns.len(), 10, "one a second: {turns:?}");
+    assert!(turns.iter().all(|hit| hit["undone_ms"].is_number()), "{turns:?}");
 }
 
 fn minority_is_cut_off(backend: &str) {
-    let report = broken(LINKS[1], backend);
+    let report = broken(LINKS[1], backend, &["timeline.0.at=1s", "timeline.0.for=6s"]);
     assert_eq!(replaced(&report), 1, "{}", report["failovers"]);
     assert!(measure(&report, "writes.lost") >= 100.0, "{}", report["measures"]);
-}
-
-fn brain_splits(backend: &str) {
-    let report = broken(LINKS[2], backend);
-    assert_eq!(report["failovers"].as_array().unwrap().len(), 3, "{}", report["failovers"]);
-    assert_eq!(replaced(&report), 3, "{}", report["failovers"]);
-    // Some 500 writes a second were acknowledged by the first region for 11 s, 20,000 keys.
-    assert!(measure(&report, "writes.lost") >= 500.0, "{}", report["measures"]);
 }
 
 #[test]
@@ -226,13 +257,8 @@ fn minority_partition() {
     minority_is_cut_off("process");
 }
 
-#[test]
-fn split_brain() {
-    brain_splits("process");
-}
-
 fn faults_are_drawn(backend: &str) {
-    let report = broken(LINKS[3], backend);
+    let report = broken(LINKS[3], backend, &["timeline.0.at=1s"]);
     assert!(report["steps"].as_array().unwrap().len() >= 4, "{}", report["steps"]);
     assert!(report["measures"]["convergence"]["value"].is_number(), "{}", report["measures"]);
 }
@@ -259,7 +285,9 @@ fn minority_partition_in_containers() {
 #[test]
 fn split_brain_in_containers() {
     if need::docker() {
-        brain_splits("docker");
+        let report = broken(LINKS[2], "docker", split_brain::SOONER);
+        assert_eq!(replaced(&report), 3, "{}", report["failovers"]);
+        assert!(measure(&report, "writes.lost") >= 500.0, "{}", report["measures"]);
     }
 }
 
@@ -273,21 +301,23 @@ fn chaos_in_containers() {
 #[test]
 fn moves_in_containers() {
     if need::docker() {
-        suite(&MOVES, "docker");
+        suite(&MOVES[..4], "docker", SOONER);
+        suite(&MOVES[4..], "docker", &[]);
     }
 }
 
 #[test]
 fn some_that_fail_in_containers() {
     if need::docker() {
-        suite(&FAILURES[..4], "docker");
+        a_node_fails_during_a_reshard("docker");
+        suite(&FAILURES[1..4], "docker", SOONER);
     }
 }
 
 #[test]
 fn others_that_fail_in_containers() {
     if need::docker() {
-        suite(&[&FAILURES[4..], &[SWEEP]].concat(), "docker");
+        suite(&[&FAILURES[4..], &[SWEEP]].concat(), "docker", SOONER);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use redrill::model::event::Phase;
+use redrill::model::event::What;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{assert_redis_cli_agrees, need};
+use crate::common::{assert_redis_cli_agrees, need, servers_in, until};
 use crate::failover::{ms, scenario};
-use crate::place::Place;
+use crate::place::{MOST, Place, assert_passed_or_busy, events};
 
 /// The nodes that the server at `address` knows, but for their addresses and instants.
 fn known(address: &str) -> BTreeSet<String> {
@@ -43,6 +43,14 @@ fn grows_and_shrinks(args: &[&str]) {
     let left: BTreeSet<&str> =
         steps[2]["left"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     assert_eq!(left, ["cache/1/0", "cache/1/1"].into());
+    // Who joined has its place in the history.
+    let told = events(&place.folder());
+    let info = told.iter().find_map(|event| match &event.what {
+        What::Drill(info) => Some(info),
+        _ => None,
+    });
+    assert_eq!(info.unwrap().loads[0].nodes[6].to_string(), "cache/3/0");
+    assert!(place.ops().iter().any(|op| op.by == Some(6)), "it has answered");
     let slots: Vec<&Value> =
         report["shards"].as_array().unwrap().iter().map(|shard| &shard["slots_after"]).collect();
     assert_eq!(slots[1], &Value::Null, "it has left: {slots:?}");
@@ -61,17 +69,12 @@ fn grows_and_shrinks(args: &[&str]) {
     assert_redis_cli_agrees(&born[0]);
     playing.signal(Signal::INT);
     let ran = playing.end();
-    assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
+    assert_passed_or_busy(&ran, &report);
     place.assert_nothing_left();
 }
 
 #[test]
-fn a_shard_joins_a_replica_joins_a_shard_leaves() {
-    grows_and_shrinks(&[]);
-}
-
-#[test]
-fn the_same_on_every_engine() {
+fn a_shard_joins_a_replica_joins_a_shard_leaves_on_every_engine() {
     for server in need::engines() {
         grows_and_shrinks(&["--engine-binary", server.to_str().unwrap()]);
     }
@@ -91,13 +94,39 @@ fn an_empty_shard_can_be_filled_by_a_reshard() {
     assert_eq!(place.report()["shards"][3]["slots_after"], 100);
 }
 
+/// They have names before they are there, and later steps may say them.
+#[test]
+fn whoever_joined_can_be_meant_by_name() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        "[{ at: 500ms, do: add-replica, shard: 1 },
+          { at: 600ms, do: add-shard, slots: none },
+          { at: 15s, do: pause, target: cache/1/2, for: 200ms },
+          { at: 15s, do: kill, target: cache/3/1, for: 500ms },
+          { at: 17s, do: restart, target: cache/3/0 },
+          { at: 17s, do: kill, target: cache/1/2, for: 500ms }]",
+        "settle: 3s\nexpect: [downtime.write.max <= 10s]",
+    );
+    let ran = place.play(&text, &[]);
+    assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    let steps = report["steps"].as_array().unwrap();
+    let hit: Vec<&Value> = steps.iter().map(|step| &step["nodes"]).collect();
+    for step in steps {
+        assert_eq!(step["error"], Value::Null, "{step}");
+    }
+    let named = ["cache/1/2", "cache/3/1", "cache/3/0", "cache/1/2"];
+    assert_eq!(hit[2..], named.map(|name| serde_json::json!([name])).each_ref()[..]);
+    place.assert_nothing_left();
+}
+
 #[test]
 fn an_interrupt_while_a_shard_joins_leaves_nothing() {
     let place = Place::new();
     let timeline = "[{ at: 100ms, do: add-shard }, { at: 200ms, do: remove-shard, shard: 0 }]";
-    let mut playing = place.start(&scenario(&place, timeline, "settle: 60s"), &[]);
-    playing.wait_for_phase(Phase::Steps);
-    std::thread::sleep(std::time::Duration::from_millis(600));
+    let playing = place.start(&scenario(&place, timeline, "settle: 60s"), &[]);
+    assert!(until(MOST, || servers_in(place.path()).len() > 6), "{}", playing.errors());
     playing.signal(Signal::INT);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::common::{need, run};
-use crate::place::Place;
+use crate::place::{Place, assert_passed_or_busy, not_run};
 
 /// Sentinels that miss a primary soon, so that a test need not wait; not sooner, as a busy
 /// machine keeps a server from answering for a second at times.
@@ -93,8 +93,7 @@ fn phases_of(engine: &str) {
         ("agreed_ms", first("+odown master cache") - died),
         ("elected_ms", first("MODE enabled (user request") - died),
     ];
-    // redrill may not have been run just then, and says for how long.
-    let most = 100.0 + ms(&report["probe"]["blind_max_ms"]);
+    let most = 100.0 + not_run(&report);
     for (phase, logged) in told {
         let since = ms(&failover[phase]) - ms(&failover["injected_ms"]);
         assert!(
@@ -125,8 +124,7 @@ fn the_ready_one_keeps_its_promises() {
     let len = |value: &Value| value.as_array().unwrap().len();
     assert_eq!((len(&group["shards"]), len(&group["sentinels"])), (1, 3), "{group}");
     assert_eq!(len(&report["shards"]), 1, "sentinels hold nothing");
-    // A busy machine may spoil what it expects of the schedule.
-    assert_ne!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert_passed_or_busy(&ran, &report);
     assert!(measure(&report, "failover.served") >= 2_000.0, "no sooner than `down_after`");
     place.assert_nothing_left();
 }
@@ -205,15 +203,16 @@ fn sentinels_that_are_told_to_fail_over_do_so_unasked() {
         "settle: 5s\nexpect: [failover.redundant <= 6s]",
     );
     let ran = place.play(&text, &[]);
-    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     let report = place.report();
-    two_lead(&report);
     let failover = only_failover(&report);
     assert_eq!(failover["step"], 0, "the primary that had to go is of the step: {failover}");
     assert_eq!(failover["suspected_ms"], Value::Null);
     assert_eq!(report["shards"][0]["primary_after"], failover["to"]);
-    // The old primary is told to follow so much later only, and leads until then.
-    assert_eq!(report["steps"][0]["converged_ms"], Value::Null, "{}", report["steps"][0]);
+    // The old primary is told to follow no sooner, and leads until then: the step waits for it.
+    let step = &report["steps"][0];
+    assert!(ms(&step["ended_ms"]) - ms(&failover["elected_ms"]) >= 7_000.0, "{step}");
+    assert!(ms(&step["converged_ms"]) > ms(&failover["elected_ms"]) + 7_000.0, "{step}");
     place.assert_nothing_left();
 }
 
@@ -290,7 +289,32 @@ fn through_relays_the_new_primary_is_found_at_its_door() {
     let order = order.map(|phase| ms(&failover[format!("{phase}_ms")]));
     assert!(order.is_sorted(), "{order:?}");
     assert!(order[4] < ms(&report["steps"][0]["undone_ms"]), "before it healed: {failover}");
-    assert_eq!(measure(&report, "writes.lost"), 0.0, "nobody could write to the old primary");
+    place.assert_cut_off_from_writers(0);
+    place.assert_nothing_left();
+}
+
+/// A sentinel whose clock leaps does nothing for a while (TILT), and says so. One that gets less
+/// of a processor than it may have does not feel it, and its step ends as any other.
+#[test]
+fn sentinels_can_be_slow_and_wrong_about_the_time() {
+    let place = Place::new();
+    let text = watched(
+        &place,
+        "sentinels: 3",
+        "[{ at: 500ms, do: clock, target: cache/sentinel/1, jump: +2m, for: 2s },
+          { at: 500ms, do: slow, target: all sentinels, cpu: 50%, for: 2s }]",
+        "settle: 1s",
+    );
+    let ran = place.play(&text, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    for step in place.report()["steps"].as_array().unwrap() {
+        assert!(step["error"].is_null() && step["undone_ms"].is_number(), "{step}");
+    }
+    let tilted = |sentinel: u32| {
+        let log = format!("logs/cache-sentinel-{sentinel}.log");
+        fs::read_to_string(place.folder().join(log)).unwrap().contains("+tilt")
+    };
+    assert_eq!([0, 1, 2].map(tilted), [false, true, false]);
     place.assert_nothing_left();
 }
 
@@ -302,11 +326,11 @@ fn a_sentinel_that_is_cut_off_is_alone_with_its_suspicion() {
         &place,
         "sentinels: 3",
         "[{ at: 500ms, do: partition, target: cache/sentinel/0, for: 4s }]",
-        "settle: 3s\nexpect: [downtime.write.max <= 500ms]",
+        "probe: { deadline: 1s }\nsettle: 3s\nexpect: [downtime.write.max == 0ms]",
     );
     let ran = place.play(&text, &[]);
-    assert_ne!(ran.code, Some(1), "{}{}", ran.out, ran.err);
     let report = place.report();
+    assert_passed_or_busy(&ran, &report);
     assert_eq!(report["failovers"].as_array().unwrap().len(), 0, "{}", report["failovers"]);
     assert_eq!(report["shards"][0]["primary_after"], "cache/0/0");
 }

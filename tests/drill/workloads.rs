@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 
 use redis::Commands;
-use redrill::load::history;
 use redrill::model::op::{Action, Op, Outcome, Purpose};
 use serde_json::Value;
 
@@ -42,8 +41,7 @@ fn measure(report: &Value, name: &str) -> u64 {
 }
 
 fn ops(place: &Place, load: u8) -> Vec<Op> {
-    let path = place.folder().join("history.jsonl.zst");
-    history::read(&path).unwrap().map(Result::unwrap).filter(|op| op.load == load).collect()
+    place.ops().into_iter().filter(|op| op.load == load).collect()
 }
 
 fn values(ops: &[Op], action: Action, ok: bool) -> BTreeMap<u64, HashSet<u64>> {

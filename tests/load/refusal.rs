@@ -20,6 +20,7 @@ async fn the_stock_cluster_client_is_refused_outside_a_cluster() {
     let targets = Targets {
         seeds: vec!["127.0.0.1:1".parse().unwrap()],
         lookup: Lookup::Primary,
+        nodes: vec![],
         from: None,
     };
     let error = LoadRunner::launch(0, &load, targets, 1, teller, history.writer()).await;

@@ -56,7 +56,7 @@ impl Rig {
         let (teller, events) = Teller::new(clock);
         let history = history::create(&path, teller.clone()).unwrap();
         let lookup = if cluster { Lookup::Cluster } else { Lookup::Primary };
-        let targets = Targets { seeds: seeds.to_vec(), lookup, from: None };
+        let targets = Targets { seeds: seeds.to_vec(), lookup, nodes: seeds.to_vec(), from: None };
         let runner =
             LoadRunner::launch(0, load, targets, 42, teller, history.writer()).await.unwrap();
         Rig { clock, runner, history, path, events, _dir: dir }

@@ -36,6 +36,8 @@ impl Ground {
         let backend = common::backend_of(server, dir.path());
         let mut cache = common::cluster(shards, replicas);
         cache.config.insert("cluster-node-timeout".into(), "2000".into());
+        // CLUSTER SHARDS calls a replica online after its primary's first ping.
+        cache.config.insert("repl-ping-replica-period".into(), "1".into());
         // Slots whose owner is gone do not keep the others from being served.
         cache.config.insert("cluster-require-full-coverage".into(), "no".into());
         let topology = common::topology(vec![cache]);

@@ -69,7 +69,7 @@ async fn both_views_of_every_engine_agree() {
     }
 }
 
-/// Within the ten seconds in which a primary pings its replicas.
+/// Soon after a primary has pinged its replicas, which it does each second here.
 async fn replicas_get_online(nodes: &[Node]) {
     for node in nodes {
         for _ in 0..120 {

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use redrill::net::Ends;
-use redrill::net::{Jitter, Rule, Trickle};
+use redrill::net::{Ends, Rule};
+use redrill::spec::network::{Jitter, Trickle};
 use redrill::spec::topology::Link;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -119,7 +119,7 @@ async fn the_lowest_bandwidth_wins_and_all_connections_share_it() {
 async fn a_trickle_gives_few_bytes_at_a_time() {
     let rig = Rig::new().await;
     let (mut client, mut server) = rig.connect().await;
-    let trickle = Some(Trickle { bytes: 3, every: 20 * MS });
+    let trickle = Some(Trickle { bytes: 3, rest: 20 * MS });
     let slow = rig.fabric.apply(&Rule { trickle, ..Rule::default() }, there());
     sleep(10 * MS).await;
     let began = Instant::now();
@@ -137,7 +137,7 @@ async fn a_trickle_gives_few_bytes_at_a_time() {
 async fn links_of_a_topology_hold_as_long_as_the_relay() {
     let rig = Rig::new().await;
     let (mut client, mut server) = rig.connect().await;
-    let link = Link { from: 0, to: 1, latency: 50 * MS, jitter: Duration::ZERO, bandwidth: None };
+    let link = Link { from: 0, to: 1, latency: 50 * MS, jitter: Jitter::None, bandwidth: None };
     let region = |number| match number {
         0 => Ends::only([clients()]),
         _ => Ends::only([node(0)]),

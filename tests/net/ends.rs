@@ -73,7 +73,7 @@ async fn a_server_that_died_resets_who_comes() {
 async fn a_link_that_refuses_resets_new_connections_and_leaves_the_others() {
     let rig = Rig::new().await;
     let (mut client, mut server) = rig.connect().await;
-    let refusing = rig.fabric.apply(&Rule::refuse(), there());
+    let refusing = rig.fabric.apply(&Rule::refuse(1.0), there());
     assert!(turns_away(rig.door).await);
     assert!(rig.nobody_comes().await);
     passes("still here", &mut client, &mut server).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
-use redrill::net::{Fabric, Guard, Jitter, Pairs, Rule, Trickle};
+use redrill::net::{Fabric, Guard, Pairs, Rule};
+use redrill::spec::network::{Jitter, Trickle};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -36,7 +37,7 @@ fn rules() -> impl Strategy<Value = Rule> {
         ms(5).prop_map(Jitter::Normal)
     ];
     let trickle =
-        (1..20_000_usize, 0..3_u32).prop_map(|(bytes, ms)| Trickle { bytes, every: ms * MS });
+        (1..20_000_usize, 0..3_u32).prop_map(|(bytes, ms)| Trickle { bytes, rest: ms * MS });
     prop_oneof![
         (ms(15), jitter).prop_map(|(latency, jitter)| Rule { latency, jitter, ..Rule::default() }),
         (50_000_000..2_000_000_000_u64).prop_map(Rule::bandwidth),

@@ -76,7 +76,10 @@ impl Rig {
             _ => Lookup::Primary,
         };
         let seeds = rig.group.nodes.iter().map(|node| node.addr).collect();
-        let targets = BTreeMap::from([("cache".to_owned(), Targets { seeds, lookup, from: None })]);
+        let targets = BTreeMap::from([(
+            "cache".to_owned(),
+            Targets { seeds, lookup, nodes: vec![], from: None },
+        )]);
         let prober = Prober::launch(rig.canaries.clone(), targets, probe, rig.teller.clone());
         rig.prober = Some(prober.await.unwrap());
         rig

@@ -1,8 +1,9 @@
 //! The figures of the tiny drill, each worked out by hand.
 
 use redrill::model::event::*;
+use redrill::model::op::Purpose;
 use redrill::model::{NodeName, Verdict};
-use redrill::report::Moment;
+use redrill::report::{self, Moment};
 
 use super::tiny::*;
 
@@ -60,6 +61,70 @@ fn every_figure_of_a_tiny_drill() {
     }
     let untold: Vec<_> = r.measures.iter().filter(|(_, m)| m.value.is_none()).collect();
     assert!(untold.is_empty(), "{untold:?}");
+}
+
+#[test]
+fn of_two_loads_each_has_its_own_figures() {
+    let (mut events, mut history) = (events(), history());
+    let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+    info.loads.push(LoadInfo { name: "other".to_owned(), ..info.loads[0].clone() });
+    // From 5,500 ms on, which is when all has converged, operations are the other load's.
+    for op in history.iter_mut().filter(|op| op.purpose == Purpose::Load) {
+        op.load = u8::from(op.key >= 45);
+    }
+    let r = build(&events, &history);
+    let of = |load: usize| &r.loads[load].figures;
+    assert_eq!((of(0).operations, of(0).answered, of(0).errors), (45, 44, 1));
+    assert_eq!((of(1).operations, of(1).answered, of(1).errors), (25, 24, 1));
+    let near = |value: Option<f64>, expected: f64| {
+        assert!((value.unwrap() / expected - 1.0).abs() < 1e-3, "{value:?} and not {expected}");
+    };
+    near(of(0).before.p50_ms, 1.0);
+    near(of(0).before.p99_ms, 105.0);
+    near(of(0).during.p50_ms, 2.0);
+    near(of(0).during.p99_ms, 40.0);
+    assert_eq!((of(0).after.p50_ms, of(1).before.p99_ms, of(1).during.p50_ms), (None, None, None));
+    near(of(1).after.p99_ms, 1.0);
+
+    let text = report::text::summary(&r, 80, false);
+    assert!(text.contains("    app          45 operations, 44 answered, 1 error\n"), "{text}");
+    assert!(
+        text.contains("      p99              105 ms     40.0 ms           –\n"),
+        "under the columns of Latency: {text}"
+    );
+    let markdown = report::markdown::render(&r).unwrap();
+    let row = "| other | 25 | 24 | 1 | – | – | 1.00 ms | – | – | 1.00 ms |";
+    assert!(markdown.contains(row), "{markdown}");
+    let alone =
+        report::text::summary(&build(&super::tiny::events(), &super::tiny::history()), 80, false);
+    assert!(!alone.contains("By load"), "one load has nothing to be told apart from");
+}
+
+#[test]
+fn each_turn_of_a_step_that_flaps_is_a_hit() {
+    let mut events = events();
+    let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+    info.steps[0].kind = "partition".to_owned();
+    let node = NodeName::new("cache", 0, 0);
+    let (nodes, step) = (vec![node.clone()], 0);
+    let turn = |holds| What::StepTurn { step, holds };
+    let told = [
+        (3_000, What::StepInjected { step, nodes, against: vec![] }),
+        (3_200, turn(false)),
+        (3_400, turn(true)),
+        (3_600, turn(false)),
+        (3_800, What::StepUndone { step, nodes: vec![] }),
+    ];
+    events.extend(told.map(|(ms, what)| Event { at: at(ms), what }));
+    events.sort_by_key(|event| event.at);
+    let r = build(&events, &history());
+    let hits: Vec<_> = r.steps[0].hits.iter().map(|hit| (hit.at_ms, hit.undone_ms)).collect();
+    assert_eq!(hits, [(3_000.0, Some(3_200.0)), (3_400.0, Some(3_600.0))]);
+    assert_eq!((&r.steps[0].nodes[..], r.steps[0].undone_ms), (&[node][..], Some(3_800.0)));
+    let page = report::html::render(&r).unwrap();
+    assert_eq!(page.matches("<rect class=\"hit\"").count(), 2 * 2, "in both sizes");
+    let wide = page.split("<svg ").find(|svg| svg.contains("hitname")).unwrap();
+    assert_eq!(wide.matches("hitname").count(), 1, "the first turn is named: {wide}");
 }
 
 #[test]

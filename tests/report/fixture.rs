@@ -244,6 +244,7 @@ impl Sim {
                 clients: 32,
                 keys: plan.keys,
                 workload: Workload::Register,
+                nodes: vec![],
                 waits_for: 0,
                 sees_redirects: true,
                 text: format!("register, {}/s, uniform, 50 % reads, 100 B to 1 KB", plan.rate),

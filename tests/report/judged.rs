@@ -89,6 +89,41 @@ fn operations_that_redrill_did_not_come_to_are_not_the_servers_fault() {
 }
 
 #[test]
+fn what_does_not_count_is_no_failure_and_no_list_shows_it_as_one() {
+    // The key of number 5 is lost, so no order explains what was seen of it either.
+    let judged = |bounds: &[f64]| {
+        let mut events = events();
+        if let What::Drill(info) = &mut events[0].what {
+            let bound = |bound: &f64| expect("writes.lost", Compare::AtMost, *bound);
+            info.expect = bounds.iter().map(bound).collect();
+            info.reported = vec!["keys.not_linearizable".to_owned()];
+        }
+        build(&events, &history())
+    };
+    let r = judged(&[10.0]);
+    assert_eq!((r.verdict, r.why.len()), (Verdict::Pass, 0), "{:?}", r.why);
+    let (within, reported) = ("(within its bound `writes.lost 10`)", "(reported, not judged)");
+    let text = report::text::summary(&r, 100, false);
+    assert!(text.contains(&format!("lost writes  1 of 68 acknowledged {within}\n")), "{text}");
+    assert!(text.contains(&format!("all but 1 keys {reported}\n")), "{text}");
+    let markdown = report::markdown::render(&r).unwrap();
+    assert!(markdown.contains(&format!("\n- – 1 of 68 acknowledged writes lost {within}\n")));
+    assert!(markdown.contains(&format!(" keys not linearizable {reported}\n")), "{markdown}");
+    let page = report::html::render(&r).unwrap();
+    for (text, wrong) in [("markdown", markdown.contains('❌')), ("page", page.contains('✗'))] {
+        assert!(!wrong, "a cross in the {text}");
+    }
+    assert_eq!(page.matches("<li class=\"aside\">").count(), 2, "{page}");
+    let junit = report::junit::render(std::slice::from_ref(&r)).unwrap();
+    assert!(junit.contains("failures=\"0\" errors=\"0\""), "{junit}");
+
+    // One bound that is broken, and it counts.
+    let r = judged(&[10.0, 0.0]);
+    assert!(r.why.iter().any(|why| why == "1 of 68 acknowledged writes lost"), "{:?}", r.why);
+    assert_eq!(r.set_aside(&r.findings[0]), None);
+}
+
+#[test]
 fn a_step_that_fails_makes_the_drill_fail() {
     let mut events = events();
     let history: Vec<Op> = history().into_iter().filter(|op| op.key != 5).collect();
@@ -127,4 +162,37 @@ fn what_could_not_be_told_is_unknown_and_never_passes() {
     }
     assert_eq!(r.verdict, Verdict::Unknown);
     assert!(r.why.iter().any(|why| why.contains("downtime.write.max could not be told")));
+}
+
+#[test]
+fn the_terminal_has_every_reason_of_what_is_unknown_with_what_to_do() {
+    let mut events = events();
+    events.retain(|event| !matches!(event.what, What::Converged { .. }));
+    if let What::Drill(info) = &mut events[0].what {
+        let bounds = (1..=12).map(|bound| expect("convergence", Compare::AtMost, f64::from(bound)));
+        info.expect = bounds.collect();
+    }
+    let history: Vec<Op> =
+        history().into_iter().filter(|op| op.purpose != Purpose::Final).collect();
+    let r = build(&events, &history);
+    assert_eq!((r.verdict, r.why.len()), (Verdict::Unknown, 13), "{:?}", r.why);
+    let summary = report::text::summary(&r, 80, false);
+    let words: Vec<&str> = summary.split_whitespace().collect();
+    for why in &r.why {
+        assert!(words.join(" ").contains(why.as_str()), "{why}\n{summary}");
+    }
+    assert!(r.why[..12].iter().all(|why| why.ends_with("with a longer `settle`")), "{:?}", r.why);
+    assert!(r.why[12].contains("; have all shards served again"), "{:?}", r.why);
+}
+
+#[test]
+fn steps_that_were_never_begun_are_told_together() {
+    let mut events = events();
+    if let What::Drill(info) = &mut events[0].what {
+        info.steps = vec![info.steps[0].clone(); 4];
+    }
+    let r = build(&events, &history());
+    let never: Vec<&String> = r.why.iter().filter(|why| why.contains("never begun")).collect();
+    assert_eq!(never.len(), 1, "{:?}", r.why);
+    assert!(never[0].contains("was never begun, nor were 2 after it"), "{never:?}");
 }

@@ -101,6 +101,7 @@ pub fn info() -> DrillInfo {
         clients: 1,
         keys: 70,
         workload: Workload::Register,
+        nodes: vec![],
         waits_for: 0,
         sees_redirects: true,
         text: "register".to_owned(),

@@ -12,7 +12,11 @@ fn a_killed_drill_is_unknown_and_says_why() {
     let r = made(&fixture::killed());
     assert_eq!(r.verdict, Verdict::Unknown);
     assert!(!r.completed);
-    assert!(r.why[0].contains("breaks off 8.2 s") && r.why[0].contains("killed"), "{:?}", r.why);
+    assert!(
+        r.why[0].contains("breaks off 5.2 s after the load's start") && r.why[0].contains("killed"),
+        "{:?}",
+        r.why
+    );
     assert!(r.why[1].contains("did not end"), "{:?}", r.why);
     assert!(r.expectations.iter().all(|judged| judged.verdict == Verdict::Unknown));
     assert!(r.value("writes.lost").is_none() && r.value("schedule.held").is_none());

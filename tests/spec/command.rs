@@ -169,6 +169,63 @@ fn list_names_all_that_show_prints() {
 }
 
 #[test]
+fn list_measures_names_every_one() {
+    let output = redrill(&["list", "measures"]).assert().success().get_output().clone();
+    let list = String::from_utf8(output.stdout).unwrap();
+    for known in redrill::model::measure::CATALOGUE {
+        assert!(list.contains(&format!("  {} ", known.name)), "{}", known.name);
+        assert!(list.contains(known.about), "{}", known.name);
+    }
+}
+
+#[test]
+fn check_says_what_chaos_a_scenario_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let step = "do: kill, group: cache, target: primary of shard 0";
+    for (timeline, told) in [
+        ("{ at: 2s, do: chaos, for: 60s }", " chaos of 60 s, "),
+        (
+            &*format!("{{ at: 70s, {step} }}, {{ at: 2s, do: chaos, for: 60s }}"),
+            " 1 step, chaos of",
+        ),
+        ("", " 0 steps, "),
+    ] {
+        let text = format!("name: it\ntopology: cluster-3x1\ntimeline: [{timeline}]\n");
+        let path = write(folder.path(), "it.yaml", text);
+        let output = redrill(&["check", path.to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(told), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn a_suite_says_which_scenarios_lack_its_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = |name: &str, rest: &str| {
+        let text = format!("name: {name}\ntopology: cluster-3x1\n{rest}\n");
+        write(folder.path(), &format!("{name}.yaml"), text)
+    };
+    let suite = |profile: &str| {
+        let mut suite = redrill(&["suite", folder.path().to_str().unwrap()]);
+        suite.args(["--profile", profile, "--out"]).arg(folder.path().join("runs"));
+        let output = suite.assert().code(65).get_output().clone();
+        assert!(!folder.path().join("runs").exists(), "nothing is played");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    scenario("has", "profiles: { night: { settle: 9s } }");
+    let lacks = scenario("lacks", "profiles: { day: { settle: 9s } }");
+    // Keeps all from being played, so that nothing starts here.
+    scenario("faulty", "settle: soon\nprofiles: { night: { settle: 9s } }");
+    let said = suite("night");
+    let line = format!("no profile `night`, so played as they are: {}\n", lacks.display());
+    assert!(said.contains(&line), "{said}");
+    assert!(said.contains("faulty.yaml:3"), "{said}");
+    let said = suite("nihgt");
+    assert!(said.contains("none of these scenarios has a profile `nihgt`: "), "{said}");
+    assert!(said.contains("has.yaml, ") && said.contains("lacks.yaml"), "{said}");
+}
+
+#[test]
 fn show_says_what_was_meant() {
     let output = redrill(&["show", "cluster-reshrad"]).assert().code(64).get_output().clone();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -27,6 +27,7 @@ faulty! {
     scenario_timeline
     scenario_slots_run_out
     scenario_nodes
+    scenario_down
     scenario_sentinels
     scenario_hardships
     scenario_links

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redrill::model::Workload;
 use redrill::model::event::Compare;
 use redrill::model::measure::{CATALOGUE, Unit};
+use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{
     ClientKind, Distribution, Load, Method, Pace, Probe, SlotMove, StepAction,
 };
@@ -32,6 +33,15 @@ fn every_ready_file_is_right_and_can_be_run() {
         assert_eq!(scenario.name, ready.name);
         assert!(!scenario.summary.is_empty() && ready.text.starts_with("# "), "{}", ready.name);
     }
+}
+
+#[test]
+fn a_rebalance_gives_nothing_to_a_shard_that_has_left() {
+    let steps = "timeline: [{ at: 1s, do: add-shard }, { at: 2s, do: remove-shard, shard: 1 },
+        { at: 3s, do: rebalance }]";
+    let scenario = scenario(&format!("{SMALL}{steps}\n"), &Options::default()).unwrap();
+    let StepAction::Move { slots, .. } = &scenario.timeline[2].action else { panic!() };
+    assert_eq!(*slots, SlotMove::Rebalance { weights: vec![1.0, 0.0, 1.0, 1.0] });
 }
 
 #[test]
@@ -129,9 +139,12 @@ fn a_link_between_is_two_and_a_link_from_is_one() {
     let source = Source::new("regions.yaml", include_str!("regions_and_sentinels.yaml"));
     let topology = spec::parse_topology(&source, &Options::default()).unwrap();
     let ends: Vec<_> = topology.links.iter().map(|link| (link.from, link.to)).collect();
-    assert_eq!(ends, [(0, 1), (1, 0)]);
+    assert_eq!(ends, [(0, 1), (1, 0), (0, 2), (2, 0)]);
     assert_eq!(topology.links[1].latency, Duration::from_millis(40));
     assert_eq!(topology.links[1].bandwidth, Some(100_000_000));
+    let jitter = [0, 2].map(|link: usize| topology.links[link].jitter);
+    let ms = Duration::from_millis;
+    assert_eq!(jitter, [Jitter::Uniform(ms(4)), Jitter::Normal(ms(5))]);
     assert_eq!(
         topology.groups[2].placement,
         Placement::Stretched { primaries: 0, replicas: 1, sentinels: vec![0] }

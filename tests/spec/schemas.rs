@@ -61,6 +61,8 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/PartitionMap", "{ timeline: [{ do: partition, zzz: 1 }] }"),
     ("/$defs/LatencyMap", "{ timeline: [{ do: latency, zzz: 1 }] }"),
     ("/$defs/BandwidthMap", "{ timeline: [{ do: bandwidth, zzz: 1 }] }"),
+    ("/$defs/TrickleMap", "{ timeline: [{ do: trickle, zzz: 1 }] }"),
+    ("/$defs/RefuseMap", "{ timeline: [{ do: refuse, zzz: 1 }] }"),
     ("/$defs/ResetMap", "{ timeline: [{ do: reset, zzz: 1 }] }"),
     ("/$defs/AddShardMap", "{ timeline: [{ do: add-shard, zzz: 1 }] }"),
     ("/$defs/RemoveShardMap", "{ timeline: [{ do: remove-shard, zzz: 1 }] }"),

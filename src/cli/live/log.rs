@@ -112,6 +112,9 @@ impl Log {
 fn told(phase: FailoverPhase, node: &NodeName, by: &NodeName) -> String {
     match phase {
         FailoverPhase::Suspected => format!("{node} is suspected by {by}"),
+        FailoverPhase::Agreed if by.is_sentinel() => {
+            format!("{node} has failed: a quorum of sentinels agrees")
+        }
         FailoverPhase::Agreed => format!("{node} has failed: a majority agrees"),
         FailoverPhase::Elected => format!("{node} is elected"),
         FailoverPhase::Propagated => format!("{node} is primary: all live nodes agree"),

@@ -30,6 +30,7 @@ fn drill() -> What {
         clients: 32,
         keys: 20_000,
         workload: Workload::Register,
+        nodes: vec![],
         waits_for: 0,
         sees_redirects: true,
         text: String::new(),

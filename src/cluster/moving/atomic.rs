@@ -119,7 +119,7 @@ impl Move<'_> {
             if status.state != phase {
                 phase.clone_from(&status.state);
                 since = Instant::now();
-                let (from, to) = (self.from.node.name.shard, self.to.node.name.shard);
+                let (from, to) = (self.from.node.shard(), self.to.node.shard());
                 heard(Heard::Job { from, to, state: status.state.clone() });
             }
             match status.outcome() {
@@ -180,7 +180,7 @@ impl Move<'_> {
 
     async fn are_there(&self) -> bool {
         let layout = Layout::of(self.nodes).await;
-        let there = layout.primary(self.to.node.name.shard);
+        let there = layout.primary(self.to.node.shard());
         self.slots.iter().all(|slot| layout.owner(slot) == there && there.is_some())
     }
 

@@ -101,7 +101,7 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
     }
 
     async fn wave(&self, wires: &Wires, slots: &[u16]) -> Result<(), Reason> {
-        let shard = self.to.node.name.shard;
+        let shard = self.to.node.shard();
         lock(self.open).extend(slots.iter().map(|&slot| (slot, shard)));
         wires.target_marks.set("IMPORTING", self.from.id(), slots).await?;
         wires.source_marks.set("MIGRATING", self.to.id(), slots).await?;

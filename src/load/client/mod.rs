@@ -32,7 +32,7 @@ pub(crate) struct Answer {
     pub(crate) redirects: Redirects,
     /// `Told::Done` unless it ended ok.
     pub(crate) told: Told,
-    /// Who answered, if the client tells: an index among the nodes that it began with.
+    /// Who answered, if the client tells, as the history counts nodes.
     pub(crate) by: Option<u16>,
 }
 

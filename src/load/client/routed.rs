@@ -28,8 +28,8 @@ const TRY_AGAIN: Duration = Duration::from_millis(5);
 pub(crate) struct Routed {
     lookup: Lookup,
     nodes: RefCell<Nodes>,
-    /// How many of them it began with; these come first.
-    seeds: u16,
+    /// How the history counts those that it has places for.
+    counted: HashMap<SocketAddr, u16>,
     /// Whoever tells the primary, the one that did last first; none if nodes do.
     sentinels: RefCell<Vec<Rc<Node>>>,
     slots: RefCell<SlotMap>,
@@ -82,11 +82,7 @@ impl Routed {
         let client = Rc::new(Routed {
             lookup: targets.lookup.clone(),
             nodes: RefCell::default(),
-            seeds: match targets.lookup {
-                // Theirs are the seeds, and whom they name is none of those.
-                Lookup::Sentinels(_) => 0,
-                _ => targets.seeds.len() as u16,
-            },
+            counted: targets.nodes.iter().copied().zip(0..).collect(),
             sentinels: RefCell::default(),
             slots: RefCell::new(SlotMap::new()),
             hint: Cell::new(0),
@@ -216,7 +212,7 @@ impl Routed {
             let error = match reply {
                 Ok(value) => {
                     link.answered(self.shared.clock.now());
-                    trip.by.set(self.index(node.address));
+                    trip.by.set(self.counted.get(&node.address).copied());
                     let told = (request.read)(&value).ok_or(Outcome::Fail(Cause::Other))?;
                     return self.replicated(&link, request, told).await;
                 }
@@ -254,12 +250,6 @@ impl Routed {
         link.answered(self.shared.clock.now());
         let enough = reached >= i64::from(wait.replicas);
         if enough { Ok(told) } else { Err(Outcome::Unknown(Cause::UnderReplicated)) }
-    }
-
-    /// Where a node stands among those that the client began with.
-    fn index(&self, address: SocketAddr) -> Option<u16> {
-        let number = self.nodes.borrow().numbers.get(&address).copied();
-        number.filter(|number| *number < self.seeds)
     }
 
     /// Where to go next after an error, or how the operation has ended.

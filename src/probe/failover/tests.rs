@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::NodeName;
 
 fn node(shard: u32, ordinal: u32) -> Node {
     let addr = format!("127.0.0.1:7{shard}{ordinal}").parse().unwrap();

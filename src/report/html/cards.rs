@@ -24,6 +24,10 @@ pub(super) struct Column {
 }
 
 pub(super) fn cards(r: &Report) -> Vec<Card> {
+    // Before the load there is nothing that they could tell.
+    if r.timeline_ms.is_none() {
+        return Vec::new();
+    }
     let others = [moved(r), latency(r), throughput(r), converged(r)];
     let first = [downtime(r), lost(r)].into_iter().chain(wrong(r));
     first.chain(others).flatten().collect()
@@ -31,9 +35,10 @@ pub(super) fn cards(r: &Report) -> Vec<Card> {
 
 /// The card of the measure `name`.
 fn card(r: &Report, title: &'static str, name: &str, notes: Vec<String>) -> Card {
+    let is_wrong = name == "writes.lost" || name.ends_with(".wrong");
     let tone = match r.value(name) {
         None => "untold",
-        Some(lost) if lost > 0.0 && (name == "writes.lost" || name.ends_with(".wrong")) => "bad",
+        Some(wrong) if wrong > 0.0 && is_wrong && r.measure_set_aside(name).is_none() => "bad",
         Some(_) => "",
     };
     Card { title, value: r.show(name), tone, columns: Vec::new(), notes }
@@ -141,7 +146,7 @@ fn so_far(r: &Report) -> String {
 fn converged(r: &Report) -> Option<Card> {
     let notes = || {
         vec![
-            format!("owners and roles {}", r.show("convergence.view")),
+            format!("{} {}", r.agreed_on(), r.show("convergence.view")),
             "from the start of the slowest step".to_owned(),
         ]
     };

@@ -36,16 +36,18 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
             Size::Narrow => format!("{}/{}", node.shard, node.ordinal),
         };
         svg.text("lane", "end", [left - 6.0, y + 10.0], &name);
-        for (i, (step, hit)) in hits.iter().enumerate() {
-            let next = hits.get(i + 1).map_or(frame.to_ms, |(_, next)| next.at_ms);
-            draw_hit(&mut svg, frame, (step, hit), next, y);
+        hits.iter().for_each(|hit| draw_hit(&mut svg, frame, *hit, y));
+        // Of the turns of one step, the first alone is named.
+        let runs: Vec<_> = hits.chunk_by(|(a, _), (b, _)| std::ptr::eq(*a, *b)).collect();
+        for (i, run) in runs.iter().enumerate() {
+            let next = runs.get(i + 1).map_or(frame.to_ms, |next| next[0].1.at_ms);
+            draw_name(&mut svg, frame, run, next, y);
         }
     }
     Some(svg.done())
 }
 
-/// Its name stands in the bar, or behind it where there is room until the next one.
-fn draw_hit(svg: &mut Svg, frame: &Frame, (step, hit): (&Step, &Hit), next_ms: f64, y: f64) {
+fn draw_hit(svg: &mut Svg, frame: &Frame, (step, hit): (&Step, &Hit), y: f64) {
     let from = (hit.at_ms - frame.from_ms) / 1e3;
     let lasted = match (hit.undone_ms, step.is_over_at_once()) {
         (Some(undone), _) => format!(" for {}", Unit::Millis.show(undone - hit.at_ms)),
@@ -54,12 +56,25 @@ fn draw_hit(svg: &mut Svg, frame: &Frame, (step, hit): (&Step, &Hit), next_ms: f
     };
     let title = format!("{} {} at {from:.2} s{lasted}", step.kind, hit.node);
     let x = frame.x(hit.at_ms);
+    svg.rect("hit", [x, y, end(frame, step, hit) - x, BAR], Some(&title));
+}
+
+/// Where its bar ends: it is wide enough to be seen, however short the time was.
+fn end(frame: &Frame, step: &Step, hit: &Hit) -> f64 {
+    let x = frame.x(hit.at_ms);
     let end = match hit.undone_ms {
         None if step.is_over_at_once() => x,
         undone => frame.x(undone.unwrap_or(frame.to_ms)),
     };
-    let width = (end - x).max(2.5);
-    svg.rect("hit", [x, y, width, BAR], Some(&title));
+    end.max(x + 2.5)
+}
+
+/// The name of what was done stands in its bars, or behind them where there is room until the
+/// next one.
+fn draw_name(svg: &mut Svg, frame: &Frame, run: &[(&Step, &Hit)], next_ms: f64, y: f64) {
+    let ((step, first), (_, last)) = (run[0], run[run.len() - 1]);
+    let x = frame.x(first.at_ms);
+    let width = end(frame, step, last) - x;
     let fits = |room: f64| (room / 6.4) as usize > step.kind.len();
     let room_behind = frame.x(next_ms) - x - width;
     let at = match (fits(width), fits(room_behind)) {

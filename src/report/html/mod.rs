@@ -110,7 +110,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),
-        shards: r.shards.iter().map(ShardRow::new).collect(),
+        shards: r.shards.iter().map(|shard| ShardRow::new(r, shard)).collect(),
         failovers: r.failovers.iter().map(FailoverRow::new).collect(),
         steps: rows::steps(r),
         measures: rows::measures(r),
@@ -123,14 +123,28 @@ pub(super) fn bad(e: askama::Error) -> ReportError {
     ReportError::Render { what: "HTML", why: e.to_string() }
 }
 
+/// A sentence in which what it quotes between backticks is shown as code.
+pub(super) fn quoting(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return svg::escape(text);
+    }
+    let show = |(i, part): (usize, &&str)| match i % 2 {
+        0 => svg::escape(part),
+        _ => format!("<code>{}</code>", svg::escape(part)),
+    };
+    parts.iter().enumerate().map(show).collect()
+}
+
 /// What `draw` draws, in both sizes.
 fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
     Size::BOTH.iter().filter_map(|size| draw(&Frame::of(r, *size)?)).collect()
 }
 
 /// The operations that prove an example, drawn in both sizes.
-fn proof(example: &Example) -> String {
-    Size::BOTH.iter().filter_map(|size| window::draw(&example.window, *size)).collect()
+fn proof(r: &Report, example: &Example) -> String {
+    let zero_ms = r.timeline_ms.unwrap_or(0.0);
+    Size::BOTH.iter().filter_map(|size| window::draw(&example.window, zero_ms, *size)).collect()
 }
 
 fn charts(r: &Report) -> Vec<Chart> {
@@ -194,4 +208,15 @@ fn data(r: &Report) -> Result<String, ReportError> {
     let text = serde_json::to_string(&json!({ "from": r.timeline_ms, "series": series }));
     let text = text.map_err(|e| ReportError::Render { what: "HTML", why: e.to_string() })?;
     Ok(text.replace('<', "\\u003c"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoting;
+
+    #[test]
+    fn what_is_quoted_is_code_and_nothing_is_markup() {
+        assert_eq!(quoting("`a <= 1` is <b>"), "<code>a &lt;= 1</code> is &lt;b&gt;");
+        assert_eq!(quoting("odd ` <i>"), "odd ` &lt;i&gt;");
+    }
 }

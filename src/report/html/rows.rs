@@ -69,11 +69,17 @@ pub(super) struct ShardRow {
 
 impl ShardRow {
     /// In the order of the table's heads, which stand in the template.
-    pub fn new(s: &Shard) -> ShardRow {
-        let cells = vec![
-            Cell::text(s.primary_after.as_ref().map_or("–".to_owned(), |node| node.to_string())),
-            Cell::count(s.slots_before.map(u64::from)),
-            Cell::count(s.slots_after.map(u64::from)),
+    pub fn new(r: &Report, s: &Shard) -> ShardRow {
+        let slots = |slots: Option<u32>| {
+            Cell::count(slots.filter(|_| r.has_slots(&s.group)).map(u64::from))
+        };
+        let mut cells = vec![Cell::text(
+            s.primary_after.as_ref().map_or("–".to_owned(), |node| node.to_string()),
+        )];
+        if r.has_cluster() {
+            cells.extend([slots(s.slots_before), slots(s.slots_after)]);
+        }
+        cells.extend([
             Cell::count(s.keys_before),
             Cell::count(s.keys_after),
             Cell::figure(s.memory_before.map(|b| b as f64), Unit::Bytes, 0),
@@ -86,7 +92,7 @@ impl ShardRow {
             Cell::figure(s.downtime_write_total_ms, Unit::Millis, 3),
             Cell::figure(s.downtime_read_max_ms, Unit::Millis, 3),
             Cell::figure(s.downtime_read_total_ms, Unit::Millis, 3),
-        ];
+        ]);
         ShardRow { colour: slots::colour(s.shard), name: format!("{}/{}", s.group, s.shard), cells }
     }
 }

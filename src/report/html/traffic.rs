@@ -4,7 +4,7 @@ use crate::model::Unit;
 use crate::model::traffic::Class;
 use crate::report::data::{Report, Traffic};
 
-use super::frame::Frame;
+use super::frame::{Frame, Size};
 use super::svg::{Scale, log_ticks, nice_down, nice_up, polyline};
 
 const TOP: f64 = 22.0;
@@ -46,7 +46,9 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
         let shape = points.map(|(at, rate)| Some([frame.x(*at), y.at(rate.max(low))]));
         svg.path(line, &polyline(shape), None);
     }
-    svg.text("title", "start", [left, 14.0], "bytes a second");
+    // On a phone the legend needs the whole line.
+    let title = if frame.size == Size::Wide { "bytes a second" } else { "B/s" };
+    svg.text("title", "start", [left, 14.0], title);
     svg.legend([right, 14.0], &legend);
     Some(svg.done())
 }

@@ -17,8 +17,8 @@ const BAR: f64 = 9.0;
 const MOST: usize = 12;
 const COLOURS: usize = 12;
 
-/// The drawing; `None` if there is nothing to draw.
-pub(super) fn draw(window: &[Proof], size: Size) -> Option<String> {
+/// The drawing, told with instants since `zero_ms`; `None` if there is nothing to draw.
+pub(super) fn draw(window: &[Proof], zero_ms: f64, size: Size) -> Option<String> {
     if window.is_empty() || window.len() > MOST {
         return None;
     }
@@ -37,7 +37,8 @@ pub(super) fn draw(window: &[Proof], size: Size) -> Option<String> {
         svg.text("lane", "end", [size.left() - 6.0, y + 27.0], &name(*process, size));
         svg.line("grid", [size.left(), y + 32.5, size.right(), y + 32.5], None);
         for proof in window.iter().filter(|proof| proof.process == *process) {
-            bar(&mut svg, proof, &axis, y, size, colour(window, proof));
+            let title = told(proof, zero_ms);
+            bar(&mut svg, (proof, &title), &axis, y, size, colour(window, proof));
         }
     }
     Some(svg.done())
@@ -50,14 +51,26 @@ fn name(process: u32, size: Size) -> String {
     }
 }
 
-fn bar(svg: &mut Svg, proof: &Proof, axis: &Axis, y: f64, size: Size, colour: usize) {
+fn told(proof: &Proof, zero_ms: f64) -> String {
+    let seconds = |at_ms: f64| format!("{:.6} s", (at_ms - zero_ms) / 1e3);
+    let done = proof.done_ms.map(|at| format!("done at {}", seconds(at)));
+    let done = done.unwrap_or_else(|| "never answered".to_owned());
+    format!("{}: sent at {}, {done}", label(proof, Size::Wide), seconds(proof.sent_ms))
+}
+
+fn bar(
+    svg: &mut Svg,
+    (proof, title): (&Proof, &str),
+    axis: &Axis,
+    y: f64,
+    size: Size,
+    colour: usize,
+) {
     let (from, to) = (axis.x(Some(proof.sent_ms)), axis.x(proof.done_ms));
     svg.text("title", "start", [from, y + 15.0], &label(proof, size));
-    let done = proof.done_ms.map_or("never answered".to_owned(), |at| format!("done at {at} ms"));
-    let title = format!("{}: sent at {} ms, {done}", label(proof, Size::Wide), proof.sent_ms);
     let open = if proof.done_ms.is_none() { " open" } else { "" };
     let class = format!("call s{colour}{open}");
-    svg.rect(&class, [from, y + 20.0, (to - from).max(3.0), BAR], Some(&title));
+    svg.rect(&class, [from, y + 20.0, (to - from).max(3.0), BAR], Some(title));
 }
 
 fn label(proof: &Proof, size: Size) -> String {
@@ -120,13 +133,14 @@ mod tests {
             proof(4, Action::Cas, 6, 3.0, None),
             proof(3, Action::Read, 5, 9_000.0, Some(9_001.0)),
         ];
-        let drawn = draw(&window, Size::Wide).unwrap();
+        let drawn = draw(&window, 1_000.0, Size::Wide).unwrap();
         assert_eq!(drawn.matches("<rect").count(), 3);
         assert_eq!(drawn.matches("process ").count(), 2);
         assert_eq!(drawn.matches(r#""call s0""#).count(), 2, "the same value, the same colour");
         assert!(drawn.contains("call s1 open") && drawn.contains("never answered"), "{drawn}");
         assert!(drawn.contains("no key → 6"), "{drawn}");
-        assert_eq!(draw(&[], Size::Wide), None);
-        assert_eq!(draw(&vec![window[0].clone(); 13], Size::Wide), None);
+        assert!(drawn.contains("read 5: sent at 8.000000 s, done at 8.001000 s"), "{drawn}");
+        assert_eq!(draw(&[], 0.0, Size::Wide), None);
+        assert_eq!(draw(&vec![window[0].clone(); 13], 0.0, Size::Wide), None);
     }
 }

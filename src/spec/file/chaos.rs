@@ -1,7 +1,7 @@
 //! The map of a step that draws faults.
 
 use super::step::Chaos;
-use crate::spec::chaos::Drawn;
+use crate::spec::chaos::{Among, Drawn};
 use crate::spec::decode::{At, object, words};
 use crate::spec::quantity::{Time, Times};
 
@@ -14,18 +14,25 @@ object! {
         required "do" kind: Chaos,
         /// The group whose nodes are hit. Default: the only group.
         optional "group" group: String,
+        /// Who may be hit: `nodes`, `sentinels`, or `all` of both. Default: `nodes`.
+        optional "among" among: Among,
         /// The time from one fault's beginning to the next one's. Default: 3s..8s.
         optional "every" every: Times,
         /// How long faults go on; all is healed by then.
         required "for" lasts: Time,
         /// How long a fault lasts. Default: 2s..6s.
         optional "heal" heal: Times,
-        /// What is drawn from: `kill`, `stop`, `pause`, `restart`, `partition`, `reset`.
-        /// Default: kill, pause and partition.
+        /// What is drawn from: `kill`, `stop`, `pause`, `restart`, `partition`, `reset`,
+        /// `refuse`. Default: kill, pause and partition.
         optional "faults" faults: Vec<At<Drawn>>,
     }
 }
 
+words!(Among as "choice of nodes" {
+    "nodes" => Among::Nodes,
+    "sentinels" => Among::Sentinels,
+    "all" => Among::All,
+});
 words!(Drawn as "fault that can be drawn" {
     "kill" => Drawn::Kill,
     "stop" => Drawn::Stop,
@@ -33,4 +40,5 @@ words!(Drawn as "fault that can be drawn" {
     "restart" => Drawn::Restart,
     "partition" => Drawn::Partition,
     "reset" => Drawn::Reset,
+    "refuse" => Drawn::Refuse,
 });

@@ -1,11 +1,13 @@
 //! The maps of steps that do something to links.
 
+use std::time::Duration;
+
 use schemars::{Schema, json_schema};
 
-use super::step::{BandwidthStep, LatencyStep, Partition, Reset};
+use super::step::{BandwidthStep, LatencyStep, Partition, Refuse, Reset, TrickleStep};
 use crate::spec::decode::{At, Field, Misread, Scalar, object, words};
-use crate::spec::network::{Side, Spot, Via};
-use crate::spec::quantity::{Bandwidth, Percent, Time};
+use crate::spec::network::{Jitter, Side, Spot, Via};
+use crate::spec::quantity::{Bandwidth, Bytes, Percent, Time};
 use crate::spec::scenario::Target;
 
 /// The forms in which a side of a link is written, besides a target's.
@@ -59,8 +61,9 @@ object! {
         optional "to" to: Side,
         /// How much longer a packet takes one way.
         required "latency" latency: Time,
-        /// How far a packet's own latency may be from that. Default: 0.
-        optional "jitter" jitter: Time,
+        /// How far a packet's own latency may be from that: `5ms` at most, all of it equally
+        /// likely, or `normal(5ms)`, the standard deviation. Default: 0.
+        optional "jitter" jitter: Jitter,
         /// How long. Default: until the load has ended.
         optional "for" lasts: Time,
         /// Flapping: slow in the first half of each such time, as before in the second.
@@ -90,6 +93,60 @@ object! {
         /// How long. Default: until the load has ended.
         optional "for" lasts: Time,
         /// Flapping: narrow in the first half of each such time, as before in the second.
+        optional "every" every: Time,
+    }
+}
+
+object! {
+    /// Lets every connection give a few bytes at a time only.
+    TrickleMap "a trickle step" {
+        /// When it starts, from the load's start.
+        required "at" at: Time,
+        /// `trickle`
+        required "do" kind: TrickleStep,
+        /// The group whose nodes are meant. Default: the only group.
+        optional "group" group: String,
+        /// Whose links to all others, both ways.
+        optional "target" target: Side,
+        /// Two sides whose links, both ways.
+        optional "between" between: Vec<At<Side>>,
+        /// Where bytes come from, one way.
+        optional "from" from: Side,
+        /// Where they go.
+        optional "to" to: Side,
+        /// How many of each connection at a time.
+        required "bytes" bytes: Bytes,
+        /// The time from then until the next ones.
+        required "rest" rest: Time,
+        /// How long. Default: until the load has ended.
+        optional "for" lasts: Time,
+        /// Flapping: slow in the first half of each such time, as before in the second.
+        optional "every" every: Time,
+    }
+}
+
+object! {
+    /// Refuses new connections: each is reset at once. Open ones go on.
+    RefuseMap "a refuse step" {
+        /// When it starts, from the load's start.
+        required "at" at: Time,
+        /// `refuse`
+        required "do" kind: Refuse,
+        /// The group whose nodes are meant. Default: the only group.
+        optional "group" group: String,
+        /// Whose connections with all others, whoever opens them.
+        optional "target" target: Side,
+        /// Two sides whose connections, whoever opens them.
+        optional "between" between: Vec<At<Side>>,
+        /// Who opens them.
+        optional "from" from: Side,
+        /// Whom they are opened to.
+        optional "to" to: Side,
+        /// The share of them that is refused; the seed draws. Default: 100%.
+        optional "share" share: Percent,
+        /// How long. Default: until the load has ended.
+        optional "for" lasts: Time,
+        /// Flapping: refused in the first half of each such time, let in during the second.
         optional "every" every: Time,
     }
 }
@@ -149,7 +206,32 @@ macro_rules! sides {
     };
 }
 
-sides!(PartitionMap, LatencyMap, BandwidthMap, ResetMap);
+sides!(PartitionMap, LatencyMap, BandwidthMap, TrickleMap, RefuseMap, ResetMap);
+
+impl Scalar for Jitter {
+    fn read(text: &str) -> Result<Jitter, Misread> {
+        let normal = text.strip_prefix("normal(").and_then(|rest| rest.strip_suffix(')'));
+        let jitter = if normal.is_some() { Jitter::Normal } else { Jitter::Uniform };
+        match Time::read(normal.unwrap_or(text).trim()) {
+            Ok(Time(Duration::ZERO)) => Ok(Jitter::None),
+            Ok(Time(amount)) => Ok(jitter(amount)),
+            Err(_) => Err(Misread::new(
+                format!("`{text}` is no jitter"),
+                "write 5ms for so much more or less at most, or normal(5ms) for a normal \
+                 distribution of that standard deviation",
+            )),
+        }
+    }
+
+    fn schema() -> Schema {
+        let time = r"[0-9]+(\.[0-9]+)? *(h|m|s|ms|us|ns)";
+        json_schema!({
+            "type": "string",
+            "pattern": format!(r"^({time}|normal\( *{time} *\))$"),
+            "examples": ["5ms", "normal(5ms)"],
+        })
+    }
+}
 
 impl Scalar for Side {
     fn read(text: &str) -> Result<Side, Misread> {

@@ -5,7 +5,9 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use super::chaos::ChaosMap;
 use super::hardship::{ClockMap, DiskFullMap, MemoryPressureMap, SlowDiskMap, SlowMap};
 use super::moves::{DrainMap, RebalanceMap, ReshardMap};
-use super::network_step::{BandwidthMap, LatencyMap, PartitionMap, ResetMap, Sides};
+use super::network_step::{
+    BandwidthMap, LatencyMap, PartitionMap, RefuseMap, ResetMap, Sides, TrickleMap,
+};
 use super::node_fault::{FailoverMap, KillMap, PauseMap, RestartMap, StopMap};
 use super::rolling::RollingMap;
 use super::scale::{AddReplicaMap, AddShardMap, RemoveShardMap};
@@ -81,6 +83,8 @@ steps! {
     Partition "partition" PartitionMap,
     LatencyStep "latency" LatencyMap,
     BandwidthStep "bandwidth" BandwidthMap,
+    TrickleStep "trickle" TrickleMap,
+    Refuse "refuse" RefuseMap,
     Reset "reset" ResetMap,
     Chaos "chaos" ChaosMap,
 }
@@ -122,6 +126,8 @@ impl StepMap {
             StepMap::Partition(step) => Some(step.sides()),
             StepMap::LatencyStep(step) => Some(step.sides()),
             StepMap::BandwidthStep(step) => Some(step.sides()),
+            StepMap::TrickleStep(step) => Some(step.sides()),
+            StepMap::Refuse(step) => Some(step.sides()),
             StepMap::Reset(step) => Some(step.sides()),
             _ => None,
         }

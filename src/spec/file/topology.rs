@@ -3,6 +3,7 @@
 use schemars::{Schema, json_schema};
 
 use crate::spec::decode::{At, Misread, Named, Scalar, object, words};
+use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Bytes, Time};
 use crate::spec::topology::EngineKind;
 
@@ -51,8 +52,9 @@ object! {
         optional "to" to: String,
         /// How long a packet takes one way.
         required "latency" latency: Time,
-        /// How far a packet's own latency may be from that. Default: 0.
-        optional "jitter" jitter: Time,
+        /// How far a packet's own latency may be from that: `5ms` at most, all of it equally
+        /// likely, or `normal(5ms)`, the standard deviation. Default: 0.
+        optional "jitter" jitter: Jitter,
         /// How much fits through. Default: unlimited.
         optional "bandwidth" bandwidth: Bandwidth,
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{check_range, node_fault};
-use crate::spec::chaos::{Chaos, Drawn};
+use crate::spec::chaos::{Among, Chaos, Drawn};
 use crate::spec::decode::Field;
 use crate::spec::fault::Fault;
 use crate::spec::file::chaos::ChaosMap;
@@ -32,9 +32,20 @@ pub fn check(map: &ChaosMap, group: &Group, faults: &mut Vec<Fault>) -> Option<C
     };
     let every = within("every", &map.every, EVERY, faults);
     let heal = within("heal", &map.heal, HEAL, faults);
-    let drawn = drawn(map, faults);
+    let (among, drawn) = (among(map, group, faults), drawn(map, faults));
     let at = map.at.or(Time(Duration::ZERO)).0;
-    Some(Chaos { at, group: group.name.clone(), lasts, every, heal, faults: drawn })
+    Some(Chaos { at, group: group.name.clone(), among, lasts, every, heal, faults: drawn })
+}
+
+fn among(map: &ChaosMap, group: &Group, faults: &mut Vec<Fault>) -> Among {
+    if let Some(at) = map.among.given()
+        && at.value != Among::Nodes
+        && group.sentinels().is_none()
+    {
+        let fault = Fault::new(&at.span, format!("`{}` has no sentinels", group.name));
+        faults.push(fault.advise("leave it out, or give the group mode `sentinel`"));
+    }
+    map.among.or(Among::Nodes)
 }
 
 fn drawn(map: &ChaosMap, faults: &mut Vec<Fault>) -> Vec<Drawn> {

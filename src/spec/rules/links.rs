@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::check_name;
+use super::{check_name, ranged};
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
 use crate::spec::file::topology::LinkMap;
 use crate::spec::nearest;
+use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Time};
 use crate::spec::topology::Link;
 
@@ -71,15 +72,18 @@ pub fn links(
 /// How long a packet takes one way, and how far it may be from that.
 pub fn latency(
     latency: &Field<Time>,
-    jitter: &Field<Time>,
+    jitter: &Field<Jitter>,
     faults: &mut Vec<Fault>,
-) -> (Duration, Duration) {
-    let (most, own) = (time(latency, faults), time(jitter, faults));
-    if let (Some(at), true) = (jitter.given(), own > most) {
+) -> (Duration, Jitter) {
+    let (none, most) = (Time(Duration::ZERO), Time(MAX_LATENCY));
+    let why = "no cluster works over a longer link";
+    let latency = ranged("this time", latency, none, (none, most), why, faults).0;
+    let own = jitter.or(Jitter::None);
+    if let (Some(at), true) = (jitter.given(), own.amount() > latency) {
         let fault = Fault::new(&at.span, "the jitter is larger than the latency");
         faults.push(fault.advise("a packet cannot arrive before it was sent"));
     }
-    (most, own)
+    (latency, own)
 }
 
 /// Bits a second, if any. `instead` says what to write for none.
@@ -90,18 +94,6 @@ pub fn bandwidth(at: &At<Bandwidth>, instead: &str, faults: &mut Vec<Fault>) -> 
         return None;
     }
     Some(at.value.0)
-}
-
-fn time(field: &Field<Time>, faults: &mut Vec<Fault>) -> Duration {
-    super::ranged(
-        "this time",
-        field,
-        Time(Duration::ZERO),
-        (Time(Duration::ZERO), Time(MAX_LATENCY)),
-        "no cluster works over a longer link",
-        faults,
-    )
-    .0
 }
 
 /// The directions of a link: two for `between`, one for `from` and `to`.

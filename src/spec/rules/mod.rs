@@ -3,6 +3,7 @@
 mod acknowledged;
 mod chaos;
 pub mod config;
+mod down;
 pub mod expect;
 pub mod hardship;
 pub mod links;
@@ -14,6 +15,7 @@ mod rolling;
 mod scale;
 pub mod scenario;
 mod sentinels;
+mod there;
 pub mod timeline;
 pub mod topology;
 mod via;

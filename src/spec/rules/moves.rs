@@ -3,7 +3,7 @@
 //! How many slots each shard owns is followed from step to step, so that a step
 //! which asks for more than there will be is found before anything starts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{check_range, count};
@@ -21,26 +21,52 @@ use crate::spec::topology::{Group, Mode};
 const EMPTY: &str = "a shard without slots is no shard any more: its server has become a replica";
 
 /// What each shard of a cluster owns by then, and who has joined it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Owned {
-    /// By shard; empty before the first step that counts on it.
+    /// By shard.
     pub slots: Vec<u32>,
+    /// Replicas by shard, which are counted from 1.
+    pub replicas: Vec<u32>,
     /// Shards that have joined and never owned a slot: their servers are primaries still.
     pub fresh: BTreeSet<usize>,
-    /// The last ordinal in a shard that a replica has joined.
-    pub replicas: BTreeMap<u32, u32>,
+    /// Shards that were taken away, servers and all. They keep their numbers.
+    pub removed: BTreeSet<u32>,
 }
 
 impl Owned {
-    /// A cluster of so many shards is as it was born, if nothing has been done to it.
-    pub fn begin(&mut self, shards: u32) {
-        if self.slots.is_empty() {
-            self.slots = even_counts(shards);
+    /// A group as it was born.
+    pub fn of(group: &Group) -> Owned {
+        Owned {
+            slots: even_counts(group.shards()),
+            replicas: vec![group.replicas(); group.shards() as usize],
+            fresh: BTreeSet::new(),
+            removed: BTreeSet::new(),
         }
     }
 
+    /// How many shards are there.
+    pub fn shards(&self) -> u32 {
+        (self.slots.len() - self.removed.len()) as u32
+    }
+
+    pub fn replicas(&self, shard: u32) -> u32 {
+        self.replicas.get(shard as usize).copied().unwrap_or(0)
+    }
+
+    pub fn has_replicas(&self) -> bool {
+        (0..).zip(&self.replicas).any(|(n, count)| *count > 0 && !self.removed.contains(&n))
+    }
+
+    /// Why nothing can be done to a shard that was taken away, and what to write.
+    pub fn is_removed(&self, shard: u32) -> Option<(String, String)> {
+        self.removed.contains(&shard).then(|| {
+            let message = format!("shard {shard} has left by then");
+            (message, "an earlier `remove-shard` takes it away, servers and all".to_owned())
+        })
+    }
+
     /// Its server has become a replica.
-    fn has_left(&self, shard: usize) -> bool {
+    pub fn has_left(&self, shard: usize) -> bool {
         self.slots[shard] == 0 && !self.fresh.contains(&shard)
     }
 
@@ -62,11 +88,10 @@ pub fn check(
     faults: &mut Vec<Fault>,
 ) -> Option<StepAction> {
     let (pace, method) = step.value.moves()?;
-    let Mode::Cluster { shards, .. } = group.mode else {
+    if !matches!(group.mode, Mode::Cluster { .. }) {
         faults.push(not_a_cluster(step, group));
         return None;
-    };
-    owned.begin(shards);
+    }
     let slots = match &step.value {
         StepMap::Reshard(map) => reshard(map, owned, faults),
         StepMap::Drain(map) => {
@@ -112,6 +137,10 @@ fn even_counts(shards: u32) -> Vec<u32> {
 fn shard(field: &Field<u32>, owned: &Owned, faults: &mut Vec<Fault>) -> Option<usize> {
     let at = field.given()?;
     let shards = owned.slots.len();
+    if let Some((message, advice)) = owned.is_removed(at.value) {
+        faults.push(Fault::new(&at.span, message).advise(advice));
+        return None;
+    }
     if (at.value as usize) < shards {
         return Some(at.value as usize);
     }
@@ -122,7 +151,7 @@ fn shard(field: &Field<u32>, owned: &Owned, faults: &mut Vec<Fault>) -> Option<u
     None
 }
 
-fn empty(field: &Field<u32>, shard: usize, faults: &mut Vec<Fault>) {
+pub fn empty(field: &Field<u32>, shard: usize, faults: &mut Vec<Fault>) {
     if let Some(at) = field.given() {
         let message = format!("shard {shard} owns no slots by then");
         faults.push(Fault::new(&at.span, message).advise(EMPTY));
@@ -198,7 +227,10 @@ fn rebalance(
     let span = map.weights.given().map_or(span, |at| &at.span);
     let weights: Vec<f64> = match map.weights.given() {
         Some(at) => at.value.iter().map(|weight| weight.value).collect(),
-        None => vec![1.0; shards],
+        None => {
+            let is_there = |n: u32| !owned.removed.contains(&n);
+            (0..shards as u32).map(|n| f64::from(u8::from(is_there(n)))).collect()
+        }
     };
     if weights.len() != shards {
         let given = count(weights.len() as u32, "weight");

@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
+use super::there::Now;
 use super::via::{self, Around};
 use super::{check_range, count, links, node_fault, ranged};
 use crate::spec::decode::{At, Field};
 use crate::spec::fault::Fault;
-use crate::spec::file::network_step::Sides;
+use crate::spec::file::network_step::{Sides, TrickleMap};
 use crate::spec::file::step::StepMap;
-use crate::spec::network::{Links, NetworkFault, NetworkStep, Side, Spot};
-use crate::spec::quantity::{Percent, Time};
+use crate::spec::network::{Jitter, Links, NetworkFault, NetworkStep, Side, Spot, Trickle};
+use crate::spec::quantity::{Bytes, Percent, Time};
 use crate::spec::scenario::StepAction;
 use crate::spec::source::Span;
-use crate::spec::topology::{Group, Topology};
+use crate::spec::topology::Topology;
 
 /// Shorter ones are over before servers and clients have noticed.
 const LEAST_EVERY: Duration = Duration::from_millis(20);
+/// What the relay reads in one go.
+const MOST_BYTES: Bytes = Bytes(64 << 10);
 
 /// What `step` does to links, if it is such a step.
 pub fn check(
     step: &At<StepMap>,
-    group: &Group,
+    now: Now<'_>,
     topology: &Topology,
     around: Around,
     faults: &mut Vec<Fault>,
@@ -42,32 +45,52 @@ pub fn check(
                 .and_then(|at| links::bandwidth(at, "use `do: partition` to cut it", faults));
             (bits.map(NetworkFault::Bandwidth), map.sides(), (&map.lasts, &map.every))
         }
-        StepMap::Reset(map) => (Some(reset(&map.share, faults)), map.sides(), no_time),
+        StepMap::TrickleStep(map) => (trickle(map, faults), map.sides(), (&map.lasts, &map.every)),
+        StepMap::Refuse(map) => {
+            let why = "each new connection is refused with this probability";
+            let share = share(&map.share, why, faults);
+            (Some(NetworkFault::Refuse { share }), map.sides(), (&map.lasts, &map.every))
+        }
+        StepMap::Reset(map) => {
+            let why = "each open connection is reset with this probability";
+            let share = share(&map.share, why, faults);
+            (Some(NetworkFault::Reset { share }), map.sides(), no_time)
+        }
         _ => return None,
     };
     let lasts = node_fault::lasts(lasts, faults);
     let every = flapping(every, lasts, faults);
     let links = sides_of(&sides, &step.span, faults)?;
     for side in sides.given() {
-        missing_spots(side, group, topology, faults);
+        missing_spots(side, now, faults);
     }
     Some(StepAction::Network(NetworkStep { fault: fault?, links, lasts, every }))
 }
 
 fn latency(
     latency: &Field<Time>,
-    jitter: &Field<Time>,
+    jitter: &Field<Jitter>,
     faults: &mut Vec<Fault>,
 ) -> Option<NetworkFault> {
     let (latency, jitter) = links::latency(latency, jitter, faults);
     Some(NetworkFault::Latency { latency, jitter })
 }
 
-fn reset(share: &Field<Percent>, faults: &mut Vec<Fault>) -> NetworkFault {
+fn trickle(map: &TrickleMap, faults: &mut Vec<Fault>) -> Option<NetworkFault> {
+    let (bytes, rest) = (map.bytes.given()?, map.rest.given()?);
+    let why = "for more at a time, write `do: bandwidth`";
+    check_range("bytes", &bytes.value, &bytes.span, (Bytes(1), MOST_BYTES), why, faults);
+    let range = (Time(Duration::from_millis(1)), Time(Duration::from_secs(60)));
+    let why = "to let nothing pass, write `do: partition`";
+    check_range("rest", &rest.value, &rest.span, range, why, faults);
+    let trickle = Trickle { bytes: bytes.value.0 as usize, rest: rest.value.0 };
+    Some(NetworkFault::Trickle(trickle))
+}
+
+/// From 0 to 1.
+fn share(share: &Field<Percent>, why: &str, faults: &mut Vec<Fault>) -> f64 {
     let (none, all) = (Percent(0.0), Percent(100.0));
-    let why = "each open connection is reset with this probability";
-    let Percent(share) = ranged("share", share, all, (none, all), why, faults);
-    NetworkFault::Reset { share: share / 100.0 }
+    ranged("share", share, all, (none, all), why, faults).0 / 100.0
 }
 
 fn flapping(
@@ -126,19 +149,19 @@ fn sides_of(sides: &Sides<'_>, span: &Span, faults: &mut Vec<Fault>) -> Option<L
 }
 
 /// What of a side is not there.
-fn missing_spots(side: &At<Side>, group: &Group, topology: &Topology, faults: &mut Vec<Fault>) {
+fn missing_spots(side: &At<Side>, now: Now<'_>, faults: &mut Vec<Fault>) {
     for spot in side.value.spots() {
         match spot {
             Spot::Clients => {}
             Spot::Region(name) | Spot::ClientsIn(name) => {
                 let name = At { value: name.clone(), span: side.span.clone() };
-                links::region(&name, &topology.regions, faults);
+                links::region(&name, now.regions, faults);
             }
             Spot::Shard(number) => {
-                told(node_fault::no_shard(*number, group), &side.span, faults);
+                told(now.no_shard(*number), &side.span, faults);
             }
             Spot::Nodes(target) => {
-                told(node_fault::missing(target, group, &topology.regions), &side.span, faults);
+                told(now.lacks(target), &side.span, faults);
             }
         }
     }

@@ -2,31 +2,27 @@
 
 use std::time::Duration;
 
-use super::{node_fault, ranged};
+use super::ranged;
+use super::there::Now;
 use crate::spec::fault::Fault;
 use crate::spec::file::rolling::RollingMap;
 use crate::spec::quantity::Time;
 use crate::spec::rolling::{Gate, RollingRestart};
 use crate::spec::scenario::{Data, StepAction, Target};
-use crate::spec::topology::Group;
 
 const PATIENCE: (Time, Time) =
     (Time(Duration::from_millis(100)), Time(Duration::from_secs(24 * 3600)));
 
-pub fn check(
-    map: &RollingMap,
-    (group, regions): (&Group, &[String]),
-    faults: &mut Vec<Fault>,
-) -> Option<StepAction> {
+pub fn check(map: &RollingMap, now: Now<'_>, faults: &mut Vec<Fault>) -> Option<StepAction> {
     let target = map.target.or(Target::All);
     if let Some(at) = map.target.given()
-        && let Some((message, advice)) = node_fault::missing(&at.value, group, regions)
+        && let Some((message, advice)) = now.lacks(&at.value)
     {
         faults.push(Fault::new(&at.span, message).advise(advice));
     }
     let hand_over = map.hand_over.or(false);
     if let (true, Some(at)) = (hand_over, map.hand_over.given())
-        && let Some((message, advice)) = nobody_takes_over(group)
+        && let Some((message, advice)) = nobody_takes_over(now)
     {
         faults.push(Fault::new(&at.span, message).advise(advice));
     }
@@ -42,9 +38,9 @@ pub fn check(
     }))
 }
 
-fn nobody_takes_over(group: &Group) -> Option<(String, &'static str)> {
-    let name = &group.name;
-    (group.replicas() == 0).then(|| {
+fn nobody_takes_over(now: Now<'_>) -> Option<(String, &'static str)> {
+    let name = &now.group.name;
+    (!now.owned.has_replicas()).then(|| {
         let message = format!("`{name}` has no replicas to hand over to");
         (message, "give it some, or leave `hand_over` out")
     })

@@ -1,8 +1,10 @@
 //! Steps that grow a cluster or make it smaller: the numbers and names of what joins, and
 //! that there is what leaves.
 
+use super::count;
 use super::moves::{self, Owned};
-use super::node_fault;
+use super::there::Now;
+use super::topology::LEAST_SHARDS;
 use crate::model::NodeName;
 use crate::spec::decode::At;
 use crate::spec::fault::Fault;
@@ -29,7 +31,6 @@ pub fn check(
         faults.push(Fault::new(span, message).advise("give the group of mode `cluster`"));
         return None;
     }
-    owned.begin(group.shards());
     let scale = match &step.value {
         StepMap::AddShard(map) => add_shard(map, &step.span, group, owned, faults),
         StepMap::RemoveShard(map) => remove_shard(map, owned, faults),
@@ -55,6 +56,7 @@ fn add_shard(
     *shards += 1;
     owned.fresh.insert(owned.slots.len());
     owned.slots.push(0);
+    owned.replicas.push(replicas);
     let how = moves::how(&map.pace, &map.method, faults);
     let weights = (map.slots.or(Share::Even) == Share::Even).then(|| {
         let last = owned.slots.len() - 1;
@@ -69,28 +71,40 @@ fn add_shard(
 
 fn remove_shard(map: &RemoveShardMap, owned: &mut Owned, faults: &mut Vec<Fault>) -> Option<Scale> {
     let how = moves::how(&map.pace, &map.method, faults);
+    let at = map.shard.given()?;
+    let is_there = (at.value as usize) < owned.slots.len() && !owned.removed.contains(&at.value);
+    if is_there && owned.shards() <= LEAST_SHARDS {
+        let left = count(owned.shards() - 1, "shard");
+        let message = format!(
+            "without shard {} the cluster has {left}: {LEAST_SHARDS} is the least",
+            at.value
+        );
+        let advice = "a majority of primaries must agree on a failover; add a shard first, or `drain` this one";
+        faults.push(Fault::new(&at.span, message).advise(advice));
+        return None;
+    }
     let shard = moves::drained(&map.shard, owned, faults)?;
+    owned.removed.insert(shard);
     Some(Scale::RemoveShard { shard, how })
 }
 
 fn add_replica(
     map: &AddReplicaMap,
-    group: &mut Group,
+    group: &Group,
     owned: &mut Owned,
     faults: &mut Vec<Fault>,
 ) -> Option<Scale> {
     let at = map.shard.given()?;
-    if let Some((message, advice)) = node_fault::no_shard(at.value, group) {
+    let now = Now { group, owned, regions: &[] };
+    if let Some((message, advice)) = now.no_shard(at.value) {
         faults.push(Fault::new(&at.span, message).advise(advice));
         return None;
     }
-    let born = group.replicas();
-    let added = owned.replicas.entry(at.value).or_insert(born);
-    *added += 1;
-    let name = NodeName::new(&group.name, at.value, *added);
-    if let Mode::Cluster { replicas: replicas @ 0, .. } = &mut group.mode {
-        // From now on `a replica of shard 1` is somebody.
-        *replicas = 1;
+    if owned.has_left(at.value as usize) {
+        moves::empty(&map.shard, at.value as usize, faults);
+        return None;
     }
-    Some(Scale::AddReplica { name })
+    let replicas = owned.replicas.get_mut(at.value as usize)?;
+    *replicas += 1;
+    Some(Scale::AddReplica { name: NodeName::new(&group.name, at.value, *replicas) })
 }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::down::Down;
 use super::moves::{self, Owned};
+use super::there::Now;
 use super::via::Around;
 use super::{chaos, check_range, load, network_step, node_fault, rolling, scale};
 use crate::spec::Purpose;
-use crate::spec::chaos::Timeline;
+use crate::spec::chaos::Chaos;
 use crate::spec::decode::At;
 use crate::spec::fault::Fault;
 use crate::spec::file::step::StepMap;
@@ -16,6 +18,14 @@ use crate::spec::scenario::Step;
 use crate::spec::topology::{Group, Topology};
 
 const MAX_AT: Duration = Duration::from_secs(24 * 3600);
+
+/// What is written out, and what is to be drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timeline {
+    /// By their instants.
+    pub steps: Vec<Step>,
+    pub chaos: Vec<Chaos>,
+}
 
 /// The checked timeline.
 pub fn check(
@@ -29,6 +39,7 @@ pub fn check(
     let around = Around { purpose, relayed: steps.iter().any(|step| step.value.is_relayed()) };
     // What each group has become by then.
     let mut groups: HashMap<&str, (Group, Owned)> = HashMap::new();
+    let mut down = Down::default();
     let mut checked = Timeline::default();
     for step in ordered {
         if let Some(at) = step.value.at().given() {
@@ -43,23 +54,26 @@ pub fn check(
         };
         let Some(group) = group else { continue };
         let (group, owned) =
-            groups.entry(&group.name).or_insert_with(|| (group.clone(), Owned::default()));
+            groups.entry(&group.name).or_insert_with(|| (group.clone(), Owned::of(group)));
         if let StepMap::Chaos(map) = &step.value {
             checked.chaos.extend(chaos::check(map, group, faults));
             continue;
         }
+        let regions = &topology.regions[..];
+        let now = Now { group, owned, regions };
         let action = match step.value.moves() {
-            _ if let StepMap::Rolling(map) = &step.value => {
-                rolling::check(map, (group, &topology.regions), faults)
-            }
+            _ if let StepMap::Rolling(map) = &step.value => rolling::check(map, now, faults),
             _ if step.value.scales() => scale::check(step, group, owned, faults),
             Some(_) => moves::check(step, group, owned, faults),
             None if step.value.sides().is_some() => {
-                network_step::check(step, group, topology, around, faults)
+                network_step::check(step, now, topology, around, faults)
             }
-            None => node_fault::check(step, (group, &topology.regions), faults),
+            None => node_fault::check(step, now, faults),
         };
         let at = step.value.at().or(Time(Duration::ZERO)).0;
+        if let Some(action) = &action {
+            down.look(at, action, &step.span, faults);
+        }
         let group = group.name.clone();
         checked.steps.extend(action.map(|action| Step { at, group, drawn: false, action }));
     }

@@ -13,6 +13,8 @@ use crate::spec::quantity::Time;
 use crate::spec::source::{Source, Span};
 use crate::spec::topology::{Engine, Group, Limits, Mode, Placement, Topology};
 
+/// A majority of fewer primaries cannot outvote one that has failed.
+pub const LEAST_SHARDS: u32 = 3;
 /// All nodes of a topology run on one machine.
 const MAX_NODES: u32 = 1_000;
 const MAX_REPLICAS: u32 = 10;
@@ -185,9 +187,11 @@ fn shards(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
         return 3;
     };
     match at.value {
-        0..3 => {
-            let message =
-                format!("a cluster of {} cannot exist: 3 is the least", count(at.value, "shard"));
+        0..LEAST_SHARDS => {
+            let message = format!(
+                "a cluster of {} cannot exist: {LEAST_SHARDS} is the least",
+                count(at.value, "shard")
+            );
             let advice = "a majority of the primaries must agree on a failover; for one primary \
                           use mode `standalone` or `replication`";
             faults.push(Fault::new(&at.span, message).advise(advice));
@@ -195,7 +199,7 @@ fn shards(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
         shards => {
             let why = "every shard is at least one process on this machine";
             debug_assert!(MAX_NODES < u32::from(SLOTS));
-            check_range("shards", &shards, &at.span, (3, MAX_NODES), why, faults);
+            check_range("shards", &shards, &at.span, (LEAST_SHARDS, MAX_NODES), why, faults);
         }
     }
     at.value

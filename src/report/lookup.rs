@@ -1,0 +1,113 @@
+//! What the formats ask a report for.
+
+use crate::check::{Finding, Kind};
+use crate::model::Measure;
+
+use super::data::Report;
+use super::judge;
+
+impl Report {
+    /// Whether the group has slots: outside a cluster there is nothing to be said of them.
+    pub fn has_slots(&self, group: &str) -> bool {
+        let of_group = self.topology.groups.iter().filter(|known| known.name == group);
+        of_group.flat_map(|known| &known.shards).any(|shard| !shard.slots.is_empty())
+    }
+
+    /// Whether any group has slots.
+    pub fn has_cluster(&self) -> bool {
+        self.topology.groups.iter().any(|group| self.has_slots(&group.name))
+    }
+
+    /// Whether sentinels watch a group.
+    pub fn has_sentinels(&self) -> bool {
+        self.topology.groups.iter().any(|group| !group.sentinels.is_empty())
+    }
+
+    /// What nodes agree on when they have converged.
+    pub(super) fn agreed_on(&self) -> &'static str {
+        if self.has_cluster() { "slot owners and roles" } else { "roles" }
+    }
+
+    /// What comes about until a replica has taken over.
+    pub fn failover_story(&self) -> &'static str {
+        match (self.has_cluster(), self.has_sentinels()) {
+            (false, true) => {
+                "until a sentinel missed the primary, until a quorum of them agreed, until one of \
+                 them had promoted a replica"
+            }
+            (true, false) | (false, false) => {
+                "until a node suspected the primary, until a majority agreed, until a replica was \
+                 elected"
+            }
+            (true, true) => {
+                "until a node or a sentinel missed the primary, until a majority or a quorum \
+                 agreed, until a replica was elected"
+            }
+        }
+    }
+
+    /// Whether a step did something to a node.
+    pub fn has_faults(&self) -> bool {
+        self.steps.iter().any(|step| !step.nodes.is_empty())
+    }
+
+    /// Why something wrong that was found does not count for the verdict; `None` if it does, or
+    /// if nothing is wrong.
+    pub fn set_aside(&self, finding: &Finding) -> Option<String> {
+        judge::set_aside(finding, &self.reported, &self.expectations)
+    }
+
+    /// The same of what the measure `name` counts.
+    pub(super) fn measure_set_aside(&self, name: &str) -> Option<String> {
+        let found = self.findings.iter().filter(|finding| judge::measure(finding.kind) == name);
+        found.filter_map(|finding| self.set_aside(finding)).next()
+    }
+
+    /// What was found of each workload that is none of registers, by its name.
+    pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.findings.iter().filter_map(|finding| {
+            let name = match finding.kind {
+                Kind::Counters => "counters",
+                Kind::Sets => "sets",
+                Kind::Queues => "queues",
+                Kind::Streams => "streams",
+                _ => return None,
+            };
+            let aside = self.set_aside(finding).map(|why| format!(" ({why})"));
+            Some((name, finding.text.clone() + &aside.unwrap_or_default()))
+        })
+    }
+
+    /// The value of the measure `name`, if this drill has it and could tell it.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.measures.get(name).and_then(|measure| measure.value)
+    }
+
+    /// The measure `name` as a person would write it; `–` if this drill does not have it.
+    pub fn show(&self, name: &str) -> String {
+        self.measures.get(name).map_or_else(|| "–".to_owned(), Measure::show)
+    }
+
+    /// Whether `name` is among this drill's measures, told or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.measures.contains_key(name)
+    }
+
+    /// The texts of the warnings; of several that differ in their figures only, the first
+    /// one and how many more there are.
+    pub(super) fn warnings_by_kind(&self) -> Vec<String> {
+        let mut kinds: Vec<(String, &str, usize)> = Vec::new();
+        for warning in &self.warnings {
+            let kind = warning.text.replace(|c: char| c.is_ascii_digit(), "");
+            match kinds.iter_mut().find(|(known, ..)| *known == kind) {
+                Some((_, _, more)) => *more += 1,
+                None => kinds.push((kind, &warning.text, 0)),
+            }
+        }
+        let tell = |(_, text, more): (String, &str, usize)| match more {
+            0 => text.to_owned(),
+            more => format!("{text} (and {more} more like this)"),
+        };
+        kinds.into_iter().map(tell).collect()
+    }
+}
