@@ -157,3 +157,44 @@ async fn a_replica_that_resyncs_delays_the_links_and_not_the_view() {
     assert!(view.unwrap() < cut, "owners and roles never changed");
     assert!(all.unwrap() > mended);
 }
+
+/// A machine may be so busy that nobody answers just then: who does so a moment later has said
+/// nothing wrong. Who stays silent, though it lives, is told of.
+#[tokio::test]
+async fn silent_nodes_have_a_moment_for_their_last_word() {
+    let _alone = ALONE.lock().await;
+    let rig = Rig::unprobed(common::cluster(3, 0)).await;
+    let watcher = Watcher::launch(std::slice::from_ref(&rig.group), rig.teller()).unwrap();
+    let names = [0, 1, 2].map(|shard| rig.node(shard, 0).name.clone());
+    let pause = async || {
+        for name in &names {
+            rig.backend.pause(name).await.unwrap();
+        }
+        // Longer than a node has time for its answer.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    };
+    let resume = async || {
+        for name in &names {
+            rig.backend.resume(name).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    resume().await;
+    pause().await;
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        resume().await;
+    };
+    tokio::join!(watcher.settled(), later);
+    let forgiven = rig.clock.now();
+    pause().await;
+    watcher.settled().await;
+    resume().await;
+    watcher.stop();
+    let told = rig.down().await;
+    let disagreed = told.events.iter().filter_map(|event| match &event.what {
+        What::Disagreed { how, .. } => Some((event.at > forgiven, how.join("; "))),
+        _ => None,
+    });
+    assert_eq!(disagreed.collect::<Vec<_>>(), [(true, "no node answers".to_owned())]);
+}

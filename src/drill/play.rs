@@ -129,13 +129,14 @@ async fn with_history(
     let settled = async {
         let calm = timeline.play().await?;
         stage.phase(Phase::Settle);
-        stage.until(calm + stage.scenario.settle).await
+        stage.until(calm + stage.scenario.settle).await?;
+        observers.settled().await;
+        Ok(())
     };
     if let Err(halt) = settled.await {
         faults.release().await;
         return Err(halt);
     }
-    observers.settled();
     observers.stop_probing().await?;
     stage.unless_halted(loads.stop()).await??;
     stage.phase(Phase::Verify);

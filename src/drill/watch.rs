@@ -47,8 +47,8 @@ impl Observers {
     }
 
     /// Nodes that do not agree by now will be told of.
-    pub fn settled(&self) {
-        self.watcher.settled();
+    pub async fn settled(&self) {
+        self.watcher.settled().await;
     }
 
     /// What nodes come to agree on from now on is no step's doing.

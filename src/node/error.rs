@@ -60,6 +60,15 @@ impl NodeError {
         )
     }
 
+    /// The server has not answered in time; it may live.
+    pub fn is_silence(&self) -> bool {
+        match &*self.problem {
+            Problem::Timeout(_) => true,
+            Problem::Unreachable(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
     /// The error code that the server answered with: `ERR`, `IOERR`, `CLUSTERDOWN`.
     pub fn code(&self) -> Option<&str> {
         match &*self.problem {

@@ -25,6 +25,8 @@ enum State {
     Unheard,
     /// It cannot be talked to: not a live node.
     Gone,
+    /// It has not answered in time: not a live node either, but it may be one again.
+    Silent,
     Live(Box<Belief>),
 }
 
@@ -85,7 +87,11 @@ impl Group {
         let sight = match answer {
             Ok(sight) => sight,
             Err(error) => {
-                self.states[i] = if error.is_gone() { State::Gone } else { State::Unheard };
+                self.states[i] = match error.is_gone() {
+                    true if error.is_silence() => State::Silent,
+                    true => State::Gone,
+                    false => State::Unheard,
+                };
                 return;
             }
         };
@@ -107,6 +113,11 @@ impl Group {
             State::Live(belief) => Some(belief.as_ref()),
             _ => None,
         })
+    }
+
+    /// Whether each has answered, or is known to be gone, as against taking its time.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.states.iter().all(|state| matches!(state, State::Live(_) | State::Gone))
     }
 
     fn all_heard(&self) -> bool {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::belief::{Agreement, Group};
@@ -34,6 +34,9 @@ const EVERY: Duration = Duration::from_millis(25);
 const EVERY_EACH: Duration = Duration::from_millis(2);
 /// A node that takes longer to answer is not a live one.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// So long may live nodes that do not answer just then, as the machine is busy, have their last
+/// word when the time to settle is over.
+const LAST_WORD: Duration = Duration::from_secs(2);
 /// Views that keep changing are told no more often than this.
 const VIEWS_EVERY: Duration = Duration::from_millis(100);
 const STATS_EVERY: Duration = Duration::from_secs(1);
@@ -54,12 +57,12 @@ pub struct Watcher {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Order {
     Began(usize, Nanos),
     Ended(usize, Nanos),
-    /// The time to settle is over.
-    Settled,
+    /// The time to settle is over; answered when nodes have had their last word.
+    Settled(oneshot::Sender<()>),
     Over,
 }
 
@@ -94,9 +97,13 @@ impl Watcher {
         self.order(Order::Ended(step, self.teller.clock().now()));
     }
 
-    /// The time to settle is over: nodes that do not agree by now are told of.
-    pub fn settled(&self) {
-        self.order(Order::Settled);
+    /// The time to settle is over: nodes that do not agree by now are told of. Takes a moment
+    /// if live ones give no answer.
+    pub async fn settled(&self) {
+        let (told, done) = oneshot::channel();
+        self.order(Order::Settled(told));
+        // A watcher whose thread has gone has nothing more to tell.
+        let _ = done.await;
     }
 
     /// Tells nothing more of any step.
@@ -184,23 +191,30 @@ async fn watch(
     let mut steps = Steps::new(hold);
     // When all agreed and were linked for the last time.
     let mut agreed = teller.clock().now();
+    let mut settled: Option<(Nanos, oneshot::Sender<()>)> = None;
     let mut look = every(round);
     loop {
         tokio::select! {
             order = orders.recv() => match order {
                 Some(Order::Began(step, at)) => steps.began(step, at),
                 Some(Order::Ended(step, at)) => steps.ended(step, at),
-                Some(Order::Settled) => {
-                    groups.iter().for_each(|group| group.tell_disputes(agreed, hold, &teller));
-                }
+                Some(Order::Settled(done)) => settled = Some((teller.clock().now(), done)),
                 Some(Order::Over) => steps.clear(),
                 None => return,
             },
             _ = look.tick() => {
                 groups.iter().for_each(|group| group.tell_view(&teller));
+                let now = teller.clock().now();
                 let agreement = agreement(&groups);
                 if agreement.is_some_and(|agreement| agreement.linked_since.is_some()) {
-                    agreed = teller.clock().now();
+                    agreed = now;
+                }
+                let spoken = || groups.iter().all(|group| group.beliefs.borrow().has_spoken());
+                if let Some((_, done)) = settled.take_if(|(since, _)| {
+                    agreed == now || spoken() || now.since(*since) >= LAST_WORD
+                }) {
+                    groups.iter().for_each(|group| group.tell_disputes(agreed, hold, &teller));
+                    let _ = done.send(());
                 }
                 for news in steps.hear(agreement) {
                     teller.tell(news.clone());
