@@ -72,7 +72,7 @@ pub fn compare(nodes: &[Node], seen: &[&Sight]) -> (ShardView, bool) {
 
 /// Who leads and follows in the group now.
 pub async fn now(group: &DeployedGroup) -> ShardView {
-    let nodes: Vec<Node> = group.all().cloned().collect();
+    let nodes: Vec<Node> = group.all().map(Node::apart).collect();
     let seen: Vec<Sight> = join_all(nodes.iter().map(sight)).await.into_iter().flatten().collect();
     compare(&nodes, &seen.iter().collect::<Vec<_>>()).0
 }

@@ -90,7 +90,7 @@ const SOON: Duration = Duration::from_millis(300);
 /// Who leads and follows in each shard of the group now: what most nodes say of a cluster;
 /// of another group, what each node says of itself.
 pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
-    let soon = |node: &Node| node.clone().asked(node.admin.with_timeout(SOON));
+    let soon = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(SOON));
     let nodes = &group.nodes.iter().map(soon).collect::<Vec<_>>();
     if matches!(group.spec.mode, Mode::Cluster { .. }) {
         let seen = views(nodes).await.into_iter().flatten();

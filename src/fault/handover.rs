@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Ends when `name` is primary and all others that live follow it.
 pub async fn to(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
-    let new = field.node(name)?;
+    let new = &field.node(name)?;
     let old = match force {
         Force::None | Force::Force => Some(hand_over(field, new, force).await?),
         Force::Takeover => {
@@ -36,7 +36,8 @@ pub async fn to(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), F
     // A primary that handed over follows already.
     let others = field.group.nodes.iter();
     let others = others.filter(|node| node.name != *name && Some(&node.name) != old.as_ref());
-    let followed = join_all(others.map(|node| follow(node, new))).await;
+    let others: Vec<Node> = others.map(Node::apart).collect();
+    let followed = join_all(others.iter().map(|node| follow(node, new))).await;
     remember(new).await;
     let refused = |error: &NodeError| !error.is_gone();
     match followed.into_iter().filter_map(Result::err).find(refused) {
@@ -50,7 +51,7 @@ async fn hand_over(field: Field<'_>, new: &Node, force: Force) -> Result<NodeNam
     let name = &new.name;
     let old = roles::now(field.group).await.primary;
     let old = old.ok_or_else(|| FaultError::NoPrimary(name.clone()))?;
-    let old = field.node(&old)?;
+    let old = &field.node(&old)?;
     let mut command = redis::cmd("FAILOVER");
     command.arg("TO").arg(new.announced.ip().to_string()).arg(new.announced.port());
     if force == Force::Force {

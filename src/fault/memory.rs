@@ -70,7 +70,7 @@ pub(super) async fn apply(
     set.arg("SET").arg("maxmemory-policy").arg(policy.unwrap_or(&former.policy));
     set.arg("maxmemory").arg(maxmemory);
     // A connection of its own: another may have broken since it was used last.
-    Ok(node.admin.apart().query::<()>(&set).await?)
+    Ok(node.apart().admin.query::<()>(&set).await?)
 }
 
 impl Limit {

@@ -106,7 +106,7 @@ pub async fn inject(
         let mut borne = None;
         match fault {
             NodeFault::Bear { hardship, .. } => {
-                borne = Some(field.bearing.lay(field, field.node(name)?, hardship).await?);
+                borne = Some(field.bearing.lay(field, &field.node(name)?, hardship).await?);
             }
             NodeFault::Pause { .. } => borne = Some(pause::pause(field, name).await?),
             NodeFault::Kill { .. } => kill::kill(field, name).await?,
@@ -188,8 +188,8 @@ fn undone_before(outcome: Result<(), BackendError>) -> Result<(), BackendError> 
 }
 
 impl Field<'_> {
-    fn node(&self, name: &NodeName) -> Result<&Node, FaultError> {
+    fn node(&self, name: &NodeName) -> Result<Node, FaultError> {
         let found = self.group.all().find(|node| node.name == *name);
-        found.ok_or_else(|| FaultError::NoNode(name.clone()))
+        found.map(Node::apart).ok_or_else(|| FaultError::NoNode(name.clone()))
     }
 }

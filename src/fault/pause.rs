@@ -5,5 +5,5 @@ use super::{FaultError, Field};
 use crate::model::NodeName;
 
 pub async fn pause(field: Field<'_>, name: &NodeName) -> Result<bearing::Id, FaultError> {
-    field.bearing.add(field.backend, field.node(name)?, What::Paused).await
+    field.bearing.add(field.backend, &field.node(name)?, What::Paused).await
 }

@@ -69,6 +69,13 @@ impl Node {
         Node { admin, ..self }
     }
 
+    /// The same node over a connection of its own: a kept one may have broken since it was used
+    /// last, and no request is sent twice.
+    pub fn apart(&self) -> Node {
+        let admin = self.admin.apart();
+        self.clone().asked(admin)
+    }
+
     /// The same node, found by others at `door`.
     pub fn behind(self, door: SocketAddr) -> Node {
         Node { announced: door, ..self }

@@ -123,6 +123,8 @@ impl Roles {
             }
             (self.leader, self.elected, self.alone) = (new, None, true);
             (self.suspected, self.agreed) = (false, false);
+            // Whoever still leads when another is promoted after it was not promoted again.
+            self.opinions.iter_mut().flatten().for_each(|one| one.promoted = false);
             return Some((Propagated, new));
         }
         if self.alone && said.is(Role::Replica) && said.names == Some(leader) && said.link_up {
@@ -138,14 +140,17 @@ impl Roles {
     }
 
     /// The node that node `i`'s words make the new primary: one that says so itself, and was a
-    /// replica before or is named by a sentinel.
+    /// replica before or is named by a majority of sentinels: one that was restarted, or cut off,
+    /// may know no better.
     fn new_leader(&self, i: usize) -> Option<usize> {
         let said = self.opinions[i]?;
         let new = if said.is(Role::Sentinel) { said.names? } else { i };
         let own = self.opinions[new]?;
         let named = || {
-            let sentinels = self.opinions.iter().flatten().filter(|one| one.is(Role::Sentinel));
-            sentinels.clone().any(|one| one.names == Some(new))
+            let sentinels = self.nodes.iter().filter(|(name, _)| name.is_sentinel()).count();
+            let opinions = self.opinions.iter().flatten();
+            let name = |one: &&Opinion| one.is(Role::Sentinel) && one.names == Some(new);
+            opinions.filter(name).count() * 2 > sentinels
         };
         (new != self.leader && own.is(Role::Primary) && (own.promoted || named())).then_some(new)
     }
@@ -256,6 +261,35 @@ mod tests {
         assert_eq!(told.primary(0), [], "what comes back thinks that it leads");
         assert_eq!(told.replica(0, 1), []);
         assert_eq!(told.sentinel(4, 1, "sdown"), said(Suspected, 1), "and the next one");
+    }
+
+    #[test]
+    fn who_still_leads_after_another_was_promoted_is_not_elected_again() {
+        let mut told = Told::new();
+        for (new, old, other) in [(1, 0, 2), (2, 1, 0)] {
+            let leads = |told: &mut Told| told.primary(old as usize);
+            assert_eq!(told.primary(new as usize), said(Elected, new));
+            assert_eq!(told.replica(other, new as usize), []);
+            assert_eq!(told.sentinel(3, new as usize, ""), []);
+            let last = told.sentinel(4, new as usize, "");
+            assert_eq!(last, said(Propagated, new), "{new}");
+            assert_eq!(told.replica(other, new as usize), said(Redundant, other as u32));
+            assert_eq!(leads(&mut told), [], "it is told to follow only later");
+            assert_eq!(told.primary(new as usize), []);
+            assert_eq!(told.replica(old as usize, new as usize), []);
+        }
+    }
+
+    #[test]
+    fn one_sentinel_that_knows_no_better_elects_nobody() {
+        let mut told = Told::new();
+        told.primary(1);
+        told.replica(2, 1);
+        told.sentinel(3, 1, "");
+        assert_eq!(told.sentinel(4, 1, ""), said(Propagated, 1));
+        assert_eq!(told.primary(0), [], "it was cut off");
+        assert_eq!(told.sentinel(3, 0, ""), [], "it was started again");
+        assert_eq!(told.sentinel(4, 0, ""), said(Elected, 0), "most of them name it");
     }
 
     #[test]
