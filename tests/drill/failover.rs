@@ -251,3 +251,25 @@ fn what_cannot_be_undone_is_told_and_the_drill_goes_on() {
     assert!(error.contains("cache/2/1") && error.contains("server-of-its-own"), "{error}");
     place.assert_nothing_left();
 }
+
+/// Connections that redrill keeps for asking break with their server: who is told something
+/// afterwards hears of it all the same.
+#[test]
+fn what_was_restarted_can_be_told_something_at_once() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        "[{ at: 500ms, do: pause, target: a replica of shard 0, for: 100ms },
+          { at: 1s, do: restart, target: cache/2/1 },
+          { at: 1s, do: restart, target: cache/1/1 },
+          { at: 3s, do: failover, target: cache/2/1 },
+          { at: 4s, do: failover, target: cache/1/1, force: force }]",
+        "settle: 2s",
+    );
+    let ran = place.play(&text, &[]);
+    let report = place.report();
+    for step in report["steps"].as_array().unwrap() {
+        assert_eq!(step["error"], Value::Null, "{step}");
+    }
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+}

@@ -334,3 +334,46 @@ fn a_sentinel_that_is_cut_off_is_alone_with_its_suspicion() {
     assert_eq!(report["failovers"].as_array().unwrap().len(), 0, "{}", report["failovers"]);
     assert_eq!(report["shards"][0]["primary_after"], "cache/0/0");
 }
+
+/// Whoever leads is known at once, though redrill's own connections have broken meanwhile.
+#[test]
+fn a_primary_that_was_back_at_once_can_be_a_target() {
+    let place = Place::new();
+    let text = replicated(
+        &place,
+        "[{ at: 500ms, do: kill, target: primary of shard 0, for: 500ms },
+          { at: 3s, do: pause, target: primary of shard 0, for: 300ms },
+          { at: 4s, do: restart, target: cache/0/1 },
+          { at: 5s, do: failover, target: cache/0/1 }]",
+        "settle: 2s",
+    );
+    let ran = place.play(&text, &[]);
+    let report = place.report();
+    for step in report["steps"].as_array().unwrap() {
+        assert_eq!(step["error"], Value::Null, "{step}");
+    }
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+}
+
+/// The old primary is told to follow only long after, and a sentinel that was killed comes
+/// back with what it knew: neither is an election.
+#[test]
+fn each_promotion_is_told_once() {
+    let place = Place::new();
+    let text = watched(
+        &place,
+        "sentinels: 3",
+        "[{ at: 1s, do: failover, target: cache/sentinel/0 },
+          { at: 2s, do: kill, target: cache/sentinel/2, for: 3s },
+          { at: 24s, do: failover, target: cache/sentinel/1 }]",
+        "settle: 3s",
+    );
+    let ran = place.play(&text, &[]);
+    let report = place.report();
+    let switched = logged(&place.folder(), |line| line.contains("+promoted-slave"));
+    assert_eq!(switched.len(), 2, "{}", ran.err);
+    let all = report["failovers"].as_array().unwrap();
+    let elected: Vec<&Value> = all.iter().filter(|one| !one["elected_ms"].is_null()).collect();
+    assert_eq!(elected.len(), 2, "{all:?}");
+    assert_eq!((&elected[0]["step"], &elected[1]["step"]), (&0.into(), &2.into()), "{all:?}");
+}

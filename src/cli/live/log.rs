@@ -43,8 +43,10 @@ impl Log {
             },
             // Once; the end says how often it came again.
             What::Warning { text } if state.times_warned(text) == 1 => format!("warning: {text}"),
-            What::StepBegan { .. } => format!("step: {}", state.step_text()?),
-            What::StepEnded { error: Some(error), .. } => format!("step failed: {error}"),
+            What::StepBegan { step } => format!("step {}: {}", step + 1, state.step_text()?),
+            What::StepEnded { step, error: Some(error), .. } => {
+                format!("step {} failed: {error}", step + 1)
+            }
             What::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
             What::StepNotUndone { step, error } => format!("step {}: {error}", step + 1),
             What::StepJoined { nodes, .. } => format!("joined: {}", list(nodes)),
@@ -54,11 +56,12 @@ impl Log {
             }
             What::StepUndone { nodes, .. } => format!("undone on {}", list(nodes)),
             What::Failover { phase, node, by, .. } => told(*phase, node, by),
-            What::StepEnded { .. } => {
-                let step = state.step.as_ref().filter(|step| step.nodes.is_empty())?;
-                let took = event.at.since(step.began).as_secs_f64();
-                let slots = step.slots().unwrap_or_else(|| "no slots".to_owned());
-                format!("step done in {took:.1} s: {slots}, {}", step.keys())
+            What::StepEnded { step, moved, .. } if moved.slots > 0 => {
+                let began = state.step.as_ref().filter(|state| state.index == *step);
+                let took = began.map(|state| event.at.since(state.began).as_secs_f64());
+                let took = took.map_or(String::new(), |took| format!(" in {took:.1} s"));
+                let (slots, keys) = (thousands(moved.slots as f64), thousands(moved.keys as f64));
+                format!("step {} is done{took}: {slots} slots, {keys} keys", step + 1)
             }
             What::Converged { step, .. } => {
                 format!("step {} has converged: all nodes agree, replicas linked", step + 1)

@@ -93,9 +93,13 @@ impl State {
                 let (index, began, nodes) = (*step, event.at, Vec::new());
                 *state = Some(StepState { index, began, ended: None, nodes, moved, error: None });
             }
-            (What::StepInjected { nodes, .. }, Some(state)) => state.nodes.clone_from(nodes),
-            (What::StepProgress { moved, .. }, Some(state)) => state.moved = *moved,
             // Another one may have begun meanwhile.
+            (What::StepInjected { step, nodes, .. }, Some(state)) if state.index == *step => {
+                state.nodes.clone_from(nodes);
+            }
+            (What::StepProgress { step, moved, .. }, Some(state)) if state.index == *step => {
+                state.moved = *moved;
+            }
             (What::StepEnded { step, moved, error }, Some(state)) if state.index == *step => {
                 (state.moved, state.error) = (*moved, error.clone());
                 state.ended = Some(event.at);
