@@ -8,7 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use tokio::time::timeout;
 
 use super::form::DeployedGroup;
 use super::roles::{self, Leader};
@@ -86,6 +89,8 @@ pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
 
 /// Who does not answer as fast as this is not asked who leads: a step waits for the answers.
 const SOON: Duration = Duration::from_millis(300);
+/// And when most have answered, who takes so much longer than the one before.
+const A_MOMENT: Duration = Duration::from_millis(20);
 
 /// Who leads and follows in each shard of the group now: what most nodes say of a cluster;
 /// of another group, what each node says of itself.
@@ -93,11 +98,22 @@ pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
     let soon = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(SOON));
     let nodes = &group.nodes.iter().map(soon).collect::<Vec<_>>();
     if matches!(group.spec.mode, Mode::Cluster { .. }) {
-        let seen = views(nodes).await.into_iter().flatten();
-        let seen: Vec<_> = seen.map(|sight| (sight.node, sight.lines)).collect();
-        return compare(nodes, &seen).shards;
+        return compare(nodes, &said_by_most(nodes).await).shards;
     }
     vec![roles::now(group).await]
+}
+
+/// Those that stand still are not waited for when most have answered.
+async fn said_by_most(nodes: &[Node]) -> Vec<(NodeName, Vec<NodeLine>)> {
+    let mut asked: FuturesUnordered<_> = nodes.iter().map(sight).collect();
+    let mut seen = Vec::new();
+    loop {
+        let patience = if seen.len() * 2 > nodes.len() { A_MOMENT } else { SOON };
+        let Ok(Some(answer)) = timeout(patience, asked.next()).await else { return seen };
+        let Ok(sight) = answer else { continue };
+        learn_shard(nodes, &sight);
+        seen.push((sight.node, sight.lines));
+    }
 }
 
 /// What the nodes seen agree on, or what most of them say where they differ.
