@@ -114,9 +114,38 @@ pub async fn leave(
         }
     }
     for node in others {
-        for gone in &leaving {
-            outcome = outcome.and(forget(node, gone).await.map_err(MemberError::from));
-        }
+        outcome = outcome.and(forget_all(&node.apart(), &leaving).await);
+    }
+    outcome
+}
+
+/// Has those of `back`, which were dead when those of `gone` left, forget them too: what they
+/// know is in their files. Waits until they answer.
+///
+/// # Errors
+/// One does not answer, or does not forget. All have been tried.
+pub async fn catch_up(
+    group: &DeployedGroup,
+    back: &[NodeName],
+    gone: &[NodeName],
+) -> Result<(), MemberError> {
+    let named = |names: &[NodeName]| -> Vec<&Node> {
+        group.nodes.iter().filter(|node| names.contains(&node.name)).collect()
+    };
+    let (back, gone) = (named(back), named(gone));
+    let mut outcome = Ok(());
+    for node in back.iter().filter(|_| !gone.is_empty()) {
+        let node = node.apart();
+        let there = until("it does not answer", &node, async || node.admin.ping().await.is_ok());
+        outcome = outcome.and(there.await).and(forget_all(&node, &gone).await);
+    }
+    outcome
+}
+
+async fn forget_all(node: &Node, gone: &[&Node]) -> Result<(), MemberError> {
+    let mut outcome = Ok(());
+    for gone in gone {
+        outcome = outcome.and(forget(node, gone).await.map_err(MemberError::from));
     }
     outcome
 }
@@ -124,7 +153,7 @@ pub async fn leave(
 async fn forget(node: &Node, gone: &Node) -> Result<(), NodeError> {
     let lines = match node.admin.cluster_nodes().await {
         Ok(lines) => lines,
-        // Who is dead himself has nothing to forget.
+        // Who is dead himself may catch up when he is back.
         Err(error) if error.is_gone() => return Ok(()),
         Err(error) => return Err(error),
     };

@@ -11,6 +11,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use tokio::time::timeout;
 
 use crate::backend::{BackendError, CutId, Data};
+use crate::cluster::members::{self, MemberError};
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::fault::target::{self, Cast};
@@ -33,6 +34,8 @@ pub struct Faults<'a> {
     pub(super) deployment: &'a Deployment,
     bearing: Bearing,
     left: Mutex<Vec<(usize, Left)>>,
+    /// Servers that have left for good.
+    gone: Mutex<Vec<NodeName>>,
 }
 
 /// What a step left to be undone.
@@ -46,7 +49,8 @@ pub(super) enum Left {
 
 impl<'a> Faults<'a> {
     pub fn new(stage: &'a Stage<'a>, deployment: &'a Deployment) -> Faults<'a> {
-        Faults { stage, deployment, bearing: Bearing::default(), left: Mutex::default() }
+        let (bearing, left, gone) = Default::default();
+        Faults { stage, deployment, bearing, left, gone }
     }
 
     /// Does to nodes what step number `index` says, and undoes it when its time is over.
@@ -150,6 +154,20 @@ impl<'a> Faults<'a> {
                 undo.forget(gone);
             }
         }
+        self.gone().extend_from_slice(gone);
+    }
+
+    /// Those who were dead when others left still know them.
+    async fn catch_up(&self, back: &[NodeName]) -> Result<(), MemberError> {
+        let gone = self.gone().clone();
+        for group in &self.deployment.groups {
+            members::catch_up(group, back, &gone).await?;
+        }
+        Ok(())
+    }
+
+    fn gone(&self) -> std::sync::MutexGuard<'_, Vec<NodeName>> {
+        self.gone.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     async fn undo(&self, which: impl Fn(usize) -> bool) -> Option<String> {
@@ -183,6 +201,7 @@ impl<'a> Faults<'a> {
                     }
                 }
                 self.restart_fallen(&undo).await.map_err(not_undone)?;
+                self.catch_up(undo.started()).await.map_err(not_undone)?;
             }
         }
         Ok(())

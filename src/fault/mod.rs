@@ -166,6 +166,11 @@ impl Undo {
         Ok(ended?.into_iter().flatten().collect())
     }
 
+    /// Servers that are started again.
+    pub fn started(&self) -> &[NodeName] {
+        &self.ended
+    }
+
     /// Servers that may have ended by themselves, and are then to be started again.
     pub fn full_disks(&self) -> &[NodeName] {
         &self.full_disks

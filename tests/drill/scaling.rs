@@ -121,6 +121,34 @@ fn whoever_joined_can_be_meant_by_name() {
     place.assert_nothing_left();
 }
 
+/// What it knows is in its file: it is told when it is back.
+#[test]
+fn who_is_dead_while_a_shard_leaves_forgets_it_afterwards() {
+    let place = Place::new();
+    let text = scenario(
+        &place,
+        "[{ at: 300ms, do: add-shard, slots: none },
+          { at: 6s, do: kill, target: cache/0/1, for: 8s },
+          { at: 6500ms, do: remove-shard, shard: 3 }]",
+        "settle: 4s",
+    );
+    let mut playing = place.start(&text, &["--keep"]);
+    playing.wait_for_words("The topology is up until Ctrl-C");
+    let report = place.report();
+    let steps = report["steps"].as_array().unwrap();
+    assert!(steps.iter().all(|step| step["error"].is_null()), "{steps:?}");
+    let within = ms(&steps[2]["began_ms"])..ms(&steps[1]["undone_ms"]);
+    assert!(within.contains(&ms(&steps[2]["ended_ms"])), "it was dead just then: {steps:?}");
+    assert_eq!(report["disagreements"], serde_json::json!([]));
+    for node in &place.records()[0].nodes {
+        assert_eq!(known(&node.address).len(), 6, "{}", node.name);
+    }
+    playing.signal(Signal::INT);
+    let ran = playing.end();
+    assert_passed_or_busy(&ran, &report);
+    place.assert_nothing_left();
+}
+
 #[test]
 fn an_interrupt_while_a_shard_joins_leaves_nothing() {
     let place = Place::new();
