@@ -54,6 +54,11 @@ fn the_phases_are_those_of_the_servers_own_logs() {
         "[{ at: 1s, do: kill, target: primary of shard 1 }]",
         "settle: 6s\nexpect: [failover.served <= 6s]",
     );
+    // Without it, a suspicion is no line.
+    let file = place.path().join("quick.yaml");
+    let told =
+        fs::read_to_string(&file).unwrap().replace("config: {", "config: { loglevel: debug,");
+    fs::write(&file, told).unwrap();
     let ran = place.play(&text, &[]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     let report = place.report();
@@ -66,10 +71,12 @@ fn the_phases_are_those_of_the_servers_own_logs() {
     let died = logged(&folder, |line| line.contains("Connection with") && line.contains("lost"));
     let failed = |line: &str| line.contains("as failing (quorum") || line.contains("FAIL message");
     let agreed = logged(&folder, failed) - died;
+    let suspected = logged(&folder, |line| line.contains("possibly failing")) - died;
     let elected = logged(&folder, |line| line.contains("Failover election won")) - died;
     let since = |phase: &str| ms(&failover[phase]) - ms(&failover["injected_ms"]);
     let most = 100.0 + not_run(&report);
-    for (phase, logged) in [("agreed_ms", agreed), ("elected_ms", elected)] {
+    let told = [("suspected_ms", suspected), ("agreed_ms", agreed), ("elected_ms", elected)];
+    for (phase, logged) in told {
         let off = since(phase) - logged;
         assert!(off.abs() <= most, "{phase}: {} and {logged} in the logs", since(phase));
     }
