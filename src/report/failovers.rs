@@ -1,5 +1,7 @@
 //! Folding what nodes told of failovers into one row for each.
 
+use std::time::Duration;
+
 use crate::model::event::{FailoverPhase, Phase};
 use crate::model::op::Access;
 use crate::model::{Nanos, NodeName, ShardName, Unit};
@@ -10,7 +12,9 @@ use super::record::Record;
 use super::spans::Span;
 
 /// A canary's first failed probe may have been sent so long before the fault took hold.
-const BEFORE: std::time::Duration = std::time::Duration::from_millis(200);
+const BEFORE: Duration = Duration::from_millis(200);
+/// Who was told last gives way, and a probe meets that, so long after all name a new primary.
+const AFTER: Duration = Duration::from_millis(500);
 
 /// Everything told, in order.
 #[derive(Debug, Default)]
@@ -62,6 +66,12 @@ struct Row {
 impl Row {
     fn at(&self, phase: FailoverPhase) -> Option<Nanos> {
         self.at[phase as usize]
+    }
+
+    /// The last that is known of how it came to a new primary, or that it wanted one.
+    fn turned(&self) -> Nanos {
+        let phases = [FailoverPhase::Elected, FailoverPhase::Agreed, FailoverPhase::Suspected];
+        phases.iter().find_map(|phase| self.at(*phase)).unwrap_or(self.began)
     }
 
     /// More came of it than a suspicion.
@@ -145,10 +155,22 @@ impl Told {
         !row.went_on() && self.injected.iter().any(behind)
     }
 
-    /// When the next fault hit the old primary or the new one after `at`.
+    /// When the next fault hit the old primary or the new one after `at`, or any node of the
+    /// shard once all named the new one.
     fn next(&self, row: &Row, at: Nanos) -> Option<Nanos> {
+        let over = |one: &Injected| row.at(FailoverPhase::Propagated).is_some_and(|at| one.at > at);
+        let ends = |one: &&Injected| {
+            one.hits(&row.from) || one.hits(&row.to) || over(one) && one.shards.contains(&row.shard)
+        };
         let later = self.injected.iter().filter(|one| one.at > at);
-        later.filter(|one| one.hits(&row.from) || one.hits(&row.to)).map(|one| one.at).min()
+        later.filter(ends).map(|one| one.at).min()
+    }
+
+    /// Outages that begin from `end` on, or after another fault or a failover that is over, are
+    /// not of the failover that began at `at`.
+    fn until(&self, row: &Row, at: Nanos, end: Nanos) -> Nanos {
+        let next = self.next(row, at).map_or(end, |next| next - BEFORE);
+        row.at(FailoverPhase::Propagated).map_or(next, |over| next.min(over + AFTER))
     }
 
     /// The fault that led to it: the last one before that hit the old primary. Where none did,
@@ -177,16 +199,14 @@ fn whole(row: &Row, record: &Record) -> Failover {
     let cause = told.cause(row);
     let began = cause.map_or(row.began, |one| one.at);
     let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
-    // What another fault brings about is not this one's.
-    let next = told.next(row, began.max(row.began)).unwrap_or(end);
-    let span = (Span { from: began - BEFORE, to: next - BEFORE }, began);
+    let span = Span { from: began, to: told.until(row, began.max(row.began), end) };
     let of_shard = |canary: usize| {
         canaries
             .get(canary)
             .is_some_and(|c| c.group == row.shard.group && c.shard == row.shard.shard)
     };
     let elected = row.at(FailoverPhase::Elected);
-    let served = outages.first_end(Access::Write, span, of_shard);
+    let served = outages.first_end(Access::Write, (span, row.turned()), of_shard);
     let unserved = served.is_none() && outages.is_open(Access::Write, span, of_shard);
     Failover {
         group: row.shard.group.clone(),
@@ -372,5 +392,23 @@ mod tests {
     fn what_is_done_to_others_does_not_end_a_failovers_time() {
         let told = told(&[(10, 0, 0), (25, 1, 2), (45, 2, 1)]);
         assert_eq!(told.next(&told.open[0], Nanos(10)), Some(Nanos(45)), "the new primary");
+    }
+
+    #[test]
+    fn what_begins_when_all_have_known_for_a_while_is_not_of_the_failover() {
+        let second = |s: u64| Nanos(s * 1_000_000_000);
+        let until = |told: &Told| told.until(&told.open[0], Nanos(20), second(30));
+        let mut told = told(&[(10, 0, 0), (25, 1, 2)]);
+        assert_eq!(until(&told), second(30), "not all know of it");
+        let shard = node(0).shard_name();
+        let by = NodeName::new("c", 0, 0);
+        let all = (shard.clone(), vec![node(0), node(1)]);
+        told.hear(second(3), all, FailoverPhase::Propagated, (node(1), by));
+        assert_eq!(until(&told), second(3) + AFTER);
+        let far = NodeName::new("c", 0, 0);
+        told.injected(second(3) + BEFORE, 2, (vec![far.clone()], vec![far.shard_name()]), vec![]);
+        assert_eq!(until(&told), second(3) + AFTER, "of another shard");
+        told.injected(second(3) + BEFORE, 3, (vec![node(2)], vec![shard]), vec![]);
+        assert_eq!(until(&told), second(3), "it may hand over to who was no part of this");
     }
 }
