@@ -1,16 +1,23 @@
 //! Folding what nodes told of failovers into one row for each.
 
+use std::time::Duration;
+
 use crate::model::event::{FailoverPhase, Phase};
 use crate::model::op::Access;
 use crate::model::{Nanos, NodeName, ShardName, Unit};
 
 use super::data::Failover;
 use super::millis;
-use super::record::Record;
+use super::record::{Record, StepRecord};
 use super::spans::Span;
 
 /// A canary's first failed probe may have been sent so long before the fault took hold.
-const BEFORE: std::time::Duration = std::time::Duration::from_millis(200);
+const BEFORE: Duration = Duration::from_millis(200);
+/// Who was told last gives way, and a probe meets that, so long after all name a new primary.
+const AFTER: Duration = Duration::from_millis(500);
+/// Who is back has heard of all others by then: links are made anew ten times a second, and each
+/// node asks others at least once a second.
+const UNHEARD: Duration = Duration::from_secs(2);
 
 /// Everything told, in order.
 #[derive(Debug, Default)]
@@ -62,6 +69,23 @@ struct Row {
 impl Row {
     fn at(&self, phase: FailoverPhase) -> Option<Nanos> {
         self.at[phase as usize]
+    }
+
+    /// The last that is known of how it came to a new primary, or that it wanted one.
+    fn turned(&self) -> Nanos {
+        let phases = [FailoverPhase::Elected, FailoverPhase::Agreed, FailoverPhase::Suspected];
+        phases.iter().find_map(|phase| self.at(*phase)).unwrap_or(self.began)
+    }
+
+    /// Nobody has suspected the primary but a node that was itself cut off or stood still then,
+    /// or until just before.
+    fn is_a_mistake(&self, steps: &[StepRecord]) -> bool {
+        let at = self.at(FailoverPhase::Suspected).unwrap_or(self.began);
+        let held = |step: &StepRecord, node: &Option<NodeName>| {
+            node.as_ref().is_some_and(|node| step.held(node, at, UNHEARD))
+        };
+        let behind = |step: &StepRecord| held(step, &self.by) && !held(step, &self.from);
+        !self.went_on() && steps.iter().any(behind)
     }
 
     /// More came of it than a suspicion.
@@ -139,16 +163,22 @@ impl Told {
         &self.elections
     }
 
-    /// Nobody but a node that is itself cut off or stood still has suspected the primary.
-    fn is_a_mistake(&self, row: &Row) -> bool {
-        let behind = |one: &Injected| one.hits(&row.by) && !one.hits(&row.from);
-        !row.went_on() && self.injected.iter().any(behind)
+    /// When the next fault hit the old primary or the new one after `at`, or any node of the
+    /// shard once all named the new one.
+    fn next(&self, row: &Row, at: Nanos) -> Option<Nanos> {
+        let over = |one: &Injected| row.at(FailoverPhase::Propagated).is_some_and(|at| one.at > at);
+        let ends = |one: &&Injected| {
+            one.hits(&row.from) || one.hits(&row.to) || over(one) && one.shards.contains(&row.shard)
+        };
+        let later = self.injected.iter().filter(|one| one.at > at);
+        later.filter(ends).map(|one| one.at).min()
     }
 
-    /// When the next fault hit the old primary or the new one after `at`.
-    fn next(&self, row: &Row, at: Nanos) -> Option<Nanos> {
-        let later = self.injected.iter().filter(|one| one.at > at);
-        later.filter(|one| one.hits(&row.from) || one.hits(&row.to)).map(|one| one.at).min()
+    /// Outages that begin from `end` on, or after another fault or a failover that is over, are
+    /// not of the failover that began at `at`.
+    fn until(&self, row: &Row, at: Nanos, end: Nanos) -> Nanos {
+        let next = self.next(row, at).map_or(end, |next| next - BEFORE);
+        row.at(FailoverPhase::Propagated).map_or(next, |over| next.min(over + AFTER))
     }
 
     /// The fault that led to it: the last one before that hit the old primary. Where none did,
@@ -168,7 +198,7 @@ impl Told {
 
 /// One row for each failover, in the order in which they began.
 pub(super) fn rows(record: &Record) -> Vec<Failover> {
-    let rows = record.failovers.open.iter().filter(|row| !record.failovers.is_a_mistake(row));
+    let rows = record.failovers.open.iter().filter(|row| !row.is_a_mistake(&record.steps));
     rows.map(|row| whole(row, record)).collect()
 }
 
@@ -177,16 +207,14 @@ fn whole(row: &Row, record: &Record) -> Failover {
     let cause = told.cause(row);
     let began = cause.map_or(row.began, |one| one.at);
     let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
-    // What another fault brings about is not this one's.
-    let next = told.next(row, began.max(row.began)).unwrap_or(end);
-    let span = (Span { from: began - BEFORE, to: next - BEFORE }, began);
+    let span = Span { from: began, to: told.until(row, began.max(row.began), end) };
     let of_shard = |canary: usize| {
         canaries
             .get(canary)
             .is_some_and(|c| c.group == row.shard.group && c.shard == row.shard.shard)
     };
     let elected = row.at(FailoverPhase::Elected);
-    let served = outages.first_end(Access::Write, span, of_shard);
+    let served = outages.first_end(Access::Write, (span, row.turned()), of_shard);
     let unserved = served.is_none() && outages.is_open(Access::Write, span, of_shard);
     Failover {
         group: row.shard.group.clone(),
@@ -321,7 +349,9 @@ fn between(from: Option<f64>, to: Option<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::data::Hit;
     use super::*;
+    use crate::model::event::StepInfo;
 
     fn node(ordinal: u32) -> NodeName {
         NodeName::new("c", 1, ordinal)
@@ -372,5 +402,61 @@ mod tests {
     fn what_is_done_to_others_does_not_end_a_failovers_time() {
         let told = told(&[(10, 0, 0), (25, 1, 2), (45, 2, 1)]);
         assert_eq!(told.next(&told.open[0], Nanos(10)), Some(Nanos(45)), "the new primary");
+    }
+
+    #[test]
+    fn what_begins_when_all_have_known_for_a_while_is_not_of_the_failover() {
+        let until = |told: &Told| told.until(&told.open[0], Nanos(20), second(30));
+        let mut told = told(&[(10, 0, 0), (25, 1, 2)]);
+        assert_eq!(until(&told), second(30), "not all know of it");
+        let shard = node(0).shard_name();
+        let by = NodeName::new("c", 0, 0);
+        let all = (shard.clone(), vec![node(0), node(1)]);
+        told.hear(second(3), all, FailoverPhase::Propagated, (node(1), by));
+        assert_eq!(until(&told), second(3) + AFTER);
+        let far = NodeName::new("c", 0, 0);
+        told.injected(second(3) + BEFORE, 2, (vec![far.clone()], vec![far.shard_name()]), vec![]);
+        assert_eq!(until(&told), second(3) + AFTER, "of another shard");
+        told.injected(second(3) + BEFORE, 3, (vec![node(2)], vec![shard]), vec![]);
+        assert_eq!(until(&told), second(3), "it may hand over to who was no part of this");
+    }
+
+    /// A step that hit `node` in second 10 and was undone when `undone` says.
+    fn step(kind: &str, node: NodeName, undone: Option<u64>) -> StepRecord {
+        let (group, text) = (node.group.clone(), kind.to_owned());
+        let info = StepInfo { kind: kind.to_owned(), group, text, planned_at: Nanos(0) };
+        let mut step = StepRecord::new(info);
+        step.hits = vec![Hit { node, at_ms: 10e3, undone_ms: undone.map(|s| s as f64 * 1e3) }];
+        step.ended = Some(second(11));
+        step
+    }
+
+    fn second(s: u64) -> Nanos {
+        Nanos(s * 1_000_000_000)
+    }
+
+    #[test]
+    fn who_is_cut_off_or_just_back_is_no_witness() {
+        let teller = NodeName::new("c", 0, 0);
+        let is_a_mistake = |at: u64, steps: &[StepRecord]| {
+            let mut told = Told::default();
+            let shard = (node(0).shard_name(), vec![node(0), node(1)]);
+            let by = (node(0), teller.clone());
+            told.hear(second(at), shard, FailoverPhase::Suspected, by);
+            told.open[0].is_a_mistake(steps)
+        };
+        let cut = step("partition", teller.clone(), Some(15));
+        assert!(is_a_mistake(12, std::slice::from_ref(&cut)), "it is cut off");
+        assert!(is_a_mistake(16, std::slice::from_ref(&cut)), "it has just come back");
+        assert!(!is_a_mistake(19, std::slice::from_ref(&cut)), "it has been back for long");
+        assert!(!is_a_mistake(9, std::slice::from_ref(&cut)), "that was before");
+        let for_good = step("kill", teller.clone(), None);
+        assert!(is_a_mistake(60, &[cut.clone(), for_good]));
+        let promoted = step("failover", teller.clone(), None);
+        assert!(!is_a_mistake(60, &[promoted]), "nothing of it is left");
+        assert!(!is_a_mistake(12, &[step("kill", node(1), Some(15))]), "another node");
+        let mut both = cut;
+        both.hits.extend(step("partition", node(0), Some(15)).hits);
+        assert!(!is_a_mistake(12, &[both]), "the primary as well");
     }
 }

@@ -15,6 +15,8 @@ use super::spans::Span;
 const LISTED: usize = 2_000;
 /// So many are kept, for failovers to be found in them.
 const KEPT: usize = 200_000;
+/// What nodes say may be seen so long after it came to pass.
+const LATE: Duration = Duration::from_millis(200);
 
 /// What one canary suffered for one action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,9 +29,12 @@ pub(super) struct Suffered {
 }
 
 impl Listed {
-    fn is_of(&self, span: Span, at: Nanos) -> bool {
-        let goes_on = self.from < at && self.to.is_none_or(|to| to > at);
-        span.contains(self.from) || goes_on
+    fn overlaps(&self, span: Span) -> bool {
+        self.from < span.to && self.to.is_none_or(|to| to > span.from)
+    }
+
+    fn holds_at(&self, at: Nanos) -> bool {
+        self.from <= at && self.to.is_none_or(|to| to > at - LATE)
     }
 }
 
@@ -123,34 +128,31 @@ impl Outages {
             .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
-    /// When the first of the canaries that `of` accepts was served again after `at`: each counts
-    /// by the longest outage that began within `span`, or was there at `at` already. `None` if
-    /// none had one that ended.
+    /// When the first of the canaries that `of` accepts was served again: each counts by the one
+    /// of its outages within `span` that it had at `at`, or else by the longest. `None` if none
+    /// had one that ended.
     pub fn first_end(
         &self,
         action: Access,
         (span, at): (Span, Nanos),
         of: impl Fn(usize) -> bool,
     ) -> Option<Nanos> {
-        let mut longest: BTreeMap<usize, &Listed> = BTreeMap::new();
-        let mine = |one: &&Listed| one.action == action && one.is_of(span, at) && of(one.canary);
+        let mut chosen: BTreeMap<usize, &Listed> = BTreeMap::new();
+        let rank = |one: &Listed| (one.holds_at(at), one.length);
+        let mine = |one: &&Listed| one.action == action && one.overlaps(span) && of(one.canary);
         for outage in self.listed.iter().filter(mine) {
-            let kept = longest.entry(outage.canary).or_insert(outage);
-            if outage.length > kept.length {
+            let kept = chosen.entry(outage.canary).or_insert(outage);
+            if rank(outage) > rank(kept) {
                 *kept = outage;
             }
         }
-        longest.values().filter_map(|outage| outage.to).min()
+        chosen.values().filter_map(|outage| outage.to).min()
     }
 
-    /// Whether one of the canaries that `of` accepts has such an outage that never ended.
-    pub fn is_open(
-        &self,
-        action: Access,
-        (span, at): (Span, Nanos),
-        of: impl Fn(usize) -> bool,
-    ) -> bool {
-        let open = |one: &Listed| one.action == action && one.to.is_none() && one.is_of(span, at);
+    /// Whether one of the canaries that `of` accepts has an outage within `span` that never
+    /// ended.
+    pub fn is_open(&self, action: Access, span: Span, of: impl Fn(usize) -> bool) -> bool {
+        let open = |one: &Listed| one.action == action && one.to.is_none() && one.overlaps(span);
         self.listed.iter().any(|one| open(one) && of(one.canary))
     }
 
@@ -175,5 +177,66 @@ impl Outages {
             })
         });
         (rows.collect(), left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Write outages: each a canary, its beginning and its end, in milliseconds.
+    fn outages(all: &[(usize, u64, Option<u64>)]) -> Outages {
+        let mut outages = Outages::default();
+        for (canary, from, to) in all {
+            outages.began(*canary, Access::Write, ms(*from), Cause::Timeout);
+            if let Some(to) = to {
+                let span = (ms(*from), ms(*to));
+                outages.ended((*canary, Access::Write), span, Duration::ZERO);
+            }
+        }
+        outages.close(&[ms(30_000)]);
+        outages
+    }
+
+    fn ms(ms: u64) -> Nanos {
+        Nanos(ms * 1_000_000)
+    }
+
+    /// Of a failover from 1,000 on, that all knew of at 3,100, where `at` is the election.
+    fn first_end(all: &[(usize, u64, Option<u64>)], at: u64) -> Option<Nanos> {
+        let span = Span { from: ms(1_000), to: ms(3_600) };
+        outages(all).first_end(Access::Write, (span, ms(at)), |canary| canary < 2)
+    }
+
+    #[test]
+    fn a_failover_ends_the_outages_that_lie_around_it() {
+        let its_own = [(0, 1_009, Some(3_099)), (1, 1_015, Some(3_120)), (2, 1_000, Some(1_500))];
+        let another = [(0, 10_419, Some(17_080)), (1, 10_419, Some(17_090))];
+        let both = [&its_own[..], &another].concat();
+        assert_eq!(first_end(&both, 3_050), Some(ms(3_099)), "not the longer one after it");
+        assert_eq!(first_end(&another, 3_050), None, "there was none");
+        let before = [(0, 200, Some(950))];
+        assert_eq!(first_end(&before, 3_050), None, "it was over when the fault was done");
+        let on_its_way = [(0, 900, Some(3_099))];
+        assert_eq!(first_end(&on_its_way, 3_050), Some(ms(3_099)), "it went on");
+    }
+
+    #[test]
+    fn of_several_outages_the_one_at_the_election_counts() {
+        let turns = [(0, 1_000, Some(2_200)), (0, 2_800, Some(3_099)), (0, 3_200, Some(5_000))];
+        assert_eq!(first_end(&turns, 3_050), Some(ms(3_099)));
+        assert_eq!(first_end(&turns, 3_150), Some(ms(3_099)), "an election is seen a little late");
+        let reset = [(0, 1_000, Some(1_020)), (0, 3_120, Some(3_200))];
+        assert_eq!(first_end(&reset, 2_000), Some(ms(3_200)), "as the old one gave way");
+    }
+
+    #[test]
+    fn an_outage_that_never_ended_is_open() {
+        let span = Span { from: ms(1_000), to: ms(3_600) };
+        let is_open = |all: &[_]| outages(all).is_open(Access::Write, span, |_| true);
+        assert_eq!(first_end(&[(0, 1_009, None)], 3_050), None);
+        assert!(is_open(&[(0, 1_009, None)]));
+        assert!(!is_open(&[(0, 1_009, Some(3_099))]));
+        assert!(!is_open(&[(0, 10_419, None)]), "another fault's");
     }
 }

@@ -74,7 +74,7 @@ pub(super) struct StepRecord {
 }
 
 impl StepRecord {
-    fn new(info: StepInfo) -> StepRecord {
+    pub fn new(info: StepInfo) -> StepRecord {
         StepRecord {
             info,
             began: None,
@@ -106,6 +106,17 @@ impl StepRecord {
         nodes.dedup();
         let again = |node| Hit { node, at_ms, undone_ms: None };
         self.hits.extend(nodes.into_iter().map(again));
+    }
+
+    /// Whether what it did to `node` held at `at`, or was undone no longer than `grace` before.
+    pub fn held(&self, node: &NodeName, at: Nanos, grace: Duration) -> bool {
+        // Nothing of these is left to be undone.
+        let at_once = ["failover", "restart"].contains(&self.info.kind.as_str());
+        let ended = self.ended.filter(|_| at_once).map(millis);
+        self.hits.iter().filter(|hit| hit.node == *node).any(|hit| {
+            let over = hit.undone_ms.or(ended);
+            hit.at_ms <= millis(at) && over.is_none_or(|over| over >= millis(at - grace))
+        })
     }
 
     fn hear_job(&mut self, (from, to): (u32, u32), state: String, at: Nanos) {
