@@ -4,6 +4,7 @@ use crate::model::{Nanos, Verdict};
 
 use super::finding::{Example, Examples, Finding, Kind};
 use super::history::History;
+use super::over_time::OverTime;
 use super::parts::{self, HELD, Keys};
 use super::register::{Key, Read, Source, Write};
 use super::sides::Sides;
@@ -21,6 +22,8 @@ pub struct LostWrites {
     pub unplaced: u64,
     /// When the oldest lost write was acknowledged.
     pub oldest: Option<Nanos>,
+    /// Lost writes by the windows in which they were acknowledged.
+    pub over_time: OverTime,
     /// Keys with acknowledged writes whose final state could not be read.
     pub unknown_keys: u64,
     /// Keys that ended with a value that no write can have put there.
@@ -46,21 +49,31 @@ pub fn lost_writes<H: History>(history: &H) -> Result<LostWrites, H::Error> {
     in_parts_of(history, HELD)
 }
 
-/// The same, and which of them were acknowledged on a side that lost.
+/// The same, and which of them were acknowledged on a side that lost, and how many in each
+/// window of `over_time`.
 ///
 /// # Errors
 /// Those of the history's reader.
-pub fn lost_writes_beside<H: History>(history: &H, sides: &Sides) -> Result<LostWrites, H::Error> {
-    judged(history, HELD, sides)
+pub fn lost_writes_beside<H: History>(
+    history: &H,
+    sides: &Sides,
+    over_time: OverTime,
+) -> Result<LostWrites, H::Error> {
+    judged(history, HELD, sides, over_time)
 }
 
 pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<LostWrites, H::Error> {
-    judged(history, limit, &Sides::default())
+    judged(history, limit, &Sides::default(), OverTime::default())
 }
 
-fn judged<H: History>(history: &H, limit: usize, sides: &Sides) -> Result<LostWrites, H::Error> {
-    let mut found =
-        LostWrites { examples: Examples::counted_from(history.zero()), ..LostWrites::default() };
+fn judged<H: History>(
+    history: &H,
+    limit: usize,
+    sides: &Sides,
+    over_time: OverTime,
+) -> Result<LostWrites, H::Error> {
+    let examples = Examples::counted_from(history.zero());
+    let mut found = LostWrites { examples, over_time, ..LostWrites::default() };
     found.strange.count_from(history.zero());
     parts::in_parts(history, limit, |keys: Keys<Key>, _| {
         for ((load, number), key) in &keys {
@@ -95,6 +108,7 @@ impl LostWrites {
         self.lost += 1;
         self.wrong_side += u64::from(wrong_side);
         self.unplaced += u64::from(node.is_none());
+        self.over_time.count(load, write.done);
         self.oldest = Some(self.oldest.map_or(write.done, |oldest| oldest.min(write.done)));
         self.examples.offer((write.done.0, write.value, load, key), |zero| {
             let end = match last.value {

@@ -137,6 +137,12 @@ proptest! {
         let gone: Vec<&Op> = finals.iter().flat_map(|r| missed(&ops, r)).collect();
         prop_assert_eq!(found.lost, gone.len() as u64);
         prop_assert_eq!(found.oldest, gone.iter().map(|w| w.done).min());
+        let begins: Vec<Nanos> = (0..4).map(|n| Nanos(5 + n * 7)).collect();
+        let windows = OverTime::new(Duration::from_nanos(7), vec![begins.clone()]);
+        let timed = lost_writes_beside(&as_history(&ops), &Sides::default(), windows).unwrap();
+        let within = |from: Nanos| move |w: &&&Op| w.done >= from && w.done.0 < from.0 + 7;
+        let counts = begins.iter().map(|from| gone.iter().filter(within(*from)).count() as u64);
+        prop_assert_eq!(timed.over_time.counts(0), counts.collect::<Vec<_>>());
         let odd = finals.iter().filter(|r| strange(&ops, r)).count();
         prop_assert_eq!(found.unexpected, odd as u64);
         let acknowledged: Vec<&Op> = ops

@@ -176,7 +176,7 @@ pub const CATALOGUE: &[Known] = {
             "rpo",
             Millis,
             RegistersAndFault,
-            "how long before the first fault the oldest lost write had been acknowledged",
+            "how long before the next fault the oldest lost write had been acknowledged",
         ),
         known(
             "reads.stale",

@@ -3,11 +3,13 @@
 
 use std::path::Path;
 
-use crate::check::{self, CountedFrom, Delivery, Finding, Sides};
+use crate::check::{self, CountedFrom, Delivery, Finding, OverTime, Sides};
 use crate::load::history::{self, HistoryError};
 use crate::model::event::DrillInfo;
 use crate::model::op::Op;
-use crate::model::{Nanos, Workload};
+use crate::model::{Nanos, Verdict, Workload};
+
+use super::series::EVERY;
 
 /// Of each workload that a load had.
 #[derive(Default)]
@@ -29,18 +31,33 @@ pub(super) struct Registers {
 }
 
 impl Checks {
-    /// Sentences count from `zero`, the load's start.
+    /// Of each window of the load of this `index`, how many writes that were acknowledged in it
+    /// are lost; empty where that is not known.
+    pub fn lost_over_time(&self, index: usize) -> &[u64] {
+        let known = |found: &&Registers| found.lost.verdict() != Verdict::Unknown;
+        let registers = self.registers.as_ref().filter(known);
+        registers.map_or(&[], |found| found.lost.over_time.counts(index))
+    }
+
+    /// Sentences count from `zero`, the load's start; `begins` are those of each load's windows.
     pub fn read(
         path: &Path,
         whole: bool,
         (info, zero): (&DrillInfo, Nanos),
         sides: &Sides,
+        begins: Vec<Vec<Nanos>>,
     ) -> Result<Checks, HistoryError> {
         let loads: Vec<Workload> = info.loads.iter().map(|load| load.workload).collect();
         let has = |is: fn(Workload) -> bool| loads.iter().any(|workload| is(*workload));
         let mut checks = Checks { whole, ..Checks::default() };
         if has(Workload::has_registers) {
-            checks.registers(&of(path, (&loads, zero), Workload::has_registers), sides)?;
+            let judged = |(begins, workload): (_, &Workload)| match workload.has_registers() {
+                true => begins,
+                false => Vec::new(),
+            };
+            let begins = begins.into_iter().zip(&loads).map(judged).collect();
+            let rows = of(path, (&loads, zero), Workload::has_registers);
+            checks.registers(&rows, sides, OverTime::new(EVERY, begins))?;
         }
         if has(|workload| workload == Workload::Counter) {
             let found = check::counters(&of(path, (&loads, zero), |w| w == Workload::Counter))?;
@@ -71,9 +88,10 @@ impl Checks {
         &mut self,
         rows: &impl check::History<Error = HistoryError>,
         sides: &Sides,
+        over_time: OverTime,
     ) -> Result<(), HistoryError> {
         let whole = self.whole;
-        let lost = check::lost_writes_beside(rows, sides)?;
+        let lost = check::lost_writes_beside(rows, sides, over_time)?;
         let stale = check::stale_reads(rows)?;
         let orders = check::orders(rows)?;
         self.findings.extend(lost.findings(whole));

@@ -357,6 +357,8 @@ pub struct Series {
     pub p50_ms: Vec<Option<f64>>,
     pub p99_ms: Vec<Option<f64>>,
     pub max_ms: Vec<Option<f64>>,
+    /// Writes that were acknowledged in the window and are lost; empty where that is not known.
+    pub lost: Vec<u64>,
 }
 
 /// A time in which one canary's probes failed.

@@ -116,7 +116,8 @@ impl History {
         }
         let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
         let of = (&record.info, spans.line.from);
-        let checks = Checks::read(&path, whole, of, &sides::sides(record))?;
+        let begins = record.series.iter().map(|series| series.begins.clone()).collect();
+        let checks = Checks::read(&path, whole, of, &sides::sides(record), begins)?;
         let mut made = History { checks, ..History::default() };
         if rows.was_cut() {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
@@ -143,6 +144,8 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
     let (verdict, why) = judge::verdict(&record, &expectations, &history.checks.findings);
     let spans = Spans::of(&record);
     let (outages, outages_left_out) = record.outages.list(&record.canaries);
+    let lost = |index| history.checks.lost_over_time(index).to_vec();
+    let lost: Vec<_> = (0..record.series.len()).map(lost).collect();
     Report {
         schema: SCHEMA,
         redrill: record.info.redrill.clone(),
@@ -182,7 +185,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
             cpu_percent: record.own.cpu_percent(),
             memory_max_bytes: record.own.memory_max_bytes(),
         },
-        series: record.series.into_iter().map(|series| series.done()).collect(),
+        series: record.series.into_iter().zip(lost).map(|(s, lost)| s.done(lost)).collect(),
         folder: run.to_owned(),
         yaml: std::fs::read_to_string(run.join(file::SCENARIO)).ok(),
     }

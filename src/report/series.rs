@@ -1,31 +1,38 @@
 //! Samples of a load as columns.
 
+use std::time::Duration;
+
+use crate::model::Nanos;
 use crate::model::event::{LoadInfo, Sample};
 
 use super::data::{Met, Series};
 use super::millis;
 
-/// How long a window of [`Sample`] is, in milliseconds.
-pub(super) const EVERY_MS: f64 = 100.0;
+/// How long a window of [`Sample`] is.
+pub(super) const EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct SeriesBuilder {
     series: Series,
+    /// When each window begins.
+    pub begins: Vec<Nanos>,
     pub met: Met,
 }
 
 impl SeriesBuilder {
     pub fn new(load: &LoadInfo) -> SeriesBuilder {
-        let series = Series { load: load.name.clone(), every_ms: EVERY_MS, ..Series::default() };
+        let every_ms = EVERY.as_secs_f64() * 1e3;
+        let series = Series { load: load.name.clone(), every_ms, ..Series::default() };
         // A client that hides redirects hides reconnects, too.
         let reconnects = load.sees_redirects.then_some(0);
-        SeriesBuilder { series, met: Met { reconnects, ..Met::default() } }
+        let met = Met { reconnects, ..Met::default() };
+        SeriesBuilder { series, begins: Vec::new(), met }
     }
 
     pub fn hear(&mut self, sample: &Sample) {
         let s = &mut self.series;
         let some = |ns: u64| (sample.ok > 0).then_some(ns as f64 / 1e6);
-        s.at_ms.push(millis(sample.from));
+        self.begins.push(sample.from);
         s.ops.push(sample.ok + sample.fail + sample.unknown);
         s.ok.push(sample.ok);
         s.errors.push(sample.fail + sample.unknown);
@@ -35,7 +42,8 @@ impl SeriesBuilder {
         self.met.hear(sample);
     }
 
-    pub fn done(self) -> Series {
-        self.series
+    pub fn done(self, lost: Vec<u64>) -> Series {
+        let at_ms = self.begins.into_iter().map(millis).collect();
+        Series { at_ms, lost, ..self.series }
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod failover;
 mod frame;
 mod hits;
 mod lanes;
+mod lost;
 mod rows;
 mod slots;
 mod svg;
@@ -64,6 +65,8 @@ struct Chart {
     name: String,
     text: String,
     drawings: String,
+    /// Drawings of both sizes.
+    lost: String,
 }
 
 struct Owned {
@@ -153,6 +156,7 @@ fn charts(r: &Report) -> Vec<Chart> {
         name: load.name.clone(),
         text: load.text.clone(),
         drawings: drawings(r, |frame| Some(chart::draw(r, series, frame))),
+        lost: drawings(r, |frame| lost::draw(r, series, frame)),
     });
     chart.filter(|chart| !chart.drawings.is_empty()).collect()
 }
