@@ -5,6 +5,7 @@ mod commands;
 mod exact;
 mod fixture;
 mod judged;
+mod lost;
 mod page;
 mod schema;
 mod shown;

@@ -85,33 +85,6 @@ fn the_drawing_shows_the_outage_the_step_and_the_move() {
 }
 
 #[test]
-fn lost_writes_are_drawn_where_they_had_been_acknowledged() {
-    let r = made(&fixture::failed());
-    let lost = &r.series[0].lost;
-    assert_eq!((lost.len(), lost.iter().sum::<u64>()), (r.series[0].at_ms.len(), 3));
-    let page = html::render(&r).unwrap();
-    let lanes: Vec<&str> = page.split("<svg ").filter(|svg| svg.contains("\"lostbar\"")).collect();
-    assert_eq!(lanes.len(), 2, "a wide and a narrow one");
-    let windows = r.series[0].at_ms.iter().zip(lost).filter(|(_, lost)| **lost > 0);
-    for (at_ms, lost) in windows {
-        let from = (at_ms - r.timeline_ms.unwrap()) / 1e3;
-        let writes = if *lost == 1 { "write" } else { "writes" };
-        let to = from + 0.1;
-        let title =
-            format!("<title>{lost} acknowledged {writes} lost between {from:.2} and {to:.2} s<");
-        assert!(lanes.iter().all(|lane| lane.contains(&title)), "{title}");
-    }
-    let none = made(&fixture::reshard());
-    assert_eq!(none.series[0].lost, vec![0; none.series[0].at_ms.len()]);
-    let unknown = made(&fixture::killed());
-    assert_eq!(unknown.series[0].lost, [0; 0], "without final reads nothing is known");
-    for r in [none, unknown] {
-        let page = html::render(&r).unwrap();
-        assert!(!page.contains("class=\"lostbar\"") && !page.contains("lost between"));
-    }
-}
-
-#[test]
 fn what_no_order_explains_is_drawn() {
     let page = html::render(&made(&fixture::failed())).unwrap();
     assert_eq!(page.matches("class=\"wide window\"").count(), 3, "one for each key");
