@@ -184,12 +184,12 @@ fn nodes_that_fail_as_processes() {
     suite(&FAILURES[1..6], "process", SOONER);
 }
 
-/// Plays one whose links break, and gives its report.
+/// Plays one whose links break, and gives its report. Another seed may draw no partition.
 fn broken(name: &str, backend: &str, set: &[&str]) -> Value {
     let place = Place::new();
     let set = set.iter().chain(&["settle=6s"]).flat_map(|set| ["--set", set]);
     let args: Vec<&str> =
-        ["--backend", backend, "--profile", "ci"].into_iter().chain(set).collect();
+        ["--backend", backend, "--profile", "ci", "--seed", "7"].into_iter().chain(set).collect();
     let ran = run(&mut place.run_of(name, &args));
     assert!(matches!(ran.code, Some(0..=2)), "{name}: {}{}", ran.out, ran.err);
     place.assert_nothing_left();

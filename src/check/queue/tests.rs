@@ -1,5 +1,10 @@
 //! Each fate of an element.
 
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
 use crate::check::tests::{as_history, op};
 use crate::model::op::Cause;
@@ -31,6 +36,73 @@ fn once(ops: &[Op]) -> ([u64; 5], Verdict) {
     let found = judged(ops, Delivery::AtMostOnce);
     let Queues { lost, unexpected, repeated, after_ack, recovered, .. } = found;
     ([lost, unexpected, repeated, after_ack, recovered], found.verdict())
+}
+
+/// What clients of a queue are told that does all right. Of each row, whether it pushes, and with
+/// what luck: unanswered and not done, unanswered and done, or answered.
+fn told(rows: &[(bool, u8)]) -> Vec<Op> {
+    let (mut queue, mut ops) = (VecDeque::new(), Vec::new());
+    for (i, (pushes, luck)) in rows.iter().enumerate() {
+        let (sent, new) = (10 * i as u64, i as u64 + 1);
+        let value = match (pushes, luck) {
+            (true, 0) => Some(new),
+            (true, _) => {
+                queue.push_back(new);
+                Some(new)
+            }
+            (false, 0) => None,
+            (false, 1) => queue.pop_front().and(None),
+            (false, _) => queue.pop_front(),
+        };
+        let action = if *pushes { Action::Push } else { Action::Pop };
+        let outcome = if *luck < 2 { UNKNOWN } else { Outcome::Ok };
+        ops.push(op(action, 0, value, sent, sent + 5, outcome));
+    }
+    let left = queue.into_iter().map(Some).chain([None]);
+    let drain = |(i, value): (usize, Option<u64>)| {
+        let sent = 10_000 + 10 * i as u64;
+        let pop = op(Action::Pop, 0, value, sent, sent + 5, Outcome::Ok);
+        Op { purpose: Purpose::Final, ..pop }
+    };
+    ops.extend(left.enumerate().map(drain));
+    ops
+}
+
+/// Acknowledged elements that nobody was given, less those that a pop without an answer may
+/// have taken.
+fn missed(ops: &[Op]) -> u64 {
+    let came = |value| ops.iter().any(|op| op.action == Action::Pop && op.value == Some(value));
+    let sure = ops.iter().filter(|op| op.action == Action::Push && op.outcome == Outcome::Ok);
+    let missing = sure.filter(|op| !came(op.value.unwrap())).count();
+    let unanswered = |op: &&Op| op.action == Action::Pop && op.outcome == UNKNOWN;
+    missing.saturating_sub(ops.iter().filter(unanswered).count()) as u64
+}
+
+proptest! {
+    #[test]
+    fn a_right_queue_is_never_accused_and_what_goes_wrong_is_counted(
+        rows in prop::collection::vec((any::<bool>(), 0..8u8), 1..60),
+        which in any::<Index>(),
+    ) {
+        let right = told(&rows);
+        prop_assert_eq!(judged(&right, Delivery::AtMostOnce).wrong(), 0);
+        prop_assert_eq!(judged(&right, Delivery::AtLeastOnce).after_ack, 0);
+
+        let came_out = |op: &&Op| op.action == Action::Pop && op.value.is_some();
+        let out: Vec<usize> =
+            (0..right.len()).filter(|at| came_out(&&right[*at])).collect();
+        prop_assume!(!out.is_empty());
+        let at = out[which.index(out.len())];
+        let mut twice = right.clone();
+        twice.push(Op { sent: Nanos(9_000), done: Nanos(9_005), ..right[at].clone() });
+        prop_assert_eq!(&once(&twice).0[..3], &[0, 0, 1]);
+        let mut never = right.clone();
+        never.remove(at);
+        prop_assert_eq!(&once(&never).0[..3], &[missed(&never), 0, 0]);
+        let mut strange = right;
+        strange[at].value = Some(5_000);
+        prop_assert_eq!(&once(&strange).0[..3], &[missed(&strange), 1, 0]);
+    }
 }
 
 #[test]
