@@ -6,7 +6,7 @@ use redrill::model::event::{View, What};
 use serde_json::Value;
 
 use crate::failover::ms;
-use crate::place::{Place, events};
+use crate::place::{Place, assert_no_step_failed, events};
 
 const TOPOLOGY: &str = "
 name: quick
@@ -36,9 +36,7 @@ fn who_takes_over_a_shards_slots_belongs_to_it_wherever_it_was_born() {
     let ran = place.play(SCENARIO, &[]);
     assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
     let report = place.report();
-    for step in report["steps"].as_array().unwrap() {
-        assert_eq!(step["error"], Value::Null, "{step}");
-    }
+    assert_no_step_failed(&report);
     let hit = |step: usize| report["steps"][step]["nodes"].clone();
     assert_eq!(hit(2), serde_json::json!(["cache/1/0"]));
     let killed = ms(&report["steps"][2]["hits"][0]["at_ms"]);

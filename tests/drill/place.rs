@@ -170,6 +170,13 @@ pub fn assert_passed_or_busy(ran: &Ran, report: &Value) {
     assert!(ran.code == Some(0) || excused, "{}{}", ran.out, ran.err);
 }
 
+/// Every step did what it was to do.
+pub fn assert_no_step_failed(report: &Value) {
+    for step in report["steps"].as_array().unwrap() {
+        assert_eq!(step["error"], Value::Null, "{step}");
+    }
+}
+
 /// For how many milliseconds at a stretch redrill, or a server, may have stood ready with no
 /// processor free for it: by so much may they have been late to see and to do things.
 pub fn not_run(report: &Value) -> f64 {

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::common::{need, run};
-use crate::place::{Place, assert_passed_or_busy, not_run};
+use crate::place::{Place, assert_no_step_failed, assert_passed_or_busy, not_run};
 
 /// Sentinels that miss a primary soon, so that a test need not wait; not sooner, as a busy
 /// machine keeps a server from answering for a second at times.
@@ -349,9 +349,7 @@ fn a_primary_that_was_back_at_once_can_be_a_target() {
     );
     let ran = place.play(&text, &[]);
     let report = place.report();
-    for step in report["steps"].as_array().unwrap() {
-        assert_eq!(step["error"], Value::Null, "{step}");
-    }
+    assert_no_step_failed(&report);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
 }
 
