@@ -9,7 +9,7 @@ use redrill::backend::Backend;
 use redrill::cluster::moving::move_slots;
 use redrill::cluster::plan::Route;
 use redrill::model::Nanos;
-use redrill::model::event::{View, What};
+use redrill::model::event::{EventKind, View};
 use redrill::model::slot::SlotSet;
 use redrill::probe::Watcher;
 use redrill::spec::scenario::Pace;
@@ -19,8 +19,8 @@ use probing::{ALONE, PROBE, Rig, Told};
 
 fn views(told: &Told) -> Vec<(Nanos, &View)> {
     let view = |event: &redrill::model::event::Event| event.at;
-    let views = told.events.iter().filter_map(|event| match &event.what {
-        What::View(of) => Some((view(event), of)),
+    let views = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::View(of) => Some((view(event), of)),
         _ => None,
     });
     views.collect()
@@ -30,9 +30,9 @@ fn views(told: &Told) -> Vec<(Nanos, &View)> {
 fn converged(told: &Told, step: usize) -> (Option<Nanos>, Option<Nanos>) {
     let (mut view, mut all) = (Vec::new(), Vec::new());
     for event in &told.events {
-        match event.what {
-            What::ViewConverged { step: of, since } if of == step => view.push(since),
-            What::Converged { step: of, since } if of == step => all.push(since),
+        match event.kind {
+            EventKind::ViewConverged { step: of, since } if of == step => view.push(since),
+            EventKind::Converged { step: of, since } if of == step => all.push(since),
             _ => {}
         }
     }
@@ -69,8 +69,8 @@ async fn a_reshard_is_seen_by_the_watcher_and_not_by_the_probes() {
     assert!(moving.iter().all(|slot| first.shards[0].slots.contains(slot)));
     assert!(moving.iter().all(|slot| last.shards[2].slots.contains(slot)));
     assert!(views.windows(2).all(|pair| pair[1].0.since(pair[0].0) >= Duration::from_millis(99)));
-    let stats = told.events.iter().filter_map(|event| match &event.what {
-        What::Stats { nodes } => Some(nodes.len()),
+    let stats = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Stats { nodes } => Some(nodes.len()),
         _ => None,
     });
     assert!(stats.clone().all(|nodes| nodes == 6) && stats.count() >= 1);
@@ -192,8 +192,8 @@ async fn silent_nodes_have_a_moment_for_their_last_word() {
     resume().await;
     watcher.stop();
     let told = rig.down().await;
-    let disagreed = told.events.iter().filter_map(|event| match &event.what {
-        What::Disagreed { how, .. } => Some((event.at > forgiven, how.join("; "))),
+    let disagreed = told.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Disagreed { how, .. } => Some((event.at > forgiven, how.join("; "))),
         _ => None,
     });
     assert_eq!(disagreed.collect::<Vec<_>>(), [(true, "no node answers".to_owned())]);

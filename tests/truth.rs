@@ -10,7 +10,7 @@ mod probing;
 use std::time::Duration;
 
 use redrill::model::Nanos;
-use redrill::model::event::{Canary, Event, What};
+use redrill::model::event::{Canary, Event, EventKind};
 use serde_json::Value;
 
 use probing::reported::reported;
@@ -39,11 +39,11 @@ impl Stall {
 
     /// Whether the event is of this repetition. Counts of probes are of all of them.
     fn has(&self, event: &Event) -> bool {
-        match event.what {
-            What::OutageBegan { from, .. } | What::OutageEnded { from, .. } => {
+        match event.kind {
+            EventKind::OutageBegan { from, .. } | EventKind::OutageEnded { from, .. } => {
                 from + PAUSE / 2 >= self.from && from < self.to + PAUSE / 2
             }
-            What::Probes { .. } => true,
+            EventKind::Probes { .. } => true,
             _ => false,
         }
     }

@@ -10,7 +10,7 @@
 mod config;
 pub mod docker;
 pub mod error;
-pub mod ground;
+pub mod resolve;
 mod logs;
 pub mod preload;
 pub mod proc;
@@ -33,8 +33,8 @@ use crate::spec::topology::Limits;
 
 pub use docker::DockerBackend;
 pub use error::BackendError;
-pub use ground::Ground;
 pub use process::ProcessBackend;
+pub use resolve::ResolvedBackend;
 
 pub use crate::spec::hardship::Tools;
 pub use crate::spec::scenario::Data;

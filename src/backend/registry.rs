@@ -36,7 +36,7 @@ pub enum RegistryError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum RunKind {
     /// `redrill run`: its folder holds a report, which stays.
     Drill,
     /// `redrill run --keep` after the drill's end: only its servers are left up.
@@ -48,7 +48,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub id: String,
-    pub kind: Kind,
+    pub kind: RunKind,
     pub owner: ProcessId,
     /// Absolute. The nodes live in `nodes/` in it.
     pub directory: PathBuf,
@@ -114,7 +114,7 @@ impl Registry {
     pub fn register(
         &self,
         id: &str,
-        kind: Kind,
+        kind: RunKind,
         directory: &Path,
         topology: &str,
         engine: &EngineInfo,
@@ -191,8 +191,8 @@ impl Registry {
             }
         }
         let folder = match record.kind {
-            Kind::Drill | Kind::Kept => nodes_dir(&record.directory),
-            Kind::Up => record.directory.clone(),
+            RunKind::Drill | RunKind::Kept => nodes_dir(&record.directory),
+            RunKind::Up => record.directory.clone(),
         };
         for path in [folder, self.file(&record.id)] {
             if remove(&path)? {
@@ -223,7 +223,7 @@ impl Registration {
 
     /// The drill has ended, and its servers stay up.
     pub fn set_kept(&mut self) -> Result<(), RegistryError> {
-        self.record.kind = Kind::Kept;
+        self.record.kind = RunKind::Kept;
         self.write()
     }
 
@@ -328,7 +328,7 @@ mod tests {
     }
 
     /// As if its owner had been killed.
-    fn orphan(registry: &Registry, id: &str, kind: Kind, run: &Path) -> Record {
+    fn orphan(registry: &Registry, id: &str, kind: RunKind, run: &Path) -> Record {
         let mut registration = registry.register(id, kind, run, "t", &engine()).unwrap();
         registration.record.owner.start += 1;
         registration.set_nodes(Vec::new()).unwrap();
@@ -341,9 +341,9 @@ mod tests {
     fn a_record_is_there_for_as_long_as_its_guard() {
         let (_dir, registry, run) = registry();
         assert!(registry.records().unwrap().is_empty());
-        let registration = registry.register("a", Kind::Drill, &run, "t", &engine()).unwrap();
+        let registration = registry.register("a", RunKind::Drill, &run, "t", &engine()).unwrap();
         assert_eq!(registry.records().unwrap(), [registration.record().clone()]);
-        let again = registry.register("a", Kind::Up, &run, "t", &engine()).unwrap_err();
+        let again = registry.register("a", RunKind::Up, &run, "t", &engine()).unwrap_err();
         assert!(matches!(again, RegistryError::Taken { pid, .. } if pid == std::process::id()));
         drop(registration);
         assert!(registry.find("a").unwrap().is_none());
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn what_the_living_have_is_not_touched() {
         let (_dir, registry, run) = registry();
-        let registration = registry.register("a", Kind::Up, &run, "t", &engine()).unwrap();
+        let registration = registry.register("a", RunKind::Up, &run, "t", &engine()).unwrap();
         assert!(registry.collect_one(registration.record()).unwrap().is_empty());
         assert!(run.join("nodes").exists() && registry.find("a").unwrap().is_some());
     }
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn of_a_dead_drill_the_logs_stay() {
         let (_dir, registry, run) = registry();
-        let record = orphan(&registry, "a", Kind::Drill, &run);
+        let record = orphan(&registry, "a", RunKind::Drill, &run);
         assert!(!record.is_live());
         let removed = registry.collect_one(&record).unwrap();
         assert_eq!(removed.len(), 2, "{removed:?}");
@@ -371,8 +371,8 @@ mod tests {
     #[test]
     fn the_name_of_a_dead_one_is_free() {
         let (_dir, registry, run) = registry();
-        orphan(&registry, "a", Kind::Drill, &run);
-        let registration = registry.register("a", Kind::Drill, &run, "t", &engine()).unwrap();
+        orphan(&registry, "a", RunKind::Drill, &run);
+        let registration = registry.register("a", RunKind::Drill, &run, "t", &engine()).unwrap();
         assert!(registration.record().is_live());
     }
 
@@ -380,7 +380,7 @@ mod tests {
     fn names_that_are_no_file_names_are_refused() {
         let (_dir, registry, run) = registry();
         for bad in ["", "../up", ".hidden", "a/b", "a b", &"x".repeat(129)] {
-            let refused = registry.register(bad, Kind::Up, &run, "t", &engine());
+            let refused = registry.register(bad, RunKind::Up, &run, "t", &engine());
             assert!(matches!(refused, Err(RegistryError::BadName { .. })), "{bad}");
         }
     }

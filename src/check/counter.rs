@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, Kind};
+use super::finding::{Example, Examples, Finding, FindingKind};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
-/// What [`counters`] found.
+/// EventKind [`counters`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     pub acknowledged: u64,
@@ -157,7 +157,7 @@ impl Counters {
         }
         let count = self.wrong();
         let (verdict, examples) = (self.verdict(), self.examples.list());
-        Finding { kind: Kind::Counters, verdict, text, count, examples }
+        Finding { kind: FindingKind::Counters, verdict, text, count, examples }
     }
 }
 

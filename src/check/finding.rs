@@ -11,7 +11,7 @@ use super::linear::{Act, Call};
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FindingKind {
     /// Acknowledged writes that the final state contradicts.
     LostWrites,
     /// Reads that missed a write acknowledged before they were sent.
@@ -38,7 +38,7 @@ pub enum Kind {
 /// so that a reader sees that it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    pub kind: Kind,
+    pub kind: FindingKind,
     #[schemars(with = "String")]
     pub verdict: Verdict,
     /// One sentence for a person.

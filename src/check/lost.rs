@@ -2,7 +2,7 @@
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, Kind};
+use super::finding::{Example, Examples, Finding, FindingKind};
 use super::history::History;
 use super::over_time::OverTime;
 use super::parts::{self, HELD, Keys};
@@ -10,7 +10,7 @@ use super::register::{Key, Read, Source, Write};
 use super::sides::Sides;
 use super::unexpected::Unexpected;
 
-/// What [`lost_writes`] found.
+/// EventKind [`lost_writes`] found.
 #[derive(Clone, Debug, Default)]
 pub struct LostWrites {
     /// Acknowledged writes in the whole history, those before the load included.
@@ -150,7 +150,7 @@ impl LostWrites {
             (_, keys) => format!("{of}; {}", unread(keys)),
         };
         let lost = Finding {
-            kind: Kind::LostWrites,
+            kind: FindingKind::LostWrites,
             verdict: self.verdict(),
             text,
             count: self.lost,

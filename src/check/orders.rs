@@ -7,7 +7,7 @@ use super::linearizable::Linearizable;
 use super::parts::{self, HELD, Keys};
 use super::sessions::Sessions;
 
-/// What [`orders`] found.
+/// EventKind [`orders`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
     pub linearizable: Linearizable,

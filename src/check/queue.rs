@@ -1,6 +1,6 @@
 //! Queues: what went in comes out, and how often.
 //!
-//! A queue that was **drained**, so that a pop of purpose `Final` found it empty, has given all that it had. What
+//! A queue that was **drained**, so that a pop of purpose `Final` found it empty, has given all that it had. EventKind
 //! was acknowledged before and never came out is lost, unless a pop without an answer
 //! may have taken it: each of these can account for one element, and nobody knows which.
 //! Where elements are acknowledged after they came out (streams with groups), a delivery without
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, Kind};
+use super::finding::{Example, Examples, Finding, FindingKind};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
@@ -24,7 +24,7 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
-/// What [`queues`] found.
+/// EventKind [`queues`] found.
 #[derive(Clone, Debug)]
 pub struct Queues {
     delivery: Delivery,
@@ -196,8 +196,8 @@ impl Queues {
         }
         let (verdict, count, examples) = (self.verdict(), self.wrong(), self.examples.list());
         let kind = match self.delivery {
-            Delivery::AtMostOnce => Kind::Queues,
-            Delivery::AtLeastOnce => Kind::Streams,
+            Delivery::AtMostOnce => FindingKind::Queues,
+            Delivery::AtLeastOnce => FindingKind::Streams,
         };
         Finding { kind, verdict, text, count, examples }
     }

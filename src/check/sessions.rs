@@ -11,11 +11,11 @@ use std::collections::HashMap;
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, Kind};
+use super::finding::{Example, Examples, Finding, FindingKind};
 use super::linear::{Act, Call};
 use super::register::NEVER;
 
-/// What [`orders`](super::orders) found of what each process saw.
+/// EventKind [`orders`](super::orders) found of what each process saw.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     /// Reads that were answered, those of the final state left out: they are redrill's own,
@@ -114,8 +114,8 @@ impl Sessions {
         let missed = "missed a write of the same client";
         let back = "went back behind an earlier read of the same client";
         vec![
-            finding(Kind::OwnWritesMissed, self.own_missed, missed, &self.missed),
-            finding(Kind::ReadsNotMonotonic, self.not_monotonic, back, &self.back),
+            finding(FindingKind::OwnWritesMissed, self.own_missed, missed, &self.missed),
+            finding(FindingKind::ReadsNotMonotonic, self.not_monotonic, back, &self.back),
         ]
     }
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, Kind};
+use super::finding::{Example, Examples, Finding, FindingKind};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
-/// What [`sets`] found.
+/// EventKind [`sets`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Sets {
     pub acknowledged: u64,
@@ -129,7 +129,7 @@ impl Sets {
         }
         let (verdict, examples) = (self.verdict(), self.examples.list());
         let count = self.wrong();
-        Finding { kind: Kind::Sets, verdict, text, count, examples }
+        Finding { kind: FindingKind::Sets, verdict, text, count, examples }
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::model::op::Purpose;
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, Kind};
+use super::finding::{Example, Examples, Finding, FindingKind};
 use super::history::History;
 use super::parts::{self, HELD, Keys};
 use super::register::{Key, Read, Source, answered};
 use super::unexpected::Unexpected;
 
-/// What [`stale_reads`] found.
+/// EventKind [`stale_reads`] found.
 #[derive(Clone, Debug, Default)]
 pub struct StaleReads {
     /// Reads that were answered.
@@ -106,7 +106,7 @@ impl StaleReads {
             None => of,
         };
         let stale = Finding {
-            kind: Kind::StaleReads,
+            kind: FindingKind::StaleReads,
             verdict: self.verdict(),
             text,
             count: self.stale,

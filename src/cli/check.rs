@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::{exit, input, out, terminal};
 use crate::spec::rules::count;
-use crate::spec::{self, Fault, Faults, Kind, Options, Scenario, Source, Topology};
+use crate::spec::{self, Diagnostic, Diagnostics, FileKind, Options, Scenario, Source, Topology};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,8 +24,8 @@ pub fn main(args: Args) -> ExitCode {
                 files += within.len();
                 faulty += within.iter().filter(|file| !passes(file, &mut told)).count() as u32;
             }
-            Err(fault) => {
-                input::refuse(&Faults::one(fault));
+            Err(diagnostic) => {
+                input::refuse(&Diagnostics::one(diagnostic));
                 nothing = true;
             }
         }
@@ -39,41 +39,41 @@ pub fn main(args: Args) -> ExitCode {
 /// Whether the file is right; what it is, or what is wrong with it, is said.
 fn passes(file: &Path, told: &mut Told) -> bool {
     let name = file.display();
-    let faults = match check(file) {
+    let diagnostics = match check(file) {
         Ok(text) => {
             out::print(&format!("{name}: {text}\n"));
             return true;
         }
-        Err(faults) => told.unless_told(faults),
+        Err(diagnostics) => told.unless_told(diagnostics),
     };
-    match faults {
-        Some(faults) => drop(input::refuse(&faults)),
+    match diagnostics {
+        Some(diagnostics) => drop(input::refuse(&diagnostics)),
         None => terminal::say(&format!("{name}: faulty, as told above")),
     }
     false
 }
 
-/// The faults that have been told: those of a topology are found with each scenario
+/// The diagnostics that have been told: those of a topology are found with each scenario
 /// on it, and again if it is to be checked itself.
 #[derive(Default)]
 struct Told(HashSet<(PathBuf, usize, usize, String)>);
 
 impl Told {
-    /// Those of `faults` that are new.
-    fn unless_told(&mut self, faults: Faults) -> Option<Faults> {
-        let new = faults.into_vec().into_iter().filter(|fault| {
-            let Some(span) = &fault.span else { return true };
+    /// Those of `diagnostics` that are new.
+    fn unless_told(&mut self, diagnostics: Diagnostics) -> Option<Diagnostics> {
+        let new = diagnostics.into_vec().into_iter().filter(|diagnostic| {
+            let Some(span) = &diagnostic.span else { return true };
             let file = PathBuf::from(span.source.name());
             // One file may be reached by several paths.
             let file = file.canonicalize().unwrap_or(file);
-            self.0.insert((file, span.start, span.end, fault.message.clone()))
+            self.0.insert((file, span.start, span.end, diagnostic.message.clone()))
         });
-        Faults::unless_empty(new.collect(), Some(())).err()
+        Diagnostics::unless_empty(new.collect(), Some(())).err()
     }
 }
 
 /// The files that `path` stands for.
-fn within(path: &Path) -> Result<Vec<PathBuf>, Fault> {
+fn within(path: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -81,21 +81,21 @@ fn within(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     if files.is_empty() {
         let message = format!("{} has no .yaml files in it", path.display());
         let advice = "give a file, or the folder that topologies and scenarios are in";
-        return Err(Fault::nowhere(message, advice));
+        return Err(Diagnostic::nowhere(message, advice));
     }
     Ok(files.into_iter().map(PathBuf::from).collect())
 }
 
 /// What the file is, if it is right.
-fn check(path: &Path) -> Result<String, Faults> {
-    let unreadable = |error| Faults::one(input::unreadable(path, &error));
+fn check(path: &Path) -> Result<String, Diagnostics> {
+    let unreadable = |error| Diagnostics::one(input::unreadable(path, &error));
     let source: Source = input::read(path).map_err(unreadable)??;
     let options = Options::default();
     match spec::kind_of(&source)? {
-        Kind::Topology => {
+        FileKind::Topology => {
             spec::parse_topology(&source, &options).map(|it| format!("a topology, {}", size(&it)))
         }
-        Kind::Scenario => input::parse_scenario(&source, &options).map(|it| describe(&it)),
+        FileKind::Scenario => input::parse_scenario(&source, &options).map(|it| describe(&it)),
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::exit::{self, fail};
 use super::out;
 use crate::backend::proc::ProcessId;
-use crate::backend::registry::{Kind, Record, Registry, RegistryError};
+use crate::backend::registry::{Record, Registry, RegistryError, RunKind};
 
 /// Its keeper needs about a second for a hundred servers.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -84,7 +84,7 @@ fn code(error: &DownError) -> u8 {
 fn down(args: &Args) -> Result<Done, DownError> {
     let registry = Registry::locate()?;
     let records = registry.records()?;
-    let drills = records.iter().filter(|record| record.kind == Kind::Drill && record.is_live());
+    let drills = records.iter().filter(|record| record.kind == RunKind::Drill && record.is_live());
     // Who names one does not ask for the others.
     let drills = drills.filter(|_| args.name.is_none()).map(|record| record.id.clone()).collect();
     let chosen = choose(args, records)?;
@@ -98,10 +98,12 @@ fn down(args: &Args) -> Result<Done, DownError> {
 
 fn choose(args: &Args, records: Vec<Record>) -> Result<Vec<Record>, DownError> {
     let named = |record: &Record| args.name.as_ref() == Some(&record.id);
-    if let Some(drill) = records.iter().find(|r| named(r) && r.kind == Kind::Drill && r.is_live()) {
+    if let Some(drill) =
+        records.iter().find(|r| named(r) && r.kind == RunKind::Drill && r.is_live())
+    {
         return Err(DownError::Drill { name: drill.id.clone(), pid: drill.owner.pid });
     }
-    let ups: Vec<Record> = records.into_iter().filter(|r| r.kind != Kind::Drill).collect();
+    let ups: Vec<Record> = records.into_iter().filter(|r| r.kind != RunKind::Drill).collect();
     let running: Vec<String> = ups.iter().map(|record| record.id.clone()).collect();
     match &args.name {
         Some(name) if !running.contains(name) => {

@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{exit, terminal};
-use crate::spec::{self, Fault, Faults, Kind, Options, Scenario, Source, Topology, library};
+use crate::spec::{
+    self, Diagnostic, Diagnostics, FileKind, Options, Scenario, Source, Topology, library,
+};
 
 /// The topology that `name` stands for: a ready one, or a path.
 ///
 /// # Errors
 /// Everything that is wrong with it, or that it is not there.
-pub fn topology(name: &str, options: &Options) -> Result<Topology, Faults> {
-    let source = find(Kind::Topology, name, None).map_err(Faults::one)?;
+pub fn topology(name: &str, options: &Options) -> Result<Topology, Diagnostics> {
+    let source = find(FileKind::Topology, name, None).map_err(Diagnostics::one)?;
     let mut topology = spec::parse_topology(&source, options)?;
     settle_binary(&mut topology);
     Ok(topology)
@@ -29,18 +31,19 @@ pub fn scenario(
     name: &str,
     topology: Option<&str>,
     mut options: Options,
-) -> Result<Scenario, Faults> {
-    let found = find(Kind::Scenario, name, None).map_err(Faults::one);
+) -> Result<Scenario, Diagnostics> {
+    let found = find(FileKind::Scenario, name, None).map_err(Diagnostics::one);
     if let Some(topology) = topology {
-        options.topology = Some(find(Kind::Topology, topology, None).map_err(Faults::one)?);
+        options.topology =
+            Some(find(FileKind::Topology, topology, None).map_err(Diagnostics::one)?);
     }
     parse_scenario(&found?, &options)
 }
 
 /// The same from a source. Paths in it are from the folder that it is in.
-pub fn parse_scenario(source: &Source, options: &Options) -> Result<Scenario, Faults> {
+pub fn parse_scenario(source: &Source, options: &Options) -> Result<Scenario, Diagnostics> {
     let folder = Path::new(source.name()).parent();
-    let resolve = |name: &str| find(Kind::Topology, name, folder);
+    let resolve = |name: &str| find(FileKind::Topology, name, folder);
     let mut scenario = spec::parse_scenario(source, &resolve, options)?;
     settle_binary(&mut scenario.topology);
     Ok(scenario)
@@ -59,7 +62,7 @@ fn settle_binary(topology: &mut Topology) {
 
 /// The file that `name` stands for, which shall be of that kind. A name without `/` and
 /// `.yaml` is looked up among the ready ones first; a path is taken from `folder`.
-pub fn find(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fault> {
+pub fn find(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source, Diagnostic> {
     let source = find_any(kind, name, folder)?;
     match spec::plain_kind_of(&source) {
         Some(other) if other != kind => Err(mistaken(other, name)),
@@ -68,20 +71,20 @@ pub fn find(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fau
 }
 
 /// The fault of naming a `kind` where the other kind is wanted.
-fn mistaken(kind: Kind, name: &str) -> Fault {
+fn mistaken(kind: FileKind, name: &str) -> Diagnostic {
     let (is, advice) = match kind {
-        Kind::Scenario => {
+        FileKind::Scenario => {
             ("scenario", format!("give a topology; play a scenario with `redrill run {name}`"))
         }
-        Kind::Topology => {
+        FileKind::Topology => {
             ("topology", format!("give a scenario; bring a topology up with `redrill up {name}`"))
         }
     };
-    let wanted = if kind == Kind::Scenario { "topology" } else { "scenario" };
-    Fault::nowhere(format!("`{name}` is a {is}, and a {wanted} is wanted here"), advice)
+    let wanted = if kind == FileKind::Scenario { "topology" } else { "scenario" };
+    Diagnostic::nowhere(format!("`{name}` is a {is}, and a {wanted} is wanted here"), advice)
 }
 
-fn find_any(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fault> {
+fn find_any(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source, Diagnostic> {
     let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
     if let (false, Some(ready)) = (is_path, library::find(kind, name)) {
         return Ok(ready.source());
@@ -89,26 +92,26 @@ fn find_any(kind: Kind, name: &str, folder: Option<&Path>) -> Result<Source, Fau
     let path = folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
     match read(&path) {
         Ok(Ok(source)) => Ok(source),
-        Ok(Err(faults)) => Err(faults.into_vec().remove(0)),
+        Ok(Err(diagnostics)) => Err(diagnostics.into_vec().remove(0)),
         Err(error) if is_path || error.kind() != io::ErrorKind::NotFound => {
             Err(unreadable(&path, &error))
         }
         Err(_) => {
             let (what, other) = match kind {
-                Kind::Topology => ("topology", Kind::Scenario),
-                Kind::Scenario => ("scenario", Kind::Topology),
+                FileKind::Topology => ("topology", FileKind::Scenario),
+                FileKind::Scenario => ("scenario", FileKind::Topology),
             };
             if library::find(other, name).is_some() {
                 return Err(mistaken(other, name));
             }
             let message = format!("there is no {what} `{name}`, and no such file");
-            Err(Fault::nowhere(message, library::advice(kind, name)))
+            Err(Diagnostic::nowhere(message, library::advice(kind, name)))
         }
     }
 }
 
 /// The text of the regular file at `path`, of which no more is read than may be.
-pub fn read(path: &Path) -> io::Result<Result<Source, Faults>> {
+pub fn read(path: &Path) -> io::Result<Result<Source, Diagnostics>> {
     let kind = std::fs::metadata(path)?;
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -137,23 +140,23 @@ pub fn yaml_files(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 /// The fault of a file that cannot be read.
-pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
+pub fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "look at the path; `redrill list` names what comes with redrill",
         io::ErrorKind::InvalidInput => "pipes and devices are not read; save it as a file",
         io::ErrorKind::IsADirectory => "give a file in it",
         _ => "look at the file's permissions",
     };
-    Fault::nowhere(format!("{} cannot be read: {error}", path.display()), advice)
+    Diagnostic::nowhere(format!("{} cannot be read: {error}", path.display()), advice)
 }
 
-/// Prints `faults` to standard error, and says which exit code that is.
-pub fn refuse(faults: &Faults) -> ExitCode {
-    terminal::say(show(faults).trim_end_matches('\n'));
+/// Prints `diagnostics` to standard error, and says which exit code that is.
+pub fn refuse(diagnostics: &Diagnostics) -> ExitCode {
+    terminal::say(show(diagnostics).trim_end_matches('\n'));
     ExitCode::from(exit::BAD_FILE)
 }
 
-/// `faults` as standard error can show them.
-fn show(faults: &Faults) -> String {
-    faults.render(super::out::colour_of_errors(), 100)
+/// `diagnostics` as standard error can show them.
+fn show(diagnostics: &Diagnostics) -> String {
+    diagnostics.render(super::out::colour_of_errors(), 100)
 }

@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use super::exit;
 use super::play::{program, random_seed};
 use super::topo::{Told, Topo};
-use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
-use crate::backend::{Backend, BackendError, Ground};
+use crate::backend::registry::{Registration, Registry, RegistryError, RunKind};
+use crate::backend::{Backend, BackendError, ResolvedBackend};
 use crate::cluster::{Deployment, FormError, bring_up};
 use crate::spec::Topology;
 
@@ -82,13 +82,14 @@ async fn keep(args: &Args) -> Result<(), KeepError> {
     let mut end = End::new().map_err(KeepError::Signals)?;
     let topology = args.topo.parse().map_err(|faults| KeepError::Topology(faults.to_string()))?;
     // Its parent has told of what took long.
-    let ground = Ground::find(args.topo.wish(), &topology.engine, &program(), &|_| ()).await?;
+    let resolved =
+        ResolvedBackend::find(args.topo.wish(), &topology.engine, &program(), &|_| ()).await?;
     let registry = Registry::locate()?;
     let directory = registry.up_dir(&args.name);
     // Before anything is put there: only with the record it is this process's own.
     let mut registration =
-        registry.register(&args.name, Kind::Up, &directory, &topology.name, &ground.info())?;
-    let kept = match ground.open(&args.name, &directory, &program()).await {
+        registry.register(&args.name, RunKind::Up, &directory, &topology.name, &resolved.info())?;
+    let kept = match resolved.open(&args.name, &directory, &program()).await {
         Ok(backend) => {
             let kept = until_down(&*backend, &topology, &mut registration, &mut end).await;
             let stopped = backend.shutdown().await;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::play::{self, Format, PlayArgs, Refused};
 use super::{exit, interrupt, out, tally, terminal};
-use crate::backend::Ground;
+use crate::backend::ResolvedBackend;
 use crate::report::matrix::{Matrix, file};
 use crate::report::{self, Report};
 use crate::spec::Scenario;
@@ -37,7 +37,7 @@ struct Case {
     /// Of `--over`.
     value: Option<String>,
     scenario: Scenario,
-    ground: Ground,
+    resolved: ResolvedBackend,
 }
 
 pub fn main(mut args: Args) -> ExitCode {
@@ -92,8 +92,8 @@ async fn cases(
             let name: Vec<&str> =
                 named.map(String::as_str).into_iter().chain(value.as_deref()).collect();
             let name = name.join(", ");
-            let ground = play::ground(&scenario, &play, stop).await?;
-            cases.push(Case { name, value, scenario, ground });
+            let resolved = play::resolved(&scenario, &play, stop).await?;
+            cases.push(Case { name, value, scenario, resolved });
         }
     }
     Ok(cases)
@@ -107,9 +107,9 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
     let (mut reports, mut values): (Vec<Report>, Vec<Option<String>>) = Default::default();
     let (mut interrupted, mut refused) = (false, None);
     for (at, case) in cases.iter().enumerate() {
-        let Case { name, value, scenario, ground } = case;
+        let Case { name, value, scenario, resolved } = case;
         terminal::say(&format!("{}: {name} ({} of {})", scenario.name, at + 1, cases.len()));
-        match play::play_on(ground, scenario, &args.play, &folder, false, stop).await {
+        match play::play_on(resolved, scenario, &args.play, &folder, false, stop).await {
             Ok(played) => {
                 reports.push(played.report);
                 values.push(value.clone());

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::{exit, input, out, terminal};
-use crate::backend::Ground;
+use crate::backend::ResolvedBackend;
 use crate::backend::docker::cuts;
-use crate::backend::ground::{Kind, Wish};
 use crate::backend::preload;
+use crate::backend::resolve::{BackendKind, BackendRequest};
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
 use crate::report::{self, Report, ReportError};
 use crate::spec::{self, Purpose, Scenario};
@@ -51,23 +51,8 @@ impl PlayArgs {
         self.engine_binary.is_some() && self.engine_binary != by_environment
     }
 
-    fn wish(&self) -> Wish<'_> {
-        Wish { kind: self.backend.map(Kind::from), binary: self.engine_binary.as_deref() }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum BackendKind {
-    Process,
-    Docker,
-}
-
-impl From<BackendKind> for Kind {
-    fn from(kind: BackendKind) -> Kind {
-        match kind {
-            BackendKind::Process => Kind::Process,
-            BackendKind::Docker => Kind::Docker,
-        }
+    fn wish(&self) -> BackendRequest<'_> {
+        BackendRequest { kind: self.backend, binary: self.engine_binary.as_deref() }
     }
 }
 
@@ -150,13 +135,14 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
 
 /// Where the scenario's servers will run. Pulling an image may take long, and is not waited
 /// for past Ctrl-C.
-pub async fn ground(
+pub async fn resolved(
     scenario: &Scenario,
     args: &PlayArgs,
     stop: &CancellationToken,
-) -> Result<Ground, Refused> {
+) -> Result<ResolvedBackend, Refused> {
     let program = program();
-    let find = Ground::find(args.wish(), &scenario.topology.engine, &program, &terminal::say);
+    let find =
+        ResolvedBackend::find(args.wish(), &scenario.topology.engine, &program, &terminal::say);
     tokio::select! {
         found = find => found.map_err(|error| refuse(exit::ENVIRONMENT, error)),
         () = stop.cancelled() => Err(refuse(exit::INTERRUPTED, "interrupted; nothing was started")),
@@ -172,13 +158,13 @@ pub async fn play(
     keep: bool,
     stop: &CancellationToken,
 ) -> Result<Played, Refused> {
-    let ground = ground(scenario, args, stop).await?;
-    play_on(&ground, scenario, args, out, keep, stop).await
+    let resolved = resolved(scenario, args, stop).await?;
+    play_on(&resolved, scenario, args, out, keep, stop).await
 }
 
 /// The same where it is known already.
 pub async fn play_on(
-    ground: &Ground,
+    resolved: &ResolvedBackend,
     scenario: &Scenario,
     args: &PlayArgs,
     out: &Path,
@@ -188,7 +174,7 @@ pub async fn play_on(
     let program = program();
     let options = Options {
         scenario,
-        ground,
+        resolved,
         program: &program,
         out,
         seed: args.seed.unwrap_or_else(random_seed),

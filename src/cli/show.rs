@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use super::{exit, input, out};
-use crate::spec::{Fault, Faults, Kind, library, nearest};
+use crate::spec::{Diagnostic, Diagnostics, FileKind, library, nearest};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -13,7 +13,7 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let kinds = [Kind::Scenario, Kind::Topology];
+    let kinds = [FileKind::Scenario, FileKind::Topology];
     match kinds.iter().find_map(|&kind| library::find(kind, &args.name)) {
         Some(ready) => out::print(ready.text),
         None => {
@@ -21,7 +21,7 @@ pub fn main(args: Args) -> ExitCode {
             let names: Vec<&str> = all().map(|ready| ready.name).collect();
             let message = format!("nothing called `{}` comes with redrill", args.name);
             let advice = nearest::advice("names", &args.name, &names);
-            input::refuse(&Faults::one(Fault::nowhere(message, advice)));
+            input::refuse(&Diagnostics::one(Diagnostic::nowhere(message, advice)));
             ExitCode::from(exit::USAGE)
         }
     }

@@ -11,7 +11,7 @@ use super::{exit, input, interrupt, out, tally, terminal};
 use crate::model::Verdict;
 use crate::report;
 use crate::report::suite::{Outcome, Unplayed};
-use crate::spec::{self, Kind, Scenario, library};
+use crate::spec::{self, FileKind, Scenario, library};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -56,7 +56,7 @@ fn lack_profile<'n>(
     let Some(profile) = profile else { return Ok(Vec::new()) };
     // What cannot be read is told when it is.
     let has = |name: &&String| {
-        let source = input::find(Kind::Scenario, name, None);
+        let source = input::find(FileKind::Scenario, name, None);
         source.map_or(true, |source| spec::profile_names(&source).iter().any(|p| p == profile))
     };
     let (have, lack): (Vec<&String>, Vec<&String>) = names.iter().partition(has);
@@ -118,7 +118,7 @@ fn expand(names: &[String]) -> Result<Vec<String>, Refused> {
 /// A file that cannot be told is none: what is wrong with it is said when it is read.
 fn is_topology(file: &str) -> bool {
     let source = input::read(Path::new(file)).ok().and_then(Result::ok);
-    source.is_some_and(|source| spec::kind_of(&source).is_ok_and(|kind| kind == Kind::Topology))
+    source.is_some_and(|source| spec::kind_of(&source).is_ok_and(|kind| kind == FileKind::Topology))
 }
 
 async fn suite(

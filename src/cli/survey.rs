@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde::Serialize;
 
-use crate::backend::registry::{Kind, NodeRecord, Record};
+use crate::backend::registry::{NodeRecord, Record, RunKind};
 use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::SlotSet;
 use crate::model::{NodeName, printable_lines};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize)]
 pub struct Survey {
     pub id: String,
-    pub kind: Kind,
+    pub kind: RunKind,
     /// Whether the redrill that owns the servers still runs.
     pub live: bool,
     pub owner_pid: u32,
@@ -120,9 +120,9 @@ impl Survey {
     /// With what servers say and records hold as it came.
     fn raw_text(&self) -> String {
         let kind = match self.kind {
-            Kind::Drill => "drill",
-            Kind::Kept => "kept after a drill",
-            Kind::Up => "up",
+            RunKind::Drill => "drill",
+            RunKind::Kept => "kept after a drill",
+            RunKind::Up => "up",
         };
         let (id, engine) = (&self.id, &self.engine);
         let head = format!("{id}  {kind} of {}, {} {}", self.topology, engine.kind, engine.version);

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::input;
-use super::play::BackendKind;
-use crate::backend::ground::Wish;
-use crate::spec::{Faults, Options, Purpose, Topology};
+use crate::backend::resolve::{BackendKind, BackendRequest};
+use crate::spec::{Diagnostics, Options, Purpose, Topology};
 
 /// What to bring up.
 #[derive(Debug, clap::Args)]
@@ -28,13 +27,13 @@ pub struct Topo {
 }
 
 impl Topo {
-    pub fn wish(&self) -> Wish<'_> {
-        Wish { kind: self.backend.map(Into::into), binary: self.engine_binary.as_deref() }
+    pub fn wish(&self) -> BackendRequest<'_> {
+        BackendRequest { kind: self.backend, binary: self.engine_binary.as_deref() }
     }
 
     /// # Errors
     /// Everything that is wrong with it, and what of it cannot run.
-    pub fn parse(&self) -> Result<Topology, Faults> {
+    pub fn parse(&self) -> Result<Topology, Diagnostics> {
         let read = |purpose| {
             let options = Options { purpose, set: self.set.clone(), ..Options::default() };
             input::topology(&self.topology, &options)

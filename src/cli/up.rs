@@ -15,7 +15,7 @@ use super::survey::survey;
 use super::topo::{Told, Topo};
 use super::{input, out, terminal};
 use crate::backend::registry::{Registry, RegistryError};
-use crate::backend::{BackendError, Ground};
+use crate::backend::{BackendError, ResolvedBackend};
 use crate::spec::Topology;
 
 #[derive(Debug, clap::Args)]
@@ -76,7 +76,7 @@ pub fn main(args: Args) -> ExitCode {
 fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
     // What can be known at once is said before anything is in the background.
     let program = super::play::program();
-    let find = Ground::find(args.topo.wish(), &topology.engine, &program, &terminal::say);
+    let find = ResolvedBackend::find(args.topo.wish(), &topology.engine, &program, &terminal::say);
     super::block_on(find).map_err(UpError::Spawn)??;
     let registry = Registry::locate()?;
     registry.make_room(name)?;

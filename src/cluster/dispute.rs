@@ -3,31 +3,36 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use super::view::Sight;
+use super::view::NodeView;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::model::slot::SLOTS;
 use crate::node::Node;
 
-/// Each way in which `sights` of a cluster's live `nodes` differ, or are no healthy state.
+/// Each way in which the `node_views` of a cluster's live `nodes` differ, or show an unhealthy state.
 /// `silent` are nodes that live and gave no answer that could be understood.
-pub fn of_cluster(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -> Vec<String> {
+pub fn of_cluster(nodes: &[Node], node_views: &[&NodeView], silent: &[&NodeName]) -> Vec<String> {
     let names = nodes.iter().map(|node| (node.id.as_str(), node.name.to_string())).collect();
-    let mut told = owners(&names, sights);
-    told.extend(roles(&names, sights));
-    let failed = sights.iter().filter(|sight| !sight.state_ok).map(|sight| &sight.node);
+    let mut told = owners(&names, node_views);
+    told.extend(roles(&names, node_views));
+    let failed =
+        node_views.iter().filter(|node_view| !node_view.state_ok).map(|node_view| &node_view.node);
     told.extend(listed(failed).map(|who| format!("by {who} the cluster's state is not ok")));
-    told.extend(unlinked(sights));
-    told.extend(unheard(sights, silent));
+    told.extend(unlinked(node_views));
+    told.extend(unheard(node_views, silent));
     told
 }
 
 /// The same outside a cluster, where there must be one primary, and all others name it.
-pub fn of_replication(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -> Vec<String> {
-    let is_primary = |sight: &Sight| sight.role == Some(Role::Primary);
-    let primaries = sights.iter().filter(|sight| is_primary(sight));
-    let primaries: Vec<&NodeName> = primaries.map(|sight| &sight.node).collect();
-    let mut told = match (sights.is_empty(), primaries.len()) {
+pub fn of_replication(
+    nodes: &[Node],
+    node_views: &[&NodeView],
+    silent: &[&NodeName],
+) -> Vec<String> {
+    let is_primary = |node_view: &NodeView| node_view.role == Some(Role::Primary);
+    let primaries = node_views.iter().filter(|node_view| is_primary(node_view));
+    let primaries: Vec<&NodeName> = primaries.map(|node_view| &node_view.node).collect();
+    let mut told = match (node_views.is_empty(), primaries.len()) {
         (true, _) | (false, 1) => Vec::new(),
         (false, 0) => vec!["no live node is primary".to_owned()],
         (false, _) => listed(primaries.iter().copied())
@@ -37,12 +42,12 @@ pub fn of_replication(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -
     };
     // One that alone is primary names itself; of several it has been said.
     let lone = primaries.len() == 1;
-    let others: Vec<&Sight> =
-        sights.iter().filter(|sight| lone || !is_primary(sight)).copied().collect();
-    let own = |sight: &Sight| nodes.iter().find(|node| node.name == sight.node);
-    let named = |sight: &&Sight| match is_primary(sight) {
-        true => own(sight).map(|node| node.announced),
-        false => sight.leader.at,
+    let others: Vec<&NodeView> =
+        node_views.iter().filter(|node_view| lone || !is_primary(node_view)).copied().collect();
+    let own = |node_view: &NodeView| nodes.iter().find(|node| node.name == node_view.node);
+    let named = |node_view: &&NodeView| match is_primary(node_view) {
+        true => own(node_view).map(|node| node.announced),
+        false => node_view.leader.at,
     };
     let named: Vec<Option<SocketAddr>> = others.iter().map(named).collect();
     let leads = |at: Option<SocketAddr>| {
@@ -56,8 +61,8 @@ pub fn of_replication(nodes: &[Node], sights: &[&Sight], silent: &[&NodeName]) -
     if named.windows(2).any(|pair| pair[0] != pair[1]) {
         told.push(format!("of the primary, {}", opinions(&others, named, leads)));
     }
-    told.extend(unlinked(sights));
-    told.extend(unheard(sights, silent));
+    told.extend(unlinked(node_views));
+    told.extend(unheard(node_views, silent));
     told
 }
 
@@ -70,8 +75,8 @@ fn name<'n>(names: &'n Names, id: &'n str) -> &'n str {
 }
 
 /// Slots with more than one owner, depending on who is asked.
-fn owners(names: &Names, sights: &[&Sight]) -> Vec<String> {
-    let maps: Vec<Vec<Option<&str>>> = sights.iter().map(|sight| map(sight)).collect();
+fn owners(names: &Names, node_views: &[&NodeView]) -> Vec<String> {
+    let maps: Vec<Vec<Option<&str>>> = node_views.iter().map(|node_view| map(node_view)).collect();
     let at = |slot: u16| -> Vec<Option<&str>> {
         maps.iter().map(|map| map[usize::from(slot)]).collect()
     };
@@ -93,15 +98,15 @@ fn owners(names: &Names, sights: &[&Sight]) -> Vec<String> {
     }
     let text = |(said, ranges): (Vec<Option<&str>>, Ranges)| {
         let owner = |id: Option<&str>| id.map_or("nobody".to_owned(), |id| name(names, id).into());
-        format!("of slots {}, {}", spans(&ranges), opinions(sights, said, owner))
+        format!("of slots {}, {}", spans(&ranges), opinions(node_views, said, owner))
     };
     disputed.into_iter().map(text).collect()
 }
 
 /// The owner of each slot, as one node sees it.
-fn map(sight: &Sight) -> Vec<Option<&str>> {
+fn map(node_view: &NodeView) -> Vec<Option<&str>> {
     let mut map = vec![None; usize::from(SLOTS)];
-    for line in &sight.lines {
+    for line in &node_view.lines {
         for range in line.slots.ranges() {
             map[usize::from(*range.start())..=usize::from(*range.end())].fill(Some(&*line.id));
         }
@@ -110,14 +115,14 @@ fn map(sight: &Sight) -> Vec<Option<&str>> {
 }
 
 /// Nodes that are this to some and that to others, or not known to all.
-fn roles(names: &Names, sights: &[&Sight]) -> Vec<String> {
+fn roles(names: &Names, node_views: &[&NodeView]) -> Vec<String> {
     let mut ids: Vec<(&str, &str)> = names.iter().map(|(id, name)| (name.as_str(), *id)).collect();
     ids.sort_unstable();
     let told = ids.into_iter().filter_map(|(node, id)| {
-        let said: Vec<Option<(Role, Option<&str>)>> = sights
+        let said: Vec<Option<(Role, Option<&str>)>> = node_views
             .iter()
-            .map(|sight| {
-                let line = sight.lines.iter().find(|line| line.id == id && line.is_known())?;
+            .map(|node_view| {
+                let line = node_view.lines.iter().find(|line| line.id == id && line.is_known())?;
                 Some((line.flags.role, line.primary.as_deref()))
             })
             .collect();
@@ -129,16 +134,16 @@ fn roles(names: &Names, sights: &[&Sight]) -> Vec<String> {
             Some((Role::Replica, None)) => "a replica".to_owned(),
             Some((Role::Replica, Some(of))) => format!("a replica of {}", name(names, of)),
         };
-        (!same).then(|| format!("of {node}, {}", opinions(sights, said, role)))
+        (!same).then(|| format!("of {node}, {}", opinions(node_views, said, role)))
     });
     told.collect()
 }
 
 /// `cache/1/0 says cache/1/0, but cache/0/0 and cache/1/1 say cache/1/1`
-fn opinions<T>(sights: &[&Sight], said: Vec<T>, show: impl Fn(T) -> String) -> String {
+fn opinions<T>(node_views: &[&NodeView], said: Vec<T>, show: impl Fn(T) -> String) -> String {
     let mut by: BTreeMap<String, Vec<&NodeName>> = BTreeMap::new();
-    for (sight, said) in sights.iter().zip(said) {
-        by.entry(show(said)).or_default().push(&sight.node);
+    for (node_view, said) in node_views.iter().zip(said) {
+        by.entry(show(said)).or_default().push(&node_view.node);
     }
     let mut each: Vec<(String, Vec<&NodeName>)> = by.into_iter().collect();
     // The odd ones out first.
@@ -150,14 +155,14 @@ fn opinions<T>(sights: &[&Sight], said: Vec<T>, show: impl Fn(T) -> String) -> S
     each.collect::<Vec<_>>().join(", but ")
 }
 
-fn unlinked(sights: &[&Sight]) -> Option<String> {
-    let down = sights.iter().filter(|sight| sight.link_up == Some(false));
-    let who = listed(down.map(|sight| &sight.node))?;
+fn unlinked(node_views: &[&NodeView]) -> Option<String> {
+    let down = node_views.iter().filter(|node_view| node_view.link_up == Some(false));
+    let who = listed(down.map(|node_view| &node_view.node))?;
     Some(format!("the link to the primary is down at {who}"))
 }
 
-fn unheard(sights: &[&Sight], silent: &[&NodeName]) -> Option<String> {
-    if sights.is_empty() {
+fn unheard(node_views: &[&NodeView], silent: &[&NodeName]) -> Option<String> {
+    if node_views.is_empty() {
         return Some("no node answers".to_owned());
     }
     listed(silent.iter().copied()).map(|who| format!("no answer to be understood comes from {who}"))
@@ -197,8 +202,8 @@ mod tests {
         Node::new(name, addr, format!("n{shard}{ordinal}"), Role::Primary)
     }
 
-    fn sight(node: &Node, text: &str) -> Sight {
-        Sight {
+    fn node_view(node: &Node, text: &str) -> NodeView {
+        NodeView {
             node: node.name.clone(),
             state_ok: true,
             role: Some(Role::Primary),
@@ -218,15 +223,15 @@ mod tests {
     #[test]
     fn who_names_whom_is_told_and_whose_state_and_link_is_bad() {
         let nodes = [node(0, 0), node(1, 0), node(1, 1)];
-        let agreed: Vec<Sight> = nodes.iter().map(|node| sight(node, ONE)).collect();
-        let all: Vec<&Sight> = agreed.iter().collect();
+        let agreed: Vec<NodeView> = nodes.iter().map(|node| node_view(node, ONE)).collect();
+        let all: Vec<&NodeView> = agreed.iter().collect();
         assert_eq!(of_cluster(&nodes, &all, &[]), Vec::<String>::new());
         let split = [
-            sight(&nodes[0], OTHER),
-            Sight { state_ok: false, ..sight(&nodes[1], ONE) },
-            Sight { link_up: Some(false), ..sight(&nodes[2], OTHER) },
+            node_view(&nodes[0], OTHER),
+            NodeView { state_ok: false, ..node_view(&nodes[1], ONE) },
+            NodeView { link_up: Some(false), ..node_view(&nodes[2], OTHER) },
         ];
-        let all: Vec<&Sight> = split.iter().collect();
+        let all: Vec<&NodeView> = split.iter().collect();
         assert_eq!(
             of_cluster(&nodes, &all, &[&node(2, 0).name]),
             [
@@ -245,13 +250,14 @@ mod tests {
     #[test]
     fn without_a_cluster_there_must_be_one_primary() {
         let nodes = [node(0, 0), node(0, 1)];
-        let both: Vec<Sight> = nodes.iter().map(|node| sight(node, "")).collect();
-        let all: Vec<&Sight> = both.iter().collect();
+        let both: Vec<NodeView> = nodes.iter().map(|node| node_view(node, "")).collect();
+        let all: Vec<&NodeView> = both.iter().collect();
         assert_eq!(
             of_replication(&nodes, &all, &[]),
             ["each of c/0/0 and c/0/1 says that it is primary"]
         );
-        let replica = Sight { role: Some(Role::Replica), link_up: Some(false), ..both[1].clone() };
+        let replica =
+            NodeView { role: Some(Role::Replica), link_up: Some(false), ..both[1].clone() };
         let told = of_replication(&nodes, &[&replica], &[]);
         assert_eq!(told, ["no live node is primary", "the link to the primary is down at c/0/1"]);
         assert_eq!(of_replication(&nodes, &[&both[0]], &[]), Vec::<String>::new());
@@ -259,7 +265,12 @@ mod tests {
         let names = |n: usize, of: usize| {
             let at = Some(nodes[of].announced);
             let leader = Leader { at, ..Leader::default() };
-            Sight { node: NodeName::sentinel("c", n as u32), role: None, leader, ..both[0].clone() }
+            NodeView {
+                node: NodeName::sentinel("c", n as u32),
+                role: None,
+                leader,
+                ..both[0].clone()
+            }
         };
         let (first, second) = (names(0, 0), names(1, 1));
         assert_eq!(
@@ -271,7 +282,7 @@ mod tests {
             ["of the primary, c/sentinel/0 says c/0/0, but c/0/1 says c/0/1"],
             "it is the only one, and nobody names it"
         );
-        let nobody = Sight { leader: Leader::default(), ..second };
+        let nobody = NodeView { leader: Leader::default(), ..second };
         assert_eq!(
             of_replication(&nodes, &[&both[0], &nobody], &[]),
             ["of the primary, c/0/0 says c/0/0, but c/sentinel/1 says nobody"]

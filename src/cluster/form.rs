@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::expected_shards::ExpectedShards;
 use super::network::{Network, NetworkError};
 use super::nodes_conf::even_slots;
 use super::places::Places;
 use super::ready::{self, Awaited, NotReady};
-use super::seats::Seats;
 use super::sentinels;
 use super::servers::{
     behind_doors, is_cluster, joiner_plan, node_names, node_plans, nodes, sentinel_names,
@@ -143,11 +143,11 @@ pub async fn bring_up_most(
         absent.iter().for_each(|node| node.admin.set_absent(true));
         plans.extend(node_plans(group, members, backend.engine()));
         plans.extend(sentinels::plans(group, members, &watchers));
-        let seats =
-            is_cluster(group).then(|| Arc::new(Seats::new(members, even_slots(group.shards()))));
+        let expected_shards = is_cluster(group)
+            .then(|| Arc::new(ExpectedShards::new(members, even_slots(group.shards()))));
         awaited.extend(members.iter().map(|node| Awaited {
             node: node.clone(),
-            seats: seats.clone(),
+            expected_shards: expected_shards.clone(),
             replicas: u64::from(group.replicas()),
             watches: None,
         }));
@@ -155,7 +155,7 @@ pub async fn bring_up_most(
         let watched = Arc::new(group.clone());
         awaited.extend(watchers.iter().map(|node| Awaited {
             node: node.clone(),
-            seats: None,
+            expected_shards: None,
             replicas: 0,
             watches: Some(watched.clone()),
         }));
@@ -254,7 +254,7 @@ impl Deployment {
         self.born().map(record).collect()
     }
 
-    /// As [`crate::model::event::What::Ready`] tells them.
+    /// As [`crate::model::event::EventKind::Ready`] tells them.
     pub fn node_infos(&self) -> Vec<NodeInfo> {
         let info = |node: &Node| NodeInfo {
             name: node.name.clone(),

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::dispute;
 use super::form::DeployedGroup;
 use super::roles;
-use super::view::{self, Sight};
+use super::view::{self, NodeView};
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
@@ -43,33 +43,37 @@ async fn of_replication(nodes: &[Node]) -> Vec<String> {
     let own = join_all(nodes.iter().map(of_node)).await;
     let well: Vec<&Node> =
         nodes.iter().zip(&own).filter(|(_, why)| why.is_none()).map(|(node, _)| node).collect();
-    let answers = join_all(well.iter().map(|node| roles::sight(node))).await;
-    let sights: Vec<&Sight> = answers.iter().flatten().collect();
+    let answers = join_all(well.iter().map(|node| roles::node_view(node))).await;
+    let node_views: Vec<&NodeView> = answers.iter().flatten().collect();
     let silent = well.iter().zip(&answers).filter(|(_, answer)| answer.is_err());
     let silent: Vec<&NodeName> = silent.map(|(node, _)| &node.name).collect();
     let mut ailments: Vec<String> = own.into_iter().flatten().collect();
-    ailments.extend(dispute::of_replication(nodes, &sights, &silent));
+    ailments.extend(dispute::of_replication(nodes, &node_views, &silent));
     ailments
 }
 
-fn of_cluster(nodes: &[Node], views: &[Result<Sight, NodeError>]) -> Vec<String> {
-    let sights: Vec<&Sight> = views.iter().flatten().collect();
-    let known: BTreeSet<&str> =
-        sights.iter().flat_map(|sight| &sight.lines).map(|line| line.id.as_str()).collect();
+fn of_cluster(nodes: &[Node], views: &[Result<NodeView, NodeError>]) -> Vec<String> {
+    let node_views: Vec<&NodeView> = views.iter().flatten().collect();
+    let known: BTreeSet<&str> = node_views
+        .iter()
+        .flat_map(|node_view| &node_view.lines)
+        .map(|line| line.id.as_str())
+        .collect();
     let members = nodes.iter().zip(views).filter(|(node, _)| known.contains(node.id.as_str()));
-    let down = |(node, view): (&Node, &Result<Sight, NodeError>)| {
+    let down = |(node, view): (&Node, &Result<NodeView, NodeError>)| {
         let error = view.as_ref().err()?;
         Some(format!("{}: {}", node.name, error.problem))
     };
     let mut ailments: Vec<String> = members.filter_map(down).collect();
-    ailments.extend(dispute::of_cluster(nodes, &sights, &[]));
-    for sight in sights {
+    ailments.extend(dispute::of_cluster(nodes, &node_views, &[]));
+    for node_view in node_views {
         let failed = |node: &&Node| {
-            sight.lines.iter().any(|l| l.id == node.id && (l.flags.fail || l.flags.pfail))
+            node_view.lines.iter().any(|l| l.id == node.id && (l.flags.fail || l.flags.pfail))
         };
         let failed = nodes.iter().filter(failed);
-        ailments
-            .extend(failed.map(|node| format!("{} takes {} for failed", sight.node, node.name)));
+        ailments.extend(
+            failed.map(|node| format!("{} takes {} for failed", node_view.node, node.name)),
+        );
     }
     ailments
 }

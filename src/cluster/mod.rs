@@ -11,7 +11,7 @@ mod places;
 pub mod plan;
 mod ready;
 pub mod roles;
-mod seats;
+mod expected_shards;
 mod sentinels;
 mod servers;
 pub mod view;

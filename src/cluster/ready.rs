@@ -13,8 +13,8 @@ use futures::future::join_all;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::expected_shards::ExpectedShards;
 use super::form::FormError;
-use super::seats::Seats;
 use super::sentinels;
 use crate::backend::NodeExited;
 use crate::model::NodeName;
@@ -32,7 +32,7 @@ const PAUSE_EACH: Duration = Duration::from_millis(2);
 pub struct Awaited {
     pub node: Node,
     /// Where every node of its cluster should sit; none outside a cluster.
-    pub seats: Option<Arc<Seats>>,
+    pub expected_shards: Option<Arc<ExpectedShards>>,
     /// How many replicas follow it.
     pub replicas: u64,
     /// Of a sentinel: whom it watches.
@@ -110,8 +110,8 @@ impl Awaited {
         if let Some(group) = &self.watches {
             return sentinels::lacks(&self.node, group).await;
         }
-        if let Some(seats) = &self.seats {
-            let nodes = seats.nodes();
+        if let Some(expected_shards) = &self.expected_shards {
+            let nodes = expected_shards.nodes();
             let info = self.node.admin.cluster_info().await?;
             if info.known_nodes != nodes {
                 return Ok(Some(format!("it knows {} of {nodes} nodes", info.known_nodes)));
@@ -123,7 +123,7 @@ impl Awaited {
                 let unreached = info.slots_pfail + info.slots_fail;
                 return Ok(Some(format!("its cluster_state is fail, {unreached} slots unreached")));
             }
-            if let Some(why) = seats.lacks(&self.node.admin.cluster_shards().await?) {
+            if let Some(why) = expected_shards.lacks(&self.node.admin.cluster_shards().await?) {
                 return Ok(Some(why));
             }
         }
@@ -175,7 +175,7 @@ mod tests {
     fn silent(listener: &TcpListener) -> Awaited {
         let name = NodeName::new("cache", 1, 0);
         let node = Node::new(name, listener.local_addr().unwrap(), "", Role::Primary);
-        Awaited { node, seats: None, replicas: 0, watches: None }
+        Awaited { node, expected_shards: None, replicas: 0, watches: None }
     }
 
     #[tokio::test]

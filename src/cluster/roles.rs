@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use futures::future::join_all;
 
 use super::form::DeployedGroup;
-use super::view::Sight;
+use super::view::NodeView;
 use crate::model::event::{Role, ShardView};
 use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, Section};
@@ -25,7 +25,7 @@ pub struct Leader {
 }
 
 /// Asks one node of a group that is no cluster, or one of its sentinels.
-pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
+pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
     let (role, link_up, leader) = match node.name.is_sentinel() {
         true => {
             let (admin, name) = (&node.admin, &node.name.group);
@@ -43,29 +43,36 @@ pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
             (info.role(), info.master_link_up(), leader)
         }
     };
-    Ok(Sight { node: node.name.clone(), state_ok: true, role, link_up, lines: Vec::new(), leader })
+    Ok(NodeView {
+        node: node.name.clone(),
+        state_ok: true,
+        role,
+        link_up,
+        lines: Vec::new(),
+        leader,
+    })
 }
 
 /// The nodes and sentinels of `nodes` that were seen, and whether they agree: one of them is
 /// primary, and all others name it. Where several say so, the one that most others name leads.
-pub fn compare(nodes: &[Node], seen: &[&Sight]) -> (ShardView, bool) {
-    let with = |role| seen.iter().filter(move |sight| sight.role == Some(role));
-    let at = |sight: &Sight| {
-        nodes.iter().find(|node| node.name == sight.node).map(|node| node.announced)
+pub fn compare(nodes: &[Node], seen: &[&NodeView]) -> (ShardView, bool) {
+    let with = |role| seen.iter().filter(move |node_view| node_view.role == Some(role));
+    let at = |node_view: &NodeView| {
+        nodes.iter().find(|node| node.name == node_view.node).map(|node| node.announced)
     };
-    let votes = |sight: &Sight| {
-        let here = at(sight);
+    let votes = |node_view: &NodeView| {
+        let here = at(node_view);
         seen.iter().filter(|other| here.is_some() && other.leader.at == here).count()
     };
     // Of equals the first, as they stand in the topology.
-    let leads = with(Role::Primary).rev().max_by_key(|sight| votes(sight));
+    let leads = with(Role::Primary).rev().max_by_key(|node_view| votes(node_view));
     let primaries = with(Role::Primary).count();
     let agreed = primaries == 1 && leads.is_some_and(|one| votes(one) + 1 == seen.len());
     let view = ShardView {
         shard: 0,
         slots: SlotSet::default(),
-        primary: leads.map(|sight| sight.node.clone()),
-        replicas: with(Role::Replica).map(|sight| sight.node.clone()).collect(),
+        primary: leads.map(|node_view| node_view.node.clone()),
+        replicas: with(Role::Replica).map(|node_view| node_view.node.clone()).collect(),
     };
     (view, agreed)
 }
@@ -73,7 +80,8 @@ pub fn compare(nodes: &[Node], seen: &[&Sight]) -> (ShardView, bool) {
 /// Who leads and follows in the group now.
 pub async fn now(group: &DeployedGroup) -> ShardView {
     let nodes: Vec<Node> = group.all().map(Node::apart).collect();
-    let seen: Vec<Sight> = join_all(nodes.iter().map(sight)).await.into_iter().flatten().collect();
+    let seen: Vec<NodeView> =
+        join_all(nodes.iter().map(node_view)).await.into_iter().flatten().collect();
     compare(&nodes, &seen.iter().collect::<Vec<_>>()).0
 }
 
@@ -91,14 +99,14 @@ mod tests {
         kept.chain([NodeName::sentinel("c", 0)]).enumerate().map(node).collect()
     }
 
-    fn sight(n: usize, role: Role, names: Option<usize>) -> Sight {
+    fn node_view(n: usize, role: Role, names: Option<usize>) -> NodeView {
         let nodes = nodes();
         let leader = Leader { at: names.map(|n| nodes[n].announced), ..Leader::default() };
         let (node, lines) = (nodes[n].name.clone(), Vec::new());
-        Sight { node, state_ok: true, role: Some(role), link_up: None, lines, leader }
+        NodeView { node, state_ok: true, role: Some(role), link_up: None, lines, leader }
     }
 
-    fn view(seen: &[Sight]) -> (Option<u32>, usize, bool) {
+    fn view(seen: &[NodeView]) -> (Option<u32>, usize, bool) {
         let (view, agreed) = compare(&nodes(), &seen.iter().collect::<Vec<_>>());
         (view.primary.map(|name| name.ordinal), view.replicas.len(), agreed)
     }
@@ -106,14 +114,17 @@ mod tests {
     #[test]
     fn all_must_name_the_one_primary() {
         let (primary, replica, sentinel) = (Role::Primary, Role::Replica, Role::Sentinel);
-        let mut seen =
-            vec![sight(0, primary, None), sight(1, replica, Some(0)), sight(3, sentinel, Some(0))];
+        let mut seen = vec![
+            node_view(0, primary, None),
+            node_view(1, replica, Some(0)),
+            node_view(3, sentinel, Some(0)),
+        ];
         assert_eq!(view(&seen), (Some(0), 1, true), "one that was not seen is not asked for");
-        seen[2] = sight(3, sentinel, Some(1));
+        seen[2] = node_view(3, sentinel, Some(1));
         assert_eq!(view(&seen), (Some(0), 1, false), "a sentinel is behind, or ahead");
-        seen[1] = sight(1, primary, None);
+        seen[1] = node_view(1, primary, None);
         assert_eq!(view(&seen), (Some(1), 0, false), "who is named leads");
-        seen[0] = sight(0, replica, Some(1));
+        seen[0] = node_view(0, replica, Some(1));
         assert_eq!(view(&seen), (Some(1), 1, true));
         assert_eq!(view(&[]), (None, 0, false));
     }

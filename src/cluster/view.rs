@@ -24,7 +24,7 @@ use crate::spec::topology::Mode;
 
 /// What one node says of itself and of its cluster.
 #[derive(Clone, Debug)]
-pub struct Sight {
+pub struct NodeView {
     pub node: NodeName,
     /// `cluster_state:ok`.
     pub state_ok: bool,
@@ -36,7 +36,7 @@ pub struct Sight {
     pub leader: Leader,
 }
 
-impl Sight {
+impl NodeView {
     /// The node serves, and copies its primary if it has one.
     pub fn is_healthy(&self) -> bool {
         self.state_ok && self.link_up != Some(false)
@@ -50,9 +50,9 @@ impl Sight {
 
 /// Asks every node at once. The answers stand in the order of `nodes`; a node
 /// that does not answer gives its error and holds up no other.
-pub async fn views(nodes: &[Node]) -> Vec<Result<Sight, NodeError>> {
-    let views = join_all(nodes.iter().map(sight)).await;
-    views.iter().flatten().for_each(|sight| learn_shard(nodes, sight));
+pub async fn views(nodes: &[Node]) -> Vec<Result<NodeView, NodeError>> {
+    let views = join_all(nodes.iter().map(node_view)).await;
+    views.iter().flatten().for_each(|node_view| learn_shard(nodes, node_view));
     views
 }
 
@@ -60,9 +60,9 @@ pub async fn views(nodes: &[Node]) -> Vec<Result<Sight, NodeError>> {
 /// to that shard when it is promoted: so a shard is followed by who takes over its slots,
 /// wherever the new primary was born. Spare replicas move to primaries that have none, and a
 /// primary that has given up its last slot follows who got it (`cluster-allow-replica-migration`).
-pub fn learn_shard(nodes: &[Node], sight: &Sight) {
+pub fn learn_shard(nodes: &[Node], node_view: &NodeView) {
     let with_id = |id: &str| nodes.iter().find(|node| node.id == id);
-    let Some(line) = sight.own_line() else { return };
+    let Some(line) = node_view.own_line() else { return };
     let follows = line.primary.as_deref().and_then(with_id);
     if let (Some(own), Some(primary)) = (with_id(&line.id), follows) {
         own.joins_shard(primary.shard());
@@ -70,14 +70,14 @@ pub fn learn_shard(nodes: &[Node], sight: &Sight) {
 }
 
 /// Asks one node.
-pub async fn sight(node: &Node) -> Result<Sight, NodeError> {
+pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
     let admin = &node.admin;
     let (lines, cluster, replication) = futures::try_join!(
         admin.cluster_nodes(),
         admin.cluster_info(),
         admin.info(Section::Replication)
     )?;
-    Ok(Sight {
+    Ok(NodeView {
         node: node.name.clone(),
         state_ok: cluster.state_ok,
         role: replication.role(),
@@ -105,14 +105,14 @@ pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
 
 /// Those that stand still are not waited for when most have answered.
 async fn said_by_most(nodes: &[Node]) -> Vec<(NodeName, Vec<NodeLine>)> {
-    let mut asked: FuturesUnordered<_> = nodes.iter().map(sight).collect();
+    let mut asked: FuturesUnordered<_> = nodes.iter().map(node_view).collect();
     let mut seen = Vec::new();
     loop {
         let patience = if seen.len() * 2 > nodes.len() { A_MOMENT } else { SOON };
         let Ok(Some(answer)) = timeout(patience, asked.next()).await else { return seen };
-        let Ok(sight) = answer else { continue };
-        learn_shard(nodes, &sight);
-        seen.push((sight.node, sight.lines));
+        let Ok(node_view) = answer else { continue };
+        learn_shard(nodes, &node_view);
+        seen.push((node_view.node, node_view.lines));
     }
 }
 
@@ -249,13 +249,13 @@ mod tests {
         assert!(view.shards[1].replicas.is_empty());
     }
 
-    /// What `node` tells of itself is learned from.
+    /// EventKind `node` tells of itself is learned from.
     fn tells(nodes: &[Node], node: usize, rest: &str) {
         let line = format!("{} 127.0.0.1:1@1 myself,{rest}", nodes[node].id);
         let (name, lines) = seen(&nodes[node], &line);
         let (role, link_up, leader) = (None, None, Leader::default());
-        let sight = Sight { node: name, state_ok: true, role, link_up, lines, leader };
-        learn_shard(nodes, &sight);
+        let node_view = NodeView { node: name, state_ok: true, role, link_up, lines, leader };
+        learn_shard(nodes, &node_view);
     }
 
     #[test]

@@ -15,9 +15,9 @@ use crate::cluster::members::{self, MemberError};
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::fault::target::{self, Cast};
-use crate::fault::{self, Bearing, Field, Undo};
+use crate::fault::{self, ActiveFaults, Field, Undo};
 use crate::model::NodeName;
-use crate::model::event::{ShardView, What};
+use crate::model::event::{EventKind, ShardView};
 use crate::net::Guard;
 use crate::node::Node;
 use crate::spec::hardship::Hardship;
@@ -32,7 +32,7 @@ const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
 pub struct Faults<'a> {
     pub(super) stage: &'a Stage<'a>,
     pub(super) deployment: &'a Deployment,
-    bearing: Bearing,
+    active: ActiveFaults,
     left: Mutex<Vec<(usize, Left)>>,
     /// Servers that have left for good.
     gone: Mutex<Vec<NodeName>>,
@@ -49,8 +49,8 @@ pub(super) enum Left {
 
 impl<'a> Faults<'a> {
     pub fn new(stage: &'a Stage<'a>, deployment: &'a Deployment) -> Faults<'a> {
-        let (bearing, left, gone) = Default::default();
-        Faults { stage, deployment, bearing, left, gone }
+        let (active, left, gone) = Default::default();
+        Faults { stage, deployment, active, left, gone }
     }
 
     /// Does to nodes what step number `index` says, and undoes it when its time is over.
@@ -84,15 +84,15 @@ impl<'a> Faults<'a> {
         let fills_disk =
             matches!(fault, NodeFault::Bear { hardship: Hardship::DiskFull { .. }, .. });
         if fills_disk {
-            stage.deaths.excuse(&nodes);
+            stage.exits.excuse(&nodes);
         }
         // Clients feel it before the last server has ended: from here on it counts.
-        stage.teller.tell(What::StepInjected { step: index, nodes: hit, against: vec![] });
+        stage.teller.tell(EventKind::StepInjected { step: index, nodes: hit, against: vec![] });
         let (undo, error) = fault::inject(field, fault, &nodes).await;
         self.deployment.look_at_processes(stage.backend);
         if fills_disk {
             let spared = nodes.into_iter().filter(|name| !undo.full_disks().contains(name));
-            stage.deaths.forgive(&spared.collect::<Vec<NodeName>>()).await;
+            stage.exits.forgive(&spared.collect::<Vec<NodeName>>()).await;
         }
         let error = error.map(|error| error.to_string());
         if by_sentinel && error.is_none() {
@@ -103,7 +103,7 @@ impl<'a> Faults<'a> {
         }
         if let Some(error) = &error {
             // The step ends later, and fails then.
-            stage.teller.tell(What::Warning { text: error.clone() });
+            stage.teller.tell(EventKind::Warning { text: error.clone() });
         }
         self.leave(index, Left::Nodes(undo));
         error.or(self.wait_and_undo(index, fault.lasts()).await)
@@ -121,8 +121,8 @@ impl<'a> Faults<'a> {
     }
 
     pub(super) fn field<'f>(&'f self, group: &'f DeployedGroup) -> Field<'f> {
-        let (backend, bearing) = (self.stage.backend, &self.bearing);
-        Field { backend, group, bearing }
+        let (backend, active) = (self.stage.backend, &self.active);
+        Field { backend, group, active }
     }
 
     pub(super) async fn wait_and_undo(
@@ -142,7 +142,7 @@ impl<'a> Faults<'a> {
         let steps: BTreeSet<usize> = self.held().iter().map(|(step, _)| *step).collect();
         for step in steps {
             if let Some(error) = self.undo(|other| other == step).await {
-                self.stage.teller.tell(What::StepNotUndone { step, error });
+                self.stage.teller.tell(EventKind::StepNotUndone { step, error });
             }
         }
     }
@@ -179,7 +179,7 @@ impl<'a> Faults<'a> {
                 error = error.or(Some(e));
                 continue;
             }
-            stage.teller.tell(What::StepUndone { step, nodes: vec![] });
+            stage.teller.tell(EventKind::StepUndone { step, nodes: vec![] });
         }
         error
     }
@@ -191,7 +191,7 @@ impl<'a> Faults<'a> {
             Left::Links(guard) => drop(guard),
             Left::Cut(cut) => backend.heal(cut).await.map_err(not_undone)?,
             Left::Nodes(undo) => {
-                let undone = undo.undo(backend, &self.bearing).await;
+                let undone = undo.undo(backend, &self.active).await;
                 self.deployment.look_at_processes(backend);
                 match undone {
                     Ok(remarks) => remarks.into_iter().for_each(|text| self.warn(text)),
@@ -211,7 +211,7 @@ impl<'a> Faults<'a> {
     /// the first that could not be; all have been tried.
     async fn restart_fallen(&self, undo: &Undo) -> Result<(), BackendError> {
         let mut outcome = Ok(());
-        for name in self.stage.deaths.forgive(undo.full_disks()).await {
+        for name in self.stage.exits.forgive(undo.full_disks()).await {
             match self.stage.backend.start_again(&name, Data::Kept).await {
                 // Another step may have started it by then.
                 Err(BackendError::Running { .. }) => {}
@@ -223,7 +223,7 @@ impl<'a> Faults<'a> {
     }
 
     fn warn(&self, text: String) {
-        self.stage.teller.tell(What::Warning { text });
+        self.stage.teller.tell(EventKind::Warning { text });
     }
 
     /// Lets servers that are paused go on, so that they can end with the others, and links be:
@@ -232,7 +232,7 @@ impl<'a> Faults<'a> {
         let held: Vec<_> = self.held().drain(..).collect();
         for (_, left) in held {
             if let Left::Nodes(undo) = left {
-                undo.release(self.stage.backend, &self.bearing).await;
+                undo.release(self.stage.backend, &self.active).await;
             }
         }
     }

@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::model::event::{Event, Sink, What};
+use crate::model::event::{Event, EventKind, Sink};
 
 /// A folder for one drill's files.
 #[derive(Clone, Debug)]
@@ -98,8 +98,8 @@ impl EventLog {
     fn write(&mut self, event: &Event) -> io::Result<()> {
         serde_json::to_writer(&mut self.file, event)?;
         self.file.write_all(b"\n")?;
-        match event.what {
-            What::Probes { .. } | What::Sample(_) => Ok(()),
+        match event.kind {
+            EventKind::Probes { .. } | EventKind::Sample(_) => Ok(()),
             _ => self.file.flush(),
         }
     }

@@ -22,7 +22,7 @@ impl Hub {
         (teller, Hub { thread })
     }
 
-    /// Waits until every event has been heard. All tellers must be gone by then.
+    /// RunQueueMonitor until every event has been heard. All tellers must be gone by then.
     pub fn finish(self) -> Result<(), FolderError> {
         match self.thread.join() {
             Ok(log) => log.finish(),

@@ -8,7 +8,7 @@ use crate::cluster::DeployedGroup;
 use crate::cluster::view::shards_now;
 use crate::fault::links;
 use crate::fault::target::Cast;
-use crate::model::event::What;
+use crate::model::event::EventKind;
 use crate::net::Pairs;
 use crate::node::Node;
 use crate::spec::network::NetworkStep;
@@ -30,7 +30,7 @@ impl Faults<'_> {
             Ok(found) => found,
             Err(error) => return Some(error.to_string()),
         };
-        stage.teller.tell(What::StepInjected {
+        stage.teller.tell(EventKind::StepInjected {
             step: index,
             nodes: found.nodes,
             against: found.against,
@@ -38,7 +38,7 @@ impl Faults<'_> {
         if let (Some(every), Some(lasts)) = (step.every, step.lasts) {
             let flapped = self.flap((index, step), &found.pairs, every, lasts).await;
             if flapped.is_ok() {
-                stage.teller.tell(What::StepUndone { step: index, nodes: vec![] });
+                stage.teller.tell(EventKind::StepUndone { step: index, nodes: vec![] });
             }
             return flapped.err();
         }
@@ -74,7 +74,7 @@ impl Faults<'_> {
     ) -> Result<(), String> {
         let began = Instant::now();
         let end = began + lasts;
-        let tell = |holds| self.stage.teller.tell(What::StepTurn { step: index, holds });
+        let tell = |holds| self.stage.teller.tell(EventKind::StepTurn { step: index, holds });
         for turn in 0.. {
             if turn > 0 {
                 tell(true);

@@ -5,7 +5,7 @@
 //! afterwards, if anything, is a [`Kept`].
 
 mod chaos;
-mod deaths;
+mod exit_monitor;
 mod faults;
 mod folder;
 mod forecast;
@@ -22,18 +22,18 @@ mod stage;
 mod steps;
 mod traffic;
 mod usage;
-mod waits;
+mod run_queue;
 mod watch;
 
 use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::registry::{Kind, Registration, Registry, RegistryError};
-use crate::backend::{Backend, BackendError, Ground};
+use crate::backend::registry::{Registration, Registry, RegistryError, RunKind};
+use crate::backend::{Backend, BackendError, ResolvedBackend};
 use crate::cluster::Deployment;
 use crate::model::Clock;
-use crate::model::event::{Sink, Teller, What};
+use crate::model::event::{EventKind, Sink, Teller};
 use crate::spec::{Scenario, write};
 
 pub use folder::{EventLog, FolderError, RunFolder};
@@ -41,7 +41,7 @@ pub use hub::Hub;
 pub use loads::targets;
 pub use stage::Halt;
 
-use deaths::Deaths;
+use exit_monitor::ExitMonitor;
 use info::Circumstances;
 use stage::Stage;
 
@@ -49,8 +49,8 @@ use stage::Stage;
 pub struct Options<'a> {
     pub scenario: &'a Scenario,
     /// Where its servers run.
-    pub ground: &'a Ground,
-    /// The redrill program, see [`Ground::open`].
+    pub resolved: &'a ResolvedBackend,
+    /// The redrill program, see [`ResolvedBackend::open`].
     pub program: &'a Path,
     /// The folder that the run folder is made in.
     pub out: &'a Path,
@@ -96,7 +96,7 @@ pub struct Kept {
 /// Errors: the folder cannot be written, no addresses are free, or redrill's own state
 /// cannot be kept. Nothing runs then.
 pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
-    let Options { scenario, ground, program, out, seed, sinks, stop } = options;
+    let Options { scenario, resolved, program, out, seed, sinks, stop } = options;
     let scenario = chaos::drawn(scenario, seed);
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
@@ -107,10 +107,10 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let registry = Registry::locate()?;
     let topology = &scenario.topology.name;
     let registration =
-        registry.register(&id, Kind::Drill, folder.path(), topology, &ground.info())?;
-    let backend = ground.open(&id, folder.path(), program).await?;
+        registry.register(&id, RunKind::Drill, folder.path(), topology, &resolved.info())?;
+    let backend = resolved.open(&id, folder.path(), program).await?;
     let (teller, hub) = Hub::start(Clock::start(), folder.event_log()?, sinks);
-    let engine = ground.info();
+    let engine = resolved.info();
     let around = Circumstances {
         id: &id,
         started: &started,
@@ -118,7 +118,7 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
         engine: &engine,
         seed,
     };
-    teller.tell(What::Drill(info::drill_info(&scenario, &around)));
+    teller.tell(EventKind::Drill(info::drill_info(&scenario, &around)));
     Ok(Drill { scenario, folder, backend, registration, teller, hub, seed, stop })
 }
 
@@ -132,7 +132,7 @@ impl Drill {
     pub async fn play(mut self, keep: bool) -> (Result<(), Halt>, Option<Kept>) {
         let stage = Stage {
             scenario: &self.scenario,
-            deaths: Deaths::watch(&*self.backend, self.teller.clone()),
+            exits: ExitMonitor::watch(&*self.backend, self.teller.clone()),
             backend: &*self.backend,
             folder: &self.folder,
             seed: self.seed,
@@ -168,7 +168,7 @@ impl Kept {
         self.registration.set_kept()
     }
 
-    /// What `redrill down` knows it by.
+    /// EventKind `redrill down` knows it by.
     pub fn id(&self) -> &str {
         &self.registration.record().id
     }

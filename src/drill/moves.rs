@@ -4,7 +4,7 @@ use crate::cluster::DeployedGroup;
 use crate::cluster::moving::{self, Heard};
 use crate::cluster::plan::plan;
 use crate::cluster::view::shards_now;
-use crate::model::event::{Moved, What};
+use crate::model::event::{EventKind, Moved};
 use crate::model::slot::SlotSet;
 use crate::spec::scenario::{Method, Pace, SlotMove};
 
@@ -24,11 +24,11 @@ pub async fn carry_out(
     };
     let tell = |heard| {
         stage.teller.tell(match heard {
-            Heard::Moved(moved) => What::StepProgress { step: index, moved },
+            Heard::Moved(moved) => EventKind::StepProgress { step: index, moved },
             Heard::Method(method) => {
-                What::StepMethod { step: index, method: method.name().to_owned() }
+                EventKind::StepMethod { step: index, method: method.name().to_owned() }
             }
-            Heard::Job { from, to, state } => What::StepJob { step: index, from, to, state },
+            Heard::Job { from, to, state } => EventKind::StepJob { step: index, from, to, state },
         });
     };
     let cancel = || stage.stop.is_cancelled();

@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::model::event::{Teller, What};
+use crate::model::event::{EventKind, Teller};
 
 /// Dropping it stops the telling.
 pub struct OwnUse(JoinHandle<()>);
@@ -32,7 +32,7 @@ async fn tell_every_second(teller: Teller) {
         let now: (Instant, f64) = (ticks.tick().await, cpu_seconds());
         let seconds = (now.0 - before.0).as_secs_f64();
         let cpu_percent = (now.1 - before.1) / seconds * 100.0;
-        teller.tell(What::Own { cpu_percent, memory_bytes: resident_bytes() });
+        teller.tell(EventKind::Own { cpu_percent, memory_bytes: resident_bytes() });
         before = now;
     }
 }

@@ -13,18 +13,18 @@ use crate::backend::registry::Registration;
 use crate::cluster::{self, Deployment, FormError};
 use crate::load::history;
 use crate::model::NodeName;
-use crate::model::event::{End, Phase, What};
+use crate::model::event::{End, EventKind, Phase};
 use crate::spec::Scenario;
 
 use super::faults::Faults;
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
 use super::own::OwnUse;
+use super::run_queue::RunQueueMonitor;
 use super::stage::{Halt, Stage};
 use super::steps::Timeline;
 use super::traffic;
 use super::usage;
-use super::waits::Waits;
 use super::watch::Observers;
 
 /// From the order to begin until operation 0: time for the order to arrive.
@@ -49,7 +49,7 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     };
     traffic::tell_at_end(stage, &deployment);
     if let Err(Halt::Failed(why)) = &mut played
-        && let Some(died) = stage.deaths.just_now().await
+        && let Some(died) = stage.exits.just_now().await
     {
         // What failed for want of the server says less.
         *why = died;
@@ -65,21 +65,21 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
 pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: bool) {
     stage.phase(Phase::Stop);
     if !keep && let Err(error) = stage.backend.shutdown().await {
-        stage.teller.tell(What::Warning { text: error.to_string() });
+        stage.teller.tell(EventKind::Warning { text: error.to_string() });
     }
     let end = match played {
         Ok(_) => End::Completed,
         Err(Halt::Interrupted) => End::Interrupted,
         Err(halt) => End::Failed { error: halt.to_string() },
     };
-    stage.teller.tell(What::Ended { end });
+    stage.teller.tell(EventKind::Ended { end });
 }
 
 async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
     let known = AtomicUsize::new(usize::MAX);
     let told = |ready, total| {
         if known.swap(ready, Ordering::Relaxed) != ready {
-            stage.teller.tell(What::Forming { ready, total });
+            stage.teller.tell(EventKind::Forming { ready, total });
         }
     };
     if stage.scenario.cuts_in_kernel() {
@@ -94,7 +94,7 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
         formed = forming => formed?,
         () = stage.stop.cancelled() => return Err(Halt::Interrupted),
     };
-    stage.teller.tell(What::Ready { nodes: deployment.node_infos() });
+    stage.teller.tell(EventKind::Ready { nodes: deployment.node_infos() });
     Ok(deployment)
 }
 
@@ -123,7 +123,7 @@ async fn with_history(
     loads.begin(begin)?;
     stage.until(begin).await?;
     stage.phase(Phase::Steps);
-    let _waits = Waits::watch(stage, deployment.nodes().map(|node| node.name.clone()));
+    let _waits = RunQueueMonitor::watch(stage, deployment.nodes().map(|node| node.name.clone()));
     let faults = Faults::new(stage, deployment);
     let timeline = Timeline { stage, deployment, observers: &observers, faults: &faults, begin };
     let settled = async {

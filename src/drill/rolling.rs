@@ -10,7 +10,7 @@ use crate::cluster::{DeployedGroup, health};
 use crate::fault::target::{self, Cast};
 use crate::fault::{self, Field};
 use crate::model::NodeName;
-use crate::model::event::What;
+use crate::model::event::EventKind;
 use crate::spec::rolling::{Gate, RollingRestart};
 use crate::spec::scenario::{Force, NodeFault};
 
@@ -37,14 +37,14 @@ pub async fn carry_out(
     nodes.sort_by_key(|name| (primaries.contains(name), name.clone()));
     let one_by_one = async {
         for name in nodes {
-            stage.teller.tell(What::StepInjected {
+            stage.teller.tell(EventKind::StepInjected {
                 step: index,
                 nodes: vec![name.clone()],
                 against: vec![],
             });
             // A node whose turn fails is not as it was: the error says why.
             turn(faults, group, &name, rolling).await?;
-            stage.teller.tell(What::StepUndone { step: index, nodes: vec![name] });
+            stage.teller.tell(EventKind::StepUndone { step: index, nodes: vec![name] });
         }
         Ok(())
     };
@@ -92,7 +92,7 @@ async fn hand_over(field: Field<'_>, name: &NodeName, patience: Duration) -> Res
         .map_err(|_| format!("{name} did not hand over to {heir} in {} s", patience.as_secs_f64()))
 }
 
-/// Waits until `name` has passed it.
+/// RunQueueMonitor until `name` has passed it.
 async fn gate(
     group: &DeployedGroup,
     name: &NodeName,

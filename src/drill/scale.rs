@@ -3,7 +3,7 @@
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, members};
 use crate::model::NodeName;
-use crate::model::event::{Moved, What};
+use crate::model::event::{EventKind, Moved};
 use crate::spec::scale::Scale;
 
 use super::faults::Faults;
@@ -27,7 +27,7 @@ pub async fn carry_out(
         if let Err(error) = joined {
             return (Moved::default(), Some(error.to_string()));
         }
-        stage.teller.tell(What::StepJoined { step: index, nodes: joiners });
+        stage.teller.tell(EventKind::StepJoined { step: index, nodes: joiners });
     }
     // An emptied primary follows another one, and then nobody could tell who is to leave.
     let leavers = leavers(group, scale).await;
@@ -39,7 +39,7 @@ pub async fn carry_out(
     }
     faults.forget(&leavers);
     let left = members::leave(stage.backend, group, &leavers).await;
-    stage.teller.tell(What::StepLeft { step: index, nodes: leavers });
+    stage.teller.tell(EventKind::StepLeft { step: index, nodes: leavers });
     (moved, left.err().map(|error| error.to_string()))
 }
 

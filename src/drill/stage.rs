@@ -8,10 +8,10 @@ use crate::backend::Backend;
 use crate::cluster::FormError;
 use crate::load::history::HistoryError;
 use crate::model::Nanos;
-use crate::model::event::{Phase, Teller, What};
+use crate::model::event::{EventKind, Phase, Teller};
 use crate::spec::Scenario;
 
-use super::deaths::Deaths;
+use super::exit_monitor::ExitMonitor;
 use super::folder::{FolderError, RunFolder};
 
 /// What a drill is played with.
@@ -21,7 +21,7 @@ pub struct Stage<'a> {
     pub folder: &'a RunFolder,
     pub seed: u64,
     pub teller: Teller,
-    pub deaths: Deaths,
+    pub exits: ExitMonitor,
     /// Cancelled on Ctrl-C.
     pub stop: CancellationToken,
 }
@@ -51,10 +51,10 @@ impl Halt {
 
 impl Stage<'_> {
     pub fn phase(&self, phase: Phase) {
-        self.teller.tell(What::Phase { phase });
+        self.teller.tell(EventKind::Phase { phase });
     }
 
-    /// Waits for `work`, but not past Ctrl-C, nor past the death of a server
+    /// RunQueueMonitor for `work`, but not past Ctrl-C, nor past the death of a server
     /// that nobody asked to die.
     pub async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
         tokio::select! {
@@ -63,15 +63,15 @@ impl Stage<'_> {
         }
     }
 
-    /// Waits for `work`, but not past the death of a server that nobody asked to die.
+    /// RunQueueMonitor for `work`, but not past the death of a server that nobody asked to die.
     pub async fn unless_bereaved<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
         tokio::select! {
             done = work => Ok(done),
-            died = self.deaths.first() => Err(Halt::Failed(died)),
+            died = self.exits.first() => Err(Halt::Failed(died)),
         }
     }
 
-    /// Waits until `at`.
+    /// RunQueueMonitor until `at`.
     pub async fn until(&self, at: Nanos) -> Result<(), Halt> {
         let at = self.teller.clock().instant(at);
         self.unless_halted(tokio::time::sleep_until(at.into())).await

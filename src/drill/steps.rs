@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::cluster::Deployment;
 use crate::model::Nanos;
-use crate::model::event::What;
+use crate::model::event::EventKind;
 use crate::spec::scenario::{Step, StepAction};
 
 use super::faults::Faults;
@@ -82,7 +82,7 @@ impl Timeline<'_> {
             _ => None,
         };
         self.warn_if_late(step, due);
-        self.stage.teller.tell(What::StepBegan { step: index });
+        self.stage.teller.tell(EventKind::StepBegan { step: index });
         self.observers.step_began(index);
         let group = self.deployment.group(&step.group);
         let (moved, error) = match (&step.action, group) {
@@ -105,7 +105,7 @@ impl Timeline<'_> {
                 (Default::default(), error)
             }
         };
-        self.stage.teller.tell(What::StepEnded { step: index, moved, error });
+        self.stage.teller.tell(EventKind::StepEnded { step: index, moved, error });
         self.observers.step_ended(index);
     }
 
@@ -118,7 +118,7 @@ impl Timeline<'_> {
                 describe(step),
                 late.as_secs_f64()
             );
-            self.stage.teller.tell(What::Warning { text });
+            self.stage.teller.tell(EventKind::Warning { text });
         }
     }
 }

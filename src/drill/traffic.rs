@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, interval_at};
 
 use crate::cluster::Deployment;
-use crate::model::event::{Grain, What};
+use crate::model::event::{EventKind, Grain};
 use crate::model::traffic::{End, add_up};
 
 use super::stage::Stage;
@@ -34,15 +34,15 @@ pub fn tell_at_end(stage: &Stage<'_>, deployment: &Deployment) {
     let Some(network) = &deployment.network else { return };
     if deployment.nodes().count() <= FEW {
         let crossings = add_up(&network.fabric().traffic(), End::to_string);
-        stage.teller.tell(What::Traffic { by: Grain::Nodes, crossings });
+        stage.teller.tell(EventKind::Traffic { by: Grain::Nodes, crossings });
     }
     if let Some(text) = network.fabric().trouble() {
-        stage.teller.tell(What::Warning { text });
+        stage.teller.tell(EventKind::Warning { text });
     }
 }
 
 fn by_places(stage: &Stage<'_>, deployment: &Deployment) {
     let Some(network) = &deployment.network else { return };
     let crossings = add_up(&network.fabric().traffic(), |end| deployment.places.name(end));
-    stage.teller.tell(What::Traffic { by: Grain::Places, crossings });
+    stage.teller.tell(EventKind::Traffic { by: Grain::Places, crossings });
 }

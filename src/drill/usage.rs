@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval_at};
 
-use crate::model::event::{ContainerStats, What};
+use crate::model::event::{ContainerStats, EventKind};
 use crate::model::{NodeName, Unit};
 
 use super::stage::Stage;
@@ -35,11 +35,11 @@ pub async fn tell(stage: &Stage<'_>, nodes: Vec<NodeName>) -> Infallible {
                     "the container of {node} uses {used} of the {limit} of memory that it may \
                      have (`memory`): its server hangs or ends for want of more"
                 );
-                stage.teller.tell(What::Warning { text });
+                stage.teller.tell(EventKind::Warning { text });
             }
         }
         if !all.is_empty() {
-            stage.teller.tell(What::Containers { nodes: all });
+            stage.teller.tell(EventKind::Containers { nodes: all });
         }
     }
 }

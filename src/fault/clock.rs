@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::FaultError;
-use super::bearing::What;
+use super::active::Applied;
 use crate::backend::preload::Control;
 use crate::node::Node;
 use crate::spec::hardship::Hardship;
@@ -17,11 +17,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Less cannot be told from a busy machine.
 const LEAST: i64 = 500_000_000;
 
-pub(super) fn add(left: &[&What], control: &mut Control) {
+pub(super) fn add(left: &[&Applied], control: &mut Control) {
     // Each drift began at another instant: together they are one that began with the drill.
     let (mut ahead, mut drift) = (0i128, 0.0);
     for what in left {
-        if let What::Clock { jump, drift: share, since } = what {
+        if let Applied::Clock { jump, drift: share, since } = what {
             control.jump = control.jump.saturating_add(*jump);
             ahead += (since.elapsed().as_nanos() as f64 * share / 100.0) as i128;
             drift += share;
@@ -34,7 +34,7 @@ pub(super) fn add(left: &[&What], control: &mut Control) {
     }
 }
 
-/// What a server's clock said before it was set.
+/// Applied a server's clock said before it was set.
 pub(super) struct Seen {
     /// How far it is to be set, and what it was ahead of this machine's monotonic clock.
     set: Option<(i64, i64)>,
@@ -75,7 +75,7 @@ impl Seen {
     }
 }
 
-/// What the server's TIME says, in nanoseconds, less the time since `origin`.
+/// Applied the server's TIME says, in nanoseconds, less the time since `origin`.
 async fn ahead(node: &Node, origin: Instant) -> Result<i64, FaultError> {
     let (seconds, micros): (i64, i64) = node.admin.query(&redis::cmd("TIME")).await?;
     Ok(seconds * 1_000_000_000 + micros * 1_000 - origin.elapsed().as_nanos() as i64)

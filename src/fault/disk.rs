@@ -1,6 +1,6 @@
 //! A disk that is full, or slow, as the preload library lets a server see it.
 
-use super::bearing::What;
+use super::active::Applied;
 use crate::backend::preload::Control;
 
 /// Where both kinds of files are meant by several, all files are.
@@ -12,15 +12,15 @@ fn both(files: &mut String, others: &str, is_first: bool) {
     }
 }
 
-pub(super) fn add(left: &[&What], control: &mut Control) {
+pub(super) fn add(left: &[&Applied], control: &mut Control) {
     let mut is_slow = false;
     for what in left {
         match what {
-            What::FullDisk { files } => {
+            Applied::FullDisk { files } => {
                 both(&mut control.full_files, files, !control.full);
                 control.full = true;
             }
-            What::SlowDisk { fsync, write, files } => {
+            Applied::SlowDisk { fsync, write, files } => {
                 both(&mut control.slow_files, files, !is_slow);
                 is_slow = true;
                 control.fsync = control.fsync.max(fsync.as_nanos() as u64);

@@ -1,4 +1,4 @@
-//! What an operator does where nobody else would: makes a replica the primary, and has all
+//! Applied an operator does where nobody else would: makes a replica the primary, and has all
 //! others follow it.
 //!
 //! With FAILOVER the primary itself hands over: it holds writes back until the replica has
@@ -78,7 +78,7 @@ async fn role(node: &Node) -> Option<Role> {
     node.admin.info(Section::Replication).await.ok()?.role()
 }
 
-/// What a server says of a command that it does not know.
+/// Applied a server says of a command that it does not know.
 fn unknown(error: &NodeError) -> bool {
     error.to_string().contains("unknown command")
 }

@@ -5,6 +5,6 @@ use crate::model::NodeName;
 
 pub async fn kill(field: Field<'_>, name: &NodeName) -> Result<(), FaultError> {
     field.backend.kill(name).await?;
-    field.bearing.forget_pauses(name).await;
+    field.active.forget_pauses(name).await;
     Ok(())
 }

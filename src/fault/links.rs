@@ -1,7 +1,7 @@
 //! Links that are cut, slow, narrow, or lose their connections.
 //!
 //! Both sides are sets of ends: nodes by the roles of the moment, and clients by where they
-//! are. What has no side of its own (`others`) is whatever is not on the other one.
+//! are. Applied has no side of its own (`others`) is whatever is not on the other one.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

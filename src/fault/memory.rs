@@ -1,7 +1,7 @@
 //! A memory limit that is reached: writes are refused, or keys evicted, as the policy says.
 
 use super::FaultError;
-use super::bearing::What;
+use super::active::Applied;
 use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
 use crate::spec::hardship::Policy;
@@ -22,7 +22,7 @@ pub(super) struct Limit {
     evicted: u64,
 }
 
-/// What holds for the server now.
+/// Applied holds for the server now.
 pub(super) async fn former(node: &Node) -> Result<Former, FaultError> {
     let get = async |name: &str| {
         let (_, value): (String, String) =
@@ -56,12 +56,12 @@ pub(super) async fn limit(
 /// Has the server hold to the limit that came last, or as it was without any.
 pub(super) async fn apply(
     node: &Node,
-    left: &[&What],
+    left: &[&Applied],
     former: Option<&Former>,
 ) -> Result<(), FaultError> {
     let Some(former) = former else { return Ok(()) };
     let limit = left.iter().rev().find_map(|what| match what {
-        What::Memory(limit) => Some(limit),
+        Applied::Memory(limit) => Some(limit),
         _ => None,
     });
     let maxmemory = limit.map_or(former.maxmemory.clone(), |limit| limit.maxmemory.to_string());
@@ -74,7 +74,7 @@ pub(super) async fn apply(
 }
 
 impl Limit {
-    /// What became of keys meanwhile, where it can be told.
+    /// Applied became of keys meanwhile, where it can be told.
     pub async fn remark(&self, node: &Node) -> Option<String> {
         let now = evicted(node).await.ok()?;
         let keys = now.checked_sub(self.evicted).filter(|keys| *keys > 0)?;

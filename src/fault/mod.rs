@@ -1,10 +1,10 @@
-//! What can be done to nodes and to the [`links`] between them, and how it is undone.
+//! Applied can be done to nodes and to the [`links`] between them, and how it is undone.
 //!
 //! [`target`] says which nodes a scenario means by their roles at that moment;
 //! [`inject`] does it to them all at once and hands back what undoes it. Undoing twice,
 //! or what time has undone already, does nothing.
 
-mod bearing;
+mod active;
 mod clock;
 mod disk;
 mod failover;
@@ -30,7 +30,7 @@ use crate::node::{Node, NodeError};
 use crate::spec::hardship::Hardship;
 use crate::spec::scenario::NodeFault;
 
-pub use bearing::Bearing;
+pub use active::ActiveFaults;
 pub use failover::follows;
 
 /// For servers to follow, before they are ended anyway.
@@ -42,8 +42,8 @@ pub struct Field<'a> {
     pub backend: &'a dyn Backend,
     /// Whose nodes are meant.
     pub group: &'a DeployedGroup,
-    /// What nodes of all groups have to bear.
-    pub bearing: &'a Bearing,
+    /// Applied nodes of all groups have to bear.
+    pub active: &'a ActiveFaults,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -85,17 +85,17 @@ impl From<BackendError> for FaultError {
     }
 }
 
-/// What a fault left to be undone.
+/// Applied a fault left to be undone.
 #[derive(Clone, Debug, Default)]
 pub struct Undo {
     /// To be started again with their data.
     ended: Vec<NodeName>,
-    borne: Vec<bearing::Id>,
+    borne: Vec<active::FaultHandle>,
     /// Servers that may have ended by themselves for want of room.
     full_disks: Vec<NodeName>,
 }
 
-/// Does `fault` to every node of `on`. What was done is to be undone even if something
+/// Does `fault` to every node of `on`. Applied was done is to be undone even if something
 /// went wrong with one of them; the first error is given besides.
 pub async fn inject(
     field: Field<'_>,
@@ -106,7 +106,7 @@ pub async fn inject(
         let mut borne = None;
         match fault {
             NodeFault::Bear { hardship, .. } => {
-                borne = Some(field.bearing.lay(field, &field.node(name)?, hardship).await?);
+                borne = Some(field.active.lay(field, &field.node(name)?, hardship).await?);
             }
             NodeFault::Pause { .. } => borne = Some(pause::pause(field, name).await?),
             NodeFault::Kill { .. } => kill::kill(field, name).await?,
@@ -156,11 +156,11 @@ impl Undo {
     pub async fn undo(
         &self,
         backend: &dyn Backend,
-        bearing: &Bearing,
+        active: &ActiveFaults,
     ) -> Result<Vec<String>, FaultError> {
         let started = self.ended.iter().map(|name| backend.start_again(name, Data::Kept));
         let started = join_all(started).await.into_iter().try_for_each(undone_before);
-        let ended = self.borne.iter().map(|id| bearing.end(backend, id));
+        let ended = self.borne.iter().map(|id| active.end(backend, id));
         let ended: Result<Vec<_>, _> = join_all(ended).await.into_iter().collect();
         started?;
         Ok(ended?.into_iter().flatten().collect())
@@ -177,8 +177,8 @@ impl Undo {
     }
 
     /// Lets servers go on as fast as they can, so that they can end.
-    pub async fn release(&self, backend: &dyn Backend, bearing: &Bearing) {
-        let ended = join_all(self.borne.iter().map(|id| bearing.end(backend, id)));
+    pub async fn release(&self, backend: &dyn Backend, active: &ActiveFaults) {
+        let ended = join_all(self.borne.iter().map(|id| active.end(backend, id)));
         // Where a server does not answer, its end will be the end of this too.
         let _ = tokio::time::timeout(RELEASE, ended).await;
     }

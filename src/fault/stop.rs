@@ -6,6 +6,6 @@ use crate::model::NodeName;
 
 pub async fn stop(field: Field<'_>, name: &NodeName) -> Result<(), FaultError> {
     field.backend.stop(name).await?;
-    field.bearing.forget_pauses(name).await;
+    field.active.forget_pauses(name).await;
     Ok(())
 }

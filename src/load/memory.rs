@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::client::Told;
+use super::client::ReplyValue;
 use super::workload::Plan;
 use crate::model::Workload;
 use crate::model::op::{Action, Op, Outcome};
@@ -41,13 +41,13 @@ impl Memory {
         plan
     }
 
-    pub(crate) fn learn(&mut self, op: &Op, told: &Told) {
+    pub(crate) fn learn(&mut self, op: &Op, told: &ReplyValue) {
         if op.outcome != Outcome::Ok {
             return;
         }
         match (self.workload, told) {
             (Workload::Cas, _) => _ = self.seen.insert(op.key, op.value),
-            (Workload::Stream, Told::Entries(entries)) => {
+            (Workload::Stream, ReplyValue::Entries(entries)) => {
                 let of_key = |(id, value): &(String, u64)| (op.key, id.clone(), *value);
                 self.undealt.extend(entries.iter().map(of_key));
             }
@@ -86,12 +86,12 @@ mod tests {
         let mut memory = Memory::new(Workload::Cas);
         let cas = |value| Plan { value: Some(value), ..Plan::bare(Action::Cas, 3) };
         assert_eq!(memory.complete(&cas(7)).expected, None, "nothing was seen yet");
-        memory.learn(&ended(&cas(7), Outcome::Ok), &Told::Done);
+        memory.learn(&ended(&cas(7), Outcome::Ok), &ReplyValue::Done);
         assert_eq!(memory.complete(&cas(8)).expected, Some(7));
-        memory.learn(&ended(&cas(8), Outcome::Unknown(Cause::Timeout)), &Told::Done);
+        memory.learn(&ended(&cas(8), Outcome::Unknown(Cause::Timeout)), &ReplyValue::Done);
         assert_eq!(memory.complete(&cas(9)).expected, Some(7), "8 may not be there");
         let found = Plan { value: Some(8), ..Plan::bare(Action::Read, 3) };
-        memory.learn(&ended(&found, Outcome::Ok), &Told::Instead(Some(8)));
+        memory.learn(&ended(&found, Outcome::Ok), &ReplyValue::Instead(Some(8)));
         assert_eq!(memory.complete(&cas(9)).expected, Some(8), "it is");
         assert_eq!(memory.complete(&Plan::bare(Action::Cas, 4)).expected, None, "another key");
     }
@@ -101,13 +101,13 @@ mod tests {
         let mut memory = Memory::new(Workload::Stream);
         let pop = Plan::bare(Action::Pop, 3);
         assert_eq!(memory.complete(&pop), pop);
-        let told = Told::Entries(vec![("7-0".to_owned(), 12)]);
+        let told = ReplyValue::Entries(vec![("7-0".to_owned(), 12)]);
         memory.learn(&ended(&pop, Outcome::Ok), &told);
         let ack = memory.complete(&Plan::bare(Action::Pop, 5));
         let entry = Some("7-0".to_owned());
         assert_eq!(ack, Plan { value: Some(12), entry, ..Plan::bare(Action::Ack, 3) });
         assert_eq!(memory.complete(&pop), pop, "once");
-        memory.learn(&ended(&pop, Outcome::Unknown(Cause::Timeout)), &Told::Done);
+        memory.learn(&ended(&pop, Outcome::Unknown(Cause::Timeout)), &ReplyValue::Done);
         assert_eq!(memory.complete(&pop), pop, "nobody knows what came out");
     }
 }

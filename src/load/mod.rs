@@ -24,7 +24,7 @@
 //! after it, and [`LoadRunner`] runs all that in a thread of its own.
 //! [`closed`] is the other kind of load, for the bench only.
 
-mod crew;
+mod context;
 pub(crate) mod client;
 pub mod closed;
 pub mod history;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use tokio::sync::{Notify, oneshot};
 
 use super::client::Client;
-use super::crew::Crew;
+use super::context::LoadContext;
 use super::schedule::Schedule;
 use super::tally::{Tally, Totals};
 use super::workload::{Operations, Plan};
@@ -22,21 +22,21 @@ use crate::wake::Alarm;
 ///
 /// Errors: the machine has no timer to give.
 pub(crate) async fn run<C: Client + 'static>(
-    crew: Rc<Crew<C>>,
+    context: Rc<LoadContext<C>>,
     mut operations: Operations,
     at: Nanos,
     teller: Teller,
     mut stop: oneshot::Receiver<()>,
 ) -> io::Result<Totals> {
-    let schedule = Schedule::new(at, crew.load.rate);
-    let alarm = Alarm::new(crew.clock)?;
-    let tally = RefCell::new(Tally::new(crew.index, at, schedule, teller));
-    let before = crew.client.reconnects();
+    let schedule = Schedule::new(at, context.load.rate);
+    let alarm = Alarm::new(context.clock)?;
+    let tally = RefCell::new(Tally::new(context.index, at, schedule, teller));
+    let before = context.client.reconnects();
     let state = State { tally, in_flight: Cell::new(0), idle: Notify::new(), before };
-    let open = Open { crew, state: Rc::new(state) };
+    let open = Open { context, state: Rc::new(state) };
     let mut next = 0;
     loop {
-        let now = open.crew.clock.now();
+        let now = open.context.clock.now();
         next = open.dispatch(&mut operations, &schedule, next, now);
         open.roll(now);
         let wake = schedule.intended(next).min(open.state.tally.borrow().window_end());
@@ -46,17 +46,17 @@ pub(crate) async fn run<C: Client + 'static>(
             woken = alarm.until(wake) => woken?,
         }
     }
-    let end = open.crew.clock.now();
+    let end = open.context.clock.now();
     open.dispatch(&mut operations, &schedule, next, end);
     open.state.tally.borrow_mut().stop(Nanos(end.0 + 1));
     open.drain(&alarm).await?;
-    let (reconnects, processes) = (open.state.reconnects(&open.crew), open.crew.processes());
-    open.crew.flush();
+    let (reconnects, processes) = (open.state.reconnects(&open.context), open.context.processes());
+    open.context.flush();
     Ok(open.state.tally.borrow_mut().finish(reconnects, processes))
 }
 
 struct Open<C> {
-    crew: Rc<Crew<C>>,
+    context: Rc<LoadContext<C>>,
     state: Rc<State>,
 }
 
@@ -70,8 +70,8 @@ struct State {
 }
 
 impl State {
-    fn reconnects<C: Client>(&self, crew: &Crew<C>) -> u64 {
-        crew.client.reconnects() - self.before
+    fn reconnects<C: Client>(&self, context: &LoadContext<C>) -> u64 {
+        context.client.reconnects() - self.before
     }
 }
 
@@ -96,21 +96,21 @@ impl<C: Client + 'static> Open<C> {
 
     fn begin(&self, plan: Plan, intended: Nanos) {
         let in_flight = self.state.in_flight.get();
-        if in_flight >= self.crew.load.max_in_flight {
+        if in_flight >= self.context.load.max_in_flight {
             let shed = Outcome::Fail(Cause::Shed);
-            let op = self.crew.unsent(&plan, Purpose::Load, intended, shed);
+            let op = self.context.unsent(&plan, Purpose::Load, intended, shed);
             self.state.tally.borrow_mut().ended(&op);
-            self.crew.record(op);
+            self.context.record(op);
             return;
         }
         self.state.in_flight.set(in_flight + 1);
-        let (crew, state) = (self.crew.clone(), self.state.clone());
+        let (context, state) = (self.context.clone(), self.state.clone());
         tokio::task::spawn_local(async move {
-            let op = crew.operate(&plan, Purpose::Load, intended).await;
+            let op = context.operate(&plan, Purpose::Load, intended).await;
             let mut tally = state.tally.borrow_mut();
-            tally.roll(op.done, state.in_flight.get(), state.reconnects(&crew));
+            tally.roll(op.done, state.in_flight.get(), state.reconnects(&context));
             tally.ended(&op);
-            crew.record(op);
+            context.record(op);
             state.in_flight.set(state.in_flight.get() - 1);
             if state.in_flight.get() == 0 {
                 state.idle.notify_one();
@@ -121,8 +121,8 @@ impl<C: Client + 'static> Open<C> {
     fn roll(&self, now: Nanos) {
         let mut tally = self.state.tally.borrow_mut();
         if tally.window_end() <= now {
-            tally.roll(now, self.state.in_flight.get(), self.state.reconnects(&self.crew));
-            self.crew.flush();
+            tally.roll(now, self.state.in_flight.get(), self.state.reconnects(&self.context));
+            self.context.flush();
         }
     }
 
@@ -133,7 +133,7 @@ impl<C: Client + 'static> Open<C> {
                 () = self.state.idle.notified() => {}
                 woken = alarm.until(wake) => woken?,
             }
-            self.roll(self.crew.clock.now());
+            self.roll(self.context.clock.now());
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{Client, Manner, Routed, Stock};
-use super::crew::Crew;
+use super::client::{Client, ClientOptions, Routed, Stock};
+use super::context::LoadContext;
 use super::history::Writer;
 use super::open;
 use super::sweep::{self, FinalRead};
@@ -224,8 +224,8 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
     match client {
         ClientKind::Redrill => {
             let clock = start.teller.clock();
-            let manner = Manner::of_load(&start.load);
-            let connecting = Routed::connect(&start.targets, clock, manner, CONNECT_PATIENCE);
+            let options = ClientOptions::of_load(&start.load);
+            let connecting = Routed::connect(&start.targets, clock, options, CONNECT_PATIENCE);
             match give_up_on(&mut ready, connecting).await {
                 Some(Ok(client)) => serve(start, client, orders, ready).await,
                 Some(Err(why)) => _ = ready.send(unreachable(why)),
@@ -257,19 +257,19 @@ async fn serve<C: Client + 'static>(
     // Two generators, so that the load does the same whether or not keys were filled.
     let mut filling = Operations::new(&load, !seed);
     let mut operations = Some(Operations::new(&load, seed));
-    let crew = Rc::new(Crew::new(index, load, teller.clock(), client, history));
+    let context = Rc::new(LoadContext::new(index, load, teller.clock(), client, history));
     let mut running = None;
     _ = ready.send(Ok(()));
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Fill(reply) => unless_dropped(reply, sweep::fill(&crew, &mut filling)).await,
+            Order::Fill(reply) => unless_dropped(reply, sweep::fill(&context, &mut filling)).await,
             Order::FinalRead(deadline, reply) => {
-                unless_dropped(reply, sweep::read_all(&crew, deadline)).await;
+                unless_dropped(reply, sweep::read_all(&context, deadline)).await;
             }
             Order::Begin(at) => {
                 if let Some(operations) = operations.take() {
                     let (stop, stopped) = oneshot::channel();
-                    let run = open::run(crew.clone(), operations, at, teller.clone(), stopped);
+                    let run = open::run(context.clone(), operations, at, teller.clone(), stopped);
                     running = Some((stop, tokio::task::spawn_local(run)));
                 }
             }

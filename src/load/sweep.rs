@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::client::Client;
-use super::crew::Crew;
+use super::context::LoadContext;
 use super::workload::{self, Operations, Plan};
 use crate::model::Nanos;
 use crate::model::op::{Action, Cause, Op, Outcome, Purpose};
@@ -32,19 +32,19 @@ pub struct FinalRead {
 /// A write that may or may not have happened is such an error too: it could
 /// still happen later and undo a write of the load.
 pub(crate) async fn fill<C: Client>(
-    crew: &Crew<C>,
+    context: &LoadContext<C>,
     operations: &mut Operations,
 ) -> Result<u64, (u64, Cause)> {
-    let keys = crew.load.keys;
+    let keys = context.load.keys;
     let plans = (0..keys).map(|key| (key, operations.fill(key)));
     let filled = stream::iter(plans)
         .map(|(key, plan)| async move {
-            let deadline = crew.clock.now() + FILL_PATIENCE;
-            prepare(crew, key, deadline).await.map_err(|cause| (key, cause))?;
+            let deadline = context.clock.now() + FILL_PATIENCE;
+            prepare(context, key, deadline).await.map_err(|cause| (key, cause))?;
             let Some(plan) = plan else { return Ok(()) };
-            let op = insist(crew, &plan, Purpose::Fill, deadline).await;
+            let op = insist(context, &plan, Purpose::Fill, deadline).await;
             let (key, outcome) = (op.key, op.outcome);
-            crew.record(op);
+            context.record(op);
             match outcome {
                 Outcome::Ok => Ok(()),
                 Outcome::Fail(cause) | Outcome::Unknown(cause) => Err((key, cause)),
@@ -53,19 +53,19 @@ pub(crate) async fn fill<C: Client>(
         .buffer_unordered(IN_FLIGHT)
         .try_for_each(|()| async { Ok(()) })
         .await;
-    crew.flush();
+    context.flush();
     filled.map(|()| keys)
 }
 
 /// Reads every key once from its primary. A key that cannot be read is tried
 /// again until `deadline`, and is then recorded as not ok.
-pub(crate) async fn read_all<C: Client>(crew: &Crew<C>, deadline: Nanos) -> FinalRead {
-    let plan = |key| workload::last(crew.load.workload, key);
-    let result = stream::iter(0..crew.load.keys)
+pub(crate) async fn read_all<C: Client>(context: &LoadContext<C>, deadline: Nanos) -> FinalRead {
+    let plan = |key| workload::last(context.load.workload, key);
+    let result = stream::iter(0..context.load.keys)
         .map(|key| async move {
-            let op = insist(crew, &plan(key), Purpose::Final, deadline).await;
+            let op = insist(context, &plan(key), Purpose::Final, deadline).await;
             let ok = op.outcome == Outcome::Ok;
-            one_by_one(op).for_each(|op| crew.record(op));
+            one_by_one(op).for_each(|op| context.record(op));
             ok
         })
         .buffer_unordered(IN_FLIGHT)
@@ -73,16 +73,20 @@ pub(crate) async fn read_all<C: Client>(crew: &Crew<C>, deadline: Nanos) -> Fina
             FinalRead { read: sum.read + u64::from(ok), unread: sum.unread + u64::from(!ok) }
         })
         .await;
-    crew.flush();
+    context.flush();
     result
 }
 
 /// Makes `key` ready for its first operation, which can be done twice. Errors: why it was not.
-async fn prepare<C: Client>(crew: &Crew<C>, key: u64, deadline: Nanos) -> Result<(), Cause> {
+async fn prepare<C: Client>(
+    context: &LoadContext<C>,
+    key: u64,
+    deadline: Nanos,
+) -> Result<(), Cause> {
     loop {
-        match crew.prepare(key).await {
+        match context.prepare(key).await {
             Outcome::Ok => return Ok(()),
-            Outcome::Fail(cause) | Outcome::Unknown(cause) if crew.clock.now() >= deadline => {
+            Outcome::Fail(cause) | Outcome::Unknown(cause) if context.clock.now() >= deadline => {
                 return Err(cause);
             }
             Outcome::Fail(_) | Outcome::Unknown(_) => tokio::time::sleep(PAUSE).await,
@@ -104,13 +108,18 @@ fn one_by_one(op: Op) -> impl Iterator<Item = Op> {
 
 /// Does `plan` until it ends ok, or `deadline` has passed. A write is not
 /// repeated once it may have been done.
-async fn insist<C: Client>(crew: &Crew<C>, plan: &Plan, purpose: Purpose, deadline: Nanos) -> Op {
-    let began = crew.clock.now();
+async fn insist<C: Client>(
+    context: &LoadContext<C>,
+    plan: &Plan,
+    purpose: Purpose,
+    deadline: Nanos,
+) -> Op {
+    let began = context.clock.now();
     if began >= deadline {
-        return crew.unsent(plan, purpose, began, Outcome::Fail(Cause::Timeout));
+        return context.unsent(plan, purpose, began, Outcome::Fail(Cause::Timeout));
     }
     loop {
-        let op = crew.operate(plan, purpose, began).await;
+        let op = context.operate(plan, purpose, began).await;
         let again = match op.outcome {
             Outcome::Ok => false,
             Outcome::Fail(_) => true,

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::schedule::Schedule;
 use crate::model::Nanos;
-use crate::model::event::{Sample, Teller, What};
+use crate::model::event::{EventKind, Sample, Teller};
 use crate::model::op::{Cause, Op, Outcome, Redirects};
 
 /// How long a window lasts.
@@ -139,7 +139,7 @@ impl Tally {
         sample.max_ns = self.latencies.iter().copied().max().unwrap_or(0);
         self.latencies.clear();
         self.totals.add(&sample);
-        self.teller.tell(What::Sample(sample));
+        self.teller.tell(EventKind::Sample(sample));
     }
 }
 
@@ -210,8 +210,8 @@ mod tests {
         let totals = tally.finish(4, 9);
         let samples: Vec<Sample> = events
             .try_iter()
-            .map(|event| match event.what {
-                What::Sample(sample) => sample,
+            .map(|event| match event.kind {
+                EventKind::Sample(sample) => sample,
                 other => panic!("{other:?}"),
             })
             .collect();

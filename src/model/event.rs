@@ -21,13 +21,13 @@ pub use super::info::*;
 pub struct Event {
     pub at: Nanos,
     #[serde(flatten)]
-    pub what: What,
+    pub kind: EventKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[expect(clippy::large_enum_variant, reason = "the large one is told once in a drill")]
-pub enum What {
+pub enum EventKind {
     /// Always the first event.
     Drill(DrillInfo),
     Phase {
@@ -422,7 +422,7 @@ impl Teller {
         self.clock
     }
 
-    pub fn tell(&self, what: What) {
-        let _ = self.events.send(Event { at: self.clock.now(), what });
+    pub fn tell(&self, kind: EventKind) {
+        let _ = self.events.send(Event { at: self.clock.now(), kind });
     }
 }

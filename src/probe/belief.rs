@@ -5,7 +5,7 @@
 //! held it. If all beliefs are the same now, they have been since the last of them
 //! began.
 
-use crate::cluster::view::{Sight, compare};
+use crate::cluster::view::{NodeView, compare};
 use crate::cluster::{dispute, roles};
 use crate::model::event::View;
 use crate::model::{Nanos, NodeName};
@@ -32,8 +32,8 @@ enum State {
 
 #[derive(Debug)]
 struct Belief {
-    sight: Sight,
-    /// What of the sight is compared: owners and roles as this node gives them.
+    node_view: NodeView,
+    /// What is compared of a node's view: owners and roles as this node gives them.
     view: View,
     /// When it was asked last.
     asked: Nanos,
@@ -45,7 +45,7 @@ struct Belief {
 
 impl Belief {
     fn is_as(&self, other: &Belief) -> bool {
-        let what = |belief: &Belief| (belief.sight.state_ok, belief.sight.leader.at);
+        let what = |belief: &Belief| (belief.node_view.state_ok, belief.node_view.leader.at);
         self.view == other.view && what(self) == what(other)
     }
 }
@@ -82,10 +82,10 @@ impl Group {
         &mut self,
         i: usize,
         (asked, answered): (Nanos, Nanos),
-        answer: Result<Sight, NodeError>,
+        answer: Result<NodeView, NodeError>,
     ) {
-        let sight = match answer {
-            Ok(sight) => sight,
+        let node_view = match answer {
+            Ok(node_view) => node_view,
             Err(error) => {
                 self.states[i] = match error.is_gone() {
                     true if error.is_silence() => State::Silent,
@@ -95,13 +95,14 @@ impl Group {
                 return;
             }
         };
-        let view = self.view_of(&[&sight]);
-        let mut belief = Belief { view, sight, asked, view_since: answered, link_since: answered };
+        let view = self.view_of(&[&node_view]);
+        let mut belief =
+            Belief { view, node_view, asked, view_since: answered, link_since: answered };
         if let State::Live(before) = &self.states[i] {
             if before.is_as(&belief) {
                 belief.view_since = before.view_since;
             }
-            if before.sight.link_up == belief.sight.link_up {
+            if before.node_view.link_up == belief.node_view.link_up {
                 belief.link_since = before.link_since;
             }
         }
@@ -126,28 +127,28 @@ impl Group {
 
     /// What the live nodes say together; `None` before each was heard or found gone.
     pub(super) fn view(&self) -> Option<View> {
-        let sights: Vec<&Sight> = self.live().map(|belief| &belief.sight).collect();
-        (self.all_heard() && !sights.is_empty()).then(|| self.view_of(&sights))
+        let node_views: Vec<&NodeView> = self.live().map(|belief| &belief.node_view).collect();
+        (self.all_heard() && !node_views.is_empty()).then(|| self.view_of(&node_views))
     }
 
-    fn view_of(&self, sights: &[&Sight]) -> View {
+    fn view_of(&self, node_views: &[&NodeView]) -> View {
         if !self.cluster {
-            return self.roles(sights);
+            return self.roles(node_views);
         }
-        let seen: Vec<_> = sights.iter().map(|s| (s.node.clone(), s.lines.clone())).collect();
+        let seen: Vec<_> = node_views.iter().map(|s| (s.node.clone(), s.lines.clone())).collect();
         compare(&self.nodes, &seen)
     }
 
     /// The view of a group without slots, where each node speaks for itself.
-    fn roles(&self, sights: &[&Sight]) -> View {
-        let (shard, agreed) = roles::compare(&self.nodes, sights);
+    fn roles(&self, node_views: &[&NodeView]) -> View {
+        let (shard, agreed) = roles::compare(&self.nodes, node_views);
         let group = self.nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
         View { group, agreed, shards: vec![shard] }
     }
 
     pub(super) fn agreement(&self) -> Option<Agreement> {
-        let agreed = self.view()?.agreed && self.live().all(|belief| belief.sight.state_ok);
-        let linked = self.live().all(|belief| belief.sight.link_up != Some(false));
+        let agreed = self.view()?.agreed && self.live().all(|belief| belief.node_view.state_ok);
+        let linked = self.live().all(|belief| belief.node_view.link_up != Some(false));
         let since = self.live().map(|belief| belief.view_since).max()?;
         let links = self.live().map(|belief| belief.link_since).max()?;
         let asked = self.live().map(|belief| belief.asked).min()?;
@@ -158,13 +159,13 @@ impl Group {
 impl Group {
     /// How its nodes differ now; empty if they do not.
     pub(super) fn disputes(&self) -> Vec<String> {
-        let sights: Vec<&Sight> = self.live().map(|belief| &belief.sight).collect();
+        let node_views: Vec<&NodeView> = self.live().map(|belief| &belief.node_view).collect();
         let states = self.nodes.iter().zip(&self.states);
         let silent = states.filter(|(_, state)| matches!(state, State::Unheard));
         let silent: Vec<&NodeName> = silent.map(|(node, _)| &node.name).collect();
         match self.cluster {
-            true => dispute::of_cluster(&self.nodes, &sights, &silent),
-            false => dispute::of_replication(&self.nodes, &sights, &silent),
+            true => dispute::of_cluster(&self.nodes, &node_views, &silent),
+            false => dispute::of_replication(&self.nodes, &node_views, &silent),
         }
     }
 }
@@ -186,8 +187,8 @@ mod tests {
         Node::new(NodeName::new("c", shard, 0), addr, format!("n{shard}0"), Role::Primary)
     }
 
-    fn sight(shard: u32, text: &str) -> Sight {
-        Sight {
+    fn node_view(shard: u32, text: &str) -> NodeView {
+        NodeView {
             node: NodeName::new("c", shard, 0),
             state_ok: true,
             role: Some(Role::Primary),
@@ -213,36 +214,36 @@ mod tests {
     #[test]
     fn agreement_is_as_old_as_its_youngest_belief() {
         let mut group = group();
-        group.hear(0, at(10), Ok(sight(0, BEFORE)));
+        group.hear(0, at(10), Ok(node_view(0, BEFORE)));
         assert_eq!(group.agreement(), None, "one node was not heard");
-        group.hear(1, at(20), Ok(sight(1, BEFORE)));
+        group.hear(1, at(20), Ok(node_view(1, BEFORE)));
         let since = |group: &Group| group.agreement().map(|a| (a.since.0, a.asked.0));
         assert_eq!(since(&group), Some((21, 10)));
-        group.hear(0, at(30), Ok(sight(0, AFTER)));
+        group.hear(0, at(30), Ok(node_view(0, AFTER)));
         assert_eq!(since(&group), None);
         assert!(!group.view().unwrap().agreed);
-        group.hear(1, at(40), Ok(sight(1, AFTER)));
-        group.hear(0, at(50), Ok(sight(0, AFTER)));
+        group.hear(1, at(40), Ok(node_view(1, AFTER)));
+        group.hear(0, at(50), Ok(node_view(0, AFTER)));
         assert_eq!(since(&group), Some((41, 40)));
     }
 
     #[test]
     fn a_cluster_that_is_not_ok_has_not_converged() {
         let mut group = group();
-        group.hear(0, at(10), Ok(sight(0, BEFORE)));
-        group.hear(1, at(20), Ok(Sight { state_ok: false, ..sight(1, BEFORE) }));
+        group.hear(0, at(10), Ok(node_view(0, BEFORE)));
+        group.hear(1, at(20), Ok(NodeView { state_ok: false, ..node_view(1, BEFORE) }));
         assert_eq!(group.agreement(), None);
-        group.hear(1, at(30), Ok(sight(1, BEFORE)));
+        group.hear(1, at(30), Ok(node_view(1, BEFORE)));
         assert_eq!(group.agreement().unwrap().since, Nanos(31));
     }
 
     #[test]
     fn a_link_that_is_down_spoils_the_links_and_not_the_view() {
         let mut group = group();
-        group.hear(0, at(10), Ok(sight(0, BEFORE)));
-        group.hear(1, at(20), Ok(Sight { link_up: Some(false), ..sight(1, BEFORE) }));
+        group.hear(0, at(10), Ok(node_view(0, BEFORE)));
+        group.hear(1, at(20), Ok(NodeView { link_up: Some(false), ..node_view(1, BEFORE) }));
         assert_eq!(group.agreement().unwrap().linked_since, None);
-        group.hear(1, at(30), Ok(Sight { link_up: Some(true), ..sight(1, BEFORE) }));
+        group.hear(1, at(30), Ok(NodeView { link_up: Some(true), ..node_view(1, BEFORE) }));
         let agreement = group.agreement().unwrap();
         assert_eq!((agreement.since, agreement.linked_since), (Nanos(21), Some(Nanos(31))));
     }
@@ -250,8 +251,8 @@ mod tests {
     #[test]
     fn only_live_nodes_must_agree() {
         let mut group = group();
-        group.hear(0, at(10), Ok(sight(0, BEFORE)));
-        group.hear(1, at(20), Ok(sight(1, AFTER)));
+        group.hear(0, at(10), Ok(node_view(0, BEFORE)));
+        group.hear(1, at(20), Ok(node_view(1, AFTER)));
         assert_eq!(group.agreement(), None);
         group.hear(1, at(30), Err(gone(&node(1))));
         assert_eq!(group.agreement().unwrap().since, Nanos(11));
@@ -262,11 +263,11 @@ mod tests {
     #[test]
     fn without_slots_there_must_be_one_primary() {
         let mut group = Group::new(false, vec![node(0), node(1)]);
-        group.hear(0, at(10), Ok(sight(0, "")));
-        group.hear(1, at(20), Ok(sight(1, "")));
+        group.hear(0, at(10), Ok(node_view(0, "")));
+        group.hear(1, at(20), Ok(node_view(1, "")));
         assert_eq!(group.agreement(), None, "two primaries");
         let leader = Leader { at: Some(node(0).announced), ..Leader::default() };
-        let follows = Sight { role: Some(Role::Replica), leader, ..sight(1, "") };
+        let follows = NodeView { role: Some(Role::Replica), leader, ..node_view(1, "") };
         group.hear(1, at(30), Ok(follows));
         let view = group.view().unwrap();
         assert!(view.agreed && group.agreement().unwrap().since == Nanos(31));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::belief::Agreement;
 use crate::model::Nanos;
-use crate::model::event::What;
+use crate::model::event::EventKind;
 
 /// The steps of a drill, as far as they have come.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Steps {
     }
 
     /// What is to be told, now that all groups agree like this, or do not.
-    pub(super) fn hear(&mut self, agreement: Option<Agreement>) -> Vec<What> {
+    pub(super) fn hear(&mut self, agreement: Option<Agreement>) -> Vec<EventKind> {
         let mut news = self.broken(agreement);
         let Some(agreement) = agreement else { return news };
         for (&number, step) in &mut self.steps {
@@ -69,12 +69,12 @@ impl Steps {
             let since = agreement.since.max(step.began);
             if step.view_told.is_none_or(|told| told < since) && held(ended, since) {
                 step.view_told = Some(since);
-                news.push(What::ViewConverged { step: number, since });
+                news.push(EventKind::ViewConverged { step: number, since });
             }
             let Some(since) = agreement.linked_since.map(|at| at.max(step.began)) else { continue };
             if step.told.is_none_or(|told| told < since) && held(ended, since) {
                 step.told = Some(since);
-                news.push(What::Converged { step: number, since });
+                news.push(EventKind::Converged { step: number, since });
             }
         }
         self.steps.retain(|_, step| !(step.overtaken && step.told.is_some()));
@@ -82,14 +82,14 @@ impl Steps {
     }
 
     /// What was told and does not hold any more.
-    fn broken(&mut self, agreement: Option<Agreement>) -> Vec<What> {
+    fn broken(&mut self, agreement: Option<Agreement>) -> Vec<EventKind> {
         let linked = agreement.is_some_and(|agreement| agreement.linked_since.is_some());
         let mut news = Vec::new();
         for (&number, step) in &mut self.steps {
             let view = agreement.is_none() && step.view_told.take().is_some();
             if view || (!linked && step.told.is_some()) {
                 step.told = None;
-                news.push(What::Diverged { step: number, view });
+                news.push(EventKind::Diverged { step: number, view });
             }
         }
         news
@@ -119,19 +119,19 @@ mod tests {
         assert_eq!(steps.hear(Some(agreement(1990, Some(1990), 2099))), []);
         assert_eq!(steps.hear(Some(agreement(2050, Some(2060), 2149))), [], "it changed since");
         let since = Nanos(2050);
-        let view = What::ViewConverged { step: 3, since };
+        let view = EventKind::ViewConverged { step: 3, since };
         assert_eq!(steps.hear(Some(agreement(2050, None, 2150))), [view]);
         let since = Nanos(2200);
-        let all = What::Converged { step: 3, since };
+        let all = EventKind::Converged { step: 3, since };
         assert_eq!(steps.hear(Some(agreement(2050, Some(2200), 2300))), [all]);
         assert_eq!(steps.hear(Some(agreement(2050, Some(2200), 2400))), [], "each is told once");
         let anew = steps.hear(Some(agreement(2500, Some(2500), 2600)));
         let since = Nanos(2500);
-        let view = What::ViewConverged { step: 3, since };
-        assert_eq!(anew, [view, What::Converged { step: 3, since }], "unless it did not last");
-        let lost = What::Diverged { step: 3, view: false };
+        let view = EventKind::ViewConverged { step: 3, since };
+        assert_eq!(anew, [view, EventKind::Converged { step: 3, since }], "unless it did not last");
+        let lost = EventKind::Diverged { step: 3, view: false };
         assert_eq!(steps.hear(Some(agreement(2500, None, 2700))), [lost], "a link is down");
-        assert_eq!(steps.hear(None), [What::Diverged { step: 3, view: true }]);
+        assert_eq!(steps.hear(None), [EventKind::Diverged { step: 3, view: true }]);
         assert_eq!(steps.hear(None), [], "told once");
         steps.hear(Some(agreement(2800, Some(2800), 2900)));
         steps.began(4, Nanos(3000));
@@ -148,13 +148,13 @@ mod tests {
         steps.ended(3, Nanos(1100));
         steps.began(4, Nanos(1150));
         let since = Nanos(1120);
-        let view = What::ViewConverged { step: 3, since };
+        let view = EventKind::ViewConverged { step: 3, since };
         let told = steps.hear(Some(agreement(1120, Some(1120), 1250)));
-        assert_eq!(told, [view, What::Converged { step: 3, since }]);
+        assert_eq!(told, [view, EventKind::Converged { step: 3, since }]);
         assert_eq!(steps.hear(None), [], "step 4 is at work");
         steps.ended(4, Nanos(1300));
         let news = steps.hear(Some(agreement(1350, Some(1350), 1500)));
-        assert!(news.iter().all(|what| !matches!(what, What::Converged { step: 3, .. })));
+        assert!(news.iter().all(|what| !matches!(what, EventKind::Converged { step: 3, .. })));
         assert_eq!(news.len(), 2, "{news:?}");
     }
 
@@ -164,7 +164,7 @@ mod tests {
         steps.ended(3, Nanos(1001));
         let since = Nanos(1000);
         let told = steps.hear(Some(agreement(5, Some(7), 1500)));
-        let view = What::ViewConverged { step: 3, since };
-        assert_eq!(told, [view, What::Converged { step: 3, since }]);
+        let view = EventKind::ViewConverged { step: 3, since };
+        assert_eq!(told, [view, EventKind::Converged { step: 3, since }]);
     }
 }

@@ -11,9 +11,9 @@ mod roles;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::cluster::view::Sight;
+use crate::cluster::view::NodeView;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
-use crate::model::event::{Role, What};
+use crate::model::event::{EventKind, Role};
 use crate::node::{Node, NodeLine};
 
 pub(super) use roles::Roles;
@@ -78,8 +78,9 @@ impl Failovers {
     }
 
     /// Node `i` said this, or could not be talked to. Gives what is said for the first time.
-    pub(super) fn hear(&mut self, i: usize, sight: Option<&Sight>) -> Vec<What> {
-        self.opinions[i] = sight.map(|sight| Opinion::of(sight, &self.nodes, &self.by_id));
+    pub(super) fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
+        self.opinions[i] =
+            node_view.map(|node_view| Opinion::of(node_view, &self.nodes, &self.by_id));
         if self.opinions[i].is_none() {
             return Vec::new();
         }
@@ -92,8 +93,8 @@ impl Failovers {
         news
     }
 
-    fn told(&self, shard: usize, phase: FailoverPhase, node: usize, by: usize) -> What {
-        What::Failover {
+    fn told(&self, shard: usize, phase: FailoverPhase, node: usize, by: usize) -> EventKind {
+        EventKind::Failover {
             group: self.nodes[by].name.group.clone(),
             shard: self.shards[shard].number,
             phase,
@@ -173,20 +174,20 @@ impl Opinion {
         self.suspects.contains(&node) || self.failed.contains(&node)
     }
 
-    fn of(sight: &Sight, nodes: &[Node], by_id: &HashMap<String, usize>) -> Opinion {
+    fn of(node_view: &NodeView, nodes: &[Node], by_id: &HashMap<String, usize>) -> Opinion {
         let place = |id: &str| by_id.get(id).copied();
-        let known = || sight.lines.iter().filter_map(|line| Some((place(&line.id)?, line)));
+        let known = || node_view.lines.iter().filter_map(|line| Some((place(&line.id)?, line)));
         let flagged = |flag: fn(&NodeLine) -> bool| {
             known().filter(|(_, line)| flag(line)).map(|(at, _)| at).collect()
         };
         let leads = |line: &NodeLine| line.flags.role == Role::Primary && !line.slots.is_empty();
         let leading = known().filter(|(_, line)| leads(line));
-        let own = sight.own_line().and_then(|line| line.primary.as_deref());
+        let own = node_view.own_line().and_then(|line| line.primary.as_deref());
         Opinion {
             suspects: flagged(|line| line.flags.pfail),
             failed: flagged(|line| line.flags.fail),
             primaries: leading.map(|(at, line)| (nodes[at].shard(), (at, line.epoch))).collect(),
-            follows: own.filter(|_| sight.link_up == Some(true)).and_then(place),
+            follows: own.filter(|_| node_view.link_up == Some(true)).and_then(place),
         }
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! Both are open loops: a server that does not answer neither slows their
 //! schedule nor holds up what is asked of others. And both must not mistake
-//! redrill's own trouble for the servers': `vigil` keeps count of the time in
+//! redrill's own trouble for the servers': `blind_time` keeps count of the time in
 //! which the machine did not let redrill look.
 
 mod belief;
@@ -22,8 +22,8 @@ mod counter;
 mod outage;
 mod prober;
 mod rounds;
-mod subject;
-mod vigil;
+mod canary_probe;
+mod blind_time;
 mod watch;
 
 pub use prober::{ProbeError, Prober};

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::rounds::{self, Rounds};
 use crate::load::Targets;
 use crate::load::client::Routed;
-use crate::model::event::{Canary, Teller, What};
+use crate::model::event::{Canary, EventKind, Teller};
 use crate::spec::scenario::Probe;
 use crate::wake::wake_soon;
 
@@ -73,7 +73,7 @@ impl Prober {
             return Err(ProbeError::NoTargets(canary.group.clone()));
         }
         targets.retain(|group, _| canaries.iter().any(|canary| canary.group == *group));
-        teller.tell(What::Canaries { canaries: canaries.clone() });
+        teller.tell(EventKind::Canaries { canaries: canaries.clone() });
         let start = Start { canaries, targets, probe, teller };
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = oneshot::channel();
@@ -144,10 +144,10 @@ async fn serve(start: Start, ready: Ready, stop: oneshot::Receiver<()>) -> Optio
 
 async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
     let Start { canaries, targets, probe, teller } = start;
-    let manner = rounds::manner(&probe, canaries.len());
+    let options = rounds::options(&probe, canaries.len());
     let mut clients = BTreeMap::new();
     for (group, targets) in targets {
-        let client = Routed::connect(&targets, teller.clock(), manner, CONNECT_PATIENCE);
+        let client = Routed::connect(&targets, teller.clock(), options, CONNECT_PATIENCE);
         let client =
             client.await.map_err(|why| ProbeError::Unreachable { group: group.clone(), why })?;
         clients.insert(group, client);

@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
+use super::blind_time::{Blind, BlindTime};
+use super::canary_probe::{Asked, CanaryProbe};
 use super::outage::Sign;
-use super::subject::{Asked, Subject};
-use super::vigil::{Blind, Vigil};
-use crate::load::client::{Answer, Client, Manner, Request, Routed};
+use crate::load::client::{Answer, Client, ClientOptions, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
-use crate::model::event::{Canary, Teller, What};
+use crate::model::event::{Canary, EventKind, Teller};
 use crate::model::op::{Access, Cause, Outcome};
 use crate::spec::scenario::Probe;
 use crate::wake::Alarm;
@@ -39,8 +39,8 @@ const BLIND_WORTH_TELLING: Duration = Duration::from_millis(50);
 
 /// How the prober's clients behave: they wait no longer than probes do, and look
 /// for a way round trouble at once, as an outage must not seem longer for it.
-pub(super) fn manner(probe: &Probe, canaries: usize) -> Manner {
-    Manner {
+pub(super) fn options(probe: &Probe, canaries: usize) -> ClientOptions {
+    ClientOptions {
         lines: 1,
         timeout: probe.deadline + MARGIN,
         room: canaries * 2 * most_waiting(probe) + 64,
@@ -68,8 +68,8 @@ struct Account {
 pub(super) struct Rounds {
     probe: Probe,
     teller: Teller,
-    subjects: RefCell<Vec<Subject>>,
-    vigil: RefCell<Vigil>,
+    subjects: RefCell<Vec<CanaryProbe>>,
+    blind_time: RefCell<BlindTime>,
     account: RefCell<Account>,
     values: RefCell<Values>,
     under_way: Cell<usize>,
@@ -82,12 +82,13 @@ impl Rounds {
         teller: Teller,
         canaries: impl IntoIterator<Item = (Canary, Rc<Routed>)>,
     ) -> Rc<Rounds> {
-        let subjects = canaries.into_iter().map(|(canary, client)| Subject::new(canary, client));
+        let subjects =
+            canaries.into_iter().map(|(canary, client)| CanaryProbe::new(canary, client));
         Rc::new(Rounds {
             probe,
             teller,
             subjects: RefCell::new(subjects.collect()),
-            vigil: RefCell::new(Vigil::new(2 * probe.deadline + ACCOUNT_EVERY)),
+            blind_time: RefCell::new(BlindTime::new(2 * probe.deadline + ACCOUNT_EVERY)),
             account: RefCell::default(),
             values: RefCell::new(Values::new(0)),
             under_way: Cell::new(0),
@@ -129,7 +130,7 @@ impl Rounds {
                 woken = alarm.until(due) => woken?,
             }
             let now = self.now();
-            if self.vigil.borrow_mut().woke(due, now) {
+            if self.blind_time.borrow_mut().woke(due, now) {
                 tick = (now.since(start).as_nanos() / self.probe.every.as_nanos().max(1)) as u64;
                 self.round(now);
             } else {
@@ -219,12 +220,12 @@ impl Rounds {
                 () = tokio::time::sleep_until(wake) => None,
             };
             let now = self.now();
-            let mut vigil = self.vigil.borrow_mut();
-            vigil.woke(limit + TIMER_GRAIN, now);
+            let mut blind_time = self.blind_time.borrow_mut();
+            blind_time.woke(limit + TIMER_GRAIN, now);
             if answer.is_some() {
                 return answer;
             }
-            let blind = vigil.blind(due, now);
+            let blind = blind_time.blind(due, now);
             let grace = if blind.is_zero() { Duration::ZERO } else { blind + GRACE };
             limit = due + self.probe.deadline + grace;
             if limit <= now {
@@ -244,8 +245,8 @@ impl Rounds {
         };
         // The client gave up just as the thread awoke, and may not have looked at
         // what had arrived.
-        let vigil = self.vigil.borrow();
-        let just_awoke = !vigil.blind(now - GRACE, now).is_zero();
+        let blind_time = self.blind_time.borrow();
+        let just_awoke = !blind_time.blind(now - GRACE, now).is_zero();
         if cause == Cause::Timeout && just_awoke { Sign::Void } else { Sign::Bad(cause) }
     }
 
@@ -255,8 +256,8 @@ impl Rounds {
 
     fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, sign: Sign) {
         self.count(due, sign);
-        let subject = &mut self.subjects.borrow_mut()[i];
-        let told = subject.conclude(i, (action, number), sign, &self.vigil.borrow());
+        let canary_probe = &mut self.subjects.borrow_mut()[i];
+        let told = canary_probe.conclude(i, (action, number), sign, &self.blind_time.borrow());
         told.into_iter().for_each(|what| self.teller.tell(what));
     }
 
@@ -264,7 +265,7 @@ impl Rounds {
         let mut account = self.account.borrow_mut();
         match sign {
             Sign::Good(at) => {
-                let took = at.since(due).saturating_sub(self.vigil.borrow().blind(due, at));
+                let took = at.since(due).saturating_sub(self.blind_time.borrow().blind(due, at));
                 account.sent += 1;
                 account.worst = account.worst.max(took);
             }
@@ -278,17 +279,17 @@ impl Rounds {
 
     fn tell_account(&self) {
         let Account { sent, failed, worst } = self.account.take();
-        let Blind { total, longest } = self.vigil.borrow_mut().account();
+        let Blind { total, longest } = self.blind_time.borrow_mut().account();
         let ns = |d: Duration| d.as_nanos() as u64;
         let (worst_ns, blind_ns, blind_max_ns) = (ns(worst), ns(total), ns(longest));
-        self.teller.tell(What::Probes { sent, failed, worst_ns, blind_ns, blind_max_ns });
+        self.teller.tell(EventKind::Probes { sent, failed, worst_ns, blind_ns, blind_max_ns });
         if total >= BLIND_WORTH_TELLING {
             let text = format!(
                 "redrill itself was not run for {} ms of the last second: the machine is busy, \
                  and probes saw nothing of that time",
                 total.as_millis()
             );
-            self.teller.tell(What::Warning { text });
+            self.teller.tell(EventKind::Warning { text });
         }
     }
 }
@@ -296,14 +297,14 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::client::Told;
+    use crate::load::client::ReplyValue;
     use crate::model::Clock;
     use crate::model::op::Redirects;
     use crate::probe::counter::Counter;
 
     fn unanswered() -> Answer {
         let outcome = Outcome::Unknown(Cause::Timeout);
-        Answer { outcome, redirects: Redirects::default(), told: Told::Done, by: None }
+        Answer { outcome, redirects: Redirects::default(), told: ReplyValue::Done, by: None }
     }
 
     #[test]
@@ -318,7 +319,7 @@ mod tests {
         assert_eq!(judge(), Sign::Bad(Cause::Timeout));
 
         std::thread::sleep(Duration::from_millis(50));
-        rounds.vigil.borrow_mut().woke(Nanos::ZERO, clock.now());
+        rounds.blind_time.borrow_mut().woke(Nanos::ZERO, clock.now());
         assert_eq!(judge(), Sign::Void);
         let asked = Asked::Write(ticket);
         let outcome = Outcome::Fail(Cause::ClusterDown);

@@ -20,9 +20,9 @@ use super::failover::{Failovers, Roles};
 use super::prober::ProbeError;
 use crate::cluster::DeployedGroup;
 use crate::cluster::roles;
-use crate::cluster::view::{self, Sight};
+use crate::cluster::view::{self, NodeView};
 use crate::model::Nanos;
-use crate::model::event::{NodeStats, Teller, View, What};
+use crate::model::event::{EventKind, NodeStats, Teller, View};
 use crate::node::{Node, NodeError, Section};
 use crate::spec::topology::Mode;
 use crate::wake::wake_soon;
@@ -151,7 +151,7 @@ fn thread_main(
         Ok(runtime) => runtime.block_on(watch(groups, teller, round, orders, converged)),
         Err(error) => {
             let text = format!("nodes are not watched: the machine gave no event loop: {error}");
-            teller.tell(What::Warning { text });
+            teller.tell(EventKind::Warning { text });
         }
     }
 }
@@ -218,7 +218,7 @@ async fn watch(
                 }
                 for news in steps.hear(agreement) {
                     teller.tell(news.clone());
-                    if let What::Converged { step, .. } = news {
+                    if let EventKind::Converged { step, .. } = news {
                         converged.send_modify(|steps| _ = steps.insert(step));
                     }
                 }
@@ -246,11 +246,11 @@ async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Durati
     loop {
         turn.tick().await;
         let asked = teller.clock().now();
-        let sight = group.ask(&group.nodes[i]).await;
+        let node_view = group.ask(&group.nodes[i]).await;
         let instants = (asked, teller.clock().now());
-        let news = group.failovers.borrow_mut().hear(i, sight.as_ref().ok());
+        let news = group.failovers.borrow_mut().hear(i, node_view.as_ref().ok());
         news.into_iter().for_each(|what| teller.tell(what));
-        group.beliefs.borrow_mut().hear(i, instants, sight);
+        group.beliefs.borrow_mut().hear(i, instants, node_view);
     }
 }
 
@@ -262,7 +262,7 @@ async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
         let nodes = groups.iter().flat_map(|group| &group.nodes);
         let all = nodes.filter(|node| !node.name.is_sentinel()).map(stats);
         let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
-        teller.tell(What::Stats { nodes });
+        teller.tell(EventKind::Stats { nodes });
     }
 }
 
@@ -281,10 +281,10 @@ async fn stats(node: &Node) -> Option<NodeStats> {
 }
 
 impl Phases {
-    fn hear(&mut self, i: usize, sight: Option<&Sight>) -> Vec<What> {
+    fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
         match self {
-            Phases::Cluster(failovers) => failovers.hear(i, sight),
-            Phases::Other(roles) => roles.hear(i, sight),
+            Phases::Cluster(failovers) => failovers.hear(i, node_view),
+            Phases::Other(roles) => roles.hear(i, node_view),
         }
     }
 }
@@ -303,13 +303,13 @@ impl Watched {
         Rc::new(Watched { name, cluster, nodes, beliefs, failovers, told: RefCell::default() })
     }
 
-    async fn ask(&self, node: &Node) -> Result<Sight, NodeError> {
+    async fn ask(&self, node: &Node) -> Result<NodeView, NodeError> {
         if !self.cluster {
-            return roles::sight(node).await;
+            return roles::node_view(node).await;
         }
-        let sight = view::sight(node).await?;
-        view::learn_shard(&self.nodes, &sight);
-        Ok(sight)
+        let node_view = view::node_view(node).await?;
+        view::learn_shard(&self.nodes, &node_view);
+        Ok(node_view)
     }
 
     /// Tells how the nodes differ, unless they agreed a moment ago: what comes and goes is
@@ -321,7 +321,7 @@ impl Watched {
         let how = self.beliefs.borrow().disputes();
         let group = self.name.clone();
         if !how.is_empty() {
-            teller.tell(What::Disagreed { group, how });
+            teller.tell(EventKind::Disagreed { group, how });
         }
     }
 
@@ -334,7 +334,7 @@ impl Watched {
             .as_ref()
             .is_none_or(|(at, before)| *before != view && now.since(*at) >= VIEWS_EVERY);
         if due {
-            teller.tell(What::View(view.clone()));
+            teller.tell(EventKind::View(view.clone()));
             *told = Some((now, view));
         }
     }

@@ -1,6 +1,6 @@
 //! What to do about what could not be told: every reason of an `unknown` verdict says so.
 
-use crate::check::Kind;
+use crate::check::FindingKind;
 
 /// About a measure that has no value.
 pub(super) fn of_measure(name: &str) -> &'static str {
@@ -12,19 +12,23 @@ pub(super) fn of_measure(name: &str) -> &'static str {
             "let the load go on for longer before, during and after the steps, and look at its errors"
         }
         "reshard" => "let the steps that move slots come to their end",
-        "writes" | "rpo" | "counter" | "set" | "queue" | "stream" => of_finding(Kind::LostWrites),
-        "keys" => of_finding(Kind::Linearizability),
+        "writes" | "rpo" | "counter" | "set" | "queue" | "stream" => {
+            of_finding(FindingKind::LostWrites)
+        }
+        "keys" => of_finding(FindingKind::Linearizability),
         _ => "the run's `warnings` tell what was missing",
     }
 }
 
 /// About a finding that is neither good nor bad.
-pub(super) fn of_finding(kind: Kind) -> &'static str {
+pub(super) fn of_finding(kind: FindingKind) -> &'static str {
     match kind {
-        Kind::Linearizability => {
+        FindingKind::Linearizability => {
             "have fewer operations on each key: more `keys`, or a lower `rate` on fewer hot ones"
         }
-        Kind::UnexpectedValues => "let the drill come to its end, so that its history is whole",
+        FindingKind::UnexpectedValues => {
+            "let the drill come to its end, so that its history is whole"
+        }
         _ => "have all shards served again before the drill ends: heal, or a longer `settle`",
     }
 }

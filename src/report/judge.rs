@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::{Finding, Kind};
+use crate::check::{Finding, FindingKind};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::measure::{Unit, known};
 use crate::model::{Measure, Nanos, Verdict};
@@ -138,18 +138,18 @@ pub(super) fn set_aside(
 }
 
 /// The measure that counts what a checker finds; empty if there is none.
-pub(super) fn measure(kind: Kind) -> &'static str {
+pub(super) fn measure(kind: FindingKind) -> &'static str {
     match kind {
-        Kind::LostWrites => "writes.lost",
-        Kind::StaleReads => "reads.stale",
-        Kind::Linearizability => "keys.not_linearizable",
-        Kind::OwnWritesMissed => "reads.own_missed",
-        Kind::ReadsNotMonotonic => "reads.not_monotonic",
-        Kind::Counters => "counter.wrong",
-        Kind::Sets => "set.wrong",
-        Kind::Queues => "queue.wrong",
-        Kind::Streams => "stream.wrong",
-        Kind::UnexpectedValues => "",
+        FindingKind::LostWrites => "writes.lost",
+        FindingKind::StaleReads => "reads.stale",
+        FindingKind::Linearizability => "keys.not_linearizable",
+        FindingKind::OwnWritesMissed => "reads.own_missed",
+        FindingKind::ReadsNotMonotonic => "reads.not_monotonic",
+        FindingKind::Counters => "counter.wrong",
+        FindingKind::Sets => "set.wrong",
+        FindingKind::Queues => "queue.wrong",
+        FindingKind::Streams => "stream.wrong",
+        FindingKind::UnexpectedValues => "",
     }
 }
 

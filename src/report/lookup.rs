@@ -1,6 +1,6 @@
 //! What the formats ask a report for.
 
-use crate::check::{Finding, Kind};
+use crate::check::{Finding, FindingKind};
 use crate::model::Measure;
 
 use super::data::Report;
@@ -67,10 +67,10 @@ impl Report {
     pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.findings.iter().filter_map(|finding| {
             let name = match finding.kind {
-                Kind::Counters => "counters",
-                Kind::Sets => "sets",
-                Kind::Queues => "queues",
-                Kind::Streams => "streams",
+                FindingKind::Counters => "counters",
+                FindingKind::Sets => "sets",
+                FindingKind::Queues => "queues",
+                FindingKind::Streams => "streams",
                 _ => return None,
             };
             let aside = self.set_aside(finding).map(|why| format!(" ({why})"));

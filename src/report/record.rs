@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::event::{Canary, DrillInfo, End, Event, Moved, NodeInfo, Phase, StepInfo, What};
+use crate::model::event::{
+    Canary, DrillInfo, End, Event, EventKind, Moved, NodeInfo, Phase, StepInfo,
+};
 use crate::model::{Nanos, NodeName, ShardName};
 
 use super::containers::UsageFold;
@@ -22,7 +24,7 @@ use super::shards::StatsFold;
 use super::traffic::TrafficFold;
 use super::{ReportError, millis};
 
-/// What `events.jsonl` says.
+/// EventKind `events.jsonl` says.
 #[derive(Debug)]
 pub(super) struct Record {
     pub info: DrillInfo,
@@ -181,7 +183,7 @@ impl Record {
             let whole = line.ends_with(b"\n");
             match (serde_json::from_slice::<Event>(&line), &mut record) {
                 (Ok(event), Some(record)) => record.hear(event),
-                (Ok(Event { what: What::Drill(info), at }), none) => {
+                (Ok(Event { kind: EventKind::Drill(info), at }), none) => {
                     *none = Some(Record::new(info, at));
                 }
                 (Ok(_), None) => return Err(ReportError::NoDrill { path: path.to_owned() }),
@@ -227,87 +229,87 @@ impl Record {
     fn hear(&mut self, event: Event) {
         let at = event.at;
         self.last = self.last.max(at);
-        match event.what {
-            What::Drill(_) => {}
-            What::Phase { phase } => {
+        match event.kind {
+            EventKind::Drill(_) => {}
+            EventKind::Phase { phase } => {
                 self.phases.push((phase, at));
                 self.stats.phase(phase);
                 self.usage.phase(phase);
             }
-            What::Warning { text } => self.warnings.push((at, text)),
-            What::Ready { nodes } => {
+            EventKind::Warning { text } => self.warnings.push((at, text)),
+            EventKind::Ready { nodes } => {
                 self.members.join(nodes.iter().map(|node| &node.name));
                 (self.nodes, self.ready_at) = (nodes, Some(at));
             }
-            What::Canaries { canaries } => self.canaries.extend(canaries),
-            What::View(view) => {
+            EventKind::Canaries { canaries } => self.canaries.extend(canaries),
+            EventKind::View(view) => {
                 let begun = self.steps.iter().any(|step| step.began.is_some());
                 self.members.hear(&view);
                 self.views.hear(at, view, begun);
             }
-            What::Stats { nodes } => self.stats.hear(at, nodes, &self.members),
-            What::Containers { nodes } => self.usage.hear(at, nodes),
-            What::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),
-            What::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
+            EventKind::Stats { nodes } => self.stats.hear(at, nodes, &self.members),
+            EventKind::Containers { nodes } => self.usage.hear(at, nodes),
+            EventKind::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),
+            EventKind::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
                 self.probes_sent += sent;
                 self.probes_failed += failed;
                 self.blind.total += Duration::from_nanos(blind_ns);
                 self.blind.longest = self.blind.longest.max(Duration::from_nanos(blind_max_ns));
             }
-            What::OutageBegan { canary, action, from, cause } => {
+            EventKind::OutageBegan { canary, action, from, cause } => {
                 self.outages.began(canary, action, from, cause);
             }
-            What::OutageEnded { canary, action, from, to, blind_ns } => {
+            EventKind::OutageEnded { canary, action, from, to, blind_ns } => {
                 let blind = Duration::from_nanos(blind_ns);
                 self.outages.ended((canary, action), (from, to), blind);
             }
-            What::Sample(sample) => {
+            EventKind::Sample(sample) => {
                 if let Some(series) = self.series.get_mut(usize::from(sample.load)) {
                     series.hear(&sample);
                 }
             }
-            What::Own { cpu_percent, memory_bytes } => {
+            EventKind::Own { cpu_percent, memory_bytes } => {
                 self.own.told += 1;
                 self.own.cpu_sum += cpu_percent;
                 self.own.memory_max = self.own.memory_max.max(memory_bytes);
             }
-            What::Waited { percent, .. } => {
+            EventKind::Waited { percent, .. } => {
                 self.waited_max = Some(self.waited_max.map_or(percent, |max| max.max(percent)));
             }
             // What faults left is undone when the load has ended: what comes of that is no failover.
-            What::Failover { .. } if self.phase_at(Phase::Verify).is_some() => {}
-            What::Failover { group, shard, phase, node, by } => {
+            EventKind::Failover { .. } if self.phase_at(Phase::Verify).is_some() => {}
+            EventKind::Failover { group, shard, phase, node, by } => {
                 let shard = ShardName { group, shard };
                 let members = self.members.of(&shard);
                 self.failovers.hear(at, (shard, members), phase, (node, by));
             }
-            What::Disagreed { group, how } => {
+            EventKind::Disagreed { group, how } => {
                 self.disagreements.push(Disagreement { group, how });
             }
-            What::Ended { end } => self.end = Some(end),
+            EventKind::Ended { end } => self.end = Some(end),
             step => self.hear_step(at, step),
         }
     }
 
-    fn hear_step(&mut self, at: Nanos, what: What) {
+    fn hear_step(&mut self, at: Nanos, what: EventKind) {
         let index = match &what {
-            What::StepBegan { step }
-            | What::StepProgress { step, .. }
-            | What::StepMethod { step, .. }
-            | What::StepJob { step, .. }
-            | What::StepInjected { step, .. }
-            | What::StepUndone { step, .. }
-            | What::StepTurn { step, .. }
-            | What::StepNotUndone { step, .. }
-            | What::StepJoined { step, .. }
-            | What::StepLeft { step, .. }
-            | What::StepEnded { step, .. }
-            | What::ViewConverged { step, .. }
-            | What::Converged { step, .. }
-            | What::Diverged { step, .. } => *step,
+            EventKind::StepBegan { step }
+            | EventKind::StepProgress { step, .. }
+            | EventKind::StepMethod { step, .. }
+            | EventKind::StepJob { step, .. }
+            | EventKind::StepInjected { step, .. }
+            | EventKind::StepUndone { step, .. }
+            | EventKind::StepTurn { step, .. }
+            | EventKind::StepNotUndone { step, .. }
+            | EventKind::StepJoined { step, .. }
+            | EventKind::StepLeft { step, .. }
+            | EventKind::StepEnded { step, .. }
+            | EventKind::ViewConverged { step, .. }
+            | EventKind::Converged { step, .. }
+            | EventKind::Diverged { step, .. } => *step,
             _ => return,
         };
-        if let What::StepInjected { nodes, against, .. } = &what {
+        if let EventKind::StepInjected { nodes, against, .. } = &what {
             // Whom a slow link leads to has nothing done to it.
             let cuts = self.steps.get(index).is_some_and(|step| step.info.kind == "partition");
             let against = if cuts { against.clone() } else { Vec::new() };
@@ -316,34 +318,34 @@ impl Record {
         }
         let Some(record) = self.steps.get_mut(index) else { return };
         match what {
-            What::StepBegan { .. } => record.began = Some(at),
-            What::StepInjected { nodes, against, .. } => {
+            EventKind::StepBegan { .. } => record.began = Some(at),
+            EventKind::StepInjected { nodes, against, .. } => {
                 record.against.extend(against);
                 let hit = |node| Hit { node, at_ms: millis(at), undone_ms: None };
                 record.hits.extend(nodes.into_iter().map(hit));
             }
-            What::StepUndone { nodes, .. } => {
+            EventKind::StepUndone { nodes, .. } => {
                 record.undone = Some(at);
                 let is_meant = |hit: &&mut Hit| nodes.is_empty() || nodes.contains(&hit.node);
                 let open = record.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
                 open.filter(is_meant).for_each(|hit| hit.undone_ms = Some(millis(at)));
             }
-            What::StepTurn { holds, .. } => record.hear_turn(holds, at),
-            What::StepNotUndone { error, .. } => record.error = Some(error),
-            What::StepJoined { nodes, .. } => {
+            EventKind::StepTurn { holds, .. } => record.hear_turn(holds, at),
+            EventKind::StepNotUndone { error, .. } => record.error = Some(error),
+            EventKind::StepJoined { nodes, .. } => {
                 self.members.join(&nodes);
                 record.joined.extend(nodes);
             }
-            What::StepLeft { nodes, .. } => record.left.extend(nodes),
-            What::StepProgress { moved, .. } => record.moved = moved,
-            What::StepMethod { method, .. } => record.method = Some(method),
-            What::StepJob { from, to, state, .. } => record.hear_job((from, to), state, at),
-            What::StepEnded { moved, error, .. } => {
+            EventKind::StepLeft { nodes, .. } => record.left.extend(nodes),
+            EventKind::StepProgress { moved, .. } => record.moved = moved,
+            EventKind::StepMethod { method, .. } => record.method = Some(method),
+            EventKind::StepJob { from, to, state, .. } => record.hear_job((from, to), state, at),
+            EventKind::StepEnded { moved, error, .. } => {
                 (record.ended, record.moved, record.error) = (Some(at), moved, error);
             }
-            What::ViewConverged { since, .. } => record.view_converged = Some(since),
-            What::Converged { since, .. } => record.converged = Some(since),
-            What::Diverged { view, .. } => {
+            EventKind::ViewConverged { since, .. } => record.view_converged = Some(since),
+            EventKind::Converged { since, .. } => record.converged = Some(since),
+            EventKind::Diverged { view, .. } => {
                 record.converged = None;
                 if view {
                     record.view_converged = None;

@@ -10,7 +10,7 @@ use super::data::Shard;
 use super::members::Members;
 use super::record::Record;
 
-/// What INFO said, folded for each shard.
+/// EventKind INFO said, folded for each shard.
 #[derive(Debug, Default)]
 pub(super) struct StatsFold {
     /// The load runs.

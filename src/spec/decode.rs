@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::fault::Fault;
+use super::diagnostic::Diagnostic;
 use super::nearest;
 use super::source::Span;
 use super::tree::{Entry, Node, Value};
@@ -17,7 +17,7 @@ use super::tree::{Entry, Node, Value};
 /// A type that can stand in a file.
 pub trait Decode: Sized {
     /// The value of `node`; `None` if a fault was found that leaves no value.
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<Self>;
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Self>;
 
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 
@@ -50,18 +50,20 @@ impl Misread {
 }
 
 impl<T: Scalar> Decode for T {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<T> {
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<T> {
         let Value::Scalar(scalar) = &node.value else {
-            faults.push(expected("a single value", node));
+            diagnostics.push(expected("a single value", node));
             return None;
         };
         if node.is_null() {
-            faults.push(expected("a value", node));
+            diagnostics.push(expected("a value", node));
             return None;
         }
         let value = T::read(&scalar.text);
         value
-            .map_err(|why| faults.push(Fault::new(&node.span, why.message).advise(why.advice)))
+            .map_err(|why| {
+                diagnostics.push(Diagnostic::new(&node.span, why.message).advise(why.advice))
+            })
             .ok()
     }
 
@@ -71,9 +73,14 @@ impl<T: Scalar> Decode for T {
 }
 
 /// The fault of a node of the wrong kind.
-pub fn expected(what: &str, node: &Node) -> Fault {
-    let fault = Fault::new(&node.span, format!("{what} is wanted here, not {}", node.kind()));
-    if node.is_null() { fault.advise("write a value, or leave the key out") } else { fault }
+pub fn expected(what: &str, node: &Node) -> Diagnostic {
+    let diagnostic =
+        Diagnostic::new(&node.span, format!("{what} is wanted here, not {}", node.kind()));
+    if node.is_null() {
+        diagnostic.advise("write a value, or leave the key out")
+    } else {
+        diagnostic
+    }
 }
 
 /// A value and its place.
@@ -114,8 +121,8 @@ impl<T: Clone> Field<T> {
 }
 
 impl<T: Decode> Decode for At<T> {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<At<T>> {
-        T::decode(node, faults).map(|value| At { value, span: node.span.clone() })
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<At<T>> {
+        T::decode(node, diagnostics).map(|value| At { value, span: node.span.clone() })
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -128,12 +135,12 @@ impl<T: Decode> Decode for At<T> {
 }
 
 impl<T: Decode> Decode for Vec<At<T>> {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<Vec<At<T>>> {
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<At<T>>> {
         let Value::List(items) = &node.value else {
-            faults.push(expected("a list", node));
+            diagnostics.push(expected("a list", node));
             return None;
         };
-        Some(items.iter().filter_map(|item| At::decode(item, faults)).collect())
+        Some(items.iter().filter_map(|item| At::decode(item, diagnostics)).collect())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -152,14 +159,14 @@ impl<T> Default for Named<T> {
 }
 
 impl<T: Decode> Decode for Named<T> {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<Named<T>> {
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Named<T>> {
         let Value::Map(entries) = &node.value else {
-            faults.push(expected("a map of names and what they stand for", node));
+            diagnostics.push(expected("a map of names and what they stand for", node));
             return None;
         };
         let named = |entry: &Entry| {
             let name = At { value: entry.key.clone(), span: entry.key_span.clone() };
-            Some((name, T::decode(&entry.value, faults)?))
+            Some((name, T::decode(&entry.value, diagnostics)?))
         };
         Some(Named(entries.iter().filter_map(named).collect()))
     }
@@ -177,27 +184,31 @@ pub fn entries<'n>(
     node: &'n Node,
     what: &str,
     known: &[&str],
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<&'n [Entry]> {
     let Value::Map(entries) = &node.value else {
         let advice = format!("write a map of keys and values; known keys: {}", known.join(", "));
-        faults.push(expected(what, node).advise(advice));
+        diagnostics.push(expected(what, node).advise(advice));
         return None;
     };
     // A merge key has had its own fault.
     for entry in entries.iter().filter(|e| e.key != "<<" && !known.contains(&&*e.key)) {
         let message = format!("{what} has no key `{}`", entry.key);
         let advice = nearest::advice("keys", &entry.key, known);
-        faults.push(Fault::new(&entry.key_span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&entry.key_span, message).advise(advice));
     }
     Some(entries)
 }
 
 /// The value of `key` among `entries`.
-pub fn field<T: Decode>(entries: &[Entry], key: &str, faults: &mut Vec<Fault>) -> Field<T> {
+pub fn field<T: Decode>(
+    entries: &[Entry],
+    key: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Field<T> {
     match entries.iter().find(|entry| entry.key == key) {
         None => Field::Missing,
-        Some(entry) => At::decode(&entry.value, faults).map_or(Field::Bad, Field::Given),
+        Some(entry) => At::decode(&entry.value, diagnostics).map_or(Field::Bad, Field::Given),
     }
 }
 
@@ -287,15 +298,15 @@ macro_rules! object {
 
         impl $crate::spec::decode::Decode for $name {
             fn decode(
-                node: &$crate::spec::tree::Node, faults: &mut Vec<$crate::spec::fault::Fault>,
+                node: &$crate::spec::tree::Node, diagnostics: &mut Vec<$crate::spec::diagnostic::Diagnostic>,
             ) -> Option<$name> {
                 use $crate::spec::decode::{entries, field, object};
-                let entries = entries(node, $what, $name::KEYS, faults)?;
+                let entries = entries(node, $what, $name::KEYS, diagnostics)?;
                 let read = $name {
                     span: node.span.clone(),
-                    $( $field: field(entries, $key, faults), )*
+                    $( $field: field(entries, $key, diagnostics), )*
                 };
-                $( object!(@ $need, &read.$field, $what, $key, node, faults); )*
+                $( object!(@ $need, &read.$field, $what, $key, node, diagnostics); )*
                 Some(read)
             }
 
@@ -315,11 +326,11 @@ macro_rules! object {
             }
         }
     };
-    (@ optional, $field:expr, $what:literal, $key:literal, $node:expr, $faults:expr) => {};
-    (@ required, $field:expr, $what:literal, $key:literal, $node:expr, $faults:expr) => {
+    (@ optional, $field:expr, $what:literal, $key:literal, $node:expr, $diagnostics:expr) => {};
+    (@ required, $field:expr, $what:literal, $key:literal, $node:expr, $diagnostics:expr) => {
         if $field.is_missing() {
             let message = concat!($what, " needs the key `", $key, "`");
-            $faults.push($crate::spec::fault::Fault::new(&$node.span, message));
+            $diagnostics.push($crate::spec::diagnostic::Diagnostic::new(&$node.span, message));
         }
     };
 }

@@ -2,12 +2,12 @@
 
 use super::source::Source;
 use super::tree;
-use super::{Kind, nearest};
+use super::{FileKind, nearest};
 
 /// A file that comes with redrill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Its name, which is that of the file without `.yaml`.
     pub name: &'static str,
     /// The YAML text.
@@ -17,7 +17,7 @@ pub struct Ready {
 macro_rules! ready {
     ($kind:ident $folder:literal: $($name:literal)*) => {
         &[$(Ready {
-            kind: Kind::$kind,
+            kind: FileKind::$kind,
             name: $name,
             text: include_str!(concat!("../../", $folder, "/", $name, ".yaml")),
         }),*]
@@ -43,24 +43,24 @@ pub fn scenarios() -> &'static [Ready] {
 }
 
 /// The ready file of that kind and name.
-pub fn find(kind: Kind, name: &str) -> Option<&'static Ready> {
+pub fn find(kind: FileKind, name: &str) -> Option<&'static Ready> {
     of(kind).iter().find(|ready| ready.name == name)
 }
 
 /// What to say where there is none: the nearest name, and all of them.
-pub fn advice(kind: Kind, name: &str) -> String {
+pub fn advice(kind: FileKind, name: &str) -> String {
     let names: Vec<&str> = of(kind).iter().map(|ready| ready.name).collect();
     let what = match kind {
-        Kind::Topology => "ready topologies",
-        Kind::Scenario => "ready scenarios",
+        FileKind::Topology => "ready topologies",
+        FileKind::Scenario => "ready scenarios",
     };
     nearest::advice(what, name, &names)
 }
 
-fn of(kind: Kind) -> &'static [Ready] {
+fn of(kind: FileKind) -> &'static [Ready] {
     match kind {
-        Kind::Topology => TOPOLOGIES,
-        Kind::Scenario => SCENARIOS,
+        FileKind::Topology => TOPOLOGIES,
+        FileKind::Scenario => SCENARIOS,
     }
 }
 
@@ -68,8 +68,8 @@ impl Ready {
     /// The file as if it had been read from its place in the repository.
     pub fn source(&self) -> Source {
         let folder = match self.kind {
-            Kind::Topology => "topologies",
-            Kind::Scenario => "scenarios",
+            FileKind::Topology => "topologies",
+            FileKind::Scenario => "scenarios",
         };
         Source::new(format!("{folder}/{}.yaml", self.name), self.text)
     }

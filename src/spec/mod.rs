@@ -14,7 +14,7 @@
 pub mod chaos;
 pub mod compose;
 pub(crate) mod decode;
-pub mod fault;
+pub mod diagnostic;
 pub mod file;
 pub mod hardship;
 pub mod library;
@@ -32,7 +32,7 @@ pub mod topology;
 pub mod tree;
 pub mod write;
 
-pub use fault::{Fault, Faults};
+pub use diagnostic::{Diagnostic, Diagnostics};
 pub use scenario::Scenario;
 pub use source::Source;
 pub use topology::Topology;
@@ -85,27 +85,27 @@ const SCENARIO_KEYS: &[&str] =
 
 /// What kind of file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     Topology,
     Scenario,
 }
 
 /// Finds the topology that a scenario names.
-pub type Resolve<'r> = &'r dyn Fn(&str) -> Result<Source, Fault>;
+pub type Resolve<'r> = &'r dyn Fn(&str) -> Result<Source, Diagnostic>;
 
 /// The kind of `source`, by its keys.
-pub fn kind_of(source: &Source) -> Result<Kind, Faults> {
-    let mut faults = Vec::new();
-    let kind = tree::parse(source, &mut faults).and_then(|root| {
+pub fn kind_of(source: &Source) -> Result<FileKind, Diagnostics> {
+    let mut diagnostics = Vec::new();
+    let kind = tree::parse(source, &mut diagnostics).and_then(|root| {
         let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
         match (has(&["groups"]), has(SCENARIO_KEYS), has(TOPOLOGY_KEYS)) {
-            (true, _, _) => Some(Kind::Topology),
-            (_, true, _) => Some(Kind::Scenario),
-            (_, _, true) => Some(Kind::Topology),
+            (true, _, _) => Some(FileKind::Topology),
+            (_, true, _) => Some(FileKind::Scenario),
+            (_, _, true) => Some(FileKind::Topology),
             _ => {
                 let message = "this is neither a topology nor a scenario";
                 let advice = "a topology has `groups:`, a scenario has `topology:`";
-                faults.push(Fault::new(&root.span, message).advise(advice));
+                diagnostics.push(Diagnostic::new(&root.span, message).advise(advice));
                 None
             }
         }
@@ -113,17 +113,17 @@ pub fn kind_of(source: &Source) -> Result<Kind, Faults> {
     // Duplicate keys are told by whoever parses the file for good.
     match kind {
         Some(kind) => Ok(kind),
-        None => Faults::unless_empty(faults, None),
+        None => Diagnostics::unless_empty(diagnostics, None),
     }
 }
 
 /// The kind of `source` where its keys leave no doubt, faulty as it may be otherwise.
-pub fn plain_kind_of(source: &Source) -> Option<Kind> {
+pub fn plain_kind_of(source: &Source) -> Option<FileKind> {
     let root = tree::parse(source, &mut Vec::new())?;
     let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
     match (has(SCENARIO_KEYS), has(TOPOLOGY_KEYS)) {
-        (true, false) => Some(Kind::Scenario),
-        (false, true) => Some(Kind::Topology),
+        (true, false) => Some(FileKind::Scenario),
+        (false, true) => Some(FileKind::Topology),
         _ => None,
     }
 }
@@ -141,11 +141,11 @@ pub fn profile_names(source: &Source) -> Vec<String> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse_topology(source: &Source, options: &Options) -> Result<Topology, Faults> {
-    let mut faults = Vec::new();
-    let settings = settings(options, &mut faults);
-    let topology = topology_of(source, &settings, options.purpose, &mut faults);
-    Faults::unless_empty(faults, topology)
+pub fn parse_topology(source: &Source, options: &Options) -> Result<Topology, Diagnostics> {
+    let mut diagnostics = Vec::new();
+    let settings = settings(options, &mut diagnostics);
+    let topology = topology_of(source, &settings, options.purpose, &mut diagnostics);
+    Diagnostics::unless_empty(diagnostics, topology)
 }
 
 /// The scenario that `source` describes, with its topology, which `resolve`
@@ -157,100 +157,122 @@ pub fn parse_scenario(
     source: &Source,
     resolve: Resolve,
     options: &Options,
-) -> Result<Scenario, Faults> {
-    let mut faults = Vec::new();
-    let scenario = scenario_of(source, resolve, options, &mut faults);
-    Faults::unless_empty(faults, scenario)
+) -> Result<Scenario, Diagnostics> {
+    let mut diagnostics = Vec::new();
+    let scenario = scenario_of(source, resolve, options, &mut diagnostics);
+    Diagnostics::unless_empty(diagnostics, scenario)
 }
 
-fn settings(options: &Options, faults: &mut Vec<Fault>) -> Vec<Setting> {
-    options.set.iter().filter_map(|text| Setting::parse(text, faults)).collect()
+fn settings(options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> {
+    options.set.iter().filter_map(|text| Setting::parse(text, diagnostics)).collect()
 }
 
 fn topology_of(
     source: &Source,
     settings: &[Setting],
     purpose: Purpose,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Topology> {
-    let before = faults.len();
-    let mut root = tree::parse(source, faults)?;
-    settings.iter().for_each(|setting| setting.apply(&mut root, faults));
-    let file = TopologyFile::decode(&root, faults)?;
-    let topology = rules::topology::check(source, &file, purpose, faults)?;
+    let before = diagnostics.len();
+    let mut root = tree::parse(source, diagnostics)?;
+    settings.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
+    let file = TopologyFile::decode(&root, diagnostics)?;
+    let topology = rules::topology::check(source, &file, purpose, diagnostics)?;
     // What is wrong with a faulty one would be told of the scenario on it once more, in
     // words that lead astray.
-    (faults.len() == before).then_some(topology)
+    (diagnostics.len() == before).then_some(topology)
 }
 
 fn scenario_of(
     source: &Source,
     resolve: Resolve,
     options: &Options,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
     let known = [ScenarioFile::KEYS, TOPOLOGY_KEYS].concat();
-    let mut settings = settings(options, faults);
-    settings.retain(|setting| setting.is_known(&known, faults));
+    let mut settings = settings(options, diagnostics);
+    settings.retain(|setting| setting.is_known(&known, diagnostics));
     let (of_topology, own): (Vec<Setting>, Vec<Setting>) =
         settings.into_iter().partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
-    let mut root = tree::parse(source, faults)?;
-    own.iter().for_each(|setting| setting.apply(&mut root, faults));
-    let file = ScenarioFile::decode(&root, faults)?;
+    let mut root = tree::parse(source, diagnostics)?;
+    own.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
+    let file = ScenarioFile::decode(&root, diagnostics)?;
 
     let topology = match (&options.topology, file.topology.given()) {
         (Some(source), _) => Some(source.clone()),
         (None, Some(name)) => resolve(&name.value.0)
-            .map_err(|fault| faults.push(Fault { span: Some(name.span.clone()), ..fault }))
+            .map_err(|fault| {
+                diagnostics.push(Diagnostic { span: Some(name.span.clone()), ..fault })
+            })
             .ok(),
         (None, None) => None,
     };
-    let topology =
-        topology.and_then(|source| topology_of(&source, &of_topology, options.purpose, faults));
+    let topology = topology
+        .and_then(|source| topology_of(&source, &of_topology, options.purpose, diagnostics));
 
     let profiles = file.profiles.given().map_or(&[][..], |at| &at.value.0);
     if options.purpose == Purpose::Check {
         for (name, _) in profiles {
-            with_profile(&root, &file, &name.value, &own, topology.clone(), Purpose::Check, faults);
+            with_profile(
+                &root,
+                &file,
+                &name.value,
+                &own,
+                topology.clone(),
+                Purpose::Check,
+                diagnostics,
+            );
         }
     }
     if let Some(why) = &options.no_preload {
         let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
-        rules::hardship::without_preload(steps, why, faults);
+        rules::hardship::without_preload(steps, why, diagnostics);
     }
-    if let Some(over) = overs(&file, options, faults) {
+    if let Some(over) = overs(&file, options, diagnostics) {
         for (at, setting) in over.settings().into_iter().enumerate() {
             let mut each = options.clone();
             each.set.push(setting.clone());
             each.purpose = Purpose::Run;
             let mut found = Vec::new();
             scenario_of(source, resolve, &each, &mut found);
-            for fault in found {
-                let fault = at_over(fault, &file.over, at, &setting);
+            for diagnostic in found {
+                let diagnostic = at_over(diagnostic, &file.over, at, &setting);
                 // What the key does not allow, it allows with no value.
-                if !faults.contains(&fault) {
-                    faults.push(fault);
+                if !diagnostics.contains(&diagnostic) {
+                    diagnostics.push(diagnostic);
                 }
             }
         }
     }
     match &options.profile {
-        Some(name) => with_profile(&root, &file, name, &own, topology, options.purpose, faults),
-        None => rules::scenario::check(&file, topology, None, options.purpose, faults),
+        Some(name) => {
+            with_profile(&root, &file, name, &own, topology, options.purpose, diagnostics)
+        }
+        None => rules::scenario::check(&file, topology, None, options.purpose, diagnostics),
     }
 }
 
 /// What the scenario goes over, if each value is to be checked: where nothing else is wrong
 /// with it, so that nothing is told many times.
-fn overs(file: &ScenarioFile, options: &Options, faults: &[Fault]) -> Option<scenario::Over> {
-    let due = options.purpose == Purpose::Check && options.profile.is_none() && faults.is_empty();
+fn overs(
+    file: &ScenarioFile,
+    options: &Options,
+    diagnostics: &[Diagnostic],
+) -> Option<scenario::Over> {
+    let due =
+        options.purpose == Purpose::Check && options.profile.is_none() && diagnostics.is_empty();
     let checked = due.then(|| rules::scenario::over(&file.over, &mut Vec::new()));
     checked.flatten()
 }
 
-/// The same fault, where it is one of `setting`, at the key or at the value numbered `at` that
+/// The same diagnostic, where it is one of `setting`, at the key or at the value numbered `at` that
 /// `over` made the setting of.
-fn at_over(fault: Fault, over: &Field<Named<Vec<At<String>>>>, at: usize, setting: &str) -> Fault {
+fn at_over(
+    fault: Diagnostic,
+    over: &Field<Named<Vec<At<String>>>>,
+    at: usize,
+    setting: &str,
+) -> Diagnostic {
     let of_setting = fault.span.as_ref().filter(|span| span.source.text() == setting);
     let Some((span, over)) = of_setting.zip(over.given()) else { return fault };
     let Some((key, values)) = over.value.0.first() else { return fault };
@@ -258,7 +280,7 @@ fn at_over(fault: Fault, over: &Field<Named<Vec<At<String>>>>, at: usize, settin
         Some(value) if span.start > key.value.len() => &value.span,
         _ => &key.span,
     };
-    Fault { span: Some(place.clone()), ..fault }
+    Diagnostic { span: Some(place.clone()), ..fault }
 }
 
 /// The scenario of `root` as its profile `name` changes it; `--set` outweighs
@@ -270,21 +292,21 @@ fn with_profile(
     settings: &[Setting],
     topology: Option<Topology>,
     purpose: Purpose,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
-    rules::scenario::profile(file, name, faults)?;
+    rules::scenario::profile(file, name, diagnostics)?;
     let mut root = root.clone();
-    for change in profile_changes(&root, name, faults) {
-        change.apply(&mut root, faults);
+    for change in profile_changes(&root, name, diagnostics) {
+        change.apply(&mut root, diagnostics);
     }
-    settings.iter().for_each(|setting| setting.apply(&mut root, faults));
-    let file = ScenarioFile::decode(&root, faults)?;
-    rules::scenario::check(&file, topology, Some(name), purpose, faults)
+    settings.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
+    let file = ScenarioFile::decode(&root, diagnostics)?;
+    rules::scenario::check(&file, topology, Some(name), purpose, diagnostics)
 }
 
 /// What the profile changes besides expectations: `settle`, the timeline, and single
 /// keys of loads that there are.
-fn profile_changes(root: &Node, name: &str, faults: &mut Vec<Fault>) -> Vec<Setting> {
+fn profile_changes(root: &Node, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> {
     let profile = root.get("profiles").and_then(|profiles| profiles.get(name));
     let mut changes = Vec::new();
     for key in ["settle", "timeline", "over"] {
@@ -303,7 +325,7 @@ fn profile_changes(root: &Node, name: &str, faults: &mut Vec<Fault>) -> Vec<Sett
             let message =
                 format!("the profile `{name}` changes a load `{}` that is not there", load.key);
             let advice = nearest::advice("loads", &load.key, &names);
-            faults.push(Fault::new(&load.key_span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(&load.key_span, message).advise(advice));
             continue;
         }
         for field in entries(Some(&load.value)) {

@@ -2,7 +2,7 @@
 //!
 //! Values keep their own place, so a fault in one is told where it was written.
 
-use super::fault::Fault;
+use super::diagnostic::Diagnostic;
 use super::nearest;
 use super::source::{Source, Span};
 use super::tree::{self, Entry, Node, Value};
@@ -19,12 +19,12 @@ pub struct Setting {
 
 impl Setting {
     /// The setting that the text of a `--set` means.
-    pub fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Setting> {
+    pub fn parse(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Setting> {
         let source = Source::new("--set", text);
         let whole = source.span(0, text.len());
         let Some((path, _)) = text.split_once('=') else {
-            let fault = Fault::new(&whole, format!("`--set {text}` has no `=`"));
-            faults.push(fault.advise("write KEY=VALUE, like loads.app.rate=2000/s"));
+            let diagnostic = Diagnostic::new(&whole, format!("`--set {text}` has no `=`"));
+            diagnostics.push(diagnostic.advise("write KEY=VALUE, like loads.app.rate=2000/s"));
             return None;
         };
         let mut words = Vec::new();
@@ -35,16 +35,17 @@ impl Setting {
             words.push((word.trim().to_owned(), span));
         }
         if words.iter().any(|(word, _)| word.is_empty()) || words.len() > MAX_WORDS {
-            let fault = Fault::new(&whole, format!("`{path}` is not a path to a key"));
-            faults.push(fault.advise("write its keys with dots between, like loads.app.rate"));
+            let diagnostic = Diagnostic::new(&whole, format!("`{path}` is not a path to a key"));
+            diagnostics
+                .push(diagnostic.advise("write its keys with dots between, like loads.app.rate"));
             return None;
         }
         let value_start = path.len() + 1;
         if text[value_start..].trim().is_empty() {
-            faults.push(Fault::new(&whole, format!("`--set {text}` has no value")));
+            diagnostics.push(Diagnostic::new(&whole, format!("`--set {text}` has no value")));
             return None;
         }
-        let value = tree::parse_at(&source, value_start, faults)?;
+        let value = tree::parse_at(&source, value_start, diagnostics)?;
         Some(Setting { path: words, value })
     }
 
@@ -61,13 +62,13 @@ impl Setting {
 
     /// Whether it begins with one of `known`; a fault if not. (What comes after that is
     /// told by whoever decodes the tree.)
-    pub fn is_known(&self, known: &[&str], faults: &mut Vec<Fault>) -> bool {
+    pub fn is_known(&self, known: &[&str], diagnostics: &mut Vec<Diagnostic>) -> bool {
         let Some((root, span)) = self.path.first() else { return false };
         let is_known = known.contains(&&**root);
         if !is_known {
             let message = format!("neither a scenario nor its topology has the key `{root}`");
             let advice = nearest::advice("keys", root, known);
-            faults.push(Fault::new(span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(span, message).advise(advice));
         }
         is_known
     }
@@ -75,14 +76,14 @@ impl Setting {
     /// Puts the value where the path leads. Keys that are not there are made;
     /// items of lists, loads and groups must be there: a slip of the pen in a
     /// load's name should not make a second load.
-    pub fn apply(&self, root: &mut Node, faults: &mut Vec<Fault>) {
+    pub fn apply(&self, root: &mut Node, diagnostics: &mut Vec<Diagnostic>) {
         let mut node = root;
         for (at, (word, span)) in self.path.iter().enumerate() {
             node = match &mut node.value {
                 Value::Map(entries) => {
                     let named = at == 1 && NAMED.contains(&self.root());
                     if named && !entries.iter().any(|entry| entry.key == *word) {
-                        faults.push(no_such(self.root(), word, span, entries));
+                        diagnostics.push(no_such(self.root(), word, span, entries));
                         return;
                     }
                     child(entries, word, span)
@@ -96,14 +97,14 @@ impl Setting {
                             0 => "it is empty".to_owned(),
                             _ => format!("its items are counted from 0 to {}", count - 1),
                         };
-                        faults.push(Fault::new(span, message).advise(advice));
+                        diagnostics.push(Diagnostic::new(span, message).advise(advice));
                         return;
                     };
                     item
                 }
                 Value::Scalar(_) => {
                     let message = format!("`{word}` cannot be set: it is inside a single value");
-                    faults.push(Fault::new(span, message));
+                    diagnostics.push(Diagnostic::new(span, message));
                     return;
                 }
             };
@@ -115,10 +116,10 @@ impl Setting {
 /// Keys whose own keys are names that the file gives.
 const NAMED: &[&str] = &["loads", "groups"];
 
-fn no_such(what: &str, name: &str, span: &Span, entries: &[Entry]) -> Fault {
+fn no_such(what: &str, name: &str, span: &Span, entries: &[Entry]) -> Diagnostic {
     let names: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
     let message = format!("there is nothing called `{name}` in `{what}`");
-    Fault::new(span, message).advise(nearest::advice(what, name, &names))
+    Diagnostic::new(span, message).advise(nearest::advice(what, name, &names))
 }
 
 /// The value of `key`, which is made if it is not there.

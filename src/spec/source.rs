@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use super::fault::{Fault, Faults};
+use super::diagnostic::{Diagnostic, Diagnostics};
 
 /// A file's name and text. Cheap to clone.
 #[derive(Clone)]
@@ -26,15 +26,15 @@ impl Source {
     }
 
     /// The same from a file's bytes; a fault if they are too many or not UTF-8.
-    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Source, Faults> {
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Source, Diagnostics> {
         let name = name.into();
         if bytes.len() > Source::MAX_BYTES {
-            return Err(Faults::one(too_large(&name)));
+            return Err(Diagnostics::one(too_large(&name)));
         }
         String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let line = 1 + error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count();
-            Faults::one(Fault::nowhere(
+            Diagnostics::one(Diagnostic::nowhere(
                 format!("{name} is not text: line {line} is not UTF-8"),
                 "give a YAML file, saved as UTF-8",
             ))
@@ -71,8 +71,8 @@ impl Source {
 }
 
 /// The fault of a file that is larger than [`Source::MAX_BYTES`].
-pub fn too_large(name: &str) -> Fault {
-    Fault::nowhere(
+pub fn too_large(name: &str) -> Diagnostic {
+    Diagnostic::nowhere(
         format!("{name} is larger than 1 MB and was not read"),
         "a topology or a scenario is a few hundred lines at most; is this the right file?",
     )

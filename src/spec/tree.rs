@@ -11,7 +11,7 @@ use serde_yaml::granit_parser::{
     self as yaml, ErrorKind, Event, Parser, ScalarStyle, StructureStyle,
 };
 
-use super::fault::Fault;
+use super::diagnostic::Diagnostic;
 use super::source::{Source, Span, too_large};
 
 /// The most values that a file may come to, aliases resolved.
@@ -84,22 +84,22 @@ impl Node {
     }
 }
 
-/// The tree of `source`. Faults that leave a tree (duplicate keys) go to `faults`
+/// The tree of `source`. Diagnostics that leave a tree (duplicate keys) go to `diagnostics`
 /// beside it; with others there is no tree.
-pub fn parse(source: &Source, faults: &mut Vec<Fault>) -> Option<Node> {
-    parse_at(source, 0, faults)
+pub fn parse(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+    parse_at(source, 0, diagnostics)
 }
 
 /// The same of the text from byte `offset` on.
-pub fn parse_at(source: &Source, offset: usize, faults: &mut Vec<Fault>) -> Option<Node> {
+pub fn parse_at(source: &Source, offset: usize, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
     if source.text().len() > Source::MAX_BYTES {
-        faults.push(too_large(source.name()));
+        diagnostics.push(too_large(source.name()));
         return None;
     }
     let mut builder = Builder {
         source,
         offset,
-        faults,
+        diagnostics,
         open: Vec::new(),
         anchors: HashMap::new(),
         nodes: 0,
@@ -108,8 +108,8 @@ pub fn parse_at(source: &Source, offset: usize, faults: &mut Vec<Fault>) -> Opti
     };
     match builder.run() {
         Ok(()) => builder.root,
-        Err(fault) => {
-            faults.push(*fault);
+        Err(diagnostic) => {
+            diagnostics.push(*diagnostic);
             None
         }
     }
@@ -118,7 +118,7 @@ pub fn parse_at(source: &Source, offset: usize, faults: &mut Vec<Fault>) -> Opti
 struct Builder<'s, 'f> {
     source: &'s Source,
     offset: usize,
-    faults: &'f mut Vec<Fault>,
+    diagnostics: &'f mut Vec<Diagnostic>,
     open: Vec<Open>,
     /// `None` while the anchored collection is still open.
     anchors: HashMap<usize, Option<Node>>,
@@ -140,7 +140,7 @@ enum OpenValue {
     Map { entries: Vec<Entry>, keys: HashSet<String>, key: Option<(String, Span)> },
 }
 
-type Step<T = ()> = Result<T, Box<Fault>>;
+type Step<T = ()> = Result<T, Box<Diagnostic>>;
 
 impl Builder<'_, '_> {
     fn run(&mut self) -> Step {
@@ -154,14 +154,14 @@ impl Builder<'_, '_> {
             let (event, span) = event.map_err(|error| Box::new(self.syntax(&error)))?;
             if let (Some(tag), Some(span)) = (event.tag(), span.tag_span()) {
                 let message = format!("the tag `{}` means nothing here", tag.original());
-                let fault = Fault::new(&self.span(&span), message);
-                return Err(Box::new(fault.advise("write the value without it")));
+                let diagnostic = Diagnostic::new(&self.span(&span), message);
+                return Err(Box::new(diagnostic.advise("write the value without it")));
             }
             self.event(event, self.span(&span))?;
         }
         if self.root.is_none() {
             let name = self.source.name();
-            return Err(Box::new(Fault::nowhere(
+            return Err(Box::new(Diagnostic::nowhere(
                 format!("{name} is empty"),
                 "`redrill show cluster-3x1` and `redrill show cluster-reshard` print examples",
             )));
@@ -182,8 +182,10 @@ impl Builder<'_, '_> {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    let fault = Fault::new(&span, "a second document starts here");
-                    return Err(Box::new(fault.advise("put each document in a file of its own")));
+                    let diagnostic = Diagnostic::new(&span, "a second document starts here");
+                    return Err(Box::new(
+                        diagnostic.advise("put each document in a file of its own"),
+                    ));
                 }
                 Ok(())
             }
@@ -213,14 +215,14 @@ impl Builder<'_, '_> {
             return Ok(());
         }
         let message = format!("the file comes to more than {MAX_NODES} values here");
-        Err(Box::new(Fault::new(span, message).advise("aliases count as what they stand for")))
+        Err(Box::new(Diagnostic::new(span, message).advise("aliases count as what they stand for")))
     }
 
     fn alias(&mut self, anchor: usize, span: &Span) -> Step {
         let Some(Some(node)) = self.anchors.get(&anchor) else {
             let message = format!("the alias `{}` stands inside its own anchor", span.text());
             let advice = "a value cannot contain itself; write it out";
-            return Err(Box::new(Fault::new(span, message).advise(advice)));
+            return Err(Box::new(Diagnostic::new(span, message).advise(advice)));
         };
         let node = node.clone();
         // This bounds the depth too: a chain of n aliases comes to n * n / 2 values.
@@ -243,8 +245,8 @@ impl Builder<'_, '_> {
             self.anchors.insert(anchor, None);
         }
         if let Some(Open { value: OpenValue::Map { key: None, .. }, .. }) = self.open.last() {
-            let fault = Fault::new(&start, "a key must be a single value");
-            return Err(Box::new(fault.advise("quote it if it starts with `{` or `[`")));
+            let diagnostic = Diagnostic::new(&start, "a key must be a single value");
+            return Err(Box::new(diagnostic.advise("quote it if it starts with `{` or `[`")));
         }
         self.open.push(Open { anchor, flow: style == StructureStyle::Flow, start, value });
         Ok(())
@@ -283,7 +285,7 @@ impl Builder<'_, '_> {
         match &mut parent.value {
             OpenValue::List(items) => items.push(node),
             OpenValue::Map { entries, keys, key } => match key.take() {
-                None => *key = Some(read_key(node, self.faults)?),
+                None => *key = Some(read_key(node, self.diagnostics)?),
                 Some((name, key_span)) => {
                     if !marks_itself || node.is_null() {
                         node.span = key_span.clone();
@@ -291,7 +293,7 @@ impl Builder<'_, '_> {
                     if keys.insert(name.clone()) {
                         entries.push(Entry { key: name, key_span, value: node });
                     } else {
-                        self.faults.push(duplicate(&name, &key_span, entries));
+                        self.diagnostics.push(duplicate(&name, &key_span, entries));
                     }
                 }
             },
@@ -299,7 +301,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    fn syntax(&self, error: &yaml::ScanError) -> Fault {
+    fn syntax(&self, error: &yaml::ScanError) -> Diagnostic {
         let text = self.source.text();
         let at = self.offset + error.marker().byte_offset().unwrap_or(0);
         let at = self.source.boundary(at);
@@ -316,39 +318,40 @@ impl Builder<'_, '_> {
         if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
             return too_deep(&span);
         }
-        let fault = Fault::new(&span, format!("not YAML: {}", error.info()));
+        let diagnostic = Diagnostic::new(&span, format!("not YAML: {}", error.info()));
         if indent.contains('\t') {
-            fault.advise("this line is indented with a tab; YAML wants spaces")
+            diagnostic.advise("this line is indented with a tab; YAML wants spaces")
         } else if end_of_file || unclosed {
-            fault.advise("the file ends before this does; was it cut off?")
+            diagnostic.advise("the file ends before this does; was it cut off?")
         } else {
-            fault
+            diagnostic
         }
     }
 }
 
-fn too_deep(span: &Span) -> Fault {
+fn too_deep(span: &Span) -> Diagnostic {
     let message = format!("values are nested more than {MAX_DEPTH} deep here");
-    Fault::new(span, message).advise("no topology or scenario needs more than six")
+    Diagnostic::new(span, message).advise("no topology or scenario needs more than six")
 }
 
-fn read_key(node: Node, faults: &mut Vec<Fault>) -> Step<(String, Span)> {
+fn read_key(node: Node, diagnostics: &mut Vec<Diagnostic>) -> Step<(String, Span)> {
     let null = node.is_null();
     match node.value {
         Value::Scalar(scalar) if !null => {
             if scalar.plain && scalar.text == "<<" {
-                let fault = Fault::new(&node.span, "merge keys (`<<`) are not understood");
-                faults.push(fault.advise("write the keys out"));
+                let diagnostic =
+                    Diagnostic::new(&node.span, "merge keys (`<<`) are not understood");
+                diagnostics.push(diagnostic.advise("write the keys out"));
             }
             Ok((scalar.text, node.span))
         }
-        _ => Err(Box::new(Fault::new(&node.span, "a key must be a single value"))),
+        _ => Err(Box::new(Diagnostic::new(&node.span, "a key must be a single value"))),
     }
 }
 
-fn duplicate(name: &str, again: &Span, entries: &[Entry]) -> Fault {
+fn duplicate(name: &str, again: &Span, entries: &[Entry]) -> Diagnostic {
     let first = entries.iter().find(|entry| entry.key == name);
     let line = first.map_or(0, |entry| entry.key_span.line_column().0);
-    Fault::new(again, format!("the key `{name}` is here twice"))
+    Diagnostic::new(again, format!("the key `{name}` is here twice"))
         .advise(format!("it stands on line {line} already; keep one of them"))
 }

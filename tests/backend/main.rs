@@ -18,7 +18,7 @@ macro_rules! on_every_backend {
     };
 }
 
-mod bearing;
+mod hardships;
 #[path = "../common/mod.rs"]
 mod common;
 mod composed;

@@ -4,37 +4,37 @@ use std::path::Path;
 
 use redrill::backend::docker::{self, sweep};
 use redrill::backend::process::binary::ServerBinary;
-use redrill::backend::{Backend, Ground};
+use redrill::backend::{Backend, ResolvedBackend};
 use redrill::spec::topology::Engine;
 
 use crate::common::need::{self, Need};
 use crate::common::{self, server};
 
 pub struct Place {
-    ground: Ground,
+    resolved: ResolvedBackend,
     dir: tempfile::TempDir,
     made: std::cell::Cell<u32>,
 }
 
 impl Place {
-    fn new(ground: Ground) -> Place {
-        Place { ground, dir: tempfile::tempdir().unwrap(), made: Default::default() }
+    fn new(resolved: ResolvedBackend) -> Place {
+        Place { resolved, dir: tempfile::tempdir().unwrap(), made: Default::default() }
     }
 
     pub fn process() -> Place {
-        Place::new(Ground::Process(ServerBinary::at(&server()).unwrap()))
+        Place::new(ResolvedBackend::Process(ServerBinary::at(&server()).unwrap()))
     }
 
     /// `None` where no Docker engine answers.
     pub async fn docker() -> Option<Place> {
-        match docker::Ground::find(
+        match docker::DockerSetup::find(
             &Engine::default(),
             Path::new(env!("CARGO_BIN_EXE_redrill")),
             &|_| (),
         )
         .await
         {
-            Ok(found) => Some(Place::new(Ground::Docker(Box::new(found)))),
+            Ok(found) => Some(Place::new(ResolvedBackend::Docker(Box::new(found)))),
             Err(e) => {
                 need::skip(Need::Docker, &e.to_string());
                 None
@@ -59,12 +59,12 @@ impl Place {
             0 => self.dir.path().to_owned(),
             more => self.dir.path().join(more.to_string()),
         };
-        self.ground.open(&self.id(), &folder, program).await.unwrap()
+        self.resolved.open(&self.id(), &folder, program).await.unwrap()
     }
 
     pub async fn assert_nothing_left(&self) {
         common::assert_nothing_left(self.folder());
-        if let Ground::Docker(_) = self.ground {
+        if let ResolvedBackend::Docker(_) = self.resolved {
             let engine = docker::endpoint::find().await.unwrap();
             let all = sweep::find(&engine.docker, None).await.unwrap();
             let own = |drill: &&String| drill.starts_with(&self.id());

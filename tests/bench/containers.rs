@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use redrill::backend::Ground;
-use redrill::backend::ground::{Kind, Wish};
+use redrill::backend::ResolvedBackend;
+use redrill::backend::resolve::{BackendKind, BackendRequest};
 use redrill::cluster::bring_up;
 use redrill::model::NodeName;
 use redrill::model::event::Role;
@@ -33,7 +33,7 @@ struct Times {
 
 pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     let runtime = ours::runtime()?;
-    if let Err(error) = runtime.block_on(ground()) {
+    if let Err(error) = runtime.block_on(resolved()) {
         eprintln!("bench: containers are left out: {error}");
         return Ok(());
     }
@@ -59,10 +59,15 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     Ok(())
 }
 
-async fn ground() -> Result<Ground> {
-    let wish = Wish { kind: Some(Kind::Docker), binary: None };
-    Ok(Ground::find(wish, &Default::default(), Path::new(env!("CARGO_BIN_EXE_redrill")), &|_| ())
-        .await?)
+async fn resolved() -> Result<ResolvedBackend> {
+    let wish = BackendRequest { kind: Some(BackendKind::Docker), binary: None };
+    Ok(ResolvedBackend::find(
+        wish,
+        &Default::default(),
+        Path::new(env!("CARGO_BIN_EXE_redrill")),
+        &|_| (),
+    )
+    .await?)
 }
 
 /// With all that a drill does before: finding the engine, and asking the image's version.
@@ -71,7 +76,7 @@ async fn by_redrill(shards: u32, replicas: u32) -> Result<Times> {
     let dir = tempfile::tempdir()?;
     let program = Path::new(env!("CARGO_BIN_EXE_redrill"));
     let start = Instant::now();
-    let backend = ground().await?.open("bench", dir.path(), program).await?;
+    let backend = resolved().await?.open("bench", dir.path(), program).await?;
     let deployment = bring_up(&*backend, &topology, None, &|_, _| ()).await?;
     let nodes: Vec<Node> = deployment.nodes().cloned().collect();
     peer::until_ready(&nodes).await?;

@@ -96,8 +96,8 @@ fn a_subnet_that_is_taken_is_passed_over() {
     let place = Place::new();
     let ran = engine.play(&place, BRIEF);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    let address = crate::place::events(&place.folder()).into_iter().find_map(|e| match e.what {
-        redrill::model::event::What::Ready { nodes } => Some(nodes[0].address.clone()),
+    let address = crate::place::events(&place.folder()).into_iter().find_map(|e| match e.kind {
+        redrill::model::event::EventKind::Ready { nodes } => Some(nodes[0].address.clone()),
         _ => None,
     });
     let address = address.unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use redrill::model::event::{End, Phase, What};
+use redrill::model::event::{End, EventKind, Phase};
 
 use crate::engine::Engine;
 use crate::place::{BRIEF, Place, Playing, end_of, events};
@@ -63,8 +63,8 @@ fn say_something(place: &Place) {
 
 /// What the drill's only container had used, as it was told each second.
 fn cpu_seconds(folder: &Path) -> Vec<f64> {
-    let told = events(folder).into_iter().filter_map(|event| match event.what {
-        What::Containers { nodes } => nodes.first().map(|node| node.usage.cpu_seconds),
+    let told = events(folder).into_iter().filter_map(|event| match event.kind {
+        EventKind::Containers { nodes } => nodes.first().map(|node| node.usage.cpu_seconds),
         _ => None,
     });
     told.collect()

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use redrill::backend::docker::cuts;
-use redrill::model::event::{Phase, What};
+use redrill::model::event::{EventKind, Phase};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -130,7 +130,7 @@ fn rules_are_there_as_long_as_the_cut() {
                     - { at: 3s, do: partition, between: [cache/1/1, shard 0], every: 200ms, \
                         for: 1s, via: kernel }\n";
     let mut playing = place.start(&scenario(timeline, "60s"), DOCKER);
-    let step = |wanted: usize| move |what: &What| matches!(what, What::StepInjected { step, .. } if *step == wanted);
+    let step = |wanted: usize| move |what: &EventKind| matches!(what, EventKind::StepInjected { step, .. } if *step == wanted);
     playing.wait_for("the cut", step(0));
     let owner = playing.pid();
     let lost = |node: &str| {
@@ -142,13 +142,13 @@ fn rules_are_there_as_long_as_the_cut() {
     assert!(!rules(None).contains("redrill"), "this machine has none of it");
     playing.wait_for(
         "its end undone",
-        |what| matches!(what, What::StepUndone { step, .. } if *step == 1),
+        |what| matches!(what, EventKind::StepUndone { step, .. } if *step == 1),
     );
     assert_eq!(lost("cache-2-1").matches("10.").count(), 2, "in its new namespace too");
     playing.wait_for("the flapping", step(2));
     playing.wait_for(
         "the flapping's end",
-        |what| matches!(what, What::StepUndone { step, .. } if *step == 2),
+        |what| matches!(what, EventKind::StepUndone { step, .. } if *step == 2),
     );
     assert_eq!(lost("cache-1-1"), "");
     playing.signal(Signal::INT);

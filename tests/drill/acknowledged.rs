@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use redrill::model::event::What;
+use redrill::model::event::EventKind;
 use redrill::model::op::{Action, Op, Outcome};
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn lost_on_the_wrong_side(
     playing.end();
 
     let told = events(&place.folder());
-    let cut = told.iter().find(|event| matches!(event.what, What::StepInjected { .. }));
+    let cut = told.iter().find(|event| matches!(event.kind, EventKind::StepInjected { .. }));
     let cut = cut.expect("the cut was told").at;
     let (name, at) = cut_off;
     let wrong = lost.iter().filter(|op| op.by == Some(at) && op.done > cut).count() as u64;
@@ -139,9 +139,11 @@ fn a_replica_that_stands_still_is_missed_by_wait_and_by_the_primary() {
     // On a busy machine, a replica that does not stand still may be late as well.
     assert!(few >= 700, "200 writes a second for 4 s: {few}");
     let told = events(&place.folder());
-    let at = |wanted: fn(&What) -> bool| told.iter().find(|event| wanted(&event.what)).unwrap().at;
-    let stood = at(|what| matches!(what, What::StepInjected { .. })) + Duration::from_millis(50);
-    let went_on = at(|what| matches!(what, What::StepUndone { .. }));
+    let at =
+        |wanted: fn(&EventKind) -> bool| told.iter().find(|event| wanted(&event.kind)).unwrap().at;
+    let stood =
+        at(|what| matches!(what, EventKind::StepInjected { .. })) + Duration::from_millis(50);
+    let went_on = at(|what| matches!(what, EventKind::StepUndone { .. }));
     let alone = |op: &&Op| op.sent > stood && op.done < went_on && op.action == Action::Write;
     let ops = place.ops();
     let alone: Vec<&Op> = ops.iter().filter(alone).collect();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use redrill::model::event::What;
+use redrill::model::event::EventKind;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ fn an_interrupt_amid_chaos_leaves_nothing() {
                        faults: [kill, pause, partition] }]";
     let mut playing = place.start(&scenario(&place, timeline, ""), &[]);
     // Those before it are not healed yet.
-    let sixth = |what: &What| matches!(what, What::StepInjected { step: 5, .. });
+    let sixth = |what: &EventKind| matches!(what, EventKind::StepInjected { step: 5, .. });
     playing.wait_for("the sixth fault", sixth);
     playing.signal(Signal::INT);
     let ran = playing.end();

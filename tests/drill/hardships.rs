@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use redrill::model::event::What;
+use redrill::model::event::EventKind;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -106,7 +106,7 @@ fn ctrl_c_while_a_server_is_short_of_everything() {
         for step in 0..5 {
             playing.wait_for(
                 "its hardships",
-                |what| matches!(what, What::StepEnded { step: ended, .. } if *ended == step),
+                |what| matches!(what, EventKind::StepEnded { step: ended, .. } if *ended == step),
             );
         }
     });

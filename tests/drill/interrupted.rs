@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use redrill::model::event::{End, Phase, What};
+use redrill::model::event::{End, EventKind, Phase};
 use rustix::process::Signal;
 
 use crate::common::{redrill, until};
@@ -145,7 +145,7 @@ fn held_up(place: &Place) -> (Playing<'_>, PathBuf) {
     let pipe = place.folder().join("scenario.yaml");
     fs::remove_file(&pipe).unwrap();
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    playing.wait_for("its end", |what| matches!(what, What::Ended { .. }));
+    playing.wait_for("its end", |what| matches!(what, EventKind::Ended { .. }));
     playing.signal(Signal::INT);
     playing.wait_for_words("once more to end at once");
     assert!(playing.has_ended().is_none());

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use redrill::load::history;
-use redrill::model::event::What;
+use redrill::model::event::EventKind;
 use redrill::model::op::{Action, Op, Purpose};
 
 use crate::common::run;
@@ -201,8 +201,8 @@ fn two_at_once_do_not_meet() {
 
 /// The `127.64` of each of a drill's addresses.
 fn blocks(folder: &Path) -> BTreeSet<String> {
-    let nodes = events(folder).into_iter().find_map(|event| match event.what {
-        What::Ready { nodes } => Some(nodes),
+    let nodes = events(folder).into_iter().find_map(|event| match event.kind {
+        EventKind::Ready { nodes } => Some(nodes),
         _ => None,
     });
     let block = |address: &str| address.split('.').take(2).collect::<Vec<_>>().join(".");

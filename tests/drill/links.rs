@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redrill::load::history;
 use redrill::model::Nanos;
-use redrill::model::event::{Phase, What};
+use redrill::model::event::{EventKind, Phase};
 use redrill::model::op::{Op, Purpose};
 use redrill::node::NodeLine;
 use rustix::process::Signal;
@@ -256,7 +256,7 @@ fn an_interrupt_while_links_are_cut_leaves_nothing() {
          timeline: [{ at: 500ms, do: partition, target: all primaries }]\nsettle: 60s",
     );
     let mut playing = place.start(&text, crate::BACKEND);
-    playing.wait_for("the cut", |what| matches!(what, What::StepInjected { .. }));
+    playing.wait_for("the cut", |what| matches!(what, EventKind::StepInjected { .. }));
     playing.wait_for_phase(Phase::Settle);
     playing.signal(Signal::INT);
     let ran = playing.end();
@@ -405,7 +405,7 @@ fn across_a_bridge_halves_suspect_each_other_and_nobody_is_replaced() {
          settle: 3s\nexpect: [writes.lost == 0]",
     );
     let mut playing = place.start(&text, crate::BACKEND);
-    playing.wait_for("the cut", |what| matches!(what, What::StepInjected { .. }));
+    playing.wait_for("the cut", |what| matches!(what, EventKind::StepInjected { .. }));
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let halves: [BTreeSet<String>; 2] =
         [set(&["cache/0/0", "cache/0/1", "cache/1/1"]), set(&["cache/1/0", "cache/2/1"])];

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use redrill::model::event::{View, What};
+use redrill::model::event::{EventKind, View};
 use serde_json::Value;
 
 use crate::failover::ms;
@@ -42,8 +42,8 @@ fn who_takes_over_a_shards_slots_belongs_to_it_wherever_it_was_born() {
     let killed = ms(&report["steps"][2]["hits"][0]["at_ms"]);
 
     // By the servers' own account: who followed the primary when it was killed.
-    let views = events(&place.folder()).into_iter().filter_map(|event| match event.what {
-        What::View(view) => Some((event.at.0 as f64 / 1e6, view)),
+    let views = events(&place.folder()).into_iter().filter_map(|event| match event.kind {
+        EventKind::View(view) => Some((event.at.0 as f64 / 1e6, view)),
         _ => None,
     });
     let views: Vec<(f64, View)> = views.collect();

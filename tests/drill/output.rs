@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use redrill::model::event::{Phase, What};
+use redrill::model::event::{EventKind, Phase};
 use redrill::model::op::Cause;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -88,7 +88,7 @@ fn errors_are_told_by_their_cause() {
     playing.wait_for_phase(Phase::Settle);
     let server = playing.servers()[0].1;
     kill(server, Signal::STOP);
-    let timed_out = |what: &What| matches!(what, What::Sample(sample) if sample.causes.contains_key(&Cause::Timeout));
+    let timed_out = |what: &EventKind| matches!(what, EventKind::Sample(sample) if sample.causes.contains_key(&Cause::Timeout));
     playing.wait_for("operations that time out", timed_out);
     kill(server, Signal::CONT);
     let ran = playing.end();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use redrill::backend::registry::{Record, Registry};
 use redrill::load::history;
-use redrill::model::event::{End, Event, Phase, What};
+use redrill::model::event::{End, Event, EventKind, Phase};
 use redrill::model::op::{Action, Op, Outcome};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -128,7 +128,7 @@ impl Place {
     /// off from clients, and whatever is lost was acknowledged before: a replica may not have
     /// had it by then, as replication is asynchronous.
     pub fn assert_cut_off_from_writers(&self, index: u16) {
-        let cut = |event: &&Event| matches!(event.what, What::StepInjected { step: 0, .. });
+        let cut = |event: &&Event| matches!(event.kind, EventKind::StepInjected { step: 0, .. });
         let told = events(&self.folder());
         let cut = told.iter().find(cut).expect("the cut was told").at + AT_WORK;
         let late = |op: &Op| op.by == Some(index) && op.action == Action::Write && op.sent > cut;
@@ -211,14 +211,14 @@ impl Playing<'_> {
     }
 
     /// Waits until it has told what is looked for.
-    pub fn wait_for(&mut self, name: &str, wanted: impl Fn(&What) -> bool) {
-        let told = || self.events().iter().any(|event| wanted(&event.what));
+    pub fn wait_for(&mut self, name: &str, wanted: impl Fn(&EventKind) -> bool) {
+        let told = || self.events().iter().any(|event| wanted(&event.kind));
         let ended = until(MOST, told);
         assert!(ended, "it never came to {name}: {}", self.errors());
     }
 
     pub fn wait_for_phase(&mut self, wanted: Phase) {
-        let is = |what: &What| matches!(what, What::Phase { phase } if *phase == wanted);
+        let is = |what: &EventKind| matches!(what, EventKind::Phase { phase } if *phase == wanted);
         self.wait_for(&format!("{wanted:?}"), is);
     }
 
@@ -226,7 +226,7 @@ impl Playing<'_> {
     pub fn wait_for_slots(&mut self) {
         self.wait_for(
             "slots on the move",
-            |what| matches!(what, What::StepProgress { moved, .. } if moved.slots > 0),
+            |what| matches!(what, EventKind::StepProgress { moved, .. } if moved.slots > 0),
         );
     }
 
@@ -282,8 +282,8 @@ pub fn events(folder: &Path) -> Vec<Event> {
 
 /// How the drill of that folder ended, if it says so.
 pub fn end_of(folder: &Path) -> Option<End> {
-    match events(folder).pop()?.what {
-        What::Ended { end } => Some(end),
+    match events(folder).pop()?.kind {
+        EventKind::Ended { end } => Some(end),
         _ => None,
     }
 }

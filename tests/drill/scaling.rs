@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use redrill::model::event::What;
+use redrill::model::event::EventKind;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -45,8 +45,8 @@ fn grows_and_shrinks(args: &[&str]) {
     assert_eq!(left, ["cache/1/0", "cache/1/1"].into());
     // Who joined has its place in the history.
     let told = events(&place.folder());
-    let info = told.iter().find_map(|event| match &event.what {
-        What::Drill(info) => Some(info),
+    let info = told.iter().find_map(|event| match &event.kind {
+        EventKind::Drill(info) => Some(info),
         _ => None,
     });
     assert_eq!(info.unwrap().loads[0].nodes[6].to_string(), "cache/3/0");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redrill::load::history::{self, History};
 use redrill::load::{LoadRunner, Lookup, Targets, Totals};
-use redrill::model::event::{Event, Sample, Teller, What};
+use redrill::model::event::{Event, EventKind, Sample, Teller};
 use redrill::model::op::{Op, Outcome, Purpose};
 use redrill::model::{Clock, Nanos, Workload};
 use redrill::spec::scenario::{ClientKind, Distribution, Load};
@@ -76,8 +76,8 @@ impl Rig {
         self.history.finish().unwrap();
         let ops: Vec<Op> = history::read(&self.path).unwrap().map(Result::unwrap).collect();
         assert_processes_are_sound(&ops);
-        let samples = self.events.try_iter().filter_map(|event| match event.what {
-            What::Sample(sample) => Some(sample),
+        let samples = self.events.try_iter().filter_map(|event| match event.kind {
+            EventKind::Sample(sample) => Some(sample),
             _ => None,
         });
         Left { samples: samples.collect(), ops }

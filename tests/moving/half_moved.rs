@@ -5,7 +5,7 @@ use redrill::cluster::plan::Route;
 use redrill::node::Node;
 use redrill::spec::scenario::Pace;
 
-use crate::ground::{Ground, key, numbered};
+use crate::test_cluster::{TestCluster, key, numbered};
 
 async fn set_slot(at: &Node, slot: u16, what: &str, of: &Node) {
     let mut cmd = redis::cmd("CLUSTER");
@@ -21,8 +21,8 @@ async fn carry(from: &Node, to: &Node, how: Option<&str>, key: &str) {
 }
 
 /// Every slot from 0 to 9 in another state of a move from shard 0 to shard 1.
-async fn leave_half_moved(ground: &Ground) {
-    let (from, to) = (ground.primary(0), ground.primary(1));
+async fn leave_half_moved(cluster: &TestCluster) {
+    let (from, to) = (cluster.primary(0), cluster.primary(1));
     let open = async |slot| {
         set_slot(to, slot, "IMPORTING", from).await;
         set_slot(from, slot, "MIGRATING", to).await;
@@ -67,39 +67,39 @@ fn keys() -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn every_half_moved_state_is_finished() {
-    let ground = Ground::up(3, 0).await;
-    ground.fill(&numbered(0..10, 3)).await;
-    leave_half_moved(&ground).await;
-    assert!(ground.marks().await.len() >= 9, "{:?}", ground.marks().await);
-    let moved = move_slots(&[], &ground.nodes, Pace::Fast, |_| (), || false).await.unwrap();
+    let cluster = TestCluster::up(3, 0).await;
+    cluster.fill(&numbered(0..10, 3)).await;
+    leave_half_moved(&cluster).await;
+    assert!(cluster.marks().await.len() >= 9, "{:?}", cluster.marks().await);
+    let moved = move_slots(&[], &cluster.nodes, Pace::Fast, |_| (), || false).await.unwrap();
     assert_eq!((moved.slots, moved.slots_total), (0, 0), "nobody asked for these");
-    assert_eq!(ground.marks().await, [""; 0]);
-    ground.assert_owner(0..7, 1).await;
-    ground.assert_owner(7..10, 0).await;
-    ground.assert_values(&keys()).await;
-    ground.down().await;
+    assert_eq!(cluster.marks().await, [""; 0]);
+    cluster.assert_owner(0..7, 1).await;
+    cluster.assert_owner(7..10, 0).await;
+    cluster.assert_values(&keys()).await;
+    cluster.down().await;
 }
 
 #[tokio::test]
 async fn half_moved_slots_that_are_wanted_elsewhere_get_there() {
-    let ground = Ground::up(3, 0).await;
-    ground.fill(&numbered(0..10, 3)).await;
-    leave_half_moved(&ground).await;
+    let cluster = TestCluster::up(3, 0).await;
+    cluster.fill(&numbered(0..10, 3)).await;
+    leave_half_moved(&cluster).await;
     let route = [Route { slots: (0..=9).into(), from: 0, to: 2 }];
-    let moved = move_slots(&route, &ground.nodes, Pace::Fast, |_| (), || false).await.unwrap();
+    let moved = move_slots(&route, &cluster.nodes, Pace::Fast, |_| (), || false).await.unwrap();
     assert_eq!((moved.slots, moved.slots_total), (10, 10));
-    ground.assert_owner(0..10, 2).await;
-    ground.assert_values(&keys()).await;
-    ground.down().await;
+    cluster.assert_owner(0..10, 2).await;
+    cluster.assert_values(&keys()).await;
+    cluster.down().await;
 }
 
 /// Two nodes fetch the slot, and each has got a key of it.
 #[tokio::test]
 async fn a_slot_that_two_fetch_ends_whole() {
-    let ground = Ground::up(3, 0).await;
+    let cluster = TestCluster::up(3, 0).await;
     let keys = numbered(0..1, 6);
-    ground.fill(&keys).await;
-    let (from, one, two) = (ground.primary(0), ground.primary(1), ground.primary(2));
+    cluster.fill(&keys).await;
+    let (from, one, two) = (cluster.primary(0), cluster.primary(1), cluster.primary(2));
     for (to, n) in [(one, 1), (two, 2)] {
         set_slot(to, 0, "IMPORTING", from).await;
         set_slot(from, 0, "MIGRATING", to).await;
@@ -107,29 +107,29 @@ async fn a_slot_that_two_fetch_ends_whole() {
     }
     set_slot_stable(from, 0).await;
     let route = [Route { slots: (0..=0).into(), from: 0, to: 1 }];
-    move_slots(&route, &ground.nodes, Pace::Fast, |_| (), || false).await.unwrap();
-    ground.assert_owner(0..1, 1).await;
-    ground.assert_values(&keys).await;
-    ground.down().await;
+    move_slots(&route, &cluster.nodes, Pace::Fast, |_| (), || false).await.unwrap();
+    cluster.assert_owner(0..1, 1).await;
+    cluster.assert_values(&keys).await;
+    cluster.down().await;
 }
 
 /// What redis-cli leaves when it is stopped.
 #[tokio::test]
 async fn what_redis_cli_left_is_finished() {
     let Some(cli) = crate::common::need::cli() else { return };
-    let ground = Ground::up(3, 0).await;
+    let cluster = TestCluster::up(3, 0).await;
     let keys = numbered(0..300, 20);
-    ground.fill(&keys).await;
+    cluster.fill(&keys).await;
     let mut reshard = std::process::Command::new(cli)
-        .args(["--cluster", "reshard", &ground.nodes[0].addr.to_string(), "--cluster-yes"])
-        .args(["--cluster-from", &ground.nodes[0].id, "--cluster-to", &ground.nodes[1].id])
+        .args(["--cluster", "reshard", &cluster.nodes[0].addr.to_string(), "--cluster-yes"])
+        .args(["--cluster-from", &cluster.nodes[0].id, "--cluster-to", &cluster.nodes[1].id])
         .args(["--cluster-slots", "300", "--cluster-pipeline", "2"])
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let mut left = Vec::new();
     for _ in 0..2_000 {
-        left = ground.marks().await;
+        left = cluster.marks().await;
         if !left.is_empty() {
             break;
         }
@@ -139,8 +139,8 @@ async fn what_redis_cli_left_is_finished() {
     reshard.wait().unwrap();
     assert!(!left.is_empty(), "redis-cli was too quick or did nothing");
     let route = [Route { slots: (0..=299).into(), from: 0, to: 1 }];
-    move_slots(&route, &ground.nodes, Pace::Fast, |_| (), || false).await.unwrap();
-    ground.assert_owner(0..300, 1).await;
-    ground.assert_values(&keys).await;
-    ground.down().await;
+    move_slots(&route, &cluster.nodes, Pace::Fast, |_| (), || false).await.unwrap();
+    cluster.assert_owner(0..300, 1).await;
+    cluster.assert_values(&keys).await;
+    cluster.down().await;
 }

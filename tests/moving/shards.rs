@@ -11,7 +11,7 @@ use redrill::node::{Health, Node};
 use redrill::spec::scenario::Pace;
 
 use crate::common::need;
-use crate::ground::Ground;
+use crate::test_cluster::TestCluster;
 
 /// A primary's id and slots, and its replicas' ids. Each node with its address, and
 /// whether it has failed.
@@ -46,8 +46,8 @@ async fn by_nodes(node: &Node) -> Shards {
 }
 
 /// Every node says the same in both.
-async fn assert_both_agree(ground: &Ground, when: &str) {
-    for node in &ground.nodes {
+async fn assert_both_agree(cluster: &TestCluster, when: &str) {
+    for node in &cluster.nodes {
         assert_eq!(by_shards(node).await, by_nodes(node).await, "{when}, by {}", node.name);
     }
 }
@@ -56,16 +56,16 @@ async fn assert_both_agree(ground: &Ground, when: &str) {
 async fn both_views_of_every_engine_agree() {
     for engine in need::engines() {
         println!("{}", engine.display());
-        let ground = Ground::of(&engine, 3, 1).await;
+        let cluster = TestCluster::of(&engine, 3, 1).await;
         // At once: this is what it is to be ready.
-        assert_both_agree(&ground, "formed").await;
+        assert_both_agree(&cluster, "formed").await;
         let route = [Route { slots: (0..=99).into(), from: 0, to: 2 }];
-        move_slots(&route, &ground.nodes, Pace::Fast, |_| (), || false).await.unwrap();
-        let moved = ground.agreed_view().await;
+        move_slots(&route, &cluster.nodes, Pace::Fast, |_| (), || false).await.unwrap();
+        let moved = cluster.agreed_view().await;
         assert_eq!(moved.shards[2].slots.to_string(), "0-99 10923-16383");
-        assert_both_agree(&ground, "slots have moved").await;
-        replicas_get_online(&ground.nodes).await;
-        ground.down().await;
+        assert_both_agree(&cluster, "slots have moved").await;
+        replicas_get_online(&cluster.nodes).await;
+        cluster.down().await;
     }
 }
 

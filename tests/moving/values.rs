@@ -11,7 +11,7 @@ use redrill::node::Node;
 use redrill::spec::scenario::{Method, Pace};
 
 use crate::common::server;
-use crate::ground::{Ground, key};
+use crate::test_cluster::{TestCluster, key};
 
 fn command(words: &[&str], key: &str) -> Cmd {
     let mut cmd = redis::cmd(words[0]);
@@ -97,8 +97,8 @@ fn assert_arrived(before: &Found, after: &Found, key: &str, took: Duration) {
 }
 
 pub async fn every_kind_moves(server: &Path, how: (Method, Pace)) {
-    let ground = Ground::of(server, 3, 0).await;
-    let source = ground.primary(0);
+    let cluster = TestCluster::of(server, 3, 0).await;
+    let source = cluster.primary(0);
     let seen = how.0 == Method::Migrate;
     let mut made: Vec<(String, &[&str], Found)> = Vec::new();
     for (slot, (makes, reads)) in (0..60u16).zip(KINDS.iter().cycle()) {
@@ -135,11 +135,11 @@ pub async fn every_kind_moves(server: &Path, how: (Method, Pace)) {
     let route = [Route { slots: (0..=59).into(), from: 0, to: 1 }];
     tokio::time::sleep(Duration::from_millis(5)).await;
     let began = Instant::now();
-    let moved = carry_out(&route, &ground.nodes, how, |_| (), || false).await.unwrap();
+    let moved = carry_out(&route, &cluster.nodes, how, |_| (), || false).await.unwrap();
     let took = began.elapsed();
     assert_eq!(moved.slots, 60);
-    ground.assert_owner(0..60, 1).await;
-    let target = ground.primary(1);
+    cluster.assert_owner(0..60, 1).await;
+    let target = cluster.primary(1);
     for (key, reads, before) in &made {
         assert_arrived(before, &read(target, key, reads, seen).await, key, took);
     }
@@ -151,7 +151,7 @@ pub async fn every_kind_moves(server: &Path, how: (Method, Pace)) {
     assert_eq!(run(target, "EXISTS KEY", &key(5, 9)).await, Value::Int(0));
     let left: u64 = source.admin.query(&redis::cmd("DBSIZE")).await.unwrap();
     assert_eq!(left, 0);
-    ground.down().await;
+    cluster.down().await;
 }
 
 #[tokio::test]

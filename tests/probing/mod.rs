@@ -14,7 +14,7 @@ use redrill::backend::{Backend, ProcessBackend};
 use redrill::cluster::view::{compare, views};
 use redrill::cluster::{DeployedGroup, bring_up};
 use redrill::load::{Lookup, Targets};
-use redrill::model::event::{Canary, Event, Teller, What};
+use redrill::model::event::{Canary, Event, EventKind, Teller};
 use redrill::model::op::Access;
 use redrill::model::slot::SlotSet;
 use redrill::model::{Clock, Nanos};
@@ -136,22 +136,22 @@ impl Rig {
 fn told(events: Vec<Event>, canaries: &[Canary]) -> Told {
     let mut told = Told { outages: vec![], warnings: vec![], sent: 0, failed: 0, events: vec![] };
     for event in &events {
-        match &event.what {
-            What::OutageBegan { canary, action, from, .. } => {
+        match &event.kind {
+            EventKind::OutageBegan { canary, action, from, .. } => {
                 let canary = canaries[*canary].clone();
                 told.outages.push(Outage { canary, action: *action, from: *from, to: None });
             }
-            What::OutageEnded { canary, action, from, to, .. } => {
+            EventKind::OutageEnded { canary, action, from, to, .. } => {
                 let same = |o: &&mut Outage| {
                     o.canary == canaries[*canary] && (o.action, o.from) == (*action, *from)
                 };
                 told.outages.iter_mut().find(same).unwrap().to = Some(*to);
             }
-            What::Probes { sent, failed, .. } => {
+            EventKind::Probes { sent, failed, .. } => {
                 told.sent += sent;
                 told.failed += failed;
             }
-            What::Warning { text } => told.warnings.push(text.clone()),
+            EventKind::Warning { text } => told.warnings.push(text.clone()),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use redrill::model::Nanos;
-use redrill::model::event::{Canary, DrillInfo, End, EngineInfo, Event, Phase, What};
+use redrill::model::event::{Canary, DrillInfo, End, EngineInfo, Event, EventKind, Phase};
 use redrill::report;
 use serde_json::Value;
 
@@ -13,17 +13,17 @@ use super::PROBE;
 pub fn reported(canaries: &[Canary], during: &[Event]) -> Value {
     let run = tempfile::tempdir().unwrap();
     let last = during.iter().map(|event| event.at).max().unwrap_or_default();
-    let first = |what| Event { at: Nanos::ZERO, what };
-    let then = |what| Event { at: last, what };
+    let first = |kind| Event { at: Nanos::ZERO, kind };
+    let then = |kind| Event { at: last, kind };
     let before = [
-        first(What::Drill(info())),
-        first(What::Canaries { canaries: canaries.to_vec() }),
-        first(What::Phase { phase: Phase::Steps }),
+        first(EventKind::Drill(info())),
+        first(EventKind::Canaries { canaries: canaries.to_vec() }),
+        first(EventKind::Phase { phase: Phase::Steps }),
     ];
     let after = [
-        then(What::Phase { phase: Phase::Verify }),
-        then(What::Phase { phase: Phase::Stop }),
-        then(What::Ended { end: End::Completed }),
+        then(EventKind::Phase { phase: Phase::Verify }),
+        then(EventKind::Phase { phase: Phase::Stop }),
+        then(EventKind::Ended { end: End::Completed }),
     ];
     let events = before.iter().chain(during).chain(&after);
     let lines = events.map(|event| serde_json::to_string(event).unwrap() + "\n");

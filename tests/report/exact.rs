@@ -66,7 +66,7 @@ fn every_figure_of_a_tiny_drill() {
 #[test]
 fn of_two_loads_each_has_its_own_figures() {
     let (mut events, mut history) = (events(), history());
-    let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+    let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
     info.loads.push(LoadInfo { name: "other".to_owned(), ..info.loads[0].clone() });
     // From 5,500 ms on, which is when all has converged, operations are the other load's.
     for op in history.iter_mut().filter(|op| op.purpose == Purpose::Load) {
@@ -103,19 +103,19 @@ fn of_two_loads_each_has_its_own_figures() {
 #[test]
 fn each_turn_of_a_step_that_flaps_is_a_hit() {
     let mut events = events();
-    let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+    let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
     info.steps[0].kind = "partition".to_owned();
     let node = NodeName::new("cache", 0, 0);
     let (nodes, step) = (vec![node.clone()], 0);
-    let turn = |holds| What::StepTurn { step, holds };
+    let turn = |holds| EventKind::StepTurn { step, holds };
     let told = [
-        (3_000, What::StepInjected { step, nodes, against: vec![] }),
+        (3_000, EventKind::StepInjected { step, nodes, against: vec![] }),
         (3_200, turn(false)),
         (3_400, turn(true)),
         (3_600, turn(false)),
-        (3_800, What::StepUndone { step, nodes: vec![] }),
+        (3_800, EventKind::StepUndone { step, nodes: vec![] }),
     ];
-    events.extend(told.map(|(ms, what)| Event { at: at(ms), what }));
+    events.extend(told.map(|(ms, kind)| Event { at: at(ms), kind }));
     events.sort_by_key(|event| event.at);
     let r = build(&events, &history());
     let hits: Vec<_> = r.steps[0].hits.iter().map(|hit| (hit.at_ms, hit.undone_ms)).collect();
@@ -155,8 +155,8 @@ fn shards_of_the_tiny_drill() {
 fn a_shard_that_was_drained_holds_nothing_whatever_it_last_said_as_a_primary() {
     let after = |slots: &str, primary| {
         let mut events = events();
-        let views = events.iter_mut().filter_map(|event| match &mut event.what {
-            What::View(view) => Some(&mut view.shards[0]),
+        let views = events.iter_mut().filter_map(|event| match &mut event.kind {
+            EventKind::View(view) => Some(&mut view.shards[0]),
             _ => None,
         });
         let last = views.last().unwrap();
@@ -175,7 +175,7 @@ fn a_shard_that_was_drained_holds_nothing_whatever_it_last_said_as_a_primary() {
 fn redirects_are_not_known_of_loads_whose_client_hides_them() {
     let mut events = events();
     let loads = |events: &mut Vec<Event>, change: fn(&mut Vec<LoadInfo>)| {
-        let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+        let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
         change(&mut info.loads);
     };
     loads(&mut events, |loads| loads[0].sees_redirects = false);
@@ -226,7 +226,7 @@ fn without_steps_there_is_no_during_and_no_after() {
         let name = serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned();
         !is_step(&name)
     });
-    if let What::Drill(info) = &mut events[0].what {
+    if let EventKind::Drill(info) = &mut events[0].kind {
         info.steps.clear();
         info.expect.clear();
     }

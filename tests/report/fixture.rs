@@ -190,32 +190,32 @@ fn after(seconds: f64) -> Nanos {
 
 impl Sim {
     fn play(&mut self) {
-        self.tell(Nanos(0), What::Drill(self.info()));
-        self.tell(Nanos(1_000_000), What::Phase { phase: Phase::Form });
+        self.tell(Nanos(0), EventKind::Drill(self.info()));
+        self.tell(Nanos(1_000_000), EventKind::Phase { phase: Phase::Form });
         let nodes = self.nodes();
-        self.tell(Nanos(2_310_000_000), What::Ready { nodes });
-        self.tell(Nanos(2_311_000_000), What::View(self.view(0.0)));
+        self.tell(Nanos(2_310_000_000), EventKind::Ready { nodes });
+        self.tell(Nanos(2_311_000_000), EventKind::View(self.view(0.0)));
         let canaries = self.canaries();
-        self.tell(Nanos(2_320_000_000), What::Canaries { canaries });
-        self.tell(Nanos(2_320_000_000), What::Phase { phase: Phase::Fill });
+        self.tell(Nanos(2_320_000_000), EventKind::Canaries { canaries });
+        self.tell(Nanos(2_320_000_000), EventKind::Phase { phase: Phase::Fill });
         self.fill();
-        self.tell(LINE, What::Phase { phase: Phase::Steps });
+        self.tell(LINE, EventKind::Phase { phase: Phase::Steps });
         self.load();
         self.steps();
         self.outages();
         self.every_second();
         let end = self.plan.seconds;
         let settle = self.plan.step.map_or(0.0, |step| step.at + step.seconds);
-        self.tell(after(settle), What::Phase { phase: Phase::Settle });
-        self.tell(after(end), What::Phase { phase: Phase::Verify });
+        self.tell(after(settle), EventKind::Phase { phase: Phase::Settle });
+        self.tell(after(end), EventKind::Phase { phase: Phase::Verify });
         self.samples();
-        self.tell(after(end + 0.4), What::Phase { phase: Phase::Stop });
-        self.tell(after(end + 0.5), What::Ended { end: End::Completed });
+        self.tell(after(end + 0.4), EventKind::Phase { phase: Phase::Stop });
+        self.tell(after(end + 0.5), EventKind::Ended { end: End::Completed });
         self.events.sort_by_key(|event| event.at);
     }
 
-    fn tell(&mut self, at: Nanos, what: What) {
-        self.events.push(Event { at, what });
+    fn tell(&mut self, at: Nanos, kind: EventKind) {
+        self.events.push(Event { at, kind });
     }
 
     fn info(&self) -> DrillInfo {
@@ -429,20 +429,20 @@ impl Sim {
             bytes: Some((self.plan.keys as f64 / 9.0 * share * 550.0) as u64),
         };
         let parts = (step.seconds / 0.1) as u32;
-        let mut told = vec![(after(step.at), What::StepBegan { step: 0 })];
+        let mut told = vec![(after(step.at), EventKind::StepBegan { step: 0 })];
         for part in 1..parts {
             let share = f64::from(part) / f64::from(parts);
             let at = after(step.at + step.seconds * share);
-            told.push((at, What::StepProgress { step: 0, moved: moved(share) }));
-            told.push((at, What::View(self.view(share))));
+            told.push((at, EventKind::StepProgress { step: 0, moved: moved(share) }));
+            told.push((at, EventKind::View(self.view(share))));
         }
         let end = step.at + step.seconds;
-        told.push((after(end), What::StepEnded { step: 0, moved: moved(1.0), error: None }));
-        told.push((after(end + 0.13), What::View(self.view(1.0))));
+        told.push((after(end), EventKind::StepEnded { step: 0, moved: moved(1.0), error: None }));
+        told.push((after(end + 0.13), EventKind::View(self.view(1.0))));
         let since = after(end + 0.125);
-        told.push((after(end + 0.2), What::ViewConverged { step: 0, since }));
+        told.push((after(end + 0.2), EventKind::ViewConverged { step: 0, since }));
         let since = after(end + 0.15);
-        told.push((after(end + 0.3), What::Converged { step: 0, since }));
+        told.push((after(end + 0.3), EventKind::Converged { step: 0, since }));
         for (at, what) in told {
             self.tell(at, what);
         }
@@ -465,19 +465,19 @@ impl Sim {
 
     fn outage(&mut self, canary: usize, action: Access, from: f64, to: f64, cause: Cause) {
         let (from, to) = (after(from), after(to));
-        self.tell(from, What::OutageBegan { canary, action, from, cause });
-        self.tell(to, What::OutageEnded { canary, action, from, to, blind_ns: 0 });
+        self.tell(from, EventKind::OutageBegan { canary, action, from, cause });
+        self.tell(to, EventKind::OutageEnded { canary, action, from, to, blind_ns: 0 });
     }
 
     fn every_second(&mut self) {
         for second in 0..=self.plan.seconds as u32 {
             let at = after(f64::from(second));
             let nodes = self.stats(f64::from(second));
-            self.tell(at, What::Stats { nodes });
+            self.tell(at, EventKind::Stats { nodes });
             let probes = self.canaries().len() as u64 * 200;
             self.tell(
                 at,
-                What::Probes {
+                EventKind::Probes {
                     sent: probes,
                     failed: 0,
                     worst_ns: 900_000,
@@ -487,8 +487,11 @@ impl Sim {
             );
             let memory_bytes = 21_000_000 + u64::from(second) * 100_000;
             let node = NodeName::new("cache", 0, 0);
-            self.tell(at, What::Waited { node, percent: 1.0 + f64::from(second % 2) });
-            self.tell(at, What::Own { cpu_percent: 14.0 + f64::from(second % 3), memory_bytes });
+            self.tell(at, EventKind::Waited { node, percent: 1.0 + f64::from(second % 2) });
+            self.tell(
+                at,
+                EventKind::Own { cpu_percent: 14.0 + f64::from(second % 3), memory_bytes },
+            );
         }
     }
 
@@ -552,7 +555,7 @@ impl Sim {
                 causes,
                 ..Sample::default()
             };
-            told.push((from + Duration::from_millis(100), What::Sample(sample)));
+            told.push((from + Duration::from_millis(100), EventKind::Sample(sample)));
         }
         for (at, what) in told {
             self.tell(at, what);

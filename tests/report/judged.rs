@@ -43,9 +43,9 @@ fn what_redrill_itself_did_not_see_is_neither_up_nor_down() {
     let judged = |unseen: u64, blind: u64| {
         let mut events = events();
         for event in &mut events {
-            match &mut event.what {
-                What::Probes { .. } => event.what = probes(blind),
-                What::OutageEnded { action: Access::Read, blind_ns, .. } => {
+            match &mut event.kind {
+                EventKind::Probes { .. } => event.kind = probes(blind),
+                EventKind::OutageEnded { action: Access::Read, blind_ns, .. } => {
                     *blind_ns = unseen * 1_000_000;
                 }
                 _ => {}
@@ -64,7 +64,7 @@ fn what_redrill_itself_did_not_see_is_neither_up_nor_down() {
 fn operations_that_redrill_did_not_come_to_are_not_the_servers_fault() {
     let judged = |history: &[Op]| {
         let mut events = events();
-        if let What::Drill(info) = &mut events[0].what {
+        if let EventKind::Drill(info) = &mut events[0].kind {
             info.expect = vec![expect("schedule.held", Compare::AtLeast, 97.0)];
         }
         build(&events, history).expectations[0].verdict
@@ -93,7 +93,7 @@ fn what_does_not_count_is_no_failure_and_no_list_shows_it_as_one() {
     // The key of number 5 is lost, so no order explains what was seen of it either.
     let judged = |bounds: &[f64]| {
         let mut events = events();
-        if let What::Drill(info) = &mut events[0].what {
+        if let EventKind::Drill(info) = &mut events[0].kind {
             let bound = |bound: &f64| expect("writes.lost", Compare::AtMost, *bound);
             info.expect = bounds.iter().map(bound).collect();
             info.reported = vec!["keys.not_linearizable".to_owned()];
@@ -128,9 +128,9 @@ fn a_step_that_fails_makes_the_drill_fail() {
     let mut events = events();
     let history: Vec<Op> = history().into_iter().filter(|op| op.key != 5).collect();
     for event in &mut events {
-        match &mut event.what {
-            What::Drill(info) => info.expect.truncate(1),
-            What::StepEnded { error, .. } => *error = Some("no space".to_owned()),
+        match &mut event.kind {
+            EventKind::Drill(info) => info.expect.truncate(1),
+            EventKind::StepEnded { error, .. } => *error = Some("no space".to_owned()),
             _ => {}
         }
     }
@@ -143,7 +143,7 @@ fn a_step_that_fails_makes_the_drill_fail() {
 #[test]
 fn a_drill_that_was_interrupted_is_unknown_whatever_it_saw() {
     let mut events = events();
-    events.last_mut().unwrap().what = What::Ended { end: End::Interrupted };
+    events.last_mut().unwrap().kind = EventKind::Ended { end: End::Interrupted };
     let r = build(&events, &history());
     assert_eq!(r.verdict, Verdict::Unknown);
     assert!(r.why[0].contains("interrupted"), "{:?}", r.why);
@@ -153,7 +153,9 @@ fn a_drill_that_was_interrupted_is_unknown_whatever_it_saw() {
 #[test]
 fn what_could_not_be_told_is_unknown_and_never_passes() {
     let mut events = events();
-    events.retain(|event| !matches!(event.what, What::Probes { .. } | What::Converged { .. }));
+    events.retain(|event| {
+        !matches!(event.kind, EventKind::Probes { .. } | EventKind::Converged { .. })
+    });
     let history: Vec<Op> =
         history().into_iter().filter(|op| op.purpose != Purpose::Final).collect();
     let r = build(&events, &history);
@@ -167,8 +169,8 @@ fn what_could_not_be_told_is_unknown_and_never_passes() {
 #[test]
 fn the_terminal_has_every_reason_of_what_is_unknown_with_what_to_do() {
     let mut events = events();
-    events.retain(|event| !matches!(event.what, What::Converged { .. }));
-    if let What::Drill(info) = &mut events[0].what {
+    events.retain(|event| !matches!(event.kind, EventKind::Converged { .. }));
+    if let EventKind::Drill(info) = &mut events[0].kind {
         let bounds = (1..=12).map(|bound| expect("convergence", Compare::AtMost, f64::from(bound)));
         info.expect = bounds.collect();
     }
@@ -188,7 +190,7 @@ fn the_terminal_has_every_reason_of_what_is_unknown_with_what_to_do() {
 #[test]
 fn steps_that_were_never_begun_are_told_together() {
     let mut events = events();
-    if let What::Drill(info) = &mut events[0].what {
+    if let EventKind::Drill(info) = &mut events[0].kind {
         info.steps = vec![info.steps[0].clone(); 4];
     }
     let r = build(&events, &history());

@@ -11,13 +11,13 @@ use super::{fixture, made, tiny};
 /// has counters, and did nothing.
 fn columns(history: &[Op]) -> [Vec<u64>; 2] {
     let mut events = tiny::events();
-    let What::Drill(info) = &mut events[0].what else { panic!("the first event") };
+    let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
     let counter = LoadInfo { workload: Workload::Counter, ..info.loads[0].clone() };
     info.loads.push(counter);
     let windows = (0..2).flat_map(|load| (0..7).map(move |window| (load, 1_000 + window * 100)));
     let told = windows.map(|(load, from)| {
         let sample = Sample { load, from: tiny::at(from), ..Sample::default() };
-        Event { at: tiny::at(8_450), what: What::Sample(sample) }
+        Event { at: tiny::at(8_450), kind: EventKind::Sample(sample) }
     });
     // The drill's end stays the last event.
     let end = events.len() - 1;

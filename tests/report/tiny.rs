@@ -16,11 +16,11 @@ pub fn at(ms: u64) -> Nanos {
 /// The load starts at 1,000 ms and asks for 10 operations a second. A step runs from
 /// 3,000 to 5,000 ms and has converged since 5,500 ms. The load stops at 8,000 ms.
 pub fn events() -> Vec<Event> {
-    let told = |ms, what| Event { at: at(ms), what };
-    let phase = |phase| What::Phase { phase };
+    let told = |ms, kind| Event { at: at(ms), kind };
+    let phase = |phase| EventKind::Phase { phase };
     let moved = Moved { slots: 100, slots_total: 100, keys: 500, bytes: Some(50_000) };
     let view = |slots: [&str; 2]| {
-        What::View(View {
+        EventKind::View(View {
             group: "cache".to_owned(),
             agreed: true,
             shards: (0..2)
@@ -33,13 +33,13 @@ pub fn events() -> Vec<Event> {
                 .collect(),
         })
     };
-    let began = |canary, action, ms| What::OutageBegan {
+    let began = |canary, action, ms| EventKind::OutageBegan {
         canary,
         action,
         from: at(ms),
         cause: Cause::Timeout,
     };
-    let ended = |canary, action, from, to| What::OutageEnded {
+    let ended = |canary, action, from, to| EventKind::OutageEnded {
         canary,
         action,
         from: at(from),
@@ -48,43 +48,43 @@ pub fn events() -> Vec<Event> {
     };
     use Access::{Read, Write};
     vec![
-        told(0, What::Drill(info())),
+        told(0, EventKind::Drill(info())),
         told(100, phase(Phase::Form)),
-        told(900, What::Ready { nodes: nodes() }),
+        told(900, EventKind::Ready { nodes: nodes() }),
         told(910, view(["0-8191", "8192-16383"])),
-        told(920, What::Canaries { canaries: canaries() }),
-        told(950, What::Stats { nodes: stats([10, 10], 0) }),
+        told(920, EventKind::Canaries { canaries: canaries() }),
+        told(950, EventKind::Stats { nodes: stats([10, 10], 0) }),
         told(1_000, phase(Phase::Steps)),
-        told(2_000, What::Stats { nodes: stats([10, 10], 100) }),
-        told(2_000, What::Own { cpu_percent: 10.0, memory_bytes: 5_000 }),
-        told(2_000, What::Waited { node: NodeName::new("cache", 0, 0), percent: 31.0 }),
-        told(3_000, What::StepBegan { step: 0 }),
+        told(2_000, EventKind::Stats { nodes: stats([10, 10], 100) }),
+        told(2_000, EventKind::Own { cpu_percent: 10.0, memory_bytes: 5_000 }),
+        told(2_000, EventKind::Waited { node: NodeName::new("cache", 0, 0), percent: 31.0 }),
+        told(3_000, EventKind::StepBegan { step: 0 }),
         told(3_300, began(0, Write, 3_200)),
         told(3_400, began(1, Read, 3_300)),
         told(3_400, ended(1, Read, 3_300, 3_360)),
         told(3_460, ended(0, Write, 3_200, 3_450)),
         told(4_000, began(0, Write, 3_900)),
         told(4_010, ended(0, Write, 3_900, 4_000)),
-        told(5_000, What::StepEnded { step: 0, moved, error: None }),
+        told(5_000, EventKind::StepEnded { step: 0, moved, error: None }),
         told(5_010, view(["100-8191", "0-99 8192-16383"])),
-        told(5_300, What::ViewConverged { step: 0, since: at(5_200) }),
-        told(5_600, What::Converged { step: 0, since: at(5_500) }),
+        told(5_300, EventKind::ViewConverged { step: 0, since: at(5_200) }),
+        told(5_600, EventKind::Converged { step: 0, since: at(5_500) }),
         told(5_600, phase(Phase::Settle)),
-        told(7_000, What::Stats { nodes: stats([9, 11], 600) }),
-        told(7_000, What::Waited { node: NodeName::new("cache", 1, 0), percent: 7.0 }),
-        told(7_000, What::Own { cpu_percent: 20.0, memory_bytes: 4_000 }),
+        told(7_000, EventKind::Stats { nodes: stats([9, 11], 600) }),
+        told(7_000, EventKind::Waited { node: NodeName::new("cache", 1, 0), percent: 7.0 }),
+        told(7_000, EventKind::Own { cpu_percent: 20.0, memory_bytes: 4_000 }),
         told(7_000, probes(0)),
         told(7_600, began(1, Write, 7_500)),
         told(8_000, phase(Phase::Verify)),
         told(8_400, phase(Phase::Stop)),
-        told(8_500, What::Ended { end: End::Completed }),
+        told(8_500, EventKind::Ended { end: End::Completed }),
     ]
 }
 
 /// `blind` in milliseconds, at one stretch.
-pub fn probes(blind: u64) -> What {
+pub fn probes(blind: u64) -> EventKind {
     let blind_ns = blind * 1_000_000;
-    What::Probes { sent: 1_000, failed: 3, worst_ns: 1, blind_ns, blind_max_ns: blind_ns }
+    EventKind::Probes { sent: 1_000, failed: 3, worst_ns: 1, blind_ns, blind_max_ns: blind_ns }
 }
 
 pub fn info() -> DrillInfo {

@@ -1,6 +1,6 @@
 //! The traffic matrix: in every format where there was a relay, and in none where not.
 
-use redrill::model::event::{Event, Grain, What};
+use redrill::model::event::{Event, EventKind, Grain};
 use redrill::model::traffic::{Class, Crossing};
 use redrill::report::{Report, html, json, markdown};
 
@@ -20,10 +20,10 @@ fn linked() -> Report {
             crossing("clients in eu", "nodes in us", Class::Client, bytes),
             crossing("nodes in us", "nodes in eu", Class::Bus, bytes / 10),
         ];
-        told.push(Event { at: at(ms), what: What::Traffic { by: Grain::Places, crossings } });
+        told.push(Event { at: at(ms), kind: EventKind::Traffic { by: Grain::Places, crossings } });
     }
     let crossings = vec![crossing("cache/0/0", "cache/1/0", Class::Bus, 150_000)];
-    told.push(Event { at: at(8_400), what: What::Traffic { by: Grain::Nodes, crossings } });
+    told.push(Event { at: at(8_400), kind: EventKind::Traffic { by: Grain::Nodes, crossings } });
     told.push(end);
     told.sort_by_key(|event| event.at);
     build(&told, &history())

@@ -10,7 +10,7 @@ use redrill::spec::scenario::{
     ClientKind, Distribution, Load, Method, Pace, Probe, SlotMove, StepAction,
 };
 use redrill::spec::topology::{Engine, Mode, Placement, Sentinels};
-use redrill::spec::{self, Kind, Options, Purpose, Source, library, write};
+use redrill::spec::{self, FileKind, Options, Purpose, Source, library, write};
 
 use super::{resolve, scenario};
 
@@ -98,7 +98,7 @@ fn what_is_not_said_has_a_default() {
 
 #[test]
 fn the_ready_reshard_is_what_its_file_says() {
-    let found = library::find(Kind::Scenario, "cluster-reshard").unwrap();
+    let found = library::find(FileKind::Scenario, "cluster-reshard").unwrap();
     let scenario = spec::parse_scenario(&found.source(), &resolve, &Options::default()).unwrap();
     assert_eq!(scenario.loads[0].distribution, Distribution::Zipf(0.99));
     assert_eq!(scenario.loads[0].value, (100, 1024));
@@ -233,7 +233,7 @@ fn a_slip_of_the_pen_in_a_load_s_name_makes_no_second_load() {
 
 #[test]
 fn another_topology_can_take_the_place_of_the_one_named() {
-    let other = library::find(Kind::Topology, "cluster-6x1").unwrap().source();
+    let other = library::find(FileKind::Topology, "cluster-6x1").unwrap().source();
     let options = Options { topology: Some(other), ..Options::default() };
     assert_eq!(scenario(SMALL, &options).unwrap().topology.groups[0].shards(), 6);
     let options = Options { set: vec!["topology=cluster-10x2".to_owned()], ..Options::default() };

@@ -55,12 +55,12 @@ const EXITS_KEPT: usize = 1024;
 
 /// An engine that answers, and an image in it that has a server.
 #[derive(Clone, Debug)]
-pub struct Ground {
+pub struct DockerSetup {
     engine: Engine,
     image: Image,
 }
 
-impl Ground {
+impl DockerSetup {
     /// Finds both. `redrill` is the program that clears up should this process be killed, or
     /// nobody wait any more. `heard` is told of what takes long: the pulling of an image.
     ///
@@ -70,7 +70,7 @@ impl Ground {
         asked: &topology::Engine,
         redrill: &Path,
         heard: &(dyn Fn(&str) + Sync),
-    ) -> Result<Ground, BackendError> {
+    ) -> Result<DockerSetup, BackendError> {
         let engine = endpoint::find().await?;
         // The drill has no name yet; but the container that tells the version has an owner,
         // and goes with it.
@@ -78,7 +78,7 @@ impl Ground {
         let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
         let image = Image::find(&engine, asked, &owner, heard).await?;
         reaper.dismiss().await;
-        Ok(Ground { engine, image })
+        Ok(DockerSetup { engine, image })
     }
 
     pub fn info(&self) -> EngineInfo {
@@ -122,12 +122,12 @@ impl DockerBackend {
     /// Makes the drill's network. `redrill` is the program that clears up should this
     /// process be killed, see [`reaper`].
     pub async fn open(
-        ground: &Ground,
+        resolved: &DockerSetup,
         drill: &str,
         run_folder: &Path,
         redrill: &Path,
     ) -> Result<DockerBackend, BackendError> {
-        let Ground { engine, image } = ground.clone();
+        let DockerSetup { engine, image } = resolved.clone();
         // Names are an engine's own, and others use it too.
         let owner = owner(&format!("{drill}-{}", any_suffix()))?;
         let logs = Logs::make(run_folder)?;

@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 const LEAVING: Duration = Duration::from_millis(50);
 const LEAVING_TRIES: u32 = 100;
 
-/// What one drill has in the engine.
+/// Leftover one drill has in the engine.
 #[derive(Clone, Debug)]
 pub struct Remains {
     pub owner: Owner,
@@ -30,7 +30,7 @@ pub struct Remains {
     pub networks: Vec<String>,
 }
 
-/// What all drills have in the engine, by the drills' ids; with `drill`, only that one.
+/// Leftover all drills have in the engine, by the drills' ids; with `drill`, only that one.
 pub async fn find(
     docker: &Docker,
     drill: Option<&str>,
@@ -44,30 +44,30 @@ pub async fn find(
         docker.list_networks(Some(networks))
     )?;
     let mut found: BTreeMap<String, Remains> = BTreeMap::new();
-    let mut add = |labels: Option<HashMap<String, String>>, what: What| {
+    let mut add = |labels: Option<HashMap<String, String>>, what: Leftover| {
         let Some(owner) = labels.as_ref().and_then(Owner::of) else { return };
         let drill = owner.drill.clone();
         let none = Remains { owner, containers: Vec::new(), networks: Vec::new() };
         let remains = found.entry(drill).or_insert(none);
         match what {
-            What::Container(id) => remains.containers.push(id),
-            What::Network(id) => remains.networks.push(id),
+            Leftover::Container(id) => remains.containers.push(id),
+            Leftover::Network(id) => remains.networks.push(id),
         }
     };
     for one in containers {
         if let Some(id) = one.id {
-            add(one.labels, What::Container(id));
+            add(one.labels, Leftover::Container(id));
         }
     }
     for one in networks {
         if let Some(id) = one.id {
-            add(one.labels, What::Network(id));
+            add(one.labels, Leftover::Network(id));
         }
     }
     Ok(found)
 }
 
-enum What {
+enum Leftover {
     Container(String),
     Network(String),
 }
@@ -108,7 +108,7 @@ pub async fn containers(docker: &Docker, ids: &[String]) -> Result<(), Error> {
     removed.into_iter().collect()
 }
 
-/// What is not there any more, or is on its way out, is as good as removed.
+/// Leftover is not there any more, or is on its way out, is as good as removed.
 fn gone(removed: Result<(), Error>) -> Result<(), Error> {
     match removed {
         Err(e) if matches!(status(&e), Some(404)) => Ok(()),

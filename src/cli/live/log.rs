@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{State, list};
-use crate::model::event::{End, Event, FailoverPhase, Phase, What};
+use crate::model::event::{End, Event, EventKind, FailoverPhase, Phase};
 use crate::model::measure::thousands;
 use crate::model::{Nanos, NodeName, Unit, printable_lines};
 
@@ -19,12 +19,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// What `event` is worth to somebody who reads a log.
+    /// EventKind `event` is worth to somebody who reads a log.
     pub fn hear(&mut self, event: &Event) -> Vec<String> {
         self.state.hear(event);
         let mut texts: Vec<String> = self.happened(event).into_iter().collect();
         texts.extend(self.status_if_due(event));
-        if matches!(event.what, What::Ended { .. }) {
+        if matches!(event.kind, EventKind::Ended { .. }) {
             texts.extend(self.repeated());
         }
         let at = event.at.as_secs_f64();
@@ -34,52 +34,56 @@ impl Log {
 
     fn happened(&self, event: &Event) -> Option<String> {
         let state = &self.state;
-        Some(match &event.what {
-            What::Phase { phase: Phase::Steps } => "load and probes run: baseline".to_owned(),
-            What::Phase { .. } => state.doing().to_owned(),
-            What::Ready { nodes } => match nodes.len() {
+        Some(match &event.kind {
+            EventKind::Phase { phase: Phase::Steps } => "load and probes run: baseline".to_owned(),
+            EventKind::Phase { .. } => state.doing().to_owned(),
+            EventKind::Ready { nodes } => match nodes.len() {
                 1 => "1 node is ready".to_owned(),
                 n => format!("{n} nodes are ready"),
             },
             // Once; the end says how often it came again.
-            What::Warning { text } if state.times_warned(text) == 1 => format!("warning: {text}"),
-            What::StepBegan { step } => format!("step {}: {}", step + 1, state.step_text()?),
-            What::StepEnded { step, error: Some(error), .. } => {
+            EventKind::Warning { text } if state.times_warned(text) == 1 => {
+                format!("warning: {text}")
+            }
+            EventKind::StepBegan { step } => format!("step {}: {}", step + 1, state.step_text()?),
+            EventKind::StepEnded { step, error: Some(error), .. } => {
                 format!("step {} failed: {error}", step + 1)
             }
-            What::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
-            What::StepNotUndone { step, error } => format!("step {}: {error}", step + 1),
-            What::StepJoined { nodes, .. } => format!("joined: {}", list(nodes)),
-            What::StepLeft { nodes, .. } => format!("left: {}", list(nodes)),
-            What::StepUndone { step, nodes } if nodes.is_empty() => {
+            EventKind::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
+            EventKind::StepNotUndone { step, error } => format!("step {}: {error}", step + 1),
+            EventKind::StepJoined { nodes, .. } => format!("joined: {}", list(nodes)),
+            EventKind::StepLeft { nodes, .. } => format!("left: {}", list(nodes)),
+            EventKind::StepUndone { step, nodes } if nodes.is_empty() => {
                 format!("step {} is undone", step + 1)
             }
-            What::StepUndone { nodes, .. } => format!("undone on {}", list(nodes)),
-            What::Failover { phase, node, by, .. } => told(*phase, node, by),
-            What::StepEnded { step, moved, .. } if moved.slots > 0 => {
+            EventKind::StepUndone { nodes, .. } => format!("undone on {}", list(nodes)),
+            EventKind::Failover { phase, node, by, .. } => told(*phase, node, by),
+            EventKind::StepEnded { step, moved, .. } if moved.slots > 0 => {
                 let began = state.step.as_ref().filter(|state| state.index == *step);
                 let took = began.map(|state| event.at.since(state.began).as_secs_f64());
                 let took = took.map_or(String::new(), |took| format!(" in {took:.1} s"));
                 let (slots, keys) = (thousands(moved.slots as f64), thousands(moved.keys as f64));
                 format!("step {} is done{took}: {slots} slots, {keys} keys", step + 1)
             }
-            What::Converged { step, .. } => {
+            EventKind::Converged { step, .. } => {
                 format!("step {} has converged: all nodes agree, replicas linked", step + 1)
             }
-            What::Disagreed { group, .. } => format!("{group} has not converged: nodes disagree"),
-            What::Ended { end: End::Interrupted } => "interrupted".to_owned(),
-            What::Ended { end: End::Failed { error } } => format!("failed: {error}"),
+            EventKind::Disagreed { group, .. } => {
+                format!("{group} has not converged: nodes disagree")
+            }
+            EventKind::Ended { end: End::Interrupted } => "interrupted".to_owned(),
+            EventKind::Ended { end: End::Failed { error } } => format!("failed: {error}"),
             _ => return None,
         })
     }
 
     fn status_if_due(&mut self, event: &Event) -> Option<String> {
-        match event.what {
-            What::Phase { phase: Phase::Steps } => {
+        match event.kind {
+            EventKind::Phase { phase: Phase::Steps } => {
                 self.status = event.at;
                 None
             }
-            What::Sample(_) if event.at.since(self.status) >= STATUS_EVERY => {
+            EventKind::Sample(_) if event.at.since(self.status) >= STATUS_EVERY => {
                 self.status = event.at;
                 self.status_line()
             }

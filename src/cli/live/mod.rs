@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::HashSet;
 
-use crate::model::event::{DrillInfo, Event, Moved, Phase, Sample, What};
+use crate::model::event::{DrillInfo, Event, EventKind, Moved, Phase, Sample};
 use crate::model::measure::thousands;
 use crate::model::op::Access;
 use crate::model::{Nanos, NodeName};
@@ -60,21 +60,25 @@ struct Repeated {
 
 impl State {
     pub fn hear(&mut self, event: &Event) {
-        match &event.what {
-            What::Drill(info) => self.drill = Some(info.clone()),
-            What::Forming { ready, total } => (self.ready, self.nodes) = (*ready, *total),
-            What::Ready { nodes } => (self.ready, self.nodes) = (nodes.len(), nodes.len()),
-            What::Phase { phase } => self.hear_phase(*phase, event.at),
-            What::Warning { text } => self.hear_warning(text),
-            What::Canaries { canaries } => self.canaries = canaries.len(),
-            What::StepBegan { .. }
-            | What::StepInjected { .. }
-            | What::StepProgress { .. }
-            | What::StepEnded { .. } => self.hear_step(event),
-            What::OutageBegan { canary, action, .. } => drop(self.out.insert((*canary, *action))),
-            What::OutageEnded { canary, action, .. } => drop(self.out.remove(&(*canary, *action))),
-            What::Probes { worst_ns, .. } => self.worst_probe_ns = *worst_ns,
-            What::Sample(sample) => self.hear_sample(sample),
+        match &event.kind {
+            EventKind::Drill(info) => self.drill = Some(info.clone()),
+            EventKind::Forming { ready, total } => (self.ready, self.nodes) = (*ready, *total),
+            EventKind::Ready { nodes } => (self.ready, self.nodes) = (nodes.len(), nodes.len()),
+            EventKind::Phase { phase } => self.hear_phase(*phase, event.at),
+            EventKind::Warning { text } => self.hear_warning(text),
+            EventKind::Canaries { canaries } => self.canaries = canaries.len(),
+            EventKind::StepBegan { .. }
+            | EventKind::StepInjected { .. }
+            | EventKind::StepProgress { .. }
+            | EventKind::StepEnded { .. } => self.hear_step(event),
+            EventKind::OutageBegan { canary, action, .. } => {
+                self.out.insert((*canary, *action));
+            }
+            EventKind::OutageEnded { canary, action, .. } => {
+                self.out.remove(&(*canary, *action));
+            }
+            EventKind::Probes { worst_ns, .. } => self.worst_probe_ns = *worst_ns,
+            EventKind::Sample(sample) => self.hear_sample(sample),
             _ => {}
         }
     }
@@ -87,20 +91,20 @@ impl State {
     }
 
     fn hear_step(&mut self, event: &Event) {
-        match (&event.what, &mut self.step) {
-            (What::StepBegan { step }, state) => {
+        match (&event.kind, &mut self.step) {
+            (EventKind::StepBegan { step }, state) => {
                 let moved = Moved::default();
                 let (index, began, nodes) = (*step, event.at, Vec::new());
                 *state = Some(StepState { index, began, ended: None, nodes, moved, error: None });
             }
             // Another one may have begun meanwhile.
-            (What::StepInjected { step, nodes, .. }, Some(state)) if state.index == *step => {
+            (EventKind::StepInjected { step, nodes, .. }, Some(state)) if state.index == *step => {
                 state.nodes.clone_from(nodes);
             }
-            (What::StepProgress { step, moved, .. }, Some(state)) if state.index == *step => {
+            (EventKind::StepProgress { step, moved, .. }, Some(state)) if state.index == *step => {
                 state.moved = *moved;
             }
-            (What::StepEnded { step, moved, error }, Some(state)) if state.index == *step => {
+            (EventKind::StepEnded { step, moved, error }, Some(state)) if state.index == *step => {
                 (state.moved, state.error) = (*moved, error.clone());
                 state.ended = Some(event.at);
             }

@@ -1,8 +1,8 @@
 use super::State;
 use super::log::Log;
 use crate::model::event::{
-    Canary, DrillInfo, End, EngineInfo, Event, LoadInfo, Moved, NodeInfo, Phase, Role, Sample,
-    StepInfo, What,
+    Canary, DrillInfo, End, EngineInfo, Event, EventKind, LoadInfo, Moved, NodeInfo, Phase, Role,
+    Sample, StepInfo,
 };
 use crate::model::ids::NodeName;
 use crate::model::op::{Access, Cause};
@@ -12,11 +12,11 @@ fn at(seconds: f64) -> Nanos {
     Nanos((seconds * 1e9) as u64)
 }
 
-fn event(seconds: f64, what: What) -> Event {
-    Event { at: at(seconds), what }
+fn event(seconds: f64, kind: EventKind) -> Event {
+    Event { at: at(seconds), kind }
 }
 
-fn drill() -> What {
+fn drill() -> EventKind {
     let step = StepInfo {
         kind: "reshard".into(),
         group: "cache".into(),
@@ -35,7 +35,7 @@ fn drill() -> What {
         sees_redirects: true,
         text: String::new(),
     };
-    What::Drill(DrillInfo {
+    EventKind::Drill(DrillInfo {
         id: "id".into(),
         redrill: "0.1.0".into(),
         started: "2026-11-20T18:03:22Z".into(),
@@ -55,22 +55,22 @@ fn drill() -> What {
     })
 }
 
-fn nodes(count: u32) -> What {
+fn nodes(count: u32) -> EventKind {
     let node = |n| NodeInfo {
         name: NodeName::new("cache", n, 0),
         address: "127.64.0.1:6379".into(),
         role: Role::Primary,
         id: String::new(),
     };
-    What::Ready { nodes: (0..count).map(node).collect() }
+    EventKind::Ready { nodes: (0..count).map(node).collect() }
 }
 
-fn canaries(count: u16) -> What {
+fn canaries(count: u16) -> EventKind {
     let canary = |slot| {
         let (group, key) = ("cache".into(), format!("c{slot}"));
         Canary { group, shard: 0, slot, key, moves: false }
     };
-    What::Canaries { canaries: (0..count).map(canary).collect() }
+    EventKind::Canaries { canaries: (0..count).map(canary).collect() }
 }
 
 fn sample(seconds: f64, fail: u64) -> Event {
@@ -78,49 +78,59 @@ fn sample(seconds: f64, fail: u64) -> Event {
     let ok = 400 - fail;
     let (from, intended, in_flight) = (at(seconds - 0.1), 400, 3);
     let sample = Sample { from, ok, fail, intended, in_flight, p99_ns, ..Sample::default() };
-    event(seconds, What::Sample(sample))
+    event(seconds, EventKind::Sample(sample))
 }
 
 fn moved(slots: u64) -> Moved {
     Moved { slots, slots_total: 1820, keys: slots + slots / 5, bytes: Some(0) }
 }
 
-fn warning(ms: u64) -> What {
-    What::Warning { text: format!("redrill itself was not run for {ms} ms: the machine is busy") }
+fn warning(ms: u64) -> EventKind {
+    EventKind::Warning {
+        text: format!("redrill itself was not run for {ms} ms: the machine is busy"),
+    }
 }
 
 /// A whole drill: 3 s until the load, a step from second 8 to 14, the end at 20.
 fn story() -> Vec<Event> {
-    let phase = |seconds, phase| event(seconds, What::Phase { phase });
+    let phase = |seconds, phase| event(seconds, EventKind::Phase { phase });
     let mut story = vec![
         event(0.0, drill()),
         phase(0.01, Phase::Form),
-        event(1.0, What::Forming { ready: 2, total: 6 }),
+        event(1.0, EventKind::Forming { ready: 2, total: 6 }),
         event(2.1, nodes(6)),
         phase(2.2, Phase::Fill),
         event(2.9, canaries(14)),
         phase(3.0, Phase::Steps),
-        event(8.0, What::StepBegan { step: 0 }),
-        event(14.0, What::StepEnded { step: 0, moved: moved(1820), error: None }),
+        event(8.0, EventKind::StepBegan { step: 0 }),
+        event(14.0, EventKind::StepEnded { step: 0, moved: moved(1820), error: None }),
         phase(14.0, Phase::Settle),
-        event(15.5, What::Converged { step: 0, since: at(14.5) }),
+        event(15.5, EventKind::Converged { step: 0, since: at(14.5) }),
         phase(19.0, Phase::Verify),
         phase(19.5, Phase::Stop),
-        event(20.0, What::Ended { end: End::Completed }),
+        event(20.0, EventKind::Ended { end: End::Completed }),
     ];
     story.extend((31..=190).map(|tenth| sample(f64::from(tenth) / 10.0, u64::from(tenth == 100))));
-    story
-        .extend((1..6).map(|n| {
-            event(8.05 + n as f64, What::StepProgress { step: 0, moved: moved(300 * n) })
-        }));
+    story.extend((1..6).map(|n| {
+        event(8.05 + n as f64, EventKind::StepProgress { step: 0, moved: moved(300 * n) })
+    }));
     story.extend([5, 6, 7, 9].map(|n| event(n as f64 + 0.01, warning(50 + n))));
     let (canary, action, from) = (3, Access::Write, at(10.2));
     let cause = Cause::Timeout;
-    story.push(event(10.3, What::OutageBegan { canary, action, from, cause }));
-    story.push(event(10.6, What::OutageEnded { canary, action, from, to: at(10.5), blind_ns: 0 }));
+    story.push(event(10.3, EventKind::OutageBegan { canary, action, from, cause }));
+    story.push(event(
+        10.6,
+        EventKind::OutageEnded { canary, action, from, to: at(10.5), blind_ns: 0 },
+    ));
     story.push(event(
         9.99,
-        What::Probes { sent: 2800, failed: 0, worst_ns: 4_560_000, blind_ns: 0, blind_max_ns: 0 },
+        EventKind::Probes {
+            sent: 2800,
+            failed: 0,
+            worst_ns: 4_560_000,
+            blind_ns: 0,
+            blind_max_ns: 0,
+        },
     ));
     story.sort_by_key(|event| event.at);
     story
@@ -170,10 +180,10 @@ fn before_anything_is_known_the_panel_says_so() {
 fn what_a_step_or_warning_says_is_one_line() {
     let mut state = State::default();
     state.hear(&event(0.0, drill()));
-    state.hear(&event(5.0, What::StepBegan { step: 0 }));
+    state.hear(&event(5.0, EventKind::StepBegan { step: 0 }));
     let error = Some("it\nended\r\x1b[2J".to_owned());
-    state.hear(&event(6.0, What::StepEnded { step: 0, moved: moved(0), error }));
-    state.hear(&event(6.0, What::Warning { text: "two\nlines".into() }));
+    state.hear(&event(6.0, EventKind::StepEnded { step: 0, moved: moved(0), error }));
+    state.hear(&event(6.0, EventKind::Warning { text: "two\nlines".into() }));
     let lines = state.lines(at(7.0), 80);
     assert!(lines.iter().any(|line| line.ends_with("failed: it ended [2J")), "{lines:?}");
     assert!(lines.iter().any(|line| line.ends_with("two lines")), "{lines:?}");
@@ -182,11 +192,11 @@ fn what_a_step_or_warning_says_is_one_line() {
 
 #[test]
 fn no_name_drives_a_terminal() {
-    let What::Drill(mut info) = drill() else { panic!() };
+    let EventKind::Drill(mut info) = drill() else { panic!() };
     info.scenario = "evil\x1b[2J".into();
     info.steps[0].text = "reshard \u{9b}2J\x07".into();
-    let begins = [event(0.0, What::Drill(info)), event(5.0, What::StepBegan { step: 0 })];
-    let warning = event(6.0, What::Warning { text: "a\x1b[1m\nb".into() });
+    let begins = [event(0.0, EventKind::Drill(info)), event(5.0, EventKind::StepBegan { step: 0 })];
+    let warning = event(6.0, EventKind::Warning { text: "a\x1b[1m\nb".into() });
     let (mut state, mut log) = (State::default(), Log::default());
     let mut lines = Vec::new();
     for event in begins.iter().chain([&warning]) {
@@ -213,7 +223,7 @@ fn the_log_says_why_a_drill_ended() {
     log.hear(&event(0.0, drill()));
     let error = "the server of cache/0/0 ended".to_owned();
     let ends = [End::Interrupted, End::Failed { error }];
-    let lines = ends.map(|end| log.hear(&event(1.5, What::Ended { end })).join("\n"));
+    let lines = ends.map(|end| log.hear(&event(1.5, EventKind::Ended { end })).join("\n"));
     assert_eq!(
         lines,
         ["   1.500 s  interrupted", "   1.500 s  failed: the server of cache/0/0 ended"]

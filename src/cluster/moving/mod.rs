@@ -18,7 +18,7 @@ mod layout;
 mod marks;
 mod migrate;
 mod pace;
-mod stray;
+mod leftovers;
 mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,7 +235,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
                 Task::Tidy { at, to } => {
                     let owner = layout.owner(slot).ok_or(Reason::NoOwner(slot))?;
                     let [at, to, owner] = [at, to, owner].map(|index| &layout.members[index]);
-                    stray::tidy(at, to, owner, slot).await?;
+                    leftovers::tidy(at, to, owner, slot).await?;
                 }
             }
         }
@@ -311,7 +311,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         let mut left = Vec::new();
         for ((from, to), slots) in pairs {
             let member = |index: Option<usize>| index.map(|index| &layout.members[index]);
-            let outcome = stray::put_back(member(from), member(to), &slots).await;
+            let outcome = leftovers::put_back(member(from), member(to), &slots).await;
             if from.is_none() || outcome.is_err() {
                 left.extend(slots);
             }

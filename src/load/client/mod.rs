@@ -20,7 +20,7 @@ use crate::model::op::{Outcome, Redirects};
 use crate::spec::scenario::Load;
 
 pub(crate) use node::{Link, connect};
-pub(crate) use reply::{Read, Told, done, value};
+pub(crate) use reply::{Read, ReplyValue, done, value};
 pub(crate) use request::{Request, set};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
@@ -30,15 +30,15 @@ pub(crate) use stock::Stock;
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) redirects: Redirects,
-    /// `Told::Done` unless it ended ok.
-    pub(crate) told: Told,
+    /// `ReplyValue::Done` unless it ended ok.
+    pub(crate) told: ReplyValue,
     /// Who answered, if the client tells, as the history counts nodes.
     pub(crate) by: Option<u16>,
 }
 
 /// How patient a client is, and how eager.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct ClientOptions {
     /// Of one operation.
     pub(crate) timeout: Duration,
     /// Connections to each node. One is both cheapest and fast enough: it batches what is sent in
@@ -54,10 +54,10 @@ pub(crate) struct Manner {
     pub(crate) map_patience: Duration,
 }
 
-impl Manner {
+impl ClientOptions {
     /// As an application would be configured.
-    pub(crate) fn of_load(load: &Load) -> Manner {
-        Manner {
+    pub(crate) fn of_load(load: &Load) -> ClientOptions {
+        ClientOptions {
             timeout: load.timeout,
             lines: if load.wait.is_some() { load.clients as usize } else { 1 },
             room: load.max_in_flight as usize,

@@ -16,7 +16,7 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResu
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
-use super::Manner;
+use super::ClientOptions;
 use crate::model::{Clock, Nanos};
 
 /// The first pause between attempts to connect to a node that refuses; each is
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// Its time-out is also how long to wait for a connection, and for answers on
     /// one that is given up.
-    pub(crate) manner: Manner,
+    pub(crate) options: ClientOptions,
     /// The address to connect from; any, if there is none.
     pub(crate) from: Option<IpAddr>,
     pub(crate) reconnects: Cell<u64>,
@@ -173,12 +173,12 @@ impl Line {
 
 /// Keeps `line` connected until the load's thread ends.
 async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
-    let longest = shared.manner.pause;
+    let longest = shared.options.pause;
     let mut pause = PAUSE.min(longest);
     let mut lives = 0_u64;
     loop {
         line.set(State::Connecting);
-        let connected = connect(address, shared.from, shared.manner.timeout, shared.manner.room);
+        let connected = connect(address, shared.from, shared.options.timeout, shared.options.room);
         let connected = connected.await;
         let Ok((link, driver)) = connected else {
             line.set(State::Down);
@@ -193,7 +193,7 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
         lives += 1;
         let connected = shared.clock.now();
         line.set(State::Up(link.clone()));
-        live(&link, driver, shared.manner.timeout).await;
+        live(&link, driver, shared.options.timeout).await;
         shared.trouble.notify_one();
         // A server that accepts and closes at once should not be hammered either.
         if shared.clock.now().since(connected) < longest {

@@ -14,7 +14,7 @@ use super::learn::{Owners, learn, owner_of_all};
 use super::node::{Link, Node, Shared};
 use super::slots::SlotMap;
 use super::switch::{News, listen};
-use super::{Answer, Client, Manner, Request, Told};
+use super::{Answer, Client, ClientOptions, ReplyValue, Request};
 use crate::load::{Lookup, Targets};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
@@ -60,7 +60,7 @@ enum Stage {
     #[default]
     Unsent,
     Sent(Rc<Link>, Nanos),
-    /// Told to try again, and waiting for that.
+    /// ReplyValue to try again, and waiting for that.
     TryAgain,
 }
 
@@ -72,12 +72,12 @@ impl Routed {
     pub(crate) async fn connect(
         targets: &Targets,
         clock: Clock,
-        manner: Manner,
+        options: ClientOptions,
         patience: Duration,
     ) -> Result<Rc<Routed>, String> {
         let shared = || {
             let (from, trouble) = (targets.from, tokio::sync::Notify::new());
-            Rc::new(Shared { clock, manner, from, reconnects: Cell::new(0), trouble })
+            Rc::new(Shared { clock, options, from, reconnects: Cell::new(0), trouble })
         };
         let client = Rc::new(Routed {
             lookup: targets.lookup.clone(),
@@ -137,7 +137,7 @@ impl Routed {
             return number;
         }
         let number = all.nodes.len() as u16;
-        all.nodes.push(Rc::new(Node::open(address, self.shared.manner.lines, &self.shared)));
+        all.nodes.push(Rc::new(Node::open(address, self.shared.options.lines, &self.shared)));
         all.numbers.insert(address, number);
         number
     }
@@ -172,7 +172,7 @@ impl Routed {
     /// Asks for the slot map until one gives it.
     async fn learn_map(&self) -> Result<(), String> {
         self.slots.borrow_mut().asked();
-        let patience = self.shared.manner.map_patience;
+        let patience = self.shared.options.map_patience;
         let mut why = "no node is known".to_owned();
         for node in self.guides() {
             match tokio::time::timeout(patience, learn(&node, &self.lookup)).await {
@@ -196,7 +196,7 @@ impl Routed {
         self.slots.borrow_mut().learned(&numbered);
     }
 
-    async fn attempts(&self, request: &Request, trip: &Trip) -> Result<Told, Outcome> {
+    async fn attempts(&self, request: &Request, trip: &Trip) -> Result<ReplyValue, Outcome> {
         let mut target = self.owner(request.slot);
         let mut asking = false;
         loop {
@@ -233,8 +233,8 @@ impl Routed {
         &self,
         link: &Link,
         request: &Request,
-        told: Told,
-    ) -> Result<Told, Outcome> {
+        told: ReplyValue,
+    ) -> Result<ReplyValue, Outcome> {
         let Some(wait) = request.wait.filter(|_| told.is_change()) else { return Ok(told) };
         let mut command = Cmd::new();
         command.arg("WAIT").arg(wait.replicas).arg(wait.timeout.as_millis() as u64);
@@ -305,7 +305,7 @@ impl Routed {
             Stage::TryAgain => Outcome::Fail(Cause::TryAgain),
             Stage::Sent(link, sent) => {
                 let waited = self.shared.clock.now().since(*sent);
-                if waited > self.shared.manner.timeout / 2 && link.is_silent_since(*sent) {
+                if waited > self.shared.options.timeout / 2 && link.is_silent_since(*sent) {
                     link.give_up();
                 }
                 Outcome::Unknown(Cause::Timeout)
@@ -317,17 +317,17 @@ impl Routed {
 impl Client for Routed {
     async fn perform(&self, request: &Request) -> Answer {
         let trip = Trip {
-            deadline: self.shared.clock.now() + self.shared.manner.timeout,
+            deadline: self.shared.clock.now() + self.shared.options.timeout,
             redirects: Cell::default(),
             stage: RefCell::default(),
             by: Cell::default(),
         };
         let result =
-            tokio::time::timeout(self.shared.manner.timeout, self.attempts(request, &trip)).await;
+            tokio::time::timeout(self.shared.options.timeout, self.attempts(request, &trip)).await;
         let (outcome, told) = match result {
             Ok(Ok(told)) => (Outcome::Ok, told),
-            Ok(Err(outcome)) => (outcome, Told::Done),
-            Err(_) => (self.timed_out(&trip), Told::Done),
+            Ok(Err(outcome)) => (outcome, ReplyValue::Done),
+            Err(_) => (self.timed_out(&trip), ReplyValue::Done),
         };
         Answer { outcome, redirects: trip.redirects.get(), told, by: trip.by.get() }
     }
@@ -344,6 +344,6 @@ async fn keep_map(client: Rc<Routed>) {
         client.shared.trouble.notified().await;
         // Nobody waits for this; if no node can tell now, the next trouble asks again.
         let _ = client.learn_map().await;
-        tokio::time::sleep(client.shared.manner.map_every).await;
+        tokio::time::sleep(client.shared.options.map_every).await;
     }
 }

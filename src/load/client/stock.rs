@@ -16,7 +16,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::{ErrorKind, RedisError, Value};
 
 use super::error::refusal;
-use super::{Answer, Client, Request, Told};
+use super::{Answer, Client, ReplyValue, Request};
 use crate::model::op::{Cause, Outcome, Redirects};
 
 pub(crate) struct Stock {
@@ -55,7 +55,7 @@ impl Client for Stock {
         };
         let (outcome, told) = match result {
             Ok(told) => (Outcome::Ok, told),
-            Err(outcome) => (outcome, Told::Done),
+            Err(outcome) => (outcome, ReplyValue::Done),
         };
         Answer { outcome, redirects: Redirects::default(), told, by: None }
     }

@@ -29,7 +29,7 @@ pub(super) async fn listen(
     tell: impl Fn(News),
 ) {
     loop {
-        let subscribing = tokio::time::timeout(shared.manner.timeout, subscribe(address, &shared));
+        let subscribing = tokio::time::timeout(shared.options.timeout, subscribe(address, &shared));
         if let Ok(Ok(subscribed)) = subscribing.await {
             tell(News::Listening);
             let mut messages = subscribed.into_on_message();
@@ -40,7 +40,7 @@ pub(super) async fn listen(
                 }
             }
         }
-        tokio::time::sleep(shared.manner.pause).await;
+        tokio::time::sleep(shared.options.pause).await;
     }
 }
 

@@ -176,7 +176,7 @@ mod tests {
         drop(writer);
         let error = history.finish().unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
-        let warned = events.try_iter().map(|event| format!("{:?}", event.what));
+        let warned = events.try_iter().map(|event| format!("{:?}", event.kind));
         assert!(warned.into_iter().any(|text| text.contains("no longer written")));
     }
 

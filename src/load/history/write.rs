@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::HistoryError;
 use super::line::Line;
-use crate::model::event::{Teller, What};
+use crate::model::event::{EventKind, Teller};
 use crate::model::op::Op;
 
 /// Operations that a writer gathers before it hands them over.
@@ -117,7 +117,7 @@ impl Writer {
         let began = Instant::now();
         let _ = self.sender.send(message);
         let waited = began.elapsed().as_millis();
-        self.teller.tell(What::Warning {
+        self.teller.tell(EventKind::Warning {
             text: format!(
                 "the disk cannot follow the history: the load waited {waited} ms for it, \
                  and latencies around this instant are redrill's own"
@@ -154,7 +154,7 @@ impl Output {
 fn write_all(output: Output, batches: &Receiver<Message>, teller: &Teller) -> io::Result<Written> {
     let result = write_until_finished(output, batches);
     if let Err(error) = &result {
-        teller.tell(What::Warning {
+        teller.tell(EventKind::Warning {
             text: format!("the history is no longer written: {error}; its end will be missing"),
         });
     }

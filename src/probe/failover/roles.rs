@@ -2,15 +2,15 @@
 //!
 //! A sentinel that gets no answer suspects the primary (SDOWN), as many as the quorum agree
 //! (ODOWN), one of them is elected to lead the failover and promotes a replica, and the others
-//! hear of it. Told by command, a replica is promoted without anybody suspecting the primary.
+//! hear of it. ReplyValue by command, a replica is promoted without anybody suspecting the primary.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
 
 use std::net::SocketAddr;
 
-use crate::cluster::view::Sight;
+use crate::cluster::view::NodeView;
 use crate::model::NodeName;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
-use crate::model::event::{Role, What};
+use crate::model::event::{EventKind, Role};
 use crate::node::Node;
 
 /// What the nodes and sentinels of one group say of its primary.
@@ -64,13 +64,13 @@ impl Roles {
     }
 
     /// Node `i` said this, or could not be talked to. Gives what is said for the first time.
-    pub fn hear(&mut self, i: usize, sight: Option<&Sight>) -> Vec<What> {
+    pub fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
         let before = self.opinions[i].take();
-        let Some(sight) = sight else { return Vec::new() };
-        let promoted = sight.role == Some(Role::Primary)
+        let Some(node_view) = node_view else { return Vec::new() };
+        let promoted = node_view.role == Some(Role::Primary)
             && (self.roles[i] == Some(Role::Replica) || before.is_some_and(|one| one.promoted));
-        self.roles[i] = sight.role;
-        self.opinions[i] = Some(Opinion { promoted, ..self.opinion(sight) });
+        self.roles[i] = node_view.role;
+        self.opinions[i] = Some(Opinion { promoted, ..self.opinion(node_view) });
         let mut news = Vec::new();
         while let Some((phase, node)) = self.next(i) {
             news.push(self.told(phase, node, i));
@@ -78,21 +78,27 @@ impl Roles {
         news
     }
 
-    fn opinion(&self, sight: &Sight) -> Opinion {
+    fn opinion(&self, node_view: &NodeView) -> Opinion {
         let place = |at: SocketAddr| self.nodes.iter().position(|(_, here)| *here == at);
         Opinion {
-            role: sight.role,
+            role: node_view.role,
             promoted: false,
-            names: sight.leader.at.and_then(place),
-            suspects: sight.leader.suspected,
-            agreed: sight.leader.agreed,
-            link_up: sight.link_up == Some(true),
+            names: node_view.leader.at.and_then(place),
+            suspects: node_view.leader.suspected,
+            agreed: node_view.leader.agreed,
+            link_up: node_view.link_up == Some(true),
         }
     }
 
-    fn told(&self, phase: FailoverPhase, node: usize, by: usize) -> What {
+    fn told(&self, phase: FailoverPhase, node: usize, by: usize) -> EventKind {
         let name = |i: usize| self.nodes[i].0.clone();
-        What::Failover { group: name(by).group, shard: 0, phase, node: name(node), by: name(by) }
+        EventKind::Failover {
+            group: name(by).group,
+            shard: 0,
+            phase,
+            node: name(node),
+            by: name(by),
+        }
     }
 
     /// The next phase that the group has come to by what node `i` says, and the node that is
@@ -187,9 +193,9 @@ mod tests {
         kept.chain(sentinels).enumerate().map(node).collect()
     }
 
-    fn sight(n: usize, role: Role, names: Option<usize>, doubt: &str) -> Sight {
+    fn node_view(n: usize, role: Role, names: Option<usize>, doubt: &str) -> NodeView {
         let nodes = nodes();
-        Sight {
+        NodeView {
             node: nodes[n].name.clone(),
             state_ok: true,
             role: Some(role),
@@ -203,12 +209,12 @@ mod tests {
         }
     }
 
-    struct Told(Roles);
+    struct ReplyValue(Roles);
 
-    impl Told {
+    impl ReplyValue {
         /// All as they were born.
-        fn new() -> Told {
-            let mut told = Told(Roles::new(&nodes()));
+        fn new() -> ReplyValue {
+            let mut told = ReplyValue(Roles::new(&nodes()));
             assert_eq!(told.primary(0), []);
             for n in [1, 2] {
                 assert_eq!(told.replica(n, 0), []);
@@ -219,24 +225,24 @@ mod tests {
             told
         }
 
-        fn hear(&mut self, n: usize, sight: Sight) -> Vec<(FailoverPhase, String)> {
+        fn hear(&mut self, n: usize, node_view: NodeView) -> Vec<(FailoverPhase, String)> {
             let phase = |what| match what {
-                What::Failover { phase, node, shard: 0, .. } => (phase, node.to_string()),
+                EventKind::Failover { phase, node, shard: 0, .. } => (phase, node.to_string()),
                 other => panic!("{other:?}"),
             };
-            self.0.hear(n, Some(&sight)).into_iter().map(phase).collect()
+            self.0.hear(n, Some(&node_view)).into_iter().map(phase).collect()
         }
 
         fn primary(&mut self, n: usize) -> Vec<(FailoverPhase, String)> {
-            self.hear(n, sight(n, Role::Primary, None, ""))
+            self.hear(n, node_view(n, Role::Primary, None, ""))
         }
 
         fn replica(&mut self, n: usize, of: usize) -> Vec<(FailoverPhase, String)> {
-            self.hear(n, sight(n, Role::Replica, Some(of), ""))
+            self.hear(n, node_view(n, Role::Replica, Some(of), ""))
         }
 
         fn sentinel(&mut self, n: usize, of: usize, doubt: &str) -> Vec<(FailoverPhase, String)> {
-            self.hear(n, sight(n, Role::Sentinel, Some(of), doubt))
+            self.hear(n, node_view(n, Role::Sentinel, Some(of), doubt))
         }
     }
 
@@ -246,7 +252,7 @@ mod tests {
 
     #[test]
     fn sentinels_go_through_the_phases() {
-        let mut told = Told::new();
+        let mut told = ReplyValue::new();
         assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
         assert_eq!(told.sentinel(4, 0, "sdown"), [], "told once");
         assert_eq!(told.sentinel(3, 0, "odown"), said(Agreed, 0));
@@ -254,9 +260,9 @@ mod tests {
         assert_eq!(told.0.hear(1, None), [], "its connections are ended when it is promoted");
         assert_eq!(told.primary(1), said(Elected, 1));
         assert_eq!(told.sentinel(3, 1, ""), []);
-        assert_eq!(told.hear(2, sight(2, Role::Replica, Some(1), "unlinked")), []);
+        assert_eq!(told.hear(2, node_view(2, Role::Replica, Some(1), "unlinked")), []);
         assert_eq!(told.sentinel(4, 1, ""), said(Propagated, 1));
-        assert_eq!(told.hear(2, sight(2, Role::Replica, Some(1), "unlinked")), []);
+        assert_eq!(told.hear(2, node_view(2, Role::Replica, Some(1), "unlinked")), []);
         assert_eq!(told.replica(2, 1), said(Redundant, 2));
         assert_eq!(told.primary(0), [], "what comes back thinks that it leads");
         assert_eq!(told.replica(0, 1), []);
@@ -265,9 +271,9 @@ mod tests {
 
     #[test]
     fn who_still_leads_after_another_was_promoted_is_not_elected_again() {
-        let mut told = Told::new();
+        let mut told = ReplyValue::new();
         for (new, old, other) in [(1, 0, 2), (2, 1, 0)] {
-            let leads = |told: &mut Told| told.primary(old as usize);
+            let leads = |told: &mut ReplyValue| told.primary(old as usize);
             assert_eq!(told.primary(new as usize), said(Elected, new));
             assert_eq!(told.replica(other, new as usize), []);
             assert_eq!(told.sentinel(3, new as usize, ""), []);
@@ -282,7 +288,7 @@ mod tests {
 
     #[test]
     fn one_sentinel_that_knows_no_better_elects_nobody() {
-        let mut told = Told::new();
+        let mut told = ReplyValue::new();
         told.primary(1);
         told.replica(2, 1);
         told.sentinel(3, 1, "");
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn one_that_was_only_slow_may_be_suspected_again() {
-        let mut told = Told::new();
+        let mut told = ReplyValue::new();
         assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
         assert_eq!(told.sentinel(3, 0, ""), []);
         assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
@@ -302,7 +308,7 @@ mod tests {
 
     #[test]
     fn an_operators_command_is_a_failover_without_suspicion() {
-        let mut told = Told::new();
+        let mut told = ReplyValue::new();
         for n in [3, 4] {
             told.0.hear(n, None);
         }

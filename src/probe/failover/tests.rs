@@ -15,14 +15,14 @@ fn cluster() -> Failovers {
 const NODES: [&str; 4] = ["n00", "n01", "n10", "n11"];
 
 /// What node `i` sees; `first` and `second` are how it sees shard 0's.
-fn sight(i: usize, first: &str, second: &str, link_up: Option<bool>) -> Sight {
+fn node_view(i: usize, first: &str, second: &str, link_up: Option<bool>) -> NodeView {
     let lines = [first, second, "master - 0 0 2 connected 8192-16383", "slave n10 0 0 2 connected"];
     let line = |(n, rest): (usize, &&str)| {
         let myself = if n == i { "myself," } else { "" };
         format!("{} 127.0.0.1:1@1 {myself}{rest}\n", NODES[n])
     };
     let text: String = lines.iter().enumerate().map(line).collect();
-    Sight {
+    NodeView {
         node: NodeName::new("c", i as u32 / 2, i as u32 % 2),
         state_ok: true,
         role: None,
@@ -35,9 +35,9 @@ fn sight(i: usize, first: &str, second: &str, link_up: Option<bool>) -> Sight {
 const LEADS: &str = "master - 0 0 1 connected 0-8191";
 const FOLLOWS: &str = "slave n00 0 0 1 connected";
 
-fn phases(news: Vec<What>) -> Vec<(FailoverPhase, String)> {
+fn phases(news: Vec<EventKind>) -> Vec<(FailoverPhase, String)> {
     let phase = |what| match what {
-        What::Failover { phase, node, shard: 0, .. } => (phase, node.to_string()),
+        EventKind::Failover { phase, node, shard: 0, .. } => (phase, node.to_string()),
         other => panic!("{other:?}"),
     };
     news.into_iter().map(phase).collect()
@@ -47,7 +47,7 @@ fn phases(news: Vec<What>) -> Vec<(FailoverPhase, String)> {
 fn a_failover_goes_through_its_phases() {
     let mut seen = cluster();
     let mut hear = |i, first: &str, second: &str| {
-        phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+        phases(seen.hear(i, Some(&node_view(i, first, second, Some(true)))))
     };
     for i in 0..4 {
         assert_eq!(hear(i, LEADS, FOLLOWS), []);
@@ -74,7 +74,7 @@ fn a_failover_goes_through_its_phases() {
 fn who_is_cut_off_and_believes_in_the_past_elects_nobody() {
     let mut seen = cluster();
     let mut hear = |i, first: &str, second: &str| {
-        phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+        phases(seen.hear(i, Some(&node_view(i, first, second, Some(true)))))
     };
     for i in 0..4 {
         hear(i, LEADS, FOLLOWS);
@@ -92,7 +92,7 @@ fn who_is_cut_off_and_believes_in_the_past_elects_nobody() {
 fn who_was_cut_off_from_the_new_leader_doubts_it_a_moment_longer() {
     let mut seen = cluster();
     let mut hear = |i, first: &str, second: &str| {
-        phases(seen.hear(i, Some(&sight(i, first, second, Some(true)))))
+        phases(seen.hear(i, Some(&node_view(i, first, second, Some(true)))))
     };
     for i in 0..4 {
         hear(i, LEADS, FOLLOWS);
@@ -112,7 +112,7 @@ fn who_was_cut_off_from_the_new_leader_doubts_it_a_moment_longer() {
 #[test]
 fn one_that_was_only_slow_may_be_suspected_again() {
     let mut seen = cluster();
-    let mut hear = |i, first: &str| phases(seen.hear(i, Some(&sight(i, first, FOLLOWS, None))));
+    let mut hear = |i, first: &str| phases(seen.hear(i, Some(&node_view(i, first, FOLLOWS, None))));
     let suspected = LEADS.replace("master", "master,fail?");
     assert_eq!(hear(2, &suspected), [(Suspected, "c/0/0".into())]);
     assert_eq!(hear(2, LEADS), []);
@@ -123,7 +123,7 @@ fn one_that_was_only_slow_may_be_suspected_again() {
 fn one_that_dies_without_a_word_is_not_waited_for() {
     let mut seen = cluster();
     let hear = |seen: &mut Failovers, i, first: &str, second: &str| {
-        phases(seen.hear(i, Some(&sight(i, first, second, None))))
+        phases(seen.hear(i, Some(&node_view(i, first, second, None))))
     };
     for i in 0..4 {
         hear(&mut seen, i, LEADS, FOLLOWS);

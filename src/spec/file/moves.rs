@@ -4,7 +4,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::step::{Drain, Rebalance, Reshard};
 use crate::spec::decode::{At, Decode, Misread, Scalar, object, schema_of, words};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::{Percent, Time};
 use crate::spec::scenario::{Method, Pace};
 use crate::spec::tree::{Node, Value};
@@ -109,16 +109,16 @@ object! {
 }
 
 impl Decode for Pace {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<Pace> {
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Pace> {
         match &node.value {
             Value::Scalar(scalar) if scalar.text == "fast" => Some(Pace::Fast),
             Value::Map(_) => {
-                let pace = P99Map::decode(node, faults)?;
+                let pace = P99Map::decode(node, diagnostics)?;
                 pace.p99.given().map(|p99| Pace::P99(p99.value.0))
             }
             _ => {
-                let fault = Fault::new(&node.span, "this is not a pace");
-                faults.push(fault.advise("write `fast`, or `{ p99: 5ms }`"));
+                let diagnostic = Diagnostic::new(&node.span, "this is not a pace");
+                diagnostics.push(diagnostic.advise("write `fast`, or `{ p99: 5ms }`"));
                 None
             }
         }

@@ -5,7 +5,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use super::step::StepMap;
 use crate::model::Workload;
 use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, words};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
 use crate::spec::scenario::{ClientKind, Distribution};
 use crate::spec::tree::{Node, Value};
@@ -164,13 +164,13 @@ object! {
 pub struct TopologyName(pub String);
 
 impl Decode for TopologyName {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<TopologyName> {
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<TopologyName> {
         if !matches!(node.value, Value::Scalar(_)) {
-            let fault = expected("a single value", node);
-            faults.push(fault.advise("give a ready topology's name or a path"));
+            let diagnostic = expected("a single value", node);
+            diagnostics.push(diagnostic.advise("give a ready topology's name or a path"));
             return None;
         }
-        String::decode(node, faults).map(TopologyName)
+        String::decode(node, diagnostics).map(TopologyName)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {

@@ -12,7 +12,7 @@ use super::node_fault::{FailoverMap, KillMap, PauseMap, RestartMap, StopMap};
 use super::rolling::RollingMap;
 use super::scale::{AddReplicaMap, AddShardMap, RemoveShardMap};
 use crate::spec::decode::{At, Decode, Field, entries, expected, field, schema_of, words};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::nearest;
 use crate::spec::network::Via;
 use crate::spec::quantity::Time;
@@ -48,9 +48,9 @@ macro_rules! steps {
             }
 
             /// `None` if there is no such step.
-            fn of_word(word: &str, node: &Node, faults: &mut Vec<Fault>) -> Option<Option<StepMap>> {
+            fn of_word(word: &str, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Option<StepMap>> {
                 match word {
-                    $( $word => Some($map::decode(node, faults).map(StepMap::$kind)), )*
+                    $( $word => Some($map::decode(node, diagnostics).map(StepMap::$kind)), )*
                     _ => None,
                 }
             }
@@ -156,26 +156,28 @@ impl StepMap {
 }
 
 impl Decode for StepMap {
-    fn decode(node: &Node, faults: &mut Vec<Fault>) -> Option<StepMap> {
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<StepMap> {
         let Some(kind) = node.get("do") else {
             let advice = format!("say what it does: {}", StepMap::WORDS.join(", "));
-            faults.push(match &node.value {
-                Value::Map(_) => Fault::new(&node.span, "a step needs the key `do`").advise(advice),
+            diagnostics.push(match &node.value {
+                Value::Map(_) => {
+                    Diagnostic::new(&node.span, "a step needs the key `do`").advise(advice)
+                }
                 _ => expected("a step, like { at: 5s, do: drain, shard: 2 },", node),
             });
             return None;
         };
-        let word = String::decode(kind, faults)?;
-        StepMap::of_word(&word, node, faults).unwrap_or_else(|| {
+        let word = String::decode(kind, diagnostics)?;
+        StepMap::of_word(&word, node, diagnostics).unwrap_or_else(|| {
             let message = format!("there is no step `{word}`");
             let advice = nearest::advice("steps", &word, StepMap::WORDS);
-            faults.push(Fault::new(&kind.span, message).advise(advice));
-            let entries = entries(node, "a step", &StepMap::keys(), faults)?;
+            diagnostics.push(Diagnostic::new(&kind.span, message).advise(advice));
+            let entries = entries(node, "a step", &StepMap::keys(), diagnostics)?;
             // What these keys may hold is the same in every step.
-            field::<Time>(entries, "at", faults);
-            field::<String>(entries, "group", faults);
-            field::<Pace>(entries, "pace", faults);
-            field::<Method>(entries, "method", faults);
+            field::<Time>(entries, "at", diagnostics);
+            field::<String>(entries, "group", diagnostics);
+            field::<Pace>(entries, "pace", diagnostics);
+            field::<Method>(entries, "method", diagnostics);
             None
         })
     }

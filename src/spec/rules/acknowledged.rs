@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{count, ranged};
 use crate::spec::decode::At;
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::scenario::LoadMap;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::{ClientKind, Load, MinReplicas, Wait};
@@ -23,40 +23,45 @@ pub fn wait(
     client: ClientKind,
     timeout: Duration,
     group: &Group,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Wait> {
     let At { value: wait, span } = map.wait.given()?;
     let replicas = wait.replicas.or(1);
     let least = Time(Duration::from_millis(1));
     let why = "a wait must end before the operation does, whose `timeout` is for both";
     let Time(patience) =
-        ranged("timeout", &wait.timeout, Time(WAIT), (least, Time(timeout)), why, faults);
+        ranged("timeout", &wait.timeout, Time(WAIT), (least, Time(timeout)), why, diagnostics);
     if wait.timeout.is_missing() && WAIT > timeout {
         let message = format!("WAIT takes up to 100ms, and operations only {}", Time(timeout));
-        faults.push(Fault::new(span, message).advise("give the wait a `timeout` of its own"));
+        diagnostics
+            .push(Diagnostic::new(span, message).advise("give the wait a `timeout` of its own"));
     }
     if replicas == 0 {
         return None;
     }
     if client == ClientKind::RedisRs {
-        let fault =
-            Fault::new(span, "`redis-rs` cannot wait for replicas: WAIT is of a connection");
-        faults.push(fault.advise("use `client: redrill`, or leave `wait` out"));
+        let diagnostic =
+            Diagnostic::new(span, "`redis-rs` cannot wait for replicas: WAIT is of a connection");
+        diagnostics.push(diagnostic.advise("use `client: redrill`, or leave `wait` out"));
     }
     let place = wait.replicas.given().map_or(span, |at| &at.span);
-    check_replicas(replicas, place, group, faults);
+    check_replicas(replicas, place, group, diagnostics);
     Some(Wait { replicas, timeout: patience })
 }
 
 /// The load's directives, unless the group's `config` says otherwise.
-pub fn min_replicas(map: &LoadMap, group: &Group, faults: &mut Vec<Fault>) -> Option<MinReplicas> {
+pub fn min_replicas(
+    map: &LoadMap,
+    group: &Group,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<MinReplicas> {
     let lag = map.min_replicas_max_lag.given();
     let seconds = lag.map(|At { value, span }| {
         let range = (Time(Duration::from_secs(1)), MAX_SECONDS);
-        super::check_range(MAX_LAG, value, span, range, "10s is usual", faults);
+        super::check_range(MAX_LAG, value, span, range, "10s is usual", diagnostics);
         if value.0.subsec_nanos() != 0 {
-            let fault = Fault::new(span, format!("`{MAX_LAG}` is in whole seconds"));
-            faults.push(fault.advise("write it like 2s"));
+            let diagnostic = Diagnostic::new(span, format!("`{MAX_LAG}` is in whole seconds"));
+            diagnostics.push(diagnostic.advise("write it like 2s"));
         }
         value.0.as_secs() as u32
     });
@@ -64,22 +69,22 @@ pub fn min_replicas(map: &LoadMap, group: &Group, faults: &mut Vec<Fault>) -> Op
         if let Some(at) = lag {
             let message = format!("`{MAX_LAG}` means nothing without `{TO_WRITE}`");
             let advice = format!("add `{TO_WRITE}: 1`, or leave it out");
-            faults.push(Fault::new(&at.span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
         }
         return None;
     };
-    check_replicas(*to_write, span, group, faults);
+    check_replicas(*to_write, span, group, diagnostics);
     for (name, value) in [(TO_WRITE, Some(*to_write)), (MAX_LAG, seconds)] {
         let Some((value, span)) = value.zip(place(map, name)) else { continue };
         let other = group.config.get(name).filter(|other| **other != value.to_string());
         let Some(other) = other else { continue };
         let message = format!("the `config` of group `{}` has `{name}: {other}`", group.name);
-        faults.push(Fault::new(span, message).advise("keep one of them"));
+        diagnostics.push(Diagnostic::new(span, message).advise("keep one of them"));
     }
     Some(MinReplicas { to_write: *to_write, max_lag: seconds })
 }
 
-fn check_replicas(wanted: u32, span: &Span, group: &Group, faults: &mut Vec<Fault>) {
+fn check_replicas(wanted: u32, span: &Span, group: &Group, diagnostics: &mut Vec<Diagnostic>) {
     let has = match group.mode {
         Mode::Standalone => 0,
         Mode::Replication { replicas } | Mode::Cluster { replicas, .. } => replicas,
@@ -89,7 +94,7 @@ fn check_replicas(wanted: u32, span: &Span, group: &Group, faults: &mut Vec<Faul
         let has = count(has, "replica");
         let message = format!("a primary of group `{}` has {has}, not {wanted}", group.name);
         let advice = "that many could never have it: ask for fewer, or add `replicas` to the group";
-        faults.push(Fault::new(span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(span, message).advise(advice));
     }
 }
 
@@ -99,7 +104,7 @@ pub fn configure(
     loads: &[Load],
     maps: &[(At<String>, LoadMap)],
     topology: &mut Topology,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let mut asked: BTreeMap<(&str, &str), (String, &str)> = BTreeMap::new();
     for load in loads {
@@ -113,7 +118,7 @@ pub fn configure(
                 let advice = "it is a directive of their group: give both the same";
                 let map = maps.iter().find(|(at, _)| at.value == load.name).map(|(_, map)| map);
                 let place = map.and_then(|map| place(map, name));
-                faults.extend(place.map(|span| Fault::new(span, message).advise(advice)));
+                diagnostics.extend(place.map(|span| Diagnostic::new(span, message).advise(advice)));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::spec::decode::{At, Named};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::topology::Directive;
 
 const ADDRESS: &str =
@@ -62,31 +62,34 @@ const OWNED: &[(&str, &str)] = &[
 const MAX_VALUE: usize = 4096;
 
 /// The directives by name, in small letters.
-pub fn check(config: &Named<At<Directive>>, faults: &mut Vec<Fault>) -> BTreeMap<String, String> {
+pub fn check(
+    config: &Named<At<Directive>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, String> {
     let mut directives = BTreeMap::new();
     for (name, At { value: Directive(value), span }) in &config.0 {
         let lower = name.value.to_ascii_lowercase();
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if lower.is_empty() || !lower.chars().all(good) {
             let message = format!("`{}` cannot be a directive of redis.conf", name.value);
-            faults.push(Fault::new(&name.span, message));
+            diagnostics.push(Diagnostic::new(&name.span, message));
         }
         if let Some((_, why)) = OWNED.iter().find(|(owned, _)| *owned == lower) {
             let message = format!("`{lower}` cannot be set here");
-            faults.push(Fault::new(&name.span, message).advise(*why));
+            diagnostics.push(Diagnostic::new(&name.span, message).advise(*why));
         }
         if matches!(&**value, "true" | "false") {
-            let fault = Fault::new(span, "redis.conf knows `yes` and `no`, not this");
-            faults.push(fault.advise("write yes or no"));
+            let diagnostic = Diagnostic::new(span, "redis.conf knows `yes` and `no`, not this");
+            diagnostics.push(diagnostic.advise("write yes or no"));
         }
         if value.chars().any(char::is_control) || value.len() > MAX_VALUE {
             let message =
                 format!("the value of `{lower}` must be one line, {MAX_VALUE} bytes at most");
-            faults.push(Fault::new(span, message));
+            diagnostics.push(Diagnostic::new(span, message));
         }
         if directives.insert(lower.clone(), value.clone()).is_some() {
             let message = format!("the directive `{lower}` is here twice");
-            faults.push(Fault::new(&name.span, message).advise("keep one of them"));
+            diagnostics.push(Diagnostic::new(&name.span, message).advise("keep one of them"));
         }
     }
     directives

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::NodeName;
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::Time;
 use crate::spec::rolling::RollingRestart;
 use crate::spec::scenario::{NodeFault, StepAction, Target};
@@ -37,7 +37,7 @@ impl Down {
         at: Duration,
         action: &StepAction,
         span: &Span,
-        faults: &mut Vec<Fault>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) {
         let (name, fault) = match action {
             StepAction::Fault { fault, target: Target::Node(name) } => (name, Some(*fault)),
@@ -46,7 +46,7 @@ impl Down {
         };
         let known = self.0.get(name);
         if let Some(ended) = known.filter(|ended| ended.is_certain(at)) {
-            faults.push(ended.refuse(name, span));
+            diagnostics.push(ended.refuse(name, span));
             return;
         }
         let (from, lasts) = match fault {
@@ -67,7 +67,7 @@ impl Ended {
         self.from < at && self.until.is_none_or(|until| at < until)
     }
 
-    fn refuse(&self, name: &NodeName, span: &Span) -> Fault {
+    fn refuse(&self, name: &NodeName, span: &Span) -> Diagnostic {
         let (word, at) = (self.word, Time(self.at));
         let message = format!("{name} is down by then: the `{word}` at {at} has ended it");
         let advice = match self.until {
@@ -80,6 +80,6 @@ impl Ended {
                 Time(until)
             ),
         };
-        Fault::new(span, message).advise(advice)
+        Diagnostic::new(span, message).advise(advice)
     }
 }

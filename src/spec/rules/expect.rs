@@ -7,7 +7,7 @@ use crate::model::Workload;
 use crate::model::event::{Compare, Expectation};
 use crate::model::measure::{self, CATALOGUE, Known, Needs, Unit};
 use crate::spec::decode::{At, Misread, Scalar};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Time, number};
 use crate::spec::source::Span;
@@ -17,7 +17,7 @@ const BASELINE: Duration = Duration::from_secs(1);
 
 /// What a scenario has, which decides what it can measure.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Has<'a> {
+pub struct ScenarioFacts<'a> {
     /// One for each load.
     pub workloads: &'a [Workload],
     /// Whether a load waits for replicas.
@@ -33,10 +33,14 @@ pub struct Has<'a> {
 }
 
 /// The expectations that `texts` mean.
-pub fn check(texts: &[At<String>], has: Has<'_>, faults: &mut Vec<Fault>) -> Vec<Expectation> {
+pub fn check(
+    texts: &[At<String>],
+    has: ScenarioFacts<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Expectation> {
     let mut expectations: Vec<Expectation> = Vec::new();
     for text in texts {
-        let Some(expectation) = parse(text, has, faults) else { continue };
+        let Some(expectation) = parse(text, has, diagnostics) else { continue };
         // Both ends of a measure may be bounded, but not the same one twice.
         let side = |op: Compare| match op {
             Compare::AtMost | Compare::Below => 0,
@@ -49,7 +53,7 @@ pub fn check(texts: &[At<String>], has: Has<'_>, faults: &mut Vec<Fault>) -> Vec
         if let Some(first) = expectations.iter().find(|known| same(known)) {
             let message = format!("`{}` has a bound already", expectation.measure);
             let advice = format!("keep one of them; the other is `{}`", first.text);
-            faults.push(Fault::new(&text.span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(&text.span, message).advise(advice));
         }
         expectations.push(expectation);
     }
@@ -73,12 +77,16 @@ pub fn overridden(base: Vec<Expectation>, own: Vec<Expectation>) -> Vec<Expectat
     result
 }
 
-fn parse(text: &At<String>, has: Has<'_>, faults: &mut Vec<Fault>) -> Option<Expectation> {
+fn parse(
+    text: &At<String>,
+    has: ScenarioFacts<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Expectation> {
     let Some((measure, op, bound)) = split(&text.value) else {
         let message = format!("`{}` is not an expectation", text.value);
         let advice = "write MEASURE <= VALUE, like `downtime.write.max <= 500ms`; \
                       <, >=, > and == do as well";
-        faults.push(Fault::new(&text.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&text.span, message).advise(advice));
         return None;
     };
     let Some(known) = measure::known(measure) else {
@@ -88,16 +96,16 @@ fn parse(text: &At<String>, has: Has<'_>, faults: &mut Vec<Fault>) -> Option<Exp
             None => "docs/measures.md lists them".to_owned(),
         };
         let message = format!("there is no measure `{measure}`");
-        faults.push(Fault::new(&part(text, measure), message).advise(advice));
+        diagnostics.push(Diagnostic::new(&part(text, measure), message).advise(advice));
         return None;
     };
     if let Some((message, advice)) = lacking(known, has) {
-        faults.push(Fault::new(&part(text, measure), message).advise(advice));
+        diagnostics.push(Diagnostic::new(&part(text, measure), message).advise(advice));
     }
     let value = read_bound(known.unit, bound);
     let value = value.map_err(|why| {
         let message = format!("{}, and `{}` is one", why.message, known.name);
-        faults.push(Fault::new(&part(text, bound), message).advise(why.advice));
+        diagnostics.push(Diagnostic::new(&part(text, bound), message).advise(why.advice));
     });
     Some(Expectation {
         text: text.value.clone(),
@@ -156,7 +164,7 @@ fn read_bound(unit: Unit, text: &str) -> Result<f64, Misread> {
 }
 
 /// Why the scenario cannot produce the measure, and what to do.
-fn lacking(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
+fn lacking(known: &Known, has: ScenarioFacts<'_>) -> Option<(String, &'static str)> {
     const LOAD: (&str, &str) = ("a load", "add one under `loads:`, or leave the expectation out");
     const STEP: (&str, &str) = ("a step", "add one to `timeline:`, or leave the expectation out");
     const MOVE: (&str, &str) =
@@ -193,7 +201,7 @@ fn lacking(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
     Some((format!("`{}` needs {lack}, and there is none", known.name), advice))
 }
 
-fn no_baseline(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
+fn no_baseline(known: &Known, has: ScenarioFacts<'_>) -> Option<(String, &'static str)> {
     let compares = known.name.ends_with(".before") || known.name.ends_with(".degradation");
     let too_early = has.first_step.is_some_and(|at| at < BASELINE);
     (compares && too_early).then(|| {
@@ -202,7 +210,7 @@ fn no_baseline(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
     })
 }
 
-fn unseen(known: &Known, has: Has<'_>) -> Option<(String, &'static str)> {
+fn unseen(known: &Known, has: ScenarioFacts<'_>) -> Option<(String, &'static str)> {
     let hidden = has.blind_to_redirects && known.name.starts_with("redirects.");
     hidden.then(|| {
         let message = format!("`{}` cannot be seen through `client: redis-rs`", known.name);

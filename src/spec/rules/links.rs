@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{check_name, ranged};
 use crate::spec::decode::{At, Field};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::topology::LinkMap;
 use crate::spec::nearest;
 use crate::spec::network::Jitter;
@@ -15,13 +15,13 @@ use crate::spec::topology::Link;
 const MAX_LATENCY: Duration = Duration::from_secs(60);
 
 /// The names of the regions.
-pub fn regions(field: &Field<Vec<At<String>>>, faults: &mut Vec<Fault>) -> Vec<String> {
+pub fn regions(field: &Field<Vec<At<String>>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in field.given().map_or(&[][..], |at| &at.value) {
-        check_name("a region", name, faults);
+        check_name("a region", name, diagnostics);
         if names.contains(&name.value) {
             let message = format!("the region `{}` is here twice", name.value);
-            faults.push(Fault::new(&name.span, message).advise("keep one of them"));
+            diagnostics.push(Diagnostic::new(&name.span, message).advise("keep one of them"));
         } else {
             names.push(name.value.clone());
         }
@@ -30,7 +30,11 @@ pub fn regions(field: &Field<Vec<At<String>>>, faults: &mut Vec<Fault>) -> Vec<S
 }
 
 /// The index of the region that is named.
-pub fn region(name: &At<String>, regions: &[String], faults: &mut Vec<Fault>) -> Option<usize> {
+pub fn region(
+    name: &At<String>,
+    regions: &[String],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<usize> {
     let found = regions.iter().position(|region| *region == name.value);
     if found.is_none() {
         let known: Vec<&str> = regions.iter().map(|r| &**r).collect();
@@ -39,7 +43,7 @@ pub fn region(name: &At<String>, regions: &[String], faults: &mut Vec<Fault>) ->
             true => "the topology names no regions; add `regions: [...]`".to_owned(),
             false => nearest::advice("regions", &name.value, &known),
         };
-        faults.push(Fault::new(&name.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&name.span, message).advise(advice));
     }
     found
 }
@@ -48,19 +52,19 @@ pub fn region(name: &At<String>, regions: &[String], faults: &mut Vec<Fault>) ->
 pub fn links(
     field: &Field<Vec<At<LinkMap>>>,
     regions: &[String],
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::new();
     for link in field.given().map_or(&[][..], |at| &at.value) {
-        let (latency, jitter) = latency(&link.value.latency, &link.value.jitter, faults);
+        let (latency, jitter) = latency(&link.value.latency, &link.value.jitter, diagnostics);
         let limit = link.value.bandwidth.given();
         let bandwidth =
-            limit.and_then(|at| bandwidth(at, "leave it out for an unlimited one", faults));
-        for (from, to) in directions(link, regions, faults) {
+            limit.and_then(|at| bandwidth(at, "leave it out for an unlimited one", diagnostics));
+        for (from, to) in directions(link, regions, diagnostics) {
             if links.iter().any(|known| (known.from, known.to) == (from, to)) {
                 let (from, to) = (&regions[from], &regions[to]);
                 let message = format!("the link from `{from}` to `{to}` is here twice");
-                faults.push(Fault::new(&link.span, message).advise("keep one of them"));
+                diagnostics.push(Diagnostic::new(&link.span, message).advise("keep one of them"));
             } else {
                 links.push(Link { from, to, latency, jitter, bandwidth });
             }
@@ -73,24 +77,28 @@ pub fn links(
 pub fn latency(
     latency: &Field<Time>,
     jitter: &Field<Jitter>,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> (Duration, Jitter) {
     let (none, most) = (Time(Duration::ZERO), Time(MAX_LATENCY));
     let why = "no cluster works over a longer link";
-    let latency = ranged("this time", latency, none, (none, most), why, faults).0;
+    let latency = ranged("this time", latency, none, (none, most), why, diagnostics).0;
     let own = jitter.or(Jitter::None);
     if let (Some(at), true) = (jitter.given(), own.amount() > latency) {
-        let fault = Fault::new(&at.span, "the jitter is larger than the latency");
-        faults.push(fault.advise("a packet cannot arrive before it was sent"));
+        let diagnostic = Diagnostic::new(&at.span, "the jitter is larger than the latency");
+        diagnostics.push(diagnostic.advise("a packet cannot arrive before it was sent"));
     }
     (latency, own)
 }
 
 /// Bits a second, if any. `instead` says what to write for none.
-pub fn bandwidth(at: &At<Bandwidth>, instead: &str, faults: &mut Vec<Fault>) -> Option<u64> {
+pub fn bandwidth(
+    at: &At<Bandwidth>,
+    instead: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<u64> {
     if at.value.0 == 0 {
-        let fault = Fault::new(&at.span, "nothing fits through a link of no bandwidth");
-        faults.push(fault.advise(instead));
+        let diagnostic = Diagnostic::new(&at.span, "nothing fits through a link of no bandwidth");
+        diagnostics.push(diagnostic.advise(instead));
         return None;
     }
     Some(at.value.0)
@@ -100,7 +108,7 @@ pub fn bandwidth(at: &At<Bandwidth>, instead: &str, faults: &mut Vec<Fault>) -> 
 fn directions(
     link: &At<LinkMap>,
     regions: &[String],
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(usize, usize)> {
     let LinkMap { between, from, to, .. } = &link.value;
     let (ends, both) = match (between.given(), from.given(), to.given()) {
@@ -108,21 +116,24 @@ fn directions(
             [a, b] => ([a, b], true),
             _ => {
                 let message = format!("a link is between two regions, not {}", pair.value.len());
-                faults.push(Fault::new(&pair.span, message));
+                diagnostics.push(Diagnostic::new(&pair.span, message));
                 return Vec::new();
             }
         },
         (None, Some(from), Some(to)) => ([from, to], false),
         _ => {
-            let fault = Fault::new(&link.span, "a link needs `between`, or both `from` and `to`");
-            faults.push(fault.advise("write it like { between: [us, eu], latency: 40ms }"));
+            let diagnostic =
+                Diagnostic::new(&link.span, "a link needs `between`, or both `from` and `to`");
+            diagnostics
+                .push(diagnostic.advise("write it like { between: [us, eu], latency: 40ms }"));
             return Vec::new();
         }
     };
-    let [a, b] = ends.map(|name| region(name, regions, faults));
+    let [a, b] = ends.map(|name| region(name, regions, diagnostics));
     match (a, b) {
         (Some(a), Some(b)) if a == b => {
-            faults.push(Fault::new(&ends[1].span, "a link cannot join a region with itself"));
+            diagnostics
+                .push(Diagnostic::new(&ends[1].span, "a link cannot join a region with itself"));
             Vec::new()
         }
         (Some(a), Some(b)) if both => vec![(a, b), (b, a)],

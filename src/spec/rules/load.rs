@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{acknowledged, check_name, check_range, links, ranged};
 use crate::model::Workload;
 use crate::spec::decode::{At, Field};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::scenario::LoadMap;
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time};
@@ -31,40 +31,41 @@ const MAX_LOADS: usize = 64;
 pub fn check(
     loads: &[(At<String>, LoadMap)],
     topology: Option<&Topology>,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Load> {
     if let Some((name, _)) = loads.get(MAX_LOADS) {
         let message = format!("there are {} loads, {MAX_LOADS} is the most", loads.len());
-        faults.push(Fault::new(&name.span, message));
+        diagnostics.push(Diagnostic::new(&name.span, message));
     }
-    loads.iter().filter_map(|(name, map)| load(name, map, topology, faults)).collect()
+    loads.iter().filter_map(|(name, map)| load(name, map, topology, diagnostics)).collect()
 }
 
 fn load(
     name: &At<String>,
     map: &LoadMap,
     topology: Option<&Topology>,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Load> {
-    check_name("a load", name, faults);
+    check_name("a load", name, diagnostics);
     if name.value == "redrill" {
-        let fault = Fault::new(&name.span, "a load cannot be called `redrill`");
-        faults.push(fault.advise("redrill's own keys begin with that; choose another name"));
+        let diagnostic = Diagnostic::new(&name.span, "a load cannot be called `redrill`");
+        diagnostics
+            .push(diagnostic.advise("redrill's own keys begin with that; choose another name"));
     }
-    let rate = rate(map, faults);
+    let rate = rate(map, diagnostics);
     let clients = ranged(
         "clients",
         &map.clients,
         32,
         (1, MAX_CLIENTS),
         "each is a logical client, not a connection; 32 is usual",
-        faults,
+        diagnostics,
     );
     let why = "every key is written before the load, and read after it";
     let workload = map.workload.or(Workload::Register);
     let most = if workload.has_registers() { 10_000 } else { 100 };
-    let keys = ranged("keys", &map.keys, most, (1, MAX_KEYS), why, faults);
-    let reads = reads(map, workload, faults);
+    let keys = ranged("keys", &map.keys, most, (1, MAX_KEYS), why, diagnostics);
+    let reads = reads(map, workload, diagnostics);
     let least = Time(Duration::from_millis(1));
     let why = "how long a client waits for an answer";
     let Time(timeout) = ranged(
@@ -73,18 +74,18 @@ fn load(
         Time(Duration::from_secs(1)),
         (least, Time(MAX_TIMEOUT)),
         why,
-        faults,
+        diagnostics,
     );
     let why = "operations past it are shed; 10000 is usual";
     let max_in_flight =
-        ranged("max_in_flight", &map.max_in_flight, 10_000, (1, MAX_IN_FLIGHT), why, faults);
-    let value = value(map, workload, faults);
-    let distribution = distribution(map, faults);
-    let region = region(map, topology?, faults);
-    let group = group(&map.group, &name.span, topology?, faults)?;
-    let client = client(map, workload, group, faults);
-    let wait = acknowledged::wait(map, client, timeout, group, faults);
-    let min_replicas = acknowledged::min_replicas(map, group, faults);
+        ranged("max_in_flight", &map.max_in_flight, 10_000, (1, MAX_IN_FLIGHT), why, diagnostics);
+    let value = value(map, workload, diagnostics);
+    let distribution = distribution(map, diagnostics);
+    let region = region(map, topology?, diagnostics);
+    let group = group(&map.group, &name.span, topology?, diagnostics)?;
+    let client = client(map, workload, group, diagnostics);
+    let wait = acknowledged::wait(map, client, timeout, group, diagnostics);
+    let min_replicas = acknowledged::min_replicas(map, group, diagnostics);
     Some(Load {
         name: name.value.clone(),
         group: group.name.clone(),
@@ -105,39 +106,42 @@ fn load(
 }
 
 /// Where the clients are.
-fn region(map: &LoadMap, topology: &Topology, faults: &mut Vec<Fault>) -> Option<String> {
+fn region(map: &LoadMap, topology: &Topology, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
     let Some(at) = map.region.given() else { return topology.regions.first().cloned() };
-    let region = links::region(at, &topology.regions, faults)?;
+    let region = links::region(at, &topology.regions, diagnostics)?;
     if region > 0 && map.client.or(ClientKind::Redrill) == ClientKind::RedisRs {
         let message = "clients of `redis-rs` are in the first region: they cannot be told which \
                        address to connect from, by which the relay knows a client's region";
-        let fault = Fault::new(&at.span, message);
-        faults.push(fault.advise("use `client: redrill`, or name this region first in `regions`"));
+        let diagnostic = Diagnostic::new(&at.span, message);
+        diagnostics.push(
+            diagnostic.advise("use `client: redrill`, or name this region first in `regions`"),
+        );
     }
     Some(at.value.clone())
 }
 
-fn rate(map: &LoadMap, faults: &mut Vec<Fault>) -> f64 {
+fn rate(map: &LoadMap, diagnostics: &mut Vec<Diagnostic>) -> f64 {
     let Some(At { value: PerSecond(rate), span }) = map.rate.given() else {
         if map.rate.is_missing() {
-            let fault = Fault::new(&map.span, "a load needs the key `rate`");
-            faults.push(fault.advise("write how many operations a second, like `rate: 4000/s`"));
+            let diagnostic = Diagnostic::new(&map.span, "a load needs the key `rate`");
+            diagnostics
+                .push(diagnostic.advise("write how many operations a second, like `rate: 4000/s`"));
         }
         return 1.0;
     };
     if *rate <= 0.0 {
-        let fault = Fault::new(span, "a load of no operations a second is no load");
-        faults.push(fault.advise("write a rate above 0, or leave the load out"));
+        let diagnostic = Diagnostic::new(span, "a load of no operations a second is no load");
+        diagnostics.push(diagnostic.advise("write a rate above 0, or leave the load out"));
     } else {
         let range = (PerSecond(0.001), PerSecond(MAX_RATE));
         let why = "one machine does no more";
-        check_range("rate", &PerSecond(*rate), span, range, why, faults);
+        check_range("rate", &PerSecond(*rate), span, range, why, diagnostics);
     }
     *rate
 }
 
 /// From 0.0 to 1.0.
-fn reads(map: &LoadMap, workload: Workload, faults: &mut Vec<Fault>) -> f64 {
+fn reads(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> f64 {
     let usual = match workload {
         Workload::Set => 0.0,
         // Each element is taken and dealt with: two operations for the one that put it in.
@@ -146,44 +150,49 @@ fn reads(map: &LoadMap, workload: Workload, faults: &mut Vec<Fault>) -> f64 {
     };
     let (why, zero) = ("the others are writes", Percent(0.0));
     let Percent(reads) =
-        ranged("reads", &map.reads, Percent(usual), (zero, Percent(100.0)), why, faults);
+        ranged("reads", &map.reads, Percent(usual), (zero, Percent(100.0)), why, diagnostics);
     if let (Workload::Set, Some(at)) = (workload, map.reads.given()) {
-        let fault = Fault::new(&at.span, "the sets of a load are read once, at the end");
-        faults.push(fault.advise("leave `reads` out"));
+        let diagnostic = Diagnostic::new(&at.span, "the sets of a load are read once, at the end");
+        diagnostics.push(diagnostic.advise("leave `reads` out"));
     }
     reads / 100.0
 }
 
-fn value(map: &LoadMap, workload: Workload, faults: &mut Vec<Fault>) -> (usize, usize) {
+fn value(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> (usize, usize) {
     let Sizes(least, most) = map.value.or(Sizes(Bytes(100), Bytes(100)));
     if let Some(At { span, .. }) = map.value.given() {
         if workload == Workload::Counter {
-            let fault = Fault::new(span, "a counter has no size");
-            faults.push(fault.advise("leave `value` out"));
+            let diagnostic = Diagnostic::new(span, "a counter has no size");
+            diagnostics.push(diagnostic.advise("leave `value` out"));
         }
         let range = (MIN_VALUE, MAX_VALUE);
         let why = "a value has room for a number that is unique in its load; the servers take 512 MB at most";
-        check_range("the size of values", &least, span, range, why, faults);
+        check_range("the size of values", &least, span, range, why, diagnostics);
         if least != most {
-            check_range("the size of values", &most, span, range, why, faults);
+            check_range("the size of values", &most, span, range, why, diagnostics);
         }
     }
     (least.0 as usize, most.0 as usize)
 }
 
-fn distribution(map: &LoadMap, faults: &mut Vec<Fault>) -> Distribution {
+fn distribution(map: &LoadMap, diagnostics: &mut Vec<Diagnostic>) -> Distribution {
     let distribution = map.distribution.or(Distribution::Uniform);
     if let (Distribution::Zipf(exponent), Some(at)) = (distribution, map.distribution.given())
         && !(exponent > 0.0 && exponent <= MAX_EXPONENT)
     {
         let message = format!("an exponent of {exponent} is not from 0.01 to {MAX_EXPONENT}");
         let advice = "0.99 is usual; `uniform` is what an exponent of 0 would be";
-        faults.push(Fault::new(&at.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
     }
     distribution
 }
 
-fn client(map: &LoadMap, workload: Workload, group: &Group, faults: &mut Vec<Fault>) -> ClientKind {
+fn client(
+    map: &LoadMap,
+    workload: Workload,
+    group: &Group,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> ClientKind {
     let client = map.client.or(ClientKind::Redrill);
     if let (ClientKind::RedisRs, Some(at), false) =
         (client, map.client.given(), workload.may_be_repeated())
@@ -191,13 +200,13 @@ fn client(map: &LoadMap, workload: Workload, group: &Group, faults: &mut Vec<Fau
         let message = format!("`redis-rs` cannot do the workload `{}`", workload.word());
         let advice = "that client sends again what may have been done already, and nobody could \
                       tell what came of it: use `client: redrill`";
-        faults.push(Fault::new(&at.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
     }
     if let (ClientKind::RedisRs, Some(at), false) =
         (client, map.client.given(), matches!(group.mode, Mode::Cluster { .. }))
     {
         let message = format!("`redis-rs` is a cluster client, and `{}` is no cluster", group.name);
-        faults.push(Fault::new(&at.span, message).advise("use `client: redrill`"));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise("use `client: redrill`"));
     }
     client
 }
@@ -207,7 +216,7 @@ pub fn group<'t>(
     name: &Field<String>,
     span: &crate::spec::source::Span,
     topology: &'t Topology,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<&'t Group> {
     let known: Vec<&str> = topology.groups.iter().map(|group| &*group.name).collect();
     match (name, &topology.groups[..]) {
@@ -217,7 +226,7 @@ pub fn group<'t>(
             let message =
                 format!("`group` is needed: `{}` has {} groups", topology.name, known.len());
             let advice = format!("add `group:` with one of: {}", known.join(", "));
-            faults.push(Fault::new(span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(span, message).advise(advice));
             None
         }
         (Field::Given(at), groups) => {
@@ -226,7 +235,7 @@ pub fn group<'t>(
                 let message =
                     format!("the topology `{}` has no group `{}`", topology.name, at.value);
                 let advice = nearest::advice("groups", &at.value, &known);
-                faults.push(Fault::new(&at.span, message).advise(advice));
+                diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
             }
             found
         }

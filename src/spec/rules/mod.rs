@@ -23,14 +23,14 @@ mod via;
 use std::fmt::Display;
 
 use super::decode::{At, Field};
-use super::fault::Fault;
+use super::diagnostic::Diagnostic;
 use super::source::Span;
 
 /// The longest name, in characters; names become parts of file names and keys.
 const MAX_NAME: usize = 48;
 
 /// A fault, unless `name` can be a file name and part of a key.
-fn check_name(what: &str, name: &At<String>, faults: &mut Vec<Fault>) {
+fn check_name(what: &str, name: &At<String>, diagnostics: &mut Vec<Diagnostic>) {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let fits = name.value.starts_with(|c: char| c.is_ascii_lowercase())
         && name.value.chars().all(good)
@@ -40,17 +40,17 @@ fn check_name(what: &str, name: &At<String>, faults: &mut Vec<Fault>) {
         let advice = format!(
             "use small letters, digits and dashes, a letter first, {MAX_NAME} characters at most"
         );
-        faults.push(Fault::new(&name.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&name.span, message).advise(advice));
     }
 }
 
 /// A fault, unless the summary can be shown on one line of any terminal and page.
-fn check_summary(summary: &Field<String>, faults: &mut Vec<Fault>) {
+fn check_summary(summary: &Field<String>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(at) = summary.given() else { return };
     // Folded text ends with the end of its line.
     if let Some(c) = at.value.trim_end().chars().find(|c| c.is_control() && *c != '\n') {
         let message = format!("the summary holds the control character U+{:04X}", c as u32);
-        faults.push(Fault::new(&at.span, message).advise("write it as plain text"));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise("write it as plain text"));
     }
 }
 
@@ -61,11 +61,11 @@ fn check_range<T: PartialOrd + Display>(
     span: &Span,
     (least, most): (T, T),
     why: &str,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     if *value < least || *value > most {
         let message = format!("{what} is {value}, but must be from {least} to {most}");
-        faults.push(Fault::new(span, message).advise(why));
+        diagnostics.push(Diagnostic::new(span, message).advise(why));
     }
 }
 
@@ -76,10 +76,10 @@ fn ranged<T: PartialOrd + Display + Clone>(
     default: T,
     range: (T, T),
     why: &str,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> T {
     if let Some(at) = field.given() {
-        check_range(what, &at.value, &at.span, range, why, faults);
+        check_range(what, &at.value, &at.span, range, why, diagnostics);
     }
     field.or(default)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{check_range, count};
 use crate::model::slot::SLOTS;
 use crate::spec::decode::{At, Field};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::moves::{RebalanceMap, ReshardMap, SlotCount};
 use crate::spec::file::step::StepMap;
 use crate::spec::quantity::Time;
@@ -80,49 +80,57 @@ impl Owned {
     }
 }
 
-/// What `step` moves, if it is such a step; `owned` goes on to what each shard owns then.
+/// EventKind `step` moves, if it is such a step; `owned` goes on to what each shard owns then.
 pub fn check(
     step: &At<StepMap>,
     group: &Group,
     owned: &mut Owned,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<StepAction> {
     let (pace, method) = step.value.moves()?;
     if !matches!(group.mode, Mode::Cluster { .. }) {
-        faults.push(not_a_cluster(step, group));
+        diagnostics.push(not_a_cluster(step, group));
         return None;
     }
     let slots = match &step.value {
-        StepMap::Reshard(map) => reshard(map, owned, faults),
+        StepMap::Reshard(map) => reshard(map, owned, diagnostics),
         StepMap::Drain(map) => {
-            drained(&map.shard, owned, faults).map(|shard| SlotMove::Drain { shard })
+            drained(&map.shard, owned, diagnostics).map(|shard| SlotMove::Drain { shard })
         }
-        StepMap::Rebalance(map) => rebalance(map, &step.span, owned, faults),
+        StepMap::Rebalance(map) => rebalance(map, &step.span, owned, diagnostics),
         _ => None,
     };
-    let (method, pace) = how(pace, method, faults);
+    let (method, pace) = how(pace, method, diagnostics);
     slots.map(|slots| StepAction::Move { slots, method, pace })
 }
 
 /// How slots are to be moved.
-pub fn how(pace: &Field<Pace>, method: &Field<Method>, faults: &mut Vec<Fault>) -> (Method, Pace) {
-    (method_of(method, pace, faults), pace_of(pace, faults))
+pub fn how(
+    pace: &Field<Pace>,
+    method: &Field<Method>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Method, Pace) {
+    (method_of(method, pace, diagnostics), pace_of(pace, diagnostics))
 }
 
 /// A pace is redrill's own; servers that move slots by themselves take none.
-fn method_of(method: &Field<Method>, pace: &Field<Pace>, faults: &mut Vec<Fault>) -> Method {
+fn method_of(
+    method: &Field<Method>,
+    pace: &Field<Pace>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Method {
     let method = method.or(Method::Auto);
     if let (Method::Atomic, Some(pace)) = (method, pace.given()) {
-        let fault = Fault::new(&pace.span, "a `pace` is of no use with `method: atomic`");
-        faults.push(fault.advise("leave it out, or write `method: migrate`"));
+        let diagnostic = Diagnostic::new(&pace.span, "a `pace` is of no use with `method: atomic`");
+        diagnostics.push(diagnostic.advise("leave it out, or write `method: migrate`"));
     }
     method
 }
 
-fn not_a_cluster(step: &At<StepMap>, group: &Group) -> Fault {
+fn not_a_cluster(step: &At<StepMap>, group: &Group) -> Diagnostic {
     let span = step.value.group().given().map_or(&step.span, |at| &at.span);
     let message = format!("only a cluster has slots to move, and `{}` is none", group.name);
-    Fault::new(span, message).advise("give the group of mode `cluster`, or leave the step out")
+    Diagnostic::new(span, message).advise("give the group of mode `cluster`, or leave the step out")
 }
 
 /// Slots of each shard of a new cluster, as `redis-cli --cluster create` shares
@@ -134,11 +142,11 @@ fn even_counts(shards: u32) -> Vec<u32> {
 }
 
 /// A shard's number, if there is such a shard.
-fn shard(field: &Field<u32>, owned: &Owned, faults: &mut Vec<Fault>) -> Option<usize> {
+fn shard(field: &Field<u32>, owned: &Owned, diagnostics: &mut Vec<Diagnostic>) -> Option<usize> {
     let at = field.given()?;
     let shards = owned.slots.len();
     if let Some((message, advice)) = owned.is_removed(at.value) {
-        faults.push(Fault::new(&at.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
         return None;
     }
     if (at.value as usize) < shards {
@@ -147,28 +155,33 @@ fn shard(field: &Field<u32>, owned: &Owned, faults: &mut Vec<Fault>) -> Option<u
     let has = count(shards as u32, "shard");
     let message = format!("there is no shard {}: the group has {has}", at.value);
     let advice = format!("shards are counted from 0 to {}", shards.saturating_sub(1));
-    faults.push(Fault::new(&at.span, message).advise(advice));
+    diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
     None
 }
 
-pub fn empty(field: &Field<u32>, shard: usize, faults: &mut Vec<Fault>) {
+pub fn empty(field: &Field<u32>, shard: usize, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(at) = field.given() {
         let message = format!("shard {shard} owns no slots by then");
-        faults.push(Fault::new(&at.span, message).advise(EMPTY));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise(EMPTY));
     }
 }
 
-fn reshard(map: &ReshardMap, owned: &mut Owned, faults: &mut Vec<Fault>) -> Option<SlotMove> {
-    let (from, to) = (shard(&map.from, owned, faults), shard(&map.to, owned, faults));
+fn reshard(
+    map: &ReshardMap,
+    owned: &mut Owned,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<SlotMove> {
+    let (from, to) = (shard(&map.from, owned, diagnostics), shard(&map.to, owned, diagnostics));
     let (from, to) = (from?, to?);
     if from == to {
-        let fault = Fault::new(&map.to.given()?.span, "`from` and `to` are the same shard");
-        faults.push(fault.advise("give another shard in `to`"));
+        let diagnostic =
+            Diagnostic::new(&map.to.given()?.span, "`from` and `to` are the same shard");
+        diagnostics.push(diagnostic.advise("give another shard in `to`"));
         return None;
     }
     for (field, shard) in [(&map.from, from), (&map.to, to)] {
         if owned.has_left(shard) {
-            empty(field, shard, faults);
+            empty(field, shard, diagnostics);
             return None;
         }
     }
@@ -181,7 +194,7 @@ fn reshard(map: &ReshardMap, owned: &mut Owned, faults: &mut Vec<Fault>) -> Opti
     if slots == 0 || slots > has {
         let message = format!("{} cannot be moved from shard {from}", count(slots, "slot"));
         let advice = format!("it owns {has} by then; write from 1 to {has}, or up to 100%");
-        faults.push(Fault::new(&asked.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&asked.span, message).advise(advice));
         return None;
     }
     owned.slots[from] -= slots;
@@ -191,10 +204,14 @@ fn reshard(map: &ReshardMap, owned: &mut Owned, faults: &mut Vec<Fault>) -> Opti
 }
 
 /// The shard that `field` names, which gives all its slots to the others.
-pub fn drained(field: &Field<u32>, owned: &mut Owned, faults: &mut Vec<Fault>) -> Option<u32> {
-    let drained = shard(field, owned, faults)?;
+pub fn drained(
+    field: &Field<u32>,
+    owned: &mut Owned,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<u32> {
+    let drained = shard(field, owned, diagnostics)?;
     if owned.has_left(drained) {
-        empty(field, drained, faults);
+        empty(field, drained, diagnostics);
         return None;
     }
     owned.fresh.remove(&drained);
@@ -202,8 +219,9 @@ pub fn drained(field: &Field<u32>, owned: &mut Owned, faults: &mut Vec<Fault>) -
     let others: Vec<usize> =
         (0..owned.len()).filter(|&other| other != drained && owned[other] > 0).collect();
     if others.is_empty() {
-        let fault = Fault::new(&field.given()?.span, "no other shard is left to take the slots");
-        faults.push(fault.advise(EMPTY));
+        let diagnostic =
+            Diagnostic::new(&field.given()?.span, "no other shard is left to take the slots");
+        diagnostics.push(diagnostic.advise(EMPTY));
         return None;
     }
     let slots = std::mem::take(&mut owned[drained]);
@@ -218,7 +236,7 @@ fn rebalance(
     map: &RebalanceMap,
     span: &Span,
     owned: &mut Owned,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<SlotMove> {
     let shards = owned.slots.len();
     if matches!(map.weights, Field::Bad) {
@@ -235,31 +253,31 @@ fn rebalance(
     if weights.len() != shards {
         let given = count(weights.len() as u32, "weight");
         let message = format!("{given} for {}", count(shards as u32, "shard"));
-        faults.push(Fault::new(span, message).advise("write one weight for each shard"));
+        diagnostics.push(Diagnostic::new(span, message).advise("write one weight for each shard"));
         return None;
     }
     let sum: f64 = weights.iter().sum();
     if sum <= 0.0 || !sum.is_finite() {
-        let fault = Fault::new(span, "the weights give no shard any slots");
-        faults.push(fault.advise("write numbers like [2, 1, 1], not all of them 0"));
+        let diagnostic = Diagnostic::new(span, "the weights give no shard any slots");
+        diagnostics.push(diagnostic.advise("write numbers like [2, 1, 1], not all of them 0"));
         return None;
     }
     if let Some(shard) = (0..shards).find(|&shard| owned.has_left(shard) && weights[shard] > 0.0) {
         let message = format!("shard {shard} is to get slots, but has none by then");
-        faults.push(Fault::new(span, message).advise(EMPTY));
+        diagnostics.push(Diagnostic::new(span, message).advise(EMPTY));
         return None;
     }
     owned.share_out(&weights);
     Some(SlotMove::Rebalance { weights })
 }
 
-fn pace_of(field: &Field<Pace>, faults: &mut Vec<Fault>) -> Pace {
+fn pace_of(field: &Field<Pace>, diagnostics: &mut Vec<Diagnostic>) -> Pace {
     let default = Pace::P99(Duration::from_millis(5));
     let Some(at) = field.given() else { return default };
     if let Pace::P99(p99) = at.value {
         let range = (Time(Duration::from_micros(100)), Time(Duration::from_secs(10)));
         let why = "5ms is usual; `fast` moves as fast as the servers can";
-        check_range("p99", &Time(p99), &at.span, range, why, faults);
+        check_range("p99", &Time(p99), &at.span, range, why, diagnostics);
     }
     at.value
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::there::Now;
 use super::{check_range, hardship, sentinels};
 use crate::spec::decode::{At, Field};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::step::StepMap;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::{Data, Force, NodeFault, StepAction, Target};
@@ -13,28 +13,40 @@ use crate::spec::topology::{Group, Mode};
 
 const MAX_LASTS: Duration = Duration::from_secs(24 * 3600);
 
-/// What `step` does to nodes, if it is such a step.
-pub fn check(step: &At<StepMap>, now: Now<'_>, faults: &mut Vec<Fault>) -> Option<StepAction> {
+/// EventKind `step` does to nodes, if it is such a step.
+pub fn check(
+    step: &At<StepMap>,
+    now: Now<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<StepAction> {
     let group = now.group;
     let (fault, target) = match &step.value {
-        StepMap::Kill(map) => (NodeFault::Kill { lasts: lasts(&map.lasts, faults) }, &map.target),
-        StepMap::Stop(map) => (NodeFault::Stop { lasts: lasts(&map.lasts, faults) }, &map.target),
-        StepMap::Pause(map) => (NodeFault::Pause { lasts: lasts(&map.lasts, faults) }, &map.target),
+        StepMap::Kill(map) => {
+            (NodeFault::Kill { lasts: lasts(&map.lasts, diagnostics) }, &map.target)
+        }
+        StepMap::Stop(map) => {
+            (NodeFault::Stop { lasts: lasts(&map.lasts, diagnostics) }, &map.target)
+        }
+        StepMap::Pause(map) => {
+            (NodeFault::Pause { lasts: lasts(&map.lasts, diagnostics) }, &map.target)
+        }
         StepMap::Restart(map) => {
             (NodeFault::Restart { data: map.data.or(Data::Kept) }, &map.target)
         }
-        StepMap::Failover(map) => {
-            (NodeFault::Failover { force: check_force(&map.force, group, faults) }, &map.target)
-        }
+        StepMap::Failover(map) => (
+            NodeFault::Failover { force: check_force(&map.force, group, diagnostics) },
+            &map.target,
+        ),
         step_map => {
             let (target, time) = bears(step_map)?;
-            let (hardship, lasts) = (hardship::check(step, group, faults), lasts(time, faults));
+            let (hardship, lasts) =
+                (hardship::check(step, group, diagnostics), lasts(time, diagnostics));
             (NodeFault::Bear { hardship: hardship?, lasts }, target)
         }
     };
     let target = target.given()?;
     if let Some((message, advice)) = now.lacks(&target.value) {
-        faults.push(Fault::new(&target.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&target.span, message).advise(advice));
         return None;
     }
     let cannot = match fault {
@@ -45,7 +57,7 @@ pub fn check(step: &At<StepMap>, now: Now<'_>, faults: &mut Vec<Fault>) -> Optio
         _ => None,
     };
     if let Some((message, advice)) = cannot {
-        faults.push(Fault::new(&target.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&target.span, message).advise(advice));
         return None;
     }
     Some(StepAction::Fault { fault, target: target.value.clone() })
@@ -63,11 +75,11 @@ fn bears(step: &StepMap) -> Option<(&Field<Target>, &Field<Time>)> {
     })
 }
 
-pub fn lasts(field: &Field<Time>, faults: &mut Vec<Fault>) -> Option<Duration> {
+pub fn lasts(field: &Field<Time>, diagnostics: &mut Vec<Diagnostic>) -> Option<Duration> {
     let at = field.given()?;
     let range = (Time(Duration::from_millis(1)), Time(MAX_LASTS));
     let why = "a drill takes a day at most; without `for` it lasts until the load has ended";
-    check_range("for", &at.value, &at.span, range, why, faults);
+    check_range("for", &at.value, &at.span, range, why, diagnostics);
     Some(at.value.0)
 }
 
@@ -96,11 +108,13 @@ fn cannot_fail_over(target: &Target, group: &Group) -> Option<(String, String)> 
 }
 
 /// SENTINEL FAILOVER does not ask the other sentinels, and knows no other way.
-fn check_force(force: &Field<Force>, group: &Group, faults: &mut Vec<Fault>) -> Force {
+fn check_force(force: &Field<Force>, group: &Group, diagnostics: &mut Vec<Diagnostic>) -> Force {
     let Some(at) = force.given() else { return Force::None };
     if group.sentinels().is_some() && at.value != Force::None {
-        let fault = Fault::new(&at.span, "sentinels fail over in one way only");
-        faults.push(fault.advise("leave `force` out; it is for clusters and mode `replication`"));
+        let diagnostic = Diagnostic::new(&at.span, "sentinels fail over in one way only");
+        diagnostics.push(
+            diagnostic.advise("leave `force` out; it is for clusters and mode `replication`"),
+        );
     }
     at.value
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ranged;
 use super::there::Now;
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::rolling::RollingMap;
 use crate::spec::quantity::Time;
 use crate::spec::rolling::{Gate, RollingRestart};
@@ -13,22 +13,26 @@ use crate::spec::scenario::{Data, StepAction, Target};
 const PATIENCE: (Time, Time) =
     (Time(Duration::from_millis(100)), Time(Duration::from_secs(24 * 3600)));
 
-pub fn check(map: &RollingMap, now: Now<'_>, faults: &mut Vec<Fault>) -> Option<StepAction> {
+pub fn check(
+    map: &RollingMap,
+    now: Now<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<StepAction> {
     let target = map.target.or(Target::All);
     if let Some(at) = map.target.given()
         && let Some((message, advice)) = now.lacks(&at.value)
     {
-        faults.push(Fault::new(&at.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
     }
     let hand_over = map.hand_over.or(false);
     if let (true, Some(at)) = (hand_over, map.hand_over.given())
         && let Some((message, advice)) = nobody_takes_over(now)
     {
-        faults.push(Fault::new(&at.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
     }
     let why = "a node that never comes back ends the step after so long";
     let default = Time(Duration::from_secs(30));
-    let patience = ranged("patience", &map.patience, default, PATIENCE, why, faults);
+    let patience = ranged("patience", &map.patience, default, PATIENCE, why, diagnostics);
     Some(StepAction::Rolling(RollingRestart {
         target,
         data: map.data.or(Data::Kept),

@@ -8,7 +8,7 @@ use super::{
 use crate::model::Workload;
 use crate::spec::Purpose;
 use crate::spec::decode::{At, Field, Named};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
@@ -28,25 +28,25 @@ pub fn check(
     mut topology: Option<Topology>,
     profile: Option<&str>,
     purpose: Purpose,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
     if let Some(name) = file.name.given() {
-        check_name("a scenario", name, faults);
+        check_name("a scenario", name, diagnostics);
     }
-    check_summary(&file.summary, faults);
+    check_summary(&file.summary, diagnostics);
     let no_loads = Vec::new();
     let loads = file.loads.given().map_or(&no_loads, |at| &at.value.0);
     let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
     let maps = loads;
-    let loads = load::check(maps, topology.as_ref(), faults);
+    let loads = load::check(maps, topology.as_ref(), diagnostics);
     if let Some(topology) = &mut topology {
-        acknowledged::configure(&loads, maps, topology, faults);
+        acknowledged::configure(&loads, maps, topology, diagnostics);
     }
     let stock = |load: &Load| load.client == ClientKind::RedisRs;
     let workloads: Vec<Workload> =
         maps.iter().map(|(_, map)| map.workload.or(Workload::Register)).collect();
     let waits = |map: &LoadMap| map.wait.given().is_some_and(|at| at.value.replicas.or(1) > 0);
-    let has = expect::Has {
+    let has = expect::ScenarioFacts {
         workloads: &workloads,
         waits: maps.iter().any(|(_, map)| waits(map)),
         blind_to_redirects: !loads.is_empty() && loads.iter().all(stock),
@@ -56,22 +56,23 @@ pub fn check(
             .any(|step| step.value.moves().is_none() && !step.value.scales()),
         first_step: steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min(),
     };
-    let timeline = timeline::check(steps, topology.as_ref(), purpose, faults);
-    let expect = expectations(file, profile, has, faults);
-    let reported = reported(&file.reported.or(Vec::new()), &expect, faults);
+    let timeline = timeline::check(steps, topology.as_ref(), purpose, diagnostics);
+    let expect = expectations(file, profile, has, diagnostics);
+    let reported = reported(&file.reported.or(Vec::new()), &expect, diagnostics);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
         let is_settled = |name: &str| {
             reported.iter().any(|reported| reported == name)
                 || expect.iter().any(|e| e.measure == name)
         };
-        hardship::evictions(steps, topology, is_settled, faults);
+        hardship::evictions(steps, topology, is_settled, diagnostics);
     }
-    let over = over(&file.over, faults);
+    let over = over(&file.over, diagnostics);
     let most = Time(MAX_SETTLE);
     let why = "a drill takes a day at most";
     let default = Time(Duration::from_secs(5));
-    let settle = ranged("settle", &file.settle, default, (Time(Duration::ZERO), most), why, faults);
-    let probe = probe(&file.probe, faults);
+    let settle =
+        ranged("settle", &file.settle, default, (Time(Duration::ZERO), most), why, diagnostics);
+    let probe = probe(&file.probe, diagnostics);
     Some(Scenario {
         name: file.name.or(String::new()),
         summary: file.summary.or(String::new()),
@@ -87,11 +88,11 @@ pub fn check(
     })
 }
 
-/// The profile of that name; a fault, and `None`, if there is none.
+/// The profile of that name; a diagnostic, and `None`, if there is none.
 pub fn profile<'f>(
     file: &'f ScenarioFile,
     name: &str,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<&'f ProfileMap> {
     let profiles = file.profiles.given().map_or(&[][..], |at| &at.value.0);
     let found = profiles.iter().find(|(key, _)| key.value == name);
@@ -99,12 +100,12 @@ pub fn profile<'f>(
         let known: Vec<&str> = profiles.iter().map(|(key, _)| &*key.value).collect();
         let span =
             file.profiles.given().map(|at| &at.span).or(file.name.given().map(|at| &at.span));
-        let fault = Fault {
+        let diagnostic = Diagnostic {
             message: format!("there is no profile `{name}`"),
             span: span.cloned(),
             advice: Some(nearest::advice("profiles", name, &known)),
         };
-        faults.push(fault);
+        diagnostics.push(diagnostic);
     }
     found.map(|(_, map)| map)
 }
@@ -112,14 +113,14 @@ pub fn profile<'f>(
 fn expectations(
     file: &ScenarioFile,
     name: Option<&str>,
-    has: expect::Has<'_>,
-    faults: &mut Vec<Fault>,
+    has: expect::ScenarioFacts<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<crate::model::event::Expectation> {
     let texts = |field: &Field<Vec<At<String>>>| field.or(Vec::new());
-    let base = expect::check(&texts(&file.expect), has, faults);
-    let own = name.and_then(|name| profile(file, name, faults));
+    let base = expect::check(&texts(&file.expect), has, diagnostics);
+    let own = name.and_then(|name| profile(file, name, diagnostics));
     match own {
-        Some(own) => expect::overridden(base, expect::check(&texts(&own.expect), has, faults)),
+        Some(own) => expect::overridden(base, expect::check(&texts(&own.expect), has, diagnostics)),
         None => base,
     }
 }
@@ -142,18 +143,18 @@ const ALL: &str = "all";
 fn reported(
     names: &[At<String>],
     expect: &[crate::model::event::Expectation],
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<String> {
     for name in names {
         let known = [&CHECKED[..], &[ALL]].concat();
         if !known.contains(&&*name.value) {
             let message = format!("`{}` is nothing that a checker finds", name.value);
             let advice = nearest::advice("words", &name.value, &known);
-            faults.push(Fault::new(&name.span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(&name.span, message).advise(advice));
         } else if expect.iter().any(|e| e.measure == name.value) {
             let message = format!("`{}` has a bound in `expect`", name.value);
             let advice = "what is bounded is judged: keep the bound, or this";
-            faults.push(Fault::new(&name.span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(&name.span, message).advise(advice));
         }
     }
     if names.iter().any(|name| name.value == ALL) {
@@ -165,35 +166,38 @@ fn reported(
 }
 
 /// The one key, with the two or more values that it is to have.
-pub fn over(field: &Field<Named<Vec<At<String>>>>, faults: &mut Vec<Fault>) -> Option<Over> {
+pub fn over(
+    field: &Field<Named<Vec<At<String>>>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Over> {
     let at = field.given()?;
     let [(key, values)] = &at.value.0[..] else {
-        let fault = Fault::new(&at.span, "a scenario goes over the values of one key");
+        let diagnostic = Diagnostic::new(&at.span, "a scenario goes over the values of one key");
         let advice = "write it like { groups.cache.config.cluster-node-timeout: [500, 1000] }";
-        faults.push(fault.advise(advice));
+        diagnostics.push(diagnostic.advise(advice));
         return None;
     };
     if values.len() < 2 || values.len() > MAX_OVER {
         let given = count(values.len() as u32, "value");
-        let fault = Fault::new(&key.span, format!("{given} cannot be set side by side"));
-        faults.push(fault.advise(format!("write from 2 to {MAX_OVER}")));
+        let diagnostic = Diagnostic::new(&key.span, format!("{given} cannot be set side by side"));
+        diagnostics.push(diagnostic.advise(format!("write from 2 to {MAX_OVER}")));
     }
     let values = values.iter().map(|value| value.value.clone()).collect();
     Some(Over { key: key.value.clone(), values })
 }
 
-fn probe(field: &Field<ProbeMap>, faults: &mut Vec<Fault>) -> Probe {
+fn probe(field: &Field<ProbeMap>, diagnostics: &mut Vec<Diagnostic>) -> Probe {
     let (every, deadline) = (Time(Duration::from_millis(10)), Time(Duration::from_millis(100)));
     let mut probe = Probe { every: every.0, deadline: deadline.0, canaries: 4 };
     let Some(At { value: map, .. }) = field.given() else { return probe };
     let least = Time(Duration::from_millis(1));
     let most = Time(Duration::from_secs(10));
     let why = "10ms is usual; downtime is exact to one such interval";
-    probe.every = ranged("every", &map.every, every, (least, most), why, faults).0;
+    probe.every = ranged("every", &map.every, every, (least, most), why, diagnostics).0;
     let most = Time(Duration::from_secs(60));
     let why = "100ms is usual; a later answer counts as none";
-    probe.deadline = ranged("deadline", &map.deadline, deadline, (least, most), why, faults).0;
+    probe.deadline = ranged("deadline", &map.deadline, deadline, (least, most), why, diagnostics).0;
     let why = "each is written and read at every interval";
-    probe.canaries = ranged("canaries", &map.canaries, 4, (1, MAX_CANARIES), why, faults);
+    probe.canaries = ranged("canaries", &map.canaries, 4, (1, MAX_CANARIES), why, diagnostics);
     probe
 }

@@ -6,7 +6,7 @@ use super::{check_name, check_range, check_summary, config, count, links, ranged
 use crate::model::slot::SLOTS;
 use crate::spec::Purpose;
 use crate::spec::decode::{At, Field};
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, TopologyFile};
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
@@ -29,35 +29,35 @@ pub fn check(
     source: &Source,
     file: &TopologyFile,
     purpose: Purpose,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Topology> {
     if let Some(name) = file.name.given() {
-        check_name("a topology", name, faults);
+        check_name("a topology", name, diagnostics);
     }
-    check_summary(&file.summary, faults);
-    let regions = links::regions(&file.regions, faults);
-    let links = links::links(&file.links, &regions, faults);
+    check_summary(&file.summary, diagnostics);
+    let regions = links::regions(&file.regions, diagnostics);
+    let links = links::links(&file.links, &regions, diagnostics);
     if purpose == Purpose::Compose {
-        refuse_regions(file, faults);
+        refuse_regions(file, diagnostics);
     }
     let groups = file.groups.given()?;
     if groups.value.0.is_empty() {
-        let fault = Fault::new(&groups.span, "a topology needs a group at least");
-        faults.push(fault.advise("write one, like `cache: { mode: standalone }`"));
+        let diagnostic = Diagnostic::new(&groups.span, "a topology needs a group at least");
+        diagnostics.push(diagnostic.advise("write one, like `cache: { mode: standalone }`"));
     }
     let mut checked = Vec::new();
     for (name, group) in &groups.value.0 {
-        check_name("a group", name, faults);
-        let mode = mode(group, faults);
+        check_name("a group", name, diagnostics);
+        let mode = mode(group, diagnostics);
         if mode.is_none() {
-            in_any_mode(group, faults);
+            in_any_mode(group, diagnostics);
         }
-        let placement = placement(name, group, mode.as_ref(), &regions, faults);
+        let placement = placement(name, group, mode.as_ref(), &regions, diagnostics);
         let config = group.config.given();
         let config =
-            config.map_or_else(Default::default, |given| config::check(&given.value, faults));
-        let port = port(group, mode.as_ref(), faults);
-        let limits = limits(group, purpose, faults);
+            config.map_or_else(Default::default, |given| config::check(&given.value, diagnostics));
+        let port = port(group, mode.as_ref(), diagnostics);
+        let limits = limits(group, purpose, diagnostics);
         let name = name.value.clone();
         checked.extend(mode.map(|mode| Group { name, mode, placement, config, port, limits }));
     }
@@ -65,7 +65,7 @@ pub fn check(
     if nodes > MAX_NODES {
         let message = format!("the topology has {nodes} nodes, {MAX_NODES} is the most");
         let advice = "every node is a process on this machine; use fewer shards or replicas";
-        faults.push(Fault::new(&groups.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&groups.span, message).advise(advice));
     }
     Some(Topology {
         name: file.name.or(String::new()),
@@ -77,14 +77,14 @@ pub fn check(
     })
 }
 
-fn refuse_regions(file: &TopologyFile, faults: &mut Vec<Fault>) {
+fn refuse_regions(file: &TopologyFile, diagnostics: &mut Vec<Diagnostic>) {
     let regions = file.regions.given().map(|at| &at.span);
     let links = file.links.given().map(|at| &at.span);
     for (what, span) in [("regions", regions), ("links", links)] {
         let Some(span) = span else { continue };
         let message = format!("a topology with {what} cannot be written down for Compose");
         let advice = "they are redrill's own doing: `redrill up` brings it up in containers too";
-        faults.push(Fault::new(span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(span, message).advise(advice));
     }
 }
 
@@ -110,38 +110,38 @@ fn binary(at: &At<String>, file: &str) -> PathBuf {
     }
 }
 
-fn mode(group: &GroupMap, faults: &mut Vec<Fault>) -> Option<Mode> {
+fn mode(group: &GroupMap, diagnostics: &mut Vec<Diagnostic>) -> Option<Mode> {
     let word = group.mode.given()?;
-    refuse_keys(group, word.value, faults);
+    refuse_keys(group, word.value, diagnostics);
     match word.value {
         ModeWord::Standalone => Some(Mode::Standalone),
         ModeWord::Replication => {
-            Some(Mode::Replication { replicas: replicas(group, 1, 1, faults) })
+            Some(Mode::Replication { replicas: replicas(group, 1, 1, diagnostics) })
         }
         ModeWord::Sentinel => {
-            let sentinels = sentinels::check(group, faults);
-            Some(Mode::Sentinel { replicas: replicas(group, 1, 1, faults), sentinels })
+            let sentinels = sentinels::check(group, diagnostics);
+            Some(Mode::Sentinel { replicas: replicas(group, 1, 1, diagnostics), sentinels })
         }
         ModeWord::Cluster => {
-            let shards = shards(group, faults);
-            Some(Mode::Cluster { shards, replicas: replicas(group, 0, 0, faults) })
+            let shards = shards(group, diagnostics);
+            Some(Mode::Cluster { shards, replicas: replicas(group, 0, 0, diagnostics) })
         }
     }
 }
 
 /// The bounds that hold whatever the mode was meant to be.
-fn in_any_mode(group: &GroupMap, faults: &mut Vec<Fault>) {
-    replicas(group, 0, 0, faults);
+fn in_any_mode(group: &GroupMap, diagnostics: &mut Vec<Diagnostic>) {
+    replicas(group, 0, 0, diagnostics);
     if group.shards.given().is_some() {
-        shards(group, faults);
+        shards(group, diagnostics);
     }
     if group.sentinels.given().is_some() {
-        sentinels::count(group, faults);
+        sentinels::count(group, diagnostics);
     }
 }
 
 /// Keys that mean nothing in the group's mode.
-fn refuse_keys(group: &GroupMap, mode: ModeWord, faults: &mut Vec<Fault>) {
+fn refuse_keys(group: &GroupMap, mode: ModeWord, diagnostics: &mut Vec<Diagnostic>) {
     let (name, allowed): (_, &[&str]) = match mode {
         ModeWord::Standalone => ("standalone", &[]),
         ModeWord::Replication => ("replication", &["replicas"]),
@@ -167,22 +167,23 @@ fn refuse_keys(group: &GroupMap, mode: ModeWord, faults: &mut Vec<Fault>) {
                 (_, "shards") => "use mode `cluster`, or leave it out",
                 _ => "leave it out, or use mode `sentinel`",
             };
-            faults.push(Fault::new(&span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(&span, message).advise(advice));
         }
     }
 }
 
-fn replicas(group: &GroupMap, default: u32, least: u32, faults: &mut Vec<Fault>) -> u32 {
+fn replicas(group: &GroupMap, default: u32, least: u32, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let why =
         "a primary sends every write to each of its replicas, and all of them share this machine";
-    ranged("replicas", &group.replicas, default, (least, MAX_REPLICAS), why, faults)
+    ranged("replicas", &group.replicas, default, (least, MAX_REPLICAS), why, diagnostics)
 }
 
-fn shards(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
+fn shards(group: &GroupMap, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let Some(at) = group.shards.given() else {
         if group.shards.is_missing() {
-            let fault = Fault::new(&group.span, "a group of mode `cluster` needs the key `shards`");
-            faults.push(fault.advise("write how many, like `shards: 3`"));
+            let diagnostic =
+                Diagnostic::new(&group.span, "a group of mode `cluster` needs the key `shards`");
+            diagnostics.push(diagnostic.advise("write how many, like `shards: 3`"));
         }
         return 3;
     };
@@ -194,18 +195,18 @@ fn shards(group: &GroupMap, faults: &mut Vec<Fault>) -> u32 {
             );
             let advice = "a majority of the primaries must agree on a failover; for one primary \
                           use mode `standalone` or `replication`";
-            faults.push(Fault::new(&at.span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
         }
         shards => {
             let why = "every shard is at least one process on this machine";
             debug_assert!(MAX_NODES < u32::from(SLOTS));
-            check_range("shards", &shards, &at.span, (LEAST_SHARDS, MAX_NODES), why, faults);
+            check_range("shards", &shards, &at.span, (LEAST_SHARDS, MAX_NODES), why, diagnostics);
         }
     }
     at.value
 }
 
-fn port(group: &GroupMap, mode: Option<&Mode>, faults: &mut Vec<Fault>) -> Option<u16> {
+fn port(group: &GroupMap, mode: Option<&Mode>, diagnostics: &mut Vec<Diagnostic>) -> Option<u16> {
     let at = group.port.given()?;
     let (most, why) = match mode {
         Some(Mode::Cluster { .. }) => {
@@ -213,20 +214,20 @@ fn port(group: &GroupMap, mode: Option<&Mode>, faults: &mut Vec<Fault>) -> Optio
         }
         _ => (u16::MAX, "0 is not a port"),
     };
-    check_range("port", &at.value, &at.span, (1, most), why, faults);
+    check_range("port", &at.value, &at.span, (1, most), why, diagnostics);
     Some(at.value)
 }
 
 /// What a container can be held to; a process cannot.
-fn limits(group: &GroupMap, purpose: Purpose, faults: &mut Vec<Fault>) -> Limits {
+fn limits(group: &GroupMap, purpose: Purpose, diagnostics: &mut Vec<Diagnostic>) -> Limits {
     let mut check = |name: &str, span: &Span, fits: bool, bounds: &str| {
         if purpose == Purpose::RunAsProcesses {
             let message = format!("`{name}` cannot be kept by servers that run as processes");
             let advice = "run them in containers (--backend docker), or leave it out";
-            faults.push(Fault::new(span, message).advise(advice));
+            diagnostics.push(Diagnostic::new(span, message).advise(advice));
         } else if !fits {
             let message = format!("`{name}` is to be {bounds}");
-            faults.push(Fault::new(span, message).advise("leave it out for no limit"));
+            diagnostics.push(Diagnostic::new(span, message).advise("leave it out for no limit"));
         }
     };
     let cpus = group.cpus.given();
@@ -245,23 +246,24 @@ fn placement(
     group: &GroupMap,
     mode: Option<&Mode>,
     regions: &[String],
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Placement {
     if let (Some(_), Some(at)) = (group.region.given(), group.placement.given()) {
-        let fault = Fault::new(&at.span, "a group has `region` or `placement`, not both");
-        faults.push(fault.advise("keep one of them"));
+        let diagnostic = Diagnostic::new(&at.span, "a group has `region` or `placement`, not both");
+        diagnostics.push(diagnostic.advise("keep one of them"));
     }
     if let Some(at) = group.region.given() {
-        return links::region(at, regions, faults).map_or(Placement::Anywhere, Placement::Region);
+        return links::region(at, regions, diagnostics)
+            .map_or(Placement::Anywhere, Placement::Region);
     }
     if let Some(at) = group.placement.given() {
         if mode == Some(&Mode::Standalone) {
-            let fault =
-                Fault::new(&at.span, "a group of mode `standalone` has no replicas to place");
-            faults.push(fault.advise("write `region:` instead"));
+            let diagnostic =
+                Diagnostic::new(&at.span, "a group of mode `standalone` has no replicas to place");
+            diagnostics.push(diagnostic.advise("write `region:` instead"));
         }
-        let sentinels = sentinels::placed(&at.value, mode, regions, faults);
-        let mut place = |field: &Field<String>| links::region(field.given()?, regions, faults);
+        let sentinels = sentinels::placed(&at.value, mode, regions, diagnostics);
+        let mut place = |field: &Field<String>| links::region(field.given()?, regions, diagnostics);
         return match (place(&at.value.primaries), place(&at.value.replicas)) {
             (Some(primaries), Some(replicas)) => {
                 let sentinels = sentinels.unwrap_or_else(|| vec![primaries]);
@@ -275,7 +277,7 @@ fn placement(
         let advice =
             nearest::advice("regions", "", &regions.iter().map(|r| &**r).collect::<Vec<_>>());
         let advice = format!("write `region:` or `placement:`; {advice}");
-        faults.push(Fault::new(&name.span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(&name.span, message).advise(advice));
     }
     Placement::Anywhere
 }

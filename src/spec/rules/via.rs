@@ -2,7 +2,7 @@
 
 use crate::spec::Purpose;
 use crate::spec::decode::At;
-use crate::spec::fault::Fault;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::network_step::PartitionMap;
 use crate::spec::network::{Side, Spot, Via};
 use crate::spec::source::Span;
@@ -12,7 +12,7 @@ const RELAY: &str = "leave `via` out: redrill's relay makes the cut";
 
 /// What a step is among.
 #[derive(Clone, Copy, Debug)]
-pub struct Around {
+pub struct TimelineContext {
     pub purpose: Purpose,
     /// Another step of the timeline needs the relay.
     pub relayed: bool,
@@ -22,12 +22,12 @@ pub struct Around {
 pub fn check(
     step: &PartitionMap,
     topology: &Topology,
-    around: Around,
-    faults: &mut Vec<Fault>,
+    around: TimelineContext,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Via {
     let Some(At { value: Via::Kernel, span }) = step.via.given() else { return Via::Relay };
     let mut refuse = |span: &Span, message: String, advice: &str| {
-        faults.push(Fault::new(span, message).advise(advice));
+        diagnostics.push(Diagnostic::new(span, message).advise(advice));
     };
     match around.purpose {
         Purpose::RunAsProcesses => {

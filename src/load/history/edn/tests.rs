@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// Action, key, value, expected, sent, done, and whether it is ok (or unknown: none).
-type Told = (Action, u64, Option<u64>, Option<u64>, u64, u64, Option<bool>);
+type ReplyValue = (Action, u64, Option<u64>, Option<u64>, u64, u64, Option<bool>);
 
-fn told(text: &str) -> Vec<Told> {
+fn told(text: &str) -> Vec<ReplyValue> {
     let tell = |op: Op| {
         let ok = match op.outcome {
             Outcome::Ok => Some(true),

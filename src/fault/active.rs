@@ -1,4 +1,4 @@
-//! What servers have to bear just now, and how several such things on one server add up.
+//! Applied servers have to bear just now, and how several such things on one server add up.
 //!
 //! Two steps may do the same to one server at once, and one ends before the other. So what
 //! holds is always worked out anew from all that is left: a pause as long as there is one, the
@@ -23,27 +23,27 @@ use crate::model::NodeName;
 use crate::node::Node;
 use crate::spec::hardship::Hardship;
 
-/// What all nodes of a drill have to bear.
+/// Applied all nodes of a drill have to bear.
 #[derive(Default)]
-pub struct Bearing {
+pub struct ActiveFaults {
     last: AtomicU64,
     loads: std::sync::Mutex<Loads>,
 }
 
 type Loads = HashMap<(NodeName, Kind), Arc<Mutex<Load>>>;
 
-/// What one node bears of one kind. Held while its server is told, so that what was worked out
+/// Applied one node bears of one kind. Held while its server is told, so that what was worked out
 /// last is told last; and one that does not answer, as it is paused, keeps nobody from letting
 /// it go on.
 #[derive(Default)]
 struct Load {
-    all: Vec<(u64, What)>,
-    /// What the server's memory limit was before it was first changed.
+    all: Vec<(u64, Applied)>,
+    /// Applied the server's memory limit was before it was first changed.
     former: Option<Former>,
 }
 
 /// Something to bear that has begun.
-pub(super) enum What {
+pub(super) enum Applied {
     Paused,
     Cpu(f64),
     Sleeping(Sleeper),
@@ -53,7 +53,7 @@ pub(super) enum What {
     Clock { jump: i64, drift: f64, since: Instant },
 }
 
-/// What a server is told in one go.
+/// Applied a server is told in one go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Pause,
@@ -65,13 +65,13 @@ enum Kind {
 
 /// One thing that one node bears, to be ended.
 #[derive(Clone, Debug)]
-pub struct Id {
+pub struct FaultHandle {
     node: Node,
     kind: Kind,
     number: u64,
 }
 
-impl Bearing {
+impl ActiveFaults {
     /// Lays `hardship` on `node`.
     ///
     /// # Errors
@@ -81,25 +81,27 @@ impl Bearing {
         field: Field<'_>,
         node: &Node,
         hardship: Hardship,
-    ) -> Result<Id, FaultError> {
+    ) -> Result<FaultHandle, FaultError> {
         if !field.backend.runs(&node.name) {
             return Err(FaultError::Down(node.name.clone()));
         }
         let files = |files: crate::spec::hardship::Files| files.part_of_path(&field.group.spec);
         let seen = Seen::before(node, hardship).await;
         let what = match hardship {
-            Hardship::Slow { cpu } => What::Cpu(cpu),
+            Hardship::Slow { cpu } => Applied::Cpu(cpu),
             Hardship::Sleep { sleep, every } => {
-                What::Sleeping(Sleeper::start(node, sleep, every).await?)
+                Applied::Sleeping(Sleeper::start(node, sleep, every).await?)
             }
             Hardship::MemoryPressure { share, policy } => {
-                What::Memory(memory::limit(node, share, policy).await?)
+                Applied::Memory(memory::limit(node, share, policy).await?)
             }
-            Hardship::DiskFull { files: of } => What::FullDisk { files: files(of) },
+            Hardship::DiskFull { files: of } => Applied::FullDisk { files: files(of) },
             Hardship::SlowDisk { fsync, write, files: of } => {
-                What::SlowDisk { fsync, write, files: files(of) }
+                Applied::SlowDisk { fsync, write, files: files(of) }
             }
-            Hardship::Clock { jump, drift } => What::Clock { jump, drift, since: Instant::now() },
+            Hardship::Clock { jump, drift } => {
+                Applied::Clock { jump, drift, since: Instant::now() }
+            }
         };
         let id = self.add(field.backend, node, what).await?;
         let pid = field.backend.pid(&node.name).filter(|_| hardship.tools().preload);
@@ -122,28 +124,32 @@ impl Bearing {
         &self,
         backend: &dyn Backend,
         node: &Node,
-        what: What,
-    ) -> Result<Id, FaultError> {
+        what: Applied,
+    ) -> Result<FaultHandle, FaultError> {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let id = Id { node: node.clone(), kind: what.kind(), number };
+        let id = FaultHandle { node: node.clone(), kind: what.kind(), number };
         let load = self.load(&node.name, id.kind);
         let mut load = load.lock().await;
         load.add(backend, &id, what).await?;
         Ok(id)
     }
 
-    /// Ends it, and gives what a person should know of how it was borne. What has ended is no
+    /// Ends it, and gives what a person should know of how it was borne. Applied has ended is no
     /// error.
     ///
     /// # Errors
     /// The server does not follow. It may be tried again.
-    pub async fn end(&self, backend: &dyn Backend, id: &Id) -> Result<Option<String>, FaultError> {
+    pub async fn end(
+        &self,
+        backend: &dyn Backend,
+        id: &FaultHandle,
+    ) -> Result<Option<String>, FaultError> {
         let load = self.load(&id.node.name, id.kind);
         let ended = load.lock().await.remove(backend, id).await?;
         // Others need not wait for what is left to do.
         match ended {
-            Some(What::Sleeping(sleeper)) => sleeper.wake_up().await,
-            Some(What::Memory(limit)) if backend.runs(&id.node.name) => {
+            Some(Applied::Sleeping(sleeper)) => sleeper.wake_up().await,
+            Some(Applied::Memory(limit)) if backend.runs(&id.node.name) => {
                 return Ok(limit.remark(&id.node).await);
             }
             _ => {}
@@ -162,20 +168,27 @@ impl Bearing {
     }
 }
 
-impl What {
+impl Applied {
     fn kind(&self) -> Kind {
         match self {
-            What::Paused => Kind::Pause,
-            What::Cpu(_) => Kind::Cpu,
-            What::Sleeping(_) => Kind::Sleep,
-            What::Memory(_) => Kind::Memory,
-            What::FullDisk { .. } | What::SlowDisk { .. } | What::Clock { .. } => Kind::Library,
+            Applied::Paused => Kind::Pause,
+            Applied::Cpu(_) => Kind::Cpu,
+            Applied::Sleeping(_) => Kind::Sleep,
+            Applied::Memory(_) => Kind::Memory,
+            Applied::FullDisk { .. } | Applied::SlowDisk { .. } | Applied::Clock { .. } => {
+                Kind::Library
+            }
         }
     }
 }
 
 impl Load {
-    async fn add(&mut self, backend: &dyn Backend, id: &Id, what: What) -> Result<(), FaultError> {
+    async fn add(
+        &mut self,
+        backend: &dyn Backend,
+        id: &FaultHandle,
+        what: Applied,
+    ) -> Result<(), FaultError> {
         if id.kind == Kind::Memory && self.former.is_none() {
             self.former = Some(memory::former(&id.node).await?);
         }
@@ -189,7 +202,11 @@ impl Load {
         told
     }
 
-    async fn remove(&mut self, backend: &dyn Backend, id: &Id) -> Result<Option<What>, FaultError> {
+    async fn remove(
+        &mut self,
+        backend: &dyn Backend,
+        id: &FaultHandle,
+    ) -> Result<Option<Applied>, FaultError> {
         let Some(at) = self.all.iter().position(|(number, _)| *number == id.number) else {
             return Ok(None);
         };
@@ -201,14 +218,14 @@ impl Load {
     async fn tell(
         &self,
         backend: &dyn Backend,
-        id: &Id,
+        id: &FaultHandle,
         ending: Option<u64>,
     ) -> Result<(), FaultError> {
         let left = self.all.iter().filter(|(number, _)| Some(*number) != ending);
-        let left: Vec<&What> = left.map(|(_, what)| what).collect();
+        let left: Vec<&Applied> = left.map(|(_, what)| what).collect();
         let name = &id.node.name;
         match id.kind {
-            // What has ended is not paused, and has forgotten its memory limit.
+            // Applied has ended is not paused, and has forgotten its memory limit.
             Kind::Pause | Kind::Memory if ending.is_some() && !backend.runs(name) => {}
             Kind::Pause if left.is_empty() => backend.resume(name).await?,
             Kind::Pause => backend.pause(name).await?,

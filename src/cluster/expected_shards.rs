@@ -11,7 +11,7 @@ use crate::model::slot::SlotSet;
 use crate::node::{Health, Node, Shard, ShardNode};
 
 /// The shards of a cluster as they were planned.
-pub struct Seats(Vec<PlannedShard>);
+pub struct ExpectedShards(Vec<PlannedShard>);
 
 struct PlannedShard {
     slots: SlotSet,
@@ -19,15 +19,17 @@ struct PlannedShard {
     nodes: Vec<(NodeName, String, Role)>,
 }
 
-impl Seats {
+impl ExpectedShards {
     /// Shard `n` is to own `slots[n]`.
-    pub fn new(nodes: &[Node], slots: Vec<SlotSet>) -> Seats {
+    pub fn new(nodes: &[Node], slots: Vec<SlotSet>) -> ExpectedShards {
         let of_shard = |shard: usize| {
             let nodes = nodes.iter().filter(|node| node.name.shard as usize == shard);
             nodes.map(|node| (node.name.clone(), node.id.clone(), node.born)).collect()
         };
         let shards = slots.into_iter().enumerate();
-        Seats(shards.map(|(n, slots)| PlannedShard { slots, nodes: of_shard(n) }).collect())
+        ExpectedShards(
+            shards.map(|(n, slots)| PlannedShard { slots, nodes: of_shard(n) }).collect(),
+        )
     }
 
     /// How many nodes the cluster has.
@@ -105,11 +107,12 @@ mod tests {
     }
 
     fn lacks(change: impl Fn(&mut Vec<Shard>)) -> String {
-        let seats = Seats::new(&nodes(), vec![(0..=99).into(), (100..=16383).into()]);
-        assert_eq!(seats.nodes(), 3);
+        let expected_shards =
+            ExpectedShards::new(&nodes(), vec![(0..=99).into(), (100..=16383).into()]);
+        assert_eq!(expected_shards.nodes(), 3);
         let mut seen = seen();
         change(&mut seen);
-        seats.lacks(&seen).unwrap_or_default()
+        expected_shards.lacks(&seen).unwrap_or_default()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::backend::proc;
 use crate::model::NodeName;
-use crate::model::event::{Teller, What};
+use crate::model::event::{EventKind, Teller};
 
 use super::stage::Stage;
 
@@ -18,7 +18,7 @@ const WORTH_TELLING: f64 = 50.0;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Dropping it stops the telling.
-pub struct Waits(JoinHandle<()>);
+pub struct RunQueueMonitor(JoinHandle<()>);
 
 struct Server {
     name: NodeName,
@@ -26,9 +26,9 @@ struct Server {
     waited: Option<Duration>,
 }
 
-impl Waits {
+impl RunQueueMonitor {
     /// Watches the servers among `names` that are processes of this machine.
-    pub fn watch(stage: &Stage<'_>, names: impl Iterator<Item = NodeName>) -> Waits {
+    pub fn watch(stage: &Stage<'_>, names: impl Iterator<Item = NodeName>) -> RunQueueMonitor {
         // One that a step slows down waits for its turn by order, and not because others are busy.
         let names = names.filter(|name| !stage.scenario.may_be_slowed(name));
         let server = |name: NodeName| {
@@ -36,11 +36,11 @@ impl Waits {
             Some(Server { name, pid, waited: proc::waited(pid) })
         };
         let servers = names.filter_map(server).collect();
-        Waits(tokio::spawn(tell_every_second(servers, stage.teller.clone())))
+        RunQueueMonitor(tokio::spawn(tell_every_second(servers, stage.teller.clone())))
     }
 }
 
-impl Drop for Waits {
+impl Drop for RunQueueMonitor {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -59,13 +59,13 @@ async fn tell_every_second(mut servers: Vec<Server>, teller: Teller) {
             Some((percent, &server.name))
         });
         let Some((percent, node)) = waits.max_by(|a, b| a.0.total_cmp(&b.0)) else { continue };
-        teller.tell(What::Waited { node: node.clone(), percent });
+        teller.tell(EventKind::Waited { node: node.clone(), percent });
         if percent >= WORTH_TELLING {
             let text = format!(
                 "{node} stood ready for {percent:.0} % of a second with no processor free for it: \
                  the machine is too busy, and clients feel that too"
             );
-            teller.tell(What::Warning { text });
+            teller.tell(EventKind::Warning { text });
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::client::{Client, Request, Told};
+use super::client::{Client, ReplyValue, Request};
 use super::history::Writer;
 use super::memory::Memory;
 use super::processes::Processes;
@@ -13,7 +13,7 @@ use crate::model::{Clock, Nanos};
 use crate::spec::scenario::Load;
 
 /// Lives on the load's own thread, so nothing here is locked.
-pub(crate) struct Crew<C> {
+pub(crate) struct LoadContext<C> {
     pub(crate) index: u8,
     pub(crate) load: Load,
     pub(crate) clock: Clock,
@@ -24,9 +24,9 @@ pub(crate) struct Crew<C> {
     history: RefCell<Writer>,
 }
 
-impl<C: Client> Crew<C> {
+impl<C: Client> LoadContext<C> {
     pub(crate) fn new(index: u8, load: Load, clock: Clock, client: Rc<C>, history: Writer) -> Self {
-        Crew {
+        LoadContext {
             index,
             clock,
             client,
@@ -56,7 +56,7 @@ impl<C: Client> Crew<C> {
         }
         let (action, value) = match &answer.told {
             // It did what a read does: it looked, and left all as it was.
-            Told::Instead(found) => (Action::Read, *found),
+            ReplyValue::Instead(found) => (Action::Read, *found),
             told => (plan.action, plan.value.or(told.value())),
         };
         let op = Op {
@@ -133,10 +133,10 @@ impl<C: Client> Crew<C> {
 }
 
 /// All that a final read found: of a stream's element, its value matters.
-fn members(told: &Told) -> Box<[u64]> {
+fn members(told: &ReplyValue) -> Box<[u64]> {
     match told {
-        Told::Members(members) => members.as_slice().into(),
-        Told::Entries(entries) => entries.iter().map(|(_, value)| *value).collect(),
-        Told::Done | Told::Value(_) | Told::Instead(_) => Box::default(),
+        ReplyValue::Members(members) => members.as_slice().into(),
+        ReplyValue::Entries(entries) => entries.iter().map(|(_, value)| *value).collect(),
+        ReplyValue::Done | ReplyValue::Value(_) | ReplyValue::Instead(_) => Box::default(),
     }
 }

@@ -3,7 +3,7 @@
 //! On a busy machine the thread that probes is sometimes not run for a while, or
 //! the whole machine is paused. Answers that came meanwhile lie unread, and their
 //! deadlines have passed by the time the thread looks at its clock. That must not be
-//! called an outage, so the thread keeps a vigil over itself: whenever it wakes later
+//! called an outage, so the thread watches itself: whenever it wakes later
 //! than it wanted to, the time in between is *blind*. Blind time does not count
 //! against a server's deadline, and after it a probe gets a moment more, so that
 //! what has arrived is read before anything is called missing.
@@ -18,14 +18,14 @@ pub(super) const LATE: Duration = Duration::from_millis(2);
 
 /// The blind times of one thread.
 #[derive(Debug)]
-pub(super) struct Vigil {
+pub(super) struct BlindTime {
     /// In order, without overlaps.
     blind: VecDeque<(Nanos, Nanos)>,
     /// Older ones are forgotten.
     memory: Duration,
     /// How long the forgotten ones were.
     forgotten: Duration,
-    /// Since [`Vigil::account`] was called last.
+    /// Since [`BlindTime::account`] was called last.
     unaccounted: Blind,
 }
 
@@ -37,10 +37,10 @@ pub(super) struct Blind {
     pub longest: Duration,
 }
 
-impl Vigil {
-    pub(super) fn new(memory: Duration) -> Vigil {
+impl BlindTime {
+    pub(super) fn new(memory: Duration) -> BlindTime {
         let forgotten = Duration::ZERO;
-        Vigil { blind: VecDeque::new(), memory, forgotten, unaccounted: Blind::default() }
+        BlindTime { blind: VecDeque::new(), memory, forgotten, unaccounted: Blind::default() }
     }
 
     /// The thread wanted to wake at `wanted` and did at `now`. Says whether that was late.
@@ -102,25 +102,25 @@ mod tests {
 
     #[test]
     fn blind_times_add_up_and_do_not_overlap() {
-        let mut vigil = Vigil::new(Duration::from_secs(10));
-        assert!(!vigil.woke(ms(10), ms(12)), "ordinary");
-        assert!(vigil.woke(ms(20), ms(120)));
-        assert!(vigil.woke(ms(30), ms(125)), "another timer of the same thread");
-        assert_eq!(vigil.blind(ms(0), ms(200)), Duration::from_millis(105));
-        assert_eq!(vigil.blind(ms(50), ms(60)), Duration::from_millis(10));
-        assert_eq!(vigil.blind(ms(0), ms(20)), Duration::ZERO);
-        assert!(vigil.woke(ms(140), ms(160)));
+        let mut blind_time = BlindTime::new(Duration::from_secs(10));
+        assert!(!blind_time.woke(ms(10), ms(12)), "ordinary");
+        assert!(blind_time.woke(ms(20), ms(120)));
+        assert!(blind_time.woke(ms(30), ms(125)), "another timer of the same thread");
+        assert_eq!(blind_time.blind(ms(0), ms(200)), Duration::from_millis(105));
+        assert_eq!(blind_time.blind(ms(50), ms(60)), Duration::from_millis(10));
+        assert_eq!(blind_time.blind(ms(0), ms(20)), Duration::ZERO);
+        assert!(blind_time.woke(ms(140), ms(160)));
         let (total, longest) = (Duration::from_millis(125), Duration::from_millis(105));
-        assert_eq!(vigil.account(), Blind { total, longest });
-        assert_eq!(vigil.account(), Blind::default());
+        assert_eq!(blind_time.account(), Blind { total, longest });
+        assert_eq!(blind_time.account(), Blind::default());
     }
 
     #[test]
     fn what_is_long_past_is_forgotten() {
-        let mut vigil = Vigil::new(Duration::from_secs(1));
-        vigil.woke(ms(0), ms(50));
-        vigil.woke(ms(2000), ms(2050));
-        assert_eq!(vigil.blind(ms(0), ms(3000)), Duration::from_millis(50));
-        assert_eq!(vigil.until(ms(2010)), Duration::from_millis(60), "but counted");
+        let mut blind_time = BlindTime::new(Duration::from_secs(1));
+        blind_time.woke(ms(0), ms(50));
+        blind_time.woke(ms(2000), ms(2050));
+        assert_eq!(blind_time.blind(ms(0), ms(3000)), Duration::from_millis(50));
+        assert_eq!(blind_time.until(ms(2010)), Duration::from_millis(60), "but counted");
     }
 }

@@ -19,19 +19,19 @@ use crate::common;
 /// A key and its value.
 pub type Pair = (String, String);
 
-pub struct Ground {
+pub struct TestCluster {
     pub nodes: Vec<Node>,
     pub backend: ProcessBackend,
     dir: tempfile::TempDir,
 }
 
-impl Ground {
-    pub async fn up(shards: u32, replicas: u32) -> Ground {
-        Ground::of(&common::server(), shards, replicas).await
+impl TestCluster {
+    pub async fn up(shards: u32, replicas: u32) -> TestCluster {
+        TestCluster::of(&common::server(), shards, replicas).await
     }
 
     /// Of this server.
-    pub async fn of(server: &Path, shards: u32, replicas: u32) -> Ground {
+    pub async fn of(server: &Path, shards: u32, replicas: u32) -> TestCluster {
         let dir = tempfile::tempdir().unwrap();
         let backend = common::backend_of(server, dir.path());
         let mut cache = common::cluster(shards, replicas);
@@ -42,7 +42,7 @@ impl Ground {
         cache.config.insert("cluster-require-full-coverage".into(), "no".into());
         let topology = common::topology(vec![cache]);
         let deployed = bring_up(&backend, &topology, None, &|_, _| ()).await.unwrap();
-        Ground { nodes: deployed.groups[0].nodes.clone(), backend, dir }
+        TestCluster { nodes: deployed.groups[0].nodes.clone(), backend, dir }
     }
 
     /// The primary that a shard was born with.

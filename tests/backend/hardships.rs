@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use redis::Cmd;
 use redrill::backend::{Backend, Data, Tools};
 use redrill::cluster::{Deployment, bring_up, node_names};
-use redrill::fault::{Bearing, FaultError, Field, Undo, inject};
+use redrill::fault::{ActiveFaults, FaultError, Field, Undo, inject};
 use redrill::node::{Node, NodeError, Section};
 use redrill::spec::hardship::{Files, Hardship, Policy};
 use redrill::spec::scenario::NodeFault;
@@ -20,7 +20,7 @@ use crate::place::Place;
 struct Rig {
     backend: Box<dyn Backend>,
     deployed: Deployment,
-    bearing: Bearing,
+    active: ActiveFaults,
 }
 
 impl Rig {
@@ -30,7 +30,7 @@ impl Rig {
         let first = node_names(&group).remove(0);
         backend.equip(HashMap::from([(first, tools)])).unwrap();
         let deployed = bring_up(&*backend, &topology(vec![group]), None, &|_, _| ()).await.unwrap();
-        Rig { backend, deployed, bearing: Bearing::default() }
+        Rig { backend, deployed, active: ActiveFaults::default() }
     }
 
     /// Of one server that keeps an append-only file.
@@ -46,8 +46,8 @@ impl Rig {
     }
 
     async fn try_hit(&self, fault: NodeFault) -> (Undo, Option<FaultError>) {
-        let (backend, bearing) = (&*self.backend, &self.bearing);
-        let field = Field { backend, group: &self.deployed.groups[0], bearing };
+        let (backend, active) = (&*self.backend, &self.active);
+        let field = Field { backend, group: &self.deployed.groups[0], active };
         inject(field, fault, &[self.node().name.clone()]).await
     }
 
@@ -75,7 +75,7 @@ impl Rig {
     /// Twice, as the end of a step and the end of the load may both do it.
     async fn end(&self, undo: &Undo) {
         for _ in 0..2 {
-            undo.undo(&*self.backend, &self.bearing).await.unwrap();
+            undo.undo(&*self.backend, &self.active).await.unwrap();
         }
     }
 
@@ -288,7 +288,7 @@ async fn memory_limits(place: Place) {
     let remarks = {
         let evicted = async || rig.ask::<u64>(&["DBSIZE"]).await.unwrap() == 0;
         while !evicted().await {}
-        evict.undo(&*rig.backend, &rig.bearing).await.unwrap()
+        evict.undo(&*rig.backend, &rig.active).await.unwrap()
     };
     assert!(remarks[0].starts_with("one/0/0 evicted 1 keys"), "{remarks:?}");
     assert_eq!(rig.config("maxmemory").await, (77 << 20).to_string());
@@ -308,7 +308,7 @@ async fn replicas_take_no_notice_of_memory_limits(place: Place) {
     let pair = group("pair", Mode::Replication { replicas: 1 });
     let rig = Rig::up(&place, pair, Tools::default()).await;
     let group = &rig.deployed.groups[0];
-    let field = Field { backend: &*rig.backend, group, bearing: &rig.bearing };
+    let field = Field { backend: &*rig.backend, group, active: &rig.active };
     let hardship = Hardship::MemoryPressure { share: 0.5, policy: None };
     let replica = group.nodes[1].name.clone();
     let (undo, error) = inject(field, NodeFault::Bear { hardship, lasts: None }, &[replica]).await;

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use redis::Cmd;
 
+use super::blind_time::BlindTime;
 use super::counter::{Counter, Glance, Ticket};
 use super::outage::{Change, Sign, Track};
-use super::vigil::Vigil;
 use crate::load::client::{self, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
-use crate::model::event::{Canary, What};
+use crate::model::event::{Canary, EventKind};
 use crate::model::op::{Access, Outcome};
 
-pub(super) struct Subject {
+pub(super) struct CanaryProbe {
     canary: Canary,
     client: Rc<Routed>,
     counter: Counter,
@@ -37,10 +37,10 @@ pub(super) enum Asked {
     Read(Glance),
 }
 
-impl Subject {
-    pub(super) fn new(canary: Canary, client: Rc<Routed>) -> Subject {
+impl CanaryProbe {
+    pub(super) fn new(canary: Canary, client: Rc<Routed>) -> CanaryProbe {
         let counter = Counter::default();
-        Subject { canary, client, counter, writes: Line::default(), reads: Line::default() }
+        CanaryProbe { canary, client, counter, writes: Line::default(), reads: Line::default() }
     }
 
     fn line(&mut self, action: Access) -> &mut Line {
@@ -62,7 +62,7 @@ impl Subject {
         action: Access,
         values: &mut Values,
     ) -> (Rc<Routed>, Request, Asked) {
-        let Subject { canary, client, counter, .. } = self;
+        let CanaryProbe { canary, client, counter, .. } = self;
         let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
         let (asked, read): (_, client::Read) = match action {
             Access::Write => {
@@ -97,25 +97,25 @@ impl Subject {
     }
 
     /// The sign on probe `number`, and the events that come of it; `canary` is this
-    /// subject's own number.
+    /// canary_probe's own number.
     pub(super) fn conclude(
         &mut self,
         canary: usize,
         (action, number): (Access, u64),
         sign: Sign,
-        vigil: &Vigil,
-    ) -> Vec<What> {
+        blind_time: &BlindTime,
+    ) -> Vec<EventKind> {
         let line = self.line(action);
         let changes = line.track.end(number, sign);
         let told = changes.into_iter().map(|change| match change {
             Change::Began { from, cause } => {
-                line.blind_before = vigil.until(from);
-                What::OutageBegan { canary, action, from, cause }
+                line.blind_before = blind_time.until(from);
+                EventKind::OutageBegan { canary, action, from, cause }
             }
             Change::Ended { from, to } => {
-                let blind = vigil.until(to).saturating_sub(line.blind_before);
+                let blind = blind_time.until(to).saturating_sub(line.blind_before);
                 let blind_ns = blind.as_nanos() as u64;
-                What::OutageEnded { canary, action, from, to, blind_ns }
+                EventKind::OutageEnded { canary, action, from, to, blind_ns }
             }
         });
         told.collect()

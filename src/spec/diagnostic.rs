@@ -2,21 +2,21 @@
 
 use std::fmt::{self, Write};
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
 use crate::model::printable;
 
 use super::source::Span;
 
-/// How many faults are shown; a file with more has one cause that repeats.
+/// How many diagnostics are shown; a file with more has one cause that repeats.
 const SHOWN: usize = 50;
 
-/// A line longer than this, in bytes, is not printed with its fault.
+/// A line longer than this, in bytes, is not printed with its diagnostic.
 const LONG_LINE: usize = 300;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fault {
+pub struct Diagnostic {
     /// What is wrong.
     pub message: String,
     /// Where; `None` where no text is to blame (a file that is missing).
@@ -25,23 +25,24 @@ pub struct Fault {
     pub advice: Option<String>,
 }
 
-impl Fault {
-    pub fn new(span: &Span, message: impl Into<String>) -> Fault {
-        Fault { message: printable(&message.into()), span: Some(span.clone()), advice: None }
+impl Diagnostic {
+    pub fn new(span: &Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { message: printable(&message.into()), span: Some(span.clone()), advice: None }
     }
 
-    /// A fault of no line in particular.
-    pub fn nowhere(message: impl Into<String>, advice: impl Into<String>) -> Fault {
-        let fault = Fault { message: printable(&message.into()), span: None, advice: None };
-        fault.advise(advice)
+    /// A diagnostic of no line in particular.
+    pub fn nowhere(message: impl Into<String>, advice: impl Into<String>) -> Diagnostic {
+        let diagnostic =
+            Diagnostic { message: printable(&message.into()), span: None, advice: None };
+        diagnostic.advise(advice)
     }
 
-    pub fn advise(mut self, advice: impl Into<String>) -> Fault {
+    pub fn advise(mut self, advice: impl Into<String>) -> Diagnostic {
         self.advice = Some(printable(&advice.into()));
         self
     }
 
-    pub fn advise_if(mut self, advice: Option<String>) -> Fault {
+    pub fn advise_if(mut self, advice: Option<String>) -> Diagnostic {
         self.advice = advice.map(|advice| printable(&advice)).or(self.advice);
         self
     }
@@ -52,7 +53,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         match &self.span {
@@ -62,9 +63,9 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for Diagnostic {}
 
-impl Diagnostic for Fault {
+impl miette::Diagnostic for Diagnostic {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.advice.as_ref().map(|advice| Box::new(advice) as Box<dyn fmt::Display>)
     }
@@ -82,41 +83,44 @@ impl Diagnostic for Fault {
 
 /// Everything that is wrong with a file and the files it names. Never empty.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Faults(Vec<Fault>);
+pub struct Diagnostics(Vec<Diagnostic>);
 
-impl Faults {
-    pub fn one(fault: Fault) -> Faults {
-        Faults(vec![fault])
+impl Diagnostics {
+    pub fn one(diagnostic: Diagnostic) -> Diagnostics {
+        Diagnostics(vec![diagnostic])
     }
 
-    /// `value`, if `faults` is empty; each fault is kept once, file by file in the
+    /// `value`, if `diagnostics` is empty; each diagnostic is kept once, file by file in the
     /// order of the text.
-    pub fn unless_empty<T>(mut faults: Vec<Fault>, value: Option<T>) -> Result<T, Faults> {
+    pub fn unless_empty<T>(
+        mut diagnostics: Vec<Diagnostic>,
+        value: Option<T>,
+    ) -> Result<T, Diagnostics> {
         match value {
-            Some(value) if faults.is_empty() => Ok(value),
+            Some(value) if diagnostics.is_empty() => Ok(value),
             _ => {
                 let mut files: Vec<String> = Vec::new();
-                faults.sort_by_cached_key(|fault| {
-                    let span = fault.span.as_ref()?;
+                diagnostics.sort_by_cached_key(|diagnostic| {
+                    let span = diagnostic.span.as_ref()?;
                     let name = span.source.name();
                     let file = files.iter().position(|known| known == name).unwrap_or_else(|| {
                         files.push(name.to_owned());
                         files.len() - 1
                     });
-                    Some((file, span.start, span.end, fault.message.clone()))
+                    Some((file, span.start, span.end, diagnostic.message.clone()))
                 });
-                faults.dedup();
-                debug_assert!(!faults.is_empty(), "no value, and no fault that says why");
-                Err(Faults(faults))
+                diagnostics.dedup();
+                debug_assert!(!diagnostics.is_empty(), "no value, and no diagnostic that says why");
+                Err(Diagnostics(diagnostics))
             }
         }
     }
 
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Fault> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Diagnostic> {
         self.0.iter()
     }
 
-    pub fn into_vec(self) -> Vec<Fault> {
+    pub fn into_vec(self) -> Vec<Diagnostic> {
         self.0
     }
 
@@ -126,16 +130,19 @@ impl Faults {
         let theme = if terminal { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
         let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false);
         let mut text = String::new();
-        for fault in self.0.iter().take(SHOWN) {
-            let advice = fault.advice.as_ref().map(|advice| wrap(advice, width));
-            if handler.render_report(&mut text, &Fault { advice, ..fault.clone() }).is_err() {
+        for diagnostic in self.0.iter().take(SHOWN) {
+            let advice = diagnostic.advice.as_ref().map(|advice| wrap(advice, width));
+            if handler
+                .render_report(&mut text, &Diagnostic { advice, ..diagnostic.clone() })
+                .is_err()
+            {
                 // Only a span outside its text could do that; the words still help.
-                let _ = writeln!(text, "  {fault}");
+                let _ = writeln!(text, "  {diagnostic}");
             }
             text.push('\n');
         }
         if self.0.len() > SHOWN {
-            let _ = writeln!(text, "  and {} more faults\n", self.0.len() - SHOWN);
+            let _ = writeln!(text, "  and {} more problems\n", self.0.len() - SHOWN);
         }
         text
     }
@@ -160,20 +167,20 @@ fn wrap(text: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0[..] {
             [one] => write!(f, "{one}"),
-            [first, rest @ ..] => write!(f, "{first} (and {} more faults)", rest.len()),
-            [] => f.write_str("no fault"),
+            [first, rest @ ..] => write!(f, "{first} (and {} more problems)", rest.len()),
+            [] => f.write_str("no problem"),
         }
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for Diagnostics {}
 
-impl Diagnostic for Faults {
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.0.iter().map(|fault| fault as &dyn Diagnostic)))
+impl miette::Diagnostic for Diagnostics {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
+        Some(Box::new(self.0.iter().map(|diagnostic| diagnostic as &dyn miette::Diagnostic)))
     }
 }

@@ -10,41 +10,41 @@ use super::{Backend, BackendError, DockerBackend, ProcessBackend};
 use crate::model::event::EngineInfo;
 use crate::spec::topology::Engine;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BackendKind {
     Process,
     Docker,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for BackendKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Process => "process",
-            Kind::Docker => "docker",
+            BackendKind::Process => "process",
+            BackendKind::Docker => "docker",
         })
     }
 }
 
 /// A server that has said which version it is, and where it would run.
 #[derive(Clone, Debug)]
-pub enum Ground {
+pub enum ResolvedBackend {
     Process(ServerBinary),
-    Docker(Box<docker::Ground>),
+    Docker(Box<docker::DockerSetup>),
 }
 
 /// What a person wants; `None` leaves it to the topology, and then to what there is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wish<'a> {
-    pub kind: Option<Kind>,
+pub struct BackendRequest<'a> {
+    pub kind: Option<BackendKind>,
     /// A server to run as a process.
     pub binary: Option<&'a Path>,
 }
 
-impl Wish<'_> {
-    fn kind(&self, engine: &Engine) -> Option<Kind> {
+impl BackendRequest<'_> {
+    fn kind(&self, engine: &Engine) -> Option<BackendKind> {
         self.kind.or_else(|| match (self.binary.or(engine.binary.as_deref()), &engine.image) {
-            (Some(_), _) => Some(Kind::Process),
-            (None, Some(_)) => Some(Kind::Docker),
+            (Some(_), _) => Some(BackendKind::Process),
+            (None, Some(_)) => Some(BackendKind::Docker),
             (None, None) => None,
         })
     }
@@ -59,34 +59,34 @@ impl Wish<'_> {
     /// Whether servers will be processes, if they will run at all.
     pub fn is_for_processes(&self, engine: &Engine) -> bool {
         match self.kind(engine) {
-            Some(kind) => kind == Kind::Process,
+            Some(kind) => kind == BackendKind::Process,
             None => ServerBinary::find(None, engine).is_ok(),
         }
     }
 }
 
-impl Ground {
+impl ResolvedBackend {
     /// Finds a server to run. Without a wish it is as the topology says: an image asks for
     /// containers, a binary for processes. Else processes are taken if there is a server on
     /// PATH, and containers if there is none. `redrill` is this program, see
-    /// [`docker::Ground::find`]; `heard` is told of what takes long.
+    /// [`docker::DockerSetup::find`]; `heard` is told of what takes long.
     ///
     /// # Errors
     /// There is none.
     pub async fn find(
-        wish: Wish<'_>,
+        wish: BackendRequest<'_>,
         engine: &Engine,
         redrill: &Path,
         heard: &(dyn Fn(&str) + Sync),
-    ) -> Result<Ground, BackendError> {
-        let process = || ServerBinary::find(wish.binary, engine).map(Ground::Process);
+    ) -> Result<ResolvedBackend, BackendError> {
+        let process = || ServerBinary::find(wish.binary, engine).map(ResolvedBackend::Process);
         let docker = async || {
-            let found = docker::Ground::find(engine, redrill, heard).await?;
-            Ok::<Ground, BackendError>(Ground::Docker(Box::new(found)))
+            let found = docker::DockerSetup::find(engine, redrill, heard).await?;
+            Ok::<ResolvedBackend, BackendError>(ResolvedBackend::Docker(Box::new(found)))
         };
         match wish.kind(engine) {
-            Some(Kind::Process) => Ok(process()?),
-            Some(Kind::Docker) => docker().await,
+            Some(BackendKind::Process) => Ok(process()?),
+            Some(BackendKind::Docker) => docker().await,
             None => match process() {
                 // Not there at all; what is there and wrong is to be told.
                 Err(error @ (BinaryError::NoneFound | BinaryError::NoneOfKind { .. })) => {
@@ -100,17 +100,17 @@ impl Ground {
         }
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> BackendKind {
         match self {
-            Ground::Process(_) => Kind::Process,
-            Ground::Docker(_) => Kind::Docker,
+            ResolvedBackend::Process(_) => BackendKind::Process,
+            ResolvedBackend::Docker(_) => BackendKind::Docker,
         }
     }
 
     pub fn info(&self) -> EngineInfo {
         match self {
-            Ground::Process(binary) => binary.info(),
-            Ground::Docker(found) => found.info(),
+            ResolvedBackend::Process(binary) => binary.info(),
+            ResolvedBackend::Docker(found) => found.info(),
         }
     }
 
@@ -124,8 +124,8 @@ impl Ground {
         redrill: &Path,
     ) -> Result<Box<dyn Backend>, BackendError> {
         Ok(match self {
-            Ground::Process(binary) => Box::new(ProcessBackend::open(binary, run_folder)?),
-            Ground::Docker(found) => {
+            ResolvedBackend::Process(binary) => Box::new(ProcessBackend::open(binary, run_folder)?),
+            ResolvedBackend::Docker(found) => {
                 Box::new(DockerBackend::open(found, id, run_folder, redrill).await?)
             }
         })

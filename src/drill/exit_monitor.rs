@@ -10,14 +10,14 @@ use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
 use crate::model::NodeName;
-use crate::model::event::{Teller, What};
+use crate::model::event::{EventKind, Teller};
 
 /// A broken connection is often noticed before the end of the process behind it.
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// Hears of every server's end from its making on, so that none is missed between
 /// two things that a drill waits for. Dropping it ends the hearing.
-pub struct Deaths {
+pub struct ExitMonitor {
     first: watch::Receiver<Option<String>>,
     excused: Arc<Mutex<Excused>>,
     listener: JoinHandle<()>,
@@ -26,8 +26,8 @@ pub struct Deaths {
 /// Nodes whose end would be no surprise: by how many steps, and whether they have ended.
 type Excused = HashMap<NodeName, (usize, bool)>;
 
-impl Deaths {
-    pub fn watch(backend: &dyn Backend, teller: Teller) -> Deaths {
+impl ExitMonitor {
+    pub fn watch(backend: &dyn Backend, teller: Teller) -> ExitMonitor {
         let excused = Arc::new(Mutex::new(Excused::new()));
         let known = excused.clone();
         let mut exits = backend.exits();
@@ -42,7 +42,7 @@ impl Deaths {
                              again when there is room",
                             exit.name, exit.status
                         );
-                        teller.tell(What::Warning { text });
+                        teller.tell(EventKind::Warning { text });
                     }
                     Ok(exit) => break Some(format!("the server of {exit}")),
                     Err(RecvError::Lagged(_)) => {}
@@ -51,7 +51,7 @@ impl Deaths {
             };
             tell.send_replace(died);
         });
-        Deaths { first, excused, listener }
+        ExitMonitor { first, excused, listener }
     }
 
     /// From here on the end of one of them is told, and is no reason to end the drill.
@@ -80,7 +80,7 @@ impl Deaths {
         nodes.iter().filter(forgiven).cloned().collect()
     }
 
-    /// Waits for the first one, in the words of an error; for ever if there is none.
+    /// RunQueueMonitor for the first one, in the words of an error; for ever if there is none.
     pub async fn first(&self) -> String {
         let mut first = self.first.clone();
         let told = first.wait_for(Option::is_some).await.ok().and_then(|text| text.clone());
@@ -107,7 +107,7 @@ fn lock(excused: &Mutex<Excused>) -> MutexGuard<'_, Excused> {
     excused.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-impl Drop for Deaths {
+impl Drop for ExitMonitor {
     fn drop(&mut self) {
         self.listener.abort();
     }
