@@ -16,7 +16,7 @@ use super::finding::{Example, Examples, Finding, FindingKind};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
-/// EventKind [`counters`] found.
+/// What [`counters`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     pub acknowledged: u64,

@@ -10,7 +10,7 @@ use super::register::{Key, Read, Source, Write};
 use super::sides::Sides;
 use super::unexpected::Unexpected;
 
-/// EventKind [`lost_writes`] found.
+/// What [`lost_writes`] found.
 #[derive(Clone, Debug, Default)]
 pub struct LostWrites {
     /// Acknowledged writes in the whole history, those before the load included.

@@ -7,7 +7,7 @@ use super::linearizable::Linearizable;
 use super::parts::{self, HELD, Keys};
 use super::sessions::Sessions;
 
-/// EventKind [`orders`] found.
+/// What [`orders`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
     pub linearizable: Linearizable,

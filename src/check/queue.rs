@@ -1,6 +1,6 @@
 //! Queues: what went in comes out, and how often.
 //!
-//! A queue that was **drained**, so that a pop of purpose `Final` found it empty, has given all that it had. EventKind
+//! A queue that was **drained**, so that a pop of purpose `Final` found it empty, has given all that it had. What
 //! was acknowledged before and never came out is lost, unless a pop without an answer
 //! may have taken it: each of these can account for one element, and nobody knows which.
 //! Where elements are acknowledged after they came out (streams with groups), a delivery without
@@ -24,7 +24,7 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
-/// EventKind [`queues`] found.
+/// What [`queues`] found.
 #[derive(Clone, Debug)]
 pub struct Queues {
     delivery: Delivery,

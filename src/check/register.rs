@@ -104,7 +104,7 @@ impl Key {
         self.writes.iter().filter(|w| w.fate == Fate::Acknowledged).count()
     }
 
-    /// EventKind `read` proves about the instant of the state that it saw. Should a value
+    /// What `read` proves about the instant of the state that it saw. Should a value
     /// have been written more than once, the writing that proves least counts.
     pub(super) fn source(&self, read: &Read) -> Source {
         let Some(value) = read.value else { return Source::Beginning };

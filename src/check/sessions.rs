@@ -15,7 +15,7 @@ use super::finding::{Example, Examples, Finding, FindingKind};
 use super::linear::{Act, Call};
 use super::register::NEVER;
 
-/// EventKind [`orders`](super::orders) found of what each process saw.
+/// What [`orders`](super::orders) found of what each process saw.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     /// Reads that were answered, those of the final state left out: they are redrill's own,

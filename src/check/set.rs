@@ -9,7 +9,7 @@ use super::finding::{Example, Examples, Finding, FindingKind};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
-/// EventKind [`sets`] found.
+/// What [`sets`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Sets {
     pub acknowledged: u64,

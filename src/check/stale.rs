@@ -11,7 +11,7 @@ use super::parts::{self, HELD, Keys};
 use super::register::{Key, Read, Source, answered};
 use super::unexpected::Unexpected;
 
-/// EventKind [`stale_reads`] found.
+/// What [`stale_reads`] found.
 #[derive(Clone, Debug, Default)]
 pub struct StaleReads {
     /// Reads that were answered.

@@ -51,7 +51,7 @@ fn directives(
     lines.into_iter().map(|line| ("sentinel".to_owned(), line)).collect()
 }
 
-/// EventKind `sentinel` still lacks to watch `group`: it is to be connected to all, and to have
+/// What `sentinel` still lacks to watch `group`: it is to be connected to all, and to have
 /// heard from each replica that it could take over.
 pub async fn lacks(sentinel: &Node, group: &Group) -> Result<Option<String>, NodeError> {
     let (admin, name) = (&sentinel.admin, &sentinel.name.group);

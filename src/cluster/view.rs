@@ -249,7 +249,7 @@ mod tests {
         assert!(view.shards[1].replicas.is_empty());
     }
 
-    /// EventKind `node` tells of itself is learned from.
+    /// What `node` tells of itself is learned from.
     fn tells(nodes: &[Node], node: usize, rest: &str) {
         let line = format!("{} 127.0.0.1:1@1 myself,{rest}", nodes[node].id);
         let (name, lines) = seen(&nodes[node], &line);

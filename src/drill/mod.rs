@@ -168,7 +168,7 @@ impl Kept {
         self.registration.set_kept()
     }
 
-    /// EventKind `redrill down` knows it by.
+    /// What `redrill down` knows it by.
     pub fn id(&self) -> &str {
         &self.registration.record().id
     }

@@ -173,7 +173,7 @@ pub struct Op {
     /// that has it is one that found something else instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
-    /// EventKind [`Members`](Action::Members) found, as it was told: an element may stand twice.
+    /// What [`Members`](Action::Members) found, as it was told: an element may stand twice.
     #[serde(default, skip_serializing_if = "<[u64]>::is_empty")]
     pub members: Box<[u64]>,
     /// Who answered: an index among the nodes of the load's group, as the first event counts

@@ -24,7 +24,7 @@ use super::shards::StatsFold;
 use super::traffic::TrafficFold;
 use super::{ReportError, millis};
 
-/// EventKind `events.jsonl` says.
+/// What `events.jsonl` says.
 #[derive(Debug)]
 pub(super) struct Record {
     pub info: DrillInfo,

@@ -15,7 +15,7 @@ use super::{ReportError, json};
 /// The name of the file that `run --repeat` leaves beside its run folders.
 pub const FILE: &str = "repeat.json";
 
-/// EventKind `repeat.json` holds.
+/// What `repeat.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Spread {
     /// Version of this schema: 1.

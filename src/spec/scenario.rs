@@ -41,7 +41,7 @@ pub struct Over {
 }
 
 impl Over {
-    /// EventKind `KEY=V1,V2` means; `None` if it is not of that form.
+    /// What `KEY=V1,V2` means; `None` if it is not of that form.
     pub fn parse(text: &str) -> Option<Over> {
         let (key, values) = text.split_once('=').filter(|(key, _)| !key.is_empty())?;
         let values = values.split(',').map(|value| value.trim().to_owned()).collect();

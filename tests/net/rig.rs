@@ -111,7 +111,7 @@ pub async fn turns_away(door: SocketAddr) -> bool {
     }
 }
 
-/// EventKind `text` becomes on its way through: it must arrive whole.
+/// What `text` becomes on its way through: it must arrive whole.
 pub async fn passes(text: &str, from: &mut TcpStream, to: &mut TcpStream) {
     from.write_all(text.as_bytes()).await.unwrap();
     assert_eq!(hears(to, text.len()).await, text);

@@ -138,7 +138,7 @@ async fn ask(
     Err(not_a_server("neither redis-server nor valkey-server is on its PATH".to_owned()))
 }
 
-/// EventKind `program --version` prints in a container of its own, or why it could not be run.
+/// What `program --version` prints in a container of its own, or why it could not be run.
 async fn version_of(
     engine: &Engine,
     reference: &str,

@@ -46,7 +46,7 @@ fn ordered(calls: &[Call]) -> bool {
     from(None, calls)
 }
 
-/// EventKind [`judge`] says, once its window has been held against the definition.
+/// What [`judge`] says, once its window has been held against the definition.
 fn judged(calls: &[Call]) -> bool {
     let Judged { order, unwritten } = judge(calls, STEPS);
     if let Order::Impossible(window) = &order {

@@ -19,7 +19,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// EventKind `event` is worth to somebody who reads a log.
+    /// What `event` is worth to somebody who reads a log.
     pub fn hear(&mut self, event: &Event) -> Vec<String> {
         self.state.hear(event);
         let mut texts: Vec<String> = self.happened(event).into_iter().collect();

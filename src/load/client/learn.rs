@@ -12,7 +12,7 @@ use crate::model::slot::SLOTS;
 /// First slot, last slot, and the address of their primary.
 pub(crate) type Owners = Vec<(u16, u16, SocketAddr)>;
 
-/// EventKind `node` knows. Errors: why it could not tell, for a person.
+/// What `node` knows. Errors: why it could not tell, for a person.
 pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String> {
     let command: &[&str] = match lookup {
         Lookup::Cluster => &["CLUSTER", "SLOTS"],

@@ -139,7 +139,7 @@ pub(super) fn quoting(text: &str) -> String {
     parts.iter().enumerate().map(show).collect()
 }
 
-/// EventKind `draw` draws, in both sizes.
+/// What `draw` draws, in both sizes.
 fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
     Size::BOTH.iter().filter_map(|size| draw(&Frame::of(r, *size)?)).collect()
 }

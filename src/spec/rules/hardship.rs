@@ -21,7 +21,7 @@ const DAY: i64 = 24 * 3600 * 1_000_000_000;
 /// What a path of the append-only file may be looked for by, see the preload library.
 const LONGEST_DIRECTORY: usize = 61;
 
-/// EventKind `step` takes from servers, if it is such a step.
+/// What `step` takes from servers, if it is such a step.
 pub fn check(
     step: &At<StepMap>,
     group: &Group,

@@ -80,7 +80,7 @@ impl Owned {
     }
 }
 
-/// EventKind `step` moves, if it is such a step; `owned` goes on to what each shard owns then.
+/// What `step` moves, if it is such a step; `owned` goes on to what each shard owns then.
 pub fn check(
     step: &At<StepMap>,
     group: &Group,

@@ -20,7 +20,7 @@ const LEAST_EVERY: Duration = Duration::from_millis(20);
 /// What the relay reads in one go.
 const MOST_BYTES: Bytes = Bytes(64 << 10);
 
-/// EventKind `step` does to links, if it is such a step.
+/// What `step` does to links, if it is such a step.
 pub fn check(
     step: &At<StepMap>,
     now: Now<'_>,

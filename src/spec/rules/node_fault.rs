@@ -13,7 +13,7 @@ use crate::spec::topology::{Group, Mode};
 
 const MAX_LASTS: Duration = Duration::from_secs(24 * 3600);
 
-/// EventKind `step` does to nodes, if it is such a step.
+/// What `step` does to nodes, if it is such a step.
 pub fn check(
     step: &At<StepMap>,
     now: Now<'_>,

@@ -18,7 +18,7 @@ use crate::spec::topology::{Group, Mode};
 /// As many as a topology may have.
 const MAX_SHARDS: usize = 1000;
 
-/// EventKind `step` changes, if it is such a step; `group` goes on to how it is then.
+/// What `step` changes, if it is such a step; `group` goes on to how it is then.
 pub fn check(
     step: &At<StepMap>,
     group: &mut Group,
