@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redrill::model::measure::CATALOGUE;
+use redrill::model::catalogue::CATALOGUE;
 
 /// Name and unit of every row of the page's tables.
 fn rows() -> BTreeMap<String, String> {

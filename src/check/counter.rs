@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind};
+use super::finding::{Example, Examples, Finding};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
@@ -157,7 +157,7 @@ impl Counters {
         }
         let count = self.wrong();
         let (verdict, examples) = (self.verdict(), self.examples.list());
-        Finding { kind: FindingKind::Counters, verdict, text, count, examples }
+        Finding { kind: "counters".to_owned(), verdict, text, count, examples }
     }
 }
 

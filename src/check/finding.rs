@@ -8,37 +8,13 @@ use crate::model::{Nanos, Verdict};
 
 use super::linear::{Act, Call};
 
-/// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingKind {
-    /// Acknowledged writes that the final state contradicts.
-    LostWrites,
-    /// Reads that missed a write acknowledged before they were sent.
-    StaleReads,
-    /// Reads of a value that no write can have put there.
-    UnexpectedValues,
-    /// Keys whose operations no single order explains.
-    Linearizability,
-    /// Reads that missed a write that the same process had made before.
-    OwnWritesMissed,
-    /// Reads of something older than the same process had read before.
-    ReadsNotMonotonic,
-    /// Increments lost, too many, or told as what they cannot be.
-    Counters,
-    /// Elements of sets lost, unexpected or duplicated.
-    Sets,
-    /// Elements of queues lost, unexpected or delivered too often.
-    Queues,
-    /// The same of streams.
-    Streams,
-}
-
 /// The outcome of one check. A check that found nothing wrong is told as well,
 /// so that a reader sees that it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    pub kind: FindingKind,
+    /// What it is about, in a word: `lost_writes`. The catalogue of measures says which measure
+    /// counts it.
+    pub kind: String,
     #[schemars(with = "String")]
     pub verdict: Verdict,
     /// One sentence for a person.

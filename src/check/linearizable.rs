@@ -2,7 +2,7 @@
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind, Proof, Zero};
+use super::finding::{Example, Examples, Finding, Proof, Zero};
 use super::linear::{self, Act, Call, Judged, Order};
 
 /// What is known of the order of the operations on each key.
@@ -78,7 +78,7 @@ impl Linearizable {
         if self.undecided > 0 {
             text += &format!("; the search was given up for {}", self.undecided);
         }
-        let (kind, verdict) = (FindingKind::Linearizability, self.verdict(whole));
+        let (kind, verdict) = ("linearizability".to_owned(), self.verdict(whole));
         Finding { kind, verdict, text, count, examples: self.examples.list() }
     }
 }

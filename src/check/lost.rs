@@ -2,7 +2,7 @@
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind};
+use super::finding::{Example, Examples, Finding};
 use super::history::History;
 use super::over_time::OverTime;
 use super::parts::{self, HELD, Keys};
@@ -150,7 +150,7 @@ impl LostWrites {
             (_, keys) => format!("{of}; {}", unread(keys)),
         };
         let lost = Finding {
-            kind: FindingKind::LostWrites,
+            kind: "lost_writes".to_owned(),
             verdict: self.verdict(),
             text,
             count: self.lost,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind};
+use super::finding::{Example, Examples, Finding};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
@@ -196,8 +196,8 @@ impl Queues {
         }
         let (verdict, count, examples) = (self.verdict(), self.wrong(), self.examples.list());
         let kind = match self.delivery {
-            Delivery::AtMostOnce => FindingKind::Queues,
-            Delivery::AtLeastOnce => FindingKind::Streams,
+            Delivery::AtMostOnce => "queues".to_owned(),
+            Delivery::AtLeastOnce => "streams".to_owned(),
         };
         Finding { kind, verdict, text, count, examples }
     }

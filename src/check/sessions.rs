@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind};
+use super::finding::{Example, Examples, Finding};
 use super::linear::{Act, Call};
 use super::register::NEVER;
 
@@ -114,8 +114,8 @@ impl Sessions {
         let missed = "missed a write of the same client";
         let back = "went back behind an earlier read of the same client";
         vec![
-            finding(FindingKind::OwnWritesMissed, self.own_missed, missed, &self.missed),
-            finding(FindingKind::ReadsNotMonotonic, self.not_monotonic, back, &self.back),
+            finding("own_writes_missed".to_owned(), self.own_missed, missed, &self.missed),
+            finding("reads_not_monotonic".to_owned(), self.not_monotonic, back, &self.back),
         ]
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind};
+use super::finding::{Example, Examples, Finding};
 use super::history::History;
 use super::parts::{self, HELD, Kept, Keys};
 
@@ -129,7 +129,7 @@ impl Sets {
         }
         let (verdict, examples) = (self.verdict(), self.examples.list());
         let count = self.wrong();
-        Finding { kind: FindingKind::Sets, verdict, text, count, examples }
+        Finding { kind: "sets".to_owned(), verdict, text, count, examples }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::op::Purpose;
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind};
+use super::finding::{Example, Examples, Finding};
 use super::history::History;
 use super::parts::{self, HELD, Keys};
 use super::register::{Key, Read, Source, answered};
@@ -106,7 +106,7 @@ impl StaleReads {
             None => of,
         };
         let stale = Finding {
-            kind: FindingKind::StaleReads,
+            kind: "stale_reads".to_owned(),
             verdict: self.verdict(),
             text,
             count: self.stale,

@@ -2,7 +2,7 @@
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding, FindingKind};
+use super::finding::{Example, Examples, Finding};
 use super::register::{Read, Source};
 
 /// Reads that answered with a value that was never written to their key, or only
@@ -39,7 +39,7 @@ impl Unexpected {
     /// The finding, if there is anything to tell.
     pub(super) fn finding(&self, what: &str, whole: bool) -> Option<Finding> {
         (self.count > 0).then(|| Finding {
-            kind: FindingKind::UnexpectedValues,
+            kind: "unexpected_values".to_owned(),
             verdict: if whole { Verdict::Fail } else { Verdict::Unknown },
             text: format!("{} {what} found a value that no write can have left", self.count),
             count: self.count,

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use super::out;
-use crate::model::measure::CATALOGUE;
+use crate::model::catalogue::CATALOGUE;
 use crate::report::text::wrap;
 use crate::spec::library::{self, Ready};
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::{Finding, FindingKind};
+use crate::check::Finding;
+use crate::model::catalogue::{known, of_finding};
 use crate::model::event::{Compare, End, Expectation, Phase};
-use crate::model::measure::{Unit, known};
-use crate::model::{Measure, Nanos, Verdict};
+use crate::model::{Measure, Nanos, Unit, Verdict};
 
 use super::advice;
 use super::data::{Judged, Report};
@@ -31,9 +31,9 @@ fn expectation(
     doubts: &Doubts,
     completed: bool,
 ) -> Judged {
-    let measure = measures.get(&e.measure);
+    let (measure, known) = (measures.get(&e.measure), known(&e.measure));
     let value = measure.and_then(|m| m.value);
-    let unit = measure.map(|m| m.unit).or(known(&e.measure).map(|k| k.unit));
+    let unit = measure.map(|m| m.unit).or(known.map(|known| known.unit));
     let unit = unit.unwrap_or(Unit::Count);
     let (verdict, why) = match value {
         Some(value) if completed => weigh(e, value, doubts.get(&*e.measure).copied(), unit),
@@ -41,7 +41,7 @@ fn expectation(
         None => {
             let why = format!("cannot be judged: {} could not be told", e.measure);
             // In a drill that broke off, that is what is to be mended.
-            let advice = completed.then(|| format!("; {}", advice::of_measure(&e.measure)));
+            let advice = known.filter(|_| completed).map(|known| format!("; {}", known.advice));
             (Verdict::Unknown, Some(why + &advice.unwrap_or_default()))
         }
     };
@@ -104,7 +104,8 @@ pub(super) fn verdict(
     reasons.extend(found.map(|f| match f.verdict {
         // In a drill that broke off, that is what is to be mended.
         Verdict::Unknown if record.completed() => {
-            (f.verdict, format!("{}; {}", f.text, advice::of_finding(f.kind)))
+            let advice = of_finding(&f.kind).map_or(advice::WHOLE, |known| known.advice);
+            (f.verdict, format!("{}; {advice}", f.text))
         }
         _ => (f.verdict, f.text.clone()),
     }));
@@ -123,10 +124,7 @@ pub(super) fn set_aside(
     reported: &[String],
     expectations: &[Judged],
 ) -> Option<String> {
-    let measure = measure(finding.kind);
-    if finding.verdict != Verdict::Fail {
-        return None;
-    }
+    let measure = of_finding(&finding.kind).filter(|_| finding.verdict == Verdict::Fail)?.name;
     if reported.iter().any(|name| name == measure) {
         return Some("reported, not judged".to_owned());
     }
@@ -135,22 +133,6 @@ pub(super) fn set_aside(
     let held = bounds.iter().all(|bound| bound.verdict == Verdict::Pass);
     let first = bounds.first().filter(|_| held)?;
     Some(format!("within its bound `{}`", first.text))
-}
-
-/// The measure that counts what a checker finds; empty if there is none.
-pub(super) fn measure(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::LostWrites => "writes.lost",
-        FindingKind::StaleReads => "reads.stale",
-        FindingKind::Linearizability => "keys.not_linearizable",
-        FindingKind::OwnWritesMissed => "reads.own_missed",
-        FindingKind::ReadsNotMonotonic => "reads.not_monotonic",
-        FindingKind::Counters => "counter.wrong",
-        FindingKind::Sets => "set.wrong",
-        FindingKind::Queues => "queue.wrong",
-        FindingKind::Streams => "stream.wrong",
-        FindingKind::UnexpectedValues => "",
-    }
 }
 
 fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {

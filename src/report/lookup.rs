@@ -1,7 +1,8 @@
 //! What the formats ask a report for.
 
-use crate::check::{Finding, FindingKind};
+use crate::check::Finding;
 use crate::model::Measure;
+use crate::model::catalogue::known;
 
 use super::data::Report;
 use super::judge;
@@ -59,18 +60,19 @@ impl Report {
 
     /// The same of what the measure `name` counts.
     pub(super) fn measure_set_aside(&self, name: &str) -> Option<String> {
-        let found = self.findings.iter().filter(|finding| judge::measure(finding.kind) == name);
+        let kind = known(name)?.finding?;
+        let found = self.findings.iter().filter(|finding| finding.kind == kind);
         found.filter_map(|finding| self.set_aside(finding)).next()
     }
 
     /// What was found of each workload that is none of registers, by its name.
     pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.findings.iter().filter_map(|finding| {
-            let name = match finding.kind {
-                FindingKind::Counters => "counters",
-                FindingKind::Sets => "sets",
-                FindingKind::Queues => "queues",
-                FindingKind::Streams => "streams",
+            let name = match &*finding.kind {
+                "counters" => "counters",
+                "sets" => "sets",
+                "queues" => "queues",
+                "streams" => "streams",
                 _ => return None,
             };
             let aside = self.set_aside(finding).map(|why| format!(" ({why})"));

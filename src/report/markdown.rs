@@ -1,6 +1,7 @@
 //! `report.md`: what one pastes into a pull request.
 
-use crate::model::measure::{CATALOGUE, thousands};
+use crate::model::catalogue::CATALOGUE;
+use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
 use super::ReportError;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::Verdict;
-use crate::model::measure::known;
+use crate::model::catalogue::{CATALOGUE, Known};
 
 use super::ReportError;
 use super::data::{Report, SCHEMA};
@@ -18,41 +18,6 @@ pub mod file {
     pub const MARKDOWN: &str = "matrix.md";
     pub const JSON: &str = "matrix.json";
 }
-
-/// What is set side by side, in this order, where any of the drills has it.
-const SHOWN: [&str; 31] = [
-    "downtime.write.max",
-    "downtime.read.max",
-    "failover.served",
-    "failover.detect",
-    "failover.agree",
-    "failover.elect",
-    "failover.reconnect",
-    "failover.propagate",
-    "failover.redundant",
-    "writes.lost",
-    "writes.lost.wrong_side",
-    "writes.under_replicated",
-    "counter.wrong",
-    "set.wrong",
-    "queue.wrong",
-    "stream.wrong",
-    "rpo",
-    "reads.stale",
-    "keys.not_linearizable",
-    "errors.total",
-    "latency.p99.before",
-    "latency.p99.during",
-    "latency.p99.worst",
-    "throughput.during",
-    "reshard.duration",
-    "reshard.slots.rate",
-    "reshard.keys.rate",
-    "redirects.ask",
-    "convergence",
-    "ready.time",
-    "schedule.late.p99",
-];
 
 /// Drills of one scenario. Never empty.
 pub struct Matrix<'a> {
@@ -110,11 +75,13 @@ impl<'a> Matrix<'a> {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let shown = SHOWN.iter().filter(|name| self.reports.iter().any(|r| r.has(name)));
-        let row = |name: &&'static str| Row {
-            name,
-            about: known(name).map_or("", |known| known.about),
-            values: self.reports.iter().map(|r| r.show(name)).collect(),
+        let shown = CATALOGUE
+            .iter()
+            .filter(|known| known.side_by_side && self.reports.iter().any(|r| r.has(known.name)));
+        let row = |known: &'static Known| Row {
+            name: known.name,
+            about: known.about,
+            values: self.reports.iter().map(|r| r.show(known.name)).collect(),
             change: None,
         };
         methods(self.reports.iter()).into_iter().chain(shown.map(row)).collect()

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::check::{Counters, Orders, Queues, Sets};
+use crate::model::catalogue::{CATALOGUE, ScenarioFacts, known};
 use crate::model::event::Phase;
-use crate::model::measure::{CATALOGUE, Needs};
 use crate::model::op::Access;
-use crate::model::{Measure, Nanos, Verdict};
+use crate::model::{Measure, Nanos, Verdict, Workload};
 
 use super::checks::{Checks, Registers};
 use super::failovers;
@@ -30,9 +30,21 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
         from_tally(sources.record, tally, &mut told);
     }
     from_checks(&sources, &mut told);
+    let (loads, steps) = (&sources.record.info.loads, &sources.record.steps);
+    let workloads: Vec<Workload> = loads.iter().map(|load| load.workload).collect();
+    let facts = ScenarioFacts {
+        workloads: &workloads,
+        waits: loads.iter().any(|load| load.waits_for > 0),
+        steps: !steps.is_empty(),
+        moves: steps.iter().any(|step| step.moves_slots()),
+        may_fail_over: steps.iter().any(|step| step.may_fail_over()),
+        // Without these a measure is there all the same, and has no value.
+        baseline: true,
+        sees_redirects: true,
+    };
     CATALOGUE
         .iter()
-        .filter(|known| applies(known.needs, sources.record))
+        .filter(|known| known.lacks(&facts).is_none())
         .map(|known| {
             let value = told.get(known.name).copied();
             (known.name.to_owned(), Measure { value, unit: known.unit })
@@ -40,30 +52,11 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
         .collect()
 }
 
-fn applies(needs: Needs, record: &Record) -> bool {
-    let (load, step) = (!record.info.loads.is_empty(), !record.steps.is_empty());
-    let loads = &record.info.loads;
-    let registers = loads.iter().any(|load| load.workload.has_registers());
-    let may_fail_over = record.steps.iter().any(|step| step.may_fail_over());
-    match needs {
-        Needs::Nothing => true,
-        Needs::Load => load,
-        Needs::Step => step,
-        Needs::LoadAndStep => load && step,
-        Needs::Reshard => record.steps.iter().any(|step| step.moves_slots()),
-        Needs::Failover => may_fail_over,
-        Needs::Registers => registers,
-        Needs::RegistersAndFault => registers && may_fail_over,
-        Needs::Workload(workload) => loads.iter().any(|load| load.workload == workload),
-        Needs::Wait => loads.iter().any(|load| load.waits_for > 0),
-    }
-}
-
 /// Values by the names of their measures.
 pub(super) type Told = BTreeMap<&'static str, f64>;
 
 fn put(told: &mut Told, name: &'static str, value: Option<f64>) {
-    debug_assert!(CATALOGUE.iter().any(|known| known.name == name), "{name} is not a measure");
+    debug_assert!(known(name).is_some(), "{name} is not a measure");
     if let Some(value) = value.filter(|value| value.is_finite()) {
         told.insert(name, value);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::measure::CATALOGUE;
+use crate::model::catalogue::CATALOGUE;
 use crate::model::{Unit, Verdict};
 
 use super::data::Report;

@@ -172,7 +172,7 @@ fn list_names_all_that_show_prints() {
 fn list_measures_names_every_one() {
     let output = redrill(&["list", "measures"]).assert().success().get_output().clone();
     let list = String::from_utf8(output.stdout).unwrap();
-    for known in redrill::model::measure::CATALOGUE {
+    for known in redrill::model::catalogue::CATALOGUE {
         assert!(list.contains(&format!("  {} ", known.name)), "{}", known.name);
         assert!(list.contains(known.about), "{}", known.name);
     }

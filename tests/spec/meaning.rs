@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use redrill::model::Unit;
 use redrill::model::Workload;
+use redrill::model::catalogue::CATALOGUE;
 use redrill::model::event::Compare;
-use redrill::model::measure::{CATALOGUE, Unit};
 use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{
     ClientKind, Distribution, Load, Method, Pace, Probe, SlotMove, StepAction,

@@ -1,5 +1,6 @@
 //! The headline figures.
 
+use crate::model::catalogue::known;
 use crate::model::event::Moved;
 use crate::model::measure::thousands;
 use crate::report::data::Report;
@@ -35,10 +36,10 @@ pub(super) fn cards(r: &Report) -> Vec<Card> {
 
 /// The card of the measure `name`.
 fn card(r: &Report, title: &'static str, name: &str, notes: Vec<String>) -> Card {
-    let is_wrong = name == "writes.lost" || name.ends_with(".wrong");
+    let judged = known(name).is_some_and(|known| known.finding.is_some());
     let tone = match r.value(name) {
         None => "untold",
-        Some(wrong) if wrong > 0.0 && is_wrong && r.measure_set_aside(name).is_none() => "bad",
+        Some(wrong) if wrong > 0.0 && judged && r.measure_set_aside(name).is_none() => "bad",
         Some(_) => "",
     };
     Card { title, value: r.show(name), tone, columns: Vec::new(), notes }

@@ -1,6 +1,7 @@
 //! The page's tables, row by row.
 
-use crate::model::measure::{CATALOGUE, Known, known, thousands};
+use crate::model::catalogue::{CATALOGUE, Known, known};
+use crate::model::measure::thousands;
 use crate::model::{NodeName, Unit, Verdict};
 use crate::report::data::{Job, JobPhase, Judged, Report, Shard, Step};
 use crate::report::text::mark;

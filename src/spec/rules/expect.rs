@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::model::Workload;
+use crate::model::Unit;
+use crate::model::catalogue::{CATALOGUE, Known, Need, ScenarioFacts, known};
 use crate::model::event::{Compare, Expectation};
-use crate::model::measure::{self, CATALOGUE, Known, Needs, Unit};
 use crate::spec::decode::{At, Misread, Scalar};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::nearest;
@@ -13,29 +13,12 @@ use crate::spec::quantity::{Bytes, PerSecond, Percent, Time, number};
 use crate::spec::source::Span;
 
 /// A baseline needs about this much time before the first step.
-const BASELINE: Duration = Duration::from_secs(1);
-
-/// What a scenario has, which decides what it can measure.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScenarioFacts<'a> {
-    /// One for each load.
-    pub workloads: &'a [Workload],
-    /// Whether a load waits for replicas.
-    pub waits: bool,
-    /// Whether no load's client tells of redirects.
-    pub blind_to_redirects: bool,
-    /// Whether a step moves slots.
-    pub moves: bool,
-    /// Whether a step does something to nodes, after which a replica may become primary.
-    pub may_fail_over: bool,
-    /// The instant of the first step, where there is one.
-    pub first_step: Option<Duration>,
-}
+pub const BASELINE: Duration = Duration::from_secs(1);
 
 /// The expectations that `texts` mean.
 pub fn check(
     texts: &[At<String>],
-    has: ScenarioFacts<'_>,
+    has: &ScenarioFacts,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Expectation> {
     let mut expectations: Vec<Expectation> = Vec::new();
@@ -79,7 +62,7 @@ pub fn overridden(base: Vec<Expectation>, own: Vec<Expectation>) -> Vec<Expectat
 
 fn parse(
     text: &At<String>,
-    has: ScenarioFacts<'_>,
+    has: &ScenarioFacts,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Expectation> {
     let Some((measure, op, bound)) = split(&text.value) else {
@@ -89,7 +72,7 @@ fn parse(
         diagnostics.push(Diagnostic::new(&text.span, message).advise(advice));
         return None;
     };
-    let Some(known) = measure::known(measure) else {
+    let Some(known) = known(measure) else {
         let names = CATALOGUE.iter().map(|known| known.name);
         let advice = match nearest::nearest(measure, names) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -164,56 +147,34 @@ fn read_bound(unit: Unit, text: &str) -> Result<f64, Misread> {
 }
 
 /// Why the scenario cannot produce the measure, and what to do.
-fn lacking(known: &Known, has: ScenarioFacts<'_>) -> Option<(String, &'static str)> {
-    const LOAD: (&str, &str) = ("a load", "add one under `loads:`, or leave the expectation out");
-    const STEP: (&str, &str) = ("a step", "add one to `timeline:`, or leave the expectation out");
-    const MOVE: (&str, &str) =
-        ("a step that moves slots", "add one to `timeline:`, or leave the expectation out");
-    const FAULT: (&str, &str) = (
-        "a step that does something to nodes, like `kill`",
-        "add one to `timeline:`, or leave the expectation out",
-    );
-    const REGISTERS: (&str, &str) = (
-        "a load of the workload `register` or `cas`",
-        "each workload has measures of its own, see docs/measures.md",
-    );
-    const WAIT: (&str, &str) = (
-        "a load that waits for replicas",
-        "give one `wait: { replicas: 1 }`, or leave the expectation out",
-    );
-    let (load, step) = (!has.workloads.is_empty(), has.first_step.is_some());
-    let registers = has.workloads.iter().any(|workload| workload.has_registers());
-    let (lack, advice) = match known.needs {
-        Needs::Load | Needs::LoadAndStep if !load => LOAD,
-        Needs::Step | Needs::LoadAndStep if !step => STEP,
-        Needs::Reshard if !has.moves => MOVE,
-        Needs::Failover if !has.may_fail_over => FAULT,
-        Needs::Registers | Needs::RegistersAndFault if !load => LOAD,
-        Needs::Registers | Needs::RegistersAndFault if !registers => REGISTERS,
-        Needs::RegistersAndFault if !has.may_fail_over => FAULT,
-        Needs::Wait if !has.waits => WAIT,
-        Needs::Workload(workload) if !has.workloads.contains(&workload) => {
-            let lack = format!("a load of the workload `{}`", workload.word());
-            return Some((format!("`{}` needs {lack}, and there is none", known.name), LOAD.1));
+fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)> {
+    const ADD_LOAD: &str = "add one under `loads:`, or leave the expectation out";
+    const ADD_STEP: &str = "add one to `timeline:`, or leave the expectation out";
+    let name = known.name;
+    let none = |what: &str| format!("`{name}` needs {what}, and there is none");
+    Some(match known.lacks(has)? {
+        Need::Load => (none("a load"), ADD_LOAD),
+        Need::Step => (none("a step"), ADD_STEP),
+        Need::Moves => (none("a step that moves slots"), ADD_STEP),
+        Need::MayFailOver => (none("a step that does something to nodes, like `kill`"), ADD_STEP),
+        Need::Registers => (
+            none("a load of the workload `register` or `cas`"),
+            "each workload has measures of its own, see docs/measures.md",
+        ),
+        Need::Workload(workload) => {
+            (none(&format!("a load of the workload `{}`", workload.word())), ADD_LOAD)
         }
-        _ => return no_baseline(known, has).or_else(|| unseen(known, has)),
-    };
-    Some((format!("`{}` needs {lack}, and there is none", known.name), advice))
-}
-
-fn no_baseline(known: &Known, has: ScenarioFacts<'_>) -> Option<(String, &'static str)> {
-    let compares = known.name.ends_with(".before") || known.name.ends_with(".degradation");
-    let too_early = has.first_step.is_some_and(|at| at < BASELINE);
-    (compares && too_early).then(|| {
-        let message = format!("`{}` needs a second of load before the first step", known.name);
-        (message, "let the first step start at 1s or later; 5s is usual")
-    })
-}
-
-fn unseen(known: &Known, has: ScenarioFacts<'_>) -> Option<(String, &'static str)> {
-    let hidden = has.blind_to_redirects && known.name.starts_with("redirects.");
-    hidden.then(|| {
-        let message = format!("`{}` cannot be seen through `client: redis-rs`", known.name);
-        (message, "that client follows redirects itself; use `client: redrill` for one load")
+        Need::Wait => (
+            none("a load that waits for replicas"),
+            "give one `wait: { replicas: 1 }`, or leave the expectation out",
+        ),
+        Need::Baseline => (
+            format!("`{name}` needs a second of load before the first step"),
+            "let the first step start at 1s or later; 5s is usual",
+        ),
+        Need::SeesRedirects => (
+            format!("`{name}` cannot be seen through `client: redis-rs`"),
+            "that client follows redirects itself; use `client: redrill` for one load",
+        ),
     })
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::scenario::CHECKED;
 use super::{check_range, load, ranged};
+use crate::model::catalogue::judged;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::hardship::{ClockMap, DiskFullMap, MemoryPressureMap, SlowDiskMap, SlowMap};
@@ -226,7 +226,7 @@ pub fn evictions(
         let own = map.policy.given().map(|at| (at.value.name(), &at.span));
         let set = group.and_then(|group| group.directive("maxmemory-policy"));
         let Some((policy, span)) = own.or(set.map(|policy| (policy, &step.span))) else { continue };
-        let unsettled = CHECKED.iter().find(|name| !is_settled(name));
+        let unsettled = judged().find(|name| !is_settled(name));
         if let Some(checked) = unsettled.filter(|_| evicts(policy)) {
             let message = format!(
                 "with `{policy}` servers evict keys, and `{checked}` would fail the drill for it"

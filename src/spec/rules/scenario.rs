@@ -6,10 +6,12 @@ use super::{
     acknowledged, check_name, check_summary, count, expect, hardship, load, ranged, timeline,
 };
 use crate::model::Workload;
+use crate::model::catalogue::{ScenarioFacts, judged};
 use crate::spec::Purpose;
 use crate::spec::decode::{At, Field, Named};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
+use crate::spec::file::step::StepMap;
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::{ClientKind, Load, Over, Probe, Scenario};
@@ -21,7 +23,7 @@ const MAX_CANARIES: u32 = 64;
 const MAX_SETTLE: Duration = Duration::from_secs(24 * 3600);
 
 /// The scenario that `file` describes on `topology`, with the expectations of
-/// `profile`. Without a topology (its own faults have been told) everything that
+/// `profile`. Without a topology (its own problems have been told) everything that
 /// does not depend on one is checked.
 pub fn check(
     file: &ScenarioFile,
@@ -42,22 +44,11 @@ pub fn check(
     if let Some(topology) = &mut topology {
         acknowledged::configure(&loads, maps, topology, diagnostics);
     }
-    let stock = |load: &Load| load.client == ClientKind::RedisRs;
     let workloads: Vec<Workload> =
         maps.iter().map(|(_, map)| map.workload.or(Workload::Register)).collect();
-    let waits = |map: &LoadMap| map.wait.given().is_some_and(|at| at.value.replicas.or(1) > 0);
-    let has = expect::ScenarioFacts {
-        workloads: &workloads,
-        waits: maps.iter().any(|(_, map)| waits(map)),
-        blind_to_redirects: !loads.is_empty() && loads.iter().all(stock),
-        moves: steps.iter().any(|step| step.value.moves().is_some()),
-        may_fail_over: steps
-            .iter()
-            .any(|step| step.value.moves().is_none() && !step.value.scales()),
-        first_step: steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min(),
-    };
+    let has = facts(&workloads, maps, &loads, steps);
     let timeline = timeline::check(steps, topology.as_ref(), purpose, diagnostics);
-    let expect = expectations(file, profile, has, diagnostics);
+    let expect = expectations(file, profile, &has, diagnostics);
     let reported = reported(&file.reported.or(Vec::new()), &expect, diagnostics);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
         let is_settled = |name: &str| {
@@ -88,6 +79,29 @@ pub fn check(
     })
 }
 
+/// What the scenario has, as far as it decides what can be measured.
+fn facts<'a>(
+    workloads: &'a [Workload],
+    maps: &[(At<String>, LoadMap)],
+    loads: &[Load],
+    steps: &[At<StepMap>],
+) -> ScenarioFacts<'a> {
+    let waits = |map: &LoadMap| map.wait.given().is_some_and(|at| at.value.replicas.or(1) > 0);
+    let first = steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min();
+    ScenarioFacts {
+        workloads,
+        waits: maps.iter().any(|(_, map)| waits(map)),
+        // What is wrong with loads has been told.
+        sees_redirects: loads.is_empty() || loads.iter().any(|l| l.client != ClientKind::RedisRs),
+        steps: !steps.is_empty(),
+        moves: steps.iter().any(|step| step.value.moves().is_some()),
+        may_fail_over: steps
+            .iter()
+            .any(|step| step.value.moves().is_none() && !step.value.scales()),
+        baseline: first.is_none_or(|at| at >= expect::BASELINE),
+    }
+}
+
 /// The profile of that name; a diagnostic, and `None`, if there is none.
 pub fn profile<'f>(
     file: &'f ScenarioFile,
@@ -113,7 +127,7 @@ pub fn profile<'f>(
 fn expectations(
     file: &ScenarioFile,
     name: Option<&str>,
-    has: expect::ScenarioFacts<'_>,
+    has: &ScenarioFacts,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<crate::model::event::Expectation> {
     let texts = |field: &Field<Vec<At<String>>>| field.or(Vec::new());
@@ -125,19 +139,7 @@ fn expectations(
     }
 }
 
-/// What checkers judge, and a scenario may leave unjudged.
-pub(super) const CHECKED: [&str; 9] = [
-    "writes.lost",
-    "reads.stale",
-    "keys.not_linearizable",
-    "reads.own_missed",
-    "reads.not_monotonic",
-    "counter.wrong",
-    "set.wrong",
-    "queue.wrong",
-    "stream.wrong",
-];
-/// All of them.
+/// All measures that checkers judge.
 const ALL: &str = "all";
 
 fn reported(
@@ -146,7 +148,7 @@ fn reported(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<String> {
     for name in names {
-        let known = [&CHECKED[..], &[ALL]].concat();
+        let known: Vec<&str> = judged().chain([ALL]).collect();
         if !known.contains(&&*name.value) {
             let message = format!("`{}` is nothing that a checker finds", name.value);
             let advice = nearest::advice("words", &name.value, &known);
@@ -160,7 +162,7 @@ fn reported(
     if names.iter().any(|name| name.value == ALL) {
         // What is bounded is judged.
         let bounded = |name: &&str| expect.iter().any(|e| e.measure == *name);
-        return CHECKED.into_iter().filter(|name| !bounded(name)).map(str::to_owned).collect();
+        return judged().filter(|name| !bounded(name)).map(str::to_owned).collect();
     }
     names.iter().map(|name| name.value.clone()).collect()
 }

@@ -1,0 +1,414 @@
+//! The catalogue of measures: one row for each, with all that is known of it.
+//!
+//! Nothing else lists measures by their names. Whoever wants to know whether lower is better,
+//! what a scenario must have, what a person is told or where a figure is shown asks the row.
+//! A new measure is a row here and a line where it is computed: in `report/measures.rs`, or in
+//! its checker. (`docs/measures.md` tells each at length; a test compares the two.)
+
+use super::measure::Unit;
+use super::workload::Workload;
+
+/// A row of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    pub name: &'static str,
+    pub unit: Unit,
+    pub better: Better,
+    /// Without one of these there is no such measure.
+    pub needs: &'static [Need],
+    /// What it is, for a person.
+    pub about: &'static str,
+    /// What to do where it could not be told.
+    pub advice: &'static str,
+    /// Whether it is shown where several runs stand side by side.
+    pub side_by_side: bool,
+    /// The kind of the findings that it counts. They fail a drill, unless the scenario has the
+    /// measure in `reported`, or bounds it.
+    pub finding: Option<&'static str>,
+    /// How it is shown among the few figures that a reader sees first.
+    pub headline: Option<Headline>,
+}
+
+/// Which way a measure gets better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    Lower,
+    Higher,
+    /// It only says how much there was, or speaks of the machine and not of the servers.
+    Neither,
+}
+
+/// A key figure. In its notes `{NAME}` stands for another measure's value; a note with
+/// `{NAME?}` is left out where that is 0 or not known.
+#[derive(Clone, Copy, Debug)]
+pub struct Headline {
+    pub title: &'static str,
+    pub notes: &'static [&'static str],
+}
+
+/// What a drill must have for a measure to exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Load,
+    /// At least one step in the timeline.
+    Step,
+    /// A step that moves slots.
+    Moves,
+    /// A step after which a replica may become primary.
+    MayFailOver,
+    /// A load on registers: `register` or `cas`.
+    Registers,
+    Workload(Workload),
+    /// A load that waits for replicas.
+    Wait,
+    /// A second of load before the first step.
+    Baseline,
+    /// A load whose client tells of redirects.
+    SeesRedirects,
+}
+
+/// What a drill has: made from a scenario, or from a run's record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScenarioFacts<'a> {
+    /// One for each load.
+    pub workloads: &'a [Workload],
+    pub waits: bool,
+    pub sees_redirects: bool,
+    pub steps: bool,
+    pub moves: bool,
+    pub may_fail_over: bool,
+    pub baseline: bool,
+}
+
+impl Need {
+    pub fn is_met(self, facts: &ScenarioFacts) -> bool {
+        let any = |is: &dyn Fn(Workload) -> bool| facts.workloads.iter().any(|w| is(*w));
+        match self {
+            Need::Load => any(&|_| true),
+            Need::Step => facts.steps,
+            Need::Moves => facts.moves,
+            Need::MayFailOver => facts.may_fail_over,
+            Need::Registers => any(&Workload::has_registers),
+            Need::Workload(wanted) => any(&|workload| workload == wanted),
+            Need::Wait => facts.waits,
+            Need::Baseline => facts.baseline,
+            Need::SeesRedirects => facts.sees_redirects,
+        }
+    }
+}
+
+impl Known {
+    /// The first thing that is missing for this measure to exist; `None` if nothing is.
+    pub fn lacks(&self, facts: &ScenarioFacts) -> Option<Need> {
+        self.needs.iter().copied().find(|need| !need.is_met(facts))
+    }
+
+    const fn side_by_side(mut self) -> Known {
+        self.side_by_side = true;
+        self
+    }
+
+    const fn finding(mut self, kind: &'static str) -> Known {
+        self.finding = Some(kind);
+        self
+    }
+
+    const fn headline(mut self, title: &'static str, notes: &'static [&'static str]) -> Known {
+        self.headline = Some(Headline { title, notes });
+        self
+    }
+}
+
+/// The row of the measure `name`.
+pub fn known(name: &str) -> Option<&'static Known> {
+    CATALOGUE.iter().find(|known| known.name == name)
+}
+
+/// The measure that counts findings of this kind.
+pub fn of_finding(kind: &str) -> Option<&'static Known> {
+    CATALOGUE.iter().find(|known| known.finding == Some(kind))
+}
+
+/// The measures that checkers judge.
+pub fn judged() -> impl Iterator<Item = &'static str> {
+    CATALOGUE.iter().filter(|known| known.finding.is_some()).map(|known| known.name)
+}
+
+/// Rows by families: what a family needs, and what to do where it could not be told; then the
+/// name, unit, direction and text of each, and what else is said of it.
+macro_rules! catalogue {
+    ($($needs:expr, $advice:expr => {$(
+        $name:literal $unit:ident $better:ident $about:literal $(.$more:ident($($value:expr),*))*;
+    )*})*) => {
+        &[$($(Known {
+            name: $name,
+            unit: Unit::$unit,
+            better: Better::$better,
+            needs: $needs,
+            about: $about,
+            advice: $advice,
+            side_by_side: false,
+            finding: None,
+            headline: None,
+        }$(.$more($($value),*))*,)*)*]
+    };
+}
+
+const SERVED: &str =
+    "have all shards served again before the drill ends: heal, or a longer `settle`";
+const LONGER: &str =
+    "let the load go on for longer before, during and after the steps, and look at its errors";
+const SEARCH: &str =
+    "have fewer operations on each key: more `keys`, or a lower `rate` on fewer hot ones";
+const WARNINGS: &str = "the run's `warnings` tell what was missing";
+
+use Need::*;
+
+/// Every measure that redrill knows, in the order in which people are shown them.
+pub const CATALOGUE: &[Known] = catalogue! {
+    &[], "let the load last longer: no probe was counted" => {
+        "downtime.write.max" Millis Lower "the longest outage of any canary for writes"
+            .side_by_side().headline("Longest write outage", &["reads {downtime.read.max}"]);
+        "downtime.write.total" Millis Lower "all write outages of the worst canary together";
+        "downtime.read.max" Millis Lower "the longest outage of any canary for reads"
+            .side_by_side();
+        "downtime.read.total" Millis Lower "all read outages of the worst canary together";
+    }
+    &[MayFailOver], "look at the failovers that were seen: the steps have to make a primary fail" => {
+        "failover.served" Millis Lower "from the fault until a write succeeds".side_by_side();
+        "failover.detect" Millis Lower
+            "from the fault until a node or a sentinel suspects the primary (PFAIL), the longest"
+            .side_by_side();
+        "failover.agree" Millis Lower
+            "from then until a majority does, or a quorum of sentinels (FAIL)".side_by_side();
+        "failover.elect" Millis Lower "from then until a replica is elected".side_by_side();
+        "failover.reconnect" Millis Lower "from the election until a write to the shard succeeds"
+            .side_by_side();
+        "failover.propagate" Millis Lower
+            "from the election until all live nodes name the new primary".side_by_side();
+        "failover.redundant" Millis Lower
+            "from the fault until the shard has a linked replica again".side_by_side();
+    }
+    &[Load, Registers], SERVED => {
+        "writes.acknowledged" Count Neither "writes that a server acknowledged";
+        "writes.lost" Count Lower "acknowledged writes that the final state contradicts"
+            .side_by_side().finding("lost_writes").headline("Lost writes", &[
+                "of {writes.acknowledged} acknowledged",
+                "{writes.lost.wrong_side?} on a side that lost",
+            ]);
+    }
+    &[Load, Registers, MayFailOver], SERVED => {
+        "writes.lost.wrong_side" Count Lower
+            "lost writes that were acknowledged on a side that lost".side_by_side();
+        "rpo" Millis Lower
+            "how long before the next fault the oldest lost write had been acknowledged"
+            .side_by_side();
+    }
+    &[Wait], SERVED => {
+        "writes.under_replicated" Count Lower
+            "changes that had reached too few replicas when their wait was over"
+            .side_by_side().headline("Too few replicas", &["changes whose outcome is unknown"]);
+    }
+    &[Load, Registers], WARNINGS => {
+        "reads.stale" Count Lower "reads that missed a write acknowledged before they began"
+            .side_by_side().finding("stale_reads")
+            .headline("Stale reads", &["by up to {reads.stale.age.max?}"]);
+        "reads.stale.age.max" Millis Lower
+            "the oldest stale read: how long ago what it missed had been acknowledged";
+        "reads.own_missed" Count Lower
+            "reads that missed a write that the same client had made before"
+            .finding("own_writes_missed");
+        "reads.not_monotonic" Count Lower
+            "reads of something older than the same client had read before"
+            .finding("reads_not_monotonic");
+    }
+    &[Load, Registers], SEARCH => {
+        "keys.not_linearizable" Count Lower "keys whose operations no single order explains"
+            .side_by_side().finding("linearizability").headline("Keys not linearizable", &[]);
+    }
+    &[Workload(super::Workload::Counter)], SERVED => {
+        "counter.acknowledged" Count Neither "increments that a server acknowledged";
+        "counter.wrong" Count Lower "all that is wrong with counters: the next four together"
+            .side_by_side().finding("counters").headline("Wrong with counters", &[
+                "{counter.lost} of {counter.acknowledged} acknowledged increments lost",
+                "{counter.surplus} too many", "{counter.repeated} repeated",
+                "{counter.impossible} impossible totals",
+            ]);
+        "counter.lost" Count Lower "acknowledged increments that final totals lack";
+        "counter.surplus" Count Lower
+            "by how much final totals are above all that can have been counted";
+        "counter.repeated" Count Lower
+            "increments that came to a total to which another one had come";
+        "counter.impossible" Count Lower "totals told during the load that nothing explains";
+    }
+    &[Workload(super::Workload::Set)], SERVED => {
+        "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
+        "set.wrong" Count Lower "all that is wrong with sets: the next three together"
+            .side_by_side().finding("sets").headline("Wrong with sets", &[
+                "{set.lost} of {set.acknowledged} acknowledged elements lost",
+                "{set.unexpected} unexpected", "{set.duplicated} duplicated",
+                "{set.recovered} recovered",
+            ]);
+        "set.lost" Count Lower "acknowledged elements that are not there at the end";
+        "set.unexpected" Count Lower "elements at the end that nobody can have added";
+        "set.duplicated" Count Lower "elements that stand there more than once";
+        "set.recovered" Count Neither
+            "elements of which nobody knew whether they had been added, and that are there";
+    }
+    &[Workload(super::Workload::Queue)], SERVED => {
+        "queue.acknowledged" Count Neither "elements that a server acknowledged to have put in";
+        "queue.wrong" Count Lower
+            "all that is wrong with queues: lost, unexpected, delivered again"
+            .side_by_side().finding("queues").headline("Wrong with queues", &[
+                "{queue.lost} of {queue.acknowledged} acknowledged elements lost",
+                "{queue.unexpected} unexpected", "{queue.repeated} delivered again",
+                "{queue.recovered} recovered",
+            ]);
+        "queue.lost" Count Lower "acknowledged elements that never came out";
+        "queue.unexpected" Count Lower "elements that came out and that nobody can have put in";
+        "queue.repeated" Count Lower "deliveries of an element beyond its first";
+        "queue.recovered" Count Neither
+            "elements of which nobody knew whether they had gone in, and that came out";
+    }
+    &[Workload(super::Workload::Stream)], SERVED => {
+        "stream.acknowledged" Count Neither "elements that a server acknowledged to have put in";
+        "stream.wrong" Count Lower
+            "all that is wrong with streams: lost, unexpected, delivered after an XACK"
+            .side_by_side().finding("streams").headline("Wrong with streams", &[
+                "{stream.lost} of {stream.acknowledged} acknowledged elements lost",
+                "{stream.unexpected} unexpected", "{stream.repeated} delivered again",
+                "{stream.after_ack} of them after XACK", "{stream.recovered} recovered",
+            ]);
+        "stream.lost" Count Lower "acknowledged elements that never came out";
+        "stream.unexpected" Count Lower "elements that came out and that nobody can have put in";
+        // A group delivers again what was not acknowledged: that is its promise.
+        "stream.repeated" Count Neither "deliveries of an element beyond its first";
+        "stream.after_ack" Count Lower
+            "deliveries sent after the element had been dealt with (XACK)";
+        "stream.recovered" Count Neither
+            "elements of which nobody knew whether they had gone in, and that came out";
+    }
+    &[Load], WARNINGS => {
+        "errors.total" Count Lower "operations that did not end ok"
+            .side_by_side().headline("Errors", &["{errors.share?} of all operations"]);
+        "errors.fail" Count Lower "operations that the server certainly did not do";
+        "errors.unknown" Count Lower "operations that may or may not have been done";
+        "errors.share" Percent Lower "operations that did not end ok, of all";
+    }
+    &[Load, Baseline], LONGER => {
+        "latency.p50.before" Millis Lower "median latency before the first step";
+    }
+    &[Load, Step], LONGER => {
+        "latency.p50.during" Millis Lower
+            "median latency from the first step's start until convergence";
+        "latency.p50.after" Millis Lower "median latency after convergence";
+    }
+    &[Load, Baseline], LONGER => {
+        "latency.p99.before" Millis Lower "99th percentile of latency before the first step"
+            .side_by_side();
+    }
+    &[Load, Step], LONGER => {
+        "latency.p99.during" Millis Lower
+            "99th percentile from the first step's start until convergence".side_by_side();
+        "latency.p99.after" Millis Lower "99th percentile after convergence";
+    }
+    &[Load], LONGER => {
+        "latency.p99.worst" Millis Lower
+            "the highest 99th percentile of any 1 s window during the steps".side_by_side();
+    }
+    &[Load, Step, Baseline], LONGER => {
+        "latency.p99.degradation" Percent Lower
+            "the worst 1 s window's p99 during the steps, over the p99 before them";
+    }
+    &[Load, Step], LONGER => {
+        "latency.max.during" Millis Lower "the slowest operation during the steps";
+    }
+    &[Load, Baseline], LONGER => {
+        "throughput.before" PerSecond Higher "operations answered a second before the first step";
+    }
+    &[Load, Step], LONGER => {
+        "throughput.during" PerSecond Higher "operations answered a second during the steps"
+            .side_by_side();
+        "throughput.after" PerSecond Higher "operations answered a second after convergence";
+    }
+    &[Load, Step, Baseline], LONGER => {
+        "throughput.degradation" Percent Lower
+            "how far the worst 1 s window's throughput fell below the one before the steps";
+    }
+    &[Moves], "let the steps that move slots come to their end" => {
+        "reshard.duration" Millis Lower "time that moving slots took".side_by_side();
+        "reshard.slots" Count Neither "slots moved";
+        "reshard.slots.rate" PerSecond Higher "slots moved a second"
+            .side_by_side().headline("Slots moved a second", &[]);
+        "reshard.keys" Count Neither "keys moved";
+        "reshard.keys.rate" PerSecond Higher "keys moved a second".side_by_side();
+    }
+    &[Load, SeesRedirects], WARNINGS => {
+        "redirects.moved" Count Lower "MOVED answers that clients followed";
+        "redirects.ask" Count Lower "ASK answers that clients followed".side_by_side();
+        "redirects.tryagain" Count Lower "TRYAGAIN answers that clients waited out";
+    }
+    &[Step], "give the nodes more time, with a longer `settle`" => {
+        "convergence.view" Millis Lower
+            "from a step's start until all nodes agree on owners and roles, the longest";
+        "convergence" Millis Lower
+            "until all nodes agree on owners and roles and every replica's link is up"
+            .side_by_side().headline("Convergence", &[]);
+    }
+    &[], WARNINGS => {
+        "ready.time" Millis Lower
+            "from nothing to a topology that is ready: all nodes agree, replicas linked"
+            .side_by_side();
+    }
+    &[Load], WARNINGS => {
+        "schedule.held" Percent Higher "operations sent, of those the schedule asked for";
+        "schedule.late.p99" Millis Neither
+            "99th percentile of how late redrill itself was to send an operation".side_by_side();
+    }
+    &[], WARNINGS => {
+        "servers.waited.max" Percent Neither
+            "the most of a second that a server stood ready with no processor free for it";
+        "redrill.cpu" Percent Neither "redrill's own share of one core, on average";
+        "redrill.memory.max" Bytes Neither "redrill's own resident memory at its highest";
+    }
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The names within braces of a note.
+    fn holes(note: &str) -> impl Iterator<Item = &str> {
+        note.split('{').skip(1).filter_map(|rest| rest.split('}').next())
+    }
+
+    #[test]
+    fn names_are_told_once_and_notes_name_measures() {
+        let names: BTreeSet<&str> = CATALOGUE.iter().map(|known| known.name).collect();
+        assert_eq!(names.len(), CATALOGUE.len(), "two rows have one name");
+        let findings: Vec<&str> = CATALOGUE.iter().filter_map(|known| known.finding).collect();
+        assert_eq!(findings.len(), findings.iter().collect::<BTreeSet<_>>().len());
+        for headline in CATALOGUE.iter().filter_map(|known| known.headline) {
+            for name in headline.notes.iter().flat_map(|note| holes(note)) {
+                assert!(names.contains(name.trim_end_matches('?')), "{name} in {headline:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_in_the_order_of_the_row() {
+        let rpo = known("rpo").unwrap();
+        let none = ScenarioFacts::default();
+        assert_eq!(rpo.lacks(&none), Some(Need::Load));
+        let counters = [super::super::Workload::Counter];
+        let facts = ScenarioFacts { workloads: &counters, ..none };
+        assert_eq!(rpo.lacks(&facts), Some(Need::Registers));
+        assert_eq!(known("counter.wrong").unwrap().lacks(&facts), None);
+        let both = [super::super::Workload::Counter, super::super::Workload::Cas];
+        let facts = ScenarioFacts { workloads: &both, ..none };
+        assert_eq!(rpo.lacks(&facts), Some(Need::MayFailOver));
+        assert_eq!(rpo.lacks(&ScenarioFacts { may_fail_over: true, ..facts }), None);
+    }
+}
