@@ -131,13 +131,13 @@ pub trait Backend: Send + Sync {
     /// The server that nodes run.
     fn engine(&self) -> &EngineInfo;
 
-    /// Gives every node of `names` an address of its own, all on one port: `port`,
+    /// `count` addresses for nodes, one for each, all on one port: `port`,
     /// or one that is free on all of them, as its cluster bus port (10,000 above) is.
-    fn reserve<'a>(
-        &'a self,
-        names: &'a [NodeName],
+    fn reserve(
+        &self,
+        count: usize,
         port: Option<u16>,
-    ) -> BoxFuture<'a, Result<Vec<SocketAddr>, BackendError>>;
+    ) -> BoxFuture<'_, Result<Vec<SocketAddr>, BackendError>>;
 
     /// Where a relay of this process can listen for `count` nodes that have `port`: the
     /// ports there, and the bus ports 10,000 above, are free.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::backend::registry::{NodeRecord, Record, RunKind};
 use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::SlotSet;
-use crate::model::{NodeName, printable_lines};
+use crate::model::{NodeKind, NodeName, printable_lines};
 use crate::node::{Admin, NodeError, Section};
 
 /// A server that is well answers in far less.
@@ -144,7 +144,8 @@ impl Survey {
 
     /// How to talk to each group by hand.
     pub fn connect(&self) -> Vec<String> {
-        let first = |node: &&NodeSurvey| node.name.shard == 0 && node.name.ordinal == 0;
+        let first =
+            |node: &&NodeSurvey| node.name.kind == NodeKind::Shard(0) && node.name.ordinal == 0;
         let line = |node: &NodeSurvey| {
             let cli = if self.engine.kind == "valkey" { "valkey-cli" } else { "redis-cli" };
             let in_cluster = matches!(&node.answer, Answer::Up { slots, .. } if !slots.is_empty());

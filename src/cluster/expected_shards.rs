@@ -22,11 +22,11 @@ struct PlannedShard {
 impl ExpectedShards {
     /// Shard `n` is to own `slots[n]`.
     pub fn new(nodes: &[Node], slots: Vec<SlotSet>) -> ExpectedShards {
-        let of_shard = |shard: usize| {
-            let nodes = nodes.iter().filter(|node| node.name.shard as usize == shard);
+        let of_shard = |shard: u32| {
+            let nodes = nodes.iter().filter(|node| node.name.shard() == Some(shard));
             nodes.map(|node| (node.name.clone(), node.id.clone(), node.born)).collect()
         };
-        let shards = slots.into_iter().enumerate();
+        let shards = (0..).zip(slots);
         ExpectedShards(
             shards.map(|(n, slots)| PlannedShard { slots, nodes: of_shard(n) }).collect(),
         )

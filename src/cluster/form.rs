@@ -20,7 +20,7 @@ use crate::backend::proc::ProcessId;
 use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
 use crate::model::NodeName;
-use crate::model::event::NodeInfo;
+use crate::model::event::{NodeInfo, Role};
 use crate::node::Node;
 use crate::spec::Topology;
 use crate::spec::topology::Group;
@@ -127,22 +127,23 @@ pub async fn bring_up_most(
 ) -> Result<Deployment, FormError> {
     let mut groups = Vec::new();
     let (mut plans, mut awaited) = (Vec::new(), Vec::new());
+    let (mut sentinel_plans, mut awaited_sentinels) = (Vec::new(), Vec::new());
     for group in &topology.groups {
         let mut names = node_names(group);
         let born = names.len();
-        names.extend(sentinel_names(group));
         names.extend(joiners.iter().filter(|name| name.group == group.name).cloned());
-        let addrs = backend.reserve(&names, group.port).await?;
+        let holders = names.len();
+        names.extend(sentinel_names(group));
+        let addrs = backend.reserve(names.len(), group.port).await?;
         let mut nodes = nodes(group, names, &addrs);
         if relay.is_some() {
             nodes = behind_doors(backend, nodes)?;
         }
-        let (watchers, nodes): (Vec<Node>, Vec<Node>) =
-            nodes.into_iter().partition(|node| node.name.is_sentinel());
+        let sentinels = nodes.split_off(holders);
         let (members, absent) = nodes.split_at(born);
         absent.iter().for_each(|node| node.admin.set_absent(true));
         plans.extend(node_plans(group, members, backend.engine()));
-        plans.extend(sentinels::plans(group, members, &watchers));
+        sentinel_plans.extend(sentinels::plans(group, members, &sentinels));
         let expected_shards = is_cluster(group)
             .then(|| Arc::new(ExpectedShards::new(members, even_slots(group.shards()))));
         awaited.extend(members.iter().map(|node| Awaited {
@@ -153,13 +154,13 @@ pub async fn bring_up_most(
         }));
         let later = absent.iter().map(|node| joiner_plan(group, node, backend.engine())).collect();
         let watched = Arc::new(group.clone());
-        awaited.extend(watchers.iter().map(|node| Awaited {
+        awaited_sentinels.extend(sentinels.iter().map(|node| Awaited {
             node: node.clone(),
             expected_shards: None,
             replicas: 0,
             watches: Some(watched.clone()),
         }));
-        groups.push(DeployedGroup { spec: group.clone(), nodes, later, sentinels: watchers });
+        groups.push(DeployedGroup { spec: group.clone(), nodes, later, sentinels });
     }
     let linked: Vec<&Node> = groups.iter().flat_map(DeployedGroup::all).collect();
     let names = linked.iter().map(|node| node.name.clone());
@@ -168,9 +169,7 @@ pub async fn bring_up_most(
     let network = relay.map(open).transpose()?;
     // Primaries first: they wait longest before they call themselves ready.
     plans.sort_by_key(|plan| plan.name.ordinal);
-    let (watchers, plans): (Vec<NodePlan>, Vec<NodePlan>) =
-        plans.into_iter().partition(|plan| plan.name.is_sentinel());
-    let total = awaited.len();
+    let total = awaited.len() + awaited_sentinels.len();
     heard(0, total);
     let mut exits = backend.exits();
     backend.start(plans).await?;
@@ -179,13 +178,12 @@ pub async fn bring_up_most(
     let log_tail = |name: &NodeName| backend.log_tail(name);
     let told = |ready| heard(ready, total);
     // A sentinel that finds nobody would hold a group to be down that is only being born.
-    if !watchers.is_empty() {
-        awaited.sort_by_key(|awaited| awaited.node.name.is_sentinel());
-        let nodes = awaited.partition_point(|awaited| !awaited.node.name.is_sentinel());
-        ready::all_ready(&awaited[..nodes], &log_tail, &mut exits, patience, &told)
+    if !sentinel_plans.is_empty() {
+        ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
             .await
             .map_err(|e| blame_directive(e, topology))?;
-        backend.start(watchers).await?;
+        awaited.extend(awaited_sentinels);
+        backend.start(sentinel_plans).await?;
         network.iter().for_each(|network| network.look_at_processes(backend));
     }
     ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
@@ -248,7 +246,10 @@ impl Deployment {
         let record = |node: &Node| NodeRecord {
             name: node.name.clone(),
             address: node.addr.to_string(),
-            cluster_id: if node.name.is_sentinel() { String::new() } else { node.id.clone() },
+            cluster_id: match node.born {
+                Role::Sentinel => String::new(),
+                Role::Primary | Role::Replica => node.id.clone(),
+            },
             process: backend.pid(&node.name).and_then(ProcessId::of),
         };
         self.born().map(record).collect()

@@ -31,8 +31,8 @@ pub enum MemberError {
     Node(#[from] NodeError),
     #[error("no node of the cluster answers")]
     NobodyThere,
-    #[error("shard {0} has no primary now")]
-    NoPrimary(u32),
+    #[error("the shard of {0} has no primary now")]
+    NoPrimary(NodeName),
     #[error("after {} s {why}", .waited.as_secs())]
     TooLong { waited: Duration, why: String },
 }
@@ -77,11 +77,11 @@ pub async fn join(
 
 /// Lets `node` copy the one of `group` that is primary of its shard.
 async fn follow(group: &DeployedGroup, node: &Node) -> Result<(), MemberError> {
-    let shard = node.shard();
-    let primary = shards_now(group).await.into_iter().find(|view| view.shard == shard);
+    let mut shards = shards_now(group).await.into_iter();
+    let primary = shards.find(|view| Some(view.shard) == node.shard());
     let primary = primary.and_then(|view| view.primary);
     let primary = group.nodes.iter().find(|other| Some(&other.name) == primary.as_ref());
-    let primary = primary.ok_or(MemberError::NoPrimary(shard))?;
+    let primary = primary.ok_or(MemberError::NoPrimary(node.name.clone()))?;
     let mut replicate = redis::cmd("CLUSTER");
     replicate.arg("REPLICATE").arg(&primary.id);
     node.admin.query::<Value>(&replicate).await?;

@@ -65,7 +65,7 @@ impl NodesConf {
                 format!("slave {} 0 0 0 connected", self.primary_id(member.shard))
             }
         };
-        line(member, shard_id, myself, &role)
+        line(&member.id, member.addr, shard_id, myself, &role)
     }
 
     fn primary_id(&self, shard: u32) -> &str {
@@ -76,14 +76,14 @@ impl NodesConf {
 
 /// The file of a node that knows nobody and owns nothing: it has its own id already, so that
 /// others can be told of it.
-pub fn of_a_stranger(member: &Member, engine: &EngineInfo) -> String {
+pub fn of_a_stranger(id: &str, addr: SocketAddr, engine: &EngineInfo) -> String {
     let shard_id = knows_shard_ids(engine).then(random_id);
-    line(member, shard_id.as_deref(), true, "master - 0 0 0 connected") + &vars(0)
+    line(id, addr, shard_id.as_deref(), true, "master - 0 0 0 connected") + &vars(0)
 }
 
 /// What is said of a node; `role` is all that follows its flag `myself`.
-fn line(member: &Member, shard_id: Option<&str>, myself: bool, role: &str) -> String {
-    let (id, ip, port) = (&member.id, member.addr.ip(), member.addr.port());
+fn line(id: &str, addr: SocketAddr, shard_id: Option<&str>, myself: bool, role: &str) -> String {
+    let (ip, port) = (addr.ip(), addr.port());
     // The place before the id is that of a hostname.
     let shard_id = shard_id.map(|id| format!(",,shard-id={id}")).unwrap_or_default();
     let myself = if myself { "myself," } else { "" };

@@ -28,12 +28,12 @@ pub fn sentinel_names(group: &Group) -> Vec<NodeName> {
 
 pub fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node> {
     let node = |(name, addr): (NodeName, &SocketAddr)| {
-        let born = match name.ordinal {
-            _ if name.is_sentinel() => Role::Sentinel,
-            0 => Role::Primary,
-            _ => Role::Replica,
+        let born = match (name.shard(), name.ordinal) {
+            (Some(_), 0) => Role::Primary,
+            (Some(_), _) => Role::Replica,
+            (None, _) => Role::Sentinel,
         };
-        let named = is_cluster(group) || name.is_sentinel();
+        let named = is_cluster(group) || born == Role::Sentinel;
         let id = if named { random_id() } else { String::new() };
         Node::new(name, *addr, id, born)
     };
@@ -49,31 +49,24 @@ pub fn behind_doors(backend: &dyn Backend, nodes: Vec<Node>) -> Result<Vec<Node>
 
 /// Of a node that joins a cluster later: it knows nobody so far.
 pub fn joiner_plan(group: &Group, node: &Node, engine: &EngineInfo) -> NodePlan {
-    let member = Member {
-        id: node.id.clone(),
-        addr: node.announced,
-        shard: node.name.shard,
-        role: node.born,
-    };
+    let conf = nodes_conf::of_a_stranger(&node.id, node.announced, engine);
     NodePlan {
         name: node.name.clone(),
         addr: node.addr,
         config: directives(group, node, std::slice::from_ref(node)),
         args: Vec::new(),
         limits: group.limits,
-        files: vec![("nodes.conf".to_owned(), nodes_conf::of_a_stranger(&member, engine))],
+        files: vec![("nodes.conf".to_owned(), conf)],
     }
 }
 
 pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePlan> {
     let cluster = is_cluster(group).then(|| {
-        let member = |node: &Node| Member {
-            id: node.id.clone(),
-            addr: node.announced,
-            shard: node.name.shard,
-            role: node.born,
+        let member = |node: &Node| {
+            let (id, addr) = (node.id.clone(), node.announced);
+            Some(Member { id, addr, shard: node.name.shard()?, role: node.born })
         };
-        NodesConf::new(nodes.iter().map(member).collect(), group.shards(), engine)
+        NodesConf::new(nodes.iter().filter_map(member).collect(), group.shards(), engine)
     });
     let plan = |node: &Node| NodePlan {
         name: node.name.clone(),
@@ -94,7 +87,7 @@ fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String
         set("cluster-enabled", "yes".to_owned());
         set("cluster-config-file", "nodes.conf".to_owned());
     } else if node.born == Role::Replica {
-        let of_shard = |n: &&Node| n.name.shard == node.name.shard && n.born == Role::Primary;
+        let of_shard = |n: &&Node| n.name.kind == node.name.kind && n.born == Role::Primary;
         if let Some(primary) = nodes.iter().find(of_shard) {
             let found = primary.announced;
             set("replicaof", format!("{} {}", found.ip(), found.port()));

@@ -64,8 +64,8 @@ pub fn learn_shard(nodes: &[Node], node_view: &NodeView) {
     let with_id = |id: &str| nodes.iter().find(|node| node.id == id);
     let Some(line) = node_view.own_line() else { return };
     let follows = line.primary.as_deref().and_then(with_id);
-    if let (Some(own), Some(primary)) = (with_id(&line.id), follows) {
-        own.joins_shard(primary.shard());
+    if let (Some(own), Some(shard)) = (with_id(&line.id), follows.and_then(Node::shard)) {
+        own.joins_shard(shard);
     }
 }
 
@@ -167,7 +167,8 @@ fn shards(lines: &[NodeLine], nodes: &[Node]) -> Vec<ShardView> {
     // One whose nodes nobody knows has not joined yet, or has left. One that gave up its last
     // slot is there, with nobody in it.
     let known = lines.iter().filter_map(|line| by_id.get(line.id.as_str()));
-    let known: BTreeSet<u32> = known.flat_map(|node| [node.name.shard, node.shard()]).collect();
+    let known: BTreeSet<u32> =
+        known.flat_map(|node| [node.name.shard(), node.shard()]).flatten().collect();
     known.into_iter().map(|shard| shard_view(shard, lines, &by_id)).collect()
 }
 
@@ -179,7 +180,7 @@ fn shard_view(shard: u32, lines: &[NodeLine], nodes: &HashMap<&str, &Node>) -> S
     let primary = lines
         .iter()
         .filter(|line| line.flags.role == Role::Primary)
-        .filter(|line| node(line).is_some_and(|node| node.shard() == shard))
+        .filter(|line| node(line).is_some_and(|node| node.shard() == Some(shard)))
         .max_by_key(|line| (!line.slots.is_empty(), !line.flags.fail, line.epoch));
     let Some(primary) = primary else {
         return ShardView { shard, slots: SlotSet::default(), primary: None, replicas: vec![] };
@@ -273,7 +274,7 @@ mod tests {
         assert_eq!(view.shards[1].slots.to_string(), "100-199");
         // Who comes back follows it.
         tells(&nodes, 2, "slave n01 0 0 3 connected");
-        assert_eq!([0, 1, 2, 3].map(|n| nodes[n].shard()), [0, 1, 1, 1]);
+        assert_eq!([0, 1, 2, 3].map(|n| nodes[n].shard()), [0, 1, 1, 1].map(Some));
     }
 
     #[test]
@@ -285,9 +286,9 @@ mod tests {
             n11 127.0.0.1:1@1 slave n00 0 0 3 connected";
         tells(&nodes, 3, "slave n10 0 0 2 connected");
         tells(&nodes, 2, "slave n00 0 0 3 connected");
-        assert_eq!(nodes[3].shard(), 1, "it has not said otherwise");
+        assert_eq!(nodes[3].shard(), Some(1), "it has not said otherwise");
         tells(&nodes, 3, "slave n00 0 0 3 connected");
-        assert_eq!([2, 3].map(|n| nodes[n].shard()), [0, 0]);
+        assert_eq!([2, 3].map(|n| nodes[n].shard()), [Some(0); 2]);
         let view = compare(&nodes, &[seen(&nodes[0], after)]);
         assert_eq!((view.shards.len(), view.shards[0].replicas.len()), (2, 3));
         assert_eq!((view.shards[1].slots.len(), &view.shards[1].primary), (0, &None));

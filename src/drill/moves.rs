@@ -40,7 +40,8 @@ pub async fn carry_out(
 
 /// Who owns which slots now, by shard: what most nodes say.
 async fn owners(group: &DeployedGroup) -> Vec<SlotSet> {
-    let shards = group.nodes.iter().map(|node| node.name.shard + 1).max().unwrap_or(0);
+    let shards =
+        group.nodes.iter().filter_map(|node| node.name.shard()).max().map_or(0, |last| last + 1);
     let mut owners = vec![SlotSet::default(); shards as usize];
     for shard in shards_now(group).await {
         if let Some(owned) = owners.get_mut(shard.shard as usize) {

@@ -110,7 +110,7 @@ fn named(
                 select(target, cast, random)?.into_iter().map(End::from).collect()
             }
             Spot::Shard(shard) => {
-                let of_shard = cast.nodes.iter().filter(|node| node.shard() == *shard);
+                let of_shard = cast.nodes.iter().filter(|node| node.shard() == Some(*shard));
                 of_shard.map(|node| node.name.clone().into()).collect()
             }
             Spot::Region(region) => places.region(region),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn addr(name: &NodeName) -> SocketAddr {
-        SocketAddr::from(([10, 201, name.shard as u8, name.ordinal as u8], 6379))
+        SocketAddr::from(([10, 201, name.shard().unwrap() as u8, name.ordinal as u8], 6379))
     }
 
     /// 0/0, 0/1, 1/0, 1/1, 2/0 and 2/1.

@@ -12,63 +12,84 @@ pub struct ShardName {
     pub shard: u32,
 }
 
-/// One server process: `cache/1/0`. Ordinal 0 was born primary and keeps its
-/// name when roles change. A group's sentinels are `cache/sentinel/0` and so on.
+/// One program that takes part: `cache/1/0`, `cache/sentinel/0`, `app/actor/0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeName {
+    /// The group that it belongs to; of an actor whom it works for, such as a load.
     pub group: String,
-    pub shard: u32,
+    pub kind: NodeKind,
     pub ordinal: u32,
 }
 
-/// Where a sentinel's name has a shard's number: it belongs to none, and sorts after all.
-const NO_SHARD: u32 = u32::MAX;
-/// The word for it.
-const SENTINEL: &str = "sentinel";
-
-/// A shard's number as it stands in names.
-fn shard_word(shard: u32) -> String {
-    if shard == NO_SHARD { SENTINEL.to_owned() } else { shard.to_string() }
-}
-
-fn read_shard(word: &str) -> Option<u32> {
-    if word == SENTINEL { Some(NO_SHARD) } else { word.parse().ok().filter(|n| *n != NO_SHARD) }
+/// What a program is in its group, for as long as it lives. Names sort in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeKind {
+    /// A server that holds keys, and the shard that it was born in. Ordinal 0 was born primary
+    /// and keeps its name when roles change.
+    Shard(u32),
+    /// A server that holds no keys, and watches those that do.
+    Sentinel,
+    /// A program that takes part and is no server, such as an adapter.
+    Actor,
 }
 
 impl NodeName {
+    /// A server that holds keys.
     pub fn new(group: impl Into<String>, shard: u32, ordinal: u32) -> NodeName {
-        NodeName { group: group.into(), shard, ordinal }
+        NodeName { group: group.into(), kind: NodeKind::Shard(shard), ordinal }
     }
 
     /// `cache/sentinel/0`
     pub fn sentinel(group: impl Into<String>, ordinal: u32) -> NodeName {
-        NodeName::new(group, NO_SHARD, ordinal)
+        NodeName { group: group.into(), kind: NodeKind::Sentinel, ordinal }
     }
 
-    /// It holds no keys, and watches those that do.
+    /// `app/actor/0`
+    pub fn actor(of: impl Into<String>, ordinal: u32) -> NodeName {
+        NodeName { group: of.into(), kind: NodeKind::Actor, ordinal }
+    }
+
     pub fn is_sentinel(&self) -> bool {
-        self.shard == NO_SHARD
+        self.kind == NodeKind::Sentinel
     }
 
-    pub fn shard_name(&self) -> ShardName {
-        ShardName { group: self.group.clone(), shard: self.shard }
+    /// The shard that it was born in; only servers that hold keys have one.
+    pub fn shard(&self) -> Option<u32> {
+        match self.kind {
+            NodeKind::Shard(shard) => Some(shard),
+            NodeKind::Sentinel | NodeKind::Actor => None,
+        }
+    }
+
+    pub fn shard_name(&self) -> Option<ShardName> {
+        self.shard().map(|shard| ShardName { group: self.group.clone(), shard })
     }
 
     /// The name as a file name: `cache-1-0`.
     pub fn file_name(&self) -> String {
-        format!("{}-{}-{}", self.group, shard_word(self.shard), self.ordinal)
+        format!("{}-{}-{}", self.group, self.kind, self.ordinal)
+    }
+}
+
+impl fmt::Display for NodeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NodeKind::Shard(shard) => shard.fmt(f),
+            NodeKind::Sentinel => f.write_str("sentinel"),
+            NodeKind::Actor => f.write_str("actor"),
+        }
     }
 }
 
 impl fmt::Display for ShardName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.group, shard_word(self.shard))
+        write!(f, "{}/{}", self.group, self.shard)
     }
 }
 
 impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.group, shard_word(self.shard), self.ordinal)
+        write!(f, "{}/{}/{}", self.group, self.kind, self.ordinal)
     }
 }
 
@@ -82,9 +103,8 @@ pub struct BadName(pub String);
 impl FromStr for ShardName {
     type Err = BadName;
     fn from_str(s: &str) -> Result<ShardName, BadName> {
-        let bad = || BadName(s.to_owned());
-        let (group, shard) = s.split_once('/').ok_or_else(bad)?;
-        let shard = read_shard(shard).ok_or_else(bad)?;
+        let parts = s.split_once('/').and_then(|(group, shard)| Some((group, shard.parse().ok()?)));
+        let (group, shard) = parts.ok_or_else(|| BadName(s.to_owned()))?;
         Ok(ShardName { group: group.to_owned(), shard })
     }
 }
@@ -92,11 +112,17 @@ impl FromStr for ShardName {
 impl FromStr for NodeName {
     type Err = BadName;
     fn from_str(s: &str) -> Result<NodeName, BadName> {
-        let bad = || BadName(s.to_owned());
-        let (shard, ordinal) = s.rsplit_once('/').ok_or_else(bad)?;
-        let shard: ShardName = shard.parse().map_err(|_| bad())?;
-        let ordinal = ordinal.parse().map_err(|_| bad())?;
-        Ok(NodeName { group: shard.group, shard: shard.shard, ordinal })
+        let parts = || {
+            let (rest, ordinal) = s.rsplit_once('/')?;
+            let (group, kind) = rest.split_once('/')?;
+            let kind = match kind {
+                "sentinel" => NodeKind::Sentinel,
+                "actor" => NodeKind::Actor,
+                shard => NodeKind::Shard(shard.parse().ok()?),
+            };
+            Some(NodeName { group: group.to_owned(), kind, ordinal: ordinal.parse().ok()? })
+        };
+        parts().ok_or_else(|| BadName(s.to_owned()))
     }
 }
 
@@ -122,14 +148,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_sentinels_are_read_as_they_are_written() {
-        let name = NodeName::sentinel("cache", 2);
-        assert_eq!(
-            (&*name.to_string(), &*name.file_name()),
-            ("cache/sentinel/2", "cache-sentinel-2")
-        );
-        assert_eq!("cache/sentinel/2".parse(), Ok(name.clone()));
-        assert!(name.is_sentinel() && !NodeName::new("cache", 0, 2).is_sentinel());
-        assert!("cache/4294967295/2".parse::<NodeName>().is_err(), "they have one name only");
+    fn names_are_read_as_they_are_written() {
+        for (name, text, file) in [
+            (NodeName::new("cache", 1, 0), "cache/1/0", "cache-1-0"),
+            (NodeName::sentinel("cache", 2), "cache/sentinel/2", "cache-sentinel-2"),
+            (NodeName::actor("app", 0), "app/actor/0", "app-actor-0"),
+        ] {
+            assert_eq!((&*name.to_string(), &*name.file_name()), (text, file));
+            assert_eq!(text.parse(), Ok(name));
+        }
+        for bad in ["cache/1", "cache/guard/0", "cache/1/x", "a/b/1/0"] {
+            assert!(bad.parse::<NodeName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_servers_with_keys_have_a_shard() {
+        assert_eq!(NodeName::new("cache", u32::MAX, 0).shard(), Some(u32::MAX));
+        assert_eq!(NodeName::sentinel("cache", 0).shard_name(), None);
+        assert!(NodeName::new("c", 9, 9) < NodeName::sentinel("c", 0), "sentinels come last");
     }
 }

@@ -17,7 +17,7 @@ pub mod verdict;
 mod workload;
 
 pub use clock::{Clock, Nanos};
-pub use ids::{NodeName, ShardName};
+pub use ids::{NodeKind, NodeName, ShardName};
 pub use measure::{Measure, Unit};
 pub use printable::{printable, printable_lines};
 pub use verdict::Verdict;

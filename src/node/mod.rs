@@ -42,26 +42,26 @@ pub struct Node {
     /// What it started as; roles change, this does not.
     pub born: Role,
     pub admin: Admin,
-    shard: Arc<AtomicU32>,
+    shard: Option<Arc<AtomicU32>>,
 }
 
 impl Node {
     /// Connects to nothing yet: the first request does.
     pub fn new(name: NodeName, addr: SocketAddr, id: impl Into<String>, born: Role) -> Node {
         let admin = Admin::new(name.clone(), addr);
-        let shard = Arc::new(AtomicU32::new(name.shard));
+        let shard = name.shard().map(|shard| Arc::new(AtomicU32::new(shard)));
         Node { name, addr, announced: addr, id: id.into(), born, admin, shard }
     }
 
     /// The shard that it belongs to: that of its name, until it was seen to follow the primary
-    /// of another one.
-    pub fn shard(&self) -> u32 {
-        self.shard.load(Ordering::Relaxed)
+    /// of another one. Only servers that hold keys have one.
+    pub fn shard(&self) -> Option<u32> {
+        self.shard.as_ref().map(|shard| shard.load(Ordering::Relaxed))
     }
 
     /// It follows the primary of this shard.
     pub fn joins_shard(&self, shard: u32) {
-        self.shard.store(shard, Ordering::Relaxed);
+        self.shard.iter().for_each(|own| own.store(shard, Ordering::Relaxed));
     }
 
     /// The same node, asked in another way.

@@ -58,22 +58,24 @@ struct Shard {
 impl Failovers {
     /// `nodes` as they were born: ordinal 0 leads each shard.
     pub(super) fn new(nodes: &[Node]) -> Failovers {
-        let leads = |(_, node): &(usize, &Node)| node.born == Role::Primary;
-        let shard = |(leader, node): (usize, &Node)| Shard {
-            number: node.name.shard,
-            leader,
-            epoch: 0,
-            elected: None,
-            suspected: false,
-            agreed: false,
-            alone: false,
-            behind: HashSet::new(),
+        let shard = |(leader, node): (usize, &Node)| {
+            let number = node.name.shard().filter(|_| node.born == Role::Primary)?;
+            Some(Shard {
+                number,
+                leader,
+                epoch: 0,
+                elected: None,
+                suspected: false,
+                agreed: false,
+                alone: false,
+                behind: HashSet::new(),
+            })
         };
         Failovers {
             nodes: nodes.to_vec(),
             by_id: nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect(),
             opinions: nodes.iter().map(|_| None).collect(),
-            shards: nodes.iter().enumerate().filter(leads).map(shard).collect(),
+            shards: nodes.iter().enumerate().filter_map(shard).collect(),
         }
     }
 
@@ -186,7 +188,9 @@ impl Opinion {
         Opinion {
             suspects: flagged(|line| line.flags.pfail),
             failed: flagged(|line| line.flags.fail),
-            primaries: leading.map(|(at, line)| (nodes[at].shard(), (at, line.epoch))).collect(),
+            primaries: leading
+                .filter_map(|(at, line)| Some((nodes[at].shard()?, (at, line.epoch))))
+                .collect(),
             follows: own.filter(|_| node_view.link_up == Some(true)).and_then(place),
         }
     }

@@ -260,7 +260,7 @@ async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
     loop {
         turn.tick().await;
         let nodes = groups.iter().flat_map(|group| &group.nodes);
-        let all = nodes.filter(|node| !node.name.is_sentinel()).map(stats);
+        let all = nodes.filter(|node| node.name.shard().is_some()).map(stats);
         let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
         teller.tell(EventKind::Stats { nodes });
     }

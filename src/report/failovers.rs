@@ -368,12 +368,12 @@ mod tests {
         for at in 0..50 {
             for (_, step, ordinal) in faults.iter().filter(|fault| fault.0 == at) {
                 let node = node(*ordinal);
-                let shard = node.shard_name();
+                let shard = node.shard_name().unwrap();
                 told.injected(Nanos(at), *step, (vec![node], vec![shard]), vec![]);
             }
             for (_, phase, ordinal) in phases.iter().filter(|phase| phase.0 == at) {
                 let by = NodeName::new("c", 0, 0);
-                let shard = (node(0).shard_name(), vec![node(0), node(1)]);
+                let shard = (node(0).shard_name().unwrap(), vec![node(0), node(1)]);
                 told.hear(Nanos(at), shard, *phase, (node(*ordinal), by));
             }
         }
@@ -409,13 +409,18 @@ mod tests {
         let until = |told: &Told| told.until(&told.open[0], Nanos(20), second(30));
         let mut told = told(&[(10, 0, 0), (25, 1, 2)]);
         assert_eq!(until(&told), second(30), "not all know of it");
-        let shard = node(0).shard_name();
+        let shard = node(0).shard_name().unwrap();
         let by = NodeName::new("c", 0, 0);
         let all = (shard.clone(), vec![node(0), node(1)]);
         told.hear(second(3), all, FailoverPhase::Propagated, (node(1), by));
         assert_eq!(until(&told), second(3) + AFTER);
         let far = NodeName::new("c", 0, 0);
-        told.injected(second(3) + BEFORE, 2, (vec![far.clone()], vec![far.shard_name()]), vec![]);
+        told.injected(
+            second(3) + BEFORE,
+            2,
+            (vec![far.clone()], vec![far.shard_name().unwrap()]),
+            vec![],
+        );
         assert_eq!(until(&told), second(3) + AFTER, "of another shard");
         told.injected(second(3) + BEFORE, 3, (vec![node(2)], vec![shard]), vec![]);
         assert_eq!(until(&told), second(3), "it may hand over to who was no part of this");
@@ -440,7 +445,7 @@ mod tests {
         let teller = NodeName::new("c", 0, 0);
         let is_a_mistake = |at: u64, steps: &[StepRecord]| {
             let mut told = Told::default();
-            let shard = (node(0).shard_name(), vec![node(0), node(1)]);
+            let shard = (node(0).shard_name().unwrap(), vec![node(0), node(1)]);
             let by = (node(0), teller.clone());
             told.hear(second(at), shard, FailoverPhase::Suspected, by);
             told.open[0].is_a_mistake(steps)

@@ -16,8 +16,10 @@ pub(super) struct Members(BTreeMap<NodeName, ShardName>);
 impl Members {
     /// Nodes that are there from now on, each in the shard of its name.
     pub fn join<'a>(&mut self, nodes: impl IntoIterator<Item = &'a NodeName>) {
-        for node in nodes.into_iter().filter(|node| !node.is_sentinel()) {
-            self.0.entry(node.clone()).or_insert_with(|| node.shard_name());
+        for node in nodes {
+            if let Some(shard) = node.shard_name() {
+                self.0.entry(node.clone()).or_insert(shard);
+            }
         }
     }
 
@@ -30,8 +32,8 @@ impl Members {
         }
     }
 
-    pub fn shard_of(&self, node: &NodeName) -> ShardName {
-        self.0.get(node).cloned().unwrap_or_else(|| node.shard_name())
+    pub fn shard_of(&self, node: &NodeName) -> Option<ShardName> {
+        self.0.get(node).cloned().or_else(|| node.shard_name())
     }
 
     /// All that belong to `shard`.
@@ -73,7 +75,7 @@ mod tests {
         assert_eq!(of(&members, 1), [spare.clone(), b.clone()], "it has moved");
         members.hear(&view([(Some(a), vec![]), (Some(spare.clone()), vec![])]));
         assert_eq!(of(&members, 1), [spare.clone(), b], "who died there belongs there");
-        assert_eq!(members.shard_of(&spare).shard, 1);
-        assert_eq!(members.shard_of(&name(2, 0)).shard, 2, "whom nobody has seen");
+        assert_eq!(members.shard_of(&spare).unwrap().shard, 1);
+        assert_eq!(members.shard_of(&name(2, 0)).unwrap().shard, 2, "whom nobody has seen");
     }
 }

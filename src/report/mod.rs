@@ -55,7 +55,7 @@ use std::path::Path;
 
 use crate::load::history;
 use crate::model::event::{LoadInfo, Phase};
-use crate::model::{Nanos, NodeName};
+use crate::model::{Nanos, NodeKind, NodeName};
 
 use checks::Checks;
 use measures::Sources;
@@ -221,15 +221,22 @@ fn topology(record: &Record) -> Topology {
                 groups.last_mut().expect("one was just pushed")
             }
         };
-        match group.shards.iter_mut().find(|shard| shard.shard == name.shard) {
-            _ if name.is_sentinel() => group.sentinels.push(node.clone()),
+        let number = match name.kind {
+            NodeKind::Shard(number) => number,
+            NodeKind::Sentinel => {
+                group.sentinels.push(node.clone());
+                continue;
+            }
+            NodeKind::Actor => continue,
+        };
+        match group.shards.iter_mut().find(|shard| shard.shard == number) {
             Some(shard) => shard.nodes.push(node.clone()),
             None => {
                 let views = record.views.before(&name.group).unwrap_or_default();
-                let view = views.iter().find(|view| view.shard == name.shard);
+                let view = views.iter().find(|view| view.shard == number);
                 let slots = view.map(|view| view.slots.clone()).unwrap_or_default();
                 let nodes = vec![node.clone()];
-                group.shards.push(ShardNodes { shard: name.shard, slots, nodes });
+                group.shards.push(ShardNodes { shard: number, slots, nodes });
             }
         }
     }

@@ -313,7 +313,7 @@ impl Record {
             // Whom a slow link leads to has nothing done to it.
             let cuts = self.steps.get(index).is_some_and(|step| step.info.kind == "partition");
             let against = if cuts { against.clone() } else { Vec::new() };
-            let shards = nodes.iter().map(|node| self.members.shard_of(node)).collect();
+            let shards = nodes.iter().filter_map(|node| self.members.shard_of(node)).collect();
             self.failovers.injected(at, index, (nodes.clone(), shards), against);
         }
         let Some(record) = self.steps.get_mut(index) else { return };

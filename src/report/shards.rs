@@ -44,7 +44,8 @@ impl StatsFold {
 
     pub fn hear(&mut self, at: Nanos, nodes: Vec<NodeStats>, members: &Members) {
         for node in nodes {
-            let shard = self.shards.entry(members.shard_of(&node.name)).or_default();
+            let Some(shard) = members.shard_of(&node.name) else { continue };
+            let shard = self.shards.entry(shard).or_default();
             if node.role == Role::Primary {
                 let held = Held { keys: node.keys, memory: node.memory_bytes };
                 // What is held "before" is what was last seen before the load began.
@@ -91,8 +92,7 @@ impl Folded {
 pub(super) fn rows(record: &Record) -> Vec<Shard> {
     let joined = record.steps.iter().flat_map(|step| &step.joined);
     let nodes = record.nodes.iter().map(|node| &node.name).chain(joined);
-    let keepers = nodes.filter(|name| !name.is_sentinel());
-    let mut names: Vec<ShardName> = keepers.map(|name| name.shard_name()).collect();
+    let mut names: Vec<ShardName> = nodes.filter_map(NodeName::shard_name).collect();
     names.sort();
     names.dedup();
     names.into_iter().map(|name| row(record, &name)).collect()
@@ -165,7 +165,7 @@ fn held_after(
 
 fn born_primary(record: &Record, name: &ShardName) -> Option<NodeName> {
     let primary = |n: &&crate::model::event::NodeInfo| {
-        n.role == Role::Primary && n.name.shard_name() == *name
+        n.role == Role::Primary && n.name.shard_name().as_ref() == Some(name)
     };
     record.nodes.iter().find(primary).map(|n| n.name.clone())
 }

@@ -338,7 +338,9 @@ impl Target {
     fn may_be(&self, node: &NodeName, stays: bool) -> bool {
         match self {
             Target::Node(name) => name == node,
-            Target::PrimaryOf(shard) | Target::ReplicaOf(shard) if stays => *shard == node.shard,
+            Target::PrimaryOf(shard) | Target::ReplicaOf(shard) if stays => {
+                Some(*shard) == node.shard()
+            }
             Target::Region(_) => true,
             _ => self.is_of_sentinels() == node.is_sentinel(),
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::network::Jitter;
-use crate::model::NodeName;
+use crate::model::{NodeKind, NodeName};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topology {
@@ -169,11 +169,14 @@ impl Group {
         match &self.placement {
             Placement::Anywhere => None,
             Placement::Region(region) => Some(*region),
-            Placement::Stretched { sentinels, .. } if node.is_sentinel() => {
-                sentinels.get(node.ordinal as usize % sentinels.len().max(1)).copied()
-            }
-            Placement::Stretched { primaries, .. } if node.ordinal == 0 => Some(*primaries),
-            Placement::Stretched { replicas, .. } => Some(*replicas),
+            Placement::Stretched { primaries, replicas, sentinels } => match node.kind {
+                NodeKind::Shard(_) if node.ordinal == 0 => Some(*primaries),
+                NodeKind::Shard(_) => Some(*replicas),
+                NodeKind::Sentinel => {
+                    sentinels.get(node.ordinal as usize % sentinels.len().max(1)).copied()
+                }
+                NodeKind::Actor => None,
+            },
         }
     }
 

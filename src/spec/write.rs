@@ -279,7 +279,7 @@ fn scaled(scale: &Scale) -> String {
             format!("slots: {slots}, {}", by(*how))
         }
         Scale::RemoveShard { shard, how } => format!("shard: {shard}, {}", by(*how)),
-        Scale::AddReplica { name } => format!("shard: {}", name.shard),
+        Scale::AddReplica { name } => format!("shard: {}", name.kind),
     }
 }
 

@@ -56,7 +56,7 @@ async fn nodes_of_a_shard_share_its_id(nodes: &[Node]) {
     let mut ids = BTreeSet::new();
     for node in nodes {
         match node.admin.query::<String>(redis::cmd("CLUSTER").arg("MYSHARDID")).await {
-            Ok(id) => drop(ids.insert((node.name.shard, id))),
+            Ok(id) => drop(ids.insert((node.name.kind, id))),
             Err(e) => assert!(e.code() == Some("ERR"), "{e}"),
         }
     }

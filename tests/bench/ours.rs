@@ -72,7 +72,7 @@ impl Live {
     }
 
     pub fn primary(&self, shard: u32) -> Node {
-        let is_it = |node: &&Node| node.name.shard == shard && node.name.ordinal == 0;
+        let is_it = |node: &&Node| node.name.shard() == Some(shard) && node.name.ordinal == 0;
         self.deployment.nodes().find(is_it).expect("each shard has a node 0").clone()
     }
 

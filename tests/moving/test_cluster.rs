@@ -47,7 +47,7 @@ impl TestCluster {
 
     /// The primary that a shard was born with.
     pub fn primary(&self, shard: u32) -> &Node {
-        let born = |node: &&Node| node.name.shard == shard && node.name.ordinal == 0;
+        let born = |node: &&Node| node.name.shard() == Some(shard) && node.name.ordinal == 0;
         self.nodes.iter().find(born).unwrap()
     }
 

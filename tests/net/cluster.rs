@@ -17,7 +17,7 @@ const SHARDS: u32 = 3;
 const LONG: Duration = Duration::from_secs(30);
 
 fn id(name: &NodeName) -> String {
-    format!("{:039}{}", name.shard, name.ordinal)
+    format!("{:039}{}", name.shard().unwrap(), name.ordinal)
 }
 
 /// The cluster as `myself` finds it when it starts: everybody at their door.
@@ -25,9 +25,10 @@ fn nodes_conf(myself: &NodeName, doors: &BTreeMap<NodeName, SocketAddr>) -> Stri
     let slots = even_slots(SHARDS);
     let line = |(name, door): (&NodeName, &SocketAddr)| {
         let me = if name == myself { "myself," } else { "" };
+        let shard = name.shard().unwrap();
         let role = match name.ordinal {
             0 => {
-                format!("master - 0 0 {} connected {}", name.shard + 1, slots[name.shard as usize])
+                format!("master - 0 0 {} connected {}", shard + 1, slots[shard as usize])
             }
             _ => format!("slave {} 0 0 0 connected", id(&NodeName { ordinal: 0, ..name.clone() })),
         };

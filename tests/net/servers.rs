@@ -41,10 +41,8 @@ impl Servers {
     ) -> Servers {
         let dir = tempfile::tempdir().unwrap();
         let backend = common::backend(dir.path());
-        let addrs = backend.reserve(names, None).await.unwrap();
-        let shown: Vec<NodeName> =
-            (0..names.len()).map(|n| NodeName::new("doors", 0, n as u32)).collect();
-        let doors = backend.reserve(&shown, Some(addrs[0].port())).await.unwrap();
+        let addrs = backend.reserve(names.len(), None).await.unwrap();
+        let doors = backend.reserve(names.len(), Some(addrs[0].port())).await.unwrap();
         let doors: BTreeMap<_, _> = names.iter().cloned().zip(doors).collect();
         let fabric = Fabric::start(1, None).unwrap();
         for (name, addr) in names.iter().zip(&addrs) {

@@ -102,7 +102,7 @@ impl Rig {
     }
 
     pub fn node(&self, shard: u32, ordinal: u32) -> &Node {
-        let named = |node: &&Node| node.name.shard == shard && node.name.ordinal == ordinal;
+        let named = |node: &&Node| node.name.shard() == Some(shard) && node.name.ordinal == ordinal;
         self.group.nodes.iter().find(named).unwrap()
     }
 

@@ -500,7 +500,7 @@ impl Sim {
         let owned = |shard| (0..SLOTS).filter(|slot| self.owner(*slot, moved) == shard).count();
         let mut nodes = Vec::new();
         for info in self.nodes() {
-            let share = owned(info.name.shard) as f64 / f64::from(SLOTS);
+            let share = owned(info.name.shard().unwrap()) as f64 / f64::from(SLOTS);
             let keys = (self.plan.keys as f64 * share) as u64;
             let commands =
                 (second * self.plan.rate * (1.0 / f64::from(self.plan.shards) + 0.1)) as u64;

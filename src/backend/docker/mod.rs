@@ -209,12 +209,12 @@ impl Backend for DockerBackend {
         &self.image.engine
     }
 
-    fn reserve<'a>(
-        &'a self,
-        names: &'a [NodeName],
+    fn reserve(
+        &self,
+        count: usize,
         port: Option<u16>,
-    ) -> BoxFuture<'a, Result<Vec<SocketAddr>, BackendError>> {
-        async move { self.reserve_now(names.len(), port) }.boxed()
+    ) -> BoxFuture<'_, Result<Vec<SocketAddr>, BackendError>> {
+        async move { self.reserve_now(count, port) }.boxed()
     }
 
     fn doors(&self, count: usize, _: u16) -> Result<Vec<SocketAddr>, BackendError> {

@@ -267,12 +267,12 @@ impl Backend for ProcessBackend {
         &self.engine
     }
 
-    fn reserve<'a>(
-        &'a self,
-        names: &'a [NodeName],
+    fn reserve(
+        &self,
+        count: usize,
         port: Option<u16>,
-    ) -> BoxFuture<'a, Result<Vec<SocketAddr>, BackendError>> {
-        async move { self.reserve_now(names.len(), port) }.boxed()
+    ) -> BoxFuture<'_, Result<Vec<SocketAddr>, BackendError>> {
+        async move { self.reserve_now(count, port) }.boxed()
     }
 
     fn doors(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError> {

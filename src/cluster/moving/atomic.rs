@@ -119,8 +119,9 @@ impl Move<'_> {
             if status.state != phase {
                 phase.clone_from(&status.state);
                 since = Instant::now();
-                let (from, to) = (self.from.node.shard(), self.to.node.shard());
-                heard(Heard::Job { from, to, state: status.state.clone() });
+                if let (Some(from), Some(to)) = (self.from.node.shard(), self.to.node.shard()) {
+                    heard(Heard::Job { from, to, state: status.state.clone() });
+                }
             }
             match status.outcome() {
                 Outcome::Done => return Ok(true),
@@ -180,7 +181,7 @@ impl Move<'_> {
 
     async fn are_there(&self) -> bool {
         let layout = Layout::of(self.nodes).await;
-        let there = layout.primary(self.to.node.shard());
+        let there = self.to.node.shard().and_then(|shard| layout.primary(shard));
         self.slots.iter().all(|slot| layout.owner(slot) == there && there.is_some())
     }
 

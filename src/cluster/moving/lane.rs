@@ -102,7 +102,7 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
 
     async fn wave(&self, wires: &Wires, slots: &[u16]) -> Result<(), Reason> {
         let shard = self.to.node.shard();
-        lock(self.open).extend(slots.iter().map(|&slot| (slot, shard)));
+        lock(self.open).extend(slots.iter().filter_map(|&slot| Some((slot, shard?))));
         wires.target_marks.set("IMPORTING", self.from.id(), slots).await?;
         wires.source_marks.set("MIGRATING", self.to.id(), slots).await?;
         self.empty(wires, slots).await?;
@@ -112,7 +112,7 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
         }
         self.tell_others(slots).await;
         lock(self.open).retain(|slot, _| !slots.contains(slot));
-        let arrived = slots.iter().filter(|slot| self.wanted.get(slot) == Some(&shard));
+        let arrived = slots.iter().filter(|slot| self.wanted.get(slot).copied() == shard);
         self.tally.add(arrived.count(), 0, 0);
         Ok(())
     }

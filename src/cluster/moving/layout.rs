@@ -55,8 +55,8 @@ impl Layout {
             Some(Member { node: node.clone(), line })
         };
         let members = join_all(nodes.iter().map(ask)).await.into_iter().flatten().collect();
-        let shard = |node: &Node| (node.id.clone(), node.shard());
-        Layout::new(members, nodes.iter().map(shard).collect())
+        let shard = |node: &Node| Some((node.id.clone(), node.shard()?));
+        Layout::new(members, nodes.iter().filter_map(shard).collect())
     }
 
     fn new(members: Vec<Member>, shards: HashMap<String, u32>) -> Layout {
@@ -84,7 +84,7 @@ impl Layout {
     /// The member that is primary for a shard now.
     pub fn primary(&self, shard: u32) -> Option<usize> {
         let here = |member: &Member| {
-            member.node.shard() == shard && member.line.flags.role == Role::Primary
+            member.node.shard() == Some(shard) && member.line.flags.role == Role::Primary
         };
         let candidates = self.members.iter().enumerate().filter(|(_, member)| here(member));
         let best =
@@ -94,7 +94,7 @@ impl Layout {
 
     /// Other nodes of the shard live, so that one of them may yet become its primary.
     pub fn may_recover(&self, shard: u32) -> bool {
-        self.members.iter().any(|member| member.node.shard() == shard)
+        self.members.iter().any(|member| member.node.shard() == Some(shard))
     }
 
     /// Only primaries' marks mean anything: Valkey's replicas repeat their primary's.

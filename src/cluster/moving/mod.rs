@@ -289,7 +289,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
             return LAST_PATIENCE;
         }
         let headless = |shard| layout.primary(shard).is_none() && layout.may_recover(shard);
-        let failing_over = self.nodes.iter().any(|node| headless(node.shard()));
+        let failing_over = self.nodes.iter().filter_map(Node::shard).any(headless);
         if failing_over { FAILOVER_PATIENCE } else { PATIENCE }
     }
 

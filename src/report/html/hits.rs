@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{NodeName, Unit};
+use crate::model::{NodeKind, NodeName, Unit};
 use crate::report::data::{Hit, Report, Step};
 
 use super::frame::{Frame, Size};
@@ -32,8 +32,11 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
         let y = TOP + ROW * i as f64 + 3.0;
         let name = match frame.size {
             Size::Wide => node.to_string(),
-            Size::Narrow if node.is_sentinel() => format!("s/{}", node.ordinal),
-            Size::Narrow => format!("{}/{}", node.shard, node.ordinal),
+            Size::Narrow => match node.kind {
+                NodeKind::Shard(shard) => format!("{shard}/{}", node.ordinal),
+                NodeKind::Sentinel => format!("s/{}", node.ordinal),
+                NodeKind::Actor => format!("a/{}", node.ordinal),
+            },
         };
         svg.text("lane", "end", [left - 6.0, y + 10.0], &name);
         hits.iter().for_each(|hit| draw_hit(&mut svg, frame, *hit, y));

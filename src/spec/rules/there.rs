@@ -2,6 +2,7 @@
 
 use super::count;
 use super::moves::Owned;
+use crate::model::NodeKind;
 use crate::spec::nearest;
 use crate::spec::scenario::Target;
 use crate::spec::topology::{Group, Placement};
@@ -29,17 +30,21 @@ impl Now<'_> {
                 let message = format!("{node} is no node of `{name}`");
                 Some((message, format!("its nodes are {name}/SHARD/ORDINAL, from {name}/0/0 on")))
             }
-            Target::Node(node) if node.is_sentinel() => {
-                no_sentinel(node.ordinal + 1, target, group)
-            }
-            Target::Node(node) => self.no_shard(node.shard).or_else(|| {
-                let replicas = owned.replicas(node.shard);
-                (node.ordinal > replicas).then(|| {
-                    let has = count(replicas, "replica");
-                    let message = format!("there is no node {node}: its shard has {has}");
-                    (message, format!("ordinals are counted from 0 to {replicas}"))
-                })
-            }),
+            Target::Node(node) => match node.kind {
+                NodeKind::Shard(shard) => self.no_shard(shard).or_else(|| {
+                    let replicas = owned.replicas(shard);
+                    (node.ordinal > replicas).then(|| {
+                        let has = count(replicas, "replica");
+                        let message = format!("there is no node {node}: its shard has {has}");
+                        (message, format!("ordinals are counted from 0 to {replicas}"))
+                    })
+                }),
+                NodeKind::Sentinel => no_sentinel(node.ordinal + 1, target, group),
+                NodeKind::Actor => Some((
+                    format!("{node} is an actor, and no node of `{name}`"),
+                    format!("its nodes are {name}/SHARD/ORDINAL, from {name}/0/0 on"),
+                )),
+            },
             Target::PrimaryOf(of) => self.no_shard(*of),
             Target::ReplicaOf(of) => {
                 self.no_shard(*of).or_else(|| (owned.replicas(*of) == 0).then(no_replicas))
