@@ -1,7 +1,7 @@
 //! Resilience drills for Redis and Valkey.
 //!
 //! The modules stand in layers: each may use only what is listed above it here,
-//! which `tests/layers.rs` holds. `docs/architecture.md` tells how they fit.
+//! which `tests/pure/layers.rs` holds. `docs/architecture.md` tells how they fit.
 
 pub mod model;
 pub mod wake;

@@ -1,6 +1,6 @@
 //! What live tests share: the server to run, topologies, and looking for what is left.
 
-// Every test binary compiles this module and uses a part of it.
+// Each of the test binaries with servers compiles this module and uses a part of it.
 #![allow(dead_code)]
 
 pub mod need;
@@ -12,6 +12,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -158,6 +159,19 @@ pub fn redrill(state: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
     command.args(args).env("REDRILL_STATE_DIR", state).env("REDRILL_ENGINE_BINARY", server());
     command
+}
+
+/// `redrill gc` removes what any dead redrill left in the Docker engine. So tests that call it,
+/// and those that look at what is left before, take turns.
+pub fn gc_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// `redrill gc`, in its turn.
+pub fn gc(state: &Path) -> Ran {
+    let _turn = gc_turn();
+    run(&mut redrill(state, &["gc"]))
 }
 
 /// Where no Docker engine is.

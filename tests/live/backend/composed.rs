@@ -1,0 +1,162 @@
+//! The Compose files of the ready topologies: current, and each comes up without redrill.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use redrill::backend::process::binary::on_path;
+use redrill::model::NodeName;
+use redrill::model::event::Role;
+use redrill::node::{Node, Section};
+use redrill::spec::library;
+
+use crate::backend::place::Place;
+use crate::common::need::{self, Need};
+use crate::common::{assert_redis_cli_agrees, redrill, run};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("compose").join(format!("{name}.yaml"))
+}
+
+/// Ready topologies that can be a Compose file: Docker knows no distance.
+fn composable() -> impl Iterator<Item = &'static library::Ready> {
+    library::topologies().iter().filter(|ready| !ready.text.contains("\nregions:"))
+}
+
+#[test]
+fn distance_cannot_be_composed() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = run(&mut redrill(dir.path(), &["compose", "two-regions"]));
+    assert_eq!(refused.code, Some(65), "{}", refused.err);
+    assert!(refused.out.is_empty() && refused.err.contains("two-regions.yaml:"), "{}", refused.err);
+    let why = "a topology with regions cannot be written down for Compose";
+    assert!(refused.err.contains(why), "{}", refused.err);
+}
+
+#[test]
+fn the_files_are_what_redrill_prints() {
+    let dir = tempfile::tempdir().unwrap();
+    for ready in composable() {
+        let name = ready.name;
+        let printed = run(&mut redrill(dir.path(), &["compose", name]));
+        assert_eq!(printed.code, Some(0), "{}", printed.err);
+        let there = fs::read_to_string(file(name)).unwrap_or_default();
+        let advice = format!("`redrill compose {name} > compose/{name}.yaml` makes it current");
+        assert!(printed.out == there, "{advice}");
+    }
+}
+
+/// A project of docker-compose; dropping it removes what it brought up.
+struct Project {
+    file: PathBuf,
+    name: String,
+}
+
+impl Project {
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("docker-compose");
+        command.arg("-f").arg(&self.file).args(["-p", &self.name]).args(args);
+        command
+    }
+
+    fn up(name: &str) -> Project {
+        let own = format!("redrill-test-{}-{name}", std::process::id());
+        let project = Project { file: file(name), name: own };
+        let up = run(&mut project.command(&["up", "-d"]));
+        assert_eq!(up.code, Some(0), "{name}: {}", up.err);
+        project
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        let _ = run(&mut self.command(&["down", "-v"]));
+    }
+}
+
+#[tokio::test]
+async fn every_ready_topology_comes_up_without_redrill() {
+    if Place::docker().await.is_none() {
+        return;
+    }
+    if on_path("docker-compose").is_none() {
+        return need::skip(Need::Compose, "there is no docker-compose on PATH");
+    }
+    for ready in composable() {
+        // One after the other: their subnet is one and the same.
+        let _project = Project::up(ready.name);
+        let text = fs::read_to_string(file(ready.name)).unwrap();
+        let (sentinels, nodes): (Vec<Node>, Vec<Node>) =
+            nodes(&text).into_iter().partition(|node| node.name.is_sentinel());
+        let cluster = ready.name.starts_with("cluster");
+        for node in &nodes {
+            until_good(node, nodes.len(), cluster).await;
+        }
+        for sentinel in &sentinels {
+            until_it_watches(sentinel, nodes.len() - 1, sentinels.len() - 1).await;
+        }
+        if cluster {
+            assert_redis_cli_agrees(&nodes[0].addr.to_string());
+        }
+    }
+}
+
+/// By the addresses that the file gives.
+fn nodes(text: &str) -> Vec<Node> {
+    let services = text.split("    image: ").skip(1);
+    let node = |(n, service): (usize, &str)| {
+        let (_, rest) = service.split_once("ipv4_address: ")?;
+        let ip = rest.split_whitespace().next().unwrap();
+        let addr: SocketAddr = format!("{ip}:6379").parse().unwrap();
+        let name = match service.contains("\"--sentinel\"") {
+            true => NodeName::sentinel("cache", n as u32),
+            false => NodeName::new("cache", n as u32, 0),
+        };
+        Some(Node::new(name, addr, String::new(), Role::Primary))
+    };
+    services.enumerate().filter_map(node).collect()
+}
+
+/// A sentinel has found all by itself: it was told of the primary only.
+async fn until_it_watches(sentinel: &Node, replicas: usize, others: usize) {
+    let found = async || {
+        let (admin, name) = (&sentinel.admin, "cache");
+        let seen = admin.sentinel_replicas(name).await.ok()?.len();
+        let peers = admin.sentinel_others(name).await.ok()?.len();
+        Some((seen, peers))
+    };
+    for _ in 0..300 {
+        if found().await == Some((replicas, others)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!(
+        "{} has found {:?} of {replicas} replicas, {others} others",
+        sentinel.addr,
+        found().await
+    );
+}
+
+/// A cluster's node knows all others and is ok; another's replicas are linked.
+async fn until_good(node: &Node, all: usize, cluster: bool) {
+    let good = async || {
+        if cluster {
+            let info = node.admin.cluster_info().await.ok()?;
+            return (info.state_ok && info.known_nodes == all as u64).then_some(());
+        }
+        let info = node.admin.info(Section::Replication).await.ok()?;
+        let replicas =
+            info.role() == Some(Role::Replica) || info.connected_replicas() == Some(all as u64 - 1);
+        (replicas && info.master_link_up() != Some(false)).then_some(())
+    };
+    for _ in 0..600 {
+        if good().await.is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{} is not ready", node.addr);
+}

@@ -1,0 +1,122 @@
+//! What the machine lacks: room, a server, a port. Each is told in a sentence, with
+//! exit code 69 and nothing left running.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::common::{Ran, on_own_disk, redrill, run, script, server, without_servers};
+use crate::drill::place::{BRIEF, Place};
+
+fn lacks(place: &Place, ran: &Ran, words: &[&str]) {
+    assert_eq!(ran.code, Some(69), "{}{}", ran.out, ran.err);
+    for words in words {
+        assert!(ran.err.contains(words), "`{words}` is not in: {}", ran.err);
+    }
+    assert!(!ran.err.contains("panicked"), "{}", ran.err);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn the_run_folder_has_a_file_where_a_folder_should_be() {
+    let place = Place::new();
+    let file = place.path().join("file");
+    fs::write(&file, "").unwrap();
+    let out = file.join("runs");
+    let ran = place.play(BRIEF, &["--out", out.to_str().unwrap()]);
+    lacks(&place, &ran, &["cannot write the run folder", out.to_str().unwrap(), "--out DIR"]);
+}
+
+/// Plays with the run folders on a file system of their own, if one may be mounted.
+fn play_on_own_disk(place: &Place, options: &str, prepare: &str) -> Option<Ran> {
+    let (file, disk) = (place.path().join("scenario.yaml"), place.path().join("disk"));
+    // Much history, and values that do not compress, so that a small disk is soon full.
+    fs::write(&file, BRIEF.replace("200/s", "2000/s").replace("500ms", "5s")).unwrap();
+    fs::create_dir_all(&disk).unwrap();
+    let inside = format!(r#"{prepare} exec "$2" run "$3" --out "$1""#);
+    let args = [env!("CARGO_BIN_EXE_redrill").as_ref(), file.as_os_str()];
+    on_own_disk(&disk, options, &inside, &args, &place.redrill(&[]))
+}
+
+#[test]
+fn the_run_folder_is_on_a_full_disk() {
+    let place = Place::new();
+    let fill = r#"{ head -c 64k /dev/zero > "$1/full" || true; } &&"#;
+    if let Some(ran) = play_on_own_disk(&place, "size=64k", fill) {
+        lacks(&place, &ran, &["cannot write", "No space left on device", "room"]);
+    }
+}
+
+#[test]
+fn the_disk_becomes_full_while_the_drill_runs() {
+    let place = Place::new();
+    if let Some(ran) = play_on_own_disk(&place, "size=160k", "") {
+        lacks(&place, &ran, &["No space left on device", "baseline"]);
+    }
+}
+
+#[test]
+fn the_run_folder_is_on_a_disk_that_may_not_be_written() {
+    let place = Place::new();
+    if let Some(ran) = play_on_own_disk(&place, "ro", "") {
+        lacks(&place, &ran, &["cannot write the run folder", "Read-only file system"]);
+    }
+}
+
+#[test]
+fn redrills_own_state_cannot_be_kept() {
+    let place = Place::new();
+    fs::write(place.path().join("file"), "").unwrap();
+    let mut command = place.command(BRIEF, &[]);
+    let ran = run(command.env("REDRILL_STATE_DIR", place.path().join("file/state")));
+    lacks(&place, &ran, &["cannot use redrill's state in", "Not a directory"]);
+}
+
+#[test]
+fn there_is_no_server() {
+    let place = Place::new();
+    let play = |binary: &str| place.play(BRIEF, &["--engine-binary", binary]);
+    lacks(&place, &play("/no/such/server"), &["there is no server at `/no/such/server`"]);
+    lacks(&place, &play("/bin/true"), &["`/bin/true` is not a Redis or Valkey server"]);
+    let old = "echo Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc-5.1.0 bits=64";
+    let old = script(place.path(), "old", old);
+    lacks(&place, &play(old.to_str().unwrap()), &["version 6.2.14, which is too old", "7.0"]);
+    let mut none = place.command(BRIEF, &[]);
+    let ran = run(without_servers(&mut none));
+    lacks(&place, &ran, &["no `redis-server` or `valkey-server` on PATH", "apt-get install"]);
+    assert!(place.folders().is_empty(), "nothing was begun");
+}
+
+#[test]
+fn a_server_that_ends_at_once_shows_its_last_words() {
+    let place = Place::new();
+    let text = format!(
+        r#"case "$1" in --version) exec {} --version;; esac; echo "bad weather"; exit 7"#,
+        server().display()
+    );
+    let ill = script(place.path(), "ill", &text);
+    let ran = place.play(BRIEF, &["--engine-binary", ill.to_str().unwrap()]);
+    lacks(&place, &ran, &["cache/0/0 ended (exit status: 7)", "bad weather"]);
+    assert!(place.folder().join("report.json").exists());
+}
+
+/// A port that is held on every block that a drill may get.
+pub fn held_port() -> (u16, Vec<TcpListener>) {
+    // Below the ports that the kernel gives away.
+    let held = (20_000_u16..30_000).find_map(|port| {
+        let listen = |block: u8| TcpListener::bind((Ipv4Addr::new(127, block, 0, 1), port)).ok();
+        Some((port, (64..=126).map(listen).collect::<Option<Vec<_>>>()?))
+    });
+    held.expect("a port that is free")
+}
+
+#[test]
+fn the_port_is_taken() {
+    let place = Place::new();
+    let (port, held) = held_port();
+    let ran = place.play(BRIEF, &["--set", &format!("groups.cache.port={port}")]);
+    let taken = format!("port {port} of 127.");
+    lacks(&place, &ran, &[&taken, "is taken by", "choose another `port`"]);
+    drop(held);
+    let ran = run(&mut redrill(&place.state(), &["status"]));
+    assert_eq!(ran.out, "nothing is running\n");
+}

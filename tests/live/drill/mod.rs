@@ -1,0 +1,32 @@
+//! Whole drills by the whole binary on real servers: those that go well, and those
+//! that meet bad luck.
+
+mod acknowledged;
+mod chaos;
+mod failover;
+mod hardships;
+mod interrupted;
+mod kept;
+mod kinds;
+mod killed;
+mod lacking;
+mod links;
+mod migrated;
+mod output;
+pub mod place;
+mod reader;
+mod ready;
+mod refused;
+mod rolling;
+mod said;
+mod workloads;
+mod scaling;
+mod sentinel;
+mod split_brain;
+
+/// Where drills on links run.
+const BACKEND: &[&str] = &["--backend", "process"];
+
+fn linked() -> Option<place::Place> {
+    Some(place::Place::new())
+}

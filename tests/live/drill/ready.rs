@@ -1,0 +1,335 @@
+//! The ready scenarios, each played once, its servers kept up for a look at them.
+
+use std::time::Duration;
+
+use redrill::spec::library;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::common::{assert_redis_cli_agrees, need, run, servers_in};
+use crate::drill::place::Place;
+use crate::drill::split_brain;
+
+/// Plays the scenario in a hurry and gives its verdict; slots must have moved as planned.
+fn play(name: &str, steps: bool, slots: Option<f64>) {
+    let place = Place::new();
+    let mut set = vec!["--set", "settle=2s", "--set", "loads.app.rate=1000/s"];
+    if steps {
+        set.extend(["--set", "timeline.0.at=1s", "--set", "timeline.0.pace=fast"]);
+    }
+    let args = [&["--profile", "ci", "--keep"], &set[..]].concat();
+    let mut playing = place.watch(place.run_of(name, &args));
+    playing.wait_for_words("The topology is up until Ctrl-C");
+    let report = place.report();
+    let measure = |name: &str| report["measures"][name]["value"].as_f64();
+    assert_eq!(measure("reshard.slots"), slots);
+    assert_eq!(report["completed"], true);
+    assert!(measure("servers.waited.max").unwrap() > 0.0, "six servers on any machine wait a bit");
+    // Wherever keys went, each stands in one shard's row: the load's and the canaries'.
+    let shards = report["shards"].as_array().unwrap();
+    let sum = |field: &str| shards.iter().map(|s| s[field].as_u64().unwrap()).sum::<u64>();
+    let keys = report["loads"][0]["keys"].as_u64().unwrap();
+    assert_eq!(sum("keys_after"), keys + sum("canaries"), "{shards:?}");
+
+    assert_eq!(servers_in(place.path()).len(), 6);
+    let nodes: Vec<String> =
+        place.records()[0].nodes.iter().map(|node| node.address.clone()).collect();
+    assert_eq!(nodes.len(), 6);
+    for address in &nodes {
+        let seen = cluster_nodes(address);
+        assert!(!seen.contains("->-") && !seen.contains("-<-"), "a slot is open:\n{seen}");
+    }
+    assert_redis_cli_agrees(&nodes[0]);
+    playing.signal(Signal::INT);
+    let ran = playing.end();
+    // Ctrl-C was asked for here: what counts is the verdict.
+    let code = match report["verdict"].as_str() {
+        Some("pass") => 0,
+        Some("fail") => 1,
+        _ => 2,
+    };
+    assert_eq!(ran.code, Some(code), "{}{}", ran.out, ran.err);
+    promises(&report);
+    place.assert_nothing_left();
+}
+
+/// Measures that a busy machine spoils.
+const OF_SPEED: [&str; 5] = ["downtime.", "errors.", "failover.", "latency.", "schedule."];
+
+/// Whatever a ready scenario expects is true of the server, its bounds on speed apart: nothing
+/// else may be a reason for another verdict than `pass`. Of errors, their kind counts.
+pub fn promises(report: &Value) {
+    let name = &report["scenario"];
+    assert_eq!(report["completed"], true, "{name}");
+    let expectations = report["expectations"].as_array().unwrap();
+    let is_of = |of: &str, e: &Value| e["measure"].as_str().unwrap().starts_with(of);
+    let of_speed = |e: &&Value| OF_SPEED.iter().any(|of| is_of(of, e));
+    let excused: Vec<&Value> = expectations.iter().filter(of_speed).map(|e| &e["why"]).collect();
+    let why = report["why"].as_array().unwrap();
+    let reasons: Vec<&Value> = why.iter().filter(|why| !excused.contains(why)).collect();
+    assert!(reasons.is_empty(), "{name}: {reasons:?}");
+    assert!(measure(report, "writes.acknowledged") >= 200.0, "{name}");
+    if expectations.iter().any(|e| is_of("errors.", e)) {
+        for load in report["loads"].as_array().unwrap() {
+            let causes = load["met"]["causes"].as_object().unwrap();
+            let late = |cause: &String| ["timeout", "shed"].contains(&&**cause);
+            assert!(causes.keys().all(late), "{name}: {causes:?}");
+        }
+    }
+}
+
+fn cluster_nodes(address: &str) -> String {
+    let client = redis::Client::open(format!("redis://{address}")).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap()
+}
+
+#[test]
+fn cluster_reshard() {
+    play("cluster-reshard", true, Some(1820.0));
+}
+
+#[test]
+fn cluster_drain() {
+    play("cluster-drain", true, Some(5461.0));
+}
+
+#[test]
+fn cluster_rebalance() {
+    // Shard 0 owned 5461 slots and is to own 8192.
+    play("cluster-rebalance", true, Some(2731.0));
+}
+
+#[test]
+fn scale_out_under_load() {
+    suite(&["scale-out-under-load"], "process", SOONER);
+}
+
+#[test]
+fn steady_state() {
+    play("steady-state", false, None);
+}
+
+const MOVES: [&str; 5] = [
+    "cluster-drain",
+    "cluster-rebalance",
+    "cluster-reshard",
+    "scale-out-under-load",
+    "steady-state",
+];
+const FAILURES: [&str; 7] = [
+    "node-failure-during-reshard",
+    "primary-kill",
+    "primary-pause",
+    "quorum-loss",
+    "replica-kill",
+    "rolling-restart",
+    "sentinel-failover",
+];
+
+/// Played with two values in its profile for CI.
+const SWEEP: &str = "node-timeout-sweep";
+
+const LINKS: [&str; 4] = ["flapping-link", "minority-partition", "split-brain", "chaos"];
+
+/// For scenarios whose first step is all that happens, or whose other steps have time enough.
+const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];
+
+/// Plays them as a suite.
+fn suite(names: &[&str], backend: &str, set: &[&str]) {
+    let place = Place::new();
+    let args = ["--backend", backend, "--profile", "ci", "--format", "json", "--set", "settle=6s"];
+    let mut command = place.redrill(&["suite"]);
+    command.args(names).args(args).args(set).arg("--out").arg(place.out());
+    let ran = run(&mut command);
+    assert!(matches!(ran.code, Some(0..=2)), "{backend}: {}", ran.err);
+    let suite: Value = serde_json::from_str(&ran.out).unwrap();
+    let runs = suite["runs"].as_array().unwrap();
+    let sweeps = names.contains(&SWEEP);
+    assert_eq!(runs.len(), names.len() + usize::from(sweeps));
+    for run in runs {
+        let (name, report) = (run["scenario"].as_str().unwrap(), &run["report"]);
+        promises(report);
+        assert_eq!(report["backend"], backend);
+        let failovers = report["failovers"].as_array().unwrap();
+        let replaced = failovers.iter().filter(|f| !f["to"].is_null() && !f["served_ms"].is_null());
+        let one =
+            ["primary-kill", "primary-pause", "node-failure-during-reshard", "sentinel-failover"];
+        let wanted = one.contains(&name) || name.starts_with(SWEEP);
+        // Whether a handover is felt depends on the machine.
+        if name != "rolling-restart" {
+            assert_eq!(replaced.count(), usize::from(wanted), "{name}: {failovers:?}");
+        }
+        let down = report["measures"]["downtime.write.max"]["value"].as_f64().unwrap();
+        // Only a machine that stands still makes the others last a second.
+        let calm = !(wanted || name == "quorum-loss");
+        assert!(calm || down > 1_000.0, "{name}: nobody was down for more than {down} ms");
+    }
+    place.no_server_runs(Duration::from_secs(2));
+}
+
+/// Slots are on the move when it dies.
+fn a_node_fails_during_a_reshard(backend: &str) {
+    suite(&FAILURES[..1], backend, &[SOONER, &["--set", "timeline.1.at=1200ms"]].concat());
+}
+
+#[test]
+fn node_failure_during_reshard() {
+    a_node_fails_during_a_reshard("process");
+}
+
+/// The last of them is played in sentinel.rs.
+#[test]
+fn nodes_that_fail_as_processes() {
+    suite(&FAILURES[1..6], "process", SOONER);
+}
+
+/// Plays one whose links break, and gives its report. Another seed may draw no partition.
+fn broken(name: &str, backend: &str, set: &[&str]) -> Value {
+    let place = Place::new();
+    let set = set.iter().chain(&["settle=6s"]).flat_map(|set| ["--set", set]);
+    let args: Vec<&str> =
+        ["--backend", backend, "--profile", "ci", "--seed", "7"].into_iter().chain(set).collect();
+    let ran = run(&mut place.run_of(name, &args));
+    assert!(matches!(ran.code, Some(0..=2)), "{name}: {}{}", ran.out, ran.err);
+    place.assert_nothing_left();
+    let report = place.report();
+    promises(&report);
+    assert_eq!(report["backend"], backend);
+    assert!(!report["traffic"]["places"].as_array().unwrap().is_empty(), "{name}");
+    report
+}
+
+pub fn measure(report: &Value, name: &str) -> f64 {
+    report["measures"][name]["value"].as_f64().unwrap_or(-1.0)
+}
+
+pub fn replaced(report: &Value) -> usize {
+    report["failovers"].as_array().unwrap().iter().filter(|f| !f["to"].is_null()).count()
+}
+
+#[test]
+fn node_timeout_sweep() {
+    let place = Place::new();
+    let set = ["--set", "timeline.0.at=1s", "--set", "expect=[writes.acknowledged >= 200]"];
+    let args = [&["--profile", "ci"], &set[..]].concat();
+    let ran = run(&mut place.run_of(SWEEP, &args));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("node-timeout-sweep over cluster-node-timeout"), "{}", ran.out);
+    let folder = place.folder();
+    let json = std::fs::read_to_string(folder.join("matrix.json")).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let detect = |i: usize| measure(&json["reports"][i], "failover.detect");
+    let detected = [detect(0), detect(1)];
+    assert!(detected[0] >= 500.0 && detected[1] >= 2000.0, "{detected:?}");
+    assert!(detected[0] < detected[1], "{detected:?}");
+    let page = std::fs::read_to_string(folder.join("index.html")).unwrap();
+    assert_eq!(page.matches("class=\"phases\"").count(), 2, "both are drawn");
+    place.assert_nothing_left();
+
+    let once = run(&mut place.run_of(SWEEP, &["--repeat", "2"]));
+    assert_eq!(once.code, Some(64), "{}{}", once.out, once.err);
+}
+
+fn link_flaps(backend: &str) {
+    let report = broken(LINKS[0], backend, &["timeline.0.at=1s", "timeline.0.for=4s"]);
+    assert_eq!(replaced(&report), 0, "{}", report["failovers"]);
+    assert_eq!(measure(&report, "writes.lost"), 0.0);
+    assert!(measure(&report, "downtime.write.max") >= 450.0, "half of a second is cut");
+    let turns = report["steps"][0]["hits"].as_array().unwrap();
+    assert_eq!(turns.len(), 4, "one a second: {turns:?}");
+    let ends = |turn: &Value| turn["undone_ms"].as_f64().unwrap();
+    let apart = |pair: &[Value]| ends(&pair[0]) < pair[1]["at_ms"].as_f64().unwrap();
+    assert!(turns.windows(2).all(apart) && turns.iter().all(|turn| ends(turn) > 0.0), "{turns:?}");
+}
+
+fn minority_is_cut_off(backend: &str) {
+    let report = broken(LINKS[1], backend, &["timeline.0.at=1s", "timeline.0.for=6s"]);
+    assert_eq!(replaced(&report), 1, "{}", report["failovers"]);
+    assert!(measure(&report, "writes.lost") >= 100.0, "{}", report["measures"]);
+}
+
+#[test]
+fn flapping_link() {
+    link_flaps("process");
+}
+
+#[test]
+fn minority_partition() {
+    minority_is_cut_off("process");
+}
+
+fn faults_are_drawn(backend: &str) {
+    let report = broken(LINKS[3], backend, &["timeline.0.at=1s"]);
+    assert!(report["steps"].as_array().unwrap().len() >= 4, "{}", report["steps"]);
+    assert!(report["measures"]["convergence"]["value"].is_number(), "{}", report["measures"]);
+}
+
+#[test]
+fn chaos() {
+    faults_are_drawn("process");
+}
+
+#[test]
+fn flapping_link_in_containers() {
+    if need::docker() {
+        link_flaps("docker");
+    }
+}
+
+#[test]
+fn minority_partition_in_containers() {
+    if need::docker() {
+        minority_is_cut_off("docker");
+    }
+}
+
+#[test]
+fn split_brain_in_containers() {
+    if need::docker() {
+        let report = broken(LINKS[2], "docker", split_brain::SOONER);
+        assert_eq!(replaced(&report), 3, "{}", report["failovers"]);
+        assert!(measure(&report, "writes.lost") >= 500.0, "{}", report["measures"]);
+    }
+}
+
+#[test]
+fn chaos_in_containers() {
+    if need::docker() {
+        faults_are_drawn("docker");
+    }
+}
+
+#[test]
+fn moves_in_containers() {
+    if need::docker() {
+        let calm = ["--set", "loads.app.rate=1000/s"];
+        suite(&MOVES[..3], "docker", &[SOONER, &["--set", "timeline.0.pace=fast"], &calm].concat());
+        suite(&MOVES[3..4], "docker", &[SOONER, &calm].concat());
+        suite(&MOVES[4..], "docker", &calm);
+    }
+}
+
+#[test]
+fn some_that_fail_in_containers() {
+    if need::docker() {
+        a_node_fails_during_a_reshard("docker");
+        suite(&FAILURES[1..4], "docker", SOONER);
+    }
+}
+
+#[test]
+fn others_that_fail_in_containers() {
+    if need::docker() {
+        suite(&[&FAILURES[4..], &[SWEEP]].concat(), "docker", SOONER);
+    }
+}
+
+#[test]
+fn no_ready_scenario_is_left_out() {
+    let mut names: Vec<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
+    names.sort_unstable();
+    let mut played = [&MOVES[..], &FAILURES, &LINKS, &[SWEEP]].concat();
+    played.sort_unstable();
+    assert_eq!(names, played);
+}

@@ -1,0 +1,10 @@
+//! The load against real servers, and against fake ones that misbehave to order.
+
+mod cluster;
+mod fake;
+mod misbehaviour;
+mod outside;
+mod real;
+mod refusal;
+mod stall;
+mod support;

@@ -1,0 +1,11 @@
+//! The relay between nodes, on real sockets and real servers.
+
+mod cluster;
+mod cuts;
+mod delays;
+mod ends;
+mod real;
+mod rig;
+mod servers;
+mod streams;
+mod who;
