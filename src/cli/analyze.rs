@@ -45,13 +45,13 @@ enum AnalyzeError {
     Edn { path: PathBuf, source: edn::EdnError },
 }
 
-/// What is printed as JSON.
+/// The findings as JSON.
 #[derive(Serialize)]
 struct Analysis {
     schema: u32,
     verdict: Verdict,
     findings: Vec<Finding>,
-    /// Jepsen's histories have a clock of their own.
+    /// A history by Jepsen counts time on another clock.
     #[serde(skip)]
     of_run: bool,
 }
@@ -64,7 +64,7 @@ pub fn main(args: Args) -> ExitCode {
         Err(AnalyzeError::Run(error)) => return super::report::refuse(&error),
         Err(error) => return exit::fail(exit::BAD_FILE, &error),
     };
-    // Where there was no load there is nothing to be sure of.
+    // Without load there are no findings, so the verdict is unknown.
     let nothing = findings.is_empty().then_some(Verdict::Unknown);
     let verdict = Verdict::worst(findings.iter().map(|f| f.verdict).chain(nothing));
     let analysis = Analysis { schema: report::SCHEMA, verdict, findings, of_run: !is_edn };
@@ -82,7 +82,7 @@ fn of_run(run: &Path) -> Result<Vec<Finding>, AnalyzeError> {
     Ok(report::build(run)?.findings)
 }
 
-/// There are no final reads in it, so what is lost at the end is not asked.
+/// Such a history has no final reads, so writes lost at the end are not looked for.
 fn jepsen(path: &Path) -> Result<Vec<Finding>, AnalyzeError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| AnalyzeError::Read { path: path.to_owned(), source })?;

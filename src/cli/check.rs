@@ -1,4 +1,4 @@
-//! `redrill check`: whether files are right, without starting anything.
+//! `redrill check`: checks files without starting anything.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub fn main(args: Args) -> ExitCode {
     ExitCode::from(if faulty > 0 || nothing { exit::BAD_FILE } else { 0 })
 }
 
-/// Whether the file is right; what it is, or what is wrong with it, is said.
+/// Prints what the file is, or what is wrong with it. Returns whether it is right.
 fn passes(file: &Path, told: &mut Told) -> bool {
     let name = file.display();
     let diagnostics = match check(file) {
@@ -48,23 +48,23 @@ fn passes(file: &Path, told: &mut Told) -> bool {
     };
     match diagnostics {
         Some(diagnostics) => drop(input::refuse(&diagnostics)),
-        None => terminal::say(&format!("{name}: faulty, as told above")),
+        None => terminal::say(&format!("{name}: has errors, see above")),
     }
     false
 }
 
-/// The diagnostics that have been told: those of a topology are found with each scenario
-/// on it, and again if it is to be checked itself.
+/// The diagnostics that have been printed. A topology's are found again with each scenario that
+/// uses it, and when the topology itself is checked.
 #[derive(Default)]
 struct Told(HashSet<(PathBuf, usize, usize, String)>);
 
 impl Told {
-    /// Those of `diagnostics` that are new.
+    /// Those of `diagnostics` that were not printed yet.
     fn unless_told(&mut self, diagnostics: Diagnostics) -> Option<Diagnostics> {
         let new = diagnostics.into_vec().into_iter().filter(|diagnostic| {
             let Some(span) = &diagnostic.span else { return true };
             let file = PathBuf::from(span.source.name());
-            // One file may be reached by several paths.
+            // Several paths may lead to one file.
             let file = file.canonicalize().unwrap_or(file);
             self.0.insert((file, span.start, span.end, diagnostic.message.clone()))
         });
@@ -72,7 +72,7 @@ impl Told {
     }
 }
 
-/// The files that `path` stands for.
+/// `path` itself, or the files in it.
 fn within(path: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -86,7 +86,7 @@ fn within(path: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     Ok(files.into_iter().map(PathBuf::from).collect())
 }
 
-/// What the file is, if it is right.
+/// Checks the file and says what it is.
 fn check(path: &Path) -> Result<String, Diagnostics> {
     let unreadable = |error| Diagnostics::one(input::unreadable(path, &error));
     let source: Source = input::read(path).map_err(unreadable)??;
@@ -106,7 +106,7 @@ fn size(topology: &Topology) -> String {
 
 fn describe(scenario: &Scenario) -> String {
     let chaos = scenario.chaos.iter().map(|chaos| {
-        // How many steps that makes, the seed decides.
+        // The seed decides how many steps that makes.
         format!("chaos of {} s", chaos.lasts.as_secs_f64())
     });
     let written = count(scenario.timeline.len() as u32, "step");

@@ -1,5 +1,5 @@
-//! `redrill completions`: a shell's completion script, which knows the names of what comes
-//! with redrill.
+//! `redrill completions`: a shell's completion script. It knows the names of ready scenarios
+//! and topologies.
 
 use std::process::ExitCode;
 
@@ -24,13 +24,13 @@ pub fn main(args: Args, command: Command) -> ExitCode {
     out::print(&if args.shell == Shell::Zsh { with_files(script) } else { script })
 }
 
-/// `command` with names where they can stand. Only the script has them: the command line
-/// itself takes paths in most of these places.
+/// `command` with the ready names as possible values. Only the script has them: the command
+/// line itself also takes paths in most of these places.
 fn with_names(command: Command, shell: Shell) -> Command {
     let all = scenarios().iter().chain(topologies());
     let mut command = naming(command, "show", "name", all);
-    // The scripts of other shells complete options only, and after `--topology` fish
-    // would offer names and no files.
+    // The scripts of other shells complete options only. After `--topology`, fish would offer
+    // names and no files.
     if !matches!(shell, Shell::Bash | Shell::Zsh) {
         return command;
     }
@@ -41,7 +41,7 @@ fn with_names(command: Command, shell: Shell) -> Command {
     naming(command, "up", "topology", topologies().iter())
 }
 
-/// Bash turns to files by itself where no name fits; zsh has to be told to.
+/// Bash offers files by itself where no name fits; zsh needs a hint.
 fn with_files(script: String) -> String {
     [scenarios(), topologies()].iter().fold(script, |script, ready| {
         let names = ready.iter().map(|ready| ready.name).collect::<Vec<_>>().join(" ");

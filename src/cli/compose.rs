@@ -1,4 +1,5 @@
-//! `redrill compose`: a topology as a Compose file, to be brought up without redrill.
+//! `redrill compose`: prints a topology as a Compose file, which can be brought up without
+//! redrill.
 
 use std::process::ExitCode;
 

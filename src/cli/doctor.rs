@@ -1,4 +1,5 @@
-//! `redrill doctor`: what this machine has, and what each missing thing would give.
+//! `redrill doctor`: lists what this machine has, and what each missing thing would be good
+//! for.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,9 +13,9 @@ use crate::backend::process::address::Block;
 use crate::backend::process::binary::{ServerBinary, on_path};
 use crate::backend::registry::{Registry, RegistryError};
 
-/// What a server of 10,000 connections needs, and a few for itself.
+/// What a server needs for 10,000 connections and its own files.
 const FILES_WANTED: u64 = 10_032;
-/// A server asks for a queue of so many connections that wait to be accepted.
+/// The length of the queue of connections to accept that a server asks for.
 const BACKLOG_WANTED: u64 = 511;
 
 #[derive(Debug, clap::Args)]
@@ -24,20 +25,20 @@ pub struct Args {
     engine_binary: Option<PathBuf>,
 }
 
-/// One line of what was found.
+/// One row of the table.
 #[derive(Debug, PartialEq)]
 struct Finding {
     mark: Mark,
     what: &'static str,
     found: String,
-    /// What the lack of it means, and how to get it.
+    /// What its lack means, and how to get it.
     advice: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     Good,
-    /// redrill works without it, or less well.
+    /// redrill works without it, but less well.
     Note,
     /// Nothing can run.
     Lack,
@@ -121,7 +122,7 @@ fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Finding {
     }
 }
 
-/// Which engine answers, and what it allows.
+/// Which Docker engine answers, and what it can limit.
 async fn docker() -> Finding {
     let advice = "without it servers run as processes; with it: `--backend docker`, \
                   images of any release, limits of CPU and memory";
@@ -163,7 +164,7 @@ async fn docker() -> Finding {
     }
 }
 
-/// Whether steps with `via: kernel` can be played, where there is a Docker engine.
+/// Whether steps with `via: kernel` can be played, if there is a Docker engine.
 fn kernel_cuts() -> Finding {
     match cuts::usable() {
         Ok(()) => Finding::good("kernel cuts", "nftables rules can be made for containers"),
@@ -195,7 +196,7 @@ fn addresses() -> Finding {
     }
 }
 
-/// Where the registry is, and what the dead have left in it.
+/// Where the registry is, and what killed drills have left in it.
 fn state() -> Finding {
     let looked = || -> Result<(PathBuf, usize), RegistryError> {
         let registry = Registry::locate()?;
@@ -232,7 +233,7 @@ fn overcommit() -> Finding {
     let file = "/proc/sys/vm/overcommit_memory";
     match fs::read_to_string(file).unwrap_or_default().trim() {
         "1" => Finding::good("overcommit", "1"),
-        "" => Finding::but(Mark::Note, "overcommit", "unknown", "the kernel does not tell it"),
+        "" => Finding::but(Mark::Note, "overcommit", "unknown", "the kernel does not report it"),
         other => Finding::but(
             Mark::Note,
             "overcommit",
@@ -252,7 +253,7 @@ fn backlog() -> Finding {
             n.to_string(),
             "many clients that connect at once may have to wait; sysctl net.core.somaxconn=511",
         ),
-        None => Finding::but(Mark::Note, "somaxconn", "unknown", "the kernel does not tell it"),
+        None => Finding::but(Mark::Note, "somaxconn", "unknown", "the kernel does not report it"),
     }
 }
 
@@ -272,7 +273,7 @@ fn memory() -> Finding {
     let table = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     match kilobytes(&table, "MemAvailable:") {
         Some(kb) => Finding::good("memory", format!("{:.1} GB available", kb as f64 / 1e6)),
-        None => Finding::but(Mark::Note, "memory", "unknown", "the kernel does not tell it"),
+        None => Finding::but(Mark::Note, "memory", "unknown", "the kernel does not report it"),
     }
 }
 

@@ -11,7 +11,7 @@ use super::out;
 use crate::backend::proc::ProcessId;
 use crate::backend::registry::{Record, Registry, RegistryError, RunKind};
 
-/// Its keeper needs about a second for a hundred servers.
+/// A keeper needs about a second to end a hundred servers.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub fn main(args: Args) -> ExitCode {
 /// What was ended and what still runs.
 struct Done {
     ended: Vec<String>,
-    /// They are at work, which `down` does not break off.
+    /// Drills that run. `down` does not break them off.
     drills: Vec<String>,
 }
 
@@ -85,12 +85,12 @@ fn down(args: &Args) -> Result<Done, DownError> {
     let registry = Registry::locate()?;
     let records = registry.records()?;
     let drills = records.iter().filter(|record| record.kind == RunKind::Drill && record.is_live());
-    // Who names one does not ask for the others.
+    // A caller who names one does not ask about the others.
     let drills = drills.filter(|_| args.name.is_none()).map(|record| record.id.clone()).collect();
     let chosen = choose(args, records)?;
     for record in &chosen {
         end(record)?;
-        // If it had been killed, or had to be, this is left to do.
+        // If the keeper was killed, its record and files are still there.
         registry.collect_one(record)?;
     }
     Ok(Done { ended: chosen.into_iter().map(|record| record.id).collect(), drills })
@@ -115,7 +115,7 @@ fn choose(args: &Args, records: Vec<Record>) -> Result<Vec<Record>, DownError> {
     }
 }
 
-/// Asks the keeper to end, waits, and kills it if it does not: its servers die with it.
+/// Asks the keeper to end, waits, and kills it if it does not end. Its servers die with it.
 fn end(record: &Record) -> Result<(), DownError> {
     let (name, pid) = (record.id.clone(), record.owner.pid);
     match signal_and_wait(record.owner, Signal::TERM, PATIENCE).and_then(|ended| match ended {
@@ -135,7 +135,8 @@ fn signal_and_wait(process: ProcessId, signal: Signal, most: Duration) -> std::i
         Err(rustix::io::Errno::SRCH) => return Ok(true),
         handle => handle?,
     };
-    // Only now it is sure that the pid is not another's, or will not be.
+    // The pidfd is open, so if this process still lives, the handle is its, and the pid cannot
+    // pass to another one.
     if !process.is_alive() {
         return Ok(true);
     }

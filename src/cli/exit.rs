@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::terminal;
 use crate::model::printable_lines;
 
-/// For those who read `--help`.
+/// The section of `--help` about exit codes.
 pub const CODES: &str = "\
 Exit codes:
   0    pass
@@ -19,10 +19,10 @@ Exit codes:
   70   a bug in redrill
   130  interrupted, after cleaning up";
 
-/// The command line made no sense, or a name on it that cannot be a file's stands for
-/// nothing.
+/// The command line makes no sense, or names something that does not exist and cannot be a
+/// file.
 pub const USAGE: u8 = 64;
-/// A file that a person wrote is faulty or not there.
+/// A file that a person wrote has errors or does not exist.
 pub const BAD_FILE: u8 = 65;
 /// The machine lacks something: a server binary, a free port, room on the disk.
 pub const ENVIRONMENT: u8 = 69;
@@ -31,14 +31,14 @@ pub const BUG: u8 = 70;
 /// Interrupted, after cleaning up.
 pub const INTERRUPTED: u8 = 130;
 
-/// Tells the error as clap tells its own, and gives the exit code.
+/// Prints the error in clap's form and returns the exit code.
 pub fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
     terminal::say(&printable_lines(&format!("error: {error}")));
     ExitCode::from(code)
 }
 
-/// Does `work`. A panic, which has told where it was, becomes an exit code of its own;
-/// servers have been ended on its way out.
+/// Runs `work`. A panic, which has printed its place already, becomes a separate exit code. The
+/// unwinding has ended all servers.
 pub fn unless_bug(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
     catch_unwind(work).unwrap_or_else(|_| {
         fail(BUG, &"this is a bug in redrill; please report it with the lines above")

@@ -19,7 +19,7 @@ enum GcError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Docker(#[from] DockerError),
-    #[error("containers that a killed redrill may have left were not looked for: {0}")]
+    #[error("cannot look for containers that a killed redrill left: {0}")]
     NotLookedFor(DockerError),
     #[error("cannot run: {0}")]
     Runtime(#[from] std::io::Error),
@@ -40,7 +40,7 @@ pub fn main(_: Args) -> ExitCode {
     }
 }
 
-/// One that cannot be removed keeps the others from nothing.
+/// If one cannot be removed, the others are removed all the same.
 fn processes(removed: &mut Vec<String>) -> Result<(), GcError> {
     let registry = Registry::locate()?;
     let mut trouble = None;
@@ -53,7 +53,7 @@ fn processes(removed: &mut Vec<String>) -> Result<(), GcError> {
     trouble.map_or(Ok(()), |e| Err(e.into()))
 }
 
-/// A machine without a Docker engine has nothing of ours in it.
+/// Without a Docker engine there is nothing to remove.
 async fn containers(removed: &mut Vec<String>) -> Result<(), GcError> {
     let engine = match endpoint::find().await {
         Ok(engine) => engine,

@@ -1,5 +1,4 @@
-//! Reading the topologies and scenarios that a person names: ready ones by their
-//! name, others by their path.
+//! Reads the topologies and scenarios that a person names: ready ones by name, others by path.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,10 +10,10 @@ use crate::spec::{
     self, Diagnostic, Diagnostics, FileKind, Options, Scenario, Source, Topology, library,
 };
 
-/// The topology that `name` stands for: a ready one, or a path.
+/// The topology called `name`: a ready one, or a path.
 ///
 /// # Errors
-/// Everything that is wrong with it, or that it is not there.
+/// Everything that is wrong with it, or that it does not exist.
 pub fn topology(name: &str, options: &Options) -> Result<Topology, Diagnostics> {
     let source = find(FileKind::Topology, name, None).map_err(Diagnostics::one)?;
     let mut topology = spec::parse_topology(&source, options)?;
@@ -22,11 +21,11 @@ pub fn topology(name: &str, options: &Options) -> Result<Topology, Diagnostics> 
     Ok(topology)
 }
 
-/// The scenario that `name` stands for, on the topology that it names, or on
-/// `topology` where that is given.
+/// The scenario called `name`, on the topology that it names, or on `topology` if that is
+/// given.
 ///
 /// # Errors
-/// Everything that is wrong with either, or that one is not there.
+/// Everything that is wrong with either, or that one does not exist.
 pub fn scenario(
     name: &str,
     topology: Option<&str>,
@@ -40,7 +39,7 @@ pub fn scenario(
     parse_scenario(&found?, &options)
 }
 
-/// The same from a source. Paths in it are from the folder that it is in.
+/// The same from a source. Paths in it are relative to its folder.
 pub fn parse_scenario(source: &Source, options: &Options) -> Result<Scenario, Diagnostics> {
     let folder = Path::new(source.name()).parent();
     let resolve = |name: &str| find(FileKind::Topology, name, folder);
@@ -49,8 +48,8 @@ pub fn parse_scenario(source: &Source, options: &Options) -> Result<Scenario, Di
     Ok(scenario)
 }
 
-/// Makes the server's path absolute, because the topology is written down in another
-/// folder. A bare name is looked for on PATH.
+/// Makes the server's path absolute, because the topology is stored in another folder. A name
+/// without a path is looked up on PATH.
 fn settle_binary(topology: &mut Topology) {
     if let Some(binary) = &mut topology.engine.binary
         && binary.as_os_str().as_encoded_bytes().contains(&b'/')
@@ -60,8 +59,8 @@ fn settle_binary(topology: &mut Topology) {
     }
 }
 
-/// The file that `name` stands for, which shall be of that kind. A name without `/` and
-/// `.yaml` is looked up among the ready ones first; a path is taken from `folder`.
+/// The file called `name`, which must be of this kind. A name without `/` and `.yaml` is looked
+/// up among the ready ones first; a path is relative to `folder`.
 pub fn find(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source, Diagnostic> {
     let source = find_any(kind, name, folder)?;
     match spec::plain_kind_of(&source) {
@@ -70,7 +69,7 @@ pub fn find(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source,
     }
 }
 
-/// The fault of naming a `kind` where the other kind is wanted.
+/// The error for a file of `kind` where the other kind is wanted.
 fn mistaken(kind: FileKind, name: &str) -> Diagnostic {
     let (is, advice) = match kind {
         FileKind::Scenario => {
@@ -110,13 +109,13 @@ fn find_any(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source,
     }
 }
 
-/// The text of the regular file at `path`, of which no more is read than may be.
+/// The text of the regular file at `path`. Reads no more than the limit for sources.
 pub fn read(path: &Path) -> io::Result<Result<Source, Diagnostics>> {
     let kind = std::fs::metadata(path)?;
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    // A pipe that nobody writes into would be waited for for ever.
+    // Reading a pipe without a writer would never end.
     if !kind.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
@@ -139,7 +138,7 @@ pub fn yaml_files(folder: &Path) -> io::Result<Vec<String>> {
     Ok(files)
 }
 
-/// The fault of a file that cannot be read.
+/// The error for a file that cannot be read.
 pub fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "look at the path; `redrill list` names what comes with redrill",
@@ -150,13 +149,13 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::nowhere(format!("{} cannot be read: {error}", path.display()), advice)
 }
 
-/// Prints `diagnostics` to standard error, and says which exit code that is.
+/// Prints `diagnostics` to standard error and returns the exit code.
 pub fn refuse(diagnostics: &Diagnostics) -> ExitCode {
     terminal::say(show(diagnostics).trim_end_matches('\n'));
     ExitCode::from(exit::BAD_FILE)
 }
 
-/// `diagnostics` as standard error can show them.
+/// `diagnostics` as text for standard error.
 fn show(diagnostics: &Diagnostics) -> String {
     diagnostics.render(super::out::colour_of_errors(), 100)
 }

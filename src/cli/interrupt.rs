@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP: once to end cleanly. Ctrl-C or SIGTERM once more: to end
-//! at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first one ends redrill cleanly. A second Ctrl-C or SIGTERM
+//! ends it at once.
 
 use std::fs;
 
@@ -8,23 +8,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{exit, terminal};
 
-/// A token that the first signal cancels. The second one ends redrill on the
-/// spot: its servers die with it, and `redrill gc` removes their files.
+/// A token that the first signal cancels. The second signal ends redrill at once: its servers
+/// die with it, and `redrill gc` removes their files.
 pub fn token() -> CancellationToken {
     let token = CancellationToken::new();
     let hangup = (!hangups_are_ignored()).then(SignalKind::hangup);
     for kind in [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup) {
-        // Without the handler the signal does what it always does.
+        // Without a handler the signal has its usual effect.
         let Ok(signals) = signal(kind) else { continue };
         tokio::spawn(heed(signals, kind, token.clone()));
     }
     token
 }
 
-/// Whether redrill was started with `nohup`: a drill goes on then when its terminal is
-/// closed.
+/// Whether redrill was started with `nohup`: then a drill goes on when its terminal is closed.
 fn hangups_are_ignored() -> bool {
-    // A mask in hexadecimal, whose lowest bit is that of signal 1, SIGHUP.
+    // A mask in hexadecimal. Its lowest bit is that of signal 1, SIGHUP.
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
@@ -34,7 +33,7 @@ fn hangups_are_ignored() -> bool {
 async fn heed(mut signals: Signal, kind: SignalKind, token: CancellationToken) {
     while signals.recv().await.is_some() {
         if token.is_cancelled() {
-            // A terminal that is closed may say so twice: by its shell and by itself.
+            // A closed terminal may send SIGHUP twice: through its shell and by itself.
             if kind == SignalKind::hangup() {
                 continue;
             }
@@ -42,7 +41,7 @@ async fn heed(mut signals: Signal, kind: SignalKind, token: CancellationToken) {
             terminal::say("redrill: ended at once; `redrill gc` removes what it left");
             std::process::exit(exit::INTERRUPTED.into());
         }
-        terminal::say("redrill: ending; once more to end at once");
+        terminal::say("redrill: ending; press Ctrl-C again to end at once");
         token.cancel();
     }
 }

@@ -1,8 +1,8 @@
 //! `redrill keep`, hidden: the background process that `redrill up` leaves.
 //!
-//! It owns the servers, so they live for as long as it does. Until all is ready
-//! it tells its parent how far it is, in lines of JSON on its standard output,
-//! and watches its standard input: should the parent end before that, so does it.
+//! It owns the servers, so they live as long as it does. Until all is ready, it reports its
+//! progress to its parent, in lines of JSON on standard output, and watches its standard input:
+//! if the parent ends first, the keeper ends too.
 
 use std::fs;
 use std::io::{self, Write};
@@ -40,7 +40,7 @@ enum KeepError {
     Backend(#[from] BackendError),
     #[error(transparent)]
     Form(#[from] FormError),
-    #[error("cannot make ready to be signalled: {0}")]
+    #[error("cannot install signal handlers: {0}")]
     Signals(io::Error),
     #[error("ended before all was ready")]
     Interrupted,
@@ -71,7 +71,7 @@ pub fn main(args: Args) -> ExitCode {
     }
 }
 
-/// The parent may have gone: then nobody needs to know.
+/// Failure is ignored: the parent may be gone, and then nobody needs the message.
 fn tell(told: &Told) {
     if let Ok(line) = serde_json::to_string(told) {
         let _ = writeln!(io::stdout(), "{line}");
@@ -81,12 +81,12 @@ fn tell(told: &Told) {
 async fn keep(args: &Args) -> Result<(), KeepError> {
     let mut end = End::new().map_err(KeepError::Signals)?;
     let topology = args.topo.parse().map_err(|faults| KeepError::Topology(faults.to_string()))?;
-    // Its parent has told of what took long.
+    // Its parent has reported what took long.
     let resolved =
         ResolvedBackend::find(args.topo.wish(), &topology.engine, &program(), &|_| ()).await?;
     let registry = Registry::locate()?;
     let directory = registry.up_dir(&args.name);
-    // Before anything is put there: only with the record it is this process's own.
+    // First of all: only the record makes the folder this process's own.
     let mut registration =
         registry.register(&args.name, RunKind::Up, &directory, &topology.name, &resolved.info())?;
     let kept = match resolved.open(&args.name, &directory, &program()).await {
@@ -101,7 +101,7 @@ async fn keep(args: &Args) -> Result<(), KeepError> {
     kept
 }
 
-/// Brings the topology up and waits until it shall end.
+/// Brings the topology up and waits until it is asked to end.
 async fn until_down(
     backend: &dyn Backend,
     topology: &Topology,
@@ -130,10 +130,10 @@ async fn until_down(
     }
 }
 
-/// Nothing is ever written to the keeper's standard input; it ends with the parent.
+/// Returns when the parent ends: nothing is ever written to the keeper's standard input.
 async fn parent_gone() {
     let (tell, told) = oneshot::channel();
-    // A thread of its own, that nobody waits for: a read cannot be called off.
+    // A detached thread, because a blocking read cannot be cancelled.
     thread::spawn(move || {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         let _ = tell.send(());
@@ -141,7 +141,7 @@ async fn parent_gone() {
     let _ = told.await;
 }
 
-/// What asks the keeper to end.
+/// The signals and events that end the keeper.
 struct End {
     signals: [Signal; 2],
 }

@@ -13,7 +13,7 @@ const WIDEST: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `measures` lists what a scenario can expect, instead
+    /// `measures` lists the measures that a scenario can expect
     #[arg(value_enum)]
     what: Option<Listed>,
 }
@@ -24,7 +24,7 @@ enum Listed {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    // Who reads it through a pipe (`| grep reshard`) wants an entry a line.
+    // A reader of a pipe (`| grep reshard`) wants one entry a line.
     let terminal = io::stdout().is_terminal();
     let width = if terminal { out::width().min(WIDEST) } else { usize::MAX };
     out::print(&match args.what {
@@ -33,7 +33,7 @@ pub fn main(args: Args) -> ExitCode {
     })
 }
 
-/// Every measure, as the catalogue has them in its order.
+/// Every measure, in the order of the catalogue.
 fn measures(width: usize) -> String {
     let names = CATALOGUE.iter().map(|known| known.name.len()).max().unwrap_or(0);
     let rows = CATALOGUE.iter().map(|known| {
@@ -59,8 +59,7 @@ fn list(width: usize) -> String {
     )
 }
 
-/// The name in a column of `names`, and beside it what it is, in lines that break at
-/// spaces only.
+/// The name in a column of `names` columns, and beside it the description, wrapped at spaces.
 fn row(name: &str, about: &str, names: usize, width: usize) -> String {
     let room = width.saturating_sub(names + 4);
     let lines = wrap(about, room).into_iter().enumerate().map(|(i, line)| {

@@ -30,11 +30,11 @@ pub struct Args {
     pub play: PlayArgs,
 }
 
-/// One column: what is played, and where.
+/// One column of the page: an engine or value to play with.
 struct Case {
     /// For a person: `redis-7.0`, `500`.
     name: String,
-    /// Of `--over`.
+    /// The value of `--over`.
     value: Option<String>,
     scenario: Scenario,
     resolved: ResolvedBackend,
@@ -44,7 +44,7 @@ pub fn main(mut args: Args) -> ExitCode {
     if let Some(why) = nonsense(&args) {
         return exit::fail(exit::USAGE, &why);
     }
-    // What is set side by side differs in what is asked for, and in nothing else.
+    // Columns must differ in the engine or value only, so they share one seed.
     args.play.seed.get_or_insert_with(play::random_seed);
     match play::block_on(async { matrix(&args, &interrupt::token()).await }) {
         Ok(code) => ExitCode::from(code),
@@ -66,7 +66,7 @@ fn nonsense(args: &Args) -> Option<&'static str> {
     }
 }
 
-/// All of them, found before the first is played: the page is to have them all.
+/// All cases. They are found before the first is played, because the page needs them all.
 async fn cases(
     args: &Args,
     over: Option<&Over>,
@@ -115,7 +115,7 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
                 values.push(value.clone());
                 interrupted = played.interrupted;
             }
-            // What the others came to is worth its page all the same.
+            // The cases that were played still get their page.
             Err(why) => refused = Some(why),
         }
         if interrupted {
@@ -143,8 +143,8 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
     Ok(if interrupted { exit::INTERRUPTED } else { matrix.verdict().exit_code() })
 }
 
-/// The same on the engine of that name, as if the topology named it: whatever it cannot do
-/// there is refused then.
+/// The same arguments on the engine `named`, as if the topology named it. What it cannot do is
+/// refused at this point.
 fn on(play: &PlayArgs, named: Option<&String>) -> PlayArgs {
     let mut play = play.clone();
     if let Some(named) = named {
@@ -154,7 +154,7 @@ fn on(play: &PlayArgs, named: Option<&String>) -> PlayArgs {
     play
 }
 
-/// What is asked for, or what the scenario itself goes over.
+/// The values of `--over`, or those of the scenario's own `over`.
 fn over(args: &Args) -> Result<Option<Over>, Refused> {
     let over = match args.over.as_deref() {
         Some(text) => Over::parse(text),
@@ -177,7 +177,8 @@ fn write(matrix: &Matrix, folder: &Path) -> Result<(), Refused> {
     Ok(())
 }
 
-/// What a person calls an engine (a release, an image, or a program), as a topology names it.
+/// An engine as a person names it (a release, an image, or a program), in the form that a
+/// topology uses.
 fn engine(name: &str) -> String {
     let image = |image: &str| format!("{{ image: {image:?} }}");
     match name.split_once('-') {

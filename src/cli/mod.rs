@@ -44,8 +44,8 @@ struct Cli {
     command: Command,
 }
 
-// One module a subcommand, each with `#[derive(clap::Args)] pub struct Args` and
-// `pub fn main(args: Args) -> ExitCode`.
+// One module for each subcommand, with `#[derive(clap::Args)] pub struct Args` and `pub fn
+// main(args: Args) -> ExitCode`.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Play a scenario: start servers, put load on them, do something to them, report
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
 fn obey() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help and version are no errors, and are printed in the same way.
+        // Help and version are no errors, but arrive as such.
         Err(said) => {
             let _ = said.print();
             return if said.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use super::{exit, terminal};
 
-/// Prints `text` as it is. Whoever reads it may stop reading (`| head`) without
-/// that being an error.
+/// Prints `text` unchanged. A reader may stop reading (`| head`); that is no error.
 pub fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -18,13 +17,13 @@ pub fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Whether standard output is a terminal and nobody asked for plain text
+/// Whether standard output is a terminal and plain text was not asked for
 /// (<https://no-color.org>).
 pub fn colour() -> bool {
     io::stdout().is_terminal() && !plain()
 }
 
-/// The same of standard error.
+/// The same for standard error.
 pub fn colour_of_errors() -> bool {
     io::stderr().is_terminal() && !plain()
 }
@@ -33,12 +32,12 @@ fn plain() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Columns of the terminal; 80 where there is none.
+/// Columns of the terminal; 80 without one.
 pub fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
 }
 
-/// Lines of the terminal; 24 where there is none.
+/// Lines of the terminal; 24 without one.
 pub fn height() -> usize {
     terminal_size::terminal_size().map_or(24, |(_, height)| height.0.into())
 }

@@ -1,4 +1,4 @@
-//! Playing one scenario from the command line: what `run` and `suite` share.
+//! Plays one scenario from the command line: the part that `run`, `suite` and `matrix` share.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,7 +45,7 @@ pub struct PlayArgs {
 }
 
 impl PlayArgs {
-    /// On the command line, and not by the environment.
+    /// The binary is named on the command line, not by the environment.
     pub fn names_a_binary(&self) -> bool {
         let by_environment = std::env::var_os("REDRILL_ENGINE_BINARY").map(PathBuf::from);
         self.engine_binary.is_some() && self.engine_binary != by_environment
@@ -62,7 +62,7 @@ pub enum Format {
     Json,
 }
 
-/// Why there is no report: it has been told on standard error.
+/// There is no report. The reason has been printed to standard error.
 pub struct Refused {
     pub code: u8,
     pub why: String,
@@ -74,7 +74,7 @@ impl From<Refused> for ExitCode {
     }
 }
 
-/// A drill that has been played, its report written.
+/// A drill that has been played, with its report written.
 pub struct Played {
     pub report: Report,
     pub interrupted: bool,
@@ -87,13 +87,13 @@ impl Played {
     }
 }
 
-/// Tells an error, and says which exit code that is.
+/// Prints an error and returns the refusal with its exit code.
 pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
     exit::fail(code, &error);
     Refused { code, why: error.to_string() }
 }
 
-/// The scenario `name`, as the arguments change it, checked to be one that can run.
+/// The scenario `name` as the arguments change it, checked for whether it can run.
 pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
     let read_as = |purpose, no_preload, code| {
         let (set, profile) = (args.set.clone(), args.profile.clone());
@@ -109,7 +109,7 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
                    none; name an image instead: --set engine.image=valkey/valkey:9.1";
         return Err(refuse(exit::USAGE, why));
     }
-    // Where it runs is for the topology to say, too.
+    // The topology, too, can say where it runs.
     let scenario = read(Purpose::Run, None)?;
     let engine = &scenario.topology.engine;
     if !args.wish().is_for_processes(engine) {
@@ -118,7 +118,7 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
         if scenario.cuts_in_kernel()
             && let Err(why) = cuts::usable()
         {
-            // The file is right, and the machine lacks something.
+            // The file is right, but the machine lacks something.
             return read_as(Purpose::RunWithoutCuts(why), no_preload, exit::ENVIRONMENT);
         }
         return Ok(scenario);
@@ -133,8 +133,7 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
     read(Purpose::RunAsProcesses, no_preload)
 }
 
-/// Where the scenario's servers will run. Pulling an image may take long, and is not waited
-/// for past Ctrl-C.
+/// Where the scenario's servers will run. Pulling an image may take long; Ctrl-C interrupts it.
 pub async fn resolved(
     scenario: &Scenario,
     args: &PlayArgs,
@@ -149,8 +148,8 @@ pub async fn resolved(
     }
 }
 
-/// Plays `scenario` in a new folder under `out` and writes its reports. With
-/// `keep`, servers of a drill that came to its end stay up.
+/// Plays `scenario` in a new folder under `out` and writes its reports. With `keep`, the
+/// servers of a completed drill stay up.
 pub async fn play(
     scenario: &Scenario,
     args: &PlayArgs,
@@ -162,7 +161,7 @@ pub async fn play(
     play_on(&resolved, scenario, args, out, keep, stop).await
 }
 
-/// The same where it is known already.
+/// The same if the place is known already.
 pub async fn play_on(
     resolved: &ResolvedBackend,
     scenario: &Scenario,
@@ -183,25 +182,26 @@ pub async fn play_on(
     };
     let started = drill::start(options).await;
     let drill = started.map_err(|error| refuse(exit::ENVIRONMENT, error))?;
-    // As it was named, which is shorter to read than the whole path.
+    // The path as the user gave it is shorter to read than the absolute one.
     let folder = out.join(drill.folder().id());
     let (ended, kept) = drill.play(keep).await;
     if let Err(halt) = &ended
         && let Some(code) = blame(halt)
     {
-        // There is little to report, but a nightly job finds its files, if there is room.
+        // There is little to report, but a nightly job finds its files, if the disk has room
+        // for them.
         let _ = make_report(&folder);
         let folder = folder.display();
         return Err(refuse(code, format_args!("{halt}\nthe run folder: {folder}")));
     }
     let report = make_report(&folder).map_err(unreported)?;
-    // Also where the drill had come to its end by then.
+    // This also covers a drill that had ended before the signal.
     let interrupted = stop.is_cancelled();
     Ok(Played { report, interrupted, kept })
 }
 
-/// The exit code of a drill that was kept from its work; none where its report says why
-/// it ended early.
+/// The exit code of a drill that could not do its work; `None` if its report says why it ended
+/// early.
 fn blame(halt: &Halt) -> Option<u8> {
     match halt {
         Halt::Form(error) if error.blames_topology() => Some(exit::BAD_FILE),
@@ -210,7 +210,7 @@ fn blame(halt: &Halt) -> Option<u8> {
     }
 }
 
-/// This very program, to be run again beside this process.
+/// The path of this program, to start it again as another process.
 pub fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("redrill"))
 }
@@ -236,12 +236,12 @@ pub fn print(report: &Report, format: Format) -> Result<(), Refused> {
     Ok(())
 }
 
-/// A report that cannot be made or written.
+/// The refusal for a report that cannot be made or written.
 pub fn unreported(error: ReportError) -> Refused {
     refuse(super::report::code(&error), error)
 }
 
-/// A folder for the run folders of several drills, made anew.
+/// A new folder for the run folders of several drills.
 pub fn batch_folder(out: &Path, name: &str) -> Result<PathBuf, Refused> {
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     RunFolder::create(out, &started, name)
@@ -249,8 +249,8 @@ pub fn batch_folder(out: &Path, name: &str) -> Result<PathBuf, Refused> {
         .map_err(|error| refuse(exit::ENVIRONMENT, error))
 }
 
-/// Runs `work` on a runtime of its own. Loads and probes have threads of their
-/// own, so two workers are plenty for what is left.
+/// Runs `work` on a new runtime. Loads and probes have their own threads, so two workers are
+/// enough.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

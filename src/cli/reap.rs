@@ -1,4 +1,4 @@
-//! `redrill reap`, hidden: clears containers up after a redrill that was killed, see
+//! `redrill reap`, hidden: removes the containers of a redrill that was killed, see
 //! [`crate::backend::docker::reaper`].
 
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ pub struct Args {
 pub fn main(args: Args) -> ExitCode {
     match reaper::reap(&args.host, &args.drill) {
         Ok(()) => ExitCode::SUCCESS,
-        // Nobody listens; whoever looks at exit codes may know.
+        // Nobody reads messages of this process; the exit code shows the failure.
         Err(_) => ExitCode::from(exit::ENVIRONMENT),
     }
 }

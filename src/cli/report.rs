@@ -28,7 +28,7 @@ pub fn main(args: Args) -> ExitCode {
                 out::print(&report::text::summary(&report, out::width(), out::colour()));
                 worst = Verdict::worst([worst, report.verdict]);
             }
-            // The others have their reports all the same.
+            // The other folders still get their reports.
             Err(error) => {
                 refuse(&error);
                 refused = refused.or(Some(code(&error)));
@@ -38,7 +38,7 @@ pub fn main(args: Args) -> ExitCode {
     ExitCode::from(refused.unwrap_or(worst.exit_code()))
 }
 
-/// Tells `error` and gives the exit code that fits it.
+/// Prints `error` and returns its exit code.
 pub(super) fn refuse(error: &ReportError) -> ExitCode {
     exit::fail(code(error), error)
 }

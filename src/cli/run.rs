@@ -69,7 +69,7 @@ async fn once(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Res
     Ok(code)
 }
 
-/// Leaves the servers up until Ctrl-C, which is also what `redrill down` comes to.
+/// Keeps the servers up until Ctrl-C. `redrill down` sends the same signal.
 async fn hold(mut kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
     kept.announce().map_err(|error| play::refuse(exit::ENVIRONMENT, error))?;
     for node in kept.deployment.nodes() {
@@ -81,7 +81,7 @@ async fn hold(mut kept: Kept, stop: &CancellationToken) -> Result<(), Refused> {
     kept.stop().await.map_err(|error| play::refuse(exit::ENVIRONMENT, error))
 }
 
-/// Every repetition has the scenario's folder of its own in one folder of all.
+/// Each repetition has a run folder; one folder holds them all.
 async fn repeat(
     scenario: &Scenario,
     args: &Args,

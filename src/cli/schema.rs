@@ -1,5 +1,4 @@
-//! `redrill schema`: JSON schemas, with which an editor completes and checks files
-//! while they are written.
+//! `redrill schema`: JSON schemas, with which an editor completes and checks files.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,4 @@
-//! `redrill show`: the YAML of a ready scenario or topology, to start one's own
-//! from.
+//! `redrill show`: prints the YAML of a ready scenario or topology, as a start for a new one.
 
 use std::process::ExitCode;
 

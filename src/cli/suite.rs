@@ -23,8 +23,8 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    // All of them are read before the first is played: a typing error in the
-    // last one should not cost the night.
+    // All are read before the first is played: a typing error in the last one should not cost
+    // the night.
     let scenarios = match read_all(&args) {
         Ok(scenarios) => scenarios,
         Err(refused) => return refused.into(),
@@ -47,14 +47,14 @@ fn read_all(args: &Args) -> Result<Vec<Scenario>, Refused> {
     read.into_iter().collect::<Result<Vec<_>, _>>().map(|read| read.concat())
 }
 
-/// Those that do not have the profile, which are played as they are: one name serves a folder
-/// in which not every scenario needs another face by night. That none has it is a mistake.
+/// The scenarios without this profile. They are played as they are, because not every scenario
+/// in a folder needs a nightly variant. If none has the profile, that is an error.
 fn lack_profile<'n>(
     names: &'n [String],
     profile: Option<&str>,
 ) -> Result<Vec<&'n String>, Refused> {
     let Some(profile) = profile else { return Ok(Vec::new()) };
-    // What cannot be read is told when it is.
+    // A file that cannot be read is reported when it is read.
     let has = |name: &&String| {
         let source = input::find(FileKind::Scenario, name, None);
         source.map_or(true, |source| spec::profile_names(&source).iter().any(|p| p == profile))
@@ -75,7 +75,7 @@ fn lack_profile<'n>(
     Ok(lack)
 }
 
-/// The scenario; one that goes over several values is one for each of them.
+/// The scenario called `name`. One with `over` becomes one for each value.
 fn read(name: &str, args: &PlayArgs) -> Result<Vec<Scenario>, Refused> {
     let scenario = play::read(name, args)?;
     let Some(over) = &scenario.over else { return Ok(vec![scenario]) };
@@ -90,7 +90,7 @@ fn read(name: &str, args: &PlayArgs) -> Result<Vec<Scenario>, Refused> {
     each.collect()
 }
 
-/// Folders become the scenarios in them, by name; topologies may stand beside them.
+/// Replaces folders by the scenarios in them, by name. Topologies beside them are skipped.
 fn expand(names: &[String]) -> Result<Vec<String>, Refused> {
     let mut all = Vec::new();
     for name in names {
@@ -115,7 +115,7 @@ fn expand(names: &[String]) -> Result<Vec<String>, Refused> {
     Ok(all)
 }
 
-/// A file that cannot be told is none: what is wrong with it is said when it is read.
+/// A file that cannot be read counts as a scenario: reading it will report the error.
 fn is_topology(file: &str) -> bool {
     let source = input::read(Path::new(file)).ok().and_then(Result::ok);
     source.is_some_and(|source| spec::kind_of(&source).is_ok_and(|kind| kind == FileKind::Topology))
@@ -149,7 +149,7 @@ async fn suite(
             }
         }
     }
-    // Whoever reads the files sees what was to come.
+    // The files also list the scenarios that were not begun.
     let not_begun = scenarios[outcomes.len()..].iter();
     let skipped = |scenario: &Scenario| Unplayed::skipped(&scenario.name, exit::INTERRUPTED);
     outcomes.extend(not_begun.map(skipped).map(Outcome::Unplayed));

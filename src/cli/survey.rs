@@ -1,4 +1,4 @@
-//! What the servers of a record say of themselves right now.
+//! Asks the servers of a registry record for their state now.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::model::slot::SlotSet;
 use crate::model::{NodeKind, NodeName, printable_lines};
 use crate::node::{Admin, NodeError, Section};
 
-/// A server that is well answers in far less.
+/// A healthy server answers in far less.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A drill or an `up`, as `redrill status --format json` shows it.
@@ -34,7 +34,7 @@ pub struct NodeSurvey {
     pub name: NodeName,
     pub address: String,
     pub pid: Option<u32>,
-    /// What it answered; without an answer, why.
+    /// Its answer, or why there is none.
     #[serde(flatten)]
     pub answer: Answer,
 }
@@ -44,7 +44,7 @@ pub struct NodeSurvey {
 pub enum Answer {
     Up {
         role: Role,
-        /// Outside a cluster there are none.
+        /// Empty outside a cluster.
         #[serde(skip_serializing_if = "SlotSet::is_empty")]
         slots: SlotSet,
         keys: u64,
@@ -112,12 +112,12 @@ async fn ask(node: &NodeRecord, addr: SocketAddr) -> Result<Answer, NodeError> {
 }
 
 impl Survey {
-    /// For people.
+    /// The survey as text for people.
     pub fn text(&self) -> String {
         printable_lines(&self.raw_text())
     }
 
-    /// With what servers say and records hold as it came.
+    /// The same with the text of servers and records unescaped.
     fn raw_text(&self) -> String {
         let kind = match self.kind {
             RunKind::Drill => "drill",
@@ -142,7 +142,7 @@ impl Survey {
         super::table::text(&std::iter::once(heading.to_vec()).chain(rows).collect::<Vec<_>>())
     }
 
-    /// How to talk to each group by hand.
+    /// How to connect to each group by hand.
     pub fn connect(&self) -> Vec<String> {
         let first =
             |node: &&NodeSurvey| node.name.kind == NodeKind::Shard(0) && node.name.ordinal == 0;

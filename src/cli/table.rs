@@ -1,7 +1,7 @@
 //! Text in columns.
 
-/// Rows of cells as lines, each column as wide as its widest cell. The first row is
-/// the heading.
+/// Rows of cells as lines. Each column is as wide as its widest cell, and the first row is the
+/// heading.
 pub fn text(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =

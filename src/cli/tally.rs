@@ -1,4 +1,4 @@
-//! Several drills in a few lines: which did not pass and why, and how many did.
+//! The results of several drills in a few lines: how many passed, and why the others did not.
 
 use crate::model::{Verdict, printable};
 use crate::report::Report;
@@ -10,7 +10,7 @@ const REASONS: usize = 8;
 /// Longer lines are harder to read.
 const WIDEST: usize = 100;
 
-/// What became of one drill.
+/// The result of one drill.
 pub struct Line<'a> {
     pub name: &'a str,
     pub verdict: Verdict,
@@ -35,7 +35,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// `lines` are those of `all` drills that were begun. `width` is in columns.
+/// The results of those of `all` drills that were begun. `width` is in columns.
 pub fn text(lines: &[Line], all: usize, width: usize, colour: bool) -> String {
     let (ink, width) = (Ink { colour }, width.min(WIDEST));
     let mut text = String::new();

@@ -1,7 +1,7 @@
 //! The sinks that a person watches: a panel on a terminal, lines in a log.
 //!
-//! All that redrill itself says on standard error goes through [`say`], so that it
-//! stands above the panel and does not tear it.
+//! All messages of redrill on standard error go through [`say`], which prints them above the
+//! panel without breaking it.
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -16,15 +16,15 @@ use super::out;
 use crate::model::Nanos;
 use crate::model::event::{Event, Sink};
 
-/// The panel is drawn anew this often.
+/// How often the panel is redrawn.
 const FRAME: Duration = Duration::from_millis(100);
 /// Longer lines are harder to read.
 const WIDEST: usize = 100;
 
-/// There is one terminal, whoever writes on it.
+/// There is one terminal, so all writers share this.
 static SCREEN: Mutex<Screen> = Mutex::new(Screen::new());
 
-/// The panel when standard error is a terminal, else lines.
+/// The panel if standard error is a terminal, else lines.
 pub fn progress() -> Box<dyn Sink> {
     match std::io::stderr().is_terminal() {
         true => Box::new(Panel::show()),
@@ -37,27 +37,27 @@ pub fn say(text: &str) {
     write(&lock(&SCREEN).say(text));
 }
 
-/// Takes the panel away, for whoever is about to end the process.
+/// Removes the panel. Call it before ending the process.
 pub fn clear() {
     write(&lock(&SCREEN).close());
 }
 
-/// In one piece, so that no half of a frame is ever seen. Nobody listening is no
-/// error: the drill goes on.
+/// In one write, so that no half of a frame is seen. A closed standard error is no error: the
+/// drill goes on.
 fn write(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// A few lines at the bottom of a terminal, redrawn in place; it is gone when
-/// the drill ends, and the summary takes its place.
+/// A few lines at the bottom of a terminal, redrawn in place. When the drill ends, the summary
+/// replaces them.
 struct Panel {
     seen: Arc<Mutex<Seen>>,
-    /// Dropped to end the artist.
+    /// Dropping it ends the drawing thread.
     going: Option<Sender<()>>,
     artist: Option<JoinHandle<()>>,
 }
 
-/// What is known, and what time it is on the drill's clock.
+/// The state of the drill, and its clock.
 #[derive(Default)]
 struct Seen {
     state: State,
@@ -77,7 +77,7 @@ impl Panel {
         let (going, gone) = channel::<()>();
         let drawn = seen.clone();
         let artist = std::thread::spawn(move || {
-            // A thread of its own: time passes also while nothing happens.
+            // A separate thread, because time also passes while nothing happens.
             while gone.recv_timeout(FRAME) == Err(RecvTimeoutError::Timeout) {
                 draw(&lock(&drawn));
             }
@@ -87,7 +87,7 @@ impl Panel {
 }
 
 fn draw(seen: &Seen) {
-    // One column less: in the last one some terminals wrap.
+    // One column less: some terminals wrap in the last one.
     let width = out::width().min(WIDEST).saturating_sub(1);
     let mut lines = seen.state.lines(seen.now(), width);
     lines.truncate(out::height().saturating_sub(1));
@@ -121,7 +121,7 @@ impl Sink for LogSink {
     }
 }
 
-/// What is behind these locks is drawn, and no worse for a panic of another thread.
+/// The data behind these locks is only drawn, so a panic of another thread cannot harm it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,4 @@
-//! What `up` and the keeper that it leaves share: what to bring up, and what the keeper
-//! tells of it.
+//! What `up` and its keeper share: the topology to bring up, and the messages of the keeper.
 
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use super::input;
 use crate::backend::resolve::{BackendKind, BackendRequest};
 use crate::spec::{Diagnostics, Options, Purpose, Topology};
 
-/// What to bring up.
+/// The topology to bring up.
 #[derive(Debug, clap::Args)]
 pub struct Topo {
     /// A ready topology's name, or a path
@@ -32,7 +31,7 @@ impl Topo {
     }
 
     /// # Errors
-    /// Everything that is wrong with it, and what of it cannot run.
+    /// Everything that is wrong with the topology, and every part of it that cannot run.
     pub fn parse(&self) -> Result<Topology, Diagnostics> {
         let read = |purpose| {
             let options = Options { purpose, set: self.set.clone(), ..Options::default() };
@@ -54,7 +53,7 @@ pub enum Told {
         ready: usize,
         total: usize,
     },
-    /// The record of the registry names all nodes now.
+    /// The registry's record names all nodes now.
     Ready,
     Failed {
         code: u8,

@@ -37,10 +37,10 @@ enum UpError {
     Folder { path: PathBuf, source: io::Error },
     #[error("cannot start a process in the background: {0}")]
     Spawn(io::Error),
-    /// As the keeper told it.
+    /// An error that the keeper reported.
     #[error("{text}")]
     Keeper { code: u8, text: String },
-    #[error("the process in the background ended without a word{}", its_log(.log))]
+    #[error("the process in the background ended without a message{}", its_log(.log))]
     Silent { log: String },
 }
 
@@ -74,7 +74,7 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
-    // What can be known at once is said before anything is in the background.
+    // Errors that can be found now are printed before anything runs in the background.
     let program = super::play::program();
     let find = ResolvedBackend::find(args.topo.wish(), &topology.engine, &program, &terminal::say);
     super::block_on(find).map_err(UpError::Spawn)??;
@@ -89,7 +89,7 @@ fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
     show(&registry, name)
 }
 
-/// The keeper, in a session of its own: what happens to this terminal is not its business.
+/// The keeper, in a new session: signals of this terminal do not reach it.
 fn spawn(args: &Args, name: &str, log: File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["keep", "--name", name]);
@@ -109,8 +109,8 @@ fn spawn(args: &Args, name: &str, log: File) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Shows how far the keeper is until it is ready. Ending before that (Ctrl-C) closes
-/// its standard input, which ends it too.
+/// Shows the keeper's progress until it is ready. If this process ends first (Ctrl-C), the
+/// keeper's standard input closes, and the keeper ends too.
 fn watch(mut keeper: Child, log: &Path) -> Result<(), UpError> {
     let bar = ProgressBar::new(0).with_style(style());
     for line in keeper.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
@@ -137,7 +137,7 @@ fn watch(mut keeper: Child, log: &Path) -> Result<(), UpError> {
 }
 
 fn style() -> ProgressStyle {
-    // A fault in the template would be one of this line alone.
+    // The template is constant, so only a mistake in the next line could fail.
     ProgressStyle::with_template("{spinner} {pos} of {len} nodes are ready  {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -1,4 +1,4 @@
-//! How nodes that do not agree differ, in words.
+//! Says in words how nodes disagree.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -9,8 +9,8 @@ use crate::model::event::Role;
 use crate::model::slot::SLOTS;
 use crate::node::Node;
 
-/// Each way in which the `node_views` of a cluster's live `nodes` differ, or show an unhealthy state.
-/// `silent` are nodes that live and gave no answer that could be understood.
+/// Each difference between the views of a cluster's live `nodes`, and each unhealthy state that
+/// a view shows. `silent` are live nodes without a usable answer.
 pub fn of_cluster(nodes: &[Node], node_views: &[&NodeView], silent: &[&NodeName]) -> Vec<String> {
     let names = nodes.iter().map(|node| (node.id.as_str(), node.name.to_string())).collect();
     let mut told = owners(&names, node_views);
@@ -23,7 +23,7 @@ pub fn of_cluster(nodes: &[Node], node_views: &[&NodeView], silent: &[&NodeName]
     told
 }
 
-/// The same outside a cluster, where there must be one primary, and all others name it.
+/// The same outside a cluster: there must be one primary, and all others must name it.
 pub fn of_replication(
     nodes: &[Node],
     node_views: &[&NodeView],
@@ -40,7 +40,7 @@ pub fn of_replication(
             .into_iter()
             .collect(),
     };
-    // One that alone is primary names itself; of several it has been said.
+    // A single primary names itself. If there are several, that has been reported above.
     let lone = primaries.len() == 1;
     let others: Vec<&NodeView> =
         node_views.iter().filter(|node_view| lone || !is_primary(node_view)).copied().collect();
@@ -74,13 +74,13 @@ fn name<'n>(names: &'n Names, id: &'n str) -> &'n str {
     names.get(id).map_or(id, String::as_str)
 }
 
-/// Slots with more than one owner, depending on who is asked.
+/// Slots that have more than one owner, depending on the node that is asked.
 fn owners(names: &Names, node_views: &[&NodeView]) -> Vec<String> {
     let maps: Vec<Vec<Option<&str>>> = node_views.iter().map(|node_view| map(node_view)).collect();
     let at = |slot: u16| -> Vec<Option<&str>> {
         maps.iter().map(|map| map[usize::from(slot)]).collect()
     };
-    // Slots of which the nodes say the same things are told together.
+    // Slots about which the nodes say the same things are reported together.
     let mut disputed: Vec<(Vec<Option<&str>>, Ranges)> = Vec::new();
     for slot in 0..SLOTS {
         let said = at(slot);
@@ -103,7 +103,7 @@ fn owners(names: &Names, node_views: &[&NodeView]) -> Vec<String> {
     disputed.into_iter().map(text).collect()
 }
 
-/// The owner of each slot, as one node sees it.
+/// The owner of each slot in the view of one node.
 fn map(node_view: &NodeView) -> Vec<Option<&str>> {
     let mut map = vec![None; usize::from(SLOTS)];
     for line in &node_view.lines {
@@ -114,7 +114,7 @@ fn map(node_view: &NodeView) -> Vec<Option<&str>> {
     map
 }
 
-/// Nodes that are this to some and that to others, or not known to all.
+/// Nodes whose role differs from view to view, or that some nodes do not know.
 fn roles(names: &Names, node_views: &[&NodeView]) -> Vec<String> {
     let mut ids: Vec<(&str, &str)> = names.iter().map(|(id, name)| (name.as_str(), *id)).collect();
     ids.sort_unstable();
@@ -146,7 +146,7 @@ fn opinions<T>(node_views: &[&NodeView], said: Vec<T>, show: impl Fn(T) -> Strin
         by.entry(show(said)).or_default().push(&node_view.node);
     }
     let mut each: Vec<(String, Vec<&NodeName>)> = by.into_iter().collect();
-    // The odd ones out first.
+    // The smallest groups first.
     each.sort_by_key(|(_, who)| who.len());
     let each = each.into_iter().filter_map(|(what, who)| {
         let say = if who.len() == 1 { "says" } else { "say" };
@@ -168,10 +168,10 @@ fn unheard(node_views: &[&NodeView], silent: &[&NodeName]) -> Option<String> {
     listed(silent.iter().copied()).map(|who| format!("no answer to be understood comes from {who}"))
 }
 
-/// So many are named; of more, the others are counted.
+/// How many nodes are named; the others are counted.
 const NAMED: usize = 6;
 
-/// `a`, `a and b`, `a, b and 9 others`; none of nobody.
+/// `a`, `a and b`, `a, b and 9 others`; `None` for no node.
 fn listed<'a>(nodes: impl Iterator<Item = &'a NodeName>) -> Option<String> {
     let mut names: Vec<String> = nodes.map(NodeName::to_string).collect();
     if names.len() > NAMED {

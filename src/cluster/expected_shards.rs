@@ -1,9 +1,8 @@
-//! Where each node of a new cluster should sit, held against a node's CLUSTER SHARDS.
+//! Compares a node's CLUSTER SHARDS with the shards that were planned.
 //!
-//! That the slots are covered and the state is ok does not say that a node knows its
-//! cluster: it may count the right nodes and slots and still place them elsewhere, or
-//! hold a replica to have failed. A client that maps a cluster by its shards would go
-//! astray where it asked such a node.
+//! A node may report that all slots are covered and the state is ok, and still have a wrong
+//! map: the right number of nodes and slots in the wrong places, or a live replica marked as
+//! failed. A client that reads its map from such a node would go to the wrong nodes.
 
 use crate::model::NodeName;
 use crate::model::event::Role;
@@ -37,7 +36,7 @@ impl ExpectedShards {
         self.0.iter().map(|shard| shard.nodes.len() as u64).sum()
     }
 
-    /// The first thing in which what a node sees is not what was planned.
+    /// The first difference between a node's view and the plan.
     pub fn lacks(&self, seen: &[Shard]) -> Option<String> {
         self.0.iter().find_map(|planned| planned.lacks(seen))
     }
@@ -62,8 +61,9 @@ impl PlannedShard {
     }
 }
 
-/// What a node is taken for, if not for what it should be. A replica may be called
-/// loading for ten seconds when it is not: whether its link is up is asked of itself.
+/// How the view of a node differs from its planned role and health. A replica may be called
+/// loading for ten seconds when it is not, so that does not count: the replica itself is asked
+/// whether its link is up.
 fn ails(node: &ShardNode, planned: Role) -> Option<&'static str> {
     match (node.role, node.health) {
         (Role::Sentinel, _) => Some("a sentinel"),
@@ -93,7 +93,7 @@ mod tests {
         ShardNode { id: id.into(), endpoint, ip, port, role, replication_offset: 0, health }
     }
 
-    /// As it should be; a replica that is new is called loading.
+    /// The planned state. A new replica is called loading.
     fn seen() -> Vec<Shard> {
         let first = vec![
             seen_node("n01", Role::Replica, Health::Loading),

@@ -1,8 +1,8 @@
-//! From a topology to servers that are ready to be used.
+//! From a topology to servers that are ready for use.
 //!
-//! A cluster's nodes find their [`super::nodes_conf`] when they start; replicas
-//! outside a cluster are started with `replicaof`. Nothing is told to a server
-//! after it has started, so all of them start at once.
+//! A cluster's nodes find their [`super::nodes_conf`] when they start; replicas outside a
+//! cluster are started with `replicaof`. No server needs a command after its start, so all of
+//! them start at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,20 +30,20 @@ use crate::spec::topology::Group;
 pub struct Deployment {
     /// In the order of the topology.
     pub groups: Vec<DeployedGroup>,
-    /// Who is where, those among them who join later.
+    /// Where each node is, including those that join later.
     pub places: Arc<Places>,
-    /// What links the nodes and their clients; none where they talk directly.
+    /// The links between nodes and clients; `None` if they connect directly.
     pub network: Option<Arc<Network>>,
 }
 
 #[derive(Clone, Debug)]
 pub struct DeployedGroup {
     pub spec: Group,
-    /// By shard, and by ordinal within it; those last that join only later.
+    /// By shard, and by ordinal within it. Nodes that join later come last.
     pub nodes: Vec<Node>,
-    /// What those are to be started with.
+    /// The plans for starting the nodes that join later.
     pub later: Vec<NodePlan>,
-    /// Those that watch them, in mode `sentinel`.
+    /// The sentinels of the group, in mode `sentinel`.
     pub sentinels: Vec<Node>,
 }
 
@@ -65,7 +65,7 @@ pub enum FormError {
 }
 
 impl FormError {
-    /// Whether the topology file is at fault and not the machine.
+    /// Whether the topology file is wrong, and not the machine.
     pub fn blames_topology(&self) -> bool {
         match self {
             FormError::Directive { .. } => true,
@@ -102,10 +102,10 @@ fn listed(nodes: &[NotReady]) -> String {
     }
 }
 
-/// Brings up all groups of `topology`, and is done when every node is ready: all of a
-/// cluster's nodes agree that it is, and every replica's link is up. `heard` is told
-/// how many of how many nodes are. With `relay` they are linked by one that draws its
-/// chance from that seed; otherwise they talk directly.
+/// Brings up all groups of `topology`. Returns when every node is ready: all nodes of a cluster
+/// agree that it is, and every replica's link is up. Calls `heard` with the number of ready
+/// nodes and of all nodes. With `relay`, a relay links them and draws its random choices from
+/// that seed; otherwise they connect directly.
 ///
 /// After an error some servers may be running: shut the backend down.
 pub async fn bring_up(
@@ -167,7 +167,7 @@ pub async fn bring_up_most(
     let places = Arc::new(Places::new(topology, names));
     let open = |seed| Network::open(backend, topology, places.clone(), &linked, seed);
     let network = relay.map(open).transpose()?;
-    // Primaries first: they wait longest before they call themselves ready.
+    // Primaries first: they take longest to become ready.
     plans.sort_by_key(|plan| plan.name.ordinal);
     let total = awaited.len() + awaited_sentinels.len();
     heard(0, total);
@@ -177,7 +177,7 @@ pub async fn bring_up_most(
     let patience = ready::patience(total);
     let log_tail = |name: &NodeName| backend.log_tail(name);
     let told = |ready| heard(ready, total);
-    // A sentinel that finds nobody would hold a group to be down that is only being born.
+    // A sentinel that starts first would take the primary for down while it starts.
     if !sentinel_plans.is_empty() {
         ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
             .await
@@ -192,7 +192,8 @@ pub async fn bring_up_most(
     Ok(Deployment { groups, places, network: network.map(Arc::new) })
 }
 
-/// A server that ended over a directive of the user's is not the machine's fault.
+/// If a server ended because of a directive of the user's, the topology is wrong and not the
+/// machine.
 fn blame_directive(error: FormError, topology: &Topology) -> FormError {
     let FormError::Exited(exited) = &error else { return error };
     let Some(refused) = exited.refused_directive() else { return error };
@@ -211,19 +212,19 @@ fn blame_directive(error: FormError, topology: &Topology) -> FormError {
 }
 
 impl DeployedGroup {
-    /// Its nodes, and whoever watches them.
+    /// Its nodes and sentinels.
     pub fn all(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().chain(&self.sentinels)
     }
 
-    /// The nodes that were there from the beginning.
+    /// The nodes that were there at the start.
     pub fn born(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().take(self.nodes.len() - self.later.len())
     }
 }
 
 impl Deployment {
-    /// Every server, sentinels among them; those too that are not there yet.
+    /// Every server, including sentinels and nodes that join later.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.groups.iter().flat_map(DeployedGroup::all)
     }
@@ -236,12 +237,12 @@ impl Deployment {
         self.groups.iter().find(|group| group.spec.name == name)
     }
 
-    /// To be called when servers have been started again.
+    /// Must be called when servers have been started again.
     pub fn look_at_processes(&self, backend: &dyn Backend) {
         self.network.iter().for_each(|network| network.look_at_processes(backend));
     }
 
-    /// As the registry of running drills keeps them.
+    /// The nodes in the form in which the registry of running drills stores them.
     pub fn node_records(&self, backend: &dyn Backend) -> Vec<NodeRecord> {
         let record = |node: &Node| NodeRecord {
             name: node.name.clone(),
@@ -255,7 +256,7 @@ impl Deployment {
         self.born().map(record).collect()
     }
 
-    /// As [`crate::model::event::EventKind::Ready`] tells them.
+    /// The nodes in the form of [`crate::model::event::EventKind::Ready`].
     pub fn node_infos(&self) -> Vec<NodeInfo> {
         let info = |node: &Node| NodeInfo {
             name: node.name.clone(),

@@ -1,4 +1,4 @@
-//! Whether a group is whole: every member answers, serves, and copies whom it should.
+//! Whether a group is healthy: every member answers, serves, and replicates the right primary.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,11 @@ use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
 use crate::spec::topology::Mode;
 
-/// What keeps the group from being whole; empty if nothing does. First those nodes that do not
-/// serve, then what the others do not agree on, and whom they take for failed.
+/// What is wrong with the group; empty if nothing is. First the nodes that do not serve, then
+/// the differences between the others, and the nodes that they mark as failed.
 ///
-/// A node of a cluster that neither answers nor is known to any other is no member: it has
-/// not joined yet, or has left.
+/// A cluster node that does not answer and that no other node knows is no member: it has not
+/// joined yet, or has left.
 pub async fn ailments(group: &DeployedGroup) -> Vec<String> {
     match group.spec.mode {
         Mode::Cluster { .. } => of_cluster(&group.nodes, &view::views(&group.nodes).await),
@@ -25,7 +25,7 @@ pub async fn ailments(group: &DeployedGroup) -> Vec<String> {
     }
 }
 
-/// Why a node does not answer as one that is ready to serve; `None` if it does.
+/// Why a node is not ready to serve; `None` if it is.
 pub async fn of_node(node: &Node) -> Option<String> {
     let why = match node.admin.info(Section::Everything).await {
         Err(error) => error.problem.to_string(),
@@ -38,7 +38,7 @@ pub async fn of_node(node: &Node) -> Option<String> {
     Some(format!("{}: {why}", node.name))
 }
 
-/// Of those that are well it is asked whom they name.
+/// Asks the healthy nodes which primary they name.
 async fn of_replication(nodes: &[Node]) -> Vec<String> {
     let own = join_all(nodes.iter().map(of_node)).await;
     let well: Vec<&Node> =

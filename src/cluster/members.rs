@@ -1,8 +1,8 @@
-//! Nodes that join a running cluster, and nodes that leave it.
+//! Adds nodes to a running cluster, and removes nodes from it.
 //!
-//! A new node is introduced to one member (CLUSTER MEET), and gossip does the rest. One that
-//! leaves must be forgotten by every other within a minute (CLUSTER FORGET), or gossip brings
-//! it back: so it ends first, and nobody speaks for it any more.
+//! A new node is introduced to one member (CLUSTER MEET), and gossip does the rest. Every other
+//! node must forget a node that leaves within a minute (CLUSTER FORGET), or gossip brings it
+//! back. So its server is ended first, and then sends no gossip.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
 
-/// Between two looks at what is waited for.
+/// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(20);
-/// For all that gossip and a first copy of the data take.
+/// How long gossip and a first copy of the data may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +37,12 @@ pub enum MemberError {
     TooLong { waited: Duration, why: String },
 }
 
-/// Starts the servers of `names` and lets them join, those with a replica's name as replicas
-/// of the primary that their shard has then. They are known to all live members, and linked,
-/// when it is done; a primary among them owns no slots.
+/// Starts the servers of `names` and adds them to the cluster. Those with a replica's name
+/// become replicas of their shard's current primary. Returns when all live members know them
+/// and all links are up. A new primary owns no slots.
 ///
 /// # Errors
-/// A server does not start, or the cluster does not take it in. What was started stays.
+/// A server does not start, or the cluster does not accept it. Servers that were started stay.
 pub async fn join(
     backend: &dyn Backend,
     group: &DeployedGroup,
@@ -65,7 +65,8 @@ pub async fn join(
         let why = "not every node of the cluster knows it";
         until(why, node, async || is_known_to_all(group, node).await).await?;
     }
-    // Until it follows, a replica too is a primary without slots: not one to be followed.
+    // Until it replicates its primary, a new replica is a primary without slots. No other node
+    // may replicate it.
     let is_replica = |node: &Node| node.born == Role::Replica && names.contains(&node.name);
     let mut others = group.clone();
     others.nodes.retain(|node| !is_replica(node));
@@ -75,7 +76,7 @@ pub async fn join(
     Ok(())
 }
 
-/// Lets `node` copy the one of `group` that is primary of its shard.
+/// Makes `node` a replica of the node of `group` that is the primary of its shard.
 async fn follow(group: &DeployedGroup, node: &Node) -> Result<(), MemberError> {
     let mut shards = shards_now(group).await.into_iter();
     let primary = shards.find(|view| Some(view.shard) == node.shard());
@@ -92,7 +93,7 @@ async fn follow(group: &DeployedGroup, node: &Node) -> Result<(), MemberError> {
     until("its link to its primary is not up", node, is_linked).await
 }
 
-/// Ends the servers of `names` and has all other live nodes forget them.
+/// Ends the servers of `names` and makes all other live nodes forget them.
 ///
 /// # Errors
 /// A server could not be ended, or a node does not forget. All have been tried.
@@ -108,7 +109,7 @@ pub async fn leave(
     let mut outcome = Ok(());
     for result in ended {
         match result {
-            // It is gone, and that is what was wanted.
+            // It has ended already, which is the goal.
             Ok(()) | Err(BackendError::NotRunning { .. }) => {}
             Err(error) => outcome = outcome.and(Err(error.into())),
         }
@@ -119,11 +120,11 @@ pub async fn leave(
     outcome
 }
 
-/// Has those of `back`, which were dead when those of `gone` left, forget them too: what they
-/// know is in their files. Waits until they answer.
+/// Makes the nodes of `back`, which were dead when those of `gone` left, forget them too: their
+/// files still name them. Waits until the nodes of `back` answer.
 ///
 /// # Errors
-/// One does not answer, or does not forget. All have been tried.
+/// A node does not answer, or does not forget. All have been tried.
 pub async fn catch_up(
     group: &DeployedGroup,
     back: &[NodeName],
@@ -153,7 +154,7 @@ async fn forget_all(node: &Node, gone: &[&Node]) -> Result<(), MemberError> {
 async fn forget(node: &Node, gone: &Node) -> Result<(), NodeError> {
     let lines = match node.admin.cluster_nodes().await {
         Ok(lines) => lines,
-        // Who is dead himself may catch up when he is back.
+        // A dead node may catch up when it is back.
         Err(error) if error.is_gone() => return Ok(()),
         Err(error) => return Err(error),
     };
@@ -177,7 +178,8 @@ async fn first_member<'g>(
     Err(MemberError::NobodyThere)
 }
 
-/// All that answer know it, by a handshake that is over, and it knows all of them.
+/// Whether all nodes that answer know it, with the handshake completed, and it knows all of
+/// them.
 async fn is_known_to_all(group: &DeployedGroup, newcomer: &Node) -> bool {
     let ask = |node: &Node| {
         let node = node.clone();

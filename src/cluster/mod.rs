@@ -1,4 +1,4 @@
-//! Forming groups of servers, seeing who owns which slot, moving slots.
+//! Forms groups of servers, finds out which node owns which slot, and moves slots.
 
 pub mod dispute;
 pub mod form;

@@ -1,8 +1,8 @@
-//! The relay of a deployment: a door for every node, an address for clients of every place,
-//! and the standing links between regions.
+//! The relay of a deployment: a door for every node, an address for the clients of every place,
+//! and the permanent links between regions.
 //!
-//! Nodes announce their doors, so whatever nodes and clients say to each other passes the
-//! relay. redrill itself asks nodes at their own addresses: no cut hides the truth from it.
+//! Nodes announce their doors, so all traffic between nodes and clients passes the relay.
+//! redrill itself connects to the nodes' own addresses, so no cut hides their state from it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -25,25 +25,25 @@ pub enum NetworkError {
     Backend(#[from] BackendError),
 }
 
-/// Dropping it ends all connections between nodes, and those of clients.
+/// Dropping it closes all connections between nodes, and those of clients.
 #[derive(Debug)]
 pub struct Network {
     fabric: Fabric,
     places: Arc<Places>,
     names: Vec<NodeName>,
-    /// Where clients of each place connect from.
+    /// The address from which the clients of each place connect.
     clients: BTreeMap<Option<String>, IpAddr>,
-    /// Where those connect from who are in no place.
+    /// The address from which everybody else connects who is in no place.
     outside: IpAddr,
 }
 
 impl Network {
-    /// Opens the doors of `nodes` at the addresses that they announce. What the relay
-    /// leaves to chance is drawn from `seed`.
+    /// Opens the doors of `nodes` at the addresses that they announce. The relay draws its
+    /// random choices from `seed`.
     ///
     /// # Errors
-    /// Servers of this backend cannot be linked, an address is taken, or the machine has no
-    /// thread to give.
+    /// Servers of this backend cannot be linked, an address is taken, or the machine gives no
+    /// thread.
     pub fn open(
         backend: &dyn Backend,
         topology: &Topology,
@@ -80,8 +80,9 @@ impl Network {
             self.fabric.know(*ip, End::Clients(place.clone()));
         }
         self.fabric.know(self.outside, End::Outside);
-        // Clients of a library leave from whatever address the kernel gives them: they are
-        // told by this process, and are where clients are that were put nowhere.
+        // Clients of a library connect from any address that the kernel picks. The relay
+        // recognises them by this process, and they are in the place of clients without a
+        // place.
         let default = End::Clients(self.places.of_client(None));
         self.fabric.runs(default, std::process::id());
         Ok(())
@@ -97,8 +98,8 @@ impl Network {
         self.fabric.open(Door { at, to, node: node.name.clone(), channel }).map(drop)
     }
 
-    /// Servers may have been started since: whose processes they are is needed to tell
-    /// connections that leave from nobody's address, as MIGRATE's do.
+    /// Must be called when servers were started. The relay needs their process ids to recognise
+    /// connections from an unknown address, such as those of MIGRATE.
     pub fn look_at_processes(&self, backend: &dyn Backend) {
         for name in &self.names {
             if let Some(pid) = backend.pid(name) {
@@ -111,12 +112,12 @@ impl Network {
         &self.fabric
     }
 
-    /// The address to connect from that is in no region: no link is between it and any node.
+    /// The address for connections from no region: no link lies between it and any node.
     pub fn outside(&self) -> IpAddr {
         self.outside
     }
 
-    /// The address that clients in `region` connect from, or those that are put nowhere.
+    /// The address from which clients in `region` connect, or those without a region.
     pub fn clients_from(&self, region: Option<&str>) -> Option<IpAddr> {
         self.clients.get(&self.places.of_client(region)).copied()
     }

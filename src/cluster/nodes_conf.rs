@@ -1,16 +1,16 @@
 //! A cluster's `nodes.conf`, written before its nodes start.
 //!
-//! A node of a cluster keeps what it knows of the others in this file and reads
-//! it when it starts. Nodes that find one which already names all of them, with
-//! their slots and roles, need no introductions: the cluster is born whole, and
-//! the time it takes hardly grows with its size.
+//! A cluster node stores what it knows of the others in this file and reads it when it starts.
+//! If the file already names all nodes with their slots and roles, the nodes need no
+//! introduction: the cluster starts complete, and the time this takes hardly grows with its
+//! size.
 //!
-//! Servers since Redis 7.2 also keep an id that the nodes of a shard share. Without one
-//! in the file each draws its own, and though replicas take over their primary's, a
-//! primary never finds itself in its own CLUSTER SHARDS. So it is written, where it is
-//! known: Redis 7.0 would take it for a hostname.
+//! Servers since Redis 7.2 also store an id that the nodes of a shard share. Without one in the
+//! file, each node draws its own. Replicas then take over their primary's id, but a primary
+//! never finds itself in its own CLUSTER SHARDS. So the id is written for servers that know it.
+//! Redis 7.0 would take it for a hostname.
 //!
-//! A line of it is a line of CLUSTER NODES,
+//! A line of the file is a line of CLUSTER NODES,
 //! <https://redis.io/docs/latest/commands/cluster-nodes/>.
 
 use std::net::SocketAddr;
@@ -18,10 +18,10 @@ use std::net::SocketAddr;
 use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::{SLOTS, SlotSet};
 
-/// A node's cluster bus port stands so far above its port.
+/// The distance from a node's port to its cluster bus port.
 pub const BUS: u16 = 10_000;
 
-/// What the file says of one node.
+/// The file's entry for one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
     pub id: String,
@@ -30,18 +30,18 @@ pub struct Member {
     pub role: Role,
 }
 
-/// A whole cluster, from which every node's own file is made.
+/// A whole cluster, from which each node's file is made.
 #[derive(Clone, Debug)]
 pub struct NodesConf {
     members: Vec<Member>,
     /// By shard.
     slots: Vec<SlotSet>,
-    /// By shard; none for servers that know none.
+    /// By shard; empty for servers without shard ids.
     shard_ids: Vec<String>,
 }
 
 impl NodesConf {
-    /// Every shard of `members` has one primary, and gets an even part of the slots.
+    /// Every shard of `members` has one primary and gets an equal part of the slots.
     pub fn new(members: Vec<Member>, shards: u32, engine: &EngineInfo) -> NodesConf {
         let ids = if knows_shard_ids(engine) { shards } else { 0 };
         let shard_ids = (0..ids).map(|_| random_id()).collect();
@@ -59,7 +59,8 @@ impl NodesConf {
         let shard_id = self.shard_ids.get(shard).map(String::as_str);
         let slots = &self.slots[shard];
         let role = match member.role {
-            // Epochs that differ, or nodes would settle that among themselves first.
+            // Each epoch differs, or the nodes would first resolve the conflict among
+            // themselves.
             Role::Primary => format!("master - 0 0 {} connected {slots}", shard + 1),
             Role::Replica | Role::Sentinel => {
                 format!("slave {} 0 0 0 connected", self.primary_id(member.shard))
@@ -74,17 +75,17 @@ impl NodesConf {
     }
 }
 
-/// The file of a node that knows nobody and owns nothing: it has its own id already, so that
-/// others can be told of it.
+/// The file of a node that knows no other and owns nothing. It has its id already, so that
+/// redrill knows the id before the node starts.
 pub fn of_a_stranger(id: &str, addr: SocketAddr, engine: &EngineInfo) -> String {
     let shard_id = knows_shard_ids(engine).then(random_id);
     line(id, addr, shard_id.as_deref(), true, "master - 0 0 0 connected") + &vars(0)
 }
 
-/// What is said of a node; `role` is all that follows its flag `myself`.
+/// The line about a node; `role` is everything after its flag `myself`.
 fn line(id: &str, addr: SocketAddr, shard_id: Option<&str>, myself: bool, role: &str) -> String {
     let (ip, port) = (addr.ip(), addr.port());
-    // The place before the id is that of a hostname.
+    // The field before the id is the hostname.
     let shard_id = shard_id.map(|id| format!(",,shard-id={id}")).unwrap_or_default();
     let myself = if myself { "myself," } else { "" };
     format!("{id} {ip}:{port}@{}{shard_id} {myself}{role}\n", port + BUS)
@@ -94,7 +95,7 @@ fn vars(epoch: usize) -> String {
     format!("vars currentEpoch {epoch} lastVoteEpoch 0\n")
 }
 
-/// Redis from 7.2 on, and Valkey, which began there.
+/// Redis from 7.2 on, and every Valkey.
 fn knows_shard_ids(engine: &EngineInfo) -> bool {
     let mut numbers = engine.version.split('.').map(|number| number.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (7, 2)
@@ -107,7 +108,7 @@ pub fn random_id() -> String {
 
 /// All slots, divided among the shards as `redis-cli --cluster create` divides them.
 pub fn even_slots(shards: u32) -> Vec<SlotSet> {
-    // In single precision and rounded half away from zero, as there.
+    // In single precision and rounded half away from zero, as `redis-cli` does.
     let each = f32::from(SLOTS) / shards as f32;
     let mut first = 0;
     (0..shards)

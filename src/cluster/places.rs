@@ -1,4 +1,4 @@
-//! Who is where: the region of every node, and the places of clients.
+//! The region of every node, and the places of clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,12 @@ use crate::model::NodeName;
 use crate::model::traffic::End;
 use crate::spec::Topology;
 
-/// Regions by their names; without regions all nodes are nowhere in particular, and so are
-/// all clients.
+/// Regions by name. Without regions, neither nodes nor clients have a place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     nodes: BTreeMap<NodeName, Option<String>>,
     clients: BTreeSet<Option<String>>,
-    /// Of clients that are put nowhere: the first region.
+    /// The region of clients without a place: the first one.
     default: Option<String>,
 }
 
@@ -30,12 +29,12 @@ impl Places {
         Places { nodes, clients, default: topology.regions.first().cloned() }
     }
 
-    /// Where clients may be.
+    /// All places that clients can have.
     pub fn of_clients(&self) -> impl Iterator<Item = &Option<String>> {
         self.clients.iter()
     }
 
-    /// Where clients are that were put into `region`, or nowhere.
+    /// The place of clients that belong to `region`, or to none.
     pub fn of_client(&self, region: Option<&str>) -> Option<String> {
         region.map(str::to_owned).or_else(|| self.default.clone())
     }
@@ -48,7 +47,7 @@ impl Places {
         self.nodes.keys().cloned().map(End::Node).collect()
     }
 
-    /// What an end is called by where it is.
+    /// The name of an end by its place.
     pub fn name(&self, end: &End) -> String {
         match end {
             End::Node(name) => match self.nodes.get(name) {
@@ -74,7 +73,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::spec::{Options, Source, parse_topology};
 
-    /// One cluster stretched over two regions, and their nodes.
+    /// One cluster stretched over two regions, and its nodes.
     pub(crate) fn two_regions() -> Places {
         let text = "name: t\nregions: [us, eu]\ngroups:\n  c: { mode: cluster, shards: 3, replicas: 1, \
                     placement: { primaries: us, replicas: eu } }";

@@ -1,7 +1,7 @@
-//! Which slots a step will move, known before it starts.
+//! Which slots a step will move, known before the step starts.
 //!
-//! Pure: the same step on the same owners gives the same routes, so that
-//! canaries can be put into slots that are going to move.
+//! These are pure functions: the same step on the same owners gives the same routes, so
+//! canaries can be placed in slots that are going to move.
 
 use crate::model::slot::SlotSet;
 use crate::spec::scenario::SlotMove;
@@ -16,7 +16,7 @@ pub struct Route {
     pub to: u32,
 }
 
-/// A step that cannot be done on these owners.
+/// The step is impossible with these owners.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
     #[error("there is no shard {shard}: there are {count}, numbered from 0")]
@@ -33,8 +33,8 @@ pub enum PlanError {
     BadWeight(f64),
 }
 
-/// The routes of `action` when shard `n` owns `owners[n]`. Slots go in
-/// ascending order, so a shard keeps few and long ranges.
+/// The routes of `action` if shard `n` owns `owners[n]`. Slots go in ascending order, so that a
+/// shard keeps few and long ranges.
 pub fn plan(action: &SlotMove, owners: &[SlotSet]) -> Result<Vec<Route>, PlanError> {
     match action {
         SlotMove::Reshard { from, to, slots } => reshard(owners, *from, *to, *slots),
@@ -59,8 +59,8 @@ fn reshard(owners: &[SlotSet], from: u32, to: u32, slots: u32) -> Result<Vec<Rou
     Ok(routes([(from, to, source.iter().take(slots as usize).collect())]))
 }
 
-/// Each of the others gets as many, give or take one. A shard without slots
-/// gets none: a server that lost its last slot has become a replica elsewhere.
+/// Each of the others gets the same number, give or take one. A shard without slots gets none:
+/// a server that lost its last slot has become a replica elsewhere.
 fn drain(owners: &[SlotSet], shard: u32) -> Result<Vec<Route>, PlanError> {
     let source = owned(owners, shard)?;
     let others: Vec<u32> = (0..owners.len() as u32)
@@ -77,7 +77,7 @@ fn drain(owners: &[SlotSet], shard: u32) -> Result<Vec<Route>, PlanError> {
     })))
 }
 
-/// Shards with more than their share give to those with less, and nothing else moves.
+/// Shards with more than their share give to those with less. No other slot moves.
 fn rebalance(owners: &[SlotSet], weights: &[f64]) -> Result<Vec<Route>, PlanError> {
     let shares = shares(owners, weights)?;
     let mut wanting: Vec<(u32, usize)> = Vec::new();
@@ -88,10 +88,10 @@ fn rebalance(owners: &[SlotSet], weights: &[f64]) -> Result<Vec<Route>, PlanErro
     }
     let mut moves = Vec::new();
     for (from, (owned, &share)) in owners.iter().zip(&shares).enumerate() {
-        // The last slots go, so that what stays is what the shard began with.
+        // The last slots go, so that a shard keeps the slots it began with.
         let mut surplus = owned.iter().skip(share).peekable();
         while surplus.peek().is_some() {
-            // What some have too much is what others lack, so somebody is left here.
+            // The surplus of some equals what others lack, so one is left here.
             let Some((to, lacks)) = wanting.last_mut() else { break };
             let slots: SlotSet = surplus.by_ref().take(*lacks).collect();
             *lacks -= slots.len();
@@ -104,9 +104,9 @@ fn rebalance(owners: &[SlotSet], weights: &[f64]) -> Result<Vec<Route>, PlanErro
     Ok(routes(moves))
 }
 
-/// How many slots each shard should own: its weight's part of all, rounded down,
-/// and what rounding left over goes to shards that have it already, as that
-/// moves the fewest.
+/// How many slots each shard should own: its weight's part of all, rounded down. The slots left
+/// over by rounding go to shards that own more than that already, because this moves the
+/// fewest.
 fn shares(owners: &[SlotSet], weights: &[f64]) -> Result<Vec<usize>, PlanError> {
     if weights.len() != owners.len() {
         return Err(PlanError::WeightCount { weights: weights.len(), shards: owners.len() });
@@ -214,7 +214,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Every shard ends within one slot of its share, and nobody both gives and gets.
+        /// Every shard ends within one slot of its share, and no shard both gives and gets.
         #[test]
         fn rebalance_reaches_the_weights_with_the_fewest_moves(
             weights in proptest::collection::vec(0.0f64..4.0, 2..8),

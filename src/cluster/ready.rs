@@ -1,9 +1,8 @@
-//! Waiting until the nodes of a new deployment are ready.
+//! Waits until the nodes of a new deployment are ready.
 //!
-//! Servers tell nobody when they are ready, so they are asked: gently, because
-//! a hundred servers that start on two cores are slowed by every question, and
-//! only as long as they are not. One last round asks all of them once more, so
-//! that what is called ready was so all at once.
+//! Servers do not announce that they are ready, so redrill polls them: slowly, because each
+//! request slows down a hundred servers that start on two cores, and only those that were not
+//! ready before. A last round asks all of them again, so that all were ready at the same time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,19 +22,19 @@ use crate::model::slot::SLOTS;
 use crate::node::{Node, NodeError, Section};
 use crate::spec::topology::Group;
 
-/// The shortest pause between two rounds of questions.
+/// The shortest pause between two rounds.
 const PAUSE: Duration = Duration::from_millis(10);
-/// And so much for each node that is asked.
+/// The part of the pause for each node that is asked.
 const PAUSE_EACH: Duration = Duration::from_millis(2);
 
-/// A node, and what it is to be.
+/// A node, and the state that it must reach.
 pub struct Awaited {
     pub node: Node,
-    /// Where every node of its cluster should sit; none outside a cluster.
+    /// The planned shards of its cluster; `None` outside a cluster.
     pub expected_shards: Option<Arc<ExpectedShards>>,
-    /// How many replicas follow it.
+    /// How many replicas it must have.
     pub replicas: u64,
-    /// Of a sentinel: whom it watches.
+    /// For a sentinel: the group that it watches.
     pub watches: Option<Arc<Group>>,
 }
 
@@ -54,13 +53,13 @@ impl fmt::Display for NotReady {
     }
 }
 
-/// How long is enough, on a slow machine too.
+/// How long to wait at most; enough for a slow machine too.
 pub fn patience(nodes: usize) -> Duration {
     Duration::from_secs(30) + Duration::from_millis(200) * nodes as u32
 }
 
-/// Waits until all are ready at once, for at most `patience`. `heard` is told how
-/// many are so far. A node that ends in the meantime is an error at once.
+/// Waits until all are ready at once, for at most `patience`. Calls `heard` with the number of
+/// ready nodes. A server that ends meanwhile is an error at once.
 pub async fn all_ready(
     awaited: &[Awaited],
     log_tail: &(dyn Fn(&NodeName) -> String + Sync),
@@ -92,7 +91,7 @@ pub async fn all_ready(
     }
 }
 
-/// Those that are not ready, and why.
+/// The nodes that are not ready, and why.
 async fn ask_all<'a>(nodes: &[&'a Awaited]) -> Vec<(&'a Awaited, String)> {
     let asked = nodes.iter().map(|awaited| async move {
         match awaited.lacks().await {
@@ -105,7 +104,7 @@ async fn ask_all<'a>(nodes: &[&'a Awaited]) -> Vec<(&'a Awaited, String)> {
 }
 
 impl Awaited {
-    /// What is still missing.
+    /// What the node lacks to be ready.
     async fn lacks(&self) -> Result<Option<String>, NodeError> {
         if let Some(group) = &self.watches {
             return sentinels::lacks(&self.node, group).await;
@@ -146,7 +145,7 @@ impl Awaited {
 async fn pause_or_exit(exits: &mut Receiver<NodeExited>, pause: Duration) -> Result<(), FormError> {
     match tokio::time::timeout(pause, exits.recv()).await {
         Ok(Ok(exited)) => Err(FormError::Exited(Box::new(exited))),
-        // Missed some: the nodes that ended will be missed in the answers.
+        // Some notices were missed; the nodes that ended will not answer.
         Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) | Err(_) => Ok(()),
     }
 }
@@ -171,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// A node that does not answer: it accepts connections at most.
+    /// A node that accepts connections and never answers.
     fn silent(listener: &TcpListener) -> Awaited {
         let name = NodeName::new("cache", 1, 0);
         let node = Node::new(name, listener.local_addr().unwrap(), "", Role::Primary);

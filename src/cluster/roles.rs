@@ -1,7 +1,7 @@
-//! Who leads a group that is no cluster.
+//! The primary of a group that is no cluster.
 //!
-//! There each node speaks for itself: it is primary, or it copies one that it names. Sentinels
-//! name the primary too, and say whether they doubt it.
+//! Each node reports its own role there: it is primary, or it replicates a primary that it
+//! names. Sentinels name the primary too, and report whether they suspect it.
 
 use std::net::SocketAddr;
 
@@ -13,14 +13,15 @@ use crate::model::event::{Role, ShardView};
 use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, Section};
 
-/// What a node outside a cluster says of its primary.
+/// What a node outside a cluster reports about its primary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leader {
-    /// Where a replica has it, or a sentinel sends clients to; `None` on a primary.
+    /// A replica's primary, or the primary to which a sentinel sends clients; `None` on a
+    /// primary.
     pub at: Option<SocketAddr>,
-    /// A sentinel holds it to be down (SDOWN).
+    /// A sentinel considers it down (SDOWN).
     pub suspected: bool,
-    /// A sentinel knows that as many as the quorum do (ODOWN).
+    /// A sentinel knows that a quorum considers it down (ODOWN).
     pub agreed: bool,
 }
 
@@ -31,7 +32,8 @@ pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
             let (admin, name) = (&node.admin, &node.name.group);
             let (seen, at) =
                 futures::try_join!(admin.sentinel_master(name), admin.sentinel_names(name))?;
-            // A sentinel that leads a failover doubts the old one still, and names the new one.
+            // A sentinel that leads a failover still suspects the old primary and already names
+            // the new one.
             let of_it = seen.addr() == at;
             let suspected = of_it && seen.subjectively_down();
             let agreed = of_it && seen.objectively_down();
@@ -53,8 +55,9 @@ pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
     })
 }
 
-/// The nodes and sentinels of `nodes` that were seen, and whether they agree: one of them is
-/// primary, and all others name it. Where several say so, the one that most others name leads.
+/// The nodes and sentinels of `nodes` that answered, and whether they agree: one of them is
+/// primary, and all others name it. If several call themselves primary, the one that most
+/// others name leads.
 pub fn compare(nodes: &[Node], seen: &[&NodeView]) -> (ShardView, bool) {
     let with = |role| seen.iter().filter(move |node_view| node_view.role == Some(role));
     let at = |node_view: &NodeView| {
@@ -64,7 +67,7 @@ pub fn compare(nodes: &[Node], seen: &[&NodeView]) -> (ShardView, bool) {
         let here = at(node_view);
         seen.iter().filter(|other| here.is_some() && other.leader.at == here).count()
     };
-    // Of equals the first, as they stand in the topology.
+    // Among equals the first in the topology's order.
     let leads = with(Role::Primary).rev().max_by_key(|node_view| votes(node_view));
     let primaries = with(Role::Primary).count();
     let agreed = primaries == 1 && leads.is_some_and(|one| votes(one) + 1 == seen.len());
@@ -77,7 +80,7 @@ pub fn compare(nodes: &[Node], seen: &[&NodeView]) -> (ShardView, bool) {
     (view, agreed)
 }
 
-/// Who leads and follows in the group now.
+/// The current primary and replicas of the group.
 pub async fn now(group: &DeployedGroup) -> ShardView {
     let nodes: Vec<Node> = group.all().map(Node::apart).collect();
     let seen: Vec<NodeView> =

@@ -1,8 +1,8 @@
-//! What sentinels are started with, and when they are ready.
+//! The configuration with which sentinels start, and when they are ready.
 //!
-//! They are born knowing each other and the replicas, as a cluster's nodes are: the same
-//! directives stand in a sentinel's file once it has found them by itself, which takes some
-//! seconds. <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
+//! They start knowing each other and the replicas. A sentinel writes the same directives into
+//! its file once it has discovered the others by itself, which takes some seconds.
+//! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
 
 use crate::backend::NodePlan;
 use crate::model::event::Role;
@@ -23,7 +23,7 @@ pub fn plans(group: &Group, nodes: &[Node], sentinels: &[Node]) -> Vec<NodePlan>
     sentinels.iter().map(plan).collect()
 }
 
-/// What others need to find the group's primary by is the group's name.
+/// Clients find the group's primary by the group's name.
 fn directives(
     name: &str,
     how: Sentinels,
@@ -33,7 +33,7 @@ fn directives(
 ) -> Vec<(String, String)> {
     let at = |node: &Node| format!("{} {}", node.announced.ip(), node.announced.port());
     let mut lines = vec![format!("myid {}", own.id)];
-    // Only the nodes of mode `sentinel` come here, and they have one shard.
+    // Only nodes of mode `sentinel` come here, and such a group has one shard.
     if let Some(primary) = nodes.iter().find(|node| node.born == Role::Primary) {
         lines.push(format!("monitor {name} {} {}", at(primary), how.quorum));
     }
@@ -51,8 +51,9 @@ fn directives(
     lines.into_iter().map(|line| ("sentinel".to_owned(), line)).collect()
 }
 
-/// What `sentinel` still lacks to watch `group`: it is to be connected to all, and to have
-/// heard from each replica that it could take over.
+/// What `sentinel` still lacks to watch `group`: it must be connected to all nodes and
+/// sentinels, and must have heard from each replica that its link is up, so that it can be
+/// promoted.
 pub async fn lacks(sentinel: &Node, group: &Group) -> Result<Option<String>, NodeError> {
     let (admin, name) = (&sentinel.admin, &sentinel.name.group);
     let others = group.sentinels().map_or(0, |how| how.count.saturating_sub(1));

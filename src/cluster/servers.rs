@@ -1,4 +1,4 @@
-//! What the servers of a group are started with.
+//! The configuration with which the servers of a group start.
 
 use std::net::SocketAddr;
 
@@ -40,14 +40,14 @@ pub fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<N
     names.into_iter().zip(addrs).map(node).collect()
 }
 
-/// Each gets a door of its own: an address, or ports of one that all share.
+/// Each node gets a door: an address, or ports of an address that all share.
 pub fn behind_doors(backend: &dyn Backend, nodes: Vec<Node>) -> Result<Vec<Node>, BackendError> {
     let port = nodes.first().map_or(0, |node| node.addr.port());
     let doors = backend.doors(nodes.len(), port)?;
     Ok(nodes.into_iter().zip(doors).map(|(node, door)| node.behind(door)).collect())
 }
 
-/// Of a node that joins a cluster later: it knows nobody so far.
+/// The plan of a node that joins a cluster later: it does not know any node yet.
 pub fn joiner_plan(group: &Group, node: &Node, engine: &EngineInfo) -> NodePlan {
     let conf = nodes_conf::of_a_stranger(&node.id, node.announced, engine);
     NodePlan {
@@ -79,7 +79,7 @@ pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<Nod
     nodes.iter().map(plan).collect()
 }
 
-/// What makes the node what it is to be, then what the user wants.
+/// The directives that give the node its role, and then the user's.
 fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String)> {
     let mut directives = Vec::new();
     let mut set = |name: &str, value: String| directives.push((name.to_owned(), value));

@@ -1,9 +1,8 @@
-//! What the nodes of a group each believe, and whether they believe the same.
+//! The view of each node of a group, and whether the views are the same.
 //!
-//! A cluster has no central truth: each node keeps its own table of slots and
-//! roles, and gossip makes the tables alike after a while. So a group's state is
-//! asked of every node ([`views`]), and what they have in common is worked out
-//! by a pure function ([`compare`]).
+//! A cluster has no central truth: each node keeps its own table of slots and roles, and gossip
+//! makes the tables equal after a while. So every node is asked ([`views`]), and a pure
+//! function finds what the views have in common ([`compare`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, NodeLine, Section};
 use crate::spec::topology::Mode;
 
-/// What one node says of itself and of its cluster.
+/// What one node reports about itself and its cluster.
 #[derive(Clone, Debug)]
 pub struct NodeView {
     pub node: NodeName,
@@ -37,7 +36,7 @@ pub struct NodeView {
 }
 
 impl NodeView {
-    /// The node serves, and copies its primary if it has one.
+    /// The node serves, and is linked to its primary if it is a replica.
     pub fn is_healthy(&self) -> bool {
         self.state_ok && self.link_up != Some(false)
     }
@@ -48,18 +47,19 @@ impl NodeView {
     }
 }
 
-/// Asks every node at once. The answers stand in the order of `nodes`; a node
-/// that does not answer gives its error and holds up no other.
+/// Asks every node at once. The answers are in the order of `nodes`. A node that does not
+/// answer gives its error and delays no other.
 pub async fn views(nodes: &[Node]) -> Vec<Result<NodeView, NodeError>> {
     let views = join_all(nodes.iter().map(node_view)).await;
     views.iter().flatten().for_each(|node_view| learn_shard(nodes, node_view));
     views
 }
 
-/// A replica belongs to the shard of the primary that it follows, by its own word, and keeps
-/// to that shard when it is promoted: so a shard is followed by who takes over its slots,
-/// wherever the new primary was born. Spare replicas move to primaries that have none, and a
-/// primary that has given up its last slot follows who got it (`cluster-allow-replica-migration`).
+/// Notes which shard a replica belongs to: that of the primary which it names. It keeps that
+/// shard when it is promoted, so a shard is followed through whoever takes over its slots,
+/// wherever the new primary started. Spare replicas move to primaries that have none, and a
+/// primary that has given away its last slot becomes a replica of the node that got it
+/// (`cluster-allow-replica-migration`).
 pub fn learn_shard(nodes: &[Node], node_view: &NodeView) {
     let with_id = |id: &str| nodes.iter().find(|node| node.id == id);
     let Some(line) = node_view.own_line() else { return };
@@ -87,13 +87,14 @@ pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
     })
 }
 
-/// Who does not answer as fast as this is not asked who leads: a step waits for the answers.
+/// How long a node may take to say who leads. A step waits for the answers.
 const SOON: Duration = Duration::from_millis(300);
-/// And when most have answered, who takes so much longer than the one before.
+/// When most nodes have answered, each further answer may take this much longer than the one
+/// before.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
-/// Who leads and follows in each shard of the group now: what most nodes say of a cluster;
-/// of another group, what each node says of itself.
+/// The current primary and replicas of each shard of the group. In a cluster, the view of most
+/// nodes counts; in another group, each node's own report.
 pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
     let soon = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(SOON));
     let nodes = &group.nodes.iter().map(soon).collect::<Vec<_>>();
@@ -103,7 +104,7 @@ pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
     vec![roles::now(group).await]
 }
 
-/// Those that stand still are not waited for when most have answered.
+/// Does not wait for nodes that stand still once most have answered.
 async fn said_by_most(nodes: &[Node]) -> Vec<(NodeName, Vec<NodeLine>)> {
     let mut asked: FuturesUnordered<_> = nodes.iter().map(node_view).collect();
     let mut seen = Vec::new();
@@ -116,9 +117,9 @@ async fn said_by_most(nodes: &[Node]) -> Vec<(NodeName, Vec<NodeLine>)> {
     }
 }
 
-/// What the nodes seen agree on, or what most of them say where they differ.
-/// `nodes` are all nodes of the group, so that those which were not seen have
-/// their names too. Nothing seen, nothing agreed.
+/// The view that the answering nodes share, or that of most of them where they differ. `nodes`
+/// are all nodes of the group, so that those without an answer have names too. Without any
+/// answer there is no agreement.
 pub fn compare(nodes: &[Node], seen: &[(NodeName, Vec<NodeLine>)]) -> View {
     let group = nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
     let mut votes: HashMap<Digest, Votes> = HashMap::new();
@@ -130,7 +131,7 @@ pub fn compare(nodes: &[Node], seen: &[(NodeName, Vec<NodeLine>)]) -> View {
         }
     }
     let agreed = votes.len() == 1;
-    // Ties go to the view with the newest epoch, as they do among the nodes.
+    // In a tie the view with the newest epoch wins, as it does among the nodes.
     let most = votes.into_values().max_by_key(|votes| (votes.count, newest_epoch(votes.lines)));
     let shards = most.map(|votes| shards(votes.lines, nodes)).unwrap_or_default();
     View { group, agreed, shards }
@@ -138,12 +139,12 @@ pub fn compare(nodes: &[Node], seen: &[(NodeName, Vec<NodeLine>)]) -> View {
 
 struct Votes<'a> {
     count: usize,
-    /// Of those who see the same, the one that has heard the latest.
+    /// The lines of the node with the newest epoch among those with the same view.
     lines: &'a [NodeLine],
 }
 
-/// A node's view reduced to what all nodes should say alike: who is there, in
-/// which role, with which slots. Without epochs, pings, links and suspicions.
+/// The part of a node's view that all nodes should have in common: who is there, in which role,
+/// with which slots. Epochs, pings, links and suspicions are left out.
 #[derive(PartialEq, Eq, Hash)]
 struct Digest<'a>(BTreeMap<&'a str, (Role, Option<&'a str>, &'a SlotSet)>);
 
@@ -164,16 +165,16 @@ fn newest_epoch(lines: &[NodeLine]) -> u64 {
 
 fn shards(lines: &[NodeLine], nodes: &[Node]) -> Vec<ShardView> {
     let by_id: HashMap<&str, &Node> = nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-    // One whose nodes nobody knows has not joined yet, or has left. One that gave up its last
-    // slot is there, with nobody in it.
+    // A shard without known nodes has not joined yet, or has left. A shard that gave away its
+    // last slot is still there, without nodes.
     let known = lines.iter().filter_map(|line| by_id.get(line.id.as_str()));
     let known: BTreeSet<u32> =
         known.flat_map(|node| [node.name.shard(), node.shard()]).flatten().collect();
     known.into_iter().map(|shard| shard_view(shard, lines, &by_id)).collect()
 }
 
-/// A shard is led by the node that belongs to it and is primary now; where two say
-/// so, by the one that owns slots and has not failed.
+/// The primary of a shard is the node that belongs to it and is primary now. If two nodes are,
+/// it is the one that owns slots and has not failed.
 fn shard_view(shard: u32, lines: &[NodeLine], nodes: &HashMap<&str, &Node>) -> ShardView {
     let node = |line: &NodeLine| nodes.get(line.id.as_str()).copied();
     let name = |line: &NodeLine| node(line).map(|node| &node.name);
@@ -250,7 +251,7 @@ mod tests {
         assert!(view.shards[1].replicas.is_empty());
     }
 
-    /// What `node` tells of itself is learned from.
+    /// Learns from the line of `node` about itself.
     fn tells(nodes: &[Node], node: usize, rest: &str) {
         let line = format!("{} 127.0.0.1:1@1 myself,{rest}", nodes[node].id);
         let (name, lines) = seen(&nodes[node], &line);
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(view.shards[0].primary, Some(NodeName::new("c", 0, 0)));
         assert_eq!(view.shards[1].primary, Some(NodeName::new("c", 0, 1)));
         assert_eq!(view.shards[1].slots.to_string(), "100-199");
-        // Who comes back follows it.
+        // A node that comes back becomes its replica.
         tells(&nodes, 2, "slave n01 0 0 3 connected");
         assert_eq!([0, 1, 2, 3].map(|n| nodes[n].shard()), [0, 1, 1, 1].map(Some));
     }

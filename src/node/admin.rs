@@ -1,5 +1,5 @@
-//! One connection to one server, made when first needed and made again after
-//! it broke.
+//! One connection to one server. It is made when it is first needed, and made again after it
+//! broke.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,15 +18,15 @@ use tokio::sync::Mutex;
 use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard};
 use crate::model::NodeName;
 
-/// How long a request may take when nobody says otherwise.
+/// How long a request may take by default.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks one server things. Clones share one connection, on which requests are
-/// answered in the order sent; a request that keeps the server busy is better
-/// sent from an [`Admin::apart`].
+/// Sends requests to one server. Clones share one connection, and the server answers its
+/// requests in the order in which they were sent. Use [`Admin::apart`] for a request that keeps
+/// the server busy.
 ///
-/// After an error of the connection (not an error reply) the connection is
-/// dropped, and the next request makes a new one. No request is sent twice.
+/// An error of the connection (not an error reply) drops the connection, and the next request
+/// makes a new one. No request is sent twice.
 #[derive(Clone)]
 pub struct Admin {
     shared: Arc<Shared>,
@@ -37,7 +37,7 @@ struct Shared {
     node: NodeName,
     addr: SocketAddr,
     connection: Mutex<Option<MultiplexedConnection>>,
-    /// Nobody is there: nothing is asked.
+    /// The server has not joined yet, or has left: requests are not sent.
     absent: Arc<AtomicBool>,
 }
 
@@ -51,19 +51,19 @@ impl Admin {
         Admin { shared: Arc::new(shared), timeout: TIMEOUT }
     }
 
-    /// Whether its server is one that is not there yet, or not any more. Every request to it
-    /// fails at once then, on all connections to it.
+    /// Sets whether the server is absent: it has not joined yet, or has left. Every request to
+    /// an absent server fails at once, on all connections to it.
     pub fn set_absent(&self, absent: bool) {
         self.shared.absent.store(absent, Ordering::Relaxed);
     }
 
-    /// The same server over a connection of its own.
+    /// The same server over a separate connection.
     pub fn apart(&self) -> Admin {
         let apart = Admin::over(self.node().clone(), self.addr(), self.shared.absent.clone());
         Admin { timeout: self.timeout, ..apart }
     }
 
-    /// The same connection with another patience: for connecting, and for each answer.
+    /// The same connection with another time-out, for connecting and for each answer.
     pub fn with_timeout(&self, timeout: Duration) -> Admin {
         Admin { timeout, ..self.clone() }
     }
@@ -84,8 +84,8 @@ impl Admin {
         self.read(value, cmd)
     }
 
-    /// Sends all of `pipeline` at once. The first error reply among the answers
-    /// is this request's error; the other commands are done all the same.
+    /// Sends all of `pipeline` at once. The first error reply is this request's error; the
+    /// server carries out the other commands all the same.
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, NodeError> {
         let answers = self.replies(pipeline).await?;
         let Some(first) = pipeline.cmd_iter().next() else {
@@ -98,12 +98,12 @@ impl Admin {
         self.read(Value::Array(values), first)
     }
 
-    /// Sends all of `pipeline` at once and gives each command's own answer or error
-    /// reply. An atomic pipeline (MULTI) is done as a whole, or refused as a whole.
+    /// Sends all of `pipeline` at once and returns each command's answer or error reply. The
+    /// server carries out an atomic pipeline (MULTI) as a whole, or refuses it as a whole.
     pub async fn replies(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, NodeError> {
         let Some(first) = pipeline.cmd_iter().next() else { return Ok(Vec::new()) };
         let mut connection = self.connection(first).await?;
-        // A transaction's own answer stands behind one for MULTI and one for each command.
+        // EXEC's answer comes after one answer for MULTI and one for each command.
         let (skipped, read) = match pipeline.is_transaction() {
             true => (pipeline.len() + 1, 1),
             false => (0, pipeline.len()),
@@ -129,7 +129,7 @@ impl Admin {
         NodeLine::parse_all(&text).map_err(|why| self.error(Problem::Unreadable(why), &words(&cmd)))
     }
 
-    /// CLUSTER SHARDS: the same by shards, with the health of each node.
+    /// CLUSTER SHARDS: the same, grouped by shard, with the health of each node.
     pub async fn cluster_shards(&self) -> Result<Vec<Shard>, NodeError> {
         let cmd = cluster("SHARDS");
         let reply: Value = self.query(&cmd).await?;
@@ -156,19 +156,20 @@ impl Admin {
     }
 
     /// SENTINEL GET-MASTER-ADDR-BY-NAME: the primary that this sentinel sends clients to. While
-    /// it leads a failover that is the new one sooner than in SENTINEL MASTER.
+    /// the sentinel leads a failover, it names the new primary here sooner than in SENTINEL
+    /// MASTER.
     pub async fn sentinel_names(&self, name: &str) -> Result<Option<SocketAddr>, NodeError> {
         let named: Option<(String, u16)> =
             self.query(&sentinel("GET-MASTER-ADDR-BY-NAME", name)).await?;
         Ok(named.and_then(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, port))))
     }
 
-    /// SENTINEL REPLICAS: those that this sentinel knows.
+    /// SENTINEL REPLICAS: the replicas that this sentinel knows.
     pub async fn sentinel_replicas(&self, name: &str) -> Result<Vec<Instance>, NodeError> {
         self.instances(&sentinel("REPLICAS", name)).await
     }
 
-    /// SENTINEL SENTINELS: the others that this one knows.
+    /// SENTINEL SENTINELS: the other sentinels that this one knows.
     pub async fn sentinel_others(&self, name: &str) -> Result<Vec<Instance>, NodeError> {
         self.instances(&sentinel("SENTINELS", name)).await
     }
@@ -222,7 +223,7 @@ impl Admin {
             .map_err(Problem::Unreachable)
     }
 
-    /// Tells an error reply from a broken connection, and forgets the latter.
+    /// Distinguishes an error reply from a broken connection, and drops a broken connection.
     async fn checked<T>(&self, answer: RedisResult<T>, cmd: &Cmd) -> Result<T, NodeError> {
         let error = match answer {
             Ok(answer) => return Ok(answer),
@@ -279,7 +280,7 @@ fn sentinel(what: &str, name: &str) -> Cmd {
     cmd
 }
 
-/// The words of `cmd` that name it, for messages.
+/// The words that name `cmd` in messages.
 fn words(cmd: &Cmd) -> String {
     let named = |n| {
         cmd.args_iter().take(n).filter_map(|arg| match arg {

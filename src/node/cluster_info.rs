@@ -1,8 +1,8 @@
-//! CLUSTER INFO: a node's own judgement of its cluster.
+//! CLUSTER INFO: the state of the cluster in the view of one node.
 //!
 //! <https://redis.io/docs/latest/commands/cluster-info/>
 
-/// Fields that were not told are 0, and `state_ok` false.
+/// Fields that the reply lacks are 0, and `state_ok` is false.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterInfo {
     pub state_ok: bool,

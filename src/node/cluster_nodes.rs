@@ -1,4 +1,4 @@
-//! CLUSTER NODES: the cluster as one node sees it, a node a line.
+//! CLUSTER NODES: the cluster as one node sees it, one line for each node.
 //!
 //! ```text
 //! id ip:port@bus[,hostname[,name=value]*] flags primary ping pong epoch link slot slot-slot [slot->-id]
@@ -11,11 +11,11 @@ use std::net::{IpAddr, SocketAddr};
 use crate::model::event::Role;
 use crate::model::slot::{SLOTS, SlotSet};
 
-/// One node as another node (or it itself) sees it.
+/// One node as another node (or the node itself) sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeLine {
     pub id: String,
-    /// `None` while the address is not known, or given as a name only.
+    /// `None` while the address is unknown, or if only a host name is given.
     pub addr: Option<SocketAddr>,
     pub bus_port: u16,
     pub hostname: Option<String>,
@@ -30,9 +30,11 @@ pub struct NodeLine {
     /// The bus link to the node is up.
     pub linked: bool,
     pub slots: SlotSet,
-    /// Slots being moved away, and the ids of the nodes that get them. Told of oneself only.
+    /// Slots that this node is migrating, and the ids of the nodes that get them. A node lists
+    /// only its own.
     pub migrating: Vec<(u16, String)>,
-    /// Slots being fetched, and the ids of the nodes that still own them. Told of oneself only.
+    /// Slots that this node is importing, and the ids of the nodes that still own them. A node
+    /// lists only its own.
     pub importing: Vec<(u16, String)>,
 }
 
@@ -50,12 +52,12 @@ pub struct Flags {
 }
 
 impl NodeLine {
-    /// It is a member of the cluster, and its address known.
+    /// It is a member of the cluster, and its address is known.
     pub fn is_known(&self) -> bool {
         !self.flags.handshake && !self.flags.noaddr
     }
 
-    /// Reads a whole answer; the error says which line was wrong and why.
+    /// Reads a whole reply. The error says which line was wrong and why.
     pub fn parse_all(text: &str) -> Result<Vec<NodeLine>, String> {
         text.lines().filter(|line| !line.trim().is_empty()).map(NodeLine::parse).collect()
     }
@@ -106,7 +108,7 @@ impl NodeLine {
         Some(())
     }
 
-    /// Neither failed nor on its way into the cluster.
+    /// It has not failed, and it has completed its handshake.
     pub fn is_up(&self) -> bool {
         !(self.flags.fail || self.flags.handshake || self.flags.noaddr)
     }
@@ -127,7 +129,7 @@ impl Flags {
     }
 }
 
-/// `ip:port@bus[,hostname[,name=value]*]`. An address of IPv6 has colons of its own.
+/// `ip:port@bus[,hostname[,name=value]*]`. An IPv6 address contains colons too.
 fn parse_address(text: &str) -> Option<(Option<SocketAddr>, u16, Option<String>)> {
     let mut parts = text.split(',');
     let address = parts.next()?;

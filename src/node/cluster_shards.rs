@@ -1,8 +1,8 @@
-//! CLUSTER SHARDS: the cluster as one node sees it, a shard at a time.
+//! CLUSTER SHARDS: the cluster as one node sees it, one shard at a time.
 //!
-//! Each shard is a map of its `slots` (first, last, first, last, …) and its `nodes`,
-//! each a map too. A map is a list of keys and values in turn before RESP 3. Fields that
-//! are not known here, such as a shard's own `id` since Valkey 9, are passed over.
+//! Each shard is a map of its `slots` (first, last, first, last, …) and its `nodes`, each a map
+//! too. Before RESP 3, a map is a list of alternating keys and values. Unknown fields, such as
+//! a shard's `id` since Valkey 9, are ignored.
 //!
 //! <https://redis.io/docs/latest/commands/cluster-shards/>
 
@@ -13,25 +13,25 @@ use redis::Value;
 use crate::model::event::Role;
 use crate::model::slot::SlotSet;
 
-/// Nodes that have the same slots.
+/// The nodes that serve the same slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
     pub slots: SlotSet,
     pub nodes: Vec<ShardNode>,
 }
 
-/// One node as another node (or it itself) sees it.
+/// One node as another node (or the node itself) sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardNode {
     pub id: String,
-    /// What clients should connect to; `None` where the node does not know it.
+    /// The address that clients should connect to; `None` if the node does not know it.
     pub endpoint: Option<String>,
-    /// `None` while it is not known.
+    /// `None` while it is unknown.
     pub ip: Option<IpAddr>,
-    /// `None` where only TLS is served.
+    /// `None` if the node serves TLS only.
     pub port: Option<u16>,
     pub role: Role,
-    /// How far it is in the stream of its shard's writes, as far as that is known.
+    /// The node's offset in its shard's replication stream, as far as the asked node knows it.
     pub replication_offset: u64,
     pub health: Health,
 }
@@ -39,15 +39,15 @@ pub struct ShardNode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Online,
-    /// A replica that has nothing yet. One whose primary never wrote anything is called
-    /// so too, until its primary's first ping, up to 10 s after they met.
+    /// A replica that has no data yet. A replica is also called so when its primary has never
+    /// written anything, until the primary's first ping, up to 10 s after they connected.
     Loading,
     /// The majority cannot reach it.
     Failed,
 }
 
 impl Shard {
-    /// Reads a whole answer; the error says what was looked for and not found.
+    /// Reads a whole reply. The error says what is missing.
     pub fn parse_all(reply: &Value) -> Result<Vec<Shard>, String> {
         list(reply).ok_or("no list of shards")?.iter().map(Shard::parse).collect()
     }
@@ -73,7 +73,7 @@ impl ShardNode {
         let health = match fields.text("health") {
             Some("online") => Health::Online,
             Some("loading") => Health::Loading,
-            // So in the manual, and so on the wire.
+            // The manual says `failed`, the servers say `fail`.
             Some("failed" | "fail") => Health::Failed,
             _ => return Err(bad("health")),
         };
@@ -92,7 +92,7 @@ impl ShardNode {
     }
 }
 
-/// A map, in either form.
+/// A map, in either form of the protocol.
 struct Fields<'a>(Vec<(&'a str, &'a Value)>);
 
 impl<'a> Fields<'a> {
@@ -124,7 +124,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// First, last, first, last, and so on; as numbers, or as text in some releases.
+/// First, last, first, last, and so on; as numbers, in some releases as text.
 fn slots(reply: &Value) -> Option<SlotSet> {
     let ends: Vec<u64> = list(reply)?.iter().map(number).collect::<Option<_>>()?;
     if !ends.len().is_multiple_of(2) {

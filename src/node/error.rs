@@ -7,7 +7,7 @@ use redis::RedisError;
 
 use crate::model::NodeName;
 
-/// A request to a node that came to nothing.
+/// A request to a node that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{node} ({addr}): {command}: {problem}")]
 pub struct NodeError {
@@ -20,27 +20,28 @@ pub struct NodeError {
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Problem {
-    /// Nothing was sent: it has not joined yet, or has left.
+    /// Nothing was sent: the server has not joined yet, or has left.
     #[error("it is not there")]
     Absent,
     /// Nothing was sent.
     #[error("cannot connect: {0}")]
     Unreachable(RedisError),
-    /// The server may have done it, or may still do it.
+    /// The server may have carried it out, or may still do so.
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// The server may have done it.
+    /// The server may have carried it out.
     #[error("the connection broke: {0}")]
     Lost(RedisError),
     /// The server answered with an error.
     #[error("the server refused: {}", brief(.0))]
     Refused(RedisError),
-    /// An answer, but not one that could be understood.
+    /// An answer that redrill could not parse.
     #[error("the answer makes no sense: {0}")]
     Unreadable(String),
 }
 
-/// The longest that a server's refusal is told: a transaction's lists every command's.
+/// The greatest length of a refusal in messages: that of a transaction lists the refusal of
+/// each command.
 const LONGEST: usize = 240;
 
 fn brief(refusal: &RedisError) -> String {
@@ -52,7 +53,7 @@ fn brief(refusal: &RedisError) -> String {
 }
 
 impl NodeError {
-    /// The server cannot be talked to, as against having answered something unwelcome.
+    /// The server cannot be reached. An error reply does not count: then the server lives.
     pub fn is_gone(&self) -> bool {
         matches!(
             *self.problem,
@@ -60,7 +61,7 @@ impl NodeError {
         )
     }
 
-    /// The server has not answered in time; it may live.
+    /// The server has not answered in time. It may live.
     pub fn is_silence(&self) -> bool {
         match &*self.problem {
             Problem::Timeout(_) => true,
@@ -69,7 +70,7 @@ impl NodeError {
         }
     }
 
-    /// The error code that the server answered with: `ERR`, `IOERR`, `CLUSTERDOWN`.
+    /// The error code of the server's answer: `ERR`, `IOERR`, `CLUSTERDOWN`.
     pub fn code(&self) -> Option<&str> {
         match &*self.problem {
             Problem::Refused(reply) => reply.code(),

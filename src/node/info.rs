@@ -1,4 +1,4 @@
-//! INFO: what a server says of itself.
+//! INFO: a server's report about itself.
 //!
 //! <https://redis.io/docs/latest/commands/info/>
 
@@ -33,15 +33,15 @@ impl Section {
     }
 }
 
-/// The fields of an INFO answer. A getter gives `None` if its field was not in
-/// the section asked for, or is not what it should be.
+/// The fields of an INFO reply. A getter gives `None` if its field was not in the requested
+/// section, or cannot be parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Info {
     fields: HashMap<String, String>,
 }
 
 impl Info {
-    /// Reads `name:value` lines; all other lines are passed over.
+    /// Reads `name:value` lines and ignores all others.
     pub fn parse(text: &str) -> Info {
         let fields = text.lines().filter_map(|line| line.trim_end().split_once(':'));
         Info { fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
@@ -69,23 +69,24 @@ impl Info {
         self.get("master_link_status").map(|status| status == "up")
     }
 
-    /// Where a replica has its primary; `None` on a primary.
+    /// The address of a replica's primary; `None` on a primary.
     pub fn master_addr(&self) -> Option<SocketAddr> {
         let port = u16::try_from(self.number("master_port")?).ok()?;
         Some(SocketAddr::new(self.get("master_host")?.parse().ok()?, port))
     }
 
-    /// Replicas that are connected to this primary.
-    /// It reads its data file, and refuses to serve (LOADING).
+    /// It reads its data file and refuses to serve (LOADING).
     pub fn is_loading(&self) -> bool {
         self.get("loading") == Some("1")
     }
 
+    /// Replicas that are connected to this primary.
     pub fn connected_replicas(&self) -> Option<u64> {
         self.number("connected_slaves")
     }
 
-    /// The replication offset of a primary, or of a replica's copy of its primary's stream.
+    /// The replication offset: a primary's, or how far a replica has copied its primary's
+    /// stream.
     pub fn repl_offset(&self) -> Option<u64> {
         match self.role()? {
             Role::Primary => self.number("master_repl_offset"),
@@ -99,7 +100,7 @@ impl Info {
         self.number("used_memory")
     }
 
-    /// Keys of database 0; a server leaves the line out when there are none.
+    /// Keys of database 0. A server leaves the line out if there are none.
     pub fn keys(&self) -> u64 {
         let keys = |line: &str| line.split(',').find_map(|f| f.strip_prefix("keys=")?.parse().ok());
         self.get("db0").and_then(keys).unwrap_or(0)
@@ -125,7 +126,7 @@ impl Info {
         Some(seconds("used_cpu_user")? + seconds("used_cpu_sys")?)
     }
 
-    /// Valkey also answers a `redis_version`, that of the Redis it is compatible with.
+    /// Valkey also reports a `redis_version`, that of the Redis it is compatible with.
     pub fn engine(&self) -> Option<EngineInfo> {
         let engine = |kind: &str, version: &str| EngineInfo {
             kind: kind.to_owned(),

@@ -1,8 +1,8 @@
 //! A handle on one running server: its admin connection, and its replies as types.
 //!
-//! [`Node`] says which server is meant; its [`Admin`] asks it things. Nothing
-//! here knows what a drill is, and nothing here retries: a caller who wants a
-//! second try asks again, so that no failure is hidden.
+//! [`Node`] names the server, and its [`Admin`] sends requests to it. This module knows nothing
+//! of drills and never retries: a caller who wants a second try asks again, so that no failure
+//! is hidden.
 
 mod admin;
 mod cluster_info;
@@ -28,55 +28,55 @@ pub use sentinel::Instance;
 use crate::model::NodeName;
 use crate::model::event::Role;
 
-/// One server process and the way to talk to it. Clones share the connection, and what has
-/// been learned of its shard.
+/// One server process and the way to talk to it. Clones share the connection and the shard that
+/// was learned.
 #[derive(Clone)]
 pub struct Node {
     pub name: NodeName,
-    /// Where its server listens: what redrill asks of it goes there.
+    /// Where its server listens. redrill's requests go there.
     pub addr: SocketAddr,
-    /// Where other nodes and clients are to find it: its own address, or its door of a relay.
+    /// The address given to other nodes and clients: the node's own, or its door at the relay.
     pub announced: SocketAddr,
-    /// The cluster's own name for the node, or a sentinel's own: 40 hex digits. Else empty.
+    /// The node id in the cluster, or the sentinel's run id: 40 hex digits. Otherwise empty.
     pub id: String,
-    /// What it started as; roles change, this does not.
+    /// The role in which it started. Roles change, this field does not.
     pub born: Role,
     pub admin: Admin,
     shard: Option<Arc<AtomicU32>>,
 }
 
 impl Node {
-    /// Connects to nothing yet: the first request does.
+    /// Does not connect yet: the first request does.
     pub fn new(name: NodeName, addr: SocketAddr, id: impl Into<String>, born: Role) -> Node {
         let admin = Admin::new(name.clone(), addr);
         let shard = name.shard().map(|shard| Arc::new(AtomicU32::new(shard)));
         Node { name, addr, announced: addr, id: id.into(), born, admin, shard }
     }
 
-    /// The shard that it belongs to: that of its name, until it was seen to follow the primary
-    /// of another one. Only servers that hold keys have one.
+    /// The shard that it belongs to: the one in its name, until it was seen to follow the
+    /// primary of another shard. Only servers that hold keys have one.
     pub fn shard(&self) -> Option<u32> {
         self.shard.as_ref().map(|shard| shard.load(Ordering::Relaxed))
     }
 
-    /// It follows the primary of this shard.
+    /// Notes that it follows the primary of this shard.
     pub fn joins_shard(&self, shard: u32) {
         self.shard.iter().for_each(|own| own.store(shard, Ordering::Relaxed));
     }
 
-    /// The same node, asked in another way.
+    /// The same node over the connection of `admin`.
     pub fn asked(self, admin: Admin) -> Node {
         Node { admin, ..self }
     }
 
-    /// The same node over a connection of its own: a kept one may have broken since it was used
-    /// last, and no request is sent twice.
+    /// The same node over a separate connection. A connection that is kept may have broken
+    /// since its last use, and no request is sent twice.
     pub fn apart(&self) -> Node {
         let admin = self.admin.apart();
         self.clone().asked(admin)
     }
 
-    /// The same node, found by others at `door`.
+    /// The same node, which others find at `door`.
     pub fn behind(self, door: SocketAddr) -> Node {
         Node { announced: door, ..self }
     }

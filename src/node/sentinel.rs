@@ -1,6 +1,6 @@
-//! What a sentinel says of the group that it watches: SENTINEL MASTER, REPLICAS, SENTINELS.
+//! What a sentinel knows about the group that it watches: SENTINEL MASTER, REPLICAS, SENTINELS.
 //!
-//! Each is a list of fields, or a list of such lists, one for every instance.
+//! Each reply is a list of fields, or a list of such lists, one for each instance.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#sentinel-api>
 
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use redis::Value;
 
-/// One server, as a sentinel sees it. A getter gives `None` if the field was not there.
+/// One server as a sentinel sees it. A getter gives `None` if the reply lacks the field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instance {
     fields: HashMap<String, String>,
@@ -16,7 +16,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Of the answer to SENTINEL MASTER.
+    /// Reads the reply to SENTINEL MASTER.
     pub fn parse(reply: &Value) -> Option<Instance> {
         let Value::Array(items) = reply else { return None };
         let (pairs, rest) = items.as_chunks::<2>();
@@ -26,7 +26,7 @@ impl Instance {
         rest.is_empty().then_some(Instance { fields, flags })
     }
 
-    /// Of the answer to SENTINEL REPLICAS or SENTINEL SENTINELS.
+    /// Reads the reply to SENTINEL REPLICAS or SENTINEL SENTINELS.
     pub fn parse_all(reply: &Value) -> Option<Vec<Instance>> {
         let Value::Array(items) = reply else { return None };
         items.iter().map(Instance::parse).collect()
@@ -36,33 +36,33 @@ impl Instance {
         self.fields.get(name)?.parse().ok()
     }
 
-    /// Where it is found.
+    /// The address of the server.
     pub fn addr(&self) -> Option<SocketAddr> {
         let port = u16::try_from(self.number("port")?).ok()?;
         Some(SocketAddr::new(self.fields.get("ip")?.parse().ok()?, port))
     }
 
-    /// This sentinel holds it to be down (SDOWN).
+    /// This sentinel considers it down (SDOWN).
     pub fn subjectively_down(&self) -> bool {
         self.flags.contains("s_down")
     }
 
-    /// This sentinel knows that as many as the quorum hold it to be down (ODOWN).
+    /// This sentinel knows that a quorum of sentinels considers it down (ODOWN).
     pub fn objectively_down(&self) -> bool {
         self.flags.contains("o_down")
     }
 
-    /// The sentinel is connected to it, and doubts nothing of it.
+    /// The sentinel is connected to it and does not suspect it.
     pub fn is_well(&self) -> bool {
         !["s_down", "o_down", "disconnected"].iter().any(|flag| self.flags.contains(*flag))
     }
 
-    /// Of a replica: it has told the sentinel that its link to its primary is up.
+    /// For a replica: it has reported to the sentinel that its link to its primary is up.
     pub fn link_up(&self) -> bool {
         self.fields.get("master-link-status").is_some_and(|status| status == "ok")
     }
 
-    /// Of a primary: the epoch of the last failover that the sentinel has heard of.
+    /// For a primary: the epoch of the last failover that the sentinel knows of.
     pub fn config_epoch(&self) -> Option<u64> {
         self.number("config-epoch")
     }

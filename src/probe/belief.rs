@@ -1,9 +1,8 @@
-//! What each node of a group believes, and since when all have believed the same.
+//! The view of each node of a group, and since when all views have been the same.
 //!
-//! Nodes are asked one by one, again and again, so no two are ever seen at the same
-//! instant. But each node's belief is dated: it is known since when that node has
-//! held it. If all beliefs are the same now, they have been since the last of them
-//! began.
+//! Nodes are asked one by one, again and again, so no two of them are seen at the same instant.
+//! But each view has a date: the instant since which that node has had it. If all views are the
+//! same now, they have been the same since the latest of these instants.
 
 use crate::cluster::view::{NodeView, compare};
 use crate::cluster::{dispute, roles};
@@ -11,7 +10,7 @@ use crate::model::event::View;
 use crate::model::{Nanos, NodeName};
 use crate::node::{Node, NodeError};
 
-/// The nodes of one group and what they believe.
+/// The nodes of one group and their views.
 #[derive(Debug)]
 pub(super) struct Group {
     cluster: bool,
@@ -21,11 +20,11 @@ pub(super) struct Group {
 
 #[derive(Debug)]
 enum State {
-    /// It has said nothing so far, or nothing that could be understood.
+    /// It has not answered yet, or its last answer could not be used.
     Unheard,
-    /// It cannot be talked to: not a live node.
+    /// It cannot be reached: not a live node.
     Gone,
-    /// It has not answered in time: not a live node either, but it may be one again.
+    /// It has not answered in time: not a live node now, but it may become one again.
     Silent,
     Live(Box<Belief>),
 }
@@ -33,13 +32,13 @@ enum State {
 #[derive(Debug)]
 struct Belief {
     node_view: NodeView,
-    /// What is compared of a node's view: owners and roles as this node gives them.
+    /// The part of its view that is compared: slot owners and roles.
     view: View,
-    /// When it was asked last.
+    /// When the last answer was requested.
     asked: Nanos,
     /// Since when it has had this view and this cluster state.
     view_since: Nanos,
-    /// Since when its link to its primary has been as it is.
+    /// Since when its link to its primary has been in this state.
     link_since: Nanos,
 }
 
@@ -50,18 +49,18 @@ impl Belief {
     }
 }
 
-/// All live nodes of a group agree, on a cluster that is ok.
+/// All live nodes of a group agree, and the cluster state is ok.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Agreement {
     pub(super) since: Nanos,
-    /// Since when every replica's link has been up as well; `None` if one is not.
+    /// Since when every replica's link has been up as well; `None` if one is down.
     pub(super) linked_since: Option<Nanos>,
     /// Every live node was asked at this instant or later.
     pub(super) asked: Nanos,
 }
 
 impl Agreement {
-    /// Both.
+    /// The agreement of two groups together.
     pub(super) fn and(self, other: Agreement) -> Agreement {
         Agreement {
             since: self.since.max(other.since),
@@ -77,7 +76,7 @@ impl Group {
         Group { cluster, nodes, states }
     }
 
-    /// Node `i` was asked at `asked`, and its answer was there at `answered`.
+    /// Records an answer of node `i`: it was asked at `asked`, and answered at `answered`.
     pub(super) fn hear(
         &mut self,
         i: usize,
@@ -116,7 +115,8 @@ impl Group {
         })
     }
 
-    /// Whether each has answered, or is known to be gone, as against taking its time.
+    /// Whether each node has answered or is known to be gone. A node that is only slow is
+    /// neither.
     pub(super) fn has_spoken(&self) -> bool {
         self.states.iter().all(|state| matches!(state, State::Live(_) | State::Gone))
     }
@@ -125,7 +125,8 @@ impl Group {
         self.states.iter().all(|state| !matches!(state, State::Unheard))
     }
 
-    /// What the live nodes say together; `None` before each was heard or found gone.
+    /// The view of the live nodes together. `None` until each node has answered or is known to
+    /// be gone.
     pub(super) fn view(&self) -> Option<View> {
         let node_views: Vec<&NodeView> = self.live().map(|belief| &belief.node_view).collect();
         (self.all_heard() && !node_views.is_empty()).then(|| self.view_of(&node_views))
@@ -139,7 +140,7 @@ impl Group {
         compare(&self.nodes, &seen)
     }
 
-    /// The view of a group without slots, where each node speaks for itself.
+    /// The view of a group without slots: each node reports its own role.
     fn roles(&self, node_views: &[&NodeView]) -> View {
         let (shard, agreed) = roles::compare(&self.nodes, node_views);
         let group = self.nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
@@ -157,7 +158,7 @@ impl Group {
 }
 
 impl Group {
-    /// How its nodes differ now; empty if they do not.
+    /// How the nodes' views differ now; empty if they do not.
     pub(super) fn disputes(&self) -> Vec<String> {
         let node_views: Vec<&NodeView> = self.live().map(|belief| &belief.node_view).collect();
         let states = self.nodes.iter().zip(&self.states);

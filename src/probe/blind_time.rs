@@ -1,19 +1,18 @@
-//! Telling redrill's own sleep from the servers'.
+//! Tells a late redrill from a slow server.
 //!
-//! On a busy machine the thread that probes is sometimes not run for a while, or
-//! the whole machine is paused. Answers that came meanwhile lie unread, and their
-//! deadlines have passed by the time the thread looks at its clock. That must not be
-//! called an outage, so the thread watches itself: whenever it wakes later
-//! than it wanted to, the time in between is *blind*. Blind time does not count
-//! against a server's deadline, and after it a probe gets a moment more, so that
-//! what has arrived is read before anything is called missing.
+//! On a busy machine the kernel sometimes does not run the probing thread for a while, or the
+//! whole machine is paused. Answers that arrived meanwhile are unread, and their deadlines have
+//! passed when the thread looks at its clock. That is no outage. So the thread watches itself:
+//! whenever it wakes later than it wanted to, the time in between is *blind*. Blind time does
+//! not count against a server's deadline. After it, a probe gets a moment more, so that answers
+//! which have arrived are read before they count as missing.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::model::Nanos;
 
-/// Waking up this much late is ordinary: timers and schedulers are no more exact.
+/// Waking up this late is ordinary: timers and schedulers are no more exact.
 pub(super) const LATE: Duration = Duration::from_millis(2);
 
 /// The blind times of one thread.
@@ -21,11 +20,11 @@ pub(super) const LATE: Duration = Duration::from_millis(2);
 pub(super) struct BlindTime {
     /// In order, without overlaps.
     blind: VecDeque<(Nanos, Nanos)>,
-    /// Older ones are forgotten.
+    /// How long a blind time is remembered.
     memory: Duration,
-    /// How long the forgotten ones were.
+    /// The sum of the forgotten ones.
     forgotten: Duration,
-    /// Since [`BlindTime::account`] was called last.
+    /// Blind time since the last call of [`BlindTime::account`].
     unaccounted: Blind,
 }
 
@@ -33,7 +32,7 @@ pub(super) struct BlindTime {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Blind {
     pub total: Duration,
-    /// At a stretch.
+    /// The longest blind time without a break.
     pub longest: Duration,
 }
 
@@ -43,7 +42,7 @@ impl BlindTime {
         BlindTime { blind: VecDeque::new(), memory, forgotten, unaccounted: Blind::default() }
     }
 
-    /// The thread wanted to wake at `wanted` and did at `now`. Says whether that was late.
+    /// The thread wanted to wake at `wanted` and woke at `now`. Returns whether that was late.
     pub(super) fn woke(&mut self, wanted: Nanos, now: Nanos) -> bool {
         if now.since(wanted) <= LATE {
             return false;
@@ -81,12 +80,12 @@ impl BlindTime {
         self.blind.iter().map(|&(a, b)| b.min(to).since(a.max(from))).sum()
     }
 
-    /// All blind time before an instant that is not older than the memory.
+    /// All blind time before `at`, which must not be older than the memory.
     pub(super) fn until(&self, at: Nanos) -> Duration {
         self.forgotten + self.blind(Nanos::ZERO, at)
     }
 
-    /// Blind time since this was called last.
+    /// Blind time since the last call.
     pub(super) fn account(&mut self) -> Blind {
         std::mem::take(&mut self.unaccounted)
     }

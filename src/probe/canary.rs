@@ -1,9 +1,9 @@
 //! Which keys are probed.
 //!
-//! A canary stands for its slot: as a slot is served as a whole or not at all, one
-//! key tells for all the keys in it. Slots of one shard share their fate unless
-//! they move, so a few canaries spread over a shard are enough for it, and slots
-//! that a step moves get some of their own.
+//! A canary stands for its slot: a slot is served as a whole or not at all, so one key shows
+//! the state of all keys in it. The slots of one shard share their fate unless they move. So a
+//! few canaries, spread over a shard, are enough for it, and the slots that a step moves get
+//! some more.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::model::slot::{SLOTS, SlotSet, slot_of};
 /// Canaries in the slots that one step moves.
 pub const PER_STEP: usize = 8;
 
-/// Keys looked at before a slot is given up. A random key misses a given slot 64
-/// times the number of slots in a row once in 10^27.
+/// How many keys are tried before a slot is given up. A random key misses a given slot 64 times
+/// the number of slots in a row once in 10^27.
 const KEYS: u32 = 64 * SLOTS as u32;
 
-/// The canaries of a cluster: `per_shard` in each shard's slots, and [`PER_STEP`]
-/// in each of `moving`, the slots that one step is going to move.
+/// The canaries of a cluster: `per_shard` in each shard's slots, and [`PER_STEP`] in each of
+/// `moving`, the slots that one step is going to move.
 ///
-/// `owners` are the shards' slots at the drill's start. A slot has one canary, even
-/// where a shard's and a step's fall together.
+/// `owners` are the shards' slots at the drill's start. A slot has at most one canary, also
+/// where a shard's and a step's fall on the same slot.
 pub fn of_cluster(
     group: &str,
     owners: &[SlotSet],
@@ -50,19 +50,19 @@ pub fn of_cluster(
     slots.into_iter().filter_map(canary).collect()
 }
 
-/// The canaries of a group that is not a cluster: it has one shard and no slots.
+/// The canaries of a group that is no cluster: one shard and no slots.
 pub fn of_shard(group: &str, count: u32) -> Vec<Canary> {
     let canary =
         |n| Canary { group: group.to_owned(), shard: 0, slot: 0, key: key(n), moves: false };
     (0..count).map(canary).collect()
 }
 
-/// No load has such keys: theirs begin with the load's name, which has no colon.
+/// No load has such keys: a load's keys begin with its name, which has no colon.
 fn key(n: u32) -> String {
     format!("redrill:canary:{n}")
 }
 
-/// `count` slots of `set`, as far from each other and from its ends as can be.
+/// `count` slots of `set`, as far from each other and from the ends of the set as possible.
 fn spread(set: &SlotSet, count: usize) -> Vec<u16> {
     let slots: Vec<u16> = set.iter().collect();
     let count = count.min(slots.len());

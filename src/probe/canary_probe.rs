@@ -1,4 +1,4 @@
-//! One canary: what is asked of it, what is known of it, and when it was out of service.
+//! One canary: its requests, the values it may hold, and when it was out of service.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) struct CanaryProbe {
     reads: Line,
 }
 
-/// Probes by one action.
+/// The probes of one canary by one action (read or write).
 #[derive(Default)]
 struct Line {
     track: Track,
@@ -30,7 +30,7 @@ struct Line {
     blind_before: Duration,
 }
 
-/// What a probe was begun with.
+/// The state at the start of a probe, by which its answer is judged.
 #[derive(Clone, Copy)]
 pub(super) enum Asked {
     Write(Ticket),
@@ -50,7 +50,8 @@ impl CanaryProbe {
         }
     }
 
-    /// A probe that is intended at `due`: its number, and how many wait with it.
+    /// Begins a probe that is intended at `due`. Returns its number, and how many are waiting
+    /// with it.
     pub(super) fn begin(&mut self, action: Access, due: Nanos) -> (u64, usize) {
         let track = &mut self.line(action).track;
         (track.begin(due), track.waiting())
@@ -78,7 +79,7 @@ impl CanaryProbe {
         (client.clone(), Request { slot: canary.slot, command, read, wait: None }, asked)
     }
 
-    /// Whether a good answer brought a right value.
+    /// Whether a good answer carried a right value.
     pub(super) fn is_right(&self, asked: Asked, value: Option<u64>) -> bool {
         match asked {
             Asked::Read(glance) => self.counter.is_right(glance, value),
@@ -86,7 +87,7 @@ impl CanaryProbe {
         }
     }
 
-    /// What is now known of a write.
+    /// Records the outcome of a write.
     pub(super) fn learn(&mut self, asked: Asked, outcome: Outcome) {
         let Asked::Write(ticket) = asked else { return };
         match outcome {
@@ -96,8 +97,8 @@ impl CanaryProbe {
         }
     }
 
-    /// The sign on probe `number`, and the events that come of it; `canary` is this
-    /// canary_probe's own number.
+    /// Records the sign of probe `number` and returns the events that follow from it. `canary`
+    /// is this canary's number.
     pub(super) fn conclude(
         &mut self,
         canary: usize,

@@ -1,10 +1,10 @@
 //! Since when all nodes have agreed after a step.
 //!
-//! That a group agrees now does not mean that it will a moment later: an election may
-//! follow, or news may still be on its way. So an agreement is told only after it has
-//! held for a while past the step's end, dated back to when it began. Should it break all the
-//! same before another step begins, it is told anew: nodes agree for seconds on a primary
-//! that has died, until they miss it.
+//! A group that agrees now may disagree a moment later: an election may follow, or gossip may
+//! still be under way. So an agreement is reported only after it has held for a while past the
+//! step's end, and is dated back to its beginning. If it breaks before another step begins, the
+//! next agreement is reported again: nodes agree for seconds on a primary that has died, until
+//! they miss it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::belief::Agreement;
 use crate::model::Nanos;
 use crate::model::event::EventKind;
 
-/// The steps of a drill, as far as they have come.
+/// The steps of a drill that have begun.
 #[derive(Debug)]
 pub(super) struct Steps {
     steps: BTreeMap<usize, Step>,
@@ -25,10 +25,11 @@ pub(super) struct Steps {
 struct Step {
     began: Nanos,
     ended: Option<Nanos>,
-    /// The agreements that were told last, by their beginnings.
+    /// When the agreement that was reported last began.
     view_told: Option<Nanos>,
     told: Option<Nanos>,
-    /// Another step has begun since: once it has converged, what breaks is that one's doing.
+    /// Another step has begun since. Once that one has converged, a later disagreement is its
+    /// effect.
     overtaken: bool,
 }
 
@@ -38,7 +39,7 @@ impl Steps {
     }
 
     pub(super) fn began(&mut self, step: usize, at: Nanos) {
-        // What comes from now on is no longer news of those that have been told.
+        // From now on, steps that were reported get no more news.
         self.steps.retain(|_, step| step.told.is_none());
         self.steps.values_mut().for_each(|step| step.overtaken = true);
         let (ended, view_told, told) = (None, None, None);
@@ -51,12 +52,12 @@ impl Steps {
         }
     }
 
-    /// None is told of any more.
+    /// No step is reported any more.
     pub(super) fn clear(&mut self) {
         self.steps.clear();
     }
 
-    /// What is to be told, now that all groups agree like this, or do not.
+    /// The events to emit, now that all groups agree like this, or do not agree.
     pub(super) fn hear(&mut self, agreement: Option<Agreement>) -> Vec<EventKind> {
         let mut news = self.broken(agreement);
         let Some(agreement) = agreement else { return news };
@@ -65,7 +66,7 @@ impl Steps {
                 agreement.asked >= ended + self.hold && agreement.asked >= since + self.hold
             };
             let Some(ended) = step.ended else { continue };
-            // Had nothing changed since before the step, it converged as it began.
+            // If nothing has changed since before the step, it converged at its beginning.
             let since = agreement.since.max(step.began);
             if step.view_told.is_none_or(|told| told < since) && held(ended, since) {
                 step.view_told = Some(since);
@@ -81,7 +82,7 @@ impl Steps {
         news
     }
 
-    /// What was told and does not hold any more.
+    /// Takes back an agreement that was reported and no longer holds.
     fn broken(&mut self, agreement: Option<Agreement>) -> Vec<EventKind> {
         let linked = agreement.is_some_and(|agreement| agreement.linked_since.is_some());
         let mut news = Vec::new();

@@ -1,15 +1,13 @@
 //! What a canary may answer.
 //!
-//! A canary is written with a counter that rises by one. A read is right if its
-//! answer is a value that the canary could hold at some instant while the read was
-//! under way: not older than what had been acknowledged when the read was sent, and
-//! not newer than what has been sent.
+//! A canary is written with a counter that rises by one. A read is right if it returns a value
+//! that the canary could hold at some instant during the read: not older than the writes that
+//! were acknowledged before the read was sent, and not newer than the writes that were sent.
 //!
-//! "Older" takes some care, because writes of one canary overlap and may go
-//! different ways (a redirect, a new connection). An acknowledged write proves that
-//! the writes which were done *before it was sent* have been written over. Writes
-//! under way together with it may have come after it. And a write whose outcome is
-//! unknown may come at any later time.
+//! "Older" needs care, because writes of one canary overlap and may take different ways (a
+//! redirect, a new connection). An acknowledged write proves that the writes which had ended
+//! *before it was sent* are overwritten. Writes under way at the same time may have come after
+//! it. And a write with an unknown outcome may take effect at any later time.
 
 use std::collections::BTreeSet;
 
@@ -18,9 +16,9 @@ use std::collections::BTreeSet;
 pub(super) struct Counter {
     last: u64,
     under_way: BTreeSet<u64>,
-    /// Of unknown outcome.
+    /// Writes of unknown outcome.
     unknown: BTreeSet<u64>,
-    /// All smaller values have been written over, but for `unknown` ones.
+    /// All smaller values are overwritten, except those in `unknown`.
     floor: u64,
 }
 
@@ -28,7 +26,7 @@ pub(super) struct Counter {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     pub(super) value: u64,
-    /// What had not ended when it was begun, and is at least this.
+    /// The smallest value whose write had not ended when this write began.
     oldest: u64,
 }
 
@@ -38,8 +36,8 @@ pub(super) struct Glance {
     floor: u64,
 }
 
-/// How many values of unknown outcome are remembered: those of ten minutes without
-/// any answer, at one write a millisecond.
+/// How many values of unknown outcome are remembered: ten minutes without any answer, at one
+/// write a millisecond.
 const REMEMBERED: usize = 600_000;
 
 impl Counter {
@@ -72,8 +70,7 @@ impl Counter {
         Glance { floor: self.floor }
     }
 
-    /// Whether `value` (`None`: no such key) is a right answer to `read`, which has
-    /// just ended.
+    /// Whether `value` (`None`: no such key) is a right answer to `read`, which has just ended.
     pub(super) fn is_right(&self, read: Glance, value: Option<u64>) -> bool {
         let value = value.unwrap_or(0);
         let old = value < read.floor && !self.unknown.contains(&value);

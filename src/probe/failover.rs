@@ -1,10 +1,10 @@
-//! Failovers, phase by phase, as the nodes of a cluster tell of them.
+//! Failovers, phase by phase, as the nodes of a cluster see them.
 //!
-//! A primary that cannot be reached is first suspected by single nodes (PFAIL), then a
-//! majority agrees (FAIL), then one of its replicas is elected, and at last all nodes name
-//! the new one. Each node is asked every round what it believes; what is said for the first
-//! time is told with the instant at which the answer came. See the Redis Cluster
-//! specification, "Failure detection" and "Replica election and promotion":
+//! First single nodes suspect a primary that they cannot reach (PFAIL). Then a majority agrees
+//! (FAIL), then one of its replicas is elected, and at last all nodes name the new primary.
+//! Each node is asked every round. Each phase is reported once, with the instant at which the
+//! first answer showed it. See the Redis Cluster specification, "Failure detection" and
+//! "Replica election and promotion":
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 mod roles;
@@ -18,45 +18,46 @@ use crate::node::{Node, NodeLine};
 
 pub(super) use roles::Roles;
 
-/// What the nodes of one cluster say of each other's primaries.
+/// What the nodes of one cluster say about each shard's primary.
 #[derive(Debug)]
 pub(super) struct Failovers {
     nodes: Vec<Node>,
     by_id: HashMap<String, usize>,
-    /// What each node said last; `None` while it cannot be talked to.
+    /// What each node said last; `None` while it cannot be reached.
     opinions: Vec<Option<Opinion>>,
     shards: Vec<Shard>,
 }
 
-/// Nodes by their places in [`Failovers::nodes`].
+/// What one node says. Nodes are indexes into [`Failovers::nodes`].
 #[derive(Debug, Default)]
 struct Opinion {
     suspects: HashSet<usize>,
     failed: HashSet<usize>,
     /// The primary of each shard that owns slots, and its epoch.
     primaries: HashMap<u32, (usize, u64)>,
-    /// The primary that this node copies, its link being up.
+    /// The primary that this node replicates, if the link is up.
     follows: Option<usize>,
 }
 
 #[derive(Debug)]
 struct Shard {
     number: u32,
-    /// The primary that all agreed on last.
+    /// The last primary that all nodes agreed on.
     leader: usize,
-    /// That of the leader: who names another one of an older epoch is behind the times.
+    /// The leader's epoch. A node that names another primary with an older epoch has old news.
     epoch: u64,
     elected: Option<usize>,
     suspected: bool,
     agreed: bool,
-    /// It has a new leader that nobody follows as yet.
+    /// No replica follows the new leader yet.
     alone: bool,
-    /// Who doubted the leader before it led: who was cut off from it doubts it a moment longer.
+    /// Nodes that doubted the leader before it led. A node that was cut off from it doubts it a
+    /// moment longer.
     behind: HashSet<usize>,
 }
 
 impl Failovers {
-    /// `nodes` as they were born: ordinal 0 leads each shard.
+    /// `nodes` in the roles in which they started: ordinal 0 leads each shard.
     pub(super) fn new(nodes: &[Node]) -> Failovers {
         let shard = |(leader, node): (usize, &Node)| {
             let number = node.name.shard().filter(|_| node.born == Role::Primary)?;
@@ -79,7 +80,8 @@ impl Failovers {
         }
     }
 
-    /// Node `i` said this, or could not be talked to. Gives what is said for the first time.
+    /// Records what node `i` said, or that it cannot be reached (`None`). Returns the phases
+    /// that are new.
     pub(super) fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
         self.opinions[i] =
             node_view.map(|node_view| Opinion::of(node_view, &self.nodes, &self.by_id));
@@ -107,8 +109,7 @@ impl Failovers {
 }
 
 impl Shard {
-    /// The next phase that the shard has come to by what node `i` says, and the node that is
-    /// meant.
+    /// The next phase of the shard that node `i`'s answer shows, and the node that it is about.
     fn next(&mut self, i: usize, opinions: &[Option<Opinion>]) -> Option<(FailoverPhase, usize)> {
         let said = opinions[i].as_ref()?;
         let leader = self.leader;
@@ -121,9 +122,9 @@ impl Shard {
         }
         let witness = i != leader && !self.behind.contains(&i);
         let failed = said.failed.contains(&leader);
-        // Who was cut off may suspect the new leader, and still think it a replica.
+        // A node that was cut off may suspect the new leader and still take it for a replica.
         let suspects = named == Some(leader) && said.suspects.contains(&leader);
-        // The old primary believes in itself for as long as nobody has told it.
+        // The leader is no witness: it names itself until another node tells it otherwise.
         if witness && !self.suspected && (failed || suspects) {
             self.suspected = true;
             return Some((Suspected, leader));
@@ -163,7 +164,7 @@ impl Shard {
             self.alone = false;
             return Some((Redundant, i));
         }
-        // A primary that was only slow is trusted again.
+        // The primary was only slow: nobody doubts it any more.
         if !opinions.iter().flatten().any(|one| one.doubts(leader)) {
             (self.suspected, self.agreed) = (false, false);
         }

@@ -1,18 +1,16 @@
-//! Watching a drill from outside: whether each slot is served, and what each
-//! node believes.
+//! Watching a drill from outside: whether each slot is served, and which view each node has.
 //!
-//! Two instruments stand here, and neither is part of the load:
+//! There are two instruments, and neither is part of the load:
 //!
-//! - The [`Prober`] writes and reads *canaries*, keys spread over the slots of
-//!   every shard, at fixed instants. From their answers it tells
-//!   outages: who could not write or read, and for how long.
-//! - The [`Watcher`] asks every node what it believes, and tells since when all
-//!   of them have believed the same.
+//! - The [`Prober`] writes and reads *canaries*, keys spread over the slots of every shard, at
+//!   fixed instants. Their answers show outages: where nobody could write or read, and for how
+//!   long.
+//! - The [`Watcher`] asks every node for its view, and reports since when all views have been
+//!   the same.
 //!
-//! Both are open loops: a server that does not answer neither slows their
-//! schedule nor holds up what is asked of others. And both must not mistake
-//! redrill's own trouble for the servers': `blind_time` keeps count of the time in
-//! which the machine did not let redrill look.
+//! Both are open loops: a server that does not answer does not slow their schedule, nor the
+//! requests to other servers. And neither may mistake redrill's own trouble for the servers':
+//! `blind_time` counts the time in which the machine did not let redrill look.
 
 mod belief;
 pub mod canary;

@@ -1,29 +1,29 @@
 //! When a canary was out of service.
 //!
-//! Probes of one canary are taken in the order of their intended instants. While
-//! they succeed, the canary is up. The first one that fails begins an **outage**, at
-//! its intended instant. The outage ends at the instant of the first good answer to
-//! any later probe. Failed probes that were intended before that end belong to it.
+//! The probes of one canary are ordered by their intended instants. While they succeed, the
+//! canary is up. The first probe that fails begins an **outage**, at its intended instant. The
+//! outage ends at the instant of the first good answer to any later probe. Failed probes that
+//! were intended before that end belong to it.
 //!
-//! Why not end it at the intended instant of the next probe that succeeds? Suppose
-//! that a server stalls for 700 ms and that probes have 100 ms to be answered. Those
-//! sent in the last 100 ms of the stall are answered in time, just after it; the
-//! first of them was intended 600 ms after the stall began. Ending there would report
-//! 100 ms too little, and the deadline would decide how much. The instant of the
-//! answer does not depend on it.
+//! Why does it not end at the intended instant of the next probe that succeeds? Suppose that a
+//! server stalls for 700 ms, and that a probe must be answered within 100 ms. The probes sent
+//! in the last 100 ms of the stall are answered in time, just after the stall. The first of
+//! them was intended 600 ms after the stall began. An outage that ended there would be 100 ms
+//! too short, and the deadline would decide by how much. The instant of the answer does not
+//! depend on the deadline.
 
 use std::collections::VecDeque;
 
 use crate::model::Nanos;
 use crate::model::op::Cause;
 
-/// What came of one probe.
+/// The result of one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     /// The right answer, in time, at this instant.
     Good(Nanos),
     Bad(Cause),
-    /// It cannot be said: redrill itself was not there to hear an answer.
+    /// Nothing can be said: redrill itself was not run when the answer could have come.
     Void,
 }
 
@@ -36,29 +36,29 @@ pub(super) enum Change {
 /// Probes of one canary by one action.
 #[derive(Debug, Default)]
 pub(super) struct Track {
-    /// Probes from the oldest one on that has no sign yet, by their intended instants.
+    /// Probes by their intended instants, from the oldest one that has no sign yet.
     probes: VecDeque<(Nanos, Option<Sign>)>,
-    /// Number of the first of `probes`.
+    /// The number of the first of `probes`.
     first: u64,
     out_since: Option<Nanos>,
-    /// End of the last outage.
+    /// The end of the last outage.
     back_at: Nanos,
 }
 
 impl Track {
-    /// A probe that is intended at `due`, no earlier than the one before it. Gives
+    /// Begins a probe that is intended at `due`, no earlier than the probe before it. Returns
     /// its number.
     pub(super) fn begin(&mut self, due: Nanos) -> u64 {
         self.probes.push_back((due, None));
         self.first + self.probes.len() as u64 - 1
     }
 
-    /// Probes that wait for their sign, or for that of one before them.
+    /// Probes that wait for their sign, or for the sign of an earlier probe.
     pub(super) fn waiting(&self) -> usize {
         self.probes.len()
     }
 
-    /// The sign on probe `number`, and what it changes.
+    /// Records the sign of probe `number`, and returns what it changes.
     pub(super) fn end(&mut self, number: u64, sign: Sign) -> Vec<Change> {
         let at = number.checked_sub(self.first).and_then(|i| usize::try_from(i).ok());
         if let Some(probe) = at.and_then(|i| self.probes.get_mut(i)) {

@@ -1,4 +1,4 @@
-//! The prober: a thread of its own, and the handle that the drill holds on it.
+//! The prober: a separate thread, and the handle by which the drill controls it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ use crate::wake::wake_soon;
 
 /// How long a group may take to tell a new client where its slots are.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long all canaries together may take to be written for the first time.
+/// How long the first writes of all canaries together may take.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +35,9 @@ pub enum ProbeError {
 
 /// Probes canaries until it is stopped. Dropping it stops it.
 ///
-/// It tells `Canaries` once; `OutageBegan` and `OutageEnded` as soon as they are
-/// certain, which is up to the deadline after they happened; and `Probes` every second.
-/// An outage that is not over when probing stops has no end told.
+/// It emits `Canaries` once, `OutageBegan` and `OutageEnded` as soon as they are certain (up to
+/// the deadline after they happened), and `Probes` every second. An outage that is not over
+/// when probing stops gets no end.
 #[derive(Debug)]
 pub struct Prober {
     stop: Option<oneshot::Sender<()>>,
@@ -45,7 +45,7 @@ pub struct Prober {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread begins with.
+/// What the thread needs to begin.
 struct Start {
     canaries: Vec<Canary>,
     targets: BTreeMap<String, Targets>,
@@ -58,8 +58,8 @@ type Ready = oneshot::Sender<Result<(), ProbeError>>;
 impl Prober {
     /// Connects to the groups, writes every canary once, and begins to probe.
     ///
-    /// `targets` has the nodes of every group that has canaries, by its name; others
-    /// are left alone.
+    /// `targets` has the nodes of every group with canaries, by the group's name. Other groups
+    /// are ignored.
     ///
     /// # Errors
     /// No node of a group answers within 10 s, or the machine lacks something.
@@ -86,11 +86,10 @@ impl Prober {
         Ok(prober)
     }
 
-    /// Stops probing and waits for the probes under way: no longer than their
-    /// deadline, and a moment.
+    /// Stops probing and waits for the probes under way: at most their deadline and a moment.
     ///
     /// # Errors
-    /// Probing had ended before, for want of a timer or by a bug.
+    /// Probing had ended before, because the machine gave no timer, or by a bug.
     pub async fn stop(mut self) -> Result<(), ProbeError> {
         self.stop = None;
         let ended = self.ended.take().ok_or(ProbeError::Ended)?;
@@ -127,7 +126,8 @@ fn thread_main(
     }
 }
 
-/// How probing ended; `None` if it did not begin, which `ready` was told.
+/// Probes until `stop`. Returns how that ended; `None` if probing did not begin, which `ready`
+/// reports.
 async fn serve(start: Start, ready: Ready, stop: oneshot::Receiver<()>) -> Option<io::Result<()>> {
     let teller = start.teller.clone();
     let rounds = match connect(start).await {
@@ -152,7 +152,7 @@ async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
             client.await.map_err(|why| ProbeError::Unreachable { group: group.clone(), why })?;
         clients.insert(group, client);
     }
-    // `launch` has seen to it that every canary's group is there.
+    // `launch` has checked that every canary's group is there.
     let with_client = |canary: Canary| {
         let client = clients.get(&canary.group)?.clone();
         Some((canary, client))

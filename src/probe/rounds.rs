@@ -1,9 +1,8 @@
-//! The rounds: every canary written and read at every tick.
+//! The rounds: every canary is written and read at every tick.
 //!
-//! Ticks have fixed instants, and nothing that happens to a probe delays the next.
-//! Only redrill's own lateness does: a tick that was overslept is taken up when the
-//! thread wakes, as if it had been intended then, and earlier ones that were overslept
-//! too are left out. They could not see the past.
+//! Ticks have fixed instants, and no probe delays the next tick. Only redrill itself can: if
+//! the thread overslept a tick, it probes when it wakes, as if the tick had been intended then.
+//! It skips the earlier ticks that it overslept, as a probe cannot see the past.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -25,20 +24,20 @@ use crate::model::op::{Access, Cause, Outcome};
 use crate::spec::scenario::Probe;
 use crate::wake::Alarm;
 
-/// How long a request is still waited for after its probe's deadline. What it
-/// brings comes too late for the probe, but not for knowing what was written.
+/// How long a request goes on after its probe's deadline. Its answer is too late for the probe,
+/// but shows which value was written.
 const MARGIN: Duration = Duration::from_millis(25);
-/// What a probe gets after blind time, so that answers which lie ready are read.
+/// What a probe gets after blind time, so that answers which have arrived are read.
 const GRACE: Duration = Duration::from_millis(5);
-/// A runtime's own timers ring up to so much late.
+/// The runtime's own timers fire up to this late.
 const TIMER_GRAIN: Duration = Duration::from_millis(1);
-/// How often the events `Probes` are told.
+/// How often `Probes` is emitted.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
-/// Blind time in a second that a reader should know of.
+/// From so much blind time in a second on, a warning is emitted.
 const BLIND_WORTH_TELLING: Duration = Duration::from_millis(50);
 
-/// How the prober's clients behave: they wait no longer than probes do, and look
-/// for a way round trouble at once, as an outage must not seem longer for it.
+/// The options of the prober's clients. They wait no longer than probes do, and look for
+/// another way at once when something fails, so that they do not make an outage seem longer.
 pub(super) fn options(probe: &Probe, canaries: usize) -> ClientOptions {
     ClientOptions {
         lines: 1,
@@ -50,14 +49,14 @@ pub(super) fn options(probe: &Probe, canaries: usize) -> ClientOptions {
     }
 }
 
-/// Probes of one canary by one action that can be waiting at once, unless redrill
-/// itself is in trouble: twice those sent within the time that one may take.
+/// How many probes of one canary by one action may wait at once, unless redrill itself is in
+/// trouble: twice those sent within the time that one may take.
 fn most_waiting(probe: &Probe) -> usize {
     let ticks = (probe.deadline + MARGIN).as_nanos() / probe.every.as_nanos().max(1);
     2 * ticks as usize + 16
 }
 
-/// Probes that ended since the last account.
+/// Counts of the probes that ended since the last `Probes` event.
 #[derive(Default)]
 struct Account {
     sent: u64,
@@ -96,8 +95,8 @@ impl Rounds {
         })
     }
 
-    /// Writes every canary before the first tick, so that all connections are made.
-    /// One that cannot be written by `give_up` is left to the ticks to report.
+    /// Writes every canary before the first tick, so that all connections are made. If one
+    /// cannot be written before `give_up`, the ticks will report it.
     pub(super) async fn warm_up(&self, give_up: Nanos) {
         let canaries = self.subjects.borrow().len();
         for i in 0..canaries {
@@ -113,10 +112,10 @@ impl Rounds {
         }
     }
 
-    /// Ticks until `stop` is heard of (or its other end has gone), then waits for the
+    /// Probes at every tick until `stop` fires or its other end is gone, then waits for the
     /// probes under way.
     ///
-    /// Errors: the machine has no timer to give.
+    /// It fails if the machine gives no timer.
     pub(super) async fn run(self: Rc<Self>, mut stop: oneshot::Receiver<()>) -> io::Result<()> {
         let alarm = Alarm::new(self.teller.clock())?;
         let start = self.now() + self.probe.every;
@@ -205,7 +204,7 @@ impl Rounds {
         self.subjects.borrow_mut()[i].ask(action, &mut self.values.borrow_mut())
     }
 
-    /// The answer, if it comes within the deadline. Blind time is no part of it.
+    /// Returns the answer if it comes within the deadline. Blind time does not count.
     async fn hear(
         &self,
         mut run: Pin<&mut impl Future<Output = Answer>>,
@@ -243,8 +242,7 @@ impl Rounds {
             }
             Outcome::Fail(cause) | Outcome::Unknown(cause) => cause,
         };
-        // The client gave up just as the thread awoke, and may not have looked at
-        // what had arrived.
+        // The client gave up just as the thread woke, and may not have read what had arrived.
         let blind_time = self.blind_time.borrow();
         let just_awoke = !blind_time.blind(now - GRACE, now).is_zero();
         if cause == Cause::Timeout && just_awoke { Sign::Void } else { Sign::Bad(cause) }

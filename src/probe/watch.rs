@@ -1,8 +1,8 @@
-//! The watcher: asks every node what it believes, and how it is.
+//! The watcher: asks every node for its view, and for its statistics.
 //!
-//! Each node is asked at its own pace, so that one which does not answer holds up
-//! nobody. A node that cannot be connected to, or has not answered for half a second,
-//! is not a live one until it answers again.
+//! Each node is asked at its own pace, so a node that does not answer delays no other. A node
+//! that refuses connections, or has not answered for half a second, is not live until it
+//! answers again.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -27,27 +27,27 @@ use crate::node::{Node, NodeError, Section};
 use crate::spec::topology::Mode;
 use crate::wake::wake_soon;
 
-/// How often a node is asked what it believes, where there are few.
+/// How often a node is asked for its view if there are few nodes.
 const EVERY: Duration = Duration::from_millis(25);
-/// Where there are many: so much for each of them, that a round costs the machine
-/// about as much a second however many there are.
+/// If there are many, a round takes this much for each node, so that the cost per second stays
+/// about the same.
 const EVERY_EACH: Duration = Duration::from_millis(2);
-/// A node that takes longer to answer is not a live one.
+/// A node that takes longer to answer is not live.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// So long may live nodes that do not answer just then, as the machine is busy, have their last
-/// word when the time to settle is over.
+/// When the time to settle is over, live nodes that do not answer, because the machine is busy,
+/// get so much more time.
 const LAST_WORD: Duration = Duration::from_secs(2);
-/// Views that keep changing are told no more often than this.
+/// A view that keeps changing is reported no more often than this.
 const VIEWS_EVERY: Duration = Duration::from_millis(100);
 const STATS_EVERY: Duration = Duration::from_secs(1);
-/// Rounds, and time, for which an agreement must hold before it is believed.
+/// An agreement counts only after it has held for so many rounds, and for so long.
 const HOLD: (u32, Duration) = (4, Duration::from_millis(100));
 
 /// Watches all nodes until it is stopped. Dropping it stops it.
 ///
-/// It tells `View` when a group's slot owners or roles change, `Stats` every second,
-/// and `ViewConverged` and `Converged` once for each step. Their `since` is late by at
-/// most one round, [`Watcher::round`]: a node's news is seen when it is asked next.
+/// It emits `View` when a group's slot owners or roles change, `Stats` every second, and
+/// `ViewConverged` and `Converged` once for each step. Their `since` is late by at most one
+/// round, [`Watcher::round`]: a change at a node is seen when the node is asked next.
 #[derive(Debug)]
 pub struct Watcher {
     orders: Option<mpsc::UnboundedSender<Order>>,
@@ -61,13 +61,13 @@ pub struct Watcher {
 enum Order {
     Began(usize, Nanos),
     Ended(usize, Nanos),
-    /// The time to settle is over; answered when nodes have had their last word.
+    /// The time to settle is over. The answer comes after the nodes' last word.
     Settled(oneshot::Sender<()>),
     Over,
 }
 
 impl Watcher {
-    /// Begins to watch `groups`, over connections of its own.
+    /// Begins to watch `groups`, over separate connections.
     ///
     /// # Errors
     /// The machine gives no thread.
@@ -83,7 +83,7 @@ impl Watcher {
         Ok(Watcher { orders: Some(orders), converged, teller, round, thread: Some(thread) })
     }
 
-    /// How long it takes until every node has been asked.
+    /// How long it takes to ask every node once.
     pub fn round(&self) -> Duration {
         self.round
     }
@@ -92,27 +92,27 @@ impl Watcher {
         self.order(Order::Began(step, self.teller.clock().now()));
     }
 
-    /// From now on an agreement that holds is the step's.
+    /// From now on, an agreement that holds counts for the step.
     pub fn step_ended(&self, step: usize) {
         self.order(Order::Ended(step, self.teller.clock().now()));
     }
 
-    /// The time to settle is over: nodes that do not agree by now are told of. Takes a moment
-    /// if live ones give no answer.
+    /// The time to settle is over: emits `Disagreed` for nodes that do not agree. Takes up to
+    /// two seconds if live nodes do not answer.
     pub async fn settled(&self) {
         let (told, done) = oneshot::channel();
         self.order(Order::Settled(told));
-        // A watcher whose thread has gone has nothing more to tell.
+        // A watcher without a thread has nothing more to report.
         let _ = done.await;
     }
 
-    /// Tells nothing more of any step.
+    /// Reports no more steps.
     pub fn steps_are_over(&self) {
         self.order(Order::Over);
     }
 
-    /// Waits until `Converged` is told for `step`, which must have ended: whether that
-    /// was within `patience`.
+    /// Waits until `Converged` was emitted for `step`, which must have ended. Returns whether
+    /// that was within `patience`.
     pub async fn converged(&self, step: usize, patience: Duration) -> bool {
         let mut converged = self.converged.clone();
         let waiting = converged.wait_for(|steps| steps.contains(&step));
@@ -123,7 +123,7 @@ impl Watcher {
     pub fn stop(self) {}
 
     fn order(&self, order: Order) {
-        // A watcher whose thread has gone has nothing more to tell.
+        // A watcher without a thread has nothing more to report.
         _ = self.orders.as_ref().map(|orders| orders.send(order));
     }
 }
@@ -156,17 +156,17 @@ fn thread_main(
     }
 }
 
-/// How a group comes to a new primary.
+/// How a new primary comes about in a group.
 enum Phases {
     Cluster(Failovers),
     Other(Roles),
 }
 
-/// One group as it is watched.
+/// One group that is watched.
 struct Watched {
     name: String,
     cluster: bool,
-    /// And its sentinels, with connections that belong to the watcher's own thread.
+    /// Its nodes and sentinels, with connections that belong to the watcher's thread.
     nodes: Vec<Node>,
     beliefs: RefCell<Group>,
     failovers: RefCell<Phases>,
@@ -189,7 +189,7 @@ async fn watch(
     tokio::task::spawn_local(keep_counting(groups.clone(), teller.clone()));
     let hold = HOLD.1.max(round * HOLD.0);
     let mut steps = Steps::new(hold);
-    // When all agreed and were linked for the last time.
+    // The last instant at which all agreed and were linked.
     let mut agreed = teller.clock().now();
     let mut settled: Option<(Nanos, oneshot::Sender<()>)> = None;
     let mut look = every(round);
@@ -233,14 +233,14 @@ fn every(period: Duration) -> tokio::time::Interval {
     interval
 }
 
-/// That of all groups, if each has one.
+/// The agreement of all groups together, if each has one.
 fn agreement(groups: &[Rc<Watched>]) -> Option<Agreement> {
     let agreements: Option<Vec<Agreement>> =
         groups.iter().map(|group| group.beliefs.borrow().agreement()).collect();
     agreements?.into_iter().reduce(Agreement::and)
 }
 
-/// Asks node `i` what it believes, once a round, for as long as the thread lives.
+/// Asks node `i` for its view, once a round, for as long as the thread lives.
 async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Duration) {
     let mut turn = every(round);
     loop {
@@ -254,7 +254,7 @@ async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Durati
     }
 }
 
-/// Asks all nodes how they are, once a second. Those that do not answer are left out.
+/// Asks all nodes for their statistics, once a second. Nodes that do not answer are left out.
 async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
     let mut turn = every(STATS_EVERY);
     loop {
@@ -312,8 +312,8 @@ impl Watched {
         Ok(node_view)
     }
 
-    /// Tells how the nodes differ, unless they agreed a moment ago: what comes and goes is
-    /// not lasting.
+    /// Emits how the nodes differ, unless they agreed a moment ago: a difference that comes and
+    /// goes does not count.
     fn tell_disputes(&self, agreed: Nanos, moment: Duration, teller: &Teller) {
         if teller.clock().now().since(agreed) < moment {
             return;
@@ -325,7 +325,7 @@ impl Watched {
         }
     }
 
-    /// Tells the group's view if it has changed since it was told last.
+    /// Emits the group's view if it has changed since the last time.
     fn tell_view(&self, teller: &Teller) {
         let Some(view) = self.beliefs.borrow().view() else { return };
         let now = teller.clock().now();

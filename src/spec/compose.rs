@@ -1,24 +1,25 @@
-//! A topology as a Compose file, to be brought up without redrill.
+//! Prints a topology as a Compose file, to be brought up without redrill.
 //!
-//! It needs nothing inside an image but the server and its client: no shell, no files. So
-//! nodes are told everything on their command lines, and a cluster's are joined by a
-//! container of its own that runs the client once.
+//! Images need nothing but the server and its client: no shell, no files. So nodes get their
+//! whole configuration on the command line, and one more container runs the client once to join
+//! a cluster's nodes.
 
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use super::topology::{EngineKind, Group, Mode, Topology};
 
-/// Beside the subnets that drills take for themselves.
+/// Outside the subnets that drills use.
 const SUBNET: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 0);
 const PREFIX: u32 = 20;
-/// The first addresses are left to the bridge and to whoever else comes to be on it.
+/// The first addresses are left to the bridge and to other containers on the network.
 const FIRST_NODE: u32 = 16;
 const PORT: u16 = 6379;
-/// A cluster can be joined when all of its servers have started.
+/// How often joining is tried: a cluster can be joined only when all of its servers have
+/// started.
 const JOIN_TRIES: u32 = 10;
-/// A sentinel does not start without a file that it can write. The engine puts this one, with
-/// nothing in it, into every container.
+/// A sentinel does not start without a file that it can write. The engine puts this empty file
+/// into every container.
 const EMPTY_FILE: &str = "/.dockerenv";
 
 /// One node of a group.
@@ -75,7 +76,7 @@ fn service(out: &mut String, image: &str, group: &Group, node: &Node, command: &
     let _ = writeln!(out, "    networks: {{ nodes: {{ ipv4_address: {} }} }}", node.address);
 }
 
-/// The image, and the word that its programs' names begin with.
+/// The image, and the prefix of its programs' names.
 fn engine(topology: &Topology) -> (String, &'static str) {
     let engine = &topology.engine;
     let image = engine.image_or_default().to_owned();
@@ -103,7 +104,8 @@ fn sentinels(group: &Group, first: u32) -> Vec<Node> {
     (0..group.sentinels().map_or(0, |sentinels| sentinels.count)).map(node).collect()
 }
 
-/// A sentinel's own address is told, as it may start before there is a primary to connect to.
+/// A sentinel gets its own address, because it may start before there is a primary to connect
+/// to.
 fn watching(program: &str, group: &Group, node: &Node, nodes: &[Node]) -> Vec<String> {
     let mut command = vec![format!("{program}-server"), EMPTY_FILE.to_owned()];
     let Some(how) = group.sentinels() else { return command };
@@ -177,7 +179,7 @@ fn join(
     let _ = writeln!(out, "    networks: [nodes]");
 }
 
-/// A `$` would be Compose's own; JSON's strings are YAML's.
+/// Escapes `$`, which Compose would expand. JSON strings are valid YAML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text.replace('$', "$$")).to_string()
 }

@@ -1,8 +1,8 @@
-//! From the tree to typed values, collecting every fault on the way.
+//! From the tree to typed values. All errors are collected.
 //!
-//! A type that can stand in a file says both how it is read and what its JSON
-//! schema is, so the two cannot drift apart. [`Scalar`] is for single values;
-//! [`object!`](crate::spec::decode::object) declares a map with fixed keys.
+//! A type that can stand in a file defines both how it is read and its JSON schema, so that the
+//! two always agree. [`Scalar`] is for single values; [`object!`](crate::spec::decode::object)
+//! declares a map with fixed keys.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ use super::tree::{Entry, Node, Value};
 
 /// A type that can stand in a file.
 pub trait Decode: Sized {
-    /// The value of `node`; `None` if a fault was found that leaves no value.
+    /// The value of `node`; `None` if an error leaves no value.
     fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Self>;
 
     fn schema(generator: &mut SchemaGenerator) -> Schema;
@@ -29,7 +29,7 @@ pub trait Decode: Sized {
 
 /// A type that is written as one word, number or quantity.
 pub trait Scalar: Sized {
-    /// The value that `text` means.
+    /// Reads the value from `text`.
     fn read(text: &str) -> Result<Self, Misread>;
 
     fn schema() -> Schema;
@@ -72,7 +72,7 @@ impl<T: Scalar> Decode for T {
     }
 }
 
-/// The fault of a node of the wrong kind.
+/// The error for a node of the wrong kind.
 pub fn expected(what: &str, node: &Node) -> Diagnostic {
     let diagnostic =
         Diagnostic::new(&node.span, format!("{what} is wanted here, not {}", node.kind()));
@@ -90,11 +90,11 @@ pub struct At<T> {
     pub span: Span,
 }
 
-/// What became of a key of an object.
+/// A key of an object as it was found.
 #[derive(Clone, Debug)]
 pub enum Field<T> {
     Missing,
-    /// It was there, and its fault has been told.
+    /// It was there, and its error has been reported.
     Bad,
     Given(At<T>),
 }
@@ -113,8 +113,7 @@ impl<T> Field<T> {
 }
 
 impl<T: Clone> Field<T> {
-    /// The value; `default` where there is none (after a fault it does not
-    /// matter which).
+    /// The value; `default` without one. (After an error, the value does not matter.)
     pub fn or(&self, default: T) -> T {
         self.given().map_or(default, |at| at.value.clone())
     }
@@ -179,7 +178,7 @@ impl<T: Decode> Decode for Named<T> {
     }
 }
 
-/// The entries of a map that may have only the keys `known`; others are faults.
+/// The entries of a map that may have only the keys `known`. Other keys are errors.
 pub fn entries<'n>(
     node: &'n Node,
     what: &str,
@@ -191,7 +190,7 @@ pub fn entries<'n>(
         diagnostics.push(expected(what, node).advise(advice));
         return None;
     };
-    // A merge key has had its own fault.
+    // A merge key has been reported already.
     for entry in entries.iter().filter(|e| e.key != "<<" && !known.contains(&&*e.key)) {
         let message = format!("{what} has no key `{}`", entry.key);
         let advice = nearest::advice("keys", &entry.key, known);
@@ -220,7 +219,7 @@ pub struct Key {
     pub schema: Schema,
 }
 
-/// The schema of an object that allows its own keys only.
+/// The schema of an object that allows only these keys.
 pub fn object_schema(about: &[&str], keys: Vec<Key>) -> Schema {
     let required: Vec<_> = keys.iter().filter(|k| k.required).map(|k| k.name).collect();
     let properties: serde_json::Map<_, _> = keys
@@ -251,7 +250,7 @@ pub fn schema_of<T: Decode>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<Of<T>>()
 }
 
-/// Makes schemars' own machinery (names, references) serve a [`Decode`] type.
+/// Lets schemars' machinery (names, references) work on a [`Decode`] type.
 pub struct Of<T>(PhantomData<T>);
 
 impl<T: Decode> JsonSchema for Of<T> {
@@ -272,10 +271,10 @@ impl<T: Decode> JsonSchema for Of<T> {
     }
 }
 
-/// Declares a map with fixed keys: its struct, how it is decoded, its schema.
+/// Declares a map with fixed keys: its struct, how it is decoded, and its schema.
 ///
-/// Each key is `required` or `optional`; its field is a [`Field`] either way,
-/// because a required one may be faulty.
+/// Each key is `required` or `optional`. Its field is a [`Field`] either way, because a
+/// required key may be missing or wrong.
 macro_rules! object {
     (
         $(#[doc = $about:literal])*

@@ -1,4 +1,4 @@
-//! What is wrong with a file: all of it, each with its place and advice.
+//! What is wrong with a file: all of it, each error with its place and advice.
 
 use std::fmt::{self, Write};
 
@@ -8,7 +8,7 @@ use crate::model::printable;
 
 use super::source::Span;
 
-/// How many diagnostics are shown; a file with more has one cause that repeats.
+/// How many diagnostics are shown. A file with more has one cause that repeats.
 const SHOWN: usize = 50;
 
 /// A line longer than this, in bytes, is not printed with its diagnostic.
@@ -19,7 +19,7 @@ const LONG_LINE: usize = 300;
 pub struct Diagnostic {
     /// What is wrong.
     pub message: String,
-    /// Where; `None` where no text is to blame (a file that is missing).
+    /// Where it is; `None` if no text is wrong (the file is missing).
     pub span: Option<Span>,
     /// What to write instead.
     pub advice: Option<String>,
@@ -30,7 +30,7 @@ impl Diagnostic {
         Diagnostic { message: printable(&message.into()), span: Some(span.clone()), advice: None }
     }
 
-    /// A diagnostic of no line in particular.
+    /// A diagnostic without a place.
     pub fn nowhere(message: impl Into<String>, advice: impl Into<String>) -> Diagnostic {
         let diagnostic =
             Diagnostic { message: printable(&message.into()), span: None, advice: None };
@@ -90,8 +90,8 @@ impl Diagnostics {
         Diagnostics(vec![diagnostic])
     }
 
-    /// `value`, if `diagnostics` is empty; each diagnostic is kept once, file by file in the
-    /// order of the text.
+    /// `value`, if `diagnostics` is empty. Otherwise the diagnostics, each once, file by file
+    /// in the order of the text.
     pub fn unless_empty<T>(
         mut diagnostics: Vec<Diagnostic>,
         value: Option<T>,
@@ -124,8 +124,8 @@ impl Diagnostics {
         self.0
     }
 
-    /// All of them as a person reads them: drawn with colours and lines for a
-    /// terminal, in plain ASCII otherwise. `width` is in columns.
+    /// All of them as text for people: with colours and lines for a terminal, otherwise in
+    /// plain ASCII. `width` is in columns.
     pub fn render(&self, terminal: bool, width: usize) -> String {
         let theme = if terminal { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
         let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false);
@@ -136,7 +136,8 @@ impl Diagnostics {
                 .render_report(&mut text, &Diagnostic { advice, ..diagnostic.clone() })
                 .is_err()
             {
-                // Only a span outside its text could do that; the words still help.
+                // This happens only if a span lies outside its text. The message is still
+                // useful.
                 let _ = writeln!(text, "  {diagnostic}");
             }
             text.push('\n');
@@ -148,8 +149,8 @@ impl Diagnostics {
     }
 }
 
-/// `text` in lines of `width` columns less their indent, broken at spaces only, so
-/// that names stay whole.
+/// Wraps `text` at `width` columns less the indent. It breaks at spaces only, so that names
+/// stay whole.
 fn wrap(text: &str, width: usize) -> String {
     let width = width.saturating_sub("  help: ".len());
     let mut lines = vec![String::new()];

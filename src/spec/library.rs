@@ -1,4 +1,4 @@
-//! The ready topologies and scenarios, which are inside the binary.
+//! The ready topologies and scenarios, which are compiled into the binary.
 
 use super::source::Source;
 use super::tree;
@@ -8,7 +8,7 @@ use super::{FileKind, nearest};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
     pub kind: FileKind,
-    /// Its name, which is that of the file without `.yaml`.
+    /// Its name: that of the file without `.yaml`.
     pub name: &'static str,
     /// The YAML text.
     pub text: &'static str,
@@ -42,12 +42,12 @@ pub fn scenarios() -> &'static [Ready] {
     SCENARIOS
 }
 
-/// The ready file of that kind and name.
+/// The ready file of this kind and name.
 pub fn find(kind: FileKind, name: &str) -> Option<&'static Ready> {
     of(kind).iter().find(|ready| ready.name == name)
 }
 
-/// What to say where there is none: the nearest name, and all of them.
+/// Advice if there is none of that name: the nearest name, and all of them.
 pub fn advice(kind: FileKind, name: &str) -> String {
     let names: Vec<&str> = of(kind).iter().map(|ready| ready.name).collect();
     let what = match kind {

@@ -1,15 +1,14 @@
-//! YAML files to checked topologies and scenarios. Every error points at its line.
+//! From YAML files to checked topologies and scenarios. Every error points at its line.
 //!
-//! A file goes through three stages, each of which goes on after a fault so that
-//! all of them are told at once:
+//! A file goes through three stages. Each continues after an error, so that all errors are
+//! reported at once:
 //!
-//! 1. [`tree`]: YAML text to values that know their place;
-//! 2. [`file`]: values to the maps that a file may have, which also give the
-//!    JSON [`schema`];
-//! 3. [`rules`]: whether the maps make sense; the result is a [`Topology`] or a
-//!    [`Scenario`] with every default filled in.
+//! 1. [`tree`]: YAML text to values that know their place in the text;
+//! 2. [`file`]: values to the maps that a file may have, which also give the JSON [`schema`];
+//! 3. [`rules`]: whether the maps make sense; the result is a [`Topology`] or a [`Scenario`]
+//! with every default filled in.
 //!
-//! Nothing here reads files: callers hand over [`Source`]s.
+//! Nothing here reads files: callers pass [`Source`]s.
 
 pub mod chaos;
 pub mod compose;
@@ -46,18 +45,19 @@ use tree::{Node, Value};
 /// What a file is read for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
-    /// To say whether it is right. All profiles of a scenario are checked.
+    /// To check it. All profiles of a scenario are checked.
     #[default]
     Check,
-    /// To run it: what this version cannot run is a fault too.
+    /// To run it: what this version cannot run is an error too.
     Run,
-    /// The same, where servers are processes: what only containers can do is a fault too.
+    /// To run it with servers as processes: what only containers can do is an error too.
     RunAsProcesses,
-    /// The same, where they are containers: what only processes can do is a fault too.
+    /// To run it with servers in containers: what only processes can do is an error too.
     RunInContainers,
-    /// The same, on a machine whose kernel cannot cut containers off from each other, and why.
+    /// To run it on a machine whose kernel cannot cut containers off from each other, and why
+    /// it cannot.
     RunWithoutCuts(&'static str),
-    /// To run it without redrill: what redrill itself would do is a fault too.
+    /// To run it without redrill: what redrill itself would do is an error too.
     Compose,
 }
 
@@ -65,14 +65,15 @@ pub enum Purpose {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub purpose: Purpose,
-    /// Texts of `--set`: `KEY=VALUE`. Those of a scenario whose first key is one of
+    /// Texts of `--set`: `KEY=VALUE`. For a scenario, those whose first key is one of
     /// [`TOPOLOGY_KEYS`] change its topology.
     pub set: Vec<String>,
     /// The profile of the scenario to use.
     pub profile: Option<String>,
-    /// The topology to use in place of the one that the scenario names.
+    /// The topology to use instead of the one that the scenario names.
     pub topology: Option<Source>,
-    /// Why servers cannot have redrill's preload library, if so: what needs it is a fault then.
+    /// Why servers cannot get redrill's preload library, if they cannot: then every step that
+    /// needs it is an error.
     pub no_preload: Option<String>,
 }
 
@@ -110,14 +111,14 @@ pub fn kind_of(source: &Source) -> Result<FileKind, Diagnostics> {
             }
         }
     });
-    // Duplicate keys are told by whoever parses the file for good.
+    // Duplicate keys are reported when the file is parsed in full.
     match kind {
         Some(kind) => Ok(kind),
         None => Diagnostics::unless_empty(diagnostics, None),
     }
 }
 
-/// The kind of `source` where its keys leave no doubt, faulty as it may be otherwise.
+/// The kind of `source` if its keys leave no doubt, even if it has other errors.
 pub fn plain_kind_of(source: &Source) -> Option<FileKind> {
     let root = tree::parse(source, &mut Vec::new())?;
     let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
@@ -128,7 +129,7 @@ pub fn plain_kind_of(source: &Source) -> Option<FileKind> {
     }
 }
 
-/// The names of the profiles that `source` has, faulty as it may be otherwise.
+/// The names of the profiles of `source`, even if it has errors.
 pub fn profile_names(source: &Source) -> Vec<String> {
     let root = tree::parse(source, &mut Vec::new());
     match root.as_ref().and_then(|root| root.get("profiles")).map(|node| &node.value) {
@@ -148,8 +149,8 @@ pub fn parse_topology(source: &Source, options: &Options) -> Result<Topology, Di
     Diagnostics::unless_empty(diagnostics, topology)
 }
 
-/// The scenario that `source` describes, with its topology, which `resolve`
-/// finds by name or path.
+/// The scenario that `source` describes, with its topology, which `resolve` finds by name or
+/// path.
 ///
 /// # Errors
 /// Everything that is wrong with it, and with its topology.
@@ -178,8 +179,8 @@ fn topology_of(
     settings.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
     let file = TopologyFile::decode(&root, diagnostics)?;
     let topology = rules::topology::check(source, &file, purpose, diagnostics)?;
-    // What is wrong with a faulty one would be told of the scenario on it once more, in
-    // words that lead astray.
+    // With a wrong topology, the scenario's rules would report its errors again, in words that
+    // mislead.
     (diagnostics.len() == before).then_some(topology)
 }
 
@@ -237,7 +238,7 @@ fn scenario_of(
             scenario_of(source, resolve, &each, &mut found);
             for diagnostic in found {
                 let diagnostic = at_over(diagnostic, &file.over, at, &setting);
-                // What the key does not allow, it allows with no value.
+                // An error that the scenario has with every value was reported already.
                 if !diagnostics.contains(&diagnostic) {
                     diagnostics.push(diagnostic);
                 }
@@ -252,8 +253,8 @@ fn scenario_of(
     }
 }
 
-/// What the scenario goes over, if each value is to be checked: where nothing else is wrong
-/// with it, so that nothing is told many times.
+/// The settings of the scenario's `over`, if each value is to be checked. Empty if anything
+/// else is wrong, so that no error is reported many times.
 fn overs(
     file: &ScenarioFile,
     options: &Options,
@@ -265,8 +266,8 @@ fn overs(
     checked.flatten()
 }
 
-/// The same diagnostic, where it is one of `setting`, at the key or at the value numbered `at` that
-/// `over` made the setting of.
+/// The same diagnostic. If it is in `setting`, it points at the key of `over`, or at its value
+/// numbered `at`.
 fn at_over(
     fault: Diagnostic,
     over: &Field<Named<Vec<At<String>>>>,
@@ -283,8 +284,7 @@ fn at_over(
     Diagnostic { span: Some(place.clone()), ..fault }
 }
 
-/// The scenario of `root` as its profile `name` changes it; `--set` outweighs
-/// the profile.
+/// The scenario of `root` as its profile `name` changes it. `--set` overrides the profile.
 fn with_profile(
     root: &Node,
     file: &ScenarioFile,
@@ -304,8 +304,8 @@ fn with_profile(
     rules::scenario::check(&file, topology, Some(name), purpose, diagnostics)
 }
 
-/// What the profile changes besides expectations: `settle`, the timeline, and single
-/// keys of loads that there are.
+/// What the profile changes besides expectations: `settle`, the timeline, and single keys of
+/// existing loads.
 fn profile_changes(root: &Node, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> {
     let profile = root.get("profiles").and_then(|profiles| profiles.get(name));
     let mut changes = Vec::new();

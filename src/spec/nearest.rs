@@ -1,6 +1,6 @@
-//! "Did you mean": the known name that is most like a mistyped one.
+//! "Did you mean": the known name that is most similar to a mistyped one.
 
-/// The candidate most like `name`, if any is like it at all.
+/// The candidate that is most similar to `name`, if any is similar at all.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     candidates
@@ -11,8 +11,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Advice for a mistyped name: the nearest known one and all of them, as far as
-/// they fit a line.
+/// Advice for a mistyped name: the nearest known one, and as many of all names as fit a line.
 pub fn advice(what: &str, name: &str, known: &[&str]) -> String {
     let guess = nearest(name, known.iter().copied())
         .map_or_else(String::new, |near| format!("did you mean `{near}`? "));

@@ -1,7 +1,6 @@
 //! Quantities as people write them: `500ms`, `64mb`, `4000/s`, `20%`, `100mbit`.
 //!
-//! Each type reads its text and writes it back: what it writes reads as the same
-//! value.
+//! Each type reads its text and writes text that reads as the same value.
 
 mod plain;
 mod range;
@@ -23,8 +22,8 @@ pub use signed::{Shift, SignedPercent};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Duration);
 
-/// A number of bytes: `100B`, `1KB`, `64mb`. As in redis.conf, `kb` is 1024
-/// bytes and `k` is 1000, and capitals mean nothing.
+/// A number of bytes: `100B`, `1KB`, `64mb`. As in redis.conf, `kb` is 1024 bytes and `k` is
+/// 1000, and upper and lower case are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
@@ -32,12 +31,12 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct PerSecond(pub f64);
 
-/// Hundredths: `20%` is 20.
+/// A percentage: `20%` is 20.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
 
 impl Percent {
-    /// Of a share of 1. Without the rounding 0.07 has too much in its last digit.
+    /// From a share of 1. Without the rounding, 0.07 has a wrong last digit.
     pub fn of(share: f64) -> Percent {
         Percent((share * 100.0 * 1e9).round() / 1e9)
     }
@@ -88,13 +87,13 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
         Ok(whole) => whole.checked_mul(*scale),
         Err(_) => {
             let value = number(count)? * *scale as f64;
-            // Past this, a float skips whole numbers.
+            // From here on, a float cannot represent every whole number.
             (value < 9e15).then(|| value.round() as u64)
         }
     }
 }
 
-/// `value` in the largest unit of which it is a whole number.
+/// Writes `value` in the largest unit that gives a whole number.
 fn show(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
     let whole = units.iter().find(|(_, scale)| value != 0 && value.is_multiple_of(*scale));
     match whole.or(units.last()) {

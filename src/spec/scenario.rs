@@ -1,4 +1,4 @@
-//! A checked scenario: what a scenario file means, with every default filled in.
+//! A checked scenario: the content of a scenario file, with every default filled in.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,16 +19,16 @@ pub struct Scenario {
     pub summary: String,
     pub topology: Topology,
     pub loads: Vec<Load>,
-    /// By their instants.
+    /// In the order of their instants.
     pub timeline: Vec<Step>,
-    /// What is to be drawn into the timeline before it is played.
+    /// Steps to draw into the timeline before the drill begins.
     pub chaos: Vec<Chaos>,
     pub probe: Probe,
     pub settle: Duration,
     pub expect: Vec<Expectation>,
     /// Measures of checkers whose findings do not fail the drill.
     pub reported: Vec<String>,
-    /// It is to be played with each of these in turn.
+    /// The scenario is played with each of these values in turn.
     pub over: Option<Over>,
 }
 
@@ -41,21 +41,21 @@ pub struct Over {
 }
 
 impl Over {
-    /// What `KEY=V1,V2` means; `None` if it is not of that form.
+    /// Parses `KEY=V1,V2`; `None` if the text does not have that form.
     pub fn parse(text: &str) -> Option<Over> {
         let (key, values) = text.split_once('=').filter(|(key, _)| !key.is_empty())?;
         let values = values.split(',').map(|value| value.trim().to_owned()).collect();
         Some(Over { key: key.to_owned(), values })
     }
 
-    /// Each as `--set` takes it.
+    /// Each value in the form of a `--set`.
     pub fn settings(&self) -> Vec<String> {
         self.values.iter().map(|value| format!("{}={value}", self.key)).collect()
     }
 }
 
 impl Scenario {
-    /// Whether its nodes and clients must be linked by a relay, and do not talk directly.
+    /// Whether a relay must link its nodes and clients.
     pub fn needs_relay(&self) -> bool {
         let may_be = |chaos: &Chaos| chaos.faults.iter().copied().any(Drawn::is_on_links);
         self.topology.needs_relay()
@@ -63,7 +63,7 @@ impl Scenario {
             || self.chaos.iter().any(may_be)
     }
 
-    /// Whether the kernel is to cut its nodes off from each other.
+    /// Whether the kernel must cut its nodes off from each other.
     pub fn cuts_in_kernel(&self) -> bool {
         self.network_steps().any(NetworkStep::is_in_kernel)
     }
@@ -75,7 +75,7 @@ impl Scenario {
         })
     }
 
-    /// Nodes that are not there at first, and join by a step.
+    /// Nodes that are not there at the start, and join by a step.
     pub fn joiners(&self) -> Vec<NodeName> {
         let joiners = |step: &Step| match &step.action {
             StepAction::Scale(scale) => scale.joiners(&step.group),
@@ -84,7 +84,7 @@ impl Scenario {
         self.timeline.iter().flat_map(joiners).collect()
     }
 
-    /// What this node must be started with, because a step may be done to it.
+    /// The tools that this node must be started with, because a step may act on it.
     pub fn tools(&self, node: &NodeName) -> Tools {
         self.hardships(node).map(Hardship::tools).fold(Tools::default(), Tools::and)
     }
@@ -100,14 +100,14 @@ impl Scenario {
         self.timeline.iter().any(needs)
     }
 
-    /// Whether a step may give this node no more than a share of a CPU.
+    /// Whether a step may limit this node to a share of a CPU.
     pub fn may_be_slowed(&self, node: &NodeName) -> bool {
         self.hardships(node).any(|hardship| matches!(hardship, Hardship::Slow { .. }))
     }
 
-    /// Whether nodes of the group may come to belong to another shard than their names say: a
-    /// spare replica moves to a primary that has lost all of its own, and a primary follows
-    /// who got its last slot.
+    /// Whether nodes of the group may move to another shard than the one in their names: a
+    /// spare replica moves to a primary that has lost all of its replicas, and a primary that
+    /// gave away its last slot follows the node that got it.
     fn may_change_shards(&self, group: &str) -> bool {
         let spec = self.topology.groups.iter().find(|spec| spec.name == group);
         let has_spare = spec.is_some_and(|spec| spec.replicas() > 1);
@@ -116,7 +116,7 @@ impl Scenario {
         has_spare || self.timeline.iter().any(|step| step.group == group && moves(step))
     }
 
-    /// All that this node may have to bear.
+    /// Every hardship that a step may put on this node.
     fn hardships(&self, node: &NodeName) -> impl Iterator<Item = Hardship> {
         let stays = !self.may_change_shards(&node.group);
         self.timeline.iter().filter_map(move |step| match &step.action {

@@ -1,7 +1,6 @@
 //! JSON schemas of the files that users write, for editors.
 //!
-//! They come from the same declarations as the decoders, so what the one accepts
-//! the other does too.
+//! They come from the same declarations as the decoders, so both accept the same files.
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;

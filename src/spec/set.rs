@@ -1,13 +1,13 @@
-//! Changing a tree before it is decoded: `--set KEY=VALUE`, and profiles.
+//! Changes to a tree before it is decoded: `--set KEY=VALUE`, and profiles.
 //!
-//! Values keep their own place, so a fault in one is told where it was written.
+//! Values keep their place, so an error in one is reported where it was written.
 
 use super::diagnostic::Diagnostic;
 use super::nearest;
 use super::source::{Source, Span};
 use super::tree::{self, Entry, Node, Value};
 
-/// The longest path, in words; files are not nested deeper.
+/// The longest path, in words. Files are not nested deeper.
 const MAX_WORDS: usize = 16;
 
 /// One value to put into a tree: `loads.app.rate=20000/s`.
@@ -18,7 +18,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// The setting that the text of a `--set` means.
+    /// The setting in the text of a `--set`.
     pub fn parse(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Setting> {
         let source = Source::new("--set", text);
         let whole = source.span(0, text.len());
@@ -49,7 +49,7 @@ impl Setting {
         Some(Setting { path: words, value })
     }
 
-    /// The setting of the value at `path`, as a profile makes it.
+    /// The setting of the value at `path`, for a profile.
     pub fn new(path: &[(&str, &Span)], value: Node) -> Setting {
         let path = path.iter().map(|(word, span)| ((*word).to_owned(), (*span).clone())).collect();
         Setting { path, value }
@@ -60,8 +60,8 @@ impl Setting {
         self.path.first().map_or("", |(word, _)| word)
     }
 
-    /// Whether it begins with one of `known`; a fault if not. (What comes after that is
-    /// told by whoever decodes the tree.)
+    /// Whether it begins with one of `known`; if not, that is an error. (Decoding reports
+    /// errors in the rest of the path.)
     pub fn is_known(&self, known: &[&str], diagnostics: &mut Vec<Diagnostic>) -> bool {
         let Some((root, span)) = self.path.first() else { return false };
         let is_known = known.contains(&&**root);
@@ -73,9 +73,8 @@ impl Setting {
         is_known
     }
 
-    /// Puts the value where the path leads. Keys that are not there are made;
-    /// items of lists, loads and groups must be there: a slip of the pen in a
-    /// load's name should not make a second load.
+    /// Puts the value at the end of the path. Missing keys are added. Items of lists, loads and
+    /// groups must exist: a typing error in a load's name should not add a second load.
     pub fn apply(&self, root: &mut Node, diagnostics: &mut Vec<Diagnostic>) {
         let mut node = root;
         for (at, (word, span)) in self.path.iter().enumerate() {
@@ -113,7 +112,7 @@ impl Setting {
     }
 }
 
-/// Keys whose own keys are names that the file gives.
+/// Keys whose own keys are names that the file chooses.
 const NAMED: &[&str] = &["loads", "groups"];
 
 fn no_such(what: &str, name: &str, span: &Span, entries: &[Entry]) -> Diagnostic {
@@ -122,7 +121,7 @@ fn no_such(what: &str, name: &str, span: &Span, entries: &[Entry]) -> Diagnostic
     Diagnostic::new(span, message).advise(nearest::advice(what, name, &names))
 }
 
-/// The value of `key`, which is made if it is not there.
+/// The value of `key`, which is added if it is missing.
 fn child<'t>(entries: &'t mut Vec<Entry>, key: &str, span: &Span) -> &'t mut Node {
     let at = entries.iter().position(|entry| entry.key == key).unwrap_or_else(|| {
         let value = Node { value: Value::Map(Vec::new()), span: span.clone() };

@@ -17,15 +17,15 @@ struct Text {
 }
 
 impl Source {
-    /// The largest file that is read, in bytes. The largest sensible scenario
-    /// is a hundredth of it.
+    /// The largest file that is read, in bytes. The largest sensible scenario has a hundredth
+    /// of it.
     pub const MAX_BYTES: usize = 1 << 20;
 
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Source {
         Source(Arc::new(Text { name: name.into(), text: text.into() }))
     }
 
-    /// The same from a file's bytes; a fault if they are too many or not UTF-8.
+    /// The same from a file's bytes. It is an error if they are too many or not UTF-8.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Source, Diagnostics> {
         let name = name.into();
         if bytes.len() > Source::MAX_BYTES {
@@ -41,7 +41,7 @@ impl Source {
         })
     }
 
-    /// The name that a person knows it by: a path, or the text of a `--set`.
+    /// The name by which a person knows it: a path, or the text of a `--set`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
@@ -50,7 +50,7 @@ impl Source {
         &self.0.text
     }
 
-    /// The place from byte `start` to byte `end`, made to fit the text.
+    /// The place from byte `start` to byte `end`, cut to fit the text.
     pub fn span(&self, start: usize, end: usize) -> Span {
         let start = self.boundary(start);
         let mut end = end.clamp(start, self.text().len());
@@ -70,7 +70,7 @@ impl Source {
     }
 }
 
-/// The fault of a file that is larger than [`Source::MAX_BYTES`].
+/// The error for a file that is larger than [`Source::MAX_BYTES`].
 pub fn too_large(name: &str) -> Diagnostic {
     Diagnostic::nowhere(
         format!("{name} is larger than 1 MB and was not read"),
@@ -124,7 +124,7 @@ impl Span {
         (1 + before.matches('\n').count(), 1 + before[line_start..].chars().count())
     }
 
-    /// How long the line is that it starts in, in bytes.
+    /// The length in bytes of the line in which it starts.
     pub fn line_length(&self) -> usize {
         let text = self.source.text();
         let start = text[..self.start].rfind('\n').map_or(0, |n| n + 1);

@@ -1,4 +1,4 @@
-//! A checked topology: what a topology file means, with every default filled in.
+//! A checked topology: the content of a topology file, with every default filled in.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ pub struct Topology {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Engine {
-    /// `None`: whichever there is.
+    /// `None`: any that is found.
     pub kind: Option<EngineKind>,
     /// The server to run as a process: a path, or a bare name on PATH.
     pub binary: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// What containers run where a topology names no image: a public one.
+    /// The image for containers if the topology names none: a public one.
     pub fn image_or_default(&self) -> &str {
         match (&self.image, self.kind) {
             (Some(image), _) => image,
@@ -60,17 +60,17 @@ pub struct Group {
     pub name: String,
     pub mode: Mode,
     pub placement: Placement,
-    /// Directives of redis.conf, handed on as they are.
+    /// Directives of redis.conf, passed on unchanged.
     pub config: BTreeMap<String, String>,
     /// The port of every node of the group; `None` lets redrill choose.
     pub port: Option<u16>,
     pub limits: Limits,
 }
 
-/// What each node of a group may have of its machine; `None` is as much as there is.
+/// How much of the machine each node of a group may use; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// Processors; 0.5 is half of one's time.
+    /// Processors; 0.5 is half the time of one.
     pub cpus: Option<f64>,
     /// Bytes.
     pub memory: Option<u64>,
@@ -93,7 +93,7 @@ pub enum Mode {
     },
 }
 
-/// Who watches a group, and how. See the Sentinel documentation:
+/// How a group is watched. See the Sentinel documentation:
 /// <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sentinels {
@@ -104,20 +104,20 @@ pub struct Sentinels {
     pub down_after: Duration,
     /// `failover-timeout`
     pub failover_timeout: Duration,
-    /// `parallel-syncs`: replicas that may turn to a new primary at a time.
+    /// `parallel-syncs`: how many replicas may switch to a new primary at a time.
     pub parallel_syncs: u32,
 }
 
 /// Regions are indices into [`Topology::regions`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Placement {
-    /// One place for all; no regions are in play.
+    /// One place for all; the group has no regions.
     Anywhere,
     Region(usize),
     Stretched {
         primaries: usize,
         replicas: usize,
-        /// Dealt out to the sentinels in turn; never empty.
+        /// Assigned to the sentinels in turn; never empty.
         sentinels: Vec<usize>,
     },
 }
@@ -134,24 +134,24 @@ pub struct Link {
 }
 
 impl Topology {
-    /// Whether distance is part of it, so that its nodes must be linked by a relay.
+    /// Whether it adds distance, so that a relay must link its nodes.
     pub fn needs_relay(&self) -> bool {
         !self.regions.is_empty()
     }
 
-    /// Server processes of all groups, sentinels among them.
+    /// Server processes of all groups, sentinels included.
     pub fn nodes(&self) -> u32 {
         self.groups.iter().map(Group::nodes).fold(0, u32::saturating_add)
     }
 }
 
 impl Group {
-    /// The value of a directive of its `config`, by its name in small letters.
+    /// The value of a directive of its `config`, by its lower-case name.
     pub fn directive(&self, name: &str) -> Option<&str> {
         self.config.get(name).map(|value| value.trim().trim_matches('"'))
     }
 
-    /// Server processes, sentinels among them.
+    /// Server processes, sentinels included.
     pub fn nodes(&self) -> u32 {
         let keepers = self.shards().saturating_mul(self.replicas().saturating_add(1));
         keepers.saturating_add(self.sentinels().map_or(0, |sentinels| sentinels.count))
@@ -164,7 +164,8 @@ impl Group {
         }
     }
 
-    /// The region of a node by its name; roles may change, its place does not.
+    /// The region of a node. It depends on the node's name only: roles may change, places do
+    /// not.
     pub fn region_of(&self, node: &NodeName) -> Option<usize> {
         match &self.placement {
             Placement::Anywhere => None,

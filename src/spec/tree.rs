@@ -1,9 +1,9 @@
-//! YAML text to a tree in which every value knows its place.
+//! From YAML text to a tree in which every value knows its place in the text.
 //!
-//! A general deserialiser stops at its first error. Decoding from a tree goes on,
-//! so all faults of a file can be told at once. Aliases are resolved here, within
-//! bounds on size and depth; tags, merge keys and several documents, which no
-//! topology or scenario needs, are refused.
+//! A general deserialiser stops at its first error. Decoding from a tree goes on, so that all
+//! errors of a file are reported at once. Aliases are resolved here, with limits on size and
+//! depth. Tags, merge keys and multiple documents are refused: no topology or scenario needs
+//! them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use serde_yaml::granit_parser::{
 use super::diagnostic::Diagnostic;
 use super::source::{Source, Span, too_large};
 
-/// The most values that a file may come to, aliases resolved.
+/// The most values that a file may have once its aliases are resolved.
 const MAX_NODES: usize = 20_000;
 
 /// How deep values may be nested, aliases aside.
@@ -23,8 +23,8 @@ const MAX_DEPTH: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Node {
     pub value: Value,
-    /// What to mark when it is at fault: a scalar, a collection on one line, or
-    /// else the key that a collection stands under.
+    /// What to mark in an error: a scalar, a collection on one line, or else the key of the
+    /// collection.
     pub span: Span,
 }
 
@@ -57,7 +57,7 @@ impl Node {
             if s.plain && matches!(&*s.text, "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// As a fault's message calls it.
+    /// Its name in error messages.
     pub fn kind(&self) -> &'static str {
         match &self.value {
             _ if self.is_null() => "nothing",
@@ -74,7 +74,7 @@ impl Node {
         }
     }
 
-    /// How many values it comes to, itself among them.
+    /// How many values it has, including itself.
     fn size(&self) -> usize {
         1 + match &self.value {
             Value::Scalar(_) => 0,
@@ -84,8 +84,8 @@ impl Node {
     }
 }
 
-/// The tree of `source`. Diagnostics that leave a tree (duplicate keys) go to `diagnostics`
-/// beside it; with others there is no tree.
+/// The tree of `source`. Errors that leave a tree (duplicate keys) go to `diagnostics`; after
+/// other errors there is no tree.
 pub fn parse(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
     parse_at(source, 0, diagnostics)
 }
@@ -225,7 +225,7 @@ impl Builder<'_, '_> {
             return Err(Box::new(Diagnostic::new(span, message).advise(advice)));
         };
         let node = node.clone();
-        // This bounds the depth too: a chain of n aliases comes to n * n / 2 values.
+        // This also limits the depth: a chain of n aliases has n * n / 2 values.
         self.count(node.size(), span)?;
         self.close(node, 0, true)
     }
@@ -273,7 +273,7 @@ impl Builder<'_, '_> {
         self.source.span(start, start + line.len())
     }
 
-    /// Puts a finished node where it belongs.
+    /// Adds a finished node to its collection.
     fn close(&mut self, mut node: Node, anchor: usize, marks_itself: bool) -> Step {
         if anchor != 0 {
             self.anchors.insert(anchor, Some(node.clone()));
@@ -305,7 +305,7 @@ impl Builder<'_, '_> {
         let text = self.source.text();
         let at = self.offset + error.marker().byte_offset().unwrap_or(0);
         let at = self.source.boundary(at);
-        // At the end of a file there is nothing to mark but its last character.
+        // At the end of a file only its last character can be marked.
         let end_of_file = text[at..].trim().is_empty();
         let at = if end_of_file { text.trim_end().len().saturating_sub(1) } else { at };
         let unclosed = matches!(

@@ -1,7 +1,7 @@
-//! Checked topologies and scenarios back to YAML, with every default written out.
+//! Writes checked topologies and scenarios as YAML, with every default.
 //!
-//! A run folder holds what was really played: after the profile, `--set` and
-//! defaults. What is written here reads as the same topology or scenario.
+//! A run folder holds what was really played: after the profile, `--set` and defaults. redrill
+//! reads this YAML as the same topology or scenario.
 
 use std::fmt::{Display, Write};
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Lines {
     }
 }
 
-/// A JSON string is a YAML string too, whatever is in it.
+/// A JSON string is always a valid YAML string.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -265,7 +265,7 @@ fn by((method, pace): (Method, Pace)) -> String {
         Pace::Fast => "fast".to_owned(),
         Pace::P99(p99) => format!("{{ p99: {} }}", Time(p99)),
     };
-    // A method that takes no pace is written without one.
+    // A method without a pace is written without one.
     match method {
         Method::Atomic => "method: atomic".to_owned(),
         method => format!("method: {}, pace: {pace}", method.name()),

@@ -1,5 +1,4 @@
-//! Waking up at an instant, more exactly than a runtime's own timer, which
-//! counts in milliseconds.
+//! A timer that is more exact than the runtime's, which counts in milliseconds.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,7 +11,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::model::{Clock, Nanos};
 
-/// A kernel timer that the runtime waits on as on a socket.
+/// A kernel timer. The runtime waits for it as for a socket.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     timer: AsyncFd<OwnedFd>,
@@ -20,18 +19,18 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Must be called within a runtime. Errors: no file descriptor left.
+    /// Must be called within a runtime. It fails if no file descriptor is left.
     pub(crate) fn new(clock: Clock) -> io::Result<Alarm> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        // SAFETY: an `OwnedFd` gives the same open descriptor until it is dropped, and
-        // the `AsyncFd` that owns it takes it out of the runtime before that.
+        // SAFETY: an `OwnedFd` gives the same open descriptor until it is dropped, and the
+        // `AsyncFd` that owns it takes the descriptor out of the runtime before that.
         let timer = unsafe { AsyncFd::register(timer) }?;
         Ok(Alarm { timer, clock })
     }
 
-    /// Returns at `at` or as soon after as the machine allows. If it is past,
-    /// other tasks get their turn first.
+    /// Returns at `at`, or as soon after it as the machine allows. If `at` is past, other tasks
+    /// run first.
     pub(crate) async fn until(&self, at: Nanos) -> io::Result<()> {
         if at <= self.clock.now() {
             tokio::task::yield_now().await;
@@ -48,7 +47,7 @@ impl Alarm {
                     tv_nsec: i64::from(left.subsec_nanos()) as _,
                 },
             };
-            // Setting the timer again also takes back an expiry that nobody has read.
+            // Setting the timer again also clears an expiry that nobody has read.
             timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::empty(), &spec)?;
             self.timer.readable().await?.clear_ready();
         }

@@ -1,7 +1,7 @@
-//! Waking up on time: what a measuring instrument needs of the machine before anything else.
+//! Waking up on time. A measuring instrument needs this before anything else.
 //!
-//! - `Alarm`: sleeping until an instant, to some tens of microseconds.
-//! - `wake_soon`: a thread that is run soon after it wakes up, also on a busy machine.
+//! - `Alarm`: sleeps until an instant, exact to some tens of microseconds.
+//! - `wake_soon`: the kernel runs this thread soon after it wakes up, also on a busy machine.
 
 mod alarm;
 mod prompt;

@@ -1,19 +1,18 @@
-//! Threads that must not be late: those that send load and probes, and the watcher.
-//! What they are late counts against a server, or makes a figure worthless.
+//! Threads that must not be late: those that send load and probes, and the watcher. Their
+//! lateness would count against a server, or spoil a figure.
 
 use std::mem::size_of;
 use std::time::Duration;
 
-/// The shortest that Linux grants.
+/// The shortest slice that Linux grants.
 const SLICE: Duration = Duration::from_micros(100);
 
-/// Asks the kernel to run this thread soon after it wakes up, also while others keep the
-/// processor busy. It gets no more of the processor than they do, only in shorter
+/// Asks the kernel to run this thread soon after it wakes up, also while other threads keep the
+/// processor busy. The thread gets no more of the processor than they do, only in shorter
 /// slices, and needs no privilege.
 ///
-/// From Linux 6.12 on, see `sched_setattr(2)` and the kernel's `sched-eevdf`; an older
-/// one takes no notice. A refusal is no error either: the report says how late
-/// operations were sent.
+/// Linux 6.12 and newer do this, see `sched_setattr(2)` and the kernel's `sched-eevdf`. Older
+/// kernels ignore it. A refusal is no error: the report says how late operations were sent.
 pub(crate) fn wake_soon() {
     if let Some(mut attributes) = attributes()
         && attributes.sched_policy == libc::SCHED_OTHER as u32
@@ -26,7 +25,7 @@ pub(crate) fn wake_soon() {
 
 /// How the kernel schedules this thread.
 fn attributes() -> Option<libc::sched_attr> {
-    // SAFETY: it has only integers, for all of which zero is a value.
+    // SAFETY: all its fields are integers, for which zero is a valid value.
     let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
     let size = size_of::<libc::sched_attr>();
     // SAFETY: the kernel writes at most `size` bytes there.

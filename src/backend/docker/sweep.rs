@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 const LEAVING: Duration = Duration::from_millis(50);
 const LEAVING_TRIES: u32 = 100;
 
-/// Leftover one drill has in the engine.
+/// What one drill has left in the engine.
 #[derive(Clone, Debug)]
 pub struct Remains {
     pub owner: Owner,
@@ -30,7 +30,7 @@ pub struct Remains {
     pub networks: Vec<String>,
 }
 
-/// Leftover all drills have in the engine, by the drills' ids; with `drill`, only that one.
+/// What all drills have left in the engine, by the drills' ids; with `drill`, only that one.
 pub async fn find(
     docker: &Docker,
     drill: Option<&str>,

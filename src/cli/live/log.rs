@@ -1,5 +1,5 @@
-//! The lines of a log: one for each thing that happens, and one every five seconds
-//! while the load runs. What a nightly job's log wants.
+//! The lines of a log: one for each event, and one every five seconds while the load runs. A
+//! nightly job prints these.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ const STATUS_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Log {
     state: State,
-    /// When the status was told last, or the load began.
+    /// When the status was printed last, or when the load began.
     status: Nanos,
 }
 
 impl Log {
-    /// What `event` is worth to somebody who reads a log.
+    /// The lines of the log for `event`.
     pub fn hear(&mut self, event: &Event) -> Vec<String> {
         self.state.hear(event);
         let mut texts: Vec<String> = self.happened(event).into_iter().collect();
@@ -41,7 +41,7 @@ impl Log {
                 1 => "1 node is ready".to_owned(),
                 n => format!("{n} nodes are ready"),
             },
-            // Once; the end says how often it came again.
+            // Printed once; the end of the log says how often it came again.
             EventKind::Warning { text } if state.times_warned(text) == 1 => {
                 format!("warning: {text}")
             }

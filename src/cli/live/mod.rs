@@ -1,7 +1,7 @@
-//! What a drill looks like while it runs.
+//! What a person sees while a drill runs.
 //!
-//! [`State`] hears events and knows what a person wants to know; [`panel`] and
-//! [`log`] are pure functions that put it into words, for a terminal and for a file.
+//! [`State`] hears events and keeps what a person wants to know. [`panel`] and [`log`] are pure
+//! functions that make text of it, for a terminal and for a file.
 
 pub mod log;
 pub mod panel;
@@ -16,10 +16,10 @@ use crate::model::measure::thousands;
 use crate::model::op::Access;
 use crate::model::{Nanos, NodeName};
 
-/// How many samples of each load the figures are taken over: 1 s.
+/// How many samples of each load the figures cover: 1 s.
 const WINDOW: usize = 10;
 
-/// What is known of a drill so far.
+/// The state of a drill, as its events have shown it.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     drill: Option<DrillInfo>,
@@ -33,7 +33,7 @@ pub struct State {
     window: Vec<Sample>,
     errors: u64,
     canaries: usize,
-    /// Which canaries are not served, and for what.
+    /// The canaries that are not served now, and by which action.
     out: HashSet<(usize, Access)>,
     worst_probe_ns: u64,
     warnings: Vec<Repeated>,
@@ -45,13 +45,13 @@ struct StepState {
     index: usize,
     began: Nanos,
     ended: Option<Nanos>,
-    /// What it does something to.
+    /// The nodes that it acts on.
     nodes: Vec<NodeName>,
     moved: Moved,
     error: Option<String>,
 }
 
-/// A warning, and how often it came in much the same words.
+/// A warning, and how often it came with the same words.
 #[derive(Clone, Debug)]
 struct Repeated {
     text: String,
@@ -97,7 +97,7 @@ impl State {
                 let (index, began, nodes) = (*step, event.at, Vec::new());
                 *state = Some(StepState { index, began, ended: None, nodes, moved, error: None });
             }
-            // Another one may have begun meanwhile.
+            // Another step may have begun meanwhile.
             (EventKind::StepInjected { step, nodes, .. }, Some(state)) if state.index == *step => {
                 state.nodes.clone_from(nodes);
             }
@@ -120,7 +120,7 @@ impl State {
         self.window.drain(..surplus);
     }
 
-    /// Some warnings come each second and differ in a number only.
+    /// Some warnings come every second and differ in a number only.
     fn hear_warning(&mut self, text: &str) {
         match self.warnings.iter_mut().find(|known| same_but_for_numbers(&known.text, text)) {
             Some(known) => known.times += 1,
@@ -128,13 +128,13 @@ impl State {
         }
     }
 
-    /// How often a warning like `text` has been heard.
+    /// How often a warning like `text` has come.
     fn times_warned(&self, text: &str) -> u64 {
         let known = self.warnings.iter().find(|known| same_but_for_numbers(&known.text, text));
         known.map_or(0, |known| known.times)
     }
 
-    /// What is going on, in a few words.
+    /// What the drill is doing, in a few words.
     fn doing(&self) -> &'static str {
         let Some(phase) = self.phase else { return "starting" };
         match (phase, &self.step) {
@@ -149,14 +149,14 @@ impl State {
         }
     }
 
-    /// Whether the load runs, and with it the drill's planned time.
+    /// Whether the load runs. The drill's planned time counts from the load's start.
     fn loaded(&self) -> bool {
         matches!(self.phase, Some(Phase::Steps | Phase::Settle))
     }
 
-    /// For how long the load has run by `now` and how long it will have at the end,
-    /// in seconds. The load settles after the last step, however long that takes, so
-    /// the end moves on while a step is behind its time.
+    /// How long the load has run at `now`, and how long it will have run at the end, in
+    /// seconds. The load settles after the last step has ended, so a step that takes longer
+    /// than planned moves the end.
     fn timeline(&self, now: Nanos) -> Option<(f64, f64)> {
         let (drill, begun) = (self.drill.as_ref()?, self.begun?);
         let gone = now.since(begun).as_secs_f64();
@@ -171,7 +171,7 @@ impl State {
         Some((gone, (calm.max(last) + settle).max(gone)))
     }
 
-    /// Operations a second and p99 of the last second; the p99 is of the worst 100 ms.
+    /// Operations a second and p99 of the last second. The p99 is that of the worst 100 ms.
     fn pace(&self) -> Option<(f64, Option<f64>)> {
         let (first, last) = (self.window.first()?, self.window.last()?);
         let seconds = last.from.since(first.from).as_secs_f64() + 0.1;
@@ -185,7 +185,7 @@ impl State {
         self.window.iter().rev().take(loads).map(|s| s.in_flight).sum()
     }
 
-    /// Of all canaries, how many are served.
+    /// How many of all canaries are served.
     fn served(&self) -> usize {
         let out: HashSet<usize> = self.out.iter().map(|(canary, _)| *canary).collect();
         self.canaries.saturating_sub(out.len())
@@ -198,7 +198,7 @@ impl State {
 }
 
 impl StepState {
-    /// `812 of 1,820 slots`; none before it is known how many there are.
+    /// `812 of 1,820 slots`; `None` until the total is known.
     fn slots(&self) -> Option<String> {
         let Moved { slots, slots_total, .. } = self.moved;
         let (moved, total) = (thousands(slots as f64), thousands(slots_total as f64));

@@ -1,17 +1,17 @@
 //! The panel of a terminal: a few lines that stay in their places.
 //!
-//! Figures have columns of a fixed width, so that nothing but digits changes from
-//! one frame to the next, and no line is longer than the terminal is wide: what
-//! does not fit is left out from the right.
+//! Figures have columns of a fixed width, so that only digits change from frame to frame. No
+//! line is longer than the terminal is wide: cells that do not fit are left out, from the
+//! right.
 
 use super::{Repeated, State, StepState, list};
 use crate::model::event::Phase;
 use crate::model::measure::thousands;
 use crate::model::{Nanos, Unit, printable};
 
-/// The longest of what [`State::doing`] says.
+/// The longest text that [`State::doing`] returns.
 const DOING: usize = 23;
-/// Wider ones tell no more.
+/// A wider bar shows nothing more.
 const BAR: usize = 20;
 /// A narrower bar is left out.
 const LEAST_BAR: usize = 5;
@@ -28,7 +28,7 @@ impl State {
         }
         lines.extend(self.step_lines(now, width));
         lines.extend(self.warnings.last().map(|last| warning_line(last, width)));
-        // Names come from files, and a control character in one would drive the terminal.
+        // Names come from files, and a control character in a name could control the terminal.
         lines.into_iter().map(|line| cut(&printable(line.trim_end()), width)).collect()
     }
 
@@ -56,7 +56,7 @@ impl State {
             (Some(Phase::Verify | Phase::Stop), _) => (1.0, String::new()),
             _ => (0.0, String::new()),
         };
-        // Room for the widest of what stands there, so that the bar keeps its length.
+        // Room for the widest figures, so that the bar keeps its length.
         let room = width.saturating_sub(LABEL + DOING + 2 + 2 + "100.0 of 100.0 s".len());
         labelled("phase", &[&doing, &bar(share, room), &far], "  ", width)
     }
@@ -86,7 +86,7 @@ impl State {
         labelled("probes", &[&served, &format!("slowest {slowest}")], GAP, width)
     }
 
-    /// The step's own words, and below how far it has come.
+    /// The step as the scenario describes it, and its progress.
     fn step_lines(&self, now: Nanos, width: usize) -> Vec<String> {
         let (Some(step), Some(text)) = (&self.step, self.step_text()) else { return Vec::new() };
         let steps = self.drill.as_ref().map_or(0, |drill| drill.steps.len());
@@ -111,7 +111,7 @@ fn step_progress(step: &StepState, now: Nanos, width: usize) -> String {
     labelled("", &cells.map(String::as_str), GAP, width)
 }
 
-/// The end says how often it came, and so is never cut.
+/// The count stands at the end and is never cut off.
 fn warning_line(warning: &Repeated, width: usize) -> String {
     let times = match warning.times {
         1 => String::new(),
@@ -127,7 +127,7 @@ fn labelled(label: &str, cells: &[&str], gap: &str, width: usize) -> String {
     format!("{:<LABEL$}{cells}", format!("  {label}"))
 }
 
-/// The first cells that fit in `room`; the first one in any case. Empty ones do not count.
+/// As many cells as fit in `room`, at least the first. Empty cells do not count.
 fn join(cells: &[&str], gap: &str, room: usize) -> String {
     let mut joined = String::new();
     for cell in cells.iter().filter(|cell| !cell.is_empty()) {
@@ -141,7 +141,7 @@ fn join(cells: &[&str], gap: &str, room: usize) -> String {
     joined
 }
 
-/// `█████░░░░░`, nothing if there is little room.
+/// `█████░░░░░`; empty if there is little room.
 fn bar(share: f64, room: usize) -> String {
     let width = room.min(BAR);
     if width < LEAST_BAR {

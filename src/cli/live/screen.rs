@@ -1,8 +1,8 @@
-//! Lines at the bottom of a terminal that are drawn anew in place.
+//! Lines at the bottom of a terminal that are redrawn in place.
 //!
-//! The cursor rests at the start of the line below them: a `^C` that the terminal
-//! echoes there pushes nothing up, and is wiped with the next frame. What is made
-//! here is text with control sequences (ECMA-48), to be written in one piece.
+//! The cursor rests at the start of the line below them: a `^C` that the terminal echoes there
+//! moves nothing and is wiped with the next frame. This module makes text with control
+//! sequences (ECMA-48), to be written in one piece.
 
 /// Wipes the rest of a line.
 const REST_OF_LINE: &str = "\x1b[K";
@@ -20,12 +20,12 @@ impl Screen {
         Screen { open: false, lines: Vec::new() }
     }
 
-    /// From now on lines are drawn.
+    /// From now on, lines are drawn.
     pub fn open(&mut self) {
         self.open = true;
     }
 
-    /// Puts `lines` in the place of those that are there.
+    /// Draws `lines` over the lines that are there.
     pub fn draw(&mut self, lines: Vec<String>) -> String {
         if !self.open {
             return String::new();
@@ -36,7 +36,7 @@ impl Screen {
         text
     }
 
-    /// Puts a line of text above.
+    /// Prints a line of text above.
     pub fn say(&mut self, text: &str) -> String {
         match self.lines.is_empty() {
             true => format!("{text}\n"),
@@ -44,7 +44,7 @@ impl Screen {
         }
     }
 
-    /// Wipes the lines; no more are drawn.
+    /// Wipes the lines. No more are drawn.
     pub fn close(&mut self) -> String {
         let top = self.to_top();
         let wiped = if self.lines.is_empty() { String::new() } else { top + ALL_BELOW };
@@ -59,7 +59,7 @@ impl Screen {
         }
     }
 
-    /// Each line over what stood there, without a moment of nothing between.
+    /// Writes each line over the old one, so that the screen does not flicker.
     fn shown(&self) -> String {
         let lines = self.lines.iter().map(|line| format!("{line}{REST_OF_LINE}\n"));
         lines.collect::<String>() + ALL_BELOW
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(terminal(&written), ["1", "2", "3"]);
         written += &screen.draw(lines("a"));
         assert_eq!(terminal(&written), ["a"]);
-        // As the terminal echoes it when a person presses Ctrl-C.
+        // The terminal echoes this when a person presses Ctrl-C.
         written += "^C";
         written += &screen.say("ending");
         assert_eq!(terminal(&written), ["ending", "a"]);

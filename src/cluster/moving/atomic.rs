@@ -1,4 +1,4 @@
-//! Moving slots by the servers' own [`job`](super::job)s, and following these to their end.
+//! Moves slots by the servers' own [`job`](super::job)s, and follows these to their end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -14,14 +14,15 @@ use crate::model::event::Moved;
 use crate::model::slot::SlotSet;
 use crate::node::Node;
 
-/// Jobs are looked at so often: their phases are known to this.
+/// How often a job's state is requested. Its phases are exact to this.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// A server that does not tell of its job is asked again for so long.
+/// How long a server may not answer about its job.
 const SILENT: Duration = Duration::from_secs(3);
 /// A job that stays in one phase for longer is given up.
 const STUCK: Duration = Duration::from_secs(120);
 
-/// The jobs that all primaries of `nodes` offer; `None` if they offer none, or not the same.
+/// The kind of jobs that all primaries of `nodes` offer; `None` if they offer none, or
+/// different ones.
 pub async fn offered(nodes: &[Node]) -> Option<Dialect> {
     let layout = Layout::of(nodes).await;
     let ask = layout.primaries().map(|(_, member)| Dialect::of(&member.node.admin));
@@ -30,7 +31,7 @@ pub async fn offered(nodes: &[Node]) -> Option<Dialect> {
     all.all(|other| other == Some(first)).then_some(first)
 }
 
-/// As [`super::move_slots`], by jobs. A cancel cancels them, and their slots stay.
+/// As [`super::move_slots`], by jobs. A cancel cancels the jobs, and their slots stay.
 pub async fn move_slots(
     dialect: Dialect,
     routes: &[Route],
@@ -70,7 +71,7 @@ fn stopped(moved: Moved, reason: Reason) -> MoveError {
     MoveError { moved, reason, open: SlotSet::default() }
 }
 
-/// What goes from which member to which; slots that are there already go nowhere.
+/// The slots to move for each pair of members. Slots that are in place already are left out.
 fn pairs(
     layout: &Layout,
     routes: &[Route],
@@ -98,7 +99,7 @@ struct Move<'a> {
 }
 
 impl Move<'_> {
-    /// Whether the slots have moved; not, if that was cancelled.
+    /// Returns whether the slots have moved; `false` if that was cancelled.
     async fn run(
         &self,
         heard: &(dyn Fn(Heard) + Sync),
@@ -111,7 +112,7 @@ impl Move<'_> {
         let (mut phase, mut since, mut cancelled) = (String::new(), Instant::now(), false);
         loop {
             if cancel() && !cancelled {
-                // It may be over by now; the next look tells.
+                // The job may have ended meanwhile; the next look shows it.
                 let _ = job.cancel().await;
                 cancelled = true;
             }
@@ -139,15 +140,15 @@ impl Move<'_> {
         }
     }
 
-    /// What the server says; `None` if it has forgotten: it was started anew, or has a new
-    /// primary.
+    /// The job's state as the server reports it. `None` if the server does not know the job: it
+    /// was restarted, or a new primary has taken its place.
     async fn status(&self, job: &Job<'_>) -> Result<Option<Status>, Reason> {
         let began = Instant::now();
         loop {
             match job.look().await {
                 Ok(status) => return Ok(status),
                 Err(error) if began.elapsed() > SILENT => {
-                    // Nobody follows it any more, so it shall not go on.
+                    // Nobody follows the job any more, so it is cancelled.
                     let _ = job.cancel().await;
                     return Err(error.into());
                 }
@@ -156,8 +157,8 @@ impl Move<'_> {
         }
     }
 
-    /// A target that was just being given the slots takes them, whatever has become of the
-    /// job at the source: its word counts, once its own part is over.
+    /// Whether the target took the slots. A target that was just being given the slots takes
+    /// them, whatever the source reports, so its report counts once its own part is over.
     async fn target_took_them(&self, job: &Job<'_>, status: &Status) -> bool {
         let began = Instant::now();
         while began.elapsed() < SILENT {
@@ -171,7 +172,8 @@ impl Move<'_> {
         self.are_there().await
     }
 
-    /// By what the nodes say, if nobody knows of the job any more.
+    /// Whether the slots have moved according to the nodes, if no server knows the job any
+    /// more.
     async fn has_moved(&self) -> Result<bool, Reason> {
         match self.are_there().await {
             true => Ok(true),

@@ -12,11 +12,11 @@ use crate::node::NodeError;
     moved.slots, moved.slots_total, left_open(open)
 )]
 pub struct MoveError {
-    /// What had moved by then; those slots have their new owners.
+    /// What had moved before the error. Those slots have their new owners.
     pub moved: Moved,
     pub reason: Reason,
-    /// Slots that could not be made stable again, because a node is gone.
-    /// The next move finishes them.
+    /// Slots that could not be made stable again, because a node is gone. The next move
+    /// finishes them.
     pub open: SlotSet,
 }
 

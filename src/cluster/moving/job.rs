@@ -1,8 +1,9 @@
-//! Jobs: slot migrations that servers do by themselves, all slots of one at once.
+//! Jobs: slot migrations that servers carry out themselves, all slots of a job at once.
 //!
-//! Valkey 9 has `CLUSTER MIGRATESLOTS`, which the source is asked for, and Redis 8.4
-//! `CLUSTER MIGRATION IMPORT`, which the target is. Keys are copied while the source goes on
-//! serving, and the slots change hands in one go; a job that fails leaves them where they were.
+//! Valkey 9 has `CLUSTER MIGRATESLOTS`, which is sent to the source. Redis 8.4 has `CLUSTER
+//! MIGRATION IMPORT`, which is sent to the target. The source goes on serving while keys are
+//! copied, and all slots change their owner at once. A job that fails leaves the slots where
+//! they were.
 //!
 //! <https://valkey.io/topics/atomic-slot-migration>,
 //! <https://redis.io/docs/latest/commands/cluster-migration/>
@@ -15,7 +16,7 @@ use super::layout::Member;
 use crate::model::slot::SlotSet;
 use crate::node::{Admin, NodeError};
 
-/// Whose commands a server knows.
+/// Which server's commands are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Valkey,
@@ -23,7 +24,8 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// What the server offers, asked of itself; `None` if it has no such jobs.
+    /// The kind of jobs that the server offers, by its own list of commands; `None` without
+    /// such jobs.
     pub async fn of(admin: &Admin) -> Result<Option<Dialect>, NodeError> {
         let mut about = redis::cmd("COMMAND");
         about.arg("INFO").arg("cluster|migrateslots").arg("cluster|migration");
@@ -42,22 +44,23 @@ pub struct Job<'a> {
     dialect: Dialect,
     from: &'a Member,
     to: &'a Member,
-    /// Redis gives its name. Valkey does not: it is the one that was not there before.
+    /// The job's name. Redis returns it. Valkey does not: there it is the job that was not
+    /// listed before.
     name: Option<String>,
     before: BTreeSet<String>,
 }
 
-/// What a server says of a job.
+/// The state of a job as a server reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     name: String,
     target: String,
-    /// The server's own word: `snapshotting`, `success`, …
+    /// The server's own term: `snapshotting`, `success`, …
     pub state: String,
     pub message: String,
 }
 
-/// What has become of a job.
+/// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     UnderWay,
@@ -103,7 +106,7 @@ impl<'a> Job<'a> {
         Ok(job)
     }
 
-    /// What the server that was asked for the job says of it; `None` if it knows none.
+    /// The job's state at the server that carries it out; `None` if it knows no such job.
     pub async fn look(&self) -> Result<Option<Status>, NodeError> {
         let own = |status: &Status| match &self.name {
             Some(name) => status.name == *name,
@@ -112,7 +115,7 @@ impl<'a> Job<'a> {
         Ok(self.all().await?.into_iter().find(own))
     }
 
-    /// What the target says of its part in the job that `status` is of.
+    /// The state of the target's part in the job of `status`.
     pub async fn look_at_target(&self, status: &Status) -> Result<Option<Status>, NodeError> {
         let told = self.ask(&self.to.node.admin).await?;
         Ok(told.into_iter().find(|one| one.name == status.name))
@@ -158,8 +161,8 @@ fn cluster(subcommand: &str) -> Cmd {
     cmd
 }
 
-/// Reads one job, whose fields come as a map or as a list of names and values. The two
-/// servers call some of them by other names.
+/// Reads one job. Its fields come as a map or as a list of names and values, and some names
+/// differ between the two servers.
 fn status(told: Value) -> Option<Status> {
     let text = |value: Value| redis::from_redis_value::<String>(value).ok();
     let fields: Vec<(Value, Value)> = match told {
@@ -191,7 +194,7 @@ mod tests {
 
     #[test]
     fn both_servers_jobs_are_read() {
-        // As Valkey 9.1.2 told it, and as the documentation of Redis 8.4 has it.
+        // As Valkey 9.1.2 answered, and as the documentation of Redis 8.4 shows it.
         let valkey = list(&[
             "name",
             "121a",

@@ -1,4 +1,4 @@
-//! The keys of slots that are on their way, cut into batches.
+//! The keys of slots that are moving, cut into batches.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use redis::{Pipeline, Value};
 
 use crate::node::{Admin, NodeError};
 
-/// How much one MIGRATE may carry. A key of more bytes goes alone.
+/// How much one MIGRATE may carry. A larger key goes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub keys: usize,
@@ -22,8 +22,8 @@ pub struct Batch {
     pub bytes: u64,
 }
 
-/// Listed keys of one slot, with their sizes; batches are cut when they are due,
-/// because limits change on the way.
+/// Keys of one slot with their sizes. Batches are cut when they are sent, because the limits
+/// change during a move.
 #[derive(Debug)]
 pub struct Queue {
     slot: u16,
@@ -35,8 +35,8 @@ impl Queue {
         self.keys.is_empty()
     }
 
-    /// The next batch, of at least one key. Where keys make several batches, these
-    /// are about as long as each other.
+    /// The next batch, of at least one key. If the keys make several batches, these are about
+    /// equally large.
     pub fn next(&mut self, limits: Limits) -> Option<Batch> {
         let batches = self.keys.len().div_ceil(limits.keys.max(1)).max(1);
         let most = self.keys.len().div_ceil(batches);
@@ -53,7 +53,7 @@ impl Queue {
     }
 }
 
-/// How many keys each of `slots` has on a server.
+/// How many keys of each of `slots` a server has.
 pub async fn count(admin: &Admin, slots: &[u16]) -> Result<Vec<u64>, NodeError> {
     if slots.is_empty() {
         return Ok(Vec::new());
@@ -76,7 +76,7 @@ pub async fn list(admin: &Admin, slot: u16, most: usize) -> Result<Queue, NodeEr
     }
     let sizes = admin.replies(&pipeline).await?.into_iter().map(|reply| match reply {
         Ok(Value::Int(bytes)) => bytes.max(0) as u64,
-        // It went away meanwhile.
+        // The key is gone already.
         _ => 0,
     });
     Ok(Queue { slot, keys: keys.into_iter().zip(sizes).collect() })

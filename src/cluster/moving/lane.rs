@@ -1,10 +1,9 @@
-//! Moving slots from one primary to another, a wave at a time.
+//! Moves slots from one primary to another, a wave at a time.
 //!
-//! A wave is opened (IMPORTING on the target, then MIGRATING on the source),
-//! emptied, and closed (NODE on the target, on the source, on the others).
-//! From MIGRATING on, the source creates no new key in the slot, so what it has
-//! then is all there is to carry. The target hears NODE first: a client that
-//! the source sends on must find an owner there.
+//! A wave is opened (IMPORTING on the target, then MIGRATING on the source), emptied, and
+//! closed (NODE on the target, on the source, on the others). After MIGRATING the source
+//! creates no new key in the slot, so the keys that it has then are all there are to carry. The
+//! target gets NODE first: a client that the source redirects must find an owner there.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -24,41 +23,42 @@ use super::{OpenSlots, lock};
 use crate::model::event::{Moved, Role};
 use crate::node::{Admin, NodeError, Section};
 
-/// Listings of a wave's slots before they count as stuck. Each takes many keys
-/// of each slot, so this bounds a slot to some ten million.
+/// How often a wave's slots are listed before they count as stuck. Each listing takes many keys
+/// of each slot, so this limits a slot to some ten million keys.
 const PASSES: usize = 10_000;
 
-/// What one node says, the others hear within this, or something keeps them apart.
+/// Gossip brings a change to all nodes within this time, or something keeps them apart.
 const GOSSIP: Duration = Duration::from_secs(5);
 
-/// Slots go from `from` to `to`.
+/// The way of slots from `from` to `to`.
 pub struct Lane<'a, P> {
     pub from: &'a Member,
     pub to: &'a Member,
-    /// The other primaries: told last, so that they need not wait for gossip.
+    /// The other primaries. They get NODE last, so that they need not wait for gossip.
     pub others: Vec<&'a Member>,
     pub pacer: &'a Pacer<'a>,
     pub tally: &'a Tally<P>,
-    /// No wave is opened any more.
+    /// Whether to open no more waves.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     pub open: &'a OpenSlots,
-    /// Slots that count as moved when they get here; others are somebody else's leavings.
+    /// The slots that count as moved when they arrive; others were left half moved by an
+    /// earlier move.
     pub wanted: &'a BTreeMap<u16, u32>,
 }
 
-/// What all waves of a lane use.
+/// The connections and state that all waves of a lane share.
 struct Wires {
     source: Admin,
-    /// Of its own, as a MIGRATE holds up whatever is sent behind it.
+    /// A separate connection, because MIGRATE delays every request behind it.
     carrier: Admin,
     source_marks: Marks,
     target_marks: Marks,
-    /// The first error. After it nothing new is begun.
+    /// The first error. After it, nothing new is begun.
     failure: Mutex<Option<Reason>>,
 }
 
 impl<P: Fn(Moved) + Sync> Lane<'_, P> {
-    /// Moves `slots`. Waves in flight are finished whatever `stop` says.
+    /// Moves `slots`. Waves in flight are finished even after `stop`.
     pub async fn run(&self, slots: &[u16]) -> Result<(), Reason> {
         let source = self.from.node.admin.apart();
         let wires = Wires {
@@ -84,9 +84,10 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
         wires.healthy()
     }
 
-    /// When the target becomes the owner, it claims the slots with an epoch newer than
-    /// all it has heard of. Had it not heard of the source's yet, because that is very
-    /// new, the source's older claims would win: the slots would be nobody's then.
+    /// Waits until the target knows the source's epoch. When the target becomes the owner, it
+    /// claims the slots with an epoch newer than all that it knows. If it does not know the
+    /// source's epoch, because that is very new, the source's older claims win, and the slots
+    /// have no owner.
     async fn epoch_is_known(&self) -> Result<(), Reason> {
         let epoch = self.from.line.epoch;
         let began = Instant::now();
@@ -152,14 +153,14 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
         Ok(())
     }
 
-    /// A source that gave its last slot away may have become a replica of the
-    /// target, and then takes no SETSLOT any more, nor needs it.
+    /// Ignores the refusal of a source that has become a replica of the target by giving away
+    /// its last slot: it refuses SETSLOT then, and does not need it.
     async fn forgive_replica(&self, error: NodeError) -> Result<(), Reason> {
         let info = self.from.node.admin.info(Section::Replication).await?;
         if info.role() == Some(Role::Replica) { Ok(()) } else { Err(error.into()) }
     }
 
-    /// For the sake of speed only: who cannot be told hears it by gossip.
+    /// This only saves time: nodes that cannot be reached learn it by gossip.
     async fn tell_others(&self, slots: &[u16]) {
         let pipeline = pipeline(slots.iter().map(|&s| set_slot(s, "NODE", Some(self.to.id()))));
         join_all(self.others.iter().map(|other| other.node.admin.replies(&pipeline))).await;

@@ -1,7 +1,7 @@
-//! Who owns which slot by their own account, and which slots are half moved.
+//! Which node owns which slot by its own report, and which slots are half moved.
 //!
-//! What a node says of itself is asked of that node: gossip may lag behind, and
-//! while slots move it always does.
+//! Each node is asked about itself, because gossip may lag behind, and always does while slots
+//! move.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +16,7 @@ use crate::node::{Node, NodeLine};
 #[derive(Clone, Debug)]
 pub struct Member {
     pub node: Node,
-    /// What it says of itself.
+    /// Its line about itself.
     pub line: NodeLine,
 }
 
@@ -26,11 +26,11 @@ impl Member {
     }
 }
 
-/// The group as its living nodes describe themselves. Members are meant by index.
+/// The group as its live nodes describe themselves. Members are referred to by index.
 #[derive(Debug)]
 pub struct Layout {
     pub members: Vec<Member>,
-    /// The shards of all nodes by their ids, also of those that did not answer.
+    /// The shards of all nodes by node id, including nodes that did not answer.
     shards: HashMap<String, u32>,
     owners: Vec<Option<usize>>,
 }
@@ -38,16 +38,15 @@ pub struct Layout {
 /// What has to be done about one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Task {
-    /// The owner gives the slot, or goes on giving it, to another.
+    /// The owner gives the slot to another member, or continues to.
     Move { from: usize, to: usize },
-    /// `at` has marks or keys of a move that went elsewhere; `to`, which owns the slot or
-    /// is being given it, gets what keys there are. Both may be the same: then only the
-    /// marks have to go.
+    /// `at` has marks or keys of a move that went elsewhere. Its keys go to `to`, which owns
+    /// the slot or is being given it. Both may be the same: then only the marks are removed.
     Tidy { at: usize, to: usize },
 }
 
 impl Layout {
-    /// Asks all nodes; those that do not answer are left out.
+    /// Asks all nodes. Nodes that do not answer are left out.
     pub async fn of(nodes: &[Node]) -> Layout {
         let ask = async |node: &Node| -> Option<Member> {
             let lines = node.admin.cluster_nodes().await.ok()?;
@@ -67,7 +66,7 @@ impl Layout {
             }
             for slot in member.line.slots.iter() {
                 let owner = &mut owners[slot as usize];
-                // Two say that they own it: the newer epoch is right, as among the nodes.
+                // If two nodes claim a slot, the newer epoch wins, as it does among the nodes.
                 let older = |rival: usize| members[rival].line.epoch < member.line.epoch;
                 if owner.is_none_or(older) {
                     *owner = Some(index);
@@ -81,7 +80,7 @@ impl Layout {
         self.owners[slot as usize]
     }
 
-    /// The member that is primary for a shard now.
+    /// The member that is the shard's primary now.
     pub fn primary(&self, shard: u32) -> Option<usize> {
         let here = |member: &Member| {
             member.node.shard() == Some(shard) && member.line.flags.role == Role::Primary
@@ -92,12 +91,12 @@ impl Layout {
         best.map(|(index, _)| index)
     }
 
-    /// Other nodes of the shard live, so that one of them may yet become its primary.
+    /// Whether other nodes of the shard live, so that one of them may become its primary.
     pub fn may_recover(&self, shard: u32) -> bool {
         self.members.iter().any(|member| member.node.shard() == Some(shard))
     }
 
-    /// Only primaries' marks mean anything: Valkey's replicas repeat their primary's.
+    /// Only primaries' marks count: Valkey's replicas repeat their primary's.
     pub fn primaries(&self) -> impl Iterator<Item = (usize, &Member)> {
         let primary = |(_, member): &(usize, &Member)| member.line.flags.role == Role::Primary;
         self.members.iter().enumerate().filter(primary)
@@ -108,7 +107,7 @@ impl Layout {
         others.map(|(_, member)| member).collect()
     }
 
-    /// All slots that bear marks of a move anywhere.
+    /// All slots with marks of a move on any primary.
     pub fn marked(&self) -> impl Iterator<Item = u16> + '_ {
         let marks = |(_, member)| {
             let Member { line, .. }: &Member = member;
@@ -117,7 +116,7 @@ impl Layout {
         self.primaries().flat_map(marks)
     }
 
-    /// The nodes that are fetching the slot from its owner.
+    /// The nodes that import the slot from its owner.
     pub fn importers(&self, slot: u16) -> Vec<usize> {
         let fetches = |(index, member): &(usize, &Member)| {
             let mut marks = member.line.importing.iter();
@@ -126,12 +125,12 @@ impl Layout {
         self.primaries().filter(fetches).map(|(index, _)| index).collect()
     }
 
-    /// The ids of all that are primary now: they change when one fails.
+    /// The ids of all current primaries: they change when one fails.
     pub fn heads(&self) -> Vec<String> {
         self.primaries().map(|(_, member)| member.id().to_owned()).collect()
     }
 
-    /// The node with this id, or the one that leads its shard in its place.
+    /// The member with this id, or the one that leads its shard now.
     fn heir(&self, id: &str) -> Result<Option<usize>, Reason> {
         if let Some(index) = self.members.iter().position(|member| member.id() == id) {
             return Ok(Some(index));
@@ -140,11 +139,11 @@ impl Layout {
         self.primary(shard).map(Some).ok_or(Reason::NoPrimary(shard))
     }
 
-    /// What each half-moved slot needs first. A slot that goes on to a third
-    /// shard after that is for the next look.
+    /// What each half-moved slot needs first. If a slot goes on to a third shard after that,
+    /// the next look finds it.
     pub fn half_moved(&self) -> Result<BTreeMap<u16, Task>, Reason> {
         let mut tasks = BTreeMap::new();
-        // Owners' own marks say best where a slot was going.
+        // The owner's own marks are the best source for where a slot was going.
         for (at, member) in self.primaries() {
             for (slot, id) in &member.line.migrating {
                 let Some(owner) = self.owner(*slot) else { continue };
@@ -161,7 +160,7 @@ impl Layout {
                 match tasks.get(slot) {
                     _ if owner == at => drop(tasks.insert(*slot, Task::Tidy { at, to: owner })),
                     None => drop(tasks.insert(*slot, Task::Move { from: owner, to: at })),
-                    // Two fetch it, and each may have got some of its keys.
+                    // Two members import it, and each may have some of its keys.
                     Some(&Task::Move { to, .. }) if to != at => {
                         let mut given = self.members[owner].line.migrating.iter();
                         let to = if given.any(|(s, _)| s == slot) { to } else { owner };

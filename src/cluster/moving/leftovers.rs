@@ -1,8 +1,8 @@
-//! Cleaning up after a move that went elsewhere, or that has to be given up.
+//! Cleans up after a move that went elsewhere, or that has to be given up.
 //!
-//! A node that does not own a slot may still hold marks of a move, and keys.
-//! The keys go to where the slot is or is going to be, except those that are
-//! there already, since those are newer; then the marks go.
+//! A node that does not own a slot may still have marks of a move, and keys. The keys go to the
+//! slot's owner or future owner, except those that are there already, because those are newer.
+//! Then the marks are removed.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use super::layout::Member;
 use super::marks::{pipeline, set_slot};
 use super::migrate::{Carried, OnBoth, migrate};
 
-/// Stray keys are few; small batches keep the owner serving.
+/// Leftover keys are few, and small batches keep the owner serving.
 const LIMITS: Limits = Limits { keys: 20, bytes: 256 * 1024 };
 
 /// Keys listed at once.
 const LISTED: usize = 500;
 
-/// Listings of a slot before it counts as stuck.
+/// How often a slot is listed before it counts as stuck.
 const PASSES: usize = 10_000;
 
-/// Leaves `at` with neither keys nor marks of `slot`. `to` gets the keys: it is the
-/// `owner`, or is being given the slot by it.
+/// Removes all keys and marks of `slot` from `at`. `to` gets the keys: it is the `owner`, or is
+/// being given the slot by it.
 pub async fn tidy(at: &Member, to: &Member, owner: &Member, slot: u16) -> Result<(), Reason> {
     let admin = &at.node.admin;
     if at.id() == to.id() {
@@ -33,8 +33,8 @@ pub async fn tidy(at: &Member, to: &Member, owner: &Member, slot: u16) -> Result
     if to.id() != owner.id() {
         to.node.admin.query::<()>(&set_slot(slot, "IMPORTING", Some(owner.id()))).await?;
     }
-    // Only a slot that is open lets MIGRATE pass on a node that does not own it.
-    // Refused if the node believes that it owns the slot: then it passes anyway.
+    // A node that does not own a slot accepts MIGRATE only if the slot is open. It refuses this
+    // if it believes that it owns the slot, and then accepts MIGRATE anyway.
     ignore_refusal(admin.query(&set_slot(slot, "IMPORTING", Some(to.id()))).await)?;
     for _ in 0..PASSES {
         let mut queue = keys::list(admin, slot, LISTED).await?;
@@ -42,7 +42,7 @@ pub async fn tidy(at: &Member, to: &Member, owner: &Member, slot: u16) -> Result
             if at.line.slots.contains(slot) {
                 admin.query::<()>(&set_slot(slot, "NODE", Some(to.id()))).await?;
             }
-            // Refused if losing its last slot has made it a replica: no marks then.
+            // Refused if the loss of its last slot has made it a replica: then it has no marks.
             return ignore_refusal(admin.query(&set_slot(slot, "STABLE", None)).await);
         }
         while let Some(batch) = queue.next(LIMITS) {
@@ -52,7 +52,7 @@ pub async fn tidy(at: &Member, to: &Member, owner: &Member, slot: u16) -> Result
     Err(Reason::Stuck { slot, from: at.node.name.clone() })
 }
 
-/// Gives `to` the keys that it lacks and drops the others.
+/// Gives `to` the keys that it lacks and deletes the others.
 async fn hand_over(at: &Member, to: &Member, batch: Batch) -> Result<(), Reason> {
     let admin = &at.node.admin;
     if migrate(admin, &to.node, &batch, OnBoth::TargetWins).await? == Carried::All {
@@ -77,9 +77,8 @@ fn ignore_refusal(result: Result<(), crate::node::NodeError>) -> Result<(), Reas
     }
 }
 
-/// Makes slots stable that could not be finished. `from` owns them; what `to`
-/// got of them already comes back to it. Between the two, readers may miss a key
-/// that is on its way back.
+/// Makes slots stable that could not be finished. `from` owns them and gets back the keys that
+/// `to` has already. Meanwhile a reader may miss a key that is on its way back.
 pub async fn put_back(
     from: Option<&Member>,
     to: Option<&Member>,

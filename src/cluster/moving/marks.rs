@@ -1,4 +1,4 @@
-//! CLUSTER SETSLOT: the marks that slots bear while they move.
+//! CLUSTER SETSLOT: the marks of slots while they move.
 //!
 //! <https://redis.io/docs/latest/commands/cluster-setslot/>
 
@@ -7,8 +7,8 @@ use redis::{Cmd, Pipeline};
 
 use crate::node::{Admin, NodeError, Section};
 
-/// Connections on which SETSLOTs go to a Valkey server. It answers each only
-/// when its replicas have it, and those of one connection one after the other.
+/// Connections for SETSLOT to a Valkey server. It answers each SETSLOT only when its replicas
+/// have it, and those of one connection one after the other.
 const VALKEY_CONNECTIONS: usize = 32;
 
 /// `CLUSTER SETSLOT slot what [id]`.
@@ -26,8 +26,8 @@ pub fn pipeline(cmds: impl IntoIterator<Item = Cmd>) -> Pipeline {
     pipeline
 }
 
-/// The connections on which SETSLOTs go to one server, many at a time: it saves
-/// its table once for all that it reads together.
+/// The connections for SETSLOT to one server. Many are sent at a time: the server saves its
+/// table once for all that it reads together.
 pub struct Marks(Vec<Admin>);
 
 impl Marks {
@@ -38,7 +38,8 @@ impl Marks {
         Ok(Marks((0..count).map(|_| server.apart()).collect()))
     }
 
-    /// Whether the server takes SETSLOTs one after the other, whatever is sent together.
+    /// Whether the server carries out SETSLOTs one after the other, also if many are sent
+    /// together.
     pub fn one_by_one(&self) -> bool {
         self.0.len() > 1
     }
@@ -55,13 +56,13 @@ impl Marks {
 
     /// Makes the server, whose id is `id`, the owner of slots that it imports.
     ///
-    /// A server that becomes the owner of an importing slot takes a new epoch if
-    /// it has not the newest, and tells the whole cluster at once: a message to
-    /// every node, and a walk through its table there, for every slot. So only the
-    /// last slot is closed that way, and the marks of the others are taken off
-    /// first. The first slot is closed that way too: the server needs its newer
-    /// epoch before it owns anything that another one still claims. All this is
-    /// one transaction, so nobody sees a slot between its mark and its owner.
+    /// A server that becomes the owner of an importing slot takes a new epoch if it does not
+    /// have the newest, and informs the whole cluster at once: for every slot it sends a
+    /// message to every node, which then searches its whole table. So only the first and the
+    /// last slot are closed that way, and the marks of the others are removed before. The first
+    /// slot needs it, because the server needs its newer epoch before it owns anything that
+    /// another node still claims. All this is one transaction, so nobody sees a slot between
+    /// its mark and its owner.
     pub async fn adopt(&self, id: &str, slots: &[u16]) -> Result<(), NodeError> {
         let [admin] = &self.0[..] else { return self.set("NODE", id, slots).await };
         let quietly = 1..slots.len().saturating_sub(1);

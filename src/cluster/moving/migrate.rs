@@ -1,8 +1,8 @@
 //! MIGRATE: the command that carries keys, and what its answers mean.
 //!
-//! The source serialises the keys, sends them, waits for the target, deletes
-//! its own, and serves nobody meanwhile. Either end may die in between: a key
-//! may then be on both sides, never on none.
+//! The source serialises the keys, sends them, waits for the target, and deletes its own. It
+//! serves nobody meanwhile. Either end may die during this: a key may then be on both sides,
+//! never on none.
 //!
 //! <https://redis.io/docs/latest/commands/migrate/>
 
@@ -23,7 +23,7 @@ pub enum OnBoth {
     TargetWins,
 }
 
-/// How a MIGRATE ended that did not fail.
+/// How a successful MIGRATE ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carried {
     /// All keys that the source still had are on the target.
@@ -40,7 +40,7 @@ pub async fn migrate(
     on_both: OnBoth,
 ) -> Result<Carried, Reason> {
     let patience = patience(batch.bytes);
-    // Connecting, writing, and reading each may take that long.
+    // Connecting, writing, and reading may each take that long.
     let admin = source.with_timeout(patience * 4);
     let error = match admin.query::<String>(&command(target, batch, on_both, patience)).await {
         // `OK`, or `NOKEY` if all keys have expired or were deleted.
@@ -67,8 +67,8 @@ fn answer(error: &NodeError) -> Option<String> {
 
 fn command(target: &Node, batch: &Batch, on_both: OnBoth, patience: Duration) -> Cmd {
     let mut cmd = redis::cmd("MIGRATE");
-    // Keys go from server to server: as others find it, so that links slow them and cuts
-    // stop them as they do replication.
+    // Keys go to the announced address, so that links slow them and cuts stop them as they do
+    // replication.
     cmd.arg(target.announced.ip().to_string()).arg(target.announced.port());
     cmd.arg("").arg(0).arg(patience.as_millis() as u64);
     if on_both == OnBoth::SourceWins {
@@ -78,9 +78,9 @@ fn command(target: &Node, batch: &Batch, on_both: OnBoth, patience: Duration) ->
     cmd
 }
 
-/// How long the target may keep the source waiting. The source is deaf as
-/// long, so a dead target must not hold it for much longer than a living one
-/// could need: a second, and more at 20 MB/s for big values.
+/// How long the target may keep the source waiting. The source serves nobody meanwhile, so a
+/// dead target must not hold it for much longer than a living one could need: a second, and for
+/// big values more, at 20 MB/s.
 fn patience(bytes: u64) -> Duration {
     Duration::from_millis(1_000 + bytes / 20_000)
 }

@@ -1,11 +1,10 @@
-//! Moving slots between the primaries of a cluster.
+//! Moves slots between the primaries of a cluster.
 //!
-//! The protocol is that of the Redis Cluster specification ("live resharding"),
-//! which allows a mover to die at any point, if whoever comes next knows what it
-//! sees. So a move is a loop: look at what every node says of itself, work out
-//! what is still to be done (half-moved slots first, whoever left them), do
-//! it, look again, until nothing is left. An error, a failover and a restart
-//! are all met in the same way: by looking again.
+//! The protocol is that of the Redis Cluster specification ("live resharding"). A mover may die
+//! at any point if its successor can read the state that it left. So a move is a loop: ask
+//! every node for its own state, work out what is left to do (half-moved slots first, whoever
+//! left them), do it, look again, until nothing is left. Errors, failovers and restarts are
+//! handled the same way: by looking again.
 //!
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
@@ -42,22 +41,22 @@ use crate::spec::scenario::{Method, Pace};
 
 /// Between an error and the next look.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Errors without progress in between are borne for so long.
+/// How long errors without progress in between are tolerated.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The same while a shard's primary is gone and a replica may take its place.
 const FAILOVER_PATIENCE: Duration = Duration::from_secs(20);
 /// The same after a cancel.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
-/// Looks that showed something to do, without it getting less.
+/// How many looks may find work without the work getting less.
 const IDLE_LOOKS: usize = 50;
 
-/// What a move tells on its way.
+/// The progress that a move reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
-    /// Which method it is; told first.
+    /// The method of the move; reported first.
     Method(Method),
     Moved(Moved),
-    /// A server's own job, from shard to shard, has come to this phase.
+    /// A server's own job, from shard to shard, has reached this phase.
     Job {
         from: u32,
         to: u32,
@@ -65,11 +64,11 @@ pub enum Heard {
     },
 }
 
-/// Moves slots along `routes` by `method`, after finishing whatever slots it finds half moved.
-/// `auto` is atomic where all primaries offer that.
+/// Moves slots along `routes` by `method`, after finishing all half-moved slots. `auto` is
+/// atomic if all primaries offer that.
 ///
 /// # Errors
-/// As [`move_slots`]; and if `atomic` is asked for and not offered, when nothing has moved.
+/// As [`move_slots`]. Also if `atomic` is asked for and not offered; then nothing has moved.
 pub async fn carry_out(
     routes: &[Route],
     nodes: &[Node],
@@ -84,7 +83,7 @@ pub async fn carry_out(
     match (offered, method) {
         (Some(dialect), _) => {
             heard(Heard::Method(Method::Atomic));
-            // Jobs are refused where a slot is half moved.
+            // Servers refuse jobs while a slot is half moved.
             move_slots(&[], nodes, pace, |_| (), &cancel).await?;
             atomic::move_slots(dialect, routes, nodes, &heard, &cancel).await
         }
@@ -99,17 +98,17 @@ pub async fn carry_out(
     }
 }
 
-/// Moves slots along `routes`, after finishing whatever slots it finds half
-/// moved; `nodes` are all nodes of the group, replicas too. A slot goes to the
-/// shard that its route names from whichever node owns it.
+/// Moves slots along `routes`, after finishing all half-moved slots. `nodes` are all nodes of
+/// the group, replicas too. A slot goes to the shard that its route names, from whichever node
+/// owns it.
 ///
-/// Slots that are where they are to be already count neither as moved nor in the
-/// total. `progress` is called about ten times a second, and with the last state.
-/// Once `cancel` says so no further slot is opened; those in flight are
-/// finished, and the answer has fewer `slots` than `slots_total`.
+/// Slots that are in place already count neither as moved nor in the total. `progress` is
+/// called about ten times a second, and with the last state. Once `cancel` returns true, no
+/// further slot is opened; those in flight are finished, and the result has fewer `slots` than
+/// `slots_total`.
 ///
-/// However it ends, no slot of a living node is left open and no key is lost:
-/// slots that cannot be finished go back to their owner with all their keys.
+/// However it ends, no slot of a live node is left open and no key is lost: slots that cannot
+/// be finished go back to their owner with all their keys.
 pub async fn move_slots(
     routes: &[Route],
     nodes: &[Node],
@@ -134,7 +133,7 @@ pub async fn move_slots(
 }
 
 struct Mover<'a, P> {
-    /// The shard that each slot is to get to.
+    /// The shard that each slot must get to.
     wanted: BTreeMap<u16, u32>,
     nodes: &'a [Node],
     pace: Pace,
@@ -146,7 +145,7 @@ struct Mover<'a, P> {
 /// Slots that were opened and not closed, and the shards that they go to.
 type OpenSlots = Mutex<BTreeMap<u16, u32>>;
 
-/// What a look showed to be left to do.
+/// What the last look found to do.
 type Tasks = BTreeMap<u16, Task>;
 
 impl<P: Fn(Moved) + Sync> Mover<'_, P> {
@@ -169,7 +168,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
                 Ok(tasks) => self.work(&layout, &tasks, cancelled).await,
                 Err(reason) => Err(reason),
             };
-            // Another primary is a new chance, too.
+            // A new primary counts as progress, too.
             let now = (self.tally.now(), layout.heads());
             idle += 1;
             if now != last {
@@ -185,8 +184,8 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         }
     }
 
-    /// Closes the book on slots that arrived although an error kept the mover from
-    /// seeing it: the target took them, and then its connection broke.
+    /// Counts slots that arrived although an error hid it from the mover: the target took them,
+    /// and then its connection broke.
     fn count_arrived(&self, layout: &Layout) {
         let marked: BTreeSet<u16> = layout.marked().collect();
         let arrived = |slot: u16, shard: u32| {
@@ -202,8 +201,8 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         self.tally.add(closed, 0, 0);
     }
 
-    /// Half-moved slots come first: where one of them has to go on to another
-    /// shard, the next look shows it whole.
+    /// Half-moved slots come first. If one of them has to go on to another shard, the next look
+    /// finds it.
     fn tasks(&self, layout: &Layout, cancelled: bool) -> Result<Tasks, Reason> {
         let mut tasks = layout.half_moved()?;
         let open = lock(&self.open).clone();
@@ -223,9 +222,9 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         let mut getting = BTreeSet::new();
         for (&slot, &task) in tasks {
             match task {
-                // Whoever gets slots may take a new epoch and claim all that it owns
-                // with it, and so take back what it has just given away. So nobody
-                // both gives and gets; who would, has to wait for the next look.
+                // A member that gets slots may take a new epoch, and with it claims all that it
+                // owns, also slots that it has just given away. So no member both gives and
+                // gets; one that would has to wait for the next look.
                 Task::Move { from, .. } if getting.contains(&from) => {}
                 Task::Move { to, .. } if lanes.contains_key(&to) => {}
                 Task::Move { from, to } => {
@@ -243,7 +242,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         join_all(sources).await.into_iter().collect()
     }
 
-    /// All that one source gives away, at one pace.
+    /// All tasks of one source, at one pace.
     async fn source(
         &self,
         layout: &Layout,
@@ -252,7 +251,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         cancelled: bool,
     ) -> Result<(), Reason> {
         let pacer = Pacer::new(self.pace, self.cancel);
-        // After a cancel only slots that are open already come here.
+        // After a cancel, only slots that are open already come here.
         let stop = || !cancelled && (self.cancel)();
         let lanes = targets.iter().map(|(&to, slots)| {
             let lane = Lane {
@@ -293,7 +292,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         if failing_over { FAILOVER_PATIENCE } else { PATIENCE }
     }
 
-    /// Makes what is still open stable, as far as nodes live, and says what stays open.
+    /// Makes the open slots stable where nodes live, and returns the slots that stay open.
     async fn give_up(&self) -> SlotSet {
         let layout = Layout::of(self.nodes).await;
         let mut pairs: BTreeMap<(Option<usize>, Option<usize>), Vec<u16>> = BTreeMap::new();

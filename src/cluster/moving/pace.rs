@@ -1,11 +1,10 @@
 //! How fast slots may move.
 //!
-//! A server serves nobody while it carries keys away, and hardly anybody while
-//! another pours keys into it. So a pace that spares clients sends small
-//! MIGRATEs, each short enough to wait for, and listens on connections of its
-//! own to how long the servers take to answer a PING. When they get slow it
-//! lowers its effort by a part, while they are quick it adds a little: additive
-//! increase, multiplicative decrease, as TCP shares a link.
+//! A server serves nobody while it carries keys away, and hardly anybody while another pours
+//! keys into it. So a pace that spares clients sends small MIGRATEs, each short enough to wait
+//! for. It measures on separate connections how long the servers take to answer a PING. When
+//! they get slow, it lowers its effort by a part; while they are quick, it adds a little:
+//! additive increase, multiplicative decrease, as TCP shares a link.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard};
@@ -18,37 +17,37 @@ use super::keys::Limits;
 use crate::node::Admin;
 use crate::spec::scenario::Pace;
 
-/// PINGs of one server follow each other by this.
+/// The time between two PINGs to one server.
 const LISTEN_EVERY: Duration = Duration::from_millis(4);
-/// Effort is judged anew after so many PINGs, by [`SLOW_PART`] of them: about
-/// ten times a second where two servers are listened to.
+/// Effort is adjusted after so many PINGs, by [`SLOW_PART`] of them: about ten times a second
+/// for two servers.
 const JUDGED_PINGS: usize = 50;
-/// One answer may be late by itself; the slowest twentieth says more.
+/// A single answer may be late by chance; the slowest twentieth says more.
 const SLOW_PART: usize = 20;
-/// Keys of a batch under a goal. With fewer the move is slower, as each call has a cost of
-/// its own; more are not carried faster.
+/// Keys of a batch under a goal. With fewer keys the move is slower, because each call has a
+/// cost of its own; with more it is not faster.
 const FEWEST: f64 = 16.0;
 const MOST: f64 = 100.0;
-/// Timers are no finer than this. What is owed for short batches is saved up for it.
+/// Timers are no finer than this. Shorter rests are added up until they are this long.
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 
-/// Slots opened together, so that servers save their tables once for all of them. A
-/// server that saves one serves nobody meanwhile, so waves under a goal are the larger.
+/// How many slots are opened together. Servers save their tables once for all of them, and
+/// serve nobody while they save. So waves under a goal are larger.
 #[derive(Clone, Copy, Debug)]
 pub struct WaveSize {
     pub slots: usize,
-    /// A wave is closed earlier when its slots have so many keys: an
-    /// interrupted move has to finish the waves that it has begun.
+    /// A wave with so many keys gets no more slots: an interrupted move has to finish the waves
+    /// that it has begun.
     pub keys: u64,
-    /// Waves in flight: while one is being closed the next one's keys move.
+    /// Waves in flight: while one is being closed, the next one's keys move.
     pub at_once: usize,
 }
 
-/// One source's pace, shared by all that carries keys away from it.
+/// The pace of one source, shared by everything that carries its keys away.
 pub struct Pacer<'a> {
-    /// `None` is as fast as it goes.
+    /// `None` is as fast as possible.
     goal: Option<Duration>,
-    /// Says when there is no time for a goal any more.
+    /// Whether there is no time for a goal any more.
     hurry: &'a (dyn Fn() -> bool + Sync),
     control: Mutex<Control>,
     turns: Semaphore,
@@ -75,8 +74,8 @@ impl<'a> Pacer<'a> {
         self.goal.filter(|_| !(self.hurry)())
     }
 
-    /// `one_by_one` says that the servers take SETSLOTs one after the other:
-    /// clients wait longer where waves are large.
+    /// `one_by_one`: the servers carry out SETSLOTs one after the other, and then large waves
+    /// make clients wait longer.
     pub fn wave_size(&self, one_by_one: bool) -> WaveSize {
         match self.goal() {
             None => WaveSize { slots: 64, keys: 8_000, at_once: 2 },
@@ -85,13 +84,13 @@ impl<'a> Pacer<'a> {
         }
     }
 
-    /// Slots of a wave whose keys are listed and carried at once.
+    /// How many slots of a wave have their keys listed and carried at once.
     pub fn depth(&self) -> usize {
         if self.goal().is_some() { 2 } else { 6 }
     }
 
-    /// Keys listed of a slot at once: all of a slot are if it is not very large.
-    /// Each is asked for its size, and a server answers all that in one go.
+    /// How many keys of a slot are listed at once: all of them unless the slot is very large.
+    /// The size of each is requested, and a server answers all these requests in one go.
     pub fn listed(&self) -> usize {
         if self.goal().is_some() { 100 } else { 500 }
     }
@@ -117,7 +116,7 @@ impl<'a> Pacer<'a> {
         Turn { pacer: self, permit, began: Instant::now() }
     }
 
-    /// Listens to servers until dropped.
+    /// Measures the servers' answers until dropped.
     pub async fn listen(&self, servers: Vec<Admin>) -> Infallible {
         if self.goal.is_none() {
             return std::future::pending().await;
@@ -127,7 +126,7 @@ impl<'a> Pacer<'a> {
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 let intended = ticks.tick().await;
-                // No answer at all shows in the batches, too, which say so better.
+                // A missing answer also shows in the batches, with a better error.
                 if server.ping().await.is_ok() {
                     self.control().heard(intended.elapsed());
                 }
@@ -157,17 +156,17 @@ struct Control {
     goal: Duration,
     /// From [`Control::LEAST`] to 1: the part of a server's time that MIGRATEs may take.
     effort: f64,
-    /// What one key costs the server, in seconds, its part of the call included.
+    /// The cost of one key for the server, in seconds, with its part of the call's cost.
     key_cost: f64,
     pings: Vec<Duration>,
     /// When the last batch had been carried.
     carried: Instant,
-    /// Rest that is due for the time that batches took.
+    /// The rest that is due for the time that batches took.
     owed: Duration,
 }
 
 impl Control {
-    /// Even under a load that is slow by itself the slots get there in the end.
+    /// Even under a load that is slow by itself, the slots arrive in the end.
     const LEAST: f64 = 0.2;
 
     fn new(goal: Duration, now: Instant) -> Control {
@@ -175,9 +174,9 @@ impl Control {
         Control { goal, effort: 1.0, key_cost: 20e-6, pings, carried: now, owed: Duration::ZERO }
     }
 
-    /// A sixteenth of the goal at most is spent in one go. A client that comes at the
-    /// worst moment waits for those who queued before it, too, and on a busy machine a
-    /// batch takes several times as long as the quickest ones, by which it is judged.
+    /// A batch may take at most a sixteenth of the goal. A client that comes at the worst
+    /// moment also waits for those queued before it, and on a busy machine a batch takes
+    /// several times as long as the quickest ones, by which it is judged.
     fn limits(&self) -> Limits {
         let budget = self.goal.as_secs_f64() / 16.0 * self.effort.sqrt();
         let keys = (budget / self.key_cost).clamp(FEWEST, MOST) as usize;
@@ -192,11 +191,10 @@ impl Control {
         }
     }
 
-    /// The quickest batches tell what keys cost. Slower ones were held up by
-    /// something else, perhaps only on redrill's own side, and smaller batches
-    /// would only make more of them.
+    /// Learns the cost of a key from the quickest batches. Something else delayed the slower
+    /// ones, perhaps on redrill's own side, and smaller batches would only mean more of them.
     fn carried(&mut self, keys: usize, began: Instant, now: Instant) {
-        // Nor was what it waited for the batch before its own cost.
+        // The time spent waiting for the batch before is no cost of this batch.
         let took = now - began.max(self.carried);
         self.carried = now;
         let cost = took.as_secs_f64() / keys.max(1) as f64;
@@ -226,7 +224,7 @@ mod tests {
 
     const GOAL: Duration = Duration::from_millis(5);
 
-    /// Of servers on which keys are cheap, so that their number has room to change.
+    /// A control for servers where keys are cheap, so that their number has room to change.
     fn control() -> Control {
         Control { key_cost: 4e-6, ..Control::new(GOAL, Instant::now()) }
     }
@@ -237,13 +235,13 @@ mod tests {
         }
     }
 
-    /// A batch follows the one before at once.
+    /// Carries a batch directly after the one before.
     fn carry(control: &mut Control, took: Duration) {
         let began = control.carried;
         control.carried(10, began, began + took);
     }
 
-    /// Rest after a batch of a millisecond.
+    /// The rest after a batch of a millisecond.
     fn rest(control: &mut Control) -> Duration {
         carry(control, Duration::from_millis(1));
         control.rest()
@@ -272,7 +270,7 @@ mod tests {
             carry(&mut control, Duration::from_micros(100));
             rests.push(control.rest());
         }
-        // At half the effort as much rest as work.
+        // At half the effort, rest and work are equal.
         let sum: Duration = rests.iter().sum();
         assert!(
             sum >= Duration::from_micros(2_900) && sum <= Duration::from_micros(4_001),

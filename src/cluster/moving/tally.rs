@@ -1,11 +1,11 @@
-//! What has moved so far, counted from many places at once and told now and then.
+//! Counts what has moved, from many places at once, and reports it now and then.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::model::event::Moved;
 
-/// Progress is told at most this often; a drill's record has a line for each.
+/// Progress is reported at most this often: each report is a line in the drill's record.
 const EVERY: Duration = Duration::from_millis(100);
 
 pub struct Tally<P> {
@@ -19,12 +19,12 @@ impl<P: Fn(Moved)> Tally<P> {
         Tally { state: Mutex::new((none, Instant::now())), tell }
     }
 
-    /// Bytes are not counted: nobody tells them.
+    /// Bytes are not counted, because no server reports them.
     pub fn without_bytes(tell: P) -> Tally<P> {
         Tally { state: Mutex::new((Moved::default(), Instant::now())), tell }
     }
 
-    /// So many slots have to move, and none has yet.
+    /// Sets how many slots have to move; none has moved yet.
     pub fn begin(&self, slots_total: u64) {
         self.lock().0.slots_total = slots_total;
         (self.tell)(self.now());
@@ -54,7 +54,7 @@ impl<P: Fn(Moved)> Tally<P> {
         self.lock().0
     }
 
-    /// Tells the last state, whenever the one before was told.
+    /// Reports the last state, however recent the report before was.
     pub fn finish(&self) -> Moved {
         let moved = self.now();
         (self.tell)(moved);

@@ -1,8 +1,8 @@
 //! Failovers of a group that is no cluster: by its sentinels, or by an operator's command.
 //!
-//! A sentinel that gets no answer suspects the primary (SDOWN), as many as the quorum agree
-//! (ODOWN), one of them is elected to lead the failover and promotes a replica, and the others
-//! hear of it. ReplyValue by command, a replica is promoted without anybody suspecting the primary.
+//! A sentinel that gets no answer suspects the primary (SDOWN). As many as the quorum agree
+//! (ODOWN). One of them is elected to lead the failover and promotes a replica, and the others
+//! learn of it. When an operator's command promotes a replica, nobody suspects the primary.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>
 
 use std::net::SocketAddr;
@@ -17,24 +17,24 @@ use crate::node::Node;
 #[derive(Debug)]
 pub struct Roles {
     nodes: Vec<(NodeName, SocketAddr)>,
-    /// What each said last; `None` while it cannot be talked to.
+    /// What each said last; `None` while it cannot be reached.
     opinions: Vec<Option<Opinion>>,
-    /// The role that each was in when it was asked last, whatever became of it since: a
-    /// sentinel that promotes a node ends all its connections.
+    /// The role of each at its last answer. It is kept when connections break: a sentinel that
+    /// promotes a node closes all connections to it.
     roles: Vec<Option<Role>>,
-    /// The primary that all named last.
+    /// The last primary that all nodes agreed on.
     leader: usize,
     elected: Option<usize>,
     suspected: bool,
     agreed: bool,
-    /// There is a new leader that nobody follows as yet.
+    /// No replica follows the new leader yet.
     alone: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Opinion {
     role: Option<Role>,
-    /// It leads, and was a replica before.
+    /// It is a primary now and was a replica before.
     promoted: bool,
     names: Option<usize>,
     suspects: bool,
@@ -49,7 +49,7 @@ impl Opinion {
 }
 
 impl Roles {
-    /// `nodes` as they were born, sentinels among them.
+    /// `nodes` in the roles in which they started, sentinels included.
     pub fn new(nodes: &[Node]) -> Roles {
         Roles {
             nodes: nodes.iter().map(|node| (node.name.clone(), node.announced)).collect(),
@@ -63,7 +63,8 @@ impl Roles {
         }
     }
 
-    /// Node `i` said this, or could not be talked to. Gives what is said for the first time.
+    /// Records what node `i` said, or that it cannot be reached (`None`). Returns the phases
+    /// that are new.
     pub fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
         let before = self.opinions[i].take();
         let Some(node_view) = node_view else { return Vec::new() };
@@ -101,8 +102,7 @@ impl Roles {
         }
     }
 
-    /// The next phase that the group has come to by what node `i` says, and the node that is
-    /// meant.
+    /// The next phase of the group that node `i`'s answer shows, and the node that it is about.
     fn next(&mut self, i: usize) -> Option<(FailoverPhase, usize)> {
         let said = self.opinions[i]?;
         let leader = self.leader;
@@ -121,7 +121,7 @@ impl Roles {
         }
         if let Some(new) = self.elected {
             if said.is(Role::Replica) && i == new {
-                // It was told to follow again.
+                // It became a replica again.
                 self.elected = None;
             }
             if !self.all_name(new) {
@@ -129,7 +129,7 @@ impl Roles {
             }
             (self.leader, self.elected, self.alone) = (new, None, true);
             (self.suspected, self.agreed) = (false, false);
-            // Whoever still leads when another is promoted after it was not promoted again.
+            // If one of them still leads at the next promotion, that is no new promotion.
             self.opinions.iter_mut().flatten().for_each(|one| one.promoted = false);
             return Some((Propagated, new));
         }
@@ -137,7 +137,7 @@ impl Roles {
             self.alone = false;
             return Some((Redundant, i));
         }
-        // A primary that was only slow is trusted again.
+        // The primary was only slow: nobody doubts it any more.
         let doubts = |one: &Opinion| one.names == Some(leader) && (one.suspects || one.agreed);
         if !self.opinions.iter().flatten().any(doubts) {
             (self.suspected, self.agreed) = (false, false);
@@ -145,9 +145,9 @@ impl Roles {
         None
     }
 
-    /// The node that node `i`'s words make the new primary: one that says so itself, and was a
-    /// replica before or is named by a majority of sentinels: one that was restarted, or cut off,
-    /// may know no better.
+    /// The new primary, by the answer of node `i`. The node must call itself primary, and must
+    /// have been a replica before or be named by a majority of sentinels. A node that was
+    /// restarted or cut off may call itself primary without knowing better.
     fn new_leader(&self, i: usize) -> Option<usize> {
         let said = self.opinions[i]?;
         let new = if said.is(Role::Sentinel) { said.names? } else { i };
@@ -161,7 +161,7 @@ impl Roles {
         (new != self.leader && own.is(Role::Primary) && (own.promoted || named())).then_some(new)
     }
 
-    /// All live ones do, but the old leader, which may not know.
+    /// Whether all live nodes name `new`. The old leader does not count: it may not know yet.
     fn all_name(&self, new: usize) -> bool {
         let all = self.opinions.iter().enumerate();
         let mut live = all.filter_map(|(at, one)| Some((at, one.as_ref()?)));
@@ -209,12 +209,12 @@ mod tests {
         }
     }
 
-    struct ReplyValue(Roles);
+    struct Sentinels(Roles);
 
-    impl ReplyValue {
-        /// All as they were born.
-        fn new() -> ReplyValue {
-            let mut told = ReplyValue(Roles::new(&nodes()));
+    impl Sentinels {
+        /// All nodes in the roles in which they started.
+        fn new() -> Sentinels {
+            let mut told = Sentinels(Roles::new(&nodes()));
             assert_eq!(told.primary(0), []);
             for n in [1, 2] {
                 assert_eq!(told.replica(n, 0), []);
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn sentinels_go_through_the_phases() {
-        let mut told = ReplyValue::new();
+        let mut told = Sentinels::new();
         assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
         assert_eq!(told.sentinel(4, 0, "sdown"), [], "told once");
         assert_eq!(told.sentinel(3, 0, "odown"), said(Agreed, 0));
@@ -271,9 +271,9 @@ mod tests {
 
     #[test]
     fn who_still_leads_after_another_was_promoted_is_not_elected_again() {
-        let mut told = ReplyValue::new();
+        let mut told = Sentinels::new();
         for (new, old, other) in [(1, 0, 2), (2, 1, 0)] {
-            let leads = |told: &mut ReplyValue| told.primary(old as usize);
+            let leads = |told: &mut Sentinels| told.primary(old as usize);
             assert_eq!(told.primary(new as usize), said(Elected, new));
             assert_eq!(told.replica(other, new as usize), []);
             assert_eq!(told.sentinel(3, new as usize, ""), []);
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn one_sentinel_that_knows_no_better_elects_nobody() {
-        let mut told = ReplyValue::new();
+        let mut told = Sentinels::new();
         told.primary(1);
         told.replica(2, 1);
         told.sentinel(3, 1, "");
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn one_that_was_only_slow_may_be_suspected_again() {
-        let mut told = ReplyValue::new();
+        let mut told = Sentinels::new();
         assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
         assert_eq!(told.sentinel(3, 0, ""), []);
         assert_eq!(told.sentinel(3, 0, "sdown"), said(Suspected, 0));
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn an_operators_command_is_a_failover_without_suspicion() {
-        let mut told = ReplyValue::new();
+        let mut told = Sentinels::new();
         for n in [3, 4] {
             told.0.hear(n, None);
         }

@@ -1,5 +1,5 @@
-//! What files say, before it is known whether it makes sense: one type for each
-//! kind of map in a topology or scenario, with the place of every value.
+//! The content of files before it is checked: one type for each kind of map in a topology or
+//! scenario, with the place of every value.
 
 pub mod chaos;
 pub mod hardship;

@@ -1,4 +1,4 @@
-//! Values that have no unit: text and numbers.
+//! Values without a unit: text and numbers.
 
 use schemars::{Schema, json_schema};
 

@@ -1,4 +1,4 @@
-//! From the least of a quantity to the most: `3s..8s`, or `3s` for both.
+//! Ranges of a quantity: `3s..8s`, or `3s` for both ends.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 use super::{Bytes, Time, misread};
 use crate::spec::decode::{Misread, Scalar};
 
-/// Declares ranges: what each is of, how a person calls that, and a small and a large one.
+/// Declares ranges: the quantity, its name in messages, and a small and a large example.
 macro_rules! ranges {
     ($( $(#[doc = $about:literal])* $range:ident of $part:ident $what:literal $small:literal $large:literal; )*) => {$(
         $(#[doc = $about])*

@@ -1,4 +1,4 @@
-//! Quantities that may be less than nothing: `-30s`, `-10%`.
+//! Quantities that may be negative: `-30s`, `-10%`.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use schemars::{Schema, json_schema};
 use super::{NANOS, Percent, Time, misread, scaled};
 use crate::spec::decode::{Misread, Scalar};
 
-/// How far a clock is set, in nanoseconds: `+2m`, `-30s`.
+/// How far a clock is shifted, in nanoseconds: `+2m`, `-30s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shift(pub i64);
 
-/// Hundredths, more or less: `10%`, `-10%`.
+/// A percentage with a sign: `10%`, `-10%`.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct SignedPercent(pub f64);
 
-/// A text's sign and what stands behind it.
+/// A text's sign, and the rest of the text.
 fn signed(text: &str) -> (i8, &str) {
     match text.strip_prefix('-') {
         Some(rest) => (-1, rest),

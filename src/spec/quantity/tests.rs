@@ -1,4 +1,4 @@
-//! What quantities mean, and that they read as they are written.
+//! The meaning of quantities, and that they are written as they are read.
 
 use proptest::prelude::*;
 
