@@ -10,9 +10,9 @@ use crate::report::{self, ReportError, compare};
 /// Put the figures of two runs side by side
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The run to compare with
+    /// The run to compare with: its folder, or a report.json
     before: PathBuf,
-    /// The run to compare
+    /// The run to compare: its folder, or a report.json
     after: PathBuf,
     /// How to print the comparison
     #[arg(long, value_enum, default_value_t)]
@@ -37,7 +37,7 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 fn print(args: &Args) -> Result<String, ReportError> {
-    let (before, after) = (report::build(&args.before)?, report::build(&args.after)?);
+    let (before, after) = (report::open(&args.before)?, report::open(&args.after)?);
     let comparison = compare::compare(&before, &after);
     if let Some(path) = &args.html {
         report::write_file(path, &comparison.html()?)?;

@@ -4,8 +4,8 @@ use crate::model::catalogue::{Better, CATALOGUE, Known};
 use crate::model::event::EngineInfo;
 use crate::model::{Unit, Verdict, printable};
 
-use super::ReportError;
 use super::data::Report;
+use super::error::ReportError;
 use super::markdown::Page;
 use super::side_by_side::{self, Column, SideBySide};
 use super::text::Ink;

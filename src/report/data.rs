@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
 use crate::model::traffic::{Class, Crossing};
-use crate::model::{Measure, NodeName, Unit, Verdict};
+use crate::model::{Measure, Nanos, NodeName, Unit, Verdict};
 
 /// The version of `report.json`'s schema.
 pub const SCHEMA: u32 = 1;
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Version of this schema: 1.
     pub schema: u32,
@@ -88,7 +88,7 @@ pub struct Report {
 }
 
 /// What nodes and clients sent each other through the relay, since the drill's start.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// Between places.
     pub places: Vec<Crossing>,
@@ -100,7 +100,7 @@ pub struct Traffic {
     pub series: Vec<TrafficSeries>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrafficSeries {
     pub from: String,
     pub to: String,
@@ -108,19 +108,19 @@ pub struct TrafficSeries {
     pub bytes_per_s: Vec<f64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseBegan {
     pub phase: Phase,
     pub at_ms: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Topology {
     pub name: String,
     pub groups: Vec<Group>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
     pub name: String,
     pub shards: Vec<ShardNodes>,
@@ -129,7 +129,7 @@ pub struct Group {
 }
 
 /// A shard as it was when the topology was ready.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShardNodes {
     pub shard: u32,
     /// As the servers write it: `0-5460 5462`. Empty outside a cluster.
@@ -138,7 +138,7 @@ pub struct ShardNodes {
     pub nodes: Vec<NodeInfo>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Probe {
     /// Each canary was written and read this often. An outage's length is exact to this.
     pub every_ms: f64,
@@ -151,7 +151,7 @@ pub struct Probe {
     pub blind_max_ms: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Load {
     pub name: String,
     pub group: String,
@@ -165,7 +165,7 @@ pub struct Load {
 }
 
 /// What became of a load's operations. The spans are those of the measures of latency.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     pub operations: u64,
     /// Those that ended ok.
@@ -178,14 +178,14 @@ pub struct Figures {
 
 /// Latency of the operations that were intended in one span, from their intended instants; null
 /// if none of them ended ok.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     pub p50_ms: Option<f64>,
     pub p99_ms: Option<f64>,
 }
 
 /// What the operations of a load met on their way, from its first to its last second.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Met {
     /// Operations that did not end well, by their cause.
     pub causes: BTreeMap<Cause, u64>,
@@ -194,7 +194,7 @@ pub struct Met {
 }
 
 /// An expectation and what came of it. `value` and `bound` are in `unit`.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
     pub text: String,
     pub measure: String,
@@ -207,7 +207,7 @@ pub struct Judged {
     pub why: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     pub kind: String,
     pub group: String,
@@ -242,7 +242,7 @@ pub struct Step {
 }
 
 /// What a step did to one node.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hit {
     #[schemars(with = "String")]
     pub node: NodeName,
@@ -253,7 +253,7 @@ pub struct Hit {
 
 /// One primary that failed, or gave way to a replica. Instants are null where a phase was not
 /// come to, or not seen.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failover {
     pub group: String,
     pub shard: u32,
@@ -281,7 +281,7 @@ pub struct Failover {
 }
 
 /// A server's own job of moving slots from one shard to another.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     pub from: u32,
     pub to: u32,
@@ -289,7 +289,7 @@ pub struct Job {
     pub phases: Vec<JobPhase>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPhase {
     /// In the server's own word: `snapshotting`, `success`.
     pub state: String,
@@ -298,7 +298,7 @@ pub struct JobPhase {
 
 /// One shard's row for a capacity planner. Rates are averages over the time line, of
 /// the shard's primary.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Shard {
     pub group: String,
     pub shard: u32,
@@ -330,7 +330,7 @@ pub struct Shard {
 }
 
 /// What a node's container used, by the Docker engine. Rates are averages over the time line.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Container {
     #[schemars(with = "String")]
     pub node: NodeName,
@@ -343,7 +343,7 @@ pub struct Container {
 }
 
 /// Columns of equal length, one entry for each 100 ms in which the load told anything.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     pub load: String,
     pub every_ms: f64,
@@ -362,7 +362,7 @@ pub struct Series {
 }
 
 /// A time in which one canary's probes failed.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outage {
     pub group: String,
     /// The shard that owned the canary's slot at the drill's start.
@@ -381,7 +381,7 @@ pub struct Outage {
     pub cause: Option<Cause>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ownership {
     pub group: String,
     pub at_ms: f64,
@@ -391,7 +391,7 @@ pub struct Ownership {
     pub shards: Vec<Owned>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Moment {
     Before,
@@ -399,14 +399,14 @@ pub enum Moment {
     After,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Owned {
     pub shard: u32,
     #[schemars(with = "String")]
     pub slots: SlotSet,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// Absent for what the report itself warns of.
     pub at_ms: Option<f64>,
@@ -414,12 +414,17 @@ pub struct Warning {
 }
 
 /// What redrill itself used of the machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Own {
     /// Of one core, on average.
     pub cpu_percent: Option<f64>,
     /// Resident memory at its highest.
     pub memory_max_bytes: Option<u64>,
+}
+
+/// An instant as reports write it.
+pub(super) fn millis(at: Nanos) -> f64 {
+    at.0 as f64 / 1e6
 }
 
 impl Judged {
@@ -430,7 +435,7 @@ impl Judged {
 }
 
 /// Nodes of a group that did not agree in the end.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Disagreement {
     pub group: String,
     /// Who named whom as what, and whose link was down; a sentence each.

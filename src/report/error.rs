@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::data::SCHEMA;
+
 /// What was wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -21,6 +23,16 @@ pub enum ReportError {
         path.display()
     )]
     BadEvent { path: PathBuf, number: u64, source: serde_json::Error },
+    #[error(
+        "{} is not a report of redrill ({source}). Name a run folder, or the report.json of one",
+        path.display()
+    )]
+    NotAReport { path: PathBuf, source: serde_json::Error },
+    #[error(
+        "{} has the schema {schema} of redrill {redrill}, and this redrill reads {SCHEMA}. Make it anew from its run folder with `redrill report`",
+        path.display()
+    )]
+    OtherSchema { path: PathBuf, schema: u32, redrill: String },
     #[error(transparent)]
     History(#[from] crate::load::history::HistoryError),
     #[error("cannot read {}: {source}", path.display())]

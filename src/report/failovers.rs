@@ -7,7 +7,7 @@ use crate::model::op::Access;
 use crate::model::{Nanos, NodeName, ShardName, Unit};
 
 use super::data::Failover;
-use super::millis;
+use super::data::millis;
 use super::record::{Record, StepRecord};
 use super::spans::Span;
 

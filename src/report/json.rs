@@ -1,11 +1,15 @@
-//! `report.json`, laid out so that a person can read it too.
+//! `report.json`, laid out so that a person can read it too, and read back.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
-use super::{Report, ReportError};
+use super::data::{Report, SCHEMA};
+use super::error::ReportError;
+use super::files::file;
 
 /// The text of `report.json`.
 ///
@@ -13,6 +17,28 @@ use super::{Report, ReportError};
 /// If a value cannot be written as JSON.
 pub fn render(report: &Report) -> Result<String, ReportError> {
     pretty(report)
+}
+
+/// Reads the `report.json` at `path`. Its run folder is the one that it lies in.
+///
+/// # Errors
+/// If it cannot be read, is no report, or has another schema.
+pub fn read(path: &Path) -> Result<Report, ReportError> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u32,
+        redrill: String,
+    }
+    let text = fs::read(path).map_err(|e| ReportError::read(path, e))?;
+    let no_report = |source| ReportError::NotAReport { path: path.to_owned(), source };
+    let Version { schema, redrill } = serde_json::from_slice(&text).map_err(no_report)?;
+    if schema != SCHEMA {
+        return Err(ReportError::OtherSchema { path: path.to_owned(), schema, redrill });
+    }
+    let report: Report = serde_json::from_slice(&text).map_err(no_report)?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let yaml = fs::read_to_string(folder.join(file::SCENARIO)).ok();
+    Ok(Report { folder, yaml, ..report })
 }
 
 /// The JSON Schema of `report.json`.

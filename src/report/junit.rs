@@ -13,9 +13,10 @@ use crate::check::Finding;
 use crate::model::Verdict;
 
 use super::data::{Judged, Report};
+use super::error::ReportError;
 use super::judge::other_reasons;
 use super::suite::{Outcome, Unplayed};
-use super::{ReportError, text};
+use super::text;
 
 /// The case that stands for the drill itself.
 const DRILL: &str = "the drill itself";

@@ -4,8 +4,8 @@ use crate::model::catalogue::CATALOGUE;
 use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
-use super::ReportError;
 use super::data::{Container, Report, Shard};
+use super::error::ReportError;
 use super::text::ASIDE;
 use super::{by_load, longest, met, traffic};
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::model::Verdict;
 use crate::model::catalogue::{CATALOGUE, Known};
 
-use super::ReportError;
 use super::data::{Report, SCHEMA};
+use super::error::ReportError;
 use super::markdown::{Page, escape};
 use super::side_by_side::{Column, Row, SideBySide, bars, methods};
 use super::suite::link;

@@ -49,30 +49,28 @@ mod windows;
 
 pub use data::*;
 pub use error::ReportError;
-pub use files::{write, write_file};
+pub use files::{file, write, write_file};
 
 use std::path::Path;
 
 use crate::load::history;
 use crate::model::event::{LoadInfo, Phase};
-use crate::model::{Nanos, NodeKind, NodeName};
+use crate::model::{NodeKind, NodeName};
 
 use checks::Checks;
+use data::millis;
 use measures::Sources;
 use record::Record;
 use series::SeriesBuilder;
 use spans::Spans;
 use tally::{Since, Tally};
 
-/// The names of a run folder's files.
-pub mod file {
-    pub const EVENTS: &str = "events.jsonl";
-    pub const HISTORY: &str = "history.jsonl.zst";
-    pub const SCENARIO: &str = "scenario.yaml";
-    pub const JSON: &str = "report.json";
-    pub const HTML: &str = "report.html";
-    pub const MARKDOWN: &str = "report.md";
-    pub const JUNIT: &str = "junit.xml";
+/// The report at `path`: made from a run folder, or read from a `report.json`.
+///
+/// # Errors
+/// Those of [`build`] and of [`json::read`].
+pub fn open(path: &Path) -> Result<Report, ReportError> {
+    if path.is_file() { json::read(path) } else { build(path) }
 }
 
 /// Makes the report of the run folder `run`.
@@ -189,11 +187,6 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         folder: run.to_owned(),
         yaml: std::fs::read_to_string(run.join(file::SCENARIO)).ok(),
     }
-}
-
-/// An instant as reports write it.
-pub(super) fn millis(at: Nanos) -> f64 {
-    at.0 as f64 / 1e6
 }
 
 fn ended(record: &Record) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::model::event::Canary;
 use crate::model::op::{Access, Cause};
 
 use super::data::Outage;
-use super::millis;
+use super::data::millis;
 use super::spans::Span;
 
 /// As many outages are listed; all are counted.

@@ -3,8 +3,8 @@
 use crate::model::Nanos;
 use crate::model::event::{ShardView, View};
 
+use super::data::millis;
 use super::data::{Moment, Owned, Ownership};
-use super::millis;
 
 /// Views kept while a step runs; when there are more, every second one goes.
 const KEPT: usize = 64;

@@ -14,7 +14,8 @@ use crate::model::event::{
 use crate::model::{Nanos, NodeName, ShardName};
 
 use super::containers::UsageFold;
-use super::data::{Disagreement, Hit, Job, JobPhase};
+use super::data::{Disagreement, Hit, Job, JobPhase, millis};
+use super::error::ReportError;
 use super::failovers;
 use super::members::Members;
 use super::outages::Outages;
@@ -22,7 +23,6 @@ use super::ownership::Views;
 use super::series::SeriesBuilder;
 use super::shards::StatsFold;
 use super::traffic::TrafficFold;
-use super::{ReportError, millis};
 
 /// What `events.jsonl` says.
 #[derive(Debug)]

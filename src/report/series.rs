@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::model::Nanos;
 use crate::model::event::{LoadInfo, Sample};
 
+use super::data::millis;
 use super::data::{Met, Series};
-use super::millis;
 
 /// How long a window of [`Sample`] is.
 pub(super) const EVERY: Duration = Duration::from_millis(100);

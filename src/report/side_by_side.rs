@@ -3,9 +3,10 @@
 use askama::Template;
 
 use super::data::{Failover, Report};
+use super::error::ReportError;
+use super::html;
 use super::html::failover::FailoverRow;
 use super::text::mark;
-use super::{ReportError, html};
 use crate::model::Verdict;
 
 #[derive(Template)]

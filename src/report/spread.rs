@@ -9,8 +9,9 @@ use crate::model::catalogue::CATALOGUE;
 use crate::model::{Unit, Verdict};
 
 use super::data::Report;
+use super::error::ReportError;
+use super::json;
 use super::text::{Ink, mark};
-use super::{ReportError, json};
 
 /// The name of the file that `run --repeat` leaves beside its run folders.
 pub const FILE: &str = "repeat.json";

@@ -6,8 +6,10 @@ use serde::Serialize;
 use crate::model::Verdict;
 
 use super::data::{Report, SCHEMA};
+use super::error::ReportError;
+use super::files::file;
+use super::html;
 use super::text::mark;
-use super::{ReportError, file, html};
 
 /// What became of one scenario of a suite.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Judged, Report};
+use super::files::file;
 use super::judge::other_reasons;
 use super::{by_load, longest, met, side_by_side};
 
@@ -343,7 +344,7 @@ impl Page {
             let own = self.ink.dim(&own);
             self.line(&format!("{INDENT}{own}"));
         }
-        let page = r.folder.join(super::file::HTML);
+        let page = r.folder.join(file::HTML);
         let (label, page) = (self.ink.dim("report"), page.display().to_string());
         // In a line of its own a long path has more room before a terminal breaks it.
         let room = self.width.saturating_sub("  report  ".len());

@@ -7,8 +7,8 @@ use crate::model::Unit;
 use crate::model::event::Grain;
 use crate::model::traffic::{Class, Crossing};
 
+use super::data::millis;
 use super::data::{Traffic, TrafficSeries};
-use super::millis;
 
 type Pair = (String, String, Class);
 

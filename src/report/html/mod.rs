@@ -22,8 +22,8 @@ use serde_json::json;
 use crate::check::Example;
 use crate::model::Unit;
 
-use super::ReportError;
 use super::data::{Group, Report};
+use super::error::ReportError;
 use super::judge::other_reasons;
 use super::text::mark;
 

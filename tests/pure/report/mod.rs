@@ -7,6 +7,7 @@ mod fixture;
 mod judged;
 mod lost;
 mod page;
+mod read_back;
 mod schema;
 mod shown;
 mod tiny;
