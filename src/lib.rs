@@ -4,6 +4,7 @@
 //! which `tests/pure/layers.rs` holds. `docs/architecture.md` tells how they fit.
 
 pub mod model;
+pub mod log;
 pub mod wake;
 pub mod spec;
 pub mod node;

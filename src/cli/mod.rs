@@ -34,12 +34,18 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+use tracing_subscriber::filter::Targets;
+
+use crate::log;
 
 /// Resilience drills for Redis and Valkey.
 #[derive(Debug, Parser)]
 #[command(name = "redrill", version, about, max_term_width = 100, after_help = exit::CODES)]
 struct Cli {
+    /// Show what redrill does (-v), and each request and answer (-vv); RUST_LOG says it by part
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
@@ -98,6 +104,7 @@ fn obey() -> ExitCode {
             return if said.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    let _listening = listen(cli.verbose);
     match cli.command {
         Command::Run(args) => run::main(args),
         Command::Suite(args) => suite::main(args),
@@ -119,6 +126,17 @@ fn obey() -> ExitCode {
         Command::Compare(args) => compare::main(args),
         Command::Completions(args) => completions::main(args, Cli::command()),
     }
+}
+
+/// Hears what all parts tell: for the terminal as it was asked for, and for a drill's own log.
+fn listen(verbose: u8) -> Option<log::Listening> {
+    let level = log::terminal_level(verbose, std::env::var_os("RUST_LOG").as_deref());
+    let level = level.unwrap_or_else(|nonsense| {
+        terminal::say(&format!("warning: {nonsense}"));
+        Targets::new()
+    });
+    let listening = log::listen(level, terminal::say);
+    listening.inspect_err(|error| terminal::say(&format!("warning: there is no log: {error}"))).ok()
 }
 
 /// Runs `work` to its end on this thread.

@@ -11,6 +11,7 @@ use crate::backend::docker::cuts;
 use crate::backend::preload;
 use crate::backend::resolve::{BackendKind, BackendRequest};
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
+use crate::log;
 use crate::report::{self, Report, ReportError};
 use crate::spec::{self, Purpose, Scenario};
 
@@ -191,8 +192,9 @@ pub async fn play_on(
         // There is little to report, but a nightly job finds its files, if the disk has room
         // for them.
         let _ = make_report(&folder);
-        let folder = folder.display();
-        return Err(refuse(code, format_args!("{halt}\nthe run folder: {folder}")));
+        let (folder, log) = (folder.display(), folder.join(log::FILE));
+        let log = log.display();
+        return Err(refuse(code, format_args!("{halt}\nthe run folder: {folder}\nthe log: {log}")));
     }
     let report = make_report(&folder).map_err(unreported)?;
     // This also covers a drill that had ended before the signal.
@@ -229,7 +231,7 @@ fn make_report(folder: &Path) -> Result<Report, ReportError> {
 /// Prints the summary, or the report as JSON.
 pub fn print(report: &Report, format: Format) -> Result<(), Refused> {
     let text = match format {
-        Format::Text => report::text::summary(report, out::width(), out::colour()),
+        Format::Text => super::report::summary(report),
         Format::Json => report::json::render(report).map_err(unreported)?,
     };
     out::print(&text);

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{exit, out};
+use crate::log;
 use crate::model::Verdict;
-use crate::report::{self, ReportError};
+use crate::report::{self, Report, ReportError};
 
 /// Rebuild the reports of a run from what its folder recorded
 ///
@@ -25,7 +26,7 @@ pub fn main(args: Args) -> ExitCode {
     for run in &args.run {
         match report::build(run).and_then(|r| report::write(&r).map(|()| r)) {
             Ok(report) => {
-                out::print(&report::text::summary(&report, out::width(), out::colour()));
+                out::print(&summary(&report));
                 worst = Verdict::worst([worst, report.verdict]);
             }
             // The other folders still get their reports.
@@ -36,6 +37,18 @@ pub fn main(args: Args) -> ExitCode {
         }
     }
     ExitCode::from(refused.unwrap_or(worst.exit_code()))
+}
+
+/// The report in a few lines, and where the log is if the drill did not go well.
+pub(super) fn summary(report: &Report) -> String {
+    let text = report::text::summary(report, out::width(), out::colour());
+    let log = report.folder.join(log::FILE);
+    match report.verdict {
+        Verdict::Fail | Verdict::Unknown if log.exists() => {
+            format!("{text}  log     {}\n", log.display())
+        }
+        _ => text,
+    }
 }
 
 /// Prints `error` and returns its exit code.

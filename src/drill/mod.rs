@@ -28,10 +28,12 @@ mod watch;
 use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info, info_span};
 
 use crate::backend::registry::{Registration, Registry, RegistryError, RunKind};
 use crate::backend::{Backend, BackendError, ResolvedBackend};
 use crate::cluster::Deployment;
+use crate::log::DrillLog;
 use crate::model::Clock;
 use crate::model::event::{EventKind, Sink, Teller};
 use crate::spec::{Scenario, write};
@@ -80,6 +82,7 @@ pub struct Drill {
     registration: Registration,
     teller: Teller,
     hub: Hub,
+    log: DrillLog,
     seed: u64,
     stop: CancellationToken,
 }
@@ -89,6 +92,7 @@ pub struct Kept {
     pub deployment: Deployment,
     backend: Box<dyn Backend>,
     registration: Registration,
+    _log: DrillLog,
 }
 
 /// Makes the run folder and tells the first event.
@@ -100,6 +104,9 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let scenario = chaos::drawn(scenario, seed);
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
+    let clock = Clock::start();
+    let log = DrillLog::begin(folder.path(), clock);
+    info!(redrill = env!("CARGO_PKG_VERSION"), id = folder.id(), seed, started, "the drill begins");
     // As every default, profile and `--set` has made them.
     folder.write("scenario.yaml", &write::scenario(&scenario, "topology.yaml"))?;
     folder.write("topology.yaml", &write::topology(&scenario.topology))?;
@@ -109,7 +116,7 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let registration =
         registry.register(&id, RunKind::Drill, folder.path(), topology, &resolved.info())?;
     let backend = resolved.open(&id, folder.path(), program).await?;
-    let (teller, hub) = Hub::start(Clock::start(), folder.event_log()?, sinks);
+    let (teller, hub) = Hub::start(clock, folder.event_log()?, sinks);
     let engine = resolved.info();
     let around = Circumstances {
         id: &id,
@@ -119,7 +126,7 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
         seed,
     };
     teller.tell(EventKind::Drill(info::drill_info(&scenario, &around)));
-    Ok(Drill { scenario, folder, backend, registration, teller, hub, seed, stop })
+    Ok(Drill { scenario, folder, backend, registration, teller, hub, log, seed, stop })
 }
 
 impl Drill {
@@ -135,13 +142,15 @@ impl Drill {
             exits: ExitMonitor::watch(&*self.backend, self.teller.clone()),
             backend: &*self.backend,
             folder: &self.folder,
+            log: &self.log,
             seed: self.seed,
             teller: self.teller,
             stop: self.stop,
         };
-        let played = play::play(&stage, &mut self.registration).await;
+        let span = info_span!("drill");
+        let played = play::play(&stage, &mut self.registration).instrument(span.clone()).await;
         let keep = keep && played.is_ok();
-        play::finish(&stage, &played, keep).await;
+        play::finish(&stage, &played, keep).instrument(span).await;
         drop(stage);
         // All tellers are gone with the stage, so the hub comes to its end.
         let heard = self.hub.finish().map_err(Halt::from);
@@ -154,6 +163,7 @@ impl Drill {
             deployment,
             backend: self.backend,
             registration: self.registration,
+            _log: self.log,
         });
         (ended, kept)
     }

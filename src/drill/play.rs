@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use crate::backend::Tools;
 use crate::backend::registry::Registration;
 use crate::cluster::{self, Deployment, FormError};
@@ -37,8 +39,8 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<Deployment, Halt> {
     let forecast = forecast::forecast(stage.scenario).map_err(Halt::failed)?;
     let _own = OwnUse::watch(stage.teller.clone());
-    stage.phase(Phase::Form);
-    let deployment = form(stage).await?;
+    let phase = stage.phase(Phase::Form);
+    let deployment = form(stage).instrument(phase).await?;
     registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
     let history = history::create(&stage.folder.history(), stage.teller.clone())?;
     let nodes = deployment.nodes().map(|node| node.name.clone()).collect();
@@ -63,8 +65,8 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
 
 /// Stops the servers, unless they are to be kept, and tells the end.
 pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: bool) {
-    stage.phase(Phase::Stop);
-    if !keep && let Err(error) = stage.backend.shutdown().await {
+    let phase = stage.phase(Phase::Stop);
+    if !keep && let Err(error) = stage.backend.shutdown().instrument(phase).await {
         stage.teller.tell(EventKind::Warning { text: error.to_string() });
     }
     let end = match played {
@@ -72,6 +74,9 @@ pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: 
         Err(Halt::Interrupted) => End::Interrupted,
         Err(halt) => End::Failed { error: halt.to_string() },
     };
+    if let Some(text) = stage.log.trouble() {
+        stage.teller.tell(EventKind::Warning { text });
+    }
     stage.teller.tell(EventKind::Ended { end });
 }
 
@@ -115,21 +120,21 @@ async fn with_history(
     history: &history::History,
 ) -> Result<(), Halt> {
     let mut loads = stage.unless_halted(Loads::launch(stage, deployment, history)).await??;
-    stage.phase(Phase::Fill);
-    stage.unless_halted(loads.fill()).await??;
+    let phase = stage.phase(Phase::Fill);
+    stage.unless_halted(loads.fill()).instrument(phase).await??;
     let observing = Observers::launch(stage, deployment, forecast);
     let mut observers = stage.unless_halted(observing).await??;
     let begin = stage.teller.clock().now() + LEAD;
     loads.begin(begin)?;
     stage.until(begin).await?;
-    stage.phase(Phase::Steps);
+    let phase = stage.phase(Phase::Steps);
     let _waits = RunQueueMonitor::watch(stage, deployment.nodes().map(|node| node.name.clone()));
     let faults = Faults::new(stage, deployment);
     let timeline = Timeline { stage, deployment, observers: &observers, faults: &faults, begin };
     let settled = async {
-        let calm = timeline.play().await?;
-        stage.phase(Phase::Settle);
-        stage.until(calm + stage.scenario.settle).await?;
+        let calm = timeline.play().instrument(phase).await?;
+        let phase = stage.phase(Phase::Settle);
+        stage.until(calm + stage.scenario.settle).instrument(phase).await?;
         observers.settled().await;
         Ok(())
     };
@@ -139,11 +144,11 @@ async fn with_history(
     }
     observers.stop_probing().await?;
     stage.unless_halted(loads.stop()).await??;
-    stage.phase(Phase::Verify);
+    let phase = stage.phase(Phase::Verify);
     observers.steps_are_over();
-    faults.undo_all().await;
+    faults.undo_all().instrument(phase.clone()).await;
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
-    stage.unless_halted(loads.final_read(deadline)).await??;
+    stage.unless_halted(loads.final_read(deadline)).instrument(phase).await??;
     observers.stop();
     Ok(())
 }

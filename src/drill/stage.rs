@@ -3,10 +3,12 @@
 use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
+use tracing::{Span, info_span};
 
 use crate::backend::Backend;
 use crate::cluster::FormError;
 use crate::load::history::HistoryError;
+use crate::log::DrillLog;
 use crate::model::Nanos;
 use crate::model::event::{EventKind, Phase, Teller};
 use crate::spec::Scenario;
@@ -19,6 +21,7 @@ pub struct Stage<'a> {
     pub scenario: &'a Scenario,
     pub backend: &'a dyn Backend,
     pub folder: &'a RunFolder,
+    pub log: &'a DrillLog,
     pub seed: u64,
     pub teller: Teller,
     pub exits: ExitMonitor,
@@ -50,8 +53,10 @@ impl Halt {
 }
 
 impl Stage<'_> {
-    pub fn phase(&self, phase: Phase) {
+    /// Tells that `phase` begins; its span in the log.
+    pub fn phase(&self, phase: Phase) -> Span {
         self.teller.tell(EventKind::Phase { phase });
+        info_span!("phase", name = ?phase)
     }
 
     /// RunQueueMonitor for `work`, but not past Ctrl-C, nor past the death of a server

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::Mutex;
+use tracing::{Instrument, info_span};
 
 use crate::cluster::Deployment;
 use crate::model::Nanos;
@@ -63,7 +64,8 @@ impl Timeline<'_> {
             if halted.is_err() {
                 break;
             }
-            at_work.push(self.step(index, step, due, &moving));
+            let span = info_span!("step", n = index + 1, does = describe(step));
+            at_work.push(self.step(index, step, due, &moving).instrument(span));
         }
         // On Ctrl-C too: the moves themselves bring their slots home, faults end at once.
         while at_work.next().await.is_some() {}

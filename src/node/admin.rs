@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
@@ -15,6 +15,7 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
+use super::asked::Asked;
 use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard};
 use crate::model::NodeName;
 
@@ -31,6 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Admin {
     shared: Arc<Shared>,
     timeout: Duration,
+    routine: bool,
 }
 
 struct Shared {
@@ -48,7 +50,7 @@ impl Admin {
 
     fn over(node: NodeName, addr: SocketAddr, absent: Arc<AtomicBool>) -> Admin {
         let shared = Shared { node, addr, connection: Mutex::new(None), absent };
-        Admin { shared: Arc::new(shared), timeout: TIMEOUT }
+        Admin { shared: Arc::new(shared), timeout: TIMEOUT, routine: false }
     }
 
     /// Sets whether the server is absent: it has not joined yet, or has left. Every request to
@@ -60,7 +62,12 @@ impl Admin {
     /// The same server over a separate connection.
     pub fn apart(&self) -> Admin {
         let apart = Admin::over(self.node().clone(), self.addr(), self.shared.absent.clone());
-        Admin { timeout: self.timeout, ..apart }
+        Admin { timeout: self.timeout, routine: self.routine, ..apart }
+    }
+
+    /// The same connection for what is asked many times a second: no line of a log each time.
+    pub fn routinely(&self) -> Admin {
+        Admin { routine: true, ..self.clone() }
     }
 
     /// The same connection with another time-out, for connecting and for each answer.
@@ -78,10 +85,16 @@ impl Admin {
 
     /// Sends `cmd` once and reads its answer.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, NodeError> {
+        let begun = Instant::now();
+        let answer = self.ask(cmd).await;
+        self.asked(begun).query(cmd, &answer);
+        self.read(answer?, cmd)
+    }
+
+    async fn ask(&self, cmd: &Cmd) -> Result<Value, NodeError> {
         let mut connection = self.connection(cmd).await?;
         let answer = connection.req_packed_command(cmd).await.and_then(Value::extract_error);
-        let value = self.checked(answer, cmd).await?;
-        self.read(value, cmd)
+        self.checked(answer, cmd).await
     }
 
     /// Sends all of `pipeline` at once. The first error reply is this request's error; the
@@ -101,6 +114,13 @@ impl Admin {
     /// Sends all of `pipeline` at once and returns each command's answer or error reply. The
     /// server carries out an atomic pipeline (MULTI) as a whole, or refuses it as a whole.
     pub async fn replies(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, NodeError> {
+        let begun = Instant::now();
+        let answers = self.ask_all(pipeline).await;
+        self.asked(begun).pipeline(pipeline, &answers);
+        answers
+    }
+
+    async fn ask_all(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, NodeError> {
         let Some(first) = pipeline.cmd_iter().next() else { return Ok(Vec::new()) };
         let mut connection = self.connection(first).await?;
         // EXEC's answer comes after one answer for MULTI and one for each command.
@@ -186,6 +206,10 @@ impl Admin {
     /// PING.
     pub async fn ping(&self) -> Result<(), NodeError> {
         self.query::<Value>(&redis::cmd("PING")).await.map(drop)
+    }
+
+    fn asked(&self, begun: Instant) -> Asked<'_> {
+        Asked { node: self.node(), routine: self.routine, took: begun.elapsed() }
     }
 
     async fn connection(&self, cmd: &Cmd) -> Result<MultiplexedConnection, NodeError> {

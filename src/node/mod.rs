@@ -5,6 +5,7 @@
 //! is hidden.
 
 mod admin;
+mod asked;
 mod cluster_info;
 mod cluster_nodes;
 mod cluster_shards;

@@ -291,7 +291,8 @@ impl Phases {
 
 impl Watched {
     fn new(group: DeployedGroup) -> Rc<Watched> {
-        let own = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(PATIENCE));
+        let own =
+            |node: &Node| node.clone().asked(node.admin.apart().with_timeout(PATIENCE).routinely());
         let nodes: Vec<Node> = group.all().map(own).collect();
         let cluster = matches!(group.spec.mode, Mode::Cluster { .. });
         let name = group.spec.name;

@@ -191,3 +191,23 @@ fn names_are_completed() {
     // A name that is none is still taken for a path.
     assert!(said(&["run", "my-drill.yaml"]).contains("my-drill.yaml cannot be read"));
 }
+
+/// A level for the log that is none is told, with what to write, and the command goes on.
+#[test]
+fn nonsense_in_rust_log() {
+    let list = |rust_log: &str, args: &[&str]| {
+        let mut redrill = Command::cargo_bin("redrill").unwrap();
+        let output = redrill.arg("list").args(args).env("RUST_LOG", rust_log).unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("cluster-reshard"));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for nonsense in ["loud", "redrill=9x", "info,redril"] {
+        let told = list(nonsense, &[]);
+        assert!(told.starts_with("warning: RUST_LOG is not heeded: `"), "{told}");
+        assert!(told.contains("write a level"), "{told}");
+    }
+    for heeded in ["", "debug", "redrill::net=info,warn"] {
+        assert_eq!(list(heeded, &[]), "");
+    }
+    assert_eq!(list("loud", &["-v"]), "", "a flag goes before it");
+}
