@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use redrill::check::{lost_writes, orders, stale_reads};
 use redrill::model::Nanos;
 use redrill::model::Verdict;
-use redrill::model::op::{Action, Op, Outcome, Purpose, Redirects};
+use redrill::model::op::{Action, Op, Purpose, RegisterOp};
 
 struct Counting;
 
@@ -53,26 +53,11 @@ type Rows = Box<dyn Iterator<Item = Result<Op, Infallible>>>;
 
 fn row(n: u64, last: bool) -> Op {
     let (purpose, action) = match last {
-        true => (Purpose::Final, Action::Read),
-        false => (Purpose::Load, Action::Write),
+        // It finds the last write, which is one round of all keys before.
+        true => (Purpose::Final, RegisterOp::Read(Some(n - KEYS))),
+        false => (Purpose::Load, RegisterOp::Write(n)),
     };
-    Op {
-        load: 0,
-        process: 0,
-        purpose,
-        action,
-        key: n % KEYS,
-        // A final read finds the last write, which is one round of all keys before.
-        value: Some(if last { n - KEYS } else { n }),
-        intended: Nanos(n),
-        sent: Nanos(n),
-        done: Nanos(n),
-        outcome: Outcome::Ok,
-        expected: None,
-        members: Box::default(),
-        by: None,
-        redirects: Redirects::default(),
-    }
+    Op { purpose, ..Op::new(n % KEYS, Action::Register(action), Nanos(n), Nanos(n)) }
 }
 
 #[test]

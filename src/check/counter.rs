@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::op::{Action, CounterOp, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
 use super::finding::{Example, Examples, Finding};
@@ -74,20 +74,21 @@ enum Of {
 
 impl Kept for Counter {
     fn wants(op: &Op) -> bool {
-        matches!(op.action, Action::Add | Action::Read) && !matches!(op.outcome, Outcome::Fail(_))
+        matches!(op.action, Action::Counter(_)) && !matches!(op.outcome, Outcome::Fail(_))
     }
 
     fn keep(&mut self, op: &Op) {
-        let (adds, ok) = (op.action == Action::Add, op.outcome == Outcome::Ok);
-        let of = match (adds, op.purpose) {
-            (true, _) => Of::Increment,
-            (false, Purpose::Final) => Of::FinalRead,
-            (false, _) => Of::Read,
+        let Action::Counter(action) = op.action else { return };
+        let ok = op.outcome == Outcome::Ok;
+        // No key is a counter at nothing. An increment need not say what it came to.
+        let (of, total) = match (action, op.purpose) {
+            (CounterOp::Add(total), _) => (Of::Increment, total),
+            (CounterOp::Read(total), Purpose::Final) => (Of::FinalRead, total.or(Some(0))),
+            (CounterOp::Read(total), _) => (Of::Read, total.or(Some(0))),
         };
+        let adds = of == Of::Increment;
         self.sent.extend(adds.then_some(op.sent));
         self.done.extend((adds && ok).then_some(op.done));
-        // No key is a counter at nothing. An increment need not say what it came to.
-        let total = if adds { op.value } else { Some(op.value.unwrap_or(0)) };
         let told = total.filter(|_| ok);
         let (sent, done) = (op.sent, op.done);
         self.totals.extend(told.map(|total| Total { total, sent, done, of }));

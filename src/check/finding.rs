@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::op::Action;
 use crate::model::{Nanos, Verdict};
 
 use super::linear::{Act, Call};
@@ -45,9 +44,7 @@ pub struct Example {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Proof {
     pub process: u32,
-    /// `read`, `write` or `cas`.
-    #[schemars(with = "String")]
-    pub action: Action,
+    pub action: ProofAction,
     /// What was read or written; absent if there was no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<u64>,
@@ -59,6 +56,15 @@ pub struct Proof {
     pub done_ms: Option<f64>,
 }
 
+/// What it did to the register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofAction {
+    Read,
+    Write,
+    Cas,
+}
+
 impl Example {
     pub(super) fn new(load: u8, key: u64, at: Nanos, text: String) -> Example {
         Example { load, key, at_ms: millis(at), text, window: Vec::new() }
@@ -68,9 +74,9 @@ impl Example {
 impl From<&Call> for Proof {
     fn from(call: &Call) -> Proof {
         let (action, value, expected) = match call.act {
-            Act::Read(value) => (Action::Read, value, None),
-            Act::Write(value) => (Action::Write, Some(value), None),
-            Act::Cas { from, to } => (Action::Cas, Some(to), from),
+            Act::Read(value) => (ProofAction::Read, value, None),
+            Act::Write(value) => (ProofAction::Write, Some(value), None),
+            Act::Cas { from, to } => (ProofAction::Cas, Some(to), from),
         };
         let done_ms = call.is_answered().then(|| millis(call.done));
         let (process, sent_ms) = (call.process, millis(call.sent));

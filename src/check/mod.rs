@@ -38,7 +38,7 @@ mod stale;
 mod unexpected;
 
 pub use counter::{Counters, counters};
-pub use finding::{Example, Finding, Proof};
+pub use finding::{Example, Finding, Proof, ProofAction};
 pub use history::{CountedFrom, History};
 pub use linear::{Act, Call, Judged, Order, judge};
 pub use linearizable::Linearizable;

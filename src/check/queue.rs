@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::op::{Action, Op, Outcome, QueueOp};
 use crate::model::{Nanos, Verdict};
 
 use super::finding::{Example, Examples, Finding};
@@ -72,7 +72,7 @@ struct Queue {
     elements: HashMap<u64, Element>,
     /// Pops that may have taken something, and nobody knows what.
     unanswered: u64,
-    /// When a final pop that found the queue empty was sent.
+    /// When the drain was sent.
     drained: Option<Nanos>,
 }
 
@@ -88,32 +88,38 @@ struct Element {
 
 impl Kept for Queue {
     fn wants(op: &Op) -> bool {
-        let queues = matches!(op.action, Action::Push | Action::Pop | Action::Ack);
-        queues && !matches!(op.outcome, Outcome::Fail(_))
+        matches!(op.action, Action::Queue(_)) && !matches!(op.outcome, Outcome::Fail(_))
     }
 
     fn keep(&mut self, op: &Op) {
+        let Action::Queue(action) = &op.action else { return };
         let done = (op.outcome == Outcome::Ok).then_some(op.done);
-        match (op.action, op.value, done) {
-            (Action::Pop, _, None) => self.unanswered += 1,
-            (Action::Pop, None, Some(_)) => {
-                let empty = (op.purpose == Purpose::Final).then_some(op.sent);
-                self.drained = self.drained.max(empty);
+        match action {
+            QueueOp::Push(value) => {
+                let element = self.elements.entry(*value).or_default();
+                element.pushed = true;
+                element.acknowledged = element.acknowledged.or(done);
             }
-            (_, None, _) => {}
-            (action, Some(value), done) => {
-                let element = self.elements.entry(value).or_default();
-                match action {
-                    Action::Push => {
-                        element.pushed = true;
-                        element.acknowledged = element.acknowledged.or(done);
-                    }
-                    Action::Pop => element.delivered.push(op.sent),
-                    _ => {
-                        element.dealt_with = [element.dealt_with, done].into_iter().flatten().min()
-                    }
-                }
+            QueueOp::Pop(value) => {
+                self.unanswered += u64::from(done.is_none());
+                self.came_out(value, op.sent);
             }
+            QueueOp::Ack(value) => {
+                let element = self.elements.entry(*value).or_default();
+                element.dealt_with = [element.dealt_with, done].into_iter().flatten().min();
+            }
+            QueueOp::Drain(left) => {
+                self.drained = self.drained.max(done.map(|_| op.sent));
+                self.came_out(left, op.sent);
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn came_out<'a>(&mut self, values: impl IntoIterator<Item = &'a u64>, sent: Nanos) {
+        for value in values {
+            self.elements.entry(*value).or_default().delivered.push(sent);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a history says was written to each key.
 
 use crate::model::Nanos;
-use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::op::{Action, Op, Outcome, Purpose, RegisterOp};
 
 use super::parts::Kept;
 
@@ -65,11 +65,12 @@ pub(super) struct Key {
 
 impl Kept for Key {
     fn wants(op: &Op) -> bool {
-        op.action.writes() || (op.action == Action::Read && op.purpose == Purpose::Final)
+        let last = op.purpose == Purpose::Final;
+        op.action.written().is_some() || (last && matches!(op.action, Action::Register(_)))
     }
 
     fn keep(&mut self, op: &Op) {
-        if let Some(value) = op.value.filter(|_| op.action.writes()) {
+        if let Some(value) = op.action.written() {
             let (fate, done) = match op.outcome {
                 Outcome::Ok => (Fate::Acknowledged, op.done),
                 Outcome::Unknown(_) => (Fate::Unknown, NEVER),
@@ -149,9 +150,10 @@ impl Key {
 
 /// The read that `op` is, if it is one and was answered.
 pub(super) fn answered(op: &Op) -> Option<Read> {
-    (op.action == Action::Read && op.outcome == Outcome::Ok).then_some(Read {
-        value: op.value,
-        sent: op.sent,
-        done: op.done,
-    })
+    match op.action {
+        Action::Register(RegisterOp::Read(value)) if op.outcome == Outcome::Ok => {
+            Some(Read { value, sent: op.sent, done: op.done })
+        }
+        _ => None,
+    }
 }

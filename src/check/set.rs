@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::op::{Action, Op, Outcome, Purpose, SetOp};
 use crate::model::{Nanos, Verdict};
 
 use super::finding::{Example, Examples, Finding};
@@ -49,19 +49,26 @@ struct Set {
 
 impl Kept for Set {
     fn wants(op: &Op) -> bool {
-        let last = op.action == Action::Members && op.purpose == Purpose::Final;
-        last || (op.action == Action::Insert && !matches!(op.outcome, Outcome::Fail(_)))
+        match op.action {
+            Action::Set(SetOp::Members(_)) => op.purpose == Purpose::Final,
+            Action::Set(SetOp::Insert(_)) => !matches!(op.outcome, Outcome::Fail(_)),
+            _ => false,
+        }
     }
 
     fn keep(&mut self, op: &Op) {
+        let Action::Set(action) = &op.action else { return };
         let ok = op.outcome == Outcome::Ok;
-        if op.action == Action::Members {
-            if ok && self.last.as_ref().is_none_or(|(sent, _)| *sent < op.sent) {
-                self.last = Some((op.sent, op.members.clone()));
+        match action {
+            SetOp::Members(members) => {
+                if ok && self.last.as_ref().is_none_or(|(sent, _)| *sent < op.sent) {
+                    self.last = Some((op.sent, members.clone()));
+                }
             }
-        } else if let Some(element) = op.value {
-            let done = self.inserted.entry(element).or_default();
-            *done = [*done, ok.then_some(op.done)].into_iter().flatten().min();
+            SetOp::Insert(element) => {
+                let done = self.inserted.entry(*element).or_default();
+                *done = [*done, ok.then_some(op.done)].into_iter().flatten().min();
+            }
         }
     }
 }

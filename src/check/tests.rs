@@ -6,43 +6,21 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::model::op::{Action, Cause, Op, Outcome, Purpose, Redirects};
+use crate::model::op::{Action, Cause, Op, Outcome, Purpose, RegisterOp};
 use crate::model::{Nanos, Verdict};
 
 use super::*;
 
-pub(super) fn op(
-    action: Action,
-    key: u64,
-    value: Option<u64>,
-    sent: u64,
-    done: u64,
-    outcome: Outcome,
-) -> Op {
-    Op {
-        load: 0,
-        process: 0,
-        purpose: Purpose::Load,
-        action,
-        key,
-        value,
-        intended: Nanos(sent),
-        sent: Nanos(sent),
-        done: Nanos(done),
-        outcome,
-        expected: None,
-        members: Box::default(),
-        by: None,
-        redirects: Redirects::default(),
-    }
+pub(super) fn op(action: Action, key: u64, sent: u64, done: u64, outcome: Outcome) -> Op {
+    Op { outcome, ..Op::new(key, action, Nanos(sent), Nanos(done)) }
 }
 
 fn write(key: u64, value: u64, sent: u64, done: u64) -> Op {
-    op(Action::Write, key, Some(value), sent, done, Outcome::Ok)
+    op(Action::Register(RegisterOp::Write(value)), key, sent, done, Outcome::Ok)
 }
 
 fn read(key: u64, value: Option<u64>, sent: u64, done: u64) -> Op {
-    op(Action::Read, key, value, sent, done, Outcome::Ok)
+    op(Action::Register(RegisterOp::Read(value)), key, sent, done, Outcome::Ok)
 }
 
 fn last(key: u64, value: Option<u64>, sent: u64) -> Op {
@@ -53,6 +31,18 @@ pub(super) fn as_history(
     ops: &[Op],
 ) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
     || Ok(ops.iter().cloned().map(Ok).collect())
+}
+
+/// What a read found, if it is one.
+fn found(op: &Op) -> Option<Option<u64>> {
+    match op.action {
+        Action::Register(RegisterOp::Read(value)) => Some(value),
+        _ => None,
+    }
+}
+
+fn reading(value: Option<u64>) -> Action {
+    Action::Register(RegisterOp::Read(value))
 }
 
 fn lost(ops: &[Op]) -> LostWrites {
@@ -66,35 +56,35 @@ fn stale(ops: &[Op]) -> StaleReads {
 /// Acknowledged writes that `read` missed whatever the order of what overlaps:
 /// each possible writer of its value (or the empty beginning) was done before them.
 fn missed<'a>(ops: &'a [Op], read: &Op) -> Vec<&'a Op> {
+    let value = found(read).unwrap();
     let writers: Vec<&Op> = ops
         .iter()
-        .filter(|f| f.action == Action::Write && f.key == read.key && f.value == read.value)
+        .filter(|f| f.key == read.key && value.is_some() && f.action.written() == value)
         .filter(|f| !matches!(f.outcome, Outcome::Fail(_)) && f.sent <= read.done)
         .collect();
     let done_before = |f: &Op, w: &Op| f.outcome == Outcome::Ok && f.done < w.sent;
-    let explained = read.value.is_none() || !writers.is_empty();
+    let explained = value.is_none() || !writers.is_empty();
     ops.iter()
-        .filter(|w| w.action == Action::Write && w.key == read.key && w.outcome == Outcome::Ok)
+        .filter(|w| w.action.written().is_some() && w.key == read.key && w.outcome == Outcome::Ok)
         .filter(|w| w.done < read.sent)
         .filter(|w| explained && writers.iter().all(|f| done_before(f, w)))
         .collect()
 }
 
 fn strange(ops: &[Op], read: &Op) -> bool {
-    read.value.is_some()
+    let value = found(read).unwrap();
+    value.is_some()
         && !ops.iter().any(|f| {
-            f.action == Action::Write
+            f.action.written() == value
                 && f.key == read.key
-                && f.value == read.value
                 && f.sent <= read.done
                 && !matches!(f.outcome, Outcome::Fail(_))
         })
 }
 
 fn answered_reads(ops: &[Op], purpose: Purpose) -> impl Iterator<Item = &Op> {
-    ops.iter().filter(move |r| {
-        r.action == Action::Read && r.outcome == Outcome::Ok && r.purpose == purpose
-    })
+    ops.iter()
+        .filter(move |r| found(r).is_some() && r.outcome == Outcome::Ok && r.purpose == purpose)
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -115,9 +105,11 @@ fn histories() -> impl Strategy<Value = Vec<Op>> {
         let mut ops: Vec<Op> = rows
             .into_iter()
             .map(|(writes, key, value, sent, took, outcome)| {
-                let action = if writes { Action::Write } else { Action::Read };
-                let value = (writes || value > 0).then_some(value);
-                op(action, key, value, sent, sent + took, outcome)
+                let row = match writes {
+                    true => write(key, value, sent, sent + took),
+                    false => read(key, (value > 0).then_some(value), sent, sent + took),
+                };
+                Op { outcome, ..row }
             })
             .collect();
         for (key, (value, sent, outcome)) in finals.into_iter().enumerate() {
@@ -147,7 +139,7 @@ proptest! {
         prop_assert_eq!(found.unexpected, odd as u64);
         let acknowledged: Vec<&Op> = ops
             .iter()
-            .filter(|w| w.action == Action::Write && w.outcome == Outcome::Ok)
+            .filter(|w| w.action.written().is_some() && w.outcome == Outcome::Ok)
             .collect();
         prop_assert_eq!(found.acknowledged, acknowledged.len() as u64);
         let unknown = (0..3).filter(|key| {
@@ -247,15 +239,15 @@ fn one_changed_row_is_seen() {
 
     let mut ops = right();
     let end = ops.len() - 1;
-    ops[end].value = Some(5);
+    ops[end].action = reading(Some(5));
     let found = lost(&ops);
     assert_eq!((found.lost, found.oldest), (2, Some(Nanos(710))), "values 7 and 9 are gone");
     assert_eq!(stale(&ops).stale, 0, "a final read is not a stale read");
 
-    ops[end].value = None;
+    ops[end].action = reading(None);
     assert_eq!(lost(&ops).lost, 5, "all writes to the key are gone with it");
 
-    ops[end].value = Some(77);
+    ops[end].action = reading(Some(77));
     let found = lost(&ops);
     assert_eq!((found.lost, found.unexpected), (0, 1));
     let verdicts = |whole| found.findings(whole).iter().map(|f| f.verdict).collect::<Vec<_>>();
@@ -267,7 +259,7 @@ fn one_changed_row_is_seen() {
     assert_eq!((found.unknown_keys, found.verdict()), (1, Verdict::Unknown));
 
     let mut ops = right();
-    ops[19].value = Some(5);
+    ops[19].action = reading(Some(5));
     let found = stale(&ops);
     assert_eq!((found.stale, found.oldest), (1, Some(Duration::from_nanos(920 - 710))));
     assert_eq!(lost(&ops).lost, 0);

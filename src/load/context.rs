@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::client::{Client, ReplyValue, Request};
+use super::client::{Client, Request, done};
 use super::history::Writer;
-use super::memory::Memory;
 use super::processes::Processes;
-use super::workload::{Plan, Values};
-use crate::model::op::{Action, Op, Outcome, Purpose, Redirects};
+use super::workload::{self, Plan, Sessions, Values};
+use crate::model::op::{Op, Outcome, Purpose, key_name};
+use crate::model::slot::slot_of;
 use crate::model::{Clock, Nanos};
 use crate::spec::scenario::Load;
 
@@ -20,7 +20,7 @@ pub(crate) struct LoadContext<C> {
     pub(crate) client: Rc<C>,
     processes: RefCell<Processes>,
     values: RefCell<Values>,
-    memory: RefCell<Memory>,
+    sessions: RefCell<Box<dyn Sessions>>,
     history: RefCell<Writer>,
 }
 
@@ -32,21 +32,21 @@ impl<C: Client> LoadContext<C> {
             client,
             processes: RefCell::new(Processes::new(load.clients)),
             values: RefCell::new(Values::new(load.value.1)),
-            memory: RefCell::new(Memory::new(load.workload)),
+            sessions: RefCell::new(workload::of(load.workload)),
             history: RefCell::new(history),
             load,
         }
     }
 
     /// Does one operation by a process that is free. It is not yet recorded.
-    pub(crate) async fn operate(&self, plan: &Plan, purpose: Purpose, intended: Nanos) -> Op {
+    pub(crate) async fn operate(&self, plan: Plan, purpose: Purpose, intended: Nanos) -> Op {
         let process = self.processes.borrow_mut().take();
         // Only clients of the load remember; fill and final state are redrill's own.
         let plan = match purpose {
-            Purpose::Load => self.memory.borrow_mut().complete(plan),
-            Purpose::Fill | Purpose::Final => plan.clone(),
+            Purpose::Load => self.sessions.borrow_mut().complete(plan),
+            Purpose::Fill | Purpose::Final => plan,
         };
-        let request = Request::new(&self.load, &plan, purpose, &mut self.values.borrow_mut());
+        let request = self.request(&plan, purpose);
         let sent = self.clock.now();
         let answer = self.client.perform(&request).await;
         let done = self.clock.now();
@@ -54,43 +54,44 @@ impl<C: Client> LoadContext<C> {
             Outcome::Unknown(_) => self.processes.borrow_mut().retire(),
             Outcome::Ok | Outcome::Fail(_) => self.processes.borrow_mut().give_back(process),
         }
-        let (action, value) = match &answer.told {
-            // It did what a read does: it looked, and left all as it was.
-            ReplyValue::Instead(found) => (Action::Read, *found),
-            told => (plan.action, plan.value.or(told.value())),
-        };
         let op = Op {
             load: self.index,
             process,
             purpose,
-            action,
-            key: plan.key,
-            value,
             intended,
-            sent,
-            done,
             outcome: answer.outcome,
-            expected: plan.expected,
-            members: if purpose == Purpose::Final { members(&answer.told) } else { Box::default() },
             by: answer.by,
             redirects: answer.redirects,
+            ..Op::new(plan.key, answer.told.action(plan.action), sent, done)
         };
-        self.memory.borrow_mut().learn(&op, &answer.told);
+        if op.outcome == Outcome::Ok {
+            self.sessions.borrow_mut().learn(&op, &answer.told);
+        }
         op
+    }
+
+    fn request(&self, plan: &Plan, purpose: Purpose) -> Request {
+        let sessions = self.sessions.borrow();
+        workload::request(&self.load, &**sessions, plan, purpose, &mut self.values.borrow_mut())
     }
 
     /// Makes `key` ready for its first operation, if it must be.
     pub(crate) async fn prepare(&self, key: u64) -> Outcome {
-        match Request::prepare(&self.load, key) {
-            Some(request) => self.client.perform(&request).await.outcome,
-            None => Outcome::Ok,
-        }
+        let key = key_name(&self.load.name, key);
+        let Some(command) = self.sessions.borrow().prepare(&key) else { return Outcome::Ok };
+        let request = Request { slot: slot_of(key.as_bytes()), command, read: done, wait: None };
+        self.client.perform(&request).await.outcome
+    }
+
+    /// What reads the final state of `key`.
+    pub(crate) fn last(&self, key: u64) -> Plan {
+        Plan::bare(key, self.sessions.borrow().last())
     }
 
     /// An operation that ends now without having been sent.
     pub(crate) fn unsent(
         &self,
-        plan: &Plan,
+        plan: Plan,
         purpose: Purpose,
         intended: Nanos,
         outcome: Outcome,
@@ -99,22 +100,8 @@ impl<C: Client> LoadContext<C> {
         let process = processes.take();
         processes.give_back(process);
         let now = self.clock.now();
-        Op {
-            load: self.index,
-            process,
-            purpose,
-            action: plan.action,
-            key: plan.key,
-            value: plan.value,
-            intended,
-            sent: now,
-            done: now,
-            outcome,
-            expected: None,
-            members: Box::default(),
-            by: None,
-            redirects: Redirects::default(),
-        }
+        let op = Op::new(plan.key, plan.action, now, now);
+        Op { load: self.index, process, purpose, intended, outcome, ..op }
     }
 
     pub(crate) fn record(&self, op: Op) {
@@ -129,14 +116,5 @@ impl<C: Client> LoadContext<C> {
     /// Processes that there have been.
     pub(crate) fn processes(&self) -> u32 {
         self.processes.borrow().born()
-    }
-}
-
-/// All that a final read found: of a stream's element, its value matters.
-fn members(told: &ReplyValue) -> Box<[u64]> {
-    match told {
-        ReplyValue::Members(members) => members.as_slice().into(),
-        ReplyValue::Entries(entries) => entries.iter().map(|(_, value)| *value).collect(),
-        ReplyValue::Done | ReplyValue::Value(_) | ReplyValue::Instead(_) => Box::default(),
     }
 }

@@ -12,10 +12,10 @@
 //! The parts, in the order in which an operation meets them:
 //!
 //! - `schedule`: when operation `n` is intended.
-//! - `workload`: what it is: seeded, so that a seed always gives the same load.
+//! - `workload`: what it is: seeded, so that a seed always gives the same load. One file for
+//!   each workload, with what its clients remember.
 //! - `wake::Alarm`: waking up at that instant, to some tens of microseconds.
 //! - `processes`: which logical client does it.
-//! - `memory`: what its clients have seen, where it goes by that.
 //! - `client`: doing it, and saying truthfully what came of it.
 //! - `tally`: figures for every window of 100 ms.
 //! - [`history`]: the operation itself, as one line of `history.jsonl.zst`.
@@ -28,7 +28,6 @@ mod context;
 pub(crate) mod client;
 pub mod closed;
 pub mod history;
-mod memory;
 mod open;
 mod processes;
 mod runner;

@@ -11,7 +11,7 @@ use super::client::Client;
 use super::context::LoadContext;
 use super::schedule::Schedule;
 use super::tally::{Tally, Totals};
-use super::workload::{Operations, Plan};
+use super::workload::{Plan, Plans};
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::{Cause, Outcome, Purpose};
@@ -23,7 +23,7 @@ use crate::wake::Alarm;
 /// Errors: the machine has no timer to give.
 pub(crate) async fn run<C: Client + 'static>(
     context: Rc<LoadContext<C>>,
-    mut operations: Operations,
+    mut operations: Plans,
     at: Nanos,
     teller: Teller,
     mut stop: oneshot::Receiver<()>,
@@ -80,7 +80,7 @@ impl<C: Client + 'static> Open<C> {
     /// the number of the first one that is not.
     fn dispatch(
         &self,
-        operations: &mut Operations,
+        operations: &mut Plans,
         schedule: &Schedule,
         mut next: u64,
         now: Nanos,
@@ -98,7 +98,7 @@ impl<C: Client + 'static> Open<C> {
         let in_flight = self.state.in_flight.get();
         if in_flight >= self.context.load.max_in_flight {
             let shed = Outcome::Fail(Cause::Shed);
-            let op = self.context.unsent(&plan, Purpose::Load, intended, shed);
+            let op = self.context.unsent(plan, Purpose::Load, intended, shed);
             self.state.tally.borrow_mut().ended(&op);
             self.context.record(op);
             return;
@@ -106,7 +106,7 @@ impl<C: Client + 'static> Open<C> {
         self.state.in_flight.set(in_flight + 1);
         let (context, state) = (self.context.clone(), self.state.clone());
         tokio::task::spawn_local(async move {
-            let op = context.operate(&plan, Purpose::Load, intended).await;
+            let op = context.operate(plan, Purpose::Load, intended).await;
             let mut tally = state.tally.borrow_mut();
             tally.roll(op.done, state.in_flight.get(), state.reconnects(&context));
             tally.ended(&op);

@@ -15,7 +15,7 @@ use super::history::Writer;
 use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
-use super::workload::Operations;
+use super::workload::Plans;
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::Cause;
@@ -255,8 +255,8 @@ async fn serve<C: Client + 'static>(
 ) {
     let Start { index, load, seed, teller, history, .. } = start;
     // Two generators, so that the load does the same whether or not keys were filled.
-    let mut filling = Operations::new(&load, !seed);
-    let mut operations = Some(Operations::new(&load, seed));
+    let mut filling = Plans::new(&load, !seed);
+    let mut operations = Some(Plans::new(&load, seed));
     let context = Rc::new(LoadContext::new(index, load, teller.clock(), client, history));
     let mut running = None;
     _ = ready.send(Ok(()));

@@ -8,9 +8,9 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::client::Client;
 use super::context::LoadContext;
-use super::workload::{self, Operations, Plan};
+use super::workload::{Plan, Plans};
 use crate::model::Nanos;
-use crate::model::op::{Action, Cause, Op, Outcome, Purpose};
+use crate::model::op::{Cause, Op, Outcome, Purpose};
 
 /// Operations in flight: enough to keep a server busy, and no flood.
 const IN_FLIGHT: usize = 128;
@@ -33,7 +33,7 @@ pub struct FinalRead {
 /// still happen later and undo a write of the load.
 pub(crate) async fn fill<C: Client>(
     context: &LoadContext<C>,
-    operations: &mut Operations,
+    operations: &mut Plans,
 ) -> Result<u64, (u64, Cause)> {
     let keys = context.load.keys;
     let plans = (0..keys).map(|key| (key, operations.fill(key)));
@@ -60,12 +60,11 @@ pub(crate) async fn fill<C: Client>(
 /// Reads every key once from its primary. A key that cannot be read is tried
 /// again until `deadline`, and is then recorded as not ok.
 pub(crate) async fn read_all<C: Client>(context: &LoadContext<C>, deadline: Nanos) -> FinalRead {
-    let plan = |key| workload::last(context.load.workload, key);
     let result = stream::iter(0..context.load.keys)
         .map(|key| async move {
-            let op = insist(context, &plan(key), Purpose::Final, deadline).await;
+            let op = insist(context, &context.last(key), Purpose::Final, deadline).await;
             let ok = op.outcome == Outcome::Ok;
-            one_by_one(op).for_each(|op| context.record(op));
+            context.record(op);
             ok
         })
         .buffer_unordered(IN_FLIGHT)
@@ -94,18 +93,6 @@ async fn prepare<C: Client>(
     }
 }
 
-/// What is left in a queue as if it had come out one by one, until nothing was left.
-fn one_by_one(op: Op) -> impl Iterator<Item = Op> {
-    let left = if op.action == Action::Pop { op.members.clone() } else { Box::default() };
-    let last = match op.action {
-        Action::Pop => Op { value: None, members: Box::default(), ..op },
-        _ => op,
-    };
-    let end = last.clone();
-    let out = left.into_iter().map(move |value| Op { value: Some(value), ..last.clone() });
-    out.chain([end])
-}
-
 /// Does `plan` until it ends ok, or `deadline` has passed. A write is not
 /// repeated once it may have been done.
 async fn insist<C: Client>(
@@ -116,10 +103,10 @@ async fn insist<C: Client>(
 ) -> Op {
     let began = context.clock.now();
     if began >= deadline {
-        return context.unsent(plan, purpose, began, Outcome::Fail(Cause::Timeout));
+        return context.unsent(plan.clone(), purpose, began, Outcome::Fail(Cause::Timeout));
     }
     loop {
-        let op = context.operate(plan, purpose, began).await;
+        let op = context.operate(plan.clone(), purpose, began).await;
         let again = match op.outcome {
             Outcome::Ok => false,
             Outcome::Fail(_) => true,

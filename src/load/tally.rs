@@ -173,25 +173,15 @@ fn percentile(values: &mut [u64], share: f64) -> u64 {
 mod tests {
     use super::*;
     use crate::model::Clock;
-    use crate::model::op::{Action, Purpose};
+    use crate::model::op::{Action, RegisterOp};
 
     fn op(intended_ms: u64, done_ms: u64, outcome: Outcome) -> Op {
-        Op {
-            load: 2,
-            process: 0,
-            purpose: Purpose::Load,
-            action: Action::Read,
-            key: 0,
-            value: None,
-            intended: Nanos(intended_ms * 1_000_000),
-            sent: Nanos(intended_ms * 1_000_000 + 5_000),
-            done: Nanos(done_ms * 1_000_000),
-            outcome,
-            expected: None,
-            members: Box::default(),
-            by: None,
-            redirects: Redirects { moved: 1, ask: 0, try_again: 2 },
-        }
+        let intended = Nanos(intended_ms * 1_000_000);
+        let sent = Nanos(intended.0 + 5_000);
+        let read = Action::Register(RegisterOp::Read(None));
+        let redirects = Redirects { moved: 1, ask: 0, try_again: 2 };
+        let op = Op::new(0, read, sent, Nanos(done_ms * 1_000_000));
+        Op { load: 2, intended, outcome, redirects, ..op }
     }
 
     #[test]

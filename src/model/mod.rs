@@ -3,6 +3,7 @@
 //! Everything above this module speaks in these types, so a drill's record can
 //! be read, checked and drawn long after the servers it ran on are gone.
 
+mod action;
 pub mod catalogue;
 pub mod clock;
 pub mod event;

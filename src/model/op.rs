@@ -4,39 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::action::{Action, CounterOp, QueueOp, RegisterOp, SetOp};
 use super::clock::Nanos;
-
-/// What an operation does to its key, which is a register, a counter, a set or a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Of a register or a counter: its value.
-    Read,
-    /// A register's value becomes [`Op::value`].
-    Write,
-    /// A register's value becomes [`Op::value`] if it is [`Op::expected`]. One that finds
-    /// another value has failed.
-    Cas,
-    /// A counter goes up by one, to [`Op::value`].
-    Add,
-    /// [`Op::value`] becomes an element of a set.
-    Insert,
-    /// All elements of a set: [`Op::members`].
-    Members,
-    /// [`Op::value`] goes into a queue.
-    Push,
-    /// [`Op::value`] comes out of a queue; none if the queue is empty.
-    Pop,
-    /// [`Op::value`], which came out of a queue, has been dealt with.
-    Ack,
-}
-
-impl Action {
-    /// Whether it leaves its value in a register, if it ends ok.
-    pub fn writes(self) -> bool {
-        matches!(self, Action::Write | Action::Cas)
-    }
-}
 
 /// The two ways in which a key is asked for, as probes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -140,16 +109,12 @@ impl fmt::Display for Cause {
 /// Redirects that an operation met on its way, whatever its outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redirects {
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub moved: u16,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ask: u16,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub try_again: u16,
-}
-
-fn is_zero(n: &u16) -> bool {
-    *n == 0
 }
 
 /// One operation of a load, as `history.jsonl.zst` holds it, one a line.
@@ -160,25 +125,14 @@ pub struct Op {
     /// The logical client: it never has two operations at once, and never
     /// another one after an outcome [`Outcome::Unknown`].
     pub process: u32,
-    #[serde(default, skip_serializing_if = "is_load")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub purpose: Purpose,
-    pub action: Action,
     /// The key's number; its name on the server is [`key_name`].
     pub key: u64,
-    /// What was written, or was read. A write's value is unique in its load;
-    /// a read that found no key has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<u64>,
-    /// Of a [`Cas`](Action::Cas): what the key must hold; none if there must be no key. A read
-    /// that has it is one that found something else instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected: Option<u64>,
-    /// What [`Members`](Action::Members) found, as it was told: an element may stand twice.
-    #[serde(default, skip_serializing_if = "<[u64]>::is_empty")]
-    pub members: Box<[u64]>,
+    pub action: Action,
     /// Who answered: an index among the nodes of the load's group, as the first event counts
     /// them. None if nobody did, or the client does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub by: Option<u16>,
     /// When the schedule wanted it sent. Latency counts from here.
     pub intended: Nanos,
@@ -187,12 +141,31 @@ pub struct Op {
     /// When its answer (or error, or time-out) came.
     pub done: Nanos,
     pub outcome: Outcome,
-    #[serde(default, flatten)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub redirects: Redirects,
 }
 
-fn is_load(purpose: &Purpose) -> bool {
-    *purpose == Purpose::Load
+impl Op {
+    /// An operation of the first client of the first load that was sent in time and ended ok.
+    pub fn new(key: u64, action: Action, sent: Nanos, done: Nanos) -> Op {
+        Op {
+            load: 0,
+            process: 0,
+            purpose: Purpose::Load,
+            key,
+            action,
+            by: None,
+            intended: sent,
+            sent,
+            done,
+            outcome: Outcome::Ok,
+            redirects: Redirects::default(),
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The name on the server of key number `key` of the load `load`.

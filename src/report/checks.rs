@@ -114,7 +114,7 @@ fn of<'a>(
             Ok(op) => loads.get(usize::from(op.load)).is_some_and(|workload| is(*workload)),
             Err(_) => true,
         };
-        Ok::<_, HistoryError>(history::read(path)?.filter(wanted))
+        Ok::<_, HistoryError>(history::read(path)?.of_loads(loads).filter(wanted))
     };
     CountedFrom { zero, rows }
 }

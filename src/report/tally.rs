@@ -198,7 +198,7 @@ impl Tally {
 
     pub fn add(&mut self, op: &Op) {
         let ok = op.outcome == Outcome::Ok;
-        if ok && op.action.writes() {
+        if ok && op.action.written().is_some() {
             self.acknowledged += 1;
         }
         if op.purpose != Purpose::Load {

@@ -11,7 +11,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use redrill::check;
 use redrill::model::Nanos;
-use redrill::model::op::{Action, Op, Outcome, Purpose, Redirects};
+use redrill::model::op::{Action, Op, Outcome, RegisterOp};
 
 use crate::table::{Better, Side, Table};
 
@@ -99,22 +99,9 @@ fn history(count: u64, keys: u64, busy: u32) -> Vec<Op> {
             true => Outcome::Unknown(redrill::model::op::Cause::Timeout),
             false => Outcome::Ok,
         };
-        ops.push(Op {
-            load: 0,
-            process,
-            purpose: Purpose::Load,
-            action: if writes { Action::Write } else { Action::Read },
-            key,
-            value: *held,
-            expected: None,
-            members: Box::default(),
-            by: None,
-            intended: Nanos(sent),
-            sent: Nanos(sent),
-            done: Nanos(done),
-            outcome,
-            redirects: Redirects::default(),
-        });
+        let action = if writes { RegisterOp::Write(n) } else { RegisterOp::Read(*held) };
+        let op = Op::new(key, Action::Register(action), Nanos(sent), Nanos(done));
+        ops.push(Op { process, outcome, ..op });
     }
     ops
 }

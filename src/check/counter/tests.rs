@@ -7,11 +7,12 @@ use crate::check::tests::{as_history, op};
 use crate::model::op::Cause;
 
 fn add(total: u64, sent: u64, done: u64) -> Op {
-    op(Action::Add, 0, Some(total), sent, done, Outcome::Ok)
+    op(Action::Counter(CounterOp::Add(Some(total))), 0, sent, done, Outcome::Ok)
 }
 
 fn read(total: u64, sent: u64, done: u64) -> Op {
-    op(Action::Read, 0, (total > 0).then_some(total), sent, done, Outcome::Ok)
+    let total = (total > 0).then_some(total);
+    op(Action::Counter(CounterOp::Read(total)), 0, sent, done, Outcome::Ok)
 }
 
 fn last(total: u64) -> Op {
@@ -19,7 +20,8 @@ fn last(total: u64) -> Op {
 }
 
 fn unknown(op: Op) -> Op {
-    Op { outcome: Outcome::Unknown(Cause::Timeout), value: None, ..op }
+    let action = Action::Counter(CounterOp::Add(None));
+    Op { outcome: Outcome::Unknown(Cause::Timeout), action, ..op }
 }
 
 fn judged(ops: &[Op]) -> Counters {

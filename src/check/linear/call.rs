@@ -3,7 +3,7 @@
 use crate::check::parts::Kept;
 use crate::check::register::NEVER;
 use crate::model::Nanos;
-use crate::model::op::{Action, Op, Outcome, Purpose};
+use crate::model::op::{Action, Op, Outcome, Purpose, RegisterOp};
 
 /// An operation that took effect, or may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +36,12 @@ impl Call {
             Outcome::Unknown(_) => NEVER,
             Outcome::Fail(_) => return None,
         };
-        let act = match op.action {
-            Action::Read if op.outcome == Outcome::Ok => Act::Read(op.value),
-            Action::Write => Act::Write(op.value?),
-            Action::Cas => Act::Cas { from: op.expected, to: op.value? },
-            _ => return None,
+        let Action::Register(action) = op.action else { return None };
+        let act = match action {
+            RegisterOp::Read(value) if op.outcome == Outcome::Ok => Act::Read(value),
+            RegisterOp::Read(_) => return None,
+            RegisterOp::Write(value) => Act::Write(value),
+            RegisterOp::Cas { from, to } => Act::Cas { from, to },
         };
         Some(Call { process: op.process, act, sent: op.sent, done })
     }
@@ -76,7 +77,7 @@ pub(in crate::check) struct Calls {
 
 impl Kept for Calls {
     fn wants(op: &Op) -> bool {
-        matches!(op.action, Action::Read | Action::Write | Action::Cas)
+        matches!(op.action, Action::Register(_))
     }
 
     fn keep(&mut self, op: &Op) {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::model::Nanos;
-use crate::model::op::{Action, Outcome, Purpose, Redirects};
+use crate::model::op::{Action, Purpose, RegisterOp};
 
 /// The rows of one key.
 #[derive(Default)]
@@ -13,37 +13,23 @@ struct Rows(usize);
 
 impl Kept for Rows {
     fn wants(op: &Op) -> bool {
-        op.action == Action::Write || op.purpose == Purpose::Final
+        op.action.written().is_some() || op.purpose == Purpose::Final
     }
     fn keep(&mut self, _: &Op) {
         self.0 += 1;
     }
 }
 
-fn row(action: Action, purpose: Purpose, key: u64, n: u64) -> Op {
-    Op {
-        load: 0,
-        process: 0,
-        purpose,
-        action,
-        key,
-        value: Some(n),
-        intended: Nanos(n),
-        sent: Nanos(n),
-        done: Nanos(n + 1),
-        outcome: Outcome::Ok,
-        expected: None,
-        members: Box::default(),
-        by: None,
-        redirects: Redirects::default(),
-    }
+fn row(action: RegisterOp, purpose: Purpose, key: u64, n: u64) -> Op {
+    Op { purpose, ..Op::new(key, Action::Register(action), Nanos(n), Nanos(n + 1)) }
 }
 
 /// `rows` writes to `keys` keys in turn, and each key's final read.
 fn history(rows: u64, keys: u64) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
     move || {
-        let writes = (0..rows).map(|n| row(Action::Write, Purpose::Load, n % keys, n));
-        let finals = (0..keys).map(|key| row(Action::Read, Purpose::Final, key, rows + key));
+        let writes = (0..rows).map(|n| row(RegisterOp::Write(n), Purpose::Load, n % keys, n));
+        let finals =
+            (0..keys).map(|key| row(RegisterOp::Read(None), Purpose::Final, key, rows + key));
         Ok(writes.chain(finals).map(Ok).collect())
     }
 }

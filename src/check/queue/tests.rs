@@ -7,24 +7,29 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::check::tests::{as_history, op};
-use crate::model::op::Cause;
+use crate::model::op::{Cause, Purpose};
 
 const UNKNOWN: Outcome = Outcome::Unknown(Cause::Timeout);
 
-fn done(action: Action, value: u64, sent: u64) -> Op {
-    op(action, 0, Some(value), sent, sent + 5, Outcome::Ok)
+fn did(action: QueueOp, sent: u64, outcome: Outcome) -> Op {
+    op(Action::Queue(action), 0, sent, sent + 5, outcome)
+}
+
+fn push(value: u64, sent: u64) -> Op {
+    did(QueueOp::Push(value), sent, Outcome::Ok)
+}
+
+fn pop(value: u64, sent: u64) -> Op {
+    did(QueueOp::Pop(Some(value)), sent, Outcome::Ok)
+}
+
+fn drain(left: Vec<u64>, sent: u64) -> Op {
+    Op { purpose: Purpose::Final, ..did(QueueOp::Drain(left.into()), sent, Outcome::Ok) }
 }
 
 /// Two elements go in and come out, and then there is nothing left.
 fn right() -> Vec<Op> {
-    let empty = op(Action::Pop, 0, None, 9000, 9001, Outcome::Ok);
-    vec![
-        done(Action::Push, 1, 0),
-        done(Action::Push, 2, 10),
-        done(Action::Pop, 1, 20),
-        done(Action::Pop, 2, 30),
-        Op { purpose: Purpose::Final, ..empty },
-    ]
+    vec![push(1, 0), push(2, 10), pop(1, 20), pop(2, 30), drain(Vec::new(), 9000)]
 }
 
 fn judged(ops: &[Op], delivery: Delivery) -> Queues {
@@ -44,37 +49,42 @@ fn told(rows: &[(bool, u8)]) -> Vec<Op> {
     let (mut queue, mut ops) = (VecDeque::new(), Vec::new());
     for (i, (pushes, luck)) in rows.iter().enumerate() {
         let (sent, new) = (10 * i as u64, i as u64 + 1);
-        let value = match (pushes, luck) {
-            (true, 0) => Some(new),
+        let action = match (pushes, luck) {
+            (true, 0) => QueueOp::Push(new),
             (true, _) => {
                 queue.push_back(new);
-                Some(new)
+                QueueOp::Push(new)
             }
-            (false, 0) => None,
-            (false, 1) => queue.pop_front().and(None),
-            (false, _) => queue.pop_front(),
+            (false, 0) => QueueOp::Pop(None),
+            (false, 1) => QueueOp::Pop(queue.pop_front().and(None)),
+            (false, _) => QueueOp::Pop(queue.pop_front()),
         };
-        let action = if *pushes { Action::Push } else { Action::Pop };
-        let outcome = if *luck < 2 { UNKNOWN } else { Outcome::Ok };
-        ops.push(op(action, 0, value, sent, sent + 5, outcome));
+        ops.push(did(action, sent, if *luck < 2 { UNKNOWN } else { Outcome::Ok }));
     }
-    let left = queue.into_iter().map(Some).chain([None]);
-    let drain = |(i, value): (usize, Option<u64>)| {
-        let sent = 10_000 + 10 * i as u64;
-        let pop = op(Action::Pop, 0, value, sent, sent + 5, Outcome::Ok);
-        Op { purpose: Purpose::Final, ..pop }
-    };
-    ops.extend(left.enumerate().map(drain));
+    ops.push(drain(queue.into(), 10_000));
     ops
+}
+
+/// What came out with the operation.
+fn out(op: &Op) -> Vec<u64> {
+    match &op.action {
+        Action::Queue(QueueOp::Pop(value)) => value.iter().copied().collect(),
+        Action::Queue(QueueOp::Drain(left)) => left.to_vec(),
+        _ => Vec::new(),
+    }
 }
 
 /// Acknowledged elements that nobody was given, less those that a pop without an answer may
 /// have taken.
 fn missed(ops: &[Op]) -> u64 {
-    let came = |value| ops.iter().any(|op| op.action == Action::Pop && op.value == Some(value));
-    let sure = ops.iter().filter(|op| op.action == Action::Push && op.outcome == Outcome::Ok);
-    let missing = sure.filter(|op| !came(op.value.unwrap())).count();
-    let unanswered = |op: &&Op| op.action == Action::Pop && op.outcome == UNKNOWN;
+    let came = |value| ops.iter().any(|op| out(op).contains(value));
+    let sure = ops.iter().filter_map(|op| match &op.action {
+        Action::Queue(QueueOp::Push(value)) if op.outcome == Outcome::Ok => Some(value),
+        _ => None,
+    });
+    let missing = sure.filter(|value| !came(value)).count();
+    let pop = Action::Queue(QueueOp::Pop(None));
+    let unanswered = |op: &&Op| op.action == pop && op.outcome == UNKNOWN;
     missing.saturating_sub(ops.iter().filter(unanswered).count()) as u64
 }
 
@@ -88,19 +98,28 @@ proptest! {
         prop_assert_eq!(judged(&right, Delivery::AtMostOnce).wrong(), 0);
         prop_assert_eq!(judged(&right, Delivery::AtLeastOnce).after_ack, 0);
 
-        let came_out = |op: &&Op| op.action == Action::Pop && op.value.is_some();
-        let out: Vec<usize> =
-            (0..right.len()).filter(|at| came_out(&&right[*at])).collect();
-        prop_assume!(!out.is_empty());
-        let at = out[which.index(out.len())];
+        let places = |at: usize| (0..out(&right[at]).len()).map(move |n| (at, n));
+        let all: Vec<(usize, usize)> = (0..right.len()).flat_map(places).collect();
+        prop_assume!(!all.is_empty());
+        let (at, n) = all[which.index(all.len())];
         let mut twice = right.clone();
-        twice.push(Op { sent: Nanos(9_000), done: Nanos(9_005), ..right[at].clone() });
+        twice.push(pop(out(&right[at])[n], 9_000));
         prop_assert_eq!(&once(&twice).0[..3], &[0, 0, 1]);
-        let mut never = right.clone();
-        never.remove(at);
+        let without = |instead: Option<u64>| {
+            let mut ops = right.clone();
+            match &mut ops[at].action {
+                Action::Queue(QueueOp::Drain(left)) => {
+                    let mut some = left.to_vec();
+                    some.splice(n..=n, instead);
+                    *left = some.into();
+                }
+                action => *action = Action::Queue(QueueOp::Pop(instead)),
+            }
+            ops
+        };
+        let never = without(None);
         prop_assert_eq!(&once(&never).0[..3], &[missed(&never), 0, 0]);
-        let mut strange = right;
-        strange[at].value = Some(5_000);
+        let strange = without(Some(5_000));
         prop_assert_eq!(&once(&strange).0[..3], &[missed(&strange), 1, 0]);
     }
 }
@@ -111,14 +130,14 @@ fn each_fate_is_counted() {
     let mut ops = right();
     ops.remove(3);
     assert_eq!(once(&ops), ([1, 0, 0, 0, 0], Verdict::Fail), "never came out");
-    ops.push(op(Action::Pop, 0, None, 40, 50, UNKNOWN));
+    ops.push(did(QueueOp::Pop(None), 40, UNKNOWN));
     assert_eq!(once(&ops), ([0; 5], Verdict::Pass), "somebody may have taken it");
     assert_eq!(judged(&ops, Delivery::AtLeastOnce).lost, 1, "taking takes nothing away there");
     ops = right();
-    ops.push(done(Action::Pop, 2, 50));
+    ops.push(pop(2, 50));
     assert_eq!(once(&ops), ([0, 0, 1, 0, 0], Verdict::Fail), "twice");
     assert_eq!(judged(&ops, Delivery::AtLeastOnce).verdict(), Verdict::Pass, "which is allowed");
-    ops.push(done(Action::Ack, 2, 40));
+    ops.push(did(QueueOp::Ack(2), 40, Outcome::Ok));
     assert_eq!(judged(&ops, Delivery::AtLeastOnce).after_ack, 1);
     assert_eq!(judged(&ops, Delivery::AtLeastOnce).verdict(), Verdict::Fail, "but not any more");
 }

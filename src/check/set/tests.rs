@@ -7,12 +7,13 @@ use crate::check::tests::{as_history, op};
 use crate::model::op::Cause;
 
 fn insert(element: u64, outcome: Outcome) -> Op {
-    op(Action::Insert, 0, Some(element), 10 * element, 10 * element + 5, outcome)
+    let action = Action::Set(SetOp::Insert(element));
+    op(action, 0, 10 * element, 10 * element + 5, outcome)
 }
 
 fn last(members: &[u64]) -> Op {
-    let read = op(Action::Members, 0, None, 9000, 9001, Outcome::Ok);
-    Op { purpose: Purpose::Final, members: members.into(), ..read }
+    let action = Action::Set(SetOp::Members(members.into()));
+    Op { purpose: Purpose::Final, ..op(action, 0, 9000, 9001, Outcome::Ok) }
 }
 
 fn judged(ops: &[Op]) -> Sets {
@@ -53,11 +54,11 @@ fn the_last_read_counts_and_without_one_nothing_is_known() {
     let ops = [insert(1, Outcome::Ok), last(&[1])];
     assert_eq!(judged(&ops).verdict(), Verdict::Pass);
     assert_eq!(judged(&ops[..1]).verdict(), Verdict::Unknown);
-    let later = Op { sent: Nanos(9500), members: Box::default(), ..ops[1].clone() };
+    let later = Op { sent: Nanos(9500), ..last(&[]) };
     let found = judged(&[&ops[..], &[later]].concat());
     assert_eq!((found.lost, found.verdict()), (1, Verdict::Fail));
     assert!(found.finding().examples[0].text.contains("element 1 of set 0 was acknowledged"));
-    let after = op(Action::Insert, 0, Some(7), 8990, 9002, Outcome::Ok);
+    let after = op(Action::Set(SetOp::Insert(7)), 0, 8990, 9002, Outcome::Ok);
     let found = judged(&[&ops[..], &[after]].concat());
     assert_eq!(found.lost, 0, "acknowledged when the read had been sent");
 }

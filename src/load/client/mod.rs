@@ -20,8 +20,10 @@ use crate::model::op::{Outcome, Redirects};
 use crate::spec::scenario::Load;
 
 pub(crate) use node::{Link, connect};
-pub(crate) use reply::{Read, ReplyValue, done, value};
-pub(crate) use request::{Request, set};
+#[cfg(test)]
+pub(crate) use reply::number_of;
+pub(crate) use reply::{Read, ReplyValue, done, element, elements, value};
+pub(crate) use request::{Request, of, script, set, with};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
 

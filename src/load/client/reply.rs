@@ -2,20 +2,17 @@
 
 use redis::Value;
 
-use crate::load::workload::number_of;
+use crate::model::op::{Action, QueueOp, RegisterOp};
 
 /// What an operation came to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyValue {
     /// It was done.
     Done,
-    /// What was read, counted or came out; `None` if there was nothing.
-    Value(Option<u64>),
-    /// Of a compare-and-set: what it found instead of what it was to find.
-    Instead(Option<u64>),
-    Members(Vec<u64>),
-    /// Elements of a stream, with their ids.
-    Entries(Vec<(String, u64)>),
+    /// It was done, or something else was: with what was found.
+    Found(Action),
+    /// An element came out of a stream, with its id there; none if there was none.
+    Delivered(Option<(String, u64)>),
 }
 
 /// Reads an answer; `None` if it is not of the kind that is looked for. A value that no load
@@ -27,56 +24,13 @@ pub(crate) fn done(value: &Value) -> Option<ReplyValue> {
     matches!(value, Value::Okay | Value::Int(_) | Value::BulkString(_)).then_some(ReplyValue::Done)
 }
 
+/// Of a register.
 pub(crate) fn value(value: &Value) -> Option<ReplyValue> {
-    element(value).map(ReplyValue::Value)
-}
-
-pub(crate) fn counted(value: &Value) -> Option<ReplyValue> {
-    let total = match value {
-        Value::Nil => return Some(ReplyValue::Value(None)),
-        Value::Int(total) => u64::try_from(*total).ok(),
-        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-        _ => None,
-    };
-    total.map(|total| ReplyValue::Value(Some(total)))
-}
-
-/// Of the script that compares and sets.
-pub(crate) fn swapped(value: &Value) -> Option<ReplyValue> {
-    match value {
-        Value::Int(1) => Some(ReplyValue::Done),
-        found => element(found).map(ReplyValue::Instead),
-    }
-}
-
-pub(crate) fn members(value: &Value) -> Option<ReplyValue> {
-    let (Value::Array(members) | Value::Set(members)) = value else { return None };
-    let members: Option<Vec<u64>> = members.iter().map(|member| element(member)?).collect();
-    members.map(ReplyValue::Members)
-}
-
-/// Of XREADGROUP on one stream: its name, then its entries, each an id and fields.
-/// <https://redis.io/docs/latest/commands/xreadgroup/>
-pub(crate) fn entries(value: &Value) -> Option<ReplyValue> {
-    let entries = match value {
-        Value::Nil => return Some(ReplyValue::Entries(Vec::new())),
-        Value::Array(streams) => match streams.as_slice() {
-            [Value::Array(stream)] => stream.get(1)?,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let Value::Array(entries) = entries else { return None };
-    let entry = |entry: &Value| {
-        let Value::Array(parts) = entry else { return None };
-        let [Value::BulkString(id), Value::Array(fields)] = parts.as_slice() else { return None };
-        Some((String::from_utf8(id.clone()).ok()?, element(fields.get(1)?)??))
-    };
-    entries.iter().map(entry).collect::<Option<_>>().map(ReplyValue::Entries)
+    element(value).map(|found| ReplyValue::Found(Action::Register(RegisterOp::Read(found))))
 }
 
 /// The number of a value that a load wrote, or that there is none.
-fn element(value: &Value) -> Option<Option<u64>> {
+pub(crate) fn element(value: &Value) -> Option<Option<u64>> {
     match value {
         Value::Nil => Some(None),
         Value::BulkString(text) => number_of(text).map(Some),
@@ -84,13 +38,35 @@ fn element(value: &Value) -> Option<Option<u64>> {
     }
 }
 
+/// The numbers of several.
+pub(crate) fn elements(value: &Value) -> Option<Box<[u64]>> {
+    let (Value::Array(elements) | Value::Set(elements)) = value else { return None };
+    elements.iter().map(|one| element(one)?).collect()
+}
+
+/// The number of a value as the server gave it: 20 digits before a colon.
+pub(crate) fn number_of(text: &[u8]) -> Option<u64> {
+    let (digits, _) = text.split_at_checked(20).filter(|(_, rest)| rest.starts_with(b":"))?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 impl ReplyValue {
-    /// The one value that it is about.
+    /// What `planned` has become.
+    pub(crate) fn action(&self, planned: Action) -> Action {
+        match self {
+            ReplyValue::Done => planned,
+            ReplyValue::Found(action) => action.clone(),
+            ReplyValue::Delivered(out) => {
+                Action::Queue(QueueOp::Pop(out.as_ref().map(|(_, value)| *value)))
+            }
+        }
+    }
+
+    /// What was read of a register.
     pub(crate) fn value(&self) -> Option<u64> {
         match self {
-            ReplyValue::Value(value) | ReplyValue::Instead(value) => *value,
-            ReplyValue::Entries(entries) => entries.first().map(|(_, value)| *value),
-            ReplyValue::Done | ReplyValue::Members(_) => None,
+            ReplyValue::Found(Action::Register(RegisterOp::Read(value))) => *value,
+            ReplyValue::Found(_) | ReplyValue::Done | ReplyValue::Delivered(_) => None,
         }
     }
 
@@ -98,10 +74,8 @@ impl ReplyValue {
     pub(crate) fn is_change(&self) -> bool {
         match self {
             ReplyValue::Done => true,
-            ReplyValue::Value(value) => value.is_some(),
-            ReplyValue::Instead(_) => false,
-            ReplyValue::Members(members) => !members.is_empty(),
-            ReplyValue::Entries(entries) => !entries.is_empty(),
+            ReplyValue::Found(action) => action.changed(),
+            ReplyValue::Delivered(out) => out.is_some(),
         }
     }
 }
@@ -110,35 +84,16 @@ impl ReplyValue {
 mod tests {
     use super::*;
 
-    fn bulk(text: &str) -> Value {
-        Value::BulkString(text.into())
-    }
-
-    const FIVE: &str = "00000000000000000005:abc";
-
     #[test]
-    fn each_kind_of_answer_is_read_as_what_it_is() {
-        assert_eq!(value(&Value::Nil), Some(ReplyValue::Value(None)));
-        assert_eq!(value(&bulk(FIVE)), Some(ReplyValue::Value(Some(5))));
-        assert_eq!(value(&bulk("something else")), None, "no load wrote that");
-        assert_eq!(counted(&bulk("12")), Some(ReplyValue::Value(Some(12))));
-        assert_eq!(counted(&Value::Int(3)), Some(ReplyValue::Value(Some(3))));
-        assert_eq!(counted(&bulk("12x")), None);
-        assert_eq!(swapped(&Value::Int(1)), Some(ReplyValue::Done));
-        assert_eq!(swapped(&Value::Nil), Some(ReplyValue::Instead(None)), "the key has gone");
-        assert_eq!(swapped(&bulk(FIVE)), Some(ReplyValue::Instead(Some(5))));
-        let set = Value::Array(vec![bulk(FIVE), bulk(FIVE)]);
-        assert_eq!(members(&set), Some(ReplyValue::Members(vec![5, 5])));
-        assert_eq!(members(&Value::Array(vec![bulk("x")])), None);
-    }
-
-    #[test]
-    fn entries_of_a_stream_with_their_ids() {
-        let entry = Value::Array(vec![bulk("7-0"), Value::Array(vec![bulk("v"), bulk(FIVE)])]);
-        let stream = Value::Array(vec![bulk("app:1"), Value::Array(vec![entry])]);
-        let told = entries(&Value::Array(vec![stream])).unwrap();
-        assert_eq!(told, ReplyValue::Entries(vec![("7-0".to_owned(), 5)]));
-        assert_eq!(told.value(), Some(5));
-        assert_eq!(entries(&Value::Nil), Some(ReplyValue::Entries(Vec::new())), "nothing new");
+    fn values_of_loads_are_read_and_others_are_not() {
+        let bulk = |text: &str| Value::BulkString(text.into());
+        let five = bulk("00000000000000000005:abc");
+        let read = |found| Some(ReplyValue::Found(Action::Register(RegisterOp::Read(found))));
+        assert_eq!((value(&Value::Nil), value(&five)), (read(None), read(Some(5))));
+        assert_eq!(value(&bulk("something else that is long")), None, "no load wrote that");
+        assert_eq!(number_of(b"12"), None);
+        let twice = Value::Array(vec![five.clone(), five]);
+        assert_eq!(elements(&twice).as_deref(), Some(&[5, 5][..]));
+        assert_eq!(elements(&Value::Array(vec![bulk("x")])), None);
     }
 }

@@ -6,7 +6,7 @@
 //! killed leaves a file that can be read to within a second of its end.
 
 pub mod edn;
-mod line;
+mod old;
 mod read;
 mod write;
 

@@ -5,7 +5,8 @@ use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::HistoryError;
-use super::line::Line;
+use super::old::OldOp;
+use crate::model::Workload;
 use crate::model::op::Op;
 
 /// Opens the history at `path`. Errors: it cannot be opened.
@@ -16,6 +17,7 @@ pub fn read(path: &Path) -> Result<Reader, HistoryError> {
     let cut = file.metadata().map_err(failed)?.len() == 0;
     let decoder = zstd::Decoder::new(file).map_err(failed)?;
     Ok(Reader {
+        loads: Vec::new(),
         lines: BufReader::with_capacity(1 << 16, decoder),
         path: path.to_owned(),
         line: Vec::new(),
@@ -28,6 +30,7 @@ pub fn read(path: &Path) -> Result<Reader, HistoryError> {
 /// The operations of a history, in the order in which they were recorded.
 /// Memory use does not grow with the history.
 pub struct Reader {
+    loads: Vec<Workload>,
     lines: BufReader<zstd::Decoder<'static, BufReader<File>>>,
     path: PathBuf,
     line: Vec<u8>,
@@ -37,6 +40,19 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// What each load does: an old history does not say what its reads are of.
+    pub fn of_loads(self, loads: &[Workload]) -> Reader {
+        Reader { loads: loads.to_vec(), ..self }
+    }
+
+    /// The operation in `self.line`, as it is written today or was before.
+    fn parse(&self) -> serde_json::Result<Op> {
+        serde_json::from_slice(&self.line).or_else(|error| {
+            let old: OldOp = serde_json::from_slice(&self.line).map_err(|_| error)?;
+            old.op(&self.loads)
+        })
+    }
+
     /// Whether the file ends in the middle, as that of a killed run does. Known
     /// once the last operation has been read.
     pub fn was_cut(&self) -> bool {
@@ -68,8 +84,10 @@ impl Iterator for Reader {
         let parsed = match self.next_line() {
             Ok(true) => {
                 self.number += 1;
-                serde_json::from_slice::<Line>(&self.line).map(Op::from).map_err(|source| {
-                    HistoryError::Line { path: self.path.clone(), line: self.number, source }
+                self.parse().map_err(|source| HistoryError::Line {
+                    path: self.path.clone(),
+                    line: self.number,
+                    source,
                 })
             }
             Ok(false) => {
@@ -90,26 +108,14 @@ mod tests {
     use super::super::create;
     use super::*;
     use crate::model::event::Teller;
-    use crate::model::op::{Action, Outcome, Purpose, Redirects};
+    use crate::model::op::{Action, RegisterOp};
     use crate::model::{Clock, Nanos};
 
     fn op(n: u64) -> Op {
-        Op {
-            load: 0,
-            process: n as u32 % 7,
-            purpose: Purpose::Load,
-            action: Action::Write,
-            key: n.wrapping_mul(0x9E37_79B9) % 1000,
-            value: Some(n),
-            intended: Nanos(n * 1000),
-            sent: Nanos(n * 1000 + 10),
-            done: Nanos(n * 1000 + 200),
-            outcome: Outcome::Ok,
-            expected: None,
-            members: Box::default(),
-            by: None,
-            redirects: Redirects::default(),
-        }
+        let key = n.wrapping_mul(0x9E37_79B9) % 1000;
+        let action = Action::Register(RegisterOp::Write(n));
+        let op = Op::new(key, action, Nanos(n * 1000 + 10), Nanos(n * 1000 + 200));
+        Op { process: n as u32 % 7, intended: Nanos(n * 1000), ..op }
     }
 
     #[test]
@@ -126,7 +132,7 @@ mod tests {
         let mut reader = read(&path).unwrap();
         let mut ops: Vec<Op> = reader.by_ref().map(Result::unwrap).collect();
         assert!(!reader.was_cut());
-        ops.sort_by_key(|op| op.value);
+        ops.sort_by_key(|op| op.action.written());
         assert_eq!(ops, (0..20_000).map(op).collect::<Vec<_>>());
     }
 

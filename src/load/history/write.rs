@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::HistoryError;
-use super::line::Line;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::Op;
 
@@ -142,7 +141,7 @@ impl Output {
     fn write(&mut self, batch: &[Op]) -> io::Result<()> {
         for op in batch {
             self.line.clear();
-            serde_json::to_writer(&mut self.line, &Line::from(op))?;
+            serde_json::to_writer(&mut self.line, op)?;
             self.line.push(b'\n');
             self.encoder.write_all(&self.line)?;
         }

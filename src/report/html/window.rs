@@ -5,8 +5,7 @@
 //! Instants stand in their order and not to scale: what matters is what was over before
 //! something else began, and that may be a microsecond beside ten seconds.
 
-use crate::check::Proof;
-use crate::model::op::Action;
+use crate::check::{Proof, ProofAction};
 
 use super::frame::Size;
 use super::svg::Svg;
@@ -77,9 +76,9 @@ fn label(proof: &Proof, size: Size) -> String {
     let shown = |value: Option<u64>| value.map_or("no key".to_owned(), |value| value.to_string());
     let value = shown(proof.value);
     match (proof.action, size) {
-        (Action::Cas, _) => format!("{} → {value}", shown(proof.expected)),
-        (Action::Write, Size::Wide) => format!("wrote {value}"),
-        (Action::Write, Size::Narrow) => format!("w {value}"),
+        (ProofAction::Cas, _) => format!("{} → {value}", shown(proof.expected)),
+        (ProofAction::Write, Size::Wide) => format!("wrote {value}"),
+        (ProofAction::Write, Size::Narrow) => format!("w {value}"),
         (_, Size::Wide) => format!("read {value}"),
         (_, Size::Narrow) => format!("r {value}"),
     }
@@ -121,7 +120,7 @@ impl Axis {
 mod tests {
     use super::*;
 
-    fn proof(process: u32, action: Action, value: u64, sent: f64, done: Option<f64>) -> Proof {
+    fn proof(process: u32, action: ProofAction, value: u64, sent: f64, done: Option<f64>) -> Proof {
         let (value, expected) = (Some(value), None);
         Proof { process, action, value, expected, sent_ms: sent, done_ms: done }
     }
@@ -129,9 +128,9 @@ mod tests {
     #[test]
     fn a_bar_for_each_operation_and_a_lane_for_each_client() {
         let window = [
-            proof(3, Action::Write, 5, 1.0, Some(2.0)),
-            proof(4, Action::Cas, 6, 3.0, None),
-            proof(3, Action::Read, 5, 9_000.0, Some(9_001.0)),
+            proof(3, ProofAction::Write, 5, 1.0, Some(2.0)),
+            proof(4, ProofAction::Cas, 6, 3.0, None),
+            proof(3, ProofAction::Read, 5, 9_000.0, Some(9_001.0)),
         ];
         let drawn = draw(&window, 1_000.0, Size::Wide).unwrap();
         assert_eq!(drawn.matches("<rect").count(), 3);

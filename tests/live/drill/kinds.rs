@@ -6,7 +6,7 @@ use std::path::Path;
 
 use redrill::load::history;
 use redrill::model::event::EventKind;
-use redrill::model::op::{Action, Op, Purpose};
+use redrill::model::op::{Action, Op, Purpose, RegisterOp};
 
 use crate::common::run;
 use crate::drill::place::{BRIEF, MOVING, Place, assert_passed_or_busy, events, report};
@@ -146,8 +146,8 @@ fn a_folder_of_topologies_is_no_suite() {
     assert!(ran.err.contains("these are topologies: ") && ran.err.contains("one.yaml"));
 }
 
-/// What a seed decides of an operation: load, key, action, when (from the first), value.
-type Decided = (u8, u64, Action, u64, Option<u64>);
+/// What a seed decides of an operation: load, key, action, when (from the first).
+type Decided = (u8, u64, Action, u64);
 
 fn decided(folder: &Path) -> Vec<Decided> {
     let ops = history::read(&folder.join("history.jsonl.zst")).unwrap().map(Result::unwrap);
@@ -155,8 +155,11 @@ fn decided(folder: &Path) -> Vec<Decided> {
     ops.sort_by_key(|op| (op.intended, op.load));
     let first = ops[0].intended;
     // What a read finds depends on who was quicker.
-    let written = |op: &Op| op.value.filter(|_| op.action == Action::Write);
-    let decided = |op: &Op| (op.load, op.key, op.action, op.intended.0 - first.0, written(op));
+    let action = |op: &Op| match op.action {
+        Action::Register(RegisterOp::Read(_)) => Action::Register(RegisterOp::Read(None)),
+        ref action => action.clone(),
+    };
+    let decided = |op: &Op| (op.load, op.key, action(op), op.intended.0 - first.0);
     ops.iter().map(decided).collect()
 }
 

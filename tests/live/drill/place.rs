@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use redrill::backend::registry::{Record, Registry};
 use redrill::load::history;
 use redrill::model::event::{End, Event, EventKind, Phase};
-use redrill::model::op::{Action, Op, Outcome};
+use redrill::model::op::{Op, Outcome};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -131,7 +131,7 @@ impl Place {
         let cut = |event: &&Event| matches!(event.kind, EventKind::StepInjected { step: 0, .. });
         let told = events(&self.folder());
         let cut = told.iter().find(cut).expect("the cut was told").at + AT_WORK;
-        let late = |op: &Op| op.by == Some(index) && op.action == Action::Write && op.sent > cut;
+        let late = |op: &Op| op.by == Some(index) && op.action.written().is_some() && op.sent > cut;
         let late = self.ops().into_iter().filter(|op| late(op) && op.outcome == Outcome::Ok);
         assert_eq!(late.collect::<Vec<Op>>(), [], "it was to be cut off at {cut}");
         let report = self.report();

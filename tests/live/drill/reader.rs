@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use redis::Commands;
-use redrill::model::op::{Action, Op, Outcome, Purpose};
+use redrill::model::op::{Op, Outcome, Purpose};
 use redrill::model::slot::{SLOTS, slot_of};
 
 use crate::drill::place::Place;
@@ -65,8 +65,9 @@ impl Reader {
             let value: Option<String> = self.at(&name).get(&name).unwrap();
             left.insert(*key, value.map(|value| number(&value)));
         }
-        let writes = || of_load().filter(|op| op.action == Action::Write);
-        let by_value: HashMap<u64, &Op> = writes().map(|op| (op.value.unwrap(), op)).collect();
+        let writes = || of_load().filter(|op| op.action.written().is_some());
+        let by_value: HashMap<u64, &Op> =
+            writes().map(|op| (op.action.written().unwrap(), op)).collect();
         let gone = |op: &&Op| {
             let Some(value) = left[&op.key] else { return true };
             let source = by_value[&value];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 
 use redis::Commands;
-use redrill::model::op::{Action, Op, Outcome, Purpose};
+use redrill::model::op::{Action, CounterOp, Op, Outcome, Purpose, QueueOp, RegisterOp, SetOp};
 use serde_json::Value;
 
 use crate::drill::place::Place;
@@ -44,17 +44,40 @@ fn ops(place: &Place, load: u8) -> Vec<Op> {
     place.ops().into_iter().filter(|op| op.load == load).collect()
 }
 
-fn values(ops: &[Op], action: Action, ok: bool) -> BTreeMap<u64, HashSet<u64>> {
+/// The element that was put in, or came out.
+fn put_in(op: &Op) -> Option<u64> {
+    match op.action {
+        Action::Set(SetOp::Insert(value)) | Action::Queue(QueueOp::Push(value)) => Some(value),
+        _ => None,
+    }
+}
+
+fn came_out(op: &Op) -> Option<u64> {
+    match op.action {
+        Action::Queue(QueueOp::Pop(value)) => value,
+        _ => None,
+    }
+}
+
+fn adds(op: &Op) -> bool {
+    matches!(op.action, Action::Counter(CounterOp::Add(_)))
+}
+
+fn pops(op: &Op) -> bool {
+    matches!(op.action, Action::Queue(QueueOp::Pop(_)))
+}
+
+fn values(ops: &[Op], value: fn(&Op) -> Option<u64>, ok: bool) -> BTreeMap<u64, HashSet<u64>> {
     let mut found: BTreeMap<u64, HashSet<u64>> = BTreeMap::new();
     let done = |op: &&Op| match op.outcome {
         Outcome::Ok => ok,
         Outcome::Unknown(_) => !ok,
         Outcome::Fail(_) => false,
     };
-    for op in
-        ops.iter().filter(|op| op.action == action && op.purpose == Purpose::Load).filter(done)
-    {
-        found.entry(op.key).or_default().extend(op.value);
+    for op in ops.iter().filter(|op| op.purpose == Purpose::Load).filter(done) {
+        if let Some(value) = value(op) {
+            found.entry(op.key).or_default().insert(value);
+        }
     }
     found
 }
@@ -76,7 +99,9 @@ fn a_calm_drill_finds_nothing_and_analyze_says_the_same() {
         assert!(acknowledged > 100, "{workload}: {acknowledged}");
     }
     let swaps = ops(&place, 1);
-    let swapped = swaps.iter().filter(|op| op.action == Action::Cas && op.outcome == Outcome::Ok);
+    let swapped = swaps.iter().filter(|op| {
+        matches!(op.action, Action::Register(RegisterOp::Cas { .. })) && op.outcome == Outcome::Ok
+    });
     assert!(swapped.count() > 100, "compare-and-sets that found what they expected");
 
     let folder = place.folder();
@@ -108,22 +133,22 @@ fn what_an_emptied_shard_lost_is_what_is_missing_on_the_servers() {
     for key in 0..30 {
         let name = format!("counts:{key}");
         let total: Option<u64> = reader.at(&name).get(&name).unwrap();
-        let of_key = counts.iter().filter(|op| op.key == key && op.action == Action::Add);
+        let of_key = counts.iter().filter(|op| op.key == key && adds(op));
         let done = of_key.filter(|op| op.outcome == Outcome::Ok).count() as u64;
         lost += done.saturating_sub(total.unwrap_or(0));
     }
     let counters = lost;
 
     let (mut sets, mut queues, mut streams) = (0, 0, 0);
-    for (key, added) in values(&ops(&place, 3), Action::Insert, true) {
+    for (key, added) in values(&ops(&place, 3), put_in, true) {
         let name = format!("sets:{key}");
         let members: Vec<String> = reader.at(&name).smembers(&name).unwrap();
         let members: HashSet<u64> = members.iter().map(|member| number(member)).collect();
         sets += added.difference(&members).count() as u64;
     }
     let all = ops(&place, 4);
-    let popped = values(&all, Action::Pop, true);
-    for (key, pushed) in values(&all, Action::Push, true) {
+    let popped = values(&all, came_out, true);
+    for (key, pushed) in values(&all, put_in, true) {
         let name = format!("queues:{key}");
         let left: Vec<String> = reader.at(&name).lrange(&name, 0, -1).unwrap();
         let mut there: HashSet<u64> = left.iter().map(|value| number(value)).collect();
@@ -131,8 +156,8 @@ fn what_an_emptied_shard_lost_is_what_is_missing_on_the_servers() {
         queues += pushed.difference(&there).count() as u64;
     }
     let all = ops(&place, 5);
-    let popped = values(&all, Action::Pop, true);
-    for (key, pushed) in values(&all, Action::Push, true) {
+    let popped = values(&all, came_out, true);
+    for (key, pushed) in values(&all, put_in, true) {
         let name = format!("streams:{key}");
         let entries: Vec<(String, HashMap<String, String>)> =
             redis::cmd("XRANGE").arg(&name).arg("-").arg("+").query(reader.at(&name)).unwrap();
@@ -149,19 +174,16 @@ fn what_an_emptied_shard_lost_is_what_is_missing_on_the_servers() {
     let report = place.report();
     // A third of what was acknowledged within 2 s.
     let found = WRONG.map(|workload| measure(&report, &format!("{workload}.lost")));
-    let unanswered = |load, action| {
+    let unanswered = |load, is: fn(&Op) -> bool| {
         let ops = ops(&place, load);
-        let unknown = |op: &&Op| matches!(op.outcome, Outcome::Unknown(_)) && op.action == action;
+        let unknown = |op: &&Op| matches!(op.outcome, Outcome::Unknown(_)) && is(op);
         ops.iter().filter(unknown).count() as u64
     };
     assert_eq!(found[1], sets);
     assert_eq!(found[3], streams);
     // Each pop without an answer may have taken one, and each increment without one may count.
-    assert!(found[2] <= queues && queues <= found[2] + unanswered(4, Action::Pop), "{queues}");
-    assert!(
-        found[0] <= counters && counters <= found[0] + unanswered(2, Action::Add),
-        "{counters}"
-    );
+    assert!(found[2] <= queues && queues <= found[2] + unanswered(4, pops), "{queues}");
+    assert!(found[0] <= counters && counters <= found[0] + unanswered(2, adds), "{counters}");
     assert!(found.iter().all(|lost| *lost >= 10), "{found:?}");
     let regs = measure(&report, "writes.lost");
     assert!(regs >= 10 && measure(&report, "keys.not_linearizable") >= 10, "{regs}");

@@ -127,7 +127,7 @@ fn assert_processes_are_sound(ops: &[Op]) {
         }
     }
     let mut written = HashSet::new();
-    for op in ops.iter().filter(|op| op.action == redrill::model::op::Action::Write) {
-        assert!(written.insert(op.value.unwrap()), "written twice: {op:?}");
+    for (op, value) in ops.iter().filter_map(|op| Some((op, op.action.written()?))) {
+        assert!(written.insert(value), "written twice: {op:?}");
     }
 }

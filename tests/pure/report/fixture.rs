@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redrill::model::event::*;
-use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects, key_name};
+use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, RegisterOp, key_name};
 use redrill::model::slot::{SLOTS, SlotSet, slot_of};
 use redrill::model::{Nanos, NodeName, Workload};
 
@@ -319,28 +319,16 @@ impl Sim {
     fn fill(&mut self) {
         for key in 0..self.plan.keys {
             let at = Nanos(2_400_000_000 + key * 100_000);
-            let op = self.op(key, Action::Write, at, Duration::from_micros(150));
-            self.ops.push(Op { purpose: Purpose::Fill, value: Some(key), ..op });
+            let op = self.op(key, RegisterOp::Write(key), at, Duration::from_micros(150));
+            self.ops.push(Op { purpose: Purpose::Fill, ..op });
         }
     }
 
-    fn op(&self, key: u64, action: Action, at: Nanos, latency: Duration) -> Op {
-        Op {
-            load: 0,
-            process: (at.0 / 1_000_000 % 32) as u32,
-            purpose: Purpose::Load,
-            action,
-            key,
-            value: None,
-            intended: at,
-            sent: at + Duration::from_micros(20),
-            done: at + latency.max(Duration::from_micros(25)),
-            outcome: Outcome::Ok,
-            expected: None,
-            members: Box::default(),
-            by: None,
-            redirects: Redirects::default(),
-        }
+    fn op(&self, key: u64, action: RegisterOp, at: Nanos, latency: Duration) -> Op {
+        let sent = at + Duration::from_micros(20);
+        let done = at + latency.max(Duration::from_micros(25));
+        let process = (at.0 / 1_000_000 % 32) as u32;
+        Op { process, intended: at, ..Op::new(key, Action::Register(action), sent, done) }
     }
 
     /// Seconds of load at which shard 0 answers nothing.
@@ -355,19 +343,20 @@ impl Sim {
         for n in 0..(self.plan.rate * self.plan.seconds) as u64 {
             let second = n as f64 / self.plan.rate;
             let key = self.random.below(self.plan.keys);
-            let action = if self.random.unit() < 0.5 { Action::Read } else { Action::Write };
+            let writes = self.random.unit() >= 0.5;
+            value += u64::from(writes);
+            let nothing = RegisterOp::Read(None);
+            let action = if writes { RegisterOp::Write(value) } else { nothing };
             let wait = self.wait(second, key);
             let mut op = self.op(key, action, after(second), wait);
             self.fate(&mut op, second);
             let held = &mut state[key as usize];
-            if action == Action::Write {
-                value += 1;
-                op.value = Some(value);
+            if writes {
                 if op.outcome == Outcome::Ok {
                     *held = (value, held.0);
                 }
             } else if op.outcome == Outcome::Ok {
-                op.value = Some(held.0);
+                op.action = Action::Register(RegisterOp::Read(Some(held.0)));
             }
             self.ops.push(op);
         }
@@ -382,8 +371,9 @@ impl Sim {
             left -= usize::from(lost);
             let at = after(end) + Duration::from_micros(100 * key as u64);
             let value = if lost { older } else { now };
-            let op = self.op(key as u64, Action::Read, at, Duration::from_micros(140));
-            self.ops.push(Op { purpose: Purpose::Final, value: Some(*value), ..op });
+            let read = RegisterOp::Read(Some(*value));
+            let op = self.op(key as u64, read, at, Duration::from_micros(140));
+            self.ops.push(Op { purpose: Purpose::Final, ..op });
         }
     }
 

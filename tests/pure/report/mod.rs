@@ -2,6 +2,7 @@
 
 mod analyzed;
 mod commands;
+mod earlier;
 mod exact;
 mod fixture;
 mod judged;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use redrill::model::event::*;
-use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects};
+use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects, RegisterOp};
 use redrill::model::{Nanos, NodeName, Workload};
 use redrill::report::{self, Report};
 
@@ -192,33 +192,14 @@ pub fn history() -> Vec<Op> {
             22 => Redirects { moved: 3, ask: 1, try_again: 0 },
             _ => Redirects::default(),
         };
-        ops.push(Op {
-            load: 0,
-            process: n as u32,
-            purpose: Purpose::Load,
-            action: Action::Write,
-            key: n,
-            value: Some(n),
-            intended,
-            sent: intended,
-            done: intended + Duration::from_millis(ms),
-            expected: None,
-            members: Box::default(),
-            by: None,
-            outcome,
-            redirects,
-        });
+        let write = Action::Register(RegisterOp::Write(n));
+        let op = Op::new(n, write, intended, intended + Duration::from_millis(ms));
+        ops.push(Op { process: n as u32, outcome, redirects, ..op });
     }
-    let finals = |n: u64| Op {
-        purpose: Purpose::Final,
-        action: Action::Read,
-        value: (n != 5 && n != 60).then_some(n),
-        intended: at(8_100),
-        sent: at(8_100),
-        done: at(8_101),
-        outcome: Outcome::Ok,
-        redirects: Redirects::default(),
-        ..ops[n as usize].clone()
+    let finals = |n: u64| {
+        let read = RegisterOp::Read((n != 5 && n != 60).then_some(n));
+        let op = Op::new(n, Action::Register(read), at(8_100), at(8_101));
+        Op { process: n as u32, purpose: Purpose::Final, ..op }
     };
     let finals: Vec<Op> = (0..70).map(finals).collect();
     ops.sort_by_key(|op| op.done);

@@ -17,7 +17,7 @@ mod form;
 use std::collections::HashMap;
 
 use crate::model::Nanos;
-use crate::model::op::{Action, Cause, Op, Outcome, Purpose, Redirects};
+use crate::model::op::{Action, Cause, Op, Outcome, RegisterOp};
 
 use form::{Form, Reader};
 
@@ -69,63 +69,46 @@ impl Pairing {
             process => process.number().and_then(|number| u32::try_from(number).ok()),
         };
         let process = process.ok_or_else(|| wrong(line, ":process is not a number"))?;
-        let action = match field("f").word() {
-            Some("read") => Action::Read,
-            Some("write") => Action::Write,
-            Some("cas") => Action::Cas,
+        let verb = match field("f").word() {
+            Some("read") => Verb::Read,
+            Some("write") => Verb::Write,
+            Some("cas") => Verb::Cas,
             other => {
                 let name = other.map_or("nothing".to_owned(), |name| format!(":{name}"));
                 return Err(wrong(line, format!(":f is {name}, not :read, :write or :cas")));
             }
         };
-        match field("type").word() {
-            Some("invoke") => self.invoke(line, process, action, field("value"), at),
-            Some("ok") => self.complete(line, process, action, field("value"), at, Outcome::Ok),
-            Some("fail") => {
-                let outcome = Outcome::Fail(Cause::Other);
-                self.complete(line, process, action, &Form::Nil, at, outcome)
-            }
-            Some("info") => {
-                let outcome = Outcome::Unknown(Cause::Other);
-                self.complete(line, process, action, &Form::Nil, at, outcome)
-            }
-            _ => Err(wrong(line, ":type is not :invoke, :ok, :fail or :info")),
-        }
+        let value = field("value");
+        let outcome = match field("type").word() {
+            Some("invoke") => return self.invoke(line, process, verb, value, at),
+            Some("ok") => Outcome::Ok,
+            Some("fail") => Outcome::Fail(Cause::Other),
+            Some("info") => Outcome::Unknown(Cause::Other),
+            _ => return Err(wrong(line, ":type is not :invoke, :ok, :fail or :info")),
+        };
+        self.complete(line, process, verb, value, at, outcome)
     }
 
     fn invoke(
         &mut self,
         line: usize,
         process: u32,
-        action: Action,
+        verb: Verb,
         value: &Form,
         at: Nanos,
     ) -> Result<(), EdnError> {
-        let Meant { key, value, expected } = meant(line, action, value)?;
-        if action != Action::Read && value.is_none() {
-            return Err(wrong(line, "what is to be written is missing"));
-        }
+        let (key, action) = meant(line, verb, value)?;
         if self.open.insert(process, self.ops.len()).is_some() {
             let what = format!("process {process} has an operation in flight already");
             return Err(wrong(line, what));
         }
-        self.ops.push(Op {
-            load: 0,
-            process,
-            purpose: Purpose::Load,
-            action,
-            key,
-            value: value.filter(|_| action != Action::Read),
-            expected,
-            members: Box::default(),
-            by: None,
-            intended: at,
-            sent: at,
-            done: at,
-            // Until more is known of it.
-            outcome: Outcome::Unknown(Cause::Other),
-            redirects: Redirects::default(),
-        });
+        let action = match action {
+            RegisterOp::Read(_) => RegisterOp::Read(None),
+            action => action,
+        };
+        // Until more is known of it.
+        let outcome = Outcome::Unknown(Cause::Other);
+        self.ops.push(Op { process, outcome, ..Op::new(key, Action::Register(action), at, at) });
         Ok(())
     }
 
@@ -133,40 +116,52 @@ impl Pairing {
         &mut self,
         line: usize,
         process: u32,
-        action: Action,
+        verb: Verb,
         value: &Form,
         at: Nanos,
         outcome: Outcome,
     ) -> Result<(), EdnError> {
         let open = self.open.remove(&process).map(|i| &mut self.ops[i]);
-        let Some(op) = open.filter(|op| op.action == action) else {
+        let Some(op) = open.filter(|op| verb.is_of(&op.action)) else {
             let what = format!("process {process} has no such operation in flight");
             return Err(wrong(line, what));
         };
         if at < op.sent {
             return Err(wrong(line, "it ended before it began"));
         }
-        if outcome == Outcome::Ok && action == Action::Read {
-            let Meant { key, value, .. } = meant(line, action, value)?;
+        if outcome == Outcome::Ok && verb == Verb::Read {
+            let (key, action) = meant(line, verb, value)?;
             if key != op.key {
                 return Err(wrong(line, format!("key {} was to be read", op.key)));
             }
-            op.value = value;
+            op.action = Action::Register(action);
         }
         (op.done, op.outcome) = (at, outcome);
         Ok(())
     }
 }
 
-/// What the value of an operation says.
-#[derive(Default)]
-struct Meant {
-    key: u64,
-    value: Option<u64>,
-    expected: Option<u64>,
+/// What `:f` says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Read,
+    Write,
+    Cas,
 }
 
-fn meant(line: usize, action: Action, value: &Form) -> Result<Meant, EdnError> {
+impl Verb {
+    fn is_of(self, action: &Action) -> bool {
+        let Action::Register(action) = action else { return false };
+        self == match action {
+            RegisterOp::Read(_) => Verb::Read,
+            RegisterOp::Write(_) => Verb::Write,
+            RegisterOp::Cas { .. } => Verb::Cas,
+        }
+    }
+}
+
+/// The key and the action that the value of an operation says.
+fn meant(line: usize, verb: Verb, value: &Form) -> Result<(u64, RegisterOp), EdnError> {
     let number = |form: &Form| match form {
         Form::Nil => Ok(None),
         form => {
@@ -174,21 +169,28 @@ fn meant(line: usize, action: Action, value: &Form) -> Result<Meant, EdnError> {
             form.number().map(Some).ok_or_else(what)
         }
     };
+    let written =
+        |form: &Form| number(form)?.ok_or_else(|| wrong(line, "what is to be written is missing"));
     let pair = |form: &Form| match form {
         Form::List(forms) => <&[Form; 2]>::try_from(&forms[..]).ok().cloned(),
         _ => None,
     };
-    let (key, value) = match (action, pair(value)) {
-        (Action::Cas, Some([key, change @ Form::List(_)])) => (number(&key)?, change),
-        (Action::Cas, _) | (_, None) => (None, value.clone()),
+    let (key, value) = match (verb, pair(value)) {
+        (Verb::Cas, Some([key, change @ Form::List(_)])) => (number(&key)?, change),
+        (Verb::Cas, _) | (_, None) => (None, value.clone()),
         (_, Some([key, value])) => (number(&key)?, value),
     };
-    let key = key.unwrap_or(0);
-    if action != Action::Cas {
-        return Ok(Meant { key, value: number(&value)?, expected: None });
-    }
-    let change = pair(&value).ok_or_else(|| wrong(line, "a :cas has the value [expected new]"))?;
-    Ok(Meant { key, value: number(&change[1])?, expected: number(&change[0])? })
+    let action = match verb {
+        Verb::Read => RegisterOp::Read(number(&value)?),
+        Verb::Write => RegisterOp::Write(written(&value)?),
+        Verb::Cas => {
+            let change = pair(&value);
+            let [from, to] =
+                change.ok_or_else(|| wrong(line, "a :cas has the value [expected new]"))?;
+            RegisterOp::Cas { from: number(&from)?, to: written(&to)? }
+        }
+    };
+    Ok((key.unwrap_or(0), action))
 }
 
 #[cfg(test)]

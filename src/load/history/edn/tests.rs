@@ -4,17 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Action, key, value, expected, sent, done, and whether it is ok (or unknown: none).
-type ReplyValue = (Action, u64, Option<u64>, Option<u64>, u64, u64, Option<bool>);
+/// Action, key, sent, done, and whether it is ok (or unknown: none).
+type Row = (RegisterOp, u64, u64, u64, Option<bool>);
 
-fn told(text: &str) -> Vec<ReplyValue> {
+fn told(text: &str) -> Vec<Row> {
     let tell = |op: Op| {
         let ok = match op.outcome {
             Outcome::Ok => Some(true),
             Outcome::Fail(_) => Some(false),
             Outcome::Unknown(_) => None,
         };
-        (op.action, op.key, op.value, op.expected, op.sent.0, op.done.0, ok)
+        let Action::Register(action) = op.action else { panic!("{op:?}") };
+        (action, op.key, op.sent.0, op.done.0, ok)
     };
     parse(text).unwrap().into_iter().map(tell).collect()
 }
@@ -34,13 +35,13 @@ fn invocations_are_put_to_their_completions() {
         {:process 0, :type :info, :f :cas, :value [3 5], :time 18, :error :timeout}
         {:process 2, :type :invoke, :f :write, :value 6, :time 19}
     "#;
-    use Action::{Cas, Read, Write};
+    use RegisterOp::{Cas, Read, Write};
     let expected = [
-        (Write, 0, Some(3), None, 10, 13, Some(true)),
-        (Read, 0, Some(3), None, 11, 14, Some(true)),
-        (Cas, 0, Some(4), Some(3), 15, 16, Some(false)),
-        (Cas, 0, Some(5), Some(3), 17, 18, None),
-        (Write, 0, Some(6), None, 19, 19, None),
+        (Write(3), 0, 10, 13, Some(true)),
+        (Read(Some(3)), 0, 11, 14, Some(true)),
+        (Cas { from: Some(3), to: 4 }, 0, 15, 16, Some(false)),
+        (Cas { from: Some(3), to: 5 }, 0, 17, 18, None),
+        (Write(6), 0, 19, 19, None),
     ];
     assert_eq!(told(text), expected);
 }
@@ -52,8 +53,8 @@ fn keys_and_missing_times_and_one_vector_of_all() {
                  {:process 0 :type :invoke :f :read :value [7 nil]}
                  {:process 0 :type :ok :f :read :value [7 4]}]";
     let expected = [
-        (Action::Cas, 7, Some(4), None, 1, 2, Some(true)),
-        (Action::Read, 7, Some(4), None, 3, 4, Some(true)),
+        (RegisterOp::Cas { from: None, to: 4 }, 7, 1, 2, Some(true)),
+        (RegisterOp::Read(Some(4)), 7, 3, 4, Some(true)),
     ];
     assert_eq!(told(text), expected);
 }

@@ -1,0 +1,100 @@
+//! What the clients of a load do: one file for each workload, behind one seam.
+//!
+//! A workload begins here: a file with its [`Sessions`], a line in [`of`], and a variant of
+//! [`Workload`]. Its operations are a family in [`Action`], which a checker judges.
+
+mod cas;
+mod counter;
+mod draw;
+mod queue;
+mod register;
+mod set;
+mod stream;
+mod values;
+
+use std::fmt::Debug;
+
+use redis::Cmd;
+
+use super::client::{Read, ReplyValue, Request};
+use crate::model::Workload;
+use crate::model::op::{Action, Op, Purpose, key_name};
+use crate::model::slot::slot_of;
+use crate::spec::scenario::Load;
+
+pub(crate) use draw::{Draw, Plans};
+pub(crate) use values::Values;
+
+/// One operation, before it is known how it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) key: u64,
+    pub(crate) action: Action,
+    /// The written value's size in bytes; 0 if none is.
+    pub(crate) size: usize,
+    /// Of an element that came out of a stream: its id there.
+    pub(crate) entry: Option<String>,
+}
+
+impl Plan {
+    /// Of an action that brings no value along.
+    pub(crate) fn bare(key: u64, action: Action) -> Plan {
+        Plan { key, action, size: 0, entry: None }
+    }
+}
+
+/// What the clients of one workload do, and what they remember.
+pub(crate) trait Sessions: Debug {
+    /// The first operation of a session on `key`; one that changes nothing if it `reads`.
+    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Plan;
+
+    /// What is written to a key before the load, if something is. `value` is the first of its own.
+    fn fill(&self, _value: u64) -> Option<Action> {
+        None
+    }
+
+    /// What reads the final state of a key. Asked for twice, it is the same.
+    fn last(&self) -> Action;
+
+    /// The operation as a command, and what reads its answer.
+    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Cmd, Read);
+
+    /// Makes ready what must be there before the first operation on a key. It may be done twice.
+    fn prepare(&self, _key: &str) -> Option<Cmd> {
+        None
+    }
+
+    /// `plan` with what only clients can know by now.
+    fn complete(&mut self, plan: Plan) -> Plan {
+        plan
+    }
+
+    /// Hears of an operation that ended ok.
+    fn learn(&mut self, _op: &Op, _told: &ReplyValue) {}
+}
+
+/// The clients of a workload, who remember nothing yet.
+pub(crate) fn of(workload: Workload) -> Box<dyn Sessions> {
+    match workload {
+        Workload::Register => Box::new(register::Register),
+        Workload::Cas => Box::<cas::Cas>::default(),
+        Workload::Counter => Box::new(counter::Counter),
+        Workload::Set => Box::new(set::Set),
+        Workload::Queue => Box::new(queue::Queue),
+        Workload::Stream => Box::<stream::Stream>::default(),
+    }
+}
+
+/// `plan` as it is sent. What clients change is to reach replicas, if the load waits for them.
+pub(crate) fn request(
+    load: &Load,
+    sessions: &dyn Sessions,
+    plan: &Plan,
+    purpose: Purpose,
+    values: &mut Values,
+) -> Request {
+    let key = key_name(&load.name, plan.key);
+    let (command, read) = sessions.command(&key, plan, values);
+    let wait = load.wait.filter(|_| purpose == Purpose::Load);
+    Request { slot: slot_of(key.as_bytes()), command, read, wait }
+}
