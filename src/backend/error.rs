@@ -22,8 +22,8 @@ pub enum BackendError {
         path.display()
     )]
     Folder { path: PathBuf, source: io::Error },
-    #[error("cannot start the server of {name}, `{}`: {source}", binary.display())]
-    Spawn { name: NodeName, binary: PathBuf, source: io::Error },
+    #[error("cannot start {name}, `{}`: {source}", program.display())]
+    Spawn { name: NodeName, program: PathBuf, source: io::Error },
     #[error(transparent)]
     Docker(#[from] DockerError),
     /// Nobody said where servers are to run, and they can run nowhere.
@@ -39,10 +39,10 @@ pub enum BackendError {
     NoPreload { name: NodeName },
     #[error("{name} is not running")]
     NotRunning { name: NodeName },
-    #[error("the server of {name} was killed, and is not gone after {} s", waited.as_secs())]
+    #[error("{name} was killed, and is not gone after {} s", waited.as_secs())]
     Undying { name: NodeName, waited: Duration },
-    #[error("cannot signal the server of {name}: {source}")]
+    #[error("cannot signal {name}: {source}")]
     Signal { name: NodeName, source: io::Error },
-    #[error("cannot start a thread to run servers from: {source}")]
+    #[error("cannot start a thread to run programs from: {source}")]
     Thread { source: io::Error },
 }

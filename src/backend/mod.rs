@@ -15,6 +15,7 @@ mod logs;
 pub mod preload;
 pub mod proc;
 pub mod process;
+pub mod programs;
 pub mod registry;
 mod version;
 
@@ -34,6 +35,7 @@ use crate::spec::topology::Limits;
 pub use docker::DockerBackend;
 pub use error::BackendError;
 pub use process::ProcessBackend;
+pub use programs::{ActorPipes, ActorPlan, ActorStarts};
 pub use resolve::ResolvedBackend;
 
 pub use crate::spec::hardship::Tools;
@@ -162,7 +164,11 @@ pub trait Backend: Send + Sync {
     /// some may be running.
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Starts a server again that has ended.
+    /// Starts an actor: a process of this machine, wherever servers run. What it says and when it
+    /// ends is told as a server's end is.
+    fn start_actor(&self, plan: ActorPlan) -> BoxFuture<'_, Result<ActorStarts, BackendError>>;
+
+    /// Starts a server or an actor again that has ended.
     fn start_again<'a>(
         &'a self,
         name: &'a NodeName,

@@ -4,7 +4,9 @@
 //! the instant at which its process started name one process for good, see
 //! proc_pid_stat(5).
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,6 +102,24 @@ pub fn group_members(group: u32) -> Vec<ProcessId> {
         Some(ProcessId { pid, start: stat.start })
     };
     pids().filter_map(member).collect()
+}
+
+/// What an environment variable was when the process was started, if this user may know it. A
+/// program that writes its own title over its environment has none.
+pub fn variable(pid: u32, name: &str) -> Option<PathBuf> {
+    let all = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = |entry: &[u8]| {
+        let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(PathBuf::from(OsStr::from_bytes(value)))
+    };
+    all.split(|byte| *byte == 0).find_map(value)
+}
+
+/// Whether it was there to be killed.
+pub fn kill(process: ProcessId) -> bool {
+    let pid = rustix::process::Pid::from_raw(process.pid as i32);
+    let killed = |pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok();
+    process.is_alive() && pid.is_some_and(killed)
 }
 
 /// The process's working directory, if this user may know it.

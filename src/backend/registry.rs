@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::proc::{self, ProcessId};
 use super::process::nodes_dir;
+use super::programs::end_left_actors;
 use crate::model::NodeName;
 use crate::model::event::EngineInfo;
 
@@ -186,10 +187,12 @@ impl Registry {
         }
         let mut removed = Vec::new();
         for left in record.nodes.iter().flat_map(|node| left_running(node, &record.directory)) {
-            if kill(left) {
+            if proc::kill(left) {
                 removed.push(format!("server process {}", left.pid));
             }
         }
+        let actors = end_left_actors(&nodes_dir(&record.directory));
+        removed.extend(actors.iter().map(|pid| format!("actor process {pid}")));
         let folder = match record.kind {
             RunKind::Drill | RunKind::Kept => nodes_dir(&record.directory),
             RunKind::Up => record.directory.clone(),
@@ -289,12 +292,6 @@ fn left_running(node: &NodeRecord, directory: &Path) -> Vec<ProcessId> {
     let home = nodes_dir(directory).join(node.name.file_name());
     let at_home = |p: &ProcessId| proc::directory(p.pid).is_some_and(|dir| dir == home);
     proc::group_members(first.pid).into_iter().filter(at_home).collect()
-}
-
-fn kill(process: ProcessId) -> bool {
-    let pid = rustix::process::Pid::from_raw(process.pid as i32);
-    let killed = |pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok();
-    process.is_alive() && pid.is_some_and(killed)
 }
 
 /// Whether there was something to remove.

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
-use crate::model::NodeName;
 use crate::model::event::{EventKind, Teller};
+use crate::model::{NodeKind, NodeName};
 
 /// A broken connection is often noticed before the end of the process behind it.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -43,6 +43,10 @@ impl ExitMonitor {
                             exit.name, exit.status
                         );
                         teller.tell(EventKind::Warning { text });
+                    }
+                    // Who needs it counts what it no longer does.
+                    Ok(exit) if exit.name.kind == NodeKind::Actor => {
+                        teller.tell(EventKind::Warning { text: exit.to_string() });
                     }
                     Ok(exit) => break Some(format!("the server of {exit}")),
                     Err(RecvError::Lagged(_)) => {}

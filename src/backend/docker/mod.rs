@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 
 use bollard::errors::Error;
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use tokio::sync::{RwLock, broadcast};
 
 use self::cuts::Cuts;
@@ -42,11 +42,13 @@ use self::owner::Owner;
 use self::reaper::Reaper;
 use self::stats::Usages;
 use self::watch::{Containers, Watch, lock};
-use super::logs::Logs;
+use super::logs::{self as files, Logs};
 use super::preload::Control;
+use super::process::nodes_dir;
+use super::programs::{ActorPlan, ActorStarts, Programs};
 use super::{Backend, BackendError, CutId, Data, Deaf, NodeExited, NodePlan, Tools};
-use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Usage};
+use crate::model::{NodeKind, NodeName};
 use crate::spec::topology;
 
 const FIRST_PORT: u16 = 6379;
@@ -106,6 +108,8 @@ pub struct DockerBackend {
     reserved: Mutex<usize>,
     doors: Doors,
     cuts: Cuts,
+    /// The actors.
+    programs: Programs,
     nodes: Mutex<HashMap<NodeName, Made>>,
     /// What servers are to be started with, and what of it holds.
     kits: Mutex<HashMap<NodeName, Kit>>,
@@ -135,6 +139,8 @@ impl DockerBackend {
         let name = format!("redrill-{}", owner.drill);
         let network = Network::make(&engine, &name, &owner).await?;
         let (exits, _) = broadcast::channel(EXITS_KEPT);
+        let folder = run_folder.canonicalize().map_err(|e| files::cannot_write(run_folder, e))?;
+        let programs = Programs::new(nodes_dir(&folder), logs.clone(), exits.clone())?;
         let running = Containers::default();
         let drill = owner.drill.clone();
         let _watch =
@@ -149,6 +155,7 @@ impl DockerBackend {
             reserved,
             doors: Doors::default(),
             cuts: Cuts::default(),
+            programs,
             nodes,
             kits: Mutex::default(),
             running,
@@ -180,15 +187,24 @@ impl DockerBackend {
         Ok((first..all).map(|k| SocketAddr::new(self.network.node(k).into(), port)).collect())
     }
 
+    /// Keeps a container or an actor from running, or lets it go on.
+    async fn hold(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
+        match name.kind {
+            NodeKind::Actor => self.programs.pause(name, on),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.freeze(name, on).await,
+        }
+    }
+
     async fn clear(&self) -> Result<(), BackendError> {
         lock(&self.running).values_mut().for_each(|running| running.asked = true);
+        let actors = self.programs.shutdown().await;
         let _nothing_is_made = self.making.write().await;
         // By their labels, not from memory: one may have been made when the answer was lost.
         let drill = &self.owner.drill;
         let removed = sweep::all_of(&self.engine.docker, drill).await;
         removed.map_err(|e| self.engine.cannot("remove the drill's containers", e))?;
         self.reaper.dismiss().await;
-        Ok(())
+        actors
     }
 }
 
@@ -246,28 +262,41 @@ impl Backend for DockerBackend {
         self.start_all(plans).boxed()
     }
 
+    fn start_actor(&self, plan: ActorPlan) -> BoxFuture<'_, Result<ActorStarts, BackendError>> {
+        self.programs.start_actor(plan).boxed()
+    }
+
     fn start_again<'a>(
         &'a self,
         name: &'a NodeName,
         data: Data,
     ) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.again(name, data).boxed()
+        match name.kind {
+            NodeKind::Actor => self.programs.start_again(name, data).boxed(),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.again(name, data).boxed(),
+        }
     }
 
     fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.end(name, How::Stop).boxed()
+        match name.kind {
+            NodeKind::Actor => self.programs.stop(name).boxed(),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.end(name, How::Stop).boxed(),
+        }
     }
 
     fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.end(name, How::Kill).boxed()
+        match name.kind {
+            NodeKind::Actor => self.programs.kill(name).boxed(),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.end(name, How::Kill).boxed(),
+        }
     }
 
     fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.freeze(name, true).boxed()
+        self.hold(name, true).boxed()
     }
 
     fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.freeze(name, false).boxed()
+        self.hold(name, false).boxed()
     }
 
     fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError> {
@@ -280,7 +309,10 @@ impl Backend for DockerBackend {
         name: &'a NodeName,
         share: Option<f64>,
     ) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.limit(name, share).boxed()
+        match name.kind {
+            NodeKind::Actor => ready(self.programs.limit_cpu(name, share)).boxed(),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.limit(name, share).boxed(),
+        }
     }
 
     fn steer<'a>(
@@ -292,11 +324,12 @@ impl Backend for DockerBackend {
     }
 
     fn runs(&self, name: &NodeName) -> bool {
-        self.made(name).is_ok_and(|made| lock(&self.running).contains_key(&made.id))
+        let made = || self.made(name).is_ok_and(|made| lock(&self.running).contains_key(&made.id));
+        self.programs.runs(name) || made()
     }
 
     fn pid(&self, name: &NodeName) -> Option<u32> {
-        self.nodes().get(name)?.pid
+        self.nodes().get(name).and_then(|made| made.pid).or_else(|| self.programs.pid(name))
     }
 
     fn usage(&self, name: &NodeName) -> Option<Usage> {

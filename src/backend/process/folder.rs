@@ -1,16 +1,16 @@
 //! What nodes have on disk while they live: a directory each.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::config;
 use super::super::logs::{Logs, cannot_write, make_dir};
 use super::super::preload::{self, Control};
+use super::super::programs::remove;
 use super::super::{BackendError, NodePlan};
 use crate::model::NodeName;
 
-/// `nodes/` in a run folder. Dropping it removes it.
+/// `nodes/` in a run folder.
 pub struct Folder {
     nodes: PathBuf,
 }
@@ -72,27 +72,9 @@ impl Folder {
     pub fn remove_node(&self, name: &NodeName) -> Result<(), BackendError> {
         remove(&self.node(name))
     }
-
-    pub fn remove_nodes(&self) -> Result<(), BackendError> {
-        remove(&self.nodes)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left is told by `shutdown`, and found by `redrill gc`.
-        let _ = self.remove_nodes();
-    }
 }
 
 /// Where nodes live in a run folder.
 pub fn nodes_dir(run_folder: &Path) -> PathBuf {
     run_folder.join("nodes")
-}
-
-fn remove(dir: &Path) -> Result<(), BackendError> {
-    match fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(cannot_write(dir, e)),
-        _ => Ok(()),
-    }
 }

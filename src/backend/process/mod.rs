@@ -9,44 +9,33 @@ pub mod address;
 pub mod binary;
 mod folder;
 mod holder;
-mod spawner;
-mod throttle;
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use tokio::sync::broadcast;
-use tokio::time::Instant;
 
 use self::address::Block;
 use self::binary::ServerBinary;
 use self::folder::Folder;
 pub use self::folder::nodes_dir;
-use self::spawner::{Ended, Hold, Spawner};
-use self::throttle::Throttle;
 use super::logs::{self, Logs};
 use super::preload::{self, Control};
+use super::programs::{ActorPlan, ActorStarts, Programs};
 use super::{Backend, BackendError, Data, NodeExited, NodePlan, Tools};
-use crate::model::NodeName;
 use crate::model::event::EngineInfo;
+use crate::model::{NodeKind, NodeName};
 
 /// Nodes of a cluster call all others ten times a second until they answer. More of them
 /// than this are held back until all have been started: a hundred on two cores otherwise
 /// spend three times the work on calling those that are not there yet.
 const CROWD: usize = 40;
-/// What a server gets to end by itself before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
-/// For the kernel to end a server that has no say in it.
-const LAST_GRACE: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// More exits than this at once and a slow listener misses the first of them.
 const EXITS_KEPT: usize = 1024;
 
@@ -57,9 +46,7 @@ pub struct ProcessBackend {
     /// How many addresses of the block are given away.
     reserved: Mutex<usize>,
     exits: broadcast::Sender<NodeExited>,
-    throttles: Mutex<HashMap<NodeName, Throttle>>,
-    // Before `folder`: servers end before what they write in is removed.
-    spawner: Arc<Spawner>,
+    programs: Programs,
     folder: Folder,
     logs: Logs,
     /// What was started, to be started again.
@@ -81,21 +68,7 @@ impl ProcessBackend {
         let block = Block::take()?;
         raise_file_limit();
         let (exits, _) = broadcast::channel(EXITS_KEPT);
-        let (tell, tails) = (exits.clone(), logs.clone());
-        let ended = move |ended: Ended| {
-            let log_tail = tails.tail(&ended.name);
-            let status = ended.status.to_string();
-            // Nobody listening is fine.
-            let _ = tell.send(NodeExited {
-                name: ended.name,
-                status,
-                asked: ended.asked,
-                out_of_sight: false,
-                log_tail,
-            });
-        };
-        let spawner =
-            Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
+        let programs = Programs::new(nodes_dir(&run_folder), logs.clone(), exits.clone())?;
         Ok(ProcessBackend {
             // Servers may be started in another directory.
             binary: std::path::absolute(&binary.path).unwrap_or_else(|_| binary.path.clone()),
@@ -103,8 +76,7 @@ impl ProcessBackend {
             block,
             reserved: Mutex::new(0),
             exits,
-            throttles: Mutex::default(),
-            spawner: Arc::new(spawner),
+            programs,
             folder,
             logs,
             plans: Mutex::default(),
@@ -137,11 +109,11 @@ impl ProcessBackend {
             self.start_one(&plan.name).await?;
             if crowd {
                 // One that has ended already is told as any other.
-                let _ = self.spawner.signal(&plan.name, Signal::STOP);
+                let _ = self.programs.signal(&plan.name, Signal::STOP);
             }
         }
         if crowd {
-            plans.iter().for_each(|plan| drop(self.spawner.signal(&plan.name, Signal::CONT)));
+            plans.iter().for_each(|plan| drop(self.programs.signal(&plan.name, Signal::CONT)));
         }
         Ok(())
     }
@@ -170,18 +142,13 @@ impl ProcessBackend {
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors);
-        let spawned = self.spawner.spawn(name.clone(), command).await;
-        let (name, binary) = (name.clone(), self.binary.clone());
-        spawned.map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => BackendError::Running { name },
-            _ => BackendError::Spawn { name, binary, source },
-        })
+        self.programs.spawn(name, command).await.map(drop)
     }
 
     async fn start_once_more(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
         let plan = self.plans().get(name).cloned();
         let plan = plan.ok_or_else(|| BackendError::NotRunning { name: name.clone() })?;
-        if self.spawner.pid(name).is_some() {
+        if self.programs.runs(name) {
             return Err(BackendError::Running { name: name.clone() });
         }
         if data == Data::Dropped {
@@ -189,72 +156,6 @@ impl ProcessBackend {
             self.folder.write_node(&plan, &self.logs)?;
         }
         self.start_one(name).await
-    }
-
-    async fn end_gently(&self, name: &NodeName) -> Result<(), BackendError> {
-        self.signal(name, Signal::TERM)?;
-        if self.is_gone_within(name, GRACE).await {
-            return Ok(());
-        }
-        match self.end_at_once(name).await {
-            // By itself, after all.
-            Err(BackendError::NotRunning { .. }) => Ok(()),
-            ended => ended,
-        }
-    }
-
-    /// It is gone when this is done: whoever starts it again then need not ask.
-    async fn end_at_once(&self, name: &NodeName) -> Result<(), BackendError> {
-        self.signal(name, Signal::KILL)?;
-        match self.is_gone_within(name, LAST_GRACE).await {
-            true => Ok(()),
-            false => Err(BackendError::Undying { name: name.clone(), waited: LAST_GRACE }),
-        }
-    }
-
-    /// Whether the server that runs now ends in time.
-    async fn is_gone_within(&self, name: &NodeName, time: Duration) -> bool {
-        let Some(pid) = self.spawner.pid(name) else { return true };
-        let give_up = Instant::now() + time;
-        while self.spawner.pid(name) == Some(pid) {
-            if Instant::now() >= give_up {
-                return false;
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        true
-    }
-
-    fn signal(&self, name: &NodeName, signal: Signal) -> Result<(), BackendError> {
-        BackendError::of_signal(name, self.spawner.signal(name, signal))
-    }
-
-    fn hold(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
-        BackendError::of_signal(name, self.spawner.hold(name, Hold::Pause, on))
-    }
-
-    fn throttle(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
-        let mut throttles = self.throttles.lock().unwrap_or_else(|e| e.into_inner());
-        // The former one's end lets the server go on.
-        throttles.remove(name);
-        if let Some(share) = share {
-            let throttle = Throttle::start(self.spawner.clone(), name.clone(), share);
-            throttles
-                .insert(name.clone(), throttle.map_err(|source| BackendError::Thread { source })?);
-        }
-        Ok(())
-    }
-}
-
-impl BackendError {
-    /// What came of signalling the server, which does not run if that is `None`.
-    fn of_signal(name: &NodeName, sent: Option<std::io::Result<()>>) -> Result<(), BackendError> {
-        match sent {
-            None => Err(BackendError::NotRunning { name: name.clone() }),
-            Some(sent) => {
-                sent.map_err(|source| BackendError::Signal { name: name.clone(), source })
-            }
-        }
     }
 }
 
@@ -288,28 +189,35 @@ impl Backend for ProcessBackend {
         self.start_all(plans).boxed()
     }
 
+    fn start_actor(&self, plan: ActorPlan) -> BoxFuture<'_, Result<ActorStarts, BackendError>> {
+        self.programs.start_actor(plan).boxed()
+    }
+
     fn start_again<'a>(
         &'a self,
         name: &'a NodeName,
         data: Data,
     ) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.start_once_more(name, data).boxed()
+        match name.kind {
+            NodeKind::Actor => self.programs.start_again(name, data).boxed(),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.start_once_more(name, data).boxed(),
+        }
     }
 
     fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.end_gently(name).boxed()
+        self.programs.stop(name).boxed()
     }
 
     fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.end_at_once(name).boxed()
+        self.programs.kill(name).boxed()
     }
 
     fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.hold(name, true) }.boxed()
+        async move { self.programs.pause(name, true) }.boxed()
     }
 
     fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.hold(name, false) }.boxed()
+        async move { self.programs.pause(name, false) }.boxed()
     }
 
     fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError> {
@@ -325,7 +233,7 @@ impl Backend for ProcessBackend {
         name: &'a NodeName,
         share: Option<f64>,
     ) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.throttle(name, share) }.boxed()
+        async move { self.programs.limit_cpu(name, share) }.boxed()
     }
 
     fn steer<'a>(
@@ -343,11 +251,11 @@ impl Backend for ProcessBackend {
     }
 
     fn runs(&self, name: &NodeName) -> bool {
-        self.spawner.pid(name).is_some()
+        self.programs.runs(name)
     }
 
     fn pid(&self, name: &NodeName) -> Option<u32> {
-        self.spawner.pid(name).map(|pid| pid.as_raw_pid() as u32)
+        self.programs.pid(name)
     }
 
     fn exits(&self) -> broadcast::Receiver<NodeExited> {
@@ -359,11 +267,7 @@ impl Backend for ProcessBackend {
     }
 
     fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>> {
-        async move {
-            self.spawner.stop().await;
-            self.folder.remove_nodes()
-        }
-        .boxed()
+        self.programs.shutdown().boxed()
     }
 }
 

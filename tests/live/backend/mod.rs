@@ -18,6 +18,7 @@ macro_rules! on_every_backend {
     };
 }
 
+mod actors;
 mod hardships;
 mod composed;
 mod conformance;

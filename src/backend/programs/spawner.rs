@@ -8,15 +8,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::sync::oneshot;
 
 use crate::model::NodeName;
@@ -33,6 +33,9 @@ pub struct Ended {
 }
 
 type Listener = Box<dyn Fn(Ended) + Send>;
+
+/// A child's standard input and output, as far as its command has them piped.
+pub type Pipes = (Option<ChildStdin>, Option<ChildStdout>);
 
 pub struct Spawner {
     requests: mpsc::Sender<Request>,
@@ -58,7 +61,7 @@ pub enum Hold {
 }
 
 enum Request {
-    Spawn { name: NodeName, command: Box<Command>, done: oneshot::Sender<io::Result<()>> },
+    Spawn { name: NodeName, command: Box<Command>, done: oneshot::Sender<io::Result<Pipes>> },
     Stop { done: oneshot::Sender<()> },
 }
 
@@ -80,7 +83,7 @@ impl Spawner {
     }
 
     /// Starts `command` in a process group of its own, to be killed when this process ends.
-    pub async fn spawn(&self, name: NodeName, command: Command) -> io::Result<()> {
+    pub async fn spawn(&self, name: NodeName, command: Command) -> io::Result<Pipes> {
         let (done, told) = oneshot::channel();
         self.ask(Request::Spawn { name, command: Box::new(command), done });
         told.await.unwrap_or_else(|_| Err(io::Error::other("the spawner has been stopped")))
@@ -123,6 +126,14 @@ impl Spawner {
         let _ = told.await;
     }
 
+    /// Kills all children, and ends the thread.
+    pub fn end(&self) {
+        self.ask(Request::Stop { done: oneshot::channel().0 });
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+
     fn ask(&self, request: Request) {
         let _ = self.requests.send(request);
         let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
@@ -131,10 +142,7 @@ impl Spawner {
 
 impl Drop for Spawner {
     fn drop(&mut self) {
-        self.ask(Request::Stop { done: oneshot::channel().0 });
-        if let Some(thread) = lock(&self.thread).take() {
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
 
@@ -184,7 +192,7 @@ impl Work {
         let _ = rustix::io::read(&*self.wake, &mut [0u8; 8]);
     }
 
-    fn spawn(&mut self, name: NodeName, mut command: Command) -> io::Result<()> {
+    fn spawn(&mut self, name: NodeName, mut command: Command) -> io::Result<Pipes> {
         // Two may have been told at once that it does not run.
         if lock(&self.running).contains_key(&name) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -214,8 +222,9 @@ impl Work {
         };
         lock(&self.running)
             .insert(name.clone(), Running { pid, asked_to_end: false, held: HashSet::new() });
+        let pipes = (child.stdin.take(), child.stdout.take());
         self.children.push(Watched { name, child, pidfd });
-        Ok(())
+        Ok(pipes)
     }
 
     /// Tells of the children that have ended.
@@ -224,6 +233,7 @@ impl Work {
         for mut watched in self.children.drain(..) {
             // Under the lock, so that nobody signals a pid that has become another's.
             let mut running = lock(&self.running);
+            watched.end_its_group();
             let status = match watched.child.try_wait() {
                 Ok(Some(status)) => status,
                 Ok(None) => {
@@ -250,6 +260,18 @@ impl Work {
         while !self.children.is_empty() && Instant::now() < give_up {
             self.wait(Some(Duration::from_millis(100)));
             self.reap();
+        }
+    }
+}
+
+impl Watched {
+    /// What the child started ends with it. The child is not waited for before, so that its
+    /// group is surely its own.
+    fn end_its_group(&self) {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if let Ok(Some(_)) = waitid(WaitId::PidFd(self.pidfd.as_fd()), look) {
+            // Where nothing of it is left but the child itself, this does nothing.
+            let _ = rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         }
     }
 }

@@ -1,0 +1,243 @@
+//! Programs that run as processes of this machine: the actors of every backend, and the servers
+//! of the process backend.
+//!
+//! An actor gets orders on its standard input and answers on its standard output; what it
+//! writes to standard error is its log. It runs in redrill's own directory, so that paths in its
+//! command mean what they mean at a prompt, and has a directory of its own besides
+//! ([`HOME`]), which is removed at the end.
+
+mod spawner;
+mod throttle;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
+
+use self::spawner::{Ended, Hold, Pipes, Spawner};
+use self::throttle::Throttle;
+use super::logs::{Logs, cannot_write, make_dir};
+use super::proc;
+use super::{BackendError, Data, NodeExited};
+use crate::model::NodeName;
+
+/// The environment variable that names an actor's own directory. `redrill gc` knows what a
+/// killed redrill left by it.
+pub const HOME: &str = "REDRILL_HOME";
+/// The environment variable that names an actor: `app/actor/0`.
+pub const NAME: &str = "REDRILL_ACTOR";
+
+/// What a program gets to end by itself before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+/// For the kernel to end a program that has no say in it.
+const LAST_GRACE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// An actor to start.
+#[derive(Clone, Debug)]
+pub struct ActorPlan {
+    pub name: NodeName,
+    /// Without a slash it is looked for on PATH.
+    pub program: PathBuf,
+    pub args: Vec<String>,
+    /// Besides redrill's own environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// The two ends of an actor that runs. Closing its standard input asks it to end.
+#[derive(Debug)]
+pub struct ActorPipes {
+    pub stdin: ChildStdin,
+    pub stdout: ChildStdout,
+}
+
+/// One for each time that the actor is started; the first is there already.
+pub type ActorStarts = mpsc::UnboundedReceiver<ActorPipes>;
+
+pub struct Programs {
+    // Before the spawner ends, those that it holds go on.
+    throttles: Mutex<HashMap<NodeName, Throttle>>,
+    spawner: Arc<Spawner>,
+    logs: Logs,
+    /// Where nodes and actors have their directories.
+    nodes: PathBuf,
+    /// To be started again.
+    actors: Mutex<HashMap<NodeName, Actor>>,
+}
+
+struct Actor {
+    plan: ActorPlan,
+    starts: mpsc::UnboundedSender<ActorPipes>,
+}
+
+impl Programs {
+    /// `nodes` shall be absolute.
+    pub fn new(
+        nodes: PathBuf,
+        logs: Logs,
+        exits: broadcast::Sender<NodeExited>,
+    ) -> Result<Programs, BackendError> {
+        let tails = logs.clone();
+        let ended = move |Ended { name, status, asked }| {
+            let log_tail = tails.tail(&name);
+            let status = status.to_string();
+            // It is no error that nobody listens.
+            let _ = exits.send(NodeExited { name, status, asked, out_of_sight: false, log_tail });
+        };
+        let spawner =
+            Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
+        let (throttles, actors) = Default::default();
+        Ok(Programs { throttles, spawner: Arc::new(spawner), logs, nodes, actors })
+    }
+
+    pub async fn start_actor(&self, plan: ActorPlan) -> Result<ActorStarts, BackendError> {
+        let (starts, started) = mpsc::unbounded_channel();
+        let name = plan.name.clone();
+        lock(&self.actors).insert(name.clone(), Actor { plan, starts });
+        self.start_again(&name, Data::Kept).await.map(|()| started)
+    }
+
+    /// Starts an actor again that has ended. Its new pipes go where its first went.
+    pub async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
+        let actor = lock(&self.actors).get(name).map(|a| (a.plan.clone(), a.starts.clone()));
+        let not_running = || BackendError::NotRunning { name: name.clone() };
+        let (plan, starts) = actor.ok_or_else(not_running)?;
+        let home = self.nodes.join(name.file_name());
+        if data == Data::Dropped && !self.runs(name) {
+            remove(&home)?;
+        }
+        make_dir(&home)?;
+        let mut command = Command::new(&plan.program);
+        command.args(&plan.args).envs(plan.env).env(HOME, home).env(NAME, name.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.logs.open(name)?);
+        if let (Some(stdin), Some(stdout)) = self.spawn(name, command).await? {
+            // Nobody may want them any more.
+            let _ = starts.send(ActorPipes { stdin, stdout });
+        }
+        Ok(())
+    }
+
+    /// Starts `command` as the program of `name`.
+    pub async fn spawn(&self, name: &NodeName, command: Command) -> Result<Pipes, BackendError> {
+        let program = PathBuf::from(command.get_program());
+        let spawned = self.spawner.spawn(name.clone(), command).await;
+        let name = name.clone();
+        spawned.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => BackendError::Running { name },
+            _ => BackendError::Spawn { name, program, source },
+        })
+    }
+
+    pub fn runs(&self, name: &NodeName) -> bool {
+        self.spawner.pid(name).is_some()
+    }
+
+    pub fn pid(&self, name: &NodeName) -> Option<u32> {
+        self.spawner.pid(name).map(|pid| pid.as_raw_pid() as u32)
+    }
+
+    /// Asks it to end, and kills it if it has not in a while.
+    pub async fn stop(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.signal(name, Signal::TERM)?;
+        if self.is_gone_within(name, GRACE).await {
+            return Ok(());
+        }
+        match self.kill(name).await {
+            // It has ended by itself after all.
+            Err(BackendError::NotRunning { .. }) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    /// It is gone when this is done: whoever starts it again then need not ask.
+    pub async fn kill(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.signal(name, Signal::KILL)?;
+        match self.is_gone_within(name, LAST_GRACE).await {
+            true => Ok(()),
+            false => Err(BackendError::Undying { name: name.clone(), waited: LAST_GRACE }),
+        }
+    }
+
+    /// Whether the program that runs now ends in time.
+    async fn is_gone_within(&self, name: &NodeName, time: Duration) -> bool {
+        let Some(pid) = self.spawner.pid(name) else { return true };
+        let give_up = Instant::now() + time;
+        while self.spawner.pid(name) == Some(pid) {
+            if Instant::now() >= give_up {
+                return false;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        true
+    }
+
+    pub fn signal(&self, name: &NodeName, signal: Signal) -> Result<(), BackendError> {
+        signalled(name, self.spawner.signal(name, signal))
+    }
+
+    pub fn pause(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
+        signalled(name, self.spawner.hold(name, Hold::Pause, on))
+    }
+
+    pub fn limit_cpu(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
+        let mut throttles = lock(&self.throttles);
+        // The end of the throttle before lets the program go on.
+        throttles.remove(name);
+        if let Some(share) = share {
+            let throttle = Throttle::start(self.spawner.clone(), name.clone(), share);
+            throttles
+                .insert(name.clone(), throttle.map_err(|source| BackendError::Thread { source })?);
+        }
+        Ok(())
+    }
+
+    /// Kills all programs, waits until they are gone, and removes what they wrote.
+    pub async fn shutdown(&self) -> Result<(), BackendError> {
+        self.spawner.stop().await;
+        remove(&self.nodes)
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        self.spawner.end();
+        // What is left is told by `shutdown`, and found by `redrill gc`.
+        let _ = remove(&self.nodes);
+    }
+}
+
+/// What came of signalling a program, which does not run if that is `None`.
+fn signalled(name: &NodeName, sent: Option<io::Result<()>>) -> Result<(), BackendError> {
+    let name = name.clone();
+    match sent {
+        None => Err(BackendError::NotRunning { name }),
+        Some(sent) => sent.map_err(|source| BackendError::Signal { name, source }),
+    }
+}
+
+/// Ends the actors of a redrill that was killed, with all that they started; `nodes` is where
+/// they had their directories. Gives their pids.
+pub fn end_left_actors(nodes: &Path) -> Vec<u32> {
+    let is_left =
+        |pid: &u32| proc::variable(*pid, HOME).is_some_and(|home| home.starts_with(nodes));
+    let end = |pid: &u32| proc::ProcessId::of(*pid).is_some_and(proc::kill);
+    proc::pids().filter(is_left).filter(end).collect()
+}
+
+pub fn remove(dir: &Path) -> Result<(), BackendError> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(cannot_write(dir, e)),
+        _ => Ok(()),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
