@@ -7,6 +7,7 @@ use super::{out, terminal};
 use crate::backend::docker::endpoint;
 use crate::backend::docker::error::{DockerError, status};
 use crate::backend::docker::owner::Life;
+use crate::backend::docker::reaper;
 use crate::backend::docker::sweep::{self, Remains};
 use crate::backend::registry::{Registry, RegistryError};
 
@@ -100,4 +101,21 @@ fn counted(remains: &Remains) -> String {
     let kinds =
         [some(remains.containers.len(), "container"), some(remains.networks.len(), "network")];
     kinds.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ReapArgs {
+    #[arg(long)]
+    host: String,
+    #[arg(long)]
+    drill: String,
+}
+
+/// `redrill reap`, hidden: removes the containers of a redrill that was killed, see [`reaper`].
+pub fn reap(args: ReapArgs) -> ExitCode {
+    match reaper::reap(&args.host, &args.drill) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Nobody reads messages of this process; the exit code shows the failure.
+        Err(_) => ExitCode::from(exit::ENVIRONMENT),
+    }
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::exit;
 use super::play::{program, random_seed};
-use super::topo::{Told, Topo};
+use super::up::{KeeperMessage, TopologyArgs};
 use crate::backend::registry::{Registration, Registry, RegistryError, RunKind};
 use crate::backend::{Backend, BackendError, ResolvedBackend};
 use crate::cluster::{Deployment, FormError, bring_up};
@@ -25,7 +25,7 @@ use crate::spec::Topology;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    topo: Topo,
+    topology: TopologyArgs,
     #[arg(long)]
     name: String,
 }
@@ -65,14 +65,14 @@ pub fn main(args: Args) -> ExitCode {
     match kept {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            tell(&Told::Failed { code: e.code(), text: e.to_string() });
+            tell(&KeeperMessage::Failed { code: e.code(), text: e.to_string() });
             ExitCode::from(e.code())
         }
     }
 }
 
 /// Failure is ignored: the parent may be gone, and then nobody needs the message.
-fn tell(told: &Told) {
+fn tell(told: &KeeperMessage) {
     if let Ok(line) = serde_json::to_string(told) {
         let _ = writeln!(io::stdout(), "{line}");
     }
@@ -80,10 +80,15 @@ fn tell(told: &Told) {
 
 async fn keep(args: &Args) -> Result<(), KeepError> {
     let mut end = End::new().map_err(KeepError::Signals)?;
-    let topology = args.topo.parse().map_err(|faults| KeepError::Topology(faults.to_string()))?;
+    let topology = args.topology.parse().map_err(|found| KeepError::Topology(found.to_string()))?;
     // Its parent has reported what took long.
-    let resolved =
-        ResolvedBackend::find(args.topo.wish(), &topology.engine, &program(), &|_| ()).await?;
+    let resolved = ResolvedBackend::find(
+        args.topology.backend_request(),
+        &topology.engine,
+        &program(),
+        &|_| (),
+    )
+    .await?;
     let registry = Registry::locate()?;
     let directory = registry.up_dir(&args.name);
     // First of all: only the record makes the folder this process's own.
@@ -109,7 +114,7 @@ async fn until_down(
     end: &mut End,
 ) -> Result<(), KeepError> {
     let mut exits = backend.exits();
-    let heard = |ready, total| tell(&Told::Progress { ready, total });
+    let heard = |ready, total| tell(&KeeperMessage::Progress { ready, total });
     let relay = topology.needs_relay().then(random_seed);
     let deployment: Deployment = tokio::select! {
         up = bring_up(backend, topology, relay, &heard) => up?,
@@ -117,7 +122,7 @@ async fn until_down(
         () = parent_gone() => return Err(KeepError::Interrupted),
     };
     registration.set_nodes(deployment.node_records(backend))?;
-    tell(&Told::Ready);
+    tell(&KeeperMessage::Ready);
     loop {
         tokio::select! {
             () = end.asked() => return Ok(()),

@@ -18,18 +18,14 @@ mod list;
 mod live;
 mod matrix;
 mod play;
-mod reap;
 mod report;
 mod run;
 mod schema;
 mod show;
 mod status;
 mod suite;
-mod survey;
-mod table;
 mod tally;
 mod terminal;
-mod topo;
 mod up;
 
 use std::process::ExitCode;
@@ -86,7 +82,7 @@ enum Command {
     #[command(hide = true)]
     Keep(keep::Args),
     #[command(hide = true)]
-    Reap(reap::Args),
+    Reap(gc::ReapArgs),
     /// Print a shell's completion script
     Completions(completions::Args),
 }
@@ -120,7 +116,7 @@ fn obey() -> ExitCode {
         Command::Doctor(args) => doctor::main(args),
         Command::Gc(args) => gc::main(args),
         Command::Keep(args) => keep::main(args),
-        Command::Reap(args) => reap::main(args),
+        Command::Reap(args) => gc::reap(args),
         Command::Report(args) => report::main(args),
         Command::Analyze(args) => analyze::main(args),
         Command::Compare(args) => compare::main(args),

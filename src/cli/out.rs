@@ -1,4 +1,4 @@
-//! Printing to standard output.
+//! Printing to standard output, and text in columns.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -40,4 +40,28 @@ pub fn width() -> usize {
 /// Lines of the terminal; 24 without one.
 pub fn height() -> usize {
     terminal_size::terminal_size().map_or(24, |(_, height)| height.0.into())
+}
+
+/// Rows of cells as lines. Each column is as wide as its widest cell, and the first row is the
+/// heading.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |n: usize| rows.iter().filter_map(|row| row.get(n)).map(|c| c.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|n| width(n).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn columns_stand_below_each_other() {
+        let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        let text = super::table(&[row(["NODE", "ROLE"]), row(["cache/0/0", ""]), row(["é", "x"])]);
+        assert_eq!(text, "NODE       ROLE\ncache/0/0\né          x\n");
+    }
 }

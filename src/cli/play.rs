@@ -52,7 +52,7 @@ impl PlayArgs {
         self.engine_binary.is_some() && self.engine_binary != by_environment
     }
 
-    fn wish(&self) -> BackendRequest<'_> {
+    fn backend_request(&self) -> BackendRequest<'_> {
         BackendRequest { kind: self.backend, binary: self.engine_binary.as_deref() }
     }
 }
@@ -113,7 +113,7 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
     // The topology, too, can say where it runs.
     let scenario = read(Purpose::Run, None)?;
     let engine = &scenario.topology.engine;
-    if !args.wish().is_for_processes(engine) {
+    if !args.backend_request().is_for_processes(engine) {
         let no_preload = preload::is_missing().map(str::to_owned);
         let scenario = read(Purpose::RunInContainers, no_preload.clone())?;
         if scenario.cuts_in_kernel()
@@ -128,7 +128,7 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
         terminal::say(&format!("servers run as processes: the image `{image}` is not used"));
     }
     let no_preload = match scenario.needs_preload() {
-        true => args.wish().refuses_preload(engine),
+        true => args.backend_request().refuses_preload(engine),
         false => None,
     };
     read(Purpose::RunAsProcesses, no_preload)
@@ -141,8 +141,12 @@ pub async fn resolved(
     stop: &CancellationToken,
 ) -> Result<ResolvedBackend, Refused> {
     let program = program();
-    let find =
-        ResolvedBackend::find(args.wish(), &scenario.topology.engine, &program, &terminal::say);
+    let find = ResolvedBackend::find(
+        args.backend_request(),
+        &scenario.topology.engine,
+        &program,
+        &terminal::say,
+    );
     tokio::select! {
         found = find => found.map_err(|error| refuse(exit::ENVIRONMENT, error)),
         () = stop.cancelled() => Err(refuse(exit::INTERRUPTED, "interrupted; nothing was started")),

@@ -1,13 +1,19 @@
-//! `redrill status`: what runs on this machine.
+//! `redrill status`: what runs on this machine, and the state of its servers.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use futures::future::join_all;
+use serde::Serialize;
 
 use super::exit::{self, fail};
 use super::out;
-use super::survey::{Survey, survey};
-use crate::backend::registry::{Record, Registry, RegistryError};
+use crate::backend::registry::{NodeRecord, Record, Registry, RegistryError, RunKind};
+use crate::model::event::{EngineInfo, Role};
+use crate::model::slot::SlotSet;
+use crate::model::{NodeKind, NodeName, printable_lines};
+use crate::node::{Admin, NodeError, Section};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -54,5 +60,170 @@ fn records(name: Option<&str>) -> Result<Vec<Record>, RegistryError> {
     match name {
         Some(name) => Ok(registry.find(name)?.into_iter().collect()),
         None => registry.records(),
+    }
+}
+
+/// A healthy server answers in far less.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A drill or an `up`, as `redrill status --format json` shows it.
+#[derive(Debug, Serialize)]
+pub struct Survey {
+    pub id: String,
+    pub kind: RunKind,
+    /// Whether the redrill that owns the servers still runs.
+    pub live: bool,
+    pub owner_pid: u32,
+    pub topology: String,
+    pub engine: EngineInfo,
+    pub directory: String,
+    pub nodes: Vec<NodeSurvey>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct NodeSurvey {
+    pub name: NodeName,
+    pub address: String,
+    pub pid: Option<u32>,
+    /// Its answer, or why there is none.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Answer {
+    Up {
+        role: Role,
+        /// Empty outside a cluster.
+        #[serde(skip_serializing_if = "SlotSet::is_empty")]
+        slots: SlotSet,
+        keys: u64,
+        memory_bytes: u64,
+    },
+    Down {
+        error: String,
+    },
+}
+
+/// Asks all servers of `record`; none if its owner is dead.
+pub async fn survey(record: &Record) -> Survey {
+    let live = record.is_live();
+    let nodes = if live { record.nodes.as_slice() } else { &[] };
+    Survey {
+        id: record.id.clone(),
+        kind: record.kind,
+        live,
+        owner_pid: record.owner.pid,
+        topology: record.topology.clone(),
+        engine: record.engine.clone(),
+        directory: record.directory.display().to_string(),
+        nodes: join_all(nodes.iter().map(survey_node)).await,
+    }
+}
+
+async fn survey_node(node: &NodeRecord) -> NodeSurvey {
+    let answer = match node.address.parse() {
+        Ok(addr) => ask(node, addr).await.unwrap_or_else(|e| Answer::Down { error: e.to_string() }),
+        Err(e) => Answer::Down { error: format!("`{}`: {e}", node.address) },
+    };
+    NodeSurvey {
+        name: node.name.clone(),
+        address: node.address.clone(),
+        pid: node.process.map(|process| process.pid),
+        answer,
+    }
+}
+
+async fn ask(node: &NodeRecord, addr: SocketAddr) -> Result<Answer, NodeError> {
+    let admin = Admin::new(node.name.clone(), addr).with_timeout(PATIENCE);
+    if node.name.is_sentinel() {
+        admin.ping().await?;
+        let (slots, keys, memory_bytes) = (SlotSet::default(), 0, 0);
+        return Ok(Answer::Up { role: Role::Sentinel, slots, keys, memory_bytes });
+    }
+    let info = admin.info(Section::Everything).await?;
+    let slots = match node.cluster_id.is_empty() {
+        true => SlotSet::default(),
+        false => {
+            let seen = admin.cluster_nodes().await?;
+            seen.into_iter()
+                .find(|line| line.flags.myself)
+                .map(|line| line.slots)
+                .unwrap_or_default()
+        }
+    };
+    Ok(match info.role() {
+        Some(role) => {
+            let memory_bytes = info.used_memory().unwrap_or(0);
+            Answer::Up { role, slots, keys: info.keys(), memory_bytes }
+        }
+        None => Answer::Down { error: "it does not say its role".to_owned() },
+    })
+}
+
+impl Survey {
+    /// The survey as text for people.
+    pub fn text(&self) -> String {
+        printable_lines(&self.raw_text())
+    }
+
+    /// The same with the text of servers and records unescaped.
+    fn raw_text(&self) -> String {
+        let kind = match self.kind {
+            RunKind::Drill => "drill",
+            RunKind::Kept => "kept after a drill",
+            RunKind::Up => "up",
+        };
+        let (id, engine) = (&self.id, &self.engine);
+        let head = format!("{id}  {kind} of {}, {} {}", self.topology, engine.kind, engine.version);
+        match self.live {
+            true if self.nodes.is_empty() => {
+                format!("{head}, starting (pid {})\n", self.owner_pid)
+            }
+            true => format!("{head}, pid {}\n\n{}", self.owner_pid, self.table()),
+            false => format!("{head}: was killed; `redrill gc` removes what it left\n"),
+        }
+    }
+
+    /// The nodes, one a line.
+    pub fn table(&self) -> String {
+        let heading = ["NODE", "ROLE", "ADDRESS", "KEYS", "MEMORY", "SLOTS"].map(str::to_owned);
+        let rows = self.nodes.iter().map(NodeSurvey::row);
+        out::table(&std::iter::once(heading.to_vec()).chain(rows).collect::<Vec<_>>())
+    }
+
+    /// How to connect to each group by hand.
+    pub fn connect(&self) -> Vec<String> {
+        let first =
+            |node: &&NodeSurvey| node.name.kind == NodeKind::Shard(0) && node.name.ordinal == 0;
+        let line = |node: &NodeSurvey| {
+            let cli = if self.engine.kind == "valkey" { "valkey-cli" } else { "redis-cli" };
+            let in_cluster = matches!(&node.answer, Answer::Up { slots, .. } if !slots.is_empty());
+            let follow = if in_cluster { " -c" } else { "" };
+            let (host, port) = node.address.rsplit_once(':').unwrap_or((&node.address, "6379"));
+            format!("{cli}{follow} -h {host} -p {port}")
+        };
+        self.nodes.iter().filter(first).map(line).collect()
+    }
+}
+
+impl NodeSurvey {
+    fn row(&self) -> Vec<String> {
+        let (role, keys, memory, slots) = match &self.answer {
+            Answer::Up { role: Role::Sentinel, .. } => {
+                ("sentinel".to_owned(), String::new(), String::new(), String::new())
+            }
+            Answer::Up { role, slots, keys, memory_bytes } => (
+                if *role == Role::Primary { "primary".to_owned() } else { "replica".to_owned() },
+                keys.to_string(),
+                format!("{:.1} MB", *memory_bytes as f64 / 1e6),
+                slots.to_string(),
+            ),
+            Answer::Down { error } => {
+                ("down".to_owned(), String::new(), String::new(), error.clone())
+            }
+        };
+        vec![self.name.to_string(), role, self.address.clone(), keys, memory, slots]
     }
 }

@@ -9,19 +9,73 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
 
 use super::exit::{self, fail};
-use super::survey::survey;
-use super::topo::{Told, Topo};
+use super::status::survey;
 use super::{input, out, terminal};
 use crate::backend::registry::{Registry, RegistryError};
+use crate::backend::resolve::{BackendKind, BackendRequest};
 use crate::backend::{BackendError, ResolvedBackend};
-use crate::spec::Topology;
+use crate::spec::{Diagnostics, Options, Purpose, Topology};
+
+/// The topology to bring up.
+#[derive(Debug, clap::Args)]
+pub struct TopologyArgs {
+    /// A ready topology's name, or a path
+    pub topology: String,
+    /// Where servers run: as processes on this machine, or in containers; by default as the
+    /// topology says, else as processes if there is a server to run, else in containers
+    #[arg(long, value_enum)]
+    pub backend: Option<BackendKind>,
+    /// The redis-server or valkey-server to run
+    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
+    pub engine_binary: Option<PathBuf>,
+    /// Change a value of the topology, as in groups.cache.replicas=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl TopologyArgs {
+    pub fn backend_request(&self) -> BackendRequest<'_> {
+        BackendRequest { kind: self.backend, binary: self.engine_binary.as_deref() }
+    }
+
+    /// # Errors
+    /// Everything that is wrong with the topology, and every part of it that cannot run.
+    pub fn parse(&self) -> Result<Topology, Diagnostics> {
+        let read = |purpose| {
+            let options = Options { purpose, set: self.set.clone(), ..Options::default() };
+            input::topology(&self.topology, &options)
+        };
+        let topology = read(Purpose::Run)?;
+        match self.backend_request().is_for_processes(&topology.engine) {
+            true => read(Purpose::RunAsProcesses),
+            false => read(Purpose::RunInContainers),
+        }
+    }
+}
+
+/// A line on the keeper's standard output.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeeperMessage {
+    Progress {
+        ready: usize,
+        total: usize,
+    },
+    /// The registry's record names all nodes now.
+    Ready,
+    Failed {
+        code: u8,
+        text: String,
+    },
+}
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    topo: Topo,
+    topology: TopologyArgs,
     /// What to call it; by default as the topology is called
     #[arg(long)]
     name: Option<String>,
@@ -62,7 +116,7 @@ impl UpError {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let topology = match args.topo.parse() {
+    let topology = match args.topology.parse() {
         Ok(topology) => topology,
         Err(faults) => return input::refuse(&faults),
     };
@@ -76,7 +130,12 @@ pub fn main(args: Args) -> ExitCode {
 fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
     // Errors that can be found now are printed before anything runs in the background.
     let program = super::play::program();
-    let find = ResolvedBackend::find(args.topo.wish(), &topology.engine, &program, &terminal::say);
+    let find = ResolvedBackend::find(
+        args.topology.backend_request(),
+        &topology.engine,
+        &program,
+        &terminal::say,
+    );
     super::block_on(find).map_err(UpError::Spawn)??;
     let registry = Registry::locate()?;
     registry.make_room(name)?;
@@ -93,16 +152,16 @@ fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
 fn spawn(args: &Args, name: &str, log: File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["keep", "--name", name]);
-    if let Some(kind) = args.topo.backend.and_then(|kind| kind.to_possible_value()) {
+    if let Some(kind) = args.topology.backend.and_then(|kind| kind.to_possible_value()) {
         command.args(["--backend", kind.get_name()]);
     }
-    if let Some(binary) = &args.topo.engine_binary {
+    if let Some(binary) = &args.topology.engine_binary {
         command.arg("--engine-binary").arg(binary);
     }
-    for setting in &args.topo.set {
+    for setting in &args.topology.set {
         command.args(["--set", setting]);
     }
-    command.arg("--").arg(&args.topo.topology);
+    command.arg("--").arg(&args.topology.topology);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
     // SAFETY: setsid is a system call that may be made between fork and exec.
     unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?)) };
@@ -115,15 +174,15 @@ fn watch(mut keeper: Child, log: &Path) -> Result<(), UpError> {
     let bar = ProgressBar::new(0).with_style(style());
     for line in keeper.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
         match line.ok().and_then(|line| serde_json::from_str(&line).ok()) {
-            Some(Told::Progress { ready, total }) => {
+            Some(KeeperMessage::Progress { ready, total }) => {
                 bar.set_length(total as u64);
                 bar.set_position(ready as u64);
             }
-            Some(Told::Ready) => {
+            Some(KeeperMessage::Ready) => {
                 bar.finish_and_clear();
                 return Ok(());
             }
-            Some(Told::Failed { code, text }) => {
+            Some(KeeperMessage::Failed { code, text }) => {
                 bar.finish_and_clear();
                 let _ = keeper.wait();
                 return Err(UpError::Keeper { code, text });

@@ -6,7 +6,6 @@
 
 mod admin;
 mod asked;
-mod cluster_info;
 mod cluster_nodes;
 mod cluster_shards;
 mod error;
@@ -19,11 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use admin::Admin;
-pub use cluster_info::ClusterInfo;
 pub use cluster_nodes::{Flags, NodeLine};
 pub use cluster_shards::{Health, Shard, ShardNode};
 pub use error::{NodeError, Problem};
-pub use info::{Info, Section};
+pub use info::{ClusterInfo, Info, Section};
 pub use sentinel::Instance;
 
 use crate::model::NodeName;

@@ -2,9 +2,7 @@
 //!
 //! Each type reads its text and writes text that reads as the same value.
 
-mod plain;
-mod range;
-mod signed;
+mod more;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +13,7 @@ use schemars::{Schema, json_schema};
 
 use super::decode::{Misread, Scalar};
 
-pub use range::{Sizes, Times};
-pub use signed::{Shift, SignedPercent};
+pub use more::{Shift, SignedPercent, Sizes, Times};
 
 /// A length of time: `500ms`, `2s`, `1.5s`, `1m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,10 +13,9 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 
 use super::error::Reason;
-use super::keys;
+use super::keys::{self, OnBoth, migrate};
 use super::layout::Member;
 use super::marks::{Marks, pipeline, set_slot};
-use super::migrate::{OnBoth, migrate};
 use super::pace::{Pacer, WaveSize};
 use super::tally::Tally;
 use super::{OpenSlots, lock};

@@ -15,7 +15,6 @@ mod keys;
 mod lane;
 mod layout;
 mod marks;
-mod migrate;
 mod pace;
 mod leftovers;
 mod tally;
