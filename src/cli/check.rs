@@ -16,13 +16,13 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let (mut faulty, mut files, mut nothing) = (0, 0, false);
+    let (mut wrong, mut files, mut nothing) = (0, 0, false);
     let mut told = Told::default();
     for path in &args.files {
         match within(path) {
             Ok(within) => {
                 files += within.len();
-                faulty += within.iter().filter(|file| !passes(file, &mut told)).count() as u32;
+                wrong += within.iter().filter(|file| !passes(file, &mut told)).count() as u32;
             }
             Err(diagnostic) => {
                 input::refuse(&Diagnostics::one(diagnostic));
@@ -30,10 +30,10 @@ pub fn main(args: Args) -> ExitCode {
             }
         }
     }
-    if faulty > 0 {
-        terminal::say(&format!("{} faulty, of {files}", count(faulty, "file")));
+    if wrong > 0 {
+        terminal::say(&format!("{} with errors, of {files}", count(wrong, "file")));
     }
-    ExitCode::from(if faulty > 0 || nothing { exit::BAD_FILE } else { 0 })
+    ExitCode::from(if wrong > 0 || nothing { exit::BAD_FILE } else { 0 })
 }
 
 /// Prints what the file is, or what is wrong with it. Returns whether it is right.

@@ -12,9 +12,9 @@ pub const CODES: &str = "\
 Exit codes:
   0    pass
   1    an expectation does not hold, or a checker found a violation
-  2    unknown: it could not be told
-  64   the command line makes no sense, or a name on it stands for nothing
-  65   a file is faulty or not there
+  2    unknown: redrill could not find out
+  64   the command line makes no sense, or a name in it does not exist
+  65   a file has errors or does not exist
   69   the machine lacks something: a server, a port, room on the disk
   70   a bug in redrill
   130  interrupted, after cleaning up";

@@ -17,7 +17,7 @@ pub fn of_cluster(nodes: &[Node], node_views: &[&NodeView], silent: &[&NodeName]
     told.extend(roles(&names, node_views));
     let failed =
         node_views.iter().filter(|node_view| !node_view.state_ok).map(|node_view| &node_view.node);
-    told.extend(listed(failed).map(|who| format!("by {who} the cluster's state is not ok")));
+    told.extend(listed(failed).map(|who| format!("the cluster state is not ok in the view of {who}")));
     told.extend(unlinked(node_views));
     told.extend(unheard(node_views, silent));
     told
@@ -36,7 +36,7 @@ pub fn of_replication(
         (true, _) | (false, 1) => Vec::new(),
         (false, 0) => vec!["no live node is primary".to_owned()],
         (false, _) => listed(primaries.iter().copied())
-            .map(|who| format!("each of {who} says that it is primary"))
+            .map(|who| format!("each of {who} calls itself primary"))
             .into_iter()
             .collect(),
     };
@@ -54,12 +54,12 @@ pub fn of_replication(
         let node = nodes.iter().find(|node| Some(node.announced) == at);
         match (node, at) {
             (Some(node), _) => node.name.to_string(),
-            (None, Some(_)) => "somebody else".to_owned(),
-            (None, None) => "nobody".to_owned(),
+            (None, Some(_)) => "an unknown node".to_owned(),
+            (None, None) => "no node".to_owned(),
         }
     };
     if named.windows(2).any(|pair| pair[0] != pair[1]) {
-        told.push(format!("of the primary, {}", opinions(&others, named, leads)));
+        told.push(format!("about the primary, {}", opinions(&others, named, leads)));
     }
     told.extend(unlinked(node_views));
     told.extend(unheard(node_views, silent));
@@ -97,8 +97,8 @@ fn owners(names: &Names, node_views: &[&NodeView]) -> Vec<String> {
         }
     }
     let text = |(said, ranges): (Vec<Option<&str>>, Ranges)| {
-        let owner = |id: Option<&str>| id.map_or("nobody".to_owned(), |id| name(names, id).into());
-        format!("of slots {}, {}", spans(&ranges), opinions(node_views, said, owner))
+        let owner = |id: Option<&str>| id.map_or("no node".to_owned(), |id| name(names, id).into());
+        format!("about slots {}, {}", spans(&ranges), opinions(node_views, said, owner))
     };
     disputed.into_iter().map(text).collect()
 }
@@ -134,7 +134,7 @@ fn roles(names: &Names, node_views: &[&NodeView]) -> Vec<String> {
             Some((Role::Replica, None)) => "a replica".to_owned(),
             Some((Role::Replica, Some(of))) => format!("a replica of {}", name(names, of)),
         };
-        (!same).then(|| format!("of {node}, {}", opinions(node_views, said, role)))
+        (!same).then(|| format!("about {node}, {}", opinions(node_views, said, role)))
     });
     told.collect()
 }
@@ -165,7 +165,7 @@ fn unheard(node_views: &[&NodeView], silent: &[&NodeName]) -> Option<String> {
     if node_views.is_empty() {
         return Some("no node answers".to_owned());
     }
-    listed(silent.iter().copied()).map(|who| format!("no answer to be understood comes from {who}"))
+    listed(silent.iter().copied()).map(|who| format!("no usable answer comes from {who}"))
 }
 
 /// How many nodes are named; the others are counted.
@@ -235,13 +235,13 @@ mod tests {
         assert_eq!(
             of_cluster(&nodes, &all, &[&node(2, 0).name]),
             [
-                "of slots 100-200 202-16383, c/1/0 says c/1/0, but c/0/0 and c/1/1 say c/1/1",
-                "of slots 201, c/1/0 says c/1/0, but c/0/0 and c/1/1 say nobody",
-                "of c/1/0, c/1/0 says a primary, but c/0/0 and c/1/1 say a replica of c/1/1",
-                "of c/1/1, c/1/0 says a replica of c/1/0, but c/0/0 and c/1/1 say a primary",
-                "by c/1/0 the cluster's state is not ok",
+                "about slots 100-200 202-16383, c/1/0 says c/1/0, but c/0/0 and c/1/1 say c/1/1",
+                "about slots 201, c/1/0 says c/1/0, but c/0/0 and c/1/1 say no node",
+                "about c/1/0, c/1/0 says a primary, but c/0/0 and c/1/1 say a replica of c/1/1",
+                "about c/1/1, c/1/0 says a replica of c/1/0, but c/0/0 and c/1/1 say a primary",
+                "the cluster state is not ok in the view of c/1/0",
                 "the link to the primary is down at c/1/1",
-                "no answer to be understood comes from c/2/0",
+                "no usable answer comes from c/2/0",
             ]
         );
         assert_eq!(of_cluster(&nodes, &[], &[]), ["no node answers"]);
@@ -254,7 +254,7 @@ mod tests {
         let all: Vec<&NodeView> = both.iter().collect();
         assert_eq!(
             of_replication(&nodes, &all, &[]),
-            ["each of c/0/0 and c/0/1 says that it is primary"]
+            ["each of c/0/0 and c/0/1 calls itself primary"]
         );
         let replica =
             NodeView { role: Some(Role::Replica), link_up: Some(false), ..both[1].clone() };
@@ -275,17 +275,17 @@ mod tests {
         let (first, second) = (names(0, 0), names(1, 1));
         assert_eq!(
             of_replication(&nodes, &[&both[0], &first, &second], &[]),
-            ["of the primary, c/sentinel/1 says c/0/1, but c/0/0 and c/sentinel/0 say c/0/0"]
+            ["about the primary, c/sentinel/1 says c/0/1, but c/0/0 and c/sentinel/0 say c/0/0"]
         );
         assert_eq!(
             of_replication(&nodes, &[&both[1], &first], &[]),
-            ["of the primary, c/sentinel/0 says c/0/0, but c/0/1 says c/0/1"],
+            ["about the primary, c/sentinel/0 says c/0/0, but c/0/1 says c/0/1"],
             "it is the only one, and nobody names it"
         );
         let nobody = NodeView { leader: Leader::default(), ..second };
         assert_eq!(
             of_replication(&nodes, &[&both[0], &nobody], &[]),
-            ["of the primary, c/0/0 says c/0/0, but c/sentinel/1 says nobody"]
+            ["about the primary, c/0/0 says c/0/0, but c/sentinel/1 says no node"]
         );
     }
 }

@@ -56,7 +56,7 @@ impl PlannedShard {
             let Some(node) = shard.nodes.iter().find(|node| node.id == *id) else {
                 return Some(format!("it does not see {name} in the shard of {primary}"));
             };
-            ails(node, *role).map(|what| format!("it holds {name} to be {what}"))
+            differs(node, *role).map(|what| format!("it reports {name} as {what}"))
         })
     }
 }
@@ -64,7 +64,7 @@ impl PlannedShard {
 /// How the view of a node differs from its planned role and health. A replica may be called
 /// loading for ten seconds when it is not, so that does not count: the replica itself is asked
 /// whether its link is up.
-fn ails(node: &ShardNode, planned: Role) -> Option<&'static str> {
+fn differs(node: &ShardNode, planned: Role) -> Option<&'static str> {
     match (node.role, node.health) {
         (Role::Sentinel, _) => Some("a sentinel"),
         (Role::Primary, _) if planned == Role::Replica => Some("a primary"),
@@ -129,19 +129,19 @@ mod tests {
         );
         assert_eq!(
             lacks(|seen| seen[1].nodes[0].health = Health::Failed),
-            "it holds c/0/1 to be failed"
+            "it reports c/0/1 as failed"
         );
         assert_eq!(
             lacks(|seen| seen[1].nodes[0].role = Role::Primary),
-            "it holds c/0/1 to be a primary"
+            "it reports c/0/1 as a primary"
         );
         assert_eq!(
             lacks(|seen| seen[0].nodes[0].role = Role::Replica),
-            "it holds c/1/0 to be a replica"
+            "it reports c/1/0 as a replica"
         );
         assert_eq!(
             lacks(|seen| seen[0].nodes[0].health = Health::Loading),
-            "it holds c/1/0 to be loading"
+            "it reports c/1/0 as loading"
         );
     }
 }

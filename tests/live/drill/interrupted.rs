@@ -29,7 +29,7 @@ pub fn interrupt(
     let ran = playing.end();
 
     assert_eq!(ran.code, Some(130), "{}", ran.err);
-    assert!(ran.err.contains("ending; once more to end at once"), "{}", ran.err);
+    assert!(ran.err.contains("ending; press Ctrl-C again to end at once"), "{}", ran.err);
     place.assert_nothing_left();
     assert_eq!(end_of(&place.folder()), Some(End::Interrupted));
     let report = place.report();
@@ -113,7 +113,7 @@ fn while_the_servers_stop() {
     assert!(place.folder().join("nodes").exists(), "it had stopped before it was interrupted");
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}", ran.err);
-    assert!(ran.err.contains("ending; once more to end at once"), "{}", ran.err);
+    assert!(ran.err.contains("ending; press Ctrl-C again to end at once"), "{}", ran.err);
     place.assert_nothing_left();
     // Nothing of the drill itself was cut short.
     assert_eq!(end_of(&place.folder()), Some(End::Completed));
@@ -126,7 +126,7 @@ fn twice_while_the_servers_stop() {
     let place = Place::new();
     let mut playing = slow_to_stop(&place);
     playing.signal(Signal::INT);
-    playing.wait_for_words("once more to end at once");
+    playing.wait_for_words("again to end at once");
     playing.signal(Signal::INT);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}", ran.err);
@@ -147,7 +147,7 @@ fn held_up(place: &Place) -> (Playing<'_>, PathBuf) {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     playing.wait_for("its end", |what| matches!(what, EventKind::Ended { .. }));
     playing.signal(Signal::INT);
-    playing.wait_for_words("once more to end at once");
+    playing.wait_for_words("again to end at once");
     assert!(playing.has_ended().is_none());
     (playing, pipe)
 }
@@ -184,7 +184,7 @@ fn a_second_signal_in_the_middle_of_the_move() {
     // A server that is stopped keeps the move from winding down.
     kill(playing.servers()[0].1, Signal::STOP);
     playing.signal(Signal::INT);
-    playing.wait_for_words("once more to end at once");
+    playing.wait_for_words("again to end at once");
     playing.signal(Signal::TERM);
     let ran = playing.end();
     assert_eq!(ran.code, Some(130), "{}", ran.err);

@@ -454,14 +454,14 @@ fn a_topology_that_does_not_converge_within_settle_fails_with_who_disagrees() {
     let how: Vec<&str> = how.iter().map(|text| text.as_str().unwrap()).collect();
     let others = "cache/0/0, cache/0/1, cache/1/1, cache/2/0 and cache/2/1";
     let wanted = [
-        format!("of slots 5461-10922, cache/1/0 says cache/1/0, but {others} say cache/1/1"),
-        "by cache/1/0 the cluster's state is not ok".to_owned(),
+        format!("about slots 5461-10922, cache/1/0 says cache/1/0, but {others} say cache/1/1"),
+        "the cluster state is not ok in the view of cache/1/0".to_owned(),
     ];
     for wanted in wanted {
         assert!(how.contains(&&*wanted), "{wanted}: {how:?}");
     }
     let why = report["why"][0].as_str().unwrap();
-    assert!(why.starts_with("`cache` did not converge within `settle`: of slots 5461"), "{why}");
+    assert!(why.starts_with("`cache` did not converge within `settle`: about slots 5461"), "{why}");
     assert!(ran.out.contains("did not converge within"), "{}", ran.out);
     place.assert_nothing_left();
 }

@@ -46,7 +46,7 @@ fn bad_input_is_refused_at_its_line_with_exit_code_65() {
     for (text, place) in cases {
         let said = refused(&text);
         assert!(said.contains(place), "{text}\n{said}");
-        assert!(said.contains("1 file faulty, of 1"), "{said}");
+        assert!(said.contains("1 file with errors, of 1"), "{said}");
     }
 }
 
@@ -76,7 +76,7 @@ fn every_file_is_checked_and_all_faults_are_told() {
     let (said, good) =
         (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
     for part in
-        ["bad.yaml:1:7", "bad.yaml:2:22", "gone.yaml cannot be read", "2 files faulty, of 3"]
+        ["bad.yaml:1:7", "bad.yaml:2:22", "gone.yaml cannot be read", "2 files with errors, of 3"]
     {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -90,7 +90,7 @@ fn a_folder_stands_for_the_yaml_files_in_it() {
     let empty = redrill(&["check", path]).assert().code(65).get_output().clone();
     let said = String::from_utf8(empty.stderr).unwrap();
     assert!(said.starts_with(&format!("  x {path} has no .yaml files in it")), "{said}");
-    assert!(!said.contains("faulty"), "{said}");
+    assert!(!said.contains("errors"), "{said}");
     write(folder.path(), "b.yaml", library::topologies()[0].text);
     write(folder.path(), "a.yml", library::topologies()[1].text);
     write(folder.path(), "notes.txt", "not YAML: {");
@@ -142,7 +142,7 @@ fn a_faulty_topology_is_told_once() {
         let output = redrill(&["check"]).args([first, second]).assert().code(65);
         let said = String::from_utf8(output.get_output().stderr.clone()).unwrap();
         assert_eq!(said.matches("  x ").count(), 1, "{said}");
-        let again = format!("{}: faulty, as told above\n2 files faulty, of 2", second.display());
+        let again = format!("{}: has errors, see above\n2 files with errors, of 2", second.display());
         assert!(said.contains(&again), "{said}");
     }
 }
