@@ -17,7 +17,7 @@ pub struct Args {
 
 pub fn main(args: Args) -> ExitCode {
     let (mut wrong, mut files, mut nothing) = (0, 0, false);
-    let mut told = Told::default();
+    let mut told = Printed::default();
     for path in &args.files {
         match within(path) {
             Ok(within) => {
@@ -37,7 +37,7 @@ pub fn main(args: Args) -> ExitCode {
 }
 
 /// Prints what the file is, or what is wrong with it. Returns whether it is right.
-fn passes(file: &Path, told: &mut Told) -> bool {
+fn passes(file: &Path, told: &mut Printed) -> bool {
     let name = file.display();
     let diagnostics = match check(file) {
         Ok(text) => {
@@ -56,9 +56,9 @@ fn passes(file: &Path, told: &mut Told) -> bool {
 /// The diagnostics that have been printed. A topology's are found again with each scenario that
 /// uses it, and when the topology itself is checked.
 #[derive(Default)]
-struct Told(HashSet<(PathBuf, usize, usize, String)>);
+struct Printed(HashSet<(PathBuf, usize, usize, String)>);
 
-impl Told {
+impl Printed {
     /// Those of `diagnostics` that were not printed yet.
     fn unless_told(&mut self, diagnostics: Diagnostics) -> Option<Diagnostics> {
         let new = diagnostics.into_vec().into_iter().filter(|diagnostic| {

@@ -27,7 +27,7 @@ pub struct Args {
 
 /// One row of the table.
 #[derive(Debug, PartialEq)]
-struct Finding {
+struct Row {
     mark: Mark,
     what: &'static str,
     found: String,
@@ -47,7 +47,7 @@ enum Mark {
 pub fn main(args: Args) -> ExitCode {
     let mut findings = servers(args.engine_binary);
     findings.push(super::block_on(docker()).unwrap_or_else(|e| {
-        Finding::but(Mark::Note, "docker", e.to_string(), "no sockets can be used")
+        Row::but(Mark::Note, "docker", e.to_string(), "no sockets can be used")
     }));
     let runnable = findings.iter().any(|finding| finding.mark == Mark::Good);
     if !runnable {
@@ -64,18 +64,18 @@ pub fn main(args: Args) -> ExitCode {
         cores(),
         memory(),
     ]);
-    out::print(&findings.iter().map(Finding::text).collect::<String>());
+    out::print(&findings.iter().map(Row::text).collect::<String>());
     let lacks = findings.iter().any(|finding| finding.mark == Mark::Lack);
     ExitCode::from(if lacks { exit::ENVIRONMENT } else { 0 })
 }
 
-impl Finding {
-    fn good(what: &'static str, found: impl Into<String>) -> Finding {
-        Finding { mark: Mark::Good, what, found: found.into(), advice: None }
+impl Row {
+    fn good(what: &'static str, found: impl Into<String>) -> Row {
+        Row { mark: Mark::Good, what, found: found.into(), advice: None }
     }
 
-    fn but(mark: Mark, what: &'static str, found: impl Into<String>, advice: &str) -> Finding {
-        Finding { mark, what, found: found.into(), advice: Some(advice.to_owned()) }
+    fn but(mark: Mark, what: &'static str, found: impl Into<String>, advice: &str) -> Row {
+        Row { mark, what, found: found.into(), advice: Some(advice.to_owned()) }
     }
 
     fn text(&self) -> String {
@@ -92,7 +92,7 @@ impl Finding {
     }
 }
 
-fn servers(named: Option<PathBuf>) -> Vec<Finding> {
+fn servers(named: Option<PathBuf>) -> Vec<Row> {
     let known = [
         (
             "redis-server",
@@ -109,21 +109,21 @@ fn servers(named: Option<PathBuf>) -> Vec<Finding> {
     named.into_iter().chain(on_path).collect()
 }
 
-fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Finding {
+fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Row {
     let Some(path) = path else {
-        return Finding::but(Mark::Note, what, "not on PATH", advice);
+        return Row::but(Mark::Note, what, "not on PATH", advice);
     };
     match ServerBinary::at(&path) {
         Ok(binary) => {
             let info = binary.info();
-            Finding::good(what, format!("{}, {} {}", path.display(), info.kind, info.version))
+            Row::good(what, format!("{}, {} {}", path.display(), info.kind, info.version))
         }
-        Err(e) => Finding::but(Mark::Note, what, e.to_string(), advice),
+        Err(e) => Row::but(Mark::Note, what, e.to_string(), advice),
     }
 }
 
 /// Which Docker engine answers, and what it can limit.
-async fn docker() -> Finding {
+async fn docker() -> Row {
     let advice = "without it servers run as processes; with it: `--backend docker`, \
                   images of any release, limits of CPU and memory";
     let engine = match endpoint::find().await {
@@ -131,7 +131,7 @@ async fn docker() -> Finding {
         Err(e) => {
             let why = e.to_string();
             let why = why.lines().take(2).map(str::trim).collect::<Vec<_>>().join(" ");
-            return Finding::but(Mark::Note, "docker", why, advice);
+            return Row::but(Mark::Note, "docker", why, advice);
         }
     };
     let host = &engine.endpoint.host;
@@ -153,22 +153,22 @@ async fn docker() -> Finding {
         able.join(", ")
     );
     match rootless {
-        true => Finding::but(
+        true => Row::but(
             Mark::Note,
             "docker",
             format!("{found}, rootless"),
             "containers of a rootless engine have a network that this machine's processes mostly \
              cannot reach; then only `--backend process` works",
         ),
-        false => Finding::good("docker", found),
+        false => Row::good("docker", found),
     }
 }
 
 /// Whether steps with `via: kernel` can be played, if there is a Docker engine.
-fn kernel_cuts() -> Finding {
+fn kernel_cuts() -> Row {
     match cuts::usable() {
-        Ok(()) => Finding::good("kernel cuts", "nftables rules can be made for containers"),
-        Err(why) => Finding::but(
+        Ok(()) => Row::good("kernel cuts", "nftables rules can be made for containers"),
+        Err(why) => Row::but(
             Mark::Note,
             "kernel cuts",
             why,
@@ -177,10 +177,10 @@ fn kernel_cuts() -> Finding {
     }
 }
 
-fn cli() -> Finding {
+fn cli() -> Row {
     match on_path("redis-cli").or_else(|| on_path("valkey-cli")) {
-        Some(path) => Finding::good("redis-cli", path.display().to_string()),
-        None => Finding::but(
+        Some(path) => Row::good("redis-cli", path.display().to_string()),
+        None => Row::but(
             Mark::Note,
             "redis-cli",
             "not on PATH",
@@ -189,52 +189,52 @@ fn cli() -> Finding {
     }
 }
 
-fn addresses() -> Finding {
+fn addresses() -> Row {
     match Block::take() {
-        Ok(block) => Finding::good("addresses", format!("{} is free", block.name())),
-        Err(e) => Finding::but(Mark::Lack, "addresses", e.to_string(), "every drill needs a block"),
+        Ok(block) => Row::good("addresses", format!("{} is free", block.name())),
+        Err(e) => Row::but(Mark::Lack, "addresses", e.to_string(), "every drill needs a block"),
     }
 }
 
 /// Where the registry is, and what killed drills have left in it.
-fn state() -> Finding {
+fn state() -> Row {
     let looked = || -> Result<(PathBuf, usize), RegistryError> {
         let registry = Registry::locate()?;
         let dead = registry.records()?.iter().filter(|record| !record.is_live()).count();
         Ok((registry.state_dir().to_owned(), dead))
     };
     match looked() {
-        Ok((dir, 0)) => Finding::good("state", dir.display().to_string()),
+        Ok((dir, 0)) => Row::good("state", dir.display().to_string()),
         Ok((dir, dead)) => {
             let found = format!("{}: {dead} killed, with what they left", dir.display());
-            Finding::but(Mark::Note, "state", found, "`redrill gc` removes it")
+            Row::but(Mark::Note, "state", found, "`redrill gc` removes it")
         }
-        Err(e) => Finding::but(Mark::Lack, "state", e.to_string(), "set REDRILL_STATE_DIR"),
+        Err(e) => Row::but(Mark::Lack, "state", e.to_string(), "set REDRILL_STATE_DIR"),
     }
 }
 
-fn files() -> Finding {
+fn files() -> Row {
     let limit = getrlimit(Resource::Nofile);
     let number = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |n| n.to_string());
     let found =
         format!("{} open files, raised to {}", number(limit.current), number(limit.maximum));
     match limit.maximum {
-        Some(most) if most < FILES_WANTED => Finding::but(
+        Some(most) if most < FILES_WANTED => Row::but(
             Mark::Note,
             "file limit",
             found,
             "servers will allow fewer than 10,000 connections; raise `ulimit -Hn`",
         ),
-        _ => Finding::good("file limit", found),
+        _ => Row::good("file limit", found),
     }
 }
 
-fn overcommit() -> Finding {
+fn overcommit() -> Row {
     let file = "/proc/sys/vm/overcommit_memory";
     match fs::read_to_string(file).unwrap_or_default().trim() {
-        "1" => Finding::good("overcommit", "1"),
-        "" => Finding::but(Mark::Note, "overcommit", "unknown", "the kernel does not report it"),
-        other => Finding::but(
+        "1" => Row::good("overcommit", "1"),
+        "" => Row::but(Mark::Note, "overcommit", "unknown", "the kernel does not report it"),
+        other => Row::but(
             Mark::Note,
             "overcommit",
             other,
@@ -244,36 +244,36 @@ fn overcommit() -> Finding {
     }
 }
 
-fn backlog() -> Finding {
+fn backlog() -> Row {
     match number_in("/proc/sys/net/core/somaxconn") {
-        Some(n) if n >= BACKLOG_WANTED => Finding::good("somaxconn", n.to_string()),
-        Some(n) => Finding::but(
+        Some(n) if n >= BACKLOG_WANTED => Row::good("somaxconn", n.to_string()),
+        Some(n) => Row::but(
             Mark::Note,
             "somaxconn",
             n.to_string(),
             "many clients that connect at once may have to wait; sysctl net.core.somaxconn=511",
         ),
-        None => Finding::but(Mark::Note, "somaxconn", "unknown", "the kernel does not report it"),
+        None => Row::but(Mark::Note, "somaxconn", "unknown", "the kernel does not report it"),
     }
 }
 
-fn cores() -> Finding {
+fn cores() -> Row {
     match std::thread::available_parallelism().map_or(1, usize::from) {
-        1 => Finding::but(
+        1 => Row::but(
             Mark::Note,
             "cores",
             "1",
             "servers and load share it, so latencies are those of waiting for it",
         ),
-        n => Finding::good("cores", n.to_string()),
+        n => Row::good("cores", n.to_string()),
     }
 }
 
-fn memory() -> Finding {
+fn memory() -> Row {
     let table = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     match kilobytes(&table, "MemAvailable:") {
-        Some(kb) => Finding::good("memory", format!("{:.1} GB available", kb as f64 / 1e6)),
-        None => Finding::but(Mark::Note, "memory", "unknown", "the kernel does not report it"),
+        Some(kb) => Row::good("memory", format!("{:.1} GB available", kb as f64 / 1e6)),
+        None => Row::but(Mark::Note, "memory", "unknown", "the kernel does not report it"),
     }
 }
 
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn advice_stands_below_what_was_found() {
-        let finding = Finding::but(Mark::Note, "redis-cli", "not on PATH", "get one");
+        let finding = Row::but(Mark::Note, "redis-cli", "not on PATH", "get one");
         let text = "note   redis-cli      not on PATH\n                      get one\n";
         assert_eq!(finding.text(), text);
     }

@@ -130,7 +130,7 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
     match args.play.format {
         Format::Json => out::print(&matrix.json()),
         Format::Text => {
-            let lines: Vec<_> = reports.iter().map(tally::Line::of_run).collect();
+            let lines: Vec<_> = reports.iter().map(tally::DrillResult::of_run).collect();
             let tally = tally::text(&lines, cases.len(), out::width(), out::colour());
             let page = folder.join(file::HTML);
             let table = matrix.text(out::colour());

@@ -118,6 +118,6 @@ async fn repeat(
 }
 
 fn tally(reports: &[Report], times: u32) -> String {
-    let lines: Vec<_> = reports.iter().map(tally::Line::of_run).collect();
+    let lines: Vec<_> = reports.iter().map(tally::DrillResult::of_run).collect();
     tally::text(&lines, times as usize, out::width(), out::colour())
 }

@@ -8,11 +8,11 @@ use crate::spec::schema;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    kind: Kind,
+    kind: SchemaKind,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Kind {
+enum SchemaKind {
     /// Files that describe a topology
     Topology,
     /// Files that describe a scenario
@@ -23,9 +23,9 @@ enum Kind {
 
 pub fn main(args: Args) -> ExitCode {
     match args.kind {
-        Kind::Topology => out::print(&format!("{:#}\n", schema::topology())),
-        Kind::Scenario => out::print(&format!("{:#}\n", schema::scenario())),
-        Kind::Report => match report::json::schema() {
+        SchemaKind::Topology => out::print(&format!("{:#}\n", schema::topology())),
+        SchemaKind::Scenario => out::print(&format!("{:#}\n", schema::scenario())),
+        SchemaKind::Report => match report::json::schema() {
             Ok(schema) => out::print(&schema),
             Err(error) => super::report::refuse(&error),
         },

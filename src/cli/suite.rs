@@ -175,6 +175,6 @@ fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), 
 }
 
 fn tally(outcomes: &[Outcome]) -> String {
-    let lines: Vec<_> = outcomes.iter().map(tally::Line::of_suite).collect();
+    let lines: Vec<_> = outcomes.iter().map(tally::DrillResult::of_suite).collect();
     tally::text(&lines, outcomes.len(), out::width(), out::colour())
 }

@@ -11,22 +11,24 @@ const REASONS: usize = 8;
 const WIDEST: usize = 100;
 
 /// The result of one drill.
-pub struct Line<'a> {
+pub struct DrillResult<'a> {
     pub name: &'a str,
     pub verdict: Verdict,
     pub why: Vec<&'a str>,
 }
 
-impl<'a> Line<'a> {
-    pub fn of_run(report: &'a Report) -> Line<'a> {
+impl<'a> DrillResult<'a> {
+    pub fn of_run(report: &'a Report) -> DrillResult<'a> {
         let why = report.why.iter().map(String::as_str).collect();
-        Line { name: &report.id, verdict: report.verdict, why }
+        DrillResult { name: &report.id, verdict: report.verdict, why }
     }
 
-    pub fn of_suite(outcome: &'a Outcome) -> Line<'a> {
+    pub fn of_suite(outcome: &'a Outcome) -> DrillResult<'a> {
         match outcome {
-            Outcome::Played(report) => Line { name: &report.scenario, ..Line::of_run(report) },
-            Outcome::Unplayed(unplayed) => Line {
+            Outcome::Played(report) => {
+                DrillResult { name: &report.scenario, ..DrillResult::of_run(report) }
+            }
+            Outcome::Unplayed(unplayed) => DrillResult {
                 name: &unplayed.scenario,
                 verdict: unplayed.verdict,
                 why: vec![&unplayed.error],
@@ -36,7 +38,7 @@ impl<'a> Line<'a> {
 }
 
 /// The results of those of `all` drills that were begun. `width` is in columns.
-pub fn text(lines: &[Line], all: usize, width: usize, colour: bool) -> String {
+pub fn text(lines: &[DrillResult], all: usize, width: usize, colour: bool) -> String {
     let (ink, width) = (Ink { colour }, width.min(WIDEST));
     let mut text = String::new();
     for line in lines.iter().filter(|line| line.verdict != Verdict::Pass) {
@@ -56,7 +58,7 @@ pub fn text(lines: &[Line], all: usize, width: usize, colour: bool) -> String {
 }
 
 /// `  3 ✓ pass, 1 ? unknown of 4`
-fn counts(lines: &[Line], all: usize, ink: Ink) -> String {
+fn counts(lines: &[DrillResult], all: usize, ink: Ink) -> String {
     let count = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
     let counts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown]
         .into_iter()
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn who_did_not_pass_says_why() {
-        let line = |name, verdict, why| Line { name, verdict, why };
+        let line = |name, verdict, why| DrillResult { name, verdict, why };
         let lines = [
             line("one", Verdict::Pass, vec![]),
             line("two", Verdict::Fail, vec!["the bound\x1b does not hold", "it was slow"]),

@@ -17,7 +17,9 @@ pub fn of_cluster(nodes: &[Node], node_views: &[&NodeView], silent: &[&NodeName]
     told.extend(roles(&names, node_views));
     let failed =
         node_views.iter().filter(|node_view| !node_view.state_ok).map(|node_view| &node_view.node);
-    told.extend(listed(failed).map(|who| format!("the cluster state is not ok in the view of {who}")));
+    told.extend(
+        listed(failed).map(|who| format!("the cluster state is not ok in the view of {who}")),
+    );
     told.extend(unlinked(node_views));
     told.extend(unheard(node_views, silent));
     told

@@ -6,8 +6,8 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::blind_time::BlindTime;
-use super::counter::{Counter, Glance, Ticket};
-use super::outage::{Change, Sign, Track};
+use super::counter::{Counter, ReadStart, WriteStart};
+use super::outage::{Change, ProbeResult, Track};
 use crate::load::client::{self, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
@@ -18,13 +18,13 @@ pub(super) struct CanaryProbe {
     canary: Canary,
     client: Rc<Routed>,
     counter: Counter,
-    writes: Line,
-    reads: Line,
+    writes: ActionProbes,
+    reads: ActionProbes,
 }
 
 /// The probes of one canary by one action (read or write).
 #[derive(Default)]
-struct Line {
+struct ActionProbes {
     track: Track,
     /// All blind time before the last outage began.
     blind_before: Duration,
@@ -32,18 +32,24 @@ struct Line {
 
 /// The state at the start of a probe, by which its answer is judged.
 #[derive(Clone, Copy)]
-pub(super) enum Asked {
-    Write(Ticket),
-    Read(Glance),
+pub(super) enum ProbeStart {
+    Write(WriteStart),
+    Read(ReadStart),
 }
 
 impl CanaryProbe {
     pub(super) fn new(canary: Canary, client: Rc<Routed>) -> CanaryProbe {
         let counter = Counter::default();
-        CanaryProbe { canary, client, counter, writes: Line::default(), reads: Line::default() }
+        CanaryProbe {
+            canary,
+            client,
+            counter,
+            writes: ActionProbes::default(),
+            reads: ActionProbes::default(),
+        }
     }
 
-    fn line(&mut self, action: Access) -> &mut Line {
+    fn line(&mut self, action: Access) -> &mut ActionProbes {
         match action {
             Access::Write => &mut self.writes,
             Access::Read => &mut self.reads,
@@ -62,34 +68,34 @@ impl CanaryProbe {
         &mut self,
         action: Access,
         values: &mut Values,
-    ) -> (Rc<Routed>, Request, Asked) {
+    ) -> (Rc<Routed>, Request, ProbeStart) {
         let CanaryProbe { canary, client, counter, .. } = self;
         let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
         let (asked, read): (_, client::Read) = match action {
             Access::Write => {
                 let ticket = counter.write();
                 command.arg("SET").arg(&canary.key).arg(values.text(ticket.value, 0));
-                (Asked::Write(ticket), client::done)
+                (ProbeStart::Write(ticket), client::done)
             }
             Access::Read => {
                 command.arg("GET").arg(&canary.key);
-                (Asked::Read(counter.read()), client::value)
+                (ProbeStart::Read(counter.read()), client::value)
             }
         };
         (client.clone(), Request { slot: canary.slot, command, read, wait: None }, asked)
     }
 
     /// Whether a good answer carried a right value.
-    pub(super) fn is_right(&self, asked: Asked, value: Option<u64>) -> bool {
+    pub(super) fn is_right(&self, asked: ProbeStart, value: Option<u64>) -> bool {
         match asked {
-            Asked::Read(glance) => self.counter.is_right(glance, value),
-            Asked::Write(_) => true,
+            ProbeStart::Read(glance) => self.counter.is_right(glance, value),
+            ProbeStart::Write(_) => true,
         }
     }
 
     /// Records the outcome of a write.
-    pub(super) fn learn(&mut self, asked: Asked, outcome: Outcome) {
-        let Asked::Write(ticket) = asked else { return };
+    pub(super) fn learn(&mut self, asked: ProbeStart, outcome: Outcome) {
+        let ProbeStart::Write(ticket) = asked else { return };
         match outcome {
             Outcome::Ok => self.counter.acknowledged(ticket),
             Outcome::Fail(_) => self.counter.refused(ticket),
@@ -97,13 +103,13 @@ impl CanaryProbe {
         }
     }
 
-    /// Records the sign of probe `number` and returns the events that follow from it. `canary`
+    /// Records the result of probe `number` and returns the events that follow from it. `canary`
     /// is this canary's number.
     pub(super) fn conclude(
         &mut self,
         canary: usize,
         (action, number): (Access, u64),
-        sign: Sign,
+        sign: ProbeResult,
         blind_time: &BlindTime,
     ) -> Vec<EventKind> {
         let line = self.line(action);

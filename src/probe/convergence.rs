@@ -9,20 +9,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::belief::Agreement;
+use super::agreement::Agreement;
 use crate::model::Nanos;
 use crate::model::event::EventKind;
 
 /// The steps of a drill that have begun.
 #[derive(Debug)]
-pub(super) struct Steps {
-    steps: BTreeMap<usize, Step>,
+pub(super) struct StepTracker {
+    steps: BTreeMap<usize, TrackedStep>,
     /// How long an agreement must have held past a step's end.
     hold: Duration,
 }
 
 #[derive(Debug)]
-struct Step {
+struct TrackedStep {
     began: Nanos,
     ended: Option<Nanos>,
     /// When the agreement that was reported last began.
@@ -33,9 +33,9 @@ struct Step {
     overtaken: bool,
 }
 
-impl Steps {
-    pub(super) fn new(hold: Duration) -> Steps {
-        Steps { steps: BTreeMap::new(), hold }
+impl StepTracker {
+    pub(super) fn new(hold: Duration) -> StepTracker {
+        StepTracker { steps: BTreeMap::new(), hold }
     }
 
     pub(super) fn began(&mut self, step: usize, at: Nanos) {
@@ -43,7 +43,8 @@ impl Steps {
         self.steps.retain(|_, step| step.told.is_none());
         self.steps.values_mut().for_each(|step| step.overtaken = true);
         let (ended, view_told, told) = (None, None, None);
-        self.steps.insert(step, Step { began: at, ended, view_told, told, overtaken: false });
+        self.steps
+            .insert(step, TrackedStep { began: at, ended, view_told, told, overtaken: false });
     }
 
     pub(super) fn ended(&mut self, step: usize, at: Nanos) {
@@ -106,8 +107,8 @@ mod tests {
         Agreement { since: Nanos(since), linked_since, asked: Nanos(asked) }
     }
 
-    fn steps() -> Steps {
-        let mut steps = Steps::new(Duration::from_nanos(100));
+    fn steps() -> StepTracker {
+        let mut steps = StepTracker::new(Duration::from_nanos(100));
         steps.began(3, Nanos(1000));
         steps
     }

@@ -24,7 +24,7 @@ pub(super) struct Counter {
 
 /// A write that was begun.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ticket {
+pub(super) struct WriteStart {
     pub(super) value: u64,
     /// The smallest value whose write had not ended when this write began.
     oldest: u64,
@@ -32,7 +32,7 @@ pub(super) struct Ticket {
 
 /// A read that was begun.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Glance {
+pub(super) struct ReadStart {
     floor: u64,
 }
 
@@ -41,24 +41,24 @@ pub(super) struct Glance {
 const REMEMBERED: usize = 600_000;
 
 impl Counter {
-    pub(super) fn write(&mut self) -> Ticket {
+    pub(super) fn write(&mut self) -> WriteStart {
         self.last += 1;
         self.under_way.insert(self.last);
         let oldest = self.under_way.first().copied().unwrap_or(self.last);
-        Ticket { value: self.last, oldest }
+        WriteStart { value: self.last, oldest }
     }
 
-    pub(super) fn acknowledged(&mut self, write: Ticket) {
+    pub(super) fn acknowledged(&mut self, write: WriteStart) {
         self.under_way.remove(&write.value);
         self.floor = self.floor.max(write.oldest);
     }
 
     /// The server did not do it.
-    pub(super) fn refused(&mut self, write: Ticket) {
+    pub(super) fn refused(&mut self, write: WriteStart) {
         self.under_way.remove(&write.value);
     }
 
-    pub(super) fn unknown(&mut self, write: Ticket) {
+    pub(super) fn unknown(&mut self, write: WriteStart) {
         self.under_way.remove(&write.value);
         self.unknown.insert(write.value);
         if self.unknown.len() > REMEMBERED {
@@ -66,12 +66,12 @@ impl Counter {
         }
     }
 
-    pub(super) fn read(&self) -> Glance {
-        Glance { floor: self.floor }
+    pub(super) fn read(&self) -> ReadStart {
+        ReadStart { floor: self.floor }
     }
 
     /// Whether `value` (`None`: no such key) is a right answer to `read`, which has just ended.
-    pub(super) fn is_right(&self, read: Glance, value: Option<u64>) -> bool {
+    pub(super) fn is_right(&self, read: ReadStart, value: Option<u64>) -> bool {
         let value = value.unwrap_or(0);
         let old = value < read.floor && !self.unknown.contains(&value);
         !old && value <= self.last

@@ -12,7 +12,7 @@
 //! requests to other servers. And neither may mistake redrill's own trouble for the servers':
 //! `blind_time` counts the time in which the machine did not let redrill look.
 
-mod belief;
+mod agreement;
 pub mod canary;
 mod convergence;
 mod failover;

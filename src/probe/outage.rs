@@ -19,7 +19,7 @@ use crate::model::op::Cause;
 
 /// The result of one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(super) enum ProbeResult {
     /// The right answer, in time, at this instant.
     Good(Nanos),
     Bad(Cause),
@@ -36,8 +36,8 @@ pub(super) enum Change {
 /// Probes of one canary by one action.
 #[derive(Debug, Default)]
 pub(super) struct Track {
-    /// Probes by their intended instants, from the oldest one that has no sign yet.
-    probes: VecDeque<(Nanos, Option<Sign>)>,
+    /// Probes by their intended instants, from the oldest one that has no result yet.
+    probes: VecDeque<(Nanos, Option<ProbeResult>)>,
     /// The number of the first of `probes`.
     first: u64,
     out_since: Option<Nanos>,
@@ -53,13 +53,13 @@ impl Track {
         self.first + self.probes.len() as u64 - 1
     }
 
-    /// Probes that wait for their sign, or for the sign of an earlier probe.
+    /// Probes that wait for their result, or for the result of an earlier probe.
     pub(super) fn waiting(&self) -> usize {
         self.probes.len()
     }
 
-    /// Records the sign of probe `number`, and returns what it changes.
-    pub(super) fn end(&mut self, number: u64, sign: Sign) -> Vec<Change> {
+    /// Records the result of probe `number`, and returns what it changes.
+    pub(super) fn end(&mut self, number: u64, sign: ProbeResult) -> Vec<Change> {
         let at = number.checked_sub(self.first).and_then(|i| usize::try_from(i).ok());
         if let Some(probe) = at.and_then(|i| self.probes.get_mut(i)) {
             probe.1 = Some(sign);
@@ -73,13 +73,13 @@ impl Track {
         changes
     }
 
-    fn judge(&mut self, due: Nanos, sign: Sign) -> Option<Change> {
+    fn judge(&mut self, due: Nanos, sign: ProbeResult) -> Option<Change> {
         match (sign, self.out_since) {
-            (Sign::Bad(cause), None) if due >= self.back_at => {
+            (ProbeResult::Bad(cause), None) if due >= self.back_at => {
                 self.out_since = Some(due);
                 Some(Change::Began { from: due, cause })
             }
-            (Sign::Good(at), Some(from)) => {
+            (ProbeResult::Good(at), Some(from)) => {
                 // A later probe may have been answered before this one.
                 let to = self.answers().fold(at, Nanos::min);
                 self.out_since = None;
@@ -92,7 +92,7 @@ impl Track {
 
     fn answers(&self) -> impl Iterator<Item = Nanos> {
         self.probes.iter().filter_map(|(_, sign)| match sign {
-            Some(Sign::Good(at)) => Some(*at),
+            Some(ProbeResult::Good(at)) => Some(*at),
             _ => None,
         })
     }
@@ -104,16 +104,16 @@ mod tests {
 
     use super::*;
 
-    /// Outages by the definition: over all probes at once, each `(due, sign)`.
-    fn by_definition(probes: &[(u64, Sign)]) -> Vec<(u64, Option<u64>)> {
+    /// Outages by the definition: over all probes at once, each `(due, result)`.
+    fn by_definition(probes: &[(u64, ProbeResult)]) -> Vec<(u64, Option<u64>)> {
         let mut outages = Vec::new();
         let mut covered = 0;
         for (i, (due, sign)) in probes.iter().enumerate() {
-            if !matches!(sign, Sign::Bad(_)) || *due < covered {
+            if !matches!(sign, ProbeResult::Bad(_)) || *due < covered {
                 continue;
             }
             let answers = probes[i + 1..].iter().filter_map(|(_, sign)| match sign {
-                Sign::Good(at) => Some(at.0),
+                ProbeResult::Good(at) => Some(at.0),
                 _ => None,
             });
             let end = answers.min();
@@ -123,10 +123,10 @@ mod tests {
         outages
     }
 
-    /// The same probes, told in the order in which their signs become known.
-    fn as_told(probes: &[(u64, u64, Sign)]) -> Vec<(u64, Option<u64>)> {
+    /// The same probes, told in the order in which their results become known.
+    fn as_told(probes: &[(u64, u64, ProbeResult)]) -> Vec<(u64, Option<u64>)> {
         let mut track = Track::default();
-        let mut told: Vec<(u64, u8, u64, Sign)> = Vec::new();
+        let mut told: Vec<(u64, u8, u64, ProbeResult)> = Vec::new();
         let mut outages = Vec::new();
         for &(due, known, sign) in probes {
             told.push((known, 1, due, sign));
@@ -163,9 +163,9 @@ mod tests {
                     let due = i * 10;
                     let answer = if (95..795).contains(&due) { 795 } else { due + 1 };
                     if answer - due <= deadline {
-                        (due, answer, Sign::Good(Nanos(answer)))
+                        (due, answer, ProbeResult::Good(Nanos(answer)))
                     } else {
-                        (due, due + deadline, Sign::Bad(Cause::Timeout))
+                        (due, due + deadline, ProbeResult::Bad(Cause::Timeout))
                     }
                 })
                 .collect();
@@ -175,9 +175,14 @@ mod tests {
 
     #[test]
     fn a_void_probe_proves_nothing() {
-        let bad = Sign::Bad(Cause::Refused);
-        let good = |at| Sign::Good(Nanos(at));
-        let probes = [(0, 1, good(1)), (10, 50, Sign::Void), (20, 51, bad), (30, 52, Sign::Void)];
+        let bad = ProbeResult::Bad(Cause::Refused);
+        let good = |at| ProbeResult::Good(Nanos(at));
+        let probes = [
+            (0, 1, good(1)),
+            (10, 50, ProbeResult::Void),
+            (20, 51, bad),
+            (30, 52, ProbeResult::Void),
+        ];
         assert_eq!(as_told(&probes), [(20, None)]);
         let probes = [probes[0], probes[1], probes[2], probes[3], (40, 53, good(53))];
         assert_eq!(as_told(&probes), [(20, Some(53))]);
@@ -186,20 +191,20 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
-        /// Each probe takes its own time, so signs come in any order.
+        /// Each probe takes its own time, so results come in any order.
         #[test]
         fn outages_are_those_of_the_definition(
             probes in prop::collection::vec((0..60u64, 0..4u8), 0..40)
         ) {
-            let probes: Vec<(u64, u64, Sign)> = probes
+            let probes: Vec<(u64, u64, ProbeResult)> = probes
                 .into_iter()
                 .enumerate()
                 .map(|(i, (took, luck))| {
                     let due = 10 * i as u64;
                     let sign = match luck {
-                        0 | 1 => Sign::Good(Nanos(due + took)),
-                        2 => Sign::Bad(Cause::Timeout),
-                        _ => Sign::Void,
+                        0 | 1 => ProbeResult::Good(Nanos(due + took)),
+                        2 => ProbeResult::Bad(Cause::Timeout),
+                        _ => ProbeResult::Void,
                     };
                     (due, due + took, sign)
                 })

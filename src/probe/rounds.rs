@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 use super::blind_time::{Blind, BlindTime};
-use super::canary_probe::{Asked, CanaryProbe};
-use super::outage::Sign;
+use super::canary_probe::{CanaryProbe, ProbeStart};
+use super::outage::ProbeResult;
 use crate::load::client::{Answer, Client, ClientOptions, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
@@ -168,7 +168,7 @@ impl Rounds {
     fn begin(self: &Rc<Self>, i: usize, action: Access, due: Nanos) {
         let (number, waiting) = self.subjects.borrow_mut()[i].begin(action, due);
         if waiting > most_waiting(&self.probe) {
-            return self.conclude(i, action, number, due, Sign::Bad(Cause::Shed));
+            return self.conclude(i, action, number, due, ProbeResult::Bad(Cause::Shed));
         }
         self.under_way.set(self.under_way.get() + 1);
         let rounds = self.clone();
@@ -187,9 +187,9 @@ impl Rounds {
         let heard = self.hear(run.as_mut(), due).await;
         let sign = match &heard {
             Some(answer) => self.judge(i, asked, answer),
-            None => Sign::Bad(Cause::Timeout),
+            None => ProbeResult::Bad(Cause::Timeout),
         };
-        if matches!(sign, Sign::Bad(Cause::Timeout)) {
+        if matches!(sign, ProbeResult::Bad(Cause::Timeout)) {
             client.doubt();
         }
         self.conclude(i, action, number, due, sign);
@@ -200,7 +200,7 @@ impl Rounds {
         self.learn(i, asked, answer.outcome);
     }
 
-    fn ask(&self, i: usize, action: Access) -> (Rc<Routed>, Request, Asked) {
+    fn ask(&self, i: usize, action: Access) -> (Rc<Routed>, Request, ProbeStart) {
         self.subjects.borrow_mut()[i].ask(action, &mut self.values.borrow_mut())
     }
 
@@ -233,45 +233,49 @@ impl Rounds {
         }
     }
 
-    fn judge(&self, i: usize, asked: Asked, answer: &Answer) -> Sign {
+    fn judge(&self, i: usize, asked: ProbeStart, answer: &Answer) -> ProbeResult {
         let now = self.now();
         let cause = match answer.outcome {
             Outcome::Ok => {
                 let right = self.subjects.borrow()[i].is_right(asked, answer.told.value());
-                return if right { Sign::Good(now) } else { Sign::Bad(Cause::Other) };
+                return if right { ProbeResult::Good(now) } else { ProbeResult::Bad(Cause::Other) };
             }
             Outcome::Fail(cause) | Outcome::Unknown(cause) => cause,
         };
         // The client gave up just as the thread woke, and may not have read what had arrived.
         let blind_time = self.blind_time.borrow();
         let just_awoke = !blind_time.blind(now - GRACE, now).is_zero();
-        if cause == Cause::Timeout && just_awoke { Sign::Void } else { Sign::Bad(cause) }
+        if cause == Cause::Timeout && just_awoke {
+            ProbeResult::Void
+        } else {
+            ProbeResult::Bad(cause)
+        }
     }
 
-    fn learn(&self, i: usize, asked: Asked, outcome: Outcome) {
+    fn learn(&self, i: usize, asked: ProbeStart, outcome: Outcome) {
         self.subjects.borrow_mut()[i].learn(asked, outcome);
     }
 
-    fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, sign: Sign) {
+    fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, sign: ProbeResult) {
         self.count(due, sign);
         let canary_probe = &mut self.subjects.borrow_mut()[i];
         let told = canary_probe.conclude(i, (action, number), sign, &self.blind_time.borrow());
         told.into_iter().for_each(|what| self.teller.tell(what));
     }
 
-    fn count(&self, due: Nanos, sign: Sign) {
+    fn count(&self, due: Nanos, sign: ProbeResult) {
         let mut account = self.account.borrow_mut();
         match sign {
-            Sign::Good(at) => {
+            ProbeResult::Good(at) => {
                 let took = at.since(due).saturating_sub(self.blind_time.borrow().blind(due, at));
                 account.sent += 1;
                 account.worst = account.worst.max(took);
             }
-            Sign::Bad(_) => {
+            ProbeResult::Bad(_) => {
                 account.sent += 1;
                 account.failed += 1;
             }
-            Sign::Void => {}
+            ProbeResult::Void => {}
         }
     }
 
@@ -313,18 +317,18 @@ mod tests {
         let (teller, _events) = Teller::new(clock);
         let rounds = Rounds::new(probe, teller, []);
         let ticket = Counter::default().write();
-        let judge = || rounds.judge(0, Asked::Write(ticket), &unanswered());
-        assert_eq!(judge(), Sign::Bad(Cause::Timeout));
+        let judge = || rounds.judge(0, ProbeStart::Write(ticket), &unanswered());
+        assert_eq!(judge(), ProbeResult::Bad(Cause::Timeout));
 
         std::thread::sleep(Duration::from_millis(50));
         rounds.blind_time.borrow_mut().woke(Nanos::ZERO, clock.now());
-        assert_eq!(judge(), Sign::Void);
-        let asked = Asked::Write(ticket);
+        assert_eq!(judge(), ProbeResult::Void);
+        let asked = ProbeStart::Write(ticket);
         let outcome = Outcome::Fail(Cause::ClusterDown);
         let refused = rounds.judge(0, asked, &Answer { outcome, ..unanswered() });
-        assert_eq!(refused, Sign::Bad(Cause::ClusterDown), "an answer is an answer");
+        assert_eq!(refused, ProbeResult::Bad(Cause::ClusterDown), "an answer is an answer");
 
         std::thread::sleep(2 * GRACE);
-        assert_eq!(judge(), Sign::Bad(Cause::Timeout), "there was time to read since");
+        assert_eq!(judge(), ProbeResult::Bad(Cause::Timeout), "there was time to read since");
     }
 }

@@ -14,8 +14,8 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::belief::{Agreement, Group};
-use super::convergence::Steps;
+use super::agreement::{Agreement, GroupViews};
+use super::convergence::StepTracker;
 use super::failover::{Failovers, Roles};
 use super::prober::ProbeError;
 use crate::cluster::DeployedGroup;
@@ -157,7 +157,7 @@ fn thread_main(
 }
 
 /// How a new primary comes about in a group.
-enum Phases {
+enum FailoverWatch {
     Cluster(Failovers),
     Other(Roles),
 }
@@ -168,8 +168,8 @@ struct Watched {
     cluster: bool,
     /// Its nodes and sentinels, with connections that belong to the watcher's thread.
     nodes: Vec<Node>,
-    beliefs: RefCell<Group>,
-    failovers: RefCell<Phases>,
+    views: RefCell<GroupViews>,
+    failovers: RefCell<FailoverWatch>,
     told: RefCell<Option<(Nanos, View)>>,
 }
 
@@ -188,7 +188,7 @@ async fn watch(
     }
     tokio::task::spawn_local(keep_counting(groups.clone(), teller.clone()));
     let hold = HOLD.1.max(round * HOLD.0);
-    let mut steps = Steps::new(hold);
+    let mut steps = StepTracker::new(hold);
     // The last instant at which all agreed and were linked.
     let mut agreed = teller.clock().now();
     let mut settled: Option<(Nanos, oneshot::Sender<()>)> = None;
@@ -209,7 +209,7 @@ async fn watch(
                 if agreement.is_some_and(|agreement| agreement.linked_since.is_some()) {
                     agreed = now;
                 }
-                let spoken = || groups.iter().all(|group| group.beliefs.borrow().has_spoken());
+                let spoken = || groups.iter().all(|group| group.views.borrow().has_spoken());
                 if let Some((_, done)) = settled.take_if(|(since, _)| {
                     agreed == now || spoken() || now.since(*since) >= LAST_WORD
                 }) {
@@ -236,7 +236,7 @@ fn every(period: Duration) -> tokio::time::Interval {
 /// The agreement of all groups together, if each has one.
 fn agreement(groups: &[Rc<Watched>]) -> Option<Agreement> {
     let agreements: Option<Vec<Agreement>> =
-        groups.iter().map(|group| group.beliefs.borrow().agreement()).collect();
+        groups.iter().map(|group| group.views.borrow().agreement()).collect();
     agreements?.into_iter().reduce(Agreement::and)
 }
 
@@ -250,7 +250,7 @@ async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Durati
         let instants = (asked, teller.clock().now());
         let news = group.failovers.borrow_mut().hear(i, node_view.as_ref().ok());
         news.into_iter().for_each(|what| teller.tell(what));
-        group.beliefs.borrow_mut().hear(i, instants, node_view);
+        group.views.borrow_mut().hear(i, instants, node_view);
     }
 }
 
@@ -280,11 +280,11 @@ async fn stats(node: &Node) -> Option<NodeStats> {
     })
 }
 
-impl Phases {
+impl FailoverWatch {
     fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
         match self {
-            Phases::Cluster(failovers) => failovers.hear(i, node_view),
-            Phases::Other(roles) => roles.hear(i, node_view),
+            FailoverWatch::Cluster(failovers) => failovers.hear(i, node_view),
+            FailoverWatch::Other(roles) => roles.hear(i, node_view),
         }
     }
 }
@@ -296,12 +296,12 @@ impl Watched {
         let nodes: Vec<Node> = group.all().map(own).collect();
         let cluster = matches!(group.spec.mode, Mode::Cluster { .. });
         let name = group.spec.name;
-        let beliefs = RefCell::new(Group::new(cluster, nodes.clone()));
+        let views = RefCell::new(GroupViews::new(cluster, nodes.clone()));
         let failovers = RefCell::new(match cluster {
-            true => Phases::Cluster(Failovers::new(&nodes)),
-            false => Phases::Other(Roles::new(&nodes)),
+            true => FailoverWatch::Cluster(Failovers::new(&nodes)),
+            false => FailoverWatch::Other(Roles::new(&nodes)),
         });
-        Rc::new(Watched { name, cluster, nodes, beliefs, failovers, told: RefCell::default() })
+        Rc::new(Watched { name, cluster, nodes, views, failovers, told: RefCell::default() })
     }
 
     async fn ask(&self, node: &Node) -> Result<NodeView, NodeError> {
@@ -319,7 +319,7 @@ impl Watched {
         if teller.clock().now().since(agreed) < moment {
             return;
         }
-        let how = self.beliefs.borrow().disputes();
+        let how = self.views.borrow().disputes();
         let group = self.name.clone();
         if !how.is_empty() {
             teller.tell(EventKind::Disagreed { group, how });
@@ -328,7 +328,7 @@ impl Watched {
 
     /// Emits the group's view if it has changed since the last time.
     fn tell_view(&self, teller: &Teller) {
-        let Some(view) = self.beliefs.borrow().view() else { return };
+        let Some(view) = self.views.borrow().view() else { return };
         let now = teller.clock().now();
         let mut told = self.told.borrow_mut();
         let due = told

@@ -53,7 +53,13 @@ fn an_engine_that_is_named_and_not_there_is_no_reason_to_think_nothing_was_left(
     let place = Place::new();
     let gc = run(place.redrill(&["gc"]).env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
     assert_eq!(gc.code, Some(69), "{}{}", gc.out, gc.err);
-    assert!(gc.err.contains("cannot look for containers that a killed redrill left: no Docker engine answers"), "{}", gc.err);
+    assert!(
+        gc.err.contains(
+            "cannot look for containers that a killed redrill left: no Docker engine answers"
+        ),
+        "{}",
+        gc.err
+    );
 }
 
 #[test]

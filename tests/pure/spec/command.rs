@@ -142,7 +142,8 @@ fn a_faulty_topology_is_told_once() {
         let output = redrill(&["check"]).args([first, second]).assert().code(65);
         let said = String::from_utf8(output.get_output().stderr.clone()).unwrap();
         assert_eq!(said.matches("  x ").count(), 1, "{said}");
-        let again = format!("{}: has errors, see above\n2 files with errors, of 2", second.display());
+        let again =
+            format!("{}: has errors, see above\n2 files with errors, of 2", second.display());
         assert!(said.contains(&again), "{said}");
     }
 }

@@ -12,25 +12,25 @@ use crate::node::{Node, NodeError};
 
 /// The nodes of one group and their views.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct GroupViews {
     cluster: bool,
     nodes: Vec<Node>,
-    states: Vec<State>,
+    states: Vec<NodeState>,
 }
 
 #[derive(Debug)]
-enum State {
+enum NodeState {
     /// It has not answered yet, or its last answer could not be used.
     Unheard,
     /// It cannot be reached: not a live node.
     Gone,
     /// It has not answered in time: not a live node now, but it may become one again.
     Silent,
-    Live(Box<Belief>),
+    Live(Box<LiveView>),
 }
 
 #[derive(Debug)]
-struct Belief {
+struct LiveView {
     node_view: NodeView,
     /// The part of its view that is compared: slot owners and roles.
     view: View,
@@ -42,9 +42,9 @@ struct Belief {
     link_since: Nanos,
 }
 
-impl Belief {
-    fn is_as(&self, other: &Belief) -> bool {
-        let what = |belief: &Belief| (belief.node_view.state_ok, belief.node_view.leader.at);
+impl LiveView {
+    fn is_as(&self, other: &LiveView) -> bool {
+        let what = |live: &LiveView| (live.node_view.state_ok, live.node_view.leader.at);
         self.view == other.view && what(self) == what(other)
     }
 }
@@ -70,10 +70,10 @@ impl Agreement {
     }
 }
 
-impl Group {
-    pub(super) fn new(cluster: bool, nodes: Vec<Node>) -> Group {
-        let states = nodes.iter().map(|_| State::Unheard).collect();
-        Group { cluster, nodes, states }
+impl GroupViews {
+    pub(super) fn new(cluster: bool, nodes: Vec<Node>) -> GroupViews {
+        let states = nodes.iter().map(|_| NodeState::Unheard).collect();
+        GroupViews { cluster, nodes, states }
     }
 
     /// Records an answer of node `i`: it was asked at `asked`, and answered at `answered`.
@@ -87,30 +87,30 @@ impl Group {
             Ok(node_view) => node_view,
             Err(error) => {
                 self.states[i] = match error.is_gone() {
-                    true if error.is_silence() => State::Silent,
-                    true => State::Gone,
-                    false => State::Unheard,
+                    true if error.is_silence() => NodeState::Silent,
+                    true => NodeState::Gone,
+                    false => NodeState::Unheard,
                 };
                 return;
             }
         };
         let view = self.view_of(&[&node_view]);
-        let mut belief =
-            Belief { view, node_view, asked, view_since: answered, link_since: answered };
-        if let State::Live(before) = &self.states[i] {
-            if before.is_as(&belief) {
-                belief.view_since = before.view_since;
+        let mut live =
+            LiveView { view, node_view, asked, view_since: answered, link_since: answered };
+        if let NodeState::Live(before) = &self.states[i] {
+            if before.is_as(&live) {
+                live.view_since = before.view_since;
             }
-            if before.node_view.link_up == belief.node_view.link_up {
-                belief.link_since = before.link_since;
+            if before.node_view.link_up == live.node_view.link_up {
+                live.link_since = before.link_since;
             }
         }
-        self.states[i] = State::Live(Box::new(belief));
+        self.states[i] = NodeState::Live(Box::new(live));
     }
 
-    fn live(&self) -> impl Iterator<Item = &Belief> {
+    fn live(&self) -> impl Iterator<Item = &LiveView> {
         self.states.iter().filter_map(|state| match state {
-            State::Live(belief) => Some(belief.as_ref()),
+            NodeState::Live(live) => Some(live.as_ref()),
             _ => None,
         })
     }
@@ -118,17 +118,17 @@ impl Group {
     /// Whether each node has answered or is known to be gone. A node that is only slow is
     /// neither.
     pub(super) fn has_spoken(&self) -> bool {
-        self.states.iter().all(|state| matches!(state, State::Live(_) | State::Gone))
+        self.states.iter().all(|state| matches!(state, NodeState::Live(_) | NodeState::Gone))
     }
 
     fn all_heard(&self) -> bool {
-        self.states.iter().all(|state| !matches!(state, State::Unheard))
+        self.states.iter().all(|state| !matches!(state, NodeState::Unheard))
     }
 
     /// The view of the live nodes together. `None` until each node has answered or is known to
     /// be gone.
     pub(super) fn view(&self) -> Option<View> {
-        let node_views: Vec<&NodeView> = self.live().map(|belief| &belief.node_view).collect();
+        let node_views: Vec<&NodeView> = self.live().map(|live| &live.node_view).collect();
         (self.all_heard() && !node_views.is_empty()).then(|| self.view_of(&node_views))
     }
 
@@ -148,21 +148,21 @@ impl Group {
     }
 
     pub(super) fn agreement(&self) -> Option<Agreement> {
-        let agreed = self.view()?.agreed && self.live().all(|belief| belief.node_view.state_ok);
-        let linked = self.live().all(|belief| belief.node_view.link_up != Some(false));
-        let since = self.live().map(|belief| belief.view_since).max()?;
-        let links = self.live().map(|belief| belief.link_since).max()?;
-        let asked = self.live().map(|belief| belief.asked).min()?;
+        let agreed = self.view()?.agreed && self.live().all(|live| live.node_view.state_ok);
+        let linked = self.live().all(|live| live.node_view.link_up != Some(false));
+        let since = self.live().map(|live| live.view_since).max()?;
+        let links = self.live().map(|live| live.link_since).max()?;
+        let asked = self.live().map(|live| live.asked).min()?;
         agreed.then(|| Agreement { since, linked_since: linked.then(|| since.max(links)), asked })
     }
 }
 
-impl Group {
+impl GroupViews {
     /// How the nodes' views differ now; empty if they do not.
     pub(super) fn disputes(&self) -> Vec<String> {
-        let node_views: Vec<&NodeView> = self.live().map(|belief| &belief.node_view).collect();
+        let node_views: Vec<&NodeView> = self.live().map(|live| &live.node_view).collect();
         let states = self.nodes.iter().zip(&self.states);
-        let silent = states.filter(|(_, state)| matches!(state, State::Unheard));
+        let silent = states.filter(|(_, state)| matches!(state, NodeState::Unheard));
         let silent: Vec<&NodeName> = silent.map(|(node, _)| &node.name).collect();
         match self.cluster {
             true => dispute::of_cluster(&self.nodes, &node_views, &silent),
@@ -204,8 +204,8 @@ mod tests {
         NodeError { node: node.name.clone(), addr: node.addr, command: "PING".into(), problem }
     }
 
-    fn group() -> Group {
-        Group::new(true, vec![node(0), node(1)])
+    fn group() -> GroupViews {
+        GroupViews::new(true, vec![node(0), node(1)])
     }
 
     fn at(n: u64) -> (Nanos, Nanos) {
@@ -218,7 +218,7 @@ mod tests {
         group.hear(0, at(10), Ok(node_view(0, BEFORE)));
         assert_eq!(group.agreement(), None, "one node was not heard");
         group.hear(1, at(20), Ok(node_view(1, BEFORE)));
-        let since = |group: &Group| group.agreement().map(|a| (a.since.0, a.asked.0));
+        let since = |group: &GroupViews| group.agreement().map(|a| (a.since.0, a.asked.0));
         assert_eq!(since(&group), Some((21, 10)));
         group.hear(0, at(30), Ok(node_view(0, AFTER)));
         assert_eq!(since(&group), None);
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn without_slots_there_must_be_one_primary() {
-        let mut group = Group::new(false, vec![node(0), node(1)]);
+        let mut group = GroupViews::new(false, vec![node(0), node(1)]);
         group.hear(0, at(10), Ok(node_view(0, "")));
         group.hear(1, at(20), Ok(node_view(1, "")));
         assert_eq!(group.agreement(), None, "two primaries");
