@@ -109,11 +109,11 @@ impl CanaryProbe {
         &mut self,
         canary: usize,
         (action, number): (Access, u64),
-        sign: ProbeResult,
+        result: ProbeResult,
         blind_time: &BlindTime,
     ) -> Vec<EventKind> {
         let line = self.line(action);
-        let changes = line.track.end(number, sign);
+        let changes = line.track.end(number, result);
         let told = changes.into_iter().map(|change| match change {
             Change::Began { from, cause } => {
                 line.blind_before = blind_time.until(from);

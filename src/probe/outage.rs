@@ -59,22 +59,22 @@ impl Track {
     }
 
     /// Records the result of probe `number`, and returns what it changes.
-    pub(super) fn end(&mut self, number: u64, sign: ProbeResult) -> Vec<Change> {
+    pub(super) fn end(&mut self, number: u64, result: ProbeResult) -> Vec<Change> {
         let at = number.checked_sub(self.first).and_then(|i| usize::try_from(i).ok());
         if let Some(probe) = at.and_then(|i| self.probes.get_mut(i)) {
-            probe.1 = Some(sign);
+            probe.1 = Some(result);
         }
         let mut changes = Vec::new();
-        while let Some(&(due, Some(sign))) = self.probes.front() {
+        while let Some(&(due, Some(result))) = self.probes.front() {
             self.probes.pop_front();
             self.first += 1;
-            changes.extend(self.judge(due, sign));
+            changes.extend(self.judge(due, result));
         }
         changes
     }
 
-    fn judge(&mut self, due: Nanos, sign: ProbeResult) -> Option<Change> {
-        match (sign, self.out_since) {
+    fn judge(&mut self, due: Nanos, result: ProbeResult) -> Option<Change> {
+        match (result, self.out_since) {
             (ProbeResult::Bad(cause), None) if due >= self.back_at => {
                 self.out_since = Some(due);
                 Some(Change::Began { from: due, cause })
@@ -91,7 +91,7 @@ impl Track {
     }
 
     fn answers(&self) -> impl Iterator<Item = Nanos> {
-        self.probes.iter().filter_map(|(_, sign)| match sign {
+        self.probes.iter().filter_map(|(_, result)| match result {
             Some(ProbeResult::Good(at)) => Some(*at),
             _ => None,
         })
@@ -108,11 +108,11 @@ mod tests {
     fn by_definition(probes: &[(u64, ProbeResult)]) -> Vec<(u64, Option<u64>)> {
         let mut outages = Vec::new();
         let mut covered = 0;
-        for (i, (due, sign)) in probes.iter().enumerate() {
-            if !matches!(sign, ProbeResult::Bad(_)) || *due < covered {
+        for (i, (due, result)) in probes.iter().enumerate() {
+            if !matches!(result, ProbeResult::Bad(_)) || *due < covered {
                 continue;
             }
-            let answers = probes[i + 1..].iter().filter_map(|(_, sign)| match sign {
+            let answers = probes[i + 1..].iter().filter_map(|(_, result)| match result {
                 ProbeResult::Good(at) => Some(at.0),
                 _ => None,
             });
@@ -128,19 +128,19 @@ mod tests {
         let mut track = Track::default();
         let mut told: Vec<(u64, u8, u64, ProbeResult)> = Vec::new();
         let mut outages = Vec::new();
-        for &(due, known, sign) in probes {
-            told.push((known, 1, due, sign));
+        for &(due, known, result) in probes {
+            told.push((known, 1, due, result));
         }
         told.sort_by_key(|&(known, _, due, _)| (known, due));
         let mut begun = 0;
         let mut numbers = std::collections::HashMap::new();
-        for (known, _, due, sign) in told {
+        for (known, _, due, result) in told {
             while begun < probes.len() && probes[begun].0 <= known {
                 let due = probes[begun].0;
                 numbers.insert(due, track.begin(Nanos(due)));
                 begun += 1;
             }
-            for change in track.end(numbers[&due], sign) {
+            for change in track.end(numbers[&due], result) {
                 match change {
                     Change::Began { from, .. } => outages.push((from.0, None)),
                     Change::Ended { from, to } => {
@@ -201,15 +201,15 @@ mod tests {
                 .enumerate()
                 .map(|(i, (took, luck))| {
                     let due = 10 * i as u64;
-                    let sign = match luck {
+                    let result = match luck {
                         0 | 1 => ProbeResult::Good(Nanos(due + took)),
                         2 => ProbeResult::Bad(Cause::Timeout),
                         _ => ProbeResult::Void,
                     };
-                    (due, due + took, sign)
+                    (due, due + took, result)
                 })
                 .collect();
-            let plain: Vec<_> = probes.iter().map(|&(due, _, sign)| (due, sign)).collect();
+            let plain: Vec<_> = probes.iter().map(|&(due, _, result)| (due, result)).collect();
             prop_assert_eq!(as_told(&probes), by_definition(&plain));
         }
     }

@@ -185,14 +185,14 @@ impl Rounds {
         let (client, request, asked) = self.ask(i, action);
         let mut run = pin!(client.perform(&request));
         let heard = self.hear(run.as_mut(), due).await;
-        let sign = match &heard {
+        let result = match &heard {
             Some(answer) => self.judge(i, asked, answer),
             None => ProbeResult::Bad(Cause::Timeout),
         };
-        if matches!(sign, ProbeResult::Bad(Cause::Timeout)) {
+        if matches!(result, ProbeResult::Bad(Cause::Timeout)) {
             client.doubt();
         }
-        self.conclude(i, action, number, due, sign);
+        self.conclude(i, action, number, due, result);
         let answer = match heard {
             Some(answer) => answer,
             None => run.await,
@@ -256,16 +256,16 @@ impl Rounds {
         self.subjects.borrow_mut()[i].learn(asked, outcome);
     }
 
-    fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, sign: ProbeResult) {
-        self.count(due, sign);
+    fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, result: ProbeResult) {
+        self.count(due, result);
         let canary_probe = &mut self.subjects.borrow_mut()[i];
-        let told = canary_probe.conclude(i, (action, number), sign, &self.blind_time.borrow());
+        let told = canary_probe.conclude(i, (action, number), result, &self.blind_time.borrow());
         told.into_iter().for_each(|what| self.teller.tell(what));
     }
 
-    fn count(&self, due: Nanos, sign: ProbeResult) {
+    fn count(&self, due: Nanos, result: ProbeResult) {
         let mut account = self.account.borrow_mut();
-        match sign {
+        match result {
             ProbeResult::Good(at) => {
                 let took = at.since(due).saturating_sub(self.blind_time.borrow().blind(due, at));
                 account.sent += 1;
