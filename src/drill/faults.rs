@@ -99,6 +99,9 @@ impl<'a> Faults<'a> {
             self.old_primaries_follow(group, &cast.shards).await;
         }
         if undo.is_nothing() {
+            if error.is_none() && fault.lasts().is_none() {
+                stage.teller.tell(EventKind::StepUndone { step: index, nodes: vec![] });
+            }
             return error;
         }
         if let Some(error) = &error {

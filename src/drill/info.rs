@@ -2,7 +2,7 @@
 
 use crate::cluster;
 use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
-use crate::model::{Nanos, NodeName, Workload};
+use crate::model::{Nanos, NodeName, StepKind, Workload};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
 use crate::spec::scenario::{ClientKind, Distribution, Load, Step, Wait};
@@ -55,7 +55,7 @@ fn nodes(scenario: &Scenario, group: &str) -> Vec<NodeName> {
 
 fn step_info(step: &Step) -> StepInfo {
     StepInfo {
-        kind: step.action.word().to_owned(),
+        kind: StepKind::parse(step.action.word()),
         group: step.group.clone(),
         text: describe(step),
         planned_at: Nanos::ZERO + step.at,

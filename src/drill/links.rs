@@ -44,7 +44,10 @@ impl Faults<'_> {
         }
         match self.change(step, &found.pairs).await {
             Ok(Some(left)) => self.leave(index, left),
-            Ok(None) => return None,
+            Ok(None) => {
+                stage.teller.tell(EventKind::StepUndone { step: index, nodes: vec![] });
+                return None;
+            }
             Err(error) => return Some(error),
         }
         self.wait_and_undo(index, step.lasts).await

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeName;
 use super::clock::Nanos;
+use super::step::StepKind;
 use super::workload::Workload;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +42,7 @@ pub struct EngineInfo {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepInfo {
-    /// The word of the scenario: `reshard`, `kill`.
-    pub kind: String,
+    pub kind: StepKind,
     pub group: String,
     /// As a person would say it: `reshard cache: 1820 slots from shard 0 to shard 1`.
     pub text: String,

@@ -15,6 +15,7 @@ use crate::check::Finding;
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
+use crate::model::step::{Lasts, StepKind};
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{Measure, Nanos, NodeName, Unit, Verdict};
 
@@ -209,7 +210,7 @@ pub struct Judged {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    pub kind: String,
+    pub kind: StepKind,
     pub group: String,
     pub text: String,
     /// When the timeline wanted it, since the time line's beginning.
@@ -451,6 +452,6 @@ impl Disagreement {
 impl Step {
     /// What it does to a node lasts for no time of its own.
     pub fn is_over_at_once(&self) -> bool {
-        matches!(self.kind.as_str(), "restart" | "failover" | "reset")
+        self.kind.effects().lasts == Lasts::AtOnce
     }
 }

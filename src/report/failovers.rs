@@ -351,6 +351,7 @@ fn between(from: Option<f64>, to: Option<f64>) -> Option<f64> {
 mod tests {
     use super::super::data::Hit;
     use super::*;
+    use crate::model::StepKind;
     use crate::model::event::StepInfo;
 
     fn node(ordinal: u32) -> NodeName {
@@ -429,7 +430,7 @@ mod tests {
     /// A step that hit `node` in second 10 and was undone when `undone` says.
     fn step(kind: &str, node: NodeName, undone: Option<u64>) -> StepRecord {
         let (group, text) = (node.group.clone(), kind.to_owned());
-        let info = StepInfo { kind: kind.to_owned(), group, text, planned_at: Nanos(0) };
+        let info = StepInfo { kind: StepKind::parse(kind), group, text, planned_at: Nanos(0) };
         let mut step = StepRecord::new(info);
         step.hits = vec![Hit { node, at_ms: 10e3, undone_ms: undone.map(|s| s as f64 * 1e3) }];
         step.ended = Some(second(11));
@@ -459,6 +460,8 @@ mod tests {
         assert!(is_a_mistake(60, &[cut.clone(), for_good]));
         let promoted = step("failover", teller.clone(), None);
         assert!(!is_a_mistake(60, &[promoted]), "nothing of it is left");
+        let reset = step("reset", teller.clone(), None);
+        assert!(!is_a_mistake(60, &[reset]), "nor of this");
         assert!(!is_a_mistake(12, &[step("kill", node(1), Some(15))]), "another node");
         let mut both = cut;
         both.hits.extend(step("partition", node(0), Some(15)).hits);

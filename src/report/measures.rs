@@ -36,8 +36,8 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
         workloads: &workloads,
         waits: loads.iter().any(|load| load.waits_for > 0),
         steps: !steps.is_empty(),
-        moves: steps.iter().any(|step| step.moves_slots()),
-        may_fail_over: steps.iter().any(|step| step.may_fail_over()),
+        moves: steps.iter().any(|step| step.effects().moves_slots),
+        may_fail_over: steps.iter().any(|step| step.effects().fails_over),
         // Without these a measure is there all the same, and has no value.
         baseline: true,
         sees_redirects: true,
@@ -99,7 +99,7 @@ fn slowest(record: &Record, until: impl Fn(&StepRecord) -> Option<Nanos>) -> Opt
 /// Only when every step that moves slots has ended: half of them would be another figure.
 fn from_moves(record: &Record, told: &mut Told) {
     let (mut time, mut slots, mut keys) = (Duration::ZERO, 0, 0);
-    for step in record.steps.iter().filter(|step| step.moves_slots()) {
+    for step in record.steps.iter().filter(|step| step.effects().moves_slots) {
         let (Some(began), Some(ended)) = (step.began, step.ended) else { return };
         time += ended.since(began);
         slots += step.moved.slots;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::model::event::{
     Canary, DrillInfo, End, Event, EventKind, Moved, NodeInfo, Phase, StepInfo,
 };
+use crate::model::step::{Effects, Lasts};
 use crate::model::{Nanos, NodeName, ShardName};
 
 use super::containers::UsageFold;
@@ -112,9 +113,7 @@ impl StepRecord {
 
     /// Whether what it did to `node` held at `at`, or was undone no longer than `grace` before.
     pub fn held(&self, node: &NodeName, at: Nanos, grace: Duration) -> bool {
-        // Nothing of these is left to be undone.
-        let at_once = ["failover", "restart"].contains(&self.info.kind.as_str());
-        let ended = self.ended.filter(|_| at_once).map(millis);
+        let ended = self.ended_at_once().map(millis);
         self.hits.iter().filter(|hit| hit.node == *node).any(|hit| {
             let over = hit.undone_ms.or(ended);
             hit.at_ms <= millis(at) && over.is_none_or(|over| over >= millis(at - grace))
@@ -130,14 +129,23 @@ impl StepRecord {
         self.jobs[index].phases.push(JobPhase { state, at_ms: millis(at) });
     }
 
-    pub fn moves_slots(&self) -> bool {
-        let words = ["reshard", "drain", "rebalance", "add-shard", "remove-shard"];
-        words.contains(&self.info.kind.as_str())
+    pub fn effects(&self) -> Effects {
+        self.info.kind.effects()
     }
 
-    /// It does something to nodes, after which a replica may become primary.
-    pub fn may_fail_over(&self) -> bool {
-        !self.moves_slots() && self.info.kind != "add-replica"
+    /// When it ended, if nothing of it is left then. Older records do not tell that such a step
+    /// was undone.
+    fn ended_at_once(&self) -> Option<Nanos> {
+        self.ended.filter(|_| self.effects().lasts == Lasts::AtOnce)
+    }
+
+    /// When what it did was over, and all nodes agreed again; `None` if that never came.
+    fn over(&self, steps: &[StepRecord]) -> Option<Nanos> {
+        let undone = self.undone.or(self.ended_at_once())?;
+        // What comes after another step began is that step's.
+        let next = steps.iter().filter_map(|step| step.began).filter(|began| *began > undone).min();
+        let agreed = self.view_converged.filter(|at| next.is_none_or(|next| *at < next));
+        Some(agreed.map_or(undone, |agreed| agreed.max(undone)))
     }
 }
 
@@ -311,7 +319,7 @@ impl Record {
         };
         if let EventKind::StepInjected { nodes, against, .. } = &what {
             // Whom a slow link leads to has nothing done to it.
-            let cuts = self.steps.get(index).is_some_and(|step| step.info.kind == "partition");
+            let cuts = self.steps.get(index).is_some_and(|step| step.effects().cuts_links);
             let against = if cuts { against.clone() } else { Vec::new() };
             let shards = nodes.iter().filter_map(|node| self.members.shard_of(node)).collect();
             self.failovers.injected(at, index, (nodes.clone(), shards), against);
@@ -358,23 +366,13 @@ impl Record {
     /// When the next fault of which writes may be lost was done; `None` if there was none, or
     /// one held at `at` already.
     pub fn fault_after(&self, at: Nanos) -> Option<Nanos> {
-        const LOSE: [&str; 8] = [
-            "kill",
-            "stop",
-            "pause",
-            "restart",
-            "rolling-restart",
-            "failover",
-            "partition",
-            "disk-full",
-        ];
         let mut next: Option<Nanos> = None;
         for (step, injected) in self.failovers.injected_steps() {
             let Some(step) = self.steps.get(step) else { continue };
-            if !LOSE.contains(&step.info.kind.as_str()) {
+            if !step.effects().loses_writes {
                 continue;
             }
-            if injected <= at && step.undone.is_none_or(|undone| undone > at) {
+            if injected <= at && step.over(&self.steps).is_none_or(|over| over > at) {
                 return None;
             }
             if injected > at {

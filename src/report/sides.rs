@@ -56,7 +56,7 @@ fn cut_since(record: &Record, a: &NodeName, b: &NodeName, at: Nanos) -> Option<N
         let other = |node: &NodeName| step.against.contains(node);
         let holds = step.began.is_some_and(|began| began <= at)
             && step.undone.is_none_or(|undone| undone > at);
-        step.info.kind == "partition" && holds && (one(a) && other(b) || one(b) && other(a))
+        step.effects().cuts_links && holds && (one(a) && other(b) || one(b) && other(a))
     };
     record.steps.iter().filter(between).filter_map(|step| step.began).min()
 }

@@ -68,7 +68,7 @@ impl Spans {
                 // Nodes may agree on all that a step changes nothing of.
                 (Some(since), _) => since.max(undone(step)),
                 // What a fault did goes on for as long as nodes have not recovered.
-                (None, Some(_)) if step.may_fail_over() => line.to,
+                (None, Some(_)) if step.effects().fails_over => line.to,
                 (None, Some(ended)) => ended.max(undone(step)),
                 (None, None) => line.to,
             })

@@ -6,7 +6,7 @@
 //! 1. [`tree`]: YAML text to values that know their place in the text;
 //! 2. [`file`]: values to the maps that a file may have, which also give the JSON [`schema`];
 //! 3. [`rules`]: whether the maps make sense; the result is a [`Topology`] or a [`Scenario`]
-//! with every default filled in.
+//!    with every default filled in.
 //!
 //! Nothing here reads files: callers pass [`Source`]s.
 

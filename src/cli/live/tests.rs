@@ -6,7 +6,7 @@ use crate::model::event::{
 };
 use crate::model::ids::NodeName;
 use crate::model::op::{Access, Cause};
-use crate::model::{Nanos, Workload};
+use crate::model::{Nanos, StepKind, Workload};
 
 fn at(seconds: f64) -> Nanos {
     Nanos((seconds * 1e9) as u64)
@@ -18,7 +18,7 @@ fn event(seconds: f64, kind: EventKind) -> Event {
 
 fn drill() -> EventKind {
     let step = StepInfo {
-        kind: "reshard".into(),
+        kind: StepKind::Reshard,
         group: "cache".into(),
         text: "reshard cache: 1820 slots from shard 0 to shard 1".into(),
         planned_at: at(5.0),

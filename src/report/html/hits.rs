@@ -78,12 +78,12 @@ fn draw_name(svg: &mut Svg, frame: &Frame, run: &[(&Step, &Hit)], next_ms: f64, 
     let ((step, first), (_, last)) = (run[0], run[run.len() - 1]);
     let x = frame.x(first.at_ms);
     let width = end(frame, step, last) - x;
-    let fits = |room: f64| (room / 6.4) as usize > step.kind.len();
+    let fits = |room: f64| (room / 6.4) as usize > step.kind.word().len();
     let room_behind = frame.x(next_ms) - x - width;
     let at = match (fits(width), fits(room_behind)) {
         (true, _) => x + 4.0,
         (_, true) => x + width + 4.0,
         _ => return,
     };
-    svg.text("hitname", "start", [at, y + 10.0], &step.kind);
+    svg.text("hitname", "start", [at, y + 10.0], step.kind.word());
 }

@@ -2,7 +2,7 @@
 
 use redrill::model::event::*;
 use redrill::model::op::Purpose;
-use redrill::model::{NodeName, Verdict};
+use redrill::model::{NodeName, StepKind, Verdict};
 use redrill::report::{self, Moment};
 
 use super::tiny::*;
@@ -104,7 +104,7 @@ fn of_two_loads_each_has_its_own_figures() {
 fn each_turn_of_a_step_that_flaps_is_a_hit() {
     let mut events = events();
     let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
-    info.steps[0].kind = "partition".to_owned();
+    info.steps[0].kind = StepKind::Partition;
     let node = NodeName::new("cache", 0, 0);
     let (nodes, step) = (vec![node.clone()], 0);
     let turn = |holds| EventKind::StepTurn { step, holds };
@@ -125,6 +125,45 @@ fn each_turn_of_a_step_that_flaps_is_a_hit() {
     assert_eq!(page.matches("<rect class=\"hit\"").count(), 2 * 2, "in both sizes");
     let wide = page.split("<svg ").find(|svg| svg.contains("hitname")).unwrap();
     assert_eq!(wide.matches("hitname").count(), 1, "the first turn is named: {wide}");
+}
+
+/// The write that was acknowledged at 1,501 ms is lost.
+#[test]
+fn the_recovery_point_counts_to_the_next_fault_once_one_that_is_over_at_once_is_over() {
+    let rpo = |first: StepKind, undone: bool| {
+        let mut events = events();
+        let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
+        info.steps[0].kind = first;
+        info.steps.push(StepInfo { kind: StepKind::Kill, ..info.steps[0].clone() });
+        events.retain(|event| {
+            let of_step = serde_json::to_value(event).unwrap().get("step").is_some();
+            !of_step
+        });
+        let nodes = vec![NodeName::new("cache", 0, 0)];
+        let injected =
+            |step| EventKind::StepInjected { step, nodes: nodes.clone(), against: vec![] };
+        let (moved, error) = Default::default();
+        let mut told = vec![
+            (1_100, EventKind::StepBegan { step: 0 }),
+            (1_100, injected(0)),
+            (1_111, EventKind::StepEnded { step: 0, moved, error }),
+            (2_501, EventKind::StepBegan { step: 1 }),
+            (2_501, injected(1)),
+        ];
+        if undone {
+            told.push((1_110, EventKind::StepUndone { step: 0, nodes: vec![] }));
+        }
+        events.extend(told.into_iter().map(|(ms, kind)| Event { at: at(ms), kind }));
+        events.sort_by_key(|event| event.at);
+        build(&events, &history()).value("rpo")
+    };
+    for first in [StepKind::Failover, StepKind::Restart] {
+        assert_eq!(rpo(first.clone(), true), Some(1_000.0), "{first}");
+        assert_eq!(rpo(first.clone(), false), Some(1_000.0), "{first} in an older record");
+    }
+    assert_eq!(rpo(StepKind::Pause, false), Some(0.0), "it was lost under the fault");
+    let meteor = StepKind::Other("meteor".to_owned());
+    assert_eq!(rpo(meteor, false), Some(1_000.0), "nothing is known of it");
 }
 
 #[test]

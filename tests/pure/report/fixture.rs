@@ -12,7 +12,7 @@ use std::time::Duration;
 use redrill::model::event::*;
 use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, RegisterOp, key_name};
 use redrill::model::slot::{SLOTS, SlotSet, slot_of};
-use redrill::model::{Nanos, NodeName, Workload};
+use redrill::model::{Nanos, NodeName, StepKind, Workload};
 
 /// What the simulated drill does.
 #[derive(Clone)]
@@ -221,7 +221,7 @@ impl Sim {
     fn info(&self) -> DrillInfo {
         let plan = &self.plan;
         let steps = plan.step.map(|step| StepInfo {
-            kind: "reshard".to_owned(),
+            kind: StepKind::Reshard,
             group: "cache".to_owned(),
             text: format!("reshard cache: {} slots from shard 0 to shard 1", step.slots),
             planned_at: Nanos(0) + Duration::from_secs_f64(step.at),

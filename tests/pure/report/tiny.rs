@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redrill::model::event::*;
 use redrill::model::op::{Access, Action, Cause, Op, Outcome, Purpose, Redirects, RegisterOp};
-use redrill::model::{Nanos, NodeName, Workload};
+use redrill::model::{Nanos, NodeName, StepKind, Workload};
 use redrill::report::{self, Report};
 
 pub fn at(ms: u64) -> Nanos {
@@ -89,7 +89,7 @@ pub fn probes(blind: u64) -> EventKind {
 
 pub fn info() -> DrillInfo {
     let step = StepInfo {
-        kind: "reshard".to_owned(),
+        kind: StepKind::Reshard,
         group: "cache".to_owned(),
         text: "reshard cache: 100 slots from shard 0 to shard 1".to_owned(),
         planned_at: at(2_000),

@@ -1,0 +1,193 @@
+//! The kinds of steps: the word of each, and its effects.
+//!
+//! Whoever wants to know what a step may do asks for its [`Effects`], and not for its name.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Hands all kinds of steps, with their words, to the macro `$with`.
+macro_rules! all_steps {
+    ($with:ident) => {
+        $with! {
+            Reshard "reshard",
+            Drain "drain",
+            Rebalance "rebalance",
+            AddShard "add-shard",
+            RemoveShard "remove-shard",
+            AddReplica "add-replica",
+            Kill "kill",
+            Stop "stop",
+            Pause "pause",
+            Restart "restart",
+            RollingRestart "rolling-restart",
+            Failover "failover",
+            Slow "slow",
+            MemoryPressure "memory-pressure",
+            DiskFull "disk-full",
+            SlowDisk "slow-disk",
+            Clock "clock",
+            Partition "partition",
+            Latency "latency",
+            Bandwidth "bandwidth",
+            Trickle "trickle",
+            Refuse "refuse",
+            Reset "reset",
+            Chaos "chaos",
+        }
+    };
+}
+
+macro_rules! kinds {
+    ($( $kind:ident $word:literal, )*) => {
+        /// What a step is.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub enum StepKind {
+            $( $kind, )*
+            /// A word of another version of redrill, in its record.
+            Other(String),
+        }
+
+        impl StepKind {
+            /// All that this version knows.
+            pub const ALL: &[StepKind] = &[$( StepKind::$kind, )*];
+
+            /// As it is written in a scenario.
+            pub fn word(&self) -> &str {
+                match self {
+                    $( StepKind::$kind => $word, )*
+                    StepKind::Other(word) => word,
+                }
+            }
+
+            pub fn parse(word: &str) -> StepKind {
+                match word {
+                    $( $word => StepKind::$kind, )*
+                    other => StepKind::Other(other.to_owned()),
+                }
+            }
+        }
+    };
+}
+all_steps!(kinds);
+
+/// When what a step did is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// As soon as it is done: nothing of it is left to be undone.
+    AtOnce,
+    /// When its time is over and it is undone, or at the end of the load.
+    UntilUndone,
+    /// As long as the step is at work.
+    WhileAtWork,
+}
+
+/// What a step may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effects {
+    pub lasts: Lasts,
+    /// Acknowledged writes may be lost.
+    pub loses_writes: bool,
+    /// A replica may become primary.
+    pub fails_over: bool,
+    pub moves_slots: bool,
+    /// Nodes of two sides do not hear each other.
+    pub cuts_links: bool,
+    /// Nodes join a cluster, or leave it.
+    pub changes_members: bool,
+}
+
+impl Effects {
+    const fn none(lasts: Lasts) -> Effects {
+        Effects {
+            lasts,
+            loses_writes: false,
+            fails_over: false,
+            moves_slots: false,
+            cuts_links: false,
+            changes_members: false,
+        }
+    }
+
+    /// Such steps are carried out one after the other.
+    pub fn takes_turns(self) -> bool {
+        self.moves_slots || self.changes_members
+    }
+}
+
+impl StepKind {
+    pub fn effects(&self) -> Effects {
+        use StepKind::*;
+        const AT_WORK: Effects = Effects::none(Lasts::WhileAtWork);
+        /// Done to nodes or links, which a replica may take as the end of its primary.
+        const AT_ONCE: Effects = Effects { fails_over: true, ..Effects::none(Lasts::AtOnce) };
+        const HELD: Effects = Effects { fails_over: true, ..Effects::none(Lasts::UntilUndone) };
+        match self {
+            Reshard | Drain | Rebalance => Effects { moves_slots: true, ..AT_WORK },
+            AddShard | RemoveShard => {
+                Effects { moves_slots: true, changes_members: true, ..AT_WORK }
+            }
+            AddReplica => Effects { changes_members: true, ..AT_WORK },
+            RollingRestart => Effects { loses_writes: true, fails_over: true, ..AT_WORK },
+            Restart | Failover => Effects { loses_writes: true, ..AT_ONCE },
+            Kill | Stop | Pause | DiskFull => Effects { loses_writes: true, ..HELD },
+            Slow | MemoryPressure | SlowDisk | Clock => HELD,
+            Partition => Effects { loses_writes: true, cuts_links: true, ..HELD },
+            Latency | Bandwidth | Trickle | Refuse => HELD,
+            Reset => AT_ONCE,
+            // It draws steps that have effects of their own.
+            Chaos => Effects { fails_over: true, ..AT_WORK },
+            Other(_) => HELD,
+        }
+    }
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Serialize for StepKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for StepKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<StepKind, D::Error> {
+        Ok(StepKind::parse(&Cow::<str>::deserialize(deserializer)?))
+    }
+}
+
+/// Any word: records of other versions have others.
+impl JsonSchema for StepKind {
+    fn schema_name() -> Cow<'static, str> {
+        "StepKind".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_by_its_word_and_any_other_word_is_kept() {
+        for kind in StepKind::ALL {
+            assert_eq!(StepKind::parse(kind.word()), *kind);
+        }
+        let read: StepKind = serde_json::from_str("\"meteor\"").unwrap();
+        assert_eq!(read, StepKind::Other("meteor".to_owned()));
+        assert_eq!(serde_json::to_string(&read).unwrap(), "\"meteor\"");
+    }
+}
