@@ -1,7 +1,7 @@
 //! Resilience drills for Redis and Valkey.
 //!
-//! The modules stand in layers: each may use only what is listed above it here,
-//! which `tests/pure/layers.rs` holds. `docs/architecture.md` tells how they fit.
+//! The modules are layers: each may use only those listed above it here. `tests/pure/layers.rs`
+//! checks that. `docs/architecture.md` explains how they fit together.
 
 pub mod model;
 pub mod log;

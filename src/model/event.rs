@@ -1,8 +1,7 @@
-//! Events: everything that a drill tells while it runs, one a line in
-//! `events.jsonl`.
+//! Events: everything that a drill reports while it runs, one a line in `events.jsonl`.
 //!
-//! Events go one way, to [`Sink`]s. A report is made from this file and the
-//! history alone, so whatever a report shows must be told here.
+//! Events go one way, to [`Sink`]s. A report is made from this file and the history alone, so
+//! everything that a report shows must be emitted here.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -33,7 +32,7 @@ pub enum EventKind {
     Phase {
         phase: Phase,
     },
-    /// Something a person should read that stops nothing.
+    /// Something a person should know although the drill goes on.
     Warning {
         text: String,
     },
@@ -42,26 +41,26 @@ pub enum EventKind {
         ready: usize,
         total: usize,
     },
-    /// All nodes are ready to be used; how long that took is this event's instant
-    /// less that of `Phase::Form`.
+    /// All nodes are ready for use. The time that this took is this event's instant less that
+    /// of `Phase::Form`.
     Ready {
         nodes: Vec<NodeInfo>,
     },
     Canaries {
         canaries: Vec<Canary>,
     },
-    /// The slot owners and roles of a group, as its nodes agreed on them, or did not.
+    /// The slot owners and roles of a group, whether its nodes agree on them or not.
     View(View),
-    /// What each node said of itself (INFO), about once a second.
+    /// What each node reported about itself (INFO), about once a second.
     Stats {
         nodes: Vec<NodeStats>,
     },
-    /// What the containers of nodes used, about once a second.
+    /// The resource use of the nodes' containers, about once a second.
     Containers {
         nodes: Vec<ContainerStats>,
     },
-    /// What has crossed the relay since the drill's start, about once a second; none where
-    /// nodes and clients talk directly.
+    /// What has crossed the relay since the drill's start, about once a second. Not emitted if
+    /// nodes and clients connect directly.
     Traffic {
         by: Grain,
         crossings: Vec<Crossing>,
@@ -73,36 +72,36 @@ pub enum EventKind {
         step: usize,
         moved: Moved,
     },
-    /// How a step that moves slots does it: `migrate` or `atomic`.
+    /// The method of a step that moves slots: `migrate` or `atomic`.
     StepMethod {
         step: usize,
         method: String,
     },
-    /// A server's own job of moving slots from shard to shard has come to a phase, in the
-    /// server's own word.
+    /// A server's own job of moving slots from shard to shard has reached a phase, in the
+    /// server's own term.
     StepJob {
         step: usize,
         from: u32,
         to: u32,
         state: String,
     },
-    /// What the step does to nodes is done to these from now on. Told again where it is done
-    /// to one after the other.
+    /// From now on, the step acts on these nodes. Emitted again for each node if it acts on one
+    /// after the other.
     StepInjected {
         step: usize,
         nodes: Vec<NodeName>,
-        /// Of a step on links: the nodes that these links lead to.
+        /// For a step on links: the nodes at their other ends.
         #[serde(default)]
         against: Vec<NodeName>,
     },
-    /// It has been undone, on all its nodes if none are named.
+    /// The step has been undone, on all its nodes if none are named.
     StepUndone {
         step: usize,
         #[serde(default)]
         nodes: Vec<NodeName>,
     },
-    /// What a flapping step does to links, told by `StepInjected`, pauses until its next turn,
-    /// or begins again.
+    /// A flapping step pauses until its next turn, or begins again. (`StepInjected` was its
+    /// first turn.)
     StepTurn {
         step: usize,
         holds: bool,
@@ -117,7 +116,7 @@ pub enum EventKind {
         step: usize,
         nodes: Vec<NodeName>,
     },
-    /// What the step did could not be undone when the load had ended.
+    /// The step could not be undone when the load had ended.
     StepNotUndone {
         step: usize,
         error: String,
@@ -127,39 +126,41 @@ pub enum EventKind {
         moved: Moved,
         error: Option<String>,
     },
-    /// Since `since`, all live nodes have agreed; told again if it did not last.
+    /// Since `since`, all live nodes have agreed. Emitted again if that did not last.
     ViewConverged {
         step: usize,
         since: Nanos,
     },
-    /// The same, and every replica's link is up since then.
+    /// The same, and every replica's link has been up since then.
     Converged {
         step: usize,
         since: Nanos,
     },
-    /// What nodes of a cluster say of a primary that fails, or of who takes over from it, for
-    /// the first time. Seen `at`, which is late by at most one round of questions.
+    /// A phase of a failover, when a node reported it for the first time. The answer came `at`;
+    /// the phase itself may have come up to one round of requests earlier.
     Failover {
         group: String,
         shard: u32,
         phase: FailoverPhase,
         /// The primary that fails, the one that is elected, or the replica that follows it.
         node: NodeName,
-        /// Who said it.
+        /// The node that reported it.
         by: NodeName,
     },
-    /// What was told by `Converged` did not last; with `view`, nor did `ViewConverged`.
+    /// The agreement of `Converged` did not last; with `view`, that of `ViewConverged` did not
+    /// either.
     Diverged {
         step: usize,
         view: bool,
     },
     /// When the time to settle was over, the nodes of a group did not agree, or a replica was
-    /// not linked: how they differed, a sentence each.
+    /// not linked. A sentence for each difference.
     Disagreed {
         group: String,
         how: Vec<String>,
     },
-    /// A canary's probes began to fail; `from` is the first failed one's intended instant.
+    /// A canary's probes began to fail. `from` is the intended instant of the first one that
+    /// failed.
     OutageBegan {
         canary: usize,
         action: Access,
@@ -176,8 +177,8 @@ pub enum EventKind {
         #[serde(default)]
         blind_ns: u64,
     },
-    /// Probes since the last such event, for each canary's group together; how long of that
-    /// time redrill itself was not run, in all and at a stretch.
+    /// Probes since the last such event, over all canaries, and how long redrill itself was not
+    /// run in that time: in total, and the longest stretch.
     Probes {
         sent: u64,
         failed: u64,
@@ -189,8 +190,8 @@ pub enum EventKind {
     },
     /// What one load did in one window of 100 ms, by the instants at which operations ended.
     Sample(Sample),
-    /// The server that stood ready with no processor free for the longest part of the last
-    /// second, and that part in percent.
+    /// The server that waited longest for a processor in the last second, though it was ready
+    /// to run, and how much of the second it waited, in percent.
     Waited {
         node: NodeName,
         percent: f64,
@@ -206,13 +207,14 @@ pub enum EventKind {
     },
 }
 
-/// What the ends of a [`Crossing`] are.
+/// The ends of a [`Crossing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grain {
-    /// Regions, or just nodes and clients.
+    /// Regions, or without regions nodes and clients.
     Places,
-    /// Single nodes, and clients by their places. Told once, at the end, if nodes are few.
+    /// Single nodes, and clients by their places. Emitted once, at the end, if there are few
+    /// nodes.
     Nodes,
 }
 
@@ -232,13 +234,13 @@ pub enum Grain {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum FailoverPhase {
-    /// One node cannot reach the primary (PFAIL).
+    /// A node cannot reach the primary (PFAIL).
     Suspected,
-    /// A majority of primaries cannot (FAIL).
+    /// A majority of primaries cannot reach it (FAIL).
     Agreed,
-    /// One node names another primary.
+    /// A node names another primary.
     Elected,
-    /// All live nodes do.
+    /// All live nodes name it.
     Propagated,
     /// A replica of the new primary is linked.
     Redundant,
@@ -264,7 +266,7 @@ pub enum Phase {
     Form,
     /// Keys are written, so that reads find something.
     Fill,
-    /// The load runs and the timeline is played. A drill's time line starts here.
+    /// The load runs and the steps are played. A drill's time line starts here.
     Steps,
     /// The load goes on after the last step.
     Settle,
@@ -290,11 +292,11 @@ pub struct NodeInfo {
 pub enum Role {
     Primary,
     Replica,
-    /// It holds no keys, and watches those that do.
+    /// It holds no keys and watches nodes that do.
     Sentinel,
 }
 
-/// A key that is probed for its slot's sake.
+/// A key that is probed to see whether its slot is served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Canary {
     pub group: String,
@@ -310,9 +312,9 @@ pub struct Canary {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
     pub group: String,
-    /// All live nodes give this same view.
+    /// All live nodes have this same view.
     pub agreed: bool,
-    /// By shard number; what the most nodes say, where they differ.
+    /// By shard number; where nodes differ, what most of them report.
     pub shards: Vec<ShardView>,
 }
 
@@ -338,7 +340,7 @@ pub struct NodeStats {
     pub cpu_seconds: f64,
 }
 
-/// What the engine says of a node's container.
+/// The engine's figures for a node's container.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContainerStats {
     pub node: NodeName,
@@ -355,7 +357,7 @@ pub struct Usage {
     pub net_out_bytes: u64,
 }
 
-/// What a step that moves slots has moved so far.
+/// What a step that moves slots has moved.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -399,13 +401,13 @@ pub enum End {
     Failed { error: String },
 }
 
-/// Hears events, in order.
+/// Receives events, in order.
 pub trait Sink: Send {
     fn hear(&mut self, event: &Event);
 }
 
-/// Tells events. Cheap to clone; telling never blocks and never fails, and
-/// events told after the listener has gone are dropped.
+/// Emits events. Cheap to clone. Emitting never blocks and never fails; events are dropped when
+/// the receiver is gone.
 #[derive(Clone, Debug)]
 pub struct Teller {
     clock: Clock,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A shard of a group: `cache/1`. Groups that have no shards count as one, `0`.
+/// A shard of a group: `cache/1`. A group without shards counts as shard 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardName {
     pub group: String,

@@ -1,7 +1,7 @@
 //! The words of redrill as types: no I/O, no async.
 //!
-//! Everything above this module speaks in these types, so a drill's record can
-//! be read, checked and drawn long after the servers it ran on are gone.
+//! Everything above this module uses these types, so a drill's record can be read, checked and
+//! drawn long after its servers are gone.
 
 mod action;
 pub mod catalogue;

@@ -1,7 +1,7 @@
-//! Text from outside that is to be shown.
+//! Text from outside that redrill shows.
 
-/// `text` without control characters, which could drive a terminal or break a page: each
-/// is shown as U+FFFD, and a line's end or a tab as a space.
+/// `text` without control characters, which could control a terminal or break a page: each
+/// becomes U+FFFD; the end of a line or a tab becomes a space.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
@@ -11,7 +11,7 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The same line by line: where lines end, they still do.
+/// The same line by line: ends of lines stay.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }

@@ -13,8 +13,8 @@ use super::ids::serde_as_text;
 /// How many hash slots a cluster has.
 pub const SLOTS: u16 = 16_384;
 
-/// The slot of `key`: CRC16 of its hash tag (what stands between the first `{`
-/// and the next `}`, if that is not empty), else of the whole key.
+/// The slot of `key`: CRC16 of its hash tag (the text between the first `{` and the next `}`,
+/// if that is not empty), otherwise of the whole key.
 pub fn slot_of(key: &[u8]) -> u16 {
     let tag = key.iter().position(|&b| b == b'{').and_then(|open| {
         let rest = &key[open + 1..];

@@ -1,4 +1,4 @@
-//! Who talks to whom, and what about: the words of a traffic matrix.
+//! How much nodes and clients send each other, and for what: the words of a traffic matrix.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +13,9 @@ use super::NodeName;
 #[serde(rename_all = "snake_case")]
 pub enum End {
     Node(NodeName),
-    /// The place of clients: a region, or none where the topology has no regions.
+    /// The place of clients: a region, or `None` in a topology without regions.
     Clients(Option<String>),
-    /// Whoever is neither: somebody at a prompt, or a connection that could not be told.
+    /// Neither: a person at a prompt, or a connection whose opener is unknown.
     Outside,
 }
 
@@ -80,7 +80,7 @@ pub struct Flow {
     pub resets: u64,
 }
 
-/// Flows added up: from all ends of one name to all of another, since the drill's start.
+/// Flows added up: from all ends of one name to all ends of another, since the drill's start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Crossing {
     /// A node, or `nodes`, `clients`, `nodes in REGION`, `clients in REGION`, `outside`.

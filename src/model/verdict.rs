@@ -1,11 +1,11 @@
-//! What a drill comes to.
+//! The result of a drill.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The worst one wins, and the order of the variants says which is worse:
-/// a bound that was broken outweighs one that could not be told.
+/// The worst one wins, and the order of the variants says which is worse: a broken bound is
+/// worse than an unknown one.
 #[derive(
     Clone,
     Copy,
@@ -40,7 +40,7 @@ impl Verdict {
         }
     }
 
-    /// The process exit code that tells a script this verdict.
+    /// The exit code of the process for this verdict.
     pub fn exit_code(self) -> u8 {
         match self {
             Verdict::Pass => 0,

@@ -1,19 +1,19 @@
-//! How much fits through a link: a bucket that fills with tokens at the link's rate, and
-//! whoever finds it empty queues for what will flow in.
+//! The bandwidth of a link: a bucket that fills with tokens at the link's rate. A sender that
+//! finds it empty waits for tokens.
 //!
-//! Kept as the one instant at which all that was promised will have been sent, so that no
-//! clock ticks and no error adds up: what a rounded timer is late now, it sends more at once
-//! the next time.
+//! The state is one instant, at which everything accepted will have been sent. So there is no
+//! clock that ticks, and errors do not add up: if a rounded timer fires late, more is sent at
+//! once the next time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::model::Nanos;
 
-/// How long a queue before the link may be. Past that nothing more is read, and the senders
-/// are held back: where a router would drop, and TCP slow down.
+/// How long the queue before a link may be. When it is full, nothing more is read, and the
+/// senders wait. (A router would drop packets, and TCP would slow down.)
 const QUEUE: Duration = Duration::from_millis(50);
-/// One piece holds the link no longer than this, so that connections take turns.
+/// One piece occupies the link no longer than this, so that connections take turns.
 const TURN: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
@@ -28,7 +28,8 @@ impl Bucket {
         Bucket { bits_per_second: bits_per_second.max(1), free: AtomicU64::new(0) }
     }
 
-    /// Lets `bytes` through; the instant at which the last of them has been sent.
+    /// Sends `bytes` through the link. Returns the instant at which the last of them has been
+    /// sent.
     pub(super) fn take(&self, bytes: usize, now: Nanos) -> Nanos {
         let cost = (bytes as u128 * 8 * 1_000_000_000 / u128::from(self.bits_per_second)) as u64;
         let sent = |free: u64| free.max(now.0).saturating_add(cost);
@@ -43,10 +44,10 @@ impl Bucket {
         Nanos(self.free.load(Ordering::Relaxed)) - QUEUE
     }
 
-    /// How many bytes may be taken in one piece.
+    /// How many bytes one piece may have.
     pub(super) fn piece(&self) -> usize {
         let bytes = self.bits_per_second as f64 / 8.0 * TURN.as_secs_f64();
-        // Less would cost more than it is worth, however slow the link is.
+        // Smaller pieces would cost too much, however slow the link is.
         (bytes as usize).max(64)
     }
 }
@@ -62,7 +63,7 @@ mod tests {
         let bucket = Bucket::new(8_000_000); // a byte each microsecond
         assert_eq!(bucket.take(1000, Nanos(5 * MS)), Nanos(6 * MS));
         assert_eq!(bucket.take(2000, Nanos(5 * MS)), Nanos(8 * MS));
-        // A link that was idle does not make up for it.
+        // A link that was idle does not catch up.
         assert_eq!(bucket.take(1000, Nanos(50 * MS)), Nanos(51 * MS));
     }
 

@@ -1,4 +1,4 @@
-//! What all rules together make of one directed pair of ends.
+//! The sum of all rules for one directed pair of ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use super::rule::Rule;
 use crate::model::Nanos;
 use crate::spec::network::{Jitter, Trickle};
 
-/// Bytes that one direction of a connection holds back at most: a link of 40 ms is full of so
-/// many at 13 Gbit/s. Then its sender waits.
+/// The most bytes that one direction of a connection delays: a link of 40 ms at 13 Gbit/s is
+/// full of them. Then its sender waits.
 const IN_FLIGHT: usize = 64 << 20;
-/// Bytes read in one go; and as many wait for a receiver that is slow where nothing is held back.
+/// Bytes read at once. As many wait for a slow receiver if nothing is delayed.
 pub(super) const PIECE: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
     pub(super) cut: bool,
     pub(super) trickle: Option<Trickle>,
-    /// The part of new connections that is let in.
+    /// The share of new connections that is accepted.
     admit: Option<f64>,
     delays: Vec<(Duration, Jitter)>,
     buckets: Vec<Arc<Bucket>>,
 }
 
 impl Conditions {
-    /// One more rule, with the bucket that it has for this pair.
+    /// Adds a rule, with its bucket for this pair.
     pub(super) fn add(&mut self, rule: &Rule, bucket: Option<&Arc<Bucket>>) {
         self.cut |= rule.cut;
         if rule.refuse > 0.0 {
@@ -46,7 +46,7 @@ impl Conditions {
         };
     }
 
-    /// Whether data may be handed on as it comes.
+    /// Whether data is passed on as it arrives.
     pub(super) fn are_none(&self) -> bool {
         self.delays.is_empty() && self.buckets.is_empty()
     }
@@ -56,13 +56,13 @@ impl Conditions {
         self.delays.iter().map(|(latency, _)| *latency).sum()
     }
 
-    /// When bytes that come in now arrive at the other end.
+    /// When bytes that arrive now come out at the other end.
     pub(super) fn due(&self, bytes: usize, now: Nanos, rng: &mut Xoshiro256PlusPlus) -> Nanos {
         let sent = self.buckets.iter().map(|bucket| bucket.take(bytes, now)).max().unwrap_or(now);
         self.delays.iter().fold(sent, |due, (latency, jitter)| due + jitter.draw(*latency, rng))
     }
 
-    /// How many bytes may be read in one go.
+    /// How many bytes may be read at once.
     pub(super) fn piece(&self) -> usize {
         let buckets = self.buckets.iter().map(|bucket| bucket.piece());
         let trickle = self.trickle.map(|trickle| trickle.bytes.max(1));
@@ -74,12 +74,12 @@ impl Conditions {
         if self.are_none() { PIECE } else { IN_FLIGHT }
     }
 
-    /// The instant from which more fits into the queues before the link.
+    /// The instant from which there is room in the queues before the link.
     pub(super) fn room_at(&self) -> Nanos {
         self.buckets.iter().map(|bucket| bucket.room_at()).max().unwrap_or(Nanos::ZERO)
     }
 
-    /// Whether a new connection is let in.
+    /// Whether a new connection is accepted.
     pub(super) fn admits(&self, rng: &mut Xoshiro256PlusPlus) -> bool {
         self.admit.is_none_or(|part| rng.random::<f64>() < part)
     }

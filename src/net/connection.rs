@@ -1,10 +1,10 @@
 //! One connection, from its arrival at a door to its end.
 //!
-//! The kernel accepts it before anybody is asked, so its opener takes it for open at once.
-//! What its first packets would have met on their way is made good before it goes on to
-//! the server: where one of the two directions is cut it hangs here, and where they have a
-//! latency it waits for the round trip that a handshake takes. So the answer to a
-//! first request comes after two round trips, as on any link.
+//! The kernel accepts it before the relay is asked, so the client sees it as open at once. The
+//! relay then delays it as the link would have delayed its first packets, before it connects to
+//! the server: if one of the two directions is cut, the connection hangs here, and if they have
+//! a latency, it waits for the round trip of a handshake. So the answer to a first request
+//! comes after two round trips, as on any link.
 
 use std::io;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ pub(super) struct Connection {
     door: Rc<Door>,
     number: u64,
     class: Class,
-    /// From the opener to the server, and back.
+    /// From the client to the server, and back.
     there: Arc<Wire>,
     back: Arc<Wire>,
 }
@@ -61,13 +61,13 @@ impl Connection {
         }
     }
 
-    /// Goes on to the server, once what is between lets it.
+    /// Connects to the server as soon as the link lets it.
     async fn open(&self, client: &TcpStream) -> Result<TcpStream, Reset> {
         loop {
             tokio::select! {
                 () = self.until_not_cut() => {}
-                // Whoever gives up while nothing arrives was never heard of at the other end.
-                // (Only an end of its data is waited for: there is no priority data.)
+                // A client that gives up while the link is cut was never seen at the other end.
+                // (`PRIORITY` waits only for the end of its data: there is no priority data.)
                 _ = client.ready(Interest::PRIORITY), if self.is_cut() => return Err(Reset),
             }
             let handshake = self.there.conditions().latency() + self.back.conditions().latency();
@@ -94,7 +94,7 @@ impl Connection {
                 return Err(Reset);
             }
         };
-        // What comes in small pieces goes on in small pieces. If not, it is only slower.
+        // Small pieces go on as small pieces. If this fails, it is only slower.
         _ = client.set_nodelay(true);
         _ = server.set_nodelay(true);
         self.there.counts(self.class).add_connection();
@@ -130,7 +130,7 @@ impl Connection {
         }
     }
 
-    /// Chance for one use in this connection: the same for the same seed and number.
+    /// Random numbers for one use in this connection: the same for the same seed and number.
     fn rng(&self, use_: u64) -> Xoshiro256PlusPlus {
         self.shared.rng(self.number * 3 + use_)
     }
@@ -152,11 +152,11 @@ impl Connection {
 
 /// Closes the connection with a reset instead of an end when the stream is dropped.
 fn reset(stream: &TcpStream) {
-    // It fails where there is no connection any more.
+    // It fails if there is no connection any more.
     _ = stream.set_zero_linger();
 }
 
-/// Whether nobody listens there: the opener sees it, and it is nothing to tell.
+/// Whether nobody listens there. The client sees that itself, so it is not reported.
 fn is_the_servers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, TimedOut};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | TimedOut)

@@ -1,4 +1,4 @@
-//! What can go wrong between nodes before anything is relayed.
+//! Errors of the relay before anything is relayed.
 
 use std::io;
 use std::net::SocketAddr;

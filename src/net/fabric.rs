@@ -1,4 +1,4 @@
-//! The relay as its owner sees it.
+//! The relay as its owner uses it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
@@ -16,30 +16,31 @@ use super::worker::Worker;
 use crate::model::traffic::{End, Flow};
 use crate::spec::topology::Link;
 
-/// The most threads that relay; doors are dealt out to them in turn. One carries some tens of
-/// thousands of small requests a second, and where two servers were busy on two cores, two
-/// threads carried about a third more.
+/// The most threads that relay; they share the doors. One carries some tens of thousands of
+/// small requests a second. With two busy servers on two cores, two threads carried about a
+/// third more.
 const MOST_THREADS: usize = 4;
 
-/// A relay that runs. When it is dropped, all its connections end, and nothing of it is left.
+/// A running relay. When it is dropped, all its connections end, and nothing is left.
 ///
-/// All methods may be called from any thread, and take effect at once for connections that
-/// are open too.
+/// All methods may be called from any thread. They take effect at once, for open connections
+/// too.
 #[derive(Debug)]
 pub struct Fabric {
     shared: Arc<Shared>,
     bridge: Option<IpAddr>,
-    /// For as long as the relay.
+    /// Rules that last as long as the relay.
     standing: Mutex<Vec<Guard>>,
     workers: Vec<Worker>,
     opened: AtomicUsize,
 }
 
 impl Fabric {
-    /// Chance (jitter, parts of connections) is drawn from `seed`. Doors may be opened on
-    /// loopback addresses, and on `bridge`: the address at which containers find this machine.
+    /// Random choices (jitter, shares of connections) are drawn from `seed`. Doors may be
+    /// opened on loopback addresses, and on `bridge`: the address at which containers reach
+    /// this machine.
     ///
-    /// Errors: the machine has no thread or no file descriptor to give.
+    /// It fails if the machine gives no thread or file descriptor.
     pub fn start(seed: u64, bridge: Option<IpAddr>) -> Result<Fabric, NetError> {
         let shared = Arc::new(Shared::new(seed));
         let cores = available_parallelism().map_or(1, NonZero::get);
@@ -49,9 +50,9 @@ impl Fabric {
         Ok(Fabric { shared, bridge, standing, workers, opened })
     }
 
-    /// Listens for a node; the address at which it does.
+    /// Listens for a node and returns the address.
     ///
-    /// Errors: the address is taken, or others than this machine could reach it.
+    /// It fails if the address is taken, or if other machines could reach it.
     pub fn open(&self, mut door: Door) -> Result<SocketAddr, NetError> {
         let listener = door::listen(&door, self.bridge)?;
         door.at = listener.local_addr()?;
@@ -60,24 +61,24 @@ impl Fabric {
         Ok(at)
     }
 
-    /// Connections that come from `ip` are of `end`.
+    /// Connections from `ip` belong to `end`.
     pub fn know(&self, ip: IpAddr, end: impl Into<End>) {
         self.shared.places.know(ip, end.into());
     }
 
-    /// The process `pid` is now that of `end`, a server or clients: connections that it opens
-    /// from an address that is nobody's (as MIGRATE does) are told by their process.
+    /// The process `pid` now belongs to `end`, a server or clients. If it opens connections
+    /// from an unknown address (as MIGRATE does), the relay recognises them by their process.
     pub fn runs(&self, end: impl Into<End>, pid: u32) {
         self.shared.places.runs(pid, end.into());
     }
 
-    /// Puts a rule on all these pairs, for as long as the guard lives.
+    /// Applies a rule to all these pairs, for as long as the guard lives.
     pub fn apply(&self, rule: &Rule, pairs: Pairs) -> Guard {
         self.shared.rulebook.enter(rule, pairs)
     }
 
-    /// The links of a topology, for as long as the relay lives. `region` says which ends
-    /// are in a region: its nodes and its clients.
+    /// Applies the links of a topology, for as long as the relay lives. `region` gives the ends
+    /// in a region: its nodes and its clients.
     pub fn links(&self, links: &[Link], region: impl Fn(usize) -> Ends) {
         let link = |link: &Link| {
             let pairs = Pairs::one_way(region(link.from), region(link.to));
@@ -87,18 +88,18 @@ impl Fabric {
         standing.extend(links.iter().map(link));
     }
 
-    /// Resets each connection that is open now and was opened along `pairs`, with the
-    /// probability `part` (1 for all of them); how many those are. Both ends see it.
+    /// Resets each open connection that was opened along `pairs`, with the probability `part`
+    /// (1 for all of them), and returns how many. Both ends see it.
     pub fn reset(&self, pairs: &Pairs, part: f64) -> usize {
         self.shared.open.reset(pairs, part, &mut self.shared.rng_of_reset())
     }
 
-    /// What has crossed every pair so far, by pair and class.
+    /// What has crossed every pair since the start, by pair and class.
     pub fn traffic(&self) -> Vec<Flow> {
         self.shared.rulebook.flows()
     }
 
-    /// What the machine refused the relay, in words for a person; none if all went well.
+    /// What the machine refused to the relay, as text for a person; `None` if all went well.
     pub fn trouble(&self) -> Option<String> {
         self.shared.trouble.told()
     }

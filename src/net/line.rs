@@ -1,22 +1,22 @@
-//! What is under way in one direction of a connection, in the order in which it was sent.
+//! Bytes under way in one direction of a connection, in the order in which they were sent.
 //!
-//! Each piece has the instant at which it is due, and none arrives before the one that was
-//! sent before it, whenever it is due: TCP would hold it back for that one.
+//! Each piece has the instant at which it is due. No piece arrives before the piece sent before
+//! it, because TCP would hold it back.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::model::Nanos;
 
-/// Pieces that are handed to the kernel at once.
+/// How many pieces the kernel gets at once.
 pub(super) const TOGETHER: usize = 32;
-/// What keeping a piece costs besides its bytes: a flood of tiny ones may not fill the memory.
+/// The memory for a piece besides its bytes, so that many tiny pieces cannot fill the memory.
 const OVERHEAD: usize = 64;
 
 #[derive(Debug)]
 pub(super) enum Piece {
     Bytes(Box<[u8]>),
-    /// The sender has said all that it had to say.
+    /// The sender has ended its side.
     End,
     /// The sender's side is gone.
     Reset,
@@ -25,7 +25,7 @@ pub(super) enum Piece {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pieces: VecDeque<(Nanos, Piece)>,
-    /// Of the first piece, so many bytes have arrived.
+    /// How many bytes of the first piece have arrived.
     arrived: usize,
     size: usize,
 }
@@ -46,12 +46,12 @@ impl Line {
         self.pieces.is_empty()
     }
 
-    /// What it costs to keep all this, in bytes.
+    /// The memory for all this, in bytes.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// The bytes that have arrived at `now`, up to so many pieces and up to an end.
+    /// The bytes that have arrived at `now`: up to `TOGETHER` pieces, and up to an end.
     pub(super) fn ready(&self, now: Nanos) -> ([IoSlice<'_>; TOGETHER], usize) {
         let mut slices = [IoSlice::new(&[]); TOGETHER];
         let mut count = 0;
@@ -80,7 +80,7 @@ impl Line {
         }
     }
 
-    /// Takes the end out, if that is what comes first and it has arrived at `now`.
+    /// Removes the end if it comes first and has arrived at `now`.
     pub(super) fn take_end(&mut self, now: Nanos) -> Option<Piece> {
         match self.pieces.front() {
             Some((due, Piece::End | Piece::Reset)) if *due <= now => self.pop(),

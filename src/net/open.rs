@@ -1,4 +1,4 @@
-//! The connections that are open now, so that some of them can be reset.
+//! The open connections, so that some of them can be reset.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::model::traffic::Class;
 
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    /// In the order in which they came, so that chance falls on the same ones again.
+    /// In the order in which they were opened, so that the same seed picks the same ones.
     connections: Mutex<BTreeMap<u64, Arc<Entry>>>,
 }
 
@@ -23,7 +23,7 @@ struct Entry {
     asked: Notify,
 }
 
-/// A connection's place among the open ones, until it is dropped.
+/// A connection's entry among the open ones. Dropping it removes the entry.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     open: &'a Open,
@@ -38,8 +38,8 @@ impl Open {
         Place { open: self, number, entry }
     }
 
-    /// Resets each connection that was opened along `pairs` with the probability `part`;
-    /// how many those are.
+    /// Resets each connection that was opened along `pairs`, with the probability `part`, and
+    /// returns how many.
     pub(super) fn reset(&self, pairs: &Pairs, part: f64, rng: &mut impl Rng) -> usize {
         let connections = self.lock();
         let along = |entry: &&Arc<Entry>| pairs.has(entry.wire.from(), entry.wire.to());
@@ -57,7 +57,7 @@ impl Open {
 }
 
 impl Place<'_> {
-    /// Done when the connection is to be reset.
+    /// Returns when the connection must be reset.
     pub(super) async fn reset(&self) {
         self.entry.asked.notified().await;
     }

@@ -1,5 +1,5 @@
-//! Whose a socket is, as the kernel tells it: proc_pid_net(5) has the inode of every
-//! connection, and proc_pid_fd(5) the inodes that a process has open.
+//! Which process owns a socket: proc_pid_net(5) has the inode of every connection, and
+//! proc_pid_fd(5) the inodes that a process has open.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -9,7 +9,7 @@ pub(super) fn inode(local: SocketAddr, remote: SocketAddr) -> Option<u64> {
     find(&fs::read_to_string("/proc/net/tcp").ok()?, local, remote)
 }
 
-/// Whether the process has the socket with this inode, as far as this user may know it.
+/// Whether the process has the socket with this inode, as far as this user can see.
 pub(super) fn has(pid: u32, inode: u64) -> bool {
     let socket = format!("socket:[{inode}]");
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
@@ -25,7 +25,7 @@ fn find(table: &str, local: SocketAddr, remote: SocketAddr) -> Option<u64> {
     })
 }
 
-/// `0100007F:18EB`: the address as the number that its bytes are in this machine's memory.
+/// `0100007F:18EB`: the address as the number that its bytes form in this machine's memory.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let ip = Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes());

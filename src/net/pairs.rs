@@ -1,10 +1,10 @@
-//! Which pairs of ends a rule is for.
+//! The pairs of ends that a rule applies to.
 
 use std::collections::BTreeSet;
 
 use crate::model::traffic::End;
 
-/// Some of all ends there are or will be.
+/// A set of ends, including ends that are not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ends {
     Only(BTreeSet<End>),
@@ -20,7 +20,7 @@ impl Ends {
         Ends::Only(ends.into_iter().map(Into::into).collect())
     }
 
-    /// All ends that are not among these.
+    /// All ends that are not in this set.
     pub fn others(&self) -> Ends {
         match self {
             Ends::Only(ends) => Ends::AllBut(ends.clone()),
@@ -36,7 +36,7 @@ impl Ends {
     }
 }
 
-/// Directed pairs of ends, as one or more ways. Every way has a bandwidth of its own.
+/// Directed pairs of ends, as one or more ways. Every way has a separate bandwidth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
     ways: Vec<(Ends, Ends)>,
@@ -68,7 +68,7 @@ impl Pairs {
         self.way(from, to).is_some()
     }
 
-    /// The first way that leads from one to the other.
+    /// The first way that leads from one end to the other.
     pub(super) fn way(&self, from: &End, to: &End) -> Option<usize> {
         self.ways.iter().position(|(one, other)| one.has(from) && other.has(to))
     }

@@ -1,5 +1,5 @@
-//! Who opened a connection: by the address that it came from, or by the process that has
-//! the socket.
+//! Who opened a connection: recognised by its source address, or by the process that owns the
+//! socket.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +29,7 @@ impl Places {
         by_pid.insert(pid, end);
     }
 
-    /// Who opened the connection from `peer` that arrived at `door`, and what it is for.
+    /// The end that opened the connection from `peer` to `door`, and the connection's purpose.
     pub(super) async fn tell(
         &self,
         stream: &TcpStream,
@@ -39,7 +39,7 @@ impl Places {
         let known = self.by_ip(peer.ip());
         let class = match (door.channel, &known) {
             (Channel::Bus, _) => Class::Bus,
-            // What sentinels say to nodes and to each other is what a cluster's bus carries.
+            // Sentinels' messages to nodes and to each other count as the bus of the group.
             (Channel::Client, Some(End::Node(node))) if node.is_sentinel() => Class::Bus,
             (Channel::Client, Some(End::Node(_))) => class_of_nodes(stream).await,
             (Channel::Client, _) => Class::Client,
@@ -48,8 +48,8 @@ impl Places {
             return (known, class);
         }
         match self.owner(peer, door.at).await {
-            // Servers open all other connections from their own address, and MIGRATE's from
-            // any that the machine has.
+            // Servers open all other connections from their own address, and MIGRATE's from any
+            // address of the machine.
             Some(End::Node(node)) if class == Class::Client => (node.into(), Class::Migration),
             Some(end) => (end, class),
             None => (End::Outside, class),
@@ -60,8 +60,8 @@ impl Places {
         self.by_ip.read().unwrap_or_else(PoisonError::into_inner).get(&ip).cloned()
     }
 
-    /// The end whose process has the socket. Looking takes milliseconds where there are
-    /// many, so it is done beside the relay's own thread.
+    /// The end whose process owns the socket. Looking takes milliseconds if there are many
+    /// sockets, so it is done outside the relay's thread.
     async fn owner(&self, peer: SocketAddr, door: SocketAddr) -> Option<End> {
         let by_pid = self.by_pid.read().unwrap_or_else(PoisonError::into_inner).clone();
         if by_pid.is_empty() {
@@ -75,9 +75,9 @@ impl Places {
     }
 }
 
-/// What a connection between nodes is for. A container has one address, so that MIGRATE's come
-/// from there too; but MIGRATE begins by choosing a database, and whoever replicates, with a PING.
-/// The opener is the first to speak on each of them, and is not let in before it has.
+/// The purpose of a connection between nodes. A container has one address, so MIGRATE uses it
+/// too. But MIGRATE begins with a SELECT, and a replica with a PING. The client always speaks
+/// first, and the connection is not opened before it has.
 async fn class_of_nodes(stream: &TcpStream) -> Class {
     const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n";
     let mut first = [0; SELECT.len()];

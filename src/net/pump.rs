@@ -1,13 +1,13 @@
-//! One direction of one connection: takes bytes from one socket and gives them to the other,
-//! when and as fast as the conditions of the wire let it.
+//! One direction of one connection: reads bytes from one socket and writes them to the other,
+//! when and as fast as the conditions of the wire allow.
 //!
-//! There is one way for all bytes, so conditions may change at any moment without a byte being
-//! lost or overtaken: they are read, stamped with the instant at which they arrive, and kept in
-//! a [`Line`] until then. Where no condition delays them and nothing is under way before
-//! them, they are handed on at once from the buffer they were read into, and nothing is kept.
+//! All bytes take the same path, so conditions may change at any moment without a byte being
+//! lost or overtaken: bytes are read, get the instant at which they arrive, and wait in a
+//! [`Line`] until then. If no condition delays them and nothing is under way before them, they
+//! are passed on directly from the read buffer.
 //!
-//! While the wire is cut nothing is read and nothing given, so the sender's buffers fill up; an
-//! end of the connection is held back too, as it is a packet like any other.
+//! While the wire is cut, nothing is read and nothing written, so the sender's buffers fill up.
+//! The end of the connection is held back too: it is a packet like any other.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -27,8 +27,8 @@ use super::wire::Counts;
 use super::worker::Thread;
 use crate::model::{Clock, Nanos};
 
-/// Once a receiver has kept bytes waiting for so long, no more are read for it. (A moment's
-/// waiting is no reason: bytes that are not read yet do not travel.)
+/// If a receiver has not taken bytes for so long, no more are read for it. (A shorter wait does
+/// not matter: bytes that are not read yet are not delayed either.)
 const SLOW: Duration = Duration::from_millis(20);
 
 /// The connection is to be reset at both its ends.
@@ -39,9 +39,9 @@ pub(super) struct Reset;
 #[derive(Debug)]
 pub(super) struct Side {
     pub(super) stream: TcpStream,
-    /// It took no more bytes, as whoever is there has gone.
+    /// It takes no more bytes: the program there is gone.
     pub(super) gone: Cell<bool>,
-    /// All that it said has arrived at the other end, and that it has no more to say.
+    /// Everything that it sent, and the end of it, has arrived at the other side.
     pub(super) heard_out: Cell<bool>,
 }
 
@@ -61,23 +61,23 @@ pub(super) struct Pump<'a> {
     pub(super) clock: Clock,
     pub(super) thread: &'a Thread,
     pub(super) line: Line,
-    /// The end of what the sender says is in the line.
+    /// The sender's end is in the line.
     pub(super) ended: bool,
-    /// Nothing is read before this instant, so that it trickles.
+    /// Nothing is read before this instant, for a trickle.
     pub(super) rests_until: Nanos,
 }
 
-/// What comes of handing over all that has arrived.
+/// The result of delivering all that has arrived.
 enum Delivered {
     All,
     /// The receiver takes no more for now.
     Blocked,
-    /// So is the end.
+    /// The end is delivered too.
     End,
 }
 
 impl Pump<'_> {
-    /// Done when the sender has ended and that has arrived.
+    /// Returns when the sender has ended and that has arrived.
     pub(super) async fn run(mut self) -> Result<(), Reset> {
         loop {
             if self.rules.has_changed().unwrap_or(false) {
@@ -96,7 +96,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Waits until there is something to do; reads, if that is it.
+    /// Waits until there is something to do, and reads if there is something to read.
     async fn wait_and_take(&mut self, blocked: bool) {
         let now = self.clock.now();
         let slow = blocked && self.line.due().is_some_and(|due| now.since(due) > SLOW);
@@ -113,14 +113,14 @@ impl Pump<'_> {
             _ = self.to.stream.writable(), if blocked => {}
             _ = self.from.stream.readable(), if reads_now => {
                 if self.take() {
-                    // There is more: others get their turn first.
+                    // There is more. Other tasks run first.
                     tokio::task::yield_now().await;
                 }
             }
         }
     }
 
-    /// Reads once; whether there is probably more.
+    /// Reads once. Returns whether there is probably more.
     fn take(&mut self) -> bool {
         let mut buffer = self.thread.buffer.borrow_mut();
         let most = self.conditions.piece().min(buffer.len());
@@ -133,7 +133,7 @@ impl Pump<'_> {
                 if size == most {
                     return true;
                 }
-                // That was all: it need not be asked for. What comes later is told.
+                // That was everything, so the next read waits for a notification.
                 let nothing = || Err::<(), _>(ErrorKind::WouldBlock.into());
                 _ = self.from.stream.try_io(Interest::READABLE, nothing);
             }
@@ -166,7 +166,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Hands over all that has arrived.
+    /// Delivers everything that has arrived.
     async fn deliver(&mut self) -> Result<Delivered, Reset> {
         while let Some(due) = self.line.due() {
             let now = self.clock.now();
@@ -176,7 +176,7 @@ impl Pump<'_> {
             match self.line.take_end(now) {
                 Some(Piece::Reset) => return Err(Reset),
                 Some(_) => {
-                    // It fails where the other has gone, and knows.
+                    // It fails if the other side is gone, which knows already.
                     _ = shutdown(&self.to.stream, Shutdown::Write);
                     self.from.heard_out.set(true);
                     return if self.from.gone.get() { Err(Reset) } else { Ok(Delivered::End) };
@@ -196,8 +196,8 @@ impl Pump<'_> {
         Ok(Delivered::All)
     }
 
-    /// The news that the receiver has gone travels to the sender as everything from there
-    /// does: by the other direction's pump, after what the receiver had still said.
+    /// The sender learns that the receiver is gone as it learns everything from there: through
+    /// the pump of the other direction, after everything that the receiver had sent.
     async fn receiver_is_gone(&self) -> Reset {
         self.to.gone.set(true);
         if !self.to.heard_out.get() {
@@ -207,10 +207,10 @@ impl Pump<'_> {
     }
 }
 
-/// Waits until `rules` says that it has changed, and leaves it saying so.
+/// Waits until `rules` has changed, and leaves the change marked as unseen.
 async fn changed(rules: &mut watch::Receiver<Arc<Conditions>>) {
     if rules.changed().await.is_err() {
-        // Nothing will ever change again.
+        // It will never change again.
         pending::<()>().await;
     }
     rules.mark_changed();

@@ -1,15 +1,15 @@
-//! What a link may be like.
+//! The conditions of a link.
 
 use std::time::Duration;
 
 use crate::spec::network::{Jitter, Trickle};
 use crate::spec::topology::Link;
 
-/// The conditions that one rule puts on every pair it is for. Nothing is the default:
-/// name what is wanted, and `..Rule::default()`.
+/// The conditions that one rule puts on every pair it applies to. The default is none: set what
+/// you want, and `..Rule::default()`.
 ///
-/// Where several rules are for a pair, latencies add up, the lowest bandwidth and the
-/// slowest trickle win, any cut cuts, and a connection is refused if one of them refuses it.
+/// If several rules apply to a pair, latencies add up, the lowest bandwidth and the slowest
+/// trickle win, any cut cuts, and a connection is refused if one of them refuses it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rule {
     /// One way.
@@ -18,9 +18,9 @@ pub struct Rule {
     /// Bits of payload a second, which all connections in one direction share.
     pub bandwidth: Option<u64>,
     pub trickle: Option<Trickle>,
-    /// Nothing arrives, and nobody is told.
+    /// Nothing arrives, and nobody gets an error.
     pub cut: bool,
-    /// The part of new connections that is reset at once: 0 to 1.
+    /// The share of new connections that is reset at once: 0 to 1.
     pub refuse: f64,
 }
 
@@ -37,7 +37,7 @@ impl Rule {
         Rule { cut: true, ..Rule::default() }
     }
 
-    /// The part of new connections that is reset at once.
+    /// The share of new connections that is reset at once.
     pub fn refuse(part: f64) -> Rule {
         Rule { refuse: part, ..Rule::default() }
     }

@@ -1,4 +1,4 @@
-//! All rules that hold now, and the wires that they are for.
+//! All rules in force, and the wires that they apply to.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,11 @@ pub(super) struct Rulebook {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By number; they are composed in the order in which they were made.
+    /// By number. Rules are combined in the order in which they were added.
     entries: BTreeMap<u64, Entry>,
     made: u64,
-    /// A wire is made when it is first needed, and stays: its counts are wanted at the end.
+    /// A wire is created when it is first needed and kept, because its counts are needed at the
+    /// end.
     wires: BTreeMap<(End, End), Arc<Wire>>,
 }
 
@@ -28,11 +29,11 @@ struct Inner {
 struct Entry {
     rule: Rule,
     pairs: Pairs,
-    /// One for each way of the pairs, if the rule bounds the bandwidth.
+    /// One for each way of the pairs, if the rule limits the bandwidth.
     buckets: Vec<Arc<Bucket>>,
 }
 
-/// Keeps a rule in force until it is dropped. It undoes its own rule and no other.
+/// Keeps a rule in force until it is dropped. It removes its own rule and no other.
 #[derive(Debug)]
 #[must_use = "the rule is undone as soon as this is dropped"]
 pub struct Guard {
@@ -41,7 +42,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Undoes the rule; a second time does nothing.
+    /// Removes the rule; a second call does nothing.
     pub fn undo(&self) {
         self.rulebook.strike(self.number);
     }

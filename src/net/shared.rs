@@ -1,4 +1,4 @@
-//! What the threads of a relay and its owner share.
+//! State that the threads of a relay and its owner share.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,21 +42,22 @@ impl Shared {
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Chance that is the same for the same seed and number.
+    /// Random numbers that are the same for the same seed and number.
     pub(super) fn rng(&self, number: u64) -> Xoshiro256PlusPlus {
-        // An odd factor: no two numbers come to the same, and the generator spreads the bits.
+        // The factor is odd, so no two numbers give the same seed, and the generator spreads
+        // the bits.
         let number = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Xoshiro256PlusPlus::seed_from_u64(self.seed ^ number)
     }
 
-    /// Chance for one more reset of what is open.
+    /// Random numbers for the next reset of open connections.
     pub(super) fn rng_of_reset(&self) -> Xoshiro256PlusPlus {
-        // Counted from the other end than connections are.
+        // Counted down from the top, while connections count up from 0.
         self.rng(u64::MAX - 1 - self.resets.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// What the machine refused to the relay, so that nobody takes it for the servers' doing.
+/// What the machine refused to the relay, so that nobody blames the servers.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     first: Mutex<Option<(String, u64)>>,
@@ -71,7 +72,7 @@ impl Trouble {
         }
     }
 
-    /// The first of it, and how often there was some.
+    /// The first problem, and how many there were.
     pub(super) fn told(&self) -> Option<String> {
         let first = self.lock();
         let (text, times) = first.as_ref()?;

@@ -1,4 +1,4 @@
-//! Many tasks of one thread that sleep until instants, on one kernel timer.
+//! One kernel timer for many tasks of one thread that sleep until instants.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,13 +16,13 @@ pub(super) struct Timer {
     clock: Clock,
     alarm: Alarm,
     sleepers: RefCell<BTreeMap<(Nanos, u64), Waker>>,
-    /// There is a sleeper who wants to be woken before all others.
+    /// A new sleeper wants to wake before all others.
     sooner: Notify,
     made: Cell<u64>,
 }
 
 impl Timer {
-    /// Must be called within a runtime. Errors: no file descriptor left.
+    /// Must be called within a runtime. It fails if no file descriptor is left.
     pub(super) fn new(clock: Clock) -> io::Result<Timer> {
         let (sleepers, sooner, made) = Default::default();
         Ok(Timer { clock, alarm: Alarm::new(clock)?, sleepers, sooner, made })
@@ -56,7 +56,7 @@ impl Timer {
         }
     }
 
-    /// Is done at `at`, or as soon after as the machine allows.
+    /// Returns at `at`, or as soon after it as the machine allows.
     pub(super) fn until(&self, at: Nanos) -> Until<'_> {
         self.made.set(self.made.get() + 1);
         Until { timer: self, key: (at, self.made.get()) }

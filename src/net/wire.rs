@@ -1,4 +1,4 @@
-//! One directed pair of ends: what holds for it now, and what has crossed it.
+//! One directed pair of ends: its current conditions, and what has crossed it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,12 +38,12 @@ impl Wire {
         &self.to
     }
 
-    /// Those of now.
+    /// The current conditions.
     pub(super) fn conditions(&self) -> Arc<Conditions> {
         self.conditions.borrow().clone()
     }
 
-    /// Those of now and all later ones.
+    /// The current conditions and all later ones.
     pub(super) fn watch(&self) -> watch::Receiver<Arc<Conditions>> {
         self.conditions.subscribe()
     }
@@ -56,7 +56,7 @@ impl Wire {
         &self.counts[class as usize]
     }
 
-    /// What has crossed, by class; classes without any traffic are left out.
+    /// What has crossed, by class. Classes without traffic are left out.
     pub(super) fn flows(&self) -> impl Iterator<Item = Flow> {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let flow = move |class| {

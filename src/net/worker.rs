@@ -1,4 +1,4 @@
-//! A thread that relays. Load and probes have threads of their own, which it does not delay.
+//! A thread that relays. Load and probes have their own threads, so it does not delay them.
 
 use std::cell::RefCell;
 use std::io;
@@ -17,18 +17,18 @@ use super::shared::Shared;
 use super::timer::Timer;
 use crate::wake::wake_soon;
 
-/// After so many turns of its tasks the thread looks for what has come in, and for the time.
+/// After so many turns of its tasks, the thread checks for new input and for the time.
 const EVENT_INTERVAL: u32 = 8;
 
-/// What the tasks of a thread share.
+/// State that the tasks of a thread share.
 #[derive(Debug)]
 pub(super) struct Thread {
     pub(super) timer: Timer,
-    /// What they read into: nobody keeps anything in it.
+    /// The buffer that tasks read into; nothing stays in it.
     pub(super) buffer: RefCell<Vec<u8>>,
 }
 
-/// Its end ends the thread, with every socket and every task there.
+/// Dropping it ends the thread, with every socket and every task in it.
 #[derive(Debug)]
 pub(super) struct Worker {
     doors: Option<mpsc::UnboundedSender<(Door, TcpListener)>>,
@@ -57,7 +57,7 @@ impl Worker {
 
     pub(super) fn open(&self, door: Door, listener: TcpListener) {
         if let Some(doors) = &self.doors {
-            // If the thread is gone, so is whoever could be let in; its panic has been printed.
+            // If the thread is gone, its connections are gone too; its panic has been printed.
             _ = doors.send((door, listener));
         }
     }
@@ -84,7 +84,7 @@ fn prepare(shared: &Shared) -> io::Result<(LocalRuntime, Rc<Thread>)> {
     Ok((runtime, thread))
 }
 
-/// Opens doors until there will be no more.
+/// Opens doors as they come.
 async fn serve(
     shared: Arc<Shared>,
     thread: Rc<Thread>,
