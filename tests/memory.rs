@@ -4,10 +4,9 @@
 //! else's memory is counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use redrill::check::{lost_writes, orders, stale_reads};
+use redrill::check::{Checker, Context, History, LostWrites, Orders, ReadError, StaleReads};
 use redrill::model::Nanos;
 use redrill::model::Verdict;
 use redrill::model::op::{Action, Op, Purpose, RegisterOp};
@@ -44,12 +43,15 @@ fn peak(work: impl FnOnce()) -> usize {
 
 const KEYS: u64 = 20_000;
 
-/// Writes to all keys in turn, and a read of each at the end; nothing of it is stored.
-fn history(rows: u64) -> impl Fn() -> Result<Rows, Infallible> {
-    move || Ok(Box::new((0..rows + KEYS).map(move |n| Ok(row(n, n >= rows)))))
-}
+/// So many writes to all keys in turn, and a read of each at the end; nothing of it is stored.
+struct Rows(u64);
 
-type Rows = Box<dyn Iterator<Item = Result<Op, Infallible>>>;
+impl History for Rows {
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
+        (0..self.0 + KEYS).for_each(|n| hear(&row(n, n >= self.0)));
+        Ok(())
+    }
+}
 
 fn row(n: u64, last: bool) -> Op {
     let (purpose, action) = match last {
@@ -65,17 +67,21 @@ fn a_longer_run_is_judged_in_the_same_memory() {
     // More rows than are held at once, and twice as many.
     const SHORT: u64 = 1_200_000;
     let judge = |rows: u64| {
-        let history = history(rows);
-        let lost = peak(|| {
-            let found = lost_writes(&history).unwrap();
-            assert_eq!((found.acknowledged, found.lost, found.unexpected), (rows, 0, 0));
-        });
-        let stale = peak(|| assert_eq!(stale_reads(&history).unwrap().stale, 0));
-        let order = peak(|| {
-            let found = orders(&history).unwrap();
-            assert_eq!(found.linearizable.verdict(true), Verdict::Pass);
-            assert_eq!(found.linearizable.keys, KEYS);
-        });
+        let history = Rows(rows);
+        let context = Context { whole: true, ..Context::default() };
+        let judge = |checker: &dyn Checker| {
+            peak(|| {
+                let found = checker.check(&history, &context).unwrap();
+                for finding in &found.findings {
+                    assert_eq!((finding.verdict, finding.count), (Verdict::Pass, 0), "{finding:?}");
+                }
+                // As a text tells: of all keys, or of all writes.
+                let of = &found.findings[0].text;
+                let all = [format!("of {rows} "), format!("of {KEYS} "), "of 0 ".to_owned()];
+                assert!(all.iter().any(|all| of.contains(all)), "{of}");
+            })
+        };
+        let [lost, stale, order] = [judge(&LostWrites), judge(&StaleReads), judge(&Orders)];
         println!("{rows} rows: {lost}, {stale} and {order} bytes at most");
         [lost, stale, order]
     };

@@ -12,39 +12,38 @@ use std::collections::HashMap;
 use crate::model::op::{Action, CounterOp, Op, Outcome, Purpose};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding};
-use super::history::History;
+use super::checker::{Checked, Checker, Context, verdict};
+use super::finding::{Example, Examples};
+use super::history::{History, ReadError};
 use super::parts::{self, HELD, Kept, Keys};
 
-/// What [`counters`] found.
-#[derive(Clone, Debug, Default)]
-pub struct Counters {
-    pub acknowledged: u64,
-    /// Acknowledged increments that final totals lack, at least.
-    pub lost: u64,
-    /// By how much final totals are above all increments that can have taken effect.
-    pub surplus: u64,
-    /// Increments that came to a total to which another one had come.
-    pub repeated: u64,
-    /// Totals told during the load that no order of events explains.
-    pub impossible: u64,
-    /// Counters with acknowledged increments whose final total could not be read.
-    pub unknown_keys: u64,
-    examples: Examples,
+/// Judges every counter. Rows of other actions are passed over.
+pub struct Counters;
+
+impl Checker for Counters {
+    fn name(&self) -> &'static str {
+        "counters"
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        Ok(Found::read(history, context.zero)?.told())
+    }
 }
 
-/// Judges every counter of the history. Rows of other actions are passed over.
-///
-/// # Errors
-/// Those of the history's reader.
-pub fn counters<H: History>(history: &H) -> Result<Counters, H::Error> {
-    let mut found =
-        Counters { examples: Examples::counted_from(history.zero()), ..Counters::default() };
-    parts::in_parts(history, HELD, |keys: Keys<Counter>, _| {
-        keys.iter().for_each(|((load, key), counter)| found.judge(*load, *key, counter));
-        Ok(())
-    })?;
-    Ok(found)
+#[derive(Clone, Debug, Default)]
+struct Found {
+    acknowledged: u64,
+    /// Acknowledged increments that final totals lack, at least.
+    lost: u64,
+    /// By how much final totals are above all increments that can have taken effect.
+    surplus: u64,
+    /// Increments that came to a total to which another one had come.
+    repeated: u64,
+    /// Totals told during the load that no order of events explains.
+    impossible: u64,
+    /// Counters with acknowledged increments whose final total could not be read.
+    unread: u64,
+    examples: Examples,
 }
 
 #[derive(Debug, Default)]
@@ -101,11 +100,20 @@ impl Kept for Counter {
     }
 }
 
-impl Counters {
+impl Found {
+    fn read(history: &dyn History, zero: Nanos) -> Result<Found, ReadError> {
+        let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
+        parts::in_parts(history, HELD, |keys: Keys<Counter>, _| {
+            keys.iter().for_each(|((load, key), counter)| found.judge(*load, *key, counter));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     fn judge(&mut self, load: u8, key: u64, counter: &Counter) {
         self.acknowledged += counter.done.len() as u64;
         let last = counter.totals.iter().rfind(|total| total.of == Of::FinalRead);
-        self.unknown_keys += u64::from(last.is_none() && !counter.done.is_empty());
+        self.unread += u64::from(last.is_none() && !counter.done.is_empty());
         if let Some(last) = last {
             let (least, most) = counter.bounds(last);
             self.lost += least.saturating_sub(last.total);
@@ -135,30 +143,32 @@ impl Counters {
     }
 
     /// All that is wrong.
-    pub fn wrong(&self) -> u64 {
+    fn wrong(&self) -> u64 {
         self.lost + self.surplus + self.repeated + self.impossible
     }
 
-    pub fn verdict(&self) -> Verdict {
-        match (self.wrong(), self.unknown_keys) {
-            (0, 0) => Verdict::Pass,
-            (0, _) => Verdict::Unknown,
-            _ => Verdict::Fail,
-        }
+    fn verdict(&self) -> Verdict {
+        verdict(self.wrong(), self.unread)
     }
 
-    pub fn finding(&self) -> Finding {
-        let Counters { acknowledged, lost, surplus, repeated, impossible, .. } = self;
+    fn told(&self) -> Checked {
+        let Found { acknowledged, lost, surplus, repeated, impossible, unread, .. } = self;
+        let wrong = self.wrong();
         let mut text = format!(
             "{lost} of {acknowledged} acknowledged increments lost, {surplus} too many, \
              {repeated} repeated, {impossible} impossible totals"
         );
-        if self.unknown_keys > 0 {
-            text += &format!("; the final total of {} could not be read", self.unknown_keys);
+        if *unread > 0 {
+            text += &format!("; the final total of {unread} could not be read");
         }
-        let count = self.wrong();
-        let (verdict, examples) = (self.verdict(), self.examples.list());
-        Finding { kind: "counters".to_owned(), verdict, text, count, examples }
+        let mut told = Checked::default();
+        told.find("counter.wrong", self.verdict(), (wrong, text), &self.examples);
+        told.measure("counter.acknowledged", Some(*acknowledged as f64));
+        let final_totals =
+            [("counter.wrong", wrong), ("counter.lost", *lost), ("counter.surplus", *surplus)];
+        told.counts(*unread, &final_totals);
+        told.counts(0, &[("counter.repeated", *repeated), ("counter.impossible", *impossible)]);
+        told
     }
 }
 

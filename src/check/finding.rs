@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::catalogue::known;
 use crate::model::{Nanos, Verdict};
 
 use super::linear::{Act, Call};
@@ -65,9 +66,42 @@ pub enum ProofAction {
     Cas,
 }
 
+impl Finding {
+    /// What the measure `name` counts.
+    pub(super) fn counted_by(
+        name: &str,
+        verdict: Verdict,
+        (count, text): (u64, String),
+        examples: &Examples,
+    ) -> Finding {
+        let kind = known(name).and_then(|known| known.finding);
+        debug_assert!(kind.is_some(), "the catalogue does not say which findings {name} counts");
+        let kind = kind.unwrap_or(name).to_owned();
+        Finding { kind, verdict, text, count, examples: examples.list() }
+    }
+}
+
 impl Example {
     pub(super) fn new(load: u8, key: u64, at: Nanos, text: String) -> Example {
         Example { load, key, at_ms: millis(at), text, window: Vec::new() }
+    }
+}
+
+impl Call {
+    /// For a person, to the microsecond: windows are short.
+    pub(super) fn told(&self, zero: Zero) -> String {
+        let value = |value: Option<u64>| value.map_or("no key".to_owned(), |v| v.to_string());
+        let act = match self.act {
+            Act::Read(found) => format!("read {}", value(found)),
+            Act::Write(written) => format!("wrote {written}"),
+            Act::Cas { from, to } => format!("changed {} to {to}", value(from)),
+        };
+        let (sent, done) = (zero.tell_exactly(self.sent), zero.tell_exactly(self.done));
+        let span = match self.is_answered() {
+            true => format!("{sent} to {done}"),
+            false => format!("sent at {sent}, never answered"),
+        };
+        format!("process {} {act} ({span})", self.process)
     }
 }
 

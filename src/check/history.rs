@@ -1,46 +1,52 @@
 //! Where the rows of a history come from.
 
-use crate::model::Nanos;
 use crate::model::op::Op;
 
-/// Where rows come from, as often as they are asked for.
+/// Why a history could not be read: its reader's own error.
+pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Rows that can be read as often as somebody wants to.
 ///
-/// Any closure that opens a history and hands out its rows is one.
+/// Rows are handed out one by one and not as an iterator, so that a checker takes any history
+/// (`&dyn History`): one call for each row costs nothing that the bench shows.
 pub trait History {
-    type Error;
-    /// All rows, from the first one, in any order.
-    fn rows(&self) -> Result<impl Iterator<Item = Result<Op, Self::Error>>, Self::Error>;
-
-    /// The instant that sentences count from. Rows and figures do not.
-    fn zero(&self) -> Nanos {
-        Nanos::ZERO
-    }
+    /// Hands all rows to `hear`, from the first one, in any order.
+    ///
+    /// # Errors
+    /// Those of the reader. What was heard until then proves nothing.
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError>;
 }
 
-impl<F, I, E> History for F
+impl<F> History for F
 where
-    F: Fn() -> Result<I, E>,
-    I: IntoIterator<Item = Result<Op, E>>,
+    F: Fn(&mut dyn FnMut(&Op)) -> Result<(), ReadError>,
 {
-    type Error = E;
-    fn rows(&self) -> Result<impl Iterator<Item = Result<Op, E>>, E> {
-        Ok(self()?.into_iter())
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
+        self(hear)
     }
 }
 
-/// A history of which people are told as counted from `zero`.
-pub struct CountedFrom<H> {
-    pub zero: Nanos,
-    pub rows: H,
+/// Rows that are in memory.
+impl History for &[Op] {
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
+        self.iter().for_each(hear);
+        Ok(())
+    }
 }
 
-impl<H: History> History for CountedFrom<H> {
-    type Error = H::Error;
-    fn rows(&self) -> Result<impl Iterator<Item = Result<Op, H::Error>>, H::Error> {
-        self.rows.rows()
-    }
+/// The rows of some loads only.
+pub(super) struct OfLoads<'a> {
+    pub history: &'a dyn History,
+    /// For each load, whether its rows are wanted.
+    pub wanted: Vec<bool>,
+}
 
-    fn zero(&self) -> Nanos {
-        self.zero
+impl History for OfLoads<'_> {
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
+        self.history.each(&mut |op| {
+            if self.wanted.get(usize::from(op.load)).is_some_and(|wanted| *wanted) {
+                hear(op);
+            }
+        })
     }
 }

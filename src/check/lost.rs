@@ -2,35 +2,11 @@
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding};
-use super::history::History;
-use super::over_time::OverTime;
+use super::checker::{Checked, Checker, Context, OverTime, Sides, verdict};
+use super::finding::{Example, Examples};
+use super::history::{History, ReadError};
 use super::parts::{self, HELD, Keys};
-use super::register::{Key, Read, Source, Write};
-use super::sides::Sides;
-use super::unexpected::Unexpected;
-
-/// What [`lost_writes`] found.
-#[derive(Clone, Debug, Default)]
-pub struct LostWrites {
-    /// Acknowledged writes in the whole history, those before the load included.
-    pub acknowledged: u64,
-    pub lost: u64,
-    /// Lost writes that were acknowledged on a side that lost.
-    pub wrong_side: u64,
-    /// Lost writes of which it is not known who acknowledged them.
-    pub unplaced: u64,
-    /// When the oldest lost write was acknowledged.
-    pub oldest: Option<Nanos>,
-    /// Lost writes by the windows in which they were acknowledged.
-    pub over_time: OverTime,
-    /// Keys with acknowledged writes whose final state could not be read.
-    pub unknown_keys: u64,
-    /// Keys that ended with a value that no write can have put there.
-    pub unexpected: u64,
-    examples: Examples,
-    strange: Unexpected,
-}
+use super::register::{Key, Read, Source, Unexpected, Write};
 
 /// Counts the acknowledged writes that the final state contradicts.
 ///
@@ -42,60 +18,69 @@ pub struct LostWrites {
 ///
 /// The count has no false alarms. It can miss a loss: a lost write that a later
 /// write to the same key covered leaves no trace in the final state.
-///
-/// # Errors
-/// Those of the history's reader.
-pub fn lost_writes<H: History>(history: &H) -> Result<LostWrites, H::Error> {
-    in_parts_of(history, HELD)
+pub struct LostWrites;
+
+impl Checker for LostWrites {
+    fn name(&self) -> &'static str {
+        "lost writes"
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        Ok(Found::read(history, HELD, context)?.told(context))
+    }
 }
 
-/// The same, and which of them were acknowledged on a side that lost, and how many in each
-/// window of `over_time`.
-///
-/// # Errors
-/// Those of the history's reader.
-pub fn lost_writes_beside<H: History>(
-    history: &H,
-    sides: &Sides,
-    over_time: OverTime,
-) -> Result<LostWrites, H::Error> {
-    judged(history, HELD, sides, over_time)
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// Acknowledged writes in the whole history, those before the load included.
+    pub acknowledged: u64,
+    pub lost: u64,
+    /// Lost writes that were acknowledged on a side that lost.
+    pub wrong_side: u64,
+    /// Lost writes of which it is not known who acknowledged them.
+    unplaced: u64,
+    /// When the oldest lost write was acknowledged.
+    pub oldest: Option<Nanos>,
+    /// Lost writes by the windows in which they were acknowledged.
+    pub over_time: OverTime,
+    /// Keys with acknowledged writes whose final state could not be read.
+    pub unread: u64,
+    examples: Examples,
+    /// Keys that ended with a value that no write can have put there.
+    pub unexpected: Unexpected,
 }
 
-pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<LostWrites, H::Error> {
-    judged(history, limit, &Sides::default(), OverTime::default())
-}
+impl Found {
+    pub fn read(
+        history: &dyn History,
+        limit: usize,
+        context: &Context,
+    ) -> Result<Found, ReadError> {
+        let mut found = Found {
+            over_time: OverTime::new(&context.windows),
+            examples: Examples::counted_from(context.zero),
+            unexpected: Unexpected::counted_from(context.zero),
+            ..Found::default()
+        };
+        parts::in_parts(history, limit, |keys: Keys<Key>, _| {
+            for ((load, number), key) in &keys {
+                found.judge(*load, *number, key, &context.sides);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
 
-fn judged<H: History>(
-    history: &H,
-    limit: usize,
-    sides: &Sides,
-    over_time: OverTime,
-) -> Result<LostWrites, H::Error> {
-    let examples = Examples::counted_from(history.zero());
-    let mut found = LostWrites { examples, over_time, ..LostWrites::default() };
-    found.strange.count_from(history.zero());
-    parts::in_parts(history, limit, |keys: Keys<Key>, _| {
-        for ((load, number), key) in &keys {
-            found.judge(*load, *number, key, sides);
-        }
-        Ok(())
-    })?;
-    found.unexpected = found.strange.count();
-    Ok(found)
-}
-
-impl LostWrites {
     fn judge(&mut self, load: u8, number: u64, key: &Key, sides: &Sides) {
         let acknowledged = key.acknowledged() as u64;
         self.acknowledged += acknowledged;
         let Some(last) = &key.last else {
-            self.unknown_keys += u64::from(acknowledged > 0);
+            self.unread += u64::from(acknowledged > 0);
             return;
         };
         let source = key.source(last);
         if matches!(source, Source::Refused | Source::Nowhere) {
-            self.strange.add(load, number, last, source);
+            self.unexpected.add(load, number, last, source);
         }
         for write in key.following(source).filter(|w| w.done < last.sent) {
             self.lose((load, number), write, last, sides);
@@ -129,33 +114,34 @@ impl LostWrites {
     }
 
     pub fn verdict(&self) -> Verdict {
-        match (self.lost, self.unknown_keys) {
-            (0, 0) => Verdict::Pass,
-            (0, _) => Verdict::Unknown,
-            _ => Verdict::Fail,
-        }
+        verdict(self.lost, self.unread)
     }
 
-    /// The findings. `whole` says that the history is complete: in one that was cut
-    /// off, the write of a strange value may be among the missing rows.
-    pub fn findings(&self, whole: bool) -> Vec<Finding> {
-        let mut of = format!("{} of {} acknowledged writes lost", self.lost, self.acknowledged);
+    pub fn told(self, context: &Context) -> Checked {
+        let mut text = format!("{} of {} acknowledged writes lost", self.lost, self.acknowledged);
         if self.wrong_side > 0 {
-            of += &format!(", {} of them acknowledged on a side that lost", self.wrong_side);
+            text += &format!(", {} of them acknowledged on a side that lost", self.wrong_side);
         }
-        let unread = |keys| format!("the final state of {keys} keys could not be read");
-        let text = match (self.lost, self.unknown_keys) {
-            (_, 0) => of,
-            (0, keys) => format!("lost writes are not known: {}", unread(keys)),
-            (_, keys) => format!("{of}; {}", unread(keys)),
+        let unread = format!("the final state of {} keys could not be read", self.unread);
+        let text = match (self.lost, self.unread) {
+            (_, 0) => text,
+            (0, _) => format!("lost writes are not known: {unread}"),
+            _ => format!("{text}; {unread}"),
         };
-        let lost = Finding {
-            kind: "lost_writes".to_owned(),
-            verdict: self.verdict(),
-            text,
-            count: self.lost,
-            examples: self.examples.list(),
-        };
-        std::iter::once(lost).chain(self.strange.finding("final reads", whole)).collect()
+        let mut told = Checked::default();
+        told.find("writes.lost", self.verdict(), (self.lost, text), &self.examples);
+        told.findings.extend(self.unexpected.finding("final reads", context.whole));
+        told.counts(self.unread, &[("writes.lost", self.lost)]);
+        // Where keys could not be read, a count of nothing lost proves nothing.
+        if self.verdict() != Verdict::Unknown {
+            let placed = self.unplaced == 0;
+            told.measure("writes.lost.wrong_side", placed.then_some(self.wrong_side as f64));
+            // What was acknowledged under the fault itself is no time before it.
+            let before = |oldest| Some(context.fault_after(oldest)?.since(oldest));
+            let rpo = self.oldest.and_then(before).unwrap_or_default();
+            told.measure("rpo", Some(rpo.as_secs_f64() * 1e3));
+            told.over_time.insert("writes.lost", self.over_time);
+        }
+        told
     }
 }

@@ -11,45 +11,86 @@
 //! another write *w* was acknowledged, was sent only after *f* was done, and was
 //! done before the read was sent, then *w* came between them and the read should
 //! not have seen *f*: the read **missed** *w*. When the read is the final one, taken
-//! after everything has settled, *w* is not merely late but [lost](lost_writes).
-//! An ordinary read that missed a write is [stale](stale_reads).
+//! after everything has settled, *w* is not merely late but [lost](LostWrites).
+//! An ordinary read that missed a write is [stale](StaleReads).
 //!
 //! The outcome of *f* matters: a write whose outcome is unknown may take effect at
 //! any later time, so it is never done and nothing can be said to come after it.
 //!
-//! [`orders`] asks for more: whether all operations on a key have one order that explains
-//! every answer ([`Linearizable`]), and what each client saw of it ([`Sessions`]).
+//! [`Orders`] asks for more: whether all operations on a key have one order that explains
+//! every answer, and what each client saw of it.
+//!
+//! A new checker is a file beside this one with a [`Checker`], a line in [`of`], and rows in
+//! the catalogue of measures for what it counts.
 
+mod checker;
 mod counter;
 mod finding;
 mod history;
 mod linear;
-mod linearizable;
 mod lost;
 mod orders;
-mod over_time;
 mod parts;
 mod queue;
 mod register;
 mod sessions;
 mod set;
-mod sides;
 mod stale;
-mod unexpected;
 
-pub use counter::{Counters, counters};
+pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
+pub use counter::Counters;
 pub use finding::{Example, Finding, Proof, ProofAction};
-pub use history::{CountedFrom, History};
+pub use history::{History, ReadError};
 pub use linear::{Act, Call, Judged, Order, judge};
-pub use linearizable::Linearizable;
-pub use lost::{LostWrites, lost_writes, lost_writes_beside};
-pub use orders::{Orders, orders};
-pub use over_time::OverTime;
-pub use queue::{Delivery, Queues, queues};
-pub use sessions::Sessions;
-pub use set::{Sets, sets};
-pub use sides::Sides;
-pub use stale::{StaleReads, stale_reads};
+pub use lost::LostWrites;
+pub use orders::Orders;
+pub use queue::Queues;
+pub use set::Sets;
+pub use stale::StaleReads;
+
+use crate::model::Workload;
+
+use history::OfLoads;
+
+/// The checkers that judge the loads of a workload. Each is in it once.
+pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
+    match workload {
+        Workload::Register | Workload::Cas => &[&LostWrites, &StaleReads, &Orders],
+        Workload::Counter => &[&Counters],
+        Workload::Set => &[&Sets],
+        Workload::Queue => &[&Queues::AtMostOnce],
+        Workload::Stream => &[&Queues::AtLeastOnce],
+    }
+}
+
+/// What all checkers of these loads say of a history. Each judges the rows of all loads that it
+/// is registered for together.
+///
+/// # Errors
+/// Those of the history's reader.
+pub fn check(
+    loads: &[Workload],
+    history: &dyn History,
+    context: &Context,
+) -> Result<Checked, ReadError> {
+    let mut asked: Vec<&dyn Checker> = Vec::new();
+    for checker in loads.iter().flat_map(|workload| of(*workload)) {
+        if asked.iter().all(|other| other.name() != checker.name()) {
+            asked.push(*checker);
+        }
+    }
+    let mut all = Checked::default();
+    for checker in asked {
+        let judges = |workload: &Workload| of(*workload).iter().any(|c| c.name() == checker.name());
+        let wanted: Vec<bool> = loads.iter().map(judges).collect();
+        let mut context = context.clone();
+        // What a checker does not judge it does not count over time either.
+        let begins = context.windows.begins.iter_mut().zip(&wanted);
+        begins.filter(|(_, wanted)| !**wanted).for_each(|(begins, _)| begins.clear());
+        all.add(checker.check(&OfLoads { history, wanted }, &context)?);
+    }
+    Ok(all)
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,44 +1,132 @@
-//! What the operations on each register say of their order: two checks, for which the
-//! history is read once.
+//! What the operations on each register say of their order: two checks, for which the history
+//! is read once. Whether the operations on a key have an order at all (linearizability), and
+//! what each client saw of it ([`Sessions`]).
 
-use super::history::History;
-use super::linear::Calls;
-use super::linearizable::Linearizable;
+use crate::model::{Nanos, Verdict};
+
+use super::checker::{Checked, Checker, Context};
+use super::finding::{Example, Examples, Proof};
+use super::history::{History, ReadError};
+use super::linear::{self, Call, Calls, Judged, Order};
 use super::parts::{self, HELD, Keys};
 use super::sessions::Sessions;
-
-/// What [`orders`] found.
-#[derive(Clone, Debug, Default)]
-pub struct Orders {
-    pub linearizable: Linearizable,
-    pub sessions: Sessions,
-}
 
 /// Steps of a search for each key. Only keys to which a value was written more than once
 /// are searched, and no load of redrill's own has such; a step takes about a microsecond.
 const STEPS: u64 = 300_000;
 
-/// Judges for each key whether its operations have an order at all ([`Linearizable`]),
-/// and for each process whether it saw its own writes and never went back in time
-/// ([`Sessions`]).
-///
-/// # Errors
-/// Those of the history's reader.
-pub fn orders<H: History>(history: &H) -> Result<Orders, H::Error> {
-    in_parts_of(history, HELD)
+/// Judges for each key whether its operations have an order at all, and for each client
+/// whether it saw its own writes and never went back in time.
+pub struct Orders;
+
+impl Checker for Orders {
+    fn name(&self) -> &'static str {
+        "orders"
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        let (linearizable, sessions) = read(history, HELD, context.zero)?;
+        let mut told = linearizable.told(context.whole);
+        told.add(sessions.told());
+        Ok(told)
+    }
 }
 
-pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<Orders, H::Error> {
-    let mut found = Orders::default();
-    found.linearizable.count_from(history.zero());
-    found.sessions.count_from(history.zero());
+pub(super) fn read(
+    history: &dyn History,
+    limit: usize,
+    zero: Nanos,
+) -> Result<(Linearizable, Sessions), ReadError> {
+    let (mut linearizable, mut sessions) =
+        (Linearizable::counted_from(zero), Sessions::counted_from(zero));
     parts::in_parts(history, limit, |keys: Keys<Calls>, _| {
         for ((load, key), Calls { of_clients: mut calls, last }) in keys {
-            found.sessions.judge(load, key, &mut calls);
+            sessions.judge(load, key, &mut calls);
             calls.extend(last);
-            found.linearizable.judge(load, key, &calls, STEPS);
+            linearizable.judge(load, key, &calls, STEPS);
         }
         Ok(())
     })?;
-    Ok(found)
+    Ok((linearizable, sessions))
+}
+
+/// What is known of the order of the operations on each key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Linearizable {
+    /// Keys with at least one operation that took effect, or may have.
+    pub keys: u64,
+    /// Keys whose operations no order explains.
+    pub broken: u64,
+    /// Keys of which an order explains all but values that nobody wrote.
+    pub strange: u64,
+    /// Keys of which the search was given up.
+    pub undecided: u64,
+    examples: Examples,
+}
+
+impl Linearizable {
+    fn counted_from(zero: Nanos) -> Linearizable {
+        Linearizable { examples: Examples::counted_from(zero), ..Linearizable::default() }
+    }
+
+    fn judge(&mut self, load: u8, key: u64, calls: &[Call], steps: u64) {
+        self.keys += u64::from(!calls.is_empty());
+        let Judged { order, unwritten } = linear::judge(calls, steps);
+        match order {
+            Order::Impossible(window) => {
+                self.broken += 1;
+                self.show(load, key, window);
+            }
+            Order::Exists | Order::Undecided if !unwritten.is_empty() => self.strange += 1,
+            Order::Undecided => self.undecided += 1,
+            Order::Exists => {}
+        }
+    }
+
+    /// The smallest windows first.
+    fn show(&mut self, load: u8, key: u64, window: Vec<Call>) {
+        let Some((first, last)) = window.first().zip(window.last()).map(|(a, b)| (*a, *b)) else {
+            return;
+        };
+        self.examples.offer((window.len() as u64, first.sent.0, load, key), |zero| {
+            let told: Vec<String> = window.iter().map(|call| call.told(zero)).collect();
+            let text = format!(
+                "no order explains these {} operations on key {key}: {}",
+                window.len(),
+                told.join("; ")
+            );
+            let window = window.iter().map(Proof::from).collect();
+            Example { window, ..Example::new(load, key, last.sent, text) }
+        });
+    }
+
+    /// The keys that are not linearizable, or at least so many. `whole` says that the history is complete:
+    /// in one that was cut off, the write of a strange value may be among the missing rows.
+    pub fn violated(&self, whole: bool) -> u64 {
+        self.broken + if whole { self.strange } else { 0 }
+    }
+
+    pub fn verdict(&self, whole: bool) -> Verdict {
+        match (self.violated(whole), self.undecided + self.strange) {
+            (0, 0) => Verdict::Pass,
+            (0, _) => Verdict::Unknown,
+            _ => Verdict::Fail,
+        }
+    }
+
+    pub fn told(&self, whole: bool) -> Checked {
+        let (count, verdict) = (self.violated(whole), self.verdict(whole));
+        let mut text = format!("{count} of {} keys not linearizable", self.keys);
+        if !whole && self.strange > 0 {
+            text += &format!("; of {} the writes are missing", self.strange);
+        }
+        if self.undecided > 0 {
+            text += &format!("; the search was given up for {}", self.undecided);
+        }
+        let mut told = Checked::default();
+        told.find("keys.not_linearizable", verdict, (count, text), &self.examples);
+        let sure = verdict != Verdict::Unknown;
+        told.measure("keys.not_linearizable", sure.then_some(count as f64));
+        told
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::model::op::Op;
 
-use super::history::History;
+use super::history::{History, ReadError};
 
 /// Rows of one pass that are held at once. A key is never divided, so a single key
 /// may go beyond it.
@@ -27,11 +27,11 @@ pub(super) type Keys<K> = HashMap<(u8, u64), K>;
 
 /// Reads the history in parts of at most about `limit` rows and hands each to
 /// `judge`, together with the part, so that it can read other rows of the same keys.
-pub(super) fn in_parts<K: Kept, H: History>(
-    history: &H,
+pub(super) fn in_parts<K: Kept>(
+    history: &dyn History,
     limit: usize,
-    mut judge: impl FnMut(Keys<K>, Part) -> Result<(), H::Error>,
-) -> Result<(), H::Error> {
+    mut judge: impl FnMut(Keys<K>, Part) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     let mut parts = vec![Part::WHOLE];
     while let Some(part) = parts.pop() {
         match gather(history, part, limit)? {
@@ -48,29 +48,28 @@ enum Gathered<K> {
     TooMany(usize),
 }
 
-fn gather<K: Kept, H: History>(
-    history: &H,
+fn gather<K: Kept>(
+    history: &dyn History,
     part: Part,
     limit: usize,
-) -> Result<Gathered<K>, H::Error> {
+) -> Result<Gathered<K>, ReadError> {
     let mut keys = Keys::new();
     let mut rows = 0;
     let mut too_many = false;
-    for op in history.rows()? {
-        let op = op?;
-        if !K::wants(&op) || !part.holds(op.load, op.key) {
-            continue;
+    history.each(&mut |op| {
+        if !K::wants(op) || !part.holds(op.load, op.key) {
+            return;
         }
         rows += 1;
         if too_many {
-            continue;
+            return;
         }
-        keys.entry((op.load, op.key)).or_insert_with(K::default).keep(&op);
+        keys.entry((op.load, op.key)).or_insert_with(K::default).keep(op);
         if rows > limit && keys.len() > 1 && part.divides() {
             too_many = true;
             keys = Keys::new();
         }
-    }
+    })?;
     keys.values_mut().for_each(K::complete);
     Ok(if too_many { Gathered::TooMany(rows) } else { Gathered::All(keys) })
 }

@@ -11,60 +11,60 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, QueueOp};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding};
-use super::history::History;
+use super::checker::{Checked, Checker, Context, verdict};
+use super::finding::{Example, Examples};
+use super::history::{History, ReadError};
 use super::parts::{self, HELD, Kept, Keys};
 
-/// How often an element may come out.
+/// Judges every queue. Rows of other actions are passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// LPUSH and RPOP: once.
+pub enum Queues {
+    /// LPUSH and RPOP: an element comes out once.
     AtMostOnce,
-    /// Streams with groups: again and again, until it is acknowledged.
+    /// Streams with groups: it comes out again and again, until it is acknowledged.
     AtLeastOnce,
 }
 
-/// What [`queues`] found.
-#[derive(Clone, Debug)]
-pub struct Queues {
-    delivery: Delivery,
-    pub acknowledged: u64,
-    /// Acknowledged elements that never came out, at least.
-    pub lost: u64,
-    /// Elements that came out and cannot have gone in: never sent, or refused.
-    pub unexpected: u64,
-    /// Deliveries of an element beyond its first.
-    pub repeated: u64,
-    /// Deliveries that were sent after the element had been dealt with.
-    pub after_ack: u64,
-    /// Elements of which nobody knew whether they had gone in, and that came out.
-    pub recovered: u64,
-    /// Queues with acknowledged elements that were not drained.
-    pub unknown_keys: u64,
-    examples: Examples,
+impl Checker for Queues {
+    fn name(&self) -> &'static str {
+        match self {
+            Queues::AtMostOnce => "queues",
+            Queues::AtLeastOnce => "streams",
+        }
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        Ok(self.found(history, context.zero)?.told(*self))
+    }
 }
 
-/// Judges every queue of the history. Rows of other actions are passed over.
-///
-/// # Errors
-/// Those of the history's reader.
-pub fn queues<H: History>(history: &H, delivery: Delivery) -> Result<Queues, H::Error> {
-    let mut found = Queues {
-        delivery,
-        acknowledged: 0,
-        lost: 0,
-        unexpected: 0,
-        repeated: 0,
-        after_ack: 0,
-        recovered: 0,
-        unknown_keys: 0,
-        examples: Examples::counted_from(history.zero()),
-    };
-    parts::in_parts(history, HELD, |keys: Keys<Queue>, _| {
-        keys.iter().for_each(|((load, key), queue)| found.judge(*load, *key, queue));
-        Ok(())
-    })?;
-    Ok(found)
+impl Queues {
+    fn found(self, history: &dyn History, zero: Nanos) -> Result<Found, ReadError> {
+        let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
+        parts::in_parts(history, HELD, |keys: Keys<Queue>, _| {
+            keys.iter().for_each(|((load, key), queue)| found.judge(self, (*load, *key), queue));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Found {
+    acknowledged: u64,
+    /// Acknowledged elements that never came out, at least.
+    lost: u64,
+    /// Elements that came out and cannot have gone in: never sent, or refused.
+    unexpected: u64,
+    /// Deliveries of an element beyond its first.
+    repeated: u64,
+    /// Deliveries that were sent after the element had been dealt with.
+    after_ack: u64,
+    /// Elements of which nobody knew whether they had gone in, and that came out.
+    recovered: u64,
+    /// Queues with acknowledged elements that were not drained.
+    unread: u64,
+    examples: Examples,
 }
 
 #[derive(Debug, Default)]
@@ -124,11 +124,11 @@ impl Queue {
     }
 }
 
-impl Queues {
-    fn judge(&mut self, load: u8, key: u64, queue: &Queue) {
+impl Found {
+    fn judge(&mut self, queues: Queues, (load, key): (u8, u64), queue: &Queue) {
         let acknowledged = queue.elements.values().filter(|e| e.acknowledged.is_some()).count();
         self.acknowledged += acknowledged as u64;
-        self.unknown_keys += u64::from(queue.drained.is_none() && acknowledged > 0);
+        self.unread += u64::from(queue.drained.is_none() && acknowledged > 0);
         let mut missing = 0;
         for (value, element) in &queue.elements {
             let lost = element.acknowledged.filter(|done| {
@@ -136,19 +136,19 @@ impl Queues {
             });
             missing += u64::from(lost.is_some());
             if let Some((what, at)) =
-                self.element(element).or(lost.map(|at| ("never came out", at)))
+                self.element(queues, element).or(lost.map(|at| ("never came out", at)))
             {
                 self.examples.offer((at.0, *value, load, key), |_| {
                     Example::new(load, key, at, format!("element {value} of queue {key} {what}"))
                 });
             }
         }
-        let taken = if self.delivery == Delivery::AtMostOnce { queue.unanswered } else { 0 };
+        let taken = if queues == Queues::AtMostOnce { queue.unanswered } else { 0 };
         self.lost += missing.saturating_sub(taken);
     }
 
     /// Counts what is wrong with an element that came out, and says what.
-    fn element(&mut self, element: &Element) -> Option<(&'static str, Nanos)> {
+    fn element(&mut self, queues: Queues, element: &Element) -> Option<(&'static str, Nanos)> {
         let first = *element.delivered.iter().min()?;
         let last = *element.delivered.iter().max()?;
         let after = |at: &&Nanos| element.dealt_with.is_some_and(|dealt_with| dealt_with < **at);
@@ -164,32 +164,28 @@ impl Queues {
         if after_ack > 0 {
             return Some(("came out after it had been dealt with", last));
         }
-        let once = self.delivery == Delivery::AtMostOnce;
+        let once = queues == Queues::AtMostOnce;
         (once && repeated > 0).then_some(("came out more than once", last))
     }
 
     /// All that is wrong.
-    pub fn wrong(&self) -> u64 {
-        let again = match self.delivery {
-            Delivery::AtMostOnce => self.repeated,
-            Delivery::AtLeastOnce => self.after_ack,
+    fn wrong(&self, queues: Queues) -> u64 {
+        let again = match queues {
+            Queues::AtMostOnce => self.repeated,
+            Queues::AtLeastOnce => self.after_ack,
         };
         self.lost + self.unexpected + again
     }
 
-    pub fn verdict(&self) -> Verdict {
-        match (self.wrong(), self.unknown_keys) {
-            (0, 0) => Verdict::Pass,
-            (0, _) => Verdict::Unknown,
-            _ => Verdict::Fail,
-        }
+    fn verdict(&self, queues: Queues) -> Verdict {
+        verdict(self.wrong(queues), self.unread)
     }
 
-    pub fn finding(&self) -> Finding {
-        let Queues { acknowledged, lost, unexpected, repeated, after_ack, recovered, .. } = self;
-        let again = match self.delivery {
-            Delivery::AtMostOnce => String::new(),
-            Delivery::AtLeastOnce => {
+    fn told(&self, queues: Queues) -> Checked {
+        let Found { acknowledged, lost, unexpected, repeated, after_ack, recovered, .. } = self;
+        let again = match queues {
+            Queues::AtMostOnce => String::new(),
+            Queues::AtLeastOnce => {
                 format!(" ({after_ack} of them after they had been dealt with)")
             }
         };
@@ -197,15 +193,38 @@ impl Queues {
             "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
              {repeated} delivered again{again}, {recovered} recovered"
         );
-        if self.unknown_keys > 0 {
-            text += &format!("; {} queues were not drained", self.unknown_keys);
+        if self.unread > 0 {
+            text += &format!("; {} queues were not drained", self.unread);
         }
-        let (verdict, count, examples) = (self.verdict(), self.wrong(), self.examples.list());
-        let kind = match self.delivery {
-            Delivery::AtMostOnce => "queues".to_owned(),
-            Delivery::AtLeastOnce => "streams".to_owned(),
+        let [sum, put_in, counts @ ..] = match queues {
+            Queues::AtMostOnce => [
+                "queue.wrong",
+                "queue.acknowledged",
+                "queue.lost",
+                "queue.unexpected",
+                "queue.repeated",
+                "queue.recovered",
+            ],
+            Queues::AtLeastOnce => [
+                "stream.wrong",
+                "stream.acknowledged",
+                "stream.lost",
+                "stream.unexpected",
+                "stream.repeated",
+                "stream.recovered",
+            ],
         };
-        Finding { kind, verdict, text, count, examples }
+        let (wrong, mut told) = (self.wrong(queues), Checked::default());
+        told.find(sum, self.verdict(queues), (wrong, text), &self.examples);
+        told.measure(put_in, Some(*acknowledged as f64));
+        told.counts(self.unread, &[(sum, wrong)]);
+        for (name, count) in counts.into_iter().zip([*lost, *unexpected, *repeated, *recovered]) {
+            told.counts(self.unread, &[(name, count)]);
+        }
+        if queues == Queues::AtLeastOnce {
+            told.counts(self.unread, &[("stream.after_ack", *after_ack)]);
+        }
+        told
     }
 }
 

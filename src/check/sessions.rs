@@ -11,13 +11,14 @@ use std::collections::HashMap;
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding};
+use super::checker::Checked;
+use super::finding::{Example, Examples};
 use super::linear::{Act, Call};
 use super::register::NEVER;
 
-/// What [`orders`](super::orders) found of what each process saw.
+/// What each process saw.
 #[derive(Clone, Debug, Default)]
-pub struct Sessions {
+pub(super) struct Sessions {
     /// Reads that were answered, those of the final state left out: they are redrill's own,
     /// by whatever process was free.
     pub reads: u64,
@@ -97,26 +98,24 @@ impl Sessions {
         }
     }
 
-    pub(super) fn count_from(&mut self, zero: Nanos) {
-        self.missed = Examples::counted_from(zero);
-        self.back = Examples::counted_from(zero);
+    pub(super) fn counted_from(zero: Nanos) -> Sessions {
+        let examples = || Examples::counted_from(zero);
+        Sessions { missed: examples(), back: examples(), ..Sessions::default() }
     }
 
-    /// Both findings.
-    pub fn findings(&self) -> Vec<Finding> {
-        let finding = |kind, count, what: &str, examples: &Examples| Finding {
-            kind,
-            verdict: if count == 0 { Verdict::Pass } else { Verdict::Fail },
-            text: format!("{count} of {} reads {what}", self.reads),
-            count,
-            examples: examples.list(),
+    pub(super) fn told(&self) -> Checked {
+        let mut told = Checked::default();
+        let mut tell = |name, count: u64, what: &str, examples: &Examples| {
+            let verdict = if count == 0 { Verdict::Pass } else { Verdict::Fail };
+            let text = format!("{count} of {} reads {what}", self.reads);
+            told.find(name, verdict, (count, text), examples);
+            told.measure(name, Some(count as f64));
         };
         let missed = "missed a write of the same client";
+        tell("reads.own_missed", self.own_missed, missed, &self.missed);
         let back = "went back behind an earlier read of the same client";
-        vec![
-            finding("own_writes_missed".to_owned(), self.own_missed, missed, &self.missed),
-            finding("reads_not_monotonic".to_owned(), self.not_monotonic, back, &self.back),
-        ]
+        tell("reads.not_monotonic", self.not_monotonic, back, &self.back);
+        told
     }
 }
 

@@ -5,39 +5,39 @@ use std::collections::HashMap;
 use crate::model::op::{Action, Op, Outcome, Purpose, SetOp};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding};
-use super::history::History;
+use super::checker::{Checked, Checker, Context, verdict};
+use super::finding::{Example, Examples};
+use super::history::{History, ReadError};
 use super::parts::{self, HELD, Kept, Keys};
 
-/// What [`sets`] found.
-#[derive(Clone, Debug, Default)]
-pub struct Sets {
-    pub acknowledged: u64,
-    /// Acknowledged elements that are not there at the end.
-    pub lost: u64,
-    /// Elements at the end that nobody can have added: never sent, or refused.
-    pub unexpected: u64,
-    /// Elements that stand at the end more than once.
-    pub duplicated: u64,
-    /// Elements of which nobody knew whether they had been added, and that are there.
-    pub recovered: u64,
-    /// Sets with acknowledged elements that could not be read at the end.
-    pub unknown_keys: u64,
-    examples: Examples,
+/// Judges every set by the last answered read of its members of purpose `Final`. Rows of other
+/// actions are passed over.
+pub struct Sets;
+
+impl Checker for Sets {
+    fn name(&self) -> &'static str {
+        "sets"
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        Ok(Found::read(history, context.zero)?.told())
+    }
 }
 
-/// Judges every set of the history by the last answered read of its members of purpose
-/// `Final`. Rows of other actions are passed over.
-///
-/// # Errors
-/// Those of the history's reader.
-pub fn sets<H: History>(history: &H) -> Result<Sets, H::Error> {
-    let mut found = Sets { examples: Examples::counted_from(history.zero()), ..Sets::default() };
-    parts::in_parts(history, HELD, |keys: Keys<Set>, _| {
-        keys.iter().for_each(|((load, key), set)| found.judge(*load, *key, set));
-        Ok(())
-    })?;
-    Ok(found)
+#[derive(Clone, Debug, Default)]
+struct Found {
+    acknowledged: u64,
+    /// Acknowledged elements that are not there at the end.
+    lost: u64,
+    /// Elements at the end that nobody can have added: never sent, or refused.
+    unexpected: u64,
+    /// Elements that stand at the end more than once.
+    duplicated: u64,
+    /// Elements of which nobody knew whether they had been added, and that are there.
+    recovered: u64,
+    /// Sets with acknowledged elements that could not be read at the end.
+    unread: u64,
+    examples: Examples,
 }
 
 #[derive(Debug, Default)]
@@ -73,12 +73,21 @@ impl Kept for Set {
     }
 }
 
-impl Sets {
+impl Found {
+    fn read(history: &dyn History, zero: Nanos) -> Result<Found, ReadError> {
+        let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
+        parts::in_parts(history, HELD, |keys: Keys<Set>, _| {
+            keys.iter().for_each(|((load, key), set)| found.judge(*load, *key, set));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     fn judge(&mut self, load: u8, key: u64, set: &Set) {
         let acknowledged = set.inserted.values().flatten().count() as u64;
         self.acknowledged += acknowledged;
         let Some((read, members)) = &set.last else {
-            self.unknown_keys += u64::from(acknowledged > 0);
+            self.unread += u64::from(acknowledged > 0);
             return;
         };
         let zero = self.examples.zero;
@@ -113,30 +122,36 @@ impl Sets {
     }
 
     /// All that is wrong.
-    pub fn wrong(&self) -> u64 {
+    fn wrong(&self) -> u64 {
         self.lost + self.unexpected + self.duplicated
     }
 
-    pub fn verdict(&self) -> Verdict {
-        match (self.wrong(), self.unknown_keys) {
-            (0, 0) => Verdict::Pass,
-            (0, _) => Verdict::Unknown,
-            _ => Verdict::Fail,
-        }
+    fn verdict(&self) -> Verdict {
+        verdict(self.wrong(), self.unread)
     }
 
-    pub fn finding(&self) -> Finding {
-        let Sets { acknowledged, lost, unexpected, duplicated, recovered, .. } = self;
+    fn told(&self) -> Checked {
+        let Found { acknowledged, lost, unexpected, duplicated, recovered, unread, .. } = self;
+        let wrong = self.wrong();
         let mut text = format!(
             "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
              {duplicated} duplicated, {recovered} recovered"
         );
-        if self.unknown_keys > 0 {
-            text += &format!("; {} sets could not be read at the end", self.unknown_keys);
+        if *unread > 0 {
+            text += &format!("; {unread} sets could not be read at the end");
         }
-        let (verdict, examples) = (self.verdict(), self.examples.list());
-        let count = self.wrong();
-        Finding { kind: "sets".to_owned(), verdict, text, count, examples }
+        let mut told = Checked::default();
+        told.find("set.wrong", self.verdict(), (wrong, text), &self.examples);
+        told.measure("set.acknowledged", Some(*acknowledged as f64));
+        let at_the_end = [
+            ("set.wrong", wrong),
+            ("set.lost", *lost),
+            ("set.unexpected", *unexpected),
+            ("set.duplicated", *duplicated),
+            ("set.recovered", *recovered),
+        ];
+        told.counts(*unread, &at_the_end);
+        told
     }
 }
 

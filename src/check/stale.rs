@@ -5,25 +5,11 @@ use std::time::Duration;
 use crate::model::op::Purpose;
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding};
-use super::history::History;
+use super::checker::{Checked, Checker, Context};
+use super::finding::{Example, Examples};
+use super::history::{History, ReadError};
 use super::parts::{self, HELD, Keys};
-use super::register::{Key, Read, Source, answered};
-use super::unexpected::Unexpected;
-
-/// What [`stale_reads`] found.
-#[derive(Clone, Debug, Default)]
-pub struct StaleReads {
-    /// Reads that were answered.
-    pub reads: u64,
-    pub stale: u64,
-    /// The greatest age of a stale read.
-    pub oldest: Option<Duration>,
-    /// Reads of a value that no write can have put there.
-    pub unexpected: u64,
-    examples: Examples,
-    strange: Unexpected,
-}
+use super::register::{Key, Read, Source, Unexpected, answered};
 
 /// Counts the reads that missed a write acknowledged before they were sent.
 ///
@@ -32,42 +18,58 @@ pub struct StaleReads {
 /// age is the time from the earliest acknowledgement of such a write to the read's
 /// sending. If the outcome of *f* is unknown, the read is not called stale.
 ///
-/// Final reads are not counted here: what they miss is [lost](super::lost_writes).
-///
-/// # Errors
-/// Those of the history's reader.
-pub fn stale_reads<H: History>(history: &H) -> Result<StaleReads, H::Error> {
-    in_parts_of(history, HELD)
+/// Final reads are not counted here: what they miss is [lost](super::LostWrites).
+pub struct StaleReads;
+
+impl Checker for StaleReads {
+    fn name(&self) -> &'static str {
+        "stale reads"
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        Ok(Found::read(history, HELD, context.zero)?.told(context.whole))
+    }
 }
 
-pub(super) fn in_parts_of<H: History>(history: &H, limit: usize) -> Result<StaleReads, H::Error> {
-    let mut found =
-        StaleReads { examples: Examples::counted_from(history.zero()), ..StaleReads::default() };
-    found.strange.count_from(history.zero());
-    let unwritten = Key::default();
-    parts::in_parts(history, limit, |keys: Keys<Key>, part| {
-        for op in history.rows()? {
-            let op = op?;
-            if op.purpose == Purpose::Final || !part.holds(op.load, op.key) {
-                continue;
-            }
-            if let Some(read) = answered(&op) {
-                let key = keys.get(&(op.load, op.key)).unwrap_or(&unwritten);
-                found.judge(op.load, op.key, key, &read);
-            }
-        }
-        Ok(())
-    })?;
-    found.unexpected = found.strange.count();
-    Ok(found)
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// Reads that were answered.
+    pub reads: u64,
+    pub stale: u64,
+    /// The greatest age of a stale read.
+    pub oldest: Option<Duration>,
+    examples: Examples,
+    /// Reads of a value that no write can have put there.
+    pub unexpected: Unexpected,
 }
 
-impl StaleReads {
+impl Found {
+    pub fn read(history: &dyn History, limit: usize, zero: Nanos) -> Result<Found, ReadError> {
+        let mut found = Found {
+            examples: Examples::counted_from(zero),
+            unexpected: Unexpected::counted_from(zero),
+            ..Found::default()
+        };
+        let unwritten = Key::default();
+        parts::in_parts(history, limit, |keys: Keys<Key>, part| {
+            history.each(&mut |op| {
+                if op.purpose == Purpose::Final || !part.holds(op.load, op.key) {
+                    return;
+                }
+                if let Some(read) = answered(op) {
+                    let key = keys.get(&(op.load, op.key)).unwrap_or(&unwritten);
+                    found.judge(op.load, op.key, key, &read);
+                }
+            })
+        })?;
+        Ok(found)
+    }
+
     fn judge(&mut self, load: u8, number: u64, key: &Key, read: &Read) {
         self.reads += 1;
         let source = key.source(read);
         if matches!(source, Source::Refused | Source::Nowhere) {
-            self.strange.add(load, number, read, source);
+            self.unexpected.add(load, number, read, source);
         }
         if let Some(missed) = key.superseded(source).filter(|missed| *missed < read.sent) {
             self.add(load, number, read, missed);
@@ -97,21 +99,17 @@ impl StaleReads {
         if self.stale == 0 { Verdict::Pass } else { Verdict::Fail }
     }
 
-    /// The findings. `whole` says that the history is complete: in one that was cut
-    /// off, the write of a strange value may be among the missing rows.
-    pub fn findings(&self, whole: bool) -> Vec<Finding> {
-        let of = format!("{} of {} reads stale", self.stale, self.reads);
-        let text = match self.oldest {
-            Some(age) => format!("{of}, by up to {:.1} ms", age.as_secs_f64() * 1e3),
-            None => of,
-        };
-        let stale = Finding {
-            kind: "stale_reads".to_owned(),
-            verdict: self.verdict(),
-            text,
-            count: self.stale,
-            examples: self.examples.list(),
-        };
-        std::iter::once(stale).chain(self.strange.finding("reads", whole)).collect()
+    pub fn told(&self, whole: bool) -> Checked {
+        let mut text = format!("{} of {} reads stale", self.stale, self.reads);
+        let age = self.oldest.map(|age| age.as_secs_f64() * 1e3);
+        if let Some(age) = age {
+            text += &format!(", by up to {age:.1} ms");
+        }
+        let mut told = Checked::default();
+        told.find("reads.stale", self.verdict(), (self.stale, text), &self.examples);
+        told.findings.extend(self.unexpected.finding("reads", whole));
+        told.measure("reads.stale", Some(self.stale as f64));
+        told.measure("reads.stale.age.max", Some(age.unwrap_or(0.0)));
+        told
     }
 }

@@ -1,13 +1,13 @@
 //! Both checkers against their definitions, written down a second time as plainly
 //! as they can be, over small random histories.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::model::catalogue::{self, ScenarioFacts};
 use crate::model::op::{Action, Cause, Op, Outcome, Purpose, RegisterOp};
-use crate::model::{Nanos, Verdict};
+use crate::model::{Nanos, Verdict, Workload};
 
 use super::*;
 
@@ -27,10 +27,8 @@ fn last(key: u64, value: Option<u64>, sent: u64) -> Op {
     Op { purpose: Purpose::Final, ..read(key, value, sent, sent + 1) }
 }
 
-pub(super) fn as_history(
-    ops: &[Op],
-) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
-    || Ok(ops.iter().cloned().map(Ok).collect())
+fn lost_in(ops: &[Op], limit: usize, context: &Context) -> lost::Found {
+    lost::Found::read(&ops, limit, context).unwrap()
 }
 
 /// What a read found, if it is one.
@@ -45,12 +43,25 @@ fn reading(value: Option<u64>) -> Action {
     Action::Register(RegisterOp::Read(value))
 }
 
-fn lost(ops: &[Op]) -> LostWrites {
-    lost_writes(&as_history(ops)).unwrap()
+fn lost(ops: &[Op]) -> lost::Found {
+    lost_in(ops, parts::HELD, &Context::default())
 }
 
-fn stale(ops: &[Op]) -> StaleReads {
-    stale_reads(&as_history(ops)).unwrap()
+fn stale(ops: &[Op]) -> stale::Found {
+    stale::Found::read(&ops, parts::HELD, Nanos::ZERO).unwrap()
+}
+
+fn linearizable(ops: &[Op]) -> orders::Linearizable {
+    orders::read(&ops, parts::HELD, Nanos::ZERO).unwrap().0
+}
+
+/// The verdicts of the findings.
+fn verdicts(told: Checked) -> Vec<Verdict> {
+    told.findings.iter().map(|finding| finding.verdict).collect()
+}
+
+fn whole() -> Context {
+    Context { whole: true, ..Context::default() }
 }
 
 /// Acknowledged writes that `read` missed whatever the order of what overlaps:
@@ -124,19 +135,19 @@ proptest! {
 
     #[test]
     fn lost_writes_are_those_of_the_definition(ops in histories(), limit in 1..40usize) {
-        let found = lost::in_parts_of(&as_history(&ops), limit).unwrap();
+        let found = lost_in(&ops, limit, &Context::default());
         let finals: Vec<&Op> = answered_reads(&ops, Purpose::Final).collect();
         let gone: Vec<&Op> = finals.iter().flat_map(|r| missed(&ops, r)).collect();
         prop_assert_eq!(found.lost, gone.len() as u64);
         prop_assert_eq!(found.oldest, gone.iter().map(|w| w.done).min());
         let begins: Vec<Nanos> = (0..4).map(|n| Nanos(5 + n * 7)).collect();
-        let windows = OverTime::new(Duration::from_nanos(7), vec![begins.clone()]);
-        let timed = lost_writes_beside(&as_history(&ops), &Sides::default(), windows).unwrap();
+        let windows = Windows { every: Duration::from_nanos(7), begins: vec![begins.clone()] };
+        let timed = lost_in(&ops, limit, &Context { windows, ..Context::default() });
         let within = |from: Nanos| move |w: &&&Op| w.done >= from && w.done.0 < from.0 + 7;
         let counts = begins.iter().map(|from| gone.iter().filter(within(*from)).count() as u64);
         prop_assert_eq!(timed.over_time.counts(0), counts.collect::<Vec<_>>());
         let odd = finals.iter().filter(|r| strange(&ops, r)).count();
-        prop_assert_eq!(found.unexpected, odd as u64);
+        prop_assert_eq!(found.unexpected.count(), odd as u64);
         let acknowledged: Vec<&Op> = ops
             .iter()
             .filter(|w| w.action.written().is_some() && w.outcome == Outcome::Ok)
@@ -145,12 +156,12 @@ proptest! {
         let unknown = (0..3).filter(|key| {
             acknowledged.iter().any(|w| w.key == *key) && finals.iter().all(|r| r.key != *key)
         });
-        prop_assert_eq!(found.unknown_keys, unknown.count() as u64);
+        prop_assert_eq!(found.unread, unknown.count() as u64);
     }
 
     #[test]
     fn stale_reads_are_those_of_the_definition(ops in histories(), limit in 1..40usize) {
-        let found = stale::in_parts_of(&as_history(&ops), limit).unwrap();
+        let found = stale::Found::read(&&ops[..], limit, Nanos::ZERO).unwrap();
         let reads: Vec<&Op> = answered_reads(&ops, Purpose::Load).collect();
         let ages: Vec<Duration> = reads
             .iter()
@@ -160,37 +171,33 @@ proptest! {
         prop_assert_eq!(found.stale, ages.len() as u64);
         prop_assert_eq!(found.oldest, ages.iter().max().copied());
         let odd = reads.iter().filter(|r| strange(&ops, r)).count();
-        prop_assert_eq!(found.unexpected, odd as u64);
+        prop_assert_eq!(found.unexpected.count(), odd as u64);
     }
 
     #[test]
     fn the_parts_in_which_a_history_is_read_do_not_show(ops in histories(), limit in 1..40usize) {
-        let told = |found: Orders| {
-            let linearizable = found.linearizable.finding(true);
-            (linearizable, found.sessions.findings())
+        let told = |limit: usize| {
+            let (linearizable, sessions) = orders::read(&&ops[..], limit, Nanos::ZERO).unwrap();
+            (linearizable.told(true).findings, sessions.told().findings)
         };
-        let in_parts = orders::in_parts_of(&as_history(&ops), limit).unwrap();
-        prop_assert_eq!(told(in_parts), told(super::orders(&as_history(&ops)).unwrap()));
+        prop_assert_eq!(told(limit), told(parts::HELD));
     }
 
     /// Whatever the two simple checks find is found by the one that knows all orders.
     #[test]
     fn what_lost_or_stale_is_has_no_order(ops in histories()) {
         let simple = [lost(&ops).verdict(), stale(&ops).verdict()].contains(&Verdict::Fail)
-            || lost(&ops).unexpected + stale(&ops).unexpected > 0;
-        let verdict = super::orders(&as_history(&ops)).unwrap().linearizable.verdict(true);
+            || lost(&ops).unexpected.count() + stale(&ops).unexpected.count() > 0;
+        let verdict = linearizable(&ops).verdict(true);
         prop_assert!(!simple || verdict == Verdict::Fail);
     }
 
     /// A server that does everything at once, in order, is never accused.
     #[test]
     fn a_right_server_is_never_accused(rows in rows_of_a_right_server()) {
-        prop_assert_eq!(lost(&rows).findings(true).len(), 1);
-        prop_assert_eq!(lost(&rows).verdict(), Verdict::Pass);
-        prop_assert_eq!(stale(&rows).findings(true).len(), 1);
-        prop_assert_eq!(stale(&rows).verdict(), Verdict::Pass);
-        let found = super::orders(&as_history(&rows)).unwrap();
-        prop_assert_eq!(found.linearizable.verdict(true), Verdict::Pass);
+        prop_assert_eq!(verdicts(lost(&rows).told(&whole())), [Verdict::Pass]);
+        prop_assert_eq!(verdicts(stale(&rows).told(true)), [Verdict::Pass]);
+        prop_assert_eq!(linearizable(&rows).verdict(true), Verdict::Pass);
     }
 }
 
@@ -249,14 +256,13 @@ fn one_changed_row_is_seen() {
 
     ops[end].action = reading(Some(77));
     let found = lost(&ops);
-    assert_eq!((found.lost, found.unexpected), (0, 1));
-    let verdicts = |whole| found.findings(whole).iter().map(|f| f.verdict).collect::<Vec<_>>();
-    assert_eq!(verdicts(true), [Verdict::Pass, Verdict::Fail]);
-    assert_eq!(verdicts(false), [Verdict::Pass, Verdict::Unknown]);
+    assert_eq!((found.lost, found.unexpected.count()), (0, 1));
+    assert_eq!(verdicts(found.clone().told(&whole())), [Verdict::Pass, Verdict::Fail]);
+    assert_eq!(verdicts(found.told(&Context::default())), [Verdict::Pass, Verdict::Unknown]);
 
     ops[end].outcome = Outcome::Fail(Cause::Timeout);
     let found = lost(&ops);
-    assert_eq!((found.unknown_keys, found.verdict()), (1, Verdict::Unknown));
+    assert_eq!((found.unread, found.verdict()), (1, Verdict::Unknown));
 
     let mut ops = right();
     ops[19].action = reading(Some(5));
@@ -270,7 +276,7 @@ fn one_changed_row_is_seen() {
 fn a_value_without_a_write_proves_something_only_of_a_whole_history() {
     let mut ops = vec![write(0, 1, 0, 10), read(0, Some(7), 20, 30), last(0, Some(1), 90)];
     let verdicts = |ops: &[Op]| {
-        let found = super::orders(&as_history(ops)).unwrap().linearizable;
+        let found = linearizable(ops);
         (found.verdict(true), found.verdict(false))
     };
     assert_eq!(verdicts(&ops), (Verdict::Fail, Verdict::Unknown));
@@ -316,7 +322,7 @@ fn loads_do_not_share_keys() {
 fn examples_are_few_and_the_worst() {
     let mut ops: Vec<Op> = (0..100).map(|i| write(i, i, 1000 - i, 2000 - i)).collect();
     ops.extend((0..100).map(|i| last(i, None, 9000)));
-    let findings = lost(&ops).findings(true);
+    let findings = lost(&ops).told(&whole()).findings;
     assert_eq!(findings[0].count, 100);
     assert_eq!(findings[0].examples.len(), 20);
     assert_eq!(findings[0].examples[0].key, 99, "acknowledged first");
@@ -325,8 +331,58 @@ fn examples_are_few_and_the_worst() {
 }
 
 #[test]
-fn a_reader_s_error_is_handed_on() {
-    let broken = || Ok([Err("torn")]);
-    assert_eq!(lost_writes(&broken).unwrap_err(), "torn");
-    assert_eq!(stale_reads(&broken).unwrap_err(), "torn");
+fn a_reader_s_error_is_handed_on_by_every_checker() {
+    let broken = |_: &mut dyn FnMut(&Op)| Err("torn".into());
+    for workload in Workload::ALL {
+        for checker in of(workload) {
+            let told = checker.check(&broken, &whole()).unwrap_err().to_string();
+            assert_eq!(told, "torn", "{}", checker.name());
+        }
+        assert_eq!(check(&[workload], &broken, &whole()).unwrap_err().to_string(), "torn");
+    }
+}
+
+/// What one says in a drill is counted by a measure that such a drill has.
+#[test]
+fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts() {
+    for workload in Workload::ALL {
+        let facts = ScenarioFacts { workloads: &[workload], may_fail_over: true, ..none() };
+        let told = check(&[workload], &&right()[..], &whole()).unwrap();
+        assert!(!told.findings.is_empty(), "{workload:?}");
+        for finding in &told.findings {
+            assert!(catalogue::of_finding(&finding.kind).is_some(), "{finding:?}");
+        }
+        for name in told.measures.keys().chain(told.over_time.keys()) {
+            let known = catalogue::known(name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(known.lacks(&facts), None, "{name} of {workload:?}");
+        }
+        for known in catalogue::CATALOGUE.iter().filter(|known| known.finding.is_some()) {
+            let told = told.measures.contains_key(known.name);
+            assert_eq!(told, known.lacks(&facts).is_none(), "{} of {workload:?}", known.name);
+        }
+    }
+}
+
+fn none() -> ScenarioFacts<'static> {
+    ScenarioFacts::default()
+}
+
+/// A load of sets beside one of registers: each checker sees the rows of its own loads only, and
+/// only these are counted over time.
+#[test]
+fn a_checker_judges_the_loads_that_it_is_registered_for() {
+    let mut ops = right();
+    let end = ops.len() - 1;
+    ops[end].action = reading(None);
+    let begins = vec![vec![Nanos(0)]; 2];
+    let windows = Windows { every: Duration::from_secs(1), begins };
+    let context = Context { windows, ..whole() };
+    let told = |loads| check(loads, &&ops[..], &context).unwrap();
+    let both = told(&[Workload::Register, Workload::Set]);
+    let verdict = |kind| both.findings.iter().find(|f| f.kind == kind).unwrap().verdict;
+    assert_eq!((verdict("lost_writes"), verdict("sets")), (Verdict::Fail, Verdict::Pass));
+    let over_time = &both.over_time["writes.lost"];
+    assert_eq!((over_time.counts(0), over_time.counts(1)), (&[5][..], &[][..]));
+    let other = told(&[Workload::Set, Workload::Register]);
+    assert_eq!(other.measures["writes.lost"], 0.0, "load 0 has sets now");
 }

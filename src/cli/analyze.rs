@@ -1,6 +1,5 @@
 //! `redrill analyze`: checks a stored history again.
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{exit, out};
-use crate::check::{self, Finding};
+use crate::check::{Checker, Context, Finding, Orders, StaleReads};
 use crate::load::history::edn;
 use crate::model::{Verdict, printable_lines};
 use crate::report::{self, ReportError, text};
@@ -88,11 +87,13 @@ fn jepsen(path: &Path) -> Result<Vec<Finding>, AnalyzeError> {
         .map_err(|source| AnalyzeError::Read { path: path.to_owned(), source })?;
     let ops =
         edn::parse(&text).map_err(|source| AnalyzeError::Edn { path: path.to_owned(), source })?;
-    let rows = || Ok::<_, Infallible>(ops.iter().cloned().map(Ok));
-    let (Ok(stale), Ok(orders)) = (check::stale_reads(&rows), check::orders(&rows));
-    let mut findings = stale.findings(true);
-    findings.push(orders.linearizable.finding(true));
-    findings.extend(orders.sessions.findings());
+    let context = Context { whole: true, ..Context::default() };
+    let checkers: [&dyn Checker; 2] = [&StaleReads, &Orders];
+    let mut findings = Vec::new();
+    for checker in checkers {
+        let checked = checker.check(&&ops[..], &context).map_err(ReportError::Check)?;
+        findings.extend(checked.findings);
+    }
     Ok(findings)
 }
 

@@ -35,6 +35,8 @@ pub enum ReportError {
     OtherSchema { path: PathBuf, schema: u32, redrill: String },
     #[error(transparent)]
     History(#[from] crate::load::history::HistoryError),
+    #[error(transparent)]
+    Check(crate::check::ReadError),
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write {}: {source}", path.display())]

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::check::{Counters, Orders, Queues, Sets};
+use crate::check::Checked;
 use crate::model::catalogue::{CATALOGUE, ScenarioFacts, known};
 use crate::model::event::Phase;
 use crate::model::op::Access;
-use crate::model::{Measure, Nanos, Verdict, Workload};
+use crate::model::{Measure, Nanos, Workload};
 
-use super::checks::{Checks, Registers};
 use super::failovers;
 use super::record::{Record, StepRecord};
 use super::tally::{Band, Since, Tally};
@@ -19,7 +18,7 @@ use super::tally::{Band, Since, Tally};
 pub(super) struct Sources<'a> {
     pub record: &'a Record,
     pub tally: Option<&'a mut Tally>,
-    pub checks: &'a Checks,
+    pub checked: &'a Checked,
 }
 
 /// Every measure that the drill can produce; those that it could not tell have no value.
@@ -29,7 +28,9 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
     if let Some(tally) = sources.tally.take() {
         from_tally(sources.record, tally, &mut told);
     }
-    from_checks(&sources, &mut told);
+    for (name, value) in &sources.checked.measures {
+        put(&mut told, name, Some(*value));
+    }
     let (loads, steps) = (&sources.record.info.loads, &sources.record.steps);
     let workloads: Vec<Workload> = loads.iter().map(|load| load.workload).collect();
     let facts = ScenarioFacts {
@@ -180,102 +181,4 @@ fn throughput(tally: &Tally, told: &mut Told) {
 /// How far the worst window is over the time before the first step, in percent.
 fn over(worst: f64, base: f64) -> Option<f64> {
     (base > 0.0).then(|| (worst / base - 1.0) * 100.0)
-}
-
-fn from_checks(sources: &Sources, told: &mut Told) {
-    let checks = sources.checks;
-    if let Some(registers) = &checks.registers {
-        of_registers(registers, sources, told);
-    }
-    if let Some(found) = &checks.counters {
-        of_counters(found, told);
-    }
-    if let Some(found) = &checks.sets {
-        of_sets(found, told);
-    }
-    if let Some(found) = &checks.queues {
-        of_queues(found, told);
-    }
-    if let Some(found) = &checks.streams {
-        of_streams(found, told);
-    }
-}
-
-fn of_registers(registers: &Registers, sources: &Sources, told: &mut Told) {
-    let Registers { lost, stale, orders: Orders { linearizable, sessions } } = registers;
-    // Where keys could not be read, a count of nothing lost proves nothing.
-    let sure = lost.lost > 0 || lost.unknown_keys == 0;
-    put(told, "writes.lost", sure.then_some(lost.lost as f64));
-    let placed = sure && lost.unplaced == 0;
-    put(told, "writes.lost.wrong_side", placed.then_some(lost.wrong_side as f64));
-    let before = |oldest: Nanos| Some(ms(sources.record.fault_after(oldest)?.since(oldest)));
-    // What was acknowledged under the fault itself is no time before it.
-    let rpo = lost.oldest.map(|oldest| before(oldest).unwrap_or(0.0));
-    let rpo = Some(rpo.unwrap_or(0.0));
-    put(told, "rpo", rpo.filter(|_| sure));
-    put(told, "reads.stale", Some(stale.stale as f64));
-    put(told, "reads.stale.age.max", Some(ms(stale.oldest.unwrap_or_default())));
-    let violated = linearizable.violated(sources.checks.whole);
-    let sure = linearizable.verdict(sources.checks.whole) != Verdict::Unknown;
-    put(told, "keys.not_linearizable", sure.then_some(violated as f64));
-    put(told, "reads.own_missed", Some(sessions.own_missed as f64));
-    put(told, "reads.not_monotonic", Some(sessions.not_monotonic as f64));
-}
-
-/// Counts of a checker; those that depend on what could not be read are told only where they
-/// are above nothing.
-fn counts(told: &mut Told, unread: u64, counts: &[(&'static str, u64)]) {
-    for (name, count) in counts {
-        let sure = unread == 0 || *count > 0;
-        put(told, name, sure.then_some(*count as f64));
-    }
-}
-
-fn of_counters(found: &Counters, told: &mut Told) {
-    put(told, "counter.acknowledged", Some(found.acknowledged as f64));
-    let from_the_end = [
-        ("counter.wrong", found.wrong()),
-        ("counter.lost", found.lost),
-        ("counter.surplus", found.surplus),
-    ];
-    counts(told, found.unknown_keys, &from_the_end);
-    put(told, "counter.repeated", Some(found.repeated as f64));
-    put(told, "counter.impossible", Some(found.impossible as f64));
-}
-
-fn of_sets(found: &Sets, told: &mut Told) {
-    put(told, "set.acknowledged", Some(found.acknowledged as f64));
-    let from_the_end = [
-        ("set.wrong", found.wrong()),
-        ("set.lost", found.lost),
-        ("set.unexpected", found.unexpected),
-        ("set.duplicated", found.duplicated),
-        ("set.recovered", found.recovered),
-    ];
-    counts(told, found.unknown_keys, &from_the_end);
-}
-
-fn of_queues(found: &Queues, told: &mut Told) {
-    put(told, "queue.acknowledged", Some(found.acknowledged as f64));
-    let from_the_end = [
-        ("queue.wrong", found.wrong()),
-        ("queue.lost", found.lost),
-        ("queue.unexpected", found.unexpected),
-        ("queue.repeated", found.repeated),
-        ("queue.recovered", found.recovered),
-    ];
-    counts(told, found.unknown_keys, &from_the_end);
-}
-
-fn of_streams(found: &Queues, told: &mut Told) {
-    put(told, "stream.acknowledged", Some(found.acknowledged as f64));
-    let from_the_end = [
-        ("stream.wrong", found.wrong()),
-        ("stream.lost", found.lost),
-        ("stream.unexpected", found.unexpected),
-        ("stream.repeated", found.repeated),
-        ("stream.after_ack", found.after_ack),
-        ("stream.recovered", found.recovered),
-    ];
-    counts(told, found.unknown_keys, &from_the_end);
 }

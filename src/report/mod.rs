@@ -12,7 +12,7 @@
 
 mod advice;
 mod by_load;
-mod checks;
+mod checked;
 pub mod compare;
 mod containers;
 mod data;
@@ -38,7 +38,6 @@ mod schedule;
 mod series;
 mod shards;
 mod side_by_side;
-mod sides;
 pub mod spread;
 pub mod suite;
 mod spans;
@@ -53,11 +52,11 @@ pub use files::{file, write, write_file};
 
 use std::path::Path;
 
+use crate::check::Checked;
 use crate::load::history;
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::{NodeKind, NodeName};
 
-use checks::Checks;
 use data::millis;
 use measures::Sources;
 use record::Record;
@@ -93,7 +92,7 @@ pub fn build(run: &Path) -> Result<Report, ReportError> {
 #[derive(Default)]
 struct History {
     tally: Option<Tally>,
-    checks: Checks,
+    checked: Checked,
     warnings: Vec<String>,
 }
 
@@ -113,10 +112,8 @@ impl History {
             tally.add(&op?);
         }
         let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
-        let of = (&record.info, spans.line.from);
-        let begins = record.series.iter().map(|series| series.begins.clone()).collect();
-        let checks = Checks::read(&path, whole, of, &sides::sides(record), begins)?;
-        let mut made = History { checks, ..History::default() };
+        let checked = checked::checked(&path, record, spans.line.from, whole)?;
+        let mut made = History { checked, ..History::default() };
         if rows.was_cut() {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
@@ -135,14 +132,15 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
     let measures = measures::measures(Sources {
         record: &record,
         tally: history.tally.as_mut(),
-        checks: &history.checks,
+        checked: &history.checked,
     });
     let doubts = doubt::doubts(&record, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);
-    let (verdict, why) = judge::verdict(&record, &expectations, &history.checks.findings);
+    let (verdict, why) = judge::verdict(&record, &expectations, &history.checked.findings);
     let spans = Spans::of(&record);
     let (outages, outages_left_out) = record.outages.list(&record.canaries);
-    let lost = |index| history.checks.lost_over_time(index).to_vec();
+    let lost = history.checked.over_time.get("writes.lost");
+    let lost = |load| lost.map_or(Vec::new(), |lost| lost.counts(load).to_vec());
     let lost: Vec<_> = (0..record.series.len()).map(lost).collect();
     Report {
         schema: SCHEMA,
@@ -168,7 +166,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         loads: loads(&record, history.tally.as_ref()),
         measures,
         expectations,
-        findings: history.checks.findings,
+        findings: history.checked.findings,
         reported: record.info.reported.clone(),
         steps: steps(&record),
         failovers: failovers::rows(&record),

@@ -363,23 +363,12 @@ impl Record {
         }
     }
 
-    /// When the next fault of which writes may be lost was done; `None` if there was none, or
-    /// one held at `at` already.
-    pub fn fault_after(&self, at: Nanos) -> Option<Nanos> {
-        let mut next: Option<Nanos> = None;
-        for (step, injected) in self.failovers.injected_steps() {
-            let Some(step) = self.steps.get(step) else { continue };
-            if !step.effects().loses_writes {
-                continue;
-            }
-            if injected <= at && step.over(&self.steps).is_none_or(|over| over > at) {
-                return None;
-            }
-            if injected > at {
-                next = Some(next.map_or(injected, |next| next.min(injected)));
-            }
-        }
-        next
+    /// Faults by which writes may be lost: when each was injected, and over if it was.
+    pub fn faults(&self) -> Vec<(Nanos, Option<Nanos>)> {
+        let injected = self.failovers.injected_steps();
+        let steps = injected.filter_map(|(step, at)| Some((self.steps.get(step)?, at)));
+        let may_lose = steps.filter(|(step, _)| step.effects().loses_writes);
+        may_lose.map(|(step, at)| (at, step.over(&self.steps))).collect()
     }
 
     /// When `phase` began.

@@ -4,12 +4,11 @@
 //! took 2.1 s and 516 MB, and for the hot key it had no answer after 100 s. It is not run
 //! here; what is to be reached stands in the table as a bound, and is less than that.
 
-use std::convert::Infallible;
 use std::time::Instant;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use redrill::check;
+use redrill::check::{Checker, Context, Orders};
 use redrill::model::Nanos;
 use redrill::model::op::{Action, Op, Outcome, RegisterOp};
 
@@ -19,7 +18,7 @@ const CLIENTS: u32 = 32;
 
 pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     let many = history(1_000_000, 10_000, 32);
-    let (mut seconds, mut megabytes) = (Side::new("check::orders"), Side::new("check::orders"));
+    let (mut seconds, mut megabytes) = (Side::new("check::Orders"), Side::new("check::Orders"));
     for _ in 0..runs {
         let (took, peak) = judge(&many)?;
         seconds.values.push(took);
@@ -33,7 +32,7 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     table.add(what, "MB", Better::Lower, megabytes, bound(300.0), 1.0);
 
     let hot = history(100_000, 1, 20);
-    let mut seconds = Side::new("check::orders");
+    let mut seconds = Side::new("check::Orders");
     for _ in 0..runs {
         seconds.values.push(judge(&hot)?.0);
     }
@@ -46,11 +45,11 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
 fn judge(ops: &[Op]) -> Result<(f64, f64), Box<dyn std::error::Error>> {
     // Forgets the peak of what was before.
     std::fs::write("/proc/self/clear_refs", "5")?;
-    let rows = || Ok::<_, Infallible>(ops.iter().cloned().map(Ok));
+    let context = Context { whole: true, ..Context::default() };
     let start = Instant::now();
-    let found = check::orders(&rows)?;
+    let found = Orders.check(&ops, &context).map_err(|e| e.to_string())?;
     let took = start.elapsed().as_secs_f64();
-    let finding = found.linearizable.finding(true);
+    let finding = &found.findings[0];
     if finding.verdict != redrill::model::Verdict::Pass {
         return Err(format!("a right history is accused: {}", finding.text).into());
     }

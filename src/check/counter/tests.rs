@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::tests::{as_history, op};
+use crate::check::tests::op;
 use crate::model::op::Cause;
 
 fn add(total: u64, sent: u64, done: u64) -> Op {
@@ -24,8 +24,8 @@ fn unknown(op: Op) -> Op {
     Op { outcome: Outcome::Unknown(Cause::Timeout), action, ..op }
 }
 
-fn judged(ops: &[Op]) -> Counters {
-    counters(&as_history(ops)).unwrap()
+fn judged(ops: &[Op]) -> Found {
+    Found::read(&ops, Nanos::ZERO).unwrap()
 }
 
 /// Acknowledged, lost, surplus, repeated, impossible.

@@ -1,7 +1,6 @@
 //! How much of a history is held at once.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use super::*;
 use crate::model::Nanos;
@@ -25,13 +24,10 @@ fn row(action: RegisterOp, purpose: Purpose, key: u64, n: u64) -> Op {
 }
 
 /// `rows` writes to `keys` keys in turn, and each key's final read.
-fn history(rows: u64, keys: u64) -> impl Fn() -> Result<Vec<Result<Op, Infallible>>, Infallible> {
-    move || {
-        let writes = (0..rows).map(|n| row(RegisterOp::Write(n), Purpose::Load, n % keys, n));
-        let finals =
-            (0..keys).map(|key| row(RegisterOp::Read(None), Purpose::Final, key, rows + key));
-        Ok(writes.chain(finals).map(Ok).collect())
-    }
+fn history(rows: u64, keys: u64) -> Vec<Op> {
+    let writes = (0..rows).map(|n| row(RegisterOp::Write(n), Purpose::Load, n % keys, n));
+    let finals = (0..keys).map(|key| row(RegisterOp::Read(None), Purpose::Final, key, rows + key));
+    writes.chain(finals).collect()
 }
 
 /// The writes and the final reads of each part, and how often each key was judged.
@@ -42,7 +38,7 @@ fn parts(rows: u64, keys: u64, limit: usize) -> (Vec<usize>, BTreeMap<u64, u32>)
         part.keys().for_each(|(_, key)| *judged.entry(*key).or_default() += 1);
         Ok(())
     };
-    in_parts(&history(rows, keys), limit, judge).unwrap();
+    in_parts(&&history(rows, keys)[..], limit, judge).unwrap();
     (held, judged)
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::tests::{as_history, op};
+use crate::check::tests::op;
 use crate::model::op::Cause;
 
 fn insert(element: u64, outcome: Outcome) -> Op {
@@ -16,8 +16,8 @@ fn last(members: &[u64]) -> Op {
     Op { purpose: Purpose::Final, ..op(action, 0, 9000, 9001, Outcome::Ok) }
 }
 
-fn judged(ops: &[Op]) -> Sets {
-    sets(&as_history(ops)).unwrap()
+fn judged(ops: &[Op]) -> Found {
+    Found::read(&ops, Nanos::ZERO).unwrap()
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -57,7 +57,9 @@ fn the_last_read_counts_and_without_one_nothing_is_known() {
     let later = Op { sent: Nanos(9500), ..last(&[]) };
     let found = judged(&[&ops[..], &[later]].concat());
     assert_eq!((found.lost, found.verdict()), (1, Verdict::Fail));
-    assert!(found.finding().examples[0].text.contains("element 1 of set 0 was acknowledged"));
+    assert!(
+        found.told().findings[0].examples[0].text.contains("element 1 of set 0 was acknowledged")
+    );
     let after = op(Action::Set(SetOp::Insert(7)), 0, 8990, 9002, Outcome::Ok);
     let found = judged(&[&ops[..], &[after]].concat());
     assert_eq!(found.lost, 0, "acknowledged when the read had been sent");

@@ -1,20 +1,53 @@
-//! Which nodes acknowledged writes on a side that lost, and when.
+//! What the checkers say of a run's history, and what they are told of the drill besides rows:
+//! its windows, its faults, and which nodes were when on a side that lost.
 //!
 //! When a node becomes primary of a shard, the one before it has lost from that instant on: what
 //! it still acknowledges is of the past. If a cut lay between the two by then, it had lost from
 //! the cut's beginning on: nothing that it acknowledged since could reach its successor.
 
-use crate::check::Sides;
-use crate::model::event::LoadInfo;
-use crate::model::{Nanos, NodeName};
+use std::path::Path;
 
+use crate::check::{self, Checked, Context, Sides, Windows};
+use crate::load::history;
+use crate::model::event::LoadInfo;
+use crate::model::op::Op;
+use crate::model::{Nanos, NodeName, Workload};
+
+use super::error::ReportError;
 use super::failovers::Election;
 use super::record::{Record, StepRecord};
+use super::series::EVERY;
+
+/// Which checkers are asked, the workloads of the loads decide. Sentences count from `zero`,
+/// the load's start; `whole` says that no row is missing.
+pub(super) fn checked(
+    path: &Path,
+    record: &Record,
+    zero: Nanos,
+    whole: bool,
+) -> Result<Checked, ReportError> {
+    let loads: Vec<Workload> = record.info.loads.iter().map(|load| load.workload).collect();
+    let begins = record.series.iter().map(|series| series.begins.clone()).collect();
+    let context = Context {
+        whole,
+        zero,
+        sides: sides(record),
+        windows: Windows { every: EVERY, begins },
+        faults: record.faults(),
+    };
+    let rows = |hear: &mut dyn FnMut(&Op)| {
+        for op in history::read(path)?.of_loads(&loads) {
+            hear(&op?);
+        }
+        Ok(())
+    };
+    check::check(&loads, &rows, &context).map_err(ReportError::Check)
+}
 
 /// An instant that never comes.
 const NEVER: Nanos = Nanos(u64::MAX);
 
-pub(super) fn sides(record: &Record) -> Sides {
+fn sides(record: &Record) -> Sides {
     let mut sides = Sides::default();
     for (load, info) in record.info.loads.iter().enumerate() {
         for (index, node) in counted(record, info).into_iter().enumerate() {

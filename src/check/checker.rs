@@ -1,0 +1,200 @@
+//! What a checker is: rows and a context in; findings, measures and counts over time out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::model::{Nanos, Verdict};
+
+use super::finding::{Examples, Finding};
+use super::history::{History, ReadError};
+
+/// Judges the rows of the loads whose workload it is registered for, in [`super::of`].
+///
+/// It is pure: the same rows and the same context give the same result.
+pub trait Checker: Sync {
+    /// A word of its own.
+    fn name(&self) -> &'static str;
+
+    /// # Errors
+    /// Those of the history's reader.
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError>;
+}
+
+/// What is known of a drill besides its rows.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// No row is missing. In a history that breaks off, the write of a strange value may be
+    /// among the missing rows.
+    pub whole: bool,
+    /// The instant that sentences count from. Rows and figures do not.
+    pub zero: Nanos,
+    pub sides: Sides,
+    pub windows: Windows,
+    /// Faults by which writes may be lost: when each was injected, and undone if it was.
+    pub faults: Vec<(Nanos, Option<Nanos>)>,
+}
+
+impl Context {
+    /// When the next fault by which writes may be lost was injected; `None` if there was none,
+    /// or if one held at `at` already.
+    pub(super) fn fault_after(&self, at: Nanos) -> Option<Nanos> {
+        let held = |(injected, undone): &(Nanos, Option<Nanos>)| {
+            *injected <= at && undone.is_none_or(|undone| undone > at)
+        };
+        if self.faults.iter().any(held) {
+            return None;
+        }
+        self.faults.iter().map(|(injected, _)| *injected).filter(|injected| *injected > at).min()
+    }
+}
+
+/// What a checker, or all of them, came to.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    pub findings: Vec<Finding>,
+    /// By the names of the catalogue; what is not known has no value.
+    pub measures: BTreeMap<&'static str, f64>,
+    /// How much of a measure came about when. Absent where that is not known.
+    pub over_time: BTreeMap<&'static str, OverTime>,
+}
+
+impl Checked {
+    /// Tells the value of a measure, if it is known.
+    pub(super) fn measure(&mut self, name: &'static str, value: Option<f64>) {
+        self.measures.extend(value.map(|value| (name, value)));
+    }
+
+    /// Tells counts that depend on a final state, of which `unread` keys are missing: a count
+    /// of nothing proves nothing then.
+    pub(super) fn counts(&mut self, unread: u64, counts: &[(&'static str, u64)]) {
+        for (name, count) in counts {
+            self.measure(name, (unread == 0 || *count > 0).then_some(*count as f64));
+        }
+    }
+
+    /// Tells a finding of `count` operations, which the measure `name` counts.
+    pub(super) fn find(
+        &mut self,
+        name: &str,
+        verdict: Verdict,
+        (count, text): (u64, String),
+        examples: &Examples,
+    ) {
+        self.findings.push(Finding::counted_by(name, verdict, (count, text), examples));
+    }
+
+    pub(super) fn add(&mut self, other: Checked) {
+        self.findings.extend(other.findings);
+        self.measures.extend(other.measures);
+        self.over_time.extend(other.over_time);
+    }
+}
+
+/// The verdict on `wrong` operations, where `unread` keys have no final state.
+pub(super) fn verdict(wrong: u64, unread: u64) -> Verdict {
+    match (wrong, unread) {
+        (0, 0) => Verdict::Pass,
+        (0, _) => Verdict::Unknown,
+        _ => Verdict::Fail,
+    }
+}
+
+/// When which node's acknowledgements were those of a side that lost: by load, as a load
+/// knows the nodes of its own group, and a node's index there.
+#[derive(Clone, Debug, Default)]
+pub struct Sides {
+    spans: HashMap<(u8, u16), Vec<(Nanos, Nanos)>>,
+    names: HashMap<(u8, u16), String>,
+}
+
+impl Sides {
+    /// What a person calls the node.
+    pub fn name(&mut self, node: (u8, u16), name: String) {
+        self.names.insert(node, name);
+    }
+
+    /// From `from` until just before `to` the node was on a side that lost.
+    pub fn add(&mut self, node: (u8, u16), from: Nanos, to: Nanos) {
+        self.spans.entry(node).or_default().push((from, to));
+    }
+
+    /// Whether what the node acknowledged at `at` was.
+    pub(super) fn lost(&self, node: (u8, u16), at: Nanos) -> bool {
+        let spans = self.spans.get(&node).into_iter().flatten();
+        spans.into_iter().any(|(from, to)| (*from..*to).contains(&at))
+    }
+
+    pub(super) fn name_of(&self, node: (u8, u16)) -> Option<&str> {
+        self.names.get(&node).map(String::as_str)
+    }
+}
+
+/// The windows of time in which loads are told of.
+#[derive(Clone, Debug, Default)]
+pub struct Windows {
+    /// How long each is.
+    pub every: Duration,
+    /// Of each load, when its windows begin, in order.
+    pub begins: Vec<Vec<Nanos>>,
+}
+
+/// How many were counted in each window of each load. It grows with the windows, never with
+/// what is counted.
+#[derive(Clone, Debug, Default)]
+pub struct OverTime {
+    windows: Windows,
+    counts: Vec<Vec<u64>>,
+}
+
+impl OverTime {
+    pub(super) fn new(windows: &Windows) -> OverTime {
+        let counts = windows.begins.iter().map(|begins| vec![0; begins.len()]).collect();
+        OverTime { windows: windows.clone(), counts }
+    }
+
+    /// What lies in no window is not counted, such as what was before the load.
+    pub(super) fn count(&mut self, load: u8, at: Nanos) {
+        let load = usize::from(load);
+        let Some(begins) = self.windows.begins.get(load) else { return };
+        let begun = begins.partition_point(|begin| *begin <= at);
+        let Some(last) = begun.checked_sub(1) else { return };
+        if at < begins[last] + self.windows.every {
+            self.counts[load][last] += 1;
+        }
+    }
+
+    /// An entry for each window of `load`.
+    pub fn counts(&self, load: usize) -> &[u64] {
+        self.counts.get(load).map_or(&[], |counts| counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_counted_in_the_window_that_it_lies_in() {
+        let begins = |some: &[u64]| some.iter().copied().map(Nanos).collect();
+        let begins = vec![begins(&[50, 150, 350]), begins(&[55])];
+        let mut found = OverTime::new(&Windows { every: Duration::from_nanos(100), begins });
+        for at in [49, 50, 149, 150, 249, 250, 349, 449, 450] {
+            found.count(0, Nanos(at));
+        }
+        found.count(1, Nanos(54));
+        found.count(1, Nanos(55));
+        found.count(2, Nanos(55));
+        assert_eq!(found.counts(0), [2, 2, 1], "neither before, nor between, nor after");
+        assert_eq!(found.counts(1), [1]);
+        assert_eq!(found.counts(2), [0; 0]);
+    }
+
+    #[test]
+    fn a_fault_that_holds_has_no_time_before_it() {
+        let faults = vec![(Nanos(10), Some(Nanos(20))), (Nanos(50), None), (Nanos(40), None)];
+        let context = Context { faults, ..Context::default() };
+        let after = |at| context.fault_after(Nanos(at));
+        assert_eq!([after(5), after(10), after(19)], [Some(Nanos(10)), None, None]);
+        assert_eq!([after(20), after(39), after(40)], [Some(Nanos(40)), Some(Nanos(40)), None]);
+    }
+}
