@@ -54,6 +54,10 @@ suite *ARGS: build
 test: fmt-check lint
     cargo test --locked
 
+# What `just test` runs, and what takes long: every engine and backend, many seeds, a soak
+test-all: fmt-check lint
+    REDRILL_TESTS=all PROPTEST_CASES=5000 cargo test --locked -- --include-ignored
+
 # Only the tests that need no server
 unit:
     cargo test --locked --lib

@@ -7,9 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_yaml::granit_parser::{
-    self as yaml, ErrorKind, Event, Parser, ScalarStyle, StructureStyle,
-};
+use granit_parser::{self as yaml, ErrorKind, Event, Parser, ScalarStyle, StructureStyle};
 
 use super::diagnostic::Diagnostic;
 use super::source::{Source, Span, too_large};

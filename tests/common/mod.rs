@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -159,6 +159,27 @@ pub fn redrill(state: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
     command.args(args).env("REDRILL_STATE_DIR", state).env("REDRILL_ENGINE_BINARY", server());
     command
+}
+
+/// One of the tests that load the machine. Many tests may wait side by side, and only so many
+/// may load it: servers that are not run in time miss each other.
+pub struct HeavyTurn(());
+
+static HEAVY: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
+const MOST_HEAVY: u32 = 2;
+
+pub fn heavy_turn() -> HeavyTurn {
+    let running = HEAVY.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let free = HEAVY.1.wait_while(running, |running| *running == MOST_HEAVY);
+    *free.unwrap_or_else(|poisoned| poisoned.into_inner()) += 1;
+    HeavyTurn(())
+}
+
+impl Drop for HeavyTurn {
+    fn drop(&mut self) {
+        *HEAVY.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) -= 1;
+        HEAVY.1.notify_one();
+    }
 }
 
 /// `redrill gc` removes what any dead redrill left in the Docker engine. So tests that call it,

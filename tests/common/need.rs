@@ -59,9 +59,24 @@ pub fn cli() -> Option<PathBuf> {
     found
 }
 
-/// Every server there is to test on: those of `REDRILL_ENGINES` (paths between colons),
-/// else `REDRILL_SERVER` and what is on PATH.
+/// Whether all is tested that there is, as `just test-all` does.
+pub fn all() -> bool {
+    env::var("REDRILL_TESTS").is_ok_and(|which| which == "all")
+}
+
+/// The servers to test on where releases are not known to differ: the oldest and the newest of
+/// [`every_engine`], and all of them in `just test-all`.
 pub fn engines() -> Vec<PathBuf> {
+    let every = every_engine();
+    match &every[..] {
+        [oldest, .., newest] if !all() => vec![oldest.clone(), newest.clone()],
+        _ => every,
+    }
+}
+
+/// Every server there is to test on: those of `REDRILL_ENGINES` (paths between colons, from the
+/// oldest to the newest), else `REDRILL_SERVER` and what is on PATH.
+pub fn every_engine() -> Vec<PathBuf> {
     if let Some(named) = env::var_os("REDRILL_ENGINES") {
         return env::split_paths(&named).collect();
     }

@@ -8,25 +8,27 @@ use redrill::backend::{Backend, ResolvedBackend};
 use redrill::spec::topology::Engine;
 
 use crate::common::need::{self, Need};
-use crate::common::{self, server};
+use crate::common::{self, HeavyTurn, heavy_turn, server};
 
 pub struct Place {
     resolved: ResolvedBackend,
     dir: tempfile::TempDir,
     made: std::cell::Cell<u32>,
+    _turn: Option<HeavyTurn>,
 }
 
 impl Place {
-    fn new(resolved: ResolvedBackend) -> Place {
-        Place { resolved, dir: tempfile::tempdir().unwrap(), made: Default::default() }
+    fn new(resolved: ResolvedBackend, _turn: Option<HeavyTurn>) -> Place {
+        Place { resolved, dir: tempfile::tempdir().unwrap(), made: Default::default(), _turn }
     }
 
     pub fn process() -> Place {
-        Place::new(ResolvedBackend::Process(ServerBinary::at(&server()).unwrap()))
+        Place::new(ResolvedBackend::Process(ServerBinary::at(&server()).unwrap()), None)
     }
 
     /// `None` where no Docker engine answers.
     pub async fn docker() -> Option<Place> {
+        let turn = Some(heavy_turn());
         match docker::DockerSetup::find(
             &Engine::default(),
             Path::new(env!("CARGO_BIN_EXE_redrill")),
@@ -34,7 +36,7 @@ impl Place {
         )
         .await
         {
-            Ok(found) => Some(Place::new(ResolvedBackend::Docker(Box::new(found)))),
+            Ok(found) => Some(Place::new(ResolvedBackend::Docker(Box::new(found)), turn)),
             Err(e) => {
                 need::skip(Need::Docker, &e.to_string());
                 None

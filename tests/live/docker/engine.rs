@@ -12,10 +12,11 @@ use redrill::backend::proc;
 use tokio::runtime::Runtime;
 
 use crate::common::need::{self, Need};
-use crate::common::{Ran, until};
+use crate::common::{HeavyTurn, Ran, heavy_turn, until};
 use crate::drill::place::Place;
 
 pub struct Engine {
+    _turn: HeavyTurn,
     runtime: Runtime,
     pub found: endpoint::Engine,
 }
@@ -23,9 +24,10 @@ pub struct Engine {
 impl Engine {
     /// `None` where none answers.
     pub fn here() -> Option<Engine> {
+        let _turn = heavy_turn();
         let runtime = Runtime::new().unwrap();
         match runtime.block_on(endpoint::find()) {
-            Ok(found) => Some(Engine { runtime, found }),
+            Ok(found) => Some(Engine { _turn, runtime, found }),
             Err(e) => {
                 need::skip(Need::Docker, &e.to_string());
                 None

@@ -21,6 +21,7 @@ mod local;
 mod parity;
 mod proxy;
 
+use crate::common::need;
 use crate::drill::place::Place;
 
 /// Where drills on links run.
@@ -28,4 +29,9 @@ const BACKEND: &[&str] = &["--backend", "docker"];
 
 fn linked() -> Option<Place> {
     engine::Engine::here().map(|_| Place::new())
+}
+
+/// For what goes the same way with processes, once a link has been found to be where it should.
+fn linked_alike() -> Option<Place> {
+    if need::all() { linked() } else { None }
 }

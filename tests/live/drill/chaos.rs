@@ -13,9 +13,9 @@ const DRAWN: &str = "[{ at: 500ms, do: chaos, for: 4s, every: 300ms..800ms, heal
     faults: [kill, stop, pause, restart, partition, reset, refuse] }]";
 
 /// What was drawn, in words, and the run's own scenario.
-fn drawn(seed: &str) -> (Vec<Value>, String) {
+fn drawn(seed: &str, timeline: &str) -> (Vec<Value>, String) {
     let place = Place::new();
-    let text = scenario(&place, DRAWN, "settle: 6s\nexpect: [convergence <= 10s]");
+    let text = scenario(&place, timeline, "settle: 6s\nexpect: [convergence <= 10s]");
     let ran = place.play(&text, &["--seed", seed]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     let report = place.report();
@@ -38,13 +38,29 @@ fn drawn(seed: &str) -> (Vec<Value>, String) {
 
 #[test]
 fn the_same_seed_draws_the_same_faults() {
-    let (first, written) = drawn("11");
+    let (first, written) = drawn("11", DRAWN);
     assert!((5..=14).contains(&first.len()), "4 s hold that many: {first:?}");
     assert!(first.iter().all(|text| text.as_str().unwrap().starts_with("chaos: ")), "{first:?}");
     assert!(!written.contains("do: chaos"), "it is written out:\n{written}");
     assert_eq!(written.matches("- { at: ").count(), first.len(), "{written}");
-    assert_eq!(drawn("11"), (first.clone(), written));
-    assert_ne!(drawn("12").0, first);
+    assert_eq!(drawn("11", DRAWN), (first.clone(), written));
+    assert_ne!(drawn("12", DRAWN).0, first);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn many_seeds() {
+    for seed in 100..120 {
+        println!("seed {seed}");
+        drawn(&seed.to_string(), DRAWN);
+    }
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_long_soak() {
+    let (faults, _) = drawn("5", &DRAWN.replace("for: 4s", "for: 8m"));
+    assert!(faults.len() > 500, "{}", faults.len());
 }
 
 #[test]

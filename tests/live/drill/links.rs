@@ -1,5 +1,6 @@
 //! Links that are cut, slow and lossy, between nodes and clients that know each other by
-//! their doors: of processes, and from tests/live/docker of containers.
+//! their doors: of processes, and from tests/live/docker of containers (there, all of them only
+//! in `just test-all`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -68,7 +69,7 @@ fn a_primary_that_is_cut_off_is_replaced_and_is_a_replica_after_healing() {
 
 #[test]
 fn a_slow_link_to_clients_shows_in_what_they_feel() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = scenario(
         &place,
         "name: one\ngroups: { cache: { mode: replication, replicas: 1 } }",
@@ -113,7 +114,7 @@ fn latencies(place: &Place, report: &Value) -> Vec<f64> {
 
 #[test]
 fn jitter_of_a_normal_distribution_goes_beyond_its_deviation() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = alone(
         &place,
         "{ rate: 30/s, keys: 100 }",
@@ -134,7 +135,7 @@ fn jitter_of_a_normal_distribution_goes_beyond_its_deviation() {
 
 #[test]
 fn a_trickle_takes_its_time_for_each_answer() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     // An answer is 108 bytes long: six pieces, with five rests between them.
     let text = alone(
         &place,
@@ -161,7 +162,7 @@ fn opened(report: &Value) -> (f64, f64) {
 
 #[test]
 fn new_connections_are_refused_until_it_is_over_and_open_ones_go_on() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = alone(
         &place,
         "{ rate: 200/s, keys: 100 }",
@@ -188,7 +189,7 @@ fn new_connections_are_refused_until_it_is_over_and_open_ones_go_on() {
 /// Connections are reset again and again, and each is made again by chance.
 #[test]
 fn a_share_of_new_connections_is_refused() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let resets: Vec<String> = (0..8)
         .map(|n| format!("{{ at: {}ms, do: reset, between: [clients, others] }}", 1200 + 300 * n))
         .collect();
@@ -227,7 +228,7 @@ fn connections_that_are_reset_are_made_again() {
 
 #[test]
 fn a_link_that_flaps_comes_and_goes() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = scenario(
         &place,
         "name: one\ngroups: { cache: { mode: standalone } }",
@@ -322,7 +323,7 @@ fn distance_is_felt_by_those_who_are_far() {
 
 #[test]
 fn a_cut_between_regions_leaves_the_far_ones_without_an_answer() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     // Patience that a busy machine does not come to the end of, and a cut does.
     let text = scenario(
         &place,
@@ -440,7 +441,7 @@ fn across_a_bridge_halves_suspect_each_other_and_nobody_is_replaced() {
 /// Nobody heals the cut before the time to settle is over: the drill says who believes what.
 #[test]
 fn a_topology_that_does_not_converge_within_settle_fails_with_who_disagrees() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = scenario(
         &place,
         QUICK,
@@ -469,7 +470,7 @@ fn a_topology_that_does_not_converge_within_settle_fails_with_who_disagrees() {
 /// A power cut, not one of links.
 #[test]
 fn a_region_can_be_killed_whole() {
-    let Some(place) = super::linked() else { return };
+    let Some(place) = super::linked_alike() else { return };
     let text = scenario(
         &place,
         REGIONS,

@@ -30,3 +30,7 @@ const BACKEND: &[&str] = &["--backend", "process"];
 fn linked() -> Option<place::Place> {
     Some(place::Place::new())
 }
+
+fn linked_alike() -> Option<place::Place> {
+    linked()
+}

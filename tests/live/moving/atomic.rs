@@ -21,7 +21,7 @@ const ATOMIC: (Method, Pace) = (Method::Atomic, Pace::Fast);
 /// The servers that offer such jobs; of the others, that they say so.
 async fn servers() -> Vec<PathBuf> {
     let mut offering = Vec::new();
-    for server in need::engines() {
+    for server in need::every_engine() {
         let cluster = TestCluster::of(&server, 3, 0).await;
         match atomic::offered(&cluster.nodes).await {
             Some(_) => offering.push(server),
