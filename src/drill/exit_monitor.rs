@@ -1,4 +1,4 @@
-//! Servers that ended though nobody asked them to: a drill cannot go on without one.
+//! Servers that ended unexpectedly: a drill cannot go on without one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,15 +15,15 @@ use crate::model::{NodeKind, NodeName};
 /// A broken connection is often noticed before the end of the process behind it.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// Hears of every server's end from its making on, so that none is missed between
-/// two things that a drill waits for. Dropping it ends the hearing.
+/// Receives the end of every server from its creation on, so that none is missed between two
+/// waits of a drill. It stops when it is dropped.
 pub struct ExitMonitor {
     first: watch::Receiver<Option<String>>,
     excused: Arc<Mutex<Excused>>,
     listener: JoinHandle<()>,
 }
 
-/// Nodes whose end would be no surprise: by how many steps, and whether they have ended.
+/// Nodes whose end is expected: by how many steps, and whether they have ended.
 type Excused = HashMap<NodeName, (usize, bool)>;
 
 impl ExitMonitor {
@@ -58,17 +58,18 @@ impl ExitMonitor {
         ExitMonitor { first, excused, listener }
     }
 
-    /// From here on the end of one of them is told, and is no reason to end the drill.
+    /// From now on, the end of one of them is only reported and does not end the drill.
     pub fn excuse(&self, nodes: &[NodeName]) {
         for name in nodes {
             lock(&self.excused).entry(name.clone()).or_default().0 += 1;
         }
     }
 
-    /// Takes an excuse back. Gives those that have ended, and have no other.
+    /// Ends one expectation. Returns the nodes that have ended and are not expected to end by
+    /// another step.
     pub async fn forgive(&self, nodes: &[NodeName]) -> Vec<NodeName> {
         if !nodes.is_empty() {
-            // The last may have ended just now.
+            // One may have ended just now.
             tokio::time::sleep(MOMENT).await;
         }
         let mut excused = lock(&self.excused);
@@ -84,7 +85,7 @@ impl ExitMonitor {
         nodes.iter().filter(forgiven).cloned().collect()
     }
 
-    /// RunQueueMonitor for the first one, in the words of an error; for ever if there is none.
+    /// Waits for the first one and describes it as an error; for ever if there is none.
     pub async fn first(&self) -> String {
         let mut first = self.first.clone();
         let told = first.wait_for(Option::is_some).await.ok().and_then(|text| text.clone());
@@ -94,7 +95,7 @@ impl ExitMonitor {
         }
     }
 
-    /// The first one, if that is why something has just failed.
+    /// The first one, if it explains why something has just failed.
     pub async fn just_now(&self) -> Option<String> {
         tokio::time::timeout(MOMENT, self.first()).await.ok()
     }

@@ -1,8 +1,7 @@
 //! The run folder: everything that a drill leaves behind.
 //!
-//! `runs/2026-11-20T18-03-22Z-cluster-reshard/` is made before anything starts
-//! and filled as the drill goes, so that a redrill killed halfway still leaves
-//! what a report can be made from.
+//! `runs/2026-11-20T18-03-22Z-cluster-reshard/` is created before anything starts and is filled
+//! during the drill. So a report can be made even if redrill is killed halfway.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -28,8 +27,8 @@ pub struct FolderError {
 }
 
 impl RunFolder {
-    /// Makes `parent/<instant>-<scenario>/`; a drill started in the same second
-    /// as another gets a number at the end.
+    /// Creates `parent/<instant>-<scenario>/`. If two drills start in the same second, the
+    /// second gets a number at the end.
     pub fn create(parent: &Path, started: &str, scenario: &str) -> Result<RunFolder, FolderError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -51,7 +50,7 @@ impl RunFolder {
         unreachable!("the loop ends by returning")
     }
 
-    /// The folder's own name, which is the drill's id.
+    /// The name of the folder, which is the drill's id.
     pub fn id(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
@@ -84,13 +83,12 @@ impl RunFolder {
     }
 }
 
-/// Writes each event as one line. What others wait for (a phase, a step, the
-/// end) is on disk at once; samples follow with the next of those or when the
-/// buffer is full.
+/// Writes each event as one line. Events that others wait for (a phase, a step, the end) are on
+/// disk at once. Samples follow with the next of those, or when the buffer is full.
 pub struct EventLog {
     file: BufWriter<File>,
     path: PathBuf,
-    /// The first failure; after it nothing more is written.
+    /// The first failure. After it, nothing more is written.
     broken: Option<io::Error>,
 }
 
@@ -104,7 +102,7 @@ impl EventLog {
         }
     }
 
-    /// All is on disk, or the first thing that went wrong.
+    /// Returns when all is on disk, or the first error.
     pub fn finish(mut self) -> Result<(), FolderError> {
         let outcome = match self.broken.take() {
             Some(error) => Err(error),

@@ -1,8 +1,8 @@
 //! What a scenario's steps will do, known before anything starts.
 //!
-//! Each step is planned on the owners that the steps before it will have left,
-//! so that a plan that cannot be carried out is refused before it begins, and
-//! canaries can sit in slots that are going to move.
+//! Each step is planned on the owners that the steps before it will leave. So an impossible
+//! step is refused before the drill begins, and canaries can be placed in slots that are going
+//! to move.
 
 use crate::cluster::even_slots;
 use crate::cluster::plan::{PlanError, Route, plan};
@@ -58,7 +58,7 @@ pub fn forecast(scenario: &Scenario) -> Result<Forecast, Impossible> {
     Ok(Forecast { owners, steps })
 }
 
-/// The routes of a shard's coming or going.
+/// The routes when a shard joins or leaves.
 fn scaled(scale: &Scale, owners: &mut Vec<SlotSet>) -> Result<Vec<Route>, PlanError> {
     if let Scale::AddShard { .. } = scale {
         owners.push(SlotSet::default());
@@ -72,7 +72,7 @@ fn apply(route: &Route, owners: &mut [SlotSet]) {
     owners[to] = owners[to].iter().chain(route.slots.iter()).collect();
 }
 
-/// As a person would say it.
+/// The step as text for a person.
 pub fn describe(step: &Step) -> String {
     match step.drawn {
         true => format!("chaos: {}", done(step)),
@@ -103,7 +103,7 @@ fn done(step: &Step) -> String {
             let how = match fault {
                 NodeFault::Bear { hardship, .. } => {
                     let how = hardship.describe();
-                    // A sleep says itself how long it lasts.
+                    // The text of a sleep contains its length already.
                     let lasts = lasts.filter(|_| !hardship.is_one_sleep()).unwrap_or_default();
                     return format!("{} {group}: {target}{how}{lasts}", fault.word());
                 }

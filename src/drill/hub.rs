@@ -1,4 +1,4 @@
-//! Events from all parts of a drill to all that hear them, in one order.
+//! Passes events from all parts of a drill to all sinks, in one order.
 
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
@@ -8,21 +8,21 @@ use crate::model::event::{Event, Sink, Teller};
 
 use super::folder::{EventLog, FolderError};
 
-/// The thread on which sinks hear events.
+/// The thread on which sinks receive events.
 pub struct Hub {
     thread: JoinHandle<EventLog>,
 }
 
 impl Hub {
-    /// A clock's teller, and the hub that hears it. The log hears each event
-    /// first: what a person saw is on record.
+    /// A sender of events with this clock, and the hub that receives them. The log gets each
+    /// event first, so that everything a person saw is on record.
     pub fn start(clock: Clock, log: EventLog, others: Vec<Box<dyn Sink>>) -> (Teller, Hub) {
         let (teller, heard) = Teller::new(clock);
         let thread = thread::spawn(move || listen(heard, log, others));
         (teller, Hub { thread })
     }
 
-    /// RunQueueMonitor until every event has been heard. All tellers must be gone by then.
+    /// Waits until every event has been passed on. All senders must be gone before.
     pub fn finish(self) -> Result<(), FolderError> {
         match self.thread.join() {
             Ok(log) => log.finish(),

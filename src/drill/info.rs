@@ -1,4 +1,4 @@
-//! The first event: what is about to be played, in words and numbers.
+//! The first event: what is about to be played, as text and numbers.
 
 use crate::cluster;
 use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
@@ -9,7 +9,7 @@ use crate::spec::scenario::{ClientKind, Distribution, Load, Step, Wait};
 
 use super::forecast::describe;
 
-/// What the scenario itself does not say.
+/// Facts that the scenario does not contain.
 pub struct Circumstances<'a> {
     pub id: &'a str,
     pub started: &'a str,
@@ -45,7 +45,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
     }
 }
 
-/// All nodes of a group, as they are brought up: those that join later last.
+/// All nodes of a group, in the order in which they start: those that join later come last.
 fn nodes(scenario: &Scenario, group: &str) -> Vec<NodeName> {
     let spec = scenario.topology.groups.iter().find(|spec| spec.name == group);
     let born = spec.map(cluster::node_names).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! All loads of a drill, as one.
+//! All loads of a drill together.
 
 use std::net::IpAddr;
 
@@ -18,14 +18,15 @@ use super::stage::{Halt, Stage};
 /// Dropping it stops them.
 pub struct Loads {
     runners: Vec<LoadRunner>,
-    /// Of loads that are not to read what they left: who does. A library's client may be in
-    /// no state to (that is what such a load is there to show), and clients in a far region
-    /// would take long; the final state is to be known all the same.
+    /// The clients that read the final state of a load if its own clients should not. A
+    /// library's clients may be unable to (such a load is there to show that), and clients in a
+    /// far region would take too long.
     readers: Vec<Option<LoadRunner>>,
 }
 
-/// Where the clients of a group begin: with its nodes, or its sentinels if it has some, as
-/// others find them, from the address by which a relay knows clients in `region`.
+/// The addresses from which the clients of a group start: its nodes, or its sentinels if it has
+/// some, as other nodes find them; and the source address by which a relay recognises clients
+/// in `region`.
 pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&str>) -> Targets {
     let lookup = match &group.spec.mode {
         Mode::Cluster { .. } => Lookup::Cluster,
@@ -90,7 +91,7 @@ impl Loads {
         try_join_all(stops).await.map(drop).map_err(Halt::failed)
     }
 
-    /// Reads every key once; keys that stay unread are in the history as such.
+    /// Reads every key once. Keys that could not be read are in the history as such.
     pub async fn final_read(&mut self, deadline: Nanos) -> Result<(), Halt> {
         let readers = self.runners.iter_mut().zip(&mut self.readers);
         let reads =

@@ -1,8 +1,8 @@
-//! Plays a scenario from start to end. The only place that knows all the parts.
+//! Plays a scenario from start to end. This is the only place that knows all the parts.
 //!
-//! [`start`] makes the run folder and all that can fail before a server runs;
-//! [`Drill::play`] goes through the phases (see [`play`]); what stays up
-//! afterwards, if anything, is a [`Kept`].
+//! [`start`] creates the run folder and does everything that can fail before a server runs.
+//! [`Drill::play`] goes through the phases (see [`play`]). Servers that stay up afterwards are
+//! a [`Kept`].
 
 mod chaos;
 mod exit_monitor;
@@ -14,14 +14,12 @@ mod info;
 mod links;
 mod loads;
 mod moves;
-mod own;
 mod play;
 mod rolling;
 mod scale;
 mod stage;
 mod steps;
-mod traffic;
-mod usage;
+mod readings;
 mod run_queue;
 mod watch;
 
@@ -47,14 +45,14 @@ use exit_monitor::ExitMonitor;
 use info::Circumstances;
 use stage::Stage;
 
-/// What to play, and around it.
+/// What to play, where, and with what.
 pub struct Options<'a> {
     pub scenario: &'a Scenario,
     /// Where its servers run.
     pub resolved: &'a ResolvedBackend,
     /// The redrill program, see [`ResolvedBackend::open`].
     pub program: &'a Path,
-    /// The folder that the run folder is made in.
+    /// The folder in which the run folder is created.
     pub out: &'a Path,
     pub seed: u64,
     pub sinks: Vec<Box<dyn Sink>>,
@@ -75,7 +73,7 @@ pub enum StartError {
 
 /// A drill that is about to be played.
 pub struct Drill {
-    /// With its chaos drawn.
+    /// With its chaos steps drawn.
     scenario: Scenario,
     folder: RunFolder,
     backend: Box<dyn Backend>,
@@ -95,10 +93,11 @@ pub struct Kept {
     _log: DrillLog,
 }
 
-/// Makes the run folder and tells the first event.
+/// Creates the run folder and emits the first event.
 ///
-/// Errors: the folder cannot be written, no addresses are free, or redrill's own state
-/// cannot be kept. Nothing runs then.
+/// # Errors
+/// The folder cannot be written, no addresses are free, or redrill's own state cannot be
+/// stored. Nothing runs then.
 pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let Options { scenario, resolved, program, out, seed, sinks, stop } = options;
     let scenario = chaos::drawn(scenario, seed);
@@ -107,7 +106,7 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let clock = Clock::start();
     let log = DrillLog::begin(folder.path(), clock);
     info!(redrill = env!("CARGO_PKG_VERSION"), id = folder.id(), seed, started, "the drill begins");
-    // As every default, profile and `--set` has made them.
+    // With every default, profile and `--set` applied.
     folder.write("scenario.yaml", &write::scenario(&scenario, "topology.yaml"))?;
     folder.write("topology.yaml", &write::topology(&scenario.topology))?;
     let id = folder.id();
@@ -134,8 +133,8 @@ impl Drill {
         &self.folder
     }
 
-    /// Plays it to its end. With `keep`, servers of a drill that came to its end
-    /// stay up in a [`Kept`]; otherwise nothing is left running.
+    /// Plays it to its end. With `keep`, the servers of a completed drill stay up in a
+    /// [`Kept`]; otherwise nothing is left running.
     pub async fn play(mut self, keep: bool) -> (Result<(), Halt>, Option<Kept>) {
         let stage = Stage {
             scenario: &self.scenario,
@@ -152,11 +151,11 @@ impl Drill {
         let keep = keep && played.is_ok();
         play::finish(&stage, &played, keep).instrument(span).await;
         drop(stage);
-        // All tellers are gone with the stage, so the hub comes to its end.
+        // All senders of events are gone with the stage, so the hub ends.
         let heard = self.hub.finish().map_err(Halt::from);
         let (ended, deployment) = match played {
             Ok(deployment) => (heard, Some(deployment)),
-            // On a full disk servers end too: what cannot be written says more.
+            // Servers also end on a full disk. The error of writing says more.
             Err(halt) => (heard.and(Err(halt)), None),
         };
         let kept = deployment.filter(|_| keep).map(|deployment| Kept {
@@ -170,15 +169,15 @@ impl Drill {
 }
 
 impl Kept {
-    /// Tells `redrill status` and `redrill down` that the drill itself is over.
+    /// Lets `redrill status` and `redrill down` know that the drill itself is over.
     ///
     /// # Errors
-    /// If redrill's own state cannot be written.
+    /// redrill's own state cannot be written.
     pub fn announce(&mut self) -> Result<(), RegistryError> {
         self.registration.set_kept()
     }
 
-    /// What `redrill down` knows it by.
+    /// The name by which `redrill down` knows it.
     pub fn id(&self) -> &str {
         &self.registration.record().id
     }

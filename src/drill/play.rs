@@ -1,8 +1,7 @@
-//! One drill, from nothing to nothing: the phases in their order.
+//! One drill from beginning to end: the phases in their order.
 //!
-//! Whatever ends a drill (its end, an error, Ctrl-C), the way out is the same:
-//! slots that were on their way arrive, clients stop, servers stop, and the
-//! last event says why.
+//! Whatever ends a drill (its own end, an error, Ctrl-C), the cleanup is the same: slots that
+//! are moving arrive, clients stop, servers stop, and the last event says why.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,21 +20,19 @@ use crate::spec::Scenario;
 use super::faults::Faults;
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
-use super::own::OwnUse;
+use super::readings::{self, OwnUse};
 use super::run_queue::RunQueueMonitor;
 use super::stage::{Halt, Stage};
 use super::steps::Timeline;
-use super::traffic;
-use super::usage;
 use super::watch::Observers;
 
-/// From the order to begin until operation 0: time for the order to arrive.
+/// The time from the order to begin until operation 0, so that the order arrives in time.
 const LEAD: Duration = Duration::from_millis(50);
-/// For every key's final read, however long its primary is away.
+/// The time for every key's final read, also if its primary is away for long.
 const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Plays the scenario. The servers still run when it ends, and the last event
-/// has not been told: [`finish`] does both.
+/// Plays the scenario. When it returns, the servers still run and the last event has not been
+/// emitted: [`finish`] does both.
 pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<Deployment, Halt> {
     let forecast = forecast::forecast(stage.scenario).map_err(Halt::failed)?;
     let _own = OwnUse::watch(stage.teller.clone());
@@ -46,24 +43,24 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     let nodes = deployment.nodes().map(|node| node.name.clone()).collect();
     let mut played = tokio::select! {
         played = with_history(stage, &deployment, &forecast, &history) => played,
-        never = usage::tell(stage, nodes) => match never {},
-        never = traffic::tell(stage, &deployment) => match never {},
+        never = readings::containers(stage, nodes) => match never {},
+        never = readings::traffic(stage, &deployment) => match never {},
     };
-    traffic::tell_at_end(stage, &deployment);
+    readings::traffic_at_end(stage, &deployment);
     if let Err(Halt::Failed(why)) = &mut played
         && let Some(died) = stage.exits.just_now().await
     {
-        // What failed for want of the server says less.
+        // The server's end says more than the failure that it caused.
         *why = died;
     }
-    // The loads are gone by now, so all they recorded has been handed over.
+    // The loads are gone, so everything that they recorded has been handed over.
     let written = history.finish();
     played?;
     written?;
     Ok(deployment)
 }
 
-/// Stops the servers, unless they are to be kept, and tells the end.
+/// Stops the servers, unless they are kept, and emits the end.
 pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: bool) {
     let phase = stage.phase(Phase::Stop);
     if !keep && let Err(error) = stage.backend.shutdown().instrument(phase).await {
@@ -94,7 +91,7 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
     let relay = stage.scenario.needs_relay().then_some(stage.seed);
     let (topology, joiners) = (&stage.scenario.topology, stage.scenario.joiners());
     let forming = cluster::bring_up_most(stage.backend, topology, &joiners, relay, &told);
-    // Here a server that ends is an error of the forming itself, with its log.
+    // If a server ends here, forming fails with that server's log.
     let deployment = tokio::select! {
         formed = forming => formed?,
         () = stage.stop.cancelled() => return Err(Halt::Interrupted),
@@ -103,7 +100,7 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
     Ok(deployment)
 }
 
-/// What nodes must be started with, for the steps that may be done to them.
+/// The tools that nodes must be started with for the steps that may act on them.
 fn equipment(scenario: &Scenario) -> HashMap<NodeName, Tools> {
     let groups = &scenario.topology.groups;
     let nodes = groups.iter().flat_map(cluster::node_names);

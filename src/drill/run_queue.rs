@@ -1,5 +1,5 @@
-//! How long servers stood ready to run with no processor free for them, told once a second:
-//! on a crowded machine that is what clients feel, and no fault of the servers'.
+//! How long servers were ready to run without a free processor, reported once a second. On a
+//! crowded machine clients feel that, and it is not the servers' fault.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::model::event::{EventKind, Teller};
 
 use super::stage::Stage;
 
-/// Waiting that a person should know of, in percent of a second.
+/// A warning is emitted from so much waiting on, in percent of a second.
 const WORTH_TELLING: f64 = 50.0;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Dropping it stops the telling.
+/// Dropping it stops the reports.
 pub struct RunQueueMonitor(JoinHandle<()>);
 
 struct Server {
@@ -29,7 +29,8 @@ struct Server {
 impl RunQueueMonitor {
     /// Watches the servers among `names` that are processes of this machine.
     pub fn watch(stage: &Stage<'_>, names: impl Iterator<Item = NodeName>) -> RunQueueMonitor {
-        // One that a step slows down waits for its turn by order, and not because others are busy.
+        // A server that a step slows down waits because of the step, and not because others are
+        // busy.
         let names = names.filter(|name| !stage.scenario.may_be_slowed(name));
         let server = |name: NodeName| {
             let pid = stage.backend.pid(&name)?;
@@ -71,7 +72,7 @@ async fn tell_every_second(mut servers: Vec<Server>, teller: Teller) {
 }
 
 impl Server {
-    /// How long it has waited since this was asked last.
+    /// How long it has waited since the last call.
     fn waited_anew(&mut self) -> Option<Duration> {
         let now = proc::waited(self.pid);
         let before = std::mem::replace(&mut self.waited, now);

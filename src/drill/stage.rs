@@ -1,4 +1,4 @@
-//! What all parts of a drill share while it is played, and why it ends early.
+//! What all parts of a drill share, and why it ends early.
 
 use std::future::Future;
 
@@ -16,7 +16,7 @@ use crate::spec::Scenario;
 use super::exit_monitor::ExitMonitor;
 use super::folder::{FolderError, RunFolder};
 
-/// What a drill is played with.
+/// The parts with which a drill is played.
 pub struct Stage<'a> {
     pub scenario: &'a Scenario,
     pub backend: &'a dyn Backend,
@@ -29,7 +29,7 @@ pub struct Stage<'a> {
     pub stop: CancellationToken,
 }
 
-/// Why a drill ended before its time.
+/// Why a drill ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
     #[error("interrupted")]
@@ -53,14 +53,13 @@ impl Halt {
 }
 
 impl Stage<'_> {
-    /// Tells that `phase` begins; its span in the log.
+    /// Emits that `phase` begins and returns its span in the log.
     pub fn phase(&self, phase: Phase) -> Span {
         self.teller.tell(EventKind::Phase { phase });
         info_span!("phase", name = ?phase)
     }
 
-    /// RunQueueMonitor for `work`, but not past Ctrl-C, nor past the death of a server
-    /// that nobody asked to die.
+    /// Waits for `work`, until Ctrl-C or the unexpected end of a server.
     pub async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
         tokio::select! {
             () = self.stop.cancelled() => Err(Halt::Interrupted),
@@ -68,7 +67,7 @@ impl Stage<'_> {
         }
     }
 
-    /// RunQueueMonitor for `work`, but not past the death of a server that nobody asked to die.
+    /// Waits for `work`, until the unexpected end of a server.
     pub async fn unless_bereaved<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
         tokio::select! {
             done = work => Ok(done),
@@ -76,7 +75,7 @@ impl Stage<'_> {
         }
     }
 
-    /// RunQueueMonitor until `at`.
+    /// Waits until `at`.
     pub async fn until(&self, at: Nanos) -> Result<(), Halt> {
         let at = self.teller.clock().instant(at);
         self.unless_halted(tokio::time::sleep_until(at.into())).await

@@ -1,5 +1,5 @@
-//! The instruments of a drill: probes of every slot canary, and the watcher of
-//! what each node believes.
+//! The instruments of a drill: probes of every slot canary, and the watcher of each node's
+//! view.
 
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::event::Canary;
@@ -26,7 +26,7 @@ impl Observers {
         let watcher = watcher.map_err(Halt::failed)?;
         let probe = stage.scenario.probe;
         let canaries = canaries(deployment, forecast, probe.canaries);
-        // Probes stand for users, so they come from where the group's users are.
+        // Probes stand for users, so they connect from the place of the group's users.
         let users = |group: &DeployedGroup| {
             let load = stage.scenario.loads.iter().find(|load| load.group == group.spec.name)?;
             load.region.as_deref()
@@ -46,17 +46,17 @@ impl Observers {
         self.watcher.step_ended(step);
     }
 
-    /// Nodes that do not agree by now will be told of.
+    /// Emits the nodes that do not agree now.
     pub async fn settled(&self) {
         self.watcher.settled().await;
     }
 
-    /// What nodes come to agree on from now on is no step's doing.
+    /// From now on, no agreement counts for a step.
     pub fn steps_are_over(&self) {
         self.watcher.steps_are_over();
     }
 
-    /// Ends the probes; the nodes are still watched.
+    /// Ends the probes. The nodes are still watched.
     pub async fn stop_probing(&mut self) -> Result<(), Halt> {
         match self.prober.take() {
             Some(prober) => prober.stop().await.map_err(Halt::failed),

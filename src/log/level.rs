@@ -6,15 +6,15 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::model::printable;
 
-/// The words for levels, from the fewest lines to the most.
+/// The names of levels, from the fewest lines to the most.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-/// What redrill's own parts are called in a log.
+/// The prefix of redrill's own modules in a log.
 const OWN: &str = env!("CARGO_CRATE_NAME");
 
-/// A part of RUST_LOG that nothing can be made of.
+/// A part of RUST_LOG that makes no sense.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "RUST_LOG is not heeded: `{part}` in it {why}; write a level (error, warn, info, debug or \
+    "RUST_LOG is ignored: `{part}` in it {why}; write a level (error, warn, info, debug or \
      trace), or parts with their levels, as in RUST_LOG=redrill::node=debug,redrill::net=info"
 )]
 pub struct Nonsense {
@@ -22,7 +22,7 @@ pub struct Nonsense {
     why: &'static str,
 }
 
-/// What `redrill.log` has.
+/// The level of `redrill.log`.
 pub(super) fn of_file() -> Targets {
     own(LevelFilter::DEBUG)
 }
@@ -31,10 +31,10 @@ fn own(level: LevelFilter) -> Targets {
     Targets::new().with_default(LevelFilter::WARN).with_target(OWN, level)
 }
 
-/// What `-v` given `verbose` times lets pass, or without any what `rust_log` does.
+/// The level of `-v` given `verbose` times, or without any `-v` that of `rust_log`.
 ///
 /// # Errors
-/// Nothing can be made of `rust_log`.
+/// `rust_log` makes no sense.
 pub fn terminal_level(verbose: u8, rust_log: Option<&OsStr>) -> Result<Targets, Nonsense> {
     Ok(match verbose {
         0 => return of_variable(rust_log.unwrap_or_default()),
@@ -55,7 +55,7 @@ fn of_variable(text: &OsStr) -> Result<Targets, Nonsense> {
     })
 }
 
-/// `debug`, `redrill::net=debug`, or `redrill::net` for all that it tells.
+/// `debug`, `redrill::net=debug`, or `redrill::net` for all of its lines.
 fn part(part: &str) -> Result<(Option<&str>, LevelFilter), Nonsense> {
     match part.split_once('=') {
         None => match level(part) {
@@ -125,7 +125,7 @@ mod tests {
             "\x1b[2J",
         ] {
             let told = heeded(text).unwrap_err();
-            assert!(told.starts_with("RUST_LOG is not heeded: `"), "{told}");
+            assert!(told.starts_with("RUST_LOG is ignored: `"), "{told}");
             assert!(told.contains("RUST_LOG=redrill::node=debug"), "{told}");
             assert!(!told.contains('\x1b'), "{told}");
         }

@@ -1,9 +1,9 @@
 //! What redrill did, line by line: `redrill.log` in the run folder, and the terminal.
 //!
-//! All parts tell it with the macros of `tracing`. A line is made on the thread that tells it
-//! and written by another (see [`outlet`]), so no drill waits for a disk or a terminal.
-//! Instants are those of the drill's clock, with all nine digits in the file: a line of
-//! `events.jsonl` with `"at":12345678901` belongs beside `12.345678901`.
+//! All parts log with the macros of `tracing`. The logging thread formats a line, and another
+//! thread writes it (see [`outlet`]), so no drill waits for a disk or a terminal. Instants are
+//! those of the drill's clock, with all nine digits in the file: a line of `events.jsonl` with
+//! `"at":12345678901` belongs beside `12.345678901`.
 
 mod level;
 mod outlet;
@@ -31,7 +31,7 @@ pub use self::level::{Nonsense, terminal_level};
 
 /// The log's name in the run folder.
 pub const FILE: &str = "redrill.log";
-/// A log has no more bytes than this.
+/// The largest size of a log.
 const MOST_BYTES: usize = 16 << 20;
 
 // There is one terminal, and a process plays one drill at a time.
@@ -39,14 +39,16 @@ static TERMINAL: Mutex<Option<Outlet>> = Mutex::new(None);
 static DRILL: Mutex<Option<Outlet>> = Mutex::new(None);
 static CLOCK: Mutex<Option<Clock>> = Mutex::new(None);
 
-/// All parts are heard until this is dropped. That waits until the last line is written.
+/// Collects the lines of all parts until it is dropped. Dropping waits until the last line is
+/// written.
 #[must_use = "lines are heard only while this lives"]
 pub struct Listening(());
 
-/// Hears all parts from now on. `say` prints a line on the terminal, of what `level` lets pass.
+/// Collects the lines of all parts from now on. `say` prints the lines that `level` lets pass
+/// on the terminal.
 ///
 /// # Errors
-/// The machine gives no thread, or somebody else listens in this process already.
+/// The machine gives no thread, or this process collects lines already.
 pub fn listen(level: Targets, say: fn(&str)) -> io::Result<Listening> {
     *CLOCK.lock() = Some(Clock::start());
     *TERMINAL.lock() = Some(Outlet::start(move |line| say(line.trim_end()))?);
@@ -54,7 +56,7 @@ pub fn listen(level: Targets, say: fn(&str)) -> io::Result<Listening> {
     Ok(Listening(()))
 }
 
-/// Whatever a part tells becomes a line for the drill's log and one for the terminal.
+/// Makes each event a line for the drill's log and one for the terminal.
 fn subscriber(level: Targets) -> impl Subscriber + Send + Sync {
     let spans = FmtSpan::NEW | FmtSpan::CLOSE;
     let file = layer().with_ansi(false).with_span_events(spans.clone());
@@ -78,7 +80,7 @@ pub struct DrillLog {
 }
 
 impl DrillLog {
-    /// Begins the log in `folder`, in the time of `clock`.
+    /// Begins the log in `folder`, with the instants of `clock`.
     pub fn begin(folder: &Path, clock: Clock) -> DrillLog {
         let (path, trouble) = (folder.join(FILE), Arc::default());
         let mut file = Bounded::new(File::create(&path), MOST_BYTES, Arc::clone(&trouble));
@@ -90,7 +92,7 @@ impl DrillLog {
         DrillLog { path, trouble }
     }
 
-    /// Why the log breaks off; none if it does not.
+    /// Why the log breaks off; `None` if it does not.
     pub fn trouble(&self) -> Option<String> {
         let error = self.trouble.lock().take()?;
         Some(format!("the log {} breaks off: {error}", self.path.display()))
@@ -104,14 +106,14 @@ impl Drop for DrillLog {
 }
 
 fn end(outlet: &Mutex<Option<Outlet>>) {
-    // Not under the lock: whoever tells something meanwhile does not wait.
+    // Outside the lock, so that nobody who logs meanwhile has to wait.
     let outlet = outlet.lock().take();
     if let Some(outlet) = outlet {
         outlet.finish();
     }
 }
 
-/// Where a layer's lines go; nowhere, where there is none.
+/// The outlet of a layer's lines, if there is one.
 struct To(&'static Mutex<Option<Outlet>>);
 
 impl<'a> MakeWriter<'a> for To {
@@ -123,7 +125,7 @@ impl<'a> MakeWriter<'a> for To {
 }
 
 impl io::Write for &To {
-    /// A whole line, as layers write them.
+    /// Takes a whole line, as layers write them.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if let Some(outlet) = &*self.0.lock() {
             outlet.line(printable(String::from_utf8_lossy(line).trim_end()) + "\n");
@@ -147,7 +149,7 @@ impl FormatTime for Exact {
 }
 
 impl FormatTime for Short {
-    /// As the drill's own lines have it.
+    /// The instant in the form of the drill's events.
     fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
         write!(to, "{:>8.3} s ", now().as_secs_f64())
     }
@@ -165,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// One test: a process has one log at a time.
+    /// One test for both, because a process has one log at a time.
     #[test]
     fn a_drill_has_its_lines_in_a_file_and_loses_them_on_a_full_disk() {
         let dir = tempfile::tempdir().unwrap();

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// So many lines wait to be written; of more than these, the newest are lost.
+/// How many lines may wait to be written. If there are more, the newest are lost.
 const QUEUE: usize = 8192;
-/// How long the end of a log is waited for: a dead disk or a stopped terminal holds up nobody.
+/// How long the end of a log is waited for, so that a dead disk or a stopped terminal delays
+/// nobody.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Takes lines and never blocks.
+/// Accepts lines and never blocks.
 pub(super) struct Outlet {
     lines: SyncSender<String>,
     lost: Arc<AtomicU64>,
@@ -23,7 +24,7 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// `write` gets each line, with its end, on a thread of its own.
+    /// `write` gets each line, with its line end, on a separate thread.
     ///
     /// # Errors
     /// The machine gives no thread.
@@ -51,16 +52,16 @@ impl Outlet {
         }
     }
 
-    /// Takes no more lines, and waits until all are written, for a second at most.
+    /// Accepts no more lines, and waits until all are written, for at most a second.
     pub(super) fn finish(self) {
         drop(self.lines);
         let _ended_or_too_slow = self.ended.recv_timeout(PATIENCE);
     }
 }
 
-/// A file that takes so many bytes and no more.
+/// A file that accepts so many bytes and no more.
 pub(super) struct Bounded {
-    /// None when no more is written.
+    /// `None` when no more is written.
     file: Option<File>,
     left: usize,
     last: String,
@@ -68,7 +69,7 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    /// `trouble` is where to leave the error of a file that cannot be written.
+    /// The error of a file that cannot be written goes to `trouble`.
     pub(super) fn new(
         file: io::Result<File>,
         most: usize,

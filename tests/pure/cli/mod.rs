@@ -203,7 +203,7 @@ fn nonsense_in_rust_log() {
     };
     for nonsense in ["loud", "redrill=9x", "info,redril"] {
         let told = list(nonsense, &[]);
-        assert!(told.starts_with("warning: RUST_LOG is not heeded: `"), "{told}");
+        assert!(told.starts_with("warning: RUST_LOG is ignored: `"), "{told}");
         assert!(told.contains("write a level"), "{told}");
     }
     for heeded in ["", "debug", "redrill::net=info,warn"] {
