@@ -73,9 +73,10 @@ fn load_info(load: &Load, nodes: Vec<NodeName>) -> LoadInfo {
         false => format!("{} to {}", Bytes(least as u64), Bytes(most as u64)),
     };
     let rate = crate::model::measure::thousands(load.rate);
-    let client = match load.client {
-        ClientKind::Redrill => "",
-        ClientKind::RedisRs => " by redis-rs",
+    let client = match &load.client {
+        ClientKind::Redrill => String::new(),
+        ClientKind::RedisRs => " by redis-rs".to_owned(),
+        ClientKind::Adapter { command } => format!(" by `{}`", command.join(" ")),
     };
     let share = load.reads * 100.0;
     let what = match load.workload {
@@ -94,7 +95,7 @@ fn load_info(load: &Load, nodes: Vec<NodeName>) -> LoadInfo {
         rate: load.rate,
         clients: load.clients,
         keys: load.keys,
-        sees_redirects: load.client == ClientKind::Redrill,
+        sees_redirects: !load.client.is_of_a_library(),
         workload: load.workload,
         nodes,
         waits_for: load.wait.map_or(0, |wait| wait.replicas),

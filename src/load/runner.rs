@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
+use super::client::adapter::{Adapter, AdapterError, Settings};
 use super::client::{Client, ClientOptions, Routed, Stock};
 use super::context::LoadContext;
 use super::history::Writer;
@@ -63,6 +64,8 @@ pub enum LoadError {
          use `client: redrill`"
     )]
     NeedsCluster { load: String, group: String },
+    #[error("load `{load}`: {source}")]
+    Adapter { load: String, source: AdapterError },
     #[error("load `{load}`: key {key} could not be filled: {cause:?}")]
     Fill { load: String, key: u64, cause: Cause },
     #[error("load `{load}`: the machine gave no thread or timer: {source}")]
@@ -77,6 +80,7 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct LoadRunner {
     name: String,
+    is_an_adapter: bool,
     phase: Phase,
     orders: Option<mpsc::UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
@@ -129,10 +133,15 @@ impl LoadRunner {
             .name(format!("load-{name}"))
             .spawn(move || thread_main(start, received, ready))
             .map_err(|source| LoadError::Machine { load: name.clone(), source })?;
-        let runner =
-            LoadRunner { name, phase: Phase::Ready, orders: Some(orders), thread: Some(thread) };
+        let is_an_adapter = matches!(load.client, ClientKind::Adapter { .. });
+        let (phase, orders, thread) = (Phase::Ready, Some(orders), Some(thread));
+        let runner = LoadRunner { name, is_an_adapter, phase, orders, thread };
         runner.answer(started).await??;
         Ok(runner)
+    }
+
+    pub fn is_an_adapter(&self) -> bool {
+        self.is_an_adapter
     }
 
     /// Writes every key once; how many there were. Errors: a key that could not
@@ -243,6 +252,19 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
                 None => {}
             }
         }
+        ClientKind::Adapter { command } => {
+            let Start { index, load, teller, .. } = &start;
+            let (index, load, teller) = (*index, load.clone(), teller.clone());
+            let settings = Settings { index, load, teller, patience: CONNECT_PATIENCE };
+            let launching = Adapter::launch(&command, &start.targets, settings);
+            match give_up_on(&mut ready, launching).await {
+                Some(Ok(client)) => serve(start, client, orders, ready).await,
+                Some(Err(source)) => {
+                    _ = ready.send(Err(LoadError::Adapter { load: name, source }));
+                }
+                None => {}
+            }
+        }
     }
 }
 
@@ -276,7 +298,11 @@ async fn serve<C: Client + 'static>(
             Order::Stop(reply) => {
                 let Some((stop, task)) = running.take() else { continue };
                 _ = stop.send(());
-                let ended = async { task.await.unwrap_or_else(|e| Err(io::Error::other(e))) };
+                let ended = async {
+                    let totals = task.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+                    context.client.end().await;
+                    totals
+                };
                 unless_dropped(reply, ended).await;
             }
         }

@@ -188,6 +188,24 @@ pub enum EventKind {
         #[serde(default)]
         blind_max_ns: u64,
     },
+    /// The program that carries out a load is ready, and how long it takes to do nothing: in the
+    /// median, and at the 99th percentile.
+    Adapter {
+        load: u8,
+        name: String,
+        version: String,
+        noop_p50_ns: u64,
+        noop_p99_ns: u64,
+    },
+    /// What such a program told since the last such event: errors by their text, and how many
+    /// answers came after their time-out; how long its library took, since its start.
+    AdapterTold {
+        load: u8,
+        errors: BTreeMap<String, u64>,
+        late: u64,
+        own_p50_ns: Option<u64>,
+        own_p99_ns: Option<u64>,
+    },
     /// What one load did in one window of 100 ms, by the instants at which operations ended.
     Sample(Sample),
     /// The server that waited longest for a processor in the last second, though it was ready

@@ -79,6 +79,8 @@ pub enum Cause {
     UnderReplicated,
     /// Never sent: as many operations as the load allows were in flight.
     Shed,
+    /// An error of the library behind an adapter, which tells it as text.
+    Library,
     /// Any other error reply.
     Other,
 }
@@ -101,6 +103,7 @@ impl fmt::Display for Cause {
             Cause::NoReplicas => "NOREPLICAS",
             Cause::UnderReplicated => "reached too few replicas",
             Cause::Shed => "never sent",
+            Cause::Library => "errors of the library",
             Cause::Other => "other error replies",
         })
     }

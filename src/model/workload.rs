@@ -50,6 +50,18 @@ impl Workload {
         matches!(self, Workload::Register | Workload::Cas)
     }
 
+    /// The orders by which an adapter carries it out; none if the protocol has none for it.
+    pub fn orders(self) -> Option<&'static [&'static str]> {
+        match self {
+            Workload::Register => Some(&["get", "set"]),
+            Workload::Cas => Some(&["get", "cas"]),
+            Workload::Counter => Some(&["get", "incr"]),
+            Workload::Set => Some(&["add"]),
+            Workload::Queue => Some(&["push", "pop"]),
+            Workload::Stream => None,
+        }
+    }
+
     /// Whether what is done twice comes to the same as what is done once.
     pub fn may_be_repeated(self) -> bool {
         matches!(self, Workload::Register | Workload::Set)

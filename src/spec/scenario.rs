@@ -175,12 +175,24 @@ pub struct MinReplicas {
     pub max_lag: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientKind {
     /// redrill's own routing: every redirect and error is seen.
     Redrill,
     /// The stock cluster client of the `redis` crate: what an application on it feels.
     RedisRs,
+    /// A program with a library of its own, told what to do line by line.
+    Adapter { command: Vec<String> },
+}
+
+impl ClientKind {
+    /// Whether it is a library's, which retries and follows redirects by itself.
+    pub fn is_of_a_library(&self) -> bool {
+        match self {
+            ClientKind::Redrill => false,
+            ClientKind::RedisRs | ClientKind::Adapter { .. } => true,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

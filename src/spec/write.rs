@@ -197,13 +197,14 @@ fn load(out: &mut Lines, load: &Load) {
     if let Some(region) = &load.region {
         out.key("region", region);
     }
-    out.key(
-        "client",
-        match load.client {
-            ClientKind::Redrill => "redrill",
-            ClientKind::RedisRs => "redis-rs",
-        },
-    );
+    match &load.client {
+        ClientKind::Redrill => out.key("client", "redrill"),
+        ClientKind::RedisRs => out.key("client", "redis-rs"),
+        ClientKind::Adapter { command } => {
+            let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+            out.key("client", format_args!("{{ command: [{}] }}", words.join(", ")));
+        }
+    }
     out.key("rate", PerSecond(load.rate));
     out.key("clients", load.clients);
     out.key("keys", load.keys);

@@ -4,6 +4,7 @@
 //! `Fail` means that the server certainly did not do it, `Unknown` that it may
 //! have, now or later. Checkers are only as right as this is.
 
+pub mod adapter;
 mod error;
 mod learn;
 mod node;
@@ -77,4 +78,7 @@ pub(crate) trait Client {
 
     /// Connections made again after a loss, so far.
     fn reconnects(&self) -> u64;
+
+    /// No more will be asked for.
+    async fn end(&self) {}
 }

@@ -4,7 +4,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::step::StepMap;
 use crate::model::Workload;
-use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, words};
+use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
 use crate::spec::scenario::{ClientKind, Distribution};
@@ -53,7 +53,8 @@ object! {
         /// The region that its clients are in. Default: the topology's first, if it has any.
         optional "region" region: String,
         /// `redrill` sees every redirect and error; `redis-rs` shows what an
-        /// application on that library feels. Default: `redrill`.
+        /// application on that library feels, and `{ command: [PROGRAM, ARGUMENT, ...] }` what
+        /// one on the library behind an adapter does. Default: `redrill`.
         optional "client" client: ClientKind,
         /// Operations a second, of all clients together.
         optional "rate" rate: PerSecond,
@@ -102,10 +103,53 @@ words!(Workload as "workload" {
     "queue" => Workload::Queue,
     "stream" => Workload::Stream,
 });
-words!(ClientKind as "client" {
-    "redrill" => ClientKind::Redrill,
-    "redis-rs" => ClientKind::RedisRs,
+
+object! {
+    /// An adapter: a program that carries out a load with a library of its own.
+    AdapterMap "an adapter" {
+        /// The program and its arguments. A name without a slash is looked up on PATH; a path
+        /// begins where redrill is run.
+        required "command" command: Vec<At<String>>,
+    }
+}
+
+/// A client that is one word.
+struct ClientWord(ClientKind);
+
+words!(ClientWord as "client" {
+    "redrill" => ClientWord(ClientKind::Redrill),
+    "redis-rs" => ClientWord(ClientKind::RedisRs),
 });
+
+impl Decode for ClientKind {
+    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ClientKind> {
+        let map = match &node.value {
+            Value::Scalar(_) => return ClientWord::decode(node, diagnostics).map(|word| word.0),
+            Value::List(_) => {
+                let diagnostic = expected("a client", node);
+                let advice = "write `redrill`, `redis-rs`, or `{ command: [PROGRAM, ARGUMENT] }`";
+                diagnostics.push(diagnostic.advise(advice));
+                return None;
+            }
+            Value::Map(_) => AdapterMap::decode(node, diagnostics)?,
+        };
+        let At { value: command, span } = map.command.given()?;
+        let command: Vec<String> = command.iter().map(|word| word.value.clone()).collect();
+        if command.first().is_none_or(|program| program.is_empty()) {
+            let diagnostic = Diagnostic::new(span, "the command names no program");
+            let advice = "write the program, then its arguments: `command: [python3, adapter.py]`";
+            diagnostics.push(diagnostic.advise(advice));
+            return None;
+        }
+        Some(ClientKind::Adapter { command })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let (word, map) =
+            (<ClientWord as Decode>::schema(generator), schema_of::<AdapterMap>(generator));
+        json_schema!({ "oneOf": [word, map] })
+    }
+}
 
 impl Scalar for Distribution {
     fn read(text: &str) -> Result<Distribution, Misread> {

@@ -20,7 +20,7 @@ const MAX_SECONDS: Time = Time(Duration::from_secs(3600));
 /// The load's `wait`; none if it waits for none.
 pub fn wait(
     map: &LoadMap,
-    client: ClientKind,
+    client: &ClientKind,
     timeout: Duration,
     group: &Group,
     diagnostics: &mut Vec<Diagnostic>,
@@ -39,9 +39,9 @@ pub fn wait(
     if replicas == 0 {
         return None;
     }
-    if client == ClientKind::RedisRs {
-        let diagnostic =
-            Diagnostic::new(span, "`redis-rs` cannot wait for replicas: WAIT is of a connection");
+    if client.is_of_a_library() {
+        let message = "a library's client cannot wait for replicas: WAIT is of a connection";
+        let diagnostic = Diagnostic::new(span, message);
         diagnostics.push(diagnostic.advise("use `client: redrill`, or leave `wait` out"));
     }
     let place = wait.replicas.given().map_or(span, |at| &at.span);

@@ -173,8 +173,8 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             "let the first step start at 1s or later; 5s is usual",
         ),
         Need::SeesRedirects => (
-            format!("`{name}` cannot be seen through `client: redis-rs`"),
-            "that client follows redirects itself; use `client: redrill` for one load",
+            format!("`{name}` cannot be seen through a library's client"),
+            "a library follows redirects itself; use `client: redrill` for one load",
         ),
     })
 }

@@ -84,7 +84,7 @@ fn load(
     let region = region(map, topology?, diagnostics);
     let group = group(&map.group, &name.span, topology?, diagnostics)?;
     let client = client(map, workload, group, diagnostics);
-    let wait = acknowledged::wait(map, client, timeout, group, diagnostics);
+    let wait = acknowledged::wait(map, &client, timeout, group, diagnostics);
     let min_replicas = acknowledged::min_replicas(map, group, diagnostics);
     Some(Load {
         name: name.value.clone(),
@@ -194,19 +194,25 @@ fn client(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ClientKind {
     let client = map.client.or(ClientKind::Redrill);
-    if let (ClientKind::RedisRs, Some(at), false) =
-        (client, map.client.given(), workload.may_be_repeated())
-    {
-        let message = format!("`redis-rs` cannot do the workload `{}`", workload.word());
-        let advice = "that client sends again what may have been done already, and nobody could \
-                      tell what came of it: use `client: redrill`";
+    let word = workload.word();
+    let wrong = match &client {
+        ClientKind::RedisRs if !workload.may_be_repeated() => Some((
+            format!("`redis-rs` cannot do the workload `{word}`"),
+            "that client sends again what may have been done already, and nobody could tell what \
+             came of it: use `client: redrill`",
+        )),
+        ClientKind::RedisRs if !matches!(group.mode, Mode::Cluster { .. }) => Some((
+            format!("`redis-rs` is a cluster client, and `{}` is no cluster", group.name),
+            "use `client: redrill`",
+        )),
+        ClientKind::Adapter { .. } if workload.orders().is_none() => Some((
+            format!("adapters have no orders for the workload `{word}`"),
+            "use `client: redrill`, or another workload; docs/adapters.md has those that there are",
+        )),
+        ClientKind::Redrill | ClientKind::RedisRs | ClientKind::Adapter { .. } => None,
+    };
+    if let (Some((message, advice)), Some(at)) = (wrong, map.client.given()) {
         diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
-    }
-    if let (ClientKind::RedisRs, Some(at), false) =
-        (client, map.client.given(), matches!(group.mode, Mode::Cluster { .. }))
-    {
-        let message = format!("`redis-rs` is a cluster client, and `{}` is no cluster", group.name);
-        diagnostics.push(Diagnostic::new(&at.span, message).advise("use `client: redrill`"));
     }
     client
 }

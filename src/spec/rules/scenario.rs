@@ -14,7 +14,7 @@ use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
 use crate::spec::file::step::StepMap;
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
-use crate::spec::scenario::{ClientKind, Load, Over, Probe, Scenario};
+use crate::spec::scenario::{Load, Over, Probe, Scenario};
 use crate::spec::topology::Topology;
 
 /// More columns nobody reads.
@@ -92,7 +92,7 @@ fn facts<'a>(
         workloads,
         waits: maps.iter().any(|(_, map)| waits(map)),
         // What is wrong with loads has been told.
-        sees_redirects: loads.is_empty() || loads.iter().any(|l| l.client != ClientKind::RedisRs),
+        sees_redirects: loads.is_empty() || loads.iter().any(|l| !l.client.is_of_a_library()),
         steps: !steps.is_empty(),
         moves: steps.iter().any(|step| step.value.moves().is_some()),
         may_fail_over: steps

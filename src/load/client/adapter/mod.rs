@@ -1,0 +1,414 @@
+//! A client that is a program of its own: any language's library behind a small protocol.
+//!
+//! Orders go to the program's standard input as they come, without waiting for those before;
+//! answers come in any order. What redrill knows for sure decides the outcome where the program
+//! gives none: an order that was not handed over was certainly not carried out; one that was
+//! handed over, and that nobody answered, may have been.
+//!
+//! - [`protocol`]: the lines.
+//! - `program`: the process.
+//! - `start`: from a command to an adapter that is ready.
+
+mod program;
+pub mod protocol;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::{Notify, oneshot};
+
+use self::program::{MOMENT, Program, within};
+use self::protocol::{Came, Greeting, Order, Reply, VERSION, Work};
+use super::{Answer, Client, ReplyValue, Request};
+use crate::model::event::{EventKind, Teller};
+use crate::model::op::{Cause, Outcome, Redirects};
+use crate::spec::scenario::Load;
+
+pub use start::AdapterError;
+
+/// So much is written at once: what a program that reads nothing leaves in doubt.
+const BATCH: usize = 64 << 10;
+/// The longest line that is read.
+const LINE: u64 = 1 << 20;
+/// An error's text is counted by so many characters of its first line.
+const TEXT: usize = 160;
+/// Different texts that are counted; further ones are counted together.
+const TEXTS: usize = 50;
+const OTHER_TEXTS: &str = "(other errors)";
+/// For an adapter to end when its input has, beyond an operation's time-out.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(crate) struct Settings {
+    /// The load's number.
+    pub(crate) index: u8,
+    pub(crate) load: Load,
+    pub(crate) teller: Teller,
+    /// How long it may take to greet, and to connect: interpreters load their libraries slowly.
+    pub(crate) patience: Duration,
+}
+
+pub(crate) struct Adapter {
+    settings: Settings,
+    program: Program,
+    state: RefCell<State>,
+    /// There is something to write, or nothing will come any more.
+    to_write: Notify,
+}
+
+struct State {
+    /// Orders that wait for their answers.
+    waiting: HashMap<u64, Waiting>,
+    /// Orders of which nobody waits for the answer any more.
+    given_up: HashSet<u64>,
+    next_id: u64,
+    /// Lines that have not been handed over.
+    lines: VecDeque<(u64, String)>,
+    /// Its output has not ended.
+    answers: bool,
+    /// It has come so far that the load may begin.
+    ready: bool,
+    /// Its input is to end.
+    ending: bool,
+    /// What it said that is no answer, before it was ready.
+    nonsense: Option<String>,
+    warned: BTreeSet<Nonsense>,
+    tally: Tally,
+}
+
+struct Waiting {
+    handed_over: bool,
+    answer: oneshot::Sender<Ended>,
+}
+
+/// How an order has ended.
+enum Ended {
+    Answered(Came),
+    /// Nobody waits for it any more.
+    TimedOut {
+        handed_over: bool,
+    },
+    /// The program's output has ended.
+    Gone {
+        handed_over: bool,
+    },
+}
+
+/// What an adapter says that is no answer to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Nonsense {
+    NotALine,
+    UnknownId,
+    AnsweredTwice,
+    NotAValue,
+}
+
+/// What is told of it from time to time.
+struct Tally {
+    errors: BTreeMap<String, u64>,
+    late: u64,
+    /// How long its library took, by its own clock.
+    own: Histogram<u64>,
+    changed: bool,
+}
+
+impl Tally {
+    fn hear(&mut self, came: &Came, ns: Option<u64>) {
+        self.changed |= ns.is_some();
+        ns.into_iter().for_each(|ns| self.own.saturating_record(ns));
+        let (Came::Fail(error) | Came::Unknown(error)) = came else { return };
+        self.changed = true;
+        let line: String = error.lines().next().unwrap_or_default().chars().take(TEXT).collect();
+        let known = self.errors.contains_key(&line) || self.errors.len() < TEXTS;
+        let line = if known { line } else { OTHER_TEXTS.to_owned() };
+        *self.errors.entry(line).or_default() += 1;
+    }
+}
+
+impl Adapter {
+    /// Starts the program and greets it; its output, of which nothing has been read.
+    fn start(
+        command: &[String],
+        settings: Settings,
+    ) -> Result<(Rc<Adapter>, BufReader<ChildStdout>), AdapterError> {
+        let (program, input, output) = Program::start(command)?;
+        let own = Histogram::new_with_bounds(64, 60_000_000_000, 3)
+            .expect("these bounds are valid whatever the adapter");
+        let greeting = Greeting {
+            protocol: VERSION,
+            name: "redrill".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            does: Vec::new(),
+        };
+        let state = State {
+            waiting: HashMap::new(),
+            given_up: HashSet::new(),
+            next_id: 1,
+            lines: VecDeque::from([(0, line(&greeting))]),
+            answers: true,
+            ready: false,
+            ending: false,
+            nonsense: None,
+            warned: BTreeSet::new(),
+            tally: Tally { errors: BTreeMap::new(), late: 0, own, changed: false },
+        };
+        let state = RefCell::new(state);
+        let adapter = Rc::new(Adapter { settings, program, state, to_write: Notify::new() });
+        tokio::task::spawn_local(write(adapter.clone(), input));
+        Ok((adapter, BufReader::new(output)))
+    }
+
+    /// Gives the order now. Its end within `patience`, once that is awaited.
+    fn order(&self, work: Work, patience: Duration) -> impl Future<Output = Ended> {
+        let (answer, answered) = oneshot::channel();
+        let mut state = self.state.borrow_mut();
+        let id = state.next_id;
+        state.next_id += 1;
+        if state.answers {
+            state.lines.push_back((id, line(&Order { id, work })));
+            state.waiting.insert(id, Waiting { handed_over: false, answer });
+            self.to_write.notify_one();
+        } else {
+            _ = answer.send(Ended::Gone { handed_over: false });
+        }
+        drop(state);
+        async move {
+            match tokio::time::timeout(patience, answered).await {
+                Ok(ended) => ended.unwrap_or(Ended::Gone { handed_over: true }),
+                Err(_) => self.give_up(id),
+            }
+        }
+    }
+
+    fn give_up(&self, id: u64) -> Ended {
+        let mut state = self.state.borrow_mut();
+        let handed_over = state.waiting.remove(&id).is_none_or(|waiting| waiting.handed_over);
+        if handed_over {
+            state.given_up.insert(id);
+        }
+        Ended::TimedOut { handed_over }
+    }
+
+    /// The lines that are to be written next, in one piece; `None` when nothing will come any
+    /// more. Orders that were given up are not among them.
+    fn batch(&self) -> Option<String> {
+        let state = &mut *self.state.borrow_mut();
+        let mut batch = String::new();
+        while batch.len() < BATCH {
+            let Some((id, line)) = state.lines.pop_front() else { break };
+            match state.waiting.get_mut(&id) {
+                Some(waiting) => waiting.handed_over = true,
+                None if id > 0 => continue,
+                None => {}
+            }
+            batch.push_str(&line);
+        }
+        (!batch.is_empty() || !state.ending && state.answers).then_some(batch)
+    }
+
+    fn hear(&self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let reply: Reply = match serde_json::from_str(&text) {
+            Ok(reply) => reply,
+            Err(why) => return self.object(Nonsense::NotALine, &format!("{text} ({why})")),
+        };
+        let state = &mut *self.state.borrow_mut();
+        if let Some(waiting) = state.waiting.remove(&reply.id) {
+            state.tally.hear(&reply.came, reply.ns);
+            _ = waiting.answer.send(Ended::Answered(reply.came));
+        } else if state.given_up.remove(&reply.id) {
+            state.tally.hear(&reply.came, reply.ns);
+            state.tally.late += 1;
+        } else {
+            let known = (1..state.next_id).contains(&reply.id);
+            let what = if known { Nonsense::AnsweredTwice } else { Nonsense::UnknownId };
+            self.object_in(state, what, &text);
+        }
+    }
+
+    fn object(&self, what: Nonsense, said: &str) {
+        self.object_in(&mut self.state.borrow_mut(), what, said);
+    }
+
+    /// Tells of each kind of nonsense once; before the load begins it ends all.
+    fn object_in(&self, state: &mut State, what: Nonsense, said: &str) {
+        let what_is_wrong = match what {
+            Nonsense::NotALine => "a line that is no answer",
+            Nonsense::UnknownId => "an answer to an order that was not given",
+            Nonsense::AnsweredTwice => "a second answer to one order",
+            Nonsense::NotAValue => "an answer that does not fit its order",
+        };
+        let text = format!("{what_is_wrong}: `{}`", shortened(said));
+        if !state.ready {
+            state.nonsense.get_or_insert(text);
+            state.end_all();
+        } else if state.warned.insert(what) {
+            self.warn(&format!("its adapter gave {text}; this is told once"));
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        let text = format!("load `{}`: {text}", self.settings.load.name);
+        self.settings.teller.tell(EventKind::Warning { text });
+    }
+
+    async fn reads_no_more(&self) {
+        // One that has ended is told by the end of its output.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let State { answers: true, ready: true, ending: false, .. } = *self.state.borrow() else {
+            return;
+        };
+        let last_words = self.program.last_words().await;
+        self.warn(&format!("its adapter reads no more orders: {last_words}"));
+    }
+
+    /// Tells what was counted since the last time.
+    fn tell(&self) {
+        let tally = &mut self.state.borrow_mut().tally;
+        if !std::mem::take(&mut tally.changed) {
+            return;
+        }
+        let own = |share| (!tally.own.is_empty()).then(|| tally.own.value_at_quantile(share));
+        self.settings.teller.tell(EventKind::AdapterTold {
+            load: self.settings.index,
+            errors: std::mem::take(&mut tally.errors),
+            late: std::mem::take(&mut tally.late),
+            own_p50_ns: own(0.5),
+            own_p99_ns: own(0.99),
+        });
+    }
+}
+
+impl State {
+    /// Its output has ended, or is of no use.
+    fn end_all(&mut self) {
+        self.answers = false;
+        self.lines.clear();
+        for (_, Waiting { handed_over, answer }) in self.waiting.drain() {
+            _ = answer.send(Ended::Gone { handed_over });
+        }
+    }
+}
+
+impl Client for Adapter {
+    async fn perform(&self, request: &Request) -> Answer {
+        // What has no order is refused when the scenario is read.
+        let work = Work::of(&request.command).unwrap_or(Work::Noop);
+        let timeout = self.settings.load.timeout;
+        let (outcome, told) = match self.order(work.clone(), timeout).await {
+            Ended::Answered(Came::Ok(learned)) => {
+                let told = work.answer(&learned).and_then(|value| (request.read)(&value));
+                match told {
+                    Some(told) => (Outcome::Ok, told),
+                    None => {
+                        self.object(Nonsense::NotAValue, &format!("{work:?}: {learned}"));
+                        // It says that it was done, and nobody knows what was.
+                        let cause = Cause::Library;
+                        let read = work.only_reads();
+                        let outcome =
+                            if read { Outcome::Fail(cause) } else { Outcome::Unknown(cause) };
+                        (outcome, ReplyValue::Done)
+                    }
+                }
+            }
+            Ended::Answered(Came::Fail(_)) => (Outcome::Fail(Cause::Library), ReplyValue::Done),
+            Ended::Answered(Came::Unknown(_)) => {
+                (Outcome::Unknown(Cause::Library), ReplyValue::Done)
+            }
+            Ended::TimedOut { handed_over: true } => {
+                (Outcome::Unknown(Cause::Timeout), ReplyValue::Done)
+            }
+            Ended::Gone { handed_over: true } => {
+                (Outcome::Unknown(Cause::ConnectionLost), ReplyValue::Done)
+            }
+            Ended::TimedOut { handed_over: false } | Ended::Gone { handed_over: false } => {
+                (Outcome::Fail(Cause::Refused), ReplyValue::Done)
+            }
+        };
+        Answer { outcome, redirects: Redirects::default(), told, by: None }
+    }
+
+    /// The library does not tell.
+    fn reconnects(&self) -> u64 {
+        0
+    }
+
+    async fn end(&self) {
+        self.state.borrow_mut().ending = true;
+        self.to_write.notify_one();
+        let most = self.settings.load.timeout + GRACE;
+        if !self.program.ends_within(most).await {
+            self.warn(&format!(
+                "its adapter ran on for {most:?} after the end of its input, and was killed"
+            ));
+        }
+        // Its last answers may not have been read yet.
+        within(MOMENT, || !self.state.borrow().answers).await;
+        self.tell();
+    }
+}
+
+/// Writes what there is to write, as it comes.
+async fn write(adapter: Rc<Adapter>, mut input: ChildStdin) {
+    while let Some(batch) = adapter.batch() {
+        if batch.is_empty() {
+            adapter.to_write.notified().await;
+        // A program that reads no more has ended, or will be seen to say nothing.
+        } else if input.write_all(batch.as_bytes()).await.is_err() {
+            return adapter.reads_no_more().await;
+        }
+    }
+}
+
+/// Hears every line until its output ends.
+async fn read(adapter: Rc<Adapter>, mut output: BufReader<ChildStdout>) {
+    while let Some(line) = next_line(&mut output).await {
+        adapter.hear(&line);
+    }
+    let ending = {
+        let mut state = adapter.state.borrow_mut();
+        state.end_all();
+        state.ending || !state.ready
+    };
+    adapter.to_write.notify_one();
+    if !ending {
+        let last_words = adapter.program.last_words().await;
+        adapter.warn(&format!("its adapter answers no more: {last_words}"));
+    }
+}
+
+/// A line, or so much of one as is read at most; `None` at the end.
+async fn next_line(output: &mut BufReader<ChildStdout>) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    let read = output.take(LINE).read_until(b'\n', &mut line).await;
+    (read.is_ok() && !line.is_empty()).then_some(line)
+}
+
+/// Tells every second what was counted.
+async fn tell(adapter: Rc<Adapter>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        adapter.tell();
+    }
+}
+
+fn line(said: &impl serde::Serialize) -> String {
+    // Nothing in it can fail to be written: its keys are texts.
+    let mut line = serde_json::to_string(said).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+/// So much of a text as a message has room for.
+fn shortened(text: &str) -> String {
+    let text = text.trim();
+    let short: String = text.chars().take(TEXT).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
+}

@@ -1,0 +1,225 @@
+//! From a command to an adapter that is ready: greetings, connecting, and orders that do
+//! nothing, which show what the protocol itself costs.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::process::ChildStdout;
+use tokio::task::JoinSet;
+
+use super::protocol::{Came, Connect, Greeting, Mode, VERSION, Work};
+use super::{Adapter, Ended, Settings};
+use crate::load::{Lookup, Targets};
+use crate::model::event::EventKind;
+use crate::wake::Alarm;
+
+/// For so long nothing is ordered, at the load's own rate.
+const TRIAL: Duration = Duration::from_millis(500);
+const FEWEST: u64 = 50;
+const MOST: u64 = 5_000;
+
+/// Why an adapter cannot carry out a load.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    #[error(
+        "the program `{name}` was not found; a name without a slash is looked up on PATH, and a \
+         path begins where redrill is run"
+    )]
+    Missing { name: String },
+    #[error(
+        "the program `{name}` may not be executed; `chmod +x` it, or name its interpreter first: \
+         `command: [python3, {name}]`"
+    )]
+    NotExecutable { name: String },
+    #[error("the program `{name}` did not start: {source}")]
+    Start { name: String, source: io::Error },
+    #[error("the program has no pipes; this is a bug in redrill")]
+    NoPipes,
+    #[error(
+        "the program did not greet within {patience:?}; its first line must be like \
+         {{\"protocol\":{VERSION},\"name\":\"mine\",\"version\":\"1\",\"does\":[\"get\",\"set\"]}}, \
+         flushed; {last_words}"
+    )]
+    NoGreeting { patience: Duration, last_words: String },
+    #[error("the program's first line is no greeting ({why}): `{line}`")]
+    BadGreeting { line: String, why: String },
+    #[error(
+        "the adapter speaks version {found} of the protocol, and this redrill version {VERSION}"
+    )]
+    Version { found: u32 },
+    #[error(
+        "the adapter does not carry out {}, which the workload `{workload}` needs; it does: {}",
+        .lacks.join(", "), .does.join(", ")
+    )]
+    Lacks { workload: &'static str, lacks: Vec<&'static str>, does: Vec<String> },
+    #[error("the adapter could not connect: {error}")]
+    Connect { error: String },
+    #[error("the adapter did not connect within {patience:?}; {last_words}")]
+    NoConnection { patience: Duration, last_words: String },
+    #[error("before the load began, the adapter's output ended; {last_words}")]
+    Ended { last_words: String },
+    #[error(
+        "before the load began, the adapter gave {said}; nothing but answers, one JSON object a \
+         line, may be on its standard output"
+    )]
+    Babbles { said: String },
+    #[error(
+        "of {asked} orders that do nothing, given at the load's own rate, the adapter answered \
+         {answered} within {patience:?}: it hangs, or is too slow for {rate}/s; {last_words}"
+    )]
+    Hangs { patience: Duration, asked: u64, answered: u64, rate: f64, last_words: String },
+    #[error("the machine gave no timer: {source}")]
+    Timer { source: io::Error },
+}
+
+impl AdapterError {
+    pub(super) fn start(name: &str, source: io::Error) -> AdapterError {
+        let name = name.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => AdapterError::Missing { name },
+            io::ErrorKind::PermissionDenied => AdapterError::NotExecutable { name },
+            _ => AdapterError::Start { name, source },
+        }
+    }
+}
+
+impl Adapter {
+    /// Starts the program and has it connect to `targets`; tells what it is, and what the
+    /// protocol costs. It lives on the calling thread, in a local runtime.
+    pub(crate) async fn launch(
+        command: &[String],
+        targets: &Targets,
+        settings: Settings,
+    ) -> Result<Rc<Adapter>, AdapterError> {
+        let (adapter, mut output) = Adapter::start(command, settings)?;
+        let greeting = adapter.greeted(&mut output).await?;
+        tokio::task::spawn_local(super::read(adapter.clone(), output));
+        adapter.offers(&greeting)?;
+        adapter.connect(targets).await?;
+        let [noop_p50_ns, noop_p99_ns] = adapter.try_out().await?;
+        adapter.state.borrow_mut().ready = true;
+        tokio::task::spawn_local(super::tell(adapter.clone()));
+        adapter.settings.teller.tell(EventKind::Adapter {
+            load: adapter.settings.index,
+            name: greeting.name,
+            version: greeting.version,
+            noop_p50_ns,
+            noop_p99_ns,
+        });
+        Ok(adapter)
+    }
+
+    async fn greeted(&self, output: &mut BufReader<ChildStdout>) -> Result<Greeting, AdapterError> {
+        let patience = self.settings.patience;
+        let line = match tokio::time::timeout(patience, super::next_line(output)).await {
+            Ok(Some(line)) => line,
+            Ok(None) => return Err(self.ended_early().await),
+            Err(_) => {
+                return Err(AdapterError::NoGreeting {
+                    patience,
+                    last_words: self.last_words().await,
+                });
+            }
+        };
+        let greeting: Greeting = serde_json::from_slice(&line).map_err(|why| {
+            let line = super::shortened(&String::from_utf8_lossy(&line));
+            AdapterError::BadGreeting { line, why: why.to_string() }
+        })?;
+        match greeting.protocol {
+            VERSION => Ok(greeting),
+            found => Err(AdapterError::Version { found }),
+        }
+    }
+
+    fn offers(&self, greeting: &Greeting) -> Result<(), AdapterError> {
+        let workload = self.settings.load.workload;
+        let needs = workload.orders().unwrap_or_default().iter().copied();
+        let lacks: Vec<&str> =
+            needs.filter(|word| !greeting.does.iter().any(|does| does == word)).collect();
+        if lacks.is_empty() {
+            return Ok(());
+        }
+        let (workload, does) = (workload.word(), greeting.does.clone());
+        Err(AdapterError::Lacks { workload, lacks, does })
+    }
+
+    async fn connect(&self, targets: &Targets) -> Result<(), AdapterError> {
+        let Settings { load, patience, .. } = &self.settings;
+        let patience = *patience;
+        let (mode, group) = match &targets.lookup {
+            Lookup::Cluster => (Mode::Cluster, &load.group),
+            Lookup::Sentinels(name) => (Mode::Sentinel, name),
+            Lookup::Primary if targets.nodes.len() > 1 => (Mode::Replication, &load.group),
+            Lookup::Primary => (Mode::Standalone, &load.group),
+        };
+        let order = Connect {
+            mode,
+            group: group.clone(),
+            nodes: targets.seeds.iter().map(SocketAddr::to_string).collect(),
+            clients: load.clients,
+            timeout_ms: load.timeout.as_millis() as u64,
+            password: None,
+            from: targets.from.map(|from| from.to_string()),
+        };
+        match self.order(Work::Connect(order), patience).await {
+            Ended::Answered(Came::Ok(_)) => Ok(()),
+            Ended::Answered(Came::Fail(error) | Came::Unknown(error)) => {
+                Err(AdapterError::Connect { error })
+            }
+            Ended::TimedOut { .. } => {
+                Err(AdapterError::NoConnection { patience, last_words: self.last_words().await })
+            }
+            Ended::Gone { .. } => Err(self.ended_early().await),
+        }
+    }
+
+    /// Orders nothing at the load's own rate; the median and the 99th percentile of how long
+    /// an answer takes.
+    async fn try_out(self: &Rc<Self>) -> Result<[u64; 2], AdapterError> {
+        let (rate, patience) = (self.settings.load.rate, self.settings.patience);
+        let asked = ((rate * TRIAL.as_secs_f64()) as u64).clamp(FEWEST, MOST);
+        let clock = self.settings.teller.clock();
+        let alarm = Alarm::new(clock).map_err(|source| AdapterError::Timer { source })?;
+        let began = clock.now();
+        let mut orders = JoinSet::new();
+        for n in 0..asked {
+            let due = began + TRIAL.mul_f64(n as f64 / asked as f64);
+            alarm.until(due).await.map_err(|source| AdapterError::Timer { source })?;
+            let adapter = self.clone();
+            orders.spawn_local(async move {
+                let ended = adapter.order(Work::Noop, patience).await;
+                matches!(ended, Ended::Answered(Came::Ok(_))).then(|| clock.now().since(due))
+            });
+        }
+        let mut took: Vec<u64> = Vec::new();
+        while let Some(order) = orders.join_next().await {
+            took.extend(order.ok().flatten().map(|took| took.as_nanos() as u64));
+        }
+        if !self.state.borrow().answers {
+            return Err(self.ended_early().await);
+        }
+        let answered = took.len() as u64;
+        if answered < asked {
+            let last_words = self.last_words().await;
+            return Err(AdapterError::Hangs { patience, asked, answered, rate, last_words });
+        }
+        took.sort_unstable();
+        Ok([took[took.len() / 2], took[took.len() * 99 / 100]])
+    }
+
+    async fn last_words(&self) -> String {
+        self.program.last_words().await
+    }
+
+    /// Why nothing came of an order.
+    async fn ended_early(&self) -> AdapterError {
+        let nonsense = self.state.borrow_mut().nonsense.take();
+        match nonsense {
+            Some(said) => AdapterError::Babbles { said },
+            None => AdapterError::Ended { last_words: self.last_words().await },
+        }
+    }
+}
