@@ -13,14 +13,15 @@ use std::sync::Arc;
 use rand::rngs::Xoshiro256PlusPlus;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tracing::debug;
 
 use super::door::Door;
 use super::line::Line;
 use super::open::Place;
 use super::pump::{Pump, Reset, Side};
 use super::shared::Shared;
+use super::timer::Thread;
 use super::wire::Wire;
-use super::worker::Thread;
 use crate::model::Nanos;
 use crate::model::traffic::{Class, End};
 
@@ -50,15 +51,22 @@ impl Connection {
 
     /// Relays until both ends have ended, or the connection is reset.
     pub(super) async fn run(self, client: TcpStream) {
+        let (from, to) = (self.there.from(), self.there.to());
+        let (number, cut, class) = (self.number, self.is_cut(), self.class.name());
+        debug!(number, %from, %to, class, cut, "a connection is accepted");
         let place = self.shared.open.enter(self.number, &self.there, self.class);
         let server = tokio::select! {
             server = self.open(&client) => server,
             () = place.reset() => Err(Reset),
         };
-        match server {
+        let end = match server {
             Ok(server) => self.relay(Side::new(client), Side::new(server), &place).await,
-            Err(Reset) => reset(&client),
-        }
+            Err(Reset) => {
+                reset(&client);
+                Err(Reset)
+            }
+        };
+        debug!(number, reset = end.is_err(), "it has ended");
     }
 
     /// Connects to the server as soon as the link lets it.
@@ -78,6 +86,7 @@ impl Connection {
         }
         if !self.there.conditions().admits(&mut self.rng(0)) {
             self.there.counts(self.class).add_reset();
+            debug!(number = self.number, "a rule refuses it");
             return Err(Reset);
         }
         self.connect(client).await
@@ -87,6 +96,7 @@ impl Connection {
         let server = match TcpStream::connect(self.door.to).await {
             Ok(server) => server,
             Err(error) => {
+                debug!(number = self.number, to = %self.door.to, %error, "the server is not reached");
                 if !is_the_servers(&error) {
                     let what = format!("a connection to {} at {}", self.door.node, self.door.to);
                     self.shared.trouble.tell(what, &error);
@@ -101,17 +111,18 @@ impl Connection {
         Ok(server)
     }
 
-    async fn relay(&self, client: Side, server: Side, place: &Place<'_>) {
+    async fn relay(&self, client: Side, server: Side, place: &Place<'_>) -> Result<(), Reset> {
         let there = self.pump(&client, &server, &self.there, 1).run();
         let back = self.pump(&server, &client, &self.back, 2).run();
         let ended = tokio::select! {
-            ended = async { tokio::try_join!(there, back) } => ended.is_ok(),
-            () = place.reset() => false,
+            ended = async { tokio::try_join!(there, back) } => ended.map(drop),
+            () = place.reset() => Err(Reset),
         };
-        if !ended {
+        if ended.is_err() {
             reset(&client.stream);
             reset(&server.stream);
         }
+        ended
     }
 
     fn pump<'a>(&'a self, from: &'a Side, to: &'a Side, wire: &'a Wire, use_: u64) -> Pump<'a> {

@@ -1,14 +1,8 @@
 //! Where the relay listens for a node.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
-use super::connection::Connection;
 use super::error::NetError;
-use super::shared::Shared;
-use super::worker::Thread;
 use crate::model::NodeName;
 
 /// As many connections wait to be accepted as a server lets wait, by its `tcp-backlog`.
@@ -46,32 +40,4 @@ pub(super) fn listen(door: &Door, bridge: Option<IpAddr>) -> Result<TcpListener,
         Ok(listener)
     });
     listening.map_err(|source| NetError::Listen { at, node, source })
-}
-
-/// Takes in whoever comes, for ever.
-pub(super) async fn keep(
-    shared: Arc<Shared>,
-    thread: Rc<Thread>,
-    door: Door,
-    listener: tokio::net::TcpListener,
-) {
-    let door = Rc::new(door);
-    loop {
-        let (client, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                let what = format!("a connection to {} was not accepted", door.node);
-                shared.trouble.tell(what, error);
-                // It waits in the kernel, and there may be descriptors again soon.
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
-            }
-        };
-        let number = shared.next_connection();
-        let (shared, thread, door) = (shared.clone(), thread.clone(), door.clone());
-        tokio::task::spawn_local(async move {
-            let who = shared.places.tell(&client, peer, &door).await;
-            Connection::new(shared, thread, door, number, who).run(client).await;
-        });
-    }
 }

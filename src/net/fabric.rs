@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
+
+use parking_lot::Mutex;
+use tracing::{debug, info};
 
 use super::door::{self, Door};
 use super::error::NetError;
@@ -56,6 +59,7 @@ impl Fabric {
     pub fn open(&self, mut door: Door) -> Result<SocketAddr, NetError> {
         let listener = door::listen(&door, self.bridge)?;
         door.at = listener.local_addr()?;
+        debug!(node = %door.node, channel = ?door.channel, %door.at, %door.to, "a door opens");
         let (at, turn) = (door.at, self.opened.fetch_add(1, Ordering::Relaxed));
         self.workers[turn % self.workers.len()].open(door, listener);
         Ok(at)
@@ -84,14 +88,15 @@ impl Fabric {
             let pairs = Pairs::one_way(region(link.from), region(link.to));
             self.apply(&Rule::from(link), pairs)
         };
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        standing.extend(links.iter().map(link));
+        self.standing.lock().extend(links.iter().map(link));
     }
 
     /// Resets each open connection that was opened along `pairs`, with the probability `part`
     /// (1 for all of them), and returns how many. Both ends see it.
     pub fn reset(&self, pairs: &Pairs, part: f64) -> usize {
-        self.shared.open.reset(pairs, part, &mut self.shared.rng_of_reset())
+        let count = self.shared.open.reset(pairs, part, &mut self.shared.rng_of_reset());
+        info!(%pairs, part, count, "connections are reset");
+        count
     }
 
     /// What has crossed every pair since the start, by pair and class.

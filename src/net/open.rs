@@ -1,8 +1,9 @@
 //! The open connections, so that some of them can be reset.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use rand::{Rng, RngExt};
 use tokio::sync::Notify;
 
@@ -52,7 +53,7 @@ impl Open {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Entry>>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pairs of ends that a rule applies to.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::model::traffic::End;
 
@@ -36,10 +37,29 @@ impl Ends {
     }
 }
 
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            |ends: &BTreeSet<End>| ends.iter().map(End::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Ends::Only(ends) => write!(f, "{}", names(ends)),
+            Ends::AllBut(ends) if ends.is_empty() => write!(f, "all"),
+            Ends::AllBut(ends) => write!(f, "all but {}", names(ends)),
+        }
+    }
+}
+
 /// Directed pairs of ends, as one or more ways. Every way has a separate bandwidth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
     ways: Vec<(Ends, Ends)>,
+}
+
+impl fmt::Display for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ways = self.ways.iter().map(|(from, to)| format!("{from} to {to}"));
+        write!(f, "{}", ways.collect::<Vec<_>>().join("; "))
+    }
 }
 
 impl Pairs {

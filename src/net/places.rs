@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{PoisonError, RwLock};
 
+use parking_lot::RwLock;
 use tokio::net::TcpStream;
 
 use super::door::{Channel, Door};
@@ -19,11 +19,11 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn know(&self, ip: IpAddr, end: End) {
-        self.by_ip.write().unwrap_or_else(PoisonError::into_inner).insert(ip, end);
+        self.by_ip.write().insert(ip, end);
     }
 
     pub(super) fn runs(&self, pid: u32, end: End) {
-        let mut by_pid = self.by_pid.write().unwrap_or_else(PoisonError::into_inner);
+        let mut by_pid = self.by_pid.write();
         // A node that was started again has another pid.
         by_pid.retain(|_, other| *other != end);
         by_pid.insert(pid, end);
@@ -57,13 +57,13 @@ impl Places {
     }
 
     fn by_ip(&self, ip: IpAddr) -> Option<End> {
-        self.by_ip.read().unwrap_or_else(PoisonError::into_inner).get(&ip).cloned()
+        self.by_ip.read().get(&ip).cloned()
     }
 
     /// The end whose process owns the socket. Looking takes milliseconds if there are many
     /// sockets, so it is done outside the relay's thread.
     async fn owner(&self, peer: SocketAddr, door: SocketAddr) -> Option<End> {
-        let by_pid = self.by_pid.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let by_pid = self.by_pid.read().clone();
         if by_pid.is_empty() {
             return None;
         }

@@ -23,8 +23,8 @@ use tokio::sync::watch;
 
 use super::conditions::Conditions;
 use super::line::{Line, Piece};
+use super::timer::Thread;
 use super::wire::Counts;
-use super::worker::Thread;
 use crate::model::{Clock, Nanos};
 
 /// If a receiver has not taken bytes for so long, no more are read for it. (A shorter wait does

@@ -1,7 +1,10 @@
 //! All rules in force, and the wires that they apply to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use tracing::info;
 
 use super::bucket::Bucket;
 use super::conditions::Conditions;
@@ -61,6 +64,7 @@ impl Rulebook {
         let mut inner = self.lock();
         inner.made += 1;
         let number = inner.made;
+        info!(number, %pairs, ?rule, "a rule holds");
         let entry = Entry { rule: rule.clone(), pairs: pairs.clone(), buckets };
         inner.entries.insert(number, entry);
         inner.refresh(&pairs);
@@ -71,6 +75,7 @@ impl Rulebook {
         let mut inner = self.lock();
         if let Some(entry) = inner.entries.remove(&number) {
             inner.refresh(&entry.pairs);
+            info!(number, "a rule is undone");
         }
     }
 
@@ -91,8 +96,7 @@ impl Rulebook {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Whoever panicked meanwhile left nothing half done.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

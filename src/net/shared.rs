@@ -1,11 +1,13 @@
 //! State that the threads of a relay and its owner share.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use tracing::warn;
 
 use super::open::Open;
 use super::places::Places;
@@ -65,7 +67,8 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn tell(&self, what: impl Display, why: impl Display) {
-        let mut first = self.lock();
+        warn!(%what, %why, "the machine refused the relay");
+        let mut first = self.first.lock();
         match first.as_mut() {
             Some((_, times)) => *times += 1,
             None => *first = Some((format!("{what}: {why}"), 1)),
@@ -74,15 +77,11 @@ impl Trouble {
 
     /// The first problem, and how many there were.
     pub(super) fn told(&self) -> Option<String> {
-        let first = self.lock();
+        let first = self.first.lock();
         let (text, times) = first.as_ref()?;
         Some(match times {
             1 => format!("the relay failed once: {text}"),
             _ => format!("the relay failed {times} times, at first: {text}"),
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(String, u64)>> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,6 +11,14 @@ use tokio::sync::Notify;
 use crate::model::{Clock, Nanos};
 use crate::wake::Alarm;
 
+/// What the tasks of a thread share.
+#[derive(Debug)]
+pub(super) struct Thread {
+    pub(super) timer: Timer,
+    /// What they read into: nobody keeps anything in it.
+    pub(super) buffer: RefCell<Vec<u8>>,
+}
+
 #[derive(Debug)]
 pub(super) struct Timer {
     clock: Clock,

@@ -6,27 +6,21 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
 use super::conditions::PIECE;
-use super::door::{self, Door};
+use super::connection::Connection;
+use super::door::Door;
 use super::error::NetError;
 use super::shared::Shared;
-use super::timer::Timer;
+use super::timer::{Thread, Timer};
 use crate::wake::wake_soon;
 
 /// After so many turns of its tasks, the thread checks for new input and for the time.
 const EVENT_INTERVAL: u32 = 8;
-
-/// State that the tasks of a thread share.
-#[derive(Debug)]
-pub(super) struct Thread {
-    pub(super) timer: Timer,
-    /// The buffer that tasks read into; nothing stays in it.
-    pub(super) buffer: RefCell<Vec<u8>>,
-}
 
 /// Dropping it ends the thread, with every socket and every task in it.
 #[derive(Debug)]
@@ -99,10 +93,38 @@ async fn serve(
     while let Some((door, listener)) = orders.recv().await {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
-                let open = door::keep(shared.clone(), thread.clone(), door, listener);
+                let open = keep(shared.clone(), thread.clone(), door, listener);
                 tokio::task::spawn_local(open);
             }
             Err(error) => shared.trouble.tell(format!("listening for {}", door.node), error),
         }
+    }
+}
+
+/// Takes in whoever comes, for ever.
+async fn keep(
+    shared: Arc<Shared>,
+    thread: Rc<Thread>,
+    door: Door,
+    listener: tokio::net::TcpListener,
+) {
+    let door = Rc::new(door);
+    loop {
+        let (client, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let what = format!("a connection to {} was not accepted", door.node);
+                shared.trouble.tell(what, error);
+                // It waits in the kernel, and there may be descriptors again soon.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+        };
+        let number = shared.next_connection();
+        let (shared, thread, door) = (shared.clone(), thread.clone(), door.clone());
+        tokio::task::spawn_local(async move {
+            let who = shared.places.tell(&client, peer, &door).await;
+            Connection::new(shared, thread, door, number, who).run(client).await;
+        });
     }
 }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::{NodePlan, config};
+use super::call::call;
 use super::endpoint::Engine;
 use super::error::{DockerError, status};
 use super::image::Image;
@@ -44,18 +45,16 @@ pub async fn make(
     let name = name(&owner.drill, &plan.name);
     let cannot = |what, source| cannot(what, &plan.name, source);
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
-    let made = docker.create_container(Some(options), body(owner, image, network, plan, kit)).await;
-    let id = made.map_err(|e| match status(&e) {
+    let made = docker.create_container(Some(options), body(owner, image, network, plan, kit));
+    let id = call("create", &name, made).await.map_err(|e| match status(&e) {
         Some(409) => DockerError::NameTaken { name },
         _ => cannot("make", e),
     })?;
     let id = id.id;
     let options = UploadToContainerOptionsBuilder::default().path(HOME).build();
     let files = archive(plan, kit).map_err(|e| cannot("fill", Error::from(e)))?;
-    docker
-        .upload_to_container(&id, Some(options), body_full(files.into()))
-        .await
-        .map_err(|e| cannot("fill", e))?;
+    let fill = docker.upload_to_container(&id, Some(options), body_full(files.into()));
+    call("fill", &plan.name, fill).await.map_err(|e| cannot("fill", e))?;
     Ok(id)
 }
 

@@ -18,7 +18,6 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 use super::DockerBackend;
 use super::error::DockerError;
 use super::nodes::Made;
-use super::watch::lock;
 use crate::backend::process::binary::on_path;
 use crate::backend::{BackendError, CutId, Deaf, proc};
 use crate::model::NodeName;
@@ -110,7 +109,7 @@ impl DockerBackend {
     /// has none.
     async fn nft(&self, node: &NodeName, rules: &str) -> Result<(), BackendError> {
         let Ok(Made { id, pid, .. }) = self.made(node) else { return Ok(()) };
-        if !lock(&self.running).contains_key(&id) {
+        if !self.running.lock().contains_key(&id) {
             return Ok(());
         }
         let node = node.clone();

@@ -6,11 +6,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::DockerError;
 use crate::backend::BackendError;
 use crate::backend::process::address::{BUS, Block};
+use parking_lot::{Mutex, MutexGuard};
 
 /// All of them, and their bus ports, lie below the kernel's ephemeral ports, and none of them is
 /// the bus port of another.
@@ -66,7 +66,7 @@ impl Doors {
     }
 
     fn lock(&self) -> MutexGuard<'_, Given> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+        self.given.lock()
     }
 }
 

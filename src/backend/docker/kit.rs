@@ -12,6 +12,7 @@ use bollard::models::ContainerUpdateBody;
 use bollard::query_parameters::UploadToContainerOptionsBuilder;
 
 use super::DockerBackend;
+use super::call::call;
 use super::container::{HOME, cannot, pack};
 use crate::backend::preload::{self, Control};
 use crate::backend::{BackendError, NodePlan, Tools};
@@ -68,12 +69,12 @@ impl Kit {
 
 impl DockerBackend {
     pub(super) fn kit(&self, name: &NodeName) -> Kit {
-        let kits = self.kits.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let kits = self.kits.lock();
         kits.get(name).cloned().unwrap_or_default()
     }
 
     fn change_kit(&self, name: &NodeName, change: impl FnOnce(&mut Kit)) -> Kit {
-        let mut kits = self.kits.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kits = self.kits.lock();
         let kit = kits.entry(name.clone()).or_default();
         change(kit);
         kit.clone()
@@ -97,7 +98,8 @@ impl DockerBackend {
             cpu_quota: Some(kit.quota(&made.plan).unwrap_or(NO_QUOTA)),
             ..ContainerUpdateBody::default()
         };
-        let limited = self.engine.docker.update_container(&made.id, body).await;
+        let limited =
+            call("limit", name, self.engine.docker.update_container(&made.id, body)).await;
         Ok(limited.map_err(|e| cannot("limit", name, e))?)
     }
 

@@ -4,6 +4,7 @@
 //! redrill, [`sweep`] finds it again. Nodes have fixed addresses on a network of their own
 //! (see [`network`]), and nothing is published: only this machine reaches them.
 
+mod call;
 mod container;
 pub mod cuts;
 mod doors;
@@ -23,11 +24,12 @@ mod watch;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bollard::errors::Error;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
+use parking_lot::Mutex;
 use tokio::sync::{RwLock, broadcast};
 
 use self::cuts::Cuts;
@@ -41,7 +43,7 @@ use self::nodes::{How, Made};
 use self::owner::Owner;
 use self::reaper::Reaper;
 use self::stats::Usages;
-use self::watch::{Containers, Watch, lock};
+use self::watch::{Containers, Watch};
 use super::logs::{self as files, Logs};
 use super::preload::Control;
 use super::process::nodes_dir;
@@ -177,7 +179,7 @@ impl DockerBackend {
         count: usize,
         port: Option<u16>,
     ) -> Result<Vec<SocketAddr>, BackendError> {
-        let mut reserved = self.reserved.lock().unwrap_or_else(|e| e.into_inner());
+        let mut reserved = self.reserved.lock();
         let (first, all) = (*reserved, *reserved + count);
         if all > MOST_NODES {
             return Err(DockerError::TooMany { count: all, most: MOST_NODES }.into());
@@ -196,7 +198,7 @@ impl DockerBackend {
     }
 
     async fn clear(&self) -> Result<(), BackendError> {
-        lock(&self.running).values_mut().for_each(|running| running.asked = true);
+        self.running.lock().values_mut().for_each(|running| running.asked = true);
         let actors = self.programs.shutdown().await;
         let _nothing_is_made = self.making.write().await;
         // By their labels, not from memory: one may have been made when the answer was lost.
@@ -324,7 +326,7 @@ impl Backend for DockerBackend {
     }
 
     fn runs(&self, name: &NodeName) -> bool {
-        let made = || self.made(name).is_ok_and(|made| lock(&self.running).contains_key(&made.id));
+        let made = || self.made(name).is_ok_and(|made| self.running.lock().contains_key(&made.id));
         self.programs.runs(name) || made()
     }
 

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use bollard::Docker;
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 
+use super::call::call;
 use super::endpoint::Engine;
 use super::error::{DockerError, status};
 use super::owner::Owner;
@@ -82,7 +83,7 @@ async fn create(
         labels: Some(owner.labels(None)),
         ..NetworkCreateRequest::default()
     };
-    docker.create_network(request).await.map(drop)
+    call("make the network", name, docker.create_network(request)).await.map(drop)
 }
 
 /// The engine says so in several ways, and with several codes.

@@ -2,18 +2,21 @@
 
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use futures::{StreamExt, TryStreamExt};
+use parking_lot::MutexGuard;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
+use tracing::debug;
 
+use super::call::call;
 use super::container::cannot;
 use super::error::DockerError;
-use super::watch::{Running, lock};
+use super::watch::Running;
 use super::{DockerBackend, container, logs, stats, sweep};
 use crate::backend::{BackendError, Data, NodePlan, proc};
 use crate::model::NodeName;
@@ -37,7 +40,7 @@ pub(super) struct Made {
 
 impl DockerBackend {
     pub(super) fn nodes(&self) -> MutexGuard<'_, HashMap<NodeName, Made>> {
-        self.nodes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.nodes.lock()
     }
 
     pub(super) fn made(&self, name: &NodeName) -> Result<Made, BackendError> {
@@ -86,22 +89,23 @@ impl DockerBackend {
         let cuts = self.cuts.hold().await;
         // Known before it starts, so that its end is told however soon it comes.
         let running = Running::new(name.clone());
-        lock(&self.running).insert(id.clone(), running);
+        self.running.lock().insert(id.clone(), running);
         let since = jiff::Timestamp::now();
-        if let Err(source) = self.engine.docker.start_container(&id, None).await {
-            lock(&self.running).remove(&id);
+        let start = self.engine.docker.start_container(&id, None);
+        if let Err(source) = call("start", name, start).await {
+            self.running.lock().remove(&id);
             return Err(cannot("start", name, source).into());
         }
         let log =
             logs::follow(self.engine.docker.clone(), id.clone(), since, self.logs.open(name)?);
         let (docker, usages) = (self.engine.docker.clone(), Arc::clone(&self.usages));
         let stats = stats::listen(docker, id.clone(), name.clone(), usages);
-        if let Some(running) = lock(&self.running).get_mut(&id) {
+        if let Some(running) = self.running.lock().get_mut(&id) {
             running.stats = Some(stats);
             running.started = true;
             running.log = Some(log);
         }
-        let seen = self.engine.docker.inspect_container(&id, None).await;
+        let seen = call("inspect", name, self.engine.docker.inspect_container(&id, None)).await;
         let pid = seen.ok().and_then(|seen| seen.state?.pid).and_then(|pid| pid.try_into().ok());
         if let Some(made) = self.nodes().get_mut(name) {
             made.pid = pid.filter(|pid| proc::is_of_container(*pid, &id));
@@ -111,20 +115,21 @@ impl DockerBackend {
 
     /// Marks the node's end as asked for.
     fn is_to_end(&self, id: &str) {
-        if let Some(running) = lock(&self.running).get_mut(id) {
+        if let Some(running) = self.running.lock().get_mut(id) {
             running.asked = true;
         }
     }
 
     pub(super) async fn end(&self, name: &NodeName, how: How) -> Result<(), BackendError> {
         let Made { id, pid, .. } = self.made(name)?;
-        if !lock(&self.running).contains_key(&id) {
+        if !self.running.lock().contains_key(&id) {
             return Err(BackendError::NotRunning { name: name.clone() });
         }
         self.is_to_end(&id);
         if matches!(how, How::Kill) && pid.is_some_and(|pid| kill_now(pid, &id)) {
             // A frozen process dies as soon as it is let go on; what runs, an engine refuses.
-            let thaw = self.engine.docker.unpause_container(&id);
+            debug!(%name, pid, "killed without the engine");
+            let thaw = call("resume", name, self.engine.docker.unpause_container(&id));
             let (gone, _) = tokio::join!(self.is_gone(name, &id), thaw);
             return gone;
         }
@@ -132,11 +137,11 @@ impl DockerBackend {
         let (what, ended) = match how {
             How::Kill => {
                 let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
-                ("kill", docker.kill_container(&id, Some(options)).await)
+                ("kill", call("kill", name, docker.kill_container(&id, Some(options))).await)
             }
             How::Stop => {
                 let options = StopContainerOptionsBuilder::default().t(GRACE).build();
-                ("stop", docker.stop_container(&id, Some(options)).await)
+                ("stop", call("stop", name, docker.stop_container(&id, Some(options))).await)
             }
         };
         ended.map_err(|e| cannot(what, name, e))?;
@@ -147,7 +152,7 @@ impl DockerBackend {
     /// then need not ask.
     async fn is_gone(&self, name: &NodeName, id: &str) -> Result<(), BackendError> {
         let give_up = Instant::now() + LAST_GRACE;
-        while lock(&self.running).contains_key(id) {
+        while self.running.lock().contains_key(id) {
             if Instant::now() >= give_up {
                 return Err(BackendError::Undying { name: name.clone(), waited: LAST_GRACE });
             }
@@ -161,13 +166,13 @@ impl DockerBackend {
         let Made { id, .. } = self.made(name)?;
         let docker = &self.engine.docker;
         let (what, done) = match freeze {
-            true => ("pause", docker.pause_container(&id).await),
-            false => ("resume", docker.unpause_container(&id).await),
+            true => ("pause", call("pause", name, docker.pause_container(&id)).await),
+            false => ("resume", call("resume", name, docker.unpause_container(&id)).await),
         };
         let Err(error) = done else { return Ok(()) };
         // To an engine it is an error that it is so already.
-        let seen = docker.inspect_container(&id, None).await.ok();
-        match seen.and_then(|seen| seen.state) {
+        let seen = call("inspect", name, docker.inspect_container(&id, None)).await;
+        match seen.ok().and_then(|seen| seen.state) {
             Some(state) if state.running != Some(true) => {
                 Err(BackendError::NotRunning { name: name.clone() })
             }
@@ -178,7 +183,7 @@ impl DockerBackend {
 
     pub(super) async fn again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
         let Made { id, plan, .. } = self.made(name)?;
-        if lock(&self.running).contains_key(&id) {
+        if self.running.lock().contains_key(&id) {
             return Err(BackendError::Running { name: name.clone() });
         }
         if data == Data::Dropped {

@@ -9,11 +9,11 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::error::DockerError;
 use super::{endpoint, sweep};
+use parking_lot::Mutex;
 
 /// The hidden subcommand that is [`reap`].
 pub const COMMAND: &str = "reap";
@@ -41,7 +41,7 @@ impl Reaper {
 
     /// Ends it: there is nothing left for it to do.
     pub async fn dismiss(&self) {
-        let child = self.0.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let child = self.0.lock().take();
         let Some(mut child) = child else { return };
         let _ = child.kill();
         let _ = tokio::task::spawn_blocking(move || child.wait()).await;
@@ -50,7 +50,7 @@ impl Reaper {
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.get_mut().unwrap_or_else(|e| e.into_inner()).take() {
+        if let Some(mut child) = self.0.get_mut().take() {
             // It sees the end of its input now.
             drop(child.stdin.take());
             let began = Instant::now();

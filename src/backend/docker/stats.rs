@@ -1,12 +1,13 @@
 //! What a container uses, from the engine's own stream, which tells it once a second.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bollard::Docker;
 use bollard::models::ContainerStatsResponse;
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::watch::RETRY;
@@ -17,7 +18,7 @@ use crate::model::event::Usage;
 pub type Usages = Arc<Mutex<HashMap<NodeName, Usage>>>;
 
 pub fn last(usages: &Usages, name: &NodeName) -> Option<Usage> {
-    usages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(name).copied()
+    usages.lock().get(name).copied()
 }
 
 /// Listens for as long as it is kept.
@@ -31,7 +32,7 @@ pub struct Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.task.abort();
-        self.usages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&self.name);
+        self.usages.lock().remove(&self.name);
     }
 }
 
@@ -45,7 +46,7 @@ pub fn listen(docker: Docker, id: String, name: NodeName, usages: Usages) -> Lis
             let mut told = std::pin::pin!(docker.stats(&id, Some(options)));
             while let Some(Ok(stats)) = told.next().await {
                 if let Some(usage) = usage(&stats) {
-                    let mut all = own.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    let mut all = own.lock();
                     all.insert(node.clone(), usage);
                 }
             }

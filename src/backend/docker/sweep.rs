@@ -10,6 +10,7 @@ use bollard::query_parameters::{
 };
 use futures::StreamExt;
 
+use super::call::call;
 use super::error::status;
 use super::owner::{DRILL, Owner};
 
@@ -40,8 +41,8 @@ pub async fn find(
     let containers = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let networks = ListNetworksOptionsBuilder::default().filters(&filters).build();
     let (containers, networks) = tokio::try_join!(
-        docker.list_containers(Some(containers)),
-        docker.list_networks(Some(networks))
+        call("list the containers", &label, docker.list_containers(Some(containers))),
+        call("list the networks", &label, docker.list_networks(Some(networks)))
     )?;
     let mut found: BTreeMap<String, Remains> = BTreeMap::new();
     let mut add = |labels: Option<HashMap<String, String>>, what: Leftover| {
@@ -88,7 +89,7 @@ pub async fn remove(docker: &Docker, remains: &Remains) -> Result<(), Error> {
 pub async fn network(docker: &Docker, id: &str) -> Result<(), Error> {
     let mut tries = 0;
     loop {
-        match gone(docker.remove_network(id).await) {
+        match gone(call("remove the network", id, docker.remove_network(id)).await) {
             Err(e) if status(&e) == Some(403) && tries < LEAVING_TRIES => tries += 1,
             removed => return removed,
         }
@@ -101,7 +102,7 @@ pub async fn containers(docker: &Docker, ids: &[String]) -> Result<(), Error> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     let remove = |id: &String| {
         let (id, options) = (id.clone(), options.clone());
-        async move { gone(docker.remove_container(&id, Some(options)).await) }
+        async move { gone(call("remove", &id, docker.remove_container(&id, Some(options))).await) }
     };
     let removed: Vec<_> =
         futures::stream::iter(ids.iter().map(remove)).buffer_unordered(AT_ONCE).collect().await;

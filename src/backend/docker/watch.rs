@@ -6,12 +6,13 @@
 //! within that takes all its nodes with it as far as a drill can tell.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
@@ -51,11 +52,6 @@ impl Running {
 
 /// By the containers' ids.
 pub type Containers = Arc<Mutex<HashMap<String, Running>>>;
-
-pub fn lock(containers: &Containers) -> std::sync::MutexGuard<'_, HashMap<String, Running>> {
-    // No code that holds it can panic half-way through a change.
-    containers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
 
 /// Dropping it stops the watching.
 #[derive(Debug)]
@@ -107,7 +103,7 @@ impl Watcher {
     /// stream, which is taken up at an earlier instant.
     async fn catch_up(&self) {
         let started = |one: (&String, &Running)| one.1.started.then(|| one.0.clone());
-        let ids: Vec<String> = lock(&self.containers).iter().filter_map(started).collect();
+        let ids: Vec<String> = self.containers.lock().iter().filter_map(started).collect();
         for id in ids {
             match self.engine.docker.inspect_container(&id, None).await {
                 Ok(seen) if seen.state.as_ref().is_some_and(|s| s.running == Some(false)) => {
@@ -162,7 +158,7 @@ impl Watcher {
 
     /// Told twice after the stream was taken up again, it counts once.
     async fn died(&self, id: &str, code: Option<&str>) {
-        let Some(mut running) = lock(&self.containers).remove(id) else { return };
+        let Some(mut running) = self.containers.lock().remove(id) else { return };
         if let Some(log) = running.log.take() {
             let _ = tokio::time::timeout(LAST_WORDS, log).await;
         }
@@ -179,7 +175,7 @@ impl Watcher {
     }
 
     async fn lose_all(&self, why: &str) {
-        let all: Vec<Running> = lock(&self.containers).drain().map(|(_, one)| one).collect();
+        let all: Vec<Running> = self.containers.lock().drain().map(|(_, one)| one).collect();
         for running in all {
             let host = &self.engine.endpoint.host;
             let status = format!("the Docker engine at {host} has gone: {why}");

@@ -14,12 +14,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use tokio::sync::broadcast;
+use tracing::warn;
 
 use self::address::Block;
 use self::binary::ServerBinary;
@@ -94,7 +95,7 @@ impl ProcessBackend {
         count: usize,
         port: Option<u16>,
     ) -> Result<Vec<SocketAddr>, BackendError> {
-        let mut reserved = self.reserved.lock().unwrap_or_else(|e| e.into_inner());
+        let mut reserved = self.reserved.lock();
         let addrs = self.block.addresses(*reserved, count, port)?;
         *reserved += count;
         Ok(addrs)
@@ -108,22 +109,28 @@ impl ProcessBackend {
             self.plans().insert(plan.name.clone(), plan.clone());
             self.start_one(&plan.name).await?;
             if crowd {
-                // One that has ended already is told as any other.
-                let _ = self.programs.signal(&plan.name, Signal::STOP);
+                self.hold_back(&plan.name, Signal::STOP);
             }
         }
         if crowd {
-            plans.iter().for_each(|plan| drop(self.programs.signal(&plan.name, Signal::CONT)));
+            plans.iter().for_each(|plan| self.hold_back(&plan.name, Signal::CONT));
         }
         Ok(())
     }
 
+    /// One that has ended already is told of as any other.
+    fn hold_back(&self, name: &NodeName, signal: Signal) {
+        if let Err(error) = self.programs.signal(name, signal) {
+            warn!(%name, ?signal, %error, "one of many servers was not signalled");
+        }
+    }
+
     fn plans(&self) -> MutexGuard<'_, HashMap<NodeName, NodePlan>> {
-        self.plans.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.plans.lock()
     }
 
     fn tools_of(&self, name: &NodeName) -> Tools {
-        let tools = self.tools.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let tools = self.tools.lock();
         tools.get(name).copied().unwrap_or_default()
     }
 
@@ -224,7 +231,7 @@ impl Backend for ProcessBackend {
         if tools.values().any(|tools| tools.preload) {
             self.folder.write_preload()?;
         }
-        *self.tools.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = tools;
+        *self.tools.lock() = tools;
         Ok(())
     }
 
@@ -275,6 +282,7 @@ impl Backend for ProcessBackend {
 fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // If not, servers allow fewer connections, which their logs say.
-    let _ = setrlimit(Resource::Nofile, limit);
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        warn!(%error, "the limit of open files stays: servers allow fewer connections");
+    }
 }

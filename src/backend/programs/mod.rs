@@ -14,12 +14,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::process::Signal;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
+use tracing::warn;
 
 use self::spawner::{Ended, Hold, Pipes, Spawner};
 use self::throttle::Throttle;
@@ -89,7 +91,8 @@ impl Programs {
             let log_tail = tails.tail(&name);
             let status = status.to_string();
             // It is no error that nobody listens.
-            let _ = exits.send(NodeExited { name, status, asked, out_of_sight: false, log_tail });
+            let _nobody_listens =
+                exits.send(NodeExited { name, status, asked, out_of_sight: false, log_tail });
         };
         let spawner =
             Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
@@ -100,13 +103,13 @@ impl Programs {
     pub async fn start_actor(&self, plan: ActorPlan) -> Result<ActorStarts, BackendError> {
         let (starts, started) = mpsc::unbounded_channel();
         let name = plan.name.clone();
-        lock(&self.actors).insert(name.clone(), Actor { plan, starts });
+        self.actors.lock().insert(name.clone(), Actor { plan, starts });
         self.start_again(&name, Data::Kept).await.map(|()| started)
     }
 
     /// Starts an actor again that has ended. Its new pipes go where its first went.
     pub async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
-        let actor = lock(&self.actors).get(name).map(|a| (a.plan.clone(), a.starts.clone()));
+        let actor = self.actors.lock().get(name).map(|a| (a.plan.clone(), a.starts.clone()));
         let not_running = || BackendError::NotRunning { name: name.clone() };
         let (plan, starts) = actor.ok_or_else(not_running)?;
         let home = self.nodes.join(name.file_name());
@@ -119,7 +122,7 @@ impl Programs {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.logs.open(name)?);
         if let (Some(stdin), Some(stdout)) = self.spawn(name, command).await? {
             // Nobody may want them any more.
-            let _ = starts.send(ActorPipes { stdin, stdout });
+            let _nobody_listens = starts.send(ActorPipes { stdin, stdout });
         }
         Ok(())
     }
@@ -187,7 +190,7 @@ impl Programs {
     }
 
     pub fn limit_cpu(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
-        let mut throttles = lock(&self.throttles);
+        let mut throttles = self.throttles.lock();
         // The end of the throttle before lets the program go on.
         throttles.remove(name);
         if let Some(share) = share {
@@ -209,7 +212,9 @@ impl Drop for Programs {
     fn drop(&mut self) {
         self.spawner.end();
         // What is left is told by `shutdown`, and found by `redrill gc`.
-        let _ = remove(&self.nodes);
+        if let Err(error) = remove(&self.nodes) {
+            warn!(%error, "files of nodes stay");
+        }
     }
 }
 
@@ -236,8 +241,4 @@ pub fn remove(dir: &Path) -> Result<(), BackendError> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(cannot_write(dir, e)),
         _ => Ok(()),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

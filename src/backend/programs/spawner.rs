@@ -11,13 +11,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
-use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
 
 use crate::model::NodeName;
 
@@ -90,13 +92,14 @@ impl Spawner {
     }
 
     pub fn pid(&self, name: &NodeName) -> Option<Pid> {
-        lock(&self.running).get(name).map(|running| running.pid)
+        self.running.lock().get(name).map(|running| running.pid)
     }
 
     /// Signals the child's whole process group; `None` if it does not run.
     pub fn signal(&self, name: &NodeName, signal: Signal) -> Option<io::Result<()>> {
-        let mut running = lock(&self.running);
+        let mut running = self.running.lock();
         let child = running.get_mut(name)?;
+        debug!(%name, ?signal, "a process is signalled");
         child.asked_to_end |= matches!(signal, Signal::KILL | Signal::TERM);
         Some(rustix::process::kill_process_group(child.pid, signal).map_err(io::Error::from))
     }
@@ -104,7 +107,7 @@ impl Spawner {
     /// Keeps the child from running (SIGSTOP), or lets it go on as far as `why` is concerned;
     /// `None` if it does not run.
     pub fn hold(&self, name: &NodeName, why: Hold, on: bool) -> Option<io::Result<()>> {
-        let mut running = lock(&self.running);
+        let mut running = self.running.lock();
         let child = running.get_mut(name)?;
         match on {
             true => child.held.insert(why),
@@ -122,21 +125,22 @@ impl Spawner {
     pub async fn stop(&self) {
         let (done, told) = oneshot::channel();
         self.ask(Request::Stop { done });
-        // If the thread has ended already there is nothing to wait for.
-        let _ = told.await;
+        let _done_or_the_thread_had_ended = told.await;
     }
 
     /// Kills all children, and ends the thread.
     pub fn end(&self) {
         self.ask(Request::Stop { done: oneshot::channel().0 });
-        if let Some(thread) = lock(&self.thread).take() {
-            let _ = thread.join();
+        if let Some(thread) = self.thread.lock().take() {
+            let _panic_was_printed = thread.join();
         }
     }
 
     fn ask(&self, request: Request) {
-        let _ = self.requests.send(request);
-        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+        let _the_thread_has_ended = self.requests.send(request);
+        if let Err(error) = rustix::io::write(&*self.wake, &1u64.to_ne_bytes()) {
+            warn!(%error, "the spawner was not woken");
+        }
     }
 }
 
@@ -170,11 +174,11 @@ impl Work {
             while let Ok(request) = self.asked.try_recv() {
                 match request {
                     Request::Spawn { name, command, done } => {
-                        let _ = done.send(self.spawn(name, *command));
+                        let _nobody_waits = done.send(self.spawn(name, *command));
                     }
                     Request::Stop { done } => {
                         self.end_all();
-                        let _ = done.send(());
+                        let _nobody_waits = done.send(());
                         return;
                     }
                 }
@@ -188,13 +192,13 @@ impl Work {
         fds.extend(self.children.iter().map(|c| PollFd::new(&c.pidfd, PollFlags::IN)));
         let most = most.and_then(|most| Timespec::try_from(most).ok());
         // An error (a signal) is as good as news: all is looked at again.
-        let _ = poll(&mut fds, most.as_ref());
-        let _ = rustix::io::read(&*self.wake, &mut [0u8; 8]);
+        let _ready = poll(&mut fds, most.as_ref());
+        let _nothing_to_read_if_nobody_woke = rustix::io::read(&*self.wake, &mut [0u8; 8]);
     }
 
     fn spawn(&mut self, name: NodeName, mut command: Command) -> io::Result<Pipes> {
         // Two may have been told at once that it does not run.
-        if lock(&self.running).contains_key(&name) {
+        if self.running.lock().contains_key(&name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         command.process_group(0);
@@ -215,13 +219,15 @@ impl Work {
         let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(pidfd) => pidfd,
             Err(e) => {
-                let _ = child.kill();
-                let _ = child.wait();
+                let ended = child.kill().and_then(|()| child.wait());
+                warn!(%name, ?ended, "ended again, as the kernel gave no descriptor for it");
                 return Err(e.into());
             }
         };
-        lock(&self.running)
+        self.running
+            .lock()
             .insert(name.clone(), Running { pid, asked_to_end: false, held: HashSet::new() });
+        info!(%name, pid = pid.as_raw_pid(), "a process starts");
         let pipes = (child.stdin.take(), child.stdout.take());
         self.children.push(Watched { name, child, pidfd });
         Ok(pipes)
@@ -232,7 +238,7 @@ impl Work {
         let mut still = Vec::with_capacity(self.children.len());
         for mut watched in self.children.drain(..) {
             // Under the lock, so that nobody signals a pid that has become another's.
-            let mut running = lock(&self.running);
+            let mut running = self.running.lock();
             watched.end_its_group();
             let status = match watched.child.try_wait() {
                 Ok(Some(status)) => status,
@@ -242,19 +248,25 @@ impl Work {
                     continue;
                 }
                 // Somebody else has waited for it. How it ended is not known.
-                Err(_) => ExitStatus::from_raw(0),
+                Err(error) => {
+                    warn!(name = %watched.name, %error, "how a process ended is not known");
+                    ExitStatus::from_raw(0)
+                }
             };
             let asked = running.remove(&watched.name).is_some_and(|child| child.asked_to_end);
             drop(running);
+            info!(name = %watched.name, %status, asked, "a process has ended");
             (self.ended)(Ended { name: watched.name, status, asked });
         }
         self.children = still;
     }
 
     fn end_all(&mut self) {
-        for child in lock(&self.running).values_mut() {
+        for child in self.running.lock().values_mut() {
             child.asked_to_end = true;
-            let _ = rustix::process::kill_process_group(child.pid, Signal::KILL);
+            if let Err(error) = rustix::process::kill_process_group(child.pid, Signal::KILL) {
+                warn!(pid = child.pid.as_raw_pid(), %error, "a process was not killed");
+            }
         }
         let give_up = Instant::now() + LAST_WAIT;
         while !self.children.is_empty() && Instant::now() < give_up {
@@ -270,15 +282,10 @@ impl Watched {
     fn end_its_group(&self) {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if let Ok(Some(_)) = waitid(WaitId::PidFd(self.pidfd.as_fd()), look) {
-            // Where nothing of it is left but the child itself, this does nothing.
-            let _ = rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let _nothing_but_the_child_was_left =
+                rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         }
     }
-}
-
-/// No code that holds these locks can panic half-way through a change.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Drop for Throttle {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            let _panic_was_printed = thread.join();
         }
     }
 }
@@ -78,7 +78,7 @@ impl Work {
                 used += meter.anew();
             }
             if Instant::now() < ends {
-                let _ = self.spawner.hold(&self.name, Hold::Throttle, true);
+                let _it_may_have_ended = self.spawner.hold(&self.name, Hold::Throttle, true);
                 let stopped = self.waits_until(ends);
                 self.let_go();
                 if stopped {
@@ -92,7 +92,7 @@ impl Work {
     }
 
     fn let_go(&self) {
-        let _ = self.spawner.hold(&self.name, Hold::Throttle, false);
+        let _it_may_have_ended = self.spawner.hold(&self.name, Hold::Throttle, false);
     }
 
     /// Whether there is to be an end of it by then.

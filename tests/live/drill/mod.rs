@@ -11,6 +11,7 @@ mod kinds;
 mod killed;
 mod lacking;
 mod links;
+mod logged;
 mod migrated;
 mod output;
 pub mod place;
