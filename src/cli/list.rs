@@ -1,12 +1,14 @@
 //! `redrill list`: the scenarios and topologies that come with redrill, and what it measures.
+//! `redrill show`: the YAML of one of them.
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use super::out;
+use super::{exit, input, out};
 use crate::model::catalogue::CATALOGUE;
 use crate::report::text::wrap;
 use crate::spec::library::{self, Ready};
+use crate::spec::{Diagnostic, Diagnostics, FileKind, nearest};
 
 /// Longer lines are harder to read.
 const WIDEST: usize = 100;
@@ -67,6 +69,28 @@ fn row(name: &str, about: &str, names: usize, width: usize) -> String {
         format!("  {name:names$}  {line}\n")
     });
     lines.collect()
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// A name that `redrill list` prints
+    name: String,
+}
+
+/// `redrill show`: prints the YAML of a ready scenario or topology, as a start for a new one.
+pub fn show(args: ShowArgs) -> ExitCode {
+    let kinds = [FileKind::Scenario, FileKind::Topology];
+    match kinds.iter().find_map(|&kind| library::find(kind, &args.name)) {
+        Some(ready) => out::print(ready.text),
+        None => {
+            let all = || library::scenarios().iter().chain(library::topologies());
+            let names: Vec<&str> = all().map(|ready| ready.name).collect();
+            let message = format!("nothing called `{}` comes with redrill", args.name);
+            let advice = nearest::advice("names", &args.name, &names);
+            input::refuse(&Diagnostics::one(Diagnostic::nowhere(message, advice)));
+            ExitCode::from(exit::USAGE)
+        }
+    }
 }
 
 #[cfg(test)]

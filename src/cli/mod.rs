@@ -21,7 +21,6 @@ mod play;
 mod report;
 mod run;
 mod schema;
-mod show;
 mod status;
 mod suite;
 mod tally;
@@ -62,7 +61,7 @@ enum Command {
     /// List the scenarios and topologies that come with redrill
     List(list::Args),
     /// Print the YAML of a ready scenario or topology
-    Show(show::Args),
+    Show(list::ShowArgs),
     /// Check topologies and scenarios without starting anything
     Check(check::Args),
     /// Print the JSON schema of topologies, scenarios or report.json
@@ -106,7 +105,7 @@ fn obey() -> ExitCode {
         Command::Suite(args) => suite::main(args),
         Command::Matrix(args) => matrix::main(args),
         Command::List(args) => list::main(args),
-        Command::Show(args) => show::main(args),
+        Command::Show(args) => list::show(args),
         Command::Check(args) => check::main(args),
         Command::Schema(args) => schema::main(args),
         Command::Compose(args) => compose::main(args),
