@@ -7,7 +7,8 @@ use crate::model::{Unit, Verdict, printable};
 use super::data::Report;
 use super::error::ReportError;
 use super::markdown::Page;
-use super::side_by_side::{self, Column, SideBySide};
+use super::side_by_side::{self, Run, SideBySide};
+use super::table::{Cell, Column, Table};
 use super::text::Ink;
 
 /// A change smaller than this share of the first value is called the same: two runs of
@@ -91,7 +92,7 @@ fn change(known: &Known, before: f64, after: f64) -> Change {
 
 fn differences(before: &Report, after: &Report) -> Vec<String> {
     let engine = |e: &EngineInfo| format!("{} {}", e.kind, e.version);
-    let method = |r: &Report| side_by_side::method(r).unwrap_or_else(|| "nothing".to_owned());
+    let method = |r: &Report| r.method().unwrap_or_else(|| "nothing".to_owned());
     let loads = |r: &Report| r.loads.iter().map(|l| l.text.clone()).collect::<Vec<_>>().join("; ");
     [
         ("scenario", before.scenario.clone(), after.scenario.clone()),
@@ -176,18 +177,20 @@ impl Comparison {
                 if i == 0 { format!("  ! {line}") } else { format!("    {line}") }
             }));
         }
-        lines.push(String::new());
-        let head = format!("  {:<24}{:>13}{:>13}{:>12}", "measure", "before", "after", "change");
-        lines.push(ink.dim(&head));
-        for row in &self.rows {
-            let word = match row.change.tone() {
-                Some(tone) => ink.verdict(tone, row.change.word()),
-                None => ink.dim(row.change.word()),
-            };
-            let (before, after, by) = (row.shown_before(), row.shown_after(), row.by());
-            lines.push(format!("  {:<24}{before:>13}{after:>13}{by:>12}  {word}", row.name));
-        }
-        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+        let lines: String = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
+        format!("{lines}\n{}", super::text::table(&self.table(), ink, "  "))
+    }
+
+    fn table(&self) -> Table {
+        let mut columns = vec![Column::text("measure")];
+        columns.extend(["before", "after", "change"].map(Column::figure));
+        columns.push(Column::text(""));
+        let row = |row: &Row| {
+            let word = Cell { tone: row.change.tone(), ..row.change.word().into() };
+            let [before, after] = [row.shown_before(), row.shown_after()].map(Cell::from);
+            vec![row.name.into(), before, after, row.by().into(), word]
+        };
+        Table { columns, rows: self.rows.iter().map(row).collect() }
     }
 
     /// For a pull request.
@@ -199,18 +202,11 @@ impl Comparison {
         if !self.differences.is_empty() {
             page.line("");
         }
-        let head =
-            |side: &Side| format!("{} ({})", super::markdown::escape(&side.id), side.verdict);
-        let (before, after) = (head(&self.before), head(&self.after));
-        let rows = self.rows.iter().map(|row| {
-            let word = match row.change {
-                Change::Better => "✅ better".to_owned(),
-                Change::Worse => "❌ worse".to_owned(),
-                other => other.word().to_owned(),
-            };
-            vec![row.name.to_owned(), row.shown_before(), row.shown_after(), row.by(), word]
-        });
-        page.table(&["Measure", &before, &after, "change", ""], rows);
+        let mut table = self.table();
+        for (column, side) in [(1, &self.before), (2, &self.after)] {
+            table.columns[column].head = format!("{} ({})", side.id, side.verdict);
+        }
+        page.table(&table);
         page.0
     }
 
@@ -220,7 +216,7 @@ impl Comparison {
     /// If the template cannot be rendered.
     pub fn html(&self) -> Result<String, ReportError> {
         let sides = [("before", &self.before), ("after", &self.after)];
-        let columns = sides.map(|(when, side)| Column {
+        let columns = sides.map(|(when, side)| Run {
             head: format!("{when}: {}", side.id),
             link: None,
             verdict: side.verdict,

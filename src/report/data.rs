@@ -428,7 +428,19 @@ pub(super) fn millis(at: Nanos) -> f64 {
     at.0 as f64 / 1e6
 }
 
+impl Figures {
+    /// Before, during and after.
+    pub(super) fn spans(&self) -> [&Quantiles; 3] {
+        [&self.before, &self.during, &self.after]
+    }
+}
+
 impl Judged {
+    /// The value as a person would write it.
+    pub(super) fn shown(&self) -> String {
+        self.value.map_or("not known".to_owned(), |value| self.unit.show(value))
+    }
+
     /// Whether value and bound alone explain the verdict.
     pub(super) fn is_plain(&self) -> bool {
         self.verdict != Verdict::Unknown

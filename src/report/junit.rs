@@ -105,7 +105,7 @@ fn drill(report: &Report) -> TestCase {
 }
 
 fn case(report: &Report, judged: &Judged) -> TestCase {
-    let value = judged.value.map_or("not known".to_owned(), |value| judged.unit.show(value));
+    let value = judged.shown();
     let message = match &judged.why {
         Some(why) if !judged.is_plain() => why.clone(),
         _ => format!("{} was {value}", judged.measure),

@@ -65,19 +65,12 @@ impl Report {
         found.filter_map(|finding| self.set_aside(finding)).next()
     }
 
-    /// What was found of each workload that is none of registers, by its name.
-    pub(super) fn by_workload(&self) -> impl Iterator<Item = (&'static str, String)> {
-        self.findings.iter().filter_map(|finding| {
-            let name = match &*finding.kind {
-                "counters" => "counters",
-                "sets" => "sets",
-                "queues" => "queues",
-                "streams" => "streams",
-                _ => return None,
-            };
-            let aside = self.set_aside(finding).map(|why| format!(" ({why})"));
-            Some((name, finding.text.clone() + &aside.unwrap_or_default()))
-        })
+    /// How slots moved, if they did: `migrate`.
+    pub(super) fn method(&self) -> Option<String> {
+        let mut methods: Vec<&str> =
+            self.steps.iter().filter_map(|step| step.method.as_deref()).collect();
+        methods.dedup();
+        (!methods.is_empty()).then(|| methods.join(", "))
     }
 
     /// The value of the measure `name`, if this drill has it and could tell it.

@@ -8,9 +8,10 @@ use crate::model::catalogue::{CATALOGUE, Known};
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
 use super::markdown::{Page, escape};
-use super::side_by_side::{Column, Row, SideBySide, bars, methods};
+use super::side_by_side::{Row, Run, SideBySide, bars, methods};
 use super::suite::link;
-use super::text::{Ink, mark};
+use super::table::{Cell, Column, Table};
+use super::text::{self, Ink, mark};
 
 /// The names of the files that a matrix leaves beside its run folders.
 pub mod file {
@@ -70,10 +71,6 @@ impl<'a> Matrix<'a> {
         self.reports.iter().zip(self.values).map(head).collect()
     }
 
-    fn verdicts(&self) -> Vec<String> {
-        self.reports.iter().map(|r| format!("{} {}", mark(r.verdict), r.verdict)).collect()
-    }
-
     fn rows(&self) -> Vec<Row> {
         let shown = CATALOGUE
             .iter()
@@ -87,45 +84,34 @@ impl<'a> Matrix<'a> {
         methods(self.reports.iter()).into_iter().chain(shown.map(row)).collect()
     }
 
-    /// Everything below each other: a heading and one line for each row.
-    fn table(&self) -> Vec<(String, Vec<String>)> {
-        let mut table =
-            vec![(String::new(), self.heads()), ("verdict".to_owned(), self.verdicts())];
-        table.extend(self.rows().into_iter().map(|row| (row.name.to_owned(), row.values)));
-        table
+    fn table(&self) -> Table {
+        let mut columns = vec![Column::text("")];
+        columns.extend(self.heads().into_iter().map(Column::figure));
+        let verdict = |r: &Report| {
+            let text = format!("{} {}", mark(r.verdict), r.verdict);
+            Cell { tone: Some(r.verdict), ..Cell::from(text) }
+        };
+        let mut rows = vec![vec![Cell::from("verdict")]];
+        rows[0].extend(self.reports.iter().map(verdict));
+        let row = |row: Row| {
+            let values = row.values.into_iter().map(Cell::from);
+            std::iter::once(Cell::from(row.name)).chain(values).collect()
+        };
+        rows.extend(self.rows().into_iter().map(row));
+        Table { columns, rows }
     }
 
     /// For a terminal.
     pub fn text(&self, colour: bool) -> String {
-        let table = self.table();
-        let columns = self.reports.len();
-        let widest = table.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        let width = |column: usize| {
-            let cells = table.iter().map(|(_, cells)| cells[column].chars().count());
-            cells.max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
         let ink = Ink { colour };
-        let mut text = format!("\n  {}\n\n", ink.bold(&self.title()));
-        for (i, (name, cells)) in table.iter().enumerate() {
-            let cells = cells.iter().zip(&widths).map(|(cell, &width)| format!("  {cell:>width$}"));
-            let line = format!("  {name:<widest$}{}", cells.collect::<String>());
-            let line = line.trim_end();
-            text.push_str(&if i == 0 { ink.bold(line) } else { line.to_owned() });
-            text.push('\n');
-        }
-        text
+        format!("\n  {}\n\n{}", ink.bold(&self.title()), text::table(&self.table(), ink, "  "))
     }
 
     /// For a pull request.
     pub fn markdown(&self) -> String {
         let mut page = Page(String::new());
         page.line(&format!("## {}: {}\n", escape(&self.title()), self.verdict()));
-        let mut table = self.table().into_iter();
-        let (_, heads) = table.next().unwrap_or_default();
-        let heads: Vec<&str> =
-            std::iter::once("").chain(heads.iter().map(String::as_str)).collect();
-        page.table(&heads, table.map(|(name, cells)| [vec![name], cells].concat()));
+        page.table(&self.table());
         page.0
     }
 
@@ -148,7 +134,7 @@ impl<'a> Matrix<'a> {
     /// # Errors
     /// If the template cannot be rendered.
     pub fn page(&self) -> Result<String, ReportError> {
-        let columns = self.reports.iter().zip(self.heads()).map(|(r, head)| Column {
+        let columns = self.reports.iter().zip(self.heads()).map(|(r, head)| Run {
             head,
             link: Some(link(r)),
             verdict: r.verdict,

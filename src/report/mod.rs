@@ -11,7 +11,6 @@
 //! files that [`write`] leaves in the folder.
 
 mod advice;
-mod by_load;
 mod checked;
 pub mod compare;
 mod containers;
@@ -19,6 +18,7 @@ mod data;
 mod doubt;
 mod error;
 mod failovers;
+mod figures;
 mod files;
 pub mod html;
 pub mod json;
@@ -33,17 +33,20 @@ mod members;
 mod met;
 mod outages;
 mod ownership;
+mod quantiles;
 mod record;
 mod schedule;
 mod series;
+mod sections;
 mod shards;
 mod side_by_side;
 pub mod spread;
 pub mod suite;
 mod spans;
+mod table;
 mod tally;
 pub mod text;
-pub(crate) mod traffic;
+mod traffic;
 mod windows;
 
 pub use data::*;

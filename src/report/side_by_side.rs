@@ -5,7 +5,7 @@ use askama::Template;
 use super::data::{Failover, Report};
 use super::error::ReportError;
 use super::html;
-use super::html::failover::FailoverRow;
+use super::html::bars::FailoverRow;
 use super::text::mark;
 use crate::model::Verdict;
 
@@ -18,7 +18,7 @@ pub(super) struct SideBySide<'a> {
     pub verdict: Option<Verdict>,
     /// What else differs, so that a reader does not compare apples with pears.
     pub differences: &'a [String],
-    pub columns: Vec<Column<'a>>,
+    pub columns: Vec<Run<'a>>,
     pub rows: Vec<Row>,
     /// The longest failover of each run, where there was one.
     pub bars: Vec<Bar>,
@@ -27,7 +27,7 @@ pub(super) struct SideBySide<'a> {
 }
 
 /// One run.
-pub(super) struct Column<'a> {
+pub(super) struct Run<'a> {
     pub head: String,
     /// Its own page, if that is known to stand beside this one.
     pub link: Option<String>,
@@ -72,7 +72,7 @@ pub(super) struct Change {
     pub word: &'static str,
 }
 
-impl Column<'_> {
+impl Run<'_> {
     fn mark(&self) -> &'static str {
         mark(self.verdict)
     }
@@ -96,18 +96,11 @@ impl SideBySide<'_> {
 
 /// How slots moved in each run, if they did in any.
 pub(super) fn methods<'a>(reports: impl Iterator<Item = &'a Report>) -> Option<Row> {
-    let values: Vec<Option<String>> = reports.map(method).collect();
+    let values: Vec<Option<String>> = reports.map(Report::method).collect();
     values.iter().any(Option::is_some).then(|| Row {
         name: "slots moved by",
         about: "migrate: key by key; atomic: by the servers' own jobs",
         values: values.into_iter().map(Option::unwrap_or_default).collect(),
         change: None,
     })
-}
-
-/// How slots moved, if they did: `migrate`.
-pub(super) fn method(r: &Report) -> Option<String> {
-    let mut methods: Vec<&str> = r.steps.iter().filter_map(|step| step.method.as_deref()).collect();
-    methods.dedup();
-    (!methods.is_empty()).then(|| methods.join(", "))
 }

@@ -11,7 +11,8 @@ use crate::model::{Unit, Verdict};
 use super::data::Report;
 use super::error::ReportError;
 use super::json;
-use super::text::{Ink, mark};
+use super::table::{Cell, Column, Table, show};
+use super::text::{self, Ink, mark};
 
 /// The name of the file that `run --repeat` leaves beside its run folders.
 pub const FILE: &str = "repeat.json";
@@ -77,10 +78,6 @@ impl Spreading {
         let (min, max) = (sorted.first().copied(), sorted.last().copied());
         Spreading { unit, values, median, min, max }
     }
-
-    fn show(&self, value: Option<f64>) -> String {
-        value.map_or("–".to_owned(), |value| self.unit.show(value))
-    }
 }
 
 impl Spread {
@@ -103,17 +100,17 @@ impl Spread {
             .map(|(verdict, n)| ink.verdict(verdict, &format!("{n} {} {verdict}", mark(verdict))));
         let counts: Vec<String> = counts.collect();
         let runs = self.runs.len();
-        let mut lines = vec![
-            format!("  {}  {runs} runs: {}", ink.bold(&self.scenario), counts.join(", ")),
-            String::new(),
-            ink.dim(&format!("  {:<24}{:>13}{:>13}{:>13}", "measure", "median", "min", "max")),
-        ];
-        for known in CATALOGUE {
-            let Some(one) = self.measures.get(known.name) else { continue };
-            let [median, min, max] = [one.median, one.min, one.max].map(|value| one.show(value));
-            lines.push(format!("  {:<24}{median:>13}{min:>13}{max:>13}", known.name));
-        }
-        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+        let known = CATALOGUE.iter().map(|known| known.name);
+        let row = |name: &'static str| {
+            let one = self.measures.get(name)?;
+            let values = [one.median, one.min, one.max].map(|value| show(value, one.unit).into());
+            Some([&[Cell::from(name)][..], &values].concat())
+        };
+        let mut columns = vec![Column::text("measure")];
+        columns.extend(["median", "min", "max"].map(Column::figure));
+        let table = Table { columns, rows: known.filter_map(row).collect() };
+        let head = format!("  {}  {runs} runs: {}", ink.bold(&self.scenario), counts.join(", "));
+        format!("{head}\n\n{}", text::table(&table, ink, "  "))
     }
 }
 

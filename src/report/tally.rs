@@ -9,22 +9,15 @@
 //! The same latencies are kept once more from the instant of sending ([`Since::Sent`]): no
 //! measure tells them, but without them redrill's own lateness would be taken for the servers'.
 
-use std::time::Duration;
-
 use hdrhistogram::Histogram;
 
 use crate::model::op::{Cause, Op, Outcome, Purpose};
 
-use super::by_load::LoadTally;
+use super::data::{Figures, Quantiles};
+use super::quantiles::{SHORTEST, histogram, quantile_ms, record};
 use super::schedule::Schedules;
 use super::spans::{Span, Spans};
 use super::windows::{Latencies, Rates};
-
-/// Significant digits of a percentile: an error of at most 0.1 %.
-pub(super) const DIGITS: u8 = 3;
-
-/// Answers of a shorter span are too few for a rate.
-pub(super) const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What the history says, as far as single operations go.
 #[derive(Debug)]
@@ -148,32 +141,6 @@ impl Spread {
     }
 }
 
-/// A histogram of nanoseconds that grows as it must.
-pub(super) fn histogram<T: hdrhistogram::Counter>() -> Histogram<T> {
-    let mut histogram = Histogram::new(DIGITS).expect("3 digits are within 0 to 5");
-    histogram.auto(true);
-    histogram
-}
-
-/// Records a latency in a [`histogram`].
-pub(super) fn record<T: hdrhistogram::Counter>(histogram: &mut Histogram<T>, ns: u64) {
-    histogram.record(ns).expect("a histogram that grows takes every value");
-}
-
-/// The `q` quantile in milliseconds: the middle of its bucket, to four digits.
-pub(super) fn quantile_ms<T: hdrhistogram::Counter>(h: &Histogram<T>, q: f64) -> Option<f64> {
-    let middle = |ns| h.median_equivalent(ns) as f64 / 1e6;
-    (!h.is_empty()).then(|| four_digits(middle(h.value_at_quantile(q))))
-}
-
-fn four_digits(value: f64) -> f64 {
-    if value == 0.0 {
-        return 0.0;
-    }
-    let scale = 10f64.powi(3 - value.abs().log10().floor() as i32);
-    (value * scale).round() / scale
-}
-
 impl Tally {
     pub fn new(spans: Spans, loads: usize) -> Tally {
         let windowed = spans.during.unwrap_or(spans.line);
@@ -254,5 +221,40 @@ impl Tally {
     pub fn held(&self, rates: &[f64]) -> Option<(f64, f64)> {
         let held = self.schedules.held(&self.spans, rates);
         held.zip(self.schedules.held_if_in_time(&self.spans, rates))
+    }
+}
+
+/// One load's operations as they are read.
+#[derive(Debug)]
+pub(super) struct LoadTally {
+    operations: u64,
+    answered: u64,
+    /// By the span in which they were intended; latency from that instant.
+    latency: [Histogram<u64>; 3],
+}
+
+impl LoadTally {
+    fn new() -> LoadTally {
+        let latency = std::array::from_fn(|_| histogram());
+        LoadTally { operations: 0, answered: 0, latency }
+    }
+
+    fn add(&mut self, op: &Op, spans: &Spans) {
+        self.operations += 1;
+        if op.outcome == Outcome::Ok {
+            self.answered += 1;
+            let span = spans.index_of(op.intended);
+            record(&mut self.latency[span], op.done.since(op.intended).as_nanos() as u64);
+        }
+    }
+
+    pub fn figures(&self) -> Figures {
+        let [before, during, after] = self.latency.each_ref().map(|latency| Quantiles {
+            p50_ms: quantile_ms(latency, 0.5),
+            p99_ms: quantile_ms(latency, 0.99),
+        });
+        let errors = self.operations - self.answered;
+        let (operations, answered) = (self.operations, self.answered);
+        Figures { operations, answered, errors, before, during, after }
     }
 }

@@ -1,20 +1,21 @@
 //! What the terminal shows when a drill has ended.
 
-use crate::model::event::Moved;
 use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
-use super::data::{Judged, Report};
+use super::data::{Quantiles, Report};
+use super::figures::{self, Tone};
 use super::files::file;
 use super::judge::other_reasons;
-use super::{by_load, longest, met, side_by_side};
+use super::sections;
+use super::table::{Cell, Column, Table, show};
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
 /// Columns of a row's label.
-const LABEL: usize = 13;
-/// So many shards' downtime fits in a line.
-const SHARDS: usize = 3;
+const LABEL: usize = 23;
+/// Columns of a figure in a table, at least.
+const FIGURE: usize = 10;
 /// The longest list of warnings.
 const WARNINGS: usize = 8;
 
@@ -24,11 +25,10 @@ pub fn summary(report: &Report, width: usize, colour: bool) -> String {
     let mut page = Page { width: width.clamp(40, 100), ink: Ink { colour }, text: String::new() };
     page.head(report);
     page.expectations(report);
-    page.felt(report);
+    page.figures(report);
     page.failovers(report);
     page.latency(report);
     page.loads(report);
-    page.moved(report);
     page.notes(report);
     page.foot(report);
     page.text
@@ -93,17 +93,19 @@ impl Page {
         self.line(&format!("{INDENT}{title}"));
     }
 
-    /// `label` in a column of its own, then `text`.
-    fn row(&mut self, label: &str, text: &str) {
-        let label = self.ink.dim(&format!("{label:<LABEL$}"));
-        self.line(&format!("{INDENT}{INDENT}{label}{text}"));
-    }
-
-    /// The same with a text that may need several lines.
-    fn told(&mut self, label: &str, text: &str) {
+    /// `label` in a column of its own, then `text` in as many lines as it needs. A label that is
+    /// too long for its column has a line of its own.
+    fn told(&mut self, label: &str, text: &str, tone: Option<Verdict>) {
         let room = self.width.saturating_sub(LABEL + 2 * INDENT.len());
-        for (i, line) in wrap(text, room).iter().enumerate() {
-            self.row(if i == 0 { label } else { "" }, line);
+        let mut label = printable(label);
+        if label.chars().count() >= LABEL {
+            self.line(&format!("{INDENT}{INDENT}{}", self.ink.dim(&label)));
+            label.clear();
+        }
+        for line in wrap(text, room) {
+            let head = self.ink.dim(&format!("{:<LABEL$}", std::mem::take(&mut label)));
+            let line = tone.map_or(line.clone(), |tone| self.ink.verdict(tone, &line));
+            self.line(&format!("{INDENT}{INDENT}{head}{line}"));
         }
     }
 
@@ -143,14 +145,10 @@ impl Page {
             return;
         }
         self.title("Expectations");
-        let shown = |judged: &Judged| match judged.value {
-            Some(value) => judged.unit.show(value),
-            None => "not known".to_owned(),
-        };
         let widest = r.expectations.iter().map(|e| e.text.chars().count()).max().unwrap_or(0);
         for judged in &r.expectations {
             let mark = self.ink.verdict(judged.verdict, mark(judged.verdict));
-            let value = self.ink.bold(&format!("{:>11}", shown(judged)));
+            let value = self.ink.bold(&format!("{:>11}", judged.shown()));
             self.line(&format!(
                 "{INDENT}{INDENT}{mark} {:<widest$}  {value}",
                 printable(&judged.text)
@@ -158,68 +156,17 @@ impl Page {
         }
     }
 
-    fn felt(&mut self, r: &Report) {
+    /// Those of latency stand in a table of their own.
+    fn figures(&mut self, r: &Report) {
+        let figures = figures::figures(r);
+        if figures.is_empty() {
+            return;
+        }
         self.title("What clients felt");
-        let (write, read) = (r.show("downtime.write.max"), r.show("downtime.read.max"));
-        let exact = self.ink.dim(&format!("(± {} ms)", r.probe.every_ms));
-        self.row("downtime", &format!("writes {write} · reads {read}  {exact}"));
-        let down: Vec<String> = r
-            .shards
-            .iter()
-            .filter_map(|s| Some((s, s.downtime_write_max_ms.filter(|ms| *ms > 0.0)?)))
-            .map(|(s, ms)| format!("{}/{} {}", s.group, s.shard, Unit::Millis.show(ms)))
-            .collect();
-        if (2..=SHARDS).contains(&down.len()) {
-            self.row("by shard", &format!("writes {}", down.join(" · ")));
-        }
-        if let Some(longest) = longest::outage(r) {
-            self.told("longest", &longest);
-        }
-        let aside =
-            |name| r.measure_set_aside(name).map_or(String::new(), |why| format!(" ({why})"));
-        if r.has("writes.lost") {
-            let (lost, all) = (r.show("writes.lost"), r.show("writes.acknowledged"));
-            let side = match r.value("writes.lost.wrong_side").filter(|count| *count > 0.0) {
-                Some(count) => format!(", {} on a side that lost", thousands(count)),
-                None => String::new(),
-            };
-            let lost = format!("{lost} of {all} acknowledged{side}{}", aside("writes.lost"));
-            self.told("lost writes", &lost);
-            let (stale, age) = (r.show("reads.stale"), r.value("reads.stale.age.max"));
-            let age = age.filter(|age| *age > 0.0).map(|age| Unit::Millis.show(age));
-            let age = age.map_or(String::new(), |age| format!(", by up to {age}"));
-            self.told("stale reads", &format!("{stale}{age}{}", aside("reads.stale")));
-        }
-        if let Some(keys) = r.value("keys.not_linearizable") {
-            let keys = match keys {
-                0.0 => "every key".to_owned(),
-                _ => format!("all but {} keys", thousands(keys)),
-            };
-            self.told("linearizable", &format!("{keys}{}", aside("keys.not_linearizable")));
-        }
-        for (workload, text) in r.by_workload() {
-            self.told(workload, &text);
-        }
-        if let Some(count) = r.value("writes.under_replicated") {
-            self.row("too few", &format!("{} changes had too few replicas", thousands(count)));
-        }
-        if r.has("errors.total") {
-            let errors = match r.value("errors.total") {
-                Some(0.0) => "none".to_owned(),
-                None => r.show("errors.total"),
-                Some(_) => format!(
-                    "{} operations, {} of all",
-                    r.show("errors.total"),
-                    r.show("errors.share")
-                ),
-            };
-            self.row("errors", &errors);
-            met::errors(r).iter().for_each(|causes| self.row("", causes));
-            met::detours(r).iter().for_each(|detours| self.row("on the way", detours));
-        }
-        if r.has("convergence") {
-            let (all, view) = (r.show("convergence"), r.show("convergence.view"));
-            self.row("convergence", &format!("{all} · {} {view}", r.agreed_on()));
+        for figure in figures.iter().filter(|figure| !figure.in_table) {
+            let text = [&[figure.value.clone()][..], &figure.notes].concat().join(" · ");
+            let bad = (figure.tone == Tone::Bad).then_some(Verdict::Fail);
+            self.told(figure.title, &text, bad);
         }
     }
 
@@ -235,84 +182,42 @@ impl Page {
     }
 
     fn latency(&mut self, r: &Report) {
-        if !r.has("latency.p99.before") {
-            return;
-        }
-        let steps = r.has("latency.p99.during");
-        let columns: &[&str] = if steps { &["before", "during", "after"] } else { &["before"] };
+        let Some(latency) = sections::latency(r) else { return };
         self.line("");
-        let heads: String =
-            columns.iter().map(|c| format!("{:>12}", if steps { c } else { "steady" })).collect();
-        let title = self.ink.bold(&format!("{:<15}", "Latency"));
-        let heads = self.ink.dim(&format!("{heads}{}", if steps { "   worst second" } else { "" }));
-        self.line(&format!("{INDENT}{title}{heads}"));
-        for (label, name) in
-            [("p50", "latency.p50"), ("p99", "latency.p99"), ("answers", "throughput")]
-        {
-            let cells = columns.iter().map(|c| format!("{:>12}", r.show(&format!("{name}.{c}"))));
-            let mut cells: String = cells.collect();
-            if steps && name == "latency.p99" {
-                let worst = format!("{:>15}", r.show("latency.p99.worst"));
-                cells.push_str(&worst);
-            }
-            self.row(label, &cells);
-        }
+        self.text.push_str(&table(&latency, self.ink, INDENT));
         if let Some(share) = r.value("errors.share").filter(|share| *share >= 1.0) {
             let text = format!("of the {:.1} % of operations that were answered", 100.0 - share);
-            self.row("", &self.ink.dim(&text));
+            self.line(&format!("{INDENT}{}", self.ink.dim(&text)));
         }
-        let late = format!("{:>12}", r.show("schedule.late.p99"));
-        let whose = self.ink.dim("p99, redrill's own share");
-        self.row("sent late", &format!("{late}  {whose}"));
+        let late = format!("redrill itself sent late: p99 {}", r.show("schedule.late.p99"));
+        self.line(&format!("{INDENT}{}", self.ink.dim(&late)));
     }
 
+    /// Below each other: side by side they need more room than a terminal has.
     fn loads(&mut self, r: &Report) {
-        if !by_load::is_told(r) {
+        if r.loads.len() < 2 || r.loads.iter().all(|load| load.figures.operations == 0) {
             return;
         }
         self.title("By load");
-        let spans = by_load::spans(r).len();
         for load in &r.loads {
-            // A name that is too long for its column has a line of its own.
-            let name = printable(&load.name);
-            match name.chars().count() < LABEL {
-                true => self.row(&name, &load.figures.counts()),
-                false => {
-                    self.line(&format!("{INDENT}{INDENT}{name}"));
-                    self.row("", &load.figures.counts());
+            let f = &load.figures;
+            let [all, answered, errors] =
+                [f.operations, f.answered, f.errors].map(|n| thousands(n as f64));
+            let word = if f.errors == 1 { "error" } else { "errors" };
+            let counts = format!("{all} operations, {answered} answered, {errors} {word}");
+            let spans = |quantile: fn(&Quantiles) -> Option<f64>| {
+                let told = f.spans().map(|span| show(quantile(span), Unit::Millis));
+                match (&told, r.has("latency.p99.during")) {
+                    ([before, ..], false) => before.clone(),
+                    ([before, during, after], true) => {
+                        format!("{before} before, {during} during, {after} after")
+                    }
                 }
-            }
-            let p50 = load.figures.row(|span| span.p50_ms);
-            let p99 = load.figures.row(|span| span.p99_ms);
-            for (label, cells) in [("  p50", p50), ("  p99", p99)] {
-                let cells: String =
-                    cells.iter().take(spans).map(|cell| format!("{cell:>12}")).collect();
-                self.row(label, &cells);
-            }
-        }
-    }
-
-    fn moved(&mut self, r: &Report) {
-        let begun = || r.steps.iter().filter(|step| step.began_ms.is_some());
-        if !r.has("reshard.slots") || begun().next().is_none() {
-            return;
-        }
-        self.title("What moved");
-        if r.value("reshard.duration").is_none() {
-            for Moved { slots, slots_total, keys, .. } in begun().map(|step| step.moved) {
-                let (slots, total) = (thousands(slots as f64), thousands(slots_total as f64));
-                let keys = thousands(keys as f64);
-                self.row("so far", &format!("{slots} of {total} slots, {keys} keys"));
-            }
-            return;
-        }
-        let took = r.show("reshard.duration");
-        for (label, name) in [("slots", "reshard.slots"), ("keys", "reshard.keys")] {
-            let (n, rate) = (r.show(name), r.show(&format!("{name}.rate")));
-            self.row(label, &format!("{n} in {took} · {rate}"));
-        }
-        if let Some(method) = side_by_side::method(r) {
-            self.row("by", &method);
+            };
+            let [p50, p99] = [spans(|q| q.p50_ms), spans(|q| q.p99_ms)];
+            self.told(&load.name, &counts, None);
+            self.told("", &format!("p50 {p50}"), None);
+            self.told("", &format!("p99 {p99}"), None);
         }
     }
 
@@ -351,6 +256,41 @@ impl Page {
         let gap = if page.chars().count() <= room { "  " } else { "\n" };
         self.line(&format!("{INDENT}{label}{gap}{page}"));
     }
+}
+
+/// A table: text on the left, figures on the right of their columns.
+pub(super) fn table(table: &Table, ink: Ink, indent: &str) -> String {
+    let shown = |row: &[Cell]| row.iter().map(|cell| printable(&cell.shown)).collect();
+    let rows: Vec<Vec<String>> = table.rows.iter().map(|row| shown(row)).collect();
+    let widths = table.columns.iter().enumerate().map(|(at, column)| {
+        let cells = rows.iter().map(|row| row[at].chars().count());
+        let widest = cells.chain([column.head.chars().count()]).max().unwrap_or(0);
+        if column.text { widest } else { widest.max(FIGURE) }
+    });
+    let widths: Vec<usize> = widths.collect();
+    let padded = |at: usize, text: &str| match (at, table.columns[at].text) {
+        (0, _) => format!("{text:<0$}", widths[0]),
+        (_, true) => format!("  {text:<0$}", widths[at]),
+        (_, false) => format!("  {text:>0$}", widths[at]),
+    };
+    let mut text = String::new();
+    let mut line = |cells: Vec<String>| {
+        text.push_str(&format!("{indent}{}", cells.concat()).trim_end());
+        text.push('\n');
+    };
+    let head = |(at, column): (usize, &Column)| match at {
+        0 => ink.bold(&padded(0, &column.head)),
+        _ => ink.dim(&padded(at, &column.head)),
+    };
+    line(table.columns.iter().enumerate().map(head).collect());
+    for (row, shown) in table.rows.iter().zip(&rows) {
+        let cell = |(at, text): (usize, &String)| match row[at].tone {
+            Some(tone) => ink.verdict(tone, &padded(at, text)),
+            None => padded(at, text),
+        };
+        line(shown.iter().enumerate().map(cell).collect());
+    }
+    text
 }
 
 /// Breaks `text` at spaces into lines of at most `room` characters; a longer word

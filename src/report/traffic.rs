@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::model::Nanos;
-use crate::model::Unit;
 use crate::model::event::Grain;
 use crate::model::traffic::{Class, Crossing};
 
@@ -56,32 +55,6 @@ impl TrafficFold {
     }
 }
 
-/// One row for each pair: from, to, the bytes of each class, connections and resets.
-pub(super) fn rows(crossings: &[Crossing]) -> Vec<Vec<String>> {
-    let mut pairs: Vec<(&str, &str)> =
-        crossings.iter().map(|c| (c.from.as_str(), c.to.as_str())).collect();
-    pairs.dedup();
-    let row = |(from, to): (&str, &str)| {
-        let of =
-            || crossings.iter().filter(move |c| (c.from.as_str(), c.to.as_str()) == (from, to));
-        let bytes = |class: Class| {
-            let found = of().find(|c| c.class == class && c.bytes > 0);
-            found.map_or("–".to_owned(), |c| Unit::Bytes.show(c.bytes as f64))
-        };
-        let count = |part: fn(&Crossing) -> u64| of().map(part).sum::<u64>().to_string();
-        let ends = [format!("{from} → {to}")].into_iter();
-        let counts = [count(|c| c.connections), count(|c| c.resets)];
-        ends.chain(Class::ALL.map(bytes)).chain(counts).collect()
-    };
-    pairs.into_iter().map(row).collect()
-}
-
-/// The heads of those rows.
-pub(super) fn heads() -> Vec<&'static str> {
-    let classes = Class::ALL.map(Class::name);
-    ["Traffic"].into_iter().chain(classes).chain(["connections", "resets"]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -105,12 +78,5 @@ mod tests {
         assert_eq!(traffic.at_ms, [2_000.0, 2_500.0]);
         assert_eq!(traffic.series[0].bytes_per_s, [200.0, 0.0]);
         assert_eq!((traffic.places[0].bytes, traffic.nodes.len()), (300, 0));
-    }
-
-    #[test]
-    fn a_pair_is_one_row_with_its_classes_apart() {
-        let rows = rows(&[crossing(Class::Client, 2_048), crossing(Class::Bus, 0)]);
-        assert_eq!(rows, [["clients → nodes", "2.0 kB", "–", "–", "–", "4", "2"]]);
-        assert_eq!(rows[0].len(), heads().len());
     }
 }

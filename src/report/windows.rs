@@ -9,8 +9,8 @@ use hdrhistogram::Histogram;
 
 use crate::model::Nanos;
 
+use super::quantiles::{SHORTEST, histogram, quantile_ms, record};
 use super::spans::Span;
-use super::tally::{SHORTEST, histogram, quantile_ms, record};
 
 /// A bucket, and the distance from one window to the next.
 const HOP_NS: u64 = 100_000_000;

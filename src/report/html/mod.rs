@@ -3,14 +3,12 @@
 //! The page is an askama template, which escapes whatever it is given; only the drawings
 //! of this module, which escape for themselves, go in as they are.
 
-mod cards;
+pub(super) mod bars;
 mod chart;
-pub(super) mod failover;
 mod frame;
 mod hits;
 mod lanes;
 mod lost;
-mod rows;
 mod slots;
 mod svg;
 mod traffic;
@@ -24,13 +22,14 @@ use crate::model::Unit;
 
 use super::data::{Group, Report};
 use super::error::ReportError;
+use super::figures::{self, Figure, Tone};
 use super::judge::other_reasons;
+use super::sections;
+use super::table::{Cell, On, Section};
 use super::text::mark;
 
-use cards::Card;
-use failover::FailoverRow;
+use bars::{Expected, FailoverRow};
 use frame::{Frame, Size};
-use rows::{Expected, MeasureRow, ShardRow, StepRow};
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -41,7 +40,7 @@ struct Page<'a> {
     /// Beyond what the expectations tell.
     why: Vec<&'a str>,
     expectations: Vec<Expected>,
-    cards: Vec<Card>,
+    figures: Vec<Figure>,
     charts: Vec<Chart>,
     /// Drawings of both sizes.
     lanes: String,
@@ -53,10 +52,9 @@ struct Page<'a> {
     /// Some owners are what most nodes said, not all.
     disagreed: bool,
     groups: Vec<GroupView<'a>>,
-    shards: Vec<ShardRow>,
     failovers: Vec<FailoverRow>,
-    steps: Vec<StepRow>,
-    measures: Vec<MeasureRow>,
+    sections: Vec<Section>,
+    measures: Section,
     /// What the script reads: JSON that cannot end its element.
     data: String,
 }
@@ -105,7 +103,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         why: other_reasons(r),
         took: Unit::Millis.show(r.duration_ms),
         expectations: r.expectations.iter().map(Expected::new).collect(),
-        cards: cards::cards(r),
+        figures: figures::figures(r),
         charts: charts(r),
         lanes: drawings(r, |frame| lanes::draw(r, frame)),
         hits: drawings(r, |frame| hits::draw(r, frame)),
@@ -113,10 +111,9 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),
-        shards: r.shards.iter().map(|shard| ShardRow::new(r, shard)).collect(),
         failovers: r.failovers.iter().map(FailoverRow::new).collect(),
-        steps: rows::steps(r),
-        measures: rows::measures(r),
+        sections: sections::sections(r, On::Page),
+        measures: sections::measures(r),
         data: data(r)?,
     };
     page.render().map_err(bad)
@@ -137,6 +134,16 @@ pub(super) fn quoting(text: &str) -> String {
         _ => format!("<code>{}</code>", svg::escape(part)),
     };
     parts.iter().enumerate().map(show).collect()
+}
+
+impl Tone {
+    fn class(self) -> &'static str {
+        match self {
+            Tone::Plain => "",
+            Tone::Bad => "bad",
+            Tone::Unknown => "untold",
+        }
+    }
 }
 
 /// What `draw` draws, in both sizes.
@@ -165,10 +172,11 @@ fn ownership(r: &Report, group: &Group) -> Option<Owned> {
     let drawings: String =
         Size::BOTH.iter().filter_map(|size| slots::draw(r, &group.name, *size)).collect();
     let of_group = r.shards.iter().filter(|shard| shard.group == group.name);
+    let slots = |slots: Option<u32>| slots.map(f64::from);
     let legend = of_group.map(|shard| Legend {
         colour: slots::colour(shard.shard),
         name: format!("{}/{}", shard.group, shard.shard),
-        slots: super::markdown::changes(shard)[0].clone(),
+        slots: Cell::change(slots(shard.slots_before), slots(shard.slots_after), Unit::Count).shown,
     });
     let legend = legend.collect();
     (!drawings.is_empty()).then(|| Owned { group: group.name.clone(), drawings, legend })

@@ -70,7 +70,8 @@
       });
       copy(rows.join('\n') + '\n', button);
     });
-    table.closest('section').querySelector('.head').append(button);
+    var head = table.closest('section').querySelector('.head');
+    if (head) { head.append(button); }
   });
   function copy(text, button) {
     function done(ok) {

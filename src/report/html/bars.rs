@@ -1,7 +1,41 @@
-//! The picture of a failover: where each millisecond went until a write succeeded again.
+//! What the page shows as bars: how far each expectation is from its bound, and where each
+//! millisecond of a failover went until a write succeeded again.
 
-use crate::model::Unit;
-use crate::report::data::Failover;
+use crate::model::catalogue::known;
+use crate::model::{Unit, Verdict};
+use crate::report::data::{Failover, Judged};
+use crate::report::text::mark;
+
+/// An expectation with its bar: the value, and a tick where the bound is.
+pub(super) struct Expected {
+    pub verdict: Verdict,
+    pub mark: &'static str,
+    pub text: String,
+    pub value: String,
+    pub about: &'static str,
+    /// Percent of the bar's length; none if there is no value.
+    pub filled: Option<String>,
+    pub bound_at: String,
+    pub bound: String,
+}
+
+impl Expected {
+    pub fn new(judged: &Judged) -> Expected {
+        let value = judged.value.unwrap_or(0.0);
+        let full = value.max(judged.bound) * 1.15;
+        let share = |v: f64| if full > 0.0 { (v / full * 100.0).clamp(0.0, 100.0) } else { 0.0 };
+        Expected {
+            verdict: judged.verdict,
+            mark: mark(judged.verdict),
+            text: judged.text.clone(),
+            value: judged.shown(),
+            about: known(&judged.measure).map_or("", |known| known.about),
+            filled: judged.value.map(|value| format!("{:.1}", share(value))),
+            bound_at: format!("{:.1}", share(judged.bound)),
+            bound: judged.unit.show(judged.bound),
+        }
+    }
+}
 
 pub(in crate::report) struct FailoverRow {
     pub title: String,

@@ -1,0 +1,289 @@
+//! The sections of a report that are tables, in the order of all formats.
+
+use crate::model::catalogue::CATALOGUE;
+use crate::model::traffic::{Class, Crossing};
+use crate::model::{NodeName, Unit};
+
+use super::data::{Job, JobPhase, Load, Quantiles, Report, Shard, Step};
+use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
+
+/// As they are shown `on` a page, or in a text.
+pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
+    let section = |id, title, hint, table| Section { id, title, hint, folded: false, table };
+    let mut sections = vec![
+        section("steps", "Steps", "", steps(r)),
+        section(
+            "loads",
+            "By load",
+            "Latency of the operations that were intended before the first step, from there to \
+             convergence, and after it.",
+            loads(r),
+        ),
+        section(
+            "shards",
+            "By shard",
+            "Rates are of the shard's primary, averaged over the time line; commands count \
+             probes and redrill's own questions too. Copied figures are in bytes, milliseconds \
+             and percent.",
+            shards(r),
+        ),
+        section(
+            "containers",
+            "By container",
+            "As the Docker engine counts: processor and network averaged over the time line, \
+             memory at its highest.",
+            containers(r),
+        ),
+    ];
+    if let Some(seen) = &r.traffic {
+        let hint = "Payload that passed the relay since the drill's start, by who sent it and \
+                    what the connection was for. What redrill itself asked of nodes is not among \
+                    it, but its reading of the final state is, as `outside`.";
+        sections.push(section("traffic", "Traffic", hint, traffic(&seen.places)));
+        if on == On::Page {
+            let table = traffic(&seen.nodes);
+            let title = "Traffic by node";
+            sections.push(Section { folded: true, ..section("nodes", title, "", table) });
+        }
+    }
+    for section in &mut sections {
+        let table = std::mem::replace(&mut section.table, Table { columns: vec![], rows: vec![] });
+        section.table = table.on(on);
+    }
+    sections.retain(|section| !section.table.rows.is_empty());
+    sections
+}
+
+/// Every measure, for those who ask for it.
+pub(super) fn measures(r: &Report) -> Section {
+    let columns = vec![Column::text("measure"), Column::figure(""), Column::text("what it is")];
+    let known = CATALOGUE.iter().filter(|known| r.has(known.name));
+    let row = known
+        .map(|known| vec![Cell::code(known.name), r.show(known.name).into(), known.about.into()]);
+    let table = Table { columns, rows: row.collect() };
+    Section { id: "measures", title: "All measures", hint: "", folded: true, table }
+}
+
+/// The names of the spans, in their order.
+const SPANS: [&str; 3] = ["before", "during", "after"];
+
+/// The spans that the drill has: without steps there is only the first.
+fn spans(r: &Report) -> &'static [&'static str] {
+    if r.has("latency.p99.during") { &SPANS } else { &SPANS[..1] }
+}
+
+/// Latency and throughput in each span, and in the worst second.
+pub(super) fn latency(r: &Report) -> Option<Table> {
+    r.has("latency.p99.before").then(|| {
+        let steps = spans(r).len() > 1;
+        let heads = if steps { &SPANS[..] } else { &["steady"] };
+        let mut columns = vec![Column::text("Latency")];
+        columns.extend(heads.iter().map(|head| Column::figure(*head)));
+        columns.extend(steps.then(|| Column::figure("worst second")));
+        let families = [("p50", "latency.p50"), ("p99", "latency.p99"), ("answers", "throughput")];
+        let row = |(label, family): (&str, &str)| {
+            let cell = |span: &&str| Cell::from(r.show(&format!("{family}.{span}")));
+            let mut row = vec![Cell::from(label)];
+            row.extend(spans(r).iter().map(cell));
+            let worst = || match r.has(&format!("{family}.worst")) {
+                true => Cell::from(r.show(&format!("{family}.worst"))),
+                false => Cell::default(),
+            };
+            row.extend(steps.then(worst));
+            row
+        };
+        Table { columns, rows: families.map(row).into() }
+    })
+}
+
+/// Where there is more than one load to be told apart.
+fn loads(r: &Report) -> Table {
+    let mut columns = vec![Column::text("load")];
+    columns.extend(["operations", "answered", "errors"].map(Column::figure));
+    for quantile in ["p50", "p99"] {
+        columns.extend(spans(r).iter().map(|span| Column::figure(format!("{quantile} {span}"))));
+    }
+    let row = |load: &Load| {
+        let f = &load.figures;
+        let counts = [f.operations, f.answered, f.errors].map(|n| Cell::count(Some(n)));
+        let mut row = vec![Cell::from(&*load.name)];
+        row.extend(counts);
+        for quantile in [|q: &Quantiles| q.p50_ms, |q: &Quantiles| q.p99_ms] {
+            let spans = f.spans().into_iter().take(spans(r).len());
+            row.extend(spans.map(|span| Cell::figure(quantile(span), Unit::Millis, 3)));
+        }
+        row
+    };
+    let told = r.loads.len() > 1 && r.loads.iter().any(|load| load.figures.operations > 0);
+    Table { columns, rows: r.loads.iter().filter(|_| told).map(row).collect() }
+}
+
+fn shards(r: &Report) -> Table {
+    let mut columns = vec![Column::text("shard"), Column::text("primary").only(On::Page)];
+    let changes = ["slots", "keys", "memory"].into_iter().skip(usize::from(!r.has_cluster()));
+    for what in changes {
+        columns.extend([
+            Column::figure(what).only(On::Text),
+            Column::figure(format!("{what} before")).only(On::Page),
+            Column::figure(format!("{what} after")).only(On::Page),
+        ]);
+    }
+    columns.extend(["ops/s", "net in", "net out"].map(Column::figure));
+    columns.push(Column::figure("CPU").only(On::Page));
+    for what in ["writes", "reads"] {
+        columns.extend([
+            Column::figure(format!("{what} down, longest")),
+            Column::figure(format!("{what} down, sum")).only(On::Page),
+        ]);
+    }
+    // Before the load there is nothing that they could tell.
+    let told = r.timeline_ms.is_some();
+    Table { columns, rows: r.shards.iter().filter(|_| told).map(|s| shard(r, s)).collect() }
+}
+
+fn shard(r: &Report, s: &Shard) -> Vec<Cell> {
+    let primary = s.primary_after.as_ref().map_or(NOTHING.to_owned(), NodeName::to_string);
+    let mut row = vec![Cell::from(format!("{}/{}", s.group, s.shard)), primary.into()];
+    let mut change = |before: Option<u64>, after: Option<u64>, unit| {
+        let [before, after] = [before, after].map(|n| n.map(|n| n as f64));
+        let [first, last] = [before, after].map(|n| Cell::figure(n, unit, 0));
+        row.extend([Cell::change(before, after, unit), first, last]);
+    };
+    if r.has_cluster() {
+        let slots = |n: Option<u32>| n.filter(|_| r.has_slots(&s.group)).map(u64::from);
+        change(slots(s.slots_before), slots(s.slots_after), Unit::Count);
+    }
+    change(s.keys_before, s.keys_after, Unit::Count);
+    change(s.memory_before, s.memory_after, Unit::Bytes);
+    row.extend([
+        Cell::figure(s.ops_per_s, Unit::Count, 1),
+        Cell::figure(s.net_in_per_s, Unit::BytesPerSecond, 0),
+        Cell::figure(s.net_out_per_s, Unit::BytesPerSecond, 0),
+        Cell::figure(s.cpu_percent, Unit::Percent, 1),
+        Cell::figure(s.downtime_write_max_ms, Unit::Millis, 3),
+        Cell::figure(s.downtime_write_total_ms, Unit::Millis, 3),
+        Cell::figure(s.downtime_read_max_ms, Unit::Millis, 3),
+        Cell::figure(s.downtime_read_total_ms, Unit::Millis, 3),
+    ]);
+    row
+}
+
+fn containers(r: &Report) -> Table {
+    let mut columns = vec![Column::text("container")];
+    columns.extend(["CPU", "memory, most", "net in", "net out"].map(Column::figure));
+    let rows = r.containers.iter().map(|c| {
+        vec![
+            Cell::from(c.node.to_string()),
+            Cell::figure(c.cpu_percent, Unit::Percent, 1),
+            Cell::figure(Some(c.memory_max_bytes as f64), Unit::Bytes, 0),
+            Cell::figure(c.net_in_per_s, Unit::BytesPerSecond, 0),
+            Cell::figure(c.net_out_per_s, Unit::BytesPerSecond, 0),
+        ]
+    });
+    Table { columns, rows: rows.collect() }
+}
+
+/// One row for each pair: from, to, the bytes of each class, connections and resets.
+fn traffic(crossings: &[Crossing]) -> Table {
+    let mut columns = vec![Column::text("traffic")];
+    columns.extend(Class::ALL.map(|class| Column::figure(class.name())));
+    columns.extend(["connections", "resets"].map(Column::figure));
+    let mut pairs: Vec<(&str, &str)> =
+        crossings.iter().map(|c| (c.from.as_str(), c.to.as_str())).collect();
+    pairs.dedup();
+    let row = |(from, to): (&str, &str)| {
+        let of =
+            || crossings.iter().filter(move |c| (c.from.as_str(), c.to.as_str()) == (from, to));
+        let bytes = |class: Class| {
+            let found = of().find(|c| c.class == class && c.bytes > 0);
+            Cell::figure(found.map(|c| c.bytes as f64), Unit::Bytes, 0)
+        };
+        let sum = |part: fn(&Crossing) -> u64| Cell::count(Some(of().map(part).sum()));
+        let mut row = vec![Cell::from(format!("{from} → {to}"))];
+        row.extend(Class::ALL.map(bytes));
+        row.extend([sum(|c| c.connections), sum(|c| c.resets)]);
+        row
+    };
+    Table { columns, rows: pairs.into_iter().map(row).collect() }
+}
+
+fn steps(r: &Report) -> Table {
+    let mut columns = vec![Column::text("step")];
+    let heads = ["began", "took", "nodes agree after", "converged after"];
+    columns.extend(heads.map(Column::figure));
+    columns.push(Column::text("moved, or done"));
+    let since = |at: Option<f64>, from: Option<f64>| {
+        Cell::from(show(at.zip(from).map(|(at, from)| at - from), Unit::Millis))
+    };
+    let row = |(i, step): (usize, &Step)| {
+        let jobs = step.jobs.iter().map(|j| (job(j, step.began_ms.unwrap_or(0.0)), false));
+        let error = step.error.iter().map(|error| (format!("failed: {error}"), true));
+        let text = Cell::from(format!("{} {}", i + 1, step.text));
+        vec![
+            Cell { below: error.chain(jobs).collect(), ..text },
+            Cell::from(match (step.began_ms, r.timeline_ms) {
+                (Some(began), Some(line)) => format!("{:.2} s", (began - line) / 1e3),
+                _ => "never".to_owned(),
+            }),
+            since(step.ended_ms, step.began_ms),
+            since(step.view_converged_ms, step.began_ms),
+            since(step.converged_ms, step.began_ms),
+            Cell::from(done(step)),
+        ]
+    };
+    Table { columns, rows: r.steps.iter().enumerate().map(row).collect() }
+}
+
+/// What came of it: `cache/3/0, cache/3/1 joined; 4,096 of 4,096 slots, 10,020 keys, migrate`.
+fn done(step: &Step) -> String {
+    let names =
+        |nodes: &[NodeName]| nodes.iter().map(NodeName::to_string).collect::<Vec<_>>().join(", ");
+    let told = |nodes: &[NodeName], what: &str| {
+        (!nodes.is_empty()).then(|| format!("{} {what}", names(nodes)))
+    };
+    let parts = [
+        told(&step.joined, "joined"),
+        (step.moved.slots_total > 0).then(|| moved(step)),
+        told(&step.left, "left"),
+        (!step.nodes.is_empty()).then(|| format!("done to {}", names(&step.nodes))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { NOTHING.to_owned() } else { parts.join("; ") }
+}
+
+fn moved(step: &Step) -> String {
+    let bytes = step.moved.bytes.map(|bytes| format!(", {}", Unit::Bytes.show(bytes as f64)));
+    let method = step.method.as_ref().map(|method| format!(", {method}"));
+    format!(
+        "{} of {} slots, {} keys{}{}",
+        count(step.moved.slots),
+        count(step.moved.slots_total),
+        count(step.moved.keys),
+        bytes.unwrap_or_default(),
+        method.unwrap_or_default()
+    )
+}
+
+/// Its phases, each with the time since the step began.
+fn job(job: &Job, began_ms: f64) -> String {
+    let phase = |p: &JobPhase| format!("{} +{}", p.state, Unit::Millis.show(p.at_ms - began_ms));
+    let phases: Vec<String> = job.phases.iter().map(phase).collect();
+    format!("job {} → {}: {}", job.from, job.to, phases.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_one_row_with_its_classes_apart() {
+        let crossing = |class, bytes| {
+            let (from, to) = ("clients".to_owned(), "nodes".to_owned());
+            Crossing { from, to, class, bytes, connections: 2, resets: 1 }
+        };
+        let table = traffic(&[crossing(Class::Client, 2_048), crossing(Class::Bus, 0)]);
+        let row: Vec<&str> = table.rows[0].iter().map(|cell| &*cell.shown).collect();
+        assert_eq!(row, ["clients → nodes", "2.0 kB", "–", "–", "–", "4", "2"]);
+        assert_eq!((table.rows.len(), row.len()), (1, table.columns.len()));
+    }
+}
