@@ -1,21 +1,23 @@
-//! The redis.conf of a node. What a topology may not set was refused when it was read.
+//! The redis.conf of a node. Directives that a topology may not set were refused when the file
+//! was read.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use super::NodePlan;
 
-/// What it is called.
+/// Its file name.
 pub const FILE: &str = "redis.conf";
 
-/// The text of redis.conf. `dir` and `log` are absolute; an empty `log` is standard output.
+/// The text of redis.conf. `dir` and `log` are absolute paths; an empty `log` is standard
+/// output.
 pub fn text(plan: &NodePlan, dir: &Path, log: &Path) -> String {
     let ip = plan.addr.ip().to_string();
     let own = [
         ("bind", ip.clone()),
         ("port", plan.addr.port().to_string()),
-        // Cluster-bus and replication connections leave from the node's own address,
-        // so that whoever sees one knows both its ends.
+        // Cluster-bus and replication connections start from the node's own address, so that
+        // the relay knows both their ends.
         ("bind-source-addr", ip),
         ("protected-mode", "no".to_owned()),
         ("daemonize", "no".to_owned()),
@@ -25,13 +27,13 @@ pub fn text(plan: &NodePlan, dir: &Path, log: &Path) -> String {
         ("save", String::new()),
         ("appendonly", "no".to_owned()),
         ("repl-diskless-sync", "yes".to_owned()),
-        // By default a first replica is kept waiting for others, 5 s.
+        // By default the first replica waits 5 s for others.
         ("repl-diskless-sync-delay", "0".to_owned()),
     ];
     let mut text = String::new();
     let all = own.iter().map(|(name, value)| (*name, value.as_str()));
     for (name, value) in all.chain(plan.config.iter().map(|(n, v)| (n.as_str(), v.as_str()))) {
-        // A directive without a value is written with an empty one, as in `save ""`.
+        // A directive without a value gets an empty one, as in `save ""`.
         let value = if value.trim().is_empty() { "\"\"" } else { value };
         // Writing to a String does not fail.
         let _ = writeln!(text, "{name} {value}");
@@ -39,7 +41,7 @@ pub fn text(plan: &NodePlan, dir: &Path, log: &Path) -> String {
     text
 }
 
-/// One argument of a directive, whatever is in it.
+/// Quotes one argument of a directive, whatever it contains.
 fn quote(argument: &str) -> String {
     format!("\"{}\"", argument.replace('\\', "\\\\").replace('"', "\\\""))
 }

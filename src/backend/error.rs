@@ -1,4 +1,4 @@
-//! What can go wrong where servers run.
+//! Errors of the places where servers run.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,10 +26,10 @@ pub enum BackendError {
     Spawn { name: NodeName, program: PathBuf, source: io::Error },
     #[error(transparent)]
     Docker(#[from] DockerError),
-    /// Nobody said where servers are to run, and they can run nowhere.
+    /// No backend was asked for, and none is available.
     #[error("{process}\nnor can they run in containers: {docker}")]
     Neither { process: Box<BinaryError>, docker: Box<BackendError> },
-    #[error("cannot tell this process's own start time from /proc")]
+    #[error("cannot read this process's own start time from /proc")]
     NoProc,
     #[error("the kernel cannot cut servers off from each other that are no containers")]
     NoCuts,

@@ -1,4 +1,4 @@
-//! The logs of a drill's nodes: `logs/cache-0-0.log` in its run folder, kept for good.
+//! The logs of a drill's nodes: `logs/cache-0-0.log` in its run folder. They are kept.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,7 +17,7 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Makes the folder in the run folder.
+    /// Creates the folder in the run folder.
     pub fn make(run_folder: &Path) -> Result<Logs, BackendError> {
         let logs = Logs { folder: run_folder.join("logs") };
         make_dir(&logs.folder)?;
@@ -28,7 +28,7 @@ impl Logs {
         self.folder.join(format!("{}.log", name.file_name()))
     }
 
-    /// For appending.
+    /// Opens it for appending.
     pub fn open(&self, name: &NodeName) -> Result<File, BackendError> {
         let opened = OpenOptions::new().create(true).append(true).open(self.path(name));
         opened.map_err(|e| self.error(name, e))
@@ -52,7 +52,7 @@ pub fn cannot_write(path: &Path, source: io::Error) -> BackendError {
     BackendError::Folder { path: path.to_owned(), source }
 }
 
-/// The last lines of a file that may be large.
+/// The last lines of a file, which may be large.
 fn tail(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();

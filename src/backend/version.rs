@@ -1,8 +1,8 @@
-//! What servers say of their version.
+//! The versions of servers.
 
 use crate::spec::topology::EngineKind;
 
-/// Forming a cluster by its `nodes.conf` has been checked from here on.
+/// Forming a cluster by its `nodes.conf` has been tested from this version on.
 const OLDEST: (u32, u32) = (7, 0);
 
 /// Reads `Redis server v=7.0.15 sha=…`.

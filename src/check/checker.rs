@@ -1,4 +1,4 @@
-//! What a checker is: rows and a context in; findings, measures and counts over time out.
+//! The trait of checkers: rows and a context in; findings, measures and counts over time out.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::history::{History, ReadError};
 ///
 /// It is pure: the same rows and the same context give the same result.
 pub trait Checker: Sync {
-    /// A word of its own.
+    /// Its unique name.
     fn name(&self) -> &'static str;
 
     /// # Errors
@@ -20,23 +20,23 @@ pub trait Checker: Sync {
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError>;
 }
 
-/// What is known of a drill besides its rows.
+/// What is known about a drill besides its rows.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// No row is missing. In a history that breaks off, the write of a strange value may be
+    /// No row is missing. In a history that breaks off, the write of an unknown value may be
     /// among the missing rows.
     pub whole: bool,
-    /// The instant that sentences count from. Rows and figures do not.
+    /// The instant from which sentences count. Rows and figures do not.
     pub zero: Nanos,
     pub sides: Sides,
     pub windows: Windows,
-    /// Faults by which writes may be lost: when each was injected, and undone if it was.
+    /// Faults that may lose writes: when each was injected, and when it was undone.
     pub faults: Vec<(Nanos, Option<Nanos>)>,
 }
 
 impl Context {
-    /// When the next fault by which writes may be lost was injected; `None` if there was none,
-    /// or if one held at `at` already.
+    /// When the next fault that may lose writes was injected; `None` if there was none, or if
+    /// one was in effect at `at` already.
     pub(super) fn fault_after(&self, at: Nanos) -> Option<Nanos> {
         let held = |(injected, undone): &(Nanos, Option<Nanos>)| {
             *injected <= at && undone.is_none_or(|undone| undone > at)
@@ -48,31 +48,31 @@ impl Context {
     }
 }
 
-/// What a checker, or all of them, came to.
+/// The results of a checker, or of all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
     pub findings: Vec<Finding>,
-    /// By the names of the catalogue; what is not known has no value.
+    /// By the names of the catalogue. An unknown measure has no value.
     pub measures: BTreeMap<&'static str, f64>,
-    /// How much of a measure came about when. Absent where that is not known.
+    /// How much of a measure falls into each window. Absent if that is unknown.
     pub over_time: BTreeMap<&'static str, OverTime>,
 }
 
 impl Checked {
-    /// Tells the value of a measure, if it is known.
+    /// Adds the value of a measure, if it is known.
     pub(super) fn measure(&mut self, name: &'static str, value: Option<f64>) {
         self.measures.extend(value.map(|value| (name, value)));
     }
 
-    /// Tells counts that depend on a final state, of which `unread` keys are missing: a count
-    /// of nothing proves nothing then.
+    /// Adds counts that depend on a final state in which `unread` keys are missing: then a
+    /// count of 0 proves nothing.
     pub(super) fn counts(&mut self, unread: u64, counts: &[(&'static str, u64)]) {
         for (name, count) in counts {
             self.measure(name, (unread == 0 || *count > 0).then_some(*count as f64));
         }
     }
 
-    /// Tells a finding of `count` operations, which the measure `name` counts.
+    /// Adds a finding of `count` operations, which the measure `name` counts.
     pub(super) fn find(
         &mut self,
         name: &str,
@@ -90,7 +90,7 @@ impl Checked {
     }
 }
 
-/// The verdict on `wrong` operations, where `unread` keys have no final state.
+/// The verdict on `wrong` operations, if `unread` keys have no final state.
 pub(super) fn verdict(wrong: u64, unread: u64) -> Verdict {
     match (wrong, unread) {
         (0, 0) => Verdict::Pass,
@@ -99,8 +99,8 @@ pub(super) fn verdict(wrong: u64, unread: u64) -> Verdict {
     }
 }
 
-/// When which node's acknowledgements were those of a side that lost: by load, as a load
-/// knows the nodes of its own group, and a node's index there.
+/// When each node was on a side that lost: by load, as each load numbers the nodes of its
+/// group, and by the node's index.
 #[derive(Clone, Debug, Default)]
 pub struct Sides {
     spans: HashMap<(u8, u16), Vec<(Nanos, Nanos)>>,
@@ -108,7 +108,7 @@ pub struct Sides {
 }
 
 impl Sides {
-    /// What a person calls the node.
+    /// Sets the node's name for people.
     pub fn name(&mut self, node: (u8, u16), name: String) {
         self.names.insert(node, name);
     }
@@ -118,7 +118,7 @@ impl Sides {
         self.spans.entry(node).or_default().push((from, to));
     }
 
-    /// Whether what the node acknowledged at `at` was.
+    /// Whether the node was on a side that lost at `at`.
     pub(super) fn lost(&self, node: (u8, u16), at: Nanos) -> bool {
         let spans = self.spans.get(&node).into_iter().flatten();
         spans.into_iter().any(|(from, to)| (*from..*to).contains(&at))
@@ -129,17 +129,17 @@ impl Sides {
     }
 }
 
-/// The windows of time in which loads are told of.
+/// The windows of time of the loads' series.
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
-    /// How long each is.
+    /// The length of each.
     pub every: Duration,
-    /// Of each load, when its windows begin, in order.
+    /// For each load, when its windows begin, in order.
     pub begins: Vec<Vec<Nanos>>,
 }
 
-/// How many were counted in each window of each load. It grows with the windows, never with
-/// what is counted.
+/// How many were counted in each window of each load. Its size depends on the number of windows
+/// only.
 #[derive(Clone, Debug, Default)]
 pub struct OverTime {
     windows: Windows,
@@ -152,7 +152,7 @@ impl OverTime {
         OverTime { windows: windows.clone(), counts }
     }
 
-    /// What lies in no window is not counted, such as what was before the load.
+    /// What lies in no window is not counted, such as writes before the load.
     pub(super) fn count(&mut self, load: u8, at: Nanos) {
         let load = usize::from(load);
         let Some(begins) = self.windows.begins.get(load) else { return };

@@ -1,11 +1,11 @@
-//! Counters: every increment that was acknowledged counts, and counts once.
+//! Counters: every acknowledged increment counts, and counts once.
 //!
-//! Increments are by one, from nothing, so a total says how many took effect. When an
-//! operation told a total, at least those increments had been done that were acknowledged before
-//! it was sent, and at most those that had been sent before it was answered and were not refused: what has no
-//! answer may count or not. This is how Jepsen's counter is judged. INCR tells its own
-//! total besides, so two increments with the same total are wrong, and so is a total that is less than
-//! one told before.
+//! Increments are by one, starting from 0, so a total says how many took effect. The total that
+//! an operation returned contains at least the increments that were acknowledged before the
+//! operation was sent, and at most those that were sent before it was answered and were not
+//! refused. An increment without an answer may count or not. Jepsen judges its counter in the
+//! same way. INCR also returns a total, so two increments with the same total are wrong, and so
+//! is a total that is less than an earlier one.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use super::finding::{Example, Examples};
 use super::history::{History, ReadError};
 use super::parts::{self, HELD, Kept, Keys};
 
-/// Judges every counter. Rows of other actions are passed over.
+/// Judges every counter. Rows of other actions are ignored.
 pub struct Counters;
 
 impl Checker for Counters {
@@ -33,13 +33,13 @@ impl Checker for Counters {
 #[derive(Clone, Debug, Default)]
 struct Found {
     acknowledged: u64,
-    /// Acknowledged increments that final totals lack, at least.
+    /// Acknowledged increments that the final totals lack, at least.
     lost: u64,
-    /// By how much final totals are above all increments that can have taken effect.
+    /// By how much the final totals exceed all increments that can have taken effect.
     surplus: u64,
-    /// Increments that came to a total to which another one had come.
+    /// Increments that returned a total which another increment had returned.
     repeated: u64,
-    /// Totals told during the load that no order of events explains.
+    /// Totals during the load that no order of events explains.
     impossible: u64,
     /// Counters with acknowledged increments whose final total could not be read.
     unread: u64,
@@ -48,14 +48,14 @@ struct Found {
 
 #[derive(Debug, Default)]
 struct Counter {
-    /// Of all increments that may have taken effect, sorted.
+    /// When increments were sent that may have taken effect, sorted.
     sent: Vec<Nanos>,
-    /// Of those that were acknowledged, sorted.
+    /// When increments were acknowledged, sorted.
     done: Vec<Nanos>,
     totals: Vec<Total>,
 }
 
-/// What a read or an increment said.
+/// The total that a read or an increment returned.
 #[derive(Clone, Copy, Debug)]
 struct Total {
     total: u64,
@@ -79,7 +79,7 @@ impl Kept for Counter {
     fn keep(&mut self, op: &Op) {
         let Action::Counter(action) = op.action else { return };
         let ok = op.outcome == Outcome::Ok;
-        // No key is a counter at nothing. An increment need not say what it came to.
+        // Without a key the counter is 0. An increment need not return a total.
         let (of, total) = match (action, op.purpose) {
             (CounterOp::Add(total), _) => (Of::Increment, total),
             (CounterOp::Read(total), Purpose::Final) => (Of::FinalRead, total.or(Some(0))),
@@ -142,7 +142,7 @@ impl Found {
         }
     }
 
-    /// All that is wrong.
+    /// The number of everything that is wrong.
     fn wrong(&self) -> u64 {
         self.lost + self.surplus + self.repeated + self.impossible
     }
@@ -173,7 +173,7 @@ impl Found {
 }
 
 impl Counter {
-    /// The least and the most that may have been counted when `total` was told.
+    /// The smallest and the greatest total that are possible for `total`.
     fn bounds(&self, total: &Total) -> (u64, u64) {
         let own = usize::from(total.of == Of::Increment);
         let least = self.done.partition_point(|done| *done < total.sent) + own;
@@ -181,7 +181,7 @@ impl Counter {
         (least as u64, most as u64)
     }
 
-    /// For each total, the greatest that was told before it was sent.
+    /// For each total, the greatest that was returned before it was requested.
     fn told_before(&self) -> Vec<u64> {
         let mut by_end: Vec<&Total> = self.totals.iter().collect();
         by_end.sort_unstable_by_key(|total| total.done);

@@ -149,8 +149,8 @@ pub(super) struct Examples {
     kept: Vec<(Rank, Example)>,
 }
 
-/// Orders examples: first what is worse, then whatever makes the order total, so
-/// that the parts in which a history is read do not show.
+/// The order of examples: first what is worse, then whatever makes the order total, so that the
+/// result does not depend on the parts in which a history is read.
 pub(super) type Rank = (u64, u64, u8, u64);
 
 impl Examples {

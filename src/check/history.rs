@@ -1,19 +1,19 @@
-//! Where the rows of a history come from.
+//! The source of a history's rows.
 
 use crate::model::op::Op;
 
 /// Why a history could not be read: its reader's own error.
 pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Rows that can be read as often as somebody wants to.
+/// Rows that can be read as often as needed.
 ///
-/// Rows are handed out one by one and not as an iterator, so that a checker takes any history
-/// (`&dyn History`): one call for each row costs nothing that the bench shows.
+/// They are passed on one by one and not as an iterator, so that a checker takes any history
+/// (`&dyn History`). One call for each row costs nothing that the bench shows.
 pub trait History {
-    /// Hands all rows to `hear`, from the first one, in any order.
+    /// Passes all rows to `hear`, from the first one, in any order.
     ///
     /// # Errors
-    /// Those of the reader. What was heard until then proves nothing.
+    /// Those of the reader. The rows before the error prove nothing.
     fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError>;
 }
 

@@ -1,6 +1,6 @@
-//! What the operations on each register say of their order: two checks, for which the history
-//! is read once. Whether the operations on a key have an order at all (linearizability), and
-//! what each client saw of it ([`Sessions`]).
+//! Two checks of the order of operations on each register, which share one reading of the
+//! history: whether the operations on a key have an order at all (linearizability), and what
+//! each client saw of it ([`Sessions`]).
 
 use crate::model::{Nanos, Verdict};
 
@@ -11,12 +11,12 @@ use super::linear::{self, Call, Calls, Judged, Order};
 use super::parts::{self, HELD, Keys};
 use super::sessions::Sessions;
 
-/// Steps of a search for each key. Only keys to which a value was written more than once
-/// are searched, and no load of redrill's own has such; a step takes about a microsecond.
+/// The steps of a search for each key. Only keys with a value that was written more than once
+/// need a search, and redrill's own loads have none. A step takes about a microsecond.
 const STEPS: u64 = 300_000;
 
-/// Judges for each key whether its operations have an order at all, and for each client
-/// whether it saw its own writes and never went back in time.
+/// Judges for each key whether its operations have an order, and for each client whether it saw
+/// its own writes and never went back in time.
 pub struct Orders;
 
 impl Checker for Orders {
@@ -50,16 +50,16 @@ pub(super) fn read(
     Ok((linearizable, sessions))
 }
 
-/// What is known of the order of the operations on each key.
+/// The results for all keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Linearizable {
     /// Keys with at least one operation that took effect, or may have.
     pub keys: u64,
     /// Keys whose operations no order explains.
     pub broken: u64,
-    /// Keys of which an order explains all but values that nobody wrote.
+    /// Keys of which an order explains everything except values that nobody wrote.
     pub strange: u64,
-    /// Keys of which the search was given up.
+    /// Keys for which the search was given up.
     pub undecided: u64,
     examples: Examples,
 }
@@ -100,8 +100,9 @@ impl Linearizable {
         });
     }
 
-    /// The keys that are not linearizable, or at least so many. `whole` says that the history is complete:
-    /// in one that was cut off, the write of a strange value may be among the missing rows.
+    /// The number of keys that are not linearizable, at least. `whole` says that the history is
+    /// complete: in one that was cut off, the write of an unknown value may be among the
+    /// missing rows.
     pub fn violated(&self, whole: bool) -> u64 {
         self.broken + if whole { self.strange } else { 0 }
     }

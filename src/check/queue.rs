@@ -1,10 +1,10 @@
-//! Queues: what went in comes out, and how often.
+//! Queues: which elements come out, and how often.
 //!
-//! A queue that was **drained**, so that a pop of purpose `Final` found it empty, has given all that it had. What
-//! was acknowledged before and never came out is lost, unless a pop without an answer
-//! may have taken it: each of these can account for one element, and nobody knows which.
-//! Where elements are acknowledged after they came out (streams with groups), a delivery without
-//! an answer takes nothing away.
+//! A queue is **drained** if a pop of purpose `Final` found it empty: it has returned all its
+//! elements. An element that was acknowledged before and never came out is lost, unless a pop
+//! without an answer may have taken it: each such pop can account for one element, and nobody
+//! knows which. If elements are acknowledged after they came out (streams with groups), a
+//! delivery without an answer removes nothing.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use super::finding::{Example, Examples};
 use super::history::{History, ReadError};
 use super::parts::{self, HELD, Kept, Keys};
 
-/// Judges every queue. Rows of other actions are passed over.
+/// Judges every queue. Rows of other actions are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queues {
     /// LPUSH and RPOP: an element comes out once.
@@ -58,9 +58,9 @@ struct Found {
     unexpected: u64,
     /// Deliveries of an element beyond its first.
     repeated: u64,
-    /// Deliveries that were sent after the element had been dealt with.
+    /// Deliveries that were sent after the element had been acknowledged (XACK).
     after_ack: u64,
-    /// Elements of which nobody knew whether they had gone in, and that came out.
+    /// Elements that came out although it was unknown whether they had gone in.
     recovered: u64,
     /// Queues with acknowledged elements that were not drained.
     unread: u64,
@@ -70,7 +70,7 @@ struct Found {
 #[derive(Debug, Default)]
 struct Queue {
     elements: HashMap<u64, Element>,
-    /// Pops that may have taken something, and nobody knows what.
+    /// Pops without an answer, which may have taken an element.
     unanswered: u64,
     /// When the drain was sent.
     drained: Option<Nanos>,
@@ -147,7 +147,7 @@ impl Found {
         self.lost += missing.saturating_sub(taken);
     }
 
-    /// Counts what is wrong with an element that came out, and says what.
+    /// Counts what is wrong with an element that came out, and describes it.
     fn element(&mut self, queues: Queues, element: &Element) -> Option<(&'static str, Nanos)> {
         let first = *element.delivered.iter().min()?;
         let last = *element.delivered.iter().max()?;
@@ -168,7 +168,7 @@ impl Found {
         (once && repeated > 0).then_some(("came out more than once", last))
     }
 
-    /// All that is wrong.
+    /// The number of everything that is wrong.
     fn wrong(&self, queues: Queues) -> u64 {
         let again = match queues {
             Queues::AtMostOnce => self.repeated,

@@ -1,11 +1,11 @@
-//! What each process may count on: to see what it wrote itself, and never to go back in time.
+//! What each process may count on: to see its own writes, and never to go back in time.
 //!
 //! Terry and others, "Session guarantees for weakly consistent replicated data" (1994), call
-//! these **read your writes** and **monotonic reads**. They speak of the order of versions,
-//! and clients do not see that order: they see instants. So only this counts as known:
-//! a version certainly precedes another if some operation on it (its write, or a read that
-//! found it) had ended before the write of the other was even sent. The state without a key
-//! precedes every version.
+//! these **read your writes** and **monotonic reads**. They are defined by the order of
+//! versions. Clients do not see that order, they see instants. So only this counts as known: a
+//! version certainly precedes another if some operation on it (its write, or a read that found
+//! it) had ended before the write of the other was sent. The state without a key precedes every
+//! version.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,10 @@ use super::finding::{Example, Examples};
 use super::linear::{Act, Call};
 use super::register::NEVER;
 
-/// What each process saw.
+/// The results for each process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sessions {
-    /// Reads that were answered, those of the final state left out: they are redrill's own,
-    /// by whatever process was free.
+    /// Answered reads. Final reads are left out: they are redrill's own, by any free process.
     pub reads: u64,
     /// Reads of a version that precedes one that the same process had written before.
     pub own_missed: u64,
@@ -30,18 +29,18 @@ pub(super) struct Sessions {
     back: Examples,
 }
 
-/// What is known of the instant at which a version came to be.
+/// What is known about the instant at which a version appeared.
 #[derive(Clone, Copy, Debug)]
 struct Version {
     /// Not before its write was sent.
     from: Nanos,
-    /// Not after the first operation on it had ended. Of a value that was written twice
-    /// nothing is known to come after it.
+    /// Not after the first operation on it had ended. If a value was written twice, nothing
+    /// certainly comes after it.
     by: Nanos,
     once: bool,
 }
 
-/// What one process has seen and done so far: the version that came last for certain.
+/// The version that certainly came last among those that one process has seen and written.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     wrote: Option<(Nanos, u64)>,
@@ -49,7 +48,7 @@ struct Known {
 }
 
 impl Sessions {
-    /// Sorts `calls`, all those to one key.
+    /// Sorts `calls`, which are all calls to one key.
     pub(super) fn judge(&mut self, load: u8, key: u64, calls: &mut [Call]) {
         let versions = versions(calls);
         calls.sort_unstable_by_key(|call| (call.process, call.sent, call.done));
@@ -76,7 +75,7 @@ impl Sessions {
     ) {
         self.reads += 1;
         let version = found.map(|value| (value, versions.get(&value)));
-        // Before it was there: a value that nobody wrote says nothing, no key is before all.
+        // No key is before all versions. A value that nobody wrote proves nothing.
         let by = match version {
             None => None,
             Some((_, Some(version))) => Some(version.by),
@@ -119,7 +118,7 @@ impl Sessions {
     }
 }
 
-/// By their values.
+/// By value.
 fn versions(calls: &[Call]) -> HashMap<u64, Version> {
     let mut versions: HashMap<u64, Version> = HashMap::new();
     for call in calls {
@@ -131,7 +130,7 @@ fn versions(calls: &[Call]) -> HashMap<u64, Version> {
         versions.entry(value).and_modify(again).or_insert(version);
     }
     for call in calls.iter().filter(|call| call.is_answered()) {
-        // What was read before it was written is found out elsewhere, and says nothing here.
+        // A read before its write is found by another check and proves nothing here.
         if let Some(version) = call.found().flatten().and_then(|value| versions.get_mut(&value))
             && version.once
             && version.from <= call.done

@@ -1,4 +1,4 @@
-//! Sets: what was added and acknowledged is there at the end, once, and nothing else.
+//! Sets: every acknowledged element is there at the end, once, and nothing else.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::history::{History, ReadError};
 use super::parts::{self, HELD, Kept, Keys};
 
 /// Judges every set by the last answered read of its members of purpose `Final`. Rows of other
-/// actions are passed over.
+/// actions are ignored.
 pub struct Sets;
 
 impl Checker for Sets {
@@ -31,9 +31,9 @@ struct Found {
     lost: u64,
     /// Elements at the end that nobody can have added: never sent, or refused.
     unexpected: u64,
-    /// Elements that stand at the end more than once.
+    /// Elements that are there more than once at the end.
     duplicated: u64,
-    /// Elements of which nobody knew whether they had been added, and that are there.
+    /// Elements that are there although it was unknown whether they had been added.
     recovered: u64,
     /// Sets with acknowledged elements that could not be read at the end.
     unread: u64,
@@ -121,7 +121,7 @@ impl Found {
         }
     }
 
-    /// All that is wrong.
+    /// The number of everything that is wrong.
     fn wrong(&self) -> u64 {
         self.lost + self.unexpected + self.duplicated
     }

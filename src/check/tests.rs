@@ -1,5 +1,5 @@
-//! Both checkers against their definitions, written down a second time as plainly
-//! as they can be, over small random histories.
+//! Both checkers compared with their definitions, written a second time as plainly as possible,
+//! over small random histories.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn lost_in(ops: &[Op], limit: usize, context: &Context) -> lost::Found {
     lost::Found::read(&ops, limit, context).unwrap()
 }
 
-/// What a read found, if it is one.
+/// The value that a read found; `None` if it is no read.
 fn found(op: &Op) -> Option<Option<u64>> {
     match op.action {
         Action::Register(RegisterOp::Read(value)) => Some(value),
@@ -64,8 +64,8 @@ fn whole() -> Context {
     Context { whole: true, ..Context::default() }
 }
 
-/// Acknowledged writes that `read` missed whatever the order of what overlaps:
-/// each possible writer of its value (or the empty beginning) was done before them.
+/// Acknowledged writes that `read` missed in every order of overlapping operations: each
+/// possible writer of its value (or the empty beginning) had ended before them.
 fn missed<'a>(ops: &'a [Op], read: &Op) -> Vec<&'a Op> {
     let value = found(read).unwrap();
     let writers: Vec<&Op> = ops
@@ -106,8 +106,8 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-/// A few keys, instants close enough that rows often overlap or touch, and values
-/// that reads are likely to hit, some of them written twice or never.
+/// A few keys, instants close enough that rows often overlap or touch, and values that reads
+/// are likely to find. Some values are written twice or never.
 fn histories() -> impl Strategy<Value = Vec<Op>> {
     let row = (any::<bool>(), 0..3u64, 0..12u64, 0..60u64, 0..12u64, outcomes());
     let rows = prop::collection::vec(row, 0..24);
@@ -183,7 +183,7 @@ proptest! {
         prop_assert_eq!(told(limit), told(parts::HELD));
     }
 
-    /// Whatever the two simple checks find is found by the one that knows all orders.
+    /// The check of all orders finds everything that the two simple checks find.
     #[test]
     fn what_lost_or_stale_is_has_no_order(ops in histories()) {
         let simple = [lost(&ops).verdict(), stale(&ops).verdict()].contains(&Verdict::Fail)
@@ -192,7 +192,7 @@ proptest! {
         prop_assert!(!simple || verdict == Verdict::Fail);
     }
 
-    /// A server that does everything at once, in order, is never accused.
+    /// A server that does everything at once, in order, has no findings.
     #[test]
     fn a_right_server_is_never_accused(rows in rows_of_a_right_server()) {
         prop_assert_eq!(verdicts(lost(&rows).told(&whole())), [Verdict::Pass]);
@@ -201,8 +201,8 @@ proptest! {
     }
 }
 
-/// Each operation takes effect at its own instant between sending and answer; some
-/// answers to writes are lost on the way (unknown, done or not).
+/// Each operation takes effect at one instant between sending and answer. Some answers to
+/// writes are lost (the outcome is unknown, done or not).
 fn rows_of_a_right_server() -> impl Strategy<Value = Vec<Op>> {
     let row = (any::<bool>(), 0..2u64, 0..9u64, 0..9u64, 0..8u8);
     prop::collection::vec(row, 0..40).prop_map(|rows| {
@@ -227,7 +227,7 @@ fn rows_of_a_right_server() -> impl Strategy<Value = Vec<Op>> {
     })
 }
 
-/// Two keys, written in turn and read back, as a right server would answer.
+/// Two keys, written in turn and read back, as a correct server would answer.
 fn right() -> Vec<Op> {
     let mut ops = Vec::new();
     for i in 0..10 {
@@ -271,7 +271,7 @@ fn one_changed_row_is_seen() {
     assert_eq!(lost(&ops).lost, 0);
 }
 
-/// Its write may stand in a row that is missing, and then the rest is judged all the same.
+/// The write may be in a missing row. Everything else is judged all the same.
 #[test]
 fn a_value_without_a_write_proves_something_only_of_a_whole_history() {
     let mut ops = vec![write(0, 1, 0, 10), read(0, Some(7), 20, 30), last(0, Some(1), 90)];

@@ -15,8 +15,8 @@ impl Schedule {
         Schedule { start, rate }
     }
 
-    /// The instant of operation `n`. It depends on nothing but `n`, and has no
-    /// rounding that adds up from one operation to the next.
+    /// The instant of operation `n`. It depends only on `n`, so no rounding adds up from one
+    /// operation to the next.
     pub(crate) fn intended(&self, n: u64) -> Nanos {
         Nanos(self.start.0.saturating_add((n as f64 * 1e9 / self.rate) as u64))
     }
@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(schedule.intended(0), Nanos(500));
         assert_eq!(schedule.intended(1), Nanos(500 + 333_333));
         assert_eq!(schedule.intended(3), Nanos(500 + 1_000_000));
-        // An hour in, still to the nanosecond.
+        // Still exact to the nanosecond after an hour.
         assert_eq!(schedule.intended(3000 * 3600), Nanos(500 + 3_600_000_000_000));
     }
 

@@ -1,6 +1,5 @@
-//! Going through all keys of a load once: to fill them before it, and to read
-//! them when all is over. These operations have no schedule; they go as fast as
-//! a bounded number in flight allows.
+//! Visits all keys of a load once: to fill them before it, and to read them at the end. These
+//! operations have no schedule. They go as fast as a limited number in flight allows.
 
 use std::time::Duration;
 
@@ -12,25 +11,25 @@ use super::workload::{Plan, Plans};
 use crate::model::Nanos;
 use crate::model::op::{Cause, Op, Outcome, Purpose};
 
-/// Operations in flight: enough to keep a server busy, and no flood.
+/// Operations in flight: enough to keep a server busy, and not too many.
 const IN_FLIGHT: usize = 128;
-/// Before an operation that failed is tried again.
+/// The pause before an operation that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long one key may go on failing while it is filled.
+/// For how long a key may fail while it is filled.
 const FILL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came of reading the final state.
+/// The result of reading the final state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FinalRead {
     /// Keys that were read (or found not to exist).
     pub read: u64,
-    /// Keys that no primary gave in time; what became of them is not known.
+    /// Keys that no primary returned in time; their state is unknown.
     pub unread: u64,
 }
 
-/// Writes every key once. Errors: the key that could not be written, and why.
-/// A write that may or may not have happened is such an error too: it could
-/// still happen later and undo a write of the load.
+/// Writes every key once. The error names the key that could not be written, and why. A write
+/// with an unknown outcome is an error too: it could still take effect later and undo a write
+/// of the load.
 pub(crate) async fn fill<C: Client>(
     context: &LoadContext<C>,
     operations: &mut Plans,
@@ -57,8 +56,8 @@ pub(crate) async fn fill<C: Client>(
     filled.map(|()| keys)
 }
 
-/// Reads every key once from its primary. A key that cannot be read is tried
-/// again until `deadline`, and is then recorded as not ok.
+/// Reads every key once from its primary. A key that cannot be read is tried again until
+/// `deadline`, and is then recorded as not ok.
 pub(crate) async fn read_all<C: Client>(context: &LoadContext<C>, deadline: Nanos) -> FinalRead {
     let result = stream::iter(0..context.load.keys)
         .map(|key| async move {
@@ -76,7 +75,8 @@ pub(crate) async fn read_all<C: Client>(context: &LoadContext<C>, deadline: Nano
     result
 }
 
-/// Makes `key` ready for its first operation, which can be done twice. Errors: why it was not.
+/// Prepares `key` for its first operation, which can be done twice. The error says why it
+/// failed.
 async fn prepare<C: Client>(
     context: &LoadContext<C>,
     key: u64,
@@ -93,8 +93,8 @@ async fn prepare<C: Client>(
     }
 }
 
-/// Does `plan` until it ends ok, or `deadline` has passed. A write is not
-/// repeated once it may have been done.
+/// Does `plan` until it ends ok, or until `deadline`. A write is not repeated once it may have
+/// been done.
 async fn insist<C: Client>(
     context: &LoadContext<C>,
     plan: &Plan,

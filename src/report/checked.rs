@@ -1,9 +1,9 @@
 //! What the checkers say of a run's history, and what they are told of the drill besides rows:
 //! its windows, its faults, and which nodes were when on a side that lost.
 //!
-//! When a node becomes primary of a shard, the one before it has lost from that instant on: what
-//! it still acknowledges is of the past. If a cut lay between the two by then, it had lost from
-//! the cut's beginning on: nothing that it acknowledged since could reach its successor.
+//! When a node becomes primary of a shard, the previous primary has lost from that instant on.
+//! If a cut lay between the two at that instant, it had lost since the cut's beginning: nothing
+//! that it acknowledged since then could reach its successor.
 
 use std::path::Path;
 
@@ -61,17 +61,17 @@ fn sides(record: &Record) -> Sides {
     sides
 }
 
-/// The nodes of a load's group, as its history counts them.
+/// The nodes of a load's group, as its history numbers them.
 fn counted(record: &Record, info: &LoadInfo) -> Vec<NodeName> {
     if !info.nodes.is_empty() {
         return info.nodes.clone();
     }
-    // Of a record that does not say so: those that were there from the beginning.
+    // Older records do not name them: then they are the nodes from the start.
     let nodes = record.nodes.iter().map(|node| &node.name);
     nodes.filter(|name| name.group == info.group).cloned().collect()
 }
 
-/// The spans in which `node` was superseded, or cut off from who was to supersede it.
+/// The spans in which `node` was superseded, or cut off from its successor.
 fn lost(record: &Record, node: &NodeName) -> Vec<(Nanos, Nanos)> {
     let elections = record.failovers.elections();
     let span = |one: &Election| {
@@ -82,7 +82,7 @@ fn lost(record: &Record, node: &NodeName) -> Vec<(Nanos, Nanos)> {
     elections.iter().filter(|one| one.over.contains(node)).map(span).collect()
 }
 
-/// Since when a cut that held at `at` had lain between the two.
+/// Since when the cut at `at` had been between the two.
 fn cut_since(record: &Record, a: &NodeName, b: &NodeName, at: Nanos) -> Option<Nanos> {
     let between = |step: &&StepRecord| {
         let one = |node: &NodeName| step.hits.iter().any(|hit| hit.node == *node);

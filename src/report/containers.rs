@@ -1,4 +1,4 @@
-//! The table by container: what each used.
+//! The table by container: the resource use of each.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::model::{Nanos, NodeName};
 
 use super::data::Container;
 
-/// What the engine said of containers, folded for each.
+/// The engine's figures, collected for each container.
 #[derive(Debug, Default)]
 pub(super) struct UsageFold {
     /// The load runs.
@@ -48,7 +48,7 @@ impl UsageFold {
 }
 
 impl Folded {
-    /// A container that was started anew counts from zero again: that time is left out.
+    /// A container that was restarted counts from zero again, so that time is left out.
     fn add(&mut self, seconds: f64, before: &Usage, now: &Usage) {
         let (Some(net_in), Some(net_out)) = (
             now.net_in_bytes.checked_sub(before.net_in_bytes),
@@ -96,7 +96,7 @@ mod tests {
         hear(&mut fold, 2, 0.9, 100, 5_000);
         fold.phase(Phase::Steps);
         hear(&mut fold, 3, 1.0, 100, 6_000);
-        // Started anew.
+        // Restarted.
         hear(&mut fold, 4, 0.0, 100, 0);
         hear(&mut fold, 5, 0.3, 100, 3_000);
         fold.phase(Phase::Verify);

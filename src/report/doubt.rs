@@ -1,7 +1,7 @@
-//! What measures could have been, had redrill itself been run all the time.
+//! The range of a measure if redrill itself had been run all the time.
 //!
-//! On a busy machine redrill sends late, and for moments sees nothing. That moves its
-//! figures, and no server has a part in it. So each figure that it moves has a range, and an
+//! On a busy machine redrill sends late, and sometimes sees nothing for a moment. That changes
+//! its figures, and the servers have no part in it. So each such figure has a range. An
 //! expectation that holds in one part of the range and not in another cannot be judged.
 
 use std::collections::BTreeMap;
@@ -14,10 +14,10 @@ use super::measures::{Told, latency_since_sent};
 use super::record::Record;
 use super::tally::Tally;
 
-/// By the names of measures: the least and the most that each could have been.
+/// By measure: the smallest and the greatest value that it could have had.
 pub(super) type Doubts = BTreeMap<&'static str, [f64; 2]>;
 
-/// The ranges of all measures that redrill's own lateness can have moved.
+/// The ranges of all measures that redrill's own lateness may have changed.
 pub(super) fn doubts(
     record: &Record,
     tally: Option<&mut Tally>,
@@ -42,9 +42,9 @@ fn of_latency(since_sent: &Told, measures: &BTreeMap<String, Measure>) -> Doubts
     since_sent.iter().filter_map(range).collect()
 }
 
-/// Where redrill did not look, the servers may have been up, although an outage was open,
-/// and may have been down unseen. An outage that fits into the probes' patience is none,
-/// so blind times shorter than that hide nothing.
+/// When redrill did not look, the servers may have been up although an outage was open, or down
+/// without being seen. A stall within the probes' deadline is no outage, so blind times shorter
+/// than that hide nothing.
 fn of_downtime(record: &Record) -> Doubts {
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
     let hides = ms(record.blind.longest) >= record.info.probe_deadline_ms;

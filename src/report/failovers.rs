@@ -1,4 +1,4 @@
-//! Folding what nodes told of failovers into one row for each.
+//! Collects the nodes' reports of failovers into one row for each failover.
 
 use std::time::Duration;
 
@@ -11,15 +11,16 @@ use super::data::millis;
 use super::record::{Record, StepRecord};
 use super::spans::Span;
 
-/// A canary's first failed probe may have been sent so long before the fault took hold.
+/// A canary's first failed probe may have been sent so long before the fault took effect.
 const BEFORE: Duration = Duration::from_millis(200);
-/// Who was told last gives way, and a probe meets that, so long after all name a new primary.
+/// The node that learns of the new primary last may give up its role so long after all others
+/// name the new one, and a probe may meet that.
 const AFTER: Duration = Duration::from_millis(500);
-/// Who is back has heard of all others by then: links are made anew ten times a second, and each
-/// node asks others at least once a second.
+/// A node that is back has heard of all others after this time: links are made again ten times
+/// a second, and each node pings others at least once a second.
 const UNHEARD: Duration = Duration::from_secs(2);
 
-/// Everything told, in order.
+/// Everything that was reported, in order.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     injected: Vec<Injected>,
@@ -33,7 +34,7 @@ pub(super) struct Election {
     pub to: NodeName,
     /// When that was seen.
     pub at: Nanos,
-    /// Who else belonged to the shard then.
+    /// The other nodes that belonged to the shard then.
     pub over: Vec<NodeName>,
 }
 
@@ -44,7 +45,7 @@ struct Injected {
     nodes: Vec<NodeName>,
     /// The shards that they belonged to then.
     shards: Vec<ShardName>,
-    /// Those that a cut parts them from.
+    /// The nodes that a cut separates them from.
     against: Vec<NodeName>,
 }
 
@@ -54,14 +55,14 @@ impl Injected {
     }
 }
 
-/// One failover as far as it has come.
+/// One failover, as far as it has come.
 #[derive(Clone, Debug)]
 struct Row {
     shard: ShardName,
     began: Nanos,
     from: Option<NodeName>,
     to: Option<NodeName>,
-    /// Who suspected it first.
+    /// The first node that suspected the primary.
     by: Option<NodeName>,
     at: [Option<Nanos>; 5],
 }
@@ -71,14 +72,14 @@ impl Row {
         self.at[phase as usize]
     }
 
-    /// The last that is known of how it came to a new primary, or that it wanted one.
+    /// The last instant at which it moved towards a new primary.
     fn turned(&self) -> Nanos {
         let phases = [FailoverPhase::Elected, FailoverPhase::Agreed, FailoverPhase::Suspected];
         phases.iter().find_map(|phase| self.at(*phase)).unwrap_or(self.began)
     }
 
-    /// Nobody has suspected the primary but a node that was itself cut off or stood still then,
-    /// or until just before.
+    /// Only nodes that were cut off or paused at that time, or until just before, have
+    /// suspected the primary.
     fn is_a_mistake(&self, steps: &[StepRecord]) -> bool {
         let at = self.at(FailoverPhase::Suspected).unwrap_or(self.began);
         let held = |step: &StepRecord, node: &Option<NodeName>| {
@@ -88,7 +89,7 @@ impl Row {
         !self.went_on() && steps.iter().any(behind)
     }
 
-    /// More came of it than a suspicion.
+    /// There was more than a suspicion.
     fn went_on(&self) -> bool {
         [FailoverPhase::Agreed, FailoverPhase::Elected]
             .iter()
@@ -97,7 +98,7 @@ impl Row {
 }
 
 impl Told {
-    /// A fault was done to `nodes`; a cut lies between them and those of `against`.
+    /// A fault hit `nodes`; a cut lies between them and those of `against`.
     pub fn injected(
         &mut self,
         at: Nanos,
@@ -106,7 +107,8 @@ impl Told {
         against: Vec<NodeName>,
     ) {
         let one = Injected { at, step, nodes, shards, against };
-        // Suspected for another reason, and not given up yet: what comes of it is this one's.
+        // The primary was suspected before, and the suspicion is still open. From now on it
+        // belongs to this fault.
         let under_way = self.open.iter_mut().filter(|row| !row.went_on() && one.hits(&row.from));
         for row in under_way {
             row.began = at;
@@ -115,12 +117,12 @@ impl Told {
         self.injected.push(one);
     }
 
-    /// The faults of which writes may be lost: each with its step.
+    /// The faults that may lose writes, each with its step.
     pub fn injected_steps(&self) -> impl Iterator<Item = (usize, Nanos)> {
         self.injected.iter().map(|one| (one.step, one.at))
     }
 
-    /// `members` are all that belonged to the shard then.
+    /// `members` are all nodes that belonged to the shard then.
     pub fn hear(
         &mut self,
         at: Nanos,
@@ -128,7 +130,8 @@ impl Told {
         phase: FailoverPhase,
         (node, by): (NodeName, NodeName),
     ) {
-        // Once all name a new primary, what follows but a replica is the next failover.
+        // Once all name a new primary, everything that follows belongs to the next failover,
+        // except the first linked replica.
         let goes_on = |row: &Row| {
             let same = row.shard == shard;
             let over = row.at(FailoverPhase::Propagated).is_some();
@@ -142,7 +145,7 @@ impl Told {
         let row = &mut self.open[index];
         match phase {
             FailoverPhase::Suspected => {
-                // It had been trusted again: this is another suspicion.
+                // The primary had been trusted again, so this is a new suspicion.
                 (row.began, row.at) = (at, [None; 5]);
                 (row.from, row.by) = (Some(node), Some(by));
             }
@@ -158,13 +161,13 @@ impl Told {
         row.at[phase as usize] = Some(at);
     }
 
-    /// Who was elected, in order.
+    /// The elected nodes, in order.
     pub fn elections(&self) -> &[Election] {
         &self.elections
     }
 
-    /// When the next fault hit the old primary or the new one after `at`, or any node of the
-    /// shard once all named the new one.
+    /// The next fault after `at` that hit the old or the new primary, or any node of the shard
+    /// once all named the new one.
     fn next(&self, row: &Row, at: Nanos) -> Option<Nanos> {
         let over = |one: &Injected| row.at(FailoverPhase::Propagated).is_some_and(|at| one.at > at);
         let ends = |one: &&Injected| {
@@ -174,16 +177,16 @@ impl Told {
         later.filter(ends).map(|one| one.at).min()
     }
 
-    /// Outages that begin from `end` on, or after another fault or a failover that is over, are
-    /// not of the failover that began at `at`.
+    /// Outages of the failover that began at `at` begin before this: before `end`, before
+    /// another fault, and before the next failover.
     fn until(&self, row: &Row, at: Nanos, end: Nanos) -> Nanos {
         let next = self.next(row, at).map_or(end, |next| next - BEFORE);
         row.at(FailoverPhase::Propagated).map_or(next, |over| next.min(over + AFTER))
     }
 
-    /// The fault that led to it: the last one before that hit the old primary. Where none did,
-    /// the last that cut it off from others or hit another node of the shard; but where it was
-    /// suspected and no more came of it, a busy machine may be why.
+    /// The fault that led to it: the last one before it that hit the old primary. If none did,
+    /// the last one that cut it off from others or hit another node of the shard. But if it was
+    /// only suspected, a busy machine may be the cause.
     fn cause(&self, row: &Row) -> Option<&Injected> {
         let before = || self.injected.iter().filter(|one| one.at <= row.began);
         let on_it = before().filter(|one| one.hits(&row.from)).max_by_key(|one| one.at);
@@ -259,7 +262,7 @@ impl Failover {
         between(self.suspected_ms, self.agreed_ms)
     }
 
-    /// 0 where one side elected before a node of the other told of the agreement.
+    /// 0 if one side elected before a node of the other reported the agreement.
     pub fn elect(&self) -> Option<f64> {
         between(self.agreed_ms, self.elected_ms).map(|ms| ms.max(0.0))
     }
@@ -268,12 +271,12 @@ impl Failover {
         between(self.elected_ms, self.propagated_ms)
     }
 
-    /// 0 where a client was served before a node that was asked told of the election.
+    /// 0 if a client was served before a node reported the election.
     pub fn reconnect(&self) -> Option<f64> {
         between(self.elected_ms, self.served_ms).map(|ms| ms.max(0.0))
     }
 
-    /// Where that was not until the load's end, the time until then: it was longer.
+    /// If it was not served until the load's end, the time until then: the true one is longer.
     pub fn served(&self) -> Option<f64> {
         between(self.injected_ms, self.served_ms.or(self.unserved_until_ms))
     }
@@ -298,13 +301,13 @@ impl Failover {
         }
     }
 
-    /// What the time until a write succeeded went into, in order: each part's name and
+    /// The parts of the time until a write succeeded, in order: each part's name and
     /// milliseconds.
     pub(super) fn parts(&self) -> Vec<(&'static str, f64)> {
-        // Without an election, the rest of the time is spent waiting for what failed.
+        // Without an election, the rest of the time is spent waiting for the failed primary.
         let last = self.agreed_ms.or(self.suspected_ms);
         let waited = between(last, self.served_ms.or(self.unserved_until_ms));
-        // It may have been served before others were told that it had failed.
+        // It may have been served before other nodes learned that it had failed.
         let waited = waited.map(|ms| ms.max(0.0));
         let parts = [
             ("detect", self.detect()),
@@ -316,7 +319,7 @@ impl Failover {
         parts.into_iter().filter_map(|(name, ms)| Some((name, ms?))).collect()
     }
 
-    /// What came to pass: `served after 3,975 ms: detect 2,010 ms · agree 24.1 ms · …`
+    /// What happened: `served after 3,975 ms: detect 2,010 ms · agree 24.1 ms · …`
     pub(super) fn story(&self) -> String {
         let outcome = match (self.served(), self.unserved_until_ms, &self.to) {
             (Some(ms), None, Some(_)) => format!("served after {}", Unit::Millis.show(ms)),
@@ -324,7 +327,7 @@ impl Failover {
                 format!("no replica took over, and it was served after {}", Unit::Millis.show(ms))
             }
             (Some(ms), Some(_), _) => format!("not served again in {}", Unit::Millis.show(ms)),
-            // After a takeover both sides serve whoever reaches them.
+            // After a takeover both sides serve the clients that reach them.
             (None, ..) => "no outage was seen".to_owned(),
         };
         let parts = self.parts().into_iter().chain(self.propagate().map(|ms| ("known to all", ms)));
@@ -358,7 +361,7 @@ mod tests {
         NodeName::new("c", 1, ordinal)
     }
 
-    /// The primary is suspected at 20 and its replica elected at 40; `faults` are done besides.
+    /// The primary is suspected at 20 and its replica elected at 40; `faults` are added.
     fn told(faults: &[(u64, usize, u32)]) -> Told {
         let mut told = Told::default();
         let phases = [
@@ -427,7 +430,7 @@ mod tests {
         assert_eq!(until(&told), second(3), "it may hand over to who was no part of this");
     }
 
-    /// A step that hit `node` in second 10 and was undone when `undone` says.
+    /// A step that hit `node` in second 10 and was undone at `undone`.
     fn step(kind: &str, node: NodeName, undone: Option<u64>) -> StepRecord {
         let (group, text) = (node.group.clone(), kind.to_owned());
         let info = StepInfo { kind: StepKind::parse(kind), group, text, planned_at: Nanos(0) };

@@ -1,4 +1,4 @@
-//! `report.json`, laid out so that a person can read it too, and read back.
+//! Writes `report.json`, so that a person can read it too, and reads it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,15 +14,15 @@ use super::files::file;
 /// The text of `report.json`.
 ///
 /// # Errors
-/// If a value cannot be written as JSON.
+/// A value cannot be written as JSON.
 pub fn render(report: &Report) -> Result<String, ReportError> {
     pretty(report)
 }
 
-/// Reads the `report.json` at `path`. Its run folder is the one that it lies in.
+/// Reads the `report.json` at `path`. Its run folder is the folder of the file.
 ///
 /// # Errors
-/// If it cannot be read, is no report, or has another schema.
+/// It cannot be read, is no report, or has another schema.
 pub fn read(path: &Path) -> Result<Report, ReportError> {
     #[derive(Deserialize)]
     struct Version {
@@ -44,15 +44,15 @@ pub fn read(path: &Path) -> Result<Report, ReportError> {
 /// The JSON Schema of `report.json`.
 ///
 /// # Errors
-/// If a value cannot be written as JSON.
+/// A value cannot be written as JSON.
 pub fn schema() -> Result<String, ReportError> {
     let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Report)).map_err(bad)?;
     text.push('\n');
     Ok(text)
 }
 
-/// JSON with an object a line, and arrays of plain values on one line: a column of
-/// 10,000 numbers takes one line, not 10,000.
+/// JSON with an object a line, and arrays of plain values on one line: a column of 10,000
+/// numbers takes one line, not 10,000.
 pub(super) fn pretty(value: &impl Serialize) -> Result<String, ReportError> {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut bytes, Layout::default())).map_err(bad)?;
@@ -68,7 +68,7 @@ fn bad(e: serde_json::Error) -> ReportError {
 struct Layout {
     depth: usize,
     empty: bool,
-    /// For each open array: whether an object stood in it.
+    /// For each open array: whether it has contained an object.
     arrays: Vec<bool>,
     in_array_value: bool,
 }

@@ -12,10 +12,10 @@ use super::data::{Judged, Report};
 use super::doubt::Doubts;
 use super::record::Record;
 
-/// Holds each expectation against its measure. In a drill that did not come to its own
-/// end nothing can be told: what held so far might have broken later.
+/// Compares each expectation with its measure. In a drill that did not end by itself everything
+/// is unknown: an expectation that held might have broken later.
 ///
-/// One whose outcome depends on what redrill itself missed says nothing of the servers.
+/// An expectation is also unknown if its result depends on what redrill itself missed.
 pub(super) fn expectations(
     record: &Record,
     measures: &BTreeMap<String, Measure>,
@@ -40,7 +40,7 @@ fn expectation(
         Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill came to no end".into())),
         None => {
             let why = format!("cannot be judged: {} could not be told", e.measure);
-            // In a drill that broke off, that is what is to be mended.
+            // In a drill that broke off, only that has to be fixed.
             let advice = known.filter(|_| completed).map(|known| format!("; {}", known.advice));
             (Verdict::Unknown, Some(why + &advice.unwrap_or_default()))
         }
@@ -58,7 +58,8 @@ fn expectation(
     }
 }
 
-/// The verdict on one value, and why it is not `pass`. `range` is what it could have been.
+/// The verdict on one value, and why it is not `pass`. `range` has the values that it could
+/// have had.
 fn weigh(
     e: &Expectation,
     value: f64,
@@ -94,7 +95,7 @@ pub(super) fn verdict(
     let mut reasons: Vec<(Verdict, String)> = ended.into_iter().collect();
     reasons.extend(steps(record));
     reasons.extend(record.disagreements.iter().map(|group| (Verdict::Fail, group.text())));
-    // Of a drill that broke off, that much is said already.
+    // For a drill that broke off, that has been said already.
     if record.completed() {
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
         reasons.extend(not_held);
@@ -102,7 +103,7 @@ pub(super) fn verdict(
     let counts = |f: &&Finding| set_aside(f, &record.info.reported, expectations).is_none();
     let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(counts);
     reasons.extend(found.map(|f| match f.verdict {
-        // In a drill that broke off, that is what is to be mended.
+        // In a drill that broke off, only that has to be fixed.
         Verdict::Unknown if record.completed() => {
             let advice = of_finding(&f.kind).map_or(advice::WHOLE, |known| known.advice);
             (f.verdict, format!("{}; {advice}", f.text))
@@ -110,15 +111,15 @@ pub(super) fn verdict(
         _ => (f.verdict, f.text.clone()),
     }));
     let worst = match record.end {
-        // The end outweighs what was seen on the way: it is not the drill's fault.
+        // The end counts more than what was seen before: it is not the drill's fault.
         Some(End::Interrupted) | None => Verdict::Unknown,
         _ => Verdict::worst(reasons.iter().map(|(verdict, _)| *verdict)),
     };
     (worst, reasons.into_iter().map(|(_, why)| why).collect())
 }
 
-/// Why something wrong that a checker found does not count for the verdict; `None` if it does,
-/// or if nothing is wrong. What could not be told is nothing that a scenario can do without.
+/// Why a checker's finding does not count for the verdict; `None` if it does, or if nothing is
+/// wrong. An unknown result always counts.
 pub(super) fn set_aside(
     finding: &Finding,
     reported: &[String],
@@ -136,8 +137,8 @@ pub(super) fn set_aside(
 }
 
 fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
-    // A drill that says how it ended had stopped its servers by then; what counts is
-    // where it was before.
+    // A drill that reports its end has stopped its servers already. What counts is its phase
+    // before that.
     let going = |phase: &Phase| record.end.is_none() || *phase != Phase::Stop;
     let last = record.phases.iter().map(|(phase, _)| *phase).rfind(going);
     let phase = last.map_or("starting", phase_name);
@@ -165,7 +166,7 @@ fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
     Some((Verdict::Unknown, why))
 }
 
-/// A phase as a person would call it.
+/// The name of a phase for people.
 pub(super) fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Form => "forming the topology",
@@ -179,7 +180,7 @@ pub(super) fn phase_name(phase: Phase) -> &'static str {
 
 fn steps(record: &Record) -> Vec<(Verdict, String)> {
     let mut reasons = Vec::new();
-    // All of them for one reason: the drill's end came first.
+    // All for the same reason: the drill ended first.
     let mut never = record.steps.iter().filter(|step| step.error.is_none() && step.began.is_none());
     if let Some(first) = never.next() {
         let more = match never.count() {
@@ -207,7 +208,7 @@ fn steps(record: &Record) -> Vec<(Verdict, String)> {
     reasons
 }
 
-/// The reasons of a report's verdict that its expectations do not tell themselves.
+/// The reasons of a report's verdict that its expectations do not show.
 pub(super) fn other_reasons(report: &Report) -> Vec<&str> {
     let expectations = report.expectations.iter().filter(|e| e.is_plain());
     let told: Vec<&String> = expectations.filter_map(|e| e.why.as_ref()).collect();

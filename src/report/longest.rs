@@ -1,4 +1,4 @@
-//! Where and when the longest outage was, in words.
+//! Where and when the longest outage was, as text.
 
 use crate::model::Unit;
 
@@ -10,7 +10,7 @@ pub(super) fn outage(r: &Report) -> Option<String> {
     let longest = r.outages.iter().max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms))?;
     let worst = [r.value("downtime.write.max"), r.value("downtime.read.max")];
     let worst = worst.into_iter().flatten().fold(0.0, f64::max);
-    // Only so many outages are listed, the first ones.
+    // Only the first outages are listed.
     (longest.duration_ms >= worst).then(|| told(r, longest))
 }
 
@@ -32,7 +32,7 @@ fn told(r: &Report, outage: &Outage) -> String {
     format!("at {at:.2} s of the load ({moment}), {group}/{shard}{slot}{cause}{open}{unseen}")
 }
 
-/// How an instant lies to the steps: `0.70 s before the step`.
+/// The position of an instant relative to the steps: `0.70 s before the step`.
 fn moment(r: &Report, at_ms: f64) -> String {
     let begun: Vec<&Step> = r.steps.iter().filter(|step| step.began_ms.is_some()).collect();
     let last = begun.iter().rposition(|step| step.began_ms.is_some_and(|began| began <= at_ms));

@@ -1,9 +1,9 @@
-//! Which shard each node belongs to, as views tell it one after the other.
+//! Which shard each node belongs to, according to the views one after the other.
 //!
-//! A node's name says where it was born. A spare replica may move to a primary of another
-//! shard that has none, and be promoted there; and a primary that has given up its last slot
-//! follows who got it. So a node belongs to the shard that it led or followed in the last view
-//! in which it did.
+//! A node's name says where it started. A spare replica may move to a primary of another shard
+//! that has none, and be promoted there. A primary that has given away its last slot follows
+//! the node that got it. So a node belongs to the shard that it led or followed in the last
+//! view in which it did.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::model::{NodeName, ShardName};
 pub(super) struct Members(BTreeMap<NodeName, ShardName>);
 
 impl Members {
-    /// Nodes that are there from now on, each in the shard of its name.
+    /// Adds nodes, each in the shard of its name.
     pub fn join<'a>(&mut self, nodes: impl IntoIterator<Item = &'a NodeName>) {
         for node in nodes {
             if let Some(shard) = node.shard_name() {
@@ -36,7 +36,7 @@ impl Members {
         self.0.get(node).cloned().or_else(|| node.shard_name())
     }
 
-    /// All that belong to `shard`.
+    /// All nodes that belong to `shard`.
     pub fn of(&self, shard: &ShardName) -> Vec<NodeName> {
         let of_it = self.0.iter().filter(|(_, other)| *other == shard);
         of_it.map(|(node, _)| node.clone()).collect()

@@ -1,4 +1,4 @@
-//! What operations met on their way, in words: errors by their cause, redirects, reconnects.
+//! What delayed operations or made them fail, as text: errors by cause, redirects, reconnects.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -30,8 +30,8 @@ pub(super) fn errors(report: &Report) -> Option<String> {
     list(causes.into_iter().map(|(cause, count)| (count as f64, cause.to_string())))
 }
 
-/// Redirects that all loads followed, and connections that they made anew:
-/// `12 MOVED · 40 ASK`. Neither is an error by itself.
+/// Redirects that all loads followed, and connections that they made again: `12 MOVED · 40
+/// ASK`. These are no errors.
 pub(super) fn detours(report: &Report) -> Option<String> {
     let redirects = [
         ("redirects.moved", "MOVED"),

@@ -1,4 +1,4 @@
-//! Folding outages: the longest and the sum for each canary, and a list for the reader.
+//! Collects outages: the longest and the sum for each canary, and a list for the reader.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::data::Outage;
 use super::data::millis;
 use super::spans::Span;
 
-/// As many outages are listed; all are counted.
+/// How many outages are listed; all are counted.
 const LISTED: usize = 2_000;
-/// So many are kept, for failovers to be found in them.
+/// How many are kept, for finding those of failovers.
 const KEPT: usize = 200_000;
-/// What nodes say may be seen so long after it came to pass.
+/// How late a node's report may be.
 const LATE: Duration = Duration::from_millis(200);
 
-/// What one canary suffered for one action.
+/// The outages of one canary for one action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Suffered {
     pub longest: Duration,
@@ -72,7 +72,7 @@ struct Listed {
     from: Nanos,
     to: Option<Nanos>,
     length: Duration,
-    /// Of `length`: redrill itself was not run.
+    /// The part of `length` in which redrill itself was not run.
     blind: Duration,
     cause: Option<Cause>,
 }
@@ -97,8 +97,7 @@ impl Outages {
         self.count(Listed { canary, action, from, to: Some(to), length, blind, cause });
     }
 
-    /// Counts outages that never ended: until the first of `ends` that lies after their
-    /// beginning.
+    /// Counts outages that never ended: until the first of `ends` after their beginning.
     pub fn close(&mut self, ends: &[Nanos]) {
         let mut open: Vec<_> = self.open.drain().collect();
         open.sort_by_key(|((canary, action), (from, _))| (*from, key(*canary, *action)));
@@ -119,8 +118,8 @@ impl Outages {
         }
     }
 
-    /// The worst of the canaries that `of` accepts: their longest outage, and the
-    /// greatest sum that any one of them has.
+    /// The worst of the canaries that `of` accepts: the longest outage, and the greatest sum of
+    /// a single canary.
     pub fn worst(&self, action: Access, of: impl Fn(usize) -> bool) -> Suffered {
         self.suffered
             .iter()
@@ -128,9 +127,9 @@ impl Outages {
             .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
-    /// When the first of the canaries that `of` accepts was served again: each counts by the one
-    /// of its outages within `span` that it had at `at`, or else by the longest. `None` if none
-    /// had one that ended.
+    /// When the first of the canaries that `of` accepts was served again. Each counts by the
+    /// outage within `span` that it had at `at`, or else by its longest one. `None` if no
+    /// canary had one that ended.
     pub fn first_end(
         &self,
         action: Access,
@@ -202,7 +201,7 @@ mod tests {
         Nanos(ms * 1_000_000)
     }
 
-    /// Of a failover from 1,000 on, that all knew of at 3,100, where `at` is the election.
+    /// For a failover from 1,000 on, which all nodes knew at 3,100; `at` is the election.
     fn first_end(all: &[(usize, u64, Option<u64>)], at: u64) -> Option<Nanos> {
         let span = Span { from: ms(1_000), to: ms(3_600) };
         outages(all).first_end(Access::Write, (span, ms(at)), |canary| canary < 2)

@@ -1,4 +1,4 @@
-//! Keeping a few of the many slot views that a drill tells.
+//! Keeps a few of the many slot views of a drill.
 
 use crate::model::Nanos;
 use crate::model::event::{ShardView, View};
@@ -6,9 +6,9 @@ use crate::model::event::{ShardView, View};
 use super::data::millis;
 use super::data::{Moment, Owned, Ownership};
 
-/// Views kept while a step runs; when there are more, every second one goes.
+/// How many views are kept while a step runs. If there are more, every second one is dropped.
 const KEPT: usize = 64;
-/// Views shown of those.
+/// How many of those are shown.
 const SHOWN: usize = 4;
 
 /// The views of all groups.
@@ -50,7 +50,7 @@ impl Views {
         group.hear(at, view, begun);
     }
 
-    /// The shards of `group` before any step; at first sight, if that was later.
+    /// The shards of `group` before any step, or when they were seen first.
     pub fn before(&self, group: &str) -> Option<&[ShardView]> {
         self.of(group).map(|g| &*g.before.as_ref().unwrap_or(&g.last).1.shards)
     }
@@ -113,7 +113,7 @@ impl GroupViews {
         if let Some(before) = &self.before {
             push(before, Moment::Before);
         }
-        // The last of `during` is what `after` shows.
+        // The last of `during` equals `after`.
         let between = self.during.len().saturating_sub(1);
         let count = between.min(SHOWN);
         for i in 1..=count {

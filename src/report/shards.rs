@@ -1,4 +1,4 @@
-//! The table by shard: what each held, served and suffered.
+//! The table by shard: what each stored and served, and its outages.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::data::Shard;
 use super::members::Members;
 use super::record::Record;
 
-/// EventKind INFO said, folded for each shard.
+/// The figures of INFO, collected for each shard.
 #[derive(Debug, Default)]
 pub(super) struct StatsFold {
     /// The load runs.
@@ -19,7 +19,7 @@ pub(super) struct StatsFold {
     shards: BTreeMap<ShardName, Folded>,
 }
 
-/// Sums over the times in which a node of the shard was primary at both ends.
+/// Sums over the times in which one node of the shard was primary at both ends.
 #[derive(Clone, Copy, Debug, Default)]
 struct Folded {
     seconds: f64,
@@ -48,7 +48,7 @@ impl StatsFold {
             let shard = self.shards.entry(shard).or_default();
             if node.role == Role::Primary {
                 let held = Held { keys: node.keys, memory: node.memory_bytes };
-                // What is held "before" is what was last seen before the load began.
+                // "Before" is the last value before the load began.
                 if !self.running && shard.seconds == 0.0 || shard.first.is_none() {
                     shard.first = Some(held);
                 }
@@ -66,8 +66,8 @@ impl StatsFold {
 }
 
 impl Folded {
-    /// Adds what a primary did between two looks; a server that was restarted between
-    /// them counts from zero again, and that time is left out.
+    /// Adds what a primary did between two looks. A server that was restarted in between counts
+    /// from zero again, so that time is left out.
     fn add(&mut self, seconds: f64, before: &NodeStats, now: &NodeStats) {
         let (Some(commands), Some(net_in), Some(net_out)) = (
             now.commands.checked_sub(before.commands),
@@ -140,8 +140,8 @@ fn row(record: &Record, name: &ShardName) -> Shard {
     }
 }
 
-/// Keys and memory at the end. What a primary last said holds for as long as the shard has
-/// one: a node whose last slot went may follow another shard before it is asked again.
+/// Keys and memory at the end. The last values of a primary stay valid as long as the shard has
+/// one: a node without slots may follow another shard before it is asked again.
 fn held_after(
     record: &Record,
     group: &str,
@@ -150,14 +150,14 @@ fn held_after(
 ) -> (Option<u64>, Option<u64>) {
     let (keys, memory) = (folded.last.map(|h| h.keys), folded.last.map(|h| h.memory));
     let Some(after) = after else {
-        // A shard that the others have forgotten holds nothing.
+        // A shard that the others have forgotten has nothing.
         return if record.views.after(group).is_some() { (None, None) } else { (keys, memory) };
     };
     let memory = memory.filter(|_| after.primary.is_some());
     let owners = record.views.after(group).unwrap_or_default();
     let in_cluster = owners.iter().any(|shard| !shard.slots.is_empty());
     match in_cluster && after.slots.is_empty() {
-        // Without slots there are no keys, whoever was asked last.
+        // Without slots there are no keys, whichever node was asked last.
         true => (Some(0), memory),
         false => (keys.filter(|_| after.primary.is_some()), memory),
     }

@@ -1,4 +1,4 @@
-//! Where before, during and after lie on a drill's time line.
+//! The spans before, during and after on a drill's time line.
 
 use std::time::Duration;
 
@@ -32,15 +32,16 @@ pub(super) struct Spans {
     pub seen_to_the_end: bool,
     /// Until the first step began; the whole line if none did.
     pub before: Span,
-    /// From the first step's start until the last convergence (a step that has none counts
-    /// until its end, one that has not ended until the line's), and no sooner than what steps
-    /// did for a time is undone.
+    /// From the first step's start until the last convergence (for a step without one, until
+    /// its end; for a step that has not ended, until the line's end), and at least until all
+    /// steps with `for` are undone.
     pub during: Option<Span>,
     pub after: Option<Span>,
 }
 
 impl Spans {
-    /// Before, during or after: 0, 1 or 2. What was a little before the line began is before.
+    /// Before, during or after: 0, 1 or 2. What was a little before the line's beginning counts
+    /// as before.
     pub fn index_of(&self, at: Nanos) -> usize {
         let begun = |span: Option<Span>| span.is_some_and(|span| at >= span.from);
         match (begun(self.during), begun(self.after)) {
@@ -50,10 +51,10 @@ impl Spans {
         }
     }
 
-    /// `None` if the drill never came to its time line.
+    /// `None` if the drill never reached its time line.
     pub fn of(record: &Record) -> Option<Spans> {
         let from = record.phase_at(Phase::Steps)?;
-        // Without a phase after the load's, the last event is as far as one can see.
+        // Without a phase after the load, the last event is the end.
         let end = record.phase_at(Phase::Verify).or(record.phase_at(Phase::Stop));
         let line = Span { from, to: end.unwrap_or(record.last) };
         let seen_to_the_end = end.is_some();
@@ -61,13 +62,13 @@ impl Spans {
         let Some(first) = begun().filter_map(|step| step.began).min() else {
             return Some(Spans { line, seen_to_the_end, before: line, during: None, after: None });
         };
-        // What is undone only after the load has ended is how things are from then on.
+        // What is undone only after the load has ended is permanent for the time line.
         let undone = |step: &StepRecord| step.undone.filter(|at| *at < line.to).unwrap_or(first);
         let calm = begun()
             .map(|step| match (step.converged, step.ended) {
-                // Nodes may agree on all that a step changes nothing of.
+                // Nodes may agree at once on a step that changes nothing in their views.
                 (Some(since), _) => since.max(undone(step)),
-                // What a fault did goes on for as long as nodes have not recovered.
+                // The effect of a fault goes on until nodes have recovered.
                 (None, Some(_)) if step.effects().fails_over => line.to,
                 (None, Some(ended)) => ended.max(undone(step)),
                 (None, None) => line.to,

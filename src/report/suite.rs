@@ -1,4 +1,4 @@
-//! Several drills: one page that leads to each report.
+//! Several drills: one page with links to the reports.
 
 use askama::Template;
 use serde::Serialize;
@@ -11,23 +11,23 @@ use super::files::file;
 use super::html;
 use super::text::mark;
 
-/// What became of one scenario of a suite.
+/// The result of one scenario of a suite.
 #[derive(Debug)]
 pub enum Outcome {
     Played(Box<Report>),
     Unplayed(Unplayed),
 }
 
-/// A scenario that has no report: it could not start, or was kept from its work.
+/// A scenario without a report: it could not start, or could not do its work.
 #[derive(Debug)]
 pub struct Unplayed {
     pub scenario: String,
-    /// Always `unknown`, so that whoever looks for the verdict finds one.
+    /// Always `unknown`, so that a reader who looks for the verdict finds one.
     pub verdict: Verdict,
     pub error: String,
-    /// The exit code that `redrill run` has for it.
+    /// The exit code of `redrill run` for it.
     pub code: u8,
-    /// Whether its turn never came.
+    /// Whether it was never begun.
     pub skipped: bool,
 }
 
@@ -37,7 +37,7 @@ impl Unplayed {
         Unplayed { scenario, verdict, error, code, skipped: false }
     }
 
-    /// One that the suite was ended before, with the exit code of that.
+    /// One that was not begun before the suite ended, with that exit code.
     pub fn skipped(scenario: &str, code: u8) -> Unplayed {
         let error = "interrupted before it began".to_owned();
         Unplayed { skipped: true, ..Unplayed::new(scenario, error, code) }
@@ -56,10 +56,10 @@ struct Suite<'a> {
 struct Run<'a> {
     scenario: &'a str,
     verdict: Verdict,
-    /// Null where there is none, and then `error` says why.
+    /// Null if there is none; then `error` says why.
     report: Option<&'a Report>,
     error: Option<&'a str>,
-    /// The exit code that `redrill run` has for it.
+    /// The exit code of `redrill run` for it.
     code: u8,
     skipped: bool,
 }
@@ -114,15 +114,15 @@ struct Index<'a> {
 struct Row<'a> {
     r: &'a Report,
     mark: &'static str,
-    /// Relative to the folder that holds the run folders.
+    /// Relative to the folder with the run folders.
     link: String,
     held: String,
 }
 
-/// The page, to be put beside the run folders.
+/// The page, which belongs beside the run folders.
 ///
 /// # Errors
-/// If the template cannot be rendered.
+/// The template cannot be rendered.
 pub fn index(outcomes: &[Outcome]) -> Result<String, ReportError> {
     let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
     let count = |verdict| outcomes.iter().filter(|o| o.verdict() == verdict).count();
@@ -151,7 +151,7 @@ fn row(r: &Report) -> Row<'_> {
     }
 }
 
-/// A report's page, from the folder that holds its run folder.
+/// A link to a report's page, from the folder with its run folder.
 pub(super) fn link(r: &Report) -> String {
     let folder = r.folder.file_name().map(|name| name.to_string_lossy().into_owned());
     format!("{}/{}", percent(&folder.unwrap_or_else(|| r.id.clone())), file::HTML)

@@ -1,4 +1,4 @@
-//! The image that nodes run: there or pulled, and asked what server it has.
+//! The image that nodes run: found or pulled, and asked for its server.
 
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use crate::backend::version;
 use crate::model::event::EngineInfo;
 use crate::spec::topology::{self, EngineKind};
 
-/// For a server to tell its version in: a busy machine takes a second to run a container.
+/// How long a server may take to print its version: a busy machine takes a second to run a
+/// container.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An image that has a server which redrill can run.
+/// An image with a server that redrill can run.
 #[derive(Clone, Debug)]
 pub struct Image {
     pub reference: String,
@@ -30,11 +31,11 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image that the topology names, or the one for its kind of server; pulled if it
-    /// is not there, with `heard` told how far that is.
+    /// The image that the topology names, or the default for its kind of server. It is pulled
+    /// if it is missing; `heard` gets the progress.
     ///
     /// # Errors
-    /// It is not there and cannot be pulled, or it has no server that redrill can run.
+    /// It is missing and cannot be pulled, or it has no server that redrill can run.
     pub async fn find(
         engine: &Engine,
         asked: &topology::Engine,
@@ -71,7 +72,7 @@ async fn pull(
     reference: &str,
     heard: &(dyn Fn(&str) + Sync),
 ) -> Result<(), DockerError> {
-    // Without a tag all of them would be pulled.
+    // Without a tag, all tags would be pulled.
     let last = reference.rsplit('/').next().unwrap_or(reference);
     let tagged = last.contains(':') || reference.contains('@');
     let named = if tagged { reference.to_owned() } else { format!("{reference}:latest") };
@@ -97,7 +98,7 @@ fn refused(image: &str, error: &Error) -> DockerError {
     DockerError::NoImage { image: image.to_owned(), why: in_words(error) }
 }
 
-/// The engine's own, without the status code.
+/// The engine's message without the status code.
 fn in_words(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),
@@ -105,7 +106,7 @@ fn in_words(error: &Error) -> String {
     }
 }
 
-/// Runs the image's server just to hear its version.
+/// Runs the image's server to get its version.
 async fn ask(
     engine: &Engine,
     reference: &str,
@@ -138,7 +139,7 @@ async fn ask(
     Err(not_a_server("neither redis-server nor valkey-server is on its PATH".to_owned()))
 }
 
-/// What `program --version` prints in a container of its own, or why it could not be run.
+/// The output of `program --version` in a new container, or why it could not be run.
 async fn version_of(
     engine: &Engine,
     reference: &str,
@@ -174,7 +175,7 @@ async fn version_of(
 async fn run_to_its_end(docker: &bollard::Docker, id: &str) -> Result<String, Error> {
     let next = WaitContainerOptionsBuilder::default().condition("next-exit").build();
     let mut ended = std::pin::pin!(docker.wait_container(id, Some(next)));
-    // The waiting must have begun before the container does.
+    // The wait must begin before the container does.
     let (_, started) =
         tokio::join!(async { futures::poll!(ended.next()) }, docker.start_container(id, None));
     started?;

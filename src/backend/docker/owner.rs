@@ -1,4 +1,4 @@
-//! Labels: by them redrill knows its containers and networks again, and whose they are.
+//! Labels, by which redrill recognises its containers and networks and their owners.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,14 +13,14 @@ const PID: &str = "redrill.owner.pid";
 const PID_START: &str = "redrill.owner.start";
 const HOME: &str = "redrill.owner.home";
 
-/// Who made a container, and for which drill.
+/// Who created a container, and for which drill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub drill: String,
     /// Wall clock, RFC 3339.
     pub started: String,
     pub process: ProcessId,
-    /// Where its pid means something, see [`home`].
+    /// Where its pid is valid, see [`home`].
     pub home: String,
 }
 
@@ -29,13 +29,13 @@ pub struct Owner {
 pub enum Life {
     Alive,
     Dead,
-    /// It lives, or lived, where this process cannot see it: on another machine of the same
-    /// engine, or in a container.
+    /// This process cannot see whether it lives: it runs, or ran, on another machine of the
+    /// same engine, or in a container.
     Elsewhere,
 }
 
-/// The machine, its boot, and the namespace of pids that this process is in: two processes
-/// with the same can see each other's pids.
+/// The machine, its boot, and the pid namespace of this process. Two processes with the same
+/// can see each other's pids.
 fn home() -> String {
     let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -43,8 +43,8 @@ fn home() -> String {
     format!("{} {} {}", pids.display(), machine.trim(), boot.trim())
 }
 
-/// Whether two processes see each other's pids. The boot tells the machine: in a container
-/// /etc/machine-id is another one, or none.
+/// Whether two processes see each other's pids. The boot identifies the machine: in a container
+/// /etc/machine-id is different or missing.
 fn same_pids(one: &str, other: &str) -> bool {
     let ends = |home: &str| {
         let (pids, rest) = home.split_once(' ')?;
@@ -54,7 +54,7 @@ fn same_pids(one: &str, other: &str) -> bool {
     ends(one).is_some_and(|one| Some(one) == ends(other))
 }
 
-/// Whether both are on one known machine, and one of them before it was started anew.
+/// Whether both are on one known machine, and one of them ran before its last boot.
 fn another_boot_of(theirs: &str, ours: &str) -> bool {
     let place = |home: &str| home.rsplit_once(' ').map(|(place, _)| place.to_owned());
     let known = |place: &String| place.split(' ').nth(1).is_some_and(|machine| !machine.is_empty());
@@ -80,7 +80,7 @@ impl Owner {
         labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Read back from [`Owner::labels`]; `None` if they are not redrill's.
+    /// Reads [`Owner::labels`]; `None` if they are not redrill's.
     pub fn of(labels: &HashMap<String, String>) -> Option<Owner> {
         let text = |name| labels.get(name).cloned();
         let process =

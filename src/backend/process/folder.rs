@@ -1,4 +1,4 @@
-//! What nodes have on disk while they live: a directory each.
+//! The nodes' files on disk while they live: a directory each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// `run_folder` shall be absolute: servers change their directory.
+    /// `run_folder` must be absolute: servers change their directory.
     pub fn make(run_folder: &Path) -> Result<Folder, BackendError> {
         let folder = Folder { nodes: nodes_dir(run_folder) };
         make_dir(&folder.nodes)?;
@@ -32,7 +32,7 @@ impl Folder {
         self.node(name).join(config::FILE)
     }
 
-    /// Makes the node's directory, with the files that it starts from.
+    /// Creates the node's directory, with the files that it starts from.
     pub fn write_node(&self, plan: &NodePlan, logs: &Logs) -> Result<(), BackendError> {
         let dir = self.node(&plan.name);
         make_dir(&dir)?;
@@ -45,9 +45,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Where the preload library is, with what it is told about each node.
+    /// The folder of the preload library, with a control file for each node.
     pub fn preload(&self) -> PathBuf {
-        // No node is called so: their names end with two numbers.
+        // No node has this name: their names end with two numbers.
         self.nodes.join("preload")
     }
 
@@ -61,20 +61,20 @@ impl Folder {
         fs::write(&path, preload::LIBRARY).map_err(|e| cannot_write(&path, e))
     }
 
-    /// At once, and not piece by piece: it is read all the time.
+    /// Replaces the file at once, because it is read all the time.
     pub fn write_control(&self, name: &NodeName, control: &Control) -> Result<(), BackendError> {
         let (path, new) = (self.control(name), self.control(name).with_extension("new"));
         let written = fs::write(&new, control.to_bytes()).and_then(|()| fs::rename(&new, &path));
         written.map_err(|e| cannot_write(&path, e))
     }
 
-    /// Removes all that the node wrote, and all that it started from.
+    /// Removes everything that the node wrote or started from.
     pub fn remove_node(&self, name: &NodeName) -> Result<(), BackendError> {
         remove(&self.node(name))
     }
 }
 
-/// Where nodes live in a run folder.
+/// The folder of the nodes in a run folder.
 pub fn nodes_dir(run_folder: &Path) -> PathBuf {
     run_folder.join("nodes")
 }

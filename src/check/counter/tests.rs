@@ -1,4 +1,4 @@
-//! A right counter is never accused, and each way to go wrong is seen.
+//! A correct counter has no findings, and each way to go wrong is found.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An operation on a register, as far as its order matters.
+//! An operation on a register, reduced to what matters for its order.
 
 use crate::check::parts::Kept;
 use crate::check::register::NEVER;
@@ -11,11 +11,11 @@ pub struct Call {
     pub process: u32,
     pub act: Act,
     pub sent: Nanos,
-    /// Later than every other instant if nobody knows whether it took effect.
+    /// Later than every other instant if it is unknown whether it took effect.
     pub done: Nanos,
 }
 
-/// What it did. A value that is none stands for no key.
+/// What it did. `None` as a value means that there is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     Read(Option<u64>),
@@ -28,8 +28,8 @@ pub enum Act {
 }
 
 impl Call {
-    /// `None` for what has no part in the order: what certainly did not happen, and
-    /// reads that were not answered.
+    /// `None` for operations without a part in the order: those that certainly did not happen,
+    /// and reads without an answer.
     pub fn of(op: &Op) -> Option<Call> {
         let done = match op.outcome {
             Outcome::Ok => op.done,
@@ -58,7 +58,7 @@ impl Call {
         }
     }
 
-    /// The state that it found, if it tells.
+    /// The state that it found, if it shows one.
     pub(in crate::check) fn found(&self) -> Option<Option<u64>> {
         match self.act {
             Act::Read(value) | Act::Cas { from: value, .. } => Some(value),
@@ -71,7 +71,7 @@ impl Call {
 #[derive(Debug, Default)]
 pub(in crate::check) struct Calls {
     pub of_clients: Vec<Call>,
-    /// Reads of the final state: redrill's own, whichever process made them.
+    /// Reads of the final state. They are redrill's own, by any process.
     pub last: Vec<Call>,
 }
 

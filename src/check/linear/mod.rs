@@ -1,24 +1,22 @@
 //! Linearizability: is there an order of all operations that explains every answer?
 //!
-//! A history is **linearizable** (Herlihy and Wing, 1990) if every operation can be
-//! given one instant between its sending and its answer, so that all of them, done one by
-//! one at these instants, give the answers that were given. That is what one server
-//! without a replica does, and what users take for granted. Keys do not concern each other:
-//! a history is linearizable if that of each key is.
+//! A history is **linearizable** (Herlihy and Wing, 1990) if every operation can be given one
+//! instant between its sending and its answer, so that all of them, done one by one at these
+//! instants, give the answers that were given. A single server without a replica behaves like
+//! this, and users take it for granted. Keys are independent: a history is linearizable if the
+//! history of each key is.
 //!
-//! Stale reads and lost writes are two ways to fail, and the checks beside this one
-//! find those where one read and two writes prove them. Here every way counts: two clients
-//! that saw two writes in different orders, a value that came back, two compare-and-sets
-//! that both found the same value.
+//! Stale reads and lost writes are two ways to fail. Their checks find cases that one read and
+//! two writes prove. Here every way counts: two clients that saw two writes in different orders,
+//! a value that came back, two compare-and-sets that both found the same value.
 //!
-//! - [`zones`]: where no value was written to a key twice, which is so in every history that
-//!   redrill itself makes. It is exact, whatever outcomes are unknown and with compare-and-set as
-//!   well, and sorts once.
-//! - [`search`]: where values repeat, as in histories that come from elsewhere. It may give up.
-//! - [`shrink`]: a few operations that prove it where there is no order.
+//! - [`zones`]: if no value was written to a key twice, which is true of all histories by redrill.
+//!   It is exact, with unknown outcomes and with compare-and-set, and needs one sorting.
+//! - [`search`]: if values repeat, as in histories from elsewhere. It may give up.
+//! - [`shrink`]: finds a few operations that prove that there is no order.
 //!
-//! A read of a value that nobody wrote has no place in any order. It is told apart: where a
-//! history breaks off, its write may be among the rows that are missing.
+//! A read of a value that nobody wrote has no place in any order. It is reported separately: if a
+//! history breaks off, the write may be among the missing rows.
 
 mod call;
 mod search;
@@ -35,25 +33,25 @@ use writers::Writers;
 pub(in crate::check) use call::Calls;
 pub use call::{Act, Call};
 
-/// Whether calls to one register can be ordered.
+/// Whether the calls to one register have an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     Exists,
-    /// These, a few of them, have none. They stand as they were sent.
+    /// These few have none. They are in the order in which they were sent.
     Impossible(Vec<Call>),
     /// The search was given up.
     Undecided,
 }
 
-/// How the calls to one register stand to each other.
+/// The result for the calls to one register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     pub order: Order,
-    /// Calls that found a value that nobody wrote. They are left out of the order.
+    /// Calls that found a value which nobody wrote. They are not part of the order.
     pub unwritten: Vec<Call>,
 }
 
-/// Judges the calls to one register, in any sequence. A search takes at most so many steps.
+/// Judges the calls to one register, in any sequence. A search takes at most `steps` steps.
 pub fn judge(calls: &[Call], steps: u64) -> Judged {
     let (calls, unwritten) = explained(calls);
     let order = match first_proof(&calls, steps) {
@@ -84,7 +82,7 @@ fn first_proof(calls: &[Call], mut steps: u64) -> Proof {
     }
 }
 
-/// Questions that are asked to make a window smaller.
+/// How often a smaller window is tried.
 const TRIES: u32 = 300;
 
 fn smallest(calls: Vec<Call>, steps: u64) -> Vec<Call> {
@@ -98,8 +96,9 @@ fn smallest(calls: Vec<Call>, steps: u64) -> Vec<Call> {
     })
 }
 
-/// The calls without those that found what nobody wrote, and these. Of a compare-and-set
-/// that did, the write stays; but one of unknown outcome cannot have happened.
+/// The calls without those that found a value which nobody wrote, and these. If such a call was
+/// a compare-and-set, its write stays, unless its outcome is unknown: then it cannot have
+/// happened.
 fn explained(calls: &[Call]) -> (Cow<'_, [Call]>, Vec<Call>) {
     let (mut calls, mut unwritten) = (Cow::Borrowed(calls), Vec::new());
     loop {

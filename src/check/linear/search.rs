@@ -1,26 +1,27 @@
-//! The order of a register to which a value was written more than once, by a search.
+//! Searches for an order of the operations on a register in which values repeat.
 //!
-//! Whether such a history has an order is NP-complete (Gibbons and Korach, 1997), so this
-//! looks for one: Wing and Gong, "Testing and verifying concurrent objects" (1993), try
-//! what may come next and go back where that leads nowhere; Lowe, "Testing for
-//! linearizability" (2017), remembers where it has been, as the same calls done and the
-//! same state lead nowhere twice. Knossos and Porcupine are built on these.
+//! Whether such a history has an order is NP-complete (Gibbons and Korach, 1997), so this is a
+//! search. Wing and Gong, "Testing and verifying concurrent objects" (1993), try each call that
+//! may come next, and go back if that leads nowhere. Lowe, "Testing for linearizability" (2017),
+//! remembers where the search has been: the same calls done and the same state lead nowhere
+//! twice. Knossos and Porcupine use these algorithms.
 //!
-//! A call may come next if no other that is left was done before it was sent. What is left
-//! therefore lies in a short window of time, and so does what is remembered: all calls
-//! before the window are done. At an instant at which nothing is in flight the window is empty, and only the state is
-//! remembered; so a long history costs its length times what its busiest moment costs.
+//! A call may come next if no other remaining call was done before it was sent. So the remaining
+//! calls lie in a short window of time, and so does what is remembered: all calls before the
+//! window are done. When nothing is in flight, the window is empty, and only the state is
+//! remembered. So the cost of a long history is its length times the cost of its busiest moment.
 //!
-//! Much need not be tried:
+//! Many choices need not be tried:
 //!
-//! - A read of the state that may come next is taken at once. It changes nothing, so if
-//!   any order goes on from here, one does that begins with it.
-//! - A state is not left while it is to be read again and will not be written again.
-//! - A state that nobody is to read, whatever its value, is the same as any other such, and
-//!   in it a write that nobody is to read is taken at once.
-//! - Of two calls that do the same, the one that was done first is taken first: they could
-//!   change places in any order in which they stand the other way.
-//! - A call of unknown outcome is taken only if its value is to be found later. None must be.
+//! - A read of the current state that may come next is taken at once. It changes nothing, so if
+//!   there is any order from here on, there is one that begins with it.
+//! - A state is not left while a call must still read it and no call will write it again.
+//! - All states that no call must read are the same. In such a state, a write that no call must
+//!   read is taken at once.
+//! - Of two calls that do the same, the one that was done first is taken first: in any order in
+//!   which they are the other way round, they could change places.
+//! - A call of unknown outcome is taken only if its value is found later. No such call must be
+//!   taken.
 
 use std::collections::HashSet;
 
@@ -28,7 +29,7 @@ use crate::model::Nanos;
 
 use super::call::{Act, Call};
 
-/// What the search came to.
+/// The result of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Order,
@@ -37,12 +38,12 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// Looks for an order of `calls` in at most so many steps, of which it takes those it needs.
+/// Searches for an order of `calls` in at most `steps` steps, and subtracts the steps it took.
 pub(super) fn search(calls: &[Call], steps: &mut u64) -> Found {
     Search::new(calls).run(steps)
 }
 
-/// A value as a small number: 0 is the key's absence, `Search::dead` any that nobody is to
+/// A value as a small number: 0 is a missing key, `Search::dead` any value that no call must
 /// find.
 type State = u32;
 
@@ -50,13 +51,13 @@ type State = u32;
 struct Step {
     sent: Nanos,
     done: Nanos,
-    /// What must be there.
+    /// The state that it needs.
     from: Option<State>,
-    /// What is there afterwards, if that is not what was.
+    /// The state afterwards, if it changes.
     to: Option<State>,
 }
 
-/// What was taken together: a choice and all that followed of itself.
+/// The calls that were taken together: a choice, and all that follows from it.
 struct Turn {
     before: State,
     taken: Vec<u32>,
@@ -64,11 +65,11 @@ struct Turn {
 }
 
 struct Search {
-    /// Those that must be taken, as they were sent, then those that may be.
+    /// The calls that must be taken, as they were sent; then those that may be.
     steps: Vec<Step>,
     must: usize,
     taken: Vec<bool>,
-    /// Those that must be taken up to here have been.
+    /// All that must be taken before this index have been.
     prefix: usize,
     left: usize,
     state: State,
@@ -115,7 +116,7 @@ impl Search {
         search
     }
 
-    /// Adds a call to those that are left, or takes it away.
+    /// Adds a call to those that are left, or removes it.
     fn count(&mut self, i: usize, by: i32) {
         let find = if i < self.must { &mut self.must_find } else { &mut self.may_find };
         let Step { from, to, .. } = self.steps[i];
@@ -175,7 +176,7 @@ impl Search {
         self.state = turn.before;
     }
 
-    /// Takes all that need not be chosen, and lists what may be chosen then.
+    /// Takes everything that needs no choice, and lists the choices.
     fn turn(&mut self, mut taken: Vec<u32>, before: State) -> Turn {
         loop {
             if !self.is_wanted(self.state) {
@@ -188,7 +189,7 @@ impl Search {
                 let choices = self.choices(next, end);
                 return Turn { before, taken, choices };
             }
-            // None of them stands in another's way: each leaves the state as it is.
+            // They do not affect each other: each leaves the state as it is.
             plain.iter().for_each(|i| self.take(*i));
             taken.extend(plain);
         }
@@ -208,9 +209,9 @@ impl Search {
         }
     }
 
-    /// Where the window of what may come next ends: after the last of those that must be
-    /// taken that were sent before the earliest of them was done. All that are taken
-    /// already lie before it, as it never moves back.
+    /// The end of the window of calls that may come next: after the last call that must be
+    /// taken and was sent before the earliest of them was done. All calls that are taken lie
+    /// before it, because it never moves back.
     fn window(&self) -> (usize, Nanos) {
         let mut end = Nanos(u64::MAX);
         for i in self.prefix..self.must {
@@ -225,15 +226,16 @@ impl Search {
         (self.must, end)
     }
 
-    /// Of those that must be taken, all that may come next, and until when one may be sent for it.
+    /// The calls that must be taken and may come next, and the instant before which a call must
+    /// be sent to come next.
     fn next(&self) -> (Vec<u32>, Nanos) {
         let (to, end) = self.window();
         let may = |i: &usize| !self.taken[*i] && self.steps[*i].sent <= end;
         ((self.prefix..to).filter(may).map(|i| i as u32).collect(), end)
     }
 
-    /// What to try, the most promising last: of those that must be taken what was done first,
-    /// and before them, as they are tried last, those that may be.
+    /// The choices, the most promising last: at the end the call that must be taken and was
+    /// done first. At the start, because they are tried last, the calls that may be taken.
     fn choices(&self, mut next: Vec<u32>, end: Nanos) -> Vec<u32> {
         next.sort_unstable_by_key(|i| self.steps[*i as usize].done);
         let may = (self.must..self.steps.len()).filter(|i| {
@@ -251,7 +253,7 @@ impl Search {
         next
     }
 
-    /// Whether the state lets it come next, and what is left can be done after it.
+    /// Whether the state allows it next, and the rest can still follow.
     fn fits(&self, i: usize) -> bool {
         let Step { from, to, .. } = self.steps[i];
         let (finds, stays) = (from == Some(self.state), to.is_none_or(|to| to == self.state));
@@ -260,10 +262,10 @@ impl Search {
         (finds || from.is_none()) && (stays || others == 0 || self.leave[state] > 0)
     }
 
-    /// Whether it has not been here before: with the same state, and the same calls left.
+    /// Whether the search has not been here: with the same state and the same calls left.
     fn is_new(&mut self) -> bool {
-        // How long the window is belongs to it: without, two bits of one could pass for those
-        // of a longer one that begins with a call more that is left.
+        // The length of the window is part of the key. Without it, the bits of one window could
+        // equal those of a longer one that begins with one more call.
         let window = self.prefix..self.window().0;
         let mut place = vec![u64::from(self.state), self.prefix as u64, window.end as u64];
         let calls: Vec<usize> = window.chain(self.must..self.steps.len()).collect();

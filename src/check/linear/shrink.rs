@@ -1,18 +1,17 @@
-//! The smallest window: of calls that no order explains, a few that none explains.
+//! The smallest window: from calls that no order explains, a few that no order explains.
 //!
-//! Not every part of a history that has an order has one itself: a read without its
-//! write has none. But two things may be left out of any order: a read, and a write that no other
-//! call that is left finds (what follows it is a write, or the end). So what is left
-//! proves as much as the whole did. This leaves out halves, quarters and so on
-//! down to single calls, as delta debugging does (Zeller and Hildebrandt, 2002), as long
-//! as what is left has no order still.
+//! A part of a history that has an order need not have one: a read without its write has none.
+//! But two kinds of calls may be left out of any order: a read, and a write that no other
+//! remaining call finds (it is followed by a write, or by the end). So the rest proves as much
+//! as the whole did. This leaves out halves, quarters and so on down to single calls, as delta
+//! debugging does (Zeller and Hildebrandt, 2002), as long as the rest still has no order.
 
 use std::collections::HashSet;
 
 use super::call::{Act, Call};
 
-/// Leaves out of `calls` what can be left out, asking `broken` at most `tries` times whether what
-/// is left has certainly no order.
+/// Leaves out of `calls` what can be left out. Asks `broken` at most `tries` times whether the
+/// rest certainly has no order.
 pub(super) fn shrink(
     mut calls: Vec<Call>,
     mut tries: u32,
@@ -40,13 +39,13 @@ pub(super) fn shrink(
     }
 }
 
-/// `calls` without those of the `size` from `at` on that can be left out.
+/// `calls` without those of the `size` calls from `at` on that can be left out.
 fn without(calls: &[Call], at: usize, size: usize) -> Vec<Call> {
     let chunk = at..at + size;
     let is_read = |call: &Call| matches!(call.act, Act::Read(_));
     let stays = |(i, call): &(usize, &Call)| !(chunk.contains(i) && is_read(call));
     let mut left: Vec<(usize, &Call)> = calls.iter().enumerate().filter(stays).collect();
-    // A compare-and-set that goes lets go what it found: then that can go as well.
+    // If a compare-and-set is left out, the write that it found may be left out as well.
     loop {
         let before = left.len();
         let found: HashSet<u64> = left.iter().filter_map(|(_, call)| call.found()?).collect();

@@ -1,4 +1,4 @@
-//! The fast ways against the slow one: trying every order.
+//! The fast algorithms compared with the slow one, which tries every order.
 
 use proptest::prelude::*;
 
@@ -28,7 +28,7 @@ fn unanswered(call: Call) -> Call {
     Call { done: NEVER, ..call }
 }
 
-/// Whether there is an order: the definition, and nothing clever.
+/// Whether there is an order, by the plain definition.
 fn ordered(calls: &[Call]) -> bool {
     fn from(state: Option<u64>, left: &[Call]) -> bool {
         left.iter().all(|call| !call.is_answered())
@@ -46,7 +46,7 @@ fn ordered(calls: &[Call]) -> bool {
     from(None, calls)
 }
 
-/// What [`judge`] says, once its window has been held against the definition.
+/// The result of [`judge`], after its window was compared with the definition.
 fn judged(calls: &[Call]) -> bool {
     let Judged { order, unwritten } = judge(calls, STEPS);
     if let Order::Impossible(window) = &order {
@@ -67,7 +67,7 @@ fn rows(values: u64, span: u64, count: usize) -> impl Strategy<Value = Vec<Row>>
     prop::collection::vec(row, 1..count)
 }
 
-/// Any answers whatever.
+/// Arbitrary answers.
 fn anything(rows: &[Row], unique: bool) -> Vec<Call> {
     let call = |(i, row): (usize, &Row)| {
         let (kind, value, other, sent, before, after, luck) = *row;
@@ -83,8 +83,8 @@ fn anything(rows: &[Row], unique: bool) -> Vec<Call> {
     rows.iter().enumerate().map(call).collect()
 }
 
-/// The answers of a register that does each thing at one instant. What stays without an
-/// answer was done at its instant, long after it, or never.
+/// The answers of a register that does each thing at one instant. A call without an answer was
+/// done at its instant, long after it, or never.
 fn right(rows: &[Row], unique: bool) -> Vec<Call> {
     let mut rows: Vec<(u64, usize, &Row)> = rows
         .iter()
@@ -113,7 +113,7 @@ fn right(rows: &[Row], unique: bool) -> Vec<Call> {
     calls
 }
 
-/// One call of a history answers, or does, something else, or at another time.
+/// Changes the answer, the effect or the time of one call of a history.
 fn changed(mut calls: Vec<Call>, which: usize, value: u64, shift: u64) -> Vec<Call> {
     let count = calls.len();
     if let Some(call) = calls.get_mut(which % count.max(1)) {
@@ -163,7 +163,7 @@ proptest! {
         prop_assert_eq!(judged(&calls), ordered(&calls));
     }
 
-    /// Most of what is changed is wrong then, and some is not.
+    /// Most changes make a history wrong, and some do not.
     #[test]
     fn a_changed_operation_is_found_where_it_matters(
         rows in rows(3, 30, 9), unique: bool, which: usize, value in 0..9u64, shift in 0..60u64
@@ -180,7 +180,7 @@ proptest! {
         prop_assert!(!matches!(order, Order::Impossible(_)) && unwritten.is_empty());
     }
 
-    /// Searched although it need not be.
+    /// Uses the search although it is not needed.
     #[test]
     fn both_ways_agree(rows in rows(6, 60, 24), which: usize, value in 0..24u64, shift in 0..60u64) {
         for calls in [anything(&rows, true), changed(right(&rows, true), which, value, shift)] {
@@ -222,7 +222,7 @@ fn a_lost_update() {
     assert!(judged(&[both[0], cas(1, 2, 20, 40), cas(2, 3, 21, 39)]));
 }
 
-/// Each side of a cut takes its own writes and shows them.
+/// Each side of a cut accepts its own writes and returns them.
 #[test]
 fn a_split_brain_pair() {
     let sides = [
@@ -259,7 +259,7 @@ fn a_value_that_nobody_wrote_is_told_apart() {
     assert_eq!((judged.order, judged.unwritten), (Order::Exists, vec![calls[1]]));
 }
 
-/// One after the other, many at once, all before any answer, and without any.
+/// One after the other, many at once, all before any answer, and without any answer.
 #[test]
 fn right_histories_of_every_shape_pass() {
     let in_turn: Vec<Call> = (1..500).map(|i| write(i, 10 * i, 10 * i + 5)).collect();

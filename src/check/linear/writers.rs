@@ -1,4 +1,4 @@
-//! Who wrote which value.
+//! Which call wrote which value.
 
 use super::call::Call;
 

@@ -2,45 +2,46 @@
 //!
 //! # The idea
 //!
-//! Gibbons and Korach, "Testing shared memories" (SIAM J. Comput. 26(4), 1997), found
-//! that a register whose writes are unique can be judged without a search. All reads of
-//! a value must follow its write and precede the next one, so the calls of one value, its
-//! **cluster**, stand together in every order, and only the order of clusters is open.
-//! Han and Mathur tell the wider story (<https://arxiv.org/abs/2410.04581>).
+//! Gibbons and Korach, "Testing shared memories" (SIAM J. Comput. 26(4), 1997), found that a
+//! register with unique writes can be judged without a search. All reads of a value must follow
+//! its write and precede the next write. So in every order the calls of one value, its
+//! **cluster**, are together, and only the order of the clusters is open. Han and Mathur give an
+//! overview (<https://arxiv.org/abs/2410.04581>).
 //!
-//! Of a cluster two instants matter: `first`, at which the first of its calls was done,
-//! and `last`, at which the last of them was sent. If `first` of A is before `last` of B,
-//! a call of A was over before one of B began: A must come before B. Two clusters
-//! **conflict** if each must come before the other.
+//! Two instants of a cluster matter: `first`, at which the first of its calls was done, and
+//! `last`, at which the last of them was sent. If `first` of A is before `last` of B, a call of A
+//! was over before a call of B began: A must come before B. Two clusters **conflict** if each
+//! must come before the other.
 //!
 //! # Why pairs are enough
 //!
-//! Must there be a cycle A₁ → A₂ → … → A₁ for there to be no order, then some pair
-//! conflicts already. Let M be the cluster of the cycle with the greatest `last`. Each A
-//! of the cycle has a successor S with first(A) < last(S) ≤ last(M), so each A must come
-//! before M. So must the one that follows M, before which M must come: these two conflict.
+//! Suppose that there is no order because of a cycle A₁ → A₂ → … → A₁, where each cluster must
+//! come before the next. Then some pair conflicts. Let M be the cluster of the cycle with the
+//! greatest `last`. Each A of the cycle has a successor S with first(A) < last(S) ≤ last(M), so
+//! each A must come before M. This includes the successor of M. But M must come before its
+//! successor, so these two conflict.
 //!
-//! If no pair conflicts, put the clusters in an order that breaks no "must", and in
-//! each cluster first the write, then the reads as they were sent. Whenever a call was done before
-//! another was sent it stands before it: across clusters that is "must", among reads
-//! it is the sorting, and a read that was done before its write was sent is looked for. So
-//! the test is exact.
+//! If no pair conflicts, put the clusters in an order that breaks no "must", and in each cluster
+//! first the write, then the reads as they were sent. A call that was done before another was
+//! sent then always comes first: across clusters because of "must", among reads because they are
+//! sorted. A read that was done before its write was sent is looked for separately. So the test
+//! is exact.
 //!
 //! # What is unknown
 //!
-//! A write of unknown outcome is never done, and the argument asks for nothing else: its
-//! cluster's `first` is that of the reads. If no call saw its value it may never have
-//! happened, and is left out: what would follow it is another write, to which it is all
-//! one. The key's beginning is a cluster as well, whose write was done before all else.
+//! A write of unknown outcome is never done, and the argument needs nothing more: the `first` of
+//! its cluster is that of the reads. If no call saw its value, it may never have happened and is
+//! left out: another write would follow it, which does not depend on it. The initial state of the
+//! key is a cluster as well, whose write was done before everything else.
 //!
 //! # Compare-and-set
 //!
-//! One that found *e* and left *v* ends the cluster of *e* and begins that of *v*: the
-//! two stand side by side. So clusters are chained into **blocks** with an order of their
-//! own. It must break no "must" itself; a value may be followed by one such call only,
-//! and the chain must begin somewhere. Blocks then stand to each other as clusters did, with
-//! the least `first` and the greatest `last` of theirs, and the argument is the same. A
-//! compare-and-set of unknown outcome happened if its value was seen.
+//! A compare-and-set that found *e* and left *v* ends the cluster of *e* and begins that of *v*:
+//! the two are neighbours. So clusters are linked into **blocks** with a fixed order. That order
+//! must break no "must". A value may be followed by one such call only, and the chain must have a
+//! beginning. Blocks then relate to each other as clusters did, with the least `first` and the
+//! greatest `last` of their clusters, and the argument is the same. A compare-and-set of unknown
+//! outcome happened if its value was seen.
 
 use std::collections::BTreeSet;
 
@@ -50,8 +51,8 @@ use super::call::{Act, Call};
 use super::sweep;
 use super::writers::Writers;
 
-/// The indices of calls that no order explains, if there are such. No two calls may write
-/// one value, and each value found must be written.
+/// The indices of calls that no order explains, if there are any. No two calls may write the
+/// same value, and every value found must have been written.
 pub(super) fn conflict(calls: &[Call], writers: &Writers) -> Option<Vec<u32>> {
     let mut zones = Zones::new(calls, writers);
     let found = match zones.join() {
@@ -70,7 +71,7 @@ pub(super) fn conflict(calls: &[Call], writers: &Writers) -> Option<Vec<u32>> {
     found.map(|few| zones.with_what_it_rests_on(few))
 }
 
-/// An instant and the call that it is of. The one before all else is `None`.
+/// An instant and its call; `None` for the instant before all others.
 #[derive(Clone, Copy, Debug, Default)]
 struct Edge {
     at: Option<Nanos>,
@@ -78,20 +79,20 @@ struct Edge {
     call: u32,
 }
 
-/// The calls of one value: its writer, and those who read it.
+/// The calls of one value: its writer and its readers.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cluster {
-    /// Of the key's beginning there is none.
+    /// `None` for the initial state.
     writer: Option<u32>,
-    /// Some call found its value, or is known to have left it.
+    /// A call found its value, or the call that wrote it certainly took effect.
     happened: bool,
     first: Edge,
     last: Edge,
-    /// The cluster that a compare-and-set made of this one.
+    /// The cluster that a compare-and-set made from this one.
     next: Option<u32>,
 }
 
-/// Clusters in the order that compare-and-sets give them.
+/// Clusters in the order given by compare-and-sets.
 struct Block {
     first: Edge,
     last: Edge,
@@ -101,7 +102,7 @@ struct Block {
 struct Zones<'a> {
     calls: &'a [Call],
     writers: &'a Writers,
-    /// The beginning, then those of the values in their order.
+    /// The initial state, then the clusters by their values.
     clusters: Vec<Cluster>,
     /// All clusters that happened, block by block.
     order: Vec<u32>,
@@ -129,7 +130,7 @@ impl<'a> Zones<'a> {
         value.map_or(BEGINNING, |value| place(value) + 1)
     }
 
-    /// Puts every read into its cluster and links what compare-and-sets link.
+    /// Puts every read into its cluster and links the clusters of compare-and-sets.
     ///
     /// # Errors
     /// Calls that contradict each other within a cluster.
@@ -166,8 +167,8 @@ impl<'a> Zones<'a> {
         }
     }
 
-    /// Links the clusters of a compare-and-set that happened. What it found happened as well:
-    /// if that was written by one of unknown outcome, here it is.
+    /// Links the clusters of a compare-and-set that happened. Its source cluster happened as
+    /// well, even if the outcome of that write was unknown.
     fn link(&mut self, i: u32) -> Result<Option<u32>, Vec<u32>> {
         let Act::Cas { from, to } = self.calls[i as usize].act else { return Ok(None) };
         let (from, to) = (self.cluster_of(from), self.cluster_of(Some(to)));
@@ -250,7 +251,7 @@ impl<'a> Zones<'a> {
         circle.into_iter().filter_map(|number| self.clusters[number].writer).collect()
     }
 
-    /// The time that the conflict of two blocks takes.
+    /// How long the conflict of two blocks takes.
     fn length(&self, a: &Block, b: &Block) -> Nanos {
         let ends = [a.first, a.last, b.first, b.last].map(|edge| edge.at.unwrap_or_default());
         let (from, to) =
@@ -258,12 +259,12 @@ impl<'a> Zones<'a> {
         Nanos(to.0 - from.0)
     }
 
-    /// The calls that say what a block's zone is.
+    /// The calls that define a block's zone.
     fn proof(&self, block: &Block) -> Vec<u32> {
         self.between(block, block.first, block.last)
     }
 
-    /// The calls of two edges of a block, and the chain that leads from one to the other.
+    /// The calls of two edges of a block, and the chain between them.
     fn between(&self, block: &Block, a: Edge, b: Edge) -> Vec<u32> {
         let clusters = &self.order[block.clusters.clone()];
         let place = |edge: Edge| clusters.iter().position(|number| *number == edge.cluster);
@@ -274,7 +275,8 @@ impl<'a> Zones<'a> {
         writers.chain(edges).collect()
     }
 
-    /// The `few`, who wrote what they found, and who saw what is not known to have happened.
+    /// The `few`, the calls that wrote what they found, and the calls that show that unanswered
+    /// ones took effect.
     fn with_what_it_rests_on(&self, few: Vec<u32>) -> Vec<u32> {
         let mut all = BTreeSet::new();
         let mut left = few;
@@ -293,7 +295,7 @@ impl<'a> Zones<'a> {
         all.into_iter().collect()
     }
 
-    /// Who saw the `value` of the call `i`, which has no answer.
+    /// The call that found the `value` of the call `i`, which has no answer.
     fn witness(&self, i: u32, value: u64) -> Option<u32> {
         let cluster = &self.clusters[self.cluster_of(Some(value))];
         let reader = Some(cluster.first.call).filter(|reader| *reader != i);

@@ -1,4 +1,4 @@
-//! How much of a history is held at once.
+//! How much of a history is in memory at once.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Each fate of an element.
+//! Every possible history of an element.
 
 use std::collections::VecDeque;
 
@@ -43,8 +43,8 @@ fn once(ops: &[Op]) -> ([u64; 5], Verdict) {
     ([lost, unexpected, repeated, after_ack, recovered], found.verdict(Queues::AtMostOnce))
 }
 
-/// What clients of a queue are told that does all right. Of each row, whether it pushes, and with
-/// what luck: unanswered and not done, unanswered and done, or answered.
+/// The answers of a correct queue. For each row: whether it pushes, and its luck: unanswered
+/// and not done, unanswered and done, or answered.
 fn told(rows: &[(bool, u8)]) -> Vec<Op> {
     let (mut queue, mut ops) = (VecDeque::new(), Vec::new());
     for (i, (pushes, luck)) in rows.iter().enumerate() {
@@ -74,8 +74,8 @@ fn out(op: &Op) -> Vec<u64> {
     }
 }
 
-/// Acknowledged elements that nobody was given, less those that a pop without an answer may
-/// have taken.
+/// Acknowledged elements that no pop returned, less those that a pop without an answer may have
+/// taken.
 fn missed(ops: &[Op]) -> u64 {
     let came = |value| ops.iter().any(|op| out(op).contains(value));
     let sure = ops.iter().filter_map(|op| match &op.action {

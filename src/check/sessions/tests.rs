@@ -1,4 +1,4 @@
-//! Both guarantees against their definitions, written down a second time.
+//! Both guarantees compared with their definitions, written a second time.
 
 use proptest::prelude::*;
 
@@ -39,7 +39,7 @@ fn judged(calls: &[Call]) -> (u64, u64) {
     (sessions.own_missed, sessions.not_monotonic)
 }
 
-/// Three processes, each one call after another; one that gets no answer does no more.
+/// Three processes that do one call after another. A process without an answer does no more.
 fn histories() -> impl Strategy<Value = Vec<Call>> {
     let row = (0..5u8, 0..6u64, 0..6u64, 1..8u64, 1..8u64);
     prop::collection::vec((0..3u32, row), 1..24).prop_map(|rows| {
@@ -69,7 +69,7 @@ proptest! {
         prop_assert_eq!(judged(&calls), counted(&calls));
     }
 
-    /// Who may count on an order of all may count on these two.
+    /// A register with an order of all operations keeps both guarantees.
     #[test]
     fn a_linearizable_register_keeps_both(calls in histories()) {
         let verdict = judge(&calls, 10_000);

@@ -1,4 +1,4 @@
-//! Sets against their definitions.
+//! Sets compared with their definitions.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What an error reply means for the operation that got it.
+//! The meaning of an error reply for its operation.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,18 +9,18 @@ use crate::model::op::Cause;
 /// What a client does on an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// The slot has moved to there for good.
+    /// The slot has moved to this node permanently.
     Moved(SocketAddr),
-    /// The slot is on its way to there; ask there for this key only.
+    /// The slot is moving to this node; ask there for this key only.
     Ask(SocketAddr),
     TryAgain,
-    /// The server refused, and did nothing.
+    /// The server refused and did nothing.
     Refused(Cause),
-    /// The connection is of no more use, and the request may have been done.
+    /// The connection cannot be used any more, and the request may have been carried out.
     Lost,
 }
 
-/// `at` is the node that answered: a redirect may leave its own address out.
+/// `at` is the node that answered: a redirect may leave out the address if it is the same.
 pub(crate) fn classify(error: &RedisError, at: IpAddr) -> Reply {
     let redirect = || {
         let (address, _) = error.redirect_node()?;
@@ -55,7 +55,7 @@ pub(crate) fn refusal(error: &RedisError) -> Cause {
     }
 }
 
-/// `127.0.0.1:7000`, `::1:7000` or, if the node does not say its own, `:7000`.
+/// `127.0.0.1:7000`, `::1:7000`, or `:7000` if the node does not give its own address.
 pub(crate) fn parse_address(text: &str, at: IpAddr) -> Option<SocketAddr> {
     let (host, port) = text.rsplit_once(':')?;
     let host = if host.is_empty() || host == "?" { at } else { host.parse().ok()? };

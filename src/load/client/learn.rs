@@ -1,4 +1,4 @@
-//! Asking nodes who owns which slot.
+//! Asks nodes which node owns which slot.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::model::slot::SLOTS;
 /// First slot, last slot, and the address of their primary.
 pub(crate) type Owners = Vec<(u16, u16, SocketAddr)>;
 
-/// What `node` knows. Errors: why it could not tell, for a person.
+/// The owners that `node` reports. The error says why there are none, as text for a person.
 pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String> {
     let command: &[&str] = match lookup {
         Lookup::Cluster => &["CLUSTER", "SLOTS"],
@@ -38,7 +38,7 @@ pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String
     }
 }
 
-/// All keys are at `primary`.
+/// All keys are on `primary`.
 pub(crate) fn owner_of_all(primary: SocketAddr) -> Owners {
     vec![(0, SLOTS - 1, primary)]
 }

@@ -4,12 +4,12 @@ use crate::model::slot::SLOTS;
 
 const NOBODY: u16 = u16::MAX;
 
-/// Nodes are numbers that the client gives them.
+/// Nodes are numbers that the client assigns.
 #[derive(Debug)]
 pub(crate) struct SlotMap {
     owners: Vec<u16>,
-    /// Slots that a MOVED has named since the map was asked for last: that is
-    /// newer than what a node under way to answer may know.
+    /// Slots that a MOVED has named since the map was requested last. This is newer than what a
+    /// node that is about to answer may know.
     corrected: Vec<u16>,
 }
 
@@ -37,8 +37,8 @@ impl SlotMap {
         self.corrected.clear();
     }
 
-    /// The whole map as a node gave it: first slot, last slot, owner. Slots that it
-    /// leaves out keep the owner they had: asking there is as good as any.
+    /// The whole map as a node gave it: first slot, last slot, owner. Slots that it leaves out
+    /// keep their owner, because any node will do for them.
     pub(crate) fn learned(&mut self, ranges: &[(u16, u16, u16)]) {
         let newer: Vec<(u16, u16)> =
             self.corrected.iter().map(|&slot| (slot, self.owners[usize::from(slot)])).collect();

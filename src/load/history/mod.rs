@@ -1,9 +1,8 @@
-//! The history: every operation of every load, in `history.jsonl.zst`, one JSON
-//! object a line.
+//! The history: every operation of every load, in `history.jsonl.zst`, one JSON object a line.
 //!
-//! It is written as the drill goes, by a thread of its own. At least once a
-//! second everything so far is flushed as complete zstd blocks, so a run that is
-//! killed leaves a file that can be read to within a second of its end.
+//! A separate thread writes it during the drill. At least once a second it flushes everything
+//! as complete zstd blocks, so a killed run leaves a file that can be read up to its last
+//! second.
 
 pub mod edn;
 mod old;

@@ -1,4 +1,4 @@
-//! Reading a history back, also one that ends in the middle.
+//! Reads a history, also one that is cut off.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
@@ -9,11 +9,11 @@ use super::old::OldOp;
 use crate::model::Workload;
 use crate::model::op::Op;
 
-/// Opens the history at `path`. Errors: it cannot be opened.
+/// Opens the history at `path`. It fails if the file cannot be opened.
 pub fn read(path: &Path) -> Result<Reader, HistoryError> {
     let failed = |source| HistoryError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
-    // Not even the head of a finished history is there.
+    // The file does not even have the head of a finished history.
     let cut = file.metadata().map_err(failed)?.len() == 0;
     let decoder = zstd::Decoder::new(file).map_err(failed)?;
     Ok(Reader {
@@ -27,8 +27,8 @@ pub fn read(path: &Path) -> Result<Reader, HistoryError> {
     })
 }
 
-/// The operations of a history, in the order in which they were recorded.
-/// Memory use does not grow with the history.
+/// The operations of a history, in the order in which they were recorded. Its memory use does
+/// not depend on the length of the history.
 pub struct Reader {
     loads: Vec<Workload>,
     lines: BufReader<zstd::Decoder<'static, BufReader<File>>>,
@@ -53,13 +53,13 @@ impl Reader {
         })
     }
 
-    /// Whether the file ends in the middle, as that of a killed run does. Known
-    /// once the last operation has been read.
+    /// Whether the file is cut off, as that of a killed run is. Known once the last operation
+    /// has been read.
     pub fn was_cut(&self) -> bool {
         self.cut
     }
 
-    /// The next whole line is in `self.line`; false at the end.
+    /// Reads the next whole line into `self.line`; false at the end.
     fn next_line(&mut self) -> io::Result<bool> {
         self.line.clear();
         match self.lines.read_until(b'\n', &mut self.line) {
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_disk_that_refuses_is_an_error_at_the_end_and_a_warning_at_once() {
         let (teller, events) = Teller::new(Clock::start());
-        // Linux's device that is always full.
+        // A Linux device that is always full.
         let history = create(Path::new("/dev/full"), teller).unwrap();
         let mut writer = history.writer();
         (0..200_000).for_each(|n| writer.push(op(n)));

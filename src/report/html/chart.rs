@@ -12,7 +12,7 @@ const RATE: f64 = 110.0;
 const GAP: f64 = 34.0;
 const LATENCY: f64 = 140.0;
 const BOTTOM: f64 = 22.0;
-/// A line of its own below everything.
+/// A separate line below everything.
 const NOTE: f64 = 16.0;
 
 /// One point of the drawing: one or more windows of 100 ms.
@@ -26,10 +26,10 @@ struct Point {
     p99: Option<f64>,
 }
 
-/// Joins neighbouring windows until at most `most` points are left: rates are means, a
-/// percentile is the highest one, so that no peak is lost.
+/// Joins neighbouring windows until at most `most` points are left. Rates are averaged, of
+/// percentiles the highest is kept, so that no peak is lost.
 fn points(series: &Series, frame: &Frame, most: usize) -> (Vec<Point>, usize) {
-    // The last window is cut off where the load ends, and would look like a fall.
+    // The last window is cut off at the load's end, and would look like a drop.
     let whole = frame.from_ms..=frame.to_ms - series.every_ms;
     let inside = |i: &usize| whole.contains(&series.at_ms[*i]);
     let indices: Vec<usize> = (0..series.at_ms.len()).filter(inside).collect();

@@ -1,12 +1,12 @@
-//! The time axis that all drawings over time share: steps as bands, convergence as
-//! lines, seconds below.
+//! The time axis of all drawings over time: steps as bands, convergence as lines, seconds
+//! below.
 
 use crate::report::data::Report;
 
 use super::svg::{Scale, Svg, n, ticks};
 
-/// How wide a drawing is. Each is made twice, so that text is as large on a phone as on
-/// a wide screen.
+/// The width of a drawing. Each is made twice, so that its text is as large on a phone as on a
+/// wide screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     Wide,
@@ -30,7 +30,7 @@ impl Size {
         }
     }
 
-    /// Where the time line begins; labels stand before it.
+    /// Where the time line begins; labels are to its left.
     pub fn left(self) -> f64 {
         match self {
             Size::Wide => 76.0,
@@ -61,7 +61,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// `None` if the drill never came to its time line.
+    /// `None` if the drill never reached its time line.
     pub fn of(report: &Report, size: Size) -> Option<Frame> {
         let (from_ms, to_ms) = (report.timeline_ms?, report.timeline_end_ms?);
         let x = Scale::linear(from_ms, to_ms, size.left(), size.right());
@@ -72,7 +72,7 @@ impl Frame {
         self.x.at(at_ms)
     }
 
-    /// An empty drawing over this time line, which the page's script finds by its data.
+    /// An empty drawing over this time line. The page's script finds it by its data.
     pub fn svg(&self, height: f64, label: &str) -> Svg {
         let data = format!(
             r#" data-left="{}" data-right="{}" data-from="{:.1}" data-to="{:.1}""#,
@@ -95,11 +95,11 @@ impl Frame {
             svg.rect("band", [x, top, width, bottom - top], Some(&title));
             let is_fault = !step.nodes.is_empty();
             if is_fault {
-                // It may be over in an instant: what counts is when it was done.
+                // It may be over in an instant; the line shows when it happened.
                 svg.line("fault", [x, top, x, bottom], Some(&title));
             }
             if named {
-                // As far as to what is done next.
+                // Up to the next step.
                 let next = report.steps.iter().filter_map(|s| s.began_ms.map(|at| self.x(at)));
                 let next = next.skip(i + 1).fold(self.size.right(), f64::min);
                 let space = if is_fault { next - x - 8.0 } else { width };
@@ -108,14 +108,14 @@ impl Frame {
                 let name = [full, format!("{} {}", i + 1, step.kind), (i + 1).to_string()];
                 let name = name.iter().find(|name| name.chars().count() <= room);
                 let name = name.map_or("", |name| name);
-                // Below the name of what it may happen in the middle of.
+                // Below the name of the step that it may happen in.
                 let line = if is_fault { top + 25.0 } else { top + 12.0 };
                 svg.text("bandname", "start", [x + 4.0, line], name);
             }
         }
     }
 
-    /// Since when nodes agreed, and since when replicas were linked as well.
+    /// When nodes agreed, and when replicas were linked as well.
     pub fn convergence(&self, svg: &mut Svg, report: &Report, top: f64, bottom: f64) {
         for step in &report.steps {
             let since = |at: f64| (at - step.began_ms.unwrap_or(at)) / 1e3;

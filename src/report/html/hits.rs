@@ -1,4 +1,4 @@
-//! What was done to which node, and for how long: a lane for each node that was hit.
+//! What was done to which node, and for how long: a lane for each node.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
         };
         svg.text("lane", "end", [left - 6.0, y + 10.0], &name);
         hits.iter().for_each(|hit| draw_hit(&mut svg, frame, *hit, y));
-        // Of the turns of one step, the first alone is named.
+        // Of the turns of one step, only the first is named.
         let runs: Vec<_> = hits.chunk_by(|(a, _), (b, _)| std::ptr::eq(*a, *b)).collect();
         for (i, run) in runs.iter().enumerate() {
             let next = runs.get(i + 1).map_or(frame.to_ms, |next| next[0].1.at_ms);
@@ -62,7 +62,7 @@ fn draw_hit(svg: &mut Svg, frame: &Frame, (step, hit): (&Step, &Hit), y: f64) {
     svg.rect("hit", [x, y, end(frame, step, hit) - x, BAR], Some(&title));
 }
 
-/// Where its bar ends: it is wide enough to be seen, however short the time was.
+/// The end of its bar, which is wide enough to be seen, however short the time was.
 fn end(frame: &Frame, step: &Step, hit: &Hit) -> f64 {
     let x = frame.x(hit.at_ms);
     let end = match hit.undone_ms {
@@ -72,8 +72,7 @@ fn end(frame: &Frame, step: &Step, hit: &Hit) -> f64 {
     end.max(x + 2.5)
 }
 
-/// The name of what was done stands in its bars, or behind them where there is room until the
-/// next one.
+/// The step's name is in its bars, or behind them if there is room before the next one.
 fn draw_name(svg: &mut Svg, frame: &Frame, run: &[(&Step, &Hit)], next_ms: f64, y: f64) {
     let ((step, first), (_, last)) = (run[0], run[run.len() - 1]);
     let x = frame.x(first.at_ms);

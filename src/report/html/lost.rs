@@ -1,4 +1,4 @@
-//! Lost writes of one load, where on the time line they had been acknowledged.
+//! Lost writes of one load, at the instants of their acknowledgement.
 
 use crate::model::measure::thousands;
 use crate::report::data::{Report, Series};
@@ -9,10 +9,10 @@ use super::svg::Scale;
 const TOP: f64 = 22.0;
 const HEIGHT: f64 = 40.0;
 const BOTTOM: f64 = 22.0;
-/// As high and as wide as must be for a single one among many to be seen.
+/// The smallest height and width, so that a single one among many can be seen.
 const LEAST: [f64; 2] = [2.5, 3.0];
 
-/// The drawing; `None` if none is lost that was acknowledged while the load ran.
+/// The drawing; `None` if no lost write was acknowledged while the load ran.
 pub(super) fn draw(report: &Report, series: &Series, frame: &Frame) -> Option<String> {
     let bars = bars(series, frame.size.points());
     let most = bars.iter().map(|bar| bar.lost).max()? as f64;

@@ -1,4 +1,4 @@
-//! Who owned which of the 16,384 slots: one strip for each moment.
+//! Which shard owned which of the 16,384 slots: one strip for each moment.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -55,7 +55,7 @@ fn moment_name(report: &Report, moment: &Ownership) -> String {
     }
 }
 
-/// The slots that changed hands, by their new owners.
+/// The slots with a new owner, by the new owner.
 fn changed(first: &Ownership, last: &Ownership) -> Vec<Owned> {
     let before: BTreeMap<u32, &SlotSet> =
         first.shards.iter().map(|s| (s.shard, &s.slots)).collect();
@@ -106,7 +106,7 @@ fn ruler(svg: &mut Svg, x: &Scale, size: Size, y: f64) {
     }
 }
 
-/// The set as servers write it, cut where it gets long.
+/// The set as servers write it, cut off if it is long.
 pub(super) fn short(slots: &SlotSet) -> String {
     const RANGES: usize = 4;
     let more = slots.ranges().len().saturating_sub(RANGES);

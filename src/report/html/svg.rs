@@ -1,7 +1,7 @@
-//! Drawing SVG: escaping, numbers, scales and their ticks.
+//! Draws SVG: escaping, numbers, scales and their ticks.
 //!
-//! Colours never stand in the drawing: elements carry classes, and the page's style
-//! sheet gives each class a colour for light and one for dark.
+//! Drawings contain no colours: elements have classes, and the page's style sheet gives each
+//! class a colour for light and one for dark.
 
 use std::fmt::Write;
 
@@ -55,7 +55,8 @@ impl Svg {
         self.put(&format!("<text {at}>{text}</text>"));
     }
 
-    /// Names of lines, each after a short piece of it, from the right end at `x` leftwards.
+    /// The names of lines, each after a short piece of its line, from the right end at `x`
+    /// leftwards.
     pub fn legend(&mut self, [x, y]: [f64; 2], lines: &[(&str, &str)]) {
         const LETTER: f64 = 7.2;
         let mut right = x;
@@ -91,7 +92,7 @@ pub(super) fn n(value: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// Text that stands for itself within markup.
+/// Text escaped for markup.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -107,7 +108,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// A straight line through points; a gap where there is none.
+/// A straight line through points, with a gap where a point is missing.
 pub(super) fn polyline(points: impl IntoIterator<Item = Option<[f64; 2]>>) -> String {
     let mut d = String::new();
     let mut pen_up = true;

@@ -1,4 +1,4 @@
-//! Bytes a second over time, by what they were for.
+//! Bytes a second over time, by purpose.
 
 use crate::model::Unit;
 use crate::model::traffic::Class;
@@ -12,10 +12,10 @@ const HEIGHT: f64 = 120.0;
 const BOTTOM: f64 = 22.0;
 /// The line of each class, in the order of [`Class::ALL`].
 const LINES: [&str; 4] = ["flow0", "flow1", "flow2", "flow3"];
-/// Less than this a second is as good as nothing, and a log scale has no zero.
+/// Less than this a second is not drawn: a log scale has no zero.
 const LEAST: f64 = 10.0;
 
-/// The drawing; none where there was no relay, or nothing to draw.
+/// The drawing; `None` without a relay, or if there is nothing to draw.
 pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
     let traffic = report.traffic.as_ref()?;
     let columns = Class::ALL.map(|class| rates(traffic, class));

@@ -1,8 +1,7 @@
 //! Operations that no order explains: a lane for each client, in the order of their first
-//! operations, a bar for each operation, and
-//! a colour for each value.
+//! operations, a bar for each operation, and a colour for each value.
 //!
-//! Instants stand in their order and not to scale: what matters is what was over before
+//! Instants are in their order and not to scale: the drawing shows what was over before
 //! something else began, and that may be a microsecond beside ten seconds.
 
 use crate::check::{Proof, ProofAction};
@@ -12,11 +11,11 @@ use super::svg::Svg;
 
 const ROW: f64 = 36.0;
 const BAR: f64 = 9.0;
-/// More operations than this are told and not drawn.
+/// Windows with more operations are described and not drawn.
 const MOST: usize = 12;
 const COLOURS: usize = 12;
 
-/// The drawing, told with instants since `zero_ms`; `None` if there is nothing to draw.
+/// The drawing, with instants since `zero_ms`; `None` if there is nothing to draw.
 pub(super) fn draw(window: &[Proof], zero_ms: f64, size: Size) -> Option<String> {
     if window.is_empty() || window.len() > MOST {
         return None;
@@ -84,7 +83,7 @@ fn label(proof: &Proof, size: Size) -> String {
     }
 }
 
-/// The place of its value among those of the window.
+/// The index of its value among those of the window.
 fn colour(window: &[Proof], proof: &Proof) -> usize {
     let mut values: Vec<Option<u64>> = window.iter().map(|proof| proof.value).collect();
     values.sort_unstable();
@@ -109,7 +108,7 @@ impl Axis {
         Axis { instants, left: size.left(), step }
     }
 
-    /// What never comes is at the right end.
+    /// An instant that never comes is at the right end.
     fn x(&self, at: Option<f64>) -> f64 {
         let place = at.and_then(|at| self.instants.iter().position(|other| *other >= at));
         self.left + self.step * place.unwrap_or(self.instants.len()) as f64

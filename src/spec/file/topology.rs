@@ -10,13 +10,13 @@ use crate::spec::topology::EngineKind;
 object! {
     /// A topology: regions, links between them, and groups of Redis nodes.
     TopologyFile "a topology" {
-        /// What it is called, in small letters, digits and dashes.
+        /// Its name, in small letters, digits and dashes.
         required "name" name: String,
-        /// What it is, in a sentence.
+        /// A description in one sentence.
         optional "summary" summary: String,
         /// Which server to run. Default: whichever is found on PATH.
         optional "engine" engine: EngineMap,
-        /// Names of places. Each group is put into one, or spread over two.
+        /// Names of places. Each group is in one, or spread over two.
         optional "regions" regions: Vec<At<String>>,
         /// What the network between regions is like. Regions without a link between
         /// them are joined with nothing added.
@@ -29,7 +29,7 @@ object! {
 object! {
     /// Which server to run.
     EngineMap "an engine" {
-        /// `redis` or `valkey`: no other is run then. Default: either.
+        /// `redis` or `valkey`: redrill runs no other. Default: either.
         optional "kind" kind: EngineKind,
         /// The server to run as a process: a path from this file, or a name on PATH.
         optional "binary" binary: String,
@@ -52,10 +52,10 @@ object! {
         optional "to" to: String,
         /// How long a packet takes one way.
         required "latency" latency: Time,
-        /// How far a packet's own latency may be from that: `5ms` at most, all of it equally
+        /// How far a packet's latency may differ: by `5ms` at most, all values equally
         /// likely, or `normal(5ms)`, the standard deviation. Default: 0.
         optional "jitter" jitter: Jitter,
-        /// How much fits through. Default: unlimited.
+        /// How much the link carries. Default: unlimited.
         optional "bandwidth" bandwidth: Bandwidth,
     }
 }
@@ -63,7 +63,7 @@ object! {
 object! {
     /// One Redis deployment.
     GroupMap "a group" {
-        /// How its nodes belong together.
+        /// How its nodes work together.
         required "mode" mode: ModeWord,
         /// Primaries that share the slots, in mode `cluster`: 3 or more.
         optional "shards" shards: u32,
@@ -73,24 +73,24 @@ object! {
         optional "sentinels" sentinels: u32,
         /// Sentinels that must agree that the primary is down. Default: a majority.
         optional "quorum" quorum: u32,
-        /// How long a server may be silent before a sentinel holds it to be down
+        /// How long a server may be silent before a sentinel considers it down
         /// (down-after-milliseconds), in mode `sentinel`. Default: 30s.
         optional "down_after" down_after: Time,
         /// How long a failover may take before another sentinel tries (failover-timeout), in
         /// mode `sentinel`. Default: 3m.
         optional "failover_timeout" failover_timeout: Time,
-        /// Replicas that turn to a new primary at a time (parallel-syncs), in mode `sentinel`.
+        /// Replicas that switch to a new primary at a time (parallel-syncs), in mode `sentinel`.
         /// Default: 1.
         optional "parallel_syncs" parallel_syncs: u32,
-        /// The region that all its nodes are in.
+        /// The region of all its nodes.
         optional "region" region: String,
         /// A region for its primaries and one for its replicas, instead of `region`.
         optional "placement" placement: PlacementMap,
-        /// Directives of redis.conf, handed on as they are.
+        /// Directives of redis.conf, passed on unchanged.
         optional "config" config: Named<At<Directive>>,
         /// The port of every node; each has an address of its own. Default: a free one.
         optional "port" port: u16,
-        /// Processors that each node may have, in containers: `0.5` is half of one's time.
+        /// Processors that each node may have, in containers: `0.5` is half the time of one.
         /// Default: all there are.
         optional "cpus" cpus: f64,
         /// Memory that each node may have, in containers. Default: all there is.
@@ -114,7 +114,7 @@ words!(ModeWord as "mode" {
     "cluster" => ModeWord::Cluster,
 });
 
-/// The value of a directive, handed on as it is written.
+/// The value of a directive, passed on as it is written.
 #[derive(Clone, Debug)]
 pub struct Directive(pub String);
 
@@ -135,7 +135,7 @@ object! {
         required "primaries" primaries: String,
         /// The region of the first replicas.
         required "replicas" replicas: String,
-        /// The regions of the sentinels, dealt out in turn. Default: that of the primaries.
+        /// The regions of the sentinels, assigned in turn. Default: that of the primaries.
         optional "sentinels" sentinels: Vec<At<String>>,
     }
 }

@@ -1,4 +1,4 @@
-//! What is understood, and what is refused with its line.
+//! Histories that are understood, and those that are refused with their line.
 
 use proptest::prelude::*;
 
