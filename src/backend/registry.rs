@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::proc::{self, ProcessId};
 use super::process::nodes_dir;
 use super::programs::end_left_actors;
+use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::model::event::EngineInfo;
 
@@ -239,7 +240,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         // A record that stays is found by `collect`.
-        let _ = fs::remove_file(&self.file);
+        fs::remove_file(&self.file).or_logged("remove a record");
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::out;
 use super::report::refuse;
+use super::{out, terminal};
 use crate::report::{self, ReportError, compare};
 
 /// Put the figures of two runs side by side
@@ -43,7 +43,7 @@ fn print(args: &Args) -> Result<String, ReportError> {
         report::write_file(path, &comparison.html()?)?;
     }
     Ok(match args.format {
-        Format::Text => comparison.text(out::width(), out::colour()),
+        Format::Text => comparison.text(terminal::width(), out::colour()),
         Format::Markdown => comparison.markdown(),
     })
 }

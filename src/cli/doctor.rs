@@ -46,7 +46,7 @@ enum Mark {
 
 pub fn main(args: Args) -> ExitCode {
     let mut findings = servers(args.engine_binary);
-    findings.push(super::block_on(docker()).unwrap_or_else(|e| {
+    findings.push(super::runtime::block_on(docker()).unwrap_or_else(|e| {
         Row::but(Mark::Note, "docker", e.to_string(), "no sockets can be used")
     }));
     let runnable = findings.iter().any(|finding| finding.mark == Mark::Good);

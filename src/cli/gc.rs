@@ -29,7 +29,8 @@ enum GcError {
 pub fn main(_: Args) -> ExitCode {
     let mut removed = Vec::new();
     let processes = processes(&mut removed);
-    let containers = super::block_on(containers(&mut removed)).map_err(GcError::from).flatten();
+    let containers =
+        super::runtime::block_on(containers(&mut removed)).map_err(GcError::from).flatten();
     let told = removed.iter().map(|what| format!("removed {what}\n")).collect::<String>();
     match processes.and(containers) {
         Ok(()) if removed.is_empty() => out::print("nothing was left behind\n"),

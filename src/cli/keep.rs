@@ -20,6 +20,7 @@ use super::up::{KeeperMessage, TopologyArgs};
 use crate::backend::registry::{Registration, Registry, RegistryError, RunKind};
 use crate::backend::{Backend, BackendError, ResolvedBackend};
 use crate::cluster::{Deployment, FormError, bring_up};
+use crate::log::{OrLogged, OrUnheard};
 use crate::spec::Topology;
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,7 @@ impl KeepError {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let kept = super::block_on(keep(&args)).unwrap_or_else(|e| Err(KeepError::Signals(e)));
+    let kept = super::runtime::block_on(keep(&args)).unwrap_or_else(|e| Err(KeepError::Signals(e)));
     match kept {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -140,10 +141,10 @@ async fn parent_gone() {
     let (tell, told) = oneshot::channel();
     // A detached thread, because a blocking read cannot be cancelled.
     thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        let _ = tell.send(());
+        io::copy(&mut io::stdin(), &mut io::sink()).or_logged("watch the parent");
+        tell.send(()).or_unheard();
     });
-    let _ = told.await;
+    told.await.or_unheard();
 }
 
 /// The signals and events that end the keeper.

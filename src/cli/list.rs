@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use super::{exit, input, out};
+use super::{exit, input, out, terminal};
 use crate::model::catalogue::CATALOGUE;
 use crate::report::text::wrap;
 use crate::spec::library::{self, Ready};
@@ -28,7 +28,7 @@ enum Listed {
 pub fn main(args: Args) -> ExitCode {
     // A reader of a pipe (`| grep reshard`) wants one entry a line.
     let terminal = io::stdout().is_terminal();
-    let width = if terminal { out::width().min(WIDEST) } else { usize::MAX };
+    let width = if terminal { terminal::width().min(WIDEST) } else { usize::MAX };
     out::print(&match args.what {
         None => list(width),
         Some(Listed::Measures) => measures(width),

@@ -131,7 +131,7 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
         Format::Json => out::print(&matrix.json()),
         Format::Text => {
             let lines: Vec<_> = reports.iter().map(tally::DrillResult::of_run).collect();
-            let tally = tally::text(&lines, cases.len(), out::width(), out::colour());
+            let tally = tally::text(&lines, cases.len(), terminal::width(), out::colour());
             let page = folder.join(file::HTML);
             let table = matrix.text(out::colour());
             out::print(&format!("{table}\n  all  {}\n\n{tally}", page.display()))

@@ -20,6 +20,7 @@ mod matrix;
 mod play;
 mod report;
 mod run;
+mod runtime;
 mod schema;
 mod status;
 mod suite;
@@ -33,6 +34,7 @@ use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use tracing_subscriber::filter::Targets;
 
 use crate::log;
+use crate::log::OrUnheard;
 
 /// Resilience drills for Redis and Valkey.
 #[derive(Debug, Parser)]
@@ -95,7 +97,7 @@ fn obey() -> ExitCode {
         Ok(cli) => cli,
         // Help and version are no errors, but arrive as such.
         Err(said) => {
-            let _ = said.print();
+            said.print().or_unheard();
             return if said.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
         }
     };
@@ -132,10 +134,4 @@ fn listen(verbose: u8) -> Option<log::Listening> {
     });
     let listening = log::listen(level, terminal::say);
     listening.inspect_err(|error| terminal::say(&format!("warning: there is no log: {error}"))).ok()
-}
-
-/// Runs `work` to its end on this thread.
-fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(work))
 }

@@ -32,16 +32,6 @@ fn plain() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Columns of the terminal; 80 without one.
-pub fn width() -> usize {
-    terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
-}
-
-/// Lines of the terminal; 24 without one.
-pub fn height() -> usize {
-    terminal_size::terminal_size().map_or(24, |(_, height)| height.0.into())
-}
-
 /// Rows of cells as lines. Each column is as wide as its widest cell, and the first row is the
 /// heading.
 pub fn table(rows: &[Vec<String>]) -> String {

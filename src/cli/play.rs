@@ -12,6 +12,7 @@ use crate::backend::preload;
 use crate::backend::resolve::{BackendKind, BackendRequest};
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
 use crate::log;
+use crate::log::OrLogged;
 use crate::report::{self, Report, ReportError};
 use crate::spec::{self, Purpose, Scenario};
 
@@ -195,7 +196,7 @@ pub async fn play_on(
     {
         // There is little to report, but a nightly job finds its files, if the disk has room
         // for them.
-        let _ = make_report(&folder);
+        make_report(&folder).or_logged("make the report");
         let (folder, log) = (folder.display(), folder.join(log::FILE));
         let log = log.display();
         return Err(refuse(code, format_args!("{halt}\nthe run folder: {folder}\nthe log: {log}")));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{exit, out};
+use super::{exit, out, terminal};
 use crate::log;
 use crate::model::Verdict;
 use crate::report::{self, Report, ReportError};
@@ -41,7 +41,7 @@ pub fn main(args: Args) -> ExitCode {
 
 /// The report in a few lines, and where the log is if the drill did not go well.
 pub(super) fn summary(report: &Report) -> String {
-    let text = report::text::summary(report, out::width(), out::colour());
+    let text = report::text::summary(report, terminal::width(), out::colour());
     let log = report.folder.join(log::FILE);
     match report.verdict {
         Verdict::Fail | Verdict::Unknown if log.exists() => {

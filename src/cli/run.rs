@@ -119,5 +119,5 @@ async fn repeat(
 
 fn tally(reports: &[Report], times: u32) -> String {
     let lines: Vec<_> = reports.iter().map(tally::DrillResult::of_run).collect();
-    tally::text(&lines, times as usize, out::width(), out::colour())
+    tally::text(&lines, times as usize, terminal::width(), out::colour())
 }

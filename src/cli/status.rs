@@ -39,7 +39,8 @@ pub fn main(args: Args) -> ExitCode {
     if let (Some(name), true) = (&args.name, records.is_empty()) {
         return fail(exit::USAGE, &format!("nothing named `{name}` is running"));
     }
-    let surveys: Vec<Survey> = match super::block_on(join_all(records.iter().map(survey))) {
+    let surveys: Vec<Survey> = match super::runtime::block_on(join_all(records.iter().map(survey)))
+    {
         Ok(surveys) => surveys,
         Err(e) => return fail(exit::ENVIRONMENT, &e),
     };

@@ -176,5 +176,5 @@ fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), 
 
 fn tally(outcomes: &[Outcome]) -> String {
     let lines: Vec<_> = outcomes.iter().map(tally::DrillResult::of_suite).collect();
-    tally::text(&lines, outcomes.len(), out::width(), out::colour())
+    tally::text(&lines, outcomes.len(), terminal::width(), out::colour())
 }

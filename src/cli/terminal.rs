@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::live::State;
 use super::live::log::Log;
 use super::live::screen::Screen;
-use super::out;
+use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::{Event, Sink};
 
@@ -45,7 +45,17 @@ pub fn clear() {
 /// In one write, so that no half of a frame is seen. A closed standard error is no error: the
 /// drill goes on.
 fn write(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    std::io::stderr().write_all(text.as_bytes()).or_unheard();
+}
+
+/// Columns of the terminal; 80 without one.
+pub fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
+}
+
+/// Lines of the terminal; 24 without one.
+pub fn height() -> usize {
+    terminal_size::terminal_size().map_or(24, |(_, height)| height.0.into())
 }
 
 /// A few lines at the bottom of a terminal, redrawn in place. When the drill ends, the summary
@@ -88,9 +98,9 @@ impl Panel {
 
 fn draw(seen: &Seen) {
     // One column less: some terminals wrap in the last one.
-    let width = out::width().min(WIDEST).saturating_sub(1);
+    let width = width().min(WIDEST).saturating_sub(1);
     let mut lines = seen.state.lines(seen.now(), width);
-    lines.truncate(out::height().saturating_sub(1));
+    lines.truncate(height().saturating_sub(1));
     write(&lock(&SCREEN).draw(lines));
 }
 
@@ -106,7 +116,7 @@ impl Drop for Panel {
     fn drop(&mut self) {
         drop(self.going.take());
         if let Some(artist) = self.artist.take() {
-            let _ = artist.join();
+            artist.join().or_unheard();
         }
         clear();
     }

@@ -17,6 +17,7 @@ use super::{input, out, terminal};
 use crate::backend::registry::{Registry, RegistryError};
 use crate::backend::resolve::{BackendKind, BackendRequest};
 use crate::backend::{BackendError, ResolvedBackend};
+use crate::log::OrLogged;
 use crate::spec::{Diagnostics, Options, Purpose, Topology};
 
 /// The topology to bring up.
@@ -136,7 +137,7 @@ fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
         &program,
         &terminal::say,
     );
-    super::block_on(find).map_err(UpError::Spawn)??;
+    super::runtime::block_on(find).map_err(UpError::Spawn)??;
     let registry = Registry::locate()?;
     registry.make_room(name)?;
     let directory = registry.up_dir(name);
@@ -184,14 +185,14 @@ fn watch(mut keeper: Child, log: &Path) -> Result<(), UpError> {
             }
             Some(KeeperMessage::Failed { code, text }) => {
                 bar.finish_and_clear();
-                let _ = keeper.wait();
+                keeper.wait().or_logged("wait for the keeper");
                 return Err(UpError::Keeper { code, text });
             }
             None => break,
         }
     }
     bar.finish_and_clear();
-    let _ = keeper.wait();
+    keeper.wait().or_logged("wait for the keeper");
     Err(UpError::Silent { log: fs::read_to_string(log).unwrap_or_default() })
 }
 
@@ -205,7 +206,7 @@ fn show(registry: &Registry, name: &str) -> Result<(), UpError> {
     let Some(record) = registry.find(name)? else {
         return Err(UpError::Silent { log: String::new() });
     };
-    let survey = super::block_on(survey(&record)).map_err(UpError::Spawn)?;
+    let survey = super::runtime::block_on(survey(&record)).map_err(UpError::Spawn)?;
     let connect: String = survey.connect().iter().map(|line| format!("  {line}\n")).collect();
     let text = survey.text();
     out::print(&format!("{text}\nto talk to it:\n{connect}to end it:\n  redrill down {name}\n"));

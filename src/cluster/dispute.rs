@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use super::view::NodeView;
+use super::node_view::NodeView;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::model::slot::SLOTS;
@@ -195,7 +195,7 @@ fn spans(ranges: &[(u16, u16)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::roles::Leader;
+    use crate::cluster::node_view::Leader;
     use crate::node::NodeLine;
 
     fn node(shard: u32, ordinal: u32) -> Node {

@@ -6,8 +6,9 @@ use futures::future::join_all;
 
 use super::dispute;
 use super::form::DeployedGroup;
+use super::node_view::NodeView;
 use super::roles;
-use super::view::{self, NodeView};
+use super::view;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};

@@ -6,6 +6,7 @@ pub mod health;
 pub mod moving;
 pub mod members;
 mod network;
+pub mod node_view;
 mod nodes_conf;
 mod places;
 pub mod plan;

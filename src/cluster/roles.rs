@@ -3,27 +3,13 @@
 //! Each node reports its own role there: it is primary, or it replicates a primary that it
 //! names. Sentinels name the primary too, and report whether they suspect it.
 
-use std::net::SocketAddr;
-
 use futures::future::join_all;
 
 use super::form::DeployedGroup;
-use super::view::NodeView;
+use super::node_view::{Leader, NodeView};
 use crate::model::event::{Role, ShardView};
 use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, Section};
-
-/// What a node outside a cluster reports about its primary.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leader {
-    /// A replica's primary, or the primary to which a sentinel sends clients; `None` on a
-    /// primary.
-    pub at: Option<SocketAddr>,
-    /// A sentinel considers it down (SDOWN).
-    pub suspected: bool,
-    /// A sentinel knows that a quorum considers it down (ODOWN).
-    pub agreed: bool,
-}
 
 /// Asks one node of a group that is no cluster, or one of its sentinels.
 pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {

@@ -13,39 +13,14 @@ use futures::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::form::DeployedGroup;
-use super::roles::{self, Leader};
+use super::node_view::{Leader, NodeView};
+use super::roles;
 
 use crate::model::NodeName;
 use crate::model::event::{Role, ShardView, View};
 use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, NodeLine, Section};
 use crate::spec::topology::Mode;
-
-/// What one node reports about itself and its cluster.
-#[derive(Clone, Debug)]
-pub struct NodeView {
-    pub node: NodeName,
-    /// `cluster_state:ok`.
-    pub state_ok: bool,
-    pub role: Option<Role>,
-    /// Whether a replica's link to its primary is up; `None` on a primary.
-    pub link_up: Option<bool>,
-    pub lines: Vec<NodeLine>,
-    /// Outside a cluster.
-    pub leader: Leader,
-}
-
-impl NodeView {
-    /// The node serves, and is linked to its primary if it is a replica.
-    pub fn is_healthy(&self) -> bool {
-        self.state_ok && self.link_up != Some(false)
-    }
-
-    /// The node's line about itself.
-    pub fn own_line(&self) -> Option<&NodeLine> {
-        self.lines.iter().find(|line| line.flags.myself)
-    }
-}
 
 /// Asks every node at once. The answers are in the order of `nodes`. A node that does not
 /// answer gives its error and delays no other.

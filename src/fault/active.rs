@@ -19,6 +19,7 @@ use super::sleep::Sleeper;
 use super::{FaultError, Field, clock, disk, memory, slow};
 use crate::backend::Backend;
 use crate::backend::preload::{self, Control};
+use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::Node;
 use crate::spec::hardship::Hardship;
@@ -112,7 +113,7 @@ impl ActiveFaults {
         match took_place {
             Ok(()) => Ok(id),
             Err(error) => {
-                let _ = self.end(field.backend, &id).await;
+                self.end(field.backend, &id).await.or_logged("undo a fault that failed");
                 Err(error)
             }
         }
@@ -197,7 +198,7 @@ impl Load {
         if told.is_err() {
             self.all.pop();
             // It may hold in part.
-            let _ = self.tell(backend, id, None).await;
+            self.tell(backend, id, None).await.or_logged("undo a fault");
         }
         told
     }

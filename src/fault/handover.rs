@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{FaultError, Field};
 use crate::cluster::roles;
+use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
@@ -93,5 +94,6 @@ async fn follow(node: &Node, new: &Node) -> Result<(), NodeError> {
 
 /// So that it is what it was when it is started again. One that cannot write its file goes on.
 async fn remember(node: &Node) {
-    _ = node.admin.query::<Value>(redis::cmd("CONFIG").arg("REWRITE")).await;
+    let rewritten = node.admin.query::<Value>(redis::cmd("CONFIG").arg("REWRITE")).await;
+    rewritten.or_logged("write a configuration");
 }

@@ -25,6 +25,7 @@ use futures::future::join_all;
 
 use crate::backend::{Backend, BackendError, Data};
 use crate::cluster::DeployedGroup;
+use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::{Node, NodeError};
 use crate::spec::hardship::Hardship;
@@ -180,7 +181,7 @@ impl Undo {
     pub async fn release(&self, backend: &dyn Backend, active: &ActiveFaults) {
         let ended = join_all(self.borne.iter().map(|id| active.end(backend, id)));
         // Where a server does not answer, its end will be the end of this too.
-        let _ = tokio::time::timeout(RELEASE, ended).await;
+        tokio::time::timeout(RELEASE, ended).await.or_logged("undo all faults in time");
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::FaultError;
+use crate::log::OrLogged;
 use crate::node::{Admin, Node};
 
 /// For a server that is slow besides.
@@ -40,7 +41,7 @@ impl Sleeper {
     /// Waits until it has woken up for good.
     pub async fn wake_up(mut self) {
         self.stop.send_replace(true);
-        let _ = timeout(self.longest + PATIENCE, &mut self.task).await;
+        timeout(self.longest + PATIENCE, &mut self.task).await.or_logged("wait for the last sleep");
     }
 }
 
@@ -59,7 +60,7 @@ async fn run(
     let began = Instant::now();
     for turn in 1.. {
         // A server that is down sleeps again when it is back.
-        let _ = admin.query::<String>(&debug_sleep(sleep)).await;
+        admin.query::<String>(&debug_sleep(sleep)).await.or_logged("let a server sleep");
         let Some(every) = every else { return };
         tokio::select! {
             () = sleep_until(began + every * turn) => {}

@@ -17,6 +17,7 @@ use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
 use super::workload::Plans;
+use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::Cause;
@@ -206,7 +207,7 @@ impl Drop for LoadRunner {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             // A panic there has been printed already.
-            let _ = thread.join();
+            thread.join().or_unheard();
         }
     }
 }
@@ -220,7 +221,7 @@ fn thread_main(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Read
     match builder.build_local(LocalOptions::default()) {
         Ok(runtime) => runtime.block_on(connect(start, orders, ready)),
         Err(source) => {
-            _ = ready.send(Err(LoadError::Machine { load: start.load.name, source }));
+            ready.send(Err(LoadError::Machine { load: start.load.name, source })).or_unheard();
         }
     }
 }
@@ -237,18 +238,18 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             let connecting = Routed::connect(&start.targets, clock, options, CONNECT_PATIENCE);
             match give_up_on(&mut ready, connecting).await {
                 Some(Ok(client)) => serve(start, client, orders, ready).await,
-                Some(Err(why)) => _ = ready.send(unreachable(why)),
+                Some(Err(why)) => ready.send(unreachable(why)).or_unheard(),
                 None => {}
             }
         }
         ClientKind::RedisRs if lookup != Lookup::Cluster => {
-            _ = ready.send(Err(LoadError::NeedsCluster { load: name, group }));
+            ready.send(Err(LoadError::NeedsCluster { load: name, group })).or_unheard();
         }
         ClientKind::RedisRs => {
             let connecting = Stock::connect(&seeds, timeout, CONNECT_PATIENCE);
             match give_up_on(&mut ready, connecting).await {
                 Some(Ok(client)) => serve(start, Rc::new(client), orders, ready).await,
-                Some(Err(why)) => _ = ready.send(unreachable(why)),
+                Some(Err(why)) => ready.send(unreachable(why)).or_unheard(),
                 None => {}
             }
         }
@@ -281,7 +282,7 @@ async fn serve<C: Client + 'static>(
     let mut operations = Some(Plans::new(&load, seed));
     let context = Rc::new(LoadContext::new(index, load, teller.clock(), client, history));
     let mut running = None;
-    _ = ready.send(Ok(()));
+    ready.send(Ok(())).or_unheard();
     while let Some(order) = orders.recv().await {
         match order {
             Order::Fill(reply) => unless_dropped(reply, sweep::fill(&context, &mut filling)).await,
@@ -297,7 +298,7 @@ async fn serve<C: Client + 'static>(
             }
             Order::Stop(reply) => {
                 let Some((stop, task)) = running.take() else { continue };
-                _ = stop.send(());
+                stop.send(()).or_unheard();
                 let ended = async {
                     let totals = task.await.unwrap_or_else(|e| Err(io::Error::other(e)));
                     context.client.end().await;
@@ -312,7 +313,7 @@ async fn serve<C: Client + 'static>(
 /// Does `work` and answers with what it gives, unless nobody waits for that any more.
 async fn unless_dropped<T>(mut reply: oneshot::Sender<T>, work: impl Future<Output = T>) {
     if let Some(done) = give_up_on(&mut reply, work).await {
-        _ = reply.send(done);
+        reply.send(done).or_unheard();
     }
 }
 

@@ -5,6 +5,7 @@
 //! those of the drill's clock, with all nine digits in the file: a line of `events.jsonl` with
 //! `"at":12345678901` belongs beside `12.345678901`.
 
+mod discard;
 mod level;
 mod outlet;
 
@@ -27,6 +28,7 @@ use tracing_subscriber::{Layer, Registry};
 use self::outlet::{Bounded, Outlet};
 use crate::model::{Clock, printable};
 
+pub use self::discard::{OrLogged, OrUnheard};
 pub use self::level::{Nonsense, terminal_level};
 
 /// The log's name in the run folder.

@@ -22,6 +22,7 @@ use super::pump::{Pump, Reset, Side};
 use super::shared::Shared;
 use super::timer::Thread;
 use super::wire::Wire;
+use crate::log::OrLogged;
 use crate::model::Nanos;
 use crate::model::traffic::{Class, End};
 
@@ -105,8 +106,8 @@ impl Connection {
             }
         };
         // Small pieces go on as small pieces. If this fails, it is only slower.
-        _ = client.set_nodelay(true);
-        _ = server.set_nodelay(true);
+        client.set_nodelay(true).or_logged("send small pieces at once");
+        server.set_nodelay(true).or_logged("send small pieces at once");
         self.there.counts(self.class).add_connection();
         Ok(server)
     }
@@ -164,7 +165,7 @@ impl Connection {
 /// Closes the connection with a reset instead of an end when the stream is dropped.
 fn reset(stream: &TcpStream) {
     // It fails if there is no connection any more.
-    _ = stream.set_zero_linger();
+    stream.set_zero_linger().or_logged("reset a connection");
 }
 
 /// Whether nobody listens there. The client sees that itself, so it is not reported.

@@ -17,6 +17,7 @@ use super::door::Door;
 use super::error::NetError;
 use super::shared::Shared;
 use super::timer::{Thread, Timer};
+use crate::log::OrUnheard;
 use crate::wake::wake_soon;
 
 /// After so many turns of its tasks, the thread checks for new input and for the time.
@@ -37,10 +38,10 @@ impl Worker {
             wake_soon();
             match prepare(&shared) {
                 Ok((runtime, thread)) => {
-                    _ = ready.send(Ok(()));
+                    ready.send(Ok(())).or_unheard();
                     runtime.block_on(serve(shared, thread, orders));
                 }
-                Err(error) => _ = ready.send(Err(error)),
+                Err(error) => ready.send(Err(error)).or_unheard(),
             }
         };
         let thread = std::thread::Builder::new().name("relay".into()).spawn(main)?;
@@ -52,7 +53,7 @@ impl Worker {
     pub(super) fn open(&self, door: Door, listener: TcpListener) {
         if let Some(doors) = &self.doors {
             // If the thread is gone, its connections are gone too; its panic has been printed.
-            _ = doors.send((door, listener));
+            doors.send((door, listener)).or_unheard();
         }
     }
 }
@@ -62,7 +63,7 @@ impl Drop for Worker {
         self.doors = None;
         if let Some(thread) = self.thread.take() {
             // A panic there has been printed already.
-            _ = thread.join();
+            thread.join().or_unheard();
         }
     }
 }

@@ -4,7 +4,8 @@
 //! But each view has a date: the instant since which that node has had it. If all views are the
 //! same now, they have been the same since the latest of these instants.
 
-use crate::cluster::view::{NodeView, compare};
+use crate::cluster::node_view::NodeView;
+use crate::cluster::view::compare;
 use crate::cluster::{dispute, roles};
 use crate::model::event::View;
 use crate::model::{Nanos, NodeName};
@@ -174,7 +175,7 @@ impl GroupViews {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::roles::Leader;
+    use crate::cluster::node_view::Leader;
     use crate::model::event::Role;
     use crate::node::NodeLine;
 

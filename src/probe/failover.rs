@@ -11,7 +11,7 @@ mod roles;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::cluster::view::NodeView;
+use crate::cluster::node_view::NodeView;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
 use crate::model::event::{EventKind, Role};
 use crate::node::{Node, NodeLine};

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::rounds::{self, Rounds};
 use crate::load::Targets;
 use crate::load::client::Routed;
+use crate::log::OrUnheard;
 use crate::model::event::{Canary, EventKind, Teller};
 use crate::spec::scenario::Probe;
 use crate::wake::wake_soon;
@@ -102,7 +103,7 @@ impl Drop for Prober {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             // A panic there has been printed already.
-            let _ = thread.join();
+            thread.join().or_unheard();
         }
     }
 }
@@ -119,10 +120,10 @@ fn thread_main(
     match builder.build_local(LocalOptions::default()) {
         Ok(runtime) => {
             if let Some(ended) = runtime.block_on(serve(start, ready, stop)) {
-                _ = end.send(ended);
+                end.send(ended).or_unheard();
             }
         }
-        Err(error) => _ = ready.send(Err(error.into())),
+        Err(error) => ready.send(Err(error.into())).or_unheard(),
     }
 }
 
@@ -133,12 +134,12 @@ async fn serve(start: Start, ready: Ready, stop: oneshot::Receiver<()>) -> Optio
     let rounds = match connect(start).await {
         Ok(rounds) => rounds,
         Err(error) => {
-            _ = ready.send(Err(error));
+            ready.send(Err(error)).or_unheard();
             return None;
         }
     };
     rounds.warm_up(teller.clock().now() + WARM_UP).await;
-    _ = ready.send(Ok(()));
+    ready.send(Ok(())).or_unheard();
     Some(rounds.run(stop).await)
 }
 

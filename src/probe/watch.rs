@@ -19,8 +19,10 @@ use super::convergence::StepTracker;
 use super::failover::{Failovers, Roles};
 use super::prober::ProbeError;
 use crate::cluster::DeployedGroup;
+use crate::cluster::node_view::NodeView;
 use crate::cluster::roles;
-use crate::cluster::view::{self, NodeView};
+use crate::cluster::view;
+use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::{EventKind, NodeStats, Teller, View};
 use crate::node::{Node, NodeError, Section};
@@ -103,7 +105,7 @@ impl Watcher {
         let (told, done) = oneshot::channel();
         self.order(Order::Settled(told));
         // A watcher without a thread has nothing more to report.
-        let _ = done.await;
+        done.await.or_unheard();
     }
 
     /// Reports no more steps.
@@ -124,7 +126,9 @@ impl Watcher {
 
     fn order(&self, order: Order) {
         // A watcher without a thread has nothing more to report.
-        _ = self.orders.as_ref().map(|orders| orders.send(order));
+        if let Some(orders) = &self.orders {
+            orders.send(order).or_unheard();
+        }
     }
 }
 
@@ -133,7 +137,7 @@ impl Drop for Watcher {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             // A panic there has been printed already.
-            let _ = thread.join();
+            thread.join().or_unheard();
         }
     }
 }
@@ -214,7 +218,7 @@ async fn watch(
                     agreed == now || spoken() || now.since(*since) >= LAST_WORD
                 }) {
                     groups.iter().for_each(|group| group.tell_disputes(agreed, hold, &teller));
-                    let _ = done.send(());
+                    done.send(()).or_unheard();
                 }
                 for news in steps.hear(agreement) {
                     teller.tell(news.clone());

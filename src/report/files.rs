@@ -7,6 +7,7 @@ use std::path::Path;
 use super::data::Report;
 use super::error::ReportError;
 use super::{html, json, junit, markdown};
+use crate::log::OrLogged;
 
 /// The names of a run folder's files.
 pub mod file {
@@ -49,7 +50,7 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
         .and_then(|mut f| f.write_all(text.as_bytes()).and_then(|()| f.sync_all()))
         .and_then(|()| fs::rename(beside, path));
     written.map_err(|e| {
-        let _ = fs::remove_file(beside);
+        fs::remove_file(beside).or_logged("remove a draft");
         ReportError::write(path, e)
     })
 }

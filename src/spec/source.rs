@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use super::diagnostic::{Diagnostic, Diagnostics};
-
 /// A file's name and text. Cheap to clone.
 #[derive(Clone)]
 pub struct Source(Arc<Text>);
@@ -23,22 +21,6 @@ impl Source {
 
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Source {
         Source(Arc::new(Text { name: name.into(), text: text.into() }))
-    }
-
-    /// The same from a file's bytes. It is an error if they are too many or not UTF-8.
-    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Source, Diagnostics> {
-        let name = name.into();
-        if bytes.len() > Source::MAX_BYTES {
-            return Err(Diagnostics::one(too_large(&name)));
-        }
-        String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count();
-            Diagnostics::one(Diagnostic::nowhere(
-                format!("{name} is not text: line {line} is not UTF-8"),
-                "give a YAML file, saved as UTF-8",
-            ))
-        })
     }
 
     /// The name by which a person knows it: a path, or the text of a `--set`.
@@ -68,14 +50,6 @@ impl Source {
         }
         at
     }
-}
-
-/// The error for a file that is larger than [`Source::MAX_BYTES`].
-pub fn too_large(name: &str) -> Diagnostic {
-    Diagnostic::nowhere(
-        format!("{name} is larger than 1 MB and was not read"),
-        "a topology or a scenario is a few hundred lines at most; is this the right file?",
-    )
 }
 
 impl fmt::Debug for Source {

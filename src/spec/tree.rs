@@ -9,8 +9,8 @@ use std::collections::{HashMap, HashSet};
 
 use granit_parser::{self as yaml, ErrorKind, Event, Parser, ScalarStyle, StructureStyle};
 
-use super::diagnostic::Diagnostic;
-use super::source::{Source, Span, too_large};
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::source::{Source, Span};
 
 /// The most values that a file may have once its aliases are resolved.
 const MAX_NODES: usize = 20_000;
@@ -80,6 +80,32 @@ impl Node {
             Value::Map(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
         }
     }
+}
+
+impl Source {
+    /// The same from a file's bytes. It is an error if they are too many or not UTF-8.
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Source, Diagnostics> {
+        let name = name.into();
+        if bytes.len() > Source::MAX_BYTES {
+            return Err(Diagnostics::one(too_large(&name)));
+        }
+        String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count();
+            Diagnostics::one(Diagnostic::nowhere(
+                format!("{name} is not text: line {line} is not UTF-8"),
+                "give a YAML file, saved as UTF-8",
+            ))
+        })
+    }
+}
+
+/// The error for a file that is larger than [`Source::MAX_BYTES`].
+fn too_large(name: &str) -> Diagnostic {
+    Diagnostic::nowhere(
+        format!("{name} is larger than 1 MB and was not read"),
+        "a topology or a scenario is a few hundred lines at most; is this the right file?",
+    )
 }
 
 /// The tree of `source`. Errors that leave a tree (duplicate keys) go to `diagnostics`; after

@@ -3,6 +3,7 @@
 
 mod cli;
 mod docs;
+mod imports;
 mod layers;
 mod measures;
 mod report;

@@ -1,10 +1,13 @@
 //! What is asked of the engine, as lines of the log.
 
 use std::fmt::Display;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bollard::errors::Error;
 use tracing::{debug, info};
+
+/// After this long an engine that did not answer is asked again.
+pub(super) const RETRY: Duration = Duration::from_millis(100);
 
 /// Waits for the engine's answer to a request: to do `what` with `of`.
 pub(super) async fn call<T>(

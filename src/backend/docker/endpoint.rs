@@ -10,35 +10,12 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use serde_json::Value;
 
 use super::error::{DockerError, Unanswered, innermost};
+use super::place::Endpoint;
 
 /// An engine that answers says so at once.
 const SHORT: u64 = 5;
 /// Seconds that an engine may take for anything but a stream.
 const PATIENCE: u64 = 120;
-const UNIX: &str = "unix://";
-
-/// One place where an engine may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// `unix:///var/run/docker.sock`
-    pub host: String,
-    /// Who says so: `DOCKER_HOST`, `the context "desktop"`, …
-    pub from: String,
-}
-
-impl Endpoint {
-    fn socket(path: impl AsRef<Path>, from: &str) -> Endpoint {
-        Endpoint { host: format!("{UNIX}{}", path.as_ref().display()), from: from.to_owned() }
-    }
-
-    fn path(&self) -> Option<&Path> {
-        self.host.strip_prefix(UNIX).map(Path::new)
-    }
-
-    fn is_there(&self) -> bool {
-        self.path().is_none_or(Path::exists)
-    }
-}
 
 /// An engine that answers.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use super::endpoint::Endpoint;
+use super::place::Endpoint;
 use crate::model::NodeName;
 
 /// An engine that was tried.

@@ -10,8 +10,10 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
+use super::call::RETRY;
 use super::error::status;
-use super::watch::{AWAY, RETRY};
+use super::watch::AWAY;
+use crate::log::OrLogged;
 
 /// Follows the container's output from `since` on; where the stream breaks, it is taken up
 /// again. Done when the container has ended and all that it said is written, or the engine
@@ -19,7 +21,7 @@ use super::watch::{AWAY, RETRY};
 pub fn follow(docker: Docker, id: String, since: Timestamp, log: File) -> JoinHandle<()> {
     tokio::spawn(async move {
         // A full disk ends it: what matters of that is told by whoever writes events.
-        let _ = Follower { docker, id, log, next: since }.run().await;
+        Follower { docker, id, log, next: since }.run().await.or_logged("follow a log");
     })
 }
 

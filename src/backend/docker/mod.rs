@@ -16,6 +16,7 @@ mod logs;
 mod network;
 mod nodes;
 pub mod owner;
+mod place;
 pub mod reaper;
 mod stats;
 pub mod sweep;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::error::DockerError;
 use super::{endpoint, sweep};
+use crate::log::OrLogged;
 use parking_lot::Mutex;
 
 /// The hidden subcommand that is [`reap`].
@@ -43,8 +44,8 @@ impl Reaper {
     pub async fn dismiss(&self) {
         let child = self.0.lock().take();
         let Some(mut child) = child else { return };
-        let _ = child.kill();
-        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+        child.kill().or_logged("end the process that clears up");
+        tokio::task::spawn_blocking(move || child.wait()).await.or_logged("wait for its end");
     }
 }
 
@@ -67,7 +68,7 @@ impl Drop for Reaper {
 /// # Errors
 /// Why it could not be removed; `redrill gc` may be able to, later.
 pub fn reap(host: &str, drill: &str) -> Result<(), String> {
-    let _ = io::stdin().read_to_end(&mut Vec::new());
+    io::stdin().read_to_end(&mut Vec::new()).or_logged("watch the parent");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|e| e.to_string())?.block_on(async {
         let mut trouble = String::new();

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use super::watch::RETRY;
+use super::call::RETRY;
 use crate::model::NodeName;
 use crate::model::event::Usage;
 

@@ -16,17 +16,18 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
+use super::call::RETRY;
 use super::endpoint::Engine;
 use super::error::{innermost, status};
 use super::owner::DRILL;
 use super::stats::Listener;
 use crate::backend::NodeExited;
 use crate::backend::logs::Logs;
+use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 
 /// How long an engine may be away.
 pub(super) const AWAY: Duration = Duration::from_secs(5);
-pub(super) const RETRY: Duration = Duration::from_millis(100);
 /// A server's last words reach the log before this.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -160,7 +161,7 @@ impl Watcher {
     async fn died(&self, id: &str, code: Option<&str>) {
         let Some(mut running) = self.containers.lock().remove(id) else { return };
         if let Some(log) = running.log.take() {
-            let _ = tokio::time::timeout(LAST_WORDS, log).await;
+            tokio::time::timeout(LAST_WORDS, log).await.or_logged("wait for a server's last words");
         }
         let mut status = code.map_or("it ended".to_owned(), ended_with);
         if !running.asked && self.was_too_large(id).await {
@@ -191,7 +192,7 @@ impl Watcher {
         let Running { node: name, asked, .. } = running;
         let log_tail = self.logs.tail(&name);
         // Nobody listening is fine.
-        let _ = self.tell.send(NodeExited { name, status, asked, out_of_sight, log_tail });
+        self.tell.send(NodeExited { name, status, asked, out_of_sight, log_tail }).or_unheard();
     }
 }
 

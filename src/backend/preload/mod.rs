@@ -4,6 +4,7 @@
 //!
 //! What it does is written in a file beside it, the [`Control`], which it looks at every 10 ms.
 
+use crate::log::OrLogged;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -97,7 +98,7 @@ fn version_with_library(binary: &Path) -> io::Result<String> {
         // It has told its version without the library before, so it comes to an end.
         load(&mut command, &folder).env(HELLO, "1").arg("--version").stdin(Stdio::null()).output()
     });
-    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::remove_dir_all(&folder).or_logged("remove a trial's folder");
     Ok(String::from_utf8_lossy(&tried?.stdout).into_owned())
 }
 

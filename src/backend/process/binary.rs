@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::version;
+use crate::log::{OrLogged, OrUnheard};
 use crate::model::event::EngineInfo;
 use crate::spec::topology::{Engine, EngineKind};
 
@@ -161,7 +162,8 @@ fn ask_version(path: &Path) -> Result<String, BinaryError> {
     let said = read_briefly(&mut child);
     // Its whole group, in case it is a script that has started something.
     let group = rustix::process::Pid::from_child(&child);
-    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
+        .or_logged("end what `--version` started");
     child.wait().map_err(cannot_run)?;
     said.ok_or_else(|| BinaryError::Silent { path: path.to_owned(), patience: PATIENCE })
 }
@@ -173,8 +175,8 @@ fn read_briefly(child: &mut Child) -> Option<String> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut said = Vec::new();
-        let _ = output.take(MOST_OUTPUT).read_to_end(&mut said);
-        let _ = tell.send(String::from_utf8_lossy(&said).into_owned());
+        output.take(MOST_OUTPUT).read_to_end(&mut said).or_logged("read what `--version` says");
+        tell.send(String::from_utf8_lossy(&said).into_owned()).or_unheard();
     });
     told.recv_timeout(PATIENCE).ok()
 }

@@ -21,13 +21,13 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
-use tracing::warn;
 
 use self::spawner::{Ended, Hold, Pipes, Spawner};
 use self::throttle::Throttle;
 use super::logs::{Logs, cannot_write, make_dir};
 use super::proc;
 use super::{BackendError, Data, NodeExited};
+use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 
 /// The environment variable that names an actor's own directory. `redrill gc` knows what a
@@ -90,9 +90,8 @@ impl Programs {
         let ended = move |Ended { name, status, asked }| {
             let log_tail = tails.tail(&name);
             let status = status.to_string();
-            // It is no error that nobody listens.
-            let _nobody_listens =
-                exits.send(NodeExited { name, status, asked, out_of_sight: false, log_tail });
+            let exited = NodeExited { name, status, asked, out_of_sight: false, log_tail };
+            exits.send(exited).or_unheard();
         };
         let spawner =
             Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
@@ -122,7 +121,7 @@ impl Programs {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.logs.open(name)?);
         if let (Some(stdin), Some(stdout)) = self.spawn(name, command).await? {
             // Nobody may want them any more.
-            let _nobody_listens = starts.send(ActorPipes { stdin, stdout });
+            starts.send(ActorPipes { stdin, stdout }).or_unheard();
         }
         Ok(())
     }
@@ -212,9 +211,7 @@ impl Drop for Programs {
     fn drop(&mut self) {
         self.spawner.end();
         // What is left is told by `shutdown`, and found by `redrill gc`.
-        if let Err(error) = remove(&self.nodes) {
-            warn!(%error, "files of nodes stay");
-        }
+        remove(&self.nodes).or_logged("remove the files of nodes");
     }
 }
 

@@ -21,6 +21,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
+use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 
 /// A killed process is gone in milliseconds; one that is stuck in the kernel (a dead
@@ -125,22 +126,20 @@ impl Spawner {
     pub async fn stop(&self) {
         let (done, told) = oneshot::channel();
         self.ask(Request::Stop { done });
-        let _done_or_the_thread_had_ended = told.await;
+        told.await.or_unheard();
     }
 
     /// Kills all children, and ends the thread.
     pub fn end(&self) {
         self.ask(Request::Stop { done: oneshot::channel().0 });
         if let Some(thread) = self.thread.lock().take() {
-            let _panic_was_printed = thread.join();
+            thread.join().or_unheard();
         }
     }
 
     fn ask(&self, request: Request) {
-        let _the_thread_has_ended = self.requests.send(request);
-        if let Err(error) = rustix::io::write(&*self.wake, &1u64.to_ne_bytes()) {
-            warn!(%error, "the spawner was not woken");
-        }
+        self.requests.send(request).or_unheard();
+        rustix::io::write(&*self.wake, &1u64.to_ne_bytes()).or_logged("wake the spawner");
     }
 }
 
@@ -174,11 +173,11 @@ impl Work {
             while let Ok(request) = self.asked.try_recv() {
                 match request {
                     Request::Spawn { name, command, done } => {
-                        let _nobody_waits = done.send(self.spawn(name, *command));
+                        done.send(self.spawn(name, *command)).or_unheard();
                     }
                     Request::Stop { done } => {
                         self.end_all();
-                        let _nobody_waits = done.send(());
+                        done.send(()).or_unheard();
                         return;
                     }
                 }
@@ -264,9 +263,8 @@ impl Work {
     fn end_all(&mut self) {
         for child in self.running.lock().values_mut() {
             child.asked_to_end = true;
-            if let Err(error) = rustix::process::kill_process_group(child.pid, Signal::KILL) {
-                warn!(pid = child.pid.as_raw_pid(), %error, "a process was not killed");
-            }
+            rustix::process::kill_process_group(child.pid, Signal::KILL)
+                .or_logged("kill a process");
         }
         let give_up = Instant::now() + LAST_WAIT;
         while !self.children.is_empty() && Instant::now() < give_up {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::spawner::{Hold, Spawner};
 use crate::backend::proc;
+use crate::log::OrUnheard;
 use crate::model::NodeName;
 use crate::wake::wake_soon;
 
@@ -43,7 +44,7 @@ impl Drop for Throttle {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            let _panic_was_printed = thread.join();
+            thread.join().or_unheard();
         }
     }
 }

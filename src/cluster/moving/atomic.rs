@@ -8,8 +8,9 @@ use futures::future::join_all;
 use super::error::{MoveError, Reason};
 use super::job::{Dialect, Job, Outcome, Status};
 use super::layout::{Layout, Member};
-use super::tally::Tally;
-use super::{Heard, Route, keys};
+use super::tally::{Heard, Tally};
+use super::{Route, keys};
+use crate::log::OrLogged;
 use crate::model::event::Moved;
 use crate::model::slot::SlotSet;
 use crate::node::Node;
@@ -113,7 +114,7 @@ impl Move<'_> {
         loop {
             if cancel() && !cancelled {
                 // The job may have ended meanwhile; the next look shows it.
-                let _ = job.cancel().await;
+                job.cancel().await.or_logged("cancel a job");
                 cancelled = true;
             }
             let Some(status) = self.status(&job).await? else { return self.has_moved().await };
@@ -132,7 +133,7 @@ impl Move<'_> {
                     return if taken || given_up { Ok(taken) } else { Err(self.failed(&status)) };
                 }
                 Outcome::UnderWay if since.elapsed() > STUCK => {
-                    let _ = job.cancel().await;
+                    job.cancel().await.or_logged("cancel a job");
                     return Err(self.failed(&status));
                 }
                 Outcome::UnderWay => tokio::time::sleep(LOOK_EVERY).await,
@@ -149,7 +150,7 @@ impl Move<'_> {
                 Ok(status) => return Ok(status),
                 Err(error) if began.elapsed() > SILENT => {
                     // Nobody follows the job any more, so it is cancelled.
-                    let _ = job.cancel().await;
+                    job.cancel().await.or_logged("cancel a job");
                     return Err(error.into());
                 }
                 Err(_) => tokio::time::sleep(10 * LOOK_EVERY).await,

@@ -6,11 +6,11 @@
 //! target gets NODE first: a client that the source redirects must find an owner there.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
+use parking_lot::Mutex;
 
 use super::error::Reason;
 use super::keys::{self, OnBoth, migrate};
@@ -18,7 +18,6 @@ use super::layout::Member;
 use super::marks::{Marks, pipeline, set_slot};
 use super::pace::{Pacer, WaveSize};
 use super::tally::Tally;
-use super::{OpenSlots, lock};
 use crate::model::event::{Moved, Role};
 use crate::node::{Admin, NodeError, Section};
 
@@ -28,6 +27,9 @@ const PASSES: usize = 10_000;
 
 /// Gossip brings a change to all nodes within this time, or something keeps them apart.
 const GOSSIP: Duration = Duration::from_secs(5);
+
+/// Slots that were opened and not closed, and the shards that they go to.
+pub type OpenSlots = Mutex<BTreeMap<u16, u32>>;
 
 /// The way of slots from `from` to `to`.
 pub struct Lane<'a, P> {
@@ -102,7 +104,7 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
 
     async fn wave(&self, wires: &Wires, slots: &[u16]) -> Result<(), Reason> {
         let shard = self.to.node.shard();
-        lock(self.open).extend(slots.iter().filter_map(|&slot| Some((slot, shard?))));
+        self.open.lock().extend(slots.iter().filter_map(|&slot| Some((slot, shard?))));
         wires.target_marks.set("IMPORTING", self.from.id(), slots).await?;
         wires.source_marks.set("MIGRATING", self.to.id(), slots).await?;
         self.empty(wires, slots).await?;
@@ -111,7 +113,7 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
             self.forgive_replica(error).await?;
         }
         self.tell_others(slots).await;
-        lock(self.open).retain(|slot, _| !slots.contains(slot));
+        self.open.lock().retain(|slot, _| !slots.contains(slot));
         let arrived = slots.iter().filter(|slot| self.wanted.get(slot).copied() == shard);
         self.tally.add(arrived.count(), 0, 0);
         Ok(())
@@ -168,11 +170,11 @@ impl<P: Fn(Moved) + Sync> Lane<'_, P> {
 
 impl Wires {
     fn fail(&self, reason: Reason) {
-        lock(&self.failure).get_or_insert(reason);
+        self.failure.lock().get_or_insert(reason);
     }
 
     fn healthy(&self) -> Result<(), Reason> {
-        lock(&self.failure).clone().map_or(Ok(()), Err)
+        self.failure.lock().clone().map_or(Ok(()), Err)
     }
 }
 

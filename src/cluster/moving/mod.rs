@@ -21,16 +21,16 @@ mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures::future::{Either, join_all, select};
 
 pub use error::{MoveError, Reason};
 
-use self::lane::Lane;
+use self::lane::{Lane, OpenSlots};
 use self::layout::{Layout, Task};
 use self::pace::Pacer;
+pub use self::tally::Heard;
 use self::tally::Tally;
 use super::plan::Route;
 use crate::model::event::Moved;
@@ -48,20 +48,6 @@ const FAILOVER_PATIENCE: Duration = Duration::from_secs(20);
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How many looks may find work without the work getting less.
 const IDLE_LOOKS: usize = 50;
-
-/// The progress that a move reports.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
-    /// The method of the move; reported first.
-    Method(Method),
-    Moved(Moved),
-    /// A server's own job, from shard to shard, has reached this phase.
-    Job {
-        from: u32,
-        to: u32,
-        state: String,
-    },
-}
 
 /// Moves slots along `routes` by `method`, after finishing all half-moved slots. `auto` is
 /// atomic if all primaries offer that.
@@ -141,9 +127,6 @@ struct Mover<'a, P> {
     open: OpenSlots,
 }
 
-/// Slots that were opened and not closed, and the shards that they go to.
-type OpenSlots = Mutex<BTreeMap<u16, u32>>;
-
 /// What the last look found to do.
 type Tasks = BTreeMap<u16, Task>;
 
@@ -192,7 +175,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
             owner.is_some() && owner == layout.primary(shard) && !marked.contains(&slot)
         };
         let mut closed = 0;
-        lock(&self.open).retain(|&slot, &mut shard| {
+        self.open.lock().retain(|&slot, &mut shard| {
             let keep = !arrived(slot, shard);
             closed += usize::from(!keep && self.wanted.get(&slot) == Some(&shard));
             keep
@@ -204,7 +187,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
     /// finds it.
     fn tasks(&self, layout: &Layout, cancelled: bool) -> Result<Tasks, Reason> {
         let mut tasks = layout.half_moved()?;
-        let open = lock(&self.open).clone();
+        let open = self.open.lock().clone();
         let fresh = self.wanted.iter().filter(|_| !cancelled);
         for (&slot, &shard) in open.iter().chain(fresh) {
             let from = layout.owner(slot).ok_or(Reason::NoOwner(slot))?;
@@ -295,7 +278,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
     async fn give_up(&self) -> SlotSet {
         let layout = Layout::of(self.nodes).await;
         let mut pairs: BTreeMap<(Option<usize>, Option<usize>), Vec<u16>> = BTreeMap::new();
-        let open = lock(&self.open).clone();
+        let open = self.open.lock().clone();
         let slots: BTreeSet<u16> = open.into_keys().chain(layout.marked()).collect();
         for slot in slots {
             let (owner, importers) = (layout.owner(slot), layout.importers(slot));
@@ -316,9 +299,4 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         }
         left.into_iter().collect()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while holding one, so a poisoned lock still holds good data.
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -7,10 +7,10 @@
 //! additive increase, multiplicative decrease, as TCP shares a link.
 
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::keys::Limits;
@@ -137,7 +137,7 @@ impl<'a> Pacer<'a> {
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {
-        super::lock(&self.control)
+        self.control.lock()
     }
 }
 

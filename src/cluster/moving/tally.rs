@@ -1,12 +1,28 @@
 //! Counts what has moved, from many places at once, and reports it now and then.
 
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use crate::model::event::Moved;
+use crate::spec::scenario::Method;
 
 /// Progress is reported at most this often: each report is a line in the drill's record.
 const EVERY: Duration = Duration::from_millis(100);
+
+/// The progress that a move reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// The method of the move; reported first.
+    Method(Method),
+    Moved(Moved),
+    /// A server's own job, from shard to shard, has reached this phase.
+    Job {
+        from: u32,
+        to: u32,
+        state: String,
+    },
+}
 
 pub struct Tally<P> {
     state: Mutex<(Moved, Instant)>,
@@ -26,13 +42,13 @@ impl<P: Fn(Moved)> Tally<P> {
 
     /// Sets how many slots have to move; none has moved yet.
     pub fn begin(&self, slots_total: u64) {
-        self.lock().0.slots_total = slots_total;
+        self.state.lock().0.slots_total = slots_total;
         (self.tell)(self.now());
     }
 
     pub fn add(&self, slots: usize, keys: usize, bytes: u64) {
         let told = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let (moved, last) = &mut *state;
             moved.slots += slots as u64;
             moved.keys += keys as u64;
@@ -51,7 +67,7 @@ impl<P: Fn(Moved)> Tally<P> {
     }
 
     pub fn now(&self) -> Moved {
-        self.lock().0
+        self.state.lock().0
     }
 
     /// Reports the last state, however recent the report before was.
@@ -59,9 +75,5 @@ impl<P: Fn(Moved)> Tally<P> {
         let moved = self.now();
         (self.tell)(moved);
         moved
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (Moved, Instant)> {
-        super::lock(&self.state)
     }
 }

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::HistoryError;
+use crate::log::OrUnheard;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::Op;
 
@@ -69,7 +70,7 @@ impl History {
     pub fn finish(self) -> Result<Written, HistoryError> {
         let History { writer, thread, path } = self;
         // An error means that the thread has ended already, and joining says why.
-        let _ = writer.sender.send(Message::Finish);
+        writer.sender.send(Message::Finish).or_unheard();
         drop(writer);
         let written = thread.join().map_err(|_| HistoryError::Ended)?;
         written.map_err(|source| HistoryError::Write { path, source })
@@ -114,7 +115,7 @@ impl Writer {
             return;
         };
         let began = Instant::now();
-        let _ = self.sender.send(message);
+        self.sender.send(message).or_unheard();
         let waited = began.elapsed().as_millis();
         self.teller.tell(EventKind::Warning {
             text: format!(

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 
-use crate::cluster::view::NodeView;
+use crate::cluster::node_view::NodeView;
 use crate::model::NodeName;
 use crate::model::event::FailoverPhase::{self, Agreed, Elected, Propagated, Redundant, Suspected};
 use crate::model::event::{EventKind, Role};
@@ -175,7 +175,7 @@ impl Roles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::roles::Leader;
+    use crate::cluster::node_view::Leader;
 
     /// 0, 1 and 2 are nodes, 3 and 4 sentinels.
     fn nodes() -> Vec<Node> {

@@ -1,6 +1,16 @@
 //! EDN, as far as histories need it (<https://github.com/edn-format/edn>).
 
-use super::{EdnError, wrong};
+/// What is wrong with a history in EDN.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct EdnError {
+    pub line: usize,
+    pub what: String,
+}
+
+pub fn wrong(line: usize, what: impl Into<String>) -> EdnError {
+    EdnError { line, what: what.into() }
+}
 
 /// Deeper nesting is no history, and would use up the stack.
 const DEEPEST: usize = 32;

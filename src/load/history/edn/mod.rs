@@ -19,19 +19,8 @@ use std::collections::HashMap;
 use crate::model::Nanos;
 use crate::model::op::{Action, Cause, Op, Outcome, RegisterOp};
 
-use form::{Form, Reader};
-
-/// What is wrong with a history in EDN.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct EdnError {
-    pub line: usize,
-    pub what: String,
-}
-
-fn wrong(line: usize, what: impl Into<String>) -> EdnError {
-    EdnError { line, what: what.into() }
-}
+pub use form::EdnError;
+use form::{Form, Reader, wrong};
 
 /// The operations of a history in EDN, in the order of their invocations.
 ///
