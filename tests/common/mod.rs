@@ -166,7 +166,7 @@ pub fn redrill(state: &Path, args: &[&str]) -> Command {
 pub struct HeavyTurn(());
 
 static HEAVY: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
-const MOST_HEAVY: u32 = 2;
+const MOST_HEAVY: u32 = 3;
 
 pub fn heavy_turn() -> HeavyTurn {
     let running = HEAVY.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

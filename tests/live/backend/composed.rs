@@ -84,7 +84,11 @@ async fn every_ready_topology_comes_up_without_redrill() {
     if on_path("docker-compose").is_none() {
         return need::skip(Need::Compose, "there is no docker-compose on PATH");
     }
-    for ready in composable() {
+    // One way of writing them makes all the files: a cluster and sentinels show what it does.
+    let is_played = |ready: &&library::Ready| {
+        need::all() || ["cluster-3x1", "sentinel-1x2"].contains(&ready.name)
+    };
+    for ready in composable().filter(is_played) {
         // One after the other: their subnet is one and the same.
         let _project = Project::up(ready.name);
         let text = fs::read_to_string(file(ready.name)).unwrap();
