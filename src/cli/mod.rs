@@ -4,6 +4,7 @@ pub mod exit;
 pub mod input;
 pub mod out;
 
+mod adapter;
 mod analyze;
 mod check;
 mod compare;
@@ -81,6 +82,8 @@ enum Command {
     /// Remove what a killed redrill left behind
     Gc(gc::Args),
     #[command(hide = true)]
+    Adapter(adapter::Args),
+    #[command(hide = true)]
     Keep(keep::Args),
     #[command(hide = true)]
     Reap(gc::ReapArgs),
@@ -116,6 +119,7 @@ fn obey() -> ExitCode {
         Command::Down(args) => down::main(args),
         Command::Doctor(args) => doctor::main(args),
         Command::Gc(args) => gc::main(args),
+        Command::Adapter(args) => adapter::main(args),
         Command::Keep(args) => keep::main(args),
         Command::Reap(args) => gc::reap(args),
         Command::Report(args) => report::main(args),

@@ -163,6 +163,41 @@ pub struct Load {
     pub text: String,
     pub figures: Figures,
     pub met: Met,
+    /// What the library behind an adapter felt; absent where the client is redrill's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<Adapter>,
+}
+
+/// A library that carried out a load, behind an adapter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Adapter {
+    pub name: String,
+    pub version: String,
+    /// How long an order that does nothing took, before the load and at its rate: the
+    /// protocol's own cost.
+    pub noop_p50_ms: f64,
+    pub noop_p99_ms: f64,
+    /// How long the library took, by the adapter's own clock; null if it does not tell.
+    pub own_p50_ms: Option<f64>,
+    pub own_p99_ms: Option<f64>,
+    /// The library's errors by the first line of their text.
+    pub errors: BTreeMap<String, u64>,
+    /// Answers that came after their operation had timed out.
+    pub late: u64,
+    /// For each shard, the longest time in which the load had no good answer from its keys.
+    pub silences: Vec<Silence>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Silence {
+    /// The shard that had the keys' slots at the drill's start.
+    pub shard: u32,
+    pub from_ms: f64,
+    /// Null: it had not ended when the load did, and is counted until then.
+    pub to_ms: Option<f64>,
+    pub duration_ms: f64,
+    /// From an election in that time until the good answer.
+    pub reconnect_ms: Option<f64>,
 }
 
 /// What became of a load's operations. The spans are those of the measures of latency.

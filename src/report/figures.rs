@@ -7,7 +7,7 @@ use crate::model::event::Moved;
 
 use super::data::Report;
 use super::table::count;
-use super::{longest, met};
+use super::{adapters, longest, met};
 
 /// One figure, with what belongs to it.
 pub(super) struct Figure {
@@ -41,7 +41,13 @@ pub(super) fn figures(r: &Report) -> Vec<Figure> {
     let shown = |known: &&Known| r.timeline_ms.is_some() && r.has(known.name);
     let headlines = CATALOGUE.iter().filter(shown).filter_map(|k| Some((k, k.headline?)));
     let replaced = |headline: &Headline| headline.unless.is_some_and(|other| r.has(other));
-    headlines.filter(|(_, h)| !replaced(h)).map(|(known, h)| figure(r, known, h)).collect()
+    let known = headlines.filter(|(_, h)| !replaced(h)).map(|(known, h)| figure(r, known, h));
+    known.chain(adapters::shown(r).into_iter().map(of_adapter)).collect()
+}
+
+fn of_adapter((value, notes): (String, Vec<String>)) -> Figure {
+    let (tone, spans) = (Tone::Plain, Vec::new());
+    Figure { title: "Library silent for", value, tone, spans, notes, in_table: false }
 }
 
 fn figure(r: &Report, known: &Known, headline: Headline) -> Figure {

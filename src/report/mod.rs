@@ -10,6 +10,7 @@
 //! `report.json`. Everything else is drawn from that: [`text`] for the terminal, and the
 //! files that [`write`] leaves in the folder.
 
+mod adapters;
 mod advice;
 mod checked;
 pub mod compare;
@@ -60,6 +61,7 @@ use crate::load::history;
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::{NodeKind, NodeName};
 
+use adapters::Silences;
 use data::millis;
 use measures::Sources;
 use record::Record;
@@ -96,6 +98,7 @@ pub fn build(run: &Path) -> Result<Report, ReportError> {
 struct History {
     tally: Option<Tally>,
     checked: Checked,
+    silences: Vec<Silences>,
     warnings: Vec<String>,
 }
 
@@ -110,9 +113,12 @@ impl History {
             return Ok(History { warnings: vec![warning], ..History::default() });
         }
         let mut tally = Tally::new(spans, record.info.loads.len());
+        let mut silences = Silences::of(record, spans.line);
         let mut rows = history::read(&path)?;
         for op in &mut rows {
-            tally.add(&op?);
+            let op = op?;
+            tally.add(&op);
+            silences.get_mut(usize::from(op.load)).into_iter().for_each(|load| load.add(&op));
         }
         let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
         let checked = checked::checked(&path, record, spans.line.from, whole)?;
@@ -120,12 +126,12 @@ impl History {
         if rows.was_cut() {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
-        made.tally = Some(tally);
+        (made.tally, made.silences) = (Some(tally), silences);
         Ok(made)
     }
 }
 
-fn assemble(run: &Path, record: Record, mut history: History) -> Report {
+fn assemble(run: &Path, mut record: Record, mut history: History) -> Report {
     let late = history.tally.as_ref().map_or(0, |tally| tally.latencies.of(Since::Intended).late);
     if late > 0 {
         history.warnings.push(format!(
@@ -141,6 +147,8 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
     let expectations = judge::expectations(&record, &measures, &doubts);
     let (verdict, why) = judge::verdict(&record, &expectations, &history.checked.findings);
     let spans = Spans::of(&record);
+    let failovers = failovers::rows(&record);
+    Adapter::add_silences(&mut record.series, history.silences, &failovers);
     let (outages, outages_left_out) = record.outages.list(&record.canaries);
     let lost = history.checked.over_time.get("writes.lost");
     let lost = |load| lost.map_or(Vec::new(), |lost| lost.counts(load).to_vec());
@@ -172,7 +180,7 @@ fn assemble(run: &Path, record: Record, mut history: History) -> Report {
         findings: history.checked.findings,
         reported: record.info.reported.clone(),
         steps: steps(&record),
-        failovers: failovers::rows(&record),
+        failovers,
         shards: shards::rows(&record),
         containers: record.usage.rows(),
         traffic: record.traffic.done(),
@@ -264,6 +272,7 @@ fn loads(record: &Record, tally: Option<&Tally>) -> Vec<Load> {
         text: load.text.clone(),
         figures: figures(index).unwrap_or_default(),
         met: series.met.clone(),
+        adapter: series.adapter.clone(),
     };
     record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()
 }

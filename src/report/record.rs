@@ -15,7 +15,7 @@ use crate::model::step::{Effects, Lasts};
 use crate::model::{Nanos, NodeName, ShardName};
 
 use super::containers::UsageFold;
-use super::data::{Disagreement, Hit, Job, JobPhase, millis};
+use super::data::{Adapter, Disagreement, Hit, Job, JobPhase, millis};
 use super::error::ReportError;
 use super::failovers;
 use super::members::Members;
@@ -274,6 +274,11 @@ impl Record {
             EventKind::Sample(sample) => {
                 if let Some(series) = self.series.get_mut(usize::from(sample.load)) {
                     series.hear(&sample);
+                }
+            }
+            told @ (EventKind::Adapter { load, .. } | EventKind::AdapterTold { load, .. }) => {
+                if let Some(series) = self.series.get_mut(usize::from(load)) {
+                    Adapter::hear(&mut series.adapter, told);
                 }
             }
             EventKind::Own { cpu_percent, memory_bytes } => {

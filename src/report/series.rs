@@ -6,7 +6,7 @@ use crate::model::Nanos;
 use crate::model::event::{LoadInfo, Sample};
 
 use super::data::millis;
-use super::data::{Met, Series};
+use super::data::{Adapter, Met, Series};
 
 /// How long a window of [`Sample`] is.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
@@ -17,6 +17,8 @@ pub(super) struct SeriesBuilder {
     /// When each window begins.
     pub begins: Vec<Nanos>,
     pub met: Met,
+    /// Of a load that an adapter carries out.
+    pub adapter: Option<Adapter>,
 }
 
 impl SeriesBuilder {
@@ -26,7 +28,7 @@ impl SeriesBuilder {
         // A client that hides redirects hides reconnects, too.
         let reconnects = load.sees_redirects.then_some(0);
         let met = Met { reconnects, ..Met::default() };
-        SeriesBuilder { series, begins: Vec::new(), met }
+        SeriesBuilder { series, begins: Vec::new(), met, adapter: None }
     }
 
     pub fn hear(&mut self, sample: &Sample) {

@@ -1,5 +1,5 @@
 //! What some tests need and not every machine has. A test without it is left out, which
-//! is said, and which `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,redis-cli` makes a failure.
+//! is said, and which `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,redis-cli,redis-py` makes a failure.
 
 use std::env;
 use std::io::{self, Write};
@@ -22,9 +22,11 @@ pub enum Need {
     Compose,
     /// What the kernel's cuts between containers take.
     Cuts,
+    /// A Python with the redis-py that its adapter is made for.
+    RedisPy,
 }
 
-const NAMES: [(&str, Need); 7] = [
+const NAMES: [(&str, Need); 8] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
     ("other-user", Need::OtherUser),
@@ -32,6 +34,7 @@ const NAMES: [(&str, Need); 7] = [
     ("docker", Need::Docker),
     ("compose", Need::Compose),
     ("cuts", Need::Cuts),
+    ("redis-py", Need::RedisPy),
 ];
 
 /// Something is left out for want of `need`.
@@ -47,6 +50,22 @@ pub fn skip(need: Need, why: &str) {
 fn named(name: &str) -> Need {
     let known = NAMES.iter().find(|(known, _)| *known == name);
     known.unwrap_or_else(|| panic!("REDRILL_REQUIRE names `{name}`, and knows {NAMES:?}")).1
+}
+
+/// The Python of `REDRILL_PYTHON`, else the one on PATH, if it has the redis-py that its adapter
+/// is made for.
+pub fn python_with_redis() -> Option<PathBuf> {
+    let named = env::var_os("REDRILL_PYTHON").map(PathBuf::from);
+    let python = named.or_else(|| on_path("python3"))?;
+    let wanted = include_str!("../../adapters/redis-py/requirements.txt").trim();
+    let told = std::process::Command::new(&python)
+        .args(["-c", "import redis; print('redis==' + redis.__version__)"])
+        .output();
+    let there = told.is_ok_and(|told| String::from_utf8_lossy(&told.stdout).trim() == wanted);
+    if !there {
+        skip(Need::RedisPy, "neither REDRILL_PYTHON nor python3 has the pinned redis-py");
+    }
+    there.then_some(python)
 }
 
 /// `REDRILL_CLI`, else redis-cli or valkey-cli on PATH.

@@ -2,6 +2,7 @@
 //! that meet bad luck.
 
 mod acknowledged;
+mod adapters;
 mod chaos;
 mod failover;
 mod hardships;
