@@ -182,7 +182,7 @@ const SEARCH: &str =
     "have fewer operations on each key: more `keys`, or a lower `rate` on fewer hot ones";
 const LATENCY: &[&str] = &["latency.p99.before", "latency.p99.during", "latency.p99.after"];
 const THROUGHPUT: &[&str] = &["throughput.before", "throughput.during", "throughput.after"];
-const WARNINGS: &str = "the run's `warnings` tell what was missing";
+const WARNINGS: &str = "the run's `warnings` say what was missing";
 
 use Need::*;
 
@@ -263,8 +263,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "counter.surplus" Count Lower
             "by how much final totals are above all that can have been counted";
         "counter.repeated" Count Lower
-            "increments that came to a total to which another one had come";
-        "counter.impossible" Count Lower "totals told during the load that nothing explains";
+            "increments that returned a total which another had returned";
+        "counter.impossible" Count Lower "totals during the load that nothing explains";
     }
     &[Workload(super::Workload::Set)], SERVED => {
         "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
@@ -371,7 +371,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "throughput.degradation" Percent Lower
             "how far the worst 1 s window's throughput fell below the one before the steps";
     }
-    &[Moves], "let the steps that move slots come to their end" => {
+    &[Moves], "let the steps that move slots finish" => {
         "reshard.duration" Millis Lower "time that moving slots took".side_by_side();
         "reshard.slots" Count Neither "slots moved";
         "reshard.slots.rate" PerSecond Higher "slots moved a second"
@@ -407,7 +407,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[], WARNINGS => {
         "servers.waited.max" Percent Neither
-            "the most of a second that a server stood ready with no processor free for it";
+            "the most of a second that a server was ready to run and no processor was free";
         "redrill.cpu" Percent Neither "redrill's own share of one core, on average";
         "redrill.memory.max" Bytes Neither "redrill's own resident memory at its highest";
     }

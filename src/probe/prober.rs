@@ -26,7 +26,9 @@ const WARM_UP: Duration = Duration::from_secs(2);
 pub enum ProbeError {
     #[error("canaries of group `{0}` were asked for, but not where its nodes are")]
     NoTargets(String),
-    #[error("group `{group}` cannot be probed: none of its nodes told where keys belong; {why}")]
+    #[error(
+        "group `{group}` cannot be probed: none of its nodes knew which node owns which slot; {why}"
+    )]
     Unreachable { group: String, why: String },
     #[error("the machine gave no thread or timer to probe and to watch: {0}")]
     Machine(#[from] io::Error),

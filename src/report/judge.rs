@@ -37,9 +37,9 @@ fn expectation(
     let unit = unit.unwrap_or(Unit::Count);
     let (verdict, why) = match value {
         Some(value) if completed => weigh(e, value, doubts.get(&*e.measure).copied(), unit),
-        Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill came to no end".into())),
+        Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill did not end".into())),
         None => {
-            let why = format!("cannot be judged: {} could not be told", e.measure);
+            let why = format!("cannot be judged: {} is not known", e.measure);
             // In a drill that broke off, only that has to be fixed.
             let advice = known.filter(|_| completed).map(|known| format!("; {}", known.advice));
             (Verdict::Unknown, Some(why + &advice.unwrap_or_default()))

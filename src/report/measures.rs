@@ -1,4 +1,4 @@
-//! Every figure of a report, by the names of the catalogue.
+//! All figures of a report, by their names in the catalogue.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use super::failovers;
 use super::record::{Record, StepRecord};
 use super::tally::{Band, Since, Tally};
 
-/// What the figures are made from. Without a time line or a history there is no tally
-/// and nothing is checked.
+/// The sources of the figures. Without a time line or a history there is no tally, and nothing
+/// is checked.
 pub(super) struct Sources<'a> {
     pub record: &'a Record,
     pub tally: Option<&'a mut Tally>,
     pub checked: &'a Checked,
 }
 
-/// Every measure that the drill can produce; those that it could not tell have no value.
+/// Every measure that the drill can produce. Unknown ones have no value.
 pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
     let mut told = BTreeMap::new();
     from_events(sources.record, &mut told);
@@ -39,7 +39,7 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
         steps: !steps.is_empty(),
         moves: steps.iter().any(|step| step.effects().moves_slots),
         may_fail_over: steps.iter().any(|step| step.effects().fails_over),
-        // Without these a measure is there all the same, and has no value.
+        // Without these, a measure is there without a value.
         baseline: true,
         sees_redirects: true,
     };
@@ -97,7 +97,7 @@ fn slowest(record: &Record, until: impl Fn(&StepRecord) -> Option<Nanos>) -> Opt
     all?.into_iter().reduce(f64::max)
 }
 
-/// Only when every step that moves slots has ended: half of them would be another figure.
+/// Only if every step that moves slots has ended: a part of them would be another figure.
 fn from_moves(record: &Record, told: &mut Told) {
     let (mut time, mut slots, mut keys) = (Duration::ZERO, 0, 0);
     for step in record.steps.iter().filter(|step| step.effects().moves_slots) {
@@ -139,15 +139,15 @@ fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
     put(told, "schedule.late.p99", tally.late());
 }
 
-/// The measures of latency as they were if they counted from sending: without what redrill
-/// itself was late. For judging only; none of them is told.
+/// The measures of latency if they counted from sending: without redrill's own lateness. Used
+/// for judging only.
 pub(super) fn latency_since_sent(tally: &mut Tally) -> Told {
     let mut told = Told::new();
     latency(tally, Since::Sent, &mut told);
     told
 }
 
-/// A drill without steps has a worst window, and nothing to hold it against.
+/// A drill without steps has a worst window, but nothing to compare it with.
 fn latency(tally: &mut Tally, since: Since, told: &mut Told) {
     let worst = tally.latencies.of_mut(since).worst_ms();
     let quantile = |band: Option<&Band>, q| band.and_then(|band| band.quantile(since, q));
@@ -178,7 +178,7 @@ fn throughput(tally: &Tally, told: &mut Told) {
     }
 }
 
-/// How far the worst window is over the time before the first step, in percent.
+/// By how much the worst window exceeds the time before the first step, in percent.
 fn over(worst: f64, base: f64) -> Option<f64> {
     (base > 0.0).then(|| (worst / base - 1.0) * 100.0)
 }

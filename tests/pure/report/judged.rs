@@ -166,7 +166,7 @@ fn what_could_not_be_told_is_unknown_and_never_passes() {
         assert!(r.has(name) && r.value(name).is_none(), "{name}: {:?}", r.value(name));
     }
     assert_eq!(r.verdict, Verdict::Unknown);
-    assert!(r.why.iter().any(|why| why.contains("downtime.write.max could not be told")));
+    assert!(r.why.iter().any(|why| why.contains("downtime.write.max is not known")));
 }
 
 #[test]
