@@ -26,6 +26,9 @@ use crate::wake::wake_soon;
 
 /// How long the group may take to tell a new client where its slots are.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an adapter may take to greet, and to connect. On a busy machine an interpreter
+/// loads its libraries for more than ten seconds.
+const ADAPTER_PATIENCE: Duration = Duration::from_secs(30);
 /// Tasks that run between two looks at sockets and timers: few, so that the
 /// schedule's timer is not kept waiting by a burst of answers.
 const EVENT_INTERVAL: u32 = 16;
@@ -256,7 +259,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
         ClientKind::Adapter { command } => {
             let Start { index, load, teller, .. } = &start;
             let (index, load, teller) = (*index, load.clone(), teller.clone());
-            let settings = Settings { index, load, teller, patience: CONNECT_PATIENCE };
+            let settings = Settings { index, load, teller, patience: ADAPTER_PATIENCE };
             let launching = Adapter::launch(&command, &start.targets, settings);
             match give_up_on(&mut ready, launching).await {
                 Some(Ok(client)) => serve(start, client, orders, ready).await,
