@@ -38,8 +38,8 @@ pub use process::ProcessBackend;
 pub use programs::{ActorPipes, ActorPlan, ActorStarts};
 pub use resolve::ResolvedBackend;
 
-pub use crate::spec::hardship::Tools;
-pub use crate::spec::scenario::Data;
+pub use crate::spec::step::Data;
+pub use crate::spec::tools::Tools;
 use preload::Control;
 
 /// What to start.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::{exit, input, out, terminal};
 use crate::spec::rules::count;
+use crate::spec::step::{Step, StepAction};
 use crate::spec::{self, Diagnostic, Diagnostics, FileKind, Options, Scenario, Source, Topology};
 
 #[derive(Debug, clap::Args)]
@@ -104,13 +105,18 @@ fn size(topology: &Topology) -> String {
     format!("{groups} with {}", count(topology.nodes(), "node"))
 }
 
+/// How many steps chaos makes, the seed decides.
+fn chaos(step: &Step) -> Option<String> {
+    match &step.action {
+        StepAction::Chaos(chaos) => Some(format!("chaos of {} s", chaos.lasts.0.as_secs_f64())),
+        _ => None,
+    }
+}
+
 fn describe(scenario: &Scenario) -> String {
-    let chaos = scenario.chaos.iter().map(|chaos| {
-        // The seed decides how many steps that makes.
-        format!("chaos of {} s", chaos.lasts.as_secs_f64())
-    });
-    let written = count(scenario.timeline.len() as u32, "step");
-    let written = (!scenario.timeline.is_empty() || scenario.chaos.is_empty()).then_some(written);
+    let chaos: Vec<String> = scenario.timeline.iter().filter_map(chaos).collect();
+    let steps = scenario.timeline.len() - chaos.len();
+    let written = (steps > 0 || chaos.is_empty()).then(|| count(steps as u32, "step"));
     let timeline: Vec<String> = written.into_iter().chain(chaos).collect();
     format!(
         "a scenario, {}, {}, {} on the topology {} ({})",

@@ -4,7 +4,7 @@
 //! canaries can be placed in slots that are going to move.
 
 use crate::model::slot::SlotSet;
-use crate::spec::scenario::SlotMove;
+use crate::spec::step::SlotMove;
 
 /// Slots that go from one shard's primary to another's.
 #[derive(Clone, Debug, PartialEq, Eq)]

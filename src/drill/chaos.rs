@@ -12,23 +12,28 @@ use rand::{RngExt, SeedableRng};
 
 use crate::cluster::{node_names, sentinel_names};
 use crate::model::NodeName;
+use crate::model::step::Lasts;
 use crate::spec::Scenario;
-use crate::spec::chaos::{Among, Chaos, Drawn};
-use crate::spec::network::{Links, NetworkFault, NetworkStep, Side, Spot, Via};
-use crate::spec::quantity::Times;
-use crate::spec::scenario::{Data, NodeFault, Step, StepAction, Target};
+use crate::spec::quantity::{Percent, Times};
+use crate::spec::step::{
+    Among, Chaos, Data, Drawn, Kill, Links, On, Partition, Pause, Refuse, Reset, Restart, Side,
+    Spot, Step, StepAction, Stop, Target, Via,
+};
 use crate::spec::topology::Group;
 
 /// The scenario with all its faults drawn. The same seed draws the same ones.
 pub fn drawn(scenario: &Scenario, seed: u64) -> Scenario {
     let mut drawn = scenario.clone();
-    for (index, chaos) in std::mem::take(&mut drawn.chaos).iter().enumerate() {
-        let group = scenario.topology.groups.iter().find(|group| group.name == chaos.group);
+    let is_chaos = |step: &mut Step| matches!(step.action, StepAction::Chaos(_));
+    let all: Vec<Step> = drawn.timeline.extract_if(.., is_chaos).collect();
+    for (index, step) in all.iter().enumerate() {
+        let StepAction::Chaos(chaos) = &step.action else { continue };
+        let group = scenario.topology.groups.iter().find(|group| group.name == step.group);
         let nodes = group.map(|group| who(chaos.among, group)).unwrap_or_default();
         // Not the stream from which steps draw their targets.
         let seed = seed.rotate_left(17) ^ (index as u64 + 1);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let steps = draw(chaos, &nodes, &held(&drawn.timeline), &mut random);
+        let steps = draw((step, chaos), &nodes, &held(&drawn.timeline), &mut random);
         drawn.timeline.extend(steps);
     }
     drawn.timeline.sort_by_key(|step| step.at);
@@ -49,26 +54,24 @@ type Held = (NodeName, Duration, Duration);
 /// What is known of the steps so far: those that take nodes by their roles may hit any.
 fn held(timeline: &[Step]) -> Vec<Held> {
     let one = |step: &Step| {
-        let StepAction::Fault { fault, target: Target::Node(name) } = &step.action else {
-            return None;
-        };
-        let over_at_once = matches!(fault, NodeFault::Restart { .. } | NodeFault::Failover { .. });
-        let until = match fault.lasts() {
-            None if over_at_once => step.at,
-            None => Duration::MAX,
-            Some(lasts) => step.at + lasts,
-        };
-        Some((name.clone(), step.at, until))
+        let name = step.on.node()?.clone();
+        Some((name, step.at, step.holds_until().unwrap_or(Duration::MAX)))
     };
     timeline.iter().filter_map(one).collect()
 }
 
-fn draw(chaos: &Chaos, nodes: &[NodeName], held: &[Held], random: &mut impl RngExt) -> Vec<Step> {
-    let end = chaos.at + chaos.lasts;
+fn draw(
+    (step, chaos): (&Step, &Chaos),
+    nodes: &[NodeName],
+    held: &[Held],
+    random: &mut impl RngExt,
+) -> Vec<Step> {
+    let begin = step.at;
+    let end = begin + chaos.lasts.0;
     let mut steps = Vec::new();
     // Which nodes are not whole, and until when.
     let mut broken: Vec<(NodeName, Duration)> = Vec::new();
-    let mut at = chaos.at;
+    let mut at = begin;
     // One that has no time to last is none.
     while at + chaos.heal.0.0 <= end {
         broken.retain(|(_, until)| *until > at);
@@ -80,11 +83,11 @@ fn draw(chaos: &Chaos, nodes: &[NodeName], held: &[Held], random: &mut impl RngE
                     .all(|(other, from, until)| other != *node || *until < at || *from > at + lasts)
         };
         let whole: Vec<&NodeName> = nodes.iter().filter(is_whole).collect();
-        let fault = chaos.faults.choose(random);
+        let fault = chaos.faults.0.choose(random);
         if let (Some(node), Some(&fault)) = (whole.choose(random), fault) {
             broken.push(((*node).clone(), at + lasts));
-            let action = action(fault, (*node).clone(), lasts);
-            steps.push(Step { at, group: chaos.group.clone(), drawn: true, action });
+            let drawn = one(fault, (*node).clone(), lasts);
+            steps.push(Step { at, group: step.group.clone(), ..drawn });
         }
         at += between(chaos.every, random);
     }
@@ -97,24 +100,24 @@ fn between(Times(least, most): Times, random: &mut impl RngExt) -> Duration {
     Duration::from_millis(random.random_range(least..=most))
 }
 
-fn action(fault: Drawn, node: NodeName, lasts: Duration) -> StepAction {
-    let target = Target::Node(node);
-    let lasts = Some(lasts);
-    let on_links = |fault, target, lasts| {
-        let from = Side::Spots(vec![Spot::Nodes(target)]);
-        let links = Links { from, to: Side::Others, one_way: false };
-        StepAction::Network(NetworkStep { fault, links, lasts, every: None })
+/// The step that does `fault` to `node`.
+fn one(fault: Drawn, node: NodeName, lasts: Duration) -> Step {
+    let on_node = On::Nodes(Target::Node(node.clone()));
+    let from = Side::Spots(vec![Spot::Nodes(Target::Node(node))]);
+    let on_links = On::Links(Links { from, to: Side::Others, one_way: false });
+    let share = Percent(100.0);
+    let (on, action) = match fault {
+        Drawn::Kill => (on_node, StepAction::Kill(Kill {})),
+        Drawn::Stop => (on_node, StepAction::Stop(Stop {})),
+        Drawn::Pause => (on_node, StepAction::Pause(Pause {})),
+        Drawn::Restart => (on_node, StepAction::Restart(Restart { data: Data::Kept })),
+        Drawn::Partition => (on_links, StepAction::Partition(Partition { via: Via::Relay })),
+        Drawn::Reset => (on_links, StepAction::Reset(Reset { share })),
+        Drawn::Refuse => (on_links, StepAction::Refuse(Refuse { share })),
     };
-    let fault = match fault {
-        Drawn::Kill => NodeFault::Kill { lasts },
-        Drawn::Stop => NodeFault::Stop { lasts },
-        Drawn::Pause => NodeFault::Pause { lasts },
-        Drawn::Restart => NodeFault::Restart { data: Data::Kept },
-        Drawn::Partition => return on_links(NetworkFault::Partition(Via::Relay), target, lasts),
-        Drawn::Reset => return on_links(NetworkFault::Reset { share: 1.0 }, target, None),
-        Drawn::Refuse => return on_links(NetworkFault::Refuse { share: 1.0 }, target, lasts),
-    };
-    StepAction::Fault { fault, target }
+    let lasts = (action.kind().effects().lasts == Lasts::UntilUndone).then_some(lasts);
+    let (at, group, every, moving) = Default::default();
+    Step { at, group, drawn: true, on, lasts, every, moving, action }
 }
 
 #[cfg(test)]
@@ -122,32 +125,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::spec::decode::{Scalar, Word};
     use crate::spec::quantity::Time;
+    use crate::spec::step::DrawnFrom;
+
+    fn all() -> DrawnFrom {
+        DrawnFrom(Drawn::WORDS.iter().map(|word| Drawn::read(word).unwrap()).collect())
+    }
 
     fn times(least: u64, most: u64) -> Times {
         Times(Time(Duration::from_millis(least)), Time(Duration::from_millis(most)))
     }
 
-    fn steps(chaos: &Chaos, held: &[Held], seed: u64) -> Vec<Step> {
+    fn steps((at, chaos): (Duration, &Chaos), held: &[Held], seed: u64) -> Vec<Step> {
         let nodes: Vec<NodeName> =
             (0..3).flat_map(|shard| [0, 1].map(|n| NodeName::new("c", shard, n))).collect();
-        draw(chaos, &nodes, held, &mut Xoshiro256PlusPlus::seed_from_u64(seed))
+        let (on, action) = (On::Group, StepAction::Chaos(chaos.clone()));
+        let (lasts, every, moving) = Default::default();
+        let step = Step { at, group: "c".into(), drawn: false, on, lasts, every, moving, action };
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        draw((&step, chaos), &nodes, held, &mut random)
     }
 
     /// The node that is hit, and for how long.
     fn hit(step: &Step) -> (NodeName, Option<Duration>) {
-        let named = |target: &Target| match target {
-            Target::Node(name) => name.clone(),
-            other => panic!("{other} is no node's name"),
-        };
-        match &step.action {
-            StepAction::Fault { fault, target } => (named(target), fault.lasts()),
-            StepAction::Network(NetworkStep { links, lasts, .. }) => match links.from.spots() {
-                [Spot::Nodes(target)] => (named(target), *lasts),
-                other => panic!("{other:?} is not one node"),
-            },
-            other => panic!("{other:?} is not drawn"),
-        }
+        (step.on.node().expect("it names a node").clone(), step.lasts)
     }
 
     proptest! {
@@ -161,23 +163,22 @@ mod tests {
             other in (0u64..60_000, 0u64..30_000),
         ) {
             let chaos = Chaos {
-                at: Duration::from_secs(5),
-                group: "c".into(),
                 among: Among::Nodes,
-                lasts: Duration::from_millis(lasts),
+                lasts: Time(Duration::from_millis(lasts)),
                 every: times(every.0, every.0 + every.1),
                 heal: times(heal.0, heal.0 + heal.1),
-                faults: Drawn::ALL.to_vec(),
+                faults: all(),
             };
             let ms = |(from, lasts): (u64, u64)| {
                 (Duration::from_millis(from), Duration::from_millis(from + lasts))
             };
             let (from, to) = ms(other);
             let held = [(NodeName::new("c", 1, 0), from, to)];
-            let drawn = steps(&chaos, &held, seed);
-            prop_assert_eq!(&drawn, &steps(&chaos, &held, seed), "the same seed");
-            let end = chaos.at + chaos.lasts;
-            prop_assert_eq!(drawn[0].at, chaos.at);
+            let begin = Duration::from_secs(5);
+            let drawn = steps((begin, &chaos), &held, seed);
+            prop_assert_eq!(&drawn, &steps((begin, &chaos), &held, seed), "the same seed");
+            let end = begin + chaos.lasts.0;
+            prop_assert_eq!(drawn[0].at, begin);
             let mut until: std::collections::HashMap<NodeName, Duration> = Default::default();
             for step in &drawn {
                 prop_assert!(step.drawn);
@@ -203,21 +204,18 @@ mod tests {
     #[test]
     fn everything_comes_up_and_seeds_differ() {
         let chaos = Chaos {
-            at: Duration::ZERO,
-            group: "c".into(),
             among: Among::Nodes,
-            lasts: Duration::from_secs(600),
+            lasts: Time(Duration::from_secs(600)),
             every: times(1000, 2000),
             heal: times(500, 900),
-            faults: Drawn::ALL.to_vec(),
+            faults: all(),
         };
-        let drawn = steps(&chaos, &[], 1);
-        for fault in Drawn::ALL {
-            let word = fault.word();
-            assert!(drawn.iter().any(|step| step.action.word() == word), "{word}");
+        let drawn = steps((Duration::ZERO, &chaos), &[], 1);
+        for word in Drawn::WORDS {
+            assert!(drawn.iter().any(|step| step.action.kind().word() == *word), "{word}");
         }
         let nodes: std::collections::BTreeSet<_> = drawn.iter().map(|s| hit(s).0).collect();
         assert_eq!(nodes.len(), 6);
-        assert_ne!(drawn, steps(&chaos, &[], 2));
+        assert_ne!(drawn, steps((Duration::ZERO, &chaos), &[], 2));
     }
 }

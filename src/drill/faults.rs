@@ -1,166 +1,179 @@
-//! Steps that do something to nodes, and what of all steps is still to be undone.
+//! Steps that do something to nodes or links, and what of all steps is still to be undone.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use futures::future::join_all;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
-use crate::backend::{BackendError, CutId, Data};
+use crate::backend::{BackendError, Data};
 use crate::cluster::members::{self, MemberError};
-use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
-use crate::fault::target::{self, Cast};
-use crate::fault::{self, ActiveFaults, Field, Undo};
+use crate::fault::{self, ActiveFault, Fault, FaultError, Hit, Site, Strains};
 use crate::model::NodeName;
-use crate::model::event::{EventKind, ShardView};
-use crate::net::Guard;
-use crate::node::Node;
-use crate::spec::hardship::Hardship;
-use crate::spec::scenario::{NodeFault, Target};
+use crate::model::event::EventKind;
+use crate::spec::step::Step;
 
 use super::stage::Stage;
-
-/// Sentinels ask the old primary every 10 s, and wait for 8 s after what it said.
-const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
 
 /// What steps have done and not undone: it lasts until the load has ended.
 pub struct Faults<'a> {
     pub(super) stage: &'a Stage<'a>,
     pub(super) deployment: &'a Deployment,
-    active: ActiveFaults,
-    left: Mutex<Vec<(usize, Left)>>,
+    strains: Strains,
+    active: Mutex<Vec<(usize, ActiveFault)>>,
     /// Servers that have left for good.
     gone: Mutex<Vec<NodeName>>,
 }
 
-/// What a step left to be undone.
-pub(super) enum Left {
-    Nodes(Undo),
-    /// A rule on links, which ends with this.
-    Links(Guard),
-    /// A cut that the kernel makes.
-    Cut(CutId),
-}
-
 impl<'a> Faults<'a> {
     pub fn new(stage: &'a Stage<'a>, deployment: &'a Deployment) -> Faults<'a> {
-        let (active, left, gone) = Default::default();
-        Faults { stage, deployment, active, left, gone }
+        let (strains, active, gone) = Default::default();
+        Faults { stage, deployment, strains, active, gone }
     }
 
-    /// Does to nodes what step number `index` says, and undoes it when its time is over.
-    /// Gives what went wrong.
-    pub async fn on_nodes(
+    /// Does what step number `index` says, and undoes it when its time is over. Gives what went
+    /// wrong.
+    pub async fn play(
         &self,
         group: &DeployedGroup,
-        index: usize,
-        fault: NodeFault,
-        target: &Target,
+        (index, step): (usize, &Step),
+        fault: &dyn Fault,
     ) -> Option<String> {
-        let stage = self.stage;
-        let by_sentinel =
-            matches!(fault, NodeFault::Failover { .. }) && !group.sentinels.is_empty();
-        let shards = match target {
-            // Nobody need be asked, and a node that stands still be waited for.
-            Target::Node(_) if !by_sentinel => Vec::new(),
-            _ => shards_now(group).await,
-        };
-        let cast = Cast::new(&self.deployment.places, group, shards);
-        let nodes = match target::select(target, &cast, &mut random(stage, index)) {
-            Ok(nodes) => nodes,
+        let site = self.site(group);
+        let (where_to, ask) = ((self.deployment, group), fault.asks_for_roles(site));
+        let mut random = random(self.stage, index);
+        let hit = match fault::find(&step.on, where_to, ask, &mut random).await {
+            Ok(hit) => hit,
             Err(error) => return Some(error.to_string()),
         };
-        let field = self.field(group);
-        let mut hit = nodes.clone();
-        if by_sentinel {
-            // A sentinel is told, and the primary is who must go.
-            hit.extend(cast.shards.iter().filter_map(|shard| shard.primary.clone()));
-        }
-        let fills_disk =
-            matches!(fault, NodeFault::Bear { hardship: Hardship::DiskFull { .. }, .. });
-        if fills_disk {
-            stage.exits.excuse(&nodes);
-        }
         // Clients feel it before the last server has ended: from here on it counts.
-        stage.teller.tell(EventKind::StepInjected { step: index, nodes: hit, against: vec![] });
-        let (undo, error) = fault::inject(field, fault, &nodes).await;
-        self.deployment.look_at_processes(stage.backend);
-        if fills_disk {
-            let spared = nodes.into_iter().filter(|name| !undo.full_disks().contains(name));
-            stage.exits.forgive(&spared.collect::<Vec<NodeName>>()).await;
+        let nodes = [&hit.nodes[..], &fault.also_hits(site, &hit)].concat();
+        self.tell(EventKind::StepInjected { step: index, nodes, against: hit.against.clone() });
+        if let (Some(every), Some(lasts)) = (step.every, step.lasts) {
+            let flapped = self.flap((index, fault), &hit, site, (every, lasts)).await;
+            if flapped.is_ok() {
+                self.tell_undone(index);
+            }
+            return flapped.err();
         }
+        let (active, error) = self.inject(fault, &hit, site).await;
         let error = error.map(|error| error.to_string());
-        if by_sentinel && error.is_none() {
-            self.old_primaries_follow(group, &cast.shards).await;
-        }
-        if undo.is_nothing() {
-            if error.is_none() && fault.lasts().is_none() {
-                stage.teller.tell(EventKind::StepUndone { step: index, nodes: vec![] });
+        if active.is_over() {
+            if error.is_none() {
+                self.tell_undone(index);
             }
             return error;
         }
         if let Some(error) = &error {
             // The step ends later, and fails then.
-            stage.teller.tell(EventKind::Warning { text: error.clone() });
+            self.warn(error.clone());
         }
-        self.leave(index, Left::Nodes(undo));
-        error.or(self.wait_and_undo(index, fault.lasts()).await)
+        self.active().push((index, active));
+        error.or(self.wait_and_undo(index, step.lasts()).await)
     }
 
-    /// Sentinels tell an old primary to follow long after they have promoted another: until
-    /// then two nodes lead, and no `settle` of a few seconds would see them agree.
-    async fn old_primaries_follow(&self, group: &DeployedGroup, shards: &[ShardView]) {
-        let leads = |node: &&Node| shards.iter().any(|s| s.primary.as_ref() == Some(&node.name));
-        let follow = join_all(group.nodes.iter().filter(leads).map(fault::follows));
-        tokio::select! {
-            _ = timeout(TOLD_TO_FOLLOW, follow) => {}
-            () = self.stage.stop.cancelled() => {}
-        }
-    }
-
-    pub(super) fn field<'f>(&'f self, group: &'f DeployedGroup) -> Field<'f> {
-        let (backend, active) = (self.stage.backend, &self.active);
-        Field { backend, group, active }
-    }
-
-    pub(super) async fn wait_and_undo(
+    /// Does it for the first half of `every`, undoes it for the second, and so on for as long
+    /// as it lasts.
+    async fn flap(
         &self,
-        index: usize,
-        lasts: Option<Duration>,
-    ) -> Option<String> {
-        tokio::select! {
-            () = tokio::time::sleep(lasts?) => {}
-            () = self.stage.stop.cancelled() => return None,
+        (index, fault): (usize, &dyn Fault),
+        hit: &Hit,
+        site: Site<'_>,
+        (every, lasts): (Duration, Duration),
+    ) -> Result<(), String> {
+        let began = Instant::now();
+        let end = began + lasts;
+        let tell = |holds| self.tell(EventKind::StepTurn { step: index, holds });
+        for turn in 0.. {
+            if turn > 0 {
+                tell(true);
+            }
+            let (active, error) = self.inject(fault, hit, site).await;
+            let goes_on = self.until(end.min(began + every * turn + every / 2)).await;
+            self.repair(index, active).await?;
+            if let Some(error) = error {
+                return Err(error.to_string());
+            }
+            tell(false);
+            let next = end.min(began + every * (turn + 1));
+            if !goes_on || !self.until(next).await || next == end {
+                break;
+            }
         }
-        self.undo(|step| step == index).await
+        Ok(())
+    }
+
+    /// Does it, and waits until it has taken place.
+    pub(super) async fn inject(
+        &self,
+        fault: &dyn Fault,
+        hit: &Hit,
+        site: Site<'_>,
+    ) -> (ActiveFault, Option<FaultError>) {
+        let exits = &self.stage.exits;
+        if fault.may_end_servers() {
+            exits.excuse(&hit.nodes);
+        }
+        let (mut active, error) = fault.inject(site, hit).await;
+        self.deployment.look_at_processes(site.backend);
+        if fault.may_end_servers() {
+            let (held, spared) =
+                hit.nodes.iter().cloned().partition(|name| active.nodes.contains(name));
+            let spared: Vec<NodeName> = spared;
+            active.may_end = held;
+            exits.forgive(&spared).await;
+        }
+        active.notes.drain(..).for_each(|note| self.warn(note));
+        if error.is_none() {
+            tokio::select! {
+                () = fault.takes_place(site, hit) => {}
+                () = self.stage.stop.cancelled() => {}
+            }
+        }
+        (active, error)
+    }
+
+    pub(super) fn site<'s>(&'s self, group: &'s DeployedGroup) -> Site<'s> {
+        let (backend, deployment, strains) = (self.stage.backend, self.deployment, &self.strains);
+        Site { backend, deployment, group, strains }
+    }
+
+    async fn wait_and_undo(&self, index: usize, lasts: Option<Duration>) -> Option<String> {
+        match self.until(Instant::now() + lasts?).await {
+            true => self.undo(|step| step == index).await,
+            false => None,
+        }
+    }
+
+    /// Whether the drill goes on then.
+    async fn until(&self, at: Instant) -> bool {
+        tokio::select! {
+            () = sleep_until(at) => true,
+            () = self.stage.stop.cancelled() => false,
+        }
     }
 
     /// Undoes all that is left, when the load has ended.
     pub async fn undo_all(&self) {
-        let steps: BTreeSet<usize> = self.held().iter().map(|(step, _)| *step).collect();
+        let steps: BTreeSet<usize> = self.active().iter().map(|(step, _)| *step).collect();
         for step in steps {
             if let Some(error) = self.undo(|other| other == step).await {
-                self.stage.teller.tell(EventKind::StepNotUndone { step, error });
+                self.tell(EventKind::StepNotUndone { step, error });
             }
         }
     }
 
     /// Servers that have left for good are not to be started again.
     pub fn forget(&self, gone: &[NodeName]) {
-        for (_, left) in self.held().iter_mut() {
-            if let Left::Nodes(undo) = left {
-                undo.forget(gone);
-            }
-        }
+        self.active().iter_mut().for_each(|(_, active)| active.forget(gone));
         self.gone().extend_from_slice(gone);
     }
 
-    /// Those who were dead when others left still know them.
+    /// Tells nodes that were dead when others left who has left: they still know them.
     async fn catch_up(&self, back: &[NodeName]) -> Result<(), MemberError> {
         let gone = self.gone().clone();
         for group in &self.deployment.groups {
@@ -169,52 +182,39 @@ impl<'a> Faults<'a> {
         Ok(())
     }
 
-    fn gone(&self) -> std::sync::MutexGuard<'_, Vec<NodeName>> {
-        self.gone.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     async fn undo(&self, which: impl Fn(usize) -> bool) -> Option<String> {
-        let stage = self.stage;
-        let left: Vec<_> = self.held().extract_if(.., |(step, _)| which(*step)).collect();
+        let active: Vec<_> = self.active().extract_if(.., |(step, _)| which(*step)).collect();
         let mut error = None;
-        for (step, left) in left {
-            if let Err(e) = self.repair(step, left).await {
-                error = error.or(Some(e));
-                continue;
+        for (step, active) in active {
+            match self.repair(step, active).await {
+                Ok(()) => self.tell_undone(step),
+                Err(e) => error = error.or(Some(e)),
             }
-            stage.teller.tell(EventKind::StepUndone { step, nodes: vec![] });
         }
         error
     }
 
-    /// What could not be undone is tried once more when the load has ended.
-    pub(super) async fn repair(&self, step: usize, left: Left) -> Result<(), String> {
+    /// Undoes it. What could not be undone is tried once more when the load has ended.
+    async fn repair(&self, step: usize, mut active: ActiveFault) -> Result<(), String> {
         let backend = self.stage.backend;
-        match left {
-            Left::Links(guard) => drop(guard),
-            Left::Cut(cut) => backend.heal(cut).await.map_err(not_undone)?,
-            Left::Nodes(undo) => {
-                let undone = undo.undo(backend, &self.active).await;
-                self.deployment.look_at_processes(backend);
-                match undone {
-                    Ok(remarks) => remarks.into_iter().for_each(|text| self.warn(text)),
-                    Err(error) => {
-                        self.leave(step, Left::Nodes(undo));
-                        return Err(not_undone(error));
-                    }
-                }
-                self.restart_fallen(&undo).await.map_err(not_undone)?;
-                self.catch_up(undo.started()).await.map_err(not_undone)?;
+        let undone = active.undo(backend).await;
+        self.deployment.look_at_processes(backend);
+        match undone {
+            Ok(notes) => notes.into_iter().for_each(|note| self.warn(note)),
+            Err(error) => {
+                self.active().push((step, active));
+                return Err(not_undone(error));
             }
         }
-        Ok(())
+        self.restart_ended(&active.may_end).await.map_err(not_undone)?;
+        self.catch_up(&active.starts()).await.map_err(not_undone)
     }
 
-    /// Starts servers again that have ended of their full disk, now that there is room. Gives
-    /// the first that could not be; all have been tried.
-    async fn restart_fallen(&self, undo: &Undo) -> Result<(), BackendError> {
+    /// Starts servers again that have ended by themselves. Gives the first that could not be
+    /// started; all have been tried.
+    async fn restart_ended(&self, may_end: &[NodeName]) -> Result<(), BackendError> {
         let mut outcome = Ok(());
-        for name in self.stage.exits.forgive(undo.full_disks()).await {
+        for name in self.stage.exits.forgive(may_end).await {
             match self.stage.backend.start_again(&name, Data::Kept).await {
                 // Another step may have started it by then.
                 Err(BackendError::Running { .. }) => {}
@@ -225,28 +225,33 @@ impl<'a> Faults<'a> {
         outcome
     }
 
-    fn warn(&self, text: String) {
-        self.stage.teller.tell(EventKind::Warning { text });
-    }
-
     /// Lets servers that are paused go on, so that they can end with the others, and links be:
     /// what the kernel cuts ends with its containers.
     pub async fn release(&self) {
-        let held: Vec<_> = self.held().drain(..).collect();
-        for (_, left) in held {
-            if let Left::Nodes(undo) = left {
-                undo.release(self.stage.backend, &self.active).await;
-            }
+        let active: Vec<_> = self.active().drain(..).collect();
+        for (_, active) in active {
+            active.release(self.stage.backend).await;
         }
     }
 
-    /// Keeps what step number `step` has done, to be undone.
-    pub(super) fn leave(&self, step: usize, left: Left) {
-        self.held().push((step, left));
+    fn tell(&self, event: EventKind) {
+        self.stage.teller.tell(event);
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Vec<(usize, Left)>> {
-        self.left.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn tell_undone(&self, step: usize) {
+        self.tell(EventKind::StepUndone { step, nodes: vec![] });
+    }
+
+    fn warn(&self, text: String) {
+        self.tell(EventKind::Warning { text });
+    }
+
+    fn active(&self) -> std::sync::MutexGuard<'_, Vec<(usize, ActiveFault)>> {
+        self.active.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn gone(&self) -> std::sync::MutexGuard<'_, Vec<NodeName>> {
+        self.gone.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

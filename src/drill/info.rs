@@ -2,12 +2,11 @@
 
 use crate::cluster;
 use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
-use crate::model::{Nanos, NodeName, StepKind, Workload};
+use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
-use crate::spec::scenario::{ClientKind, Distribution, Load, Step, Wait};
-
-use super::forecast::describe;
+use crate::spec::scenario::{ClientKind, Distribution, Load, Wait};
+use crate::spec::step::Step;
 
 /// Facts that the scenario does not contain.
 pub struct Circumstances<'a> {
@@ -55,9 +54,9 @@ fn nodes(scenario: &Scenario, group: &str) -> Vec<NodeName> {
 
 fn step_info(step: &Step) -> StepInfo {
     StepInfo {
-        kind: StepKind::parse(step.action.word()),
+        kind: step.action.kind(),
         group: step.group.clone(),
-        text: describe(step),
+        text: step.describe(),
         planned_at: Nanos::ZERO + step.at,
     }
 }

@@ -11,7 +11,6 @@ mod folder;
 mod forecast;
 mod hub;
 mod info;
-mod links;
 mod loads;
 mod moves;
 mod play;

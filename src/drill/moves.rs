@@ -1,4 +1,4 @@
-//! A step that moves slots.
+//! Moving slots, as a step says.
 
 use crate::cluster::DeployedGroup;
 use crate::cluster::moving::{self, Heard};
@@ -6,7 +6,8 @@ use crate::cluster::plan::plan;
 use crate::cluster::view::shards_now;
 use crate::model::event::{EventKind, Moved};
 use crate::model::slot::SlotSet;
-use crate::spec::scenario::{Method, Pace, SlotMove};
+use crate::spec::decode::Word;
+use crate::spec::step::{Method, Pace, SlotMove};
 
 use super::stage::Stage;
 
@@ -26,7 +27,7 @@ pub async fn carry_out(
         stage.teller.tell(match heard {
             Heard::Moved(moved) => EventKind::StepProgress { step: index, moved },
             Heard::Method(method) => {
-                EventKind::StepMethod { step: index, method: method.name().to_owned() }
+                EventKind::StepMethod { step: index, method: method.word().to_owned() }
             }
             Heard::Job { from, to, state } => EventKind::StepJob { step: index, from, to, state },
         });

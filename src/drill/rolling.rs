@@ -1,18 +1,16 @@
 //! A step that restarts nodes one after the other, with a gate between them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, health};
-use crate::fault::target::{self, Cast};
-use crate::fault::{self, Field};
+use crate::fault::{self, Fault, FaultError, Hit};
 use crate::model::NodeName;
 use crate::model::event::EventKind;
-use crate::spec::rolling::{Gate, RollingRestart};
-use crate::spec::scenario::{Force, NodeFault};
+use crate::spec::decode::Word;
+use crate::spec::step::{Failover, Force, Gate, Restart, RollingRestart, Step};
 
 use super::faults::{Faults, random};
 
@@ -23,17 +21,16 @@ const LOOK: Duration = Duration::from_millis(50);
 pub async fn carry_out(
     faults: &Faults<'_>,
     group: &DeployedGroup,
-    index: usize,
+    (index, step): (usize, &Step),
     rolling: &RollingRestart,
 ) -> Option<String> {
     let Faults { stage, deployment, .. } = faults;
-    let cast = Cast::new(&deployment.places, group, shards_now(group).await);
-    let mut nodes = match target::select(&rolling.target, &cast, &mut random(stage, index)) {
-        Ok(nodes) => nodes,
-        Err(error) => return Some(error.to_string()),
-    };
-    let primaries: BTreeSet<&NodeName> =
-        cast.shards.iter().filter_map(|shard| shard.primary.as_ref()).collect();
+    let mut random = random(stage, index);
+    let Hit { mut nodes, primaries, .. } =
+        match fault::find(&step.on, (deployment, group), true, &mut random).await {
+            Ok(hit) => hit,
+            Err(error) => return Some(error.to_string()),
+        };
     nodes.sort_by_key(|name| (primaries.contains(name), name.clone()));
     let one_by_one = async {
         for name in nodes {
@@ -60,36 +57,45 @@ async fn turn(
     name: &NodeName,
     rolling: &RollingRestart,
 ) -> Result<(), String> {
-    let field = faults.field(group);
     if rolling.hand_over {
-        hand_over(field, name, rolling.patience).await?;
+        hand_over(faults, group, name, rolling.patience.0).await?;
     }
-    let restart = NodeFault::Restart { data: rolling.data };
-    let (_, error) = fault::inject(field, restart, std::slice::from_ref(name)).await;
-    faults.deployment.look_at_processes(faults.stage.backend);
-    if let Some(error) = error {
-        return Err(error.to_string());
-    }
+    let restart = Restart { data: rolling.data };
+    inject(faults, group, &restart, name).await.map_err(|error| error.to_string())?;
     gate(group, name, rolling).await
 }
 
 /// A replica takes over from `name`, if that is a primary that has one.
-async fn hand_over(field: Field<'_>, name: &NodeName, patience: Duration) -> Result<(), String> {
-    let group = field.group;
+async fn hand_over(
+    faults: &Faults<'_>,
+    group: &DeployedGroup,
+    name: &NodeName,
+    patience: Duration,
+) -> Result<(), String> {
     let shards = shards_now(group).await;
     let own = shards.iter().find(|shard| shard.primary.as_ref() == Some(name));
     let Some(heir) = own.and_then(|shard| shard.replicas.first()) else { return Ok(()) };
     // Sentinels choose the heir themselves.
     let told = group.sentinels.first().map_or(heir, |sentinel| &sentinel.name);
-    let failover = NodeFault::Failover { force: Force::None };
-    let (_, error) = fault::inject(field, failover, std::slice::from_ref(told)).await;
-    if let Some(error) = error {
-        return Err(format!("{name} could not hand over to {heir}: {error}"));
-    }
+    let failover = Failover { force: Force::None };
+    let handed_over = inject(faults, group, &failover, told).await;
+    handed_over.map_err(|error| format!("{name} could not hand over to {heir}: {error}"))?;
     let Some(node) = group.nodes.iter().find(|node| node.name == *name) else { return Ok(()) };
     timeout(patience, fault::follows(node))
         .await
         .map_err(|_| format!("{name} did not hand over to {heir} in {} s", patience.as_secs_f64()))
+}
+
+/// Does something to one node that is over at once.
+async fn inject(
+    faults: &Faults<'_>,
+    group: &DeployedGroup,
+    fault: &dyn Fault,
+    name: &NodeName,
+) -> Result<(), FaultError> {
+    let hit = Hit::of(std::slice::from_ref(name));
+    let (_, error) = faults.inject(fault, &hit, faults.site(group)).await;
+    error.map_or(Ok(()), Err)
 }
 
 /// RunQueueMonitor until `name` has passed it.
@@ -107,7 +113,7 @@ async fn gate(
             Gate::Whole => health::ailments(group).await,
         };
         let Some(first) = lacking.first() else { return Ok(()) };
-        if began.elapsed() >= rolling.patience {
+        if began.elapsed() >= rolling.patience.0 {
             let more = match lacking.len() {
                 1 => String::new(),
                 many => format!(" (and {} more)", many - 1),
@@ -115,7 +121,7 @@ async fn gate(
             return Err(format!(
                 "{name} did not pass the gate `{}` in {} s: {first}{more}",
                 rolling.gate.word(),
-                rolling.patience.as_secs_f64()
+                rolling.patience.0.as_secs_f64()
             ));
         }
         sleep(LOOK).await;

@@ -1,10 +1,11 @@
-//! A step that grows a cluster, or makes it smaller.
+//! A step that moves slots, and has nodes join before or leave afterwards where it changes who
+//! belongs to the cluster.
 
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, members};
 use crate::model::NodeName;
 use crate::model::event::{EventKind, Moved};
-use crate::spec::scale::Scale;
+use crate::spec::step::{RemoveShard, Step, StepAction};
 
 use super::faults::Faults;
 use super::moves;
@@ -13,11 +14,10 @@ use super::moves;
 pub async fn carry_out(
     faults: &Faults<'_>,
     group: &DeployedGroup,
-    index: usize,
-    scale: &Scale,
+    (index, step): (usize, &Step),
 ) -> (Moved, Option<String>) {
     let Faults { stage, deployment, .. } = faults;
-    let joiners = scale.joiners(&group.spec.name);
+    let joiners = step.action.joiners(&group.spec.name);
     if !joiners.is_empty() {
         let joined = tokio::select! {
             joined = members::join(stage.backend, group, &joiners) => joined,
@@ -30,9 +30,9 @@ pub async fn carry_out(
         stage.teller.tell(EventKind::StepJoined { step: index, nodes: joiners });
     }
     // An emptied primary follows another one, and then nobody could tell who is to leave.
-    let leavers = leavers(group, scale).await;
-    let Some(slots) = scale.slots() else { return (Moved::default(), None) };
-    let how = scale.how();
+    let leavers = leavers(group, &step.action).await;
+    let (slots, how) = (step.action.slots(), step.moving);
+    let Some((slots, how)) = slots.zip(how) else { return (Moved::default(), None) };
     let (moved, error) = moves::carry_out(stage, group, index, &slots, how).await;
     if error.is_some() || leavers.is_empty() || stage.stop.is_cancelled() {
         return (moved, error);
@@ -44,8 +44,8 @@ pub async fn carry_out(
 }
 
 /// All nodes of the shard that is to go.
-async fn leavers(group: &DeployedGroup, scale: &Scale) -> Vec<NodeName> {
-    let Scale::RemoveShard { shard, .. } = scale else { return Vec::new() };
+async fn leavers(group: &DeployedGroup, action: &StepAction) -> Vec<NodeName> {
+    let StepAction::RemoveShard(RemoveShard { shard }) = action else { return Vec::new() };
     let shards = shards_now(group).await;
     let view = shards.into_iter().find(|view| view.shard == *shard);
     view.map(|view| view.primary.into_iter().chain(view.replicas).collect()).unwrap_or_default()

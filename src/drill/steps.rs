@@ -12,14 +12,13 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::Mutex;
 use tracing::{Instrument, info_span};
 
-use crate::cluster::Deployment;
+use crate::cluster::{DeployedGroup, Deployment};
+use crate::fault;
 use crate::model::Nanos;
-use crate::model::event::EventKind;
-use crate::spec::scenario::{Step, StepAction};
+use crate::model::event::{EventKind, Moved};
+use crate::spec::step::{Step, StepAction};
 
 use super::faults::Faults;
-use super::forecast::describe;
-use super::moves;
 use super::rolling;
 use super::scale;
 use super::stage::{Halt, Stage};
@@ -64,7 +63,7 @@ impl Timeline<'_> {
             if halted.is_err() {
                 break;
             }
-            let span = info_span!("step", n = index + 1, does = describe(step));
+            let span = info_span!("step", n = index + 1, does = step.describe());
             at_work.push(self.step(index, step, due, &moving).instrument(span));
         }
         // On Ctrl-C too: the moves themselves bring their slots home, faults end at once.
@@ -79,36 +78,37 @@ impl Timeline<'_> {
     }
 
     async fn step(&self, index: usize, step: &Step, due: Nanos, moving: &Mutex<()>) {
-        let _turn = match step.action {
-            StepAction::Move { .. } | StepAction::Scale(_) => Some(moving.lock().await),
-            _ => None,
-        };
+        let takes_turns = step.action.kind().effects().takes_turns();
+        let _turn = if takes_turns { Some(moving.lock().await) } else { None };
         self.warn_if_late(step, due);
         self.stage.teller.tell(EventKind::StepBegan { step: index });
         self.observers.step_began(index);
         let group = self.deployment.group(&step.group);
-        let (moved, error) = match (&step.action, group) {
-            (_, None) => (Default::default(), Some(format!("there is no group {}", step.group))),
-            (StepAction::Move { slots, method, pace }, Some(group)) => {
-                moves::carry_out(self.stage, group, index, slots, (*method, *pace)).await
-            }
-            (StepAction::Scale(scale), Some(group)) => {
-                scale::carry_out(self.faults, group, index, scale).await
-            }
-            (StepAction::Fault { fault, target }, Some(group)) => {
-                let error = self.faults.on_nodes(group, index, *fault, target).await;
-                (Default::default(), error)
-            }
-            (StepAction::Network(step), Some(group)) => {
-                (Default::default(), self.faults.on_links(group, index, step).await)
-            }
-            (StepAction::Rolling(rolling), Some(group)) => {
-                let error = rolling::carry_out(self.faults, group, index, rolling).await;
-                (Default::default(), error)
-            }
+        let (moved, error) = match group {
+            Some(group) => self.carry_out(group, index, step).await,
+            None => (Moved::default(), Some(format!("there is no group {}", step.group))),
         };
         self.stage.teller.tell(EventKind::StepEnded { step: index, moved, error });
         self.observers.step_ended(index);
+    }
+
+    async fn carry_out(
+        &self,
+        group: &DeployedGroup,
+        index: usize,
+        step: &Step,
+    ) -> (Moved, Option<String>) {
+        if step.action.kind().effects().takes_turns() {
+            return scale::carry_out(self.faults, group, (index, step)).await;
+        }
+        let error = match (fault::of(&step.action), &step.action) {
+            (Some(fault), _) => self.faults.play(group, (index, step), fault).await,
+            (None, StepAction::RollingRestart(rolling)) => {
+                rolling::carry_out(self.faults, group, (index, step), rolling).await
+            }
+            (None, _) => Some("nothing is known of how to play it; this is a bug".to_owned()),
+        };
+        (Moved::default(), error)
     }
 
     /// Slots move one step after the other, so one may have to wait for the one before it.
@@ -117,7 +117,7 @@ impl Timeline<'_> {
         if late >= LATE {
             let text = format!(
                 "step `{}` began {:.1} s after its `at`: the one before it was still at work",
-                describe(step),
+                step.describe(),
                 late.as_secs_f64()
             );
             self.stage.teller.tell(EventKind::Warning { text });

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::FaultError;
-use super::active::Applied;
-use crate::backend::preload::Control;
+use super::error::FaultError;
+use super::hit::Hit;
+use super::life::{ActiveFault, Fault, Site, on_each};
+use super::strains::Strain;
 use crate::node::Node;
-use crate::spec::hardship::Hardship;
+use crate::spec::step::Clock;
 
 /// A server looks at its clock ten times a second at the least.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -17,46 +20,51 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Less cannot be told from a busy machine.
 const LEAST: i64 = 500_000_000;
 
-pub(super) fn add(left: &[&Applied], control: &mut Control) {
-    // Each drift began at another instant: together they are one that began with the drill.
-    let (mut ahead, mut drift) = (0i128, 0.0);
-    for what in left {
-        if let Applied::Clock { jump, drift: share, since } = what {
-            control.jump = control.jump.saturating_add(*jump);
-            ahead += (since.elapsed().as_nanos() as f64 * share / 100.0) as i128;
-            drift += share;
-        }
-    }
-    control.drift = (drift * 10_000.0) as i64;
-    match control.drift {
-        0 => control.jump = control.jump.saturating_add(ahead as i64),
-        drift => control.drift_age = (ahead * 1_000_000 / i128::from(drift)) as i64,
+impl Fault for Clock {
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(hit, move |name| async move {
+            let node = site.node(name)?;
+            let (jump, drift) = (self.jump.0, self.drift.0);
+            let seen = Seen::before(&node, jump).await;
+            let strain = Strain::Clock { jump, drift, since: Instant::now() };
+            let mut done = site.strain_by_library(&node, strain).await?;
+            match seen.has_moved(&node).await {
+                Ok(()) => Ok(done),
+                Err(error) => {
+                    done.take_back(site.backend).await;
+                    Err(error)
+                }
+            }
+        })
+        .boxed()
     }
 }
 
 /// Applied a server's clock said before it was set.
-pub(super) struct Seen {
+struct Seen {
     /// How far it is to be set, and what it was ahead of this machine's monotonic clock.
     set: Option<(i64, i64)>,
     origin: Instant,
 }
 
 impl Seen {
-    pub async fn before(node: &Node, hardship: Hardship) -> Seen {
+    async fn before(node: &Node, jump: i64) -> Seen {
         let origin = Instant::now();
-        let set = match hardship {
-            Hardship::Clock { jump, .. } if jump.abs() >= LEAST => {
-                // One that does not answer, as it is paused, cannot be asked.
-                ahead(node, origin).await.ok().map(|ahead| (jump, ahead))
-            }
-            _ => None,
+        let set = match jump.abs() >= LEAST {
+            // One that does not answer, as it is paused, cannot be asked.
+            true => ahead(node, origin).await.ok().map(|ahead| (jump, ahead)),
+            false => None,
         };
         Seen { set, origin }
     }
 
     /// # Errors
     /// The clock has not moved: the server does not have the library.
-    pub async fn has_moved(&self, node: &Node) -> Result<(), FaultError> {
+    async fn has_moved(&self, node: &Node) -> Result<(), FaultError> {
         let Some((jump, before)) = self.set else { return Ok(()) };
         let give_up = Instant::now() + PATIENCE;
         loop {

@@ -1,32 +1,44 @@
 //! A disk that is full, or slow, as the preload library lets a server see it.
 
-use super::active::Applied;
-use crate::backend::preload::Control;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
-/// Where both kinds of files are meant by several, all files are.
-fn both(files: &mut String, others: &str, is_first: bool) {
-    match is_first {
-        true => *files = others.to_owned(),
-        false if files != others => files.clear(),
-        false => {}
+use super::error::FaultError;
+use super::hit::Hit;
+use super::life::{ActiveFault, Fault, Site, on_each};
+use super::strains::Strain;
+use crate::spec::step::{DiskFull, SlowDisk};
+
+impl Fault for DiskFull {
+    /// A server ends that cannot write its append-only file or `nodes.conf`.
+    fn may_end_servers(&self) -> bool {
+        true
+    }
+
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(hit, move |name| async move {
+            let files = self.files.part_of_path(&site.group.spec);
+            site.strain_by_library(&site.node(name)?, Strain::FullDisk { files }).await
+        })
+        .boxed()
     }
 }
 
-pub(super) fn add(left: &[&Applied], control: &mut Control) {
-    let mut is_slow = false;
-    for what in left {
-        match what {
-            Applied::FullDisk { files } => {
-                both(&mut control.full_files, files, !control.full);
-                control.full = true;
-            }
-            Applied::SlowDisk { fsync, write, files } => {
-                both(&mut control.slow_files, files, !is_slow);
-                is_slow = true;
-                control.fsync = control.fsync.max(fsync.as_nanos() as u64);
-                control.write = control.write.max(write.as_nanos() as u64);
-            }
-            _ => {}
-        }
+impl Fault for SlowDisk {
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(hit, move |name| async move {
+            let files = self.files.part_of_path(&site.group.spec);
+            let strain = Strain::SlowDisk { fsync: self.fsync.0, write: self.write.0, files };
+            site.strain_by_library(&site.node(name)?, strain).await
+        })
+        .boxed()
     }
 }

@@ -6,23 +6,66 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use redis::{Cmd, Value};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::{FaultError, Field, handover};
+use super::error::FaultError;
+use super::handover;
+use super::hit::Hit;
+use super::life::{ActiveFault, Done, Fault, Site, on_each};
+use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::node::{Node, Section};
-use crate::spec::scenario::Force;
+use crate::spec::step::{Failover, Force};
 use crate::spec::topology::Mode;
 
 /// Between two looks at who follows.
 const LOOK: Duration = Duration::from_millis(100);
+/// Sentinels ask the old primary every 10 s, and wait for 8 s after what it said.
+const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
+
+impl Fault for Failover {
+    /// A sentinel is told, and the primary is who must go.
+    fn asks_for_roles(&self, site: Site<'_>) -> bool {
+        !site.group.sentinels.is_empty()
+    }
+
+    fn also_hits(&self, site: Site<'_>, hit: &Hit) -> Vec<NodeName> {
+        if self.asks_for_roles(site) { hit.primaries.clone() } else { Vec::new() }
+    }
+
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(hit, move |name| async move {
+            failover(site, name, self.force).await?;
+            Ok(Done::default())
+        })
+        .boxed()
+    }
+
+    /// Sentinels tell an old primary to follow long after they have promoted another: until
+    /// then two nodes lead, and no `settle` of a few seconds would see them agree.
+    fn takes_place<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> BoxFuture<'f, ()> {
+        let old = self.also_hits(site, hit);
+        async move {
+            let old = site.group.nodes.iter().filter(|node| old.contains(&node.name));
+            let followed = timeout(TOLD_TO_FOLLOW, join_all(old.map(follows))).await;
+            followed.or_logged("wait until old primaries follow");
+        }
+        .boxed()
+    }
+}
 
 /// In a cluster, and where sentinels do it, the server answers before there is a new primary:
 /// that is seen by whoever watches.
-pub async fn failover(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
-    let command = match field.group.spec.mode {
+async fn failover(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
+    let command = match site.group.spec.mode {
         Mode::Cluster { .. } => in_cluster(force),
         Mode::Sentinel { .. } => {
             let mut command = redis::cmd("SENTINEL");
@@ -30,10 +73,10 @@ pub async fn failover(field: Field<'_>, name: &NodeName, force: Force) -> Result
             command
         }
         Mode::Standalone | Mode::Replication { .. } => {
-            return handover::to(field, name, force).await;
+            return handover::to(site, name, force).await;
         }
     };
-    field.node(name)?.admin.query::<Value>(&command).await?;
+    site.node(name)?.admin.query::<Value>(&command).await?;
     Ok(())
 }
 

@@ -10,13 +10,14 @@ use futures::future::join_all;
 use redis::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{FaultError, Field};
+use super::error::FaultError;
+use super::life::Site;
 use crate::cluster::roles;
 use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
-use crate::spec::scenario::Force;
+use crate::spec::step::Force;
 
 /// How long a primary waits for the replica to have all its writes, by force.
 const FORCE_AFTER: Duration = Duration::from_secs(1);
@@ -25,17 +26,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Ends when `name` is primary and all others that live follow it.
-pub async fn to(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
-    let new = &field.node(name)?;
+pub async fn to(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
+    let new = &site.node(name)?;
     let old = match force {
-        Force::None | Force::Force => Some(hand_over(field, new, force).await?),
+        Force::None | Force::Force => Some(hand_over(site, new, force).await?),
         Force::Takeover => {
             new.admin.query::<Value>(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await?;
             None
         }
     };
     // A primary that handed over follows already.
-    let others = field.group.nodes.iter();
+    let others = site.group.nodes.iter();
     let others = others.filter(|node| node.name != *name && Some(&node.name) != old.as_ref());
     let others: Vec<Node> = others.map(Node::apart).collect();
     let followed = join_all(others.iter().map(|node| follow(node, new))).await;
@@ -48,11 +49,11 @@ pub async fn to(field: Field<'_>, name: &NodeName, force: Force) -> Result<(), F
 }
 
 /// FAILOVER TO, told to the primary, and waited for. Gives who handed over.
-async fn hand_over(field: Field<'_>, new: &Node, force: Force) -> Result<NodeName, FaultError> {
+async fn hand_over(site: Site<'_>, new: &Node, force: Force) -> Result<NodeName, FaultError> {
     let name = &new.name;
-    let old = roles::now(field.group).await.primary;
+    let old = roles::now(site.group).await.primary;
     let old = old.ok_or_else(|| FaultError::NoPrimary(name.clone()))?;
-    let old = &field.node(&old)?;
+    let old = &site.node(&old)?;
     let mut command = redis::cmd("FAILOVER");
     command.arg("TO").arg(new.announced.ip().to_string()).arg(new.announced.port());
     if force == Force::Force {

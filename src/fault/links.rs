@@ -1,64 +1,93 @@
 //! Links that are cut, slow, narrow, or lose their connections.
-//!
-//! Both sides are sets of ends: nodes by the roles of the moment, and clients by where they
-//! are. Applied has no side of its own (`others`) is whatever is not on the other one.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use rand::RngExt;
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 
-use super::target::{Cast, NoTarget, select};
-use crate::backend::Deaf;
-
-use crate::model::NodeName;
+use super::error::FaultError;
+use super::hit::Hit;
+use super::life::{ActiveFault, Fault, Site, Undo};
+use crate::backend::{Backend, CutId, Deaf};
 use crate::model::traffic::End;
-use crate::net::{Ends, Fabric, Guard, Pairs, Rule};
+use crate::net::{Fabric, Guard, Pairs, Rule};
 use crate::node::Node;
-use crate::spec::network::{Links, NetworkFault, Side, Spot};
+use crate::spec::network;
+use crate::spec::step::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
 
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoLinks {
-    #[error(transparent)]
-    NoTarget(#[from] NoTarget),
-    #[error("{0} is on both sides now")]
-    OnBothSides(End),
+type Injected<'f> = BoxFuture<'f, (ActiveFault, Option<FaultError>)>;
+
+impl Fault for Partition {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+        match self.via {
+            Via::Relay => ready(apply(Rule::cut(), site, hit)).boxed(),
+            Via::Kernel => cut(site, hit).boxed(),
+        }
+    }
 }
 
-/// The links of a step as they are now.
-#[derive(Clone, Debug)]
-pub struct Found {
-    pub pairs: Pairs,
-    /// The nodes of the first side that names some, or has some.
-    pub nodes: Vec<NodeName>,
-    /// The nodes of the other side.
-    pub against: Vec<NodeName>,
+impl Fault for Latency {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+        let rule = Rule { jitter: self.jitter, ..Rule::latency(self.latency.0) };
+        ready(apply(rule, site, hit)).boxed()
+    }
 }
 
-/// The pairs of ends that `links` means. The same `random` draws the same.
-///
-/// # Errors
-/// A node is in no such role now, or on both sides.
-pub fn find(links: &Links, cast: &Cast<'_>, random: &mut impl RngExt) -> Result<Found, NoLinks> {
-    let from = named(&links.from, cast, random)?;
-    let to = named(&links.to, cast, random)?;
-    if let Some(end) = from.intersection(&to).next() {
-        return Err(NoLinks::OnBothSides(end.clone()));
+impl Fault for Bandwidth {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+        ready(apply(Rule::bandwidth(self.bandwidth.0), site, hit)).boxed()
     }
-    let sides = [side(&links.from, &from, &to, cast), side(&links.to, &to, &from, cast)];
-    let all = cast.places.nodes();
-    let on = |side: &Ends| nodes_of(all.iter().filter(|end| side.has(end)));
-    let [mut nodes, mut against] = sides.each_ref().map(on);
-    // Whom the step names, and not all others.
-    if nodes_of(&from).is_empty() && (nodes.is_empty() || !nodes_of(&to).is_empty()) {
-        std::mem::swap(&mut nodes, &mut against);
+}
+
+impl Fault for Trickle {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+        let trickle = network::Trickle { bytes: self.bytes.0 as usize, rest: self.rest.0 };
+        ready(apply(Rule { trickle: Some(trickle), ..Rule::default() }, site, hit)).boxed()
     }
-    let [one, other] = sides;
-    let pairs = match links.one_way {
-        true => Pairs::one_way(one, other),
-        false => Pairs::between(one, other),
-    };
-    Ok(Found { pairs, nodes, against })
+}
+
+impl Fault for Refuse {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+        ready(apply(Rule::refuse(self.share.0 / 100.0), site, hit)).boxed()
+    }
+}
+
+impl Fault for Reset {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+        let Some((fabric, pairs)) = relayed(site, hit) else { return ready(no_relay()).boxed() };
+        fabric.reset(pairs, self.share.0 / 100.0);
+        ready((done(hit), None)).boxed()
+    }
+}
+
+fn done(hit: &Hit) -> ActiveFault {
+    ActiveFault { nodes: hit.nodes.clone(), ..ActiveFault::default() }
+}
+
+fn no_relay() -> (ActiveFault, Option<FaultError>) {
+    (ActiveFault::default(), Some(FaultError::NoRelay))
+}
+
+fn relayed<'f>(site: Site<'f>, hit: &'f Hit) -> Option<(&'f Fabric, &'f Pairs)> {
+    Some((site.deployment.network.as_ref()?.fabric(), hit.pairs.as_ref()?))
+}
+
+/// The rule holds for the links that are hit until it is undone.
+fn apply(rule: Rule, site: Site<'_>, hit: &Hit) -> (ActiveFault, Option<FaultError>) {
+    let Some((fabric, pairs)) = relayed(site, hit) else { return no_relay() };
+    let guard = fabric.apply(&rule, pairs.clone());
+    let undo: Box<dyn Undo> = Box::new(Held(Some(guard)));
+    (ActiveFault { undo: vec![undo], ..done(hit) }, None)
+}
+
+/// The kernel cuts nodes off from each other.
+async fn cut(site: Site<'_>, hit: &Hit) -> (ActiveFault, Option<FaultError>) {
+    let nodes: Vec<&Node> = site.deployment.nodes().collect();
+    let Some(pairs) = &hit.pairs else { return no_relay() };
+    match site.backend.cut(deaf(pairs, &nodes)).await {
+        Ok(cut) => (ActiveFault { undo: vec![Box::new(Cut(Some(cut)))], ..done(hit) }, None),
+        Err(error) => (ActiveFault::default(), Some(error.into())),
+    }
 }
 
 /// Which of `nodes` no longer hear which, where `pairs` are cut.
@@ -72,178 +101,34 @@ pub fn deaf(pairs: &Pairs, nodes: &[&Node]) -> Deaf {
     deaf.filter(|(_, from)| !from.is_empty()).collect()
 }
 
-/// Puts `fault` on `pairs`, for as long as the guard lives; a reset leaves none.
-pub fn apply(fault: NetworkFault, fabric: &Fabric, pairs: &Pairs) -> Option<Guard> {
-    let rule = match fault {
-        NetworkFault::Partition(_) => Rule::cut(),
-        NetworkFault::Latency { latency, jitter } => Rule { jitter, ..Rule::latency(latency) },
-        NetworkFault::Bandwidth(bits) => Rule::bandwidth(bits),
-        NetworkFault::Trickle(trickle) => Rule { trickle: Some(trickle), ..Rule::default() },
-        NetworkFault::Refuse { share } => Rule::refuse(share),
-        NetworkFault::Reset { share } => {
-            fabric.reset(pairs, share);
-            return None;
-        }
-    };
-    Some(fabric.apply(&rule, pairs.clone()))
-}
+/// A rule of the relay.
+struct Held(Option<Guard>);
 
-fn side(side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>, cast: &Cast<'_>) -> Ends {
-    match side {
-        Side::Spots(_) => Ends::Only(own.clone()),
-        Side::OtherNodes => Ends::Only(&cast.places.nodes() - other),
-        Side::Others => Ends::AllBut(other.clone()),
+impl Undo for Held {
+    fn undo<'u>(
+        &'u mut self,
+        _: &'u dyn Backend,
+    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+        self.0.take();
+        ready(Ok(None)).boxed()
     }
 }
 
-/// Everybody whom a side names.
-fn named(
-    side: &Side,
-    cast: &Cast<'_>,
-    random: &mut impl RngExt,
-) -> Result<BTreeSet<End>, NoTarget> {
-    let places = cast.places;
-    let mut ends = BTreeSet::new();
-    for spot in side.spots() {
-        ends.append(&mut match spot {
-            Spot::Nodes(target) => {
-                select(target, cast, random)?.into_iter().map(End::from).collect()
+/// A cut that the kernel makes. It ends with its containers at the latest.
+struct Cut(Option<CutId>);
+
+impl Undo for Cut {
+    fn undo<'u>(
+        &'u mut self,
+        backend: &'u dyn Backend,
+    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+        let cut = self.0.take();
+        async move {
+            if let Some(cut) = cut {
+                backend.heal(cut).await?;
             }
-            Spot::Shard(shard) => {
-                let of_shard = cast.nodes.iter().filter(|node| node.shard() == Some(*shard));
-                of_shard.map(|node| node.name.clone().into()).collect()
-            }
-            Spot::Region(region) => places.region(region),
-            Spot::Clients => places.clients(),
-            Spot::ClientsIn(region) => [End::Clients(Some(region.clone()))].into(),
-        });
-    }
-    Ok(ends)
-}
-
-fn nodes_of<'e>(ends: impl IntoIterator<Item = &'e End>) -> Vec<NodeName> {
-    let node = |end: &End| match end {
-        End::Node(name) => Some(name.clone()),
-        _ => None,
-    };
-    ends.into_iter().filter_map(node).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-
-    use std::net::SocketAddr;
-
-    use super::*;
-    use crate::cluster::two_regions;
-    use crate::model::event::{Role, ShardView};
-    use crate::model::slot::SlotSet;
-    use crate::spec::decode::Scalar;
-
-    fn name(shard: u32, ordinal: u32) -> NodeName {
-        NodeName::new("c", shard, ordinal)
-    }
-
-    fn end(shard: u32, ordinal: u32) -> End {
-        name(shard, ordinal).into()
-    }
-
-    fn clients(region: &str) -> End {
-        End::Clients(Some(region.to_owned()))
-    }
-
-    fn addr(name: &NodeName) -> SocketAddr {
-        SocketAddr::from(([10, 201, name.shard().unwrap() as u8, name.ordinal as u8], 6379))
-    }
-
-    /// 0/0, 0/1, 1/0, 1/1, 2/0 and 2/1.
-    fn nodes() -> Vec<Node> {
-        let names = (0..3).flat_map(|shard| [0, 1].map(|ordinal| name(shard, ordinal)));
-        names.map(|n| Node::new(n.clone(), addr(&n), "", Role::Primary)).collect()
-    }
-
-    fn between(from: &str, to: &str, one_way: bool) -> Result<Found, NoLinks> {
-        let places = two_regions();
-        // In shard 1 roles have changed.
-        let shard = |shard, primary| ShardView {
-            shard,
-            slots: SlotSet::default(),
-            primary: Some(name(shard, primary)),
-            replicas: vec![name(shard, 1 - primary)],
-        };
-        let shards = vec![shard(0, 0), shard(1, 1), shard(2, 0)];
-        let nodes = nodes();
-        // A spare replica has moved to another shard.
-        nodes[5].joins_shard(0);
-        let cast = Cast { nodes: &nodes, places: &places, shards, sentinels: vec![] };
-        let (from, to) = (Side::read(from).unwrap(), Side::read(to).unwrap());
-        find(&Links { from, to, one_way }, &cast, &mut StdRng::seed_from_u64(1))
-    }
-
-    #[test]
-    fn one_primary_against_all_others_is_cut_off_from_clients_too() {
-        let Found { pairs, nodes, against } =
-            between("primary of shard 1", "others", false).unwrap();
-        assert_eq!(against.len(), 5, "all other nodes: {against:?}");
-        assert_eq!(nodes, [name(1, 1)]);
-        for other in [end(1, 0), clients("us"), clients("eu"), End::Outside] {
-            assert!(pairs.has(&end(1, 1), &other) && pairs.has(&other, &end(1, 1)), "{other}");
+            Ok(None)
         }
-        assert!(!pairs.has(&end(0, 0), &end(1, 0)));
-    }
-
-    #[test]
-    fn other_nodes_are_no_clients() {
-        let Found { pairs, .. } = between("c/0/0 + c/2/0", "other nodes", false).unwrap();
-        assert!(pairs.has(&end(0, 0), &end(1, 0)) && pairs.has(&end(0, 1), &end(2, 0)));
-        assert!(!pairs.has(&end(0, 0), &end(2, 0)), "they are on one side");
-        assert!(!pairs.has(&clients("us"), &end(0, 0)));
-    }
-
-    #[test]
-    fn regions_part_with_their_clients_and_one_way_is_one_way() {
-        let Found { pairs, nodes, .. } = between("region us", "region eu", true).unwrap();
-        assert_eq!(nodes, [name(0, 0), name(1, 0), name(2, 0)]);
-        assert!(pairs.has(&end(0, 0), &end(0, 1)) && pairs.has(&clients("us"), &end(2, 1)));
-        assert!(!pairs.has(&end(0, 1), &end(0, 0)));
-        assert!(!pairs.has(&end(0, 0), &clients("us")), "within a region nothing is parted");
-        let found = between("clients", "shard 1", false).unwrap();
-        assert_eq!(found.nodes, [name(1, 0), name(1, 1)], "the side that has nodes");
-        let found = between("shard 0", "clients", false).unwrap();
-        assert_eq!(found.nodes, [name(0, 0), name(0, 1), name(2, 1)], "whoever belongs to it now");
-        for (from, to) in [("clients", "others"), ("others", "clients")] {
-            let found = between(from, to, false).unwrap();
-            assert_eq!((found.nodes.len(), found.against.len()), (6, 0), "no clients are told of");
-        }
-        let found = between("others", "c/0/0", false).unwrap();
-        assert_eq!((found.nodes, found.against.len()), (vec![name(0, 0)], 5), "who is named");
-    }
-
-    #[test]
-    fn a_cut_in_the_kernel_is_between_nodes() {
-        let nodes = nodes();
-        let cut = |one_way| {
-            let found = between("c/0/0 + c/2/0", "other nodes", one_way).unwrap();
-            deaf(&found.pairs, &nodes.iter().collect::<Vec<_>>())
-        };
-        let (minority, others) =
-            ([name(0, 0), name(2, 0)], [name(0, 1), name(1, 0), name(1, 1), name(2, 1)]);
-        let ips = |nodes: &[NodeName]| -> Vec<IpAddr> {
-            nodes.iter().map(|node| addr(node).ip()).collect()
-        };
-        let both = cut(false);
-        assert_eq!(both.len(), 6);
-        assert!(minority.iter().all(|node| both[node] == ips(&others)), "{both:?}");
-        assert!(others.iter().all(|node| both[node] == ips(&minority)), "{both:?}");
-        let one_way = cut(true);
-        assert_eq!(one_way.into_keys().collect::<Vec<_>>(), others, "they hear nothing");
-    }
-
-    #[test]
-    fn nobody_is_on_both_sides() {
-        let error = between("region us", "c/0/0 + clients", false).unwrap_err();
-        assert_eq!(error.to_string(), "c/0/0 is on both sides now");
+        .boxed()
     }
 }

@@ -1,9 +1,24 @@
 //! A server that is not run: a stalled machine. Connections stay, and nothing answers.
 
-use super::active::{self, Applied};
-use super::{FaultError, Field};
-use crate::model::NodeName;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
-pub async fn pause(field: Field<'_>, name: &NodeName) -> Result<active::FaultHandle, FaultError> {
-    field.active.add(field.backend, &field.node(name)?, Applied::Paused).await
+use super::error::FaultError;
+use super::hit::Hit;
+use super::life::{ActiveFault, Fault, Site, on_each};
+use super::strains::Strain;
+use crate::spec::step::Pause;
+
+impl Fault for Pause {
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(
+            hit,
+            move |name| async move { site.strain(&site.node(name)?, Strain::Paused).await },
+        )
+        .boxed()
+    }
 }

@@ -10,7 +10,7 @@ use crate::cluster::{DeployedGroup, Places};
 use crate::model::NodeName;
 use crate::model::event::ShardView;
 use crate::node::Node;
-use crate::spec::scenario::Target;
+use crate::spec::step::Target;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no `{target}` now")]

@@ -39,6 +39,7 @@ macro_rules! all_steps {
         }
     };
 }
+pub(crate) use all_steps;
 
 macro_rules! kinds {
     ($( $kind:ident $word:literal, )*) => {

@@ -286,6 +286,7 @@ macro_rules! object {
         #[derive(Clone, Debug)]
         pub struct $name {
             /// What to mark when a key is missing.
+            #[allow(dead_code, reason = "not every map is marked as a whole")]
             pub span: $crate::spec::source::Span,
             $( $(#[doc = $key_about])* pub $field: $crate::spec::decode::Field<$type>, )*
         }
@@ -335,6 +336,14 @@ macro_rules! object {
 }
 pub(crate) use object;
 
+/// An enum that is written as one word for each of its values, see [`word_enum`].
+pub trait Word {
+    const WORDS: &[&str];
+
+    /// As it is written in a file.
+    fn word(&self) -> &'static str;
+}
+
 /// Declares how an enum is written: one word for each of its values.
 macro_rules! words {
     ($type:ty as $what:literal { $($word:literal => $value:expr),+ $(,)? }) => {
@@ -356,3 +365,25 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// The same, for an enum whose values are written back to files too.
+macro_rules! word_enum {
+    ($type:ty as $what:literal { $($word:literal => $value:path),+ $(,)? }) => {
+        $crate::spec::decode::words!($type as $what { $($word => $value),+ });
+
+        impl $crate::spec::decode::Word for $type {
+            const WORDS: &[&str] = &[$($word),+];
+
+            fn word(&self) -> &'static str {
+                match self { $($value => $word,)+ }
+            }
+        }
+
+        impl $crate::spec::yaml::Yaml for $type {
+            fn yaml(&self) -> Option<String> {
+                Some($crate::spec::decode::Word::word(self).to_owned())
+            }
+        }
+    };
+}
+pub(crate) use word_enum;

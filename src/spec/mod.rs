@@ -5,31 +5,30 @@
 //!
 //! 1. [`tree`]: YAML text to values that know their place in the text;
 //! 2. [`file`]: values to the maps that a file may have, which also give the JSON [`schema`];
-//! 3. [`rules`]: whether the maps make sense; the result is a [`Topology`] or a [`Scenario`]
-//!    with every default filled in.
+//! 3. [`rules`], and [`step`] for steps: whether the maps make sense; the result is a
+//!    [`Topology`] or a [`Scenario`] with every default filled in.
 //!
 //! Nothing here reads files: callers pass [`Source`]s.
 
-pub mod chaos;
 pub mod compose;
 pub(crate) mod decode;
 pub mod diagnostic;
 pub mod file;
-pub mod hardship;
 pub mod library;
 pub mod nearest;
 pub mod network;
 pub mod quantity;
-pub mod rolling;
 pub mod rules;
-pub mod scale;
 pub mod scenario;
 pub mod schema;
 pub mod set;
 pub mod source;
+pub mod step;
+pub mod tools;
 pub mod topology;
 pub mod tree;
 pub mod write;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use scenario::Scenario;
@@ -227,7 +226,10 @@ fn scenario_of(
     }
     if let Some(why) = &options.no_preload {
         let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
-        rules::hardship::without_preload(steps, why, diagnostics);
+        for step in steps.iter().filter(|step| step.value.needs_preload()) {
+            let told = Diagnostic::new(&step.span, "this step cannot be done to the servers here");
+            diagnostics.push(told.advise(why));
+        }
     }
     if let Some(over) = overs(&file, options, diagnostics) {
         for (at, setting) in over.settings().into_iter().enumerate() {

@@ -1,16 +1,12 @@
 //! A checked scenario: the content of a scenario file, with every default filled in.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::model::event::Expectation;
 use crate::model::{NodeName, Workload};
 
-use super::chaos::{Chaos, Drawn};
-use super::hardship::{Hardship, Tools};
-use super::network::NetworkStep;
-use super::rolling::RollingRestart;
-use super::scale::Scale;
+use super::step::{On, Step, Target};
+use super::tools::Tools;
 use super::topology::Topology;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +17,6 @@ pub struct Scenario {
     pub loads: Vec<Load>,
     /// In the order of their instants.
     pub timeline: Vec<Step>,
-    /// Steps to draw into the timeline before the drill begins.
-    pub chaos: Vec<Chaos>,
     pub probe: Probe,
     pub settle: Duration,
     pub expect: Vec<Expectation>,
@@ -57,52 +51,32 @@ impl Over {
 impl Scenario {
     /// Whether a relay must link its nodes and clients.
     pub fn needs_relay(&self) -> bool {
-        let may_be = |chaos: &Chaos| chaos.faults.iter().copied().any(Drawn::is_on_links);
-        self.topology.needs_relay()
-            || self.network_steps().any(|step| !step.is_in_kernel())
-            || self.chaos.iter().any(may_be)
+        self.topology.needs_relay() || self.timeline.iter().any(|step| step.action.needs_relay())
     }
 
     /// Whether the kernel must cut its nodes off from each other.
     pub fn cuts_in_kernel(&self) -> bool {
-        self.network_steps().any(NetworkStep::is_in_kernel)
-    }
-
-    fn network_steps(&self) -> impl Iterator<Item = &NetworkStep> {
-        self.timeline.iter().filter_map(|step| match &step.action {
-            StepAction::Network(step) => Some(step),
-            _ => None,
-        })
+        self.timeline.iter().any(Step::cuts_in_kernel)
     }
 
     /// Nodes that are not there at the start, and join by a step.
     pub fn joiners(&self) -> Vec<NodeName> {
-        let joiners = |step: &Step| match &step.action {
-            StepAction::Scale(scale) => scale.joiners(&step.group),
-            _ => Vec::new(),
-        };
-        self.timeline.iter().flat_map(joiners).collect()
+        self.timeline.iter().flat_map(|step| step.action.joiners(&step.group)).collect()
     }
 
     /// The tools that this node must be started with, because a step may act on it.
     pub fn tools(&self, node: &NodeName) -> Tools {
-        self.hardships(node).map(Hardship::tools).fold(Tools::default(), Tools::and)
+        self.done_to(node).map(|step| step.action.tools()).fold(Tools::default(), Tools::and)
     }
 
     /// Whether any server must have redrill's preload library.
     pub fn needs_preload(&self) -> bool {
-        let needs = |step: &Step| match &step.action {
-            StepAction::Fault { fault: NodeFault::Bear { hardship, .. }, .. } => {
-                hardship.tools().preload
-            }
-            _ => false,
-        };
-        self.timeline.iter().any(needs)
+        self.timeline.iter().any(|step| step.action.tools().preload)
     }
 
     /// Whether a step may limit this node to a share of a CPU.
     pub fn may_be_slowed(&self, node: &NodeName) -> bool {
-        self.hardships(node).any(|hardship| matches!(hardship, Hardship::Slow { .. }))
+        self.done_to(node).any(Step::limits_cpu)
     }
 
     /// Whether nodes of the group may move to another shard than the one in their names: a
@@ -111,21 +85,16 @@ impl Scenario {
     fn may_change_shards(&self, group: &str) -> bool {
         let spec = self.topology.groups.iter().find(|spec| spec.name == group);
         let has_spare = spec.is_some_and(|spec| spec.replicas() > 1);
-        let moves =
-            |step: &Step| matches!(step.action, StepAction::Move { .. } | StepAction::Scale(_));
+        let moves = |step: &Step| step.action.kind().effects().takes_turns();
         has_spare || self.timeline.iter().any(|step| step.group == group && moves(step))
     }
 
-    /// Every hardship that a step may put on this node.
-    fn hardships(&self, node: &NodeName) -> impl Iterator<Item = Hardship> {
+    /// The steps that may be done to this node.
+    fn done_to(&self, node: &NodeName) -> impl Iterator<Item = &Step> {
         let stays = !self.may_change_shards(&node.group);
-        self.timeline.iter().filter_map(move |step| match &step.action {
-            StepAction::Fault { fault: NodeFault::Bear { hardship, .. }, target }
-                if step.group == node.group && target.may_be(node, stays) =>
-            {
-                Some(*hardship)
-            }
-            _ => None,
+        self.timeline.iter().filter(move |step| {
+            let hits = |target: &Target| target.may_be(node, stays);
+            step.group == node.group && matches!(&step.on, On::Nodes(target) if hits(target))
         })
     }
 }
@@ -208,248 +177,4 @@ pub struct Probe {
     pub deadline: Duration,
     /// Canaries for each shard.
     pub canaries: u32,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    pub at: Duration,
-    pub group: String,
-    /// It was drawn, and not written out.
-    pub drawn: bool,
-    pub action: StepAction,
-}
-
-/// Who moves the keys of slots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Method {
-    /// Atomic, where the servers offer it.
-    #[default]
-    Auto,
-    /// redrill, by MIGRATE.
-    Migrate,
-    /// The servers, by jobs of their own.
-    Atomic,
-}
-
-impl Method {
-    /// As it is written in a scenario.
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Auto => "auto",
-            Method::Migrate => "migrate",
-            Method::Atomic => "atomic",
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum StepAction {
-    Move { slots: SlotMove, method: Method, pace: Pace },
-    Fault { fault: NodeFault, target: Target },
-    Network(NetworkStep),
-    Rolling(RollingRestart),
-    Scale(Scale),
-}
-
-/// Which slots go where.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SlotMove {
-    Reshard {
-        from: u32,
-        to: u32,
-        slots: u32,
-    },
-    /// The shard gives all its slots to the others, evenly.
-    Drain {
-        shard: u32,
-    },
-    /// Every shard gets slots by its weight; one weight a shard.
-    Rebalance {
-        weights: Vec<f64>,
-    },
-}
-
-/// What is done to nodes. Where it lasts, it is undone after `lasts`, or when the load has
-/// ended if that is `None`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum NodeFault {
-    /// The server ends at once, and is started again with its data.
-    Kill {
-        lasts: Option<Duration>,
-    },
-    /// The same, but the server is asked to end.
-    Stop {
-        lasts: Option<Duration>,
-    },
-    Pause {
-        lasts: Option<Duration>,
-    },
-    Restart {
-        data: Data,
-    },
-    Failover {
-        force: Force,
-    },
-    /// The server runs on with too little of something.
-    Bear {
-        hardship: Hardship,
-        lasts: Option<Duration>,
-    },
-}
-
-/// What becomes of a node's data when its server is started again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data {
-    Kept,
-    /// It starts as it was when it was started first.
-    Dropped,
-}
-
-/// Whom a replica asks before it becomes primary. See CLUSTER FAILOVER, and FAILOVER for
-/// groups without a cluster:
-/// <https://redis.io/docs/latest/commands/cluster-failover/>
-/// <https://redis.io/docs/latest/commands/failover/>
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Force {
-    /// The primary, and then the other primaries.
-    None,
-    /// The other primaries. Without a cluster: the primary, which waits a second at most until
-    /// the replica has all its writes.
-    Force,
-    /// Nobody.
-    Takeover,
-}
-
-/// Nodes of a group; roles are what they are when the step begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    Node(NodeName),
-    PrimaryOf(u32),
-    /// One of them, drawn by the drill's seed.
-    ReplicaOf(u32),
-    All,
-    /// Those that were put there, whatever their roles.
-    Region(String),
-    Primaries,
-    Replicas,
-    /// As many as can be gone with a majority left; drawn by the seed.
-    MinorityOfPrimaries,
-    MajorityOfPrimaries,
-    RandomPrimary,
-    RandomReplica,
-    Sentinels,
-    /// As many as can be gone with a majority left; drawn by the seed.
-    MinorityOfSentinels,
-    MajorityOfSentinels,
-    RandomSentinel,
-}
-
-impl Target {
-    /// Whether it may mean this node of its group, whatever role it has by then; a node that
-    /// `stays` does so in the shard of its name.
-    fn may_be(&self, node: &NodeName, stays: bool) -> bool {
-        match self {
-            Target::Node(name) => name == node,
-            Target::PrimaryOf(shard) | Target::ReplicaOf(shard) if stays => {
-                Some(*shard) == node.shard()
-            }
-            Target::Region(_) => true,
-            _ => self.is_of_sentinels() == node.is_sentinel(),
-        }
-    }
-
-    /// Whether it names sentinels, by whatever name, and nobody else.
-    pub fn is_of_sentinels(&self) -> bool {
-        match self {
-            Target::Node(name) => name.is_sentinel(),
-            Target::Sentinels
-            | Target::MinorityOfSentinels
-            | Target::MajorityOfSentinels
-            | Target::RandomSentinel => true,
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    /// As it is written in a scenario.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Node(name) => write!(f, "{name}"),
-            Target::PrimaryOf(shard) => write!(f, "primary of shard {shard}"),
-            Target::ReplicaOf(shard) => write!(f, "a replica of shard {shard}"),
-            Target::All => f.write_str("all nodes"),
-            Target::Region(region) => write!(f, "region {region}"),
-            Target::Primaries => f.write_str("all primaries"),
-            Target::Replicas => f.write_str("all replicas"),
-            Target::MinorityOfPrimaries => f.write_str("a minority of primaries"),
-            Target::MajorityOfPrimaries => f.write_str("a majority of primaries"),
-            Target::RandomPrimary => f.write_str("random primary"),
-            Target::RandomReplica => f.write_str("random replica"),
-            Target::Sentinels => f.write_str("all sentinels"),
-            Target::MinorityOfSentinels => f.write_str("a minority of sentinels"),
-            Target::MajorityOfSentinels => f.write_str("a majority of sentinels"),
-            Target::RandomSentinel => f.write_str("random sentinel"),
-        }
-    }
-}
-
-impl NodeFault {
-    /// The word for it in a scenario.
-    pub fn word(self) -> &'static str {
-        match self {
-            NodeFault::Kill { .. } => "kill",
-            NodeFault::Stop { .. } => "stop",
-            NodeFault::Pause { .. } => "pause",
-            NodeFault::Restart { .. } => "restart",
-            NodeFault::Failover { .. } => "failover",
-            NodeFault::Bear { hardship, .. } => hardship.word(),
-        }
-    }
-
-    /// How long it lasts, if a time was given.
-    pub fn lasts(self) -> Option<Duration> {
-        match self {
-            NodeFault::Kill { lasts } | NodeFault::Stop { lasts } | NodeFault::Pause { lasts } => {
-                lasts
-            }
-            // One sleep ends by itself.
-            NodeFault::Bear { hardship: Hardship::Sleep { sleep, every: None }, .. } => Some(sleep),
-            NodeFault::Bear { lasts, .. } => lasts,
-            NodeFault::Restart { .. } | NodeFault::Failover { .. } => None,
-        }
-    }
-}
-
-impl SlotMove {
-    /// The word for it in a scenario.
-    pub fn word(&self) -> &'static str {
-        match self {
-            SlotMove::Reshard { .. } => "reshard",
-            SlotMove::Drain { .. } => "drain",
-            SlotMove::Rebalance { .. } => "rebalance",
-        }
-    }
-}
-
-impl StepAction {
-    /// The word for it in a scenario.
-    pub fn word(&self) -> &'static str {
-        match self {
-            StepAction::Move { slots, .. } => slots.word(),
-            StepAction::Fault { fault, .. } => fault.word(),
-            StepAction::Network(step) => step.fault.word(),
-            StepAction::Rolling(_) => RollingRestart::WORD,
-            StepAction::Scale(scale) => scale.word(),
-        }
-    }
-}
-
-/// How eagerly slots move.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// As fast as the servers can.
-    Fast,
-    /// Slowly enough that a shard still answers within this, 99 times of 100.
-    P99(Duration),
 }

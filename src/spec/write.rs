@@ -8,14 +8,10 @@ use std::time::Duration;
 
 use crate::model::Workload;
 
-use super::network::{Links, NetworkFault, NetworkStep, Trickle, Via};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
-use super::scale::Scale;
-use super::scenario::{
-    ClientKind, Data, Distribution, Force, Load, Method, MinReplicas, NodeFault, Pace, Scenario,
-    SlotMove, Step, StepAction, Target, Wait,
-};
+use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wait};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
+use super::yaml::quoted;
 
 /// Lines of YAML at growing depth. Writing to a string cannot fail.
 #[derive(Default)]
@@ -39,11 +35,6 @@ impl Lines {
         write(self);
         self.depth -= 1;
     }
-}
-
-/// A JSON string is always a valid YAML string.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// The topology as a file.
@@ -163,13 +154,10 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
         out.key("deadline", Time(scenario.probe.deadline));
         out.key("canaries", scenario.probe.canaries);
     });
-    if !scenario.timeline.is_empty() || !scenario.chaos.is_empty() {
+    if !scenario.timeline.is_empty() {
         out.inside("timeline", |out| {
-            for chaos in &scenario.chaos {
-                out.line(format_args!("- {{ {} }}", chaos.written()));
-            }
-            for each in &scenario.timeline {
-                out.line(step(each));
+            for step in &scenario.timeline {
+                out.line(format_args!("- {}", step.written()));
             }
         });
     }
@@ -231,97 +219,4 @@ fn load(out: &mut Lines, load: &Load) {
             out.key("min-replicas-max-lag", Time(Duration::from_secs(lag.into())));
         }
     }
-}
-
-fn step(step: &Step) -> String {
-    let action = match &step.action {
-        StepAction::Move { slots, method, pace } => moves(slots, *method, *pace),
-        StepAction::Fault { fault, target } => node_fault(*fault, target),
-        StepAction::Network(step) => network_step(step),
-        StepAction::Rolling(rolling) => rolling.written(),
-        StepAction::Scale(scale) => scaled(scale),
-    };
-    format!(
-        "- {{ at: {}, group: {}, do: {}, {action} }}",
-        Time(step.at),
-        step.group,
-        step.action.word()
-    )
-}
-
-fn moves(slots: &SlotMove, method: Method, pace: Pace) -> String {
-    let what = match slots {
-        SlotMove::Reshard { from, to, slots } => format!("from: {from}, to: {to}, slots: {slots}"),
-        SlotMove::Drain { shard } => format!("shard: {shard}"),
-        SlotMove::Rebalance { weights } => {
-            let weights: Vec<String> = weights.iter().map(f64::to_string).collect();
-            format!("weights: [{}]", weights.join(", "))
-        }
-    };
-    format!("{what}, {}", by((method, pace)))
-}
-
-fn by((method, pace): (Method, Pace)) -> String {
-    let pace = match pace {
-        Pace::Fast => "fast".to_owned(),
-        Pace::P99(p99) => format!("{{ p99: {} }}", Time(p99)),
-    };
-    // A method without a pace is written without one.
-    match method {
-        Method::Atomic => "method: atomic".to_owned(),
-        method => format!("method: {}, pace: {pace}", method.name()),
-    }
-}
-
-fn scaled(scale: &Scale) -> String {
-    match scale {
-        Scale::AddShard { weights, how, .. } => {
-            let slots = if weights.is_some() { "even" } else { "none" };
-            format!("slots: {slots}, {}", by(*how))
-        }
-        Scale::RemoveShard { shard, how } => format!("shard: {shard}, {}", by(*how)),
-        Scale::AddReplica { name } => format!("shard: {}", name.kind),
-    }
-}
-
-fn node_fault(fault: NodeFault, target: &Target) -> String {
-    let how = match fault {
-        NodeFault::Restart { data: Data::Kept } => ", data: kept".to_owned(),
-        NodeFault::Restart { data: Data::Dropped } => ", data: dropped".to_owned(),
-        NodeFault::Failover { force: Force::None } => ", force: none".to_owned(),
-        NodeFault::Failover { force: Force::Force } => ", force: force".to_owned(),
-        NodeFault::Failover { force: Force::Takeover } => ", force: takeover".to_owned(),
-        NodeFault::Bear { hardship, lasts } => {
-            let lasts = lasts.map(|lasts| format!(", for: {}", Time(lasts)));
-            format!(", {}{}", hardship.keys(), lasts.unwrap_or_default())
-        }
-        other => other.lasts().map_or(String::new(), |lasts| format!(", for: {}", Time(lasts))),
-    };
-    format!("target: {}{how}", quoted(&target.to_string()))
-}
-
-fn network_step(step: &NetworkStep) -> String {
-    let Links { from, to, one_way } = &step.links;
-    let (from, to) = (quoted(&from.to_string()), quoted(&to.to_string()));
-    let links = match one_way {
-        true => format!("from: {from}, to: {to}"),
-        false => format!("between: [{from}, {to}]"),
-    };
-    let how = match step.fault {
-        NetworkFault::Partition(Via::Relay) => ", via: relay".to_owned(),
-        NetworkFault::Partition(Via::Kernel) => ", via: kernel".to_owned(),
-        NetworkFault::Latency { latency, jitter } => {
-            format!(", latency: {}, jitter: {jitter}", Time(latency))
-        }
-        NetworkFault::Bandwidth(bits) => format!(", bandwidth: {}", Bandwidth(bits)),
-        NetworkFault::Trickle(Trickle { bytes, rest }) => {
-            format!(", bytes: {}, rest: {}", Bytes(bytes as u64), Time(rest))
-        }
-        NetworkFault::Refuse { share } | NetworkFault::Reset { share } => {
-            format!(", share: {}", Percent::of(share))
-        }
-    };
-    let lasts = step.lasts.map_or(String::new(), |lasts| format!(", for: {}", Time(lasts)));
-    let every = step.every.map_or(String::new(), |every| format!(", every: {}", Time(every)));
-    format!("{links}{how}{lasts}{every}")
 }

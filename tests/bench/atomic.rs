@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redrill::cluster::moving::{atomic, carry_out};
 use redrill::cluster::plan::Route;
 use redrill::node::Node;
-use redrill::spec::scenario::{Method, Pace};
+use redrill::spec::step::{Method, Pace};
 
 use crate::moving::fill;
 use crate::ours::{self, Live};

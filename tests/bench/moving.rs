@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use redrill::model::slot::slot_of;
 use redrill::node::Node;
-use redrill::spec::scenario::Pace;
+use redrill::spec::step::Pace;
 
 use crate::ours::{self, Felt, Live};
 use crate::peer;

@@ -14,7 +14,8 @@ use redrill::model::event::{Event, Teller};
 use redrill::model::op::Purpose;
 use redrill::model::{Clock, Nanos, Workload};
 use redrill::node::Node;
-use redrill::spec::scenario::{ClientKind, Distribution, Load, Pace, SlotMove};
+use redrill::spec::scenario::{ClientKind, Distribution, Load};
+use redrill::spec::step::{Pace, SlotMove};
 use redrill::spec::{self, Source, Topology};
 use tempfile::TempDir;
 

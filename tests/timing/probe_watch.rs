@@ -9,7 +9,7 @@ use redrill::model::Nanos;
 use redrill::model::event::{EventKind, View};
 use redrill::model::slot::SlotSet;
 use redrill::probe::Watcher;
-use redrill::spec::scenario::Pace;
+use redrill::spec::step::Pace;
 use redrill::spec::topology::Mode;
 
 use crate::probing::{ALONE, PROBE, Rig, Told};

@@ -36,7 +36,7 @@ use super::plan::Route;
 use crate::model::event::Moved;
 use crate::model::slot::SlotSet;
 use crate::node::Node;
-use crate::spec::scenario::{Method, Pace};
+use crate::spec::step::{Method, Pace};
 
 /// Between an error and the next look.
 const PAUSE: Duration = Duration::from_millis(200);

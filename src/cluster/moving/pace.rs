@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::keys::Limits;
 use crate::node::Admin;
-use crate::spec::scenario::Pace;
+use crate::spec::step::Pace;
 
 /// The time between two PINGs to one server.
 const LISTEN_EVERY: Duration = Duration::from_millis(4);

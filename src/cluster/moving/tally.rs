@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::model::event::Moved;
-use crate::spec::scenario::Method;
+use crate::spec::step::Method;
 
 /// Progress is reported at most this often: each report is a line in the drill's record.
 const EVERY: Duration = Duration::from_millis(100);

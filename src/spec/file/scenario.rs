@@ -2,12 +2,12 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::step::StepMap;
 use crate::model::Workload;
 use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
 use crate::spec::scenario::{ClientKind, Distribution};
+use crate::spec::step::StepMap;
 use crate::spec::tree::{Node, Value};
 
 object! {

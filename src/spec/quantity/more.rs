@@ -8,6 +8,7 @@ use schemars::{Schema, json_schema};
 
 use super::{Bytes, NANOS, Percent, Time, misread, number, scaled};
 use crate::spec::decode::{Misread, Scalar};
+use crate::spec::nearest;
 
 /// Any text.
 impl Scalar for String {
@@ -17,6 +18,19 @@ impl Scalar for String {
 
     fn schema() -> Schema {
         json_schema!({ "type": "string" })
+    }
+}
+
+impl Scalar for bool {
+    fn read(text: &str) -> Result<bool, Misread> {
+        text.parse().map_err(|_| {
+            let advice = nearest::advice("words", text, &["true", "false"]);
+            Misread::new(format!("there is no truth value `{text}`"), advice)
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["true", "false"] })
     }
 }
 

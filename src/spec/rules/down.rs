@@ -1,27 +1,23 @@
 //! Nodes that an earlier step has ended, for certain: what is done to them then fails.
 //!
 //! Only steps that name a node say which one they end, and only of a name is it known who is
-//! meant. Whatever may go well is let be.
+//! meant. A step that may go well is not refused.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::NodeName;
+use crate::model::{NodeName, StepKind};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::Time;
-use crate::spec::rolling::RollingRestart;
-use crate::spec::scenario::{NodeFault, StepAction, Target};
 use crate::spec::source::Span;
-
-/// A server that is asked to end has so long; then it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+use crate::spec::step::{On, Step, Target};
 
 #[derive(Debug, Default)]
 pub struct Down(HashMap<NodeName, Ended>);
 
 #[derive(Debug)]
 struct Ended {
-    word: &'static str,
+    kind: StepKind,
     at: Duration,
     /// It is gone by then at the latest,
     from: Duration,
@@ -30,35 +26,23 @@ struct Ended {
 }
 
 impl Down {
-    /// A fault, if the step at `at` is done to a node that is down; what it ends is down from
-    /// then on. To be asked of all steps in the order of their instants.
-    pub fn look(
-        &mut self,
-        at: Duration,
-        action: &StepAction,
-        span: &Span,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) {
-        let (name, fault) = match action {
-            StepAction::Fault { fault, target: Target::Node(name) } => (name, Some(*fault)),
-            StepAction::Rolling(RollingRestart { target: Target::Node(name), .. }) => (name, None),
-            _ => return,
-        };
+    /// Tells it if `step` is done to a node that is down; what it ends is down from then on. To
+    /// be asked of all steps in the order of their instants.
+    pub fn look(&mut self, step: &Step, span: &Span, diagnostics: &mut Vec<Diagnostic>) {
+        let On::Nodes(Target::Node(name)) = &step.on else { return };
+        let at = step.at;
         let known = self.0.get(name);
         if let Some(ended) = known.filter(|ended| ended.is_certain(at)) {
             diagnostics.push(ended.refuse(name, span));
             return;
         }
-        let (from, lasts) = match fault {
-            Some(NodeFault::Kill { lasts }) => (at, lasts),
-            Some(NodeFault::Stop { lasts }) => (at + GRACE, lasts),
-            _ => return,
-        };
+        let Some(grace) = step.action.ends_servers_in() else { return };
+        let from = at + grace;
         // Whichever of two steps is over first starts it again.
         let other = known.and_then(|ended| ended.until).filter(|until| *until > at);
-        let until = lasts.map(|lasts| at + lasts).into_iter().chain(other).min();
-        let word = action.word();
-        self.0.insert(name.clone(), Ended { word, at, from, until });
+        let until = step.lasts.map(|lasts| at + lasts).into_iter().chain(other).min();
+        let kind = step.action.kind();
+        self.0.insert(name.clone(), Ended { kind, at, from, until });
     }
 }
 
@@ -68,7 +52,7 @@ impl Ended {
     }
 
     fn refuse(&self, name: &NodeName, span: &Span) -> Diagnostic {
-        let (word, at) = (self.word, Time(self.at));
+        let (word, at) = (&self.kind, Time(self.at));
         let message = format!("{name} is down by then: the `{word}` at {at} has ended it");
         let advice = match self.until {
             None => {

@@ -1,24 +1,15 @@
 //! Whether what a file says makes sense, and the checked types if it does.
 
 mod acknowledged;
-mod chaos;
 pub mod config;
 mod down;
 pub mod expect;
-pub mod hardship;
 pub mod links;
 pub mod load;
-mod moves;
-mod network_step;
-mod node_fault;
-mod rolling;
-mod scale;
 pub mod scenario;
 mod sentinels;
-mod there;
 pub mod timeline;
 pub mod topology;
-mod via;
 
 use std::fmt::Display;
 
@@ -55,7 +46,7 @@ fn check_summary(summary: &Field<String>, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// A fault, unless `least <= value <= most`. `why` says what the bound is for.
-fn check_range<T: PartialOrd + Display>(
+pub fn check_range<T: PartialOrd + Display>(
     what: &str,
     value: &T,
     span: &Span,
@@ -70,7 +61,7 @@ fn check_range<T: PartialOrd + Display>(
 }
 
 /// The value of `field`, checked as [`check_range`] does; `default` without one.
-fn ranged<T: PartialOrd + Display + Clone>(
+pub fn ranged<T: PartialOrd + Display + Clone>(
     what: &str,
     field: &Field<T>,
     default: T,

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use super::{
-    acknowledged, check_name, check_summary, count, expect, hardship, load, ranged, timeline,
-};
+use super::{acknowledged, check_name, check_summary, count, expect, load, ranged, timeline};
 use crate::model::Workload;
 use crate::model::catalogue::{ScenarioFacts, judged};
 use crate::spec::Purpose;
 use crate::spec::decode::{At, Field, Named};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
-use crate::spec::file::step::StepMap;
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::{Load, Over, Probe, Scenario};
+use crate::spec::step::{self, StepMap};
 use crate::spec::topology::Topology;
 
 /// More columns nobody reads.
@@ -51,11 +49,12 @@ pub fn check(
     let expect = expectations(file, profile, &has, diagnostics);
     let reported = reported(&file.reported.or(Vec::new()), &expect, diagnostics);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
-        let is_settled = |name: &str| {
+        let is_settled = |name: &&str| {
             reported.iter().any(|reported| reported == name)
-                || expect.iter().any(|e| e.measure == name)
+                || expect.iter().any(|e| e.measure == **name)
         };
-        hardship::evictions(steps, topology, is_settled, diagnostics);
+        let unsettled = judged().find(|name| !is_settled(name));
+        step::evictions(steps.iter().map(|at| &at.value), topology, unsettled, diagnostics);
     }
     let over = over(&file.over, diagnostics);
     let most = Time(MAX_SETTLE);
@@ -69,8 +68,7 @@ pub fn check(
         summary: file.summary.or(String::new()),
         topology: topology?,
         loads,
-        timeline: timeline.steps,
-        chaos: timeline.chaos,
+        timeline,
         probe,
         settle: settle.0,
         expect,
@@ -87,17 +85,16 @@ fn facts<'a>(
     steps: &[At<StepMap>],
 ) -> ScenarioFacts<'a> {
     let waits = |map: &LoadMap| map.wait.given().is_some_and(|at| at.value.replicas.or(1) > 0);
-    let first = steps.iter().map(|step| step.value.at().or(Time(Duration::ZERO)).0).min();
+    let effects = || steps.iter().map(|step| step.value.kind().effects());
+    let first = steps.iter().map(|step| step.value.shared.at.or(Time(Duration::ZERO)).0).min();
     ScenarioFacts {
         workloads,
         waits: maps.iter().any(|(_, map)| waits(map)),
         // What is wrong with loads has been told.
         sees_redirects: loads.is_empty() || loads.iter().any(|l| !l.client.is_of_a_library()),
         steps: !steps.is_empty(),
-        moves: steps.iter().any(|step| step.value.moves().is_some()),
-        may_fail_over: steps
-            .iter()
-            .any(|step| step.value.moves().is_none() && !step.value.scales()),
+        moves: effects().any(|effects| effects.moves_slots),
+        may_fail_over: effects().any(|effects| effects.fails_over),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
     }
 }

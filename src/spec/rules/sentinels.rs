@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use super::{links, ranged};
-use crate::model::NodeName;
 use crate::spec::decode::Field;
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::topology::{GroupMap, PlacementMap};
-use crate::spec::hardship::Hardship;
 use crate::spec::quantity::Time;
-use crate::spec::scenario::Target;
-use crate::spec::topology::{Group, Mode, Sentinels};
+use crate::spec::topology::{Mode, Sentinels};
 
 const MAX_SENTINELS: u32 = 15;
 /// What a group of that mode may have besides what any may.
@@ -68,38 +65,4 @@ pub fn placed(
     let places: Vec<usize> =
         at.value.iter().filter_map(|region| links::region(region, regions, diagnostics)).collect();
     (!places.is_empty()).then_some(places)
-}
-
-/// Why sentinels have nothing that could be taken, and what to write.
-pub fn cannot_bear(
-    hardship: Hardship,
-    target: &Target,
-    (group, regions): (&Group, &[String]),
-) -> Option<(String, String)> {
-    let why = match hardship {
-        Hardship::Slow { .. } | Hardship::Clock { .. } => return None,
-        Hardship::Sleep { .. } => "do not know DEBUG SLEEP",
-        Hardship::MemoryPressure { .. } => "hold no keys, and know no `maxmemory`",
-        Hardship::DiskFull { .. } | Hardship::SlowDisk { .. } => {
-            "keep no data on disk, only their configuration"
-        }
-    };
-    let advice = match hardship {
-        Hardship::Sleep { .. } => "for sentinels write `cpu` instead, or `do: pause`",
-        _ => "take nodes of the group; sentinels can be slow (`cpu`), and have a wrong `clock`",
-    };
-    let mut sentinels = (0..group.sentinels()?.count).map(|n| NodeName::sentinel(&group.name, n));
-    let message = match target {
-        target if target.is_of_sentinels() => format!("sentinels {why}"),
-        Target::Region(region) => {
-            let is_there = |name: &NodeName| {
-                let index = group.region_of(name);
-                index.and_then(|index| regions.get(index)) == Some(region)
-            };
-            let there = sentinels.find(is_there)?;
-            format!("`{target}` has {there} in it, and sentinels {why}")
-        }
-        _ => return None,
-    };
-    Some((message, advice.to_owned()))
 }

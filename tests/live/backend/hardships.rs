@@ -8,10 +8,13 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use redis::Cmd;
 use redrill::backend::{Backend, Data, Tools};
 use redrill::cluster::{Deployment, bring_up, node_names};
-use redrill::fault::{ActiveFaults, FaultError, Field, Undo, inject};
+use redrill::fault::{ActiveFault, Fault, FaultError, Hit, Site, Strains};
+use redrill::model::NodeName;
 use redrill::node::{Node, NodeError, Section};
-use redrill::spec::hardship::{Files, Hardship, Policy};
-use redrill::spec::scenario::NodeFault;
+use redrill::spec::quantity::{Percent, Shift, SignedPercent, Time};
+use redrill::spec::step::{
+    Clock, DiskFull, Files, Kill, MemoryPressure, Pause, Policy, Restart, Slow, SlowDisk,
+};
 use redrill::spec::topology::{Group, Mode};
 
 use crate::backend::place::Place;
@@ -20,7 +23,7 @@ use crate::common::{group, topology};
 struct Rig {
     backend: Box<dyn Backend>,
     deployed: Deployment,
-    active: ActiveFaults,
+    strains: Strains,
 }
 
 impl Rig {
@@ -30,7 +33,7 @@ impl Rig {
         let first = node_names(&group).remove(0);
         backend.equip(HashMap::from([(first, tools)])).unwrap();
         let deployed = bring_up(&*backend, &topology(vec![group]), None, &|_, _| ()).await.unwrap();
-        Rig { backend, deployed, active: ActiveFaults::default() }
+        Rig { backend, deployed, strains: Strains::default() }
     }
 
     /// Of one server that keeps an append-only file.
@@ -45,26 +48,32 @@ impl Rig {
         self.deployed.nodes().next().unwrap()
     }
 
-    async fn try_hit(&self, fault: NodeFault) -> (Undo, Option<FaultError>) {
-        let (backend, active) = (&*self.backend, &self.active);
-        let field = Field { backend, group: &self.deployed.groups[0], active };
-        inject(field, fault, &[self.node().name.clone()]).await
+    async fn try_hit(&self, fault: impl Fault) -> (ActiveFault, Option<FaultError>) {
+        self.try_hit_on(&self.node().name, fault).await
     }
 
-    async fn hit(&self, fault: NodeFault) -> Undo {
-        let (undo, error) = self.try_hit(fault).await;
+    async fn try_hit_on(
+        &self,
+        name: &NodeName,
+        fault: impl Fault,
+    ) -> (ActiveFault, Option<FaultError>) {
+        let (backend, deployment) = (&*self.backend, &self.deployed);
+        let group = &deployment.groups[0];
+        let site = Site { backend, deployment, group, strains: &self.strains };
+        fault.inject(site, &Hit::of(std::slice::from_ref(name))).await
+    }
+
+    async fn hit(&self, fault: impl Fault) -> ActiveFault {
+        let (active, error) = self.try_hit(fault).await;
         assert!(error.is_none(), "{error:?}");
-        undo
+        active
     }
 
-    async fn try_lay(&self, hardship: Hardship) -> (Undo, Option<FaultError>) {
-        self.try_hit(NodeFault::Bear { hardship, lasts: None }).await
-    }
-
-    async fn lay(&self, hardship: Hardship) -> Undo {
-        let undo = self.hit(NodeFault::Bear { hardship, lasts: None }).await;
-        assert!(!undo.is_nothing());
-        undo
+    /// Something that is to be undone.
+    async fn lay(&self, fault: impl Fault) -> ActiveFault {
+        let active = self.hit(fault).await;
+        assert!(!active.is_over());
+        active
     }
 
     async fn stands_still(&self) -> bool {
@@ -73,9 +82,9 @@ impl Rig {
     }
 
     /// Twice, as the end of a step and the end of the load may both do it.
-    async fn end(&self, undo: &Undo) {
+    async fn end(&self, active: &mut ActiveFault) {
         for _ in 0..2 {
-            undo.undo(&*self.backend, &self.active).await.unwrap();
+            active.undo(&*self.backend).await.unwrap();
         }
     }
 
@@ -131,7 +140,23 @@ fn command(words: &[&str]) -> Cmd {
 /// Disks and processors may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const PAUSE: NodeFault = NodeFault::Pause { lasts: None };
+const PAUSE: Pause = Pause {};
+
+fn share(cpu: f64) -> Slow {
+    Slow { cpu: Some(Percent(cpu)), sleep: None, every: None }
+}
+
+fn sleeping(sleep: Duration, every: Option<Duration>) -> Slow {
+    Slow { cpu: None, sleep: Some(Time(sleep)), every: every.map(Time) }
+}
+
+fn pressure(share: f64, policy: Option<Policy>) -> MemoryPressure {
+    MemoryPressure { maxmemory: Percent(share * 100.0), policy }
+}
+
+fn clock(jump: i64, drift: f64) -> Clock {
+    Clock { jump: Shift(jump), drift: SignedPercent(drift) }
+}
 
 const PRELOAD: Tools = Tools { preload: true, debug: false };
 
@@ -142,12 +167,12 @@ fn near(is: f64, wanted: f64) {
 async fn a_share_of_a_cpu(place: Place) {
     let rig = Rig::of_one(&place, &[], Tools::default()).await;
     let busy = tokio::spawn(keep_busy(rig.node().clone()));
-    let more = rig.lay(Hardship::Slow { cpu: 0.08 }).await;
-    let less = rig.lay(Hardship::Slow { cpu: 0.02 }).await;
+    let mut more = rig.lay(share(8.0)).await;
+    let mut less = rig.lay(share(2.0)).await;
     let least = used(rig.node(), Duration::from_secs(8)).await;
-    rig.end(&less).await;
+    rig.end(&mut less).await;
     let larger = used(rig.node(), Duration::from_secs(4)).await;
-    rig.end(&more).await;
+    rig.end(&mut more).await;
     let free = used(rig.node(), Duration::from_secs(2)).await;
     println!("of one CPU it used {least:.3}, {larger:.3}, and then {free:.3}");
     // On a busy machine there is little more than that for anybody.
@@ -157,12 +182,12 @@ async fn a_share_of_a_cpu(place: Place) {
     busy.abort();
 
     // One that is paused as well stands still, whatever of both ends first.
-    let slow = rig.lay(Hardship::Slow { cpu: 0.5 }).await;
-    let paused = rig.hit(PAUSE).await;
+    let mut slow = rig.lay(share(50.0)).await;
+    let mut paused = rig.hit(PAUSE).await;
     assert!(rig.stands_still().await);
-    rig.end(&slow).await;
+    rig.end(&mut slow).await;
     assert!(rig.stands_still().await);
-    rig.end(&paused).await;
+    rig.end(&mut paused).await;
     rig.comes_to(None).await;
     rig.down(place).await;
 }
@@ -170,11 +195,11 @@ async fn a_share_of_a_cpu(place: Place) {
 /// Of two pauses the one that ends first lets nobody go on.
 async fn pauses(place: Place) {
     let rig = Rig::of_one(&place, &[], Tools::default()).await;
-    let (first, second) = (rig.hit(PAUSE).await, rig.hit(PAUSE).await);
+    let (mut first, mut second) = (rig.hit(PAUSE).await, rig.hit(PAUSE).await);
     assert!(rig.stands_still().await);
-    rig.end(&first).await;
+    rig.end(&mut first).await;
     assert!(rig.stands_still().await);
-    rig.end(&second).await;
+    rig.end(&mut second).await;
     rig.comes_to(None).await;
     rig.down(place).await;
 }
@@ -182,26 +207,26 @@ async fn pauses(place: Place) {
 /// A pause is of one server: none that is started in its place stands still.
 async fn pauses_end_with_their_server(place: Place) {
     let rig = Rig::of_one(&place, &[], Tools::default()).await;
-    let of_the_killed = rig.hit(PAUSE).await;
-    let killed = rig.hit(NodeFault::Kill { lasts: None }).await;
+    let mut of_the_killed = rig.hit(PAUSE).await;
+    let mut killed = rig.hit(Kill {}).await;
     let (undo, error) = rig.try_hit(PAUSE).await;
-    assert!(undo.is_nothing() && error.unwrap().to_string().contains("is down already"));
-    rig.end(&killed).await;
+    assert!(undo.is_over() && error.unwrap().to_string().contains("is down already"));
+    rig.end(&mut killed).await;
     rig.comes_to(None).await;
-    let anew = rig.hit(PAUSE).await;
+    let mut anew = rig.hit(PAUSE).await;
     assert!(rig.stands_still().await);
-    rig.end(&anew).await;
+    rig.end(&mut anew).await;
     rig.comes_to(None).await;
-    rig.end(&of_the_killed).await;
+    rig.end(&mut of_the_killed).await;
 
     // Nor one that is restarted, and what ends while its server is down ends.
-    let of_the_stopped = rig.hit(PAUSE).await;
-    rig.hit(NodeFault::Restart { data: Data::Kept }).await;
+    let mut of_the_stopped = rig.hit(PAUSE).await;
+    rig.hit(Restart { data: Data::Kept }).await;
     rig.comes_to(None).await;
-    let of_the_dead = rig.hit(PAUSE).await;
+    let mut of_the_dead = rig.hit(PAUSE).await;
     rig.kill().await;
-    rig.end(&of_the_dead).await;
-    rig.end(&of_the_stopped).await;
+    rig.end(&mut of_the_dead).await;
+    rig.end(&mut of_the_stopped).await;
     rig.down(place).await;
 }
 
@@ -250,12 +275,12 @@ async fn sleeps(place: Place) {
         longest
     };
     let (sleep, every) = (Duration::from_millis(400), Some(Duration::from_millis(600)));
-    let often = rig.lay(Hardship::Sleep { sleep, every }).await;
-    let once = rig.lay(Hardship::Sleep { sleep, every: None }).await;
+    let mut often = rig.lay(sleeping(sleep, every)).await;
+    let mut once = rig.lay(sleeping(sleep, None)).await;
     let slept = longest(Duration::from_secs(1)).await;
     assert!(slept >= Duration::from_millis(300), "{slept:?}");
-    rig.end(&once).await;
-    rig.end(&often).await;
+    rig.end(&mut once).await;
+    rig.end(&mut often).await;
     let slept = longest(Duration::from_secs(1)).await;
     assert!(slept < Duration::from_millis(300), "{slept:?}");
     rig.down(place).await;
@@ -265,8 +290,8 @@ async fn sleeps(place: Place) {
 async fn sleeps_are_refused_elsewhere(place: Place) {
     let rig = Rig::of_one(&place, &[], Tools::default()).await;
     let (sleep, every) = (Duration::from_millis(400), None);
-    let (undo, error) = rig.try_lay(Hardship::Sleep { sleep, every }).await;
-    assert!(undo.is_nothing());
+    let (undo, error) = rig.try_hit(sleeping(sleep, every)).await;
+    assert!(undo.is_over());
     assert!(error.unwrap().to_string().contains("DEBUG"));
     rig.down(place).await;
 }
@@ -275,20 +300,20 @@ async fn memory_limits(place: Place) {
     let config = [("maxmemory", "77mb"), ("maxmemory-policy", "volatile-ttl")];
     let rig = Rig::of_one(&place, &config, Tools::default()).await;
     rig.comes_to(None).await;
-    let limit = |share, policy| Hardship::MemoryPressure { share, policy };
-    let first = rig.lay(limit(0.5, Some(Policy::NoEviction))).await;
+    let limit = |share: f64, policy| pressure(share, policy);
+    let mut first = rig.lay(limit(0.5, Some(Policy::NoEviction))).await;
     assert_eq!(rig.refusal().await.as_deref(), Some("OOM"));
-    let later = rig.lay(limit(9.0, Some(Policy::AllKeysLru))).await;
+    let mut later = rig.lay(limit(9.0, Some(Policy::AllKeysLru))).await;
     assert_eq!(rig.refusal().await, None);
-    rig.end(&later).await;
+    rig.end(&mut later).await;
     assert_eq!(rig.refusal().await.as_deref(), Some("OOM"));
     assert_eq!(rig.config("maxmemory-policy").await, "noeviction");
-    rig.end(&first).await;
-    let evict = rig.lay(limit(0.5, Some(Policy::AllKeysRandom))).await;
+    rig.end(&mut first).await;
+    let mut evict = rig.lay(limit(0.5, Some(Policy::AllKeysRandom))).await;
     let remarks = {
         let evicted = async || rig.ask::<u64>(&["DBSIZE"]).await.unwrap() == 0;
         while !evicted().await {}
-        evict.undo(&*rig.backend, &rig.active).await.unwrap()
+        evict.undo(&*rig.backend).await.unwrap()
     };
     assert!(remarks[0].starts_with("one/0/0 evicted 1 keys"), "{remarks:?}");
     assert_eq!(rig.config("maxmemory").await, (77 << 20).to_string());
@@ -296,23 +321,20 @@ async fn memory_limits(place: Place) {
     assert_eq!(rig.refusal().await, None);
 
     // One that has ended meanwhile has forgotten it, and one that is down has nothing to bear.
-    let pressed = rig.lay(limit(0.5, None)).await;
+    let mut pressed = rig.lay(limit(0.5, None)).await;
     rig.kill().await;
-    rig.end(&pressed).await;
-    let (undo, error) = rig.try_lay(limit(0.5, None)).await;
-    assert!(undo.is_nothing() && error.unwrap().to_string().contains("is down already"));
+    rig.end(&mut pressed).await;
+    let (undo, error) = rig.try_hit(limit(0.5, None)).await;
+    assert!(undo.is_over() && error.unwrap().to_string().contains("is down already"));
     rig.down(place).await;
 }
 
 async fn replicas_take_no_notice_of_memory_limits(place: Place) {
     let pair = group("pair", Mode::Replication { replicas: 1 });
     let rig = Rig::up(&place, pair, Tools::default()).await;
-    let group = &rig.deployed.groups[0];
-    let field = Field { backend: &*rig.backend, group, active: &rig.active };
-    let hardship = Hardship::MemoryPressure { share: 0.5, policy: None };
-    let replica = group.nodes[1].name.clone();
-    let (undo, error) = inject(field, NodeFault::Bear { hardship, lasts: None }, &[replica]).await;
-    assert!(undo.is_nothing());
+    let replica = &rig.deployed.groups[0].nodes[1].name;
+    let (undo, error) = rig.try_hit_on(replica, pressure(0.5, None)).await;
+    assert!(undo.is_over());
     assert!(error.unwrap().to_string().contains("replica-ignore-maxmemory"));
     rig.down(place).await;
 }
@@ -320,13 +342,13 @@ async fn replicas_take_no_notice_of_memory_limits(place: Place) {
 async fn full_disks(place: Place) {
     let rig = Rig::of_one(&place, &[("appendonly", "yes")], PRELOAD).await;
     rig.comes_to(None).await;
-    let first = rig.lay(Hardship::DiskFull { files: Files::AppendOnly }).await;
+    let mut first = rig.lay(DiskFull { files: Files::AppendOnly }).await;
     rig.comes_to(Some("MISCONF")).await;
-    let second = rig.lay(Hardship::DiskFull { files: Files::AppendOnly }).await;
-    rig.end(&first).await;
+    let mut second = rig.lay(DiskFull { files: Files::AppendOnly }).await;
+    rig.end(&mut first).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     rig.comes_to(Some("MISCONF")).await;
-    rig.end(&second).await;
+    rig.end(&mut second).await;
     rig.comes_to(None).await;
     rig.down(place).await;
 }
@@ -337,18 +359,18 @@ async fn full_disks_outlast_their_server(place: Place) {
     let rig = Rig::of_one(&place, &[("appendonly", "yes")], PRELOAD).await;
     rig.comes_to(None).await;
     for is_down_at_its_end in [false, true] {
-        let full = rig.lay(Hardship::DiskFull { files: Files::AppendOnly }).await;
+        let mut full = rig.lay(DiskFull { files: Files::AppendOnly }).await;
         rig.comes_to(Some("MISCONF")).await;
-        let killed = rig.hit(NodeFault::Kill { lasts: None }).await;
+        let mut killed = rig.hit(Kill {}).await;
         match is_down_at_its_end {
-            true => rig.end(&full).await,
+            true => rig.end(&mut full).await,
             false => {
-                rig.end(&killed).await;
+                rig.end(&mut killed).await;
                 rig.comes_to(Some("MISCONF")).await;
-                rig.end(&full).await;
+                rig.end(&mut full).await;
             }
         }
-        rig.end(&killed).await;
+        rig.end(&mut killed).await;
         rig.comes_to(None).await;
     }
     rig.down(place).await;
@@ -364,20 +386,20 @@ async fn slow_disks(place: Place) {
         assert_eq!(rig.refusal().await, None);
         began.elapsed().as_millis()
     };
-    let slow = |fsync: u64, write: u64| Hardship::SlowDisk {
-        fsync: Duration::from_millis(fsync),
-        write: Duration::from_millis(write),
+    let slow = |fsync: u64, write: u64| SlowDisk {
+        fsync: Time(Duration::from_millis(fsync)),
+        write: Time(Duration::from_millis(write)),
         files: Files::AppendOnly,
     };
-    let slowest = rig.lay(slow(700, 0)).await;
-    let other = rig.lay(slow(300, 0)).await;
-    let write = rig.lay(slow(0, 400)).await;
+    let mut slowest = rig.lay(slow(700, 0)).await;
+    let mut other = rig.lay(slow(300, 0)).await;
+    let mut write = rig.lay(slow(0, 400)).await;
     let all = takes().await;
-    rig.end(&slowest).await;
+    rig.end(&mut slowest).await;
     let two = takes().await;
-    rig.end(&other).await;
+    rig.end(&mut other).await;
     let one = takes().await;
-    rig.end(&write).await;
+    rig.end(&mut write).await;
     let none = takes().await;
     println!("a write took {all}, {two}, {one} and then {none} ms");
     assert!(all >= 1100 && two >= 700, "{all} {two}");
@@ -401,18 +423,18 @@ async fn clocks(place: Place) {
     let _: () = rig.ask(&["SET", "brief", "value", "EX", "60"]).await.unwrap();
     let _: () = rig.ask(&["SET", "long", "value", "EX", "600"]).await.unwrap();
     const MINUTE: i64 = 60_000_000_000;
-    let jump = rig.lay(Hardship::Clock { jump: 2 * MINUTE, drift: 0.0 }).await;
+    let mut jump = rig.lay(clock(2 * MINUTE, 0.0)).await;
     near(rig.ahead().await, 120.0);
     let left: Vec<Option<String>> = rig.ask(&["MGET", "brief", "long"]).await.unwrap();
     assert_eq!(left, [None, Some("value".to_owned())]);
-    let back = rig.lay(Hardship::Clock { jump: -MINUTE, drift: 0.0 }).await;
+    let mut back = rig.lay(clock(-MINUTE, 0.0)).await;
     near(rig.ahead().await, 60.0);
-    rig.end(&jump).await;
+    rig.end(&mut jump).await;
     near(in_a_moment(&rig).await, -60.0);
-    rig.end(&back).await;
+    rig.end(&mut back).await;
     near(in_a_moment(&rig).await, 0.0);
 
-    let drift = rig.lay(Hardship::Clock { jump: 0, drift: 1000.0 }).await;
+    let mut drift = rig.lay(clock(0, 1000.0)).await;
     let before = in_a_moment(&rig).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let gained = rig.ahead().await - before;
@@ -421,7 +443,7 @@ async fn clocks(place: Place) {
     rig.kill().await;
     rig.backend.start_again(&rig.node().name, Data::Dropped).await.unwrap();
     assert!(in_a_moment(&rig).await > before + 10.0);
-    rig.end(&drift).await;
+    rig.end(&mut drift).await;
     near(in_a_moment(&rig).await, 0.0);
     rig.down(place).await;
 }
@@ -440,9 +462,9 @@ async fn in_a_moment(rig: &Rig) -> f64 {
 /// A server that was not equipped: what does not take place is told.
 async fn a_clock_that_stays_is_told(place: Place) {
     let rig = Rig::of_one(&place, &[], Tools::default()).await;
-    let jump = Hardship::Clock { jump: 120_000_000_000, drift: 0.0 };
-    let (undo, error) = rig.try_lay(jump).await;
-    assert!(undo.is_nothing());
+    let jump = clock(120_000_000_000, 0.0);
+    let (undo, error) = rig.try_hit(jump).await;
+    assert!(undo.is_over());
     let error = error.unwrap().to_string();
     assert!(error.contains("one/0/0 was started without redrill's preload library"), "{error}");
     rig.down(place).await;

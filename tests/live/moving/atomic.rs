@@ -10,7 +10,7 @@ use redrill::backend::Backend;
 use redrill::cluster::moving::{Heard, MoveError, Reason, atomic, carry_out};
 use redrill::cluster::plan::Route;
 use redrill::model::event::Moved;
-use redrill::spec::scenario::{Method, Pace};
+use redrill::spec::step::{Method, Pace};
 
 use crate::common::need::{self, Need};
 use crate::moving::test_cluster::{TestCluster, numbered};

@@ -3,7 +3,7 @@
 use redrill::cluster::moving::move_slots;
 use redrill::cluster::plan::Route;
 use redrill::node::Node;
-use redrill::spec::scenario::Pace;
+use redrill::spec::step::Pace;
 
 use crate::moving::test_cluster::{TestCluster, key, numbered};
 

@@ -16,7 +16,7 @@ use redrill::cluster::moving::{Reason, move_slots};
 use redrill::cluster::plan::{Route, plan};
 use redrill::cluster::view;
 use redrill::model::NodeName;
-use redrill::spec::scenario::{Pace, SlotMove};
+use redrill::spec::step::{Pace, SlotMove};
 use test_cluster::{TestCluster, key, numbered};
 
 const GENTLY: Pace = Pace::P99(Duration::from_millis(5));

@@ -8,7 +8,7 @@ use redrill::cluster::plan::Route;
 use redrill::model::event::Role;
 use redrill::model::slot::SlotSet;
 use redrill::node::{Health, Node};
-use redrill::spec::scenario::Pace;
+use redrill::spec::step::Pace;
 
 use crate::common::need;
 use crate::moving::test_cluster::TestCluster;

@@ -8,7 +8,7 @@ use redrill::cluster::moving::carry_out;
 use redrill::cluster::plan::Route;
 use redrill::model::slot::slot_of;
 use redrill::node::Node;
-use redrill::spec::scenario::{Method, Pace};
+use redrill::spec::step::{Method, Pace};
 
 use crate::common::server;
 use crate::moving::test_cluster::{TestCluster, key};

@@ -7,9 +7,8 @@ use redrill::model::Workload;
 use redrill::model::catalogue::CATALOGUE;
 use redrill::model::event::Compare;
 use redrill::spec::network::Jitter;
-use redrill::spec::scenario::{
-    ClientKind, Distribution, Load, Method, Pace, Probe, SlotMove, StepAction,
-};
+use redrill::spec::scenario::{ClientKind, Distribution, Load, Probe};
+use redrill::spec::step::{Method, Pace, SlotMove};
 use redrill::spec::topology::{Engine, Mode, Placement, Sentinels};
 use redrill::spec::{self, FileKind, Options, Purpose, Source, library, write};
 
@@ -41,8 +40,8 @@ fn a_rebalance_gives_nothing_to_a_shard_that_has_left() {
     let steps = "timeline: [{ at: 1s, do: add-shard }, { at: 2s, do: remove-shard, shard: 1 },
         { at: 3s, do: rebalance }]";
     let scenario = scenario(&format!("{SMALL}{steps}\n"), &Options::default()).unwrap();
-    let StepAction::Move { slots, .. } = &scenario.timeline[2].action else { panic!() };
-    assert_eq!(*slots, SlotMove::Rebalance { weights: vec![1.0, 0.0, 1.0, 1.0] });
+    let slots = scenario.timeline[2].action.slots();
+    assert_eq!(slots, Some(SlotMove::Rebalance { weights: vec![1.0, 0.0, 1.0, 1.0] }));
 }
 
 #[test]
@@ -108,7 +107,7 @@ fn the_ready_reshard_is_what_its_file_says() {
     assert_eq!((step.at, &*step.group), (Duration::from_secs(5), "cache"));
     let pace = Pace::P99(Duration::from_millis(5));
     let slots = SlotMove::Reshard { from: 0, to: 1, slots: 1820 };
-    assert_eq!(step.action, StepAction::Move { slots, method: Method::Auto, pace });
+    assert_eq!((step.action.slots(), step.moving), (Some(slots), Some((Method::Auto, pace))));
     let first = &scenario.expect[0];
     assert_eq!(
         (&*first.measure, first.op, first.bound),
@@ -161,8 +160,8 @@ fn a_share_of_slots_is_of_what_the_shard_owns_by_then() {
     let slots: Vec<u32> = scenario
         .timeline
         .iter()
-        .map(|step| match step.action {
-            StepAction::Move { slots: SlotMove::Reshard { slots, .. }, .. } => slots,
+        .map(|step| match step.action.slots() {
+            Some(SlotMove::Reshard { slots, .. }) => slots,
             _ => 0,
         })
         .collect();

@@ -1,0 +1,88 @@
+//! Servers that end: killed (a crash or a power cut, to everybody else), stopped as deployments
+//! do, or restarted.
+//!
+//! A server that is asked to end may wait for its replicas first (`shutdown-timeout`), and does
+//! not hand over.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::error::FaultError;
+use super::hit::Hit;
+use super::life::{ActiveFault, Done, Fault, Site, Undo, on_each};
+use crate::backend::{Backend, BackendError};
+use crate::model::NodeName;
+use crate::spec::step::{Data, Kill, Restart, Stop};
+
+impl Fault for Kill {
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(hit, move |name| async move {
+            site.backend.kill(name).await?;
+            site.strains.forget_pauses(name).await;
+            Ok(Done::to_undo(Ended(name.clone())))
+        })
+        .boxed()
+    }
+}
+
+impl Fault for Stop {
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(hit, move |name| async move {
+            stop(site, name).await?;
+            Ok(Done::to_undo(Ended(name.clone())))
+        })
+        .boxed()
+    }
+}
+
+impl Fault for Restart {
+    fn inject<'f>(
+        &'f self,
+        site: Site<'f>,
+        hit: &'f Hit,
+    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+        on_each(hit, move |name| async move {
+            stop(site, name).await?;
+            site.backend.start_again(name, self.data).await?;
+            Ok(Done::default())
+        })
+        .boxed()
+    }
+}
+
+async fn stop(site: Site<'_>, name: &NodeName) -> Result<(), FaultError> {
+    site.backend.stop(name).await?;
+    site.strains.forget_pauses(name).await;
+    Ok(())
+}
+
+/// A server that is to be started again with its data.
+struct Ended(NodeName);
+
+impl Undo for Ended {
+    fn undo<'u>(
+        &'u mut self,
+        backend: &'u dyn Backend,
+    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+        async move {
+            match backend.start_again(&self.0, Data::Kept).await {
+                // Another step may have started it.
+                Ok(()) | Err(BackendError::Running { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        }
+        .boxed()
+    }
+
+    fn starts(&self) -> Option<&NodeName> {
+        Some(&self.0)
+    }
+}

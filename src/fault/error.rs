@@ -1,0 +1,54 @@
+//! Why a fault could not be done, or not be undone.
+
+use std::time::Duration;
+
+use super::sides::NoLinks;
+use super::target::NoTarget;
+use crate::backend::BackendError;
+use crate::model::NodeName;
+use crate::node::NodeError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum FaultError {
+    #[error("{0} is down already")]
+    Down(NodeName),
+    #[error("there is no node {0}")]
+    NoNode(NodeName),
+    #[error("{0} has no live primary that could hand over: write `force: takeover`")]
+    NoPrimary(NodeName),
+    #[error(
+        "{0} does not know FAILOVER, which came with Redis 6.2: write `force: takeover`, or run a \
+         newer server"
+    )]
+    NoFailover(NodeName),
+    #[error("{name} is not primary {} s later{}", waited.as_secs(), if *aborted { "; its primary has gone on" } else { "" })]
+    NotTaken { name: NodeName, waited: Duration, aborted: bool },
+    #[error("{0} is a replica, and takes no notice of `maxmemory` (`replica-ignore-maxmemory`)")]
+    IgnoresMemory(NodeName),
+    #[error(
+        "the server of {0} has not loaded redrill's preload library: it is statically linked, or \
+         built for another processor"
+    )]
+    NoLibrary(NodeName),
+    #[error("the clock of {0} has not moved: its server does not have redrill's preload library")]
+    ClockStays(NodeName),
+    #[error("the nodes are not linked by a relay; this is a bug in redrill")]
+    NoRelay,
+    #[error(transparent)]
+    NoTarget(#[from] NoTarget),
+    #[error(transparent)]
+    NoLinks(#[from] NoLinks),
+    #[error(transparent)]
+    Backend(BackendError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+impl From<BackendError> for FaultError {
+    fn from(error: BackendError) -> FaultError {
+        match error {
+            BackendError::NotRunning { name } => FaultError::Down(name),
+            other => FaultError::Backend(other),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What servers have to bear while they run on, and how several such things on one server add up.
+//!
+//! Two steps may do the same to one server at once, and one ends before the other. So what holds
+//! is always worked out anew from all that is left: a pause as long as there is one, the smallest
+//! share of a CPU, the slowest disk, the sum of all jumps of a clock, the memory limit that came
+//! last. When nothing is left, the server is as it was.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::error::FaultError;
+use crate::backend::Backend;
+use crate::backend::preload::Control;
+use crate::log::OrLogged;
+use crate::model::NodeName;
+use crate::node::{Node, NodeError};
+use crate::spec::decode::Word;
+use crate::spec::step::Policy;
+
+/// What all nodes of a drill have to bear.
+#[derive(Default)]
+pub struct Strains {
+    last: AtomicU64,
+    all: std::sync::Mutex<ByKind>,
+}
+
+type ByKind = HashMap<(NodeName, Kind), Arc<Mutex<OfOneKind>>>;
+
+/// One thing that a server has to bear.
+pub enum Strain {
+    Paused,
+    /// The share of one CPU that is left to it.
+    Cpu(f64),
+    Memory {
+        bytes: u64,
+        policy: Option<Policy>,
+    },
+    FullDisk {
+        files: String,
+    },
+    SlowDisk {
+        fsync: Duration,
+        write: Duration,
+        files: String,
+    },
+    Clock {
+        jump: i64,
+        drift: f64,
+        since: Instant,
+    },
+}
+
+/// What a server is told in one go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Pause,
+    Cpu,
+    Memory,
+    Library,
+}
+
+/// What one node bears of one kind. It is held while its server is told, so that what was worked
+/// out last is told last. A server that is paused does not answer, and only those wait for it
+/// who tell it something of the same kind.
+#[derive(Default)]
+struct OfOneKind {
+    all: Vec<(u64, Strain)>,
+    /// `maxmemory` and its policy before they were first changed, as CONFIG SET takes them.
+    memory_before: Option<(String, String)>,
+}
+
+/// One strain of one node, which can be ended.
+#[derive(Clone)]
+pub struct StrainHandle {
+    pub node: Node,
+    kind: Kind,
+    number: u64,
+    of_one_kind: Arc<Mutex<OfOneKind>>,
+}
+
+impl Strains {
+    /// Lays `strain` on `node`.
+    ///
+    /// # Errors
+    /// The server does not run or does not follow, and does not bear it.
+    pub async fn lay(
+        &self,
+        backend: &dyn Backend,
+        node: &Node,
+        strain: Strain,
+    ) -> Result<StrainHandle, FaultError> {
+        let kind = strain.kind();
+        if kind != Kind::Pause && !backend.runs(&node.name) {
+            return Err(FaultError::Down(node.name.clone()));
+        }
+        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        let of_one_kind = self.of_one_kind(&node.name, kind);
+        let handle = StrainHandle { node: node.clone(), kind, number, of_one_kind };
+        handle.of_one_kind.lock().await.add(backend, &handle, strain).await?;
+        Ok(handle)
+    }
+
+    /// The server of `name` has ended: the one that is started in its place is not paused.
+    pub async fn forget_pauses(&self, name: &NodeName) {
+        self.of_one_kind(name, Kind::Pause).lock().await.all.clear();
+    }
+
+    fn of_one_kind(&self, name: &NodeName, kind: Kind) -> Arc<Mutex<OfOneKind>> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry((name.clone(), kind)).or_default().clone()
+    }
+}
+
+impl StrainHandle {
+    /// Ends it; gives whether it had not ended before.
+    ///
+    /// # Errors
+    /// The server does not follow. It may be tried again.
+    pub async fn end(&self, backend: &dyn Backend) -> Result<bool, FaultError> {
+        self.of_one_kind.lock().await.remove(backend, self).await
+    }
+}
+
+impl Strain {
+    fn kind(&self) -> Kind {
+        match self {
+            Strain::Paused => Kind::Pause,
+            Strain::Cpu(_) => Kind::Cpu,
+            Strain::Memory { .. } => Kind::Memory,
+            Strain::FullDisk { .. } | Strain::SlowDisk { .. } | Strain::Clock { .. } => {
+                Kind::Library
+            }
+        }
+    }
+}
+
+impl OfOneKind {
+    async fn add(
+        &mut self,
+        backend: &dyn Backend,
+        handle: &StrainHandle,
+        strain: Strain,
+    ) -> Result<(), FaultError> {
+        if handle.kind == Kind::Memory && self.memory_before.is_none() {
+            let node = &handle.node;
+            let limit = config(node, "maxmemory").await?;
+            self.memory_before = Some((limit, config(node, "maxmemory-policy").await?));
+        }
+        self.all.push((handle.number, strain));
+        let told = self.tell(backend, handle, None).await;
+        if told.is_err() {
+            self.all.pop();
+            // It may hold in part.
+            self.tell(backend, handle, None).await.or_logged("undo a fault");
+        }
+        told
+    }
+
+    async fn remove(
+        &mut self,
+        backend: &dyn Backend,
+        handle: &StrainHandle,
+    ) -> Result<bool, FaultError> {
+        let Some(at) = self.all.iter().position(|(number, _)| *number == handle.number) else {
+            return Ok(false);
+        };
+        self.tell(backend, handle, Some(handle.number)).await?;
+        self.all.remove(at);
+        Ok(true)
+    }
+
+    /// Has the node follow all that it bears of this kind, without `ending`.
+    async fn tell(
+        &self,
+        backend: &dyn Backend,
+        handle: &StrainHandle,
+        ending: Option<u64>,
+    ) -> Result<(), FaultError> {
+        let left = self.all.iter().filter(|(number, _)| Some(*number) != ending);
+        let left: Vec<&Strain> = left.map(|(_, strain)| strain).collect();
+        let name = &handle.node.name;
+        match handle.kind {
+            // A server that has ended is not paused, and has forgotten its memory limit.
+            Kind::Pause | Kind::Memory if ending.is_some() && !backend.runs(name) => {}
+            Kind::Pause if left.is_empty() => backend.resume(name).await?,
+            Kind::Pause => backend.pause(name).await?,
+            Kind::Cpu => backend.limit_cpu(name, smallest_share(&left)).await?,
+            Kind::Memory => {
+                if let Some(before) = &self.memory_before {
+                    limit_memory(&handle.node, &left, before).await?;
+                }
+            }
+            Kind::Library => backend.steer(name, control(&left)).await?,
+        }
+        Ok(())
+    }
+}
+
+/// What the server says that a directive is.
+pub async fn config(node: &Node, name: &str) -> Result<String, NodeError> {
+    let (_, value): (String, String) =
+        node.admin.query(redis::cmd("CONFIG").arg("GET").arg(name)).await?;
+    Ok(value)
+}
+
+fn smallest_share(left: &[&Strain]) -> Option<f64> {
+    let shares = left.iter().filter_map(|strain| match strain {
+        Strain::Cpu(share) => Some(*share),
+        _ => None,
+    });
+    shares.min_by(f64::total_cmp)
+}
+
+/// Has the server hold to the limit that came last, or to the one before without any.
+async fn limit_memory(
+    node: &Node,
+    left: &[&Strain],
+    (limit_before, policy_before): &(String, String),
+) -> Result<(), FaultError> {
+    let last = left.iter().rev().find_map(|strain| match strain {
+        Strain::Memory { bytes, policy } => Some((*bytes, *policy)),
+        _ => None,
+    });
+    let limit = last.map_or(limit_before.clone(), |(bytes, _)| bytes.to_string());
+    let policy = last.and_then(|(_, policy)| policy);
+    let mut set = redis::cmd("CONFIG");
+    set.arg("SET").arg("maxmemory-policy");
+    set.arg(policy.map_or(policy_before.clone(), |policy| policy.word().to_owned()));
+    set.arg("maxmemory").arg(limit);
+    // A connection of its own: another may have broken since it was used last.
+    Ok(node.apart().admin.query::<()>(&set).await?)
+}
+
+/// What the preload library is told.
+fn control(left: &[&Strain]) -> Control {
+    let mut control = Control::default();
+    let (mut ahead, mut drift_all, mut is_slow) = (0i128, 0.0, false);
+    for strain in left {
+        match strain {
+            Strain::FullDisk { files } => {
+                both(&mut control.full_files, files, !control.full);
+                control.full = true;
+            }
+            Strain::SlowDisk { fsync, write, files } => {
+                both(&mut control.slow_files, files, !is_slow);
+                is_slow = true;
+                control.fsync = control.fsync.max(fsync.as_nanos() as u64);
+                control.write = control.write.max(write.as_nanos() as u64);
+            }
+            Strain::Clock { jump, drift, since } => {
+                control.jump = control.jump.saturating_add(*jump);
+                ahead += (since.elapsed().as_nanos() as f64 * drift / 100.0) as i128;
+                drift_all += drift;
+            }
+            Strain::Paused | Strain::Cpu(_) | Strain::Memory { .. } => {}
+        }
+    }
+    // Each drift began at another instant: together they are one that began with the drill.
+    control.drift = (drift_all * 10_000.0) as i64;
+    match control.drift {
+        0 => control.jump = control.jump.saturating_add(ahead as i64),
+        drift => control.drift_age = (ahead * 1_000_000 / i128::from(drift)) as i64,
+    }
+    control
+}
+
+/// Where both kinds of files are meant by several strains, all files are.
+fn both(files: &mut String, others: &str, is_first: bool) {
+    match is_first {
+        true => *files = others.to_owned(),
+        false if files != others => files.clear(),
+        false => {}
+    }
+}

@@ -1,0 +1,277 @@
+//! Steps that do something to links.
+
+use std::time::Duration;
+
+use super::declare::{Rule, step};
+use super::shared::Context;
+use super::sides::{Side, Spot};
+use crate::spec::Purpose;
+use crate::spec::decode::{At, Field, word_enum};
+use crate::spec::diagnostic::Diagnostic;
+use crate::spec::network::Jitter;
+use crate::spec::quantity::{Bandwidth as Bits, Bytes, Percent, Time};
+use crate::spec::rules::{check_range, links, ranged};
+use crate::spec::source::Span;
+
+/// What the relay reads in one go.
+const MOST_BYTES: Bytes = Bytes(64 << 10);
+const RELAY: &str = "leave `via` out: redrill's relay makes the cut";
+
+step! {
+    /// Cuts links: nothing passes, and nobody is told.
+    Partition PartitionMap "a partition step" [Sides, For, Flaps] {
+        /// Who cuts: redrill's relay, or the kernel, in containers and between nodes only.
+        /// Default: `relay`.
+        default "via" via: Via = Via::Relay,
+    }
+}
+
+step! {
+    /// Makes links slower.
+    Latency LatencyMap "a latency step" [Sides, For, Flaps] {
+        /// How much longer a packet takes one way.
+        required "latency" latency: Time,
+        /// How far a packet's own latency may be from that: `5ms` at most, all of it equally
+        /// likely, or `normal(5ms)`, the standard deviation. Default: 0.
+        default "jitter" jitter: Jitter = Jitter::None,
+    }
+}
+
+step! {
+    /// Makes links narrower.
+    Bandwidth BandwidthMap "a bandwidth step" [Sides, For, Flaps] {
+        /// How much fits through in each direction, for all connections together.
+        required "bandwidth" bandwidth: Bits,
+    }
+}
+
+step! {
+    /// Lets every connection give a few bytes at a time only.
+    Trickle TrickleMap "a trickle step" [Sides, For, Flaps] {
+        /// How many of each connection at a time.
+        required "bytes" bytes: Bytes,
+        /// The time from then until the next ones.
+        required "rest" rest: Time,
+    }
+}
+
+step! {
+    /// Refuses new connections: each is reset at once. Open ones go on.
+    Refuse RefuseMap "a refuse step" [Sides, For, Flaps] {
+        /// The share of them that is refused; the seed draws. Default: 100%.
+        default "share" share: Percent = Percent(100.0),
+    }
+}
+
+step! {
+    /// Resets connections that are open.
+    Reset ResetMap "a reset step" [Sides] {
+        /// The share of them that is reset; the seed draws. Default: 100%.
+        default "share" share: Percent = Percent(100.0),
+    }
+}
+
+/// Who drops packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// redrill, which all that nodes and clients say passes.
+    Relay,
+    /// The kernel, where nodes are containers that talk directly.
+    Kernel,
+}
+
+word_enum!(Via as "kind of cut" {
+    "relay" => Via::Relay,
+    "kernel" => Via::Kernel,
+});
+
+impl Rule for Partition {
+    type Map = PartitionMap;
+
+    fn check(
+        map: &PartitionMap,
+        context: &mut Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Partition> {
+        if let Some(At { value: Via::Kernel, span }) = map.via.given() {
+            cut_in_kernel(span, context, diagnostics);
+        }
+        map.filled()
+    }
+
+    fn amount(&self) -> String {
+        match self.via {
+            Via::Kernel => " in the kernel".to_owned(),
+            Via::Relay => String::new(),
+        }
+    }
+
+    fn needs_relay(&self) -> bool {
+        self.via == Via::Relay
+    }
+}
+
+impl Rule for Latency {
+    type Map = LatencyMap;
+
+    fn check(
+        map: &LatencyMap,
+        _: &mut Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Latency> {
+        links::latency(&map.latency, &map.jitter, diagnostics);
+        map.filled()
+    }
+
+    fn amount(&self) -> String {
+        match self.jitter {
+            Jitter::None => format!(" of {}", self.latency),
+            jitter => format!(" of {} ± {jitter}", self.latency),
+        }
+    }
+}
+
+impl Rule for Bandwidth {
+    type Map = BandwidthMap;
+
+    fn check(
+        map: &BandwidthMap,
+        _: &mut Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Bandwidth> {
+        links::bandwidth(map.bandwidth.given()?, "use `do: partition` to cut it", diagnostics)?;
+        map.filled()
+    }
+
+    fn amount(&self) -> String {
+        format!(" of {}", self.bandwidth)
+    }
+}
+
+impl Rule for Trickle {
+    type Map = TrickleMap;
+
+    fn check(
+        map: &TrickleMap,
+        _: &mut Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Trickle> {
+        if let Some(at) = map.bytes.given() {
+            let why = "for more at a time, write `do: bandwidth`";
+            check_range("bytes", &at.value, &at.span, (Bytes(1), MOST_BYTES), why, diagnostics);
+        }
+        if let Some(at) = map.rest.given() {
+            let range = (Time(Duration::from_millis(1)), Time(Duration::from_secs(60)));
+            let why = "to let nothing pass, write `do: partition`";
+            check_range("rest", &at.value, &at.span, range, why, diagnostics);
+        }
+        map.filled()
+    }
+
+    fn amount(&self) -> String {
+        format!(" of {} every {}", self.bytes, self.rest)
+    }
+}
+
+impl Rule for Refuse {
+    type Map = RefuseMap;
+
+    fn check(
+        map: &RefuseMap,
+        _: &mut Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Refuse> {
+        let why = "each new connection is refused with this probability";
+        check_share(&map.share, why, diagnostics);
+        map.filled()
+    }
+
+    fn amount(&self) -> String {
+        of_share(self.share)
+    }
+}
+
+impl Rule for Reset {
+    type Map = ResetMap;
+
+    fn check(
+        map: &ResetMap,
+        _: &mut Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Reset> {
+        check_share(&map.share, "each open connection is reset with this probability", diagnostics);
+        map.filled()
+    }
+
+    fn amount(&self) -> String {
+        of_share(self.share)
+    }
+}
+
+fn check_share(share: &Field<Percent>, why: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let (none, all) = (Percent(0.0), Percent(100.0));
+    ranged("share", share, all, (none, all), why, diagnostics);
+}
+
+fn of_share(share: Percent) -> String {
+    match share {
+        Percent(100.0) => String::new(),
+        share => format!(" of {share}"),
+    }
+}
+
+/// Whether the kernel can make the cut; `span` is where it is asked for.
+fn cut_in_kernel(span: &Span, context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let mut refuse = |span: &Span, message: String, advice: &str| {
+        diagnostics.push(Diagnostic::new(span, message).advise(advice));
+    };
+    match context.purpose {
+        Purpose::RunAsProcesses => {
+            let message = "the kernel cannot cut between servers that run as processes: all of \
+                           them are in one network";
+            let advice = "run them in containers (--backend docker), or leave `via` out";
+            refuse(span, message.to_owned(), advice);
+        }
+        Purpose::RunWithoutCuts(why) => {
+            refuse(span, format!("the kernel cannot cut containers off here: {why}"), RELAY);
+        }
+        _ => {}
+    }
+    let regions = context.topology.needs_relay();
+    if regions || context.relayed {
+        let what = if regions { "regions" } else { "other steps on links" };
+        let message = format!(
+            "the kernel cannot cut where there are {what}: nodes are linked by the relay then, \
+             and all packets come from it"
+        );
+        refuse(span, message, RELAY);
+    }
+    if let Some(at) = context.step.sides.target.given() {
+        let message = "the kernel cuts between nodes only, and `target` is cut off from clients \
+                       too: clients come from the address that redrill asks nodes from";
+        let advice = match is_of_nodes(&at.value) {
+            true => format!("write `between: [{}, other nodes]`, or leave `via` out", at.value),
+            false => RELAY.to_owned(),
+        };
+        return refuse(&at.span, message.to_owned(), &advice);
+    }
+    for side in context.step.sides.given() {
+        if !is_of_nodes(&side.value) {
+            let message = format!(
+                "the kernel cuts between nodes only, and `{}` includes clients: they come \
+                 from the address that redrill asks nodes from",
+                side.value
+            );
+            refuse(&side.span, message, "name nodes, or `other nodes`, or leave `via` out");
+        }
+    }
+}
+
+fn is_of_nodes(side: &Side) -> bool {
+    let of_nodes = |spot: &Spot| matches!(spot, Spot::Nodes(_) | Spot::Shard(_));
+    match side {
+        Side::Spots(spots) => spots.iter().all(of_nodes),
+        Side::OtherNodes => true,
+        Side::Others => false,
+    }
+}
