@@ -5,20 +5,20 @@
 //! them start at once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::error::FormError;
 use super::expected_shards::ExpectedShards;
-use super::network::{Network, NetworkError};
+use super::network::Network;
 use super::nodes_conf::even_slots;
 use super::places::Places;
-use super::ready::{self, Awaited, NotReady};
+use super::ready::{self, Awaited};
 use super::sentinels;
 use super::servers::{
     behind_doors, is_cluster, joiner_plan, node_names, node_plans, nodes, sentinel_names,
 };
 use crate::backend::proc::ProcessId;
 use crate::backend::registry::NodeRecord;
-use crate::backend::{Backend, BackendError, NodeExited, NodePlan};
+use crate::backend::{Backend, NodePlan};
 use crate::model::NodeName;
 use crate::model::event::{NodeInfo, Role};
 use crate::node::Node;
@@ -45,61 +45,6 @@ pub struct DeployedGroup {
     pub later: Vec<NodePlan>,
     /// The sentinels of the group, in mode `sentinel`.
     pub sentinels: Vec<Node>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum FormError {
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    #[error(
-        "group `{group}`: the server refuses the directive `{line}` of its `config`{}",
-        because(.reason)
-    )]
-    Directive { group: String, line: String, reason: String },
-    #[error("the server of {0}")]
-    Exited(Box<NodeExited>),
-    #[error("after {} s {}", waited.as_secs(), listed(.nodes))]
-    NotReady { waited: Duration, nodes: Vec<NotReady> },
-}
-
-impl FormError {
-    /// Whether the topology file is wrong, and not the machine.
-    pub fn blames_topology(&self) -> bool {
-        match self {
-            FormError::Directive { .. } => true,
-            FormError::Backend(_)
-            | FormError::Network(_)
-            | FormError::Exited(_)
-            | FormError::NotReady { .. } => false,
-        }
-    }
-}
-
-fn because(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!(", saying: {reason}") }
-}
-
-fn listed(nodes: &[NotReady]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = match nodes.len() {
-        1 => "1 node is not ready:".to_owned(),
-        many => format!("{many} nodes are not ready:"),
-    };
-    for node in nodes.iter().take(SHOWN) {
-        text += &format!("\n  {node}");
-    }
-    if nodes.len() > SHOWN {
-        text += &format!("\n  and {} more", nodes.len() - SHOWN);
-    }
-    match nodes.first() {
-        Some(first) if !first.log_tail.is_empty() => {
-            let log = first.log_tail.replace('\n', "\n  | ");
-            format!("{text}\nthe last lines of the log of {}:\n  | {log}", first.name)
-        }
-        _ => text,
-    }
 }
 
 /// Brings up all groups of `topology`. Returns when every node is ready: all nodes of a cluster

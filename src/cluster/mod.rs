@@ -1,6 +1,7 @@
 //! Forms groups of servers, finds out which node owns which slot, and moves slots.
 
 pub mod dispute;
+mod error;
 pub mod form;
 pub mod health;
 pub mod moving;
@@ -17,7 +18,8 @@ mod sentinels;
 mod servers;
 pub mod view;
 
-pub use form::{DeployedGroup, Deployment, FormError, bring_up, bring_up_most};
+pub use error::FormError;
+pub use form::{DeployedGroup, Deployment, bring_up, bring_up_most};
 pub use network::{Network, NetworkError};
 pub use nodes_conf::even_slots;
 pub use places::Places;

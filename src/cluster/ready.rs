@@ -4,7 +4,6 @@
 //! request slows down a hundred servers that start on two cores, and only those that were not
 //! ready before. A last round asks all of them again, so that all were ready at the same time.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +11,9 @@ use futures::future::join_all;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::error::{FormError, NotReady};
 use super::expected_shards::ExpectedShards;
-use super::form::FormError;
+
 use super::sentinels;
 use crate::backend::NodeExited;
 use crate::model::NodeName;
@@ -36,21 +36,6 @@ pub struct Awaited {
     pub replicas: u64,
     /// For a sentinel: the group that it watches.
     pub watches: Option<Arc<Group>>,
-}
-
-/// A node that was not ready in time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NotReady {
-    pub name: NodeName,
-    pub why: String,
-    /// The last lines of its log.
-    pub log_tail: String,
-}
-
-impl fmt::Display for NotReady {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.why)
-    }
 }
 
 /// How long to wait at most; enough for a slow machine too.

@@ -6,19 +6,8 @@ use std::path::Path;
 
 use super::data::Report;
 use super::error::ReportError;
-use super::{html, json, junit, markdown};
+use super::{file, html, json, junit, markdown};
 use crate::log::OrLogged;
-
-/// The names of a run folder's files.
-pub mod file {
-    pub const EVENTS: &str = "events.jsonl";
-    pub const HISTORY: &str = "history.jsonl.zst";
-    pub const SCENARIO: &str = "scenario.yaml";
-    pub const JSON: &str = "report.json";
-    pub const HTML: &str = "report.html";
-    pub const MARKDOWN: &str = "report.md";
-    pub const JUNIT: &str = "junit.xml";
-}
 
 /// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the report's
 /// folder. Each appears whole or not at all.

@@ -9,7 +9,7 @@ use serde_json::ser::{Formatter, Serializer};
 
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
-use super::files::file;
+use super::file;
 
 /// The text of `report.json`.
 ///

@@ -20,6 +20,7 @@ mod doubt;
 mod error;
 mod failovers;
 mod figures;
+pub mod file;
 mod files;
 pub mod html;
 pub mod json;
@@ -40,6 +41,7 @@ mod schedule;
 mod series;
 mod sections;
 mod shards;
+mod stats;
 mod side_by_side;
 pub mod spread;
 pub mod suite;
@@ -52,7 +54,7 @@ mod windows;
 
 pub use data::*;
 pub use error::ReportError;
-pub use files::{file, write, write_file};
+pub use files::{write, write_file};
 
 use std::path::Path;
 

@@ -22,7 +22,7 @@ use super::members::Members;
 use super::outages::Outages;
 use super::ownership::Views;
 use super::series::SeriesBuilder;
-use super::shards::StatsFold;
+use super::stats::StatsFold;
 use super::traffic::TrafficFold;
 
 /// What `events.jsonl` says.

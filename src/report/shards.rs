@@ -1,92 +1,12 @@
 //! The table by shard: what each stored and served, and its outages.
 
-use std::collections::BTreeMap;
-
-use crate::model::event::{NodeStats, Phase, Role, ShardView};
+use crate::model::event::{Role, ShardView};
 use crate::model::op::Access;
-use crate::model::{Nanos, NodeName, ShardName};
+use crate::model::{NodeName, ShardName};
 
 use super::data::Shard;
-use super::members::Members;
 use super::record::Record;
-
-/// The figures of INFO, collected for each shard.
-#[derive(Debug, Default)]
-pub(super) struct StatsFold {
-    /// The load runs.
-    running: bool,
-    previous: BTreeMap<NodeName, (Nanos, NodeStats)>,
-    shards: BTreeMap<ShardName, Folded>,
-}
-
-/// Sums over the times in which one node of the shard was primary at both ends.
-#[derive(Clone, Copy, Debug, Default)]
-struct Folded {
-    seconds: f64,
-    commands: u64,
-    net_in: u64,
-    net_out: u64,
-    cpu: f64,
-    first: Option<Held>,
-    last: Option<Held>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    keys: u64,
-    memory: u64,
-}
-
-impl StatsFold {
-    pub fn phase(&mut self, phase: Phase) {
-        self.running = matches!(phase, Phase::Steps | Phase::Settle);
-    }
-
-    pub fn hear(&mut self, at: Nanos, nodes: Vec<NodeStats>, members: &Members) {
-        for node in nodes {
-            let Some(shard) = members.shard_of(&node.name) else { continue };
-            let shard = self.shards.entry(shard).or_default();
-            if node.role == Role::Primary {
-                let held = Held { keys: node.keys, memory: node.memory_bytes };
-                // "Before" is the last value before the load began.
-                if !self.running && shard.seconds == 0.0 || shard.first.is_none() {
-                    shard.first = Some(held);
-                }
-                shard.last = Some(held);
-                if let Some((then, before)) = self.previous.get(&node.name)
-                    && self.running
-                    && before.role == Role::Primary
-                {
-                    shard.add(at.since(*then).as_secs_f64(), before, &node);
-                }
-            }
-            self.previous.insert(node.name.clone(), (at, node));
-        }
-    }
-}
-
-impl Folded {
-    /// Adds what a primary did between two looks. A server that was restarted in between counts
-    /// from zero again, so that time is left out.
-    fn add(&mut self, seconds: f64, before: &NodeStats, now: &NodeStats) {
-        let (Some(commands), Some(net_in), Some(net_out)) = (
-            now.commands.checked_sub(before.commands),
-            now.net_in_bytes.checked_sub(before.net_in_bytes),
-            now.net_out_bytes.checked_sub(before.net_out_bytes),
-        ) else {
-            return;
-        };
-        self.seconds += seconds;
-        self.commands += commands;
-        self.net_in += net_in;
-        self.net_out += net_out;
-        self.cpu += (now.cpu_seconds - before.cpu_seconds).max(0.0);
-    }
-
-    fn per_second(&self, sum: f64) -> Option<f64> {
-        (self.seconds > 0.0).then(|| sum / self.seconds)
-    }
-}
+use super::stats::Folded;
 
 /// The rows, by group and shard.
 pub(super) fn rows(record: &Record) -> Vec<Shard> {
@@ -114,7 +34,7 @@ fn row(record: &Record, name: &ShardName) -> Shard {
     let suffered = |action| (mine_count > 0).then(|| record.outages.worst(action, is_mine));
     let (write, read) = (suffered(Access::Write), suffered(Access::Read));
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
-    let folded = record.stats.shards.get(name).copied().unwrap_or_default();
+    let folded = record.stats.of(name);
     let (keys_after, memory_after) = held_after(record, &name.group, after.as_ref(), &folded);
     Shard {
         group: name.group.clone(),

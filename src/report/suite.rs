@@ -7,7 +7,7 @@ use crate::model::Verdict;
 
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
-use super::files::file;
+use super::file;
 use super::html;
 use super::text::mark;
 

@@ -5,7 +5,7 @@ use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Quantiles, Report};
 use super::figures::{self, Tone};
-use super::files::file;
+use super::file;
 use super::judge::other_reasons;
 use super::sections;
 use super::table::{Cell, Column, Table, show};
@@ -275,7 +275,7 @@ pub(super) fn table(table: &Table, ink: Ink, indent: &str) -> String {
     };
     let mut text = String::new();
     let mut line = |cells: Vec<String>| {
-        text.push_str(&format!("{indent}{}", cells.concat()).trim_end());
+        text.push_str(format!("{indent}{}", cells.concat()).trim_end());
         text.push('\n');
     };
     let head = |(at, column): (usize, &Column)| match at {

@@ -10,11 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// The pairs that there still are. Nothing is ever added here.
 const KNOWN: &[(&str, &str)] = &[
-    ("backend/docker", "backend/docker/cuts"),
-    ("backend/docker", "backend/docker/kit"),
-    ("backend/docker", "backend/docker/nodes"),
-    ("backend/docker/container", "backend/docker/kit"),
-    ("cluster/form", "cluster/ready"),
     ("fault", "fault/active"),
     ("fault", "fault/failover"),
     ("fault", "fault/kill"),
@@ -33,12 +28,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("load/workload", "load/workload/register"),
     ("load/workload", "load/workload/set"),
     ("load/workload", "load/workload/stream"),
-    ("report/by_load", "report/tally"),
     ("report/failovers", "report/record"),
-    ("report/files", "report/json"),
-    ("report/record", "report/shards"),
-    ("report/side_by_side", "report/text"),
-    ("report/tally", "report/windows"),
     ("spec", "spec/rules/scenario"),
     ("spec", "spec/rules/topology"),
     ("spec/chaos", "spec/scenario"),

@@ -15,13 +15,10 @@ use super::call::call;
 use super::endpoint::Engine;
 use super::error::{DockerError, status};
 use super::image::Image;
-use super::kit::{self, Kit};
+use super::made::{HOME, Kit, PERIOD};
 use super::network::Network;
 use super::owner::Owner;
 use crate::model::NodeName;
-
-/// Where the node lives in its container. Not `/data`: public images keep that on a volume.
-pub const HOME: &str = "/redrill";
 
 /// `redrill-<drill>-cache-0-0`
 pub fn name(drill: &str, node: &NodeName) -> String {
@@ -78,7 +75,7 @@ fn body(
     let host = HostConfig {
         network_mode: Some(network.name.clone()),
         // Not as `nano_cpus`, which could not be lifted again.
-        cpu_period: kit::PERIOD,
+        cpu_period: PERIOD,
         cpu_quota: kit.quota(plan),
         memory: plan.limits.memory.map(|bytes| bytes as i64),
         // As much again for swap would be no limit.

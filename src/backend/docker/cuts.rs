@@ -5,7 +5,6 @@
 //! in its container's namespace and ends with it, however redrill ends; and a container that
 //! is started again has a new namespace, in which the cuts that hold are made anew.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::process::{Output, Stdio};
@@ -13,31 +12,13 @@ use std::process::{Output, Stdio};
 use futures::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::DockerBackend;
 use super::error::DockerError;
-use super::nodes::Made;
+use super::made::{Held, Made};
 use crate::backend::process::binary::on_path;
 use crate::backend::{BackendError, CutId, Deaf, proc};
 use crate::model::NodeName;
-
-/// Those that hold.
-#[derive(Debug, Default)]
-pub struct Cuts(RwLock<Held>);
-
-#[derive(Debug, Default)]
-pub struct Held {
-    made: u32,
-    deaf: BTreeMap<CutId, Deaf>,
-}
-
-impl Cuts {
-    /// Cuts are neither made nor undone as long as this is held: while a container starts.
-    pub async fn hold(&self) -> RwLockReadGuard<'_, Held> {
-        self.0.read().await
-    }
-}
 
 /// Whether this process may make cuts: it tries one in a namespace of its own.
 ///

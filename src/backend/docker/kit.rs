@@ -13,59 +13,13 @@ use bollard::query_parameters::UploadToContainerOptionsBuilder;
 
 use super::DockerBackend;
 use super::call::call;
-use super::container::{HOME, cannot, pack};
-use crate::backend::preload::{self, Control};
-use crate::backend::{BackendError, NodePlan, Tools};
+use super::container::{cannot, pack};
+use super::made::{CONTROL, HOME, Kit, PERIOD};
+use crate::backend::preload::Control;
+use crate::backend::{BackendError, Tools};
 use crate::model::NodeName;
 
-/// The name of the file that the library reads.
-const CONTROL: &str = "redrill-control";
-/// In which a container may use its quota, in microseconds: the kernel's own default.
-pub const PERIOD: Option<i64> = Some(100_000);
-/// The least that the kernel takes, in microseconds.
-const LEAST_QUOTA: i64 = 1_000;
 const NO_QUOTA: i64 = -1;
-
-#[derive(Clone, Debug, Default)]
-pub struct Kit {
-    pub tools: Tools,
-    /// A share of one CPU, besides what its topology allows.
-    pub cpu: Option<f64>,
-    control: Control,
-    /// Since when the library has been told that.
-    told: Option<Instant>,
-}
-
-impl Kit {
-    pub fn environment(&self) -> Option<Vec<String>> {
-        self.tools.preload.then(|| {
-            let load = format!("{}={HOME}/{}", preload::LOAD, preload::FILE);
-            vec![load, format!("{}={HOME}/{CONTROL}", preload::CONTROL)]
-        })
-    }
-
-    /// What the library is to be told now.
-    pub fn control(&self) -> Vec<u8> {
-        let since = self.told.map_or(0, |told| told.elapsed().as_nanos() as i64);
-        let drift_age = self.control.drift_age + since;
-        Control { drift_age, ..self.control.clone() }.to_bytes()
-    }
-
-    pub fn files<'f>(&self, control: &'f [u8]) -> Vec<(&'f str, &'f [u8])> {
-        match self.tools.preload {
-            true => vec![(preload::FILE, preload::LIBRARY), (CONTROL, control)],
-            false => Vec::new(),
-        }
-    }
-
-    /// In microseconds of each [`PERIOD`].
-    pub fn quota(&self, plan: &NodePlan) -> Option<i64> {
-        let of_topology = plan.limits.cpus.unwrap_or(f64::INFINITY);
-        let cpus = of_topology.min(self.cpu.unwrap_or(f64::INFINITY));
-        let quota = cpus.is_finite().then_some((cpus * 1e5) as i64);
-        quota.map(|quota| quota.max(LEAST_QUOTA))
-    }
-}
 
 impl DockerBackend {
     pub(super) fn kit(&self, name: &NodeName) -> Kit {

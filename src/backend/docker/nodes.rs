@@ -16,6 +16,7 @@ use tracing::debug;
 use super::call::call;
 use super::container::cannot;
 use super::error::DockerError;
+use super::made::{How, Made};
 use super::watch::Running;
 use super::{DockerBackend, container, logs, stats, sweep};
 use crate::backend::{BackendError, Data, NodePlan, proc};
@@ -28,15 +29,6 @@ const GRACE: i32 = 10;
 /// For the engine to tell that a container has ended.
 const LAST_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// A node's container, running or not.
-#[derive(Clone, Debug)]
-pub(super) struct Made {
-    pub id: String,
-    pub(super) plan: NodePlan,
-    /// Of its first process, if that is one of this machine.
-    pub pid: Option<u32>,
-}
 
 impl DockerBackend {
     pub(super) fn nodes(&self) -> MutexGuard<'_, HashMap<NodeName, Made>> {
@@ -203,12 +195,4 @@ fn kill_now(pid: u32, container: &str) -> bool {
     process.is_some_and(|process| {
         proc::is_of_container(pid, container) && kill_process(process, Signal::KILL).is_ok()
     })
-}
-
-/// How a server is ended.
-pub(super) enum How {
-    /// At once.
-    Kill,
-    /// By itself, if it does in [`GRACE`].
-    Stop,
 }

@@ -1,0 +1,95 @@
+//! What is kept of each node's container, and of the cuts between them.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::backend::preload::{self, Control};
+use crate::backend::{CutId, Deaf, NodePlan, Tools};
+
+/// Where the node lives in its container. Not `/data`: public images keep that on a volume.
+pub const HOME: &str = "/redrill";
+
+/// A node's container, running or not.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub id: String,
+    pub(super) plan: NodePlan,
+    /// Of its first process, if that is one of this machine.
+    pub pid: Option<u32>,
+}
+
+/// How a server is ended.
+pub(super) enum How {
+    /// At once.
+    Kill,
+    /// By itself, if it does in time.
+    Stop,
+}
+
+/// The name of the file that the library reads.
+pub const CONTROL: &str = "redrill-control";
+/// In which a container may use its quota, in microseconds: the kernel's own default.
+pub const PERIOD: Option<i64> = Some(100_000);
+/// The least that the kernel takes, in microseconds.
+const LEAST_QUOTA: i64 = 1_000;
+
+/// What a container has for steps of a scenario.
+#[derive(Clone, Debug, Default)]
+pub struct Kit {
+    pub tools: Tools,
+    /// A share of one CPU, besides what its topology allows.
+    pub cpu: Option<f64>,
+    pub(super) control: Control,
+    /// Since when the library has been told that.
+    pub(super) told: Option<Instant>,
+}
+
+impl Kit {
+    pub fn environment(&self) -> Option<Vec<String>> {
+        self.tools.preload.then(|| {
+            let load = format!("{}={HOME}/{}", preload::LOAD, preload::FILE);
+            vec![load, format!("{}={HOME}/{CONTROL}", preload::CONTROL)]
+        })
+    }
+
+    /// What the library is to be told now.
+    pub fn control(&self) -> Vec<u8> {
+        let since = self.told.map_or(0, |told| told.elapsed().as_nanos() as i64);
+        let drift_age = self.control.drift_age + since;
+        Control { drift_age, ..self.control.clone() }.to_bytes()
+    }
+
+    pub fn files<'f>(&self, control: &'f [u8]) -> Vec<(&'f str, &'f [u8])> {
+        match self.tools.preload {
+            true => vec![(preload::FILE, preload::LIBRARY), (CONTROL, control)],
+            false => Vec::new(),
+        }
+    }
+
+    /// In microseconds of each [`PERIOD`].
+    pub fn quota(&self, plan: &NodePlan) -> Option<i64> {
+        let of_topology = plan.limits.cpus.unwrap_or(f64::INFINITY);
+        let cpus = of_topology.min(self.cpu.unwrap_or(f64::INFINITY));
+        let quota = cpus.is_finite().then_some((cpus * 1e5) as i64);
+        quota.map(|quota| quota.max(LEAST_QUOTA))
+    }
+}
+
+/// The kernel's cuts that hold.
+#[derive(Debug, Default)]
+pub struct Cuts(pub(super) RwLock<Held>);
+
+#[derive(Debug, Default)]
+pub struct Held {
+    pub(super) made: u32,
+    pub(super) deaf: BTreeMap<CutId, Deaf>,
+}
+
+impl Cuts {
+    /// Cuts are neither made nor undone as long as this is held: while a container starts.
+    pub async fn hold(&self) -> RwLockReadGuard<'_, Held> {
+        self.0.read().await
+    }
+}
