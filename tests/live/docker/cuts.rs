@@ -54,8 +54,17 @@ fn rules(pid: Option<u32>) -> String {
     ran.out
 }
 
-/// The process of a node's container now.
+/// The process of a node's container, which has none while it starts again.
 fn pid(engine: &Engine, owner: u32, node: &str) -> u32 {
+    let mut pid = 0;
+    until(Duration::from_secs(10), || {
+        pid = pid_now(engine, owner, node);
+        pid != 0
+    });
+    pid
+}
+
+fn pid_now(engine: &Engine, owner: u32, node: &str) -> u32 {
     let remains = engine.owned_by(owner).pop().expect("it has containers");
     let inspect = |id: &String| engine.wait(engine.docker().inspect_container(id, None)).unwrap();
     let mut containers = remains.containers.iter().map(inspect);
