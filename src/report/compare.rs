@@ -11,8 +11,8 @@ use super::side_by_side::{self, Run, SideBySide};
 use super::table::{Cell, Column, Table};
 use super::text::Ink;
 
-/// A change smaller than this share of the first value is called the same: two runs of
-/// one scenario on an idle machine differ by as much. `run --repeat` tells how much yours do.
+/// A change smaller than this share of the first value counts as the same: two runs of one
+/// scenario on an idle machine differ by as much. `run --repeat` shows how much yours differ.
 const SAME: f64 = 0.05;
 /// The same for measures that are shares themselves, in percentage points.
 const SAME_POINTS: f64 = 1.0;
@@ -22,12 +22,13 @@ const SAME_POINTS: f64 = 1.0;
 pub struct Comparison {
     pub before: Side,
     pub after: Side,
-    /// What else differs, so that a reader does not compare apples with pears.
+    /// Other differences between the runs, so that a reader does not compare things that cannot
+    /// be compared.
     pub differences: Vec<String>,
     pub rows: Vec<Row>,
 }
 
-/// What is said of a run.
+/// The facts about one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Side {
     pub id: String,
@@ -57,7 +58,7 @@ pub enum Change {
     Unknown,
 }
 
-/// Compares two runs, `before` being the one that the other is held against.
+/// Compares two runs; `after` is compared with `before`.
 pub fn compare(before: &Report, after: &Report) -> Comparison {
     let rows = CATALOGUE.iter().filter(|known| before.has(known.name) || after.has(known.name));
     Comparison {
@@ -144,7 +145,7 @@ impl Row {
         self.show(self.after)
     }
 
-    /// `+12 %`, `×3.1`, or nothing where a share means nothing.
+    /// `+12 %`, `×3.1`, or empty if a share means nothing.
     pub fn by(&self) -> String {
         match (self.before, self.after) {
             (Some(a), Some(b)) if a == b => String::new(),
@@ -210,10 +211,10 @@ impl Comparison {
         page.0
     }
 
-    /// A page of its own.
+    /// A separate page.
     ///
     /// # Errors
-    /// If the template cannot be rendered.
+    /// The template cannot be rendered.
     pub fn html(&self) -> Result<String, ReportError> {
         let sides = [("before", &self.before), ("after", &self.after)];
         let columns = sides.map(|(when, side)| Run {

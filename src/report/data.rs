@@ -1,9 +1,9 @@
 //! `report.json` as types: the contract for programs.
 //!
-//! Instants are milliseconds since the drill's own start (`timeline_ms` says where
-//! the time line begins), durations are milliseconds, sizes bytes. `docs/report.md`
-//! tells each field; `schemas/report.json` is generated from here. A change that
-//! could break a reader raises [`SCHEMA`].
+//! Instants are milliseconds since the drill's start (`timeline_ms` is the beginning of the
+//! time line), durations are milliseconds, sizes bytes. `docs/report.md` describes each field;
+//! `schemas/report.json` is generated from here. A change that could break a reader raises
+//! [`SCHEMA`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub struct Report {
     pub schema: u32,
     /// Version of the redrill that ran the drill.
     pub redrill: String,
-    /// The run's own name, which is its folder's.
+    /// The run's name, which is also the name of its folder.
     pub id: String,
     pub scenario: String,
     pub summary: String,
@@ -46,11 +46,11 @@ pub struct Report {
     pub ended: Option<String>,
     /// From the drill's start to its last event.
     pub duration_ms: f64,
-    /// Whether the drill came to its own end, neither interrupted nor killed.
+    /// Whether the drill ended by itself, neither interrupted nor killed.
     pub completed: bool,
-    /// Where the time line begins: the load's start. Absent if it never did.
+    /// Where the time line begins: the load's start. Absent if there was none.
     pub timeline_ms: Option<f64>,
-    /// Where the load ended, or the record did.
+    /// The end of the load, or of the record.
     pub timeline_end_ms: Option<f64>,
     pub phases: Vec<PhaseBegan>,
     pub topology: Topology,
@@ -63,12 +63,12 @@ pub struct Report {
     /// Measures of checkers whose findings do not count for the verdict, as the scenario says.
     pub reported: Vec<String>,
     pub steps: Vec<Step>,
-    /// Primaries that failed, or gave way to a replica.
+    /// Primaries that failed, or handed over to a replica.
     pub failovers: Vec<Failover>,
     pub shards: Vec<Shard>,
-    /// What each container used; empty where servers ran as processes.
+    /// The resource use of each container; empty if servers ran as processes.
     pub containers: Vec<Container>,
-    /// What crossed the relay; `null` where nodes and clients talked directly.
+    /// What crossed the relay; `null` if nodes and clients connected directly.
     pub traffic: Option<Traffic>,
     /// What each load did, per 100 ms.
     pub series: Vec<Series>,
@@ -76,14 +76,14 @@ pub struct Report {
     pub outages: Vec<Outage>,
     /// Outages beyond the first 2,000, which are counted in every measure but not listed.
     pub outages_left_out: u64,
-    /// Who owned which slots: before the first step, a few times during, and after.
+    /// Which shard owned which slots: before the first step, a few times during, and after.
     pub ownership: Vec<Ownership>,
     pub warnings: Vec<Warning>,
     pub own: Own,
     /// The run folder.
     #[serde(skip)]
     pub folder: PathBuf,
-    /// The scenario as the run folder holds it.
+    /// The scenario in the run folder.
     #[serde(skip)]
     pub yaml: Option<String>,
 }
@@ -93,9 +93,9 @@ pub struct Report {
 pub struct Traffic {
     /// Between places.
     pub places: Vec<Crossing>,
-    /// Between single nodes, and clients by their places; empty where nodes are many.
+    /// Between single nodes, and clients by their places; empty if there are many nodes.
     pub nodes: Vec<Crossing>,
-    /// The ends of the spans, of about a second, that the columns of `series` are of.
+    /// The ends of the spans of the columns of `series`, each of about a second.
     pub at_ms: Vec<f64>,
     /// Between places, over time.
     pub series: Vec<TrafficSeries>,
@@ -125,11 +125,11 @@ pub struct Topology {
 pub struct Group {
     pub name: String,
     pub shards: Vec<ShardNodes>,
-    /// Those that watch the others, in mode `sentinel`.
+    /// The group's sentinels, in mode `sentinel`.
     pub sentinels: Vec<NodeInfo>,
 }
 
-/// A shard as it was when the topology was ready.
+/// A shard when the topology was ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShardNodes {
     pub shard: u32,
@@ -147,7 +147,8 @@ pub struct Probe {
     pub canaries: usize,
     pub sent: u64,
     pub failed: u64,
-    /// For so long redrill itself was not run, and probes saw nothing: in all, and at a stretch.
+    /// How long redrill itself was not run, so that probes saw nothing: in total, and the
+    /// longest stretch.
     pub blind_ms: f64,
     pub blind_max_ms: f64,
 }
@@ -156,7 +157,7 @@ pub struct Probe {
 pub struct Load {
     pub name: String,
     pub group: String,
-    /// Operations a second that the schedule asked for.
+    /// Operations a second of the schedule.
     pub rate: f64,
     pub clients: u32,
     pub keys: u64,
@@ -193,14 +194,14 @@ pub struct Silence {
     /// The shard that had the keys' slots at the drill's start.
     pub shard: u32,
     pub from_ms: f64,
-    /// Null: it had not ended when the load did, and is counted until then.
+    /// Null if it had not ended when the load did; then it counts until the load's end.
     pub to_ms: Option<f64>,
     pub duration_ms: f64,
     /// From an election in that time until the good answer.
     pub reconnect_ms: Option<f64>,
 }
 
-/// What became of a load's operations. The spans are those of the measures of latency.
+/// The results of a load's operations. The spans are those of the measures of latency.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     pub operations: u64,
@@ -220,16 +221,16 @@ pub struct Quantiles {
     pub p99_ms: Option<f64>,
 }
 
-/// What the operations of a load met on their way, from its first to its last second.
+/// Errors and reconnects of a load's operations, from its first to its last second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Met {
-    /// Operations that did not end well, by their cause.
+    /// Operations that failed or have an unknown outcome, by cause.
     pub causes: BTreeMap<Cause, u64>,
-    /// Connections that were lost and made anew; `null` if the client tells nobody.
+    /// Connections that were lost and made again; `null` if the client does not report them.
     pub reconnects: Option<u64>,
 }
 
-/// An expectation and what came of it. `value` and `bound` are in `unit`.
+/// An expectation and its result. `value` and `bound` are in `unit`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
     pub text: String,
@@ -248,25 +249,25 @@ pub struct Step {
     pub kind: StepKind,
     pub group: String,
     pub text: String,
-    /// When the timeline wanted it, since the time line's beginning.
+    /// The planned instant, since the time line's beginning.
     pub planned_ms: f64,
     pub began_ms: Option<f64>,
     pub ended_ms: Option<f64>,
-    /// Since when all live nodes gave the same owners and roles.
+    /// Since when all live nodes reported the same owners and roles.
     pub view_converged_ms: Option<f64>,
-    /// Since when, besides, every replica's link was up.
+    /// Since when every replica's link was up as well.
     pub converged_ms: Option<f64>,
-    /// The nodes that it did something to.
+    /// The nodes that it acted on.
     #[schemars(with = "Vec<String>")]
     pub nodes: Vec<NodeName>,
-    /// The same with their instants; one node may be hit more than once, as by each turn of a
-    /// step that flaps.
+    /// The same with their instants. A node may be hit more than once, for example by each turn
+    /// of a step that flaps.
     pub hits: Vec<Hit>,
     pub undone_ms: Option<f64>,
-    /// The nodes that joined a cluster by it.
+    /// The nodes that it added to a cluster.
     #[schemars(with = "Vec<String>")]
     pub joined: Vec<NodeName>,
-    /// Those that left one.
+    /// The nodes that it removed.
     #[schemars(with = "Vec<String>")]
     pub left: Vec<NodeName>,
     pub moved: Moved,
@@ -283,17 +284,17 @@ pub struct Hit {
     #[schemars(with = "String")]
     pub node: NodeName,
     pub at_ms: f64,
-    /// Null where it lasts for no time, or longer than the record.
+    /// Null if the step is over at once, or lasts longer than the record.
     pub undone_ms: Option<f64>,
 }
 
-/// One primary that failed, or gave way to a replica. Instants are null where a phase was not
-/// come to, or not seen.
+/// A primary that failed, or handed over to a replica. An instant is null if its phase was not
+/// reached, or not seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failover {
     pub group: String,
     pub shard: u32,
-    /// Index of the step that brought it about.
+    /// Index of the step that caused it.
     pub step: Option<usize>,
     #[schemars(with = "Option<String>")]
     pub from: Option<NodeName>,
@@ -302,11 +303,11 @@ pub struct Failover {
     pub injected_ms: Option<f64>,
     /// A node could not reach the primary (PFAIL).
     pub suspected_ms: Option<f64>,
-    /// A majority of primaries could not (FAIL).
+    /// A majority of primaries could not reach it (FAIL).
     pub agreed_ms: Option<f64>,
     /// A node named another primary.
     pub elected_ms: Option<f64>,
-    /// All live nodes did.
+    /// All live nodes named it.
     pub propagated_ms: Option<f64>,
     /// A write to the shard succeeded again.
     pub served_ms: Option<f64>,
@@ -321,13 +322,13 @@ pub struct Failover {
 pub struct Job {
     pub from: u32,
     pub to: u32,
-    /// In the order in which they were seen; jobs are looked at every 5 ms.
+    /// In the order in which they were seen; jobs are checked every 5 ms.
     pub phases: Vec<JobPhase>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPhase {
-    /// In the server's own word: `snapshotting`, `success`.
+    /// The server's own term: `snapshotting`, `success`.
     pub state: String,
     pub at_ms: f64,
 }
@@ -350,14 +351,14 @@ pub struct Shard {
     /// The server's `used_memory`, in bytes.
     pub memory_before: Option<u64>,
     pub memory_after: Option<u64>,
-    /// Commands of every kind, probes and redrill's own questions among them.
+    /// Commands of every kind, including those of probes and redrill's own requests.
     pub ops_per_s: Option<f64>,
     pub net_in_per_s: Option<f64>,
     pub net_out_per_s: Option<f64>,
     /// Of one core.
     pub cpu_percent: Option<f64>,
     pub canaries: usize,
-    /// Canaries in slots that a step moves: they are among the others here.
+    /// Canaries in slots that a step moves; they are included in the others.
     pub canaries_that_move: usize,
     pub downtime_write_max_ms: Option<f64>,
     pub downtime_write_total_ms: Option<f64>,
@@ -365,20 +366,21 @@ pub struct Shard {
     pub downtime_read_total_ms: Option<f64>,
 }
 
-/// What a node's container used, by the Docker engine. Rates are averages over the time line.
+/// The resource use of a node's container, by the Docker engine. Rates are averages over the
+/// time line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Container {
     #[schemars(with = "String")]
     pub node: NodeName,
     /// Of one core.
     pub cpu_percent: Option<f64>,
-    /// At its highest, without pages of files that it does not need.
+    /// The highest value, without file pages that the kernel can reclaim.
     pub memory_max_bytes: u64,
     pub net_in_per_s: Option<f64>,
     pub net_out_per_s: Option<f64>,
 }
 
-/// Columns of equal length, one entry for each 100 ms in which the load told anything.
+/// Columns of equal length, one entry for each 100 ms for which the load has figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     pub load: String,
@@ -393,7 +395,7 @@ pub struct Series {
     pub p50_ms: Vec<Option<f64>>,
     pub p99_ms: Vec<Option<f64>>,
     pub max_ms: Vec<Option<f64>>,
-    /// Writes that were acknowledged in the window and are lost; empty where that is not known.
+    /// Writes that were acknowledged in the window and are lost; empty if that is unknown.
     pub lost: Vec<u64>,
 }
 
@@ -408,11 +410,11 @@ pub struct Outage {
     pub moves: bool,
     pub action: Access,
     pub from_ms: f64,
-    /// Null: it had not ended when the load did, and is counted until then.
+    /// Null if it had not ended when the load did; then it counts until the load's end.
     pub to_ms: Option<f64>,
     pub duration_ms: f64,
-    /// For so long of it redrill itself was not run, and saw nothing. Of an outage that had
-    /// not ended it is not known, and 0.
+    /// How much of it redrill itself was not run, and saw nothing. 0 for an outage that had not
+    /// ended, for which it is unknown.
     pub blind_ms: f64,
     pub cause: Option<Cause>,
 }
@@ -422,7 +424,7 @@ pub struct Ownership {
     pub group: String,
     pub at_ms: f64,
     pub moment: Moment,
-    /// Whether all live nodes said so; else it is what the most of them said.
+    /// Whether all live nodes reported this; otherwise most of them did.
     pub agreed: bool,
     pub shards: Vec<Owned>,
 }
@@ -444,17 +446,17 @@ pub struct Owned {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
-    /// Absent for what the report itself warns of.
+    /// Absent for warnings of the report itself.
     pub at_ms: Option<f64>,
     pub text: String,
 }
 
-/// What redrill itself used of the machine.
+/// redrill's own use of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Own {
     /// Of one core, on average.
     pub cpu_percent: Option<f64>,
-    /// Resident memory at its highest.
+    /// The highest resident memory.
     pub memory_max_bytes: Option<u64>,
 }
 
@@ -486,7 +488,7 @@ impl Judged {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Disagreement {
     pub group: String,
-    /// Who named whom as what, and whose link was down; a sentence each.
+    /// How they differed, a sentence each.
     pub how: Vec<String>,
 }
 
@@ -497,7 +499,7 @@ impl Disagreement {
 }
 
 impl Step {
-    /// What it does to a node lasts for no time of its own.
+    /// Its effect on a node is over at once.
     pub fn is_over_at_once(&self) -> bool {
         self.kind.effects().lasts == Lasts::AtOnce
     }

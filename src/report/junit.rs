@@ -1,9 +1,9 @@
-//! `junit.xml`: what CI shows.
+//! `junit.xml`: the results in CI.
 //!
-//! A drill is a test suite. It has one case for each expectation and one for the drill
-//! itself, which fails with everything that no expectation speaks of: a step that went
-//! wrong, a finding of a checker, a drill that broke off. JUnit knows no `unknown`: what
-//! could not be told is an *error* there, what was broken a *failure*.
+//! A drill is a test suite. It has one case for each expectation and one for the drill itself,
+//! which fails with everything that no expectation covers: a step that went wrong, a finding of
+//! a checker, a drill that broke off. JUnit has no `unknown`: an unknown result is an *error*
+//! there, a broken expectation a *failure*.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use super::judge::other_reasons;
 use super::suite::{Outcome, Unplayed};
 use super::text;
 
-/// The case that stands for the drill itself.
+/// The case for the drill itself.
 const DRILL: &str = "the drill itself";
 
 /// One file for all of `reports`.
 ///
 /// # Errors
-/// If a text cannot be written as XML.
+/// A text cannot be written as XML.
 pub fn render(reports: &[Report]) -> Result<String, ReportError> {
     whole(reports.iter().map(suite))
 }
 
-/// One file for a whole suite: what could not be played is an error in it.
+/// One file for a whole suite. A scenario that could not be played is an error in it.
 ///
 /// # Errors
-/// If a text cannot be written as XML.
+/// A text cannot be written as XML.
 pub fn of_suite(outcomes: &[Outcome]) -> Result<String, ReportError> {
     whole(outcomes.iter().map(|outcome| match outcome {
         Outcome::Played(report) => suite(report),
@@ -82,7 +82,7 @@ fn unplayed_suite(unplayed: &Unplayed) -> TestSuite {
     suite
 }
 
-/// The drill itself: everything but the expectations.
+/// The drill itself: everything except the expectations.
 fn drill(report: &Report) -> TestCase {
     let steps = report.steps.iter().map(|step| match (&step.error, step.ended_ms) {
         (Some(_), _) => Verdict::Fail,

@@ -1,4 +1,4 @@
-//! What the formats ask a report for.
+//! Questions that all formats ask a report.
 
 use crate::check::Finding;
 use crate::model::Measure;
@@ -8,7 +8,7 @@ use super::data::Report;
 use super::judge;
 
 impl Report {
-    /// Whether the group has slots: outside a cluster there is nothing to be said of them.
+    /// Whether the group has slots, which only a cluster has.
     pub fn has_slots(&self, group: &str) -> bool {
         let of_group = self.topology.groups.iter().filter(|known| known.name == group);
         of_group.flat_map(|known| &known.shards).any(|shard| !shard.slots.is_empty())
@@ -29,7 +29,7 @@ impl Report {
         if self.has_cluster() { "slot owners and roles" } else { "roles" }
     }
 
-    /// What comes about until a replica has taken over.
+    /// What happens until a replica has taken over.
     pub fn failover_story(&self) -> &'static str {
         match (self.has_cluster(), self.has_sentinels()) {
             (false, true) => {
@@ -47,18 +47,17 @@ impl Report {
         }
     }
 
-    /// Whether a step did something to a node.
+    /// Whether a step acted on a node.
     pub fn has_faults(&self) -> bool {
         self.steps.iter().any(|step| !step.nodes.is_empty())
     }
 
-    /// Why something wrong that was found does not count for the verdict; `None` if it does, or
-    /// if nothing is wrong.
+    /// Why a finding does not count for the verdict; `None` if it does, or if nothing is wrong.
     pub fn set_aside(&self, finding: &Finding) -> Option<String> {
         judge::set_aside(finding, &self.reported, &self.expectations)
     }
 
-    /// The same of what the measure `name` counts.
+    /// The same for the finding that the measure `name` counts.
     pub(super) fn measure_set_aside(&self, name: &str) -> Option<String> {
         let kind = known(name)?.finding?;
         let found = self.findings.iter().filter(|finding| finding.kind == kind);
@@ -73,23 +72,23 @@ impl Report {
         (!methods.is_empty()).then(|| methods.join(", "))
     }
 
-    /// The value of the measure `name`, if this drill has it and could tell it.
+    /// The value of the measure `name`, if this drill has it and it is known.
     pub fn value(&self, name: &str) -> Option<f64> {
         self.measures.get(name).and_then(|measure| measure.value)
     }
 
-    /// The measure `name` as a person would write it; `–` if this drill does not have it.
+    /// The measure `name` as text for people; `–` if this drill does not have it.
     pub fn show(&self, name: &str) -> String {
         self.measures.get(name).map_or_else(|| "–".to_owned(), Measure::show)
     }
 
-    /// Whether `name` is among this drill's measures, told or not.
+    /// Whether this drill has the measure `name`, known or not.
     pub fn has(&self, name: &str) -> bool {
         self.measures.contains_key(name)
     }
 
-    /// The texts of the warnings; of several that differ in their figures only, the first
-    /// one and how many more there are.
+    /// The texts of the warnings. Of several that differ only in their figures, the first one
+    /// and the number of the others.
     pub(super) fn warnings_by_kind(&self) -> Vec<String> {
         let mut kinds: Vec<(String, &str, usize)> = Vec::new();
         for warning in &self.warnings {

@@ -1,4 +1,4 @@
-//! `report.md`: what one pastes into a pull request.
+//! `report.md`, for a pull request.
 
 use crate::model::{Unit, Verdict, printable};
 
@@ -12,7 +12,7 @@ use super::text::ASIDE;
 /// The text of `report.md`.
 ///
 /// # Errors
-/// None today; rendering is fallible for all formats alike.
+/// None today; all formats have the same signature.
 pub fn render(report: &Report) -> Result<String, ReportError> {
     let mut page = Page(String::new());
     head(&mut page, report);
@@ -59,7 +59,7 @@ fn cell(cell: &Cell) -> String {
     prose(&shown) + &below.collect::<String>()
 }
 
-/// Text that Markdown shows as it is, in a table too.
+/// Text that Markdown shows unchanged, also in a table.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in printable(text).chars() {
@@ -76,12 +76,12 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// A sentence: what it quotes between backticks is shown as code, the rest as it is.
+/// A sentence: text between backticks is shown as code, the rest unchanged.
 pub(super) fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     let quotes = || parts.iter().skip(1).step_by(2);
-    // Within code nothing can be escaped: odd backticks, doubled ones and what would end a
-    // table's cell are shown as they are instead.
+    // Nothing can be escaped within code. An odd number of backticks, doubled ones and
+    // characters that would end a table's cell are shown unchanged instead.
     let whole = parts.len() % 2 == 1 && parts.iter().skip(1).rev().skip(1).all(|p| !p.is_empty());
     if !whole || quotes().any(|quoted| quoted.contains('|')) {
         return escape(text);
@@ -147,7 +147,7 @@ fn figures(page: &mut Page, r: &Report) {
     }
 }
 
-/// Where there were any.
+/// If there were any.
 fn failovers(page: &mut Page, r: &Report) {
     let rows = r.failovers.iter().map(|f| vec![f.title().into(), f.story().into()]);
     let columns = vec![Column::text("Failover"), Column::text("")];

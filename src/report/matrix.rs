@@ -1,4 +1,4 @@
-//! One scenario on several engines: what it came to on each, side by side.
+//! One scenario on several engines: the results side by side.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::suite::link;
 use super::table::{Cell, Column, Table};
 use super::text::{self, Ink, mark};
 
-/// The names of the files that a matrix leaves beside its run folders.
+/// The names of the files that a matrix writes beside its run folders.
 pub mod file {
     pub const HTML: &str = "index.html";
     pub const MARKDOWN: &str = "matrix.md";
@@ -23,7 +23,7 @@ pub mod file {
 /// Drills of one scenario. Never empty.
 pub struct Matrix<'a> {
     reports: &'a [Report],
-    /// What each was played with.
+    /// The value that each was played with.
     values: &'a [Option<String>],
     /// The key whose values they are.
     over: Option<&'a str>,
@@ -31,7 +31,7 @@ pub struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// `reports` are of one scenario, each on another engine, or with another of `values` for
-    /// the key `over`; `None` if there are none.
+    /// the key `over`; `None` without reports.
     pub fn of(
         reports: &'a [Report],
         values: &'a [Option<String>],
@@ -53,8 +53,8 @@ impl<'a> Matrix<'a> {
         Verdict::worst(self.reports.iter().map(|r| r.verdict))
     }
 
-    /// `redis 8.0.2`, and where it ran if not all ran there; with what it was played, or only
-    /// that where the engine is the same everywhere.
+    /// `redis 8.0.2`, and where it ran if not all ran there; with the value that it was played
+    /// with, or only that value if all engines are the same.
     fn heads(&self) -> Vec<String> {
         let first = &self.reports[0];
         let one_place = self.reports.iter().all(|r| r.backend == first.backend);
@@ -115,7 +115,7 @@ impl<'a> Matrix<'a> {
         page.0
     }
 
-    /// For programs: the reports, whole.
+    /// For programs: the complete reports.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
         struct Whole<'a> {
@@ -129,10 +129,10 @@ impl<'a> Matrix<'a> {
         format!("{}\n", serde_json::json!(whole))
     }
 
-    /// The page, to be put beside the run folders.
+    /// The page, which belongs beside the run folders.
     ///
     /// # Errors
-    /// If the template cannot be rendered.
+    /// The template cannot be rendered.
     pub fn page(&self) -> Result<String, ReportError> {
         let columns = self.reports.iter().zip(self.heads()).map(|(r, head)| Run {
             head,

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 /// Significant digits of a percentile: an error of at most 0.1 %.
 pub(super) const DIGITS: u8 = 3;
 
-/// Answers of a shorter span are too few for a rate.
+/// A shorter span has too few answers for a rate.
 pub(super) const SHORTEST: Duration = Duration::from_millis(100);
 
 /// A histogram of nanoseconds that grows as it must.

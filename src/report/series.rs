@@ -8,7 +8,7 @@ use crate::model::event::{LoadInfo, Sample};
 use super::data::millis;
 use super::data::{Adapter, Met, Series};
 
-/// How long a window of [`Sample`] is.
+/// The length of a [`Sample`]'s window.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl SeriesBuilder {
     pub fn new(load: &LoadInfo) -> SeriesBuilder {
         let every_ms = EVERY.as_secs_f64() * 1e3;
         let series = Series { load: load.name.clone(), every_ms, ..Series::default() };
-        // A client that hides redirects hides reconnects, too.
+        // A client that hides redirects hides reconnects too.
         let reconnects = load.sees_redirects.then_some(0);
         let met = Met { reconnects, ..Met::default() };
         SeriesBuilder { series, begins: Vec::new(), met, adapter: None }

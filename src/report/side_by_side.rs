@@ -1,4 +1,4 @@
-//! The page that sets runs side by side: one scenario on several engines, or two runs.
+//! The page that shows runs side by side: one scenario on several engines, or two runs.
 
 use askama::Template;
 
@@ -14,22 +14,23 @@ use crate::model::Verdict;
 pub(super) struct SideBySide<'a> {
     pub title: String,
     pub lead: &'a str,
-    /// Of all runs together, where they are one undertaking.
+    /// The verdict of all runs together, if they belong together.
     pub verdict: Option<Verdict>,
-    /// What else differs, so that a reader does not compare apples with pears.
+    /// Other differences between the runs, so that a reader does not compare things that cannot
+    /// be compared.
     pub differences: &'a [String],
     pub columns: Vec<Run<'a>>,
     pub rows: Vec<Row>,
     /// The longest failover of each run, where there was one.
     pub bars: Vec<Bar>,
-    /// Whether rows say how the last column differs from the first.
+    /// Whether rows show how the last column differs from the first.
     pub changes: bool,
 }
 
 /// One run.
 pub(super) struct Run<'a> {
     pub head: String,
-    /// Its own page, if that is known to stand beside this one.
+    /// Its report's page, if that is known to be beside this one.
     pub link: Option<String>,
     pub verdict: Verdict,
     pub why: &'a [String],
@@ -59,7 +60,7 @@ pub(super) fn bars<'a>(runs: impl Iterator<Item = (String, &'a Report)>) -> Vec<
     all.into_iter().map(bar).collect()
 }
 
-/// One thing said of all runs.
+/// One fact about all runs.
 pub(super) struct Row {
     pub name: &'static str,
     pub about: &'static str,
@@ -88,7 +89,7 @@ impl SideBySide<'_> {
     }
 
     /// # Errors
-    /// If the template cannot be rendered.
+    /// The template cannot be rendered.
     pub fn page(&self) -> Result<String, ReportError> {
         self.render().map_err(html::bad)
     }

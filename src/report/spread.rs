@@ -1,4 +1,4 @@
-//! Several runs of one scenario: the median of every measure, and how far they spread.
+//! Several runs of one scenario: the median of every measure, and the spread.
 
 use std::collections::BTreeMap;
 
@@ -35,14 +35,13 @@ pub struct Run {
     pub verdict: Verdict,
 }
 
-/// One measure over the runs that could tell it.
+/// One measure over the runs in which it is known.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Spreading {
     pub unit: Unit,
-    /// In the order of the runs; null where a run could not tell, or did not come to
-    /// its end.
+    /// In the order of the runs; null for a run without a value, or that did not end by itself.
     pub values: Vec<Option<f64>>,
-    /// The middle one; the mean of the two in the middle if their number is even.
+    /// The middle value; for an even number, the mean of the two in the middle.
     pub median: Option<f64>,
     pub min: Option<f64>,
     pub max: Option<f64>,
@@ -84,7 +83,7 @@ impl Spread {
     /// The text of `repeat.json`.
     ///
     /// # Errors
-    /// If a value cannot be written as JSON.
+    /// A value cannot be written as JSON.
     pub fn json(&self) -> Result<String, ReportError> {
         json::pretty(self)
     }

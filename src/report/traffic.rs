@@ -1,4 +1,4 @@
-//! Who sent how much to whom, and when: the traffic matrix.
+//! The traffic matrix: who sent how much to whom, and when.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::data::{Traffic, TrafficSeries};
 
 type Pair = (String, String, Class);
 
-/// Everything told of it, folded.
+/// All traffic events, collected.
 #[derive(Debug, Default)]
 pub(super) struct TrafficFold {
     places: Vec<Crossing>,
     nodes: Vec<Crossing>,
-    /// When it was told, and the bytes so far.
+    /// The instants of the events, and the bytes until then.
     told: Vec<(Nanos, BTreeMap<Pair, u64>)>,
 }
 
@@ -32,7 +32,7 @@ impl TrafficFold {
         }
     }
 
-    /// `None` where nobody told of any.
+    /// `None` without any.
     pub fn done(&self) -> Option<Traffic> {
         let pairs = self.told.last()?.1.keys();
         Some(Traffic {

@@ -1,7 +1,7 @@
-//! Sliding windows of 1 s, one every 100 ms, of which the worst one counts.
+//! Sliding windows of 1 s, one every 100 ms. The worst one counts.
 //!
-//! The first window begins with the span, and the last one ends with it; a span shorter
-//! than 1 s is its own window.
+//! The first window begins with the span, and the last one ends with it. A span shorter than 1
+//! s has one window.
 
 use std::collections::VecDeque;
 
@@ -16,21 +16,21 @@ use super::spans::Span;
 const HOP_NS: u64 = 100_000_000;
 /// Buckets of a window.
 const HOPS: u64 = 10;
-/// A history is ordered by when operations ended. One that was intended so many buckets
-/// before the newest (30 s) is no longer waited for.
+/// A history is ordered by the ends of operations. An operation that was intended so many
+/// buckets before the newest (30 s) is not waited for any more.
 const HORIZON: usize = 300;
 
-/// Buckets that `span` reaches into; the last one may be cut short by its end.
+/// The number of buckets in `span`; its end may cut the last one short.
 fn buckets(span: Span) -> u64 {
     span.to.0.saturating_sub(span.from.0).div_ceil(HOP_NS)
 }
 
-/// Where `at` falls among the buckets of `span`.
+/// The bucket of `at` in `span`.
 fn bucket(span: Span, at: Nanos) -> Option<u64> {
     span.contains(at).then(|| (at.0 - span.from.0) / HOP_NS)
 }
 
-/// The worst 99th percentile of any window. Holds at most [`HORIZON`] histograms.
+/// The worst 99th percentile of any window. It has at most [`HORIZON`] histograms.
 #[derive(Debug)]
 pub(super) struct Latencies {
     span: Span,
@@ -107,7 +107,7 @@ impl MaxOf for Option<f64> {
 #[derive(Debug)]
 pub(super) struct Rates {
     span: Span,
-    /// Windows that reach past the load's end do not count.
+    /// Windows that go past the load's end do not count.
     until: Nanos,
     counts: Vec<u32>,
 }
@@ -126,8 +126,8 @@ impl Rates {
         self.counts[index] += 1;
     }
 
-    /// Answers a second in the window that had the fewest. `None` if the span is too short
-    /// to speak of a rate.
+    /// Answers a second in the window with the fewest. `None` if the span is too short for a
+    /// rate.
     pub fn worst(&self) -> Option<f64> {
         let to = self.span.to.min(self.until);
         let length = to.since(self.span.from);
@@ -174,8 +174,8 @@ mod tests {
     fn windows_keep_to_their_span() {
         assert_eq!(worst(span(0, 1_900), 1_950..1_990), Some(1.0));
         assert_eq!(worst(span(2_000, 4_000), 1_950..1_990), Some(1.0));
-        // A span shorter than a window is one; the end of one that is no whole number of
-        // steps counts too.
+        // A span shorter than a window has one window. The end of a span that is no whole
+        // number of steps counts too.
         assert_eq!(worst(span(1_900, 2_000), 1_990..2_000), Some(100.0));
         assert_eq!(worst(span(1_900, 2_000), 2_000..2_050), Some(1.0));
         assert_eq!(worst(span(0, 1_950), 1_920..1_950), Some(100.0));
@@ -187,7 +187,7 @@ mod tests {
         let mut latencies = Latencies::new(span(0, 120_000));
         for ms in 0..100_000 {
             latencies.record(Nanos(ms * MS), MS);
-            // An answer that took 20 s comes among those that were asked 20 s later.
+            // An answer that took 20 s comes among those to requests sent 20 s later.
             if (50_000..50_020).contains(&ms) {
                 latencies.record(Nanos((ms - 20_000) * MS), 20_000 * MS);
             }

@@ -1,8 +1,8 @@
-//! Where a relay listens for containers: at the bridge's own address, a port for each node.
+//! Where a relay listens for containers: at the bridge's address, a port for each node.
 //!
-//! It is an address of the drill's own, on an internal network, so nobody else is there but
-//! who listens on all addresses of the machine. Clients cannot be told by it: they
-//! come from loopback addresses, which the kernel takes for any address of the machine.
+//! The bridge is the drill's own, on an internal network, so only programs that listen on all
+//! addresses of the machine are there too. Clients cannot be recognised by this address: they
+//! connect from loopback addresses, which the kernel accepts for any address of the machine.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -12,8 +12,8 @@ use crate::backend::BackendError;
 use crate::backend::process::address::{BUS, Block};
 use parking_lot::{Mutex, MutexGuard};
 
-/// All of them, and their bus ports, lie below the kernel's ephemeral ports, and none of them is
-/// the bus port of another.
+/// All of them, and their bus ports, are below the kernel's ephemeral ports, and none of them
+/// is the bus port of another.
 const FIRST: u16 = 6379;
 const LAST: u16 = FIRST + BUS - 1;
 
@@ -24,9 +24,9 @@ pub struct Doors {
 
 #[derive(Debug, Default)]
 struct Given {
-    /// Ports, from the first one on: those that were not free among them.
+    /// Ports in use, counted from the first one; it includes those that were not free.
     ports: u16,
-    /// Taken when it is asked for.
+    /// Taken when it is first needed.
     block: Option<Block>,
     clients: usize,
 }
@@ -73,8 +73,8 @@ impl Doors {
 /// # Errors
 /// `gateway` is no address of this machine.
 pub fn is_here(gateway: Ipv4Addr) -> Result<(), DockerError> {
-    // Nothing is sent: the kernel only chooses where it would be sent from, and that is the
-    // address itself if it is one of its own.
+    // Nothing is sent: the kernel only chooses the source address. If the address is one of its
+    // own, it chooses the address itself.
     let sender = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect((gateway, FIRST))?;
         socket.local_addr()

@@ -1,5 +1,5 @@
-//! Where the Docker engine is: what the environment says, then what `docker context`
-//! says, then the sockets that engines make, in the order in which people expect them.
+//! Where the Docker engine is: first by the environment, then by `docker context`, then the
+//! sockets that engines create, in the usual order.
 
 use std::env;
 use std::fs;
@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::error::{DockerError, Unanswered, innermost};
 use super::place::Endpoint;
 
-/// An engine that answers says so at once.
+/// A working engine answers within these seconds.
 const SHORT: u64 = 5;
-/// Seconds that an engine may take for anything but a stream.
+/// How many seconds an engine may take for everything except a stream.
 const PATIENCE: u64 = 120;
 
 /// An engine that answers.
@@ -24,16 +24,16 @@ pub struct Engine {
     pub endpoint: Endpoint,
 }
 
-/// Connects to the first engine that answers. What a person names (`DOCKER_HOST`, a
-/// context) is the only one that is tried then.
+/// Connects to the first engine that answers. If the user names one (`DOCKER_HOST`, a context),
+/// only that one is tried.
 ///
 /// # Errors
-/// None answers: what was tried, and what came of each.
+/// None answers. The error lists what was tried, and the results.
 pub async fn find() -> Result<Engine, DockerError> {
     let mut tried = Vec::new();
     for endpoint in places()? {
         if !endpoint.is_there() {
-            // The first one that is looked for stands for all that are not there.
+            // The first place stands for all missing sockets.
             if tried.is_empty() {
                 tried.push(Unanswered { endpoint, why: "there is no such socket".to_owned() });
             }
@@ -47,8 +47,8 @@ pub async fn find() -> Result<Engine, DockerError> {
     Err(DockerError::NoEngine { tried })
 }
 
-/// Whether `error` says no more than that this machine has no engine: nobody named one, and
-/// there is no socket of any.
+/// Whether `error` only says that this machine has no engine: none was named, and there is no
+/// socket.
 pub fn is_absent(error: &DockerError) -> bool {
     let named = || var("DOCKER_HOST").is_some() || places().map_or(true, |p| p.len() == 1);
     match error {
@@ -71,7 +71,7 @@ pub async fn at(host: &str) -> Result<Engine, DockerError> {
 
 async fn connect(endpoint: &Endpoint) -> Result<Docker, String> {
     if let Some(path) = endpoint.path() {
-        // Bollard's own words for this do not say which it was.
+        // Bollard's own message does not say which error it was.
         std::os::unix::net::UnixStream::connect(path).map_err(|e| refusal(path, &e))?;
     }
     let host = &endpoint.host;
@@ -99,7 +99,7 @@ fn refusal(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Where to look, in this order.
+/// The places to try, in this order.
 fn places() -> Result<Vec<Endpoint>, DockerError> {
     if let Some(host) = var("DOCKER_HOST") {
         let endpoint = Endpoint { host, from: "DOCKER_HOST".to_owned() };
@@ -127,9 +127,9 @@ fn var(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// What the context in use names, unless it is the default one: `DOCKER_CONTEXT`, else
-/// `currentContext` of config.json. A context is kept below a hash of its name, so all
-/// are looked at.
+/// The host of the current context, unless it is the default one: `DOCKER_CONTEXT`, otherwise
+/// `currentContext` of config.json. A context is stored under a hash of its name, so all are
+/// read.
 fn of_context(config: &Path) -> Result<Option<Endpoint>, DockerError> {
     let current =
         || json(&config.join("config.json"))?["currentContext"].as_str().map(String::from);

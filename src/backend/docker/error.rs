@@ -1,4 +1,4 @@
-//! What can go wrong with containers.
+//! Errors of containers.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -89,8 +89,7 @@ fn listed(tried: &[Unanswered]) -> String {
     if all.is_empty() { String::new() } else { format!("; tried:{all}") }
 }
 
-/// The cause that tells most: `Connection refused`, and not what was being done with whose
-/// library.
+/// The innermost cause, which says most: `Connection refused`, and not which library did what.
 pub fn innermost(error: &bollard::errors::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -99,7 +98,7 @@ pub fn innermost(error: &bollard::errors::Error) -> String {
     cause.to_string()
 }
 
-/// The engine's status code, if it answered with one.
+/// The status code of the engine's answer, if there was one.
 pub fn status(error: &bollard::errors::Error) -> Option<u16> {
     match error {
         bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),

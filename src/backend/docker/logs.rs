@@ -1,4 +1,4 @@
-//! A container's output, written to the node's log as it comes.
+//! Writes a container's output to the node's log as it comes.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,12 +15,11 @@ use super::error::status;
 use super::watch::AWAY;
 use crate::log::OrLogged;
 
-/// Follows the container's output from `since` on; where the stream breaks, it is taken up
-/// again. Done when the container has ended and all that it said is written, or the engine
-/// has gone.
+/// Follows the container's output from `since` on. If the stream breaks, it continues there. It
+/// ends when the container has ended and all its output is written, or when the engine is gone.
 pub fn follow(docker: Docker, id: String, since: Timestamp, log: File) -> JoinHandle<()> {
     tokio::spawn(async move {
-        // A full disk ends it: what matters of that is told by whoever writes events.
+        // A full disk ends it. The writer of events reports that.
         Follower { docker, id, log, next: since }.run().await.or_logged("follow a log");
     })
 }
@@ -29,7 +28,7 @@ struct Follower {
     docker: Docker,
     id: String,
     log: File,
-    /// All that was said before is written.
+    /// Everything before this instant is written.
     next: Timestamp,
 }
 
@@ -54,10 +53,10 @@ impl Follower {
         Ok(())
     }
 
-    /// Until the stream ends; gives whether it did so by itself.
+    /// Writes until the stream ends. Returns whether it ended by itself.
     async fn write(&mut self) -> io::Result<bool> {
-        // The engine takes whole seconds: the lines of this one that are written already
-        // are known by their times.
+        // The engine accepts whole seconds only. Lines of this second that are written already
+        // are recognised by their times.
         let since = self.next.as_second() as i32;
         let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true);
         let options = options.timestamps(true).since(since).build();
@@ -78,7 +77,7 @@ impl Follower {
     }
 }
 
-/// The instant that the engine puts before a line, and the line.
+/// The instant that the engine writes before a line, and the line.
 fn timed(line: &[u8]) -> (Option<Timestamp>, &[u8]) {
     let Some(space) = line.iter().position(|b| *b == b' ') else { return (None, line) };
     let at = std::str::from_utf8(&line[..space]).ok().and_then(|at| at.parse().ok());

@@ -1,8 +1,8 @@
 //! The network of a drill: a bridge with addresses that nobody else has.
 //!
-//! It is internal: containers on it reach each other and this machine, and nothing beyond.
-//! Fixed addresses need a subnet of one's own choosing, and for such a one the engine looks
-//! at its own networks only. So redrill looks at the machine's routes besides.
+//! It is internal: containers on it reach each other and this machine, and nothing else. Fixed
+//! addresses need a chosen subnet, and the engine compares a chosen subnet only with its own
+//! networks. So redrill also looks at the machine's routes.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -15,13 +15,13 @@ use super::endpoint::Engine;
 use super::error::{DockerError, status};
 use super::owner::Owner;
 
-/// `10.X.0.0/20`, the second octet running over these: far from what home and office
-/// networks, and Docker itself, take by default.
+/// `10.X.0.0/20`, with these second octets: far from the defaults of home networks, office
+/// networks and Docker.
 const SECONDS: std::ops::RangeInclusive<u8> = 201..=254;
 const PREFIX: u32 = 20;
-/// The first addresses are left to the bridge and to whoever else comes to be on it.
+/// The first addresses are left to the bridge and to other containers on the network.
 const FIRST_NODE: u32 = 16;
-/// All but the subnet's own address, broadcast, and those before [`FIRST_NODE`].
+/// All except the subnet's own address, broadcast, and those before [`FIRST_NODE`].
 pub const MOST_NODES: usize = (1 << (32 - PREFIX)) - FIRST_NODE as usize - 1;
 
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Makes the network of a drill in the first subnet that is free.
+    /// Creates the network of a drill in the first free subnet.
     ///
     /// # Errors
     /// No subnet is free, or the engine refuses.
@@ -57,7 +57,7 @@ impl Network {
         Ipv4Addr::from_bits(self.base + FIRST_NODE + k as u32)
     }
 
-    /// The bridge's own address: where containers find this machine.
+    /// The bridge's own address: containers reach this machine there.
     pub fn gateway(&self) -> Ipv4Addr {
         gateway(self.base)
     }
@@ -104,13 +104,13 @@ fn subnet(base: u32) -> String {
     format!("{}/{PREFIX}", Ipv4Addr::from_bits(base))
 }
 
-/// Whether a route of /proc/net/route leads into the subnet, or beyond it. The default
-/// route leads everywhere, and does not count.
+/// Whether a route of /proc/net/route overlaps the subnet. The default route overlaps
+/// everything and does not count.
 fn overlaps(routes: &str, base: u32) -> bool {
     let own = u32::MAX << (32 - PREFIX);
     routes.lines().skip(1).any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // Hexadecimal words in the machine's own byte order.
+        // Hexadecimal words in the machine's byte order.
         let word = |i: usize| {
             let word = u32::from_str_radix(fields.get(i)?, 16).ok()?;
             Some(u32::from_be_bytes(word.to_ne_bytes()))

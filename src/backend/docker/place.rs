@@ -9,7 +9,7 @@ const UNIX: &str = "unix://";
 pub struct Endpoint {
     /// `unix:///var/run/docker.sock`
     pub host: String,
-    /// Who says so: `DOCKER_HOST`, `the context "desktop"`, …
+    /// Where that comes from: `DOCKER_HOST`, `the context "desktop"`, …
     pub from: String,
 }
 

@@ -1,9 +1,9 @@
-//! Clears up after a redrill that was killed.
+//! Cleans up after a redrill that was killed.
 //!
-//! Containers belong to the engine and go on when redrill has gone. So redrill starts a
-//! second process of its own program that does nothing but wait for the end of its standard
-//! input, which is redrill's end, and then removes what bears the drill's label. Should it be
-//! killed too, `redrill gc` is left.
+//! Containers belong to the engine and go on when redrill is gone. So redrill starts a second
+//! process of itself. It only waits for the end of its standard input, which is redrill's end,
+//! and then removes everything with the drill's label. If it is killed too, `redrill gc` can
+//! still do it.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
@@ -16,16 +16,16 @@ use super::{endpoint, sweep};
 use crate::log::OrLogged;
 use parking_lot::Mutex;
 
-/// The hidden subcommand that is [`reap`].
+/// The hidden subcommand that runs [`reap`].
 pub const COMMAND: &str = "reap";
-/// An engine that is being restarted is waited for.
+/// How often an engine that is restarting is tried.
 const TRIES: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
-/// How long redrill waits for it. With an engine that does not answer it goes on alone.
+/// How long redrill waits for it. If the engine does not answer, it goes on alone.
 const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 
-/// The process that waits. Dropping this sets it to work.
+/// The process that waits. Dropping this starts its work.
 #[derive(Debug)]
 pub struct Reaper(Mutex<Option<Child>>);
 
@@ -34,13 +34,13 @@ impl Reaper {
         let mut command = Command::new(redrill);
         command.args([COMMAND, "--host", host, "--drill", drill]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // What a terminal sends to redrill's group (Ctrl-C) is not for it.
+        // Signals of the terminal to redrill's group (Ctrl-C) must not reach it.
         command.process_group(0);
         let child = command.spawn().map_err(DockerError::Reaper)?;
         Ok(Reaper(Mutex::new(Some(child))))
     }
 
-    /// Ends it: there is nothing left for it to do.
+    /// Ends it: nothing is left for it to do.
     pub async fn dismiss(&self) {
         let child = self.0.lock().take();
         let Some(mut child) = child else { return };
@@ -52,7 +52,7 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         if let Some(mut child) = self.0.get_mut().take() {
-            // It sees the end of its input now.
+            // Now it sees the end of its input.
             drop(child.stdin.take());
             let began = Instant::now();
             while matches!(child.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
@@ -62,11 +62,11 @@ impl Drop for Reaper {
     }
 }
 
-/// Waits for the end of standard input, and removes all that drill `drill` has in the engine
-/// at `host`.
+/// Waits for the end of standard input, and removes everything of the drill `drill` in the
+/// engine at `host`.
 ///
 /// # Errors
-/// Why it could not be removed; `redrill gc` may be able to, later.
+/// Why it could not be removed. `redrill gc` may be able to later.
 pub fn reap(host: &str, drill: &str) -> Result<(), String> {
     io::stdin().read_to_end(&mut Vec::new()).or_logged("watch the parent");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -76,7 +76,8 @@ pub fn reap(host: &str, drill: &str) -> Result<(), String> {
         for _ in 0..TRIES {
             match (clear(host, drill).await, before) {
                 (Ok(Found::Nothing), Found::Nothing) => return Ok(()),
-                // What the engine was just making when redrill was killed comes late.
+                // A container that the engine was creating when redrill was killed appears
+                // late.
                 (Ok(found), _) => {
                     before = found;
                     trouble = "there was more each time".to_owned();
@@ -95,7 +96,7 @@ enum Found {
     Something,
 }
 
-/// Removes what there is.
+/// Removes what it finds.
 async fn clear(host: &str, drill: &str) -> Result<Found, String> {
     let engine = endpoint::at(host).await.map_err(|e| e.to_string())?;
     let found = sweep::find(&engine.docker, Some(drill)).await.map_err(|e| e.to_string())?;

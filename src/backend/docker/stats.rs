@@ -1,4 +1,4 @@
-//! What a container uses, from the engine's own stream, which tells it once a second.
+//! The resource use of a container, from the engine's stream, once a second.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::call::RETRY;
 use crate::model::NodeName;
 use crate::model::event::Usage;
 
-/// The last word on each node whose container runs.
+/// The last figures of each node whose container runs.
 pub type Usages = Arc<Mutex<HashMap<NodeName, Usage>>>;
 
 pub fn last(usages: &Usages, name: &NodeName) -> Option<Usage> {
     usages.lock().get(name).copied()
 }
 
-/// Listens for as long as it is kept.
+/// Listens as long as it lives.
 #[derive(Debug)]
 pub struct Listener {
     task: JoinHandle<()>,
@@ -36,8 +36,8 @@ impl Drop for Listener {
     }
 }
 
-/// Without an answer there is no word on the node, and a drill goes on without; the engine
-/// is asked again until the listener is dropped.
+/// Without an answer there are no figures for the node, and the drill goes on. The engine is
+/// asked again until the listener is dropped.
 pub fn listen(docker: Docker, id: String, name: NodeName, usages: Usages) -> Listener {
     let (own, node) = (Arc::clone(&usages), name.clone());
     let task = tokio::spawn(async move {
@@ -56,12 +56,12 @@ pub fn listen(docker: Docker, id: String, name: NodeName, usages: Usages) -> Lis
     Listener { task, usages, name }
 }
 
-/// `None` while the container does not run: the engine leaves all out then.
+/// `None` while the container does not run: then the engine sends no figures.
 fn usage(stats: &ContainerStatsResponse) -> Option<Usage> {
     let cpu_nanos = stats.cpu_stats.as_ref()?.cpu_usage.as_ref()?.total_usage?;
     let memory = stats.memory_stats.as_ref()?;
-    // Pages of files that are given back when they are needed are not what it uses. The
-    // first name is that of control groups of version 1, the second of version 2.
+    // File pages that the kernel can reclaim do not count. The first name is that of control
+    // groups of version 1, the second of version 2.
     let count = |name| memory.stats.as_ref().and_then(|all| all.get(name)).copied();
     let idle = count("total_inactive_file").or_else(|| count("inactive_file")).unwrap_or(0);
     let networks = || stats.networks.iter().flat_map(HashMap::values);

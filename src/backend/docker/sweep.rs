@@ -1,4 +1,4 @@
-//! Finding what is redrill's in an engine, and removing it.
+//! Finds everything of redrill in an engine, and removes it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use super::call::call;
 use super::error::status;
 use super::owner::{DRILL, Owner};
 
-/// So many are removed at once: the engine works on them one after the other for the most
-/// part, and more only wait.
+/// How many are removed at once. The engine mostly removes one after the other, so more would
+/// only wait.
 const AT_ONCE: usize = 16;
 
 /// A container that is being removed leaves its network last.
@@ -76,7 +76,7 @@ enum Leftover {
 /// Removes containers, running ones too, with what they wrote; then the networks.
 ///
 /// # Errors
-/// The first one that could not be removed; the others have been tried.
+/// The first one that could not be removed. The others have been tried.
 pub async fn remove(docker: &Docker, remains: &Remains) -> Result<(), Error> {
     containers(docker, &remains.containers).await?;
     for id in &remains.networks {
@@ -85,7 +85,7 @@ pub async fn remove(docker: &Docker, remains: &Remains) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes a network. One that containers are just leaving is given a moment.
+/// Removes a network. If containers are just leaving it, it waits a moment.
 pub async fn network(docker: &Docker, id: &str) -> Result<(), Error> {
     let mut tries = 0;
     loop {
@@ -109,7 +109,7 @@ pub async fn containers(docker: &Docker, ids: &[String]) -> Result<(), Error> {
     removed.into_iter().collect()
 }
 
-/// Leftover is not there any more, or is on its way out, is as good as removed.
+/// What does not exist any more, or is being removed already, counts as removed.
 fn gone(removed: Result<(), Error>) -> Result<(), Error> {
     match removed {
         Err(e) if matches!(status(&e), Some(404)) => Ok(()),
@@ -118,7 +118,7 @@ fn gone(removed: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// Removes all that a drill has.
+/// Removes everything of a drill.
 pub async fn all_of(docker: &Docker, drill: &str) -> Result<(), Error> {
     match find(docker, Some(drill)).await?.remove(drill) {
         Some(remains) => remove(docker, &remains).await,

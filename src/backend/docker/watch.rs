@@ -1,9 +1,9 @@
-//! Which containers have ended, from the engine's own stream of events.
+//! Which containers have ended, from the engine's stream of events.
 //!
-//! The stream may break: the engine was restarted, or the way to it is cut. It is taken up
-//! again where it broke off, for a while; and as an engine that was restarted has forgotten
-//! what ended meanwhile, containers are looked at then. An engine that does not come back
-//! within that takes all its nodes with it as far as a drill can tell.
+//! The stream may break: the engine was restarted, or the connection to it is cut. It continues
+//! where it broke off, for a while. A restarted engine has forgotten which containers ended
+//! meanwhile, so the containers are listed too. If the engine does not come back within that
+//! time, all its nodes count as gone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,20 +28,20 @@ use crate::model::NodeName;
 
 /// How long an engine may be away.
 pub(super) const AWAY: Duration = Duration::from_secs(5);
-/// A server's last words reach the log before this.
+/// The last output of a server reaches its log within this time.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A container that runs, as far as is known.
 #[derive(Debug)]
 pub struct Running {
     pub node: NodeName,
-    /// The engine has said that it runs.
+    /// The engine has reported that it runs.
     pub started: bool,
-    /// Ended because redrill asked for it.
+    /// It was ended by redrill.
     pub asked: bool,
-    /// Writes the log; done when the container's output ends.
+    /// Writes the log. Ends when the container's output ends.
     pub log: Option<JoinHandle<()>>,
-    /// Hears what it uses.
+    /// Follows its resource use.
     pub stats: Option<Listener>,
 }
 
@@ -87,7 +87,7 @@ struct Watcher {
 
 impl Watcher {
     async fn run(self) {
-        // Events are asked for from this instant on, in seconds and nanoseconds.
+        // Events are requested from this instant on, in seconds and nanoseconds.
         let mut since = jiff::Timestamp::now();
         let mut heard_at = Instant::now();
         loop {
@@ -100,8 +100,8 @@ impl Watcher {
         }
     }
 
-    /// Finds those that ended while nobody listened. One that ends after this is told by the
-    /// stream, which is taken up at an earlier instant.
+    /// Finds those that ended while nobody listened. The stream reports later ends, because it
+    /// continues from an earlier instant.
     async fn catch_up(&self) {
         let started = |one: (&String, &Running)| one.1.started.then(|| one.0.clone());
         let ids: Vec<String> = self.containers.lock().iter().filter_map(started).collect();
@@ -112,14 +112,14 @@ impl Watcher {
                     self.died(&id, Some(&code.to_string())).await;
                 }
                 Err(e) if status(&e) == Some(404) => self.died(&id, None).await,
-                // The engine is still away, or it runs.
+                // The engine is still away, or the container runs.
                 _ => {}
             }
         }
     }
 
-    /// Until the stream breaks; gives the reason. `since` goes on to the last event's instant,
-    /// `heard_at` to when the engine was last known to be there.
+    /// Listens until the stream breaks, and returns the reason. `since` becomes the last
+    /// event's instant, `heard_at` the last instant at which the engine was there.
     async fn listen(&self, since: &mut jiff::Timestamp, heard_at: &mut Instant) -> String {
         if let Err(e) = self.engine.docker.ping().await {
             return innermost(&e);
@@ -157,7 +157,7 @@ impl Watcher {
         self.died(&actor.id.unwrap_or_default(), code.as_deref()).await;
     }
 
-    /// Told twice after the stream was taken up again, it counts once.
+    /// A death that is reported twice, because the stream was continued, counts once.
     async fn died(&self, id: &str, code: Option<&str>) {
         let Some(mut running) = self.containers.lock().remove(id) else { return };
         if let Some(log) = running.log.take() {
@@ -196,7 +196,7 @@ impl Watcher {
     }
 }
 
-/// The engine tells of a signal as a shell does: 128 and its number.
+/// The engine reports a signal as a shell does: 128 plus its number.
 fn ended_with(code: &str) -> String {
     match code.parse::<i32>() {
         Ok(137) => "signal: 9 (SIGKILL)".to_owned(),

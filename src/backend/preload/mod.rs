@@ -1,23 +1,23 @@
-//! A small library of redrill's own that is loaded into servers before libc: it sets their
-//! clock off, and makes their disk full or slow. It travels inside the binary, and only
-//! servers that a scenario asks it for get it.
+//! A small library of redrill that is loaded into servers before libc. It changes their clock,
+//! and makes their disk full or slow. It is part of the binary, and only servers that need it
+//! for a scenario get it.
 //!
-//! What it does is written in a file beside it, the [`Control`], which it looks at every 10 ms.
+//! A file beside it controls it, the [`Control`], which it reads every 10 ms.
 
 use crate::log::OrLogged;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Empty where it is built for no such machine.
+/// Empty if it cannot be built for this machine.
 pub const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/preload.so"));
-/// What the library is called where it lies.
+/// The file name of the library.
 pub const FILE: &str = "redrill-preload.so";
 /// The environment variable that names the file with the [`Control`].
 pub const CONTROL: &str = "REDRILL_CONTROL";
 /// The dynamic loader's own variable.
 pub const LOAD: &str = "LD_PRELOAD";
-/// With this the library says [`WORD`] when the program that it is loaded into ends.
+/// With this variable, the library prints [`WORD`] when its program ends.
 pub const HELLO: &str = "REDRILL_PRELOAD_HELLO";
 pub const WORD: &str = "redrill-preload";
 
@@ -29,25 +29,26 @@ const MAGIC: u64 = u64::from_le_bytes(*b"REDRILL1");
 /// What the library does to a server. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
-    /// Nanoseconds that its clock is ahead.
+    /// By how many nanoseconds its clock is ahead.
     pub jump: i64,
     /// Millionths by which its clock is too fast.
     pub drift: i64,
-    /// For how many nanoseconds it has drifted by now.
+    /// For how many nanoseconds it has drifted.
     pub drift_age: i64,
     /// Nanoseconds that an fsync, or fdatasync, takes longer.
     pub fsync: u64,
     /// Nanoseconds that a write to a file takes longer.
     pub write: u64,
-    /// Writes fail for want of room.
+    /// Writes fail because there is no room.
     pub full: bool,
-    /// Files whose path holds this are meant; all of them if it is empty.
+    /// It acts on files whose path contains this; on all files if it is empty.
     pub full_files: String,
     pub slow_files: String,
 }
 
 impl Control {
-    /// As the library reads it: on the same machine, or one whose processor is of the same kind.
+    /// In the form that the library reads: on the same machine, or one with the same kind of
+    /// processor.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(MAGIC.to_ne_bytes());
@@ -65,7 +66,7 @@ impl Control {
     }
 }
 
-/// Why no server can have the library, if so.
+/// Why no server can have the library, if that is so.
 pub fn is_missing() -> Option<&'static str> {
     LIBRARY.is_empty().then_some(
         "this redrill was built without its preload library, which there is for Linux on x86_64 \
@@ -73,7 +74,7 @@ pub fn is_missing() -> Option<&'static str> {
     )
 }
 
-/// Why the server at `binary` does not take the library, if so: it is tried.
+/// Why the server at `binary` cannot load the library, if that is so. It is tried.
 pub fn is_refused_by(binary: &Path) -> Option<String> {
     if let Some(why) = is_missing() {
         return Some(why.to_owned());
@@ -95,22 +96,22 @@ fn version_with_library(binary: &Path) -> io::Result<String> {
     std::fs::create_dir(&folder)?;
     let tried = std::fs::write(folder.join(FILE), LIBRARY).and_then(|()| {
         let mut command = Command::new(std::path::absolute(binary)?);
-        // It has told its version without the library before, so it comes to an end.
+        // It has printed its version without the library before, so it ends.
         load(&mut command, &folder).env(HELLO, "1").arg("--version").stdin(Stdio::null()).output()
     });
     std::fs::remove_dir_all(&folder).or_logged("remove a trial's folder");
     Ok(String::from_utf8_lossy(&tried?.stdout).into_owned())
 }
 
-/// Whether the process has the library in its memory; `None` if this process may not look.
+/// Whether the process has loaded the library; `None` if this process may not see it.
 pub fn is_loaded_into(pid: u32) -> Option<bool> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-    // What has ended, or is just being started, has none.
+    // A process that has ended or is just being started has none.
     (!maps.is_empty()).then(|| maps.contains(FILE))
 }
 
-/// Has the library in `folder` loaded. Its path is relative, as the loader takes no path with
-/// a space or a colon in it.
+/// Loads the library in `folder`. The path is relative, because the loader accepts no path with
+/// a space or a colon.
 pub fn load<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
     command.current_dir(folder).env(LOAD, format!("./{FILE}"))
 }
@@ -160,7 +161,8 @@ mod tests {
         assert!(why.contains("does not load redrill's preload library"), "{why}");
     }
 
-    /// The time that `date` says where the control is `control`, less the true one.
+    /// The difference between the time that `date` prints with this `control` and the true
+    /// time.
     fn shift(control: &Control) -> f64 {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), LIBRARY).unwrap();

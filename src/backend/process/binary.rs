@@ -1,4 +1,4 @@
-//! Finding a server to run, and making sure that it is one.
+//! Finds a server to run, and checks that it is one.
 
 use std::env;
 use std::io::{self, Read};
@@ -14,12 +14,12 @@ use crate::log::{OrLogged, OrUnheard};
 use crate::model::event::EngineInfo;
 use crate::spec::topology::{Engine, EngineKind};
 
-/// A server says its version in milliseconds; even on a busy machine this is ample.
+/// A server prints its version in milliseconds. This is enough even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// No server says as much about its version.
+/// More than any server prints about its version.
 const MOST_OUTPUT: u64 = 4096;
 
-/// A server that has said which version it is.
+/// A server that has reported its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerBinary {
     pub path: PathBuf,
@@ -75,8 +75,8 @@ fn also(there: &Option<PathBuf>) -> String {
 }
 
 impl ServerBinary {
-    /// The server to run: `asked` (from the command line) if given, else the
-    /// topology's own, else one on PATH.
+    /// The server to run: `asked` (from the command line) if given, otherwise the topology's,
+    /// otherwise one on PATH.
     ///
     /// # Errors
     /// There is none, it cannot be run, or the topology asks for another kind.
@@ -105,15 +105,16 @@ impl ServerBinary {
         }
     }
 
-    /// The server at `path`, asked for its version. A bare name is sought on PATH.
+    /// The server at `path`, with its version. A name without a path is looked up on PATH.
     pub fn at(path: &Path) -> Result<ServerBinary, BinaryError> {
         let missing = || BinaryError::Missing { path: path.to_owned() };
         let bare = !path.as_os_str().as_encoded_bytes().contains(&b'/');
         let found = match bare {
             true => path.to_str().and_then(on_path).ok_or_else(missing)?,
             false if !path.exists() => return Err(missing()),
-            // Absolute, because servers are started in other directories; but links are
-            // kept: redis-server may be one to redis-check-rdb, which goes by its name.
+            // Absolute, because servers are started in other directories. Links are kept:
+            // redis-server may be a link to redis-check-rdb, which acts by the name it was
+            // called with.
             false => std::path::absolute(path).map_err(|_| missing())?,
         };
         let said = ask_version(&found)?;
@@ -130,7 +131,7 @@ impl ServerBinary {
     }
 }
 
-/// The first that can be run, else what is wrong with the first.
+/// The first that can be run, otherwise the error of the first.
 fn first_good(paths: impl Iterator<Item = PathBuf>) -> Result<ServerBinary, BinaryError> {
     let mut trouble = None;
     for path in paths {
@@ -148,7 +149,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
-/// What the program writes when called with `--version`, in whatever way it ends.
+/// What the program prints with `--version`, however it ends.
 fn ask_version(path: &Path) -> Result<String, BinaryError> {
     let cannot_run = |source| BinaryError::CannotRun { path: path.to_owned(), source };
     let mut child = Command::new(path)
@@ -160,7 +161,7 @@ fn ask_version(path: &Path) -> Result<String, BinaryError> {
         .spawn()
         .map_err(cannot_run)?;
     let said = read_briefly(&mut child);
-    // Its whole group, in case it is a script that has started something.
+    // The whole group, in case it is a script that has started something.
     let group = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
         .or_logged("end what `--version` started");
@@ -168,8 +169,7 @@ fn ask_version(path: &Path) -> Result<String, BinaryError> {
     said.ok_or_else(|| BinaryError::Silent { path: path.to_owned(), patience: PATIENCE })
 }
 
-/// The beginning of what `child` writes until it closes its output; none if it does
-/// not do so in time.
+/// The beginning of the output of `child`, until it closes it; `None` if that takes too long.
 fn read_briefly(child: &mut Child) -> Option<String> {
     let output = child.stdout.take()?;
     let (tell, told) = mpsc::channel();

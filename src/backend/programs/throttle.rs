@@ -1,6 +1,6 @@
-//! A share of one CPU for a process, which takes no privilege: as a control group's quota
-//! does it, the process runs until it has used its share of a period, and is kept from
-//! running (SIGSTOP) until the next.
+//! A share of one CPU for a process, without any privilege. Like a control group's quota: the
+//! process runs until it has used its share of a period, and is then paused (SIGSTOP) until the
+//! next.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,23 +15,23 @@ use crate::log::OrUnheard;
 use crate::model::NodeName;
 use crate::wake::wake_soon;
 
-/// As the kernel's own.
+/// The kernel's default.
 const PERIOD: Duration = Duration::from_millis(100);
-/// What it has used is looked at no more often.
+/// Its use is checked no more often than this.
 const LOOK_AGAIN: Duration = Duration::from_micros(500);
 
 /// Dropping it lets the server go on.
 pub struct Throttle {
-    /// Dropped, it ends the thread.
+    /// Dropping it ends the thread.
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Throttle {
-    /// Holds the server `name` to `share` of one CPU, whichever process it is.
+    /// Limits the server `name` to `share` of one CPU, also when it is started again.
     ///
     /// # Errors
-    /// No thread is left for it.
+    /// The machine gives no thread.
     pub fn start(spawner: Arc<Spawner>, name: NodeName, share: f64) -> io::Result<Throttle> {
         let (stop, stopped) = mpsc::channel();
         let work = Work { spawner, name, quota: PERIOD.mul_f64(share), stopped };
@@ -52,7 +52,7 @@ impl Drop for Throttle {
 struct Work {
     spawner: Arc<Spawner>,
     name: NodeName,
-    /// Of each period.
+    /// In each period.
     quota: Duration,
     stopped: mpsc::Receiver<()>,
 }
@@ -61,17 +61,17 @@ impl Work {
     fn run(self) {
         wake_soon();
         let mut meter = Meter::default();
-        // What it has used too much, to be taken from its next periods.
+        // What it has used too much is subtracted from its next periods.
         let mut debt = Duration::ZERO;
         let mut ends = Instant::now();
         loop {
             ends += PERIOD;
-            // What it used between the last look and the stop counts too.
+            // What it used between the last check and the stop counts too.
             debt += meter.begin(self.spawner.pid(&self.name).map(|pid| pid.as_raw_pid() as u32));
             let quota = self.quota.saturating_sub(debt);
             let mut used = Duration::ZERO;
             while used < quota && Instant::now() < ends {
-                // It cannot use up what is left any sooner, unless by several threads.
+                // It cannot use up the rest any sooner, unless it has several threads.
                 let left = (quota - used).max(LOOK_AGAIN);
                 if self.waits_until((Instant::now() + left).min(ends)) {
                     return self.let_go();
@@ -86,7 +86,7 @@ impl Work {
                     return;
                 }
             }
-            // Where this thread was late itself, periods do not follow each other in a hurry.
+            // If this thread itself was late, the next periods must not be shorter.
             ends = ends.max(Instant::now().checked_sub(PERIOD).unwrap_or(ends));
             debt = (debt + used).saturating_sub(self.quota);
         }
@@ -96,14 +96,14 @@ impl Work {
         let _it_may_have_ended = self.spawner.hold(&self.name, Hold::Throttle, false);
     }
 
-    /// Whether there is to be an end of it by then.
+    /// Waits until `at`. Returns whether the throttle has ended before.
     fn waits_until(&self, at: Instant) -> bool {
         let most = at.saturating_duration_since(Instant::now());
         self.stopped.recv_timeout(most) == Err(RecvTimeoutError::Disconnected)
     }
 }
 
-/// What the threads of a process group have used of processors.
+/// How much processor time the threads of a process group have used.
 #[derive(Default)]
 struct Meter {
     /// By process and thread.
@@ -112,15 +112,15 @@ struct Meter {
 }
 
 impl Meter {
-    /// From here on it counts for this process and its children. Gives what those that it
-    /// knows already have used since the last look.
+    /// Counts for this process and its children from now on. Returns what the known ones have
+    /// used since the last check.
     fn begin(&mut self, leader: Option<u32>) -> Duration {
         let members = |leader| proc::group_members(leader).into_iter().map(|id| id.pid).collect();
         self.processes = leader.map(members).unwrap_or_default();
         self.look(false)
     }
 
-    /// What they have used since the last look.
+    /// What they have used since the last check.
     fn anew(&mut self) -> Duration {
         self.look(true)
     }

@@ -1,4 +1,4 @@
-//! Writing the history without holding up whoever makes it.
+//! Writes the history without delaying the load.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,12 +12,12 @@ use crate::log::OrUnheard;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::Op;
 
-/// Operations that a writer gathers before it hands them over.
+/// How many operations a writer collects before it hands them over.
 const BATCH: usize = 512;
-/// Batches that may wait for the disk: about 25 MB of memory, and ten seconds
-/// of load at 25,000 operations a second.
+/// How many batches may wait for the disk: about 25 MB of memory, and ten seconds of load at
+/// 25,000 operations a second.
 const WAITING: usize = 512;
-/// So much of a killed run is lost at most.
+/// At most this much of a killed run is lost.
 const FLUSH: Duration = Duration::from_millis(500);
 
 enum Message {
@@ -25,10 +25,10 @@ enum Message {
     Finish,
 }
 
-/// Starts a history at `path`, replacing what is there. Give each load a
-/// [`Writer`] of it, and call [`History::finish`] when all have ended.
+/// Starts a history at `path`, replacing an existing file. Give each load a [`Writer`], and
+/// call [`History::finish`] when all have ended.
 ///
-/// Errors: the file cannot be made.
+/// It fails if the file cannot be created.
 pub fn create(path: &Path, teller: Teller) -> Result<History, HistoryError> {
     let failed = |source| HistoryError::Write { path: path.to_owned(), source };
     let file = File::create(path).map_err(failed)?;
@@ -43,7 +43,7 @@ pub fn create(path: &Path, teller: Teller) -> Result<History, HistoryError> {
     Ok(History { writer: Writer { sender, batch: Vec::new(), teller }, thread, path: path.into() })
 }
 
-/// A history being written.
+/// A history that is being written.
 #[derive(Debug)]
 pub struct History {
     writer: Writer,
@@ -62,14 +62,14 @@ impl History {
         self.writer.clone()
     }
 
-    /// Writes out all that was handed over and closes the file. Operations that
-    /// a [`Writer`] hands over later are lost, so end the loads first.
+    /// Writes everything that was handed over and closes the file. Operations that a [`Writer`]
+    /// hands over later are lost, so end the loads first.
     ///
-    /// Errors: the disk refused something at any time since the start; what is
-    /// in the file then is a true beginning of the history, but only that.
+    /// It fails if the disk refused a write at any time. Then the file has a correct beginning
+    /// of the history.
     pub fn finish(self) -> Result<Written, HistoryError> {
         let History { writer, thread, path } = self;
-        // An error means that the thread has ended already, and joining says why.
+        // An error means that the thread has ended already; joining it gives the reason.
         writer.sender.send(Message::Finish).or_unheard();
         drop(writer);
         let written = thread.join().map_err(|_| HistoryError::Ended)?;
@@ -77,8 +77,8 @@ impl History {
     }
 }
 
-/// Takes the operations of one load. What is pushed is handed over in batches:
-/// call [`Writer::flush`] from time to time; dropping it does so too.
+/// Takes the operations of one load and hands them over in batches. Call [`Writer::flush`] from
+/// time to time; dropping it flushes too.
 #[derive(Debug)]
 pub struct Writer {
     sender: SyncSender<Message>,
@@ -87,7 +87,7 @@ pub struct Writer {
 }
 
 impl Clone for Writer {
-    /// A writer to the same history; what this one has gathered stays with it.
+    /// Another writer to the same history. What this one has collected stays with it.
     fn clone(&self) -> Writer {
         let (sender, teller) = (self.sender.clone(), self.teller.clone());
         Writer { sender, batch: Vec::new(), teller }
@@ -102,16 +102,17 @@ impl Writer {
         }
     }
 
-    /// Hands over what was pushed. If the disk has fallen so far behind that
-    /// nothing more can wait in memory, this waits for it, and says so: a load
-    /// that is late is seen in its figures, an operation left out would not be.
+    /// Hands over what was collected. If the disk is so far behind that no more fits into
+    /// memory, this waits and warns: the figures show a late load, but would not show a missing
+    /// operation.
     pub fn flush(&mut self) {
         if self.batch.is_empty() {
             return;
         }
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         let Err(TrySendError::Full(message)) = self.sender.try_send(Message::Batch(batch)) else {
-            // Sent, or the thread has ended: it has told why, and `finish` gives the error.
+            // Sent, or the thread has ended: it has reported why, and `finish` returns the
+            // error.
             return;
         };
         let began = Instant::now();

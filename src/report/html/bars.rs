@@ -6,7 +6,7 @@ use crate::model::{Unit, Verdict};
 use crate::report::data::{Failover, Judged};
 use crate::report::text::mark;
 
-/// An expectation with its bar: the value, and a tick where the bound is.
+/// An expectation with its bar: the value, and a mark at the bound.
 pub(super) struct Expected {
     pub verdict: Verdict,
     pub mark: &'static str,

@@ -1,7 +1,7 @@
 //! `report.html`: one file that works offline, in light and dark, on paper and a phone.
 //!
-//! The page is an askama template, which escapes whatever it is given; only the drawings
-//! of this module, which escape for themselves, go in as they are.
+//! The page is an askama template, which escapes everything it is given. Only the drawings of
+//! this module, which escape their own text, are inserted unescaped.
 
 pub(super) mod bars;
 mod chart;
@@ -37,7 +37,7 @@ struct Page<'a> {
     r: &'a Report,
     mark: &'static str,
     took: String,
-    /// Beyond what the expectations tell.
+    /// Reasons that the expectations do not show.
     why: Vec<&'a str>,
     expectations: Vec<Expected>,
     figures: Vec<Figure>,
@@ -49,13 +49,13 @@ struct Page<'a> {
     /// Drawings of both sizes.
     traffic: String,
     ownership: Vec<Owned>,
-    /// Some owners are what most nodes said, not all.
+    /// Some owners are those of most nodes, not of all.
     disagreed: bool,
     groups: Vec<GroupView<'a>>,
     failovers: Vec<FailoverRow>,
     sections: Vec<Section>,
     measures: Section,
-    /// What the script reads: JSON that cannot end its element.
+    /// The data for the script: JSON that cannot end its element.
     data: String,
 }
 
@@ -95,7 +95,7 @@ struct ShardView<'a> {
 /// The text of `report.html`.
 ///
 /// # Errors
-/// If the template cannot be rendered.
+/// The template cannot be rendered.
 pub fn render(r: &Report) -> Result<String, ReportError> {
     let page = Page {
         r,
@@ -123,7 +123,7 @@ pub(super) fn bad(e: askama::Error) -> ReportError {
     ReportError::Render { what: "HTML", why: e.to_string() }
 }
 
-/// A sentence in which what it quotes between backticks is shown as code.
+/// A sentence in which the text between backticks is shown as code.
 pub(super) fn quoting(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
@@ -146,7 +146,7 @@ impl Tone {
     }
 }
 
-/// What `draw` draws, in both sizes.
+/// The result of `draw` in both sizes.
 fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
     Size::BOTH.iter().filter_map(|size| draw(&Frame::of(r, *size)?)).collect()
 }

@@ -1,4 +1,4 @@
-//! EDN, as far as histories need it (<https://github.com/edn-format/edn>).
+//! Reads EDN, as far as histories need it (<https://github.com/edn-format/edn>).
 
 /// What is wrong with a history in EDN.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub(super) enum Form {
     Number(i64),
     /// A keyword or a symbol, without its colon.
     Word(String),
-    /// A string, a fraction, a character: nothing that a history's meaning depends on.
+    /// A string, a fraction, a character: values that do not matter for a history.
     Other,
     /// A vector, a list or a set.
     List(Vec<Form>),
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         Some(c)
     }
 
-    /// Passes over blanks, commas and comments.
+    /// Skips blanks, commas and comments.
     fn skip(&mut self) {
         while let Some(c) = self.peek() {
             if c == ';' {

@@ -25,7 +25,7 @@ use form::{Form, Reader, wrong};
 /// The operations of a history in EDN, in the order of their invocations.
 ///
 /// # Errors
-/// The first thing that is not such a history, with its line.
+/// The first thing that does not belong into such a history, with its line.
 pub fn parse(text: &str) -> Result<Vec<Op>, EdnError> {
     let mut history = Pairing::default();
     let mut reader = Reader::new(text);
@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Result<Vec<Op>, EdnError> {
     Ok(history.ops)
 }
 
-/// Puts completions to their invocations.
+/// Matches completions with their invocations.
 #[derive(Default)]
 struct Pairing {
     ops: Vec<Op>,
@@ -95,7 +95,7 @@ impl Pairing {
             RegisterOp::Read(_) => RegisterOp::Read(None),
             action => action,
         };
-        // Until more is known of it.
+        // Until its completion is read.
         let outcome = Outcome::Unknown(Cause::Other);
         self.ops.push(Op { process, outcome, ..Op::new(key, Action::Register(action), at, at) });
         Ok(())
@@ -130,7 +130,7 @@ impl Pairing {
     }
 }
 
-/// What `:f` says.
+/// The meaning of `:f`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Read,
@@ -149,7 +149,7 @@ impl Verb {
     }
 }
 
-/// The key and the action that the value of an operation says.
+/// The key and the action in the value of an operation.
 fn meant(line: usize, verb: Verb, value: &Form) -> Result<(u64, RegisterOp), EdnError> {
     let number = |form: &Form| match form {
         Form::Nil => Ok(None),
