@@ -147,7 +147,7 @@ def main():
     parser.add_argument("--retries", type=int, help="attempts after the first (default: redis-py's)")
     retries = parser.parse_args().retries
     does = REPEATABLE | OTHERS if retries == 0 else REPEATABLE
-    tell({"protocol": 1, "name": "redis-py", "version": redis.__version__, "does": list(does)})
+    tell({"protocol": 1, "name": "redis-py", "version": redis.__version__, "does": [*does, "from"]})
     does = does | {"noop": noop}
     orders, threads = queue.SimpleQueue(), []
     sys.stdin.readline()  # redrill's greeting

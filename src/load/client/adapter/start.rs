@@ -55,6 +55,12 @@ pub enum AdapterError {
         .lacks.join(", "), .does.join(", ")
     )]
     Lacks { workload: &'static str, lacks: Vec<&'static str>, does: Vec<String> },
+    #[error(
+        "the adapter does not offer `from`: it cannot be told which address to connect from, by \
+         which the relay knows where its clients are; use `client: redrill`, or a scenario \
+         without regions and steps on links"
+    )]
+    NoPlace,
     #[error("the adapter could not connect: {error}")]
     Connect { error: String },
     #[error("the adapter did not connect within {patience:?}; {last_words}")]
@@ -97,7 +103,7 @@ impl Adapter {
         let (adapter, mut output) = Adapter::start(command, settings)?;
         let greeting = adapter.greeted(&mut output).await?;
         tokio::task::spawn_local(super::read(adapter.clone(), output));
-        adapter.offers(&greeting)?;
+        adapter.offers(&greeting, targets)?;
         adapter.connect(targets).await?;
         let [noop_p50_ns, noop_p99_ns] = adapter.try_out().await?;
         adapter.state.borrow_mut().ready = true;
@@ -134,7 +140,10 @@ impl Adapter {
         }
     }
 
-    fn offers(&self, greeting: &Greeting) -> Result<(), AdapterError> {
+    fn offers(&self, greeting: &Greeting, targets: &Targets) -> Result<(), AdapterError> {
+        if targets.from.is_some() && !greeting.does.iter().any(|does| does == "from") {
+            return Err(AdapterError::NoPlace);
+        }
         let workload = self.settings.load.workload;
         let needs = workload.orders().unwrap_or_default().iter().copied();
         let lacks: Vec<&str> =
