@@ -11,14 +11,14 @@ use redrill::model::event::EventKind;
 use super::place::{BRIEF, Place, events};
 use crate::common::run;
 
-/// Nobody reaches the server for a moment, which an expectation does not bear.
+/// Connections are reset, and an expectation does not hold.
 const CUT: &str = "
 name: cut
 topology: standalone
 loads: { app: { rate: 200/s, clients: 8, keys: 100 } }
-timeline: [{ at: 300ms, do: reset, between: [clients, others] }]
+timeline: [{ at: 1s, do: reset, between: [clients, others] }]
 settle: 1s
-expect: [downtime.write.max <= 1ms, throughput.before >= 100000/s]
+expect: [throughput.before >= 100000/s]
 ";
 
 #[test]
@@ -33,7 +33,7 @@ fn a_drill_leaves_its_log_and_says_where_it_is_when_it_fails() {
     for told in [
         "INFO redrill::drill: the drill begins",
         "drill:phase{name=Steps}:step{n=1 does=",
-        "redrill::backend::process::spawner: a process starts",
+        "redrill::backend::programs::spawner: a process starts",
         "redrill::node::asked: node=",
         "redrill::net::fabric: connections are reset",
         "redrill::net::connection: a connection is accepted",
@@ -77,7 +77,7 @@ fn standard_error_has_as_much_as_is_asked_for() {
     let part = said(&[], "redrill::node=debug");
     assert!(!part.contains(info) && part.contains("redrill::node::asked: node="), "{part}");
     let nonsense = said(&[], "loud");
-    assert!(nonsense.starts_with("warning: RUST_LOG is not heeded: `loud`"), "{nonsense}");
+    assert!(nonsense.starts_with("warning: RUST_LOG is ignored: `loud`"), "{nonsense}");
     assert!(!nonsense.contains(info), "{nonsense}");
 }
 
@@ -109,10 +109,14 @@ fn a_panel_and_a_log_share_a_terminal() {
     let mut lines = 0;
     for line in sent.split('\n').filter(|line| line.contains(" redrill::")) {
         // What comes before it moves the cursor or wipes the panel, and no more.
-        let text = line.rsplit(['A', 'J', '\r']).find(|part| part.contains(" redrill::"));
-        let at = text.unwrap_or(line).trim_start().split(" s ").next().unwrap();
-        assert!(at.parse::<f64>().is_ok() || line.contains('J'), "torn: {line:?}");
+        let text = line.split("\x1b[").map(|part| match part.split_once(['A', 'J', 'K']) {
+            Some((count, text)) if count.chars().all(|c| c.is_ascii_digit()) => text,
+            _ => part,
+        });
+        let text: String = text.collect();
+        let at = text.trim_start().split(" s ").next().unwrap();
+        assert!(at.parse::<f64>().is_ok(), "torn: {line:?}");
         lines += 1;
     }
-    assert!(lines > 20, "{lines} lines:\n{sent}");
+    assert!(lines > 10, "{lines} lines:\n{sent}");
 }
