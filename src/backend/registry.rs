@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
 use super::proc::{self, ProcessId};
 use super::process::nodes_dir;
@@ -131,7 +132,10 @@ impl Registry {
         fs::create_dir_all(self.state.join("drills")).map_err(|e| state(&self.state, e))?;
         self.make_room(&record.id)?;
         match put_new(&file, &record) {
-            Ok(()) => Ok(Registration { file, record }),
+            Ok(()) => {
+                info!(file = %file.display(), "registered");
+                Ok(Registration { file, record })
+            }
             // Somebody was quicker by a hair.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 let pid = self.find(&record.id)?.map_or(0, |there| there.owner.pid);
@@ -203,6 +207,7 @@ impl Registry {
                 removed.push(path.display().to_string());
             }
         }
+        info!(id = record.id, ?removed, "what a dead redrill left is removed");
         Ok(removed)
     }
 }
