@@ -4,10 +4,12 @@
 //! panel without breaking it.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::live::State;
 use super::live::log::Log;
@@ -34,12 +36,12 @@ pub fn progress() -> Box<dyn Sink> {
 
 /// Prints a line on standard error, above the panel if there is one.
 pub fn say(text: &str) {
-    write(&lock(&SCREEN).say(text));
+    write(&SCREEN.lock().say(text));
 }
 
 /// Removes the panel. Call it before ending the process.
 pub fn clear() {
-    write(&lock(&SCREEN).close());
+    write(&SCREEN.lock().close());
 }
 
 /// In one write, so that no half of a frame is seen. A closed standard error is no error: the
@@ -82,14 +84,14 @@ impl Seen {
 
 impl Panel {
     fn show() -> Panel {
-        lock(&SCREEN).open();
+        SCREEN.lock().open();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (going, gone) = channel::<()>();
         let drawn = seen.clone();
         let artist = std::thread::spawn(move || {
             // A separate thread, because time also passes while nothing happens.
             while gone.recv_timeout(FRAME) == Err(RecvTimeoutError::Timeout) {
-                draw(&lock(&drawn));
+                draw(&drawn.lock());
             }
         });
         Panel { seen, going: Some(going), artist: Some(artist) }
@@ -101,12 +103,12 @@ fn draw(seen: &Seen) {
     let width = width().min(WIDEST).saturating_sub(1);
     let mut lines = seen.state.lines(seen.now(), width);
     lines.truncate(height().saturating_sub(1));
-    write(&lock(&SCREEN).draw(lines));
+    write(&SCREEN.lock().draw(lines));
 }
 
 impl Sink for Panel {
     fn hear(&mut self, event: &Event) {
-        let mut seen = lock(&self.seen);
+        let mut seen = self.seen.lock();
         seen.state.hear(event);
         seen.last = Some((event.at, Instant::now()));
     }
@@ -129,9 +131,4 @@ impl Sink for LogSink {
     fn hear(&mut self, event: &Event) {
         self.0.hear(event).iter().for_each(|line| say(line));
     }
-}
-
-/// The data behind these locks is only drawn, so a panic of another thread cannot harm it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

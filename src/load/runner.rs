@@ -264,7 +264,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             match give_up_on(&mut ready, launching).await {
                 Some(Ok(client)) => serve(start, client, orders, ready).await,
                 Some(Err(source)) => {
-                    _ = ready.send(Err(LoadError::Adapter { load: name, source }));
+                    ready.send(Err(LoadError::Adapter { load: name, source })).or_unheard();
                 }
                 None => {}
             }

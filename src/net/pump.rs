@@ -25,6 +25,7 @@ use super::conditions::Conditions;
 use super::line::{Line, Piece};
 use super::timer::Thread;
 use super::wire::Counts;
+use crate::log::OrUnheard;
 use crate::model::{Clock, Nanos};
 
 /// If a receiver has not taken bytes for so long, no more are read for it. (A shorter wait does
@@ -135,7 +136,7 @@ impl Pump<'_> {
                 }
                 // That was everything, so the next read waits for a notification.
                 let nothing = || Err::<(), _>(ErrorKind::WouldBlock.into());
-                _ = self.from.stream.try_io(Interest::READABLE, nothing);
+                let _would_block = self.from.stream.try_io(Interest::READABLE, nothing);
             }
             Err(error) if later(&error) => {}
             Err(_) => self.end(now, Piece::Reset),
@@ -177,7 +178,7 @@ impl Pump<'_> {
                 Some(Piece::Reset) => return Err(Reset),
                 Some(_) => {
                     // It fails if the other side is gone, which knows already.
-                    _ = shutdown(&self.to.stream, Shutdown::Write);
+                    shutdown(&self.to.stream, Shutdown::Write).or_unheard();
                     self.from.heard_out.set(true);
                     return if self.from.gone.get() { Err(Reset) } else { Ok(Delivered::End) };
                 }

@@ -28,6 +28,7 @@ use tokio::sync::{Notify, oneshot};
 use self::program::{MOMENT, Program, within};
 use self::protocol::{Came, Greeting, Order, Reply, VERSION, Work};
 use super::{Answer, Client, ReplyValue, Request};
+use crate::log::OrUnheard;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::spec::scenario::Load;
@@ -176,7 +177,7 @@ impl Adapter {
             state.waiting.insert(id, Waiting { handed_over: false, answer });
             self.to_write.notify_one();
         } else {
-            _ = answer.send(Ended::Gone { handed_over: false });
+            answer.send(Ended::Gone { handed_over: false }).or_unheard();
         }
         drop(state);
         async move {
@@ -222,7 +223,7 @@ impl Adapter {
         let state = &mut *self.state.borrow_mut();
         if let Some(waiting) = state.waiting.remove(&reply.id) {
             state.tally.hear(&reply.came, reply.ns);
-            _ = waiting.answer.send(Ended::Answered(reply.came));
+            waiting.answer.send(Ended::Answered(reply.came)).or_unheard();
         } else if state.given_up.remove(&reply.id) {
             state.tally.hear(&reply.came, reply.ns);
             state.tally.late += 1;
@@ -292,7 +293,7 @@ impl State {
         self.answers = false;
         self.lines.clear();
         for (_, Waiting { handed_over, answer }) in self.waiting.drain() {
-            _ = answer.send(Ended::Gone { handed_over });
+            answer.send(Ended::Gone { handed_over }).or_unheard();
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::AdapterError;
+use crate::log::OrLogged;
 
 /// Lines of standard error that are kept.
 const TAIL: usize = 12;
@@ -108,7 +109,7 @@ impl Program {
     fn kill(&self) {
         // Once it has been waited for, its number may be another's.
         if let Some(group) = self.group.filter(|_| !self.gone.get()) {
-            _ = rustix::process::kill_process_group(group, Signal::KILL);
+            rustix::process::kill_process_group(group, Signal::KILL).or_logged("end an adapter");
         }
     }
 }
