@@ -10,16 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The pairs that there still are. Nothing is ever added here.
 const KNOWN: &[(&str, &str)] = &[
-    ("fault", "fault/active"),
-    ("fault", "fault/failover"),
-    ("fault", "fault/kill"),
-    ("fault", "fault/pause"),
-    ("fault", "fault/restart"),
-    ("fault", "fault/stop"),
-    ("fault/active", "fault/clock"),
-    ("fault/active", "fault/disk"),
-    ("fault/active", "fault/memory"),
-    ("fault/active", "fault/slow"),
+    ("backend/docker", "backend/resolve"),
+    ("backend/process", "backend/resolve"),
     ("load/client/adapter/start", "load/runner"),
     ("load/client/routed", "load/runner"),
     ("load/workload", "load/workload/cas"),
@@ -28,20 +20,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("load/workload", "load/workload/register"),
     ("load/workload", "load/workload/set"),
     ("load/workload", "load/workload/stream"),
+    ("load/workload", "load/workload/transfer"),
     ("report/failovers", "report/record"),
     ("spec", "spec/rules/scenario"),
     ("spec", "spec/rules/topology"),
-    ("spec/chaos", "spec/scenario"),
-    ("spec/file/chaos", "spec/file/step"),
-    ("spec/file/hardship", "spec/file/step"),
-    ("spec/file/moves", "spec/file/step"),
-    ("spec/file/network_step", "spec/file/step"),
-    ("spec/file/node_fault", "spec/file/step"),
-    ("spec/file/rolling", "spec/file/step"),
-    ("spec/file/scale", "spec/file/step"),
-    ("spec/network", "spec/scenario"),
-    ("spec/rolling", "spec/scenario"),
-    ("spec/scale", "spec/scenario"),
 ];
 
 /// As it is written: `report::html`.
