@@ -8,7 +8,7 @@ use crate::model::{Nanos, Verdict};
 use super::finding::{Examples, Finding};
 use super::history::{History, ReadError};
 
-/// Judges the rows of the loads whose workload it is registered for, in [`super::of`].
+/// Judges the rows of the loads whose workload it is registered for, in `check::of`.
 ///
 /// It is pure: the same rows and the same context give the same result.
 pub trait Checker: Sync {

@@ -18,7 +18,7 @@ use super::register::{Key, Read, Source, Unexpected, answered};
 /// age is the time from the earliest acknowledgement of such a write to the read's
 /// sending. If the outcome of *f* is unknown, the read is not called stale.
 ///
-/// Final reads are not counted here: what they miss is [lost](super::LostWrites).
+/// Final reads are not counted here: what they miss is lost.
 pub struct StaleReads;
 
 impl Checker for StaleReads {

@@ -14,9 +14,10 @@ use crate::model::op::Op;
 use crate::model::{Nanos, NodeName, Workload};
 
 use super::error::ReportError;
-use super::failovers::Election;
-use super::record::{Record, StepRecord};
+use super::failover_fold::Election;
+use super::record::Record;
 use super::series::EVERY;
+use super::step_record::StepRecord;
 
 /// Which checkers are asked, the workloads of the loads decide. Sentences count from `zero`,
 /// the load's start; `whole` says that no row is missing.

@@ -10,7 +10,8 @@ use crate::model::op::Access;
 use crate::model::{Measure, Nanos, Workload};
 
 use super::failovers;
-use super::record::{Record, StepRecord};
+use super::record::Record;
+use super::step_record::StepRecord;
 use super::tally::{Band, Since, Tally};
 
 /// The sources of the figures. Without a time line or a history there is no tally, and nothing

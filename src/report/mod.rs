@@ -18,6 +18,7 @@ mod containers;
 mod data;
 mod doubt;
 mod error;
+mod failover_fold;
 mod failovers;
 mod figures;
 pub mod file;
@@ -41,11 +42,12 @@ mod schedule;
 mod series;
 mod sections;
 mod shards;
-mod stats;
 mod side_by_side;
 pub mod spread;
 pub mod suite;
 mod spans;
+mod stats;
+mod step_record;
 mod table;
 mod tally;
 pub mod text;
@@ -280,7 +282,7 @@ fn loads(record: &Record, tally: Option<&Tally>) -> Vec<Load> {
 }
 
 fn steps(record: &Record) -> Vec<Step> {
-    let step = |step: &record::StepRecord| Step {
+    let step = |step: &step_record::StepRecord| Step {
         kind: step.info.kind.clone(),
         group: step.info.group.clone(),
         text: step.info.text.clone(),

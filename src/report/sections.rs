@@ -56,7 +56,8 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
 
 /// Every measure, for those who ask for it.
 pub(super) fn measures(r: &Report) -> Section {
-    let columns = vec![Column::text("measure"), Column::figure(""), Column::text("what it is")];
+    let columns =
+        vec![Column::text("measure"), Column::figure("value"), Column::sentence("what it is")];
     let known = CATALOGUE.iter().filter(|known| r.has(known.name));
     let row = known
         .map(|known| vec![Cell::code(known.name), r.show(known.name).into(), known.about.into()]);
@@ -143,7 +144,8 @@ fn shards(r: &Report) -> Table {
 
 fn shard(r: &Report, s: &Shard) -> Vec<Cell> {
     let primary = s.primary_after.as_ref().map_or(NOTHING.to_owned(), NodeName::to_string);
-    let mut row = vec![Cell::from(format!("{}/{}", s.group, s.shard)), primary.into()];
+    let name = Cell::from(format!("{}/{}", s.group, s.shard));
+    let mut row = vec![Cell { shard: Some(s.shard), ..name }, primary.into()];
     let mut change = |before: Option<u64>, after: Option<u64>, unit| {
         let [before, after] = [before, after].map(|n| n.map(|n| n as f64));
         let [first, last] = [before, after].map(|n| Cell::figure(n, unit, 0));
@@ -208,10 +210,10 @@ fn traffic(crossings: &[Crossing]) -> Table {
 }
 
 fn steps(r: &Report) -> Table {
-    let mut columns = vec![Column::text("step")];
+    let mut columns = vec![Column::sentence("step")];
     let heads = ["began", "took", "nodes agree after", "converged after"];
     columns.extend(heads.map(Column::figure));
-    columns.push(Column::text("moved, or done"));
+    columns.push(Column::sentence("moved, or done"));
     let since = |at: Option<f64>, from: Option<f64>| {
         Cell::from(show(at.zip(from).map(|(at, from)| at - from), Unit::Millis))
     };

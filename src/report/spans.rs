@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::model::Nanos;
 use crate::model::event::Phase;
 
-use super::record::{Record, StepRecord};
+use super::record::Record;
+use super::step_record::StepRecord;
 
 /// A half-open span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

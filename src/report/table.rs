@@ -25,6 +25,8 @@ pub(super) struct Column {
     on: On,
     /// It holds text, and not figures.
     pub text: bool,
+    /// Its text may need several lines.
+    pub wraps: bool,
 }
 
 /// Where a column is shown: a page has room for figures apart that a text puts together.
@@ -45,6 +47,8 @@ pub(super) struct Cell {
     /// It is a name that is written in files.
     pub code: bool,
     pub tone: Option<Verdict>,
+    /// The shard whose colour stands before it.
+    pub shard: Option<u32>,
 }
 
 /// What stands where there is nothing to be told.
@@ -52,11 +56,15 @@ pub(super) const NOTHING: &str = "–";
 
 impl Column {
     pub fn text(head: impl Into<String>) -> Column {
-        Column { head: head.into(), on: On::Both, text: true }
+        Column { head: head.into(), on: On::Both, text: true, wraps: false }
+    }
+
+    pub fn sentence(head: impl Into<String>) -> Column {
+        Column { wraps: true, ..Column::text(head) }
     }
 
     pub fn figure(head: impl Into<String>) -> Column {
-        Column { head: head.into(), on: On::Both, text: false }
+        Column { head: head.into(), on: On::Both, text: false, wraps: false }
     }
 
     pub fn only(self, on: On) -> Column {

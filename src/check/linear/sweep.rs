@@ -1,6 +1,6 @@
 //! Two spans of a set that conflict, in O(n log n).
 //!
-//! A span is the `first` and `last` of a block (see [`super::zones`]). Two spans conflict if
+//! A span is the `first` and `last` of a block (see `zones`). Two spans conflict if
 //! each has its `first` before the other's `last`. Gibbons and Korach call a span with
 //! first < last a *forward zone*: two of them conflict if they overlap. One with
 //! last ≤ first is a *backward zone*: two of these never conflict, and one conflicts with a
