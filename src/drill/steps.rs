@@ -1,8 +1,7 @@
-//! The timeline: each step at its instant.
+//! The time line: each step at its instant.
 //!
-//! A step that does something to nodes or links begins when it is due, whatever else is at work:
-//! that a primary dies while slots move is a thing to be tried. Steps that move slots go
-//! one after the other.
+//! A step that acts on nodes or links begins when it is due, whatever else is running, so that
+//! a primary can die while slots move. Steps that move slots run one after the other.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -24,10 +23,10 @@ use super::scale;
 use super::stage::{Halt, Stage};
 use super::watch::Observers;
 
-/// A step that begins so much late is worth telling.
+/// A step that begins this late gets a warning.
 const LATE: Duration = Duration::from_millis(100);
 
-/// What steps are done with.
+/// The parts that play steps.
 pub struct Timeline<'a> {
     pub stage: &'a Stage<'a>,
     pub deployment: &'a Deployment,
@@ -38,11 +37,11 @@ pub struct Timeline<'a> {
 }
 
 impl Timeline<'_> {
-    /// Plays every step and gives the instant from which the load is to settle: the
-    /// end of the last step, or `begin` if there are none.
+    /// Plays every step and returns the instant from which the load settles: the end of the
+    /// last step, or `begin` without steps.
     ///
-    /// A step that fails is told as such and the timeline goes on: what the cluster
-    /// does after a failed reshard is worth seeing too.
+    /// A failed step is reported, and the time line goes on: what the cluster does after a
+    /// failed reshard is worth seeing too.
     pub async fn play(&self) -> Result<Nanos, Halt> {
         self.stage.unless_bereaved(self.play_all()).await?
     }
@@ -66,7 +65,7 @@ impl Timeline<'_> {
             let span = info_span!("step", n = index + 1, does = step.describe());
             at_work.push(self.step(index, step, due, &moving).instrument(span));
         }
-        // On Ctrl-C too: the moves themselves bring their slots home, faults end at once.
+        // On Ctrl-C too: moves bring their slots to an owner, and faults end at once.
         while at_work.next().await.is_some() {}
         if !self.stage.scenario.timeline.is_empty() {
             calm = self.stage.teller.clock().now();
@@ -111,7 +110,8 @@ impl Timeline<'_> {
         (Moved::default(), error)
     }
 
-    /// Slots move one step after the other, so one may have to wait for the one before it.
+    /// Steps that move slots run one after the other, so one may have to wait for the one
+    /// before.
     fn warn_if_late(&self, step: &Step, planned: Nanos) {
         let late = self.stage.teller.clock().now().since(planned);
         if late >= LATE {

@@ -1,5 +1,6 @@
-//! A clock that is wrong: set by somebody, or by a time service that went astray; or one that
-//! goes too fast. Only the time of day: what servers measure by the monotonic clock stays right.
+//! A clock that is wrong: it was set wrongly, by a person or a time service, or it runs too
+//! fast or too slow. Only the time of day is wrong; the monotonic clock of the servers stays
+//! right.
 
 use std::time::Duration;
 
@@ -14,10 +15,10 @@ use super::strains::Strain;
 use crate::node::Node;
 use crate::spec::step::Clock;
 
-/// A server looks at its clock ten times a second at the least.
+/// A server reads its clock at least ten times a second.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Less cannot be told from a busy machine.
+/// On a busy machine, a smaller difference cannot be seen.
 const LEAST: i64 = 500_000_000;
 
 impl Fault for Clock {
@@ -44,9 +45,9 @@ impl Fault for Clock {
     }
 }
 
-/// Applied a server's clock said before it was set.
+/// A server's clock before it was set.
 struct Seen {
-    /// How far it is to be set, and what it was ahead of this machine's monotonic clock.
+    /// How far to set it, and how far it was ahead of this machine's monotonic clock.
     set: Option<(i64, i64)>,
     origin: Instant,
 }
@@ -55,7 +56,7 @@ impl Seen {
     async fn before(node: &Node, jump: i64) -> Seen {
         let origin = Instant::now();
         let set = match jump.abs() >= LEAST {
-            // One that does not answer, as it is paused, cannot be asked.
+            // A paused server does not answer.
             true => ahead(node, origin).await.ok().map(|ahead| (jump, ahead)),
             false => None,
         };
@@ -83,7 +84,7 @@ impl Seen {
     }
 }
 
-/// Applied the server's TIME says, in nanoseconds, less the time since `origin`.
+/// The server's TIME in nanoseconds, less the time since `origin`.
 async fn ahead(node: &Node, origin: Instant) -> Result<i64, FaultError> {
     let (seconds, micros): (i64, i64) = node.admin.query(&redis::cmd("TIME")).await?;
     Ok(seconds * 1_000_000_000 + micros * 1_000 - origin.elapsed().as_nanos() as i64)

@@ -1,4 +1,4 @@
-//! A disk that is full, or slow, as the preload library lets a server see it.
+//! A disk that is full or slow for a server, by the preload library.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -10,7 +10,7 @@ use super::strains::Strain;
 use crate::spec::step::{DiskFull, SlowDisk};
 
 impl Fault for DiskFull {
-    /// A server ends that cannot write its append-only file or `nodes.conf`.
+    /// A server that cannot write its append-only file or `nodes.conf` ends.
     fn may_end_servers(&self) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! Servers that end: killed (a crash or a power cut, to everybody else), stopped as deployments
-//! do, or restarted.
+//! Servers that end: killed (like a crash or a power cut), stopped as deployments do it, or
+//! restarted.
 //!
 //! A server that is asked to end may wait for its replicas first (`shutdown-timeout`), and does
 //! not hand over.
@@ -64,7 +64,7 @@ async fn stop(site: Site<'_>, name: &NodeName) -> Result<(), FaultError> {
     Ok(())
 }
 
-/// A server that is to be started again with its data.
+/// A server that must be started again with its data.
 struct Ended(NodeName);
 
 impl Undo for Ended {

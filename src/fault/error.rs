@@ -1,4 +1,4 @@
-//! Why a fault could not be done, or not be undone.
+//! Why a fault could not be injected, or not be undone.
 
 use std::time::Duration;
 

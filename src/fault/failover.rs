@@ -1,5 +1,5 @@
-//! A failover by command: a replica is told to become the primary of its shard, or a sentinel
-//! to have the group fail over.
+//! A failover by command: a replica gets the command to become the primary of its shard, or a
+//! sentinel the command to fail the group over.
 //!
 //! <https://redis.io/docs/latest/commands/cluster-failover/>
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#sentinel-commands>
@@ -22,13 +22,13 @@ use crate::node::{Node, Section};
 use crate::spec::step::{Failover, Force};
 use crate::spec::topology::Mode;
 
-/// Between two looks at who follows.
+/// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(100);
-/// Sentinels ask the old primary every 10 s, and wait for 8 s after what it said.
+/// Sentinels ask the old primary every 10 s, and wait for 8 s after its answer.
 const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
 
 impl Fault for Failover {
-    /// A sentinel is told, and the primary is who must go.
+    /// A sentinel gets the command, but the primary is replaced.
     fn asks_for_roles(&self, site: Site<'_>) -> bool {
         !site.group.sentinels.is_empty()
     }
@@ -49,8 +49,9 @@ impl Fault for Failover {
         .boxed()
     }
 
-    /// Sentinels tell an old primary to follow long after they have promoted another: until
-    /// then two nodes lead, and no `settle` of a few seconds would see them agree.
+    /// Sentinels make an old primary a replica long after they have promoted another node.
+    /// Until then there are two primaries, and they would not agree within a `settle` of a few
+    /// seconds.
     fn takes_place<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> BoxFuture<'f, ()> {
         let old = self.also_hits(site, hit);
         async move {
@@ -62,8 +63,8 @@ impl Fault for Failover {
     }
 }
 
-/// In a cluster, and where sentinels do it, the server answers before there is a new primary:
-/// that is seen by whoever watches.
+/// In a cluster, and with sentinels, the server answers before there is a new primary. The
+/// watcher sees when there is one.
 async fn failover(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
     let command = match site.group.spec.mode {
         Mode::Cluster { .. } => in_cluster(force),
@@ -80,7 +81,7 @@ async fn failover(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), F
     Ok(())
 }
 
-/// Ends when `node` follows another.
+/// Returns when `node` is a replica.
 pub async fn follows(node: &Node) {
     while !matches!(node.admin.info(Section::Replication).await, Ok(info) if info.role() == Some(Role::Replica))
     {

@@ -1,8 +1,8 @@
-//! Applied an operator does where nobody else would: makes a replica the primary, and has all
-//! others follow it.
+//! A failover by an operator, in a group where nobody else does it: makes a replica the
+//! primary, and makes all other nodes follow it.
 //!
-//! With FAILOVER the primary itself hands over: it holds writes back until the replica has
-//! all of them. <https://redis.io/docs/latest/commands/failover/>
+//! With FAILOVER the primary itself hands over: it holds writes back until the replica has all
+//! of them. <https://redis.io/docs/latest/commands/failover/>
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ use crate::model::event::Role;
 use crate::node::{Node, NodeError, Section};
 use crate::spec::step::Force;
 
-/// How long a primary waits for the replica to have all its writes, by force.
+/// With force, how long a primary waits for the replica to have all its writes.
 const FORCE_AFTER: Duration = Duration::from_secs(1);
-/// How long a handover may take: it holds all writes back.
+/// How long a handover may take: it blocks all writes.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Ends when `name` is primary and all others that live follow it.
+/// Returns when `name` is primary and all other live nodes follow it.
 pub async fn to(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
     let new = &site.node(name)?;
     let old = match force {
@@ -48,7 +48,7 @@ pub async fn to(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), Fau
     }
 }
 
-/// FAILOVER TO, told to the primary, and waited for. Gives who handed over.
+/// Sends FAILOVER TO to the primary and waits for it. Returns the node that handed over.
 async fn hand_over(site: Site<'_>, new: &Node, force: Force) -> Result<NodeName, FaultError> {
     let name = &new.name;
     let old = roles::now(site.group).await.primary;
@@ -80,7 +80,7 @@ async fn role(node: &Node) -> Option<Role> {
     node.admin.info(Section::Replication).await.ok()?.role()
 }
 
-/// Applied a server says of a command that it does not know.
+/// Whether a server does not know the command.
 fn unknown(error: &NodeError) -> bool {
     error.to_string().contains("unknown command")
 }
@@ -93,7 +93,8 @@ async fn follow(node: &Node, new: &Node) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// So that it is what it was when it is started again. One that cannot write its file goes on.
+/// Stores the role in the node's file, for its next start. A server that cannot write its file
+/// goes on.
 async fn remember(node: &Node) {
     let rewritten = node.admin.query::<Value>(redis::cmd("CONFIG").arg("REWRITE")).await;
     rewritten.or_logged("write a configuration");

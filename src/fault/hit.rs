@@ -1,4 +1,4 @@
-//! Whom a step hits: the nodes and links that it means, by the roles of the moment.
+//! The targets of a step: its nodes and links, by the roles when it begins.
 
 use rand::RngExt;
 
@@ -14,11 +14,11 @@ use crate::spec::step::{On, Target};
 #[derive(Clone, Debug, Default)]
 pub struct Hit {
     pub nodes: Vec<NodeName>,
-    /// Of a step on links: the nodes that these links lead to.
+    /// For a step on links: the nodes at their other ends.
     pub against: Vec<NodeName>,
-    /// Of a step on links: these.
+    /// For a step on links: the pairs.
     pub pairs: Option<Pairs>,
-    /// Who was primary then; nobody where that was of no interest.
+    /// The primaries at that time; empty if they do not matter.
     pub primaries: Vec<NodeName>,
 }
 
@@ -29,11 +29,11 @@ impl Hit {
     }
 }
 
-/// Whom `on` means now. Nodes are asked for their roles only if that matters, or if `ask` says
-/// so: one that stands still would have to be waited for. The same `random` draws the same.
+/// The targets of `on`. Nodes are asked for their roles only if these matter, or if `ask` says
+/// so, because a paused node would delay the step. The same `random` draws the same targets.
 ///
 /// # Errors
-/// A node is in no such role now, or on both sides.
+/// No node has such a role now, or a node is on both sides.
 pub async fn find(
     on: &On,
     (deployment, group): (&Deployment, &DeployedGroup),

@@ -1,4 +1,4 @@
-//! A fault's life: it is injected, holds for a time, and is undone.
+//! The life of a fault: it is injected, is active for a time, and is undone.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::Node;
 
-/// How long servers have to follow before they are ended anyway.
+/// How long servers may take to follow before they are ended anyway.
 const RELEASE: Duration = Duration::from_secs(1);
 
-/// Where a fault is done.
+/// Where a fault is injected.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     pub backend: &'a dyn Backend,
@@ -29,12 +29,12 @@ pub struct Site<'a> {
 
 /// Something that can be done to nodes or links.
 pub trait Fault: Send + Sync {
-    /// Whether it must know who is primary, even where its target is a node's name.
+    /// Whether it must know the primaries, even if its target is a node's name.
     fn asks_for_roles(&self, _site: Site<'_>) -> bool {
         false
     }
 
-    /// Nodes that it does something to besides those that are its target.
+    /// Nodes that it affects besides its targets.
     fn also_hits(&self, _site: Site<'_>, _hit: &Hit) -> Vec<NodeName> {
         Vec::new()
     }
@@ -44,35 +44,35 @@ pub trait Fault: Send + Sync {
         false
     }
 
-    /// Does it to all that it hits at once. What was done is to be undone even if something went
-    /// wrong with one of them; the first error is given besides.
+    /// Injects it on all its targets at once. What was done must be undone even if something
+    /// went wrong with one of them; the first error is returned as well.
     fn inject<'f>(
         &'f self,
         site: Site<'f>,
         hit: &'f Hit,
     ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)>;
 
-    /// Ends when what it has begun has taken place.
+    /// Returns when the fault has taken effect.
     fn takes_place<'f>(&'f self, _site: Site<'f>, _hit: &'f Hit) -> BoxFuture<'f, ()> {
         ready(()).boxed()
     }
 }
 
-/// What is to be undone of a fault, on one node or on links.
+/// The way to undo a fault on one node or on links.
 pub trait Undo: Send + Sync {
-    /// Gives what a person should know of how it went meanwhile. What has been undone, or has
-    /// ended by itself, is no error.
+    /// Returns notes for a person about what happened meanwhile. It is no error if the fault
+    /// has been undone or has ended already.
     fn undo<'u>(
         &'u mut self,
         backend: &'u dyn Backend,
     ) -> BoxFuture<'u, Result<Option<String>, FaultError>>;
 
-    /// The server that is started again by it.
+    /// The server that this starts again.
     fn starts(&self) -> Option<&NodeName> {
         None
     }
 
-    /// Whether a server that it holds cannot end before it is undone.
+    /// Whether it holds a server that cannot end before this is undone.
     fn holds_server(&self) -> bool {
         false
     }
@@ -81,32 +81,33 @@ pub trait Undo: Send + Sync {
 /// A fault that was injected.
 #[derive(Default)]
 pub struct ActiveFault {
-    /// The nodes on which it was done.
+    /// The nodes that it was injected on.
     pub nodes: Vec<NodeName>,
-    /// Servers among them that may end by themselves; they are started again when it is undone.
+    /// Servers among them that may end by themselves. They are started again when the fault is
+    /// undone.
     pub may_end: Vec<NodeName>,
-    /// What a person should know of how it was done.
+    /// Notes for a person about the injection.
     pub notes: Vec<String>,
     pub undo: Vec<Box<dyn Undo>>,
 }
 
 impl ActiveFault {
-    /// Nothing of it is left to be undone.
+    /// Nothing is left to undo.
     pub fn is_over(&self) -> bool {
         self.undo.is_empty()
     }
 
-    /// These have left: they are not to be started again.
+    /// These nodes have left, so they must not be started again.
     pub fn forget(&mut self, gone: &[NodeName]) {
         self.undo.retain(|undo| undo.starts().is_none_or(|name| !gone.contains(name)));
         self.may_end.retain(|name| !gone.contains(name));
     }
 
-    /// Gives what a person should know of how it went meanwhile. Undoing twice does nothing.
+    /// Returns notes for a person about what happened meanwhile. A second call does nothing.
     ///
     /// # Errors
-    /// The first server that could not be started, or go on, or does not follow; all have
-    /// been tried.
+    /// The first server that could not be started, or did not go on, or did not follow. All
+    /// have been tried.
     pub async fn undo(&mut self, backend: &dyn Backend) -> Result<Vec<String>, FaultError> {
         let undone = join_all(self.undo.iter_mut().map(|undo| undo.undo(backend))).await;
         let notes: Result<Vec<_>, _> = undone.into_iter().collect();
@@ -118,16 +119,16 @@ impl ActiveFault {
         self.undo.iter().filter_map(|undo| undo.starts().cloned()).collect()
     }
 
-    /// Lets servers go on as fast as they can, so that they can end.
+    /// Lets servers go on as fast as possible, so that they can end.
     pub async fn release(mut self, backend: &dyn Backend) {
         let held = self.undo.iter_mut().filter(|undo| undo.holds_server());
         let released = join_all(held.map(|undo| undo.undo(backend)));
-        // Where a server does not answer, its end will be the end of this too.
+        // If a server does not answer, its end will undo this too.
         tokio::time::timeout(RELEASE, released).await.or_logged("undo all faults in time");
     }
 }
 
-/// What was done to one node: what is to be undone of it, and what is to be known.
+/// The result on one node: how to undo it, and notes for a person.
 #[derive(Default)]
 pub struct Done {
     pub undo: Option<Box<dyn Undo>>,
@@ -139,7 +140,7 @@ impl Done {
         Done { undo: Some(Box::new(undo)), note: None }
     }
 
-    /// It did not take hold: what there is of it is undone.
+    /// It did not take effect: undoes the part that did.
     pub async fn take_back(&mut self, backend: &dyn Backend) {
         if let Some(undo) = &mut self.undo {
             undo.undo(backend).await.or_logged("undo a fault that failed");
@@ -147,7 +148,7 @@ impl Done {
     }
 }
 
-/// Does the same to every node that is hit, at once.
+/// Does the same on every target at once.
 pub async fn on_each<'h, F>(
     hit: &'h Hit,
     one: impl Fn(&'h NodeName) -> F,
@@ -171,13 +172,13 @@ where
 }
 
 impl Site<'_> {
-    /// The node, with connections of its own.
+    /// The node, with separate connections.
     pub fn node(&self, name: &NodeName) -> Result<Node, FaultError> {
         let found = self.group.all().find(|node| node.name == *name);
         found.map(Node::apart).ok_or_else(|| FaultError::NoNode(name.clone()))
     }
 
-    /// Lays `strain` on a node that runs.
+    /// Puts `strain` on a running node.
     pub async fn strain(&self, node: &Node, strain: Strain) -> Result<Done, FaultError> {
         Ok(Done::to_undo(self.strains.lay(self.backend, node, strain).await?))
     }

@@ -1,4 +1,5 @@
-//! A memory limit that is reached: writes are refused, or keys evicted, as the policy says.
+//! A memory limit that is reached: the server refuses writes or evicts keys, according to its
+//! policy.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -25,7 +26,7 @@ impl Fault for MemoryPressure {
 
 impl MemoryPressure {
     /// # Errors
-    /// It is a replica that takes no notice.
+    /// It is a replica that ignores the limit.
     async fn press(&self, site: Site<'_>, name: &NodeName) -> Result<Done, FaultError> {
         if !site.backend.runs(name) {
             return Err(FaultError::Down(name.clone()));
@@ -64,7 +65,7 @@ impl Undo for Pressed {
             if !has_ended || !backend.runs(&node.name) {
                 return Ok(None);
             }
-            // What became of keys meanwhile, where it can be told.
+            // What happened to keys meanwhile, if that is known.
             let keys = evicted(node).await.ok().and_then(|now| now.checked_sub(self.evicted));
             Ok(keys.filter(|keys| *keys > 0).map(|keys| {
                 format!(

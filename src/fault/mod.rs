@@ -1,8 +1,8 @@
-//! What can be done to nodes and to the links between them, and how it is undone.
+//! Faults on nodes and on the links between them, and how they are undone.
 //!
-//! A kind of fault is a step of [`crate::spec::step`] that implements [`Fault`], in a file of this
-//! folder. [`of`] gives the fault of a step, [`find`] whom it hits by the roles of the moment.
-//! Injecting gives an [`ActiveFault`], which knows how it is undone.
+//! A kind of fault is a step of [`crate::spec::step`] that implements [`Fault`], in a file of
+//! this folder. [`of`] returns the fault of a step, [`find`] its targets by their roles at that
+//! time. Injecting returns an [`ActiveFault`], which knows how it is undone.
 
 mod clock;
 mod disk;

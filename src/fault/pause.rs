@@ -1,4 +1,4 @@
-//! A server that is not run: a stalled machine. Connections stay, and nothing answers.
+//! A server that does not run: a stalled machine. Connections stay, and nothing answers.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

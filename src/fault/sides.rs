@@ -1,7 +1,7 @@
-//! The links that a step means, and whom they lead to.
+//! The links of a step, and the nodes at their ends.
 //!
-//! Both sides are sets of ends: nodes by the roles of the moment, and clients by where they
-//! are. What has no side of its own (`others`) is whatever is not on the other one.
+//! Both sides are sets of ends: nodes by their roles at that time, and clients by their places.
+//! `others` is everything that is not on the other side.
 
 use std::collections::BTreeSet;
 
@@ -25,16 +25,16 @@ pub enum NoLinks {
 #[derive(Clone, Debug)]
 pub struct Found {
     pub pairs: Pairs,
-    /// The nodes of the first side that names some, or has some.
+    /// The nodes of the first side that names some or has some.
     pub nodes: Vec<NodeName>,
     /// The nodes of the other side.
     pub against: Vec<NodeName>,
 }
 
-/// The pairs of ends that `links` means. The same `random` draws the same.
+/// The pairs of ends of `links`. The same `random` draws the same pairs.
 ///
 /// # Errors
-/// A node is in no such role now, or on both sides.
+/// No node has such a role now, or a node is on both sides.
 pub fn find(links: &Links, cast: &Cast<'_>, random: &mut impl RngExt) -> Result<Found, NoLinks> {
     let from = named(&links.from, cast, random)?;
     let to = named(&links.to, cast, random)?;
@@ -45,7 +45,7 @@ pub fn find(links: &Links, cast: &Cast<'_>, random: &mut impl RngExt) -> Result<
     let all = cast.places.nodes();
     let on = |side: &Ends| nodes_of(all.iter().filter(|end| side.has(end)));
     let [mut nodes, mut against] = sides.each_ref().map(on);
-    // Whom the step names, and not all others.
+    // The nodes that the step names, and not all others.
     if nodes_of(&from).is_empty() && (nodes.is_empty() || !nodes_of(&to).is_empty()) {
         std::mem::swap(&mut nodes, &mut against);
     }
@@ -65,7 +65,7 @@ fn side(side: &Side, own: &BTreeSet<End>, other: &BTreeSet<End>, cast: &Cast<'_>
     }
 }
 
-/// Everybody whom a side names.
+/// All ends that a side names.
 fn named(
     side: &Side,
     cast: &Cast<'_>,

@@ -1,5 +1,5 @@
-//! Too little of the processor: a neighbour that takes it, a machine that is too small, or a slow
-//! command (DEBUG SLEEP) that the server's one thread is busy with.
+//! Too little of the processor: a neighbour takes it, the machine is too small, or a slow
+//! command (DEBUG SLEEP) keeps the server's only thread busy.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::log::OrLogged;
 use crate::node::{Admin, Node};
 use crate::spec::step::Slow;
 
-/// For a server that is slow besides.
+/// For a server that is slow for another reason too.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Fault for Slow {
@@ -43,8 +43,8 @@ impl Fault for Slow {
     }
 }
 
-/// Has a server sleep every so often. Dropping it ends that; a sleep that has begun lasts as
-/// long as it lasts.
+/// Makes a server sleep at an interval. Dropping it ends that; a sleep that has begun goes on
+/// to its end.
 struct Sleeper {
     task: JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -69,7 +69,7 @@ impl Sleeper {
 }
 
 impl Undo for Sleeper {
-    /// Waits until the server has woken up for good.
+    /// Waits until the server is awake.
     fn undo<'u>(
         &'u mut self,
         _: &'u dyn Backend,

@@ -22,7 +22,7 @@ use crate::node::{Node, NodeError};
 use crate::spec::decode::Word;
 use crate::spec::step::Policy;
 
-/// What all nodes of a drill have to bear.
+/// The strains on all nodes of a drill.
 #[derive(Default)]
 pub struct Strains {
     last: AtomicU64,
@@ -31,10 +31,10 @@ pub struct Strains {
 
 type ByKind = HashMap<(NodeName, Kind), Arc<Mutex<OfOneKind>>>;
 
-/// One thing that a server has to bear.
+/// A shortage or disturbance that a server runs with.
 pub enum Strain {
     Paused,
-    /// The share of one CPU that is left to it.
+    /// The share of one CPU that it may use.
     Cpu(f64),
     Memory {
         bytes: u64,
@@ -55,7 +55,7 @@ pub enum Strain {
     },
 }
 
-/// What a server is told in one go.
+/// The settings of a server that are changed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Pause,
@@ -64,9 +64,9 @@ enum Kind {
     Library,
 }
 
-/// What one node bears of one kind. It is held while its server is told, so that what was worked
-/// out last is told last. A server that is paused does not answer, and only those wait for it
-/// who tell it something of the same kind.
+/// The strains of one kind on one node. The lock is held while the server's settings are
+/// changed, so that the last computation is the last change. A paused server does not answer;
+/// only callers who change the same kind wait for it.
 #[derive(Default)]
 struct OfOneKind {
     all: Vec<(u64, Strain)>,
@@ -74,7 +74,7 @@ struct OfOneKind {
     memory_before: Option<(String, String)>,
 }
 
-/// One strain of one node, which can be ended.
+/// One strain on one node, which can be ended.
 #[derive(Clone)]
 pub struct StrainHandle {
     pub node: Node,
@@ -84,10 +84,10 @@ pub struct StrainHandle {
 }
 
 impl Strains {
-    /// Lays `strain` on `node`.
+    /// Puts `strain` on `node`.
     ///
     /// # Errors
-    /// The server does not run or does not follow, and does not bear it.
+    /// The server does not run or does not follow. Then it has no such strain.
     pub async fn lay(
         &self,
         backend: &dyn Backend,
@@ -105,7 +105,7 @@ impl Strains {
         Ok(handle)
     }
 
-    /// The server of `name` has ended: the one that is started in its place is not paused.
+    /// The server of `name` has ended: its successor is not paused.
     pub async fn forget_pauses(&self, name: &NodeName) {
         self.of_one_kind(name, Kind::Pause).lock().await.all.clear();
     }
@@ -117,7 +117,7 @@ impl Strains {
 }
 
 impl StrainHandle {
-    /// Ends it; gives whether it had not ended before.
+    /// Ends it. Returns whether it was still active.
     ///
     /// # Errors
     /// The server does not follow. It may be tried again.
@@ -155,7 +155,7 @@ impl OfOneKind {
         let told = self.tell(backend, handle, None).await;
         if told.is_err() {
             self.all.pop();
-            // It may hold in part.
+            // A part of it may have taken effect.
             self.tell(backend, handle, None).await.or_logged("undo a fault");
         }
         told
@@ -174,7 +174,7 @@ impl OfOneKind {
         Ok(true)
     }
 
-    /// Has the node follow all that it bears of this kind, without `ending`.
+    /// Changes the node's settings of this kind to the sum of its strains, without `ending`.
     async fn tell(
         &self,
         backend: &dyn Backend,
@@ -201,7 +201,7 @@ impl OfOneKind {
     }
 }
 
-/// What the server says that a directive is.
+/// The value of a directive on the server.
 pub async fn config(node: &Node, name: &str) -> Result<String, NodeError> {
     let (_, value): (String, String) =
         node.admin.query(redis::cmd("CONFIG").arg("GET").arg(name)).await?;
@@ -216,7 +216,7 @@ fn smallest_share(left: &[&Strain]) -> Option<f64> {
     shares.min_by(f64::total_cmp)
 }
 
-/// Has the server hold to the limit that came last, or to the one before without any.
+/// Sets the server's limit to the latest one, or back to the original one.
 async fn limit_memory(
     node: &Node,
     left: &[&Strain],
@@ -232,11 +232,11 @@ async fn limit_memory(
     set.arg("SET").arg("maxmemory-policy");
     set.arg(policy.map_or(policy_before.clone(), |policy| policy.word().to_owned()));
     set.arg("maxmemory").arg(limit);
-    // A connection of its own: another may have broken since it was used last.
+    // A separate connection: another one may have broken since its last use.
     Ok(node.apart().admin.query::<()>(&set).await?)
 }
 
-/// What the preload library is told.
+/// The content of the preload library's control file.
 fn control(left: &[&Strain]) -> Control {
     let mut control = Control::default();
     let (mut ahead, mut drift_all, mut is_slow) = (0i128, 0.0, false);
@@ -260,7 +260,8 @@ fn control(left: &[&Strain]) -> Control {
             Strain::Paused | Strain::Cpu(_) | Strain::Memory { .. } => {}
         }
     }
-    // Each drift began at another instant: together they are one that began with the drill.
+    // The drifts began at different instants. Together they are one drift that began with the
+    // drill.
     control.drift = (drift_all * 10_000.0) as i64;
     match control.drift {
         0 => control.jump = control.jump.saturating_add(ahead as i64),
@@ -269,7 +270,7 @@ fn control(left: &[&Strain]) -> Control {
     control
 }
 
-/// Where both kinds of files are meant by several strains, all files are.
+/// If several strains name different kinds of files, all files are meant.
 fn both(files: &mut String, others: &str, is_first: bool) {
     match is_first {
         true => *files = others.to_owned(),

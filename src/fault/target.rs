@@ -1,7 +1,7 @@
 //! Which nodes a scenario means.
 //!
-//! Roles are those of the moment, as the nodes themselves tell them: after a failover,
-//! `primary of shard 1` is another node than before.
+//! Roles are current, as the nodes themselves report them: after a failover, `primary of shard
+//! 1` is another node than before.
 
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -18,13 +18,13 @@ pub struct NoTarget {
     target: String,
 }
 
-/// Who is where, and does what in a group now.
+/// The nodes of a group with their places and current roles.
 #[derive(Clone, Debug)]
 pub struct Cast<'a> {
     pub(super) nodes: &'a [Node],
     pub(super) places: &'a Places,
     pub shards: Vec<ShardView>,
-    /// Those that watch the group; they have no other role.
+    /// The sentinels of the group; they have no other role.
     pub(super) sentinels: Vec<NodeName>,
 }
 
@@ -36,10 +36,10 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// The nodes of `target` where roles are those of `cast`. The same `random` draws the same.
+/// The nodes of `target` by the roles in `cast`. The same `random` draws the same nodes.
 ///
 /// # Errors
-/// No node is in such a role now.
+/// No node has such a role now.
 pub fn select(
     target: &Target,
     cast: &Cast<'_>,

@@ -1,6 +1,6 @@
 //! The kinds of steps: the word of each, and its effects.
 //!
-//! Whoever wants to know what a step may do asks for its [`Effects`], and not for its name.
+//! Code that needs to know what a step may do uses its [`Effects`] and not its name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Hands all kinds of steps, with their words, to the macro `$with`.
+/// Passes all kinds of steps, with their words, to the macro `$with`.
 macro_rules! all_steps {
     ($with:ident) => {
         $with! {
@@ -47,12 +47,12 @@ macro_rules! kinds {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum StepKind {
             $( $kind, )*
-            /// A word of another version of redrill, in its record.
+            /// A word from the record of another version of redrill.
             Other(String),
         }
 
         impl StepKind {
-            /// All that this version knows.
+            /// All kinds that this version knows.
             pub const ALL: &[StepKind] = &[$( StepKind::$kind, )*];
 
             /// As it is written in a scenario.
@@ -74,14 +74,14 @@ macro_rules! kinds {
 }
 all_steps!(kinds);
 
-/// When what a step did is over.
+/// When the effect of a step is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
-    /// As soon as it is done: nothing of it is left to be undone.
+    /// As soon as it is done: nothing is left to undo.
     AtOnce,
     /// When its time is over and it is undone, or at the end of the load.
     UntilUndone,
-    /// As long as the step is at work.
+    /// While the step is running.
     WhileAtWork,
 }
 
@@ -112,7 +112,7 @@ impl Effects {
         }
     }
 
-    /// Such steps are carried out one after the other.
+    /// Such steps run one after the other.
     pub fn takes_turns(self) -> bool {
         self.moves_slots || self.changes_members
     }
@@ -122,7 +122,7 @@ impl StepKind {
     pub fn effects(&self) -> Effects {
         use StepKind::*;
         const AT_WORK: Effects = Effects::none(Lasts::WhileAtWork);
-        /// Done to nodes or links, which a replica may take as the end of its primary.
+        /// A step on nodes or links that a replica may take for the end of its primary.
         const AT_ONCE: Effects = Effects { fails_over: true, ..Effects::none(Lasts::AtOnce) };
         const HELD: Effects = Effects { fails_over: true, ..Effects::none(Lasts::UntilUndone) };
         match self {
@@ -138,7 +138,7 @@ impl StepKind {
             Partition => Effects { loses_writes: true, cuts_links: true, ..HELD },
             Latency | Bandwidth | Trickle | Refuse => HELD,
             Reset => AT_ONCE,
-            // It draws steps that have effects of their own.
+            // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
             Other(_) => HELD,
         }

@@ -236,7 +236,7 @@ fn steps(r: &Report) -> Table {
     Table { columns, rows: r.steps.iter().enumerate().map(row).collect() }
 }
 
-/// What came of it: `cache/3/0, cache/3/1 joined; 4,096 of 4,096 slots, 10,020 keys, migrate`.
+/// The result: `cache/3/0, cache/3/1 joined; 4,096 of 4,096 slots, 10,020 keys, migrate`.
 fn done(step: &Step) -> String {
     let names =
         |nodes: &[NodeName]| nodes.iter().map(NodeName::to_string).collect::<Vec<_>>().join(", ");
