@@ -53,7 +53,7 @@ impl Ended {
 
     fn refuse(&self, name: &NodeName, span: &Span) -> Diagnostic {
         let (word, at) = (&self.kind, Time(self.at));
-        let message = format!("{name} is down by then: the `{word}` at {at} has ended it");
+        let message = format!("{name} is down at that time: the `{word}` at {at} has ended it");
         let advice = match self.until {
             None => {
                 "give that step `for`, so that the node is started again, or take another".into()

@@ -82,7 +82,8 @@ impl Rule for Reshard {
         };
         if slots == 0 || slots > has {
             let message = format!("{} cannot be moved from shard {from}", count(slots, "slot"));
-            let advice = format!("it owns {has} by then; write from 1 to {has}, or up to 100%");
+            let advice =
+                format!("it owns {has} at that time; write from 1 to {has}, or up to 100%");
             diagnostics.push(Diagnostic::new(&asked.span, message).advise(advice));
             return None;
         }
@@ -160,7 +161,10 @@ impl Rule for Rebalance {
         }
         let gone = |shard: &usize| owned.has_left(*shard) && weights[*shard] > 0.0;
         if let Some(shard) = (0..shards).find(gone) {
-            return refuse(format!("shard {shard} is to get slots, but has none by then"), EMPTY);
+            return refuse(
+                format!("shard {shard} is to get slots, but has none at that time"),
+                EMPTY,
+            );
         }
         owned.share_out(&weights);
         Some(Rebalance { weights: Weights(weights) })

@@ -53,7 +53,7 @@ impl Owned {
     /// Why nothing can be done to a shard that was taken away, and what to write.
     pub fn is_removed(&self, shard: u32) -> Option<(String, String)> {
         self.removed.contains(&shard).then(|| {
-            let message = format!("shard {shard} has left by then");
+            let message = format!("shard {shard} has left before that");
             (message, "an earlier `remove-shard` takes it away, servers and all".to_owned())
         })
     }
@@ -73,7 +73,7 @@ impl Owned {
         if !self.has_left(shard) {
             return Some(());
         }
-        let message = format!("shard {shard} owns no slots by then");
+        let message = format!("shard {shard} owns no slots at that time");
         diagnostics.push(Diagnostic::new(&field.given()?.span, message).advise(EMPTY));
         None
     }

@@ -157,7 +157,7 @@ impl SharedKeys {
                 Shared::Target => keys.push(key(
                     "target",
                     true,
-                    &["Which nodes: a name, or a role as it is by then."],
+                    &["Which nodes: a name, or a role that they have when the step begins."],
                     schema_of::<Target>(generator),
                 )),
                 Shared::AnyTarget => keys.push(key(
