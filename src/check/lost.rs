@@ -88,12 +88,12 @@ impl Found {
     }
 
     fn lose(&mut self, (load, key): (u8, u64), write: &Write, last: &Read, sides: &Sides) {
-        let node = write.by.map(|by| (load, by));
+        let node = write.by.map(|by| (write.load, by));
         let wrong_side = node.is_some_and(|node| sides.lost(node, write.done));
         self.lost += 1;
         self.wrong_side += u64::from(wrong_side);
         self.unplaced += u64::from(node.is_none());
-        self.over_time.count(load, write.done);
+        self.over_time.count(write.load, write.done);
         self.oldest = Some(self.oldest.map_or(write.done, |oldest| oldest.min(write.done)));
         self.examples.offer((write.done.0, write.value, load, key), |zero| {
             let end = match last.value {

@@ -36,6 +36,7 @@ mod register;
 mod sessions;
 mod set;
 mod stale;
+mod transfer;
 
 pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
 pub use counter::Counters;
@@ -47,6 +48,7 @@ pub use orders::Orders;
 pub use queue::Queues;
 pub use set::Sets;
 pub use stale::StaleReads;
+pub use transfer::Transfers;
 
 use crate::model::Workload;
 
@@ -60,6 +62,7 @@ pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
         Workload::Set => &[&Sets],
         Workload::Queue => &[&Queues::AtMostOnce],
         Workload::Stream => &[&Queues::AtLeastOnce],
+        Workload::Transfer => &[&Transfers],
     }
 }
 

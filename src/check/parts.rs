@@ -22,7 +22,7 @@ pub(super) trait Kept: Default {
     fn complete(&mut self) {}
 }
 
-/// The keys of one part of a history, by load and number.
+/// The keys of one part of a history, by the load that they bear the name of, and number.
 pub(super) type Keys<K> = HashMap<(u8, u64), K>;
 
 /// Reads the history in parts of at most about `limit` rows and hands each to
@@ -57,14 +57,14 @@ fn gather<K: Kept>(
     let mut rows = 0;
     let mut too_many = false;
     history.each(&mut |op| {
-        if !K::wants(op) || !part.holds(op.load, op.key) {
+        if !K::wants(op) || !part.holds(op.keyspace(), op.key) {
             return;
         }
         rows += 1;
         if too_many {
             return;
         }
-        keys.entry((op.load, op.key)).or_insert_with(K::default).keep(op);
+        keys.entry((op.keyspace(), op.key)).or_insert_with(K::default).keep(op);
         if rows > limit && keys.len() > 1 && part.divides() {
             too_many = true;
             keys = Keys::new();

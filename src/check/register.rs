@@ -16,6 +16,8 @@ pub(super) struct Write {
     /// [`NEVER`] if the outcome is unknown.
     pub done: Nanos,
     pub fate: Fate,
+    /// Whose it is: of those that share the key.
+    pub load: u8,
     /// Who answered, as [`Op::by`] says.
     pub by: Option<u16>,
 }
@@ -77,7 +79,7 @@ impl Kept for Key {
                 Outcome::Unknown(_) => (Fate::Unknown, NEVER),
                 Outcome::Fail(_) => (Fate::Refused, op.done),
             };
-            self.writes.push(Write { value, sent: op.sent, done, fate, by: op.by });
+            self.writes.push(Write { value, sent: op.sent, done, fate, load: op.load, by: op.by });
         }
         if let Some(read) = answered(op)
             && self.last.is_none_or(|last| last.sent < read.sent)

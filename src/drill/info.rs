@@ -83,11 +83,14 @@ fn load_info(load: &Load, nodes: Vec<NodeName>) -> LoadInfo {
         Workload::Counter => format!(", {share:.0} % reads"),
         Workload::Set => format!(", {size}"),
         Workload::Queue => format!(", {share:.0} % taken out, {size}"),
+        Workload::Transfer => format!(" by {}, {share:.0} % reads", load.transfer.word()),
         Workload::Stream => format!(", {share:.0} % taken out and dealt with, {size}"),
     };
+    let shares = load.keyspace.of.map(|_| format!(", keys of {}", load.keyspace.name));
+    let instances = (load.instances > 1).then(|| format!(", {} instances", load.instances));
     let wait = load.wait.map(|Wait { replicas, .. }| format!(", WAIT {replicas}"));
     let refusing = load.min_replicas.map(|min| format!(", min-replicas-to-write {}", min.to_write));
-    let worth: String = wait.into_iter().chain(refusing).collect();
+    let worth: String = [shares, instances, wait, refusing].into_iter().flatten().collect();
     LoadInfo {
         name: load.name.clone(),
         group: load.group.clone(),
@@ -108,23 +111,7 @@ mod tests {
 
     #[test]
     fn a_client_that_is_not_redrills_own_is_named() {
-        let mut load = Load {
-            name: "app".to_owned(),
-            group: "cache".to_owned(),
-            region: None,
-            workload: Workload::Register,
-            wait: None,
-            min_replicas: None,
-            client: ClientKind::Redrill,
-            rate: 4_000.0,
-            clients: 32,
-            keys: 100,
-            distribution: Distribution::Uniform,
-            reads: 0.5,
-            value: (100, 100),
-            timeout: std::time::Duration::from_secs(1),
-            max_in_flight: 100,
-        };
+        let mut load = Load { keys: 100, ..Load::new("app", "cache", 4_000.0) };
         let own = load_info(&load, vec![]);
         assert!(own.sees_redirects && own.text.starts_with("register, 4,000/s, "), "{}", own.text);
         load.client = ClientKind::RedisRs;

@@ -18,6 +18,9 @@ use super::stage::{Halt, Stage};
 /// Dropping it stops them.
 pub struct Loads {
     runners: Vec<LoadRunner>,
+    /// Whether the keys of each load are its own. Those that are not, the other load fills and
+    /// reads.
+    owns: Vec<bool>,
     /// The clients that read the final state of a load if its own clients should not. A
     /// library's clients may be unable to (such a load is there to show that), and clients in a
     /// far region would take too long.
@@ -62,7 +65,8 @@ impl Loads {
         };
         let loads = || stage.scenario.loads.iter().cloned().enumerate();
         let readers = loads().map(|(index, load)| async move {
-            if !load.client.is_of_a_library() && load.region.is_none() {
+            let own = !load.client.is_of_a_library() && load.region.is_none();
+            if own || load.keyspace.of.is_some() {
                 return Ok(None);
             }
             let load = Load { client: ClientKind::Redrill, ..load };
@@ -73,13 +77,15 @@ impl Loads {
             launch(index, load, from)
         }));
         let (runners, readers) = try_join(runners, try_join_all(readers)).await?;
-        Ok(Loads { runners, readers })
+        let owns = loads().map(|(_, load)| load.keyspace.of.is_none()).collect();
+        Ok(Loads { runners, owns, readers })
     }
 
-    /// Every load writes each of its keys once. For an adapter its reader does, which is faster.
+    /// Every key is written once. For an adapter its reader does that, which is faster.
     pub async fn fill(&mut self) -> Result<(), Halt> {
-        let runners = self.runners.iter_mut().zip(&mut self.readers);
-        let fills = runners.map(|(load, reader)| match reader {
+        let runners = self.runners.iter_mut().zip(&mut self.readers).zip(&self.owns);
+        let owners = runners.filter(|(_, owns)| **owns);
+        let fills = owners.map(|((load, reader), _)| match reader {
             Some(reader) if load.is_an_adapter() => reader.fill(),
             _ => load.fill(),
         });
@@ -97,9 +103,10 @@ impl Loads {
 
     /// Reads every key once. Keys that could not be read are in the history as such.
     pub async fn final_read(&mut self, deadline: Nanos) -> Result<(), Halt> {
-        let readers = self.runners.iter_mut().zip(&mut self.readers);
-        let reads =
-            readers.map(|(load, reader)| reader.as_mut().unwrap_or(load).final_read(deadline));
+        let readers = self.runners.iter_mut().zip(&mut self.readers).zip(&self.owns);
+        let reads = readers
+            .filter(|(_, owns)| **owns)
+            .map(|((load, reader), _)| reader.as_mut().unwrap_or(load).final_read(deadline));
         try_join_all(reads).await.map(drop).map_err(Halt::failed)
     }
 }

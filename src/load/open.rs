@@ -14,7 +14,7 @@ use super::tally::{Tally, Totals};
 use super::workload::{Plan, Plans};
 use crate::model::Nanos;
 use crate::model::event::Teller;
-use crate::model::op::{Cause, Outcome, Purpose};
+use crate::model::op::{Cause, Op, Outcome, Purpose};
 use crate::wake::Alarm;
 
 /// Runs from `at` until `stop` is heard of (or its other end has gone), then
@@ -31,7 +31,7 @@ pub(crate) async fn run<C: Client + 'static>(
     let schedule = Schedule::new(at, context.load.rate);
     let alarm = Alarm::new(context.clock)?;
     let tally = RefCell::new(Tally::new(context.index, at, schedule, teller));
-    let before = context.client.reconnects();
+    let before = context.reconnects();
     let state = State { tally, in_flight: Cell::new(0), idle: Notify::new(), before };
     let open = Open { context, state: Rc::new(state) };
     let mut next = 0;
@@ -71,7 +71,7 @@ struct State {
 
 impl State {
     fn reconnects<C: Client>(&self, context: &LoadContext<C>) -> u64 {
-        context.client.reconnects() - self.before
+        context.reconnects() - self.before
     }
 }
 
@@ -106,11 +106,13 @@ impl<C: Client + 'static> Open<C> {
         self.state.in_flight.set(in_flight + 1);
         let (context, state) = (self.context.clone(), self.state.clone());
         tokio::task::spawn_local(async move {
-            let op = context.operate(plan, Purpose::Load, intended).await;
-            let mut tally = state.tally.borrow_mut();
-            tally.roll(op.done, state.in_flight.get(), state.reconnects(&context));
-            tally.ended(&op);
-            context.record(op);
+            let ended = |op: Op| {
+                let mut tally = state.tally.borrow_mut();
+                tally.roll(op.done, state.in_flight.get(), state.reconnects(&context));
+                tally.ended(&op);
+                context.record(op);
+            };
+            context.session(plan, intended, ended).await;
             state.in_flight.set(state.in_flight.get() - 1);
             if state.in_flight.get() == 0 {
                 state.idle.notify_one();

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
@@ -238,9 +239,10 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
         ClientKind::Redrill => {
             let clock = start.teller.clock();
             let options = ClientOptions::of_load(&start.load);
-            let connecting = Routed::connect(&start.targets, clock, options, CONNECT_PATIENCE);
+            let one = |_| Routed::connect(&start.targets, clock, options, CONNECT_PATIENCE);
+            let connecting = try_join_all((0..start.load.instances).map(one));
             match give_up_on(&mut ready, connecting).await {
-                Some(Ok(client)) => serve(start, client, orders, ready).await,
+                Some(Ok(clients)) => serve(start, clients, orders, ready).await,
                 Some(Err(why)) => ready.send(unreachable(why)).or_unheard(),
                 None => {}
             }
@@ -249,20 +251,24 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             ready.send(Err(LoadError::NeedsCluster { load: name, group })).or_unheard();
         }
         ClientKind::RedisRs => {
-            let connecting = Stock::connect(&seeds, timeout, CONNECT_PATIENCE);
+            let one = |_| Stock::connect(&seeds, timeout, CONNECT_PATIENCE);
+            let connecting = try_join_all((0..start.load.instances).map(one));
             match give_up_on(&mut ready, connecting).await {
-                Some(Ok(client)) => serve(start, Rc::new(client), orders, ready).await,
+                Some(Ok(clients)) => serve(start, clients, orders, ready).await,
                 Some(Err(why)) => ready.send(unreachable(why)).or_unheard(),
                 None => {}
             }
         }
         ClientKind::Adapter { command } => {
             let Start { index, load, teller, .. } = &start;
-            let (index, load, teller) = (*index, load.clone(), teller.clone());
-            let settings = Settings { index, load, teller, patience: ADAPTER_PATIENCE };
-            let launching = Adapter::launch(&command, &start.targets, settings);
+            let one = |_| {
+                let (index, load, teller) = (*index, load.clone(), teller.clone());
+                let settings = Settings { index, load, teller, patience: ADAPTER_PATIENCE };
+                Adapter::launch(&command, &start.targets, settings)
+            };
+            let launching = try_join_all((0..load.instances).map(one));
             match give_up_on(&mut ready, launching).await {
-                Some(Ok(client)) => serve(start, client, orders, ready).await,
+                Some(Ok(clients)) => serve(start, clients, orders, ready).await,
                 Some(Err(source)) => {
                     ready.send(Err(LoadError::Adapter { load: name, source })).or_unheard();
                 }
@@ -275,7 +281,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
 /// Obeys orders until the handle is dropped.
 async fn serve<C: Client + 'static>(
     start: Start,
-    client: Rc<C>,
+    clients: Vec<Rc<C>>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     ready: Ready,
 ) {
@@ -283,7 +289,7 @@ async fn serve<C: Client + 'static>(
     // Two generators, so that the load does the same whether or not keys were filled.
     let mut filling = Plans::new(&load, !seed);
     let mut operations = Some(Plans::new(&load, seed));
-    let context = Rc::new(LoadContext::new(index, load, teller.clock(), client, history));
+    let context = Rc::new(LoadContext::new(index, load, teller.clock(), clients, history));
     let mut running = None;
     ready.send(Ok(())).or_unheard();
     while let Some(order) = orders.recv().await {
@@ -304,7 +310,7 @@ async fn serve<C: Client + 'static>(
                 stop.send(()).or_unheard();
                 let ended = async {
                     let totals = task.await.unwrap_or_else(|e| Err(io::Error::other(e)));
-                    context.client.end().await;
+                    context.end().await;
                     totals
                 };
                 unless_dropped(reply, ended).await;

@@ -95,10 +95,18 @@ impl Tally {
 
     pub(crate) fn ended(&mut self, op: &Op) {
         self.late.saturating_record(op.sent.since(op.intended).as_nanos() as u64);
+        let Redirects { moved, ask, try_again } = op.redirects;
+        self.window.moved += u64::from(moved);
+        self.window.ask += u64::from(ask);
+        self.window.try_again += u64::from(try_again);
+        // A session counts once, as what its last operation came to.
+        if !op.ends_session() {
+            return;
+        }
         match op.outcome {
             Outcome::Ok => {
                 self.window.ok += 1;
-                self.latencies.push(op.done.since(op.intended).as_nanos() as u64);
+                self.latencies.push(op.done.since(op.began()).as_nanos() as u64);
             }
             Outcome::Fail(cause) => {
                 self.window.fail += 1;
@@ -109,10 +117,6 @@ impl Tally {
                 *self.window.causes.entry(cause).or_default() += 1;
             }
         }
-        let Redirects { moved, ask, try_again } = op.redirects;
-        self.window.moved += u64::from(moved);
-        self.window.ask += u64::from(ask);
-        self.window.try_again += u64::from(try_again);
     }
 
     /// Tells the last, unfinished window and gives the totals.

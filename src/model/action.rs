@@ -12,6 +12,7 @@ pub enum Action {
     Counter(CounterOp),
     Set(SetOp),
     Queue(QueueOp),
+    Transfer(TransferOp),
 }
 
 /// On a key that holds what the last write left.
@@ -61,6 +62,21 @@ pub enum QueueOp {
     Drain(Box<[u64]>),
 }
 
+/// On a bank: a key with several accounts, which are read and changed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferOp {
+    /// Each account gets so much, before the load.
+    Open(Box<[i64]>),
+    Move {
+        from: u16,
+        to: u16,
+        amount: u32,
+    },
+    /// What each account held.
+    Balances(Box<[i64]>),
+}
+
 impl Action {
     /// Whether it changed something, if it ended ok.
     pub fn changed(&self) -> bool {
@@ -69,6 +85,7 @@ impl Action {
             Action::Counter(action) => !matches!(action, CounterOp::Read(_)),
             Action::Set(action) => !matches!(action, SetOp::Members(_)),
             Action::Queue(action) => !matches!(action, QueueOp::Pop(None) | QueueOp::Drain(_)),
+            Action::Transfer(action) => !matches!(action, TransferOp::Balances(_)),
         }
     }
 
@@ -81,7 +98,8 @@ impl Action {
             Action::Register(RegisterOp::Read(_))
             | Action::Counter(_)
             | Action::Set(_)
-            | Action::Queue(_) => None,
+            | Action::Queue(_)
+            | Action::Transfer(_) => None,
         }
     }
 }

@@ -313,6 +313,18 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "stream.recovered" Count Neither
             "elements of which nobody knew whether they had gone in, and that came out";
     }
+    &[Workload(super::Workload::Transfer)], SERVED => {
+        "transfer.acknowledged" Count Neither "transfers that a server acknowledged";
+        "transfer.wrong" Count Lower "all that is wrong with transfers: the next three together"
+            .side_by_side().finding("transfers").headline("Wrong with transfers", &[
+                "{transfer.torn} reads torn", "{transfer.half_done} banks with a half-done transfer",
+                "{transfer.lost} banks that lost some of {transfer.acknowledged} acknowledged",
+            ]);
+        "transfer.torn" Count Lower "reads of a bank whose sum is not what it was opened with";
+        "transfer.half_done" Count Lower "banks whose sum is wrong at the end";
+        "transfer.lost" Count Lower
+            "banks whose sum is right at the end, and that lack acknowledged transfers";
+    }
     &[Load], WARNINGS => {
         "errors.total" Count Lower "operations that did not end ok"
             .side_by_side().headline("Errors", &[

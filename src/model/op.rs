@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::action::{Action, CounterOp, QueueOp, RegisterOp, SetOp};
+pub use super::action::{Action, CounterOp, QueueOp, RegisterOp, SetOp, TransferOp};
 use super::clock::Nanos;
 
 /// The two ways in which a key is asked for, as probes do.
@@ -77,6 +77,8 @@ pub enum Cause {
     NoReplicas,
     /// Done, but fewer replicas said so (WAIT) than the load waits for.
     UnderReplicated,
+    /// What was watched had been changed by somebody else (WATCH).
+    Conflict,
     /// Never sent: as many operations as the load allows were in flight.
     Shed,
     /// An error of the library behind an adapter, which tells it as text.
@@ -102,6 +104,7 @@ impl fmt::Display for Cause {
             Cause::Misconf => "MISCONF",
             Cause::NoReplicas => "NOREPLICAS",
             Cause::UnderReplicated => "reached too few replicas",
+            Cause::Conflict => "found that somebody was quicker",
             Cause::Shed => "never sent",
             Cause::Library => "errors of the library",
             Cause::Other => "other error replies",
@@ -125,9 +128,18 @@ pub struct Redirects {
 pub struct Op {
     /// Index of the load in the scenario.
     pub load: u8,
-    /// The logical client: it never has two operations at once, and never
+    /// The load whose keys it uses, if they are not its own.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shares: Option<u8>,
+    /// Which of the load's application instances did it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub instance: u16,
+    /// The logical client, whose number no other has among loads that share keys: it never has two operations at once, and never
     /// another one after an outcome [`Outcome::Unknown`].
     pub process: u32,
+    /// Of a session of several operations: which one it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub part: Option<Part>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub purpose: Purpose,
     /// The key's number; its name on the server is [`key_name`].
@@ -137,7 +149,8 @@ pub struct Op {
     /// them. None if nobody did, or the client does not tell.
     #[serde(default, skip_serializing_if = "is_default")]
     pub by: Option<u16>,
-    /// When the schedule wanted it sent. Latency counts from here.
+    /// When it was due: the session's own instant, or when the operation before it let it go on.
+    /// Latency counts from here.
     pub intended: Nanos,
     /// When it was sent.
     pub sent: Nanos,
@@ -148,12 +161,28 @@ pub struct Op {
     pub redirects: Redirects,
 }
 
+/// An operation's part in its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The session's number in the load, among those of several operations.
+    pub session: u64,
+    /// The operations of the session before this one.
+    pub step: u32,
+    /// When the schedule wanted the session to begin.
+    pub began: Nanos,
+    /// Whether the session ended with it.
+    pub last: bool,
+}
+
 impl Op {
     /// An operation of the first client of the first load that was sent in time and ended ok.
     pub fn new(key: u64, action: Action, sent: Nanos, done: Nanos) -> Op {
         Op {
             load: 0,
+            shares: None,
+            instance: 0,
             process: 0,
+            part: None,
             purpose: Purpose::Load,
             key,
             action,
@@ -164,6 +193,21 @@ impl Op {
             outcome: Outcome::Ok,
             redirects: Redirects::default(),
         }
+    }
+
+    /// When its session was to begin: users wait from there on.
+    pub fn began(&self) -> Nanos {
+        self.part.map_or(self.intended, |part| part.began)
+    }
+
+    /// Whether its session ended with it.
+    pub fn ends_session(&self) -> bool {
+        self.part.is_none_or(|part| part.last)
+    }
+
+    /// The load whose key it is. With the key's number it says which key that is.
+    pub fn keyspace(&self) -> u8 {
+        self.shares.unwrap_or(self.load)
     }
 }
 

@@ -21,16 +21,19 @@ pub enum Workload {
     Queue,
     /// The same with streams and a consumer group (XADD, XREADGROUP, XACK).
     Stream,
+    /// Amounts move between the accounts of a bank, and are summed up.
+    Transfer,
 }
 
 impl Workload {
-    pub const ALL: [Workload; 6] = [
+    pub const ALL: [Workload; 7] = [
         Workload::Register,
         Workload::Cas,
         Workload::Counter,
         Workload::Set,
         Workload::Queue,
         Workload::Stream,
+        Workload::Transfer,
     ];
 
     /// As it is written in a scenario.
@@ -42,12 +45,23 @@ impl Workload {
             Workload::Set => "set",
             Workload::Queue => "queue",
             Workload::Stream => "stream",
+            Workload::Transfer => "transfer",
         }
     }
 
     /// Its keys are registers: they hold what the last write left.
     pub fn has_registers(self) -> bool {
         matches!(self, Workload::Register | Workload::Cas)
+    }
+
+    /// Whether what it writes has a size: numbers have none.
+    pub fn has_sizes(self) -> bool {
+        !matches!(self, Workload::Counter | Workload::Transfer)
+    }
+
+    /// Whether a load of this workload may use the keys of a load of the other.
+    pub fn shares_keys_with(self, other: Workload) -> bool {
+        self == other || (self.has_registers() && other.has_registers())
     }
 
     /// The orders by which an adapter carries it out; none if the protocol has none for it.
@@ -58,7 +72,7 @@ impl Workload {
             Workload::Counter => Some(&["get", "incr"]),
             Workload::Set => Some(&["add"]),
             Workload::Queue => Some(&["push", "pop"]),
-            Workload::Stream => None,
+            Workload::Stream | Workload::Transfer => None,
         }
     }
 

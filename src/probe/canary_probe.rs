@@ -82,7 +82,11 @@ impl CanaryProbe {
                 (ProbeStart::Read(counter.read()), client::value)
             }
         };
-        (client.clone(), Request { slot: canary.slot, command, read, wait: None }, asked)
+        (
+            client.clone(),
+            Request { slot: canary.slot, commands: command.into(), read, wait: None },
+            asked,
+        )
     }
 
     /// Whether a good answer carried a right value.

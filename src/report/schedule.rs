@@ -33,12 +33,12 @@ impl Schedules {
         let Some(load) = self.0.get_mut(usize::from(op.load)) else { return };
         match op.outcome {
             Outcome::Fail(Cause::Shed) => {
-                load.shed_in_time += u64::from(op.done.since(op.intended) <= LATE);
+                load.shed_in_time += u64::from(op.done.since(op.began()) <= LATE);
             }
             _ => load.sent += 1,
         }
-        load.first = Some(load.first.map_or(op.intended.0, |first| first.min(op.intended.0)));
-        load.last = load.last.max(op.intended.0);
+        load.first = Some(load.first.map_or(op.began().0, |first| first.min(op.began().0)));
+        load.last = load.last.max(op.began().0);
     }
 
     /// What was sent of what was asked for, in percent. A schedule asks from its first

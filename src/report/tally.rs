@@ -171,12 +171,19 @@ impl Tally {
         if op.purpose != Purpose::Load {
             return;
         }
+        self.redirects.moved += u64::from(op.redirects.moved);
+        self.redirects.ask += u64::from(op.redirects.ask);
+        self.redirects.try_again += u64::from(op.redirects.try_again);
+        if op.outcome != Outcome::Fail(Cause::Shed) {
+            record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
+        }
+        // A session counts once, as what its last operation came to.
+        if !op.ends_session() {
+            return;
+        }
         self.rows += 1;
         if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
             load.add(op, &self.spans);
-        }
-        if op.outcome != Outcome::Fail(Cause::Shed) {
-            record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
         }
         match op.outcome {
             Outcome::Ok => self.answered(op),
@@ -186,22 +193,19 @@ impl Tally {
                 self.under_replicated += u64::from(cause == Cause::UnderReplicated);
             }
         }
-        self.redirects.moved += u64::from(op.redirects.moved);
-        self.redirects.ask += u64::from(op.redirects.ask);
-        self.redirects.try_again += u64::from(op.redirects.try_again);
         self.schedules.add(op);
     }
 
     fn answered(&mut self, op: &Op) {
-        let intended = match (self.spans.index_of(op.intended), &mut self.during, &mut self.after) {
+        let intended = match (self.spans.index_of(op.began()), &mut self.during, &mut self.after) {
             (2, _, Some(after)) => after,
             (1, Some(during), _) => during,
             _ => &mut self.before,
         };
-        for (since, from) in [(Since::Intended, op.intended), (Since::Sent, op.sent)] {
+        for (since, from) in [(Since::Intended, op.began()), (Since::Sent, op.sent)] {
             let latency = op.done.since(from).as_nanos() as u64;
             intended.latency.of_mut(since).record(latency);
-            self.latencies.of_mut(since).record(op.intended, latency);
+            self.latencies.of_mut(since).record(op.began(), latency);
         }
         for band in [Some(&mut self.before), self.during.as_mut(), self.after.as_mut()] {
             if let Some(band) = band.filter(|band| band.span.contains(op.done)) {
@@ -243,8 +247,8 @@ impl LoadTally {
         self.operations += 1;
         if op.outcome == Outcome::Ok {
             self.answered += 1;
-            let span = spans.index_of(op.intended);
-            record(&mut self.latency[span], op.done.since(op.intended).as_nanos() as u64);
+            let span = spans.index_of(op.began());
+            record(&mut self.latency[span], op.done.since(op.began()).as_nanos() as u64);
         }
     }
 

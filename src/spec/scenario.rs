@@ -108,6 +108,13 @@ pub struct Load {
     /// Where its clients are; in the first region if there are several and none is named.
     pub region: Option<String>,
     pub workload: Workload,
+    pub keyspace: Keyspace,
+    /// Of transfers: what makes them whole.
+    pub transfer: Atomicity,
+    /// Application processes, each with its own slot map and connections.
+    pub instances: u16,
+    /// Connections of each instance to each node.
+    pub connections: u32,
     /// Replicas that each change is to reach before it counts as done; never none of them.
     pub wait: Option<Wait>,
     pub min_replicas: Option<MinReplicas>,
@@ -126,6 +133,83 @@ pub struct Load {
     pub timeout: Duration,
     /// Operations past this many in flight are shed, and recorded as such.
     pub max_in_flight: u32,
+}
+
+impl Load {
+    /// A load with the defaults of everything else.
+    pub fn new(name: &str, group: &str, rate: f64) -> Load {
+        Load {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            region: None,
+            workload: Workload::Register,
+            keyspace: Keyspace::own(name),
+            transfer: Atomicity::Multi,
+            instances: 1,
+            connections: 1,
+            wait: None,
+            min_replicas: None,
+            client: ClientKind::Redrill,
+            rate,
+            clients: 32,
+            keys: 10_000,
+            distribution: Distribution::Uniform,
+            reads: 0.5,
+            value: (100, 100),
+            timeout: Duration::from_secs(1),
+            max_in_flight: 10_000,
+        }
+    }
+}
+
+/// What makes a transfer whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Atomicity {
+    /// MULTI and EXEC.
+    Multi,
+    /// EVAL.
+    Script,
+    /// WATCH, and then MULTI and EXEC with what follows from what was read.
+    Watch,
+    /// Nothing: two commands are sent in one go.
+    Pipeline,
+}
+
+impl Atomicity {
+    /// As it is written in a scenario.
+    pub fn word(self) -> &'static str {
+        match self {
+            Atomicity::Multi => "multi",
+            Atomicity::Script => "script",
+            Atomicity::Watch => "watch",
+            Atomicity::Pipeline => "pipeline",
+        }
+    }
+}
+
+/// The keys that a load uses. Loads that share keys take turns with the numbers of their values
+/// and clients, so that no two have one in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyspace {
+    /// The load whose keys they are: they bear its name.
+    pub name: String,
+    /// The index of that load, if it is another one.
+    pub of: Option<u8>,
+    /// The load's own turn, from 0, and how many there are.
+    pub turn: u64,
+    pub turns: u64,
+}
+
+impl Keyspace {
+    /// Of a load that shares its keys with nobody.
+    pub fn own(name: &str) -> Keyspace {
+        Keyspace { name: name.to_owned(), of: None, turn: 0, turns: 1 }
+    }
+
+    /// The load's `n`th number, from 0.
+    pub fn number(&self, n: u64) -> u64 {
+        n * self.turns + self.turn
+    }
 }
 
 /// WAIT after each change.

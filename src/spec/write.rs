@@ -181,6 +181,9 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
 
 fn load(out: &mut Lines, load: &Load) {
     out.key("workload", load.workload.word());
+    if load.workload == Workload::Transfer {
+        out.key("by", load.transfer.word());
+    }
     out.key("group", &load.group);
     if let Some(region) = &load.region {
         out.key("region", region);
@@ -195,16 +198,21 @@ fn load(out: &mut Lines, load: &Load) {
     }
     out.key("rate", PerSecond(load.rate));
     out.key("clients", load.clients);
-    out.key("keys", load.keys);
+    out.key("instances", load.instances);
+    out.key("connections", load.connections);
+    match load.keyspace.of {
+        Some(_) => out.key("shares", &load.keyspace.name),
+        None => out.key("keys", load.keys),
+    }
     match load.distribution {
         Distribution::Uniform => out.key("distribution", "uniform"),
         Distribution::Zipf(exponent) => out.key("distribution", format_args!("zipf({exponent})")),
     }
-    // A set has no reads, and a counter no size: they may not be written.
+    // A set has no reads, and numbers no size: they may not be written.
     if load.workload != Workload::Set {
         out.key("reads", Percent::of(load.reads));
     }
-    if load.workload != Workload::Counter {
+    if load.workload.has_sizes() {
         out.key("value", Sizes(Bytes(load.value.0 as u64), Bytes(load.value.1 as u64)));
     }
     out.key("timeout", Time(load.timeout));

@@ -12,9 +12,9 @@ use redrill::drill::targets;
 use redrill::load::{LoadRunner, history};
 use redrill::model::event::{Event, Teller};
 use redrill::model::op::Purpose;
-use redrill::model::{Clock, Nanos, Workload};
+use redrill::model::{Clock, Nanos};
 use redrill::node::Node;
-use redrill::spec::scenario::{ClientKind, Distribution, Load};
+use redrill::spec::scenario::Load;
 use redrill::spec::step::{Pace, SlotMove};
 use redrill::spec::{self, Source, Topology};
 use tempfile::TempDir;
@@ -112,23 +112,7 @@ impl Live {
 }
 
 fn load_spec(rate: f64) -> Load {
-    Load {
-        name: "app".to_owned(),
-        group: "cache".to_owned(),
-        region: None,
-        workload: Workload::Register,
-        wait: None,
-        min_replicas: None,
-        client: ClientKind::Redrill,
-        rate,
-        clients: 32,
-        keys: 20_000,
-        distribution: Distribution::Uniform,
-        reads: 0.5,
-        value: (100, 100),
-        timeout: Duration::from_secs(1),
-        max_in_flight: 10_000,
-    }
+    Load { keys: 20_000, ..Load::new("app", "cache", rate) }
 }
 
 pub struct LiveLoad {

@@ -17,14 +17,14 @@ mod switch;
 
 use std::time::Duration;
 
-use crate::model::op::{Outcome, Redirects};
-use crate::spec::scenario::Load;
+use crate::model::op::{Cause, Outcome, Redirects};
+use crate::spec::scenario::{Atomicity, Load};
 
 pub(crate) use node::{Link, connect};
 #[cfg(test)]
 pub(crate) use reply::number_of;
 pub(crate) use reply::{Read, ReplyValue, done, element, elements, value};
-pub(crate) use request::{Request, of, script, set, with};
+pub(crate) use request::{Commands, Request, of, script, set, with};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
 
@@ -39,13 +39,22 @@ pub(crate) struct Answer {
     pub(crate) by: Option<u16>,
 }
 
+impl Answer {
+    /// That the client does not do such a thing.
+    pub(crate) fn refused() -> Answer {
+        let outcome = Outcome::Fail(Cause::Other);
+        Answer { outcome, redirects: Redirects::default(), told: ReplyValue::Done, by: None }
+    }
+}
+
 /// How patient a client is, and how eager.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientOptions {
     /// Of one operation.
     pub(crate) timeout: Duration,
     /// Connections to each node. One is both cheapest and fast enough: it batches what is sent in
-    /// one go, and the server answers in order anyway. But WAIT holds a connection up.
+    /// one go, and the server answers in order anyway. But WAIT holds a connection up, and WATCH is of
+    /// a connection.
     pub(crate) lines: usize,
     /// Requests that may wait in a connection, so that handing one over never waits.
     pub(crate) room: usize,
@@ -62,7 +71,10 @@ impl ClientOptions {
     pub(crate) fn of_load(load: &Load) -> ClientOptions {
         ClientOptions {
             timeout: load.timeout,
-            lines: if load.wait.is_some() { load.clients as usize } else { 1 },
+            lines: match load.wait.is_some() || load.transfer == Atomicity::Watch {
+                true => load.clients.div_ceil(u32::from(load.instances)),
+                false => load.connections,
+            } as usize,
             room: load.max_in_flight as usize,
             pause: Duration::from_millis(100),
             map_every: Duration::from_millis(100),

@@ -12,16 +12,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisConnectionInfo, RedisError, RedisResult,
+    Value,
+};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
-use super::ClientOptions;
+use super::{ClientOptions, Commands};
 use crate::model::{Clock, Nanos};
 
 /// The first pause between attempts to connect to a node that refuses; each is
 /// twice the one before, up to the client's own longest.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// Before a node is asked again for a connection that nobody uses.
+const BUSY: Duration = Duration::from_millis(1);
 
 /// What all nodes of one client have in common.
 #[derive(Debug)]
@@ -124,9 +130,71 @@ impl Node {
             connecting?.await;
         }
     }
+
+    /// A connection that nobody waits on: what is watched there is watched for one alone.
+    pub(crate) async fn idle_link(&self) -> Option<Rc<Link>> {
+        loop {
+            let link = self.link().await?;
+            if link.waiting.get() == 0 {
+                return Some(link);
+            }
+            tokio::time::sleep(BUSY).await;
+        }
+    }
 }
 
 impl Link {
+    /// Carries out what belongs together, after ASKING if it must be. Errors: the first of theirs.
+    pub(crate) async fn carry_out(&self, commands: &Commands, asking: bool) -> RedisResult<Value> {
+        match (commands, asking) {
+            (Commands::One(command), false) => self.send(command).await,
+            (Commands::One(command), true) => self.send_asking(command).await,
+            // Whoever routes takes care of pipelines, as each command goes its own way.
+            (Commands::Transaction(commands) | Commands::Pipeline(commands), asking) => {
+                self.transact(commands, asking).await
+            }
+            (Commands::Watched { watch, read, then }, asking) => {
+                let _waiting = Waiting::on(self);
+                let mut seen = Value::Nil;
+                for answer in self.send_each([watch, read], asking).await? {
+                    seen = answer.extract_error()?;
+                }
+                let strange = || RedisError::from((ErrorKind::Extension, "not what was written"));
+                self.transact(&then(&seen).ok_or_else(strange)?, asking).await
+            }
+        }
+    }
+
+    /// `commands` between MULTI and EXEC: what EXEC answers.
+    async fn transact(&self, commands: &[Cmd], asking: bool) -> RedisResult<Value> {
+        let (multi, exec) = (redis::cmd("MULTI"), redis::cmd("EXEC"));
+        let all = std::iter::once(&multi).chain(commands).chain([&exec]);
+        // ASKING holds until EXEC: <https://redis.io/docs/latest/commands/asking/>
+        let mut last = Value::Nil;
+        for answer in self.send_each(all, asking).await? {
+            // The first error says why; EXEC only says that there was one.
+            last = answer.extract_error()?;
+        }
+        Ok(last)
+    }
+
+    /// All of `commands` in one go, after ASKING if it must be: each one's answer.
+    pub(crate) async fn send_each<'a>(
+        &self,
+        commands: impl IntoIterator<Item = &'a Cmd>,
+        asking: bool,
+    ) -> RedisResult<Vec<Value>> {
+        let _waiting = Waiting::on(self);
+        let mut pipeline = Pipeline::new();
+        if asking {
+            pipeline.cmd("ASKING");
+        }
+        let before = usize::from(asking);
+        commands.into_iter().for_each(|command| _ = pipeline.add_command(command.clone()));
+        let count = pipeline.len() - before;
+        self.connection.clone().send_packed_commands(&pipeline, before, count).await
+    }
+
     pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         let _waiting = Waiting::on(self);
         let answer = self.connection.clone().send_packed_command(command).await;

@@ -14,7 +14,7 @@ use super::learn::{Owners, learn, owner_of_all};
 use super::node::{Link, Node, Shared};
 use super::slots::SlotMap;
 use super::switch::{News, listen};
-use super::{Answer, Client, ClientOptions, ReplyValue, Request};
+use super::{Answer, Client, ClientOptions, Commands, ReplyValue, Request};
 use crate::load::{Lookup, Targets};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
@@ -52,6 +52,8 @@ struct Trip {
     stage: RefCell<Stage>,
     /// Who answered last.
     by: Cell<Option<u16>>,
+    /// Some of its commands were done: it cannot be said any more that nothing was.
+    in_part: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -202,14 +204,22 @@ impl Routed {
         loop {
             let node = target.take().ok_or(Outcome::Fail(Cause::Refused))?;
             trip.stage.replace(Stage::Unsent);
-            let link = node.link().await.ok_or(Outcome::Fail(Cause::Refused))?;
+            let link = match request.commands {
+                Commands::Watched { .. } => node.idle_link().await,
+                _ => node.link().await,
+            };
+            let link = link.ok_or(Outcome::Fail(Cause::Refused))?;
             let sent = self.shared.clock.now();
             trip.stage.replace(Stage::Sent(link.clone(), sent));
-            let reply = match asking {
-                false => link.send(&request.command).await,
-                true => link.send_asking(&request.command).await,
+            let reply = match &request.commands {
+                Commands::Pipeline(commands) => {
+                    return self.each(commands, (&link, &node), request, trip).await;
+                }
+                commands => link.carry_out(commands, asking).await,
             };
+            let watched = matches!(request.commands, Commands::Watched { .. });
             let error = match reply {
+                Ok(Value::Nil) if watched => return Err(Outcome::Fail(Cause::Conflict)),
                 Ok(value) => {
                     link.answered(self.shared.clock.now());
                     trip.by.set(self.counted.get(&node.address).copied());
@@ -225,6 +235,32 @@ impl Routed {
             target = self.follow(error, request, trip).await?;
             asking = matches!(error, Reply::Ask(_));
         }
+    }
+
+    /// Commands that nothing holds together, sent in one go. What is refused or redirected is
+    /// sent again by itself, as libraries do.
+    async fn each(
+        &self,
+        commands: &[Cmd],
+        (link, node): (&Rc<Link>, &Node),
+        request: &Request,
+        trip: &Trip,
+    ) -> Result<ReplyValue, Outcome> {
+        let lost = |_| Outcome::Unknown(Cause::ConnectionLost);
+        let answers = link.send_each(commands, false).await.map_err(lost)?;
+        link.answered(self.shared.clock.now());
+        trip.by.set(self.counted.get(&node.address).copied());
+        trip.in_part.set(answers.iter().any(|answer| !matches!(answer, Value::ServerError(_))));
+        trip.stage.replace(Stage::Unsent);
+        for (command, answer) in commands.iter().zip(answers) {
+            let Err(error) = answer.extract_error() else { continue };
+            self.follow(classify(&error, node.address.ip()), request, trip).await?;
+            let (slot, commands) = (request.slot, command.clone().into());
+            let again = Request { slot, commands, read: request.read, wait: request.wait };
+            Box::pin(self.attempts(&again, trip)).await?;
+            trip.in_part.set(true);
+        }
+        Ok(ReplyValue::Done)
     }
 
     /// What was `told`, once enough replicas have what was changed. On its connection that is
@@ -321,6 +357,7 @@ impl Client for Routed {
             redirects: Cell::default(),
             stage: RefCell::default(),
             by: Cell::default(),
+            in_part: Cell::default(),
         };
         let result =
             tokio::time::timeout(self.shared.options.timeout, self.attempts(request, &trip)).await;
@@ -328,6 +365,10 @@ impl Client for Routed {
             Ok(Ok(told)) => (Outcome::Ok, told),
             Ok(Err(outcome)) => (outcome, ReplyValue::Done),
             Err(_) => (self.timed_out(&trip), ReplyValue::Done),
+        };
+        let outcome = match outcome {
+            Outcome::Fail(cause) if trip.in_part.get() => Outcome::Unknown(cause),
+            outcome => outcome,
         };
         Answer { outcome, redirects: trip.redirects.get(), told, by: trip.by.get() }
     }

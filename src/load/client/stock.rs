@@ -8,6 +8,7 @@
 //! are not seen, and so are not counted.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike as _;
@@ -16,7 +17,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::{ErrorKind, RedisError, Value};
 
 use super::error::refusal;
-use super::{Answer, Client, ReplyValue, Request};
+use super::{Answer, Client, Commands, ReplyValue, Request};
 use crate::model::op::{Cause, Outcome, Redirects};
 
 pub(crate) struct Stock {
@@ -30,12 +31,12 @@ impl Stock {
         seeds: &[SocketAddr],
         timeout: Duration,
         patience: Duration,
-    ) -> Result<Stock, String> {
+    ) -> Result<Rc<Stock>, String> {
         let urls = seeds.iter().map(|seed| format!("redis://{seed}"));
         let client = ClusterClient::new(urls).map_err(|error| error.to_string())?;
         let connecting = tokio::time::timeout(patience, client.get_async_connection());
         match connecting.await {
-            Ok(Ok(connection)) => Ok(Stock { connection, timeout }),
+            Ok(Ok(connection)) => Ok(Rc::new(Stock { connection, timeout })),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no connection in {patience:?}")),
         }
@@ -45,7 +46,9 @@ impl Stock {
 impl Client for Stock {
     async fn perform(&self, request: &Request) -> Answer {
         let mut connection = self.connection.clone();
-        let sent = connection.req_packed_command(&request.command);
+        // A scenario asks it for nothing else.
+        let Commands::One(command) = &request.commands else { return Answer::refused() };
+        let sent = connection.req_packed_command(command);
         let result = match tokio::time::timeout(self.timeout, sent).await {
             Ok(reply) => match reply.and_then(Value::extract_error) {
                 Ok(value) => (request.read)(&value).ok_or(Outcome::Fail(Cause::Other)),

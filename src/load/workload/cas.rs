@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::register::Register;
 use super::{Draw, Plan, Sessions, Values};
-use crate::load::client::{Read, ReplyValue, done, script, value};
+use crate::load::client::{Commands, Read, ReplyValue, done, script, value};
 use crate::model::op::{Action, Op, RegisterOp};
 
 /// Compares the number at the beginning of a value, and answers with what it found instead.
@@ -41,12 +41,13 @@ impl Sessions for Cas {
         Register.last()
     }
 
-    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Cmd, Read) {
+    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         let Action::Register(RegisterOp::Cas { from, to }) = plan.action else {
             return Register.command(key, plan, values);
         };
         let expected = from.map(|number| values.text(number, 0).to_vec()).unwrap_or_default();
-        (script(CAS, key, &[&expected, values.text(to, plan.size)]), swapped)
+        let command = script(CAS, key, &[&expected, values.text(to, plan.size)]);
+        (command.into(), swapped)
     }
 
     fn complete(&mut self, mut plan: Plan) -> Plan {

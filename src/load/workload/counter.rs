@@ -1,9 +1,9 @@
 //! Increments and reads of counters.
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::{Draw, Plan, Sessions, Values};
-use crate::load::client::{Read, ReplyValue, of};
+use crate::load::client::{Commands, Read, ReplyValue, of};
 use crate::model::op::{Action, CounterOp};
 
 #[derive(Debug)]
@@ -19,10 +19,10 @@ impl Sessions for Counter {
         Action::Counter(CounterOp::Read(None))
     }
 
-    fn command(&self, key: &str, plan: &Plan, _: &mut Values) -> (Cmd, Read) {
+    fn command(&self, key: &str, plan: &Plan, _: &mut Values) -> (Commands, Read) {
         match plan.action {
-            Action::Counter(CounterOp::Add(_)) => (of("INCR", key), added),
-            _ => (of("GET", key), counted),
+            Action::Counter(CounterOp::Add(_)) => (of("INCR", key).into(), added),
+            _ => (of("GET", key).into(), counted),
         }
     }
 }

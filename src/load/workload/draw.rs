@@ -9,7 +9,7 @@ use rand_distr::{Distribution as _, Zipf};
 
 use super::{Plan, Sessions};
 use crate::model::op::Action;
-use crate::spec::scenario::{Distribution, Load};
+use crate::spec::scenario::{Distribution, Keyspace, Load};
 
 /// The first operations of a load's sessions, without an end.
 #[derive(Debug)]
@@ -24,10 +24,9 @@ impl Plans {
     pub(crate) fn new(load: &Load, seed: u64) -> Plans {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let keys = Keys::new(load.keys, load.distribution, &mut rng);
-        // Filling writes 1 to `keys`.
-        let next_value = load.keys + 1;
-        let draw = Draw { rng, size: load.value, next_value };
-        Plans { sessions: super::of(load.workload), keys, reads: load.reads, draw }
+        let (keyspace, filled) = (load.keyspace.clone(), load.keys);
+        let draw = Draw { rng, size: load.value, keyspace, filled, drawn: 0 };
+        Plans { sessions: super::of(load), keys, reads: load.reads, draw }
     }
 
     /// What is written to key `key` before the load, if something is.
@@ -53,15 +52,24 @@ impl Iterator for Plans {
 pub(crate) struct Draw {
     rng: Xoshiro256PlusPlus,
     size: (usize, usize),
-    next_value: u64,
+    keyspace: Keyspace,
+    /// Filling writes 1 to this.
+    filled: u64,
+    /// Values drawn so far.
+    drawn: u64,
 }
 
 impl Draw {
     /// An action on `key` that brings a new value along.
     pub(crate) fn plan(&mut self, key: u64, action: impl FnOnce(u64) -> Action) -> Plan {
-        let value = self.next_value;
-        self.next_value += 1;
+        let value = self.filled + 1 + self.keyspace.number(self.drawn);
+        self.drawn += 1;
         Plan { size: self.size(), ..Plan::bare(key, action(value)) }
+    }
+
+    /// A number below `most`.
+    pub(crate) fn below(&mut self, most: u64) -> u64 {
+        self.rng.random_range(0..most)
     }
 
     fn size(&mut self) -> usize {
@@ -117,30 +125,12 @@ fn gcd(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::time::Duration;
 
     use super::*;
-    use crate::model::Workload;
-    use crate::spec::scenario::ClientKind;
 
     fn load(keys: u64, distribution: Distribution) -> Load {
-        Load {
-            name: "app".into(),
-            group: "cache".into(),
-            region: None,
-            workload: Workload::Register,
-            wait: None,
-            min_replicas: None,
-            client: ClientKind::Redrill,
-            rate: 1000.0,
-            clients: 8,
-            keys,
-            distribution,
-            reads: 0.25,
-            value: (100, 1000),
-            timeout: Duration::from_secs(1),
-            max_in_flight: 1000,
-        }
+        let value = (100, 1000);
+        Load { keys, distribution, reads: 0.25, value, ..Load::new("app", "cache", 1000.0) }
     }
 
     #[test]
@@ -165,6 +155,19 @@ mod tests {
             count += 1;
         }
         assert!((7_000..8_200).contains(&count), "{count} writes at a read share of 25 %");
+    }
+
+    #[test]
+    fn loads_that_share_keys_have_no_value_in_common() {
+        let values = |turn| {
+            let keyspace = Keyspace { turn, turns: 3, ..Keyspace::own("app") };
+            let load = Load { keyspace, ..load(100, Distribution::Uniform) };
+            let plans = Plans::new(&load, turn).take(2000);
+            plans.filter_map(|plan| plan.action.written()).collect::<Vec<_>>()
+        };
+        let all = [values(0), values(1), values(2)].concat();
+        assert!(all.len() > 4000 && all.iter().all(|value| *value > 100));
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
     }
 
     #[test]

@@ -10,13 +10,15 @@ mod queue;
 mod register;
 mod set;
 mod stream;
+mod transfer;
 mod values;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use redis::Cmd;
 
-use super::client::{Read, ReplyValue, Request};
+use super::client::{Commands, Read, ReplyValue, Request};
 use crate::model::Workload;
 use crate::model::op::{Action, Op, Purpose, key_name};
 use crate::model::slot::slot_of;
@@ -56,8 +58,8 @@ pub(crate) trait Sessions: Debug {
     /// What reads the final state of a key. Asked for twice, it is the same.
     fn last(&self) -> Action;
 
-    /// The operation as a command, and what reads its answer.
-    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Cmd, Read);
+    /// The operation as it is sent, and what reads its answer.
+    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read);
 
     /// Makes ready what must be there before the first operation on a key. It may be done twice.
     fn prepare(&self, _key: &str) -> Option<Cmd> {
@@ -71,17 +73,38 @@ pub(crate) trait Sessions: Debug {
 
     /// Hears of an operation that ended ok.
     fn learn(&mut self, _op: &Op, _told: &ReplyValue) {}
+
+    /// What the same client does after `op`, which was operation number `step` of its session,
+    /// from 0; none if the session has ended.
+    fn then(&self, _op: &Op, _step: u32) -> Option<Next> {
+        None
+    }
 }
 
-/// The clients of a workload, who remember nothing yet.
-pub(crate) fn of(workload: Workload) -> Box<dyn Sessions> {
-    match workload {
+/// How a session goes on.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) plan: Plan,
+    /// How long after the operation before.
+    pub(crate) after: Duration,
+}
+
+impl Next {
+    pub(crate) fn at_once(plan: Plan) -> Next {
+        Next { plan, after: Duration::ZERO }
+    }
+}
+
+/// The clients of a load, who remember nothing yet.
+pub(crate) fn of(load: &Load) -> Box<dyn Sessions> {
+    match load.workload {
         Workload::Register => Box::new(register::Register),
         Workload::Cas => Box::<cas::Cas>::default(),
         Workload::Counter => Box::new(counter::Counter),
         Workload::Set => Box::new(set::Set),
         Workload::Queue => Box::new(queue::Queue),
         Workload::Stream => Box::<stream::Stream>::default(),
+        Workload::Transfer => Box::new(transfer::Transfer { by: load.transfer }),
     }
 }
 
@@ -93,8 +116,8 @@ pub(crate) fn request(
     purpose: Purpose,
     values: &mut Values,
 ) -> Request {
-    let key = key_name(&load.name, plan.key);
-    let (command, read) = sessions.command(&key, plan, values);
+    let key = key_name(&load.keyspace.name, plan.key);
+    let (commands, read) = sessions.command(&key, plan, values);
     let wait = load.wait.filter(|_| purpose == Purpose::Load);
-    Request { slot: slot_of(key.as_bytes()), command, read, wait }
+    Request { slot: slot_of(key.as_bytes()), commands, read, wait }
 }

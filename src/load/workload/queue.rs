@@ -1,9 +1,9 @@
 //! Elements that go into lists and come out.
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::{Draw, Plan, Sessions, Values};
-use crate::load::client::{Read, ReplyValue, done, element, elements, of, with};
+use crate::load::client::{Commands, Read, ReplyValue, done, element, elements, of, with};
 use crate::model::op::{Action, QueueOp};
 
 #[derive(Debug)]
@@ -21,17 +21,17 @@ impl Sessions for Queue {
         Action::Queue(QueueOp::Drain(Box::default()))
     }
 
-    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Cmd, Read) {
+    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         match plan.action {
             Action::Queue(QueueOp::Push(value)) => {
-                (with("LPUSH", key, values.text(value, plan.size)), done)
+                (with("LPUSH", key, values.text(value, plan.size)).into(), done)
             }
             Action::Queue(QueueOp::Drain(_)) => {
                 let mut range = of("LRANGE", key);
                 range.arg(0).arg(-1);
-                (range, drained)
+                (range.into(), drained)
             }
-            _ => (of("RPOP", key), popped),
+            _ => (of("RPOP", key).into(), popped),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Reads and writes of single keys.
 
-use redis::Cmd;
-
 use super::{Draw, Plan, Sessions, Values};
-use crate::load::client::{Read, done, of, set, value};
+use crate::load::client::{Commands, Read, done, of, set, value};
 use crate::model::op::{Action, RegisterOp};
 
 #[derive(Debug)]
@@ -25,10 +23,10 @@ impl Sessions for Register {
         Action::Register(RegisterOp::Read(None))
     }
 
-    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Cmd, Read) {
+    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         match plan.action.written() {
-            Some(number) => (set(key, values.text(number, plan.size)), done),
-            None => (of("GET", key), value),
+            Some(number) => (set(key, values.text(number, plan.size)).into(), done),
+            None => (of("GET", key).into(), value),
         }
     }
 }

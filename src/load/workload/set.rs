@@ -1,9 +1,9 @@
 //! Elements that are added to sets, which are read at the end.
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::{Draw, Plan, Sessions, Values};
-use crate::load::client::{Read, ReplyValue, done, elements, of, with};
+use crate::load::client::{Commands, Read, ReplyValue, done, elements, of, with};
 use crate::model::op::{Action, SetOp};
 
 #[derive(Debug)]
@@ -21,12 +21,12 @@ impl Sessions for Set {
         Action::Set(SetOp::Members(Box::default()))
     }
 
-    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Cmd, Read) {
+    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         match plan.action {
             Action::Set(SetOp::Insert(element)) => {
-                (with("SADD", key, values.text(element, plan.size)), done)
+                (with("SADD", key, values.text(element, plan.size)).into(), done)
             }
-            _ => (of("SMEMBERS", key), members),
+            _ => (of("SMEMBERS", key).into(), members),
         }
     }
 }

@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 
 use super::queue::Queue;
 use super::{Draw, Plan, Sessions, Values};
-use crate::load::client::{Read, ReplyValue, done, element, of, script};
+use crate::load::client::{Commands, Read, ReplyValue, done, element, of, script};
 use crate::model::op::{Action, Op, QueueOp};
 
 /// The group, and the one consumer, of every stream: whose a pending element is does not matter.
@@ -40,24 +40,26 @@ impl Sessions for Stream {
         Queue.last()
     }
 
-    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Cmd, Read) {
+    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         match plan.action {
             Action::Queue(QueueOp::Push(value)) => {
                 let mut add = of("XADD", key);
                 add.arg("*").arg("v").arg(values.text(value, plan.size));
-                (add, done)
+                (add.into(), done)
             }
             Action::Queue(QueueOp::Ack(_)) => {
                 let mut ack = of("XACK", key);
                 ack.arg(GROUP).arg(plan.entry.as_deref().unwrap_or_default());
-                (ack, done)
+                (ack.into(), done)
             }
-            Action::Queue(QueueOp::Drain(_)) => (script(DRAIN, key, &[GROUP.as_bytes()]), drained),
+            Action::Queue(QueueOp::Drain(_)) => {
+                (script(DRAIN, key, &[GROUP.as_bytes()]).into(), drained)
+            }
             _ => {
                 let mut read = Cmd::new();
                 read.arg("XREADGROUP").arg("GROUP").arg(GROUP).arg(GROUP).arg("COUNT").arg(1);
                 read.arg("STREAMS").arg(key).arg(">");
-                (read, delivered)
+                (read.into(), delivered)
             }
         }
     }

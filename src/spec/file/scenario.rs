@@ -6,7 +6,7 @@ use crate::model::Workload;
 use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
-use crate::spec::scenario::{ClientKind, Distribution};
+use crate::spec::scenario::{Atomicity, ClientKind, Distribution};
 use crate::spec::step::StepMap;
 use crate::spec::tree::{Node, Value};
 
@@ -46,7 +46,7 @@ object! {
     LoadMap "a load" {
         /// What they do: `register` (the default) reads and writes single keys, `cas` compares
         /// and sets them, `counter` counts up, `set` adds elements, `queue` and `stream` put
-        /// them in and take them out.
+        /// them in and take them out, `transfer` moves amounts between accounts.
         optional "workload" workload: Workload,
         /// The group that they use. Default: the only group.
         optional "group" group: String,
@@ -56,6 +56,18 @@ object! {
         /// application on that library feels, and `{ command: [PROGRAM, ARGUMENT, ...] }` what
         /// one on the library behind an adapter does. Default: `redrill`.
         optional "client" client: ClientKind,
+        /// What makes a transfer whole: `multi` (MULTI and EXEC), `script` (EVAL), `watch`
+        /// (WATCH), or nothing at all with `pipeline`. Default: `multi`.
+        optional "by" by: Atomicity,
+        /// The load whose keys it uses. Both do the same kind of work on the same group, and
+        /// are judged together. Default: keys of its own.
+        optional "shares" shares: String,
+        /// Application processes that the clients are dealt out to, each with its own slot map
+        /// and connections. Default: 1.
+        optional "instances" instances: u32,
+        /// Connections of each instance to each node. With `wait`, each client has its own.
+        /// Default: 1.
+        optional "connections" connections: u32,
         /// Operations a second, of all clients together.
         optional "rate" rate: PerSecond,
         /// Logical clients. Default: 32.
@@ -102,6 +114,13 @@ words!(Workload as "workload" {
     "set" => Workload::Set,
     "queue" => Workload::Queue,
     "stream" => Workload::Stream,
+    "transfer" => Workload::Transfer,
+});
+words!(Atomicity as "way to transfer" {
+    "multi" => Atomicity::Multi,
+    "script" => Atomicity::Script,
+    "watch" => Atomicity::Watch,
+    "pipeline" => Atomicity::Pipeline,
 });
 
 object! {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{acknowledged, check_name, check_range, links, ranged};
+use super::{acknowledged, check_name, check_range, links, ranged, shares};
 use crate::model::Workload;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::scenario::LoadMap;
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time};
-use crate::spec::scenario::{ClientKind, Distribution, Load};
+use crate::spec::scenario::{Atomicity, ClientKind, Distribution, Keyspace, Load};
 use crate::spec::topology::{Group, Mode, Topology};
 
 pub const MAX_RATE: f64 = 1_000_000.0;
@@ -19,6 +19,8 @@ pub const MIN_VALUE: Bytes = Bytes(24);
 /// What the servers accept at most.
 const MAX_VALUE: Bytes = Bytes(512 << 20);
 const MAX_CLIENTS: u32 = 100_000;
+const MAX_INSTANCES: u32 = 1_000;
+const MAX_CONNECTIONS: u32 = 100;
 const MAX_KEYS: u64 = 100_000_000;
 const MAX_IN_FLIGHT: u32 = 1_000_000;
 const MAX_EXPONENT: f64 = 10.0;
@@ -37,7 +39,10 @@ pub fn check(
         let message = format!("there are {} loads, {MAX_LOADS} is the most", loads.len());
         diagnostics.push(Diagnostic::new(&name.span, message));
     }
-    loads.iter().filter_map(|(name, map)| load(name, map, topology, diagnostics)).collect()
+    let one = |(name, map): &(_, _)| load(name, map, topology, diagnostics);
+    let mut checked: Vec<Load> = loads.iter().filter_map(one).collect();
+    shares::check(loads, &mut checked, diagnostics);
+    checked
 }
 
 fn load(
@@ -76,6 +81,12 @@ fn load(
         why,
         diagnostics,
     );
+    let instances = (1, MAX_INSTANCES);
+    let why = "each has a slot map and connections of its own";
+    let instances = ranged("instances", &map.instances, 1, instances, why, diagnostics);
+    let connections = (1, MAX_CONNECTIONS);
+    let why = "each instance has so many to each node; one carries the requests of many clients";
+    let connections = ranged("connections", &map.connections, 1, connections, why, diagnostics);
     let why = "operations past it are shed; 10000 is usual";
     let max_in_flight =
         ranged("max_in_flight", &map.max_in_flight, 10_000, (1, MAX_IN_FLIGHT), why, diagnostics);
@@ -91,6 +102,10 @@ fn load(
         group: group.name.clone(),
         region,
         workload,
+        keyspace: Keyspace::own(&name.value),
+        transfer: transfer(map, workload, diagnostics),
+        instances: instances as u16,
+        connections,
         wait,
         min_replicas,
         client,
@@ -140,6 +155,15 @@ fn rate(map: &LoadMap, diagnostics: &mut Vec<Diagnostic>) -> f64 {
     *rate
 }
 
+/// What makes a transfer whole.
+fn transfer(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> Atomicity {
+    if let (Some(at), false) = (map.by.given(), workload == Workload::Transfer) {
+        let message = format!("`by` says how amounts move, and `{}` moves none", workload.word());
+        diagnostics.push(Diagnostic::new(&at.span, message).advise("leave `by` out"));
+    }
+    map.by.or(Atomicity::Multi)
+}
+
 /// From 0.0 to 1.0.
 fn reads(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> f64 {
     let usual = match workload {
@@ -161,8 +185,9 @@ fn reads(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -
 fn value(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> (usize, usize) {
     let Sizes(least, most) = map.value.or(Sizes(Bytes(100), Bytes(100)));
     if let Some(At { span, .. }) = map.value.given() {
-        if workload == Workload::Counter {
-            let diagnostic = Diagnostic::new(span, "a counter has no size");
+        if !workload.has_sizes() {
+            let message = format!("what a `{}` holds has no size", workload.word());
+            let diagnostic = Diagnostic::new(span, message);
             diagnostics.push(diagnostic.advise("leave `value` out"));
         }
         let range = (MIN_VALUE, MAX_VALUE);

@@ -6,6 +6,7 @@ mod down;
 pub mod expect;
 pub mod links;
 pub mod load;
+mod shares;
 pub mod scenario;
 mod sentinels;
 pub mod timeline;

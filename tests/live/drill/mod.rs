@@ -25,6 +25,7 @@ mod workloads;
 mod scaling;
 mod sentinel;
 mod split_brain;
+mod transfers;
 
 /// Where drills on links run.
 const BACKEND: &[&str] = &["--backend", "process"];

@@ -10,27 +10,12 @@ use redrill::load::history::{self, History};
 use redrill::load::{LoadRunner, Lookup, Targets, Totals};
 use redrill::model::event::{Event, EventKind, Sample, Teller};
 use redrill::model::op::{Op, Outcome, Purpose};
-use redrill::model::{Clock, Nanos, Workload};
-use redrill::spec::scenario::{ClientKind, Distribution, Load};
+use redrill::model::{Clock, Nanos};
+use redrill::spec::scenario::Load;
 
 pub fn load(rate: f64, reads: f64) -> Load {
-    Load {
-        name: "app".into(),
-        group: "cache".into(),
-        region: None,
-        workload: Workload::Register,
-        wait: None,
-        min_replicas: None,
-        client: ClientKind::Redrill,
-        rate,
-        clients: 8,
-        keys: 500,
-        distribution: Distribution::Uniform,
-        reads,
-        value: (100, 200),
-        timeout: Duration::from_millis(500),
-        max_in_flight: 10_000,
-    }
+    let (value, timeout) = ((100, 200), Duration::from_millis(500));
+    Load { clients: 8, keys: 500, reads, value, timeout, ..Load::new("app", "cache", rate) }
 }
 
 pub struct Rig {

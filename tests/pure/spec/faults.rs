@@ -34,6 +34,7 @@ faulty! {
     scenario_cuts
     scenario_drawn_and_rolling
     scenario_scaling
+    scenario_shares
     scenario_over
     scenario_over_values
     scenario_expectations
@@ -118,4 +119,18 @@ fn a_terminal_gets_lines_and_colours() {
     let source = Source::new("two.yaml", "name: two\ngroups:\n  a: { mode: cluster, shards: 2 }\n");
     let text = faults(&source, &Options::default()).unwrap().render(true, 100);
     assert!(text.contains("\u{1b}[") && text.contains('╭'), "{text}");
+}
+
+#[test]
+fn keys_of_another_group_cannot_be_shared() {
+    let two = "name: two\ngroups:\n  a: { mode: standalone }\n  b: { mode: standalone }\n";
+    let resolve = |_: &str| Ok(Source::new("two.yaml", two));
+    let text = "name: x\ntopology: two\nloads:\n  app: { rate: 1/s, group: a }\n  \
+                far: { rate: 1/s, group: b, shares: app }\n";
+    let source = Source::new("x.yaml", text);
+    let refused = redrill::spec::parse_scenario(&source, &resolve, &Options::default());
+    let told = refused.unwrap_err().render(false, 100);
+    assert!(told.contains("the keys of `app` are in the group `a`"), "{told}");
+    assert!(told.contains("x.yaml:5:"), "{told}");
+    assert!(told.contains("write `group: a`"), "{told}");
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use redrill::model::Unit;
-use redrill::model::Workload;
 use redrill::model::catalogue::CATALOGUE;
 use redrill::model::event::Compare;
 use redrill::spec::network::Jitter;
-use redrill::spec::scenario::{ClientKind, Distribution, Load, Probe};
+use redrill::spec::scenario::{Distribution, Load, Probe};
 use redrill::spec::step::{Method, Pace, SlotMove};
 use redrill::spec::topology::{Engine, Mode, Placement, Sentinels};
 use redrill::spec::{self, FileKind, Options, Purpose, Source, library, write};
@@ -72,24 +71,7 @@ fn what_is_not_said_has_a_default() {
         canaries: 4,
     };
     assert_eq!(small.probe, probe);
-    let load = Load {
-        name: "app".to_owned(),
-        group: "cache".to_owned(),
-        region: None,
-        workload: Workload::Register,
-        wait: None,
-        min_replicas: None,
-        client: ClientKind::Redrill,
-        rate: 100.0,
-        clients: 32,
-        keys: 10_000,
-        distribution: Distribution::Uniform,
-        reads: 0.5,
-        value: (100, 100),
-        timeout: Duration::from_secs(1),
-        max_in_flight: 10_000,
-    };
-    assert_eq!(small.loads, [load]);
+    assert_eq!(small.loads, [Load::new("app", "cache", 100.0)]);
     let topology = &small.topology;
     assert_eq!(topology.engine, Engine::default());
     assert_eq!(topology.groups[0].placement, Placement::Anywhere);
@@ -255,6 +237,8 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: cluster-3x1\nloads:
   sets: { workload: set, rate: 1/s }
   queues: { workload: queue, rate: 1/s }
   streams: { workload: stream, rate: 1/s }
+  bank: { workload: transfer, rate: 1/s, by: watch }
+  swaps: { workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
 ";
 
 #[test]

@@ -27,7 +27,7 @@ use tokio::sync::{Notify, oneshot};
 
 use self::program::{MOMENT, Program, within};
 use self::protocol::{Came, Greeting, Order, Reply, VERSION, Work};
-use super::{Answer, Client, ReplyValue, Request};
+use super::{Answer, Client, Commands, ReplyValue, Request};
 use crate::log::OrUnheard;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::{Cause, Outcome, Redirects};
@@ -301,7 +301,9 @@ impl State {
 impl Client for Adapter {
     async fn perform(&self, request: &Request) -> Answer {
         // What has no order is refused when the scenario is read.
-        let work = Work::of(&request.command).unwrap_or(Work::Noop);
+        // A scenario asks it for nothing else.
+        let Commands::One(command) = &request.commands else { return Answer::refused() };
+        let work = Work::of(command).unwrap_or(Work::Noop);
         let timeout = self.settings.load.timeout;
         let (outcome, told) = match self.order(work.clone(), timeout).await {
             Ended::Answered(Came::Ok(learned)) => {

@@ -10,7 +10,7 @@ use crate::load::client;
 use crate::load::{Lookup, Targets};
 use crate::model::event::Event;
 use crate::model::{Clock, Workload};
-use crate::spec::scenario::{ClientKind, Distribution};
+use crate::spec::scenario::ClientKind;
 
 const GREETING: &str = r#"echo '{"protocol":1,"name":"echo","version":"1","does":["get","set"]}'"#;
 /// Answers the order of which `$line` is the line with `$1`.
@@ -30,23 +30,10 @@ fn on_keys(each: &str) -> String {
 const WELL: &str = "answer '\"ok\":null,\"ns\":5000'";
 
 fn load(workload: Workload) -> Load {
-    Load {
-        name: "app".into(),
-        group: "cache".into(),
-        region: None,
-        workload,
-        wait: None,
-        min_replicas: None,
-        client: ClientKind::Adapter { command: Vec::new() },
-        rate: 100.0,
-        clients: 8,
-        keys: 10,
-        distribution: Distribution::Uniform,
-        reads: 0.5,
-        value: (100, 100),
-        timeout: Duration::from_millis(400),
-        max_in_flight: 100,
-    }
+    let client = ClientKind::Adapter { command: Vec::new() };
+    let timeout = Duration::from_millis(400);
+    let all = Load::new("app", "cache", 100.0);
+    Load { workload, client, clients: 8, keys: 10, timeout, max_in_flight: 100, ..all }
 }
 
 fn shell(script: &str) -> Vec<String> {
@@ -99,14 +86,14 @@ fn refused(script: &str) -> String {
 
 fn get() -> Request {
     let command = redis::cmd("GET").arg("app:1").take();
-    Request { slot: 0, command, read: client::value, wait: None }
+    Request { slot: 0, commands: command.into(), read: client::value, wait: None }
 }
 
 fn set() -> Request {
     let value = format!("{:020}:{}", 7, "x".repeat(100));
     Request {
         slot: 0,
-        command: client::set("app:1", value.as_bytes()),
+        commands: client::set("app:1", value.as_bytes()).into(),
         read: client::done,
         wait: None,
     }

@@ -1,0 +1,280 @@
+//! Transfers: no amount is made or lost, whoever looks and when.
+//!
+//! A bank is a key whose accounts are all read at once. A read whose sum is not what the bank was
+//! opened with saw half of a transfer: it is **torn**. At the end the balances must be what the
+//! bank was opened with and all transfers that were acknowledged, and any of those without an
+//! answer. Where the last sum is wrong, a transfer was left **half done**; where it is right and
+//! no choice of transfers gives the balances, acknowledged transfers are **lost**.
+
+use std::collections::HashSet;
+
+use crate::model::op::{Action, Op, Outcome, Purpose, TransferOp};
+use crate::model::{Nanos, Verdict};
+
+use super::checker::{Checked, Checker, Context, verdict};
+use super::finding::{Example, Examples};
+use super::history::{History, ReadError};
+use super::parts::{self, HELD, Kept, Keys};
+
+/// Steps of the search for the transfers without an answer that were done, for each bank.
+const STEPS: usize = 200_000;
+
+/// Judges every bank. Rows of other actions are passed over.
+pub struct Transfers;
+
+impl Checker for Transfers {
+    fn name(&self) -> &'static str {
+        "transfers"
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        Ok(Found::read(history, context.zero)?.told())
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Found {
+    acknowledged: u64,
+    /// Reads that were answered, those of the final state included.
+    reads: u64,
+    /// Reads during the load whose sum is wrong.
+    torn: u64,
+    /// Banks whose last sum is wrong.
+    half_done: u64,
+    /// Banks whose last sum is right, and whose balances no choice of transfers explains.
+    lost: u64,
+    /// Banks with transfers that could not be read at the end, or not be decided.
+    unread: u64,
+    examples: Examples,
+}
+
+#[derive(Debug, Default)]
+struct Bank {
+    /// What each account was opened with.
+    opened: Option<Box<[i64]>>,
+    moves: Vec<Move>,
+    reads: Vec<Sum>,
+    /// The last answered read of the final state.
+    last: Option<(Sum, Box<[i64]>)>,
+}
+
+/// A transfer that may have been done.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    from: usize,
+    to: usize,
+    amount: i64,
+    sent: Nanos,
+    /// None if nobody knows whether it was done.
+    done: Option<Nanos>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    sum: i64,
+    sent: Nanos,
+    done: Nanos,
+}
+
+impl Kept for Bank {
+    fn wants(op: &Op) -> bool {
+        matches!(op.action, Action::Transfer(_)) && !matches!(op.outcome, Outcome::Fail(_))
+    }
+
+    fn keep(&mut self, op: &Op) {
+        let Action::Transfer(action) = &op.action else { return };
+        let ok = op.outcome == Outcome::Ok;
+        match action {
+            TransferOp::Open(balances) => self.opened = Some(balances.clone()),
+            TransferOp::Move { from, to, amount } => self.moves.push(Move {
+                from: usize::from(*from),
+                to: usize::from(*to),
+                amount: i64::from(*amount),
+                sent: op.sent,
+                done: ok.then_some(op.done),
+            }),
+            TransferOp::Balances(balances) if ok => {
+                let sum = Sum { sum: balances.iter().sum(), sent: op.sent, done: op.done };
+                if op.purpose != Purpose::Final {
+                    self.reads.push(sum);
+                } else if self.last.as_ref().is_none_or(|(last, _)| last.sent < sum.sent) {
+                    self.last = Some((sum, balances.clone()));
+                }
+            }
+            TransferOp::Balances(_) => {}
+        }
+    }
+}
+
+/// Whether the balances of a bank can be what its transfers left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Explained {
+    Yes,
+    No,
+    /// The search took too long.
+    Undecided,
+}
+
+impl Found {
+    fn read(history: &dyn History, zero: Nanos) -> Result<Found, ReadError> {
+        let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
+        parts::in_parts(history, HELD, |keys: Keys<Bank>, _| {
+            keys.iter().for_each(|((load, key), bank)| found.judge(*load, *key, bank));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn judge(&mut self, load: u8, key: u64, bank: &Bank) {
+        self.acknowledged += bank.moves.iter().filter(|one| one.done.is_some()).count() as u64;
+        self.reads += bank.reads.len() as u64 + u64::from(bank.last.is_some());
+        let Some(opened) = &bank.opened else {
+            self.unread += u64::from(!bank.moves.is_empty());
+            return;
+        };
+        let total: i64 = opened.iter().sum();
+        for read in bank.reads.iter().filter(|read| read.sum != total) {
+            self.torn += 1;
+            self.show((load, key), read, |zero| {
+                format!("bank {key} had {} instead of {total} at {zero}", read.sum)
+            });
+        }
+        let Some((last, balances)) = &bank.last else {
+            self.unread += u64::from(!bank.moves.is_empty());
+            return;
+        };
+        if last.sum != total {
+            self.half_done += 1;
+            self.show((load, key), last, |_| {
+                format!(
+                    "bank {key} ended with {} instead of {total}: a transfer is half done",
+                    last.sum
+                )
+            });
+            return;
+        }
+        match explained(opened, &bank.moves, last, balances) {
+            Explained::Yes => {}
+            Explained::Undecided => self.unread += 1,
+            Explained::No => {
+                self.lost += 1;
+                self.show((load, key), last, |_| {
+                    format!(
+                        "bank {key} ended with its sum right and balances that its acknowledged \
+                         transfers do not give: some of them are lost"
+                    )
+                });
+            }
+        }
+    }
+
+    fn show(&mut self, (load, key): (u8, u64), read: &Sum, text: impl FnOnce(String) -> String) {
+        let rank = (read.sent.0, read.sum.unsigned_abs(), load, key);
+        self.examples
+            .offer(rank, |zero| Example::new(load, key, read.done, text(zero.tell(read.done))));
+    }
+
+    /// All that is wrong.
+    fn wrong(&self) -> u64 {
+        self.torn + self.half_done + self.lost
+    }
+
+    fn verdict(&self) -> Verdict {
+        verdict(self.wrong(), self.unread)
+    }
+
+    fn told(&self) -> Checked {
+        let Found { acknowledged, reads, torn, half_done, lost, unread, .. } = self;
+        let wrong = self.wrong();
+        let mut text = format!(
+            "{torn} of {reads} reads torn, {half_done} banks with a half-done transfer, {lost} \
+             banks that lost some of {acknowledged} acknowledged transfers"
+        );
+        if *unread > 0 {
+            text += &format!("; nothing is known of {unread} banks at the end");
+        }
+        let mut told = Checked::default();
+        told.find("transfer.wrong", self.verdict(), (wrong, text), &self.examples);
+        told.measure("transfer.acknowledged", Some(*acknowledged as f64));
+        told.measure("transfer.torn", Some(*torn as f64));
+        let from_the_end = [
+            ("transfer.wrong", wrong),
+            ("transfer.half_done", *half_done),
+            ("transfer.lost", *lost),
+        ];
+        told.counts(*unread, &from_the_end);
+        told
+    }
+}
+
+/// Whether some of the transfers that may have been done give `balances`, with all of those that
+/// had been acknowledged before the read was sent.
+fn explained(opened: &[i64], moves: &[Move], last: &Sum, balances: &[i64]) -> Explained {
+    if opened.len() != balances.len() {
+        return Explained::No;
+    }
+    let mut left: Vec<i64> = balances.iter().zip(opened).map(|(now, then)| now - then).collect();
+    let sure = |one: &&Move| one.done.is_some_and(|done| done < last.sent);
+    moves.iter().filter(sure).for_each(|one| one.undo(&mut left));
+    let maybe: Vec<&Move> =
+        moves.iter().filter(|one| !sure(one) && one.sent <= last.done).collect();
+    Search::new(maybe, left.len()).run(left)
+}
+
+impl Move {
+    /// Takes the transfer away from what is left to explain.
+    fn undo(&self, left: &mut [i64]) {
+        left[self.from] += self.amount;
+        left[self.to] -= self.amount;
+    }
+}
+
+/// A search for those among `maybe` that explain what is left.
+struct Search<'a> {
+    maybe: Vec<&'a Move>,
+    /// By the place in `maybe`: the least and the most that all from there on can do to each
+    /// account.
+    bounds: Vec<Vec<(i64, i64)>>,
+    /// What has been tried in vain.
+    seen: HashSet<(usize, Vec<i64>)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(maybe: Vec<&'a Move>, accounts: usize) -> Search<'a> {
+        let mut bounds = vec![vec![(0, 0); accounts]; maybe.len() + 1];
+        for (place, one) in maybe.iter().enumerate().rev() {
+            let mut now = bounds[place + 1].clone();
+            now[one.from].0 -= one.amount;
+            now[one.to].1 += one.amount;
+            bounds[place] = now;
+        }
+        Search { maybe, bounds, seen: HashSet::new() }
+    }
+
+    fn run(mut self, left: Vec<i64>) -> Explained {
+        // Depth first, without recursion: a bank may have many transfers without an answer.
+        let mut open = vec![(0, left)];
+        while let Some((place, left)) = open.pop() {
+            let within =
+                |(left, (least, most)): (&i64, &(i64, i64))| (*least..=*most).contains(left);
+            if !left.iter().zip(&self.bounds[place]).all(within) {
+                continue;
+            }
+            let Some(one) = self.maybe.get(place) else { return Explained::Yes };
+            if self.seen.len() >= STEPS {
+                return Explained::Undecided;
+            }
+            if !self.seen.insert((place, left.clone())) {
+                continue;
+            }
+            let mut with = left.clone();
+            one.undo(&mut with);
+            open.push((place + 1, left));
+            open.push((place + 1, with));
+        }
+        Explained::No
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Amounts that move between the accounts of a bank, and reads of all its accounts at once.
+//!
+//! A key is a bank: its accounts bear its name as their hash tag, so they are in one slot.
+
+use redis::{Cmd, Value};
+
+use super::{Draw, Next, Plan, Sessions, Values};
+use crate::load::client::{Commands, Read, ReplyValue};
+use crate::model::op::{Action, Cause, Op, Outcome, TransferOp};
+use crate::spec::scenario::Atomicity;
+
+/// The accounts of a bank, and what each is opened with.
+const ACCOUNTS: u16 = 8;
+const OPENED: i64 = 1_000;
+/// The most that is moved at once.
+const MOST: u64 = 10;
+/// How often a session tries again where somebody else was quicker.
+const TRIES: u32 = 20;
+
+const SCRIPT: &str = "\
+redis.call('DECRBY', KEYS[1], ARGV[1])
+redis.call('INCRBY', KEYS[2], ARGV[1])
+return 1";
+
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub(super) by: Atomicity,
+}
+
+impl Sessions for Transfer {
+    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Plan {
+        if reads {
+            return Plan::bare(key, self.last());
+        }
+        let from = draw.below(u64::from(ACCOUNTS)) as u16;
+        let step = 1 + draw.below(u64::from(ACCOUNTS) - 1) as u16;
+        let amount = 1 + draw.below(MOST) as u32;
+        let to = (from + step) % ACCOUNTS;
+        Plan::bare(key, Action::Transfer(TransferOp::Move { from, to, amount }))
+    }
+
+    fn fill(&self, _: u64) -> Option<Action> {
+        let opened = vec![OPENED; usize::from(ACCOUNTS)];
+        Some(Action::Transfer(TransferOp::Open(opened.into())))
+    }
+
+    fn last(&self) -> Action {
+        Action::Transfer(TransferOp::Balances(Box::default()))
+    }
+
+    fn command(&self, key: &str, plan: &Plan, _: &mut Values) -> (Commands, Read) {
+        match &plan.action {
+            Action::Transfer(TransferOp::Open(balances)) => {
+                let mut all = Cmd::new();
+                all.arg("MSET");
+                for (account, balance) in (0..).zip(balances) {
+                    all.arg(name(key, account)).arg(*balance);
+                }
+                (all.into(), moved)
+            }
+            Action::Transfer(TransferOp::Move { from, to, amount }) => {
+                (self.transfer(&name(key, *from), &name(key, *to), *amount), moved)
+            }
+            _ => (get((0..ACCOUNTS).map(|account| name(key, account))).into(), balances),
+        }
+    }
+
+    /// Somebody else was quicker: nothing was done, and a user would try again.
+    fn then(&self, op: &Op, step: u32) -> Option<Next> {
+        let again = op.outcome == Outcome::Fail(Cause::Conflict) && step < TRIES;
+        again.then(|| Next::at_once(Plan::bare(op.key, op.action.clone())))
+    }
+}
+
+impl Transfer {
+    fn transfer(&self, from: &str, to: &str, amount: u32) -> Commands {
+        let by = |name: &str, account: &str| {
+            let mut command = redis::cmd(name);
+            command.arg(account).arg(amount);
+            command
+        };
+        let both = || vec![by("DECRBY", from), by("INCRBY", to)];
+        match self.by {
+            Atomicity::Multi => Commands::Transaction(both()),
+            Atomicity::Pipeline => Commands::Pipeline(both()),
+            Atomicity::Script => {
+                let mut script = redis::cmd("EVAL");
+                script.arg(SCRIPT).arg(2).arg(from).arg(to).arg(amount);
+                script.into()
+            }
+            Atomicity::Watch => {
+                let mut watch = redis::cmd("WATCH");
+                watch.arg(from).arg(to);
+                let (a, b) = (from.to_owned(), to.to_owned());
+                let read = get([from, to].map(str::to_owned));
+                let then = move |seen: &Value| {
+                    let seen = numbers(seen)?;
+                    let amount = i64::from(amount);
+                    let set = |account: &str, balance: i64| {
+                        let mut command = redis::cmd("SET");
+                        command.arg(account).arg(balance);
+                        command
+                    };
+                    Some(vec![set(&a, seen.first()? - amount), set(&b, seen.get(1)? + amount)])
+                };
+                Commands::Watched { watch, read, then: Box::new(then) }
+            }
+        }
+    }
+}
+
+/// `{app:3}:0`
+fn name(bank: &str, account: u16) -> String {
+    format!("{{{bank}}}:{account}")
+}
+
+fn get(accounts: impl IntoIterator<Item = String>) -> Cmd {
+    let mut all = redis::cmd("MGET");
+    accounts.into_iter().for_each(|account| _ = all.arg(account));
+    all
+}
+
+/// Of a script, of EXEC, and of MSET.
+fn moved(value: &Value) -> Option<ReplyValue> {
+    matches!(value, Value::Okay | Value::Int(_) | Value::Array(_)).then_some(ReplyValue::Done)
+}
+
+fn balances(value: &Value) -> Option<ReplyValue> {
+    let all = numbers(value)?;
+    Some(ReplyValue::Found(Action::Transfer(TransferOp::Balances(all.into()))))
+}
+
+/// An account that is not there has nothing.
+fn numbers(value: &Value) -> Option<Vec<i64>> {
+    let Value::Array(all) = value else { return None };
+    let number = |one: &Value| match one {
+        Value::Nil => Some(0),
+        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
+    };
+    all.iter().map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Nanos;
+    use crate::model::slot::slot_of;
+
+    #[test]
+    fn the_accounts_of_a_bank_are_in_its_slot() {
+        assert_eq!(name("app:3", 7), "{app:3}:7");
+        assert_eq!(slot_of(b"{app:3}:7"), slot_of(b"app:3"));
+    }
+
+    #[test]
+    fn whoever_was_too_slow_tries_again_and_nobody_else_does() {
+        let bank = Transfer { by: Atomicity::Watch };
+        let action = Action::Transfer(TransferOp::Move { from: 0, to: 1, amount: 5 });
+        let ended = |outcome| Op { outcome, ..Op::new(3, action.clone(), Nanos(0), Nanos(1)) };
+        let conflict = ended(Outcome::Fail(Cause::Conflict));
+        let next = bank.then(&conflict, 0).map(|next| next.plan);
+        assert_eq!(next, Some(Plan::bare(3, action.clone())));
+        assert!(bank.then(&conflict, TRIES).is_none(), "not for ever");
+        assert!(bank.then(&ended(Outcome::Ok), 0).is_none());
+        assert!(bank.then(&ended(Outcome::Unknown(Cause::Timeout)), 0).is_none());
+    }
+}
