@@ -19,6 +19,8 @@ use super::asked::Asked;
 use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard};
 use crate::model::NodeName;
 
+/// What redrill calls its own connections, those of loads and probes excepted (CLIENT SETNAME).
+pub const OWN_NAME: &str = "redrill";
 /// How long a request may take by default.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -241,10 +243,13 @@ impl Admin {
             .map_err(Problem::Unreachable)?
             .set_tcp_settings(tcp);
         let client = redis::Client::open(info).map_err(Problem::Unreachable)?;
-        client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(Problem::Unreachable)
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connecting.await.map_err(Problem::Unreachable)?;
+        // A step that ends connections of clients spares those with this name.
+        let mut name = redis::cmd("CLIENT");
+        name.arg("SETNAME").arg(OWN_NAME);
+        name.exec_async(&mut connection).await.map_err(Problem::Unreachable)?;
+        Ok(connection)
     }
 
     /// Distinguishes an error reply from a broken connection, and drops a broken connection.

@@ -32,7 +32,7 @@ pub use disk::{DiskFull, Files, SlowDisk};
 pub use links::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
 pub use memory_pressure::{MemoryPressure, Policy};
 pub use moves::{Drain, Rebalance, Reshard, SlotCount, Weights};
-pub use node::{Data, Failover, Force, Kill, Pause, Restart, Stop};
+pub use node::*;
 pub use owned::Owned;
 pub use pace::{Method, Pace, SlotMove};
 pub use rolling::{Gate, RollingRestart};
