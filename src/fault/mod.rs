@@ -4,6 +4,7 @@
 //! this folder. [`of`] returns the fault of a step, [`find`] its targets by their roles at that
 //! time. Injecting returns an [`ActiveFault`], which knows how it is undone.
 
+mod client_kill;
 mod clock;
 mod disk;
 mod end;
@@ -37,6 +38,7 @@ pub fn of(action: &StepAction) -> Option<&dyn Fault> {
         StepAction::Pause(fault) => Some(fault),
         StepAction::Restart(fault) => Some(fault),
         StepAction::Failover(fault) => Some(fault),
+        StepAction::ClientKill(fault) => Some(fault),
         StepAction::Slow(fault) => Some(fault),
         StepAction::MemoryPressure(fault) => Some(fault),
         StepAction::DiskFull(fault) => Some(fault),

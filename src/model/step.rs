@@ -24,6 +24,7 @@ macro_rules! all_steps {
             Restart "restart",
             RollingRestart "rolling-restart",
             Failover "failover",
+            ClientKill "client-kill",
             Slow "slow",
             MemoryPressure "memory-pressure",
             DiskFull "disk-full",
@@ -138,6 +139,8 @@ impl StepKind {
             Partition => Effects { loses_writes: true, cuts_links: true, ..HELD },
             Latency | Bandwidth | Trickle | Refuse => HELD,
             Reset => AT_ONCE,
+            // Servers go on, and clients connect again.
+            ClientKill => Effects::none(Lasts::AtOnce),
             // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
             Other(_) => HELD,

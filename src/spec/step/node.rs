@@ -5,8 +5,11 @@ use std::time::Duration;
 use super::declare::{Rule, step};
 use super::shared::Context;
 use super::target::Target;
-use crate::spec::decode::word_enum;
+use crate::spec::decode::{Word, word_enum};
 use crate::spec::diagnostic::Diagnostic;
+use crate::spec::quantity::Time;
+use crate::spec::rules::check_range;
+use crate::spec::source::Span;
 use crate::spec::topology::{Group, Mode};
 
 /// A server that is asked to end has so long; then it is killed.
@@ -45,6 +48,25 @@ step! {
         /// `takeover` asks nobody. Default: `none`.
         default "force" force: Force = Force::None,
     }
+}
+
+step! {
+    /// Ends connections to servers (CLIENT KILL), once or every so often until its time is over.
+    ClientKill ClientKillMap "a client-kill step" [Target, For] {
+        /// Whose connections: those of `normal` clients, of `replica`s, or of subscribers
+        /// (`pubsub`). Default: `normal`.
+        default "kind" kind: ClientType = ClientType::Normal,
+        /// How often. Default: once.
+        optional "every" every: Time,
+    }
+}
+
+/// Whose connections a server ends, as CLIENT KILL calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientType {
+    Normal,
+    Replica,
+    Pubsub,
 }
 
 /// What becomes of a node's data when its server is started again.
@@ -162,6 +184,52 @@ impl Rule for Failover {
             Force::Force => ", by force".to_owned(),
             Force::Takeover => ", by takeover".to_owned(),
         }
+    }
+}
+
+word_enum!(ClientType as "kind of client" {
+    "normal" => ClientType::Normal,
+    "replica" => ClientType::Replica,
+    "pubsub" => ClientType::Pubsub,
+});
+
+impl Rule for ClientKill {
+    type Map = ClientKillMap;
+
+    fn check(
+        map: &ClientKillMap,
+        context: &mut Context<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<ClientKill> {
+        let mut refuse = |span: &Span, message: &str, advice: &str| {
+            diagnostics.push(Diagnostic::new(span, message).advise(advice));
+        };
+        match (map.every.given(), context.step.lasts.given()) {
+            (Some(every), None) if context.step.lasts.is_missing() => {
+                let message = "a step that ends connections every so often needs `for`";
+                refuse(&every.span, message, "say how long it goes on, like `for: 10s`");
+            }
+            (None, Some(lasts)) if map.every.is_missing() => {
+                let message = "connections that are ended once are ended at once";
+                refuse(&lasts.span, message, "leave `for` out, or say `every` how often");
+            }
+            (Some(every), Some(lasts)) => {
+                let range = (Time(Duration::from_millis(10)), lasts.value);
+                let why = "clients need a moment to connect again";
+                check_range("every", &every.value, &every.span, range, why, diagnostics);
+            }
+            _ => {}
+        }
+        if map.kind.or(ClientType::Normal) == ClientType::Replica {
+            let advice = "take nodes of the group, or `kind: normal`";
+            context.refuse_sentinels("have no replicas", advice, diagnostics);
+        }
+        map.filled()
+    }
+
+    fn how(&self) -> String {
+        let every = self.every.map(|every| format!(" every {every}")).unwrap_or_default();
+        format!(", connections of {} clients{every}", self.kind.word())
     }
 }
 

@@ -8,6 +8,7 @@ use redrill::model::event::Phase;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::common::need;
 use crate::drill::place::{Place, assert_no_step_failed, not_run};
 
 /// A cluster that misses a primary soon, so that a test need not wait.
@@ -280,4 +281,45 @@ fn what_was_restarted_can_be_told_something_at_once() {
     let report = place.report();
     assert_no_step_failed(&report);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+}
+
+/// Loads and probes have a connection each to a node: clients that had not come back could not
+/// be ended again in the next round.
+#[test]
+fn clients_whose_connections_are_ended_come_back() {
+    for engine in need::engines() {
+        let place = Place::new();
+        let text = scenario(
+            &place,
+            "[{ at: 1s, do: client-kill, target: primary of shard 0 },
+              { at: 2s, do: client-kill, target: primary of shard 0, kind: replica },
+              { at: 3s, do: client-kill, target: primary of shard 1, every: 200ms, for: 1s }]",
+            "settle: 3s",
+        );
+        let engine = engine.display().to_string();
+        let ran = place.play(&text, &["--engine-binary", &engine]);
+        assert_eq!(ran.code, Some(0), "{engine}: {}{}", ran.out, ran.err);
+        let report = place.report();
+        assert_no_step_failed(&report);
+        assert_eq!(report["failovers"], Value::Array(vec![]), "redrill's own eyes are spared");
+        let warnings: Vec<&str> = report["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|warning| warning["text"].as_str().unwrap())
+            .collect();
+        let ended = |node: &str, kind: &str| -> u64 {
+            let of = |text: &&&str| {
+                text.starts_with(&format!("{node} ended "))
+                    && text.ends_with(&format!(" of {kind} clients"))
+            };
+            let text = warnings.iter().find(of).unwrap_or_else(|| panic!("{engine}: {warnings:?}"));
+            text.split(' ').nth(2).unwrap().parse().unwrap()
+        };
+        assert!(ended("cache/0/0", "normal") >= 2, "{warnings:?}");
+        assert_eq!(ended("cache/0/0", "replica"), 1, "{warnings:?}");
+        assert!(ended("cache/1/0", "normal") >= 6, "in five rounds: {warnings:?}");
+        assert!(ms(&report["steps"][2]["undone_ms"]) - ms(&report["steps"][2]["began_ms"]) >= 1e3);
+        assert!(report["loads"][0]["met"]["reconnects"].as_u64().unwrap() >= 3);
+    }
 }

@@ -363,3 +363,31 @@ fn where_the_server_is() {
     assert_eq!(binary("binary: redis-server-8", &[]), "redis-server-8");
     assert_eq!(binary("kind: redis", &["engine.binary=./server"]), "./server");
 }
+
+#[test]
+fn connections_are_ended_once_or_every_so_often_for_a_time() {
+    let told = |step: &str| {
+        let text = format!("{SMALL}timeline: [{{ at: 1s, do: client-kill, {step} }}]\n");
+        let told = scenario(&text, &Options::default());
+        told.map(|scenario| write::scenario(&scenario, "cluster-3x1")).map_err(|diagnostics| {
+            diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>().join("; ")
+        })
+    };
+    let written = told("target: random primary").unwrap();
+    assert!(
+        written.contains("do: client-kill, target: \"random primary\", kind: normal }"),
+        "{written}"
+    );
+    let often = "target: all nodes, kind: pubsub, every: 100ms, for: 2s";
+    let written = told(often).unwrap();
+    assert!(written.contains("kind: pubsub, every: 100ms, for: 2s }"), "{written}");
+    for (step, message) in [
+        ("target: all nodes, every: 1s", "a step that ends connections every so often needs `for`"),
+        ("target: all nodes, for: 1s", "connections that are ended once are ended at once"),
+        ("target: all nodes, kind: master", "there is no kind of client `master`"),
+        ("target: all nodes, every: 1ms, for: 1s", "every is 1ms, but must be from 10ms to 1s"),
+        ("kind: normal", "a client-kill step needs the key `target`"),
+    ] {
+        assert_eq!(told(step).unwrap_err(), message);
+    }
+}

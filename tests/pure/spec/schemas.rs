@@ -57,6 +57,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/MemoryPressureMap", "{ timeline: [{ do: memory-pressure, zzz: 1 }] }"),
     ("/$defs/DiskFullMap", "{ timeline: [{ do: disk-full, zzz: 1 }] }"),
     ("/$defs/SlowDiskMap", "{ timeline: [{ do: slow-disk, zzz: 1 }] }"),
+    ("/$defs/ClientKillMap", "{ timeline: [{ do: client-kill, zzz: 1 }] }"),
     ("/$defs/ClockMap", "{ timeline: [{ do: clock, zzz: 1 }] }"),
     ("/$defs/PartitionMap", "{ timeline: [{ do: partition, zzz: 1 }] }"),
     ("/$defs/LatencyMap", "{ timeline: [{ do: latency, zzz: 1 }] }"),
