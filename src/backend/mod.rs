@@ -11,25 +11,28 @@ mod config;
 pub mod docker;
 pub mod error;
 pub mod resolve;
-mod logs;
+pub mod logs;
 pub mod preload;
 pub mod proc;
 pub mod process;
 pub mod programs;
 pub mod registry;
+pub mod sockets;
 mod version;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::broadcast;
 
-use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Usage};
+use crate::model::{HostId, NodeName};
 use crate::spec::topology::Limits;
 
 pub use docker::DockerBackend;
@@ -41,6 +44,8 @@ pub use resolve::ResolvedBackend;
 pub use crate::spec::step::Data;
 pub use crate::spec::tools::Tools;
 use preload::Control;
+use proc::ProcessId;
+use programs::Programs;
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -121,6 +126,10 @@ fn indented(text: &str) -> String {
 /// Who no longer hears whom: the addresses from which nothing arrives.
 pub type Deaf = BTreeMap<NodeName, Vec<IpAddr>>;
 
+/// For how long a server, since its start, stood ready to run with no processor free for it;
+/// `None` where that cannot be seen.
+pub type RunQueue = Box<dyn Fn(&NodeName) -> Option<Duration> + Send + Sync>;
+
 /// A cut that the kernel makes; no two of a backend have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CutId(pub u32);
@@ -129,6 +138,11 @@ pub struct CutId(pub u32);
 pub trait Backend: Send + Sync {
     /// `process`
     fn kind(&self) -> &'static str;
+
+    /// The machine that servers run on. Actors run on this one.
+    fn host(&self) -> HostId {
+        HostId::default()
+    }
 
     /// The server that nodes run.
     fn engine(&self) -> &EngineInfo;
@@ -154,19 +168,14 @@ pub trait Backend: Send + Sync {
     /// There are none left.
     fn client_addresses(&self, count: usize) -> Result<Vec<IpAddr>, BackendError>;
 
-    /// The address at which containers find this machine; none of what are no containers.
-    fn bridge(&self) -> Option<IpAddr> {
-        None
-    }
-
     /// Starts the servers of `plans`. They are running then, and not ready yet;
     /// one that ends early is told through [`Backend::exits`]. After an error
     /// some may be running.
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Starts an actor: a process of this machine, wherever servers run. What it says and when it
-    /// ends is told as a server's end is.
-    fn start_actor(&self, plan: ActorPlan) -> BoxFuture<'_, Result<ActorStarts, BackendError>>;
+    /// What runs as a process of this machine, wherever servers run: starts actors, and knows whose
+    /// sockets are. Actors that it has started can be named here as servers can.
+    fn programs(&self) -> Arc<Programs>;
 
     /// Starts a server or an actor again that has ended.
     fn start_again<'a>(
@@ -211,8 +220,15 @@ pub trait Backend: Send + Sync {
     /// Whether the server is there, paused or not.
     fn runs(&self, name: &NodeName) -> bool;
 
-    /// The server's process on this machine, while it runs.
-    fn pid(&self, name: &NodeName) -> Option<u32>;
+    /// What the registry keeps of a server, so that it can be ended when redrill no longer can:
+    /// its process on this machine, while it runs.
+    fn process(&self, name: &NodeName) -> Option<ProcessId>;
+
+    /// Whether the preload library is in the server's memory; `None` if that cannot be seen.
+    fn has_preload(&self, name: &NodeName) -> Option<bool>;
+
+    /// Tells how long servers have waited for a processor.
+    fn run_queue(&self) -> RunQueue;
 
     /// What the node's container last was said to use; none of what is no container.
     fn usage(&self, _name: &NodeName) -> Option<Usage> {

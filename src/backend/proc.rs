@@ -104,6 +104,11 @@ pub fn group_members(group: u32) -> Vec<ProcessId> {
     pids().filter_map(member).collect()
 }
 
+/// The process group that a process is in.
+pub fn group(pid: u32) -> Option<u32> {
+    stat(pid).map(|stat| stat.group)
+}
+
 /// What an environment variable was when the process was started, if this user may know it. A
 /// program that writes its own title over its environment has none.
 pub fn variable(pid: u32, name: &str) -> Option<PathBuf> {

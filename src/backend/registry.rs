@@ -16,8 +16,8 @@ use super::proc::{self, ProcessId};
 use super::process::nodes_dir;
 use super::programs::end_left_actors;
 use crate::log::OrLogged;
-use crate::model::NodeName;
 use crate::model::event::EngineInfo;
+use crate::model::{HostId, NodeName};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -68,6 +68,9 @@ pub struct NodeRecord {
     /// The cluster's own name for the node; empty outside a cluster.
     pub cluster_id: String,
     pub process: Option<ProcessId>,
+    /// The machine that it runs on, and whose process that is.
+    #[serde(default, skip_serializing_if = "HostId::is_here")]
+    pub host: HostId,
 }
 
 /// Where records are.
@@ -294,7 +297,7 @@ fn read(file: &Path) -> Result<Option<Record>, RegistryError> {
 /// the wrapper for its parent. It is known by its process group, which the wrapper gave
 /// it, and by where it works.
 fn left_running(node: &NodeRecord, directory: &Path) -> Vec<ProcessId> {
-    let Some(first) = node.process else { return Vec::new() };
+    let Some(first) = node.process.filter(|_| node.host.is_here()) else { return Vec::new() };
     let home = nodes_dir(directory).join(node.name.file_name());
     let at_home = |p: &ProcessId| proc::directory(p.pid).is_some_and(|dir| dir == home);
     proc::group_members(first.pid).into_iter().filter(at_home).collect()

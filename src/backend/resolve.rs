@@ -3,11 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use super::docker;
-use super::preload;
 use super::process::binary::{BinaryError, ServerBinary};
-use super::{Backend, BackendError, DockerBackend, ProcessBackend};
+use super::{Backend, BackendError, DockerBackend, ProcessBackend, docker, process};
 use crate::model::event::EngineInfo;
+use crate::spec::Capabilities;
 use crate::spec::topology::Engine;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -40,8 +39,15 @@ pub struct BackendRequest<'a> {
     pub binary: Option<&'a Path>,
 }
 
+/// What is to be tried of servers, which takes a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    pub preload: bool,
+    pub kernel_cuts: bool,
+}
+
 impl BackendRequest<'_> {
-    fn kind(&self, engine: &Engine) -> Option<BackendKind> {
+    fn asked(&self, engine: &Engine) -> Option<BackendKind> {
         self.kind.or_else(|| match (self.binary.or(engine.binary.as_deref()), &engine.image) {
             (Some(_), _) => Some(BackendKind::Process),
             (None, Some(_)) => Some(BackendKind::Docker),
@@ -49,18 +55,19 @@ impl BackendRequest<'_> {
         })
     }
 
-    /// Why the server that would run as a process does not take redrill's preload library, if
-    /// so. One that is not found is told of elsewhere.
-    pub fn refuses_preload(&self, engine: &Engine) -> Option<String> {
-        let server = ServerBinary::find(self.binary, engine).ok()?;
-        preload::is_refused_by(&server.path)
+    /// Where servers will run, if they will run at all.
+    pub fn kind(&self, engine: &Engine) -> BackendKind {
+        self.asked(engine).unwrap_or_else(|| match ServerBinary::find(None, engine) {
+            Ok(_) => BackendKind::Process,
+            Err(_) => BackendKind::Docker,
+        })
     }
 
-    /// Whether servers will be processes, if they will run at all.
-    pub fn is_for_processes(&self, engine: &Engine) -> bool {
+    /// What servers will be able to do there.
+    pub fn capabilities(&self, engine: &Engine, wanted: Wanted) -> Capabilities {
         match self.kind(engine) {
-            Some(kind) => kind == BackendKind::Process,
-            None => ServerBinary::find(None, engine).is_ok(),
+            BackendKind::Process => process::capabilities(self.binary, engine, wanted),
+            BackendKind::Docker => docker::capabilities(wanted),
         }
     }
 }
@@ -84,7 +91,7 @@ impl ResolvedBackend {
             let found = docker::DockerSetup::find(engine, redrill, heard).await?;
             Ok::<ResolvedBackend, BackendError>(ResolvedBackend::Docker(Box::new(found)))
         };
-        match wish.kind(engine) {
+        match wish.asked(engine) {
             Some(BackendKind::Process) => Ok(process()?),
             Some(BackendKind::Docker) => docker().await,
             None => match process() {

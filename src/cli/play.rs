@@ -7,14 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{exit, input, out, terminal};
 use crate::backend::ResolvedBackend;
-use crate::backend::docker::cuts;
-use crate::backend::preload;
-use crate::backend::resolve::{BackendKind, BackendRequest};
+use crate::backend::resolve::{BackendKind, BackendRequest, Wanted};
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
 use crate::log;
 use crate::log::OrLogged;
 use crate::report::{self, Report, ReportError};
-use crate::spec::{self, Purpose, Scenario};
+use crate::spec::{self, Capabilities, Purpose, Scenario};
 
 /// How to play.
 #[derive(Clone, Debug, clap::Args)]
@@ -97,42 +95,30 @@ pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
 
 /// The scenario `name` as the arguments change it, checked for whether it can run.
 pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
-    let read_as = |purpose, no_preload, code| {
-        let (set, profile) = (args.set.clone(), args.profile.clone());
-        let options = spec::Options { purpose, set, profile, topology: None, no_preload };
-        input::scenario(name, args.topology.as_deref(), options).map_err(|faults| {
-            input::refuse(&faults);
-            Refused { code, why: faults.to_string() }
-        })
-    };
-    let read = |purpose, no_preload| read_as(purpose, no_preload, exit::BAD_FILE);
     if args.backend == Some(BackendKind::Docker) && args.names_a_binary() {
         let why = "--engine-binary names a server to run as a process, and --backend docker runs \
                    none; name an image instead: --set engine.image=valkey/valkey:9.1";
         return Err(refuse(exit::USAGE, why));
     }
+    let read = |capabilities: Capabilities| {
+        // The file may be right, and only the machine lacks something.
+        let code = if capabilities.blame_machine() { exit::ENVIRONMENT } else { exit::BAD_FILE };
+        let (set, profile, purpose) = (args.set.clone(), args.profile.clone(), Purpose::Run);
+        let options = spec::Options { purpose, set, profile, topology: None, capabilities };
+        input::scenario(name, args.topology.as_deref(), options).map_err(|faults| {
+            input::refuse(&faults);
+            Refused { code, why: faults.to_string() }
+        })
+    };
     // The topology, too, can say where it runs.
-    let scenario = read(Purpose::Run, None)?;
-    let engine = &scenario.topology.engine;
-    if !args.backend_request().is_for_processes(engine) {
-        let no_preload = preload::is_missing().map(str::to_owned);
-        let scenario = read(Purpose::RunInContainers, no_preload.clone())?;
-        if scenario.cuts_in_kernel()
-            && let Err(why) = cuts::usable()
-        {
-            // The file is right, but the machine lacks something.
-            return read_as(Purpose::RunWithoutCuts(why), no_preload, exit::ENVIRONMENT);
-        }
-        return Ok(scenario);
-    }
-    if let Some(image) = &engine.image {
+    let scenario = read(Capabilities::default())?;
+    let (request, engine) = (args.backend_request(), &scenario.topology.engine);
+    if let (BackendKind::Process, Some(image)) = (request.kind(engine), &engine.image) {
         terminal::say(&format!("servers run as processes: the image `{image}` is not used"));
     }
-    let no_preload = match scenario.needs_preload() {
-        true => args.backend_request().refuses_preload(engine),
-        false => None,
-    };
-    read(Purpose::RunAsProcesses, no_preload)
+    let wanted =
+        Wanted { preload: scenario.needs_preload(), kernel_cuts: scenario.cuts_in_kernel() };
+    read(request.capabilities(engine, wanted))
 }
 
 /// Where the scenario's servers will run. Pulling an image may take long; Ctrl-C interrupts it.

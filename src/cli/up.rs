@@ -15,10 +15,10 @@ use super::exit::{self, fail};
 use super::status::survey;
 use super::{input, out, terminal};
 use crate::backend::registry::{Registry, RegistryError};
-use crate::backend::resolve::{BackendKind, BackendRequest};
+use crate::backend::resolve::{BackendKind, BackendRequest, Wanted};
 use crate::backend::{BackendError, ResolvedBackend};
 use crate::log::OrLogged;
-use crate::spec::{Diagnostics, Options, Purpose, Topology};
+use crate::spec::{Capabilities, Diagnostics, Options, Purpose, Topology};
 
 /// The topology to bring up.
 #[derive(Debug, clap::Args)]
@@ -45,15 +45,14 @@ impl TopologyArgs {
     /// # Errors
     /// Everything that is wrong with the topology, and every part of it that cannot run.
     pub fn parse(&self) -> Result<Topology, Diagnostics> {
-        let read = |purpose| {
-            let options = Options { purpose, set: self.set.clone(), ..Options::default() };
+        let read = |capabilities| {
+            let (purpose, set) = (Purpose::Run, self.set.clone());
+            let options = Options { purpose, set, capabilities, ..Options::default() };
             input::topology(&self.topology, &options)
         };
-        let topology = read(Purpose::Run)?;
-        match self.backend_request().is_for_processes(&topology.engine) {
-            true => read(Purpose::RunAsProcesses),
-            false => read(Purpose::RunInContainers),
-        }
+        let topology = read(Capabilities::default())?;
+        let request = self.backend_request();
+        read(request.capabilities(&topology.engine, Wanted::default()))
     }
 }
 

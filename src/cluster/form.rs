@@ -16,7 +16,6 @@ use super::sentinels;
 use super::servers::{
     behind_doors, is_cluster, joiner_plan, node_names, node_plans, nodes, sentinel_names,
 };
-use crate::backend::proc::ProcessId;
 use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, NodePlan};
 use crate::model::NodeName;
@@ -34,6 +33,15 @@ pub struct Deployment {
     pub places: Arc<Places>,
     /// The links between nodes and clients; `None` if they connect directly.
     pub network: Option<Arc<Network>>,
+}
+
+/// Those that take part in a drill, and are in no topology.
+#[derive(Clone, Debug, Default)]
+pub struct Newcomers {
+    /// Nodes that join later.
+    pub nodes: Vec<NodeName>,
+    /// With the regions that they are in.
+    pub actors: Vec<(NodeName, Option<String>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,14 +67,14 @@ pub async fn bring_up(
     relay: Option<u64>,
     heard: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Deployment, FormError> {
-    bring_up_most(backend, topology, &[], relay, heard).await
+    bring_up_most(backend, topology, &Newcomers::default(), relay, heard).await
 }
 
-/// The same, with places for nodes that join later. They are not started.
+/// The same, with places for newcomers. They are not started.
 pub async fn bring_up_most(
     backend: &dyn Backend,
     topology: &Topology,
-    joiners: &[NodeName],
+    newcomers: &Newcomers,
     relay: Option<u64>,
     heard: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Deployment, FormError> {
@@ -76,7 +84,7 @@ pub async fn bring_up_most(
     for group in &topology.groups {
         let mut names = node_names(group);
         let born = names.len();
-        names.extend(joiners.iter().filter(|name| name.group == group.name).cloned());
+        names.extend(newcomers.nodes.iter().filter(|name| name.group == group.name).cloned());
         let holders = names.len();
         names.extend(sentinel_names(group));
         let addrs = backend.reserve(names.len(), group.port).await?;
@@ -109,7 +117,7 @@ pub async fn bring_up_most(
     }
     let linked: Vec<&Node> = groups.iter().flat_map(DeployedGroup::all).collect();
     let names = linked.iter().map(|node| node.name.clone());
-    let places = Arc::new(Places::new(topology, names));
+    let places = Arc::new(Places::new(topology, names, &newcomers.actors));
     let open = |seed| Network::open(backend, topology, places.clone(), &linked, seed);
     let network = relay.map(open).transpose()?;
     // Primaries first: they take longest to become ready.
@@ -118,7 +126,6 @@ pub async fn bring_up_most(
     heard(0, total);
     let mut exits = backend.exits();
     backend.start(plans).await?;
-    network.iter().for_each(|network| network.look_at_processes(backend));
     let patience = ready::patience(total);
     let log_tail = |name: &NodeName| backend.log_tail(name);
     let told = |ready| heard(ready, total);
@@ -129,7 +136,6 @@ pub async fn bring_up_most(
             .map_err(|e| blame_directive(e, topology))?;
         awaited.extend(awaited_sentinels);
         backend.start(sentinel_plans).await?;
-        network.iter().for_each(|network| network.look_at_processes(backend));
     }
     ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
         .await
@@ -182,11 +188,6 @@ impl Deployment {
         self.groups.iter().find(|group| group.spec.name == name)
     }
 
-    /// Must be called when servers have been started again.
-    pub fn look_at_processes(&self, backend: &dyn Backend) {
-        self.network.iter().for_each(|network| network.look_at_processes(backend));
-    }
-
     /// The nodes in the form in which the registry of running drills stores them.
     pub fn node_records(&self, backend: &dyn Backend) -> Vec<NodeRecord> {
         let record = |node: &Node| NodeRecord {
@@ -196,18 +197,20 @@ impl Deployment {
                 Role::Sentinel => String::new(),
                 Role::Primary | Role::Replica => node.id.clone(),
             },
-            process: backend.pid(&node.name).and_then(ProcessId::of),
+            process: backend.process(&node.name),
+            host: backend.host(),
         };
         self.born().map(record).collect()
     }
 
     /// The nodes in the form of [`crate::model::event::EventKind::Ready`].
-    pub fn node_infos(&self) -> Vec<NodeInfo> {
+    pub fn node_infos(&self, backend: &dyn Backend) -> Vec<NodeInfo> {
         let info = |node: &Node| NodeInfo {
             name: node.name.clone(),
             address: node.addr.to_string(),
             role: node.born,
             id: node.id.clone(),
+            host: backend.host(),
         };
         self.born().map(info).collect()
     }

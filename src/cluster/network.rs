@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use super::nodes_conf::BUS;
 use super::places::Places;
+use crate::backend::sockets::SocketOwner;
 use crate::backend::{Backend, BackendError};
-use crate::model::NodeName;
 use crate::model::traffic::End;
-use crate::net::{Channel, Door, Ends, Fabric, NetError};
+use crate::net::{Channel, Door, Ends, Fabric, NetError, Openers};
 use crate::node::Node;
 use crate::spec::Topology;
 
@@ -30,7 +30,6 @@ pub enum NetworkError {
 pub struct Network {
     fabric: Fabric,
     places: Arc<Places>,
-    names: Vec<NodeName>,
     /// The address from which the clients of each place connect.
     clients: BTreeMap<Option<String>, IpAddr>,
     /// The address from which everybody else connects who is in no place.
@@ -51,13 +50,12 @@ impl Network {
         nodes: &[&Node],
         seed: u64,
     ) -> Result<Network, NetworkError> {
-        let names = nodes.iter().map(|node| node.name.clone()).collect();
         let spots: Vec<Option<String>> = places.of_clients().cloned().collect();
         let ips = backend.client_addresses(spots.len() + 1)?;
         let outside = ips[spots.len()];
         let clients = spots.into_iter().zip(ips).collect();
-        let fabric = Fabric::start(seed, backend.bridge())?;
-        let network = Network { fabric, places, names, clients, outside };
+        let fabric = Fabric::start(seed, Some(openers(backend, &places)))?;
+        let network = Network { fabric, places, clients, outside };
         network.introduce(nodes)?;
         let ends = |region: usize| {
             let name = topology.regions.get(region).map_or("", String::as_str);
@@ -80,11 +78,6 @@ impl Network {
             self.fabric.know(*ip, End::Clients(place.clone()));
         }
         self.fabric.know(self.outside, End::Outside);
-        // Clients of a library connect from any address that the kernel picks. The relay
-        // recognises them by this process, and they are in the place of clients without a
-        // place.
-        let default = End::Clients(self.places.of_client(None));
-        self.fabric.runs(default, std::process::id());
         Ok(())
     }
 
@@ -96,16 +89,6 @@ impl Network {
         channel: Channel,
     ) -> Result<(), NetError> {
         self.fabric.open(Door { at, to, node: node.name.clone(), channel }).map(drop)
-    }
-
-    /// Must be called when servers were started. The relay needs their process ids to recognise
-    /// connections from an unknown address, such as those of MIGRATE.
-    pub fn look_at_processes(&self, backend: &dyn Backend) {
-        for name in &self.names {
-            if let Some(pid) = backend.pid(name) {
-                self.fabric.runs(name.clone(), pid);
-            }
-        }
     }
 
     pub fn fabric(&self) -> &Fabric {
@@ -121,4 +104,17 @@ impl Network {
     pub fn clients_from(&self, region: Option<&str>) -> Option<IpAddr> {
         self.clients.get(&self.places.of_client(region)).copied()
     }
+}
+
+/// Who comes from an address that is nobody's: a server whose MIGRATE does, an actor, or clients
+/// of a library in this process, which are where clients are that were put nowhere.
+fn openers(backend: &dyn Backend, places: &Places) -> Openers {
+    let (owners, default) =
+        (backend.programs().socket_owners(), End::Clients(places.of_client(None)));
+    Arc::new(move |from, to| {
+        Some(match owners(from, to)? {
+            SocketOwner::Redrill => default.clone(),
+            SocketOwner::Program(name) => name.into(),
+        })
+    })
 }

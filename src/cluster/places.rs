@@ -10,13 +10,20 @@ use crate::spec::Topology;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     nodes: BTreeMap<NodeName, Option<String>>,
+    actors: BTreeMap<NodeName, Option<String>>,
     clients: BTreeSet<Option<String>>,
     /// The region of clients without a place: the first one.
     default: Option<String>,
 }
 
 impl Places {
-    pub fn new(topology: &Topology, nodes: impl IntoIterator<Item = NodeName>) -> Places {
+    /// An actor is in the region that stands beside it, or where clients are that are put
+    /// nowhere.
+    pub fn new(
+        topology: &Topology,
+        nodes: impl IntoIterator<Item = NodeName>,
+        actors: &[(NodeName, Option<String>)],
+    ) -> Places {
         let region = |name: &NodeName| {
             let group = topology.groups.iter().find(|group| group.name == name.group)?;
             topology.regions.get(group.region_of(name)?).cloned()
@@ -26,7 +33,11 @@ impl Places {
             true => [None].into(),
             false => topology.regions.iter().cloned().map(Some).collect(),
         };
-        Places { nodes, clients, default: topology.regions.first().cloned() }
+        let default = topology.regions.first().cloned();
+        let place = |(name, region): &(NodeName, Option<String>)| {
+            (name.clone(), region.clone().or_else(|| default.clone()))
+        };
+        Places { nodes, actors: actors.iter().map(place).collect(), clients, default }
     }
 
     /// All places that clients can have.
@@ -39,8 +50,16 @@ impl Places {
         region.map(str::to_owned).or_else(|| self.default.clone())
     }
 
+    /// All who ask nodes: clients, and actors.
     pub fn clients(&self) -> BTreeSet<End> {
-        self.clients.iter().cloned().map(End::Clients).collect()
+        let clients = self.clients.iter().cloned().map(End::Clients);
+        clients.chain(self.actors.keys().cloned().map(End::Actor)).collect()
+    }
+
+    /// Those of them in a region.
+    pub fn clients_in(&self, region: &str) -> BTreeSet<End> {
+        let clients = End::Clients(Some(region.to_owned()));
+        here(&self.actors, region).chain([clients]).collect()
     }
 
     pub fn nodes(&self) -> BTreeSet<End> {
@@ -54,18 +73,24 @@ impl Places {
                 Some(Some(region)) => format!("nodes in {region}"),
                 _ => "nodes".to_owned(),
             },
-            other => other.to_string(),
+            End::Actor(name) => match self.actors.get(name) {
+                Some(Some(region)) => format!("actors in {region}"),
+                _ => "actors".to_owned(),
+            },
+            End::Clients(_) | End::Outside => end.to_string(),
         }
     }
 
-    /// The nodes and the clients of a region.
+    /// The nodes, the actors and the clients of a region.
     pub fn region(&self, region: &str) -> BTreeSet<End> {
-        let here = |(name, at): (&NodeName, &Option<String>)| {
-            (at.as_deref() == Some(region)).then(|| End::Node(name.clone()))
-        };
-        let clients = End::Clients(Some(region.to_owned()));
-        self.nodes.iter().filter_map(here).chain([clients]).collect()
+        here(&self.nodes, region).chain(self.clients_in(region)).collect()
     }
+}
+
+/// Those that are in a region.
+fn here(all: &BTreeMap<NodeName, Option<String>>, region: &str) -> impl Iterator<Item = End> {
+    let here = all.iter().filter(move |(_, at)| at.as_deref() == Some(region));
+    here.map(|(name, _)| End::from(name.clone()))
 }
 
 #[cfg(test)]
@@ -79,17 +104,22 @@ pub(crate) mod tests {
                     placement: { primaries: us, replicas: eu } }";
         let topology = parse_topology(&Source::new("t.yaml", text), &Options::default()).unwrap();
         let names = (0..3).flat_map(|shard| [0, 1].map(|n| NodeName::new("c", shard, n)));
-        Places::new(&topology, names)
+        let actors =
+            [(NodeName::actor("app", 0), Some("eu".into())), (NodeName::actor("app", 1), None)];
+        Places::new(&topology, names, &actors)
     }
 
     #[test]
     fn a_region_has_its_nodes_and_its_clients() {
         let places = two_regions();
         let eu = places.region("eu");
-        assert_eq!(eu.len(), 4);
+        assert_eq!(eu.len(), 5);
+        assert!(eu.contains(&NodeName::actor("app", 0).into()), "where it was put");
+        assert!(places.region("us").contains(&NodeName::actor("app", 1).into()), "put nowhere");
         assert!(eu.contains(&End::Clients(Some("eu".into()))));
         assert!(eu.contains(&NodeName::new("c", 2, 1).into()), "replicas are there");
         assert_eq!(places.of_client(None), Some("us".to_owned()), "the first region");
-        assert_eq!(places.clients().len(), 2);
+        assert_eq!(places.clients().len(), 4);
+        assert_eq!(places.name(&NodeName::actor("app", 0).into()), "actors in eu");
     }
 }

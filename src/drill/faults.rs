@@ -119,7 +119,6 @@ impl<'a> Faults<'a> {
             exits.excuse(&hit.nodes);
         }
         let (mut active, error) = fault.inject(site, hit).await;
-        self.deployment.look_at_processes(site.backend);
         if fault.may_end_servers() {
             let (held, spared) =
                 hit.nodes.iter().cloned().partition(|name| active.nodes.contains(name));
@@ -198,7 +197,6 @@ impl<'a> Faults<'a> {
     async fn repair(&self, step: usize, mut active: ActiveFault) -> Result<(), String> {
         let backend = self.stage.backend;
         let undone = active.undo(backend).await;
-        self.deployment.look_at_processes(backend);
         match undone {
             Ok(notes) => notes.into_iter().for_each(|note| self.warn(note)),
             Err(error) => {
@@ -221,7 +219,6 @@ impl<'a> Faults<'a> {
                 started => outcome = outcome.and(started),
             }
         }
-        self.deployment.look_at_processes(self.stage.backend);
         outcome
     }
 

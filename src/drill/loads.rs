@@ -59,7 +59,8 @@ impl Loads {
                 group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
             let targets = Targets { from, ..targets(deployment, group, None) };
             let (teller, writer) = (stage.teller.clone(), history.writer());
-            LoadRunner::launch(index as u8, &load, targets, stage.seed, teller, writer)
+            let programs = Some(stage.backend.programs());
+            LoadRunner::launch(index as u8, &load, targets, stage.seed, teller, writer, programs)
                 .await
                 .map_err(Halt::failed)
         };

@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use crate::backend::Tools;
 use crate::backend::registry::Registration;
-use crate::cluster::{self, Deployment, FormError};
+use crate::cluster::{self, Deployment, FormError, Newcomers};
 use crate::load::history;
 use crate::model::NodeName;
 use crate::model::event::{End, EventKind, Phase};
@@ -89,14 +89,15 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
     }
     stage.backend.equip(equipment(stage.scenario)).map_err(FormError::from)?;
     let relay = stage.scenario.needs_relay().then_some(stage.seed);
-    let (topology, joiners) = (&stage.scenario.topology, stage.scenario.joiners());
-    let forming = cluster::bring_up_most(stage.backend, topology, &joiners, relay, &told);
+    let topology = &stage.scenario.topology;
+    let newcomers = Newcomers { nodes: stage.scenario.joiners(), actors: stage.scenario.actors() };
+    let forming = cluster::bring_up_most(stage.backend, topology, &newcomers, relay, &told);
     // If a server ends here, forming fails with that server's log.
     let deployment = tokio::select! {
         formed = forming => formed?,
         () = stage.stop.cancelled() => return Err(Halt::Interrupted),
     };
-    stage.teller.tell(EventKind::Ready { nodes: deployment.node_infos() });
+    stage.teller.tell(EventKind::Ready { nodes: deployment.node_infos(stage.backend) });
     Ok(deployment)
 }
 

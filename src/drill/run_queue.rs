@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::backend::proc;
+use crate::backend::RunQueue;
 use crate::model::NodeName;
 use crate::model::event::{EventKind, Teller};
 
@@ -22,7 +22,6 @@ pub struct RunQueueMonitor(JoinHandle<()>);
 
 struct Server {
     name: NodeName,
-    pid: u32,
     waited: Option<Duration>,
 }
 
@@ -32,12 +31,9 @@ impl RunQueueMonitor {
         // A server that a step slows down waits because of the step, and not because others are
         // busy.
         let names = names.filter(|name| !stage.scenario.may_be_slowed(name));
-        let server = |name: NodeName| {
-            let pid = stage.backend.pid(&name)?;
-            Some(Server { name, pid, waited: proc::waited(pid) })
-        };
-        let servers = names.filter_map(server).collect();
-        RunQueueMonitor(tokio::spawn(tell_every_second(servers, stage.teller.clone())))
+        let queue = stage.backend.run_queue();
+        let servers = names.map(|name| Server { waited: queue(&name), name }).collect();
+        RunQueueMonitor(tokio::spawn(tell_every_second(queue, servers, stage.teller.clone())))
     }
 }
 
@@ -47,7 +43,7 @@ impl Drop for RunQueueMonitor {
     }
 }
 
-async fn tell_every_second(mut servers: Vec<Server>, teller: Teller) {
+async fn tell_every_second(queue: RunQueue, mut servers: Vec<Server>, teller: Teller) {
     let mut before = Instant::now();
     let mut ticks = interval_at(before + SECOND, SECOND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -56,7 +52,7 @@ async fn tell_every_second(mut servers: Vec<Server>, teller: Teller) {
         let seconds = (now - before).as_secs_f64();
         before = now;
         let waits = servers.iter_mut().filter_map(|server| {
-            let percent = server.waited_anew()?.as_secs_f64() / seconds * 100.0;
+            let percent = server.waited_anew(&queue)?.as_secs_f64() / seconds * 100.0;
             Some((percent, &server.name))
         });
         let Some((percent, node)) = waits.max_by(|a, b| a.0.total_cmp(&b.0)) else { continue };
@@ -73,9 +69,10 @@ async fn tell_every_second(mut servers: Vec<Server>, teller: Teller) {
 
 impl Server {
     /// How long it has waited since the last call.
-    fn waited_anew(&mut self) -> Option<Duration> {
-        let now = proc::waited(self.pid);
+    fn waited_anew(&mut self, queue: &RunQueue) -> Option<Duration> {
+        let now = queue(&self.name);
         let before = std::mem::replace(&mut self.waited, now);
-        Some(now?.saturating_sub(before?))
+        // Less than before is another process: it has been started again.
+        now?.checked_sub(before?)
     }
 }

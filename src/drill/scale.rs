@@ -16,14 +16,13 @@ pub async fn carry_out(
     group: &DeployedGroup,
     (index, step): (usize, &Step),
 ) -> (Moved, Option<String>) {
-    let Faults { stage, deployment, .. } = faults;
+    let stage = faults.stage;
     let joiners = step.action.joiners(&group.spec.name);
     if !joiners.is_empty() {
         let joined = tokio::select! {
             joined = members::join(stage.backend, group, &joiners) => joined,
             () = stage.stop.cancelled() => return (Moved::default(), None),
         };
-        deployment.look_at_processes(stage.backend);
         if let Err(error) = joined {
             return (Moved::default(), Some(error.to_string()));
         }

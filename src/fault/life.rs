@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, join_all, ready};
 use super::error::FaultError;
 use super::hit::Hit;
 use super::strains::{Strain, StrainHandle, Strains};
-use crate::backend::{Backend, preload};
+use crate::backend::Backend;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::log::OrLogged;
 use crate::model::NodeName;
@@ -186,8 +186,7 @@ impl Site<'_> {
     /// The same by redrill's preload library, if the server has it.
     pub async fn strain_by_library(&self, node: &Node, strain: Strain) -> Result<Done, FaultError> {
         let mut done = self.strain(node, strain).await?;
-        let pid = self.backend.pid(&node.name);
-        if pid.and_then(preload::is_loaded_into) == Some(false) {
+        if self.backend.has_preload(&node.name) == Some(false) {
             done.take_back(self.backend).await;
             return Err(FaultError::NoLibrary(node.name.clone()));
         }

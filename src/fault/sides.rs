@@ -84,7 +84,7 @@ fn named(
             }
             Spot::Region(region) => places.region(region),
             Spot::Clients => places.clients(),
-            Spot::ClientsIn(region) => [End::Clients(Some(region.clone()))].into(),
+            Spot::ClientsIn(region) => places.clients_in(region),
         });
     }
     Ok(ends)
@@ -92,7 +92,7 @@ fn named(
 
 fn nodes_of<'e>(ends: impl IntoIterator<Item = &'e End>) -> Vec<NodeName> {
     let node = |end: &End| match end {
-        End::Node(name) => Some(name.clone()),
+        End::Node(name) | End::Actor(name) => Some(name.clone()),
         _ => None,
     };
     ends.into_iter().filter_map(node).collect()

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
 use super::workload::Plans;
+use crate::backend::programs::Programs;
 use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::Teller;
@@ -71,6 +73,8 @@ pub enum LoadError {
     NeedsCluster { load: String, group: String },
     #[error("load `{load}`: {source}")]
     Adapter { load: String, source: AdapterError },
+    #[error("load `{load}`: nothing here runs its adapter; this is a bug in redrill")]
+    NoPrograms { load: String },
     #[error("load `{load}`: key {key} could not be filled: {cause:?}")]
     Fill { load: String, key: u64, cause: Cause },
     #[error("load `{load}`: the machine gave no thread or timer: {source}")]
@@ -113,11 +117,14 @@ struct Start {
     seed: u64,
     teller: Teller,
     history: Writer,
+    programs: Option<Arc<Programs>>,
 }
 
 impl LoadRunner {
     /// Starts the thread of load number `index` and connects it. Nothing is sent
     /// to any key yet.
+    ///
+    /// `programs` runs the load's adapter, if it has one.
     ///
     /// Errors: no node of the group answers within 10 s, or the machine lacks something.
     pub async fn launch(
@@ -127,11 +134,12 @@ impl LoadRunner {
         seed: u64,
         teller: Teller,
         history: Writer,
+        programs: Option<Arc<Programs>>,
     ) -> Result<LoadRunner, LoadError> {
         let name = load.name.clone();
         // Loads of one drill share its seed and should not do the same operations.
         let seed = seed.wrapping_add(u64::from(index) << 32);
-        let start = Start { index, load: load.clone(), targets, seed, teller, history };
+        let start = Start { index, load: load.clone(), targets, seed, teller, history, programs };
         let (orders, received) = mpsc::unbounded_channel();
         let (ready, started) = oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -260,13 +268,18 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             }
         }
         ClientKind::Adapter { command } => {
+            let Some(programs) = start.programs.clone() else {
+                _ = ready.send(Err(LoadError::NoPrograms { load: name }));
+                return;
+            };
             let Start { index, load, teller, .. } = &start;
-            let one = |_| {
+            let one = |instance| {
                 let (index, load, teller) = (*index, load.clone(), teller.clone());
-                let settings = Settings { index, load, teller, patience: ADAPTER_PATIENCE };
+                let (programs, patience) = (programs.clone(), ADAPTER_PATIENCE);
+                let settings = Settings { index, instance, load, teller, programs, patience };
                 Adapter::launch(&command, &start.targets, settings)
             };
-            let launching = try_join_all((0..load.instances).map(one));
+            let launching = try_join_all((0..u32::from(load.instances)).map(one));
             match give_up_on(&mut ready, launching).await {
                 Some(Ok(clients)) => serve(start, clients, orders, ready).await,
                 Some(Err(source)) => {

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, Nanos};
-use super::ids::NodeName;
+use super::ids::{HostId, NodeName};
 use super::op::{Access, Cause};
 use super::slot::SlotSet;
 use super::traffic::Crossing;
@@ -303,6 +303,9 @@ pub struct NodeInfo {
     pub role: Role,
     /// The cluster's own name for the node, or a sentinel's own: 40 hex digits. Else empty.
     pub id: String,
+    /// The machine that it runs on; left out if that is the one redrill runs on.
+    #[serde(default, skip_serializing_if = "HostId::is_here")]
+    pub host: HostId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]

@@ -33,6 +33,32 @@ pub enum NodeKind {
     Actor,
 }
 
+/// A machine that runs nodes and actors. What belongs to one (processes, addresses, clocks) says
+/// nothing on another.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(transparent)]
+pub struct HostId(String);
+
+impl HostId {
+    pub fn new(name: impl Into<String>) -> HostId {
+        HostId(name.into())
+    }
+
+    /// Whether it is the machine that redrill itself runs on.
+    pub fn is_here(&self) -> bool {
+        *self == HostId::default()
+    }
+}
+
+/// The machine that redrill itself runs on.
+impl Default for HostId {
+    fn default() -> HostId {
+        HostId::new("local")
+    }
+}
+
 impl NodeName {
     /// A server that holds keys.
     pub fn new(group: impl Into<String>, shard: u32, ordinal: u32) -> NodeName {

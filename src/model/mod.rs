@@ -19,7 +19,7 @@ pub mod verdict;
 mod workload;
 
 pub use clock::{Clock, Nanos};
-pub use ids::{NodeKind, NodeName, ShardName};
+pub use ids::{HostId, NodeKind, NodeName, ShardName};
 pub use measure::{Measure, Unit};
 pub use printable::{printable, printable_lines};
 pub use step::StepKind;

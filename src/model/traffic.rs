@@ -6,13 +6,14 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::NodeName;
+use super::{NodeKind, NodeName};
 
 /// An end of a link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     Node(NodeName),
+    Actor(NodeName),
     /// The place of clients: a region, or `None` in a topology without regions.
     Clients(Option<String>),
     /// Neither: a person at a prompt, or a connection whose opener is unknown.
@@ -21,14 +22,17 @@ pub enum End {
 
 impl From<NodeName> for End {
     fn from(name: NodeName) -> End {
-        End::Node(name)
+        match name.kind {
+            NodeKind::Shard(_) | NodeKind::Sentinel => End::Node(name),
+            NodeKind::Actor => End::Actor(name),
+        }
     }
 }
 
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            End::Node(name) => name.fmt(f),
+            End::Node(name) | End::Actor(name) => name.fmt(f),
             End::Clients(None) => f.write_str("clients"),
             End::Clients(Some(region)) => write!(f, "clients in {region}"),
             End::Outside => f.write_str("outside"),

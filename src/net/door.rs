@@ -1,6 +1,6 @@
 //! Where the relay listens for a node.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 
 use super::error::NetError;
 use crate::model::NodeName;
@@ -28,11 +28,11 @@ pub enum Channel {
     Bus,
 }
 
-/// Listens at `at`, which only this machine (and containers, at the bridge's address) can reach.
-pub(super) fn listen(door: &Door, bridge: Option<IpAddr>) -> Result<TcpListener, NetError> {
+/// Listens at `at` and at no other address of the machine.
+pub(super) fn listen(door: &Door) -> Result<TcpListener, NetError> {
     let Door { at, node, .. } = door.clone();
-    if !(at.ip().is_loopback() || Some(at.ip()) == bridge && !at.ip().is_unspecified()) {
-        return Err(NetError::Outside { at, node });
+    if at.ip().is_unspecified() {
+        return Err(NetError::Everywhere { at, node });
     }
     let listening = TcpListener::bind(at).and_then(|listener| {
         rustix::net::listen(&listener, BACKLOG)?;

@@ -8,10 +8,10 @@ use crate::model::NodeName;
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     #[error(
-        "the relay does not listen on {at} for {node}: others than this machine could come in; \
-         give it a loopback address, or that of the containers' bridge"
+        "the relay does not listen on {at} for {node}: it is all addresses of this machine, and \
+         anybody could come in; give it one address"
     )]
-    Outside { at: SocketAddr, node: NodeName },
+    Everywhere { at: SocketAddr, node: NodeName },
     #[error("the relay cannot listen on {at} for {node}: {source}")]
     Listen { at: SocketAddr, node: NodeName, source: io::Error },
     #[error("the machine gave the relay no thread or timer: {0}")]

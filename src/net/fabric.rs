@@ -12,6 +12,7 @@ use tracing::{debug, info};
 use super::door::{self, Door};
 use super::error::NetError;
 use super::pairs::{Ends, Pairs};
+use super::places::Openers;
 use super::rule::Rule;
 use super::rulebook::Guard;
 use super::shared::Shared;
@@ -31,7 +32,6 @@ const MOST_THREADS: usize = 4;
 #[derive(Debug)]
 pub struct Fabric {
     shared: Arc<Shared>,
-    bridge: Option<IpAddr>,
     /// Rules that last as long as the relay.
     standing: Mutex<Vec<Guard>>,
     workers: Vec<Worker>,
@@ -39,25 +39,25 @@ pub struct Fabric {
 }
 
 impl Fabric {
-    /// Random choices (jitter, shares of connections) are drawn from `seed`. Doors may be
-    /// opened on loopback addresses, and on `bridge`: the address at which containers reach
-    /// this machine.
+    /// Random choices (jitter, shares of connections) are drawn from `seed`. `openers` says who
+    /// opened a connection from an unknown address, as MIGRATE does; without it, they come from
+    /// outside.
     ///
     /// It fails if the machine gives no thread or file descriptor.
-    pub fn start(seed: u64, bridge: Option<IpAddr>) -> Result<Fabric, NetError> {
-        let shared = Arc::new(Shared::new(seed));
+    pub fn start(seed: u64, openers: Option<Openers>) -> Result<Fabric, NetError> {
+        let shared = Arc::new(Shared::new(seed, openers));
         let cores = available_parallelism().map_or(1, NonZero::get);
         let workers = (0..cores.min(MOST_THREADS)).map(|_| Worker::start(shared.clone()));
         let workers = workers.collect::<Result<_, NetError>>()?;
         let (standing, opened) = Default::default();
-        Ok(Fabric { shared, bridge, standing, workers, opened })
+        Ok(Fabric { shared, standing, workers, opened })
     }
 
     /// Listens for a node and returns the address.
     ///
-    /// It fails if the address is taken, or if other machines could reach it.
+    /// It fails if the address is taken, or if it stands for all addresses of the machine.
     pub fn open(&self, mut door: Door) -> Result<SocketAddr, NetError> {
-        let listener = door::listen(&door, self.bridge)?;
+        let listener = door::listen(&door)?;
         door.at = listener.local_addr()?;
         debug!(node = %door.node, channel = ?door.channel, %door.at, %door.to, "a door opens");
         let (at, turn) = (door.at, self.opened.fetch_add(1, Ordering::Relaxed));
@@ -68,12 +68,6 @@ impl Fabric {
     /// Connections from `ip` belong to `end`.
     pub fn know(&self, ip: IpAddr, end: impl Into<End>) {
         self.shared.places.know(ip, end.into());
-    }
-
-    /// The process `pid` now belongs to `end`, a server or clients. If it opens connections
-    /// from an unknown address (as MIGRATE does), the relay recognises them by their process.
-    pub fn runs(&self, end: impl Into<End>, pid: u32) {
-        self.shared.places.runs(pid, end.into());
     }
 
     /// Applies a rule to all these pairs, for as long as the guard lives.

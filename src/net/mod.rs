@@ -28,7 +28,7 @@
 //! The parts, in the order in which a connection meets them:
 //!
 //! - `fabric`: the relay as its owner uses it; `worker`: its thread; `shared`: their state.
-//! - `door`: listening for a node. `places` and `owner`: who opened a connection.
+//! - `door`: listening for a node. `places`: who opened a connection.
 //! - `connection`: connecting to the server; `open`: the connections that may be reset.
 //! - `pump`: one direction of a connection. `line`: bytes under way; `timer`: until when.
 //! - `wire`: a directed pair of ends, with its `conditions` and its counts.
@@ -42,7 +42,6 @@ mod error;
 mod fabric;
 mod line;
 mod open;
-mod owner;
 mod pairs;
 mod places;
 mod pump;
@@ -57,5 +56,6 @@ pub use door::{Channel, Door};
 pub use error::NetError;
 pub use fabric::Fabric;
 pub use pairs::{Ends, Pairs};
+pub use places::Openers;
 pub use rule::Rule;
 pub use rulebook::Guard;

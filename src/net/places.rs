@@ -1,32 +1,39 @@
-//! Who opened a connection: recognised by its source address, or by the process that owns the
-//! socket.
+//! Who opened a connection: recognised by its source address, or by whoever knows the processes
+//! of this machine.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 use tokio::net::TcpStream;
 
 use super::door::{Channel, Door};
-use super::owner;
+use crate::model::NodeKind;
 use crate::model::traffic::{Class, End};
 
-#[derive(Debug, Default)]
+/// Tells who opened the connection from the first address to the second. It may take its time.
+pub type Openers = Arc<dyn Fn(SocketAddr, SocketAddr) -> Option<End> + Send + Sync>;
+
 pub(super) struct Places {
     by_ip: RwLock<HashMap<IpAddr, End>>,
-    by_pid: RwLock<HashMap<u32, End>>,
+    openers: Option<Openers>,
+}
+
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Places").field("by_ip", &self.by_ip).finish_non_exhaustive()
+    }
 }
 
 impl Places {
-    pub(super) fn know(&self, ip: IpAddr, end: End) {
-        self.by_ip.write().insert(ip, end);
+    pub(super) fn new(openers: Option<Openers>) -> Places {
+        Places { by_ip: RwLock::default(), openers }
     }
 
-    pub(super) fn runs(&self, pid: u32, end: End) {
-        let mut by_pid = self.by_pid.write();
-        // A node that was started again has another pid.
-        by_pid.retain(|_, other| *other != end);
-        by_pid.insert(pid, end);
+    pub(super) fn know(&self, ip: IpAddr, end: End) {
+        self.by_ip.write().insert(ip, end);
     }
 
     /// The end that opened the connection from `peer` to `door`, and the connection's purpose.
@@ -39,15 +46,20 @@ impl Places {
         let known = self.by_ip(peer.ip());
         let class = match (door.channel, &known) {
             (Channel::Bus, _) => Class::Bus,
-            // Sentinels' messages to nodes and to each other count as the bus of the group.
-            (Channel::Client, Some(End::Node(node))) if node.is_sentinel() => Class::Bus,
-            (Channel::Client, Some(End::Node(_))) => class_of_nodes(stream).await,
-            (Channel::Client, _) => Class::Client,
+            (Channel::Client, Some(End::Node(node))) => match node.kind {
+                NodeKind::Shard(_) => class_of_nodes(stream).await,
+                // Sentinels' messages to nodes and to each other count as the bus of the group.
+                NodeKind::Sentinel => Class::Bus,
+                NodeKind::Actor => Class::Client,
+            },
+            (Channel::Client, Some(End::Actor(_) | End::Clients(_) | End::Outside) | None) => {
+                Class::Client
+            }
         };
         if let Some(known) = known {
             return (known, class);
         }
-        match self.owner(peer, door.at).await {
+        match self.opener(peer, door.at).await {
             // Servers open all other connections from their own address, and MIGRATE's from any
             // address of the machine.
             Some(End::Node(node)) if class == Class::Client => (node.into(), Class::Migration),
@@ -60,18 +72,11 @@ impl Places {
         self.by_ip.read().get(&ip).cloned()
     }
 
-    /// The end whose process owns the socket. Looking takes milliseconds if there are many
-    /// sockets, so it is done outside the relay's thread.
-    async fn owner(&self, peer: SocketAddr, door: SocketAddr) -> Option<End> {
-        let by_pid = self.by_pid.read().clone();
-        if by_pid.is_empty() {
-            return None;
-        }
-        let look = move || {
-            let inode = owner::inode(peer, door)?;
-            by_pid.into_iter().find(|(pid, _)| owner::has(*pid, inode)).map(|(_, end)| end)
-        };
-        tokio::task::spawn_blocking(look).await.ok().flatten()
+    /// Looking takes milliseconds if there are many sockets, so it is done outside the relay's
+    /// thread.
+    async fn opener(&self, peer: SocketAddr, door: SocketAddr) -> Option<End> {
+        let openers = self.openers.clone()?;
+        tokio::task::spawn_blocking(move || openers(peer, door)).await.ok().flatten()
     }
 }
 

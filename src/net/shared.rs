@@ -10,7 +10,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use tracing::warn;
 
 use super::open::Open;
-use super::places::Places;
+use super::places::{Openers, Places};
 use super::rulebook::Rulebook;
 use crate::model::Clock;
 
@@ -27,12 +27,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(seed: u64) -> Shared {
+    pub(super) fn new(seed: u64, openers: Option<Openers>) -> Shared {
         Shared {
             clock: Clock::start(),
             rulebook: Arc::default(),
             open: Open::default(),
-            places: Places::default(),
+            places: Places::new(openers),
             trouble: Trouble::default(),
             seed,
             connections: AtomicU64::new(0),

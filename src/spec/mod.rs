@@ -10,6 +10,7 @@
 //!
 //! Nothing here reads files: callers pass [`Source`]s.
 
+mod capabilities;
 pub mod compose;
 pub(crate) mod decode;
 pub mod diagnostic;
@@ -30,6 +31,7 @@ pub mod tree;
 pub mod write;
 mod yaml;
 
+pub use capabilities::{Ability, Capabilities, Lack};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use scenario::Scenario;
 pub use source::Source;
@@ -49,13 +51,6 @@ pub enum Purpose {
     Check,
     /// To run it: what this version cannot run is an error too.
     Run,
-    /// To run it with servers as processes: what only containers can do is an error too.
-    RunAsProcesses,
-    /// To run it with servers in containers: what only processes can do is an error too.
-    RunInContainers,
-    /// To run it on a machine whose kernel cannot cut containers off from each other, and why
-    /// it cannot.
-    RunWithoutCuts(&'static str),
     /// To run it without redrill: what redrill itself would do is an error too.
     Compose,
 }
@@ -71,9 +66,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// The topology to use instead of the one that the scenario names.
     pub topology: Option<Source>,
-    /// Why servers cannot get redrill's preload library, if they cannot: then every step that
-    /// needs it is an error.
-    pub no_preload: Option<String>,
+    /// What servers can do where they are to run: what asks for more is an error.
+    pub capabilities: Capabilities,
 }
 
 /// Keys that only a topology has.
@@ -144,7 +138,7 @@ pub fn profile_names(source: &Source) -> Vec<String> {
 pub fn parse_topology(source: &Source, options: &Options) -> Result<Topology, Diagnostics> {
     let mut diagnostics = Vec::new();
     let settings = settings(options, &mut diagnostics);
-    let topology = topology_of(source, &settings, options.purpose, &mut diagnostics);
+    let topology = topology_of(source, &settings, options, &mut diagnostics);
     Diagnostics::unless_empty(diagnostics, topology)
 }
 
@@ -170,14 +164,14 @@ fn settings(options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting
 fn topology_of(
     source: &Source,
     settings: &[Setting],
-    purpose: Purpose,
+    options: &Options,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Topology> {
     let before = diagnostics.len();
     let mut root = tree::parse(source, diagnostics)?;
     settings.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
     let file = TopologyFile::decode(&root, diagnostics)?;
-    let topology = rules::topology::check(source, &file, purpose, diagnostics)?;
+    let topology = rules::topology::check(source, &file, options, diagnostics)?;
     // With a wrong topology, the scenario's rules would report its errors again, in words that
     // mislead.
     (diagnostics.len() == before).then_some(topology)
@@ -207,8 +201,8 @@ fn scenario_of(
             .ok(),
         (None, None) => None,
     };
-    let topology = topology
-        .and_then(|source| topology_of(&source, &of_topology, options.purpose, diagnostics));
+    let topology =
+        topology.and_then(|source| topology_of(&source, &of_topology, options, diagnostics));
 
     let profiles = file.profiles.given().map_or(&[][..], |at| &at.value.0);
     if options.purpose == Purpose::Check {
@@ -219,12 +213,12 @@ fn scenario_of(
                 &name.value,
                 &own,
                 topology.clone(),
-                Purpose::Check,
+                &options.capabilities,
                 diagnostics,
             );
         }
     }
-    if let Some(why) = &options.no_preload {
+    if let Err(Lack { why, .. }) = &options.capabilities.preload {
         let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
         for step in steps.iter().filter(|step| step.value.needs_preload()) {
             let told = Diagnostic::new(&step.span, "this step cannot be done to the servers here");
@@ -249,9 +243,12 @@ fn scenario_of(
     }
     match &options.profile {
         Some(name) => {
-            with_profile(&root, &file, name, &own, topology, options.purpose, diagnostics)
+            with_profile(&root, &file, name, &own, topology, &options.capabilities, diagnostics)
         }
-        None => rules::scenario::check(&file, topology, None, options.purpose, diagnostics),
+        None => {
+            let capabilities = &options.capabilities;
+            rules::scenario::check(&file, topology, None, capabilities, diagnostics)
+        }
     }
 }
 
@@ -293,7 +290,7 @@ fn with_profile(
     name: &str,
     settings: &[Setting],
     topology: Option<Topology>,
-    purpose: Purpose,
+    capabilities: &Capabilities,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
     rules::scenario::profile(file, name, diagnostics)?;
@@ -303,7 +300,7 @@ fn with_profile(
     }
     settings.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
     let file = ScenarioFile::decode(&root, diagnostics)?;
-    rules::scenario::check(&file, topology, Some(name), purpose, diagnostics)
+    rules::scenario::check(&file, topology, Some(name), capabilities, diagnostics)
 }
 
 /// What the profile changes besides expectations: `settle`, the timeline, and single keys of

@@ -64,6 +64,19 @@ impl Scenario {
         self.timeline.iter().flat_map(|step| step.action.joiners(&step.group)).collect()
     }
 
+    /// The programs that carry out loads, and the regions that they are put into.
+    pub fn actors(&self) -> Vec<(NodeName, Option<String>)> {
+        let actors = |load: &Load| {
+            let (name, region) = (load.name.clone(), load.region.clone());
+            let count = match load.client {
+                ClientKind::Adapter { .. } => u32::from(load.instances),
+                ClientKind::Redrill | ClientKind::RedisRs => 0,
+            };
+            (0..count).map(move |n| (NodeName::actor(&name, n), region.clone()))
+        };
+        self.loads.iter().flat_map(actors).collect()
+    }
+
     /// The tools that this node must be started with, because a step may act on it.
     pub fn tools(&self, node: &NodeName) -> Tools {
         self.done_to(node).map(|step| step.action.tools()).fold(Tools::default(), Tools::and)

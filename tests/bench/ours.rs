@@ -103,7 +103,8 @@ impl Live {
         let load = load_spec(rate);
         let targets = targets(&self.deployment, &self.deployment.groups[0], None);
         let mut runner =
-            LoadRunner::launch(0, &load, targets, 1, teller.clone(), history.writer()).await?;
+            LoadRunner::launch(0, &load, targets, 1, teller.clone(), history.writer(), None)
+                .await?;
         runner.fill().await?;
         runner.begin(teller.clock().now())?;
         tokio::time::sleep(Duration::from_secs(1)).await;

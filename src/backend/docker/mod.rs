@@ -45,13 +45,15 @@ use self::reaper::Reaper;
 use self::stats::Usages;
 use self::watch::{Containers, Watch};
 use super::logs::{self as files, Logs};
-use super::preload::Control;
+use super::preload::{self, Control};
+use super::proc::{self, ProcessId};
 use super::process::nodes_dir;
-use super::programs::{ActorPlan, ActorStarts, Programs};
-use super::{Backend, BackendError, CutId, Data, Deaf, NodeExited, NodePlan, Tools};
+use super::programs::Programs;
+use super::resolve::Wanted;
+use super::{Backend, BackendError, CutId, Data, Deaf, NodeExited, NodePlan, RunQueue, Tools};
 use crate::model::event::{EngineInfo, Usage};
-use crate::model::{NodeKind, NodeName};
-use crate::spec::topology;
+use crate::model::{HostId, NodeKind, NodeName};
+use crate::spec::{Capabilities, Lack, topology};
 
 const FIRST_PORT: u16 = 6379;
 /// More exits than this at once and a slow listener misses the first of them.
@@ -111,8 +113,8 @@ pub struct DockerBackend {
     doors: Doors,
     cuts: Cuts,
     /// The actors.
-    programs: Programs,
-    nodes: Mutex<HashMap<NodeName, Made>>,
+    programs: Arc<Programs>,
+    nodes: Arc<Mutex<HashMap<NodeName, Made>>>,
     /// What servers are to be started with, and what of it holds.
     kits: Mutex<HashMap<NodeName, Kit>>,
     running: Containers,
@@ -142,12 +144,12 @@ impl DockerBackend {
         let network = Network::make(&engine, &name, &owner).await?;
         let (exits, _) = broadcast::channel(EXITS_KEPT);
         let folder = run_folder.canonicalize().map_err(|e| files::cannot_write(run_folder, e))?;
-        let programs = Programs::new(nodes_dir(&folder), logs.clone(), exits.clone())?;
+        let programs = Programs::new(nodes_dir(&folder), logs.clone(), exits.clone())?.into();
         let running = Containers::default();
         let drill = owner.drill.clone();
         let _watch =
             Watch::start(engine.clone(), drill, running.clone(), logs.clone(), exits.clone());
-        let (reserved, nodes) = (Mutex::new(0), Mutex::default());
+        let (reserved, nodes) = Default::default();
         Ok(DockerBackend {
             engine,
             image,
@@ -210,6 +212,23 @@ impl DockerBackend {
     }
 }
 
+/// What servers can do in containers. Whether this process may cut is tried if it is wanted.
+pub fn capabilities(wanted: Wanted) -> Capabilities {
+    let uncut = if wanted.kernel_cuts { cuts::usable().err() } else { None };
+    let cuts = uncut.map(|why| Lack {
+        why: format!("containers off here: {why}"),
+        advice: "leave `via` out: redrill's relay makes the cut",
+        of_machine: true,
+    });
+    let missing = preload::is_missing();
+    let missing = missing.map(|why| Lack { why: why.to_owned(), advice: "", of_machine: false });
+    Capabilities {
+        limits: Ok(()),
+        kernel_cuts: cuts.map_or(Ok(()), Err),
+        preload: missing.map_or(Ok(()), Err),
+    }
+}
+
 impl Engine {
     /// What the engine could not do.
     pub fn cannot(&self, what: &'static str, source: Error) -> DockerError {
@@ -221,6 +240,13 @@ impl Engine {
 impl Backend for DockerBackend {
     fn kind(&self) -> &'static str {
         "docker"
+    }
+
+    fn host(&self) -> HostId {
+        match self.engine.endpoint.host.starts_with("unix:") {
+            true => HostId::default(),
+            false => HostId::new(&self.engine.endpoint.host),
+        }
     }
 
     fn engine(&self) -> &EngineInfo {
@@ -244,10 +270,6 @@ impl Backend for DockerBackend {
         self.doors.client_addresses(count)
     }
 
-    fn bridge(&self) -> Option<IpAddr> {
-        Some(self.network.gateway().into())
-    }
-
     fn can_cut(&self) -> Result<(), BackendError> {
         Ok(doors::is_here(self.network.gateway())?)
     }
@@ -264,8 +286,8 @@ impl Backend for DockerBackend {
         self.start_all(plans).boxed()
     }
 
-    fn start_actor(&self, plan: ActorPlan) -> BoxFuture<'_, Result<ActorStarts, BackendError>> {
-        self.programs.start_actor(plan).boxed()
+    fn programs(&self) -> Arc<Programs> {
+        self.programs.clone()
     }
 
     fn start_again<'a>(
@@ -330,8 +352,20 @@ impl Backend for DockerBackend {
         self.programs.runs(name) || made()
     }
 
-    fn pid(&self, name: &NodeName) -> Option<u32> {
-        self.nodes().get(name).and_then(|made| made.pid).or_else(|| self.programs.pid(name))
+    fn process(&self, name: &NodeName) -> Option<ProcessId> {
+        self.nodes().get(name)?.pid.and_then(ProcessId::of)
+    }
+
+    fn has_preload(&self, name: &NodeName) -> Option<bool> {
+        self.nodes().get(name)?.pid.and_then(preload::is_loaded_into)
+    }
+
+    fn run_queue(&self) -> RunQueue {
+        let nodes = Arc::clone(&self.nodes);
+        Box::new(move |name| {
+            let nodes = nodes.lock();
+            nodes.get(name)?.pid.and_then(proc::waited)
+        })
     }
 
     fn usage(&self, name: &NodeName) -> Option<Usage> {

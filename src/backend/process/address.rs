@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 
-use super::holder;
+use super::super::sockets::holder_of_port;
 
 /// Low blocks are left to others: 127.0.0.1 is everybody's, and some resolvers
 /// and test suites use the next few.
@@ -142,7 +142,7 @@ fn free(ip: IpAddr, port: u16) -> Result<(), AddressError> {
     match TcpListener::bind(addr) {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
-            Err(AddressError::PortTaken { ip, port, holder: holder::of_port(addr) })
+            Err(AddressError::PortTaken { ip, port, holder: holder_of_port(addr) })
         }
         Err(source) => Err(AddressError::Cannot { addr, source }),
     }

@@ -8,12 +8,12 @@
 pub mod address;
 pub mod binary;
 mod folder;
-mod holder;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -28,10 +28,14 @@ use self::folder::Folder;
 pub use self::folder::nodes_dir;
 use super::logs::{self, Logs};
 use super::preload::{self, Control};
-use super::programs::{ActorPlan, ActorStarts, Programs};
-use super::{Backend, BackendError, Data, NodeExited, NodePlan, Tools};
+use super::proc::ProcessId;
+use super::programs::Programs;
+use super::resolve::Wanted;
+use super::{Backend, BackendError, Data, NodeExited, NodePlan, RunQueue, Tools};
 use crate::model::event::EngineInfo;
 use crate::model::{NodeKind, NodeName};
+use crate::spec::topology::Engine;
+use crate::spec::{Capabilities, Lack};
 
 /// Nodes of a cluster call all others ten times a second until they answer. More of them
 /// than this are held back until all have been started: a hundred on two cores otherwise
@@ -47,7 +51,7 @@ pub struct ProcessBackend {
     /// How many addresses of the block are given away.
     reserved: Mutex<usize>,
     exits: broadcast::Sender<NodeExited>,
-    programs: Programs,
+    programs: Arc<Programs>,
     folder: Folder,
     logs: Logs,
     /// What was started, to be started again.
@@ -69,7 +73,7 @@ impl ProcessBackend {
         let block = Block::take()?;
         raise_file_limit();
         let (exits, _) = broadcast::channel(EXITS_KEPT);
-        let programs = Programs::new(nodes_dir(&run_folder), logs.clone(), exits.clone())?;
+        let programs = Programs::new(nodes_dir(&run_folder), logs.clone(), exits.clone())?.into();
         Ok(ProcessBackend {
             // Servers may be started in another directory.
             binary: std::path::absolute(&binary.path).unwrap_or_else(|_| binary.path.clone()),
@@ -166,6 +170,25 @@ impl ProcessBackend {
     }
 }
 
+/// What servers can do as processes. Whether the one at `binary` takes the preload library is
+/// tried if it is wanted; a server that is not found is told of elsewhere.
+pub fn capabilities(binary: Option<&Path>, engine: &Engine, wanted: Wanted) -> Capabilities {
+    let lacks = |why: &str, advice| Err(Lack { why: why.to_owned(), advice, of_machine: false });
+    let server = ServerBinary::find(binary, engine).ok().filter(|_| wanted.preload);
+    let refused = server.and_then(|server| preload::is_refused_by(&server.path));
+    Capabilities {
+        limits: lacks(
+            "by servers that run as processes",
+            "run them in containers (--backend docker), or leave it out",
+        ),
+        kernel_cuts: lacks(
+            "between servers that run as processes: all of them are in one network",
+            "run them in containers (--backend docker), or leave `via` out",
+        ),
+        preload: refused.map_or(Ok(()), |why| lacks(&why, "")),
+    }
+}
+
 impl Backend for ProcessBackend {
     fn kind(&self) -> &'static str {
         "process"
@@ -196,8 +219,8 @@ impl Backend for ProcessBackend {
         self.start_all(plans).boxed()
     }
 
-    fn start_actor(&self, plan: ActorPlan) -> BoxFuture<'_, Result<ActorStarts, BackendError>> {
-        self.programs.start_actor(plan).boxed()
+    fn programs(&self) -> Arc<Programs> {
+        self.programs.clone()
     }
 
     fn start_again<'a>(
@@ -261,8 +284,16 @@ impl Backend for ProcessBackend {
         self.programs.runs(name)
     }
 
-    fn pid(&self, name: &NodeName) -> Option<u32> {
-        self.programs.pid(name)
+    fn process(&self, name: &NodeName) -> Option<ProcessId> {
+        self.programs.pid(name).and_then(ProcessId::of)
+    }
+
+    fn has_preload(&self, name: &NodeName) -> Option<bool> {
+        self.programs.pid(name).and_then(preload::is_loaded_into)
+    }
+
+    fn run_queue(&self) -> RunQueue {
+        self.programs.run_queue()
     }
 
     fn exits(&self) -> broadcast::Receiver<NodeExited> {

@@ -26,7 +26,8 @@ use self::spawner::{Ended, Hold, Pipes, Spawner};
 use self::throttle::Throttle;
 use super::logs::{Logs, cannot_write, make_dir};
 use super::proc;
-use super::{BackendError, Data, NodeExited};
+use super::sockets::{Inode, SocketOwner, SocketOwners};
+use super::{BackendError, Data, NodeExited, RunQueue};
 use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 
@@ -72,6 +73,8 @@ pub struct Programs {
     nodes: PathBuf,
     /// To be started again.
     actors: Mutex<HashMap<NodeName, Actor>>,
+    /// How each program ended that does not run.
+    ends: Arc<Mutex<HashMap<NodeName, String>>>,
 }
 
 struct Actor {
@@ -87,16 +90,19 @@ impl Programs {
         exits: broadcast::Sender<NodeExited>,
     ) -> Result<Programs, BackendError> {
         let tails = logs.clone();
+        let ends: Arc<Mutex<HashMap<NodeName, String>>> = Arc::default();
+        let known = ends.clone();
         let ended = move |Ended { name, status, asked }| {
             let log_tail = tails.tail(&name);
             let status = status.to_string();
+            known.lock().insert(name.clone(), status.clone());
             let exited = NodeExited { name, status, asked, out_of_sight: false, log_tail };
             exits.send(exited).or_unheard();
         };
         let spawner =
             Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
         let (throttles, actors) = Default::default();
-        Ok(Programs { throttles, spawner: Arc::new(spawner), logs, nodes, actors })
+        Ok(Programs { throttles, spawner: Arc::new(spawner), logs, nodes, actors, ends })
     }
 
     pub async fn start_actor(&self, plan: ActorPlan) -> Result<ActorStarts, BackendError> {
@@ -129,6 +135,9 @@ impl Programs {
     /// Starts `command` as the program of `name`.
     pub async fn spawn(&self, name: &NodeName, command: Command) -> Result<Pipes, BackendError> {
         let program = PathBuf::from(command.get_program());
+        if !self.runs(name) {
+            self.ends.lock().remove(name);
+        }
         let spawned = self.spawner.spawn(name.clone(), command).await;
         let name = name.clone();
         spawned.map_err(|source| match source.kind() {
@@ -141,8 +150,45 @@ impl Programs {
         self.spawner.pid(name).is_some()
     }
 
+    /// How its last run ended; `None` while it runs.
+    pub fn end_of(&self, name: &NodeName) -> Option<String> {
+        self.ends.lock().get(name).cloned()
+    }
+
+    /// The last lines of its log; empty if there is none.
+    pub fn log_tail(&self, name: &NodeName) -> String {
+        self.logs.tail(name)
+    }
+
     pub fn pid(&self, name: &NodeName) -> Option<u32> {
         self.spawner.pid(name).map(|pid| pid.as_raw_pid() as u32)
+    }
+
+    /// Whose a socket is: this process's, a program's, or that of a process in a program's group.
+    pub fn socket_owners(&self) -> SocketOwners {
+        let spawner = self.spawner.clone();
+        Arc::new(move |local, remote| {
+            let inode = Inode::connected(local, remote)?;
+            if inode.is_of(std::process::id()) {
+                return Some(SocketOwner::Redrill);
+            }
+            let programs = spawner.pids();
+            let name = programs.iter().find(|(pid, _)| inode.is_of(**pid)).map(|(_, name)| name);
+            let of_group = || {
+                let mut all = proc::pids().filter_map(|pid| Some((pid, proc::group(pid)?)));
+                let group =
+                    all.find(|(pid, group)| programs.contains_key(group) && inode.is_of(*pid));
+                programs.get(&group?.1)
+            };
+            name.or_else(of_group).cloned().map(SocketOwner::Program)
+        })
+    }
+
+    pub fn run_queue(&self) -> RunQueue {
+        let spawner = self.spawner.clone();
+        Box::new(move |name| {
+            spawner.pid(name).and_then(|pid| proc::waited(pid.as_raw_pid() as u32))
+        })
     }
 
     /// Asks it to end, and kills it if it has not in a while.

@@ -96,6 +96,13 @@ impl Spawner {
         self.running.lock().get(name).map(|running| running.pid)
     }
 
+    /// All that run.
+    pub fn pids(&self) -> HashMap<u32, NodeName> {
+        let pid = |running: &Running| running.pid.as_raw_pid() as u32;
+        let running = self.running.lock();
+        running.iter().map(|(name, running)| (pid(running), name.clone())).collect()
+    }
+
     /// Signals the child's whole process group; `None` if it does not run.
     pub fn signal(&self, name: &NodeName, signal: Signal) -> Option<io::Result<()>> {
         let mut running = self.running.lock();

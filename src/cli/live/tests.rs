@@ -61,6 +61,7 @@ fn nodes(count: u32) -> EventKind {
         address: "127.64.0.1:6379".into(),
         role: Role::Primary,
         id: String::new(),
+        host: Default::default(),
     };
     EventKind::Ready { nodes: (0..count).map(node).collect() }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{acknowledged, check_name, check_summary, count, expect, load, ranged, timeline};
 use crate::model::Workload;
 use crate::model::catalogue::{ScenarioFacts, judged};
-use crate::spec::Purpose;
+use crate::spec::Capabilities;
 use crate::spec::decode::{At, Field, Named};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
@@ -27,7 +27,7 @@ pub fn check(
     file: &ScenarioFile,
     mut topology: Option<Topology>,
     profile: Option<&str>,
-    purpose: Purpose,
+    capabilities: &Capabilities,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Scenario> {
     if let Some(name) = file.name.given() {
@@ -45,7 +45,7 @@ pub fn check(
     let workloads: Vec<Workload> =
         maps.iter().map(|(_, map)| map.workload.or(Workload::Register)).collect();
     let has = facts(&workloads, maps, &loads, steps);
-    let timeline = timeline::check(steps, topology.as_ref(), purpose, diagnostics);
+    let timeline = timeline::check(steps, topology.as_ref(), capabilities, diagnostics);
     let expect = expectations(file, profile, &has, diagnostics);
     let reported = reported(&file.reported.or(Vec::new()), &expect, diagnostics);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::down::Down;
 use super::load;
-use crate::spec::Purpose;
+use crate::spec::Capabilities;
 use crate::spec::decode::At;
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::Time;
@@ -16,7 +16,7 @@ use crate::spec::topology::{Group, Topology};
 pub fn check(
     steps: &[At<StepMap>],
     topology: Option<&Topology>,
-    purpose: Purpose,
+    capabilities: &Capabilities,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Step> {
     let mut ordered: Vec<&At<StepMap>> = steps.iter().collect();
@@ -44,7 +44,7 @@ pub fn check(
         let (group, owned) =
             groups.entry(&group.name).or_insert_with(|| (group.clone(), Owned::of(group)));
         let mut context =
-            Context { purpose, topology, relayed, group, owned, step: shared, target: None };
+            Context { capabilities, topology, relayed, group, owned, step: shared, target: None };
         if let Some(can_be_played) = step.value.check(&mut context, diagnostics) {
             down.look(&can_be_played, &step.span, diagnostics);
             checked.push(can_be_played);

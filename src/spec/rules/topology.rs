@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::{check_name, check_range, check_summary, config, count, links, ranged, sentinels};
 use crate::model::slot::SLOTS;
-use crate::spec::Purpose;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, TopologyFile};
@@ -12,6 +11,7 @@ use crate::spec::nearest;
 use crate::spec::quantity::Time;
 use crate::spec::source::{Source, Span};
 use crate::spec::topology::{Engine, Group, Limits, Mode, Placement, Topology};
+use crate::spec::{Ability, Options, Purpose};
 
 /// A majority of fewer primaries cannot outvote one that has failed.
 pub const LEAST_SHARDS: u32 = 3;
@@ -28,7 +28,7 @@ const BUS_OFFSET: u16 = 10_000;
 pub fn check(
     source: &Source,
     file: &TopologyFile,
-    purpose: Purpose,
+    options: &Options,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Topology> {
     if let Some(name) = file.name.given() {
@@ -37,7 +37,7 @@ pub fn check(
     check_summary(&file.summary, diagnostics);
     let regions = links::regions(&file.regions, diagnostics);
     let links = links::links(&file.links, &regions, diagnostics);
-    if purpose == Purpose::Compose {
+    if options.purpose == Purpose::Compose {
         refuse_regions(file, diagnostics);
     }
     let groups = file.groups.given()?;
@@ -57,7 +57,7 @@ pub fn check(
         let config =
             config.map_or_else(Default::default, |given| config::check(&given.value, diagnostics));
         let port = port(group, mode.as_ref(), diagnostics);
-        let limits = limits(group, purpose, diagnostics);
+        let limits = limits(group, &options.capabilities.limits, diagnostics);
         let name = name.value.clone();
         checked.extend(mode.map(|mode| Group { name, mode, placement, config, port, limits }));
     }
@@ -219,12 +219,11 @@ fn port(group: &GroupMap, mode: Option<&Mode>, diagnostics: &mut Vec<Diagnostic>
 }
 
 /// What a container can be held to; a process cannot.
-fn limits(group: &GroupMap, purpose: Purpose, diagnostics: &mut Vec<Diagnostic>) -> Limits {
+fn limits(group: &GroupMap, able: &Ability, diagnostics: &mut Vec<Diagnostic>) -> Limits {
     let mut check = |name: &str, span: &Span, fits: bool, bounds: &str| {
-        if purpose == Purpose::RunAsProcesses {
-            let message = format!("`{name}` cannot be kept by servers that run as processes");
-            let advice = "run them in containers (--backend docker), or leave it out";
-            diagnostics.push(Diagnostic::new(span, message).advise(advice));
+        if let Err(lack) = able {
+            let message = format!("`{name}` cannot be kept {}", lack.why);
+            diagnostics.push(Diagnostic::new(span, message).advise(lack.advice));
         } else if !fits {
             let message = format!("`{name}` is to be {bounds}");
             diagnostics.push(Diagnostic::new(span, message).advise("leave it out for no limit"));

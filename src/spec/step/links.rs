@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::declare::{Rule, step};
 use super::shared::Context;
 use super::sides::{Side, Spot};
-use crate::spec::Purpose;
 use crate::spec::decode::{At, Field, word_enum};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::network::Jitter;
@@ -225,17 +224,8 @@ fn cut_in_kernel(span: &Span, context: &Context<'_>, diagnostics: &mut Vec<Diagn
     let mut refuse = |span: &Span, message: String, advice: &str| {
         diagnostics.push(Diagnostic::new(span, message).advise(advice));
     };
-    match context.purpose {
-        Purpose::RunAsProcesses => {
-            let message = "the kernel cannot cut between servers that run as processes: all of \
-                           them are in one network";
-            let advice = "run them in containers (--backend docker), or leave `via` out";
-            refuse(span, message.to_owned(), advice);
-        }
-        Purpose::RunWithoutCuts(why) => {
-            refuse(span, format!("the kernel cannot cut containers off here: {why}"), RELAY);
-        }
-        _ => {}
+    if let Err(lack) = &context.capabilities.kernel_cuts {
+        refuse(span, format!("the kernel cannot cut {}", lack.why), lack.advice);
     }
     let regions = context.topology.needs_relay();
     if regions || context.relayed {

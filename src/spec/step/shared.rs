@@ -9,7 +9,7 @@ use super::pace::{self, Method, Pace};
 use super::sides::{Links, Side, SidesMap, Spot};
 use super::target::{Now, Target};
 use crate::model::NodeName;
-use crate::spec::Purpose;
+use crate::spec::Capabilities;
 use crate::spec::decode::{At, Field, Key, field, schema_of};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::quantity::Time;
@@ -66,7 +66,7 @@ pub enum On {
 
 /// What is known when a step begins.
 pub struct Context<'a> {
-    pub purpose: Purpose,
+    pub capabilities: &'a Capabilities,
     pub topology: &'a Topology,
     /// Another step of the timeline needs the relay.
     pub relayed: bool,

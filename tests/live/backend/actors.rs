@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use redrill::backend::proc::ProcessId;
 use redrill::backend::registry::{Registry, RunKind};
+use redrill::backend::sockets::SocketOwner;
 use redrill::backend::{ActorPipes, ActorPlan, Backend, BackendError, Data, NodeExited};
 use redrill::model::NodeName;
 use redrill::model::event::EngineInfo;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
@@ -68,7 +70,7 @@ fn is_gone(pid: u32) {
 async fn an_actor_is_paused_killed_stopped_and_started_again(place: Place) {
     let backend = place.backend().await;
     let (name, mut exits) = (NodeName::actor("app", 0), backend.exits());
-    let mut starts = backend.start_actor(shell(ECHO)).await.unwrap();
+    let mut starts = backend.programs().start_actor(shell(ECHO)).await.unwrap();
     let mut talk = Talk::over(starts.recv().await.unwrap());
     talk.say("one").await;
     assert_eq!(talk.hears().await, "got one");
@@ -113,7 +115,7 @@ async fn what_an_actor_started_ends_with_it(place: Place) {
     let backend = place.backend().await;
     let mut exits = backend.exits();
     let script = "sleep 300 & echo $!; read line; echo nobody speaks >&2; exit 3";
-    let mut starts = backend.start_actor(shell(script)).await.unwrap();
+    let mut starts = backend.programs().start_actor(shell(script)).await.unwrap();
     let mut talk = Talk::over(starts.recv().await.unwrap());
     let child = talk.hears().await.parse().unwrap();
     assert!(runs(child));
@@ -129,13 +131,44 @@ async fn what_an_actor_started_ends_with_it(place: Place) {
 async fn a_program_that_is_not_there_is_named(place: Place) {
     let backend = place.backend().await;
     let plan = ActorPlan { program: "no-such-adapter".into(), ..shell("") };
-    let error = backend.start_actor(plan).await.unwrap_err().to_string();
+    let error = backend.programs().start_actor(plan).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot start app/actor/0, `no-such-adapter`:"), "{error}");
     backend.shutdown().await.unwrap();
     place.assert_nothing_left().await;
 }
 
+/// By its own process, or by one that it started.
+async fn connections_of_an_actor_are_told_from_others(place: Place) {
+    let backend = place.backend().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let door = listener.local_addr().unwrap();
+    let connect = format!("exec 3<>/dev/tcp/{}/{}", door.ip(), door.port());
+    let script = format!("{connect}; read line; exec 3>&-; ({connect}; read line; true); true");
+    let plan = ActorPlan { program: "bash".into(), ..shell(&script) };
+    let mut starts = backend.programs().start_actor(plan).await.unwrap();
+    let mut talk = Talk::over(starts.recv().await.unwrap());
+    let owners = backend.programs().socket_owners();
+    let actor = SocketOwner::Program(NodeName::actor("app", 0));
+    for by in ["itself", "one that it started"] {
+        let (_open, peer) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
+        assert_eq!(owners(peer, door), Some(actor.clone()), "{by}");
+        talk.say("go on").await;
+    }
+    let own = TcpStream::connect(door).await.unwrap();
+    assert_eq!(owners(own.local_addr().unwrap(), door), Some(SocketOwner::Redrill));
+    let stranger = format!("{connect}; sleep 10");
+    let mut stranger = Command::new("bash").args(["-c", &stranger]).spawn().unwrap();
+    listener.accept().await.unwrap();
+    let (_open, peer) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
+    assert_eq!(owners(peer, door), None);
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    backend.shutdown().await.unwrap();
+    place.assert_nothing_left().await;
+}
+
 on_every_backend! {
+    connections_of_an_actor_are_told_from_others
     an_actor_is_paused_killed_stopped_and_started_again
     what_an_actor_started_ends_with_it
     a_program_that_is_not_there_is_named
@@ -155,7 +188,7 @@ async fn owner_of_an_actor() {
     let registry = Registry::at(dir.join("state"));
     let _registered = registry.register("killed", RunKind::Drill, &run, "t", &engine).unwrap();
     let script = "sleep 300 & echo $!; setsid sleep 300 & echo $!; echo $$; sleep 300; true";
-    let mut starts = backend.start_actor(shell(script)).await.unwrap();
+    let mut starts = backend.programs().start_actor(shell(script)).await.unwrap();
     let stdout = starts.recv().await.unwrap().stdout;
     for line in BufReader::new(stdout).lines().take(3) {
         writeln!(std::io::stderr(), "pid {}", line.unwrap()).unwrap();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::place::Place;
 use crate::common::{assert_redis_cli_agrees, cluster, group, logs, topology};
+use redrill::backend::proc::ProcessId;
 use redrill::backend::{Backend, Data, NodeExited};
 use redrill::cluster::{Deployment, FormError, bring_up};
 use redrill::model::NodeName;
@@ -163,7 +164,7 @@ async fn a_killed_node_is_told(place: Place) {
     let deployed = up(&*backend, &topology(vec![group("one", Mode::Standalone)])).await.unwrap();
     let node = deployed.nodes().next().unwrap();
     let mut exits = backend.exits();
-    assert!(backend.pid(&node.name).is_some());
+    assert!(backend.process(&node.name).is_some_and(ProcessId::is_alive));
 
     backend.kill(&node.name).await.unwrap();
     let exited: NodeExited =

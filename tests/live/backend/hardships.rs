@@ -411,7 +411,7 @@ async fn clocks(place: Place) {
     let pair = group("pair", Mode::Replication { replicas: 1 });
     let rig = Rig::up(&place, pair, PRELOAD).await;
     let loaded = |node: &Node| {
-        let pid = rig.backend.pid(&node.name)?;
+        let pid = rig.backend.process(&node.name)?.pid;
         // Servers overwrite their environment.
         let mapped = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
         Some(mapped.contains("redrill-preload.so"))

@@ -23,7 +23,7 @@ async fn the_stock_cluster_client_is_refused_outside_a_cluster() {
         nodes: vec![],
         from: None,
     };
-    let error = LoadRunner::launch(0, &load, targets, 1, teller, history.writer()).await;
+    let error = LoadRunner::launch(0, &load, targets, 1, teller, history.writer(), None).await;
     let text = error.unwrap_err().to_string();
     assert!(text.contains("`cache` is no cluster") && text.contains("client: redrill"), "{text}");
 }

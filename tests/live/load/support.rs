@@ -43,7 +43,7 @@ impl Rig {
         let lookup = if cluster { Lookup::Cluster } else { Lookup::Primary };
         let targets = Targets { seeds: seeds.to_vec(), lookup, nodes: seeds.to_vec(), from: None };
         let runner =
-            LoadRunner::launch(0, load, targets, 42, teller, history.writer()).await.unwrap();
+            LoadRunner::launch(0, load, targets, 42, teller, history.writer(), None).await.unwrap();
         Rig { clock, runner, history, path, events, _dir: dir }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redrill::model::NodeName;
 use redrill::model::traffic::{Class, End, Flow};
-use redrill::net::{Channel, Door, Ends, Fabric, Pairs};
+use redrill::net::{Channel, Door, Ends, Fabric, Openers, Pairs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -51,8 +51,12 @@ impl Rig {
     }
 
     pub async fn seeded(seed: u64) -> Rig {
+        Rig::with(seed, None).await
+    }
+
+    pub async fn with(seed: u64, openers: Option<Openers>) -> Rig {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let fabric = Fabric::start(seed, None).unwrap();
+        let fabric = Fabric::start(seed, openers).unwrap();
         fabric.know(CLIENTS, clients());
         let door = open(&fabric, server.local_addr().unwrap(), Channel::Client);
         Rig { fabric, door, server }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use redrill::backend::sockets::SocketOwner;
 use redrill::backend::{Backend, NodePlan, ProcessBackend};
 use redrill::model::NodeName;
 use redrill::model::event::Role;
-use redrill::net::{Channel, Door, Fabric};
+use redrill::net::{Channel, Door, Fabric, Openers};
 use redrill::node::Node;
 use redrill::spec::topology::Limits;
 use tempfile::TempDir;
@@ -44,7 +46,12 @@ impl Servers {
         let addrs = backend.reserve(names.len(), None).await.unwrap();
         let doors = backend.reserve(names.len(), Some(addrs[0].port())).await.unwrap();
         let doors: BTreeMap<_, _> = names.iter().cloned().zip(doors).collect();
-        let fabric = Fabric::start(1, None).unwrap();
+        let owners = backend.programs().socket_owners();
+        let openers: Openers = Arc::new(move |from, to| match owners(from, to)? {
+            SocketOwner::Program(name) => Some(name.into()),
+            SocketOwner::Redrill => None,
+        });
+        let fabric = Fabric::start(1, Some(openers)).unwrap();
         for (name, addr) in names.iter().zip(&addrs) {
             fabric.know(addr.ip(), name.clone());
             open(&fabric, name, doors[name], *addr);
@@ -56,7 +63,6 @@ impl Servers {
         };
         backend.start(names.iter().zip(&addrs).map(plan).collect()).await.unwrap();
         let node = |(name, addr): (&NodeName, &SocketAddr)| {
-            fabric.runs(name.clone(), backend.pid(name).unwrap());
             Node::new(name.clone(), *addr, "", Role::Primary)
         };
         let nodes: Vec<Node> = names.iter().zip(&addrs).map(node).collect();

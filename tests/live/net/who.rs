@@ -1,9 +1,10 @@
 //! Whose bytes they were.
 
-use std::process::id;
+use std::sync::{Arc, Mutex};
 
+use redrill::model::NodeName;
 use redrill::model::traffic::{Class, End};
-use redrill::net::Channel;
+use redrill::net::{Channel, Openers};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -52,8 +53,11 @@ async fn what_migrate_sends_from_a_nodes_own_address_is_told_by_how_it_begins() 
 }
 
 #[tokio::test]
-async fn who_comes_from_nobodys_address_is_told_by_the_process() {
-    let rig = Rig::new().await;
+async fn who_comes_from_nobodys_address_is_asked_of_who_knows_the_processes() {
+    let opener: Arc<Mutex<Option<End>>> = Arc::default();
+    let known = opener.clone();
+    let openers: Openers = Arc::new(move |_, _| known.lock().unwrap().clone());
+    let rig = Rig::with(1, Some(openers)).await;
     let visit = async || {
         let mut stream = TcpStream::connect(rig.door).await.unwrap();
         stream.write_all(b"RESTORE").await.unwrap();
@@ -62,18 +66,17 @@ async fn who_comes_from_nobodys_address_is_told_by_the_process() {
         drop(stream);
         ends(&mut server).await.unwrap();
     };
-    visit().await;
-    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 7);
-    rig.fabric.runs(node(2), 1);
-    visit().await;
-    assert_eq!(rig.flow(End::Outside, node(0), Class::Client).await.bytes, 14);
-    rig.fabric.runs(node(1), id());
-    visit().await;
-    assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
-    // It was started again, and is another process.
-    rig.fabric.runs(node(1), 1);
-    visit().await;
-    assert_eq!(rig.flow(node(1), node(0), Class::Migration).await.bytes, 7);
+    let actor = End::from(NodeName::actor("app", 0));
+    for (told, from, class) in [
+        (None, End::Outside, Class::Client),
+        (Some(node(1).into()), node(1).into(), Class::Migration),
+        (Some(actor.clone()), actor, Class::Client),
+        (Some(clients()), clients(), Class::Client),
+    ] {
+        *opener.lock().unwrap() = told;
+        visit().await;
+        assert_eq!(rig.flow(from.clone(), node(0), class).await.bytes, 7, "{from}");
+    }
 }
 
 #[test]

@@ -267,6 +267,7 @@ impl Sim {
                     address: format!("127.64.7.{number}:6379"),
                     role: if ordinal == 0 { Role::Primary } else { Role::Replica },
                     id: format!("{number:040x}"),
+                    host: Default::default(),
                 });
             }
         }

@@ -140,6 +140,7 @@ pub fn nodes() -> Vec<NodeInfo> {
         address: format!("127.0.0.1:700{shard}"),
         role: Role::Primary,
         id: String::new(),
+        host: Default::default(),
     };
     vec![node(0), node(1)]
 }

@@ -1,6 +1,9 @@
 //! Faulty files, and every word that is said about them.
 
-use redrill::spec::{Options, Purpose, Source};
+use redrill::backend::process;
+use redrill::backend::resolve::Wanted;
+use redrill::spec::topology::Engine;
+use redrill::spec::{Capabilities, Lack, Options, Purpose, Source};
 
 use super::faults;
 
@@ -63,7 +66,7 @@ fn what_compose_cannot_do_is_refused_at_its_line() {
 
 #[test]
 fn containers_have_links_too() {
-    let options = Options { purpose: Purpose::RunInContainers, ..Options::default() };
+    let options = Options { purpose: Purpose::Run, ..Options::default() };
     let links = Source::new("links.yaml", include_str!("links.yaml"));
     assert_eq!(faults(&links, &options), None);
 }
@@ -71,15 +74,22 @@ fn containers_have_links_too() {
 #[test]
 fn what_the_kernel_cannot_cut_is_refused_at_its_line() {
     let direct = include_str!("cuts.yaml").replace("via: relay", "via: kernel");
-    let why = "there is no `nft` here";
-    let told = [Purpose::RunAsProcesses, Purpose::RunWithoutCuts(why)].map(|purpose| {
-        let options = Options { purpose, ..Options::default() };
+    let wanted = Wanted { kernel_cuts: true, preload: false };
+    let processes = process::capabilities(None, &Engine::default(), wanted);
+    let kernel_cuts = Err(Lack {
+        why: "containers off here: there is no `nft` here".to_owned(),
+        advice: "leave `via` out: redrill's relay makes the cut",
+        of_machine: true,
+    });
+    let told = [processes, Capabilities { kernel_cuts, ..Capabilities::default() }];
+    let told = told.map(|capabilities| {
+        let options = Options { purpose: Purpose::Run, capabilities, ..Options::default() };
         let source = Source::new("cuts.yaml", direct.clone());
         faults(&source, &options).expect("it cannot").render(false, 100)
     });
     let relayed = Source::new("relayed.yaml", include_str!("cuts.yaml"));
     let relayed = faults(&relayed, &Options::default()).expect("both at once").render(false, 100);
-    let options = Options { purpose: Purpose::RunInContainers, ..Options::default() };
+    let options = Options { purpose: Purpose::Run, ..Options::default() };
     assert_eq!(faults(&Source::new("cuts.yaml", direct), &options), None);
     insta::assert_snapshot!([&told[..], &[relayed]].concat().join("\n"));
 }

@@ -18,6 +18,7 @@ mod tests;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -28,7 +29,10 @@ use tokio::sync::{Notify, oneshot};
 use self::program::{MOMENT, Program, within};
 use self::protocol::{Came, Greeting, Order, Reply, VERSION, Work};
 use super::{Answer, Client, Commands, ReplyValue, Request};
+use crate::backend::ActorStarts;
+use crate::backend::programs::Programs;
 use crate::log::OrUnheard;
+use crate::model::NodeName;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::spec::scenario::Load;
@@ -50,8 +54,12 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Settings {
     /// The load's number.
     pub(crate) index: u8,
+    /// Which of the load's instances it is.
+    pub(crate) instance: u32,
     pub(crate) load: Load,
     pub(crate) teller: Teller,
+    /// Where the program runs.
+    pub(crate) programs: Arc<Programs>,
     /// How long it may take to greet, and to connect: interpreters load their libraries slowly.
     pub(crate) patience: Duration,
 }
@@ -72,8 +80,7 @@ struct State {
     next_id: u64,
     /// Lines that have not been handed over.
     lines: VecDeque<(u64, String)>,
-    /// Its output has not ended.
-    answers: bool,
+    phase: Phase,
     /// It has come so far that the load may begin.
     ready: bool,
     /// Its input is to end.
@@ -82,6 +89,16 @@ struct State {
     nonsense: Option<String>,
     warned: BTreeSet<Nonsense>,
     tally: Tally,
+}
+
+/// How far the program that runs now has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It takes no orders but the one to connect.
+    Begins,
+    Answers,
+    /// Its output has ended, or is of no use.
+    Silent,
 }
 
 struct Waiting {
@@ -134,26 +151,21 @@ impl Tally {
 }
 
 impl Adapter {
-    /// Starts the program and greets it; its output, of which nothing has been read.
-    fn start(
+    /// Starts the program; nothing has been said yet.
+    async fn start(
         command: &[String],
         settings: Settings,
-    ) -> Result<(Rc<Adapter>, BufReader<ChildStdout>), AdapterError> {
-        let (program, input, output) = Program::start(command)?;
+    ) -> Result<(Rc<Adapter>, ActorStarts), AdapterError> {
+        let name = NodeName::actor(&settings.load.name, settings.instance);
+        let (program, starts) = Program::start(settings.programs.clone(), name, command).await?;
         let own = Histogram::new_with_bounds(64, 60_000_000_000, 3)
             .expect("these bounds are valid whatever the adapter");
-        let greeting = Greeting {
-            protocol: VERSION,
-            name: "redrill".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            does: Vec::new(),
-        };
         let state = State {
             waiting: HashMap::new(),
             given_up: HashSet::new(),
             next_id: 1,
-            lines: VecDeque::from([(0, line(&greeting))]),
-            answers: true,
+            lines: VecDeque::new(),
+            phase: Phase::Silent,
             ready: false,
             ending: false,
             nonsense: None,
@@ -161,9 +173,7 @@ impl Adapter {
             tally: Tally { errors: BTreeMap::new(), late: 0, own, changed: false },
         };
         let state = RefCell::new(state);
-        let adapter = Rc::new(Adapter { settings, program, state, to_write: Notify::new() });
-        tokio::task::spawn_local(write(adapter.clone(), input));
-        Ok((adapter, BufReader::new(output)))
+        Ok((Rc::new(Adapter { settings, program, state, to_write: Notify::new() }), starts))
     }
 
     /// Gives the order now. Its end within `patience`, once that is awaited.
@@ -172,7 +182,12 @@ impl Adapter {
         let mut state = self.state.borrow_mut();
         let id = state.next_id;
         state.next_id += 1;
-        if state.answers {
+        let taken = match state.phase {
+            Phase::Begins => matches!(work, Work::Connect(_)),
+            Phase::Answers => true,
+            Phase::Silent => false,
+        };
+        if taken {
             state.lines.push_back((id, line(&Order { id, work })));
             state.waiting.insert(id, Waiting { handed_over: false, answer });
             self.to_write.notify_one();
@@ -211,7 +226,8 @@ impl Adapter {
             }
             batch.push_str(&line);
         }
-        (!batch.is_empty() || !state.ending && state.answers).then_some(batch)
+        let goes_on = !state.ending && state.phase != Phase::Silent;
+        (!batch.is_empty() || goes_on).then_some(batch)
     }
 
     fn hear(&self, line: &[u8]) {
@@ -263,7 +279,8 @@ impl Adapter {
     async fn reads_no_more(&self) {
         // One that has ended is told by the end of its output.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let State { answers: true, ready: true, ending: false, .. } = *self.state.borrow() else {
+        let State { phase: Phase::Answers, ready: true, ending: false, .. } = *self.state.borrow()
+        else {
             return;
         };
         let last_words = self.program.last_words().await;
@@ -288,9 +305,21 @@ impl Adapter {
 }
 
 impl State {
+    /// The program has just been started: it is greeted first.
+    fn begin(&mut self) {
+        self.phase = Phase::Begins;
+        let greeting = Greeting {
+            protocol: VERSION,
+            name: "redrill".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            does: Vec::new(),
+        };
+        self.lines = VecDeque::from([(0, line(&greeting))]);
+    }
+
     /// Its output has ended, or is of no use.
     fn end_all(&mut self) {
-        self.answers = false;
+        self.phase = Phase::Silent;
         self.lines.clear();
         for (_, Waiting { handed_over, answer }) in self.waiting.drain() {
             answer.send(Ended::Gone { handed_over }).or_unheard();
@@ -353,7 +382,7 @@ impl Client for Adapter {
             ));
         }
         // Its last answers may not have been read yet.
-        within(MOMENT, || !self.state.borrow().answers).await;
+        within(MOMENT, || self.state.borrow().phase == Phase::Silent).await;
         self.tell();
     }
 }

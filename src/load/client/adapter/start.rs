@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::BufReader;
-use tokio::process::ChildStdout;
-use tokio::task::JoinSet;
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::protocol::{Came, Connect, Greeting, Mode, VERSION, Work};
-use super::{Adapter, Ended, Settings};
+use super::{Adapter, Ended, Phase, Settings};
+use crate::backend::{ActorPipes, ActorStarts};
 use crate::load::{Lookup, Targets};
 use crate::model::event::EventKind;
 use crate::wake::Alarm;
@@ -36,8 +37,8 @@ pub enum AdapterError {
     NotExecutable { name: String },
     #[error("the program `{name}` did not start: {source}")]
     Start { name: String, source: io::Error },
-    #[error("the program has no pipes; this is a bug in redrill")]
-    NoPipes,
+    #[error("its command is empty: name a program")]
+    NoCommand,
     #[error(
         "the program did not greet within {patience:?}; its first line must be like \
          {{\"protocol\":{VERSION},\"name\":\"mine\",\"version\":\"1\",\"does\":[\"get\",\"set\"]}}, \
@@ -77,6 +78,8 @@ pub enum AdapterError {
          {answered} within {patience:?}: it hangs, or is too slow for {rate}/s; {last_words}"
     )]
     Hangs { patience: Duration, asked: u64, answered: u64, rate: f64, last_words: String },
+    #[error("the machine gave no pipe to the program: {source}")]
+    Pipe { source: io::Error },
     #[error("the machine gave no timer: {source}")]
     Timer { source: io::Error },
 }
@@ -100,14 +103,13 @@ impl Adapter {
         targets: &Targets,
         settings: Settings,
     ) -> Result<Rc<Adapter>, AdapterError> {
-        let (adapter, mut output) = Adapter::start(command, settings)?;
-        let greeting = adapter.greeted(&mut output).await?;
-        tokio::task::spawn_local(super::read(adapter.clone(), output));
-        adapter.offers(&greeting, targets)?;
-        adapter.connect(targets).await?;
+        let (adapter, mut starts) = Adapter::start(command, settings).await?;
+        let pipes = starts.recv().await.ok_or(AdapterError::NoCommand)?;
+        let (greeting, reading) = adapter.begin(pipes, targets).await?;
         let [noop_p50_ns, noop_p99_ns] = adapter.try_out().await?;
         adapter.state.borrow_mut().ready = true;
         tokio::task::spawn_local(super::tell(adapter.clone()));
+        tokio::task::spawn_local(begin_again(adapter.clone(), starts, reading, targets.clone()));
         adapter.settings.teller.tell(EventKind::Adapter {
             load: adapter.settings.index,
             name: greeting.name,
@@ -116,6 +118,27 @@ impl Adapter {
             noop_p99_ns,
         });
         Ok(adapter)
+    }
+
+    /// Greets the program that has just been started, and has it connect. Gives its greeting, and
+    /// the task that hears it.
+    async fn begin(
+        self: &Rc<Self>,
+        pipes: ActorPipes,
+        targets: &Targets,
+    ) -> Result<(Greeting, JoinHandle<()>), AdapterError> {
+        let no_pipe = |source| AdapterError::Pipe { source };
+        let input = ChildStdin::from_std(pipes.stdin).map_err(no_pipe)?;
+        let output = ChildStdout::from_std(pipes.stdout).map_err(no_pipe)?;
+        self.state.borrow_mut().begin();
+        tokio::task::spawn_local(super::write(self.clone(), input));
+        let mut output = BufReader::new(output);
+        let greeting = self.greeted(&mut output).await?;
+        let reading = tokio::task::spawn_local(super::read(self.clone(), output));
+        self.offers(&greeting, targets)?;
+        self.connect(targets).await?;
+        self.state.borrow_mut().phase = Phase::Answers;
+        Ok((greeting, reading))
     }
 
     async fn greeted(&self, output: &mut BufReader<ChildStdout>) -> Result<Greeting, AdapterError> {
@@ -207,7 +230,7 @@ impl Adapter {
         while let Some(order) = orders.join_next().await {
             took.extend(order.ok().flatten().map(|took| took.as_nanos() as u64));
         }
-        if !self.state.borrow().answers {
+        if self.state.borrow().phase != Phase::Answers {
             return Err(self.ended_early().await);
         }
         let answered = took.len() as u64;
@@ -230,5 +253,25 @@ impl Adapter {
             Some(said) => AdapterError::Babbles { said },
             None => AdapterError::Ended { last_words: self.last_words().await },
         }
+    }
+}
+
+/// Speaks to the program again whenever a step has started it again.
+async fn begin_again(
+    adapter: Rc<Adapter>,
+    mut starts: ActorStarts,
+    mut reading: JoinHandle<()>,
+    targets: Targets,
+) {
+    while let Some(pipes) = starts.recv().await {
+        // The output of the one before has ended, and what it left is answered.
+        _ = reading.await;
+        reading = match adapter.begin(pipes, &targets).await {
+            Ok((_, reading)) => reading,
+            Err(error) => {
+                adapter.state.borrow_mut().end_all();
+                return adapter.warn(&format!("its adapter was started again, and: {error}"));
+            }
+        };
     }
 }

@@ -6,6 +6,8 @@ use std::time::Instant;
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::*;
+use crate::backend::Data;
+use crate::backend::logs::Logs;
 use crate::load::client;
 use crate::load::{Lookup, Targets};
 use crate::model::event::Event;
@@ -40,6 +42,12 @@ fn shell(script: &str) -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()
 }
 
+fn programs(folder: &std::path::Path) -> Arc<Programs> {
+    let logs = Logs::make(folder).unwrap();
+    let (exits, _) = tokio::sync::broadcast::channel(1);
+    Arc::new(Programs::new(folder.join("nodes"), logs, exits).unwrap())
+}
+
 type Launched = Result<Rc<Adapter>, AdapterError>;
 
 /// Launches `command` for a load of the workload, and does `then` with what came of it.
@@ -53,7 +61,10 @@ fn with<T>(
     runtime.block_on(async {
         let (teller, events) = Teller::new(Clock::start());
         let patience = Duration::from_millis(700);
-        let settings = Settings { index: 3, load: load(workload), teller, patience };
+        let folder = tempfile::tempdir().unwrap();
+        let programs = programs(folder.path());
+        let settings =
+            Settings { index: 3, instance: 0, load: load(workload), teller, programs, patience };
         let node = "127.0.0.1:6379".parse().unwrap();
         let targets =
             Targets { seeds: vec![node], lookup: Lookup::Primary, nodes: vec![node], from: None };
@@ -68,7 +79,9 @@ fn an_adapter_that_cannot_be_placed_is_refused_where_places_matter() {
     runtime.block_on(async {
         let (teller, _events) = Teller::new(Clock::start());
         let (load, patience) = (load(Workload::Register), Duration::from_secs(5));
-        let settings = Settings { index: 0, load, teller, patience };
+        let folder = tempfile::tempdir().unwrap();
+        let programs = programs(folder.path());
+        let settings = Settings { index: 0, instance: 0, load, teller, programs, patience };
         let from = Some("127.0.0.9".parse().unwrap());
         let targets = Targets { seeds: vec![], lookup: Lookup::Cluster, nodes: vec![], from };
         let launched = Adapter::launch(&shell(&on_keys(WELL)), &targets, settings).await;
@@ -251,6 +264,23 @@ fn an_adapter_that_dies_leaves_in_doubt_what_it_was_given_and_is_told_of_once() 
         let dead = "load `app`: its adapter answers no more: it ended (exit status: 9); the last \
                     lines of its standard error:\n  | segmentation fault";
         assert_eq!(told[0], dead);
+    });
+}
+
+#[test]
+fn an_adapter_that_is_started_again_is_spoken_to_again() {
+    run(WELL, async |adapter, events| {
+        assert_eq!(read_a_key(&adapter).await, Outcome::Ok);
+        let (programs, name) = (adapter.settings.programs.clone(), NodeName::actor("app", 0));
+        programs.kill(&name).await.unwrap();
+        within(MOMENT, || adapter.state.borrow().phase == Phase::Silent).await;
+        assert_eq!(read_a_key(&adapter).await, Outcome::Fail(Cause::Refused));
+        programs.start_again(&name, Data::Kept).await.unwrap();
+        within(MOMENT, || adapter.state.borrow().phase == Phase::Answers).await;
+        assert_eq!(read_a_key(&adapter).await, Outcome::Ok);
+        adapter.end().await;
+        let told = warnings(&events);
+        assert!(told.len() == 1 && told[0].contains("answers no more"), "{told:?}");
     });
 }
 
