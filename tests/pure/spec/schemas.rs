@@ -43,6 +43,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("", "{ zzz: 1, loads: {} }"),
     ("/$defs/LoadMap", "{ loads: { a: { zzz: 1 } } }"),
     ("/$defs/WaitMap", "{ loads: { a: { wait: { zzz: 1 } } } }"),
+    ("/$defs/AdapterMap", "{ loads: { a: { client: { zzz: 1 } } } }"),
     ("/$defs/ProbeMap", "{ probe: { zzz: 1 } }"),
     ("/$defs/ProfileMap", "{ profiles: { a: { zzz: 1 } } }"),
     ("/$defs/ReshardMap", "{ timeline: [{ do: reshard, zzz: 1 }] }"),
