@@ -21,7 +21,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("load/workload", "load/workload/set"),
     ("load/workload", "load/workload/stream"),
     ("load/workload", "load/workload/transfer"),
-    ("report/failovers", "report/record"),
     ("spec", "spec/rules/scenario"),
     ("spec", "spec/rules/topology"),
 ];
