@@ -98,7 +98,7 @@ async fn inject(
     error.map_or(Ok(()), Err)
 }
 
-/// RunQueueMonitor until `name` has passed it.
+/// Waits until `name` has passed it.
 async fn gate(
     group: &DeployedGroup,
     name: &NodeName,

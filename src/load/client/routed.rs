@@ -62,7 +62,7 @@ enum Stage {
     #[default]
     Unsent,
     Sent(Rc<Link>, Nanos),
-    /// ReplyValue to try again, and waiting for that.
+    /// It was told to try again, and waits.
     TryAgain,
 }
 
