@@ -92,8 +92,8 @@ fn named(
 
 fn nodes_of<'e>(ends: impl IntoIterator<Item = &'e End>) -> Vec<NodeName> {
     let node = |end: &End| match end {
-        End::Node(name) | End::Actor(name) => Some(name.clone()),
-        _ => None,
+        End::Node(name) => Some(name.clone()),
+        End::Actor(_) | End::Clients(_) | End::Outside => None,
     };
     ends.into_iter().filter_map(node).collect()
 }
