@@ -18,7 +18,6 @@ default only those orders are offered that may be. `--retries 0` turns that off.
 import argparse
 import json
 import queue
-import socket
 import sys
 import threading
 import time
@@ -105,19 +104,6 @@ def connect(order, retries):
     return client
 
 
-def connect_from(address):
-    """redis-py cannot be told which address to connect from, so its connections are."""
-
-    def _connect(self):
-        timeout, source = self.socket_connect_timeout, (address, 0)
-        sock = socket.create_connection((self.host, self.port), timeout, source)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(self.socket_timeout)
-        return sock
-
-    redis.Connection._connect = _connect
-
-
 def certainly_not_done(error):
     """Of one attempt: the server said no, or there was no connection."""
     refused = isinstance(error, redis.ConnectionError) and "connecting to" in str(error)
@@ -147,7 +133,7 @@ def main():
     parser.add_argument("--retries", type=int, help="attempts after the first (default: redis-py's)")
     retries = parser.parse_args().retries
     does = REPEATABLE | OTHERS if retries == 0 else REPEATABLE
-    tell({"protocol": 1, "name": "redis-py", "version": redis.__version__, "does": [*does, "from"]})
+    tell({"protocol": 1, "name": "redis-py", "version": redis.__version__, "does": list(does)})
     does = does | {"noop": noop}
     orders, threads = queue.SimpleQueue(), []
     sys.stdin.readline()  # redrill's greeting
@@ -157,8 +143,6 @@ def main():
             orders.put((time.monotonic_ns(), order))
             continue
         try:
-            if order.get("from"):
-                connect_from(order["from"])
             client = connect(order, retries)
         except Exception as error:
             tell({"id": order["id"], "fail": f"{type(error).__name__}: {error}"})

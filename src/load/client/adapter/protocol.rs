@@ -87,9 +87,6 @@ pub struct Connect {
     pub timeout_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// The address to connect from, by which redrill knows where the clients are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,7 +203,6 @@ mod tests {
             clients: 32,
             timeout_ms: 1000,
             password: None,
-            from: None,
         };
         assert_eq!(
             written(&Order { id: 1, work: Work::Connect(connect) }),

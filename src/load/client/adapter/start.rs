@@ -56,12 +56,6 @@ pub enum AdapterError {
         .lacks.join(", "), .does.join(", ")
     )]
     Lacks { workload: &'static str, lacks: Vec<&'static str>, does: Vec<String> },
-    #[error(
-        "the adapter does not offer `from`: it cannot be told which address to connect from, by \
-         which the relay knows where its clients are; use `client: redrill`, or a scenario \
-         without regions and steps on links"
-    )]
-    NoPlace,
     #[error("the adapter could not connect: {error}")]
     Connect { error: String },
     #[error("the adapter did not connect within {patience:?}; {last_words}")]
@@ -135,7 +129,7 @@ impl Adapter {
         let mut output = BufReader::new(output);
         let greeting = self.greeted(&mut output).await?;
         let reading = tokio::task::spawn_local(super::read(self.clone(), output));
-        self.offers(&greeting, targets)?;
+        self.offers(&greeting)?;
         self.connect(targets).await?;
         self.state.borrow_mut().phase = Phase::Answers;
         Ok((greeting, reading))
@@ -163,10 +157,7 @@ impl Adapter {
         }
     }
 
-    fn offers(&self, greeting: &Greeting, targets: &Targets) -> Result<(), AdapterError> {
-        if targets.from.is_some() && !greeting.does.iter().any(|does| does == "from") {
-            return Err(AdapterError::NoPlace);
-        }
+    fn offers(&self, greeting: &Greeting) -> Result<(), AdapterError> {
         let workload = self.settings.load.workload;
         let needs = workload.orders().unwrap_or_default().iter().copied();
         let lacks: Vec<&str> =
@@ -194,7 +185,6 @@ impl Adapter {
             clients: load.clients,
             timeout_ms: load.timeout.as_millis() as u64,
             password: None,
-            from: targets.from.map(|from| from.to_string()),
         };
         match self.order(Work::Connect(order), patience).await {
             Ended::Answered(Came::Ok(_)) => Ok(()),

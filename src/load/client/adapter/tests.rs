@@ -72,24 +72,6 @@ fn with<T>(
     })
 }
 
-#[test]
-fn an_adapter_that_cannot_be_placed_is_refused_where_places_matter() {
-    let mut builder = Builder::new_current_thread();
-    let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
-    runtime.block_on(async {
-        let (teller, _events) = Teller::new(Clock::start());
-        let (load, patience) = (load(Workload::Register), Duration::from_secs(5));
-        let folder = tempfile::tempdir().unwrap();
-        let programs = programs(folder.path());
-        let settings = Settings { index: 0, instance: 0, load, teller, programs, patience };
-        let from = Some("127.0.0.9".parse().unwrap());
-        let targets = Targets { seeds: vec![], lookup: Lookup::Cluster, nodes: vec![], from };
-        let launched = Adapter::launch(&shell(&on_keys(WELL)), &targets, settings).await;
-        let told = launched.err().unwrap().to_string();
-        assert!(told.starts_with("the adapter does not offer `from`"), "{told}");
-    });
-}
-
 fn refused(script: &str) -> String {
     with(&shell(script), Workload::Register, async |launched, _| match launched {
         Ok(_) => panic!("this adapter can do nothing: {script}"),
