@@ -34,8 +34,10 @@ mod runner;
 mod schedule;
 mod sweep;
 mod tally;
+mod targets;
 pub(crate) mod workload;
 
-pub use runner::{LoadError, LoadRunner, Lookup, Targets};
+pub use runner::{LoadError, LoadRunner};
 pub use sweep::FinalRead;
 pub use tally::Totals;
+pub use targets::{Lookup, Targets};

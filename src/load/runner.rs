@@ -1,7 +1,7 @@
 //! A load in a thread of its own, and the handle that the drill holds on it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,6 +18,7 @@ use super::history::Writer;
 use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
+use super::targets::{Lookup, Targets};
 use super::workload::Plans;
 use crate::backend::programs::Programs;
 use crate::log::OrUnheard;
@@ -35,32 +36,6 @@ const ADAPTER_PATIENCE: Duration = Duration::from_secs(30);
 /// Tasks that run between two looks at sockets and timers: few, so that the
 /// schedule's timer is not kept waiting by a burst of answers.
 const EVENT_INTERVAL: u32 = 16;
-
-/// What a load is put on.
-#[derive(Clone, Debug)]
-pub struct Targets {
-    /// Whom to ask first: nodes, or the sentinels that watch them. Others are learned from
-    /// them.
-    pub seeds: Vec<SocketAddr>,
-    pub lookup: Lookup,
-    /// The nodes of the group, in the order in which the history counts them.
-    pub nodes: Vec<SocketAddr>,
-    /// The address to connect from, by which a relay knows whose connections they are;
-    /// any, if there is none.
-    pub from: Option<IpAddr>,
-}
-
-/// How clients find the node that has a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// CLUSTER SLOTS of any node.
-    Cluster,
-    /// All keys are at the primary, which any node names: ROLE.
-    Primary,
-    /// The same, but the sentinels are asked for the primary of the group of this name
-    /// (SENTINEL GET-MASTER-ADDR-BY-NAME), and tell of a new one (`+switch-master`).
-    Sentinels(String),
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {

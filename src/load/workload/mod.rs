@@ -1,99 +1,28 @@
 //! What the clients of a load do: one file for each workload, behind one seam.
 //!
 //! A workload begins here: a file with its [`Sessions`], a line in [`of`], and a variant of
-//! [`Workload`]. Its operations are a family in [`Action`], which a checker judges.
+//! [`Workload`]. Its operations are a family in [`Action`](crate::model::op::Action), which a checker judges.
 
 mod cas;
 mod counter;
 mod draw;
 mod queue;
 mod register;
+mod session;
 mod set;
 mod stream;
 mod transfer;
 mod values;
 
-use std::fmt::Debug;
-use std::time::Duration;
-
-use redis::Cmd;
-
-use super::client::{Commands, Read, ReplyValue, Request};
+use super::client::Request;
 use crate::model::Workload;
-use crate::model::op::{Action, Op, Purpose, key_name};
+use crate::model::op::{Purpose, key_name};
 use crate::model::slot::slot_of;
 use crate::spec::scenario::Load;
 
 pub(crate) use draw::{Draw, Plans};
+pub(crate) use session::{Next, Plan, Sessions};
 pub(crate) use values::Values;
-
-/// One operation, before it is known how it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) key: u64,
-    pub(crate) action: Action,
-    /// The written value's size in bytes; 0 if none is.
-    pub(crate) size: usize,
-    /// Of an element that came out of a stream: its id there.
-    pub(crate) entry: Option<String>,
-}
-
-impl Plan {
-    /// Of an action that brings no value along.
-    pub(crate) fn bare(key: u64, action: Action) -> Plan {
-        Plan { key, action, size: 0, entry: None }
-    }
-}
-
-/// What the clients of one workload do, and what they remember.
-pub(crate) trait Sessions: Debug {
-    /// The first operation of a session on `key`; one that changes nothing if it `reads`.
-    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Plan;
-
-    /// What is written to a key before the load, if something is. `value` is the first of its own.
-    fn fill(&self, _value: u64) -> Option<Action> {
-        None
-    }
-
-    /// What reads the final state of a key. Asked for twice, it is the same.
-    fn last(&self) -> Action;
-
-    /// The operation as it is sent, and what reads its answer.
-    fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read);
-
-    /// Makes ready what must be there before the first operation on a key. It may be done twice.
-    fn prepare(&self, _key: &str) -> Option<Cmd> {
-        None
-    }
-
-    /// `plan` with what only clients can know by now.
-    fn complete(&mut self, plan: Plan) -> Plan {
-        plan
-    }
-
-    /// Hears of an operation that ended ok.
-    fn learn(&mut self, _op: &Op, _told: &ReplyValue) {}
-
-    /// What the same client does after `op`, which was operation number `step` of its session,
-    /// from 0; none if the session has ended.
-    fn then(&self, _op: &Op, _step: u32) -> Option<Next> {
-        None
-    }
-}
-
-/// How a session goes on.
-#[derive(Debug)]
-pub(crate) struct Next {
-    pub(crate) plan: Plan,
-    /// How long after the operation before.
-    pub(crate) after: Duration,
-}
-
-impl Next {
-    pub(crate) fn at_once(plan: Plan) -> Next {
-        Next { plan, after: Duration::ZERO }
-    }
-}
 
 /// The clients of a load, who remember nothing yet.
 pub(crate) fn of(load: &Load) -> Box<dyn Sessions> {
