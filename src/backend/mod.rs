@@ -10,6 +10,7 @@
 mod config;
 pub mod docker;
 pub mod error;
+mod exits;
 pub mod resolve;
 pub mod logs;
 pub mod preload;
@@ -22,10 +23,8 @@ mod version;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -37,6 +36,7 @@ use crate::spec::topology::Limits;
 
 pub use docker::DockerBackend;
 pub use error::BackendError;
+pub use exits::{NodeExited, RefusedDirective};
 pub use process::ProcessBackend;
 pub use programs::{ActorPipes, ActorPlan, ActorStarts};
 pub use resolve::ResolvedBackend;
@@ -45,7 +45,15 @@ pub use crate::spec::step::Data;
 pub use crate::spec::tools::Tools;
 use preload::Control;
 use proc::ProcessId;
+pub use proc::RunQueue;
 use programs::Programs;
+
+/// What is to be tried of servers, which takes a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    pub preload: bool,
+    pub kernel_cuts: bool,
+}
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -72,63 +80,8 @@ impl NodePlan {
     }
 }
 
-/// A node's server has ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NodeExited {
-    pub name: NodeName,
-    /// As a person would say it: `exit status: 1`, `signal: 9 (SIGKILL)`.
-    pub status: String,
-    /// Whether redrill had asked for it.
-    pub asked: bool,
-    /// It is not the server that is known to have ended, but the sight of it.
-    pub out_of_sight: bool,
-    /// The last lines of its log.
-    pub log_tail: String,
-}
-
-/// A line of its configuration that a server refused to start with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedDirective {
-    pub line: String,
-    /// In the server's own words; may be empty.
-    pub reason: String,
-}
-
-impl NodeExited {
-    /// The directive that the server refused, if that is why it ended. Servers say
-    /// ``>>> 'the line'`` and on the next line the reason.
-    pub fn refused_directive(&self) -> Option<RefusedDirective> {
-        let at_fault = self.log_tail.rfind("FATAL CONFIG FILE ERROR")?;
-        let mut lines = self.log_tail[at_fault..].lines();
-        let line = lines.find_map(|line| line.strip_prefix(">>> "))?;
-        let line = line.trim().trim_matches('\'').to_owned();
-        Some(RefusedDirective { line, reason: lines.next().unwrap_or_default().trim().to_owned() })
-    }
-}
-
-impl fmt::Display for NodeExited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.out_of_sight {
-            return write!(f, "{} is out of sight: {}", self.name, self.status);
-        }
-        write!(f, "{} ended ({})", self.name, self.status)?;
-        match self.log_tail.is_empty() {
-            true => write!(f, ", and its log is empty"),
-            false => write!(f, "; the last lines of its log:\n{}", indented(&self.log_tail)),
-        }
-    }
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
-}
-
 /// Who no longer hears whom: the addresses from which nothing arrives.
 pub type Deaf = BTreeMap<NodeName, Vec<IpAddr>>;
-
-/// For how long a server, since its start, stood ready to run with no processor free for it;
-/// `None` where that cannot be seen.
-pub type RunQueue = Box<dyn Fn(&NodeName) -> Option<Duration> + Send + Sync>;
 
 /// A cut that the kernel makes; no two of a backend have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::NodeName;
+
 /// One process, and no other that has its pid later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
@@ -19,6 +21,10 @@ pub struct ProcessId {
     /// Clock ticks between the machine's boot and the process's start.
     pub start: u64,
 }
+
+/// For how long a server, since its start, stood ready to run with no processor free for it;
+/// `None` where that cannot be seen.
+pub type RunQueue = Box<dyn Fn(&NodeName) -> Option<Duration> + Send + Sync>;
 
 /// Some fields of /proc/PID/stat.
 struct Stat {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::process::binary::{BinaryError, ServerBinary};
-use super::{Backend, BackendError, DockerBackend, ProcessBackend, docker, process};
+use super::{Backend, BackendError, DockerBackend, ProcessBackend, Wanted, docker, process};
 use crate::model::event::EngineInfo;
 use crate::spec::Capabilities;
 use crate::spec::topology::Engine;
@@ -37,13 +37,6 @@ pub struct BackendRequest<'a> {
     pub kind: Option<BackendKind>,
     /// A server to run as a process.
     pub binary: Option<&'a Path>,
-}
-
-/// What is to be tried of servers, which takes a moment.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
-    pub preload: bool,
-    pub kernel_cuts: bool,
 }
 
 impl BackendRequest<'_> {

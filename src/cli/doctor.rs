@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, getrlimit};
 
 use super::{exit, out};
-use crate::backend::docker::{cuts, endpoint};
+use crate::backend::docker::{endpoint, nft};
 use crate::backend::process::address::Block;
 use crate::backend::process::binary::{ServerBinary, on_path};
 use crate::backend::registry::{Registry, RegistryError};
@@ -166,7 +166,7 @@ async fn docker() -> Row {
 
 /// Whether steps with `via: kernel` can be played, if there is a Docker engine.
 fn kernel_cuts() -> Row {
-    match cuts::usable() {
+    match nft::usable() {
         Ok(()) => Row::good("kernel cuts", "nftables rules can be made for containers"),
         Err(why) => Row::but(
             Mark::Note,

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{exit, input, out, terminal};
 use crate::backend::ResolvedBackend;
-use crate::backend::resolve::{BackendKind, BackendRequest, Wanted};
+use crate::backend::Wanted;
+use crate::backend::resolve::{BackendKind, BackendRequest};
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
 use crate::log;
 use crate::log::OrLogged;

@@ -6,7 +6,7 @@
 
 mod call;
 mod container;
-pub mod cuts;
+mod cuts;
 mod doors;
 pub mod endpoint;
 pub mod error;
@@ -14,6 +14,7 @@ mod image;
 mod kit;
 mod logs;
 mod made;
+pub mod nft;
 mod network;
 mod nodes;
 pub mod owner;
@@ -44,12 +45,12 @@ use self::owner::Owner;
 use self::reaper::Reaper;
 use self::stats::Usages;
 use self::watch::{Containers, Watch};
+use super::Wanted;
 use super::logs::{self as files, Logs};
 use super::preload::{self, Control};
 use super::proc::{self, ProcessId};
 use super::process::nodes_dir;
 use super::programs::Programs;
-use super::resolve::Wanted;
 use super::{Backend, BackendError, CutId, Data, Deaf, NodeExited, NodePlan, RunQueue, Tools};
 use crate::model::event::{EngineInfo, Usage};
 use crate::model::{HostId, NodeKind, NodeName};
@@ -214,7 +215,7 @@ impl DockerBackend {
 
 /// What servers can do in containers. Whether this process may cut is tried if it is wanted.
 pub fn capabilities(wanted: Wanted) -> Capabilities {
-    let uncut = if wanted.kernel_cuts { cuts::usable().err() } else { None };
+    let uncut = if wanted.kernel_cuts { nft::usable().err() } else { None };
     let cuts = uncut.map(|why| Lack {
         why: format!("containers off here: {why}"),
         advice: "leave `via` out: redrill's relay makes the cut",

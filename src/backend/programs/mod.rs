@@ -24,12 +24,14 @@ use tokio::time::Instant;
 
 use self::spawner::{Ended, Hold, Pipes, Spawner};
 use self::throttle::Throttle;
+use super::error::BackendError;
+use super::exits::NodeExited;
 use super::logs::{Logs, cannot_write, make_dir};
-use super::proc;
+use super::proc::{self, RunQueue};
 use super::sockets::{Inode, SocketOwner, SocketOwners};
-use super::{BackendError, Data, NodeExited, RunQueue};
 use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
+use crate::spec::step::Data;
 
 /// The environment variable that names an actor's own directory. `redrill gc` knows what a
 /// killed redrill left by it.

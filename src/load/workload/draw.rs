@@ -1,62 +1,42 @@
-//! Which operations a load begins: the same load with the same seed begins the same ones.
+//! What a session is given by chance, and the operations that come of it.
 //!
 //! Every value that a load writes, adds or puts in is one that it never wrote before, so
 //! whoever meets a value knows which operation it came from.
 
+use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution as _, Zipf};
 
-use super::{Plan, Sessions};
 use crate::model::op::Action;
-use crate::spec::scenario::{Distribution, Keyspace, Load};
+use crate::spec::scenario::Keyspace;
 
-/// The first operations of a load's sessions, without an end.
-#[derive(Debug)]
-pub(crate) struct Plans {
-    sessions: Box<dyn Sessions>,
-    keys: Keys,
-    reads: f64,
-    draw: Draw,
+/// One operation, before it is known how it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) key: u64,
+    pub(crate) action: Action,
+    /// The written value's size in bytes; 0 if none is.
+    pub(crate) size: usize,
+    /// Of an element that came out of a stream: its id there.
+    pub(crate) entry: Option<String>,
 }
 
-impl Plans {
-    pub(crate) fn new(load: &Load, seed: u64) -> Plans {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let keys = Keys::new(load.keys, load.distribution, &mut rng);
-        let (keyspace, filled) = (load.keyspace.clone(), load.keys);
-        let draw = Draw { rng, size: load.value, keyspace, filled, drawn: 0 };
-        Plans { sessions: super::of(load), keys, reads: load.reads, draw }
-    }
-
-    /// What is written to key `key` before the load, if something is.
-    pub(crate) fn fill(&mut self, key: u64) -> Option<Plan> {
-        let size = self.draw.size();
-        let action = self.sessions.fill(key + 1)?;
-        Some(Plan { size, ..Plan::bare(key, action) })
-    }
-}
-
-impl Iterator for Plans {
-    type Item = Plan;
-
-    fn next(&mut self) -> Option<Plan> {
-        let key = self.keys.draw(&mut self.draw.rng);
-        let reads = self.draw.rng.random_bool(self.reads.clamp(0.0, 1.0));
-        Some(self.sessions.begin(key, reads, &mut self.draw))
+impl Plan {
+    /// Of an action that brings no value along.
+    pub(crate) fn bare(key: u64, action: Action) -> Plan {
+        Plan { key, action, size: 0, entry: None }
     }
 }
 
 /// What a session is given by chance.
 #[derive(Debug)]
 pub(crate) struct Draw {
-    rng: Xoshiro256PlusPlus,
-    size: (usize, usize),
-    keyspace: Keyspace,
+    pub(super) rng: Xoshiro256PlusPlus,
+    pub(super) size: (usize, usize),
+    pub(super) keyspace: Keyspace,
     /// Filling writes 1 to this.
-    filled: u64,
+    pub(super) filled: u64,
     /// Values drawn so far.
-    drawn: u64,
+    pub(super) drawn: u64,
 }
 
 impl Draw {
@@ -72,138 +52,7 @@ impl Draw {
         self.rng.random_range(0..most)
     }
 
-    fn size(&mut self) -> usize {
+    pub(super) fn size(&mut self) -> usize {
         self.rng.random_range(self.size.0..=self.size.1.max(self.size.0))
-    }
-}
-
-/// Draws key numbers from 0 up to the number of keys.
-#[derive(Debug)]
-struct Keys {
-    keys: u64,
-    zipf: Option<Zipf<f64>>,
-    /// Rank `r` is key `r * step + shift`, so that keys that are hot are not
-    /// neighbours. `step` shares no divisor with `keys`, so every key has one rank.
-    step: u64,
-    shift: u64,
-}
-
-impl Keys {
-    fn new(keys: u64, distribution: Distribution, rng: &mut Xoshiro256PlusPlus) -> Keys {
-        let keys = keys.max(1);
-        let zipf = match distribution {
-            Distribution::Uniform => None,
-            // A negative exponent, which a checked scenario does not have, is the one error.
-            Distribution::Zipf(exponent) => Zipf::new(keys as f64, exponent).ok(),
-        };
-        // Steps of the golden section put successive ranks far from each other.
-        let mut step = ((keys as f64 * 0.618_034) as u64).max(1);
-        while gcd(step, keys) != 1 {
-            step += 1;
-        }
-        Keys { keys, zipf, step, shift: rng.random_range(0..keys) }
-    }
-
-    fn draw(&self, rng: &mut Xoshiro256PlusPlus) -> u64 {
-        match &self.zipf {
-            None => rng.random_range(0..self.keys),
-            // Zipf's ranks begin at 1.
-            Some(zipf) => self.key_of_rank((zipf.sample(rng) as u64).clamp(1, self.keys) - 1),
-        }
-    }
-
-    fn key_of_rank(&self, rank: u64) -> u64 {
-        let wide = u128::from(rank) * u128::from(self.step) + u128::from(self.shift);
-        (wide % u128::from(self.keys)) as u64
-    }
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    fn load(keys: u64, distribution: Distribution) -> Load {
-        let value = (100, 1000);
-        Load { keys, distribution, reads: 0.25, value, ..Load::new("app", "cache", 1000.0) }
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_operations_and_another_does_not() {
-        let load = load(5000, Distribution::Zipf(0.99));
-        let take = |seed| Plans::new(&load, seed).take(2000).collect::<Vec<_>>();
-        assert_eq!(take(7), take(7));
-        assert_ne!(take(7), take(8));
-    }
-
-    #[test]
-    fn every_write_has_a_value_of_its_own() {
-        let load = load(100, Distribution::Uniform);
-        let mut operations = Plans::new(&load, 1);
-        let filled = (0..100).map(|key| operations.fill(key).unwrap()).collect::<Vec<_>>();
-        let writes =
-            filled.into_iter().chain(operations.take(10_000)).filter_map(|p| p.action.written());
-        let mut seen = HashSet::new();
-        let mut count = 0;
-        for value in writes {
-            assert!(seen.insert(value), "{value} was written twice");
-            count += 1;
-        }
-        assert!((7_000..8_200).contains(&count), "{count} writes at a read share of 25 %");
-    }
-
-    #[test]
-    fn loads_that_share_keys_have_no_value_in_common() {
-        let values = |turn| {
-            let keyspace = Keyspace { turn, turns: 3, ..Keyspace::own("app") };
-            let load = Load { keyspace, ..load(100, Distribution::Uniform) };
-            let plans = Plans::new(&load, turn).take(2000);
-            plans.filter_map(|plan| plan.action.written()).collect::<Vec<_>>()
-        };
-        let all = [values(0), values(1), values(2)].concat();
-        assert!(all.len() > 4000 && all.iter().all(|value| *value > 100));
-        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
-    }
-
-    #[test]
-    fn sizes_lie_in_their_range_and_reach_both_ends() {
-        let load = Load { value: (100, 110), reads: 0.0, ..load(10, Distribution::Uniform) };
-        let sizes: HashSet<usize> = Plans::new(&load, 1).take(2000).map(|p| p.size).collect();
-        assert_eq!(sizes, (100..=110).collect());
-    }
-
-    #[test]
-    fn zipf_has_its_shape_and_its_hot_keys_are_apart() {
-        let load = load(10_000, Distribution::Zipf(1.0));
-        let mut counts = vec![0u32; 10_000];
-        for plan in Plans::new(&load, 3).take(200_000) {
-            counts[plan.key as usize] += 1;
-        }
-        let mut hot: Vec<usize> = (0..10_000).collect();
-        hot.sort_by_key(|&key| std::cmp::Reverse(counts[key]));
-        // The share of rank r is 1 / (r H), H being the 10,000th harmonic number, 9.788.
-        for rank in [1, 2, 4, 8] {
-            let expected = 200_000.0 / (rank as f64 * 9.788);
-            let found = f64::from(counts[hot[rank - 1]]);
-            assert!((found / expected - 1.0).abs() < 0.1, "rank {rank}: {found}, not {expected}");
-        }
-        for pair in hot[..10].windows(2) {
-            assert!(pair[0].abs_diff(pair[1]) > 100, "{pair:?} are neighbours");
-        }
-    }
-
-    #[test]
-    fn every_key_has_one_rank() {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
-        for keys in [1, 2, 3, 10, 4096, 9999] {
-            let drawn = Keys::new(keys, Distribution::Zipf(0.9), &mut rng);
-            let all: HashSet<u64> = (0..keys).map(|rank| drawn.key_of_rank(rank)).collect();
-            assert_eq!(all.len() as u64, keys);
-        }
     }
 }

@@ -6,6 +6,7 @@
 mod cas;
 mod counter;
 mod draw;
+mod plans;
 mod queue;
 mod register;
 mod session;
@@ -20,8 +21,9 @@ use crate::model::op::{Purpose, key_name};
 use crate::model::slot::slot_of;
 use crate::spec::scenario::Load;
 
-pub(crate) use draw::{Draw, Plans};
-pub(crate) use session::{Next, Plan, Sessions};
+pub(crate) use draw::{Draw, Plan};
+pub(crate) use plans::Plans;
+pub(crate) use session::{Next, Sessions};
 pub(crate) use values::Values;
 
 /// The clients of a load, who remember nothing yet.

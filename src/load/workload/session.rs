@@ -5,28 +5,10 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::draw::Draw;
+use super::draw::{Draw, Plan};
 use super::values::Values;
 use crate::load::client::{Commands, Read, ReplyValue};
 use crate::model::op::{Action, Op};
-
-/// One operation, before it is known how it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) key: u64,
-    pub(crate) action: Action,
-    /// The written value's size in bytes; 0 if none is.
-    pub(crate) size: usize,
-    /// Of an element that came out of a stream: its id there.
-    pub(crate) entry: Option<String>,
-}
-
-impl Plan {
-    /// Of an action that brings no value along.
-    pub(crate) fn bare(key: u64, action: Action) -> Plan {
-        Plan { key, action, size: 0, entry: None }
-    }
-}
 
 /// What the clients of one workload do, and what they remember.
 pub(crate) trait Sessions: Debug {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use redrill::backend::docker::cuts;
+use redrill::backend::docker::nft;
 use redrill::model::event::{EventKind, Phase};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -22,7 +22,7 @@ const QUICK: &str = "name: quick\ngroups: { cache: { mode: cluster, shards: 3, r
 /// Where cuts can be made: the engine, and a place with a topology.
 fn here() -> Option<(Engine, Place)> {
     let engine = Engine::here()?;
-    if let Err(why) = cuts::usable() {
+    if let Err(why) = nft::usable() {
         need::skip(Need::Cuts, why);
         return None;
     }

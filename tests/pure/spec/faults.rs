@@ -1,7 +1,7 @@
 //! Faulty files, and every word that is said about them.
 
+use redrill::backend::Wanted;
 use redrill::backend::process;
-use redrill::backend::resolve::Wanted;
 use redrill::spec::topology::Engine;
 use redrill::spec::{Capabilities, Lack, Options, Purpose, Source};
 
