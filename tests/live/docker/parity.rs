@@ -110,7 +110,7 @@ fn what_each_container_used_is_reported() {
         assert!(more_than("net_in_per_s", 100.0), "{container}");
         assert!(more_than("net_out_per_s", 100.0), "{container}");
     }
-    for (file, text) in [("report.md", "| Container | CPU |"), ("report.html", "By container")] {
+    for (file, text) in [("report.md", "| container | CPU |"), ("report.html", "By container")] {
         let page = std::fs::read_to_string(place.folder().join(file)).unwrap();
         assert!(page.contains(text), "{file}");
     }
