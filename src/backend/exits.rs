@@ -8,17 +8,17 @@ use crate::model::NodeName;
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeExited {
     pub name: NodeName,
-    /// As a person would say it: `exit status: 1`, `signal: 9 (SIGKILL)`.
+    /// As text for a person: `exit status: 1`, `signal: 9 (SIGKILL)`.
     pub status: String,
     /// Whether redrill had asked for it.
     pub asked: bool,
-    /// It is not the server that is known to have ended, but the sight of it.
+    /// redrill does not know that the server has ended, but cannot see it any more.
     pub out_of_sight: bool,
     /// The last lines of its log.
     pub log_tail: String,
 }
 
-/// A line of its configuration that a server refused to start with.
+/// A line of its configuration with which a server refused to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedDirective {
     pub line: String,
@@ -27,8 +27,8 @@ pub struct RefusedDirective {
 }
 
 impl NodeExited {
-    /// The directive that the server refused, if that is why it ended. Servers say
-    /// ``>>> 'the line'`` and on the next line the reason.
+    /// The directive that the server refused, if it ended because of that. Servers print ``>>>
+    /// 'the line'`` and the reason on the next line.
     pub fn refused_directive(&self) -> Option<RefusedDirective> {
         let at_fault = self.log_tail.rfind("FATAL CONFIG FILE ERROR")?;
         let mut lines = self.log_tail[at_fault..].lines();

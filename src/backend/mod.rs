@@ -1,11 +1,9 @@
 //! Where servers run.
 //!
-//! A [`Backend`] gives nodes addresses, starts them, and ends them; it knows
-//! nothing of groups and roles, which are made by what it is asked to start.
+//! A [`Backend`] gives nodes addresses, starts them, and ends them. It knows nothing of groups
+//! and roles: these come from the configuration that it starts nodes with.
 //! [`process::ProcessBackend`] runs each node as a process on this machine,
-//! [`docker::DockerBackend`] as a container.
-//! What is still there after redrill was killed is found again through the
-//! [`registry`].
+//! [`docker::DockerBackend`] as a container. The [`registry`] finds what a killed redrill left.
 
 mod config;
 pub mod docker;
@@ -55,16 +53,16 @@ pub struct Wanted {
     pub kernel_cuts: bool,
 }
 
-/// What to start.
+/// A server to start.
 #[derive(Clone, Debug)]
 pub struct NodePlan {
     pub name: NodeName,
-    /// As [`Backend::reserve`] gave it.
+    /// The address that [`Backend::reserve`] returned.
     pub addr: SocketAddr,
-    /// Directives of redis.conf beyond those that say where the node lives;
-    /// where one directive stands twice, the server takes the later.
+    /// Directives of redis.conf, besides those for addresses and files. If a directive is there
+    /// twice, the server takes the later one.
     pub config: Vec<(String, String)>,
-    /// Arguments of the server beyond its redis.conf.
+    /// Arguments of the server besides its redis.conf.
     pub args: Vec<String>,
     /// Files that the node finds in its directory: name and content.
     pub files: Vec<(String, String)>,
@@ -72,7 +70,8 @@ pub struct NodePlan {
 }
 
 impl NodePlan {
-    /// What the node's tools want of its configuration; its user's own directives outweigh it.
+    /// Adds the configuration that the node's tools need. The user's own directives override
+    /// it.
     fn take(&mut self, tools: Tools) {
         if tools.debug {
             self.config.insert(0, ("enable-debug-command".to_owned(), "yes".to_owned()));
@@ -80,10 +79,10 @@ impl NodePlan {
     }
 }
 
-/// Who no longer hears whom: the addresses from which nothing arrives.
+/// For each node, the addresses from which nothing arrives.
 pub type Deaf = BTreeMap<NodeName, Vec<IpAddr>>;
 
-/// A cut that the kernel makes; no two of a backend have the same.
+/// A cut in the kernel. Each cut of a backend has another id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CutId(pub u32);
 
@@ -100,30 +99,29 @@ pub trait Backend: Send + Sync {
     /// The server that nodes run.
     fn engine(&self) -> &EngineInfo;
 
-    /// `count` addresses for nodes, one for each, all on one port: `port`,
-    /// or one that is free on all of them, as its cluster bus port (10,000 above) is.
+    /// Reserves `count` addresses for nodes, all with one port: `port`, or one that is free on
+    /// all of them, as is its cluster bus port (10,000 above).
     fn reserve(
         &self,
         count: usize,
         port: Option<u16>,
     ) -> BoxFuture<'_, Result<Vec<SocketAddr>, BackendError>>;
 
-    /// Where a relay of this process can listen for `count` nodes that have `port`: the
-    /// ports there, and the bus ports 10,000 above, are free.
+    /// Addresses on which a relay of this process can listen for `count` nodes that have
+    /// `port`. The ports there, and the bus ports 10,000 above, are free.
     ///
     /// # Errors
-    /// There are no such ports, or servers would not find this process.
+    /// There are no such ports, or servers could not reach this process.
     fn doors(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError>;
 
-    /// `count` addresses that clients can connect to doors from, and nobody else does.
+    /// `count` addresses from which clients, and nobody else, can connect to doors.
     ///
     /// # Errors
     /// There are none left.
     fn client_addresses(&self, count: usize) -> Result<Vec<IpAddr>, BackendError>;
 
-    /// Starts the servers of `plans`. They are running then, and not ready yet;
-    /// one that ends early is told through [`Backend::exits`]. After an error
-    /// some may be running.
+    /// Starts the servers of `plans`. When it returns, they run but are not ready yet.
+    /// [`Backend::exits`] reports one that ends early. After an error some may be running.
     fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>>;
 
     /// What runs as a process of this machine, wherever servers run: starts actors, and knows whose
@@ -137,33 +135,33 @@ pub trait Backend: Send + Sync {
         data: Data,
     ) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Asks a server to end (SIGTERM), and kills it if it has not in a while.
+    /// Asks a server to end (SIGTERM), and kills it if it does not.
     fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
     /// Ends a server at once (SIGKILL).
     fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Keeps a server from running until [`Backend::resume`]; its connections stay. One that
-    /// is paused already is paused once.
+    /// Pauses a server until [`Backend::resume`]; its connections stay. Pausing twice is the
+    /// same as once.
     fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Lets a server go on, if it is paused.
+    /// Lets a paused server go on.
     fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Has the servers of these nodes started with what steps need of them. To be called
+    /// Sets what the servers of these nodes must be started with for later steps. Call it
     /// before they are started.
     fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError>;
 
-    /// Lets a server have no more than this share of one CPU in every 100 ms, also when it
-    /// is started again; `None`: as much as it had at first.
+    /// Limits a server to this share of one CPU in every 100 ms, also when it is started again;
+    /// `None` restores its first limit.
     fn limit_cpu<'a>(
         &'a self,
         name: &'a NodeName,
         share: Option<f64>,
     ) -> BoxFuture<'a, Result<(), BackendError>>;
 
-    /// Tells the preload library of a server that was equipped with it what to do; it
-    /// follows within 10 ms of whatever the server does next.
+    /// Controls the preload library of a server that was started with it. The library follows
+    /// within 10 ms.
     fn steer<'a>(
         &'a self,
         name: &'a NodeName,
@@ -183,25 +181,25 @@ pub trait Backend: Send + Sync {
     /// Tells how long servers have waited for a processor.
     fn run_queue(&self) -> RunQueue;
 
-    /// What the node's container last was said to use; none of what is no container.
+    /// The last known resource use of the node's container; `None` without a container.
     fn usage(&self, _name: &NodeName) -> Option<Usage> {
         None
     }
 
-    /// Whether [`Backend::cut`] can be done, as far as it can be told before a server runs.
+    /// Whether [`Backend::cut`] is possible, as far as this is known before a server runs.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it is not.
     fn can_cut(&self) -> Result<(), BackendError> {
         Err(BackendError::NoCuts)
     }
 
-    /// Has the kernel drop what nodes send each other, until [`Backend::heal`]; in a node
-    /// that is started meanwhile too, from a moment after its start. What others send them,
-    /// redrill and clients among them, arrives.
+    /// Makes the kernel drop what nodes send each other, until [`Backend::heal`]. This includes
+    /// nodes that are started meanwhile, from a moment after their start. What others send to
+    /// them, including redrill and clients, arrives.
     ///
     /// # Errors
-    /// The kernel does not do it. What was cut already is whole again.
+    /// The kernel refuses. Then nothing is cut.
     fn cut<'a>(&'a self, _deaf: Deaf) -> BoxFuture<'a, Result<CutId, BackendError>> {
         async { Err(BackendError::NoCuts) }.boxed()
     }
@@ -209,18 +207,18 @@ pub trait Backend: Send + Sync {
     /// Undoes a cut.
     ///
     /// # Errors
-    /// The kernel does not do it for one of the nodes; all have been tried.
+    /// The kernel refuses for one of the nodes. All have been tried.
     fn heal<'a>(&'a self, _cut: CutId) -> BoxFuture<'a, Result<(), BackendError>> {
         async { Err(BackendError::NoCuts) }.boxed()
     }
 
-    /// Tells of every server that ends from now on.
+    /// Reports every server that ends from now on.
     fn exits(&self) -> broadcast::Receiver<NodeExited>;
 
     /// The last lines of the node's log; empty if there is none.
     fn log_tail(&self, name: &NodeName) -> String;
 
-    /// Ends all servers, waits until they are gone, and removes what they wrote
-    /// except their logs. Further calls do nothing.
+    /// Ends all servers, waits until they are gone, and removes what they wrote except their
+    /// logs. A second call does nothing.
     fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>>;
 }

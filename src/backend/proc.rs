@@ -1,8 +1,7 @@
-//! What /proc says about processes.
+//! Processes by /proc.
 //!
-//! A pid alone names nothing for long: the kernel gives it away again. A pid and
-//! the instant at which its process started name one process for good, see
-//! proc_pid_stat(5).
+//! The kernel reuses pids, so a pid alone does not identify a process for long. A pid and the
+//! instant at which its process started do, see proc_pid_stat(5).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::NodeName;
 
-/// One process, and no other that has its pid later.
+/// One process. A later process with the same pid is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     pub pid: u32,
@@ -34,7 +33,7 @@ struct Stat {
 }
 
 impl ProcessId {
-    /// This very process.
+    /// This process.
     pub fn own() -> Option<ProcessId> {
         ProcessId::of(std::process::id())
     }
@@ -61,7 +60,7 @@ fn stat(pid: u32) -> Option<Stat> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The second field is the program's name in parentheses and may hold anything.
+/// The second field is the program's name in parentheses and may contain anything.
 fn parse(stat: &str) -> Option<Stat> {
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
     Some(Stat {
@@ -71,14 +70,14 @@ fn parse(stat: &str) -> Option<Stat> {
     })
 }
 
-/// How long the process's first thread (which serves a Redis server's clients) has stood
-/// ready to run since its start, and no processor was free; see the kernel's sched-stats.
+/// How long the process's first thread (which serves a Redis server's clients) has been ready
+/// to run without a free processor since its start; see the kernel's sched-stats.
 pub fn waited(pid: u32) -> Option<Duration> {
     let schedstat = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
     schedstat.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
-/// How long each of the process's threads has been run since its start, by their ids.
+/// How long each of the process's threads has run since its start, by thread id.
 pub fn ran(pid: u32) -> Vec<(u32, Duration)> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let ran = |thread: fs::DirEntry| {
@@ -89,8 +88,8 @@ pub fn ran(pid: u32) -> Vec<(u32, Duration)> {
     threads.filter_map(ran).collect()
 }
 
-/// Whether the process is of the container `id`, as its control group says. Where the pid is
-/// one of another machine or namespace it names some other process here, or none.
+/// Whether the process belongs to the container `id`, by its control group. A pid of another
+/// machine or namespace names some other process here, or none.
 pub fn is_of_container(pid: u32, id: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(id))
 }
@@ -115,8 +114,8 @@ pub fn group(pid: u32) -> Option<u32> {
     stat(pid).map(|stat| stat.group)
 }
 
-/// What an environment variable was when the process was started, if this user may know it. A
-/// program that writes its own title over its environment has none.
+/// The value of an environment variable when the process was started, if this user may read it.
+/// A program that writes its title over its environment has none.
 pub fn variable(pid: u32, name: &str) -> Option<PathBuf> {
     let all = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let value = |entry: &[u8]| {
@@ -126,14 +125,14 @@ pub fn variable(pid: u32, name: &str) -> Option<PathBuf> {
     all.split(|byte| *byte == 0).find_map(value)
 }
 
-/// Whether it was there to be killed.
+/// Kills it. Returns whether it was there.
 pub fn kill(process: ProcessId) -> bool {
     let pid = rustix::process::Pid::from_raw(process.pid as i32);
     let killed = |pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok();
     process.is_alive() && pid.is_some_and(killed)
 }
 
-/// The process's working directory, if this user may know it.
+/// The process's working directory, if this user may read it.
 pub fn directory(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }

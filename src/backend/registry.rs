@@ -1,8 +1,8 @@
-//! Who runs servers on this machine: one small file for each drill and each `up`.
+//! The registry of running servers on this machine: one small file for each drill and each
+//! `up`.
 //!
-//! An owner that ends takes its file away. One that was killed cannot; its file
-//! then names a process that does not live, and tells [`collect`] where the
-//! remains are.
+//! An owner removes its file when it ends. A killed owner cannot. Its file then names a dead
+//! process, and shows [`collect`] what is left.
 
 use std::env;
 use std::fs;
@@ -40,11 +40,11 @@ pub enum RegistryError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunKind {
-    /// `redrill run`: its folder holds a report, which stays.
+    /// `redrill run`: its folder has a report, which stays.
     Drill,
-    /// `redrill run --keep` after the drill's end: only its servers are left up.
+    /// `redrill run --keep` after the drill's end: only its servers are up.
     Kept,
-    /// `redrill up`: its folder is only there while it runs.
+    /// `redrill up`: its folder exists only while it runs.
     Up,
 }
 
@@ -65,7 +65,7 @@ pub struct Record {
 pub struct NodeRecord {
     pub name: NodeName,
     pub address: String,
-    /// The cluster's own name for the node; empty outside a cluster.
+    /// The node id in the cluster; empty outside a cluster.
     pub cluster_id: String,
     pub process: Option<ProcessId>,
     /// The machine that it runs on, and whose process that is.
@@ -79,7 +79,7 @@ pub struct Registry {
     state: PathBuf,
 }
 
-/// A record that is there for as long as this is.
+/// A record that exists as long as this value.
 #[derive(Debug)]
 pub struct Registration {
     file: PathBuf,
@@ -97,7 +97,7 @@ impl Registry {
         Ok(Registry::at(std::path::absolute(&state).unwrap_or(state)))
     }
 
-    /// For tests, and for those who know.
+    /// For tests.
     pub fn at(state: impl Into<PathBuf>) -> Registry {
         Registry { state: state.into() }
     }
@@ -106,7 +106,7 @@ impl Registry {
         &self.state
     }
 
-    /// Where `redrill up NAME` keeps what it runs.
+    /// The folder of `redrill up NAME`.
     pub fn up_dir(&self, name: &str) -> PathBuf {
         self.state.join("up").join(name)
     }
@@ -115,8 +115,8 @@ impl Registry {
         self.state.join("drills").join(format!("{id}.json"))
     }
 
-    /// Puts a record in place that names this process as the owner. `directory` shall
-    /// exist. What a killed owner of the same id left is removed first.
+    /// Adds a record that names this process as the owner. `directory` must exist. What a
+    /// killed owner of the same id left is removed first.
     pub fn register(
         &self,
         id: &str,
@@ -139,7 +139,7 @@ impl Registry {
                 info!(file = %file.display(), "registered");
                 Ok(Registration { file, record })
             }
-            // Somebody was quicker by a hair.
+            // Another process was faster.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 let pid = self.find(&record.id)?.map_or(0, |there| there.owner.pid);
                 Err(RegistryError::Taken { id: record.id, pid })
@@ -151,7 +151,7 @@ impl Registry {
     /// Removes what a killed owner of `id` left.
     ///
     /// # Errors
-    /// If `id` is no name, or a live process has it.
+    /// `id` is not a valid name, or a live process has it.
     pub fn make_room(&self, id: &str) -> Result<(), RegistryError> {
         match self.find(id)? {
             Some(there) if there.is_live() => {
@@ -162,8 +162,7 @@ impl Registry {
         }
     }
 
-    /// All records, by id, those of dead owners too. Files that are no records are
-    /// passed over.
+    /// All records, by id, including those of dead owners. Other files are ignored.
     pub fn records(&self) -> Result<Vec<Record>, RegistryError> {
         let dir = self.state.join("drills");
         let state = |source| RegistryError::State { path: dir.clone(), source };
@@ -187,8 +186,8 @@ impl Registry {
         read(&self.file(id))
     }
 
-    /// Removes what a dead owner left, and says what that was. Its reports, its history
-    /// and its logs stay, unless they are an `up`'s.
+    /// Removes what a dead owner left, and returns a list of it. Its reports, its history and
+    /// its logs stay, except those of an `up`.
     pub fn collect_one(&self, record: &Record) -> Result<Vec<String>, RegistryError> {
         if record.is_live() {
             return Ok(Vec::new());
@@ -247,7 +246,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // A record that stays is found by `collect`.
+        // `collect` finds a record that stays.
         fs::remove_file(&self.file).or_logged("remove a record");
     }
 }
@@ -261,13 +260,13 @@ fn check_name(id: &str) -> Result<(), RegistryError> {
     }
 }
 
-/// Writes the whole file before anyone can see it.
+/// Replaces the whole file at once, so that nobody reads half of it.
 fn replace(file: &Path, record: &Record) -> io::Result<()> {
     let draft = draft(file, record)?;
     fs::rename(&draft, file)
 }
 
-/// The same, but fails if the file is there.
+/// The same, but fails if the file exists.
 fn put_new(file: &Path, record: &Record) -> io::Result<()> {
     let draft = draft(file, record)?;
     let put = fs::hard_link(&draft, file);
@@ -283,7 +282,7 @@ fn draft(file: &Path, record: &Record) -> io::Result<PathBuf> {
     Ok(draft)
 }
 
-/// None if the file is not there.
+/// `None` if the file does not exist.
 fn read(file: &Path) -> Result<Option<Record>, RegistryError> {
     let read = fs::read(file).and_then(|text| Ok(serde_json::from_slice(&text)?));
     match read {
@@ -293,9 +292,9 @@ fn read(file: &Path) -> Result<Option<Record>, RegistryError> {
     }
 }
 
-/// Servers die with their owner; but one behind a wrapper that does not `exec` it has
-/// the wrapper for its parent. It is known by its process group, which the wrapper gave
-/// it, and by where it works.
+/// Servers die with their owner, except a server behind a wrapper that does not `exec` it: its
+/// parent is the wrapper. It is recognised by its process group, which it got from the wrapper,
+/// and by its working directory.
 fn left_running(node: &NodeRecord, directory: &Path) -> Vec<ProcessId> {
     let Some(first) = node.process.filter(|_| node.host.is_here()) else { return Vec::new() };
     let home = nodes_dir(directory).join(node.name.file_name());
@@ -333,7 +332,7 @@ mod tests {
         (dir, registry, run)
     }
 
-    /// As if its owner had been killed.
+    /// A record as if its owner had been killed.
     fn orphan(registry: &Registry, id: &str, kind: RunKind, run: &Path) -> Record {
         let mut registration = registry.register(id, kind, run, "t", &engine()).unwrap();
         registration.record.owner.start += 1;

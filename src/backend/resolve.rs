@@ -1,4 +1,4 @@
-//! Where a drill's servers are to run, decided and found before anything starts.
+//! Decides where a drill's servers run, and finds the server, before anything starts.
 
 use std::fmt;
 use std::path::Path;
@@ -24,14 +24,14 @@ impl fmt::Display for BackendKind {
     }
 }
 
-/// A server that has said which version it is, and where it would run.
+/// A server that has reported its version, and where it would run.
 #[derive(Clone, Debug)]
 pub enum ResolvedBackend {
     Process(ServerBinary),
     Docker(Box<docker::DockerSetup>),
 }
 
-/// What a person wants; `None` leaves it to the topology, and then to what there is.
+/// What the user asked for; `None` leaves it to the topology, and then to what is available.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackendRequest<'a> {
     pub kind: Option<BackendKind>,
@@ -66,10 +66,10 @@ impl BackendRequest<'_> {
 }
 
 impl ResolvedBackend {
-    /// Finds a server to run. Without a wish it is as the topology says: an image asks for
-    /// containers, a binary for processes. Else processes are taken if there is a server on
-    /// PATH, and containers if there is none. `redrill` is this program, see
-    /// [`docker::DockerSetup::find`]; `heard` is told of what takes long.
+    /// Finds a server to run. Without a request the topology decides: an image asks for
+    /// containers, a binary for processes. Otherwise servers are processes if there is a server
+    /// on PATH, and containers if there is none. `redrill` is this program, see
+    /// [`docker::DockerSetup::find`]; `heard` gets messages about what takes long.
     ///
     /// # Errors
     /// There is none.
@@ -88,7 +88,7 @@ impl ResolvedBackend {
             Some(BackendKind::Process) => Ok(process()?),
             Some(BackendKind::Docker) => docker().await,
             None => match process() {
-                // Not there at all; what is there and wrong is to be told.
+                // There is none at all. A server that is there but wrong must be reported.
                 Err(error @ (BinaryError::NoneFound | BinaryError::NoneOfKind { .. })) => {
                     docker().await.map_err(|docker| BackendError::Neither {
                         process: Box::new(error),
@@ -114,8 +114,8 @@ impl ResolvedBackend {
         }
     }
 
-    /// A backend for the drill `id` that keeps its files under `run_folder`. No server is
-    /// started yet. `redrill` is this program, for what must outlive it, see
+    /// A backend for the drill `id` with its files under `run_folder`. No server is started
+    /// yet. `redrill` is this program, for the process that must outlive it, see
     /// [`docker::reaper`].
     pub async fn open(
         &self,

@@ -47,8 +47,8 @@ impl Inode {
     }
 }
 
-/// The process that keeps others from listening on `addr`: `redis-server (pid 812)`.
-/// None if it belongs to another user, or has gone.
+/// The process that listens on `addr`: `redis-server (pid 812)`. `None` if it belongs to
+/// another user, or has gone.
 pub fn holder_of_port(addr: SocketAddr) -> Option<String> {
     let inode = Inode::listening(addr)?;
     let pid = proc::pids().find(|pid| inode.is_of(*pid))?;

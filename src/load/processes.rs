@@ -37,13 +37,12 @@ impl Processes {
         all
     }
 
-    /// A process that is doing nothing. If all are busy another one is born:
-    /// waiting for one would hold up the schedule.
+    /// An idle process. If all are busy, a new one starts: waiting would delay the schedule.
     pub(crate) fn take(&mut self) -> Process {
         self.free.pop_front().unwrap_or_else(|| self.bear(None))
     }
 
-    /// The process has ended an operation, and it is known how.
+    /// The process has ended an operation with a known outcome.
     pub(crate) fn give_back(&mut self, process: Process) {
         self.free.push_back(process);
     }

@@ -1,4 +1,4 @@
-//! Counting operations: one [`Sample`] for every window of 100 ms, and totals.
+//! Counts operations: one [`Sample`] for every window of 100 ms, and totals.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::model::Nanos;
 use crate::model::event::{EventKind, Sample, Teller};
 use crate::model::op::{Cause, Op, Outcome, Redirects};
 
-/// How long a window lasts.
+/// The length of a window.
 const WINDOW: Duration = Duration::from_millis(100);
 
 /// What a load did from its start to its stop.
@@ -29,32 +29,32 @@ pub struct Totals {
     pub try_again: u64,
     /// Connections made again after they had been lost.
     pub reconnects: u64,
-    /// Logical clients that took part; more than were asked for if those were all
-    /// busy, or were retired.
+    /// Logical clients that took part. They are more than asked for if all were busy, or if
+    /// some were retired.
     pub processes: u32,
-    /// How long after its intended instant an operation was sent: redrill's own
-    /// lateness, in nanoseconds, at the 99th percentile and at its worst.
+    /// How long after its intended instant an operation was sent, in nanoseconds: redrill's own
+    /// lateness, at the 99th percentile and at its worst.
     pub late_p99_ns: u64,
     pub late_max_ns: u64,
 }
 
 impl Totals {
-    /// Operations that ended, however they did.
+    /// Operations that ended, with any outcome.
     pub fn ended(&self) -> u64 {
         self.ok + self.fail + self.unknown
     }
 }
 
-/// Hears of every operation as it ends, in the order of those ends.
+/// Receives every operation as it ends, in the order of the ends.
 #[derive(Debug)]
 pub(crate) struct Tally {
     schedule: Schedule,
-    /// Operations are intended before this only.
+    /// Operations are intended only before this.
     until: Nanos,
     teller: Teller,
     window: Sample,
-    /// Of the operations that ended ok in the window. Kept whole, so that
-    /// percentiles are exact; their number is bounded by rate and in-flight limit.
+    /// The latencies of operations that ended ok in the window. All are kept, so that
+    /// percentiles are exact; rate and in-flight limit bound their number.
     latencies: Vec<u64>,
     late: Histogram<u64>,
     totals: Totals,
@@ -62,7 +62,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(load: u8, from: Nanos, schedule: Schedule, teller: Teller) -> Tally {
-        // From 64 ns to a minute, with three digits; what lies beyond counts as a minute.
+        // From 64 ns to a minute, with three digits. Longer ones count as a minute.
         let late = Histogram::new_with_bounds(64, 60_000_000_000, 3)
             .expect("these bounds are valid whatever the load");
         Tally {
@@ -81,14 +81,14 @@ impl Tally {
         self.window.from + WINDOW
     }
 
-    /// Tells every window that ended by `now`.
+    /// Emits every window that has ended at `now`.
     pub(crate) fn roll(&mut self, now: Nanos, in_flight: u32, reconnects: u64) {
         while self.window_end() <= now {
             self.tell(in_flight, reconnects);
         }
     }
 
-    /// The schedule ends at `at`: nothing is intended from there on.
+    /// The schedule ends at `at`: no operation is intended after it.
     pub(crate) fn stop(&mut self, at: Nanos) {
         self.until = at;
     }
@@ -119,7 +119,7 @@ impl Tally {
         }
     }
 
-    /// Tells the last, unfinished window and gives the totals.
+    /// Emits the last, unfinished window and returns the totals.
     pub(crate) fn finish(&mut self, reconnects: u64, processes: u32) -> Totals {
         self.tell(0, reconnects);
         Totals {
@@ -163,8 +163,8 @@ impl Totals {
     }
 }
 
-/// The smallest of `values` that at least `share` of them do not exceed; 0 if
-/// there are none. Reorders them.
+/// The smallest of `values` that is at least as great as `share` of them; 0 without values.
+/// Reorders them.
 fn percentile(values: &mut [u64], share: f64) -> u64 {
     let rank = (values.len() as f64 * share).ceil() as usize;
     if values.is_empty() {

@@ -1,4 +1,4 @@
-//! Writing a report's files into its run folder.
+//! Writes a report's files into its run folder.
 
 use std::fs;
 use std::io::Write;
@@ -9,11 +9,11 @@ use super::error::ReportError;
 use super::{file, html, json, junit, markdown};
 use crate::log::OrLogged;
 
-/// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the report's
-/// folder. Each appears whole or not at all.
+/// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the report's folder.
+/// Each appears complete or not at all.
 ///
 /// # Errors
-/// If the folder cannot be written to.
+/// The folder cannot be written.
 pub fn write(report: &Report) -> Result<(), ReportError> {
     let contents = [
         (file::JSON, json::render(report)?),
@@ -27,10 +27,10 @@ pub fn write(report: &Report) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Writes `text` beside `path` and then puts it in its place.
+/// Writes `text` beside `path` and then moves it there.
 ///
 /// # Errors
-/// If the folder cannot be written to.
+/// The folder cannot be written.
 pub fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.tmp", std::process::id()));

@@ -1,14 +1,13 @@
 //! From a run folder to what people and programs read.
 //!
-//! A report is made from a run folder and nothing else: `events.jsonl` says what the
-//! drill did and saw, `history.jsonl.zst` what each operation came to. So the report of
-//! a drill that ended well, of one that was killed halfway, and of one run a year ago
-//! are made in the same way, and can be made again.
+//! A report is made from a run folder alone: `events.jsonl` says what the drill did and saw,
+//! `history.jsonl.zst` has the result of each operation. So reports are made in the same way,
+//! and can be made again, whether a drill ended well, was killed halfway, or ran a year ago.
 //!
-//! [`build`] reads the folder once for events, once for latencies and a few times for
-//! the checkers, in bounded memory, and gives a [`Report`]: the contents of
-//! `report.json`. Everything else is drawn from that: [`text`] for the terminal, and the
-//! files that [`write`] leaves in the folder.
+//! [`build`] reads the folder once for events, once for latencies and a few times for the
+//! checkers, in limited memory, and returns a [`Report`]: the contents of `report.json`.
+//! Everything else is made from that: [`text`] for the terminal, and the files that [`write`]
+//! puts into the folder.
 
 mod adapters;
 mod advice;
@@ -84,7 +83,7 @@ pub fn open(path: &Path) -> Result<Report, ReportError> {
 /// Makes the report of the run folder `run`.
 ///
 /// # Errors
-/// If `run` is not a run folder, or if its files are damaged elsewhere than at their ends.
+/// `run` is not a run folder, or its files are damaged elsewhere than at their ends.
 pub fn build(run: &Path) -> Result<Report, ReportError> {
     let events = run.join(file::EVENTS);
     if !events.is_file() {
@@ -97,7 +96,7 @@ pub fn build(run: &Path) -> Result<Report, ReportError> {
     Ok(assemble(run, record, history))
 }
 
-/// What the history came to.
+/// The results of the history.
 #[derive(Default)]
 struct History {
     tally: Option<Tally>,
@@ -304,7 +303,7 @@ fn steps(record: &Record) -> Vec<Step> {
     record.steps.iter().map(step).collect()
 }
 
-/// Each once, as they were hit first.
+/// Each node once, in the order in which they were first hit.
 fn hit_nodes(hits: &[Hit]) -> Vec<NodeName> {
     let mut nodes: Vec<NodeName> = Vec::new();
     for hit in hits {

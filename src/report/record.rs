@@ -1,7 +1,7 @@
-//! Reading `events.jsonl`: one pass over its lines into what a report needs.
+//! Reads `events.jsonl`: one pass over its lines collects what a report needs.
 //!
-//! The file may end in the middle of a line, where redrill was killed. Any other
-//! line that is not an event is an error.
+//! The file may end in the middle of a line if redrill was killed. Any other line that is not
+//! an event is an error.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -23,7 +23,7 @@ use super::stats::StatsFold;
 use super::step_record::StepRecord;
 use super::traffic::TrafficFold;
 
-/// What `events.jsonl` says.
+/// The contents of `events.jsonl`.
 #[derive(Debug)]
 pub(super) struct Record {
     pub info: DrillInfo,
@@ -59,11 +59,11 @@ pub(super) struct Record {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Blind {
     pub total: Duration,
-    /// At a stretch.
+    /// The longest stretch.
     pub longest: Duration,
 }
 
-/// redrill's own use of the machine, folded.
+/// redrill's own use of the machine, collected.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OwnFold {
     told: u64,
@@ -195,7 +195,8 @@ impl Record {
             EventKind::Waited { percent, .. } => {
                 self.waited_max = Some(self.waited_max.map_or(percent, |max| max.max(percent)));
             }
-            // What faults left is undone when the load has ended: what comes of that is no failover.
+            // The remaining faults are undone when the load has ended. What that causes is no
+            // failover.
             EventKind::Failover { .. } if self.phase_at(Phase::Verify).is_some() => {}
             EventKind::Failover { group, shard, phase, node, by } => {
                 let shard = ShardName { group, shard };
@@ -229,7 +230,7 @@ impl Record {
             _ => return,
         };
         if let EventKind::StepInjected { nodes, against, .. } = &what {
-            // Whom a slow link leads to has nothing done to it.
+            // Nothing is done to the node at the other end of a slow link.
             let cuts = self.steps.get(index).is_some_and(|step| step.effects().cuts_links);
             let against = if cuts { against.clone() } else { Vec::new() };
             let shards = nodes.iter().filter_map(|node| self.members.shard_of(node)).collect();
@@ -287,7 +288,7 @@ impl Record {
         self.phases.iter().find(|(p, _)| *p == phase).map(|(_, at)| *at)
     }
 
-    /// The drill came to its own end.
+    /// The drill ended by itself.
     pub fn completed(&self) -> bool {
         self.end == Some(End::Completed)
     }

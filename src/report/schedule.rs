@@ -1,4 +1,4 @@
-//! How much of what the loads' schedules asked for was sent.
+//! How much of the loads' schedules was sent.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use crate::model::op::{Cause, Op, Outcome};
 
 use super::spans::Spans;
 
-/// What redrill comes to later than this, it comes to with other things that are overdue.
+/// An operation that redrill sends later than this is sent together with other overdue ones.
 const LATE: Duration = Duration::from_millis(10);
 
-/// What became of one load's schedule.
+/// The schedule of one load and what was sent of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Schedule {
     sent: u64,
-    /// There was no room for them in flight, and redrill had not come to them late and in heaps.
+    /// There was no room for them in flight although redrill was in time.
     shed_in_time: u64,
     /// When the first and the last operation were intended.
     first: Option<u64>,
@@ -41,23 +41,23 @@ impl Schedules {
         load.last = load.last.max(op.began().0);
     }
 
-    /// What was sent of what was asked for, in percent. A schedule asks from its first
-    /// operation until the end of the line; `None` if the record breaks off before.
+    /// The share of the schedule that was sent, in percent. A schedule runs from its first
+    /// operation to the end of the line; `None` if the record breaks off before.
     pub fn held(&self, spans: &Spans, rates: &[f64]) -> Option<f64> {
         let asked = self.asked(spans, rates)?;
         let sent: u64 = self.0.iter().map(|load| load.sent).sum();
         Some((sent as f64 / asked * 100.0).min(100.0))
     }
 
-    /// The same, had redrill come in time to everything that it was asked for: only what
-    /// there was no room for then counts against the servers.
+    /// The same if redrill had always been in time: then only missing room counts, which is the
+    /// servers' part.
     pub fn held_if_in_time(&self, spans: &Spans, rates: &[f64]) -> Option<f64> {
         let asked = self.asked(spans, rates)?;
         let shed: u64 = self.0.iter().map(|load| load.shed_in_time).sum();
         Some((100.0 - shed as f64 / asked * 100.0).max(0.0))
     }
 
-    /// Operations that the schedules asked for; `None` if there are none.
+    /// How many operations the schedules have; `None` without any.
     fn asked(&self, spans: &Spans, rates: &[f64]) -> Option<f64> {
         if !spans.seen_to_the_end {
             return None;

@@ -16,7 +16,7 @@ pub(super) struct StepRecord {
     pub view_converged: Option<Nanos>,
     pub converged: Option<Nanos>,
     pub hits: Vec<Hit>,
-    /// The nodes that the links it changed lead to.
+    /// The nodes at the other ends of the links that it changed.
     pub against: Vec<NodeName>,
     pub undone: Option<Nanos>,
     pub joined: Vec<NodeName>,
@@ -47,7 +47,7 @@ impl StepRecord {
         }
     }
 
-    /// It holds all nodes again that it held in its turn before, or none.
+    /// From this turn on it holds all nodes again that it held before, or none.
     pub fn hear_turn(&mut self, holds: bool, at: Nanos) {
         let at_ms = millis(at);
         if !holds {
@@ -62,7 +62,7 @@ impl StepRecord {
         self.hits.extend(nodes.into_iter().map(again));
     }
 
-    /// Whether what it did to `node` held at `at`, or was undone no longer than `grace` before.
+    /// Whether it still acted on `node` at `at`, or was undone at most `grace` before.
     pub fn held(&self, node: &NodeName, at: Nanos, grace: Duration) -> bool {
         let ended = self.ended_at_once().map(millis);
         self.hits.iter().filter(|hit| hit.node == *node).any(|hit| {
@@ -84,16 +84,16 @@ impl StepRecord {
         self.info.kind.effects()
     }
 
-    /// When it ended, if nothing of it is left then. Older records do not tell that such a step
-    /// was undone.
+    /// Its end, if nothing of it is left then. Older records do not report that such a step was
+    /// undone.
     fn ended_at_once(&self) -> Option<Nanos> {
         self.ended.filter(|_| self.effects().lasts == Lasts::AtOnce)
     }
 
-    /// When what it did was over, and all nodes agreed again; `None` if that never came.
+    /// When its effect was over and all nodes agreed again; `None` if that never happened.
     pub fn over(&self, steps: &[StepRecord]) -> Option<Nanos> {
         let undone = self.undone.or(self.ended_at_once())?;
-        // What comes after another step began is that step's.
+        // What happens after the next step began belongs to that step.
         let next = steps.iter().filter_map(|step| step.began).filter(|began| *began > undone).min();
         let agreed = self.view_converged.filter(|at| next.is_none_or(|next| *at < next));
         Some(agreed.map_or(undone, |agreed| agreed.max(undone)))

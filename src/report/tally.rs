@@ -1,13 +1,13 @@
-//! One pass over the history: latencies before, during and after, and what became of
-//! the operations.
+//! One pass over the history: latencies before, during and after, and the results of the
+//! operations.
 //!
-//! Latency runs from an operation's *intended* instant to its answer, and an operation
-//! belongs to the span in which it was intended: a stall delays answers, never the
-//! question to which span they belong. Percentiles are of operations that ended ok; the
-//! others are counted as errors, apart. Throughput counts answers where they came.
+//! Latency runs from an operation's *intended* instant to its answer, and an operation belongs
+//! to the span in which it was intended: a stall delays the answer, but does not change the
+//! span. Percentiles are those of operations that ended ok; the others are errors and are
+//! counted separately. Throughput counts answers when they arrived.
 //!
-//! The same latencies are kept once more from the instant of sending ([`Since::Sent`]): no
-//! measure tells them, but without them redrill's own lateness would be taken for the servers'.
+//! The same latencies are also kept from the instant of sending ([`Since::Sent`]). They are no
+//! measures, but without them redrill's own lateness would count against the servers.
 
 use hdrhistogram::Histogram;
 
@@ -19,7 +19,7 @@ use super::schedule::Schedules;
 use super::spans::{Span, Spans};
 use super::windows::{Latencies, Rates};
 
-/// What the history says, as far as single operations go.
+/// The results of single operations in the history.
 #[derive(Debug)]
 pub(super) struct Tally {
     spans: Spans,
@@ -41,11 +41,11 @@ pub(super) struct Tally {
     pub under_replicated: u64,
     schedules: Schedules,
     pub redirects: Redirected,
-    /// The same by loads, in short.
+    /// A summary by load.
     pub loads: Vec<LoadTally>,
 }
 
-/// What one span saw.
+/// The figures of one span.
 #[derive(Debug)]
 pub(super) struct Band {
     pub span: Span,
@@ -56,12 +56,12 @@ pub(super) struct Band {
     pub answered: u64,
 }
 
-/// The instant that latency counts from.
+/// The instant from which latency counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Since {
-    /// What users feel, and every measure says.
+    /// The latency that users feel, and that all measures use.
     Intended,
-    /// The same without redrill's own lateness: it tells whose fault a latency is.
+    /// The same without redrill's own lateness: it shows whose fault a latency is.
     Sent,
 }
 
@@ -122,8 +122,8 @@ impl Band {
         (!spread.histogram.is_empty()).then_some(spread.max as f64 / 1e6)
     }
 
-    /// Answers a second; `None` if the record breaks off within the span, or if the span is
-    /// too short to speak of a rate.
+    /// Answers a second; `None` if the record breaks off within the span, or if the span is too
+    /// short for a rate.
     pub fn rate(&self) -> Option<f64> {
         let length = self.span.length();
         (length >= SHORTEST && self.whole).then(|| self.answered as f64 / length.as_secs_f64())
@@ -220,15 +220,15 @@ impl Tally {
         quantile_ms(&self.late, 0.99)
     }
 
-    /// How much of what the loads' schedules asked for was sent, in percent: as it was, and
-    /// had redrill come to everything in time.
+    /// The share of the schedule that was sent, in percent: as it was, and if redrill had
+    /// always been in time.
     pub fn held(&self, rates: &[f64]) -> Option<(f64, f64)> {
         let held = self.schedules.held(&self.spans, rates);
         held.zip(self.schedules.held_if_in_time(&self.spans, rates))
     }
 }
 
-/// One load's operations as they are read.
+/// The results of one load, while its operations are read.
 #[derive(Debug)]
 pub(super) struct LoadTally {
     operations: u64,

@@ -1,4 +1,4 @@
-//! What the terminal shows when a drill has ended.
+//! The summary on the terminal when a drill has ended.
 
 use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
@@ -19,8 +19,8 @@ const FIGURE: usize = 10;
 /// The longest list of warnings.
 const WARNINGS: usize = 8;
 
-/// The report in a few lines that a person understands at once. `width` is that of the
-/// terminal in columns; `colour` asks for ANSI colours.
+/// The report in a few lines. `width` is that of the terminal in columns; `colour` asks for
+/// ANSI colours.
 pub fn summary(report: &Report, width: usize, colour: bool) -> String {
     let mut page = Page { width: width.clamp(40, 100), ink: Ink { colour }, text: String::new() };
     page.head(report);
@@ -63,7 +63,7 @@ impl Ink {
     }
 }
 
-/// The mark of something wrong that does not count.
+/// The mark of a finding that does not count.
 pub(crate) const ASIDE: &str = "–";
 
 /// `✓`, `✗` or `?`.
@@ -130,7 +130,7 @@ impl Page {
         let (name, about) = (self.ink.bold(&printable(&r.scenario)), self.ink.dim(&about));
         self.line(&format!("{INDENT}{word}  {name}{}{about}", " ".repeat(gap)));
         self.wrapped(INDENT, INDENT, &r.summary);
-        // What an expectation comes to is told below.
+        // The results of expectations follow below.
         let reasons = other_reasons(r);
         if !reasons.is_empty() {
             self.line("");
@@ -251,7 +251,7 @@ impl Page {
         }
         let page = r.folder.join(file::HTML);
         let (label, page) = (self.ink.dim("report"), page.display().to_string());
-        // In a line of its own a long path has more room before a terminal breaks it.
+        // On a separate line, a long path has more room before a terminal breaks it.
         let room = self.width.saturating_sub("  report  ".len());
         let gap = if page.chars().count() <= room { "  " } else { "\n" };
         self.line(&format!("{INDENT}{label}{gap}{page}"));
@@ -293,8 +293,8 @@ pub(super) fn table(table: &Table, ink: Ink, indent: &str) -> String {
     text
 }
 
-/// Breaks `text` at spaces into lines of at most `room` characters; a longer word
-/// stands alone.
+/// Breaks `text` at spaces into lines of at most `room` characters. A longer word is alone on
+/// its line.
 pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in printable(text).split_whitespace() {

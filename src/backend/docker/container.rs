@@ -1,4 +1,4 @@
-//! One node's container: what it is made from, and what is put into it before it starts.
+//! One node's container: its configuration, and the files in it before it starts.
 
 use bollard::body_full;
 use bollard::errors::Error;
@@ -25,8 +25,8 @@ pub fn name(drill: &str, node: &NodeName) -> String {
     format!("redrill-{drill}-{}", node.file_name())
 }
 
-/// Makes the container, with all that its server starts from. Gives its id; it does not
-/// run yet.
+/// Creates the container, with everything that its server starts from, and returns its id. It
+/// does not run yet.
 ///
 /// # Errors
 /// Its name is taken, or the engine refuses.
@@ -55,7 +55,7 @@ pub async fn make(
     Ok(id)
 }
 
-/// What could not be done to a node's container.
+/// The error of an action on a node's container.
 pub fn cannot(what: &'static str, node: &NodeName, source: Error) -> DockerError {
     DockerError::Container { what, node: node.clone(), source: Box::new(source) }
 }
@@ -74,20 +74,20 @@ fn body(
     let endpoint = EndpointSettings { ipam_config: Some(address), ..EndpointSettings::default() };
     let host = HostConfig {
         network_mode: Some(network.name.clone()),
-        // Not as `nano_cpus`, which could not be lifted again.
+        // Not `nano_cpus`, which cannot be removed again.
         cpu_period: PERIOD,
         cpu_quota: kit.quota(plan),
         memory: plan.limits.memory.map(|bytes| bytes as i64),
-        // As much again for swap would be no limit.
+        // The same amount of swap on top would be no limit.
         memory_swap: plan.limits.memory.map(|bytes| bytes as i64),
-        // A volume is on the engine's own disk. On an image's layers each saving of the
+        // A volume is on the engine's disk. On the layers of an image, each saving of the
         // cluster's table takes far longer: 1,820 slots moved in 4.1 s there, in 0.9 s here.
         mounts: Some(vec![Mount {
             target: Some(HOME.to_owned()),
             typ: Some(MountType::VOLUME),
             ..Mount::default()
         }]),
-        // A server needs no rights beyond those over its own files.
+        // A server needs no rights beyond its own files.
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         ..HostConfig::default()
@@ -95,7 +95,7 @@ fn body(
     ContainerCreateBody {
         image: Some(image.reference.clone()),
         env: kit.environment(),
-        // Public images have a script there that wants a shell and changes users.
+        // The entrypoint of public images is a script that needs a shell and changes users.
         entrypoint: Some(vec![image.program.to_owned()]),
         cmd: Some([&[format!("{HOME}/{}", config::FILE)], &plan.args[..]].concat()),
         working_dir: Some("/".to_owned()),
@@ -109,7 +109,7 @@ fn body(
     }
 }
 
-/// What the node finds in its directory, as an archive.
+/// The files of the node's directory, as an archive.
 fn archive(plan: &NodePlan, kit: &Kit) -> std::io::Result<Vec<u8>> {
     let conf = config::text(plan, Path::new(HOME), Path::new(""));
     let files = plan.files.iter().map(|(name, content)| (&**name, content.as_bytes()));
@@ -117,7 +117,7 @@ fn archive(plan: &NodePlan, kit: &Kit) -> std::io::Result<Vec<u8>> {
     pack(files.chain([(config::FILE, conf.as_bytes())]).chain(kit.files(&control)))
 }
 
-/// Files of these names and contents, as the engine takes them.
+/// An archive of files with these names and contents, as the engine accepts it.
 pub fn pack<'f>(files: impl Iterator<Item = (&'f str, &'f [u8])>) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (name, content) in files {

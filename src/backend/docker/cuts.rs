@@ -1,9 +1,9 @@
-//! Cuts that the kernel makes: nftables rules in the network namespaces of containers.
+//! Cuts in the kernel: nftables rules in the network namespaces of containers.
 //!
-//! A packet is dropped where it arrives, as one that was lost on the way: its sender is told
-//! nothing. Each cut is a table of its own, so cuts do not know of each other. A rule lives
-//! in its container's namespace and ends with it, however redrill ends; and a container that
-//! is started again has a new namespace, in which the cuts that hold are made anew.
+//! A packet is dropped where it arrives, like a packet lost on the way: its sender gets no
+//! error. Each cut is a separate table, so cuts are independent. A rule is in its container's
+//! namespace and ends with it, however redrill ends. A container that is started again has a
+//! new namespace, in which the current cuts are made again.
 
 use std::net::IpAddr;
 
@@ -36,7 +36,7 @@ impl DockerBackend {
         join_all(deaf.keys().map(|node| self.strike(cut, node))).await.into_iter().collect()
     }
 
-    /// The node has been started, and no cut holds in its new namespace.
+    /// Makes the current cuts in the new namespace of a node that was started.
     pub(super) async fn cut_again(&self, held: &Held, node: &NodeName) -> Result<(), BackendError> {
         for (cut, deaf) in &held.deaf {
             if let Some(from) = deaf.get(node) {
@@ -51,13 +51,13 @@ impl DockerBackend {
     }
 
     async fn strike(&self, cut: CutId, node: &NodeName) -> Result<(), BackendError> {
-        // A table that is not there could not be deleted.
+        // Deleting a table that does not exist would fail.
         let name = nft::name(cut);
         self.nft(node, &format!("add table ip {name}; delete table ip {name}")).await
     }
 
-    /// Has the rules in the node's namespace changed; a node that is down, or has yet to join,
-    /// has none.
+    /// Changes the rules in the node's namespace. A node that is down or has not joined yet has
+    /// none.
     async fn nft(&self, node: &NodeName, rules: &str) -> Result<(), BackendError> {
         let Ok(Made { id, pid, .. }) = self.made(node) else { return Ok(()) };
         if !self.running.lock().contains_key(&id) {

@@ -1,7 +1,7 @@
-//! What a node's container has for steps of a scenario: the preload library and what that is
-//! told, and how much of a CPU it may use.
+//! What a node's container has for steps: the preload library with its control file, and how
+//! much of a CPU it may use.
 //!
-//! Files come in as an archive, as the configuration does, so the engine may be anywhere.
+//! Files are copied in as an archive, as the configuration is, so the engine may be anywhere.
 
 use std::collections::HashMap;
 use std::time::Instant;

@@ -8,7 +8,7 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 use crate::backend::preload::{self, Control};
 use crate::backend::{CutId, Deaf, NodePlan, Tools};
 
-/// Where the node lives in its container. Not `/data`: public images keep that on a volume.
+/// The node's directory in its container. Not `/data`: public images have a volume there.
 pub const HOME: &str = "/redrill";
 
 /// A node's container, running or not.
@@ -16,7 +16,7 @@ pub const HOME: &str = "/redrill";
 pub(super) struct Made {
     pub id: String,
     pub(super) plan: NodePlan,
-    /// Of its first process, if that is one of this machine.
+    /// The pid of its first process, if it is a process of this machine.
     pub pid: Option<u32>,
 }
 
@@ -30,19 +30,19 @@ pub(super) enum How {
 
 /// The name of the file that the library reads.
 pub const CONTROL: &str = "redrill-control";
-/// In which a container may use its quota, in microseconds: the kernel's own default.
+/// The period of a container's quota, in microseconds: the kernel's default.
 pub const PERIOD: Option<i64> = Some(100_000);
-/// The least that the kernel takes, in microseconds.
+/// The smallest quota that the kernel accepts, in microseconds.
 const LEAST_QUOTA: i64 = 1_000;
 
 /// What a container has for steps of a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Kit {
     pub tools: Tools,
-    /// A share of one CPU, besides what its topology allows.
+    /// A share of one CPU, in addition to the topology's limit.
     pub cpu: Option<f64>,
     pub(super) control: Control,
-    /// Since when the library has been told that.
+    /// Since when the library has had this control.
     pub(super) told: Option<Instant>,
 }
 
@@ -88,7 +88,7 @@ pub struct Held {
 }
 
 impl Cuts {
-    /// Cuts are neither made nor undone as long as this is held: while a container starts.
+    /// While this is held, no cut is made or undone. Held while a container starts.
     pub async fn hold(&self) -> RwLockReadGuard<'_, Held> {
         self.0.read().await
     }

@@ -1,8 +1,8 @@
 //! Nodes as containers of a Docker engine, through its API.
 //!
-//! Everything of a drill bears labels that say whose it is, so that whatever happens to
-//! redrill, [`sweep`] finds it again. Nodes have fixed addresses on a network of their own
-//! (see [`network`]), and nothing is published: only this machine reaches them.
+//! Everything of a drill has labels that name its owner, so that [`sweep`] finds it whatever
+//! happens to redrill. Nodes have fixed addresses on a separate network (see [`network`]). No
+//! port is published: only this machine can reach them.
 
 mod call;
 mod container;
@@ -57,10 +57,10 @@ use crate::model::{HostId, NodeKind, NodeName};
 use crate::spec::{Capabilities, Lack, topology};
 
 const FIRST_PORT: u16 = 6379;
-/// More exits than this at once and a slow listener misses the first of them.
+/// If more containers end at once, a slow receiver misses the first of them.
 const EXITS_KEPT: usize = 1024;
 
-/// An engine that answers, and an image in it that has a server.
+/// An engine that answers, and an image in it with a server.
 #[derive(Clone, Debug)]
 pub struct DockerSetup {
     engine: Engine,
@@ -68,19 +68,19 @@ pub struct DockerSetup {
 }
 
 impl DockerSetup {
-    /// Finds both. `redrill` is the program that clears up should this process be killed, or
-    /// nobody wait any more. `heard` is told of what takes long: the pulling of an image.
+    /// Finds both. `redrill` is the program that cleans up if this process is killed or stops
+    /// waiting. `heard` gets messages about what takes long: pulling an image.
     ///
     /// # Errors
-    /// No engine answers, or there is no such image, or it has no server.
+    /// No engine answers, there is no such image, or it has no server.
     pub async fn find(
         asked: &topology::Engine,
         redrill: &Path,
         heard: &(dyn Fn(&str) + Sync),
     ) -> Result<DockerSetup, BackendError> {
         let engine = endpoint::find().await?;
-        // The drill has no name yet; but the container that tells the version has an owner,
-        // and goes with it.
+        // The drill has no name yet. But the container that prints the version has an owner,
+        // and is removed with it.
         let owner = owner(&any_suffix())?;
         let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
         let image = Image::find(&engine, asked, &owner, heard).await?;
@@ -109,18 +109,18 @@ pub struct DockerBackend {
     owner: Owner,
     network: Network,
     logs: Logs,
-    /// How many addresses of the network are given away.
+    /// How many addresses of the network are reserved.
     reserved: Mutex<usize>,
     doors: Doors,
     cuts: Cuts,
     /// The actors.
     programs: Arc<Programs>,
     nodes: Arc<Mutex<HashMap<NodeName, Made>>>,
-    /// What servers are to be started with, and what of it holds.
+    /// The tools that servers are started with, and their current settings.
     kits: Mutex<HashMap<NodeName, Kit>>,
     running: Containers,
     usages: Usages,
-    /// Held while a container is made.
+    /// Held while a container is created.
     making: Arc<RwLock<()>>,
     exits: broadcast::Sender<NodeExited>,
     _watch: Watch,
@@ -128,8 +128,8 @@ pub struct DockerBackend {
 }
 
 impl DockerBackend {
-    /// Makes the drill's network. `redrill` is the program that clears up should this
-    /// process be killed, see [`reaper`].
+    /// Creates the drill's network. `redrill` is the program that cleans up if this process is
+    /// killed, see [`reaper`].
     pub async fn open(
         resolved: &DockerSetup,
         drill: &str,
@@ -137,7 +137,7 @@ impl DockerBackend {
         redrill: &Path,
     ) -> Result<DockerBackend, BackendError> {
         let DockerSetup { engine, image } = resolved.clone();
-        // Names are an engine's own, and others use it too.
+        // Names belong to the engine, which others use too.
         let owner = owner(&format!("{drill}-{}", any_suffix()))?;
         let logs = Logs::make(run_folder)?;
         let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
@@ -172,7 +172,7 @@ impl DockerBackend {
         })
     }
 
-    /// The subnet that nodes live in: `10.201.0.0/20`.
+    /// The subnet of the nodes: `10.201.0.0/20`.
     pub fn subnet(&self) -> String {
         self.network.subnet()
     }
@@ -192,7 +192,7 @@ impl DockerBackend {
         Ok((first..all).map(|k| SocketAddr::new(self.network.node(k).into(), port)).collect())
     }
 
-    /// Keeps a container or an actor from running, or lets it go on.
+    /// Pauses a container or an actor, or lets it go on.
     async fn hold(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
         match name.kind {
             NodeKind::Actor => self.programs.pause(name, on),
@@ -204,7 +204,7 @@ impl DockerBackend {
         self.running.lock().values_mut().for_each(|running| running.asked = true);
         let actors = self.programs.shutdown().await;
         let _nothing_is_made = self.making.write().await;
-        // By their labels, not from memory: one may have been made when the answer was lost.
+        // By their labels, not from memory: the answer to a creation may have been lost.
         let drill = &self.owner.drill;
         let removed = sweep::all_of(&self.engine.docker, drill).await;
         removed.map_err(|e| self.engine.cannot("remove the drill's containers", e))?;

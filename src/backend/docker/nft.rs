@@ -10,10 +10,10 @@ use tokio::process::Command;
 use crate::backend::CutId;
 use crate::backend::process::binary::on_path;
 
-/// Whether this process may make cuts: it tries one in a namespace of its own.
+/// Whether this process may make cuts. It tries one in a new namespace.
 ///
 /// # Errors
-/// What it lacks, in words for a person.
+/// What it lacks, as text for a person.
 pub fn usable() -> Result<(), &'static str> {
     for (program, lack) in [
         ("nft", "there is no `nft` on PATH (apt-get install nftables)"),
@@ -22,7 +22,7 @@ pub fn usable() -> Result<(), &'static str> {
         on_path(program).map(drop).ok_or(lack)?;
     }
     let table = table(CutId(0), &[IpAddr::from([127, 0, 0, 1])]);
-    // Entering another's namespace takes what it takes to make one's own.
+    // Entering another namespace needs the same rights as creating one.
     let tried = std::process::Command::new("unshare")
         .args(["--net", "nft", &table])
         .stdin(Stdio::null())
@@ -40,7 +40,7 @@ pub(super) async fn enter(pid: u32, rules: &str) -> io::Result<Output> {
     let mut command = Command::new("nsenter");
     command.arg(format!("--net=/proc/{pid}/ns/net")).args(["nft", "-f", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    // What a terminal sends to redrill's group (Ctrl-C) is not for it.
+    // Signals of the terminal to redrill's group (Ctrl-C) must not reach it.
     command.process_group(0);
     let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {

@@ -1,4 +1,4 @@
-//! What is done to the containers of nodes: made, started, ended, started again.
+//! Actions on the containers of nodes: create, start, end, start again.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -22,11 +22,11 @@ use super::{DockerBackend, container, logs, stats, sweep};
 use crate::backend::{BackendError, Data, NodePlan, proc};
 use crate::model::NodeName;
 
-/// Containers that are made at a time.
+/// How many containers are created at a time.
 const MADE_AT_ONCE: usize = 8;
-/// What a server gets to end by itself before it is killed, in seconds.
+/// How long a server may take to end before it is killed, in seconds.
 const GRACE: i32 = 10;
-/// For the engine to tell that a container has ended.
+/// How long the engine may take to report that a container has ended.
 const LAST_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -40,10 +40,10 @@ impl DockerBackend {
         made.ok_or_else(|| BackendError::NotRunning { name: name.clone() })
     }
 
-    /// All containers are made before the first starts: nodes that start call the others.
-    /// Those that stand first in `plans` run first, which takes that the engine is not
-    /// asked for more at a time than there are processors to do it: six containers of a
-    /// cluster were ready 0.4 s sooner so than when all of them were started at once.
+    /// Creates all containers before the first starts, because nodes that start connect to the
+    /// others. The first in `plans` run first: the engine gets no more requests at a time than
+    /// there are processors. Six containers of a cluster were ready 0.4 s sooner this way than
+    /// when all of them were started at once.
     pub(super) async fn start_all(&self, mut plans: Vec<NodePlan>) -> Result<(), BackendError> {
         plans.iter_mut().for_each(|plan| plan.take(self.kit(&plan.name).tools));
         let make = |plan: NodePlan| async {
@@ -61,8 +61,8 @@ impl DockerBackend {
         Ok(())
     }
 
-    /// To its end, even if nobody waits for it any more: what is made must be seen by
-    /// [`DockerBackend::clear`].
+    /// Runs to its end even if nobody waits for it any more: [`DockerBackend::clear`] must see
+    /// everything that was created.
     async fn make(&self, plan: &NodePlan) -> Result<String, DockerError> {
         let busy = Arc::clone(&self.making).read_owned().await;
         let (engine, owner, image) = (self.engine.clone(), self.owner.clone(), self.image.clone());
@@ -79,7 +79,7 @@ impl DockerBackend {
     async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
         let Made { id, .. } = self.made(name)?;
         let cuts = self.cuts.hold().await;
-        // Known before it starts, so that its end is told however soon it comes.
+        // Before its start, so that its end is reported however early it comes.
         let running = Running::new(name.clone());
         self.running.lock().insert(id.clone(), running);
         let since = jiff::Timestamp::now();
@@ -119,7 +119,8 @@ impl DockerBackend {
         }
         self.is_to_end(&id);
         if matches!(how, How::Kill) && pid.is_some_and(|pid| kill_now(pid, &id)) {
-            // A frozen process dies as soon as it is let go on; what runs, an engine refuses.
+            // A paused process dies as soon as it goes on. The engine refuses to unpause one
+            // that runs.
             debug!(%name, pid, "killed without the engine");
             let thaw = call("resume", name, self.engine.docker.unpause_container(&id));
             let (gone, _) = tokio::join!(self.is_gone(name, &id), thaw);
@@ -140,8 +141,8 @@ impl DockerBackend {
         self.is_gone(name, &id).await
     }
 
-    /// Waits until the engine has told that the container has ended: whoever starts it again
-    /// then need not ask.
+    /// Waits until the engine has reported the container's end, so that the caller can start it
+    /// again.
     async fn is_gone(&self, name: &NodeName, id: &str) -> Result<(), BackendError> {
         let give_up = Instant::now() + LAST_GRACE;
         while self.running.lock().contains_key(id) {
@@ -162,7 +163,7 @@ impl DockerBackend {
             false => ("resume", call("resume", name, docker.unpause_container(&id)).await),
         };
         let Err(error) = done else { return Ok(()) };
-        // To an engine it is an error that it is so already.
+        // The engine reports an error if it is in that state already.
         let seen = call("inspect", name, docker.inspect_container(&id, None)).await;
         match seen.ok().and_then(|seen| seen.state) {
             Some(state) if state.running != Some(true) => {
@@ -188,8 +189,8 @@ impl DockerBackend {
     }
 }
 
-/// Kills a container's first process where it is one of this machine's that may be
-/// signalled: at once, where the engine takes some tens of milliseconds.
+/// Kills a container's first process directly if it is a process of this machine that may be
+/// signalled. The engine takes some tens of milliseconds for it.
 fn kill_now(pid: u32, container: &str) -> bool {
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
     process.is_some_and(|process| {

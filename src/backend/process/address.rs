@@ -1,10 +1,9 @@
 //! Addresses for nodes: a block of 127.0.0.0/8 for every drill.
 //!
 //! All of 127.0.0.0/8 is this machine, so every drill can have 65,536 addresses
-//! of its own (`127.A.0.0/16`), and every node one of them on the port that
-//! people expect. A block is taken by binding an abstract unix socket named
-//! after it: no two processes can bind the same, and the kernel lets go of it
-//! when the process ends, however it ends.
+//! (`127.A.0.0/16`), and every node one of them with the usual port. A block is taken by
+//! binding an abstract unix socket with its name: no two processes can bind the same name, and
+//! the kernel releases it when the process ends, however it ends.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -13,16 +12,16 @@ use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 
 use super::super::sockets::holder_of_port;
 
-/// Low blocks are left to others: 127.0.0.1 is everybody's, and some resolvers
-/// and test suites use the next few.
+/// Low blocks are left to others: 127.0.0.1 belongs to everybody, and some resolvers and test
+/// suites use the next few.
 const BLOCKS: std::ops::RangeInclusive<u8> = 64..=126;
 /// Node `k` has `127.A.(k / ROW).(1 + k % ROW)`.
 const ROW: usize = 250;
 const FIRST_PORT: u16 = 6379;
-/// How many ports are tried, 1,000 apart. All of them and their bus ports lie
-/// below the kernel's ephemeral ports.
+/// How many ports are tried, 1,000 apart. All of them and their bus ports are below the
+/// kernel's ephemeral ports.
 const PORTS: u16 = 10;
-/// A node's cluster bus port stands so far above its port.
+/// The distance from a node's port to its cluster bus port.
 pub const BUS: u16 = 10_000;
 
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +60,7 @@ fn held_by(holder: &Option<String>) -> String {
     holder.as_ref().map(|who| format!(" by {who}")).unwrap_or_default()
 }
 
-/// A block of addresses that is this process's own until it is dropped.
+/// A block of addresses that belongs to this process until it is dropped.
 #[derive(Debug)]
 pub struct Block {
     second: u8,
@@ -69,7 +68,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Takes the first block that nobody has.
+    /// Takes the first free block.
     pub fn take() -> Result<Block, AddressError> {
         for second in BLOCKS {
             let name = format!("redrill-127.{second}");
@@ -90,7 +89,7 @@ impl Block {
     }
 
     fn ip(&self, k: usize) -> Ipv4Addr {
-        // Both fit: `addresses` has held k below 256 * ROW.
+        // Both fit: `addresses` has kept k below 256 * ROW.
         Ipv4Addr::new(127, self.second, (k / ROW) as u8, (1 + k % ROW) as u8)
     }
 
@@ -161,7 +160,7 @@ mod tests {
         let again = || UnixListener::bind_addr(&UnixAddr::from_abstract_name(&name).unwrap());
         assert_eq!(again().unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(one);
-        // Another test may have taken it in between; whoever has it, it was free.
+        // Another test may have taken it in between. Either way it was free.
         assert!(again().is_ok() || Block::take().is_ok());
     }
 
@@ -181,7 +180,7 @@ mod tests {
         let block = Block::take().unwrap();
         let held = TcpListener::bind((block.ip(1), 0)).unwrap();
         let port = held.local_addr().unwrap().port();
-        // An ephemeral port may lie too high to have a bus port; then that is said.
+        // An ephemeral port may be too high to have a bus port; then the error says so.
         match block.addresses(0, 2, Some(port)) {
             Err(e @ AddressError::PortTaken { .. }) => {
                 let said = e.to_string();

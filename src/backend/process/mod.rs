@@ -37,35 +37,35 @@ use crate::model::{NodeKind, NodeName};
 use crate::spec::topology::Engine;
 use crate::spec::{Capabilities, Lack};
 
-/// Nodes of a cluster call all others ten times a second until they answer. More of them
-/// than this are held back until all have been started: a hundred on two cores otherwise
-/// spend three times the work on calling those that are not there yet.
+/// Nodes of a cluster connect to all others ten times a second until they answer. More nodes
+/// than this are paused until all have been started: otherwise a hundred nodes on two cores
+/// spend three times the work on connecting to nodes that are not there yet.
 const CROWD: usize = 40;
-/// More exits than this at once and a slow listener misses the first of them.
+/// If more servers end at once, a slow receiver misses the first of them.
 const EXITS_KEPT: usize = 1024;
 
 pub struct ProcessBackend {
     binary: PathBuf,
     engine: EngineInfo,
     block: Block,
-    /// How many addresses of the block are given away.
+    /// How many addresses of the block are reserved.
     reserved: Mutex<usize>,
     exits: broadcast::Sender<NodeExited>,
     programs: Arc<Programs>,
     folder: Folder,
     logs: Logs,
-    /// What was started, to be started again.
+    /// The plans of started nodes, for starting them again.
     plans: Mutex<HashMap<NodeName, NodePlan>>,
-    /// What servers are to be started with.
+    /// The tools that servers must be started with.
     tools: Mutex<HashMap<NodeName, Tools>>,
 }
 
 impl ProcessBackend {
-    /// A backend that keeps its files under `run_folder`, which is made if it is
-    /// not there. Nothing is started yet.
+    /// A backend with its files under `run_folder`, which is created if it does not exist.
+    /// Nothing is started yet.
     pub fn open(binary: &ServerBinary, run_folder: &Path) -> Result<ProcessBackend, BackendError> {
         logs::make_dir(run_folder)?;
-        // Servers change their directory, so what they are told must be absolute.
+        // Servers change their directory, so their paths must be absolute.
         let run_folder =
             run_folder.canonicalize().map_err(|e| logs::cannot_write(run_folder, e))?;
         let folder = Folder::make(&run_folder)?;
@@ -89,7 +89,7 @@ impl ProcessBackend {
         })
     }
 
-    /// The block of addresses that nodes live in: `127.64.0.0/16`.
+    /// The block of addresses of the nodes: `127.64.0.0/16`.
     pub fn block(&self) -> String {
         self.block.name()
     }

@@ -1,10 +1,10 @@
 //! Programs that run as processes of this machine: the actors of every backend, and the servers
 //! of the process backend.
 //!
-//! An actor gets orders on its standard input and answers on its standard output; what it
-//! writes to standard error is its log. It runs in redrill's own directory, so that paths in its
-//! command mean what they mean at a prompt, and has a directory of its own besides
-//! ([`HOME`]), which is removed at the end.
+//! An actor gets orders on its standard input and answers on its standard output; its standard
+//! error is its log. It runs in redrill's working directory, so that paths in its command mean
+//! the same as at a prompt. It also has its own directory ([`HOME`]), which is removed at the
+//! end.
 
 mod spawner;
 mod throttle;
@@ -33,15 +33,15 @@ use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 use crate::spec::step::Data;
 
-/// The environment variable that names an actor's own directory. `redrill gc` knows what a
-/// killed redrill left by it.
+/// The environment variable with an actor's own directory. `redrill gc` recognises the
+/// leftovers of a killed redrill by it.
 pub const HOME: &str = "REDRILL_HOME";
-/// The environment variable that names an actor: `app/actor/0`.
+/// The environment variable with an actor's name: `app/actor/0`.
 pub const NAME: &str = "REDRILL_ACTOR";
 
-/// What a program gets to end by itself before it is killed.
+/// How long a program may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// For the kernel to end a program that has no say in it.
+/// How long the kernel may take to end a killed program.
 const LAST_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -49,31 +49,31 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug)]
 pub struct ActorPlan {
     pub name: NodeName,
-    /// Without a slash it is looked for on PATH.
+    /// Without a slash it is looked up on PATH.
     pub program: PathBuf,
     pub args: Vec<String>,
-    /// Besides redrill's own environment.
+    /// In addition to redrill's own environment.
     pub env: Vec<(String, String)>,
 }
 
-/// The two ends of an actor that runs. Closing its standard input asks it to end.
+/// The two pipes of a running actor. Closing its standard input asks it to end.
 #[derive(Debug)]
 pub struct ActorPipes {
     pub stdin: ChildStdin,
     pub stdout: ChildStdout,
 }
 
-/// One for each time that the actor is started; the first is there already.
+/// The pipes of each start of the actor; those of the first are there already.
 pub type ActorStarts = mpsc::UnboundedReceiver<ActorPipes>;
 
 pub struct Programs {
-    // Before the spawner ends, those that it holds go on.
+    // Dropped before the spawner, so that paused programs go on.
     throttles: Mutex<HashMap<NodeName, Throttle>>,
     spawner: Arc<Spawner>,
     logs: Logs,
-    /// Where nodes and actors have their directories.
+    /// The directories of nodes and actors.
     nodes: PathBuf,
-    /// To be started again.
+    /// For starting them again.
     actors: Mutex<HashMap<NodeName, Actor>>,
     /// How each program ended that does not run.
     ends: Arc<Mutex<HashMap<NodeName, String>>>,
@@ -85,7 +85,7 @@ struct Actor {
 }
 
 impl Programs {
-    /// `nodes` shall be absolute.
+    /// `nodes` must be absolute.
     pub fn new(
         nodes: PathBuf,
         logs: Logs,
@@ -114,7 +114,7 @@ impl Programs {
         self.start_again(&name, Data::Kept).await.map(|()| started)
     }
 
-    /// Starts an actor again that has ended. Its new pipes go where its first went.
+    /// Starts an actor again that has ended. Its new pipes arrive where its first ones did.
     pub async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
         let actor = self.actors.lock().get(name).map(|a| (a.plan.clone(), a.starts.clone()));
         let not_running = || BackendError::NotRunning { name: name.clone() };
@@ -193,7 +193,7 @@ impl Programs {
         })
     }
 
-    /// Asks it to end, and kills it if it has not in a while.
+    /// Asks it to end, and kills it if it does not.
     pub async fn stop(&self, name: &NodeName) -> Result<(), BackendError> {
         self.signal(name, Signal::TERM)?;
         if self.is_gone_within(name, GRACE).await {
@@ -206,7 +206,7 @@ impl Programs {
         }
     }
 
-    /// It is gone when this is done: whoever starts it again then need not ask.
+    /// Returns when it is gone, so that the caller can start it again.
     pub async fn kill(&self, name: &NodeName) -> Result<(), BackendError> {
         self.signal(name, Signal::KILL)?;
         match self.is_gone_within(name, LAST_GRACE).await {
@@ -215,7 +215,7 @@ impl Programs {
         }
     }
 
-    /// Whether the program that runs now ends in time.
+    /// Whether the running program ends in time.
     async fn is_gone_within(&self, name: &NodeName, time: Duration) -> bool {
         let Some(pid) = self.spawner.pid(name) else { return true };
         let give_up = Instant::now() + time;
@@ -238,7 +238,7 @@ impl Programs {
 
     pub fn limit_cpu(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
         let mut throttles = self.throttles.lock();
-        // The end of the throttle before lets the program go on.
+        // The end of the previous throttle lets the program go on.
         throttles.remove(name);
         if let Some(share) = share {
             let throttle = Throttle::start(self.spawner.clone(), name.clone(), share);
@@ -258,12 +258,12 @@ impl Programs {
 impl Drop for Programs {
     fn drop(&mut self) {
         self.spawner.end();
-        // What is left is told by `shutdown`, and found by `redrill gc`.
+        // `shutdown` reports what is left, and `redrill gc` finds it.
         remove(&self.nodes).or_logged("remove the files of nodes");
     }
 }
 
-/// What came of signalling a program, which does not run if that is `None`.
+/// The result of signalling a program; `None` means that it does not run.
 fn signalled(name: &NodeName, sent: Option<io::Result<()>>) -> Result<(), BackendError> {
     let name = name.clone();
     match sent {
@@ -272,8 +272,8 @@ fn signalled(name: &NodeName, sent: Option<io::Result<()>>) -> Result<(), Backen
     }
 }
 
-/// Ends the actors of a redrill that was killed, with all that they started; `nodes` is where
-/// they had their directories. Gives their pids.
+/// Ends the actors of a redrill that was killed, with everything that they started. `nodes` is
+/// the folder of their directories. Returns their pids.
 pub fn end_left_actors(nodes: &Path) -> Vec<u32> {
     let is_left =
         |pid: &u32| proc::variable(*pid, HOME).is_some_and(|home| home.starts_with(nodes));

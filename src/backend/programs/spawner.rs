@@ -1,10 +1,9 @@
-//! The one thread that starts servers and waits for them.
+//! The thread that starts servers and waits for them.
 //!
-//! Servers shall end when redrill does, however it does. On Linux a child can
-//! ask for a signal at its parent's death (`PR_SET_PDEATHSIG`), but what counts
-//! as the parent there is the *thread* that spawned it, see prctl(2). A thread of
-//! an async runtime may end at any time, so servers are spawned from one thread
-//! that lives as long as the backend.
+//! Servers must end when redrill does, however it ends. On Linux a child can ask for a signal
+//! at its parent's death (`PR_SET_PDEATHSIG`). But the parent is the *thread* that spawned it,
+//! see prctl(2), and a thread of an async runtime may end at any time. So one thread spawns all
+//! servers, and it lives as long as the backend.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -24,11 +23,11 @@ use tracing::{debug, info, warn};
 use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 
-/// A killed process is gone in milliseconds; one that is stuck in the kernel (a dead
-/// disk) is not waited for longer than this.
+/// How long to wait for a killed process. It is gone in milliseconds, unless it is stuck in the
+/// kernel (a dead disk).
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
-/// A child has ended; whether that was asked for.
+/// A child has ended, and whether redrill asked for that.
 pub struct Ended {
     pub name: NodeName,
     pub status: ExitStatus,
@@ -37,7 +36,7 @@ pub struct Ended {
 
 type Listener = Box<dyn Fn(Ended) + Send>;
 
-/// A child's standard input and output, as far as its command has them piped.
+/// A child's standard input and output, if its command pipes them.
 pub type Pipes = (Option<ChildStdin>, Option<ChildStdout>);
 
 pub struct Spawner {
@@ -47,15 +46,15 @@ pub struct Spawner {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A child that has not been waited for, so its pid is surely its own.
+/// A child that has not been waited for, so its pid cannot belong to another process.
 struct Running {
     pid: Pid,
     asked_to_end: bool,
-    /// What keeps it from running.
+    /// The reasons why it is paused.
     held: HashSet<Hold>,
 }
 
-/// Why a child is kept from running. It goes on when nothing holds it any more.
+/// Why a child is paused. It goes on when there is no reason left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hold {
     Pause,
@@ -69,7 +68,7 @@ enum Request {
 }
 
 impl Spawner {
-    /// `ended` is called on the spawner's thread.
+    /// Calls `ended` on the spawner's thread.
     pub fn new(ended: Listener) -> io::Result<Spawner> {
         let (requests, asked) = mpsc::channel();
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
@@ -85,7 +84,7 @@ impl Spawner {
         Ok(Spawner { requests, wake, running, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Starts `command` in a process group of its own, to be killed when this process ends.
+    /// Starts `command` in a new process group. It is killed when this process ends.
     pub async fn spawn(&self, name: NodeName, command: Command) -> io::Result<Pipes> {
         let (done, told) = oneshot::channel();
         self.ask(Request::Spawn { name, command: Box::new(command), done });
@@ -112,8 +111,8 @@ impl Spawner {
         Some(rustix::process::kill_process_group(child.pid, signal).map_err(io::Error::from))
     }
 
-    /// Keeps the child from running (SIGSTOP), or lets it go on as far as `why` is concerned;
-    /// `None` if it does not run.
+    /// Pauses the child (SIGSTOP) for the reason `why`, or removes that reason; `None` if it
+    /// does not run.
     pub fn hold(&self, name: &NodeName, why: Hold, on: bool) -> Option<io::Result<()>> {
         let mut running = self.running.lock();
         let child = running.get_mut(name)?;
@@ -129,7 +128,7 @@ impl Spawner {
         Some(rustix::process::kill_process_group(child.pid, signal).map_err(io::Error::from))
     }
 
-    /// Kills all children, and is done when they are gone.
+    /// Kills all children and returns when they are gone.
     pub async fn stop(&self) {
         let (done, told) = oneshot::channel();
         self.ask(Request::Stop { done });
@@ -156,7 +155,7 @@ impl Drop for Spawner {
     }
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Work {
     asked: mpsc::Receiver<Request>,
     wake: Arc<OwnedFd>,
@@ -192,18 +191,18 @@ impl Work {
         }
     }
 
-    /// Until a request has come or a child has ended.
+    /// Waits until a request has come or a child has ended.
     fn wait(&self, most: Option<Duration>) {
         let mut fds = vec![PollFd::new(&*self.wake, PollFlags::IN)];
         fds.extend(self.children.iter().map(|c| PollFd::new(&c.pidfd, PollFlags::IN)));
         let most = most.and_then(|most| Timespec::try_from(most).ok());
-        // An error (a signal) is as good as news: all is looked at again.
+        // An error (a signal) leads to the same: everything is checked again.
         let _ready = poll(&mut fds, most.as_ref());
         let _nothing_to_read_if_nobody_woke = rustix::io::read(&*self.wake, &mut [0u8; 8]);
     }
 
     fn spawn(&mut self, name: NodeName, mut command: Command) -> io::Result<Pipes> {
-        // Two may have been told at once that it does not run.
+        // Two callers may have learned at the same time that it does not run.
         if self.running.lock().contains_key(&name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -211,14 +210,14 @@ impl Work {
         let parent = rustix::process::getpid();
         let die_with_parent = move || {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            // The parent may have died before that.
+            // The parent may have died already.
             match rustix::process::getppid() == Some(parent) {
                 true => Ok(()),
                 false => Err(rustix::io::Errno::SRCH.into()),
             }
         };
-        // SAFETY: between fork and exec only two system calls are made; nothing is
-        // allocated and no lock is taken.
+        // SAFETY: between fork and exec only two system calls are made; nothing is allocated
+        // and no lock is taken.
         unsafe { command.pre_exec(die_with_parent) };
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
@@ -239,11 +238,12 @@ impl Work {
         Ok(pipes)
     }
 
-    /// Tells of the children that have ended.
+    /// Reports the children that have ended.
     fn reap(&mut self) {
         let mut still = Vec::with_capacity(self.children.len());
         for mut watched in self.children.drain(..) {
-            // Under the lock, so that nobody signals a pid that has become another's.
+            // Under the lock, so that nobody signals a pid that belongs to another process
+            // already.
             let mut running = self.running.lock();
             watched.end_its_group();
             let status = match watched.child.try_wait() {
@@ -253,7 +253,7 @@ impl Work {
                     still.push(watched);
                     continue;
                 }
-                // Somebody else has waited for it. How it ended is not known.
+                // Another thread has waited for it. Its exit status is unknown.
                 Err(error) => {
                     warn!(name = %watched.name, %error, "how a process ended is not known");
                     ExitStatus::from_raw(0)
@@ -282,8 +282,8 @@ impl Work {
 }
 
 impl Watched {
-    /// What the child started ends with it. The child is not waited for before, so that its
-    /// group is surely its own.
+    /// Ends everything that the child started. The child has not been waited for yet, so its
+    /// group id cannot belong to another process.
     fn end_its_group(&self) {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if let Ok(Some(_)) = waitid(WaitId::PidFd(self.pidfd.as_fd()), look) {
@@ -330,7 +330,7 @@ mod tests {
     async fn stopping_ends_whole_process_groups() {
         let (spawner, told) = spawner();
         let name = NodeName::new("a", 0, 0);
-        // As a wrapper does that runs the server as its own child.
+        // Like a wrapper that runs the server as its own child.
         spawner.spawn(name.clone(), shell("sleep 60; true")).await.unwrap();
         let group = spawner.pid(&name).unwrap();
         spawner.stop().await;

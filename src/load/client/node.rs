@@ -1,7 +1,7 @@
 //! Connections to one node, kept up in the background.
 //!
-//! They are the `redis` crate's multiplexed connections without any of what it
-//! would do by itself: no response time-out, no reconnecting, no retry.
+//! They are multiplexed connections of the `redis` crate without anything that these would do
+//! by themselves: no response time-out, no reconnection, no retry.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -22,21 +22,21 @@ use tokio::sync::Notify;
 use super::{ClientOptions, Commands};
 use crate::model::{Clock, Nanos};
 
-/// The first pause between attempts to connect to a node that refuses; each is
-/// twice the one before, up to the client's own longest.
+/// The first pause between attempts to connect to a node that refuses. Each pause is twice the
+/// one before, up to the client's maximum.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Before a node is asked again for a connection that nobody uses.
 const BUSY: Duration = Duration::from_millis(1);
 
-/// What all nodes of one client have in common.
+/// The state that all nodes of one client share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    /// Its time-out is also how long to wait for a connection, and for answers on
-    /// one that is given up.
+    /// Its time-out is also how long to wait for a connection, and for answers on a connection
+    /// that is given up.
     pub(crate) options: ClientOptions,
-    /// The address to connect from; any, if there is none.
+    /// The source address; `None` for any.
     pub(crate) from: Option<IpAddr>,
     pub(crate) reconnects: Cell<u64>,
     /// A connection was lost, or cannot be made: the cluster may have changed.
@@ -51,7 +51,7 @@ pub(crate) struct Node {
     turn: Cell<usize>,
 }
 
-/// One connection through all its lives.
+/// One connection, which is made again whenever it breaks.
 #[derive(Debug)]
 struct Line {
     state: RefCell<State>,
@@ -62,11 +62,11 @@ struct Line {
 enum State {
     Connecting,
     Up(Rc<Link>),
-    /// Refused; it is tried again after a pause.
+    /// The node refused; another attempt follows after a pause.
     Down,
 }
 
-/// One life of a connection.
+/// A connection from when it was made until it breaks.
 #[derive(Debug)]
 pub(crate) struct Link {
     connection: MultiplexedConnection,
@@ -76,7 +76,7 @@ pub(crate) struct Link {
     given_up: Notify,
 }
 
-/// A request that waits, until it is dropped.
+/// A request that waits for its answer, until it is dropped.
 struct Waiting<'a>(&'a Link);
 
 impl<'a> Waiting<'a> {
@@ -104,8 +104,8 @@ impl Node {
         Node { address, lines: (0..lines).map(|_| open()).collect(), turn: Cell::new(0) }
     }
 
-    /// A connection, an idle one if there is one; `None` if the node refuses one. Waits while the first one is
-    /// being made, for as long as that takes.
+    /// A connection, an idle one if there is one; `None` if the node refuses. While the first
+    /// one is being made, this waits.
     pub(crate) async fn link(&self) -> Option<Rc<Link>> {
         loop {
             let turn = self.turn.get();
@@ -201,7 +201,7 @@ impl Link {
         answer.and_then(Value::extract_error)
     }
 
-    /// The same after ASKING, in one go.
+    /// The same after ASKING, in one write.
     pub(crate) async fn send_asking(&self, command: &Cmd) -> RedisResult<Value> {
         let _waiting = Waiting::on(self);
         let mut pipeline = Pipeline::with_capacity(2);
@@ -210,7 +210,7 @@ impl Link {
         answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
     }
 
-    /// All of `commands`, which are `count`, in one go. Errors: the first of theirs.
+    /// Sends all `count` commands in one write. The error is the first of theirs.
     pub(crate) async fn send_all(&self, commands: &Pipeline, count: usize) -> RedisResult<()> {
         let answers = self.connection.clone().send_packed_commands(commands, 0, count).await?;
         answers.into_iter().try_for_each(|answer| answer.extract_error().map(|_| ()))
@@ -225,8 +225,8 @@ impl Link {
         self.last_answer.get() < instant
     }
 
-    /// New requests go over a new connection; those under way on this one keep
-    /// the time they have left.
+    /// New requests use a new connection. Requests under way on this one keep the time that
+    /// they have left.
     pub(crate) fn give_up(&self) {
         self.given_up.notify_one();
     }
@@ -263,7 +263,8 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
         line.set(State::Up(link.clone()));
         live(&link, driver, shared.options.timeout).await;
         shared.trouble.notify_one();
-        // A server that accepts and closes at once should not be hammered either.
+        // A server that accepts and closes at once must not get connections without a pause
+        // either.
         if shared.clock.now().since(connected) < longest {
             line.set(State::Down);
             tokio::time::sleep(pause).await;
@@ -283,24 +284,24 @@ async fn live(link: &Link, mut driver: Driver, patience: Duration) {
         () = link.given_up.notified() => true,
     };
     if given_up {
-        // No request on it has longer than this to wait.
+        // No request on it has more time left than this.
         tokio::task::spawn_local(tokio::time::timeout(patience, driver));
     }
 }
 
-/// A stream from a given address, if there is one.
+/// A stream from a given source address, if there is one.
 pub(super) async fn stream(address: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
     let Some(from) = from else { return TcpStream::connect(address).await };
     let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // The port is the kernel's choice.
+    // The kernel chooses the port.
     socket.bind(SocketAddr::new(from, 0))?;
     socket.connect(address).await
 }
 
-/// A connection, from a given address if there is one, and what must be polled for anything
-/// to happen on it. `room` requests can be handed over without waiting.
+/// A connection, from a given source address if there is one, and its driver, which must be
+/// polled. `room` requests can be handed over without waiting.
 ///
-/// Errors: refused, unreachable, or not accepted within `patience`.
+/// It fails if the node refuses, cannot be reached, or does not accept within `patience`.
 pub(crate) async fn connect(
     address: SocketAddr,
     from: Option<IpAddr>,
