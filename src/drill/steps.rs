@@ -12,10 +12,10 @@ use tokio::sync::Mutex;
 use tracing::{Instrument, info_span};
 
 use crate::cluster::{DeployedGroup, Deployment};
-use crate::fault;
+use crate::fault::{self, Play};
 use crate::model::Nanos;
 use crate::model::event::{EventKind, Moved};
-use crate::spec::step::{Step, StepAction};
+use crate::spec::step::Step;
 
 use super::faults::Faults;
 use super::rolling;
@@ -97,15 +97,13 @@ impl Timeline<'_> {
         index: usize,
         step: &Step,
     ) -> (Moved, Option<String>) {
-        if step.action.kind().effects().takes_turns() {
-            return scale::carry_out(self.faults, group, (index, step)).await;
-        }
-        let error = match (fault::of(&step.action), &step.action) {
-            (Some(fault), _) => self.faults.play(group, (index, step), fault).await,
-            (None, StepAction::RollingRestart(rolling)) => {
+        let error = match fault::of(&step.action) {
+            Play::Slots => return scale::carry_out(self.faults, group, (index, step)).await,
+            Play::Fault(fault) => self.faults.play(group, (index, step), fault).await,
+            Play::Rolling(rolling) => {
                 rolling::carry_out(self.faults, group, (index, step), rolling).await
             }
-            (None, _) => Some("nothing is known of how to play it; this is a bug".to_owned()),
+            Play::Drawn => None,
         };
         (Moved::default(), error)
     }

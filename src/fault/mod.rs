@@ -1,7 +1,7 @@
 //! Faults on nodes and on the links between them, and how they are undone.
 //!
 //! A kind of fault is a step of [`crate::spec::step`] that implements [`Fault`], in a file of
-//! this folder. [`of`] returns the fault of a step, [`find`] its targets by their roles at that
+//! this folder. [`of`] says how a step is carried out, [`find`] its targets by their roles at that
 //! time. Injecting returns an [`ActiveFault`], which knows how it is undone.
 
 mod client_kill;
@@ -21,7 +21,7 @@ mod slow;
 mod strains;
 mod target;
 
-use crate::spec::step::StepAction;
+use crate::spec::step::{RollingRestart, StepAction};
 
 pub use error::FaultError;
 pub use failover::follows;
@@ -30,33 +30,44 @@ pub use life::{ActiveFault, Fault, Site};
 pub use strains::Strains;
 pub use target::{Cast, select};
 
-/// The fault that a step is, if it is one.
-pub fn of(action: &StepAction) -> Option<&dyn Fault> {
+/// How a step is carried out.
+pub enum Play<'a> {
+    /// `drill` injects it, waits, and undoes it.
+    Fault(&'a dyn Fault),
+    /// Slots move, and members may join before or leave afterwards.
+    Slots,
+    Rolling(&'a RollingRestart),
+    /// Its faults are drawn before the drill; nothing is left of it.
+    Drawn,
+}
+
+/// How this step is carried out. A step without a line here does not compile.
+pub fn of(action: &StepAction) -> Play<'_> {
     match action {
-        StepAction::Kill(fault) => Some(fault),
-        StepAction::Stop(fault) => Some(fault),
-        StepAction::Pause(fault) => Some(fault),
-        StepAction::Restart(fault) => Some(fault),
-        StepAction::Failover(fault) => Some(fault),
-        StepAction::ClientKill(fault) => Some(fault),
-        StepAction::Slow(fault) => Some(fault),
-        StepAction::MemoryPressure(fault) => Some(fault),
-        StepAction::DiskFull(fault) => Some(fault),
-        StepAction::SlowDisk(fault) => Some(fault),
-        StepAction::Clock(fault) => Some(fault),
-        StepAction::Partition(fault) => Some(fault),
-        StepAction::Latency(fault) => Some(fault),
-        StepAction::Bandwidth(fault) => Some(fault),
-        StepAction::Trickle(fault) => Some(fault),
-        StepAction::Refuse(fault) => Some(fault),
-        StepAction::Reset(fault) => Some(fault),
+        StepAction::Kill(fault) => Play::Fault(fault),
+        StepAction::Stop(fault) => Play::Fault(fault),
+        StepAction::Pause(fault) => Play::Fault(fault),
+        StepAction::Restart(fault) => Play::Fault(fault),
+        StepAction::Failover(fault) => Play::Fault(fault),
+        StepAction::ClientKill(fault) => Play::Fault(fault),
+        StepAction::Slow(fault) => Play::Fault(fault),
+        StepAction::MemoryPressure(fault) => Play::Fault(fault),
+        StepAction::DiskFull(fault) => Play::Fault(fault),
+        StepAction::SlowDisk(fault) => Play::Fault(fault),
+        StepAction::Clock(fault) => Play::Fault(fault),
+        StepAction::Partition(fault) => Play::Fault(fault),
+        StepAction::Latency(fault) => Play::Fault(fault),
+        StepAction::Bandwidth(fault) => Play::Fault(fault),
+        StepAction::Trickle(fault) => Play::Fault(fault),
+        StepAction::Refuse(fault) => Play::Fault(fault),
+        StepAction::Reset(fault) => Play::Fault(fault),
         StepAction::Reshard(_)
         | StepAction::Drain(_)
         | StepAction::Rebalance(_)
         | StepAction::AddShard(_)
         | StepAction::RemoveShard(_)
-        | StepAction::AddReplica(_)
-        | StepAction::RollingRestart(_)
-        | StepAction::Chaos(_) => None,
+        | StepAction::AddReplica(_) => Play::Slots,
+        StepAction::RollingRestart(rolling) => Play::Rolling(rolling),
+        StepAction::Chaos(_) => Play::Drawn,
     }
 }
