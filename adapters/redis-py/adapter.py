@@ -89,7 +89,7 @@ def tell(line):
 def connect(order, retries):
     seconds = order["timeout_ms"] / 1000
     options = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-    options.update(decode_responses=True, password=order.get("password"))
+    options.update(decode_responses=True)
     if retries is not None:
         options["retry"] = Retry(ExponentialWithJitterBackoff(), retries)
     nodes = [(host, int(port)) for host, port in (n.rsplit(":", 1) for n in order["nodes"])]

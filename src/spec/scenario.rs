@@ -149,6 +149,11 @@ pub struct Load {
 }
 
 impl Load {
+    /// The logical clients of one instance, at most.
+    pub fn clients_of_each(&self) -> u32 {
+        self.clients.div_ceil(u32::from(self.instances))
+    }
+
     /// A load with the defaults of everything else.
     pub fn new(name: &str, group: &str, rate: f64) -> Load {
         Load {

@@ -72,7 +72,7 @@ impl ClientOptions {
         ClientOptions {
             timeout: load.timeout,
             lines: match load.wait.is_some() || load.transfer == Atomicity::Watch {
-                true => load.clients.div_ceil(u32::from(load.instances)),
+                true => load.clients_of_each(),
                 false => load.connections,
             } as usize,
             room: load.max_in_flight as usize,

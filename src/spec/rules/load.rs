@@ -239,6 +239,13 @@ fn client(
     if let (Some((message, advice)), Some(at)) = (wrong, map.client.given()) {
         diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
     }
+    let several = map.connections.given().filter(|at| at.value > 1);
+    if let Some(at) = several.filter(|_| client.is_of_a_library()) {
+        let message =
+            "`connections` does not apply to a library's client: the library opens its own";
+        let advice = "leave `connections` out, or use `client: redrill`";
+        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+    }
     client
 }
 

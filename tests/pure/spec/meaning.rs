@@ -323,6 +323,22 @@ fn redirects_cannot_be_expected_of_a_client_that_hides_them() {
 }
 
 #[test]
+fn connections_are_no_setting_of_a_librarys_client() {
+    let text = |client: &str| {
+        format!(
+            "name: small\ntopology: cluster-3x1\nloads:\n  \
+             a: {{ rate: 100/s, connections: 2, client: {client} }}\n"
+        )
+    };
+    scenario(&text("redrill"), &Options::default()).unwrap();
+    for client in ["redis-rs", "{ command: [adapter] }"] {
+        let refused = scenario(&text(client), &Options::default()).unwrap_err();
+        let told = refused.render(false, 100);
+        assert!(told.contains("leave `connections` out"), "{told}");
+    }
+}
+
+#[test]
 fn control_characters_are_refused_at_their_line_and_not_repeated() {
     let text = format!("{SMALL}summary: \"calm\\e[31m\"\n");
     let told = scenario(&text, &Options::default()).unwrap_err().render(false, 100);

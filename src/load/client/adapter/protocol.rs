@@ -85,8 +85,6 @@ pub struct Connect {
     pub clients: u32,
     /// How long a client waits for an answer.
     pub timeout_ms: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,7 +200,6 @@ mod tests {
             nodes: vec!["127.0.0.1:26379".to_owned()],
             clients: 32,
             timeout_ms: 1000,
-            password: None,
         };
         assert_eq!(
             written(&Order { id: 1, work: Work::Connect(connect) }),

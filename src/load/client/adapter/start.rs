@@ -182,9 +182,8 @@ impl Adapter {
             mode,
             group: group.clone(),
             nodes: targets.seeds.iter().map(SocketAddr::to_string).collect(),
-            clients: load.clients,
+            clients: load.clients_of_each(),
             timeout_ms: load.timeout.as_millis() as u64,
-            password: None,
         };
         match self.order(Work::Connect(order), patience).await {
             Ended::Answered(Came::Ok(_)) => Ok(()),
@@ -198,10 +197,11 @@ impl Adapter {
         }
     }
 
-    /// Orders nothing at the load's own rate; the median and the 99th percentile of how long
+    /// Orders nothing at the instance's share of the load's rate; the median and the 99th percentile of how long
     /// an answer takes.
     async fn try_out(self: &Rc<Self>) -> Result<[u64; 2], AdapterError> {
-        let (rate, patience) = (self.settings.load.rate, self.settings.patience);
+        let Settings { load, patience, .. } = &self.settings;
+        let (rate, patience) = (load.rate / f64::from(load.instances), *patience);
         let asked = ((rate * TRIAL.as_secs_f64()) as u64).clamp(FEWEST, MOST);
         let clock = self.settings.teller.clock();
         let alarm = Alarm::new(clock).map_err(|source| AdapterError::Timer { source })?;
