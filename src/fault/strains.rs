@@ -1,13 +1,13 @@
-//! What servers have to bear while they run on, and how several such things on one server add up.
+//! Strains on servers that run on, and how several strains on one server add up.
 //!
-//! Two steps may do the same to one server at once, and one ends before the other. So what holds
-//! is always worked out anew from all that is left: a pause as long as there is one, the smallest
-//! share of a CPU, the slowest disk, the sum of all jumps of a clock, the memory limit that came
-//! last. When nothing is left, the server is as it was.
+//! Two steps may strain one server at once, and one of them ends first. So the result is always
+//! computed again from all strains that are left: a pause while there is one, the smallest share
+//! of a CPU, the slowest disk, the sum of all clock jumps, the memory limit that came last. When
+//! none is left, the server is as it was before.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -26,7 +26,7 @@ use crate::spec::step::Policy;
 #[derive(Default)]
 pub struct Strains {
     last: AtomicU64,
-    all: std::sync::Mutex<ByKind>,
+    all: parking_lot::Mutex<ByKind>,
 }
 
 type ByKind = HashMap<(NodeName, Kind), Arc<Mutex<OfOneKind>>>;
@@ -111,7 +111,7 @@ impl Strains {
     }
 
     fn of_one_kind(&self, name: &NodeName, kind: Kind) -> Arc<Mutex<OfOneKind>> {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         all.entry((name.clone(), kind)).or_default().clone()
     }
 }
