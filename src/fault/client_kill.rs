@@ -7,14 +7,12 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Done, Fault, Site, Undo, on_each};
+use super::life::{Done, Fault, Injected, Site, Undo, Undone, on_each};
 use crate::backend::Backend;
 use crate::log::OrLogged;
 use crate::model::NodeName;
@@ -23,11 +21,7 @@ use crate::spec::decode::Word;
 use crate::spec::step::{ClientKill, ClientType};
 
 impl Fault for ClientKill {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             let admin = site.node(name)?.admin;
             let ended = end_all(&admin, self.kind).await?;
@@ -71,10 +65,7 @@ impl Killer {
 }
 
 impl Undo for Killer {
-    fn undo<'u>(
-        &'u mut self,
-        _: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+    fn undo<'u>(&'u mut self, _: &'u dyn Backend) -> Undone<'u> {
         async {
             if self.stop.send_replace(true) {
                 return Ok(None);

@@ -5,12 +5,11 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Fault, Site, on_each};
+use super::life::{Fault, Injected, Site, on_each};
 use super::strains::Strain;
 use crate::node::Node;
 use crate::spec::step::Clock;
@@ -22,11 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const LEAST: i64 = 500_000_000;
 
 impl Fault for Clock {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             let node = site.node(name)?;
             let (jump, drift) = (self.jump.0, self.drift.0);

@@ -1,11 +1,9 @@
 //! A disk that is full or slow for a server, by the preload library.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 
-use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Fault, Site, on_each};
+use super::life::{Fault, Injected, Site, on_each};
 use super::strains::Strain;
 use crate::spec::step::{DiskFull, SlowDisk};
 
@@ -15,11 +13,7 @@ impl Fault for DiskFull {
         true
     }
 
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             let files = self.files.part_of_path(&site.group.spec);
             site.strain_by_library(&site.node(name)?, Strain::FullDisk { files }).await
@@ -29,11 +23,7 @@ impl Fault for DiskFull {
 }
 
 impl Fault for SlowDisk {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             let files = self.files.part_of_path(&site.group.spec);
             let strain = Strain::SlowDisk { fsync: self.fsync.0, write: self.write.0, files };

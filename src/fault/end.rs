@@ -5,21 +5,16 @@
 //! not hand over.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 
 use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Done, Fault, Site, Undo, on_each};
+use super::life::{Done, Fault, Injected, Site, Undo, Undone, on_each};
 use crate::backend::{Backend, BackendError};
 use crate::model::NodeName;
 use crate::spec::step::{Data, Kill, Restart, Stop};
 
 impl Fault for Kill {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             site.backend.kill(name).await?;
             site.strains.forget_pauses(name).await;
@@ -30,11 +25,7 @@ impl Fault for Kill {
 }
 
 impl Fault for Stop {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             stop(site, name).await?;
             Ok(Done::to_undo(Ended(name.clone())))
@@ -44,11 +35,7 @@ impl Fault for Stop {
 }
 
 impl Fault for Restart {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             stop(site, name).await?;
             site.backend.start_again(name, self.data).await?;
@@ -68,10 +55,7 @@ async fn stop(site: Site<'_>, name: &NodeName) -> Result<(), FaultError> {
 struct Ended(NodeName);
 
 impl Undo for Ended {
-    fn undo<'u>(
-        &'u mut self,
-        backend: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u> {
         async move {
             match backend.start_again(&self.0, Data::Kept).await {
                 // Another step may have started it.

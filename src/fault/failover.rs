@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::error::FaultError;
 use super::handover;
 use super::hit::Hit;
-use super::life::{ActiveFault, Done, Fault, Site, on_each};
+use super::life::{Done, Fault, Injected, Site, on_each};
 use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::model::event::Role;
@@ -37,11 +37,7 @@ impl Fault for Failover {
         if self.asks_for_roles(site) { hit.primaries.clone() } else { Vec::new() }
     }
 
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             failover(site, name, self.force).await?;
             Ok(Done::default())

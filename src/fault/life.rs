@@ -14,6 +14,12 @@ use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::Node;
 
+/// What was done is undone even if there is an error: that of the first node that was not hit.
+pub type Injected<'f> = BoxFuture<'f, (ActiveFault, Option<FaultError>)>;
+
+/// What a person should know of it, if anything.
+pub type Undone<'u> = BoxFuture<'u, Result<Option<String>, FaultError>>;
+
 /// How long servers may take to follow before they are ended anyway.
 const RELEASE: Duration = Duration::from_secs(1);
 
@@ -46,11 +52,7 @@ pub trait Fault: Send + Sync {
 
     /// Injects it on all its targets at once. What was done must be undone even if something
     /// went wrong with one of them; the first error is returned as well.
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)>;
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f>;
 
     /// Returns when the fault has taken effect.
     fn takes_place<'f>(&'f self, _site: Site<'f>, _hit: &'f Hit) -> BoxFuture<'f, ()> {
@@ -62,10 +64,7 @@ pub trait Fault: Send + Sync {
 pub trait Undo: Send + Sync {
     /// Returns notes for a person about what happened meanwhile. It is no error if the fault
     /// has been undone or has ended already.
-    fn undo<'u>(
-        &'u mut self,
-        backend: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>>;
+    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u>;
 
     /// The server that this starts again.
     fn starts(&self) -> Option<&NodeName> {
@@ -195,10 +194,7 @@ impl Site<'_> {
 }
 
 impl Undo for StrainHandle {
-    fn undo<'u>(
-        &'u mut self,
-        backend: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u> {
         self.end(backend).map(|ended| ended.map(|_| None)).boxed()
     }
 

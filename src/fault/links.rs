@@ -3,19 +3,17 @@
 use std::net::IpAddr;
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
+use futures::future::ready;
 
 use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Fault, Site, Undo};
+use super::life::{ActiveFault, Fault, Injected, Site, Undo, Undone};
 use crate::backend::{Backend, CutId, Deaf};
 use crate::model::traffic::End;
 use crate::net::{Fabric, Guard, Pairs, Rule};
 use crate::node::Node;
 use crate::spec::network;
 use crate::spec::step::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
-
-type Injected<'f> = BoxFuture<'f, (ActiveFault, Option<FaultError>)>;
 
 impl Fault for Partition {
     fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
@@ -105,10 +103,7 @@ pub fn deaf(pairs: &Pairs, nodes: &[&Node]) -> Deaf {
 struct Held(Option<Guard>);
 
 impl Undo for Held {
-    fn undo<'u>(
-        &'u mut self,
-        _: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+    fn undo<'u>(&'u mut self, _: &'u dyn Backend) -> Undone<'u> {
         self.0.take();
         ready(Ok(None)).boxed()
     }
@@ -118,10 +113,7 @@ impl Undo for Held {
 struct Cut(Option<CutId>);
 
 impl Undo for Cut {
-    fn undo<'u>(
-        &'u mut self,
-        backend: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u> {
         let cut = self.0.take();
         async move {
             if let Some(cut) = cut {

@@ -2,11 +2,10 @@
 //! policy.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 
 use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Done, Fault, Site, Undo, on_each};
+use super::life::{Done, Fault, Injected, Site, Undo, Undone, on_each};
 use super::strains::{Strain, StrainHandle, config};
 use crate::backend::Backend;
 use crate::model::NodeName;
@@ -15,11 +14,7 @@ use crate::node::{Node, Section};
 use crate::spec::step::MemoryPressure;
 
 impl Fault for MemoryPressure {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| self.press(site, name)).boxed()
     }
 }
@@ -55,10 +50,7 @@ struct Pressed {
 }
 
 impl Undo for Pressed {
-    fn undo<'u>(
-        &'u mut self,
-        backend: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u> {
         async {
             let node = &self.handle.node;
             let has_ended = self.handle.end(backend).await?;

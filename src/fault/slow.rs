@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Done, Fault, Site, Undo, on_each};
+use super::life::{Done, Fault, Injected, Site, Undo, Undone, on_each};
 use super::strains::Strain;
 use crate::backend::Backend;
 use crate::log::OrLogged;
@@ -22,11 +21,7 @@ use crate::spec::step::Slow;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Fault for Slow {
-    fn inject<'f>(
-        &'f self,
-        site: Site<'f>,
-        hit: &'f Hit,
-    ) -> BoxFuture<'f, (ActiveFault, Option<FaultError>)> {
+    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
         on_each(hit, move |name| async move {
             let node = site.node(name)?;
             match (self.cpu, self.sleep) {
@@ -70,10 +65,7 @@ impl Sleeper {
 
 impl Undo for Sleeper {
     /// Waits until the server is awake.
-    fn undo<'u>(
-        &'u mut self,
-        _: &'u dyn Backend,
-    ) -> BoxFuture<'u, Result<Option<String>, FaultError>> {
+    fn undo<'u>(&'u mut self, _: &'u dyn Backend) -> Undone<'u> {
         self.stop.send_replace(true);
         async {
             if !self.task.is_finished() {
