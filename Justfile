@@ -42,9 +42,9 @@ steady-state *ARGS: build
 run SCENARIO *ARGS: build
     {{redrill}} run {{SCENARIO}} {{ARGS}}
 
-# The main job on four releases in containers, side by side
+# The main job on five releases in containers, side by side
 matrix *ARGS: build
-    {{redrill}} matrix cluster-reshard --engine redis-7.0 --engine redis-8.0 --engine valkey-8.0 --engine valkey-9.1 {{ARGS}}
+    {{redrill}} matrix cluster-reshard --engine redis-7.0 --engine redis-8.0 --engine redis-8.6 --engine valkey-8.0 --engine valkey-9.1 {{ARGS}}
 
 # Play every ready scenario; one JUnit file and one index page
 suite *ARGS: build

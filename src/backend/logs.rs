@@ -9,7 +9,12 @@ use crate::model::NodeName;
 
 /// Enough of a log to see why a server ended.
 const TAIL_LINES: usize = 12;
-const TAIL_BYTES: u64 = 4096;
+const TAIL_BYTES: u64 = 256 * 1024;
+/// A server that crashes writes a report of hundreds of lines, and its beginning says why.
+const REPORT: &str = "REPORT START";
+const REPORT_LINES: usize = 6;
+/// Nobody reads more of a line.
+const LINE: usize = 200;
 
 #[derive(Clone, Debug)]
 pub struct Logs {
@@ -61,7 +66,14 @@ fn tail(path: &Path) -> io::Result<String> {
     file.take(TAIL_BYTES).read_to_end(&mut end)?;
     let text = String::from_utf8_lossy(&end);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
+    let last = lines.len().saturating_sub(TAIL_LINES);
+    let report = lines.iter().rposition(|line| line.contains(REPORT)).filter(|at| *at < last);
+    let told = match report {
+        Some(at) => [&lines[at..at + REPORT_LINES], &["…"], &lines[last + REPORT_LINES..]].concat(),
+        None => lines[last..].to_vec(),
+    };
+    let cut = |line: &&str| line.chars().take(LINE).collect::<String>();
+    Ok(told.iter().map(cut).collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]
@@ -75,6 +87,11 @@ mod tests {
         let lines: Vec<String> = (0..10_000).map(|n| format!("line {n}")).collect();
         fs::write(&log, lines.join("\n\n")).unwrap();
         assert_eq!(tail(&log).unwrap(), lines[10_000 - TAIL_LINES..].join("\n"));
+        let crashed = [&lines[..], &["=== REPORT START".into(), "by signal 11".into()], &lines];
+        fs::write(&log, crashed.concat().join("\n")).unwrap();
+        let told = tail(&log).unwrap();
+        assert!(told.starts_with("=== REPORT START\nby signal 11\nline 0\n"), "{told}");
+        assert!(told.ends_with("\nline 9999") && told.contains("\n…\nline 9994\n"), "{told}");
         fs::write(&log, "").unwrap();
         assert_eq!(tail(&log).unwrap(), "");
     }

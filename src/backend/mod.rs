@@ -5,6 +5,7 @@
 //! [`process::ProcessBackend`] runs each node as a process on this machine,
 //! [`docker::DockerBackend`] as a container. The [`registry`] finds what a killed redrill left.
 
+pub mod claim;
 mod config;
 pub mod docker;
 pub mod error;
@@ -19,13 +20,11 @@ pub mod registry;
 pub mod sockets;
 mod version;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use crate::model::event::{EngineInfo, Usage};
@@ -39,8 +38,8 @@ pub use process::ProcessBackend;
 pub use programs::{ActorPipes, ActorPlan, ActorStarts};
 pub use resolve::ResolvedBackend;
 
+pub use crate::spec::Tools;
 pub use crate::spec::step::Data;
-pub use crate::spec::tools::Tools;
 use preload::Control;
 use proc::ProcessId;
 pub use proc::RunQueue;
@@ -86,7 +85,9 @@ pub type Deaf = BTreeMap<NodeName, Vec<IpAddr>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CutId(pub u32);
 
-/// Runs servers. All methods may be called from several tasks at once.
+/// Runs servers. All methods may be called from several tasks at once. Those that name a node also
+/// take the name of an actor that [`Backend::programs`] has started.
+#[async_trait]
 pub trait Backend: Send + Sync {
     /// `process`
     fn kind(&self) -> &'static str;
@@ -99,13 +100,13 @@ pub trait Backend: Send + Sync {
     /// The server that nodes run.
     fn engine(&self) -> &EngineInfo;
 
+    /// What runs as a process of this machine, wherever servers run: starts actors, and knows whose
+    /// sockets are.
+    fn programs(&self) -> &Arc<Programs>;
+
     /// Reserves `count` addresses for nodes, all with one port: `port`, or one that is free on
     /// all of them, as is its cluster bus port (10,000 above).
-    fn reserve(
-        &self,
-        count: usize,
-        port: Option<u16>,
-    ) -> BoxFuture<'_, Result<Vec<SocketAddr>, BackendError>>;
+    fn reserve(&self, count: usize, port: Option<u16>) -> Result<Vec<SocketAddr>, BackendError>;
 
     /// Addresses on which a relay of this process can listen for `count` nodes that have
     /// `port`. The ports there, and the bus ports 10,000 above, are free.
@@ -120,66 +121,68 @@ pub trait Backend: Send + Sync {
     /// There are none left.
     fn client_addresses(&self, count: usize) -> Result<Vec<IpAddr>, BackendError>;
 
-    /// Starts the servers of `plans`. When it returns, they run but are not ready yet.
-    /// [`Backend::exits`] reports one that ends early. After an error some may be running.
-    fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>>;
-
-    /// What runs as a process of this machine, wherever servers run: starts actors, and knows whose
-    /// sockets are. Actors that it has started can be named here as servers can.
-    fn programs(&self) -> Arc<Programs>;
-
-    /// Starts a server or an actor again that has ended.
-    fn start_again<'a>(
-        &'a self,
-        name: &'a NodeName,
-        data: Data,
-    ) -> BoxFuture<'a, Result<(), BackendError>>;
-
-    /// Asks a server to end (SIGTERM), and kills it if it does not.
-    fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
-
-    /// Ends a server at once (SIGKILL).
-    fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
-
-    /// Pauses a server until [`Backend::resume`]; its connections stay. Pausing twice is the
-    /// same as once.
-    fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
-
-    /// Lets a paused server go on.
-    fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>>;
-
     /// Sets what the servers of these nodes must be started with for later steps. Call it
     /// before they are started.
     fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError>;
 
+    /// Starts the servers of `plans`. When it returns, they run but are not ready yet.
+    /// [`Backend::exits`] reports one that ends early. After an error some may be running.
+    async fn start(&self, plans: Vec<NodePlan>) -> Result<(), BackendError>;
+
+    /// Starts a server again that has ended.
+    async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError>;
+
+    /// Asks a server to end (SIGTERM), and kills it if it does not.
+    async fn stop(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.programs().stop(name).await
+    }
+
+    /// Ends a server at once (SIGKILL).
+    async fn kill(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.programs().kill(name).await
+    }
+
+    /// Pauses a server until [`Backend::resume`]; its connections stay. Pausing twice is the
+    /// same as once.
+    async fn pause(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.programs().pause(name, true)
+    }
+
+    /// Lets a paused server go on.
+    async fn resume(&self, name: &NodeName) -> Result<(), BackendError> {
+        self.programs().pause(name, false)
+    }
+
     /// Limits a server to this share of one CPU in every 100 ms, also when it is started again;
     /// `None` restores its first limit.
-    fn limit_cpu<'a>(
-        &'a self,
-        name: &'a NodeName,
-        share: Option<f64>,
-    ) -> BoxFuture<'a, Result<(), BackendError>>;
+    async fn limit_cpu(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
+        self.programs().limit_cpu(name, share)
+    }
 
     /// Controls the preload library of a server that was started with it. The library follows
     /// within 10 ms.
-    fn steer<'a>(
-        &'a self,
-        name: &'a NodeName,
-        control: Control,
-    ) -> BoxFuture<'a, Result<(), BackendError>>;
+    async fn steer(&self, name: &NodeName, control: Control) -> Result<(), BackendError>;
 
     /// Whether the server is there, paused or not.
-    fn runs(&self, name: &NodeName) -> bool;
+    fn runs(&self, name: &NodeName) -> bool {
+        self.programs().runs(name)
+    }
 
     /// What the registry keeps of a server, so that it can be ended when redrill no longer can:
     /// its process on this machine, while it runs.
-    fn process(&self, name: &NodeName) -> Option<ProcessId>;
+    fn process(&self, name: &NodeName) -> Option<ProcessId> {
+        self.programs().pid(name).and_then(ProcessId::of)
+    }
 
     /// Whether the preload library is in the server's memory; `None` if that cannot be seen.
-    fn has_preload(&self, name: &NodeName) -> Option<bool>;
+    fn has_preload(&self, name: &NodeName) -> Option<bool> {
+        self.programs().pid(name).and_then(preload::is_loaded_into)
+    }
 
     /// Tells how long servers have waited for a processor.
-    fn run_queue(&self) -> RunQueue;
+    fn run_queue(&self) -> RunQueue {
+        self.programs().run_queue()
+    }
 
     /// The last known resource use of the node's container; `None` without a container.
     fn usage(&self, _name: &NodeName) -> Option<Usage> {
@@ -200,25 +203,31 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// The kernel refuses. Then nothing is cut.
-    fn cut<'a>(&'a self, _deaf: Deaf) -> BoxFuture<'a, Result<CutId, BackendError>> {
-        async { Err(BackendError::NoCuts) }.boxed()
+    async fn cut(&self, _deaf: Deaf) -> Result<CutId, BackendError> {
+        Err(BackendError::NoCuts)
     }
 
     /// Undoes a cut.
     ///
     /// # Errors
     /// The kernel refuses for one of the nodes. All have been tried.
-    fn heal<'a>(&'a self, _cut: CutId) -> BoxFuture<'a, Result<(), BackendError>> {
-        async { Err(BackendError::NoCuts) }.boxed()
+    async fn heal(&self, _cut: CutId) -> Result<(), BackendError> {
+        Err(BackendError::NoCuts)
     }
 
     /// Reports every server that ends from now on.
-    fn exits(&self) -> broadcast::Receiver<NodeExited>;
+    fn exits(&self) -> broadcast::Receiver<NodeExited> {
+        self.programs().exits.subscribe()
+    }
 
     /// The last lines of the node's log; empty if there is none.
-    fn log_tail(&self, name: &NodeName) -> String;
+    fn log_tail(&self, name: &NodeName) -> String {
+        self.programs().logs.tail(name)
+    }
 
     /// Ends all servers, waits until they are gone, and removes what they wrote except their
     /// logs. A second call does nothing.
-    fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>>;
+    async fn shutdown(&self) -> Result<(), BackendError> {
+        self.programs().shutdown().await
+    }
 }

@@ -28,7 +28,10 @@ pub type RunQueue = Box<dyn Fn(&NodeName) -> Option<Duration> + Send + Sync>;
 /// Some fields of /proc/PID/stat.
 struct Stat {
     state: char,
+    parent: u32,
     group: u32,
+    /// The device of its controlling terminal; 0 without one.
+    terminal: i32,
     start: u64,
 }
 
@@ -65,7 +68,9 @@ fn parse(stat: &str) -> Option<Stat> {
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
     Some(Stat {
         state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
+        terminal: fields.get(4)?.parse().ok()?,
         start: fields.get(19)?.parse().ok()?,
     })
 }
@@ -107,6 +112,17 @@ pub fn group_members(group: u32) -> Vec<ProcessId> {
         Some(ProcessId { pid, start: stat.start })
     };
     pids().filter_map(member).collect()
+}
+
+/// This process, its parent, and so on.
+pub fn lineage() -> Vec<u32> {
+    let parent = |pid: &u32| stat(*pid).map(|stat| stat.parent).filter(|parent| *parent != 0);
+    std::iter::successors(Some(std::process::id()), parent).collect()
+}
+
+/// Whether the process is of somebody's terminal.
+pub fn has_terminal(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| stat.terminal != 0)
 }
 
 /// The process group that a process is in.

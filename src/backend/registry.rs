@@ -6,15 +6,15 @@
 
 use std::env;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
-use super::proc::{self, ProcessId};
+use super::proc::ProcessId;
 use super::process::nodes_dir;
-use super::programs::end_left_actors;
+use super::programs::end_left;
 use crate::log::OrLogged;
 use crate::model::event::EngineInfo;
 use crate::model::{HostId, NodeName};
@@ -174,7 +174,7 @@ impl Registry {
         for entry in entries {
             let path = entry.map_err(state)?.path();
             if path.extension().is_some_and(|e| e == "json") {
-                records.extend(read(&path).ok().flatten());
+                records.extend(read(&path).or_logged("read a record of a drill").flatten());
             }
         }
         records.sort_by(|a: &Record, b| a.id.cmp(&b.id));
@@ -193,13 +193,8 @@ impl Registry {
             return Ok(Vec::new());
         }
         let mut removed = Vec::new();
-        for left in record.nodes.iter().flat_map(|node| left_running(node, &record.directory)) {
-            if proc::kill(left) {
-                removed.push(format!("server process {}", left.pid));
-            }
-        }
-        let actors = end_left_actors(&nodes_dir(&record.directory));
-        removed.extend(actors.iter().map(|pid| format!("actor process {pid}")));
+        let ended = end_left(&nodes_dir(&record.directory));
+        removed.extend(ended.iter().map(|pid| format!("process {pid}")));
         let folder = match record.kind {
             RunKind::Drill | RunKind::Kept => nodes_dir(&record.directory),
             RunKind::Up => record.directory.clone(),
@@ -276,9 +271,8 @@ fn put_new(file: &Path, record: &Record) -> io::Result<()> {
 
 fn draft(file: &Path, record: &Record) -> io::Result<PathBuf> {
     let draft = file.with_extension(format!("draft-{}", std::process::id()));
-    let mut out = fs::File::create(&draft)?;
-    serde_json::to_writer_pretty(&mut out, record)?;
-    out.write_all(b"\n")?;
+    let text = serde_json::to_string_pretty(record)?;
+    fs::write(&draft, text + "\n")?;
     Ok(draft)
 }
 
@@ -290,16 +284,6 @@ fn read(file: &Path) -> Result<Option<Record>, RegistryError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RegistryError::State { path: file.to_owned(), source }),
     }
-}
-
-/// Servers die with their owner, except a server behind a wrapper that does not `exec` it: its
-/// parent is the wrapper. It is recognised by its process group, which it got from the wrapper,
-/// and by its working directory.
-fn left_running(node: &NodeRecord, directory: &Path) -> Vec<ProcessId> {
-    let Some(first) = node.process.filter(|_| node.host.is_here()) else { return Vec::new() };
-    let home = nodes_dir(directory).join(node.name.file_name());
-    let at_home = |p: &ProcessId| proc::directory(p.pid).is_some_and(|dir| dir == home);
-    proc::group_members(first.pid).into_iter().filter(at_home).collect()
 }
 
 /// Whether there was something to remove.
@@ -318,6 +302,7 @@ fn remove(path: &Path) -> Result<bool, RegistryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::proc;
 
     fn engine() -> EngineInfo {
         EngineInfo { kind: "redis".into(), version: "7.0.15".into() }
@@ -371,6 +356,22 @@ mod tests {
         assert_eq!(removed.len(), 2, "{removed:?}");
         assert!(!run.join("nodes").exists() && run.join("logs").exists());
         assert!(registry.find("a").unwrap().is_none());
+    }
+
+    /// Such a server is in no process group that redrill knows.
+    #[test]
+    fn of_a_dead_drill_what_made_itself_a_daemon_is_ended() {
+        let (_dir, registry, run) = registry();
+        let home = run.join("nodes/cache-0-0").canonicalize().unwrap();
+        let mut child = std::process::Command::new("setsid");
+        let mut child = child.args(["sleep", "60"]).current_dir(&home).spawn().unwrap();
+        while proc::directory(child.id()).as_ref() != Some(&home) {
+            std::thread::yield_now();
+        }
+        let record = orphan(&registry, "a", RunKind::Drill, &run);
+        let removed = registry.collect_one(&record).unwrap();
+        assert!(removed.contains(&format!("process {}", child.id())), "{removed:?}");
+        assert!(child.wait().unwrap().code().is_none(), "it was killed");
     }
 
     #[test]

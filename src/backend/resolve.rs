@@ -56,6 +56,11 @@ impl BackendRequest<'_> {
         })
     }
 
+    /// The image that `engine` names, if servers will not run from it.
+    pub fn unused_image<'e>(&self, engine: &'e Engine) -> Option<&'e str> {
+        engine.image.as_deref().filter(|_| self.kind(engine) == BackendKind::Process)
+    }
+
     /// What servers will be able to do there.
     pub fn capabilities(&self, engine: &Engine, wanted: Wanted) -> Capabilities {
         match self.kind(engine) {

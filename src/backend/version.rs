@@ -14,6 +14,8 @@ pub fn read(said: &str) -> Option<(EngineKind, String)> {
         _ => return None,
     };
     let version = words.find_map(|word| word.strip_prefix("v="))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-+_~".contains(c);
+    let version = Some(version).filter(|version| version.chars().all(plain))?;
     major_minor(version).map(|_| (kind, version.to_owned()))
 }
 
@@ -39,6 +41,7 @@ mod tests {
         assert_eq!(read(valkey), Some((EngineKind::Valkey, "9.1.2".to_owned())));
         assert_eq!(read("redis-cli 7.0.15"), None);
         assert_eq!(read("Redis server v=banana"), None);
+        assert_eq!(read("Redis server v=7.0.15\x1b[2J"), None);
         assert_eq!(read(""), None);
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Examples, Finding};
-use super::history::{History, ReadError};
+use super::finding::{Examples, Finding, Zero};
+use super::parts::{History, ReadError};
+use super::recovery_point::{Failures, RecoveryPoints};
 
 /// Judges the rows of the loads whose workload it is registered for, in `check::of`.
 ///
@@ -26,26 +27,11 @@ pub struct Context {
     /// No row is missing. In a history that breaks off, the write of an unknown value may be
     /// among the missing rows.
     pub whole: bool,
-    /// The instant from which sentences count. Rows and figures do not.
-    pub zero: Nanos,
+    /// How sentences tell instants. Rows and figures count from the drill's start.
+    pub zero: Zero,
     pub sides: Sides,
     pub windows: Windows,
-    /// Faults that may lose writes: when each was injected, and when it was undone.
-    pub faults: Vec<(Nanos, Option<Nanos>)>,
-}
-
-impl Context {
-    /// When the next fault that may lose writes was injected; `None` if there was none, or if
-    /// one was in effect at `at` already.
-    pub(super) fn fault_after(&self, at: Nanos) -> Option<Nanos> {
-        let held = |(injected, undone): &(Nanos, Option<Nanos>)| {
-            *injected <= at && undone.is_none_or(|undone| undone > at)
-        };
-        if self.faults.iter().any(held) {
-            return None;
-        }
-        self.faults.iter().map(|(injected, _)| *injected).filter(|injected| *injected > at).min()
-    }
+    pub failures: Failures,
 }
 
 /// The results of a checker, or of all of them.
@@ -56,6 +42,8 @@ pub struct Checked {
     pub measures: BTreeMap<&'static str, f64>,
     /// How much of a measure falls into each window. Absent if that is unknown.
     pub over_time: BTreeMap<&'static str, OverTime>,
+    /// What each failure of [`Context::failures`] cost; absent if that was not looked for.
+    pub recovery_points: Option<RecoveryPoints>,
 }
 
 impl Checked {
@@ -87,6 +75,7 @@ impl Checked {
         self.findings.extend(other.findings);
         self.measures.extend(other.measures);
         self.over_time.extend(other.over_time);
+        self.recovery_points = other.recovery_points.or(self.recovery_points.take());
     }
 }
 
@@ -104,6 +93,7 @@ pub(super) fn verdict(wrong: u64, unread: u64) -> Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Sides {
     spans: HashMap<(u8, u16), Vec<(Nanos, Nanos)>>,
+    leads: HashMap<(u8, u16), Vec<(Nanos, Nanos)>>,
     names: HashMap<(u8, u16), String>,
 }
 
@@ -118,15 +108,28 @@ impl Sides {
         self.spans.entry(node).or_default().push((from, to));
     }
 
+    /// From `from` until just before `to` the node was primary because it had been elected.
+    pub fn add_lead(&mut self, node: (u8, u16), from: Nanos, to: Nanos) {
+        self.leads.entry(node).or_default().push((from, to));
+    }
+
     /// Whether the node was on a side that lost at `at`.
     pub(super) fn lost(&self, node: (u8, u16), at: Nanos) -> bool {
-        let spans = self.spans.get(&node).into_iter().flatten();
-        spans.into_iter().any(|(from, to)| (*from..*to).contains(&at))
+        self.spans.get(&node).is_some_and(|spans| holds(spans, at))
+    }
+
+    /// Whether the node was an elected primary at `at`.
+    pub(super) fn leads(&self, node: (u8, u16), at: Nanos) -> bool {
+        self.leads.get(&node).is_some_and(|spans| holds(spans, at))
     }
 
     pub(super) fn name_of(&self, node: (u8, u16)) -> Option<&str> {
         self.names.get(&node).map(String::as_str)
     }
+}
+
+fn holds(spans: &[(Nanos, Nanos)], at: Nanos) -> bool {
+    spans.iter().any(|(from, to)| (*from..*to).contains(&at))
 }
 
 /// The windows of time of the loads' series.
@@ -187,14 +190,5 @@ mod tests {
         assert_eq!(found.counts(0), [2, 2, 1], "neither before, nor between, nor after");
         assert_eq!(found.counts(1), [1]);
         assert_eq!(found.counts(2), [0; 0]);
-    }
-
-    #[test]
-    fn a_fault_that_holds_has_no_time_before_it() {
-        let faults = vec![(Nanos(10), Some(Nanos(20))), (Nanos(50), None), (Nanos(40), None)];
-        let context = Context { faults, ..Context::default() };
-        let after = |at| context.fault_after(Nanos(at));
-        assert_eq!([after(5), after(10), after(19)], [Some(Nanos(10)), None, None]);
-        assert_eq!([after(20), after(39), after(40)], [Some(Nanos(40)), Some(Nanos(40)), None]);
     }
 }

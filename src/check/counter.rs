@@ -7,47 +7,19 @@
 //! same way. INCR also returns a total, so two increments with the same total are wrong, and so
 //! is a total that is less than an earlier one.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
+use crate::model::Nanos;
 use crate::model::op::{Action, CounterOp, Op, Outcome, Purpose};
-use crate::model::{Nanos, Verdict};
 
-use super::checker::{Checked, Checker, Context, verdict};
-use super::finding::{Example, Examples};
-use super::history::{History, ReadError};
-use super::parts::{self, HELD, Kept, Keys};
+use super::parts::Kept;
+use super::per_key::{Found, PerKey, Words};
 
-/// Judges every counter. Rows of other actions are ignored.
+/// Judges every counter.
 pub struct Counters;
 
-impl Checker for Counters {
-    fn name(&self) -> &'static str {
-        "counters"
-    }
-
-    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-        Ok(Found::read(history, context.zero)?.told())
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Found {
-    acknowledged: u64,
-    /// Acknowledged increments that the final totals lack, at least.
-    lost: u64,
-    /// By how much the final totals exceed all increments that can have taken effect.
-    surplus: u64,
-    /// Increments that returned a total which another increment had returned.
-    repeated: u64,
-    /// Totals during the load that no order of events explains.
-    impossible: u64,
-    /// Counters with acknowledged increments whose final total could not be read.
-    unread: u64,
-    examples: Examples,
-}
-
 #[derive(Debug, Default)]
-struct Counter {
+pub struct Counter {
     /// When increments were sent that may have taken effect, sorted.
     sent: Vec<Nanos>,
     /// When increments were acknowledged, sorted.
@@ -100,75 +72,52 @@ impl Kept for Counter {
     }
 }
 
-impl Found {
-    fn read(history: &dyn History, zero: Nanos) -> Result<Found, ReadError> {
-        let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
-        parts::in_parts(history, HELD, |keys: Keys<Counter>, _| {
-            keys.iter().for_each(|((load, key), counter)| found.judge(*load, *key, counter));
-            Ok(())
-        })?;
-        Ok(found)
+const WORDS: Words = Words {
+    name: "counters",
+    family: "counter",
+    known: &["acknowledged", "repeated", "impossible"],
+    text: "{lost} of {acknowledged} acknowledged increments lost, {surplus} too many, \
+           {repeated} repeated, {impossible} impossible totals",
+    unread: "; the final total of {unread} could not be read",
+};
+
+impl PerKey for Counters {
+    type Key = Counter;
+
+    fn words(&self) -> &'static Words {
+        &WORDS
     }
 
-    fn judge(&mut self, load: u8, key: u64, counter: &Counter) {
-        self.acknowledged += counter.done.len() as u64;
+    fn judge(&self, at: (u8, u64), counter: &Counter, found: &mut Found) {
+        found.add("acknowledged", counter.done.len() as u64);
         let last = counter.totals.iter().rfind(|total| total.of == Of::FinalRead);
-        self.unread += u64::from(last.is_none() && !counter.done.is_empty());
+        found.unread += u64::from(last.is_none() && !counter.done.is_empty());
         if let Some(last) = last {
             let (least, most) = counter.bounds(last);
-            self.lost += least.saturating_sub(last.total);
-            self.surplus += last.total.saturating_sub(most);
+            found.add("lost", least.saturating_sub(last.total));
+            found.add("surplus", last.total.saturating_sub(most));
         }
         let before = counter.told_before();
-        let mut came_to = HashMap::new();
+        let mut came_to = HashSet::new();
         for (total, before) in counter.totals.iter().zip(before) {
             let (least, most) = counter.bounds(total);
-            let again = total.of == Of::Increment && came_to.insert(total.total, ()).is_some();
-            self.repeated += u64::from(again);
+            let again = total.of == Of::Increment && !came_to.insert(total.total);
+            found.add("repeated", u64::from(again));
             let least_now = before + u64::from(total.of == Of::Increment);
             let odd = !(least.max(least_now)..=most).contains(&total.total);
-            self.impossible += u64::from(odd && total.of != Of::FinalRead);
+            found.add("impossible", u64::from(odd && total.of != Of::FinalRead));
             if odd || again {
-                self.examples.offer((total.sent.0, total.total, load, key), |zero| {
-                    let text = format!(
-                        "counter {key} was told to be at {} at {}, and {least} to {most} \
+                found.show(at, (total.sent.0, total.total), total.done, |zero| {
+                    format!(
+                        "counter {} was told to be at {} at {}, and {least} to {most} \
                          increments can have taken effect; {before} had been told before",
+                        at.1,
                         total.total,
                         zero.tell(total.done)
-                    );
-                    Example::new(load, key, total.done, text)
+                    )
                 });
             }
         }
-    }
-
-    /// The number of everything that is wrong.
-    fn wrong(&self) -> u64 {
-        self.lost + self.surplus + self.repeated + self.impossible
-    }
-
-    fn verdict(&self) -> Verdict {
-        verdict(self.wrong(), self.unread)
-    }
-
-    fn told(&self) -> Checked {
-        let Found { acknowledged, lost, surplus, repeated, impossible, unread, .. } = self;
-        let wrong = self.wrong();
-        let mut text = format!(
-            "{lost} of {acknowledged} acknowledged increments lost, {surplus} too many, \
-             {repeated} repeated, {impossible} impossible totals"
-        );
-        if *unread > 0 {
-            text += &format!("; the final total of {unread} could not be read");
-        }
-        let mut told = Checked::default();
-        told.find("counter.wrong", self.verdict(), (wrong, text), &self.examples);
-        told.measure("counter.acknowledged", Some(*acknowledged as f64));
-        let final_totals =
-            [("counter.wrong", wrong), ("counter.lost", *lost), ("counter.surplus", *surplus)];
-        told.counts(*unread, &final_totals);
-        told.counts(0, &[("counter.repeated", *repeated), ("counter.impossible", *impossible)]);
-        told
     }
 }
 

@@ -1,12 +1,15 @@
 //! What a checker found, in words that a report can show.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::catalogue::known;
+use crate::model::op::{BEGINNING, RegisterOp};
 use crate::model::{Nanos, Verdict};
 
-use super::linear::{Act, Call};
+use super::linear::Call;
 
 /// The outcome of one check. A check that found nothing wrong is told as well,
 /// so that a reader sees that it was made.
@@ -92,25 +95,28 @@ impl Call {
     pub(super) fn told(&self, zero: Zero) -> String {
         let value = |value: Option<u64>| value.map_or("no key".to_owned(), |v| v.to_string());
         let act = match self.act {
-            Act::Read(found) => format!("read {}", value(found)),
-            Act::Write(written) => format!("wrote {written}"),
-            Act::Cas { from, to } => format!("changed {} to {to}", value(from)),
+            RegisterOp::Read(found) => format!("read {}", value(found)),
+            RegisterOp::Write(written) => format!("wrote {written}"),
+            RegisterOp::Cas { from, to } => format!("changed {} to {to}", value(from)),
         };
         let (sent, done) = (zero.tell_exactly(self.sent), zero.tell_exactly(self.done));
         let span = match self.is_answered() {
             true => format!("{sent} to {done}"),
             false => format!("sent at {sent}, never answered"),
         };
-        format!("process {} {act} ({span})", self.process)
+        match self.process {
+            BEGINNING => format!("it began with {}", value(self.written())),
+            process => format!("process {process} {act} ({span})"),
+        }
     }
 }
 
 impl From<&Call> for Proof {
     fn from(call: &Call) -> Proof {
         let (action, value, expected) = match call.act {
-            Act::Read(value) => (ProofAction::Read, value, None),
-            Act::Write(value) => (ProofAction::Write, Some(value), None),
-            Act::Cas { from, to } => (ProofAction::Cas, Some(to), from),
+            RegisterOp::Read(value) => (ProofAction::Read, value, None),
+            RegisterOp::Write(value) => (ProofAction::Write, Some(value), None),
+            RegisterOp::Cas { from, to } => (ProofAction::Cas, Some(to), from),
         };
         let done_ms = call.is_answered().then(|| millis(call.done));
         let (process, sent_ms) = (call.process, millis(call.sent));
@@ -122,23 +128,49 @@ fn millis(at: Nanos) -> f64 {
     at.0 as f64 / 1e6
 }
 
-/// The instant that sentences count from.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Zero(pub Nanos);
+/// How sentences tell instants.
+#[derive(Clone, Copy, Debug)]
+pub enum Zero {
+    /// They count from here.
+    At(Nanos),
+    /// A history without times: a millisecond stands for an event.
+    Events,
+}
+
+impl Default for Zero {
+    fn default() -> Zero {
+        Zero::At(Nanos::ZERO)
+    }
+}
 
 impl Zero {
-    /// `4.203s`; what was before it is below nothing.
+    /// `4.203s`; what was before zero is below nothing.
     pub(super) fn tell(self, at: Nanos) -> String {
-        format!("{:.3}s", self.seconds(at))
+        self.told(at, 3)
     }
 
     /// To the microsecond.
     pub(super) fn tell_exactly(self, at: Nanos) -> String {
-        format!("{:.6}s", self.seconds(at))
+        self.told(at, 6)
     }
 
-    fn seconds(self, at: Nanos) -> f64 {
-        (i128::from(at.0) - i128::from(self.0.0)) as f64 / 1e9
+    fn told(self, at: Nanos, digits: usize) -> String {
+        match self {
+            Zero::At(zero) => {
+                let seconds = (i128::from(at.0) - i128::from(zero.0)) as f64 / 1e9;
+                format!("{seconds:.digits$}s")
+            }
+            Zero::Events => format!("event {}", millis(at)),
+        }
+    }
+
+    /// A time between two instants: `4.2 ms`.
+    pub(super) fn tell_span(self, span: Duration, digits: usize) -> String {
+        let ms = span.as_secs_f64() * 1e3;
+        match self {
+            Zero::At(_) => format!("{ms:.digits$} ms"),
+            Zero::Events => format!("{ms:.0} events"),
+        }
     }
 }
 
@@ -156,8 +188,8 @@ pub(super) type Rank = (u64, u64, u8, u64);
 impl Examples {
     const MOST: usize = 20;
 
-    pub(super) fn counted_from(zero: Nanos) -> Examples {
-        Examples { zero: Zero(zero), kept: Vec::new() }
+    pub(super) fn counted_from(zero: Zero) -> Examples {
+        Examples { zero, kept: Vec::new() }
     }
 
     /// Keeps the example if it ranks among the first; `make` is called only then.

@@ -1,11 +1,11 @@
 //! Lost writes: acknowledged, and contradicted by the final state.
 
-use crate::model::{Nanos, Verdict};
+use crate::model::Verdict;
 
-use super::checker::{Checked, Checker, Context, OverTime, Sides, verdict};
+use super::checker::{Checked, Checker, Context, OverTime, verdict};
 use super::finding::{Example, Examples};
-use super::history::{History, ReadError};
-use super::parts::{self, HELD, Keys};
+use super::parts::{self, HELD, History, Keys, ReadError};
+use super::recovery_point::RecoveryPoints;
 use super::register::{Key, Read, Source, Unexpected, Write};
 
 /// Counts the acknowledged writes that the final state contradicts.
@@ -39,8 +39,7 @@ pub(super) struct Found {
     pub wrong_side: u64,
     /// Lost writes of which it is not known who acknowledged them.
     unplaced: u64,
-    /// When the oldest lost write was acknowledged.
-    pub oldest: Option<Nanos>,
+    pub recovery_points: RecoveryPoints,
     /// Lost writes by the windows in which they were acknowledged.
     pub over_time: OverTime,
     /// Keys with acknowledged writes whose final state could not be read.
@@ -60,41 +59,50 @@ impl Found {
             over_time: OverTime::new(&context.windows),
             examples: Examples::counted_from(context.zero),
             unexpected: Unexpected::counted_from(context.zero),
+            recovery_points: RecoveryPoints::new(&context.failures),
             ..Found::default()
         };
         parts::in_parts(history, limit, |keys: Keys<Key>, _| {
             for ((load, number), key) in &keys {
-                found.judge(*load, *number, key, &context.sides);
+                found.judge(*load, *number, key, context);
             }
             Ok(())
         })?;
         Ok(found)
     }
 
-    fn judge(&mut self, load: u8, number: u64, key: &Key, sides: &Sides) {
+    fn judge(&mut self, load: u8, number: u64, key: &Key, context: &Context) {
         let acknowledged = key.acknowledged() as u64;
         self.acknowledged += acknowledged;
         let Some(last) = &key.last else {
-            self.unread += u64::from(acknowledged > 0);
+            if acknowledged > 0 {
+                self.unread += 1;
+                self.recovery_points.unread();
+            }
             return;
         };
         let source = key.source(last);
         if matches!(source, Source::Refused | Source::Nowhere) {
             self.unexpected.add(load, number, last, source);
         }
+        if let Source::Since(done) = source {
+            self.recovery_points.survived(&context.failures, (load, number), done);
+        }
         for write in key.following(source).filter(|w| w.done < last.sent) {
-            self.lose((load, number), write, last, sides);
+            self.lose((load, number), write, last, context);
         }
     }
 
-    fn lose(&mut self, (load, key): (u8, u64), write: &Write, last: &Read, sides: &Sides) {
+    fn lose(&mut self, (load, key): (u8, u64), write: &Write, last: &Read, context: &Context) {
+        let Context { sides, failures, .. } = context;
         let node = write.by.map(|by| (write.load, by));
-        let wrong_side = node.is_some_and(|node| sides.lost(node, write.done));
+        let wrong_side = node.map(|node| sides.lost(node, write.done));
+        self.recovery_points.lost(failures, (load, key), (write, wrong_side));
+        let wrong_side = wrong_side == Some(true);
         self.lost += 1;
         self.wrong_side += u64::from(wrong_side);
         self.unplaced += u64::from(node.is_none());
         self.over_time.count(write.load, write.done);
-        self.oldest = Some(self.oldest.map_or(write.done, |oldest| oldest.min(write.done)));
         self.examples.offer((write.done.0, write.value, load, key), |zero| {
             let end = match last.value {
                 Some(value) => format!("ended with the older value {value}"),
@@ -136,10 +144,8 @@ impl Found {
         if self.verdict() != Verdict::Unknown {
             let placed = self.unplaced == 0;
             told.measure("writes.lost.wrong_side", placed.then_some(self.wrong_side as f64));
-            // What was acknowledged under the fault itself is no time before it.
-            let before = |oldest| Some(context.fault_after(oldest)?.since(oldest));
-            let rpo = self.oldest.and_then(before).unwrap_or_default();
-            told.measure("rpo", Some(rpo.as_secs_f64() * 1e3));
+            told.measure("rpo", self.recovery_points.longest());
+            told.recovery_points = Some(self.recovery_points);
             told.over_time.insert("writes.lost", self.over_time);
         }
         told

@@ -12,7 +12,7 @@
 //! done before the read was sent, then *w* came between them and the read should
 //! not have seen *f*: the read **missed** *w*. When the read is the final one, taken
 //! after everything has settled, *w* is not merely late but [lost](LostWrites).
-//! An ordinary read that missed a write is [stale](StaleReads).
+//! An ordinary read that missed a write is [stale](StaleReads), unless the write was lost by then.
 //!
 //! The outcome of *f* matters: a write whose outcome is unknown may take effect at
 //! any later time, so it is never done and nothing can be said to come after it.
@@ -25,34 +25,41 @@
 
 mod checker;
 mod counter;
+mod dual_write;
 mod finding;
-mod history;
 mod linear;
 mod lost;
 mod orders;
 mod parts;
+mod per_key;
 mod queue;
+mod recovery_point;
 mod register;
 mod sessions;
 mod set;
 mod stale;
+mod transactions;
 mod transfer;
 
 pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
 pub use counter::Counters;
-pub use finding::{Example, Finding, Proof, ProofAction};
-pub use history::{History, ReadError};
-pub use linear::{Act, Call, Judged, Order, judge};
+pub use dual_write::DualWrites;
+pub use finding::{Example, Finding, Proof, ProofAction, Zero};
+pub use linear::{Call, Judged, Order, judge};
 pub use lost::LostWrites;
 pub use orders::Orders;
+pub use parts::{History, ReadError};
 pub use queue::Queues;
+pub use recovery_point::{Failure, Failures, RecoveryPoints};
 pub use set::Sets;
 pub use stale::StaleReads;
+pub use transactions::Transactions;
 pub use transfer::Transfers;
 
-use crate::model::Workload;
+use std::thread;
 
-use history::OfLoads;
+use crate::model::Workload;
+use crate::model::op::Op;
 
 /// The checkers that judge the loads of a workload. Each is in it once.
 pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
@@ -63,6 +70,7 @@ pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
         Workload::Queue => &[&Queues::AtMostOnce],
         Workload::Stream => &[&Queues::AtLeastOnce],
         Workload::Transfer => &[&Transfers],
+        Workload::DualWrite => &[&DualWrites],
     }
 }
 
@@ -82,17 +90,40 @@ pub fn check(
             asked.push(*checker);
         }
     }
+    // Each has a thread of its own, and all are added up in their order.
     let mut all = Checked::default();
-    for checker in asked {
-        let judges = |workload: &Workload| of(*workload).iter().any(|c| c.name() == checker.name());
-        let wanted: Vec<bool> = loads.iter().map(judges).collect();
-        let mut context = context.clone();
-        // What a checker does not judge it does not count over time either.
-        let begins = context.windows.begins.iter_mut().zip(&wanted);
-        begins.filter(|(_, wanted)| !**wanted).for_each(|(begins, _)| begins.clear());
-        all.add(checker.check(&OfLoads { history, wanted }, &context)?);
-    }
-    Ok(all)
+    thread::scope(|scope| {
+        let ask = |checker| scope.spawn(move || judged(checker, loads, history, context));
+        let asked: Vec<_> = asked.into_iter().map(ask).collect();
+        for thread in asked {
+            all.add(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(all)
+    })
+}
+
+/// What one checker says of the rows of the loads that it is registered for.
+fn judged(
+    checker: &dyn Checker,
+    loads: &[Workload],
+    history: &dyn History,
+    context: &Context,
+) -> Result<Checked, ReadError> {
+    let judges = |workload: &Workload| of(*workload).iter().any(|c| c.name() == checker.name());
+    let wanted: Vec<bool> = loads.iter().map(judges).collect();
+    let mut context = context.clone();
+    // What a checker does not judge it does not count over time either.
+    let begins = context.windows.begins.iter_mut().zip(&wanted);
+    begins.filter(|(_, wanted)| !**wanted).for_each(|(begins, _)| begins.clear());
+    let is_wanted = |op: &Op| wanted.get(usize::from(op.load)) == Some(&true);
+    let rows = |hear: &mut dyn FnMut(&Op)| {
+        history.each(&mut |op| {
+            if is_wanted(op) {
+                hear(op)
+            }
+        })
+    };
+    checker.check(&rows, &context)
 }
 
 #[cfg(test)]

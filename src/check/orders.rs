@@ -2,18 +2,18 @@
 //! history: whether the operations on a key have an order at all (linearizability), and what
 //! each client saw of it ([`Sessions`]).
 
-use crate::model::{Nanos, Verdict};
+use crate::model::Verdict;
 
 use super::checker::{Checked, Checker, Context};
-use super::finding::{Example, Examples, Proof};
-use super::history::{History, ReadError};
+use super::finding::{Example, Examples, Proof, Zero};
 use super::linear::{self, Call, Calls, Judged, Order};
-use super::parts::{self, HELD, Keys};
+use super::parts::{self, HELD, History, Keys, ReadError};
 use super::sessions::Sessions;
 
-/// The steps of a search for each key. Only keys with a value that was written more than once
-/// need a search, and redrill's own loads have none. A step takes about a microsecond.
+/// The steps of a search for each key, and for all keys together. Only keys with a value that was
+/// written more than once need a search, and redrill's own loads have none.
 const STEPS: u64 = 300_000;
+const ALL_STEPS: u64 = 10_000_000;
 
 /// Judges for each key whether its operations have an order, and for each client whether it saw
 /// its own writes and never went back in time.
@@ -35,15 +35,19 @@ impl Checker for Orders {
 pub(super) fn read(
     history: &dyn History,
     limit: usize,
-    zero: Nanos,
+    zero: Zero,
 ) -> Result<(Linearizable, Sessions), ReadError> {
     let (mut linearizable, mut sessions) =
         (Linearizable::counted_from(zero), Sessions::counted_from(zero));
     parts::in_parts(history, limit, |keys: Keys<Calls>, _| {
+        let mut keys: Vec<((u8, u64), Calls)> = keys.into_iter().collect();
+        // Keys that cost little are judged before all steps are used up.
+        keys.sort_unstable_by_key(|(key, calls)| (calls.of_clients.len(), *key));
         for ((load, key), Calls { of_clients: mut calls, last }) in keys {
+            let wrong = sessions.wrong();
             sessions.judge(load, key, &mut calls);
             calls.extend(last);
-            linearizable.judge(load, key, &calls, STEPS);
+            linearizable.judge((load, key), &calls, sessions.wrong() > wrong);
         }
         Ok(())
     })?;
@@ -61,22 +65,29 @@ pub(super) struct Linearizable {
     pub strange: u64,
     /// Keys for which the search was given up.
     pub undecided: u64,
+    /// That were taken by the searches so far.
+    steps: u64,
     examples: Examples,
 }
 
 impl Linearizable {
-    fn counted_from(zero: Nanos) -> Linearizable {
+    fn counted_from(zero: Zero) -> Linearizable {
         Linearizable { examples: Examples::counted_from(zero), ..Linearizable::default() }
     }
 
-    fn judge(&mut self, load: u8, key: u64, calls: &[Call], steps: u64) {
+    /// If a session went `wrong`, no order explains what it saw.
+    fn judge(&mut self, (load, key): (u8, u64), calls: &[Call], wrong: bool) {
         self.keys += u64::from(!calls.is_empty());
-        let Judged { order, unwritten } = linear::judge(calls, steps);
+        let steps = STEPS.min(ALL_STEPS - self.steps);
+        let mut left = steps;
+        let Judged { order, unwritten } = linear::judge(calls, &mut left);
+        self.steps += steps - left;
         match order {
             Order::Impossible(window) => {
                 self.broken += 1;
                 self.show(load, key, window);
             }
+            Order::Exists | Order::Undecided if wrong => self.broken += 1,
             Order::Exists | Order::Undecided if !unwritten.is_empty() => self.strange += 1,
             Order::Undecided => self.undecided += 1,
             Order::Exists => {}

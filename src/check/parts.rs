@@ -1,4 +1,4 @@
-//! Judging a history that may be larger than memory.
+//! The rows of a history, and judging one that may be larger than memory.
 //!
 //! Keys do not concern each other, so a long history is judged in parts: each part
 //! holds the keys of one residue of a hash, and is small enough to be held.
@@ -7,11 +7,41 @@ use std::collections::HashMap;
 
 use crate::model::op::Op;
 
-use super::history::{History, ReadError};
+/// Why a history could not be read: its reader's own error.
+pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Rows that can be read as often as needed.
+///
+/// They are passed on one by one and not as an iterator, so that a checker takes any history
+/// (`&dyn History`). One call for each row costs nothing that the bench shows.
+pub trait History: Sync {
+    /// Passes all rows to `hear`, from the first one, in any order.
+    ///
+    /// # Errors
+    /// Those of the reader. The rows before the error prove nothing.
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError>;
+}
+
+impl<F> History for F
+where
+    F: Fn(&mut dyn FnMut(&Op)) -> Result<(), ReadError> + Sync,
+{
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
+        self(hear)
+    }
+}
+
+/// Rows that are in memory.
+impl History for &[Op] {
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
+        self.iter().for_each(hear);
+        Ok(())
+    }
+}
 
 /// Rows of one pass that are held at once. A key is never divided, so a single key
 /// may go beyond it.
-pub(super) const HELD: usize = 1_000_000;
+pub(super) const HELD: usize = 500_000;
 
 /// What a checker keeps of the rows of one key.
 pub(super) trait Kept: Default {

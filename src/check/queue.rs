@@ -8,15 +8,13 @@
 
 use std::collections::HashMap;
 
+use crate::model::Nanos;
 use crate::model::op::{Action, Op, Outcome, QueueOp};
-use crate::model::{Nanos, Verdict};
 
-use super::checker::{Checked, Checker, Context, verdict};
-use super::finding::{Example, Examples};
-use super::history::{History, ReadError};
-use super::parts::{self, HELD, Kept, Keys};
+use super::parts::Kept;
+use super::per_key::{Found, PerKey, Words};
 
-/// Judges every queue. Rows of other actions are ignored.
+/// Judges every queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queues {
     /// LPUSH and RPOP: an element comes out once.
@@ -25,50 +23,8 @@ pub enum Queues {
     AtLeastOnce,
 }
 
-impl Checker for Queues {
-    fn name(&self) -> &'static str {
-        match self {
-            Queues::AtMostOnce => "queues",
-            Queues::AtLeastOnce => "streams",
-        }
-    }
-
-    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-        Ok(self.found(history, context.zero)?.told(*self))
-    }
-}
-
-impl Queues {
-    fn found(self, history: &dyn History, zero: Nanos) -> Result<Found, ReadError> {
-        let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
-        parts::in_parts(history, HELD, |keys: Keys<Queue>, _| {
-            keys.iter().for_each(|((load, key), queue)| found.judge(self, (*load, *key), queue));
-            Ok(())
-        })?;
-        Ok(found)
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Found {
-    acknowledged: u64,
-    /// Acknowledged elements that never came out, at least.
-    lost: u64,
-    /// Elements that came out and cannot have gone in: never sent, or refused.
-    unexpected: u64,
-    /// Deliveries of an element beyond its first.
-    repeated: u64,
-    /// Deliveries that were sent after the element had been acknowledged (XACK).
-    after_ack: u64,
-    /// Elements that came out although it was unknown whether they had gone in.
-    recovered: u64,
-    /// Queues with acknowledged elements that were not drained.
-    unread: u64,
-    examples: Examples,
-}
-
 #[derive(Debug, Default)]
-struct Queue {
+pub struct Queue {
     elements: HashMap<u64, Element>,
     /// Pops without an answer, which may have taken an element.
     unanswered: u64,
@@ -95,6 +51,7 @@ impl Kept for Queue {
         let Action::Queue(action) = &op.action else { return };
         let done = (op.outcome == Outcome::Ok).then_some(op.done);
         match action {
+            QueueOp::Open => {}
             QueueOp::Push(value) => {
                 let element = self.elements.entry(*value).or_default();
                 element.pushed = true;
@@ -124,107 +81,75 @@ impl Queue {
     }
 }
 
-impl Found {
-    fn judge(&mut self, queues: Queues, (load, key): (u8, u64), queue: &Queue) {
+const QUEUE: Words = Words {
+    name: "queues",
+    family: "queue",
+    known: &["acknowledged"],
+    text: "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
+           {repeated} delivered again, {recovered} recovered",
+    unread: "; {unread} queues were not drained",
+};
+
+const STREAM: Words = Words {
+    name: "streams",
+    family: "stream",
+    text: "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
+           {repeated} delivered again ({after_ack} of them after they had been dealt with), \
+           {recovered} recovered",
+    ..QUEUE
+};
+
+impl PerKey for Queues {
+    type Key = Queue;
+
+    fn words(&self) -> &'static Words {
+        match self {
+            Queues::AtMostOnce => &QUEUE,
+            Queues::AtLeastOnce => &STREAM,
+        }
+    }
+
+    fn judge(&self, at: (u8, u64), queue: &Queue, found: &mut Found) {
         let acknowledged = queue.elements.values().filter(|e| e.acknowledged.is_some()).count();
-        self.acknowledged += acknowledged as u64;
-        self.unread += u64::from(queue.drained.is_none() && acknowledged > 0);
-        let mut missing = 0;
+        found.add("acknowledged", acknowledged as u64);
+        found.unread += u64::from(queue.drained.is_none() && acknowledged > 0);
+        let mut missing: u64 = 0;
         for (value, element) in &queue.elements {
             let lost = element.acknowledged.filter(|done| {
                 element.delivered.is_empty() && queue.drained.is_some_and(|drained| *done < drained)
             });
             missing += u64::from(lost.is_some());
-            if let Some((what, at)) =
-                self.element(queues, element).or(lost.map(|at| ("never came out", at)))
-            {
-                self.examples.offer((at.0, *value, load, key), |_| {
-                    Example::new(load, key, at, format!("element {value} of queue {key} {what}"))
-                });
+            let odd = self.element(element, found).or(lost.map(|at| ("never came out", at)));
+            if let Some((what, when)) = odd {
+                let text = |_| format!("element {value} of queue {} {what}", at.1);
+                found.show(at, (when.0, *value), when, text);
             }
         }
-        let taken = if queues == Queues::AtMostOnce { queue.unanswered } else { 0 };
-        self.lost += missing.saturating_sub(taken);
+        let taken = if *self == Queues::AtMostOnce { queue.unanswered } else { 0 };
+        found.add("lost", missing.saturating_sub(taken));
     }
+}
 
+impl Queues {
     /// Counts what is wrong with an element that came out, and describes it.
-    fn element(&mut self, queues: Queues, element: &Element) -> Option<(&'static str, Nanos)> {
+    fn element(self, element: &Element, found: &mut Found) -> Option<(&'static str, Nanos)> {
         let first = *element.delivered.iter().min()?;
         let last = *element.delivered.iter().max()?;
         let after = |at: &&Nanos| element.dealt_with.is_some_and(|dealt_with| dealt_with < **at);
         let after_ack = element.delivered.iter().filter(after).count() as u64;
         let repeated = element.delivered.len() as u64 - 1;
-        self.repeated += repeated;
-        self.after_ack += after_ack;
-        self.recovered += u64::from(element.pushed && element.acknowledged.is_none());
+        found.add("repeated", repeated);
+        found.add("after_ack", after_ack);
+        found.add("recovered", u64::from(element.pushed && element.acknowledged.is_none()));
         if !element.pushed {
-            self.unexpected += 1;
+            found.add("unexpected", 1);
             return Some(("came out, and nobody can have put it in", first));
         }
         if after_ack > 0 {
             return Some(("came out after it had been dealt with", last));
         }
-        let once = queues == Queues::AtMostOnce;
+        let once = self == Queues::AtMostOnce;
         (once && repeated > 0).then_some(("came out more than once", last))
-    }
-
-    /// The number of everything that is wrong.
-    fn wrong(&self, queues: Queues) -> u64 {
-        let again = match queues {
-            Queues::AtMostOnce => self.repeated,
-            Queues::AtLeastOnce => self.after_ack,
-        };
-        self.lost + self.unexpected + again
-    }
-
-    fn verdict(&self, queues: Queues) -> Verdict {
-        verdict(self.wrong(queues), self.unread)
-    }
-
-    fn told(&self, queues: Queues) -> Checked {
-        let Found { acknowledged, lost, unexpected, repeated, after_ack, recovered, .. } = self;
-        let again = match queues {
-            Queues::AtMostOnce => String::new(),
-            Queues::AtLeastOnce => {
-                format!(" ({after_ack} of them after they had been dealt with)")
-            }
-        };
-        let mut text = format!(
-            "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
-             {repeated} delivered again{again}, {recovered} recovered"
-        );
-        if self.unread > 0 {
-            text += &format!("; {} queues were not drained", self.unread);
-        }
-        let [sum, put_in, counts @ ..] = match queues {
-            Queues::AtMostOnce => [
-                "queue.wrong",
-                "queue.acknowledged",
-                "queue.lost",
-                "queue.unexpected",
-                "queue.repeated",
-                "queue.recovered",
-            ],
-            Queues::AtLeastOnce => [
-                "stream.wrong",
-                "stream.acknowledged",
-                "stream.lost",
-                "stream.unexpected",
-                "stream.repeated",
-                "stream.recovered",
-            ],
-        };
-        let (wrong, mut told) = (self.wrong(queues), Checked::default());
-        told.find(sum, self.verdict(queues), (wrong, text), &self.examples);
-        told.measure(put_in, Some(*acknowledged as f64));
-        told.counts(self.unread, &[(sum, wrong)]);
-        for (name, count) in counts.into_iter().zip([*lost, *unexpected, *repeated, *recovered]) {
-            told.counts(self.unread, &[(name, count)]);
-        }
-        if queues == Queues::AtLeastOnce {
-            told.counts(self.unread, &[("stream.after_ack", *after_ack)]);
-        }
-        told
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::model::op::{Action, Op, Outcome, Purpose, RegisterOp};
 use crate::model::{Nanos, Verdict};
 
-use super::finding::{Example, Examples, Finding};
+use super::checker::Sides;
+use super::finding::{Example, Examples, Finding, Zero};
 use super::parts::Kept;
 
 /// An instant that never comes: when a write of unknown outcome is done.
@@ -22,6 +23,19 @@ pub(super) struct Write {
     pub by: Option<u16>,
 }
 
+impl Write {
+    /// The write that `op` is, if it is one.
+    pub fn of(op: &Op) -> Option<Write> {
+        let value = op.action.written()?;
+        let (fate, done) = match op.outcome {
+            Outcome::Ok => (Fate::Acknowledged, op.done),
+            Outcome::Unknown(_) => (Fate::Unknown, NEVER),
+            Outcome::Fail(_) => (Fate::Refused, op.done),
+        };
+        Some(Write { value, sent: op.sent, done, fate, load: op.load, by: op.by })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Acknowledged,
@@ -36,6 +50,9 @@ pub(super) struct Read {
     pub value: Option<u64>,
     pub sent: Nanos,
     pub done: Nanos,
+    /// Whose it is, and who answered.
+    pub load: u8,
+    pub by: Option<u16>,
 }
 
 /// Where a read's value comes from.
@@ -53,13 +70,22 @@ pub(super) enum Source {
     Nowhere,
 }
 
+/// A write that a read missed.
+pub(super) struct Missed<'a> {
+    pub write: &'a Write,
+    /// It was lost before the read was sent, and so was all else that the read missed.
+    pub is_lost: bool,
+}
+
 /// All writes to one key, and its final state.
 #[derive(Debug, Default)]
 pub(super) struct Key {
     /// By the instants of sending, once the part is complete.
     writes: Vec<Write>,
-    /// For each write, the earliest acknowledgement of it or of any sent later.
-    earliest: Vec<Nanos>,
+    /// For each write, which of it and all sent later was acknowledged first.
+    earliest: Vec<Option<u32>>,
+    /// Those from here on the final state contradicts, if they were done before it was read.
+    lost_from: usize,
     /// Indices of `writes` by their values.
     by_value: Vec<u32>,
     /// The last final read that was answered.
@@ -73,14 +99,7 @@ impl Kept for Key {
     }
 
     fn keep(&mut self, op: &Op) {
-        if let Some(value) = op.action.written() {
-            let (fate, done) = match op.outcome {
-                Outcome::Ok => (Fate::Acknowledged, op.done),
-                Outcome::Unknown(_) => (Fate::Unknown, NEVER),
-                Outcome::Fail(_) => (Fate::Refused, op.done),
-            };
-            self.writes.push(Write { value, sent: op.sent, done, fate, load: op.load, by: op.by });
-        }
+        self.writes.extend(Write::of(op));
         if let Some(read) = answered(op)
             && self.last.is_none_or(|last| last.sent < read.sent)
         {
@@ -90,16 +109,19 @@ impl Kept for Key {
 
     fn complete(&mut self) {
         self.writes.sort_unstable_by_key(|w| (w.sent, w.value));
-        let mut earliest = NEVER;
-        self.earliest = vec![NEVER; self.writes.len()];
-        for (write, slot) in self.writes.iter().zip(&mut self.earliest).rev() {
-            if write.fate == Fate::Acknowledged {
-                earliest = earliest.min(write.done);
+        let mut earliest: Option<u32> = None;
+        self.earliest = vec![None; self.writes.len()];
+        for (i, write) in self.writes.iter().enumerate().rev() {
+            let is_earlier = |i: u32| write.done <= self.writes[i as usize].done;
+            if write.fate == Fate::Acknowledged && earliest.is_none_or(is_earlier) {
+                earliest = Some(i as u32);
             }
-            *slot = earliest;
+            self.earliest[i] = earliest;
         }
         self.by_value = (0..self.writes.len() as u32).collect();
         self.by_value.sort_unstable_by_key(|&i| self.writes[i as usize].value);
+        let last = self.last.and_then(|last| self.first_after(self.source(&last)));
+        self.lost_from = last.unwrap_or(self.writes.len());
     }
 }
 
@@ -129,11 +151,35 @@ impl Key {
         source
     }
 
-    /// The earliest acknowledgement of a write that was sent after the state of
-    /// `source` was complete; `None` if there is none, or it cannot be told.
-    pub(super) fn superseded(&self, source: Source) -> Option<Nanos> {
-        let earliest = *self.earliest.get(self.first_after(source)?)?;
-        (earliest != NEVER).then_some(earliest)
+    /// Of the writes that `read` missed, the one that was acknowledged first: of those that were
+    /// there to be found if there are any, or else of those that were lost by then.
+    pub(super) fn missed(&self, read: &Read, source: Source, sides: &Sides) -> Option<Missed<'_>> {
+        let first = self.first_after(source)?;
+        let at = (*self.earliest.get(first)?)? as usize;
+        let earliest = Some(&self.writes[at]).filter(|write| write.done < read.sent)?;
+        if !self.is_gone(at, read, sides) {
+            return Some(Missed { write: earliest, is_lost: false });
+        }
+        let before = self.writes[first..].iter().take_while(|write| write.sent < read.sent);
+        let late = before.enumerate().filter(|(i, write)| {
+            write.fate == Fate::Acknowledged
+                && write.done < read.sent
+                && !self.is_gone(first + i, read, sides)
+        });
+        let late = late.map(|(_, write)| write).min_by_key(|write| write.done);
+        Some(Missed { write: late.unwrap_or(earliest), is_lost: late.is_none() })
+    }
+
+    /// Whether it is certain that the write had been lost when `read`, which missed it, was sent.
+    fn is_gone(&self, at: usize, read: &Read, sides: &Sides) -> bool {
+        let write = &self.writes[at];
+        if at >= self.lost_from && self.last.is_some_and(|last| write.done < last.sent) {
+            return true;
+        }
+        let (Some(wrote), Some(answered)) = (write.by, read.by) else { return false };
+        // Who acknowledged it does not have it any more; or was superseded by who answered.
+        let (wrote, answered) = ((write.load, wrote), (read.load, answered));
+        wrote == answered || (sides.lost(wrote, read.sent) && sides.leads(answered, read.sent))
     }
 
     /// The acknowledged writes that were sent after the state of `source` was complete.
@@ -155,7 +201,7 @@ impl Key {
 pub(super) fn answered(op: &Op) -> Option<Read> {
     match op.action {
         Action::Register(RegisterOp::Read(value)) if op.outcome == Outcome::Ok => {
-            Some(Read { value, sent: op.sent, done: op.done })
+            Some(Read { value, sent: op.sent, done: op.done, load: op.load, by: op.by })
         }
         _ => None,
     }
@@ -175,7 +221,7 @@ impl Unexpected {
         self.count
     }
 
-    pub(super) fn counted_from(zero: Nanos) -> Unexpected {
+    pub(super) fn counted_from(zero: Zero) -> Unexpected {
         Unexpected { count: 0, examples: Examples::counted_from(zero) }
     }
 

@@ -9,11 +9,12 @@
 
 use std::collections::HashMap;
 
+use crate::model::op::RegisterOp;
 use crate::model::{Nanos, Verdict};
 
 use super::checker::Checked;
-use super::finding::{Example, Examples};
-use super::linear::{Act, Call};
+use super::finding::{Example, Examples, Zero};
+use super::linear::Call;
 use super::register::NEVER;
 
 /// The results for each process.
@@ -47,19 +48,37 @@ struct Known {
     read: Option<(Nanos, u64)>,
 }
 
+impl Known {
+    /// From a call that was done.
+    fn learn(&mut self, call: &Call, versions: &HashMap<u64, Version>) {
+        if let RegisterOp::Read(found) = call.act {
+            let version = found.and_then(|value| Some((versions.get(&value)?.from, value)));
+            self.read = self.read.max(version);
+        } else if let Some(value) = call.written() {
+            self.wrote = self.wrote.max(Some((call.sent, value)));
+        }
+    }
+}
+
 impl Sessions {
     /// Sorts `calls`, which are all calls to one key.
     pub(super) fn judge(&mut self, load: u8, key: u64, calls: &mut [Call]) {
         let versions = versions(calls);
         calls.sort_unstable_by_key(|call| (call.process, call.sent, call.done));
         for calls in calls.chunk_by(|a, b| a.process == b.process) {
-            let mut known = Known::default();
+            let (mut known, mut open): (Known, Vec<&Call>) = Default::default();
             for call in calls {
-                if let Act::Read(found) = call.act {
-                    self.read(load, key, call, found, &versions, &mut known);
-                } else if let Some(value) = call.written().filter(|_| call.is_answered()) {
-                    known.wrote = known.wrote.max(Some((call.sent, value)));
+                open.retain(|earlier| {
+                    let is_done = earlier.done < call.sent;
+                    if is_done {
+                        known.learn(earlier, &versions);
+                    }
+                    !is_done
+                });
+                if let RegisterOp::Read(found) = call.act {
+                    self.read(load, key, call, found, &versions, &known);
                 }
+                open.extend(Some(call).filter(|call| call.is_answered()));
             }
         }
     }
@@ -71,15 +90,14 @@ impl Sessions {
         read: &Call,
         found: Option<u64>,
         versions: &HashMap<u64, Version>,
-        known: &mut Known,
+        known: &Known,
     ) {
         self.reads += 1;
-        let version = found.map(|value| (value, versions.get(&value)));
         // No key is before all versions. A value that nobody wrote proves nothing.
-        let by = match version {
+        let by = match found.map(|value| versions.get(&value)) {
             None => None,
-            Some((_, Some(version))) => Some(version.by),
-            Some((_, None)) => return,
+            Some(Some(version)) => Some(version.by),
+            Some(None) => return,
         };
         let newer = |seen: Option<(Nanos, u64)>| seen.filter(|(from, _)| by < Some(*from));
         if let Some((_, own)) = newer(known.wrote) {
@@ -92,12 +110,14 @@ impl Sessions {
             let what = format!("had read the newer {seen} there before");
             offer(&mut self.back, load, key, read, &what);
         }
-        if let Some((value, Some(version))) = version {
-            known.read = known.read.max(Some((version.from, value)));
-        }
     }
 
-    pub(super) fn counted_from(zero: Nanos) -> Sessions {
+    /// Reads that saw what their session cannot have seen.
+    pub(super) fn wrong(&self) -> u64 {
+        self.own_missed + self.not_monotonic
+    }
+
+    pub(super) fn counted_from(zero: Zero) -> Sessions {
         let examples = || Examples::counted_from(zero);
         Sessions { missed: examples(), back: examples(), ..Sessions::default() }
     }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use crate::model::Verdict;
 use crate::model::op::Purpose;
-use crate::model::{Nanos, Verdict};
 
-use super::checker::{Checked, Checker, Context};
+use super::checker::{Checked, Checker, Context, Sides};
 use super::finding::{Example, Examples};
-use super::history::{History, ReadError};
-use super::parts::{self, HELD, Keys};
-use super::register::{Key, Read, Source, Unexpected, answered};
+use super::parts::{self, HELD, History, Keys, ReadError};
+use super::register::{Key, Missed, Read, Source, Unexpected, Write, answered};
 
 /// Counts the reads that missed a write acknowledged before they were sent.
 ///
@@ -17,6 +16,11 @@ use super::register::{Key, Read, Source, Unexpected, answered};
 /// its key was sent after *f* was done and was done before the read was sent. Its
 /// age is the time from the earliest acknowledgement of such a write to the read's
 /// sending. If the outcome of *f* is unknown, the read is not called stale.
+///
+/// If all that it missed had been lost by then, the read was not late: the value of *f* is all
+/// that there is. It is counted as one of a value that **came back**. A write is certainly lost if
+/// the final state contradicts it, if the node that had acknowledged it answered the read, or if
+/// that node had been superseded by the one that did.
 ///
 /// Final reads are not counted here: what they miss is lost.
 pub struct StaleReads;
@@ -27,7 +31,7 @@ impl Checker for StaleReads {
     }
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-        Ok(Found::read(history, HELD, context.zero)?.told(context.whole))
+        Ok(Found::read(history, HELD, context)?.told(context.whole))
     }
 }
 
@@ -38,16 +42,24 @@ pub(super) struct Found {
     pub stale: u64,
     /// The greatest age of a stale read.
     pub oldest: Option<Duration>,
+    /// Reads of a value that came back because what had followed it was lost.
+    pub reverted: u64,
     examples: Examples,
+    back: Examples,
     /// Reads of a value that no write can have put there.
     pub unexpected: Unexpected,
 }
 
 impl Found {
-    pub fn read(history: &dyn History, limit: usize, zero: Nanos) -> Result<Found, ReadError> {
+    pub fn read(
+        history: &dyn History,
+        limit: usize,
+        context: &Context,
+    ) -> Result<Found, ReadError> {
         let mut found = Found {
-            examples: Examples::counted_from(zero),
-            unexpected: Unexpected::counted_from(zero),
+            examples: Examples::counted_from(context.zero),
+            back: Examples::counted_from(context.zero),
+            unexpected: Unexpected::counted_from(context.zero),
             ..Found::default()
         };
         let unwritten = Key::default();
@@ -58,38 +70,51 @@ impl Found {
                 }
                 if let Some(read) = answered(op) {
                     let key = keys.get(&(op.keyspace(), op.key)).unwrap_or(&unwritten);
-                    found.judge(op.keyspace(), op.key, key, &read);
+                    found.judge((op.keyspace(), op.key), key, &read, &context.sides);
                 }
             })
         })?;
         Ok(found)
     }
 
-    fn judge(&mut self, load: u8, number: u64, key: &Key, read: &Read) {
+    fn judge(&mut self, at: (u8, u64), key: &Key, read: &Read, sides: &Sides) {
         self.reads += 1;
         let source = key.source(read);
         if matches!(source, Source::Refused | Source::Nowhere) {
-            self.unexpected.add(load, number, read, source);
+            self.unexpected.add(at.0, at.1, read, source);
         }
-        if let Some(missed) = key.superseded(source).filter(|missed| *missed < read.sent) {
-            self.add(load, number, read, missed);
+        match key.missed(read, source, sides) {
+            Some(Missed { write, is_lost: true }) => self.add_reverted(at, read, write),
+            Some(Missed { write, is_lost: false }) => self.add(at, read, write),
+            None => {}
         }
     }
 
-    fn add(&mut self, load: u8, key: u64, read: &Read, missed: Nanos) {
-        let age = read.sent.since(missed);
+    fn add(&mut self, (load, key): (u8, u64), read: &Read, missed: &Write) {
+        let age = read.sent.since(missed.done);
         self.stale += 1;
         self.oldest = self.oldest.max(Some(age));
         let rank = (u64::MAX - age.as_nanos() as u64, read.sent.0, load, key);
         self.examples.offer(rank, |zero| {
-            let saw = match read.value {
-                Some(value) => format!("answered with value {value}"),
-                None => "found no key".to_owned(),
-            };
-            let age = age.as_secs_f64() * 1e3;
             let text = format!(
-                "a read of key {key}, sent at {}, {saw}, but a newer one had been acknowledged {age:.3} ms before",
-                zero.tell(read.sent)
+                "a read of key {key}, sent at {}, {}, but a newer one had been acknowledged {} before",
+                zero.tell(read.sent),
+                saw(read),
+                zero.tell_span(age, 3)
+            );
+            Example::new(load, key, read.done, text)
+        });
+    }
+
+    fn add_reverted(&mut self, (load, key): (u8, u64), read: &Read, lost: &Write) {
+        self.reverted += 1;
+        self.back.offer((read.sent.0, lost.value, load, key), |zero| {
+            let text = format!(
+                "a read of key {key}, sent at {}, {}: value {}, acknowledged at {}, had been lost",
+                zero.tell(read.sent),
+                saw(read),
+                lost.value,
+                zero.tell(lost.done)
             );
             Example::new(load, key, read.done, text)
         });
@@ -101,15 +126,29 @@ impl Found {
 
     pub fn told(&self, whole: bool) -> Checked {
         let mut text = format!("{} of {} reads stale", self.stale, self.reads);
-        let age = self.oldest.map(|age| age.as_secs_f64() * 1e3);
-        if let Some(age) = age {
-            text += &format!(", by up to {age:.1} ms");
+        if let Some(age) = self.oldest {
+            text += &format!(", by up to {}", self.examples.zero.tell_span(age, 1));
         }
         let mut told = Checked::default();
         told.find("reads.stale", self.verdict(), (self.stale, text), &self.examples);
+        let verdict = if self.reverted == 0 { Verdict::Pass } else { Verdict::Fail };
+        let what = "found a value that came back because what had followed it was lost";
+        let text = format!("{} of {} reads {what}", self.reverted, self.reads);
+        told.find("reads.reverted", verdict, (self.reverted, text), &self.back);
+        told.measure("reads.reverted", Some(self.reverted as f64));
         told.findings.extend(self.unexpected.finding("reads", whole));
         told.measure("reads.stale", Some(self.stale as f64));
-        told.measure("reads.stale.age.max", Some(age.unwrap_or(0.0)));
+        told.measure(
+            "reads.stale.age.max",
+            Some(self.oldest.unwrap_or_default().as_secs_f64() * 1e3),
+        );
         told
+    }
+}
+
+fn saw(read: &Read) -> String {
+    match read.value {
+        Some(value) => format!("answered with value {value}"),
+        None => "found no key".to_owned(),
     }
 }

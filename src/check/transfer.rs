@@ -8,48 +8,20 @@
 
 use std::collections::HashSet;
 
+use crate::model::Nanos;
 use crate::model::op::{Action, Op, Outcome, Purpose, TransferOp};
-use crate::model::{Nanos, Verdict};
 
-use super::checker::{Checked, Checker, Context, verdict};
-use super::finding::{Example, Examples};
-use super::history::{History, ReadError};
-use super::parts::{self, HELD, Kept, Keys};
+use super::parts::Kept;
+use super::per_key::{Found, PerKey, Words};
 
 /// Steps of the search for the transfers without an answer that were done, for each bank.
 const STEPS: usize = 200_000;
 
-/// Judges every bank. Rows of other actions are passed over.
+/// Judges every bank.
 pub struct Transfers;
 
-impl Checker for Transfers {
-    fn name(&self) -> &'static str {
-        "transfers"
-    }
-
-    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-        Ok(Found::read(history, context.zero)?.told())
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Found {
-    acknowledged: u64,
-    /// Reads that were answered, those of the final state included.
-    reads: u64,
-    /// Reads during the load whose sum is wrong.
-    torn: u64,
-    /// Banks whose last sum is wrong.
-    half_done: u64,
-    /// Banks whose last sum is right, and whose balances no choice of transfers explains.
-    lost: u64,
-    /// Banks with transfers that could not be read at the end, or not be decided.
-    unread: u64,
-    examples: Examples,
-}
-
 #[derive(Debug, Default)]
-struct Bank {
+pub struct Bank {
     /// What each account was opened with.
     opened: Option<Box<[i64]>>,
     moves: Vec<Move>,
@@ -115,50 +87,58 @@ enum Explained {
     Undecided,
 }
 
-impl Found {
-    fn read(history: &dyn History, zero: Nanos) -> Result<Found, ReadError> {
-        let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
-        parts::in_parts(history, HELD, |keys: Keys<Bank>, _| {
-            keys.iter().for_each(|((load, key), bank)| found.judge(*load, *key, bank));
-            Ok(())
-        })?;
-        Ok(found)
+const WORDS: Words = Words {
+    name: "transfers",
+    family: "transfer",
+    known: &["acknowledged", "torn"],
+    text: "{torn} of {reads} reads torn, {half_done} banks with a half-done transfer, {lost} banks \
+           that lost some of {acknowledged} acknowledged transfers",
+    unread: "; nothing is known of {unread} banks at the end",
+};
+
+impl PerKey for Transfers {
+    type Key = Bank;
+
+    fn words(&self) -> &'static Words {
+        &WORDS
     }
 
-    fn judge(&mut self, load: u8, key: u64, bank: &Bank) {
-        self.acknowledged += bank.moves.iter().filter(|one| one.done.is_some()).count() as u64;
-        self.reads += bank.reads.len() as u64 + u64::from(bank.last.is_some());
-        let Some(opened) = &bank.opened else {
-            self.unread += u64::from(!bank.moves.is_empty());
+    fn judge(&self, at: (u8, u64), bank: &Bank, found: &mut Found) {
+        let key = at.1;
+        let done = bank.moves.iter().filter(|one| one.done.is_some()).count();
+        found.add("acknowledged", done as u64);
+        found.add("reads", bank.reads.len() as u64 + u64::from(bank.last.is_some()));
+        let rank = |read: &Sum| (read.sent.0, read.sum.unsigned_abs());
+        if let Some(opened) = &bank.opened {
+            let total: i64 = opened.iter().sum();
+            for read in bank.reads.iter().filter(|read| read.sum != total) {
+                found.add("torn", 1);
+                found.show(at, rank(read), read.done, |zero| {
+                    let at = zero.tell(read.done);
+                    format!("bank {key} had {} instead of {total} at {at}", read.sum)
+                });
+            }
+        }
+        let (Some(opened), Some((last, balances))) = (&bank.opened, &bank.last) else {
+            found.unread += u64::from(!bank.moves.is_empty());
             return;
         };
         let total: i64 = opened.iter().sum();
-        for read in bank.reads.iter().filter(|read| read.sum != total) {
-            self.torn += 1;
-            self.show((load, key), read, |zero| {
-                format!("bank {key} had {} instead of {total} at {zero}", read.sum)
-            });
-        }
-        let Some((last, balances)) = &bank.last else {
-            self.unread += u64::from(!bank.moves.is_empty());
-            return;
-        };
         if last.sum != total {
-            self.half_done += 1;
-            self.show((load, key), last, |_| {
+            found.add("half_done", 1);
+            return found.show(at, rank(last), last.done, |_| {
                 format!(
                     "bank {key} ended with {} instead of {total}: a transfer is half done",
                     last.sum
                 )
             });
-            return;
         }
         match explained(opened, &bank.moves, last, balances) {
             Explained::Yes => {}
-            Explained::Undecided => self.unread += 1,
+            Explained::Undecided => found.unread += 1,
             Explained::No => {
-                self.lost += 1;
-                self.show((load, key), last, |_| {
+                found.add("lost", 1);
+                found.show(at, rank(last), last.done, |_| {
                     format!(
                         "bank {key} ended with its sum right and balances that its acknowledged \
                          transfers do not give: some of them are lost"
@@ -166,44 +146,6 @@ impl Found {
                 });
             }
         }
-    }
-
-    fn show(&mut self, (load, key): (u8, u64), read: &Sum, text: impl FnOnce(String) -> String) {
-        let rank = (read.sent.0, read.sum.unsigned_abs(), load, key);
-        self.examples
-            .offer(rank, |zero| Example::new(load, key, read.done, text(zero.tell(read.done))));
-    }
-
-    /// All that is wrong.
-    fn wrong(&self) -> u64 {
-        self.torn + self.half_done + self.lost
-    }
-
-    fn verdict(&self) -> Verdict {
-        verdict(self.wrong(), self.unread)
-    }
-
-    fn told(&self) -> Checked {
-        let Found { acknowledged, reads, torn, half_done, lost, unread, .. } = self;
-        let wrong = self.wrong();
-        let mut text = format!(
-            "{torn} of {reads} reads torn, {half_done} banks with a half-done transfer, {lost} \
-             banks that lost some of {acknowledged} acknowledged transfers"
-        );
-        if *unread > 0 {
-            text += &format!("; nothing is known of {unread} banks at the end");
-        }
-        let mut told = Checked::default();
-        told.find("transfer.wrong", self.verdict(), (wrong, text), &self.examples);
-        told.measure("transfer.acknowledged", Some(*acknowledged as f64));
-        told.measure("transfer.torn", Some(*torn as f64));
-        let from_the_end = [
-            ("transfer.wrong", wrong),
-            ("transfer.half_done", *half_done),
-            ("transfer.lost", *lost),
-        ];
-        told.counts(*unread, &from_the_end);
-        told
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::load::client::adapter::protocol::{
     Came, Connect, Greeting, Mode, Order, Reply, VERSION, Work,
 };
+use crate::log::OrUnheard;
 
 /// Carry out a load of another redrill with the `redis` crate; see docs/adapters.md
 #[derive(Debug, clap::Args)]
@@ -29,9 +30,13 @@ pub fn main(_: Args) -> ExitCode {
     let (give, orders) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let lines = std::io::stdin().lock().lines().map_while(Result::ok);
-        // redrill's greeting is no order.
-        let orders = lines.filter_map(|line| serde_json::from_str::<Order>(&line).ok());
-        orders.for_each(|order| _ = give.send(order));
+        // The first line is redrill's greeting.
+        for line in lines.skip(1) {
+            match serde_json::from_str::<Order>(&line) {
+                Ok(order) => give.send(order).or_unheard(),
+                Err(error) => eprintln!("not an order ({error}): {line}"),
+            }
+        }
     });
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     match runtime {
@@ -102,5 +107,5 @@ async fn carry_out(mut connection: ClusterConnection, work: &Work) -> Came {
 fn say(line: &impl serde::Serialize) {
     let Ok(text) = serde_json::to_string(line) else { return };
     // Nobody who reads no more is to be told.
-    _ = writeln!(std::io::stdout().lock(), "{text}");
+    writeln!(std::io::stdout().lock(), "{text}").or_unheard();
 }

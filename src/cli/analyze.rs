@@ -1,14 +1,15 @@
 //! `redrill analyze`: checks a stored history again.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{exit, out};
-use crate::check::{Checker, Context, Finding, Orders, StaleReads};
-use crate::load::history::edn;
+use super::exit::{self, Failure};
+use super::out::{self, Format};
+use super::reading;
+use crate::check::{Checker, Context, Finding, Orders, StaleReads, Transactions, Zero};
+use crate::load::history::edn::{self, Foreign};
 use crate::model::{Verdict, printable_lines};
 use crate::report::{self, ReportError, text};
 
@@ -19,29 +20,17 @@ use crate::report::{self, ReportError, text};
 /// the worst finding, whatever a scenario lets pass as `reported`: 0 pass, 1 fail, 2 unknown.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder that a run left, or a file in EDN with Jepsen's operations on registers
-    #[arg(value_name = "RUN|FILE.edn")]
+    /// A folder that a run left, or a file with Jepsen's operations on registers: EDN, or
+    /// history.txt
+    #[arg(value_name = "RUN|FILE")]
     history: PathBuf,
+    /// What each key of such a file holds at the beginning, as it is written there. `nil` is no
+    /// key, and then a read of nil found none; otherwise such a read says nothing
+    #[arg(long, value_name = "VALUE")]
+    initial: Option<String>,
     /// How to print the findings
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum AnalyzeError {
-    #[error(transparent)]
-    Run(#[from] ReportError),
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{}, {source}", path.display())]
-    Edn { path: PathBuf, source: edn::EdnError },
 }
 
 /// The findings as JSON.
@@ -50,68 +39,90 @@ struct Analysis {
     schema: u32,
     verdict: Verdict,
     findings: Vec<Finding>,
+    /// What one must know to read them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// A history by Jepsen counts time on another clock.
     #[serde(skip)]
     of_run: bool,
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let is_edn = args.history.extension().is_some_and(|end| end == "edn");
-    let found = if is_edn { jepsen(&args.history) } else { of_run(&args.history) };
-    let findings = match found {
-        Ok(findings) => findings,
-        Err(AnalyzeError::Run(error)) => return super::report::refuse(&error),
-        Err(error) => return exit::fail(exit::BAD_FILE, &error),
+    exit::of(analyze(&args))
+}
+
+fn analyze(args: &Args) -> Result<ExitCode, Failure> {
+    let is_file = args.history.is_file();
+    let (findings, notes) = match is_file {
+        true => jepsen(args)?,
+        false => (reading::build(&args.history)?.findings, Vec::new()),
     };
-    // Without load there are no findings, so the verdict is unknown.
+    // Without operations there are no findings, so the verdict is unknown.
     let nothing = findings.is_empty().then_some(Verdict::Unknown);
     let verdict = Verdict::worst(findings.iter().map(|f| f.verdict).chain(nothing));
-    let analysis = Analysis { schema: report::SCHEMA, verdict, findings, of_run: !is_edn };
-    let printed = match args.format {
-        Format::Text => out::print(&printable_lines(&analysis.text())),
-        Format::Json => match serde_json::to_string_pretty(&analysis) {
-            Ok(json) => out::print(&(json + "\n")),
-            Err(error) => return exit::fail(exit::BUG, &error),
-        },
-    };
-    if printed == ExitCode::SUCCESS { ExitCode::from(verdict.exit_code()) } else { printed }
+    let schema = report::SCHEMA;
+    let analysis = Analysis { schema, verdict, findings, notes, of_run: !is_file };
+    let json = || serde_json::to_string_pretty(&analysis).map_err(|e| Failure::new(exit::BUG, e));
+    let printed = out::print(&match args.format {
+        Format::Text => printable_lines(&analysis.text()),
+        Format::Json => json()? + "\n",
+    });
+    Ok(if printed == ExitCode::SUCCESS { ExitCode::from(verdict.exit_code()) } else { printed })
 }
 
-fn of_run(run: &Path) -> Result<Vec<Finding>, AnalyzeError> {
-    Ok(report::build(run)?.findings)
-}
-
-/// Such a history has no final reads, so writes lost at the end are not looked for.
-fn jepsen(path: &Path) -> Result<Vec<Finding>, AnalyzeError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| AnalyzeError::Read { path: path.to_owned(), source })?;
-    let ops =
-        edn::parse(&text).map_err(|source| AnalyzeError::Edn { path: path.to_owned(), source })?;
-    let context = Context { whole: true, ..Context::default() };
-    let checkers: [&dyn Checker; 2] = [&StaleReads, &Orders];
+/// The findings, and what one must know to read them. Such a history has no final reads, so
+/// writes lost at the end are not looked for.
+fn jepsen(args: &Args) -> Result<(Vec<Finding>, Vec<String>), Failure> {
+    let path = args.history.display();
+    let bad = |text| Failure::new(exit::BAD_FILE, text);
+    let text = std::fs::read_to_string(&args.history)
+        .map_err(|e| bad(format!("cannot read {path}: {e}")))?;
+    let history =
+        edn::parse(&text, args.initial.as_deref()).map_err(|e| bad(format!("{path}, {e}")))?;
     let mut findings = Vec::new();
-    for checker in checkers {
-        let checked = checker.check(&&ops[..], &context).map_err(ReportError::Check)?;
-        findings.extend(checked.findings);
+    if history.count > 0 {
+        let zero = if history.is_timed { Zero::default() } else { Zero::Events };
+        let context = Context { whole: true, zero, ..Context::default() };
+        let checkers: [&dyn Checker; 3] = [&StaleReads, &Orders, &Transactions];
+        for checker in checkers {
+            let checked = checker.check(&&history.ops[..], &context).map_err(ReportError::Check)?;
+            findings.extend(checked.findings);
+        }
     }
-    Ok(findings)
+    for example in findings.iter_mut().flat_map(|finding| &mut finding.examples) {
+        example.text = history.names.tell(&example.text);
+    }
+    Ok((findings, notes(&history)))
+}
+
+fn notes(history: &Foreign) -> Vec<String> {
+    let silent = match history.said_nothing {
+        0 => None,
+        n => Some(format!(
+            "{n} reads of nil say nothing; with --initial nil they say that there was no key"
+        )),
+    };
+    let untimed = "not every event has a whole :time, so instants are numbers of events";
+    let untimed = (!history.is_timed).then(|| untimed.to_owned());
+    silent.into_iter().chain(untimed).collect()
 }
 
 impl Analysis {
     fn text(&self) -> String {
         let mut lines = String::new();
         for finding in &self.findings {
-            let _ = writeln!(lines, "{} {}", text::mark(finding.verdict), finding.text);
+            lines += &format!("{} {}\n", text::mark(finding.verdict), finding.text);
             for example in &finding.examples {
-                let _ = writeln!(lines, "    {}", example.text);
+                lines += &format!("    {}\n", example.text);
             }
         }
         if self.of_run && self.findings.iter().any(|finding| !finding.examples.is_empty()) {
             lines += "instants count from the load's start\n";
         }
+        self.notes.iter().for_each(|note| lines += &format!("{note}\n"));
         if self.findings.is_empty() {
-            lines += "there was no load, so there is nothing to check\n";
+            lines += "there are no operations, so there is nothing to check\n";
         }
-        lines + &format!("{}\n", self.verdict.as_str().to_uppercase())
+        lines + &format!("{}\n", self.verdict.word().to_uppercase())
     }
 }

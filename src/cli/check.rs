@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{exit, input, out, terminal};
+use super::exit::{self, Failure};
+use super::{input, out, terminal};
 use crate::spec::rules::count;
 use crate::spec::step::{Step, StepAction};
 use crate::spec::{self, Diagnostic, Diagnostics, FileKind, Options, Scenario, Source, Topology};
@@ -17,33 +18,34 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let (mut wrong, mut files, mut nothing) = (0, 0, false);
+    let (mut wrong, mut files, mut refused) = (0, 0, None);
     let mut told = Printed::default();
     for path in &args.files {
         match within(path) {
             Ok(within) => {
                 files += within.len();
-                wrong += within.iter().filter(|file| !passes(file, &mut told)).count() as u32;
+                for file in within {
+                    match passes(&file, &mut told) {
+                        Ok(right) => wrong += u32::from(!right),
+                        Err(unprinted) => refused = Some(exit::of(Err(unprinted))),
+                    }
+                }
             }
-            Err(diagnostic) => {
-                input::refuse(&Diagnostics::one(diagnostic));
-                nothing = true;
-            }
+            Err(diagnostic) => refused = Some(input::refuse(&Diagnostics::one(diagnostic))),
         }
     }
     if wrong > 0 {
         terminal::say(&format!("{} with errors, of {files}", count(wrong, "file")));
     }
-    ExitCode::from(if wrong > 0 || nothing { exit::BAD_FILE } else { 0 })
+    refused.unwrap_or(ExitCode::from(if wrong > 0 { exit::BAD_FILE } else { 0 }))
 }
 
 /// Prints what the file is, or what is wrong with it. Returns whether it is right.
-fn passes(file: &Path, told: &mut Printed) -> bool {
+fn passes(file: &Path, told: &mut Printed) -> Result<bool, Failure> {
     let name = file.display();
     let diagnostics = match check(file) {
         Ok(text) => {
-            out::print(&format!("{name}: {text}\n"));
-            return true;
+            return out::put(&format!("{name}: {text}\n")).map(|()| true);
         }
         Err(diagnostics) => told.unless_told(diagnostics),
     };
@@ -51,7 +53,7 @@ fn passes(file: &Path, told: &mut Printed) -> bool {
         Some(diagnostics) => drop(input::refuse(&diagnostics)),
         None => terminal::say(&format!("{name}: has errors, see above")),
     }
-    false
+    Ok(false)
 }
 
 /// The diagnostics that have been printed. A topology's are found again with each scenario that

@@ -12,6 +12,7 @@ use crate::backend::docker::{endpoint, nft};
 use crate::backend::process::address::Block;
 use crate::backend::process::binary::{ServerBinary, on_path};
 use crate::backend::registry::{Registry, RegistryError};
+use crate::log::OrLogged;
 
 /// What a server needs for 10,000 connections and its own files.
 const FILES_WANTED: u64 = 10_032;
@@ -27,7 +28,7 @@ pub struct Args {
 
 /// One row of the table.
 #[derive(Debug, PartialEq)]
-struct Row {
+struct Check {
     mark: Mark,
     what: &'static str,
     found: String,
@@ -46,9 +47,10 @@ enum Mark {
 
 pub fn main(args: Args) -> ExitCode {
     let mut findings = servers(args.engine_binary);
-    findings.push(super::runtime::block_on(docker()).unwrap_or_else(|e| {
-        Row::but(Mark::Note, "docker", e.to_string(), "no sockets can be used")
-    }));
+    findings.push(
+        super::runtime::block_on(docker())
+            .unwrap_or_else(|e| Check::note("docker", e.text, "no sockets can be used")),
+    );
     let runnable = findings.iter().any(|finding| finding.mark == Mark::Good);
     if !runnable {
         findings.iter_mut().for_each(|finding| finding.mark = Mark::Lack);
@@ -64,18 +66,26 @@ pub fn main(args: Args) -> ExitCode {
         cores(),
         memory(),
     ]);
-    out::print(&findings.iter().map(Row::text).collect::<String>());
+    out::print(&findings.iter().map(Check::text).collect::<String>());
     let lacks = findings.iter().any(|finding| finding.mark == Mark::Lack);
     ExitCode::from(if lacks { exit::ENVIRONMENT } else { 0 })
 }
 
-impl Row {
-    fn good(what: &'static str, found: impl Into<String>) -> Row {
-        Row { mark: Mark::Good, what, found: found.into(), advice: None }
+impl Check {
+    fn good(what: &'static str, found: impl Into<String>) -> Check {
+        Check { mark: Mark::Good, what, found: found.into(), advice: None }
     }
 
-    fn but(mark: Mark, what: &'static str, found: impl Into<String>, advice: &str) -> Row {
-        Row { mark, what, found: found.into(), advice: Some(advice.to_owned()) }
+    fn note(what: &'static str, found: impl Into<String>, advice: &str) -> Check {
+        Check::but(Mark::Note, what, found, advice)
+    }
+
+    fn unknown(what: &'static str) -> Check {
+        Check::note(what, "unknown", "the kernel does not report it")
+    }
+
+    fn but(mark: Mark, what: &'static str, found: impl Into<String>, advice: &str) -> Check {
+        Check { mark, what, found: found.into(), advice: Some(advice.to_owned()) }
     }
 
     fn text(&self) -> String {
@@ -92,38 +102,31 @@ impl Row {
     }
 }
 
-fn servers(named: Option<PathBuf>) -> Vec<Row> {
-    let known = [
-        (
-            "redis-server",
-            "apt-get install redis-server; topologies with `engine: {kind: redis}` run on it",
-        ),
-        (
-            "valkey-server",
-            "apt-get install valkey-server; topologies with `engine: {kind: valkey}` run on it",
-        ),
-    ];
+fn servers(named: Option<PathBuf>) -> Vec<Check> {
     let named = named
         .map(|path| server("engine binary", Some(path), "name a redis-server or valkey-server"));
-    let on_path = known.map(|(name, advice)| server(name, on_path(name), advice));
+    let on_path = [("redis", "redis-server"), ("valkey", "valkey-server")].map(|(kind, name)| {
+        let use_of_it = format!("topologies with `engine: {{kind: {kind}}}` run on it");
+        server(name, on_path(name), &format!("apt-get install {name}; {use_of_it}"))
+    });
     named.into_iter().chain(on_path).collect()
 }
 
-fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Row {
+fn server(what: &'static str, path: Option<PathBuf>, advice: &str) -> Check {
     let Some(path) = path else {
-        return Row::but(Mark::Note, what, "not on PATH", advice);
+        return Check::note(what, "not on PATH", advice);
     };
     match ServerBinary::at(&path) {
         Ok(binary) => {
             let info = binary.info();
-            Row::good(what, format!("{}, {} {}", path.display(), info.kind, info.version))
+            Check::good(what, format!("{}, {} {}", path.display(), info.kind, info.version))
         }
-        Err(e) => Row::but(Mark::Note, what, e.to_string(), advice),
+        Err(e) => Check::note(what, e.to_string(), advice),
     }
 }
 
 /// Which Docker engine answers, and what it can limit.
-async fn docker() -> Row {
+async fn docker() -> Check {
     let advice = "without it servers run as processes; with it: `--backend docker`, \
                   images of any release, limits of CPU and memory";
     let engine = match endpoint::find().await {
@@ -131,20 +134,23 @@ async fn docker() -> Row {
         Err(e) => {
             let why = e.to_string();
             let why = why.lines().take(2).map(str::trim).collect::<Vec<_>>().join(" ");
-            return Row::but(Mark::Note, "docker", why, advice);
+            return Check::note("docker", why, advice);
         }
     };
     let host = &engine.endpoint.host;
-    let version = engine.docker.version().await.unwrap_or_default();
+    let version = engine
+        .docker
+        .version()
+        .await
+        .or_logged("ask the engine for its version")
+        .unwrap_or_default();
     let name = version.platform.map_or("Docker".to_owned(), |platform| platform.name);
     let name = if name.is_empty() { "Docker".to_owned() } else { name };
-    let info = engine.docker.info().await.unwrap_or_default();
-    let mut able = Vec::new();
-    for (can, what) in
-        [(info.cpu_cfs_quota, "limits of CPU"), (info.memory_limit, "limits of memory")]
-    {
-        able.push(format!("{}{what}", if can == Some(true) { "" } else { "NO " }));
-    }
+    let info =
+        engine.docker.info().await.or_logged("ask the engine what it can do").unwrap_or_default();
+    let able = |can, what: &str| format!("{}{what}", if can == Some(true) { "" } else { "NO " });
+    let able =
+        [able(info.cpu_cfs_quota, "limits of CPU"), able(info.memory_limit, "limits of memory")];
     let rootless = info.security_options.unwrap_or_default().iter().any(|o| o.contains("rootless"));
     let found = format!(
         "{host}, {name} {}, API {}, {}",
@@ -153,23 +159,21 @@ async fn docker() -> Row {
         able.join(", ")
     );
     match rootless {
-        true => Row::but(
-            Mark::Note,
+        true => Check::note(
             "docker",
             format!("{found}, rootless"),
             "containers of a rootless engine have a network that this machine's processes mostly \
              cannot reach; then only `--backend process` works",
         ),
-        false => Row::good("docker", found),
+        false => Check::good("docker", found),
     }
 }
 
 /// Whether steps with `via: kernel` can be played, if there is a Docker engine.
-fn kernel_cuts() -> Row {
+fn kernel_cuts() -> Check {
     match nft::usable() {
-        Ok(()) => Row::good("kernel cuts", "nftables rules can be made for containers"),
-        Err(why) => Row::but(
-            Mark::Note,
+        Ok(()) => Check::good("kernel cuts", "nftables rules can be made for containers"),
+        Err(why) => Check::note(
             "kernel cuts",
             why,
             "only steps with `via: kernel` need it; redrill's relay cuts links without",
@@ -177,11 +181,10 @@ fn kernel_cuts() -> Row {
     }
 }
 
-fn cli() -> Row {
+fn cli() -> Check {
     match on_path("redis-cli").or_else(|| on_path("valkey-cli")) {
-        Some(path) => Row::good("redis-cli", path.display().to_string()),
-        None => Row::but(
-            Mark::Note,
+        Some(path) => Check::good("redis-cli", path.display().to_string()),
+        None => Check::note(
             "redis-cli",
             "not on PATH",
             "not needed by redrill; for looking around by hand: apt-get install redis-tools",
@@ -189,53 +192,51 @@ fn cli() -> Row {
     }
 }
 
-fn addresses() -> Row {
+fn addresses() -> Check {
     match Block::take() {
-        Ok(block) => Row::good("addresses", format!("{} is free", block.name())),
-        Err(e) => Row::but(Mark::Lack, "addresses", e.to_string(), "every drill needs a block"),
+        Ok(block) => Check::good("addresses", format!("{} is free", block.name())),
+        Err(e) => Check::but(Mark::Lack, "addresses", e.to_string(), "every drill needs a block"),
     }
 }
 
 /// Where the registry is, and what killed drills have left in it.
-fn state() -> Row {
+fn state() -> Check {
     let looked = || -> Result<(PathBuf, usize), RegistryError> {
         let registry = Registry::locate()?;
         let dead = registry.records()?.iter().filter(|record| !record.is_live()).count();
         Ok((registry.state_dir().to_owned(), dead))
     };
     match looked() {
-        Ok((dir, 0)) => Row::good("state", dir.display().to_string()),
+        Ok((dir, 0)) => Check::good("state", dir.display().to_string()),
         Ok((dir, dead)) => {
             let found = format!("{}: {dead} killed, with what they left", dir.display());
-            Row::but(Mark::Note, "state", found, "`redrill gc` removes it")
+            Check::note("state", found, "`redrill gc` removes it")
         }
-        Err(e) => Row::but(Mark::Lack, "state", e.to_string(), "set REDRILL_STATE_DIR"),
+        Err(e) => Check::but(Mark::Lack, "state", e.to_string(), "set REDRILL_STATE_DIR"),
     }
 }
 
-fn files() -> Row {
+fn files() -> Check {
     let limit = getrlimit(Resource::Nofile);
     let number = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |n| n.to_string());
     let found =
         format!("{} open files, raised to {}", number(limit.current), number(limit.maximum));
     match limit.maximum {
-        Some(most) if most < FILES_WANTED => Row::but(
-            Mark::Note,
+        Some(most) if most < FILES_WANTED => Check::note(
             "file limit",
             found,
             "servers will allow fewer than 10,000 connections; raise `ulimit -Hn`",
         ),
-        _ => Row::good("file limit", found),
+        _ => Check::good("file limit", found),
     }
 }
 
-fn overcommit() -> Row {
+fn overcommit() -> Check {
     let file = "/proc/sys/vm/overcommit_memory";
     match fs::read_to_string(file).unwrap_or_default().trim() {
-        "1" => Row::good("overcommit", "1"),
-        "" => Row::but(Mark::Note, "overcommit", "unknown", "the kernel does not report it"),
-        other => Row::but(
-            Mark::Note,
+        "1" => Check::good("overcommit", "1"),
+        "" => Check::unknown("overcommit"),
+        other => Check::note(
             "overcommit",
             other,
             "a full resynchronisation or a save may fail when memory is short; \
@@ -244,36 +245,34 @@ fn overcommit() -> Row {
     }
 }
 
-fn backlog() -> Row {
+fn backlog() -> Check {
     match number_in("/proc/sys/net/core/somaxconn") {
-        Some(n) if n >= BACKLOG_WANTED => Row::good("somaxconn", n.to_string()),
-        Some(n) => Row::but(
-            Mark::Note,
+        Some(n) if n >= BACKLOG_WANTED => Check::good("somaxconn", n.to_string()),
+        Some(n) => Check::note(
             "somaxconn",
             n.to_string(),
             "many clients that connect at once may have to wait; sysctl net.core.somaxconn=511",
         ),
-        None => Row::but(Mark::Note, "somaxconn", "unknown", "the kernel does not report it"),
+        None => Check::unknown("somaxconn"),
     }
 }
 
-fn cores() -> Row {
+fn cores() -> Check {
     match std::thread::available_parallelism().map_or(1, usize::from) {
-        1 => Row::but(
-            Mark::Note,
+        1 => Check::note(
             "cores",
             "1",
             "servers and load share it, so latencies are those of waiting for it",
         ),
-        n => Row::good("cores", n.to_string()),
+        n => Check::good("cores", n.to_string()),
     }
 }
 
-fn memory() -> Row {
+fn memory() -> Check {
     let table = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     match kilobytes(&table, "MemAvailable:") {
-        Some(kb) => Row::good("memory", format!("{:.1} GB available", kb as f64 / 1e6)),
-        None => Row::but(Mark::Note, "memory", "unknown", "the kernel does not report it"),
+        Some(kb) => Check::good("memory", format!("{:.1} GB available", kb as f64 / 1e6)),
+        None => Check::unknown("memory"),
     }
 }
 
@@ -292,7 +291,7 @@ mod tests {
 
     #[test]
     fn advice_stands_below_what_was_found() {
-        let finding = Row::but(Mark::Note, "redis-cli", "not on PATH", "get one");
+        let finding = Check::note("redis-cli", "not on PATH", "get one");
         let text = "note   redis-cli      not on PATH\n                      get one\n";
         assert_eq!(finding.text(), text);
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::exit::{self, fail};
+use super::exit::{self, Failure};
 use super::out;
 use crate::backend::proc::ProcessId;
-use crate::backend::registry::{Record, Registry, RegistryError, RunKind};
+use crate::backend::registry::{Record, Registry, RunKind};
 
 /// A keeper needs about a second to end a hundred servers.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,38 +24,12 @@ pub struct Args {
     all: bool,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum DownError {
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    #[error("nothing named `{name}` is running{}", known(.running))]
-    NoSuch { name: String, running: Vec<String> },
-    #[error("`{name}` is a drill; it ends by itself, or by Ctrl-C where it runs (pid {pid})")]
-    Drill { name: String, pid: u32 },
-    #[error("several are running; say which one, or --all{}", known(.running))]
-    Several { running: Vec<String> },
-    #[error("cannot end process {pid}, which keeps `{name}`: {source}")]
-    Signal { name: String, pid: u32, source: std::io::Error },
-    #[error("process {pid}, which keeps `{name}`, does not end")]
-    Stuck { name: String, pid: u32 },
-}
-
 fn known(running: &[String]) -> String {
     if running.is_empty() { String::new() } else { format!(" (running: {})", running.join(", ")) }
 }
 
 pub fn main(args: Args) -> ExitCode {
-    match down(&args) {
-        Ok(Done { ended, drills }) => out::print(&said(&ended, &drills)),
-        Err(e) => fail(code(&e), &e),
-    }
-}
-
-/// What was ended and what still runs.
-struct Done {
-    ended: Vec<String>,
-    /// Drills that run. `down` does not break them off.
-    drills: Vec<String>,
+    exit::of(down(&args).map(|(ended, drills)| out::print(&said(&ended, &drills))))
 }
 
 fn said(ended: &[String], drills: &[String]) -> String {
@@ -71,17 +45,8 @@ fn said(ended: &[String], drills: &[String]) -> String {
     text
 }
 
-fn code(error: &DownError) -> u8 {
-    match error {
-        DownError::NoSuch { .. } | DownError::Several { .. } | DownError::Drill { .. } => {
-            exit::USAGE
-        }
-        DownError::Registry(RegistryError::BadName { .. }) => exit::USAGE,
-        _ => exit::ENVIRONMENT,
-    }
-}
-
-fn down(args: &Args) -> Result<Done, DownError> {
+/// What was ended, and the drills that run: `down` does not break them off.
+fn down(args: &Args) -> Result<(Vec<String>, Vec<String>), Failure> {
     let registry = Registry::locate()?;
     let records = registry.records()?;
     let drills = records.iter().filter(|record| record.kind == RunKind::Drill && record.is_live());
@@ -93,38 +58,43 @@ fn down(args: &Args) -> Result<Done, DownError> {
         // If the keeper was killed, its record and files are still there.
         registry.collect_one(record)?;
     }
-    Ok(Done { ended: chosen.into_iter().map(|record| record.id).collect(), drills })
+    Ok((chosen.into_iter().map(|record| record.id).collect(), drills))
 }
 
-fn choose(args: &Args, records: Vec<Record>) -> Result<Vec<Record>, DownError> {
+fn choose(args: &Args, records: Vec<Record>) -> Result<Vec<Record>, Failure> {
+    let usage = |text: String| Err(Failure::new(exit::USAGE, text));
     let named = |record: &Record| args.name.as_ref() == Some(&record.id);
     if let Some(drill) =
         records.iter().find(|r| named(r) && r.kind == RunKind::Drill && r.is_live())
     {
-        return Err(DownError::Drill { name: drill.id.clone(), pid: drill.owner.pid });
+        return usage(format!(
+            "`{}` is a drill; it ends by itself, or by Ctrl-C where it runs (pid {})",
+            drill.id, drill.owner.pid
+        ));
     }
     let ups: Vec<Record> = records.into_iter().filter(|r| r.kind != RunKind::Drill).collect();
     let running: Vec<String> = ups.iter().map(|record| record.id.clone()).collect();
     match &args.name {
         Some(name) if !running.contains(name) => {
-            Err(DownError::NoSuch { name: name.clone(), running })
+            usage(format!("nothing named `{name}` is running{}", known(&running)))
         }
         Some(_) => Ok(ups.into_iter().filter(named).collect()),
         None if args.all || ups.len() <= 1 => Ok(ups),
-        None => Err(DownError::Several { running }),
+        None => usage(format!("several are running; say which one, or --all{}", known(&running))),
     }
 }
 
 /// Asks the keeper to end, waits, and kills it if it does not end. Its servers die with it.
-fn end(record: &Record) -> Result<(), DownError> {
-    let (name, pid) = (record.id.clone(), record.owner.pid);
+fn end(record: &Record) -> Result<(), Failure> {
+    let (name, pid) = (&record.id, record.owner.pid);
+    let cannot = |text: String| Err(Failure::new(exit::ENVIRONMENT, text));
     match signal_and_wait(record.owner, Signal::TERM, PATIENCE).and_then(|ended| match ended {
         true => Ok(true),
         false => signal_and_wait(record.owner, Signal::KILL, PATIENCE),
     }) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(DownError::Stuck { name, pid }),
-        Err(source) => Err(DownError::Signal { name, pid, source }),
+        Ok(false) => cannot(format!("process {pid}, which keeps `{name}`, does not end")),
+        Err(e) => cannot(format!("cannot end process {pid}, which keeps `{name}`: {e}")),
     }
 }
 

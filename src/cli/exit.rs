@@ -1,11 +1,19 @@
 //! One exit code for each kind of failure, so that a script can tell them apart.
 //! (A verdict's own codes are [`crate::model::Verdict::exit_code`].)
 
+use std::fmt;
 use std::panic::{UnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use serde::{Deserialize, Serialize};
+
 use super::terminal;
+use crate::backend::BackendError;
+use crate::backend::docker::error::DockerError;
+use crate::backend::registry::RegistryError;
+use crate::cluster::FormError;
 use crate::model::printable_lines;
+use crate::report::ReportError;
 
 /// The section of `--help` about exit codes.
 pub const CODES: &str = "\
@@ -32,9 +40,52 @@ pub const BUG: u8 = 70;
 pub const INTERRUPTED: u8 = 130;
 
 /// Prints the error in clap's form and returns the exit code.
-pub fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+pub fn fail(code: u8, error: &dyn fmt::Display) -> ExitCode {
     terminal::say(&printable_lines(&format!("error: {error}")));
     ExitCode::from(code)
+}
+
+/// Why a command ends without having done its work.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: u8,
+    pub text: String,
+}
+
+impl Failure {
+    pub fn new(code: u8, text: impl fmt::Display) -> Failure {
+        Failure { code, text: text.to_string() }
+    }
+}
+
+/// The exit code of a command. A failure is printed first.
+pub fn of(done: Result<ExitCode, Failure>) -> ExitCode {
+    done.unwrap_or_else(|failure| fail(failure.code, &failure.text))
+}
+
+macro_rules! codes {
+    ($($error:ty: $code:expr;)*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Failure {
+                let code: fn(&$error) -> u8 = $code;
+                Failure::new(code(&error), error)
+            }
+        }
+    )*};
+}
+codes! {
+    BackendError: |_| ENVIRONMENT;
+    DockerError: |_| ENVIRONMENT;
+    FormError: |error| if error.blames_topology() { BAD_FILE } else { ENVIRONMENT };
+    RegistryError: |error| match error {
+        RegistryError::BadName { .. } | RegistryError::Taken { .. } => USAGE,
+        _ => ENVIRONMENT,
+    };
+    ReportError: |error| match error {
+        ReportError::Write { .. } => ENVIRONMENT,
+        ReportError::Render { .. } => BUG,
+        _ => BAD_FILE,
+    };
 }
 
 /// Runs `work`. A panic, which has printed its place already, becomes a separate exit code. The

@@ -2,48 +2,36 @@
 
 use std::process::ExitCode;
 
-use super::exit::{self, fail};
-use super::{out, terminal};
+use super::exit::{self, Failure};
+use super::{out, runtime, terminal};
 use crate::backend::docker::endpoint;
-use crate::backend::docker::error::{DockerError, status};
+use crate::backend::docker::error::status;
 use crate::backend::docker::owner::Life;
 use crate::backend::docker::reaper;
 use crate::backend::docker::sweep::{self, Remains};
-use crate::backend::registry::{Registry, RegistryError};
+use crate::backend::registry::Registry;
+use crate::spec::rules::count;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-#[derive(Debug, thiserror::Error)]
-enum GcError {
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    #[error(transparent)]
-    Docker(#[from] DockerError),
-    #[error("cannot look for containers that a killed redrill left: {0}")]
-    NotLookedFor(DockerError),
-    #[error("cannot run: {0}")]
-    Runtime(#[from] std::io::Error),
-}
-
 pub fn main(_: Args) -> ExitCode {
     let mut removed = Vec::new();
     let processes = processes(&mut removed);
-    let containers =
-        super::runtime::block_on(containers(&mut removed)).map_err(GcError::from).flatten();
+    let containers = runtime::block_on(containers(&mut removed)).flatten();
     let told = removed.iter().map(|what| format!("removed {what}\n")).collect::<String>();
     match processes.and(containers) {
         Ok(()) if removed.is_empty() => out::print("nothing was left behind\n"),
         Ok(()) => out::print(&told),
         Err(e) => {
             out::print(&told);
-            fail(exit::ENVIRONMENT, &e)
+            exit::of(Err(e))
         }
     }
 }
 
 /// If one cannot be removed, the others are removed all the same.
-fn processes(removed: &mut Vec<String>) -> Result<(), GcError> {
+fn processes(removed: &mut Vec<String>) -> Result<(), Failure> {
     let registry = Registry::locate()?;
     let mut trouble = None;
     for record in registry.records()? {
@@ -56,11 +44,16 @@ fn processes(removed: &mut Vec<String>) -> Result<(), GcError> {
 }
 
 /// Without a Docker engine there is nothing to remove.
-async fn containers(removed: &mut Vec<String>) -> Result<(), GcError> {
+async fn containers(removed: &mut Vec<String>) -> Result<(), Failure> {
     let engine = match endpoint::find().await {
         Ok(engine) => engine,
         Err(e) if endpoint::is_absent(&e) => return Ok(()),
-        Err(e) => return Err(GcError::NotLookedFor(e)),
+        Err(e) => {
+            return Err(Failure::new(
+                exit::ENVIRONMENT,
+                format_args!("cannot look for containers that a killed redrill left: {e}"),
+            ));
+        }
     };
     let all = sweep::find(&engine.docker, None).await;
     let mut trouble = None;
@@ -94,14 +87,9 @@ async fn containers(removed: &mut Vec<String>) -> Result<(), GcError> {
 }
 
 fn counted(remains: &Remains) -> String {
-    let some = |n: usize, one: &str| match n {
-        0 => None,
-        1 => Some(format!("1 {one}")),
-        many => Some(format!("{many} {one}s")),
-    };
-    let kinds =
-        [some(remains.containers.len(), "container"), some(remains.networks.len(), "network")];
-    kinds.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    let kinds = [(remains.containers.len(), "container"), (remains.networks.len(), "network")];
+    let some = kinds.into_iter().filter(|(n, _)| *n > 0);
+    some.map(|(n, one)| count(n as u32, one)).collect::<Vec<_>>().join(" and ")
 }
 
 #[derive(Debug, clap::Args)]

@@ -65,8 +65,22 @@ pub fn find(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source,
     let source = find_any(kind, name, folder)?;
     match spec::plain_kind_of(&source) {
         Some(other) if other != kind => Err(mistaken(other, name)),
+        // Errors quote the file, and whoever wrote the scenario may have named one that is
+        // nobody's topology.
+        _ if folder.is_some() && !spec::looks_like_topology(&source) => {
+            Err(unquoted(name, &source))
+        }
         _ => Ok(source),
     }
+}
+
+/// The error for a file that another file names, and that is no topology.
+fn unquoted(name: &str, source: &Source) -> Diagnostic {
+    let message =
+        format!("`{name}` is not a topology: it should have `groups:`, and known keys only");
+    let advice =
+        format!("`redrill check {}` shows what is in its way, line by line", source.name());
+    Diagnostic::nowhere(message, advice)
 }
 
 /// The error for a file of `kind` where the other kind is wanted.
@@ -111,16 +125,19 @@ fn find_any(kind: FileKind, name: &str, folder: Option<&Path>) -> Result<Source,
 
 /// The text of the regular file at `path`. Reads no more than the limit for sources.
 pub fn read(path: &Path) -> io::Result<Result<Source, Diagnostics>> {
-    let kind = std::fs::metadata(path)?;
-    if kind.is_dir() {
+    let file = std::fs::metadata(path)?;
+    if file.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     // Reading a pipe without a writer would never end.
-    if !kind.is_file() {
+    if !file.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    // Those of /proc have no size, and reading some of them never ends either.
+    if file.len() > 0 {
+        File::open(path)?.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    }
     Ok(Source::from_bytes(path.display().to_string(), bytes))
 }
 

@@ -10,17 +10,19 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use super::exit;
+use super::exit::{self, Failure};
 use super::play::{program, random_seed};
 use super::up::{KeeperMessage, TopologyArgs};
-use crate::backend::registry::{Registration, Registry, RegistryError, RunKind};
-use crate::backend::{Backend, BackendError, ResolvedBackend};
-use crate::cluster::{Deployment, FormError, bring_up};
-use crate::log::{OrLogged, OrUnheard};
+use super::{runtime, terminal};
+use crate::backend::Backend;
+use crate::backend::registry::{Registration, Registry, RunKind};
+use crate::cluster::{Deployment, bring_up};
+use crate::log::{DrillLog, OrLogged, OrUnheard};
+use crate::model::Clock;
 use crate::spec::Topology;
 
 #[derive(Debug, clap::Args)]
@@ -31,43 +33,13 @@ pub struct Args {
     name: String,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum KeepError {
-    #[error("{0}")]
-    Topology(String),
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    #[error(transparent)]
-    Form(#[from] FormError),
-    #[error("cannot install signal handlers: {0}")]
-    Signals(io::Error),
-    #[error("ended before all was ready")]
-    Interrupted,
-}
-
-impl KeepError {
-    fn code(&self) -> u8 {
-        match self {
-            KeepError::Topology(_) => exit::BAD_FILE,
-            KeepError::Form(e) if e.blames_topology() => exit::BAD_FILE,
-            KeepError::Registry(RegistryError::BadName { .. } | RegistryError::Taken { .. }) => {
-                exit::USAGE
-            }
-            KeepError::Interrupted => exit::INTERRUPTED,
-            _ => exit::ENVIRONMENT,
-        }
-    }
-}
-
 pub fn main(args: Args) -> ExitCode {
-    let kept = super::runtime::block_on(keep(&args)).unwrap_or_else(|e| Err(KeepError::Signals(e)));
-    match kept {
+    match runtime::block_on(keep(&args)).flatten() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            tell(&KeeperMessage::Failed { code: e.code(), text: e.to_string() });
-            ExitCode::from(e.code())
+        Err(failure) => {
+            let code = failure.code;
+            tell(&KeeperMessage::Failed(failure));
+            ExitCode::from(code)
         }
     }
 }
@@ -75,34 +47,33 @@ pub fn main(args: Args) -> ExitCode {
 /// Failure is ignored: the parent may be gone, and then nobody needs the message.
 fn tell(told: &KeeperMessage) {
     if let Ok(line) = serde_json::to_string(told) {
-        let _ = writeln!(io::stdout(), "{line}");
+        writeln!(io::stdout(), "{line}").or_unheard();
     }
 }
 
-async fn keep(args: &Args) -> Result<(), KeepError> {
-    let mut end = End::new().map_err(KeepError::Signals)?;
-    let topology = args.topology.parse().map_err(|found| KeepError::Topology(found.to_string()))?;
+async fn keep(args: &Args) -> Result<(), Failure> {
+    let end = runtime::token();
+    let topology = args.topology.parse().map_err(|found| Failure::new(exit::BAD_FILE, found))?;
     // Its parent has reported what took long.
-    let resolved = ResolvedBackend::find(
-        args.topology.backend_request(),
-        &topology.engine,
-        &program(),
-        &|_| (),
-    )
-    .await?;
+    let resolved = args.topology.on.find(&topology.engine, &|_| ()).await?;
     let registry = Registry::locate()?;
     let directory = registry.up_dir(&args.name);
     // First of all: only the record makes the folder this process's own.
     let mut registration =
         registry.register(&args.name, RunKind::Up, &directory, &topology.name, &resolved.info())?;
+    let log = DrillLog::begin(&directory, Clock::start());
     let kept = match resolved.open(&args.name, &directory, &program()).await {
         Ok(backend) => {
-            let kept = until_down(&*backend, &topology, &mut registration, &mut end).await;
+            let kept = until_down(&*backend, &topology, &mut registration, &end).await;
             let stopped = backend.shutdown().await;
             kept.and_then(|()| Ok(stopped?))
         }
         Err(e) => Err(e.into()),
     };
+    if let Some(trouble) = log.trouble() {
+        terminal::say(&trouble);
+    }
+    drop(log);
     remove(&directory);
     kept
 }
@@ -112,28 +83,32 @@ async fn until_down(
     backend: &dyn Backend,
     topology: &Topology,
     registration: &mut Registration,
-    end: &mut End,
-) -> Result<(), KeepError> {
+    end: &CancellationToken,
+) -> Result<(), Failure> {
     let mut exits = backend.exits();
     let heard = |ready, total| tell(&KeeperMessage::Progress { ready, total });
     let relay = topology.needs_relay().then(random_seed);
     let deployment: Deployment = tokio::select! {
         up = bring_up(backend, topology, relay, &heard) => up?,
-        () = end.asked() => return Err(KeepError::Interrupted),
-        () = parent_gone() => return Err(KeepError::Interrupted),
+        () = end.cancelled() => return Err(interrupted()),
+        () = parent_gone() => return Err(interrupted()),
     };
     registration.set_nodes(deployment.node_records(backend))?;
     tell(&KeeperMessage::Ready);
     loop {
         tokio::select! {
-            () = end.asked() => return Ok(()),
+            () = end.cancelled() => return Ok(()),
             exited = exits.recv() => match exited {
-                Ok(exited) => eprintln!("{exited}"),
-                Err(RecvError::Lagged(missed)) => eprintln!("{missed} more servers ended"),
+                Ok(exited) => terminal::say(&exited.to_string()),
+                Err(RecvError::Lagged(missed)) => terminal::say(&format!("{missed} more servers ended")),
                 Err(RecvError::Closed) => return Ok(()),
             },
         }
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(exit::INTERRUPTED, "ended before all was ready")
 }
 
 /// Returns when the parent ends: nothing is ever written to the keeper's standard input.
@@ -147,27 +122,8 @@ async fn parent_gone() {
     told.await.or_unheard();
 }
 
-/// The signals and events that end the keeper.
-struct End {
-    signals: [Signal; 2],
-}
-
-impl End {
-    fn new() -> io::Result<End> {
-        Ok(End { signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?] })
-    }
-
-    async fn asked(&mut self) {
-        let [terminate, interrupt] = &mut self.signals;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    }
-}
-
 fn remove(directory: &Path) {
     if let Err(e) = fs::remove_dir_all(directory) {
-        eprintln!("cannot remove `{}`: {e}", directory.display());
+        terminal::say(&format!("cannot remove `{}`: {e}", directory.display()));
     }
 }

@@ -1,5 +1,7 @@
 //! `redrill list`: the scenarios and topologies that come with redrill, and what it measures.
-//! `redrill show`: the YAML of one of them.
+//! `redrill show`: the YAML of one of them. `redrill schema`: JSON schemas, with which an editor
+//! completes and checks files. `redrill compose`: a topology as a Compose file, which can be
+//! brought up without redrill.
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -8,10 +10,7 @@ use super::{exit, input, out, terminal};
 use crate::model::catalogue::CATALOGUE;
 use crate::report::text::wrap;
 use crate::spec::library::{self, Ready};
-use crate::spec::{Diagnostic, Diagnostics, FileKind, nearest};
-
-/// Longer lines are harder to read.
-const WIDEST: usize = 100;
+use crate::spec::{self, Diagnostic, Diagnostics, FileKind, Options, Purpose, nearest};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +27,7 @@ enum Listed {
 pub fn main(args: Args) -> ExitCode {
     // A reader of a pipe (`| grep reshard`) wants one entry a line.
     let terminal = io::stdout().is_terminal();
-    let width = if terminal { terminal::width().min(WIDEST) } else { usize::MAX };
+    let width = if terminal { terminal::width() } else { usize::MAX };
     out::print(&match args.what {
         None => list(width),
         Some(Listed::Measures) => measures(width),
@@ -39,7 +38,7 @@ pub fn main(args: Args) -> ExitCode {
 fn measures(width: usize) -> String {
     let names = CATALOGUE.iter().map(|known| known.name.len()).max().unwrap_or(0);
     let rows = CATALOGUE.iter().map(|known| {
-        let about = format!("{} ({})", known.about, known.unit.name());
+        let about = format!("{} ({})", known.about, known.unit.word());
         row(known.name, &about, names, width)
     });
     format!("Measures (expect: [NAME <= BOUND])\n{}", rows.collect::<String>())
@@ -63,12 +62,8 @@ fn list(width: usize) -> String {
 
 /// The name in a column of `names` columns, and beside it the description, wrapped at spaces.
 fn row(name: &str, about: &str, names: usize, width: usize) -> String {
-    let room = width.saturating_sub(names + 4);
-    let lines = wrap(about, room).into_iter().enumerate().map(|(i, line)| {
-        let name = if i == 0 { name } else { "" };
-        format!("  {name:names$}  {line}\n")
-    });
-    lines.collect()
+    let lines = wrap(about, width, &format!("  {name:names$}  "), &" ".repeat(names + 4));
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,6 +85,49 @@ pub fn show(args: ShowArgs) -> ExitCode {
             input::refuse(&Diagnostics::one(Diagnostic::nowhere(message, advice)));
             ExitCode::from(exit::USAGE)
         }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SchemaArgs {
+    kind: SchemaKind,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum SchemaKind {
+    /// Files that describe a topology
+    Topology,
+    /// Files that describe a scenario
+    Scenario,
+    /// report.json, which a run leaves
+    Report,
+}
+
+pub fn schema(args: SchemaArgs) -> ExitCode {
+    match args.kind {
+        SchemaKind::Topology => out::print(&format!("{:#}\n", spec::schema::topology())),
+        SchemaKind::Scenario => out::print(&format!("{:#}\n", spec::schema::scenario())),
+        SchemaKind::Report => {
+            let schema = crate::report::json::schema().map_err(exit::Failure::from);
+            exit::of(schema.map(|schema| out::print(&schema)))
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ComposeArgs {
+    /// A ready topology's name, or a path
+    topology: String,
+    /// Change a value of the topology, as in groups.cache.replicas=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+pub fn compose(args: ComposeArgs) -> ExitCode {
+    let options = Options { purpose: Purpose::Compose, set: args.set, ..Options::default() };
+    match input::topology(&args.topology, &options) {
+        Ok(topology) => out::print(&spec::compose::compose(&topology)),
+        Err(found) => input::refuse(&found),
     }
 }
 

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::play::{self, Format, PlayArgs, Refused};
-use super::{exit, interrupt, out, tally, terminal};
+use super::out::{self, Format};
+use super::play::{self, PlayArgs, Refused};
+use super::{exit, runtime, tally, terminal};
 use crate::backend::ResolvedBackend;
 use crate::report::matrix::{Matrix, file};
 use crate::report::{self, Report};
@@ -40,20 +41,21 @@ struct Case {
     resolved: ResolvedBackend,
 }
 
-pub fn main(mut args: Args) -> ExitCode {
+pub fn main(args: Args) -> ExitCode {
+    play::exit_code(set_side_by_side(args))
+}
+
+pub fn set_side_by_side(mut args: Args) -> Result<u8, Refused> {
     if let Some(why) = nonsense(&args) {
-        return exit::fail(exit::USAGE, &why);
+        return Err(play::refuse(exit::USAGE, why));
     }
     // Columns must differ in the engine or value only, so they share one seed.
     args.play.seed.get_or_insert_with(play::random_seed);
-    match play::block_on(async { matrix(&args, &interrupt::token()).await }) {
-        Ok(code) => ExitCode::from(code),
-        Err(refused) => refused.into(),
-    }
+    runtime::play(async { matrix(&args, &runtime::token()).await })
 }
 
 fn nonsense(args: &Args) -> Option<&'static str> {
-    let placed = args.play.names_a_binary() || args.play.backend.is_some();
+    let placed = args.play.on.names_a_binary() || args.play.on.backend.is_some();
     match (args.engines.is_empty(), &args.over) {
         (false, _) if placed => Some(
             "with --engine a matrix is told what to run on by that alone: leave --engine-binary \
@@ -127,16 +129,16 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
         return refused.map_or(Ok(exit::USAGE), Err);
     };
     write(&matrix, &folder)?;
-    match args.play.format {
-        Format::Json => out::print(&matrix.json()),
+    play::put(&match args.play.format {
+        Format::Json => matrix.json(),
         Format::Text => {
             let lines: Vec<_> = reports.iter().map(tally::DrillResult::of_run).collect();
             let tally = tally::text(&lines, cases.len(), terminal::width(), out::colour());
             let page = folder.join(file::HTML);
             let table = matrix.text(out::colour());
-            out::print(&format!("{table}\n  all  {}\n\n{tally}", page.display()))
+            format!("{table}\n  all  {}\n\n{tally}", page.display())
         }
-    };
+    })?;
     if let Some(refused) = refused {
         return Err(refused);
     }
@@ -148,7 +150,7 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
 fn on(play: &PlayArgs, named: Option<&String>) -> PlayArgs {
     let mut play = play.clone();
     if let Some(named) = named {
-        play.engine_binary = None;
+        play.on.engine_binary = None;
         play.set.push(format!("engine={}", engine(named)));
     }
     play

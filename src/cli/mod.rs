@@ -7,22 +7,19 @@ pub mod out;
 mod adapter;
 mod analyze;
 mod check;
-mod compare;
 mod completions;
-mod compose;
 mod doctor;
 mod down;
 mod gc;
-mod interrupt;
 mod keep;
 mod list;
 mod live;
 mod matrix;
 mod play;
+mod reading;
 mod report;
 mod run;
 mod runtime;
-mod schema;
 mod status;
 mod suite;
 mod tally;
@@ -35,7 +32,6 @@ use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use tracing_subscriber::filter::Targets;
 
 use crate::log;
-use crate::log::OrUnheard;
 
 /// Resilience drills for Redis and Valkey.
 #[derive(Debug, Parser)]
@@ -60,7 +56,7 @@ enum Command {
     Matrix(matrix::Args),
     Report(report::Args),
     Analyze(analyze::Args),
-    Compare(compare::Args),
+    Compare(report::CompareArgs),
     /// List the scenarios and topologies that come with redrill
     List(list::Args),
     /// Print the YAML of a ready scenario or topology
@@ -68,9 +64,9 @@ enum Command {
     /// Check topologies and scenarios without starting anything
     Check(check::Args),
     /// Print the JSON schema of topologies, scenarios or report.json
-    Schema(schema::Args),
+    Schema(list::SchemaArgs),
     /// Print a topology as a Compose file, to be brought up without redrill
-    Compose(compose::Args),
+    Compose(list::ComposeArgs),
     /// Bring up a topology and leave it running in the background
     Up(up::Args),
     /// Show what runs on this machine
@@ -99,9 +95,15 @@ fn obey() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version are no errors, but arrive as such.
+        Err(said) if said.use_stderr() => {
+            let (said, colour) = (said.render(), out::colour_of_errors());
+            let text = if colour { said.ansi().to_string() } else { said.to_string() };
+            terminal::say(text.trim_end_matches('\n'));
+            return ExitCode::from(exit::USAGE);
+        }
         Err(said) => {
-            said.print().or_unheard();
-            return if said.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
+            let (said, colour) = (said.render(), out::colour());
+            return out::print(&if colour { said.ansi().to_string() } else { said.to_string() });
         }
     };
     let _listening = listen(cli.verbose);
@@ -112,8 +114,8 @@ fn obey() -> ExitCode {
         Command::List(args) => list::main(args),
         Command::Show(args) => list::show(args),
         Command::Check(args) => check::main(args),
-        Command::Schema(args) => schema::main(args),
-        Command::Compose(args) => compose::main(args),
+        Command::Schema(args) => list::schema(args),
+        Command::Compose(args) => list::compose(args),
         Command::Up(args) => up::main(args),
         Command::Status(args) => status::main(args),
         Command::Down(args) => down::main(args),
@@ -124,7 +126,7 @@ fn obey() -> ExitCode {
         Command::Reap(args) => gc::reap(args),
         Command::Report(args) => report::main(args),
         Command::Analyze(args) => analyze::main(args),
-        Command::Compare(args) => compare::main(args),
+        Command::Compare(args) => report::compare(args),
         Command::Completions(args) => completions::main(args, Cli::command()),
     }
 }

@@ -3,17 +3,32 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use super::{exit, terminal};
+use super::exit::{self, Failure};
+use crate::model::shown;
 
-/// Prints `text` unchanged. A reader may stop reading (`| head`); that is no error.
+/// What to print on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Prints `text`, without what could control a terminal, and returns the exit code.
 pub fn print(text: &str) -> ExitCode {
+    exit::of(put(text).map(|()| ExitCode::SUCCESS))
+}
+
+/// The same for a command whose exit code says more than that. A reader may stop reading
+/// (`| head`); that is no error.
+pub fn put(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(shown(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            terminal::say(&format!("cannot write to standard output: {error}"));
-            ExitCode::from(exit::ENVIRONMENT)
+            let why = format_args!("cannot write to standard output: {error}");
+            Err(Failure::new(exit::ENVIRONMENT, why))
         }
-        _ => ExitCode::SUCCESS,
+        _ => Ok(()),
     }
 }
 

@@ -5,22 +5,21 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{exit, input, out, terminal};
-use crate::backend::ResolvedBackend;
-use crate::backend::Wanted;
+use super::exit::Failure;
+use super::out::{self, Format};
+use super::{exit, input, reading, terminal};
 use crate::backend::resolve::{BackendKind, BackendRequest};
+use crate::backend::{BackendError, ResolvedBackend, Wanted};
 use crate::drill::{self, Halt, Kept, Options, RunFolder};
 use crate::log;
 use crate::log::OrLogged;
 use crate::report::{self, Report, ReportError};
+use crate::spec::topology::Engine;
 use crate::spec::{self, Capabilities, Purpose, Scenario};
 
-/// How to play.
+/// What servers run on.
 #[derive(Clone, Debug, clap::Args)]
-pub struct PlayArgs {
-    /// Play it on this topology: a ready one's name, or a path
-    #[arg(long, value_name = "TOPOLOGY")]
-    pub topology: Option<String>,
+pub struct BackendArgs {
     /// Where servers run: as processes on this machine, or in containers; by default as the
     /// topology says, else as processes if there is a server to run, else in containers
     #[arg(long, value_enum)]
@@ -28,6 +27,37 @@ pub struct PlayArgs {
     /// The redis-server or valkey-server to run
     #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
     pub engine_binary: Option<PathBuf>,
+}
+
+impl BackendArgs {
+    pub fn request(&self) -> BackendRequest<'_> {
+        BackendRequest { kind: self.backend, binary: self.engine_binary.as_deref() }
+    }
+
+    /// Where servers of `engine` will run; `heard` gets messages about what takes long.
+    pub async fn find(
+        &self,
+        engine: &Engine,
+        heard: &(dyn Fn(&str) + Sync),
+    ) -> Result<ResolvedBackend, BackendError> {
+        ResolvedBackend::find(self.request(), engine, &program(), heard).await
+    }
+
+    /// The binary is named on the command line, not by the environment.
+    pub fn names_a_binary(&self) -> bool {
+        let by_environment = std::env::var_os("REDRILL_ENGINE_BINARY").map(PathBuf::from);
+        self.engine_binary.is_some() && self.engine_binary != by_environment
+    }
+}
+
+/// How to play.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PlayArgs {
+    /// Play it on this topology: a ready one's name, or a path
+    #[arg(long, value_name = "TOPOLOGY")]
+    pub topology: Option<String>,
+    #[command(flatten)]
+    pub on: BackendArgs,
     /// A profile of the scenario, such as ci
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -41,26 +71,8 @@ pub struct PlayArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// What to print on standard output; json is the report and nothing else
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-}
-
-impl PlayArgs {
-    /// The binary is named on the command line, not by the environment.
-    pub fn names_a_binary(&self) -> bool {
-        let by_environment = std::env::var_os("REDRILL_ENGINE_BINARY").map(PathBuf::from);
-        self.engine_binary.is_some() && self.engine_binary != by_environment
-    }
-
-    fn backend_request(&self) -> BackendRequest<'_> {
-        BackendRequest { kind: self.backend, binary: self.engine_binary.as_deref() }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
 }
 
 /// There is no report. The reason has been printed to standard error.
@@ -69,10 +81,9 @@ pub struct Refused {
     pub why: String,
 }
 
-impl From<Refused> for ExitCode {
-    fn from(refused: Refused) -> ExitCode {
-        ExitCode::from(refused.code)
-    }
+/// The exit code of a command that plays drills.
+pub fn exit_code(played: Result<u8, Refused>) -> ExitCode {
+    ExitCode::from(played.unwrap_or_else(|refused| refused.code))
 }
 
 /// A drill that has been played, with its report written.
@@ -96,7 +107,7 @@ pub fn refuse(code: u8, error: impl std::fmt::Display) -> Refused {
 
 /// The scenario `name` as the arguments change it, checked for whether it can run.
 pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
-    if args.backend == Some(BackendKind::Docker) && args.names_a_binary() {
+    if args.on.backend == Some(BackendKind::Docker) && args.on.names_a_binary() {
         let why = "--engine-binary names a server to run as a process, and --backend docker runs \
                    none; name an image instead: --set engine.image=valkey/valkey:9.1";
         return Err(refuse(exit::USAGE, why));
@@ -113,8 +124,8 @@ pub fn read(name: &str, args: &PlayArgs) -> Result<Scenario, Refused> {
     };
     // The topology, too, can say where it runs.
     let scenario = read(Capabilities::default())?;
-    let (request, engine) = (args.backend_request(), &scenario.topology.engine);
-    if let (BackendKind::Process, Some(image)) = (request.kind(engine), &engine.image) {
+    let (request, engine) = (args.on.request(), &scenario.topology.engine);
+    if let Some(image) = request.unused_image(engine) {
         terminal::say(&format!("servers run as processes: the image `{image}` is not used"));
     }
     let wanted =
@@ -128,15 +139,8 @@ pub async fn resolved(
     args: &PlayArgs,
     stop: &CancellationToken,
 ) -> Result<ResolvedBackend, Refused> {
-    let program = program();
-    let find = ResolvedBackend::find(
-        args.backend_request(),
-        &scenario.topology.engine,
-        &program,
-        &terminal::say,
-    );
     tokio::select! {
-        found = find => found.map_err(|error| refuse(exit::ENVIRONMENT, error)),
+        found = args.on.find(&scenario.topology.engine, &terminal::say) => found.map_err(|error| refuse(exit::ENVIRONMENT, error)),
         () = stop.cancelled() => Err(refuse(exit::INTERRUPTED, "interrupted; nothing was started")),
     }
 }
@@ -199,8 +203,8 @@ pub async fn play_on(
 fn blame(halt: &Halt) -> Option<u8> {
     match halt {
         Halt::Form(error) if error.blames_topology() => Some(exit::BAD_FILE),
-        Halt::Form(_) | Halt::Folder(_) | Halt::History(_) => Some(exit::ENVIRONMENT),
-        Halt::Interrupted | Halt::Failed(_) => None,
+        Halt::Form(_) | Halt::Folder(_) => Some(exit::ENVIRONMENT),
+        Halt::Interrupted | Halt::History(_) | Halt::NoRoom(_) | Halt::Failed(_) => None,
     }
 }
 
@@ -215,7 +219,7 @@ pub fn random_seed() -> u64 {
 }
 
 fn make_report(folder: &Path) -> Result<Report, ReportError> {
-    let report = report::build(folder)?;
+    let report = reading::build(folder)?;
     report::write(&report)?;
     Ok(report)
 }
@@ -226,13 +230,21 @@ pub fn print(report: &Report, format: Format) -> Result<(), Refused> {
         Format::Text => super::report::summary(report),
         Format::Json => report::json::render(report).map_err(unreported)?,
     };
-    out::print(&text);
-    Ok(())
+    put(&text)
+}
+
+/// Prints `text` on standard output.
+pub fn put(text: &str) -> Result<(), Refused> {
+    out::put(text).map_err(refused)
 }
 
 /// The refusal for a report that cannot be made or written.
 pub fn unreported(error: ReportError) -> Refused {
-    refuse(super::report::code(&error), error)
+    refused(error.into())
+}
+
+fn refused(Failure { code, text }: Failure) -> Refused {
+    refuse(code, text)
 }
 
 /// A new folder for the run folders of several drills.
@@ -241,12 +253,4 @@ pub fn batch_folder(out: &Path, name: &str) -> Result<PathBuf, Refused> {
     RunFolder::create(out, &started, name)
         .map(|folder| out.join(folder.id()))
         .map_err(|error| refuse(exit::ENVIRONMENT, error))
-}
-
-/// Runs `work` on a new runtime. Loads and probes have their own threads, so two workers are
-/// enough.
-pub fn block_on<T>(work: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(|error| refuse(exit::ENVIRONMENT, error))?.block_on(work)
 }

@@ -1,12 +1,13 @@
-//! `redrill report`: makes a run folder's reports again.
+//! `redrill report`: makes a run folder's reports again. `redrill compare`: two runs side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{exit, out, terminal};
+use super::exit::{self, Failure};
+use super::{out, reading, terminal};
 use crate::log;
 use crate::model::Verdict;
-use crate::report::{self, Report, ReportError};
+use crate::report::{self, Report, ReportError, compare};
 
 /// Rebuild the reports of a run from what its folder recorded
 ///
@@ -24,19 +25,23 @@ pub struct Args {
 pub fn main(args: Args) -> ExitCode {
     let (mut worst, mut refused) = (Verdict::Pass, None);
     for run in &args.run {
-        match report::build(run).and_then(|r| report::write(&r).map(|()| r)) {
-            Ok(report) => {
-                out::print(&summary(&report));
-                worst = Verdict::worst([worst, report.verdict]);
-            }
+        match made(run) {
+            Ok(verdict) => worst = Verdict::worst([worst, verdict]),
             // The other folders still get their reports.
-            Err(error) => {
-                refuse(&error);
-                refused = refused.or(Some(code(&error)));
+            Err(failure) => {
+                refused = refused.or(Some(failure.code));
+                exit::of(Err(failure));
             }
         }
     }
     ExitCode::from(refused.unwrap_or(worst.exit_code()))
+}
+
+fn made(run: &Path) -> Result<Verdict, Failure> {
+    let report = reading::build(run)?;
+    report::write(&report)?;
+    out::put(&summary(&report))?;
+    Ok(report.verdict)
 }
 
 /// The report in a few lines, and where the log is if the drill did not go well.
@@ -51,15 +56,40 @@ pub(super) fn summary(report: &Report) -> String {
     }
 }
 
-/// Prints `error` and returns its exit code.
-pub(super) fn refuse(error: &ReportError) -> ExitCode {
-    exit::fail(code(error), error)
+/// Put the figures of two runs side by side
+#[derive(Debug, clap::Args)]
+pub struct CompareArgs {
+    /// The run to compare with: its folder, or a report.json
+    before: PathBuf,
+    /// The run to compare: its folder, or a report.json
+    after: PathBuf,
+    /// How to print the comparison
+    #[arg(long, value_enum, default_value_t)]
+    format: CompareFormat,
+    /// Write it as a page of its own as well
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
-pub(super) fn code(error: &ReportError) -> u8 {
-    match error {
-        ReportError::Write { .. } => exit::ENVIRONMENT,
-        ReportError::Render { .. } => exit::BUG,
-        _ => exit::BAD_FILE,
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum CompareFormat {
+    #[default]
+    Text,
+    Markdown,
+}
+
+pub fn compare(args: CompareArgs) -> ExitCode {
+    exit::of(compared(&args).map(|text| out::print(&text)).map_err(Failure::from))
+}
+
+fn compared(args: &CompareArgs) -> Result<String, ReportError> {
+    let (before, after) = (report::open(&args.before)?, report::open(&args.after)?);
+    let comparison = compare::compare(&before, &after);
+    if let Some(path) = &args.html {
+        report::write_file(path, &comparison.html()?)?;
     }
+    Ok(match args.format {
+        CompareFormat::Text => comparison.text(terminal::width(), out::colour()),
+        CompareFormat::Markdown => comparison.markdown(),
+    })
 }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::play::{self, Format, PlayArgs, Played, Refused};
-use super::{exit, interrupt, out, tally, terminal};
+use super::out::{self, Format};
+use super::play::{self, PlayArgs, Played, Refused};
+use super::{exit, matrix, runtime, tally, terminal};
 use crate::drill::Kept;
 use crate::report::{self, Report, spread};
 use crate::spec::Scenario;
@@ -25,10 +26,11 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> ExitCode {
-    let scenario = match play::read(&args.scenario, &args.play) {
-        Ok(scenario) => scenario,
-        Err(refused) => return refused.into(),
-    };
+    play::exit_code(run(args))
+}
+
+fn run(args: Args) -> Result<u8, Refused> {
+    let scenario = play::read(&args.scenario, &args.play)?;
     if let Some(over) = &scenario.over {
         if args.keep || args.repeat.is_some() {
             let why = format!(
@@ -36,27 +38,23 @@ pub fn main(args: Args) -> ExitCode {
                  drill",
                 scenario.name, over.key
             );
-            return exit::fail(exit::USAGE, &why);
+            return Err(play::refuse(exit::USAGE, why));
         }
         let Args { scenario, play, .. } = args;
-        return super::matrix::main(super::matrix::Args {
+        return matrix::set_side_by_side(matrix::Args {
             scenario,
-            engines: Vec::new(),
+            engines: vec![],
             over: None,
             play,
         });
     }
-    let code = super::play::block_on(async {
-        let stop = interrupt::token();
+    runtime::play(async {
+        let stop = runtime::token();
         match args.repeat {
             Some(times) => repeat(&scenario, &args, times, &stop).await,
             None => once(&scenario, &args, &stop).await,
         }
-    });
-    match code {
-        Ok(code) => ExitCode::from(code),
-        Err(refused) => refused.into(),
-    }
+    })
 }
 
 async fn once(scenario: &Scenario, args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
@@ -98,7 +96,7 @@ async fn repeat(
             play::print(&report, args.play.format)?;
             reports.push(report);
             if args.play.format == Format::Text {
-                out::print(&format!("\n{}", tally(&reports, times)));
+                play::put(&format!("\n{}", tally(&reports, times)))?;
             }
             return Ok(exit::INTERRUPTED);
         }
@@ -107,13 +105,13 @@ async fn repeat(
     let spread = spread::spread(&reports);
     let json = spread.json().map_err(play::unreported)?;
     report::write_file(&folder.join(spread::FILE), &json).map_err(play::unreported)?;
-    match args.play.format {
-        Format::Json => out::print(&json),
+    play::put(&match args.play.format {
+        Format::Json => json,
         Format::Text => {
             let (spread, folder) = (spread.text(out::colour()), folder.display());
-            out::print(&format!("{spread}\n  runs  {folder}\n\n{}", tally(&reports, times)))
+            format!("{spread}\n  runs  {folder}\n\n{}", tally(&reports, times))
         }
-    };
+    })?;
     Ok(spread.verdict.exit_code())
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde::Serialize;
 
-use super::exit::{self, fail};
-use super::out;
+use super::exit::{self, Failure};
+use super::out::{self, Format};
+use super::runtime;
 use crate::backend::registry::{NodeRecord, Record, Registry, RegistryError, RunKind};
 use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::SlotSet;
@@ -20,40 +21,28 @@ pub struct Args {
     /// Only this one
     name: Option<String>,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
+pub fn main(args: Args) -> ExitCode {
+    exit::of(show(&args))
 }
 
-pub fn main(args: Args) -> ExitCode {
-    let records = match records(args.name.as_deref()) {
-        Ok(records) => records,
-        Err(e @ RegistryError::BadName { .. }) => return fail(exit::USAGE, &e),
-        Err(e) => return fail(exit::ENVIRONMENT, &e),
-    };
+fn show(args: &Args) -> Result<ExitCode, Failure> {
+    let records = records(args.name.as_deref())?;
     if let (Some(name), true) = (&args.name, records.is_empty()) {
-        return fail(exit::USAGE, &format!("nothing named `{name}` is running"));
+        return Err(Failure::new(exit::USAGE, format!("nothing named `{name}` is running")));
     }
-    let surveys: Vec<Survey> = match super::runtime::block_on(join_all(records.iter().map(survey)))
-    {
-        Ok(surveys) => surveys,
-        Err(e) => return fail(exit::ENVIRONMENT, &e),
-    };
-    match args.format {
-        Format::Json => match serde_json::to_string_pretty(&surveys) {
-            Ok(json) => out::print(&format!("{json}\n")),
-            Err(e) => fail(exit::BUG, &e),
-        },
-        Format::Text if surveys.is_empty() => out::print("nothing is running\n"),
-        Format::Text => {
-            out::print(&surveys.iter().map(Survey::text).collect::<Vec<_>>().join("\n"))
+    let surveys: Vec<Survey> = runtime::block_on(join_all(records.iter().map(survey)))?;
+    Ok(out::print(&match args.format {
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&surveys);
+            json.map_err(|e| Failure::new(exit::BUG, e))? + "\n"
         }
-    }
+        Format::Text if surveys.is_empty() => "nothing is running\n".to_owned(),
+        Format::Text => surveys.iter().map(Survey::text).collect::<Vec<_>>().join("\n"),
+    }))
 }
 
 fn records(name: Option<&str>) -> Result<Vec<Record>, RegistryError> {
@@ -166,11 +155,6 @@ async fn ask(node: &NodeRecord, addr: SocketAddr) -> Result<Answer, NodeError> {
 impl Survey {
     /// The survey as text for people.
     pub fn text(&self) -> String {
-        printable_lines(&self.raw_text())
-    }
-
-    /// The same with the text of servers and records unescaped.
-    fn raw_text(&self) -> String {
         let kind = match self.kind {
             RunKind::Drill => "drill",
             RunKind::Kept => "kept after a drill",
@@ -178,17 +162,18 @@ impl Survey {
         };
         let (id, engine) = (&self.id, &self.engine);
         let head = format!("{id}  {kind} of {}, {} {}", self.topology, engine.kind, engine.version);
-        match self.live {
+        // Servers and records may say anything.
+        printable_lines(&match self.live {
             true if self.nodes.is_empty() => {
                 format!("{head}, starting (pid {})\n", self.owner_pid)
             }
             true => format!("{head}, pid {}\n\n{}", self.owner_pid, self.table()),
             false => format!("{head}: was killed; `redrill gc` removes what it left\n"),
-        }
+        })
     }
 
     /// The nodes, one a line.
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let heading = ["NODE", "ROLE", "ADDRESS", "KEYS", "MEMORY", "SLOTS"].map(str::to_owned);
         let rows = self.nodes.iter().map(NodeSurvey::row);
         out::table(&std::iter::once(heading.to_vec()).chain(rows).collect::<Vec<_>>())
@@ -211,20 +196,19 @@ impl Survey {
 
 impl NodeSurvey {
     fn row(&self) -> Vec<String> {
+        let nothing = String::new;
         let (role, keys, memory, slots) = match &self.answer {
             Answer::Up { role: Role::Sentinel, .. } => {
-                ("sentinel".to_owned(), String::new(), String::new(), String::new())
+                ("sentinel", nothing(), nothing(), nothing())
             }
             Answer::Up { role, slots, keys, memory_bytes } => (
-                if *role == Role::Primary { "primary".to_owned() } else { "replica".to_owned() },
+                if *role == Role::Primary { "primary" } else { "replica" },
                 keys.to_string(),
                 format!("{:.1} MB", *memory_bytes as f64 / 1e6),
                 slots.to_string(),
             ),
-            Answer::Down { error } => {
-                ("down".to_owned(), String::new(), String::new(), error.clone())
-            }
+            Answer::Down { error } => ("down", nothing(), nothing(), error.clone()),
         };
-        vec![self.name.to_string(), role, self.address.clone(), keys, memory, slots]
+        vec![self.name.to_string(), role.to_owned(), self.address.clone(), keys, memory, slots]
     }
 }

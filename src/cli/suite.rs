@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::play::{self, Format, PlayArgs, Refused};
-use super::{exit, input, interrupt, out, tally, terminal};
+use super::out::{self, Format};
+use super::play::{self, PlayArgs, Refused};
+use super::{exit, input, runtime, tally, terminal};
 use crate::model::Verdict;
 use crate::report;
-use crate::report::suite::{Outcome, Unplayed};
+use crate::report::suite::Outcome;
 use crate::spec::{self, FileKind, Scenario, library};
 
 #[derive(Debug, clap::Args)]
@@ -25,14 +26,10 @@ pub struct Args {
 pub fn main(args: Args) -> ExitCode {
     // All are read before the first is played: a typing error in the last one should not cost
     // the night.
-    let scenarios = match read_all(&args) {
-        Ok(scenarios) => scenarios,
-        Err(refused) => return refused.into(),
-    };
-    match play::block_on(async { suite(&scenarios, &args.play, &interrupt::token()).await }) {
-        Ok(code) => ExitCode::from(code),
-        Err(refused) => refused.into(),
-    }
+    let played = read_all(&args).and_then(|scenarios| {
+        runtime::play(async { suite(&scenarios, &args.play, &runtime::token()).await })
+    });
+    play::exit_code(played)
 }
 
 fn read_all(args: &Args) -> Result<Vec<Scenario>, Refused> {
@@ -133,10 +130,12 @@ async fn suite(
         terminal::say(&format!("{} ({} of {})", scenario.name, at + 1, scenarios.len()));
         match play::play(scenario, args, &folder, false, stop).await {
             Ok(played) => {
-                if args.format == Format::Text {
-                    play::print(&played.report, args.format)?;
+                if args.format == Format::Text
+                    && let Err(unprinted) = play::print(&played.report, args.format)
+                {
+                    refused = refused.or(Some(unprinted.code));
                 }
-                outcomes.push(Outcome::Played(Box::new(played.report)));
+                outcomes.push(Outcome::played(played.report));
                 if played.interrupted {
                     refused = Some(exit::INTERRUPTED);
                     break;
@@ -144,18 +143,25 @@ async fn suite(
             }
             // The others are still worth playing.
             Err(Refused { code, why }) => {
-                outcomes.push(Outcome::Unplayed(Unplayed::new(&scenario.name, why, code)));
+                outcomes.push(Outcome::unplayed(&scenario.name, why, code));
                 refused = refused.or(Some(code));
             }
         }
     }
     // The files also list the scenarios that were not begun.
     let not_begun = scenarios[outcomes.len()..].iter();
-    let skipped = |scenario: &Scenario| Unplayed::skipped(&scenario.name, exit::INTERRUPTED);
-    outcomes.extend(not_begun.map(skipped).map(Outcome::Unplayed));
+    outcomes.extend(not_begun.map(|it| Outcome::skipped(&it.name, exit::INTERRUPTED)));
     write_all(&folder, &outcomes, args.format)?;
-    let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
-    Ok(refused.unwrap_or(verdict.exit_code()))
+    Ok(exit_code(refused, report::suite::verdict(&outcomes)))
+}
+
+/// A drill that failed counts more than one that could not be played. `refused` is the code of
+/// the first of those, or that of an interruption.
+fn exit_code(refused: Option<u8>, verdict: Verdict) -> u8 {
+    match refused {
+        Some(code) if code == exit::INTERRUPTED || verdict != Verdict::Fail => code,
+        _ => verdict.exit_code(),
+    }
 }
 
 fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), Refused> {
@@ -165,16 +171,27 @@ fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), 
         .and_then(|()| report::suite::index(outcomes))
         .and_then(|page| report::write_file(&index, &page))
         .map_err(play::unreported)?;
-    match format {
-        Format::Json => out::print(&report::suite::json(outcomes).map_err(play::unreported)?),
-        Format::Text => {
-            out::print(&format!("  all     {}\n\n{}", index.display(), tally(outcomes)))
-        }
-    };
-    Ok(())
+    play::put(&match format {
+        Format::Json => report::suite::json(outcomes),
+        Format::Text => format!("  all     {}\n\n{}", index.display(), tally(outcomes)),
+    })
 }
 
 fn tally(outcomes: &[Outcome]) -> String {
     let lines: Vec<_> = outcomes.iter().map(tally::DrillResult::of_suite).collect();
     tally::text(&lines, outcomes.len(), terminal::width(), out::colour())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_that_failed_decides_whatever_could_not_be_played() {
+        assert_eq!(exit_code(None, Verdict::Pass), 0);
+        assert_eq!(exit_code(None, Verdict::Unknown), 2);
+        assert_eq!(exit_code(Some(exit::BAD_FILE), Verdict::Unknown), exit::BAD_FILE);
+        assert_eq!(exit_code(Some(exit::BAD_FILE), Verdict::Fail), 1);
+        assert_eq!(exit_code(Some(exit::INTERRUPTED), Verdict::Fail), exit::INTERRUPTED);
+    }
 }

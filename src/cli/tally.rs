@@ -3,12 +3,10 @@
 use crate::model::{Verdict, printable};
 use crate::report::Report;
 use crate::report::suite::Outcome;
-use crate::report::text::{Ink, mark, wrap};
+use crate::report::text::{self, Ink, mark, wrap};
 
 /// The longest list of reasons for one drill.
 const REASONS: usize = 8;
-/// Longer lines are harder to read.
-const WIDEST: usize = 100;
 
 /// The result of one drill.
 pub struct DrillResult<'a> {
@@ -24,30 +22,25 @@ impl<'a> DrillResult<'a> {
     }
 
     pub fn of_suite(outcome: &'a Outcome) -> DrillResult<'a> {
-        match outcome {
-            Outcome::Played(report) => {
-                DrillResult { name: &report.scenario, ..DrillResult::of_run(report) }
-            }
-            Outcome::Unplayed(unplayed) => DrillResult {
-                name: &unplayed.scenario,
-                verdict: unplayed.verdict,
-                why: vec![&unplayed.error],
-            },
-        }
+        let why = match &outcome.report {
+            Some(report) => report.why.iter().map(String::as_str).collect(),
+            None => outcome.error.as_deref().into_iter().collect(),
+        };
+        DrillResult { name: &outcome.scenario, verdict: outcome.verdict, why }
     }
 }
 
 /// The results of those of `all` drills that were begun. `width` is in columns.
 pub fn text(lines: &[DrillResult], all: usize, width: usize, colour: bool) -> String {
-    let (ink, width) = (Ink { colour }, width.min(WIDEST));
+    let ink = Ink { colour };
     let mut text = String::new();
     for line in lines.iter().filter(|line| line.verdict != Verdict::Pass) {
         let verdict =
             ink.verdict(line.verdict, &format!("{} {}", mark(line.verdict), line.verdict));
         text.push_str(&format!("  {verdict}  {}\n", printable(line.name)));
         for why in line.why.iter().take(REASONS) {
-            for (i, part) in wrap(why, width.saturating_sub(6)).iter().enumerate() {
-                text.push_str(&format!("    {} {part}\n", if i == 0 { "·" } else { " " }));
+            for line in wrap(why, width, "    · ", "      ") {
+                text.push_str(&format!("{line}\n"));
             }
         }
         if let Some(more @ 1..) = line.why.len().checked_sub(REASONS) {
@@ -59,15 +52,13 @@ pub fn text(lines: &[DrillResult], all: usize, width: usize, colour: bool) -> St
 
 /// `  3 ✓ pass, 1 ? unknown of 4`
 fn counts(lines: &[DrillResult], all: usize, ink: Ink) -> String {
-    let count = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
-    let counts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown]
-        .into_iter()
-        .map(|verdict| (verdict, count(verdict)))
-        .filter(|(_, n)| *n > 0)
-        .map(|(verdict, n)| ink.verdict(verdict, &format!("{n} {} {verdict}", mark(verdict))));
+    let verdicts: Vec<Verdict> = lines.iter().map(|line| line.verdict).collect();
+    let counts = text::counts(&verdicts, ink);
     let not_begun = all - lines.len();
     let not_begun = (not_begun > 0).then(|| format!("{not_begun} not begun"));
-    format!("  {} of {all}\n", counts.chain(not_begun).collect::<Vec<_>>().join(", "))
+    let counts: Vec<String> =
+        [counts].into_iter().chain(not_begun).filter(|t| !t.is_empty()).collect();
+    format!("  {} of {all}\n", counts.join(", "))
 }
 
 #[cfg(test)]

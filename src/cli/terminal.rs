@@ -1,7 +1,7 @@
 //! The sinks that a person watches: a panel on a terminal, lines in a log.
 //!
 //! All messages of redrill on standard error go through [`say`], which prints them above the
-//! panel without breaking it.
+//! panel without breaking it, and lets nothing in them control the terminal.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::live::State;
 use super::live::log::Log;
 use super::live::screen::Screen;
 use crate::log::OrUnheard;
-use crate::model::Nanos;
 use crate::model::event::{Event, Sink};
+use crate::model::{Nanos, shown};
 
 /// How often the panel is redrawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -36,7 +36,7 @@ pub fn progress() -> Box<dyn Sink> {
 
 /// Prints a line on standard error, above the panel if there is one.
 pub fn say(text: &str) {
-    write(&SCREEN.lock().say(text));
+    write(&SCREEN.lock().say(&shown(text)));
 }
 
 /// Removes the panel. Call it before ending the process.
@@ -50,9 +50,9 @@ fn write(text: &str) {
     std::io::stderr().write_all(text.as_bytes()).or_unheard();
 }
 
-/// Columns of the terminal; 80 without one.
+/// Columns to be used: those of the terminal, at most [`WIDEST`]; 80 without one.
 pub fn width() -> usize {
-    terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
+    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0).min(WIDEST))
 }
 
 /// Lines of the terminal; 24 without one.
@@ -100,7 +100,7 @@ impl Panel {
 
 fn draw(seen: &Seen) {
     // One column less: some terminals wrap in the last one.
-    let width = width().min(WIDEST).saturating_sub(1);
+    let width = width().saturating_sub(1);
     let mut lines = seen.state.lines(seen.now(), width);
     lines.truncate(height().saturating_sub(1));
     write(&SCREEN.lock().draw(lines));

@@ -4,20 +4,19 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-use super::exit::{self, fail};
+use super::exit::{self, Failure};
+use super::play::BackendArgs;
 use super::status::survey;
-use super::{input, out, terminal};
+use super::{input, out, runtime, terminal};
 use crate::backend::Wanted;
-use crate::backend::registry::{Registry, RegistryError};
-use crate::backend::resolve::{BackendKind, BackendRequest};
-use crate::backend::{BackendError, ResolvedBackend};
+use crate::backend::registry::Registry;
 use crate::log::OrLogged;
 use crate::spec::{Capabilities, Diagnostics, Options, Purpose, Topology};
 
@@ -26,23 +25,14 @@ use crate::spec::{Capabilities, Diagnostics, Options, Purpose, Topology};
 pub struct TopologyArgs {
     /// A ready topology's name, or a path
     pub topology: String,
-    /// Where servers run: as processes on this machine, or in containers; by default as the
-    /// topology says, else as processes if there is a server to run, else in containers
-    #[arg(long, value_enum)]
-    pub backend: Option<BackendKind>,
-    /// The redis-server or valkey-server to run
-    #[arg(long, value_name = "PATH", env = "REDRILL_ENGINE_BINARY")]
-    pub engine_binary: Option<PathBuf>,
+    #[command(flatten)]
+    pub on: BackendArgs,
     /// Change a value of the topology, as in groups.cache.replicas=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
 impl TopologyArgs {
-    pub fn backend_request(&self) -> BackendRequest<'_> {
-        BackendRequest { kind: self.backend, binary: self.engine_binary.as_deref() }
-    }
-
     /// # Errors
     /// Everything that is wrong with the topology, and every part of it that cannot run.
     pub fn parse(&self) -> Result<Topology, Diagnostics> {
@@ -52,8 +42,7 @@ impl TopologyArgs {
             input::topology(&self.topology, &options)
         };
         let topology = read(Capabilities::default())?;
-        let request = self.backend_request();
-        read(request.capabilities(&topology.engine, Wanted::default()))
+        read(self.on.request().capabilities(&topology.engine, Wanted::default()))
     }
 }
 
@@ -67,10 +56,7 @@ pub enum KeeperMessage {
     },
     /// The registry's record names all nodes now.
     Ready,
-    Failed {
-        code: u8,
-        text: String,
-    },
+    Failed(Failure),
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,38 +68,11 @@ pub struct Args {
     name: Option<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum UpError {
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    #[error("cannot write in `{}`: {source}", path.display())]
-    Folder { path: PathBuf, source: io::Error },
-    #[error("cannot start a process in the background: {0}")]
-    Spawn(io::Error),
-    /// An error that the keeper reported.
-    #[error("{text}")]
-    Keeper { code: u8, text: String },
-    #[error("the process in the background ended without a message{}", its_log(.log))]
-    Silent { log: String },
-}
-
-fn its_log(log: &str) -> String {
-    if log.is_empty() { String::new() } else { format!("; its log says:\n{log}") }
-}
-
-impl UpError {
-    fn code(&self) -> u8 {
-        match self {
-            UpError::Keeper { code, .. } => *code,
-            UpError::Registry(RegistryError::BadName { .. } | RegistryError::Taken { .. }) => {
-                exit::USAGE
-            }
-            UpError::Silent { .. } => exit::BUG,
-            _ => exit::ENVIRONMENT,
-        }
-    }
+/// The keeper ended, and only its log may say why.
+fn silent(log: &str) -> Failure {
+    let log = if log.is_empty() { String::new() } else { format!("; its log says:\n{log}") };
+    let text = format!("the process in the background ended without a message{log}");
+    Failure::new(exit::BUG, text)
 }
 
 pub fn main(args: Args) -> ExitCode {
@@ -122,29 +81,22 @@ pub fn main(args: Args) -> ExitCode {
         Err(faults) => return input::refuse(&faults),
     };
     let name = args.name.clone().unwrap_or_else(|| topology.name.clone());
-    match up(&args, &topology, &name) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => fail(e.code(), &e),
-    }
+    exit::of(up(&args, &topology, &name))
 }
 
-fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
+fn up(args: &Args, topology: &Topology, name: &str) -> Result<ExitCode, Failure> {
     // Errors that can be found now are printed before anything runs in the background.
-    let program = super::play::program();
-    let find = ResolvedBackend::find(
-        args.topology.backend_request(),
-        &topology.engine,
-        &program,
-        &terminal::say,
-    );
-    super::runtime::block_on(find).map_err(UpError::Spawn)??;
+    let find = args.topology.on.find(&topology.engine, &terminal::say);
+    runtime::block_on(find)??;
     let registry = Registry::locate()?;
     registry.make_room(name)?;
     let directory = registry.up_dir(name);
     let log = directory.join("keeper.log");
-    let folder = |source| UpError::Folder { path: directory.clone(), source };
+    let cannot = |what: &str, e| Failure::new(exit::ENVIRONMENT, format!("cannot {what}: {e}"));
+    let folder = |e| cannot(&format!("write in `{}`", directory.display()), e);
     fs::create_dir_all(&directory).map_err(folder)?;
-    let keeper = spawn(args, name, File::create(&log).map_err(folder)?).map_err(UpError::Spawn)?;
+    let keeper = spawn(args, name, File::create(&log).map_err(folder)?)
+        .map_err(|e| cannot("start a process in the background", e))?;
     watch(keeper, &log)?;
     show(&registry, name)
 }
@@ -153,10 +105,10 @@ fn up(args: &Args, topology: &Topology, name: &str) -> Result<(), UpError> {
 fn spawn(args: &Args, name: &str, log: File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["keep", "--name", name]);
-    if let Some(kind) = args.topology.backend.and_then(|kind| kind.to_possible_value()) {
+    if let Some(kind) = args.topology.on.backend.and_then(|kind| kind.to_possible_value()) {
         command.args(["--backend", kind.get_name()]);
     }
-    if let Some(binary) = &args.topology.engine_binary {
+    if let Some(binary) = &args.topology.on.engine_binary {
         command.arg("--engine-binary").arg(binary);
     }
     for setting in &args.topology.set {
@@ -171,7 +123,7 @@ fn spawn(args: &Args, name: &str, log: File) -> io::Result<Child> {
 
 /// Shows the keeper's progress until it is ready. If this process ends first (Ctrl-C), the
 /// keeper's standard input closes, and the keeper ends too.
-fn watch(mut keeper: Child, log: &Path) -> Result<(), UpError> {
+fn watch(mut keeper: Child, log: &Path) -> Result<(), Failure> {
     let bar = ProgressBar::new(0).with_style(style());
     for line in keeper.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
         match line.ok().and_then(|line| serde_json::from_str(&line).ok()) {
@@ -183,17 +135,17 @@ fn watch(mut keeper: Child, log: &Path) -> Result<(), UpError> {
                 bar.finish_and_clear();
                 return Ok(());
             }
-            Some(KeeperMessage::Failed { code, text }) => {
+            Some(KeeperMessage::Failed(failure)) => {
                 bar.finish_and_clear();
                 keeper.wait().or_logged("wait for the keeper");
-                return Err(UpError::Keeper { code, text });
+                return Err(failure);
             }
             None => break,
         }
     }
     bar.finish_and_clear();
     keeper.wait().or_logged("wait for the keeper");
-    Err(UpError::Silent { log: fs::read_to_string(log).unwrap_or_default() })
+    Err(silent(&fs::read_to_string(log).unwrap_or_default()))
 }
 
 fn style() -> ProgressStyle {
@@ -202,13 +154,13 @@ fn style() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn show(registry: &Registry, name: &str) -> Result<(), UpError> {
+fn show(registry: &Registry, name: &str) -> Result<ExitCode, Failure> {
     let Some(record) = registry.find(name)? else {
-        return Err(UpError::Silent { log: String::new() });
+        return Err(silent(""));
     };
-    let survey = super::runtime::block_on(survey(&record)).map_err(UpError::Spawn)?;
+    let survey = runtime::block_on(survey(&record))?;
     let connect: String = survey.connect().iter().map(|line| format!("  {line}\n")).collect();
     let text = survey.text();
-    out::print(&format!("{text}\nto talk to it:\n{connect}to end it:\n  redrill down {name}\n"));
-    Ok(())
+    let text = format!("{text}\nto talk to it:\n{connect}to end it:\n  redrill down {name}\n");
+    Ok(out::print(&text))
 }

@@ -7,14 +7,12 @@
 use std::sync::Arc;
 
 use super::error::FormError;
-use super::expected_shards::ExpectedShards;
 use super::network::Network;
 use super::nodes_conf::even_slots;
 use super::places::Places;
-use super::ready::{self, Awaited};
-use super::sentinels;
+use super::ready::{self, Awaited, ExpectedShards};
 use super::servers::{
-    behind_doors, is_cluster, joiner_plan, node_names, node_plans, nodes, sentinel_names,
+    behind_doors, joiner_plan, node_names, node_plans, nodes, sentinel_names, sentinel_plans,
 };
 use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, NodePlan};
@@ -42,6 +40,8 @@ pub struct Newcomers {
     pub nodes: Vec<NodeName>,
     /// With the regions that they are in.
     pub actors: Vec<(NodeName, Option<String>)>,
+    /// Clients of redrill's own that are to have an address of their own, and their regions.
+    pub instances: Vec<(NodeName, Option<String>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,14 +80,14 @@ pub async fn bring_up_most(
 ) -> Result<Deployment, FormError> {
     let mut groups = Vec::new();
     let (mut plans, mut awaited) = (Vec::new(), Vec::new());
-    let (mut sentinel_plans, mut awaited_sentinels) = (Vec::new(), Vec::new());
+    let (mut plans_of_sentinels, mut awaited_sentinels) = (Vec::new(), Vec::new());
     for group in &topology.groups {
         let mut names = node_names(group);
         let born = names.len();
         names.extend(newcomers.nodes.iter().filter(|name| name.group == group.name).cloned());
         let holders = names.len();
         names.extend(sentinel_names(group));
-        let addrs = backend.reserve(names.len(), group.port).await?;
+        let addrs = backend.reserve(names.len(), group.port)?;
         let mut nodes = nodes(group, names, &addrs);
         if relay.is_some() {
             nodes = behind_doors(backend, nodes)?;
@@ -96,8 +96,9 @@ pub async fn bring_up_most(
         let (members, absent) = nodes.split_at(born);
         absent.iter().for_each(|node| node.admin.set_absent(true));
         plans.extend(node_plans(group, members, backend.engine()));
-        sentinel_plans.extend(sentinels::plans(group, members, &sentinels));
-        let expected_shards = is_cluster(group)
+        plans_of_sentinels.extend(sentinel_plans(group, members, &sentinels));
+        let expected_shards = group
+            .is_cluster()
             .then(|| Arc::new(ExpectedShards::new(members, even_slots(group.shards()))));
         awaited.extend(members.iter().map(|node| Awaited {
             node: node.clone(),
@@ -117,7 +118,7 @@ pub async fn bring_up_most(
     }
     let linked: Vec<&Node> = groups.iter().flat_map(DeployedGroup::all).collect();
     let names = linked.iter().map(|node| node.name.clone());
-    let places = Arc::new(Places::new(topology, names, &newcomers.actors));
+    let places = Arc::new(Places::new(topology, names, &newcomers.actors, &newcomers.instances));
     let open = |seed| Network::open(backend, topology, places.clone(), &linked, seed);
     let network = relay.map(open).transpose()?;
     // Primaries first: they take longest to become ready.
@@ -129,17 +130,17 @@ pub async fn bring_up_most(
     let patience = ready::patience(total);
     let log_tail = |name: &NodeName| backend.log_tail(name);
     let told = |ready| heard(ready, total);
+    let mut all_ready = async |awaited: &[Awaited]| {
+        let ready = ready::all_ready(awaited, &log_tail, &mut exits, patience, &told).await;
+        ready.map_err(|error| blame_directive(error, topology))
+    };
     // A sentinel that starts first would take the primary for down while it starts.
-    if !sentinel_plans.is_empty() {
-        ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
-            .await
-            .map_err(|e| blame_directive(e, topology))?;
+    if !plans_of_sentinels.is_empty() {
+        all_ready(&awaited).await?;
         awaited.extend(awaited_sentinels);
-        backend.start(sentinel_plans).await?;
+        backend.start(plans_of_sentinels).await?;
     }
-    ready::all_ready(&awaited, &log_tail, &mut exits, patience, &told)
-        .await
-        .map_err(|e| blame_directive(e, topology))?;
+    all_ready(&awaited).await?;
     Ok(Deployment { groups, places, network: network.map(Arc::new) })
 }
 

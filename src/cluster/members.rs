@@ -16,7 +16,7 @@ use super::view::shards_now;
 use crate::backend::{Backend, BackendError};
 use crate::model::NodeName;
 use crate::model::event::Role;
-use crate::node::{Node, NodeError, Section};
+use crate::node::{Node, NodeError, NodeLine, Section};
 
 /// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(20);
@@ -57,9 +57,9 @@ pub async fn join(
         node.admin.set_absent(false);
         until("it does not answer", node, async || node.admin.ping().await.is_ok()).await?;
         let at = member.announced;
-        let mut meet = redis::cmd("CLUSTER");
-        meet.arg("MEET").arg(at.ip().to_string()).arg(at.port());
-        node.admin.query::<Value>(&meet).await?;
+        let mut cluster = redis::cmd("CLUSTER");
+        let meet = cluster.arg("MEET").arg(at.ip().to_string()).arg(at.port());
+        node.admin.query::<Value>(meet).await?;
     }
     for node in &joining {
         let why = "not every node of the cluster knows it";
@@ -83,9 +83,8 @@ async fn follow(group: &DeployedGroup, node: &Node) -> Result<(), MemberError> {
     let primary = primary.and_then(|view| view.primary);
     let primary = group.nodes.iter().find(|other| Some(&other.name) == primary.as_ref());
     let primary = primary.ok_or(MemberError::NoPrimary(node.name.clone()))?;
-    let mut replicate = redis::cmd("CLUSTER");
-    replicate.arg("REPLICATE").arg(&primary.id);
-    node.admin.query::<Value>(&replicate).await?;
+    let mut cluster = redis::cmd("CLUSTER");
+    node.admin.query::<Value>(cluster.arg("REPLICATE").arg(&primary.id)).await?;
     let is_linked = async || {
         let info = node.admin.info(Section::Replication).await;
         info.is_ok_and(|info| info.master_link_up() == Some(true))
@@ -161,9 +160,8 @@ async fn forget(node: &Node, gone: &Node) -> Result<(), NodeError> {
     if !lines.iter().any(|line| line.id == gone.id) {
         return Ok(());
     }
-    let mut command = redis::cmd("CLUSTER");
-    command.arg("FORGET").arg(&gone.id);
-    node.admin.query::<Value>(&command).await.map(drop)
+    let mut cluster = redis::cmd("CLUSTER");
+    node.admin.query::<Value>(cluster.arg("FORGET").arg(&gone.id)).await.map(drop)
 }
 
 async fn first_member<'g>(
@@ -181,15 +179,11 @@ async fn first_member<'g>(
 /// Whether all nodes that answer know it, with the handshake completed, and it knows all of
 /// them.
 async fn is_known_to_all(group: &DeployedGroup, newcomer: &Node) -> bool {
-    let ask = |node: &Node| {
-        let node = node.clone();
-        async move { Some((node.id.clone(), node.admin.cluster_nodes().await.ok()?)) }
-    };
-    let answers: Vec<_> = join_all(group.nodes.iter().map(ask)).await;
-    let answers: Vec<_> = answers.into_iter().flatten().collect();
-    let knows = |lines: &[crate::node::NodeLine], id: &str| {
-        lines.iter().any(|line| line.id == id && line.is_known())
-    };
+    let ask = async |node: &Node| Some((node.id.clone(), node.admin.cluster_nodes().await.ok()?));
+    let answers = join_all(group.nodes.iter().map(ask)).await;
+    let answers: Vec<(String, Vec<NodeLine>)> = answers.into_iter().flatten().collect();
+    let knows =
+        |lines: &[NodeLine], id: &str| lines.iter().any(|line| line.id == id && line.is_known());
     let Some((_, own)) = answers.iter().find(|(id, _)| *id == newcomer.id) else { return false };
     answers.iter().all(|(id, lines)| knows(lines, &newcomer.id) && knows(own, id))
 }

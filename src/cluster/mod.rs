@@ -1,6 +1,5 @@
 //! Forms groups of servers, finds out which node owns which slot, and moves slots.
 
-pub mod dispute;
 mod error;
 pub mod form;
 pub mod health;
@@ -13,8 +12,6 @@ mod places;
 pub mod plan;
 mod ready;
 pub mod roles;
-mod expected_shards;
-mod sentinels;
 mod servers;
 pub mod view;
 

@@ -12,6 +12,7 @@ use super::nodes_conf::BUS;
 use super::places::Places;
 use crate::backend::sockets::SocketOwner;
 use crate::backend::{Backend, BackendError};
+use crate::model::NodeName;
 use crate::model::traffic::End;
 use crate::net::{Channel, Door, Ends, Fabric, NetError, Openers};
 use crate::node::Node;
@@ -30,8 +31,8 @@ pub enum NetworkError {
 pub struct Network {
     fabric: Fabric,
     places: Arc<Places>,
-    /// The address from which the clients of each place connect.
-    clients: BTreeMap<Option<String>, IpAddr>,
+    /// The addresses from which the clients of each place connect, and instances.
+    clients: BTreeMap<End, IpAddr>,
     /// The address from which everybody else connects who is in no place.
     outside: IpAddr,
 }
@@ -50,7 +51,7 @@ impl Network {
         nodes: &[&Node],
         seed: u64,
     ) -> Result<Network, NetworkError> {
-        let spots: Vec<Option<String>> = places.of_clients().cloned().collect();
+        let spots: Vec<End> = places.addressed().collect();
         let ips = backend.client_addresses(spots.len() + 1)?;
         let outside = ips[spots.len()];
         let clients = spots.into_iter().zip(ips).collect();
@@ -74,8 +75,8 @@ impl Network {
             self.open_door(node, at, to, Channel::Client)?;
             self.open_door(node, bus(at), bus(to), Channel::Bus)?;
         }
-        for (place, ip) in &self.clients {
-            self.fabric.know(*ip, End::Clients(place.clone()));
+        for (end, ip) in &self.clients {
+            self.fabric.know(*ip, end.clone());
         }
         self.fabric.know(self.outside, End::Outside);
         Ok(())
@@ -102,7 +103,12 @@ impl Network {
 
     /// The address from which clients in `region` connect, or those without a region.
     pub fn clients_from(&self, region: Option<&str>) -> Option<IpAddr> {
-        self.clients.get(&self.places.of_client(region)).copied()
+        self.clients.get(&End::Clients(self.places.of_client(region))).copied()
+    }
+
+    /// The address from which an instance connects that is not the only one of its load.
+    pub fn instance_from(&self, load: &str, instance: u16) -> Option<IpAddr> {
+        self.clients.get(&End::Actor(NodeName::actor(load, instance.into()))).copied()
     }
 }
 

@@ -11,18 +11,21 @@ use crate::spec::Topology;
 pub struct Places {
     nodes: BTreeMap<NodeName, Option<String>>,
     actors: BTreeMap<NodeName, Option<String>>,
+    /// Clients of redrill's own that have an address of their own.
+    instances: BTreeMap<NodeName, Option<String>>,
     clients: BTreeSet<Option<String>>,
     /// The region of clients without a place: the first one.
     default: Option<String>,
 }
 
 impl Places {
-    /// An actor is in the region that stands beside it, or where clients are that are put
-    /// nowhere.
+    /// An actor or an instance is in the region that stands beside it, or where clients are that
+    /// are put nowhere.
     pub fn new(
         topology: &Topology,
         nodes: impl IntoIterator<Item = NodeName>,
         actors: &[(NodeName, Option<String>)],
+        instances: &[(NodeName, Option<String>)],
     ) -> Places {
         let region = |name: &NodeName| {
             let group = topology.groups.iter().find(|group| group.name == name.group)?;
@@ -37,12 +40,15 @@ impl Places {
         let place = |(name, region): &(NodeName, Option<String>)| {
             (name.clone(), region.clone().or_else(|| default.clone()))
         };
-        Places { nodes, actors: actors.iter().map(place).collect(), clients, default }
+        let [actors, instances] = [actors, instances].map(|all| all.iter().map(place).collect());
+        Places { nodes, actors, instances, clients, default }
     }
 
-    /// All places that clients can have.
-    pub fn of_clients(&self) -> impl Iterator<Item = &Option<String>> {
-        self.clients.iter()
+    /// All who connect from an address that says who they are: the clients of each place, and
+    /// instances.
+    pub fn addressed(&self) -> impl Iterator<Item = End> {
+        let clients = self.clients.iter().cloned().map(End::Clients);
+        clients.chain(self.instances.keys().cloned().map(End::Actor))
     }
 
     /// The place of clients that belong to `region`, or to none.
@@ -52,14 +58,18 @@ impl Places {
 
     /// All who ask nodes: clients, and actors.
     pub fn clients(&self) -> BTreeSet<End> {
-        let clients = self.clients.iter().cloned().map(End::Clients);
-        clients.chain(self.actors.keys().cloned().map(End::Actor)).collect()
+        self.addressed().chain(self.actors.keys().cloned().map(End::Actor)).collect()
     }
 
     /// Those of them in a region.
     pub fn clients_in(&self, region: &str) -> BTreeSet<End> {
         let clients = End::Clients(Some(region.to_owned()));
-        here(&self.actors, region).chain([clients]).collect()
+        let instances = here(&self.instances, region);
+        here(&self.actors, region).chain(instances).chain([clients]).collect()
+    }
+
+    pub fn actors(&self) -> impl Iterator<Item = &NodeName> {
+        self.actors.keys()
     }
 
     pub fn nodes(&self) -> BTreeSet<End> {
@@ -73,9 +83,10 @@ impl Places {
                 Some(Some(region)) => format!("nodes in {region}"),
                 _ => "nodes".to_owned(),
             },
-            End::Actor(name) => match self.actors.get(name) {
-                Some(Some(region)) => format!("actors in {region}"),
-                _ => "actors".to_owned(),
+            End::Actor(name) => match (self.instances.get(name), self.actors.get(name)) {
+                (Some(place), _) => End::Clients(place.clone()).to_string(),
+                (None, Some(Some(region))) => format!("actors in {region}"),
+                (None, _) => "actors".to_owned(),
             },
             End::Clients(_) | End::Outside => end.to_string(),
         }
@@ -106,20 +117,22 @@ pub(crate) mod tests {
         let names = (0..3).flat_map(|shard| [0, 1].map(|n| NodeName::new("c", shard, n)));
         let actors =
             [(NodeName::actor("app", 0), Some("eu".into())), (NodeName::actor("app", 1), None)];
-        Places::new(&topology, names, &actors)
+        let instances = [(NodeName::actor("own", 1), Some("eu".into()))];
+        Places::new(&topology, names, &actors, &instances)
     }
 
     #[test]
     fn a_region_has_its_nodes_and_its_clients() {
         let places = two_regions();
         let eu = places.region("eu");
-        assert_eq!(eu.len(), 5);
+        assert_eq!(eu.len(), 6);
         assert!(eu.contains(&NodeName::actor("app", 0).into()), "where it was put");
         assert!(places.region("us").contains(&NodeName::actor("app", 1).into()), "put nowhere");
         assert!(eu.contains(&End::Clients(Some("eu".into()))));
         assert!(eu.contains(&NodeName::new("c", 2, 1).into()), "replicas are there");
         assert_eq!(places.of_client(None), Some("us".to_owned()), "the first region");
-        assert_eq!(places.clients().len(), 4);
+        assert_eq!(places.clients().len(), 5);
+        assert_eq!(places.name(&NodeName::actor("own", 1).into()), "clients in eu");
         assert_eq!(places.name(&NodeName::actor("app", 0).into()), "actors in eu");
     }
 }

@@ -20,7 +20,6 @@ use crate::model::NodeName;
 use crate::model::event::{Role, ShardView, View};
 use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, NodeLine, Section};
-use crate::spec::topology::Mode;
 
 /// Asks every node at once. The answers are in the order of `nodes`. A node that does not
 /// answer gives its error and delays no other.
@@ -73,7 +72,7 @@ const A_MOMENT: Duration = Duration::from_millis(20);
 pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
     let soon = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(SOON));
     let nodes = &group.nodes.iter().map(soon).collect::<Vec<_>>();
-    if matches!(group.spec.mode, Mode::Cluster { .. }) {
+    if group.spec.is_cluster() {
         return compare(nodes, &said_by_most(nodes).await).shards;
     }
     vec![roles::now(group).await]

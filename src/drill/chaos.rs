@@ -125,7 +125,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::spec::decode::{Scalar, Word};
+    use crate::spec::decode::Scalar;
     use crate::spec::quantity::Time;
     use crate::spec::step::DrawnFrom;
 

@@ -1,14 +1,19 @@
-//! Servers that ended unexpectedly: a drill cannot go on without one.
+//! Servers that ended although no step had asked for that: they have crashed.
+//!
+//! Before the load a drill cannot go on without one. From then on a crash is what the drill has
+//! found: it is told, and the drill goes on.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, NodeExited};
 use crate::model::event::{EventKind, Teller};
 use crate::model::{NodeKind, NodeName};
 
@@ -18,7 +23,9 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// Receives the end of every server from its creation on, so that none is missed between two
 /// waits of a drill. It stops when it is dropped.
 pub struct ExitMonitor {
+    /// The first one without which the drill cannot go on.
     first: watch::Receiver<Option<String>>,
+    load_runs: Arc<AtomicBool>,
     excused: Arc<Mutex<Excused>>,
     listener: JoinHandle<()>,
 }
@@ -30,6 +37,8 @@ impl ExitMonitor {
     pub fn watch(backend: &dyn Backend, teller: Teller) -> ExitMonitor {
         let excused = Arc::new(Mutex::new(Excused::new()));
         let known = excused.clone();
+        let load_runs = Arc::new(AtomicBool::new(false));
+        let goes_on = load_runs.clone();
         let mut exits = backend.exits();
         let (tell, first) = watch::channel(None);
         let listener = tokio::spawn(async move {
@@ -44,9 +53,12 @@ impl ExitMonitor {
                         );
                         teller.tell(EventKind::Warning { text });
                     }
-                    // Who needs it counts what it no longer does.
-                    Ok(exit) if exit.name.kind == NodeKind::Actor => {
-                        teller.tell(EventKind::Warning { text: exit.to_string() });
+                    // Who uses it warns of that, unless it ended with its load.
+                    Ok(exit) if exit.name.kind == NodeKind::Actor => {}
+                    Ok(exit) if goes_on.load(Ordering::Acquire) && !exit.out_of_sight => {
+                        let NodeExited { name: node, status, log_tail, .. } = exit;
+                        let log = log_tail.lines().map(str::to_owned).collect();
+                        teller.tell(EventKind::Crashed { node, status, log });
                     }
                     Ok(exit) => break Some(format!("the server of {exit}")),
                     Err(RecvError::Lagged(_)) => {}
@@ -55,13 +67,18 @@ impl ExitMonitor {
             };
             tell.send_replace(died);
         });
-        ExitMonitor { first, excused, listener }
+        ExitMonitor { first, load_runs, excused, listener }
+    }
+
+    /// From now on, a crash is told and does not end the drill.
+    pub fn load_runs(&self) {
+        self.load_runs.store(true, Ordering::Release);
     }
 
     /// From now on, the end of one of them is only reported and does not end the drill.
     pub fn excuse(&self, nodes: &[NodeName]) {
         for name in nodes {
-            lock(&self.excused).entry(name.clone()).or_default().0 += 1;
+            self.excused.lock().entry(name.clone()).or_default().0 += 1;
         }
     }
 
@@ -72,7 +89,7 @@ impl ExitMonitor {
             // One may have ended just now.
             tokio::time::sleep(MOMENT).await;
         }
-        let mut excused = lock(&self.excused);
+        let mut excused = self.excused.lock();
         let forgiven = |name: &&NodeName| {
             let Some((steps, ended)) = excused.get_mut(*name) else { return false };
             *steps -= 1;
@@ -102,14 +119,7 @@ impl ExitMonitor {
 }
 
 fn is_excused(excused: &Mutex<Excused>, name: &NodeName) -> bool {
-    let mut excused = lock(excused);
-    let known = excused.get_mut(name);
-    known.map(|(_, ended)| *ended = true).is_some()
-}
-
-/// No code that holds it can panic half-way through a change.
-fn lock(excused: &Mutex<Excused>) -> MutexGuard<'_, Excused> {
-    excused.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    excused.lock().get_mut(name).map(|(_, ended)| *ended = true).is_some()
 }
 
 impl Drop for ExitMonitor {

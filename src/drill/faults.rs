@@ -1,23 +1,25 @@
 //! Steps that do something to nodes or links, and what of all steps is still to be undone.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::Mutex;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use tokio::time::{Instant, sleep_until};
+use tracing::info;
 
 use crate::backend::{BackendError, Data};
 use crate::cluster::members::{self, MemberError};
 use crate::cluster::{DeployedGroup, Deployment};
-use crate::fault::{self, ActiveFault, Fault, FaultError, Hit, Site, Strains};
-use crate::model::NodeName;
+use crate::fault::{self, ActiveFault, Fault, FaultError, Hit, Note, Site, Strains};
 use crate::model::event::EventKind;
+use crate::model::{NodeKind, NodeName};
 use crate::spec::step::Step;
 
 use super::stage::Stage;
+use super::step_error::StepError;
 
 /// What steps have done and not undone: it lasts until the load has ended.
 pub struct Faults<'a> {
@@ -42,14 +44,16 @@ impl<'a> Faults<'a> {
         group: &DeployedGroup,
         (index, step): (usize, &Step),
         fault: &dyn Fault,
-    ) -> Option<String> {
+    ) -> Option<StepError> {
         let site = self.site(group);
         let (where_to, ask) = ((self.deployment, group), fault.asks_for_roles(site));
         let mut random = random(self.stage, index);
         let hit = match fault::find(&step.on, where_to, ask, &mut random).await {
             Ok(hit) => hit,
-            Err(error) => return Some(error.to_string()),
+            Err(error) => return Some(error.into()),
         };
+        let told: Vec<String> = hit.nodes.iter().map(ToString::to_string).collect();
+        info!(nodes = told.join(" "), "the targets are chosen");
         // Clients feel it before the last server has ended: from here on it counts.
         let nodes = [&hit.nodes[..], &fault.also_hits(site, &hit)].concat();
         self.tell(EventKind::StepInjected { step: index, nodes, against: hit.against.clone() });
@@ -60,8 +64,9 @@ impl<'a> Faults<'a> {
             }
             return flapped.err();
         }
-        let (active, error) = self.inject(fault, &hit, site).await;
-        let error = error.map(|error| error.to_string());
+        let (mut active, error) = self.inject(fault, &hit, site).await;
+        self.note(index, std::mem::take(&mut active.notes));
+        let error = error.map(StepError::from);
         if active.is_over() {
             if error.is_none() {
                 self.tell_undone(index);
@@ -70,10 +75,10 @@ impl<'a> Faults<'a> {
         }
         if let Some(error) = &error {
             // The step ends later, and fails then.
-            self.warn(error.clone());
+            self.warn(error.text.clone());
         }
-        self.active().push((index, active));
-        error.or(self.wait_and_undo(index, step.lasts()).await)
+        self.active.lock().push((index, active));
+        error.or(self.wait_and_undo(index, step.lasts()).await.map(StepError::certain))
     }
 
     /// Does it for the first half of `every`, undoes it for the second, and so on for as long
@@ -84,7 +89,7 @@ impl<'a> Faults<'a> {
         hit: &Hit,
         site: Site<'_>,
         (every, lasts): (Duration, Duration),
-    ) -> Result<(), String> {
+    ) -> Result<(), StepError> {
         let began = Instant::now();
         let end = began + lasts;
         let tell = |holds| self.tell(EventKind::StepTurn { step: index, holds });
@@ -92,11 +97,12 @@ impl<'a> Faults<'a> {
             if turn > 0 {
                 tell(true);
             }
-            let (active, error) = self.inject(fault, hit, site).await;
+            let (mut active, error) = self.inject(fault, hit, site).await;
+            self.note(index, std::mem::take(&mut active.notes));
             let goes_on = self.until(end.min(began + every * turn + every / 2)).await;
-            self.repair(index, active).await?;
+            self.repair(index, active).await.map_err(StepError::certain)?;
             if let Some(error) = error {
-                return Err(error.to_string());
+                return Err(error.into());
             }
             tell(false);
             let next = end.min(began + every * (turn + 1));
@@ -126,7 +132,6 @@ impl<'a> Faults<'a> {
             active.may_end = held;
             exits.forgive(&spared).await;
         }
-        active.notes.drain(..).for_each(|note| self.warn(note));
         if error.is_none() {
             tokio::select! {
                 () = fault.takes_place(site, hit) => {}
@@ -156,25 +161,52 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// Undoes all that is left, when the load has ended.
-    pub async fn undo_all(&self) {
-        let steps: BTreeSet<usize> = self.active().iter().map(|(step, _)| *step).collect();
-        for step in steps {
-            if let Some(error) = self.undo(|other| other == step).await {
-                self.tell(EventKind::StepNotUndone { step, error });
+    /// The loads are about to end, and their programs with them: those that are paused go on, and
+    /// those that were ended are not started again.
+    pub async fn release_actors(&self) {
+        let is_actor = |name: &NodeName| name.kind == NodeKind::Actor;
+        let of_actors = |(_, active): &mut (usize, ActiveFault)| active.nodes.iter().any(is_actor);
+        let active: Vec<_> = self.active.lock().extract_if(.., of_actors).collect();
+        for (step, mut active) in active {
+            active.forget(&active.nodes.clone());
+            match self.repair(step, active).await {
+                Ok(()) => self.tell_undone(step),
+                Err(error) => self.tell(EventKind::StepNotUndone { step, error }),
             }
         }
     }
 
+    /// Whether something is left to undo.
+    pub fn is_any_left(&self) -> bool {
+        !self.active.lock().is_empty()
+    }
+
+    /// Undoes all that is left, when the load has ended. Returns the nodes that come back now.
+    pub async fn undo_all(&self) -> Vec<NodeName> {
+        let mut left: BTreeMap<usize, Vec<NodeName>> = BTreeMap::new();
+        for (step, active) in self.active.lock().iter() {
+            left.entry(*step).or_default().extend_from_slice(&active.nodes);
+        }
+        let mut back = Vec::new();
+        for (step, nodes) in left {
+            match self.undo(|other| other == step).await {
+                Some(error) => self.tell(EventKind::StepNotUndone { step, error }),
+                None => back.extend(nodes),
+            }
+        }
+        back.retain(|name| !self.gone.lock().contains(name));
+        back
+    }
+
     /// Servers that have left for good are not to be started again.
     pub fn forget(&self, gone: &[NodeName]) {
-        self.active().iter_mut().for_each(|(_, active)| active.forget(gone));
-        self.gone().extend_from_slice(gone);
+        self.active.lock().iter_mut().for_each(|(_, active)| active.forget(gone));
+        self.gone.lock().extend_from_slice(gone);
     }
 
     /// Tells nodes that were dead when others left who has left: they still know them.
     async fn catch_up(&self, back: &[NodeName]) -> Result<(), MemberError> {
-        let gone = self.gone().clone();
+        let gone = self.gone.lock().clone();
         for group in &self.deployment.groups {
             members::catch_up(group, back, &gone).await?;
         }
@@ -182,7 +214,7 @@ impl<'a> Faults<'a> {
     }
 
     async fn undo(&self, which: impl Fn(usize) -> bool) -> Option<String> {
-        let active: Vec<_> = self.active().extract_if(.., |(step, _)| which(*step)).collect();
+        let active: Vec<_> = self.active.lock().extract_if(.., |(step, _)| which(*step)).collect();
         let mut error = None;
         for (step, active) in active {
             match self.repair(step, active).await {
@@ -198,9 +230,9 @@ impl<'a> Faults<'a> {
         let backend = self.stage.backend;
         let undone = active.undo(backend).await;
         match undone {
-            Ok(notes) => notes.into_iter().for_each(|note| self.warn(note)),
+            Ok(notes) => self.note(step, notes),
             Err(error) => {
-                self.active().push((step, active));
+                self.active.lock().push((step, active));
                 return Err(not_undone(error));
             }
         }
@@ -225,7 +257,7 @@ impl<'a> Faults<'a> {
     /// Lets servers that are paused go on, so that they can end with the others, and links be:
     /// what the kernel cuts ends with its containers.
     pub async fn release(&self) {
-        let active: Vec<_> = self.active().drain(..).collect();
+        let active: Vec<_> = self.active.lock().drain(..).collect();
         for (_, active) in active {
             active.release(self.stage.backend).await;
         }
@@ -239,16 +271,17 @@ impl<'a> Faults<'a> {
         self.tell(EventKind::StepUndone { step, nodes: vec![] });
     }
 
+    fn note(&self, step: usize, notes: Vec<Note>) {
+        for note in notes {
+            match note {
+                Note::OfStep(text) => self.tell(EventKind::StepNote { step, text }),
+                Note::Warning(text) => self.warn(text),
+            }
+        }
+    }
+
     fn warn(&self, text: String) {
         self.tell(EventKind::Warning { text });
-    }
-
-    fn active(&self) -> std::sync::MutexGuard<'_, Vec<(usize, ActiveFault)>> {
-        self.active.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn gone(&self) -> std::sync::MutexGuard<'_, Vec<NodeName>> {
-        self.gone.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

@@ -34,7 +34,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         loads: scenario
             .loads
             .iter()
-            .map(|load| load_info(load, nodes(scenario, &load.group)))
+            .map(|load| load_info(load, |group| nodes(scenario, group)))
             .collect(),
         expect: scenario.expect.clone(),
         reported: scenario.reported.clone(),
@@ -56,12 +56,13 @@ fn step_info(step: &Step) -> StepInfo {
     StepInfo {
         kind: step.action.kind(),
         group: step.group.clone(),
+        on_actors: step.is_on_actors(),
         text: step.describe(),
         planned_at: Nanos::ZERO + step.at,
     }
 }
 
-fn load_info(load: &Load, nodes: Vec<NodeName>) -> LoadInfo {
+fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
     let keys = match load.distribution {
         Distribution::Uniform => "uniform".to_owned(),
         Distribution::Zipf(exponent) => format!("zipf({exponent})"),
@@ -79,7 +80,9 @@ fn load_info(load: &Load, nodes: Vec<NodeName>) -> LoadInfo {
     };
     let share = load.reads * 100.0;
     let what = match load.workload {
-        Workload::Register | Workload::Cas => format!(", {share:.0} % reads, {size}"),
+        Workload::Register | Workload::Cas | Workload::DualWrite => {
+            format!(", {share:.0} % reads, {size}")
+        }
         Workload::Counter => format!(", {share:.0} % reads"),
         Workload::Set => format!(", {size}"),
         Workload::Queue => format!(", {share:.0} % taken out, {size}"),
@@ -90,16 +93,19 @@ fn load_info(load: &Load, nodes: Vec<NodeName>) -> LoadInfo {
     let instances = (load.instances > 1).then(|| format!(", {} instances", load.instances));
     let wait = load.wait.map(|Wait { replicas, .. }| format!(", WAIT {replicas}"));
     let refusing = load.min_replicas.map(|min| format!(", min-replicas-to-write {}", min.to_write));
-    let worth: String = [shares, instances, wait, refusing].into_iter().flatten().collect();
+    let groups = (load.groups.len() > 1).then(|| format!(", on {}", load.groups.join(" and ")));
+    let worth: String = [groups, shares, instances, wait, refusing].into_iter().flatten().collect();
     LoadInfo {
         name: load.name.clone(),
-        group: load.group.clone(),
+        group: load.groups[0].clone(),
         rate: load.rate,
         clients: load.clients,
         keys: load.keys,
+        timeout_ms: load.timeout.as_secs_f64() * 1e3,
         sees_redirects: !load.client.is_of_a_library(),
         workload: load.workload,
-        nodes,
+        nodes: nodes(&load.groups[0]),
+        more_groups: load.groups[1..].iter().map(|group| (group.clone(), nodes(group))).collect(),
         waits_for: load.wait.map_or(0, |wait| wait.replicas),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }
@@ -112,10 +118,10 @@ mod tests {
     #[test]
     fn a_client_that_is_not_redrills_own_is_named() {
         let mut load = Load { keys: 100, ..Load::new("app", "cache", 4_000.0) };
-        let own = load_info(&load, vec![]);
+        let own = load_info(&load, |_| vec![]);
         assert!(own.sees_redirects && own.text.starts_with("register, 4,000/s, "), "{}", own.text);
         load.client = ClientKind::RedisRs;
-        let stock = load_info(&load, vec![]);
+        let stock = load_info(&load, |_| vec![]);
         assert!(!stock.sees_redirects, "redis-rs follows redirects in silence");
         assert!(stock.text.starts_with("register by redis-rs, 4,000/s, "), "{}", stock.text);
     }

@@ -41,7 +41,8 @@ pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&s
         false => group.sentinels.iter().collect(),
     };
     let seeds = nodes.into_iter().map(|node| node.announced).collect();
-    let from = deployment.network.as_ref().and_then(|network| network.clients_from(region));
+    let network = deployment.network.as_ref();
+    let from = network.and_then(|network| network.clients_from(region)).into_iter().collect();
     let counted = group.nodes.iter().map(|node| node.announced).collect();
     Targets { seeds, lookup, nodes: counted, from }
 }
@@ -53,13 +54,15 @@ impl Loads {
         history: &History,
     ) -> Result<Loads, Halt> {
         let network = deployment.network.as_ref();
-        let launch = |index: usize, load: Load, from: Option<IpAddr>| async move {
-            let group = deployment.group(&load.group);
-            let group =
-                group.ok_or_else(|| Halt::failed(format_args!("no group {}", load.group)))?;
-            let targets = Targets { from, ..targets(deployment, group, None) };
+        let launch = |index: usize, load: Load, from: Vec<IpAddr>| async move {
+            let of_group = |name: &String| {
+                let group = deployment.group(name);
+                let group = group.ok_or_else(|| Halt::failed(format_args!("no group {name}")))?;
+                Ok(Targets { from: from.clone(), ..targets(deployment, group, None) })
+            };
+            let targets = load.groups.iter().map(of_group).collect::<Result<_, Halt>>()?;
             let (teller, writer) = (stage.teller.clone(), history.writer());
-            let programs = Some(stage.backend.programs());
+            let programs = Some(stage.backend.programs().clone());
             LoadRunner::launch(index as u8, &load, targets, stage.seed, teller, writer, programs)
                 .await
                 .map_err(Halt::failed)
@@ -71,10 +74,15 @@ impl Loads {
                 return Ok(None);
             }
             let load = Load { client: ClientKind::Redrill, ..load };
-            launch(index, load, network.map(|network| network.outside())).await.map(Some)
+            let outside = network.map(|network| network.outside());
+            launch(index, load, outside.into_iter().collect()).await.map(Some)
         });
         let runners = try_join_all(loads().map(|(index, load)| {
-            let from = network.and_then(|network| network.clients_from(load.region.as_deref()));
+            let of = |instance| {
+                let own = network?.instance_from(&load.name, instance);
+                own.or_else(|| network?.clients_from(load.region.as_deref()))
+            };
+            let from = (0..load.instances).filter_map(of).collect();
             launch(index, load, from)
         }));
         let (runners, readers) = try_join(runners, try_join_all(readers)).await?;

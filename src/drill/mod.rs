@@ -5,6 +5,7 @@
 //! a [`Kept`].
 
 mod chaos;
+mod descriptors;
 mod exit_monitor;
 mod faults;
 mod folder;
@@ -12,14 +13,14 @@ mod forecast;
 mod hub;
 mod info;
 mod loads;
-mod moves;
 mod play;
 mod rolling;
+mod room;
 mod scale;
 mod stage;
+mod step_error;
 mod steps;
 mod readings;
-mod run_queue;
 mod watch;
 
 use std::path::Path;
@@ -63,6 +64,8 @@ pub struct Options<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
+    Descriptors(#[from] descriptors::TooFew),
+    #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -100,6 +103,7 @@ pub struct Kept {
 pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let Options { scenario, resolved, program, out, seed, sinks, stop } = options;
     let scenario = chaos::drawn(scenario, seed);
+    descriptors::check(&scenario)?;
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
     let clock = Clock::start();

@@ -4,6 +4,7 @@
 //! are moving arrive, clients stop, servers stop, and the last event says why.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -20,8 +21,7 @@ use crate::spec::Scenario;
 use super::faults::Faults;
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
-use super::readings::{self, OwnUse};
-use super::run_queue::RunQueueMonitor;
+use super::readings::{self, OwnUse, RunQueueMonitor};
 use super::stage::{Halt, Stage};
 use super::steps::Timeline;
 use super::watch::Observers;
@@ -39,7 +39,10 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     let phase = stage.phase(Phase::Form);
     let deployment = form(stage).instrument(phase).await?;
     registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
-    let history = history::create(&stage.folder.history(), stage.teller.clone())?;
+    let path = stage.folder.history();
+    let (room, name) = (stage.folder.room().clone(), path.display().to_string());
+    let broken = move |error: &io::Error| room.run_out(format!("cannot write {name}: {error}"));
+    let history = history::create(&path, stage.teller.clone(), broken)?;
     let nodes = deployment.nodes().map(|node| node.name.clone()).collect();
     let mut played = tokio::select! {
         played = with_history(stage, &deployment, &forecast, &history) => played,
@@ -54,9 +57,9 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
         *why = died;
     }
     // The loads are gone, so everything that they recorded has been handed over.
+    // If it was not written to its end, that ended the drill.
     let written = history.finish();
-    played?;
-    written?;
+    played.and(written.map(drop).map_err(Halt::from))?;
     Ok(deployment)
 }
 
@@ -90,7 +93,11 @@ async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
     stage.backend.equip(equipment(stage.scenario)).map_err(FormError::from)?;
     let relay = stage.scenario.needs_relay().then_some(stage.seed);
     let topology = &stage.scenario.topology;
-    let newcomers = Newcomers { nodes: stage.scenario.joiners(), actors: stage.scenario.actors() };
+    let newcomers = Newcomers {
+        nodes: stage.scenario.joiners(),
+        actors: stage.scenario.actors(),
+        instances: stage.scenario.own_instances(),
+    };
     let forming = cluster::bring_up_most(stage.backend, topology, &newcomers, relay, &told);
     // If a server ends here, forming fails with that server's log.
     let deployment = tokio::select! {
@@ -125,6 +132,7 @@ async fn with_history(
     let begin = stage.teller.clock().now() + LEAD;
     loads.begin(begin)?;
     stage.until(begin).await?;
+    stage.exits.load_runs();
     let phase = stage.phase(Phase::Steps);
     let _waits = RunQueueMonitor::watch(stage, deployment.nodes().map(|node| node.name.clone()));
     let faults = Faults::new(stage, deployment);
@@ -133,7 +141,7 @@ async fn with_history(
         let calm = timeline.play().instrument(phase).await?;
         let phase = stage.phase(Phase::Settle);
         stage.until(calm + stage.scenario.settle).instrument(phase).await?;
-        observers.settled().await;
+        observers.watcher.settled().await;
         Ok(())
     };
     if let Err(halt) = settled.await {
@@ -141,12 +149,19 @@ async fn with_history(
         return Err(halt);
     }
     observers.stop_probing().await?;
-    stage.unless_halted(loads.stop()).await??;
+    faults.release_actors().await;
+    let phase = stage.phase(Phase::Drain);
+    stage.unless_halted(loads.stop()).instrument(phase).await??;
+    observers.watcher.steps_are_over();
+    if faults.is_any_left() {
+        let phase = stage.phase(Phase::Undo);
+        let back = faults.undo_all().instrument(phase.clone()).await;
+        let returned = observers.watcher.returned(back);
+        stage.unless_halted(returned).instrument(phase).await?;
+    }
     let phase = stage.phase(Phase::Verify);
-    observers.steps_are_over();
-    faults.undo_all().instrument(phase.clone()).await;
     let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
     stage.unless_halted(loads.final_read(deadline)).instrument(phase).await??;
-    observers.stop();
+    observers.watcher.stop();
     Ok(())
 }

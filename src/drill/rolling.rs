@@ -9,10 +9,10 @@ use crate::cluster::{DeployedGroup, health};
 use crate::fault::{self, Fault, FaultError, Hit};
 use crate::model::NodeName;
 use crate::model::event::EventKind;
-use crate::spec::decode::Word;
 use crate::spec::step::{Failover, Force, Gate, Restart, RollingRestart, Step};
 
 use super::faults::{Faults, random};
+use super::step_error::StepError;
 
 /// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -23,13 +23,13 @@ pub async fn carry_out(
     group: &DeployedGroup,
     (index, step): (usize, &Step),
     rolling: &RollingRestart,
-) -> Option<String> {
+) -> Option<StepError> {
     let Faults { stage, deployment, .. } = faults;
     let mut random = random(stage, index);
     let Hit { mut nodes, primaries, .. } =
         match fault::find(&step.on, (deployment, group), true, &mut random).await {
             Ok(hit) => hit,
-            Err(error) => return Some(error.to_string()),
+            Err(error) => return Some(error.into()),
         };
     nodes.sort_by_key(|name| (primaries.contains(name), name.clone()));
     let one_by_one = async {
@@ -56,13 +56,13 @@ async fn turn(
     group: &DeployedGroup,
     name: &NodeName,
     rolling: &RollingRestart,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     if rolling.hand_over {
         hand_over(faults, group, name, rolling.patience.0).await?;
     }
     let restart = Restart { data: rolling.data };
-    inject(faults, group, &restart, name).await.map_err(|error| error.to_string())?;
-    gate(group, name, rolling).await
+    inject(faults, group, &restart, name).await?;
+    gate(group, name, rolling).await.map_err(StepError::in_time)
 }
 
 /// A replica takes over from `name`, if that is a primary that has one.
@@ -71,7 +71,7 @@ async fn hand_over(
     group: &DeployedGroup,
     name: &NodeName,
     patience: Duration,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     let shards = shards_now(group).await;
     let own = shards.iter().find(|shard| shard.primary.as_ref() == Some(name));
     let Some(heir) = own.and_then(|shard| shard.replicas.first()) else { return Ok(()) };
@@ -79,11 +79,15 @@ async fn hand_over(
     let told = group.sentinels.first().map_or(heir, |sentinel| &sentinel.name);
     let failover = Failover { force: Force::None };
     let handed_over = inject(faults, group, &failover, told).await;
-    handed_over.map_err(|error| format!("{name} could not hand over to {heir}: {error}"))?;
+    handed_over.map_err(|error| StepError {
+        in_time: error.is_of_time(),
+        text: format!("{name} could not hand over to {heir}: {error}"),
+    })?;
     let Some(node) = group.nodes.iter().find(|node| node.name == *name) else { return Ok(()) };
-    timeout(patience, fault::follows(node))
-        .await
-        .map_err(|_| format!("{name} did not hand over to {heir} in {} s", patience.as_secs_f64()))
+    timeout(patience, fault::follows(node)).await.map_err(|_| {
+        let waited = patience.as_secs_f64();
+        StepError::in_time(format!("{name} did not hand over to {heir} in {waited} s"))
+    })
 }
 
 /// Does something to one node that is over at once.

@@ -1,14 +1,17 @@
 //! A step that moves slots, and has nodes join before or leave afterwards where it changes who
 //! belongs to the cluster.
 
+use crate::cluster::moving::{self, MoveReport};
+use crate::cluster::plan::plan;
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, members};
 use crate::model::NodeName;
 use crate::model::event::{EventKind, Moved};
-use crate::spec::step::{RemoveShard, Step, StepAction};
+use crate::model::slot::SlotSet;
+use crate::spec::step::{Method, Pace, RemoveShard, SlotMove, Step, StepAction};
 
 use super::faults::Faults;
-use super::moves;
+use super::stage::Stage;
 
 /// What has moved in the end, and what went wrong.
 pub async fn carry_out(
@@ -32,7 +35,7 @@ pub async fn carry_out(
     let leavers = leavers(group, &step.action).await;
     let (slots, how) = (step.action.slots(), step.moving);
     let Some((slots, how)) = slots.zip(how) else { return (Moved::default(), None) };
-    let (moved, error) = moves::carry_out(stage, group, index, &slots, how).await;
+    let (moved, error) = move_slots(stage, group, index, &slots, how).await;
     if error.is_some() || leavers.is_empty() || stage.stop.is_cancelled() {
         return (moved, error);
     }
@@ -48,4 +51,47 @@ async fn leavers(group: &DeployedGroup, action: &StepAction) -> Vec<NodeName> {
     let shards = shards_now(group).await;
     let view = shards.into_iter().find(|view| view.shard == *shard);
     view.map(|view| view.primary.into_iter().chain(view.replicas).collect()).unwrap_or_default()
+}
+
+/// What has moved in the end, and why not all of it.
+async fn move_slots(
+    stage: &Stage<'_>,
+    group: &DeployedGroup,
+    index: usize,
+    slots: &SlotMove,
+    how: (Method, Pace),
+) -> (Moved, Option<String>) {
+    let routes = match plan(slots, &owners(group).await) {
+        Ok(routes) => routes,
+        Err(error) => return (Moved::default(), Some(error.to_string())),
+    };
+    let tell = |heard| {
+        stage.teller.tell(match heard {
+            MoveReport::Moved(moved) => EventKind::StepProgress { step: index, moved },
+            MoveReport::Method(method) => {
+                EventKind::StepMethod { step: index, method: method.word().to_owned() }
+            }
+            MoveReport::Job { from, to, state } => {
+                EventKind::StepJob { step: index, from, to, state }
+            }
+        });
+    };
+    let cancel = || stage.stop.is_cancelled();
+    match moving::carry_out(&routes, &group.nodes, how, tell, cancel).await {
+        Ok(moved) => (moved, None),
+        Err(error) => (error.moved, Some(error.to_string())),
+    }
+}
+
+/// Who owns which slots now, by shard: what most nodes say.
+async fn owners(group: &DeployedGroup) -> Vec<SlotSet> {
+    let shards =
+        group.nodes.iter().filter_map(|node| node.name.shard()).max().map_or(0, |last| last + 1);
+    let mut owners = vec![SlotSet::default(); shards as usize];
+    for shard in shards_now(group).await {
+        if let Some(owned) = owners.get_mut(shard.shard as usize) {
+            *owned = shard.slots;
+        }
+    }
+    owners
 }

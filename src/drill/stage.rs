@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, info_span};
+use tracing::{Span, info, info_span};
 
 use crate::backend::Backend;
 use crate::cluster::FormError;
@@ -42,6 +42,9 @@ pub enum Halt {
     Folder(#[from] FolderError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The same, and it could still say so.
+    #[error("{0}")]
+    NoRoom(String),
     #[error("{0}")]
     Failed(String),
 }
@@ -56,18 +59,22 @@ impl Stage<'_> {
     /// Emits that `phase` begins and returns its span in the log.
     pub fn phase(&self, phase: Phase) -> Span {
         self.teller.tell(EventKind::Phase { phase });
-        info_span!("phase", name = ?phase)
+        let span = info_span!("phase", name = ?phase);
+        span.in_scope(|| info!("begins"));
+        span
     }
 
-    /// Waits for `work`, until Ctrl-C or the unexpected end of a server.
+    /// Waits for `work`, until Ctrl-C, the end of a server without which the drill cannot go on,
+    /// or a record that cannot be written.
     pub async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
         tokio::select! {
             () = self.stop.cancelled() => Err(Halt::Interrupted),
+            why = self.folder.room().ran_out() => Err(Halt::NoRoom(why)),
             done = self.unless_bereaved(work) => done,
         }
     }
 
-    /// Waits for `work`, until the unexpected end of a server.
+    /// Waits for `work`, until the end of a server without which the drill cannot go on.
     pub async fn unless_bereaved<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
         tokio::select! {
             done = work => Ok(done),

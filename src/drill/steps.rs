@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::Mutex;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, info, info_span};
 
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::fault::{self, Play};
@@ -21,6 +21,7 @@ use super::faults::Faults;
 use super::rolling;
 use super::scale;
 use super::stage::{Halt, Stage};
+use super::step_error::StepError;
 use super::watch::Observers;
 
 /// A step that begins this late gets a warning.
@@ -63,6 +64,7 @@ impl Timeline<'_> {
                 break;
             }
             let span = info_span!("step", n = index + 1, does = step.describe());
+            span.in_scope(|| info!("begins"));
             at_work.push(self.step(index, step, due, &moving).instrument(span));
         }
         // On Ctrl-C too: moves bring their slots to an owner, and faults end at once.
@@ -81,14 +83,19 @@ impl Timeline<'_> {
         let _turn = if takes_turns { Some(moving.lock().await) } else { None };
         self.warn_if_late(step, due);
         self.stage.teller.tell(EventKind::StepBegan { step: index });
-        self.observers.step_began(index);
+        self.observers.watcher.step_began(index);
         let group = self.deployment.group(&step.group);
         let (moved, error) = match group {
             Some(group) => self.carry_out(group, index, step).await,
-            None => (Moved::default(), Some(format!("there is no group {}", step.group))),
+            None => {
+                let error = format!("there is no group {}", step.group);
+                (Moved::default(), Some(StepError::certain(error)))
+            }
         };
-        self.stage.teller.tell(EventKind::StepEnded { step: index, moved, error });
-        self.observers.step_ended(index);
+        let (doubtful, error) = error.map(|error| (error.in_time, error.text)).unzip();
+        let doubtful = doubtful.unwrap_or_default();
+        self.stage.teller.tell(EventKind::StepEnded { step: index, moved, error, doubtful });
+        self.observers.watcher.step_ended(index);
     }
 
     async fn carry_out(
@@ -96,9 +103,12 @@ impl Timeline<'_> {
         group: &DeployedGroup,
         index: usize,
         step: &Step,
-    ) -> (Moved, Option<String>) {
+    ) -> (Moved, Option<StepError>) {
         let error = match fault::of(&step.action) {
-            Play::Slots => return scale::carry_out(self.faults, group, (index, step)).await,
+            Play::Slots => {
+                let (moved, error) = scale::carry_out(self.faults, group, (index, step)).await;
+                return (moved, error.map(StepError::certain));
+            }
             Play::Fault(fault) => self.faults.play(group, (index, step), fault).await,
             Play::Rolling(rolling) => {
                 rolling::carry_out(self.faults, group, (index, step), rolling).await

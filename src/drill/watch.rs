@@ -1,9 +1,12 @@
 //! The instruments of a drill: probes of every slot canary, and the watcher of each node's
 //! view.
 
+use std::collections::BTreeMap;
+
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::event::Canary;
 use crate::probe::{Prober, Watcher, canary};
+use crate::spec::Scenario;
 use crate::spec::topology::Mode;
 
 use super::forecast::Forecast;
@@ -13,7 +16,7 @@ use super::stage::{Halt, Stage};
 /// Dropping it stops them.
 pub struct Observers {
     prober: Option<Prober>,
-    watcher: Watcher,
+    pub watcher: Watcher,
 }
 
 impl Observers {
@@ -25,35 +28,22 @@ impl Observers {
         let watcher = Watcher::launch(&deployment.groups, stage.teller.clone());
         let watcher = watcher.map_err(Halt::failed)?;
         let probe = stage.scenario.probe;
-        let canaries = canaries(deployment, forecast, probe.canaries);
-        // Probes stand for users, so they connect from the place of the group's users.
-        let users = |group: &DeployedGroup| {
-            let load = stage.scenario.loads.iter().find(|load| load.group == group.spec.name)?;
-            load.region.as_deref()
-        };
-        let of = |group: &DeployedGroup| targets(deployment, group, users(group));
-        let named = deployment.groups.iter().map(|g| (g.spec.name.clone(), of(g)));
-        let prober = Prober::launch(canaries, named.collect(), probe, stage.teller.clone());
+        let mut canaries = Vec::new();
+        let mut named = BTreeMap::new();
+        for (index, group) in deployment.groups.iter().enumerate() {
+            let regions = regions(stage, group);
+            let of_group = of_group(group, (forecast, index), probe.canaries);
+            canaries.extend(canary::from_each(of_group, &regions));
+            for region in &regions {
+                let targets = targets(deployment, group, region.as_deref());
+                // Canaries name it only where there are several.
+                let told = region.clone().filter(|_| regions.len() > 1);
+                named.insert((group.spec.name.clone(), told), targets);
+            }
+        }
+        let prober = Prober::launch(canaries, named, probe, stage.teller.clone());
         let prober = prober.await.map_err(Halt::failed)?;
         Ok(Observers { prober: Some(prober), watcher })
-    }
-
-    pub fn step_began(&self, step: usize) {
-        self.watcher.step_began(step);
-    }
-
-    pub fn step_ended(&self, step: usize) {
-        self.watcher.step_ended(step);
-    }
-
-    /// Emits the nodes that do not agree now.
-    pub async fn settled(&self) {
-        self.watcher.settled().await;
-    }
-
-    /// From now on, no agreement counts for a step.
-    pub fn steps_are_over(&self) {
-        self.watcher.steps_are_over();
     }
 
     /// Ends the probes. The nodes are still watched.
@@ -63,22 +53,31 @@ impl Observers {
             None => Ok(()),
         }
     }
-
-    pub fn stop(self) {
-        self.watcher.stop();
-    }
 }
 
-fn canaries(deployment: &Deployment, forecast: &Forecast, per_shard: u32) -> Vec<Canary> {
-    let of_group = |(index, group): (usize, &DeployedGroup)| {
-        let name = &group.spec.name;
-        match group.spec.mode {
-            Mode::Cluster { .. } => {
-                let owners = &forecast.owners[index];
-                canary::of_cluster(name, owners, per_shard, &forecast.moving(index))
-            }
-            _ => canary::of_shard(name, per_shard),
+/// Probes stand for users, so they connect from each region in which the group has users.
+fn regions(stage: &Stage<'_>, group: &DeployedGroup) -> Vec<Option<String>> {
+    let Scenario { loads, topology, .. } = stage.scenario;
+    let mut regions: Vec<Option<String>> = Vec::new();
+    for load in loads.iter().filter(|load| load.groups.contains(&group.spec.name)) {
+        let region = load.region.as_ref().or(topology.regions.first()).cloned();
+        if !regions.contains(&region) {
+            regions.push(region);
         }
-    };
-    deployment.groups.iter().enumerate().flat_map(of_group).collect()
+    }
+    if regions.is_empty() { vec![None] } else { regions }
+}
+
+fn of_group(
+    group: &DeployedGroup,
+    (forecast, index): (&Forecast, usize),
+    per_shard: u32,
+) -> Vec<Canary> {
+    let name = &group.spec.name;
+    match group.spec.mode {
+        Mode::Cluster { .. } => {
+            canary::of_cluster(name, &forecast.owners[index], per_shard, &forecast.moving(index))
+        }
+        _ => canary::of_shard(name, per_shard),
+    }
 }

@@ -4,88 +4,64 @@
 //! bear redrill's own name: what redrill asks nodes for must stay true. Probes bear no name. They
 //! are clients, and feel it as users do.
 
-use std::time::Duration;
+use async_trait::async_trait;
 
-use futures::FutureExt;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
-
-use super::hit::Hit;
-use super::life::{Done, Fault, Injected, Site, Undo, Undone, on_each};
+use super::error::FaultError;
+use super::life::{Done, NodeFault, Note, Rounds, Site, Undo};
 use crate::backend::Backend;
 use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::{Admin, NodeError, OWN_NAME};
-use crate::spec::decode::Word;
 use crate::spec::step::{ClientKill, ClientType};
 
-impl Fault for ClientKill {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
-        on_each(hit, move |name| async move {
-            let admin = site.node(name)?.admin;
-            let ended = end_all(&admin, self.kind).await?;
-            Ok(match self.every {
-                None => Done { undo: None, note: Some(note(name, self.kind, ended)) },
-                Some(every) => Done::to_undo(Killer::start(admin, self.kind, every.0, ended)),
-            })
+#[async_trait]
+impl NodeFault for ClientKill {
+    async fn on_node(&self, site: Site<'_>, name: &NodeName) -> Result<Done, FaultError> {
+        let admin = site.node(name)?.admin;
+        let ended = end_all(&admin, self.kind).await?;
+        Ok(match self.every {
+            None => Done { undo: None, note: Some(note(name, self.kind, ended)) },
+            Some(every) => {
+                let (node, kind) = (name.clone(), self.kind);
+                let round = move || {
+                    let admin = admin.clone();
+                    // A server that is down has no connections. The next round tries again.
+                    async move {
+                        let ended = end_all(&admin, kind).await;
+                        ended.or_logged("end connections of clients").unwrap_or_default()
+                    }
+                };
+                Done::to_undo(Killer {
+                    rounds: Rounds::start(every.0, 1.., round),
+                    ended,
+                    node,
+                    kind,
+                })
+            }
         })
-        .boxed()
     }
 }
 
 /// Ends connections every so often, and counts them.
 struct Killer {
-    task: JoinHandle<u64>,
-    stop: watch::Sender<bool>,
+    rounds: Rounds,
+    /// In the first round.
+    ended: u64,
     node: NodeName,
     kind: ClientType,
 }
 
-impl Killer {
-    /// `ended` connections have been ended in the first round.
-    fn start(admin: Admin, kind: ClientType, every: Duration, mut ended: u64) -> Killer {
-        let (stop, mut stopped) = watch::channel(false);
-        let node = admin.node().clone();
-        let began = Instant::now();
-        let task = tokio::spawn(async move {
-            for turn in 1.. {
-                tokio::select! {
-                    () = sleep_until(began + every * turn) => {}
-                    _ = stopped.wait_for(|stopped| *stopped) => break,
-                }
-                // A server that is down has no connections. The next round tries again.
-                let round = end_all(&admin, kind).await.or_logged("end connections of clients");
-                ended += round.unwrap_or_default();
-            }
-            ended
-        });
-        Killer { task, stop, node, kind }
-    }
-}
-
+#[async_trait]
 impl Undo for Killer {
-    fn undo<'u>(&'u mut self, _: &'u dyn Backend) -> Undone<'u> {
-        async {
-            if self.stop.send_replace(true) {
-                return Ok(None);
-            }
-            let ended = (&mut self.task).await.or_logged("count ended connections");
-            Ok(ended.map(|ended| note(&self.node, self.kind, ended)))
-        }
-        .boxed()
+    async fn undo(&mut self, _: &dyn Backend) -> Result<Option<Note>, FaultError> {
+        let ended = self.rounds.end().await;
+        Ok(ended.map(|ended| note(&self.node, self.kind, self.ended + ended)))
     }
 }
 
-impl Drop for Killer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-fn note(node: &NodeName, kind: ClientType, ended: u64) -> String {
+fn note(node: &NodeName, kind: ClientType, ended: u64) -> Note {
     let connections = if ended == 1 { "connection" } else { "connections" };
-    format!("{node} ended {ended} {connections} of {} clients", kind.word())
+    Note::OfStep(format!("{node} ended {ended} {connections} of {} clients", kind.word()))
 }
 
 /// Ends all connections of that type but redrill's own. Gives how many were ended.

@@ -44,6 +44,28 @@ pub enum FaultError {
     Node(#[from] NodeError),
 }
 
+impl FaultError {
+    /// Whether something was not seen, or did not happen, in time.
+    pub fn is_of_time(&self) -> bool {
+        match self {
+            FaultError::NotTaken { .. }
+            | FaultError::ClockStays(_)
+            | FaultError::NoTarget(_)
+            | FaultError::NoLinks(_)
+            | FaultError::Backend(BackendError::Undying { .. }) => true,
+            FaultError::Node(error) => error.is_silence(),
+            FaultError::Down(_)
+            | FaultError::NoNode(_)
+            | FaultError::NoPrimary(_)
+            | FaultError::NoFailover(_)
+            | FaultError::IgnoresMemory(_)
+            | FaultError::NoLibrary(_)
+            | FaultError::NoRelay
+            | FaultError::Backend(_) => false,
+        }
+    }
+}
+
 impl From<BackendError> for FaultError {
     fn from(error: BackendError) -> FaultError {
         match error {

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use async_trait::async_trait;
+use futures::future::join_all;
 use redis::{Cmd, Value};
 use tokio::time::{sleep, timeout};
 
@@ -27,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Sentinels ask the old primary every 10 s, and wait for 8 s after its answer.
 const TOLD_TO_FOLLOW: Duration = Duration::from_secs(30);
 
+#[async_trait]
 impl Fault for Failover {
     /// A sentinel gets the command, but the primary is replaced.
     fn asks_for_roles(&self, site: Site<'_>) -> bool {
@@ -37,25 +38,19 @@ impl Fault for Failover {
         if self.asks_for_roles(site) { hit.primaries.clone() } else { Vec::new() }
     }
 
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
-        on_each(hit, move |name| async move {
-            failover(site, name, self.force).await?;
-            Ok(Done::default())
-        })
-        .boxed()
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
+        let on_node = async |name| failover(site, name, self.force).await.map(|()| Done::default());
+        on_each(hit, on_node).await
     }
 
     /// Sentinels make an old primary a replica long after they have promoted another node.
     /// Until then there are two primaries, and they would not agree within a `settle` of a few
     /// seconds.
-    fn takes_place<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> BoxFuture<'f, ()> {
+    async fn takes_place(&self, site: Site<'_>, hit: &Hit) {
         let old = self.also_hits(site, hit);
-        async move {
-            let old = site.group.nodes.iter().filter(|node| old.contains(&node.name));
-            let followed = timeout(TOLD_TO_FOLLOW, join_all(old.map(follows))).await;
-            followed.or_logged("wait until old primaries follow");
-        }
-        .boxed()
+        let old = site.group.nodes.iter().filter(|node| old.contains(&node.name));
+        let followed = timeout(TOLD_TO_FOLLOW, join_all(old.map(follows))).await;
+        followed.or_logged("wait until old primaries follow");
     }
 }
 

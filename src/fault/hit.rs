@@ -41,7 +41,7 @@ pub async fn find(
     random: &mut (impl RngExt + Send),
 ) -> Result<Hit, FaultError> {
     let shards = match on {
-        On::Nodes(Target::Node(_)) | On::Group if !ask => Vec::new(),
+        On::Nodes(Target::Node(_) | Target::Actors) | On::Group if !ask => Vec::new(),
         _ => shards_now(group).await,
     };
     let cast = Cast::new(&deployment.places, group, shards);

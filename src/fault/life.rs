@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, join_all, ready};
+use async_trait::async_trait;
+use futures::future::join_all;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
 
 use super::error::FaultError;
 use super::hit::Hit;
@@ -15,10 +19,16 @@ use crate::model::NodeName;
 use crate::node::Node;
 
 /// What was done is undone even if there is an error: that of the first node that was not hit.
-pub type Injected<'f> = BoxFuture<'f, (ActiveFault, Option<FaultError>)>;
+pub type Injected = (ActiveFault, Option<FaultError>);
 
-/// What a person should know of it, if anything.
-pub type Undone<'u> = BoxFuture<'u, Result<Option<String>, FaultError>>;
+/// What a person should know of a fault.
+#[derive(Debug)]
+pub enum Note {
+    /// What it did.
+    OfStep(String),
+    /// What makes a result doubtful.
+    Warning(String),
+}
 
 /// How long servers may take to follow before they are ended anyway.
 const RELEASE: Duration = Duration::from_secs(1);
@@ -34,14 +44,15 @@ pub struct Site<'a> {
 }
 
 /// Something that can be done to nodes or links.
+#[async_trait]
 pub trait Fault: Send + Sync {
     /// Whether it must know the primaries, even if its target is a node's name.
-    fn asks_for_roles(&self, _site: Site<'_>) -> bool {
+    fn asks_for_roles(&self, _: Site<'_>) -> bool {
         false
     }
 
     /// Nodes that it affects besides its targets.
-    fn also_hits(&self, _site: Site<'_>, _hit: &Hit) -> Vec<NodeName> {
+    fn also_hits(&self, _: Site<'_>, _: &Hit) -> Vec<NodeName> {
         Vec::new()
     }
 
@@ -52,19 +63,52 @@ pub trait Fault: Send + Sync {
 
     /// Injects it on all its targets at once. What was done must be undone even if something
     /// went wrong with one of them; the first error is returned as well.
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f>;
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected;
 
     /// Returns when the fault has taken effect.
-    fn takes_place<'f>(&'f self, _site: Site<'f>, _hit: &'f Hit) -> BoxFuture<'f, ()> {
-        ready(()).boxed()
+    async fn takes_place(&self, _: Site<'_>, _: &Hit) {}
+}
+
+/// A [`Fault`] that is done to each of its nodes, and needs nothing else.
+#[async_trait]
+pub trait NodeFault: Send + Sync {
+    /// Does it to one node.
+    async fn on_node(&self, site: Site<'_>, name: &NodeName) -> Result<Done, FaultError>;
+}
+
+#[async_trait]
+impl<F: NodeFault> Fault for F {
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
+        on_each(hit, |name| self.on_node(site, name)).await
     }
 }
 
+/// Does `on_node` to all nodes at once.
+pub async fn on_each<'a, F>(hit: &'a Hit, on_node: impl Fn(&'a NodeName) -> F) -> Injected
+where
+    F: Future<Output = Result<Done, FaultError>>,
+{
+    let all = join_all(hit.nodes.iter().map(on_node)).await;
+    let (mut active, mut error) = (ActiveFault::default(), None);
+    for (name, outcome) in hit.nodes.iter().zip(all) {
+        match outcome {
+            Ok(Done { undo, note }) => {
+                active.nodes.push(name.clone());
+                active.undo.extend(undo);
+                active.notes.extend(note);
+            }
+            Err(e) => error = error.or(Some(e)),
+        }
+    }
+    (active, error)
+}
+
 /// The way to undo a fault on one node or on links.
+#[async_trait]
 pub trait Undo: Send + Sync {
-    /// Returns notes for a person about what happened meanwhile. It is no error if the fault
-    /// has been undone or has ended already.
-    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u>;
+    /// Returns what a person should know of what happened meanwhile, if anything. It is no error
+    /// if the fault has been undone or has ended already.
+    async fn undo(&mut self, backend: &dyn Backend) -> Result<Option<Note>, FaultError>;
 
     /// The server that this starts again.
     fn starts(&self) -> Option<&NodeName> {
@@ -85,8 +129,7 @@ pub struct ActiveFault {
     /// Servers among them that may end by themselves. They are started again when the fault is
     /// undone.
     pub may_end: Vec<NodeName>,
-    /// Notes for a person about the injection.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     pub undo: Vec<Box<dyn Undo>>,
 }
 
@@ -107,7 +150,7 @@ impl ActiveFault {
     /// # Errors
     /// The first server that could not be started, or did not go on, or did not follow. All
     /// have been tried.
-    pub async fn undo(&mut self, backend: &dyn Backend) -> Result<Vec<String>, FaultError> {
+    pub async fn undo(&mut self, backend: &dyn Backend) -> Result<Vec<Note>, FaultError> {
         let undone = join_all(self.undo.iter_mut().map(|undo| undo.undo(backend))).await;
         let notes: Result<Vec<_>, _> = undone.into_iter().collect();
         Ok(notes?.into_iter().flatten().collect())
@@ -131,7 +174,7 @@ impl ActiveFault {
 #[derive(Default)]
 pub struct Done {
     pub undo: Option<Box<dyn Undo>>,
-    pub note: Option<String>,
+    pub note: Option<Note>,
 }
 
 impl Done {
@@ -147,27 +190,51 @@ impl Done {
     }
 }
 
-/// Does the same on every target at once.
-pub async fn on_each<'h, F>(
-    hit: &'h Hit,
-    one: impl Fn(&'h NodeName) -> F,
-) -> (ActiveFault, Option<FaultError>)
-where
-    F: Future<Output = Result<Done, FaultError>>,
-{
-    let all = join_all(hit.nodes.iter().map(one)).await;
-    let (mut active, mut error) = (ActiveFault::default(), None);
-    for (name, outcome) in hit.nodes.iter().zip(all) {
-        match outcome {
-            Ok(Done { undo, note }) => {
-                active.nodes.push(name.clone());
-                active.undo.extend(undo);
-                active.notes.extend(note);
+/// Something that is done at an interval. Dropping it ends that.
+pub struct Rounds {
+    task: JoinHandle<u64>,
+    stop: watch::Sender<bool>,
+}
+
+impl Rounds {
+    /// Does `round` at `every` times each of `turns`, from now on.
+    pub fn start<F: Future<Output = u64> + Send>(
+        every: Duration,
+        turns: impl Iterator<Item = u32> + Send + 'static,
+        mut round: impl FnMut() -> F + Send + 'static,
+    ) -> Rounds {
+        let (stop, mut stopped) = watch::channel(false);
+        let began = Instant::now();
+        let rounds = async move {
+            let mut sum = 0;
+            for turn in turns {
+                let goes_on = tokio::select! {
+                    () = sleep_until(began + every * turn) => true,
+                    _ = stopped.wait_for(|stopped| *stopped) => false,
+                };
+                if !goes_on {
+                    break;
+                }
+                sum += round().await;
             }
-            Err(e) => error = error.or(Some(e)),
+            sum
+        };
+        Rounds { task: tokio::spawn(rounds.in_current_span()), stop }
+    }
+
+    /// Waits for the last round. The sum of all that they returned, at the first call.
+    pub async fn end(&mut self) -> Option<u64> {
+        match self.stop.send_replace(true) {
+            true => None,
+            false => (&mut self.task).await.or_logged("end what is done at an interval"),
         }
     }
-    (active, error)
+}
+
+impl Drop for Rounds {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Site<'_> {
@@ -177,25 +244,30 @@ impl Site<'_> {
         found.map(Node::apart).ok_or_else(|| FaultError::NoNode(name.clone()))
     }
 
-    /// Puts `strain` on a running node.
-    pub async fn strain(&self, node: &Node, strain: Strain) -> Result<Done, FaultError> {
-        Ok(Done::to_undo(self.strains.lay(self.backend, node, strain).await?))
+    /// Puts `strain` on a running server or actor.
+    pub async fn strain(&self, name: &NodeName, strain: Strain) -> Result<Done, FaultError> {
+        Ok(Done::to_undo(self.strains.lay(self.backend, name, strain).await?))
     }
 
     /// The same by redrill's preload library, if the server has it.
-    pub async fn strain_by_library(&self, node: &Node, strain: Strain) -> Result<Done, FaultError> {
-        let mut done = self.strain(node, strain).await?;
-        if self.backend.has_preload(&node.name) == Some(false) {
+    pub async fn strain_by_library(
+        &self,
+        name: &NodeName,
+        strain: Strain,
+    ) -> Result<Done, FaultError> {
+        let mut done = self.strain(name, strain).await?;
+        if self.backend.has_preload(name) == Some(false) {
             done.take_back(self.backend).await;
-            return Err(FaultError::NoLibrary(node.name.clone()));
+            return Err(FaultError::NoLibrary(name.clone()));
         }
         Ok(done)
     }
 }
 
+#[async_trait]
 impl Undo for StrainHandle {
-    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u> {
-        self.end(backend).map(|ended| ended.map(|_| None)).boxed()
+    async fn undo(&mut self, backend: &dyn Backend) -> Result<Option<Note>, FaultError> {
+        self.end(backend).await.map(|_| None)
     }
 
     fn holds_server(&self) -> bool {

@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use futures::FutureExt;
-use futures::future::ready;
+use async_trait::async_trait;
 
 use super::error::FaultError;
 use super::hit::Hit;
-use super::life::{ActiveFault, Fault, Injected, Site, Undo, Undone};
+use super::life::{ActiveFault, Fault, Injected, Note, Site, Undo};
 use crate::backend::{Backend, CutId, Deaf};
 use crate::model::traffic::End;
 use crate::net::{Fabric, Guard, Pairs, Rule};
@@ -15,55 +14,61 @@ use crate::node::Node;
 use crate::spec::network;
 use crate::spec::step::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
 
+#[async_trait]
 impl Fault for Partition {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
         match self.via {
-            Via::Relay => ready(apply(Rule::cut(), site, hit)).boxed(),
-            Via::Kernel => cut(site, hit).boxed(),
+            Via::Relay => apply(Rule::cut(), site, hit),
+            Via::Kernel => cut(site, hit).await,
         }
     }
 }
 
+#[async_trait]
 impl Fault for Latency {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
-        let rule = Rule { jitter: self.jitter, ..Rule::latency(self.latency.0) };
-        ready(apply(rule, site, hit)).boxed()
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
+        apply(Rule { jitter: self.jitter, ..Rule::latency(self.latency.0) }, site, hit)
     }
 }
 
+#[async_trait]
 impl Fault for Bandwidth {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
-        ready(apply(Rule::bandwidth(self.bandwidth.0), site, hit)).boxed()
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
+        apply(Rule::bandwidth(self.bandwidth.0), site, hit)
     }
 }
 
+#[async_trait]
 impl Fault for Trickle {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
         let trickle = network::Trickle { bytes: self.bytes.0 as usize, rest: self.rest.0 };
-        ready(apply(Rule { trickle: Some(trickle), ..Rule::default() }, site, hit)).boxed()
+        apply(Rule { trickle: Some(trickle), ..Rule::default() }, site, hit)
     }
 }
 
+#[async_trait]
 impl Fault for Refuse {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
-        ready(apply(Rule::refuse(self.share.0 / 100.0), site, hit)).boxed()
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
+        apply(Rule::refuse(self.share.0 / 100.0), site, hit)
     }
 }
 
+#[async_trait]
 impl Fault for Reset {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
-        let Some((fabric, pairs)) = relayed(site, hit) else { return ready(no_relay()).boxed() };
+    async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected {
+        let Some((fabric, pairs)) = relayed(site, hit) else { return failed(FaultError::NoRelay) };
         fabric.reset(pairs, self.share.0 / 100.0);
-        ready((done(hit), None)).boxed()
+        active(hit, None)
     }
 }
 
-fn done(hit: &Hit) -> ActiveFault {
-    ActiveFault { nodes: hit.nodes.clone(), ..ActiveFault::default() }
+fn active(hit: &Hit, undo: Option<Box<dyn Undo>>) -> Injected {
+    let undo = undo.into_iter().collect();
+    (ActiveFault { nodes: hit.nodes.clone(), undo, ..ActiveFault::default() }, None)
 }
 
-fn no_relay() -> (ActiveFault, Option<FaultError>) {
-    (ActiveFault::default(), Some(FaultError::NoRelay))
+fn failed(error: FaultError) -> Injected {
+    (ActiveFault::default(), Some(error))
 }
 
 fn relayed<'f>(site: Site<'f>, hit: &'f Hit) -> Option<(&'f Fabric, &'f Pairs)> {
@@ -71,20 +76,20 @@ fn relayed<'f>(site: Site<'f>, hit: &'f Hit) -> Option<(&'f Fabric, &'f Pairs)> 
 }
 
 /// The rule holds for the links that are hit until it is undone.
-fn apply(rule: Rule, site: Site<'_>, hit: &Hit) -> (ActiveFault, Option<FaultError>) {
-    let Some((fabric, pairs)) = relayed(site, hit) else { return no_relay() };
-    let guard = fabric.apply(&rule, pairs.clone());
-    let undo: Box<dyn Undo> = Box::new(Held(Some(guard)));
-    (ActiveFault { undo: vec![undo], ..done(hit) }, None)
+fn apply(rule: Rule, site: Site<'_>, hit: &Hit) -> Injected {
+    match relayed(site, hit) {
+        Some((fabric, pairs)) => active(hit, Some(Box::new(fabric.apply(&rule, pairs.clone())))),
+        None => failed(FaultError::NoRelay),
+    }
 }
 
 /// The kernel cuts nodes off from each other.
-async fn cut(site: Site<'_>, hit: &Hit) -> (ActiveFault, Option<FaultError>) {
+async fn cut(site: Site<'_>, hit: &Hit) -> Injected {
     let nodes: Vec<&Node> = site.deployment.nodes().collect();
-    let Some(pairs) = &hit.pairs else { return no_relay() };
+    let Some(pairs) = &hit.pairs else { return failed(FaultError::NoRelay) };
     match site.backend.cut(deaf(pairs, &nodes)).await {
-        Ok(cut) => (ActiveFault { undo: vec![Box::new(Cut(Some(cut)))], ..done(hit) }, None),
-        Err(error) => (ActiveFault::default(), Some(error.into())),
+        Ok(cut) => active(hit, Some(Box::new(Cut(Some(cut))))),
+        Err(error) => failed(error.into()),
     }
 }
 
@@ -99,28 +104,23 @@ pub fn deaf(pairs: &Pairs, nodes: &[&Node]) -> Deaf {
     deaf.filter(|(_, from)| !from.is_empty()).collect()
 }
 
-/// A rule of the relay.
-struct Held(Option<Guard>);
-
-impl Undo for Held {
-    fn undo<'u>(&'u mut self, _: &'u dyn Backend) -> Undone<'u> {
-        self.0.take();
-        ready(Ok(None)).boxed()
+#[async_trait]
+impl Undo for Guard {
+    async fn undo(&mut self, _: &dyn Backend) -> Result<Option<Note>, FaultError> {
+        Guard::undo(self);
+        Ok(None)
     }
 }
 
 /// A cut that the kernel makes. It ends with its containers at the latest.
 struct Cut(Option<CutId>);
 
+#[async_trait]
 impl Undo for Cut {
-    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u> {
-        let cut = self.0.take();
-        async move {
-            if let Some(cut) = cut {
-                backend.heal(cut).await?;
-            }
-            Ok(None)
+    async fn undo(&mut self, backend: &dyn Backend) -> Result<Option<Note>, FaultError> {
+        if let Some(cut) = self.0.take() {
+            backend.heal(cut).await?;
         }
-        .boxed()
+        Ok(None)
     }
 }

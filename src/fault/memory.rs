@@ -1,11 +1,10 @@
 //! A memory limit that is reached: the server refuses writes or evicts keys, according to its
 //! policy.
 
-use futures::FutureExt;
+use async_trait::async_trait;
 
 use super::error::FaultError;
-use super::hit::Hit;
-use super::life::{Done, Fault, Injected, Site, Undo, Undone, on_each};
+use super::life::{Done, NodeFault, Note, Site, Undo};
 use super::strains::{Strain, StrainHandle, config};
 use crate::backend::Backend;
 use crate::model::NodeName;
@@ -13,16 +12,9 @@ use crate::model::event::Role;
 use crate::node::{Node, Section};
 use crate::spec::step::MemoryPressure;
 
-impl Fault for MemoryPressure {
-    fn inject<'f>(&'f self, site: Site<'f>, hit: &'f Hit) -> Injected<'f> {
-        on_each(hit, move |name| self.press(site, name)).boxed()
-    }
-}
-
-impl MemoryPressure {
-    /// # Errors
-    /// It is a replica that ignores the limit.
-    async fn press(&self, site: Site<'_>, name: &NodeName) -> Result<Done, FaultError> {
+#[async_trait]
+impl NodeFault for MemoryPressure {
+    async fn on_node(&self, site: Site<'_>, name: &NodeName) -> Result<Done, FaultError> {
         if !site.backend.runs(name) {
             return Err(FaultError::Down(name.clone()));
         }
@@ -37,37 +29,36 @@ impl MemoryPressure {
         let share = self.maxmemory.0 / 100.0;
         let bytes = ((used.unwrap_or_default() as f64 * share) as u64).max(1);
         let evicted = evicted(&node).await?;
-        let strain = Strain::Memory { bytes, policy: self.policy };
-        let handle = site.strains.lay(site.backend, &node, strain).await?;
-        Ok(Done::to_undo(Pressed { handle, evicted }))
+        let strain = Strain::Memory { node: node.clone(), bytes, policy: self.policy };
+        let handle = site.strains.lay(site.backend, name, strain).await?;
+        Ok(Done::to_undo(Pressed { node, handle, evicted }))
     }
 }
 
 struct Pressed {
+    node: Node,
     handle: StrainHandle,
     /// Keys that the server had evicted before.
     evicted: u64,
 }
 
+#[async_trait]
 impl Undo for Pressed {
-    fn undo<'u>(&'u mut self, backend: &'u dyn Backend) -> Undone<'u> {
-        async {
-            let node = &self.handle.node;
-            let has_ended = self.handle.end(backend).await?;
-            if !has_ended || !backend.runs(&node.name) {
-                return Ok(None);
-            }
-            // What happened to keys meanwhile, if that is known.
-            let keys = evicted(node).await.ok().and_then(|now| now.checked_sub(self.evicted));
-            Ok(keys.filter(|keys| *keys > 0).map(|keys| {
-                format!(
-                    "{} evicted {keys} keys for want of memory: checkers count what was written \
-                     to them as lost",
-                    node.name
-                )
-            }))
+    async fn undo(&mut self, backend: &dyn Backend) -> Result<Option<Note>, FaultError> {
+        let node = &self.node;
+        let has_ended = self.handle.end(backend).await?;
+        if !has_ended || !backend.runs(&node.name) {
+            return Ok(None);
         }
-        .boxed()
+        // What happened to keys meanwhile, if that is known.
+        let keys = evicted(node).await.ok().and_then(|now| now.checked_sub(self.evicted));
+        Ok(keys.filter(|keys| *keys > 0).map(|keys| {
+            Note::Warning(format!(
+                "{} evicted {keys} keys for want of memory: checkers count what was written \
+                 to them as lost",
+                node.name
+            ))
+        }))
     }
 
     fn holds_server(&self) -> bool {

@@ -5,17 +5,15 @@
 //! time. Injecting returns an [`ActiveFault`], which knows how it is undone.
 
 mod client_kill;
-mod clock;
-mod disk;
 mod end;
 mod error;
 mod failover;
 mod handover;
 mod hit;
+mod library;
 mod life;
 mod links;
 mod memory;
-mod pause;
 mod sides;
 mod slow;
 mod strains;
@@ -26,7 +24,7 @@ use crate::spec::step::{RollingRestart, StepAction};
 pub use error::FaultError;
 pub use failover::follows;
 pub use hit::{Hit, find};
-pub use life::{ActiveFault, Fault, Site};
+pub use life::{ActiveFault, Fault, Note, Site};
 pub use strains::Strains;
 pub use target::{Cast, select};
 

@@ -1,4 +1,4 @@
-//! Strains on servers that run on, and how several strains on one server add up.
+//! Strains on servers and actors that run on, and how several strains on one of them add up.
 //!
 //! Two steps may strain one server at once, and one of them ends first. So the result is always
 //! computed again from all strains that are left: a pause while there is one, the smallest share
@@ -19,7 +19,6 @@ use crate::backend::preload::Control;
 use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::{Node, NodeError};
-use crate::spec::decode::Word;
 use crate::spec::step::Policy;
 
 /// The strains on all nodes of a drill.
@@ -37,6 +36,7 @@ pub enum Strain {
     /// The share of one CPU that it may use.
     Cpu(f64),
     Memory {
+        node: Node,
         bytes: u64,
         policy: Option<Policy>,
     },
@@ -70,37 +70,43 @@ enum Kind {
 #[derive(Default)]
 struct OfOneKind {
     all: Vec<(u64, Strain)>,
-    /// `maxmemory` and its policy before they were first changed, as CONFIG SET takes them.
-    memory_before: Option<(String, String)>,
+    memory_before: Option<MemoryBefore>,
+}
+
+/// `maxmemory` and its policy before they were first changed, as CONFIG SET takes them.
+struct MemoryBefore {
+    node: Node,
+    limit: String,
+    policy: String,
 }
 
 /// One strain on one node, which can be ended.
 #[derive(Clone)]
 pub struct StrainHandle {
-    pub node: Node,
+    name: NodeName,
     kind: Kind,
     number: u64,
     of_one_kind: Arc<Mutex<OfOneKind>>,
 }
 
 impl Strains {
-    /// Puts `strain` on `node`.
+    /// Puts `strain` on `name`.
     ///
     /// # Errors
     /// The server does not run or does not follow. Then it has no such strain.
     pub async fn lay(
         &self,
         backend: &dyn Backend,
-        node: &Node,
+        name: &NodeName,
         strain: Strain,
     ) -> Result<StrainHandle, FaultError> {
         let kind = strain.kind();
-        if kind != Kind::Pause && !backend.runs(&node.name) {
-            return Err(FaultError::Down(node.name.clone()));
+        if kind != Kind::Pause && !backend.runs(name) {
+            return Err(FaultError::Down(name.clone()));
         }
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let of_one_kind = self.of_one_kind(&node.name, kind);
-        let handle = StrainHandle { node: node.clone(), kind, number, of_one_kind };
+        let of_one_kind = self.of_one_kind(name, kind);
+        let handle = StrainHandle { name: name.clone(), kind, number, of_one_kind };
         handle.of_one_kind.lock().await.add(backend, &handle, strain).await?;
         Ok(handle)
     }
@@ -146,10 +152,10 @@ impl OfOneKind {
         handle: &StrainHandle,
         strain: Strain,
     ) -> Result<(), FaultError> {
-        if handle.kind == Kind::Memory && self.memory_before.is_none() {
-            let node = &handle.node;
+        if let (Strain::Memory { node, .. }, None) = (&strain, &self.memory_before) {
             let limit = config(node, "maxmemory").await?;
-            self.memory_before = Some((limit, config(node, "maxmemory-policy").await?));
+            let policy = config(node, "maxmemory-policy").await?;
+            self.memory_before = Some(MemoryBefore { node: node.clone(), limit, policy });
         }
         self.all.push((handle.number, strain));
         let told = self.tell(backend, handle, None).await;
@@ -183,7 +189,7 @@ impl OfOneKind {
     ) -> Result<(), FaultError> {
         let left = self.all.iter().filter(|(number, _)| Some(*number) != ending);
         let left: Vec<&Strain> = left.map(|(_, strain)| strain).collect();
-        let name = &handle.node.name;
+        let name = &handle.name;
         match handle.kind {
             // A server that has ended is not paused, and has forgotten its memory limit.
             Kind::Pause | Kind::Memory if ending.is_some() && !backend.runs(name) => {}
@@ -192,7 +198,7 @@ impl OfOneKind {
             Kind::Cpu => backend.limit_cpu(name, smallest_share(&left)).await?,
             Kind::Memory => {
                 if let Some(before) = &self.memory_before {
-                    limit_memory(&handle.node, &left, before).await?;
+                    limit_memory(&left, before).await?;
                 }
             }
             Kind::Library => backend.steer(name, control(&left)).await?,
@@ -217,23 +223,19 @@ fn smallest_share(left: &[&Strain]) -> Option<f64> {
 }
 
 /// Sets the server's limit to the latest one, or back to the original one.
-async fn limit_memory(
-    node: &Node,
-    left: &[&Strain],
-    (limit_before, policy_before): &(String, String),
-) -> Result<(), FaultError> {
+async fn limit_memory(left: &[&Strain], before: &MemoryBefore) -> Result<(), FaultError> {
     let last = left.iter().rev().find_map(|strain| match strain {
-        Strain::Memory { bytes, policy } => Some((*bytes, *policy)),
+        Strain::Memory { bytes, policy, .. } => Some((*bytes, *policy)),
         _ => None,
     });
-    let limit = last.map_or(limit_before.clone(), |(bytes, _)| bytes.to_string());
+    let limit = last.map_or(before.limit.clone(), |(bytes, _)| bytes.to_string());
     let policy = last.and_then(|(_, policy)| policy);
     let mut set = redis::cmd("CONFIG");
     set.arg("SET").arg("maxmemory-policy");
-    set.arg(policy.map_or(policy_before.clone(), |policy| policy.word().to_owned()));
+    set.arg(policy.map_or(&*before.policy, |policy| policy.word()));
     set.arg("maxmemory").arg(limit);
     // A separate connection: another one may have broken since its last use.
-    Ok(node.apart().admin.query::<()>(&set).await?)
+    Ok(before.node.apart().admin.query::<()>(&set).await?)
 }
 
 /// The content of the preload library's control file.

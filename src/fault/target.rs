@@ -75,6 +75,7 @@ pub fn select(
         Target::MinorityOfSentinels => drawn(sentinels.to_vec(), minority, random),
         Target::MajorityOfSentinels => drawn(sentinels.to_vec(), majority, random),
         Target::RandomSentinel => one(sentinels, random),
+        Target::Actors => places.actors().cloned().collect(),
     };
     match selected.is_empty() {
         true => Err(NoTarget { target: target.to_string() }),

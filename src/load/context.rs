@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::future::join_all;
+use smallvec::{SmallVec, smallvec};
 
-use super::client::{Client, Request, done};
+use super::client::Client;
 use super::history::Writer;
 use super::processes::{Process, Processes};
-use super::workload::{self, Plan, Sessions, Values};
-use crate::model::op::{Op, Outcome, Part, Purpose, key_name};
-use crate::model::slot::slot_of;
+use super::workload::{self, Doing, Next, Plan, Sessions, Stage, Values};
+use crate::model::op::{Action, Cause, Op, Outcome, Part, Purpose};
 use crate::model::{Clock, Nanos};
 use crate::spec::scenario::Load;
 
@@ -24,27 +24,47 @@ pub(crate) struct LoadContext<C> {
     values: RefCell<Values>,
     /// Sessions of several operations so far.
     sessions: Cell<u64>,
+    /// No session begins another stage after this instant.
+    last_stage_by: Cell<Nanos>,
     history: RefCell<Writer>,
 }
 
 /// One application process.
 struct Instance<C> {
-    client: Rc<C>,
+    /// One for each group.
+    clients: Vec<Rc<C>>,
     /// What its clients remember.
     sessions: RefCell<Box<dyn Sessions>>,
 }
 
+/// Operations of one stage.
+pub(crate) type Ops = SmallVec<[Op; 1]>;
+
+/// Makes `ops`, which are in the order in which they ended, a part of a session. If it ends with
+/// them, it does with the one that went worst, or else ended last.
+fn number(ops: &mut [Op], part: Part) {
+    let worse = |op: &Op| match op.outcome {
+        Outcome::Ok => 0,
+        Outcome::Fail(_) => 1,
+        Outcome::Unknown(_) => 2,
+    };
+    let worst = (0..ops.len()).max_by_key(|place| worse(&ops[*place]));
+    for (place, op) in ops.iter_mut().enumerate() {
+        op.part = Some(Part { last: part.last && worst == Some(place), ..part });
+    }
+}
+
 impl<C: Client> LoadContext<C> {
-    /// A client for each instance; at least one.
+    /// For each instance, and there is at least one, a client for each group.
     pub(crate) fn new(
         index: u8,
         load: Load,
         clock: Clock,
-        clients: Vec<Rc<C>>,
+        clients: Vec<Vec<Rc<C>>>,
         history: Writer,
     ) -> Self {
         let sessions = || RefCell::new(workload::of(&load));
-        let instance = |client| Instance { client, sessions: sessions() };
+        let instance = |clients| Instance { clients, sessions: sessions() };
         LoadContext {
             index,
             clock,
@@ -52,37 +72,63 @@ impl<C: Client> LoadContext<C> {
             processes: RefCell::new(Processes::new(&load)),
             values: RefCell::new(Values::new(load.value.1)),
             sessions: Cell::new(0),
+            last_stage_by: Cell::new(Nanos(u64::MAX)),
             history: RefCell::new(history),
             load,
         }
     }
 
-    /// One session, which begins with `plan`. Each of its operations is handed to `ended`.
-    pub(crate) async fn session(&self, plan: Plan, intended: Nanos, ended: impl Fn(Op)) {
-        let (mut plan, mut due) = (plan, intended);
+    /// The load is stopped: a session has until a time-out from `now` to begin its last stage.
+    pub(crate) fn stop(&self, now: Nanos) {
+        self.last_stage_by.set(now + self.load.timeout);
+    }
+
+    /// One session, which begins with `stage`. Each of its operations is handed to `ended`.
+    pub(crate) async fn session(&self, stage: Stage, intended: Nanos, ended: impl Fn(Op)) {
+        let (mut stage, mut due) = (stage, intended);
         let mut process = self.processes.borrow_mut().take();
-        let mut part = None;
-        loop {
-            let mut op = self.operate_by(&mut process, plan, Purpose::Load, due).await;
+        let (mut session, mut late) = (None, Nanos::ZERO);
+        for step in 0.. {
+            let mut ops = self.stage(&mut process, stage, due).await;
             let sessions = &self.instances[usize::from(process.instance)].sessions;
-            let step = part.map_or(0, |part: Part| part.step + 1);
-            let next = sessions.borrow().then(&op, step);
-            let last = next.is_none();
-            if step > 0 || !last {
-                let session = part.map_or_else(|| self.next_session(), |part| part.session);
-                part = Some(Part { session, step, began: intended, last });
-                op.part = part;
+            let at = ops.iter().map(|op| op.done).max().unwrap_or(due);
+            let in_time = |next: &Next| at + next.after <= self.last_stage_by.get();
+            let next = sessions.borrow().then(&ops, step).filter(in_time);
+            if step > 0 || next.is_some() || ops.len() > 1 {
+                let session = *session.get_or_insert_with(|| self.next_session());
+                let last = next.is_none();
+                number(&mut ops, Part { session, step, began: intended, late, last });
             }
-            let at = op.done;
-            ended(op);
+            late = late + ops.iter().map(|op| op.sent.since(op.intended)).max().unwrap_or_default();
+            ops.into_iter().for_each(&ended);
             let Some(next) = next else { break };
             if !next.after.is_zero() {
                 // Not all sessions are to be as large as those that sleep.
                 Box::pin(tokio::time::sleep(next.after)).await;
             }
-            (plan, due) = (next.plan, at + next.after);
+            (stage, due) = (next.stage, at + next.after);
         }
         self.processes.borrow_mut().give_back(process);
+    }
+
+    /// The operations of a stage, all at once, in the order in which they end. If nobody knows
+    /// what came of one, `process` becomes another one of the same instance.
+    async fn stage(&self, process: &mut Process, mut stage: Stage, due: Nanos) -> Ops {
+        let operate = |plan| self.operate_by(*process, plan, Purpose::Load, due);
+        let mut ops: Ops = match stage.pop() {
+            Some(plan) if stage.is_empty() => smallvec![operate(plan).await],
+            last => Box::pin(join_all(stage.into_iter().chain(last).map(operate))).await.into(),
+        };
+        ops.sort_by_key(|op| op.done);
+        self.retire(process, &ops);
+        ops
+    }
+
+    /// A process of which nobody knows what it did is replaced.
+    fn retire(&self, process: &mut Process, ops: &[Op]) {
+        if ops.iter().any(|op| matches!(op.outcome, Outcome::Unknown(_))) {
+            *process = self.processes.borrow_mut().replace(*process);
+        }
     }
 
     fn next_session(&self) -> u64 {
@@ -94,21 +140,21 @@ impl<C: Client> LoadContext<C> {
     /// Does one operation of redrill's own, by a process that is free. It is not yet recorded.
     pub(crate) async fn operate(&self, plan: Plan, purpose: Purpose, intended: Nanos) -> Op {
         let mut process = self.processes.borrow_mut().take();
-        let op = self.operate_by(&mut process, plan, purpose, intended).await;
+        let op = self.operate_by(process, plan, purpose, intended).await;
+        self.retire(&mut process, std::slice::from_ref(&op));
         self.processes.borrow_mut().give_back(process);
         op
     }
 
-    /// If nobody knows what came of it, `process` becomes another one of the same instance.
     async fn operate_by(
         &self,
-        process: &mut Process,
+        process: Process,
         plan: Plan,
         purpose: Purpose,
         intended: Nanos,
     ) -> Op {
-        let Process { number, instance } = *process;
-        let Instance { client, sessions } = &self.instances[usize::from(instance)];
+        let Instance { clients, sessions } = &self.instances[usize::from(process.instance)];
+        let client = &clients[usize::from(plan.group)];
         // Only clients of the load remember; fill and final state are redrill's own.
         let plan = match purpose {
             Purpose::Load => sessions.borrow_mut().complete(plan),
@@ -116,25 +162,18 @@ impl<C: Client> LoadContext<C> {
         };
         let request = {
             let (sessions, mut values) = (sessions.borrow(), self.values.borrow_mut());
-            workload::request(&self.load, &**sessions, &plan, purpose, &mut values)
+            let (load, plan, values) = (&self.load, &plan, &mut *values);
+            C::request(Doing { load, sessions: &**sessions, plan, purpose, values })
         };
         let sent = self.clock.now();
         let answer = client.perform(&request).await;
         let done = self.clock.now();
-        if let Outcome::Unknown(_) = answer.outcome {
-            *process = self.processes.borrow_mut().replace(*process);
-        }
+        let action = answer.told.action(plan.action);
         let op = Op {
-            load: self.index,
-            shares: self.load.keyspace.of,
-            instance,
-            process: number,
-            purpose,
-            intended,
             outcome: answer.outcome,
             by: answer.by,
             redirects: answer.redirects,
-            ..Op::new(plan.key, answer.told.action(plan.action), sent, done)
+            ..self.op((plan.key, plan.group, action), process, purpose, (intended, sent, done))
         };
         if op.outcome == Outcome::Ok {
             sessions.borrow_mut().learn(&op, &answer.told);
@@ -142,47 +181,74 @@ impl<C: Client> LoadContext<C> {
         op
     }
 
-    /// Makes `key` ready for its first operation, if it must be.
-    pub(crate) async fn prepare(&self, key: u64) -> Outcome {
-        let key = key_name(&self.load.keyspace.name, key);
-        let Instance { client, sessions } = &self.instances[0];
-        let Some(command) = sessions.borrow().prepare(&key) else { return Outcome::Ok };
-        let slot = slot_of(key.as_bytes());
-        let request = Request { slot, commands: command.into(), read: done, wait: None };
-        client.perform(&request).await.outcome
+    fn op(
+        &self,
+        (key, group, action): (u64, u8, Action),
+        process: Process,
+        purpose: Purpose,
+        (intended, sent, done): (Nanos, Nanos, Nanos),
+    ) -> Op {
+        Op {
+            load: self.index,
+            shares: self.load.keyspace.of,
+            instance: process.instance,
+            process: process.number,
+            purpose,
+            group,
+            intended,
+            ..Op::new(key, action, sent, done)
+        }
     }
 
-    /// What reads the final state of `key`.
-    pub(crate) fn last(&self, key: u64) -> Plan {
-        Plan::bare(key, self.instances[0].sessions.borrow().last())
+    /// What reads the final state of `key` in each group.
+    pub(crate) fn last(&self, key: u64) -> impl Iterator<Item = Plan> {
+        self.in_each_group(Plan::bare(key, self.instances[0].sessions.borrow().last()))
     }
 
-    /// An operation that ends now without having been sent.
+    /// The same operation on each of the load's groups.
+    pub(crate) fn in_each_group(&self, plan: Plan) -> impl Iterator<Item = Plan> + use<C> {
+        (0..self.load.groups.len() as u8).map(move |group| Plan { group, ..plan.clone() })
+    }
+
+    /// Operations of one client that end now without having been sent.
     pub(crate) fn unsent(
         &self,
-        plan: Plan,
+        stage: Stage,
         purpose: Purpose,
         intended: Nanos,
-        outcome: Outcome,
-    ) -> Op {
+        cause: Cause,
+    ) -> Ops {
         let mut processes = self.processes.borrow_mut();
         let process = processes.take();
         processes.give_back(process);
-        let now = self.clock.now();
-        let op = Op::new(plan.key, plan.action, now, now);
-        let (shares, instance) = (self.load.keyspace.of, process.instance);
-        let process = process.number;
-        Op { load: self.index, shares, instance, process, purpose, intended, outcome, ..op }
+        let (now, outcome) = (self.clock.now(), Outcome::Fail(cause));
+        let op = |plan: Plan| {
+            let what = (plan.key, plan.group, plan.action);
+            Op { outcome, ..self.op(what, process, purpose, (intended, now, now)) }
+        };
+        let mut ops: Ops = stage.into_iter().map(op).collect();
+        if ops.len() > 1 {
+            let session = self.next_session();
+            number(
+                &mut ops,
+                Part { session, step: 0, began: intended, late: Nanos::ZERO, last: true },
+            );
+        }
+        ops
     }
 
     /// No more will be asked of its clients.
     pub(crate) async fn end(&self) {
-        join_all(self.instances.iter().map(|instance| instance.client.end())).await;
+        join_all(self.clients().map(|client| client.end())).await;
     }
 
     /// Connections made again after a loss, so far.
     pub(crate) fn reconnects(&self) -> u64 {
-        self.instances.iter().map(|instance| instance.client.reconnects()).sum()
+        self.clients().map(|client| client.reconnects()).sum()
+    }
+
+    fn clients(&self) -> impl Iterator<Item = &Rc<C>> {
+        self.instances.iter().flat_map(|instance| &instance.clients)
     }
 
     pub(crate) fn record(&self, op: Op) {
@@ -197,5 +263,111 @@ impl<C: Client> LoadContext<C> {
     /// Processes that there have been.
     pub(crate) fn processes(&self) -> u32 {
         self.processes.borrow().born()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime::{Builder, LocalOptions};
+
+    use super::*;
+    use crate::load::client::{Answer, Commands, Read, done, of};
+    use crate::load::history;
+    use crate::load::workload::{Draw, Next};
+    use crate::model::event::Teller;
+    use crate::model::op::RegisterOp;
+
+    /// Answers everything well after 5 ms.
+    struct Well;
+
+    impl Client for Well {
+        type Form = ();
+
+        fn request(_: Doing<'_>) {}
+
+        async fn perform(&self, (): &()) -> Answer {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Answer::of(Outcome::Ok)
+        }
+
+        fn reconnects(&self) -> u64 {
+            0
+        }
+    }
+
+    /// Reads, and reads again after a while, so many times.
+    #[derive(Debug)]
+    struct Reads {
+        times: u32,
+        after: Duration,
+    }
+
+    fn read() -> Action {
+        Action::Register(RegisterOp::Read(None))
+    }
+
+    impl Sessions for Reads {
+        fn begin(&self, key: u64, _: bool, _: &mut Draw) -> Stage {
+            smallvec![Plan::bare(key, read())]
+        }
+
+        fn last(&self) -> Action {
+            read()
+        }
+
+        fn command(&self, key: &str, _: &Plan, _: &mut Values) -> (Commands, Read) {
+            (of("GET", key).into(), done)
+        }
+
+        fn then(&self, ended: &[Op], step: u32) -> Option<Next> {
+            let stage = || smallvec![Plan::bare(ended[0].key, read())];
+            (step + 1 < self.times).then(|| Next { stage: stage(), after: self.after })
+        }
+    }
+
+    /// The operations of one session, in a load that is stopped at its begin or not at all.
+    fn session(reads: Reads, stopped: bool) -> Vec<Op> {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::start();
+        let path = folder.path().join("history");
+        let history = history::create(&path, Teller::new(clock).0, |_| ()).unwrap();
+        let load = Load { timeout: Duration::from_millis(50), ..Load::new("app", "cache", 1.0) };
+        let clients = vec![vec![Rc::new(Well)]];
+        let context = LoadContext::new(0, load, clock, clients, history.writer());
+        context.instances[0].sessions.replace(Box::new(reads));
+        let ops = RefCell::new(Vec::new());
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let now = clock.now();
+            if stopped {
+                context.stop(now);
+            }
+            let stage = smallvec![Plan::bare(1, read())];
+            context.session(stage, now, |op| ops.borrow_mut().push(op)).await;
+        });
+        ops.into_inner()
+    }
+
+    #[test]
+    fn a_stage_begins_when_it_is_due_and_the_last_one_ends_the_session() {
+        let after = Duration::from_millis(20);
+        let ops = session(Reads { times: 3, after }, false);
+        let parts = ops.iter().map(|op| op.part.unwrap());
+        let parts: Vec<(u32, bool)> = parts.map(|part| (part.step, part.last)).collect();
+        assert_eq!(parts, [(0, false), (1, false), (2, true)]);
+        for pair in ops.windows(2) {
+            assert_eq!(pair[1].intended, pair[0].done + after);
+            assert!(pair[1].sent >= pair[1].intended, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_begins_no_stage_long_after_the_load_has_stopped() {
+        let ops = session(Reads { times: 500, after: Duration::from_millis(5) }, true);
+        assert!(ops.len() < 20, "{}", ops.len());
+        assert!(ops.last().unwrap().part.is_none_or(|part| part.last), "it has an end");
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! The parts, in the order in which an operation meets them:
 //!
-//! - `schedule`: when operation `n` is intended.
+//! - `tally::Schedule`: when operation `n` is intended.
 //! - `workload`: what it is: seeded, so that a seed always gives the same load. One file for
 //!   each workload, with what its clients remember.
 //! - `wake::Alarm`: waking up at that instant, to some tens of microseconds.
@@ -31,13 +31,45 @@ pub mod history;
 mod open;
 mod processes;
 mod runner;
-mod schedule;
 mod sweep;
 mod tally;
-mod targets;
 pub(crate) mod workload;
 
 pub use runner::{LoadError, LoadRunner};
 pub use sweep::FinalRead;
 pub use tally::Totals;
-pub use targets::{Lookup, Targets};
+
+use std::net::{IpAddr, SocketAddr};
+
+/// What a load is put on.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// Whom to ask first: nodes, or the sentinels that watch them. Others are learned from
+    /// them.
+    pub seeds: Vec<SocketAddr>,
+    pub lookup: Lookup,
+    /// The nodes of the group, in the order in which the history counts them.
+    pub nodes: Vec<SocketAddr>,
+    /// The addresses to connect from, by which a relay knows whose connections they are: one for
+    /// each instance, or one for all; any, if there is none.
+    pub from: Vec<IpAddr>,
+}
+
+impl Targets {
+    /// The address from which an instance connects.
+    pub(crate) fn from(&self, instance: u16) -> Option<IpAddr> {
+        self.from.get(usize::from(instance)).or(self.from.first()).copied()
+    }
+}
+
+/// How clients find the node that has a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// CLUSTER SLOTS of any node.
+    Cluster,
+    /// All keys are at the primary, which any node names: ROLE.
+    Primary,
+    /// The same, but the sentinels are asked for the primary of the group of this name
+    /// (SENTINEL GET-MASTER-ADDR-BY-NAME), and tell of a new one (`+switch-master`).
+    Sentinels(String),
+}

@@ -9,16 +9,16 @@ use tokio::sync::{Notify, oneshot};
 
 use super::client::Client;
 use super::context::LoadContext;
-use super::schedule::Schedule;
-use super::tally::{Tally, Totals};
-use super::workload::{Plan, Plans};
+use super::tally::{Schedule, Tally, Totals};
+use super::workload::{Plans, Stage};
 use crate::model::Nanos;
 use crate::model::event::Teller;
-use crate::model::op::{Cause, Op, Outcome, Purpose};
+use crate::model::op::{Cause, Op, Purpose};
 use crate::wake::Alarm;
 
-/// Runs from `at` until `stop` is heard of (or its other end has gone), then
-/// waits for operations in flight: no longer than their time-out.
+/// Runs from `at` until `stop` is heard of (or its other end has gone), then waits for what is
+/// in flight: an operation ends within its time-out, and a session begins no stage later than a
+/// time-out after the stop.
 ///
 /// Errors: the machine has no timer to give.
 pub(crate) async fn run<C: Client + 'static>(
@@ -49,6 +49,7 @@ pub(crate) async fn run<C: Client + 'static>(
     let end = open.context.clock.now();
     open.dispatch(&mut operations, &schedule, next, end);
     open.state.tally.borrow_mut().stop(Nanos(end.0 + 1));
+    open.context.stop(end);
     open.drain(&alarm).await?;
     let (reconnects, processes) = (open.state.reconnects(&open.context), open.context.processes());
     open.context.flush();
@@ -86,21 +87,21 @@ impl<C: Client + 'static> Open<C> {
         now: Nanos,
     ) -> u64 {
         while schedule.intended(next) <= now {
-            if let Some(plan) = operations.next() {
-                self.begin(plan, schedule.intended(next));
+            if let Some(stage) = operations.next() {
+                self.begin(stage, schedule.intended(next));
             }
             next += 1;
         }
         next
     }
 
-    fn begin(&self, plan: Plan, intended: Nanos) {
+    fn begin(&self, stage: Stage, intended: Nanos) {
         let in_flight = self.state.in_flight.get();
         if in_flight >= self.context.load.max_in_flight {
-            let shed = Outcome::Fail(Cause::Shed);
-            let op = self.context.unsent(plan, Purpose::Load, intended, shed);
-            self.state.tally.borrow_mut().ended(&op);
-            self.context.record(op);
+            for op in self.context.unsent(stage, Purpose::Load, intended, Cause::Shed) {
+                self.state.tally.borrow_mut().ended(&op);
+                self.context.record(op);
+            }
             return;
         }
         self.state.in_flight.set(in_flight + 1);
@@ -112,7 +113,7 @@ impl<C: Client + 'static> Open<C> {
                 tally.ended(&op);
                 context.record(op);
             };
-            context.session(plan, intended, ended).await;
+            context.session(stage, intended, ended).await;
             state.in_flight.set(state.in_flight.get() - 1);
             if state.in_flight.get() == 0 {
                 state.idle.notify_one();

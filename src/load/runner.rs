@@ -18,8 +18,8 @@ use super::history::Writer;
 use super::open;
 use super::sweep::{self, FinalRead};
 use super::tally::Totals;
-use super::targets::{Lookup, Targets};
 use super::workload::Plans;
+use super::{Lookup, Targets};
 use crate::backend::programs::Programs;
 use crate::log::OrUnheard;
 use crate::model::Nanos;
@@ -88,7 +88,8 @@ enum Order {
 struct Start {
     index: u8,
     load: Load,
-    targets: Targets,
+    /// One for each of the load's groups.
+    targets: Vec<Targets>,
     seed: u64,
     teller: Teller,
     history: Writer,
@@ -99,13 +100,14 @@ impl LoadRunner {
     /// Starts the thread of load number `index` and connects it. Nothing is sent
     /// to any key yet.
     ///
+    /// `targets` has one for each of the load's groups, in their order.
     /// `programs` runs the load's adapter, if it has one.
     ///
-    /// Errors: no node of the group answers within 10 s, or the machine lacks something.
+    /// Errors: no node of a group answers within 10 s, or the machine lacks something.
     pub async fn launch(
         index: u8,
         load: &Load,
-        targets: Targets,
+        targets: Vec<Targets>,
         seed: u64,
         teller: Teller,
         history: Writer,
@@ -214,65 +216,74 @@ fn thread_main(start: Start, orders: mpsc::UnboundedReceiver<Order>, ready: Read
 }
 
 async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready: Ready) {
-    let Load { name, group, client, timeout, .. } = start.load.clone();
-    let Targets { seeds, lookup, .. } = start.targets.clone();
-    let unreachable =
-        |why| Err(LoadError::Unreachable { load: name.clone(), seeds: seeds.clone(), why });
-    match client {
+    let load = start.load.clone();
+    let unreachable = |(seeds, why)| LoadError::Unreachable { load: load.name.clone(), seeds, why };
+    match &load.client {
         ClientKind::Redrill => {
-            let clock = start.teller.clock();
-            let options = ClientOptions::of_load(&start.load);
-            let one = |_| Routed::connect(&start.targets, clock, options, CONNECT_PATIENCE);
-            let connecting = try_join_all((0..start.load.instances).map(one));
-            match give_up_on(&mut ready, connecting).await {
-                Some(Ok(clients)) => serve(start, clients, orders, ready).await,
-                Some(Err(why)) => ready.send(unreachable(why)).or_unheard(),
-                None => {}
-            }
-        }
-        ClientKind::RedisRs if lookup != Lookup::Cluster => {
-            ready.send(Err(LoadError::NeedsCluster { load: name, group })).or_unheard();
+            let (clock, options) = (start.teller.clock(), ClientOptions::of_load(&load));
+            let clients = for_each_group(&start, async |instance, targets| {
+                let client =
+                    Routed::connect(targets, instance, clock, options, CONNECT_PATIENCE).await;
+                client.map_err(|why| unreachable((targets.seeds.clone(), why)))
+            });
+            let clients = give_up_on(&mut ready, clients).await;
+            serve(clients, start, orders, ready).await;
         }
         ClientKind::RedisRs => {
-            let one = |_| Stock::connect(&seeds, timeout, CONNECT_PATIENCE);
-            let connecting = try_join_all((0..start.load.instances).map(one));
-            match give_up_on(&mut ready, connecting).await {
-                Some(Ok(clients)) => serve(start, clients, orders, ready).await,
-                Some(Err(why)) => ready.send(unreachable(why)).or_unheard(),
-                None => {}
-            }
+            let clients = for_each_group(&start, async |_, targets| {
+                if targets.lookup != Lookup::Cluster {
+                    let group = load.groups.join("`, `");
+                    return Err(LoadError::NeedsCluster { load: load.name.clone(), group });
+                }
+                let client = Stock::connect(&targets.seeds, load.timeout, CONNECT_PATIENCE).await;
+                client.map_err(|why| unreachable((targets.seeds.clone(), why)))
+            });
+            let clients = give_up_on(&mut ready, clients).await;
+            serve(clients, start, orders, ready).await;
         }
         ClientKind::Adapter { command } => {
-            let Some(programs) = start.programs.clone() else {
-                _ = ready.send(Err(LoadError::NoPrograms { load: name }));
-                return;
-            };
-            let Start { index, load, teller, .. } = &start;
-            let one = |instance| {
+            let clients = for_each_group(&start, async |instance, targets| {
+                let name = || load.name.clone();
+                let Some(programs) = start.programs.clone() else {
+                    return Err(LoadError::NoPrograms { load: name() });
+                };
+                let Start { index, teller, .. } = &start;
                 let (index, load, teller) = (*index, load.clone(), teller.clone());
-                let (programs, patience) = (programs.clone(), ADAPTER_PATIENCE);
+                let (instance, patience) = (u32::from(instance), ADAPTER_PATIENCE);
                 let settings = Settings { index, instance, load, teller, programs, patience };
-                Adapter::launch(&command, &start.targets, settings)
-            };
-            let launching = try_join_all((0..u32::from(load.instances)).map(one));
-            match give_up_on(&mut ready, launching).await {
-                Some(Ok(clients)) => serve(start, clients, orders, ready).await,
-                Some(Err(source)) => {
-                    ready.send(Err(LoadError::Adapter { load: name, source })).or_unheard();
-                }
-                None => {}
-            }
+                let adapter = Adapter::launch(command, targets, settings).await;
+                adapter.map_err(|source| LoadError::Adapter { load: name(), source })
+            });
+            let clients = give_up_on(&mut ready, clients).await;
+            serve(clients, start, orders, ready).await;
         }
     }
 }
 
-/// Obeys orders until the handle is dropped.
+/// For each instance a client for each group.
+async fn for_each_group<C>(
+    start: &Start,
+    connect: impl AsyncFn(u16, &Targets) -> Result<Rc<C>, LoadError>,
+) -> Result<Vec<Vec<Rc<C>>>, LoadError> {
+    let connect = &connect;
+    let each = async |instance| {
+        try_join_all(start.targets.iter().map(|targets| connect(instance, targets))).await
+    };
+    try_join_all((0..start.load.instances).map(each)).await
+}
+
+/// Obeys orders until the handle is dropped. There are no clients if nobody waits for them.
 async fn serve<C: Client + 'static>(
+    clients: Option<Result<Vec<Vec<Rc<C>>>, LoadError>>,
     start: Start,
-    clients: Vec<Rc<C>>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     ready: Ready,
 ) {
+    let clients = match clients {
+        Some(Ok(clients)) => clients,
+        Some(Err(error)) => return ready.send(Err(error)).or_unheard(),
+        None => return,
+    };
     let Start { index, load, seed, teller, history, .. } = start;
     // Two generators, so that the load does the same whether or not keys were filled.
     let mut filling = Plans::new(&load, !seed);

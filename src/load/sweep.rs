@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use smallvec::smallvec;
 
 use super::client::Client;
 use super::context::LoadContext;
@@ -15,6 +16,10 @@ use crate::model::op::{Cause, Op, Outcome, Purpose};
 const IN_FLIGHT: usize = 128;
 /// The pause before an operation that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long a key's final read may take in the first round; twice that in each that follows, up
+/// to the most.
+const READ_PATIENCE: Duration = Duration::from_millis(100);
+const MOST_PATIENCE: Duration = Duration::from_secs(2);
 /// For how long a key may fail while it is filled.
 const FILL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,13 +40,11 @@ pub(crate) async fn fill<C: Client>(
     operations: &mut Plans,
 ) -> Result<u64, (u64, Cause)> {
     let keys = context.load.keys;
-    let plans = (0..keys).map(|key| (key, operations.fill(key)));
-    let filled = stream::iter(plans)
-        .map(|(key, plan)| async move {
+    let plans = (0..keys).filter_map(|key| operations.fill(key));
+    let filled = stream::iter(plans.flat_map(|plan| context.in_each_group(plan)))
+        .map(|plan| async move {
             let deadline = context.clock.now() + FILL_PATIENCE;
-            prepare(context, key, deadline).await.map_err(|cause| (key, cause))?;
-            let Some(plan) = plan else { return Ok(()) };
-            let op = insist(context, &plan, Purpose::Fill, deadline).await;
+            let op = insist(context, &plan, deadline).await;
             let (key, outcome) = (op.key, op.outcome);
             context.record(op);
             match outcome {
@@ -56,63 +59,67 @@ pub(crate) async fn fill<C: Client>(
     filled.map(|()| keys)
 }
 
-/// Reads every key once from its primary. A key that cannot be read is tried again until
-/// `deadline`, and is then recorded as not ok.
+/// Reads every key once from its primary. Keys that cannot be read are tried again, round by
+/// round, so that those of a dead shard keep no others waiting. What is not read by `deadline`
+/// is recorded as not ok.
 pub(crate) async fn read_all<C: Client>(context: &LoadContext<C>, deadline: Nanos) -> FinalRead {
-    let result = stream::iter(0..context.load.keys)
-        .map(|key| async move {
-            let op = insist(context, &context.last(key), Purpose::Final, deadline).await;
-            let ok = op.outcome == Outcome::Ok;
-            context.record(op);
-            ok
+    let all = (0..context.load.keys).flat_map(|key| context.last(key));
+    let mut patience = READ_PATIENCE;
+    let (mut read, mut left) = read_round(context, all, patience, deadline).await;
+    while !left.is_empty() && context.clock.now() + PAUSE < deadline {
+        tokio::time::sleep(PAUSE).await;
+        patience = (patience * 2).min(MOST_PATIENCE);
+        let again = left.into_iter().map(|(plan, _)| plan);
+        let (more, still) = read_round(context, again, patience, deadline).await;
+        (read, left) = (read + more, still);
+    }
+    let unread = left.len() as u64;
+    left.into_iter().for_each(|(_, op)| context.record(op));
+    context.flush();
+    FinalRead { read, unread }
+}
+
+/// Tries each of `plans` once. How many were read, and those that were not.
+async fn read_round<C: Client>(
+    context: &LoadContext<C>,
+    plans: impl Iterator<Item = Plan>,
+    patience: Duration,
+    deadline: Nanos,
+) -> (u64, Vec<(Plan, Op)>) {
+    stream::iter(plans)
+        .map(|plan| async move {
+            let began = context.clock.now();
+            let rest = patience.min(deadline.since(began));
+            let reading = context.operate(plan.clone(), Purpose::Final, began);
+            let read = match rest.is_zero() {
+                true => None,
+                false => tokio::time::timeout(rest, reading).await.ok(),
+            };
+            let unread =
+                || context.unsent(smallvec![plan.clone()], Purpose::Final, began, Cause::Timeout);
+            (plan.clone(), read.or_else(|| unread().pop()))
         })
         .buffer_unordered(IN_FLIGHT)
-        .fold(FinalRead::default(), |sum, ok| async move {
-            FinalRead { read: sum.read + u64::from(ok), unread: sum.unread + u64::from(!ok) }
-        })
-        .await;
-    context.flush();
-    result
-}
-
-/// Prepares `key` for its first operation, which can be done twice. The error says why it
-/// failed.
-async fn prepare<C: Client>(
-    context: &LoadContext<C>,
-    key: u64,
-    deadline: Nanos,
-) -> Result<(), Cause> {
-    loop {
-        match context.prepare(key).await {
-            Outcome::Ok => return Ok(()),
-            Outcome::Fail(cause) | Outcome::Unknown(cause) if context.clock.now() >= deadline => {
-                return Err(cause);
+        .fold((0, Vec::new()), |(mut read, mut left), (plan, op)| async move {
+            match op {
+                Some(op) if op.outcome == Outcome::Ok => {
+                    context.record(op);
+                    read += 1;
+                }
+                op => left.extend(op.map(|op| (plan, op))),
             }
-            Outcome::Fail(_) | Outcome::Unknown(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
+            (read, left)
+        })
+        .await
 }
 
-/// Does `plan` until it ends ok, or until `deadline`. A write is not repeated once it may have
+/// Writes a key until it ends ok, or until `deadline`. A write is not repeated once it may have
 /// been done.
-async fn insist<C: Client>(
-    context: &LoadContext<C>,
-    plan: &Plan,
-    purpose: Purpose,
-    deadline: Nanos,
-) -> Op {
+async fn insist<C: Client>(context: &LoadContext<C>, plan: &Plan, deadline: Nanos) -> Op {
     let began = context.clock.now();
-    if began >= deadline {
-        return context.unsent(plan.clone(), purpose, began, Outcome::Fail(Cause::Timeout));
-    }
     loop {
-        let op = context.operate(plan.clone(), purpose, began).await;
-        let again = match op.outcome {
-            Outcome::Ok => false,
-            Outcome::Fail(_) => true,
-            Outcome::Unknown(_) => purpose == Purpose::Final,
-        };
-        if !again || op.done + PAUSE >= deadline {
+        let op = context.operate(plan.clone(), Purpose::Fill, began).await;
+        if !matches!(op.outcome, Outcome::Fail(_)) || op.done + PAUSE >= deadline {
             return op;
         }
         tokio::time::sleep(PAUSE).await;

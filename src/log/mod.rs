@@ -60,10 +60,9 @@ pub fn listen(level: Targets, say: fn(&str)) -> io::Result<Listening> {
 
 /// Makes each event a line for the drill's log and one for the terminal.
 fn subscriber(level: Targets) -> impl Subscriber + Send + Sync {
-    let spans = FmtSpan::NEW | FmtSpan::CLOSE;
-    let file = layer().with_ansi(false).with_span_events(spans.clone());
+    let file = layer().with_ansi(false).with_span_events(FmtSpan::CLOSE);
     let file = file.with_timer(Exact).with_writer(To(&DRILL)).with_filter(level::of_file());
-    let terminal = layer().with_ansi(false).with_span_events(spans);
+    let terminal = layer().with_ansi(false).with_span_events(FmtSpan::CLOSE);
     let terminal = terminal.with_timer(Short).with_writer(To(&TERMINAL)).with_filter(level);
     Registry::default().with(file).with(terminal)
 }
@@ -186,13 +185,13 @@ mod tests {
         });
         let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        let (at, asked) = lines[1].trim_start().split_once(' ').unwrap();
+        assert_eq!(lines.len(), 2, "{text}");
+        let (at, asked) = lines[0].trim_start().split_once(' ').unwrap();
         assert!(asked.starts_with("DEBUG step{n=1}: redrill::log::tests: asked"), "{text}");
         assert!(asked.ends_with("node=\"cache/0/0\"") && !text.contains('\x1b'), "{text}");
         let at: f64 = at.parse().unwrap();
         assert!(at > 0.0 && at < clock.now().as_secs_f64(), "{text}");
-        assert!(lines[2].contains("step{n=1}: redrill::log::tests: close time.busy="), "{text}");
+        assert!(lines[1].contains("step{n=1}: redrill::log::tests: close time.busy="), "{text}");
 
         let full = tempfile::tempdir().unwrap();
         symlink("/dev/full", full.path().join(FILE)).unwrap();

@@ -25,8 +25,37 @@ pub struct Known {
     /// The kind of the findings that it counts. They fail a drill, unless the scenario has the
     /// measure in `reported`, or bounds it.
     pub finding: Option<&'static str>,
+    /// It is to come to an end while the load goes on: if it does not, no bound on it holds.
+    pub must_end: bool,
     /// How it is shown among the few figures that a reader sees first.
     pub headline: Option<Headline>,
+    /// Its row and column in the table of latency. The spans of a row are shown beside its key
+    /// figure too.
+    pub cell: Option<(&'static str, When)>,
+    /// The head of its column where a suite lists its drills.
+    pub in_suite: Option<&'static str>,
+}
+
+/// The part of the time line that a measure is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Before,
+    During,
+    After,
+    WorstSecond,
+}
+
+impl When {
+    pub const SPANS: [When; 3] = [When::Before, When::During, When::After];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            When::Before => "before",
+            When::During => "during",
+            When::After => "after",
+            When::WorstSecond => "worst second",
+        }
+    }
 }
 
 /// Which way a measure gets better.
@@ -45,10 +74,10 @@ pub enum Better {
 pub struct Headline {
     pub title: &'static str,
     pub notes: &'static [&'static str],
-    /// The same measure before, during and after the steps, to be shown beside it.
-    pub spans: &'static [&'static str],
     /// It is left out in a drill that has this measure.
     pub unless: Option<&'static str>,
+    /// It is left out where there is nothing of it; whatever there is, is wrong.
+    pub if_any: bool,
 }
 
 /// What a drill must have for a measure to exist.
@@ -70,6 +99,8 @@ pub enum Need {
     Baseline,
     /// A load whose client tells of redirects.
     SeesRedirects,
+    /// A load that an adapter carries out.
+    Adapter,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -79,6 +110,7 @@ pub struct ScenarioFacts<'a> {
     pub workloads: &'a [Workload],
     pub waits: bool,
     pub sees_redirects: bool,
+    pub adapters: bool,
     pub steps: bool,
     pub moves: bool,
     pub may_fail_over: bool,
@@ -98,6 +130,7 @@ impl Need {
             Need::Wait => facts.waits,
             Need::Baseline => facts.baseline,
             Need::SeesRedirects => facts.sees_redirects,
+            Need::Adapter => facts.adapters,
         }
     }
 }
@@ -108,8 +141,24 @@ impl Known {
         self.needs.iter().copied().find(|need| !need.is_met(facts))
     }
 
+    /// Whether a busy machine makes it worse: it tells how fast something was, or how much was
+    /// answered in time.
+    pub fn is_speed(&self) -> bool {
+        let of_time = matches!(self.unit, Unit::Millis | Unit::PerSecond | Unit::Percent);
+        (of_time || self.name.starts_with("errors."))
+            && self.better != Better::Neither
+            && !self.needs.contains(&Need::Registers)
+            // It was over before the load, and so before anybody looked.
+            && self.name != "ready.time"
+    }
+
     const fn side_by_side(mut self) -> Known {
         self.side_by_side = true;
+        self
+    }
+
+    const fn must_end(mut self) -> Known {
+        self.must_end = true;
         self
     }
 
@@ -119,14 +168,23 @@ impl Known {
     }
 
     const fn headline(mut self, title: &'static str, notes: &'static [&'static str]) -> Known {
-        self.headline = Some(Headline { title, notes, spans: &[], unless: None });
+        self.headline = Some(Headline { title, notes, unless: None, if_any: false });
         self
     }
 
-    /// The key figure is one of these spans, and shown together with them.
-    const fn spans(mut self, spans: &'static [&'static str]) -> Known {
+    const fn cell(mut self, row: &'static str, when: When) -> Known {
+        self.cell = Some((row, when));
+        self
+    }
+
+    const fn in_suite(mut self, head: &'static str) -> Known {
+        self.in_suite = Some(head);
+        self
+    }
+
+    const fn if_any(mut self) -> Known {
         if let Some(headline) = &mut self.headline {
-            headline.spans = spans;
+            headline.if_any = true;
         }
         self
     }
@@ -169,7 +227,10 @@ macro_rules! catalogue {
             advice: $advice,
             side_by_side: false,
             finding: None,
+            must_end: false,
             headline: None,
+            cell: None,
+            in_suite: None,
         }$(.$more($($value),*))*,)*)*]
     };
 }
@@ -180,24 +241,35 @@ const LONGER: &str =
     "let the load go on for longer before, during and after the steps, and look at its errors";
 const SEARCH: &str =
     "have fewer operations on each key: more `keys`, or a lower `rate` on fewer hot ones";
-const LATENCY: &[&str] = &["latency.p99.before", "latency.p99.during", "latency.p99.after"];
-const THROUGHPUT: &[&str] = &["throughput.before", "throughput.during", "throughput.after"];
 const WARNINGS: &str = "the run's `warnings` say what was missing";
 
 use Need::*;
+use When::*;
 
 /// Every measure that redrill knows, in the order in which people are shown them.
 pub const CATALOGUE: &[Known] = catalogue! {
+    &[], "let the drill come to its load" => {
+        "crashes" Count Lower "servers that ended although no step had asked for that"
+            .side_by_side().headline("Crashed servers", &["{crashed}"]).if_any();
+    }
     &[], "let the load last longer: no probe was counted" => {
         "downtime.write.max" Millis Lower "the longest outage of any canary for writes"
-            .side_by_side().headline("Longest write outage", &[
+            .side_by_side().in_suite("longest write outage")
+            .headline("Longest write outage", &[
                 "reads {downtime.read.max}", "the longest {longest outage}",
                 "{canaries}, probed every {probed every}",
             ]);
         "downtime.write.total" Millis Lower "all write outages of the worst canary together";
         "downtime.read.max" Millis Lower "the longest outage of any canary for reads"
-            .side_by_side();
+            .side_by_side().in_suite("longest read outage");
         "downtime.read.total" Millis Lower "all read outages of the worst canary together";
+        "canaries.lost" Count Lower "reads of canaries that lacked an acknowledged write"
+            .finding("canaries");
+    }
+    &[Load, Step], WARNINGS => {
+        "load.recovered" Millis Lower
+            "from a step's start until 95 % of a load's operations are answered again, the slowest load"
+            .side_by_side().must_end().headline("Loads recovered after", &["{slowest load}"]);
     }
     &[MayFailOver], "look at the failovers that were seen: the steps have to make a primary fail" => {
         "failover.served" Millis Lower "from the fault until a write succeeds".side_by_side();
@@ -217,16 +289,19 @@ pub const CATALOGUE: &[Known] = catalogue! {
     &[Load, Registers], SERVED => {
         "writes.acknowledged" Count Neither "writes that a server acknowledged";
         "writes.lost" Count Lower "acknowledged writes that the final state contradicts"
-            .side_by_side().finding("lost_writes").headline("Lost writes", &[
+            .side_by_side().in_suite("lost writes").finding("lost_writes")
+            .headline("Lost writes", &[
                 "of {writes.acknowledged} acknowledged",
+                "at least: a later write to a key hides an earlier loss",
                 "{writes.lost.wrong_side?} on a side that lost",
+                "{final read}",
             ]);
     }
     &[Load, Registers, MayFailOver], SERVED => {
         "writes.lost.wrong_side" Count Lower
             "lost writes that were acknowledged on a side that lost".side_by_side();
         "rpo" Millis Lower
-            "how long before the next fault the oldest lost write had been acknowledged"
+            "how much time's acknowledged writes a shard lost with a failure, the worst"
             .side_by_side();
     }
     &[Wait], SERVED => {
@@ -235,11 +310,14 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().headline("Too few replicas", &["changes whose outcome is unknown"]);
     }
     &[Load, Registers], WARNINGS => {
-        "reads.stale" Count Lower "reads that missed a write acknowledged before they began"
+        "reads.stale" Count Lower "reads that came too late for a write which was there to be found"
             .side_by_side().finding("stale_reads")
             .headline("Stale reads", &["by up to {reads.stale.age.max?}"]);
         "reads.stale.age.max" Millis Lower
             "the oldest stale read: how long ago what it missed had been acknowledged";
+        "reads.reverted" Count Lower
+            "reads of a value that came back because what had followed it was lost"
+            .side_by_side().finding("reverted_reads");
         "reads.own_missed" Count Lower
             "reads that missed a write that the same client had made before"
             .finding("own_writes_missed");
@@ -258,6 +336,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{counter.lost} of {counter.acknowledged} acknowledged increments lost",
                 "{counter.surplus} too many", "{counter.repeated} repeated",
                 "{counter.impossible} impossible totals",
+                "{final read}",
             ]);
         "counter.lost" Count Lower "acknowledged increments that final totals lack";
         "counter.surplus" Count Lower
@@ -270,9 +349,10 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
         "set.wrong" Count Lower "all that is wrong with sets: the next three together"
             .side_by_side().finding("sets").headline("Wrong with sets", &[
-                "{set.lost} of {set.acknowledged} acknowledged elements lost",
+                "exactly {set.lost} of {set.acknowledged} acknowledged elements lost",
                 "{set.unexpected} unexpected", "{set.duplicated} duplicated",
                 "{set.recovered} recovered",
+                "{final read}",
             ]);
         "set.lost" Count Lower "acknowledged elements that are not there at the end";
         "set.unexpected" Count Lower "elements at the end that nobody can have added";
@@ -288,6 +368,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{queue.lost} of {queue.acknowledged} acknowledged elements lost",
                 "{queue.unexpected} unexpected", "{queue.repeated} delivered again",
                 "{queue.recovered} recovered",
+                "{final read}",
             ]);
         "queue.lost" Count Lower "acknowledged elements that never came out";
         "queue.unexpected" Count Lower "elements that came out and that nobody can have put in";
@@ -303,6 +384,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{stream.lost} of {stream.acknowledged} acknowledged elements lost",
                 "{stream.unexpected} unexpected", "{stream.repeated} delivered again",
                 "{stream.after_ack} of them after XACK", "{stream.recovered} recovered",
+                "{final read}",
             ]);
         "stream.lost" Count Lower "acknowledged elements that never came out";
         "stream.unexpected" Count Lower "elements that came out and that nobody can have put in";
@@ -319,76 +401,117 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().finding("transfers").headline("Wrong with transfers", &[
                 "{transfer.torn} reads torn", "{transfer.half_done} banks with a half-done transfer",
                 "{transfer.lost} banks that lost some of {transfer.acknowledged} acknowledged",
+                "{final read}",
             ]);
         "transfer.torn" Count Lower "reads of a bank whose sum is not what it was opened with";
         "transfer.half_done" Count Lower "banks whose sum is wrong at the end";
         "transfer.lost" Count Lower
             "banks whose sum is right at the end, and that lack acknowledged transfers";
     }
+    &[Workload(super::Workload::DualWrite)], SERVED => {
+        "dual.acknowledged" Count Neither "values that both groups acknowledged";
+        "dual.wrong" Count Lower "keys whose final values differ: the next three together"
+            .side_by_side().finding("dual_writes").headline("Keys that differ between groups", &[
+                "{dual.one_sided} by a write of one group only", "{dual.lost} by a lost write",
+                "{dual.reordered} by writes in different order", "{final read}",
+            ]);
+        "dual.one_sided" Count Lower
+            "keys that differ by a write that only one group is known to have taken";
+        "dual.lost" Count Lower
+            "keys that differ by a write that both acknowledged, and one lost";
+        "dual.reordered" Count Lower
+            "keys that differ by two writes that the groups took in different order";
+    }
     &[Load], WARNINGS => {
-        "errors.total" Count Lower "operations that did not end ok"
+        "errors.total" Count Lower "operations that were sent and did not end ok"
             .side_by_side().headline("Errors", &[
-                "{errors.share?} of all operations", "{errors by cause}",
-                "{redirects and reconnects}", "{schedule.held?} of the schedule was sent",
+                "{errors.share?} of what was sent", "{errors by cause}",
+                "{redirects.moved?} MOVED · {redirects.ask?} ASK · \
+                 {redirects.tryagain?} TRYAGAIN · {reconnects}",
+                "{schedule.held?} of the schedule was sent", "{schedule.unsent?} never sent",
             ]);
         "errors.fail" Count Lower "operations that the server certainly did not do";
         "errors.unknown" Count Lower "operations that may or may not have been done";
-        "errors.share" Percent Lower "operations that did not end ok, of all";
+        "errors.share" Percent Lower "operations that did not end ok, of those that were sent";
+    }
+    &[Load, Step], WARNINGS => {
+        "errors.share.during" Percent Lower
+            "the same of operations that were due from the first step's start until convergence"
+            .side_by_side();
+        "errors.share.after" Percent Lower "the same of operations that were due after convergence";
     }
     &[Load, Baseline], LONGER => {
-        "latency.p50.before" Millis Lower "median latency before the first step";
+        "latency.p50.before" Millis Lower "median latency before the first step"
+            .cell("p50", Before);
     }
     &[Load, Step], LONGER => {
         "latency.p50.during" Millis Lower
-            "median latency from the first step's start until convergence";
-        "latency.p50.after" Millis Lower "median latency after convergence";
+            "median latency from the first step's start until convergence".cell("p50", During);
+        "latency.p50.after" Millis Lower "median latency after convergence".cell("p50", After);
     }
     &[Load, Baseline], LONGER => {
         "latency.p99.before" Millis Lower "99th percentile of latency before the first step"
-            .side_by_side().headline("p99 latency", &[
+            .side_by_side().cell("p99", Before).in_suite("p99 before").headline("p99 latency", &[
                 "worst second {latency.p99.worst}", "median {latency.p50.before}",
                 "redrill itself sent late: p99 {schedule.late.p99}",
-            ]).spans(LATENCY).unless("latency.p99.during");
+            ]).unless("latency.p99.during");
     }
     &[Load, Step], LONGER => {
         "latency.p99.during" Millis Lower
             "99th percentile from the first step's start until convergence"
-            .side_by_side().headline("p99 latency during the steps", &[
+            .side_by_side().cell("p99", During).in_suite("p99 during")
+            .headline("p99 latency during the steps", &[
                 "worst second {latency.p99.worst}", "median {latency.p50.during}",
                 "redrill itself sent late: p99 {schedule.late.p99}",
-            ]).spans(LATENCY);
-        "latency.p99.after" Millis Lower "99th percentile after convergence";
+            ]);
+        "latency.p99.after" Millis Lower "99th percentile after convergence".cell("p99", After);
+    }
+    &[Load, Baseline], LONGER => {
+        "latency.answered.p99.before" Millis Lower
+            "99th percentile of good answers alone before the first step";
+    }
+    &[Load, Step], LONGER => {
+        "latency.answered.p99.during" Millis Lower
+            "99th percentile of good answers alone from the first step's start until convergence";
+        "latency.answered.p99.after" Millis Lower
+            "99th percentile of good answers alone after convergence";
     }
     &[Load], LONGER => {
         "latency.p99.worst" Millis Lower
-            "the highest 99th percentile of any 1 s window during the steps".side_by_side();
+            "the highest 99th percentile of any 1 s window during the steps"
+            .side_by_side().cell("p99", WorstSecond);
     }
-    &[Load, Step, Baseline], LONGER => {
+    &[Load, Baseline], LONGER => {
         "latency.p99.degradation" Percent Lower
-            "the worst 1 s window's p99 during the steps, over the p99 before them";
+            "the worst 1 s window's p99 during the steps, over the worst of as long a time before";
     }
     &[Load, Step], LONGER => {
         "latency.max.during" Millis Lower "the slowest operation during the steps";
     }
     &[Load, Baseline], LONGER => {
         "throughput.before" PerSecond Higher "operations answered a second before the first step"
-            .headline("Answers a second", &[]).spans(THROUGHPUT).unless("throughput.during");
+            .cell("answers", Before).headline("Answers a second", &[])
+            .unless("throughput.during");
     }
     &[Load, Step], LONGER => {
         "throughput.during" PerSecond Higher "operations answered a second during the steps"
-            .side_by_side().headline("Answers a second during the steps", &[]).spans(THROUGHPUT);
-        "throughput.after" PerSecond Higher "operations answered a second after convergence";
+            .side_by_side().cell("answers", During)
+            .headline("Answers a second during the steps", &[]);
+        "throughput.after" PerSecond Higher "operations answered a second after convergence"
+            .cell("answers", After);
     }
-    &[Load, Step, Baseline], LONGER => {
+    &[Load, Baseline], LONGER => {
         "throughput.degradation" Percent Lower
-            "how far the worst 1 s window's throughput fell below the one before the steps";
+            "how far the worst window's throughput fell below the worst of as long a time before";
     }
     &[Moves], "let the steps that move slots finish" => {
         "reshard.duration" Millis Lower "time that moving slots took".side_by_side();
         "reshard.slots" Count Neither "slots moved";
         "reshard.slots.rate" PerSecond Higher "slots moved a second"
             .side_by_side().headline("Slots moved a second", &[
-                "{reshard.keys.rate?} keys", "{moved}", "by {method}",
+                "{reshard.keys.rate?} keys",
+                "{reshard.slots} slots and {reshard.keys} keys in {reshard.duration?}",
+                "{moved so far}", "by {method}",
             ]);
         "reshard.keys" Count Neither "keys moved";
         "reshard.keys.rate" PerSecond Higher "keys moved a second".side_by_side();
@@ -398,12 +521,17 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "redirects.ask" Count Lower "ASK answers that clients followed".side_by_side();
         "redirects.tryagain" Count Lower "TRYAGAIN answers that clients waited out";
     }
+    &[Load, Adapter], "let the load go on for longer, and look at its errors" => {
+        "library.silent.max" Millis Lower
+            "the longest time in which a library behind an adapter had no good answer from a shard"
+            .side_by_side();
+    }
     &[Step], "give the nodes more time, with a longer `settle`" => {
         "convergence.view" Millis Lower
             "from a step's start until all nodes agree on owners and roles, the longest";
         "convergence" Millis Lower
             "until all nodes agree on owners and roles and every replica's link is up"
-            .side_by_side().headline("Convergence", &[
+            .side_by_side().in_suite("convergence").headline("Convergence", &[
                 "{agreed on} {convergence.view}", "from the start of the slowest step",
             ]);
     }
@@ -414,6 +542,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Load], WARNINGS => {
         "schedule.held" Percent Higher "operations sent, of those the schedule asked for";
+        "schedule.unsent" Count Lower
+            "operations that were due and never sent: too many were in flight";
         "schedule.late.p99" Millis Neither
             "99th percentile of how late redrill itself was to send an operation".side_by_side();
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, Nanos};
@@ -13,6 +14,7 @@ use super::ids::{HostId, NodeName};
 use super::op::{Access, Cause};
 use super::slot::SlotSet;
 use super::traffic::Crossing;
+use super::words::words;
 
 pub use super::info::*;
 
@@ -85,6 +87,14 @@ pub enum EventKind {
         to: u32,
         state: String,
     },
+    /// A server ended, and no step had asked for that. The drill goes on without it.
+    Crashed {
+        node: NodeName,
+        /// As text for a person: `signal: 11 (SIGSEGV)`.
+        status: String,
+        /// The last lines of its log.
+        log: Vec<String>,
+    },
     /// From now on, the step acts on these nodes. Emitted again for each node if it acts on one
     /// after the other.
     StepInjected {
@@ -106,6 +116,11 @@ pub enum EventKind {
         step: usize,
         holds: bool,
     },
+    /// What a person should know of what the step did: how many connections a node ended.
+    StepNote {
+        step: usize,
+        text: String,
+    },
     /// Nodes that the step started have joined their cluster.
     StepJoined {
         step: usize,
@@ -125,6 +140,9 @@ pub enum EventKind {
         step: usize,
         moved: Moved,
         error: Option<String>,
+        /// The error is that something was not seen, or did not happen, in time.
+        #[serde(default)]
+        doubtful: bool,
     },
     /// Since `since`, all live nodes have agreed. Emitted again if that did not last.
     ViewConverged {
@@ -153,11 +171,21 @@ pub enum EventKind {
         step: usize,
         view: bool,
     },
-    /// When the time to settle was over, the nodes of a group did not agree, or a replica was
-    /// not linked. A sentence for each difference.
+    /// When the time to settle was over, or the time for nodes to come back after what steps
+    /// left was undone, the nodes of a group did not agree, or a replica was not linked. A
+    /// sentence for each difference.
     Disagreed {
         group: String,
         how: Vec<String>,
+        /// The last instant at which all agreed and were linked.
+        #[serde(default)]
+        agreed: Option<Nanos>,
+    },
+    /// What steps left was undone at `undone`. Since `since` all nodes have agreed, with every
+    /// replica linked; `None` if they did not in time.
+    Returned {
+        undone: Nanos,
+        since: Option<Nanos>,
     },
     /// A canary's probes began to fail. `from` is the intended instant of the first one that
     /// failed.
@@ -182,6 +210,9 @@ pub enum EventKind {
     Probes {
         sent: u64,
         failed: u64,
+        /// Reads with a wrong answer ([`Cause::DataLoss`]).
+        #[serde(default)]
+        wrong: u64,
         worst_ns: u64,
         #[serde(default)]
         blind_ns: u64,
@@ -225,76 +256,57 @@ pub enum EventKind {
     },
 }
 
-/// The ends of a [`Crossing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Grain {
-    /// Regions, or without regions nodes and clients.
-    Places,
-    /// Single nodes, and clients by their places. Emitted once, at the end, if there are few
-    /// nodes.
-    Nodes,
+words! {
+    /// The ends of a [`Crossing`].
+    pub enum Grain {
+        /// Regions, or without regions nodes and clients.
+        Places "places",
+        /// Single nodes, and clients by their places. Emitted once, at the end, if there are few
+        /// nodes.
+        Nodes "nodes",
+    }
 }
 
-/// The phases of a failover, in their order.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum FailoverPhase {
-    /// A node cannot reach the primary (PFAIL).
-    Suspected,
-    /// A majority of primaries cannot reach it (FAIL).
-    Agreed,
-    /// A node names another primary.
-    Elected,
-    /// All live nodes name it.
-    Propagated,
-    /// A replica of the new primary is linked.
-    Redundant,
+words! {
+    /// The phases of a failover, in their order.
+    pub enum FailoverPhase {
+        /// A node cannot reach the primary (PFAIL).
+        Suspected "suspected",
+        /// A majority of primaries cannot reach it (FAIL).
+        Agreed "agreed",
+        /// A node names another primary.
+        Elected "elected",
+        /// All live nodes name it.
+        Propagated "propagated",
+        /// A replica of the new primary is linked.
+        Redundant "redundant",
+    }
 }
 
-/// A drill's phases, in their order.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Servers start and form their groups.
-    Form,
-    /// Keys are written, so that reads find something.
-    Fill,
-    /// The load runs and the steps are played. A drill's time line starts here.
-    Steps,
-    /// The load goes on after the last step.
-    Settle,
-    /// The load has stopped; the final state is read.
-    Verify,
-    /// Servers stop.
-    Stop,
+words! {
+    /// A drill's phases, in their order.
+    pub enum Phase {
+        /// Servers start and form their groups.
+        Form "form",
+        /// Keys are written, so that reads find something.
+        Fill "fill",
+        /// The load runs and the steps are played. A drill's time line starts here.
+        Steps "steps",
+        /// The load goes on after the last step.
+        Settle "settle",
+        /// Loads begin nothing more, and wait for what is in flight.
+        Drain "drain",
+        /// The load has stopped; what steps left is undone, and nodes come back. Left out if
+        /// there is nothing to undo.
+        Undo "undo",
+        /// The final state is read.
+        Verify "verify",
+        /// Servers stop.
+        Stop "stop",
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeInfo {
     #[schemars(with = "String")]
     pub name: NodeName,
@@ -308,13 +320,13 @@ pub struct NodeInfo {
     pub host: HostId,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    Primary,
-    Replica,
-    /// It holds no keys and watches nodes that do.
-    Sentinel,
+words! {
+    pub enum Role {
+        Primary "primary",
+        Replica "replica",
+        /// It holds no keys and watches nodes that do.
+        Sentinel "sentinel",
+    }
 }
 
 /// A key that is probed to see whether its slot is served.
@@ -328,6 +340,9 @@ pub struct Canary {
     pub key: String,
     /// Whether a step of this drill moves the slot.
     pub moves: bool,
+    /// Where it is probed from, if clients are in several regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -379,9 +394,7 @@ pub struct Usage {
 }
 
 /// What a step that moves slots has moved.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Moved {
     pub slots: u64,
     pub slots_total: u64,

@@ -119,21 +119,12 @@ impl fmt::Display for NodeName {
     }
 }
 
-/// A name that is not `group/shard` or `group/shard/ordinal`.
+/// A name that is not `group/shard/ordinal`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a name: a shard is written group/shard, a node group/shard/ordinal, as in cache/1/0"
 )]
 pub struct BadName(pub String);
-
-impl FromStr for ShardName {
-    type Err = BadName;
-    fn from_str(s: &str) -> Result<ShardName, BadName> {
-        let parts = s.split_once('/').and_then(|(group, shard)| Some((group, shard.parse().ok()?)));
-        let (group, shard) = parts.ok_or_else(|| BadName(s.to_owned()))?;
-        Ok(ShardName { group: group.to_owned(), shard })
-    }
-}
 
 impl FromStr for NodeName {
     type Err = BadName;
@@ -167,7 +158,7 @@ macro_rules! serde_as_text {
     )*};
 }
 pub(crate) use serde_as_text;
-serde_as_text!(ShardName, NodeName);
+serde_as_text!(NodeName);
 
 #[cfg(test)]
 mod tests {

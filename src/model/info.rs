@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeName;
 use super::clock::Nanos;
-use super::step::StepKind;
+use super::step::{Effects, StepKind};
+use super::words::words;
 use super::workload::Workload;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DrillInfo {
     pub id: String,
     pub redrill: String,
@@ -44,9 +45,21 @@ pub struct EngineInfo {
 pub struct StepInfo {
     pub kind: StepKind,
     pub group: String,
+    /// Its targets are actors, and no servers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_actors: bool,
     /// As a person would say it: `reshard cache: 1820 slots from shard 0 to shard 1`.
     pub text: String,
     pub planned_at: Nanos,
+}
+
+impl StepInfo {
+    pub fn effects(&self) -> Effects {
+        match self.on_actors {
+            true => self.kind.effects().on_actors(),
+            false => self.kind.effects(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,12 +70,18 @@ pub struct LoadInfo {
     pub rate: f64,
     pub clients: u32,
     pub keys: u64,
+    /// How long a client waits for an answer.
+    #[serde(default = "second")]
+    pub timeout_ms: f64,
     #[serde(default)]
     pub workload: Workload,
     /// The nodes of its group as the history counts them, those among them that join later;
     /// in records that do not say so, those that were there from the beginning.
     #[serde(default)]
     pub nodes: Vec<NodeName>,
+    /// The groups that it uses besides, in their order, with their nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_groups: Vec<(String, Vec<NodeName>)>,
     /// The replicas that each write waits for; 0 if for none.
     #[serde(default)]
     pub waits_for: u32,
@@ -71,6 +90,11 @@ pub struct LoadInfo {
     pub sees_redirects: bool,
     /// As a person would say it: `register, 4,000/s, zipf(0.99), 50 % reads, 100 B to 1 KB`.
     pub text: String,
+}
+
+/// Of records that do not say it: what a scenario has where it does not say it.
+fn second() -> f64 {
+    1_000.0
 }
 
 /// Records that do not say so are of redrill's own client.
@@ -88,18 +112,14 @@ pub struct Expectation {
     pub bound: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum Compare {
-    #[serde(rename = "<=")]
-    AtMost,
-    #[serde(rename = "<")]
-    Below,
-    #[serde(rename = ">=")]
-    AtLeast,
-    #[serde(rename = ">")]
-    Above,
-    #[serde(rename = "==")]
-    Equal,
+words! {
+    pub enum Compare {
+        AtMost "<=",
+        Below "<",
+        AtLeast ">=",
+        Above ">",
+        Equal "==",
+    }
 }
 
 impl Compare {

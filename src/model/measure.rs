@@ -1,36 +1,22 @@
-//! Measures: named numbers with a unit.
+//! Measures, which are named numbers with a unit, and verdicts.
 
 use serde::{Deserialize, Serialize};
 
-/// What a measure's number counts. Times in reports are milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    #[serde(rename = "ms")]
-    Millis,
-    Count,
-    #[serde(rename = "/s")]
-    PerSecond,
-    #[serde(rename = "%")]
-    Percent,
-    Bytes,
-    #[serde(rename = "bytes/s")]
-    BytesPerSecond,
+use super::words::words;
+
+words! {
+    /// What a measure's number counts. Times in reports are milliseconds.
+    pub enum Unit {
+        Millis "ms",
+        Count "count",
+        PerSecond "/s",
+        Percent "%",
+        Bytes "bytes",
+        BytesPerSecond "bytes/s",
+    }
 }
 
 impl Unit {
-    /// As report.json has it: `ms`, `count`, `/s`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Unit::Millis => "ms",
-            Unit::Count => "count",
-            Unit::PerSecond => "/s",
-            Unit::Percent => "%",
-            Unit::Bytes => "bytes",
-            Unit::BytesPerSecond => "bytes/s",
-        }
-    }
-
     /// `value` as a person would write it: `412 ms`, `3,904/s`, `4.1 %`, `64.0 MB`.
     pub fn show(self, value: f64) -> String {
         match self {
@@ -78,14 +64,57 @@ pub struct Measure {
     /// `None` where the drill could not tell it (it ended too early, say).
     pub value: Option<f64>,
     pub unit: Unit,
+    /// Where there is no value because it was not over when the load ended: how much it was by
+    /// then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
 }
 
 impl Measure {
     pub fn new(value: f64, unit: Unit) -> Measure {
-        Measure { value: Some(value), unit }
+        Measure { value: Some(value), unit, at_least: None }
     }
 
     pub fn show(&self) -> String {
-        self.value.map_or_else(|| "unknown".to_owned(), |value| self.unit.show(value))
+        match (self.value, self.at_least) {
+            (Some(value), _) => self.unit.show(value),
+            (None, Some(least)) => format!("not over after {}", self.unit.show(least)),
+            (None, None) => "unknown".to_owned(),
+        }
+    }
+}
+
+words! {
+    /// The result of a drill. The worst one wins, and the order of the variants says which is
+    /// worse: a broken bound is worse than an unknown one.
+    pub enum Verdict {
+        Pass "pass",
+        Unknown "unknown",
+        Fail "fail",
+    }
+}
+
+impl Verdict {
+    /// The worst of `verdicts`; [`Verdict::Pass`] if there are none.
+    pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        verdicts.into_iter().max().unwrap_or(Verdict::Pass)
+    }
+
+    /// How many there are of each, of those of which there are any.
+    pub fn count(
+        verdicts: impl Iterator<Item = Verdict> + Clone,
+    ) -> impl Iterator<Item = (Verdict, usize)> {
+        let all = [Verdict::Pass, Verdict::Fail, Verdict::Unknown].into_iter();
+        let count = move |verdict| verdicts.clone().filter(|one| *one == verdict).count();
+        all.map(move |verdict| (verdict, count(verdict))).filter(|(_, n)| *n > 0)
+    }
+
+    /// The exit code of the process for this verdict.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Verdict::Pass => 0,
+            Verdict::Fail => 1,
+            Verdict::Unknown => 2,
+        }
     }
 }

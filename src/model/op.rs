@@ -1,30 +1,34 @@
 //! Operations and their outcomes: the rows of a history.
+//!
+//! What an operation does to its key has one type for each family of keys, so that a checker takes
+//! the family that it judges and nothing else can be said.
 
-use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::action::{Action, CounterOp, QueueOp, RegisterOp, SetOp, TransferOp};
 use super::clock::Nanos;
+use super::words::words;
 
-/// The two ways in which a key is asked for, as probes do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    Read,
-    Write,
+words! {
+    /// The two ways in which a key is asked for, as probes do.
+    pub enum Access {
+        Read "read",
+        Write "write",
+    }
 }
 
-/// Why an operation happened; only `Load` counts as load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Purpose {
-    /// Written before the load, so that reads find something.
-    Fill,
-    #[default]
-    Load,
-    /// Read after everything has settled: the final state that checkers judge by.
-    Final,
+words! {
+    /// Why an operation happened; only `Load` counts as load.
+    #[derive(Default)]
+    pub enum Purpose {
+        /// Written before the load, so that reads find something.
+        Fill "fill",
+        #[default]
+        Load "load",
+        /// Read after everything has settled: the final state that checkers judge by.
+        Final "final",
+    }
 }
 
 /// Whether the server did it. In Jepsen's terms: ok, fail, info.
@@ -38,77 +42,145 @@ pub enum Outcome {
     Unknown(Cause),
 }
 
-/// Why an operation did not end `Ok`.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// No connection: nothing was sent.
-    Refused,
-    /// The connection broke after sending.
-    ConnectionLost,
-    /// No answer within the operation's time-out.
-    Timeout,
-    /// Redirected (MOVED, ASK) more often than the client follows.
-    Redirects,
-    /// -TRYAGAIN until the operation's time-out.
-    TryAgain,
-    ClusterDown,
-    Loading,
-    ReadOnly,
-    /// -MASTERDOWN: a replica without its primary.
-    MasterDown,
-    /// -OOM: the server's memory limit.
-    OutOfMemory,
-    /// -MISCONF: it could not write to its disk.
-    Misconf,
-    /// -NOREPLICAS: fewer replicas than `min-replicas-to-write` asks for.
-    NoReplicas,
-    /// Done, but fewer replicas said so (WAIT) than the load waits for.
-    UnderReplicated,
-    /// What was watched had been changed by somebody else (WATCH).
-    Conflict,
-    /// Never sent: as many operations as the load allows were in flight.
-    Shed,
-    /// An error of the library behind an adapter, which tells it as text.
-    Library,
-    /// Any other error reply.
-    Other,
+words! {
+    /// Why an operation did not end `Ok`. As text it follows a number: `401 timed out`.
+    pub enum Cause {
+        /// No connection: nothing was sent.
+        Refused "refused",
+        /// The connection broke after sending.
+        ConnectionLost "connection_lost" => "lost their connection",
+        /// No answer within the operation's time-out.
+        Timeout "timeout" => "timed out",
+        /// Redirected (MOVED, ASK) more often than the client follows.
+        Redirects "redirects" => "redirected too often",
+        /// -TRYAGAIN until the operation's time-out.
+        TryAgain "try_again" => "TRYAGAIN to the end",
+        ClusterDown "cluster_down" => "CLUSTERDOWN",
+        Loading "loading" => "LOADING",
+        ReadOnly "read_only" => "READONLY",
+        /// -MASTERDOWN: a replica without its primary.
+        MasterDown "master_down" => "MASTERDOWN",
+        /// -OOM: the server's memory limit.
+        OutOfMemory "out_of_memory" => "OOM",
+        /// -MISCONF: it could not write to its disk.
+        Misconf "misconf" => "MISCONF",
+        /// -NOREPLICAS: fewer replicas than `min-replicas-to-write` asks for.
+        NoReplicas "no_replicas" => "NOREPLICAS",
+        /// Done, but fewer replicas said so (WAIT) than the load waits for.
+        UnderReplicated "under_replicated" => "reached too few replicas",
+        /// What was watched had been changed by somebody else (WATCH).
+        Conflict "conflict" => "found that somebody was quicker",
+        /// Never sent: as many operations as the load allows were in flight.
+        Shed "shed" => "never sent",
+        /// An error of the library behind an adapter, which tells it as text.
+        Library "library" => "errors of the library",
+        /// The answer of a canary lacks a write that was acknowledged, or was never written.
+        DataLoss "data_loss" => "found data lost",
+        /// Any other error reply.
+        Other "other" => "other error replies",
+    }
 }
 
-impl fmt::Display for Cause {
-    /// As it follows a number: `401 timed out`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Cause::Refused => "refused",
-            Cause::ConnectionLost => "lost their connection",
-            Cause::Timeout => "timed out",
-            Cause::Redirects => "redirected too often",
-            Cause::TryAgain => "TRYAGAIN to the end",
-            Cause::ClusterDown => "CLUSTERDOWN",
-            Cause::Loading => "LOADING",
-            Cause::ReadOnly => "READONLY",
-            Cause::MasterDown => "MASTERDOWN",
-            Cause::OutOfMemory => "OOM",
-            Cause::Misconf => "MISCONF",
-            Cause::NoReplicas => "NOREPLICAS",
-            Cause::UnderReplicated => "reached too few replicas",
-            Cause::Conflict => "found that somebody was quicker",
-            Cause::Shed => "never sent",
-            Cause::Library => "errors of the library",
-            Cause::Other => "other error replies",
-        })
+/// What was done, with what it brought and what it found. An operation that did not end ok found
+/// nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Register(RegisterOp),
+    Counter(CounterOp),
+    Set(SetOp),
+    Queue(QueueOp),
+    Transfer(TransferOp),
+}
+
+/// On a key that holds what the last write left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegisterOp {
+    /// What was found; none if there was no key.
+    Read(Option<u64>),
+    Write(u64),
+    /// The value becomes `to` if it is `from`; none if there must be no key. A compare-and-set
+    /// that finds another value is recorded as a read.
+    Cas {
+        from: Option<u64>,
+        to: u64,
+    },
+}
+
+/// On a key that is counted up by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CounterOp {
+    /// The total; none if there was no key.
+    Read(Option<u64>),
+    /// The total that the increment came to.
+    Add(Option<u64>),
+}
+
+/// On a key that is a set of elements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SetOp {
+    Insert(u64),
+    /// All elements, as the server told them: one may stand twice. Only final reads keep them.
+    Members(Box<[u64]>),
+}
+
+/// On a key that elements go into and come out of: a list, or a stream with a consumer group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueOp {
+    /// The group of a stream's consumers is made, before the load.
+    Open,
+    Push(u64),
+    /// What came out; none if the queue was empty.
+    Pop(Option<u64>),
+    /// An element of a stream, which came out before, has been dealt with.
+    Ack(u64),
+    /// All that was left at the end.
+    Drain(Box<[u64]>),
+}
+
+/// On a bank: a key with several accounts, which are read and changed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferOp {
+    /// Each account gets so much, before the load.
+    Open(Box<[i64]>),
+    Move {
+        from: u16,
+        to: u16,
+        amount: u32,
+    },
+    /// What each account held.
+    Balances(Box<[i64]>),
+}
+
+impl Action {
+    /// Whether it changed something, if it ended ok.
+    pub fn changed(&self) -> bool {
+        match self {
+            Action::Register(action) => !matches!(action, RegisterOp::Read(_)),
+            Action::Counter(action) => !matches!(action, CounterOp::Read(_)),
+            Action::Set(action) => !matches!(action, SetOp::Members(_)),
+            Action::Queue(action) => !matches!(action, QueueOp::Pop(None) | QueueOp::Drain(_)),
+            Action::Transfer(action) => !matches!(action, TransferOp::Balances(_)),
+        }
+    }
+
+    /// The value that it leaves in a register, if it ends ok.
+    pub fn written(&self) -> Option<u64> {
+        match self {
+            Action::Register(RegisterOp::Write(value) | RegisterOp::Cas { to: value, .. }) => {
+                Some(*value)
+            }
+            Action::Register(RegisterOp::Read(_))
+            | Action::Counter(_)
+            | Action::Set(_)
+            | Action::Queue(_)
+            | Action::Transfer(_) => None,
+        }
     }
 }
 
@@ -123,6 +195,10 @@ pub struct Redirects {
     pub try_again: u16,
 }
 
+/// The process of a write that stands for what a key held at the beginning. Only histories from
+/// elsewhere have some.
+pub const BEGINNING: u32 = u32::MAX;
+
 /// One operation of a load, as `history.jsonl.zst` holds it, one a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Op {
@@ -134,19 +210,21 @@ pub struct Op {
     /// Which of the load's application instances did it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub instance: u16,
-    /// The logical client, whose number no other has among loads that share keys: it never has two operations at once, and never
-    /// another one after an outcome [`Outcome::Unknown`].
+    /// The logical client, whose number no other has among loads that share keys: it never has
+    /// two operations at once on one group, and none after an outcome [`Outcome::Unknown`].
     pub process: u32,
     /// Of a session of several operations: which one it is.
     #[serde(default, skip_serializing_if = "is_default")]
     pub part: Option<Part>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub purpose: Purpose,
+    /// On which of its load's groups, from 0.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub group: u8,
     /// The key's number; its name on the server is [`key_name`].
     pub key: u64,
     pub action: Action,
-    /// Who answered: an index among the nodes of the load's group, as the first event counts
-    /// them. None if nobody did, or the client does not tell.
+    /// Who answered: an index among the nodes of that group, as the first event counts them. None if nobody did, or the client does not tell.
     #[serde(default, skip_serializing_if = "is_default")]
     pub by: Option<u16>,
     /// When it was due: the session's own instant, or when the operation before it let it go on.
@@ -166,11 +244,15 @@ pub struct Op {
 pub struct Part {
     /// The session's number in the load, among those of several operations.
     pub session: u64,
-    /// The operations of the session before this one.
+    /// Its stage in the session, from 0. Operations of one stage were sent at once.
     pub step: u32,
     /// When the schedule wanted the session to begin.
     pub began: Nanos,
-    /// Whether the session ended with it.
+    /// How late redrill sent the stages before, all in all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub late: Nanos,
+    /// Whether the session ended with it. Of a stage of several, with the one that went worst,
+    /// or else ended last.
     pub last: bool,
 }
 
@@ -184,6 +266,7 @@ impl Op {
             process: 0,
             part: None,
             purpose: Purpose::Load,
+            group: 0,
             key,
             action,
             by: None,
@@ -198,6 +281,11 @@ impl Op {
     /// When its session was to begin: users wait from there on.
     pub fn began(&self) -> Nanos {
         self.part.map_or(self.intended, |part| part.began)
+    }
+
+    /// How late redrill sent the stages of its session that came before, all in all.
+    pub fn late_before(&self) -> Duration {
+        self.part.map_or(Duration::ZERO, |part| part.late.elapsed())
     }
 
     /// Whether its session ended with it.

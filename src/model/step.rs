@@ -92,6 +92,8 @@ pub struct Effects {
     pub lasts: Lasts,
     /// Acknowledged writes may be lost.
     pub loses_writes: bool,
+    /// Servers may forget what they hold: they end, or evict keys.
+    pub empties: bool,
     /// A replica may become primary.
     pub fails_over: bool,
     pub moves_slots: bool,
@@ -99,6 +101,8 @@ pub struct Effects {
     pub cuts_links: bool,
     /// Nodes join a cluster, or leave it.
     pub changes_members: bool,
+    /// Programs that are no servers are hit.
+    pub touches_actors: bool,
 }
 
 impl Effects {
@@ -106,11 +110,18 @@ impl Effects {
         Effects {
             lasts,
             loses_writes: false,
+            empties: false,
             fails_over: false,
             moves_slots: false,
             cuts_links: false,
             changes_members: false,
+            touches_actors: false,
         }
+    }
+
+    /// Of the same step if its targets are actors: they hold no data and no role.
+    pub fn on_actors(self) -> Effects {
+        Effects { touches_actors: true, ..Effects::none(self.lasts) }
     }
 
     /// Such steps run one after the other.
@@ -120,30 +131,34 @@ impl Effects {
 }
 
 impl StepKind {
+    /// What it may do to servers and links.
     pub fn effects(&self) -> Effects {
         use StepKind::*;
         const AT_WORK: Effects = Effects::none(Lasts::WhileAtWork);
-        /// A step on nodes or links that a replica may take for the end of its primary.
-        const AT_ONCE: Effects = Effects { fails_over: true, ..Effects::none(Lasts::AtOnce) };
-        const HELD: Effects = Effects { fails_over: true, ..Effects::none(Lasts::UntilUndone) };
+        /// A step on nodes or links that a replica may take for the end of its primary. It lacks
+        /// what the primary has acknowledged and not sent yet.
+        const AT_ONCE: Effects =
+            Effects { fails_over: true, loses_writes: true, ..Effects::none(Lasts::AtOnce) };
+        const HELD: Effects = Effects { lasts: Lasts::UntilUndone, ..AT_ONCE };
         match self {
             Reshard | Drain | Rebalance => Effects { moves_slots: true, ..AT_WORK },
             AddShard | RemoveShard => {
                 Effects { moves_slots: true, changes_members: true, ..AT_WORK }
             }
             AddReplica => Effects { changes_members: true, ..AT_WORK },
-            RollingRestart => Effects { loses_writes: true, fails_over: true, ..AT_WORK },
-            Restart | Failover => Effects { loses_writes: true, ..AT_ONCE },
-            Kill | Stop | Pause | DiskFull => Effects { loses_writes: true, ..HELD },
-            Slow | MemoryPressure | SlowDisk | Clock => HELD,
-            Partition => Effects { loses_writes: true, cuts_links: true, ..HELD },
+            RollingRestart => Effects { lasts: Lasts::WhileAtWork, empties: true, ..AT_ONCE },
+            Restart => Effects { empties: true, ..AT_ONCE },
+            Failover | Reset => AT_ONCE,
+            Kill | Stop | DiskFull | MemoryPressure => Effects { empties: true, ..HELD },
+            Pause | Slow | SlowDisk | Clock => HELD,
+            Partition => Effects { cuts_links: true, ..HELD },
             Latency | Bandwidth | Trickle | Refuse => HELD,
-            Reset => AT_ONCE,
             // Servers go on, and clients connect again.
             ClientKill => Effects::none(Lasts::AtOnce),
             // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
-            Other(_) => HELD,
+            // What is known to lose writes is not blamed less for it.
+            Other(_) => Effects { loses_writes: false, ..HELD },
         }
     }
 }
@@ -184,6 +199,17 @@ impl JsonSchema for StepKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Replication is asynchronous.
+    #[test]
+    fn a_step_that_may_fail_over_may_lose_writes() {
+        for kind in StepKind::ALL.iter().filter(|kind| **kind != StepKind::Chaos) {
+            let effects = kind.effects();
+            assert_eq!(effects.loses_writes, effects.fails_over, "{kind}");
+            let on_actors = effects.on_actors();
+            assert!(!on_actors.loses_writes && !on_actors.fails_over, "{kind}");
+        }
+    }
 
     #[test]
     fn every_kind_is_read_by_its_word_and_any_other_word_is_kept() {

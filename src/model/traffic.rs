@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
 use super::{NodeKind, NodeName};
 
 /// An end of a link.
@@ -40,33 +41,17 @@ impl fmt::Display for End {
     }
 }
 
-/// What a connection is for.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// Requests of clients.
-    Client,
-    /// From a replica to its primary, and whatever else a node asks another node's client port.
-    Replication,
-    /// Keys that MIGRATE sends.
-    Migration,
-    /// Gossip, votes and published messages of a cluster.
-    Bus,
-}
-
-impl Class {
-    pub const ALL: [Class; 4] = [Class::Client, Class::Replication, Class::Migration, Class::Bus];
-
-    /// As a head of a table.
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Client => "client",
-            Class::Replication => "replication",
-            Class::Migration => "migration",
-            Class::Bus => "bus",
-        }
+words! {
+    /// What a connection is for.
+    pub enum Class {
+        /// Requests of clients.
+        Client "client",
+        /// From a replica to its primary, and whatever else a node asks another node's client port.
+        Replication "replication",
+        /// Keys that MIGRATE sends.
+        Migration "migration",
+        /// Gossip, votes and published messages of a cluster.
+        Bus "bus",
     }
 }
 
@@ -101,22 +86,14 @@ pub struct Crossing {
 
 /// Adds up the flows between ends of the same names, in the order of the names.
 pub fn add_up(flows: &[Flow], name: impl Fn(&End) -> String) -> Vec<Crossing> {
-    let mut sums: BTreeMap<(String, String, Class), (u64, u64, u64)> = BTreeMap::new();
-    for flow in flows {
-        let sum = sums.entry((name(&flow.from), name(&flow.to), flow.class)).or_default();
-        sum.0 += flow.bytes;
-        sum.1 += flow.connections;
-        sum.2 += flow.resets;
+    let mut sums = BTreeMap::new();
+    for Flow { from, to, class, bytes, connections, resets } in flows {
+        let (from, to, class) = (name(from), name(to), *class);
+        let none = Crossing { from, to, class, bytes: 0, connections: 0, resets: 0 };
+        let sum = sums.entry((none.from.clone(), none.to.clone(), class)).or_insert(none);
+        sum.bytes += bytes;
+        sum.connections += connections;
+        sum.resets += resets;
     }
-    let crossing = |((from, to, class), (bytes, connections, resets))| {
-        (bytes + connections + resets > 0).then_some(Crossing {
-            from,
-            to,
-            class,
-            bytes,
-            connections,
-            resets,
-        })
-    };
-    sums.into_iter().filter_map(crossing).collect()
+    sums.into_values().filter(|sum| sum.bytes + sum.connections + sum.resets > 0).collect()
 }

@@ -1,57 +1,49 @@
 //! What the clients of a load do.
 
-use serde::{Deserialize, Serialize};
+use super::words::words;
 
-/// Which operations a load makes, which says what its keys are and who judges them.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Workload {
-    /// Reads and writes of single keys.
-    #[default]
-    Register,
-    /// Reads and compare-and-sets of single keys.
-    Cas,
-    /// Increments (INCR) and reads of counters.
-    Counter,
-    /// Unique elements are added to sets (SADD), which are read at the end.
-    Set,
-    /// Unique elements go into lists (LPUSH) and come out (RPOP).
-    Queue,
-    /// The same with streams and a consumer group (XADD, XREADGROUP, XACK).
-    Stream,
-    /// Amounts move between the accounts of a bank, and are summed up.
-    Transfer,
+words! {
+    /// Which operations a load makes, which says what its keys are and who judges them.
+    #[derive(Default)]
+    pub enum Workload {
+        /// Reads and writes of single keys.
+        #[default]
+        Register "register",
+        /// Reads and compare-and-sets of single keys.
+        Cas "cas",
+        /// Increments (INCR) and reads of counters.
+        Counter "counter",
+        /// Unique elements are added to sets (SADD), which are read at the end.
+        Set "set",
+        /// Unique elements go into lists (LPUSH) and come out (RPOP).
+        Queue "queue",
+        /// The same with streams and a consumer group (XADD, XREADGROUP, XACK).
+        Stream "stream",
+        /// Amounts move between the accounts of a bank, and are summed up.
+        Transfer "transfer",
+        /// Each value is written to two groups, and read from the first.
+        DualWrite "dual-write",
+    }
 }
 
 impl Workload {
-    pub const ALL: [Workload; 7] = [
-        Workload::Register,
-        Workload::Cas,
-        Workload::Counter,
-        Workload::Set,
-        Workload::Queue,
-        Workload::Stream,
-        Workload::Transfer,
-    ];
-
-    /// As it is written in a scenario.
-    pub fn word(self) -> &'static str {
-        match self {
-            Workload::Register => "register",
-            Workload::Cas => "cas",
-            Workload::Counter => "counter",
-            Workload::Set => "set",
-            Workload::Queue => "queue",
-            Workload::Stream => "stream",
-            Workload::Transfer => "transfer",
-        }
-    }
-
     /// Its keys are registers: they hold what the last write left.
     pub fn has_registers(self) -> bool {
         matches!(self, Workload::Register | Workload::Cas)
+    }
+
+    /// On how many groups it acts.
+    pub fn groups(self) -> usize {
+        match self {
+            Workload::DualWrite => 2,
+            Workload::Register
+            | Workload::Cas
+            | Workload::Counter
+            | Workload::Set
+            | Workload::Queue
+            | Workload::Stream
+            | Workload::Transfer => 1,
+        }
     }
 
     /// Whether what it writes has a size: numbers have none.
@@ -72,7 +64,7 @@ impl Workload {
             Workload::Counter => Some(&["get", "incr"]),
             Workload::Set => Some(&["add"]),
             Workload::Queue => Some(&["push", "pop"]),
-            Workload::Stream | Workload::Transfer => None,
+            Workload::Stream | Workload::Transfer | Workload::DualWrite => None,
         }
     }
 

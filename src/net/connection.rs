@@ -13,7 +13,8 @@ use std::sync::Arc;
 use rand::rngs::Xoshiro256PlusPlus;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tracing::debug;
+use tracing::field::Empty;
+use tracing::{Instrument, debug, debug_span};
 
 use super::door::Door;
 use super::line::Line;
@@ -53,21 +54,26 @@ impl Connection {
     /// Relays until both ends have ended, or the connection is reset.
     pub(super) async fn run(self, client: TcpStream) {
         let (from, to) = (self.there.from(), self.there.to());
-        let (number, cut, class) = (self.number, self.is_cut(), self.class.name());
-        debug!(number, %from, %to, class, cut, "a connection is accepted");
+        let (number, cut, class) = (self.number, self.is_cut(), self.class.word());
+        let span = debug_span!("connection", number, %from, %to, class, cut, reset = Empty);
+        let ended = self.until_ended(client).instrument(span.clone()).await;
+        span.record("reset", ended.is_err());
+    }
+
+    async fn until_ended(&self, client: TcpStream) -> Result<(), Reset> {
+        debug!("accepted");
         let place = self.shared.open.enter(self.number, &self.there, self.class);
         let server = tokio::select! {
             server = self.open(&client) => server,
             () = place.reset() => Err(Reset),
         };
-        let end = match server {
+        match server {
             Ok(server) => self.relay(Side::new(client), Side::new(server), &place).await,
             Err(Reset) => {
                 reset(&client);
                 Err(Reset)
             }
-        };
-        debug!(number, reset = end.is_err(), "it has ended");
+        }
     }
 
     /// Connects to the server as soon as the link lets it.
@@ -87,7 +93,7 @@ impl Connection {
         }
         if !self.there.conditions().admits(&mut self.rng(0)) {
             self.there.counts(self.class).add_reset();
-            debug!(number = self.number, "a rule refuses it");
+            debug!("a rule refuses it");
             return Err(Reset);
         }
         self.connect(client).await
@@ -97,7 +103,7 @@ impl Connection {
         let server = match TcpStream::connect(self.door.to).await {
             Ok(server) => server,
             Err(error) => {
-                debug!(number = self.number, to = %self.door.to, %error, "the server is not reached");
+                debug!(at = %self.door.to, %error, "the server is not reached");
                 if !is_the_servers(&error) {
                     let what = format!("a connection to {} at {}", self.door.node, self.door.to);
                     self.shared.trouble.tell(what, &error);

@@ -1,8 +1,8 @@
-//! Where the relay listens for a node.
+//! Where the relay listens for a node, and why it cannot.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use super::error::NetError;
 use crate::model::NodeName;
 
 /// As many connections wait to be accepted as a server lets wait, by its `tcp-backlog`.
@@ -26,6 +26,20 @@ pub enum Channel {
     Client,
     /// The cluster bus.
     Bus,
+}
+
+/// Why the relay relays nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    #[error(
+        "the relay does not listen on {at} for {node}: it is all addresses of this machine, and \
+         anybody could come in; give it one address"
+    )]
+    Everywhere { at: SocketAddr, node: NodeName },
+    #[error("the relay cannot listen on {at} for {node}: {source}")]
+    Listen { at: SocketAddr, node: NodeName, source: io::Error },
+    #[error("the machine gave the relay no thread or timer: {0}")]
+    Machine(#[from] io::Error),
 }
 
 /// Listens at `at` and at no other address of the machine.

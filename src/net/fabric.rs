@@ -9,11 +9,10 @@ use std::thread::available_parallelism;
 use parking_lot::Mutex;
 use tracing::{debug, info};
 
-use super::door::{self, Door};
-use super::error::NetError;
+use super::conditions::Rule;
+use super::door::{self, Door, NetError};
 use super::pairs::{Ends, Pairs};
 use super::places::Openers;
-use super::rule::Rule;
 use super::rulebook::Guard;
 use super::shared::Shared;
 use super::worker::Worker;

@@ -32,30 +32,27 @@
 //! - `connection`: connecting to the server; `open`: the connections that may be reset.
 //! - `pump`: one direction of a connection. `line`: bytes under way; `timer`: until when.
 //! - `wire`: a directed pair of ends, with its `conditions` and its counts.
-//! - `rulebook`: the rules that make up the conditions; `rule`, `pairs`, `bucket`: their parts.
+//! - `rulebook`: the rules that make up the conditions; `pairs`, `bucket`: their parts.
 
 mod bucket;
 mod conditions;
 mod connection;
 mod door;
-mod error;
 mod fabric;
 mod line;
 mod open;
 mod pairs;
 mod places;
 mod pump;
-mod rule;
 mod rulebook;
 mod shared;
 mod timer;
 mod wire;
 mod worker;
 
-pub use door::{Channel, Door};
-pub use error::NetError;
+pub use conditions::Rule;
+pub use door::{Channel, Door, NetError};
 pub use fabric::Fabric;
 pub use pairs::{Ends, Pairs};
 pub use places::Openers;
-pub use rule::Rule;
 pub use rulebook::Guard;

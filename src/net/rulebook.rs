@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
-use tracing::info;
+use tracing::{Span, info, info_span};
 
 use super::bucket::Bucket;
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Rule};
 use super::pairs::Pairs;
-use super::rule::Rule;
 use super::wire::Wire;
 use crate::model::traffic::{End, Flow};
 
@@ -34,6 +33,8 @@ struct Entry {
     pairs: Pairs,
     /// One for each way of the pairs, if the rule limits the bandwidth.
     buckets: Vec<Arc<Bucket>>,
+    /// Its time in the log, which ends with the rule.
+    _span: Span,
 }
 
 /// Keeps a rule in force until it is dropped. It removes its own rule and no other.
@@ -64,8 +65,9 @@ impl Rulebook {
         let mut inner = self.lock();
         inner.made += 1;
         let number = inner.made;
-        info!(number, %pairs, ?rule, "a rule holds");
-        let entry = Entry { rule: rule.clone(), pairs: pairs.clone(), buckets };
+        let span = info_span!("rule", number, %pairs, ?rule);
+        span.in_scope(|| info!("holds"));
+        let entry = Entry { rule: rule.clone(), pairs: pairs.clone(), buckets, _span: span };
         inner.entries.insert(number, entry);
         inner.refresh(&pairs);
         Guard { rulebook: self.clone(), number }
@@ -75,7 +77,6 @@ impl Rulebook {
         let mut inner = self.lock();
         if let Some(entry) = inner.entries.remove(&number) {
             inner.refresh(&entry.pairs);
-            info!(number, "a rule is undone");
         }
     }
 

@@ -13,8 +13,7 @@ use tokio::sync::mpsc;
 
 use super::conditions::PIECE;
 use super::connection::Connection;
-use super::door::Door;
-use super::error::NetError;
+use super::door::{Door, NetError};
 use super::shared::Shared;
 use super::timer::{Thread, Timer};
 use crate::log::OrUnheard;

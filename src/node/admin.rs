@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
@@ -14,9 +14,9 @@ use redis::{
     RedisResult, Value,
 };
 use tokio::sync::Mutex;
+use tracing::Instrument;
 
-use super::asked::Asked;
-use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard};
+use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard, asked};
 use crate::model::NodeName;
 
 /// What redrill calls its own connections, those of loads and probes excepted (CLIENT SETNAME).
@@ -87,9 +87,9 @@ impl Admin {
 
     /// Sends `cmd` once and reads its answer.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, NodeError> {
-        let begun = Instant::now();
-        let answer = self.ask(cmd).await;
-        self.asked(begun).query(cmd, &answer);
+        let span = asked::query(self.node(), cmd, self.routine);
+        let answer = self.ask(cmd).instrument(span.clone()).await;
+        asked::answered(&span, &answer, self.routine);
         self.read(answer?, cmd)
     }
 
@@ -116,9 +116,9 @@ impl Admin {
     /// Sends all of `pipeline` at once and returns each command's answer or error reply. The
     /// server carries out an atomic pipeline (MULTI) as a whole, or refuses it as a whole.
     pub async fn replies(&self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, NodeError> {
-        let begun = Instant::now();
-        let answers = self.ask_all(pipeline).await;
-        self.asked(begun).pipeline(pipeline, &answers);
+        let span = asked::pipeline(self.node(), pipeline, self.routine);
+        let answers = self.ask_all(pipeline).instrument(span.clone()).await;
+        asked::answered_all(&span, &answers, self.routine);
         answers
     }
 
@@ -146,16 +146,12 @@ impl Admin {
 
     /// CLUSTER NODES: the cluster as this node sees it.
     pub async fn cluster_nodes(&self) -> Result<Vec<NodeLine>, NodeError> {
-        let cmd = cluster("NODES");
-        let text: String = self.query(&cmd).await?;
-        NodeLine::parse_all(&text).map_err(|why| self.error(Problem::Unreadable(why), &words(&cmd)))
+        self.parsed(&cluster("NODES"), |text: String| NodeLine::parse_all(&text)).await
     }
 
     /// CLUSTER SHARDS: the same, grouped by shard, with the health of each node.
     pub async fn cluster_shards(&self) -> Result<Vec<Shard>, NodeError> {
-        let cmd = cluster("SHARDS");
-        let reply: Value = self.query(&cmd).await?;
-        Shard::parse_all(&reply).map_err(|why| self.error(Problem::Unreadable(why), &words(&cmd)))
+        self.parsed(&cluster("SHARDS"), |reply| Shard::parse_all(&reply)).await
     }
 
     /// CLUSTER INFO.
@@ -172,9 +168,7 @@ impl Admin {
 
     /// SENTINEL MASTER: the primary of the group `name`, as this sentinel sees it.
     pub async fn sentinel_master(&self, name: &str) -> Result<Instance, NodeError> {
-        let cmd = sentinel("MASTER", name);
-        let reply: Value = self.query(&cmd).await?;
-        Instance::parse(&reply).ok_or_else(|| self.odd(&reply, &cmd))
+        self.parsed(&sentinel("MASTER", name), |reply| Instance::parse(&reply)).await
     }
 
     /// SENTINEL GET-MASTER-ADDR-BY-NAME: the primary that this sentinel sends clients to. While
@@ -188,30 +182,27 @@ impl Admin {
 
     /// SENTINEL REPLICAS: the replicas that this sentinel knows.
     pub async fn sentinel_replicas(&self, name: &str) -> Result<Vec<Instance>, NodeError> {
-        self.instances(&sentinel("REPLICAS", name)).await
+        self.parsed(&sentinel("REPLICAS", name), |reply| Instance::parse_all(&reply)).await
     }
 
     /// SENTINEL SENTINELS: the other sentinels that this one knows.
     pub async fn sentinel_others(&self, name: &str) -> Result<Vec<Instance>, NodeError> {
-        self.instances(&sentinel("SENTINELS", name)).await
+        self.parsed(&sentinel("SENTINELS", name), |reply| Instance::parse_all(&reply)).await
     }
 
-    async fn instances(&self, cmd: &Cmd) -> Result<Vec<Instance>, NodeError> {
-        let reply: Value = self.query(cmd).await?;
-        Instance::parse_all(&reply).ok_or_else(|| self.odd(&reply, cmd))
-    }
-
-    fn odd(&self, reply: &Value, cmd: &Cmd) -> NodeError {
-        self.error(Problem::Unreadable(format!("{reply:?}")), &words(cmd))
+    /// The answer to `cmd`, or why it makes no sense.
+    async fn parsed<A: FromRedisValue, T>(
+        &self,
+        cmd: &Cmd,
+        parse: impl FnOnce(A) -> Result<T, String>,
+    ) -> Result<T, NodeError> {
+        let answer = self.query(cmd).await?;
+        parse(answer).map_err(|why| self.error(Problem::Unreadable(why), &words(cmd)))
     }
 
     /// PING.
     pub async fn ping(&self) -> Result<(), NodeError> {
         self.query::<Value>(&redis::cmd("PING")).await.map(drop)
-    }
-
-    fn asked(&self, begun: Instant) -> Asked<'_> {
-        Asked { node: self.node(), routine: self.routine, took: begun.elapsed() }
     }
 
     async fn connection(&self, cmd: &Cmd) -> Result<MultiplexedConnection, NodeError> {

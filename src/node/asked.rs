@@ -1,10 +1,10 @@
-//! What was asked of a node and what came of it, as lines of the log.
+//! What was asked of a node and what came of it: a span of the log for each request.
 
 use std::fmt::{self, Write};
-use std::time::Duration;
 
 use redis::{Arg, Cmd, Pipeline, RedisResult, Value};
-use tracing::{debug, info, trace};
+use tracing::field::{Empty, display};
+use tracing::{Span, debug, debug_span, info, trace, trace_span};
 
 use super::NodeError;
 use crate::model::NodeName;
@@ -12,47 +12,54 @@ use crate::model::NodeName;
 /// So many characters of a command or an answer are told.
 const LONGEST: usize = 160;
 
-/// One request. Many are sent each second by whoever watches: these are a matter of `trace`.
-pub(super) struct Asked<'a> {
-    pub(super) node: &'a NodeName,
-    pub(super) routine: bool,
-    pub(super) took: Duration,
+/// The span of one request. Whoever watches sends many `routine` ones each second: these are a
+/// matter of `trace`.
+pub(super) fn query(node: &NodeName, cmd: &Cmd, routine: bool) -> Span {
+    match routine {
+        true => trace_span!("ask", %node, command = %Words(cmd), answer = Empty),
+        false => debug_span!("ask", %node, command = %Words(cmd), answer = Empty),
+    }
 }
 
-impl Asked<'_> {
-    pub(super) fn query(&self, cmd: &Cmd, answer: &Result<Value, NodeError>) {
-        let (node, took, command) = (self.node, self.took, Words(cmd));
-        match answer {
-            Ok(answer) if self.routine => trace!(%node, %command, answer = %Brief(answer), ?took),
-            Ok(answer) => debug!(%node, %command, answer = %Brief(answer), ?took),
-            Err(error) => self.failed(error),
-        }
+/// The span of commands that are sent at once.
+pub(super) fn pipeline(node: &NodeName, pipeline: &Pipeline, routine: bool) -> Span {
+    let (commands, first) = (pipeline.len(), pipeline.cmd_iter().next().map(Words));
+    let first = first.as_ref().map(display);
+    match routine {
+        true => trace_span!("ask", %node, commands, first),
+        false => debug_span!("ask", %node, commands, first),
     }
+}
 
-    pub(super) fn pipeline(
-        &self,
-        pipeline: &Pipeline,
-        answers: &Result<Vec<RedisResult<Value>>, NodeError>,
-    ) {
-        let (node, took, commands) = (self.node, self.took, pipeline.len());
-        let Some(first) = pipeline.cmd_iter().next().map(Words) else { return };
-        match answers {
-            Ok(answers) => match answers.iter().find_map(|answer| answer.as_ref().err()) {
-                None => debug!(%node, commands, %first, ?took),
-                Some(refused) => info!(%node, commands, %first, %refused, ?took),
-            },
-            Err(error) => self.failed(error),
-        }
+pub(super) fn answered(span: &Span, answer: &Result<Value, NodeError>, routine: bool) {
+    match answer {
+        Ok(answer) => drop(span.record("answer", display(Brief(answer)))),
+        Err(error) => failed(span, error, routine),
     }
+}
 
-    /// One that is not there is asked again and again, while it starts and when it has died.
-    fn failed(&self, error: &NodeError) {
-        match error.is_gone() {
-            _ if self.routine => trace!(%error, took = ?self.took),
-            true => debug!(%error, took = ?self.took),
-            false => info!(%error, took = ?self.took),
+pub(super) fn answered_all(
+    span: &Span,
+    answers: &Result<Vec<RedisResult<Value>>, NodeError>,
+    routine: bool,
+) {
+    match answers {
+        Ok(answers) => {
+            if let Some(refused) = answers.iter().find_map(|answer| answer.as_ref().err()) {
+                span.in_scope(|| info!(%refused));
+            }
         }
+        Err(error) => failed(span, error, routine),
     }
+}
+
+/// A node that is not there is asked again and again, while it starts and when it has died.
+fn failed(span: &Span, error: &NodeError, routine: bool) {
+    span.in_scope(|| match error.is_gone() {
+        _ if routine => trace!(%error),
+        true => debug!(%error),
+        false => info!(%error),
+    });
 }
 
 /// A command as a person types it.
@@ -107,7 +114,15 @@ impl Write for Beginning {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+    use tracing::Level;
+
     use super::*;
+    use crate::node::Problem;
 
     #[test]
     fn long_commands_and_answers_are_told_in_brief() {
@@ -120,5 +135,39 @@ mod tests {
         let all = Value::Array(vec![Value::Int(1); 10_000]);
         assert!(Brief(&all).to_string().len() < 2 * LONGEST);
         assert_eq!(Brief(&Value::Okay).to_string(), "ok");
+    }
+
+    /// Whoever watches asks a dead node forty times a second.
+    #[test]
+    fn what_is_asked_routinely_leaves_no_lines_when_it_fails() {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+
+        impl io::Write for Lines {
+            fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+                self.0.lock().write(text)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let node = NodeName::new("cache", 0, 0);
+        let addr = "127.0.0.1:6379".parse().unwrap();
+        let problem = Box::new(Problem::Timeout(Duration::from_secs(1)));
+        let gone = NodeError { node: node.clone(), addr, command: "PING".into(), problem };
+        let lines = Lines::default();
+        let to = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_max_level(Level::DEBUG);
+        let subscriber = subscriber.with_writer(move || to.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let said = |routine| {
+                answered(&query(&node, &redis::cmd("PING"), routine), &Err(gone.clone()), routine);
+                String::from_utf8(std::mem::take(&mut *lines.0.lock())).unwrap()
+            };
+            assert_eq!(said(true), "");
+            assert!(said(false).contains("no answer within"));
+        });
     }
 }

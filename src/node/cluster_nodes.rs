@@ -17,15 +17,9 @@ pub struct NodeLine {
     pub id: String,
     /// `None` while the address is unknown, or if only a host name is given.
     pub addr: Option<SocketAddr>,
-    pub bus_port: u16,
-    pub hostname: Option<String>,
     pub flags: Flags,
     /// The id of the node that this one replicates.
     pub primary: Option<String>,
-    /// Wall-clock milliseconds of the last unanswered ping; 0 if none is pending.
-    pub ping_sent: u64,
-    /// Wall-clock milliseconds of the last pong.
-    pub pong_received: u64,
     pub epoch: u64,
     /// The bus link to the node is up.
     pub linked: bool,
@@ -48,7 +42,6 @@ pub struct Flags {
     pub fail: bool,
     pub handshake: bool,
     pub noaddr: bool,
-    pub nofailover: bool,
 }
 
 impl NodeLine {
@@ -65,22 +58,16 @@ impl NodeLine {
     pub fn parse(line: &str) -> Result<NodeLine, String> {
         let bad = |what: &str| format!("{what} in the line `{line}`");
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [id, address, flags, primary, ping, pong, epoch, link, slots @ ..] = words.as_slice()
+        let [id, address, flags, primary, _ping, _pong, epoch, link, slots @ ..] = words.as_slice()
         else {
             return Err(bad("fewer than eight words"));
         };
-        let number = |text: &str, what: &str| text.parse().map_err(|_| bad(what));
-        let (addr, bus_port, hostname) = parse_address(address).ok_or_else(|| bad("no address"))?;
         let mut node = NodeLine {
             id: (*id).to_owned(),
-            addr,
-            bus_port,
-            hostname,
+            addr: parse_address(address).ok_or_else(|| bad("no address"))?,
             flags: Flags::parse(flags),
             primary: (*primary != "-").then(|| (*primary).to_owned()),
-            ping_sent: number(ping, "no instant of a ping")?,
-            pong_received: number(pong, "no instant of a pong")?,
-            epoch: number(epoch, "no epoch")?,
+            epoch: epoch.parse().map_err(|_| bad("no epoch"))?,
             linked: *link == "connected",
             slots: SlotSet::default(),
             migrating: Vec::new(),
@@ -107,11 +94,6 @@ impl NodeLine {
         }
         Some(())
     }
-
-    /// It has not failed, and it has completed its handshake.
-    pub fn is_up(&self) -> bool {
-        !(self.flags.fail || self.flags.handshake || self.flags.noaddr)
-    }
 }
 
 impl Flags {
@@ -124,21 +106,17 @@ impl Flags {
             fail: has("fail"),
             handshake: has("handshake"),
             noaddr: has("noaddr"),
-            nofailover: has("nofailover"),
         }
     }
 }
 
 /// `ip:port@bus[,hostname[,name=value]*]`. An IPv6 address contains colons too.
-fn parse_address(text: &str) -> Option<(Option<SocketAddr>, u16, Option<String>)> {
-    let mut parts = text.split(',');
-    let address = parts.next()?;
-    let hostname = parts.next().filter(|name| !name.is_empty()).map(str::to_owned);
+fn parse_address(text: &str) -> Option<Option<SocketAddr>> {
+    let address = text.split(',').next()?;
     let (ip, ports) = address.rsplit_once(':')?;
-    let (port, bus_port) = ports.split_once('@').unwrap_or((ports, "0"));
-    let port: u16 = port.parse().ok()?;
+    let port: u16 = ports.split('@').next()?.parse().ok()?;
     let ip: Option<IpAddr> = ip.trim_matches(['[', ']']).parse().ok();
-    Some((ip.map(|ip| SocketAddr::new(ip, port)), bus_port.parse().ok()?, hostname))
+    Some(ip.map(|ip| SocketAddr::new(ip, port)))
 }
 
 #[cfg(test)]

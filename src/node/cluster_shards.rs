@@ -6,9 +6,10 @@
 //!
 //! <https://redis.io/docs/latest/commands/cluster-shards/>
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use redis::Value;
+use redis::{FromRedisValue, Value};
 
 use crate::model::event::Role;
 use crate::model::slot::SlotSet;
@@ -24,15 +25,11 @@ pub struct Shard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardNode {
     pub id: String,
-    /// The address that clients should connect to; `None` if the node does not know it.
-    pub endpoint: Option<String>,
     /// `None` while it is unknown.
     pub ip: Option<IpAddr>,
     /// `None` if the node serves TLS only.
     pub port: Option<u16>,
     pub role: Role,
-    /// The node's offset in its shard's replication stream, as far as the asked node knows it.
-    pub replication_offset: u64,
     pub health: Health,
 }
 
@@ -49,13 +46,14 @@ pub enum Health {
 impl Shard {
     /// Reads a whole reply. The error says what is missing.
     pub fn parse_all(reply: &Value) -> Result<Vec<Shard>, String> {
-        list(reply).ok_or("no list of shards")?.iter().map(Shard::parse).collect()
+        let Value::Array(shards) = reply else { return Err("no list of shards".to_owned()) };
+        shards.iter().map(Shard::parse).collect()
     }
 
     fn parse(reply: &Value) -> Result<Shard, String> {
         let fields = Fields::of(reply).ok_or("a shard is no map")?;
-        let slots = fields.get("slots").and_then(slots).ok_or("a shard has no slots")?;
-        let nodes = fields.get("nodes").and_then(list).ok_or("a shard has no nodes")?;
+        let slots = fields.read("slots").and_then(slots).ok_or("a shard has no slots")?;
+        let nodes: Vec<Value> = fields.read("nodes").ok_or("a shard has no nodes")?;
         Ok(Shard { slots, nodes: nodes.iter().map(ShardNode::parse).collect::<Result<_, _>>()? })
     }
 }
@@ -63,98 +61,44 @@ impl Shard {
 impl ShardNode {
     fn parse(reply: &Value) -> Result<ShardNode, String> {
         let fields = Fields::of(reply).ok_or("a node is no map")?;
-        let id = fields.text("id").ok_or("a node has no id")?;
+        let text = |name: &str| fields.read::<String>(name);
+        let id = text("id").ok_or("a node has no id")?;
         let bad = |what: &str| format!("the node {id} has no {what}");
-        let role = match fields.text("role") {
+        let role = match text("role").as_deref() {
             Some("master" | "primary") => Role::Primary,
             Some("slave" | "replica") => Role::Replica,
             _ => return Err(bad("role")),
         };
-        let health = match fields.text("health") {
+        let health = match text("health").as_deref() {
             Some("online") => Health::Online,
             Some("loading") => Health::Loading,
             // The manual says `failed`, the servers say `fail`.
             Some("failed" | "fail") => Health::Failed,
             _ => return Err(bad("health")),
         };
-        let known = |text: &&str| !text.is_empty() && *text != "?";
-        Ok(ShardNode {
-            endpoint: fields.text("endpoint").filter(known).map(str::to_owned),
-            ip: fields.text("ip").and_then(|ip| ip.parse().ok()),
-            port: fields.number("port").and_then(|port| port.try_into().ok()),
-            role,
-            replication_offset: fields
-                .number("replication-offset")
-                .ok_or_else(|| bad("replication-offset"))?,
-            health,
-            id: id.to_owned(),
-        })
+        let ip = text("ip").and_then(|ip| ip.parse().ok());
+        Ok(ShardNode { ip, port: fields.read("port"), role, health, id })
     }
 }
 
 /// A map, in either form of the protocol.
-struct Fields<'a>(Vec<(&'a str, &'a Value)>);
+struct Fields(HashMap<String, Value>);
 
-impl<'a> Fields<'a> {
-    fn of(reply: &'a Value) -> Option<Fields<'a>> {
-        let pairs: Vec<(&Value, &Value)> = match reply {
-            Value::Map(pairs) => pairs.iter().map(|(key, value)| (key, value)).collect(),
-            Value::Array(turns) if turns.len().is_multiple_of(2) => {
-                turns.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect()
-            }
-            _ => return None,
-        };
-        pairs
-            .into_iter()
-            .map(|(key, value)| Some((text(key)?, value)))
-            .collect::<Option<_>>()
-            .map(Fields)
+impl Fields {
+    fn of(reply: &Value) -> Option<Fields> {
+        redis::from_redis_value_ref(reply).ok().map(Fields)
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
-    }
-
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.get(name).and_then(text)
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.get(name).and_then(number)
+    fn read<T: FromRedisValue>(&self, name: &str) -> Option<T> {
+        redis::from_redis_value_ref(self.0.get(name)?).ok()
     }
 }
 
 /// First, last, first, last, and so on; as numbers, in some releases as text.
-fn slots(reply: &Value) -> Option<SlotSet> {
-    let ends: Vec<u64> = list(reply)?.iter().map(number).collect::<Option<_>>()?;
-    if !ends.len().is_multiple_of(2) {
-        return None;
-    }
-    let ranges = ends.chunks_exact(2).map(|ends| format!("{}-{}", ends[0], ends[1]));
+fn slots(ends: Vec<u64>) -> Option<SlotSet> {
+    let (pairs, []) = ends.as_chunks::<2>() else { return None };
+    let ranges = pairs.iter().map(|[first, last]| format!("{first}-{last}"));
     ranges.collect::<Vec<_>>().join(" ").parse().ok()
-}
-
-fn list(value: &Value) -> Option<&[Value]> {
-    match value {
-        Value::Array(items) => Some(items),
-        _ => None,
-    }
-}
-
-fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text),
-        Value::VerbatimString { text, .. } => Some(text),
-        _ => None,
-    }
-}
-
-fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        other => text(other)?.parse().ok(),
-    }
 }
 
 #[cfg(test)]

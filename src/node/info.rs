@@ -16,7 +16,6 @@ pub enum Section {
     Stats,
     Replication,
     Cpu,
-    Keyspace,
 }
 
 impl Section {
@@ -28,7 +27,6 @@ impl Section {
             Section::Stats => "stats",
             Section::Replication => "replication",
             Section::Cpu => "cpu",
-            Section::Keyspace => "keyspace",
         }
     }
 }
@@ -85,16 +83,6 @@ impl Info {
         self.number("connected_slaves")
     }
 
-    /// The replication offset: a primary's, or how far a replica has copied its primary's
-    /// stream.
-    pub fn repl_offset(&self) -> Option<u64> {
-        match self.role()? {
-            Role::Primary => self.number("master_repl_offset"),
-            Role::Replica => self.number("slave_repl_offset"),
-            Role::Sentinel => None,
-        }
-    }
-
     /// Bytes.
     pub fn used_memory(&self) -> Option<u64> {
         self.number("used_memory")
@@ -144,35 +132,24 @@ impl Info {
 pub struct ClusterInfo {
     pub state_ok: bool,
     pub slots_assigned: u64,
-    pub slots_ok: u64,
     pub slots_pfail: u64,
     pub slots_fail: u64,
     pub known_nodes: u64,
-    /// Primaries that own at least one slot.
-    pub size: u64,
     pub current_epoch: u64,
-    pub my_epoch: u64,
 }
 
 impl ClusterInfo {
     pub fn parse(text: &str) -> ClusterInfo {
-        let mut info = ClusterInfo::default();
-        for (name, value) in text.lines().filter_map(|line| line.trim_end().split_once(':')) {
-            let number = value.parse().unwrap_or(0);
-            match name {
-                "cluster_state" => info.state_ok = value == "ok",
-                "cluster_slots_assigned" => info.slots_assigned = number,
-                "cluster_slots_ok" => info.slots_ok = number,
-                "cluster_slots_pfail" => info.slots_pfail = number,
-                "cluster_slots_fail" => info.slots_fail = number,
-                "cluster_known_nodes" => info.known_nodes = number,
-                "cluster_size" => info.size = number,
-                "cluster_current_epoch" => info.current_epoch = number,
-                "cluster_my_epoch" => info.my_epoch = number,
-                _ => {}
-            }
+        let info = Info::parse(text);
+        let number = |name| info.number(name).unwrap_or_default();
+        ClusterInfo {
+            state_ok: info.get("cluster_state") == Some("ok"),
+            slots_assigned: number("cluster_slots_assigned"),
+            slots_pfail: number("cluster_slots_pfail"),
+            slots_fail: number("cluster_slots_fail"),
+            known_nodes: number("cluster_known_nodes"),
+            current_epoch: number("cluster_current_epoch"),
         }
-        info
     }
 }
 
@@ -192,7 +169,6 @@ mod tests {
         assert_eq!(info.engine().unwrap().version, "9.1.2");
         assert_eq!(info.role(), Some(Role::Replica));
         assert_eq!(info.master_link_up(), Some(true));
-        assert_eq!(info.repl_offset(), Some(7));
         assert_eq!(info.cpu_seconds(), Some(1.75));
         assert_eq!(info.keys(), 42);
         assert_eq!(info.used_memory(), None);
@@ -202,7 +178,7 @@ mod tests {
     fn redis_is_told_from_valkey() {
         let info = Info::parse("redis_version:7.0.15\r\nrole:master\r\nmaster_repl_offset:9\r\n");
         assert_eq!(info.engine().unwrap().kind, "redis");
-        assert_eq!((info.role(), info.repl_offset()), (Some(Role::Primary), Some(9)));
+        assert_eq!(info.role(), Some(Role::Primary));
         assert_eq!((info.keys(), info.master_link_up()), (0, None));
     }
 

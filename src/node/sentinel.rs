@@ -17,18 +17,16 @@ pub struct Instance {
 
 impl Instance {
     /// Reads the reply to SENTINEL MASTER.
-    pub fn parse(reply: &Value) -> Option<Instance> {
-        let Value::Array(items) = reply else { return None };
-        let (pairs, rest) = items.as_chunks::<2>();
-        let field = |[name, value]: &[Value; 2]| Some((text(name)?, text(value)?));
-        let fields: HashMap<String, String> = pairs.iter().map(field).collect::<Option<_>>()?;
-        let flags = fields.get("flags")?.split(',').map(str::to_owned).collect();
-        rest.is_empty().then_some(Instance { fields, flags })
+    pub fn parse(reply: &Value) -> Result<Instance, String> {
+        let fields: Result<HashMap<String, String>, _> = redis::from_redis_value_ref(reply);
+        let fields = fields.map_err(|_| format!("{reply:?}"))?;
+        let flags = fields.get("flags").ok_or_else(|| format!("{reply:?}"))?.split(',');
+        Ok(Instance { flags: flags.map(str::to_owned).collect(), fields })
     }
 
     /// Reads the reply to SENTINEL REPLICAS or SENTINEL SENTINELS.
-    pub fn parse_all(reply: &Value) -> Option<Vec<Instance>> {
-        let Value::Array(items) = reply else { return None };
+    pub fn parse_all(reply: &Value) -> Result<Vec<Instance>, String> {
+        let Value::Array(items) = reply else { return Err(format!("{reply:?}")) };
         items.iter().map(Instance::parse).collect()
     }
 
@@ -68,14 +66,6 @@ impl Instance {
     }
 }
 
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +82,7 @@ mod tests {
         assert_eq!(seen.addr(), Some("127.0.0.1:7000".parse().unwrap()));
         assert!(seen.subjectively_down() && seen.objectively_down() && !seen.is_well());
         assert_eq!((seen.config_epoch(), seen.link_up()), (Some(3), false));
-        assert_eq!(Instance::parse(&reply(&fields)), None, "without flags it is none");
+        assert!(Instance::parse(&reply(&fields)).is_err(), "without flags it is none");
     }
 
     #[test]
@@ -100,6 +90,6 @@ mod tests {
         let one = reply(&["flags", "slave", "master-link-status", "ok"]);
         let seen = Instance::parse_all(&Value::Array(vec![one])).unwrap();
         assert!(seen[0].is_well() && seen[0].link_up() && !seen[0].subjectively_down());
-        assert_eq!(Instance::parse_all(&Value::Nil), None);
+        assert!(Instance::parse_all(&Value::Nil).is_err());
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::cluster::node_view::NodeView;
 use crate::cluster::view::compare;
-use crate::cluster::{dispute, roles};
+use crate::cluster::{health, roles};
 use crate::model::event::View;
 use crate::model::{Nanos, NodeName};
 use crate::node::{Node, NodeError};
@@ -50,7 +50,8 @@ impl LiveView {
     }
 }
 
-/// All live nodes of a group agree, and the cluster state is ok.
+/// All live nodes of a group agree, the cluster state is ok, and every slot has an owner that
+/// lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Agreement {
     pub(super) since: Nanos,
@@ -122,6 +123,16 @@ impl GroupViews {
         self.states.iter().all(|state| matches!(state, NodeState::Live(_) | NodeState::Gone))
     }
 
+    /// The first of `nodes` that is of this group and does not answer.
+    pub(super) fn absent<'n>(&self, nodes: &'n [NodeName]) -> Option<&'n NodeName> {
+        let own = self.nodes.iter().zip(&self.states);
+        let silent: Vec<&NodeName> = own
+            .filter(|(_, state)| !matches!(state, NodeState::Live(_)))
+            .map(|(node, _)| &node.name)
+            .collect();
+        nodes.iter().find(|name| silent.contains(name))
+    }
+
     fn all_heard(&self) -> bool {
         self.states.iter().all(|state| !matches!(state, NodeState::Unheard))
     }
@@ -135,39 +146,41 @@ impl GroupViews {
 
     fn view_of(&self, node_views: &[&NodeView]) -> View {
         if !self.cluster {
-            return self.roles(node_views);
+            // Without slots, each node reports its own role.
+            let (shard, agreed) = roles::compare(&self.nodes, node_views);
+            let group = self.nodes.first().map(|node| node.name.group.clone());
+            return View { group: group.unwrap_or_default(), agreed, shards: vec![shard] };
         }
         let seen: Vec<_> = node_views.iter().map(|s| (s.node.clone(), s.lines.clone())).collect();
         compare(&self.nodes, &seen)
     }
 
-    /// The view of a group without slots: each node reports its own role.
-    fn roles(&self, node_views: &[&NodeView]) -> View {
-        let (shard, agreed) = roles::compare(&self.nodes, node_views);
-        let group = self.nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
-        View { group, agreed, shards: vec![shard] }
-    }
-
     pub(super) fn agreement(&self) -> Option<Agreement> {
-        let agreed = self.view()?.agreed && self.live().all(|live| live.node_view.state_ok);
+        let agreed = self.view()?.agreed
+            && self.live().all(|live| live.node_view.state_ok)
+            && self.is_served();
         let linked = self.live().all(|live| live.node_view.link_up != Some(false));
         let since = self.live().map(|live| live.view_since).max()?;
         let links = self.live().map(|live| live.link_since).max()?;
         let asked = self.live().map(|live| live.asked).min()?;
         agreed.then(|| Agreement { since, linked_since: linked.then(|| since.max(links)), asked })
     }
-}
 
-impl GroupViews {
-    /// How the nodes' views differ now; empty if they do not.
+    /// Every slot has an owner that lives. Outside a cluster, [`roles::compare`] sees to it.
+    fn is_served(&self) -> bool {
+        let node_views: Vec<&NodeView> = self.live().map(|live| &live.node_view).collect();
+        !self.cluster || health::unserved(&self.nodes, &node_views).is_empty()
+    }
+
+    /// How the nodes' views differ now, or what nobody serves; empty if all is well.
     pub(super) fn disputes(&self) -> Vec<String> {
         let node_views: Vec<&NodeView> = self.live().map(|live| &live.node_view).collect();
         let states = self.nodes.iter().zip(&self.states);
         let silent = states.filter(|(_, state)| matches!(state, NodeState::Unheard));
         let silent: Vec<&NodeName> = silent.map(|(node, _)| &node.name).collect();
         match self.cluster {
-            true => dispute::of_cluster(&self.nodes, &node_views, &silent),
-            false => dispute::of_replication(&self.nodes, &node_views, &silent),
+            true => health::disputes_in_cluster(&self.nodes, &node_views, &silent),
+            false => health::disputes_in_replication(&self.nodes, &node_views, &silent),
         }
     }
 }
@@ -251,14 +264,30 @@ mod tests {
     }
 
     #[test]
-    fn only_live_nodes_must_agree() {
-        let mut group = group();
-        group.hear(0, at(10), Ok(node_view(0, BEFORE)));
-        group.hear(1, at(20), Ok(node_view(1, AFTER)));
+    fn only_live_nodes_must_agree_and_every_owner_must_live() {
+        let mut group = GroupViews::new(true, vec![node(0), node(1), node(2)]);
+        let replica = "\nn20 127.0.0.1:1@1 slave n00 0 0 1 connected";
+        let [before, after] = [BEFORE, AFTER].map(|text| text.to_owned() + replica);
+        group.hear(0, at(10), Ok(node_view(0, &before)));
+        group.hear(1, at(15), Ok(node_view(1, &before)));
+        group.hear(2, at(20), Ok(node_view(2, &after)));
         assert_eq!(group.agreement(), None);
-        group.hear(1, at(30), Err(gone(&node(1))));
-        assert_eq!(group.agreement().unwrap().since, Nanos(11));
-        group.hear(0, at(40), Err(gone(&node(0))));
+        group.hear(2, at(30), Err(gone(&node(2))));
+        assert_eq!(group.agreement().unwrap().since, Nanos(16));
+        group.hear(1, at(40), Err(gone(&node(1))));
+        let all = [node(0).name, node(1).name];
+        assert_eq!(group.absent(&all), Some(&all[1]));
+        assert_eq!(group.absent(&all[..1]), None, "nobody waits for it");
+        assert_eq!(group.agreement(), None, "all who are left agree on the dead");
+        let how = group.disputes();
+        assert_eq!(how, ["slots 100-16383 are not served: c/1/0 does not answer"]);
+        group.hear(1, at(50), Ok(node_view(1, &before)));
+        assert_eq!(group.agreement().unwrap().since, Nanos(51), "it is back");
+        let failed = before.replace("master - 0 0 2", "master,fail - 0 0 2");
+        group.hear(0, at(60), Ok(node_view(0, &failed)));
+        assert_eq!(group.agreement(), None, "it lives, and the others have given it up");
+        group.hear(0, at(70), Err(gone(&node(0))));
+        group.hear(1, at(70), Err(gone(&node(1))));
         assert_eq!(group.agreement(), None, "nobody is left to agree");
     }
 

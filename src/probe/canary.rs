@@ -45,16 +45,36 @@ pub fn of_cluster(
     let canary = |(slot, key): (u16, Option<String>)| {
         let shard = owners.iter().position(|owned| owned.contains(slot))? as u32;
         let moves = moving.iter().any(|set| set.contains(slot));
-        Some(Canary { group: group.to_owned(), shard, slot, key: key?, moves })
+        Some(Canary { group: group.to_owned(), shard, slot, key: key?, moves, region: None })
     };
     slots.into_iter().filter_map(canary).collect()
 }
 
 /// The canaries of a group that is no cluster: one shard and no slots.
 pub fn of_shard(group: &str, count: u32) -> Vec<Canary> {
-    let canary =
-        |n| Canary { group: group.to_owned(), shard: 0, slot: 0, key: key(n), moves: false };
+    let canary = |n| Canary {
+        group: group.to_owned(),
+        shard: 0,
+        slot: 0,
+        key: key(n),
+        moves: false,
+        region: None,
+    };
     (0..count).map(canary).collect()
+}
+
+/// If clients are in several regions, the same slots are probed from each, with keys of its own.
+pub fn from_each(canaries: Vec<Canary>, regions: &[Option<String>]) -> Vec<Canary> {
+    if regions.len() < 2 {
+        return canaries;
+    }
+    let from = |canary: &Canary, region: &Option<String>| Canary {
+        // What stands in braces decides the slot.
+        key: format!("{{{}}}:{}", canary.key, region.as_deref().unwrap_or_default()),
+        region: region.clone(),
+        ..canary.clone()
+    };
+    regions.iter().flat_map(|region| canaries.iter().map(|one| from(one, region))).collect()
 }
 
 /// No load has such keys: a load's keys begin with its name, which has no colon.
@@ -90,6 +110,26 @@ mod tests {
         // One of shard 0's four stands in the third of it that moves.
         assert_eq!([of_shard(0), of_shard(1), of_shard(2)], [3, 4, 4]);
         assert_eq!(canaries.iter().filter(|c| c.moves).count(), 9);
+    }
+
+    #[test]
+    fn each_region_with_clients_has_canaries_in_the_same_slots() {
+        let canaries = of_cluster("cache", &thirds(), 2, &[]);
+        assert_eq!(
+            from_each(canaries.clone(), &[Some("east".to_owned())]),
+            canaries,
+            "it is alone"
+        );
+        let both = from_each(canaries.clone(), &["east", "west"].map(|name| Some(name.to_owned())));
+        let of = |region: &str| -> Vec<&Canary> {
+            both.iter().filter(|canary| canary.region.as_deref() == Some(region)).collect()
+        };
+        for (east, west) in of("east").into_iter().zip(of("west")) {
+            assert_eq!((east.slot, slot_of(east.key.as_bytes())), (west.slot, west.slot));
+            assert_eq!(slot_of(west.key.as_bytes()), west.slot);
+            assert_ne!(east.key, west.key, "each has a counter of its own");
+        }
+        assert_eq!((of("east").len(), of("west").len()), (canaries.len(), canaries.len()));
     }
 
     #[test]

@@ -39,17 +39,11 @@ pub(super) enum ProbeStart {
 
 impl CanaryProbe {
     pub(super) fn new(canary: Canary, client: Rc<Routed>) -> CanaryProbe {
-        let counter = Counter::default();
-        CanaryProbe {
-            canary,
-            client,
-            counter,
-            writes: ActionProbes::default(),
-            reads: ActionProbes::default(),
-        }
+        let (counter, writes, reads) = Default::default();
+        CanaryProbe { canary, client, counter, writes, reads }
     }
 
-    fn line(&mut self, action: Access) -> &mut ActionProbes {
+    fn probes(&mut self, action: Access) -> &mut ActionProbes {
         match action {
             Access::Write => &mut self.writes,
             Access::Read => &mut self.reads,
@@ -59,7 +53,7 @@ impl CanaryProbe {
     /// Begins a probe that is intended at `due`. Returns its number, and how many are waiting
     /// with it.
     pub(super) fn begin(&mut self, action: Access, due: Nanos) -> (u64, usize) {
-        let track = &mut self.line(action).track;
+        let track = &mut self.probes(action).track;
         (track.begin(due), track.waiting())
     }
 
@@ -82,11 +76,8 @@ impl CanaryProbe {
                 (ProbeStart::Read(counter.read()), client::value)
             }
         };
-        (
-            client.clone(),
-            Request { slot: canary.slot, commands: command.into(), read, wait: None },
-            asked,
-        )
+        let request = Request { slot: canary.slot, commands: command.into(), read, wait: None };
+        (client.clone(), request, asked)
     }
 
     /// Whether a good answer carried a right value.
@@ -116,15 +107,15 @@ impl CanaryProbe {
         result: ProbeResult,
         blind_time: &BlindTime,
     ) -> Vec<EventKind> {
-        let line = self.line(action);
-        let changes = line.track.end(number, result);
+        let probes = self.probes(action);
+        let changes = probes.track.end(number, result);
         let told = changes.into_iter().map(|change| match change {
             Change::Began { from, cause } => {
-                line.blind_before = blind_time.until(from);
+                probes.blind_before = blind_time.until(from);
                 EventKind::OutageBegan { canary, action, from, cause }
             }
             Change::Ended { from, to } => {
-                let blind = blind_time.until(to).saturating_sub(line.blind_before);
+                let blind = blind_time.until(to).saturating_sub(probes.blind_before);
                 let blind_ns = blind.as_nanos() as u64;
                 EventKind::OutageEnded { canary, action, from, to, blind_ns }
             }

@@ -21,7 +21,7 @@ pub(super) struct StepTracker {
     hold: Duration,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct TrackedStep {
     began: Nanos,
     ended: Option<Nanos>,
@@ -42,9 +42,7 @@ impl StepTracker {
         // From now on, steps that were reported get no more news.
         self.steps.retain(|_, step| step.told.is_none());
         self.steps.values_mut().for_each(|step| step.overtaken = true);
-        let (ended, view_told, told) = (None, None, None);
-        self.steps
-            .insert(step, TrackedStep { began: at, ended, view_told, told, overtaken: false });
+        self.steps.insert(step, TrackedStep { began: at, ..TrackedStep::default() });
     }
 
     pub(super) fn ended(&mut self, step: usize, at: Nanos) {

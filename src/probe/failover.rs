@@ -39,14 +39,15 @@ struct Opinion {
     follows: Option<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shard {
     number: u32,
     /// The last primary that all nodes agreed on.
     leader: usize,
     /// The leader's epoch. A node that names another primary with an older epoch has old news.
     epoch: u64,
-    elected: Option<usize>,
+    /// The last one that was elected since, and its epoch.
+    elected: Option<(usize, u64)>,
     suspected: bool,
     agreed: bool,
     /// No replica follows the new leader yet.
@@ -61,16 +62,7 @@ impl Failovers {
     pub(super) fn new(nodes: &[Node]) -> Failovers {
         let shard = |(leader, node): (usize, &Node)| {
             let number = node.name.shard().filter(|_| node.born == Role::Primary)?;
-            Some(Shard {
-                number,
-                leader,
-                epoch: 0,
-                elected: None,
-                suspected: false,
-                agreed: false,
-                alone: false,
-                behind: HashSet::new(),
-            })
+            Some(Shard { number, leader, ..Shard::default() })
         };
         Failovers {
             nodes: nodes.to_vec(),
@@ -133,13 +125,10 @@ impl Shard {
             self.agreed = true;
             return Some((Agreed, leader));
         }
-        let newer = epoch.is_some_and(|epoch| epoch > self.epoch);
-        if let Some(new) = named.filter(|&new| newer && new != leader && self.elected != Some(new))
-        {
-            self.elected = Some(new);
+        if let Some(new) = self.elects(named.zip(epoch)) {
             return Some((Elected, new));
         }
-        if let Some(new) = self.elected {
+        if let Some((new, newest)) = self.elected {
             let others = opinions.iter().enumerate().filter(|(at, _)| *at != leader);
             let mut others = others.filter_map(|(_, opinion)| opinion.as_ref());
             let doubt =
@@ -149,12 +138,10 @@ impl Shard {
                 *self = Shard {
                     number: self.number,
                     leader: new,
-                    epoch: epoch.unwrap_or(self.epoch),
-                    elected: None,
-                    suspected: false,
-                    agreed: false,
+                    epoch: newest.max(self.epoch),
                     alone: true,
                     behind: doubt.filter(|(_, one)| one.doubts(new)).map(|(at, _)| at).collect(),
+                    ..Shard::default()
                 };
                 return Some((Propagated, new));
             }
@@ -169,6 +156,22 @@ impl Shard {
             (self.suspected, self.agreed) = (false, false);
         }
         None
+    }
+
+    /// The node that was elected, by the primary that a node names and its epoch. What is older
+    /// than the last election is old news: a node that was cut off names the one before. The
+    /// leader may be elected again after another one was.
+    fn elects(&mut self, named: Option<(usize, u64)>) -> Option<usize> {
+        let (new, epoch) = named?;
+        let (last, newest) = self.elected.unwrap_or((self.leader, self.epoch));
+        if epoch <= newest {
+            return None;
+        }
+        match new == last {
+            true => self.elected.iter_mut().for_each(|(_, newest)| *newest = epoch),
+            false => self.elected = Some((new, epoch)),
+        }
+        (new != last).then_some(new)
     }
 }
 

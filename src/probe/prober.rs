@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 use super::rounds::{self, Rounds};
@@ -15,7 +13,7 @@ use crate::load::client::Routed;
 use crate::log::OrUnheard;
 use crate::model::event::{Canary, EventKind, Teller};
 use crate::spec::scenario::Probe;
-use crate::wake::wake_soon;
+use crate::wake::PromptThread;
 
 /// How long a group may take to tell a new client where its slots are.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -43,17 +41,25 @@ pub enum ProbeError {
 /// when probing stops gets no end.
 #[derive(Debug)]
 pub struct Prober {
-    stop: Option<oneshot::Sender<()>>,
-    ended: Option<oneshot::Receiver<io::Result<()>>>,
-    thread: Option<JoinHandle<()>>,
+    /// The thread ends when this is dropped, so it stands before the thread.
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<io::Result<()>>,
+    thread: PromptThread,
 }
 
 /// What the thread needs to begin.
 struct Start {
     canaries: Vec<Canary>,
-    targets: BTreeMap<String, Targets>,
+    targets: BTreeMap<Origin, Targets>,
     probe: Probe,
     teller: Teller,
+}
+
+/// The group of canaries, and the region that they are probed from if there are several.
+type Origin = (String, Option<String>);
+
+fn origin(canary: &Canary) -> Origin {
+    (canary.group.clone(), canary.region.clone())
 }
 
 type Ready = oneshot::Sender<Result<(), ProbeError>>;
@@ -61,30 +67,35 @@ type Ready = oneshot::Sender<Result<(), ProbeError>>;
 impl Prober {
     /// Connects to the groups, writes every canary once, and begins to probe.
     ///
-    /// `targets` has the nodes of every group with canaries, by the group's name. Other groups
-    /// are ignored.
+    /// `targets` has the nodes of every group with canaries, as clients in each region of these
+    /// find them. Other groups are ignored.
     ///
     /// # Errors
     /// No node of a group answers within 10 s, or the machine lacks something.
     pub async fn launch(
         canaries: Vec<Canary>,
-        mut targets: BTreeMap<String, Targets>,
+        mut targets: BTreeMap<(String, Option<String>), Targets>,
         probe: Probe,
         teller: Teller,
     ) -> Result<Prober, ProbeError> {
-        if let Some(canary) = canaries.iter().find(|c| !targets.contains_key(&c.group)) {
+        if let Some(canary) = canaries.iter().find(|c| !targets.contains_key(&origin(c))) {
             return Err(ProbeError::NoTargets(canary.group.clone()));
         }
-        targets.retain(|group, _| canaries.iter().any(|canary| canary.group == *group));
+        targets.retain(|key, _| canaries.iter().any(|canary| origin(canary) == *key));
         teller.tell(EventKind::Canaries { canaries: canaries.clone() });
         let start = Start { canaries, targets, probe, teller };
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = oneshot::channel();
         let (end, ended) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("prober".to_owned())
-            .spawn(move || thread_main(start, ready, stopped, end))?;
-        let prober = Prober { stop: Some(stop), ended: Some(ended), thread: Some(thread) };
+        let thread = PromptThread::spawn("prober", move |runtime| match runtime {
+            Ok(runtime) => {
+                if let Some(ended) = runtime.block_on(serve(start, ready, stopped)) {
+                    end.send(ended).or_unheard();
+                }
+            }
+            Err(error) => ready.send(Err(error.into())).or_unheard(),
+        })?;
+        let prober = Prober { stop, ended, thread };
         started.await.map_err(|_| ProbeError::Ended)??;
         Ok(prober)
     }
@@ -93,39 +104,10 @@ impl Prober {
     ///
     /// # Errors
     /// Probing had ended before, because the machine gave no timer, or by a bug.
-    pub async fn stop(mut self) -> Result<(), ProbeError> {
-        self.stop = None;
-        let ended = self.ended.take().ok_or(ProbeError::Ended)?;
+    pub async fn stop(self) -> Result<(), ProbeError> {
+        let Prober { stop, ended, thread: _thread } = self;
+        drop(stop);
         Ok(ended.await.map_err(|_| ProbeError::Ended)??)
-    }
-}
-
-impl Drop for Prober {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been printed already.
-            thread.join().or_unheard();
-        }
-    }
-}
-
-fn thread_main(
-    start: Start,
-    ready: Ready,
-    stop: oneshot::Receiver<()>,
-    end: oneshot::Sender<io::Result<()>>,
-) {
-    wake_soon();
-    let mut builder = Builder::new_current_thread();
-    builder.enable_all();
-    match builder.build_local(LocalOptions::default()) {
-        Ok(runtime) => {
-            if let Some(ended) = runtime.block_on(serve(start, ready, stop)) {
-                end.send(ended).or_unheard();
-            }
-        }
-        Err(error) => ready.send(Err(error.into())).or_unheard(),
     }
 }
 
@@ -149,15 +131,15 @@ async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
     let Start { canaries, targets, probe, teller } = start;
     let options = rounds::options(&probe, canaries.len());
     let mut clients = BTreeMap::new();
-    for (group, targets) in targets {
-        let client = Routed::connect(&targets, teller.clock(), options, CONNECT_PATIENCE);
-        let client =
-            client.await.map_err(|why| ProbeError::Unreachable { group: group.clone(), why })?;
-        clients.insert(group, client);
+    for (key, targets) in targets {
+        let client = Routed::connect(&targets, 0, teller.clock(), options, CONNECT_PATIENCE);
+        let unreachable = |why| ProbeError::Unreachable { group: key.0.clone(), why };
+        let client = client.await.map_err(unreachable)?;
+        clients.insert(key, client);
     }
     // `launch` has checked that every canary's group is there.
     let with_client = |canary: Canary| {
-        let client = clients.get(&canary.group)?.clone();
+        let client = clients.get(&origin(&canary))?.clone();
         Some((canary, client))
     };
     Ok(Rounds::new(probe, teller, canaries.into_iter().filter_map(with_client)))

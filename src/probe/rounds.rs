@@ -1,4 +1,4 @@
-//! The rounds: every canary is written and read at every tick.
+//! The rounds: every canary is read and written at every tick.
 //!
 //! Ticks have fixed instants, and no probe delays the next tick. Only redrill itself can: if
 //! the thread overslept a tick, it probes when it wakes, as if the tick had been intended then.
@@ -45,7 +45,8 @@ pub(super) fn options(probe: &Probe, canaries: usize) -> ClientOptions {
         room: canaries * 2 * most_waiting(probe) + 64,
         pause: Duration::from_millis(5),
         map_every: Duration::from_millis(10),
-        map_patience: MARGIN,
+        // Far away nothing comes sooner: who is far has longer deadlines.
+        map_patience: MARGIN.max(probe.deadline / 4),
     }
 }
 
@@ -61,13 +62,14 @@ fn most_waiting(probe: &Probe) -> usize {
 struct Account {
     sent: u64,
     failed: u64,
+    wrong: u64,
     worst: Duration,
 }
 
 pub(super) struct Rounds {
     probe: Probe,
     teller: Teller,
-    subjects: RefCell<Vec<CanaryProbe>>,
+    canaries: RefCell<Vec<CanaryProbe>>,
     blind_time: RefCell<BlindTime>,
     account: RefCell<Account>,
     values: RefCell<Values>,
@@ -81,12 +83,12 @@ impl Rounds {
         teller: Teller,
         canaries: impl IntoIterator<Item = (Canary, Rc<Routed>)>,
     ) -> Rc<Rounds> {
-        let subjects =
+        let canaries =
             canaries.into_iter().map(|(canary, client)| CanaryProbe::new(canary, client));
         Rc::new(Rounds {
             probe,
             teller,
-            subjects: RefCell::new(subjects.collect()),
+            canaries: RefCell::new(canaries.collect()),
             blind_time: RefCell::new(BlindTime::new(2 * probe.deadline + ACCOUNT_EVERY)),
             account: RefCell::default(),
             values: RefCell::new(Values::new(0)),
@@ -98,8 +100,8 @@ impl Rounds {
     /// Writes every canary before the first tick, so that all connections are made. If one
     /// cannot be written before `give_up`, the ticks will report it.
     pub(super) async fn warm_up(&self, give_up: Nanos) {
-        let canaries = self.subjects.borrow().len();
-        for i in 0..canaries {
+        let count = self.canaries.borrow().len();
+        for i in 0..count {
             loop {
                 let (client, request, asked) = self.ask(i, Access::Write);
                 let answer = client.perform(&request).await;
@@ -157,16 +159,17 @@ impl Rounds {
     }
 
     fn round(self: &Rc<Self>, due: Nanos) {
-        let canaries = self.subjects.borrow().len();
-        for i in 0..canaries {
-            for action in [Access::Write, Access::Read] {
+        let count = self.canaries.borrow().len();
+        for i in 0..count {
+            // What is lost can be read until the next write.
+            for action in [Access::Read, Access::Write] {
                 self.begin(i, action, due);
             }
         }
     }
 
     fn begin(self: &Rc<Self>, i: usize, action: Access, due: Nanos) {
-        let (number, waiting) = self.subjects.borrow_mut()[i].begin(action, due);
+        let (number, waiting) = self.canaries.borrow_mut()[i].begin(action, due);
         if waiting > most_waiting(&self.probe) {
             return self.conclude(i, action, number, due, ProbeResult::Bad(Cause::Shed));
         }
@@ -201,7 +204,7 @@ impl Rounds {
     }
 
     fn ask(&self, i: usize, action: Access) -> (Rc<Routed>, Request, ProbeStart) {
-        self.subjects.borrow_mut()[i].ask(action, &mut self.values.borrow_mut())
+        self.canaries.borrow_mut()[i].ask(action, &mut self.values.borrow_mut())
     }
 
     /// Returns the answer if it comes within the deadline. Blind time does not count.
@@ -237,8 +240,9 @@ impl Rounds {
         let now = self.now();
         let cause = match answer.outcome {
             Outcome::Ok => {
-                let right = self.subjects.borrow()[i].is_right(asked, answer.told.value());
-                return if right { ProbeResult::Good(now) } else { ProbeResult::Bad(Cause::Other) };
+                let right = self.canaries.borrow()[i].is_right(asked, answer.told.value());
+                let lost = ProbeResult::Bad(Cause::DataLoss);
+                return if right { ProbeResult::Good(now) } else { lost };
             }
             Outcome::Fail(cause) | Outcome::Unknown(cause) => cause,
         };
@@ -253,12 +257,12 @@ impl Rounds {
     }
 
     fn learn(&self, i: usize, asked: ProbeStart, outcome: Outcome) {
-        self.subjects.borrow_mut()[i].learn(asked, outcome);
+        self.canaries.borrow_mut()[i].learn(asked, outcome);
     }
 
     fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, result: ProbeResult) {
         self.count(due, result);
-        let canary_probe = &mut self.subjects.borrow_mut()[i];
+        let canary_probe = &mut self.canaries.borrow_mut()[i];
         let told = canary_probe.conclude(i, (action, number), result, &self.blind_time.borrow());
         told.into_iter().for_each(|what| self.teller.tell(what));
     }
@@ -271,20 +275,28 @@ impl Rounds {
                 account.sent += 1;
                 account.worst = account.worst.max(took);
             }
-            ProbeResult::Bad(_) => {
+            ProbeResult::Bad(cause) => {
                 account.sent += 1;
                 account.failed += 1;
+                account.wrong += u64::from(cause == Cause::DataLoss);
             }
             ProbeResult::Void => {}
         }
     }
 
     fn tell_account(&self) {
-        let Account { sent, failed, worst } = self.account.take();
+        let Account { sent, failed, wrong, worst } = self.account.take();
         let Blind { total, longest } = self.blind_time.borrow_mut().account();
         let ns = |d: Duration| d.as_nanos() as u64;
         let (worst_ns, blind_ns, blind_max_ns) = (ns(worst), ns(total), ns(longest));
-        self.teller.tell(EventKind::Probes { sent, failed, worst_ns, blind_ns, blind_max_ns });
+        self.teller.tell(EventKind::Probes {
+            sent,
+            failed,
+            wrong,
+            worst_ns,
+            blind_ns,
+            blind_max_ns,
+        });
         if total >= BLIND_WORTH_TELLING {
             let text = format!(
                 "redrill itself was not run for {} ms of the last second: the machine is busy, \

@@ -7,10 +7,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -23,11 +21,10 @@ use crate::cluster::node_view::NodeView;
 use crate::cluster::roles;
 use crate::cluster::view;
 use crate::log::OrUnheard;
-use crate::model::Nanos;
 use crate::model::event::{EventKind, NodeStats, Teller, View};
+use crate::model::{Nanos, NodeName};
 use crate::node::{Node, NodeError, Section};
-use crate::spec::topology::Mode;
-use crate::wake::wake_soon;
+use crate::wake::PromptThread;
 
 /// How often a node is asked for its view if there are few nodes.
 const EVERY: Duration = Duration::from_millis(25);
@@ -39,6 +36,13 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// When the time to settle is over, live nodes that do not answer, because the machine is busy,
 /// get so much more time.
 const LAST_WORD: Duration = Duration::from_secs(2);
+/// How long nodes may take to come back after what steps left was undone. A sentinel gives an old
+/// primary its new role 18 s after it is back.
+const RETURN: Duration = Duration::from_secs(30);
+/// Nodes that are back may agree for a moment on what is not true any more. Links are made again
+/// ten times a second, and each node pings others at least once a second: after so long without
+/// a change, nobody has news.
+const CALM: Duration = Duration::from_secs(2);
 /// A view that keeps changing is reported no more often than this.
 const VIEWS_EVERY: Duration = Duration::from_millis(100);
 const STATS_EVERY: Duration = Duration::from_secs(1);
@@ -52,11 +56,12 @@ const HOLD: (u32, Duration) = (4, Duration::from_millis(100));
 /// round, [`Watcher::round`]: a change at a node is seen when the node is asked next.
 #[derive(Debug)]
 pub struct Watcher {
-    orders: Option<mpsc::UnboundedSender<Order>>,
+    /// The thread ends when this is dropped, so it stands before the thread.
+    orders: mpsc::UnboundedSender<Order>,
     converged: watch::Receiver<BTreeSet<usize>>,
     teller: Teller,
     round: Duration,
-    thread: Option<JoinHandle<()>>,
+    _thread: PromptThread,
 }
 
 #[derive(Debug)]
@@ -66,6 +71,16 @@ enum Order {
     /// The time to settle is over. The answer comes after the nodes' last word.
     Settled(oneshot::Sender<()>),
     Over,
+    /// What steps left was undone. The answer comes when nodes have come to rest.
+    Undone(Return),
+}
+
+/// These nodes are to come back, and all to agree.
+#[derive(Debug)]
+struct Return {
+    undone: Nanos,
+    back: Vec<NodeName>,
+    done: oneshot::Sender<Option<Nanos>>,
 }
 
 impl Watcher {
@@ -79,10 +94,15 @@ impl Watcher {
         let (orders, received) = mpsc::unbounded_channel();
         let (told, converged) = watch::channel(BTreeSet::new());
         let (groups, telling) = (groups.to_vec(), teller.clone());
-        let thread = std::thread::Builder::new()
-            .name("watcher".to_owned())
-            .spawn(move || thread_main(groups, telling, round, received, told))?;
-        Ok(Watcher { orders: Some(orders), converged, teller, round, thread: Some(thread) })
+        let thread = PromptThread::spawn("watcher", move |runtime| match runtime {
+            Ok(runtime) => runtime.block_on(watch(groups, telling, round, received, told)),
+            Err(error) => {
+                let text =
+                    format!("nodes are not watched: the machine gave no event loop: {error}");
+                telling.tell(EventKind::Warning { text });
+            }
+        })?;
+        Ok(Watcher { orders, converged, teller, round, _thread: thread })
     }
 
     /// How long it takes to ask every node once.
@@ -113,6 +133,17 @@ impl Watcher {
         self.order(Order::Over);
     }
 
+    /// What steps left has been undone, and the nodes `back` are to come back: waits until they
+    /// have, and all agree with every replica linked. Emits `Returned`, and `Disagreed` if they
+    /// do not come to rest in 30 s.
+    pub async fn returned(&self, back: Vec<NodeName>) {
+        let undone = self.teller.clock().now();
+        let (done, told) = oneshot::channel();
+        self.order(Order::Undone(Return { undone, back, done }));
+        let since = told.await.ok().flatten();
+        self.teller.tell(EventKind::Returned { undone, since });
+    }
+
     /// Waits until `Converged` was emitted for `step`, which must have ended. Returns whether
     /// that was within `patience`.
     pub async fn converged(&self, step: usize, patience: Duration) -> bool {
@@ -126,45 +157,12 @@ impl Watcher {
 
     fn order(&self, order: Order) {
         // A watcher without a thread has nothing more to report.
-        if let Some(orders) = &self.orders {
-            orders.send(order).or_unheard();
-        }
+        self.orders.send(order).or_unheard();
     }
 }
 
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been printed already.
-            thread.join().or_unheard();
-        }
-    }
-}
-
-fn thread_main(
-    groups: Vec<DeployedGroup>,
-    teller: Teller,
-    round: Duration,
-    orders: mpsc::UnboundedReceiver<Order>,
-    converged: watch::Sender<BTreeSet<usize>>,
-) {
-    wake_soon();
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    match runtime {
-        Ok(runtime) => runtime.block_on(watch(groups, teller, round, orders, converged)),
-        Err(error) => {
-            let text = format!("nodes are not watched: the machine gave no event loop: {error}");
-            teller.tell(EventKind::Warning { text });
-        }
-    }
-}
-
-/// How a new primary comes about in a group.
-enum FailoverWatch {
-    Cluster(Failovers),
-    Other(Roles),
-}
+/// Takes what each node of a group says, and gives the phases of failovers that are new.
+type FailoverWatch = Box<dyn FnMut(usize, Option<&NodeView>) -> Vec<EventKind>>;
 
 /// One group that is watched.
 struct Watched {
@@ -196,6 +194,7 @@ async fn watch(
     // The last instant at which all agreed and were linked.
     let mut agreed = teller.clock().now();
     let mut settled: Option<(Nanos, oneshot::Sender<()>)> = None;
+    let mut returning: Option<Return> = None;
     let mut look = every(round);
     loop {
         tokio::select! {
@@ -204,6 +203,7 @@ async fn watch(
                 Some(Order::Ended(step, at)) => steps.ended(step, at),
                 Some(Order::Settled(done)) => settled = Some((teller.clock().now(), done)),
                 Some(Order::Over) => steps.clear(),
+                Some(Order::Undone(order)) => returning = Some(order),
                 None => return,
             },
             _ = look.tick() => {
@@ -220,6 +220,15 @@ async fn watch(
                     groups.iter().for_each(|group| group.tell_disputes(agreed, hold, &teller));
                     done.send(()).or_unheard();
                 }
+                if let Some(order) = &returning
+                    && let Some(rest) = order.rest(order.is_any_absent(&groups), agreement, now)
+                {
+                    if rest.is_none() {
+                        let back = &order.back;
+                        groups.iter().for_each(|group| group.tell_trouble(agreed, back, &teller));
+                    }
+                    returning.take().into_iter().for_each(|o| o.done.send(rest).or_unheard());
+                }
                 for news in steps.hear(agreement) {
                     teller.tell(news.clone());
                     if let EventKind::Converged { step, .. } = news {
@@ -227,6 +236,29 @@ async fn watch(
                     }
                 }
             }
+        }
+    }
+}
+
+impl Return {
+    fn is_any_absent(&self, groups: &[Rc<Watched>]) -> bool {
+        groups.iter().any(|group| group.views.borrow().absent(&self.back).is_some())
+    }
+
+    /// Since when nodes have come to rest, or `None` if their time is over without that. Nothing
+    /// as long as they are waited for.
+    fn rest(
+        &self,
+        absent: bool,
+        agreement: Option<Agreement>,
+        now: Nanos,
+    ) -> Option<Option<Nanos>> {
+        let linked = agreement.filter(|_| !absent).and_then(|all| Some((all.linked_since?, all)));
+        // Who agrees already has nothing to come back from, and is given the same time.
+        let rest = linked.map(|(since, all)| (since.max(self.undone), all.asked));
+        match rest.filter(|(since, asked)| *asked >= *since + CALM) {
+            Some((since, _)) => Some(Some(since)),
+            None => (now.since(self.undone) >= RETURN).then_some(None),
         }
     }
 }
@@ -252,7 +284,7 @@ async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Durati
         let asked = teller.clock().now();
         let node_view = group.ask(&group.nodes[i]).await;
         let instants = (asked, teller.clock().now());
-        let news = group.failovers.borrow_mut().hear(i, node_view.as_ref().ok());
+        let news = group.failovers.borrow_mut()(i, node_view.as_ref().ok());
         news.into_iter().for_each(|what| teller.tell(what));
         group.views.borrow_mut().hear(i, instants, node_view);
     }
@@ -284,27 +316,20 @@ async fn stats(node: &Node) -> Option<NodeStats> {
     })
 }
 
-impl FailoverWatch {
-    fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
-        match self {
-            FailoverWatch::Cluster(failovers) => failovers.hear(i, node_view),
-            FailoverWatch::Other(roles) => roles.hear(i, node_view),
-        }
-    }
-}
-
 impl Watched {
     fn new(group: DeployedGroup) -> Rc<Watched> {
         let own =
             |node: &Node| node.clone().asked(node.admin.apart().with_timeout(PATIENCE).routinely());
         let nodes: Vec<Node> = group.all().map(own).collect();
-        let cluster = matches!(group.spec.mode, Mode::Cluster { .. });
+        let cluster = group.spec.is_cluster();
         let name = group.spec.name;
         let views = RefCell::new(GroupViews::new(cluster, nodes.clone()));
-        let failovers = RefCell::new(match cluster {
-            true => FailoverWatch::Cluster(Failovers::new(&nodes)),
-            false => FailoverWatch::Other(Roles::new(&nodes)),
-        });
+        let (mut failovers, mut roles) = (Failovers::new(&nodes), Roles::new(&nodes));
+        let failovers: FailoverWatch = match cluster {
+            true => Box::new(move |i, node_view| failovers.hear(i, node_view)),
+            false => Box::new(move |i, node_view| roles.hear(i, node_view)),
+        };
+        let failovers = RefCell::new(failovers);
         Rc::new(Watched { name, cluster, nodes, views, failovers, told: RefCell::default() })
     }
 
@@ -324,9 +349,21 @@ impl Watched {
             return;
         }
         let how = self.views.borrow().disputes();
-        let group = self.name.clone();
+        self.tell_disagreed(how, agreed, teller);
+    }
+
+    /// Emits how the nodes differ, and which of those that were to come back have not.
+    fn tell_trouble(&self, agreed: Nanos, back: &[NodeName], teller: &Teller) {
+        let views = self.views.borrow();
+        let absent = views.absent(back).map(|name| format!("{name} has not come back"));
+        let how = absent.into_iter().chain(views.disputes()).collect();
+        self.tell_disagreed(how, agreed, teller);
+    }
+
+    fn tell_disagreed(&self, how: Vec<String>, agreed: Nanos, teller: &Teller) {
+        let (group, agreed) = (self.name.clone(), Some(agreed));
         if !how.is_empty() {
-            teller.tell(EventKind::Disagreed { group, how });
+            teller.tell(EventKind::Disagreed { group, how, agreed });
         }
     }
 
@@ -341,6 +378,37 @@ impl Watched {
         if due {
             teller.tell(EventKind::View(view.clone()));
             *told = Some((now, view));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_have_come_to_rest_when_all_have_agreed_for_a_while_since_the_undoing() {
+        let at = |ms: u64| Nanos(ms * 1_000_000);
+        let undone = at(10_000);
+        let order = Return { undone, back: Vec::new(), done: oneshot::channel().0 };
+        let rest = |absent, agreed: Option<(u64, Option<u64>)>, now| {
+            let agreement = agreed.map(|(since, linked)| Agreement {
+                since: at(since),
+                linked_since: linked.map(at),
+                asked: at(now),
+            });
+            order.rest(absent, agreement, at(now))
+        };
+        let before = Some((5_000, Some(5_000)));
+        assert_eq!(rest(false, before, 11_000), None, "they may not have heard of it");
+        assert_eq!(rest(false, before, 12_000), Some(Some(undone)));
+        assert_eq!(rest(true, before, 12_000), None, "one has not come back");
+        assert_eq!(rest(false, Some((5_000, None)), 12_000), None, "a link is down");
+        assert_eq!(rest(false, None, 12_000), None);
+        assert_eq!(rest(false, Some((11_000, Some(15_000))), 16_900), None, "it is new");
+        assert_eq!(rest(false, Some((11_000, Some(15_000))), 17_000), Some(Some(at(15_000))));
+        for (absent, agreed) in [(true, before), (false, None), (false, Some((39_000, None)))] {
+            assert_eq!(rest(absent, agreed, 40_000), Some(None), "their time is over");
         }
     }
 }

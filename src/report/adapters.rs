@@ -10,7 +10,6 @@ use crate::model::slot::{SlotSet, slot_of};
 
 use super::data::{Adapter, Failover, Load, Report, Silence, millis};
 use super::record::Record;
-use super::series::SeriesBuilder;
 use super::spans::Span;
 
 /// So many of the errors are shown; all are in report.json.
@@ -42,19 +41,6 @@ impl Adapter {
             _ => {}
         }
     }
-
-    /// The silences of each load that an adapter carries out, as the operations tell them.
-    pub(super) fn add_silences(
-        loads: &mut [SeriesBuilder],
-        silences: Vec<Silences>,
-        failovers: &[Failover],
-    ) {
-        for (series, silences) in loads.iter_mut().zip(silences) {
-            if let Some(adapter) = &mut series.adapter {
-                adapter.silences = silences.done(failovers);
-            }
-        }
-    }
 }
 
 /// The longest silence of each shard, for one load, as its operations are read.
@@ -67,11 +53,11 @@ pub(super) struct Silences {
     load: String,
     group: String,
     line: Span,
-    shards: Vec<Shard>,
+    shards: Vec<ShardSilences>,
 }
 
 #[derive(Debug)]
-struct Shard {
+struct ShardSilences {
     shard: u32,
     slots: SlotSet,
     answered: Nanos,
@@ -85,7 +71,7 @@ impl Silences {
     pub fn of(record: &Record, line: Span) -> Vec<Silences> {
         let of_load = |load: &LoadInfo| {
             let views = record.views.before(&load.group).unwrap_or_default();
-            let shard = |view: &ShardView| Shard {
+            let shard = |view: &ShardView| ShardSilences {
                 shard: view.shard,
                 slots: view.slots.clone(),
                 answered: line.from,
@@ -116,10 +102,10 @@ impl Silences {
         }
     }
 
-    fn done(mut self, failovers: &[Failover]) -> Vec<Silence> {
+    pub fn done(mut self, failovers: &[Failover]) -> Vec<Silence> {
         let end = self.line.to;
         self.shards.iter_mut().for_each(|shard| shard.hear(None, end));
-        let silence = |shard: &Shard| {
+        let silence = |shard: &ShardSilences| {
             let (from, to) = shard.worst?;
             let (from_ms, until) = (millis(from), millis(to.unwrap_or(end)));
             let of_it = |failover: &&Failover| {
@@ -141,7 +127,7 @@ impl Silences {
     }
 }
 
-impl Shard {
+impl ShardSilences {
     /// Something was wanted, and had a good answer `to`, or none until `end`.
     fn hear(&mut self, to: Option<Nanos>, end: Nanos) {
         let Some(wanted) = self.wanted else { return };
@@ -155,11 +141,11 @@ impl Shard {
 
 /// What is shown of each adapter: its longest silence, and notes on it.
 pub(super) fn shown(r: &Report) -> Vec<(String, Vec<String>)> {
-    let of_load = |load: &Load| Some(told(load.adapter.as_ref()?, load));
+    let of_load = |load: &Load| Some(figure(load.adapter.as_ref()?, load));
     r.loads.iter().filter_map(of_load).collect()
 }
 
-fn told(adapter: &Adapter, load: &Load) -> (String, Vec<String>) {
+fn figure(adapter: &Adapter, load: &Load) -> (String, Vec<String>) {
     let mut silences: Vec<&Silence> = adapter.silences.iter().collect();
     silences.sort_by(|a, b| b.duration_ms.total_cmp(&a.duration_ms));
     let of_shard = |silence: &Silence| {
@@ -213,7 +199,7 @@ mod tests {
 
     fn silences(ops: &[(u64, u64, bool)]) -> Vec<(f64, f64, bool)> {
         let slots = SlotSet::default();
-        let shard = Shard { shard: 0, slots, answered: at(0), wanted: None, worst: None };
+        let shard = ShardSilences { shard: 0, slots, answered: at(0), wanted: None, worst: None };
         let line = Span { from: at(0), to: at(10_000) };
         let (load, group) = ("app".to_owned(), "cache".to_owned());
         let mut silences = Silences { load, group, line, shards: vec![shard] };

@@ -5,13 +5,11 @@
 //! If a cut lay between the two at that instant, it had lost since the cut's beginning: nothing
 //! that it acknowledged since then could reach its successor.
 
-use std::path::Path;
-
-use crate::check::{self, Checked, Context, Sides, Windows};
-use crate::load::history;
+use crate::check::{self, Checked, Context, Failures, Sides, Windows, Zero};
+use crate::load::history::Packed;
 use crate::model::event::LoadInfo;
 use crate::model::op::Op;
-use crate::model::{Nanos, NodeName, Workload};
+use crate::model::{Nanos, NodeName};
 
 use super::error::ReportError;
 use super::failover_fold::Election;
@@ -22,26 +20,21 @@ use super::step_record::StepRecord;
 /// Which checkers are asked, the workloads of the loads decide. Sentences count from `zero`,
 /// the load's start; `whole` says that no row is missing.
 pub(super) fn checked(
-    path: &Path,
+    history: &Packed,
     record: &Record,
-    zero: Nanos,
-    whole: bool,
+    (zero, whole): (Nanos, bool),
+    failures: &Failures,
 ) -> Result<Checked, ReportError> {
-    let loads: Vec<Workload> = record.info.loads.iter().map(|load| load.workload).collect();
+    let loads = record.workloads();
     let begins = record.series.iter().map(|series| series.begins.clone()).collect();
     let context = Context {
         whole,
-        zero,
+        zero: Zero::At(zero),
         sides: sides(record),
         windows: Windows { every: EVERY, begins },
-        faults: record.faults(),
+        failures: failures.clone(),
     };
-    let rows = |hear: &mut dyn FnMut(&Op)| {
-        for op in history::read(path)?.of_loads(&loads) {
-            hear(&op?);
-        }
-        Ok(())
-    };
+    let rows = |hear: &mut dyn FnMut(&Op)| Ok(history.each(hear)?);
     check::check(&loads, &rows, &context).map_err(ReportError::Check)
 }
 
@@ -56,6 +49,9 @@ fn sides(record: &Record) -> Sides {
             sides.name(known, node.to_string());
             for (from, to) in lost(record, &node) {
                 sides.add(known, from, to);
+            }
+            for (from, to) in led(record, &node) {
+                sides.add_lead(known, from, to);
             }
         }
     }
@@ -81,6 +77,16 @@ fn lost(record: &Record, node: &NodeName) -> Vec<(Nanos, Nanos)> {
         (cut_since(record, node, &one.to, one.at).unwrap_or(one.at), until)
     };
     elections.iter().filter(|one| one.over.contains(node)).map(span).collect()
+}
+
+/// The spans in which `node` was the primary because it had been elected.
+fn led(record: &Record, node: &NodeName) -> Vec<(Nanos, Nanos)> {
+    let elections = record.failovers.elections();
+    let span = |one: &Election| {
+        let over = elections.iter().filter(|other| other.over.contains(node) && other.at > one.at);
+        (one.at, over.map(|other| other.at).min().unwrap_or(NEVER))
+    };
+    elections.iter().filter(|one| one.to == *node).map(span).collect()
 }
 
 /// Since when the cut at `at` had been between the two.

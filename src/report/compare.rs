@@ -7,9 +7,9 @@ use crate::model::{Unit, Verdict, printable};
 use super::data::Report;
 use super::error::ReportError;
 use super::markdown::Page;
-use super::side_by_side::{self, Run, SideBySide};
-use super::table::{Cell, Column, Table};
-use super::text::Ink;
+use super::side_by_side::{Change, MeasureRow, RunColumn, SideBySide};
+use super::table::{Column, NOTHING, Table, show};
+use super::text::{self, Ink};
 
 /// A change smaller than this share of the first value counts as the same: two runs of one
 /// scenario on an idle machine differ by as much. `run --repeat` shows how much yours differ.
@@ -18,76 +18,60 @@ const SAME: f64 = 0.05;
 const SAME_POINTS: f64 = 1.0;
 
 /// Two runs and how each measure changed from the first to the second.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
-    pub before: Side,
-    pub after: Side,
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    before: &'a Report,
+    after: &'a Report,
     /// Other differences between the runs, so that a reader does not compare things that cannot
     /// be compared.
-    pub differences: Vec<String>,
-    pub rows: Vec<Row>,
-}
-
-/// The facts about one run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Side {
-    pub id: String,
-    pub verdict: Verdict,
-}
-
-/// One measure of both runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    pub name: &'static str,
-    pub about: &'static str,
-    pub unit: Unit,
-    pub before: Option<f64>,
-    pub after: Option<f64>,
-    pub change: Change,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    Better,
-    Worse,
-    /// Within 5 %.
-    Same,
-    /// It changed, and neither way is better.
-    Different,
-    /// One of the runs does not have it.
-    Unknown,
+    differences: Vec<String>,
+    rows: Vec<MeasureRow>,
 }
 
 /// Compares two runs; `after` is compared with `before`.
-pub fn compare(before: &Report, after: &Report) -> Comparison {
-    let rows = CATALOGUE.iter().filter(|known| before.has(known.name) || after.has(known.name));
-    Comparison {
-        before: Side { id: before.id.clone(), verdict: before.verdict },
-        after: Side { id: after.id.clone(), verdict: after.verdict },
-        differences: differences(before, after),
-        rows: rows.map(|known| row(known, before, after)).collect(),
-    }
+pub fn compare<'a>(before: &'a Report, after: &'a Report) -> Comparison<'a> {
+    let known = CATALOGUE.iter().filter(|known| before.has(known.name) || after.has(known.name));
+    let rows = known.map(|known| row(known, before, after)).collect();
+    Comparison { before, after, differences: differences(before, after), rows }
 }
 
-fn row(known: &'static Known, before: &Report, after: &Report) -> Row {
-    let (before, after) = (before.value(known.name), after.value(known.name));
-    let change = match (before, after) {
-        (Some(before), Some(after)) => change(known, before, after),
-        _ => Change::Unknown,
+fn row(known: &'static Known, before: &Report, after: &Report) -> MeasureRow {
+    let values = [before.value(known.name), after.value(known.name)];
+    let (by, (word, tone)) = match values {
+        [Some(before), Some(after)] => {
+            (by(known.unit, before, after), change(known, before, after))
+        }
+        // One of the runs does not have it.
+        _ => (String::new(), (NOTHING, None)),
     };
-    Row { name: known.name, about: known.about, unit: known.unit, before, after, change }
+    let change = Some(Change { by, word, tone });
+    let values = values.map(|value| show(value, known.unit)).into();
+    MeasureRow { name: known.name, about: known.about, values, change }
 }
 
-fn change(known: &Known, before: f64, after: f64) -> Change {
+/// How it changed in a word, and the verdict whose colour fits.
+fn change(known: &Known, before: f64, after: f64) -> (&'static str, Option<Verdict>) {
     // A share of a share means little.
     let same = if known.unit == Unit::Percent { SAME_POINTS } else { before.abs() * SAME };
     if (after - before).abs() <= same {
-        return Change::Same;
+        return ("same", None);
     }
     match (known.better, after < before) {
-        (Better::Neither, _) => Change::Different,
-        (Better::Lower, true) | (Better::Higher, false) => Change::Better,
-        (Better::Lower, false) | (Better::Higher, true) => Change::Worse,
+        (Better::Neither, _) => ("differs", None),
+        (Better::Lower, true) | (Better::Higher, false) => ("better", Some(Verdict::Pass)),
+        (Better::Lower, false) | (Better::Higher, true) => ("worse", Some(Verdict::Fail)),
+    }
+}
+
+/// `+12 %`, `×3.1`, or empty if it did not change.
+fn by(unit: Unit, before: f64, after: f64) -> String {
+    let more = after - before;
+    match before {
+        _ if more == 0.0 => String::new(),
+        _ if unit == Unit::Percent => format!("{more:+.1} pp"),
+        before if before > 0.0 && after >= 3.0 * before => format!("×{:.1}", after / before),
+        before if before > 0.0 => format!("{:+.1} %", (after / before - 1.0) * 100.0),
+        _ => format!("{}{}", if more > 0.0 { "+" } else { "" }, unit.show(more)),
     }
 }
 
@@ -111,87 +95,30 @@ fn differences(before: &Report, after: &Report) -> Vec<String> {
     .collect()
 }
 
-impl Change {
-    pub fn word(self) -> &'static str {
-        match self {
-            Change::Better => "better",
-            Change::Worse => "worse",
-            Change::Same => "same",
-            Change::Different => "differs",
-            Change::Unknown => "–",
-        }
+impl Comparison<'_> {
+    fn sides(&self) -> [(&'static str, &Report); 2] {
+        [("before", self.before), ("after", self.after)]
     }
 
-    /// The verdict whose colour fits.
-    fn tone(self) -> Option<Verdict> {
-        match self {
-            Change::Better => Some(Verdict::Pass),
-            Change::Worse => Some(Verdict::Fail),
-            _ => None,
-        }
-    }
-}
-
-impl Row {
-    fn show(&self, value: Option<f64>) -> String {
-        value.map_or("–".to_owned(), |value| self.unit.show(value))
-    }
-
-    pub fn shown_before(&self) -> String {
-        self.show(self.before)
-    }
-
-    pub fn shown_after(&self) -> String {
-        self.show(self.after)
-    }
-
-    /// `+12 %`, `×3.1`, or empty if a share means nothing.
-    pub fn by(&self) -> String {
-        match (self.before, self.after) {
-            (Some(a), Some(b)) if a == b => String::new(),
-            (Some(a), Some(b)) if self.unit == Unit::Percent => {
-                format!("{:+.1} pp", b - a)
-            }
-            (Some(a), Some(b)) if a > 0.0 && b >= 3.0 * a => format!("×{:.1}", b / a),
-            (Some(a), Some(b)) if a > 0.0 => format!("{:+.1} %", (b / a - 1.0) * 100.0),
-            (Some(a), Some(b)) => {
-                format!("{}{}", if b > a { "+" } else { "" }, self.show(Some(b - a)))
-            }
-            _ => String::new(),
-        }
-    }
-}
-
-impl Comparison {
     /// For the terminal.
     pub fn text(&self, width: usize, colour: bool) -> String {
         let ink = Ink { colour };
-        let mut lines = Vec::new();
-        for (label, side) in [("before", &self.before), ("after", &self.after)] {
-            let verdict = ink.verdict(side.verdict, side.verdict.as_str());
-            let (label, id) = (ink.dim(&format!("{label:<6}")), printable(&side.id));
-            lines.push(format!("  {label}  {id}  {verdict}"));
-        }
+        let side = |(label, r): (&str, &Report)| {
+            let verdict = ink.verdict(r.verdict, r.verdict.word());
+            format!("  {}  {}  {verdict}", ink.dim(&format!("{label:<6}")), printable(&r.id))
+        };
+        let mut lines: Vec<String> = self.sides().map(side).into();
         for difference in &self.differences {
-            let wrapped = super::text::wrap(difference, width.saturating_sub(4));
-            lines.extend(wrapped.iter().enumerate().map(|(i, line)| {
-                if i == 0 { format!("  ! {line}") } else { format!("    {line}") }
-            }));
+            lines.extend(text::wrap(difference, width, "  ! ", "    "));
         }
-        let lines: String = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
-        format!("{lines}\n{}", super::text::table(&self.table(), ink, "  "))
+        format!("{}\n\n{}", lines.join("\n"), text::table(&self.table(), ink))
     }
 
     fn table(&self) -> Table {
         let mut columns = vec![Column::text("measure")];
         columns.extend(["before", "after", "change"].map(Column::figure));
         columns.push(Column::text(""));
-        let row = |row: &Row| {
-            let word = Cell { tone: row.change.tone(), ..row.change.word().into() };
-            let [before, after] = [row.shown_before(), row.shown_after()].map(Cell::from);
-            vec![row.name.into(), before, after, row.by().into(), word]
-        };
-        Table { columns, rows: self.rows.iter().map(row).collect() }
+        Table { columns, rows: self.rows.iter().map(MeasureRow::cells).collect() }
     }
 
     /// For a pull request.
@@ -204,7 +131,7 @@ impl Comparison {
             page.line("");
         }
         let mut table = self.table();
-        for (column, side) in [(1, &self.before), (2, &self.after)] {
+        for (column, side) in [(1, self.before), (2, self.after)] {
             table.columns[column].head = format!("{} ({})", side.id, side.verdict);
         }
         page.table(&table);
@@ -216,26 +143,19 @@ impl Comparison {
     /// # Errors
     /// The template cannot be rendered.
     pub fn html(&self) -> Result<String, ReportError> {
-        let sides = [("before", &self.before), ("after", &self.after)];
-        let columns = sides.map(|(when, side)| Run {
-            head: format!("{when}: {}", side.id),
+        let columns = self.sides().map(|(when, r)| RunColumn {
+            head: format!("{when}: {}", r.id),
             link: None,
-            verdict: side.verdict,
+            verdict: r.verdict,
             why: &[],
         });
-        let row = |row: &Row| side_by_side::Row {
-            name: row.name,
-            about: row.about,
-            values: vec![row.shown_before(), row.shown_after()],
-            change: Some(side_by_side::Change { by: row.by(), word: row.change.word() }),
-        };
         let page = SideBySide {
             title: "Two runs side by side".to_owned(),
             lead: "",
             verdict: None,
             differences: &self.differences,
             columns: columns.into(),
-            rows: self.rows.iter().map(row).collect(),
+            rows: &self.rows,
             bars: Vec::new(),
             changes: true,
         };
@@ -248,27 +168,25 @@ mod tests {
     use super::*;
     use crate::model::catalogue::known;
 
-    fn change_of(name: &str, before: f64, after: f64) -> Change {
-        change(known(name).unwrap(), before, after)
-    }
-
     #[test]
     fn a_change_is_better_by_the_measures_own_direction() {
-        assert_eq!(change_of("downtime.write.max", 100.0, 50.0), Change::Better);
-        assert_eq!(change_of("reshard.keys.rate", 100.0, 50.0), Change::Worse);
-        assert_eq!(change_of("reshard.keys", 100.0, 50.0), Change::Different);
-        assert_eq!(change_of("latency.p99.during", 100.0, 104.9), Change::Same);
-        assert_eq!(change_of("writes.lost", 0.0, 1.0), Change::Worse);
-        assert_eq!(change_of("writes.lost", 0.0, 0.0), Change::Same);
+        let word = |name: &str, before, after| change(known(name).unwrap(), before, after).0;
+        assert_eq!(word("downtime.write.max", 100.0, 50.0), "better");
+        assert_eq!(word("reshard.keys.rate", 100.0, 50.0), "worse");
+        assert_eq!(word("reshard.keys", 100.0, 50.0), "differs");
+        assert_eq!(word("latency.p99.during", 100.0, 104.9), "same");
+        assert_eq!(word("writes.lost", 0.0, 1.0), "worse");
+        assert_eq!(word("writes.lost", 0.0, 0.0), "same");
     }
 
     #[test]
     fn no_name_drives_a_terminal() {
-        let side = |id: &str| Side { id: id.to_owned(), verdict: Verdict::Pass };
-        let (before, after) = (side("a\x1b[2J"), side("b\u{9b}"));
-        let differences = vec!["scenario: a\x1b[2J and b".to_owned()];
-        let comparison = Comparison { before, after, differences, rows: Vec::new() };
+        let before = crate::report::json::read("tests/pure/report/before.json".as_ref()).unwrap();
+        let (id, scenario) = ("a\x1b[2J".to_owned(), "b\u{9b}".to_owned());
+        let after = Report { id, scenario, ..before.clone() };
+        let comparison = compare(&before, &after);
         let (text, markdown) = (comparison.text(80, false), comparison.markdown());
+        assert!(text.contains("  ! scenario: "), "{text}");
         assert!((text + &markdown).chars().all(|c| c == '\n' || !c.is_control()));
     }
 }

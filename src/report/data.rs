@@ -35,8 +35,15 @@ pub struct Report {
     pub verdict: Verdict,
     /// One sentence for each reason why the verdict is not `pass`.
     pub why: Vec<String>,
-    /// Groups whose nodes did not agree when the time to settle was over.
+    /// Servers that ended although no step had asked for that.
+    #[serde(default)]
+    pub crashes: Vec<Crash>,
+    /// Groups whose nodes did not agree when the time to settle was over, or after what steps
+    /// left had been undone.
     pub disagreements: Vec<Disagreement>,
+    /// When the final state was read. Absent if it was not.
+    #[serde(default)]
+    pub final_read: Option<FinalRead>,
     pub engine: EngineInfo,
     pub backend: String,
     pub seed: u64,
@@ -79,6 +86,13 @@ pub struct Report {
     /// Which shard owned which slots: before the first step, a few times during, and after.
     pub ownership: Vec<Ownership>,
     pub warnings: Vec<Warning>,
+    /// When the machine was too busy: seconds in which redrill itself was not run, or a server
+    /// waited for a processor.
+    #[serde(default)]
+    pub starved: Vec<Starved>,
+    /// The same in a sentence; null if it never was.
+    #[serde(default)]
+    pub busy: Option<String>,
     pub own: Own,
     /// The run folder.
     #[serde(skip)]
@@ -139,7 +153,7 @@ pub struct ShardNodes {
     pub nodes: Vec<NodeInfo>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Probe {
     /// Each canary was written and read this often. An outage's length is exact to this.
     pub every_ms: f64,
@@ -147,6 +161,9 @@ pub struct Probe {
     pub canaries: usize,
     pub sent: u64,
     pub failed: u64,
+    /// Reads that lacked an acknowledged write of the canary.
+    #[serde(default)]
+    pub wrong: u64,
     /// How long redrill itself was not run, so that probes saw nothing: in total, and the
     /// longest stretch.
     pub blind_ms: f64,
@@ -164,6 +181,13 @@ pub struct Load {
     pub text: String,
     pub figures: Figures,
     pub met: Met,
+    /// From the start of the slowest step until 95 % of its operations were answered again.
+    /// Absent if it never came back, and without steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_ms: Option<f64>,
+    /// The same at the load's end, of a load that had not come back by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down_for_ms: Option<f64>,
     /// What the library behind an adapter felt; absent where the client is redrill's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<Adapter>,
@@ -207,7 +231,11 @@ pub struct Figures {
     pub operations: u64,
     /// Those that ended ok.
     pub answered: u64,
+    /// Those that failed, or whose outcome is unknown.
     pub errors: u64,
+    /// Those that were never sent, because as many as the load allows were in flight.
+    #[serde(default)]
+    pub unsent: u64,
     pub before: Quantiles,
     pub during: Quantiles,
     pub after: Quantiles,
@@ -237,6 +265,9 @@ pub struct Judged {
     pub measure: String,
     pub op: Compare,
     pub value: Option<f64>,
+    /// As in `measures`: how much it was when the load ended, if it was not over then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
     pub bound: f64,
     pub unit: Unit,
     pub verdict: Verdict,
@@ -270,12 +301,18 @@ pub struct Step {
     /// The nodes that it removed.
     #[schemars(with = "Vec<String>")]
     pub left: Vec<NodeName>,
+    /// What else it did, a sentence each: how many connections a node ended.
+    #[serde(default)]
+    pub notes: Vec<String>,
     pub moved: Moved,
     /// How slots moved: `migrate`, or `atomic` by the servers' own jobs. Null if none did.
     pub method: Option<String>,
     /// The servers' own jobs.
     pub jobs: Vec<Job>,
     pub error: Option<String>,
+    /// Why the error may not be the servers' fault: the machine was too busy.
+    #[serde(default)]
+    pub unsure: Option<String>,
 }
 
 /// What a step did to one node.
@@ -315,6 +352,16 @@ pub struct Failover {
     pub unserved_until_ms: Option<f64>,
     /// A replica was linked to the new primary.
     pub redundant_ms: Option<f64>,
+    /// The failover was followed until here: to the load's end, or to the next fault on its
+    /// nodes. Absent in reports of versions before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_until_ms: Option<f64>,
+    /// Acknowledged writes that it lost. Absent if that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
+    /// How much time these writes are of; see the measure `rpo`. Absent if that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_ms: Option<f64>,
 }
 
 /// A server's own job of moving slots from one shard to another.
@@ -403,11 +450,14 @@ pub struct Series {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outage {
     pub group: String,
-    /// The shard that owned the canary's slot at the drill's start.
+    /// The shard that owned the canary's slot when the outage began.
     pub shard: u32,
     pub slot: u16,
     /// Whether a step of the drill moves the slot.
     pub moves: bool,
+    /// Where the canary was probed from, if clients are in several regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     pub action: Access,
     pub from_ms: f64,
     /// Null if it had not ended when the load did; then it counts until the load's end.
@@ -451,6 +501,19 @@ pub struct Warning {
     pub text: String,
 }
 
+/// A second in which the machine was too busy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Starved {
+    pub from_ms: f64,
+    pub to_ms: f64,
+    /// How much of it counts.
+    pub lost_ms: f64,
+    /// The server that waited longest for a processor; null if redrill itself was not run.
+    #[schemars(with = "Option<String>")]
+    pub node: Option<NodeName>,
+    pub waited_percent: Option<f64>,
+}
+
 /// redrill's own use of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Own {
@@ -475,12 +538,62 @@ impl Figures {
 impl Judged {
     /// The value as a person would write it.
     pub(super) fn shown(&self) -> String {
-        self.value.map_or("not known".to_owned(), |value| self.unit.show(value))
+        let Judged { value, unit, at_least, .. } = *self;
+        Measure { value, unit, at_least }.show()
     }
 
     /// Whether value and bound alone explain the verdict.
     pub(super) fn is_plain(&self) -> bool {
         self.verdict != Verdict::Unknown
+    }
+}
+
+/// The reading of the final state, which lost writes are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FinalRead {
+    pub at_ms: f64,
+    /// When what steps left had been undone; null if they left nothing.
+    pub undone_ms: Option<f64>,
+    /// Since when all nodes agreed after that, with every replica linked; null if they did not.
+    pub agreed_ms: Option<f64>,
+}
+
+impl FinalRead {
+    /// Relative to the undoing, for a person; `None` if nothing was undone.
+    pub(super) fn text(&self) -> Option<String> {
+        let after = Unit::Millis.show(self.at_ms - self.undone_ms?);
+        let nodes = if self.agreed_ms.is_some() {
+            "when all nodes agreed"
+        } else {
+            "though nodes did not agree"
+        };
+        Some(format!("read {after} after all was undone, {nodes}"))
+    }
+}
+
+/// A server that ended although no step had asked for that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Crash {
+    #[schemars(with = "String")]
+    pub node: NodeName,
+    pub at_ms: f64,
+    /// How it ended: `signal: 11 (SIGSEGV)`.
+    pub status: String,
+    /// The last lines of its log.
+    pub log: Vec<String>,
+}
+
+impl Crash {
+    /// One sentence. Its instant counts from the load's start, at `zero_ms`.
+    pub(super) fn text(&self, zero_ms: f64) -> String {
+        let at = (self.at_ms - zero_ms) / 1e3;
+        let Crash { node, status, .. } = self;
+        format!("the server of {node} crashed at {at:.3} s ({status}): no step had asked for that")
+    }
+
+    /// Where its whole log is, in the run folder.
+    pub(super) fn log_path(&self) -> String {
+        format!("logs/{}.log", self.node.file_name())
     }
 }
 
@@ -490,11 +603,27 @@ pub struct Disagreement {
     pub group: String,
     /// How they differed, a sentence each.
     pub how: Vec<String>,
+    /// It was not when `settle` was over, but after what steps left had been undone.
+    #[serde(default)]
+    pub after_undoing: bool,
+    /// When they were asked.
+    #[serde(default)]
+    pub at_ms: Option<f64>,
+    /// When all agreed and were linked for the last time.
+    #[serde(default)]
+    pub agreed_ms: Option<f64>,
+    /// Why it may not be the servers' fault: the machine was too busy.
+    #[serde(default)]
+    pub unsure: Option<String>,
 }
 
 impl Disagreement {
     pub(super) fn text(&self) -> String {
-        format!("`{}` did not converge within `settle`: {}", self.group, self.how.join("; "))
+        let when = match self.after_undoing {
+            true => "after what steps left had been undone",
+            false => "within `settle`",
+        };
+        format!("`{}` did not converge {when}: {}", self.group, self.how.join("; "))
     }
 }
 

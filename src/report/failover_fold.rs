@@ -20,7 +20,7 @@ const UNHEARD: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct FailoverFold {
     injected: Vec<Injected>,
-    pub open: Vec<Row>,
+    pub open: Vec<OpenFailover>,
     elections: Vec<Election>,
 }
 
@@ -53,7 +53,7 @@ impl Injected {
 
 /// One failover, as far as it has come.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct OpenFailover {
     pub shard: ShardName,
     pub began: Nanos,
     pub from: Option<NodeName>,
@@ -63,7 +63,7 @@ pub(super) struct Row {
     at: [Option<Nanos>; 5],
 }
 
-impl Row {
+impl OpenFailover {
     pub fn at(&self, phase: FailoverPhase) -> Option<Nanos> {
         self.at[phase as usize]
     }
@@ -113,11 +113,6 @@ impl FailoverFold {
         self.injected.push(one);
     }
 
-    /// The faults that may lose writes, each with its step.
-    pub fn injected_steps(&self) -> impl Iterator<Item = (usize, Nanos)> {
-        self.injected.iter().map(|one| (one.step, one.at))
-    }
-
     /// `members` are all nodes that belonged to the shard then.
     pub fn hear(
         &mut self,
@@ -128,18 +123,26 @@ impl FailoverFold {
     ) {
         // Once all name a new primary, everything that follows belongs to the next failover,
         // except the first linked replica.
-        let goes_on = |row: &Row| {
+        let goes_on = |row: &OpenFailover| {
             let same = row.shard == shard;
             let over = row.at(FailoverPhase::Propagated).is_some();
             same && (phase == FailoverPhase::Redundant || !over)
         };
         let index = self.open.iter().rposition(goes_on).unwrap_or_else(|| {
             let (from, to, by, times) = (None, None, None, [None; 5]);
-            self.open.push(Row { shard, began: at, from, to, by, at: times });
+            self.open.push(OpenFailover { shard, began: at, from, to, by, at: times });
             self.open.len() - 1
         });
         let row = &mut self.open[index];
         match phase {
+            // Whoever misses the old primary only now has been told of no new one: after a
+            // takeover, nodes on the other side of a cut.
+            FailoverPhase::Suspected | FailoverPhase::Agreed
+                if row.at(FailoverPhase::Elected).is_some() =>
+            {
+                row.from = row.from.take().or(Some(node));
+                return;
+            }
             FailoverPhase::Suspected => {
                 // The primary had been trusted again, so this is a new suspicion.
                 (row.began, row.at) = (at, [None; 5]);
@@ -164,7 +167,7 @@ impl FailoverFold {
 
     /// The next fault after `at` that hit the old or the new primary, or any node of the shard
     /// once all named the new one.
-    fn next(&self, row: &Row, at: Nanos) -> Option<Nanos> {
+    fn next(&self, row: &OpenFailover, at: Nanos) -> Option<Nanos> {
         let over = |one: &Injected| row.at(FailoverPhase::Propagated).is_some_and(|at| one.at > at);
         let ends = |one: &&Injected| {
             one.hits(&row.from) || one.hits(&row.to) || over(one) && one.shards.contains(&row.shard)
@@ -175,15 +178,21 @@ impl FailoverFold {
 
     /// Outages of the failover that began at `at` begin before this: before `end`, before
     /// another fault, and before the next failover.
-    pub fn until(&self, row: &Row, at: Nanos, end: Nanos) -> Nanos {
+    pub fn until(&self, row: &OpenFailover, at: Nanos, end: Nanos) -> Nanos {
         let next = self.next(row, at).map_or(end, |next| next - BEFORE);
         row.at(FailoverPhase::Propagated).map_or(next, |over| next.min(over + AFTER))
+    }
+
+    /// What concerns the failover that began at `at` was seen until then: `end`, or before that
+    /// another fault or the next failover.
+    pub fn seen_until(&self, row: &OpenFailover, at: Nanos, end: Nanos) -> Nanos {
+        self.next(row, at).map_or(end, |next| next.min(end))
     }
 
     /// The fault that led to it: the last one before it that hit the old primary. If none did,
     /// the last one that cut it off from others or hit another node of the shard. But if it was
     /// only suspected, a busy machine may be the cause.
-    pub fn cause(&self, row: &Row) -> Option<&Injected> {
+    pub fn cause(&self, row: &OpenFailover) -> Option<&Injected> {
         let before = || self.injected.iter().filter(|one| one.at <= row.began);
         let on_it = before().filter(|one| one.hits(&row.from)).max_by_key(|one| one.at);
         let near = |one: &&Injected| {
@@ -248,6 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn an_election_stands_though_a_node_misses_the_old_primary_after_it() {
+        let mut told = FailoverFold::default();
+        let (shard, by) = (node(0).shard_name().unwrap(), NodeName::new("c", 0, 0));
+        told.injected(Nanos(10), 0, (vec![node(0)], vec![shard.clone()]), vec![]);
+        use FailoverPhase::*;
+        for (at, phase, ordinal) in [(20, Elected, 1), (30, Suspected, 0), (31, Agreed, 0)] {
+            let shard = (shard.clone(), vec![node(0), node(1)]);
+            told.hear(Nanos(at), shard, phase, (node(ordinal), by.clone()));
+        }
+        let [row] = &told.open[..] else { panic!("{:?}", told.open) };
+        assert_eq!([Elected, Suspected, Agreed].map(|p| row.at(p)), [Some(Nanos(20)), None, None]);
+        assert_eq!((&row.from, &row.to), (&Some(node(0)), &Some(node(1))));
+        assert_eq!(told.cause(row).map(|one| one.at), Some(Nanos(10)), "what hit the old one");
+    }
+
+    #[test]
     fn what_is_done_to_others_does_not_end_a_failovers_time() {
         let told = told(&[(10, 0, 0), (25, 1, 2), (45, 2, 1)]);
         assert_eq!(told.next(&told.open[0], Nanos(10)), Some(Nanos(45)), "the new primary");
@@ -278,7 +303,8 @@ mod tests {
     /// A step that hit `node` in second 10 and was undone at `undone`.
     fn step(kind: &str, node: NodeName, undone: Option<u64>) -> StepRecord {
         let (group, text) = (node.group.clone(), kind.to_owned());
-        let info = StepInfo { kind: StepKind::parse(kind), group, text, planned_at: Nanos(0) };
+        let (kind, planned_at) = (StepKind::parse(kind), Nanos(0));
+        let info = StepInfo { kind, group, on_actors: false, text, planned_at };
         let mut step = StepRecord::new(info);
         step.hits = vec![Hit { node, at_ms: 10e3, undone_ms: undone.map(|s| s as f64 * 1e3) }];
         step.ended = Some(second(11));

@@ -1,11 +1,11 @@
 //! The failovers of a drill: how long each of their phases took, and their story in words.
 
-use crate::model::event::{FailoverPhase, Phase};
+use crate::model::event::{Canary, FailoverPhase};
 use crate::model::op::Access;
 use crate::model::{NodeName, Unit};
 
 use super::data::{Failover, millis};
-use super::failover_fold::Row;
+use super::failover_fold::OpenFailover;
 use super::record::Record;
 use super::spans::Span;
 
@@ -15,16 +15,15 @@ pub(super) fn rows(record: &Record) -> Vec<Failover> {
     rows.map(|row| whole(row, record)).collect()
 }
 
-fn whole(row: &Row, record: &Record) -> Failover {
+fn whole(row: &OpenFailover, record: &Record) -> Failover {
     let (told, outages, canaries) = (&record.failovers, &record.outages, &record.canaries);
     let cause = told.cause(row);
     let began = cause.map_or(row.began, |one| one.at);
-    let end = record.phase_at(Phase::Verify).unwrap_or(record.last);
+    let end = record.load_ended().unwrap_or(record.last);
     let span = Span { from: began, to: told.until(row, began.max(row.began), end) };
     let of_shard = |canary: usize| {
-        canaries
-            .get(canary)
-            .is_some_and(|c| c.group == row.shard.group && c.shard == row.shard.shard)
+        let mine = |c: &Canary| record.owner(c, row.began) == row.shard.shard;
+        canaries.get(canary).is_some_and(|c| c.group == row.shard.group && mine(c))
     };
     let elected = row.at(FailoverPhase::Elected);
     let served = outages.first_end(Access::Write, (span, row.turned()), of_shard);
@@ -43,23 +42,59 @@ fn whole(row: &Row, record: &Record) -> Failover {
         served_ms: served.map(millis),
         unserved_until_ms: unserved.then(|| millis(end)),
         redundant_ms: row.at(FailoverPhase::Redundant).map(millis),
+        seen_until_ms: Some(millis(told.seen_until(row, began.max(row.began), end))),
+        lost: None,
+        rpo_ms: None,
     }
 }
 
-/// The measures of the family `failover`: the longest of all failovers.
-pub(super) fn measures(failovers: &[Failover]) -> Vec<(&'static str, Option<f64>)> {
-    let longest = |part: fn(&Failover) -> Option<f64>| {
-        failovers.iter().filter_map(part).max_by(f64::total_cmp)
-    };
-    vec![
-        ("failover.detect", longest(Failover::detect)),
-        ("failover.agree", longest(Failover::agree)),
-        ("failover.elect", longest(Failover::elect)),
-        ("failover.propagate", longest(Failover::propagate)),
-        ("failover.reconnect", longest(Failover::reconnect)),
-        ("failover.served", longest(Failover::served)),
-        ("failover.redundant", longest(Failover::redundant)),
-    ]
+/// A part of a failover.
+pub(super) enum Part {
+    /// It took so many milliseconds.
+    Ended(f64),
+    /// It was not over when it was last seen, after so many milliseconds.
+    Open(f64),
+    /// It did not come to it, or nobody saw it.
+    Missing,
+}
+
+impl Part {
+    pub fn ended(self) -> Option<f64> {
+        if let Part::Ended(ms) = self { Some(ms) } else { None }
+    }
+
+    pub fn open(self) -> Option<f64> {
+        if let Part::Open(ms) = self { Some(ms) } else { None }
+    }
+}
+
+type PartOf = fn(&Failover) -> Part;
+
+/// The parts by the names of their measures.
+impl Failover {
+    pub(super) const PARTS: [(&str, PartOf); 7] = [
+        ("failover.detect", |f| f.until_served(f.detect(), f.injected_ms)),
+        ("failover.agree", |f| f.until_served(f.agree(), f.suspected_ms)),
+        ("failover.elect", |f| f.until_served(f.elect(), f.agreed_ms)),
+        ("failover.propagate", |f| f.part(f.propagate(), f.elected_ms)),
+        ("failover.reconnect", |f| f.until_served(f.reconnect(), f.elected_ms)),
+        ("failover.served", |f| f.until_served(between(f.injected_ms, f.served_ms), f.injected_ms)),
+        ("failover.redundant", |f| f.part(f.redundant(), f.injected_ms.filter(|_| f.to.is_some()))),
+    ];
+
+    /// A part that took so long, or began at `from`.
+    fn part(&self, took: Option<f64>, from: Option<f64>) -> Part {
+        match (took, between(from, self.seen_until_ms)) {
+            (Some(ms), _) => Part::Ended(ms),
+            (None, Some(ms)) => Part::Open(ms),
+            (None, None) => Part::Missing,
+        }
+    }
+
+    /// The same of a part that need not come if the old primary serves again before it.
+    fn until_served(&self, took: Option<f64>, from: Option<f64>) -> Part {
+        self.part(took, from.filter(|_| self.unserved_until_ms.is_some()))
+    }
 }
 
 /// How long each part took, in milliseconds.
@@ -129,14 +164,27 @@ impl Failover {
         parts.into_iter().filter_map(|(name, ms)| Some((name, ms?))).collect()
     }
 
+    /// `served after 3,975 ms`; `None` if no outage was seen.
+    pub(super) fn outcome(&self) -> Option<String> {
+        let how =
+            if self.unserved_until_ms.is_some() { "not served again in" } else { "served after" };
+        self.served().map(|ms| format!("{how} {}", Unit::Millis.show(ms)))
+    }
+
+    /// ` · 12 writes lost, of 8.20 ms`
+    fn lost_text(&self) -> String {
+        let Some(lost) = self.lost.filter(|lost| *lost > 0) else { return String::new() };
+        let of =
+            self.rpo_ms.map_or_else(String::new, |ms| format!(", of {}", Unit::Millis.show(ms)));
+        let writes = if lost == 1 { "write" } else { "writes" };
+        format!(" · {} {writes} lost{of}", Unit::Count.show(lost as f64))
+    }
+
     /// What happened: `served after 3,975 ms: detect 2,010 ms · agree 24.1 ms · …`
     pub(super) fn story(&self) -> String {
-        let outcome = match (self.served(), self.unserved_until_ms, &self.to) {
-            (Some(ms), None, Some(_)) => format!("served after {}", Unit::Millis.show(ms)),
-            (Some(ms), None, None) => {
-                format!("no replica took over, and it was served after {}", Unit::Millis.show(ms))
-            }
-            (Some(ms), Some(_), _) => format!("not served again in {}", Unit::Millis.show(ms)),
+        let outcome = match (self.outcome(), self.unserved_until_ms, &self.to) {
+            (Some(served), None, None) => format!("no replica took over, and it was {served}"),
+            (Some(served), ..) => served,
             // After a takeover both sides serve the clients that reach them.
             (None, ..) => "no outage was seen".to_owned(),
         };
@@ -152,7 +200,7 @@ impl Failover {
             (None, Some(_)) => " · no replica again".to_owned(),
             (None, None) => String::new(),
         };
-        format!("{outcome}{parts}{redundant}")
+        format!("{outcome}{parts}{redundant}{}", self.lost_text())
     }
 }
 

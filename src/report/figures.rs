@@ -2,34 +2,32 @@
 //!
 //! Which measures are among them, their titles and the notes below them stand in the catalogue.
 
-use crate::model::catalogue::{CATALOGUE, Headline, Known};
-use crate::model::event::Moved;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::data::Report;
+use crate::model::catalogue::{CATALOGUE, Headline, Known, When};
+use crate::model::event::Moved;
+use crate::model::op::Cause;
+use crate::model::{Unit, Verdict};
+
+use super::adapters;
+use super::data::{Load, Outage, Report, Step};
 use super::table::count;
-use super::{adapters, longest, met};
 
 /// One figure, with what belongs to it.
 pub(super) struct Figure {
     pub title: &'static str,
     pub value: String,
-    pub tone: Tone,
+    /// `fail` for one that nobody wants to see.
+    pub tone: Option<Verdict>,
     /// The spans of a measure that is told apart before, during and after the steps.
-    pub spans: Vec<Span>,
+    pub spans: Vec<SpanBar>,
     pub notes: Vec<String>,
     /// It stands in the table of latency as well.
     pub in_table: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
-    /// One that nobody wants to see.
-    Bad,
-    Unknown,
-}
-
-pub(super) struct Span {
+pub(super) struct SpanBar {
     pub label: &'static str,
     pub value: String,
     /// Percent of the highest of the spans.
@@ -40,36 +38,47 @@ pub(super) struct Span {
 pub(super) fn figures(r: &Report) -> Vec<Figure> {
     let shown = |known: &&Known| r.timeline_ms.is_some() && r.has(known.name);
     let headlines = CATALOGUE.iter().filter(shown).filter_map(|k| Some((k, k.headline?)));
-    let replaced = |headline: &Headline| headline.unless.is_some_and(|other| r.has(other));
-    let known = headlines.filter(|(_, h)| !replaced(h)).map(|(known, h)| figure(r, known, h));
+    let left_out = |known: &Known, headline: &Headline| {
+        headline.unless.is_some_and(|other| r.has(other))
+            || headline.if_any && r.value(known.name).is_none_or(|value| value == 0.0)
+    };
+    let known =
+        headlines.filter(|(known, h)| !left_out(known, h)).map(|(known, h)| figure(r, known, h));
     known.chain(adapters::shown(r).into_iter().map(of_adapter)).collect()
 }
 
 fn of_adapter((value, notes): (String, Vec<String>)) -> Figure {
-    let (tone, spans) = (Tone::Plain, Vec::new());
-    Figure { title: "Library silent for", value, tone, spans, notes, in_table: false }
+    let (title, spans) = ("Library silent for", Vec::new());
+    Figure { title, value, tone: None, spans, notes, in_table: false }
 }
 
 fn figure(r: &Report, known: &Known, headline: Headline) -> Figure {
     let aside = r.measure_set_aside(known.name);
+    let counts = headline.if_any || known.finding.is_some() && aside.is_none();
     let tone = match r.value(known.name) {
-        None => Tone::Unknown,
-        Some(wrong) if wrong > 0.0 && known.finding.is_some() && aside.is_none() => Tone::Bad,
-        Some(_) => Tone::Plain,
+        None if known.must_end && r.is_open(known.name) => Some(Verdict::Fail),
+        None => Some(Verdict::Unknown),
+        Some(wrong) => (wrong > 0.0 && counts).then_some(Verdict::Fail),
     };
-    let notes = headline.notes.iter().filter_map(|note| filled(r, note));
+    let notes = headline.notes.iter().filter_map(|note| note_of(r, note));
     Figure {
         title: headline.title,
         value: r.show(known.name),
         tone,
-        spans: spans(r, headline.spans),
+        spans: known.cell.map_or(Vec::new(), |(row, _)| spans(r, row)),
         notes: notes.chain(aside).collect(),
-        in_table: !headline.spans.is_empty(),
+        in_table: known.cell.is_some(),
     }
 }
 
-/// A note with its holes filled in; `None` where one of them leaves it out.
-fn filled(r: &Report, note: &str) -> Option<String> {
+/// The parts of a note that their holes do not leave out.
+fn note_of(r: &Report, note: &str) -> Option<String> {
+    let parts: Vec<String> = note.split(" · ").filter_map(|part| filled(r, part)).collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
+}
+
+/// A text with its holes filled in; `None` where one of them leaves it out.
+pub(super) fn filled(r: &Report, note: &str) -> Option<String> {
     let Some((before, rest)) = note.split_once('{') else { return Some(note.to_owned()) };
     let (hole, after) = rest.split_once('}')?;
     let (name, optional) = hole.strip_suffix('?').map_or((hole, false), |name| (name, true));
@@ -87,48 +96,139 @@ fn filled(r: &Report, note: &str) -> Option<String> {
 /// What a hole stands for that is no measure, and the words if there are any.
 fn word(r: &Report, name: &str) -> Option<Option<String>> {
     Some(match name {
-        "longest outage" => longest::outage(r),
+        "longest outage" => longest_outage(r),
         "canaries" => Some(match r.probe.canaries {
             1 => "1 canary".to_owned(),
             more => format!("{more} canaries"),
         }),
         "probed every" => Some(format!("{} ms", r.probe.every_ms)),
-        "errors by cause" => met::errors(r),
-        "redirects and reconnects" => met::detours(r),
+        "errors by cause" => errors(r),
+        "reconnects" => reconnects(r),
+        "crashed" => crashed(r),
+        "final read" => r.final_read.and_then(|read| read.text()),
+        "slowest load" => slowest_load(r),
         "agreed on" => Some(r.agreed_on().to_owned()),
-        "moved" => moved(r),
+        "moved so far" => moved_so_far(r),
         "method" => r.method(),
         _ => return None,
     })
 }
 
-/// `1,820 slots and 222 keys in 3,100 ms`; what has moved so far where that is not the end.
-fn moved(r: &Report) -> Option<String> {
-    if r.value("reshard.duration").is_some() {
-        let show = |name: &str| r.show(&format!("reshard.{name}"));
-        return Some(format!(
-            "{} slots and {} keys in {}",
-            show("slots"),
-            show("keys"),
-            show("duration")
-        ));
+/// The nodes whose servers have crashed.
+fn crashed(r: &Report) -> Option<String> {
+    let nodes: BTreeSet<String> = r.crashes.iter().map(|crash| crash.node.to_string()).collect();
+    (!nodes.is_empty()).then(|| nodes.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// Which load was the slowest to come back, or did not.
+fn slowest_load(r: &Report) -> Option<String> {
+    if let Some(load) = r.loads.iter().find(|load| load.down_for_ms.is_some()) {
+        return Some(format!("{} did not come back", load.name));
     }
+    let after = |load: &Load| load.recovered_ms.filter(|ms| *ms > 0.0);
+    let slow = r.loads.iter().filter_map(|load| Some((after(load)?, load)));
+    slow.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, load)| load.name.clone())
+}
+
+/// `812 of 1,820 slots and 222 keys so far`, until all steps that move slots have ended.
+fn moved_so_far(r: &Report) -> Option<String> {
     r.steps.iter().find(|step| step.began_ms.is_some())?;
     let sum = |of: fn(&Moved) -> u64| count(r.steps.iter().map(|step| of(&step.moved)).sum());
     let (slots, total) = (sum(|m| m.slots), sum(|m| m.slots_total));
-    Some(format!("{slots} of {total} slots and {} keys so far", sum(|m| m.keys)))
+    r.value("reshard.duration")
+        .is_none()
+        .then(|| format!("{slots} of {total} slots and {} keys so far", sum(|m| m.keys)))
 }
 
 /// One span alone says nothing that the figure does not.
-fn spans(r: &Report, names: &'static [&'static str]) -> Vec<Span> {
-    let highest = names.iter().filter_map(|name| r.value(name)).fold(0.0, f64::max);
-    let span = |name: &&'static str| {
-        let share = r.value(name).filter(|_| highest > 0.0).map_or(0.0, |v| v / highest * 100.0);
-        let label = name.rsplit('.').next().unwrap_or(name);
-        Span { label, value: r.show(name), height: format!("{share:.0}") }
+fn spans(r: &Report, row: &str) -> Vec<SpanBar> {
+    let of_row = |known: &&Known| {
+        let when = known.cell.filter(|(its, _)| *its == row).map(|(_, when)| when);
+        when.is_some_and(|when| When::SPANS.contains(&when)) && r.has(known.name)
     };
-    let spans: Vec<Span> = names.iter().filter(|name| r.has(name)).map(span).collect();
-    if spans.len() > 1 { spans } else { Vec::new() }
+    let spans: Vec<&Known> = CATALOGUE.iter().filter(of_row).collect();
+    let highest = spans.iter().filter_map(|known| r.value(known.name)).fold(0.0, f64::max);
+    let span = |known: &&Known| {
+        let share = r.value(known.name).filter(|_| highest > 0.0).map_or(0.0, |v| v / highest);
+        let label = known.cell.map_or("", |(_, when)| when.name());
+        SpanBar { label, value: r.show(known.name), height: format!("{:.0}", share * 100.0) }
+    };
+    if spans.len() > 1 { spans.iter().map(span).collect() } else { Vec::new() }
+}
+
+/// The longest outage of all: `at 2.30 s of the load (0.70 s before the step), cache/1, slot 9000: timed out`.
+/// `None` if there is none, or if it is not listed.
+fn longest_outage(r: &Report) -> Option<String> {
+    let longest = r.outages.iter().max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms))?;
+    let worst = [r.value("downtime.write.max"), r.value("downtime.read.max")];
+    let worst = worst.into_iter().flatten().fold(0.0, f64::max);
+    // Only the first outages are listed.
+    (longest.duration_ms >= worst).then(|| place(r, longest))
+}
+
+/// Where and when it was.
+fn place(r: &Report, outage: &Outage) -> String {
+    let Outage { group, shard, slot, .. } = outage;
+    let at = (outage.from_ms - r.timeline_ms.unwrap_or(0.0)) / 1e3;
+    let slot = match (r.ownership.is_empty(), outage.moves) {
+        (true, _) => String::new(),
+        (false, true) => format!(", moving slot {slot}"),
+        (false, false) => format!(", slot {slot}"),
+    };
+    let cause = outage.cause.map_or(String::new(), |cause| format!(": {cause}"));
+    let open = if outage.to_ms.is_none() { ", not over when the load ended" } else { "" };
+    let unseen = match outage.blind_ms {
+        0.0 => String::new(),
+        blind => format!("; redrill itself was not run for {} of it", Unit::Millis.show(blind)),
+    };
+    let moment = moment(r, outage.from_ms);
+    format!("at {at:.2} s of the load ({moment}), {group}/{shard}{slot}{cause}{open}{unseen}")
+}
+
+/// The position of an instant relative to the steps: `0.70 s before the step`.
+fn moment(r: &Report, at_ms: f64) -> String {
+    let begun: Vec<&Step> = r.steps.iter().filter(|step| step.began_ms.is_some()).collect();
+    let last = begun.iter().rposition(|step| step.began_ms.is_some_and(|began| began <= at_ms));
+    let name = |i: usize| match r.steps.len() {
+        1 => "the step".to_owned(),
+        _ => format!("step {}", i + 1),
+    };
+    let Some(i) = last else {
+        let first = begun.first().and_then(|step| step.began_ms);
+        return match first {
+            Some(began) => format!("{:.2} s before {}", (began - at_ms) / 1e3, name(0)),
+            None => "with no step begun".to_owned(),
+        };
+    };
+    let (began, ended) = (begun[i].began_ms.unwrap_or(at_ms), begun[i].ended_ms);
+    match ended.filter(|ended| *ended <= at_ms) {
+        Some(ended) => format!("{:.2} s after {}", (at_ms - ended) / 1e3, name(i)),
+        None => format!("{:.2} s into {}", (at_ms - began) / 1e3, name(i)),
+    }
+}
+
+/// Errors of all loads by their cause, the most frequent first: `401 timed out · 3 refused`.
+fn errors(r: &Report) -> Option<String> {
+    let mut causes: BTreeMap<Cause, u64> = BTreeMap::new();
+    for (cause, count) in r.loads.iter().flat_map(|load| &load.met.causes) {
+        *causes.entry(*cause).or_default() += count;
+    }
+    // What was never sent is no error.
+    let is_error = |(cause, n): &(Cause, u64)| *n > 0 && *cause != Cause::Shed;
+    let mut causes: Vec<(Cause, u64)> = causes.into_iter().filter(is_error).collect();
+    causes.sort_by_key(|(_, count)| Reverse(*count));
+    let texts: Vec<String> =
+        causes.iter().map(|(cause, n)| format!("{} {cause}", count(*n))).collect();
+    (!texts.is_empty()).then(|| texts.join(" · "))
+}
+
+/// Connections that all loads made again; they are no errors.
+fn reconnects(r: &Report) -> Option<String> {
+    match r.loads.iter().filter_map(|load| load.met.reconnects).sum() {
+        0 => None,
+        1 => Some("1 reconnect".to_owned()),
+        more => Some(format!("{} reconnects", count(more))),
+    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::ser::{Formatter, Serializer};
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
 use super::file;
+use crate::model::from_json;
 
 /// The text of `report.json`.
 ///
@@ -31,13 +32,13 @@ pub fn read(path: &Path) -> Result<Report, ReportError> {
     }
     let text = fs::read(path).map_err(|e| ReportError::read(path, e))?;
     let no_report = |source| ReportError::NotAReport { path: path.to_owned(), source };
-    let Version { schema, redrill } = serde_json::from_slice(&text).map_err(no_report)?;
+    let Version { schema, redrill } = from_json(&text).map_err(no_report)?;
     if schema != SCHEMA {
         return Err(ReportError::OtherSchema { path: path.to_owned(), schema, redrill });
     }
-    let report: Report = serde_json::from_slice(&text).map_err(no_report)?;
+    let report: Report = from_json(&text).map_err(no_report)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let yaml = fs::read_to_string(folder.join(file::SCENARIO)).ok();
+    let yaml = file::scenario(&folder);
     Ok(Report { folder, yaml, ..report })
 }
 
@@ -64,27 +65,17 @@ fn bad(e: serde_json::Error) -> ReportError {
     ReportError::Render { what: "JSON", why: e.to_string() }
 }
 
+/// The library's own layout, but for arrays without objects, which stay on one line.
 #[derive(Default)]
 struct Layout {
-    depth: usize,
-    empty: bool,
-    /// For each open array: whether it has contained an object.
-    arrays: Vec<bool>,
+    pretty: PrettyFormatter<'static>,
     in_array_value: bool,
-}
-
-impl Layout {
-    fn newline<W: ?Sized + Write>(&self, w: &mut W) -> io::Result<()> {
-        write!(w, "\n{:1$}", "", self.depth * 2)
-    }
 }
 
 impl Formatter for Layout {
     fn begin_array<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
-        self.arrays.push(false);
-        self.depth += 1;
         self.in_array_value = false;
-        w.write_all(b"[")
+        self.pretty.begin_array(w)
     }
 
     fn begin_array_value<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
@@ -98,46 +89,32 @@ impl Formatter for Layout {
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        if self.arrays.pop() == Some(true) {
-            self.newline(w)?;
-        }
-        w.write_all(b"]")
+        self.pretty.end_array(w)
     }
 
     fn begin_object<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
-        if self.in_array_value {
-            if let Some(objects) = self.arrays.last_mut() {
-                *objects = true;
-            }
-            self.newline(w)?;
+        if std::mem::take(&mut self.in_array_value) {
+            self.pretty.begin_array_value(w, true)?;
         }
-        self.in_array_value = false;
-        self.depth += 1;
-        self.empty = true;
-        w.write_all(b"{")
+        self.pretty.begin_object(w)
     }
 
     fn begin_object_key<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
-        self.empty = false;
-        if !first {
-            w.write_all(b",")?;
-        }
-        self.newline(w)
+        self.pretty.begin_object_key(w, first)
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
-        self.in_array_value = false;
-        w.write_all(b": ")
+        self.pretty.begin_object_value(w)
     }
 
     fn end_object<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        if !self.empty {
-            self.newline(w)?;
-        }
-        self.empty = false;
-        w.write_all(b"}")
+        self.pretty.end_object(w)?;
+        // So that what it stands in, a list too, ends on a line of its own.
+        self.pretty.end_object_value(w)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
+        self.pretty.end_object_value(w)
     }
 }
 

@@ -7,10 +7,25 @@ use crate::model::catalogue::{known, of_finding};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::{Measure, Nanos, Unit, Verdict};
 
-use super::advice;
-use super::data::{Judged, Report};
-use super::doubt::Doubts;
+use super::data::{Judged, Report, millis};
+use super::measures::{Doubt, Doubts};
 use super::record::Record;
+
+// What to do about unknown results: each reason of an `unknown` verdict has such advice.
+
+/// For a finding that no measure counts: a value that nobody can have written.
+const WHOLE: &str = "let the drill end by itself, so that its history is complete";
+/// For what redrill itself, or servers that waited for a processor, may have influenced.
+const TOO_BUSY: &str = "the machine was too busy to tell: run it on an idle machine, or with a \
+                        lower `rate`";
+/// For what was not over when the load ended.
+const OPEN: &str = "let the load go on for longer, with a longer `settle`";
+/// For a drill that could not go on.
+const FAILED: &str = "fix that (`logs/` has the logs of the servers), and run it again";
+/// For a drill without an end.
+const ENDLESS: &str = "wait for its end, or run it again";
+/// For a drill that was interrupted.
+const INTERRUPTED: &str = "run it again, to its end";
 
 /// Compares each expectation with its measure. In a drill that did not end by itself everything
 /// is unknown: an expectation that held might have broken later.
@@ -33,11 +48,24 @@ fn expectation(
 ) -> Judged {
     let (measure, known) = (measures.get(&e.measure), known(&e.measure));
     let value = measure.and_then(|m| m.value);
+    let doubt = doubts.get(&*e.measure).copied();
     let unit = measure.map(|m| m.unit).or(known.map(|known| known.unit));
     let unit = unit.unwrap_or(Unit::Count);
     let (verdict, why) = match value {
-        Some(value) if completed => weigh(e, value, doubts.get(&*e.measure).copied(), unit),
+        Some(value) if completed => weigh(e, value, doubt, unit),
         Some(_) => (Verdict::Unknown, Some("cannot be judged: the drill did not end".into())),
+        None if completed && let Some(least) = measure.and_then(|m| m.at_least) => {
+            let must_end = known.is_some_and(|known| known.must_end);
+            // Half of its time was starved: it may be the effect of that.
+            let unsure = doubt.is_some_and(|doubt| doubt.range[0] <= least / 2.0);
+            match open(e, least, must_end, unit) {
+                (Verdict::Fail, why) if unsure => {
+                    let was = why.unwrap_or_default().replace("does not hold", "cannot be judged");
+                    (Verdict::Unknown, Some(format!("{was}; {TOO_BUSY}")))
+                }
+                judged => judged,
+            }
+        }
         None => {
             let why = format!("cannot be judged: {} is not known", e.measure);
             // In a drill that broke off, only that has to be fixed.
@@ -51,6 +79,7 @@ fn expectation(
         measure: e.measure.clone(),
         op: e.op,
         value,
+        at_least: measure.and_then(|m| m.at_least),
         bound: e.bound,
         unit,
         verdict,
@@ -58,15 +87,29 @@ fn expectation(
     }
 }
 
-/// The verdict on one value, and why it is not `pass`. `range` has the values that it could
-/// have had.
+/// The verdict on what was not over when the load ended, and was `least` by then. It can have
+/// become anything from that on.
+fn open(e: &Expectation, least: f64, must_end: bool, unit: Unit) -> (Verdict, Option<String>) {
+    let was = format!("it was not over when the load ended, after {}", unit.show(least));
+    let within = e.op == Compare::Equal && least < e.bound;
+    let holds = [least, f64::INFINITY].map(|value| e.op.holds(value, e.bound) || within);
+    match holds {
+        [true, true] if !must_end && !within => (Verdict::Pass, None),
+        [false, false] => (Verdict::Fail, Some(format!("does not hold: {was}"))),
+        _ if must_end => (Verdict::Fail, Some(format!("does not hold: {was}"))),
+        _ => (Verdict::Unknown, Some(format!("cannot be judged: {was}; {}", OPEN))),
+    }
+}
+
+/// The verdict on one value, and why it is not `pass`. `doubt` says what else it could have
+/// been.
 fn weigh(
     e: &Expectation,
     value: f64,
-    range: Option<[f64; 2]>,
+    doubt: Option<Doubt>,
     unit: Unit,
 ) -> (Verdict, Option<String>) {
-    let [least, most] = range.unwrap_or([value, value]);
+    let [least, most] = doubt.map_or([value, value], |doubt| doubt.range);
     let holds = [value, least, most].map(|value| e.op.holds(value, e.bound));
     let within = e.op == Compare::Equal && least < e.bound && e.bound < most;
     if holds.iter().all(|holds| *holds) {
@@ -77,10 +120,13 @@ fn weigh(
         return (Verdict::Fail, Some(format!("does not hold: it was {was}")));
     }
     let (least, most) = (unit.show(least), unit.show(most));
+    let who = match doubt.is_some_and(|doubt| doubt.starved) {
+        true => "redrill and the servers",
+        false => "redrill itself",
+    };
     let why = format!(
         "cannot be judged: it was {was}, and could have been anything from {least} to {most} had \
-         redrill itself been run all the time; the machine was too busy to tell: {}",
-        advice::BUSY
+         {who} been run all the time; {TOO_BUSY}"
     );
     (Verdict::Unknown, Some(why))
 }
@@ -93,8 +139,10 @@ pub(super) fn verdict(
 ) -> (Verdict, Vec<String>) {
     let ended = how_it_ended(record);
     let mut reasons: Vec<(Verdict, String)> = ended.into_iter().collect();
+    let zero = record.phase_at(Phase::Steps).map_or(0.0, millis);
+    reasons.extend(record.crashes.iter().map(|crash| (Verdict::Fail, crash.text(zero))));
     reasons.extend(steps(record));
-    reasons.extend(record.disagreements.iter().map(|group| (Verdict::Fail, group.text())));
+    reasons.extend(record.disagreements.iter().map(|group| blamed(group.text(), &group.unsure)));
     // For a drill that broke off, that has been said already.
     if record.completed() {
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
@@ -105,7 +153,7 @@ pub(super) fn verdict(
     reasons.extend(found.map(|f| match f.verdict {
         // In a drill that broke off, only that has to be fixed.
         Verdict::Unknown if record.completed() => {
-            let advice = of_finding(&f.kind).map_or(advice::WHOLE, |known| known.advice);
+            let advice = of_finding(&f.kind).map_or(WHOLE, |known| known.advice);
             (f.verdict, format!("{}; {advice}", f.text))
         }
         _ => (f.verdict, f.text.clone()),
@@ -145,10 +193,10 @@ fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
     let why = match &record.end {
         Some(End::Completed) => return None,
         Some(End::Interrupted) => {
-            format!("the drill was interrupted while {phase}; {}", advice::INTERRUPTED)
+            format!("the drill was interrupted while {phase}; {}", INTERRUPTED)
         }
         Some(End::Failed { error }) => {
-            format!("the drill could not go on while {phase}: {error}; {}", advice::FAILED)
+            format!("the drill could not go on while {phase}: {error}; {}", FAILED)
         }
         None => {
             let (zero, start) = match record.phase_at(Phase::Steps) {
@@ -159,7 +207,7 @@ fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
                 "the record breaks off {:.1} s after the {start}'s start, while {phase}: redrill \
                  was killed, or still runs; {}",
                 record.last.since(zero).as_secs_f64(),
-                advice::ENDLESS
+                ENDLESS
             )
         }
     };
@@ -173,8 +221,18 @@ pub(super) fn phase_name(phase: Phase) -> &'static str {
         Phase::Fill => "filling in keys",
         Phase::Steps => "playing the timeline",
         Phase::Settle => "settling",
+        Phase::Drain => "waiting for the last answers",
+        Phase::Undo => "undoing what steps left",
         Phase::Verify => "reading the final state",
         Phase::Stop => "stopping the servers",
+    }
+}
+
+/// Something went wrong: the servers' fault, unless the machine was too busy to tell.
+fn blamed(text: String, unsure: &Option<String>) -> (Verdict, String) {
+    match unsure {
+        Some(starved) => (Verdict::Unknown, format!("{text}; {starved}: {TOO_BUSY}")),
+        None => (Verdict::Fail, text),
     }
 }
 
@@ -196,7 +254,7 @@ fn steps(record: &Record) -> Vec<(Verdict, String)> {
         let text = &step.info.text;
         match (&step.error, step.began, step.ended) {
             (Some(error), ..) => {
-                reasons.push((Verdict::Fail, format!("step `{text}` failed: {error}")));
+                reasons.push(blamed(format!("step `{text}` failed: {error}"), &step.unsure));
             }
             (None, Some(_), None) => {
                 let text = format!("step `{text}` did not end before the drill did");
@@ -213,4 +271,29 @@ pub(super) fn other_reasons(report: &Report) -> Vec<&str> {
     let expectations = report.expectations.iter().filter(|e| e.is_plain());
     let told: Vec<&String> = expectations.filter_map(|e| e.why.as_ref()).collect();
     report.why.iter().filter(|why| !told.contains(why)).map(String::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The verdict on `op 5,000`, of what was not over after so many milliseconds.
+    fn judged(op: Compare, at_least: f64, must_end: bool) -> Verdict {
+        let (text, measure) = (String::new(), String::new());
+        open(&Expectation { text, measure, op, bound: 5_000.0 }, at_least, must_end, Unit::Millis).0
+    }
+
+    #[test]
+    fn what_was_not_over_breaks_a_bound_below_it_and_leaves_others_open() {
+        use Compare::*;
+        for at_most in [AtMost, Below] {
+            assert_eq!(judged(at_most, 6_000.0, false), Verdict::Fail);
+            assert_eq!(judged(at_most, 4_000.0, false), Verdict::Unknown, "it may have ended next");
+            assert_eq!(judged(at_most, 4_000.0, true), Verdict::Fail, "it was to end in time");
+        }
+        assert_eq!(judged(Equal, 6_000.0, false), Verdict::Fail);
+        assert_eq!(judged(Equal, 4_000.0, false), Verdict::Unknown);
+        assert_eq!(judged(AtLeast, 6_000.0, false), Verdict::Pass);
+        assert_eq!(judged(AtLeast, 4_000.0, false), Verdict::Unknown);
+    }
 }

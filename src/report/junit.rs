@@ -15,7 +15,7 @@ use crate::model::Verdict;
 use super::data::{Judged, Report};
 use super::error::ReportError;
 use super::judge::other_reasons;
-use super::suite::{Outcome, Unplayed};
+use super::suite::Outcome;
 use super::text;
 
 /// The case for the drill itself.
@@ -34,9 +34,9 @@ pub fn render(reports: &[Report]) -> Result<String, ReportError> {
 /// # Errors
 /// A text cannot be written as XML.
 pub fn of_suite(outcomes: &[Outcome]) -> Result<String, ReportError> {
-    whole(outcomes.iter().map(|outcome| match outcome {
-        Outcome::Played(report) => suite(report),
-        Outcome::Unplayed(unplayed) => unplayed_suite(unplayed),
+    whole(outcomes.iter().map(|outcome| match &outcome.report {
+        Some(report) => suite(report),
+        None => unplayed_suite(outcome),
     }))
 }
 
@@ -69,11 +69,12 @@ fn suite(report: &Report) -> TestSuite {
     suite
 }
 
-fn unplayed_suite(unplayed: &Unplayed) -> TestSuite {
-    let mut status = status(unplayed.verdict, &unplayed.error);
+fn unplayed_suite(unplayed: &Outcome) -> TestSuite {
+    let why = unplayed.error.as_deref().unwrap_or_default();
+    let mut status = status(unplayed.verdict, why);
     if unplayed.skipped {
         status = TestCaseStatus::skipped();
-        status.set_message(unplayed.error.as_str());
+        status.set_message(why);
     }
     let mut case = TestCase::new(DRILL, status);
     case.set_classname(unplayed.scenario.as_str());
@@ -84,17 +85,22 @@ fn unplayed_suite(unplayed: &Unplayed) -> TestSuite {
 
 /// The drill itself: everything except the expectations.
 fn drill(report: &Report) -> TestCase {
+    let unless = |unsure: &Option<String>| match unsure {
+        Some(_) => Verdict::Unknown,
+        None => Verdict::Fail,
+    };
     let steps = report.steps.iter().map(|step| match (&step.error, step.ended_ms) {
-        (Some(_), _) => Verdict::Fail,
+        (Some(_), _) => unless(&step.unsure),
         (None, None) => Verdict::Unknown,
         (None, Some(_)) => Verdict::Pass,
     });
-    let disagreed = report.disagreements.iter().map(|_| Verdict::Fail);
+    let crashed = report.crashes.iter().map(|_| Verdict::Fail);
+    let disagreed = report.disagreements.iter().map(|group| unless(&group.unsure));
     let counts = |finding: &&Finding| report.set_aside(finding).is_none();
     let found = report.findings.iter().filter(counts).map(|finding| finding.verdict);
     let verdict = match report.completed {
         false => Verdict::Unknown,
-        true => Verdict::worst(steps.chain(disagreed).chain(found)),
+        true => Verdict::worst(steps.chain(crashed).chain(disagreed).chain(found)),
     };
     let why = other_reasons(report).join("\n");
     let mut case = TestCase::new(DRILL, status(verdict, &why));
@@ -123,7 +129,7 @@ fn status(verdict: Verdict, message: &str) -> TestCaseStatus {
         Verdict::Unknown => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(verdict.as_str());
+    status.set_type(verdict.word());
     status.set_message(message);
     status
 }

@@ -72,19 +72,29 @@ impl Report {
         (!methods.is_empty()).then(|| methods.join(", "))
     }
 
+    fn measure(&self, name: &str) -> Option<&Measure> {
+        debug_assert!(known(name).is_some(), "{name} is not a measure");
+        self.measures.get(name)
+    }
+
     /// The value of the measure `name`, if this drill has it and it is known.
     pub fn value(&self, name: &str) -> Option<f64> {
-        self.measures.get(name).and_then(|measure| measure.value)
+        self.measure(name)?.value
     }
 
     /// The measure `name` as text for people; `–` if this drill does not have it.
     pub fn show(&self, name: &str) -> String {
-        self.measures.get(name).map_or_else(|| "–".to_owned(), Measure::show)
+        self.measure(name).map_or_else(|| "–".to_owned(), Measure::show)
+    }
+
+    /// Whether what `name` measures was not over when the load ended.
+    pub fn is_open(&self, name: &str) -> bool {
+        self.measures.get(name).is_some_and(|measure| measure.at_least.is_some())
     }
 
     /// Whether this drill has the measure `name`, known or not.
     pub fn has(&self, name: &str) -> bool {
-        self.measures.contains_key(name)
+        self.measure(name).is_some()
     }
 
     /// The texts of the warnings. Of several that differ only in their figures, the first one

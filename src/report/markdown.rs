@@ -107,10 +107,20 @@ fn head(page: &mut Page, r: &Report) {
     page.line("");
     page.line(&escape(&r.summary));
     page.line("");
+    if let Some(busy) = &r.busy {
+        page.line(&format!("> {}", prose(busy)));
+        page.line("");
+    }
     for why in &r.why {
         page.line(&format!("- {}", prose(why)));
     }
     if !r.why.is_empty() {
+        page.line("");
+    }
+    for crash in &r.crashes {
+        page.line(&format!("The last lines of `{}`:", crash.log_path()));
+        page.line("");
+        crash.log.iter().for_each(|line| page.line(&format!("    {}", printable(line))));
         page.line("");
     }
     let about = format!(

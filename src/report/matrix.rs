@@ -1,6 +1,6 @@
 //! One scenario on several engines: the results side by side.
 
-use serde::Serialize;
+use serde_json::json;
 
 use crate::model::Verdict;
 use crate::model::catalogue::{CATALOGUE, Known};
@@ -8,7 +8,7 @@ use crate::model::catalogue::{CATALOGUE, Known};
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
 use super::markdown::{Page, escape};
-use super::side_by_side::{Row, Run, SideBySide, bars, methods};
+use super::side_by_side::{MeasureRow, RunColumn, SideBySide, bars, methods};
 use super::suite::link;
 use super::table::{Cell, Column, Table};
 use super::text::{self, Ink, mark};
@@ -71,11 +71,11 @@ impl<'a> Matrix<'a> {
         self.reports.iter().zip(self.values).map(head).collect()
     }
 
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self) -> Vec<MeasureRow> {
         let shown = CATALOGUE
             .iter()
             .filter(|known| known.side_by_side && self.reports.iter().any(|r| r.has(known.name)));
-        let row = |known: &'static Known| Row {
+        let row = |known: &'static Known| MeasureRow {
             name: known.name,
             about: known.about,
             values: self.reports.iter().map(|r| r.show(known.name)).collect(),
@@ -93,18 +93,14 @@ impl<'a> Matrix<'a> {
         };
         let mut rows = vec![vec![Cell::from("verdict")]];
         rows[0].extend(self.reports.iter().map(verdict));
-        let row = |row: Row| {
-            let values = row.values.into_iter().map(Cell::from);
-            std::iter::once(Cell::from(row.name)).chain(values).collect()
-        };
-        rows.extend(self.rows().into_iter().map(row));
+        rows.extend(self.rows().iter().map(MeasureRow::cells));
         Table { columns, rows }
     }
 
     /// For a terminal.
     pub fn text(&self, colour: bool) -> String {
         let ink = Ink { colour };
-        format!("\n  {}\n\n{}", ink.bold(&self.title()), text::table(&self.table(), ink, "  "))
+        format!("\n  {}\n\n{}", ink.bold(&self.title()), text::table(&self.table(), ink))
     }
 
     /// For a pull request.
@@ -117,16 +113,10 @@ impl<'a> Matrix<'a> {
 
     /// For programs: the complete reports.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Whole<'a> {
-            schema: u32,
-            scenario: &'a str,
-            verdict: Verdict,
-            reports: &'a [Report],
-        }
-        let (scenario, verdict) = (&*self.reports[0].scenario, self.verdict());
-        let whole = Whole { schema: SCHEMA, scenario, verdict, reports: self.reports };
-        format!("{}\n", serde_json::json!(whole))
+        let (scenario, verdict) = (&self.reports[0].scenario, self.verdict());
+        let reports = self.reports;
+        let whole = json!({ "schema": SCHEMA, "scenario": scenario, "verdict": verdict, "reports": reports });
+        format!("{whole}\n")
     }
 
     /// The page, which belongs beside the run folders.
@@ -134,7 +124,7 @@ impl<'a> Matrix<'a> {
     /// # Errors
     /// The template cannot be rendered.
     pub fn page(&self) -> Result<String, ReportError> {
-        let columns = self.reports.iter().zip(self.heads()).map(|(r, head)| Run {
+        let columns = self.reports.iter().zip(self.heads()).map(|(r, head)| RunColumn {
             head,
             link: Some(link(r)),
             verdict: r.verdict,
@@ -147,7 +137,7 @@ impl<'a> Matrix<'a> {
             verdict: Some(self.verdict()),
             differences: &[],
             columns: columns.collect(),
-            rows: self.rows(),
+            rows: &self.rows(),
             bars: bars(self.heads().into_iter().zip(self.reports)),
             changes: false,
         };

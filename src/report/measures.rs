@@ -1,4 +1,10 @@
-//! All figures of a report, by their names in the catalogue.
+//! All figures of a report, by their names in the catalogue, and how sure they are.
+//!
+//! On a busy machine redrill sends late, and sometimes sees nothing for a moment. That changes
+//! its figures, and the servers have no part in it; nor have they if they wait for a processor
+//! themselves. So each such figure has a range: the values
+//! that it could have had if redrill itself had been run all the time. An expectation that
+//! holds in one part of the range and not in another cannot be judged.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,33 +13,38 @@ use crate::check::Checked;
 use crate::model::catalogue::{CATALOGUE, ScenarioFacts, known};
 use crate::model::event::Phase;
 use crate::model::op::Access;
-use crate::model::{Measure, Nanos, Workload};
+use crate::model::{Measure, Nanos};
 
-use super::failovers;
+use super::data::Failover;
+use super::failovers::Part;
 use super::record::Record;
+use super::recovery::Recovered;
+use super::spans::Spans;
 use super::step_record::StepRecord;
-use super::tally::{Band, Since, Tally};
+use super::tally::{Since, SpanTally, Tally};
 
-/// The sources of the figures. Without a time line or a history there is no tally, and nothing
-/// is checked.
-pub(super) struct Sources<'a> {
-    pub record: &'a Record,
-    pub tally: Option<&'a mut Tally>,
-    pub checked: &'a Checked,
-}
-
-/// Every measure that the drill can produce. Unknown ones have no value.
-pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
-    let mut told = BTreeMap::new();
-    from_events(sources.record, &mut told);
-    if let Some(tally) = sources.tally.take() {
-        from_tally(sources.record, tally, &mut told);
+/// Every measure that the drill can produce. Unknown ones have no value. Without a time line or
+/// a history there is no tally, and nothing is checked.
+pub(super) fn measures(
+    record: &Record,
+    failovers: &[Failover],
+    loads: &[Option<Recovered>],
+    tally: Option<&mut Tally>,
+    checked: &Checked,
+) -> BTreeMap<String, Measure> {
+    let (mut values, mut open) = (Values::new(), Values::new());
+    from_events(record, &mut values);
+    from_failovers(failovers, &mut values, &mut open);
+    convergence(record, &mut values, &mut open);
+    if let Some(tally) = tally {
+        from_tally(record, tally, &mut values);
     }
-    for (name, value) in &sources.checked.measures {
-        put(&mut told, name, Some(*value));
+    recovered(loads, &mut values, &mut open);
+    for (name, value) in &checked.measures {
+        put(&mut values, name, Some(*value));
     }
-    let (loads, steps) = (&sources.record.info.loads, &sources.record.steps);
-    let workloads: Vec<Workload> = loads.iter().map(|load| load.workload).collect();
+    let (loads, steps) = (&record.info.loads, &record.steps);
+    let workloads = record.workloads();
     let facts = ScenarioFacts {
         workloads: &workloads,
         waits: loads.iter().any(|load| load.waits_for > 0),
@@ -43,63 +54,106 @@ pub(super) fn measures(mut sources: Sources) -> BTreeMap<String, Measure> {
         // Without these, a measure is there without a value.
         baseline: true,
         sees_redirects: true,
+        adapters: record.series.iter().any(|series| series.adapter.is_some()),
     };
     CATALOGUE
         .iter()
         .filter(|known| known.lacks(&facts).is_none())
         .map(|known| {
-            let value = told.get(known.name).copied();
-            (known.name.to_owned(), Measure { value, unit: known.unit })
+            let value = values.get(known.name).copied();
+            let at_least = open.get(known.name).copied();
+            (known.name.to_owned(), Measure { value, unit: known.unit, at_least })
         })
         .collect()
 }
 
 /// Values by the names of their measures.
-pub(super) type Told = BTreeMap<&'static str, f64>;
+type Values = BTreeMap<&'static str, f64>;
 
-fn put(told: &mut Told, name: &'static str, value: Option<f64>) {
+fn put(values: &mut Values, name: &'static str, value: Option<f64>) {
     debug_assert!(known(name).is_some(), "{name} is not a measure");
     if let Some(value) = value.filter(|value| value.is_finite()) {
-        told.insert(name, value);
+        values.insert(name, value);
     }
 }
+
+/// The measures of the longest outage, and of all outages of a canary together.
+const DOWNTIME: [(Access, &str, &str); 2] = [
+    (Access::Write, "downtime.write.max", "downtime.write.total"),
+    (Access::Read, "downtime.read.max", "downtime.read.total"),
+];
 
 fn ms(d: Duration) -> f64 {
     d.as_secs_f64() * 1e3
 }
 
-fn from_events(record: &Record, told: &mut Told) {
+fn from_events(record: &Record, values: &mut Values) {
     let ready = record.ready_at.zip(record.phase_at(Phase::Form));
-    put(told, "ready.time", ready.map(|(at, form)| ms(at.since(form))));
-    if record.probes_sent > 0 {
-        let write = record.outages.worst(Access::Write, |_| true);
-        let read = record.outages.worst(Access::Read, |_| true);
-        put(told, "downtime.write.max", Some(ms(write.longest)));
-        put(told, "downtime.write.total", Some(ms(write.total)));
-        put(told, "downtime.read.max", Some(ms(read.longest)));
-        put(told, "downtime.read.total", Some(ms(read.total)));
+    put(values, "ready.time", ready.map(|(at, form)| ms(at.since(form))));
+    let loaded = record.phase_at(Phase::Steps).is_some();
+    put(values, "crashes", loaded.then_some(record.crashes.len() as f64));
+    if record.probe.sent > 0 {
+        for (action, longest, total) in DOWNTIME {
+            let worst = record.outages.worst(action);
+            put(values, longest, Some(ms(worst.longest)));
+            put(values, total, Some(ms(worst.total)));
+        }
+        put(values, "canaries.lost", Some(record.probe.wrong as f64));
     }
-    put(told, "convergence.view", slowest(record, |step| step.view_converged));
-    put(told, "convergence", slowest(record, |step| step.converged));
-    for (name, value) in failovers::measures(&failovers::rows(record)) {
-        put(told, name, value);
-    }
-    put(told, "servers.waited.max", record.waited_max);
-    put(told, "redrill.cpu", record.own.cpu_percent());
-    put(told, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
-    from_moves(record, told);
+    put(values, "servers.waited.max", record.waited_max);
+    put(values, "redrill.cpu", record.own.cpu_percent());
+    put(values, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
+    let adapters = record.series.iter().filter_map(|series| series.adapter.as_ref());
+    let silences = adapters.flat_map(|adapter| &adapter.silences);
+    put(values, "library.silent.max", silences.map(|s| s.duration_ms).reduce(f64::max));
+    from_moves(record, values);
 }
 
-/// The longest time from a step's start to the instant that `until` gives; `None` unless all
-/// steps have it.
-fn slowest(record: &Record, until: impl Fn(&StepRecord) -> Option<Nanos>) -> Option<f64> {
-    let took = |step: &StepRecord| Some(ms(until(step)?.since(step.began?)));
-    let all: Option<Vec<f64>> = record.steps.iter().map(took).collect();
-    all?.into_iter().reduce(f64::max)
+/// The longest of all failovers. If one was not over when it was last seen, the longest is not
+/// known, and was at least so long.
+fn from_failovers(failovers: &[Failover], values: &mut Values, open: &mut Values) {
+    for (name, part) in Failover::PARTS {
+        let longest = |of: fn(Part) -> Option<f64>| {
+            failovers.iter().filter_map(|one| of(part(one))).max_by(f64::total_cmp)
+        };
+        let ended = longest(Part::ended);
+        match longest(Part::open) {
+            Some(least) => put(open, name, Some(ended.map_or(least, |ms| ms.max(least)))),
+            None => put(values, name, ended),
+        }
+    }
+}
+
+/// That of the slowest load. One that never came back took at least until the load's end.
+fn recovered(loads: &[Option<Recovered>], values: &mut Values, open: &mut Values) {
+    let slowest =
+        |of: fn(&Recovered) -> Option<f64>| loads.iter().flatten().filter_map(of).reduce(f64::max);
+    let (after, never) = (slowest(Recovered::after_ms), slowest(Recovered::down_for_ms));
+    put(open, "load.recovered", never);
+    put(values, "load.recovered", after.filter(|_| never.is_none()));
+}
+
+/// The longest time from a step's start until it had converged; unknown if a step never began. One
+/// that did not converge took at least until the load's end.
+fn convergence(record: &Record, values: &mut Values, open: &mut Values) {
+    type At = fn(&StepRecord) -> Option<Nanos>;
+    let view: At = |step| step.view_converged;
+    let whole: At = |step| step.converged;
+    for (name, at) in [("convergence.view", view), ("convergence", whole)] {
+        let slowest = |until: &dyn Fn(&StepRecord) -> Option<Nanos>| {
+            let took = |step: &StepRecord| Some(ms(until(step)?.since(step.began?)));
+            let all: Option<Vec<f64>> = record.steps.iter().map(took).collect();
+            all?.into_iter().reduce(f64::max)
+        };
+        match slowest(&at) {
+            Some(took) => put(values, name, Some(took)),
+            None => put(open, name, slowest(&|step| at(step).or(record.line_end()))),
+        }
+    }
 }
 
 /// Only if every step that moves slots has ended: a part of them would be another figure.
-fn from_moves(record: &Record, told: &mut Told) {
+fn from_moves(record: &Record, values: &mut Values) {
     let (mut time, mut slots, mut keys) = (Duration::ZERO, 0, 0);
     for step in record.steps.iter().filter(|step| step.effects().moves_slots) {
         let (Some(began), Some(ended)) = (step.began, step.ended) else { return };
@@ -111,75 +165,187 @@ fn from_moves(record: &Record, told: &mut Told) {
         return;
     }
     let a_second = |n: u64| Some(n as f64 / time.as_secs_f64());
-    put(told, "reshard.duration", Some(ms(time)));
-    put(told, "reshard.slots", Some(slots as f64));
-    put(told, "reshard.slots.rate", a_second(slots));
-    put(told, "reshard.keys", Some(keys as f64));
-    put(told, "reshard.keys.rate", a_second(keys));
+    put(values, "reshard.duration", Some(ms(time)));
+    put(values, "reshard.slots", Some(slots as f64));
+    put(values, "reshard.slots.rate", a_second(slots));
+    put(values, "reshard.keys", Some(keys as f64));
+    put(values, "reshard.keys.rate", a_second(keys));
 }
 
-fn from_tally(record: &Record, tally: &mut Tally, told: &mut Told) {
-    latency(tally, Since::Intended, told);
-    throughput(tally, told);
+fn from_tally(record: &Record, tally: &mut Tally, values: &mut Values) {
+    latency(tally, Since::Intended, values);
+    put(values, "latency.answered.p99.before", tally.before.answered_p99());
+    let answered = |span: &Option<SpanTally>| span.as_ref().and_then(SpanTally::answered_p99);
+    put(values, "latency.answered.p99.during", answered(&tally.during));
+    put(values, "latency.answered.p99.after", answered(&tally.after));
+    throughput(record, tally, values);
     let count = |n: u64| Some(n as f64);
     let errors = tally.fail + tally.unknown;
-    put(told, "writes.acknowledged", count(tally.acknowledged));
-    put(told, "errors.total", count(errors));
-    put(told, "errors.fail", count(tally.fail));
-    put(told, "errors.unknown", count(tally.unknown));
-    put(told, "writes.under_replicated", count(tally.under_replicated));
+    put(values, "writes.acknowledged", count(tally.acknowledged));
+    put(values, "errors.total", count(errors));
+    put(values, "errors.fail", count(tally.fail));
+    put(values, "errors.unknown", count(tally.unknown));
+    put(values, "writes.under_replicated", count(tally.under_replicated));
     let share = (tally.rows > 0).then(|| errors as f64 / tally.rows as f64 * 100.0);
-    put(told, "errors.share", share);
+    put(values, "errors.share", share);
+    put(values, "errors.share.during", tally.during.as_ref().and_then(SpanTally::failed));
+    put(values, "errors.share.after", tally.after.as_ref().and_then(SpanTally::failed));
     if record.info.loads.iter().any(|load| load.sees_redirects) {
-        put(told, "redirects.moved", count(tally.redirects.moved));
-        put(told, "redirects.ask", count(tally.redirects.ask));
-        put(told, "redirects.tryagain", count(tally.redirects.try_again));
+        put(values, "redirects.moved", count(tally.redirects.moved));
+        put(values, "redirects.ask", count(tally.redirects.ask));
+        put(values, "redirects.tryagain", count(tally.redirects.try_again));
     }
-    let rates: Vec<f64> = record.info.loads.iter().map(|load| load.rate).collect();
-    put(told, "schedule.held", tally.held(&rates).map(|(held, _)| held));
-    put(told, "schedule.late.p99", tally.late());
+    let held = tally.held(&rates(record), record.phase_at(Phase::Drain));
+    put(values, "schedule.held", held.map(|(held, _)| held));
+    put(values, "schedule.unsent", count(tally.unsent));
+    put(values, "schedule.late.p99", tally.late());
 }
 
-/// The measures of latency if they counted from sending: without redrill's own lateness. Used
-/// for judging only.
-pub(super) fn latency_since_sent(tally: &mut Tally) -> Told {
-    let mut told = Told::new();
-    latency(tally, Since::Sent, &mut told);
-    told
+/// Of each load's schedule.
+fn rates(record: &Record) -> Vec<f64> {
+    record.info.loads.iter().map(|load| load.rate).collect()
 }
 
-/// A drill without steps has a worst window, but nothing to compare it with.
-fn latency(tally: &mut Tally, since: Since, told: &mut Told) {
-    let worst = tally.latencies.of_mut(since).worst_ms();
-    let quantile = |band: Option<&Band>, q| band.and_then(|band| band.quantile(since, q));
+fn latency(tally: &mut Tally, since: Since, values: &mut Values) {
+    let worst = tally.latencies[since as usize].worst_ms();
+    let quantile = |band: Option<&SpanTally>, q| band.and_then(|band| band.quantile(since, q));
     let (before, during, after) =
         (Some(&tally.before), tally.during.as_ref(), tally.after.as_ref());
-    put(told, "latency.p50.before", quantile(before, 0.5));
-    put(told, "latency.p50.during", quantile(during, 0.5));
-    put(told, "latency.p50.after", quantile(after, 0.5));
-    put(told, "latency.p99.before", quantile(before, 0.99));
-    put(told, "latency.p99.during", quantile(during, 0.99));
-    put(told, "latency.p99.after", quantile(after, 0.99));
-    put(told, "latency.max.during", during.and_then(|band| band.max(since)));
-    put(told, "latency.p99.worst", worst);
-    if during.is_some() {
-        let p99 = worst.zip(quantile(before, 0.99)).and_then(|(worst, base)| over(worst, base));
-        put(told, "latency.p99.degradation", p99);
+    put(values, "latency.p50.before", quantile(before, 0.5));
+    put(values, "latency.p50.during", quantile(during, 0.5));
+    put(values, "latency.p50.after", quantile(after, 0.5));
+    put(values, "latency.p99.before", quantile(before, 0.99));
+    put(values, "latency.p99.during", quantile(during, 0.99));
+    put(values, "latency.p99.after", quantile(after, 0.99));
+    put(values, "latency.max.during", during.and_then(|band| band.max(since)));
+    put(values, "latency.p99.worst", worst);
+    put(values, "latency.p99.degradation", tally.slower(since));
+}
+
+fn throughput(record: &Record, tally: &Tally, values: &mut Values) {
+    put(values, "throughput.before", tally.before.rate());
+    put(values, "throughput.during", tally.during.as_ref().and_then(SpanTally::rate));
+    put(values, "throughput.after", tally.after.as_ref().and_then(SpanTally::rate));
+    put(values, "throughput.degradation", tally.fell(rates(record).iter().sum()));
+}
+
+/// By measure: what else it could have been.
+pub(super) type Doubts = BTreeMap<&'static str, Doubt>;
+
+/// The smallest and the greatest value that a measure could have had.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt {
+    pub range: [f64; 2],
+    /// Servers were starved too, and not only redrill itself.
+    pub starved: bool,
+}
+
+impl Default for Doubt {
+    fn default() -> Doubt {
+        Doubt { range: [f64::INFINITY, f64::NEG_INFINITY], starved: false }
     }
 }
 
-fn throughput(tally: &Tally, told: &mut Told) {
-    put(told, "throughput.before", tally.before.rate());
-    put(told, "throughput.during", tally.during.as_ref().and_then(Band::rate));
-    put(told, "throughput.after", tally.after.as_ref().and_then(Band::rate));
-    if tally.during.is_some() {
-        let worst = tally.rates.worst().zip(tally.before.rate());
-        let fell = worst.and_then(|(worst, base)| over(worst, base));
-        put(told, "throughput.degradation", fell.map(|fell| -fell));
+impl Doubt {
+    /// Had servers not been starved, it could have been within this range too.
+    pub fn widen(&mut self, [least, most]: [f64; 2]) {
+        let [a, b] = self.range;
+        *self = Doubt { range: [a.min(least.max(0.0)), b.max(most)], starved: true };
     }
 }
 
-/// By how much the worst window exceeds the time before the first step, in percent.
-fn over(worst: f64, base: f64) -> Option<f64> {
-    (base > 0.0).then(|| (worst / base - 1.0) * 100.0)
+impl From<[f64; 2]> for Doubt {
+    fn from(range: [f64; 2]) -> Doubt {
+        Doubt { range, starved: false }
+    }
+}
+
+/// The ranges of all measures that redrill's own lateness may have changed.
+pub(super) fn doubts(
+    record: &Record,
+    mut tally: Option<&mut Tally>,
+    measures: &BTreeMap<String, Measure>,
+) -> Doubts {
+    let mut doubts = of_downtime(record);
+    if let Some(tally) = tally.as_deref_mut() {
+        // Latency counts from the intended instants, and redrill sent a little later.
+        let mut since_sent = Values::new();
+        latency(tally, Since::Sent, &mut since_sent);
+        for (name, sent) in since_sent {
+            if let Some(intended) = measures.get(name).and_then(|measure| measure.value) {
+                doubts.insert(name, [sent.min(intended), sent.max(intended)].into());
+            }
+        }
+        let held = tally.held(&rates(record), record.phase_at(Phase::Drain));
+        let held = held.map(|(held, in_time)| [held, in_time]);
+        doubts.extend(held.map(|range| ("schedule.held", range.into())));
+    }
+    if let Some(spans) = Spans::of(record) {
+        record.starved.widen(&mut doubts, (&spans, tally.as_deref()), measures);
+    }
+    doubts
+}
+
+/// When redrill did not look, the servers may have been up although an outage was open, or down
+/// without being seen. A stall within the probes' deadline is no outage, so blind times shorter
+/// than that hide nothing.
+fn of_downtime(record: &Record) -> Doubts {
+    let probe = &record.probe;
+    let hides = probe.blind_max_ms >= probe.deadline_ms;
+    let hidden = |blind_ms: f64| if hides { blind_ms } else { 0.0 };
+    let ranges = |(action, longest, total)| {
+        let seen = record.outages.worst(action);
+        [
+            (longest, [ms(seen.longest_watched), ms(seen.longest) + hidden(probe.blind_max_ms)]),
+            (total, [ms(seen.total_watched), ms(seen.total) + hidden(probe.blind_ms)]),
+        ]
+    };
+    DOWNTIME.into_iter().flat_map(ranges).map(|(name, range)| (name, range.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A failover at `ms` that was served a second later, and had a replica again at `redundant`.
+    fn failover(ms: f64, redundant: Option<f64>) -> Failover {
+        Failover {
+            group: "cache".to_owned(),
+            shard: 0,
+            step: Some(0),
+            from: None,
+            to: Some("cache/0/1".parse().unwrap()),
+            injected_ms: Some(ms),
+            suspected_ms: Some(ms + 400.0),
+            agreed_ms: Some(ms + 500.0),
+            elected_ms: Some(ms + 900.0),
+            propagated_ms: Some(ms + 950.0),
+            served_ms: Some(ms + 1_000.0),
+            unserved_until_ms: None,
+            redundant_ms: redundant,
+            seen_until_ms: Some(30_000.0),
+            lost: None,
+            rpo_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_failover_that_did_not_end_makes_the_longest_unknown() {
+        let told = |failovers: &[Failover]| {
+            let (mut values, mut open) = (Values::new(), Values::new());
+            from_failovers(failovers, &mut values, &mut open);
+            let of = |name: &str| (values.get(name).copied(), open.get(name).copied());
+            (of("failover.redundant"), of("failover.served"))
+        };
+        let ended = failover(10_000.0, Some(14_000.0));
+        let served = (Some(1_000.0), None);
+        assert_eq!(told(std::slice::from_ref(&ended)), ((Some(4_000.0), None), served));
+        let never = failover(20_000.0, None);
+        assert_eq!(told(&[ended.clone(), never]), ((None, Some(10_000.0)), served));
+        let late = failover(28_000.0, None);
+        assert_eq!(told(&[ended.clone(), late]).0, (None, Some(4_000.0)), "no less than the first");
+        let (served_ms, unserved_until_ms) = (None, Some(30_000.0));
+        let unserved = Failover { served_ms, unserved_until_ms, ..failover(25_000.0, None) };
+        assert_eq!(told(&[ended, unserved]).1, (None, Some(5_000.0)));
+    }
 }

@@ -4,40 +4,34 @@
 //! `history.jsonl.zst` has the result of each operation. So reports are made in the same way,
 //! and can be made again, whether a drill ended well, was killed halfway, or ran a year ago.
 //!
-//! [`build`] reads the folder once for events, once for latencies and a few times for the
-//! checkers, in limited memory, and returns a [`Report`]: the contents of `report.json`.
+//! [`build`] reads each of the two once, in limited memory, and returns a [`Report`]: the contents of `report.json`.
 //! Everything else is made from that: [`text`] for the terminal, and the files that [`write`]
 //! puts into the folder.
 
 mod adapters;
-mod advice;
 mod checked;
 pub mod compare;
-mod containers;
 mod data;
-mod doubt;
+mod degradation;
 mod error;
 mod failover_fold;
 mod failovers;
+mod failures;
 mod figures;
 pub mod file;
-mod files;
 pub mod html;
 pub mod json;
 mod judge;
-mod longest;
 mod lookup;
 pub mod junit;
 pub mod markdown;
 pub mod matrix;
 mod measures;
-mod members;
-mod met;
 mod outages;
-mod ownership;
-mod quantiles;
 mod record;
+mod recovery;
 mod schedule;
+mod settled;
 mod series;
 mod sections;
 mod shards;
@@ -45,29 +39,34 @@ mod side_by_side;
 pub mod spread;
 pub mod suite;
 mod spans;
-mod stats;
+mod starved;
 mod step_record;
 mod table;
 mod tally;
 pub mod text;
 mod traffic;
+mod usage;
+mod views;
 mod windows;
 
 pub use data::*;
 pub use error::ReportError;
-pub use files::{write, write_file};
 
+use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::check::Checked;
-use crate::load::history;
-use crate::model::event::{LoadInfo, Phase};
-use crate::model::{NodeKind, NodeName};
+use crate::check::{Checked, Failures, Finding};
+use crate::load::history::{self, HistoryError, Packed};
+use crate::log::OrLogged;
+use crate::model::event::{LoadInfo, NodeInfo, Phase};
+use crate::model::{NodeName, Verdict};
 
 use adapters::Silences;
 use data::millis;
-use measures::Sources;
 use record::Record;
+use recovery::Recovered;
 use series::SeriesBuilder;
 use spans::Spans;
 use tally::{Since, Tally};
@@ -85,15 +84,65 @@ pub fn open(path: &Path) -> Result<Report, ReportError> {
 /// # Errors
 /// `run` is not a run folder, or its files are damaged elsewhere than at their ends.
 pub fn build(run: &Path) -> Result<Report, ReportError> {
+    build_telling(run, &mut |_| {})
+}
+
+/// The same, and tells again and again how much of the history has been read: from 0 to 1. Then it
+/// is judged.
+///
+/// # Errors
+/// Those of [`build`].
+pub fn build_telling(run: &Path, tell: &mut dyn FnMut(f64)) -> Result<Report, ReportError> {
     let events = run.join(file::EVENTS);
     if !events.is_file() {
         return Err(ReportError::NotARun { path: run.to_owned() });
     }
     let mut record = Record::read(&events)?;
-    let ends = [record.phase_at(Phase::Verify), record.phase_at(Phase::Stop), Some(record.last)];
+    let ends = [record.load_ended(), record.phase_at(Phase::Stop), Some(record.last)];
     record.outages.close(&ends.into_iter().flatten().collect::<Vec<_>>());
-    let history = History::read(run, &record)?;
-    Ok(assemble(run, record, history))
+    settled::settle(&mut record);
+    let mut failovers = failovers::rows(&record);
+    let failures = failures::of(&record, &failovers);
+    let history = History::read(run, &record, &failures, tell)?;
+    if let Some(points) = &history.checked.recovery_points {
+        failures::tell(&mut failovers, &failures, points);
+    }
+    Ok(assemble(run, record, failovers, history))
+}
+
+/// Writes `report.json`, `report.html`, `report.md` and `junit.xml` into the report's folder.
+/// Each appears complete or not at all.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write(report: &Report) -> Result<(), ReportError> {
+    let contents = [
+        (file::JSON, json::render(report)?),
+        (file::HTML, html::render(report)?),
+        (file::MARKDOWN, markdown::render(report)?),
+        (file::JUNIT, junit::render(std::slice::from_ref(report))?),
+    ];
+    for (name, text) in contents {
+        write_file(&report.folder.join(name), &text)?;
+    }
+    Ok(())
+}
+
+/// Writes `text` beside `path` and then moves it there.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = Path::new(&beside);
+    let written = fs::File::create(beside)
+        .and_then(|mut f| f.write_all(text.as_bytes()).and_then(|()| f.sync_all()))
+        .and_then(|()| fs::rename(beside, path));
+    written.map_err(|e| {
+        fs::remove_file(beside).or_logged("remove a draft");
+        ReportError::write(path, e)
+    })
 }
 
 /// The results of the history.
@@ -106,7 +155,12 @@ struct History {
 }
 
 impl History {
-    fn read(run: &Path, record: &Record) -> Result<History, ReportError> {
+    fn read(
+        run: &Path,
+        record: &Record,
+        failures: &Failures,
+        tell: &mut dyn FnMut(f64),
+    ) -> Result<History, ReportError> {
         let path = run.join(file::HISTORY);
         let Some(spans) = Spans::of(record).filter(|_| !record.info.loads.is_empty()) else {
             return Ok(History::default());
@@ -115,18 +169,29 @@ impl History {
             let warning = format!("{} is missing: nothing is known of latency", file::HISTORY);
             return Ok(History { warnings: vec![warning], ..History::default() });
         }
-        let mut tally = Tally::new(spans, record.info.loads.len());
+        // A record from elsewhere may say anything.
+        let timeout = |load: &LoadInfo| {
+            Duration::try_from_secs_f64(load.timeout_ms / 1e3).unwrap_or_default()
+        };
+        let timeouts: Vec<Duration> = record.info.loads.iter().map(timeout).collect();
+        let mut tally = Tally::new(spans, &timeouts);
         let mut silences = Silences::of(record, spans.line);
-        let mut rows = history::read(&path)?;
-        for op in &mut rows {
-            let op = op?;
-            tally.add(&op);
-            silences.get_mut(usize::from(op.load)).into_iter().for_each(|load| load.add(&op));
-        }
-        let whole = !rows.was_cut() && record.phase_at(Phase::Stop).is_some();
-        let checked = checked::checked(&path, record, spans.line.from, whole)?;
+        let full = |source| HistoryError::Keep { path: std::env::temp_dir(), source };
+        let mut packed = Packed::new(path.parent().unwrap_or(Path::new("."))).map_err(full)?;
+        let rows = history::read(&path)?.of_loads(&record.workloads());
+        let cut = rows.in_batches(|ops, share| {
+            for op in ops {
+                tally.add(op);
+                silences.get_mut(usize::from(op.load)).into_iter().for_each(|load| load.add(op));
+                packed.push(op).map_err(full)?;
+            }
+            tell(share);
+            Ok(())
+        })?;
+        let whole = !cut && record.phase_at(Phase::Stop).is_some();
+        let checked = checked::checked(&packed, record, (spans.line.from, whole), failures)?;
         let mut made = History { checked, ..History::default() };
-        if rows.was_cut() {
+        if cut {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
         (made.tally, made.silences) = (Some(tally), silences);
@@ -134,25 +199,34 @@ impl History {
     }
 }
 
-fn assemble(run: &Path, mut record: Record, mut history: History) -> Report {
-    let late = history.tally.as_ref().map_or(0, |tally| tally.latencies.of(Since::Intended).late);
+fn assemble(
+    run: &Path,
+    mut record: Record,
+    failovers: Vec<Failover>,
+    mut history: History,
+) -> Report {
+    let late =
+        history.tally.as_ref().map_or(0, |tally| tally.latencies[Since::Intended as usize].late);
     if late > 0 {
         history.warnings.push(format!(
             "{late} operations ended more than 30 s after newer ones and are not in latency.p99.worst"
         ));
     }
-    let measures = measures::measures(Sources {
-        record: &record,
-        tally: history.tally.as_mut(),
-        checked: &history.checked,
-    });
-    let doubts = doubt::doubts(&record, history.tally.as_mut(), &measures);
+    for (load, silences) in record.series.iter_mut().zip(history.silences) {
+        if let Some(adapter) = &mut load.adapter {
+            adapter.silences = silences.done(&failovers);
+        }
+    }
+    history.checked.findings.extend(wrong_canaries(&record));
+    let tally = history.tally.as_mut();
+    let recovered = tally.as_ref().map_or_else(Vec::new, |tally| tally.recovered(&record));
+    let measures = measures::measures(&record, &failovers, &recovered, tally, &history.checked);
+    let doubts = measures::doubts(&record, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);
     let (verdict, why) = judge::verdict(&record, &expectations, &history.checked.findings);
     let spans = Spans::of(&record);
-    let failovers = failovers::rows(&record);
-    Adapter::add_silences(&mut record.series, history.silences, &failovers);
-    let (outages, outages_left_out) = record.outages.list(&record.canaries);
+    let (outages, outages_left_out) =
+        record.outages.list(&record.canaries, |canary, at| record.owner(canary, at));
     let lost = history.checked.over_time.get("writes.lost");
     let lost = |load| lost.map_or(Vec::new(), |lost| lost.counts(load).to_vec());
     let lost: Vec<_> = (0..record.series.len()).map(lost).collect();
@@ -164,7 +238,9 @@ fn assemble(run: &Path, mut record: Record, mut history: History) -> Report {
         summary: record.info.summary.clone(),
         verdict,
         why,
+        crashes: record.crashes.clone(),
         disagreements: record.disagreements.clone(),
+        final_read: final_read(&record),
         engine: record.info.engine.clone(),
         backend: record.info.backend.clone(),
         seed: record.info.seed,
@@ -176,8 +252,8 @@ fn assemble(run: &Path, mut record: Record, mut history: History) -> Report {
         timeline_end_ms: spans.map(|s| millis(s.line.to)),
         phases: phases(&record),
         topology: topology(&record),
-        probe: probe(&record),
-        loads: loads(&record, history.tally.as_ref()),
+        probe: record.probe,
+        loads: loads(&record, history.tally.as_ref(), &recovered),
         measures,
         expectations,
         findings: history.checked.findings,
@@ -191,14 +267,35 @@ fn assemble(run: &Path, mut record: Record, mut history: History) -> Report {
         outages_left_out,
         ownership: record.views.shown(),
         warnings: warnings(&record, history.warnings),
+        starved: record.starved.list(),
+        busy: spans.and_then(|spans| record.starved.banner(spans.line)),
         own: Own {
             cpu_percent: record.own.cpu_percent(),
             memory_max_bytes: record.own.memory_max_bytes(),
         },
         series: record.series.into_iter().zip(lost).map(|(s, lost)| s.done(lost)).collect(),
         folder: run.to_owned(),
-        yaml: std::fs::read_to_string(run.join(file::SCENARIO)).ok(),
+        yaml: file::scenario(run),
     }
+}
+
+/// No load need have keys that were lost with them.
+fn wrong_canaries(record: &Record) -> Option<Finding> {
+    let count = Some(record.probe.wrong).filter(|wrong| *wrong > 0)?;
+    Some(Finding {
+        kind: "canaries".to_owned(),
+        verdict: Verdict::Fail,
+        text: format!("data was lost: {count} reads of canaries lacked an acknowledged write"),
+        count,
+        examples: Vec::new(),
+    })
+}
+
+fn final_read(record: &Record) -> Option<FinalRead> {
+    let at_ms = millis(record.phase_at(Phase::Verify)?);
+    let (undone, agreed) = record.returned.unzip();
+    let agreed_ms = agreed.flatten().map(millis);
+    Some(FinalRead { at_ms, undone_ms: undone.map(millis), agreed_ms })
 }
 
 fn ended(record: &Record) -> Option<String> {
@@ -213,59 +310,35 @@ fn phases(record: &Record) -> Vec<PhaseBegan> {
 
 fn topology(record: &Record) -> Topology {
     let mut groups: Vec<Group> = Vec::new();
-    for node in &record.nodes {
-        let name = &node.name;
-        let group = match groups.iter().position(|g| g.name == name.group) {
-            Some(i) => &mut groups[i],
-            None => {
-                groups.push(Group {
-                    name: name.group.clone(),
-                    shards: Vec::new(),
-                    sentinels: Vec::new(),
-                });
-                groups.last_mut().expect("one was just pushed")
-            }
-        };
-        let number = match name.kind {
-            NodeKind::Shard(number) => number,
-            NodeKind::Sentinel => {
-                group.sentinels.push(node.clone());
-                continue;
-            }
-            NodeKind::Actor => continue,
-        };
-        match group.shards.iter_mut().find(|shard| shard.shard == number) {
-            Some(shard) => shard.nodes.push(node.clone()),
-            None => {
-                let views = record.views.before(&name.group).unwrap_or_default();
-                let view = views.iter().find(|view| view.shard == number);
-                let slots = view.map(|view| view.slots.clone()).unwrap_or_default();
-                let nodes = vec![node.clone()];
-                group.shards.push(ShardNodes { shard: number, slots, nodes });
-            }
+    for NodeInfo { name, .. } in &record.nodes {
+        if !groups.iter().any(|known| known.name == name.group) {
+            groups.push(group(record, &name.group));
         }
-    }
-    for group in &mut groups {
-        group.shards.sort_by_key(|shard| shard.shard);
-        group.shards.iter_mut().for_each(|s| s.nodes.sort_by_key(|n| n.name.ordinal));
     }
     Topology { name: record.info.topology.clone(), groups }
 }
 
-fn probe(record: &Record) -> Probe {
-    Probe {
-        every_ms: record.info.probe_every_ms,
-        deadline_ms: record.info.probe_deadline_ms,
-        canaries: record.canaries.len(),
-        sent: record.probes_sent,
-        failed: record.probes_failed,
-        blind_ms: record.blind.total.as_secs_f64() * 1e3,
-        blind_max_ms: record.blind.longest.as_secs_f64() * 1e3,
+fn group(record: &Record, name: &str) -> Group {
+    let mut nodes: Vec<&NodeInfo> = record.nodes.iter().filter(|n| n.name.group == name).collect();
+    nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    let views = record.views.before(name).unwrap_or_default();
+    let shard = |nodes: &[&NodeInfo]| {
+        let shard = nodes[0].name.shard()?;
+        let slots = views.iter().find(|view| view.shard == shard).map(|view| view.slots.clone());
+        let nodes = nodes.iter().copied().cloned().collect();
+        Some(ShardNodes { shard, slots: slots.unwrap_or_default(), nodes })
+    };
+    let sentinels = nodes.iter().filter(|node| node.name.is_sentinel()).copied().cloned();
+    Group {
+        name: name.to_owned(),
+        sentinels: sentinels.collect(),
+        shards: nodes.chunk_by(|a, b| a.name.kind == b.name.kind).filter_map(shard).collect(),
     }
 }
 
-fn loads(record: &Record, tally: Option<&Tally>) -> Vec<Load> {
+fn loads(record: &Record, tally: Option<&Tally>, recovered: &[Option<Recovered>]) -> Vec<Load> {
     let figures = |index: usize| Some(tally?.loads.get(index)?.figures());
+    let recovered = |index: usize| recovered.get(index).copied().flatten();
     let load = |(index, (load, series)): (usize, (&LoadInfo, &SeriesBuilder))| Load {
         name: load.name.clone(),
         group: load.group.clone(),
@@ -275,6 +348,8 @@ fn loads(record: &Record, tally: Option<&Tally>) -> Vec<Load> {
         text: load.text.clone(),
         figures: figures(index).unwrap_or_default(),
         met: series.met.clone(),
+        recovered_ms: recovered(index).and_then(|load| load.after_ms()),
+        down_for_ms: recovered(index).and_then(|load| load.down_for_ms()),
         adapter: series.adapter.clone(),
     };
     record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()
@@ -295,10 +370,12 @@ fn steps(record: &Record) -> Vec<Step> {
         undone_ms: step.undone.map(millis),
         joined: step.joined.clone(),
         left: step.left.clone(),
+        notes: step.notes.clone(),
         moved: step.moved,
         method: step.method.clone(),
         jobs: step.jobs.clone(),
         error: step.error.clone(),
+        unsure: step.unsure.clone(),
     };
     record.steps.iter().map(step).collect()
 }
@@ -315,8 +392,7 @@ fn hit_nodes(hits: &[Hit]) -> Vec<NodeName> {
 }
 
 fn warnings(record: &Record, own: Vec<String>) -> Vec<Warning> {
-    let told = record.warnings.iter().map(|(at, text)| (Some(millis(*at)), text.clone()));
     let cut = record.cut.then(|| format!("{} breaks off in the middle of a line", file::EVENTS));
-    let own = own.into_iter().chain(cut).map(|text| (None, text));
-    told.chain(own).map(|(at_ms, text)| Warning { at_ms, text }).collect()
+    let own = own.into_iter().chain(cut).map(|text| Warning { at_ms: None, text });
+    record.warnings.iter().cloned().chain(own).collect()
 }

@@ -7,8 +7,7 @@ use crate::model::Nanos;
 use crate::model::event::Canary;
 use crate::model::op::{Access, Cause};
 
-use super::data::Outage;
-use super::data::millis;
+use super::data::{Outage, millis};
 use super::spans::Span;
 
 /// How many outages are listed; all are counted.
@@ -97,7 +96,8 @@ impl Outages {
         self.count(Listed { canary, action, from, to: Some(to), length, blind, cause });
     }
 
-    /// Counts outages that never ended: until the first of `ends` after their beginning.
+    /// Counts outages that never ended: until the first of `ends` after their beginning. Then all
+    /// are known, and are kept in the order of their beginnings.
     pub fn close(&mut self, ends: &[Nanos]) {
         let mut open: Vec<_> = self.open.drain().collect();
         open.sort_by_key(|((canary, action), (from, _))| (*from, key(*canary, *action)));
@@ -107,6 +107,7 @@ impl Outages {
             let (to, blind, cause) = (None, Duration::ZERO, Some(cause));
             self.count(Listed { canary, action, from, to, length, blind, cause });
         }
+        self.listed.sort_by_key(|one| (one.from, key(one.canary, one.action)));
     }
 
     fn count(&mut self, outage: Listed) {
@@ -118,12 +119,11 @@ impl Outages {
         }
     }
 
-    /// The worst of the canaries that `of` accepts: the longest outage, and the greatest sum of
-    /// a single canary.
-    pub fn worst(&self, action: Access, of: impl Fn(usize) -> bool) -> Suffered {
+    /// The longest outage of any canary, and the greatest sum of a single one.
+    pub fn worst(&self, action: Access) -> Suffered {
         self.suffered
             .iter()
-            .filter(|((canary, write), _)| *write == (action == Access::Write) && of(*canary))
+            .filter(|((_, write), _)| *write == (action == Access::Write))
             .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
@@ -155,18 +155,51 @@ impl Outages {
         self.listed.iter().any(|one| open(one) && of(one.canary))
     }
 
-    /// The outages in the order of their beginnings, and how many were left out.
-    pub fn list(&self, canaries: &[Canary]) -> (Vec<Outage>, u64) {
-        let mut listed = self.listed.clone();
-        listed.sort_by_key(|one| (one.from, key(one.canary, one.action)));
-        let left_out = self.left_out + listed.len().saturating_sub(LISTED) as u64;
-        let rows = listed.iter().take(LISTED).filter_map(|one| {
+    /// When all canaries were served after the outages within `span`, and after those that began
+    /// before these were over; its beginning if there were none. `None` if one never ended.
+    pub fn over(&self, span: Span) -> Option<Nanos> {
+        let (mut over, mut until) = (span.from, span.to);
+        for one in &self.listed {
+            if one.overlaps(Span { from: span.from, to: until }) {
+                over = over.max(one.to?);
+                until = until.max(over);
+            }
+        }
+        Some(over)
+    }
+
+    /// The worst canary: the longest outage, and the greatest sum, of the parts that count by
+    /// `part`.
+    pub fn worst_part(
+        &self,
+        action: Access,
+        part: impl Fn(usize, Span) -> Duration,
+    ) -> (Duration, Duration) {
+        let (mut longest, mut sums) = (Duration::ZERO, BTreeMap::new());
+        for one in self.listed.iter().filter(|one| one.action == action) {
+            let length = part(one.canary, Span { from: one.from, to: one.from + one.length });
+            longest = longest.max(length);
+            *sums.entry(one.canary).or_insert(Duration::ZERO) += length;
+        }
+        (longest, sums.into_values().max().unwrap_or_default())
+    }
+
+    /// The outages in the order of their beginnings, and how many were left out. `owner` is the
+    /// shard that a canary belonged to.
+    pub fn list(
+        &self,
+        canaries: &[Canary],
+        owner: impl Fn(&Canary, Nanos) -> u32,
+    ) -> (Vec<Outage>, u64) {
+        let left_out = self.left_out + self.listed.len().saturating_sub(LISTED) as u64;
+        let rows = self.listed.iter().take(LISTED).filter_map(|one| {
             let canary = canaries.get(one.canary)?;
             Some(Outage {
                 group: canary.group.clone(),
-                shard: canary.shard,
+                shard: owner(canary, one.from),
                 slot: canary.slot,
                 moves: canary.moves,
+                region: canary.region.clone(),
                 action: one.action,
                 from_ms: millis(one.from),
                 to_ms: one.to.map(millis),
@@ -227,6 +260,16 @@ mod tests {
         assert_eq!(first_end(&turns, 3_150), Some(ms(3_099)), "an election is seen a little late");
         let reset = [(0, 1_000, Some(1_020)), (0, 3_120, Some(3_200))];
         assert_eq!(first_end(&reset, 2_000), Some(ms(3_200)), "as the old one gave way");
+    }
+
+    #[test]
+    fn outages_that_touch_each_other_are_over_together() {
+        let over = |all: &[_]| outages(all).over(Span { from: ms(1_000), to: ms(1_500) });
+        assert_eq!(over(&[(0, 200, Some(900)), (1, 3_100, Some(3_200))]), Some(ms(1_000)));
+        let chain = [(2, 2_900, Some(3_300)), (0, 990, Some(1_700)), (1, 1_600, Some(3_000))];
+        assert_eq!(over(&chain), Some(ms(3_300)));
+        assert_eq!(over(&chain[..2]), Some(ms(1_700)));
+        assert_eq!(over(&[(0, 1_400, None)]), None);
     }
 
     #[test]

@@ -3,64 +3,64 @@
 //! The file may end in the middle of a line if redrill was killed. Any other line that is not
 //! an event is an error.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::check::Failure;
 use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, NodeInfo, Phase};
-use crate::model::{Nanos, ShardName};
+use crate::model::owners::Owners;
+use crate::model::{Nanos, NodeName, ShardName, Workload, from_json};
 
-use super::containers::UsageFold;
-use super::data::{Adapter, Disagreement, Hit, millis};
+use super::data::{Adapter, Crash, Disagreement, Probe, Warning, millis};
 use super::error::ReportError;
 use super::failover_fold::FailoverFold;
-use super::members::Members;
 use super::outages::Outages;
-use super::ownership::Views;
 use super::series::SeriesBuilder;
-use super::stats::StatsFold;
+use super::starved::StarvedTimes;
 use super::step_record::StepRecord;
 use super::traffic::TrafficFold;
+use super::usage::{ContainerUsage, ShardUsage};
+use super::views::{Members, Views};
 
 /// The contents of `events.jsonl`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Record {
     pub info: DrillInfo,
     pub phases: Vec<(Phase, Nanos)>,
     pub nodes: Vec<NodeInfo>,
     pub ready_at: Option<Nanos>,
     pub canaries: Vec<Canary>,
-    pub probes_sent: u64,
-    pub probes_failed: u64,
-    pub blind: Blind,
+    pub probe: Probe,
     pub steps: Vec<StepRecord>,
     pub outages: Outages,
     pub failovers: FailoverFold,
     pub views: Views,
     pub members: Members,
-    pub stats: StatsFold,
-    pub usage: UsageFold,
+    /// By group.
+    pub owners: BTreeMap<String, Owners>,
+    /// Steps ended these primaries, or made them forget what they held.
+    pub ended: Vec<Failure>,
+    pub stats: ShardUsage,
+    pub usage: ContainerUsage,
     pub traffic: TrafficFold,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
     /// Percent of a second.
     pub waited_max: Option<f64>,
-    pub warnings: Vec<(Nanos, String)>,
+    pub warnings: Vec<Warning>,
+    pub crashes: Vec<Crash>,
     pub disagreements: Vec<Disagreement>,
+    /// When what steps left was undone, and since when all nodes agreed after that.
+    pub returned: Option<(Nanos, Option<Nanos>)>,
+    pub starved: StarvedTimes,
     pub end: Option<End>,
     /// The last event's instant.
     pub last: Nanos,
     /// The file ends in the middle of a line.
     pub cut: bool,
-}
-
-/// How long redrill itself was not run while it probed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Blind {
-    pub total: Duration,
-    /// The longest stretch.
-    pub longest: Duration,
 }
 
 /// redrill's own use of the machine, collected.
@@ -95,7 +95,7 @@ impl Record {
             }
             number += 1;
             let whole = line.ends_with(b"\n");
-            match (serde_json::from_slice::<Event>(&line), &mut record) {
+            match (from_json::<Event>(&line), &mut record) {
                 (Ok(event), Some(record)) => record.hear(event),
                 (Ok(Event { kind: EventKind::Drill(info), at }), none) => {
                     *none = Some(Record::new(info, at));
@@ -108,67 +108,76 @@ impl Record {
                 }
             }
         }
-        record.ok_or_else(|| ReportError::NoDrill { path: path.to_owned() })
+        let mut record = record.ok_or_else(|| ReportError::NoDrill { path: path.to_owned() })?;
+        record.excuse();
+        Ok(record)
+    }
+
+    /// Says of what went wrong whether the machine was too busy to tell whose fault it is.
+    fn excuse(&mut self) {
+        let ns = |ms: f64| Nanos((ms * 1e6) as u64);
+        for one in &mut self.disagreements {
+            let Some((from, to)) = one.agreed_ms.zip(one.at_ms) else { continue };
+            one.unsure = self.starved.decides(ns(from), ns(to));
+        }
+        for step in self.steps.iter_mut().filter(|step| step.doubtful) {
+            let Some((from, to)) = step.began.zip(step.ended) else { continue };
+            step.unsure = self.starved.around(from, to);
+        }
     }
 
     fn new(info: DrillInfo, at: Nanos) -> Record {
         Record {
             steps: info.steps.iter().cloned().map(StepRecord::new).collect(),
             series: info.loads.iter().map(SeriesBuilder::new).collect(),
+            probe: Probe {
+                every_ms: info.probe_every_ms,
+                deadline_ms: info.probe_deadline_ms,
+                ..Probe::default()
+            },
             info,
-            phases: Vec::new(),
-            nodes: Vec::new(),
-            ready_at: None,
-            canaries: Vec::new(),
-            probes_sent: 0,
-            probes_failed: 0,
-            blind: Blind::default(),
-            outages: Outages::default(),
-            failovers: FailoverFold::default(),
-            views: Views::default(),
-            members: Members::default(),
-            stats: StatsFold::default(),
-            usage: UsageFold::default(),
-            traffic: TrafficFold::default(),
-            own: OwnFold::default(),
-            waited_max: None,
-            warnings: Vec::new(),
-            disagreements: Vec::new(),
-            end: None,
             last: at,
-            cut: false,
+            ..Record::default()
         }
     }
 
-    fn hear(&mut self, event: Event) {
-        let at = event.at;
+    /// Each kind of event stands here, so that a new one does not compile without an answer.
+    fn hear(&mut self, Event { at, kind }: Event) {
         self.last = self.last.max(at);
-        match event.kind {
-            EventKind::Drill(_) => {}
+        match kind {
+            EventKind::Drill(_) | EventKind::Forming { .. } => {}
             EventKind::Phase { phase } => {
                 self.phases.push((phase, at));
                 self.stats.phase(phase);
                 self.usage.phase(phase);
             }
-            EventKind::Warning { text } => self.warnings.push((at, text)),
+            EventKind::Warning { text } => {
+                self.warnings.push(Warning { at_ms: Some(millis(at)), text });
+            }
             EventKind::Ready { nodes } => {
                 self.members.join(nodes.iter().map(|node| &node.name));
                 (self.nodes, self.ready_at) = (nodes, Some(at));
             }
-            EventKind::Canaries { canaries } => self.canaries.extend(canaries),
+            EventKind::Canaries { canaries } => {
+                self.probe.canaries += canaries.len();
+                self.canaries.extend(canaries);
+            }
             EventKind::View(view) => {
                 let begun = self.steps.iter().any(|step| step.began.is_some());
                 self.members.hear(&view);
+                self.owners.entry(view.group.clone()).or_default().hear(at, &view.shards);
                 self.views.hear(at, view, begun);
             }
             EventKind::Stats { nodes } => self.stats.hear(at, nodes, &self.members),
             EventKind::Containers { nodes } => self.usage.hear(at, nodes),
             EventKind::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),
-            EventKind::Probes { sent, failed, blind_ns, blind_max_ns, .. } => {
-                self.probes_sent += sent;
-                self.probes_failed += failed;
-                self.blind.total += Duration::from_nanos(blind_ns);
-                self.blind.longest = self.blind.longest.max(Duration::from_nanos(blind_max_ns));
+            EventKind::Probes { sent, failed, wrong, blind_ns, blind_max_ns, .. } => {
+                self.starved.blind(at, Duration::from_nanos(blind_ns));
+                self.probe.sent += sent;
+                self.probe.failed += failed;
+                self.probe.wrong += wrong;
+                self.probe.blind_ms += millis(Nanos(blind_ns));
+                self.probe.blind_max_ms = self.probe.blind_max_ms.max(millis(Nanos(blind_max_ns)));
             }
             EventKind::OutageBegan { canary, action, from, cause } => {
                 self.outages.began(canary, action, from, cause);
@@ -177,115 +186,130 @@ impl Record {
                 let blind = Duration::from_nanos(blind_ns);
                 self.outages.ended((canary, action), (from, to), blind);
             }
-            EventKind::Sample(sample) => {
-                if let Some(series) = self.series.get_mut(usize::from(sample.load)) {
-                    series.hear(&sample);
-                }
-            }
+            EventKind::Sample(sample) => self.load(sample.load, |series| series.hear(&sample)),
             told @ (EventKind::Adapter { load, .. } | EventKind::AdapterTold { load, .. }) => {
-                if let Some(series) = self.series.get_mut(usize::from(load)) {
-                    Adapter::hear(&mut series.adapter, told);
-                }
+                self.load(load, |series| Adapter::hear(&mut series.adapter, told));
             }
             EventKind::Own { cpu_percent, memory_bytes } => {
                 self.own.told += 1;
                 self.own.cpu_sum += cpu_percent;
                 self.own.memory_max = self.own.memory_max.max(memory_bytes);
             }
-            EventKind::Waited { percent, .. } => {
+            EventKind::Waited { node, percent } => {
+                self.starved.waited(at, node, percent);
                 self.waited_max = Some(self.waited_max.map_or(percent, |max| max.max(percent)));
             }
-            // The remaining faults are undone when the load has ended. What that causes is no
-            // failover.
-            EventKind::Failover { .. } if self.phase_at(Phase::Verify).is_some() => {}
             EventKind::Failover { group, shard, phase, node, by } => {
                 let shard = ShardName { group, shard };
                 let members = self.members.of(&shard);
-                self.failovers.hear(at, (shard, members), phase, (node, by));
-            }
-            EventKind::Disagreed { group, how } => {
-                self.disagreements.push(Disagreement { group, how });
-            }
-            EventKind::Ended { end } => self.end = Some(end),
-            step => self.hear_step(at, step),
-        }
-    }
-
-    fn hear_step(&mut self, at: Nanos, what: EventKind) {
-        let index = match &what {
-            EventKind::StepBegan { step }
-            | EventKind::StepProgress { step, .. }
-            | EventKind::StepMethod { step, .. }
-            | EventKind::StepJob { step, .. }
-            | EventKind::StepInjected { step, .. }
-            | EventKind::StepUndone { step, .. }
-            | EventKind::StepTurn { step, .. }
-            | EventKind::StepNotUndone { step, .. }
-            | EventKind::StepJoined { step, .. }
-            | EventKind::StepLeft { step, .. }
-            | EventKind::StepEnded { step, .. }
-            | EventKind::ViewConverged { step, .. }
-            | EventKind::Converged { step, .. }
-            | EventKind::Diverged { step, .. } => *step,
-            _ => return,
-        };
-        if let EventKind::StepInjected { nodes, against, .. } = &what {
-            // Nothing is done to the node at the other end of a slow link.
-            let cuts = self.steps.get(index).is_some_and(|step| step.effects().cuts_links);
-            let against = if cuts { against.clone() } else { Vec::new() };
-            let shards = nodes.iter().filter_map(|node| self.members.shard_of(node)).collect();
-            self.failovers.injected(at, index, (nodes.clone(), shards), against);
-        }
-        let Some(record) = self.steps.get_mut(index) else { return };
-        match what {
-            EventKind::StepBegan { .. } => record.began = Some(at),
-            EventKind::StepInjected { nodes, against, .. } => {
-                record.against.extend(against);
-                let hit = |node| Hit { node, at_ms: millis(at), undone_ms: None };
-                record.hits.extend(nodes.into_iter().map(hit));
-            }
-            EventKind::StepUndone { nodes, .. } => {
-                record.undone = Some(at);
-                let is_meant = |hit: &&mut Hit| nodes.is_empty() || nodes.contains(&hit.node);
-                let open = record.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
-                open.filter(is_meant).for_each(|hit| hit.undone_ms = Some(millis(at)));
-            }
-            EventKind::StepTurn { holds, .. } => record.hear_turn(holds, at),
-            EventKind::StepNotUndone { error, .. } => record.error = Some(error),
-            EventKind::StepJoined { nodes, .. } => {
-                self.members.join(&nodes);
-                record.joined.extend(nodes);
-            }
-            EventKind::StepLeft { nodes, .. } => record.left.extend(nodes),
-            EventKind::StepProgress { moved, .. } => record.moved = moved,
-            EventKind::StepMethod { method, .. } => record.method = Some(method),
-            EventKind::StepJob { from, to, state, .. } => record.hear_job((from, to), state, at),
-            EventKind::StepEnded { moved, error, .. } => {
-                (record.ended, record.moved, record.error) = (Some(at), moved, error);
-            }
-            EventKind::ViewConverged { since, .. } => record.view_converged = Some(since),
-            EventKind::Converged { since, .. } => record.converged = Some(since),
-            EventKind::Diverged { view, .. } => {
-                record.converged = None;
-                if view {
-                    record.view_converged = None;
+                // The remaining faults are undone when the load has ended. What that causes is
+                // no failover.
+                if self.load_ended().is_none() {
+                    self.failovers.hear(at, (shard, members), phase, (node, by));
                 }
             }
-            _ => {}
+            EventKind::Crashed { node, status, log } => {
+                self.crashes.push(Crash { node, at_ms: millis(at), status, log });
+            }
+            EventKind::Disagreed { group, how, agreed } => {
+                let after_undoing = self.phase_at(Phase::Undo).is_some();
+                let (at_ms, agreed_ms) = (Some(millis(at)), agreed.map(millis));
+                let unsure = None;
+                let one = Disagreement { group, how, after_undoing, at_ms, agreed_ms, unsure };
+                self.disagreements.push(one);
+            }
+            EventKind::Returned { undone, since } => self.returned = Some((undone, since)),
+            EventKind::Ended { end } => self.end = Some(end),
+            EventKind::StepBegan { step } => self.step(step, |s| s.began = Some(at)),
+            EventKind::StepInjected { step, nodes, against } => {
+                self.injected(at, step, &nodes, &against);
+                self.step(step, |s| s.inject(nodes, against, at));
+            }
+            EventKind::StepUndone { step, nodes } => self.step(step, |s| s.undo(&nodes, at)),
+            EventKind::StepTurn { step, holds } => self.step(step, |s| s.turn(holds, at)),
+            EventKind::StepNotUndone { step, error } => self.step(step, |s| s.error = Some(error)),
+            EventKind::StepNote { step, text } => self.step(step, |s| s.notes.push(text)),
+            EventKind::StepJoined { step, nodes } => {
+                self.members.join(&nodes);
+                self.step(step, |s| s.joined.extend(nodes));
+            }
+            EventKind::StepLeft { step, nodes } => self.step(step, |s| s.left.extend(nodes)),
+            EventKind::StepProgress { step, moved } => self.step(step, |s| s.moved = moved),
+            EventKind::StepMethod { step, method } => self.step(step, |s| s.method = Some(method)),
+            EventKind::StepJob { step, from, to, state } => {
+                self.step(step, |s| s.hear_job((from, to), state, at));
+            }
+            EventKind::StepEnded { step, moved, error, doubtful } => self.step(step, |s| {
+                (s.ended, s.moved, s.error, s.doubtful) = (Some(at), moved, error, doubtful);
+            }),
+            EventKind::ViewConverged { step, since } => {
+                self.step(step, |s| s.view_converged = Some(since));
+            }
+            EventKind::Converged { step, since } => self.step(step, |s| s.converged = Some(since)),
+            EventKind::Diverged { step, view } => self.step(step, |s| {
+                s.converged = None;
+                s.view_converged = s.view_converged.filter(|_| !view);
+            }),
         }
     }
 
-    /// Faults by which writes may be lost: when each was injected, and over if it was.
-    pub fn faults(&self) -> Vec<(Nanos, Option<Nanos>)> {
-        let injected = self.failovers.injected_steps();
-        let steps = injected.filter_map(|(step, at)| Some((self.steps.get(step)?, at)));
-        let may_lose = steps.filter(|(step, _)| step.effects().loses_writes);
-        may_lose.map(|(step, at)| (at, step.over(&self.steps))).collect()
+    fn load(&mut self, load: u8, change: impl FnOnce(&mut SeriesBuilder)) {
+        if let Some(series) = self.series.get_mut(usize::from(load)) {
+            change(series);
+        }
+    }
+
+    fn step(&mut self, step: usize, change: impl FnOnce(&mut StepRecord)) {
+        if let Some(step) = self.steps.get_mut(step) {
+            change(step);
+        }
+    }
+
+    fn injected(&mut self, at: Nanos, step: usize, nodes: &[NodeName], against: &[NodeName]) {
+        // Nothing is done to the node at the other end of a slow link.
+        let cuts = self.steps.get(step).is_some_and(|step| step.effects().cuts_links);
+        let against = if cuts { against.to_vec() } else { Vec::new() };
+        let shards = nodes.iter().filter_map(|node| self.members.shard_of(node)).collect();
+        self.failovers.injected(at, step, (nodes.to_vec(), shards), against);
+        if self.steps.get(step).is_some_and(|step| step.effects().empties) {
+            let led = nodes.iter().filter_map(|node| self.leads(node));
+            let ended = led.map(|ShardName { group, shard }| Failure { group, shard, at });
+            let ended: Vec<Failure> = ended.collect();
+            self.ended.extend(ended);
+        }
+    }
+
+    /// The shard whose primary the node was when it was last seen.
+    fn leads(&self, node: &NodeName) -> Option<ShardName> {
+        let shard = self.members.shard_of(node)?;
+        let seen = self.views.after(&shard.group)?.iter().find(|seen| seen.shard == shard.shard)?;
+        (seen.primary.as_ref() == Some(node)).then_some(shard)
+    }
+
+    /// The shard that owned the canary's slot at `at`.
+    pub fn owner(&self, canary: &Canary, at: Nanos) -> u32 {
+        let seen = self.owners.get(&canary.group).and_then(|owners| owners.at(canary.slot, at));
+        seen.unwrap_or(canary.shard)
+    }
+
+    /// What each load does.
+    pub fn workloads(&self) -> Vec<Workload> {
+        self.info.loads.iter().map(|load| load.workload).collect()
     }
 
     /// When `phase` began.
     pub fn phase_at(&self, phase: Phase) -> Option<Nanos> {
         self.phases.iter().find(|(p, _)| *p == phase).map(|(_, at)| *at)
+    }
+
+    /// When the load ended: from then on, only what steps left is undone.
+    pub fn load_ended(&self) -> Option<Nanos> {
+        self.phase_at(Phase::Undo).or(self.phase_at(Phase::Verify))
+    }
+
+    /// The end of the load, if the record reaches it.
+    pub fn line_end(&self) -> Option<Nanos> {
+        self.load_ended().or(self.phase_at(Phase::Stop))
     }
 
     /// The drill ended by itself.

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use crate::model::Nanos;
 use crate::model::op::{Cause, Op, Outcome};
-
-use super::spans::Spans;
 
 /// An operation that redrill sends later than this is sent together with other overdue ones.
 const LATE: Duration = Duration::from_millis(10);
 
 /// The schedule of one load and what was sent of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Schedule {
     sent: u64,
     /// There was no room for them in flight although redrill was in time.
@@ -20,53 +19,40 @@ pub(super) struct Schedule {
     last: u64,
 }
 
-/// The schedules of all loads together.
-#[derive(Debug)]
-pub(super) struct Schedules(Vec<Schedule>);
-
-impl Schedules {
-    pub fn new(loads: usize) -> Schedules {
-        Schedules(vec![Schedule::default(); loads])
-    }
-
+impl Schedule {
     pub fn add(&mut self, op: &Op) {
-        let Some(load) = self.0.get_mut(usize::from(op.load)) else { return };
         match op.outcome {
             Outcome::Fail(Cause::Shed) => {
-                load.shed_in_time += u64::from(op.done.since(op.began()) <= LATE);
+                self.shed_in_time += u64::from(!is_shed_late(op));
             }
-            _ => load.sent += 1,
+            _ => self.sent += 1,
         }
-        load.first = Some(load.first.map_or(op.began().0, |first| first.min(op.began().0)));
-        load.last = load.last.max(op.began().0);
+        self.first = Some(self.first.map_or(op.began().0, |first| first.min(op.began().0)));
+        self.last = self.last.max(op.began().0);
     }
+}
 
-    /// The share of the schedule that was sent, in percent. A schedule runs from its first
-    /// operation to the end of the line; `None` if the record breaks off before.
-    pub fn held(&self, spans: &Spans, rates: &[f64]) -> Option<f64> {
-        let asked = self.asked(spans, rates)?;
-        let sent: u64 = self.0.iter().map(|load| load.sent).sum();
-        Some((sent as f64 / asked * 100.0).min(100.0))
-    }
+/// Whether redrill itself came too late to it, and then had no room for it.
+pub(super) fn is_shed_late(op: &Op) -> bool {
+    op.outcome == Outcome::Fail(Cause::Shed) && op.done.since(op.began()) > LATE
+}
 
-    /// The same if redrill had always been in time: then only missing room counts, which is the
-    /// servers' part.
-    pub fn held_if_in_time(&self, spans: &Spans, rates: &[f64]) -> Option<f64> {
-        let asked = self.asked(spans, rates)?;
-        let shed: u64 = self.0.iter().map(|load| load.shed_in_time).sum();
-        Some((100.0 - shed as f64 / asked * 100.0).max(0.0))
+/// The share of the schedules that was sent, in percent: as it was, and if redrill had always
+/// been in time. Then only missing room counts, which is the servers' part.
+///
+/// A schedule runs from its first operation until `end`, when loads were told to stop. `None` if
+/// a load sent nothing.
+pub(super) fn held<'a>(
+    schedules: impl Iterator<Item = (&'a Schedule, &'a f64)>,
+    end: Nanos,
+) -> Option<(f64, f64)> {
+    let (mut asked, mut sent, mut shed) = (0.0, 0, 0);
+    for (load, rate) in schedules {
+        let to = end.0.max(load.last);
+        asked += (to - load.first?) as f64 / 1e9 * rate;
+        sent += load.sent;
+        shed += load.shed_in_time;
     }
-
-    /// How many operations the schedules have; `None` without any.
-    fn asked(&self, spans: &Spans, rates: &[f64]) -> Option<f64> {
-        if !spans.seen_to_the_end {
-            return None;
-        }
-        let mut asked = 0.0;
-        for (load, rate) in self.0.iter().zip(rates) {
-            let to = spans.line.to.0.max(load.last);
-            asked += (to - load.first?) as f64 / 1e9 * rate;
-        }
-        (asked > 0.0).then_some(asked)
-    }
+    let share = |n: u64| n as f64 / asked * 100.0;
+    (asked > 0.0).then(|| (share(sent).min(100.0), (100.0 - share(shed)).max(0.0)))
 }

@@ -1,6 +1,6 @@
 //! The sections of a report that are tables, in the order of all formats.
 
-use crate::model::catalogue::CATALOGUE;
+use crate::model::catalogue::{CATALOGUE, When};
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
@@ -65,36 +65,35 @@ pub(super) fn measures(r: &Report) -> Section {
     Section { id: "measures", title: "All measures", hint: "", folded: true, table }
 }
 
-/// The names of the spans, in their order.
-const SPANS: [&str; 3] = ["before", "during", "after"];
-
 /// The spans that the drill has: without steps there is only the first.
-fn spans(r: &Report) -> &'static [&'static str] {
-    if r.has("latency.p99.during") { &SPANS } else { &SPANS[..1] }
+pub(super) fn spans(r: &Report) -> &'static [When] {
+    if r.steps.is_empty() { &When::SPANS[..1] } else { &When::SPANS }
 }
 
 /// Latency and throughput in each span, and in the worst second.
 pub(super) fn latency(r: &Report) -> Option<Table> {
-    r.has("latency.p99.before").then(|| {
-        let steps = spans(r).len() > 1;
-        let heads = if steps { &SPANS[..] } else { &["steady"] };
-        let mut columns = vec![Column::text("Latency")];
-        columns.extend(heads.iter().map(|head| Column::figure(*head)));
-        columns.extend(steps.then(|| Column::figure("worst second")));
-        let families = [("p50", "latency.p50"), ("p99", "latency.p99"), ("answers", "throughput")];
-        let row = |(label, family): (&str, &str)| {
-            let cell = |span: &&str| Cell::from(r.show(&format!("{family}.{span}")));
-            let mut row = vec![Cell::from(label)];
-            row.extend(spans(r).iter().map(cell));
-            let worst = || match r.has(&format!("{family}.worst")) {
-                true => Cell::from(r.show(&format!("{family}.worst"))),
-                false => Cell::default(),
-            };
-            row.extend(steps.then(worst));
-            row
+    let cells = || {
+        let known = CATALOGUE.iter().filter(|known| r.has(known.name));
+        known.filter_map(|known| known.cell.map(|(row, when)| (row, when, known.name)))
+    };
+    cells().find(|(_, when, _)| *when == When::Before)?;
+    let whens: Vec<When> = match spans(r) {
+        [only] => vec![*only],
+        spans => spans.iter().copied().chain([When::WorstSecond]).collect(),
+    };
+    let head = |when: &When| if whens.len() > 1 { when.name() } else { "steady" };
+    let mut columns = vec![Column::text("Latency")];
+    columns.extend(whens.iter().map(|when| Column::figure(head(when))));
+    let mut labels: Vec<&str> = cells().map(|(row, ..)| row).collect();
+    labels.dedup();
+    let row = |label: &str| {
+        let cell = |when: &When| {
+            let known = cells().find(|(row, at, _)| *row == label && at == when);
+            known.map_or(Cell::default(), |(.., name)| r.show(name).into())
         };
-        Table { columns, rows: families.map(row).into() }
-    })
+        [label.into()].into_iter().chain(whens.iter().map(cell)).collect()
+    };
+    Some(Table { columns, rows: labels.into_iter().map(row).collect() })
 }
 
 /// Where there is more than one load to be told apart.
@@ -102,7 +101,8 @@ fn loads(r: &Report) -> Table {
     let mut columns = vec![Column::text("load")];
     columns.extend(["operations", "answered", "errors"].map(Column::figure));
     for quantile in ["p50", "p99"] {
-        columns.extend(spans(r).iter().map(|span| Column::figure(format!("{quantile} {span}"))));
+        let head = |span: &When| Column::figure(format!("{quantile} {}", span.name()));
+        columns.extend(spans(r).iter().map(head));
     }
     let row = |load: &Load| {
         let f = &load.figures;
@@ -188,7 +188,7 @@ fn containers(r: &Report) -> Table {
 /// One row for each pair: from, to, the bytes of each class, connections and resets.
 fn traffic(crossings: &[Crossing]) -> Table {
     let mut columns = vec![Column::text("traffic")];
-    columns.extend(Class::ALL.map(|class| Column::figure(class.name())));
+    columns.extend(Class::ALL.map(|class| Column::figure(class.word())));
     columns.extend(["connections", "resets"].map(Column::figure));
     let mut pairs: Vec<(&str, &str)> =
         crossings.iter().map(|c| (c.from.as_str(), c.to.as_str())).collect();
@@ -249,7 +249,7 @@ fn done(step: &Step) -> String {
         told(&step.left, "left"),
         (!step.nodes.is_empty()).then(|| format!("done to {}", names(&step.nodes))),
     ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let parts: Vec<String> = parts.into_iter().flatten().chain(step.notes.clone()).collect();
     if parts.is_empty() { NOTHING.to_owned() } else { parts.join("; ") }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 use crate::model::Nanos;
 use crate::model::event::{LoadInfo, Sample};
 
-use super::data::millis;
-use super::data::{Adapter, Met, Series};
+use super::data::{Adapter, Met, Series, millis};
 
 /// The length of a [`Sample`]'s window.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
@@ -41,7 +40,10 @@ impl SeriesBuilder {
         s.p50_ms.push(some(sample.p50_ns));
         s.p99_ms.push(some(sample.p99_ns));
         s.max_ms.push(some(sample.max_ns));
-        self.met.hear(sample);
+        for (cause, count) in &sample.causes {
+            *self.met.causes.entry(*cause).or_default() += count;
+        }
+        self.met.reconnects = self.met.reconnects.map(|so_far| so_far + sample.reconnects);
     }
 
     pub fn done(self, lost: Vec<u64>) -> Series {

@@ -1,12 +1,14 @@
 //! The table by shard: what each stored and served, and its outages.
 
-use crate::model::event::{Role, ShardView};
+use std::time::Duration;
+
+use crate::model::event::{Canary, Role, ShardView};
 use crate::model::op::Access;
 use crate::model::{NodeName, ShardName};
 
 use super::data::Shard;
 use super::record::Record;
-use super::stats::Folded;
+use super::usage::{Held, UsedByShard};
 
 /// The rows, by group and shard.
 pub(super) fn rows(record: &Record) -> Vec<Shard> {
@@ -19,23 +21,18 @@ pub(super) fn rows(record: &Record) -> Vec<Shard> {
 }
 
 fn row(record: &Record, name: &ShardName) -> Shard {
-    let mine = |views: Option<&[ShardView]>| -> Option<ShardView> {
+    let seen = |views: Option<&[ShardView]>| -> Option<ShardView> {
         views?.iter().find(|view| view.shard == name.shard).cloned()
     };
-    let before = mine(record.views.before(&name.group));
-    let after = mine(record.views.after(&name.group));
+    let before = seen(record.views.before(&name.group));
+    let after = seen(record.views.after(&name.group));
     let slots = |view: &Option<ShardView>| view.as_ref().map(|v| v.slots.len() as u32);
-    let is_mine = |canary: usize| {
-        record.canaries.get(canary).is_some_and(|c| c.group == name.group && c.shard == name.shard)
-    };
-    let mine_count = (0..record.canaries.len()).filter(|i| is_mine(*i)).count();
-    let move_count =
-        (0..record.canaries.len()).filter(|i| is_mine(*i) && record.canaries[*i].moves).count();
-    let suffered = |action| (mine_count > 0).then(|| record.outages.worst(action, is_mine));
+    let mine = canaries(record, name);
+    let suffered = |action| (!mine.is_empty()).then(|| suffered(record, name, &mine, action));
     let (write, read) = (suffered(Access::Write), suffered(Access::Read));
-    let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
-    let folded = record.stats.of(name);
-    let (keys_after, memory_after) = held_after(record, &name.group, after.as_ref(), &folded);
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    let UsedByShard { used, first, last } = record.stats.of(name);
+    let (keys_after, memory_after) = held_after(record, &name.group, after.as_ref(), last);
     Shard {
         group: name.group.clone(),
         shard: name.shard,
@@ -43,21 +40,50 @@ fn row(record: &Record, name: &ShardName) -> Shard {
         slots_after: slots(&after),
         primary_before: before.and_then(|v| v.primary).or_else(|| born_primary(record, name)),
         primary_after: after.and_then(|v| v.primary),
-        keys_before: folded.first.map(|h| h.keys),
+        keys_before: first.map(|held| held.keys),
         keys_after,
-        memory_before: folded.first.map(|h| h.memory),
+        memory_before: first.map(|held| held.memory),
         memory_after,
-        ops_per_s: folded.per_second(folded.commands as f64),
-        net_in_per_s: folded.per_second(folded.net_in as f64),
-        net_out_per_s: folded.per_second(folded.net_out as f64),
-        cpu_percent: folded.per_second(folded.cpu * 100.0),
-        canaries: mine_count,
-        canaries_that_move: move_count,
-        downtime_write_max_ms: write.map(|s| ms(s.longest)),
-        downtime_write_total_ms: write.map(|s| ms(s.total)),
-        downtime_read_max_ms: read.map(|s| ms(s.longest)),
-        downtime_read_total_ms: read.map(|s| ms(s.total)),
+        ops_per_s: used.commands(),
+        net_in_per_s: used.net_in(),
+        net_out_per_s: used.net_out(),
+        cpu_percent: used.cpu_percent(),
+        canaries: mine.len(),
+        canaries_that_move: mine.iter().filter(|canary| record.canaries[**canary].moves).count(),
+        downtime_write_max_ms: write.map(|(longest, _)| ms(longest)),
+        downtime_write_total_ms: write.map(|(_, total)| ms(total)),
+        downtime_read_max_ms: read.map(|(longest, _)| ms(longest)),
+        downtime_read_total_ms: read.map(|(_, total)| ms(total)),
     }
+}
+
+/// The canaries in slots that were ever the shard's.
+fn canaries(record: &Record, name: &ShardName) -> Vec<usize> {
+    let mine = |canary: &Canary| {
+        let owners = record.owners.get(&name.group);
+        let ever = owners.and_then(|owners| owners.ever(canary.slot, name.shard));
+        canary.group == name.group && ever.unwrap_or(canary.shard == name.shard)
+    };
+    (0..record.canaries.len()).filter(|i| mine(&record.canaries[*i])).collect()
+}
+
+/// The longest outage of the canaries in `mine`, and the greatest sum of one. Only the time in
+/// which their slots were the shard's counts.
+fn suffered(
+    record: &Record,
+    name: &ShardName,
+    mine: &[usize],
+    action: Access,
+) -> (Duration, Duration) {
+    let owners = record.owners.get(&name.group);
+    record.outages.worst_part(action, |canary, span| {
+        if !mine.contains(&canary) {
+            return Duration::ZERO;
+        }
+        let slot = record.canaries[canary].slot;
+        let held = owners.and_then(|owners| owners.held(slot, name.shard, (span.from, span.to)));
+        held.unwrap_or(span.length())
+    })
 }
 
 /// Keys and memory at the end. The last values of a primary stay valid as long as the shard has
@@ -66,9 +92,9 @@ fn held_after(
     record: &Record,
     group: &str,
     after: Option<&ShardView>,
-    folded: &Folded,
+    last: Option<Held>,
 ) -> (Option<u64>, Option<u64>) {
-    let (keys, memory) = (folded.last.map(|h| h.keys), folded.last.map(|h| h.memory));
+    let (keys, memory) = last.map(|held| (held.keys, held.memory)).unzip();
     let Some(after) = after else {
         // A shard that the others have forgotten has nothing.
         return if record.views.after(group).is_some() { (None, None) } else { (keys, memory) };

@@ -6,6 +6,7 @@ use super::data::{Failover, Report};
 use super::error::ReportError;
 use super::html;
 use super::html::bars::FailoverRow;
+use super::table::Cell;
 use super::text::mark;
 use crate::model::Verdict;
 
@@ -19,16 +20,16 @@ pub(super) struct SideBySide<'a> {
     /// Other differences between the runs, so that a reader does not compare things that cannot
     /// be compared.
     pub differences: &'a [String],
-    pub columns: Vec<Run<'a>>,
-    pub rows: Vec<Row>,
+    pub columns: Vec<RunColumn<'a>>,
+    pub rows: &'a [MeasureRow],
     /// The longest failover of each run, where there was one.
-    pub bars: Vec<Bar>,
+    pub bars: Vec<FailoverBar>,
     /// Whether rows show how the last column differs from the first.
     pub changes: bool,
 }
 
 /// One run.
-pub(super) struct Run<'a> {
+pub(super) struct RunColumn<'a> {
     pub head: String,
     /// Its report's page, if that is known to be beside this one.
     pub link: Option<String>,
@@ -37,7 +38,7 @@ pub(super) struct Run<'a> {
 }
 
 /// A failover, as wide as its share of the longest one.
-pub(super) struct Bar {
+pub(super) struct FailoverBar {
     pub head: String,
     /// Percent.
     pub width: String,
@@ -45,14 +46,14 @@ pub(super) struct Bar {
 }
 
 /// The longest failover of each report under its head.
-pub(super) fn bars<'a>(runs: impl Iterator<Item = (String, &'a Report)>) -> Vec<Bar> {
+pub(super) fn bars<'a>(runs: impl Iterator<Item = (String, &'a Report)>) -> Vec<FailoverBar> {
     let longest = |r: &'a Report| {
         let served = r.failovers.iter().filter_map(|f| Some((f, f.served()?)));
         served.max_by(|a, b| a.1.total_cmp(&b.1))
     };
     let all: Vec<_> = runs.filter_map(|(head, r)| Some((head, longest(r)?))).collect();
     let most = all.iter().map(|(_, (_, ms))| *ms).fold(0.0, f64::max);
-    let bar = |(head, (failover, ms)): (String, (&Failover, f64))| Bar {
+    let bar = |(head, (failover, ms)): (String, (&Failover, f64))| FailoverBar {
         head,
         width: format!("{:.1}", if most > 0.0 { ms / most * 100.0 } else { 0.0 }),
         row: FailoverRow::new(failover),
@@ -61,29 +62,35 @@ pub(super) fn bars<'a>(runs: impl Iterator<Item = (String, &'a Report)>) -> Vec<
 }
 
 /// One fact about all runs.
-pub(super) struct Row {
+#[derive(Debug)]
+pub(super) struct MeasureRow {
     pub name: &'static str,
     pub about: &'static str,
     pub values: Vec<String>,
     pub change: Option<Change>,
 }
 
+/// How it changed from the first run to the last.
+#[derive(Debug)]
 pub(super) struct Change {
     pub by: String,
     pub word: &'static str,
+    pub tone: Option<Verdict>,
 }
 
-impl Run<'_> {
-    fn mark(&self) -> &'static str {
-        mark(self.verdict)
+impl MeasureRow {
+    /// As a row of a table.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = vec![Cell::from(self.name)];
+        cells.extend(self.values.iter().map(|value| Cell::from(&**value)));
+        if let Some(Change { by, word, tone }) = &self.change {
+            cells.extend([Cell::from(&**by), Cell { tone: *tone, ..Cell::from(*word) }]);
+        }
+        cells
     }
 }
 
 impl SideBySide<'_> {
-    fn mark(&self) -> &'static str {
-        self.verdict.map_or("", mark)
-    }
-
     fn has_reasons(&self) -> bool {
         self.columns.iter().any(|column| !column.why.is_empty())
     }
@@ -96,9 +103,9 @@ impl SideBySide<'_> {
 }
 
 /// How slots moved in each run, if they did in any.
-pub(super) fn methods<'a>(reports: impl Iterator<Item = &'a Report>) -> Option<Row> {
+pub(super) fn methods<'a>(reports: impl Iterator<Item = &'a Report>) -> Option<MeasureRow> {
     let values: Vec<Option<String>> = reports.map(Report::method).collect();
-    values.iter().any(Option::is_some).then(|| Row {
+    values.iter().any(Option::is_some).then(|| MeasureRow {
         name: "slots moved by",
         about: "migrate: key by key; atomic: by the servers' own jobs",
         values: values.into_iter().map(Option::unwrap_or_default).collect(),

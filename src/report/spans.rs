@@ -33,9 +33,8 @@ pub(super) struct Spans {
     pub seen_to_the_end: bool,
     /// Until the first step began; the whole line if none did.
     pub before: Span,
-    /// From the first step's start until the last convergence (for a step without one, until
-    /// its end; for a step that has not ended, until the line's end), and at least until all
-    /// steps with `for` are undone.
+    /// From the first step's start until all steps have ended, are undone and have converged; if
+    /// one never did, until the line's end.
     pub during: Option<Span>,
     pub after: Option<Span>,
 }
@@ -55,8 +54,7 @@ impl Spans {
     /// `None` if the drill never reached its time line.
     pub fn of(record: &Record) -> Option<Spans> {
         let from = record.phase_at(Phase::Steps)?;
-        // Without a phase after the load, the last event is the end.
-        let end = record.phase_at(Phase::Verify).or(record.phase_at(Phase::Stop));
+        let end = record.line_end();
         let line = Span { from, to: end.unwrap_or(record.last) };
         let seen_to_the_end = end.is_some();
         let begun = || record.steps.iter().filter(|step| step.began.is_some());
@@ -65,25 +63,19 @@ impl Spans {
         };
         // What is undone only after the load has ended is permanent for the time line.
         let undone = |step: &StepRecord| step.undone.filter(|at| *at < line.to).unwrap_or(first);
+        // What did not converge goes on.
+        let calm = |step: &StepRecord| Some(step.converged?.max(step.ended?).max(undone(step)));
         let calm = begun()
-            .map(|step| match (step.converged, step.ended) {
-                // Nodes may agree at once on a step that changes nothing in their views.
-                (Some(since), _) => since.max(undone(step)),
-                // The effect of a fault goes on until nodes have recovered.
-                (None, Some(_)) if step.effects().fails_over => line.to,
-                (None, Some(ended)) => ended.max(undone(step)),
-                (None, None) => line.to,
-            })
+            .map(|step| calm(step).unwrap_or(line.to))
             .max()
             .unwrap_or(line.to)
             .clamp(first, line.to.max(first));
-        let unfinished = begun().any(|step| step.ended.is_none());
         Some(Spans {
             line,
             seen_to_the_end,
             before: Span { from, to: first },
             during: Some(Span { from: first, to: calm }),
-            after: (!unfinished && calm < line.to).then_some(Span { from: calm, to: line.to }),
+            after: (calm < line.to).then_some(Span { from: calm, to: line.to }),
         })
     }
 }

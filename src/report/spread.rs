@@ -12,7 +12,7 @@ use super::data::Report;
 use super::error::ReportError;
 use super::json;
 use super::table::{Cell, Column, Table, show};
-use super::text::{self, Ink, mark};
+use super::text::{self, Ink};
 
 /// The name of the file that `run --repeat` leaves beside its run folders.
 pub const FILE: &str = "repeat.json";
@@ -91,14 +91,8 @@ impl Spread {
     /// For the terminal.
     pub fn text(&self, colour: bool) -> String {
         let ink = Ink { colour };
-        let count = |verdict| self.runs.iter().filter(|run| run.verdict == verdict).count();
-        let counts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown]
-            .map(|verdict| (verdict, count(verdict)))
-            .into_iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(verdict, n)| ink.verdict(verdict, &format!("{n} {} {verdict}", mark(verdict))));
-        let counts: Vec<String> = counts.collect();
-        let runs = self.runs.len();
+        let verdicts: Vec<Verdict> = self.runs.iter().map(|run| run.verdict).collect();
+        let (counts, runs) = (text::counts(&verdicts, ink), self.runs.len());
         let known = CATALOGUE.iter().map(|known| known.name);
         let row = |name: &'static str| {
             let one = self.measures.get(name)?;
@@ -108,8 +102,8 @@ impl Spread {
         let mut columns = vec![Column::text("measure")];
         columns.extend(["median", "min", "max"].map(Column::figure));
         let table = Table { columns, rows: known.filter_map(row).collect() };
-        let head = format!("  {}  {runs} runs: {}", ink.bold(&self.scenario), counts.join(", "));
-        format!("{head}\n\n{}", text::table(&table, ink, "  "))
+        let head = format!("  {}  {runs} runs: {}", ink.bold(&self.scenario), counts);
+        format!("{head}\n\n{}", text::table(&table, ink))
     }
 }
 

@@ -21,10 +21,15 @@ pub(super) struct StepRecord {
     pub undone: Option<Nanos>,
     pub joined: Vec<NodeName>,
     pub left: Vec<NodeName>,
+    pub notes: Vec<String>,
     pub moved: Moved,
     pub method: Option<String>,
     pub jobs: Vec<Job>,
     pub error: Option<String>,
+    /// The error may be that redrill did not see something in time.
+    pub doubtful: bool,
+    /// Why nobody can tell whether it is the servers' fault.
+    pub unsure: Option<String>,
 }
 
 impl StepRecord {
@@ -40,26 +45,47 @@ impl StepRecord {
             undone: None,
             joined: Vec::new(),
             left: Vec::new(),
+            notes: Vec::new(),
             moved: Moved::default(),
             method: None,
             jobs: Vec::new(),
             error: None,
+            doubtful: false,
+            unsure: None,
         }
     }
 
+    pub fn inject(&mut self, nodes: Vec<NodeName>, against: Vec<NodeName>, at: Nanos) {
+        self.against.extend(against);
+        self.hit(nodes, at);
+    }
+
+    /// On all its nodes if none are named.
+    pub fn undo(&mut self, nodes: &[NodeName], at: Nanos) {
+        self.undone = Some(at);
+        self.let_go(nodes, at);
+    }
+
     /// From this turn on it holds all nodes again that it held before, or none.
-    pub fn hear_turn(&mut self, holds: bool, at: Nanos) {
-        let at_ms = millis(at);
+    pub fn turn(&mut self, holds: bool, at: Nanos) {
         if !holds {
-            let open = self.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
-            open.for_each(|hit| hit.undone_ms = Some(at_ms));
-            return;
+            return self.let_go(&[], at);
         }
         let mut nodes: Vec<NodeName> = self.hits.iter().map(|hit| hit.node.clone()).collect();
         nodes.sort();
         nodes.dedup();
-        let again = |node| Hit { node, at_ms, undone_ms: None };
-        self.hits.extend(nodes.into_iter().map(again));
+        self.hit(nodes, at);
+    }
+
+    fn hit(&mut self, nodes: Vec<NodeName>, at: Nanos) {
+        let hit = |node| Hit { node, at_ms: millis(at), undone_ms: None };
+        self.hits.extend(nodes.into_iter().map(hit));
+    }
+
+    fn let_go(&mut self, nodes: &[NodeName], at: Nanos) {
+        let is_meant = |hit: &&mut Hit| nodes.is_empty() || nodes.contains(&hit.node);
+        let open = self.hits.iter_mut().filter(|hit| hit.undone_ms.is_none());
+        open.filter(is_meant).for_each(|hit| hit.undone_ms = Some(millis(at)));
     }
 
     /// Whether it still acted on `node` at `at`, or was undone at most `grace` before.
@@ -81,21 +107,12 @@ impl StepRecord {
     }
 
     pub fn effects(&self) -> Effects {
-        self.info.kind.effects()
+        self.info.effects()
     }
 
     /// Its end, if nothing of it is left then. Older records do not report that such a step was
     /// undone.
     fn ended_at_once(&self) -> Option<Nanos> {
         self.ended.filter(|_| self.effects().lasts == Lasts::AtOnce)
-    }
-
-    /// When its effect was over and all nodes agreed again; `None` if that never happened.
-    pub fn over(&self, steps: &[StepRecord]) -> Option<Nanos> {
-        let undone = self.undone.or(self.ended_at_once())?;
-        // What happens after the next step began belongs to that step.
-        let next = steps.iter().filter_map(|step| step.began).filter(|began| *began > undone).min();
-        let agreed = self.view_converged.filter(|at| next.is_none_or(|next| *at < next));
-        Some(agreed.map_or(undone, |agreed| agreed.max(undone)))
     }
 }

@@ -2,8 +2,10 @@
 
 use askama::Template;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::model::Verdict;
+use crate::model::catalogue::CATALOGUE;
 
 use super::data::{Report, SCHEMA};
 use super::error::ReportError;
@@ -12,93 +14,48 @@ use super::html;
 use super::text::mark;
 
 /// The result of one scenario of a suite.
-#[derive(Debug)]
-pub enum Outcome {
-    Played(Box<Report>),
-    Unplayed(Unplayed),
-}
-
-/// A scenario without a report: it could not start, or could not do its work.
-#[derive(Debug)]
-pub struct Unplayed {
+#[derive(Debug, Serialize)]
+pub struct Outcome {
     pub scenario: String,
-    /// Always `unknown`, so that a reader who looks for the verdict finds one.
+    /// `unknown` without a report, so that a reader who looks for the verdict finds one.
     pub verdict: Verdict,
-    pub error: String,
+    /// Null if it could not start, or could not do its work; then `error` says why.
+    pub report: Option<Box<Report>>,
+    pub error: Option<String>,
     /// The exit code of `redrill run` for it.
     pub code: u8,
     /// Whether it was never begun.
     pub skipped: bool,
 }
 
-impl Unplayed {
-    pub fn new(scenario: &str, error: String, code: u8) -> Unplayed {
+impl Outcome {
+    pub fn played(report: Report) -> Outcome {
+        let (scenario, verdict) = (report.scenario.clone(), report.verdict);
+        let (report, code) = (Some(Box::new(report)), verdict.exit_code());
+        Outcome { scenario, verdict, report, error: None, code, skipped: false }
+    }
+
+    pub fn unplayed(scenario: &str, error: String, code: u8) -> Outcome {
         let (scenario, verdict) = (scenario.to_owned(), Verdict::Unknown);
-        Unplayed { scenario, verdict, error, code, skipped: false }
+        Outcome { scenario, verdict, report: None, error: Some(error), code, skipped: false }
     }
 
     /// One that was not begun before the suite ended, with that exit code.
-    pub fn skipped(scenario: &str, code: u8) -> Unplayed {
+    pub fn skipped(scenario: &str, code: u8) -> Outcome {
         let error = "interrupted before it began".to_owned();
-        Unplayed { skipped: true, ..Unplayed::new(scenario, error, code) }
+        Outcome { skipped: true, ..Outcome::unplayed(scenario, error, code) }
     }
 }
 
-/// A suite for programs.
-#[derive(Serialize)]
-struct Suite<'a> {
-    schema: u32,
-    verdict: Verdict,
-    runs: Vec<Run<'a>>,
-}
-
-#[derive(Serialize)]
-struct Run<'a> {
-    scenario: &'a str,
-    verdict: Verdict,
-    /// Null if there is none; then `error` says why.
-    report: Option<&'a Report>,
-    error: Option<&'a str>,
-    /// The exit code of `redrill run` for it.
-    code: u8,
-    skipped: bool,
+/// The worst of all.
+pub fn verdict(outcomes: &[Outcome]) -> Verdict {
+    Verdict::worst(outcomes.iter().map(|outcome| outcome.verdict))
 }
 
 /// All outcomes as one JSON object, whose `schema` is that of report.json.
-///
-/// # Errors
-/// None today.
-pub fn json(outcomes: &[Outcome]) -> Result<String, ReportError> {
-    let runs = outcomes.iter().map(|outcome| match outcome {
-        Outcome::Played(report) => Run {
-            scenario: &report.scenario,
-            verdict: report.verdict,
-            report: Some(report),
-            error: None,
-            code: report.verdict.exit_code(),
-            skipped: false,
-        },
-        Outcome::Unplayed(unplayed) => Run {
-            scenario: &unplayed.scenario,
-            verdict: unplayed.verdict,
-            report: None,
-            error: Some(&unplayed.error),
-            code: unplayed.code,
-            skipped: unplayed.skipped,
-        },
-    });
-    let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
-    let suite = Suite { schema: SCHEMA, verdict, runs: runs.collect() };
-    Ok(format!("{}\n", serde_json::json!(suite)))
-}
-
-impl Outcome {
-    pub fn verdict(&self) -> Verdict {
-        match self {
-            Outcome::Played(report) => report.verdict,
-            Outcome::Unplayed(unplayed) => unplayed.verdict,
-        }
-    }
+pub fn json(outcomes: &[Outcome]) -> String {
+    let verdict = verdict(outcomes);
+    format!("{}\n", json!({ "schema": SCHEMA, "verdict": verdict, "runs": outcomes }))
 }
 
 #[derive(Template)]
@@ -107,16 +64,11 @@ struct Index<'a> {
     verdict: Verdict,
     mark: &'static str,
     counts: String,
-    rows: Vec<Row<'a>>,
-    unplayed: Vec<&'a Unplayed>,
-}
-
-struct Row<'a> {
-    r: &'a Report,
-    mark: &'static str,
-    /// Relative to the folder with the run folders.
-    link: String,
-    held: String,
+    /// The measures that each drill is listed with, and the heads of their columns.
+    measures: Vec<(&'static str, &'static str)>,
+    rows: Vec<&'a Report>,
+    /// Each with the reason why.
+    unplayed: Vec<(&'a Outcome, &'a str)>,
 }
 
 /// The page, which belongs beside the run folders.
@@ -124,31 +76,20 @@ struct Row<'a> {
 /// # Errors
 /// The template cannot be rendered.
 pub fn index(outcomes: &[Outcome]) -> Result<String, ReportError> {
-    let verdict = Verdict::worst(outcomes.iter().map(Outcome::verdict));
-    let count = |verdict| outcomes.iter().filter(|o| o.verdict() == verdict).count();
-    let counts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown]
-        .into_iter()
-        .filter(|verdict| count(*verdict) > 0)
-        .map(|verdict| format!("{} {verdict}", count(verdict)));
-    let counts = counts.collect::<Vec<_>>().join(", ");
-    let (mut rows, mut unplayed) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Played(report) => rows.push(row(report)),
-            Outcome::Unplayed(each) => unplayed.push(each),
-        }
-    }
-    Index { verdict, mark: mark(verdict), counts, rows, unplayed }.render().map_err(html::bad)
+    let verdict = verdict(outcomes);
+    let counts = Verdict::count(outcomes.iter().map(|outcome| outcome.verdict));
+    let counts = counts.map(|(verdict, n)| format!("{n} {verdict}")).collect::<Vec<_>>().join(", ");
+    let rows = outcomes.iter().filter_map(|outcome| outcome.report.as_deref()).collect();
+    let unplayed = outcomes.iter().filter_map(|one| Some((one, one.error.as_deref()?))).collect();
+    let measures = CATALOGUE.iter().filter_map(|known| Some((known.name, known.in_suite?)));
+    let (mark, measures) = (mark(verdict), measures.collect());
+    Index { verdict, mark, counts, measures, rows, unplayed }.render().map_err(html::bad)
 }
 
-fn row(r: &Report) -> Row<'_> {
+/// `2 of 3`: the expectations that hold.
+fn held(r: &Report) -> String {
     let held = r.expectations.iter().filter(|judged| judged.verdict == Verdict::Pass).count();
-    Row {
-        r,
-        mark: mark(r.verdict),
-        link: link(r),
-        held: format!("{held} of {}", r.expectations.len()),
-    }
+    format!("{held} of {}", r.expectations.len())
 }
 
 /// A link to a report's page, from the folder with its run folder.

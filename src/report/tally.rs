@@ -3,43 +3,53 @@
 //!
 //! Latency runs from an operation's *intended* instant to its answer, and an operation belongs
 //! to the span in which it was intended: a stall delays the answer, but does not change the
-//! span. Percentiles are those of operations that ended ok; the others are errors and are
-//! counted separately. Throughput counts answers when they arrived.
+//! span. An operation that failed counts as at least its time-out: a user who got an error has
+//! waited in vain. One that was never sent is left out. Throughput counts answers when they
+//! arrived.
 //!
 //! The same latencies are also kept from the instant of sending ([`Since::Sent`]). They are no
 //! measures, but without them redrill's own lateness would count against the servers.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 
+use crate::model::Nanos;
 use crate::model::op::{Cause, Op, Outcome, Purpose};
 
 use super::data::{Figures, Quantiles};
-use super::quantiles::{SHORTEST, histogram, quantile_ms, record};
-use super::schedule::Schedules;
+use super::degradation::degradation;
+use super::record::Record;
+use super::recovery::{Recovered, Recovery};
+use super::schedule::{self, Schedule, is_shed_late};
 use super::spans::{Span, Spans};
-use super::windows::{Latencies, Rates};
+use super::windows::{HOPS, Latencies, Rates, SHORTEST, histogram, quantile_ms, record};
 
 /// The results of single operations in the history.
 #[derive(Debug)]
 pub(super) struct Tally {
     spans: Spans,
-    pub before: Band,
-    pub during: Option<Band>,
-    pub after: Option<Band>,
+    pub before: SpanTally,
+    pub during: Option<SpanTally>,
+    pub after: Option<SpanTally>,
     /// Sliding windows of 1 s: from the first step to convergence; without steps, over
     /// the whole line.
-    pub latencies: Both<Latencies>,
+    pub latencies: [Latencies; 2],
+    /// The same windows before the first step, and answers there.
+    calm: Option<([Latencies; 2], Rates)>,
     /// From intended to sent, of all operations that were sent.
     late: Histogram<u64>,
-    pub rates: Rates,
+    rates: Rates,
     /// Writes that were acknowledged, whatever their purpose.
     pub acknowledged: u64,
+    /// Sessions that were sent.
     pub rows: u64,
+    /// That were not: as many as the load allows were in flight. No server knows of them.
+    pub unsent: u64,
     pub fail: u64,
     pub unknown: u64,
     /// Of these, changes that had reached too few replicas.
     pub under_replicated: u64,
-    schedules: Schedules,
     pub redirects: Redirected,
     /// A summary by load.
     pub loads: Vec<LoadTally>,
@@ -47,16 +57,22 @@ pub(super) struct Tally {
 
 /// The figures of one span.
 #[derive(Debug)]
-pub(super) struct Band {
+pub(super) struct SpanTally {
     pub span: Span,
     /// The record reaches the span's end.
     whole: bool,
-    latency: Both<Spread>,
-    /// Ended ok within the span, whenever intended.
+    latency: [LatencySpread; 2],
+    /// Of those alone that ended ok, from intended.
+    answered_latency: Histogram<u64>,
+    /// Ended ok within the span, whenever intended. What was due during the steps and ended after
+    /// them is their backlog, and belongs to them.
     pub answered: u64,
+    /// Sessions that were due in the span and sent, and those of them that did not end ok.
+    due: u64,
+    failed: u64,
 }
 
-/// The instant from which latency counts.
+/// The instant from which latency counts: an index of figures that are kept for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Since {
     /// The latency that users feel, and that all measures use.
@@ -65,35 +81,8 @@ pub(super) enum Since {
     Sent,
 }
 
-/// The same figures, counted from either instant.
 #[derive(Debug)]
-pub(super) struct Both<T> {
-    intended: T,
-    sent: T,
-}
-
-impl<T> Both<T> {
-    fn new(make: impl Fn() -> T) -> Both<T> {
-        Both { intended: make(), sent: make() }
-    }
-
-    pub fn of(&self, since: Since) -> &T {
-        match since {
-            Since::Intended => &self.intended,
-            Since::Sent => &self.sent,
-        }
-    }
-
-    pub fn of_mut(&mut self, since: Since) -> &mut T {
-        match since {
-            Since::Intended => &mut self.intended,
-            Since::Sent => &mut self.sent,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Spread {
+struct LatencySpread {
     histogram: Histogram<u64>,
     max: u64,
 }
@@ -105,21 +94,39 @@ pub(super) struct Redirected {
     pub try_again: u64,
 }
 
-impl Band {
-    fn new(span: Span, spans: &Spans) -> Band {
+impl SpanTally {
+    fn new(span: Span, spans: &Spans) -> SpanTally {
         let whole = spans.seen_to_the_end || span.to < spans.line.to;
-        Band { span, whole, latency: Both::new(Spread::new), answered: 0 }
+        SpanTally {
+            span,
+            whole,
+            latency: [LatencySpread::new(), LatencySpread::new()],
+            answered_latency: histogram(),
+            answered: 0,
+            due: 0,
+            failed: 0,
+        }
     }
 
     /// In milliseconds; `None` if nothing ended ok.
     pub fn quantile(&self, since: Since, q: f64) -> Option<f64> {
-        quantile_ms(&self.latency.of(since).histogram, q)
+        quantile_ms(&self.latency[since as usize].histogram, q)
+    }
+
+    /// In milliseconds, of good answers alone; `None` if there were none.
+    pub fn answered_p99(&self) -> Option<f64> {
+        quantile_ms(&self.answered_latency, 0.99)
     }
 
     /// In milliseconds.
     pub fn max(&self, since: Since) -> Option<f64> {
-        let spread = self.latency.of(since);
+        let spread = &self.latency[since as usize];
         (!spread.histogram.is_empty()).then_some(spread.max as f64 / 1e6)
+    }
+
+    /// The share of sessions that did not end ok, in percent; `None` if none was due.
+    pub fn failed(&self) -> Option<f64> {
+        (self.due > 0).then(|| self.failed as f64 / self.due as f64 * 100.0)
     }
 
     /// Answers a second; `None` if the record breaks off within the span, or if the span is too
@@ -130,9 +137,9 @@ impl Band {
     }
 }
 
-impl Spread {
-    fn new() -> Spread {
-        Spread { histogram: histogram(), max: 0 }
+impl LatencySpread {
+    fn new() -> LatencySpread {
+        LatencySpread { histogram: histogram(), max: 0 }
     }
 
     fn record(&mut self, ns: u64) {
@@ -142,24 +149,29 @@ impl Spread {
 }
 
 impl Tally {
-    pub fn new(spans: Spans, loads: usize) -> Tally {
+    /// `timeouts` are how long the clients of each load wait for an answer.
+    pub fn new(spans: Spans, timeouts: &[Duration]) -> Tally {
         let windowed = spans.during.unwrap_or(spans.line);
         Tally {
-            before: Band::new(spans.before, &spans),
-            during: spans.during.map(|span| Band::new(span, &spans)),
-            after: spans.after.map(|span| Band::new(span, &spans)),
-            latencies: Both::new(|| Latencies::new(windowed)),
+            before: SpanTally::new(spans.before, &spans),
+            during: spans.during.map(|span| SpanTally::new(span, &spans)),
+            after: spans.after.map(|span| SpanTally::new(span, &spans)),
+            latencies: [Latencies::new(windowed), Latencies::new(windowed)],
             late: histogram(),
             rates: Rates::new(windowed, spans.line.to),
+            calm: spans.during.map(|_| {
+                let latencies = [Latencies::new(spans.before), Latencies::new(spans.before)];
+                (latencies, Rates::new(spans.before, spans.line.to))
+            }),
             spans,
             acknowledged: 0,
             rows: 0,
+            unsent: 0,
             fail: 0,
             unknown: 0,
             under_replicated: 0,
-            schedules: Schedules::new(loads),
             redirects: Redirected::default(),
-            loads: std::iter::repeat_with(LoadTally::new).take(loads).collect(),
+            loads: timeouts.iter().map(|timeout| LoadTally::new(*timeout)).collect(),
         }
     }
 
@@ -181,10 +193,18 @@ impl Tally {
         if !op.ends_session() {
             return;
         }
-        self.rows += 1;
         if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
             load.add(op, &self.spans);
         }
+        if op.outcome == Outcome::Fail(Cause::Shed) {
+            self.unsent += 1;
+            return;
+        }
+        self.rows += 1;
+        let span = self.span(op);
+        span.due += 1;
+        span.failed += u64::from(!ok);
+        self.felt(op);
         match op.outcome {
             Outcome::Ok => self.answered(op),
             Outcome::Fail(_) => self.fail += 1,
@@ -193,26 +213,94 @@ impl Tally {
                 self.under_replicated += u64::from(cause == Cause::UnderReplicated);
             }
         }
-        self.schedules.add(op);
     }
 
-    fn answered(&mut self, op: &Op) {
-        let intended = match (self.spans.index_of(op.began()), &mut self.during, &mut self.after) {
+    /// The span in which the operation's session was due.
+    fn span(&mut self, op: &Op) -> &mut SpanTally {
+        match (self.spans.index_of(op.began()), &mut self.during, &mut self.after) {
             (2, _, Some(after)) => after,
             (1, Some(during), _) => during,
             _ => &mut self.before,
-        };
-        for (since, from) in [(Since::Intended, op.began()), (Since::Sent, op.sent)] {
-            let latency = op.done.since(from).as_nanos() as u64;
-            intended.latency.of_mut(since).record(latency);
-            self.latencies.of_mut(since).record(op.began(), latency);
         }
-        for band in [Some(&mut self.before), self.during.as_mut(), self.after.as_mut()] {
-            if let Some(band) = band.filter(|band| band.span.contains(op.done)) {
-                band.answered += 1;
+    }
+
+    /// The latency that a user felt.
+    fn felt(&mut self, op: &Op) {
+        let Some(timeout) = self.loads.get(usize::from(op.load)).map(|load| load.timeout) else {
+            return;
+        };
+        // What redrill was late with is no time of the servers, in any stage.
+        let in_time = op.began() + op.sent.since(op.intended) + op.late_before();
+        for (since, from) in [(Since::Intended, op.began()), (Since::Sent, in_time)] {
+            let Some(latency) = felt(op, from, timeout) else { return };
+            self.span(op).latency[since as usize].record(latency);
+            self.latencies[since as usize].record(op.began(), latency);
+            if let Some((calm, _)) = &mut self.calm {
+                calm[since as usize].record(op.began(), latency);
             }
         }
+    }
+
+    fn answered(&mut self, op: &Op) {
+        let latency = op.done.since(op.began()).as_nanos() as u64;
+        record(&mut self.span(op).answered_latency, latency);
+        let is_backlog = self.spans.index_of(op.began()) < self.spans.index_of(op.done);
+        for band in [Some(&mut self.before), self.during.as_mut(), self.after.as_mut()] {
+            let counts = band.filter(|band| band.span.contains(op.done));
+            counts.into_iter().for_each(|band| band.answered += 1);
+        }
+        if let (true, Some(after), Some(during)) = (is_backlog, &mut self.after, &mut self.during)
+            && after.span.contains(op.done)
+        {
+            after.answered -= 1;
+            during.answered += 1;
+        }
         self.rates.record(op.done);
+        self.calm.iter_mut().for_each(|(_, rates)| rates.record(op.done));
+    }
+
+    /// By how much the worst window of the 99th percentile exceeds what was usual before, in
+    /// percent.
+    pub fn slower(&mut self, since: Since) -> Option<f64> {
+        let during = self.latencies[since as usize].p99s();
+        match &mut self.calm {
+            Some((calm, _)) => degradation(calm[since as usize].p99s(), during, HOPS as usize),
+            None => of_halves(during, HOPS as usize),
+        }
+    }
+
+    /// By how much the worst window of throughput falls below what was usual before, in percent.
+    /// `rate` is that of all schedules together.
+    pub fn fell(&self, rate: f64) -> Option<f64> {
+        let negative = |rates: &Rates| {
+            let (windows, hops) = rates.windows(rate);
+            (windows.into_iter().map(|rate| -rate).collect::<Vec<f64>>(), hops)
+        };
+        let (during, hops) = negative(&self.rates);
+        let change = match &self.calm {
+            Some((_, calm)) => degradation(&negative(calm).0, &during, hops),
+            None => of_halves(&during, hops),
+        };
+        change.map(|change| 0.0 - change)
+    }
+
+    /// By load; `None` where nothing was due, or without steps.
+    pub fn recovered(&self, record: &Record) -> Vec<Option<Recovered>> {
+        // Whatever was done: a step that begins, each of its faults, and each that is undone; and
+        // crashes.
+        let ns = |ms: f64| Nanos((ms * 1e6) as u64);
+        let hits = record.steps.iter().flat_map(|step| &step.hits);
+        let hits = hits.flat_map(|hit| [Some(ns(hit.at_ms)), hit.undone_ms.map(ns)]).flatten();
+        let begun = record.steps.iter().filter_map(|step| step.began);
+        let crashes = record.crashes.iter().map(|crash| ns(crash.at_ms));
+        let mut acts: Vec<Nanos> = begun.chain(hits).chain(crashes).collect();
+        acts.sort_unstable();
+        // Where the record breaks off, nobody knows how it went on.
+        let known =
+            |recovered: &Recovered| self.spans.seen_to_the_end || recovered.down_for_ms().is_none();
+        let of_load =
+            |load: &LoadTally| load.recovery.recovered(self.spans.line, &acts).filter(known);
+        self.loads.iter().map(of_load).collect()
     }
 
     /// The 99th percentile of how late operations were sent, in milliseconds.
@@ -221,11 +309,32 @@ impl Tally {
     }
 
     /// The share of the schedule that was sent, in percent: as it was, and if redrill had
-    /// always been in time.
-    pub fn held(&self, rates: &[f64]) -> Option<(f64, f64)> {
-        let held = self.schedules.held(&self.spans, rates);
-        held.zip(self.schedules.held_if_in_time(&self.spans, rates))
+    /// always been in time. `None` if the record breaks off. From `drain` on, loads begin nothing
+    /// more and wait for what is in flight.
+    pub fn held(&self, rates: &[f64], drain: Option<Nanos>) -> Option<(f64, f64)> {
+        let schedules = self.loads.iter().map(|load| &load.schedule).zip(rates);
+        let end = drain.unwrap_or(self.spans.line.to);
+        self.spans.seen_to_the_end.then(|| schedule::held(schedules, end)).flatten()
     }
+}
+
+/// Without steps, the second half of the time is compared with the first.
+fn of_halves(windows: &[f64], hops: usize) -> Option<f64> {
+    let half = windows.len() / 2;
+    degradation(&windows[..half], windows.get(half + hops..)?, hops)
+}
+
+/// How long a user waited, in nanoseconds; `None` if nothing was sent.
+fn felt(op: &Op, from: Nanos, timeout: Duration) -> Option<u64> {
+    let took = op.done.since(from);
+    let felt = match op.outcome {
+        Outcome::Ok => took,
+        Outcome::Fail(Cause::Shed) => return None,
+        // It was answered, and has waited for replicas as long as it was to.
+        Outcome::Unknown(Cause::UnderReplicated) => took,
+        Outcome::Fail(_) | Outcome::Unknown(_) => took.max(timeout),
+    };
+    Some(felt.as_nanos() as u64)
 }
 
 /// The results of one load, while its operations are read.
@@ -233,22 +342,32 @@ impl Tally {
 pub(super) struct LoadTally {
     operations: u64,
     answered: u64,
-    /// By the span in which they were intended; latency from that instant.
+    unsent: u64,
+    schedule: Schedule,
+    /// What users felt, by the span in which they were intended; latency from that instant.
     latency: [Histogram<u64>; 3],
+    timeout: Duration,
+    pub recovery: Recovery,
 }
 
 impl LoadTally {
-    fn new() -> LoadTally {
+    fn new(timeout: Duration) -> LoadTally {
         let latency = std::array::from_fn(|_| histogram());
-        LoadTally { operations: 0, answered: 0, latency }
+        let (schedule, recovery) = (Schedule::default(), Recovery::default());
+        let (operations, answered, unsent) = (0, 0, 0);
+        LoadTally { operations, answered, unsent, schedule, latency, timeout, recovery }
     }
 
     fn add(&mut self, op: &Op, spans: &Spans) {
         self.operations += 1;
-        if op.outcome == Outcome::Ok {
-            self.answered += 1;
-            let span = spans.index_of(op.began());
-            record(&mut self.latency[span], op.done.since(op.began()).as_nanos() as u64);
+        self.schedule.add(op);
+        if !is_shed_late(op) {
+            self.recovery.add(op, spans.line);
+        }
+        self.answered += u64::from(op.outcome == Outcome::Ok);
+        self.unsent += u64::from(op.outcome == Outcome::Fail(Cause::Shed));
+        if let Some(latency) = felt(op, op.began(), self.timeout) {
+            record(&mut self.latency[spans.index_of(op.began())], latency);
         }
     }
 
@@ -257,8 +376,34 @@ impl LoadTally {
             p50_ms: quantile_ms(latency, 0.5),
             p99_ms: quantile_ms(latency, 0.99),
         });
-        let errors = self.operations - self.answered;
-        let (operations, answered) = (self.operations, self.answered);
-        Figures { operations, answered, errors, before, during, after }
+        let errors = self.operations - self.answered - self.unsent;
+        let (operations, answered, unsent) = (self.operations, self.answered, self.unsent);
+        Figures { operations, answered, errors, unsent, before, during, after }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::op::{Action, Part, RegisterOp};
+    use crate::report::spans::Span;
+
+    #[test]
+    fn of_a_session_redrills_own_delay_is_no_time_of_the_servers_and_the_rest_is() {
+        let ms = |ms: u64| Nanos(ms * 1_000_000);
+        let line = Span { from: ms(0), to: ms(10_000) };
+        let (before, seen_to_the_end) = (line, true);
+        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
+        let mut tally = Tally::new(spans, &[Duration::from_secs(1)]);
+        let stage = |(intended, sent, done), late, last| {
+            let part = Part { session: 0, step: u32::from(last), began: ms(0), late, last };
+            let read = Action::Register(RegisterOp::Read(None));
+            Op { intended: ms(intended), part: Some(part), ..Op::new(1, read, ms(sent), ms(done)) }
+        };
+        // The first stage is sent 1 ms late, the second 10 ms.
+        tally.add(&stage((0, 1, 401), Nanos::ZERO, false));
+        tally.add(&stage((401, 411, 811), ms(1), true));
+        assert_eq!(tally.before.max(Since::Intended), Some(811.0));
+        assert_eq!(tally.before.max(Since::Sent), Some(800.0));
     }
 }

@@ -1,10 +1,13 @@
 //! The summary on the terminal when a drill has ended.
 
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
+use crate::model::catalogue::When;
 use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
 use super::data::{Quantiles, Report};
-use super::figures::{self, Tone};
+use super::figures::{self, filled};
 use super::file;
 use super::judge::other_reasons;
 use super::sections;
@@ -16,6 +19,8 @@ const INDENT: &str = "  ";
 const LABEL: usize = 23;
 /// Columns of a figure in a table, at least.
 const FIGURE: usize = 10;
+/// Of so many crashes the logs are shown.
+const CRASHES: usize = 3;
 /// The longest list of warnings.
 const WARNINGS: usize = 8;
 
@@ -102,24 +107,19 @@ impl Page {
             self.line(&format!("{INDENT}{INDENT}{}", self.ink.dim(&label)));
             label.clear();
         }
-        for line in wrap(text, room) {
+        for line in wrap(text, room, "", "") {
             let head = self.ink.dim(&format!("{:<LABEL$}", std::mem::take(&mut label)));
             let line = tone.map_or(line.clone(), |tone| self.ink.verdict(tone, &line));
             self.line(&format!("{INDENT}{INDENT}{head}{line}"));
         }
     }
 
-    /// Text broken into lines at spaces.
     fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
-        let room = self.width.saturating_sub(first.chars().count());
-        for (i, line) in wrap(text, room).into_iter().enumerate() {
-            let start = if i == 0 { first } else { rest };
-            self.line(&format!("{start}{line}"));
-        }
+        wrap(text, self.width, first, rest).iter().for_each(|line| self.line(line));
     }
 
     fn head(&mut self, r: &Report) {
-        let word = format!("{} {}", mark(r.verdict), r.verdict.as_str().to_uppercase());
+        let word = format!("{} {}", mark(r.verdict), r.verdict.word().to_uppercase());
         let took = Unit::Millis.show(r.duration_ms);
         let ran = &r.backend;
         let (engine, topology) = (&r.engine, &r.topology.name);
@@ -130,6 +130,10 @@ impl Page {
         let (name, about) = (self.ink.bold(&printable(&r.scenario)), self.ink.dim(&about));
         self.line(&format!("{INDENT}{word}  {name}{}{about}", " ".repeat(gap)));
         self.wrapped(INDENT, INDENT, &r.summary);
+        if let Some(busy) = &r.busy {
+            self.line("");
+            self.wrapped("  ! ", "    ", busy);
+        }
         // The results of expectations follow below.
         let reasons = other_reasons(r);
         if !reasons.is_empty() {
@@ -137,6 +141,10 @@ impl Page {
         }
         for why in reasons {
             self.wrapped("  · ", "    ", why);
+        }
+        for crash in r.crashes.iter().take(CRASHES) {
+            self.wrapped("    ", "    ", &format!("the last lines of {}:", crash.log_path()));
+            crash.log.iter().for_each(|line| self.line(&format!("    | {}", printable(line))));
         }
     }
 
@@ -165,7 +173,7 @@ impl Page {
         self.title("What clients felt");
         for figure in figures.iter().filter(|figure| !figure.in_table) {
             let text = [&[figure.value.clone()][..], &figure.notes].concat().join(" · ");
-            let bad = (figure.tone == Tone::Bad).then_some(Verdict::Fail);
+            let bad = figure.tone.filter(|tone| *tone == Verdict::Fail);
             self.told(figure.title, &text, bad);
         }
     }
@@ -184,13 +192,20 @@ impl Page {
     fn latency(&mut self, r: &Report) {
         let Some(latency) = sections::latency(r) else { return };
         self.line("");
-        self.text.push_str(&table(&latency, self.ink, INDENT));
+        self.text.push_str(&table(&latency, self.ink));
         if let Some(share) = r.value("errors.share").filter(|share| *share >= 1.0) {
-            let text = format!("of the {:.1} % of operations that were answered", 100.0 - share);
+            let text = format!("{share:.1} % failed, and count as at least their time-out");
             self.line(&format!("{INDENT}{}", self.ink.dim(&text)));
+            let good = filled(
+                r,
+                "p99 of good answers alone: {latency.answered.p99.during?} during the steps",
+            );
+            good.into_iter()
+                .for_each(|good| self.line(&format!("{INDENT}{}", self.ink.dim(&good))));
         }
-        let late = format!("redrill itself sent late: p99 {}", r.show("schedule.late.p99"));
-        self.line(&format!("{INDENT}{}", self.ink.dim(&late)));
+        if let Some(late) = filled(r, "redrill itself sent late: p99 {schedule.late.p99}") {
+            self.line(&format!("{INDENT}{}", self.ink.dim(&late)));
+        }
     }
 
     /// Below each other: side by side they need more room than a terminal has.
@@ -204,13 +219,18 @@ impl Page {
             let [all, answered, errors] =
                 [f.operations, f.answered, f.errors].map(|n| thousands(n as f64));
             let word = if f.errors == 1 { "error" } else { "errors" };
-            let counts = format!("{all} operations, {answered} answered, {errors} {word}");
+            let mut counts = format!("{all} operations, {answered} answered, {errors} {word}");
+            if f.unsent > 0 {
+                counts += &format!(", {} never sent", thousands(f.unsent as f64));
+            }
             let spans = |quantile: fn(&Quantiles) -> Option<f64>| {
-                let told = f.spans().map(|span| show(quantile(span), Unit::Millis));
-                match (&told, r.has("latency.p99.during")) {
-                    ([before, ..], false) => before.clone(),
-                    ([before, during, after], true) => {
-                        format!("{before} before, {during} during, {after} after")
+                let shown = |span| show(quantile(span), Unit::Millis);
+                match sections::spans(r) {
+                    [_] => shown(&f.before),
+                    spans => {
+                        let named =
+                            |(when, span): (&When, _)| format!("{} {}", shown(span), when.name());
+                        spans.iter().zip(f.spans()).map(named).collect::<Vec<_>>().join(", ")
                     }
                 }
             };
@@ -237,17 +257,9 @@ impl Page {
 
     fn foot(&mut self, r: &Report) {
         self.line("");
-        let own = match (r.value("redrill.cpu"), r.value("redrill.memory.max")) {
-            (Some(_), Some(_)) => format!(
-                "redrill itself used {} of a core and {}",
-                r.show("redrill.cpu"),
-                r.show("redrill.memory.max")
-            ),
-            _ => String::new(),
-        };
-        if !own.is_empty() {
-            let own = self.ink.dim(&own);
-            self.line(&format!("{INDENT}{own}"));
+        let own = "redrill itself used {redrill.cpu} of a core and {redrill.memory.max?}";
+        if let Some(own) = filled(r, own) {
+            self.line(&format!("{INDENT}{}", self.ink.dim(&own)));
         }
         let page = r.folder.join(file::HTML);
         let (label, page) = (self.ink.dim("report"), page.display().to_string());
@@ -259,7 +271,7 @@ impl Page {
 }
 
 /// A table: text on the left, figures on the right of their columns.
-pub(super) fn table(table: &Table, ink: Ink, indent: &str) -> String {
+pub(super) fn table(table: &Table, ink: Ink) -> String {
     let shown = |row: &[Cell]| row.iter().map(|cell| printable(&cell.shown)).collect();
     let rows: Vec<Vec<String>> = table.rows.iter().map(|row| shown(row)).collect();
     let widths = table.columns.iter().enumerate().map(|(at, column)| {
@@ -275,7 +287,7 @@ pub(super) fn table(table: &Table, ink: Ink, indent: &str) -> String {
     };
     let mut text = String::new();
     let mut line = |cells: Vec<String>| {
-        text.push_str(format!("{indent}{}", cells.concat()).trim_end());
+        text.push_str(format!("{INDENT}{}", cells.concat()).trim_end());
         text.push('\n');
     };
     let head = |(at, column): (usize, &Column)| match at {
@@ -293,18 +305,24 @@ pub(super) fn table(table: &Table, ink: Ink, indent: &str) -> String {
     text
 }
 
-/// Breaks `text` at spaces into lines of at most `room` characters. A longer word is alone on
-/// its line.
-pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in printable(text).split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+/// `3 ✓ pass, 1 ? unknown`
+pub(crate) fn counts(verdicts: &[Verdict], ink: Ink) -> String {
+    let counts = Verdict::count(verdicts.iter().copied());
+    let shown = |(verdict, n)| ink.verdict(verdict, &format!("{n} {} {verdict}", mark(verdict)));
+    counts.map(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// `text` in lines of at most `width` columns, broken at spaces. The first begins with `first`
+/// and the others with `rest`. A word that is too long is alone on its line.
+pub(crate) fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
+    let options = Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    let words = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines = if words.is_empty() { Vec::new() } else { textwrap::wrap(&words, options) };
+    lines.into_iter().map(|line| line.into_owned()).collect()
 }

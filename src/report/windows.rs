@@ -1,24 +1,57 @@
-//! Sliding windows of 1 s, one every 100 ms. The worst one counts.
+//! Histograms of latencies, and sliding windows of 1 s, one every 100 ms: the worst one counts.
 //!
 //! The first window begins with the span, and the last one ends with it. A span shorter than 1
 //! s has one window.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use hdrhistogram::{Counter, Histogram};
 
 use crate::model::Nanos;
 
-use super::quantiles::{SHORTEST, histogram, quantile_ms, record};
 use super::spans::Span;
 
 /// A bucket, and the distance from one window to the next.
 const HOP_NS: u64 = 100_000_000;
 /// Buckets of a window.
-const HOPS: u64 = 10;
+pub(super) const HOPS: u64 = 10;
 /// A history is ordered by the ends of operations. An operation that was intended so many
 /// buckets before the newest (30 s) is not waited for any more.
 const HORIZON: usize = 300;
+
+/// Significant digits of a percentile: an error of at most 0.1 %.
+const DIGITS: u8 = 3;
+/// A window of throughput has about so many answers, or else one more or less would be a change.
+const ANSWERS: f64 = 20.0;
+/// A shorter span has too few answers for a rate.
+pub(super) const SHORTEST: Duration = Duration::from_millis(100);
+
+/// A histogram of nanoseconds that grows as it must.
+pub(super) fn histogram<T: Counter>() -> Histogram<T> {
+    let mut histogram = Histogram::new(DIGITS).expect("3 digits are within 0 to 5");
+    histogram.auto(true);
+    histogram
+}
+
+/// Records a latency in a [`histogram`].
+pub(super) fn record<T: Counter>(histogram: &mut Histogram<T>, ns: u64) {
+    histogram.record(ns).expect("a histogram that grows takes every value");
+}
+
+/// The `q` quantile in milliseconds: the middle of its bucket, to four digits.
+pub(super) fn quantile_ms<T: Counter>(h: &Histogram<T>, q: f64) -> Option<f64> {
+    let middle = |ns| h.median_equivalent(ns) as f64 / 1e6;
+    (!h.is_empty()).then(|| four_digits(middle(h.value_at_quantile(q))))
+}
+
+fn four_digits(value: f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let scale = 10f64.powi(3 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
+}
 
 /// The number of buckets in `span`; its end may cut the last one short.
 fn buckets(span: Span) -> u64 {
@@ -30,7 +63,7 @@ fn bucket(span: Span, at: Nanos) -> Option<u64> {
     span.contains(at).then(|| (at.0 - span.from.0) / HOP_NS)
 }
 
-/// The worst 99th percentile of any window. It has at most [`HORIZON`] histograms.
+/// The 99th percentile of each window: eight bytes for each, and at most [`HORIZON`] histograms.
 #[derive(Debug)]
 pub(super) struct Latencies {
     span: Span,
@@ -38,7 +71,8 @@ pub(super) struct Latencies {
     first: u64,
     open: VecDeque<Histogram<u32>>,
     spare: Vec<Histogram<u32>>,
-    worst_ms: Option<f64>,
+    /// The 99th percentile of each window in which something was intended, in milliseconds.
+    p99s: Vec<f64>,
     /// Operations that came after their bucket was closed.
     pub late: u64,
 }
@@ -46,7 +80,7 @@ pub(super) struct Latencies {
 impl Latencies {
     pub fn new(span: Span) -> Latencies {
         let (open, spare) = (VecDeque::new(), Vec::new());
-        Latencies { span, first: 0, open, spare, worst_ms: None, late: 0 }
+        Latencies { span, first: 0, open, spare, p99s: Vec::new(), late: 0 }
     }
 
     pub fn record(&mut self, intended: Nanos, ns: u64) {
@@ -67,10 +101,15 @@ impl Latencies {
 
     /// The worst 99th percentile, in milliseconds, once everything has been recorded.
     pub fn worst_ms(&mut self) -> Option<f64> {
+        self.p99s().iter().copied().reduce(f64::max)
+    }
+
+    /// That of each window, in their order, once everything has been recorded.
+    pub fn p99s(&mut self) -> &[f64] {
         while !self.open.is_empty() {
             self.close_first();
         }
-        self.worst_ms
+        &self.p99s
     }
 
     fn close_first(&mut self) {
@@ -79,26 +118,12 @@ impl Latencies {
             for bucket in self.open.iter().take(HOPS as usize).filter(|b| !b.is_empty()) {
                 window.add(bucket).expect("a histogram that grows takes what another one holds");
             }
-            let p99 = quantile_ms(&window, 0.99);
-            self.worst_ms = self.worst_ms.max_of(p99);
+            self.p99s.extend(quantile_ms(&window, 0.99));
         }
         self.first += 1;
         if let Some(mut done) = self.open.pop_front() {
             done.reset();
             self.spare.push(done);
-        }
-    }
-}
-
-trait MaxOf {
-    fn max_of(self, other: Self) -> Self;
-}
-
-impl MaxOf for Option<f64> {
-    fn max_of(self, other: Option<f64>) -> Option<f64> {
-        match (self, other) {
-            (Some(a), Some(b)) => Some(a.max(b)),
-            (a, b) => a.or(b),
         }
     }
 }
@@ -126,19 +151,26 @@ impl Rates {
         self.counts[index] += 1;
     }
 
-    /// Answers a second in the window with the fewest. `None` if the span is too short for a
-    /// rate.
-    pub fn worst(&self) -> Option<f64> {
+    /// Answers a second in each window, in their order, and the windows' length in buckets: a
+    /// second, or longer if `rate` operations a second are few. A shorter span is a window of its
+    /// own, if it has enough of them.
+    pub fn windows(&self, rate: f64) -> (Vec<f64>, usize) {
         let to = self.span.to.min(self.until);
         let length = to.since(self.span.from);
         let count = |i: u64| self.counts.get(i as usize).copied().unwrap_or(0);
         let sum = |buckets: std::ops::Range<u64>| f64::from(buckets.map(count).sum::<u32>());
+        let a_bucket = HOP_NS as f64 / 1e9;
+        let hops = HOPS.max((ANSWERS / (rate * a_bucket).max(1e-3)).ceil() as u64);
         let whole = length.as_nanos() as u64 / HOP_NS;
-        match whole.checked_sub(HOPS) {
-            Some(last) => (0..=last).map(|i| sum(i..i + HOPS)).reduce(f64::min),
-            None if length < SHORTEST => None,
-            None => Some(sum(0..HOPS) / length.as_secs_f64()),
-        }
+        let windows = match whole.checked_sub(hops) {
+            Some(last) => {
+                let rate = |i| sum(i..i + hops) / (hops as f64 * a_bucket);
+                (0..=last).map(rate).collect()
+            }
+            None if length < SHORTEST || length.as_secs_f64() * rate < ANSWERS => Vec::new(),
+            None => vec![sum(0..hops) / length.as_secs_f64()],
+        };
+        (windows, hops as usize)
     }
 }
 
@@ -203,16 +235,25 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_second_of_throughput() {
+    fn the_windows_of_throughput() {
+        let worst = |rates: &Rates, rate| rates.windows(rate).0.into_iter().reduce(f64::min);
         let mut rates = Rates::new(span(0, 3_000), Nanos(3_000 * MS));
         for ms in (0..3_000).filter(|ms| !(1_450..1_650).contains(ms)) {
             rates.record(Nanos(ms * MS));
         }
-        assert_eq!(rates.worst(), Some(800.0));
+        assert_eq!(worst(&rates, 1_000.0), Some(800.0));
         let mut brief = Rates::new(span(0, 500), Nanos(700 * MS));
         (0..600).step_by(2).for_each(|ms| brief.record(Nanos(ms * MS)));
-        assert_eq!(brief.worst(), Some(500.0), "a span of half a second is its own window");
-        assert_eq!(Rates::new(span(0, 99), Nanos(700 * MS)).worst(), None, "no rate");
-        assert_eq!(Rates::new(span(0, 1_000), Nanos(1_000 * MS)).worst(), Some(0.0));
+        assert_eq!(worst(&brief, 500.0), Some(500.0), "half a second is its own window");
+        assert_eq!(worst(&brief, 30.0), None, "15 are too few");
+        assert_eq!(worst(&Rates::new(span(0, 99), Nanos(700 * MS)), 1e4), None, "no rate");
+        let none = Rates::new(span(0, 1_000), Nanos(1_000 * MS));
+        assert_eq!(worst(&none, 500.0), Some(0.0));
+        // One a second: in any second there may be none.
+        let mut slow = Rates::new(span(0, 60_000), Nanos(60_000 * MS));
+        (0..60).for_each(|s| slow.record(Nanos((s * 1_000 + s % 7 * 100) * MS)));
+        let (windows, hops) = slow.windows(1.0);
+        assert_eq!(hops, 200, "20 s");
+        assert!(windows.iter().all(|rate| (0.9..=1.1).contains(rate)), "{windows:?}");
     }
 }

@@ -4,10 +4,10 @@
 //! whole configuration on the command line, and one more container runs the client once to join
 //! a cluster's nodes.
 
-use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use super::topology::{EngineKind, Group, Mode, Topology};
+use super::write::Lines;
 
 /// Outside the subnets that drills use.
 const SUBNET: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 0);
@@ -32,48 +32,55 @@ struct Node {
 
 /// The text of the Compose file of a topology that can run.
 pub fn compose(topology: &Topology) -> String {
-    let mut out = String::new();
+    let mut out = Lines::default();
     let name = &topology.name;
-    // Writing to a String does not fail.
-    let _ = write!(
-        out,
+    out.line(format_args!(
         "# {name} without redrill, as `redrill compose {name}` prints it:\n\
          #   docker compose -f {name}.yaml up -d      (older: docker-compose)\n\
          #   docker compose -f {name}.yaml down -v\n\
          # The network is internal: on Linux this machine reaches the nodes by their addresses,\n\
-         # and nothing else does.\n\
-         services:\n"
-    );
+         # and nothing else does."
+    ));
+    out.inside("services", |out| services(out, topology));
+    out.inside("networks", |out| {
+        out.inside("nodes", |out| {
+            out.key("internal", true);
+            let subnet = format_args!("{{ config: [{{ subnet: {SUBNET}/{PREFIX} }}] }}");
+            out.key("ipam", subnet);
+        });
+    });
+    out.text
+}
+
+fn services(out: &mut Lines, topology: &Topology) {
     let (image, program) = engine(topology);
     let mut first = FIRST_NODE;
     for group in &topology.groups {
         let nodes = nodes(group, first);
         first += nodes.len() as u32;
         for node in &nodes {
-            service(&mut out, &image, group, node, &command(program, group, node, &nodes));
+            service(out, &image, group, node, &command(program, group, node, &nodes));
         }
         let sentinels = sentinels(group, first);
         first += sentinels.len() as u32;
         for node in &sentinels {
-            service(&mut out, &image, group, node, &watching(program, group, node, &nodes));
+            service(out, &image, group, node, &watching(program, group, node, &nodes));
         }
         if let Mode::Cluster { replicas, .. } = group.mode {
-            join(&mut out, (&image, program), group, &nodes, replicas);
+            join(out, (&image, program), group, &nodes, replicas);
         }
     }
-    let _ = write!(
-        out,
-        "networks:\n  nodes:\n    internal: true\n    ipam: {{ config: [{{ subnet: {SUBNET}/{PREFIX} }}] }}\n"
-    );
-    out
 }
 
-fn service(out: &mut String, image: &str, group: &Group, node: &Node, command: &[String]) {
-    let _ = writeln!(out, "  {}:", node.service);
-    let _ = writeln!(out, "    image: {}", quoted(image));
-    let _ = writeln!(out, "    entrypoint: {}", list(command));
-    limits(out, group);
-    let _ = writeln!(out, "    networks: {{ nodes: {{ ipv4_address: {} }} }}", node.address);
+fn service(out: &mut Lines, image: &str, group: &Group, node: &Node, command: &[String]) {
+    out.inside(&node.service, |out| {
+        out.key("image", quoted(image));
+        out.key("entrypoint", list(command));
+        out.key_if("cpus", group.limits.cpus);
+        out.key_if("mem_limit", group.limits.memory);
+        let address = node.address;
+        out.key("networks", format_args!("{{ nodes: {{ ipv4_address: {address} }} }}"));
+    });
 }
 
 /// The image, and the prefix of its programs' names.
@@ -148,18 +155,9 @@ fn command(program: &str, group: &Group, node: &Node, nodes: &[Node]) -> Vec<Str
     command
 }
 
-fn limits(out: &mut String, group: &Group) {
-    if let Some(cpus) = group.limits.cpus {
-        let _ = writeln!(out, "    cpus: {cpus}");
-    }
-    if let Some(memory) = group.limits.memory {
-        let _ = writeln!(out, "    mem_limit: {memory}");
-    }
-}
-
 /// A container that joins the nodes of a cluster, primaries first, and ends.
 fn join(
-    out: &mut String,
+    out: &mut Lines,
     (image, program): (&str, &str),
     group: &Group,
     nodes: &[Node],
@@ -171,12 +169,13 @@ fn join(
     command.extend(by_ordinal.iter().map(|node| format!("{}:{}", node.address, port(group))));
     command.extend(["--cluster-replicas".into(), replicas.to_string(), "--cluster-yes".into()]);
     let services: Vec<String> = nodes.iter().map(|node| node.service.clone()).collect();
-    let _ = writeln!(out, "  {}-join:", group.name);
-    let _ = writeln!(out, "    image: {}", quoted(image));
-    let _ = writeln!(out, "    entrypoint: {}", list(&command));
-    let _ = writeln!(out, "    depends_on: {}", list(&services));
-    let _ = writeln!(out, "    restart: on-failure:{JOIN_TRIES}");
-    let _ = writeln!(out, "    networks: [nodes]");
+    out.inside(&format!("{}-join", group.name), |out| {
+        out.key("image", quoted(image));
+        out.key("entrypoint", list(&command));
+        out.key("depends_on", list(&services));
+        out.key("restart", format_args!("on-failure:{JOIN_TRIES}"));
+        out.key("networks", "[nodes]");
+    });
 }
 
 /// Escapes `$`, which Compose would expand. JSON strings are valid YAML.

@@ -5,11 +5,12 @@
 //! declares a map with fixed keys.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::nearest;
 use super::source::Span;
 use super::tree::{Entry, Node, Value};
@@ -17,7 +18,7 @@ use super::tree::{Entry, Node, Value};
 /// A type that can stand in a file.
 pub trait Decode: Sized {
     /// The value of `node`; `None` if an error leaves no value.
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Self>;
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Self>;
 
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 
@@ -50,21 +51,17 @@ impl Misread {
 }
 
 impl<T: Scalar> Decode for T {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<T> {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<T> {
         let Value::Scalar(scalar) = &node.value else {
-            diagnostics.push(expected("a single value", node));
+            errors.push(expected("a single value", node));
             return None;
         };
         if node.is_null() {
-            diagnostics.push(expected("a value", node));
+            errors.push(expected("a value", node));
             return None;
         }
         let value = T::read(&scalar.text);
-        value
-            .map_err(|why| {
-                diagnostics.push(Diagnostic::new(&node.span, why.message).advise(why.advice))
-            })
-            .ok()
+        value.map_err(|why| errors.add(&node.span, why.message, why.advice)).ok()
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -107,8 +104,32 @@ impl<T> Field<T> {
         }
     }
 
+    /// Where its value is, if it has one.
+    pub fn span(&self) -> Option<&Span> {
+        self.given().map(|at| &at.span)
+    }
+
     pub fn is_missing(&self) -> bool {
         matches!(self, Field::Missing)
+    }
+}
+
+impl<T: PartialOrd + Display> Field<T> {
+    /// An error, unless the value is from `least` to `most`. `why` says what the bounds are for.
+    pub fn check_range(
+        &self,
+        what: &str,
+        (least, most): (T, T),
+        why: &str,
+        errors: &mut Diagnostics,
+    ) -> &Field<T> {
+        if let Field::Given(At { value, span }) = self
+            && (*value < least || *value > most)
+        {
+            let message = format!("{what} is {value}, but must be from {least} to {most}");
+            errors.add(span, message, why);
+        }
+        self
     }
 }
 
@@ -120,8 +141,8 @@ impl<T: Clone> Field<T> {
 }
 
 impl<T: Decode> Decode for At<T> {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<At<T>> {
-        T::decode(node, diagnostics).map(|value| At { value, span: node.span.clone() })
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<At<T>> {
+        T::decode(node, errors).map(|value| At { value, span: node.span.clone() })
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -134,12 +155,12 @@ impl<T: Decode> Decode for At<T> {
 }
 
 impl<T: Decode> Decode for Vec<At<T>> {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<At<T>>> {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Vec<At<T>>> {
         let Value::List(items) = &node.value else {
-            diagnostics.push(expected("a list", node));
+            errors.push(expected("a list", node));
             return None;
         };
-        Some(items.iter().filter_map(|item| At::decode(item, diagnostics)).collect())
+        Some(items.iter().filter_map(|item| At::decode(item, errors)).collect())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -158,14 +179,14 @@ impl<T> Default for Named<T> {
 }
 
 impl<T: Decode> Decode for Named<T> {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Named<T>> {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Named<T>> {
         let Value::Map(entries) = &node.value else {
-            diagnostics.push(expected("a map of names and what they stand for", node));
+            errors.push(expected("a map of names and what they stand for", node));
             return None;
         };
         let named = |entry: &Entry| {
             let name = At { value: entry.key.clone(), span: entry.key_span.clone() };
-            Some((name, T::decode(&entry.value, diagnostics)?))
+            Some((name, T::decode(&entry.value, errors)?))
         };
         Some(Named(entries.iter().filter_map(named).collect()))
     }
@@ -183,31 +204,27 @@ pub fn entries<'n>(
     node: &'n Node,
     what: &str,
     known: &[&str],
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Option<&'n [Entry]> {
     let Value::Map(entries) = &node.value else {
         let advice = format!("write a map of keys and values; known keys: {}", known.join(", "));
-        diagnostics.push(expected(what, node).advise(advice));
+        errors.push(expected(what, node).advise(advice));
         return None;
     };
     // A merge key has been reported already.
     for entry in entries.iter().filter(|e| e.key != "<<" && !known.contains(&&*e.key)) {
         let message = format!("{what} has no key `{}`", entry.key);
         let advice = nearest::advice("keys", &entry.key, known);
-        diagnostics.push(Diagnostic::new(&entry.key_span, message).advise(advice));
+        errors.add(&entry.key_span, message, advice);
     }
     Some(entries)
 }
 
 /// The value of `key` among `entries`.
-pub fn field<T: Decode>(
-    entries: &[Entry],
-    key: &str,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Field<T> {
+pub fn field<T: Decode>(entries: &[Entry], key: &str, errors: &mut Diagnostics) -> Field<T> {
     match entries.iter().find(|entry| entry.key == key) {
         None => Field::Missing,
-        Some(entry) => At::decode(&entry.value, diagnostics).map_or(Field::Bad, Field::Given),
+        Some(entry) => At::decode(&entry.value, errors).map_or(Field::Bad, Field::Given),
     }
 }
 
@@ -271,15 +288,36 @@ impl<T: Decode> JsonSchema for Of<T> {
     }
 }
 
-/// Declares a map with fixed keys: its struct, how it is decoded, and its schema.
+/// A map with fixed keys, as [`keys!`] declares it.
+pub trait Object: Sized {
+    /// The type's own name.
+    const NAME: &str;
+    /// `a load`, for messages.
+    const WHAT: &str;
+    const ABOUT: &[&str];
+    const KEYS: &[&str];
+
+    /// Its keys among `entries`. If one that it needs is missing, that is an error of `what`,
+    /// which stands at `node`.
+    fn read(node: &Node, entries: &[Entry], what: &str, errors: &mut Diagnostics) -> Self;
+
+    fn schema_keys(generator: &mut SchemaGenerator) -> Vec<Key>;
+}
+
+/// Declares the keys of a map: a struct for their values, how they are read, and their schemas.
 ///
-/// Each key is `required` or `optional`. Its field is a [`Field`] either way, because a
-/// required key may be missing or wrong.
-macro_rules! object {
+/// Each key is `required` or not (`optional`, `default`). Its field is a [`Field`] either way,
+/// because a required key may be missing or wrong. `#[range(LEAST, MOST, WHY)]` bounds its value;
+/// the last is the advice if it is outside.
+macro_rules! keys {
     (
         $(#[doc = $about:literal])*
         $name:ident $what:literal {
-            $( $(#[doc = $key_about:literal])* $need:ident $key:literal $field:ident : $type:ty, )*
+            $(
+                $(#[doc = $key_about:literal])*
+                $(#[range($least:expr, $most:expr, $why:expr)])?
+                $need:ident $key:literal $field:ident : $type:ty,
+            )*
         }
     ) => {
         $(#[doc = $about])*
@@ -291,34 +329,64 @@ macro_rules! object {
             $( $(#[doc = $key_about])* pub $field: $crate::spec::decode::Field<$type>, )*
         }
 
-        impl $name {
-            /// The keys that it may have.
-            pub const KEYS: &[&str] = &[$($key),*];
-        }
+        #[allow(unused_variables, reason = "some steps have no keys of their own")]
+        impl $crate::spec::decode::Object for $name {
+            const NAME: &str = stringify!($name);
+            const WHAT: &str = $what;
+            const ABOUT: &[&str] = &[$($about),*];
+            const KEYS: &[&str] = &[$($key),*];
 
-        impl $crate::spec::decode::Decode for $name {
-            fn decode(
-                node: &$crate::spec::tree::Node, diagnostics: &mut Vec<$crate::spec::diagnostic::Diagnostic>,
-            ) -> Option<$name> {
-                use $crate::spec::decode::{entries, field, object};
-                let entries = entries(node, $what, $name::KEYS, diagnostics)?;
+            fn read(
+                node: &$crate::spec::tree::Node,
+                entries: &[$crate::spec::tree::Entry],
+                what: &str,
+                errors: &mut $crate::spec::diagnostic::Diagnostics,
+            ) -> $name {
                 let read = $name {
                     span: node.span.clone(),
-                    $( $field: field(entries, $key, diagnostics), )*
+                    $( $field: $crate::spec::decode::field(entries, $key, errors), )*
                 };
-                $( object!(@ $need, &read.$field, $what, $key, node, diagnostics); )*
-                Some(read)
+                $( if stringify!($need) == "required" && read.$field.is_missing() {
+                    let message = format!("{what} needs the key `{}`", $key);
+                    errors.push($crate::spec::Diagnostic::new(&node.span, message));
+                } )*
+                $( $( read.$field.check_range($key, ($least, $most), $why, errors); )? )*
+                read
             }
 
-            fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                use $crate::spec::decode::{Key, object_schema, schema_of};
-                let keys = vec![$( Key {
+            fn schema_keys(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<$crate::spec::decode::Key> {
+                vec![$( $crate::spec::decode::Key {
                     name: $key,
                     required: stringify!($need) == "required",
                     about: &[$($key_about),*],
-                    schema: schema_of::<$type>(generator),
-                } ),*];
-                object_schema(&[$($about),*], keys)
+                    schema: $crate::spec::decode::schema_of::<$type>(generator),
+                } ),*]
+            }
+        }
+    };
+}
+pub(crate) use keys;
+
+/// Declares a map that has no other keys than these, see [`keys!`].
+macro_rules! object {
+    ($(#[doc = $about:literal])* $name:ident $what:literal { $($keys:tt)* }) => {
+        $crate::spec::decode::keys! { $(#[doc = $about])* $name $what { $($keys)* } }
+
+        impl $crate::spec::decode::Decode for $name {
+            fn decode(
+                node: &$crate::spec::tree::Node,
+                errors: &mut $crate::spec::diagnostic::Diagnostics,
+            ) -> Option<$name> {
+                use $crate::spec::decode::Object;
+                let entries = $crate::spec::decode::entries(node, $what, $name::KEYS, errors)?;
+                Some($name::read(node, entries, $what, errors))
+            }
+
+            fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                use $crate::spec::decode::Object;
+                $crate::spec::decode::object_schema($name::ABOUT, $name::schema_keys(generator))
             }
 
             fn schema_name() -> Option<&'static str> {
@@ -326,25 +394,10 @@ macro_rules! object {
             }
         }
     };
-    (@ optional, $field:expr, $what:literal, $key:literal, $node:expr, $diagnostics:expr) => {};
-    (@ required, $field:expr, $what:literal, $key:literal, $node:expr, $diagnostics:expr) => {
-        if $field.is_missing() {
-            let message = concat!($what, " needs the key `", $key, "`");
-            $diagnostics.push($crate::spec::diagnostic::Diagnostic::new(&$node.span, message));
-        }
-    };
 }
 pub(crate) use object;
 
-/// An enum that is written as one word for each of its values, see [`word_enum`].
-pub trait Word {
-    const WORDS: &[&str];
-
-    /// As it is written in a file.
-    fn word(&self) -> &'static str;
-}
-
-/// Declares how an enum is written: one word for each of its values.
+/// Declares how an enum is read: one word for each of its values.
 macro_rules! words {
     ($type:ty as $what:literal { $($word:literal => $value:expr),+ $(,)? }) => {
         impl $crate::spec::decode::Scalar for $type {
@@ -366,22 +419,38 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-/// The same, for an enum whose values are written back to files too.
+/// Declares an enum, and the word by which each of its values is read and written.
 macro_rules! word_enum {
-    ($type:ty as $what:literal { $($word:literal => $value:path),+ $(,)? }) => {
-        $crate::spec::decode::words!($type as $what { $($word => $value),+ });
+    (
+        $(#[$meta:meta])*
+        $type:ident $what:literal { $($(#[$about:meta])* $value:ident $word:literal,)+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type {
+            $($(#[$about])* $value,)+
+        }
 
-        impl $crate::spec::decode::Word for $type {
-            const WORDS: &[&str] = &[$($word),+];
+        $crate::spec::decode::words!($type as $what { $($word => $type::$value),+ });
 
-            fn word(&self) -> &'static str {
-                match self { $($value => $word,)+ }
+        impl $type {
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// As it is written in a file.
+            pub fn word(self) -> &'static str {
+                match self { $($type::$value => $word,)+ }
             }
         }
 
         impl $crate::spec::yaml::Yaml for $type {
             fn yaml(&self) -> Option<String> {
-                Some($crate::spec::decode::Word::word(self).to_owned())
+                Some(self.to_string())
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
             }
         }
     };

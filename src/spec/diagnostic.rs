@@ -81,8 +81,8 @@ impl miette::Diagnostic for Diagnostic {
     }
 }
 
-/// Everything that is wrong with a file and the files it names. Never empty.
-#[derive(Clone, Debug, PartialEq)]
+/// Everything that is wrong with a file and the files it names. As an error it is never empty.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
@@ -90,17 +90,42 @@ impl Diagnostics {
         Diagnostics(vec![diagnostic])
     }
 
-    /// `value`, if `diagnostics` is empty. Otherwise the diagnostics, each once, file by file
-    /// in the order of the text.
-    pub fn unless_empty<T>(
-        mut diagnostics: Vec<Diagnostic>,
-        value: Option<T>,
-    ) -> Result<T, Diagnostics> {
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// `message` says what is wrong at `span`, and `advice` what to write instead.
+    pub fn add(&mut self, span: &Span, message: impl Into<String>, advice: impl Into<String>) {
+        self.push(Diagnostic::new(span, message).advise(advice));
+    }
+
+    /// Adds what is `wrong` at `span`, if anything: a message and advice. `None` if it is.
+    pub fn add_if(
+        &mut self,
+        span: &Span,
+        wrong: Option<(String, impl Into<String>)>,
+    ) -> Option<()> {
+        let Some((message, advice)) = wrong else { return Some(()) };
+        self.add(span, message, advice);
+        None
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `value`, if nothing is wrong. Otherwise the diagnostics, each once, file by file in the
+    /// order of the text.
+    pub fn unless_empty<T>(mut self, value: Option<T>) -> Result<T, Diagnostics> {
         match value {
-            Some(value) if diagnostics.is_empty() => Ok(value),
+            Some(value) if self.is_empty() => Ok(value),
             _ => {
                 let mut files: Vec<String> = Vec::new();
-                diagnostics.sort_by_cached_key(|diagnostic| {
+                self.0.sort_by_cached_key(|diagnostic| {
                     let span = diagnostic.span.as_ref()?;
                     let name = span.source.name();
                     let file = files.iter().position(|known| known == name).unwrap_or_else(|| {
@@ -109,9 +134,9 @@ impl Diagnostics {
                     });
                     Some((file, span.start, span.end, diagnostic.message.clone()))
                 });
-                diagnostics.dedup();
-                debug_assert!(!diagnostics.is_empty(), "no value, and no diagnostic that says why");
-                Err(Diagnostics(diagnostics))
+                self.0.dedup();
+                debug_assert!(!self.is_empty(), "no value, and no diagnostic that says why");
+                Err(self)
             }
         }
     }
@@ -152,20 +177,18 @@ impl Diagnostics {
 /// Wraps `text` at `width` columns less the indent. It breaks at spaces only, so that names
 /// stay whole.
 fn wrap(text: &str, width: usize) -> String {
-    let width = width.saturating_sub("  help: ".len());
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let long = |line: &String| line.chars().count() + 1 + word.chars().count() > width;
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if !long(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
+    let options = textwrap::Options::new(width.saturating_sub("  help: ".len()))
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    textwrap::fill(text, options)
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(diagnostics: I) -> Diagnostics {
+        Diagnostics(diagnostics.into_iter().collect())
     }
-    lines.join("\n")
 }
 
 impl fmt::Display for Diagnostics {

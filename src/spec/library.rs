@@ -2,7 +2,7 @@
 
 use super::source::Source;
 use super::tree;
-use super::{FileKind, nearest};
+use super::{Diagnostics, FileKind, nearest};
 
 /// A file that comes with redrill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Ready {
 
     /// Its `summary:`.
     pub fn summary(&self) -> String {
-        let root = tree::parse(&self.source(), &mut Vec::new());
+        let root = tree::parse(&self.source(), &mut Diagnostics::default());
         match root.as_ref().and_then(|root| root.get("summary")).map(|node| &node.value) {
             Some(tree::Value::Scalar(scalar)) => scalar.text.clone(),
             _ => String::new(),

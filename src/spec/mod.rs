@@ -26,20 +26,19 @@ pub mod schema;
 pub mod set;
 pub mod source;
 pub mod step;
-pub mod tools;
 pub mod topology;
 pub mod tree;
 pub mod write;
 mod yaml;
 
-pub use capabilities::{Ability, Capabilities, Lack};
+pub use capabilities::{Ability, Capabilities, Lack, Tools};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use options::{Options, Purpose};
 pub use scenario::Scenario;
 pub use source::Source;
 pub use topology::Topology;
 
-use decode::{At, Decode, Field, Named};
+use decode::{At, Decode, Field, Named, Object};
 use file::scenario::ScenarioFile;
 use file::topology::TopologyFile;
 use set::Setting;
@@ -64,8 +63,8 @@ pub type Resolve<'r> = &'r dyn Fn(&str) -> Result<Source, Diagnostic>;
 
 /// The kind of `source`, by its keys.
 pub fn kind_of(source: &Source) -> Result<FileKind, Diagnostics> {
-    let mut diagnostics = Vec::new();
-    let kind = tree::parse(source, &mut diagnostics).and_then(|root| {
+    let mut errors = Diagnostics::default();
+    let kind = tree::parse(source, &mut errors).and_then(|root| {
         let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
         match (has(&["groups"]), has(SCENARIO_KEYS), has(TOPOLOGY_KEYS)) {
             (true, _, _) => Some(FileKind::Topology),
@@ -74,7 +73,7 @@ pub fn kind_of(source: &Source) -> Result<FileKind, Diagnostics> {
             _ => {
                 let message = "this is neither a topology nor a scenario";
                 let advice = "a topology has `groups:`, a scenario has `topology:`";
-                diagnostics.push(Diagnostic::new(&root.span, message).advise(advice));
+                errors.add(&root.span, message, advice);
                 None
             }
         }
@@ -82,13 +81,13 @@ pub fn kind_of(source: &Source) -> Result<FileKind, Diagnostics> {
     // Duplicate keys are reported when the file is parsed in full.
     match kind {
         Some(kind) => Ok(kind),
-        None => Diagnostics::unless_empty(diagnostics, None),
+        None => errors.unless_empty(None),
     }
 }
 
 /// The kind of `source` if its keys leave no doubt, even if it has other errors.
 pub fn plain_kind_of(source: &Source) -> Option<FileKind> {
-    let root = tree::parse(source, &mut Vec::new())?;
+    let root = tree::parse(source, &mut Diagnostics::default())?;
     let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
     match (has(SCENARIO_KEYS), has(TOPOLOGY_KEYS)) {
         (true, false) => Some(FileKind::Scenario),
@@ -97,9 +96,23 @@ pub fn plain_kind_of(source: &Source) -> Option<FileKind> {
     }
 }
 
+/// Whether `source` is a topology, right or wrong: it has groups, and no key that a topology has
+/// not.
+pub fn looks_like_topology(source: &Source) -> bool {
+    let root = tree::parse(source, &mut Diagnostics::default());
+    match root.map(|root| root.value) {
+        Some(Value::Map(entries)) => {
+            let known = |key: &str| TopologyFile::KEYS.contains(&key);
+            entries.iter().all(|entry| known(&entry.key))
+                && entries.iter().any(|entry| entry.key == "groups")
+        }
+        _ => false,
+    }
+}
+
 /// The names of the profiles of `source`, even if it has errors.
 pub fn profile_names(source: &Source) -> Vec<String> {
-    let root = tree::parse(source, &mut Vec::new());
+    let root = tree::parse(source, &mut Diagnostics::default());
     match root.as_ref().and_then(|root| root.get("profiles")).map(|node| &node.value) {
         Some(Value::Map(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
         _ => Vec::new(),
@@ -111,10 +124,10 @@ pub fn profile_names(source: &Source) -> Vec<String> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse_topology(source: &Source, options: &Options) -> Result<Topology, Diagnostics> {
-    let mut diagnostics = Vec::new();
-    let settings = settings(options, &mut diagnostics);
-    let topology = topology_of(source, &settings, options, &mut diagnostics);
-    Diagnostics::unless_empty(diagnostics, topology)
+    let mut errors = Diagnostics::default();
+    let settings = settings(options, &mut errors);
+    let topology = topology_of(source, &settings, options, &mut errors);
+    errors.unless_empty(topology)
 }
 
 /// The scenario that `source` describes, with its topology, which `resolve` finds by name or
@@ -127,116 +140,97 @@ pub fn parse_scenario(
     resolve: Resolve,
     options: &Options,
 ) -> Result<Scenario, Diagnostics> {
-    let mut diagnostics = Vec::new();
-    let scenario = scenario_of(source, resolve, options, &mut diagnostics);
-    Diagnostics::unless_empty(diagnostics, scenario)
+    let mut errors = Diagnostics::default();
+    let scenario = scenario_of(source, resolve, options, &mut errors);
+    errors.unless_empty(scenario)
 }
 
-fn settings(options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> {
-    options.set.iter().filter_map(|text| Setting::parse(text, diagnostics)).collect()
+fn settings(options: &Options, errors: &mut Diagnostics) -> Vec<Setting> {
+    options.set.iter().filter_map(|text| Setting::parse(text, errors)).collect()
 }
 
 fn topology_of(
     source: &Source,
     settings: &[Setting],
     options: &Options,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Option<Topology> {
-    let before = diagnostics.len();
-    let mut root = tree::parse(source, diagnostics)?;
-    settings.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
-    let file = TopologyFile::decode(&root, diagnostics)?;
-    let topology = rules::topology::check(source, &file, options, diagnostics)?;
+    let before = errors.len();
+    let mut root = tree::parse(source, errors)?;
+    settings.iter().for_each(|setting| setting.apply(&mut root, errors));
+    let file = TopologyFile::decode(&root, errors)?;
+    let topology = rules::topology::check(source, &file, options, errors)?;
     // With a wrong topology, the scenario's rules would report its errors again, in words that
     // mislead.
-    (diagnostics.len() == before).then_some(topology)
+    (errors.len() == before).then_some(topology)
 }
 
 fn scenario_of(
     source: &Source,
     resolve: Resolve,
     options: &Options,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Option<Scenario> {
     let known = [ScenarioFile::KEYS, TOPOLOGY_KEYS].concat();
-    let mut settings = settings(options, diagnostics);
-    settings.retain(|setting| setting.is_known(&known, diagnostics));
+    let mut settings = settings(options, errors);
+    settings.retain(|setting| setting.is_known(&known, errors));
     let (of_topology, own): (Vec<Setting>, Vec<Setting>) =
         settings.into_iter().partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
-    let mut root = tree::parse(source, diagnostics)?;
-    own.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
-    let file = ScenarioFile::decode(&root, diagnostics)?;
+    let mut root = tree::parse(source, errors)?;
+    own.iter().for_each(|setting| setting.apply(&mut root, errors));
+    let file = ScenarioFile::decode(&root, errors)?;
 
     let topology = match (&options.topology, file.topology.given()) {
         (Some(source), _) => Some(source.clone()),
         (None, Some(name)) => resolve(&name.value.0)
-            .map_err(|fault| {
-                diagnostics.push(Diagnostic { span: Some(name.span.clone()), ..fault })
-            })
+            .map_err(|fault| errors.push(Diagnostic { span: Some(name.span.clone()), ..fault }))
             .ok(),
         (None, None) => None,
     };
-    let topology =
-        topology.and_then(|source| topology_of(&source, &of_topology, options, diagnostics));
+    let topology = topology.and_then(|source| topology_of(&source, &of_topology, options, errors));
 
     let profiles = file.profiles.given().map_or(&[][..], |at| &at.value.0);
+    let check = |profile: Option<&str>, errors: &mut Diagnostics| {
+        let (topology, capabilities) = (topology.clone(), &options.capabilities);
+        let changed = profile.map(|name| with_profile(&root, &file, name, &own, errors));
+        let file = if let Some(changed) = &changed { changed.as_ref()? } else { &file };
+        rules::scenario::check(file, topology, profile, capabilities, errors)
+    };
     if options.purpose == Purpose::Check {
         for (name, _) in profiles {
-            with_profile(
-                &root,
-                &file,
-                &name.value,
-                &own,
-                topology.clone(),
-                &options.capabilities,
-                diagnostics,
-            );
+            check(Some(&name.value), errors);
         }
     }
     if let Err(Lack { why, .. }) = &options.capabilities.preload {
         let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
         for step in steps.iter().filter(|step| step.value.needs_preload()) {
-            let told = Diagnostic::new(&step.span, "this step cannot be done to the servers here");
-            diagnostics.push(told.advise(why));
+            errors.add(&step.span, "this step cannot be done to the servers here", why);
         }
     }
-    if let Some(over) = overs(&file, options, diagnostics) {
+    if let Some(over) = overs(&file, options, errors) {
         for (at, setting) in over.settings().into_iter().enumerate() {
             let mut each = options.clone();
             each.set.push(setting.clone());
             each.purpose = Purpose::Run;
-            let mut found = Vec::new();
+            let mut found = Diagnostics::default();
             scenario_of(source, resolve, &each, &mut found);
-            for diagnostic in found {
+            for diagnostic in found.into_vec() {
                 let diagnostic = at_over(diagnostic, &file.over, at, &setting);
                 // An error that the scenario has with every value was reported already.
-                if !diagnostics.contains(&diagnostic) {
-                    diagnostics.push(diagnostic);
+                if errors.iter().all(|known| *known != diagnostic) {
+                    errors.push(diagnostic);
                 }
             }
         }
     }
-    match &options.profile {
-        Some(name) => {
-            with_profile(&root, &file, name, &own, topology, &options.capabilities, diagnostics)
-        }
-        None => {
-            let capabilities = &options.capabilities;
-            rules::scenario::check(&file, topology, None, capabilities, diagnostics)
-        }
-    }
+    check(options.profile.as_deref(), errors)
 }
 
 /// The settings of the scenario's `over`, if each value is to be checked. Empty if anything
 /// else is wrong, so that no error is reported many times.
-fn overs(
-    file: &ScenarioFile,
-    options: &Options,
-    diagnostics: &[Diagnostic],
-) -> Option<scenario::Over> {
-    let due =
-        options.purpose == Purpose::Check && options.profile.is_none() && diagnostics.is_empty();
-    let checked = due.then(|| rules::scenario::over(&file.over, &mut Vec::new()));
+fn overs(file: &ScenarioFile, options: &Options, errors: &Diagnostics) -> Option<scenario::Over> {
+    let due = options.purpose == Purpose::Check && options.profile.is_none() && errors.is_empty();
+    let checked = due.then(|| rules::scenario::over(&file.over, &mut Diagnostics::default()));
     checked.flatten()
 }
 
@@ -258,29 +252,26 @@ fn at_over(
     Diagnostic { span: Some(place.clone()), ..fault }
 }
 
-/// The scenario of `root` as its profile `name` changes it. `--set` overrides the profile.
+/// The file of `root` as its profile `name` changes it. `--set` overrides the profile.
 fn with_profile(
     root: &Node,
     file: &ScenarioFile,
     name: &str,
     settings: &[Setting],
-    topology: Option<Topology>,
-    capabilities: &Capabilities,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Scenario> {
-    rules::scenario::profile(file, name, diagnostics)?;
+    errors: &mut Diagnostics,
+) -> Option<ScenarioFile> {
+    rules::scenario::profile(file, name, errors)?;
     let mut root = root.clone();
-    for change in profile_changes(&root, name, diagnostics) {
-        change.apply(&mut root, diagnostics);
+    for change in profile_changes(&root, name, errors) {
+        change.apply(&mut root, errors);
     }
-    settings.iter().for_each(|setting| setting.apply(&mut root, diagnostics));
-    let file = ScenarioFile::decode(&root, diagnostics)?;
-    rules::scenario::check(&file, topology, Some(name), capabilities, diagnostics)
+    settings.iter().for_each(|setting| setting.apply(&mut root, errors));
+    ScenarioFile::decode(&root, errors)
 }
 
 /// What the profile changes besides expectations: `settle`, the timeline, and single keys of
 /// existing loads.
-fn profile_changes(root: &Node, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Setting> {
+fn profile_changes(root: &Node, name: &str, errors: &mut Diagnostics) -> Vec<Setting> {
     let profile = root.get("profiles").and_then(|profiles| profiles.get(name));
     let mut changes = Vec::new();
     for key in ["settle", "timeline", "over"] {
@@ -299,7 +290,7 @@ fn profile_changes(root: &Node, name: &str, diagnostics: &mut Vec<Diagnostic>) -
             let message =
                 format!("the profile `{name}` changes a load `{}` that is not there", load.key);
             let advice = nearest::advice("loads", &load.key, &names);
-            diagnostics.push(Diagnostic::new(&load.key_span, message).advise(advice));
+            errors.add(&load.key_span, message, advice);
             continue;
         }
         for field in entries(Some(&load.value)) {

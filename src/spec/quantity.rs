@@ -1,8 +1,8 @@
-//! Quantities as people write them: `500ms`, `64mb`, `4000/s`, `20%`, `100mbit`.
+//! Quantities as people write them: `500ms`, `64mb`, `4000/s`, `20%`, `100mbit`; ranges of them
+//! (`3s..8s`, or `3s` for both ends); text and plain numbers.
 //!
 //! Each type reads its text and writes text that reads as the same value.
 
-mod more;
 #[cfg(test)]
 mod tests;
 
@@ -12,12 +12,21 @@ use std::time::Duration;
 use schemars::{Schema, json_schema};
 
 use super::decode::{Misread, Scalar};
-
-pub use more::{Shift, SignedPercent, Sizes, Times};
+use super::nearest;
 
 /// A length of time: `500ms`, `2s`, `1.5s`, `1m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Duration);
+
+impl Time {
+    pub const fn millis(millis: u64) -> Time {
+        Time(Duration::from_millis(millis))
+    }
+
+    pub const fn secs(secs: u64) -> Time {
+        Time(Duration::from_secs(secs))
+    }
+}
 
 /// A number of bytes: `100B`, `1KB`, `64mb`. As in redis.conf, `kb` is 1024 bytes and `k` is
 /// 1000, and upper and lower case are the same.
@@ -42,6 +51,14 @@ impl Percent {
 /// Bits a second: `100mbit`. A `mbit` is a million bits, as in `tc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bandwidth(pub u64);
+
+/// How far a clock is shifted, in nanoseconds: `+2m`, `-30s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shift(pub i64);
+
+/// A percentage with a sign: `10%`, `-10%`.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct SignedPercent(pub f64);
 
 const NANOS: [(&str, u64); 6] = [
     ("h", 3_600_000_000_000),
@@ -99,25 +116,75 @@ fn show(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::R
     }
 }
 
-fn misread(text: &str, what: &str, examples: &str) -> Misread {
+/// A text's sign, and the rest of the text.
+fn signed(text: &str) -> (i8, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+pub(super) fn misread(text: &str, what: &str, examples: &[&str]) -> Misread {
+    let examples = match examples {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => examples.concat(),
+    };
     Misread::new(format!("`{text}` is not {what}"), format!("write it like {examples}"))
 }
 
-impl Scalar for Time {
-    fn read(text: &str) -> Result<Time, Misread> {
-        scaled(text, &NANOS)
-            .map(|nanos| Time(Duration::from_nanos(nanos)))
-            .ok_or_else(|| misread(text, "a length of time", "500ms, 2s or 1m"))
-    }
+/// Declares how a type is read: what it is called, examples, the pattern of its text, and the
+/// value that a text has.
+macro_rules! scalar {
+    ($type:ty: $what:literal $examples:tt $pattern:literal, $read:expr) => {
+        impl $crate::spec::decode::Scalar for $type {
+            fn read(text: &str) -> Result<$type, $crate::spec::decode::Misread> {
+                let read: fn(&str) -> Option<$type> = $read;
+                read(text).ok_or_else(|| $crate::spec::quantity::misread(text, $what, &$examples))
+            }
 
-    fn schema() -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^[0-9]+(\.[0-9]+)? *(h|m|s|ms|us|ns)$",
-            "examples": ["500ms", "2s", "1m"],
-        })
-    }
+            fn schema() -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "pattern": $pattern,
+                    "examples": $examples,
+                })
+            }
+        }
+    };
 }
+pub(super) use scalar;
+
+scalar!(Time: "a length of time" ["500ms", "2s", "1m"]
+    r"^[0-9]+(\.[0-9]+)? *(h|m|s|ms|us|ns)$",
+    |text| scaled(text, &NANOS).map(|nanos| Time(Duration::from_nanos(nanos))));
+
+scalar!(Bytes: "a size" ["100B", "1KB", "64mb"]
+    r"^[0-9]+(\.[0-9]+)? *([kKmMgG]?[bB]|[kKmMgG])$",
+    |text| scaled(&text.to_ascii_lowercase(), &SIZES).map(Bytes));
+
+scalar!(PerSecond: "a rate" ["4000/s"] r"^[0-9]+(\.[0-9]+)? */s$",
+    |text| number(text.strip_suffix("/s")?.trim_end()).map(PerSecond));
+
+scalar!(Percent: "a percentage" ["20%"] r"^[0-9]+(\.[0-9]+)? *%$",
+    |text| number(text.strip_suffix('%')?.trim_end()).map(Percent));
+
+scalar!(Bandwidth: "a bandwidth" ["100mbit", "1gbit"] r"^[0-9]+(\.[0-9]+)? *[kmg]?bit$",
+    |text| scaled(text, &BITS).map(Bandwidth));
+
+scalar!(Shift: "a length of time, ahead or back" ["+2m", "-30s"]
+r"^[+-]?[0-9]+(\.[0-9]+)? *(h|m|s|ms|us|ns)$",
+|text| {
+    let (sign, size) = signed(text);
+    let nanos = i64::try_from(scaled(size, &NANOS)?).ok()?;
+    Some(Shift(nanos * i64::from(sign)))
+});
+
+scalar!(SignedPercent: "a percentage, more or less" ["10%", "-10%"]
+r"^[+-]?[0-9]+(\.[0-9]+)? *%$",
+|text| {
+    let (sign, size) = signed(text);
+    Some(SignedPercent(Percent::read(size).ok()?.0 * f64::from(sign)))
+});
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,43 +195,10 @@ impl fmt::Display for Time {
     }
 }
 
-impl Scalar for Bytes {
-    fn read(text: &str) -> Result<Bytes, Misread> {
-        scaled(&text.to_ascii_lowercase(), &SIZES)
-            .map(Bytes)
-            .ok_or_else(|| misread(text, "a size", "100B, 1KB or 64mb"))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^[0-9]+(\.[0-9]+)? *([kKmMgG]?[bB]|[kKmMgG])$",
-            "examples": ["100B", "1KB", "64mb"],
-        })
-    }
-}
-
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10), ("B", 1)];
         show(f, self.0, &units)
-    }
-}
-
-impl Scalar for PerSecond {
-    fn read(text: &str) -> Result<PerSecond, Misread> {
-        text.strip_suffix("/s")
-            .and_then(|count| number(count.trim_end()))
-            .map(PerSecond)
-            .ok_or_else(|| misread(text, "a rate", "4000/s"))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^[0-9]+(\.[0-9]+)? */s$",
-            "examples": ["4000/s"],
-        })
     }
 }
 
@@ -174,42 +208,9 @@ impl fmt::Display for PerSecond {
     }
 }
 
-impl Scalar for Percent {
-    fn read(text: &str) -> Result<Percent, Misread> {
-        text.strip_suffix('%')
-            .and_then(|count| number(count.trim_end()))
-            .map(Percent)
-            .ok_or_else(|| misread(text, "a percentage", "20%"))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^[0-9]+(\.[0-9]+)? *%$",
-            "examples": ["20%"],
-        })
-    }
-}
-
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}%", self.0)
-    }
-}
-
-impl Scalar for Bandwidth {
-    fn read(text: &str) -> Result<Bandwidth, Misread> {
-        scaled(text, &BITS)
-            .map(Bandwidth)
-            .ok_or_else(|| misread(text, "a bandwidth", "100mbit or 1gbit"))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^[0-9]+(\.[0-9]+)? *[kmg]?bit$",
-            "examples": ["100mbit"],
-        })
     }
 }
 
@@ -217,4 +218,129 @@ impl fmt::Display for Bandwidth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(f, self.0, &BITS)
     }
+}
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.0 {
+            0 => "",
+            1.. => "+",
+            _ => "-",
+        };
+        write!(f, "{sign}{}", Time(Duration::from_nanos(self.0.unsigned_abs())))
+    }
+}
+
+impl fmt::Display for SignedPercent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+/// Any text.
+impl Scalar for String {
+    fn read(text: &str) -> Result<String, Misread> {
+        Ok(text.to_owned())
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+impl Scalar for bool {
+    fn read(text: &str) -> Result<bool, Misread> {
+        text.parse().map_err(|_| {
+            let advice = nearest::advice("words", text, &["true", "false"]);
+            Misread::new(format!("there is no truth value `{text}`"), advice)
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["true", "false"] })
+    }
+}
+
+/// A decimal number of zero or more.
+impl Scalar for f64 {
+    fn read(text: &str) -> Result<f64, Misread> {
+        number(text).ok_or_else(|| misread(text, "a number of zero or more", &["2", "1.5"]))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "number", "minimum": 0 })
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($type:ty),*) => {$(
+        impl Scalar for $type {
+            fn read(text: &str) -> Result<$type, Misread> {
+                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                let problem = if digits { "too large a number" } else { "not a whole number" };
+                text.parse().map_err(|_| {
+                    Misread::new(format!("`{text}` is {problem}"), "write digits only, like 3")
+                })
+            }
+
+            fn schema() -> Schema {
+                json_schema!({ "type": "integer", "minimum": 0, "maximum": <$type>::MAX })
+            }
+        }
+    )*};
+}
+whole_numbers!(u16, u32, u64);
+
+/// Declares ranges: the quantity, its name in messages, and a small and a large example.
+macro_rules! ranges {
+    ($( $(#[doc = $about:literal])* $range:ident of $part:ident $what:literal $small:literal $large:literal; )*) => {$(
+        $(#[doc = $about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $range(pub $part, pub $part);
+
+        impl Scalar for $range {
+            fn read(text: &str) -> Result<$range, Misread> {
+                let (least, most) = text.split_once("..").unwrap_or((text, text));
+                match ($part::read(least.trim()), $part::read(most.trim())) {
+                    (Ok(least), Ok(most)) if least > most => Err(Misread::new(
+                        format!("the range `{text}` is empty: its start is beyond its end"),
+                        concat!("write the smaller one first, like ", $small, "..", $large),
+                    )),
+                    (Ok(least), Ok(most)) => Ok($range(least, most)),
+                    _ => Err(misread(
+                        text,
+                        concat!($what, " or a range of such"),
+                        &[$small, concat!($small, "..", $large)],
+                    )),
+                }
+            }
+
+            fn schema() -> Schema {
+                let one = $part::schema();
+                let pattern = one.get("pattern").and_then(|pattern| pattern.as_str());
+                let pattern = pattern.unwrap_or_default().trim_matches(['^', '$']);
+                json_schema!({
+                    "type": "string",
+                    "pattern": format!(r"^{pattern}( *\.\. *{pattern})?$"),
+                    "examples": [$small, concat!($small, "..", $large)],
+                })
+            }
+        }
+
+        impl fmt::Display for $range {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $range(least, most) if least == most => least.fmt(f),
+                    $range(least, most) => write!(f, "{least}..{most}"),
+                }
+            }
+        }
+    )*};
+}
+
+ranges! {
+    /// Shortest and longest time: `3s..8s`, or `3s` for both.
+    Times of Time "a length of time" "3s" "8s";
+    /// Smallest and largest size: `100B..1KB`, or `100B` for both.
+    Sizes of Bytes "a size" "100B" "1KB";
 }

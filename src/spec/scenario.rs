@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::model::event::Expectation;
 use crate::model::{NodeName, Workload};
 
+use super::Tools;
+use super::decode::word_enum;
 use super::step::{On, Step, Target};
-use super::tools::Tools;
 use super::topology::Topology;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,15 +67,14 @@ impl Scenario {
 
     /// The programs that carry out loads, and the regions that they are put into.
     pub fn actors(&self) -> Vec<(NodeName, Option<String>)> {
-        let actors = |load: &Load| {
-            let (name, region) = (load.name.clone(), load.region.clone());
-            let count = match load.client {
-                ClientKind::Adapter { .. } => u32::from(load.instances),
-                ClientKind::Redrill | ClientKind::RedisRs => 0,
-            };
-            (0..count).map(move |n| (NodeName::actor(&name, n), region.clone()))
-        };
+        let actors = |load| Load::actors(load).map(|name| (name, load.region.clone()));
         self.loads.iter().flat_map(actors).collect()
+    }
+
+    /// The instances that connect from an address of their own, and their regions.
+    pub fn own_instances(&self) -> Vec<(NodeName, Option<String>)> {
+        let own = |load| Load::own_instances(load).map(|name| (name, load.region.clone()));
+        self.loads.iter().flat_map(own).collect()
     }
 
     /// The tools that this node must be started with, because a step may act on it.
@@ -116,8 +116,8 @@ impl Scenario {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     pub name: String,
-    /// The group that it is put on.
-    pub group: String,
+    /// The groups that it is put on: as many as its workload acts on.
+    pub groups: Vec<String>,
     /// Where its clients are; in the first region if there are several and none is named.
     pub region: Option<String>,
     pub workload: Workload,
@@ -154,11 +154,26 @@ impl Load {
         self.clients.div_ceil(u32::from(self.instances))
     }
 
+    /// The programs that carry it out: one for each instance.
+    pub fn actors(&self) -> impl Iterator<Item = NodeName> {
+        self.instances(matches!(self.client, ClientKind::Adapter { .. }))
+    }
+
+    /// Its instances, named as programs are, if they are redrill's own clients and several.
+    pub fn own_instances(&self) -> impl Iterator<Item = NodeName> {
+        self.instances(self.client == ClientKind::Redrill && self.instances > 1)
+    }
+
+    fn instances(&self, all: bool) -> impl Iterator<Item = NodeName> {
+        let count = if all { u32::from(self.instances) } else { 0 };
+        (0..count).map(|n| NodeName::actor(&self.name, n))
+    }
+
     /// A load with the defaults of everything else.
     pub fn new(name: &str, group: &str, rate: f64) -> Load {
         Load {
             name: name.to_owned(),
-            group: group.to_owned(),
+            groups: vec![group.to_owned()],
             region: None,
             workload: Workload::Register,
             keyspace: Keyspace::own(name),
@@ -180,28 +195,17 @@ impl Load {
     }
 }
 
-/// What makes a transfer whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Atomicity {
-    /// MULTI and EXEC.
-    Multi,
-    /// EVAL.
-    Script,
-    /// WATCH, and then MULTI and EXEC with what follows from what was read.
-    Watch,
-    /// Nothing: two commands are sent in one go.
-    Pipeline,
-}
-
-impl Atomicity {
-    /// As it is written in a scenario.
-    pub fn word(self) -> &'static str {
-        match self {
-            Atomicity::Multi => "multi",
-            Atomicity::Script => "script",
-            Atomicity::Watch => "watch",
-            Atomicity::Pipeline => "pipeline",
-        }
+word_enum! {
+    /// What makes a transfer whole.
+    Atomicity "way to transfer" {
+        /// MULTI and EXEC.
+        Multi "multi",
+        /// EVAL.
+        Script "script",
+        /// WATCH, and then MULTI and EXEC with what follows from what was read.
+        Watch "watch",
+        /// Nothing: two commands are sent in one go.
+        Pipeline "pipeline",
     }
 }
 
@@ -257,6 +261,10 @@ pub enum ClientKind {
 }
 
 impl ClientKind {
+    pub fn is_an_adapter(&self) -> bool {
+        matches!(self, ClientKind::Adapter { .. })
+    }
+
     /// Whether it is a library's, which retries and follows redirects by itself.
     pub fn is_of_a_library(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! Values keep their place, so an error in one is reported where it was written.
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::nearest;
 use super::source::{Source, Span};
 use super::tree::{self, Entry, Node, Value};
@@ -19,12 +19,13 @@ pub struct Setting {
 
 impl Setting {
     /// The setting in the text of a `--set`.
-    pub fn parse(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Setting> {
+    pub fn parse(text: &str, errors: &mut Diagnostics) -> Option<Setting> {
         let source = Source::new("--set", text);
+        tree::check_characters(&source, errors)?;
         let whole = source.span(0, text.len());
         let Some((path, _)) = text.split_once('=') else {
-            let diagnostic = Diagnostic::new(&whole, format!("`--set {text}` has no `=`"));
-            diagnostics.push(diagnostic.advise("write KEY=VALUE, like loads.app.rate=2000/s"));
+            let message = format!("`--set {text}` has no `=`");
+            errors.add(&whole, message, "write KEY=VALUE, like loads.app.rate=2000/s");
             return None;
         };
         let mut words = Vec::new();
@@ -35,17 +36,16 @@ impl Setting {
             words.push((word.trim().to_owned(), span));
         }
         if words.iter().any(|(word, _)| word.is_empty()) || words.len() > MAX_WORDS {
-            let diagnostic = Diagnostic::new(&whole, format!("`{path}` is not a path to a key"));
-            diagnostics
-                .push(diagnostic.advise("write its keys with dots between, like loads.app.rate"));
+            let message = format!("`{path}` is not a path to a key");
+            errors.add(&whole, message, "write its keys with dots between, like loads.app.rate");
             return None;
         }
         let value_start = path.len() + 1;
         if text[value_start..].trim().is_empty() {
-            diagnostics.push(Diagnostic::new(&whole, format!("`--set {text}` has no value")));
+            errors.push(Diagnostic::new(&whole, format!("`--set {text}` has no value")));
             return None;
         }
-        let value = tree::parse_at(&source, value_start, diagnostics)?;
+        let value = tree::parse_at(&source, value_start, errors)?;
         Some(Setting { path: words, value })
     }
 
@@ -62,27 +62,27 @@ impl Setting {
 
     /// Whether it begins with one of `known`; if not, that is an error. (Decoding reports
     /// errors in the rest of the path.)
-    pub fn is_known(&self, known: &[&str], diagnostics: &mut Vec<Diagnostic>) -> bool {
+    pub fn is_known(&self, known: &[&str], errors: &mut Diagnostics) -> bool {
         let Some((root, span)) = self.path.first() else { return false };
         let is_known = known.contains(&&**root);
         if !is_known {
             let message = format!("neither a scenario nor its topology has the key `{root}`");
             let advice = nearest::advice("keys", root, known);
-            diagnostics.push(Diagnostic::new(span, message).advise(advice));
+            errors.add(span, message, advice);
         }
         is_known
     }
 
     /// Puts the value at the end of the path. Missing keys are added. Items of lists, loads and
     /// groups must exist: a typing error in a load's name should not add a second load.
-    pub fn apply(&self, root: &mut Node, diagnostics: &mut Vec<Diagnostic>) {
+    pub fn apply(&self, root: &mut Node, errors: &mut Diagnostics) {
         let mut node = root;
         for (at, (word, span)) in self.path.iter().enumerate() {
             node = match &mut node.value {
                 Value::Map(entries) => {
                     let named = at == 1 && NAMED.contains(&self.root());
                     if named && !entries.iter().any(|entry| entry.key == *word) {
-                        diagnostics.push(no_such(self.root(), word, span, entries));
+                        errors.push(no_such(self.root(), word, span, entries));
                         return;
                     }
                     child(entries, word, span)
@@ -96,14 +96,14 @@ impl Setting {
                             0 => "it is empty".to_owned(),
                             _ => format!("its items are counted from 0 to {}", count - 1),
                         };
-                        diagnostics.push(Diagnostic::new(span, message).advise(advice));
+                        errors.add(span, message, advice);
                         return;
                     };
                     item
                 }
                 Value::Scalar(_) => {
                     let message = format!("`{word}` cannot be set: it is inside a single value");
-                    diagnostics.push(Diagnostic::new(span, message));
+                    errors.push(Diagnostic::new(span, message));
                     return;
                 }
             };

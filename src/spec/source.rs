@@ -3,33 +3,28 @@
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{MietteError, NamedSource, SourceCode, SourceSpan, SpanContents};
 
 /// A file's name and text. Cheap to clone.
 #[derive(Clone)]
-pub struct Source(Arc<Text>);
-
-struct Text {
-    name: String,
-    text: String,
-}
+pub struct Source(Arc<NamedSource<String>>);
 
 impl Source {
     /// The largest file that is read, in bytes. The largest sensible scenario has a hundredth
     /// of it.
     pub const MAX_BYTES: usize = 1 << 20;
 
-    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Source {
-        Source(Arc::new(Text { name: name.into(), text: text.into() }))
+    pub fn new(name: impl AsRef<str>, text: impl Into<String>) -> Source {
+        Source(Arc::new(NamedSource::new(name, text.into())))
     }
 
     /// The name by which a person knows it: a path, or the text of a `--set`.
     pub fn name(&self) -> &str {
-        &self.0.name
+        self.0.name()
     }
 
     pub fn text(&self) -> &str {
-        &self.0.text
+        self.0.inner()
     }
 
     /// The place from byte `start` to byte `end`, cut to fit the text.
@@ -65,16 +60,7 @@ impl SourceCode for Source {
         before: usize,
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let part = self.text().read_span(span, before, after)?;
-        let (data, span) = (part.data(), *part.span());
-        Ok(Box::new(MietteSpanContents::new_named(
-            self.name().to_owned(),
-            data,
-            span,
-            part.line(),
-            part.column(),
-            part.line_count(),
-        )))
+        self.0.read_span(span, before, after)
     }
 }
 

@@ -1,10 +1,10 @@
 //! A checked topology: the content of a topology file, with every default filled in.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::decode::word_enum;
 use super::network::Jitter;
 use crate::model::{NodeKind, NodeName};
 
@@ -40,18 +40,10 @@ impl Engine {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineKind {
-    Redis,
-    Valkey,
-}
-
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            EngineKind::Redis => "redis",
-            EngineKind::Valkey => "valkey",
-        })
+word_enum! {
+    EngineKind "engine" {
+        Redis "redis",
+        Valkey "valkey",
     }
 }
 
@@ -155,6 +147,10 @@ impl Group {
     pub fn nodes(&self) -> u32 {
         let keepers = self.shards().saturating_mul(self.replicas().saturating_add(1));
         keepers.saturating_add(self.sentinels().map_or(0, |sentinels| sentinels.count))
+    }
+
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.mode, Mode::Cluster { .. })
     }
 
     pub fn sentinels(&self) -> Option<Sentinels> {

@@ -11,6 +11,7 @@ use granit_parser::{self as yaml, ErrorKind, Event, Parser, ScalarStyle, Structu
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::source::{Source, Span};
+use crate::model::acts;
 
 /// The most values that a file may have once its aliases are resolved.
 const MAX_NODES: usize = 20_000;
@@ -108,89 +109,107 @@ fn too_large(name: &str) -> Diagnostic {
     )
 }
 
-/// The tree of `source`. Errors that leave a tree (duplicate keys) go to `diagnostics`; after
+/// The tree of `source`. Errors that leave a tree (duplicate keys) go to `errors`; after
 /// other errors there is no tree.
-pub fn parse(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
-    parse_at(source, 0, diagnostics)
+pub fn parse(source: &Source, errors: &mut Diagnostics) -> Option<Node> {
+    parse_at(source, 0, errors)
 }
 
 /// The same of the text from byte `offset` on.
-pub fn parse_at(source: &Source, offset: usize, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+pub fn parse_at(source: &Source, offset: usize, errors: &mut Diagnostics) -> Option<Node> {
     if source.text().len() > Source::MAX_BYTES {
-        diagnostics.push(too_large(source.name()));
+        errors.push(too_large(source.name()));
         return None;
     }
-    let mut builder = Builder {
-        source,
-        offset,
-        diagnostics,
-        open: Vec::new(),
-        anchors: HashMap::new(),
-        nodes: 0,
-        documents: 0,
-        root: None,
+    check_characters(source, errors)?;
+    let options = yaml::options! {
+        emit_comments: false,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
     };
-    match builder.run() {
-        Ok(()) => builder.root,
-        Err(diagnostic) => {
-            diagnostics.push(*diagnostic);
-            None
-        }
-    }
+    let text = source.text().get(offset..).unwrap_or("");
+    let events = Parser::new_from_str_with_options(text, options);
+    let anchors = HashMap::new();
+    let mut builder = Builder { source, offset, errors, events, anchors, nodes: 0, depth: 0 };
+    let root = builder.root();
+    root.map_err(|diagnostic| errors.push(*diagnostic)).ok()
 }
 
-struct Builder<'s, 'f> {
+/// Whether all of the text can be shown to a person: errors quote it.
+pub fn check_characters(source: &Source, errors: &mut Diagnostics) -> Option<()> {
+    let text = source.text();
+    let Some((at, c)) = text.char_indices().find(|(_, c)| is_refused(*c)) else { return Some(()) };
+    let line = 1 + text[..at].matches('\n').count();
+    errors.push(Diagnostic::nowhere(
+        format!("{}: line {line} has {}", source.name(), named(c)),
+        "take it out: it could control a terminal, and no topology or scenario needs it",
+    ));
+    None
+}
+
+fn is_refused(c: char) -> bool {
+    acts(c) && !matches!(c, '\n' | '\r' | '\t')
+}
+
+fn named(c: char) -> String {
+    format!("the control character U+{:04X}", u32::from(c))
+}
+
+struct Builder<'s, 'f, I> {
     source: &'s Source,
     offset: usize,
-    diagnostics: &'f mut Vec<Diagnostic>,
-    open: Vec<Open>,
+    errors: &'f mut Diagnostics,
+    events: I,
     /// `None` while the anchored collection is still open.
     anchors: HashMap<usize, Option<Node>>,
     nodes: usize,
-    documents: usize,
-    root: Option<Node>,
+    /// How many collections are open.
+    depth: usize,
 }
 
-/// A collection whose end has not come yet.
-struct Open {
-    anchor: usize,
-    flow: bool,
-    start: Span,
-    value: OpenValue,
-}
+type Parsed<T = ()> = Result<T, Box<Diagnostic>>;
 
-enum OpenValue {
-    List(Vec<Node>),
-    Map { entries: Vec<Entry>, keys: HashSet<String>, key: Option<(String, Span)> },
-}
+impl<'e, I> Builder<'_, '_, I>
+where
+    I: Iterator<Item = Result<(Event<'e>, yaml::Span), yaml::ScanError>>,
+{
+    fn root(&mut self) -> Parsed<Node> {
+        let mut root = None;
+        while let Some((event, span)) = self.next()? {
+            match event {
+                Event::DocumentStart(..) if root.is_some() => {
+                    let diagnostic = Diagnostic::new(&span, "a second document starts here");
+                    let advice = "put each document in a file of its own";
+                    return Err(Box::new(diagnostic.advise(advice)));
+                }
+                Event::DocumentStart(..) => {}
+                event => root = Some(self.node(event, span)?.0),
+            }
+        }
+        root.ok_or_else(|| self.empty())
+    }
 
-type Step<T = ()> = Result<T, Box<Diagnostic>>;
+    fn empty(&self) -> Box<Diagnostic> {
+        Box::new(Diagnostic::nowhere(
+            format!("{} is empty", self.source.name()),
+            "`redrill show cluster-3x1` and `redrill show cluster-reshard` print examples",
+        ))
+    }
 
-impl Builder<'_, '_> {
-    fn run(&mut self) -> Step {
-        let options = yaml::options! {
-            emit_comments: false,
-            flow_nesting_limit: MAX_DEPTH,
-            block_nesting_limit: MAX_DEPTH,
-        };
-        let text = self.source.text().get(self.offset..).unwrap_or("");
-        for event in Parser::new_from_str_with_options(text, options) {
+    /// The next event that says something about a value or a document, and its place.
+    fn next(&mut self) -> Parsed<Option<(Event<'e>, Span)>> {
+        while let Some(event) = self.events.next() {
             let (event, span) = event.map_err(|error| Box::new(self.syntax(&error)))?;
             if let (Some(tag), Some(span)) = (event.tag(), span.tag_span()) {
                 let message = format!("the tag `{}` means nothing here", tag.original());
                 let diagnostic = Diagnostic::new(&self.span(&span), message);
                 return Err(Box::new(diagnostic.advise("write the value without it")));
             }
-            self.event(event, self.span(&span))?;
+            if !matches!(event, Event::StreamStart | Event::StreamEnd | Event::DocumentEnd) {
+                return Ok(Some((event, self.span(&span))));
+            }
         }
-        if self.root.is_none() {
-            let name = self.source.name();
-            return Err(Box::new(Diagnostic::nowhere(
-                format!("{name} is empty"),
-                "`redrill show cluster-3x1` and `redrill show cluster-reshard` print examples",
-            )));
-        }
-        Ok(())
+        Ok(None)
     }
 
     fn span(&self, span: &yaml::Span) -> Span {
@@ -201,39 +220,52 @@ impl Builder<'_, '_> {
         self.source.span(start, start + trimmed)
     }
 
-    fn event(&mut self, event: Event<'_>, span: Span) -> Step {
-        match event {
-            Event::DocumentStart(..) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    let diagnostic = Diagnostic::new(&span, "a second document starts here");
-                    return Err(Box::new(
-                        diagnostic.advise("put each document in a file of its own"),
-                    ));
+    /// The value that begins with `event`, and whether its own place is what to mark.
+    fn node(&mut self, event: Event<'e>, span: Span) -> Parsed<(Node, bool)> {
+        let (anchor, flow) = match &event {
+            Event::Alias(anchor) => return Ok((self.alias(*anchor, &span)?, true)),
+            Event::Scalar(.., anchor, _) => (*anchor, true),
+            Event::SequenceStart(style, anchor, _) | Event::MappingStart(style, anchor, _) => {
+                (*anchor, *style == StructureStyle::Flow)
+            }
+            _ => return Err(self.empty()),
+        };
+        self.count(1, &span)?;
+        let start = span.start;
+        let (value, span, marks_itself) = match event {
+            Event::Scalar(text, style, ..) => {
+                if let Some(c) = text.chars().find(|c| is_refused(*c)) {
+                    let message = format!("this text has {}", named(c));
+                    let advice = "take it out: it could control a terminal";
+                    return Err(Box::new(Diagnostic::new(&span, message).advise(advice)));
                 }
-                Ok(())
-            }
-            Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
-                let scalar = Scalar { text: text.into_owned(), plain };
-                self.count(1, &span)?;
-                self.close(Node { value: Value::Scalar(scalar), span }, anchor, true)
+                (Value::Scalar(Scalar { text: text.into_owned(), plain }), span, true)
             }
-            Event::Alias(anchor) => self.alias(anchor, &span),
-            Event::SequenceStart(style, anchor, _) => {
-                self.open(anchor, style, span, OpenValue::List(Vec::new()))
+            event => {
+                if self.depth >= MAX_DEPTH {
+                    return Err(Box::new(too_deep(&span)));
+                }
+                self.depth += 1;
+                self.anchors.insert(anchor, None);
+                let (value, end) = match event {
+                    Event::SequenceStart(..) => self.list()?,
+                    _ => self.map()?,
+                };
+                self.depth -= 1;
+                let whole = self.source.span(start, end.end.max(start));
+                let on_one_line = flow && !whole.text().contains('\n');
+                (value, if on_one_line { whole } else { self.first_line(start) }, on_one_line)
             }
-            Event::MappingStart(style, anchor, _) => {
-                let keys = HashSet::new();
-                let value = OpenValue::Map { entries: Vec::new(), keys, key: None };
-                self.open(anchor, style, span, value)
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.end(&span),
-            _ => Ok(()),
+        };
+        let node = Node { value, span };
+        if anchor != 0 {
+            self.anchors.insert(anchor, Some(node.clone()));
         }
+        Ok((node, marks_itself))
     }
 
-    fn count(&mut self, nodes: usize, span: &Span) -> Step {
+    fn count(&mut self, nodes: usize, span: &Span) -> Parsed {
         self.nodes += nodes;
         if self.nodes <= MAX_NODES {
             return Ok(());
@@ -242,7 +274,7 @@ impl Builder<'_, '_> {
         Err(Box::new(Diagnostic::new(span, message).advise("aliases count as what they stand for")))
     }
 
-    fn alias(&mut self, anchor: usize, span: &Span) -> Step {
+    fn alias(&mut self, anchor: usize, span: &Span) -> Parsed<Node> {
         let Some(Some(node)) = self.anchors.get(&anchor) else {
             let message = format!("the alias `{}` stands inside its own anchor", span.text());
             let advice = "a value cannot contain itself; write it out";
@@ -251,43 +283,44 @@ impl Builder<'_, '_> {
         let node = node.clone();
         // This also limits the depth: a chain of n aliases has n * n / 2 values.
         self.count(node.size(), span)?;
-        self.close(node, 0, true)
+        Ok(node)
     }
 
-    fn open(
-        &mut self,
-        anchor: usize,
-        style: StructureStyle,
-        start: Span,
-        value: OpenValue,
-    ) -> Step {
-        self.count(1, &start)?;
-        if self.open.len() >= MAX_DEPTH {
-            return Err(Box::new(too_deep(&start)));
+    /// The items of a list that has begun, and the place of its end.
+    fn list(&mut self) -> Parsed<(Value, Span)> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()?.ok_or_else(|| self.empty())? {
+                (Event::SequenceEnd, end) => return Ok((Value::List(items), end)),
+                (event, span) => items.push(self.node(event, span)?.0),
+            }
         }
-        if anchor != 0 {
-            self.anchors.insert(anchor, None);
-        }
-        if let Some(Open { value: OpenValue::Map { key: None, .. }, .. }) = self.open.last() {
-            let diagnostic = Diagnostic::new(&start, "a key must be a single value");
-            return Err(Box::new(diagnostic.advise("quote it if it starts with `{` or `[`")));
-        }
-        self.open.push(Open { anchor, flow: style == StructureStyle::Flow, start, value });
-        Ok(())
     }
 
-    /// The innermost collection has ended at `end`.
-    fn end(&mut self, end: &Span) -> Step {
-        let Some(open) = self.open.pop() else { return Ok(()) };
-        let start = open.start.start;
-        let whole = self.source.span(start, end.end.max(start));
-        let on_one_line = open.flow && !whole.text().contains('\n');
-        let span = if on_one_line { whole } else { self.first_line(start) };
-        let value = match open.value {
-            OpenValue::List(items) => Value::List(items),
-            OpenValue::Map { entries, .. } => Value::Map(entries),
-        };
-        self.close(Node { value, span }, open.anchor, on_one_line)
+    /// The same of a map.
+    fn map(&mut self) -> Parsed<(Value, Span)> {
+        let (mut entries, mut keys): (Vec<Entry>, HashSet<String>) = Default::default();
+        loop {
+            let (event, span) = match self.next()?.ok_or_else(|| self.empty())? {
+                (Event::MappingEnd, end) => return Ok((Value::Map(entries), end)),
+                begun => begun,
+            };
+            if let Event::SequenceStart(..) | Event::MappingStart(..) = event {
+                let diagnostic = Diagnostic::new(&span, "a key must be a single value");
+                return Err(Box::new(diagnostic.advise("quote it if it starts with `{` or `[`")));
+            }
+            let (key, key_span) = read_key(self.node(event, span)?.0, self.errors)?;
+            let (event, span) = self.next()?.ok_or_else(|| self.empty())?;
+            let (mut value, marks_itself) = self.node(event, span)?;
+            if !marks_itself || value.is_null() {
+                value.span = key_span.clone();
+            }
+            if keys.insert(key.clone()) {
+                entries.push(Entry { key, key_span, value });
+            } else {
+                self.errors.push(duplicate(&key, &key_span, &entries));
+            }
+        }
     }
 
     /// From `start` to the end of its line.
@@ -295,34 +328,6 @@ impl Builder<'_, '_> {
         let rest = self.source.text().get(start..).unwrap_or("");
         let line = rest.lines().next().unwrap_or("").trim_end();
         self.source.span(start, start + line.len())
-    }
-
-    /// Adds a finished node to its collection.
-    fn close(&mut self, mut node: Node, anchor: usize, marks_itself: bool) -> Step {
-        if anchor != 0 {
-            self.anchors.insert(anchor, Some(node.clone()));
-        }
-        let Some(parent) = self.open.last_mut() else {
-            self.root = Some(node);
-            return Ok(());
-        };
-        match &mut parent.value {
-            OpenValue::List(items) => items.push(node),
-            OpenValue::Map { entries, keys, key } => match key.take() {
-                None => *key = Some(read_key(node, self.diagnostics)?),
-                Some((name, key_span)) => {
-                    if !marks_itself || node.is_null() {
-                        node.span = key_span.clone();
-                    }
-                    if keys.insert(name.clone()) {
-                        entries.push(Entry { key: name, key_span, value: node });
-                    } else {
-                        self.diagnostics.push(duplicate(&name, &key_span, entries));
-                    }
-                }
-            },
-        }
-        Ok(())
     }
 
     fn syntax(&self, error: &yaml::ScanError) -> Diagnostic {
@@ -358,14 +363,13 @@ fn too_deep(span: &Span) -> Diagnostic {
     Diagnostic::new(span, message).advise("no topology or scenario needs more than six")
 }
 
-fn read_key(node: Node, diagnostics: &mut Vec<Diagnostic>) -> Step<(String, Span)> {
+fn read_key(node: Node, errors: &mut Diagnostics) -> Parsed<(String, Span)> {
     let null = node.is_null();
     match node.value {
         Value::Scalar(scalar) if !null => {
             if scalar.plain && scalar.text == "<<" {
-                let diagnostic =
-                    Diagnostic::new(&node.span, "merge keys (`<<`) are not understood");
-                diagnostics.push(diagnostic.advise("write the keys out"));
+                let message = "merge keys (`<<`) are not understood";
+                errors.add(&node.span, message, "write the keys out");
             }
             Ok((scalar.text, node.span))
         }

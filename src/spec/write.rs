@@ -3,8 +3,7 @@
 //! A run folder holds what was really played: after the profile, `--set` and defaults. redrill
 //! reads this YAML as the same topology or scenario.
 
-use std::fmt::{Display, Write};
-use std::time::Duration;
+use std::fmt::Display;
 
 use crate::model::Workload;
 
@@ -13,28 +12,46 @@ use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wai
 use super::topology::{Engine, Group, Mode, Placement, Topology};
 use super::yaml::quoted;
 
-/// Lines of YAML at growing depth. Writing to a string cannot fail.
+/// Lines of YAML at growing depth.
 #[derive(Default)]
-struct Lines {
-    text: String,
+pub(super) struct Lines {
+    pub text: String,
     depth: usize,
 }
 
 impl Lines {
-    fn line(&mut self, line: impl Display) {
-        let _ = writeln!(self.text, "{:1$}{line}", "", 2 * self.depth);
+    pub fn line(&mut self, line: impl Display) {
+        self.text += &format!("{:1$}{line}\n", "", 2 * self.depth);
     }
 
-    fn key(&mut self, key: &str, value: impl Display) {
+    pub fn key(&mut self, key: &str, value: impl Display) {
         self.line(format_args!("{key}: {value}"));
     }
 
-    fn inside(&mut self, key: &str, write: impl FnOnce(&mut Lines)) {
+    /// The key, if there is a value.
+    pub fn key_if(&mut self, key: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.key(key, value);
+        }
+    }
+
+    /// The key with what `write` writes; nothing, if that is nothing.
+    pub fn inside(&mut self, key: &str, write: impl FnOnce(&mut Lines)) {
+        let before = self.text.len();
         self.line(format_args!("{key}:"));
+        let begun = self.text.len();
         self.depth += 1;
         write(self);
         self.depth -= 1;
+        if self.text.len() == begun {
+            self.text.truncate(before);
+        }
     }
+}
+
+/// `[a, b]`; `None` if there are none.
+fn list(items: &[String]) -> Option<String> {
+    (!items.is_empty()).then(|| format!("[{}]", items.join(", ")))
 }
 
 /// The topology as a file.
@@ -42,15 +59,9 @@ pub fn topology(topology: &Topology) -> String {
     let mut out = Lines::default();
     out.key("name", &topology.name);
     out.key("summary", quoted(&topology.summary));
-    if topology.engine != Engine::default() {
-        out.inside("engine", |out| engine(out, &topology.engine));
-    }
-    if !topology.regions.is_empty() {
-        out.key("regions", format_args!("[{}]", topology.regions.join(", ")));
-    }
-    if !topology.links.is_empty() {
-        out.inside("links", |out| links(out, topology));
-    }
+    out.inside("engine", |out| engine(out, &topology.engine));
+    out.key_if("regions", list(&topology.regions));
+    out.inside("links", |out| links(out, topology));
     out.inside("groups", |out| {
         for each in &topology.groups {
             out.inside(&each.name, |out| group(out, each, &topology.regions));
@@ -60,15 +71,9 @@ pub fn topology(topology: &Topology) -> String {
 }
 
 fn engine(out: &mut Lines, engine: &Engine) {
-    if let Some(kind) = engine.kind {
-        out.key("kind", kind);
-    }
-    if let Some(binary) = &engine.binary {
-        out.key("binary", quoted(&binary.to_string_lossy()));
-    }
-    if let Some(image) = &engine.image {
-        out.key("image", quoted(image));
-    }
+    out.key_if("kind", engine.kind);
+    out.key_if("binary", engine.binary.as_ref().map(|path| quoted(&path.to_string_lossy())));
+    out.key_if("image", engine.image.as_ref().map(|image| quoted(image)));
 }
 
 fn links(out: &mut Lines, topology: &Topology) {
@@ -118,22 +123,12 @@ fn group(out: &mut Lines, group: &Group, regions: &[String]) {
             out.key("placement", all);
         }
     }
-    if let Some(port) = group.port {
-        out.key("port", port);
-    }
-    if let Some(cpus) = group.limits.cpus {
-        out.key("cpus", cpus);
-    }
-    if let Some(memory) = group.limits.memory {
-        out.key("memory", Bytes(memory));
-    }
-    if !group.config.is_empty() {
-        out.inside("config", |out| {
-            for (name, value) in &group.config {
-                out.key(name, quoted(value));
-            }
-        });
-    }
+    out.key_if("port", group.port);
+    out.key_if("cpus", group.limits.cpus);
+    out.key_if("memory", group.limits.memory.map(Bytes));
+    out.inside("config", |out| {
+        group.config.iter().for_each(|(name, value)| out.key(name, quoted(value)));
+    });
 }
 
 /// The scenario as a file, which names its topology `topology`.
@@ -142,40 +137,28 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
     out.key("name", &scenario.name);
     out.key("summary", quoted(&scenario.summary));
     out.key("topology", quoted(topology));
-    if !scenario.loads.is_empty() {
-        out.inside("loads", |out| {
-            for each in &scenario.loads {
-                out.inside(&each.name, |out| load(out, each));
-            }
-        });
-    }
+    out.inside("loads", |out| {
+        for each in &scenario.loads {
+            out.inside(&each.name, |out| load(out, each));
+        }
+    });
     out.inside("probe", |out| {
         out.key("every", Time(scenario.probe.every));
         out.key("deadline", Time(scenario.probe.deadline));
         out.key("canaries", scenario.probe.canaries);
     });
-    if !scenario.timeline.is_empty() {
-        out.inside("timeline", |out| {
-            for step in &scenario.timeline {
-                out.line(format_args!("- {}", step.written()));
-            }
-        });
-    }
+    out.inside("timeline", |out| {
+        scenario.timeline.iter().for_each(|step| out.line(format_args!("- {}", step.written())));
+    });
     out.key("settle", Time(scenario.settle));
-    if !scenario.reported.is_empty() {
-        out.key("reported", format_args!("[{}]", scenario.reported.join(", ")));
-    }
+    out.key_if("reported", list(&scenario.reported));
     if let Some(over) = &scenario.over {
         let values: Vec<String> = over.values.iter().map(|value| quoted(value)).collect();
         out.key("over", format_args!("{{ {}: [{}] }}", quoted(&over.key), values.join(", ")));
     }
-    if !scenario.expect.is_empty() {
-        out.inside("expect", |out| {
-            for expectation in &scenario.expect {
-                out.line(format_args!("- {}", quoted(&expectation.text)));
-            }
-        });
-    }
+    out.inside("expect", |out| {
+        scenario.expect.iter().for_each(|each| out.line(format_args!("- {}", quoted(&each.text))));
+    });
     out.text
 }
 
@@ -184,10 +167,11 @@ fn load(out: &mut Lines, load: &Load) {
     if load.workload == Workload::Transfer {
         out.key("by", load.transfer.word());
     }
-    out.key("group", &load.group);
-    if let Some(region) = &load.region {
-        out.key("region", region);
+    match &load.groups[..] {
+        [group] => out.key("group", group),
+        groups => out.key("groups", format_args!("[{}]", groups.join(", "))),
     }
+    out.key_if("region", load.region.as_ref());
     match &load.client {
         ClientKind::Redrill => out.key("client", "redrill"),
         ClientKind::RedisRs => out.key("client", "redis-rs"),
@@ -223,8 +207,6 @@ fn load(out: &mut Lines, load: &Load) {
     }
     if let Some(MinReplicas { to_write, max_lag }) = load.min_replicas {
         out.key("min-replicas-to-write", to_write);
-        if let Some(lag) = max_lag {
-            out.key("min-replicas-max-lag", Time(Duration::from_secs(lag.into())));
-        }
+        out.key_if("min-replicas-max-lag", max_lag.map(|lag| Time::secs(lag.into())));
     }
 }

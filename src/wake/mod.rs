@@ -8,6 +8,7 @@
 use std::io;
 use std::mem::size_of;
 use std::os::fd::OwnedFd;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::time::{
@@ -15,8 +16,40 @@ use rustix::time::{
     timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
+use crate::log::OrUnheard;
 use crate::model::{Clock, Nanos};
+
+/// A thread of its own that is run at once when it has something to do. Dropping this waits for
+/// its end.
+#[derive(Debug)]
+pub(crate) struct PromptThread(Option<JoinHandle<()>>);
+
+impl PromptThread {
+    /// Calls `main` in the thread, with an event loop if the machine gives one. It fails if the
+    /// machine gives no thread.
+    pub(crate) fn spawn(
+        name: &str,
+        main: impl FnOnce(io::Result<LocalRuntime>) + Send + 'static,
+    ) -> io::Result<PromptThread> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            wake_soon();
+            let mut builder = Builder::new_current_thread();
+            main(builder.enable_all().build_local(LocalOptions::default()));
+        })?;
+        Ok(PromptThread(Some(thread)))
+    }
+}
+
+impl Drop for PromptThread {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // A panic there has been printed already.
+            thread.join().or_unheard();
+        }
+    }
+}
 
 /// A kernel timer. The runtime waits for it as for a socket.
 #[derive(Debug)]

@@ -99,9 +99,9 @@ impl Live {
     pub async fn load(&self, rate: f64) -> Result<LiveLoad> {
         let (teller, events) = Teller::new(Clock::start());
         let path = self.dir.path().join("history.jsonl.zst");
-        let history = history::create(&path, teller.clone())?;
+        let history = history::create(&path, teller.clone(), |_| ())?;
         let load = load_spec(rate);
-        let targets = targets(&self.deployment, &self.deployment.groups[0], None);
+        let targets = vec![targets(&self.deployment, &self.deployment.groups[0], None)];
         let mut runner =
             LoadRunner::launch(0, &load, targets, 1, teller.clone(), history.writer(), None)
                 .await?;

@@ -15,8 +15,14 @@ mod ours;
 mod overhead;
 mod peer;
 mod relay;
+mod report;
 mod table;
 mod throughput;
+
+/// Run folders without servers, as tests have them.
+#[allow(dead_code)]
+#[path = "../pure/report/fixture.rs"]
+mod fixture;
 
 use std::process::ExitCode;
 
@@ -37,6 +43,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("failover", failover::run),
     ("relay", relay::run),
     ("check", check::run),
+    ("report", report::run),
 ];
 
 struct Options {

@@ -82,6 +82,21 @@ fn links_lead_somewhere() {
     assert!(seen > 20, "only {seen} links were found");
 }
 
+#[test]
+fn files_of_the_source_that_pages_name_exist() {
+    let mut seen = 0;
+    for page in pages() {
+        for word in read(&page).split('`').skip(1).step_by(2) {
+            let of_source = ["src/", "tests/", "schemas/"].iter().any(|dir| word.starts_with(dir));
+            if of_source && word.chars().all(|c| c.is_ascii_alphanumeric() || "/_.-".contains(c)) {
+                assert!(root().join(word).exists(), "{}: there is no `{word}`", page.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} were found");
+}
+
 fn help(args: &[&str]) -> String {
     let redrill = Command::new(env!("CARGO_BIN_EXE_redrill")).args(args).arg("--help").output();
     String::from_utf8(redrill.unwrap().stdout).unwrap()

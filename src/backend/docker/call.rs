@@ -1,10 +1,10 @@
-//! What is asked of the engine, as lines of the log.
+//! What is asked of the engine: a span of the log for each request.
 
 use std::fmt::Display;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bollard::errors::Error;
-use tracing::{debug, info};
+use tracing::{Instrument, debug_span, info};
 
 /// After this long an engine that did not answer is asked again.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
@@ -15,12 +15,10 @@ pub(super) async fn call<T>(
     of: impl Display,
     request: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let begun = Instant::now();
-    let answer = request.await;
-    let took = begun.elapsed();
-    match &answer {
-        Ok(_) => debug!(what, %of, ?took),
-        Err(error) => info!(what, %of, %error, ?took),
+    let span = debug_span!("engine", what, %of);
+    let answer = request.instrument(span.clone()).await;
+    if let Err(error) = &answer {
+        span.in_scope(|| info!(%error));
     }
     answer
 }

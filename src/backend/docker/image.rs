@@ -10,6 +10,7 @@ use bollard::query_parameters::{
 };
 use futures::StreamExt;
 
+use super::call::call;
 use super::endpoint::Engine;
 use super::error::{DockerError, status};
 use super::owner::Owner;
@@ -60,7 +61,7 @@ impl Image {
 }
 
 async fn is_there(engine: &Engine, reference: &str) -> Result<bool, DockerError> {
-    match engine.docker.inspect_image(reference).await {
+    match call("inspect the image", reference, engine.docker.inspect_image(reference)).await {
         Ok(_) => Ok(true),
         Err(e) if status(&e) == Some(404) => Ok(false),
         Err(source) => Err(engine.cannot("look for an image", source)),
@@ -160,11 +161,11 @@ async fn version_of(
         ..ContainerCreateBody::default()
     };
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
-    let made = docker.create_container(Some(options), body).await;
+    let made = call("create", &name, docker.create_container(Some(options), body)).await;
     let id = made.map_err(|e| engine.cannot("make a container", e))?.id;
     let said = tokio::time::timeout(PATIENCE, run_to_its_end(docker, &id)).await;
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    let removed = docker.remove_container(&id, Some(options)).await;
+    let removed = call("remove", &name, docker.remove_container(&id, Some(options))).await;
     removed.map_err(|e| engine.cannot("remove a container", e))?;
     Ok(match said {
         Err(_) => Err(format!("it has not told its version within {} s", PATIENCE.as_secs())),
@@ -176,11 +177,12 @@ async fn run_to_its_end(docker: &bollard::Docker, id: &str) -> Result<String, Er
     let next = WaitContainerOptionsBuilder::default().condition("next-exit").build();
     let mut ended = std::pin::pin!(docker.wait_container(id, Some(next)));
     // The wait must begin before the container does.
-    let (_, started) =
-        tokio::join!(async { futures::poll!(ended.next()) }, docker.start_container(id, None));
+    let start = call("start", id, docker.start_container(id, None));
+    let (_, started) = tokio::join!(async { futures::poll!(ended.next()) }, start);
     started?;
     let gone = WaitContainerOptionsBuilder::default().condition("not-running").build();
-    let _ = std::pin::pin!(docker.wait_container(id, Some(gone))).next().await;
+    // How it ended shows in what it said.
+    std::pin::pin!(docker.wait_container(id, Some(gone))).next().await;
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
     let mut lines = std::pin::pin!(docker.logs(id, Some(options)));
     let mut said = String::new();

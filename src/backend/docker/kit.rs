@@ -3,7 +3,6 @@
 //!
 //! Files are copied in as an archive, as the configuration is, so the engine may be anywhere.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use bollard::body_full;
@@ -15,29 +14,22 @@ use super::DockerBackend;
 use super::call::call;
 use super::container::{cannot, pack};
 use super::made::{CONTROL, HOME, Kit, PERIOD};
+use crate::backend::BackendError;
 use crate::backend::preload::Control;
-use crate::backend::{BackendError, Tools};
 use crate::model::NodeName;
 
 const NO_QUOTA: i64 = -1;
 
 impl DockerBackend {
     pub(super) fn kit(&self, name: &NodeName) -> Kit {
-        let kits = self.kits.lock();
-        kits.get(name).cloned().unwrap_or_default()
+        self.kits.lock().get(name).cloned().unwrap_or_default()
     }
 
-    fn change_kit(&self, name: &NodeName, change: impl FnOnce(&mut Kit)) -> Kit {
+    pub(super) fn change_kit(&self, name: &NodeName, change: impl FnOnce(&mut Kit)) -> Kit {
         let mut kits = self.kits.lock();
         let kit = kits.entry(name.clone()).or_default();
         change(kit);
         kit.clone()
-    }
-
-    pub(super) fn equip_all(&self, tools: HashMap<NodeName, Tools>) {
-        for (name, tools) in tools {
-            self.change_kit(&name, |kit| kit.tools = tools);
-        }
     }
 
     pub(super) async fn limit(
@@ -74,8 +66,7 @@ impl DockerBackend {
         let files = files.map_err(|e| cannot("fill", name, Error::from(e)))?;
         let options = UploadToContainerOptionsBuilder::default().path(HOME).build();
         let docker = &self.engine.docker;
-        let told =
-            docker.upload_to_container(&made.id, Some(options), body_full(files.into())).await;
-        Ok(told.map_err(|e| cannot("fill", name, e))?)
+        let fill = docker.upload_to_container(&made.id, Some(options), body_full(files.into()));
+        Ok(call("fill", name, fill).await.map_err(|e| cannot("fill", name, e))?)
     }
 }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use super::call::RETRY;
+use super::call::{RETRY, call};
 use super::error::status;
 use super::watch::AWAY;
 use crate::log::OrLogged;
@@ -37,7 +37,7 @@ impl Follower {
         let mut heard_at = Instant::now();
         while heard_at.elapsed() < AWAY {
             let to_its_end = self.write().await?;
-            match self.docker.inspect_container(&self.id, None).await {
+            match call("inspect", &self.id, self.docker.inspect_container(&self.id, None)).await {
                 Ok(seen) => {
                     let runs = seen.state.and_then(|state| state.running) == Some(true);
                     if to_its_end && !runs {

@@ -29,11 +29,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bollard::errors::Error;
-use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
 use parking_lot::Mutex;
-use tokio::sync::{RwLock, broadcast};
+use tokio::sync::RwLock;
 
 use self::doors::Doors;
 use self::endpoint::Engine;
@@ -51,14 +50,12 @@ use super::preload::{self, Control};
 use super::proc::{self, ProcessId};
 use super::process::nodes_dir;
 use super::programs::Programs;
-use super::{Backend, BackendError, CutId, Data, Deaf, NodeExited, NodePlan, RunQueue, Tools};
+use super::{Backend, BackendError, CutId, Data, Deaf, NodePlan, RunQueue, Tools};
 use crate::model::event::{EngineInfo, Usage};
 use crate::model::{HostId, NodeKind, NodeName};
 use crate::spec::{Capabilities, Lack, topology};
 
 const FIRST_PORT: u16 = 6379;
-/// If more containers end at once, a slow receiver misses the first of them.
-const EXITS_KEPT: usize = 1024;
 
 /// An engine that answers, and an image in it with a server.
 #[derive(Clone, Debug)]
@@ -122,7 +119,6 @@ pub struct DockerBackend {
     usages: Usages,
     /// Held while a container is created.
     making: Arc<RwLock<()>>,
-    exits: broadcast::Sender<NodeExited>,
     _watch: Watch,
     reaper: Reaper,
 }
@@ -143,13 +139,12 @@ impl DockerBackend {
         let reaper = Reaper::start(redrill, &engine.endpoint.host, &owner.drill)?;
         let name = format!("redrill-{}", owner.drill);
         let network = Network::make(&engine, &name, &owner).await?;
-        let (exits, _) = broadcast::channel(EXITS_KEPT);
         let folder = run_folder.canonicalize().map_err(|e| files::cannot_write(run_folder, e))?;
-        let programs = Programs::new(nodes_dir(&folder), logs.clone(), exits.clone())?.into();
+        let programs = Arc::new(Programs::new(nodes_dir(&folder), logs.clone())?);
         let running = Containers::default();
         let drill = owner.drill.clone();
-        let _watch =
-            Watch::start(engine.clone(), drill, running.clone(), logs.clone(), exits.clone());
+        let exits = programs.exits.clone();
+        let _watch = Watch::start(engine.clone(), drill, running.clone(), logs.clone(), exits);
         let (reserved, nodes) = Default::default();
         Ok(DockerBackend {
             engine,
@@ -166,7 +161,6 @@ impl DockerBackend {
             running,
             usages: Usages::default(),
             making: Arc::default(),
-            exits,
             _watch,
             reaper,
         })
@@ -175,41 +169,6 @@ impl DockerBackend {
     /// The subnet of the nodes: `10.201.0.0/20`.
     pub fn subnet(&self) -> String {
         self.network.subnet()
-    }
-
-    fn reserve_now(
-        &self,
-        count: usize,
-        port: Option<u16>,
-    ) -> Result<Vec<SocketAddr>, BackendError> {
-        let mut reserved = self.reserved.lock();
-        let (first, all) = (*reserved, *reserved + count);
-        if all > MOST_NODES {
-            return Err(DockerError::TooMany { count: all, most: MOST_NODES }.into());
-        }
-        *reserved = all;
-        let port = port.unwrap_or(FIRST_PORT);
-        Ok((first..all).map(|k| SocketAddr::new(self.network.node(k).into(), port)).collect())
-    }
-
-    /// Pauses a container or an actor, or lets it go on.
-    async fn hold(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
-        match name.kind {
-            NodeKind::Actor => self.programs.pause(name, on),
-            NodeKind::Shard(_) | NodeKind::Sentinel => self.freeze(name, on).await,
-        }
-    }
-
-    async fn clear(&self) -> Result<(), BackendError> {
-        self.running.lock().values_mut().for_each(|running| running.asked = true);
-        let actors = self.programs.shutdown().await;
-        let _nothing_is_made = self.making.write().await;
-        // By their labels, not from memory: the answer to a creation may have been lost.
-        let drill = &self.owner.drill;
-        let removed = sweep::all_of(&self.engine.docker, drill).await;
-        removed.map_err(|e| self.engine.cannot("remove the drill's containers", e))?;
-        self.reaper.dismiss().await;
-        actors
     }
 }
 
@@ -238,6 +197,7 @@ impl Engine {
     }
 }
 
+#[async_trait]
 impl Backend for DockerBackend {
     fn kind(&self) -> &'static str {
         "docker"
@@ -254,12 +214,19 @@ impl Backend for DockerBackend {
         &self.image.engine
     }
 
-    fn reserve(
-        &self,
-        count: usize,
-        port: Option<u16>,
-    ) -> BoxFuture<'_, Result<Vec<SocketAddr>, BackendError>> {
-        async move { self.reserve_now(count, port) }.boxed()
+    fn programs(&self) -> &Arc<Programs> {
+        &self.programs
+    }
+
+    fn reserve(&self, count: usize, port: Option<u16>) -> Result<Vec<SocketAddr>, BackendError> {
+        let mut reserved = self.reserved.lock();
+        let (first, all) = (*reserved, *reserved + count);
+        if all > MOST_NODES {
+            return Err(DockerError::TooMany { count: all, most: MOST_NODES }.into());
+        }
+        *reserved = all;
+        let port = port.unwrap_or(FIRST_PORT);
+        Ok((first..all).map(|k| SocketAddr::new(self.network.node(k).into(), port)).collect())
     }
 
     fn doors(&self, count: usize, _: u16) -> Result<Vec<SocketAddr>, BackendError> {
@@ -275,77 +242,69 @@ impl Backend for DockerBackend {
         Ok(doors::is_here(self.network.gateway())?)
     }
 
-    fn cut<'a>(&'a self, deaf: Deaf) -> BoxFuture<'a, Result<CutId, BackendError>> {
-        self.make_cut(deaf).boxed()
+    async fn cut(&self, deaf: Deaf) -> Result<CutId, BackendError> {
+        self.make_cut(deaf).await
     }
 
-    fn heal<'a>(&'a self, cut: CutId) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.heal_cut(cut).boxed()
-    }
-
-    fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.start_all(plans).boxed()
-    }
-
-    fn programs(&self) -> Arc<Programs> {
-        self.programs.clone()
-    }
-
-    fn start_again<'a>(
-        &'a self,
-        name: &'a NodeName,
-        data: Data,
-    ) -> BoxFuture<'a, Result<(), BackendError>> {
-        match name.kind {
-            NodeKind::Actor => self.programs.start_again(name, data).boxed(),
-            NodeKind::Shard(_) | NodeKind::Sentinel => self.again(name, data).boxed(),
-        }
-    }
-
-    fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        match name.kind {
-            NodeKind::Actor => self.programs.stop(name).boxed(),
-            NodeKind::Shard(_) | NodeKind::Sentinel => self.end(name, How::Stop).boxed(),
-        }
-    }
-
-    fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        match name.kind {
-            NodeKind::Actor => self.programs.kill(name).boxed(),
-            NodeKind::Shard(_) | NodeKind::Sentinel => self.end(name, How::Kill).boxed(),
-        }
-    }
-
-    fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.hold(name, true).boxed()
-    }
-
-    fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.hold(name, false).boxed()
+    async fn heal(&self, cut: CutId) -> Result<(), BackendError> {
+        self.heal_cut(cut).await
     }
 
     fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError> {
-        self.equip_all(tools);
+        for (name, tools) in tools {
+            self.change_kit(&name, |kit| kit.tools = tools);
+        }
         Ok(())
     }
 
-    fn limit_cpu<'a>(
-        &'a self,
-        name: &'a NodeName,
-        share: Option<f64>,
-    ) -> BoxFuture<'a, Result<(), BackendError>> {
+    async fn start(&self, plans: Vec<NodePlan>) -> Result<(), BackendError> {
+        self.start_all(plans).await
+    }
+
+    async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
         match name.kind {
-            NodeKind::Actor => ready(self.programs.limit_cpu(name, share)).boxed(),
-            NodeKind::Shard(_) | NodeKind::Sentinel => self.limit(name, share).boxed(),
+            NodeKind::Actor => self.programs.start_again(name, data).await,
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.again(name, data).await,
         }
     }
 
-    fn steer<'a>(
-        &'a self,
-        name: &'a NodeName,
-        control: Control,
-    ) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.tell_library(name, control).boxed()
+    async fn stop(&self, name: &NodeName) -> Result<(), BackendError> {
+        match name.kind {
+            NodeKind::Actor => self.programs.stop(name).await,
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.end(name, How::Stop).await,
+        }
+    }
+
+    async fn kill(&self, name: &NodeName) -> Result<(), BackendError> {
+        match name.kind {
+            NodeKind::Actor => self.programs.kill(name).await,
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.end(name, How::Kill).await,
+        }
+    }
+
+    async fn pause(&self, name: &NodeName) -> Result<(), BackendError> {
+        match name.kind {
+            NodeKind::Actor => self.programs.pause(name, true),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.freeze(name, true).await,
+        }
+    }
+
+    async fn resume(&self, name: &NodeName) -> Result<(), BackendError> {
+        match name.kind {
+            NodeKind::Actor => self.programs.pause(name, false),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.freeze(name, false).await,
+        }
+    }
+
+    async fn limit_cpu(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
+        match name.kind {
+            NodeKind::Actor => self.programs.limit_cpu(name, share),
+            NodeKind::Shard(_) | NodeKind::Sentinel => self.limit(name, share).await,
+        }
+    }
+
+    async fn steer(&self, name: &NodeName, control: Control) -> Result<(), BackendError> {
+        self.tell_library(name, control).await
     }
 
     fn runs(&self, name: &NodeName) -> bool {
@@ -363,25 +322,22 @@ impl Backend for DockerBackend {
 
     fn run_queue(&self) -> RunQueue {
         let nodes = Arc::clone(&self.nodes);
-        Box::new(move |name| {
-            let nodes = nodes.lock();
-            nodes.get(name)?.pid.and_then(proc::waited)
-        })
+        Box::new(move |name| nodes.lock().get(name)?.pid.and_then(proc::waited))
     }
 
     fn usage(&self, name: &NodeName) -> Option<Usage> {
-        stats::last(&self.usages, name)
+        self.usages.lock().get(name).copied()
     }
 
-    fn exits(&self) -> broadcast::Receiver<NodeExited> {
-        self.exits.subscribe()
-    }
-
-    fn log_tail(&self, name: &NodeName) -> String {
-        self.logs.tail(name)
-    }
-
-    fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>> {
-        self.clear().boxed()
+    async fn shutdown(&self) -> Result<(), BackendError> {
+        self.running.lock().values_mut().for_each(|running| running.asked = true);
+        let actors = self.programs.shutdown().await;
+        let _nothing_is_made = self.making.write().await;
+        // By their labels, not from memory: the answer to a creation may have been lost.
+        let drill = &self.owner.drill;
+        let removed = sweep::all_of(&self.engine.docker, drill).await;
+        removed.map_err(|e| self.engine.cannot("remove the drill's containers", e))?;
+        self.reaper.dismiss().await;
+        actors
     }
 }

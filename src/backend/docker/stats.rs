@@ -17,10 +17,6 @@ use crate::model::event::Usage;
 /// The last figures of each node whose container runs.
 pub type Usages = Arc<Mutex<HashMap<NodeName, Usage>>>;
 
-pub fn last(usages: &Usages, name: &NodeName) -> Option<Usage> {
-    usages.lock().get(name).copied()
-}
-
 /// Listens as long as it lives.
 #[derive(Debug)]
 pub struct Listener {

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
-use super::call::RETRY;
+use super::call::{RETRY, call};
 use super::endpoint::Engine;
 use super::error::{innermost, status};
 use super::owner::DRILL;
@@ -106,7 +106,7 @@ impl Watcher {
         let started = |one: (&String, &Running)| one.1.started.then(|| one.0.clone());
         let ids: Vec<String> = self.containers.lock().iter().filter_map(started).collect();
         for id in ids {
-            match self.engine.docker.inspect_container(&id, None).await {
+            match call("inspect", &id, self.engine.docker.inspect_container(&id, None)).await {
                 Ok(seen) if seen.state.as_ref().is_some_and(|s| s.running == Some(false)) => {
                     let code = seen.state.and_then(|state| state.exit_code).unwrap_or(-1);
                     self.died(&id, Some(&code.to_string())).await;
@@ -121,7 +121,7 @@ impl Watcher {
     /// Listens until the stream breaks, and returns the reason. `since` becomes the last
     /// event's instant, `heard_at` the last instant at which the engine was there.
     async fn listen(&self, since: &mut jiff::Timestamp, heard_at: &mut Instant) -> String {
-        if let Err(e) = self.engine.docker.ping().await {
+        if let Err(e) = call("ping", &self.drill, self.engine.docker.ping()).await {
             return innermost(&e);
         }
         *heard_at = Instant::now();
@@ -171,7 +171,7 @@ impl Watcher {
     }
 
     async fn was_too_large(&self, id: &str) -> bool {
-        let seen = self.engine.docker.inspect_container(id, None).await.ok();
+        let seen = call("inspect", id, self.engine.docker.inspect_container(id, None)).await.ok();
         seen.and_then(|seen| seen.state?.oom_killed) == Some(true)
     }
 

@@ -1,15 +1,13 @@
 //! Addresses for nodes: a block of 127.0.0.0/8 for every drill.
 //!
 //! All of 127.0.0.0/8 is this machine, so every drill can have 65,536 addresses
-//! (`127.A.0.0/16`), and every node one of them with the usual port. A block is taken by
-//! binding an abstract unix socket with its name: no two processes can bind the same name, and
-//! the kernel releases it when the process ends, however it ends.
+//! (`127.A.0.0/16`), and every node one of them with the usual port. A block belongs to the
+//! process that claims its name.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 
+use super::super::claim::{Claim, claim};
 use super::super::sockets::holder_of_port;
 
 /// Low blocks are left to others: 127.0.0.1 belongs to everybody, and some resolvers and test
@@ -33,7 +31,7 @@ pub enum AddressError {
     )]
     NoBlock,
     #[error("cannot take an address block: {0}")]
-    Lock(#[source] io::Error),
+    Claim(#[source] io::Error),
     #[error("{count} nodes are more than the {most} that have room in one address block")]
     TooMany { count: usize, most: usize },
     #[error(
@@ -64,20 +62,16 @@ fn held_by(holder: &Option<String>) -> String {
 #[derive(Debug)]
 pub struct Block {
     second: u8,
-    _lock: UnixListener,
+    _claim: Claim,
 }
 
 impl Block {
     /// Takes the first free block.
     pub fn take() -> Result<Block, AddressError> {
         for second in BLOCKS {
-            let name = format!("redrill-127.{second}");
-            let lock =
-                UnixAddr::from_abstract_name(name).and_then(|addr| UnixListener::bind_addr(&addr));
-            match lock {
-                Ok(lock) => return Ok(Block { second, _lock: lock }),
-                Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
-                Err(e) => return Err(AddressError::Lock(e)),
+            let claimed = claim(&format!("127.{second}")).map_err(AddressError::Claim)?;
+            if let Some(claim) = claimed {
+                return Ok(Block { second, _claim: claim });
             }
         }
         Err(AddressError::NoBlock)
@@ -156,12 +150,11 @@ mod tests {
         let one = Block::take().unwrap();
         let two = Block::take().unwrap();
         assert_ne!(one.second, two.second);
-        let name = format!("redrill-127.{}", one.second);
-        let again = || UnixListener::bind_addr(&UnixAddr::from_abstract_name(&name).unwrap());
-        assert_eq!(again().unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let name = format!("127.{}", one.second);
+        assert!(claim(&name).unwrap().is_none());
         drop(one);
         // Another test may have taken it in between. Either way it was free.
-        assert!(again().is_ok() || Block::take().is_ok());
+        assert!(claim(&name).unwrap().is_some() || Block::take().is_ok());
     }
 
     #[test]

@@ -23,7 +23,8 @@ impl Folder {
         Ok(folder)
     }
 
-    fn node(&self, name: &NodeName) -> PathBuf {
+    /// The node's own directory.
+    pub fn node(&self, name: &NodeName) -> PathBuf {
         self.nodes.join(name.file_name())
     }
 

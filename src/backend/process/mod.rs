@@ -15,11 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use parking_lot::{Mutex, MutexGuard};
+use async_trait::async_trait;
+use parking_lot::Mutex;
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
-use tokio::sync::broadcast;
 use tracing::warn;
 
 use self::address::Block;
@@ -29,9 +27,8 @@ pub use self::folder::nodes_dir;
 use super::Wanted;
 use super::logs::{self, Logs};
 use super::preload::{self, Control};
-use super::proc::ProcessId;
-use super::programs::Programs;
-use super::{Backend, BackendError, Data, NodeExited, NodePlan, RunQueue, Tools};
+use super::programs::{HOME, Programs};
+use super::{Backend, BackendError, Data, NodePlan, Tools};
 use crate::model::event::EngineInfo;
 use crate::model::{NodeKind, NodeName};
 use crate::spec::topology::Engine;
@@ -41,8 +38,6 @@ use crate::spec::{Capabilities, Lack};
 /// than this are paused until all have been started: otherwise a hundred nodes on two cores
 /// spend three times the work on connecting to nodes that are not there yet.
 const CROWD: usize = 40;
-/// If more servers end at once, a slow receiver misses the first of them.
-const EXITS_KEPT: usize = 1024;
 
 pub struct ProcessBackend {
     binary: PathBuf,
@@ -50,7 +45,6 @@ pub struct ProcessBackend {
     block: Block,
     /// How many addresses of the block are reserved.
     reserved: Mutex<usize>,
-    exits: broadcast::Sender<NodeExited>,
     programs: Arc<Programs>,
     folder: Folder,
     logs: Logs,
@@ -72,15 +66,13 @@ impl ProcessBackend {
         let logs = Logs::make(&run_folder)?;
         let block = Block::take()?;
         raise_file_limit();
-        let (exits, _) = broadcast::channel(EXITS_KEPT);
-        let programs = Programs::new(nodes_dir(&run_folder), logs.clone(), exits.clone())?.into();
+        let programs = Programs::new(nodes_dir(&run_folder), logs.clone())?.into();
         Ok(ProcessBackend {
             // Servers may be started in another directory.
             binary: std::path::absolute(&binary.path).unwrap_or_else(|_| binary.path.clone()),
             engine: binary.info(),
             block,
             reserved: Mutex::new(0),
-            exits,
             programs,
             folder,
             logs,
@@ -94,34 +86,6 @@ impl ProcessBackend {
         self.block.name()
     }
 
-    fn reserve_now(
-        &self,
-        count: usize,
-        port: Option<u16>,
-    ) -> Result<Vec<SocketAddr>, BackendError> {
-        let mut reserved = self.reserved.lock();
-        let addrs = self.block.addresses(*reserved, count, port)?;
-        *reserved += count;
-        Ok(addrs)
-    }
-
-    async fn start_all(&self, mut plans: Vec<NodePlan>) -> Result<(), BackendError> {
-        plans.iter_mut().for_each(|plan| plan.take(self.tools_of(&plan.name)));
-        let crowd = plans.len() > CROWD;
-        for plan in &plans {
-            self.folder.write_node(plan, &self.logs)?;
-            self.plans().insert(plan.name.clone(), plan.clone());
-            self.start_one(&plan.name).await?;
-            if crowd {
-                self.hold_back(&plan.name, Signal::STOP);
-            }
-        }
-        if crowd {
-            plans.iter().for_each(|plan| self.hold_back(&plan.name, Signal::CONT));
-        }
-        Ok(())
-    }
-
     /// One that has ended already is told of as any other.
     fn hold_back(&self, name: &NodeName, signal: Signal) {
         if let Err(error) = self.programs.signal(name, signal) {
@@ -129,44 +93,23 @@ impl ProcessBackend {
         }
     }
 
-    fn plans(&self) -> MutexGuard<'_, HashMap<NodeName, NodePlan>> {
-        self.plans.lock()
-    }
-
     fn tools_of(&self, name: &NodeName) -> Tools {
-        let tools = self.tools.lock();
-        tools.get(name).copied().unwrap_or_default()
+        self.tools.lock().get(name).copied().unwrap_or_default()
     }
 
-    async fn start_one(&self, name: &NodeName) -> Result<(), BackendError> {
+    async fn start_one(&self, plan: &NodePlan) -> Result<(), BackendError> {
+        let name = &plan.name;
         let log = self.logs.open(name)?;
         let errors = log.try_clone().map_err(|e| self.logs.error(name, e))?;
-        let args = self.plans().get(name).map(|plan| plan.args.clone()).unwrap_or_default();
         let mut command = Command::new(&self.binary);
+        command.env(HOME, self.folder.node(name));
         if self.tools_of(name).preload {
             let control = self.folder.control(name);
             preload::load(&mut command, &self.folder.preload()).env(preload::CONTROL, control);
         }
-        command
-            .arg(self.folder.conf(name))
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors);
+        command.arg(self.folder.conf(name)).args(&plan.args);
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
         self.programs.spawn(name, command).await.map(drop)
-    }
-
-    async fn start_once_more(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
-        let plan = self.plans().get(name).cloned();
-        let plan = plan.ok_or_else(|| BackendError::NotRunning { name: name.clone() })?;
-        if self.programs.runs(name) {
-            return Err(BackendError::Running { name: name.clone() });
-        }
-        if data == Data::Dropped {
-            self.folder.remove_node(name)?;
-            self.folder.write_node(&plan, &self.logs)?;
-        }
-        self.start_one(name).await
     }
 }
 
@@ -189,6 +132,7 @@ pub fn capabilities(binary: Option<&Path>, engine: &Engine, wanted: Wanted) -> C
     }
 }
 
+#[async_trait]
 impl Backend for ProcessBackend {
     fn kind(&self) -> &'static str {
         "process"
@@ -198,56 +142,24 @@ impl Backend for ProcessBackend {
         &self.engine
     }
 
-    fn reserve(
-        &self,
-        count: usize,
-        port: Option<u16>,
-    ) -> BoxFuture<'_, Result<Vec<SocketAddr>, BackendError>> {
-        async move { self.reserve_now(count, port) }.boxed()
+    fn programs(&self) -> &Arc<Programs> {
+        &self.programs
+    }
+
+    fn reserve(&self, count: usize, port: Option<u16>) -> Result<Vec<SocketAddr>, BackendError> {
+        let mut reserved = self.reserved.lock();
+        let addrs = self.block.addresses(*reserved, count, port)?;
+        *reserved += count;
+        Ok(addrs)
     }
 
     fn doors(&self, count: usize, port: u16) -> Result<Vec<SocketAddr>, BackendError> {
-        self.reserve_now(count, Some(port))
+        self.reserve(count, Some(port))
     }
 
     fn client_addresses(&self, count: usize) -> Result<Vec<IpAddr>, BackendError> {
         // Nobody listens there; any port will do.
-        Ok(self.reserve_now(count, None)?.iter().map(SocketAddr::ip).collect())
-    }
-
-    fn start<'a>(&'a self, plans: Vec<NodePlan>) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.start_all(plans).boxed()
-    }
-
-    fn programs(&self) -> Arc<Programs> {
-        self.programs.clone()
-    }
-
-    fn start_again<'a>(
-        &'a self,
-        name: &'a NodeName,
-        data: Data,
-    ) -> BoxFuture<'a, Result<(), BackendError>> {
-        match name.kind {
-            NodeKind::Actor => self.programs.start_again(name, data).boxed(),
-            NodeKind::Shard(_) | NodeKind::Sentinel => self.start_once_more(name, data).boxed(),
-        }
-    }
-
-    fn stop<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.programs.stop(name).boxed()
-    }
-
-    fn kill<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.programs.kill(name).boxed()
-    }
-
-    fn pause<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.programs.pause(name, true) }.boxed()
-    }
-
-    fn resume<'a>(&'a self, name: &'a NodeName) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.programs.pause(name, false) }.boxed()
+        Ok(self.reserve(count, None)?.iter().map(SocketAddr::ip).collect())
     }
 
     fn equip(&self, tools: HashMap<NodeName, Tools>) -> Result<(), BackendError> {
@@ -258,62 +170,54 @@ impl Backend for ProcessBackend {
         Ok(())
     }
 
-    fn limit_cpu<'a>(
-        &'a self,
-        name: &'a NodeName,
-        share: Option<f64>,
-    ) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move { self.programs.limit_cpu(name, share) }.boxed()
-    }
-
-    fn steer<'a>(
-        &'a self,
-        name: &'a NodeName,
-        control: Control,
-    ) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move {
-            match self.tools_of(name).preload {
-                true => self.folder.write_control(name, &control),
-                false => Err(BackendError::NoPreload { name: name.clone() }),
+    async fn start(&self, mut plans: Vec<NodePlan>) -> Result<(), BackendError> {
+        plans.iter_mut().for_each(|plan| plan.take(self.tools_of(&plan.name)));
+        let crowd = plans.len() > CROWD;
+        for plan in &plans {
+            self.folder.write_node(plan, &self.logs)?;
+            self.plans.lock().insert(plan.name.clone(), plan.clone());
+            self.start_one(plan).await?;
+            if crowd {
+                self.hold_back(&plan.name, Signal::STOP);
             }
         }
-        .boxed()
+        if crowd {
+            plans.iter().for_each(|plan| self.hold_back(&plan.name, Signal::CONT));
+        }
+        Ok(())
     }
 
-    fn runs(&self, name: &NodeName) -> bool {
-        self.programs.runs(name)
+    async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
+        if name.kind == NodeKind::Actor {
+            return self.programs.start_again(name, data).await;
+        }
+        let plan = self.plans.lock().get(name).cloned();
+        let plan = plan.ok_or_else(|| BackendError::NotRunning { name: name.clone() })?;
+        if self.programs.runs(name) {
+            return Err(BackendError::Running { name: name.clone() });
+        }
+        if data == Data::Dropped {
+            self.folder.remove_node(name)?;
+            self.folder.write_node(&plan, &self.logs)?;
+        }
+        self.start_one(&plan).await
     }
 
-    fn process(&self, name: &NodeName) -> Option<ProcessId> {
-        self.programs.pid(name).and_then(ProcessId::of)
-    }
-
-    fn has_preload(&self, name: &NodeName) -> Option<bool> {
-        self.programs.pid(name).and_then(preload::is_loaded_into)
-    }
-
-    fn run_queue(&self) -> RunQueue {
-        self.programs.run_queue()
-    }
-
-    fn exits(&self) -> broadcast::Receiver<NodeExited> {
-        self.exits.subscribe()
-    }
-
-    fn log_tail(&self, name: &NodeName) -> String {
-        self.logs.tail(name)
-    }
-
-    fn shutdown(&self) -> BoxFuture<'_, Result<(), BackendError>> {
-        self.programs.shutdown().boxed()
+    async fn steer(&self, name: &NodeName, control: Control) -> Result<(), BackendError> {
+        match self.tools_of(name).preload {
+            true => self.folder.write_control(name, &control),
+            false => Err(BackendError::NoPreload { name: name.clone() }),
+        }
     }
 }
 
-/// Servers inherit the limit, and each wants 10,000 connections.
-fn raise_file_limit() {
+/// Raises the limit of open files as far as it goes, and returns it; `None` without one. Servers
+/// inherit it, and each wants 10,000 connections.
+pub fn raise_file_limit() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         warn!(%error, "the limit of open files stays: servers allow fewer connections");
     }
+    getrlimit(Resource::Nofile).current
 }

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
+use tracing::debug;
 
 use self::spawner::{Ended, Hold, Pipes, Spawner};
 use self::throttle::Throttle;
@@ -33,8 +34,7 @@ use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 use crate::spec::step::Data;
 
-/// The environment variable with an actor's own directory. `redrill gc` recognises the
-/// leftovers of a killed redrill by it.
+/// The environment variable with a program's own directory. What it leaves is recognised by it.
 pub const HOME: &str = "REDRILL_HOME";
 /// The environment variable with an actor's name: `app/actor/0`.
 pub const NAME: &str = "REDRILL_ACTOR";
@@ -44,6 +44,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the kernel may take to end a killed program.
 const LAST_GRACE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// If more programs end at once, a slow receiver misses the first of them.
+const EXITS_KEPT: usize = 1024;
 
 /// An actor to start.
 #[derive(Clone, Debug)]
@@ -70,14 +72,18 @@ pub struct Programs {
     // Dropped before the spawner, so that paused programs go on.
     throttles: Mutex<HashMap<NodeName, Throttle>>,
     spawner: Arc<Spawner>,
-    logs: Logs,
+    pub(super) logs: Logs,
+    /// Tells of every program that ends, and of every container too.
+    pub(super) exits: broadcast::Sender<NodeExited>,
     /// The directories of nodes and actors.
     nodes: PathBuf,
     /// For starting them again.
     actors: Mutex<HashMap<NodeName, Actor>>,
-    /// How each program ended that does not run.
-    ends: Arc<Mutex<HashMap<NodeName, String>>>,
+    ends: Ends,
 }
+
+/// Of each program: how it ended, if it does not run, and how often redrill has ended it.
+type Ends = Arc<Mutex<HashMap<NodeName, (Option<String>, usize)>>>;
 
 struct Actor {
     plan: ActorPlan,
@@ -86,25 +92,25 @@ struct Actor {
 
 impl Programs {
     /// `nodes` must be absolute.
-    pub fn new(
-        nodes: PathBuf,
-        logs: Logs,
-        exits: broadcast::Sender<NodeExited>,
-    ) -> Result<Programs, BackendError> {
+    pub fn new(nodes: PathBuf, logs: Logs) -> Result<Programs, BackendError> {
+        let (exits, _) = broadcast::channel(EXITS_KEPT);
+        let tell = exits.clone();
         let tails = logs.clone();
-        let ends: Arc<Mutex<HashMap<NodeName, String>>> = Arc::default();
+        let ends = Ends::default();
         let known = ends.clone();
         let ended = move |Ended { name, status, asked }| {
             let log_tail = tails.tail(&name);
             let status = status.to_string();
-            known.lock().insert(name.clone(), status.clone());
+            let mut known = known.lock();
+            let known = known.entry(name.clone()).or_default();
+            *known = (Some(status.clone()), known.1 + usize::from(asked));
             let exited = NodeExited { name, status, asked, out_of_sight: false, log_tail };
-            exits.send(exited).or_unheard();
+            tell.send(exited).or_unheard();
         };
         let spawner =
             Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
         let (throttles, actors) = Default::default();
-        Ok(Programs { throttles, spawner: Arc::new(spawner), logs, nodes, actors, ends })
+        Ok(Programs { throttles, spawner: Arc::new(spawner), logs, exits, nodes, actors, ends })
     }
 
     pub async fn start_actor(&self, plan: ActorPlan) -> Result<ActorStarts, BackendError> {
@@ -138,7 +144,7 @@ impl Programs {
     pub async fn spawn(&self, name: &NodeName, command: Command) -> Result<Pipes, BackendError> {
         let program = PathBuf::from(command.get_program());
         if !self.runs(name) {
-            self.ends.lock().remove(name);
+            self.ends.lock().entry(name.clone()).or_default().0 = None;
         }
         let spawned = self.spawner.spawn(name.clone(), command).await;
         let name = name.clone();
@@ -154,7 +160,12 @@ impl Programs {
 
     /// How its last run ended; `None` while it runs.
     pub fn end_of(&self, name: &NodeName) -> Option<String> {
-        self.ends.lock().get(name).cloned()
+        self.ends.lock().get(name)?.0.clone()
+    }
+
+    /// How often redrill has ended it, as steps do.
+    pub fn times_ended(&self, name: &NodeName) -> usize {
+        self.ends.lock().get(name).map_or(0, |(_, times)| *times)
     }
 
     /// The last lines of its log; empty if there is none.
@@ -215,11 +226,16 @@ impl Programs {
         }
     }
 
-    /// Whether the running program ends in time.
+    /// Whether the running program ends in time, and its end is known: one that is started again
+    /// before that would be taken for ended.
     async fn is_gone_within(&self, name: &NodeName, time: Duration) -> bool {
         let Some(pid) = self.spawner.pid(name) else { return true };
         let give_up = Instant::now() + time;
-        while self.spawner.pid(name) == Some(pid) {
+        let is_there = || match self.spawner.pid(name) {
+            Some(now) => now == pid,
+            None => self.end_of(name).is_none(),
+        };
+        while is_there() {
             if Instant::now() >= give_up {
                 return false;
             }
@@ -233,10 +249,12 @@ impl Programs {
     }
 
     pub fn pause(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
+        debug!(%name, on, "a process is paused or goes on");
         signalled(name, self.spawner.hold(name, Hold::Pause, on))
     }
 
     pub fn limit_cpu(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {
+        debug!(%name, ?share, "a process gets a share of a CPU, or all of it");
         let mut throttles = self.throttles.lock();
         // The end of the previous throttle lets the program go on.
         throttles.remove(name);
@@ -251,6 +269,7 @@ impl Programs {
     /// Kills all programs, waits until they are gone, and removes what they wrote.
     pub async fn shutdown(&self) -> Result<(), BackendError> {
         self.spawner.stop().await;
+        end_left(&self.nodes);
         remove(&self.nodes)
     }
 }
@@ -258,6 +277,10 @@ impl Programs {
 impl Drop for Programs {
     fn drop(&mut self) {
         self.spawner.end();
+        // After `shutdown` nothing is left, and looking for it takes time.
+        if self.nodes.exists() {
+            end_left(&self.nodes);
+        }
         // `shutdown` reports what is left, and `redrill gc` finds it.
         remove(&self.nodes).or_logged("remove the files of nodes");
     }
@@ -272,13 +295,28 @@ fn signalled(name: &NodeName, sent: Option<io::Result<()>>) -> Result<(), Backen
     }
 }
 
-/// Ends the actors of a redrill that was killed, with everything that they started. `nodes` is
-/// the folder of their directories. Returns their pids.
-pub fn end_left_actors(nodes: &Path) -> Vec<u32> {
-    let is_left =
-        |pid: &u32| proc::variable(*pid, HOME).is_some_and(|home| home.starts_with(nodes));
-    let end = |pid: &u32| proc::ProcessId::of(*pid).is_some_and(proc::kill);
-    proc::pids().filter(is_left).filter(end).collect()
+/// Ends what servers and actors have left, waits until it is gone, and returns the pids. `nodes` is
+/// the folder of their directories, which a dying server may still write to.
+///
+/// They die with redrill, but not a server behind a wrapper that does not `exec` it, one that made
+/// itself a daemon, and what an actor has started. Those have the variable [`HOME`], or, as a
+/// server writes its title over its variables, work in `nodes` without a terminal: a person who
+/// looks around there has one, and a script that does so there and calls redrill is spared.
+pub fn end_left(nodes: &Path) -> Vec<u32> {
+    let own = proc::lineage();
+    let is_left = |pid: &u32| {
+        let within = |dir: Option<PathBuf>| dir.is_some_and(|dir| dir.starts_with(nodes));
+        within(proc::variable(*pid, HOME))
+            || within(proc::directory(*pid)) && !proc::has_terminal(*pid)
+    };
+    let left = proc::pids().filter(|pid| !own.contains(pid)).filter(is_left);
+    let killed: Vec<_> =
+        left.filter_map(proc::ProcessId::of).filter(|id| proc::kill(*id)).collect();
+    let give_up = Instant::now() + LAST_GRACE;
+    while killed.iter().any(|id| id.is_alive()) && Instant::now() < give_up {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    killed.into_iter().map(|id| id.pid).collect()
 }
 
 pub fn remove(dir: &Path) -> Result<(), BackendError> {

@@ -1,4 +1,4 @@
-//! An operation on a register, reduced to what matters for its order.
+//! An operation on a register, reduced to what matters for its order; and who wrote which value.
 
 use crate::check::parts::Kept;
 use crate::check::register::NEVER;
@@ -9,22 +9,11 @@ use crate::model::op::{Action, Op, Outcome, Purpose, RegisterOp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     pub process: u32,
-    pub act: Act,
+    /// A compare-and-set found what it expected.
+    pub act: RegisterOp,
     pub sent: Nanos,
     /// Later than every other instant if it is unknown whether it took effect.
     pub done: Nanos,
-}
-
-/// What it did. `None` as a value means that there is no key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    Read(Option<u64>),
-    Write(u64),
-    /// It found `from` and left `to`.
-    Cas {
-        from: Option<u64>,
-        to: u64,
-    },
 }
 
 impl Call {
@@ -36,14 +25,9 @@ impl Call {
             Outcome::Unknown(_) => NEVER,
             Outcome::Fail(_) => return None,
         };
-        let Action::Register(action) = op.action else { return None };
-        let act = match action {
-            RegisterOp::Read(value) if op.outcome == Outcome::Ok => Act::Read(value),
-            RegisterOp::Read(_) => return None,
-            RegisterOp::Write(value) => Act::Write(value),
-            RegisterOp::Cas { from, to } => Act::Cas { from, to },
-        };
-        Some(Call { process: op.process, act, sent: op.sent, done })
+        let Action::Register(act) = op.action else { return None };
+        let saw_nothing = matches!(act, RegisterOp::Read(_)) && op.outcome != Outcome::Ok;
+        (!saw_nothing).then_some(Call { process: op.process, act, sent: op.sent, done })
     }
 
     /// Whether it certainly took effect.
@@ -53,16 +37,16 @@ impl Call {
 
     pub(in crate::check) fn written(&self) -> Option<u64> {
         match self.act {
-            Act::Read(_) => None,
-            Act::Write(value) | Act::Cas { to: value, .. } => Some(value),
+            RegisterOp::Read(_) => None,
+            RegisterOp::Write(value) | RegisterOp::Cas { to: value, .. } => Some(value),
         }
     }
 
     /// The state that it found, if it shows one.
     pub(in crate::check) fn found(&self) -> Option<Option<u64>> {
         match self.act {
-            Act::Read(value) | Act::Cas { from: value, .. } => Some(value),
-            Act::Write(_) => None,
+            RegisterOp::Read(value) | RegisterOp::Cas { from: value, .. } => Some(value),
+            RegisterOp::Write(_) => None,
         }
     }
 }
@@ -86,5 +70,37 @@ impl Kept for Calls {
             Purpose::Fill | Purpose::Load => &mut self.of_clients,
         };
         calls.extend(Call::of(op));
+    }
+}
+
+/// The writes and the compare-and-sets of one key, by the values that they write.
+#[derive(Debug)]
+pub(super) struct Writers {
+    /// Value and index of the call, sorted.
+    by_value: Vec<(u64, u32)>,
+}
+
+impl Writers {
+    pub fn of(calls: &[Call]) -> Writers {
+        let writer = |(i, call): (usize, &Call)| Some((call.written()?, i as u32));
+        let mut by_value: Vec<(u64, u32)> = calls.iter().enumerate().filter_map(writer).collect();
+        by_value.sort_unstable();
+        Writers { by_value }
+    }
+
+    /// Whether no value was written twice.
+    pub fn are_unique(&self) -> bool {
+        self.by_value.windows(2).all(|pair| pair[0].0 != pair[1].0)
+    }
+
+    /// In the order of their values, the indices of their calls.
+    pub fn calls(&self) -> impl Iterator<Item = u32> {
+        self.by_value.iter().map(|(_, call)| *call)
+    }
+
+    /// The place in that order of the first writer of `value`.
+    pub fn place(&self, value: u64) -> Option<usize> {
+        let place = self.by_value.partition_point(|(other, _)| *other < value);
+        self.by_value.get(place).filter(|(found, _)| *found == value).map(|_| place)
     }
 }

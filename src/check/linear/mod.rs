@@ -12,26 +12,32 @@
 //!
 //! - [`zones`]: if no value was written to a key twice, which is true of all histories by redrill.
 //!   It is exact, with unknown outcomes and with compare-and-set, and needs one sorting.
-//! - [`search`]: if values repeat, as in histories from elsewhere. It may give up.
+//! - [`comeback`]: if values repeat, as in histories from elsewhere. It finds a value that was
+//!   found when it was over, whatever else there is: stale reads, for one.
+//! - [`search`]: if values repeat, for all that is left. It may give up.
+//! - [`joint`]: transactions on several keys, which are judged together.
 //! - [`shrink`]: finds a few operations that prove that there is no order.
 //!
 //! A read of a value that nobody wrote has no place in any order. It is reported separately: if a
 //! history breaks off, the write may be among the missing rows.
 
 mod call;
+mod comeback;
+mod joint;
 mod search;
 mod shrink;
-mod sweep;
-mod writers;
 mod zones;
 
 use std::borrow::Cow;
 
-use search::Found;
-use writers::Writers;
+use crate::model::op::RegisterOp;
 
+use call::Writers;
+
+pub use call::Call;
 pub(in crate::check) use call::Calls;
-pub use call::{Act, Call};
+pub(in crate::check) use joint::{Txn, search as search_together};
+pub(in crate::check) use search::Found;
 
 /// Whether the calls to one register have an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,47 +57,39 @@ pub struct Judged {
     pub unwritten: Vec<Call>,
 }
 
-/// Judges the calls to one register, in any sequence. A search takes at most `steps` steps.
-pub fn judge(calls: &[Call], steps: u64) -> Judged {
+/// Judges the calls to one register, in any sequence. It takes its steps from `steps` and gives
+/// up when none are left. A step takes about a microsecond.
+pub fn judge(calls: &[Call], steps: &mut u64) -> Judged {
     let (calls, unwritten) = explained(calls);
-    let order = match first_proof(&calls, steps) {
-        Proof::Order => Order::Exists,
-        Proof::Nothing => Order::Undecided,
-        Proof::NoOrder(few) => Order::Impossible(smallest(few, steps)),
-    };
-    Judged { order, unwritten }
+    Judged { order: order(&calls, steps), unwritten }
 }
 
-enum Proof {
-    Order,
-    NoOrder(Vec<Call>),
-    Nothing,
-}
-
-fn first_proof(calls: &[Call], mut steps: u64) -> Proof {
+fn order(calls: &[Call], steps: &mut u64) -> Order {
     let writers = Writers::of(calls);
-    if writers.are_unique() {
-        let few = zones::conflict(calls, &writers);
-        let few = few.map(|few| few.into_iter().map(|i| calls[i as usize]).collect());
-        return few.map_or(Proof::Order, Proof::NoOrder);
-    }
-    match search::search(calls, &mut steps) {
-        Found::Order => Proof::Order,
-        Found::NoOrder => Proof::NoOrder(calls.to_vec()),
-        Found::Nothing => Proof::Nothing,
-    }
+    let few = if writers.are_unique() {
+        let Some(few) = zones::conflict(calls, &writers) else { return Order::Exists };
+        few.into_iter().map(|i| calls[i as usize]).collect()
+    } else if let Some(few) = comeback::comeback(calls) {
+        return Order::Impossible(few);
+    } else {
+        match search::search(calls, steps) {
+            Found::Order => return Order::Exists,
+            Found::Nothing => return Order::Undecided,
+            Found::NoOrder => calls.to_vec(),
+        }
+    };
+    Order::Impossible(smallest(few, steps))
 }
 
 /// How often a smaller window is tried.
 const TRIES: u32 = 300;
 
-fn smallest(calls: Vec<Call>, steps: u64) -> Vec<Call> {
-    let mut steps = steps;
+fn smallest(calls: Vec<Call>, steps: &mut u64) -> Vec<Call> {
     shrink::shrink(calls, TRIES, |calls| {
         let writers = Writers::of(calls);
         match writers.are_unique() {
             true => zones::conflict(calls, &writers).is_some(),
-            false => search::search(calls, &mut steps) == Found::NoOrder,
+            false => search::search(calls, steps) == Found::NoOrder,
         }
     })
 }
@@ -111,7 +109,8 @@ fn explained(calls: &[Call]) -> (Cow<'_, [Call]>, Vec<Call>) {
         }
         let (odd, mut left): (Vec<Call>, Vec<Call>) = calls.iter().partition(|call| strange(call));
         let odd: Vec<Call> = odd.into_iter().filter(Call::is_answered).collect();
-        let written = odd.iter().filter_map(|c| Some(Call { act: Act::Write(c.written()?), ..*c }));
+        let written =
+            odd.iter().filter_map(|c| Some(Call { act: RegisterOp::Write(c.written()?), ..*c }));
         left.extend(written);
         unwritten.extend(odd);
         calls = Cow::Owned(left);

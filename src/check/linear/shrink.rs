@@ -8,7 +8,8 @@
 
 use std::collections::HashSet;
 
-use super::call::{Act, Call};
+use super::call::Call;
+use crate::model::op::RegisterOp;
 
 /// Leaves out of `calls` what can be left out. Asks `broken` at most `tries` times whether the
 /// rest certainly has no order.
@@ -42,7 +43,7 @@ pub(super) fn shrink(
 /// `calls` without those of the `size` calls from `at` on that can be left out.
 fn without(calls: &[Call], at: usize, size: usize) -> Vec<Call> {
     let chunk = at..at + size;
-    let is_read = |call: &Call| matches!(call.act, Act::Read(_));
+    let is_read = |call: &Call| matches!(call.act, RegisterOp::Read(_));
     let stays = |(i, call): &(usize, &Call)| !(chunk.contains(i) && is_read(call));
     let mut left: Vec<(usize, &Call)> = calls.iter().enumerate().filter(stays).collect();
     // If a compare-and-set is left out, the write that it found may be left out as well.

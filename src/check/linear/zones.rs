@@ -42,14 +42,22 @@
 //! beginning. Blocks then relate to each other as clusters did, with the least `first` and the
 //! greatest `last` of their clusters, and the argument is the same. A compare-and-set of unknown
 //! outcome happened if its value was seen.
+//!
+//! # Two spans that conflict
+//!
+//! A span is the `first` and `last` of a block. Two spans conflict if
+//! each has its `first` before the other's `last`. Gibbons and Korach call a span with
+//! first < last a *forward zone*: two of them conflict if they overlap. One with
+//! last ≤ first is a *backward zone*: two of these never conflict, and one conflicts with a
+//! forward zone if it lies within it.
 
 use std::collections::BTreeSet;
 
 use crate::model::Nanos;
 
-use super::call::{Act, Call};
-use super::sweep;
-use super::writers::Writers;
+use super::call::Call;
+use super::call::Writers;
+use crate::model::op::RegisterOp;
 
 /// The indices of calls that no order explains, if there are any. No two calls may write the
 /// same value, and every value found must have been written.
@@ -63,7 +71,7 @@ pub(super) fn conflict(calls: &[Call], writers: &Writers) -> Option<Vec<u32>> {
                 let zones_of = |block: &Block| (block.first.at, block.last.at);
                 let spans: Vec<_> = blocks.iter().map(zones_of).collect();
                 let size = |a: usize, b: usize| zones.length(&blocks[a], &blocks[b]);
-                sweep::conflict(&spans, size)
+                closest(&spans, size)
                     .map(|(a, b)| [zones.proof(&blocks[a]), zones.proof(&blocks[b])].concat())
             }
         },
@@ -138,9 +146,9 @@ impl<'a> Zones<'a> {
         let mut links: Vec<u32> = Vec::new();
         for (i, call) in (0u32..).zip(self.calls) {
             match call.act {
-                Act::Read(value) => self.read(i, call, self.cluster_of(value))?,
-                Act::Cas { .. } if call.is_answered() => links.push(i),
-                Act::Cas { .. } | Act::Write(_) => {}
+                RegisterOp::Read(value) => self.read(i, call, self.cluster_of(value))?,
+                RegisterOp::Cas { .. } if call.is_answered() => links.push(i),
+                RegisterOp::Cas { .. } | RegisterOp::Write(_) => {}
             }
         }
         let seen = self.clusters.iter().filter(|c| c.happened).filter_map(|c| c.writer);
@@ -170,7 +178,7 @@ impl<'a> Zones<'a> {
     /// Links the clusters of a compare-and-set that happened. Its source cluster happened as
     /// well, even if the outcome of that write was unknown.
     fn link(&mut self, i: u32) -> Result<Option<u32>, Vec<u32>> {
-        let Act::Cas { from, to } = self.calls[i as usize].act else { return Ok(None) };
+        let RegisterOp::Cas { from, to } = self.calls[i as usize].act else { return Ok(None) };
         let (from, to) = (self.cluster_of(from), self.cluster_of(Some(to)));
         let cluster = &mut self.clusters[from];
         if let Some(other) = cluster.next.replace(to as u32) {
@@ -301,4 +309,33 @@ impl<'a> Zones<'a> {
         let reader = Some(cluster.first.call).filter(|reader| *reader != i);
         reader.or_else(|| self.clusters[cluster.next? as usize].writer)
     }
+}
+
+/// `first` and `last`; what is before all instants is `None`.
+type Span = (Option<Nanos>, Option<Nanos>);
+
+/// Of the conflicts that a sweep meets (at least one, if there is any) the one of least `size`.
+fn closest(spans: &[Span], size: impl Fn(usize, usize) -> Nanos) -> Option<(usize, usize)> {
+    let (mut forward, backward): (Vec<usize>, Vec<usize>) =
+        (0..spans.len()).partition(|i| spans[*i].0 < spans[*i].1);
+    forward.sort_unstable_by_key(|i| spans[*i]);
+    let mut least: Option<(Nanos, usize, usize)> = None;
+    let mut meet = |zone: usize, other: usize| {
+        if spans[other].0 < spans[zone].1 {
+            let found = (size(zone, other), zone, other);
+            least = Some(least.map_or(found, |least| least.min(found)));
+        }
+    };
+    let mut furthest: Option<usize> = None;
+    for &zone in &forward {
+        furthest.into_iter().for_each(|other| meet(other, zone));
+        furthest = furthest.filter(|other| spans[*other].1 >= spans[zone].1).or(Some(zone));
+    }
+    // Only the last forward zone that began before it can hold it: those before have ended, or
+    // else two of them conflict, and that has been met.
+    for zone in backward {
+        let begun = forward.partition_point(|other| spans[*other].0 < spans[zone].1);
+        begun.checked_sub(1).into_iter().for_each(|last| meet(forward[last], zone));
+    }
+    least.map(|(_, a, b)| (a, b))
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::check::tests::op;
+use crate::check::tests::{finding, judged, op};
+use crate::model::Verdict;
 use crate::model::op::{Cause, Purpose};
 
 const UNKNOWN: Outcome = Outcome::Unknown(Cause::Timeout);
@@ -32,15 +33,11 @@ fn right() -> Vec<Op> {
     vec![push(1, 0), push(2, 10), pop(1, 20), pop(2, 30), drain(Vec::new(), 9000)]
 }
 
-fn judged(ops: &[Op], queues: Queues) -> Found {
-    queues.found(&ops, Nanos::ZERO).unwrap()
-}
-
 /// Lost, unexpected, repeated, after an ack, recovered; and the verdict.
 fn once(ops: &[Op]) -> ([u64; 5], Verdict) {
-    let found = judged(ops, Queues::AtMostOnce);
-    let Found { lost, unexpected, repeated, after_ack, recovered, .. } = found;
-    ([lost, unexpected, repeated, after_ack, recovered], found.verdict(Queues::AtMostOnce))
+    let (found, verdict) = judged(Queues::AtMostOnce, ops);
+    let words = ["lost", "unexpected", "repeated", "after_ack", "recovered"];
+    (words.map(|word| found.of(word)), verdict)
 }
 
 /// The answers of a correct queue. For each row: whether it pushes, and its luck: unanswered
@@ -95,8 +92,8 @@ proptest! {
         which in any::<Index>(),
     ) {
         let right = told(&rows);
-        prop_assert_eq!(judged(&right, Queues::AtMostOnce).wrong(Queues::AtMostOnce), 0);
-        prop_assert_eq!(judged(&right, Queues::AtLeastOnce).after_ack, 0);
+        prop_assert_eq!(judged(Queues::AtMostOnce, &right).1, Verdict::Pass);
+        prop_assert_eq!(judged(Queues::AtLeastOnce, &right).0.of("after_ack"), 0);
 
         let places = |at: usize| (0..out(&right[at]).len()).map(move |n| (at, n));
         let all: Vec<(usize, usize)> = (0..right.len()).flat_map(places).collect();
@@ -132,22 +129,18 @@ fn each_fate_is_counted() {
     assert_eq!(once(&ops), ([1, 0, 0, 0, 0], Verdict::Fail), "never came out");
     ops.push(did(QueueOp::Pop(None), 40, UNKNOWN));
     assert_eq!(once(&ops), ([0; 5], Verdict::Pass), "somebody may have taken it");
-    assert_eq!(judged(&ops, Queues::AtLeastOnce).lost, 1, "taking takes nothing away there");
+    assert_eq!(
+        judged(Queues::AtLeastOnce, &ops).0.of("lost"),
+        1,
+        "taking takes nothing away there"
+    );
     ops = right();
     ops.push(pop(2, 50));
     assert_eq!(once(&ops), ([0, 0, 1, 0, 0], Verdict::Fail), "twice");
-    assert_eq!(
-        judged(&ops, Queues::AtLeastOnce).verdict(Queues::AtLeastOnce),
-        Verdict::Pass,
-        "which is allowed"
-    );
+    assert_eq!(judged(Queues::AtLeastOnce, &ops).1, Verdict::Pass, "which is allowed");
     ops.push(did(QueueOp::Ack(2), 40, Outcome::Ok));
-    assert_eq!(judged(&ops, Queues::AtLeastOnce).after_ack, 1);
-    assert_eq!(
-        judged(&ops, Queues::AtLeastOnce).verdict(Queues::AtLeastOnce),
-        Verdict::Fail,
-        "but not any more"
-    );
+    assert_eq!(judged(Queues::AtLeastOnce, &ops).0.of("after_ack"), 1);
+    assert_eq!(judged(Queues::AtLeastOnce, &ops).1, Verdict::Fail, "but not any more");
 }
 
 #[test]
@@ -168,6 +161,6 @@ fn a_queue_that_was_not_drained_proves_no_loss() {
     ops.remove(3);
     ops.pop();
     assert_eq!(once(&ops), ([0; 5], Verdict::Unknown));
-    let found = judged(&ops, Queues::AtMostOnce);
-    assert!(found.told(Queues::AtMostOnce).findings[0].text.contains("1 queues were not drained"));
+    let told = finding(&Queues::AtMostOnce, &ops);
+    assert!(told.text.ends_with("; 1 queues were not drained"), "{told:?}");
 }

@@ -16,14 +16,14 @@ fn precedes(calls: &[Call], b: Option<u64>, from: Nanos) -> bool {
 
 /// When the first write of a value was sent that `read` found, if anybody wrote it.
 fn sent(calls: &[Call], read: &Call) -> Option<Nanos> {
-    let Act::Read(Some(value)) = read.act else { return None };
+    let RegisterOp::Read(Some(value)) = read.act else { return None };
     calls.iter().filter(|call| call.written() == Some(value)).map(|call| call.sent).min()
 }
 
 fn counted(calls: &[Call]) -> (u64, u64) {
     let (mut missed, mut back) = (0, 0);
     for read in calls {
-        let Act::Read(found) = read.act else { continue };
+        let RegisterOp::Read(found) = read.act else { continue };
         let before = |c: &&Call| c.process == read.process && c.done <= read.sent && *c != read;
         let mut own = calls.iter().filter(before).filter(|call| call.written().is_some());
         missed += u64::from(own.any(|own| precedes(calls, found, own.sent)));
@@ -48,9 +48,9 @@ fn histories() -> impl Strategy<Value = Vec<Call>> {
             let Some(clock) = clocks[process as usize] else { continue };
             let (sent, found) = (clock + pause, (other > 0).then_some(other));
             let act = match kind {
-                0..3 => Act::Read(found),
-                3 => Act::Write(value + 1),
-                _ => Act::Cas { from: found, to: value + 1 },
+                0..3 => RegisterOp::Read(found),
+                3 => RegisterOp::Write(value + 1),
+                _ => RegisterOp::Cas { from: found, to: value + 1 },
             };
             let lost = took == 1 && kind >= 3;
             clocks[process as usize] = (!lost).then_some(sent + took);
@@ -72,36 +72,36 @@ proptest! {
     /// A register with an order of all operations keeps both guarantees.
     #[test]
     fn a_linearizable_register_keeps_both(calls in histories()) {
-        let verdict = judge(&calls, 10_000);
+        let verdict = judge(&calls, &mut 10_000);
         if verdict.order == Order::Exists && verdict.unwritten.is_empty() {
             prop_assert_eq!(judged(&calls), (0, 0));
         }
     }
 }
 
-fn call(process: u32, act: Act, sent: u64) -> Call {
+fn call(process: u32, act: RegisterOp, sent: u64) -> Call {
     Call { process, act, sent: Nanos(sent), done: Nanos(sent + 5) }
 }
 
 #[test]
 fn a_client_that_misses_its_own_write() {
     let calls = |reader, sent| {
-        let old = [call(0, Act::Write(1), 0), call(1, Act::Write(2), 10)];
-        [&old[..], &[call(reader, Act::Read(Some(1)), sent)]].concat()
+        let old = [call(0, RegisterOp::Write(1), 0), call(1, RegisterOp::Write(2), 10)];
+        [&old[..], &[call(reader, RegisterOp::Read(Some(1)), sent)]].concat()
     };
     assert_eq!(judged(&calls(1, 20)), (1, 0));
     assert_eq!(judged(&calls(2, 20)), (0, 0), "it is stale, but to a client that wrote nothing");
-    let gone = [call(0, Act::Write(1), 0), call(0, Act::Read(None), 10)];
+    let gone = [call(0, RegisterOp::Write(1), 0), call(0, RegisterOp::Read(None), 10)];
     assert_eq!(judged(&gone), (1, 0));
 }
 
 #[test]
 fn a_client_that_goes_back_in_time() {
     let mut calls = vec![
-        call(0, Act::Write(1), 0),
-        call(1, Act::Write(2), 10),
-        call(2, Act::Read(Some(2)), 12),
-        call(2, Act::Read(Some(1)), 20),
+        call(0, RegisterOp::Write(1), 0),
+        call(1, RegisterOp::Write(2), 10),
+        call(2, RegisterOp::Read(Some(2)), 12),
+        call(2, RegisterOp::Read(Some(1)), 20),
     ];
     assert_eq!(judged(&calls), (0, 1));
     calls[3].process = 3;

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::tests::op;
+use crate::check::tests::{finding, judged, op};
+use crate::model::Verdict;
 use crate::model::op::Cause;
 
 const UNKNOWN: Outcome = Outcome::Unknown(Cause::Timeout);
@@ -28,14 +29,10 @@ fn last(balances: &[i64]) -> Op {
     Op { purpose: Purpose::Final, ..read(balances, 9_000) }
 }
 
-fn judged(ops: &[Op]) -> Found {
-    Found::read(&ops, Nanos::ZERO).unwrap()
-}
-
 /// Torn, half done, lost; and the verdict.
 fn figures(ops: &[Op]) -> ([u64; 3], Verdict) {
-    let found = judged(ops);
-    ([found.torn, found.half_done, found.lost], found.verdict())
+    let (found, verdict) = judged(Transfers, ops);
+    (["torn", "half_done", "lost"].map(|word| found.of(word)), verdict)
 }
 
 #[test]
@@ -47,8 +44,7 @@ fn each_way_to_go_wrong_is_seen() {
     assert_eq!(with(&[last(&[6, 10, 10])]), ([0, 1, 0], Verdict::Fail), "half of it was done");
     assert_eq!(with(&[last(&[10, 10, 10])]), ([0, 0, 1], Verdict::Fail), "it was acknowledged");
     assert_eq!(with(&[]), ([0; 3], Verdict::Unknown), "nobody read it at the end");
-    let told = judged(&[&begun[..], &[last(&[6, 10, 10])]].concat()).told();
-    let told = &told.findings[0];
+    let told = finding(&Transfers, &[&begun[..], &[last(&[6, 10, 10])]].concat());
     assert!(told.examples[0].text.contains("bank 0 ended with 26 instead of 30"), "{told:?}");
 }
 

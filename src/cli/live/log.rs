@@ -50,6 +50,7 @@ impl Log {
                 format!("step {} failed: {error}", step + 1)
             }
             EventKind::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
+            EventKind::StepNote { text, .. } => text.clone(),
             EventKind::StepNotUndone { step, error } => format!("step {}: {error}", step + 1),
             EventKind::StepJoined { nodes, .. } => format!("joined: {}", list(nodes)),
             EventKind::StepLeft { nodes, .. } => format!("left: {}", list(nodes)),
@@ -57,7 +58,7 @@ impl Log {
                 format!("step {} is undone", step + 1)
             }
             EventKind::StepUndone { nodes, .. } => format!("undone on {}", list(nodes)),
-            EventKind::Failover { phase, node, by, .. } => told(*phase, node, by),
+            EventKind::Failover { phase, node, by, .. } => failover_text(*phase, node, by),
             EventKind::StepEnded { step, moved, .. } if moved.slots > 0 => {
                 let began = state.step.as_ref().filter(|state| state.index == *step);
                 let took = began.map(|state| event.at.since(state.began).as_secs_f64());
@@ -68,8 +69,18 @@ impl Log {
             EventKind::Converged { step, .. } => {
                 format!("step {} has converged: all nodes agree, replicas linked", step + 1)
             }
+            EventKind::Crashed { node, status, log } => {
+                let lines = log.iter().map(|line| format!("\n  | {line}")).collect::<String>();
+                format!("{node} crashed ({status}); the last lines of its log:{lines}")
+            }
             EventKind::Disagreed { group, .. } => {
                 format!("{group} has not converged: nodes disagree")
+            }
+            EventKind::Returned { since: Some(_), .. } => {
+                "what steps left is undone: all nodes agree, replicas linked".to_owned()
+            }
+            EventKind::Returned { since: None, .. } => {
+                "what steps left is undone, and nodes did not come to rest".to_owned()
             }
             EventKind::Ended { end: End::Interrupted } => "interrupted".to_owned(),
             EventKind::Ended { end: End::Failed { error } } => format!("failed: {error}"),
@@ -116,7 +127,7 @@ impl Log {
     }
 }
 
-fn told(phase: FailoverPhase, node: &NodeName, by: &NodeName) -> String {
+fn failover_text(phase: FailoverPhase, node: &NodeName, by: &NodeName) -> String {
     match phase {
         FailoverPhase::Suspected => format!("{node} is suspected by {by}"),
         FailoverPhase::Agreed if by.is_sentinel() => {

@@ -66,6 +66,9 @@ impl State {
             EventKind::Ready { nodes } => (self.ready, self.nodes) = (nodes.len(), nodes.len()),
             EventKind::Phase { phase } => self.hear_phase(*phase, event.at),
             EventKind::Warning { text } => self.hear_warning(text),
+            EventKind::Crashed { node, status, .. } => {
+                self.hear_warning(&format!("{node} crashed ({status})"));
+            }
             EventKind::Canaries { canaries } => self.canaries = canaries.len(),
             EventKind::StepBegan { .. }
             | EventKind::StepInjected { .. }
@@ -104,7 +107,9 @@ impl State {
             (EventKind::StepProgress { step, moved, .. }, Some(state)) if state.index == *step => {
                 state.moved = *moved;
             }
-            (EventKind::StepEnded { step, moved, error }, Some(state)) if state.index == *step => {
+            (EventKind::StepEnded { step, moved, error, .. }, Some(state))
+                if state.index == *step =>
+            {
                 (state.moved, state.error) = (*moved, error.clone());
                 state.ended = Some(event.at);
             }
@@ -144,6 +149,8 @@ impl State {
             (Phase::Steps, Some(StepState { ended: None, .. })) => "step under way",
             (Phase::Steps, Some(_)) => "between steps",
             (Phase::Settle, _) => "settling",
+            (Phase::Drain, _) => "waiting for answers",
+            (Phase::Undo, _) => "undoing what is left",
             (Phase::Verify, _) => "reading the final state",
             (Phase::Stop, _) => "ending the drill",
         }

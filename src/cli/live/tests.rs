@@ -20,6 +20,7 @@ fn drill() -> EventKind {
     let step = StepInfo {
         kind: StepKind::Reshard,
         group: "cache".into(),
+        on_actors: false,
         text: "reshard cache: 1820 slots from shard 0 to shard 1".into(),
         planned_at: at(5.0),
     };
@@ -31,7 +32,9 @@ fn drill() -> EventKind {
         keys: 20_000,
         workload: Workload::Register,
         nodes: vec![],
+        more_groups: vec![],
         waits_for: 0,
+        timeout_ms: 1_000.0,
         sees_redirects: true,
         text: String::new(),
     };
@@ -69,7 +72,7 @@ fn nodes(count: u32) -> EventKind {
 fn canaries(count: u16) -> EventKind {
     let canary = |slot| {
         let (group, key) = ("cache".into(), format!("c{slot}"));
-        Canary { group, shard: 0, slot, key, moves: false }
+        Canary { group, shard: 0, slot, key, moves: false, region: None }
     };
     EventKind::Canaries { canaries: (0..count).map(canary).collect() }
 }
@@ -104,7 +107,10 @@ fn story() -> Vec<Event> {
         event(2.9, canaries(14)),
         phase(3.0, Phase::Steps),
         event(8.0, EventKind::StepBegan { step: 0 }),
-        event(14.0, EventKind::StepEnded { step: 0, moved: moved(1820), error: None }),
+        event(
+            14.0,
+            EventKind::StepEnded { step: 0, moved: moved(1820), error: None, doubtful: false },
+        ),
         phase(14.0, Phase::Settle),
         event(15.5, EventKind::Converged { step: 0, since: at(14.5) }),
         phase(19.0, Phase::Verify),
@@ -128,6 +134,7 @@ fn story() -> Vec<Event> {
         EventKind::Probes {
             sent: 2800,
             failed: 0,
+            wrong: 0,
             worst_ns: 4_560_000,
             blind_ns: 0,
             blind_max_ns: 0,
@@ -183,7 +190,10 @@ fn what_a_step_or_warning_says_is_one_line() {
     state.hear(&event(0.0, drill()));
     state.hear(&event(5.0, EventKind::StepBegan { step: 0 }));
     let error = Some("it\nended\r\x1b[2J".to_owned());
-    state.hear(&event(6.0, EventKind::StepEnded { step: 0, moved: moved(0), error }));
+    state.hear(&event(
+        6.0,
+        EventKind::StepEnded { step: 0, moved: moved(0), error, doubtful: false },
+    ));
     state.hear(&event(6.0, EventKind::Warning { text: "two\nlines".into() }));
     let lines = state.lines(at(7.0), 80);
     assert!(lines.iter().any(|line| line.ends_with("failed: it ended [2J")), "{lines:?}");

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 
-use super::error::{MoveError, Reason};
-use super::job::{Dialect, Job, Outcome, Status};
+use super::job::{self, Dialect, Job, Outcome, Status};
 use super::layout::{Layout, Member};
-use super::tally::{Heard, Tally};
+use super::progress::{MoveError, MoveReport, Reason, Tally};
 use super::{Route, keys};
 use crate::log::OrLogged;
 use crate::model::event::Moved;
@@ -37,15 +37,12 @@ pub async fn move_slots(
     dialect: Dialect,
     routes: &[Route],
     nodes: &[Node],
-    heard: &(dyn Fn(Heard) + Sync),
+    heard: &(dyn Fn(MoveReport) + Sync),
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> Result<Moved, MoveError> {
-    let tally = Tally::without_bytes(|moved| heard(Heard::Moved(moved)));
+    let tally = Tally::without_bytes(|moved| heard(MoveReport::Moved(moved)));
     let layout = Layout::of(nodes).await;
-    let pairs = match pairs(&layout, routes) {
-        Ok(pairs) => pairs,
-        Err(reason) => return Err(stopped(tally.now(), reason)),
-    };
+    let pairs = pairs(&layout, routes).map_err(|reason| MoveError::stable(tally.now(), reason))?;
     tally.begin(pairs.values().map(|slots| slots.len() as u64).sum());
     let jobs = pairs.into_iter().map(|((from, to), slots)| {
         let (from, to) = (&layout.members[from], &layout.members[to]);
@@ -60,16 +57,13 @@ pub async fn move_slots(
             Ok::<(), Reason>(())
         }
     });
-    let failed = join_all(jobs).await.into_iter().find_map(Result::err);
+    let done: Vec<_> = stream::iter(jobs).buffer_unordered(dialect.at_once()).collect().await;
+    let failed = done.into_iter().find_map(Result::err);
     let moved = tally.finish();
     match failed {
-        Some(reason) => Err(stopped(moved, reason)),
+        Some(reason) => Err(MoveError::stable(moved, reason)),
         None => Ok(moved),
     }
-}
-
-fn stopped(moved: Moved, reason: Reason) -> MoveError {
-    MoveError { moved, reason, open: SlotSet::default() }
 }
 
 /// The slots to move for each pair of members. Slots that are in place already are left out.
@@ -103,13 +97,10 @@ impl Move<'_> {
     /// Returns whether the slots have moved; `false` if that was cancelled.
     async fn run(
         &self,
-        heard: &(dyn Fn(Heard) + Sync),
+        heard: &(dyn Fn(MoveReport) + Sync),
         cancel: &(dyn Fn() -> bool + Sync),
     ) -> Result<bool, Reason> {
-        if cancel() {
-            return Ok(false);
-        }
-        let job = Job::order(self.dialect, self.from, self.to, &self.slots).await?;
+        let Some(job) = self.order(cancel).await? else { return Ok(false) };
         let (mut phase, mut since, mut cancelled) = (String::new(), Instant::now(), false);
         loop {
             if cancel() && !cancelled {
@@ -122,7 +113,7 @@ impl Move<'_> {
                 phase.clone_from(&status.state);
                 since = Instant::now();
                 if let (Some(from), Some(to)) = (self.from.node.shard(), self.to.node.shard()) {
-                    heard(Heard::Job { from, to, state: status.state.clone() });
+                    heard(MoveReport::Job { from, to, state: status.state.clone() });
                 }
             }
             match status.outcome() {
@@ -141,6 +132,21 @@ impl Move<'_> {
         }
     }
 
+    /// The job; `None` if that was cancelled. A server of Redis takes one at a time, and is busy
+    /// for a while after the one before has ended.
+    async fn order(&self, cancel: &(dyn Fn() -> bool + Sync)) -> Result<Option<Job<'_>>, Reason> {
+        let began = Instant::now();
+        while !cancel() {
+            match Job::order(self.dialect, self.from, self.to, &self.slots).await {
+                Err(error) if job::is_busy(&error) && began.elapsed() < STUCK => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                ordered => return Ok(Some(ordered?)),
+            }
+        }
+        Ok(None)
+    }
+
     /// The job's state as the server reports it. `None` if the server does not know the job: it
     /// was restarted, or a new primary has taken its place.
     async fn status(&self, job: &Job<'_>) -> Result<Option<Status>, Reason> {
@@ -151,7 +157,7 @@ impl Move<'_> {
                 Err(error) if began.elapsed() > SILENT => {
                     // Nobody follows the job any more, so it is cancelled.
                     job.cancel().await.or_logged("cancel a job");
-                    return Err(error.into());
+                    return Err(self.ended("its server does not answer", &error.to_string()));
                 }
                 Err(_) => tokio::time::sleep(10 * LOOK_EVERY).await,
             }

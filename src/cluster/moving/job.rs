@@ -14,7 +14,7 @@ use redis::{Cmd, Value};
 
 use super::layout::Member;
 use crate::model::slot::SlotSet;
-use crate::node::{Admin, NodeError};
+use crate::node::{Admin, NodeError, Problem};
 
 /// Which server's commands are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,21 @@ pub enum Dialect {
     Redis,
 }
 
+/// Whether the server carries out another job.
+pub fn is_busy(error: &NodeError) -> bool {
+    let busy = |why: &redis::RedisError| why.to_string().contains("already in progress");
+    matches!(&*error.problem, Problem::Refused(why) if busy(why))
+}
+
 impl Dialect {
+    /// How many jobs there may be at once.
+    pub fn at_once(self) -> usize {
+        match self {
+            Dialect::Valkey => usize::MAX,
+            Dialect::Redis => 1,
+        }
+    }
+
     /// The kind of jobs that the server offers, by its own list of commands; `None` without
     /// such jobs.
     pub async fn of(admin: &Admin) -> Result<Option<Dialect>, NodeError> {
@@ -93,14 +107,13 @@ impl<'a> Job<'a> {
         match dialect {
             Dialect::Valkey => {
                 job.before = job.all().await?.into_iter().map(|status| status.name).collect();
-                let mut cmd = cluster("MIGRATESLOTS");
-                cmd.arg("SLOTSRANGE").arg(ends).arg("NODE").arg(to.id());
-                job.from.node.admin.query::<()>(&cmd).await?;
+                let mut order = cluster("MIGRATESLOTS");
+                order.arg("SLOTSRANGE").arg(ends).arg("NODE").arg(to.id());
+                from.node.admin.query::<()>(&order).await?;
             }
             Dialect::Redis => {
-                let mut cmd = cluster("MIGRATION");
-                cmd.arg("IMPORT").arg(ends);
-                job.name = Some(to.node.admin.query(&cmd).await?);
+                let mut order = cluster("MIGRATION");
+                job.name = Some(to.node.admin.query(order.arg("IMPORT").arg(ends)).await?);
             }
         }
         Ok(job)
@@ -122,35 +135,33 @@ impl<'a> Job<'a> {
     }
 
     pub async fn cancel(&self) -> Result<(), NodeError> {
-        match (self.dialect, &self.name) {
-            (Dialect::Valkey, _) => {
-                self.from.node.admin.query(&cluster("CANCELSLOTMIGRATIONS")).await
-            }
-            (Dialect::Redis, name) => {
-                let mut cmd = cluster("MIGRATION");
-                cmd.arg("CANCEL").arg("ID").arg(name);
-                self.to.node.admin.query(&cmd).await
-            }
+        let mut order = match self.dialect {
+            Dialect::Valkey => cluster("CANCELSLOTMIGRATIONS"),
+            Dialect::Redis => cluster("MIGRATION"),
+        };
+        if self.dialect == Dialect::Redis {
+            order.arg("CANCEL").arg("ID").arg(&self.name);
+        }
+        self.carrier().query(&order).await
+    }
+
+    /// The server that carries it out.
+    fn carrier(&self) -> &Admin {
+        match self.dialect {
+            Dialect::Valkey => &self.from.node.admin,
+            Dialect::Redis => &self.to.node.admin,
         }
     }
 
     async fn all(&self) -> Result<Vec<Status>, NodeError> {
-        match self.dialect {
-            Dialect::Valkey => self.ask(&self.from.node.admin).await,
-            Dialect::Redis => self.ask(&self.to.node.admin).await,
-        }
+        self.ask(self.carrier()).await
     }
 
     async fn ask(&self, admin: &Admin) -> Result<Vec<Status>, NodeError> {
-        let cmd = match self.dialect {
-            Dialect::Valkey => cluster("GETSLOTMIGRATIONS"),
-            Dialect::Redis => {
-                let mut cmd = cluster("MIGRATION");
-                cmd.arg("STATUS").arg("ALL");
-                cmd
-            }
+        let told: Vec<Value> = match self.dialect {
+            Dialect::Valkey => admin.query(&cluster("GETSLOTMIGRATIONS")).await?,
+            Dialect::Redis => admin.query(cluster("MIGRATION").arg("STATUS").arg("ALL")).await?,
         };
-        let told: Vec<Value> = admin.query(&cmd).await?;
         Ok(told.into_iter().filter_map(status).collect())
     }
 }
@@ -194,7 +205,7 @@ mod tests {
 
     #[test]
     fn both_servers_jobs_are_read() {
-        // As Valkey 9.1.2 answered, and as the documentation of Redis 8.4 shows it.
+        // As Valkey 9.1.2 and Redis 8.6.3 answered.
         let valkey = list(&[
             "name",
             "121a",

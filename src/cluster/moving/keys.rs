@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::error::Reason;
+use super::progress::Reason;
 use crate::node::{Admin, Node, NodeError};
 
 /// How much one MIGRATE may carry. A larger key goes alone.

@@ -12,12 +12,11 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 
-use super::error::Reason;
 use super::keys::{self, OnBoth, migrate};
 use super::layout::Member;
 use super::marks::{Marks, pipeline, set_slot};
 use super::pace::{Pacer, WaveSize};
-use super::tally::Tally;
+use super::progress::{Reason, Tally};
 use crate::model::event::{Moved, Role};
 use crate::node::{Admin, NodeError, Section};
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::future::join_all;
 
-use super::error::Reason;
+use super::progress::Reason;
 use crate::model::event::Role;
 use crate::model::slot::SLOTS;
 use crate::node::{Node, NodeLine};

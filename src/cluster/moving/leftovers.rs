@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use redis::Pipeline;
 
-use super::error::Reason;
 use super::keys::{self, Batch, Carried, Limits, OnBoth, migrate};
 use super::layout::Member;
 use super::marks::{pipeline, set_slot};
+use super::progress::Reason;
 
 /// Leftover keys are few, and small batches keep the owner serving.
 const LIMITS: Limits = Limits { keys: 20, bytes: 256 * 1024 };

@@ -9,7 +9,6 @@
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 pub mod atomic;
-mod error;
 mod job;
 mod keys;
 mod lane;
@@ -17,7 +16,7 @@ mod layout;
 mod marks;
 mod pace;
 mod leftovers;
-mod tally;
+mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -25,13 +24,12 @@ use std::time::{Duration, Instant};
 
 use futures::future::{Either, join_all, select};
 
-pub use error::{MoveError, Reason};
+pub use progress::{MoveError, MoveReport, Reason};
 
 use self::lane::{Lane, OpenSlots};
 use self::layout::{Layout, Task};
 use self::pace::Pacer;
-pub use self::tally::Heard;
-use self::tally::Tally;
+use self::progress::Tally;
 use super::plan::Route;
 use crate::model::event::Moved;
 use crate::model::slot::SlotSet;
@@ -58,7 +56,7 @@ pub async fn carry_out(
     routes: &[Route],
     nodes: &[Node],
     (method, pace): (Method, Pace),
-    heard: impl Fn(Heard) + Sync,
+    heard: impl Fn(MoveReport) + Sync,
     cancel: impl Fn() -> bool + Sync,
 ) -> Result<Moved, MoveError> {
     let offered = match method {
@@ -67,18 +65,15 @@ pub async fn carry_out(
     };
     match (offered, method) {
         (Some(dialect), _) => {
-            heard(Heard::Method(Method::Atomic));
+            heard(MoveReport::Method(Method::Atomic));
             // Servers refuse jobs while a slot is half moved.
             move_slots(&[], nodes, pace, |_| (), &cancel).await?;
             atomic::move_slots(dialect, routes, nodes, &heard, &cancel).await
         }
-        (None, Method::Atomic) => {
-            let (moved, open) = (Moved::default(), SlotSet::default());
-            Err(MoveError { moved, reason: Reason::NotAtomic, open })
-        }
+        (None, Method::Atomic) => Err(MoveError::stable(Moved::default(), Reason::NotAtomic)),
         (None, _) => {
-            heard(Heard::Method(Method::Migrate));
-            move_slots(routes, nodes, pace, |moved| heard(Heard::Moved(moved)), cancel).await
+            heard(MoveReport::Method(Method::Migrate));
+            move_slots(routes, nodes, pace, |moved| heard(MoveReport::Moved(moved)), cancel).await
         }
     }
 }

@@ -1,11 +1,19 @@
-//! Asks nodes which node owns which slot.
+//! Who owns which slot, as far as a client knows: asked of nodes, and heard of from sentinels as it changes.
+//!
+//! Sentinels publish `+switch-master` once a failover is done. What a client missed while it
+//! was not subscribed it must ask for, see the guidelines for Sentinel clients:
+//! <https://redis.io/docs/latest/develop/reference/sentinel-clients/>
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use redis::{Cmd, RedisResult, Value};
+use futures::StreamExt;
+use redis::aio::PubSub;
+use redis::{Cmd, RedisConnectionInfo, RedisResult, Value};
+use tracing::trace;
 
-use super::error::parse_address;
-use super::node::Node;
+use super::node::{Node, Shared, stream};
+use super::request::parse_address;
 use crate::load::Lookup;
 use crate::model::slot::SLOTS;
 
@@ -90,6 +98,108 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// What a sentinel gives cause for.
+pub(super) enum News {
+    /// It was not heard for a while: it is to be asked.
+    Listening,
+    /// There is a new primary.
+    Switched(SocketAddr),
+}
+
+/// Listens to the sentinel at `address` for as long as the thread lives.
+pub(super) async fn listen(
+    address: SocketAddr,
+    name: String,
+    shared: Rc<Shared>,
+    tell: impl Fn(News),
+) {
+    loop {
+        let subscribing = tokio::time::timeout(shared.options.timeout, subscribe(address, &shared));
+        match subscribing.await {
+            Ok(Ok(subscribed)) => {
+                tell(News::Listening);
+                let mut messages = subscribed.into_on_message();
+                while let Some(message) = messages.next().await {
+                    let text: RedisResult<String> = message.get_payload();
+                    if let Some(primary) = text.ok().and_then(|text| switched(&text, &name)) {
+                        tell(News::Switched(primary));
+                    }
+                }
+            }
+            Ok(Err(error)) => trace!(%address, %error, "a sentinel is not heard"),
+            Err(_) => trace!(%address, "a sentinel is not heard in time"),
+        }
+        tokio::time::sleep(shared.options.pause).await;
+    }
+}
+
+async fn subscribe(address: SocketAddr, shared: &Shared) -> RedisResult<PubSub> {
+    let stream = stream(address, shared.from).await?;
+    let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let mut subscribed = PubSub::new(&info, stream).await?;
+    subscribed.subscribe("+switch-master").await?;
+    Ok(subscribed)
+}
+
+/// `cache 127.0.0.1 7000 127.0.0.2 7000`: the group, where its primary was and where it is.
+fn switched(message: &str, name: &str) -> Option<SocketAddr> {
+    match message.split_whitespace().collect::<Vec<_>>()[..] {
+        [group, _, _, host, port] if group == name => format!("{host}:{port}").parse().ok(),
+        _ => None,
+    }
+}
+
+const NOBODY: u16 = u16::MAX;
+
+/// Nodes are numbers that the client assigns.
+#[derive(Debug)]
+pub(crate) struct SlotMap {
+    owners: Vec<u16>,
+    /// Slots that a MOVED has named since the map was requested last. This is newer than what a
+    /// node that is about to answer may know.
+    corrected: Vec<u16>,
+}
+
+impl SlotMap {
+    pub(crate) fn new() -> SlotMap {
+        SlotMap { owners: vec![NOBODY; usize::from(SLOTS)], corrected: Vec::new() }
+    }
+
+    pub(crate) fn owner(&self, slot: u16) -> Option<u16> {
+        self.owners.get(usize::from(slot)).copied().filter(|&node| node != NOBODY)
+    }
+
+    /// A MOVED said that `slot` is at `node`.
+    pub(crate) fn correct(&mut self, slot: u16, node: u16) {
+        if let Some(owner) = self.owners.get_mut(usize::from(slot)) {
+            *owner = node;
+            if self.corrected.len() < usize::from(SLOTS) {
+                self.corrected.push(slot);
+            }
+        }
+    }
+
+    /// A node is being asked for the whole map.
+    pub(crate) fn asked(&mut self) {
+        self.corrected.clear();
+    }
+
+    /// The whole map as a node gave it: first slot, last slot, owner. Slots that it leaves out
+    /// keep their owner, because any node will do for them.
+    pub(crate) fn learned(&mut self, ranges: &[(u16, u16, u16)]) {
+        let newer: Vec<(u16, u16)> =
+            self.corrected.iter().map(|&slot| (slot, self.owners[usize::from(slot)])).collect();
+        for &(first, last, node) in ranges {
+            if first <= last && last < SLOTS {
+                self.owners[usize::from(first)..=usize::from(last)].fill(node);
+            }
+        }
+        for (slot, node) in newer {
+            self.owners[usize::from(slot)] = node;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +240,27 @@ mod tests {
         let replica = Value::Array(vec![bulk("slave"), bulk("127.0.0.2"), Value::Int(7001)]);
         assert_eq!(role(&replica, at), Some("127.0.0.2:7001".parse().unwrap()));
         assert_eq!(role(&Value::Array(vec![bulk("sentinel")]), at), None);
+    }
+
+    #[test]
+    fn only_the_own_groups_primary_is_heard_of() {
+        let message = "cache 127.0.0.1 7000 127.0.0.2 7001";
+        assert_eq!(switched(message, "cache"), Some("127.0.0.2:7001".parse().unwrap()));
+        assert_eq!(switched(message, "other"), None);
+        assert_eq!(switched("cache 127.0.0.1", "cache"), None);
+    }
+
+    #[test]
+    fn what_a_redirect_said_outlives_an_older_map() {
+        let mut map = SlotMap::new();
+        assert_eq!(map.owner(5), None);
+        map.asked();
+        map.learned(&[(0, 99, 0), (100, SLOTS - 1, 1)]);
+        assert_eq!((map.owner(5), map.owner(100)), (Some(0), Some(1)));
+        map.correct(5, 1);
+        map.asked();
+        map.correct(6, 2);
+        map.learned(&[(0, 99, 0), (100, SLOTS - 1, 1)]);
+        assert_eq!((map.owner(5), map.owner(6), map.owner(7)), (Some(0), Some(2), Some(0)));
     }
 }

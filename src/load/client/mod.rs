@@ -5,26 +5,21 @@
 //! have, now or later. Checkers are only as right as this is.
 
 pub mod adapter;
-mod error;
 mod learn;
 mod node;
-mod reply;
 mod request;
 mod routed;
-mod slots;
 mod stock;
-mod switch;
 
 use std::time::Duration;
 
-use crate::model::op::{Cause, Outcome, Redirects};
+use crate::load::workload::Doing;
+use crate::model::op::{Outcome, Redirects};
 use crate::spec::scenario::{Atomicity, Load};
 
 pub(crate) use node::{Link, connect};
-#[cfg(test)]
-pub(crate) use reply::number_of;
-pub(crate) use reply::{Read, ReplyValue, done, element, elements, value};
-pub(crate) use request::{Commands, Request, of, script, set, with};
+pub(crate) use request::{Commands, Read, ReplyValue, Request};
+pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
 pub(crate) use routed::Routed;
 pub(crate) use stock::Stock;
 
@@ -40,9 +35,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// That the client does not do such a thing.
-    pub(crate) fn refused() -> Answer {
-        let outcome = Outcome::Fail(Cause::Other);
+    /// Of a client that tells neither of redirects nor who answered.
+    pub(crate) fn of(outcome: Outcome) -> Answer {
         Answer { outcome, redirects: Redirects::default(), told: ReplyValue::Done, by: None }
     }
 }
@@ -84,9 +78,15 @@ impl ClientOptions {
 }
 
 pub(crate) trait Client {
+    /// An operation in the form in which it carries it out.
+    type Form;
+
+    /// The operation in that form.
+    fn request(doing: Doing<'_>) -> Self::Form;
+
     /// Does one operation. Ends within the load's time-out, or a few
     /// milliseconds after it.
-    async fn perform(&self, request: &Request) -> Answer;
+    async fn perform(&self, request: &Self::Form) -> Answer;
 
     /// Connections made again after a loss, so far.
     fn reconnects(&self) -> u64;

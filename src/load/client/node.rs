@@ -18,6 +18,7 @@ use redis::{
 };
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
+use tracing::trace;
 
 use super::{ClientOptions, Commands};
 use crate::model::{Clock, Nanos};
@@ -148,7 +149,10 @@ impl Link {
     pub(crate) async fn carry_out(&self, commands: &Commands, asking: bool) -> RedisResult<Value> {
         match (commands, asking) {
             (Commands::One(command), false) => self.send(command).await,
-            (Commands::One(command), true) => self.send_asking(command).await,
+            (Commands::One(command), true) => {
+                let answers = self.send_each([command], true).await?;
+                answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
+            }
             // Whoever routes takes care of pipelines, as each command goes its own way.
             (Commands::Transaction(commands) | Commands::Pipeline(commands), asking) => {
                 self.transact(commands, asking).await
@@ -201,15 +205,6 @@ impl Link {
         answer.and_then(Value::extract_error)
     }
 
-    /// The same after ASKING, in one write.
-    pub(crate) async fn send_asking(&self, command: &Cmd) -> RedisResult<Value> {
-        let _waiting = Waiting::on(self);
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.cmd("ASKING").add_command(command.clone());
-        let answers = self.connection.clone().send_packed_commands(&pipeline, 0, 2).await?;
-        answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
-    }
-
     /// Sends all `count` commands in one write. The error is the first of theirs.
     pub(crate) async fn send_all(&self, commands: &Pipeline, count: usize) -> RedisResult<()> {
         let answers = self.connection.clone().send_packed_commands(commands, 0, count).await?;
@@ -248,12 +243,16 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
         line.set(State::Connecting);
         let connected = connect(address, shared.from, shared.options.timeout, shared.options.room);
         let connected = connected.await;
-        let Ok((link, driver)) = connected else {
-            line.set(State::Down);
-            shared.trouble.notify_one();
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
-            continue;
+        let (link, driver) = match connected {
+            Ok(connected) => connected,
+            Err(error) => {
+                trace!(%address, %error, "a client's connection fails");
+                line.set(State::Down);
+                shared.trouble.notify_one();
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
+                continue;
+            }
         };
         if lives > 0 {
             shared.reconnects.set(shared.reconnects.get() + 1);

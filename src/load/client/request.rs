@@ -1,8 +1,10 @@
-//! Operations as the commands that servers know.
+//! Operations as the commands that servers know, and what an answer or an error says.
 
-use redis::{Cmd, Value};
+use std::net::{IpAddr, SocketAddr};
 
-use super::reply::Read;
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+
+use crate::model::op::{Action, Cause, QueueOp, RegisterOp};
 use crate::spec::scenario::Wait;
 
 /// One operation, as it is sent.
@@ -60,4 +62,166 @@ pub(crate) fn script(text: &str, key: &str, args: &[&[u8]]) -> Cmd {
     let mut command = Cmd::new();
     command.arg("EVAL").arg(text).arg(1).arg(key.as_bytes()).arg(args);
     command
+}
+
+/// What an operation came to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ReplyValue {
+    /// It was done.
+    Done,
+    /// It was done, or something else was: with what was found.
+    Found(Action),
+    /// An element came out of a stream, with its id there; none if there was none.
+    Delivered(Option<(String, u64)>),
+}
+
+/// Reads an answer; `None` if it is not of the kind that is looked for. A value that no load
+/// wrote is not.
+pub(crate) type Read = fn(&Value) -> Option<ReplyValue>;
+
+/// Of commands whose answer says no more than that they were done.
+pub(crate) fn done(value: &Value) -> Option<ReplyValue> {
+    matches!(value, Value::Okay | Value::Int(_) | Value::BulkString(_)).then_some(ReplyValue::Done)
+}
+
+/// Of a register.
+pub(crate) fn value(value: &Value) -> Option<ReplyValue> {
+    element(value).map(|found| ReplyValue::Found(Action::Register(RegisterOp::Read(found))))
+}
+
+/// The number of a value that a load wrote, or that there is none.
+pub(crate) fn element(value: &Value) -> Option<Option<u64>> {
+    match value {
+        Value::Nil => Some(None),
+        Value::BulkString(text) => number_of(text).map(Some),
+        _ => None,
+    }
+}
+
+/// The numbers of several.
+pub(crate) fn elements(value: &Value) -> Option<Box<[u64]>> {
+    let (Value::Array(elements) | Value::Set(elements)) = value else { return None };
+    elements.iter().map(|one| element(one)?).collect()
+}
+
+/// The number of a value as the server gave it: 20 digits before a colon.
+pub(crate) fn number_of(text: &[u8]) -> Option<u64> {
+    let (digits, _) = text.split_at_checked(20).filter(|(_, rest)| rest.starts_with(b":"))?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+impl ReplyValue {
+    /// What `planned` has become.
+    pub(crate) fn action(&self, planned: Action) -> Action {
+        match self {
+            ReplyValue::Done => planned,
+            ReplyValue::Found(action) => action.clone(),
+            ReplyValue::Delivered(out) => {
+                Action::Queue(QueueOp::Pop(out.as_ref().map(|(_, value)| *value)))
+            }
+        }
+    }
+
+    /// What was read of a register.
+    pub(crate) fn value(&self) -> Option<u64> {
+        match self {
+            ReplyValue::Found(Action::Register(RegisterOp::Read(value))) => *value,
+            ReplyValue::Found(_) | ReplyValue::Done | ReplyValue::Delivered(_) => None,
+        }
+    }
+
+    /// Whether something was changed, by an operation that may change something.
+    pub(crate) fn is_change(&self) -> bool {
+        match self {
+            ReplyValue::Done => true,
+            ReplyValue::Found(action) => action.changed(),
+            ReplyValue::Delivered(out) => out.is_some(),
+        }
+    }
+}
+
+/// What a client does on an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The slot has moved to this node permanently.
+    Moved(SocketAddr),
+    /// The slot is moving to this node; ask there for this key only.
+    Ask(SocketAddr),
+    TryAgain,
+    /// The server refused and did nothing.
+    Refused(Cause),
+    /// The connection cannot be used any more, and the request may have been carried out.
+    Lost,
+}
+
+/// `at` is the node that answered: a redirect may leave out the address if it is the same.
+pub(crate) fn classify(error: &RedisError, at: IpAddr) -> Reply {
+    let redirect = || {
+        let (address, _) = error.redirect_node()?;
+        parse_address(address, at)
+    };
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::Moved) => {
+            redirect().map_or(Reply::Refused(Cause::Other), Reply::Moved)
+        }
+        ErrorKind::Server(ServerErrorKind::Ask) => {
+            redirect().map_or(Reply::Refused(Cause::Other), Reply::Ask)
+        }
+        ErrorKind::Server(ServerErrorKind::TryAgain) => Reply::TryAgain,
+        ErrorKind::Server(_) | ErrorKind::Extension => Reply::Refused(refusal(error)),
+        _ => Reply::Lost,
+    }
+}
+
+/// Why the server refused, where `error` is an error reply.
+pub(crate) fn refusal(error: &RedisError) -> Cause {
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::ClusterDown) => Cause::ClusterDown,
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => Cause::Loading,
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => Cause::ReadOnly,
+        ErrorKind::Server(ServerErrorKind::MasterDown) => Cause::MasterDown,
+        ErrorKind::Server(ServerErrorKind::TryAgain) => Cause::TryAgain,
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => Cause::Redirects,
+        _ if error.code() == Some("OOM") => Cause::OutOfMemory,
+        _ if error.code() == Some("MISCONF") => Cause::Misconf,
+        _ if error.code() == Some("NOREPLICAS") => Cause::NoReplicas,
+        _ => Cause::Other,
+    }
+}
+
+/// `127.0.0.1:7000`, `::1:7000`, or `:7000` if the node does not give its own address.
+pub(crate) fn parse_address(text: &str, at: IpAddr) -> Option<SocketAddr> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = if host.is_empty() || host == "?" { at } else { host.parse().ok()? };
+    Some(SocketAddr::new(host, port.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_loads_are_read_and_others_are_not() {
+        let bulk = |text: &str| Value::BulkString(text.into());
+        let five = bulk("00000000000000000005:abc");
+        let read = |found| Some(ReplyValue::Found(Action::Register(RegisterOp::Read(found))));
+        assert_eq!((value(&Value::Nil), value(&five)), (read(None), read(Some(5))));
+        assert_eq!(value(&bulk("something else that is long")), None, "no load wrote that");
+        assert_eq!(number_of(b"12"), None);
+        let twice = Value::Array(vec![five.clone(), five]);
+        assert_eq!(elements(&twice).as_deref(), Some(&[5, 5][..]));
+        assert_eq!(elements(&Value::Array(vec![bulk("x")])), None);
+    }
+
+    #[test]
+    fn addresses_of_redirects_in_all_their_forms() {
+        let at: IpAddr = "127.0.0.9".parse().unwrap();
+        let parse = |text| parse_address(text, at).map(|address| address.to_string());
+        assert_eq!(parse("127.0.0.1:7000").as_deref(), Some("127.0.0.1:7000"));
+        assert_eq!(parse(":7000").as_deref(), Some("127.0.0.9:7000"));
+        assert_eq!(parse("?:7000").as_deref(), Some("127.0.0.9:7000"));
+        assert_eq!(parse("::1:7000").as_deref(), Some("[::1]:7000"));
+        assert_eq!(parse("7000"), None);
+        assert_eq!(parse("127.0.0.1:x"), None);
+    }
 }

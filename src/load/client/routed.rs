@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
+use tracing::trace;
 
-use super::error::{Reply, classify};
-use super::learn::{Owners, learn, owner_of_all};
+use super::learn::{News, Owners, SlotMap, learn, listen, owner_of_all};
 use super::node::{Link, Node, Shared};
-use super::slots::SlotMap;
-use super::switch::{News, listen};
+use super::request::{Reply, classify};
 use super::{Answer, Client, ClientOptions, Commands, ReplyValue, Request};
+use crate::load::workload::Doing;
 use crate::load::{Lookup, Targets};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
@@ -49,7 +49,7 @@ struct Nodes {
 struct Trip {
     deadline: Nanos,
     redirects: Cell<Redirects>,
-    stage: RefCell<Stage>,
+    sending: RefCell<Sending>,
     /// Who answered last.
     by: Cell<Option<u16>>,
     /// Some of its commands were done: it cannot be said any more that nothing was.
@@ -57,7 +57,7 @@ struct Trip {
 }
 
 #[derive(Default)]
-enum Stage {
+enum Sending {
     /// Nothing was sent, or what was sent was refused.
     #[default]
     Unsent,
@@ -67,18 +67,19 @@ enum Stage {
 }
 
 impl Routed {
-    /// A client of the group that the seeds of `targets` belong to, once one of them has told
-    /// where its slots are. It lives on the calling thread, in a local runtime.
+    /// The client of an instance for the group that the seeds of `targets` belong to, once one of
+    /// them has told where its slots are. It lives on the calling thread, in a local runtime.
     ///
     /// Errors: no seed could tell within `patience`; why the last one could not.
     pub(crate) async fn connect(
         targets: &Targets,
+        instance: u16,
         clock: Clock,
         options: ClientOptions,
         patience: Duration,
     ) -> Result<Rc<Routed>, String> {
         let shared = || {
-            let (from, trouble) = (targets.from, tokio::sync::Notify::new());
+            let (from, trouble) = (targets.from(instance), tokio::sync::Notify::new());
             Rc::new(Shared { clock, options, from, reconnects: Cell::new(0), trouble })
         };
         let client = Rc::new(Routed {
@@ -203,14 +204,14 @@ impl Routed {
         let mut asking = false;
         loop {
             let node = target.take().ok_or(Outcome::Fail(Cause::Refused))?;
-            trip.stage.replace(Stage::Unsent);
+            trip.sending.replace(Sending::Unsent);
             let link = match request.commands {
                 Commands::Watched { .. } => node.idle_link().await,
                 _ => node.link().await,
             };
             let link = link.ok_or(Outcome::Fail(Cause::Refused))?;
             let sent = self.shared.clock.now();
-            trip.stage.replace(Stage::Sent(link.clone(), sent));
+            trip.sending.replace(Sending::Sent(link.clone(), sent));
             let reply = match &request.commands {
                 Commands::Pipeline(commands) => {
                     return self.each(commands, (&link, &node), request, trip).await;
@@ -230,7 +231,7 @@ impl Routed {
             };
             if error != Reply::Lost {
                 link.answered(self.shared.clock.now());
-                trip.stage.replace(Stage::Unsent);
+                trip.sending.replace(Sending::Unsent);
             }
             target = self.follow(error, request, trip).await?;
             asking = matches!(error, Reply::Ask(_));
@@ -251,7 +252,7 @@ impl Routed {
         link.answered(self.shared.clock.now());
         trip.by.set(self.counted.get(&node.address).copied());
         trip.in_part.set(answers.iter().any(|answer| !matches!(answer, Value::ServerError(_))));
-        trip.stage.replace(Stage::Unsent);
+        trip.sending.replace(Sending::Unsent);
         for (command, answer) in commands.iter().zip(answers) {
             let Err(error) = answer.extract_error() else { continue };
             self.follow(classify(&error, node.address.ip()), request, trip).await?;
@@ -317,7 +318,7 @@ impl Routed {
                 if self.shared.clock.now() + 2 * TRY_AGAIN > trip.deadline {
                     return Err(Outcome::Fail(Cause::TryAgain));
                 }
-                trip.stage.replace(Stage::TryAgain);
+                trip.sending.replace(Sending::TryAgain);
                 tokio::time::sleep(TRY_AGAIN).await;
                 return Ok(self.owner(request.slot));
             }
@@ -336,10 +337,10 @@ impl Routed {
 
     /// The operation's time is over: what that means depends on where it was.
     fn timed_out(&self, trip: &Trip) -> Outcome {
-        match &*trip.stage.borrow() {
-            Stage::Unsent => Outcome::Fail(Cause::Refused),
-            Stage::TryAgain => Outcome::Fail(Cause::TryAgain),
-            Stage::Sent(link, sent) => {
+        match &*trip.sending.borrow() {
+            Sending::Unsent => Outcome::Fail(Cause::Refused),
+            Sending::TryAgain => Outcome::Fail(Cause::TryAgain),
+            Sending::Sent(link, sent) => {
                 let waited = self.shared.clock.now().since(*sent);
                 if waited > self.shared.options.timeout / 2 && link.is_silent_since(*sent) {
                     link.give_up();
@@ -351,11 +352,17 @@ impl Routed {
 }
 
 impl Client for Routed {
+    type Form = Request;
+
+    fn request(doing: Doing<'_>) -> Request {
+        doing.request()
+    }
+
     async fn perform(&self, request: &Request) -> Answer {
         let trip = Trip {
             deadline: self.shared.clock.now() + self.shared.options.timeout,
             redirects: Cell::default(),
-            stage: RefCell::default(),
+            sending: RefCell::default(),
             by: Cell::default(),
             in_part: Cell::default(),
         };
@@ -384,7 +391,9 @@ async fn keep_map(client: Rc<Routed>) {
     loop {
         client.shared.trouble.notified().await;
         // Nobody waits for this; if no node can tell now, the next trouble asks again.
-        let _ = client.learn_map().await;
+        if let Err(why) = client.learn_map().await {
+            trace!(%why, "no node tells the slot map");
+        }
         tokio::time::sleep(client.shared.options.map_every).await;
     }
 }

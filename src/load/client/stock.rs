@@ -16,9 +16,10 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{ErrorKind, RedisError, Value};
 
-use super::error::refusal;
-use super::{Answer, Client, Commands, ReplyValue, Request};
-use crate::model::op::{Cause, Outcome, Redirects};
+use super::request::refusal;
+use super::{Answer, Client, Commands, Request};
+use crate::load::workload::Doing;
+use crate::model::op::{Cause, Outcome};
 
 pub(crate) struct Stock {
     connection: ClusterConnection,
@@ -44,23 +45,30 @@ impl Stock {
 }
 
 impl Client for Stock {
+    type Form = Request;
+
+    fn request(doing: Doing<'_>) -> Request {
+        doing.request()
+    }
+
     async fn perform(&self, request: &Request) -> Answer {
         let mut connection = self.connection.clone();
         // A scenario asks it for nothing else.
-        let Commands::One(command) = &request.commands else { return Answer::refused() };
+        let Commands::One(command) = &request.commands else {
+            return Answer::of(Outcome::Fail(Cause::Other));
+        };
         let sent = connection.req_packed_command(command);
-        let result = match tokio::time::timeout(self.timeout, sent).await {
+        let outcome = match tokio::time::timeout(self.timeout, sent).await {
             Ok(reply) => match reply.and_then(Value::extract_error) {
-                Ok(value) => (request.read)(&value).ok_or(Outcome::Fail(Cause::Other)),
-                Err(error) => Err(Outcome::Unknown(cause(&error))),
+                Ok(value) => match (request.read)(&value) {
+                    Some(told) => return Answer { told, ..Answer::of(Outcome::Ok) },
+                    None => Outcome::Fail(Cause::Other),
+                },
+                Err(error) => Outcome::Unknown(cause(&error)),
             },
-            Err(_) => Err(Outcome::Unknown(Cause::Timeout)),
+            Err(_) => Outcome::Unknown(Cause::Timeout),
         };
-        let (outcome, told) = match result {
-            Ok(told) => (Outcome::Ok, told),
-            Err(outcome) => (outcome, ReplyValue::Done),
-        };
-        Answer { outcome, redirects: Redirects::default(), told, by: None }
+        Answer::of(outcome)
     }
 
     /// The library does not tell.

@@ -5,15 +5,20 @@
 //! second.
 
 pub mod edn;
+mod fast;
 mod old;
+mod packed;
 mod read;
+#[cfg(test)]
+mod some;
 mod write;
 
 use std::io;
 use std::path::PathBuf;
 
+pub use packed::Packed;
 pub use read::{Reader, read};
-pub use write::{History, Writer, Written, create};
+pub use write::{History, Writer, create};
 
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
@@ -26,6 +31,8 @@ pub enum HistoryError {
         path.display()
     )]
     Line { path: PathBuf, line: u64, source: serde_json::Error },
+    #[error("cannot keep the rows of the history in {}: {source}; it is the folder for temporary files, which TMPDIR names", path.display())]
+    Keep { path: PathBuf, source: io::Error },
     #[error("the thread that writes the history ended early; this is a bug in redrill")]
     Ended,
 }

@@ -1,81 +1,43 @@
 //! The lines of redrill 0.1's first histories: an action's word, and beside it whichever of
-//! `value`, `expected` and `members` it had.
+//! `value`, `expected` and `members` it had; and what it met of redirects.
 
-use serde::Deserialize;
 use serde::de::Error as _;
+use serde_json::{Error, Result, Value, json};
 
-use crate::model::op::{
-    Action, CounterOp, Op, Outcome, Purpose, QueueOp, Redirects, RegisterOp, SetOp,
-};
-use crate::model::{Nanos, Workload};
+use crate::model::Workload;
+use crate::model::op::Op;
 
-#[derive(Deserialize)]
-pub(super) struct OldOp {
-    load: u8,
-    process: u32,
-    #[serde(default)]
-    purpose: Purpose,
-    action: Word,
-    key: u64,
-    value: Option<u64>,
-    expected: Option<u64>,
-    #[serde(default)]
-    members: Box<[u64]>,
-    by: Option<u16>,
-    intended: Nanos,
-    sent: Nanos,
-    done: Nanos,
-    outcome: Outcome,
-    #[serde(flatten)]
-    redirects: Redirects,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Word {
-    Read,
-    Write,
-    Cas,
-    Add,
-    Insert,
-    Members,
-    Push,
-    Pop,
-    Ack,
-}
-
-impl OldOp {
-    /// The operation. Errors: one that brings no value along.
-    pub fn op(self, loads: &[Workload]) -> serde_json::Result<Op> {
-        let counts = loads.get(usize::from(self.load)) == Some(&Workload::Counter);
-        let OldOp { load, process, purpose, key, by, intended, sent, done, outcome, .. } = self;
-        let OldOp { value, redirects, .. } = self;
-        let brought = || value.ok_or_else(|| serde_json::Error::missing_field("value"));
-        let action = match self.action {
-            Word::Read if counts => Action::Counter(CounterOp::Read(value)),
-            Word::Read => Action::Register(RegisterOp::Read(value)),
-            Word::Write => Action::Register(RegisterOp::Write(brought()?)),
-            Word::Cas => Action::Register(RegisterOp::Cas { from: self.expected, to: brought()? }),
-            Word::Add => Action::Counter(CounterOp::Add(value)),
-            Word::Insert => Action::Set(SetOp::Insert(brought()?)),
-            Word::Members => Action::Set(SetOp::Members(self.members)),
-            Word::Push => Action::Queue(QueueOp::Push(brought()?)),
-            // What was left at the end stood there one by one, and then an end.
-            Word::Pop if purpose == Purpose::Final => {
-                Action::Queue(QueueOp::Drain(value.into_iter().collect()))
-            }
-            Word::Pop => Action::Queue(QueueOp::Pop(value)),
-            Word::Ack => Action::Queue(QueueOp::Ack(brought()?)),
-        };
-        let head = Op {
-            load,
-            process,
-            purpose,
-            by,
-            outcome,
-            redirects,
-            ..Op::new(key, action, sent, done)
-        };
-        Ok(Op { intended, ..head })
-    }
+/// The operation. Errors: a line that is none, or one that brings no value along.
+pub(super) fn op(line: &[u8], loads: &[Workload]) -> Result<Op> {
+    let mut op: Value = serde_json::from_slice(line)?;
+    let load = op["load"].as_u64().and_then(|load| loads.get(load as usize));
+    let (found, is_last) = (op["value"].clone(), op["purpose"] == "final");
+    let brought = || match found {
+        Value::Null => Err(Error::missing_field("value")),
+        ref value => Ok(value.clone()),
+    };
+    let members = match &op["members"] {
+        Value::Null => json!([]),
+        members => members.clone(),
+    };
+    let action = match op["action"].as_str().unwrap_or_default() {
+        "read" if load == Some(&Workload::Counter) => json!({ "counter": { "read": found } }),
+        "read" => json!({ "register": { "read": found } }),
+        "write" => json!({ "register": { "write": brought()? } }),
+        "cas" => json!({ "register": { "cas": { "from": op["expected"], "to": brought()? } } }),
+        "add" => json!({ "counter": { "add": found } }),
+        "insert" => json!({ "set": { "insert": brought()? } }),
+        "members" => json!({ "set": { "members": members } }),
+        "push" => json!({ "queue": { "push": brought()? } }),
+        // What was left at the end stood there one by one, and then an end.
+        "pop" if is_last && found.is_null() => json!({ "queue": { "drain": [] } }),
+        "pop" if is_last => json!({ "queue": { "drain": [found] } }),
+        "pop" => json!({ "queue": { "pop": found } }),
+        "ack" => json!({ "queue": { "ack": brought()? } }),
+        _ => return Err(Error::missing_field("action")),
+    };
+    // Redirects stood beside all else.
+    op["redirects"] = op.clone();
+    op["action"] = action;
+    serde_json::from_value(op)
 }

@@ -1,20 +1,26 @@
 //! Reads a history, also one that is cut off.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use super::HistoryError;
-use super::old::OldOp;
+use super::{fast, old};
 use crate::model::Workload;
 use crate::model::op::Op;
+
+/// Operations of a batch, and how many batches are parsed before they are asked for.
+const BATCH: usize = 4_096;
+const BATCHES_AHEAD: usize = 4;
 
 /// Opens the history at `path`. It fails if the file cannot be opened.
 pub fn read(path: &Path) -> Result<Reader, HistoryError> {
     let failed = |source| HistoryError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     // The file does not even have the head of a finished history.
-    let cut = file.metadata().map_err(failed)?.len() == 0;
+    let length = file.metadata().map_err(failed)?.len();
     let decoder = zstd::Decoder::new(file).map_err(failed)?;
     Ok(Reader {
         loads: Vec::new(),
@@ -22,7 +28,8 @@ pub fn read(path: &Path) -> Result<Reader, HistoryError> {
         path: path.to_owned(),
         line: Vec::new(),
         number: 0,
-        cut,
+        length,
+        cut: length == 0,
         ended: false,
     })
 }
@@ -35,6 +42,8 @@ pub struct Reader {
     path: PathBuf,
     line: Vec<u8>,
     number: u64,
+    /// Bytes of the file.
+    length: u64,
     cut: bool,
     ended: bool,
 }
@@ -47,10 +56,46 @@ impl Reader {
 
     /// The operation in `self.line`, as it is written today or was before.
     fn parse(&self) -> serde_json::Result<Op> {
-        serde_json::from_slice(&self.line).or_else(|error| {
-            let old: OldOp = serde_json::from_slice(&self.line).map_err(|_| error)?;
-            old.op(&self.loads)
+        if let Some(op) = fast::op(&self.line) {
+            return Ok(op);
+        }
+        let today = serde_json::from_slice(&self.line);
+        today.or_else(|error| old::op(&self.line, &self.loads).map_err(|_| error))
+    }
+
+    /// Passes all operations to `hear`, in batches, each with the share of the file that has
+    /// been read by then. Another thread parses the next ones meanwhile. Returns whether the file
+    /// is [cut off](Self::was_cut).
+    ///
+    /// # Errors
+    /// Those of the reader, and of `hear`.
+    pub fn in_batches(
+        mut self,
+        mut hear: impl FnMut(&[Op], f64) -> Result<(), HistoryError>,
+    ) -> Result<bool, HistoryError> {
+        let (send, batches) = sync_channel(BATCHES_AHEAD);
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                loop {
+                    let batch: Result<Vec<Op>, _> = self.by_ref().take(BATCH).collect();
+                    let is_last = batch.as_ref().map_or(true, |ops| ops.len() < BATCH);
+                    let heard = send.send((batch, self.share_read()));
+                    if is_last || heard.is_err() {
+                        return self.was_cut();
+                    }
+                }
+            });
+            // If nobody listens any more, the thread ends.
+            for (batch, share) in batches {
+                hear(&batch?, share)?;
+            }
+            Ok(reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
+    }
+
+    fn share_read(&self) -> f64 {
+        let mut file: &File = self.lines.get_ref().get_ref().get_ref();
+        file.stream_position().unwrap_or(0) as f64 / self.length.max(1) as f64
     }
 
     /// Whether the file is cut off, as that of a killed run is. Known once the last operation
@@ -103,6 +148,7 @@ impl Iterator for Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::time::Duration;
 
     use super::super::create;
@@ -122,13 +168,13 @@ mod tests {
     fn what_was_written_is_read_back_from_several_writers() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.jsonl.zst");
-        let history = create(&path, Teller::new(Clock::start()).0).unwrap();
+        let history = create(&path, Teller::new(Clock::start()).0, |_| ()).unwrap();
         let threads = [0, 1].map(|part| {
             let mut writer = history.writer();
             std::thread::spawn(move || (0..10_000).for_each(|n| writer.push(op(n * 2 + part))))
         });
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(history.finish().unwrap().operations, 20_000);
+        assert_eq!(history.finish().unwrap(), 20_000);
         let mut reader = read(&path).unwrap();
         let mut ops: Vec<Op> = reader.by_ref().map(Result::unwrap).collect();
         assert!(!reader.was_cut());
@@ -137,10 +183,33 @@ mod tests {
     }
 
     #[test]
+    fn batches_have_every_operation_once_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.jsonl.zst");
+        let history = create(&path, Teller::new(Clock::start()).0, |_| {}).unwrap();
+        let mut writer = history.writer();
+        (0..30_000).for_each(|n| writer.push(op(n)));
+        drop(writer);
+        history.finish().unwrap();
+        let (mut ops, mut shares) = (Vec::new(), Vec::new());
+        let cut = read(&path).unwrap().in_batches(|batch, share| {
+            ops.extend_from_slice(batch);
+            shares.push(share);
+            Ok(())
+        });
+        assert!(!cut.unwrap());
+        assert_eq!(ops, (0..30_000).map(op).collect::<Vec<_>>());
+        assert!(shares.is_sorted() && shares.last() == Some(&1.0), "{shares:?}");
+        // Who does not want to hear more ends it.
+        let full = || HistoryError::Ended;
+        assert!(read(&path).unwrap().in_batches(|_, _| Err(full())).is_err());
+    }
+
+    #[test]
     fn a_history_cut_off_anywhere_gives_its_beginning_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.jsonl.zst");
-        let history = create(&path, Teller::new(Clock::start()).0).unwrap();
+        let history = create(&path, Teller::new(Clock::start()).0, |_| ()).unwrap();
         let mut writer = history.writer();
         (0..30_000).for_each(|n| writer.push(op(n)));
         drop(writer);
@@ -160,7 +229,7 @@ mod tests {
     fn a_history_can_be_read_while_it_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.jsonl.zst");
-        let history = create(&path, Teller::new(Clock::start()).0).unwrap();
+        let history = create(&path, Teller::new(Clock::start()).0, |_| ()).unwrap();
         let mut writer = history.writer();
         (0..100).for_each(|n| writer.push(op(n)));
         writer.flush();
@@ -173,17 +242,18 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_refuses_is_an_error_at_the_end_and_a_warning_at_once() {
-        let (teller, events) = Teller::new(Clock::start());
+    fn a_disk_that_refuses_is_told_at_once_and_an_error_at_the_end() {
+        let (tell, told) = mpsc::channel();
+        let broken = move |error: &io::Error| tell.send(error.to_string()).unwrap();
         // A Linux device that is always full.
-        let history = create(Path::new("/dev/full"), teller).unwrap();
+        let teller = Teller::new(Clock::start()).0;
+        let history = create(Path::new("/dev/full"), teller, broken).unwrap();
         let mut writer = history.writer();
         (0..200_000).for_each(|n| writer.push(op(n)));
         drop(writer);
+        assert!(told.recv().unwrap().contains("No space left"));
         let error = history.finish().unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
-        let warned = events.try_iter().map(|event| format!("{:?}", event.kind));
-        assert!(warned.into_iter().any(|text| text.contains("no longer written")));
     }
 
     #[test]

@@ -26,19 +26,23 @@ enum Message {
 }
 
 /// Starts a history at `path`, replacing an existing file. Give each load a [`Writer`], and
-/// call [`History::finish`] when all have ended.
+/// call [`History::finish`] when all have ended. `broken` is called at once if the disk refuses a
+/// write.
 ///
 /// It fails if the file cannot be created.
-pub fn create(path: &Path, teller: Teller) -> Result<History, HistoryError> {
+pub fn create(
+    path: &Path,
+    teller: Teller,
+    broken: impl FnOnce(&io::Error) + Send + 'static,
+) -> Result<History, HistoryError> {
     let failed = |source| HistoryError::Write { path: path.to_owned(), source };
     let file = File::create(path).map_err(failed)?;
     let encoder = zstd::Encoder::new(file, 1).map_err(failed)?;
     let (sender, batches) = sync_channel(WAITING);
-    let output = Output { encoder, written: Written::default(), line: Vec::new() };
-    let told = teller.clone();
+    let output = Output { encoder, operations: 0, line: Vec::new() };
     let thread = std::thread::Builder::new()
         .name("history".into())
-        .spawn(move || write_all(output, &batches, &told))
+        .spawn(move || write_until_finished(output, &batches).inspect_err(broken))
         .map_err(failed)?;
     Ok(History { writer: Writer { sender, batch: Vec::new(), teller }, thread, path: path.into() })
 }
@@ -47,14 +51,8 @@ pub fn create(path: &Path, teller: Teller) -> Result<History, HistoryError> {
 #[derive(Debug)]
 pub struct History {
     writer: Writer,
-    thread: JoinHandle<io::Result<Written>>,
+    thread: JoinHandle<io::Result<u64>>,
     path: PathBuf,
-}
-
-/// What a finished history holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    pub operations: u64,
 }
 
 impl History {
@@ -62,12 +60,12 @@ impl History {
         self.writer.clone()
     }
 
-    /// Writes everything that was handed over and closes the file. Operations that a [`Writer`]
+    /// Writes everything that was handed over and closes the file; how many operations. Those that a [`Writer`]
     /// hands over later are lost, so end the loads first.
     ///
     /// It fails if the disk refused a write at any time. Then the file has a correct beginning
     /// of the history.
-    pub fn finish(self) -> Result<Written, HistoryError> {
+    pub fn finish(self) -> Result<u64, HistoryError> {
         let History { writer, thread, path } = self;
         // An error means that the thread has ended already; joining it gives the reason.
         writer.sender.send(Message::Finish).or_unheard();
@@ -111,20 +109,27 @@ impl Writer {
         }
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         let Err(TrySendError::Full(message)) = self.sender.try_send(Message::Batch(batch)) else {
-            // Sent, or the thread has ended: it has reported why, and `finish` returns the
-            // error.
+            // Sent, or the thread has ended: it has said so, and `finish` returns the error.
             return;
         };
         let began = Instant::now();
         self.sender.send(message).or_unheard();
-        let waited = began.elapsed().as_millis();
-        self.teller.tell(EventKind::Warning {
-            text: format!(
-                "the disk cannot follow the history: the load waited {waited} ms for it, \
-                 and latencies around this instant are redrill's own"
-            ),
-        });
+        if let Some(text) = told(began.elapsed()) {
+            self.teller.tell(EventKind::Warning { text });
+        }
     }
+}
+
+/// The warning that the load waited for the disk; none if nobody can have felt it.
+fn told(waited: Duration) -> Option<String> {
+    let text = || {
+        let waited = waited.as_millis();
+        format!(
+            "the disk cannot follow the history: the load waited {waited} ms for it, \
+             and latencies around this instant are redrill's own"
+        )
+    };
+    (waited >= Duration::from_millis(1)).then(text)
 }
 
 impl Drop for Writer {
@@ -135,7 +140,7 @@ impl Drop for Writer {
 
 struct Output {
     encoder: zstd::Encoder<'static, File>,
-    written: Written,
+    operations: u64,
     line: Vec<u8>,
 }
 
@@ -147,22 +152,12 @@ impl Output {
             self.line.push(b'\n');
             self.encoder.write_all(&self.line)?;
         }
-        self.written.operations += batch.len() as u64;
+        self.operations += batch.len() as u64;
         Ok(())
     }
 }
 
-fn write_all(output: Output, batches: &Receiver<Message>, teller: &Teller) -> io::Result<Written> {
-    let result = write_until_finished(output, batches);
-    if let Err(error) = &result {
-        teller.tell(EventKind::Warning {
-            text: format!("the history is no longer written: {error}; its end will be missing"),
-        });
-    }
-    result
-}
-
-fn write_until_finished(mut output: Output, batches: &Receiver<Message>) -> io::Result<Written> {
+fn write_until_finished(mut output: Output, batches: &Receiver<Message>) -> io::Result<u64> {
     let mut flush_at = Instant::now() + FLUSH;
     loop {
         match batches.recv_timeout(flush_at.saturating_duration_since(Instant::now())) {
@@ -176,5 +171,16 @@ fn write_until_finished(mut output: Output, batches: &Receiver<Message>) -> io::
         }
     }
     output.encoder.finish()?;
-    Ok(output.written)
+    Ok(output.operations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_nobody_feels_is_no_warning() {
+        assert_eq!(told(Duration::from_micros(900)), None);
+        assert!(told(Duration::from_micros(1_900)).unwrap().contains("waited 1 ms for it"));
+    }
 }

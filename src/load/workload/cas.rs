@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use redis::Value;
 
-use super::register::Register;
-use super::{Draw, Plan, Sessions, Values};
+use super::simple::Register;
+use super::{Draw, Plan, Sessions, Stage, Values};
 use crate::load::client::{Commands, Read, ReplyValue, done, script, value};
 use crate::model::op::{Action, Op, RegisterOp};
 
@@ -26,11 +26,9 @@ pub(super) struct Cas {
 }
 
 impl Sessions for Cas {
-    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Plan {
-        match reads {
-            true => Plan::bare(key, self.last()),
-            false => draw.plan(key, |to| Action::Register(RegisterOp::Cas { from: None, to })),
-        }
+    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {
+        let cas = |to| Action::Register(RegisterOp::Cas { from: None, to });
+        draw.one(key, reads.then(|| self.last()), cas)
     }
 
     fn fill(&self, value: u64) -> Option<Action> {

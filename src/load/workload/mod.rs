@@ -1,19 +1,14 @@
-//! What the clients of a load do: one file for each workload, behind one seam.
+//! What the clients of a load do, behind one seam.
 //!
-//! A workload begins here: a file with its [`Sessions`], a line in [`of`], and a variant of
-//! [`Workload`]. Its operations are a family in [`Action`](crate::model::op::Action), which a checker judges.
+//! A workload begins here: its [`Sessions`] in a file (those of one command each are in
+//! `simple`), a line in [`of`], and a variant of [`Workload`]. Its operations are a family in [`Action`](crate::model::op::Action), which a checker judges.
 
 mod cas;
-mod counter;
-mod draw;
 mod plans;
-mod queue;
-mod register;
 mod session;
-mod set;
+mod simple;
 mod stream;
 mod transfer;
-mod values;
 
 use super::client::Request;
 use crate::model::Workload;
@@ -21,34 +16,43 @@ use crate::model::op::{Purpose, key_name};
 use crate::model::slot::slot_of;
 use crate::spec::scenario::Load;
 
-pub(crate) use draw::{Draw, Plan};
 pub(crate) use plans::Plans;
-pub(crate) use session::{Next, Sessions};
-pub(crate) use values::Values;
+pub(crate) use session::{Draw, Next, Plan, Sessions, Stage, Values};
 
 /// The clients of a load, who remember nothing yet.
 pub(crate) fn of(load: &Load) -> Box<dyn Sessions> {
     match load.workload {
-        Workload::Register => Box::new(register::Register),
+        Workload::Register => Box::new(simple::Register),
         Workload::Cas => Box::<cas::Cas>::default(),
-        Workload::Counter => Box::new(counter::Counter),
-        Workload::Set => Box::new(set::Set),
-        Workload::Queue => Box::new(queue::Queue),
+        Workload::Counter => Box::new(simple::Counter),
+        Workload::Set => Box::new(simple::Set),
+        Workload::Queue => Box::new(simple::Queue),
         Workload::Stream => Box::<stream::Stream>::default(),
+        Workload::DualWrite => Box::new(simple::DualWrite),
         Workload::Transfer => Box::new(transfer::Transfer { by: load.transfer }),
     }
 }
 
-/// `plan` as it is sent. What clients change is to reach replicas, if the load waits for them.
-pub(crate) fn request(
-    load: &Load,
-    sessions: &dyn Sessions,
-    plan: &Plan,
-    purpose: Purpose,
-    values: &mut Values,
-) -> Request {
-    let key = key_name(&load.keyspace.name, plan.key);
-    let (commands, read) = sessions.command(&key, plan, values);
-    let wait = load.wait.filter(|_| purpose == Purpose::Load);
-    Request { slot: slot_of(key.as_bytes()), commands, read, wait }
+/// An operation, and what it takes to put it into words.
+pub(crate) struct Doing<'a> {
+    pub(crate) load: &'a Load,
+    pub(crate) sessions: &'a dyn Sessions,
+    pub(crate) plan: &'a Plan,
+    pub(crate) purpose: Purpose,
+    pub(crate) values: &'a mut Values,
+}
+
+impl Doing<'_> {
+    /// The key's name.
+    pub(crate) fn key(&self) -> String {
+        key_name(&self.load.keyspace.name, self.plan.key)
+    }
+
+    /// As it is sent. What clients change is to reach replicas, if the load waits for them.
+    pub(crate) fn request(self) -> Request {
+        let key = self.key();
+        let (commands, read) = self.sessions.command(&key, self.plan, self.values);
+        let wait = self.load.wait.filter(|_| self.purpose == Purpose::Load);
+        Request { slot: slot_of(key.as_bytes()), commands, read, wait }
+    }
 }

@@ -4,11 +4,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution as _, Zipf};
 
-use super::draw::{Draw, Plan};
-use super::session::Sessions;
+use super::session::{Draw, Plan, Sessions, Stage};
 use crate::spec::scenario::{Distribution, Load};
 
-/// The first operations of a load's sessions, without an end.
+/// How a load's sessions begin, without an end.
 #[derive(Debug)]
 pub(crate) struct Plans {
     sessions: Box<dyn Sessions>,
@@ -26,7 +25,7 @@ impl Plans {
         Plans { sessions: super::of(load), keys, reads: load.reads, draw }
     }
 
-    /// What is written to key `key` before the load, if something is.
+    /// What is done on key `key` before the load, if something is.
     pub(crate) fn fill(&mut self, key: u64) -> Option<Plan> {
         let size = self.draw.size();
         let action = self.sessions.fill(key + 1)?;
@@ -35,9 +34,9 @@ impl Plans {
 }
 
 impl Iterator for Plans {
-    type Item = Plan;
+    type Item = Stage;
 
-    fn next(&mut self) -> Option<Plan> {
+    fn next(&mut self) -> Option<Stage> {
         let key = self.keys.draw(&mut self.draw.rng);
         let reads = self.draw.rng.random_bool(self.reads.clamp(0.0, 1.0));
         Some(self.sessions.begin(key, reads, &mut self.draw))
@@ -114,8 +113,8 @@ mod tests {
         let load = load(100, Distribution::Uniform);
         let mut operations = Plans::new(&load, 1);
         let filled = (0..100).map(|key| operations.fill(key).unwrap()).collect::<Vec<_>>();
-        let writes =
-            filled.into_iter().chain(operations.take(10_000)).filter_map(|p| p.action.written());
+        let writes = filled.into_iter().chain(operations.take(10_000).flatten());
+        let writes = writes.filter_map(|plan| plan.action.written());
         let mut seen = HashSet::new();
         let mut count = 0;
         for value in writes {
@@ -130,7 +129,7 @@ mod tests {
         let values = |turn| {
             let keyspace = Keyspace { turn, turns: 3, ..Keyspace::own("app") };
             let load = Load { keyspace, ..load(100, Distribution::Uniform) };
-            let plans = Plans::new(&load, turn).take(2000);
+            let plans = Plans::new(&load, turn).take(2000).flatten();
             plans.filter_map(|plan| plan.action.written()).collect::<Vec<_>>()
         };
         let all = [values(0), values(1), values(2)].concat();
@@ -141,7 +140,7 @@ mod tests {
     #[test]
     fn sizes_lie_in_their_range_and_reach_both_ends() {
         let load = Load { value: (100, 110), reads: 0.0, ..load(10, Distribution::Uniform) };
-        let sizes: HashSet<usize> = Plans::new(&load, 1).take(2000).map(|p| p.size).collect();
+        let sizes: HashSet<usize> = Plans::new(&load, 1).take(2000).map(|p| p[0].size).collect();
         assert_eq!(sizes, (100..=110).collect());
     }
 
@@ -149,7 +148,7 @@ mod tests {
     fn zipf_has_its_shape_and_its_hot_keys_are_apart() {
         let load = load(10_000, Distribution::Zipf(1.0));
         let mut counts = vec![0u32; 10_000];
-        for plan in Plans::new(&load, 3).take(200_000) {
+        for plan in Plans::new(&load, 3).take(200_000).flatten() {
             counts[plan.key as usize] += 1;
         }
         let mut hot: Vec<usize> = (0..10_000).collect();

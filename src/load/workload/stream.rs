@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use redis::{Cmd, Value};
 
-use super::queue::Queue;
-use super::{Draw, Plan, Sessions, Values};
+use super::simple::Queue;
+use super::{Draw, Plan, Sessions, Stage, Values};
 use crate::load::client::{Commands, Read, ReplyValue, done, element, of, script};
 use crate::model::op::{Action, Op, QueueOp};
 
@@ -14,7 +14,7 @@ use crate::model::op::{Action, Op, QueueOp};
 const GROUP: &str = "redrill";
 
 /// A group that is there already is as good.
-const PREPARE: &str = "\
+const OPEN: &str = "\
 redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 return 1";
 
@@ -32,8 +32,13 @@ pub(super) struct Stream {
 }
 
 impl Sessions for Stream {
-    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Plan {
+    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {
         Queue.begin(key, reads, draw)
+    }
+
+    /// What must be there before the first operation on a key.
+    fn fill(&self, _: u64) -> Option<Action> {
+        Some(Action::Queue(QueueOp::Open))
     }
 
     fn last(&self) -> Action {
@@ -47,6 +52,7 @@ impl Sessions for Stream {
                 add.arg("*").arg("v").arg(values.text(value, plan.size));
                 (add.into(), done)
             }
+            Action::Queue(QueueOp::Open) => (script(OPEN, key, &[GROUP.as_bytes()]).into(), done),
             Action::Queue(QueueOp::Ack(_)) => {
                 let mut ack = of("XACK", key);
                 ack.arg(GROUP).arg(plan.entry.as_deref().unwrap_or_default());
@@ -62,10 +68,6 @@ impl Sessions for Stream {
                 (read.into(), delivered)
             }
         }
-    }
-
-    fn prepare(&self, key: &str) -> Option<Cmd> {
-        Some(script(PREPARE, key, &[GROUP.as_bytes()]))
     }
 
     fn complete(&mut self, plan: Plan) -> Plan {

@@ -2,9 +2,12 @@
 //!
 //! A key is a bank: its accounts bear its name as their hash tag, so they are in one slot.
 
-use redis::{Cmd, Value};
+use std::time::Duration;
 
-use super::{Draw, Next, Plan, Sessions, Values};
+use redis::{Cmd, Value};
+use smallvec::smallvec;
+
+use super::{Draw, Next, Plan, Sessions, Stage, Values};
 use crate::load::client::{Commands, Read, ReplyValue};
 use crate::model::op::{Action, Cause, Op, Outcome, TransferOp};
 use crate::spec::scenario::Atomicity;
@@ -28,15 +31,15 @@ pub(super) struct Transfer {
 }
 
 impl Sessions for Transfer {
-    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Plan {
+    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {
         if reads {
-            return Plan::bare(key, self.last());
+            return smallvec![Plan::bare(key, self.last())];
         }
         let from = draw.below(u64::from(ACCOUNTS)) as u16;
         let step = 1 + draw.below(u64::from(ACCOUNTS) - 1) as u16;
         let amount = 1 + draw.below(MOST) as u32;
         let to = (from + step) % ACCOUNTS;
-        Plan::bare(key, Action::Transfer(TransferOp::Move { from, to, amount }))
+        smallvec![Plan::bare(key, Action::Transfer(TransferOp::Move { from, to, amount }))]
     }
 
     fn fill(&self, _: u64) -> Option<Action> {
@@ -66,9 +69,11 @@ impl Sessions for Transfer {
     }
 
     /// Somebody else was quicker: nothing was done, and a user would try again.
-    fn then(&self, op: &Op, step: u32) -> Option<Next> {
+    fn then(&self, ended: &[Op], step: u32) -> Option<Next> {
+        let op = ended.first()?;
         let again = op.outcome == Outcome::Fail(Cause::Conflict) && step < TRIES;
-        again.then(|| Next::at_once(Plan::bare(op.key, op.action.clone())))
+        let stage = || smallvec![Plan::bare(op.key, op.action.clone())];
+        again.then(|| Next { stage: stage(), after: Duration::ZERO })
     }
 }
 
@@ -159,10 +164,11 @@ mod tests {
         let action = Action::Transfer(TransferOp::Move { from: 0, to: 1, amount: 5 });
         let ended = |outcome| Op { outcome, ..Op::new(3, action.clone(), Nanos(0), Nanos(1)) };
         let conflict = ended(Outcome::Fail(Cause::Conflict));
-        let next = bank.then(&conflict, 0).map(|next| next.plan);
-        assert_eq!(next, Some(Plan::bare(3, action.clone())));
-        assert!(bank.then(&conflict, TRIES).is_none(), "not for ever");
-        assert!(bank.then(&ended(Outcome::Ok), 0).is_none());
-        assert!(bank.then(&ended(Outcome::Unknown(Cause::Timeout)), 0).is_none());
+        let then = |op: &Op, step| bank.then(std::slice::from_ref(op), step);
+        let next = then(&conflict, 0).map(|next| next.stage.into_vec());
+        assert_eq!(next, Some(vec![Plan::bare(3, action.clone())]));
+        assert!(then(&conflict, TRIES).is_none(), "not for ever");
+        assert!(then(&ended(Outcome::Ok), 0).is_none());
+        assert!(then(&ended(Outcome::Unknown(Cause::Timeout)), 0).is_none());
     }
 }

@@ -109,6 +109,48 @@ fn who_was_cut_off_from_the_new_leader_doubts_it_a_moment_longer() {
     assert_eq!(hear(2, follows, &doubted)[0], (Suspected, "c/0/1".into()), "a new one");
 }
 
+/// Three nodes of shard 0, and the primary of shard 1: node `i` says who leads shard 0, with
+/// which epoch.
+fn says(seen: &mut Failovers, i: usize, leads: usize, epoch: u64) -> Vec<(FailoverPhase, String)> {
+    let ids = ["n00", "n01", "n02", "n10"];
+    let line = |n: usize| {
+        let myself = if n == i { "myself," } else { "" };
+        let rest = match n {
+            3 => "master - 0 0 2 connected 8192-16383".to_owned(),
+            n if n == leads => format!("master - 0 0 {epoch} connected 0-8191"),
+            _ => format!("slave {} 0 0 {epoch} connected", ids[leads]),
+        };
+        format!("{} 127.0.0.1:1@1 {myself}{rest}\n", ids[n])
+    };
+    let text: String = (0..4).map(line).collect();
+    let lines = NodeLine::parse_all(&text).unwrap();
+    phases(seen.hear(i, Some(&NodeView { lines, ..node_view(0, LEADS, FOLLOWS, None) })))
+}
+
+#[test]
+fn old_news_of_an_election_that_another_one_followed_elects_nobody() {
+    let mut seen = Failovers::new(&[node(0, 0), node(0, 1), node(0, 2), node(1, 0)]);
+    (0..4).for_each(|i| assert_eq!(says(&mut seen, i, 0, 1), []));
+    assert_eq!(says(&mut seen, 1, 1, 3), [(Elected, "c/0/1".into())]);
+    assert_eq!(says(&mut seen, 2, 2, 4), [(Elected, "c/0/2".into())]);
+    assert_eq!(says(&mut seen, 3, 1, 3), [], "it was cut off, and tells of the first");
+    assert_eq!(says(&mut seen, 1, 1, 3), [], "so does the one that it was about");
+    assert_eq!(says(&mut seen, 2, 2, 5), [], "the same one, with an epoch of its own");
+    assert_eq!(says(&mut seen, 3, 2, 5), []);
+    assert_eq!(says(&mut seen, 1, 2, 5), [(Propagated, "c/0/2".into())]);
+    assert_eq!(says(&mut seen, 0, 1, 3), [], "the first leader is the last to hear");
+
+    let mut seen = Failovers::new(&[node(0, 0), node(0, 1), node(0, 2), node(1, 0)]);
+    (0..4).for_each(|i| assert_eq!(says(&mut seen, i, 0, 1), []));
+    assert_eq!(says(&mut seen, 1, 1, 3), [(Elected, "c/0/1".into())]);
+    assert_eq!(says(&mut seen, 0, 0, 4), [(Elected, "c/0/0".into())], "it has its place again");
+    assert_eq!(says(&mut seen, 3, 1, 3), []);
+    for i in [1, 2] {
+        assert_eq!(says(&mut seen, i, 0, 4), []);
+    }
+    assert_eq!(says(&mut seen, 3, 0, 4), [(Propagated, "c/0/0".into())]);
+}
+
 #[test]
 fn one_that_was_only_slow_may_be_suspected_again() {
     let mut seen = cluster();

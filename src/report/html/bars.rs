@@ -1,38 +1,31 @@
 //! What the page shows as bars: how far each expectation is from its bound, and where each
 //! millisecond of a failover went until a write succeeded again.
 
+use crate::model::Unit;
 use crate::model::catalogue::known;
-use crate::model::{Unit, Verdict};
 use crate::report::data::{Failover, Judged};
-use crate::report::text::mark;
 
 /// An expectation with its bar: the value, and a mark at the bound.
-pub(super) struct Expected {
-    pub verdict: Verdict,
-    pub mark: &'static str,
-    pub text: String,
-    pub value: String,
+pub(super) struct Expected<'a> {
+    pub judged: &'a Judged,
     pub about: &'static str,
     /// Percent of the bar's length; none if there is no value.
     pub filled: Option<String>,
     pub bound_at: String,
-    pub bound: String,
 }
 
-impl Expected {
-    pub fn new(judged: &Judged) -> Expected {
-        let value = judged.value.unwrap_or(0.0);
-        let full = value.max(judged.bound) * 1.15;
-        let share = |v: f64| if full > 0.0 { (v / full * 100.0).clamp(0.0, 100.0) } else { 0.0 };
+impl Expected<'_> {
+    pub fn new(judged: &Judged) -> Expected<'_> {
+        let full = judged.value.unwrap_or(0.0).max(judged.bound) * 1.15;
+        let share = |v: f64| {
+            let share = if full > 0.0 { (v / full * 100.0).clamp(0.0, 100.0) } else { 0.0 };
+            format!("{share:.1}")
+        };
         Expected {
-            verdict: judged.verdict,
-            mark: mark(judged.verdict),
-            text: judged.text.clone(),
-            value: judged.shown(),
+            judged,
             about: known(&judged.measure).map_or("", |known| known.about),
-            filled: judged.value.map(|value| format!("{:.1}", share(value))),
-            bound_at: format!("{:.1}", share(judged.bound)),
-            bound: judged.unit.show(judged.bound),
+            filled: judged.value.map(share),
+            bound_at: share(judged.bound),
         }
     }
 }
@@ -77,10 +70,7 @@ impl FailoverRow {
         };
         FailoverRow {
             title: f.title(),
-            served: f.served().map(|ms| match f.unserved_until_ms {
-                Some(_) => format!("not served again in {}", Unit::Millis.show(ms)),
-                None => format!("served after {}", Unit::Millis.show(ms)),
-            }),
+            served: f.outcome(),
             parts: parts.into_iter().map(part).collect(),
             besides: all.into_iter().chain(redundant).collect(),
         }

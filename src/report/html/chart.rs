@@ -73,6 +73,9 @@ pub(super) fn draw(report: &Report, series: &Series, frame: &Frame) -> String {
     rates(&mut svg, frame, &points);
     latencies(&mut svg, frame, &points, latency_top);
     frame.convergence(&mut svg, report, TOP, bottom);
+    frame.starved(&mut svg, report, TOP, rate_bottom);
+    frame.starved(&mut svg, report, latency_top, bottom);
+    frame.crashes(&mut svg, report, TOP, bottom);
     let left = frame.size.left();
     let right = frame.size.right();
     svg.text("title", "start", [left, 14.0], &format!("operations a second{beside}"));
@@ -90,7 +93,7 @@ fn rates(svg: &mut Svg, frame: &Frame, points: &[Point]) {
     let top = (most * 1.2).max(1.0);
     let y = Scale::linear(0.0, top, TOP + RATE, TOP);
     for tick in ticks(0.0, top, 3) {
-        axis(svg, frame, y.at(tick), &thousands(tick));
+        frame.level(svg, y.at(tick), &thousands(tick));
     }
     let line = |of: fn(&Point) -> f64| points.iter().map(move |p| [p.at_ms, of(p)]);
     let shape = |of: fn(&Point) -> f64| {
@@ -121,18 +124,13 @@ fn latencies(svg: &mut Svg, frame: &Frame, points: &[Point], top: f64) {
     let (low, high) = (nice_down(low * 0.9), nice_up(high * 1.05));
     let y = Scale::log(low, high, top + LATENCY, top);
     for tick in log_ticks(low, high) {
-        axis(svg, frame, y.at(tick), &short_ms(tick));
+        frame.level(svg, y.at(tick), &short_ms(tick));
     }
     let shape = |of: fn(&Point) -> Option<f64>| {
         polyline(points.iter().map(|p| of(p).map(|ms| [frame.x(p.at_ms), y.at(ms)])))
     };
     svg.path("p99", &shape(|p| p.p99), None);
     svg.path("p50", &shape(|p| p.p50), None);
-}
-
-fn axis(svg: &mut Svg, frame: &Frame, y: f64, label: &str) {
-    svg.line("grid", [frame.size.left(), y, frame.size.right(), y], None);
-    svg.text("tick", "end", [frame.size.left() - 6.0, y + 4.0], label);
 }
 
 fn short_ms(ms: f64) -> String {

@@ -1,6 +1,7 @@
 //! The time axis of all drawings over time: steps as bands, convergence as lines, seconds
 //! below.
 
+use crate::model::Unit;
 use crate::report::data::Report;
 
 use super::svg::{Scale, Svg, n, ticks};
@@ -115,6 +116,35 @@ impl Frame {
         }
     }
 
+    /// When the machine was too busy, hatched.
+    pub fn starved(&self, svg: &mut Svg, report: &Report, top: f64, bottom: f64) {
+        for time in &report.starved {
+            let inside = |at: f64| self.x(at.clamp(self.from_ms, self.to_ms));
+            let (x, end) = (inside(time.from_ms), inside(time.to_ms));
+            let title = match (&time.node, time.waited_percent) {
+                (Some(node), Some(percent)) => {
+                    format!("{node} waited for a processor for {percent:.0} % of this second")
+                }
+                _ => {
+                    let lost = Unit::Millis.show(time.lost_ms);
+                    format!("redrill itself was not run for {lost} of this second")
+                }
+            };
+            if end > x {
+                svg.rect("starved", [x, top, end - x, bottom - top], Some(&title));
+                svg.path("hatch", &hatch([x, top, end, bottom]), None);
+            }
+        }
+    }
+
+    /// When servers crashed.
+    pub fn crashes(&self, svg: &mut Svg, report: &Report, top: f64, bottom: f64) {
+        for crash in &report.crashes {
+            let (x, title) = (self.x(crash.at_ms), crash.text(self.from_ms));
+            svg.line("crash", [x, top, x, bottom], Some(&title));
+        }
+    }
+
     /// When nodes agreed, and when replicas were linked as well.
     pub fn convergence(&self, svg: &mut Svg, report: &Report, top: f64, bottom: f64) {
         for step in &report.steps {
@@ -127,6 +157,12 @@ impl Frame {
             mark(step.view_converged_ms, "agreed", "all nodes agree");
             mark(step.converged_ms, "converged", "converged");
         }
+    }
+
+    /// A grid line at the height `y`, with its label.
+    pub fn level(&self, svg: &mut Svg, y: f64, label: &str) {
+        svg.line("grid", [self.size.left(), y, self.size.right(), y], None);
+        svg.text("tick", "end", [self.size.left() - 6.0, y + 4.0], label);
     }
 
     /// Seconds since the load's start, with their grid lines.
@@ -142,4 +178,18 @@ impl Frame {
             }
         }
     }
+}
+
+/// Slanting lines within a box: left, top, right, bottom.
+fn hatch([left, top, right, bottom]: [f64; 4]) -> String {
+    const APART: f64 = 8.0;
+    let width = right - left;
+    let lines = ((bottom - top + width) / APART) as usize;
+    let line = |i: usize| {
+        // It rises from the left edge, and from the bottom where that is before.
+        let y = top + i as f64 * APART;
+        let (from, to) = ((y - bottom).max(0.0), (y - top).min(width));
+        format!("M{} {}L{} {}", n(left + from), n(y - from), n(left + to), n(y - to))
+    };
+    (1..=lines).map(line).collect()
 }

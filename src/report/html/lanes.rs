@@ -13,14 +13,14 @@ const ROW: f64 = 21.0;
 const TOP: f64 = 20.0;
 
 /// One row: the canaries of one shard, those that move apart.
-struct Row {
+struct Lane {
     group: String,
     shard: u32,
     moves: bool,
     canaries: usize,
 }
 
-fn rows(report: &Report) -> Vec<Row> {
+fn rows(report: &Report) -> Vec<Lane> {
     let mut rows = Vec::new();
     for moves in [false, true] {
         for shard in &report.shards {
@@ -30,7 +30,7 @@ fn rows(report: &Report) -> Vec<Row> {
             };
             if canaries > 0 {
                 let group = shard.group.clone();
-                rows.push(Row { group, shard: shard.shard, moves, canaries });
+                rows.push(Lane { group, shard: shard.shard, moves, canaries });
             }
         }
     }
@@ -60,10 +60,12 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
         draw_row(&mut svg, report, frame, row, y);
     }
     frame.convergence(&mut svg, report, TOP, height);
+    frame.starved(&mut svg, report, TOP, height);
+    frame.crashes(&mut svg, report, TOP, height);
     Some(svg.done())
 }
 
-fn draw_row(svg: &mut Svg, report: &Report, frame: &Frame, row: &Row, y: f64) {
+fn draw_row(svg: &mut Svg, report: &Report, frame: &Frame, row: &Lane, y: f64) {
     let (left, right) = (frame.size.left(), frame.size.right());
     let name = match frame.size {
         Size::Wide => format!("{}/{}", row.group, row.shard),
@@ -83,15 +85,16 @@ fn draw_row(svg: &mut Svg, report: &Report, frame: &Frame, row: &Row, y: f64) {
         for outage in report.outages.iter().filter(mine) {
             let x = frame.x(outage.from_ms);
             let width = (frame.x(outage.from_ms + outage.duration_ms) - x).max(2.0);
-            svg.rect("down", [x, y, width, LANE], Some(&told(outage, frame, what)));
+            svg.rect("down", [x, y, width, LANE], Some(&tooltip(outage, frame, what)));
         }
     }
 }
 
-fn told(outage: &Outage, frame: &Frame, what: &str) -> String {
+fn tooltip(outage: &Outage, frame: &Frame, what: &str) -> String {
     let cause = outage.cause.map_or(String::new(), |cause| format!(" ({cause:?})"));
     let length = Unit::Millis.show(outage.duration_ms);
     let from = (outage.from_ms - frame.from_ms) / 1e3;
     let open = if outage.to_ms.is_none() { ", not over when the record ended" } else { "" };
-    format!("slot {}: no {what} for {length} from {from:.2} s{cause}{open}", outage.slot)
+    let region = outage.region.as_ref().map_or(String::new(), |name| format!(" for {name}"));
+    format!("slot {}: no {what}{region} for {length} from {from:.2} s{cause}{open}", outage.slot)
 }

@@ -23,8 +23,7 @@ pub(super) fn draw(report: &Report, series: &Series, frame: &Frame) -> Option<St
     frame.seconds(&mut svg, TOP, bottom, true);
     let (left, right) = (frame.size.left(), frame.size.right());
     for (y, lost) in [(TOP, most), (bottom, 0.0)] {
-        svg.line("grid", [left, y, right, y], None);
-        svg.text("tick", "end", [left - 6.0, y + 4.0], &thousands(lost));
+        frame.level(&mut svg, y, &thousands(lost));
     }
     let y = Scale::linear(0.0, most, 0.0, HEIGHT);
     for bar in &bars {
@@ -32,7 +31,7 @@ pub(super) fn draw(report: &Report, series: &Series, frame: &Frame) -> Option<St
         // The last window is cut off where the load ends.
         let width = (frame.x(bar.to_ms).min(right) - x).max(LEAST[0]);
         let height = y.at(bar.lost as f64).max(LEAST[1]);
-        let title = told(bar, frame);
+        let title = tooltip(bar, frame);
         svg.rect("lostbar", [x, bottom - height, width, height], Some(&title));
     }
     svg.text("title", "start", [left, 14.0], "lost writes, when they had been acknowledged");
@@ -59,7 +58,7 @@ fn bars(series: &Series, most: usize) -> Vec<Bar> {
     pairs.map(bar).filter(|bar| bar.lost > 0).collect()
 }
 
-fn told(bar: &Bar, frame: &Frame) -> String {
+fn tooltip(bar: &Bar, frame: &Frame) -> String {
     let [from, to] = [bar.from_ms, bar.to_ms].map(|at| (at - frame.from_ms) / 1e3);
     let writes = if bar.lost == 1 { "write" } else { "writes" };
     format!(

@@ -19,10 +19,12 @@ use serde_json::json;
 
 use crate::check::Example;
 use crate::model::Unit;
+use crate::model::event::NodeInfo;
+use crate::model::measure::thousands;
 
 use super::data::{Group, Report};
 use super::error::ReportError;
-use super::figures::{self, Figure, Tone};
+use super::figures::{self, Figure};
 use super::judge::other_reasons;
 use super::sections;
 use super::table::{Cell, On, Section};
@@ -39,7 +41,7 @@ struct Page<'a> {
     took: String,
     /// Reasons that the expectations do not show.
     why: Vec<&'a str>,
-    expectations: Vec<Expected>,
+    expectations: Vec<Expected<'a>>,
     figures: Vec<Figure>,
     charts: Vec<Chart>,
     /// Drawings of both sizes.
@@ -48,7 +50,7 @@ struct Page<'a> {
     hits: String,
     /// Drawings of both sizes.
     traffic: String,
-    ownership: Vec<Owned>,
+    ownership: Vec<OwnershipView>,
     /// Some owners are those of most nodes, not of all.
     disagreed: bool,
     groups: Vec<GroupView<'a>>,
@@ -67,13 +69,13 @@ struct Chart {
     lost: String,
 }
 
-struct Owned {
+struct OwnershipView {
     group: String,
     drawings: String,
-    legend: Vec<Legend>,
+    legend: Vec<LegendEntry>,
 }
 
-struct Legend {
+struct LegendEntry {
     colour: u32,
     name: String,
     slots: String,
@@ -81,15 +83,15 @@ struct Legend {
 
 struct GroupView<'a> {
     group: &'a Group,
-    shards: Vec<ShardView<'a>>,
+    shards: Vec<ShardBox<'a>>,
 }
 
-struct ShardView<'a> {
+struct ShardBox<'a> {
     colour: u32,
     name: String,
     slots: String,
     count: String,
-    nodes: &'a [crate::model::event::NodeInfo],
+    nodes: &'a [NodeInfo],
 }
 
 /// The text of `report.html`.
@@ -136,16 +138,6 @@ pub(super) fn quoting(text: &str) -> String {
     parts.iter().enumerate().map(show).collect()
 }
 
-impl Tone {
-    fn class(self) -> &'static str {
-        match self {
-            Tone::Plain => "",
-            Tone::Bad => "bad",
-            Tone::Unknown => "untold",
-        }
-    }
-}
-
 /// The result of `draw` in both sizes.
 fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
     Size::BOTH.iter().filter_map(|size| draw(&Frame::of(r, *size)?)).collect()
@@ -168,30 +160,27 @@ fn charts(r: &Report) -> Vec<Chart> {
     chart.filter(|chart| !chart.drawings.is_empty()).collect()
 }
 
-fn ownership(r: &Report, group: &Group) -> Option<Owned> {
+fn ownership(r: &Report, group: &Group) -> Option<OwnershipView> {
     let drawings: String =
         Size::BOTH.iter().filter_map(|size| slots::draw(r, &group.name, *size)).collect();
     let of_group = r.shards.iter().filter(|shard| shard.group == group.name);
     let slots = |slots: Option<u32>| slots.map(f64::from);
-    let legend = of_group.map(|shard| Legend {
+    let legend = of_group.map(|shard| LegendEntry {
         colour: slots::colour(shard.shard),
         name: format!("{}/{}", shard.group, shard.shard),
         slots: Cell::change(slots(shard.slots_before), slots(shard.slots_after), Unit::Count).shown,
     });
     let legend = legend.collect();
-    (!drawings.is_empty()).then(|| Owned { group: group.name.clone(), drawings, legend })
+    (!drawings.is_empty()).then(|| OwnershipView { group: group.name.clone(), drawings, legend })
 }
 
 fn group_view(group: &Group) -> GroupView<'_> {
-    let shard = |shard: &super::data::ShardNodes| {
-        let count = crate::model::measure::thousands(shard.slots.len() as f64);
-        (shard.shard, slots::short(&shard.slots), count)
-    };
-    let shards = group.shards.iter().map(|s| {
-        let (number, slots, count) = shard(s);
-        let colour = slots::colour(number);
-        let name = format!("{}/{number}", group.name);
-        ShardView { colour, name, slots, count, nodes: &s.nodes }
+    let shards = group.shards.iter().map(|s| ShardBox {
+        colour: slots::colour(s.shard),
+        name: format!("{}/{}", group.name, s.shard),
+        slots: slots::short(&s.slots),
+        count: thousands(s.slots.len() as f64),
+        nodes: &s.nodes,
     });
     GroupView { group, shards: shards.collect() }
 }

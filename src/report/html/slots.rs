@@ -1,7 +1,6 @@
 //! Which shard owned which of the 16,384 slots: one strip for each moment.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use crate::model::measure::thousands;
 use crate::model::slot::{SLOTS, SlotSet};
@@ -78,7 +77,8 @@ fn strip(svg: &mut Svg, x: &Scale, y: f64, shards: &[Owned], group: &str) {
         for range in owned.slots.ranges() {
             let from = x.at(f64::from(*range.start()));
             let width = (x.at(f64::from(*range.end()) + 1.0) - from).max(0.5);
-            let _ = write!(d, "M{} {}h{}v{}h-{}z", n2(from), n(y), n2(width), STRIP, n2(width));
+            let (from, y, width) = (n2(from), n(y), n2(width));
+            d += &format!("M{from} {y}h{width}v{STRIP}h-{width}z");
         }
         let count = thousands(owned.slots.len() as f64);
         let title = format!("{group}/{}: {count} slots: {}", owned.shard, short(&owned.slots));

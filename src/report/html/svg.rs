@@ -3,8 +3,6 @@
 //! Drawings contain no colours: elements have classes, and the page's style sheet gives each
 //! class a colour for light and one for dark.
 
-use std::fmt::Write;
-
 /// An SVG drawing that grows.
 pub(super) struct Svg {
     out: String,
@@ -115,7 +113,7 @@ pub(super) fn polyline(points: impl IntoIterator<Item = Option<[f64; 2]>>) -> St
     for point in points {
         match point {
             Some([x, y]) => {
-                let _ = write!(d, "{}{} {}", if pen_up { "M" } else { "L" }, n(x), n(y));
+                d += &format!("{}{} {}", if pen_up { "M" } else { "L" }, n(x), n(y));
                 pen_up = false;
             }
             None => pen_up = true,

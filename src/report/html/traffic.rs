@@ -31,16 +31,14 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
     let y = Scale::log(low, high, bottom, TOP);
     let (left, right) = (frame.size.left(), frame.size.right());
     for tick in log_ticks(low, high).into_iter().filter(|tick| tick.log10().fract() == 0.0) {
-        svg.line("grid", [left, y.at(tick), right, y.at(tick)], None);
-        let label = Unit::Bytes.show(tick);
-        svg.text("tick", "end", [left - 6.0, y.at(tick) + 4.0], &label);
+        frame.level(&mut svg, y.at(tick), &Unit::Bytes.show(tick));
     }
     let mut legend = Vec::new();
     for ((class, line), rates) in Class::ALL.into_iter().zip(LINES).zip(&columns) {
         if rates.iter().all(|rate| *rate < LEAST) {
             continue;
         }
-        legend.push((line, class.name()));
+        legend.push((line, class.word()));
         let inside = |at: &f64| (frame.from_ms..=frame.to_ms).contains(at);
         let points = traffic.at_ms.iter().zip(rates).filter(|(at, _)| inside(at));
         let shape = points.map(|(at, rate)| Some([frame.x(*at), y.at(rate.max(low))]));

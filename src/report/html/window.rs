@@ -35,7 +35,7 @@ pub(super) fn draw(window: &[Proof], zero_ms: f64, size: Size) -> Option<String>
         svg.text("lane", "end", [size.left() - 6.0, y + 27.0], &name(*process, size));
         svg.line("grid", [size.left(), y + 32.5, size.right(), y + 32.5], None);
         for proof in window.iter().filter(|proof| proof.process == *process) {
-            let title = told(proof, zero_ms);
+            let title = tooltip(proof, zero_ms);
             bar(&mut svg, (proof, &title), &axis, y, size, colour(window, proof));
         }
     }
@@ -49,7 +49,7 @@ fn name(process: u32, size: Size) -> String {
     }
 }
 
-fn told(proof: &Proof, zero_ms: f64) -> String {
+fn tooltip(proof: &Proof, zero_ms: f64) -> String {
     let seconds = |at_ms: f64| format!("{:.6} s", (at_ms - zero_ms) / 1e3);
     let done = proof.done_ms.map(|at| format!("done at {}", seconds(at)));
     let done = done.unwrap_or_else(|| "never answered".to_owned());

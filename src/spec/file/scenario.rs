@@ -3,12 +3,15 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::model::Workload;
-use crate::spec::decode::{At, Decode, Misread, Named, Scalar, expected, object, schema_of, words};
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number};
+use crate::spec::decode::{At, Decode, Named, expected, object, schema_of, words};
+use crate::spec::diagnostic::Diagnostics;
+use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number, scalar};
 use crate::spec::scenario::{Atomicity, ClientKind, Distribution};
 use crate::spec::step::StepMap;
 use crate::spec::tree::{Node, Value};
+
+/// A drill takes this at most.
+const DAY: Time = Time::secs(24 * 3600);
 
 object! {
     /// A scenario: a topology, loads on it, a timeline of steps, and expectations.
@@ -27,6 +30,7 @@ object! {
         optional "timeline" timeline: Vec<At<StepMap>>,
         /// How long the load goes on after the last step has ended; without steps,
         /// from its start. Default: 5s.
+        #[range(Time::secs(0), DAY, "a drill takes a day at most")]
         optional "settle" settle: Time,
         /// Bounds on measures, each as `MEASURE <= VALUE`.
         optional "expect" expect: Vec<At<String>>,
@@ -46,10 +50,13 @@ object! {
     LoadMap "a load" {
         /// What they do: `register` (the default) reads and writes single keys, `cas` compares
         /// and sets them, `counter` counts up, `set` adds elements, `queue` and `stream` put
-        /// them in and take them out, `transfer` moves amounts between accounts.
+        /// them in and take them out, `transfer` moves amounts between accounts, `dual-write`
+        /// writes each value to two groups.
         optional "workload" workload: Workload,
         /// The group that they use. Default: the only group.
         optional "group" group: String,
+        /// The groups that it uses, in its order: two for `dual-write`. Others use one.
+        optional "groups" groups: Vec<At<String>>,
         /// The region that its clients are in. Default: the topology's first, if it has any.
         optional "region" region: String,
         /// `redrill` sees every redirect and error; `redis-rs` shows what an
@@ -64,27 +71,34 @@ object! {
         optional "shares" shares: String,
         /// Application processes that the clients are dealt out to, each with its own slot map
         /// and connections. Default: 1.
+        #[range(1, 1_000, "each has a slot map and connections of its own")]
         optional "instances" instances: u32,
         /// Connections of each instance to each node. With `wait`, each client has its own.
         /// Default: 1.
+        #[range(1, 100, "each instance has so many to each node; one carries the requests of many clients")]
         optional "connections" connections: u32,
         /// Operations a second, of all clients together.
         optional "rate" rate: PerSecond,
         /// Logical clients. Default: 32.
+        #[range(1, 100_000, "each is a logical client, not a connection; 32 is usual")]
         optional "clients" clients: u32,
         /// How many keys there are. Default: 10000; 100 unless they are registers.
+        #[range(1, 100_000_000, "every key is written before the load, and read after it")]
         optional "keys" keys: u64,
         /// How keys are chosen: `uniform`, or `zipf(EXPONENT)`. Default: `uniform`.
         optional "distribution" distribution: Distribution,
         /// The share of reads; the others are writes. In a queue or stream, of operations that
         /// take out. Default: 50%; 67% of a stream, where each element is taken and dealt with.
+        #[range(Percent(0.0), Percent(100.0), "the others are writes")]
         optional "reads" reads: Percent,
         /// The size of values, or a range of sizes. Default: 100B.
         optional "value" value: Sizes,
         /// How long a client waits for an answer. Default: 1s.
+        #[range(Time::millis(1), Time::secs(600), "how long a client waits for an answer")]
         optional "timeout" timeout: Time,
         /// Operations past this many in flight are shed, and recorded as such.
         /// Default: 10000.
+        #[range(1, 1_000_000, "operations past it are shed; 10000 is usual")]
         optional "max_in_flight" max_in_flight: u32,
         /// How many replicas a change must reach before it counts as done.
         optional "wait" wait: WaitMap,
@@ -92,6 +106,7 @@ object! {
         optional "min-replicas-to-write" min_replicas_to_write: u32,
         /// The group's directive of this name: a replica that was silent for longer does not
         /// count. Default: the server's own, 10s.
+        #[range(Time::secs(1), Time::secs(3600), "10s is usual")]
         optional "min-replicas-max-lag" min_replicas_max_lag: Time,
     }
 }
@@ -115,12 +130,7 @@ words!(Workload as "workload" {
     "queue" => Workload::Queue,
     "stream" => Workload::Stream,
     "transfer" => Workload::Transfer,
-});
-words!(Atomicity as "way to transfer" {
-    "multi" => Atomicity::Multi,
-    "script" => Atomicity::Script,
-    "watch" => Atomicity::Watch,
-    "pipeline" => Atomicity::Pipeline,
+    "dual-write" => Workload::DualWrite,
 });
 
 object! {
@@ -141,23 +151,22 @@ words!(ClientWord as "client" {
 });
 
 impl Decode for ClientKind {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ClientKind> {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<ClientKind> {
         let map = match &node.value {
-            Value::Scalar(_) => return ClientWord::decode(node, diagnostics).map(|word| word.0),
+            Value::Scalar(_) => return ClientWord::decode(node, errors).map(|word| word.0),
             Value::List(_) => {
                 let diagnostic = expected("a client", node);
                 let advice = "write `redrill`, `redis-rs`, or `{ command: [PROGRAM, ARGUMENT] }`";
-                diagnostics.push(diagnostic.advise(advice));
+                errors.push(diagnostic.advise(advice));
                 return None;
             }
-            Value::Map(_) => AdapterMap::decode(node, diagnostics)?,
+            Value::Map(_) => AdapterMap::decode(node, errors)?,
         };
         let At { value: command, span } = map.command.given()?;
         let command: Vec<String> = command.iter().map(|word| word.value.clone()).collect();
         if command.first().is_none_or(|program| program.is_empty()) {
-            let diagnostic = Diagnostic::new(span, "the command names no program");
             let advice = "write the program, then its arguments: `command: [python3, adapter.py]`";
-            diagnostics.push(diagnostic.advise(advice));
+            errors.add(span, "the command names no program", advice);
             return None;
         }
         Some(ClientKind::Adapter { command })
@@ -170,38 +179,27 @@ impl Decode for ClientKind {
     }
 }
 
-impl Scalar for Distribution {
-    fn read(text: &str) -> Result<Distribution, Misread> {
-        if text == "uniform" {
-            return Ok(Distribution::Uniform);
-        }
-        text.strip_prefix("zipf(")
-            .and_then(|rest| rest.strip_suffix(')'))
-            .and_then(|exponent| number(exponent.trim()))
-            .map(Distribution::Zipf)
-            .ok_or_else(|| {
-                let message = format!("`{text}` is not a distribution");
-                Misread::new(message, "write `uniform`, or `zipf(0.99)`")
-            })
+scalar!(Distribution: "a distribution" ["uniform", "zipf(0.99)"]
+r"^(uniform|zipf\( *[0-9]+(\.[0-9]+)? *\))$",
+|text| match text {
+    "uniform" => Some(Distribution::Uniform),
+    _ => {
+        let exponent = text.strip_prefix("zipf(")?.strip_suffix(')')?;
+        number(exponent.trim()).map(Distribution::Zipf)
     }
-
-    fn schema() -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": r"^(uniform|zipf\( *[0-9]+(\.[0-9]+)? *\))$",
-            "examples": ["uniform", "zipf(0.99)"],
-        })
-    }
-}
+});
 
 object! {
     /// How canary keys are probed.
     ProbeMap "a probe" {
         /// The time between two probes of a canary, 1ms or more. Default: 10ms.
+        #[range(Time::millis(1), Time::secs(10), "10ms is usual; downtime is exact to one such interval")]
         optional "every" every: Time,
         /// How long an answer may take. Default: 100ms.
+        #[range(Time::millis(1), Time::secs(60), "100ms is usual; a later answer counts as none")]
         optional "deadline" deadline: Time,
         /// Canaries for each shard. Default: 4.
+        #[range(1, 64, "each is written and read at every interval")]
         optional "canaries" canaries: u32,
     }
 }
@@ -227,13 +225,13 @@ object! {
 pub struct TopologyName(pub String);
 
 impl Decode for TopologyName {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<TopologyName> {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<TopologyName> {
         if !matches!(node.value, Value::Scalar(_)) {
             let diagnostic = expected("a single value", node);
-            diagnostics.push(diagnostic.advise("give a ready topology's name or a path"));
+            errors.push(diagnostic.advise("give a ready topology's name or a path"));
             return None;
         }
-        String::decode(node, diagnostics).map(TopologyName)
+        String::decode(node, errors).map(TopologyName)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {

@@ -2,10 +2,13 @@
 
 use schemars::{Schema, json_schema};
 
-use crate::spec::decode::{At, Misread, Named, Scalar, object, words};
+use crate::spec::decode::{At, Misread, Named, Scalar, object, word_enum};
 use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Bytes, Time};
 use crate::spec::topology::EngineKind;
+
+/// The longest latency one way: past it, every time-out of a cluster has passed.
+pub const MAX_LATENCY: Time = Time::secs(60);
 
 object! {
     /// A topology: regions, links between them, and groups of Redis nodes.
@@ -38,8 +41,6 @@ object! {
     }
 }
 
-words!(EngineKind as "engine" { "redis" => EngineKind::Redis, "valkey" => EngineKind::Valkey });
-
 object! {
     /// The network between two regions: `between` for both directions, `from` and
     /// `to` for one.
@@ -51,6 +52,7 @@ object! {
         /// The region where a one-way link ends.
         optional "to" to: String,
         /// How long a packet takes one way.
+        #[range(Time::secs(0), MAX_LATENCY, "no cluster works over a longer link")]
         required "latency" latency: Time,
         /// How far a packet's latency may differ: by `5ms` at most, all values equally
         /// likely, or `normal(5ms)`, the standard deviation. Default: 0.
@@ -70,17 +72,21 @@ object! {
         /// Replicas of each primary. Default: 1; 0 in a cluster.
         optional "replicas" replicas: u32,
         /// Sentinels, in mode `sentinel`. Default: 3.
+        #[range(1, 15, "sentinels vote; 3 or 5 are usual")]
         optional "sentinels" sentinels: u32,
         /// Sentinels that must agree that the primary is down. Default: a majority.
         optional "quorum" quorum: u32,
         /// How long a server may be silent before a sentinel considers it down
         /// (down-after-milliseconds), in mode `sentinel`. Default: 30s.
+        #[range(Time::millis(100), Time::secs(3600), "sentinels look ten times a second")]
         optional "down_after" down_after: Time,
         /// How long a failover may take before another sentinel tries (failover-timeout), in
         /// mode `sentinel`. Default: 3m.
+        #[range(Time::millis(100), Time::secs(3600), "sentinels look ten times a second")]
         optional "failover_timeout" failover_timeout: Time,
         /// Replicas that switch to a new primary at a time (parallel-syncs), in mode `sentinel`.
         /// Default: 1.
+        #[range(1, 10, "a replica that turns to a new primary answers nobody meanwhile")]
         optional "parallel_syncs" parallel_syncs: u32,
         /// The region of all its nodes.
         optional "region" region: String,
@@ -98,21 +104,15 @@ object! {
     }
 }
 
-/// A mode by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModeWord {
-    Standalone,
-    Replication,
-    Sentinel,
-    Cluster,
+word_enum! {
+    /// A mode by its name.
+    ModeWord "mode" {
+        Standalone "standalone",
+        Replication "replication",
+        Sentinel "sentinel",
+        Cluster "cluster",
+    }
 }
-
-words!(ModeWord as "mode" {
-    "standalone" => ModeWord::Standalone,
-    "replication" => ModeWord::Replication,
-    "sentinel" => ModeWord::Sentinel,
-    "cluster" => ModeWord::Cluster,
-});
 
 /// The value of a directive, passed on as it is written.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use crate::model::Unit;
 use crate::model::catalogue::{CATALOGUE, Known, Need, ScenarioFacts, known};
 use crate::model::event::{Compare, Expectation};
 use crate::spec::decode::{At, Misread, Scalar};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Time, number};
 use crate::spec::source::Span;
@@ -19,11 +19,11 @@ pub const BASELINE: Duration = Duration::from_secs(1);
 pub fn check(
     texts: &[At<String>],
     has: &ScenarioFacts,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Vec<Expectation> {
     let mut expectations: Vec<Expectation> = Vec::new();
     for text in texts {
-        let Some(expectation) = parse(text, has, diagnostics) else { continue };
+        let Some(expectation) = parse(text, has, errors) else { continue };
         // Both ends of a measure may be bounded, but not the same one twice.
         let side = |op: Compare| match op {
             Compare::AtMost | Compare::Below => 0,
@@ -36,7 +36,7 @@ pub fn check(
         if let Some(first) = expectations.iter().find(|known| same(known)) {
             let message = format!("`{}` has a bound already", expectation.measure);
             let advice = format!("keep one of them; the other is `{}`", first.text);
-            diagnostics.push(Diagnostic::new(&text.span, message).advise(advice));
+            errors.add(&text.span, message, advice);
         }
         expectations.push(expectation);
     }
@@ -60,16 +60,12 @@ pub fn overridden(base: Vec<Expectation>, own: Vec<Expectation>) -> Vec<Expectat
     result
 }
 
-fn parse(
-    text: &At<String>,
-    has: &ScenarioFacts,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Expectation> {
+fn parse(text: &At<String>, has: &ScenarioFacts, errors: &mut Diagnostics) -> Option<Expectation> {
     let Some((measure, op, bound)) = split(&text.value) else {
         let message = format!("`{}` is not an expectation", text.value);
         let advice = "write MEASURE <= VALUE, like `downtime.write.max <= 500ms`; \
                       <, >=, > and == do as well";
-        diagnostics.push(Diagnostic::new(&text.span, message).advise(advice));
+        errors.add(&text.span, message, advice);
         return None;
     };
     let Some(known) = known(measure) else {
@@ -79,46 +75,29 @@ fn parse(
             None => "docs/measures.md lists them".to_owned(),
         };
         let message = format!("there is no measure `{measure}`");
-        diagnostics.push(Diagnostic::new(&part(text, measure), message).advise(advice));
+        errors.add(&part(text, measure), message, advice);
         return None;
     };
-    if let Some((message, advice)) = lacking(known, has) {
-        diagnostics.push(Diagnostic::new(&part(text, measure), message).advise(advice));
-    }
+    errors.add_if(&part(text, measure), lacking(known, has));
     let value = read_bound(known.unit, bound);
     let value = value.map_err(|why| {
         let message = format!("{}, and `{}` is one", why.message, known.name);
-        diagnostics.push(Diagnostic::new(&part(text, bound), message).advise(why.advice));
+        errors.add(&part(text, bound), message, why.advice);
     });
-    Some(Expectation {
-        text: text.value.clone(),
-        measure: known.name.to_owned(),
-        op: compare(op)?,
-        bound: value.ok()?,
-    })
+    let (text, measure) = (text.value.clone(), known.name.to_owned());
+    Some(Expectation { text, measure, op, bound: value.ok()? })
 }
 
-/// Measure, operator and bound of an expectation's text.
-fn split(text: &str) -> Option<(&str, &str, &str)> {
+/// Measure, comparison and bound of an expectation's text.
+fn split(text: &str) -> Option<(&str, Compare, &str)> {
     let start = text.find(['<', '>', '='])?;
     let end = start + text[start..].find(|c| !matches!(c, '<' | '>' | '='))?;
-    let (measure, op, bound) = (text[..start].trim(), &text[start..end], text[end..].trim());
-    (!measure.is_empty() && !bound.is_empty() && compare(op).is_some())
-        .then_some((measure, op, bound))
+    let (measure, bound) = (text[..start].trim(), text[end..].trim());
+    let op = Compare::ALL.into_iter().find(|op| op.word() == &text[start..end])?;
+    (!measure.is_empty() && !bound.is_empty()).then_some((measure, op, bound))
 }
 
-fn compare(op: &str) -> Option<Compare> {
-    Some(match op {
-        "<=" => Compare::AtMost,
-        "<" => Compare::Below,
-        ">=" => Compare::AtLeast,
-        ">" => Compare::Above,
-        "==" => Compare::Equal,
-        _ => return None,
-    })
-}
-
-/// Where `part` of the expectation stands; all of it where that cannot be told.
+/// Where `part` of the expectation is; the whole of it if the part is not found.
 fn part(text: &At<String>, part: &str) -> Span {
     let span = &text.span;
     match span.text().find(part) {
@@ -175,6 +154,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",
+        ),
+        Need::Adapter => (
+            none("a load that an adapter carries out"),
+            "give one `client: { command: [...] }`, or leave the expectation out",
         ),
     })
 }

@@ -2,26 +2,23 @@
 
 use std::time::Duration;
 
-use super::{check_name, ranged};
+use super::check_name;
 use crate::spec::decode::{At, Field};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::topology::LinkMap;
 use crate::spec::nearest;
 use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Time};
 use crate::spec::topology::Link;
 
-/// The longest latency one way: past it, every time-out of a cluster has passed.
-const MAX_LATENCY: Duration = Duration::from_secs(60);
-
 /// The names of the regions.
-pub fn regions(field: &Field<Vec<At<String>>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {
+pub fn regions(field: &Field<Vec<At<String>>>, errors: &mut Diagnostics) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in field.given().map_or(&[][..], |at| &at.value) {
-        check_name("a region", name, diagnostics);
+        check_name("a region", name, errors);
         if names.contains(&name.value) {
             let message = format!("the region `{}` is here twice", name.value);
-            diagnostics.push(Diagnostic::new(&name.span, message).advise("keep one of them"));
+            errors.add(&name.span, message, "keep one of them");
         } else {
             names.push(name.value.clone());
         }
@@ -30,11 +27,7 @@ pub fn regions(field: &Field<Vec<At<String>>>, diagnostics: &mut Vec<Diagnostic>
 }
 
 /// The index of the region that is named.
-pub fn region(
-    name: &At<String>,
-    regions: &[String],
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<usize> {
+pub fn region(name: &At<String>, regions: &[String], errors: &mut Diagnostics) -> Option<usize> {
     let found = regions.iter().position(|region| *region == name.value);
     if found.is_none() {
         let known: Vec<&str> = regions.iter().map(|r| &**r).collect();
@@ -43,7 +36,7 @@ pub fn region(
             true => "the topology names no regions; add `regions: [...]`".to_owned(),
             false => nearest::advice("regions", &name.value, &known),
         };
-        diagnostics.push(Diagnostic::new(&name.span, message).advise(advice));
+        errors.add(&name.span, message, advice);
     }
     found
 }
@@ -52,19 +45,19 @@ pub fn region(
 pub fn links(
     field: &Field<Vec<At<LinkMap>>>,
     regions: &[String],
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::new();
     for link in field.given().map_or(&[][..], |at| &at.value) {
-        let (latency, jitter) = latency(&link.value.latency, &link.value.jitter, diagnostics);
+        let (latency, jitter) = latency(&link.value.latency, &link.value.jitter, errors);
         let limit = link.value.bandwidth.given();
         let bandwidth =
-            limit.and_then(|at| bandwidth(at, "leave it out for an unlimited one", diagnostics));
-        for (from, to) in directions(link, regions, diagnostics) {
+            limit.and_then(|at| bandwidth(at, "leave it out for an unlimited one", errors));
+        for (from, to) in directions(link, regions, errors) {
             if links.iter().any(|known| (known.from, known.to) == (from, to)) {
                 let (from, to) = (&regions[from], &regions[to]);
                 let message = format!("the link from `{from}` to `{to}` is here twice");
-                diagnostics.push(Diagnostic::new(&link.span, message).advise("keep one of them"));
+                errors.add(&link.span, message, "keep one of them");
             } else {
                 links.push(Link { from, to, latency, jitter, bandwidth });
             }
@@ -77,28 +70,21 @@ pub fn links(
 pub fn latency(
     latency: &Field<Time>,
     jitter: &Field<Jitter>,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> (Duration, Jitter) {
-    let (none, most) = (Time(Duration::ZERO), Time(MAX_LATENCY));
-    let why = "no cluster works over a longer link";
-    let latency = ranged("this time", latency, none, (none, most), why, diagnostics).0;
+    let latency = latency.or(Time::secs(0)).0;
     let own = jitter.or(Jitter::None);
     if let (Some(at), true) = (jitter.given(), own.amount() > latency) {
-        let diagnostic = Diagnostic::new(&at.span, "the jitter is larger than the latency");
-        diagnostics.push(diagnostic.advise("a packet cannot arrive before it was sent"));
+        let message = "the jitter is larger than the latency";
+        errors.add(&at.span, message, "a packet cannot arrive before it was sent");
     }
     (latency, own)
 }
 
 /// Bits a second, if any. `instead` says what to write for none.
-pub fn bandwidth(
-    at: &At<Bandwidth>,
-    instead: &str,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<u64> {
+pub fn bandwidth(at: &At<Bandwidth>, instead: &str, errors: &mut Diagnostics) -> Option<u64> {
     if at.value.0 == 0 {
-        let diagnostic = Diagnostic::new(&at.span, "nothing fits through a link of no bandwidth");
-        diagnostics.push(diagnostic.advise(instead));
+        errors.add(&at.span, "nothing fits through a link of no bandwidth", instead);
         return None;
     }
     Some(at.value.0)
@@ -108,7 +94,7 @@ pub fn bandwidth(
 fn directions(
     link: &At<LinkMap>,
     regions: &[String],
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Vec<(usize, usize)> {
     let LinkMap { between, from, to, .. } = &link.value;
     let (ends, both) = match (between.given(), from.given(), to.given()) {
@@ -116,24 +102,21 @@ fn directions(
             [a, b] => ([a, b], true),
             _ => {
                 let message = format!("a link is between two regions, not {}", pair.value.len());
-                diagnostics.push(Diagnostic::new(&pair.span, message));
+                errors.push(Diagnostic::new(&pair.span, message));
                 return Vec::new();
             }
         },
         (None, Some(from), Some(to)) => ([from, to], false),
         _ => {
-            let diagnostic =
-                Diagnostic::new(&link.span, "a link needs `between`, or both `from` and `to`");
-            diagnostics
-                .push(diagnostic.advise("write it like { between: [us, eu], latency: 40ms }"));
+            let message = "a link needs `between`, or both `from` and `to`";
+            errors.add(&link.span, message, "write it like { between: [us, eu], latency: 40ms }");
             return Vec::new();
         }
     };
-    let [a, b] = ends.map(|name| region(name, regions, diagnostics));
+    let [a, b] = ends.map(|name| region(name, regions, errors));
     match (a, b) {
         (Some(a), Some(b)) if a == b => {
-            diagnostics
-                .push(Diagnostic::new(&ends[1].span, "a link cannot join a region with itself"));
+            errors.push(Diagnostic::new(&ends[1].span, "a link cannot join a region with itself"));
             Vec::new()
         }
         (Some(a), Some(b)) if both => vec![(a, b), (b, a)],

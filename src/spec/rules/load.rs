@@ -1,16 +1,15 @@
 //! Loads that can be run, with their defaults filled in.
 
-use std::time::Duration;
-
-use super::{acknowledged, check_name, check_range, links, ranged, shares};
+use super::{acknowledged, check_name, links};
 use crate::model::Workload;
 use crate::spec::decode::{At, Field};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::scenario::LoadMap;
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time};
 use crate::spec::scenario::{Atomicity, ClientKind, Distribution, Keyspace, Load};
-use crate::spec::topology::{Group, Mode, Topology};
+use crate::spec::source::Span;
+use crate::spec::topology::{Group, Topology};
 
 pub const MAX_RATE: f64 = 1_000_000.0;
 /// A written value starts with a number that is unique in its load, and a mark
@@ -18,30 +17,24 @@ pub const MAX_RATE: f64 = 1_000_000.0;
 pub const MIN_VALUE: Bytes = Bytes(24);
 /// What the servers accept at most.
 const MAX_VALUE: Bytes = Bytes(512 << 20);
-const MAX_CLIENTS: u32 = 100_000;
-const MAX_INSTANCES: u32 = 1_000;
-const MAX_CONNECTIONS: u32 = 100;
-const MAX_KEYS: u64 = 100_000_000;
-const MAX_IN_FLIGHT: u32 = 1_000_000;
 const MAX_EXPONENT: f64 = 10.0;
-const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Loads are numbered in the history, in one byte.
 const MAX_LOADS: usize = 64;
 
-/// The checked loads; those without a group are left out, their fault told.
+/// The checked loads. A load without a group is an error, and is left out.
 pub fn check(
     loads: &[(At<String>, LoadMap)],
     topology: Option<&Topology>,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Vec<Load> {
     if let Some((name, _)) = loads.get(MAX_LOADS) {
         let message = format!("there are {} loads, {MAX_LOADS} is the most", loads.len());
-        diagnostics.push(Diagnostic::new(&name.span, message));
+        errors.push(Diagnostic::new(&name.span, message));
     }
-    let one = |(name, map): &(_, _)| load(name, map, topology, diagnostics);
+    let one = |(name, map): &(_, _)| load(name, map, topology, errors);
     let mut checked: Vec<Load> = loads.iter().filter_map(one).collect();
-    shares::check(loads, &mut checked, diagnostics);
+    share_keys(loads, &mut checked, errors);
     checked
 }
 
@@ -49,165 +42,128 @@ fn load(
     name: &At<String>,
     map: &LoadMap,
     topology: Option<&Topology>,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Option<Load> {
-    check_name("a load", name, diagnostics);
+    check_name("a load", name, errors);
     if name.value == "redrill" {
-        let diagnostic = Diagnostic::new(&name.span, "a load cannot be called `redrill`");
-        diagnostics
-            .push(diagnostic.advise("redrill's own keys begin with that; choose another name"));
+        let message = "a load cannot be called `redrill`";
+        errors.add(&name.span, message, "redrill's own keys begin with that; choose another name");
     }
-    let rate = rate(map, diagnostics);
-    let clients = ranged(
-        "clients",
-        &map.clients,
-        32,
-        (1, MAX_CLIENTS),
-        "each is a logical client, not a connection; 32 is usual",
-        diagnostics,
-    );
-    let why = "every key is written before the load, and read after it";
+    let rate = rate(map, errors);
     let workload = map.workload.or(Workload::Register);
-    let most = if workload.has_registers() { 10_000 } else { 100 };
-    let keys = ranged("keys", &map.keys, most, (1, MAX_KEYS), why, diagnostics);
-    let reads = reads(map, workload, diagnostics);
-    let least = Time(Duration::from_millis(1));
-    let why = "how long a client waits for an answer";
-    let Time(timeout) = ranged(
-        "timeout",
-        &map.timeout,
-        Time(Duration::from_secs(1)),
-        (least, Time(MAX_TIMEOUT)),
-        why,
-        diagnostics,
-    );
-    let instances = (1, MAX_INSTANCES);
-    let why = "each has a slot map and connections of its own";
-    let instances = ranged("instances", &map.instances, 1, instances, why, diagnostics);
-    let connections = (1, MAX_CONNECTIONS);
-    let why = "each instance has so many to each node; one carries the requests of many clients";
-    let connections = ranged("connections", &map.connections, 1, connections, why, diagnostics);
-    let why = "operations past it are shed; 10000 is usual";
-    let max_in_flight =
-        ranged("max_in_flight", &map.max_in_flight, 10_000, (1, MAX_IN_FLIGHT), why, diagnostics);
-    let value = value(map, workload, diagnostics);
-    let distribution = distribution(map, diagnostics);
-    let region = region(map, topology?, diagnostics);
-    let group = group(&map.group, &name.span, topology?, diagnostics)?;
-    let client = client(map, workload, group, diagnostics);
-    let wait = acknowledged::wait(map, &client, timeout, group, diagnostics);
-    let min_replicas = acknowledged::min_replicas(map, group, diagnostics);
+    let value = value(map, workload, errors);
+    let reads = reads(map, workload, errors);
+    let distribution = distribution(map, errors);
+    let timeout = map.timeout.or(Time::secs(1)).0;
+    let region = region(map, topology?, errors);
+    let groups = groups(map, workload, &name.span, topology?, errors)?;
+    let client = client(map, workload, &groups, errors);
+    let wait = acknowledged::wait(map, &client, timeout, &groups, errors);
+    let min_replicas = acknowledged::min_replicas(map, &groups, errors);
     Some(Load {
         name: name.value.clone(),
-        group: group.name.clone(),
+        groups: groups.into_iter().map(|group| group.name.clone()).collect(),
         region,
         workload,
         keyspace: Keyspace::own(&name.value),
-        transfer: transfer(map, workload, diagnostics),
-        instances: instances as u16,
-        connections,
+        transfer: transfer(map, workload, errors),
+        instances: map.instances.or(1) as u16,
+        connections: map.connections.or(1),
         wait,
         min_replicas,
         client,
         rate,
-        clients,
-        keys,
+        clients: map.clients.or(32),
+        keys: map.keys.or(if workload.has_registers() { 10_000 } else { 100 }),
         distribution,
         reads,
         value,
         timeout,
-        max_in_flight,
+        max_in_flight: map.max_in_flight.or(10_000),
     })
 }
 
 /// Where the clients are.
-fn region(map: &LoadMap, topology: &Topology, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+fn region(map: &LoadMap, topology: &Topology, errors: &mut Diagnostics) -> Option<String> {
     let Some(at) = map.region.given() else { return topology.regions.first().cloned() };
-    let region = links::region(at, &topology.regions, diagnostics)?;
+    let region = links::region(at, &topology.regions, errors)?;
     if region > 0 && map.client.or(ClientKind::Redrill) == ClientKind::RedisRs {
         let message = "clients of `redis-rs` are in the first region: they cannot be told which \
                        address to connect from, by which the relay knows a client's region";
-        let diagnostic = Diagnostic::new(&at.span, message);
-        diagnostics.push(
-            diagnostic.advise("use `client: redrill`, or name this region first in `regions`"),
-        );
+        let advice = "use `client: redrill`, or name this region first in `regions`";
+        errors.add(&at.span, message, advice);
     }
     Some(at.value.clone())
 }
 
-fn rate(map: &LoadMap, diagnostics: &mut Vec<Diagnostic>) -> f64 {
-    let Some(At { value: PerSecond(rate), span }) = map.rate.given() else {
+fn rate(map: &LoadMap, errors: &mut Diagnostics) -> f64 {
+    let Some(at) = map.rate.given() else {
         if map.rate.is_missing() {
-            let diagnostic = Diagnostic::new(&map.span, "a load needs the key `rate`");
-            diagnostics
-                .push(diagnostic.advise("write how many operations a second, like `rate: 4000/s`"));
+            let message = "a load needs the key `rate`";
+            let advice = "write how many operations a second, like `rate: 4000/s`";
+            errors.add(&map.span, message, advice);
         }
         return 1.0;
     };
-    if *rate <= 0.0 {
-        let diagnostic = Diagnostic::new(span, "a load of no operations a second is no load");
-        diagnostics.push(diagnostic.advise("write a rate above 0, or leave the load out"));
+    if at.value.0 <= 0.0 {
+        let message = "a load of no operations a second is no load";
+        errors.add(&at.span, message, "write a rate above 0, or leave the load out");
     } else {
         let range = (PerSecond(0.001), PerSecond(MAX_RATE));
-        let why = "one machine does no more";
-        check_range("rate", &PerSecond(*rate), span, range, why, diagnostics);
+        map.rate.check_range("rate", range, "one machine does no more", errors);
     }
-    *rate
+    at.value.0
 }
 
 /// What makes a transfer whole.
-fn transfer(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> Atomicity {
+fn transfer(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> Atomicity {
     if let (Some(at), false) = (map.by.given(), workload == Workload::Transfer) {
         let message = format!("`by` says how amounts move, and `{}` moves none", workload.word());
-        diagnostics.push(Diagnostic::new(&at.span, message).advise("leave `by` out"));
+        errors.add(&at.span, message, "leave `by` out");
     }
     map.by.or(Atomicity::Multi)
 }
 
 /// From 0.0 to 1.0.
-fn reads(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> f64 {
+fn reads(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> f64 {
     let usual = match workload {
         Workload::Set => 0.0,
         // Each element is taken and dealt with: two operations for the one that put it in.
         Workload::Stream => 67.0,
         _ => 50.0,
     };
-    let (why, zero) = ("the others are writes", Percent(0.0));
-    let Percent(reads) =
-        ranged("reads", &map.reads, Percent(usual), (zero, Percent(100.0)), why, diagnostics);
     if let (Workload::Set, Some(at)) = (workload, map.reads.given()) {
-        let diagnostic = Diagnostic::new(&at.span, "the sets of a load are read once, at the end");
-        diagnostics.push(diagnostic.advise("leave `reads` out"));
+        errors.add(&at.span, "the sets of a load are read once, at the end", "leave `reads` out");
     }
-    reads / 100.0
+    map.reads.or(Percent(usual)).0 / 100.0
 }
 
-fn value(map: &LoadMap, workload: Workload, diagnostics: &mut Vec<Diagnostic>) -> (usize, usize) {
+fn value(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> (usize, usize) {
     let Sizes(least, most) = map.value.or(Sizes(Bytes(100), Bytes(100)));
     if let Some(At { span, .. }) = map.value.given() {
         if !workload.has_sizes() {
             let message = format!("what a `{}` holds has no size", workload.word());
-            let diagnostic = Diagnostic::new(span, message);
-            diagnostics.push(diagnostic.advise("leave `value` out"));
+            errors.add(span, message, "leave `value` out");
         }
         let range = (MIN_VALUE, MAX_VALUE);
-        let why = "a value has room for a number that is unique in its load; the servers take 512 MB at most";
-        check_range("the size of values", &least, span, range, why, diagnostics);
-        if least != most {
-            check_range("the size of values", &most, span, range, why, diagnostics);
+        let why = "a value has room for a number that is unique in its load; the servers take \
+                   512 MB at most";
+        for value in [least, most] {
+            let end = Field::Given(At { value, span: span.clone() });
+            end.check_range("the size of values", range, why, errors);
         }
     }
     (least.0 as usize, most.0 as usize)
 }
 
-fn distribution(map: &LoadMap, diagnostics: &mut Vec<Diagnostic>) -> Distribution {
+fn distribution(map: &LoadMap, errors: &mut Diagnostics) -> Distribution {
     let distribution = map.distribution.or(Distribution::Uniform);
     if let (Distribution::Zipf(exponent), Some(at)) = (distribution, map.distribution.given())
         && !(exponent > 0.0 && exponent <= MAX_EXPONENT)
     {
         let message = format!("an exponent of {exponent} is not from 0.01 to {MAX_EXPONENT}");
         let advice = "0.99 is usual; `uniform` is what an exponent of 0 would be";
-        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+        errors.add(&at.span, message, advice);
     }
     distribution
 }
@@ -215,8 +171,8 @@ fn distribution(map: &LoadMap, diagnostics: &mut Vec<Diagnostic>) -> Distributio
 fn client(
     map: &LoadMap,
     workload: Workload,
-    group: &Group,
-    diagnostics: &mut Vec<Diagnostic>,
+    groups: &[&Group],
+    errors: &mut Diagnostics,
 ) -> ClientKind {
     let client = map.client.or(ClientKind::Redrill);
     let word = workload.word();
@@ -226,8 +182,8 @@ fn client(
             "that client sends again what may have been done already, and nobody could tell what \
              came of it: use `client: redrill`",
         )),
-        ClientKind::RedisRs if !matches!(group.mode, Mode::Cluster { .. }) => Some((
-            format!("`redis-rs` is a cluster client, and `{}` is no cluster", group.name),
+        ClientKind::RedisRs if !groups[0].is_cluster() => Some((
+            format!("`redis-rs` is a cluster client, and `{}` is no cluster", groups[0].name),
             "use `client: redrill`",
         )),
         ClientKind::Adapter { .. } if workload.orders().is_none() => Some((
@@ -237,24 +193,68 @@ fn client(
         ClientKind::Redrill | ClientKind::RedisRs | ClientKind::Adapter { .. } => None,
     };
     if let (Some((message, advice)), Some(at)) = (wrong, map.client.given()) {
-        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+        errors.add(&at.span, message, advice);
     }
     let several = map.connections.given().filter(|at| at.value > 1);
     if let Some(at) = several.filter(|_| client.is_of_a_library()) {
         let message =
             "`connections` does not apply to a library's client: the library opens its own";
         let advice = "leave `connections` out, or use `client: redrill`";
-        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+        errors.add(&at.span, message, advice);
     }
     client
+}
+
+/// As many groups as the workload acts on.
+fn groups<'t>(
+    map: &LoadMap,
+    workload: Workload,
+    span: &Span,
+    topology: &'t Topology,
+    errors: &mut Diagnostics,
+) -> Option<Vec<&'t Group>> {
+    let (word, many) = (workload.word(), workload.groups());
+    let advice = format!("write `groups: [{}]`", vec!["GROUP"; many].join(", "));
+    let acts = format!("the workload `{word}` acts on {many} groups");
+    match (map.group.given(), map.groups.given()) {
+        (Some(_), Some(at)) => {
+            let message = "a load has a `group` or `groups`, and not both";
+            errors.add(&at.span, message, "leave one of them out");
+        }
+        (_, Some(at)) if many == 1 => {
+            let message = format!("the workload `{word}` acts on one group");
+            errors.add(&at.span, message, "write `group:` with its name");
+        }
+        (_, Some(at)) if at.value.len() != many => errors.add(&at.span, acts, &advice),
+        (_, Some(at)) => {
+            let mut found: Vec<&Group> = Vec::new();
+            for name in &at.value {
+                let group = group(&Field::Given(name.clone()), span, topology, errors)?;
+                if found.iter().any(|other| other.name == group.name) {
+                    let message = format!("`{}` is named twice", group.name);
+                    let advice = "name another group: each is a deployment of its own";
+                    errors.add(&name.span, message, advice);
+                    return None;
+                }
+                found.push(group);
+            }
+            return Some(found);
+        }
+        (given, None) if many > 1 && map.groups.is_missing() => {
+            errors.add(given.map_or(span, |at| &at.span), acts, &advice);
+        }
+        _ if many > 1 => {}
+        _ => return group(&map.group, span, topology, errors).map(|group| vec![group]),
+    }
+    None
 }
 
 /// The group that is named, or the only one; `span` is to blame for naming none.
 pub fn group<'t>(
     name: &Field<String>,
-    span: &crate::spec::source::Span,
+    span: &Span,
     topology: &'t Topology,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Option<&'t Group> {
     let known: Vec<&str> = topology.groups.iter().map(|group| &*group.name).collect();
     match (name, &topology.groups[..]) {
@@ -264,7 +264,7 @@ pub fn group<'t>(
             let message =
                 format!("`group` is needed: `{}` has {} groups", topology.name, known.len());
             let advice = format!("add `group:` with one of: {}", known.join(", "));
-            diagnostics.push(Diagnostic::new(span, message).advise(advice));
+            errors.add(span, message, advice);
             None
         }
         (Field::Given(at), groups) => {
@@ -273,9 +273,63 @@ pub fn group<'t>(
                 let message =
                     format!("the topology `{}` has no group `{}`", topology.name, at.value);
                 let advice = nearest::advice("groups", &at.value, &known);
-                diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+                errors.add(&at.span, message, advice);
             }
             found
         }
+    }
+}
+
+/// Gives the loads that share keys those of the other.
+fn share_keys(files: &[(At<String>, LoadMap)], loads: &mut [Load], errors: &mut Diagnostics) {
+    let names: Vec<&str> = files.iter().map(|(name, _)| &*name.value).collect();
+    let mut sharing: Vec<(usize, usize)> = Vec::new();
+    for (name, map) in files {
+        let Some(at) = map.shares.given() else { continue };
+        let whose = files.iter().find(|(other, _)| other.value == at.value);
+        let wrong =
+            |message: String, advice: &str| Diagnostic::new(&at.span, message).advise(advice);
+        let Some((_, shared)) = whose else {
+            let advice = nearest::advice("loads", &at.value, &names);
+            errors.push(wrong(format!("there is no load `{}`", at.value), &advice));
+            continue;
+        };
+        let find = |name: &str| loads.iter().position(|load| load.name == name);
+        let (Some(own), Some(other)) = (find(&name.value), find(&at.value)) else { continue };
+        let (a, b) = (&loads[own], &loads[other]);
+        if own == other {
+            let message = "a load cannot share its own keys".to_owned();
+            errors.push(wrong(message, "name another load, or leave `shares` out"));
+        } else if let Some(root) = shared.shares.given() {
+            let message = format!("the keys of `{}` are those of `{}`", at.value, root.value);
+            errors.push(wrong(message, &format!("write `shares: {}`", root.value)));
+        } else if !a.workload.shares_keys_with(b.workload) {
+            let [a, b] = [a, b].map(|load| load.workload.word());
+            let message = format!("`{a}` cannot use the keys of `{b}`: they hold something else");
+            errors.push(wrong(message, &format!("write `workload: {b}`")));
+        } else if a.groups != b.groups {
+            let (message, advice) = match &b.groups[..] {
+                [group] => (format!("in the group `{group}`"), format!("write `group: {group}`")),
+                groups => {
+                    let groups = groups.join(", ");
+                    (format!("in the groups {groups}"), format!("write `groups: [{groups}]`"))
+                }
+            };
+            let message = format!("the keys of `{}` are {message}", at.value);
+            errors.push(wrong(message, &advice));
+        } else if let Some(keys) = map.keys.given() {
+            let message = format!("there are as many keys as `{}` has", at.value);
+            errors.add(&keys.span, message, "leave `keys` out");
+        } else {
+            sharing.push((own, other));
+        }
+    }
+    for (own, other) in &sharing {
+        loads[*own].keys = loads[*other].keys;
+        let turns = 1 + sharing.iter().filter(|(_, with)| with == other).count() as u64;
+        let turn = loads[*other].keyspace.turns;
+        let name = loads[*other].name.clone();
+        loads[*own].keyspace = Keyspace { name, of: Some(*other as u8), turn, turns };
+        loads[*other].keyspace.turns += 1;
     }
 }

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{check_name, check_range, check_summary, config, count, links, ranged, sentinels};
+use super::{check_name, config, count, links};
 use crate::model::slot::SLOTS;
 use crate::spec::decode::{At, Field};
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, TopologyFile};
-use crate::spec::nearest;
+use crate::spec::diagnostic::Diagnostics;
+use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, PlacementMap, TopologyFile};
 use crate::spec::quantity::Time;
 use crate::spec::source::{Source, Span};
-use crate::spec::topology::{Engine, Group, Limits, Mode, Placement, Topology};
-use crate::spec::{Ability, Options, Purpose};
+use crate::spec::topology::{Engine, Group, Limits, Mode, Placement, Sentinels, Topology};
+use crate::spec::{Ability, Options, Purpose, nearest};
 
 /// A majority of fewer primaries cannot outvote one that has failed.
 pub const LEAST_SHARDS: u32 = 3;
@@ -29,35 +28,34 @@ pub fn check(
     source: &Source,
     file: &TopologyFile,
     options: &Options,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Option<Topology> {
     if let Some(name) = file.name.given() {
-        check_name("a topology", name, diagnostics);
+        check_name("a topology", name, errors);
     }
-    check_summary(&file.summary, diagnostics);
-    let regions = links::regions(&file.regions, diagnostics);
-    let links = links::links(&file.links, &regions, diagnostics);
+    let regions = links::regions(&file.regions, errors);
+    let links = links::links(&file.links, &regions, errors);
     if options.purpose == Purpose::Compose {
-        refuse_regions(file, diagnostics);
+        refuse_regions(file, errors);
     }
     let groups = file.groups.given()?;
     if groups.value.0.is_empty() {
-        let diagnostic = Diagnostic::new(&groups.span, "a topology needs a group at least");
-        diagnostics.push(diagnostic.advise("write one, like `cache: { mode: standalone }`"));
+        let message = "a topology needs a group at least";
+        errors.add(&groups.span, message, "write one, like `cache: { mode: standalone }`");
     }
     let mut checked = Vec::new();
     for (name, group) in &groups.value.0 {
-        check_name("a group", name, diagnostics);
-        let mode = mode(group, diagnostics);
+        check_name("a group", name, errors);
+        let mode = mode(group, errors);
         if mode.is_none() {
-            in_any_mode(group, diagnostics);
+            in_any_mode(group, errors);
         }
-        let placement = placement(name, group, mode.as_ref(), &regions, diagnostics);
+        let placement = placement(name, group, mode.as_ref(), &regions, errors);
         let config = group.config.given();
         let config =
-            config.map_or_else(Default::default, |given| config::check(&given.value, diagnostics));
-        let port = port(group, mode.as_ref(), diagnostics);
-        let limits = limits(group, &options.capabilities.limits, diagnostics);
+            config.map_or_else(Default::default, |given| config::check(&given.value, errors));
+        let port = port(group, mode.as_ref(), errors);
+        let limits = limits(group, &options.capabilities.limits, errors);
         let name = name.value.clone();
         checked.extend(mode.map(|mode| Group { name, mode, placement, config, port, limits }));
     }
@@ -65,7 +63,7 @@ pub fn check(
     if nodes > MAX_NODES {
         let message = format!("the topology has {nodes} nodes, {MAX_NODES} is the most");
         let advice = "every node is a process on this machine; use fewer shards or replicas";
-        diagnostics.push(Diagnostic::new(&groups.span, message).advise(advice));
+        errors.add(&groups.span, message, advice);
     }
     Some(Topology {
         name: file.name.or(String::new()),
@@ -77,14 +75,14 @@ pub fn check(
     })
 }
 
-fn refuse_regions(file: &TopologyFile, diagnostics: &mut Vec<Diagnostic>) {
-    let regions = file.regions.given().map(|at| &at.span);
-    let links = file.links.given().map(|at| &at.span);
+fn refuse_regions(file: &TopologyFile, errors: &mut Diagnostics) {
+    let regions = file.regions.span();
+    let links = file.links.span();
     for (what, span) in [("regions", regions), ("links", links)] {
         let Some(span) = span else { continue };
         let message = format!("a topology with {what} cannot be written down for Compose");
         let advice = "they are redrill's own doing: `redrill up` brings it up in containers too";
-        diagnostics.push(Diagnostic::new(span, message).advise(advice));
+        errors.add(span, message, advice);
     }
 }
 
@@ -110,80 +108,75 @@ fn binary(at: &At<String>, file: &str) -> PathBuf {
     }
 }
 
-fn mode(group: &GroupMap, diagnostics: &mut Vec<Diagnostic>) -> Option<Mode> {
+fn mode(group: &GroupMap, errors: &mut Diagnostics) -> Option<Mode> {
     let word = group.mode.given()?;
-    refuse_keys(group, word.value, diagnostics);
+    refuse_keys(group, word.value, errors);
     match word.value {
         ModeWord::Standalone => Some(Mode::Standalone),
         ModeWord::Replication => {
-            Some(Mode::Replication { replicas: replicas(group, 1, 1, diagnostics) })
+            Some(Mode::Replication { replicas: replicas(group, 1, 1, errors) })
         }
-        ModeWord::Sentinel => {
-            let sentinels = sentinels::check(group, diagnostics);
-            Some(Mode::Sentinel { replicas: replicas(group, 1, 1, diagnostics), sentinels })
-        }
+        ModeWord::Sentinel => Some(Mode::Sentinel {
+            sentinels: sentinels(group, errors),
+            replicas: replicas(group, 1, 1, errors),
+        }),
         ModeWord::Cluster => {
-            let shards = shards(group, diagnostics);
-            Some(Mode::Cluster { shards, replicas: replicas(group, 0, 0, diagnostics) })
+            let shards = shards(group, errors);
+            Some(Mode::Cluster { shards, replicas: replicas(group, 0, 0, errors) })
         }
     }
 }
 
 /// The bounds that hold whatever the mode was meant to be.
-fn in_any_mode(group: &GroupMap, diagnostics: &mut Vec<Diagnostic>) {
-    replicas(group, 0, 0, diagnostics);
+fn in_any_mode(group: &GroupMap, errors: &mut Diagnostics) {
+    replicas(group, 0, 0, errors);
     if group.shards.given().is_some() {
-        shards(group, diagnostics);
-    }
-    if group.sentinels.given().is_some() {
-        sentinels::count(group, diagnostics);
+        shards(group, errors);
     }
 }
 
 /// Keys that mean nothing in the group's mode.
-fn refuse_keys(group: &GroupMap, mode: ModeWord, diagnostics: &mut Vec<Diagnostic>) {
-    let (name, allowed): (_, &[&str]) = match mode {
-        ModeWord::Standalone => ("standalone", &[]),
-        ModeWord::Replication => ("replication", &["replicas"]),
-        ModeWord::Sentinel => ("sentinel", sentinels::KEYS),
-        ModeWord::Cluster => ("cluster", &["shards", "replicas"]),
+fn refuse_keys(group: &GroupMap, mode: ModeWord, errors: &mut Diagnostics) {
+    let allowed: &[&str] = match mode {
+        ModeWord::Standalone => &[],
+        ModeWord::Replication => &["replicas"],
+        ModeWord::Sentinel => SENTINEL_KEYS,
+        ModeWord::Cluster => &["shards", "replicas"],
     };
-    let number = |field: &Field<u32>| field.given().map(|at| at.span.clone());
-    let time = |field: &Field<Time>| field.given().map(|at| at.span.clone());
     let given = [
-        ("shards", number(&group.shards)),
-        ("replicas", number(&group.replicas)),
-        ("sentinels", number(&group.sentinels)),
-        ("quorum", number(&group.quorum)),
-        ("down_after", time(&group.down_after)),
-        ("failover_timeout", time(&group.failover_timeout)),
-        ("parallel_syncs", number(&group.parallel_syncs)),
+        ("shards", group.shards.span()),
+        ("replicas", group.replicas.span()),
+        ("sentinels", group.sentinels.span()),
+        ("quorum", group.quorum.span()),
+        ("down_after", group.down_after.span()),
+        ("failover_timeout", group.failover_timeout.span()),
+        ("parallel_syncs", group.parallel_syncs.span()),
     ];
     for (key, given) in given {
         if let (Some(span), false) = (given, allowed.contains(&key)) {
-            let message = format!("a group of mode `{name}` has no `{key}`");
+            let message = format!("a group of mode `{mode}` has no `{key}`");
             let advice = match (mode, key) {
                 (ModeWord::Standalone, "replicas") => "use mode `replication`, or leave it out",
                 (_, "shards") => "use mode `cluster`, or leave it out",
                 _ => "leave it out, or use mode `sentinel`",
             };
-            diagnostics.push(Diagnostic::new(&span, message).advise(advice));
+            errors.add(span, message, advice);
         }
     }
 }
 
-fn replicas(group: &GroupMap, default: u32, least: u32, diagnostics: &mut Vec<Diagnostic>) -> u32 {
+fn replicas(group: &GroupMap, default: u32, least: u32, errors: &mut Diagnostics) -> u32 {
     let why =
         "a primary sends every write to each of its replicas, and all of them share this machine";
-    ranged("replicas", &group.replicas, default, (least, MAX_REPLICAS), why, diagnostics)
+    let range = (least, MAX_REPLICAS);
+    group.replicas.check_range("replicas", range, why, errors).or(default)
 }
 
-fn shards(group: &GroupMap, diagnostics: &mut Vec<Diagnostic>) -> u32 {
+fn shards(group: &GroupMap, errors: &mut Diagnostics) -> u32 {
     let Some(at) = group.shards.given() else {
         if group.shards.is_missing() {
-            let diagnostic =
-                Diagnostic::new(&group.span, "a group of mode `cluster` needs the key `shards`");
-            diagnostics.push(diagnostic.advise("write how many, like `shards: 3`"));
+            let message = "a group of mode `cluster` needs the key `shards`";
+            errors.add(&group.span, message, "write how many, like `shards: 3`");
         }
         return 3;
     };
@@ -195,18 +188,18 @@ fn shards(group: &GroupMap, diagnostics: &mut Vec<Diagnostic>) -> u32 {
             );
             let advice = "a majority of the primaries must agree on a failover; for one primary \
                           use mode `standalone` or `replication`";
-            diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+            errors.add(&at.span, message, advice);
         }
-        shards => {
+        _ => {
             let why = "every shard is at least one process on this machine";
             debug_assert!(MAX_NODES < u32::from(SLOTS));
-            check_range("shards", &shards, &at.span, (LEAST_SHARDS, MAX_NODES), why, diagnostics);
+            group.shards.check_range("shards", (LEAST_SHARDS, MAX_NODES), why, errors);
         }
     }
     at.value
 }
 
-fn port(group: &GroupMap, mode: Option<&Mode>, diagnostics: &mut Vec<Diagnostic>) -> Option<u16> {
+fn port(group: &GroupMap, mode: Option<&Mode>, errors: &mut Diagnostics) -> Option<u16> {
     let at = group.port.given()?;
     let (most, why) = match mode {
         Some(Mode::Cluster { .. }) => {
@@ -214,19 +207,19 @@ fn port(group: &GroupMap, mode: Option<&Mode>, diagnostics: &mut Vec<Diagnostic>
         }
         _ => (u16::MAX, "0 is not a port"),
     };
-    check_range("port", &at.value, &at.span, (1, most), why, diagnostics);
+    group.port.check_range("port", (1, most), why, errors);
     Some(at.value)
 }
 
 /// What a container can be held to; a process cannot.
-fn limits(group: &GroupMap, able: &Ability, diagnostics: &mut Vec<Diagnostic>) -> Limits {
+fn limits(group: &GroupMap, able: &Ability, errors: &mut Diagnostics) -> Limits {
     let mut check = |name: &str, span: &Span, fits: bool, bounds: &str| {
         if let Err(lack) = able {
             let message = format!("`{name}` cannot be kept {}", lack.why);
-            diagnostics.push(Diagnostic::new(span, message).advise(lack.advice));
+            errors.add(span, message, lack.advice);
         } else if !fits {
             let message = format!("`{name}` is to be {bounds}");
-            diagnostics.push(Diagnostic::new(span, message).advise("leave it out for no limit"));
+            errors.add(span, message, "leave it out for no limit");
         }
     };
     let cpus = group.cpus.given();
@@ -245,24 +238,21 @@ fn placement(
     group: &GroupMap,
     mode: Option<&Mode>,
     regions: &[String],
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) -> Placement {
     if let (Some(_), Some(at)) = (group.region.given(), group.placement.given()) {
-        let diagnostic = Diagnostic::new(&at.span, "a group has `region` or `placement`, not both");
-        diagnostics.push(diagnostic.advise("keep one of them"));
+        errors.add(&at.span, "a group has `region` or `placement`, not both", "keep one of them");
     }
     if let Some(at) = group.region.given() {
-        return links::region(at, regions, diagnostics)
-            .map_or(Placement::Anywhere, Placement::Region);
+        return links::region(at, regions, errors).map_or(Placement::Anywhere, Placement::Region);
     }
     if let Some(at) = group.placement.given() {
         if mode == Some(&Mode::Standalone) {
-            let diagnostic =
-                Diagnostic::new(&at.span, "a group of mode `standalone` has no replicas to place");
-            diagnostics.push(diagnostic.advise("write `region:` instead"));
+            let message = "a group of mode `standalone` has no replicas to place";
+            errors.add(&at.span, message, "write `region:` instead");
         }
-        let sentinels = sentinels::placed(&at.value, mode, regions, diagnostics);
-        let mut place = |field: &Field<String>| links::region(field.given()?, regions, diagnostics);
+        let sentinels = placed_sentinels(&at.value, mode, regions, errors);
+        let mut place = |field: &Field<String>| links::region(field.given()?, regions, errors);
         return match (place(&at.value.primaries), place(&at.value.replicas)) {
             (Some(primaries), Some(replicas)) => {
                 let sentinels = sentinels.unwrap_or_else(|| vec![primaries]);
@@ -276,7 +266,47 @@ fn placement(
         let advice =
             nearest::advice("regions", "", &regions.iter().map(|r| &**r).collect::<Vec<_>>());
         let advice = format!("write `region:` or `placement:`; {advice}");
-        diagnostics.push(Diagnostic::new(&name.span, message).advise(advice));
+        errors.add(&name.span, message, advice);
     }
     Placement::Anywhere
+}
+
+/// What a group of that mode may have besides what any may.
+const SENTINEL_KEYS: &[&str] =
+    &["replicas", "sentinels", "quorum", "down_after", "failover_timeout", "parallel_syncs"];
+
+fn sentinels(group: &GroupMap, errors: &mut Diagnostics) -> Sentinels {
+    let count = group.sentinels.or(3);
+    let why = "no more sentinels can agree than there are";
+    let quorum = group.quorum.check_range("quorum", (1, count.max(1)), why, errors);
+    Sentinels {
+        count,
+        quorum: quorum.or(count / 2 + 1),
+        // As the servers have them where nobody sets them.
+        down_after: group.down_after.or(Time::secs(30)).0,
+        failover_timeout: group.failover_timeout.or(Time::secs(180)).0,
+        parallel_syncs: group.parallel_syncs.or(1),
+    }
+}
+
+/// The regions that the sentinels of a stretched group are dealt out to, if it names some.
+fn placed_sentinels(
+    placement: &PlacementMap,
+    mode: Option<&Mode>,
+    regions: &[String],
+    errors: &mut Diagnostics,
+) -> Option<Vec<usize>> {
+    let at = placement.sentinels.given()?;
+    if !matches!(mode, Some(Mode::Sentinel { .. }) | None) {
+        let message = "only a group of mode `sentinel` has sentinels to place";
+        errors.add(&at.span, message, "leave it out, or use mode `sentinel`");
+    }
+    if at.value.is_empty() {
+        let message = "no region is named for the sentinels";
+        let advice = "name one, or leave it out: they are where the primaries are";
+        errors.add(&at.span, message, advice);
+    }
+    let places: Vec<usize> =
+        at.value.iter().filter_map(|region| links::region(region, regions, errors)).collect();
+    (!places.is_empty()).then_some(places)
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
-use super::declare::{Rule, step};
-use super::shared::{Context, lasts};
-use crate::spec::decode::{At, Decode, Field, Word, word_enum};
-use crate::spec::diagnostic::Diagnostic;
+use super::declare::{Keys, Rule, step};
+use super::shared::{Context, DAY};
+use crate::spec::decode::{At, Decode, Field, word_enum};
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::quantity::{Time, Times};
-use crate::spec::rules::check_range;
 use crate::spec::tree::Node;
 use crate::spec::yaml::Yaml;
 
@@ -26,6 +25,7 @@ step! {
         /// The time from one fault's beginning to the next one's. Default: 3s..8s.
         default "every" every: Times = EVERY,
         /// How long faults go on; all is healed by then.
+        #[range(Time::millis(1), DAY, "a drill takes a day at most")]
         required "for" lasts: Time,
         /// How long a fault lasts. Default: 2s..6s.
         default "heal" heal: Times = HEAL,
@@ -35,46 +35,33 @@ step! {
     }
 }
 
-/// Who may be hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Among {
-    Nodes,
-    Sentinels,
-    All,
+word_enum! {
+    /// Who may be hit.
+    Among "choice of nodes" {
+        Nodes "nodes",
+        Sentinels "sentinels",
+        All "all",
+    }
 }
 
-/// What can be drawn. It is done to a single node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drawn {
-    Kill,
-    Stop,
-    Pause,
-    Restart,
-    /// From all others.
-    Partition,
-    /// Connections with all others.
-    Reset,
-    Refuse,
+word_enum! {
+    /// What can be drawn. It is done to a single node.
+    Drawn "fault that can be drawn" {
+        Kill "kill",
+        Stop "stop",
+        Pause "pause",
+        Restart "restart",
+        /// From all others.
+        Partition "partition",
+        /// Connections with all others.
+        Reset "reset",
+        Refuse "refuse",
+    }
 }
 
 /// One of these is drawn each time; none is in it twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DrawnFrom(pub Vec<Drawn>);
-
-word_enum!(Among as "choice of nodes" {
-    "nodes" => Among::Nodes,
-    "sentinels" => Among::Sentinels,
-    "all" => Among::All,
-});
-word_enum!(Drawn as "fault that can be drawn" {
-    "kill" => Drawn::Kill,
-    "stop" => Drawn::Stop,
-    "pause" => Drawn::Pause,
-    "restart" => Drawn::Restart,
-    "partition" => Drawn::Partition,
-    "reset" => Drawn::Reset,
-    "refuse" => Drawn::Refuse,
-});
 
 impl Default for DrawnFrom {
     fn default() -> DrawnFrom {
@@ -83,13 +70,13 @@ impl Default for DrawnFrom {
 }
 
 impl Decode for DrawnFrom {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<DrawnFrom> {
-        let given = Vec::<At<Drawn>>::decode(node, diagnostics)?;
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<DrawnFrom> {
+        let given = Vec::<At<Drawn>>::decode(node, errors)?;
         let mut drawn: Vec<Drawn> = Vec::new();
         for At { value, span } in given {
             if drawn.contains(&value) {
-                let told = Diagnostic::new(&span, format!("`{}` stands here twice", value.word()));
-                diagnostics.push(told.advise("each is as likely as any other; keep one"));
+                let message = format!("`{}` stands here twice", value.word());
+                errors.add(&span, message, "each is as likely as any other; keep one");
             }
             drawn.push(value);
         }
@@ -109,7 +96,7 @@ impl Yaml for DrawnFrom {
 
 impl DrawnFrom {
     fn words(&self) -> String {
-        self.0.iter().map(Word::word).collect::<Vec<_>>().join(", ")
+        self.0.iter().map(|drawn| drawn.word()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -120,27 +107,21 @@ impl Drawn {
 }
 
 impl Rule for Chaos {
-    type Map = ChaosMap;
-
-    fn check(
-        map: &ChaosMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Chaos> {
+    fn check(map: &ChaosMap, context: &mut Context<'_>) -> Option<Chaos> {
         if let Some(At { value: Among::Sentinels | Among::All, span }) = map.among.given()
             && context.group.sentinels().is_none()
         {
             let message = format!("`{}` has no sentinels", context.group.name);
-            let told = Diagnostic::new(span, message);
-            diagnostics.push(told.advise("leave it out, or give the group mode `sentinel`"));
+            context.errors.add(span, message, "leave it out, or give the group mode `sentinel`");
         }
         if let Some(at) = map.faults.given().filter(|at| at.value.0.is_empty()) {
-            let told = Diagnostic::new(&at.span, "there is nothing to draw from");
-            diagnostics.push(told.advise(format!("name some of {}", Drawn::WORDS.join(", "))));
+            let message = "there is nothing to draw from";
+            let advice = format!("name some of {}", Drawn::WORDS.join(", "));
+            context.errors.add(&at.span, message, advice);
         }
-        let most = Time(lasts(&map.lasts, diagnostics)?).max(LEAST);
+        let most = map.lasts.given()?.value.max(LEAST);
         for (name, field) in [("every", &map.every), ("heal", &map.heal)] {
-            check_times(name, field, most, diagnostics);
+            check_times(name, field, most, context.errors);
         }
         map.filled()
     }
@@ -154,11 +135,11 @@ impl Rule for Chaos {
     }
 }
 
-fn check_times(name: &str, field: &Field<Times>, most: Time, diagnostics: &mut Vec<Diagnostic>) {
+fn check_times(name: &str, field: &Field<Times>, most: Time, errors: &mut Diagnostics) {
     let Some(At { value: Times(shortest, longest), span }) = field.given() else { return };
     let why = "what is drawn must fit into the time that `for` gives";
-    check_range(name, shortest, span, (LEAST, most), why, diagnostics);
-    if longest != shortest {
-        check_range(name, longest, span, (LEAST, most), why, diagnostics);
+    for end in [*shortest, *longest] {
+        let end = Field::Given(At { value: end, span: span.clone() });
+        end.check_range(name, (LEAST, most), why, errors);
     }
 }

@@ -11,25 +11,17 @@ use schemars::{Schema, SchemaGenerator};
 use super::pace::SlotMove;
 use super::shared::{Context, Shared, SharedKeys};
 use crate::model::NodeName;
-use crate::spec::decode::{Key, object_schema};
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::tools::Tools;
-use crate::spec::tree::{Entry, Node};
+use crate::spec::Tools;
+use crate::spec::decode::{Object, object_schema};
 
 /// The keys of one kind of step, besides those that steps share.
-pub trait Keys: Sized {
-    /// Its name in the schema: `KillMap`.
-    const NAME: &str;
-    /// `a kill step`
-    const WHAT: &str;
-    const ABOUT: &[&str];
+pub trait Keys: Object {
+    type Step;
     /// Which of the shared keys it has, besides `at`, `do` and `group`.
     const SHARED: &[Shared];
-    const KEYS: &[&str];
 
-    fn read(node: &Node, entries: &[Entry], diagnostics: &mut Vec<Diagnostic>) -> Self;
-
-    fn schema_keys(generator: &mut SchemaGenerator) -> Vec<Key>;
+    /// The step with its defaults; `None` where a key that it needs is missing or bad.
+    fn filled(&self) -> Option<Self::Step>;
 
     /// All keys that such a step may have.
     fn all_keys() -> Vec<&'static str> {
@@ -46,19 +38,28 @@ pub trait Keys: Sized {
     }
 }
 
-/// What a kind of step means.
-pub trait Rule: Sized {
+/// What [`step!`] knows of a step that can be played.
+pub trait Declared {
     /// What a file says of it.
-    type Map: Keys;
-    /// Servers need redrill's preload library for it.
-    const PRELOAD: bool = false;
+    type Map: Keys<Step = Self>
+    where
+        Self: Sized;
 
-    /// The step with its defaults, if it makes sense; what does not is told.
-    fn check(
-        map: &Self::Map,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Self>;
+    fn shared(&self) -> &'static [Shared];
+
+    /// Its own keys as they are written in a scenario.
+    fn written(&self) -> Vec<(&'static str, String)>;
+}
+
+/// What a kind of step means.
+pub trait Rule: Declared {
+    /// The step, if it makes sense; what does not is added to the errors.
+    fn check(map: &Self::Map, _: &mut Context<'_>) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        map.filled()
+    }
 
     /// What a person should know of it, between its word and its group.
     fn amount(&self) -> String {
@@ -81,12 +82,17 @@ pub trait Rule: Sized {
     }
 
     fn needs_relay(&self) -> bool {
-        Self::Map::SHARED.contains(&Shared::Sides)
+        self.shared().contains(&Shared::Sides)
     }
 
     /// What servers must be started with.
     fn tools(&self) -> Tools {
-        Tools { preload: Self::PRELOAD, debug: false }
+        Tools::default()
+    }
+
+    /// Whether it can be done to actors too, which are programs and no servers.
+    fn can_be_on_actors(&self) -> bool {
+        false
     }
 
     /// Which slots go where.
@@ -108,15 +114,19 @@ macro_rules! step {
         $name:ident $map:ident $what:literal [$($shared:ident),*] {
             $(
                 $(#[doc = $key_about:literal])*
+                $(#[range($($range:tt)*)])?
                 $need:ident $key:literal $field:ident : $type:ty $(= $default:expr)?,
             )*
             $(; $( $(#[doc = $more_about:literal])* $more:ident : $more_type:ty, )* )?
         }
     ) => {
-        /// As a file has it.
-        #[derive(Clone, Debug)]
-        pub struct $map {
-            $( pub $field: $crate::spec::decode::Field<$type>, )*
+        $crate::spec::decode::keys! {
+            $(#[doc = $about])*
+            $map $what { $(
+                $(#[doc = $key_about])*
+                $(#[range($($range)*)])?
+                $need $key $field: $type,
+            )* }
         }
 
         $(#[doc = $about])*
@@ -127,42 +137,11 @@ macro_rules! step {
         }
 
         impl $crate::spec::step::declare::Keys for $map {
-            const NAME: &str = stringify!($map);
-            const WHAT: &str = $what;
-            const ABOUT: &[&str] = &[$($about),*];
+            type Step = $name;
             const SHARED: &[$crate::spec::step::shared::Shared] =
                 &[$($crate::spec::step::shared::Shared::$shared),*];
-            const KEYS: &[&str] = &[$($key),*];
 
-            #[allow(unused_variables, reason = "some steps have no keys of their own")]
-            fn read(
-                node: &$crate::spec::tree::Node,
-                entries: &[$crate::spec::tree::Entry],
-                diagnostics: &mut Vec<$crate::spec::diagnostic::Diagnostic>,
-            ) -> $map {
-                #[allow(unused_imports, reason = "some steps have no keys of their own")]
-                use $crate::spec::decode::{field, object};
-                let read = $map { $( $field: field(entries, $key, diagnostics), )* };
-                $( step!(@missing $need, &read.$field, $what, $key, node, diagnostics); )*
-                read
-            }
-
-            #[allow(unused_variables, reason = "some steps have no keys of their own")]
-            fn schema_keys(
-                generator: &mut schemars::SchemaGenerator,
-            ) -> Vec<$crate::spec::decode::Key> {
-                vec![$( $crate::spec::decode::Key {
-                    name: $key,
-                    required: stringify!($need) == "required",
-                    about: &[$($key_about),*],
-                    schema: $crate::spec::decode::schema_of::<$type>(generator),
-                } ),*]
-            }
-        }
-
-        impl $map {
-            /// With its defaults; `None` where a key that it needs is missing or bad.
-            pub fn filled(&self) -> Option<$name> {
+            fn filled(&self) -> Option<$name> {
                 Some($name {
                     $( $field: step!(@filled $need self.$field $(, $default)?), )*
                     $($( $more: Default::default(), )*)?
@@ -170,9 +149,14 @@ macro_rules! step {
             }
         }
 
-        impl $name {
-            /// Its own keys as they are written in a scenario.
-            pub fn written(&self) -> Vec<(&'static str, String)> {
+        impl $crate::spec::step::declare::Declared for $name {
+            type Map = $map;
+
+            fn shared(&self) -> &'static [$crate::spec::step::shared::Shared] {
+                <$map as $crate::spec::step::declare::Keys>::SHARED
+            }
+
+            fn written(&self) -> Vec<(&'static str, String)> {
                 let keys: Vec<(&'static str, Option<String>)> = vec![$(
                     ($key, $crate::spec::yaml::Yaml::yaml(&self.$field)),
                 )*];
@@ -188,9 +172,5 @@ macro_rules! step {
         $self.$field.given().map(|at| at.value.clone())
     };
     (@filled default $self:ident . $field:ident, $default:expr) => { $self.$field.or($default) };
-    (@missing required, $field:expr, $what:literal, $key:literal, $node:expr, $told:expr) => {
-        object!(@ required, $field, $what, $key, $node, $told)
-    };
-    (@missing $need:ident, $field:expr, $what:literal, $key:literal, $node:expr, $told:expr) => {};
 }
 pub(crate) use step;

@@ -1,15 +1,13 @@
 //! Steps that do something to links.
 
-use std::time::Duration;
-
-use super::declare::{Rule, step};
+use super::declare::{Keys, Rule, step};
 use super::shared::Context;
 use super::sides::{Side, Spot};
-use crate::spec::decode::{At, Field, word_enum};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::decode::{At, word_enum};
+use crate::spec::file::topology::MAX_LATENCY;
 use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth as Bits, Bytes, Percent, Time};
-use crate::spec::rules::{check_range, links, ranged};
+use crate::spec::rules::links;
 use crate::spec::source::Span;
 
 /// What the relay reads in one go.
@@ -29,6 +27,7 @@ step! {
     /// Makes links slower.
     Latency LatencyMap "a latency step" [Sides, For, Flaps] {
         /// How much longer a packet takes one way.
+        #[range(Time::secs(0), MAX_LATENCY, "no cluster works over a longer link")]
         required "latency" latency: Time,
         /// How far a packet's own latency may be from that: `5ms` at most, all of it equally
         /// likely, or `normal(5ms)`, the standard deviation. Default: 0.
@@ -48,8 +47,10 @@ step! {
     /// Lets every connection give a few bytes at a time only.
     Trickle TrickleMap "a trickle step" [Sides, For, Flaps] {
         /// How many of each connection at a time.
+        #[range(Bytes(1), MOST_BYTES, "for more at a time, write `do: bandwidth`")]
         required "bytes" bytes: Bytes,
         /// The time from then until the next ones.
+        #[range(Time::millis(1), Time::secs(60), "to let nothing pass, write `do: partition`")]
         required "rest" rest: Time,
     }
 }
@@ -58,6 +59,7 @@ step! {
     /// Refuses new connections: each is reset at once. Open ones go on.
     Refuse RefuseMap "a refuse step" [Sides, For, Flaps] {
         /// The share of them that is refused; the seed draws. Default: 100%.
+        #[range(Percent(0.0), Percent(100.0), "each new connection is refused with this probability")]
         default "share" share: Percent = Percent(100.0),
     }
 }
@@ -66,34 +68,25 @@ step! {
     /// Resets connections that are open.
     Reset ResetMap "a reset step" [Sides] {
         /// The share of them that is reset; the seed draws. Default: 100%.
+        #[range(Percent(0.0), Percent(100.0), "each open connection is reset with this probability")]
         default "share" share: Percent = Percent(100.0),
     }
 }
 
-/// Who drops packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// redrill, which all that nodes and clients say passes.
-    Relay,
-    /// The kernel, where nodes are containers that talk directly.
-    Kernel,
+word_enum! {
+    /// Who drops packets.
+    Via "kind of cut" {
+        /// redrill, which all that nodes and clients say passes.
+        Relay "relay",
+        /// The kernel, where nodes are containers that talk directly.
+        Kernel "kernel",
+    }
 }
 
-word_enum!(Via as "kind of cut" {
-    "relay" => Via::Relay,
-    "kernel" => Via::Kernel,
-});
-
 impl Rule for Partition {
-    type Map = PartitionMap;
-
-    fn check(
-        map: &PartitionMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Partition> {
+    fn check(map: &PartitionMap, context: &mut Context<'_>) -> Option<Partition> {
         if let Some(At { value: Via::Kernel, span }) = map.via.given() {
-            cut_in_kernel(span, context, diagnostics);
+            cut_in_kernel(span, context);
         }
         map.filled()
     }
@@ -111,14 +104,8 @@ impl Rule for Partition {
 }
 
 impl Rule for Latency {
-    type Map = LatencyMap;
-
-    fn check(
-        map: &LatencyMap,
-        _: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Latency> {
-        links::latency(&map.latency, &map.jitter, diagnostics);
+    fn check(map: &LatencyMap, context: &mut Context<'_>) -> Option<Latency> {
+        links::latency(&map.latency, &map.jitter, context.errors);
         map.filled()
     }
 
@@ -131,14 +118,8 @@ impl Rule for Latency {
 }
 
 impl Rule for Bandwidth {
-    type Map = BandwidthMap;
-
-    fn check(
-        map: &BandwidthMap,
-        _: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Bandwidth> {
-        links::bandwidth(map.bandwidth.given()?, "use `do: partition` to cut it", diagnostics)?;
+    fn check(map: &BandwidthMap, context: &mut Context<'_>) -> Option<Bandwidth> {
+        links::bandwidth(map.bandwidth.given()?, "use `do: partition` to cut it", context.errors)?;
         map.filled()
     }
 
@@ -148,68 +129,21 @@ impl Rule for Bandwidth {
 }
 
 impl Rule for Trickle {
-    type Map = TrickleMap;
-
-    fn check(
-        map: &TrickleMap,
-        _: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Trickle> {
-        if let Some(at) = map.bytes.given() {
-            let why = "for more at a time, write `do: bandwidth`";
-            check_range("bytes", &at.value, &at.span, (Bytes(1), MOST_BYTES), why, diagnostics);
-        }
-        if let Some(at) = map.rest.given() {
-            let range = (Time(Duration::from_millis(1)), Time(Duration::from_secs(60)));
-            let why = "to let nothing pass, write `do: partition`";
-            check_range("rest", &at.value, &at.span, range, why, diagnostics);
-        }
-        map.filled()
-    }
-
     fn amount(&self) -> String {
         format!(" of {} every {}", self.bytes, self.rest)
     }
 }
 
 impl Rule for Refuse {
-    type Map = RefuseMap;
-
-    fn check(
-        map: &RefuseMap,
-        _: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Refuse> {
-        let why = "each new connection is refused with this probability";
-        check_share(&map.share, why, diagnostics);
-        map.filled()
-    }
-
     fn amount(&self) -> String {
         of_share(self.share)
     }
 }
 
 impl Rule for Reset {
-    type Map = ResetMap;
-
-    fn check(
-        map: &ResetMap,
-        _: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Reset> {
-        check_share(&map.share, "each open connection is reset with this probability", diagnostics);
-        map.filled()
-    }
-
     fn amount(&self) -> String {
         of_share(self.share)
     }
-}
-
-fn check_share(share: &Field<Percent>, why: &str, diagnostics: &mut Vec<Diagnostic>) {
-    let (none, all) = (Percent(0.0), Percent(100.0));
-    ranged("share", share, all, (none, all), why, diagnostics);
 }
 
 fn of_share(share: Percent) -> String {
@@ -220,9 +154,9 @@ fn of_share(share: Percent) -> String {
 }
 
 /// Whether the kernel can make the cut; `span` is where it is asked for.
-fn cut_in_kernel(span: &Span, context: &Context<'_>, diagnostics: &mut Vec<Diagnostic>) {
+fn cut_in_kernel(span: &Span, context: &mut Context<'_>) {
     let mut refuse = |span: &Span, message: String, advice: &str| {
-        diagnostics.push(Diagnostic::new(span, message).advise(advice));
+        context.errors.add(span, message, advice);
     };
     if let Err(lack) = &context.capabilities.kernel_cuts {
         refuse(span, format!("the kernel cannot cut {}", lack.why), lack.advice);

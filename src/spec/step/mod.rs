@@ -5,50 +5,43 @@
 //! that several kinds have stand in [`shared`].
 
 mod chaos;
-mod clock;
 mod declare;
-mod disk;
 mod links;
-mod memory_pressure;
 mod moves;
 mod node;
 mod owned;
 mod pace;
-mod rolling;
+mod preload;
 mod scale;
+mod scarce;
 mod shared;
 mod sides;
-mod slow;
 mod target;
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use chaos::{Among, Chaos, Drawn, DrawnFrom};
-pub use clock::Clock;
-pub use declare::Rule;
-pub use disk::{DiskFull, Files, SlowDisk};
+pub use declare::{Declared, Rule};
 pub use links::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
-pub use memory_pressure::{MemoryPressure, Policy};
 pub use moves::{Drain, Rebalance, Reshard, SlotCount, Weights};
 pub use node::*;
 pub use owned::Owned;
 pub use pace::{Method, Pace, SlotMove};
-pub use rolling::{Gate, RollingRestart};
+pub use preload::{Clock, DiskFull, Files, SlowDisk};
 pub use scale::{AddReplica, AddShard, RemoveShard};
+pub use scarce::{MemoryPressure, Policy, Slow};
 pub use shared::{Context, On, SharedKeys};
 pub use sides::{Links, Side, Spot};
-pub use slow::Slow;
 pub use target::Target;
 
-use crate::model::NodeName;
-use crate::model::step::{Lasts, StepKind, all_steps};
-use crate::spec::decode::{Decode, entries, expected, field};
-use crate::spec::diagnostic::Diagnostic;
+use crate::model::step::{Effects, Lasts, StepKind, all_steps};
+use crate::spec::decode::{At, Decode, entries, expected, field};
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
-use crate::spec::tools::Tools;
 use crate::spec::topology::Topology;
 use crate::spec::tree::{Node, Value};
 use crate::spec::yaml::Yaml;
@@ -83,10 +76,10 @@ macro_rules! steps {
         /// What a file says by the keys of one kind of step alone.
         #[derive(Clone, Debug)]
         pub enum OwnKeys {
-            $( $kind(<$kind as Rule>::Map), )*
+            $( $kind(<$kind as Declared>::Map), )*
         }
 
-        /// What a step does.
+        /// What a step does; [`Rule`] says what it means.
         #[derive(Clone, Debug, PartialEq)]
         pub enum StepAction {
             $( $kind($kind), )*
@@ -95,17 +88,17 @@ macro_rules! steps {
         const WORDS: &[&str] = &[$($word),*];
 
         impl StepMap {
-            /// `None` if there is no such step.
+            /// `None` if a step has no such word, or the node is no map.
             fn of_word(
-                word: &str,
+                word: &At<String>,
                 node: &Node,
-                diagnostics: &mut Vec<Diagnostic>,
-            ) -> Option<Option<StepMap>> {
-                match word {
-                    $( $word => Some(StepMap::read::<<$kind as Rule>::Map>(
-                        node, OwnKeys::$kind, diagnostics
-                    )), )*
-                    _ => None,
+                errors: &mut Diagnostics,
+            ) -> Option<StepMap> {
+                match &*word.value {
+                    $( $word => {
+                        StepMap::read::<<$kind as Declared>::Map>(node, OwnKeys::$kind, errors)
+                    } )*
+                    _ => StepMap::unknown(word, node, errors),
                 }
             }
 
@@ -113,37 +106,23 @@ macro_rules! steps {
                 match &self.own { $( OwnKeys::$kind(_) => StepKind::$kind, )* }
             }
 
-            pub fn needs_relay(&self) -> bool {
+            /// The step with its defaults, unchecked.
+            fn filled(&self) -> Option<StepAction> {
                 match &self.own {
-                    $( OwnKeys::$kind(map) => map.filled().is_some_and(|step| step.needs_relay()), )*
+                    $( OwnKeys::$kind(map) => map.filled().map(StepAction::$kind), )*
                 }
             }
 
-            /// Whether servers need redrill's preload library for it.
-            pub fn needs_preload(&self) -> bool {
-                match &self.own { $( OwnKeys::$kind(_) => <$kind as Rule>::PRELOAD, )* }
-            }
-
-            fn action(
-                &self,
-                context: &mut Context<'_>,
-                diagnostics: &mut Vec<Diagnostic>,
-            ) -> Option<StepAction> {
+            fn action(&self, context: &mut Context<'_>) -> Option<StepAction> {
                 match &self.own {
-                    $( OwnKeys::$kind(map) => {
-                        <$kind as Rule>::check(map, context, diagnostics).map(StepAction::$kind)
-                    } )*
+                    $( OwnKeys::$kind(map) => $kind::check(map, context).map(StepAction::$kind), )*
                 }
-            }
-
-            fn what_it_shares(&self) -> &'static [shared::Shared] {
-                match &self.own { $( OwnKeys::$kind(_) => <$kind as Rule>::Map::SHARED, )* }
             }
 
             /// The keys of all steps.
             fn all_keys() -> Vec<&'static str> {
                 let mut keys: Vec<&str> = Vec::new();
-                for key in [$( <$kind as Rule>::Map::all_keys() ),*].concat() {
+                for key in [$( <$kind as Declared>::Map::all_keys() ),*].concat() {
                     if !keys.contains(&key) {
                         keys.push(key);
                     }
@@ -156,49 +135,18 @@ macro_rules! steps {
             pub fn kind(&self) -> StepKind {
                 match self { $( StepAction::$kind(_) => StepKind::$kind, )* }
             }
+        }
 
-            /// Its own keys as they are written in a scenario.
-            fn written(&self) -> Vec<(&'static str, String)> {
-                match self { $( StepAction::$kind(step) => step.written(), )* }
-            }
+        impl Deref for StepAction {
+            type Target = dyn Rule;
 
-            pub fn amount(&self) -> String {
-                match self { $( StepAction::$kind(step) => step.amount(), )* }
-            }
-
-            pub fn how(&self) -> String {
-                match self { $( StepAction::$kind(step) => step.how(), )* }
-            }
-
-            pub fn own_time(&self) -> Option<Duration> {
-                match self { $( StepAction::$kind(step) => step.own_time(), )* }
-            }
-
-            pub fn ends_servers_in(&self) -> Option<Duration> {
-                match self { $( StepAction::$kind(step) => step.ends_servers_in(), )* }
-            }
-
-            pub fn needs_relay(&self) -> bool {
-                match self { $( StepAction::$kind(step) => step.needs_relay(), )* }
-            }
-
-            pub fn tools(&self) -> Tools {
-                match self { $( StepAction::$kind(step) => step.tools(), )* }
-            }
-
-            /// Which slots go where.
-            pub fn slots(&self) -> Option<SlotMove> {
-                match self { $( StepAction::$kind(step) => step.slots(), )* }
-            }
-
-            /// The nodes that join `group`.
-            pub fn joiners(&self, group: &str) -> Vec<NodeName> {
-                match self { $( StepAction::$kind(step) => step.joiners(group), )* }
+            fn deref(&self) -> &(dyn Rule + 'static) {
+                match self { $( StepAction::$kind(step) => step, )* }
             }
         }
 
         fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
-            vec![$( <$kind as Rule>::Map::schema($word, generator) ),*]
+            vec![$( <$kind as Declared>::Map::schema($word, generator) ),*]
         }
     };
 }
@@ -208,48 +156,81 @@ impl StepMap {
     fn read<K: Keys>(
         node: &Node,
         own: fn(K) -> OwnKeys,
-        diagnostics: &mut Vec<Diagnostic>,
+        errors: &mut Diagnostics,
     ) -> Option<StepMap> {
-        let entries = entries(node, K::WHAT, &K::all_keys(), diagnostics)?;
-        let shared = SharedKeys::read(node, entries, (K::WHAT, K::SHARED), diagnostics);
-        Some(StepMap { shared, own: own(K::read(node, entries, diagnostics)) })
+        let entries = entries(node, K::WHAT, &K::all_keys(), errors)?;
+        let shared = SharedKeys::read(node, entries, (K::WHAT, K::SHARED), errors);
+        Some(StepMap { shared, own: own(K::read(node, entries, K::WHAT, errors)) })
+    }
+
+    /// Adds what is wrong with a step of which not even the kind is known.
+    fn unknown(word: &At<String>, node: &Node, errors: &mut Diagnostics) -> Option<StepMap> {
+        let advice = nearest::advice("steps", &word.value, WORDS);
+        errors.add(&word.span, format!("there is no step `{}`", word.value), advice);
+        let entries = entries(node, "a step", &StepMap::all_keys(), errors)?;
+        // What these keys may hold is the same in every step.
+        field::<Time>(entries, "at", errors);
+        field::<String>(entries, "group", errors);
+        field::<Pace>(entries, "pace", errors);
+        field::<Method>(entries, "method", errors);
+        None
+    }
+
+    pub fn needs_relay(&self) -> bool {
+        self.filled().is_some_and(|step| step.needs_relay())
+    }
+
+    /// Whether servers need redrill's preload library for it.
+    pub fn needs_preload(&self) -> bool {
+        self.filled().is_some_and(|step| step.tools().preload)
+    }
+
+    /// What it may do to its targets.
+    pub fn effects(&self) -> Effects {
+        match self.shared.is_on_actors() {
+            true => self.kind().effects().on_actors(),
+            false => self.kind().effects(),
+        }
     }
 
     /// The step, if it can be played; `context` goes on to how its group is then.
-    pub fn check(
-        &self,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Step> {
-        let at = self.shared.begins(diagnostics);
-        let lasts = self.shared.lasts(diagnostics);
-        let every = self.shared.every(diagnostics);
-        let shares = self.what_it_shares();
-        let on = self.shared.on(shares, context.now(), diagnostics);
+    pub fn check(&self, context: &mut Context<'_>) -> Option<Step> {
+        let at = self.shared.at.or(Time::secs(0)).0;
+        let every = self.shared.every(context.errors);
+        let lasts = self.shared.lasts.given().map(|at| at.value.0);
+        let on = self.shared.on(context);
         if let Some(On::Nodes(_)) = on {
             context.target = context.step.target.given();
         }
+        if let Some(at) = context.target.filter(|at| at.value.is_of_actors())
+            && !self.filled()?.can_be_on_actors()
+        {
+            let advice = "`kill`, `stop`, `restart`, `pause`, and `slow` with `cpu`, can be";
+            let message = format!("a step `{}` cannot be done to actors", self.kind());
+            context.errors.add(&at.span, message, advice);
+            return None;
+        }
         let group = context.group.name.clone();
-        let moving = self.shared.moving(shares, diagnostics);
-        let action = self.action(context, diagnostics);
+        let moving = self.shared.moving(context.errors);
+        let action = self.action(context);
         let (on, action) = (on?, action?);
         Some(Step { at, group, drawn: false, on, lasts, every, moving, action })
     }
 }
 
 /// Tells which of `steps` have servers evict keys while a checker is `unsettled`, see
-/// [`memory_pressure::evictions`].
+/// [`scarce::evictions`].
 pub fn evictions<'m>(
     steps: impl Iterator<Item = &'m StepMap>,
     topology: &Topology,
     unsettled: Option<&str>,
-    diagnostics: &mut Vec<Diagnostic>,
+    errors: &mut Diagnostics,
 ) {
     let steps = steps.filter_map(|step| match &step.own {
         OwnKeys::MemoryPressure(map) => Some((&step.shared, map)),
         _ => None,
     });
-    memory_pressure::evictions(steps, topology, unsettled, diagnostics);
+    scarce::evictions(steps, topology, unsettled, errors);
 }
 
 impl Step {
@@ -262,6 +243,11 @@ impl Step {
         matches!(self.action, StepAction::Partition(Partition { via: Via::Kernel, .. }))
     }
 
+    /// Its targets are actors, and no servers.
+    pub fn is_on_actors(&self) -> bool {
+        matches!(&self.on, On::Nodes(target) if target.is_of_actors())
+    }
+
     /// It gives servers no more than a share of a CPU.
     pub fn limits_cpu(&self) -> bool {
         matches!(self.action, StepAction::Slow(Slow { cpu: Some(_), .. }))
@@ -270,7 +256,8 @@ impl Step {
     /// Until when it holds the nodes that it is done to; `None` is until the load has ended.
     pub fn holds_until(&self) -> Option<Duration> {
         match self.action.kind().effects().lasts {
-            Lasts::AtOnce => Some(self.at),
+            // One that is repeated goes on for its time.
+            Lasts::AtOnce => Some(self.at + self.lasts.unwrap_or_default()),
             Lasts::UntilUndone | Lasts::WhileAtWork => self.lasts().map(|lasts| self.at + lasts),
         }
     }
@@ -306,6 +293,7 @@ impl Step {
         let chaos = if self.drawn { "chaos: " } else { "" };
         let group = match on {
             On::Links(links) if links.is_of_no_group() => String::new(),
+            _ if self.is_on_actors() => String::new(),
             _ => format!(" {group}"),
         };
         let on = match on {
@@ -327,29 +315,16 @@ impl Step {
 }
 
 impl Decode for StepMap {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<StepMap> {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<StepMap> {
         let Some(kind) = node.get("do") else {
             let advice = format!("say what it does: {}", WORDS.join(", "));
-            let needs = || Diagnostic::new(&node.span, "a step needs the key `do`").advise(advice);
-            diagnostics.push(match &node.value {
-                Value::Map(_) => needs(),
-                _ => expected("a step, like { at: 5s, do: drain, shard: 2 },", node),
-            });
+            match &node.value {
+                Value::Map(_) => errors.add(&node.span, "a step needs the key `do`", advice),
+                _ => errors.push(expected("a step, like { at: 5s, do: drain, shard: 2 },", node)),
+            }
             return None;
         };
-        let word = String::decode(kind, diagnostics)?;
-        StepMap::of_word(&word, node, diagnostics).unwrap_or_else(|| {
-            let message = format!("there is no step `{word}`");
-            let advice = nearest::advice("steps", &word, WORDS);
-            diagnostics.push(Diagnostic::new(&kind.span, message).advise(advice));
-            let entries = entries(node, "a step", &StepMap::all_keys(), diagnostics)?;
-            // What these keys may hold is the same in every step.
-            field::<Time>(entries, "at", diagnostics);
-            field::<String>(entries, "group", diagnostics);
-            field::<Pace>(entries, "pace", diagnostics);
-            field::<Method>(entries, "method", diagnostics);
-            None
-        })
+        StepMap::of_word(&At::decode(kind, errors)?, node, errors)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {

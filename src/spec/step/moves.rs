@@ -2,15 +2,14 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::declare::{Rule, step};
+use super::declare::{Keys, Rule, step};
 use super::owned::{EMPTY, drained, shard};
 use super::pace::SlotMove;
 use super::shared::Context;
 use crate::spec::decode::{At, Decode, Field, Misread, Scalar};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::quantity::Percent;
 use crate::spec::rules::count;
-use crate::spec::topology::Mode;
 use crate::spec::tree::Node;
 use crate::spec::yaml::Yaml;
 
@@ -55,24 +54,19 @@ pub enum SlotCount {
 pub struct Weights(pub Vec<f64>);
 
 impl Rule for Reshard {
-    type Map = ReshardMap;
-
-    fn check(
-        map: &ReshardMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Reshard> {
-        is_cluster("only a cluster has slots to move", context, diagnostics)?;
+    fn check(map: &ReshardMap, context: &mut Context<'_>) -> Option<Reshard> {
+        is_cluster("only a cluster has slots to move", context)?;
         let owned = &mut *context.owned;
-        let (from, to) = (shard(&map.from, owned, diagnostics), shard(&map.to, owned, diagnostics));
+        let (from, to) =
+            (shard(&map.from, owned, context.errors), shard(&map.to, owned, context.errors));
         let (from, to) = (from?, to?);
         if from == to {
-            let told = Diagnostic::new(&map.to.given()?.span, "`from` and `to` are the same shard");
-            diagnostics.push(told.advise("give another shard in `to`"));
+            let message = "`from` and `to` are the same shard";
+            context.errors.add(&map.to.given()?.span, message, "give another shard in `to`");
             return None;
         }
         for (field, shard) in [(&map.from, from), (&map.to, to)] {
-            owned.still_there(field, shard, diagnostics)?;
+            owned.still_there(field, shard, context.errors)?;
         }
         let has = owned.slots[from];
         let asked = map.slots.given()?;
@@ -84,7 +78,7 @@ impl Rule for Reshard {
             let message = format!("{} cannot be moved from shard {from}", count(slots, "slot"));
             let advice =
                 format!("it owns {has} at that time; write from 1 to {has}, or up to 100%");
-            diagnostics.push(Diagnostic::new(&asked.span, message).advise(advice));
+            context.errors.add(&asked.span, message, advice);
             return None;
         }
         owned.slots[from] -= slots;
@@ -104,15 +98,9 @@ impl Rule for Reshard {
 }
 
 impl Rule for Drain {
-    type Map = DrainMap;
-
-    fn check(
-        map: &DrainMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Drain> {
-        is_cluster("only a cluster has slots to move", context, diagnostics)?;
-        drained(&map.shard, context.owned, diagnostics)?;
+    fn check(map: &DrainMap, context: &mut Context<'_>) -> Option<Drain> {
+        is_cluster("only a cluster has slots to move", context)?;
+        drained(&map.shard, context.owned, context.errors)?;
         map.filled()
     }
 
@@ -126,27 +114,21 @@ impl Rule for Drain {
 }
 
 impl Rule for Rebalance {
-    type Map = RebalanceMap;
-
-    fn check(
-        map: &RebalanceMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Rebalance> {
-        is_cluster("only a cluster has slots to move", context, diagnostics)?;
+    fn check(map: &RebalanceMap, context: &mut Context<'_>) -> Option<Rebalance> {
+        is_cluster("only a cluster has slots to move", context)?;
         if matches!(map.weights, Field::Bad) {
             return None;
         }
         let owned = &mut *context.owned;
         let shards = owned.slots.len();
-        let span = map.weights.given().map_or(&context.step.span, |at| &at.span);
+        let span = map.weights.span().unwrap_or(&context.step.span);
         let even = |n: u32| f64::from(u8::from(!owned.removed.contains(&n)));
         let weights = match map.weights.given() {
             Some(at) => at.value.0.clone(),
             None => (0..shards as u32).map(even).collect(),
         };
         let mut refuse = |message: String, advice: &str| {
-            diagnostics.push(Diagnostic::new(span, message).advise(advice));
+            context.errors.add(span, message, advice);
             None
         };
         if weights.len() != shards {
@@ -191,18 +173,15 @@ impl Reshard {
     }
 }
 
-/// Nothing, and `why` is told, if the group is no cluster.
-pub fn is_cluster(
-    why: &str,
-    context: &Context<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<()> {
-    if matches!(context.group.mode, Mode::Cluster { .. }) {
+/// `None`, and an error that begins with `why`, if the group is no cluster.
+pub fn is_cluster(why: &str, context: &mut Context<'_>) -> Option<()> {
+    if context.group.is_cluster() {
         return Some(());
     }
     let message = format!("{why}, and `{}` is none", context.group.name);
-    let told = Diagnostic::new(context.group_span(), message);
-    diagnostics.push(told.advise("give the group of mode `cluster`, or leave the step out"));
+    let advice = "give the group of mode `cluster`, or leave the step out";
+    let span = context.group_span();
+    context.errors.add(span, message, advice);
     None
 }
 
@@ -232,8 +211,8 @@ impl Yaml for SlotCount {
 }
 
 impl Decode for Weights {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Weights> {
-        let weights = Vec::<At<f64>>::decode(node, diagnostics)?;
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Weights> {
+        let weights = Vec::<At<f64>>::decode(node, errors)?;
         Some(Weights(weights.into_iter().map(|weight| weight.value).collect()))
     }
 

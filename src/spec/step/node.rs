@@ -1,14 +1,12 @@
-//! Steps that end servers, stop them for a while, or make another one primary.
+//! Steps that end servers, stop them for a while, start them again, or make another one primary.
 
 use std::time::Duration;
 
-use super::declare::{Rule, step};
+use super::declare::{Keys, Rule, step};
 use super::shared::Context;
 use super::target::Target;
-use crate::spec::decode::{Word, word_enum};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::decode::{At, word_enum};
 use crate::spec::quantity::Time;
-use crate::spec::rules::check_range;
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Mode};
 
@@ -61,85 +59,73 @@ step! {
     }
 }
 
-/// Whose connections a server ends, as CLIENT KILL calls them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientType {
-    Normal,
-    Replica,
-    Pubsub,
+word_enum! {
+    /// Whose connections a server ends, as CLIENT KILL calls them.
+    ClientType "kind of client" {
+        Normal "normal",
+        Replica "replica",
+        Pubsub "pubsub",
+    }
 }
 
-/// What becomes of a node's data when its server is started again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data {
-    Kept,
-    /// It starts as it was when it was started first.
-    Dropped,
+word_enum! {
+    /// What becomes of a node's data when its server is started again.
+    Data "data" {
+        Kept "kept",
+        /// It starts as it was when it was started first.
+        Dropped "dropped",
+    }
 }
 
-/// Whom a replica asks before it becomes primary. See CLUSTER FAILOVER, and FAILOVER for
-/// groups without a cluster:
-/// <https://redis.io/docs/latest/commands/cluster-failover/>
-/// <https://redis.io/docs/latest/commands/failover/>
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Force {
-    /// The primary, and then the other primaries.
-    None,
-    /// The other primaries. Without a cluster: the primary, which waits a second at most until
-    /// the replica has all its writes.
-    Force,
-    /// Nobody.
-    Takeover,
+word_enum! {
+    /// Whom a replica asks before it becomes primary. See CLUSTER FAILOVER, and FAILOVER for
+    /// groups without a cluster:
+    /// <https://redis.io/docs/latest/commands/cluster-failover/>
+    /// <https://redis.io/docs/latest/commands/failover/>
+    Force "force" {
+        /// The primary, and then the other primaries.
+        None "none",
+        /// The other primaries. Without a cluster: the primary, which waits a second at most until
+        /// the replica has all its writes.
+        Force "force",
+        /// Nobody.
+        Takeover "takeover",
+    }
 }
-
-word_enum!(Data as "data" { "kept" => Data::Kept, "dropped" => Data::Dropped });
-word_enum!(Force as "force" {
-    "none" => Force::None,
-    "force" => Force::Force,
-    "takeover" => Force::Takeover,
-});
 
 impl Rule for Kill {
-    type Map = KillMap;
-
-    fn check(map: &KillMap, _: &mut Context<'_>, _: &mut Vec<Diagnostic>) -> Option<Kill> {
-        map.filled()
-    }
-
     fn ends_servers_in(&self) -> Option<Duration> {
         Some(Duration::ZERO)
+    }
+
+    fn can_be_on_actors(&self) -> bool {
+        true
     }
 }
 
 impl Rule for Stop {
-    type Map = StopMap;
-
-    fn check(map: &StopMap, _: &mut Context<'_>, _: &mut Vec<Diagnostic>) -> Option<Stop> {
-        map.filled()
-    }
-
     fn ends_servers_in(&self) -> Option<Duration> {
         Some(GRACE)
+    }
+
+    fn can_be_on_actors(&self) -> bool {
+        true
     }
 }
 
 impl Rule for Pause {
-    type Map = PauseMap;
-
-    fn check(map: &PauseMap, _: &mut Context<'_>, _: &mut Vec<Diagnostic>) -> Option<Pause> {
-        map.filled()
+    fn can_be_on_actors(&self) -> bool {
+        true
     }
 }
 
 impl Rule for Restart {
-    type Map = RestartMap;
-
-    fn check(map: &RestartMap, _: &mut Context<'_>, _: &mut Vec<Diagnostic>) -> Option<Restart> {
-        map.filled()
-    }
-
     fn how(&self) -> String {
         self.data.how().to_owned()
+    }
+
+    fn can_be_on_actors(&self) -> bool {
+        true
     }
 }
 
@@ -154,25 +140,18 @@ impl Data {
 }
 
 impl Rule for Failover {
-    type Map = FailoverMap;
-
-    fn check(
-        map: &FailoverMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Failover> {
+    fn check(map: &FailoverMap, context: &mut Context<'_>) -> Option<Failover> {
         // SENTINEL FAILOVER does not ask the other sentinels, and knows no other way.
         if let Some(at) = map.force.given()
             && context.group.sentinels().is_some()
             && at.value != Force::None
         {
-            let told = Diagnostic::new(&at.span, "sentinels fail over in one way only");
             let advice = "leave `force` out; it is for clusters and mode `replication`";
-            diagnostics.push(told.advise(advice));
+            context.errors.add(&at.span, "sentinels fail over in one way only", advice);
         }
         let target = context.target?;
         if let Some((message, advice)) = cannot_fail_over(&target.value, context.group) {
-            diagnostics.push(Diagnostic::new(&target.span, message).advise(advice));
+            context.errors.add(&target.span, message, advice);
             return None;
         }
         map.filled()
@@ -187,22 +166,10 @@ impl Rule for Failover {
     }
 }
 
-word_enum!(ClientType as "kind of client" {
-    "normal" => ClientType::Normal,
-    "replica" => ClientType::Replica,
-    "pubsub" => ClientType::Pubsub,
-});
-
 impl Rule for ClientKill {
-    type Map = ClientKillMap;
-
-    fn check(
-        map: &ClientKillMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<ClientKill> {
+    fn check(map: &ClientKillMap, context: &mut Context<'_>) -> Option<ClientKill> {
         let mut refuse = |span: &Span, message: &str, advice: &str| {
-            diagnostics.push(Diagnostic::new(span, message).advise(advice));
+            context.errors.add(span, message, advice);
         };
         match (map.every.given(), context.step.lasts.given()) {
             (Some(every), None) if context.step.lasts.is_missing() => {
@@ -213,16 +180,16 @@ impl Rule for ClientKill {
                 let message = "connections that are ended once are ended at once";
                 refuse(&lasts.span, message, "leave `for` out, or say `every` how often");
             }
-            (Some(every), Some(lasts)) => {
+            (Some(_), Some(lasts)) => {
                 let range = (Time(Duration::from_millis(10)), lasts.value);
                 let why = "clients need a moment to connect again";
-                check_range("every", &every.value, &every.span, range, why, diagnostics);
+                map.every.check_range("every", range, why, context.errors);
             }
             _ => {}
         }
         if map.kind.or(ClientType::Normal) == ClientType::Replica {
             let advice = "take nodes of the group, or `kind: normal`";
-            context.refuse_sentinels("have no replicas", advice, diagnostics);
+            context.refuse_sentinels("have no replicas", advice);
         }
         map.filled()
     }
@@ -233,7 +200,7 @@ impl Rule for ClientKill {
     }
 }
 
-/// Why a failover cannot be told so, and what to write.
+/// Why this target cannot be told to fail over, and what to write.
 fn cannot_fail_over(target: &Target, group: &Group) -> Option<(String, String)> {
     if group.mode == Mode::Standalone {
         let message = format!("`{}` has no replica that could take over", group.name);
@@ -255,4 +222,53 @@ fn cannot_fail_over(target: &Target, group: &Group) -> Option<(String, String)> 
         let message = format!("`{target}` is not one replica");
         (message, "write `a replica of shard 1`, or a node's name".to_owned())
     })
+}
+
+step! {
+    /// Restarts nodes one after the other, replicas first, as an upgrade does: each when the one
+    /// before it has passed the gate.
+    RollingRestart RollingMap "a rolling-restart step" [AnyTarget] {
+        /// `kept`, or `dropped`: they start as they were started first. Default: `kept`.
+        default "data" data: Data = Data::Kept,
+        /// Whether a primary hands over to a replica first (CLUSTER FAILOVER). Default: `false`.
+        default "hand_over" hand_over: bool = false,
+        /// What a node must have come to before the next one's turn: `started`, `answering`, or
+        /// `whole`, which is that the whole group is well. Default: `whole`.
+        default "gate" gate: Gate = Gate::Whole,
+        /// How long that may take, and a handover; past it the step has failed. Default: 30s.
+        #[range(Time::millis(100), Time::secs(24 * 3600),
+            "a node that never comes back ends the step after so long")]
+        default "patience" patience: Time = Time::secs(30),
+    }
+}
+
+word_enum! {
+    /// What a restarted node must have come to before the next one's turn.
+    Gate "gate" {
+        /// Its process runs.
+        Started "started",
+        /// It answers, its data is loaded, and a replica's link is up.
+        Answering "answering",
+        /// The whole group is: all nodes answer and agree, nobody is taken for failed.
+        Whole "whole",
+    }
+}
+
+impl Rule for RollingRestart {
+    fn check(map: &RollingMap, context: &mut Context<'_>) -> Option<RollingRestart> {
+        if let Some(At { value: true, span }) = map.hand_over.given()
+            && !context.owned.has_replicas()
+        {
+            let message = format!("`{}` has no replicas to hand over to", context.group.name);
+            context.errors.add(span, message, "give it some, or leave `hand_over` out");
+        }
+        map.filled()
+    }
+
+    fn how(&self) -> String {
+        let hand_over = if self.hand_over { ", primaries hand over" } else { "" };
+        let data = if self.data == Data::Dropped { " without their data" } else { "" };
+        let gate = self.gate.word();
+        format!("{data}, one after the other{hand_over}, gate `{gate}`")
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::model::slot::SLOTS;
 use crate::spec::decode::Field;
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::rules::count;
 use crate::spec::topology::Group;
 
@@ -13,7 +13,7 @@ use crate::spec::topology::Group;
 pub const EMPTY: &str =
     "a shard without slots is no shard any more: its server has become a replica";
 
-/// What each shard of a cluster owns by then, and who has joined it.
+/// What each shard of a cluster owns when a step begins, and which nodes have joined it.
 #[derive(Debug)]
 pub struct Owned {
     /// By shard.
@@ -63,18 +63,18 @@ impl Owned {
         self.slots[shard] == 0 && !self.fresh.contains(&shard)
     }
 
-    /// Nothing, and it is told, if the shard that `field` names has become a replica.
+    /// `None`, and an error, if the server of the shard that `field` names is a replica now.
     pub fn still_there(
         &self,
         field: &Field<u32>,
         shard: usize,
-        diagnostics: &mut Vec<Diagnostic>,
+        errors: &mut Diagnostics,
     ) -> Option<()> {
         if !self.has_left(shard) {
             return Some(());
         }
         let message = format!("shard {shard} owns no slots at that time");
-        diagnostics.push(Diagnostic::new(&field.given()?.span, message).advise(EMPTY));
+        errors.add(&field.given()?.span, message, EMPTY);
         None
     }
 
@@ -97,15 +97,11 @@ fn even_counts(shards: u32) -> Vec<u32> {
 }
 
 /// A shard's number, if there is such a shard.
-pub fn shard(
-    field: &Field<u32>,
-    owned: &Owned,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<usize> {
+pub fn shard(field: &Field<u32>, owned: &Owned, errors: &mut Diagnostics) -> Option<usize> {
     let at = field.given()?;
     let shards = owned.slots.len();
     if let Some((message, advice)) = owned.is_removed(at.value) {
-        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+        errors.add(&at.span, message, advice);
         return None;
     }
     if (at.value as usize) < shards {
@@ -114,26 +110,20 @@ pub fn shard(
     let has = count(shards as u32, "shard");
     let message = format!("there is no shard {}: the group has {has}", at.value);
     let advice = format!("shards are counted from 0 to {}", shards.saturating_sub(1));
-    diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+    errors.add(&at.span, message, advice);
     None
 }
 
 /// The shard that `field` names, which gives all its slots to the others.
-pub fn drained(
-    field: &Field<u32>,
-    owned: &mut Owned,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<u32> {
-    let drained = shard(field, owned, diagnostics)?;
-    owned.still_there(field, drained, diagnostics)?;
+pub fn drained(field: &Field<u32>, owned: &mut Owned, errors: &mut Diagnostics) -> Option<u32> {
+    let drained = shard(field, owned, errors)?;
+    owned.still_there(field, drained, errors)?;
     owned.fresh.remove(&drained);
     let owned = &mut owned.slots;
     let others: Vec<usize> =
         (0..owned.len()).filter(|&other| other != drained && owned[other] > 0).collect();
     if others.is_empty() {
-        let fault =
-            Diagnostic::new(&field.given()?.span, "no other shard is left to take the slots");
-        diagnostics.push(fault.advise(EMPTY));
+        errors.add(&field.given()?.span, "no other shard is left to take the slots", EMPTY);
         return None;
     }
     let slots = std::mem::take(&mut owned[drained]);

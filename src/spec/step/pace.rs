@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::spec::decode::{At, Decode, Field, object, schema_of, word_enum};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::decode::{Decode, keys, object, schema_of, word_enum};
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::quantity::Time;
-use crate::spec::rules::check_range;
 use crate::spec::tree::{Node, Value};
 use crate::spec::yaml::Yaml;
 
@@ -29,16 +28,18 @@ pub enum SlotMove {
     },
 }
 
-/// Who moves the keys of slots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Method {
-    /// Atomic, where the servers offer it.
-    #[default]
-    Auto,
-    /// redrill, by MIGRATE.
-    Migrate,
-    /// The servers, by jobs of their own.
-    Atomic,
+word_enum! {
+    /// Who moves the keys of slots.
+    #[derive(Default)]
+    Method "method" {
+        /// Atomic, where the servers offer it.
+        #[default]
+        Auto "auto",
+        /// redrill, by MIGRATE.
+        Migrate "migrate",
+        /// The servers, by jobs of their own.
+        Atomic "atomic",
+    }
 }
 
 /// How eagerly slots move.
@@ -50,31 +51,26 @@ pub enum Pace {
     P99(Duration),
 }
 
-word_enum!(Method as "method" {
-    "auto" => Method::Auto,
-    "migrate" => Method::Migrate,
-    "atomic" => Method::Atomic,
-});
-
 object! {
     /// Slots move slowly enough that a shard still answers in time.
     P99Map "a pace" {
         /// The 99th percentile of a shard's own latency that is still good.
+        #[range(Time(Duration::from_micros(100)), Time::secs(10),
+            "5ms is usual; `fast` moves as fast as the servers can")]
         required "p99" p99: Time,
     }
 }
 
 impl Decode for Pace {
-    fn decode(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Pace> {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Pace> {
         match &node.value {
             Value::Scalar(scalar) if scalar.text == "fast" => Some(Pace::Fast),
             Value::Map(_) => {
-                let pace = P99Map::decode(node, diagnostics)?;
+                let pace = P99Map::decode(node, errors)?;
                 pace.p99.given().map(|p99| Pace::P99(p99.value.0))
             }
             _ => {
-                let fault = Diagnostic::new(&node.span, "this is not a pace");
-                diagnostics.push(fault.advise("write `fast`, or `{ p99: 5ms }`"));
+                errors.add(&node.span, "this is not a pace", "write `fast`, or `{ p99: 5ms }`");
                 None
             }
         }
@@ -94,22 +90,25 @@ impl Yaml for Pace {
     }
 }
 
-/// How slots are to be moved. A pace is redrill's own; servers that move slots by themselves
-/// take none.
-pub fn check(
-    method: &Field<Method>,
-    pace: &Field<Pace>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> (Method, Pace) {
-    let method = method.or(Method::Auto);
-    if let (Method::Atomic, Some(pace)) = (method, pace.given()) {
-        let told = Diagnostic::new(&pace.span, "a `pace` is of no use with `method: atomic`");
-        diagnostics.push(told.advise("leave it out, or write `method: migrate`"));
+keys! {
+    /// How slots are to be moved.
+    MovesKeys "a step" {
+        /// How eagerly slots move. Default: `{ p99: 5ms }`.
+        optional "pace" pace: Pace,
+        /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it
+        /// (Valkey 9.0, Redis 8.4). Default: `auto`, which is atomic where the servers offer it.
+        optional "method" method: Method,
     }
-    if let Some(At { value: Pace::P99(p99), span }) = pace.given() {
-        let range = (Time(Duration::from_micros(100)), Time(Duration::from_secs(10)));
-        let why = "5ms is usual; `fast` moves as fast as the servers can";
-        check_range("p99", &Time(*p99), span, range, why, diagnostics);
+}
+
+impl MovesKeys {
+    /// A pace is redrill's own; servers that move slots by themselves take none.
+    pub fn check(&self, errors: &mut Diagnostics) -> (Method, Pace) {
+        let method = self.method.or(Method::Auto);
+        if let (Method::Atomic, Some(pace)) = (method, self.pace.given()) {
+            let message = "a `pace` is of no use with `method: atomic`";
+            errors.add(&pace.span, message, "leave it out, or write `method: migrate`");
+        }
+        (method, self.pace.or(Pace::P99(Duration::from_millis(5))))
     }
-    (method, pace.or(Pace::P99(Duration::from_millis(5))))
 }

@@ -1,7 +1,7 @@
 //! Steps that grow a cluster or make it smaller: the numbers and names of what joins, and that
 //! there is what leaves.
 
-use super::declare::{Rule, step};
+use super::declare::{Keys, Rule, step};
 use super::moves::is_cluster;
 use super::owned::drained;
 use super::pace::SlotMove;
@@ -49,29 +49,22 @@ step! {
     }
 }
 
-/// What a new shard gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
-    Even,
-    None,
+word_enum! {
+    /// What a new shard gets.
+    Share "share" {
+        Even "even",
+        None "none",
+    }
 }
 
-word_enum!(Share as "share" { "even" => Share::Even, "none" => Share::None });
-
 impl Rule for AddShard {
-    type Map = AddShardMap;
-
-    fn check(
-        map: &AddShardMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<AddShard> {
-        is_cluster(NO_CLUSTER, context, diagnostics)?;
+    fn check(map: &AddShardMap, context: &mut Context<'_>) -> Option<AddShard> {
+        is_cluster(NO_CLUSTER, context)?;
         let Mode::Cluster { shards, replicas } = &mut context.group.mode else { return None };
         let owned = &mut *context.owned;
         if owned.slots.len() >= MAX_SHARDS {
             let message = format!("a cluster has {MAX_SHARDS} shards at most");
-            diagnostics.push(Diagnostic::new(&context.step.span, message));
+            context.errors.push(Diagnostic::new(&context.step.span, message));
             return None;
         }
         let (shard, replicas) = (*shards, *replicas);
@@ -108,14 +101,8 @@ impl Rule for AddShard {
 }
 
 impl Rule for RemoveShard {
-    type Map = RemoveShardMap;
-
-    fn check(
-        map: &RemoveShardMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<RemoveShard> {
-        is_cluster(NO_CLUSTER, context, diagnostics)?;
+    fn check(map: &RemoveShardMap, context: &mut Context<'_>) -> Option<RemoveShard> {
+        is_cluster(NO_CLUSTER, context)?;
         let at = map.shard.given()?;
         let owned = &mut *context.owned;
         let is_there =
@@ -128,10 +115,10 @@ impl Rule for RemoveShard {
             );
             let advice = "a majority of primaries must agree on a failover; add a shard first, or \
                           `drain` this one";
-            diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+            context.errors.add(&at.span, message, advice);
             return None;
         }
-        let shard = drained(&map.shard, owned, diagnostics)?;
+        let shard = drained(&map.shard, owned, context.errors)?;
         owned.removed.insert(shard);
         map.filled()
     }
@@ -146,20 +133,12 @@ impl Rule for RemoveShard {
 }
 
 impl Rule for AddReplica {
-    type Map = AddReplicaMap;
-
-    fn check(
-        map: &AddReplicaMap,
-        context: &mut Context<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<AddReplica> {
-        is_cluster(NO_CLUSTER, context, diagnostics)?;
+    fn check(map: &AddReplicaMap, context: &mut Context<'_>) -> Option<AddReplica> {
+        is_cluster(NO_CLUSTER, context)?;
         let at = map.shard.given()?;
-        if let Some((message, advice)) = context.now().no_shard(at.value) {
-            diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
-            return None;
-        }
-        context.owned.still_there(&map.shard, at.value as usize, diagnostics)?;
+        let (now, errors) = context.now();
+        errors.add_if(&at.span, now.no_shard(at.value))?;
+        context.owned.still_there(&map.shard, at.value as usize, context.errors)?;
         let replicas = context.owned.replicas.get_mut(at.value as usize)?;
         *replicas += 1;
         Some(AddReplica { shard: at.value, ordinal: *replicas })

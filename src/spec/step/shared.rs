@@ -5,25 +5,24 @@ use std::time::Duration;
 use schemars::{SchemaGenerator, json_schema};
 
 use super::owned::Owned;
-use super::pace::{self, Method, Pace};
-use super::sides::{Links, Side, SidesMap, Spot};
+use super::pace::{Method, MovesKeys, Pace};
+use super::sides::{Links, Side, SidesKeys, Spot};
 use super::target::{Now, Target};
 use crate::model::NodeName;
 use crate::spec::Capabilities;
-use crate::spec::decode::{At, Field, Key, field, schema_of};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::decode::{At, Field, Key, Object, keys};
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::quantity::Time;
-use crate::spec::rules::check_range;
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Topology};
 use crate::spec::tree::{Entry, Node};
 use crate::spec::yaml::Yaml;
 
 /// A drill takes a day at most.
-const DAY: Time = Time(Duration::from_secs(24 * 3600));
+pub const DAY: Time = Time::secs(24 * 3600);
 
 /// Shorter ones are over before servers and clients have noticed.
-const LEAST_EVERY: Time = Time(Duration::from_millis(20));
+const LEAST_EVERY: Time = Time::millis(20);
 
 /// A key, or several, that some kinds of steps have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,19 +40,61 @@ pub enum Shared {
     Flaps,
 }
 
+keys! {
+    /// What all steps have, besides `do`.
+    StartKeys "a step" {
+        /// When it starts, from the load's start.
+        #[range(Time::secs(0), DAY, "a drill takes a day at most")]
+        required "at" at: Time,
+        /// The group in which it happens. Default: the only group.
+        optional "group" group: String,
+    }
+}
+
+keys! {
+    TargetKeys "a step" {
+        /// Which nodes: a name, or a role that they have when the step begins.
+        required "target" target: Target,
+    }
+}
+
+keys! {
+    AnyTargetKeys "a step" {
+        /// Which nodes, by their roles as it begins. Default: `all nodes`.
+        optional "target" target: Target,
+    }
+}
+
+keys! {
+    ForKeys "a step" {
+        /// How long; then it is undone. Default: until the load has ended.
+        #[range(Time::millis(1), DAY,
+            "a drill takes a day at most; without `for` it lasts until the load has ended")]
+        optional "for" lasts: Time,
+    }
+}
+
+keys! {
+    FlapsKeys "a step" {
+        /// Flapping: it holds in the first half of each such time, and not in the second.
+        optional "every" every: Time,
+    }
+}
+
 /// What a file says by the shared keys.
 #[derive(Clone, Debug)]
 pub struct SharedKeys {
+    /// Which of them the step may have.
+    has: &'static [Shared],
     /// The whole step's.
     pub span: Span,
     pub at: Field<Time>,
     pub group: Field<String>,
     pub target: Field<Target>,
-    pub sides: SidesMap,
+    pub sides: SidesKeys,
     pub lasts: Field<Time>,
     pub every: Field<Time>,
-    pub pace: Field<Pace>,
-    pub method: Field<Method>,
+    pub moves: MovesKeys,
 }
 
 /// What a step is done to.
@@ -68,8 +109,13 @@ pub enum On {
 pub struct Context<'a> {
     pub capabilities: &'a Capabilities,
     pub topology: &'a Topology,
+    /// The actors of the scenario's loads; `None` if a load is wrong.
+    pub actors: Option<&'a [NodeName]>,
+    /// And all others who connect from an address of their own: instances of redrill's clients.
+    pub connected: Option<&'a [NodeName]>,
     /// Another step of the timeline needs the relay.
     pub relayed: bool,
+    pub errors: &'a mut Diagnostics,
     /// The group as the steps before will have left it.
     pub group: &'a mut Group,
     pub owned: &'a mut Owned,
@@ -78,147 +124,88 @@ pub struct Context<'a> {
     pub target: Option<&'a At<Target>>,
 }
 
+impl Shared {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Shared::Target => TargetKeys::KEYS,
+            Shared::AnyTarget => AnyTargetKeys::KEYS,
+            Shared::Sides => SidesKeys::KEYS,
+            Shared::For => ForKeys::KEYS,
+            Shared::Moves => MovesKeys::KEYS,
+            Shared::Flaps => FlapsKeys::KEYS,
+        }
+    }
+
+    fn schema_keys(self, generator: &mut SchemaGenerator) -> Vec<Key> {
+        match self {
+            Shared::Target => TargetKeys::schema_keys(generator),
+            Shared::AnyTarget => AnyTargetKeys::schema_keys(generator),
+            Shared::Sides => SidesKeys::schema_keys(generator),
+            Shared::For => ForKeys::schema_keys(generator),
+            Shared::Moves => MovesKeys::schema_keys(generator),
+            Shared::Flaps => FlapsKeys::schema_keys(generator),
+        }
+    }
+}
+
 impl SharedKeys {
     pub fn keys(shared: &[Shared]) -> Vec<&'static str> {
-        let more = shared.iter().flat_map(|shared| match shared {
-            Shared::Target | Shared::AnyTarget => &["target"][..],
-            Shared::Sides => SidesMap::KEYS,
-            Shared::For => &["for"],
-            Shared::Flaps => &["every"],
-            Shared::Moves => &["pace", "method"],
-        });
+        let more = shared.iter().flat_map(|shared| shared.names());
         ["at", "do", "group"].into_iter().chain(more.copied()).collect()
     }
 
-    /// `what` the step is, for what is told.
+    /// `what` the step is, for messages.
     pub fn read(
         node: &Node,
         entries: &[Entry],
-        (what, shared): (&str, &[Shared]),
-        diagnostics: &mut Vec<Diagnostic>,
+        (what, has): (&str, &'static [Shared]),
+        errors: &mut Diagnostics,
     ) -> SharedKeys {
-        let has = |key| shared.contains(&key);
-        let mut read = SharedKeys {
-            span: node.span.clone(),
-            at: field(entries, "at", diagnostics),
-            group: field(entries, "group", diagnostics),
-            target: Field::Missing,
-            sides: SidesMap::default(),
-            lasts: Field::Missing,
-            every: Field::Missing,
-            pace: Field::Missing,
-            method: Field::Missing,
+        let StartKeys { at, group, span } = StartKeys::read(node, entries, what, errors);
+        // Keys that the step may not have are errors already.
+        let of = |shared| if has.contains(&shared) { entries } else { &[] };
+        let target = match has.contains(&Shared::Target) {
+            true => TargetKeys::read(node, entries, what, errors).target,
+            false => AnyTargetKeys::read(node, of(Shared::AnyTarget), what, errors).target,
         };
-        if has(Shared::Target) || has(Shared::AnyTarget) {
-            read.target = field(entries, "target", diagnostics);
+        SharedKeys {
+            has,
+            span,
+            at,
+            group,
+            target,
+            sides: SidesKeys::read(node, of(Shared::Sides), what, errors),
+            lasts: ForKeys::read(node, of(Shared::For), what, errors).lasts,
+            every: FlapsKeys::read(node, of(Shared::Flaps), what, errors).every,
+            moves: MovesKeys::read(node, of(Shared::Moves), what, errors),
         }
-        if has(Shared::Sides) {
-            read.sides = SidesMap::read(entries, diagnostics);
-        }
-        if has(Shared::For) {
-            read.lasts = field(entries, "for", diagnostics);
-        }
-        if has(Shared::Flaps) {
-            read.every = field(entries, "every", diagnostics);
-        }
-        if has(Shared::Moves) {
-            read.pace = field(entries, "pace", diagnostics);
-            read.method = field(entries, "method", diagnostics);
-        }
-        let missing = [
-            ("at", read.at.is_missing()),
-            ("target", has(Shared::Target) && read.target.is_missing()),
-        ];
-        for (key, _) in missing.into_iter().filter(|(_, missing)| *missing) {
-            diagnostics.push(Diagnostic::new(&node.span, format!("{what} needs the key `{key}`")));
-        }
-        read
     }
 
     pub fn schema_keys(word: &str, shared: &[Shared], generator: &mut SchemaGenerator) -> Vec<Key> {
-        let key = |name, required, about, schema| Key { name, required, about, schema };
-        let mut keys = vec![
-            key(
-                "at",
-                true,
-                &["When it starts, from the load's start."],
-                schema_of::<Time>(generator),
-            ),
-            key("do", true, &["What it does."], json_schema!({ "enum": [word] })),
-            key(
-                "group",
-                false,
-                &["The group in which it happens. Default: the only group."],
-                schema_of::<String>(generator),
-            ),
-        ];
-        for shared in shared {
-            match shared {
-                Shared::Target => keys.push(key(
-                    "target",
-                    true,
-                    &["Which nodes: a name, or a role that they have when the step begins."],
-                    schema_of::<Target>(generator),
-                )),
-                Shared::AnyTarget => keys.push(key(
-                    "target",
-                    false,
-                    &["Which nodes, by their roles as it begins. Default: `all nodes`."],
-                    schema_of::<Target>(generator),
-                )),
-                Shared::Sides => keys.extend(SidesMap::schema_keys(generator)),
-                Shared::For => keys.push(key(
-                    "for",
-                    false,
-                    &["How long; then it is undone. Default: until the load has ended."],
-                    schema_of::<Time>(generator),
-                )),
-                Shared::Moves => keys.extend([
-                    key(
-                        "pace",
-                        false,
-                        &["How eagerly slots move. Default: `{ p99: 5ms }`."],
-                        schema_of::<Pace>(generator),
-                    ),
-                    key(
-                        "method",
-                        false,
-                        &["`migrate` moves keys by MIGRATE, `atomic` has the servers do it \
-                           (Valkey 9.0, Redis 8.4). Default: `auto`, which is atomic where the \
-                           servers offer it."],
-                        schema_of::<Method>(generator),
-                    ),
-                ]),
-                Shared::Flaps => keys.push(key(
-                    "every",
-                    false,
-                    &["Flapping: it holds in the first half of each such time, and not in the \
-                       second."],
-                    schema_of::<Time>(generator),
-                )),
-            }
-        }
+        let mut keys = StartKeys::schema_keys(generator);
+        let schema = json_schema!({ "enum": [word] });
+        keys.insert(1, Key { name: "do", required: true, about: &["What it does."], schema });
+        keys.extend(shared.iter().flat_map(|shared| shared.schema_keys(generator)));
         keys
     }
 
     /// It names no group, and nothing that is a group's.
     pub fn is_of_no_group(&self) -> bool {
         let sides = self.sides.given();
-        self.group.is_missing()
-            && !sides.is_empty()
-            && sides.iter().all(|side| side.value.is_of_no_group())
+        let links = !sides.is_empty() && sides.iter().all(|side| side.value.is_of_no_group());
+        self.group.is_missing() && (links || self.is_on_actors())
     }
 
-    /// What the step is done to; what of that is not there is told.
-    pub fn on(
-        &self,
-        shared: &[Shared],
-        now: Now<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<On> {
-        let has = |key| shared.contains(&key);
+    pub fn is_on_actors(&self) -> bool {
+        self.target.given().is_some_and(|at| at.value.is_of_actors())
+    }
+
+    /// What the step is done to. What is not there is an error.
+    pub fn on(&self, context: &mut Context<'_>) -> Option<On> {
+        let has = |key| self.has.contains(&key);
+        let (now, errors) = context.now();
         if has(Shared::Sides) {
-            return self.sides.check(&self.span, now, diagnostics).map(On::Links);
+            return self.sides.check(now, errors).map(On::Links);
         }
         if has(Shared::AnyTarget) && self.target.is_missing() {
             return Some(On::Nodes(Target::All));
@@ -227,60 +214,30 @@ impl SharedKeys {
             return Some(On::Group);
         }
         let at = self.target.given()?;
-        if let Some((message, advice)) = now.lacks(&at.value) {
-            diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
-            return None;
-        }
+        errors.add_if(&at.span, now.lacks(&at.value))?;
         Some(On::Nodes(at.value.clone()))
     }
 
-    pub fn moving(
-        &self,
-        shared: &[Shared],
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<(Method, Pace)> {
-        let moves = shared.contains(&Shared::Moves);
-        moves.then(|| pace::check(&self.method, &self.pace, diagnostics))
-    }
-
-    pub fn begins(&self, diagnostics: &mut Vec<Diagnostic>) -> Duration {
-        let why = "a drill takes a day at most";
-        if let Some(at) = self.at.given() {
-            let range = (Time(Duration::ZERO), DAY);
-            check_range("at", &at.value, &at.span, range, why, diagnostics);
-        }
-        self.at.or(Time(Duration::ZERO)).0
-    }
-
-    pub fn lasts(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<Duration> {
-        lasts(&self.lasts, diagnostics)
+    pub fn moving(&self, errors: &mut Diagnostics) -> Option<(Method, Pace)> {
+        self.has.contains(&Shared::Moves).then(|| self.moves.check(errors))
     }
 
     /// A step that comes and goes needs a time in which it does.
-    pub fn every(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<Duration> {
+    pub fn every(&self, errors: &mut Diagnostics) -> Option<Duration> {
         let at = self.every.given()?;
         match self.lasts.given() {
             None => {
-                let told = Diagnostic::new(&at.span, "a step that comes and goes needs `for`");
-                diagnostics.push(told.advise("say how long it goes on, like `for: 10s`"));
+                let message = "a step that comes and goes needs `for`";
+                errors.add(&at.span, message, "say how long it goes on, like `for: 10s`");
             }
             Some(lasts) => {
                 let why = "it holds for half of each such time, as long as `for` says";
                 let range = (LEAST_EVERY, lasts.value);
-                check_range("every", &at.value, &at.span, range, why, diagnostics);
+                self.every.check_range("every", range, why, errors);
             }
         }
         Some(at.value.0)
     }
-}
-
-/// How long something lasts, if that is said.
-pub fn lasts(field: &Field<Time>, diagnostics: &mut Vec<Diagnostic>) -> Option<Duration> {
-    let at = field.given()?;
-    let range = (Time(Duration::from_millis(1)), DAY);
-    let why = "a drill takes a day at most; without `for` it lasts until the load has ended";
-    check_range("for", &at.value, &at.span, range, why, diagnostics);
-    Some(at.value.0)
 }
 
 impl On {
@@ -306,13 +263,16 @@ impl On {
     }
 }
 
-impl Context<'_> {
-    pub fn now(&self) -> Now<'_> {
-        Now { group: self.group, owned: self.owned, regions: &self.topology.regions }
+impl<'a> Context<'a> {
+    pub fn now(&mut self) -> (Now<'_>, &mut Diagnostics) {
+        let (regions, actors) = (&self.topology.regions, self.actors);
+        let connected = self.connected;
+        (Now { group: self.group, owned: self.owned, regions, actors, connected }, self.errors)
     }
 
-    /// Tells that sentinels are meant, to whom this cannot be done: `why` behind `sentinels`.
-    pub fn refuse_sentinels(&self, why: &str, advice: &str, diagnostics: &mut Vec<Diagnostic>) {
+    /// An error, if the target includes sentinels, to which this cannot be done. `why` follows
+    /// `sentinels` in the message.
+    pub fn refuse_sentinels(&mut self, why: &str, advice: &str) {
         let Some((at, sentinels)) = self.target.zip(self.group.sentinels()) else { return };
         let names = (0..sentinels.count).map(|n| NodeName::sentinel(&self.group.name, n));
         let message = match &at.value {
@@ -324,11 +284,11 @@ impl Context<'_> {
             }
             _ => return,
         };
-        diagnostics.push(Diagnostic::new(&at.span, message).advise(advice));
+        self.errors.add(&at.span, message, advice);
     }
 
     /// Where the group is named, or the whole step.
-    pub fn group_span(&self) -> &Span {
-        self.step.group.given().map_or(&self.step.span, |at| &at.span)
+    pub fn group_span(&self) -> &'a Span {
+        self.step.group.span().unwrap_or(&self.step.span)
     }
 }

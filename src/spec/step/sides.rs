@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, json_schema};
 
 use super::target::{Now, Target};
-use crate::spec::decode::{At, Field, Key, Misread, Scalar, field, schema_of};
-use crate::spec::diagnostic::Diagnostic;
+use crate::spec::decode::{At, Field, Misread, Scalar, keys};
+use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::rules::{count, links};
-use crate::spec::source::Span;
-use crate::spec::tree::Entry;
 use crate::spec::yaml::quoted;
 
 /// The forms in which a side of a link is written, besides a target's.
@@ -83,7 +81,11 @@ impl Side {
 
     /// It names no nodes by their roles, shards or names.
     pub fn is_of_no_group(&self) -> bool {
-        !self.spots().iter().any(|spot| matches!(spot, Spot::Nodes(_) | Spot::Shard(_)))
+        !self.spots().iter().any(|spot| match spot {
+            Spot::Nodes(target) => !target.is_of_actors(),
+            Spot::Shard(_) => true,
+            Spot::Region(_) | Spot::Clients | Spot::ClientsIn(_) => false,
+        })
     }
 }
 
@@ -152,50 +154,21 @@ fn spot(text: &str) -> Option<Spot> {
     }
 }
 
-/// The keys that say which links.
-#[derive(Clone, Debug)]
-pub struct SidesMap {
-    pub target: Field<Side>,
-    pub between: Field<Vec<At<Side>>>,
-    pub from: Field<Side>,
-    pub to: Field<Side>,
-}
-
-impl Default for SidesMap {
-    fn default() -> SidesMap {
-        let (target, from, to) = (Field::Missing, Field::Missing, Field::Missing);
-        SidesMap { target, between: Field::Missing, from, to }
+keys! {
+    /// The keys that say which links.
+    SidesKeys "a step" {
+        /// Whose links to all others, both ways.
+        optional "target" target: Side,
+        /// Two sides whose links, both ways.
+        optional "between" between: Vec<At<Side>>,
+        /// The side where packets come from, or connections, one way.
+        optional "from" from: Side,
+        /// The side where they go.
+        optional "to" to: Side,
     }
 }
 
-impl SidesMap {
-    pub const KEYS: &[&str] = &["target", "between", "from", "to"];
-
-    pub fn read(entries: &[Entry], diagnostics: &mut Vec<Diagnostic>) -> SidesMap {
-        SidesMap {
-            target: field(entries, "target", diagnostics),
-            between: field(entries, "between", diagnostics),
-            from: field(entries, "from", diagnostics),
-            to: field(entries, "to", diagnostics),
-        }
-    }
-
-    pub fn schema_keys(generator: &mut SchemaGenerator) -> Vec<Key> {
-        let mut key = |name, about| {
-            let schema = match name {
-                "between" => schema_of::<Vec<At<Side>>>(generator),
-                _ => schema_of::<Side>(generator),
-            };
-            Key { name, required: false, about, schema }
-        };
-        vec![
-            key("target", &["Whose links to all others, both ways."]),
-            key("between", &["Two sides whose links, both ways."]),
-            key("from", &["The side where packets come from, or connections, one way."]),
-            key("to", &["The side where they go."]),
-        ]
-    }
-
+impl SidesKeys {
     /// All that are given, wherever they stand.
     pub fn given(&self) -> Vec<&At<Side>> {
         let single = [&self.target, &self.from, &self.to].into_iter().filter_map(Field::given);
@@ -203,23 +176,43 @@ impl SidesMap {
         single.chain(pair).collect()
     }
 
-    /// The links that are meant; `span` is the step's.
-    pub fn check(
-        &self,
-        span: &Span,
-        now: Now<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Links> {
-        let links = self.links(span, diagnostics)?;
+    /// The links that are meant.
+    pub fn check(&self, now: Now<'_>, errors: &mut Diagnostics) -> Option<Links> {
+        let links = self.links(errors)?;
         for side in self.given() {
-            missing_spots(side, now, diagnostics);
+            for spot in side.value.spots() {
+                match spot {
+                    Spot::Clients => {}
+                    Spot::Region(name) | Spot::ClientsIn(name) => {
+                        let name = At { value: name.clone(), span: side.span.clone() };
+                        links::region(&name, now.regions, errors);
+                    }
+                    Spot::Shard(number) => {
+                        errors.add_if(&side.span, now.no_shard(*number));
+                    }
+                    Spot::Nodes(target @ Target::Actors) => {
+                        let advice =
+                            "write `clients`, or `clients in REGION`: actors are among them";
+                        let message = format!("a step on links does not name `{target}`");
+                        errors.add(&side.span, message, advice);
+                    }
+                    // Whoever connects from an address of its own need not be a program.
+                    Spot::Nodes(target) if target.is_of_actors() => {
+                        let now = Now { actors: now.connected, ..now };
+                        errors.add_if(&side.span, now.lacks(target));
+                    }
+                    Spot::Nodes(target) => {
+                        errors.add_if(&side.span, now.lacks(target));
+                    }
+                }
+            }
         }
         Some(links)
     }
 
     /// The two sides: `target` against all others, `between` two, or one way.
-    fn links(&self, span: &Span, diagnostics: &mut Vec<Diagnostic>) -> Option<Links> {
-        let SidesMap { target, between, from, to } = self;
+    fn links(&self, errors: &mut Diagnostics) -> Option<Links> {
+        let SidesKeys { span, target, between, from, to } = self;
         let is_bad = |field: &Field<Side>| matches!(field, Field::Bad);
         if is_bad(target) || is_bad(from) || is_bad(to) || matches!(between, Field::Bad) {
             return None;
@@ -232,7 +225,7 @@ impl SidesMap {
                 _ => {
                     let sides = count(pair.value.len() as u32, "side");
                     let message = format!("a link is between two sides, and this is {sides}");
-                    diagnostics.push(Diagnostic::new(&pair.span, message));
+                    errors.push(Diagnostic::new(&pair.span, message));
                     return None;
                 }
             },
@@ -242,39 +235,15 @@ impl SidesMap {
                     "a step on links needs `target`, or `between`, or both `from` and `to`";
                 let advice = "write `target: primary of shard 1` to part it from all others, or \
                               `between: [cache/0/0, clients]`";
-                diagnostics.push(Diagnostic::new(span, message).advise(advice));
+                errors.add(span, message, advice);
                 return None;
             }
         };
         if from.spots().is_empty() && to.spots().is_empty() {
-            let fault = Diagnostic::new(span, "neither side says who is on it");
-            diagnostics.push(fault.advise("name nodes, a region or clients on one side"));
+            let message = "neither side says who is on it";
+            errors.add(span, message, "name nodes, a region or clients on one side");
             return None;
         }
         Some(Links { from: from.clone(), to: to.clone(), one_way })
     }
-}
-
-/// What of a side is not there.
-fn missing_spots(side: &At<Side>, now: Now<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    for spot in side.value.spots() {
-        match spot {
-            Spot::Clients => {}
-            Spot::Region(name) | Spot::ClientsIn(name) => {
-                let name = At { value: name.clone(), span: side.span.clone() };
-                links::region(&name, now.regions, diagnostics);
-            }
-            Spot::Shard(number) => {
-                told(now.no_shard(*number), &side.span, diagnostics);
-            }
-            Spot::Nodes(target) => {
-                told(now.lacks(target), &side.span, diagnostics);
-            }
-        }
-    }
-}
-
-fn told(missing: Option<(String, String)>, span: &Span, diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics
-        .extend(missing.map(|(message, advice)| Diagnostic::new(span, message).advise(advice)));
 }

@@ -12,13 +12,6 @@ use crate::spec::rules::count;
 use crate::spec::topology::{Group, Placement};
 use crate::spec::yaml::{Yaml, quoted};
 
-/// The forms in which a target is written.
-const FORMS: &str = "write a node's name like cache/1/0, `primary of shard 1`, `a replica of \
-                     shard 1`, `all nodes`, `region eu-west`, `all primaries`, `all replicas`, `a minority of primaries`, \
-                     `a majority of primaries`, `random primary` or `random replica`; of \
-                     sentinels cache/sentinel/0, `all sentinels`, `a minority of sentinels`, \
-                     `a majority of sentinels` or `random sentinel`";
-
 /// Nodes of a group; roles are what they are when the step begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -41,6 +34,8 @@ pub enum Target {
     MinorityOfSentinels,
     MajorityOfSentinels,
     RandomSentinel,
+    /// All programs that carry out loads, whatever their groups.
+    Actors,
 }
 
 impl Target {
@@ -53,11 +48,12 @@ impl Target {
                 Some(*shard) == node.shard()
             }
             Target::Region(_) => true,
+            _ if self.is_of_actors() => false,
             _ => self.is_of_sentinels() == node.is_sentinel(),
         }
     }
 
-    /// Whether it names sentinels, by whatever name, and nobody else.
+    /// Whether it names sentinels only.
     pub fn is_of_sentinels(&self) -> bool {
         match self {
             Target::Node(name) => name.is_sentinel(),
@@ -68,7 +64,41 @@ impl Target {
             _ => false,
         }
     }
+
+    /// Whether it names actors.
+    pub fn is_of_actors(&self) -> bool {
+        match self {
+            Target::Node(name) => name.kind == NodeKind::Actor,
+            target => *target == Target::Actors,
+        }
+    }
 }
+
+/// Targets that are written in fixed words.
+const WORDS: [(&str, Target); 12] = [
+    ("all nodes", Target::All),
+    ("all primaries", Target::Primaries),
+    ("all replicas", Target::Replicas),
+    ("a minority of primaries", Target::MinorityOfPrimaries),
+    ("a majority of primaries", Target::MajorityOfPrimaries),
+    ("random primary", Target::RandomPrimary),
+    ("random replica", Target::RandomReplica),
+    ("all sentinels", Target::Sentinels),
+    ("a minority of sentinels", Target::MinorityOfSentinels),
+    ("a majority of sentinels", Target::MajorityOfSentinels),
+    ("random sentinel", Target::RandomSentinel),
+    ("all actors", Target::Actors),
+];
+
+/// One of each of the others.
+const EXAMPLES: [&str; 6] = [
+    "cache/1/0",
+    "cache/sentinel/0",
+    "app/actor/0",
+    "primary of shard 1",
+    "a replica of shard 1",
+    "region eu-west",
+];
 
 impl fmt::Display for Target {
     /// As it is written in a scenario.
@@ -77,18 +107,11 @@ impl fmt::Display for Target {
             Target::Node(name) => write!(f, "{name}"),
             Target::PrimaryOf(shard) => write!(f, "primary of shard {shard}"),
             Target::ReplicaOf(shard) => write!(f, "a replica of shard {shard}"),
-            Target::All => f.write_str("all nodes"),
             Target::Region(region) => write!(f, "region {region}"),
-            Target::Primaries => f.write_str("all primaries"),
-            Target::Replicas => f.write_str("all replicas"),
-            Target::MinorityOfPrimaries => f.write_str("a minority of primaries"),
-            Target::MajorityOfPrimaries => f.write_str("a majority of primaries"),
-            Target::RandomPrimary => f.write_str("random primary"),
-            Target::RandomReplica => f.write_str("random replica"),
-            Target::Sentinels => f.write_str("all sentinels"),
-            Target::MinorityOfSentinels => f.write_str("a minority of sentinels"),
-            Target::MajorityOfSentinels => f.write_str("a majority of sentinels"),
-            Target::RandomSentinel => f.write_str("random sentinel"),
+            fixed => {
+                let words = WORDS.iter().find(|(_, target)| target == fixed);
+                f.write_str(words.map_or("", |(words, _)| words))
+            }
         }
     }
 }
@@ -96,39 +119,31 @@ impl fmt::Display for Target {
 impl Scalar for Target {
     fn read(text: &str) -> Result<Target, Misread> {
         let words: Vec<&str> = text.split_whitespace().collect();
-        let shard = |number: &str| number.parse().ok();
+        let fixed = words.join(" ");
+        if let Some((_, target)) = WORDS.into_iter().find(|(words, _)| *words == fixed) {
+            return Ok(target);
+        }
         let target = match words[..] {
-            ["all", "nodes"] => Some(Target::All),
             ["region", region] => Some(Target::Region(region.to_owned())),
-            ["all", "primaries"] => Some(Target::Primaries),
-            ["all", "replicas"] => Some(Target::Replicas),
-            ["a", "minority", "of", "primaries"] => Some(Target::MinorityOfPrimaries),
-            ["a", "majority", "of", "primaries"] => Some(Target::MajorityOfPrimaries),
-            ["random", "primary"] => Some(Target::RandomPrimary),
-            ["random", "replica"] => Some(Target::RandomReplica),
-            ["all", "sentinels"] => Some(Target::Sentinels),
-            ["a", "minority", "of", "sentinels"] => Some(Target::MinorityOfSentinels),
-            ["a", "majority", "of", "sentinels"] => Some(Target::MajorityOfSentinels),
-            ["random", "sentinel"] => Some(Target::RandomSentinel),
-            ["primary", "of", "shard", n] => shard(n).map(Target::PrimaryOf),
-            ["a", "replica", "of", "shard", n] => shard(n).map(Target::ReplicaOf),
+            ["primary", "of", "shard", n] => n.parse().ok().map(Target::PrimaryOf),
+            ["a", "replica", "of", "shard", n] => n.parse().ok().map(Target::ReplicaOf),
             [name] => name.parse::<NodeName>().ok().map(Target::Node),
             _ => None,
         };
-        target.ok_or_else(|| Misread::new(format!("`{text}` names no node"), FORMS))
+        target.ok_or_else(|| {
+            let forms = examples().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(", ");
+            Misread::new(format!("`{text}` names no node"), format!("write it like one of {forms}"))
+        })
     }
 
     fn schema() -> Schema {
-        json_schema!({
-            "type": "string",
-            "examples": [
-                "cache/1/0", "primary of shard 1", "a replica of shard 1", "all nodes", "region eu-west", "all primaries",
-                "all replicas", "a minority of primaries", "a majority of primaries",
-                "random primary", "random replica", "cache/sentinel/0", "all sentinels",
-                "a minority of sentinels", "a majority of sentinels", "random sentinel",
-            ],
-        })
+        json_schema!({ "type": "string", "examples": examples().collect::<Vec<_>>() })
     }
+}
+
+/// Each form in which a target is written.
+fn examples() -> impl Iterator<Item = &'static str> {
+    EXAMPLES.into_iter().chain(WORDS.into_iter().map(|(words, _)| words))
 }
 
 impl Yaml for Target {
@@ -137,25 +152,30 @@ impl Yaml for Target {
     }
 }
 
-/// A group by then.
+/// A group when a step begins.
 #[derive(Clone, Copy)]
 pub struct Now<'a> {
     pub group: &'a Group,
     pub owned: &'a Owned,
     /// All that the topology names.
     pub regions: &'a [String],
+    /// All that the scenario has, if that is known.
+    pub actors: Option<&'a [NodeName]>,
+    /// The same, and those who are no programs of their own and connect as if they were.
+    pub connected: Option<&'a [NodeName]>,
 }
 
 impl Now<'_> {
     /// Why the group has no such node, and what to write.
     pub fn lacks(self, target: &Target) -> Option<(String, String)> {
-        let Now { group, owned, regions } = self;
+        let Now { group, owned, regions, .. } = self;
         let (name, shards) = (&group.name, owned.shards());
         let no_replicas = || {
             let message = format!("`{name}` has no replicas");
             (message, "give it some, or take a primary".to_owned())
         };
         match target {
+            Target::Node(_) | Target::Actors if target.is_of_actors() => self.no_actor(target),
             Target::Node(node) if node.group != *name => {
                 let message = format!("{node} is no node of `{name}`");
                 Some((message, format!("its nodes are {name}/SHARD/ORDINAL, from {name}/0/0 on")))
@@ -170,10 +190,7 @@ impl Now<'_> {
                     })
                 }),
                 NodeKind::Sentinel => no_sentinel(node.ordinal + 1, target, group),
-                NodeKind::Actor => Some((
-                    format!("{node} is an actor, and no node of `{name}`"),
-                    format!("its nodes are {name}/SHARD/ORDINAL, from {name}/0/0 on"),
-                )),
+                NodeKind::Actor => self.no_actor(target),
             },
             Target::PrimaryOf(of) => self.no_shard(*of),
             Target::ReplicaOf(of) => {
@@ -189,12 +206,31 @@ impl Now<'_> {
             | Target::Primaries
             | Target::RandomPrimary
             | Target::MinorityOfPrimaries
-            | Target::MajorityOfPrimaries => None,
+            | Target::MajorityOfPrimaries
+            | Target::Actors => None,
             Target::MinorityOfSentinels => no_sentinel(3, target, group),
             Target::Sentinels | Target::MajorityOfSentinels | Target::RandomSentinel => {
                 no_sentinel(1, target, group)
             }
         }
+    }
+
+    /// Why the scenario has no such actor, and what to write.
+    fn no_actor(self, target: &Target) -> Option<(String, String)> {
+        let actors = self.actors?;
+        let is_there = match target {
+            Target::Node(name) => actors.contains(name),
+            _ => !actors.is_empty(),
+        };
+        let names: Vec<String> = actors.iter().map(NodeName::to_string).collect();
+        let advice = match &names[..] {
+            [] => "give a load an adapter: `client: { command: [...] }`".to_owned(),
+            _ => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                nearest::advice("actors", &target.to_string(), &names)
+            }
+        };
+        (!is_there).then(|| (format!("there is no `{target}`"), advice))
     }
 
     /// Why the group has no such shard, and what to write.

@@ -218,7 +218,7 @@ fn a_killed_redrill_leaves_no_actor() {
     let registry = Registry::at(dir.path().join("state"));
     let record = registry.find("killed").unwrap().unwrap();
     let removed = registry.collect_one(&record).unwrap();
-    let ended = removed.iter().filter(|what| what.starts_with("actor process")).count();
+    let ended = removed.iter().filter(|what| what.starts_with("process")).count();
     assert!(ended >= 2, "{removed:?}");
     pids.into_iter().for_each(is_gone);
     assert!(!dir.path().join("run/nodes").exists() && dir.path().join("run/logs").exists());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use redis::Cmd;
 use redrill::backend::{Backend, Data, Tools};
 use redrill::cluster::{Deployment, bring_up, node_names};
-use redrill::fault::{ActiveFault, Fault, FaultError, Hit, Site, Strains};
+use redrill::fault::{ActiveFault, Fault, FaultError, Hit, Note, Site, Strains};
 use redrill::model::NodeName;
 use redrill::node::{Node, NodeError, Section};
 use redrill::spec::quantity::{Percent, Shift, SignedPercent, Time};
@@ -315,7 +315,8 @@ async fn memory_limits(place: Place) {
         while !evicted().await {}
         evict.undo(&*rig.backend).await.unwrap()
     };
-    assert!(remarks[0].starts_with("one/0/0 evicted 1 keys"), "{remarks:?}");
+    let told = |note: &Note| matches!(note, Note::Warning(text) if text.starts_with("one/0/0 evicted 1 keys"));
+    assert!(told(&remarks[0]), "{remarks:?}");
     assert_eq!(rig.config("maxmemory").await, (77 << 20).to_string());
     assert_eq!(rig.config("maxmemory-policy").await, "volatile-ttl");
     assert_eq!(rig.refusal().await, None);

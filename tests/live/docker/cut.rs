@@ -97,7 +97,7 @@ fn for_good_and_the_drill_cannot_be_judged() {
 fn a_container_ends_meanwhile(mend: impl FnOnce(&Proxy)) {
     let Some(engine) = engine() else { return };
     let place = Place::new();
-    let (playing, proxy) = start(&place, &engine.found.endpoint.host, "settle=60s");
+    let (playing, proxy) = start(&place, &engine.found.endpoint.host, "settle=8s");
     let pid = playing.pid();
     proxy.cut();
     let container = engine.owned_by(pid)[0].containers[0].clone();
@@ -105,8 +105,9 @@ fn a_container_ends_meanwhile(mend: impl FnOnce(&Proxy)) {
     sleep(Duration::from_secs(1));
     mend(&proxy);
     let ran = playing.end();
-    assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
-    assert!(ran.err.contains("the server of cache/0/0 ended (signal: 9"), "{}", ran.err);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("the server of cache/0/0 crashed at "), "{}", ran.out);
+    assert!(ran.out.contains("(signal: 9 (SIGKILL))"), "{}", ran.out);
     engine.assert_nothing_of(pid, &place, Duration::ZERO);
     place.assert_nothing_left();
 }

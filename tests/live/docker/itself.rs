@@ -45,7 +45,7 @@ fn compose(image: &Local, place: &Place, project: &str, args: &[&str]) -> Comman
 /// The relay is where the bridge is: it takes the machine's network, which compose/redrill.yaml
 /// gives. The kernel's cuts take rights that it does not give.
 const LINKED: &str = "
-name: linked
+name: linked-from-within
 topology: standalone
 loads: { app: { rate: 100/s, keys: 100 } }
 timeline: [{ at: 500ms, do: latency, between: [clients, others], latency: 20ms, for: 1s }]

@@ -34,7 +34,9 @@ const IMAGES: [&str; 4] = ["redis:7.0", "redis:8.0", "valkey/valkey:8.0", "valke
 /// Plays, lets `redis-cli` check the cluster afterwards, and gives the report's paths.
 fn shape(engine: &Engine, args: &[&str]) -> BTreeSet<String> {
     let place = Place::new();
-    let mut playing = place.start(MOVING, &[args, &["--keep"]].concat());
+    // How fast slots move is no matter of this.
+    let fast = ["--keep", "--set", "timeline.0.pace=fast"];
+    let mut playing = place.start(MOVING, &[args, &fast].concat());
     playing.wait_for_words("The topology is up until Ctrl-C, or `redrill down ");
     let record = place.records().pop().unwrap();
     assert_redis_cli_agrees(&record.nodes[0].address.to_string());
@@ -56,7 +58,9 @@ fn assert_all_alike(shapes: &[(String, BTreeSet<String>)]) {
     let Some((first, shape)) = shapes.first() else { return };
     assert!(shape.len() > 150, "only {} paths", shape.len());
     for (other, others) in shapes {
-        let differ: Vec<_> = shape.symmetric_difference(others).collect();
+        let differ = shape.symmetric_difference(others);
+        // Only a busy machine has these.
+        let differ: Vec<_> = differ.filter(|path| !path.starts_with(".starved[]")).collect();
         assert!(differ.is_empty(), "{first} and {other}: {differ:?}");
     }
 }

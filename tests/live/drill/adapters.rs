@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use redrill::backend::process::binary::on_path;
+use redrill::model::op::{Op, Outcome, Purpose};
 use serde_json::Value;
 
 use crate::common::{need, run};
-use crate::drill::place::{BRIEF, Place};
+use crate::drill::place::{BRIEF, Place, assert_no_step_failed};
 
 /// Half a second of a load on a cluster whose primary dies.
 const KILLED: &str = "
@@ -157,6 +158,64 @@ fn an_adapter_that_dies_in_the_drill_is_a_counted_outcome_and_a_warning() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("(exit status: 9)") && told[0].contains("out of luck"), "{told:?}");
     assert_eq!(report["completed"], true);
+}
+
+/// One of two programs is killed and comes back, the other stands still for a moment, and both are
+/// asked to end and are started again.
+const ENDED: &str = "
+name: ended
+topology: cluster-3x1
+loads: { app: { rate: 400/s, clients: 40, keys: 300, timeout: 300ms, instances: 2 } }
+timeline:
+  - { at: 1s, do: kill, target: app/actor/0, for: 1s }
+  - { at: 4s, do: pause, target: app/actor/1, for: 1s }
+  - { at: 7s, do: restart, target: all actors }
+  - { at: 10s, do: kill, target: app/actor/0 }
+settle: 1s
+reported: [all]
+";
+
+#[test]
+fn steps_end_and_pause_adapters_and_their_loads_go_on() {
+    let redrill = env!("CARGO_BIN_EXE_redrill");
+    let (place, load) = played(ENDED, &[redrill, "adapter"]);
+    let report = place.report();
+    assert_no_step_failed(&report);
+    let hit = |step: usize| {
+        let hits = report["steps"][step]["hits"].as_array().unwrap().iter();
+        hits.map(|hit| hit["node"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((hit(0), hit(1)), (vec!["app/actor/0".to_owned()], vec!["app/actor/1".to_owned()]));
+    assert_eq!(hit(2), ["app/actor/0", "app/actor/1"]);
+    // Half of the operations of a second are refused. All clients of a program that stands still
+    // have one in doubt.
+    let causes = &load["met"]["causes"];
+    assert!(number(&causes["refused"]) > 150.0, "{causes}");
+    assert!(number(&causes["timeout"]) >= 20.0, "{causes}");
+    // In the last half second before the next step both are back, and all is well.
+    let ops = place.ops();
+    for step in 1..4 {
+        let next = number(&report["steps"][step]["hits"][0]["at_ms"]);
+        let before = |op: &&Op| {
+            let at = op.intended.as_secs_f64() * 1e3;
+            op.purpose == Purpose::Load && (next - 900.0..next - 400.0).contains(&at)
+        };
+        for instance in 0..2 {
+            let ops = ops.iter().filter(before).filter(|op| op.instance == instance);
+            let (good, bad): (Vec<&Op>, Vec<&Op>) = ops.partition(|op| op.outcome == Outcome::Ok);
+            assert!(good.len() > 50 && bad.is_empty(), "before {step}: {} {bad:?}", good.len());
+        }
+    }
+    // The servers and redrill's own probes felt nothing, and nobody was surprised.
+    assert_eq!(report["failovers"].as_array().map(Vec::len), Some(0), "{}", report["failovers"]);
+    assert!(number(&report["measures"]["downtime.write.max"]["value"]) < 1_000.0);
+    let warnings = report["warnings"].as_array().unwrap().iter();
+    let texts = warnings.map(|warning| warning["text"].as_str().unwrap());
+    let of_it = |text: &&str| text.contains("adapter") || text.contains("actor");
+    assert_eq!({ texts }.find(of_it), None);
+    assert!(number(&report["measures"]["writes.lost"]["value"]) == 0.0, "{}", report["measures"]);
+    let page = fs::read_to_string(place.folder().join("report.md")).unwrap();
+    assert!(page.contains("kill: app/actor/0 for 1s") && page.contains("done to app/actor/1"));
 }
 
 #[test]

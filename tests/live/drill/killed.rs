@@ -1,11 +1,12 @@
 //! Processes killed in the middle: redrill itself, and a server.
 
+use std::process::Command;
 use std::time::Duration;
 
 use redrill::model::event::{End, Phase};
 use rustix::process::Signal;
 
-use crate::common::{gc, run, servers_in};
+use crate::common::{Ran, gc, gc_turn, run, servers_in};
 use crate::drill::place::{BRIEF, MOVING, Place, end_of, kill};
 
 #[test]
@@ -22,7 +23,14 @@ fn redrill_in_the_middle_of_the_move() {
 
     let status = run(&mut place.redrill(&["status"]));
     assert!(status.out.contains("was killed; `redrill gc`"), "{}", status.out);
-    let gone = gc(&place.state());
+    // By a script that looks around there. What works there without a terminal is a leftover.
+    let mut script = Command::new("sh");
+    script.args(["-c", r#""$0" gc; exit $?"#, env!("CARGO_BIN_EXE_redrill")]);
+    script.current_dir(&nodes).env("REDRILL_STATE_DIR", place.state());
+    let gone = {
+        let _turn = gc_turn();
+        run(&mut script)
+    };
     assert_eq!(gone.code, Some(0), "{}", gone.err);
     assert!(gone.out.contains(&format!("removed {}", nodes.display())), "{}", gone.out);
     place.assert_nothing_left();
@@ -39,7 +47,7 @@ fn redrill_in_the_middle_of_the_move() {
     assert!(report["measures"]["writes.acknowledged"]["value"].as_f64().unwrap() > 0.0);
 }
 
-/// The drill cannot be judged: that is neither a pass nor the servers' failure.
+/// No step has asked for it: that is what the drill has found, and it goes on.
 #[test]
 fn a_server_in_the_middle_of_the_move() {
     let place = Place::new();
@@ -47,17 +55,59 @@ fn a_server_in_the_middle_of_the_move() {
     playing.wait_for_slots();
     let (name, pid) = playing.servers().pop().unwrap();
     kill(pid, Signal::KILL);
-    server_died(playing.end(), &place, &name);
+    let report = crashed(playing.end(), &place, &[(&name, "signal: 9 (SIGKILL)")]);
+    // Nobody serves its keys any more.
+    assert!(report["measures"]["writes.lost"]["value"].is_null(), "{}", report["measures"]);
 }
 
 #[test]
 fn a_server_under_load() {
     let place = Place::new();
-    let mut playing = place.start(BRIEF, &["--set", "settle=60s"]);
+    let mut playing = place.start(BRIEF, &["--set", "settle=3s"]);
     playing.wait_for_phase(Phase::Settle);
     let (name, pid) = playing.servers().pop().unwrap();
-    kill(pid, Signal::KILL);
-    server_died(playing.end(), &place, &name);
+    kill(pid, Signal::SEGV);
+    let report = crashed(playing.end(), &place, &[(&name, "signal: 11 (SIGSEGV)")]);
+    let errors = &report["expectations"][1];
+    assert_eq!(errors["measure"], "errors.total");
+    // Of a busy machine nobody could tell whose they are.
+    assert!(errors["value"].as_f64().unwrap() > 0.0 && errors["verdict"] != "pass", "{errors}");
+    let log = report["crashes"][0]["log"].to_string();
+    assert!(log.contains("REPORT END"), "{log}");
+}
+
+#[test]
+fn a_replica_and_a_sentinel() {
+    let place = Place::new();
+    let text = BRIEF.replace("standalone", "sentinel-1x2");
+    let mut playing = place.start(&text, &["--set", "settle=4s"]);
+    playing.wait_for_phase(Phase::Settle);
+    let servers = playing.servers();
+    let dead = ["cache/0/1", "cache/sentinel/0"];
+    for name in dead {
+        let (_, pid) = servers.iter().find(|(known, _)| known == name).expect(name);
+        kill(*pid, Signal::SEGV);
+    }
+    let told = dead.map(|name| (name, "signal: 11 (SIGSEGV)"));
+    let report = crashed(playing.end(), &place, &told);
+    for expectation in report["expectations"].as_array().unwrap() {
+        assert_eq!(expectation["verdict"], "pass", "{expectation}");
+    }
+}
+
+/// The drill came to its end, fails, and names who crashed.
+fn crashed(ran: Ran, place: &Place, dead: &[(&str, &str)]) -> serde_json::Value {
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    place.assert_nothing_left();
+    assert_eq!(end_of(&place.folder()), Some(End::Completed));
+    let report = place.report();
+    assert_eq!(report["crashes"].as_array().unwrap().len(), dead.len());
+    for (name, status) in dead {
+        let why = report["why"].to_string();
+        assert!(why.contains(&format!("the server of {name} crashed at ")), "{why}");
+        assert!(why.contains(status) && ran.out.contains(name), "{why}");
+    }
+    report
 }
 
 #[test]
@@ -70,7 +120,8 @@ fn a_server_while_keys_are_written() {
     server_died(playing.end(), &place, &name);
 }
 
-fn server_died(ran: crate::common::Ran, place: &Place, name: &str) {
+/// It was never under load: the drill cannot be judged.
+fn server_died(ran: Ran, place: &Place, name: &str) {
     assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
     place.assert_nothing_left();
     let told = format!("the server of {name} ended (signal: 9");

@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+
+use serde_json::Value;
 
 use crate::common::{Ran, on_own_disk, redrill, run, script, server, without_servers};
 use crate::drill::place::{BRIEF, Place};
@@ -46,12 +49,54 @@ fn the_run_folder_is_on_a_full_disk() {
     }
 }
 
+/// Room for a second of history beside what is kept for the end: the drill ends in order, and
+/// is judged by what was recorded.
 #[test]
 fn the_disk_becomes_full_while_the_drill_runs() {
     let place = Place::new();
-    if let Some(ran) = play_on_own_disk(&place, "size=160k", "") {
-        lacks(&place, &ran, &["No space left on device", "baseline"]);
+    let saved = place.path().join("report.json");
+    // The disk is gone with redrill.
+    let and_save = format!(
+        r#"save() {{ "$2" run "$3" --out "$1"; code=$?; cp "$1"/*/report.json '{}'; return $code; }}; save "$@"; exit;"#,
+        saved.display()
+    );
+    if let Some(ran) = play_on_own_disk(&place, "size=2250k", &and_save) {
+        assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
+        assert!(ran.err.contains("No space left on device"), "{}", ran.err);
+        assert!(ran.out.contains("UNKNOWN"), "{}{}", ran.out, ran.err);
+        let report: Value = serde_json::from_str(&fs::read_to_string(saved).unwrap()).unwrap();
+        let why = report["why"].to_string();
+        assert!(why.contains("cannot write") && why.contains("No space left"), "{why}");
+        assert!(!why.contains("killed"), "{why}");
+        assert!(report["measures"]["writes.acknowledged"]["value"].as_f64() > Some(0.0));
+        place.assert_nothing_left();
     }
+}
+
+#[test]
+fn too_few_files_may_be_open() {
+    let place = Place::new();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", r#"ulimit -n 90; exec "$0" run cluster-reshard --out "$1""#]);
+    limited.arg(env!("CARGO_BIN_EXE_redrill")).arg(place.out());
+    limited.envs(place.redrill(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = run(&mut limited);
+    lacks(&place, &ran, &["open files and connections, and redrill may have 90", "ulimit -n"]);
+    assert!(place.folders().is_empty(), "nothing was begun");
+}
+
+/// Its first process ends, and another goes on where nobody looks after it.
+#[test]
+fn a_server_that_makes_itself_a_daemon_is_ended_too() {
+    let place = Place::new();
+    let server = server();
+    let text = format!(
+        r#"case "$1" in --version) exec {0} --version;; esac; exec {0} "$@" --daemonize yes"#,
+        server.display()
+    );
+    let daemon = script(place.path(), "daemon", &text);
+    let ran = place.play(BRIEF, &["--engine-binary", daemon.to_str().unwrap()]);
+    lacks(&place, &ran, &["cache/0/0 ended (exit status: 0)"]);
 }
 
 #[test]

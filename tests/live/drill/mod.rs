@@ -3,7 +3,9 @@
 
 mod acknowledged;
 mod adapters;
+mod at_once;
 mod chaos;
+mod dual_writes;
 mod failover;
 mod hardships;
 mod interrupted;

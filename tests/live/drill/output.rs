@@ -1,5 +1,6 @@
 //! What stands on standard output and standard error, and who may stop reading it.
 
+use std::fs::OpenOptions;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
@@ -76,6 +77,21 @@ fn nobody_reads_standard_output() {
         let (code, said) = with_a_reader_that_leaves(place.redrill(args), 0);
         assert_eq!(code, Some(0), "{args:?}: {said}");
         assert!(!said.contains("panicked"), "{args:?}: {said}");
+    }
+    place.assert_nothing_left();
+}
+
+/// A script that looks at the exit code alone must not take it for a pass.
+#[test]
+fn standard_output_cannot_be_written() {
+    let place = Place::new();
+    for format in ["text", "json"] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = place.command(BRIEF, &["--format", format]);
+        let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(69));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("cannot write to standard output: No space left"), "{said}");
     }
     place.assert_nothing_left();
 }

@@ -29,7 +29,8 @@ fn play(name: &str, steps: bool, slots: Option<f64>) {
     let shards = report["shards"].as_array().unwrap();
     let sum = |field: &str| shards.iter().map(|s| s[field].as_u64().unwrap()).sum::<u64>();
     let keys = report["loads"][0]["keys"].as_u64().unwrap();
-    assert_eq!(sum("keys_after"), keys + sum("canaries"), "{shards:?}");
+    let canaries = report["probe"]["canaries"].as_u64().unwrap();
+    assert_eq!(sum("keys_after"), keys + canaries, "{shards:?}");
 
     assert_eq!(servers_in(place.path()).len(), 6);
     let nodes: Vec<String> =
@@ -66,7 +67,9 @@ pub fn promises(report: &Value) {
     let of_speed = |e: &&Value| OF_SPEED.iter().any(|of| is_of(of, e));
     let excused: Vec<&Value> = expectations.iter().filter(of_speed).map(|e| &e["why"]).collect();
     let why = report["why"].as_array().unwrap();
-    let reasons: Vec<&Value> = why.iter().filter(|why| !excused.contains(why)).collect();
+    let busy = |why: &&Value| why.as_str().unwrap().contains("the machine was too busy to tell");
+    let reasons: Vec<&Value> =
+        why.iter().filter(|why| !excused.contains(why) && !busy(why)).collect();
     assert!(reasons.is_empty(), "{name}: {reasons:?}");
     assert!(measure(report, "writes.acknowledged") >= 200.0, "{name}");
     if expectations.iter().any(|e| is_of("errors.", e)) {
@@ -190,7 +193,9 @@ fn nodes_that_fail_as_processes() {
 fn broken(name: &str, backend: &str, set: &[&str]) -> Value {
     let _turn = heavy_turn();
     let place = Place::new();
-    let set = set.iter().chain(&["settle=6s"]).flat_map(|set| ["--set", set]);
+    // On a busy machine, containers took 5 s from the end of a partition until all were linked.
+    let settle = if backend == "docker" { "settle=12s" } else { "settle=6s" };
+    let set = set.iter().copied().chain([settle]).flat_map(|set| ["--set", set]);
     let args: Vec<&str> =
         ["--backend", backend, "--profile", "ci", "--seed", "7"].into_iter().chain(set).collect();
     let ran = run(&mut place.run_of(name, &args));

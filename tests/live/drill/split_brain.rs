@@ -4,6 +4,7 @@
 use std::fs;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::drill::place::Place;
 use crate::drill::reader::Reader;
@@ -51,6 +52,15 @@ fn one_sides_writes_are_lost_and_fewer_if_a_replica_must_have_them() {
         &careful,
         &["loads.near.min-replicas-to-write=1", "loads.near.min-replicas-max-lag=1s"],
     );
+    // The first side's writes are lost from the cut until it is undone, nine seconds later; the
+    // other side wrote nothing for the two seconds until its replicas took over.
+    let report = bare.report();
+    assert!(measure(&report, "rpo") >= 6_000.0, "{}", report["failovers"]);
+    let far = |outage: &&Value| outage["region"] == "eu-west" && outage["action"] == "write";
+    let outages = report["outages"].as_array().unwrap().iter().filter(far);
+    let longest = outages.filter_map(|o| o["duration_ms"].as_f64()).fold(0.0, f64::max);
+    assert!(longest >= 1_500.0, "{}", report["outages"]);
+    assert!(measure(&report, "downtime.write.max") >= longest);
     // Those of the first second or two, until a primary counts its replica as gone.
     assert!(few >= 1.0 && few * 2.0 < all, "{few} and not {all}");
     for (place, refused) in [(bare, false), (careful, true)] {

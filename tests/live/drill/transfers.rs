@@ -67,7 +67,7 @@ fn transactions_scripts_and_watch_are_whole_under_a_reshard_and_a_failover() {
          - {{ at: 1s, do: reshard, from: 0, to: 1, slots: 90% }}\n  \
          - {{ at: 2500ms, do: kill, target: primary of shard 1 }}\n\
          settle: 5s\nexpect: [transfer.torn == 0, transfer.half_done == 0]\n\
-         reported: [transfer.wrong]"
+         reported: [all]"
     );
     let (place, code, told) = play(CLUSTER, &rest);
     assert_eq!(code, Some(0), "{told}");

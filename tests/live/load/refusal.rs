@@ -15,14 +15,15 @@ use super::support::{Rig, load};
 async fn the_stock_cluster_client_is_refused_outside_a_cluster() {
     let dir = tempfile::tempdir().unwrap();
     let teller = Teller::new(Clock::start()).0;
-    let history = history::create(&dir.path().join("h.zst"), teller.clone()).unwrap();
+    let history = history::create(&dir.path().join("h.zst"), teller.clone(), |_| ()).unwrap();
     let load = Load { client: ClientKind::RedisRs, ..load(1.0, 0.5) };
     let targets = Targets {
         seeds: vec!["127.0.0.1:1".parse().unwrap()],
         lookup: Lookup::Primary,
         nodes: vec![],
-        from: None,
+        from: vec![],
     };
+    let targets = vec![targets];
     let error = LoadRunner::launch(0, &load, targets, 1, teller, history.writer(), None).await;
     let text = error.unwrap_err().to_string();
     assert!(text.contains("`cache` is no cluster") && text.contains("client: redrill"), "{text}");

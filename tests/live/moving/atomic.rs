@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use redrill::backend::Backend;
-use redrill::cluster::moving::{Heard, MoveError, Reason, atomic, carry_out};
+use redrill::cluster::moving::{MoveError, MoveReport, Reason, atomic, carry_out};
 use redrill::cluster::plan::Route;
 use redrill::model::event::Moved;
 use redrill::spec::step::{Method, Pace};
@@ -38,11 +38,11 @@ async fn servers() -> Vec<PathBuf> {
 async fn assert_none_offered(cluster: &TestCluster) {
     let refused = order(cluster, ATOMIC, &|_| (), &|| false).await.unwrap_err();
     assert!(matches!(refused.reason, Reason::NotAtomic), "{refused}");
-    let heard: Mutex<Vec<Heard>> = Mutex::default();
+    let heard: Mutex<Vec<MoveReport>> = Mutex::default();
     let auto = (Method::Auto, Pace::Fast);
     order(cluster, auto, &|told| heard.lock().unwrap().push(told), &|| false).await.unwrap();
     let first = &heard.lock().unwrap()[0];
-    assert_eq!(*first, Heard::Method(Method::Migrate));
+    assert_eq!(*first, MoveReport::Method(Method::Migrate));
 }
 
 const SLOTS: u16 = 4000;
@@ -50,7 +50,7 @@ const SLOTS: u16 = 4000;
 async fn order(
     cluster: &TestCluster,
     how: (Method, Pace),
-    heard: &(dyn Fn(Heard) + Sync),
+    heard: &(dyn Fn(MoveReport) + Sync),
     cancel: &(dyn Fn() -> bool + Sync),
 ) -> Result<Moved, MoveError> {
     let route = [Route { slots: (0..=SLOTS - 1).into(), from: 0, to: 1 }];
@@ -64,25 +64,27 @@ async fn jobs_are_followed_to_their_end() {
         let cluster = TestCluster::of(&server, 3, 1).await;
         let keys = numbered(0..SLOTS, 5);
         cluster.fill(&keys).await;
-        let heard: Mutex<Vec<Heard>> = Mutex::default();
+        let heard: Mutex<Vec<MoveReport>> = Mutex::default();
         let told = |one| heard.lock().unwrap().push(one);
         let moved = order(&cluster, (Method::Auto, Pace::Fast), &told, &|| false).await.unwrap();
         assert_eq!((moved.slots, moved.slots_total), (4000, 4000));
         assert_eq!((moved.keys, moved.bytes), (20_000, None));
-        let heard: Vec<Heard> = heard.into_inner().unwrap();
-        assert_eq!(heard[0], Heard::Method(Method::Atomic));
+        let heard: Vec<MoveReport> = heard.into_inner().unwrap();
+        assert_eq!(heard[0], MoveReport::Method(Method::Atomic));
         let phases: Vec<&str> = heard.iter().filter_map(phase).collect();
-        assert!(phases.len() > 1 && phases.last() == Some(&"success"), "{phases:?}");
+        let last = phases.last().copied();
+        let done = matches!(last, Some("success" | "completed"));
+        assert!(phases.len() > 1 && done, "{phases:?}");
         cluster.assert_owner(0..SLOTS, 1).await;
         cluster.assert_values(&keys).await;
         cluster.down().await;
     }
 }
 
-fn phase(heard: &Heard) -> Option<&str> {
+fn phase(heard: &MoveReport) -> Option<&str> {
     match heard {
-        Heard::Job { from: 0, to: 1, state } => Some(state),
-        Heard::Job { .. } => panic!("{heard:?}"),
+        MoveReport::Job { from: 0, to: 1, state } => Some(state),
+        MoveReport::Job { .. } => panic!("{heard:?}"),
         _ => None,
     }
 }
@@ -125,7 +127,7 @@ async fn a_target_that_dies_leaves_the_source_whole() {
         let (begun, seen) = tokio::sync::oneshot::channel();
         let begun = Mutex::new(Some(begun));
         let heard = |told| {
-            if let Heard::Job { .. } = told
+            if let MoveReport::Job { .. } = told
                 && let Some(begun) = begun.lock().unwrap().take()
             {
                 let _ = begun.send(());

@@ -43,8 +43,8 @@ impl Servers {
     ) -> Servers {
         let dir = tempfile::tempdir().unwrap();
         let backend = common::backend(dir.path());
-        let addrs = backend.reserve(names.len(), None).await.unwrap();
-        let doors = backend.reserve(names.len(), Some(addrs[0].port())).await.unwrap();
+        let addrs = backend.reserve(names.len(), None).unwrap();
+        let doors = backend.reserve(names.len(), Some(addrs[0].port())).unwrap();
         let doors: BTreeMap<_, _> = names.iter().cloned().zip(doors).collect();
         let owners = backend.programs().socket_owners();
         let openers: Openers = Arc::new(move |from, to| match owners(from, to)? {

@@ -42,20 +42,81 @@ fn a_history_in_edn_is_checked() {
     let path = dir.path().join("history.edn");
     let name = path.to_str().unwrap();
     fs::write(&path, SPLIT).unwrap();
-    let (text, code) = analyze(&[name]);
+    let (text, code) = analyze(&[name, "--initial", "nil"]);
     assert_eq!(code, 1);
     insta::assert_snapshot!("analyzed", text);
-    let (json, code) = analyze(&[name, "--format", "json"]);
+    let (json, code) = analyze(&[name, "--initial", "nil", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((code, json["verdict"].as_str()), (1, Some("fail")));
-    let window = &json["findings"][1]["examples"][0]["window"];
+    let window = &json["findings"][2]["examples"][0]["window"];
     assert_eq!(window.as_array().map(Vec::len), Some(2), "{json:#}");
 
     fs::write(&path, SPLIT.lines().take(3).collect::<Vec<_>>().join("\n")).unwrap();
     assert_eq!(analyze(&[name]).1, 0);
+    fs::write(&path, "; a comment\n").unwrap();
+    let (text, code) = analyze(&[name]);
+    assert!(code == 2 && text.contains("there are no operations"), "{text}");
     fs::write(&path, "{:process 0 :type :ok}").unwrap();
     let (text, code) = analyze(&[name]);
     assert!(code == 65 && text.contains("history.edn, line 1: :f is nothing"), "{text}");
+    // The nil that was read says nothing, and without times events are counted.
+    let untimed = SPLIT.replace(" :time 8000", "");
+    fs::write(&path, &untimed).unwrap();
+    let (text, code) = analyze(&[name]);
+    assert!(code == 1 && text.contains("✗ 1 of 2 keys not linearizable"), "{text}");
+    assert!(text.contains("changed no key to 1 (event 1 to event 3)"), "{text}");
+    assert!(text.contains("1 reads of nil say nothing") && text.contains("numbers of events"));
+    fs::write(&path, untimed.replace("[7 ", "[:lock ")).unwrap();
+    assert!(analyze(&[name]).0.contains("operations on key :lock: process 0"));
     assert_eq!(analyze(&["nowhere.edn"]).1, 65);
     assert_eq!(analyze(&[dir.path().to_str().unwrap()]).1, 65);
+}
+
+/// Histories of the shapes that others have: of Knossos' `cas-register` (a vector, values that
+/// repeat, outcomes that nobody knows) and `multi-register` (transactions), and of the logs of
+/// etcd that Porcupine is tested with.
+#[test]
+fn histories_of_the_shapes_of_others_are_judged() {
+    for (name, initial) in [("cas", "0"), ("multi", "0"), ("etcd", "nil")] {
+        for (kind, code) in [("good", 0), ("bad", 1)] {
+            let end = if name == "etcd" { "log" } else { "edn" };
+            let path = format!("tests/pure/report/histories/{name}-{kind}.{end}");
+            let (text, found) = analyze(&[&path, "--initial", initial]);
+            assert_eq!(found, code, "{path}: {text}");
+        }
+    }
+}
+
+/// The originals, if `REDRILL_HISTORIES` names a folder with checkouts of `knossos` and
+/// `porcupine`.
+#[test]
+#[ignore = "`just test-all`"]
+fn the_histories_of_others_are_judged() {
+    let Some(folder) = std::env::var_os("REDRILL_HISTORIES").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: REDRILL_HISTORIES names no folder with the histories of others");
+        return;
+    };
+    let mut judged = 0;
+    let mut judge = |path: &std::path::Path, initial: &str, right: bool| {
+        let (text, code) = analyze(&[path.to_str().unwrap(), "--initial", initial]);
+        assert_eq!(code, i32::from(!right), "{}: {text}", path.display());
+        judged += 1;
+    };
+    for part in ["cas-register/good", "cas-register/bad", "multi-register/good"] {
+        for file in fs::read_dir(folder.join("knossos/data").join(part)).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|end| end == "edn") {
+                judge(&path, "0", part.ends_with("good"));
+            }
+        }
+    }
+    // Which of them are right, its own test says.
+    let porcupine = folder.join("porcupine");
+    let told = fs::read_to_string(porcupine.join("porcupine_test.go")).unwrap();
+    for line in told.lines().filter_map(|line| line.trim().strip_prefix("checkJepsen(t, ")) {
+        let (number, right) = line.trim_end_matches(')').split_once(", ").unwrap();
+        let name = format!("test_data/jepsen/etcd_{:0>3}.log", number);
+        judge(&porcupine.join(name), "nil", right == "true");
+    }
+    assert!(judged > 200, "only {judged} histories were found");
 }

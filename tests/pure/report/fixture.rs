@@ -223,6 +223,7 @@ impl Sim {
         let steps = plan.step.map(|step| StepInfo {
             kind: StepKind::Reshard,
             group: "cache".to_owned(),
+            on_actors: false,
             text: format!("reshard cache: {} slots from shard 0 to shard 1", step.slots),
             planned_at: Nanos(0) + Duration::from_secs_f64(step.at),
         });
@@ -245,7 +246,9 @@ impl Sim {
                 keys: plan.keys,
                 workload: Workload::Register,
                 nodes: vec![],
+                more_groups: vec![],
                 waits_for: 0,
+                timeout_ms: 1_000.0,
                 sees_redirects: true,
                 text: format!("register, {}/s, uniform, 50 % reads, 100 B to 1 KB", plan.rate),
             }],
@@ -313,6 +316,7 @@ impl Sim {
                 slot,
                 key: format!("redrill:canary:{slot}"),
                 moves: slot < moving,
+                region: None,
             })
             .collect()
     }
@@ -428,7 +432,10 @@ impl Sim {
             told.push((at, EventKind::View(self.view(share))));
         }
         let end = step.at + step.seconds;
-        told.push((after(end), EventKind::StepEnded { step: 0, moved: moved(1.0), error: None }));
+        told.push((
+            after(end),
+            EventKind::StepEnded { step: 0, moved: moved(1.0), error: None, doubtful: false },
+        ));
         told.push((after(end + 0.13), EventKind::View(self.view(1.0))));
         let since = after(end + 0.125);
         told.push((after(end + 0.2), EventKind::ViewConverged { step: 0, since }));
@@ -471,6 +478,7 @@ impl Sim {
                 EventKind::Probes {
                     sent: probes,
                     failed: 0,
+                    wrong: 0,
                     worst_ns: 900_000,
                     blind_ns: 0,
                     blind_max_ns: 0,

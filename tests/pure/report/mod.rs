@@ -2,18 +2,22 @@
 
 mod analyzed;
 mod commands;
+mod crashed;
 mod earlier;
 mod exact;
 mod fixture;
+mod foreign;
 mod judged;
 mod lost;
 mod page;
 mod read_back;
 mod schema;
 mod shown;
+mod starved;
 mod tiny;
 mod torn;
 mod traffic;
+mod undone;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

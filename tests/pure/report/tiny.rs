@@ -65,7 +65,7 @@ pub fn events() -> Vec<Event> {
         told(3_460, ended(0, Write, 3_200, 3_450)),
         told(4_000, began(0, Write, 3_900)),
         told(4_010, ended(0, Write, 3_900, 4_000)),
-        told(5_000, EventKind::StepEnded { step: 0, moved, error: None }),
+        told(5_000, EventKind::StepEnded { step: 0, moved, error: None, doubtful: false }),
         told(5_010, view(["100-8191", "0-99 8192-16383"])),
         told(5_300, EventKind::ViewConverged { step: 0, since: at(5_200) }),
         told(5_600, EventKind::Converged { step: 0, since: at(5_500) }),
@@ -84,13 +84,21 @@ pub fn events() -> Vec<Event> {
 /// `blind` in milliseconds, at one stretch.
 pub fn probes(blind: u64) -> EventKind {
     let blind_ns = blind * 1_000_000;
-    EventKind::Probes { sent: 1_000, failed: 3, worst_ns: 1, blind_ns, blind_max_ns: blind_ns }
+    EventKind::Probes {
+        sent: 1_000,
+        failed: 3,
+        wrong: 0,
+        worst_ns: 1,
+        blind_ns,
+        blind_max_ns: blind_ns,
+    }
 }
 
 pub fn info() -> DrillInfo {
     let step = StepInfo {
         kind: StepKind::Reshard,
         group: "cache".to_owned(),
+        on_actors: false,
         text: "reshard cache: 100 slots from shard 0 to shard 1".to_owned(),
         planned_at: at(2_000),
     };
@@ -102,7 +110,9 @@ pub fn info() -> DrillInfo {
         keys: 70,
         workload: Workload::Register,
         nodes: vec![],
+        more_groups: vec![],
         waits_for: 0,
+        timeout_ms: 1_000.0,
         sees_redirects: true,
         text: "register".to_owned(),
     };
@@ -152,6 +162,7 @@ pub fn canaries() -> Vec<Canary> {
         slot,
         key: format!("canary:{slot}"),
         moves,
+        region: None,
     };
     vec![canary(0, 5, true), canary(1, 9_000, false)]
 }

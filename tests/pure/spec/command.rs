@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use assert_cmd::Command;
 use redrill::spec::library;
@@ -63,6 +64,81 @@ fn a_file_of_10_mb_is_refused_by_its_size() {
 fn bytes_that_are_not_text_are_refused() {
     let said = refused(b"name: x\ngroups: \xff\xfe\n");
     assert!(said.contains("line 2 is not UTF-8"), "{said}");
+}
+
+#[test]
+fn what_could_control_a_terminal_is_refused_and_not_shown() {
+    let harmless = |said: &str| !said.contains('\u{1b}') && !said.contains('\u{9b}');
+    let said = refused("name: good\n# \u{1b}]0;title\u{7}\n");
+    assert!(said.contains("line 2 has the control character U+001B") && harmless(&said), "{said}");
+    let said = refused("name: good\nsummary: \"a\\u009bb\"\ngroups: {}\n");
+    assert!(said.contains("control character U+009B") && said.contains("yaml:2:10"), "{said}");
+    assert!(harmless(&said), "{said}");
+    let sets = ["groups.cache.\u{1b}[2J=1", "\u{1b}[2J", "name=\"\\x1b\""];
+    for set in sets {
+        let ran = redrill(&["run", "steady-state", "--set", set]).assert().code(65);
+        let said = String::from_utf8(ran.get_output().stderr.clone()).unwrap();
+        assert!(said.contains("control character U+001B") && harmless(&said), "{said}");
+    }
+    let wrong = redrill(&["rum\u{1b}[2J"]).assert().code(64).get_output().clone();
+    assert!(harmless(&String::from_utf8(wrong.stderr).unwrap()));
+}
+
+/// Whoever wrote the scenario shall not learn, from an error that somebody publishes, what
+/// stands in a file of that machine.
+#[test]
+fn a_file_that_a_scenario_names_is_quoted_only_if_it_is_a_topology() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = "name: s\ntopology: ./other\nloads: { app: { rate: 1/s } }\n";
+    let scenario = write(folder.path(), "scenario.yaml", scenario);
+    let secrets = [
+        "root:$6$secret:19000:0:99999:7:::\ndaemon:*:19000::::::\n",
+        "password: secret\nuser: me\n",
+        "groups: [admin]\nusers: [{ name: me, passwd: secret }]\n",
+        "key: 'secret\n",
+        "- secret\n- secret: { a: b }\n",
+        "",
+    ];
+    for text in secrets {
+        write(folder.path(), "other", text);
+        let check = redrill(&["check", scenario.to_str().unwrap()]).assert().code(65);
+        let said = String::from_utf8(check.get_output().stderr.clone()).unwrap();
+        assert!(!said.contains("secret"), "{said}");
+        assert!(said.contains("`./other` is not a topology"), "{said}");
+        assert!(said.contains("scenario.yaml:2:") && said.contains("redrill check "), "{said}");
+    }
+    write(folder.path(), "other", "name: t\ngroups: { a: { mode: stand } }\n");
+    let check = redrill(&["check", scenario.to_str().unwrap()]).assert().code(65);
+    let said = String::from_utf8(check.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("other:2:") && said.contains("stand"), "{said}");
+}
+
+#[test]
+fn a_file_of_the_kernel_does_not_hang_it() {
+    // Reading it waits for the kernel's next message.
+    let said = refused_in_time("name: s\ntopology: /proc/kmsg\nloads: { app: { rate: 1/s } }\n");
+    assert!(said.contains("`/proc/kmsg`"), "{said}");
+}
+
+/// Each value would be checked for itself.
+#[test]
+fn so_many_values_that_they_cannot_be_set_side_by_side_are_refused_unread() {
+    let values = (1..=4000).map(|n| format!("{n}/s")).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "name: s\ntopology: cluster-3x1\nloads: {{ app: {{ rate: 1/s }} }}\n\
+         over: {{ loads.app.rate: [{values}] }}\n"
+    );
+    let said = refused_in_time(&text);
+    assert!(said.contains("4000 values cannot be set side by side"), "{said}");
+}
+
+/// Far more than it takes, and less than it took.
+fn refused_in_time(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "file.yaml", text);
+    let mut check = redrill(&["check", path.to_str().unwrap()]);
+    let output = check.timeout(Duration::from_secs(20)).assert().code(65).get_output().clone();
+    String::from_utf8(output.stderr).unwrap()
 }
 
 #[test]

@@ -32,12 +32,14 @@ faulty! {
     scenario_nodes
     scenario_down
     scenario_sentinels
+    scenario_actors
     scenario_hardships
     scenario_links
     scenario_cuts
     scenario_drawn_and_rolling
     scenario_scaling
     scenario_shares
+    scenario_groups
     scenario_over
     scenario_over_values
     scenario_expectations

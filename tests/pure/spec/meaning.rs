@@ -162,6 +162,18 @@ fn steps_are_in_the_order_of_their_instants() {
 }
 
 #[test]
+fn a_step_holds_its_nodes_as_long_as_it_goes_on() {
+    let text = "name: s\ntopology: standalone\nloads: { app: { rate: 1/s } }\ntimeline:
+  - { at: 1s, do: client-kill, target: cache/0/0 }
+  - { at: 1s, do: client-kill, target: cache/0/0, every: 1s, for: 5s }
+  - { at: 1s, do: pause, target: cache/0/0, for: 2s }
+  - { at: 4s, do: pause, target: cache/0/0 }\n";
+    let scenario = scenario(text, &Options::default()).unwrap();
+    let until: Vec<_> = scenario.timeline.iter().map(|step| step.holds_until()).collect();
+    assert_eq!(until, [Some(1), Some(6), Some(3), None].map(|s| s.map(Duration::from_secs)));
+}
+
+#[test]
 fn a_profile_replaces_bounds_by_measure_and_adds_others() {
     let text = format!(
         "{SMALL}expect: [writes.lost == 0, downtime.write.max <= 500ms, errors.total == 0]
@@ -231,14 +243,15 @@ loads: { app: &app { rate: 100/s, keys: 7 }, other: *app }\n";
 }
 
 /// Loads of which each measure has what it needs.
-const EVERY_WORKLOAD: &str = "name: every\ntopology: cluster-3x1\nloads:
-  app: { rate: 100/s }
-  counts: { workload: counter, rate: 1/s, wait: { replicas: 1 } }
-  sets: { workload: set, rate: 1/s }
-  queues: { workload: queue, rate: 1/s }
-  streams: { workload: stream, rate: 1/s }
-  bank: { workload: transfer, rate: 1/s, by: watch }
-  swaps: { workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
+const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
+  app: { group: new, rate: 100/s }
+  counts: { group: new, workload: counter, rate: 1/s, wait: { replicas: 1 } }
+  sets: { group: new, workload: set, rate: 1/s, client: { command: [/bin/true] } }
+  queues: { group: new, workload: queue, rate: 1/s }
+  streams: { group: new, workload: stream, rate: 1/s }
+  bank: { group: new, workload: transfer, rate: 1/s, by: watch }
+  swaps: { group: new, workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
+  both: { workload: dual-write, groups: [new, old], rate: 1/s }
 ";
 
 #[test]
@@ -267,7 +280,7 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             Unit::BytesPerSecond => "5B/s",
         };
         let text = format!(
-            "{EVERY_WORKLOAD}timeline: [{{ at: 5s, do: drain, shard: 0 }}, {{ at: 9s, do: kill, target: random primary }}]\nexpect: [{} >= {bound}]\n",
+            "{EVERY_WORKLOAD}timeline: [{{ at: 5s, do: drain, group: new, shard: 0 }}, {{ at: 9s, do: kill, group: new, target: random primary }}]\nexpect: [{} >= {bound}]\n",
             known.name
         );
         let scenario = scenario(&text, &Options::default()).unwrap();
@@ -342,10 +355,10 @@ fn connections_are_no_setting_of_a_librarys_client() {
 fn control_characters_are_refused_at_their_line_and_not_repeated() {
     let text = format!("{SMALL}summary: \"calm\\e[31m\"\n");
     let told = scenario(&text, &Options::default()).unwrap_err().render(false, 100);
-    assert!(told.contains("the summary holds the control character U+001B"), "{told}");
+    assert!(told.contains("this text has the control character U+001B"), "{told}");
     let text = SMALL.replace("name: small", "name: \"a\\eb\"");
     let told = scenario(&text, &Options::default()).unwrap_err().render(false, 100);
-    assert!(told.contains("cannot be the name") && !told.contains('\x1b'), "{told}");
+    assert!(told.contains("control character U+001B") && !told.contains('\x1b'), "{told}");
 }
 
 #[test]

@@ -9,8 +9,18 @@ mod schemas;
 
 use redrill::spec::{self, Diagnostic, Diagnostics, FileKind, Options, Scenario, Source, library};
 
-/// A ready topology by its name, and nothing else.
+/// Two deployments, as `./two.yaml` and as the reference has it.
+const TWO: &str = "name: two
+groups:
+  old: { mode: standalone }
+  new: { mode: cluster, shards: 3, replicas: 1 }
+";
+
+/// A ready topology by its name, or [`TWO`].
 fn resolve(name: &str) -> Result<Source, Diagnostic> {
+    if name == "./two.yaml" || name == "./old-and-new.yaml" {
+        return Ok(Source::new("two.yaml", TWO));
+    }
     library::find(FileKind::Topology, name).map(|ready| ready.source()).ok_or_else(|| {
         Diagnostic::nowhere(format!("there is no topology `{name}`"), "use a ready one")
     })

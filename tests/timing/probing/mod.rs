@@ -74,8 +74,8 @@ impl Rig {
         };
         let seeds = rig.group.nodes.iter().map(|node| node.addr).collect();
         let targets = BTreeMap::from([(
-            "cache".to_owned(),
-            Targets { seeds, lookup, nodes: vec![], from: None },
+            ("cache".to_owned(), None),
+            Targets { seeds, lookup, nodes: vec![], from: vec![] },
         )]);
         let prober = Prober::launch(rig.canaries.clone(), targets, probe, rig.teller.clone());
         rig.prober = Some(prober.await.unwrap());

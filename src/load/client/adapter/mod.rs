@@ -28,13 +28,14 @@ use tokio::sync::{Notify, oneshot};
 
 use self::program::{MOMENT, Program, within};
 use self::protocol::{Came, Greeting, Order, Reply, VERSION, Work};
-use super::{Answer, Client, Commands, ReplyValue, Request};
+use super::{Answer, Client};
 use crate::backend::ActorStarts;
 use crate::backend::programs::Programs;
+use crate::load::workload::Doing;
 use crate::log::OrUnheard;
 use crate::model::NodeName;
 use crate::model::event::{EventKind, Teller};
-use crate::model::op::{Cause, Outcome, Redirects};
+use crate::model::op::{Action, Cause, Outcome};
 use crate::spec::scenario::Load;
 
 pub use start::AdapterError;
@@ -276,9 +277,13 @@ impl Adapter {
         self.settings.teller.tell(EventKind::Warning { text });
     }
 
-    async fn reads_no_more(&self) {
+    /// `times_ended` is how often steps had ended it when it last read.
+    async fn reads_no_more(&self, times_ended: usize) {
         // One that has ended is told by the end of its output.
         tokio::time::sleep(Duration::from_millis(500)).await;
+        if self.program.times_ended() != times_ended {
+            return;
+        }
         let State { phase: Phase::Answers, ready: true, ending: false, .. } = *self.state.borrow()
         else {
             return;
@@ -328,43 +333,36 @@ impl State {
 }
 
 impl Client for Adapter {
-    async fn perform(&self, request: &Request) -> Answer {
-        // What has no order is refused when the scenario is read.
-        // A scenario asks it for nothing else.
-        let Commands::One(command) = &request.commands else { return Answer::refused() };
-        let work = Work::of(command).unwrap_or(Work::Noop);
+    /// The order, if adapters carry out such a thing, and what it is for.
+    type Form = (Option<Work>, Action);
+
+    fn request(doing: Doing<'_>) -> Self::Form {
+        (Work::of(doing.key(), doing.plan, doing.values), doing.plan.action.clone())
+    }
+
+    async fn perform(&self, (work, action): &Self::Form) -> Answer {
+        let Some(work) = work else { return Answer::of(Outcome::Fail(Cause::Other)) };
         let timeout = self.settings.load.timeout;
-        let (outcome, told) = match self.order(work.clone(), timeout).await {
-            Ended::Answered(Came::Ok(learned)) => {
-                let told = work.answer(&learned).and_then(|value| (request.read)(&value));
-                match told {
-                    Some(told) => (Outcome::Ok, told),
-                    None => {
-                        self.object(Nonsense::NotAValue, &format!("{work:?}: {learned}"));
-                        // It says that it was done, and nobody knows what was.
-                        let cause = Cause::Library;
-                        let read = work.only_reads();
-                        let outcome =
-                            if read { Outcome::Fail(cause) } else { Outcome::Unknown(cause) };
-                        (outcome, ReplyValue::Done)
+        Answer::of(match self.order(work.clone(), timeout).await {
+            Ended::Answered(Came::Ok(learned)) => match protocol::learned(action, &learned) {
+                Some(told) => return Answer { told, ..Answer::of(Outcome::Ok) },
+                None => {
+                    self.object(Nonsense::NotAValue, &format!("{work:?}: {learned}"));
+                    // It says that it was done, and nobody knows what was.
+                    match work {
+                        Work::Get { .. } => Outcome::Fail(Cause::Library),
+                        _ => Outcome::Unknown(Cause::Library),
                     }
                 }
-            }
-            Ended::Answered(Came::Fail(_)) => (Outcome::Fail(Cause::Library), ReplyValue::Done),
-            Ended::Answered(Came::Unknown(_)) => {
-                (Outcome::Unknown(Cause::Library), ReplyValue::Done)
-            }
-            Ended::TimedOut { handed_over: true } => {
-                (Outcome::Unknown(Cause::Timeout), ReplyValue::Done)
-            }
-            Ended::Gone { handed_over: true } => {
-                (Outcome::Unknown(Cause::ConnectionLost), ReplyValue::Done)
-            }
+            },
+            Ended::Answered(Came::Fail(_)) => Outcome::Fail(Cause::Library),
+            Ended::Answered(Came::Unknown(_)) => Outcome::Unknown(Cause::Library),
+            Ended::TimedOut { handed_over: true } => Outcome::Unknown(Cause::Timeout),
+            Ended::Gone { handed_over: true } => Outcome::Unknown(Cause::ConnectionLost),
             Ended::TimedOut { handed_over: false } | Ended::Gone { handed_over: false } => {
-                (Outcome::Fail(Cause::Refused), ReplyValue::Done)
+                Outcome::Fail(Cause::Refused)
             }
-        };
-        Answer { outcome, redirects: Redirects::default(), told, by: None }
+        })
     }
 
     /// The library does not tell.
@@ -389,18 +387,20 @@ impl Client for Adapter {
 
 /// Writes what there is to write, as it comes.
 async fn write(adapter: Rc<Adapter>, mut input: ChildStdin) {
+    let times_ended = adapter.program.times_ended();
     while let Some(batch) = adapter.batch() {
         if batch.is_empty() {
             adapter.to_write.notified().await;
         // A program that reads no more has ended, or will be seen to say nothing.
         } else if input.write_all(batch.as_bytes()).await.is_err() {
-            return adapter.reads_no_more().await;
+            return adapter.reads_no_more(times_ended).await;
         }
     }
 }
 
-/// Hears every line until its output ends.
+/// Hears every line until its output ends. That a step ended the program is no surprise.
 async fn read(adapter: Rc<Adapter>, mut output: BufReader<ChildStdout>) {
+    let times_ended = adapter.program.times_ended();
     while let Some(line) = next_line(&mut output).await {
         adapter.hear(&line);
     }
@@ -412,7 +412,9 @@ async fn read(adapter: Rc<Adapter>, mut output: BufReader<ChildStdout>) {
     adapter.to_write.notify_one();
     if !ending {
         let last_words = adapter.program.last_words().await;
-        adapter.warn(&format!("its adapter answers no more: {last_words}"));
+        if adapter.program.times_ended() == times_ended {
+            adapter.warn(&format!("its adapter answers no more: {last_words}"));
+        }
     }
 }
 

@@ -61,6 +61,10 @@ impl Program {
         self.programs.end_of(&self.name)
     }
 
+    pub(super) fn times_ended(&self) -> usize {
+        self.programs.times_ended(&self.name)
+    }
+
     /// Waits for its end within `most`; kills it then. Whether it ended by itself.
     pub(super) async fn ends_within(&self, most: Duration) -> bool {
         within(most, || self.end().is_some()).await;

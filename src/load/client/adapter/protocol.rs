@@ -3,9 +3,12 @@
 //! Both greet first. redrill then gives orders, each with an id, and the adapter answers each
 //! order once, in any order. `docs/adapters.md` shows every line, and how to write an adapter.
 
-use redis::{Cmd, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+
+use crate::load::client::{ReplyValue, number_of};
+use crate::load::workload::{Plan, Values};
+use crate::model::op::{Action, CounterOp, QueueOp, RegisterOp, SetOp};
 
 /// Raised by a change after which an adapter of before would misunderstand redrill.
 pub const VERSION: u32 = 1;
@@ -120,51 +123,66 @@ pub enum Came {
 }
 
 impl Work {
-    /// The order that asks for what `command` asks of a server.
-    pub fn of(command: &Cmd) -> Option<Work> {
-        let args = command.args_iter().map(|arg| match arg {
-            redis::Arg::Simple(bytes) => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        });
-        let args: Vec<&str> = args.collect::<Option<_>>()?;
-        let own = |text: &str| text.to_owned();
-        let work = match args[..] {
-            ["GET", key] => Work::Get { key: own(key) },
-            ["SET", key, value] => Work::Set { key: own(key), value: own(value) },
-            ["INCR", key] => Work::Incr { key: own(key) },
-            ["SADD", key, value] => Work::Add { key: own(key), value: own(value) },
-            ["LPUSH", key, value] => Work::Push { key: own(key), value: own(value) },
-            ["RPOP", key] => Work::Pop { key: own(key) },
-            ["EVAL", _, "1", key, expect, value] => {
-                let expect = (!expect.is_empty()).then(|| own(expect));
-                Work::Cas { key: own(key), expect, value: own(value) }
+    /// The order for `plan` on `key`; none if adapters do no such thing.
+    pub(in crate::load) fn of(key: String, plan: &Plan, values: &mut Values) -> Option<Work> {
+        let mut text = |number, size| String::from_utf8_lossy(values.text(number, size)).into();
+        Some(match plan.action {
+            Action::Register(RegisterOp::Read(_)) | Action::Counter(CounterOp::Read(_)) => {
+                Work::Get { key }
             }
-            _ => return None,
-        };
-        Some(work)
+            Action::Register(RegisterOp::Write(value)) => {
+                Work::Set { key, value: text(value, plan.size) }
+            }
+            Action::Register(RegisterOp::Cas { from, to }) => {
+                let expect = from.map(|number| text(number, 0));
+                Work::Cas { key, expect, value: text(to, plan.size) }
+            }
+            Action::Counter(CounterOp::Add(_)) => Work::Incr { key },
+            Action::Set(SetOp::Insert(element)) => {
+                Work::Add { key, value: text(element, plan.size) }
+            }
+            Action::Queue(QueueOp::Push(value)) => {
+                Work::Push { key, value: text(value, plan.size) }
+            }
+            Action::Queue(QueueOp::Pop(_)) => Work::Pop { key },
+            Action::Set(SetOp::Members(_)) | Action::Queue(_) | Action::Transfer(_) => return None,
+        })
     }
+}
 
-    /// What the adapter learned, as a server would have answered the command; `None` if it
-    /// makes no sense.
-    pub fn answer(&self, learned: &Json) -> Option<Value> {
-        let text = |json: &Json| match json {
-            Json::Null => Some(Value::Nil),
-            Json::String(text) => Some(Value::BulkString(text.clone().into())),
-            Json::Number(number) => Some(Value::Int(number.as_i64()?)),
-            _ => None,
-        };
-        match self {
-            Work::Get { .. } | Work::Incr { .. } | Work::Pop { .. } => text(learned),
-            Work::Set { .. } | Work::Add { .. } | Work::Push { .. } => Some(Value::Okay),
-            Work::Cas { .. } if *learned == Json::Bool(true) => Some(Value::Int(1)),
-            Work::Cas { .. } => text(learned.get("found")?),
-            Work::Connect(_) | Work::Noop => Some(Value::Okay),
+/// What the adapter learned when it did `action`; `None` if it makes no sense.
+pub(in crate::load) fn learned(action: &Action, learned: &Json) -> Option<ReplyValue> {
+    let found = match action {
+        Action::Register(RegisterOp::Read(_)) => read(learned)?,
+        Action::Register(RegisterOp::Cas { .. }) if *learned != Json::Bool(true) => {
+            read(learned.get("found")?)?
         }
-    }
+        Action::Counter(CounterOp::Read(_)) => Action::Counter(CounterOp::Read(total(learned)?)),
+        Action::Counter(CounterOp::Add(_)) => Action::Counter(CounterOp::Add(total(learned)?)),
+        Action::Queue(QueueOp::Pop(_)) => Action::Queue(QueueOp::Pop(number(learned)?)),
+        _ => return Some(ReplyValue::Done),
+    };
+    Some(ReplyValue::Found(found))
+}
 
-    /// Whether it changes nothing.
-    pub fn only_reads(&self) -> bool {
-        matches!(self, Work::Get { .. } | Work::Noop | Work::Connect(_))
+fn read(learned: &Json) -> Option<Action> {
+    number(learned).map(|found| Action::Register(RegisterOp::Read(found)))
+}
+
+/// The number of a value that a load wrote, or that there is none.
+fn number(learned: &Json) -> Option<Option<u64>> {
+    match learned {
+        Json::Null => Some(None),
+        value => number_of(value.as_str()?.as_bytes()).map(Some),
+    }
+}
+
+/// A counter's total, as a number or as text.
+fn total(learned: &Json) -> Option<Option<u64>> {
+    match learned {
+        Json::Null => Some(None),
+        Json::String(total) => total.parse().ok().map(Some),
+        total => total.as_u64().map(Some),
     }
 }
 
@@ -180,20 +198,19 @@ mod tests {
 
     #[test]
     fn orders_are_what_the_document_says() {
-        let get = redis::cmd("GET").arg("app:1").take();
-        let get = Order { id: 7, work: Work::of(&get).unwrap() };
+        let of = |action| {
+            let plan = Plan { size: 24, ..Plan::bare(1, action) };
+            Work::of("app:1".to_owned(), &plan, &mut Values::new(24))
+        };
+        let get = Order { id: 7, work: of(Action::Register(RegisterOp::Read(None))).unwrap() };
         assert_eq!(written(&get), r#"{"id":7,"do":"get","key":"app:1"}"#);
         assert_eq!(written(&Order { id: 2, work: Work::Noop }), r#"{"id":2,"do":"noop"}"#);
-        let cas = |expect: &str| {
-            let script = "return 1";
-            let args = [script, "1", "app:1", expect, "0002:ab"];
-            Work::of(&redis::cmd("EVAL").arg(&args).take()).unwrap()
-        };
-        let order = Order { id: 8, work: cas("0001:") };
-        let text = r#"{"id":8,"do":"cas","key":"app:1","expect":"0001:","value":"0002:ab"}"#;
-        assert_eq!(written(&order), text);
-        assert!(matches!(cas(""), Work::Cas { expect: None, .. }), "there must be no key");
-        assert_eq!(Work::of(&redis::cmd("WAIT").arg(1).arg(100).take()), None);
+        let cas = |from| of(Action::Register(RegisterOp::Cas { from, to: 2 })).unwrap();
+        let text = written(&Order { id: 8, work: cas(Some(1)) });
+        let head = r#"{"id":8,"do":"cas","key":"app:1","expect":"00000000000000000001:","value":"00000000000000000002:"#;
+        assert!(text.starts_with(head) && text.len() == head.len() + 5, "{text}");
+        assert!(matches!(cas(None), Work::Cas { expect: None, .. }), "there must be no key");
+        assert_eq!(of(Action::Queue(QueueOp::Ack(1))), None);
         let connect = Connect {
             mode: Mode::Sentinel,
             group: "cache".to_owned(),
@@ -220,15 +237,22 @@ mod tests {
     }
 
     #[test]
-    fn what_was_learned_is_read_as_a_servers_answer() {
-        let get = Work::Get { key: "app:1".to_owned() };
-        assert_eq!(get.answer(&Json::Null), Some(Value::Nil));
-        assert_eq!(get.answer(&"12".into()), Some(Value::BulkString(b"12".to_vec())));
-        assert_eq!(get.answer(&12.into()), Some(Value::Int(12)));
-        assert_eq!(get.answer(&serde_json::json!([])), None);
-        let cas = Work::Cas { key: "app:1".into(), expect: None, value: "2".into() };
-        assert_eq!(cas.answer(&true.into()), Some(Value::Int(1)));
-        assert_eq!(cas.answer(&serde_json::json!({"found": null})), Some(Value::Nil));
-        assert_eq!(cas.answer(&false.into()), None, "what was found is missing");
+    fn what_was_learned_is_what_the_load_learns() {
+        let read = |found| Some(ReplyValue::Found(Action::Register(RegisterOp::Read(found))));
+        let get = |json: Json| learned(&Action::Register(RegisterOp::Read(None)), &json);
+        assert_eq!(get(Json::Null), read(None));
+        assert_eq!(get("00000000000000000012:ab".into()), read(Some(12)));
+        assert_eq!(get("12".into()), None, "no load wrote that");
+        assert_eq!(get(12.into()), None);
+        let cas = Action::Register(RegisterOp::Cas { from: None, to: 2 });
+        assert_eq!(learned(&cas, &true.into()), Some(ReplyValue::Done));
+        assert_eq!(learned(&cas, &serde_json::json!({ "found": null })), read(None));
+        assert_eq!(learned(&cas, &false.into()), None, "what was found is missing");
+        let total = |total| Some(ReplyValue::Found(Action::Counter(CounterOp::Add(Some(total)))));
+        for json in [Json::from(12), Json::from("12")] {
+            assert_eq!(learned(&Action::Counter(CounterOp::Add(None)), &json), total(12));
+        }
+        let pop = Action::Queue(QueueOp::Pop(None));
+        assert_eq!(learned(&pop, &serde_json::json!([])), None);
     }
 }

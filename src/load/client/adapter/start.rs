@@ -172,11 +172,12 @@ impl Adapter {
     async fn connect(&self, targets: &Targets) -> Result<(), AdapterError> {
         let Settings { load, patience, .. } = &self.settings;
         let patience = *patience;
+        let group = &load.groups[0];
         let (mode, group) = match &targets.lookup {
-            Lookup::Cluster => (Mode::Cluster, &load.group),
+            Lookup::Cluster => (Mode::Cluster, group),
             Lookup::Sentinels(name) => (Mode::Sentinel, name),
-            Lookup::Primary if targets.nodes.len() > 1 => (Mode::Replication, &load.group),
-            Lookup::Primary => (Mode::Standalone, &load.group),
+            Lookup::Primary if targets.nodes.len() > 1 => (Mode::Replication, group),
+            Lookup::Primary => (Mode::Standalone, group),
         };
         let order = Connect {
             mode,

@@ -2,8 +2,9 @@
 
 /// What is wrong with a history in EDN.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
+#[error("{}{what}", if *line > 0 { format!("line {line}: ") } else { String::new() })]
 pub struct EdnError {
+    /// From 1; 0 if it is not about a line.
     pub line: usize,
     pub what: String,
 }
@@ -18,11 +19,8 @@ const DEEPEST: usize = 32;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Form {
     Nil,
-    Number(i64),
-    /// A keyword or a symbol, without its colon.
-    Word(String),
-    /// A string, a fraction, a character: values that do not matter for a history.
-    Other,
+    /// Anything that is written as one piece, as it is written: `3`, `:x`, `"x"`.
+    Atom(String),
     /// A vector, a list or a set.
     List(Vec<Form>),
     Map(Vec<(Form, Form)>),
@@ -35,13 +33,17 @@ impl Form {
         pairs.iter().find(|(key, _)| key.word() == Some(name)).map(|(_, value)| value)
     }
 
+    /// A keyword or a symbol, without its colon.
     pub fn word(&self) -> Option<&str> {
-        if let Form::Word(word) = self { Some(word) } else { None }
+        let Form::Atom(text) = self else { return None };
+        let word = text.strip_prefix(':').unwrap_or(text);
+        word.starts_with(|c: char| c.is_alphabetic()).then_some(word)
     }
 
-    /// A number that is not negative.
+    /// A whole number that is not negative.
     pub fn number(&self) -> Option<u64> {
-        if let Form::Number(number) = self { u64::try_from(*number).ok() } else { None }
+        let Form::Atom(text) = self else { return None };
+        text.parse().ok().filter(|number| i64::try_from(*number).is_ok())
     }
 }
 
@@ -53,13 +55,14 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(text: &'a str) -> Reader<'a> {
-        Reader { text, at: 0, line: 1 }
+    /// Its first line has the number `line`.
+    pub fn new(text: &'a str, line: usize) -> Reader<'a> {
+        Reader { text, at: 0, line }
     }
 
     /// The next form and the line on which it begins.
     pub fn next(&mut self) -> Result<Option<(usize, Form)>, EdnError> {
-        self.skip();
+        self.skip(0)?;
         let line = self.line;
         match self.peek() {
             None => Ok(None),
@@ -78,25 +81,37 @@ impl<'a> Reader<'a> {
         Some(c)
     }
 
-    /// Skips blanks, commas and comments.
-    fn skip(&mut self) {
+    /// Skips blanks, commas, comments, and forms that `#_` takes out.
+    fn skip(&mut self, depth: usize) -> Result<(), EdnError> {
         while let Some(c) = self.peek() {
             if c == ';' {
                 while self.peek().is_some_and(|c| c != '\n') {
                     self.bump();
                 }
+            } else if self.text[self.at..].starts_with("#_") {
+                self.at += "#_".len();
+                // Before the form that it takes out there may be another `#_`.
+                self.shallow(depth)?;
+                self.skip(depth + 1)?;
+                self.form(depth + 1)?;
             } else if c.is_whitespace() || c == ',' {
                 self.bump();
             } else {
-                return;
+                break;
             }
+        }
+        Ok(())
+    }
+
+    fn shallow(&self, depth: usize) -> Result<(), EdnError> {
+        match depth > DEEPEST {
+            true => Err(wrong(self.line, "it is nested too deeply")),
+            false => Ok(()),
         }
     }
 
     fn form(&mut self, depth: usize) -> Result<Form, EdnError> {
-        if depth > DEEPEST {
-            return Err(wrong(self.line, "it is nested too deeply"));
-        }
+        self.shallow(depth)?;
         match self.peek() {
             None => Err(wrong(self.line, "the file ends in the middle of an operation")),
             Some('{') => self.map(depth),
@@ -114,7 +129,7 @@ impl<'a> Reader<'a> {
         self.bump();
         let mut forms = Vec::new();
         loop {
-            self.skip();
+            self.skip(depth)?;
             if self.peek() == Some(close) {
                 self.bump();
                 return Ok(forms);
@@ -141,16 +156,16 @@ impl<'a> Reader<'a> {
             return Ok(Form::List(self.list('}', depth)?));
         }
         self.atom();
-        self.skip();
+        self.skip(depth)?;
         self.form(depth + 1)
     }
 
     fn string(&mut self) -> Result<Form, EdnError> {
-        let line = self.line;
+        let (line, start) = (self.line, self.at);
         self.bump();
         loop {
             match self.bump() {
-                Some('"') => return Ok(Form::Other),
+                Some('"') => return Ok(Form::Atom(self.text[start..self.at].to_owned())),
                 Some('\\') => {
                     self.bump();
                 }
@@ -166,14 +181,9 @@ impl<'a> Reader<'a> {
         while self.peek().is_some_and(|c| !ends(c)) {
             self.bump();
         }
-        let text = &self.text[start..self.at];
-        match text.parse() {
-            Ok(number) => Form::Number(number),
-            Err(_) if text == "nil" => Form::Nil,
-            Err(_) if text.starts_with(|c: char| c.is_ascii_digit() || "-+\\".contains(c)) => {
-                Form::Other
-            }
-            Err(_) => Form::Word(text.trim_start_matches(':').to_owned()),
+        match &self.text[start..self.at] {
+            "nil" => Form::Nil,
+            text => Form::Atom(text.to_owned()),
         }
     }
 }

@@ -1,81 +1,129 @@
-//! Reading histories that Jepsen wrote: operations on registers, as EDN.
+//! Reading histories that Jepsen wrote: operations on registers.
 //!
-//! An operation is two maps, its invocation and its completion:
+//! An operation is two events, its invocation and its completion. As EDN:
 //!
 //! ```text
 //! {:process 0, :type :invoke, :f :write, :value 3, :time 1200, :index 0}
 //! {:process 0, :type :ok, :f :write, :value 3, :time 3400, :index 1}
 //! ```
 //!
+//! or line by line, as in `history.txt` and in logs (see [`lines`]):
+//!
+//! ```text
+//! 0   :invoke   :write   3
+//! INFO  jepsen.util - 0   :ok   :write   3
+//! ```
+//!
 //! `:type` is `:invoke`, `:ok`, `:fail` (it did not happen) or `:info` (nobody knows); `:f` is
-//! `:read`, `:write` or `:cas`, whose value is `[expected new]`. Where there are several
-//! keys a value is `[key value]`, as Jepsen's `independent` writes it. Instants are `:time`,
-//! or the places in the file if that is missing. What the nemesis did is passed over.
+//! `:read`, `:write`, `:cas`, whose value is `[expected new]`, or `:txn`: what it did to several
+//! registers at once, such as `[[:read :x 1] [:write :y 2]]`. Where there are several keys a
+//! value is `[key value]`, as Jepsen's `independent` writes it. Keys and values are numbers,
+//! keywords or strings ([`Names`]). What the nemesis did is passed over.
+//!
+//! Instants are `:time`. If one of them is missing or no whole number, all instants are the
+//! places of the events in the file, and one event stands for a millisecond.
 
+mod acts;
 mod form;
+mod lines;
+mod names;
 
 use std::collections::HashMap;
 
 use crate::model::Nanos;
-use crate::model::op::{Action, Cause, Op, Outcome, RegisterOp};
+use crate::model::op::{Action, BEGINNING, Cause, Op, Outcome, Part, RegisterOp};
 
+use acts::{Acts, Meaning, Verb};
 pub use form::EdnError;
 use form::{Form, Reader, wrong};
+pub use names::Names;
 
-/// The operations of a history in EDN, in the order of their invocations.
+/// One event in a history without times.
+pub const EVENT: Nanos = Nanos(1_000_000);
+
+/// A history from elsewhere.
+#[derive(Debug)]
+pub struct Foreign {
+    /// In the order of their invocations. Those of a transaction have one number of a session.
+    pub ops: Vec<Op>,
+    pub names: Names,
+    /// The instants are times, and not the places of events.
+    pub is_timed: bool,
+    /// How many operations the file has, those that say nothing included.
+    pub count: usize,
+    /// Reads that found nil, which says nothing.
+    pub said_nothing: usize,
+}
+
+/// Reads a history. `initial` is what each key holds at the beginning, as it is written there;
+/// `nil` for no key. Without it, a read that found nil says nothing, as in Knossos.
 ///
 /// # Errors
 /// The first thing that does not belong into such a history, with its line.
-pub fn parse(text: &str) -> Result<Vec<Op>, EdnError> {
-    let mut history = Pairing::default();
-    let mut reader = Reader::new(text);
-    while let Some((line, form)) = reader.next()? {
-        match form {
-            Form::List(forms) => forms.iter().try_for_each(|form| history.hear(line, form))?,
-            form => history.hear(line, &form)?,
+pub fn parse(text: &str, initial: Option<&str>) -> Result<Foreign, EdnError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut pairing = Pairing::default();
+    pairing.meaning.nil_is_found = initial == Some("nil");
+    if lines::are_lines(text) {
+        lines::each(text, |line, form| pairing.hear(line, form))?;
+    } else {
+        let mut reader = Reader::new(text, 1);
+        while let Some((line, form)) = reader.next()? {
+            match form {
+                Form::List(forms) => forms.iter().try_for_each(|form| pairing.hear(line, form))?,
+                form => pairing.hear(line, &form)?,
+            }
         }
     }
-    Ok(history.ops)
+    pairing.done(initial.filter(|initial| *initial != "nil"))
+}
+
+/// An invocation and, once it is there, its completion.
+struct Pair {
+    process: u32,
+    verb: Verb,
+    acts: Acts,
+    /// Indices of its events.
+    began: usize,
+    ended: usize,
+    /// Unknown until its completion is read.
+    outcome: Outcome,
 }
 
 /// Matches completions with their invocations.
 #[derive(Default)]
 struct Pairing {
-    ops: Vec<Op>,
+    pairs: Vec<Pair>,
     /// By process: the operation that it has in flight.
     open: HashMap<u32, usize>,
-    events: u64,
+    /// Of each event, its line, and its time if it has one.
+    events: Vec<(usize, Option<u64>)>,
+    meaning: Meaning,
 }
 
 impl Pairing {
     fn hear(&mut self, line: usize, form: &Form) -> Result<(), EdnError> {
         let Form::Map(_) = form else { return Err(wrong(line, "an operation is a map")) };
         let field = |name: &str| form.get(name).unwrap_or(&Form::Nil);
-        self.events += 1;
-        let at = Nanos(field("time").number().unwrap_or(self.events));
-        let process = match field("process") {
-            Form::Word(_) => return Ok(()),
-            process => process.number().and_then(|number| u32::try_from(number).ok()),
-        };
+        let process = field("process");
+        let is_nemesis = process.word().is_some();
+        // Its time does not matter.
+        self.events.push((line, if is_nemesis { Some(0) } else { field("time").number() }));
+        if is_nemesis {
+            return Ok(());
+        }
+        let process = process.number().and_then(|number| u32::try_from(number).ok());
+        let process = process.filter(|process| *process != BEGINNING);
         let process = process.ok_or_else(|| wrong(line, ":process is not a number"))?;
-        let verb = match field("f").word() {
-            Some("read") => Verb::Read,
-            Some("write") => Verb::Write,
-            Some("cas") => Verb::Cas,
-            other => {
-                let name = other.map_or("nothing".to_owned(), |name| format!(":{name}"));
-                return Err(wrong(line, format!(":f is {name}, not :read, :write or :cas")));
-            }
-        };
-        let value = field("value");
+        let verb = Verb::of(field("f")).map_err(|what| wrong(line, what))?;
         let outcome = match field("type").word() {
-            Some("invoke") => return self.invoke(line, process, verb, value, at),
+            Some("invoke") => return self.invoke(line, process, verb, field("value")),
             Some("ok") => Outcome::Ok,
             Some("fail") => Outcome::Fail(Cause::Other),
             Some("info") => Outcome::Unknown(Cause::Other),
             _ => return Err(wrong(line, ":type is not :invoke, :ok, :fail or :info")),
         };
-        self.complete(line, process, verb, value, at, outcome)
+        self.complete(line, process, verb, field("value"), outcome)
     }
 
     fn invoke(
@@ -84,20 +132,14 @@ impl Pairing {
         process: u32,
         verb: Verb,
         value: &Form,
-        at: Nanos,
     ) -> Result<(), EdnError> {
-        let (key, action) = meant(line, verb, value)?;
-        if self.open.insert(process, self.ops.len()).is_some() {
+        let acts = self.meaning.of(verb, value).map_err(|what| wrong(line, what))?;
+        if self.open.insert(process, self.pairs.len()).is_some() {
             let what = format!("process {process} has an operation in flight already");
             return Err(wrong(line, what));
         }
-        let action = match action {
-            RegisterOp::Read(_) => RegisterOp::Read(None),
-            action => action,
-        };
-        // Until its completion is read.
-        let outcome = Outcome::Unknown(Cause::Other);
-        self.ops.push(Op { process, outcome, ..Op::new(key, Action::Register(action), at, at) });
+        let (began, outcome) = (self.events.len() - 1, Outcome::Unknown(Cause::Other));
+        self.pairs.push(Pair { process, verb, acts, began, ended: began, outcome });
         Ok(())
     }
 
@@ -107,79 +149,71 @@ impl Pairing {
         process: u32,
         verb: Verb,
         value: &Form,
-        at: Nanos,
         outcome: Outcome,
     ) -> Result<(), EdnError> {
-        let open = self.open.remove(&process).map(|i| &mut self.ops[i]);
-        let Some(op) = open.filter(|op| verb.is_of(&op.action)) else {
+        let open = self.open.remove(&process).map(|i| &mut self.pairs[i]);
+        let Some(pair) = open.filter(|pair| pair.verb == verb) else {
             let what = format!("process {process} has no such operation in flight");
             return Err(wrong(line, what));
         };
-        if at < op.sent {
-            return Err(wrong(line, "it ended before it began"));
-        }
-        if outcome == Outcome::Ok && verb == Verb::Read {
-            let (key, action) = meant(line, verb, value)?;
-            if key != op.key {
-                return Err(wrong(line, format!("key {} was to be read", op.key)));
+        if outcome == Outcome::Ok && verb.finds() {
+            let acts = self.meaning.of(verb, value).map_err(|what| wrong(line, what))?;
+            if verb == Verb::Read && acts.key() != pair.acts.key() {
+                let asked = self.meaning.names.key(pair.acts.key());
+                return Err(wrong(line, format!("key {asked} was to be read")));
             }
-            op.action = Action::Register(action);
+            pair.acts = acts;
         }
-        (op.done, op.outcome) = (at, outcome);
+        (pair.ended, pair.outcome) = (self.events.len() - 1, outcome);
         Ok(())
     }
-}
 
-/// The meaning of `:f`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    Read,
-    Write,
-    Cas,
-}
-
-impl Verb {
-    fn is_of(self, action: &Action) -> bool {
-        let Action::Register(action) = action else { return false };
-        self == match action {
-            RegisterOp::Read(_) => Verb::Read,
-            RegisterOp::Write(_) => Verb::Write,
-            RegisterOp::Cas { .. } => Verb::Cas,
+    fn done(mut self, initial: Option<&str>) -> Result<Foreign, EdnError> {
+        let initial = match initial {
+            Some(text) => Some(self.meaning.names.initial(text).map_err(|what| wrong(0, what))?),
+            None => None,
+        };
+        let is_timed = self.events.iter().all(|(_, time)| time.is_some());
+        // The initial value was there before the first instant.
+        let shift = u64::from(initial.is_some());
+        let at = |event: usize| match self.events[event].1.filter(|_| is_timed) {
+            Some(time) => Nanos(time + shift),
+            None => Nanos((event as u64 + 1) * EVENT.0),
+        };
+        let mut ops = Vec::new();
+        let mut said_nothing = 0;
+        for (number, pair) in self.pairs.iter().enumerate() {
+            let (sent, done) = (at(pair.began), at(pair.ended));
+            if done < sent {
+                return Err(wrong(self.events[pair.ended].0, "it ended before it began"));
+            }
+            said_nothing += usize::from(pair.outcome == Outcome::Ok && pair.acts.is_empty());
+            let part = |last| Part {
+                session: number as u64,
+                step: 0,
+                began: sent,
+                late: Nanos::ZERO,
+                last,
+            };
+            let count = pair.acts.len();
+            for (i, (key, act)) in pair.acts.iter().enumerate() {
+                let part = (count > 1).then(|| part(i + 1 == count));
+                let op = Op::new(key, Action::Register(act), sent, done);
+                ops.push(Op { process: pair.process, outcome: pair.outcome, part, ..op });
+            }
         }
+        if let Some(value) = initial {
+            let mut keys: Vec<u64> = ops.iter().map(|op| op.key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let write = Action::Register(RegisterOp::Write(value));
+            let first = |key| Op::new(key, write.clone(), Nanos::ZERO, Nanos::ZERO);
+            let first = keys.into_iter().map(|key| Op { process: BEGINNING, ..first(key) });
+            ops.splice(0..0, first);
+        }
+        let count = self.pairs.len();
+        Ok(Foreign { ops, names: self.meaning.names, is_timed, count, said_nothing })
     }
-}
-
-/// The key and the action in the value of an operation.
-fn meant(line: usize, verb: Verb, value: &Form) -> Result<(u64, RegisterOp), EdnError> {
-    let number = |form: &Form| match form {
-        Form::Nil => Ok(None),
-        form => {
-            let what = || wrong(line, "keys and values are whole numbers from 0, or nil");
-            form.number().map(Some).ok_or_else(what)
-        }
-    };
-    let written =
-        |form: &Form| number(form)?.ok_or_else(|| wrong(line, "what is to be written is missing"));
-    let pair = |form: &Form| match form {
-        Form::List(forms) => <&[Form; 2]>::try_from(&forms[..]).ok().cloned(),
-        _ => None,
-    };
-    let (key, value) = match (verb, pair(value)) {
-        (Verb::Cas, Some([key, change @ Form::List(_)])) => (number(&key)?, change),
-        (Verb::Cas, _) | (_, None) => (None, value.clone()),
-        (_, Some([key, value])) => (number(&key)?, value),
-    };
-    let action = match verb {
-        Verb::Read => RegisterOp::Read(number(&value)?),
-        Verb::Write => RegisterOp::Write(written(&value)?),
-        Verb::Cas => {
-            let change = pair(&value);
-            let [from, to] =
-                change.ok_or_else(|| wrong(line, "a :cas has the value [expected new]"))?;
-            RegisterOp::Cas { from: number(&from)?, to: written(&to)? }
-        }
-    };
-    Ok((key.unwrap_or(0), action))
 }
 
 #[cfg(test)]

@@ -1,0 +1,43 @@
+//! Names of which this machine has one each, whoever uses it and wherever their state is.
+//!
+//! A claim binds an abstract unix socket to the name. No two processes can bind the same, and
+//! the kernel releases it when the process ends, however it ends.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+/// How many bytes of a name count: the address of a socket has room for 107.
+const COUNTED: usize = 90;
+
+/// A name that belongs to this process until it is dropped.
+#[derive(Debug)]
+pub struct Claim(#[expect(dead_code, reason = "it is held")] UnixListener);
+
+/// Claims `name`; `None` if another process, or another part of this one, has it. Of a long name
+/// its end counts.
+pub fn claim(name: &str) -> io::Result<Option<Claim>> {
+    let end = &name.as_bytes()[name.len().saturating_sub(COUNTED)..];
+    let address = SocketAddr::from_abstract_name([b"redrill-", end].concat())?;
+    match UnixListener::bind_addr(&address) {
+        Ok(socket) => Ok(Some(Claim(socket))),
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_had_once_and_comes_back() {
+        let name = format!("{}-test-{}", "long".repeat(100), std::process::id());
+        let other = format!("{name}-2");
+        let held = claim(&name).unwrap();
+        assert!(held.is_some() && claim(&name).unwrap().is_none());
+        assert!(claim(&other).unwrap().is_some());
+        drop(held);
+        assert!(claim(&name).unwrap().is_some());
+    }
+}

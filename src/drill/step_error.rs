@@ -1,0 +1,30 @@
+//! Why a step failed.
+
+use crate::fault::FaultError;
+
+/// For a person, and for whoever judges it.
+#[derive(Debug)]
+pub struct StepError {
+    pub text: String,
+    /// Something was not seen, or did not happen, in time. On a busy machine that may not be the
+    /// servers' fault.
+    pub in_time: bool,
+}
+
+impl StepError {
+    /// Whatever the machine did meanwhile, this went wrong.
+    pub fn certain(text: impl ToString) -> StepError {
+        StepError { text: text.to_string(), in_time: false }
+    }
+
+    /// It took too long.
+    pub fn in_time(text: impl ToString) -> StepError {
+        StepError { text: text.to_string(), in_time: true }
+    }
+}
+
+impl From<FaultError> for StepError {
+    fn from(error: FaultError) -> StepError {
+        StepError { in_time: error.is_of_time(), text: error.to_string() }
+    }
+}

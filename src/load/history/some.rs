@@ -1,0 +1,76 @@
+//! Operations of every kind, for tests of how they are written and read.
+
+use proptest::prelude::*;
+
+use crate::model::Nanos;
+use crate::model::op::{
+    Action, Cause, CounterOp, Op, Outcome, Part, Purpose, QueueOp, Redirects, RegisterOp, SetOp,
+    TransferOp,
+};
+
+/// Small numbers, and the greatest.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![0..300u64, any::<u64>()]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let value = || prop::option::of(number());
+    let all = || prop::collection::vec(number(), 0..4).prop_map(Vec::into_boxed_slice);
+    let signed = || prop::collection::vec(any::<i64>(), 0..4).prop_map(Vec::into_boxed_slice);
+    prop_oneof![
+        value().prop_map(|value| Action::Register(RegisterOp::Read(value))),
+        number().prop_map(|value| Action::Register(RegisterOp::Write(value))),
+        (value(), number()).prop_map(|(from, to)| Action::Register(RegisterOp::Cas { from, to })),
+        value().prop_map(|value| Action::Counter(CounterOp::Read(value))),
+        value().prop_map(|value| Action::Counter(CounterOp::Add(value))),
+        number().prop_map(|value| Action::Set(SetOp::Insert(value))),
+        all().prop_map(|all| Action::Set(SetOp::Members(all))),
+        Just(Action::Queue(QueueOp::Open)),
+        number().prop_map(|value| Action::Queue(QueueOp::Push(value))),
+        value().prop_map(|value| Action::Queue(QueueOp::Pop(value))),
+        number().prop_map(|value| Action::Queue(QueueOp::Ack(value))),
+        all().prop_map(|all| Action::Queue(QueueOp::Drain(all))),
+        signed().prop_map(|all| Action::Transfer(TransferOp::Open(all))),
+        signed().prop_map(|all| Action::Transfer(TransferOp::Balances(all))),
+        any::<(u16, u16, u32)>().prop_map(|(from, to, amount)| {
+            Action::Transfer(TransferOp::Move { from, to, amount })
+        }),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let cause = || prop::sample::select(Cause::ALL.to_vec());
+    prop_oneof![
+        Just(Outcome::Ok),
+        cause().prop_map(Outcome::Fail),
+        cause().prop_map(Outcome::Unknown),
+    ]
+}
+
+pub(super) fn op() -> impl Strategy<Value = Op> {
+    let who = (any::<(u8, Option<u8>, u16, u32, u8)>(), prop::option::of(any::<u16>()));
+    let part = (number(), any::<u32>(), (number(), 0..9_u64), any::<bool>());
+    let part = prop::option::of(part.prop_map(|(session, step, (began, late), last)| Part {
+        session,
+        step,
+        began: Nanos(began),
+        late: Nanos(late),
+        last,
+    }));
+    let when = (number(), number(), number());
+    let purpose = prop::sample::select(Purpose::ALL.to_vec());
+    let redirects = any::<(u16, u16, u16)>();
+    let what = (number(), action(), outcome(), purpose, redirects);
+    (who, part, when, what).prop_map(|(who, part, when, what)| {
+        let ((load, shares, instance, process, group), by) = who;
+        let (intended, sent, done) = (Nanos(when.0), Nanos(when.1), Nanos(when.2));
+        let (key, action, outcome, purpose, (moved, ask, try_again)) = what;
+        let redirects = Redirects { moved, ask, try_again };
+        #[rustfmt::skip]
+        let op = Op {
+            load, shares, instance, process, part, purpose, group, key, action, by,
+            intended, sent, done, outcome, redirects,
+        };
+        op
+    })
+}

@@ -1,0 +1,211 @@
+//! How long a load takes to come back after a step: from the step's start until its sessions
+//! are answered again.
+//!
+//! A session belongs to the instant at which it was due. A window of a second is bad if fewer
+//! than 95 % of the sessions due in it ended ok. A load has come back with the end of the last
+//! bad window. One that is bad until the load's end has not come back.
+
+use std::time::Duration;
+
+use crate::model::Nanos;
+use crate::model::op::{Op, Outcome};
+
+use super::spans::Span;
+
+/// A bucket, and the distance from one window to the next: the error of an instant.
+const BUCKET: Duration = Duration::from_millis(100);
+/// Buckets of a window, and the sessions that it should have. A slow load has longer windows.
+const WINDOW: usize = 10;
+const SESSIONS: u64 = 20;
+/// The share of sessions that must end ok.
+const GOOD: f64 = 0.95;
+
+/// The sessions of one load by the instants at which they were due.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    due: u32,
+    good: u32,
+}
+
+/// After its slowest step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Recovered {
+    After(Duration),
+    /// It had not come back when the load ended, so long after the step.
+    Never(Duration),
+}
+
+impl Recovered {
+    pub fn after_ms(&self) -> Option<f64> {
+        if let Recovered::After(took) = self { Some(took.as_secs_f64() * 1e3) } else { None }
+    }
+
+    pub fn down_for_ms(&self) -> Option<f64> {
+        if let Recovered::Never(by_then) = self { Some(by_then.as_secs_f64() * 1e3) } else { None }
+    }
+}
+
+impl Recovery {
+    /// `op` ends its session. What was due outside the time line does not count.
+    pub fn add(&mut self, op: &Op, line: Span) {
+        if !line.contains(op.began()) {
+            return;
+        }
+        let index = (op.began().since(line.from).as_nanos() / BUCKET.as_nanos()) as usize;
+        if self.buckets.len() <= index {
+            self.buckets.resize(index + 1, Bucket::default());
+        }
+        self.buckets[index].due += 1;
+        self.buckets[index].good += u32::from(op.outcome == Outcome::Ok);
+    }
+
+    /// `steps` are their starts, in order. `None` without steps or sessions.
+    pub fn recovered(&self, line: Span, steps: &[Nanos]) -> Option<Recovered> {
+        if self.buckets.is_empty() || steps.is_empty() {
+            return None;
+        }
+        let at = |bucket: usize| line.from.0 + bucket as u64 * BUCKET.as_nanos() as u64;
+        let mut slowest = Duration::ZERO;
+        for bad in self.bad() {
+            let ends = at(bad.to).min(line.to.0);
+            // The last step that had begun by then is to blame.
+            let begun = steps.iter().rfind(|step| step.0 < at(bad.from + 1));
+            let Some(step) = begun.or(steps.first()).filter(|step| step.0 < ends) else { continue };
+            let took = Nanos(ends).since(*step);
+            if bad.to == self.buckets.len() {
+                return Some(Recovered::Never(took));
+            }
+            slowest = slowest.max(took);
+        }
+        Some(Recovered::After(slowest))
+    }
+
+    /// Stretches of bad windows, in order. One that begins in the last window is left out: it
+    /// may be over at once.
+    fn bad(&self) -> Vec<Stretch> {
+        let sessions: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.due)).sum();
+        let enough = (SESSIONS * self.buckets.len() as u64).div_ceil(sessions.max(1)) as usize;
+        let window = WINDOW.max(enough).min(self.buckets.len());
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (first, buckets) in self.buckets.windows(window).enumerate() {
+            if !is_bad(buckets) {
+                continue;
+            }
+            // The window is the first bad one for what its last bucket brought, and the last
+            // one for what its first bucket had.
+            match stretches.last_mut().filter(|stretch| stretch.to == first) {
+                Some(stretch) => stretch.to = first + 1,
+                None => stretches.push(Stretch { from: first + window - 1, to: first + 1 }),
+            }
+        }
+        let windows = self.buckets.len() - window + 1;
+        stretches.retain(|stretch| stretch.to < windows || stretch.from < windows);
+        for stretch in &mut stretches {
+            stretch.to = match stretch.to == windows {
+                // What is bad in the last window is bad until the end.
+                true => self.buckets.len(),
+                // The last bad window begins before the last bad bucket.
+                false => {
+                    let rest = &self.buckets[stretch.to..];
+                    stretch.to + rest.iter().take_while(|bucket| is_bad(&[**bucket])).count()
+                }
+            };
+        }
+        stretches
+    }
+}
+
+fn is_bad(buckets: &[Bucket]) -> bool {
+    let due: u32 = buckets.iter().map(|bucket| bucket.due).sum();
+    let good: u32 = buckets.iter().map(|bucket| bucket.good).sum();
+    f64::from(good) < GOOD * f64::from(due)
+}
+
+/// Buckets from `from` to before `to`.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    from: usize,
+    to: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::op::{Action, Cause, RegisterOp};
+
+    const MS: u64 = 1_000_000;
+    const STEP: Nanos = Nanos(15_000 * MS);
+
+    /// 1,000 sessions a second on a line from 10 s to 30 s; those due at an instant that is
+    /// `bad` are not answered.
+    fn recovered(steps: &[Nanos], bad: impl Fn(u64) -> bool) -> Option<Recovered> {
+        let line = Span { from: Nanos(10_000 * MS), to: Nanos(30_000 * MS) };
+        let mut recovery = Recovery::default();
+        for ms in 9_000..31_000 {
+            let at = Nanos(ms * MS);
+            let outcome = if bad(ms) { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
+            let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
+            recovery.add(&Op { intended: at, outcome, ..op }, line);
+        }
+        recovery.recovered(line, steps)
+    }
+
+    fn after(ms: u64) -> Option<Recovered> {
+        Some(Recovered::After(Duration::from_millis(ms)))
+    }
+
+    #[test]
+    fn it_lasts_from_the_step_until_sessions_are_answered_again() {
+        assert_eq!(recovered(&[STEP], |_| false), after(0));
+        assert_eq!(recovered(&[STEP], |ms| (15_300..18_900).contains(&ms)), after(3_900));
+        // One shard of three.
+        assert_eq!(
+            recovered(&[STEP], |ms| ms % 3 == 0 && (15_300..18_900).contains(&ms)),
+            after(3_900)
+        );
+        assert_eq!(recovered(&[], |ms| ms > 15_300), None, "nothing was done to it");
+        assert_eq!(
+            recovered(&[STEP], |ms| ms % 25 == 0),
+            after(0),
+            "4 % are not answered all along"
+        );
+    }
+
+    #[test]
+    fn what_is_bad_until_the_end_has_not_come_back() {
+        let never = Some(Recovered::Never(Duration::from_secs(15)));
+        assert_eq!(recovered(&[STEP], |ms| ms > 15_300), never);
+        assert_eq!(recovered(&[STEP], |ms| ms % 10 == 0 && ms > 15_300), never, "a tenth is dead");
+        // It was back for a while.
+        let twice = |ms| (15_300..18_000).contains(&ms) || ms > 25_000;
+        assert_eq!(recovered(&[STEP], twice), never);
+        assert_eq!(recovered(&[STEP], |ms| ms > 29_500), after(0), "this may be over at once");
+    }
+
+    #[test]
+    fn each_stretch_belongs_to_the_last_step_before_it() {
+        let steps = [STEP, Nanos(22_000 * MS)];
+        let both = |ms| (15_100..17_000).contains(&ms) || (22_100..23_000).contains(&ms);
+        assert_eq!(recovered(&steps, both), after(2_000));
+        assert_eq!(recovered(&steps, |ms| (15_100..24_000).contains(&ms)), after(9_000));
+        assert_eq!(recovered(&steps, |ms| (11_000..12_000).contains(&ms)), after(0), "before them");
+    }
+
+    #[test]
+    fn a_slow_load_has_longer_windows() {
+        let line = Span { from: Nanos(0), to: Nanos(60_000 * MS) };
+        let mut recovery = Recovery::default();
+        for s in 0..60 {
+            let at = Nanos(s * 1_000 * MS);
+            let outcome = if s == 30 { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
+            let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
+            recovery.add(&Op { intended: at, outcome, ..op }, line);
+        }
+        assert_eq!(recovery.recovered(line, &[Nanos(29_500 * MS)]), after(0), "one of twenty");
+    }
+}

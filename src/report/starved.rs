@@ -1,0 +1,257 @@
+//! When the machine was too busy for the drill: redrill itself was not run, or a server that was
+//! ready to run waited for a processor.
+//!
+//! What happens then says little of the servers. So expectations on speed that are broken, and
+//! would hold without these times, are unknown, and so is what redrill could not see or do then.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::catalogue::{Better, CATALOGUE, Known, Need, When};
+use crate::model::{Measure, Nanos, NodeName, Unit};
+
+use super::data::{Starved, millis};
+use super::measures::Doubts;
+use super::spans::{Span, Spans};
+use super::tally::{Since, SpanTally, Tally};
+
+/// From so much of a second on, in percent, it is told that a server waited. The second counts
+/// as starved as a whole: other servers may have waited in the rest of it.
+const WAITED: f64 = 50.0;
+/// The same for redrill itself, in milliseconds. Of these only the time itself counts.
+const BLIND: f64 = 50.0;
+/// How often both are told.
+const SECOND: Duration = Duration::from_secs(1);
+/// What lasted for less than so many times the starved time in it may be its effect.
+const DECIDES: u32 = 2;
+/// How far a time may be from what it explains.
+const NEAR: Duration = Duration::from_secs(1);
+
+/// Starved times in their order; those of redrill and those of servers overlap.
+#[derive(Debug, Default)]
+pub(super) struct StarvedTimes(Vec<Time>);
+
+#[derive(Debug)]
+struct Time {
+    span: Span,
+    /// How much of it counts.
+    lost: Duration,
+    /// The server that waited, and for how much of the time in percent; else it was redrill.
+    waited: Option<(NodeName, f64)>,
+}
+
+impl StarvedTimes {
+    /// redrill was not run for so long since the last second.
+    pub fn blind(&mut self, at: Nanos, blind: Duration) {
+        if blind.as_secs_f64() * 1e3 >= BLIND {
+            let span = Span { from: at - SECOND.max(blind), to: at };
+            self.0.push(Time { span, lost: blind, waited: None });
+        }
+    }
+
+    /// `node` was the server that waited longest in the last second.
+    pub fn waited(&mut self, at: Nanos, node: NodeName, percent: f64) {
+        if percent >= WAITED {
+            let span = Span { from: at - SECOND, to: at };
+            self.0.push(Time { span, lost: SECOND, waited: Some((node, percent)) });
+        }
+    }
+
+    /// How much of `span` was starved.
+    pub fn within(&self, span: Span) -> Duration {
+        self.lost(span, |_| true)
+    }
+
+    fn lost(&self, span: Span, of: impl Fn(&Time) -> bool) -> Duration {
+        let lost = |time: &Time| {
+            let both = time.span.to.min(span.to).since(time.span.from.max(span.from));
+            both.min(time.lost)
+        };
+        let times = self.0.iter().filter(|time| of(time));
+        times.map(lost).sum::<Duration>().min(span.length())
+    }
+
+    /// What was amiss in so much of the time from one instant to another that it decides what
+    /// came of it; `None` if it does not.
+    pub fn decides(&self, from: Nanos, to: Nanos) -> Option<String> {
+        let span = Span { from, to };
+        let lost = self.within(span);
+        (!lost.is_zero() && lost * DECIDES >= span.length()).then(|| self.tell(span))
+    }
+
+    /// What was amiss around that time, as a person would say it; `None` if nothing was.
+    pub fn around(&self, from: Nanos, to: Nanos) -> Option<String> {
+        let span = Span { from: from - NEAR, to: to + NEAR };
+        (!self.within(span).is_zero()).then(|| self.tell(span))
+    }
+
+    /// `redrill itself was not run for 793 ms, and cache/1/0 waited …`
+    fn tell(&self, span: Span) -> String {
+        let meets = |time: &&Time| time.span.from < span.to && time.span.to > span.from;
+        let blind: Duration =
+            self.0.iter().filter(meets).filter(|t| t.waited.is_none()).map(|t| t.lost).sum();
+        let waited = self.0.iter().filter(meets).filter_map(|time| time.waited.as_ref());
+        let worst = waited.max_by(|a, b| a.1.total_cmp(&b.1));
+        let blind = (!blind.is_zero()).then(|| {
+            let ms = Unit::Millis.show(blind.as_secs_f64() * 1e3);
+            format!("redrill itself was not run for {ms}")
+        });
+        let worst = worst.map(|(node, percent)| {
+            format!("{node} stood ready for {percent:.0} % of a second with no processor free")
+        });
+        blind.into_iter().chain(worst).collect::<Vec<_>>().join(", and ")
+    }
+
+    /// For the page's banner; `None` if there is nothing to say.
+    pub fn banner(&self, line: Span) -> Option<String> {
+        let lost = self.within(line);
+        let [lost_s, of] = [lost, line.length()].map(|time| time.as_secs_f64());
+        (!lost.is_zero()).then(|| {
+            format!(
+                "The machine was too busy for {lost_s:.1} s of the load's {of:.0} s: {}. Figures \
+                 of these times are not the servers' alone.",
+                self.tell(line)
+            )
+        })
+    }
+
+    pub fn list(&self) -> Vec<Starved> {
+        let row = |time: &Time| Starved {
+            from_ms: millis(time.span.from),
+            to_ms: millis(time.span.to),
+            lost_ms: time.lost.as_secs_f64() * 1e3,
+            node: time.waited.as_ref().map(|(node, _)| node.clone()),
+            waited_percent: time.waited.as_ref().map(|(_, percent)| *percent),
+        };
+        self.0.iter().map(row).collect()
+    }
+
+    /// Adds what the measures of speed could have been without these times.
+    pub fn widen(
+        &self,
+        doubts: &mut Doubts,
+        (spans, tally): (&Spans, Option<&Tally>),
+        measures: &BTreeMap<String, Measure>,
+    ) {
+        for known in CATALOGUE.iter().filter(|known| known.is_speed()) {
+            let Some(measure) = measures.get(known.name) else { continue };
+            let span = span_of(known, spans);
+            let lost = self.lost(span, |time| time.waited.is_some() || !knows_own(known));
+            let without = match (measure.value, measure.at_least) {
+                (Some(value), _) => without(known, value, tally, (lost, span.length())),
+                (None, Some(least)) => [least - ms(lost), f64::INFINITY],
+                (None, None) => continue,
+            };
+            if !lost.is_zero() {
+                doubts.entry(known.name).or_default().widen(without);
+            }
+        }
+    }
+}
+
+/// Whether its own range says what redrill's lateness can have changed.
+fn knows_own(known: &Known) -> bool {
+    ["downtime.", "latency.", "schedule."].iter().any(|family| known.name.starts_with(family))
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// The time in which the measure came about.
+fn span_of(known: &Known, spans: &Spans) -> Span {
+    let ends = |end| known.name.ends_with(end);
+    let of_steps = known.needs.iter().any(|need| !matches!(need, Need::Load | Need::Baseline));
+    match () {
+        () if ends(".before") => spans.before,
+        () if ends(".after") => spans.after.unwrap_or(spans.line),
+        () if ends(".during") || of_steps => spans.during.unwrap_or(spans.line),
+        () => spans.line,
+    }
+}
+
+/// The best and the worst that a measure of speed could have been without the `lost` part of
+/// its time.
+fn without(
+    known: &Known,
+    value: f64,
+    tally: Option<&Tally>,
+    (lost, of): (Duration, Duration),
+) -> [f64; 2] {
+    let share = (lost.as_secs_f64() / of.as_secs_f64()).min(1.0);
+    let percent = share * 100.0;
+    match (known.unit, known.better) {
+        // What was slow then may have been fast, and then another operation is the slow one.
+        _ if known.name.starts_with("latency.") => {
+            [tally.and_then(|tally| quantile(known, tally, share)).unwrap_or(0.0), value]
+        }
+        (Unit::Millis, _) => [value - ms(lost), value],
+        (Unit::PerSecond, _) => [value, value / (1.0 - share)],
+        (Unit::Percent, Better::Higher) => [value, (value + percent).min(100.0)],
+        (Unit::Percent, _) if known.name.starts_with("errors.") => [value - percent, value],
+        // Windows of a second, or counts: all of it may have been then.
+        _ => [0.0, value],
+    }
+}
+
+/// The quantile that is left if the slowest `share` of its span's operations had been fast.
+fn quantile(known: &Known, tally: &Tally, share: f64) -> Option<f64> {
+    let (row, when) = known.cell?;
+    let span: &SpanTally = match when {
+        When::Before => &tally.before,
+        When::During => tally.during.as_ref()?,
+        When::After => tally.after.as_ref()?,
+        When::WorstSecond => return None,
+    };
+    let q = match row {
+        "p50" => 0.5,
+        "p99" => 0.99,
+        _ => return None,
+    };
+    (share < q).then(|| span.quantile(Since::Intended, q - share))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Nanos {
+        Nanos(ms * 1_000_000)
+    }
+
+    fn span(from: u64, to: u64) -> Span {
+        Span { from: at(from), to: at(to) }
+    }
+
+    fn times() -> StarvedTimes {
+        let mut times = StarvedTimes::default();
+        times.blind(at(2_000), Duration::from_millis(49));
+        times.waited(at(2_000), NodeName::new("c", 0, 0), 49.0);
+        times.blind(at(5_000), Duration::from_millis(300));
+        times.waited(at(8_000), NodeName::new("c", 0, 1), 80.0);
+        times.waited(at(9_000), NodeName::new("c", 0, 2), 60.0);
+        times
+    }
+
+    #[test]
+    fn the_starved_part_of_a_span_is_known() {
+        let times = times();
+        assert_eq!(times.within(span(0, 4_000)), Duration::ZERO, "little is ordinary");
+        assert_eq!(times.within(span(0, 10_000)), Duration::from_millis(2_300));
+        assert_eq!(times.within(span(7_500, 7_600)), Duration::from_millis(100));
+        assert_eq!(times.within(span(4_900, 5_500)), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn what_it_decides_is_told_with_the_worst_of_it() {
+        let times = times();
+        let told = times.decides(at(4_500), at(9_000)).unwrap();
+        let words = "redrill itself was not run for 300 ms, and c/0/1 stood ready for 80 % of a \
+                     second with no processor free";
+        assert_eq!(told, words);
+        assert_eq!(times.decides(at(0), at(10_000)), None, "there was time for all");
+        assert_eq!(times.decides(at(0), at(4_000)), None);
+        assert_eq!(times.around(at(4_500), at(4_600)).unwrap(), words[..37]);
+        assert_eq!(times.around(at(1_000), at(2_000)), None);
+    }
+}

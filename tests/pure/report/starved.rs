@@ -1,0 +1,152 @@
+//! A machine that was too busy decides no verdict: what it may explain is unknown.
+
+use std::time::Duration;
+
+use redrill::model::event::*;
+use redrill::model::op::{Cause, Op, Outcome, Purpose};
+use redrill::model::{NodeName, Verdict};
+use redrill::report::{self, Report};
+
+use super::tiny::*;
+
+/// The tiny drill with these bounds, in which a server waited for 80 % of each of the seconds
+/// that end at these instants.
+fn starved(
+    seconds: &[u64],
+    bounds: &[(&str, f64)],
+    change: impl Fn(&mut Vec<Event>),
+) -> Vec<Event> {
+    let mut events = events();
+    let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
+    let bound = |(name, bound): &(&str, f64)| expect(name, Compare::AtMost, *bound);
+    info.expect = bounds.iter().map(bound).collect();
+    info.reported = ["writes.lost", "keys.not_linearizable"].map(str::to_owned).to_vec();
+    let node = NodeName::new("cache", 1, 0);
+    let waited = |ms: &u64| Event {
+        at: at(*ms),
+        kind: EventKind::Waited { node: node.clone(), percent: 80.0 },
+    };
+    change(&mut events);
+    events.extend(seconds.iter().map(waited));
+    // The end stays the last.
+    events.sort_by_key(|event| (matches!(event.kind, EventKind::Ended { .. }), event.at));
+    events
+}
+
+fn judged(events: &[Event], history: &[Op]) -> Report {
+    build(events, history)
+}
+
+#[test]
+fn speed_that_starved_servers_decide_is_unknown() {
+    let mut slow = history();
+    for op in slow.iter_mut().filter(|op| op.purpose == Purpose::Load) {
+        if (20..45).contains(&op.key) {
+            op.done = op.done + Duration::from_millis(30);
+        }
+    }
+    // During is from 3,000 to 5,500 ms.
+    let bounds = [
+        ("latency.p50.during", 2.0),
+        ("downtime.read.max", 59.0),
+        ("convergence", 2_499.0),
+        ("errors.total", 0.0),
+        ("latency.p50.before", 0.5),
+    ];
+    let told = |seconds: &[u64]| {
+        let r = judged(&starved(seconds, &bounds, |_| ()), &slow);
+        r.expectations.iter().map(|e| e.verdict).collect::<Vec<_>>()
+    };
+    use Verdict::{Fail, Unknown};
+    assert_eq!(told(&[]), [Fail; 5]);
+    // The median of what was not starved is as slow; and before the step nobody waited.
+    assert_eq!(told(&[4_000]), [Fail, Unknown, Unknown, Unknown, Fail]);
+    assert_eq!(told(&[4_000, 5_000]), [Unknown, Unknown, Unknown, Unknown, Fail]);
+    let r = judged(&starved(&[4_000, 5_000], &bounds, |_| ()), &slow);
+    let why = "and could have been anything from 500 ms to 2,500 ms had redrill and the servers \
+               been run all the time; the machine was too busy to tell";
+    assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
+    let r = judged(&starved(&[4_000], &[("convergence", 2_500.0)], |_| ()), &slow);
+    assert_eq!(r.verdict, Verdict::Pass, "what holds although nobody had time: {:?}", r.why);
+}
+
+#[test]
+fn nodes_that_had_no_time_to_agree_are_no_failure() {
+    let judged = |seconds: &[u64], agreed: u64| {
+        let events = starved(seconds, &[], |events| {
+            let how = vec!["the link to the primary is down at cache/1/0".to_owned()];
+            let (group, agreed) = ("cache".to_owned(), Some(at(agreed)));
+            let kind = EventKind::Disagreed { group, how, agreed };
+            events.push(Event { at: at(7_990), kind });
+        });
+        judged(&events, &history())
+    };
+    assert_eq!(judged(&[], 7_000).verdict, Verdict::Fail);
+    assert_eq!(judged(&[7_800], 3_000).verdict, Verdict::Fail, "one second of five");
+    let r = judged(&[7_800], 7_000);
+    let why = "is down at cache/1/0; cache/1/0 stood ready for 80 % of a second with no processor \
+               free: the machine was too busy to tell";
+    assert_eq!((r.verdict, r.why.len()), (Verdict::Unknown, 1));
+    assert!(r.why[0].contains(why), "{:?}", r.why);
+    let junit = report::junit::render(std::slice::from_ref(&r)).unwrap();
+    assert!(junit.contains("failures=\"0\" errors=\"1\""), "{junit}");
+}
+
+#[test]
+fn a_step_that_redrill_could_not_see_the_target_of_is_unknown() {
+    let judged = |blind: u64, in_time: bool| {
+        let events = starved(&[], &[], |events| {
+            for event in events {
+                match &mut event.kind {
+                    EventKind::Probes { .. } => {
+                        *event = Event { at: at(4_500), kind: probes(blind) };
+                    }
+                    EventKind::StepEnded { error, doubtful, .. } => {
+                        *error = Some("there is no `primary of shard 1` now".to_owned());
+                        *doubtful = in_time;
+                    }
+                    _ => {}
+                }
+            }
+        });
+        judged(&events, &history())
+    };
+    assert_eq!(judged(0, true).verdict, Verdict::Fail, "nobody was kept from looking");
+    assert_eq!(judged(793, false).verdict, Verdict::Fail, "it does not depend on time");
+    let r = judged(793, true);
+    let why = "now; redrill itself was not run for 793 ms: the machine was too busy to tell";
+    assert_eq!(r.verdict, Verdict::Unknown);
+    assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
+}
+
+#[test]
+fn a_load_whose_servers_were_starved_until_its_end_is_not_known_to_be_dead() {
+    let judged = |seconds: &[u64]| {
+        let mut history = history();
+        let due = |op: &&mut Op| op.purpose == Purpose::Load && op.key >= 21;
+        let dies = |op: &mut Op| op.outcome = Outcome::Unknown(Cause::Timeout);
+        history.iter_mut().filter(due).for_each(dies);
+        let events = starved(seconds, &[("load.recovered", 60_000.0)], |_| ());
+        judged(&events, &history).expectations[0].verdict
+    };
+    assert_eq!(judged(&[]), Verdict::Fail);
+    assert_eq!(judged(&[4_500]), Verdict::Fail, "it had four seconds to come back");
+    assert_eq!(judged(&[4_000, 5_000, 5_500]), Verdict::Unknown);
+}
+
+#[test]
+fn the_page_says_it_on_top_and_hatches_it() {
+    let r = judged(&starved(&[4_000, 5_000], &[], |_| ()), &history());
+    let busy = "The machine was too busy for 2.0 s of the load's 7 s: cache/1/0 stood ready for \
+                80 % of a second with no processor free";
+    assert!(r.busy.as_ref().unwrap().starts_with(busy), "{:?}", r.busy);
+    let page = report::html::render(&r).unwrap();
+    let (banner, head) = (page.find("<p class=\"busy\"").unwrap(), page.find("<header").unwrap());
+    assert!(banner < head && page.contains("class=\"starved\""), "{page}");
+    let text = report::text::summary(&r, 100, false);
+    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(busy), "{text}");
+    assert!(report::markdown::render(&r).unwrap().contains("> The machine was too busy"));
+    let calm = build(&events(), &history());
+    let page = report::html::render(&calm).unwrap();
+    assert!(calm.busy.is_none() && !page.contains("class=\"starved\""));
+}
