@@ -99,8 +99,6 @@ pub enum Need {
     Baseline,
     /// A load whose client tells of redirects.
     SeesRedirects,
-    /// A load that an adapter carries out.
-    Adapter,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -110,7 +108,6 @@ pub struct ScenarioFacts<'a> {
     pub workloads: &'a [Workload],
     pub waits: bool,
     pub sees_redirects: bool,
-    pub adapters: bool,
     pub steps: bool,
     pub moves: bool,
     pub may_fail_over: bool,
@@ -130,7 +127,6 @@ impl Need {
             Need::Wait => facts.waits,
             Need::Baseline => facts.baseline,
             Need::SeesRedirects => facts.sees_redirects,
-            Need::Adapter => facts.adapters,
         }
     }
 }
@@ -265,6 +261,11 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "downtime.read.total" Millis Lower "all read outages of the worst canary together";
         "canaries.lost" Count Lower "reads of canaries that lacked an acknowledged write"
             .finding("canaries");
+    }
+    &[Load], "let the load go on for longer, and look at its errors" => {
+        "load.downtime.max" Millis Lower
+            "the longest time in which an instance of a load had no good answer from a shard"
+            .side_by_side().headline("Load downtime", &["{longest silence}"]);
     }
     &[Load, Step], WARNINGS => {
         "load.recovered" Millis Lower
@@ -520,11 +521,6 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "redirects.moved" Count Lower "MOVED answers that clients followed";
         "redirects.ask" Count Lower "ASK answers that clients followed".side_by_side();
         "redirects.tryagain" Count Lower "TRYAGAIN answers that clients waited out";
-    }
-    &[Load, Adapter], "let the load go on for longer, and look at its errors" => {
-        "library.silent.max" Millis Lower
-            "the longest time in which a library behind an adapter had no good answer from a shard"
-            .side_by_side();
     }
     &[Step], "give the nodes more time, with a longer `settle`" => {
         "convergence.view" Millis Lower

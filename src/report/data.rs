@@ -188,9 +188,20 @@ pub struct Load {
     /// The same at the load's end, of a load that had not come back by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down_for_ms: Option<f64>,
+    /// Its application instances, by their numbers.
+    #[serde(default)]
+    pub instances: Vec<Instance>,
     /// What the library behind an adapter felt; absent where the client is redrill's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<Adapter>,
+}
+
+impl Load {
+    /// All silences, each with the number of the instance that felt it.
+    pub fn silences(&self) -> impl Iterator<Item = (usize, &Silence)> {
+        let all = self.instances.iter().enumerate();
+        all.flat_map(|(i, one)| one.silences.iter().map(move |silence| (i, silence)))
+    }
 }
 
 /// A library that carried out a load, behind an adapter.
@@ -209,13 +220,22 @@ pub struct Adapter {
     pub errors: BTreeMap<String, u64>,
     /// Answers that came after their operation had timed out.
     pub late: u64,
-    /// For each shard, the longest time in which the load had no good answer from its keys.
+}
+
+/// What one application instance of a load felt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Instance {
+    /// Its sessions that were sent, and those of them that did not end ok.
+    pub operations: u64,
+    pub errors: u64,
+    /// Of each shard, the longest time in which the instance had no good answer from its keys.
     pub silences: Vec<Silence>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Silence {
-    /// The shard that had the keys' slots at the drill's start.
+    pub group: String,
+    /// The shard that owned the keys' slots then.
     pub shard: u32,
     pub from_ms: f64,
     /// Null if it had not ended when the load did; then it counts until the load's end.

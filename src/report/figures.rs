@@ -107,6 +107,7 @@ fn word(r: &Report, name: &str) -> Option<Option<String>> {
         "crashed" => crashed(r),
         "final read" => r.final_read.and_then(|read| read.text()),
         "slowest load" => slowest_load(r),
+        "longest silence" => longest_silence(r),
         "agreed on" => Some(r.agreed_on().to_owned()),
         "moved so far" => moved_so_far(r),
         "method" => r.method(),
@@ -128,6 +129,19 @@ fn slowest_load(r: &Report) -> Option<String> {
     let after = |load: &Load| load.recovered_ms.filter(|ms| *ms > 0.0);
     let slow = r.loads.iter().filter_map(|load| Some((after(load)?, load)));
     slow.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, load)| load.name.clone())
+}
+
+/// Who had no good answer for longest: `instance 2 of app, from cache/0, at 5.03 s of the load`.
+fn longest_silence(r: &Report) -> Option<String> {
+    let of_load = |load: &Load| (load.name.clone(), load.instances.len());
+    let all = r.loads.iter().flat_map(|load| load.silences().map(move |s| (of_load(load), s)));
+    let longest = all.max_by(|(_, (_, a)), (_, (_, b))| a.duration_ms.total_cmp(&b.duration_ms));
+    let ((load, instances), (instance, silence)) = longest?;
+    let who = if instances > 1 { format!("instance {instance} of {load}") } else { load };
+    let at = (silence.from_ms - r.timeline_ms.unwrap_or(0.0)) / 1e3;
+    let shard = format!("{}/{}", silence.group, silence.shard);
+    let open = if silence.to_ms.is_none() { ", not over when the load ended" } else { "" };
+    Some(format!("{who}, from {shard}, at {at:.2} s of the load{open}"))
 }
 
 /// `812 of 1,820 slots and 222 keys so far`, until all steps that move slots have ended.

@@ -15,10 +15,9 @@ use crate::model::event::Phase;
 use crate::model::op::Access;
 use crate::model::{Measure, Nanos};
 
-use super::data::Failover;
+use super::data::{Failover, Load};
 use super::failovers::Part;
 use super::record::Record;
-use super::recovery::Recovered;
 use super::spans::Spans;
 use super::step_record::StepRecord;
 use super::tally::{Since, SpanTally, Tally};
@@ -28,7 +27,7 @@ use super::tally::{Since, SpanTally, Tally};
 pub(super) fn measures(
     record: &Record,
     failovers: &[Failover],
-    loads: &[Option<Recovered>],
+    loads: &[Load],
     tally: Option<&mut Tally>,
     checked: &Checked,
 ) -> BTreeMap<String, Measure> {
@@ -39,7 +38,7 @@ pub(super) fn measures(
     if let Some(tally) = tally {
         from_tally(record, tally, &mut values);
     }
-    recovered(loads, &mut values, &mut open);
+    from_loads(loads, &mut values, &mut open);
     for (name, value) in &checked.measures {
         put(&mut values, name, Some(*value));
     }
@@ -54,7 +53,6 @@ pub(super) fn measures(
         // Without these, a measure is there without a value.
         baseline: true,
         sees_redirects: true,
-        adapters: record.series.iter().any(|series| series.adapter.is_some()),
     };
     CATALOGUE
         .iter()
@@ -103,9 +101,6 @@ fn from_events(record: &Record, values: &mut Values) {
     put(values, "servers.waited.max", record.waited_max);
     put(values, "redrill.cpu", record.own.cpu_percent());
     put(values, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
-    let adapters = record.series.iter().filter_map(|series| series.adapter.as_ref());
-    let silences = adapters.flat_map(|adapter| &adapter.silences);
-    put(values, "library.silent.max", silences.map(|s| s.duration_ms).reduce(f64::max));
     from_moves(record, values);
 }
 
@@ -124,13 +119,17 @@ fn from_failovers(failovers: &[Failover], values: &mut Values, open: &mut Values
     }
 }
 
-/// That of the slowest load. One that never came back took at least until the load's end.
-fn recovered(loads: &[Option<Recovered>], values: &mut Values, open: &mut Values) {
-    let slowest =
-        |of: fn(&Recovered) -> Option<f64>| loads.iter().flatten().filter_map(of).reduce(f64::max);
-    let (after, never) = (slowest(Recovered::after_ms), slowest(Recovered::down_for_ms));
+/// Those of the load that felt it for longest. What was not over at the load's end took at least
+/// until then.
+fn from_loads(loads: &[Load], values: &mut Values, open: &mut Values) {
+    let slowest = |of: fn(&Load) -> Option<f64>| loads.iter().filter_map(of).reduce(f64::max);
+    let never = slowest(|load| load.down_for_ms);
     put(open, "load.recovered", never);
-    put(values, "load.recovered", after.filter(|_| never.is_none()));
+    put(values, "load.recovered", slowest(|load| load.recovered_ms).filter(|_| never.is_none()));
+    let silences = loads.iter().flat_map(Load::silences).map(|(_, silence)| silence);
+    let longest = silences.max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms));
+    let into = if longest.is_some_and(|silence| silence.to_ms.is_none()) { open } else { values };
+    put(into, "load.downtime.max", longest.map(|silence| silence.duration_ms));
 }
 
 /// The longest time from a step's start until it had converged; unknown if a step never began. One

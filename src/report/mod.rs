@@ -20,6 +20,7 @@ mod failures;
 mod figures;
 pub mod file;
 pub mod html;
+mod instances;
 pub mod json;
 mod judge;
 mod lookup;
@@ -63,10 +64,9 @@ use crate::log::OrLogged;
 use crate::model::event::{LoadInfo, NodeInfo, Phase};
 use crate::model::{NodeName, Verdict};
 
-use adapters::Silences;
 use data::millis;
+use instances::Instances;
 use record::Record;
-use recovery::Recovered;
 use series::SeriesBuilder;
 use spans::Spans;
 use tally::{Since, Tally};
@@ -150,7 +150,7 @@ pub fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
 struct History {
     tally: Option<Tally>,
     checked: Checked,
-    silences: Vec<Silences>,
+    instances: Option<Instances>,
     warnings: Vec<String>,
 }
 
@@ -175,14 +175,14 @@ impl History {
         };
         let timeouts: Vec<Duration> = record.info.loads.iter().map(timeout).collect();
         let mut tally = Tally::new(spans, &timeouts);
-        let mut silences = Silences::of(record, spans.line);
+        let mut instances = Instances::new(record.info.loads.len(), spans.line);
         let full = |source| HistoryError::Keep { path: std::env::temp_dir(), source };
         let mut packed = Packed::new(path.parent().unwrap_or(Path::new("."))).map_err(full)?;
         let rows = history::read(&path)?.of_loads(&record.workloads());
         let cut = rows.in_batches(|ops, share| {
             for op in ops {
                 tally.add(op);
-                silences.get_mut(usize::from(op.load)).into_iter().for_each(|load| load.add(op));
+                instances.add(op, record);
                 packed.push(op).map_err(full)?;
             }
             tell(share);
@@ -194,17 +194,12 @@ impl History {
         if cut {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
-        (made.tally, made.silences) = (Some(tally), silences);
+        (made.tally, made.instances) = (Some(tally), Some(instances));
         Ok(made)
     }
 }
 
-fn assemble(
-    run: &Path,
-    mut record: Record,
-    failovers: Vec<Failover>,
-    mut history: History,
-) -> Report {
+fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: History) -> Report {
     let late =
         history.tally.as_ref().map_or(0, |tally| tally.latencies[Since::Intended as usize].late);
     if late > 0 {
@@ -212,15 +207,11 @@ fn assemble(
             "{late} operations ended more than 30 s after newer ones and are not in latency.p99.worst"
         ));
     }
-    for (load, silences) in record.series.iter_mut().zip(history.silences) {
-        if let Some(adapter) = &mut load.adapter {
-            adapter.silences = silences.done(&failovers);
-        }
-    }
     history.checked.findings.extend(wrong_canaries(&record));
+    let instances = history.instances.take().map(|all| all.done(&record, &failovers));
+    let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
     let tally = history.tally.as_mut();
-    let recovered = tally.as_ref().map_or_else(Vec::new, |tally| tally.recovered(&record));
-    let measures = measures::measures(&record, &failovers, &recovered, tally, &history.checked);
+    let measures = measures::measures(&record, &failovers, &loads, tally, &history.checked);
     let doubts = measures::doubts(&record, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);
     let (verdict, why) = judge::verdict(&record, &expectations, &history.checked.findings);
@@ -253,7 +244,7 @@ fn assemble(
         phases: phases(&record),
         topology: topology(&record),
         probe: record.probe,
-        loads: loads(&record, history.tally.as_ref(), &recovered),
+        loads,
         measures,
         expectations,
         findings: history.checked.findings,
@@ -336,7 +327,9 @@ fn group(record: &Record, name: &str) -> Group {
     }
 }
 
-fn loads(record: &Record, tally: Option<&Tally>, recovered: &[Option<Recovered>]) -> Vec<Load> {
+fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) -> Vec<Load> {
+    let recovered = tally.map_or_else(Vec::new, |tally| tally.recovered(record));
+    let mut instances = instances.into_iter();
     let figures = |index: usize| Some(tally?.loads.get(index)?.figures());
     let recovered = |index: usize| recovered.get(index).copied().flatten();
     let load = |(index, (load, series)): (usize, (&LoadInfo, &SeriesBuilder))| Load {
@@ -350,6 +343,7 @@ fn loads(record: &Record, tally: Option<&Tally>, recovered: &[Option<Recovered>]
         met: series.met.clone(),
         recovered_ms: recovered(index).and_then(|load| load.after_ms()),
         down_for_ms: recovered(index).and_then(|load| load.down_for_ms()),
+        instances: instances.next().unwrap_or_default(),
         adapter: series.adapter.clone(),
     };
     record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()

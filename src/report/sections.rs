@@ -4,7 +4,7 @@ use crate::model::catalogue::{CATALOGUE, When};
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
-use super::data::{Job, JobPhase, Load, Quantiles, Report, Shard, Step};
+use super::data::{Instance, Job, JobPhase, Load, Quantiles, Report, Shard, Step};
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
 /// As they are shown `on` a page, or in a text.
@@ -18,6 +18,14 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
             "Latency of the operations that were intended before the first step, from there to \
              convergence, and after it.",
             loads(r),
+        ),
+        section(
+            "instances",
+            "By instance",
+            "Each application instance has its own map of slots and its own connections. It is \
+             silent to a shard from the first operation without a good answer to the next good \
+             one.",
+            instances(r),
         ),
         section(
             "shards",
@@ -117,6 +125,30 @@ fn loads(r: &Report) -> Table {
     };
     let told = r.loads.len() > 1 && r.loads.iter().any(|load| load.figures.operations > 0);
     Table { columns, rows: r.loads.iter().filter(|_| told).map(row).collect() }
+}
+
+/// Where a load has more than one instance: what each felt, and of which shard for longest.
+fn instances(r: &Report) -> Table {
+    let mut columns = vec![Column::text("instance")];
+    columns.extend(["operations", "errors", "longest silence"].map(Column::figure));
+    columns.push(Column::text("of shard"));
+    columns.push(Column::figure("answered after the election"));
+    let row = |load: &Load, (i, one): (usize, &Instance)| {
+        let longest = one.silences.iter().max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms));
+        let never = longest.is_some_and(|silence| silence.to_ms.is_none());
+        let shard = longest.map_or(NOTHING.to_owned(), |s| format!("{}/{}", s.group, s.shard));
+        vec![
+            Cell::from(format!("{}/{i}", load.name)),
+            Cell::count(Some(one.operations)),
+            Cell::count(Some(one.errors)),
+            Cell::figure(longest.map(|silence| silence.duration_ms), Unit::Millis, 3),
+            Cell::from(if never { format!("{shard}, not over") } else { shard }),
+            Cell::figure(longest.and_then(|silence| silence.reconnect_ms), Unit::Millis, 3),
+        ]
+    };
+    let several = r.loads.iter().filter(|load| load.instances.len() > 1);
+    let rows = several.flat_map(|load| load.instances.iter().enumerate().map(|i| row(load, i)));
+    Table { columns, rows: rows.collect() }
 }
 
 fn shards(r: &Report) -> Table {

@@ -155,9 +155,5 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",
         ),
-        Need::Adapter => (
-            none("a load that an adapter carries out"),
-            "give one `client: { command: [...] }`, or leave the expectation out",
-        ),
     })
 }

@@ -84,7 +84,6 @@ fn facts<'a>(
         workloads,
         waits: maps.iter().any(|(_, map)| waits(map)),
         // Without checked loads, their errors have been reported already.
-        adapters: loads.is_empty() || loads.iter().any(|l| l.client.is_an_adapter()),
         sees_redirects: loads.is_empty() || loads.iter().any(|l| !l.client.is_of_a_library()),
         steps: !steps.is_empty(),
         moves: effects().any(|effects| effects.moves_slots),

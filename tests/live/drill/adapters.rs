@@ -77,7 +77,7 @@ fn the_adapter_of_the_document_works() {
 
 /// What a library felt of a primary that died, as the report has it beside redrill's own.
 fn assert_outage(place: &Place, load: &Value, shard: u64) {
-    let silences = load["adapter"]["silences"].as_array().unwrap();
+    let silences = load["instances"][0]["silences"].as_array().unwrap();
     let of_shard = silences.iter().find(|silence| silence["shard"] == shard).unwrap();
     let own = &place.report()["measures"]["downtime.write.max"]["value"];
     let (felt, own) = (number(&of_shard["duration_ms"]), number(own));

@@ -73,7 +73,8 @@ fn a_server_under_load() {
     // Of a busy machine nobody could tell whose they are.
     assert!(errors["value"].as_f64().unwrap() > 0.0 && errors["verdict"] != "pass", "{errors}");
     let log = report["crashes"][0]["log"].to_string();
-    assert!(log.contains("REPORT END"), "{log}");
+    // A server may die while it writes its last report, so the report's end may be missing.
+    assert!(log.contains("crashed by signal: 11"), "{log}");
 }
 
 #[test]

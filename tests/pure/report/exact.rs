@@ -411,24 +411,15 @@ fn the_backlog_of_the_steps_is_theirs() {
 }
 
 #[test]
-fn the_longest_silence_of_a_library_is_a_measure() {
+fn the_longest_silence_of_a_load_is_a_measure() {
     let (mut told, rows) = (events(), history());
-    assert!(!build(&told, &rows).has("library.silent.max"), "no adapter, no library");
     if let EventKind::Drill(info) = &mut told[0].kind {
-        info.expect = vec![expect("library.silent.max", Compare::AtMost, 100.0)];
+        info.expect = vec![expect("load.downtime.max", Compare::AtMost, 100.0)];
     }
-    let kind = EventKind::Adapter {
-        load: 0,
-        name: "lib".to_owned(),
-        version: "1".to_owned(),
-        noop_p50_ns: 1,
-        noop_p99_ns: 1,
-    };
-    told.insert(7, Event { at: at(1_000), kind });
     let r = build(&told, &rows);
-    let silences = &r.loads[0].adapter.as_ref().unwrap().silences;
-    let longest = silences.iter().map(|silence| silence.duration_ms).fold(0.0, f64::max);
-    assert!(longest > 100.0, "the operation that was never answered: {silences:?}");
-    assert_eq!(r.value("library.silent.max"), Some(longest));
+    let longest = r.loads[0].silences().max_by(|a, b| a.1.duration_ms.total_cmp(&b.1.duration_ms));
+    let (instance, longest) = longest.unwrap();
+    assert!(instance == 0 && longest.duration_ms > 100.0, "{longest:?}");
+    assert_value(&r, "load.downtime.max", longest.duration_ms);
     assert_eq!(r.expectations[0].verdict, Verdict::Fail);
 }
