@@ -52,7 +52,7 @@ suite *ARGS: build
 
 # Everything that must hold: format, lints, unit tests, live tests on real servers
 test: fmt-check lint
-    cargo test --locked
+    cargo test --locked --no-fail-fast
 
 # What `just test` runs, and what takes long: every engine and backend, many seeds, a soak
 test-all: fmt-check lint

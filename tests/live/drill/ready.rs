@@ -287,6 +287,7 @@ fn flapping_link_in_containers() {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn minority_partition_in_containers() {
     if need::docker() {
         minority_is_cut_off("docker");
@@ -313,6 +314,7 @@ fn chaos_in_containers() {
 
 /// What the tests of containers besides these do not come to: one that is added to a drill.
 #[test]
+#[ignore = "`just test-all`"]
 fn scale_out_in_containers() {
     if need::docker() {
         suite(&MOVES[3..4], "docker", &[SOONER, CALM].concat());
