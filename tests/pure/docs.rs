@@ -18,11 +18,22 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// What is in a folder of the repository.
+fn entries(folder: impl AsRef<Path>) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path())
+}
+
+/// The folders of docs/findings/: each holds one finding.
+fn findings() -> impl Iterator<Item = PathBuf> {
+    entries("docs/findings").filter(|path| path.is_dir())
+}
+
 /// README.md, CONTRIBUTING.md and everything in docs/.
 fn pages() -> Vec<PathBuf> {
-    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let docs = docs.filter(|path| path.extension().is_some_and(|end| end == "md"));
-    ["README.md", "CONTRIBUTING.md"].map(|page| root().join(page)).into_iter().chain(docs).collect()
+    let docs = entries("docs").filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let findings = findings().map(|folder| folder.join("README.md"));
+    let others = ["README.md", "CONTRIBUTING.md", "docs/findings/README.md"];
+    others.map(|page| root().join(page)).into_iter().chain(docs).chain(findings).collect()
 }
 
 /// The text of a page by line, and the language of the code block that the line is in.
@@ -234,6 +245,22 @@ fn the_files_that_the_pages_show_are_right() {
         let said = check.arg("check").arg(folder.path()).output().unwrap();
         assert!(said.status.success(), "{page}: {}", String::from_utf8_lossy(&said.stderr));
     }
+}
+
+#[test]
+fn every_finding_has_its_row_and_a_scenario_that_is_right() {
+    let table = read("docs/findings/README.md");
+    let mut seen = 0;
+    for folder in findings() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        assert!(table.contains(&format!("| [{name}]({name}/README.md) |")), "{name} has no row");
+        assert!(folder.join("scenario.yaml").exists(), "{name} has no scenario");
+        let mut check = Command::new(env!("CARGO_BIN_EXE_redrill"));
+        let said = check.arg("check").arg(&folder).output().unwrap();
+        assert!(said.status.success(), "{name}: {}", String::from_utf8_lossy(&said.stderr));
+        seen += 1;
+    }
+    assert!(seen >= 7, "only {seen} were found");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod at_once;
 mod chaos;
 mod dual_writes;
 mod failover;
+mod findings;
 mod hardships;
 mod interrupted;
 mod kept;
