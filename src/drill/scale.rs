@@ -5,9 +5,9 @@ use crate::cluster::moving::{self, MoveReport};
 use crate::cluster::plan::plan;
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, members};
-use crate::model::NodeName;
-use crate::model::event::{EventKind, Moved};
+use crate::model::event::{EventKind, Moved, PaceKept};
 use crate::model::slot::SlotSet;
+use crate::model::{NodeName, Unit};
 use crate::spec::step::{Method, Pace, RemoveShard, SlotMove, Step, StepAction};
 
 use super::faults::Faults;
@@ -71,6 +71,12 @@ async fn move_slots(
             MoveReport::Method(method) => {
                 EventKind::StepMethod { step: index, method: method.word().to_owned() }
             }
+            MoveReport::Pace(kept) => EventKind::StepPace { step: index, kept },
+            MoveReport::Unmet(kept) => {
+                let text = format!("step {}: {}", index + 1, out_of_reach(&kept));
+                stage.teller.tell(EventKind::Warning { text });
+                EventKind::StepPace { step: index, kept }
+            }
             MoveReport::Job { from, to, state } => {
                 EventKind::StepJob { step: index, from, to, state }
             }
@@ -81,6 +87,19 @@ async fn move_slots(
         Ok(moved) => (moved, None),
         Err(error) => (error.moved, Some(error.to_string())),
     }
+}
+
+fn out_of_reach(kept: &PaceKept) -> String {
+    let ms = |value: Option<f64>| Unit::Millis.show(value.unwrap_or_default());
+    let (pace, floor, goal) = (&kept.pace, ms(kept.floor_ms), ms(kept.goal_ms));
+    let why = match kept.answers_ms {
+        None => format!("PINGs take {floor} even while nothing moves"),
+        Some(_) => format!(
+            "with the least effort PINGs take {} instead of {goal}, and {floor} while nothing moves",
+            ms(kept.answers_ms)
+        ),
+    };
+    format!("the pace {pace} cannot be kept: {why}; slots move on without rests")
 }
 
 /// Who owns which slots now, by shard: what most nodes say.

@@ -79,6 +79,12 @@ pub enum EventKind {
         step: usize,
         method: String,
     },
+    /// How a step that moves slots by `migrate` keeps to its pace, as far as is known. The last
+    /// one stands.
+    StepPace {
+        step: usize,
+        kept: PaceKept,
+    },
     /// A server's own job of moving slots from shard to shard has reached a phase, in the
     /// server's own term.
     StepJob {
@@ -402,6 +408,22 @@ pub struct Moved {
     /// By MEMORY USAGE; `None` where servers move slots by themselves, and do not tell.
     #[serde(default)]
     pub bytes: Option<u64>,
+}
+
+/// How eagerly slots were to move, and how slow servers' answers to PING were meanwhile: what
+/// the slowest twentieth of them took at least.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PaceKept {
+    /// As a scenario has it: `fast`, `{ adds: 2ms }`.
+    pub pace: String,
+    /// While nothing moved. Null if the pace has no goal.
+    pub floor_ms: Option<f64>,
+    /// What they may take.
+    pub goal_ms: Option<f64>,
+    /// While slots moved, in the median tenth of a second. Null if they arrived sooner.
+    pub answers_ms: Option<f64>,
+    /// False if the goal was out of reach, at least for a time: slots then moved without rests.
+    pub met: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Finding;
-use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, Phase};
+use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, PaceKept, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
 use crate::model::step::{Lasts, StepKind};
@@ -327,6 +327,9 @@ pub struct Step {
     pub moved: Moved,
     /// How slots moved: `migrate`, or `atomic` by the servers' own jobs. Null if none did.
     pub method: Option<String>,
+    /// How eagerly redrill moved them. Null if it moved none, or the record is older.
+    #[serde(default)]
+    pub pace: Option<PaceKept>,
     /// The servers' own jobs.
     pub jobs: Vec<Job>,
     pub error: Option<String>,

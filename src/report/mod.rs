@@ -367,6 +367,7 @@ fn steps(record: &Record) -> Vec<Step> {
         notes: step.notes.clone(),
         moved: step.moved,
         method: step.method.clone(),
+        pace: step.pace.clone(),
         jobs: step.jobs.clone(),
         error: step.error.clone(),
         unsure: step.unsure.clone(),

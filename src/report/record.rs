@@ -236,6 +236,7 @@ impl Record {
             EventKind::StepLeft { step, nodes } => self.step(step, |s| s.left.extend(nodes)),
             EventKind::StepProgress { step, moved } => self.step(step, |s| s.moved = moved),
             EventKind::StepMethod { step, method } => self.step(step, |s| s.method = Some(method)),
+            EventKind::StepPace { step, kept } => self.step(step, |s| s.pace = Some(kept)),
             EventKind::StepJob { step, from, to, state } => {
                 self.step(step, |s| s.hear_job((from, to), state, at));
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::event::{Moved, StepInfo};
+use crate::model::event::{Moved, PaceKept, StepInfo};
 use crate::model::step::{Effects, Lasts};
 use crate::model::{Nanos, NodeName};
 
@@ -24,6 +24,7 @@ pub(super) struct StepRecord {
     pub notes: Vec<String>,
     pub moved: Moved,
     pub method: Option<String>,
+    pub pace: Option<PaceKept>,
     pub jobs: Vec<Job>,
     pub error: Option<String>,
     /// The error may be that redrill did not see something in time.
@@ -48,6 +49,7 @@ impl StepRecord {
             notes: Vec::new(),
             moved: Moved::default(),
             method: None,
+            pace: None,
             jobs: Vec::new(),
             error: None,
             doubtful: false,

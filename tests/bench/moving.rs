@@ -1,5 +1,5 @@
-//! Moving 1,000 slots with 61,000 keys of 100 B, against
-//! `redis-cli --cluster reshard --cluster-pipeline 100`: idle, and under load.
+//! Moving 1,000 slots with 61,000 keys of 100 B, against `redis-cli --cluster reshard`: idle, and
+//! under load at several paces and with several pipelines, each with what clients feel of it.
 //!
 //! Both sides move slots of a fresh cluster of 3 shards with a replica each,
 //! whose first shard holds 61 keys in each of its slots.
@@ -10,6 +10,7 @@ use redrill::model::slot::slot_of;
 use redrill::node::Node;
 use redrill::spec::step::Pace;
 
+use crate::front::{Front, Point};
 use crate::ours::{self, Felt, Live};
 use crate::peer;
 use crate::table::{Better, Side, Table};
@@ -21,27 +22,44 @@ const LOAD: f64 = 4000.0;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Who moves the slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Mover {
-    Redrill,
-    RedisCli,
+    Redrill(Pace),
+    /// Keys in a MIGRATE.
+    RedisCli(u32),
     /// No slot moves for as long as a move may take: what clients feel anyway.
     Nobody,
 }
 
-/// How long nobody moves slots.
+/// How long nobody moves slots: then, and before each move.
 const NOTHING: Duration = Duration::from_secs(2);
 
 /// What one move came to.
 struct Moved {
     keys_a_second: f64,
-    /// By the clients; `None` without load.
-    felt: Option<Felt>,
+    /// By the clients before it and meanwhile; `None` without load.
+    felt: Option<(Felt, Felt)>,
+}
+
+impl Mover {
+    fn name(self) -> String {
+        match self {
+            Mover::Redrill(pace) => format!("redrill, pace: {pace}"),
+            Mover::RedisCli(keys) => format!("redis-cli, pipeline {keys}"),
+            Mover::Nobody => "nothing moves".to_owned(),
+        }
+    }
+}
+
+impl Moved {
+    fn over_floor(&self) -> Option<f64> {
+        self.felt.map(|(before, during)| during.usual - before.usual)
+    }
 }
 
 pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     idle(table, runs)?;
-    loaded(table, runs)
+    front(table, runs)
 }
 
 fn idle(table: &mut Table, runs: usize) -> crate::Outcome {
@@ -58,37 +76,39 @@ fn idle(table: &mut Table, runs: usize) -> crate::Outcome {
     Ok(())
 }
 
-fn loaded(table: &mut Table, runs: usize) -> crate::Outcome {
+fn front(table: &mut Table, runs: usize) -> crate::Outcome {
+    let adds = |micros| Mover::Redrill(Pace::Adds(Duration::from_micros(micros)));
+    let p99 = Mover::Redrill(Pace::P99(Duration::from_millis(5)));
+    let redrill = [Mover::Redrill(Pace::Fast), adds(5_000), adds(2_000), adds(500), p99];
+    let redis_cli = [1, 10, 100].map(Mover::RedisCli);
+    let ours = redrill.map(|mover| (mover, Point::new(&mover.name(), true)));
+    let theirs = redis_cli.map(|mover| (mover, Point::new(&mover.name(), false)));
+    let mut points: Vec<(Mover, Point)> = ours.into_iter().chain(theirs).collect();
+    let (mut machine_load, mut nothing) = (Vec::new(), Side::new("nothing moves"));
     let runtime = ours::runtime()?;
-    let (mut keys, mut worst, mut usual) = (sides(), sides(), sides());
-    let mut floors = [Side::new("while nothing moves"), Side::new("while nothing moves")];
     for _ in 0..runs {
-        for (side, mover) in SIDES {
-            let moved = runtime.block_on(one(mover, true))?;
-            keys[side].values.push(moved.keys_a_second);
-            worst[side].values.extend(moved.felt.map(|felt| felt.worst));
-            usual[side].values.extend(moved.felt.map(|felt| felt.usual));
-        }
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        machine_load.extend(load.split(' ').next().map(str::to_owned));
         let still = runtime.block_on(one(Mover::Nobody, true))?;
-        floors[0].values.extend(still.felt.map(|felt| felt.worst));
-        floors[1].values.extend(still.felt.map(|felt| felt.usual));
+        nothing.values.extend(still.over_floor());
+        for (mover, point) in &mut points {
+            let moved = runtime.block_on(one(*mover, true))?;
+            point.keys_a_second.values.push(moved.keys_a_second);
+            point.felt.values.extend(moved.felt.map(|(_, during)| during.usual));
+            point.over_floor.values.extend(moved.over_floor());
+        }
     }
-    let [ours, theirs] = keys;
-    let what = "moving 61,000 keys under 4,000 operations a second, pace: {p99: 5ms}";
-    table.add(what, "keys/s", Better::Higher, ours, theirs, 1.0);
-    let whats = ["clients' worst 1 s p99 meanwhile", "clients' median 250 ms p99 meanwhile"];
-    for ((what, [ours, theirs]), floor) in whats.into_iter().zip([worst, usual]).zip(floors) {
-        table.add(what, "ms", Better::Lower, ours, theirs, 2.0);
-        table.floor(floor);
-    }
+    let what = format!("moving 61,000 keys under {LOAD} operations a second");
+    let points = points.into_iter().map(|(_, point)| point).collect();
+    table.front(Front { what, machine_load, points, nothing });
     Ok(())
 }
 
 /// In the order of their turns.
-const SIDES: [(usize, Mover); 2] = [(1, Mover::RedisCli), (0, Mover::Redrill)];
+const SIDES: [(usize, Mover); 2] = [(1, Mover::RedisCli(100)), (0, Mover::Redrill(Pace::Fast))];
 
 fn sides() -> [Side; 2] {
-    [Side::new("move_slots"), Side::new("redis-cli --cluster reshard")]
+    [Side::new("move_slots"), Side::new("redis-cli --cluster reshard --cluster-pipeline 100")]
 }
 
 async fn one(mover: Mover, loaded: bool) -> Result<Moved> {
@@ -97,22 +117,21 @@ async fn one(mover: Mover, loaded: bool) -> Result<Moved> {
     let first = live.primary(0);
     fill(&first, &live.slots_of(0)).await?;
     let load = if loaded { Some(live.load(LOAD).await?) } else { None };
+    if loaded {
+        tokio::time::sleep(NOTHING).await;
+    }
     let start = Instant::now();
     match mover {
-        Mover::Redrill => {
-            // Under load: what a scenario that does not say gets.
-            let pace = if loaded { Pace::P99(Duration::from_millis(5)) } else { Pace::Fast };
-            live.move_slots(0, 1, SLOTS, pace).await?;
-        }
-        Mover::RedisCli => {
+        Mover::Redrill(pace) => live.move_slots(0, 1, SLOTS, pace).await?,
+        Mover::RedisCli(keys) => {
             let (from, to) = (first.id.clone(), live.primary(1).id);
-            tokio::task::block_in_place(|| reshard(&first, &from, &to))?;
+            tokio::task::block_in_place(|| reshard(&first, &from, &to, keys))?;
         }
         Mover::Nobody => tokio::time::sleep(NOTHING).await,
     }
     let seconds = start.elapsed().as_secs_f64();
     let felt = match load {
-        Some(load) => Some(load.stop().await?),
+        Some(load) => Some(load.stop(start).await?),
         None => None,
     };
     peer::until_ready(&nodes).await?;
@@ -120,7 +139,7 @@ async fn one(mover: Mover, loaded: bool) -> Result<Moved> {
     Ok(Moved { keys_a_second: f64::from(SLOTS * KEYS_A_SLOT) / seconds, felt })
 }
 
-fn reshard(first: &Node, from: &str, to: &str) -> std::io::Result<()> {
+fn reshard(first: &Node, from: &str, to: &str, keys: u32) -> std::io::Result<()> {
     let (address, slots) = (first.addr.to_string(), SLOTS.to_string());
     peer::redis_cli(&[
         "--cluster",
@@ -133,7 +152,7 @@ fn reshard(first: &Node, from: &str, to: &str) -> std::io::Result<()> {
         "--cluster-slots",
         &slots,
         "--cluster-pipeline",
-        "100",
+        &keys.to_string(),
         "--cluster-yes",
     ])
     .map(drop)

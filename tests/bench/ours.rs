@@ -108,7 +108,8 @@ impl Live {
         runner.fill().await?;
         runner.begin(teller.clock().now())?;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        Ok(LiveLoad { runner, history, path, since: teller.clock().now(), _events: events })
+        let (since, began) = (teller.clock().now(), Instant::now());
+        Ok(LiveLoad { runner, history, path, since, began, _events: events })
     }
 }
 
@@ -121,40 +122,45 @@ pub struct LiveLoad {
     history: history::History,
     path: std::path::PathBuf,
     since: Nanos,
+    began: Instant,
     _events: Receiver<Event>,
 }
 
 impl LiveLoad {
-    /// Stops it; what clients felt since the load was handed out.
-    pub async fn stop(mut self) -> Result<Felt> {
+    /// Stops it; what clients felt since the load was handed out: before `at`, and from then on.
+    pub async fn stop(mut self, at: Instant) -> Result<(Felt, Felt)> {
+        let turn = self.since + at.duration_since(self.began);
         self.runner.stop().await?;
         drop(self.runner);
         self.history.finish()?;
-        let mut latencies = Vec::new();
+        let (mut before, mut after) = (Vec::new(), Vec::new());
         for op in history::read(&self.path)? {
             let op = op?;
-            if op.purpose == Purpose::Load && op.intended >= self.since {
-                let latency = op.done.since(op.intended).as_nanos() as u64;
-                latencies.push((op.intended.since(self.since), latency));
+            if op.purpose != Purpose::Load || op.intended < self.since {
+                continue;
+            }
+            let latency = op.done.since(op.intended).as_nanos() as u64;
+            match op.intended < turn {
+                true => before.push((op.intended.since(self.since), latency)),
+                false => after.push((op.intended.since(turn), latency)),
             }
         }
-        let seconds = p99_of_each(Duration::from_secs(1), &latencies);
-        let quarters = p99_of_each(Duration::from_millis(250), &latencies);
-        Ok(Felt {
-            worst: seconds.last().copied().unwrap_or(0.0),
-            usual: quarters.get(quarters.len() / 2).copied().unwrap_or(0.0),
-        })
+        Ok((Felt::of(&before), Felt::of(&after)))
     }
 }
 
 /// Latencies of clients, in ms.
 #[derive(Clone, Copy, Debug)]
 pub struct Felt {
-    /// The worst p99 of any second. On a machine whose cores are lent to others now
-    /// and then, that is mostly the worst of these moments.
-    pub worst: f64,
     /// The median p99 of the quarter seconds.
     pub usual: f64,
+}
+
+impl Felt {
+    fn of(latencies: &[(Duration, u64)]) -> Felt {
+        let quarters = p99_of_each(Duration::from_millis(250), latencies);
+        Felt { usual: quarters.get(quarters.len() / 2).copied().unwrap_or(0.0) }
+    }
 }
 
 /// The p99 of each span of time, in ms, sorted.

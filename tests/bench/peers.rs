@@ -2,13 +2,16 @@
 //!
 //! Each row times both sides in turn on this machine and prints their ratio;
 //! nothing fails on a slow machine. `just bench form move` runs some rows only;
-//! `--runs N` repeats each row (the median counts); `--out FILE` writes JSON.
+//! `--runs N` repeats each row (the median counts); `--busy N` has so many loops use the machine
+//! meanwhile; `--out FILE` writes JSON.
 
 mod atomic;
+mod busy;
 mod check;
 mod containers;
 mod failover;
 mod form;
+mod front;
 mod moving;
 mod open_loop;
 mod ours;
@@ -26,6 +29,7 @@ mod fixture;
 
 use std::process::ExitCode;
 
+use busy::Busy;
 use table::Table;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -49,23 +53,25 @@ const FAMILIES: &[(&str, Family)] = &[
 struct Options {
     families: Vec<String>,
     runs: usize,
+    busy: usize,
     out: Option<String>,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { families: Vec::new(), runs: 3, out: None };
+    let mut options = Options { families: Vec::new(), runs: 3, busy: 0, out: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--bench" => {} // cargo says so itself
             "--runs" => options.runs = value()?.parse().map_err(|_| "--runs needs a number")?,
+            "--busy" => options.busy = value()?.parse().map_err(|_| "--busy needs a number")?,
             "--out" => options.out = Some(value()?),
             name if FAMILIES.iter().any(|(known, _)| *known == name) => options.families.push(arg),
             _ => {
                 let known: Vec<&str> = FAMILIES.iter().map(|(name, _)| *name).collect();
                 return Err(format!(
-                    "`{arg}` is none of {}, --runs N, --out FILE",
+                    "`{arg}` is none of {}, --runs N, --busy N, --out FILE",
                     known.join(", ")
                 ));
             }
@@ -90,6 +96,7 @@ fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
+    let _busy = Busy::start(options.busy);
     let mut table = Table::default();
     for (name, family) in FAMILIES {
         if !options.families.is_empty() && !options.families.iter().any(|f| f == name) {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::front::Front;
+
 /// Every run of one side of a row.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Side {
@@ -52,14 +54,12 @@ pub struct Row {
     pub reach: f64,
     /// How many times as good ours is, by the medians.
     pub ratio: f64,
-    /// What the same measurement gives while nothing is done: this machine's noise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub floor: Option<Side>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Table {
     pub rows: Vec<Row>,
+    pub fronts: Vec<Front>,
 }
 
 impl Table {
@@ -74,18 +74,13 @@ impl Table {
     ) {
         let (a, b) = (ours.median(), theirs.median());
         let ratio = if better == Better::Lower { b / a } else { a / b };
-        let floor = None;
-        let row = Row { what: what.into(), unit, better, ours, theirs, reach, ratio, floor };
+        let row = Row { what: what.into(), unit, better, ours, theirs, reach, ratio };
         eprintln!("bench: {row}");
         self.rows.push(row);
     }
 
-    /// Says what the newest row's figures are while nothing is done.
-    pub fn floor(&mut self, floor: Side) {
-        if let Some(row) = self.rows.last_mut() {
-            eprintln!("bench: {}: {floor}", floor.name);
-            row.floor = Some(floor);
-        }
+    pub fn front(&mut self, front: Front) {
+        self.fronts.push(front);
     }
 
     pub fn json(&self) -> String {
@@ -119,9 +114,9 @@ impl fmt::Display for Table {
         for row in &self.rows {
             writeln!(f, "{row}")?;
             writeln!(f, "{:<58} {:>26} {:>26}", "", row.ours.name, row.theirs.name)?;
-            if let Some(floor) = &row.floor {
-                writeln!(f, "{:<58} {:>26}", format!("  {}", floor.name), floor.to_string())?;
-            }
+        }
+        for front in &self.fronts {
+            writeln!(f, "\n{front}")?;
         }
         writeln!(f, "Figures are medians, with the lowest and highest run in brackets.")
     }

@@ -50,8 +50,7 @@ async fn a_reshard_is_seen_by_the_watcher_and_not_by_the_probes() {
     watcher.step_began(0);
     let routes = [Route { slots: moving.clone(), from: 0, to: 2 }];
     // `fast` promises probes nothing.
-    let pace = Pace::P99(Duration::from_millis(5));
-    move_slots(&routes, &rig.group.nodes, pace, |_| {}, || false).await.unwrap();
+    move_slots(&routes, &rig.group.nodes, Pace::default(), |_| {}, || false).await.unwrap();
     assert!(!watcher.converged(0, Duration::from_millis(300)).await, "the step has not ended");
     watcher.step_ended(0);
     assert!(watcher.converged(0, PATIENCE).await);

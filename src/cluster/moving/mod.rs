@@ -9,6 +9,7 @@
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>
 
 pub mod atomic;
+mod control;
 mod job;
 mod keys;
 mod lane;
@@ -28,7 +29,7 @@ pub use progress::{MoveError, MoveReport, Reason};
 
 use self::lane::{Lane, OpenSlots};
 use self::layout::{Layout, Task};
-use self::pace::Pacer;
+use self::pace::{Pacer, Pacing};
 use self::progress::Tally;
 use super::plan::Route;
 use crate::model::event::Moved;
@@ -73,7 +74,7 @@ pub async fn carry_out(
         (None, Method::Atomic) => Err(MoveError::stable(Moved::default(), Reason::NotAtomic)),
         (None, _) => {
             heard(MoveReport::Method(Method::Migrate));
-            move_slots(routes, nodes, pace, |moved| heard(MoveReport::Moved(moved)), cancel).await
+            move_slots(routes, nodes, pace, heard, cancel).await
         }
     }
 }
@@ -82,8 +83,8 @@ pub async fn carry_out(
 /// the group, replicas too. A slot goes to the shard that its route names, from whichever node
 /// owns it.
 ///
-/// Slots that are in place already count neither as moved nor in the total. `progress` is
-/// called about ten times a second, and with the last state. Once `cancel` returns true, no
+/// Slots that are in place already count neither as moved nor in the total. `heard` is told the
+/// progress about ten times a second, and the last state. Once `cancel` returns true, no
 /// further slot is opened; those in flight are finished, and the result has fewer `slots` than
 /// `slots_total`.
 ///
@@ -93,17 +94,21 @@ pub async fn move_slots(
     routes: &[Route],
     nodes: &[Node],
     pace: Pace,
-    progress: impl Fn(Moved) + Sync,
+    heard: impl Fn(MoveReport) + Sync,
     cancel: impl Fn() -> bool + Sync,
 ) -> Result<Moved, MoveError> {
     let wanted: BTreeMap<u16, u32> = routes
         .iter()
         .flat_map(|route| route.slots.iter().map(move |slot| (slot, route.to)))
         .collect();
-    let tally = Tally::new(progress);
+    let tally = Tally::new(|moved| heard(MoveReport::Moved(moved)));
+    let unmet = |kept| heard(MoveReport::Unmet(kept));
+    let pacing = Pacing::new(pace, &cancel, &unmet);
     let open = OpenSlots::default();
-    let mover = Mover { wanted, nodes, pace, tally, cancel: &cancel, open };
-    match mover.run().await {
+    let mover = Mover { wanted, nodes, pacing, tally, cancel: &cancel, open };
+    let ended = mover.run().await;
+    heard(MoveReport::Pace(mover.pacing.kept()));
+    match ended {
         Ok(()) => Ok(mover.tally.finish()),
         Err(reason) => {
             let open = mover.give_up().await;
@@ -116,7 +121,7 @@ struct Mover<'a, P> {
     /// The shard that each slot must get to.
     wanted: BTreeMap<u16, u32>,
     nodes: &'a [Node],
-    pace: Pace,
+    pacing: Pacing<'a>,
     tally: Tally<P>,
     cancel: &'a (dyn Fn() -> bool + Sync),
     open: OpenSlots,
@@ -215,8 +220,28 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
                 }
             }
         }
-        let sources = lanes.iter().map(|(&from, to)| self.source(layout, from, to, cancelled));
-        join_all(sources).await.into_iter().collect()
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        let pacers: Vec<Pacer<'_>> =
+            lanes.iter().map(|(from, to)| self.pacer(layout, *from, to)).collect();
+        let sources = lanes.iter().zip(&pacers).map(async |((&from, to), pacer)| {
+            self.pacing.known().await;
+            self.source(layout, from, to, (pacer, cancelled)).await
+        });
+        // Asked first, so that it measures before anything moves.
+        let (keeping, moving) = (pin!(self.pacing.keep(&pacers)), pin!(join_all(sources)));
+        match select(keeping, moving).await {
+            Either::Right((outcomes, _)) => outcomes.into_iter().collect(),
+            Either::Left((never, _)) => match never {},
+        }
+    }
+
+    /// The pace of one source and its targets.
+    fn pacer(&self, layout: &Layout, from: usize, to: &BTreeMap<usize, Vec<u16>>) -> Pacer<'_> {
+        let heard = std::iter::once(&from).chain(to.keys());
+        let servers = heard.map(|&member| layout.members[member].node.admin.apart());
+        Pacer::new(&self.pacing, servers.collect())
     }
 
     /// All tasks of one source, at one pace.
@@ -225,9 +250,8 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
         layout: &Layout,
         from: usize,
         targets: &BTreeMap<usize, Vec<u16>>,
-        cancelled: bool,
+        (pacer, cancelled): (&Pacer<'_>, bool),
     ) -> Result<(), Reason> {
-        let pacer = Pacer::new(self.pace, self.cancel);
         // After a cancel, only slots that are open already come here.
         let stop = || !cancelled && (self.cancel)();
         let lanes = targets.iter().map(|(&to, slots)| {
@@ -235,7 +259,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
                 from: &layout.members[from],
                 to: &layout.members[to],
                 others: layout.primaries_except(from, to),
-                pacer: &pacer,
+                pacer,
                 tally: &self.tally,
                 stop: &stop,
                 open: &self.open,
@@ -243,13 +267,7 @@ impl<P: Fn(Moved) + Sync> Mover<'_, P> {
             };
             async move { lane.run(slots).await }
         });
-        let heard = std::iter::once(&from).chain(targets.keys());
-        let servers = heard.map(|&member| layout.members[member].node.admin.apart()).collect();
-        let (listening, moving) = (pin!(pacer.listen(servers)), pin!(join_all(lanes)));
-        match select(moving, listening).await {
-            Either::Left((outcomes, _)) => outcomes.into_iter().collect(),
-            Either::Right((never, _)) => match never {},
-        }
+        join_all(lanes).await.into_iter().collect()
     }
 
     fn stuck(&self, layout: &Layout, tasks: &Tasks) -> Reason {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::model::NodeName;
-use crate::model::event::Moved;
+use crate::model::event::{Moved, PaceKept};
 use crate::model::slot::SlotSet;
 use crate::node::NodeError;
 use crate::spec::step::Method;
@@ -19,6 +19,10 @@ pub enum MoveReport {
     /// The method of the move; reported first.
     Method(Method),
     Moved(Moved),
+    /// The goal of the pace is out of reach; told once.
+    Unmet(PaceKept),
+    /// How the pace was kept, once nothing moves any more.
+    Pace(PaceKept),
     /// A server's own job, from shard to shard, has reached this phase.
     Job {
         from: u32,

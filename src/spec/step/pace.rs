@@ -1,5 +1,6 @@
 //! How slots are moved: which, by whom, and how eagerly.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -49,51 +50,89 @@ pub enum Pace {
     Fast,
     /// Slowly enough that a shard still answers within this, 99 times of 100.
     P99(Duration),
+    /// Slowly enough that moving adds no more than this to what a shard's answers take anyway.
+    Adds(Duration),
 }
 
-object! {
-    /// Slots move slowly enough that a shard still answers in time.
-    P99Map "a pace" {
-        /// The 99th percentile of a shard's own latency that is still good.
-        #[range(Time(Duration::from_micros(100)), Time::secs(10),
-            "5ms is usual; `fast` moves as fast as the servers can")]
-        required "p99" p99: Time,
+/// Follows the machine: a goal that says nothing of it may lie below what it can do.
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace::Adds(Duration::from_millis(2))
     }
 }
+
+const LEAST: Time = Time(Duration::from_micros(100));
+const MOST: Time = Time::secs(10);
+
+object! {
+    /// What slots that move may do to a shard's answers: one of the two.
+    PaceMap "a pace" {
+        /// What moving may add to the 99th percentile of a shard's own latency, as it was just
+        /// before.
+        #[range(LEAST, MOST, "2ms is usual; `fast` moves as fast as the servers can")]
+        optional "adds" adds: Time,
+        /// The 99th percentile of a shard's own latency that is still good, on any machine.
+        #[range(LEAST, MOST, "5ms is usual; `fast` moves as fast as the servers can")]
+        optional "p99" p99: Time,
+    }
+}
+
+const ADVICE: &str = "write `fast`, `{ adds: 2ms }` or `{ p99: 5ms }`";
 
 impl Decode for Pace {
     fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Pace> {
         match &node.value {
             Value::Scalar(scalar) if scalar.text == "fast" => Some(Pace::Fast),
             Value::Map(_) => {
-                let pace = P99Map::decode(node, errors)?;
-                pace.p99.given().map(|p99| Pace::P99(p99.value.0))
+                let PaceMap { adds, p99, .. } = PaceMap::decode(node, errors)?;
+                match (adds.is_missing(), p99.is_missing()) {
+                    (true, true) => {
+                        errors.add(&node.span, "a pace needs `adds` or `p99`", ADVICE);
+                        None
+                    }
+                    (false, false) => {
+                        errors.add(&node.span, "a pace has either `adds` or `p99`", ADVICE);
+                        None
+                    }
+                    (false, true) => adds.given().map(|adds| Pace::Adds(adds.value.0)),
+                    (true, false) => p99.given().map(|p99| Pace::P99(p99.value.0)),
+                }
             }
             _ => {
-                errors.add(&node.span, "this is not a pace", "write `fast`, or `{ p99: 5ms }`");
+                errors.add(&node.span, "this is not a pace", ADVICE);
                 None
             }
         }
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "const": "fast" }, schema_of::<P99Map>(generator)] })
+        let mut map = schema_of::<PaceMap>(generator);
+        map.insert("minProperties".to_owned(), 1.into());
+        map.insert("maxProperties".to_owned(), 1.into());
+        json_schema!({ "anyOf": [{ "const": "fast" }, map] })
     }
 }
 
 impl Yaml for Pace {
     fn yaml(&self) -> Option<String> {
-        Some(match self {
-            Pace::Fast => "fast".to_owned(),
-            Pace::P99(p99) => format!("{{ p99: {} }}", Time(*p99)),
-        })
+        Some(self.to_string())
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pace::Fast => f.write_str("fast"),
+            Pace::P99(p99) => write!(f, "{{ p99: {} }}", Time(*p99)),
+            Pace::Adds(adds) => write!(f, "{{ adds: {} }}", Time(*adds)),
+        }
     }
 }
 
 keys! {
     /// How slots are to be moved.
     MovesKeys "a step" {
-        /// How eagerly slots move. Default: `{ p99: 5ms }`.
+        /// How eagerly slots move. Default: `{ adds: 2ms }`.
         optional "pace" pace: Pace,
         /// `migrate` moves keys by MIGRATE, `atomic` has the servers do it
         /// (Valkey 9.0, Redis 8.4). Default: `auto`, which is atomic where the servers offer it.
@@ -109,6 +148,6 @@ impl MovesKeys {
             let message = "a `pace` is of no use with `method: atomic`";
             errors.add(&pace.span, message, "leave it out, or write `method: migrate`");
         }
-        (method, self.pace.or(Pace::P99(Duration::from_millis(5))))
+        (method, self.pace.or(Pace::default()))
     }
 }

@@ -11,8 +11,9 @@ use crate::docker::engine::Engine;
 use crate::drill::place::{MOVING, Place};
 
 /// Where a drill may have none, one or several: by chance, only in containers, and only
-/// where servers move slots themselves.
-const OF_ANY_LENGTH: [&str; 5] = [".causes", ".outages", ".warnings", ".containers", ".jobs"];
+/// where servers move slots themselves, or only where redrill does.
+const OF_ANY_LENGTH: [&str; 6] =
+    [".causes", ".outages", ".warnings", ".containers", ".jobs", ".pace"];
 
 fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     found.insert(at.to_owned());
@@ -34,9 +35,7 @@ const IMAGES: [&str; 4] = ["redis:7.0", "redis:8.0", "valkey/valkey:8.0", "valke
 /// Plays, lets `redis-cli` check the cluster afterwards, and gives the report's paths.
 fn shape(engine: &Engine, args: &[&str]) -> BTreeSet<String> {
     let place = Place::new();
-    // How fast slots move is no matter of this.
-    let fast = ["--keep", "--set", "timeline.0.pace=fast"];
-    let mut playing = place.start(MOVING, &[args, &fast].concat());
+    let mut playing = place.start(MOVING, &[args, &["--keep"]].concat());
     playing.wait_for_words("The topology is up until Ctrl-C, or `redrill down ");
     let record = place.records().pop().unwrap();
     assert_redis_cli_agrees(&record.nodes[0].address.to_string());

@@ -308,3 +308,35 @@ fn a_matrix_sets_engines_side_by_side() {
     assert_eq!(refused.code, Some(64), "{}", refused.err);
     place.assert_nothing_left();
 }
+
+/// The pace that a scenario does not name, and one that no machine can keep.
+#[test]
+fn a_report_says_how_the_pace_was_kept() {
+    let place = Place::new();
+    let pace = "pace: { p99: 5ms }";
+    let play = |pace_of_step: &str, out: &str| {
+        let text = MOVING.replace(pace, &format!("method: migrate{pace_of_step}"));
+        let ran = place.play(&text, &["--out", place.path().join(out).to_str().unwrap()]);
+        let folders = fs::read_dir(place.path().join(out)).unwrap();
+        let folder = folders.flatten().next().unwrap().path();
+        let page = fs::read_to_string(folder.join("report.md")).unwrap();
+        (ran, report(&folder), page)
+    };
+    let (ran, report, page) = play("", "usual");
+    assert_passed_or_busy(&ran, &report);
+    let kept = &report["steps"][0]["pace"];
+    assert_eq!(kept["pace"], "{ adds: 2ms }", "{report}");
+    let (floor, goal) = (kept["floor_ms"].as_f64().unwrap(), kept["goal_ms"].as_f64().unwrap());
+    assert!(floor > 0.0 && (goal - floor - 2.0).abs() < 1e-6, "{kept}");
+    assert!(page.contains("migrate, pace { adds: 2ms } "), "{page}");
+
+    let (_, report, page) = play(", pace: { p99: 100us }", "too_much");
+    let kept = &report["steps"][0]["pace"];
+    assert_eq!(kept["met"], false, "{kept}");
+    assert_eq!(kept["goal_ms"], 0.1, "{kept}");
+    let warnings = report["warnings"].to_string();
+    let warned = "step 1: the pace { p99: 100us } cannot be kept: PINGs take ";
+    assert_eq!(warnings.matches(warned).count(), 1, "{warnings}");
+    assert!(page.contains("pace { p99: 100us } not kept: PINGs "), "{page}");
+    assert_eq!(report["steps"][0]["moved"]["slots"], 5000, "{report}");
+}

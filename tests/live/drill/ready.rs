@@ -175,7 +175,7 @@ fn suite(names: &[&str], backend: &str, set: &[&str]) {
 
 /// Slots are on the move when it dies.
 fn a_node_fails_during_a_reshard(backend: &str) {
-    suite(&FAILURES[..1], backend, &[SOONER, &["--set", "timeline.1.at=1200ms"]].concat());
+    suite(&FAILURES[..1], backend, &[SOONER, &["--set", "timeline.1.at=1400ms"]].concat());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod atomic;
 mod test_cluster;
 mod half_moved;
+mod paces;
 mod shards;
 mod values;
 
@@ -12,14 +13,14 @@ use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use redrill::cluster::moving::{Reason, move_slots};
+use redrill::cluster::moving::{MoveReport, Reason, move_slots};
 use redrill::cluster::plan::{Route, plan};
 use redrill::cluster::view;
 use redrill::model::NodeName;
 use redrill::spec::step::{Pace, SlotMove};
 use test_cluster::{TestCluster, key, numbered};
 
-const GENTLY: Pace = Pace::P99(Duration::from_millis(5));
+const GENTLY: Pace = Pace::Adds(Duration::from_millis(2));
 /// Slots of two waves at that pace: so many may be under way at once.
 const UNDER_WAY: usize = 512;
 
@@ -60,7 +61,8 @@ async fn progress_counts_what_moved() {
     let keys = numbered(0..50, 10);
     cluster.fill(&keys).await;
     let (told, last) = (AtomicU64::new(0), AtomicU64::new(0));
-    let progress = |moved: redrill::model::event::Moved| {
+    let progress = |heard: MoveReport| {
+        let MoveReport::Moved(moved) = heard else { return };
         assert!(moved.keys >= last.swap(moved.keys, SeqCst) && moved.slots <= moved.slots_total);
         told.fetch_add(1, SeqCst);
     };
@@ -79,7 +81,8 @@ async fn a_target_that_dies_is_told_and_the_source_is_stable_again() {
     let route = [Route { slots: (0..=1999).into(), from: 0, to: 1 }];
     let target = NodeName::new("cache", 1, 0);
     let killed = AtomicBool::new(false);
-    let kill_it = |moved: redrill::model::event::Moved| {
+    let kill_it = |heard: MoveReport| {
+        let MoveReport::Moved(moved) = heard else { return };
         if moved.slots > 0 && !killed.swap(true, SeqCst) {
             cluster.kill_now(&target);
         }
@@ -110,7 +113,8 @@ async fn a_move_outlives_a_failover_of_its_target() {
     let route = [Route { slots: (0..=1999).into(), from: 0, to: 1 }];
     let target = NodeName::new("cache", 1, 0);
     let killed = AtomicBool::new(false);
-    let kill_it = |moved: redrill::model::event::Moved| {
+    let kill_it = |heard: MoveReport| {
+        let MoveReport::Moved(moved) = heard else { return };
         if moved.slots > 0 && !killed.swap(true, SeqCst) {
             cluster.kill_now(&target);
         }

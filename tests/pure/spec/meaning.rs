@@ -87,7 +87,7 @@ fn the_ready_reshard_is_what_its_file_says() {
     assert_eq!(scenario.loads[0].rate, 4000.0);
     let step = &scenario.timeline[0];
     assert_eq!((step.at, &*step.group), (Duration::from_secs(5), "cache"));
-    let pace = Pace::P99(Duration::from_millis(5));
+    let pace = Pace::Adds(Duration::from_millis(2));
     let slots = SlotMove::Reshard { from: 0, to: 1, slots: 1820 };
     assert_eq!((step.action.slots(), step.moving), (Some(slots), Some((Method::Auto, pace))));
     let first = &scenario.expect[0];

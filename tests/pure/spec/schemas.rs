@@ -71,7 +71,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/AddReplicaMap", "{ timeline: [{ do: add-replica, zzz: 1 }] }"),
     ("/$defs/RollingMap", "{ timeline: [{ do: rolling-restart, zzz: 1 }] }"),
     ("/$defs/ChaosMap", "{ timeline: [{ do: chaos, zzz: 1 }] }"),
-    ("/$defs/P99Map", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
+    ("/$defs/PaceMap", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
 ];
 
 /// The keys that the decoder says it knows, where `text` has the key `zzz`.
