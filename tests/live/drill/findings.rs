@@ -98,7 +98,8 @@ fn redis_py_runs_out_of_nodes() {
     let client = format!("[env, PYTHONPATH={library}, {python}, {adapter}]");
     let client = format!("loads.app.client={{ command: {client} }}");
     let scenario = "redis-py-runs-out-of-nodes/scenario.yaml";
-    shows(scenario, "load.recovered", &server(), 4, &["--set", &client]);
+    // It came in six of seven drills, less on a machine too busy for a verdict.
+    shows(scenario, "load.recovered", &server(), 6, &["--set", &client]);
 }
 
 #[test]
