@@ -58,6 +58,10 @@ test: fmt-check lint
 test-all: fmt-check lint
     REDRILL_TESTS=all PROPTEST_CASES=5000 cargo test --locked -- --include-ignored
 
+# How many verdicts are wrong, of so many drills of known outcome in each of four classes
+verdicts COUNT="50":
+    REDRILL_DRILLS={{COUNT}} cargo test --locked --test live -- --ignored --exact drill::verdicts::no_verdict_on_a_drill_of_known_outcome_is_wrong
+
 # Only the tests that need no server
 unit:
     cargo test --locked --lib

@@ -144,6 +144,8 @@ impl Found {
         if self.verdict() != Verdict::Unknown {
             let placed = self.unplaced == 0;
             told.measure("writes.lost.wrong_side", placed.then_some(self.wrong_side as f64));
+            let share = self.lost as f64 / self.acknowledged as f64 * 100.0;
+            told.measure("writes.lost.share", (self.acknowledged > 0).then_some(share));
             told.measure("rpo", self.recovery_points.longest());
             told.recovery_points = Some(self.recovery_points);
             told.over_time.insert("writes.lost", self.over_time);

@@ -40,6 +40,14 @@ pub async fn of_node(node: &Node) -> Option<String> {
     Some(format!("{}: {why}", node.name))
 }
 
+/// Whether a node refuses connections: its server does not run.
+pub async fn is_any_gone(group: &DeployedGroup) -> bool {
+    let refuses = async |node: &Node| {
+        node.admin.info(Section::Everything).await.is_err_and(|error| error.is_refusal())
+    };
+    join_all(group.all().map(refuses)).await.contains(&true)
+}
+
 /// Asks the healthy nodes which primary they name.
 async fn of_replication(nodes: &[Node]) -> Vec<String> {
     let own = join_all(nodes.iter().map(of_node)).await;

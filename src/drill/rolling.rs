@@ -62,7 +62,7 @@ async fn turn(
     }
     let restart = Restart { data: rolling.data };
     inject(faults, group, &restart, name).await?;
-    gate(group, name, rolling).await.map_err(StepError::in_time)
+    gate(group, name, rolling).await
 }
 
 /// A replica takes over from `name`, if that is a primary that has one.
@@ -107,7 +107,7 @@ async fn gate(
     group: &DeployedGroup,
     name: &NodeName,
     rolling: &RollingRestart,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     let Some(node) = group.all().find(|node| node.name == *name) else { return Ok(()) };
     let began = Instant::now();
     loop {
@@ -122,11 +122,14 @@ async fn gate(
                 1 => String::new(),
                 many => format!(" (and {} more)", many - 1),
             };
-            return Err(format!(
+            let text = format!(
                 "{name} did not pass the gate `{}` in {} s: {first}{more}",
                 rolling.gate.word(),
                 rolling.patience.0.as_secs_f64()
-            ));
+            );
+            // That a server is gone is no matter of time.
+            let certain = health::is_any_gone(group).await;
+            return Err(if certain { StepError::certain(text) } else { StepError::in_time(text) });
         }
         sleep(LOOK).await;
     }

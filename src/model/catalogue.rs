@@ -140,6 +140,10 @@ impl Known {
     /// Whether a busy machine makes it worse: it tells how fast something was, or how much was
     /// answered in time.
     pub fn is_speed(&self) -> bool {
+        // How far replicas were behind, and whether a live primary was missed.
+        if ["failovers", "rpo", "writes.lost.share"].contains(&self.name) {
+            return true;
+        }
         let of_time = matches!(self.unit, Unit::Millis | Unit::PerSecond | Unit::Percent);
         (of_time || self.name.starts_with("errors."))
             && self.better != Better::Neither
@@ -267,6 +271,10 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "the longest time in which an instance of a load had no good answer from a shard"
             .side_by_side().headline("Load downtime", &["{longest silence}"]);
     }
+    &[], "let the drill come to its load" => {
+        "failovers" Count Lower "primaries that another node replaced, by an election or a command"
+            .side_by_side();
+    }
     &[Load, Step], WARNINGS => {
         "load.recovered" Millis Lower
             "from a step's start until 95 % of a load's operations are answered again, the slowest load"
@@ -297,6 +305,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{writes.lost.wrong_side?} on a side that lost",
                 "{final read}",
             ]);
+    }
+    &[Load, Registers], SERVED => {
+        "writes.lost.share" Percent Lower "lost writes, of those that were acknowledged";
     }
     &[Load, Registers, MayFailOver], SERVED => {
         "writes.lost.wrong_side" Count Lower

@@ -70,6 +70,11 @@ impl NodeError {
         }
     }
 
+    /// Nobody listens there.
+    pub fn is_refusal(&self) -> bool {
+        matches!(&*self.problem, Problem::Unreachable(error) if error.is_connection_refusal())
+    }
+
     /// The error code of the server's answer: `ERR`, `IOERR`, `CLUSTERDOWN`.
     pub fn code(&self) -> Option<&str> {
         match &*self.problem {

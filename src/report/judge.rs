@@ -57,7 +57,8 @@ fn expectation(
         None if completed && let Some(least) = measure.and_then(|m| m.at_least) => {
             let must_end = known.is_some_and(|known| known.must_end);
             // Half of its time was starved: it may be the effect of that.
-            let unsure = doubt.is_some_and(|doubt| doubt.range[0] <= least / 2.0);
+            let range = doubt.and_then(|doubt| doubt.range());
+            let unsure = range.is_some_and(|[shortest, _]| shortest <= least / 2.0);
             match open(e, least, must_end, unit) {
                 (Verdict::Fail, why) if unsure => {
                     let was = why.unwrap_or_default().replace("does not hold", "cannot be judged");
@@ -109,18 +110,21 @@ fn weigh(
     doubt: Option<Doubt>,
     unit: Unit,
 ) -> (Verdict, Option<String>) {
-    let [least, most] = doubt.map_or([value, value], |doubt| doubt.range);
-    let holds = [value, least, most].map(|value| e.op.holds(value, e.bound));
-    let within = e.op == Compare::Equal && least < e.bound && e.bound < most;
-    if holds.iter().all(|holds| *holds) {
+    let holds =
+        |[least, most]: [f64; 2]| [value, least, most].map(|value| e.op.holds(value, e.bound));
+    let own = doubt.and_then(|doubt| doubt.own).unwrap_or([value, value]);
+    if holds(own) == [true; 3] {
         return (Verdict::Pass, None);
     }
+    let [least, most] = doubt.and_then(|doubt| doubt.range()).unwrap_or(own);
+    let within = e.op == Compare::Equal && least < e.bound && e.bound < most;
+    let holds = holds([least, most]);
     let was = unit.show(value);
     if !holds.contains(&true) && !within {
         return (Verdict::Fail, Some(format!("does not hold: it was {was}")));
     }
     let (least, most) = (unit.show(least), unit.show(most));
-    let who = match doubt.is_some_and(|doubt| doubt.starved) {
+    let who = match doubt.is_some_and(|doubt| doubt.starved.is_some()) {
         true => "redrill and the servers",
         false => "redrill itself",
     };
@@ -281,6 +285,24 @@ mod tests {
     fn judged(op: Compare, at_least: f64, must_end: bool) -> Verdict {
         let (text, measure) = (String::new(), String::new());
         open(&Expectation { text, measure, op, bound: 5_000.0 }, at_least, must_end, Unit::Millis).0
+    }
+
+    /// The verdict on `op 1` of a value of 5, with what it could have been.
+    fn weighed(op: Compare, own: Option<[f64; 2]>, starved: Option<[f64; 2]>) -> Verdict {
+        let (text, measure) = (String::new(), String::new());
+        let e = Expectation { text, measure, op, bound: 1.0 };
+        weigh(&e, 5.0, Some(Doubt { own, starved }), Unit::Count).0
+    }
+
+    #[test]
+    fn starved_time_excuses_what_is_broken_and_takes_back_nothing() {
+        use Compare::{AtLeast, AtMost};
+        let all = Some([0.0, 5.0]);
+        assert_eq!(weighed(AtMost, None, None), Verdict::Fail);
+        assert_eq!(weighed(AtMost, None, all), Verdict::Unknown);
+        assert_eq!(weighed(AtLeast, None, all), Verdict::Pass, "it holds");
+        assert_eq!(weighed(AtLeast, all, None), Verdict::Unknown, "redrill itself saw it late");
+        assert_eq!(weighed(AtLeast, Some([5.0, 5.0]), all), Verdict::Pass);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(super) fn measures(
 ) -> BTreeMap<String, Measure> {
     let (mut values, mut open) = (Values::new(), Values::new());
     from_events(record, &mut values);
+    let replaced = failovers.iter().filter(|one| one.to.is_some()).count();
+    let loaded = record.phase_at(Phase::Steps).map(|_| replaced as f64);
+    put(&mut values, "failovers", loaded);
     from_failovers(failovers, &mut values, &mut open);
     convergence(record, &mut values, &mut open);
     if let Some(tally) = tally {
@@ -232,30 +235,25 @@ fn throughput(record: &Record, tally: &Tally, values: &mut Values) {
 pub(super) type Doubts = BTreeMap<&'static str, Doubt>;
 
 /// The smallest and the greatest value that a measure could have had.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Doubt {
-    pub range: [f64; 2],
-    /// Servers were starved too, and not only redrill itself.
-    pub starved: bool,
-}
-
-impl Default for Doubt {
-    fn default() -> Doubt {
-        Doubt { range: [f64::INFINITY, f64::NEG_INFINITY], starved: false }
-    }
+    /// Had redrill itself looked all the time.
+    pub own: Option<[f64; 2]>,
+    /// Had servers not been starved either. This excuses, and takes back nothing that holds.
+    pub starved: Option<[f64; 2]>,
 }
 
 impl Doubt {
-    /// Had servers not been starved, it could have been within this range too.
-    pub fn widen(&mut self, [least, most]: [f64; 2]) {
-        let [a, b] = self.range;
-        *self = Doubt { range: [a.min(least.max(0.0)), b.max(most)], starved: true };
+    /// Of all that was in doubt.
+    pub fn range(&self) -> Option<[f64; 2]> {
+        let both = |[a, b]: [f64; 2], [c, d]: [f64; 2]| [a.min(c), b.max(d)];
+        self.own.into_iter().chain(self.starved).reduce(both)
     }
 }
 
 impl From<[f64; 2]> for Doubt {
     fn from(range: [f64; 2]) -> Doubt {
-        Doubt { range, starved: false }
+        Doubt { own: Some(range), starved: None }
     }
 }
 

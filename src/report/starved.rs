@@ -143,7 +143,9 @@ impl StarvedTimes {
                 (None, None) => continue,
             };
             if !lost.is_zero() {
-                doubts.entry(known.name).or_default().widen(without);
+                let [least, most] = without;
+                let doubt = doubts.entry(known.name).or_default();
+                doubt.starved = Some([least.max(0.0), most]);
             }
         }
     }
@@ -188,10 +190,19 @@ fn without(
         (Unit::Millis, _) => [value - ms(lost), value],
         (Unit::PerSecond, _) => [value, value / (1.0 - share)],
         (Unit::Percent, Better::Higher) => [value, (value + percent).min(100.0)],
-        (Unit::Percent, _) if known.name.starts_with("errors.") => [value - percent, value],
+        (Unit::Percent, _) if is_share(known) => [value - percent, value],
+        // A primary that was not run was missed; or nobody had the time to replace one.
+        _ if known.name == "failovers" => {
+            [0.0, if lost * DECIDES >= of { value + 1.0 } else { value }]
+        }
         // Windows of a second, or counts: all of it may have been then.
         _ => [0.0, value],
     }
+}
+
+/// A share of the operations, and not a comparison of windows.
+fn is_share(known: &Known) -> bool {
+    known.name.contains(".share")
 }
 
 /// The quantile that is left if the slowest `share` of its span's operations had been fast.
@@ -240,6 +251,15 @@ mod tests {
         assert_eq!(times.within(span(0, 10_000)), Duration::from_millis(2_300));
         assert_eq!(times.within(span(7_500, 7_600)), Duration::from_millis(100));
         assert_eq!(times.within(span(4_900, 5_500)), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_starved_machine_may_cause_failovers_and_seldom_prevents_one() {
+        let known = crate::model::catalogue::known("failovers").unwrap();
+        let [short, long] = [2, 6].map(Duration::from_secs);
+        let of = Duration::from_secs(10);
+        assert_eq!(without(known, 1.0, None, (short, of)), [0.0, 1.0]);
+        assert_eq!(without(known, 0.0, None, (long, of)), [0.0, 1.0]);
     }
 
     #[test]

@@ -145,6 +145,12 @@ impl Routed {
         number
     }
 
+    /// Whoever told the map is not the first to be asked any more.
+    fn ask_another(&self) {
+        let known = self.nodes.borrow().nodes.len() as u16;
+        self.hint.set((self.hint.get() + 1) % known.max(1));
+    }
+
     /// The slot map may be out of date: it is asked for again before long.
     pub(crate) fn doubt(&self) {
         self.shared.trouble.notify_one();
@@ -323,6 +329,11 @@ impl Routed {
                 return Ok(self.owner(request.slot));
             }
             Reply::Refused(cause) => {
+                // A node that is cut off from the majority tells the map that it had until then:
+                // another one is asked.
+                if cause == Cause::ClusterDown {
+                    self.ask_another();
+                }
                 self.doubt();
                 return Err(Outcome::Fail(cause));
             }

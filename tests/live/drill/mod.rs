@@ -4,6 +4,7 @@
 mod acknowledged;
 mod adapters;
 mod at_once;
+mod broken;
 mod chaos;
 mod dual_writes;
 mod failover;
@@ -29,6 +30,8 @@ mod scaling;
 mod sentinel;
 mod split_brain;
 mod transfers;
+mod verdicts;
+mod wrong;
 
 /// Where drills on links run.
 const BACKEND: &[&str] = &["--backend", "process"];

@@ -9,7 +9,7 @@ use redrill::model::op::{Cause, Outcome, Purpose};
 use redrill::spec::scenario::Load;
 
 use super::fake::{Do, Fake, socket};
-use super::support::{drill, load};
+use super::support::{Rig, drill, load};
 
 const TIME: Duration = Duration::from_millis(300);
 
@@ -45,6 +45,19 @@ async fn refusals_are_fails_at_once_each_with_its_cause() {
             assert!(op.done.since(op.sent) < Duration::from_millis(400), "late: {op:?}");
         }
     }
+}
+
+/// A primary that is cut off from the majority serves no key, and tells the map as it was.
+#[tokio::test]
+async fn another_node_is_asked_when_one_says_that_the_cluster_is_down() {
+    let cut_off = Fake::start(|_, _| say("-CLUSTERDOWN The cluster is down\r\n")).await;
+    let elected = Fake::start(|_, _| say("+OK\r\n")).await;
+    let seeds = [cut_off.address, elected.address];
+    let mut rig = Rig::launch(&load(200.0, 0.0), &seeds, true).await;
+    rig.run(Duration::from_secs(1)).await;
+    let left = rig.finish();
+    let ok = left.of(Purpose::Load).iter().filter(|op| op.outcome == Outcome::Ok).count();
+    assert!(ok >= 100, "{ok} of 200 operations found the node that serves");
 }
 
 #[tokio::test]

@@ -1,0 +1,216 @@
+//! Servers that are made wrong on purpose, and drills on them.
+//!
+//! Some are wrong by their configuration, which a script adds as redrill starts them. Others are
+//! real servers to which somebody does harm from outside while the load runs, as no server does
+//! by itself: what redrill sees is the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection, Value as Reply};
+use redrill::model::event::{Event, EventKind, Phase};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::common::{Ran, run, script, server, until};
+use crate::drill::place::{MOST, Place, kill};
+
+/// In what a server is wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum Wrong {
+    /// It runs with these options as well.
+    Options(&'static str),
+    /// Whoever is started for the second time does.
+    OptionsOnReturn(&'static str),
+    /// A replica that takes over has lost its data by then.
+    EmptyWhenPromoted,
+    /// A replica that has lost its primary takes over without asking for votes.
+    TakesOver,
+    /// That node loses its data so long after the load's start.
+    Forgets(&'static str, Duration),
+    /// That node stands still for so long, a second and a half after the load's start.
+    StandsStill(&'static str, Duration),
+}
+
+/// Between two looks at the servers.
+const LOOK: Duration = Duration::from_millis(20);
+/// Servers that stand still do not answer in that time.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// What came of a drill.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `pass`, `fail` or `unknown`.
+    pub verdict: &'static str,
+    /// The reasons of all its reports: a sweep has several.
+    pub why: Vec<String>,
+}
+
+impl Outcome {
+    /// Nothing else is a reason of its verdict.
+    pub fn is_of_a_busy_machine(&self) -> bool {
+        let busy = |why: &String| why.contains("the machine was too busy to tell");
+        !self.why.is_empty() && self.why.iter().all(busy)
+    }
+}
+
+/// Plays the scenario on servers that are wrong, or on right ones.
+pub fn play(place: &Place, scenario: &str, args: &[&str], wrong: Option<Wrong>) -> Outcome {
+    let mut command = place.run_of(scenario, args);
+    command.args(["--backend", "process"]);
+    let ran = match wrong {
+        Some(wrong) => on_wrong_servers(place, command, wrong),
+        None => run(&mut command),
+    };
+    place.assert_nothing_left();
+    let verdict = match ran.code {
+        Some(0) => "pass",
+        Some(1) => "fail",
+        Some(2) => "unknown",
+        _ => panic!("{scenario} was not played: {}{}", ran.out, ran.err),
+    };
+    let of = |report: &Value| report["why"].as_array().cloned().unwrap_or_default();
+    let read = |name: &str| fs::read_to_string(place.folder().join(name)).ok();
+    let json = read("report.json").or_else(|| read("matrix.json")).expect("a report");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let why = match json["reports"].as_array() {
+        Some(reports) => reports.iter().flat_map(of).collect(),
+        None => of(&json),
+    };
+    let text = |why: Value| why.as_str().unwrap_or_default().to_owned();
+    Outcome { verdict, why: why.into_iter().map(text).collect() }
+}
+
+fn on_wrong_servers(place: &Place, mut command: Command, wrong: Wrong) -> Ran {
+    if let Some(binary) = binary(place, wrong) {
+        return run(command.arg("--engine-binary").arg(binary));
+    }
+    let mut playing = place.watch(command);
+    let begun = |event: &Event| matches!(event.kind, EventKind::Phase { phase: Phase::Steps });
+    // It may end before, on a machine that is too busy to fill keys in.
+    let mut loaded = || playing.events().iter().any(begun) || playing.has_ended().is_some();
+    assert!(until(MOST, &mut loaded), "no load begins: {}", playing.errors());
+    let mut harm = Harm::new(playing.servers(), addresses(place), wrong);
+    while playing.has_ended().is_none() {
+        harm.look();
+        thread::sleep(LOOK);
+    }
+    drop(harm);
+    playing.end()
+}
+
+/// The script that starts such servers; sentinels are left as they are.
+fn binary(place: &Place, wrong: Wrong) -> Option<PathBuf> {
+    let server = server().display().to_string();
+    let with = |when: &str, options: &str| {
+        let text = format!(
+            "case \"$*\" in --version|*--sentinel*) exec {server} \"$@\";; esac\n\
+             {when} && exec {server} \"$@\" {options}\nexec {server} \"$@\""
+        );
+        Some(script(place.path(), "wrong-server", &text))
+    };
+    match wrong {
+        Wrong::Options(options) => with("true", options),
+        Wrong::OptionsOnReturn(options) => {
+            with("[ -e \"$1.returns\" ] || ! : > \"$1.returns\"", options)
+        }
+        _ => None,
+    }
+}
+
+fn addresses(place: &Place) -> Vec<(String, String)> {
+    let nodes = place.records().into_iter().flat_map(|record| record.nodes);
+    nodes.map(|node| (node.name.to_string(), node.address)).collect()
+}
+
+/// Whoever does harm to servers that are up.
+struct Harm {
+    wrong: Wrong,
+    since: Instant,
+    pids: BTreeMap<String, u32>,
+    nodes: Vec<Victim>,
+    /// It was done, where it is done once.
+    done: bool,
+}
+
+struct Victim {
+    name: String,
+    address: String,
+    connection: Option<Connection>,
+    was_replica: bool,
+}
+
+impl Harm {
+    fn new(pids: Vec<(String, u32)>, nodes: Vec<(String, String)>, wrong: Wrong) -> Harm {
+        let victim =
+            |(name, address)| Victim { name, address, connection: None, was_replica: false };
+        let nodes = nodes.into_iter().map(victim).collect();
+        let pids = pids.into_iter().collect();
+        Harm { wrong, since: Instant::now(), pids, nodes, done: false }
+    }
+
+    fn look(&mut self) {
+        let time = self.since.elapsed();
+        match self.wrong {
+            Wrong::EmptyWhenPromoted => self.nodes.iter_mut().for_each(Victim::is_emptied),
+            Wrong::TakesOver => self.nodes.iter_mut().for_each(Victim::takes_over),
+            Wrong::Forgets(node, at) if time >= at && !self.done => {
+                let victim = self.nodes.iter_mut().find(|victim| victim.name == node);
+                self.done = victim.unwrap().ask(&["FLUSHALL"]).is_some();
+            }
+            Wrong::StandsStill(node, how_long) if time >= STANDS_AT && !self.done => {
+                kill(self.pids[node], Signal::STOP);
+                thread::sleep(how_long);
+                kill(self.pids[node], Signal::CONT);
+                self.done = true;
+            }
+            _ => {}
+        }
+    }
+}
+
+const STANDS_AT: Duration = Duration::from_millis(1_500);
+
+impl Victim {
+    /// What it answers, if it does.
+    fn ask(&mut self, words: &[&str]) -> Option<Reply> {
+        if self.connection.is_none() {
+            let client = Client::open(format!("redis://{}", self.address)).unwrap();
+            let connection = client.get_connection_with_timeout(PATIENCE).ok()?;
+            connection.set_read_timeout(Some(PATIENCE)).ok()?;
+            self.connection = Some(connection);
+        }
+        let reply = redis::cmd(words[0]).arg(&words[1..]).query(self.connection.as_mut()?);
+        if reply.is_err() {
+            self.connection = None;
+        }
+        reply.ok()
+    }
+
+    /// Its role, and the state of its link if it is a replica.
+    fn role(&mut self) -> Option<(String, String)> {
+        let Reply::Array(parts) = self.ask(&["ROLE"])? else { return None };
+        let word = |at: usize| redis::from_redis_value(parts.get(at)?.clone()).ok();
+        Some((word(0)?, word(3).unwrap_or_default()))
+    }
+
+    fn is_emptied(&mut self) {
+        let Some((role, _)) = self.role() else { return };
+        if role == "master" && self.was_replica {
+            self.was_replica = self.ask(&["FLUSHALL"]).is_none();
+        } else if role == "slave" {
+            self.was_replica = true;
+        }
+    }
+
+    fn takes_over(&mut self) {
+        let alone = self.role().is_some_and(|(role, link)| role == "slave" && link != "connected");
+        if alone {
+            self.ask(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
+        }
+    }
+}
