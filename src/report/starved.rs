@@ -151,9 +151,10 @@ impl StarvedTimes {
     }
 }
 
-/// Whether its own range says what redrill's lateness can have changed.
+/// Whether its own range says what redrill's lateness can have changed. That of a latency knows
+/// how late operations were sent, and not how late their answers were read.
 fn knows_own(known: &Known) -> bool {
-    ["downtime.", "latency.", "schedule."].iter().any(|family| known.name.starts_with(family))
+    ["downtime.", "schedule."].iter().any(|family| known.name.starts_with(family))
 }
 
 fn ms(time: Duration) -> f64 {

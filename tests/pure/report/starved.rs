@@ -70,6 +70,26 @@ fn speed_that_starved_servers_decide_is_unknown() {
     assert_eq!(r.verdict, Verdict::Pass, "what holds although nobody had time: {:?}", r.why);
 }
 
+/// The instants of sending say nothing of that.
+#[test]
+fn answers_that_redrill_read_late_are_no_latency_of_the_servers() {
+    let mut late = history();
+    for op in late.iter_mut().filter(|op| op.purpose == Purpose::Load && op.key == 30) {
+        op.done = op.done + Duration::from_millis(300);
+    }
+    let judged = |blind: u64| {
+        let events = starved(&[], &[("latency.p99.worst", 200.0)], |events| {
+            let is_probes = |event: &&mut Event| matches!(event.kind, EventKind::Probes { .. });
+            for event in events.iter_mut().filter(is_probes) {
+                *event = Event { at: at(4_500), kind: probes(blind) };
+            }
+        });
+        judged(&events, &late).expectations[0].verdict
+    };
+    assert_eq!(judged(49), Verdict::Fail);
+    assert_eq!(judged(127), Verdict::Unknown);
+}
+
 #[test]
 fn nodes_that_had_no_time_to_agree_are_no_failure() {
     let judged = |seconds: &[u64], agreed: u64| {
