@@ -89,7 +89,7 @@ def tell(line):
 def connect(order, retries):
     seconds = order["timeout_ms"] / 1000
     options = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-    options.update(decode_responses=True)
+    options.update(decode_responses=True, password=order.get("password"))
     if retries is not None:
         options["retry"] = Retry(ExponentialWithJitterBackoff(), retries)
     nodes = [(host, int(port)) for host, port in (n.rsplit(":", 1) for n in order["nodes"])]
@@ -97,7 +97,7 @@ def connect(order, retries):
         startup = [ClusterNode(host, port) for host, port in nodes]
         client = RedisCluster(startup_nodes=startup, **options)
     elif order["mode"] == "sentinel":
-        client = Sentinel(nodes, **options).master_for(order["group"])
+        client = Sentinel(nodes, sentinel_kwargs=options, **options).master_for(order["group"])
     else:
         client = redis.Redis(*nodes[0], **options)
     client.ping()

@@ -13,6 +13,7 @@ mod exits;
 pub mod resolve;
 pub mod logs;
 pub mod preload;
+mod private;
 pub mod proc;
 pub mod process;
 pub mod programs;

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
+use super::private;
 use super::proc::ProcessId;
 use super::process::nodes_dir;
 use super::programs::end_left;
 use crate::log::OrLogged;
 use crate::model::event::EngineInfo;
-use crate::model::{HostId, NodeName};
+use crate::model::{HostId, NodeName, Password};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -214,6 +215,16 @@ impl Record {
     pub fn is_live(&self) -> bool {
         self.owner.is_alive()
     }
+
+    /// What its servers ask of clients, as far as this user may know.
+    pub fn password(&self) -> Option<Password> {
+        private::password(&self.directory)
+    }
+
+    /// The file with that, which only its owner may read.
+    pub fn password_file(&self) -> PathBuf {
+        private::password_file(&self.directory)
+    }
 }
 
 impl Registration {
@@ -221,8 +232,17 @@ impl Registration {
         &self.record
     }
 
-    /// Adds the nodes to the record.
-    pub fn set_nodes(&mut self, nodes: Vec<NodeRecord>) -> Result<(), RegistryError> {
+    /// Adds the nodes to the record, and keeps their password beside them, for their owner.
+    pub fn set_nodes(
+        &mut self,
+        nodes: Vec<NodeRecord>,
+        password: Option<&Password>,
+    ) -> Result<(), RegistryError> {
+        if let Some(password) = password {
+            let path = self.record.directory.clone();
+            private::keep_password(&path, password)
+                .map_err(|source| RegistryError::State { path, source })?;
+        }
         self.record.nodes = nodes;
         self.write()
     }
@@ -321,7 +341,7 @@ mod tests {
     fn orphan(registry: &Registry, id: &str, kind: RunKind, run: &Path) -> Record {
         let mut registration = registry.register(id, kind, run, "t", &engine()).unwrap();
         registration.record.owner.start += 1;
-        registration.set_nodes(Vec::new()).unwrap();
+        registration.set_nodes(Vec::new(), None).unwrap();
         let record = registration.record.clone();
         std::mem::forget(registration);
         record

@@ -6,7 +6,6 @@ use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{RedisResult, Value};
 use serde_json::Value as Json;
@@ -16,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::load::client::adapter::protocol::{
     Came, Connect, Greeting, Mode, Order, Reply, VERSION, Work,
 };
+use crate::load::client::cluster_client;
 use crate::log::OrUnheard;
 
 /// Carry out a load of another redrill with the `redis` crate; see docs/adapters.md
@@ -79,9 +79,9 @@ async fn connect(place: &Connect) -> Result<ClusterConnection, String> {
     if place.mode != Mode::Cluster {
         return Err("this adapter has a cluster client, and the group is no cluster".to_owned());
     }
-    let urls = place.nodes.iter().map(|node| format!("redis://{node}"));
-    // With the library's own defaults, its time-outs among them, as `client: redis-rs` has it.
-    let client = ClusterClient::new(urls).map_err(|error| error.to_string())?;
+    // As `client: redis-rs` has it.
+    let client = cluster_client(&place.nodes, place.password.as_deref());
+    let client = client.map_err(|error| error.to_string())?;
     client.get_async_connection().await.map_err(|error| error.to_string())
 }
 

@@ -93,7 +93,7 @@ async fn until_down(
         () = end.cancelled() => return Err(interrupted()),
         () = parent_gone() => return Err(interrupted()),
     };
-    registration.set_nodes(deployment.node_records(backend))?;
+    registration.set_nodes(deployment.node_records(backend), deployment.password.as_ref())?;
     tell(&KeeperMessage::Ready);
     loop {
         tokio::select! {

@@ -1,6 +1,5 @@
 //! `redrill status`: what runs on this machine, and the state of its servers.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::runtime;
 use crate::backend::registry::{NodeRecord, Record, Registry, RegistryError, RunKind};
 use crate::model::event::{EngineInfo, Role};
 use crate::model::slot::SlotSet;
-use crate::model::{NodeKind, NodeName, printable_lines};
+use crate::model::{NodeKind, NodeName, Password, printable_lines};
 use crate::node::{Admin, NodeError, Section};
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +66,9 @@ pub struct Survey {
     pub topology: String,
     pub engine: EngineInfo,
     pub directory: String,
+    /// The file with the password of its servers, if they have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
     pub nodes: Vec<NodeSurvey>,
 }
 
@@ -100,6 +102,8 @@ pub enum Answer {
 pub async fn survey(record: &Record) -> Survey {
     let live = record.is_live();
     let nodes = if live { record.nodes.as_slice() } else { &[] };
+    let password = record.password();
+    let password_file = password.as_ref().map(|_| record.password_file().display().to_string());
     Survey {
         id: record.id.clone(),
         kind: record.kind,
@@ -108,13 +112,18 @@ pub async fn survey(record: &Record) -> Survey {
         topology: record.topology.clone(),
         engine: record.engine.clone(),
         directory: record.directory.display().to_string(),
-        nodes: join_all(nodes.iter().map(survey_node)).await,
+        password_file,
+        nodes: join_all(nodes.iter().map(|node| survey_node(node, password.as_ref()))).await,
     }
 }
 
-async fn survey_node(node: &NodeRecord) -> NodeSurvey {
+async fn survey_node(node: &NodeRecord, password: Option<&Password>) -> NodeSurvey {
     let answer = match node.address.parse() {
-        Ok(addr) => ask(node, addr).await.unwrap_or_else(|e| Answer::Down { error: e.to_string() }),
+        Ok(addr) => {
+            let admin = Admin::new(node.name.clone(), addr).authenticated(password.cloned());
+            let answer = ask(node, &admin.with_timeout(PATIENCE)).await;
+            answer.unwrap_or_else(|e| Answer::Down { error: e.to_string() })
+        }
         Err(e) => Answer::Down { error: format!("`{}`: {e}", node.address) },
     };
     NodeSurvey {
@@ -125,8 +134,7 @@ async fn survey_node(node: &NodeRecord) -> NodeSurvey {
     }
 }
 
-async fn ask(node: &NodeRecord, addr: SocketAddr) -> Result<Answer, NodeError> {
-    let admin = Admin::new(node.name.clone(), addr).with_timeout(PATIENCE);
+async fn ask(node: &NodeRecord, admin: &Admin) -> Result<Answer, NodeError> {
     if node.name.is_sentinel() {
         admin.ping().await?;
         let (slots, keys, memory_bytes) = (SlotSet::default(), 0, 0);
@@ -190,7 +198,9 @@ impl Survey {
             let (host, port) = node.address.rsplit_once(':').unwrap_or((&node.address, "6379"));
             format!("{cli}{follow} -h {host} -p {port}")
         };
-        self.nodes.iter().filter(first).map(line).collect()
+        let password = self.password_file.as_ref();
+        let password = password.map(|file| format!("export REDISCLI_AUTH=\"$(cat '{file}')\""));
+        password.into_iter().chain(self.nodes.iter().filter(first).map(line)).collect()
     }
 }
 

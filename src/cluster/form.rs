@@ -16,11 +16,11 @@ use super::servers::{
 };
 use crate::backend::registry::NodeRecord;
 use crate::backend::{Backend, NodePlan};
-use crate::model::NodeName;
 use crate::model::event::{NodeInfo, Role};
+use crate::model::{NodeName, Password};
 use crate::node::Node;
 use crate::spec::Topology;
-use crate::spec::topology::Group;
+use crate::spec::topology::{Auth, Group};
 
 /// A topology that runs.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Deployment {
     pub places: Arc<Places>,
     /// The links between nodes and clients; `None` if they connect directly.
     pub network: Option<Arc<Network>>,
+    /// What all servers ask of their clients.
+    pub password: Option<Password>,
 }
 
 /// Those that take part in a drill, and are in no topology.
@@ -57,7 +59,7 @@ pub struct DeployedGroup {
 
 /// Brings up all groups of `topology`. Returns when every node is ready: all nodes of a cluster
 /// agree that it is, and every replica's link is up. Calls `heard` with the number of ready
-/// nodes and of all nodes. With `relay`, a relay links them and draws its random choices from
+/// nodes and of all nodes. Draws their password, if the topology wants one. With `relay`, a relay links them and draws its random choices from
 /// that seed; otherwise they connect directly.
 ///
 /// After an error some servers may be running: shut the backend down.
@@ -78,6 +80,7 @@ pub async fn bring_up_most(
     relay: Option<u64>,
     heard: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Deployment, FormError> {
+    let password = (topology.auth == Auth::Password).then(Password::draw);
     let mut groups = Vec::new();
     let (mut plans, mut awaited) = (Vec::new(), Vec::new());
     let (mut plans_of_sentinels, mut awaited_sentinels) = (Vec::new(), Vec::new());
@@ -88,7 +91,7 @@ pub async fn bring_up_most(
         let holders = names.len();
         names.extend(sentinel_names(group));
         let addrs = backend.reserve(names.len(), group.port)?;
-        let mut nodes = nodes(group, names, &addrs);
+        let mut nodes = nodes(group, names, &addrs, password.as_ref());
         if relay.is_some() {
             nodes = behind_doors(backend, nodes)?;
         }
@@ -141,7 +144,7 @@ pub async fn bring_up_most(
         backend.start(plans_of_sentinels).await?;
     }
     all_ready(&awaited).await?;
-    Ok(Deployment { groups, places, network: network.map(Arc::new) })
+    Ok(Deployment { groups, places, network: network.map(Arc::new), password })
 }
 
 /// If a server ended because of a directive of the user's, the topology is wrong and not the

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 
 use super::nodes_conf::{self, BUS, Member, NodesConf, random_id};
 use crate::backend::{Backend, BackendError, NodePlan};
-use crate::model::NodeName;
 use crate::model::event::{EngineInfo, Role};
+use crate::model::{NodeName, Password};
 use crate::node::{Instance, Node, NodeError};
 use crate::spec::topology::{Group, Sentinels};
 
@@ -25,7 +25,12 @@ pub fn sentinel_names(group: &Group) -> Vec<NodeName> {
     (0..count).map(|n| NodeName::sentinel(&group.name, n)).collect()
 }
 
-pub fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<Node> {
+pub fn nodes(
+    group: &Group,
+    names: Vec<NodeName>,
+    addrs: &[SocketAddr],
+    password: Option<&Password>,
+) -> Vec<Node> {
     let node = |(name, addr): (NodeName, &SocketAddr)| {
         let born = match (name.shard(), name.ordinal) {
             (Some(_), 0) => Role::Primary,
@@ -34,7 +39,7 @@ pub fn nodes(group: &Group, names: Vec<NodeName>, addrs: &[SocketAddr]) -> Vec<N
         };
         let named = group.is_cluster() || born == Role::Sentinel;
         let id = if named { random_id() } else { String::new() };
-        Node::new(name, *addr, id, born)
+        Node::new(name, *addr, id, born).authenticated(password.cloned())
     };
     names.into_iter().zip(addrs).map(node).collect()
 }
@@ -79,6 +84,11 @@ pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<Nod
 fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String)> {
     let mut directives = Vec::new();
     let mut set = |name: &str, value: String| directives.push((name.to_owned(), value));
+    if let Some(password) = node.admin.password() {
+        // Any of them may become the others' primary.
+        set("requirepass", password.reveal().to_owned());
+        set("masterauth", password.reveal().to_owned());
+    }
     if group.is_cluster() {
         set("cluster-enabled", "yes".to_owned());
         set("cluster-config-file", "nodes.conf".to_owned());
@@ -125,10 +135,15 @@ fn sentinel_directives(
     sentinels: &[Node],
 ) -> Vec<(String, String)> {
     let at = |node: &Node| format!("{} {}", node.announced.ip(), node.announced.port());
+    let password = own.admin.password().map(Password::reveal);
     let mut lines = vec![format!("myid {}", own.id)];
     // Only nodes of mode `sentinel` come here, and such a group has one shard.
     if let Some(primary) = nodes.iter().find(|node| node.born == Role::Primary) {
         lines.push(format!("monitor {name} {} {}", at(primary), how.quorum));
+    }
+    if let Some(password) = password {
+        lines.push(format!("auth-pass {name} {password}"));
+        lines.push(format!("sentinel-pass {password}"));
     }
     lines.push(format!("down-after-milliseconds {name} {}", how.down_after.as_millis()));
     lines.push(format!("failover-timeout {name} {}", how.failover_timeout.as_millis()));
@@ -141,7 +156,8 @@ fn sentinel_directives(
     lines.extend(replicas.map(|node| format!("known-replica {name} {}", at(node))));
     let others = sentinels.iter().filter(|node| node.name != own.name);
     lines.extend(others.map(|node| format!("known-sentinel {name} {} {}", at(node), node.id)));
-    lines.into_iter().map(|line| ("sentinel".to_owned(), line)).collect()
+    let own = password.map(|password| ("requirepass".to_owned(), password.to_owned()));
+    own.into_iter().chain(lines.into_iter().map(|line| ("sentinel".to_owned(), line))).collect()
 }
 
 /// What `sentinel` still lacks to watch `group`: it must be connected to all nodes and

@@ -44,7 +44,8 @@ pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&s
     let network = deployment.network.as_ref();
     let from = network.and_then(|network| network.clients_from(region)).into_iter().collect();
     let counted = group.nodes.iter().map(|node| node.announced).collect();
-    Targets { seeds, lookup, nodes: counted, from }
+    let password = deployment.password.clone();
+    Targets { seeds, lookup, nodes: counted, from, password }
 }
 
 impl Loads {

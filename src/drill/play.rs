@@ -38,7 +38,8 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
     let _own = OwnUse::watch(stage.teller.clone());
     let phase = stage.phase(Phase::Form);
     let deployment = form(stage).instrument(phase).await?;
-    registration.set_nodes(deployment.node_records(stage.backend)).map_err(Halt::failed)?;
+    let records = deployment.node_records(stage.backend);
+    registration.set_nodes(records, deployment.password.as_ref()).map_err(Halt::failed)?;
     let path = stage.folder.history();
     let (room, name) = (stage.folder.room().clone(), path.display().to_string());
     let broken = move |error: &io::Error| room.run_out(format!("cannot write {name}: {error}"));

@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use super::client::{Link, connect, set};
 use super::workload::Values;
 use crate::model::op::key_name;
-use crate::model::{Clock, Nanos};
+use crate::model::{Clock, Nanos, Password};
 use crate::wake::wake_soon;
 
 /// What to do.
@@ -76,25 +76,25 @@ impl Throughput {
 /// its own, and waits for that.
 ///
 /// Errors: the server cannot be reached, or refuses a write.
-pub fn run(closed: Closed) -> Result<Throughput, ClosedError> {
+pub fn run(closed: Closed, password: Option<Password>) -> Result<Throughput, ClosedError> {
     let thread = std::thread::Builder::new().name("closed".into()).spawn(move || {
         wake_soon();
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default())?;
-        runtime.block_on(measure(closed))
+        runtime.block_on(measure(closed, password.as_ref()))
     })?;
     thread.join().map_err(|_| ClosedError::Ended)?
 }
 
-async fn measure(closed: Closed) -> Result<Throughput, ClosedError> {
+async fn measure(closed: Closed, password: Option<&Password>) -> Result<Throughput, ClosedError> {
     let Closed { address, connections, clients, pipeline, time, .. } = closed;
     let failed = |source| ClosedError::Server { address, source };
     let clock = Clock::start();
     let mut links = Vec::new();
     let patience = Duration::from_secs(5);
     for _ in 0..connections.max(1) {
-        let (link, driver) =
-            connect(address, None, patience, clients * pipeline).await.map_err(failed)?;
+        let connected = connect(address, None, password, patience, clients * pipeline);
+        let (link, driver) = connected.await.map_err(failed)?;
         tokio::task::spawn_local(driver);
         links.push(link);
     }

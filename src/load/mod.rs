@@ -41,6 +41,8 @@ pub use tally::Totals;
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::model::Password;
+
 /// What a load is put on.
 #[derive(Clone, Debug)]
 pub struct Targets {
@@ -53,6 +55,8 @@ pub struct Targets {
     /// The addresses to connect from, by which a relay knows whose connections they are: one for
     /// each instance, or one for all; any, if there is none.
     pub from: Vec<IpAddr>,
+    /// What all of them ask of clients.
+    pub password: Option<Password>,
 }
 
 impl Targets {

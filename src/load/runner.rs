@@ -235,7 +235,10 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
                     let group = load.groups.join("`, `");
                     return Err(LoadError::NeedsCluster { load: load.name.clone(), group });
                 }
-                let client = Stock::connect(&targets.seeds, load.timeout, CONNECT_PATIENCE).await;
+                let Targets { seeds, password, .. } = targets;
+                let client =
+                    Stock::connect(seeds, password.as_ref(), load.timeout, CONNECT_PATIENCE);
+                let client = client.await;
                 client.map_err(|why| unreachable((targets.seeds.clone(), why)))
             });
             let clients = give_up_on(&mut ready, clients).await;

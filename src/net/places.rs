@@ -81,13 +81,15 @@ impl Places {
 }
 
 /// The purpose of a connection between nodes. A container has one address, so MIGRATE uses it
-/// too. But MIGRATE begins with a SELECT, and a replica with a PING. The client always speaks
-/// first, and the connection is not opened before it has.
+/// too. But MIGRATE begins with a SELECT, after an AUTH if there is a password, and all of it is one
+/// write; a replica begins with a PING, and waits. The client always speaks first, and the
+/// connection is not opened before it has.
 async fn class_of_nodes(stream: &TcpStream) -> Class {
     const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n";
-    let mut first = [0; SELECT.len()];
-    match stream.peek(&mut first).await {
-        Ok(_) if first == SELECT => Class::Migration,
-        _ => Class::Replication,
+    let mut first = [0; 128];
+    let begins = stream.peek(&mut first).await.map_or(0, |length| length);
+    match first[..begins].windows(SELECT.len()).any(|words| words == SELECT) {
+        true => Class::Migration,
+        false => Class::Replication,
     }
 }

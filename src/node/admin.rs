@@ -10,14 +10,14 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
-    RedisResult, Value,
+    AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisConnectionInfo,
+    RedisError, RedisResult, Value,
 };
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
 use super::{ClusterInfo, Info, Instance, NodeError, NodeLine, Problem, Section, Shard, asked};
-use crate::model::NodeName;
+use crate::model::{NodeName, Password};
 
 /// What redrill calls its own connections, those of loads and probes excepted (CLIENT SETNAME).
 pub const OWN_NAME: &str = "redrill";
@@ -40,6 +40,7 @@ pub struct Admin {
 struct Shared {
     node: NodeName,
     addr: SocketAddr,
+    password: Option<Password>,
     connection: Mutex<Option<MultiplexedConnection>>,
     /// The server has not joined yet, or has left: requests are not sent.
     absent: Arc<AtomicBool>,
@@ -47,11 +48,16 @@ struct Shared {
 
 impl Admin {
     pub fn new(node: NodeName, addr: SocketAddr) -> Admin {
-        Admin::over(node, addr, Arc::default())
+        Admin::over(node, addr, None, Arc::default())
     }
 
-    fn over(node: NodeName, addr: SocketAddr, absent: Arc<AtomicBool>) -> Admin {
-        let shared = Shared { node, addr, connection: Mutex::new(None), absent };
+    fn over(
+        node: NodeName,
+        addr: SocketAddr,
+        password: Option<Password>,
+        absent: Arc<AtomicBool>,
+    ) -> Admin {
+        let shared = Shared { node, addr, password, connection: Mutex::new(None), absent };
         Admin { shared: Arc::new(shared), timeout: TIMEOUT, routine: false }
     }
 
@@ -63,7 +69,13 @@ impl Admin {
 
     /// The same server over a separate connection.
     pub fn apart(&self) -> Admin {
-        let apart = Admin::over(self.node().clone(), self.addr(), self.shared.absent.clone());
+        self.authenticated(self.password().cloned())
+    }
+
+    /// The same over a connection with this password.
+    pub fn authenticated(&self, password: Option<Password>) -> Admin {
+        let (node, absent) = (self.node().clone(), self.shared.absent.clone());
+        let apart = Admin::over(node, self.addr(), password, absent);
         Admin { timeout: self.timeout, routine: self.routine, ..apart }
     }
 
@@ -83,6 +95,11 @@ impl Admin {
 
     pub fn addr(&self) -> SocketAddr {
         self.shared.addr
+    }
+
+    /// What its server asks of clients.
+    pub fn password(&self) -> Option<&Password> {
+        self.shared.password.as_ref()
     }
 
     /// Sends `cmd` once and reads its answer.
@@ -229,10 +246,16 @@ impl Admin {
             .set_response_timeout(Some(self.timeout));
         // Without this, two small requests in a row wait for each other's TCP acknowledgement.
         let tcp = TcpSettings::default().set_nodelay(true);
+        let redis = RedisConnectionInfo::default();
+        let redis = match self.password() {
+            Some(password) => redis.set_password(password.reveal()),
+            None => redis,
+        };
         let info = (addr.ip().to_string(), addr.port())
             .into_connection_info()
             .map_err(Problem::Unreachable)?
-            .set_tcp_settings(tcp);
+            .set_tcp_settings(tcp)
+            .set_redis_settings(redis);
         let client = redis::Client::open(info).map_err(Problem::Unreachable)?;
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connecting.await.map_err(Problem::Unreachable)?;

@@ -68,10 +68,14 @@ struct Words<'a>(&'a Cmd);
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         in_brief(f, |brief| {
+            let mut secret = false;
             self.0.args_iter().enumerate().try_for_each(|(i, arg)| {
                 let gap = if i == 0 { "" } else { " " };
                 match arg {
-                    Arg::Simple(word) => write!(brief, "{gap}{}", String::from_utf8_lossy(word)),
+                    // A password follows in MIGRATE.
+                    Arg::Simple(word) if !std::mem::replace(&mut secret, word == b"AUTH") => {
+                        write!(brief, "{gap}{}", String::from_utf8_lossy(word))
+                    }
                     _ => write!(brief, "{gap}…"),
                 }
             })

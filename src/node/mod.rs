@@ -24,8 +24,8 @@ pub use error::{NodeError, Problem};
 pub use info::{ClusterInfo, Info, Section};
 pub use sentinel::Instance;
 
-use crate::model::NodeName;
 use crate::model::event::Role;
+use crate::model::{NodeName, Password};
 
 /// One server process and the way to talk to it. Clones share the connection and the shard that
 /// was learned.
@@ -66,6 +66,12 @@ impl Node {
     /// The same node over the connection of `admin`.
     pub fn asked(self, admin: Admin) -> Node {
         Node { admin, ..self }
+    }
+
+    /// The same node, whose server asks for `password`.
+    pub fn authenticated(self, password: Option<Password>) -> Node {
+        let admin = self.admin.authenticated(password);
+        self.asked(admin)
     }
 
     /// The same node over a separate connection. A connection that is kept may have broken

@@ -13,6 +13,7 @@ pub struct Topology {
     pub name: String,
     pub summary: String,
     pub engine: Engine,
+    pub auth: Auth,
     pub regions: Vec<String>,
     pub links: Vec<Link>,
     /// In the order of the file. Never empty.
@@ -37,6 +38,15 @@ impl Engine {
             (None, Some(EngineKind::Valkey)) => "valkey/valkey:9.1",
             (None, Some(EngineKind::Redis) | None) => "redis:8.0",
         }
+    }
+}
+
+word_enum! {
+    /// What servers ask of whoever connects.
+    Auth "auth" {
+        /// A password that is drawn whenever the topology is brought up.
+        Password "password",
+        None "none",
     }
 }
 

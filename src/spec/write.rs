@@ -60,6 +60,7 @@ pub fn topology(topology: &Topology) -> String {
     out.key("name", &topology.name);
     out.key("summary", quoted(&topology.summary));
     out.inside("engine", |out| engine(out, &topology.engine));
+    out.key("auth", topology.auth);
     out.key_if("regions", list(&topology.regions));
     out.inside("links", |out| links(out, topology));
     out.inside("groups", |out| {

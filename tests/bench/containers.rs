@@ -108,7 +108,7 @@ async fn by_hand(shards: u32, replicas: u32) -> Result<Times> {
     let mut create = vec!["--cluster", "create"];
     create.extend(addresses.iter().map(String::as_str));
     create.extend(["--cluster-replicas", &replicas, "--cluster-yes"]);
-    tokio::task::block_in_place(|| peer::redis_cli(&create))?;
+    tokio::task::block_in_place(|| peer::redis_cli(&create, None))?;
     let node = |n: u32| {
         let addr = SocketAddr::from((address(n), 6379));
         Node::new(NodeName::new("peer", 0, n), addr, "", Role::Primary)

@@ -141,7 +141,7 @@ async fn one(mover: Mover, loaded: bool) -> Result<Moved> {
 
 fn reshard(first: &Node, from: &str, to: &str, keys: u32) -> std::io::Result<()> {
     let (address, slots) = (first.addr.to_string(), SLOTS.to_string());
-    peer::redis_cli(&[
+    let args = [
         "--cluster",
         "reshard",
         &address,
@@ -154,8 +154,8 @@ fn reshard(first: &Node, from: &str, to: &str, keys: u32) -> std::io::Result<()>
         "--cluster-pipeline",
         &keys.to_string(),
         "--cluster-yes",
-    ])
-    .map(drop)
+    ];
+    peer::redis_cli(&args, first.admin.password()).map(drop)
 }
 
 /// Writes the same number of keys of 100 B into each of the slots.

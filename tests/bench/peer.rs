@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use redrill::model::NodeName;
 use redrill::model::event::Role;
+use redrill::model::{NodeName, Password};
 use redrill::node::{Node, Section};
 use tempfile::TempDir;
 
@@ -84,9 +84,10 @@ fn program(variable: &str, usual: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| usual.to_owned())
 }
 
-pub fn redis_cli(args: &[&str]) -> io::Result<Output> {
+pub fn redis_cli(args: &[&str], password: Option<&Password>) -> io::Result<Output> {
     let output = Command::new(program("REDRILL_CLI", "redis-cli"))
         .args(args)
+        .envs(password.map(|password| ("REDISCLI_AUTH", password.reveal())))
         .stdin(Stdio::null())
         .output()?;
     if output.status.success() {
@@ -107,7 +108,7 @@ pub fn create_cluster(servers: &Servers, replicas: u32) -> io::Result<()> {
     let mut args = vec!["--cluster", "create"];
     args.extend(addresses.iter().map(String::as_str));
     args.extend(["--cluster-replicas", &replicas, "--cluster-yes"]);
-    redis_cli(&args).map(drop)
+    redis_cli(&args, None).map(drop)
 }
 
 pub fn wait_for_port(port: u16) -> io::Result<()> {

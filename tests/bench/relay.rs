@@ -72,7 +72,8 @@ fn load(
     pipeline: usize,
 ) -> std::result::Result<closed::Throughput, closed::ClosedError> {
     let time = Duration::from_secs(3);
-    closed::run(Closed { address, connections, clients, pipeline, time, keys: 1, value: 21 })
+    let closed = Closed { address, connections, clients, pipeline, time, keys: 1, value: 21 };
+    closed::run(closed, None)
 }
 
 /// Both ends of a connection through a relay.

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redrill::load::closed::{self, Closed, ClosedError};
+use redrill::model::Password;
 
 use crate::peer::Servers;
 use crate::table::{Better, Side, Table};
@@ -22,15 +23,21 @@ const CASES: &[(u32, u32, u64, f64)] = &[(50, 1, 600_000, 2.0), (50, 16, 4_000_0
 pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     let servers = Servers::start(1, false)?;
     crate::peer::wait_for_port(servers.ports[0])?;
+    let guarded = Servers::start(1, false)?;
+    let password = guard(guarded.ports[0])?;
     for (tasks, pipeline, operations, reach) in CASES {
         let mut sides = [
             Side::new("load::closed"),
             Side::new(&format!("redis-benchmark -c {tasks} -P {pipeline}")),
         ];
         let mut costs = sides.clone();
+        let (mut with, mut without) = (Side::new("with a password"), Side::new("load::closed"));
         for _ in 0..runs {
             let theirs = redis_benchmark(servers.ports[0], *tasks, *pipeline, *operations)?;
-            let ours = closed(servers.ports[0], *tasks, *pipeline)?;
+            let ours = closed(servers.ports[0], *tasks, *pipeline, None)?;
+            let known = closed(guarded.ports[0], *tasks, *pipeline, Some(password.clone()))?;
+            with.values.push(known.per_second);
+            without.values.push(ours.per_second);
             for (at, rate) in [ours, theirs].iter().enumerate() {
                 sides[at].values.push(rate.per_second);
                 costs[at].values.push(rate.cpu_micros);
@@ -39,15 +46,30 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
         let what = format!("SET, {} in flight", tasks * pipeline);
         let [ours, theirs] = sides;
         table.add(format!("{what}: operations"), "/s", Better::Higher, ours, theirs, *reach);
+        table.add(format!("{what}, by password"), "/s", Better::Higher, with, without, 0.97);
         let [ours, theirs] = costs;
         table.add(format!("{what}: CPU an operation"), "µs", Better::Lower, ours, theirs, 1.0);
     }
     Ok(())
 }
 
+/// From now on that server asks for a password.
+fn guard(port: u16) -> Result<Password, Box<dyn std::error::Error>> {
+    crate::peer::wait_for_port(port)?;
+    let password = Password::draw();
+    let mut server = redis::Client::open(("127.0.0.1", port))?.get_connection()?;
+    redis::cmd("CONFIG").arg("SET").arg("requirepass").arg(password.reveal()).exec(&mut server)?;
+    Ok(password)
+}
+
 /// Values of 21 bytes, the smallest that are unique, where theirs are 3.
-fn closed(port: u16, tasks: u32, pipeline: u32) -> Result<Rate, ClosedError> {
-    let throughput = closed::run(Closed {
+fn closed(
+    port: u16,
+    tasks: u32,
+    pipeline: u32,
+    password: Option<Password>,
+) -> Result<Rate, ClosedError> {
+    let wanted = Closed {
         address: SocketAddr::from(([127, 0, 0, 1], port)),
         connections: 4,
         clients: tasks as usize,
@@ -55,7 +77,8 @@ fn closed(port: u16, tasks: u32, pipeline: u32) -> Result<Rate, ClosedError> {
         time: Duration::from_secs(5),
         keys: 1,
         value: 21,
-    })?;
+    };
+    let throughput = closed::run(wanted, password)?;
     Ok(Rate {
         per_second: throughput.per_second(),
         cpu_micros: throughput.cpu_each().as_secs_f64() * 1e6,

@@ -9,6 +9,7 @@ pub mod said;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +20,9 @@ use std::time::{Duration, Instant};
 use redrill::backend::ProcessBackend;
 use redrill::backend::proc;
 use redrill::backend::process::binary::{ServerBinary, on_path};
+use redrill::model::Password;
 use redrill::spec::Topology;
-use redrill::spec::topology::{Engine, Group, Limits, Mode, Placement};
+use redrill::spec::topology::{Auth, Engine, Group, Limits, Mode, Placement};
 
 /// The server that tests run: `REDRILL_SERVER`, else the one on PATH. Live tests do
 /// not pass without one.
@@ -61,6 +63,7 @@ pub fn topology(groups: Vec<Group>) -> Topology {
         name: "test".to_owned(),
         summary: String::new(),
         engine: Engine::default(),
+        auth: Auth::Password,
         regions: Vec::new(),
         links: Vec::new(),
         groups,
@@ -111,14 +114,30 @@ pub fn until(most: Duration, mut fact: impl FnMut() -> bool) -> bool {
 
 /// `redis-cli --cluster check` has nothing to say against the cluster. Without a
 /// redis-cli nothing is held, and that is said.
-pub fn assert_redis_cli_agrees(address: &str) {
+pub fn assert_redis_cli_agrees(address: &str, password: Option<&Password>) {
     let Some(cli) = need::cli() else { return };
-    let out = Command::new(cli).args(["--cluster", "check", address]).output().unwrap();
+    let mut check = Command::new(cli);
+    check.args(["--cluster", "check", address]);
+    let out = with_password(&mut check, password).output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     let agrees = out.status.success()
         && said.contains("[OK] All nodes agree about slots configuration.")
         && said.contains("[OK] All 16384 slots covered.");
     assert!(agrees, "{said}");
+}
+
+/// For redis-cli, which takes it from there.
+pub fn with_password<'c>(command: &'c mut Command, password: Option<&Password>) -> &'c mut Command {
+    match password {
+        Some(password) => command.env("REDISCLI_AUTH", password.reveal()),
+        None => command,
+    }
+}
+
+/// A client of one server.
+pub fn client(address: impl Display, password: Option<&Password>) -> redis::Client {
+    let secret = password.map(|password| format!(":{}@", password.reveal()));
+    redis::Client::open(format!("redis://{}{address}", secret.unwrap_or_default())).unwrap()
 }
 
 /// Runs the shell script `inside` where `folder` is a file system of its own, which

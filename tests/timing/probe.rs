@@ -164,7 +164,9 @@ async fn move_slot(slot: u16, key: &str, from: &Node, to: &Node, all: &[Node]) {
     from.admin.query::<()>(&set("MIGRATING", &to.id)).await.unwrap();
     pause().await;
     let mut migrate = cmd("MIGRATE");
-    migrate.arg(to.addr.ip().to_string()).arg(to.addr.port()).arg(key).arg(0).arg(1000);
+    migrate.arg(to.addr.ip().to_string()).arg(to.addr.port()).arg("").arg(0).arg(1000);
+    let password = to.admin.password().map(Password::reveal);
+    migrate.arg(password.map(|_| "AUTH")).arg(password).arg("KEYS").arg(key);
     from.admin.query::<()>(&migrate).await.unwrap();
     pause().await;
     for node in [to, from].into_iter().chain(all) {

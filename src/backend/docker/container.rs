@@ -10,7 +10,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainer
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::super::{NodePlan, config};
+use super::super::{NodePlan, config, private};
 use super::call::call;
 use super::endpoint::Engine;
 use super::error::{DockerError, status};
@@ -117,12 +117,13 @@ fn archive(plan: &NodePlan, kit: &Kit) -> std::io::Result<Vec<u8>> {
     pack(files.chain([(config::FILE, conf.as_bytes())]).chain(kit.files(&control)))
 }
 
-/// An archive of files with these names and contents, as the engine accepts it.
+/// An archive of files with these names and contents, as the engine accepts it. Only the server's
+/// user, which is root, may read its configuration: the password is in it.
 pub fn pack<'f>(files: impl Iterator<Item = (&'f str, &'f [u8])>) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (name, content) in files {
         let mut header = tar::Header::new_gnu();
-        header.set_mode(0o644);
+        header.set_mode(if name == config::FILE { private::MODE } else { 0o644 });
         header.set_size(content.len() as u64);
         archive.append_data(&mut header, name, content)?;
     }

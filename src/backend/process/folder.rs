@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::config;
-use super::super::logs::{Logs, cannot_write, make_dir};
+use super::super::logs::{Logs, cannot_write};
 use super::super::preload::{self, Control};
+use super::super::private;
 use super::super::programs::remove;
 use super::super::{BackendError, NodePlan};
 use crate::model::NodeName;
@@ -19,7 +20,7 @@ impl Folder {
     /// `run_folder` must be absolute: servers change their directory.
     pub fn make(run_folder: &Path) -> Result<Folder, BackendError> {
         let folder = Folder { nodes: nodes_dir(run_folder) };
-        make_dir(&folder.nodes)?;
+        private::make_dir(&folder.nodes).map_err(|e| cannot_write(&folder.nodes, e))?;
         Ok(folder)
     }
 
@@ -36,12 +37,12 @@ impl Folder {
     /// Creates the node's directory, with the files that it starts from.
     pub fn write_node(&self, plan: &NodePlan, logs: &Logs) -> Result<(), BackendError> {
         let dir = self.node(&plan.name);
-        make_dir(&dir)?;
+        private::make_dir(&dir).map_err(|e| cannot_write(&dir, e))?;
         let text = config::text(plan, &dir, &logs.path(&plan.name));
         let conf = (config::FILE.to_owned(), text);
         for (name, content) in plan.files.iter().chain([&conf]) {
             let path = dir.join(name);
-            fs::write(&path, content).map_err(|e| cannot_write(&path, e))?;
+            private::write(&path, content).map_err(|e| cannot_write(&path, e))?;
         }
         Ok(())
     }
@@ -57,9 +58,9 @@ impl Folder {
     }
 
     pub fn write_preload(&self) -> Result<(), BackendError> {
-        make_dir(&self.preload())?;
         let path = self.preload().join(preload::FILE);
-        fs::write(&path, preload::LIBRARY).map_err(|e| cannot_write(&path, e))
+        let made = private::make_dir(&self.preload());
+        made.and_then(|()| fs::write(&path, preload::LIBRARY)).map_err(|e| cannot_write(&path, e))
     }
 
     /// Replaces the file at once, because it is read all the time.

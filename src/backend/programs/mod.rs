@@ -27,7 +27,8 @@ use self::spawner::{Ended, Hold, Pipes, Spawner};
 use self::throttle::Throttle;
 use super::error::BackendError;
 use super::exits::NodeExited;
-use super::logs::{Logs, cannot_write, make_dir};
+use super::logs::{Logs, cannot_write};
+use super::private;
 use super::proc::{self, RunQueue};
 use super::sockets::{Inode, SocketOwner, SocketOwners};
 use crate::log::{OrLogged, OrUnheard};
@@ -129,7 +130,7 @@ impl Programs {
         if data == Data::Dropped && !self.runs(name) {
             remove(&home)?;
         }
-        make_dir(&home)?;
+        private::make_dir(&home).map_err(|e| cannot_write(&home, e))?;
         let mut command = Command::new(&plan.program);
         command.args(&plan.args).envs(plan.env).env(HOME, home).env(NAME, name.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.logs.open(name)?);

@@ -150,6 +150,9 @@ fn command(target: &Node, batch: &Batch, on_both: OnBoth, patience: Duration) ->
     if on_both == OnBoth::SourceWins {
         cmd.arg("REPLACE");
     }
+    if let Some(password) = target.admin.password() {
+        cmd.arg("AUTH").arg(password.reveal());
+    }
     cmd.arg("KEYS").arg(&batch.keys);
     cmd
 }

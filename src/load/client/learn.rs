@@ -135,7 +135,10 @@ pub(super) async fn listen(
 
 async fn subscribe(address: SocketAddr, shared: &Shared) -> RedisResult<PubSub> {
     let stream = stream(address, shared.from).await?;
-    let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
+    if let Some(password) = &shared.password {
+        info = info.set_password(password.reveal());
+    }
     let mut subscribed = PubSub::new(&info, stream).await?;
     subscribed.subscribe("+switch-master").await?;
     Ok(subscribed)

@@ -21,7 +21,7 @@ pub(crate) use node::{Link, connect};
 pub(crate) use request::{Commands, Read, ReplyValue, Request};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
 pub(crate) use routed::Routed;
-pub(crate) use stock::Stock;
+pub(crate) use stock::{Stock, cluster_client};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

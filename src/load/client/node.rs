@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisConnectionInfo, RedisError, RedisResult,
@@ -21,7 +22,7 @@ use tokio::sync::Notify;
 use tracing::trace;
 
 use super::{ClientOptions, Commands};
-use crate::model::{Clock, Nanos};
+use crate::model::{Clock, Nanos, Password};
 
 /// The first pause between attempts to connect to a node that refuses. Each pause is twice the
 /// one before, up to the client's maximum.
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) options: ClientOptions,
     /// The source address; `None` for any.
     pub(crate) from: Option<IpAddr>,
+    pub(crate) password: Option<Password>,
     pub(crate) reconnects: Cell<u64>,
     /// A connection was lost, or cannot be made: the cluster may have changed.
     pub(crate) trouble: Notify,
@@ -241,7 +243,8 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
     let mut lives = 0_u64;
     loop {
         line.set(State::Connecting);
-        let connected = connect(address, shared.from, shared.options.timeout, shared.options.room);
+        let ClientOptions { timeout, room, .. } = shared.options;
+        let connected = connect(address, shared.from, shared.password.as_ref(), timeout, room);
         let connected = connected.await;
         let (link, driver) = match connected {
             Ok(connected) => connected,
@@ -304,6 +307,7 @@ pub(super) async fn stream(address: SocketAddr, from: Option<IpAddr>) -> io::Res
 pub(crate) async fn connect(
     address: SocketAddr,
     from: Option<IpAddr>,
+    password: Option<&Password>,
     patience: Duration,
     room: usize,
 ) -> RedisResult<(Rc<Link>, Driver)> {
@@ -313,11 +317,14 @@ pub(crate) async fn connect(
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
-            .set_pipeline_buffer_size(room.max(1))
+            .set_pipeline_buffer_size(room + 1)
             .set_write_backpressure_boundary(64 * 1024);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&info, stream, config).await?;
         let driver: Driver = Box::pin(driver);
+        if let Some(password) = password {
+            authenticate(connection.clone(), password);
+        }
         RedisResult::Ok((connection, driver))
     };
     let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
@@ -327,4 +334,16 @@ pub(crate) async fn connect(
     let (waiting, given_up) = (Cell::new(0), Notify::new());
     let link = Rc::new(Link { connection, last_answer, waiting, given_up });
     Ok((link, driver))
+}
+
+/// Hands AUTH over before any other request, and waits for nothing: a server carries out what
+/// comes on a connection in order. So a password costs no round trip, and a connection to a
+/// server that is paused is the same with and without one. A refused one shows in each answer.
+fn authenticate(mut connection: MultiplexedConnection, password: &Password) {
+    let auth = redis::cmd("AUTH").arg(password.reveal()).take();
+    let mut asked = Box::pin(async move { connection.send_packed_command(&auth).await });
+    if asked.as_mut().now_or_never().is_none() {
+        // What nobody waits for would not be sent.
+        tokio::task::spawn_local(asked);
+    }
 }

@@ -79,8 +79,9 @@ impl Routed {
         patience: Duration,
     ) -> Result<Rc<Routed>, String> {
         let shared = || {
-            let (from, trouble) = (targets.from(instance), tokio::sync::Notify::new());
-            Rc::new(Shared { clock, options, from, reconnects: Cell::new(0), trouble })
+            let (from, password) = (targets.from(instance), targets.password.clone());
+            let (reconnects, trouble) = (Cell::new(0), tokio::sync::Notify::new());
+            Rc::new(Shared { clock, options, from, password, reconnects, trouble })
         };
         let client = Rc::new(Routed {
             lookup: targets.lookup.clone(),

@@ -12,14 +12,27 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike as _;
-use redis::cluster::ClusterClient;
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
-use redis::{ErrorKind, RedisError, Value};
+use redis::{ErrorKind, RedisError, RedisResult, Value};
 
 use super::request::refusal;
 use super::{Answer, Client, Commands, Request};
 use crate::load::workload::Doing;
+use crate::model::Password;
 use crate::model::op::{Cause, Outcome};
+
+/// The library's client with its own defaults, for the cluster that `seeds` belong to.
+pub(crate) fn cluster_client(
+    seeds: &[impl std::fmt::Display],
+    password: Option<&str>,
+) -> RedisResult<ClusterClient> {
+    let client = ClusterClientBuilder::new(seeds.iter().map(|seed| format!("redis://{seed}")));
+    match password {
+        Some(password) => client.password(password).build(),
+        None => client.build(),
+    }
+}
 
 pub(crate) struct Stock {
     connection: ClusterConnection,
@@ -30,11 +43,12 @@ impl Stock {
     /// Errors: what the library says if it cannot reach the cluster.
     pub(crate) async fn connect(
         seeds: &[SocketAddr],
+        password: Option<&Password>,
         timeout: Duration,
         patience: Duration,
     ) -> Result<Rc<Stock>, String> {
-        let urls = seeds.iter().map(|seed| format!("redis://{seed}"));
-        let client = ClusterClient::new(urls).map_err(|error| error.to_string())?;
+        let client = cluster_client(seeds, password.map(Password::reveal));
+        let client = client.map_err(|error| error.to_string())?;
         let connecting = tokio::time::timeout(patience, client.get_async_connection());
         match connecting.await {
             Ok(Ok(connection)) => Ok(Rc::new(Stock { connection, timeout })),

@@ -5,7 +5,7 @@ use schemars::{Schema, json_schema};
 use crate::spec::decode::{At, Misread, Named, Scalar, object, word_enum};
 use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Bytes, Time};
-use crate::spec::topology::EngineKind;
+use crate::spec::topology::{Auth, EngineKind};
 
 /// The longest latency one way: past it, every time-out of a cluster has passed.
 pub const MAX_LATENCY: Time = Time::secs(60);
@@ -19,6 +19,9 @@ object! {
         optional "summary" summary: String,
         /// Which server to run. Default: whichever is found on PATH.
         optional "engine" engine: EngineMap,
+        /// What servers ask of whoever connects: `password`, one that is drawn for each drill, or
+        /// `none`, for tools that know of none. Default: `password`.
+        optional "auth" auth: Auth,
         /// Names of places. Each group is in one, or spread over two.
         optional "regions" regions: Vec<At<String>>,
         /// What the network between regions is like. Regions without a link between

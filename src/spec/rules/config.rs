@@ -17,7 +17,7 @@ const OWNED: &[(&str, &str)] = &[
          slave-announce-ip slave-announce-port",
     ),
     (
-        "redrill connects without a password and without TLS",
+        "redrill draws the password itself (`auth` of the topology), and connects without TLS",
         "tls-port protected-mode requirepass masterauth masteruser primaryauth \
          primaryuser user aclfile tls-cluster tls-replication",
     ),

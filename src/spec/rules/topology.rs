@@ -9,7 +9,7 @@ use crate::spec::diagnostic::Diagnostics;
 use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, PlacementMap, TopologyFile};
 use crate::spec::quantity::Time;
 use crate::spec::source::{Source, Span};
-use crate::spec::topology::{Engine, Group, Limits, Mode, Placement, Sentinels, Topology};
+use crate::spec::topology::{Auth, Engine, Group, Limits, Mode, Placement, Sentinels, Topology};
 use crate::spec::{Ability, Options, Purpose, nearest};
 
 /// A majority of fewer primaries cannot outvote one that has failed.
@@ -69,6 +69,7 @@ pub fn check(
         name: file.name.or(String::new()),
         summary: file.summary.or(String::new()),
         engine: engine(&file.engine, source.name()),
+        auth: file.auth.given().map_or(Auth::Password, |at| at.value),
         regions,
         links,
         groups: checked,

@@ -115,7 +115,7 @@ async fn every_ready_topology_comes_up_without_redrill() {
             until_it_watches(sentinel, nodes.len() - 1, sentinels.len() - 1).await;
         }
         if cluster {
-            assert_redis_cli_agrees(&nodes[0].addr.to_string());
+            assert_redis_cli_agrees(&nodes[0].addr.to_string(), None);
         }
     }
 }

@@ -42,7 +42,7 @@ async fn a_cluster_is_born_whole(place: Place) {
         assert_eq!(timeout.last().unwrap(), "4321");
     }
     nodes_of_a_shard_share_its_id(nodes).await;
-    assert_redis_cli_agrees(&nodes[0].addr.to_string());
+    assert_redis_cli_agrees(&nodes[0].addr.to_string(), deployed.password.as_ref());
     backend.shutdown().await.unwrap();
     place.assert_nothing_left().await;
     assert!(logs(place.folder()).contains("Ready to accept connections"), "logs are kept");

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::gc_turn;
-use crate::common::{Ran, assert_redis_cli_agrees, run};
+use crate::common::{Ran, assert_redis_cli_agrees, client, run};
 use crate::docker::engine::Engine;
 use crate::drill::place::{Place, kill};
 
@@ -37,7 +37,8 @@ fn up_status_down() {
     let nodes = status[0]["nodes"].as_array().unwrap();
     let primaries = nodes.iter().filter(|node| node["role"] == "primary").count();
     assert_eq!((nodes.len(), primaries), (6, 3));
-    assert_redis_cli_agrees(nodes[0]["address"].as_str().unwrap());
+    let password = place.records()[0].password();
+    assert_redis_cli_agrees(nodes[0]["address"].as_str().unwrap(), password.as_ref());
     assert_eq!(done(&place, &["down", "mine"]), "mine is down\n");
     engine.assert_nothing_of(pid, &place, Duration::ZERO);
     place.assert_nothing_left();
@@ -52,8 +53,8 @@ fn distance_between_containers() {
     let pid = keeper(&place);
     let status = status(&place);
     let address = status[0]["nodes"][0]["address"].as_str().unwrap();
-    let client = redis::Client::open(format!("redis://{address}")).unwrap();
-    let mut connection = client.get_connection().unwrap();
+    let password = place.records()[0].password();
+    let mut connection = client(address, password.as_ref()).get_connection().unwrap();
     let seen: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap();
     let bridge = address.rsplit_once('.').unwrap().0.to_owned() + ".1:";
     let doors: std::collections::BTreeSet<&str> =

@@ -19,6 +19,7 @@ mod limits;
 mod links;
 mod local;
 mod parity;
+mod password;
 mod proxy;
 
 use crate::common::need;

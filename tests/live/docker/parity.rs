@@ -38,7 +38,7 @@ fn shape(engine: &Engine, args: &[&str]) -> BTreeSet<String> {
     let mut playing = place.start(MOVING, &[args, &["--keep"]].concat());
     playing.wait_for_words("The topology is up until Ctrl-C, or `redrill down ");
     let record = place.records().pop().unwrap();
-    assert_redis_cli_agrees(&record.nodes[0].address.to_string());
+    assert_redis_cli_agrees(&record.nodes[0].address, record.password().as_ref());
     let pid = playing.pid();
     let down = crate::common::run(&mut place.redrill(&["down", &record.id]));
     assert_eq!(down.code, Some(0), "{args:?}: {}", down.err);

@@ -15,7 +15,7 @@ use redrill::node::NodeLine;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::until;
+use crate::common::{client, until};
 use crate::drill::place::{Place, assert_ended_or_busy};
 
 /// A cluster that misses a primary soon, so that a test need not wait.
@@ -389,12 +389,12 @@ fn keys_that_move_are_counted_apart() {
 
 /// Whom of the others each node suspects, by their names, and how far its replication is.
 fn seen_by(place: &Place) -> BTreeMap<String, (BTreeSet<String>, u64)> {
-    let nodes = place.records()[0].nodes.clone();
+    let record = &place.records()[0];
+    let (nodes, password) = (&record.nodes, record.password());
     let names: BTreeMap<&str, String> =
         nodes.iter().map(|node| (&*node.cluster_id, node.name.to_string())).collect();
     let seen = nodes.iter().map(|node| {
-        let client = redis::Client::open(format!("redis://{}", node.address)).unwrap();
-        let mut connection = client.get_connection().unwrap();
+        let mut connection = client(&node.address, password.as_ref()).get_connection().unwrap();
         let lines: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap();
         let lines = NodeLine::parse_all(&lines).unwrap().into_iter();
         let suspects = lines.filter(|line| line.flags.pfail || line.flags.fail);

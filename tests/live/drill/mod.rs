@@ -19,6 +19,7 @@ mod links;
 mod logged;
 mod migrated;
 mod output;
+pub mod password;
 pub mod place;
 mod reader;
 mod ready;

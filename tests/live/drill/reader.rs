@@ -7,6 +7,7 @@ use redis::Commands;
 use redrill::model::op::{Op, Outcome, Purpose};
 use redrill::model::slot::{SLOTS, slot_of};
 
+use crate::common::client;
 use crate::drill::place::Place;
 
 /// What a reader that has nothing of redrill's load finds on the servers that were kept.
@@ -14,11 +15,9 @@ pub struct Reader(Vec<redis::Connection>, HashMap<u16, usize>);
 
 impl Reader {
     pub fn of(place: &Place) -> Reader {
-        let nodes = place.records()[0].nodes.clone();
-        let connect = |address: &str| {
-            let client = redis::Client::open(format!("redis://{address}/")).unwrap();
-            client.get_connection().unwrap()
-        };
+        let record = &place.records()[0];
+        let (nodes, password) = (&record.nodes, record.password());
+        let connect = |address: &str| client(address, password.as_ref()).get_connection().unwrap();
         let mut connections: Vec<redis::Connection> =
             nodes.iter().map(|node| connect(&node.address)).collect();
         let mut owners = HashMap::new();
@@ -39,9 +38,9 @@ impl Reader {
 
     /// Of a group that is no cluster: all keys are at its primary.
     pub fn of_one(place: &Place, primary: &str) -> Reader {
-        let nodes = &place.records()[0].nodes;
-        let node = nodes.iter().find(|node| node.name.to_string() == primary).unwrap();
-        let client = redis::Client::open(format!("redis://{}/", node.address)).unwrap();
+        let record = &place.records()[0];
+        let node = record.nodes.iter().find(|node| node.name.to_string() == primary).unwrap();
+        let client = client(&node.address, record.password().as_ref());
         let connection = client.get_connection().unwrap();
         Reader(vec![connection], (0..SLOTS).map(|slot| (slot, 0)).collect())
     }

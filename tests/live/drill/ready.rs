@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use redrill::model::Password;
 use redrill::spec::library;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{assert_redis_cli_agrees, heavy_turn, need, run, servers_in};
+use crate::common::{assert_redis_cli_agrees, client, heavy_turn, need, run, servers_in};
 use crate::drill::place::Place;
 use crate::drill::split_brain;
 
@@ -33,14 +34,15 @@ fn play(name: &str, steps: bool, slots: Option<f64>) {
     assert_eq!(sum("keys_after"), keys + canaries, "{shards:?}");
 
     assert_eq!(servers_in(place.path()).len(), 6);
-    let nodes: Vec<String> =
-        place.records()[0].nodes.iter().map(|node| node.address.clone()).collect();
+    let record = &place.records()[0];
+    let nodes: Vec<String> = record.nodes.iter().map(|node| node.address.clone()).collect();
+    let password = record.password();
     assert_eq!(nodes.len(), 6);
     for address in &nodes {
-        let seen = cluster_nodes(address);
+        let seen = cluster_nodes(address, password.as_ref());
         assert!(!seen.contains("->-") && !seen.contains("-<-"), "a slot is open:\n{seen}");
     }
-    assert_redis_cli_agrees(&nodes[0]);
+    assert_redis_cli_agrees(&nodes[0], password.as_ref());
     playing.signal(Signal::INT);
     let ran = playing.end();
     // Ctrl-C was asked for here: what counts is the verdict.
@@ -81,9 +83,8 @@ pub fn promises(report: &Value) {
     }
 }
 
-fn cluster_nodes(address: &str) -> String {
-    let client = redis::Client::open(format!("redis://{address}")).unwrap();
-    let mut connection = client.get_connection().unwrap();
+fn cluster_nodes(address: &str, password: Option<&Password>) -> String {
+    let mut connection = client(address, password).get_connection().unwrap();
     redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap()
 }
 

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use redrill::model::Password;
 use redrill::model::event::EventKind;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{assert_redis_cli_agrees, need, servers_in, until};
+use crate::common::{assert_redis_cli_agrees, client, need, servers_in, until};
 use crate::drill::failover::{ms, scenario};
 use crate::drill::place::{MOST, Place, assert_passed_or_busy, events};
 
 /// The nodes that the server at `address` knows, but for their addresses and instants.
-fn known(address: &str) -> BTreeSet<String> {
-    let client = redis::Client::open(format!("redis://{address}")).unwrap();
-    let mut connection = client.get_connection().unwrap();
+fn known(address: &str, password: Option<&Password>) -> BTreeSet<String> {
+    let mut connection = client(address, password).get_connection().unwrap();
     let lines: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection).unwrap();
     lines.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
 }
@@ -59,14 +59,15 @@ fn grows_and_shrinks(args: &[&str]) {
     assert!(slots[3].as_u64().unwrap() >= 5_460, "{slots:?}");
 
     // By the servers' own account: four of six are left, and three have joined.
-    let born: Vec<String> =
-        place.records()[0].nodes.iter().map(|node| node.address.clone()).collect();
-    let sees = known(&born[0]);
+    let record = &place.records()[0];
+    let born: Vec<String> = record.nodes.iter().map(|node| node.address.clone()).collect();
+    let password = record.password();
+    let sees = known(&born[0], password.as_ref());
     assert_eq!(sees.len(), 7, "{sees:?}");
     for at in [1, 4, 5] {
-        assert_eq!(known(&born[at]), sees);
+        assert_eq!(known(&born[at], password.as_ref()), sees);
     }
-    assert_redis_cli_agrees(&born[0]);
+    assert_redis_cli_agrees(&born[0], password.as_ref());
     playing.signal(Signal::INT);
     let ran = playing.end();
     assert_passed_or_busy(&ran, &report);
@@ -140,8 +141,9 @@ fn who_is_dead_while_a_shard_leaves_forgets_it_afterwards() {
     let within = ms(&steps[2]["began_ms"])..ms(&steps[1]["undone_ms"]);
     assert!(within.contains(&ms(&steps[2]["ended_ms"])), "it was dead just then: {steps:?}");
     assert_eq!(report["disagreements"], serde_json::json!([]));
-    for node in &place.records()[0].nodes {
-        assert_eq!(known(&node.address).len(), 6, "{}", node.name);
+    let record = &place.records()[0];
+    for node in &record.nodes {
+        assert_eq!(known(&node.address, record.password().as_ref()).len(), 6, "{}", node.name);
     }
     playing.signal(Signal::INT);
     let ran = playing.end();

@@ -37,7 +37,7 @@ fn a_closed_loop_counts_what_the_server_counts() {
         keys: 100,
         value: 30,
     };
-    let done = closed::run(closed).unwrap();
+    let done = closed::run(closed, None).unwrap();
     assert!(done.operations > 100);
     assert_eq!(done.operations, calls(&server, "set"));
     assert_eq!(done.operations, done.latency.len());
@@ -47,7 +47,7 @@ fn a_closed_loop_counts_what_the_server_counts() {
     assert!(done.latency.min() > 1_000, "no server answers in a microsecond");
 
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
-    let error = closed::run(closed).unwrap_err();
+    let error = closed::run(closed, None).unwrap_err();
     assert!(matches!(error, ClosedError::Server { .. }) && error.to_string().contains("OOM"));
 }
 

@@ -22,6 +22,7 @@ async fn the_stock_cluster_client_is_refused_outside_a_cluster() {
         lookup: Lookup::Primary,
         nodes: vec![],
         from: vec![],
+        password: None,
     };
     let targets = vec![targets];
     let error = LoadRunner::launch(0, &load, targets, 1, teller, history.writer(), None).await;

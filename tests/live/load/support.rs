@@ -41,8 +41,13 @@ impl Rig {
         let (teller, events) = Teller::new(clock);
         let history = history::create(&path, teller.clone(), |_| ()).unwrap();
         let lookup = if cluster { Lookup::Cluster } else { Lookup::Primary };
-        let targets =
-            Targets { seeds: seeds.to_vec(), lookup, nodes: seeds.to_vec(), from: vec![] };
+        let targets = Targets {
+            seeds: seeds.to_vec(),
+            lookup,
+            nodes: seeds.to_vec(),
+            from: vec![],
+            password: None,
+        };
         let (targets, writer) = (vec![targets], history.writer());
         let runner = LoadRunner::launch(0, load, targets, 42, teller, writer, None).await.unwrap();
         Rig { clock, runner, history, path, events, _dir: dir }

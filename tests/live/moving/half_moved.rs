@@ -2,9 +2,11 @@
 
 use redrill::cluster::moving::move_slots;
 use redrill::cluster::plan::Route;
+use redrill::model::Password;
 use redrill::node::Node;
 use redrill::spec::step::Pace;
 
+use crate::common::with_password;
 use crate::moving::test_cluster::{TestCluster, key, numbered};
 
 async fn set_slot(at: &Node, slot: u16, what: &str, of: &Node) {
@@ -16,7 +18,8 @@ async fn set_slot(at: &Node, slot: u16, what: &str, of: &Node) {
 async fn carry(from: &Node, to: &Node, how: Option<&str>, key: &str) {
     let mut cmd = redis::cmd("MIGRATE");
     cmd.arg(to.addr.ip().to_string()).arg(to.addr.port()).arg("").arg(0).arg(1000).arg(how);
-    cmd.arg("KEYS").arg(key);
+    let password = to.admin.password().map(Password::reveal);
+    cmd.arg(password.map(|_| "AUTH")).arg(password).arg("KEYS").arg(key);
     assert_eq!(from.admin.query::<String>(&cmd).await.unwrap(), "OK");
 }
 
@@ -120,7 +123,9 @@ async fn what_redis_cli_left_is_finished() {
     let cluster = TestCluster::up(3, 0).await;
     let keys = numbered(0..300, 20);
     cluster.fill(&keys).await;
-    let mut reshard = std::process::Command::new(cli)
+    let mut reshard = std::process::Command::new(cli);
+    with_password(&mut reshard, cluster.nodes[0].admin.password());
+    let mut reshard = reshard
         .args(["--cluster", "reshard", &cluster.nodes[0].addr.to_string(), "--cluster-yes"])
         .args(["--cluster-from", &cluster.nodes[0].id, "--cluster-to", &cluster.nodes[1].id])
         .args(["--cluster-slots", "300", "--cluster-pipeline", "2"])

@@ -133,7 +133,9 @@ async fn writes_during_a_move_are_kept() {
     let cluster = TestCluster::up(3, 0).await;
     let keys: Vec<String> = (0..200).flat_map(|slot| (0..20).map(move |n| key(slot, n))).collect();
     let seeds: Vec<String> = cluster.nodes.iter().map(|n| format!("redis://{}", n.addr)).collect();
-    let client = redis::cluster::ClusterClient::new(seeds).unwrap();
+    let client = redis::cluster::ClusterClientBuilder::new(seeds);
+    let password = cluster.nodes[0].admin.password().unwrap().reveal();
+    let client = client.password(password).build().unwrap();
     let over = AtomicBool::new(false);
     // Each writer has keys of its own, so that the last answer tells what must be there.
     let writer = async |part: usize| {

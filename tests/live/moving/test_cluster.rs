@@ -162,7 +162,8 @@ impl TestCluster {
     pub async fn down(self) {
         self.agreed_view().await;
         assert_eq!(self.marks().await, [""; 0]);
-        common::assert_redis_cli_agrees(&self.nodes[0].addr.to_string());
+        let any = &self.nodes[0];
+        common::assert_redis_cli_agrees(&any.addr.to_string(), any.admin.password());
         self.shutdown().await;
     }
 

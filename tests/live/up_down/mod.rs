@@ -5,9 +5,12 @@ mod place;
 mod said;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use crate::common::{assert_redis_cli_agrees, redrill, run, script, server, servers_in, until};
+use crate::common::{
+    assert_redis_cli_agrees, need, redrill, run, script, server, servers_in, until,
+};
 use place::{Place, kill};
 
 #[test]
@@ -43,6 +46,26 @@ fn up_status_down() {
     assert_eq!(place.redrill(&["down", "mine"]).code, Some(64));
 }
 
+/// The lines that are printed work as they are, and one of them gives redis-cli the password.
+#[test]
+fn who_brings_it_up_is_told_how_to_talk_to_it() {
+    let Some(cli) = need::cli() else { return };
+    let place = Place::new();
+    let talk = |set: &[&str]| {
+        let up = place.done(&[&["up", "standalone"], set].concat());
+        let lines = up.split("to talk to it:\n").nth(1).unwrap();
+        let lines = lines.split("to end it:").next().unwrap().trim().to_owned();
+        let cli = cli.to_str().unwrap();
+        let typed = lines.replace("redis-cli ", &format!("{cli} ")).replace("valkey-cli ", cli);
+        let said = run(Command::new("sh").args(["-c", &format!("{typed} SET greeting hello")]));
+        place.done(&["down"]);
+        assert_eq!(said.out.trim(), "OK", "{lines}: {}", said.err);
+        lines
+    };
+    assert!(talk(&[]).starts_with("export REDISCLI_AUTH="));
+    assert!(!talk(&["--set", "auth=none"]).contains("AUTH"));
+}
+
 #[test]
 fn redis_cli_agrees_with_every_ready_cluster() {
     let place = Place::new();
@@ -53,7 +76,8 @@ fn redis_cli_agrees_with_every_ready_cluster() {
         place.done(&["up", ready.name]);
         let status = place.status();
         let address = status[0]["nodes"][0]["address"].as_str().unwrap();
-        assert_redis_cli_agrees(address);
+        let password = place.record(ready.name).password();
+        assert_redis_cli_agrees(address, password.as_ref());
         place.done(&["down", ready.name]);
     }
     place.assert_empty();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use redrill::backend::registry::{Record, Registry};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
@@ -35,6 +36,10 @@ impl Place {
 
     pub fn status(&self) -> Vec<Value> {
         serde_json::from_str(&self.done(&["status", "--format", "json"])).unwrap()
+    }
+
+    pub fn record(&self, name: &str) -> Record {
+        Registry::at(self.path()).find(name).unwrap().unwrap()
     }
 
     /// What is left, by name.

@@ -72,10 +72,11 @@ impl Rig {
             Mode::Cluster { .. } => Lookup::Cluster,
             _ => Lookup::Primary,
         };
+        let password = rig.node(0, 0).admin.password().cloned();
         let seeds = rig.group.nodes.iter().map(|node| node.addr).collect();
         let targets = BTreeMap::from([(
             ("cache".to_owned(), None),
-            Targets { seeds, lookup, nodes: vec![], from: vec![] },
+            Targets { seeds, lookup, nodes: vec![], from: vec![], password },
         )]);
         let prober = Prober::launch(rig.canaries.clone(), targets, probe, rig.teller.clone());
         rig.prober = Some(prober.await.unwrap());

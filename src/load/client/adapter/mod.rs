@@ -33,9 +33,9 @@ use crate::backend::ActorStarts;
 use crate::backend::programs::Programs;
 use crate::load::workload::Doing;
 use crate::log::OrUnheard;
-use crate::model::NodeName;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::{Action, Cause, Outcome};
+use crate::model::{NodeName, Password};
 use crate::spec::scenario::Load;
 
 pub use start::AdapterError;
@@ -68,6 +68,8 @@ pub(crate) struct Settings {
 pub(crate) struct Adapter {
     settings: Settings,
     program: Program,
+    /// It is told, and nothing that it says shows it.
+    password: Option<Password>,
     state: RefCell<State>,
     /// There is something to write, or nothing will come any more.
     to_write: Notify,
@@ -156,6 +158,7 @@ impl Adapter {
     async fn start(
         command: &[String],
         settings: Settings,
+        password: Option<Password>,
     ) -> Result<(Rc<Adapter>, ActorStarts), AdapterError> {
         let name = NodeName::actor(&settings.load.name, settings.instance);
         let (program, starts) = Program::start(settings.programs.clone(), name, command).await?;
@@ -174,7 +177,8 @@ impl Adapter {
             tally: Tally { errors: BTreeMap::new(), late: 0, own, changed: false },
         };
         let state = RefCell::new(state);
-        Ok((Rc::new(Adapter { settings, program, state, to_write: Notify::new() }), starts))
+        let to_write = Notify::new();
+        Ok((Rc::new(Adapter { settings, program, password, state, to_write }), starts))
     }
 
     /// Gives the order now. Its end within `patience`, once that is awaited.
@@ -232,7 +236,12 @@ impl Adapter {
     }
 
     fn hear(&self, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
+        let mut text = String::from_utf8_lossy(line);
+        if let Some(secret) = self.password.as_ref().map(Password::reveal)
+            && text.contains(secret)
+        {
+            text = text.replace(secret, "…").into();
+        }
         let reply: Reply = match serde_json::from_str(&text) {
             Ok(reply) => reply,
             Err(why) => return self.object(Nonsense::NotALine, &format!("{text} ({why})")),

@@ -88,6 +88,9 @@ pub struct Connect {
     pub clients: u32,
     /// How long a client waits for an answer.
     pub timeout_ms: u64,
+    /// What all nodes and sentinels ask of clients (AUTH); not there if they ask nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,10 +220,14 @@ mod tests {
             nodes: vec!["127.0.0.1:26379".to_owned()],
             clients: 32,
             timeout_ms: 1000,
+            password: Some("5ec2e7".to_owned()),
         };
+        let open = Connect { password: None, ..connect.clone() };
+        let open = written(&Order { id: 1, work: Work::Connect(open) });
+        assert!(open.ends_with(r#","timeout_ms":1000}"#), "{open}");
         assert_eq!(
             written(&Order { id: 1, work: Work::Connect(connect) }),
-            r#"{"id":1,"do":"connect","mode":"sentinel","group":"cache","nodes":["127.0.0.1:26379"],"clients":32,"timeout_ms":1000}"#
+            r#"{"id":1,"do":"connect","mode":"sentinel","group":"cache","nodes":["127.0.0.1:26379"],"clients":32,"timeout_ms":1000,"password":"5ec2e7"}"#
         );
     }
 

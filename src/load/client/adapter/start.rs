@@ -97,7 +97,8 @@ impl Adapter {
         targets: &Targets,
         settings: Settings,
     ) -> Result<Rc<Adapter>, AdapterError> {
-        let (adapter, mut starts) = Adapter::start(command, settings).await?;
+        let (adapter, mut starts) =
+            Adapter::start(command, settings, targets.password.clone()).await?;
         let pipes = starts.recv().await.ok_or(AdapterError::NoCommand)?;
         let (greeting, reading) = adapter.begin(pipes, targets).await?;
         let [noop_p50_ns, noop_p99_ns] = adapter.try_out().await?;
@@ -185,6 +186,7 @@ impl Adapter {
             nodes: targets.seeds.iter().map(SocketAddr::to_string).collect(),
             clients: load.clients_of_each(),
             timeout_ms: load.timeout.as_millis() as u64,
+            password: targets.password.as_ref().map(|password| password.reveal().to_owned()),
         };
         match self.order(Work::Connect(order), patience).await {
             Ended::Answered(Came::Ok(_)) => Ok(()),

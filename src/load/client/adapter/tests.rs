@@ -66,8 +66,13 @@ fn with<T>(
         let settings =
             Settings { index: 3, instance: 0, load: load(workload), teller, programs, patience };
         let node = "127.0.0.1:6379".parse().unwrap();
-        let targets =
-            Targets { seeds: vec![node], lookup: Lookup::Primary, nodes: vec![node], from: vec![] };
+        let targets = Targets {
+            seeds: vec![node],
+            lookup: Lookup::Primary,
+            nodes: vec![node],
+            from: vec![],
+            password: None,
+        };
         then(Adapter::launch(command, &targets, settings).await, events).await
     })
 }
