@@ -8,7 +8,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::process::nodes_dir;
 use crate::model::Password;
 
 /// The mode of a file that only its owner may read.
@@ -17,6 +16,11 @@ pub const MODE: u32 = 0o600;
 /// Creates the folder, and those above it that are not there.
 pub fn make_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The folder of the nodes in a run folder.
+pub fn nodes_dir(run_folder: &Path) -> PathBuf {
+    run_folder.join("nodes")
 }
 
 pub fn write(path: &Path, content: &str) -> io::Result<()> {

@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
-use super::private;
+use super::private::{self, nodes_dir};
 use super::proc::ProcessId;
-use super::process::nodes_dir;
 use super::programs::end_left;
 use crate::log::OrLogged;
 use crate::model::event::EngineInfo;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::config;
 use super::super::logs::{Logs, cannot_write};
 use super::super::preload::{self, Control};
-use super::super::private;
+use super::super::private::{self, nodes_dir};
 use super::super::programs::remove;
 use super::super::{BackendError, NodePlan};
 use crate::model::NodeName;
@@ -74,9 +74,4 @@ impl Folder {
     pub fn remove_node(&self, name: &NodeName) -> Result<(), BackendError> {
         remove(&self.node(name))
     }
-}
-
-/// The folder of the nodes in a run folder.
-pub fn nodes_dir(run_folder: &Path) -> PathBuf {
-    run_folder.join("nodes")
 }
