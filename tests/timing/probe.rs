@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use redis::cmd;
 use redrill::backend::Backend;
-use redrill::model::Nanos;
 use redrill::model::event::Role;
 use redrill::model::op::Access;
+use redrill::model::{Nanos, Password};
 use redrill::node::{Node, Section};
 use redrill::spec::scenario::Probe;
 use redrill::spec::topology::Mode;
