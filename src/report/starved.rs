@@ -168,6 +168,8 @@ fn span_of(known: &Known, spans: &Spans) -> Span {
     match () {
         () if ends(".before") => spans.before,
         () if ends(".after") => spans.after.unwrap_or(spans.line),
+        // Of all writes, whenever they were acknowledged.
+        () if known.name == "writes.lost.share" => spans.line,
         () if ends(".during") || of_steps => spans.during.unwrap_or(spans.line),
         () => spans.line,
     }
@@ -252,6 +254,16 @@ mod tests {
         assert_eq!(times.within(span(0, 10_000)), Duration::from_millis(2_300));
         assert_eq!(times.within(span(7_500, 7_600)), Duration::from_millis(100));
         assert_eq!(times.within(span(4_900, 5_500)), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_share_of_all_writes_is_of_the_whole_line() {
+        let (line, during) = (span(0, 10_000), span(1_000, 4_000));
+        let seen_to_the_end = true;
+        let spans =
+            Spans { line, seen_to_the_end, before: line, during: Some(during), after: None };
+        let of = |name| span_of(crate::model::catalogue::known(name).unwrap(), &spans);
+        assert_eq!((of("writes.lost.share"), of("rpo")), (line, during));
     }
 
     #[test]
