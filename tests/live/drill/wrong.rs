@@ -16,7 +16,7 @@ use redrill::model::event::{Event, EventKind, Phase};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{Ran, run, script, server, until};
+use crate::common::{Ran, client, run, script, server, until};
 use crate::drill::place::{MOST, Place, kill};
 
 /// In what a server is wrong.
@@ -94,7 +94,7 @@ fn on_wrong_servers(place: &Place, mut command: Command, wrong: Wrong) -> Ran {
     // It may end before, on a machine that is too busy to fill keys in.
     let mut loaded = || playing.events().iter().any(begun) || playing.has_ended().is_some();
     assert!(until(MOST, &mut loaded), "no load begins: {}", playing.errors());
-    let mut harm = Harm::new(playing.servers(), addresses(place), wrong);
+    let mut harm = Harm::new(playing.servers(), clients(place), wrong);
     while playing.has_ended().is_none() {
         harm.look();
         thread::sleep(LOOK);
@@ -122,9 +122,12 @@ fn binary(place: &Place, wrong: Wrong) -> Option<PathBuf> {
     }
 }
 
-fn addresses(place: &Place) -> Vec<(String, String)> {
-    let nodes = place.records().into_iter().flat_map(|record| record.nodes);
-    nodes.map(|node| (node.name.to_string(), node.address)).collect()
+/// The nodes by their names, and how they are asked.
+fn clients(place: &Place) -> Vec<(String, Client)> {
+    let Some(record) = place.records().pop() else { return Vec::new() };
+    let password = record.password();
+    let to = |address: &str| client(address, password.as_ref());
+    record.nodes.iter().map(|node| (node.name.to_string(), to(&node.address))).collect()
 }
 
 /// Whoever does harm to servers that are up.
@@ -139,15 +142,14 @@ struct Harm {
 
 struct Victim {
     name: String,
-    address: String,
+    client: Client,
     connection: Option<Connection>,
     was_replica: bool,
 }
 
 impl Harm {
-    fn new(pids: Vec<(String, u32)>, nodes: Vec<(String, String)>, wrong: Wrong) -> Harm {
-        let victim =
-            |(name, address)| Victim { name, address, connection: None, was_replica: false };
+    fn new(pids: Vec<(String, u32)>, nodes: Vec<(String, Client)>, wrong: Wrong) -> Harm {
+        let victim = |(name, client)| Victim { name, client, connection: None, was_replica: false };
         let nodes = nodes.into_iter().map(victim).collect();
         let pids = pids.into_iter().collect();
         Harm { wrong, since: Instant::now(), pids, nodes, done: false }
@@ -179,8 +181,7 @@ impl Victim {
     /// What it answers, if it does.
     fn ask(&mut self, words: &[&str]) -> Option<Reply> {
         if self.connection.is_none() {
-            let client = Client::open(format!("redis://{}", self.address)).unwrap();
-            let connection = client.get_connection_with_timeout(PATIENCE).ok()?;
+            let connection = self.client.get_connection_with_timeout(PATIENCE).ok()?;
             connection.set_read_timeout(Some(PATIENCE)).ok()?;
             self.connection = Some(connection);
         }
