@@ -10,6 +10,7 @@ mod dual_writes;
 mod failover;
 mod findings;
 mod hardships;
+mod instances;
 mod interrupted;
 mod kept;
 mod kinds;
