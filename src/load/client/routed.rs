@@ -146,10 +146,14 @@ impl Routed {
         number
     }
 
-    /// Whoever told the map is not the first to be asked any more.
-    fn ask_another(&self) {
-        let known = self.nodes.borrow().nodes.len() as u16;
-        self.hint.set((self.hint.get() + 1) % known.max(1));
+    /// If the node at `from` told the map, another one is asked next: a node that is cut off from
+    /// the majority tells the map that it had until then.
+    fn distrust(&self, from: SocketAddr) {
+        let hint = self.hint.get();
+        if hint == self.number(from) {
+            let known = self.nodes.borrow().nodes.len() as u16;
+            self.hint.set((hint + 1) % known);
+        }
     }
 
     /// The slot map may be out of date: it is asked for again before long.
@@ -240,7 +244,7 @@ impl Routed {
                 link.answered(self.shared.clock.now());
                 trip.sending.replace(Sending::Unsent);
             }
-            target = self.follow(error, request, trip).await?;
+            target = self.follow(error, node.address, request, trip).await?;
             asking = matches!(error, Reply::Ask(_));
         }
     }
@@ -262,7 +266,8 @@ impl Routed {
         trip.sending.replace(Sending::Unsent);
         for (command, answer) in commands.iter().zip(answers) {
             let Err(error) = answer.extract_error() else { continue };
-            self.follow(classify(&error, node.address.ip()), request, trip).await?;
+            let error = classify(&error, node.address.ip());
+            self.follow(error, node.address, request, trip).await?;
             let (slot, commands) = (request.slot, command.clone().into());
             let again = Request { slot, commands, read: request.read, wait: request.wait };
             Box::pin(self.attempts(&again, trip)).await?;
@@ -296,10 +301,11 @@ impl Routed {
         if enough { Ok(told) } else { Err(Outcome::Unknown(Cause::UnderReplicated)) }
     }
 
-    /// Where to go next after an error, or how the operation has ended.
+    /// Where to go next after an error of the node at `from`, or how the operation has ended.
     async fn follow(
         &self,
         error: Reply,
+        from: SocketAddr,
         request: &Request,
         trip: &Trip,
     ) -> Result<Option<Rc<Node>>, Outcome> {
@@ -330,10 +336,8 @@ impl Routed {
                 return Ok(self.owner(request.slot));
             }
             Reply::Refused(cause) => {
-                // A node that is cut off from the majority tells the map that it had until then:
-                // another one is asked.
                 if cause == Cause::ClusterDown {
-                    self.ask_another();
+                    self.distrust(from);
                 }
                 self.doubt();
                 return Err(Outcome::Fail(cause));

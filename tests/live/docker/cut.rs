@@ -1,13 +1,12 @@
 //! The way to the engine is cut in the middle of a drill.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use redrill::model::event::{End, EventKind, Phase};
 
+use crate::common::client;
 use crate::docker::engine::Engine;
 use crate::docker::proxy::Proxy;
 use crate::drill::place::{BRIEF, Place, Playing, end_of, events};
@@ -55,10 +54,9 @@ fn for_a_moment_and_the_drill_goes_on() {
 
 /// Has the drill's only server write two lines to its log.
 fn say_something(place: &Place) {
-    let address = &place.records()[0].nodes[0].address;
-    let mut server = TcpStream::connect(address).unwrap();
-    server.write_all(b"SAVE\r\n").unwrap();
-    server.read_exact(&mut [0; 5]).unwrap();
+    let record = &place.records()[0];
+    let server = client(&record.nodes[0].address, record.password().as_ref());
+    redis::cmd("SAVE").exec(&mut server.get_connection().unwrap()).unwrap();
 }
 
 /// What the drill's only container had used, as it was told each second.

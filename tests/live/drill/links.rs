@@ -330,7 +330,8 @@ fn distance_is_felt_by_those_who_are_far() {
             report["traffic"]["places"]
         );
     }
-    assert_eq!(crossed("clients in near", "nodes in far", "client"), 0, "primaries are near");
+    let far = crossed("clients in near", "nodes in far", "client");
+    assert!(far < 1_000, "primaries are near, and others hear a password at most: {far}");
 }
 
 #[test]

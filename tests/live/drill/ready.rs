@@ -74,7 +74,9 @@ pub fn promises(report: &Value) {
         why.iter().filter(|why| !excused.contains(why) && !busy(why)).collect();
     assert!(reasons.is_empty(), "{name}: {reasons:?}");
     assert!(measure(report, "writes.acknowledged") >= 200.0, "{name}");
-    if expectations.iter().any(|e| is_of("errors.", e)) {
+    // Where next to no errors are expected, a busy machine may cause some of these kinds.
+    let strict = |e: &Value| is_of("errors.", e) && e["bound"].as_f64() <= Some(1.0);
+    if expectations.iter().any(strict) {
         for load in report["loads"].as_array().unwrap() {
             let causes = load["met"]["causes"].as_object().unwrap();
             let late = |cause: &String| ["timeout", "shed"].contains(&&**cause);
