@@ -71,7 +71,8 @@ impl ClientOptions {
             } as usize,
             room: load.max_in_flight as usize,
             pause: Duration::from_millis(100),
-            map_every: Duration::from_millis(100),
+            // More often than most libraries, so that little of an outage is the client's own.
+            map_every: Duration::from_millis(20),
             map_patience: Duration::from_secs(1),
         }
     }
