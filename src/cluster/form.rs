@@ -59,8 +59,9 @@ pub struct DeployedGroup {
 
 /// Brings up all groups of `topology`. Returns when every node is ready: all nodes of a cluster
 /// agree that it is, and every replica's link is up. Calls `heard` with the number of ready
-/// nodes and of all nodes. Draws their password, if the topology wants one. With `relay`, a relay links them and draws its random choices from
-/// that seed; otherwise they connect directly.
+/// nodes and of all nodes. Draws the servers' password, if the topology wants one. With `relay`,
+/// a relay links them and draws its random choices from that seed; otherwise they connect
+/// directly.
 ///
 /// After an error some servers may be running: shut the backend down.
 pub async fn bring_up(

@@ -123,7 +123,7 @@ impl LoadRunner {
             .name(format!("load-{name}"))
             .spawn(move || thread_main(start, received, ready))
             .map_err(|source| LoadError::Machine { load: name.clone(), source })?;
-        let is_an_adapter = matches!(load.client, ClientKind::Adapter { .. });
+        let is_an_adapter = load.client.is_an_adapter();
         let (phase, orders, thread) = (Phase::Ready, Some(orders), Some(thread));
         let runner = LoadRunner { name, is_an_adapter, phase, orders, thread };
         runner.answer(started).await??;

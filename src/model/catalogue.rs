@@ -27,6 +27,9 @@ pub struct Known {
     pub finding: Option<&'static str>,
     /// It is to come to an end while the load goes on: if it does not, no bound on it holds.
     pub must_end: bool,
+    /// A busy machine makes it worse, although it is no time and no rate: replicas are further
+    /// behind then, or a live primary is missed.
+    pub depends_on_speed: bool,
     /// How it is shown among the few figures that a reader sees first.
     pub headline: Option<Headline>,
     /// Its row and column in the table of latency. The spans of a row are shown beside its key
@@ -140,12 +143,9 @@ impl Known {
     /// Whether a busy machine makes it worse: it tells how fast something was, or how much was
     /// answered in time.
     pub fn is_speed(&self) -> bool {
-        // How far replicas were behind, and whether a live primary was missed.
-        if ["failovers", "rpo", "writes.lost.share"].contains(&self.name) {
-            return true;
-        }
         let of_time = matches!(self.unit, Unit::Millis | Unit::PerSecond | Unit::Percent);
-        (of_time || self.name.starts_with("errors."))
+        self.depends_on_speed
+            || (of_time || self.name.starts_with("errors."))
             && self.better != Better::Neither
             && !self.needs.contains(&Need::Registers)
             // It was over before the load, and so before anybody looked.
@@ -154,6 +154,11 @@ impl Known {
 
     const fn side_by_side(mut self) -> Known {
         self.side_by_side = true;
+        self
+    }
+
+    const fn depends_on_speed(mut self) -> Known {
+        self.depends_on_speed = true;
         self
     }
 
@@ -228,6 +233,7 @@ macro_rules! catalogue {
             side_by_side: false,
             finding: None,
             must_end: false,
+            depends_on_speed: false,
             headline: None,
             cell: None,
             in_suite: None,
@@ -273,7 +279,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[], "let the drill come to its load" => {
         "failovers" Count Lower "primaries that another node replaced, by an election or a command"
-            .side_by_side();
+            .side_by_side().depends_on_speed();
     }
     &[Load, Step], WARNINGS => {
         "load.recovered" Millis Lower
@@ -307,14 +313,15 @@ pub const CATALOGUE: &[Known] = catalogue! {
             ]);
     }
     &[Load, Registers], SERVED => {
-        "writes.lost.share" Percent Lower "lost writes, of those that were acknowledged";
+        "writes.lost.share" Percent Lower "lost writes, of those that were acknowledged"
+            .depends_on_speed();
     }
     &[Load, Registers, MayFailOver], SERVED => {
         "writes.lost.wrong_side" Count Lower
             "lost writes that were acknowledged on a side that lost".side_by_side();
         "rpo" Millis Lower
             "how much time's acknowledged writes a shard lost with a failure, the worst"
-            .side_by_side();
+            .side_by_side().depends_on_speed();
     }
     &[Wait], SERVED => {
         "writes.under_replicated" Count Lower

@@ -87,7 +87,7 @@ impl Places {
 async fn class_of_nodes(stream: &TcpStream) -> Class {
     const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n";
     let mut first = [0; 128];
-    let begins = stream.peek(&mut first).await.map_or(0, |length| length);
+    let begins = stream.peek(&mut first).await.unwrap_or_default();
     match first[..begins].windows(SELECT.len()).any(|words| words == SELECT) {
         true => Class::Migration,
         false => Class::Replication,

@@ -4,8 +4,8 @@
 //! `history.jsonl.zst` has the result of each operation. So reports are made in the same way,
 //! and can be made again, whether a drill ended well, was killed halfway, or ran a year ago.
 //!
-//! [`build`] reads each of the two once, in limited memory, and returns a [`Report`]: the contents of `report.json`.
-//! Everything else is made from that: [`text`] for the terminal, and the files that [`write`]
+//! [`build`] reads each of the two once, in limited memory, and returns a [`Report`]: the contents
+//! of `report.json`. Everything else is made from that: [`text`] for the terminal, and the files that [`write`]
 //! puts into the folder.
 
 mod adapters;

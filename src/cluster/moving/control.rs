@@ -77,7 +77,7 @@ pub struct Control {
     too_slow: u32,
     doubt: Doubt,
     /// The goal is out of reach: small batches and rests would make the move longer, and spare
-    /// nobody. So it goes on as redis-cli does, until the floor is measured again.
+    /// nobody. So it goes on with large batches and no rests, until the floor is measured again.
     given_up: bool,
 }
 
@@ -209,6 +209,7 @@ fn slow_part(pings: &mut [Duration]) -> Duration {
     let at = (pings.len() - pings.len() / SLOW_PART).saturating_sub(1);
     pings.get(at).copied().unwrap_or_default()
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
