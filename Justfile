@@ -56,7 +56,7 @@ test: fmt-check lint
 
 # What `just test` runs, and what takes long: every engine and backend, many seeds, a soak
 test-all: fmt-check lint
-    REDRILL_TESTS=all PROPTEST_CASES=5000 cargo test --locked -- --include-ignored
+    REDRILL_TESTS=all PROPTEST_CASES=5000 cargo test --locked --no-fail-fast -- --include-ignored
 
 # How many verdicts are wrong, of so many drills of known outcome in each of four classes
 verdicts COUNT="50":
