@@ -63,6 +63,9 @@ pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
 
 /// How long a node may take to say who leads. A step waits for the answers.
 const SOON: Duration = Duration::from_millis(300);
+/// Each node of the group is asked at once, and answers at length where there are many: so much
+/// more for each.
+const SOON_EACH: Duration = Duration::from_millis(10);
 /// When most nodes have answered, each further answer may take this much longer than the one
 /// before.
 const A_MOMENT: Duration = Duration::from_millis(20);
@@ -70,20 +73,21 @@ const A_MOMENT: Duration = Duration::from_millis(20);
 /// The current primary and replicas of each shard of the group. In a cluster, the view of most
 /// nodes counts; in another group, each node's own report.
 pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
-    let soon = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(SOON));
-    let nodes = &group.nodes.iter().map(soon).collect::<Vec<_>>();
+    let soon = SOON + SOON_EACH * group.nodes.len() as u32;
+    let apart = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(soon));
+    let nodes = &group.nodes.iter().map(apart).collect::<Vec<_>>();
     if group.spec.is_cluster() {
-        return compare(nodes, &said_by_most(nodes).await).shards;
+        return compare(nodes, &said_by_most(nodes, soon).await).shards;
     }
     vec![roles::now(group).await]
 }
 
 /// Does not wait for nodes that stand still once most have answered.
-async fn said_by_most(nodes: &[Node]) -> Vec<(NodeName, Vec<NodeLine>)> {
+async fn said_by_most(nodes: &[Node], soon: Duration) -> Vec<(NodeName, Vec<NodeLine>)> {
     let mut asked: FuturesUnordered<_> = nodes.iter().map(node_view).collect();
     let mut seen = Vec::new();
     loop {
-        let patience = if seen.len() * 2 > nodes.len() { A_MOMENT } else { SOON };
+        let patience = if seen.len() * 2 > nodes.len() { A_MOMENT } else { soon };
         let Ok(Some(answer)) = timeout(patience, asked.next()).await else { return seen };
         let Ok(node_view) = answer else { continue };
         learn_shard(nodes, &node_view);

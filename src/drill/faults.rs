@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
@@ -29,12 +31,14 @@ pub struct Faults<'a> {
     active: Mutex<Vec<(usize, ActiveFault)>>,
     /// Servers that have left for good.
     gone: Mutex<Vec<NodeName>>,
+    /// Nodes that drawn steps hit, one step after the other.
+    turns: Mutex<BTreeMap<NodeName, Arc<AsyncMutex<()>>>>,
 }
 
 impl<'a> Faults<'a> {
     pub fn new(stage: &'a Stage<'a>, deployment: &'a Deployment) -> Faults<'a> {
-        let (strains, active, gone) = Default::default();
-        Faults { stage, deployment, strains, active, gone }
+        let (strains, active, gone, turns) = Default::default();
+        Faults { stage, deployment, strains, active, gone, turns }
     }
 
     /// Does what step number `index` says, and undoes it when its time is over. Gives what went
@@ -45,6 +49,10 @@ impl<'a> Faults<'a> {
         (index, step): (usize, &Step),
         fault: &dyn Fault,
     ) -> Option<StepError> {
+        let _turn = match step.on.node().filter(|_| step.drawn) {
+            Some(node) => Some(self.turn(node).await?),
+            None => None,
+        };
         let site = self.site(group);
         let (where_to, ask) = ((self.deployment, group), fault.asks_for_roles(site));
         let mut random = random(self.stage, index);
@@ -79,6 +87,18 @@ impl<'a> Faults<'a> {
         }
         self.active.lock().push((index, active));
         error.or(self.wait_and_undo(index, step.lasts()).await.map(StepError::certain))
+    }
+
+    /// Waits until no other drawn step holds the node; `None` if the drill ends before. Each was
+    /// drawn for a node that is whole, and on a busy machine the one before may take longer than
+    /// planned: a server ends late, or starts late.
+    async fn turn(&self, node: &NodeName) -> Option<OwnedMutexGuard<()>> {
+        let turn = self.turns.lock().entry(node.clone()).or_default().clone();
+        tokio::select! {
+            biased;
+            () = self.stage.stop.cancelled() => None,
+            turn = turn.lock_owned() => Some(turn),
+        }
     }
 
     /// Does it for the first half of `every`, undoes it for the second, and so on for as long

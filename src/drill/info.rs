@@ -40,6 +40,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         reported: scenario.reported.clone(),
         probe_every_ms: millis(scenario.probe.every),
         probe_deadline_ms: millis(scenario.probe.deadline),
+        probe_budget: scenario.probe.budget,
         planned_ms: millis(last + scenario.settle),
     }
 }

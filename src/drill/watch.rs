@@ -25,9 +25,9 @@ impl Observers {
         deployment: &Deployment,
         forecast: &Forecast,
     ) -> Result<Observers, Halt> {
-        let watcher = Watcher::launch(&deployment.groups, stage.teller.clone());
-        let watcher = watcher.map_err(Halt::failed)?;
         let probe = stage.scenario.probe;
+        let watcher = Watcher::launch(&deployment.groups, probe.budget, stage.teller.clone());
+        let watcher = watcher.map_err(Halt::failed)?;
         let mut canaries = Vec::new();
         let mut named = BTreeMap::new();
         for (index, group) in deployment.groups.iter().enumerate() {

@@ -263,7 +263,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().in_suite("longest write outage")
             .headline("Longest write outage", &[
                 "reads {downtime.read.max}", "the longest {longest outage}",
-                "{canaries}, probed every {probed every}",
+                "{canaries}{probed}",
             ]);
         "downtime.write.total" Millis Lower "all write outages of the worst canary together";
         "downtime.read.max" Millis Lower "the longest outage of any canary for reads"
@@ -565,6 +565,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "servers.waited.max" Percent Neither
             "the most of a second that a server was ready to run and no processor was free";
         "redrill.cpu" Percent Neither "redrill's own share of one core, on average";
+        "redrill.requests" PerSecond Neither
+            "what redrill asked of all servers, by probes and for views, on average";
         "redrill.memory.max" Bytes Neither "redrill's own resident memory at its highest";
     }
 };

@@ -48,14 +48,21 @@ pub enum EventKind {
     Ready {
         nodes: Vec<NodeInfo>,
     },
+    /// `turn_ns` is the time between two probes of a shard in which none has failed: its
+    /// canaries take turns. Records that do not say it are of drills without turns.
     Canaries {
         canaries: Vec<Canary>,
+        #[serde(default)]
+        turn_ns: Option<u64>,
     },
     /// The slot owners and roles of a group, whether its nodes agree on them or not.
     View(View),
     /// What each node reported about itself (INFO), about once a second.
+    /// `asked`: the requests by which nodes were asked for their views since the last such event.
     Stats {
         nodes: Vec<NodeStats>,
+        #[serde(default)]
+        asked: u64,
     },
     /// The resource use of the nodes' containers, about once a second.
     Containers {

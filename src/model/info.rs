@@ -29,6 +29,9 @@ pub struct DrillInfo {
     /// The cadence and patience of probes, in milliseconds.
     pub probe_every_ms: f64,
     pub probe_deadline_ms: f64,
+    /// What redrill may ask of all servers, in requests a second; 0 in records without a budget.
+    #[serde(default)]
+    pub probe_budget: f64,
     /// How long the drill is meant to take from `Phase::Steps` to the end of `Phase::Settle`.
     pub planned_ms: f64,
 }

@@ -158,6 +158,25 @@ pub enum TransferOp {
 }
 
 impl Action {
+    /// What was done, in a word, without what it found.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Register(RegisterOp::Read(_)) | Action::Counter(CounterOp::Read(_)) => "read",
+            Action::Register(RegisterOp::Write(_)) => "write",
+            Action::Register(RegisterOp::Cas { .. }) => "compare-and-set",
+            Action::Counter(CounterOp::Add(_)) => "increment",
+            Action::Set(SetOp::Insert(_)) => "insert",
+            Action::Set(SetOp::Members(_)) => "members",
+            Action::Queue(QueueOp::Open) | Action::Transfer(TransferOp::Open(_)) => "open",
+            Action::Queue(QueueOp::Push(_)) => "push",
+            Action::Queue(QueueOp::Pop(_)) => "pop",
+            Action::Queue(QueueOp::Ack(_)) => "acknowledge",
+            Action::Queue(QueueOp::Drain(_)) => "drain",
+            Action::Transfer(TransferOp::Move { .. }) => "transfer",
+            Action::Transfer(TransferOp::Balances(_)) => "balances",
+        }
+    }
+
     /// Whether it changed something, if it ended ok.
     pub fn changed(&self) -> bool {
         match self {

@@ -21,6 +21,7 @@ mod outage;
 mod prober;
 mod rounds;
 mod canary_probe;
+mod turns;
 mod blind_time;
 mod watch;
 

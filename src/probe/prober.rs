@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::rounds::{self, Rounds};
+use super::turns::Turns;
 use crate::load::Targets;
 use crate::load::client::Routed;
 use crate::log::OrUnheard;
@@ -50,6 +51,7 @@ pub struct Prober {
 /// What the thread needs to begin.
 struct Start {
     canaries: Vec<Canary>,
+    turns: Turns,
     targets: BTreeMap<Origin, Targets>,
     probe: Probe,
     teller: Teller,
@@ -82,8 +84,10 @@ impl Prober {
             return Err(ProbeError::NoTargets(canary.group.clone()));
         }
         targets.retain(|key, _| canaries.iter().any(|canary| origin(canary) == *key));
-        teller.tell(EventKind::Canaries { canaries: canaries.clone() });
-        let start = Start { canaries, targets, probe, teller };
+        let turns = Turns::new(&canaries, probe.budget / 2.0, probe.every);
+        let turn_ns = Some((turns.ticks_apart() * probe.every.as_nanos() as f64) as u64);
+        teller.tell(EventKind::Canaries { canaries: canaries.clone(), turn_ns });
+        let start = Start { canaries, turns, targets, probe, teller };
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = oneshot::channel();
         let (end, ended) = oneshot::channel();
@@ -128,7 +132,7 @@ async fn serve(start: Start, ready: Ready, stop: oneshot::Receiver<()>) -> Optio
 }
 
 async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
-    let Start { canaries, targets, probe, teller } = start;
+    let Start { canaries, turns, targets, probe, teller } = start;
     let options = rounds::options(&probe, canaries.len());
     let mut clients = BTreeMap::new();
     for (key, targets) in targets {
@@ -142,5 +146,5 @@ async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
         let client = clients.get(&origin(&canary))?.clone();
         Some((canary, client))
     };
-    Ok(Rounds::new(probe, teller, canaries.into_iter().filter_map(with_client)))
+    Ok(Rounds::new(probe, teller, turns, canaries.into_iter().filter_map(with_client)))
 }

@@ -1,4 +1,4 @@
-//! The rounds: every canary is read and written at every tick.
+//! The rounds: at every tick, those canaries are read and written whose turn it is.
 //!
 //! Ticks have fixed instants, and no probe delays the next tick. Only redrill itself can: if
 //! the thread overslept a tick, it probes when it wakes, as if the tick had been intended then.
@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use super::blind_time::{Blind, BlindTime};
 use super::canary_probe::{CanaryProbe, ProbeStart};
 use super::outage::ProbeResult;
+use super::turns::Turns;
 use crate::load::client::{Answer, Client, ClientOptions, Request, Routed};
 use crate::load::workload::Values;
 use crate::model::Nanos;
@@ -70,6 +71,7 @@ pub(super) struct Rounds {
     probe: Probe,
     teller: Teller,
     canaries: RefCell<Vec<CanaryProbe>>,
+    turns: RefCell<Turns>,
     blind_time: RefCell<BlindTime>,
     account: RefCell<Account>,
     values: RefCell<Values>,
@@ -81,6 +83,7 @@ impl Rounds {
     pub(super) fn new(
         probe: Probe,
         teller: Teller,
+        turns: Turns,
         canaries: impl IntoIterator<Item = (Canary, Rc<Routed>)>,
     ) -> Rc<Rounds> {
         let canaries =
@@ -88,6 +91,7 @@ impl Rounds {
         Rc::new(Rounds {
             probe,
             teller,
+            turns: RefCell::new(turns),
             canaries: RefCell::new(canaries.collect()),
             blind_time: RefCell::new(BlindTime::new(2 * probe.deadline + ACCOUNT_EVERY)),
             account: RefCell::default(),
@@ -159,8 +163,8 @@ impl Rounds {
     }
 
     fn round(self: &Rc<Self>, due: Nanos) {
-        let count = self.canaries.borrow().len();
-        for i in 0..count {
+        let turns = self.turns.borrow_mut().next(self.now());
+        for i in turns {
             // What is lost can be read until the next write.
             for action in [Access::Read, Access::Write] {
                 self.begin(i, action, due);
@@ -262,6 +266,9 @@ impl Rounds {
 
     fn conclude(&self, i: usize, action: Access, number: u64, due: Nanos, result: ProbeResult) {
         self.count(due, result);
+        if matches!(result, ProbeResult::Bad(_)) {
+            self.turns.borrow_mut().failed(i, self.now());
+        }
         let canary_probe = &mut self.canaries.borrow_mut()[i];
         let told = canary_probe.conclude(i, (action, number), result, &self.blind_time.borrow());
         told.into_iter().for_each(|what| self.teller.tell(what));
@@ -324,10 +331,10 @@ mod tests {
     #[test]
     fn a_time_out_on_waking_says_nothing() {
         let (every, deadline) = (Duration::from_millis(10), Duration::from_millis(100));
-        let probe = Probe { every, deadline, canaries: 0 };
+        let probe = Probe { every, deadline, canaries: 0, budget: 1_000.0 };
         let clock = Clock::start();
         let (teller, _events) = Teller::new(clock);
-        let rounds = Rounds::new(probe, teller, []);
+        let rounds = Rounds::new(probe, teller, Turns::new([], 1_000.0, every), []);
         let ticket = Counter::default().write();
         let judge = || rounds.judge(0, ProbeStart::Write(ticket), &unanswered());
         assert_eq!(judge(), ProbeResult::Bad(Cause::Timeout));

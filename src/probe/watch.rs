@@ -4,7 +4,7 @@
 //! that refuses connections, or has not answered for half a second, is not live until it
 //! answers again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,11 +26,11 @@ use crate::model::{Nanos, NodeName};
 use crate::node::{Node, NodeError, Section};
 use crate::wake::PromptThread;
 
-/// How often a node is asked for its view if there are few nodes.
+/// How often a node is asked for its view if there are few nodes. If there are many, the budget
+/// decides.
 const EVERY: Duration = Duration::from_millis(25);
-/// If there are many, a round takes this much for each node, so that the cost per second stays
-/// about the same.
-const EVERY_EACH: Duration = Duration::from_millis(2);
+/// The requests by which a node of a cluster is asked for its view.
+const OF_CLUSTER: u32 = 3;
 /// A node that takes longer to answer is not live.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// When the time to settle is over, live nodes that do not answer, because the machine is busy,
@@ -84,13 +84,19 @@ struct Return {
 }
 
 impl Watcher {
-    /// Begins to watch `groups`, over separate connections.
+    /// Begins to watch `groups`, over separate connections. `budget` is in requests a second, of
+    /// which views have half.
     ///
     /// # Errors
     /// The machine gives no thread.
-    pub fn launch(groups: &[DeployedGroup], teller: Teller) -> Result<Watcher, ProbeError> {
+    pub fn launch(
+        groups: &[DeployedGroup],
+        budget: f64,
+        teller: Teller,
+    ) -> Result<Watcher, ProbeError> {
         let count: usize = groups.iter().map(|group| group.all().count()).sum();
-        let round = EVERY.max(EVERY_EACH * count as u32);
+        let requests = f64::from(OF_CLUSTER) * count as f64;
+        let round = EVERY.max(Duration::from_secs_f64(requests / (budget / 2.0)));
         let (orders, received) = mpsc::unbounded_channel();
         let (told, converged) = watch::channel(BTreeSet::new());
         let (groups, telling) = (groups.to_vec(), teller.clone());
@@ -173,6 +179,8 @@ struct Watched {
     views: RefCell<GroupViews>,
     failovers: RefCell<FailoverWatch>,
     told: RefCell<Option<(Nanos, View)>>,
+    /// Requests for views that nobody was told of.
+    asked: Cell<u64>,
 }
 
 async fn watch(
@@ -298,7 +306,8 @@ async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
         let nodes = groups.iter().flat_map(|group| &group.nodes);
         let all = nodes.filter(|node| node.name.shard().is_some()).map(stats);
         let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
-        teller.tell(EventKind::Stats { nodes });
+        let asked = groups.iter().map(|group| group.asked.take()).sum();
+        teller.tell(EventKind::Stats { nodes, asked });
     }
 }
 
@@ -330,10 +339,22 @@ impl Watched {
             false => Box::new(move |i, node_view| roles.hear(i, node_view)),
         };
         let failovers = RefCell::new(failovers);
-        Rc::new(Watched { name, cluster, nodes, views, failovers, told: RefCell::default() })
+        let (told, asked) = Default::default();
+        Rc::new(Watched { name, cluster, nodes, views, failovers, told, asked })
     }
 
     async fn ask(&self, node: &Node) -> Result<NodeView, NodeError> {
+        let requests = match self.cluster {
+            true => OF_CLUSTER,
+            false => {
+                if node.name.is_sentinel() {
+                    2
+                } else {
+                    1
+                }
+            }
+        };
+        self.asked.update(|asked| asked + u64::from(requests));
         if !self.cluster {
             return roles::node_view(node).await;
         }

@@ -155,8 +155,17 @@ pub struct ShardNodes {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Probe {
-    /// Each canary was written and read this often. An outage's length is exact to this.
+    /// The time between two probes of a shard. An outage's length is exact to this, or to
+    /// `turn_ms` if that is more.
     pub every_ms: f64,
+    /// The time between two probes of a shard in which none has failed. Absent if the canaries
+    /// of a shard did not take turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_ms: Option<f64>,
+    /// What redrill was allowed to ask of all servers, by probes and for views, in requests a
+    /// second; 0 if there was no such bound.
+    #[serde(default)]
+    pub budget_per_s: f64,
     pub deadline_ms: f64,
     pub canaries: usize,
     pub sent: u64,
@@ -180,6 +189,10 @@ pub struct Load {
     pub keys: u64,
     pub text: String,
     pub figures: Figures,
+    /// The same of its operations, by what they do: `read`, `write`. A session has several if its
+    /// workload says so; each counts from the instant at which it was to be sent.
+    #[serde(default)]
+    pub operations: BTreeMap<String, Figures>,
     pub met: Met,
     /// From the start of the slowest step until 95 % of its operations were answered again.
     /// Absent if it never came back, and without steps.

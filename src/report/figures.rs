@@ -101,7 +101,11 @@ fn word(r: &Report, name: &str) -> Option<Option<String>> {
             1 => "1 canary".to_owned(),
             more => format!("{more} canaries"),
         }),
-        "probed every" => Some(format!("{} ms", r.probe.every_ms)),
+        "probed" => Some(match r.probe.turn_ms {
+            // Drills of old probed all of them at once.
+            None => format!(", probed every {} ms", r.probe.every_ms),
+            Some(ms) => format!(", each shard probed every {ms} ms"),
+        }),
         "errors by cause" => errors(r),
         "reconnects" => reconnects(r),
         "crashed" => crashed(r),

@@ -20,7 +20,7 @@ use super::failovers::Part;
 use super::record::Record;
 use super::spans::Spans;
 use super::step_record::StepRecord;
-use super::tally::{Since, SpanTally, Tally};
+use super::tally::{Errors, Since, SpanTally, Tally};
 
 /// Every measure that the drill can produce. Unknown ones have no value. Without a time line or
 /// a history there is no tally, and nothing is checked.
@@ -103,6 +103,7 @@ fn from_events(record: &Record, values: &mut Values) {
     }
     put(values, "servers.waited.max", record.waited_max);
     put(values, "redrill.cpu", record.own.cpu_percent());
+    put(values, "redrill.requests", record.own.requests_per_second());
     put(values, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
     from_moves(record, values);
 }
@@ -182,16 +183,9 @@ fn from_tally(record: &Record, tally: &mut Tally, values: &mut Values) {
     put(values, "latency.answered.p99.after", answered(&tally.after));
     throughput(record, tally, values);
     let count = |n: u64| Some(n as f64);
-    let errors = tally.fail + tally.unknown;
     put(values, "writes.acknowledged", count(tally.acknowledged));
-    put(values, "errors.total", count(errors));
-    put(values, "errors.fail", count(tally.fail));
-    put(values, "errors.unknown", count(tally.unknown));
+    tally.errors(Errors::All).into_iter().for_each(|(name, value)| put(values, name, value));
     put(values, "writes.under_replicated", count(tally.under_replicated));
-    let share = (tally.rows > 0).then(|| errors as f64 / tally.rows as f64 * 100.0);
-    put(values, "errors.share", share);
-    put(values, "errors.share.during", tally.during.as_ref().and_then(SpanTally::failed));
-    put(values, "errors.share.after", tally.after.as_ref().and_then(SpanTally::failed));
     if record.info.loads.iter().any(|load| load.sees_redirects) {
         put(values, "redirects.moved", count(tally.redirects.moved));
         put(values, "redirects.ask", count(tally.redirects.ask));
@@ -285,16 +279,20 @@ pub(super) fn doubts(
 
 /// When redrill did not look, the servers may have been up although an outage was open, or down
 /// without being seen. A stall within the probes' deadline is no outage, so blind times shorter
-/// than that hide nothing.
+/// than that hide nothing. Where shards have their turns less often than at each tick, an outage
+/// may have begun a turn before it was seen.
 fn of_downtime(record: &Record) -> Doubts {
     let probe = &record.probe;
     let hides = probe.blind_max_ms >= probe.deadline_ms;
     let hidden = |blind_ms: f64| if hides { blind_ms } else { 0.0 };
+    let between = probe.turn_ms.map_or(0.0, |turn_ms| (turn_ms - probe.every_ms).max(0.0));
     let ranges = |(action, longest, total)| {
         let seen = record.outages.worst(action);
+        let before = if seen.longest.is_zero() { 0.0 } else { between };
+        let most = |outage, blind_ms| ms(outage) + before + hidden(blind_ms);
         [
-            (longest, [ms(seen.longest_watched), ms(seen.longest) + hidden(probe.blind_max_ms)]),
-            (total, [ms(seen.total_watched), ms(seen.total) + hidden(probe.blind_ms)]),
+            (longest, [ms(seen.longest_watched), most(seen.longest, probe.blind_max_ms)]),
+            (total, [ms(seen.total_watched), most(seen.total, probe.blind_ms)]),
         ]
     };
     DOWNTIME.into_iter().flat_map(ranges).map(|(name, range)| (name, range.into())).collect()

@@ -174,7 +174,7 @@ impl History {
             Duration::try_from_secs_f64(load.timeout_ms / 1e3).unwrap_or_default()
         };
         let timeouts: Vec<Duration> = record.info.loads.iter().map(timeout).collect();
-        let mut tally = Tally::new(spans, &timeouts);
+        let mut tally = Tally::new(spans, &timeouts, record.starved.met());
         let mut instances = Instances::new(record.info.loads.len(), spans.line);
         let full = |source| HistoryError::Keep { path: std::env::temp_dir(), source };
         let mut packed = Packed::new(path.parent().unwrap_or(Path::new("."))).map_err(full)?;
@@ -330,7 +330,7 @@ fn group(record: &Record, name: &str) -> Group {
 fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) -> Vec<Load> {
     let recovered = tally.map_or_else(Vec::new, |tally| tally.recovered(record));
     let mut instances = instances.into_iter();
-    let figures = |index: usize| Some(tally?.loads.get(index)?.figures());
+    let of = |index: usize| tally?.loads.get(index);
     let recovered = |index: usize| recovered.get(index).copied().flatten();
     let load = |(index, (load, series)): (usize, (&LoadInfo, &SeriesBuilder))| Load {
         name: load.name.clone(),
@@ -339,7 +339,8 @@ fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) 
         clients: load.clients,
         keys: load.keys,
         text: load.text.clone(),
-        figures: figures(index).unwrap_or_default(),
+        figures: of(index).map(|load| load.figures()).unwrap_or_default(),
+        operations: of(index).map(|load| load.operations()).unwrap_or_default(),
         met: series.met.clone(),
         recovered_ms: recovered(index).and_then(|load| load.after_ms()),
         down_for_ms: recovered(index).and_then(|load| load.down_for_ms()),

@@ -69,9 +69,38 @@ pub(super) struct OwnFold {
     told: u64,
     cpu_sum: f64,
     pub memory_max: u64,
+    probes: Requests,
+    views: Requests,
+}
+
+/// Requests that were counted from time to time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Requests {
+    /// The first and the last counting.
+    span: Option<(Nanos, Nanos)>,
+    since: u64,
+}
+
+impl Requests {
+    fn hear(&mut self, at: Nanos, more: u64) {
+        match &mut self.span {
+            Some((_, last)) => (*last, self.since) = (at, self.since + more),
+            none => *none = Some((at, at)),
+        }
+    }
+
+    fn per_second(&self) -> Option<f64> {
+        let (first, last) = self.span.filter(|(first, last)| first < last)?;
+        Some(self.since as f64 / last.since(first).as_secs_f64())
+    }
 }
 
 impl OwnFold {
+    /// Probes, and questions for views, of all servers together.
+    pub fn requests_per_second(&self) -> Option<f64> {
+        Some(self.probes.per_second()? + self.views.per_second()?)
+    }
+
     pub fn cpu_percent(&self) -> Option<f64> {
         (self.told > 0).then(|| self.cpu_sum / self.told as f64)
     }
@@ -133,6 +162,7 @@ impl Record {
             probe: Probe {
                 every_ms: info.probe_every_ms,
                 deadline_ms: info.probe_deadline_ms,
+                budget_per_s: info.probe_budget,
                 ..Probe::default()
             },
             info,
@@ -158,7 +188,8 @@ impl Record {
                 self.members.join(nodes.iter().map(|node| &node.name));
                 (self.nodes, self.ready_at) = (nodes, Some(at));
             }
-            EventKind::Canaries { canaries } => {
+            EventKind::Canaries { canaries, turn_ns } => {
+                self.probe.turn_ms = turn_ns.map(|ns| millis(Nanos(ns)));
                 self.probe.canaries += canaries.len();
                 self.canaries.extend(canaries);
             }
@@ -168,10 +199,14 @@ impl Record {
                 self.owners.entry(view.group.clone()).or_default().hear(at, &view.shards);
                 self.views.hear(at, view, begun);
             }
-            EventKind::Stats { nodes } => self.stats.hear(at, nodes, &self.members),
+            EventKind::Stats { nodes, asked } => {
+                self.own.views.hear(at, asked);
+                self.stats.hear(at, nodes, &self.members);
+            }
             EventKind::Containers { nodes } => self.usage.hear(at, nodes),
             EventKind::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),
             EventKind::Probes { sent, failed, wrong, blind_ns, blind_max_ns, .. } => {
+                self.own.probes.hear(at, sent);
                 self.starved.blind(at, Duration::from_nanos(blind_ns));
                 self.probe.sent += sent;
                 self.probe.failed += failed;

@@ -5,7 +5,7 @@ use crate::model::event::PaceKept;
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
-use super::data::{Instance, Job, JobPhase, Load, Quantiles, Report, Shard, Step};
+use super::data::{Figures, Instance, Job, JobPhase, Load, Quantiles, Report, Shard, Step};
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
 /// As they are shown `on` a page, or in a text.
@@ -19,6 +19,12 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
             "Latency of the operations that were intended before the first step, from there to \
              convergence, and after it.",
             loads(r),
+        ),
+        section(
+            "operations",
+            "By operation",
+            "Each operation of a session counts from the instant at which it was to be sent.",
+            operations(r),
         ),
         section(
             "instances",
@@ -107,16 +113,29 @@ pub(super) fn latency(r: &Report) -> Option<Table> {
 
 /// Where there is more than one load to be told apart.
 fn loads(r: &Report) -> Table {
-    let mut columns = vec![Column::text("load")];
+    let rows = r.loads.iter().map(|load| (load.name.clone(), &load.figures)).collect();
+    figures(r, "load", rows)
+}
+
+/// Where loads do more than one thing.
+fn operations(r: &Report) -> Table {
+    let of = |load: &'_ Load, name: &str| format!("{} {name}", load.name);
+    let each = r.loads.iter().filter(|load| load.operations.len() > 1);
+    let rows = each.flat_map(|load| load.operations.iter().map(|(name, f)| (of(load, name), f)));
+    figures(r, "operation", rows.collect())
+}
+
+/// A row for each of several.
+fn figures(r: &Report, what: &str, rows: Vec<(String, &Figures)>) -> Table {
+    let mut columns = vec![Column::text(what)];
     columns.extend(["operations", "answered", "errors"].map(Column::figure));
     for quantile in ["p50", "p99"] {
         let head = |span: &When| Column::figure(format!("{quantile} {}", span.name()));
         columns.extend(spans(r).iter().map(head));
     }
-    let row = |load: &Load| {
-        let f = &load.figures;
+    let row = |(name, f): &(String, &Figures)| {
         let counts = [f.operations, f.answered, f.errors].map(|n| Cell::count(Some(n)));
-        let mut row = vec![Cell::from(&*load.name)];
+        let mut row = vec![Cell::from(&**name)];
         row.extend(counts);
         for quantile in [|q: &Quantiles| q.p50_ms, |q: &Quantiles| q.p99_ms] {
             let spans = f.spans().into_iter().take(spans(r).len());
@@ -124,8 +143,8 @@ fn loads(r: &Report) -> Table {
         }
         row
     };
-    let told = r.loads.len() > 1 && r.loads.iter().any(|load| load.figures.operations > 0);
-    Table { columns, rows: r.loads.iter().filter(|_| told).map(row).collect() }
+    let told = rows.len() > 1 && rows.iter().any(|(_, f)| f.operations > 0);
+    Table { columns, rows: rows.iter().filter(|_| told).map(row).collect() }
 }
 
 /// Where a load has more than one instance: what each felt, and of which shard for longest.

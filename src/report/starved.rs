@@ -13,7 +13,7 @@ use crate::model::{Measure, Nanos, NodeName, Unit};
 use super::data::{Starved, millis};
 use super::measures::Doubts;
 use super::spans::{Span, Spans};
-use super::tally::{Since, SpanTally, Tally};
+use super::tally::{Errors, Since, SpanTally, Tally};
 
 /// From so much of a second on, in percent, it is told that a server waited. The second counts
 /// as starved as a whole: other servers may have waited in the rest of it.
@@ -100,6 +100,12 @@ impl StarvedTimes {
             format!("{node} stood ready for {percent:.0} % of a second with no processor free")
         });
         blind.into_iter().chain(worst).collect::<Vec<_>>().join(", and ")
+    }
+
+    /// The times that an operation may have met if they explain its end: what was late then is
+    /// late for a while.
+    pub fn met(&self) -> Vec<Span> {
+        self.0.iter().map(|time| Span { from: time.span.from, to: time.span.to + NEAR }).collect()
     }
 
     /// For the page's banner; `None` if there is nothing to say.
@@ -189,6 +195,11 @@ fn without(
         // What was slow then may have been fast, and then another operation is the slow one.
         _ if known.name.starts_with("latency.") => {
             [tally.and_then(|tally| quantile(known, tally, share)).unwrap_or(0.0), value]
+        }
+        _ if known.name.starts_with("errors.") => {
+            let of_servers = tally.map(|tally| tally.errors(Errors::OfServers));
+            let least = of_servers.into_iter().flatten().find(|(name, _)| *name == known.name);
+            [least.and_then(|(_, value)| value).unwrap_or(0.0), value]
         }
         (Unit::Millis, _) => [value - ms(lost), value],
         (Unit::PerSecond, _) => [value, value / (1.0 - share)],

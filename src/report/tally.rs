@@ -10,6 +10,7 @@
 //! The same latencies are also kept from the instant of sending ([`Since::Sent`]). They are no
 //! measures, but without them redrill's own lateness would count against the servers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -46,8 +47,10 @@ pub(super) struct Tally {
     pub rows: u64,
     /// That were not: as many as the load allows were in flight. No server knows of them.
     pub unsent: u64,
-    pub fail: u64,
-    pub unknown: u64,
+    fail: [u64; 2],
+    unknown: [u64; 2],
+    /// When the machine was too busy for redrill or for a server.
+    starved: Vec<Span>,
     /// Of these, changes that had reached too few replicas.
     pub under_replicated: u64,
     pub redirects: Redirected,
@@ -69,7 +72,15 @@ pub(super) struct SpanTally {
     pub answered: u64,
     /// Sessions that were due in the span and sent, and those of them that did not end ok.
     due: u64,
-    failed: u64,
+    failed: [u64; 2],
+}
+
+/// Which errors: an index of counts that are kept for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errors {
+    All,
+    /// Without those that met a starved time on their way: the machine may be to blame.
+    OfServers,
 }
 
 /// The instant from which latency counts: an index of figures that are kept for both.
@@ -104,7 +115,7 @@ impl SpanTally {
             answered_latency: histogram(),
             answered: 0,
             due: 0,
-            failed: 0,
+            failed: [0; 2],
         }
     }
 
@@ -125,8 +136,8 @@ impl SpanTally {
     }
 
     /// The share of sessions that did not end ok, in percent; `None` if none was due.
-    pub fn failed(&self) -> Option<f64> {
-        (self.due > 0).then(|| self.failed as f64 / self.due as f64 * 100.0)
+    fn failed(&self, errors: Errors) -> Option<f64> {
+        share(self.failed[errors as usize], self.due)
     }
 
     /// Answers a second; `None` if the record breaks off within the span, or if the span is too
@@ -149,8 +160,9 @@ impl LatencySpread {
 }
 
 impl Tally {
-    /// `timeouts` are how long the clients of each load wait for an answer.
-    pub fn new(spans: Spans, timeouts: &[Duration]) -> Tally {
+    /// `timeouts` are how long the clients of each load wait for an answer. In `starved` times the
+    /// machine was too busy.
+    pub fn new(spans: Spans, timeouts: &[Duration], starved: Vec<Span>) -> Tally {
         let windowed = spans.during.unwrap_or(spans.line);
         Tally {
             before: SpanTally::new(spans.before, &spans),
@@ -167,8 +179,9 @@ impl Tally {
             acknowledged: 0,
             rows: 0,
             unsent: 0,
-            fail: 0,
-            unknown: 0,
+            fail: [0; 2],
+            unknown: [0; 2],
+            starved,
             under_replicated: 0,
             redirects: Redirected::default(),
             loads: timeouts.iter().map(|timeout| LoadTally::new(*timeout)).collect(),
@@ -189,27 +202,24 @@ impl Tally {
         if op.outcome != Outcome::Fail(Cause::Shed) {
             record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
         }
-        // A session counts once, as what its last operation came to.
-        if !op.ends_session() {
-            return;
-        }
         if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
             load.add(op, &self.spans);
+        }
+        if !op.ends_session() {
+            return;
         }
         if op.outcome == Outcome::Fail(Cause::Shed) {
             self.unsent += 1;
             return;
         }
         self.rows += 1;
-        let span = self.span(op);
-        span.due += 1;
-        span.failed += u64::from(!ok);
+        self.span(op).due += 1;
         self.felt(op);
         match op.outcome {
             Outcome::Ok => self.answered(op),
-            Outcome::Fail(_) => self.fail += 1,
+            Outcome::Fail(_) => self.failed(op, |tally| &mut tally.fail),
             Outcome::Unknown(cause) => {
-                self.unknown += 1;
+                self.failed(op, |tally| &mut tally.unknown);
                 self.under_replicated += u64::from(cause == Cause::UnderReplicated);
             }
         }
@@ -222,6 +232,33 @@ impl Tally {
             (1, Some(during), _) => during,
             _ => &mut self.before,
         }
+    }
+
+    /// One more error of a kind.
+    fn failed(&mut self, op: &Op, of_kind: fn(&mut Tally) -> &mut [u64; 2]) {
+        let met = |time: &Span| time.from <= op.done && op.began() <= time.to;
+        let of_servers = u64::from(!self.starved.iter().any(met));
+        let count = |counts: &mut [u64; 2]| {
+            counts[Errors::All as usize] += 1;
+            counts[Errors::OfServers as usize] += of_servers;
+        };
+        count(of_kind(self));
+        count(&mut self.span(op).failed);
+    }
+
+    /// The measures of errors, by their names.
+    pub fn errors(&self, errors: Errors) -> [(&'static str, Option<f64>); 6] {
+        let [fail, unknown] = [self.fail, self.unknown].map(|counts| counts[errors as usize]);
+        let count = |n: u64| Some(n as f64);
+        let of = |span: &Option<SpanTally>| span.as_ref().and_then(|span| span.failed(errors));
+        [
+            ("errors.total", count(fail + unknown)),
+            ("errors.fail", count(fail)),
+            ("errors.unknown", count(unknown)),
+            ("errors.share", share(fail + unknown, self.rows)),
+            ("errors.share.during", of(&self.during)),
+            ("errors.share.after", of(&self.after)),
+        ]
     }
 
     /// The latency that a user felt.
@@ -324,6 +361,11 @@ fn of_halves(windows: &[f64], hops: usize) -> Option<f64> {
     degradation(&windows[..half], windows.get(half + hops..)?, hops)
 }
 
+/// In percent; `None` of nothing.
+fn share(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64 * 100.0)
+}
+
 /// How long a user waited, in nanoseconds; `None` if nothing was sent.
 fn felt(op: &Op, from: Nanos, timeout: Duration) -> Option<u64> {
     let took = op.done.since(from);
@@ -340,38 +382,74 @@ fn felt(op: &Op, from: Nanos, timeout: Duration) -> Option<u64> {
 /// The results of one load, while its operations are read.
 #[derive(Debug)]
 pub(super) struct LoadTally {
-    operations: u64,
-    answered: u64,
-    unsent: u64,
+    /// Of its sessions.
+    sessions: Results,
+    /// Of its operations, by what they do.
+    operations: BTreeMap<&'static str, Results>,
     schedule: Schedule,
-    /// What users felt, by the span in which they were intended; latency from that instant.
-    latency: [Histogram<u64>; 3],
     timeout: Duration,
     pub recovery: Recovery,
 }
 
 impl LoadTally {
     fn new(timeout: Duration) -> LoadTally {
-        let latency = std::array::from_fn(|_| histogram());
-        let (schedule, recovery) = (Schedule::default(), Recovery::default());
-        let (operations, answered, unsent) = (0, 0, 0);
-        LoadTally { operations, answered, unsent, schedule, latency, timeout, recovery }
+        let (sessions, operations, schedule, recovery) = Default::default();
+        LoadTally { sessions, operations, schedule, timeout, recovery }
     }
 
+    /// Takes each of its operations.
     fn add(&mut self, op: &Op, spans: &Spans) {
-        self.operations += 1;
+        let of_kind = self.operations.entry(op.action.name()).or_default();
+        of_kind.add(op, op.intended, self.timeout, spans);
+        // A session counts once, as what its last operation came to.
+        if !op.ends_session() {
+            return;
+        }
         self.schedule.add(op);
         if !is_shed_late(op) {
             self.recovery.add(op, spans.line);
         }
-        self.answered += u64::from(op.outcome == Outcome::Ok);
-        self.unsent += u64::from(op.outcome == Outcome::Fail(Cause::Shed));
-        if let Some(latency) = felt(op, op.began(), self.timeout) {
-            record(&mut self.latency[spans.index_of(op.began())], latency);
-        }
+        self.sessions.add(op, op.began(), self.timeout, spans);
     }
 
     pub fn figures(&self) -> Figures {
+        self.sessions.figures()
+    }
+
+    pub fn operations(&self) -> BTreeMap<String, Figures> {
+        let each = self.operations.iter();
+        each.map(|(name, results)| (name.to_string(), results.figures())).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Results {
+    operations: u64,
+    answered: u64,
+    unsent: u64,
+    /// What users felt, by the span in which they were intended; latency from that instant.
+    latency: [Histogram<u64>; 3],
+}
+
+impl Default for Results {
+    fn default() -> Results {
+        let latency = std::array::from_fn(|_| histogram());
+        Results { operations: 0, answered: 0, unsent: 0, latency }
+    }
+}
+
+impl Results {
+    /// Latency counts `from` an instant.
+    fn add(&mut self, op: &Op, from: Nanos, timeout: Duration, spans: &Spans) {
+        self.operations += 1;
+        self.answered += u64::from(op.outcome == Outcome::Ok);
+        self.unsent += u64::from(op.outcome == Outcome::Fail(Cause::Shed));
+        if let Some(latency) = felt(op, from, timeout) {
+            record(&mut self.latency[spans.index_of(from)], latency);
+        }
+    }
+
+    fn figures(&self) -> Figures {
         let [before, during, after] = self.latency.each_ref().map(|latency| Quantiles {
             p50_ms: quantile_ms(latency, 0.5),
             p99_ms: quantile_ms(latency, 0.99),
@@ -394,7 +472,7 @@ mod tests {
         let line = Span { from: ms(0), to: ms(10_000) };
         let (before, seen_to_the_end) = (line, true);
         let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
-        let mut tally = Tally::new(spans, &[Duration::from_secs(1)]);
+        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
         let stage = |(intended, sent, done), late, last| {
             let part = Part { session: 0, step: u32::from(last), began: ms(0), late, last };
             let read = Action::Register(RegisterOp::Read(None));
@@ -405,5 +483,11 @@ mod tests {
         tally.add(&stage((401, 411, 811), ms(1), true));
         assert_eq!(tally.before.max(Since::Intended), Some(811.0));
         assert_eq!(tally.before.max(Since::Sent), Some(800.0));
+        let load = &tally.loads[0];
+        assert_eq!(load.figures().operations, 1);
+        // Each operation counts from its own instant.
+        let reads = &load.operations()["read"];
+        assert_eq!((reads.operations, reads.answered), (2, 2));
+        assert!((400.0..402.0).contains(&reads.before.p50_ms.unwrap()), "{reads:?}");
     }
 }

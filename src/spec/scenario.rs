@@ -287,4 +287,6 @@ pub struct Probe {
     pub deadline: Duration,
     /// Canaries for each shard.
     pub canaries: u32,
+    /// Requests a second of probes and of questions for views together; half of it for each.
+    pub budget: f64,
 }

@@ -147,6 +147,7 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
         out.key("every", Time(scenario.probe.every));
         out.key("deadline", Time(scenario.probe.deadline));
         out.key("canaries", scenario.probe.canaries);
+        out.key("budget", PerSecond(scenario.probe.budget));
     });
     out.inside("timeline", |out| {
         scenario.timeline.iter().for_each(|step| out.line(format_args!("- {}", step.written())));

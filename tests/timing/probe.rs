@@ -27,8 +27,12 @@ fn sleep_as_a_process(time: Duration) {
 async fn redrills_own_sleep_is_not_blamed_on_the_servers() {
     let _alone = ALONE.lock().await;
     // Probes are under way at any instant, and the deadline is short.
-    let probe =
-        Probe { every: Duration::from_millis(1), deadline: Duration::from_millis(30), canaries: 4 };
+    let probe = Probe {
+        every: Duration::from_millis(1),
+        deadline: Duration::from_millis(30),
+        canaries: 4,
+        budget: 20_000.0,
+    };
     let rig = Rig::up(crate::common::cluster(3, 0), probe, &[]).await;
     for time in [25, 60, 150, 300, 600] {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -69,7 +69,7 @@ impl State {
             EventKind::Crashed { node, status, .. } => {
                 self.hear_warning(&format!("{node} crashed ({status})"));
             }
-            EventKind::Canaries { canaries } => self.canaries = canaries.len(),
+            EventKind::Canaries { canaries, .. } => self.canaries = canaries.len(),
             EventKind::StepBegan { .. }
             | EventKind::StepInjected { .. }
             | EventKind::StepProgress { .. }

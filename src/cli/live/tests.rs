@@ -54,6 +54,7 @@ fn drill() -> EventKind {
         reported: Vec::new(),
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
+        probe_budget: 2_000.0,
         planned_ms: 10_000.0,
     })
 }
@@ -74,7 +75,7 @@ fn canaries(count: u16) -> EventKind {
         let (group, key) = ("cache".into(), format!("c{slot}"));
         Canary { group, shard: 0, slot, key, moves: false, region: None }
     };
-    EventKind::Canaries { canaries: (0..count).map(canary).collect() }
+    EventKind::Canaries { canaries: (0..count).map(canary).collect(), turn_ns: None }
 }
 
 fn sample(seconds: f64, fail: u64) -> Event {

@@ -192,15 +192,19 @@ r"^(uniform|zipf\( *[0-9]+(\.[0-9]+)? *\))$",
 object! {
     /// How canary keys are probed.
     ProbeMap "a probe" {
-        /// The time between two probes of a canary, 1ms or more. Default: 10ms.
+        /// The time between two probes of a shard, 1ms or more. Default: 10ms.
         #[range(Time::millis(1), Time::secs(10), "10ms is usual; downtime is exact to one such interval")]
         optional "every" every: Time,
         /// How long an answer may take. Default: 100ms.
         #[range(Time::millis(1), Time::secs(60), "100ms is usual; a later answer counts as none")]
         optional "deadline" deadline: Time,
         /// Canaries for each shard. Default: 4.
-        #[range(1, 64, "each is written and read at every interval")]
+        #[range(1, 64, "the canaries of a shard take turns, until one of them fails")]
         optional "canaries" canaries: u32,
+        /// What probes, and the questions for nodes' views, may ask of all servers together.
+        /// Default: 2000/s; if `every` is less than 10ms, as much more.
+        #[range(PerSecond(100.0), PerSecond(1_000_000.0), "2000/s is usual")]
+        optional "budget" budget: PerSecond,
     }
 }
 

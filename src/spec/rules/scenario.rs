@@ -8,7 +8,7 @@ use crate::spec::decode::{At, Field, Named};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
 use crate::spec::nearest;
-use crate::spec::quantity::Time;
+use crate::spec::quantity::{PerSecond, Time};
 use crate::spec::scenario::{Load, Over, Probe, Scenario};
 use crate::spec::step::{self, StepMap};
 use crate::spec::topology::Topology;
@@ -175,11 +175,17 @@ pub fn over(field: &Field<Named<Vec<At<String>>>>, errors: &mut Diagnostics) -> 
 }
 
 fn probe(field: &Field<ProbeMap>) -> Probe {
-    let (every, deadline, canaries) = (Time::millis(10), Time::millis(100), 4);
-    let usual = Probe { every: every.0, deadline: deadline.0, canaries };
-    field.given().map_or(usual, |At { value: map, .. }| Probe {
-        every: map.every.or(every).0,
-        deadline: map.deadline.or(deadline).0,
-        canaries: map.canaries.or(canaries),
-    })
+    fn of<T: Clone>(map: &Field<ProbeMap>, key: fn(&ProbeMap) -> &Field<T>, usual: T) -> T {
+        map.given().map_or(usual.clone(), |map| key(&map.value).or(usual))
+    }
+    let usual = Time::millis(10);
+    let every = of(field, |map| &map.every, usual).0;
+    // Who probes more often wants the requests that this takes.
+    let more = (usual.0.as_secs_f64() / every.as_secs_f64()).max(1.0);
+    Probe {
+        every,
+        deadline: of(field, |map| &map.deadline, Time::millis(100)).0,
+        canaries: of(field, |map| &map.canaries, 4),
+        budget: of(field, |map| &map.budget, PerSecond(2_000.0 * more)).0,
+    }
 }

@@ -169,6 +169,8 @@ async fn a_share_of_a_cpu(place: Place) {
     let busy = tokio::spawn(keep_busy(rig.node().clone()));
     let mut more = rig.lay(share(8.0)).await;
     let mut less = rig.lay(share(2.0)).await;
+    // Between the two it ran as it liked.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let least = used(rig.node(), Duration::from_secs(8)).await;
     rig.end(&mut less).await;
     let larger = used(rig.node(), Duration::from_secs(4)).await;

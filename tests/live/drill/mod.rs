@@ -6,6 +6,7 @@ mod adapters;
 mod at_once;
 mod broken;
 mod chaos;
+mod crowd;
 mod dual_writes;
 mod failover;
 mod findings;

@@ -60,12 +60,13 @@ impl Row {
     }
 }
 
-/// How a client dies: what becomes of the answers of redrill's own adapter.
+/// How a client dies: what becomes of the answers of redrill's own adapter. The load has four
+/// instances with an adapter each, so each has given 400 of them after four seconds.
 const DEATHS: [(&str, &str); 4] = [
-    ("ends", "1500q"),
-    ("hangs", "1500,$d"),
+    ("ends", "400q"),
+    ("hangs", "400,$d"),
     ("never comes back after its first error", r#"/"unknown"\|"fail"/,$d"#),
-    ("gives no answer to a fifth", r#"1500,${/"id":[0-9]*[05],/d}"#),
+    ("gives no answer to a fifth", r#"400,${/"id":[0-9]*[05],/d}"#),
 ];
 
 /// Scenarios in which clients of a server that fails meet errors.

@@ -196,7 +196,10 @@ impl Sim {
         self.tell(Nanos(2_310_000_000), EventKind::Ready { nodes });
         self.tell(Nanos(2_311_000_000), EventKind::View(self.view(0.0)));
         let canaries = self.canaries();
-        self.tell(Nanos(2_320_000_000), EventKind::Canaries { canaries });
+        self.tell(
+            Nanos(2_320_000_000),
+            EventKind::Canaries { canaries, turn_ns: Some(10_000_000) },
+        );
         self.tell(Nanos(2_320_000_000), EventKind::Phase { phase: Phase::Fill });
         self.fill();
         self.tell(LINE, EventKind::Phase { phase: Phase::Steps });
@@ -256,6 +259,7 @@ impl Sim {
             reported: Vec::new(),
             probe_every_ms: 10.0,
             probe_deadline_ms: 100.0,
+            probe_budget: 2_000.0,
             planned_ms: plan.seconds * 1e3,
         }
     }
@@ -471,7 +475,7 @@ impl Sim {
         for second in 0..=self.plan.seconds as u32 {
             let at = after(f64::from(second));
             let nodes = self.stats(f64::from(second));
-            self.tell(at, EventKind::Stats { nodes });
+            self.tell(at, EventKind::Stats { nodes, asked: 240 });
             let probes = self.canaries().len() as u64 * 200;
             self.tell(
                 at,

@@ -118,7 +118,7 @@ fn a_step_that_redrill_could_not_see_the_target_of_is_unknown() {
         let events = starved(&[], &[], |events| {
             for event in events {
                 match &mut event.kind {
-                    EventKind::Probes { .. } => {
+                    EventKind::Probes { sent: 1_000, .. } => {
                         *event = Event { at: at(4_500), kind: probes(blind) };
                     }
                     EventKind::StepEnded { error, doubtful, .. } => {

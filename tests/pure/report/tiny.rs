@@ -52,10 +52,11 @@ pub fn events() -> Vec<Event> {
         told(100, phase(Phase::Form)),
         told(900, EventKind::Ready { nodes: nodes() }),
         told(910, view(["0-8191", "8192-16383"])),
-        told(920, EventKind::Canaries { canaries: canaries() }),
-        told(950, EventKind::Stats { nodes: stats([10, 10], 0) }),
+        told(920, EventKind::Canaries { canaries: canaries(), turn_ns: None }),
+        told(950, EventKind::Stats { nodes: stats([10, 10], 0), asked: 0 }),
         told(1_000, phase(Phase::Steps)),
-        told(2_000, EventKind::Stats { nodes: stats([10, 10], 100) }),
+        told(2_000, EventKind::Stats { nodes: stats([10, 10], 100), asked: 210 }),
+        told(2_000, probed(1_500)),
         told(2_000, EventKind::Own { cpu_percent: 10.0, memory_bytes: 5_000 }),
         told(2_000, EventKind::Waited { node: NodeName::new("cache", 0, 0), percent: 31.0 }),
         told(3_000, EventKind::StepBegan { step: 0 }),
@@ -70,7 +71,7 @@ pub fn events() -> Vec<Event> {
         told(5_300, EventKind::ViewConverged { step: 0, since: at(5_200) }),
         told(5_600, EventKind::Converged { step: 0, since: at(5_500) }),
         told(5_600, phase(Phase::Settle)),
-        told(7_000, EventKind::Stats { nodes: stats([9, 11], 600) }),
+        told(7_000, EventKind::Stats { nodes: stats([9, 11], 600), asked: 1_000 }),
         told(7_000, EventKind::Waited { node: NodeName::new("cache", 1, 0), percent: 7.0 }),
         told(7_000, EventKind::Own { cpu_percent: 20.0, memory_bytes: 4_000 }),
         told(7_000, probes(0)),
@@ -92,6 +93,12 @@ pub fn probes(blind: u64) -> EventKind {
         blind_ns,
         blind_max_ns: blind_ns,
     }
+}
+
+/// All of which were answered.
+fn probed(sent: u64) -> EventKind {
+    let (failed, wrong, blind_ns, blind_max_ns) = Default::default();
+    EventKind::Probes { sent, failed, wrong, worst_ns: 1, blind_ns, blind_max_ns }
 }
 
 pub fn info() -> DrillInfo {
@@ -136,6 +143,7 @@ pub fn info() -> DrillInfo {
         reported: Vec::new(),
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
+        probe_budget: 2_000.0,
         planned_ms: 7_000.0,
     }
 }

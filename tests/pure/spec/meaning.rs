@@ -69,6 +69,7 @@ fn what_is_not_said_has_a_default() {
         every: Duration::from_millis(10),
         deadline: Duration::from_millis(100),
         canaries: 4,
+        budget: 2_000.0,
     };
     assert_eq!(small.probe, probe);
     assert_eq!(small.loads, [Load::new("app", "cache", 100.0)]);

@@ -25,8 +25,12 @@ use crate::common;
 /// Tests that time things take turns.
 pub static ALONE: Mutex<()> = Mutex::const_new(());
 
-pub const PROBE: Probe =
-    Probe { every: Duration::from_millis(10), deadline: Duration::from_millis(100), canaries: 4 };
+pub const PROBE: Probe = Probe {
+    every: Duration::from_millis(10),
+    deadline: Duration::from_millis(100),
+    canaries: 4,
+    budget: 2_000.0,
+};
 
 pub struct Rig {
     pub clock: Clock,

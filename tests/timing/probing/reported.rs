@@ -17,7 +17,7 @@ pub fn reported(canaries: &[Canary], during: &[Event]) -> Value {
     let then = |kind| Event { at: last, kind };
     let before = [
         first(EventKind::Drill(info())),
-        first(EventKind::Canaries { canaries: canaries.to_vec() }),
+        first(EventKind::Canaries { canaries: canaries.to_vec(), turn_ns: None }),
         first(EventKind::Phase { phase: Phase::Steps }),
     ];
     let after = [
@@ -50,6 +50,7 @@ fn info() -> DrillInfo {
         reported: Vec::new(),
         probe_every_ms: PROBE.every.as_secs_f64() * 1e3,
         probe_deadline_ms: PROBE.deadline.as_secs_f64() * 1e3,
+        probe_budget: PROBE.budget,
         planned_ms: 0.0,
     }
 }
