@@ -4,7 +4,7 @@
 //! makes the tables equal after a while. So every node is asked ([`views`]), and a pure
 //! function finds what the views have in common ([`compare`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -77,13 +77,14 @@ pub async fn shards_now(group: &DeployedGroup) -> Vec<ShardView> {
     let apart = |node: &Node| node.clone().asked(node.admin.apart().with_timeout(soon));
     let nodes = &group.nodes.iter().map(apart).collect::<Vec<_>>();
     if group.spec.is_cluster() {
-        return compare(nodes, &said_by_most(nodes, soon).await).shards;
+        let said = said_by_most(nodes, soon).await;
+        return compare(nodes, said.iter().map(Vec::as_slice)).shards;
     }
     vec![roles::now(group).await]
 }
 
 /// Does not wait for nodes that stand still once most have answered.
-async fn said_by_most(nodes: &[Node], soon: Duration) -> Vec<(NodeName, Vec<NodeLine>)> {
+async fn said_by_most(nodes: &[Node], soon: Duration) -> Vec<Vec<NodeLine>> {
     let mut asked: FuturesUnordered<_> = nodes.iter().map(node_view).collect();
     let mut seen = Vec::new();
     loop {
@@ -91,17 +92,17 @@ async fn said_by_most(nodes: &[Node], soon: Duration) -> Vec<(NodeName, Vec<Node
         let Ok(Some(answer)) = timeout(patience, asked.next()).await else { return seen };
         let Ok(node_view) = answer else { continue };
         learn_shard(nodes, &node_view);
-        seen.push((node_view.node, node_view.lines));
+        seen.push(node_view.lines);
     }
 }
 
 /// The view that the answering nodes share, or that of most of them where they differ. `nodes`
-/// are all nodes of the group, so that those without an answer have names too. Without any
-/// answer there is no agreement.
-pub fn compare(nodes: &[Node], seen: &[(NodeName, Vec<NodeLine>)]) -> View {
+/// are all nodes of the group, so that those without an answer have names too; `seen` has the
+/// lines of each node that answered. Without any answer there is no agreement.
+pub fn compare<'a>(nodes: &[Node], seen: impl IntoIterator<Item = &'a [NodeLine]>) -> View {
     let group = nodes.first().map(|node| node.name.group.clone()).unwrap_or_default();
     let mut votes: HashMap<Digest, Votes> = HashMap::new();
-    for (_, lines) in seen {
+    for lines in seen {
         let votes = votes.entry(Digest::of(lines)).or_insert(Votes { count: 0, lines });
         votes.count += 1;
         if newest_epoch(lines) > newest_epoch(votes.lines) {
@@ -141,33 +142,42 @@ fn newest_epoch(lines: &[NodeLine]) -> u64 {
     lines.iter().map(|line| line.epoch).max().unwrap_or(0)
 }
 
+/// Each line is looked at once: there may be hundreds, from hundreds of nodes.
 fn shards(lines: &[NodeLine], nodes: &[Node]) -> Vec<ShardView> {
     let by_id: HashMap<&str, &Node> = nodes.iter().map(|node| (node.id.as_str(), node)).collect();
     // A shard without known nodes has not joined yet, or has left. A shard that gave away its
     // last slot is still there, without nodes.
-    let known = lines.iter().filter_map(|line| by_id.get(line.id.as_str()));
-    let known: BTreeSet<u32> =
-        known.flat_map(|node| [node.name.shard(), node.shard()]).flatten().collect();
-    known.into_iter().map(|shard| shard_view(shard, lines, &by_id)).collect()
+    let mut primaries: BTreeMap<u32, Option<&NodeLine>> = BTreeMap::new();
+    let mut replicas: HashMap<&str, Vec<NodeName>> = HashMap::new();
+    for line in lines {
+        let Some(node) = by_id.get(line.id.as_str()) else { continue };
+        for shard in [node.name.shard(), node.shard()].into_iter().flatten() {
+            primaries.entry(shard).or_default();
+        }
+        if let Some(primary) = &line.primary {
+            replicas.entry(primary).or_default().push(node.name.clone());
+        }
+        if let (Role::Primary, Some(shard)) = (line.flags.role, node.shard()) {
+            let leads = primaries.entry(shard).or_default();
+            *leads = (*leads).into_iter().chain([line]).max_by_key(|line| claim(line));
+        }
+    }
+    let shard = |(shard, primary): (u32, Option<&NodeLine>)| {
+        let Some(primary) = primary else {
+            return ShardView { shard, slots: SlotSet::default(), primary: None, replicas: vec![] };
+        };
+        let mut replicas = replicas.remove(primary.id.as_str()).unwrap_or_default();
+        replicas.sort();
+        let name = by_id.get(primary.id.as_str()).map(|node| node.name.clone());
+        ShardView { shard, slots: primary.slots.clone(), primary: name, replicas }
+    };
+    primaries.into_iter().map(shard).collect()
 }
 
 /// The primary of a shard is the node that belongs to it and is primary now. If two nodes are,
 /// it is the one that owns slots and has not failed.
-fn shard_view(shard: u32, lines: &[NodeLine], nodes: &HashMap<&str, &Node>) -> ShardView {
-    let node = |line: &NodeLine| nodes.get(line.id.as_str()).copied();
-    let name = |line: &NodeLine| node(line).map(|node| &node.name);
-    let primary = lines
-        .iter()
-        .filter(|line| line.flags.role == Role::Primary)
-        .filter(|line| node(line).is_some_and(|node| node.shard() == Some(shard)))
-        .max_by_key(|line| (!line.slots.is_empty(), !line.flags.fail, line.epoch));
-    let Some(primary) = primary else {
-        return ShardView { shard, slots: SlotSet::default(), primary: None, replicas: vec![] };
-    };
-    let followers = lines.iter().filter(|line| line.primary.as_ref() == Some(&primary.id));
-    let mut replicas: Vec<NodeName> = followers.filter_map(name).cloned().collect();
-    replicas.sort();
-    ShardView { shard, slots: primary.slots.clone(), primary: name(primary).cloned(), replicas }
+fn claim(line: &NodeLine) -> (bool, bool, u64) {
+    (!line.slots.is_empty(), !line.flags.fail, line.epoch)
 }
 
 #[cfg(test)]
@@ -184,8 +194,12 @@ mod tests {
         vec![node(0, 0), node(0, 1), node(1, 0), node(1, 1)]
     }
 
-    fn seen(node: &Node, text: &str) -> (NodeName, Vec<NodeLine>) {
-        (node.name.clone(), NodeLine::parse_all(text).unwrap())
+    fn seen(text: &str) -> Vec<NodeLine> {
+        NodeLine::parse_all(text).unwrap()
+    }
+
+    fn compare(nodes: &[Node], seen: &[Vec<NodeLine>]) -> View {
+        super::compare(nodes, seen.iter().map(Vec::as_slice))
     }
 
     const BEFORE: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99
@@ -198,7 +212,7 @@ mod tests {
         let nodes = nodes();
         let other =
             BEFORE.replace("127.0.0.1:1@1 slave n10 0 0 2", "127.0.0.1:1@1 slave n10 5 6 0");
-        let view = compare(&nodes, &[seen(&nodes[0], BEFORE), seen(&nodes[1], &other)]);
+        let view = compare(&nodes, &[seen(BEFORE), seen(&other)]);
         assert!(view.agreed);
         assert_eq!(view.shards[1].slots.to_string(), "100-199");
         assert_eq!(view.shards[1].primary, Some(NodeName::new("c", 1, 0)));
@@ -209,9 +223,7 @@ mod tests {
     fn the_majority_is_shown_where_nodes_differ() {
         let nodes = nodes();
         let moved = BEFORE.replace("0-99", "0-98").replace("100-199", "99-199");
-        let seen: Vec<_> =
-            [BEFORE, &moved, &moved].iter().zip(&nodes).map(|(t, n)| seen(n, t)).collect();
-        let view = compare(&nodes, &seen);
+        let view = compare(&nodes, &[BEFORE, &moved, &moved].map(seen));
         assert!(!view.agreed);
         assert_eq!(view.shards[0].slots.to_string(), "0-98");
     }
@@ -223,7 +235,7 @@ mod tests {
             n01 127.0.0.1:1@1 master - 0 0 3 connected 0-99
             n10 127.0.0.1:1@1 master - 0 0 2 connected 100-199
             n11 127.0.0.1:1@1 slave n01 0 0 2 connected";
-        let view = compare(&nodes, &[seen(&nodes[1], after)]);
+        let view = compare(&nodes, &[seen(after)]);
         assert_eq!(view.shards[0].primary, Some(NodeName::new("c", 0, 1)));
         assert_eq!(view.shards[0].replicas, [NodeName::new("c", 1, 1)]);
         assert!(view.shards[1].replicas.is_empty());
@@ -232,7 +244,7 @@ mod tests {
     /// Learns from the line of `node` about itself.
     fn tells(nodes: &[Node], node: usize, rest: &str) {
         let line = format!("{} 127.0.0.1:1@1 myself,{rest}", nodes[node].id);
-        let (name, lines) = seen(&nodes[node], &line);
+        let (name, lines) = (nodes[node].name.clone(), seen(&line));
         let (role, link_up, leader) = (None, None, Leader::default());
         let node_view = NodeView { node: name, state_ok: true, role, link_up, lines, leader };
         learn_shard(nodes, &node_view);
@@ -247,7 +259,7 @@ mod tests {
             n10 127.0.0.1:1@1 master,fail - 0 0 2 disconnected
             n11 127.0.0.1:1@1 slave n10 0 0 2 disconnected";
         tells(&nodes, 1, "master - 0 0 3 connected 100-199");
-        let view = compare(&nodes, &[seen(&nodes[1], after)]);
+        let view = compare(&nodes, &[seen(after)]);
         assert_eq!(view.shards[0].primary, Some(NodeName::new("c", 0, 0)));
         assert_eq!(view.shards[1].primary, Some(NodeName::new("c", 0, 1)));
         assert_eq!(view.shards[1].slots.to_string(), "100-199");
@@ -268,7 +280,7 @@ mod tests {
         assert_eq!(nodes[3].shard(), Some(1), "it has not said otherwise");
         tells(&nodes, 3, "slave n00 0 0 3 connected");
         assert_eq!([2, 3].map(|n| nodes[n].shard()), [Some(0); 2]);
-        let view = compare(&nodes, &[seen(&nodes[0], after)]);
+        let view = compare(&nodes, &[seen(after)]);
         assert_eq!((view.shards.len(), view.shards[0].replicas.len()), (2, 3));
         assert_eq!((view.shards[1].slots.len(), &view.shards[1].primary), (0, &None));
     }

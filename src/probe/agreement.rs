@@ -151,8 +151,7 @@ impl GroupViews {
             let group = self.nodes.first().map(|node| node.name.group.clone());
             return View { group: group.unwrap_or_default(), agreed, shards: vec![shard] };
         }
-        let seen: Vec<_> = node_views.iter().map(|s| (s.node.clone(), s.lines.clone())).collect();
-        compare(&self.nodes, &seen)
+        compare(&self.nodes, node_views.iter().map(|node_view| &node_view.lines[..]))
     }
 
     pub(super) fn agreement(&self) -> Option<Agreement> {

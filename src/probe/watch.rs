@@ -31,7 +31,7 @@ use crate::wake::PromptThread;
 const EVERY: Duration = Duration::from_millis(25);
 /// The requests by which a node of a cluster is asked for its view.
 const OF_CLUSTER: u32 = 3;
-/// A node that takes longer to answer is not live.
+/// A node that takes longer to answer, and longer than two rounds, is not live.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// When the time to settle is over, live nodes that do not answer, because the machine is busy,
 /// get so much more time.
@@ -190,7 +190,9 @@ async fn watch(
     mut orders: mpsc::UnboundedReceiver<Order>,
     converged: watch::Sender<BTreeSet<usize>>,
 ) {
-    let groups: Vec<Rc<Watched>> = groups.into_iter().map(Watched::new).collect();
+    let patience = PATIENCE.max(2 * round);
+    let groups: Vec<Rc<Watched>> =
+        groups.into_iter().map(|group| Watched::new(group, patience)).collect();
     for group in &groups {
         for i in 0..group.nodes.len() {
             tokio::task::spawn_local(keep_asking(group.clone(), i, teller.clone(), round));
@@ -326,9 +328,9 @@ async fn stats(node: &Node) -> Option<NodeStats> {
 }
 
 impl Watched {
-    fn new(group: DeployedGroup) -> Rc<Watched> {
+    fn new(group: DeployedGroup, patience: Duration) -> Rc<Watched> {
         let own =
-            |node: &Node| node.clone().asked(node.admin.apart().with_timeout(PATIENCE).routinely());
+            |node: &Node| node.clone().asked(node.admin.apart().with_timeout(patience).routinely());
         let nodes: Vec<Node> = group.all().map(own).collect();
         let cluster = group.spec.is_cluster();
         let name = group.spec.name;

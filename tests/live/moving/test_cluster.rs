@@ -148,9 +148,8 @@ impl TestCluster {
         loop {
             let seen: Vec<_> = view::views(&self.nodes).await.into_iter().flatten().collect();
             let healthy = seen.iter().all(|sight| sight.is_healthy());
-            let lines: Vec<_> = seen.into_iter().map(|s| (s.node, s.lines)).collect();
-            let view = view::compare(&self.nodes, &lines);
-            if view.agreed && healthy && lines.len() == self.nodes.len() {
+            let view = view::compare(&self.nodes, seen.iter().map(|sight| &sight.lines[..]));
+            if view.agreed && healthy && seen.len() == self.nodes.len() {
                 return view;
             }
             assert!(began.elapsed() < Duration::from_secs(10), "no agreement: {view:?}");

@@ -111,8 +111,12 @@ impl Rig {
     pub async fn owners(&self) -> Vec<SlotSet> {
         let nodes = &self.group.nodes;
         let seen = views(nodes).await.into_iter().map(Result::unwrap);
-        let seen: Vec<_> = seen.map(|sight| (sight.node, sight.lines)).collect();
-        compare(nodes, &seen).shards.into_iter().map(|shard| shard.slots).collect()
+        let seen: Vec<_> = seen.map(|node_view| node_view.lines).collect();
+        compare(nodes, seen.iter().map(Vec::as_slice))
+            .shards
+            .into_iter()
+            .map(|shard| shard.slots)
+            .collect()
     }
 
     /// Keeps a node from running for `time`. The instants at which that began and ended.
