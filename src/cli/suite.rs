@@ -11,7 +11,7 @@ use super::play::{self, PlayArgs, Refused};
 use super::{exit, input, runtime, tally, terminal};
 use crate::model::Verdict;
 use crate::report;
-use crate::report::suite::Outcome;
+use crate::report::suite::Entry;
 use crate::spec::{self, FileKind, Scenario, library};
 
 #[derive(Debug, clap::Args)]
@@ -124,7 +124,7 @@ async fn suite(
     stop: &CancellationToken,
 ) -> Result<u8, Refused> {
     let folder = play::batch_folder(&args.out, "suite")?;
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
     let mut refused = None;
     for (at, scenario) in scenarios.iter().enumerate() {
         terminal::say(&format!("{} ({} of {})", scenario.name, at + 1, scenarios.len()));
@@ -135,7 +135,7 @@ async fn suite(
                 {
                     refused = refused.or(Some(unprinted.code));
                 }
-                outcomes.push(Outcome::played(played.report));
+                entries.push(Entry::played(played.report));
                 if played.interrupted {
                     refused = Some(exit::INTERRUPTED);
                     break;
@@ -143,16 +143,16 @@ async fn suite(
             }
             // The others are still worth playing.
             Err(Refused { code, why }) => {
-                outcomes.push(Outcome::unplayed(&scenario.name, why, code));
+                entries.push(Entry::unplayed(&scenario.name, why, code));
                 refused = refused.or(Some(code));
             }
         }
     }
     // The files also list the scenarios that were not begun.
-    let not_begun = scenarios[outcomes.len()..].iter();
-    outcomes.extend(not_begun.map(|it| Outcome::skipped(&it.name, exit::INTERRUPTED)));
-    write_all(&folder, &outcomes, args.format)?;
-    Ok(exit_code(refused, report::suite::verdict(&outcomes)))
+    let not_begun = scenarios[entries.len()..].iter();
+    entries.extend(not_begun.map(|it| Entry::skipped(&it.name, exit::INTERRUPTED)));
+    write_all(&folder, &entries, args.format)?;
+    Ok(exit_code(refused, report::suite::verdict(&entries)))
 }
 
 /// A drill that failed counts more than one that could not be played. `refused` is the code of
@@ -164,22 +164,22 @@ fn exit_code(refused: Option<u8>, verdict: Verdict) -> u8 {
     }
 }
 
-fn write_all(folder: &Path, outcomes: &[Outcome], format: Format) -> Result<(), Refused> {
+fn write_all(folder: &Path, entries: &[Entry], format: Format) -> Result<(), Refused> {
     let index = folder.join("index.html");
-    report::junit::of_suite(outcomes)
+    report::junit::of_suite(entries)
         .and_then(|junit| report::write_file(&folder.join(report::file::JUNIT), &junit))
-        .and_then(|()| report::suite::index(outcomes))
+        .and_then(|()| report::suite::index(entries))
         .and_then(|page| report::write_file(&index, &page))
         .map_err(play::unreported)?;
     play::put(&match format {
-        Format::Json => report::suite::json(outcomes),
-        Format::Text => format!("  all     {}\n\n{}", index.display(), tally(outcomes)),
+        Format::Json => report::suite::json(entries),
+        Format::Text => format!("  all     {}\n\n{}", index.display(), tally(entries)),
     })
 }
 
-fn tally(outcomes: &[Outcome]) -> String {
-    let lines: Vec<_> = outcomes.iter().map(tally::DrillResult::of_suite).collect();
-    tally::text(&lines, outcomes.len(), terminal::width(), out::colour())
+fn tally(entries: &[Entry]) -> String {
+    let lines: Vec<_> = entries.iter().map(tally::DrillResult::of_suite).collect();
+    tally::text(&lines, entries.len(), terminal::width(), out::colour())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::model::{Verdict, printable};
 use crate::report::Report;
-use crate::report::suite::Outcome;
+use crate::report::suite::Entry;
 use crate::report::text::{self, Ink, mark, wrap};
 
 /// The longest list of reasons for one drill.
@@ -21,12 +21,12 @@ impl<'a> DrillResult<'a> {
         DrillResult { name: &report.id, verdict: report.verdict, why }
     }
 
-    pub fn of_suite(outcome: &'a Outcome) -> DrillResult<'a> {
-        let why = match &outcome.report {
+    pub fn of_suite(entry: &'a Entry) -> DrillResult<'a> {
+        let why = match &entry.report {
             Some(report) => report.why.iter().map(String::as_str).collect(),
-            None => outcome.error.as_deref().into_iter().collect(),
+            None => entry.error.as_deref().into_iter().collect(),
         };
-        DrillResult { name: &outcome.scenario, verdict: outcome.verdict, why }
+        DrillResult { name: &entry.scenario, verdict: entry.verdict, why }
     }
 }
 

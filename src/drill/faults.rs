@@ -20,12 +20,12 @@ use crate::model::event::EventKind;
 use crate::model::{NodeKind, NodeName};
 use crate::spec::step::Step;
 
-use super::stage::Stage;
+use super::context::DrillContext;
 use super::step_error::StepError;
 
 /// What steps have done and not undone: it lasts until the load has ended.
 pub struct Faults<'a> {
-    pub(super) stage: &'a Stage<'a>,
+    pub(super) drill: &'a DrillContext<'a>,
     pub(super) deployment: &'a Deployment,
     strains: Strains,
     active: Mutex<Vec<(usize, ActiveFault)>>,
@@ -36,9 +36,9 @@ pub struct Faults<'a> {
 }
 
 impl<'a> Faults<'a> {
-    pub fn new(stage: &'a Stage<'a>, deployment: &'a Deployment) -> Faults<'a> {
+    pub fn new(drill: &'a DrillContext<'a>, deployment: &'a Deployment) -> Faults<'a> {
         let (strains, active, gone, turns) = Default::default();
-        Faults { stage, deployment, strains, active, gone, turns }
+        Faults { drill, deployment, strains, active, gone, turns }
     }
 
     /// Does what step number `index` says, and undoes it when its time is over. Gives what went
@@ -55,7 +55,7 @@ impl<'a> Faults<'a> {
         };
         let site = self.site(group);
         let (where_to, ask) = ((self.deployment, group), fault.asks_for_roles(site));
-        let mut random = random(self.stage, index);
+        let mut random = random(self.drill, index);
         let hit = match fault::find(&step.on, where_to, ask, &mut random).await {
             Ok(hit) => hit,
             Err(error) => return Some(error.into()),
@@ -96,7 +96,7 @@ impl<'a> Faults<'a> {
         let turn = self.turns.lock().entry(node.clone()).or_default().clone();
         tokio::select! {
             biased;
-            () = self.stage.stop.cancelled() => None,
+            () = self.drill.stop.cancelled() => None,
             turn = turn.lock_owned() => Some(turn),
         }
     }
@@ -140,7 +140,7 @@ impl<'a> Faults<'a> {
         hit: &Hit,
         site: Site<'_>,
     ) -> (ActiveFault, Option<FaultError>) {
-        let exits = &self.stage.exits;
+        let exits = &self.drill.exits;
         if fault.may_end_servers() {
             exits.excuse(&hit.nodes);
         }
@@ -155,14 +155,14 @@ impl<'a> Faults<'a> {
         if error.is_none() {
             tokio::select! {
                 () = fault.takes_place(site, hit) => {}
-                () = self.stage.stop.cancelled() => {}
+                () = self.drill.stop.cancelled() => {}
             }
         }
         (active, error)
     }
 
     pub(super) fn site<'s>(&'s self, group: &'s DeployedGroup) -> Site<'s> {
-        let (backend, deployment, strains) = (self.stage.backend, self.deployment, &self.strains);
+        let (backend, deployment, strains) = (self.drill.backend, self.deployment, &self.strains);
         Site { backend, deployment, group, strains }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Faults<'a> {
     async fn until(&self, at: Instant) -> bool {
         tokio::select! {
             () = sleep_until(at) => true,
-            () = self.stage.stop.cancelled() => false,
+            () = self.drill.stop.cancelled() => false,
         }
     }
 
@@ -247,7 +247,7 @@ impl<'a> Faults<'a> {
 
     /// Undoes it. What could not be undone is tried once more when the load has ended.
     async fn repair(&self, step: usize, mut active: ActiveFault) -> Result<(), String> {
-        let backend = self.stage.backend;
+        let backend = self.drill.backend;
         let undone = active.undo(backend).await;
         match undone {
             Ok(notes) => self.note(step, notes),
@@ -264,8 +264,8 @@ impl<'a> Faults<'a> {
     /// started; all have been tried.
     async fn restart_ended(&self, may_end: &[NodeName]) -> Result<(), BackendError> {
         let mut outcome = Ok(());
-        for name in self.stage.exits.forgive(may_end).await {
-            match self.stage.backend.start_again(&name, Data::Kept).await {
+        for name in self.drill.exits.forgive(may_end).await {
+            match self.drill.backend.start_again(&name, Data::Kept).await {
                 // Another step may have started it by then.
                 Err(BackendError::Running { .. }) => {}
                 started => outcome = outcome.and(started),
@@ -279,12 +279,12 @@ impl<'a> Faults<'a> {
     pub async fn release(&self) {
         let active: Vec<_> = self.active.lock().drain(..).collect();
         for (_, active) in active {
-            active.release(self.stage.backend).await;
+            active.release(self.drill.backend).await;
         }
     }
 
     fn tell(&self, event: EventKind) {
-        self.stage.teller.tell(event);
+        self.drill.teller.tell(event);
     }
 
     fn tell_undone(&self, step: usize) {
@@ -310,6 +310,6 @@ fn not_undone(error: impl Display) -> String {
 }
 
 /// Where there is a choice the drill's seed draws, for each step anew.
-pub(super) fn random(stage: &Stage<'_>, index: usize) -> Xoshiro256PlusPlus {
-    Xoshiro256PlusPlus::seed_from_u64(stage.seed ^ ((index as u64 + 1) << 32))
+pub(super) fn random(drill: &DrillContext<'_>, index: usize) -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(drill.seed ^ ((index as u64 + 1) << 32))
 }

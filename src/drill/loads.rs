@@ -13,7 +13,7 @@ use crate::node::Node;
 use crate::spec::scenario::{ClientKind, Load};
 use crate::spec::topology::Mode;
 
-use super::stage::{Halt, Stage};
+use super::context::{DrillContext, Halt};
 
 /// Dropping it stops them.
 pub struct Loads {
@@ -50,7 +50,7 @@ pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&s
 
 impl Loads {
     pub async fn launch(
-        stage: &Stage<'_>,
+        drill: &DrillContext<'_>,
         deployment: &Deployment,
         history: &History,
     ) -> Result<Loads, Halt> {
@@ -62,13 +62,13 @@ impl Loads {
                 Ok(Targets { from: from.clone(), ..targets(deployment, group, None) })
             };
             let targets = load.groups.iter().map(of_group).collect::<Result<_, Halt>>()?;
-            let (teller, writer) = (stage.teller.clone(), history.writer());
-            let programs = Some(stage.backend.programs().clone());
-            LoadRunner::launch(index as u8, &load, targets, stage.seed, teller, writer, programs)
+            let (teller, writer) = (drill.teller.clone(), history.writer());
+            let programs = Some(drill.backend.programs().clone());
+            LoadRunner::launch(index as u8, &load, targets, drill.seed, teller, writer, programs)
                 .await
                 .map_err(Halt::failed)
         };
-        let loads = || stage.scenario.loads.iter().cloned().enumerate();
+        let loads = || drill.scenario.loads.iter().cloned().enumerate();
         let readers = loads().map(|(index, load)| async move {
             let own = !load.client.is_of_a_library() && load.region.is_none();
             if own || load.keyspace.of.is_some() {

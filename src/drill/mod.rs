@@ -17,7 +17,7 @@ mod play;
 mod rolling;
 mod room;
 mod scale;
-mod stage;
+mod context;
 mod step_error;
 mod steps;
 mod readings;
@@ -36,14 +36,14 @@ use crate::model::Clock;
 use crate::model::event::{EventKind, Sink, Teller};
 use crate::spec::{Scenario, write};
 
+pub use context::Halt;
 pub use folder::{EventLog, FolderError, RunFolder};
 pub use hub::Hub;
 pub use loads::targets;
-pub use stage::Halt;
 
+use context::DrillContext;
 use exit_monitor::ExitMonitor;
 use info::Circumstances;
-use stage::Stage;
 
 /// What to play, where, and with what.
 pub struct Options<'a> {
@@ -139,7 +139,7 @@ impl Drill {
     /// Plays it to its end. With `keep`, the servers of a completed drill stay up in a
     /// [`Kept`]; otherwise nothing is left running.
     pub async fn play(mut self, keep: bool) -> (Result<(), Halt>, Option<Kept>) {
-        let stage = Stage {
+        let drill = DrillContext {
             scenario: &self.scenario,
             exits: ExitMonitor::watch(&*self.backend, self.teller.clone()),
             backend: &*self.backend,
@@ -150,11 +150,11 @@ impl Drill {
             stop: self.stop,
         };
         let span = info_span!("drill");
-        let played = play::play(&stage, &mut self.registration).instrument(span.clone()).await;
+        let played = play::play(&drill, &mut self.registration).instrument(span.clone()).await;
         let keep = keep && played.is_ok();
-        play::finish(&stage, &played, keep).instrument(span).await;
-        drop(stage);
-        // All senders of events are gone with the stage, so the hub ends.
+        play::finish(&drill, &played, keep).instrument(span).await;
+        drop(drill);
+        // All senders of events are gone with the drill, so the hub ends.
         let heard = self.hub.finish().map_err(Halt::from);
         let (ended, deployment) = match played {
             Ok(deployment) => (heard, Some(deployment)),

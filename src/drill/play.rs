@@ -18,11 +18,11 @@ use crate::model::NodeName;
 use crate::model::event::{End, EventKind, Phase};
 use crate::spec::Scenario;
 
+use super::context::{DrillContext, Halt};
 use super::faults::Faults;
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
 use super::readings::{self, OwnUse, RunQueueMonitor};
-use super::stage::{Halt, Stage};
 use super::steps::Timeline;
 use super::watch::Observers;
 
@@ -33,26 +33,29 @@ const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Plays the scenario. When it returns, the servers still run and the last event has not been
 /// emitted: [`finish`] does both.
-pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<Deployment, Halt> {
-    let forecast = forecast::forecast(stage.scenario).map_err(Halt::failed)?;
-    let _own = OwnUse::watch(stage.teller.clone());
-    let phase = stage.phase(Phase::Form);
-    let deployment = form(stage).instrument(phase).await?;
-    let records = deployment.node_records(stage.backend);
+pub async fn play(
+    drill: &DrillContext<'_>,
+    registration: &mut Registration,
+) -> Result<Deployment, Halt> {
+    let forecast = forecast::forecast(drill.scenario).map_err(Halt::failed)?;
+    let _own = OwnUse::watch(drill.teller.clone());
+    let phase = drill.phase(Phase::Form);
+    let deployment = form(drill).instrument(phase).await?;
+    let records = deployment.node_records(drill.backend);
     registration.set_nodes(records, deployment.password.as_ref()).map_err(Halt::failed)?;
-    let path = stage.folder.history();
-    let (room, name) = (stage.folder.room().clone(), path.display().to_string());
+    let path = drill.folder.history();
+    let (room, name) = (drill.folder.room().clone(), path.display().to_string());
     let broken = move |error: &io::Error| room.run_out(format!("cannot write {name}: {error}"));
-    let history = history::create(&path, stage.teller.clone(), broken)?;
+    let history = history::create(&path, drill.teller.clone(), broken)?;
     let nodes = deployment.nodes().map(|node| node.name.clone()).collect();
     let mut played = tokio::select! {
-        played = with_history(stage, &deployment, &forecast, &history) => played,
-        never = readings::containers(stage, nodes) => match never {},
-        never = readings::traffic(stage, &deployment) => match never {},
+        played = with_history(drill, &deployment, &forecast, &history) => played,
+        never = readings::containers(drill, nodes) => match never {},
+        never = readings::traffic(drill, &deployment) => match never {},
     };
-    readings::traffic_at_end(stage, &deployment);
+    readings::traffic_at_end(drill, &deployment);
     if let Err(Halt::Failed(why)) = &mut played
-        && let Some(died) = stage.exits.just_now().await
+        && let Some(died) = drill.exits.just_now().await
     {
         // The server's end says more than the failure that it caused.
         *why = died;
@@ -65,47 +68,47 @@ pub async fn play(stage: &Stage<'_>, registration: &mut Registration) -> Result<
 }
 
 /// Stops the servers, unless they are kept, and emits the end.
-pub async fn finish(stage: &Stage<'_>, played: &Result<Deployment, Halt>, keep: bool) {
-    let phase = stage.phase(Phase::Stop);
-    if !keep && let Err(error) = stage.backend.shutdown().instrument(phase).await {
-        stage.teller.tell(EventKind::Warning { text: error.to_string() });
+pub async fn finish(drill: &DrillContext<'_>, played: &Result<Deployment, Halt>, keep: bool) {
+    let phase = drill.phase(Phase::Stop);
+    if !keep && let Err(error) = drill.backend.shutdown().instrument(phase).await {
+        drill.teller.tell(EventKind::Warning { text: error.to_string() });
     }
     let end = match played {
         Ok(_) => End::Completed,
         Err(Halt::Interrupted) => End::Interrupted,
         Err(halt) => End::Failed { error: halt.to_string() },
     };
-    if let Some(text) = stage.log.trouble() {
-        stage.teller.tell(EventKind::Warning { text });
+    if let Some(text) = drill.log.trouble() {
+        drill.teller.tell(EventKind::Warning { text });
     }
-    stage.teller.tell(EventKind::Ended { end });
+    drill.teller.tell(EventKind::Ended { end });
 }
 
-async fn form(stage: &Stage<'_>) -> Result<Deployment, Halt> {
+async fn form(drill: &DrillContext<'_>) -> Result<Deployment, Halt> {
     let known = AtomicUsize::new(usize::MAX);
     let told = |ready, total| {
         if known.swap(ready, Ordering::Relaxed) != ready {
-            stage.teller.tell(EventKind::Forming { ready, total });
+            drill.teller.tell(EventKind::Forming { ready, total });
         }
     };
-    if stage.scenario.cuts_in_kernel() {
-        stage.backend.can_cut().map_err(FormError::from)?;
+    if drill.scenario.cuts_in_kernel() {
+        drill.backend.can_cut().map_err(FormError::from)?;
     }
-    stage.backend.equip(equipment(stage.scenario)).map_err(FormError::from)?;
-    let relay = stage.scenario.needs_relay().then_some(stage.seed);
-    let topology = &stage.scenario.topology;
+    drill.backend.equip(equipment(drill.scenario)).map_err(FormError::from)?;
+    let relay = drill.scenario.needs_relay().then_some(drill.seed);
+    let topology = &drill.scenario.topology;
     let newcomers = Newcomers {
-        nodes: stage.scenario.joiners(),
-        actors: stage.scenario.actors(),
-        instances: stage.scenario.own_instances(),
+        nodes: drill.scenario.joiners(),
+        actors: drill.scenario.actors(),
+        instances: drill.scenario.own_instances(),
     };
-    let forming = cluster::bring_up_most(stage.backend, topology, &newcomers, relay, &told);
+    let forming = cluster::bring_up_most(drill.backend, topology, &newcomers, relay, &told);
     // If a server ends here, forming fails with that server's log.
     let deployment = tokio::select! {
         formed = forming => formed?,
-        () = stage.stop.cancelled() => return Err(Halt::Interrupted),
+        () = drill.stop.cancelled() => return Err(Halt::Interrupted),
     };
-    stage.teller.tell(EventKind::Ready { nodes: deployment.node_infos(stage.backend) });
+    drill.teller.tell(EventKind::Ready { nodes: deployment.node_infos(drill.backend) });
     Ok(deployment)
 }
 
@@ -120,28 +123,28 @@ fn equipment(scenario: &Scenario) -> HashMap<NodeName, Tools> {
 }
 
 async fn with_history(
-    stage: &Stage<'_>,
+    drill: &DrillContext<'_>,
     deployment: &Deployment,
     forecast: &Forecast,
     history: &history::History,
 ) -> Result<(), Halt> {
-    let mut loads = stage.unless_halted(Loads::launch(stage, deployment, history)).await??;
-    let phase = stage.phase(Phase::Fill);
-    stage.unless_halted(loads.fill()).instrument(phase).await??;
-    let observing = Observers::launch(stage, deployment, forecast);
-    let mut observers = stage.unless_halted(observing).await??;
-    let begin = stage.teller.clock().now() + LEAD;
+    let mut loads = drill.unless_halted(Loads::launch(drill, deployment, history)).await??;
+    let phase = drill.phase(Phase::Fill);
+    drill.unless_halted(loads.fill()).instrument(phase).await??;
+    let observing = Observers::launch(drill, deployment, forecast);
+    let mut observers = drill.unless_halted(observing).await??;
+    let begin = drill.teller.clock().now() + LEAD;
     loads.begin(begin)?;
-    stage.until(begin).await?;
-    stage.exits.load_runs();
-    let phase = stage.phase(Phase::Steps);
-    let _waits = RunQueueMonitor::watch(stage, deployment.nodes().map(|node| node.name.clone()));
-    let faults = Faults::new(stage, deployment);
-    let timeline = Timeline { stage, deployment, observers: &observers, faults: &faults, begin };
+    drill.until(begin).await?;
+    drill.exits.load_runs();
+    let phase = drill.phase(Phase::Steps);
+    let _waits = RunQueueMonitor::watch(drill, deployment.nodes().map(|node| node.name.clone()));
+    let faults = Faults::new(drill, deployment);
+    let timeline = Timeline { drill, deployment, observers: &observers, faults: &faults, begin };
     let settled = async {
         let calm = timeline.play().instrument(phase).await?;
-        let phase = stage.phase(Phase::Settle);
-        stage.until(calm + stage.scenario.settle).instrument(phase).await?;
+        let phase = drill.phase(Phase::Settle);
+        drill.until(calm + drill.scenario.settle).instrument(phase).await?;
         observers.watcher.settled().await;
         Ok(())
     };
@@ -151,18 +154,18 @@ async fn with_history(
     }
     observers.stop_probing().await?;
     faults.release_actors().await;
-    let phase = stage.phase(Phase::Drain);
-    stage.unless_halted(loads.stop()).instrument(phase).await??;
+    let phase = drill.phase(Phase::Drain);
+    drill.unless_halted(loads.stop()).instrument(phase).await??;
     observers.watcher.steps_are_over();
     if faults.is_any_left() {
-        let phase = stage.phase(Phase::Undo);
+        let phase = drill.phase(Phase::Undo);
         let back = faults.undo_all().instrument(phase.clone()).await;
         let returned = observers.watcher.returned(back);
-        stage.unless_halted(returned).instrument(phase).await?;
+        drill.unless_halted(returned).instrument(phase).await?;
     }
-    let phase = stage.phase(Phase::Verify);
-    let deadline = stage.teller.clock().now() + FINAL_PATIENCE;
-    stage.unless_halted(loads.final_read(deadline)).instrument(phase).await??;
+    let phase = drill.phase(Phase::Verify);
+    let deadline = drill.teller.clock().now() + FINAL_PATIENCE;
+    drill.unless_halted(loads.final_read(deadline)).instrument(phase).await??;
     observers.watcher.stop();
     Ok(())
 }

@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-use super::stage::Stage;
+use super::context::DrillContext;
 use crate::backend::RunQueue;
 use crate::cluster::Deployment;
 use crate::model::event::{ContainerStats, EventKind, Grain, Teller};
@@ -66,13 +66,13 @@ const NEARLY_ALL: f64 = 0.95;
 
 /// Emits what containers use, until it is dropped, and warns of one that has no memory left: its
 /// server may hang for long before the kernel ends it. Servers that are no containers are left out.
-pub async fn containers(stage: &Stage<'_>, nodes: Vec<NodeName>) -> Infallible {
-    let mut limits = limits(stage, &nodes);
+pub async fn containers(drill: &DrillContext<'_>, nodes: Vec<NodeName>) -> Infallible {
+    let mut limits = limits(drill, &nodes);
     let mut ticks = interval_at(Instant::now() + SECOND, SECOND);
     loop {
         ticks.tick().await;
         let used = |node: &NodeName| {
-            Some(ContainerStats { node: node.clone(), usage: stage.backend.usage(node)? })
+            Some(ContainerStats { node: node.clone(), usage: drill.backend.usage(node)? })
         };
         let all: Vec<ContainerStats> = nodes.iter().filter_map(used).collect();
         for ContainerStats { node, usage } in &all {
@@ -84,11 +84,11 @@ pub async fn containers(stage: &Stage<'_>, nodes: Vec<NodeName>) -> Infallible {
                     "the container of {node} uses {used} of the {limit} of memory that it may \
                      have (`memory`): its server hangs or ends for want of more"
                 );
-                stage.teller.tell(EventKind::Warning { text });
+                drill.teller.tell(EventKind::Warning { text });
             }
         }
         if !all.is_empty() {
-            stage.teller.tell(EventKind::Containers { nodes: all });
+            drill.teller.tell(EventKind::Containers { nodes: all });
         }
     }
 }
@@ -96,9 +96,9 @@ pub async fn containers(stage: &Stage<'_>, nodes: Vec<NodeName>) -> Infallible {
 /// The memory limits of nodes, in bytes.
 struct Limits(BTreeMap<NodeName, f64>);
 
-fn limits(stage: &Stage<'_>, nodes: &[NodeName]) -> Limits {
+fn limits(drill: &DrillContext<'_>, nodes: &[NodeName]) -> Limits {
     let limit = |node: &NodeName| {
-        let group = stage.scenario.topology.groups.iter().find(|group| group.name == node.group)?;
+        let group = drill.scenario.topology.groups.iter().find(|group| group.name == node.group)?;
         Some((node.clone(), group.limits.memory? as f64))
     };
     Limits(nodes.iter().filter_map(limit).collect())
@@ -116,34 +116,34 @@ impl Limits {
 const FEW: usize = 12;
 
 /// Emits what crosses the relay, until it is dropped. Without a relay there is nothing to emit.
-pub async fn traffic(stage: &Stage<'_>, deployment: &Deployment) -> Infallible {
+pub async fn traffic(drill: &DrillContext<'_>, deployment: &Deployment) -> Infallible {
     if deployment.network.is_none() {
         return pending().await;
     }
     let mut ticks = interval_at(Instant::now() + SECOND, SECOND);
     loop {
         ticks.tick().await;
-        by_places(stage, deployment);
+        by_places(drill, deployment);
     }
 }
 
 /// Emits the totals, by nodes too, and what the machine refused to the relay.
-pub fn traffic_at_end(stage: &Stage<'_>, deployment: &Deployment) {
-    by_places(stage, deployment);
+pub fn traffic_at_end(drill: &DrillContext<'_>, deployment: &Deployment) {
+    by_places(drill, deployment);
     let Some(network) = &deployment.network else { return };
     if deployment.nodes().count() <= FEW {
         let crossings = add_up(&network.fabric().traffic(), End::to_string);
-        stage.teller.tell(EventKind::Traffic { by: Grain::Nodes, crossings });
+        drill.teller.tell(EventKind::Traffic { by: Grain::Nodes, crossings });
     }
     if let Some(text) = network.fabric().trouble() {
-        stage.teller.tell(EventKind::Warning { text });
+        drill.teller.tell(EventKind::Warning { text });
     }
 }
 
-fn by_places(stage: &Stage<'_>, deployment: &Deployment) {
+fn by_places(drill: &DrillContext<'_>, deployment: &Deployment) {
     let Some(network) = &deployment.network else { return };
     let crossings = add_up(&network.fabric().traffic(), |end| deployment.places.name(end));
-    stage.teller.tell(EventKind::Traffic { by: Grain::Places, crossings });
+    drill.teller.tell(EventKind::Traffic { by: Grain::Places, crossings });
 }
 
 /// A warning is emitted from so much waiting on, in percent of a second.
@@ -160,13 +160,16 @@ struct Server {
 
 impl RunQueueMonitor {
     /// Watches the servers among `names` that are processes of this machine.
-    pub fn watch(stage: &Stage<'_>, names: impl Iterator<Item = NodeName>) -> RunQueueMonitor {
+    pub fn watch(
+        drill: &DrillContext<'_>,
+        names: impl Iterator<Item = NodeName>,
+    ) -> RunQueueMonitor {
         // A server that a step slows down waits because of the step, and not because others are
         // busy.
-        let names = names.filter(|name| !stage.scenario.may_be_slowed(name));
-        let queue = stage.backend.run_queue();
+        let names = names.filter(|name| !drill.scenario.may_be_slowed(name));
+        let queue = drill.backend.run_queue();
         let servers = names.map(|name| Server { waited: queue(&name), name }).collect();
-        RunQueueMonitor(tokio::spawn(tell_waits(queue, servers, stage.teller.clone())))
+        RunQueueMonitor(tokio::spawn(tell_waits(queue, servers, drill.teller.clone())))
     }
 }
 

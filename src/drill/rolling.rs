@@ -24,8 +24,8 @@ pub async fn carry_out(
     (index, step): (usize, &Step),
     rolling: &RollingRestart,
 ) -> Option<StepError> {
-    let Faults { stage, deployment, .. } = faults;
-    let mut random = random(stage, index);
+    let Faults { drill, deployment, .. } = faults;
+    let mut random = random(drill, index);
     let Hit { mut nodes, primaries, .. } =
         match fault::find(&step.on, (deployment, group), true, &mut random).await {
             Ok(hit) => hit,
@@ -34,20 +34,20 @@ pub async fn carry_out(
     nodes.sort_by_key(|name| (primaries.contains(name), name.clone()));
     let one_by_one = async {
         for name in nodes {
-            stage.teller.tell(EventKind::StepInjected {
+            drill.teller.tell(EventKind::StepInjected {
                 step: index,
                 nodes: vec![name.clone()],
                 against: vec![],
             });
             // A node whose turn fails is not as it was: the error says why.
             turn(faults, group, &name, rolling).await?;
-            stage.teller.tell(EventKind::StepUndone { step: index, nodes: vec![name] });
+            drill.teller.tell(EventKind::StepUndone { step: index, nodes: vec![name] });
         }
         Ok(())
     };
     tokio::select! {
         done = one_by_one => done.err(),
-        () = stage.stop.cancelled() => None,
+        () = drill.stop.cancelled() => None,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::model::slot::SlotSet;
 use crate::model::{NodeName, Unit};
 use crate::spec::step::{Method, Pace, RemoveShard, SlotMove, Step, StepAction};
 
+use super::context::DrillContext;
 use super::faults::Faults;
-use super::stage::Stage;
 
 /// What has moved in the end, and what went wrong.
 pub async fn carry_out(
@@ -19,29 +19,29 @@ pub async fn carry_out(
     group: &DeployedGroup,
     (index, step): (usize, &Step),
 ) -> (Moved, Option<String>) {
-    let stage = faults.stage;
+    let drill = faults.drill;
     let joiners = step.action.joiners(&group.spec.name);
     if !joiners.is_empty() {
         let joined = tokio::select! {
-            joined = members::join(stage.backend, group, &joiners) => joined,
-            () = stage.stop.cancelled() => return (Moved::default(), None),
+            joined = members::join(drill.backend, group, &joiners) => joined,
+            () = drill.stop.cancelled() => return (Moved::default(), None),
         };
         if let Err(error) = joined {
             return (Moved::default(), Some(error.to_string()));
         }
-        stage.teller.tell(EventKind::StepJoined { step: index, nodes: joiners });
+        drill.teller.tell(EventKind::StepJoined { step: index, nodes: joiners });
     }
     // An emptied primary follows another one, and then nobody could tell who is to leave.
     let leavers = leavers(group, &step.action).await;
     let (slots, how) = (step.action.slots(), step.moving);
     let Some((slots, how)) = slots.zip(how) else { return (Moved::default(), None) };
-    let (moved, error) = move_slots(stage, group, index, &slots, how).await;
-    if error.is_some() || leavers.is_empty() || stage.stop.is_cancelled() {
+    let (moved, error) = move_slots(drill, group, index, &slots, how).await;
+    if error.is_some() || leavers.is_empty() || drill.stop.is_cancelled() {
         return (moved, error);
     }
     faults.forget(&leavers);
-    let left = members::leave(stage.backend, group, &leavers).await;
-    stage.teller.tell(EventKind::StepLeft { step: index, nodes: leavers });
+    let left = members::leave(drill.backend, group, &leavers).await;
+    drill.teller.tell(EventKind::StepLeft { step: index, nodes: leavers });
     (moved, left.err().map(|error| error.to_string()))
 }
 
@@ -55,7 +55,7 @@ async fn leavers(group: &DeployedGroup, action: &StepAction) -> Vec<NodeName> {
 
 /// What has moved in the end, and why not all of it.
 async fn move_slots(
-    stage: &Stage<'_>,
+    drill: &DrillContext<'_>,
     group: &DeployedGroup,
     index: usize,
     slots: &SlotMove,
@@ -66,7 +66,7 @@ async fn move_slots(
         Err(error) => return (Moved::default(), Some(error.to_string())),
     };
     let tell = |heard| {
-        stage.teller.tell(match heard {
+        drill.teller.tell(match heard {
             MoveReport::Moved(moved) => EventKind::StepProgress { step: index, moved },
             MoveReport::Method(method) => {
                 EventKind::StepMethod { step: index, method: method.word().to_owned() }
@@ -74,7 +74,7 @@ async fn move_slots(
             MoveReport::Pace(kept) => EventKind::StepPace { step: index, kept },
             MoveReport::Unmet(kept) => {
                 let text = format!("step {}: {}", index + 1, out_of_reach(&kept));
-                stage.teller.tell(EventKind::Warning { text });
+                drill.teller.tell(EventKind::Warning { text });
                 EventKind::StepPace { step: index, kept }
             }
             MoveReport::Job { from, to, state } => {
@@ -82,7 +82,7 @@ async fn move_slots(
             }
         });
     };
-    let cancel = || stage.stop.is_cancelled();
+    let cancel = || drill.stop.is_cancelled();
     match moving::carry_out(&routes, &group.nodes, how, tell, cancel).await {
         Ok(moved) => (moved, None),
         Err(error) => (error.moved, Some(error.to_string())),

@@ -17,10 +17,10 @@ use crate::model::Nanos;
 use crate::model::event::{EventKind, Moved};
 use crate::spec::step::Step;
 
+use super::context::{DrillContext, Halt};
 use super::faults::Faults;
 use super::rolling;
 use super::scale;
-use super::stage::{Halt, Stage};
 use super::step_error::StepError;
 use super::watch::Observers;
 
@@ -29,7 +29,7 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// The parts that play steps.
 pub struct Timeline<'a> {
-    pub stage: &'a Stage<'a>,
+    pub drill: &'a DrillContext<'a>,
     pub deployment: &'a Deployment,
     pub observers: &'a Observers,
     pub faults: &'a Faults<'a>,
@@ -44,16 +44,16 @@ impl Timeline<'_> {
     /// A failed step is reported, and the time line goes on: what the cluster does after a
     /// failed reshard is worth seeing too.
     pub async fn play(&self) -> Result<Nanos, Halt> {
-        self.stage.unless_bereaved(self.play_all()).await?
+        self.drill.unless_bereaved(self.play_all()).await?
     }
 
     async fn play_all(&self) -> Result<Nanos, Halt> {
         let moving = Mutex::new(());
         let mut at_work = FuturesUnordered::new();
         let mut calm = self.begin;
-        for (index, step) in self.stage.scenario.timeline.iter().enumerate() {
+        for (index, step) in self.drill.scenario.timeline.iter().enumerate() {
             let due = self.begin + step.at;
-            let mut due_now = pin!(self.stage.until(due));
+            let mut due_now = pin!(self.drill.until(due));
             let halted = loop {
                 tokio::select! {
                     waited = &mut due_now => break waited,
@@ -69,10 +69,10 @@ impl Timeline<'_> {
         }
         // On Ctrl-C too: moves bring their slots to an owner, and faults end at once.
         while at_work.next().await.is_some() {}
-        if !self.stage.scenario.timeline.is_empty() {
-            calm = self.stage.teller.clock().now();
+        if !self.drill.scenario.timeline.is_empty() {
+            calm = self.drill.teller.clock().now();
         }
-        match self.stage.stop.is_cancelled() {
+        match self.drill.stop.is_cancelled() {
             true => Err(Halt::Interrupted),
             false => Ok(calm),
         }
@@ -82,7 +82,7 @@ impl Timeline<'_> {
         let takes_turns = step.action.kind().effects().takes_turns();
         let _turn = if takes_turns { Some(moving.lock().await) } else { None };
         self.warn_if_late(step, due);
-        self.stage.teller.tell(EventKind::StepBegan { step: index });
+        self.drill.teller.tell(EventKind::StepBegan { step: index });
         self.observers.watcher.step_began(index);
         let group = self.deployment.group(&step.group);
         let (moved, error) = match group {
@@ -94,7 +94,7 @@ impl Timeline<'_> {
         };
         let (doubtful, error) = error.map(|error| (error.in_time, error.text)).unzip();
         let doubtful = doubtful.unwrap_or_default();
-        self.stage.teller.tell(EventKind::StepEnded { step: index, moved, error, doubtful });
+        self.drill.teller.tell(EventKind::StepEnded { step: index, moved, error, doubtful });
         self.observers.watcher.step_ended(index);
     }
 
@@ -121,14 +121,14 @@ impl Timeline<'_> {
     /// Steps that move slots run one after the other, so one may have to wait for the one
     /// before.
     fn warn_if_late(&self, step: &Step, planned: Nanos) {
-        let late = self.stage.teller.clock().now().since(planned);
+        let late = self.drill.teller.clock().now().since(planned);
         if late >= LATE {
             let text = format!(
                 "step `{}` began {:.1} s after its `at`: the one before it was still at work",
                 step.describe(),
                 late.as_secs_f64()
             );
-            self.stage.teller.tell(EventKind::Warning { text });
+            self.drill.teller.tell(EventKind::Warning { text });
         }
     }
 }

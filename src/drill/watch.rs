@@ -9,9 +9,9 @@ use crate::probe::{Prober, Watcher, canary};
 use crate::spec::Scenario;
 use crate::spec::topology::Mode;
 
+use super::context::{DrillContext, Halt};
 use super::forecast::Forecast;
 use super::loads::targets;
-use super::stage::{Halt, Stage};
 
 /// Dropping it stops them.
 pub struct Observers {
@@ -21,17 +21,17 @@ pub struct Observers {
 
 impl Observers {
     pub async fn launch(
-        stage: &Stage<'_>,
+        drill: &DrillContext<'_>,
         deployment: &Deployment,
         forecast: &Forecast,
     ) -> Result<Observers, Halt> {
-        let probe = stage.scenario.probe;
-        let watcher = Watcher::launch(&deployment.groups, probe.budget, stage.teller.clone());
+        let probe = drill.scenario.probe;
+        let watcher = Watcher::launch(&deployment.groups, probe.budget, drill.teller.clone());
         let watcher = watcher.map_err(Halt::failed)?;
         let mut canaries = Vec::new();
         let mut named = BTreeMap::new();
         for (index, group) in deployment.groups.iter().enumerate() {
-            let regions = regions(stage, group);
+            let regions = regions(drill, group);
             let of_group = of_group(group, (forecast, index), probe.canaries);
             canaries.extend(canary::from_each(of_group, &regions));
             for region in &regions {
@@ -41,7 +41,7 @@ impl Observers {
                 named.insert((group.spec.name.clone(), told), targets);
             }
         }
-        let prober = Prober::launch(canaries, named, probe, stage.teller.clone());
+        let prober = Prober::launch(canaries, named, probe, drill.teller.clone());
         let prober = prober.await.map_err(Halt::failed)?;
         Ok(Observers { prober: Some(prober), watcher })
     }
@@ -56,8 +56,8 @@ impl Observers {
 }
 
 /// Probes stand for users, so they connect from each region in which the group has users.
-fn regions(stage: &Stage<'_>, group: &DeployedGroup) -> Vec<Option<String>> {
-    let Scenario { loads, topology, .. } = stage.scenario;
+fn regions(drill: &DrillContext<'_>, group: &DeployedGroup) -> Vec<Option<String>> {
+    let Scenario { loads, topology, .. } = drill.scenario;
     let mut regions: Vec<Option<String>> = Vec::new();
     for load in loads.iter().filter(|load| load.groups.contains(&group.spec.name)) {
         let region = load.region.as_ref().or(topology.regions.first()).cloned();

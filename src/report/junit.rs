@@ -15,7 +15,7 @@ use crate::model::Verdict;
 use super::data::{Judged, Report};
 use super::error::ReportError;
 use super::judge::other_reasons;
-use super::suite::Outcome;
+use super::suite::Entry;
 use super::text;
 
 /// The case for the drill itself.
@@ -33,10 +33,10 @@ pub fn render(reports: &[Report]) -> Result<String, ReportError> {
 ///
 /// # Errors
 /// A text cannot be written as XML.
-pub fn of_suite(outcomes: &[Outcome]) -> Result<String, ReportError> {
-    whole(outcomes.iter().map(|outcome| match &outcome.report {
+pub fn of_suite(entries: &[Entry]) -> Result<String, ReportError> {
+    whole(entries.iter().map(|entry| match &entry.report {
         Some(report) => suite(report),
-        None => unplayed_suite(outcome),
+        None => unplayed_suite(entry),
     }))
 }
 
@@ -69,7 +69,7 @@ fn suite(report: &Report) -> TestSuite {
     suite
 }
 
-fn unplayed_suite(unplayed: &Outcome) -> TestSuite {
+fn unplayed_suite(unplayed: &Entry) -> TestSuite {
     let why = unplayed.error.as_deref().unwrap_or_default();
     let mut status = status(unplayed.verdict, why);
     if unplayed.skipped {

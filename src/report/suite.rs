@@ -15,7 +15,7 @@ use super::text::mark;
 
 /// The result of one scenario of a suite.
 #[derive(Debug, Serialize)]
-pub struct Outcome {
+pub struct Entry {
     pub scenario: String,
     /// `unknown` without a report, so that a reader who looks for the verdict finds one.
     pub verdict: Verdict,
@@ -28,34 +28,34 @@ pub struct Outcome {
     pub skipped: bool,
 }
 
-impl Outcome {
-    pub fn played(report: Report) -> Outcome {
+impl Entry {
+    pub fn played(report: Report) -> Entry {
         let (scenario, verdict) = (report.scenario.clone(), report.verdict);
         let (report, code) = (Some(Box::new(report)), verdict.exit_code());
-        Outcome { scenario, verdict, report, error: None, code, skipped: false }
+        Entry { scenario, verdict, report, error: None, code, skipped: false }
     }
 
-    pub fn unplayed(scenario: &str, error: String, code: u8) -> Outcome {
+    pub fn unplayed(scenario: &str, error: String, code: u8) -> Entry {
         let (scenario, verdict) = (scenario.to_owned(), Verdict::Unknown);
-        Outcome { scenario, verdict, report: None, error: Some(error), code, skipped: false }
+        Entry { scenario, verdict, report: None, error: Some(error), code, skipped: false }
     }
 
     /// One that was not begun before the suite ended, with that exit code.
-    pub fn skipped(scenario: &str, code: u8) -> Outcome {
+    pub fn skipped(scenario: &str, code: u8) -> Entry {
         let error = "interrupted before it began".to_owned();
-        Outcome { skipped: true, ..Outcome::unplayed(scenario, error, code) }
+        Entry { skipped: true, ..Entry::unplayed(scenario, error, code) }
     }
 }
 
 /// The worst of all.
-pub fn verdict(outcomes: &[Outcome]) -> Verdict {
-    Verdict::worst(outcomes.iter().map(|outcome| outcome.verdict))
+pub fn verdict(entries: &[Entry]) -> Verdict {
+    Verdict::worst(entries.iter().map(|entry| entry.verdict))
 }
 
-/// All outcomes as one JSON object, whose `schema` is that of report.json.
-pub fn json(outcomes: &[Outcome]) -> String {
-    let verdict = verdict(outcomes);
-    format!("{}\n", json!({ "schema": SCHEMA, "verdict": verdict, "runs": outcomes }))
+/// All entries as one JSON object, whose `schema` is that of report.json.
+pub fn json(entries: &[Entry]) -> String {
+    let verdict = verdict(entries);
+    format!("{}\n", json!({ "schema": SCHEMA, "verdict": verdict, "runs": entries }))
 }
 
 #[derive(Template)]
@@ -68,19 +68,19 @@ struct Index<'a> {
     measures: Vec<(&'static str, &'static str)>,
     rows: Vec<&'a Report>,
     /// Each with the reason why.
-    unplayed: Vec<(&'a Outcome, &'a str)>,
+    unplayed: Vec<(&'a Entry, &'a str)>,
 }
 
 /// The page, which belongs beside the run folders.
 ///
 /// # Errors
 /// The template cannot be rendered.
-pub fn index(outcomes: &[Outcome]) -> Result<String, ReportError> {
-    let verdict = verdict(outcomes);
-    let counts = Verdict::count(outcomes.iter().map(|outcome| outcome.verdict));
+pub fn index(entries: &[Entry]) -> Result<String, ReportError> {
+    let verdict = verdict(entries);
+    let counts = Verdict::count(entries.iter().map(|entry| entry.verdict));
     let counts = counts.map(|(verdict, n)| format!("{n} {verdict}")).collect::<Vec<_>>().join(", ");
-    let rows = outcomes.iter().filter_map(|outcome| outcome.report.as_deref()).collect();
-    let unplayed = outcomes.iter().filter_map(|one| Some((one, one.error.as_deref()?))).collect();
+    let rows = entries.iter().filter_map(|entry| entry.report.as_deref()).collect();
+    let unplayed = entries.iter().filter_map(|one| Some((one, one.error.as_deref()?))).collect();
     let measures = CATALOGUE.iter().filter_map(|known| Some((known.name, known.in_suite?)));
     let (mark, measures) = (mark(verdict), measures.collect());
     Index { verdict, mark, counts, measures, rows, unplayed }.render().map_err(html::bad)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 
-use super::job::{self, Dialect, Job, Outcome, Status};
+use super::job::{self, Dialect, Job, JobState, Status};
 use super::layout::{Layout, Member};
 use super::progress::{MoveError, MoveReport, Reason, Tally};
 use super::{Route, keys};
@@ -109,25 +109,25 @@ impl Move<'_> {
                 cancelled = true;
             }
             let Some(status) = self.status(&job).await? else { return self.has_moved().await };
-            if status.state != phase {
-                phase.clone_from(&status.state);
+            if status.state_text != phase {
+                phase.clone_from(&status.state_text);
                 since = Instant::now();
                 if let (Some(from), Some(to)) = (self.from.node.shard(), self.to.node.shard()) {
-                    heard(MoveReport::Job { from, to, state: status.state.clone() });
+                    heard(MoveReport::Job { from, to, state: status.state_text.clone() });
                 }
             }
-            match status.outcome() {
-                Outcome::Done => return Ok(true),
-                Outcome::Cancelled | Outcome::Failed => {
+            match status.state() {
+                JobState::Done => return Ok(true),
+                JobState::Cancelled | JobState::Failed => {
                     let taken = self.target_took_them(&job, &status).await;
-                    let given_up = cancelled && status.outcome() == Outcome::Cancelled;
+                    let given_up = cancelled && status.state() == JobState::Cancelled;
                     return if taken || given_up { Ok(taken) } else { Err(self.failed(&status)) };
                 }
-                Outcome::UnderWay if since.elapsed() > STUCK => {
+                JobState::UnderWay if since.elapsed() > STUCK => {
                     job.cancel().await.or_logged("cancel a job");
                     return Err(self.failed(&status));
                 }
-                Outcome::UnderWay => tokio::time::sleep(LOOK_EVERY).await,
+                JobState::UnderWay => tokio::time::sleep(LOOK_EVERY).await,
             }
         }
     }
@@ -170,7 +170,7 @@ impl Move<'_> {
         let began = Instant::now();
         while began.elapsed() < SILENT {
             match job.look_at_target(status).await {
-                Ok(Some(part)) if part.outcome() == Outcome::UnderWay => {}
+                Ok(Some(part)) if part.state() == JobState::UnderWay => {}
                 Ok(_) => break,
                 Err(_) => {}
             }
@@ -195,7 +195,7 @@ impl Move<'_> {
     }
 
     fn failed(&self, status: &Status) -> Reason {
-        self.ended(&status.state, &status.message)
+        self.ended(&status.state_text, &status.message)
     }
 
     fn ended(&self, state: &str, message: &str) -> Reason {

@@ -70,13 +70,13 @@ pub struct Status {
     name: String,
     target: String,
     /// The server's own term: `snapshotting`, `success`, …
-    pub state: String,
+    pub state_text: String,
     pub message: String,
 }
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobState {
     UnderWay,
     Done,
     Cancelled,
@@ -84,12 +84,12 @@ pub enum Outcome {
 }
 
 impl Status {
-    pub fn outcome(&self) -> Outcome {
-        match self.state.as_str() {
-            "success" | "completed" => Outcome::Done,
-            "cancelled" | "canceled" => Outcome::Cancelled,
-            "failed" => Outcome::Failed,
-            _ => Outcome::UnderWay,
+    pub fn state(&self) -> JobState {
+        match self.state_text.as_str() {
+            "success" | "completed" => JobState::Done,
+            "cancelled" | "canceled" => JobState::Cancelled,
+            "failed" => JobState::Failed,
+            _ => JobState::UnderWay,
         }
     }
 }
@@ -190,7 +190,7 @@ fn status(told: Value) -> Option<Status> {
     Some(Status {
         name: either("name", "id")?,
         target: either("target_node", "dest")?,
-        state: either("state", "state")?,
+        state_text: either("state", "state")?,
         message: either("message", "last_error").unwrap_or_default(),
     })
 }
@@ -224,7 +224,7 @@ mod tests {
         ]);
         let status = super::status(valkey).unwrap();
         assert_eq!((&*status.name, &*status.target), ("121a", "af17"));
-        assert_eq!(status.outcome(), Outcome::UnderWay);
+        assert_eq!(status.state(), JobState::UnderWay);
         let redis = list(&[
             "id",
             "24cf",
@@ -245,7 +245,7 @@ mod tests {
         ]);
         let status = super::status(redis).unwrap();
         assert_eq!((&*status.name, &*status.target), ("24cf", "b"));
-        assert_eq!(status.outcome(), Outcome::Done);
+        assert_eq!(status.state(), JobState::Done);
         assert_eq!(super::status(Value::Nil), None);
     }
 }

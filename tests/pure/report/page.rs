@@ -1,6 +1,6 @@
 //! The pages: whole, offline, and safe whatever names a drill has.
 
-use redrill::report::suite::Outcome;
+use redrill::report::suite::Entry;
 use redrill::report::{self, Moment, Report, html, junit, markdown, suite};
 
 use super::{fixture, made};
@@ -147,7 +147,7 @@ fn names_cannot_break_out_of_any_format() {
     let page = html::render(&r).unwrap();
     assert!(!page.contains("<script>alert"));
     assert_balanced(&page);
-    let index = suite::index(&[Outcome::played(r.clone())]).unwrap();
+    let index = suite::index(&[Entry::played(r.clone())]).unwrap();
     assert!(!index.contains("<script>alert"));
     let compared = report::compare::compare(&r, &r).html().unwrap();
     assert!(!compared.contains("<script>alert"));
@@ -173,7 +173,7 @@ fn control_characters_reach_neither_terminal_nor_page() {
 #[test]
 fn the_index_leads_to_each_report() {
     let reports = [made(&fixture::reshard()), made(&fixture::failed())];
-    let page = suite::index(&reports.clone().map(Outcome::played)).unwrap();
+    let page = suite::index(&reports.clone().map(Entry::played)).unwrap();
     assert_offline(&page);
     assert_balanced(&page);
     for r in &reports {

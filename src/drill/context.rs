@@ -17,7 +17,7 @@ use super::exit_monitor::ExitMonitor;
 use super::folder::{FolderError, RunFolder};
 
 /// The parts with which a drill is played.
-pub struct Stage<'a> {
+pub struct DrillContext<'a> {
     pub scenario: &'a Scenario,
     pub backend: &'a dyn Backend,
     pub folder: &'a RunFolder,
@@ -55,7 +55,7 @@ impl Halt {
     }
 }
 
-impl Stage<'_> {
+impl DrillContext<'_> {
     /// Emits that `phase` begins and returns its span in the log.
     pub fn phase(&self, phase: Phase) -> Span {
         self.teller.tell(EventKind::Phase { phase });
