@@ -452,6 +452,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "errors.fail" Count Lower "operations that the server certainly did not do";
         "errors.unknown" Count Lower "operations that may or may not have been done";
         "errors.share" Percent Lower "operations that did not end ok, of those that were sent";
+        "errors.share.instance" Percent Lower
+            "the same of the one application instance that met the most";
     }
     &[Load, Step], WARNINGS => {
         "errors.share.during" Percent Lower

@@ -57,6 +57,7 @@ fn every_figure_of_a_tiny_drill() {
         ("errors.fail", 0.0),
         ("errors.unknown", 1.0),
         ("errors.share", 1.0 / 69.0 * 100.0),
+        ("errors.share.instance", 1.0 / 69.0 * 100.0),
         ("errors.share.during", 1.0 / 25.0 * 100.0),
         ("errors.share.after", 0.0),
         ("redirects.moved", 3.0),
