@@ -17,8 +17,16 @@ use super::request::parse_address;
 use crate::load::Lookup;
 use crate::model::slot::SLOTS;
 
-/// First slot, last slot, and the address of their primary.
-pub(crate) type Owners = Vec<(u16, u16, SocketAddr)>;
+/// Slots from `first` to `last`, and where their primary and its replicas are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub first: u16,
+    pub last: u16,
+    pub primary: SocketAddr,
+    pub replicas: Vec<SocketAddr>,
+}
+
+pub(crate) type Owners = Vec<Range>;
 
 /// The owners that `node` reports. The error says why there are none, as text for a person.
 pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String> {
@@ -48,7 +56,7 @@ pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String
 
 /// All keys are on `primary`.
 pub(crate) fn owner_of_all(primary: SocketAddr) -> Owners {
-    vec![(0, SLOTS - 1, primary)]
+    vec![Range { first: 0, last: SLOTS - 1, primary, replicas: Vec::new() }]
 }
 
 /// The reply of SENTINEL GET-MASTER-ADDR-BY-NAME: an address and a port.
@@ -64,15 +72,23 @@ fn named(reply: &Value) -> Option<SocketAddr> {
 /// <https://redis.io/docs/latest/commands/cluster-slots/>
 fn cluster_slots(reply: &Value, at: SocketAddr) -> Option<Owners> {
     let Value::Array(ranges) = reply else { return None };
+    let address = |node: &Value| {
+        let Value::Array(parts) = node else { return None };
+        let [host, Value::Int(port), ..] = parts.as_slice() else { return None };
+        parse_address(&format!("{}:{port}", text(host)), at.ip())
+    };
     let range = |range: &Value| {
         let Value::Array(parts) = range else { return None };
-        let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = parts.as_slice()
-        else {
+        let [Value::Int(first), Value::Int(last), primary, replicas @ ..] = parts.as_slice() else {
             return None;
         };
-        let [host, Value::Int(port), ..] = primary.as_slice() else { return None };
-        let address = parse_address(&format!("{}:{port}", text(host)), at.ip())?;
-        Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, address))
+        Some(Range {
+            first: u16::try_from(*first).ok()?,
+            last: u16::try_from(*last).ok()?,
+            primary: address(primary)?,
+            // A replica without an address cannot be asked.
+            replicas: replicas.iter().filter_map(address).collect(),
+        })
     };
     ranges.iter().map(range).collect()
 }
@@ -224,7 +240,13 @@ mod tests {
             range(100, 16383, node(Value::Nil, 7000)),
         ]);
         let owners = cluster_slots(&reply, at).unwrap();
-        assert_eq!(owners, [(0, 99, "127.0.0.2:7001".parse().unwrap()), (100, 16383, at)]);
+        let is = |first, last, primary: &str| Range {
+            first,
+            last,
+            primary: primary.parse().unwrap(),
+            replicas: vec!["127.0.0.1:7009".parse().unwrap()],
+        };
+        assert_eq!(owners, [is(0, 99, "127.0.0.2:7001"), is(100, 16383, "127.0.0.1:7000")]);
         assert_eq!(cluster_slots(&Value::Array(vec![Value::Int(1)]), at), None);
     }
 

@@ -7,10 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use redis::{Cmd, Value};
 use tracing::trace;
 
-use super::learn::{News, Owners, SlotMap, learn, listen, owner_of_all};
+use super::learn::{News, Owners, Range, SlotMap, learn, listen, owner_of_all};
 use super::node::{Link, Node, Shared};
 use super::request::{Reply, classify};
 use super::{Answer, Client, ClientOptions, Commands, ReplyValue, Request};
@@ -33,6 +34,10 @@ pub(crate) struct Routed {
     /// Whoever tells the primary, the one that did last first; none if nodes do.
     sentinels: RefCell<Vec<Rc<Node>>>,
     slots: RefCell<SlotMap>,
+    /// Those of each primary, as the map told them last.
+    replicas: RefCell<HashMap<u16, Vec<u16>>>,
+    /// A slot whose owner did not answer.
+    unserved: Cell<Option<u16>>,
     /// The node to ask for the map: the one that a MOVED named last, for it knows
     /// best what has changed, or the last one that answered.
     hint: Cell<u16>,
@@ -89,6 +94,8 @@ impl Routed {
             counted: targets.nodes.iter().copied().zip(0..).collect(),
             sentinels: RefCell::default(),
             slots: RefCell::new(SlotMap::new()),
+            replicas: RefCell::default(),
+            unserved: Cell::default(),
             hint: Cell::new(0),
             shared: shared(),
         });
@@ -203,11 +210,40 @@ impl Routed {
     }
 
     fn learned(&self, owners: &Owners) {
-        let numbered: Vec<(u16, u16, u16)> = owners
-            .iter()
-            .map(|&(first, last, address)| (first, last, self.number(address)))
-            .collect();
+        let mut replicas: HashMap<u16, Vec<u16>> = HashMap::new();
+        let mut numbered = |range: &Range| {
+            let primary = self.number(range.primary);
+            let of_it = range.replicas.iter().map(|address| self.number(*address));
+            replicas.insert(primary, of_it.collect());
+            (range.first, range.last, primary)
+        };
+        let numbered: Vec<(u16, u16, u16)> = owners.iter().map(&mut numbered).collect();
         self.slots.borrow_mut().learned(&numbered);
+        self.replicas.replace(replicas);
+    }
+
+    /// Asks the replicas of an owner that does not answer whether one of them has taken its place:
+    /// it is the first to know. What else they say is not heard, for they may be cut off.
+    async fn ask_replicas(&self, slot: u16) {
+        let of_owner = |owner| self.replicas.borrow().get(&owner).cloned();
+        let owner = self.slots.borrow().owner(slot);
+        let replicas = owner.and_then(of_owner).unwrap_or_default();
+        let asking = replicas.into_iter().map(|number| async move {
+            let node = self.node(number)?;
+            let patience = self.shared.options.map_patience;
+            let said = tokio::time::timeout(patience, learn(&node, &self.lookup)).await;
+            let own = said.ok()?.ok()?.into_iter().filter(|range| range.primary == node.address);
+            Some((number, own.collect::<Vec<Range>>()))
+        });
+        for (number, own) in join_all(asking).await.into_iter().flatten() {
+            let mut slots = self.slots.borrow_mut();
+            own.iter()
+                .flat_map(|own| own.first..=own.last)
+                .for_each(|slot| slots.correct(slot, number));
+            if !own.is_empty() {
+                self.hint.set(number);
+            }
+        }
     }
 
     async fn attempts(&self, request: &Request, trip: &Trip) -> Result<ReplyValue, Outcome> {
@@ -384,6 +420,11 @@ impl Client for Routed {
         };
         let result =
             tokio::time::timeout(self.shared.options.timeout, self.attempts(request, &trip)).await;
+        if let Ok(Err(Outcome::Fail(Cause::Refused) | Outcome::Unknown(Cause::ConnectionLost)))
+        | Err(_) = result
+        {
+            self.unserved.set(Some(request.slot));
+        }
         let (outcome, told) = match result {
             Ok(Ok(told)) => (Outcome::Ok, told),
             Ok(Err(outcome)) => (outcome, ReplyValue::Done),
@@ -407,7 +448,12 @@ async fn keep_map(client: Rc<Routed>) {
     loop {
         client.shared.trouble.notified().await;
         // Nobody waits for this; if no node can tell now, the next trouble asks again.
-        if let Err(why) = client.learn_map().await {
+        let (learned, ()) = tokio::join!(client.learn_map(), async {
+            if let Some(slot) = client.unserved.take() {
+                client.ask_replicas(slot).await;
+            }
+        });
+        if let Err(why) = learned {
             trace!(%why, "no node tells the slot map");
         }
         tokio::time::sleep(client.shared.options.map_every).await;
