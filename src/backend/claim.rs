@@ -1,4 +1,4 @@
-//! Names of which this machine has one each, whoever uses it and wherever their state is.
+//! Names that are unique on this machine, for all users and wherever they keep their state.
 //!
 //! A claim binds an abstract unix socket to the name. No two processes can bind the same, and
 //! the kernel releases it when the process ends, however it ends.

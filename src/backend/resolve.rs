@@ -79,17 +79,17 @@ impl ResolvedBackend {
     /// # Errors
     /// There is none.
     pub async fn find(
-        wish: BackendRequest<'_>,
+        request: BackendRequest<'_>,
         engine: &Engine,
         redrill: &Path,
         heard: &(dyn Fn(&str) + Sync),
     ) -> Result<ResolvedBackend, BackendError> {
-        let process = || ServerBinary::find(wish.binary, engine).map(ResolvedBackend::Process);
+        let process = || ServerBinary::find(request.binary, engine).map(ResolvedBackend::Process);
         let docker = async || {
             let found = docker::DockerSetup::find(engine, redrill, heard).await?;
             Ok::<ResolvedBackend, BackendError>(ResolvedBackend::Docker(Box::new(found)))
         };
-        match wish.asked(engine) {
+        match request.asked(engine) {
             Some(BackendKind::Process) => Ok(process()?),
             Some(BackendKind::Docker) => docker().await,
             None => match process() {

@@ -4,9 +4,9 @@
 //! A failure is a failover, or the end of a primary that came back without its data. A lost write
 //! belongs to a failure of the shard that owned the key's slot then. If it was acknowledged on a
 //! side that had lost, that is the last failure before it. If its primary was the rightful one, it
-//! is the next failure, or one after that: a primary may lose what is old. But a server holds all
-//! that was written before something else that it holds, so the next one it was if something
-//! survived that was acknowledged between that one and the one after it.
+//! is the next failure, or one after that: a primary may lose what is old. A server that still has a
+//! later write also has all earlier ones. So if a write that was acknowledged between two failures
+//! survived the second, the first one lost the older write.
 
 use crate::model::Nanos;
 use crate::model::op::key_name;

@@ -105,7 +105,7 @@ async fn carry_out(mut connection: ClusterConnection, work: &Work) -> Came {
 }
 
 fn say(line: &impl serde::Serialize) {
-    let Ok(text) = serde_json::to_string(line) else { return };
-    // Nobody who reads no more is to be told.
+    let text = serde_json::to_string(line).expect("lines of the protocol are text and numbers");
+    // redrill may have ended, and then nobody reads this.
     writeln!(std::io::stdout().lock(), "{text}").or_unheard();
 }

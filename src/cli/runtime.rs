@@ -32,7 +32,7 @@ pub fn token() -> CancellationToken {
     let hangup = (!hangups_are_ignored()).then(SignalKind::hangup);
     for kind in [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup) {
         // Without a handler the signal has its usual effect.
-        let Ok(signals) = signal(kind) else { continue };
+        let Some(signals) = signal(kind).or_logged("heed a signal") else { continue };
         tokio::spawn(heed(signals, kind, token.clone()));
     }
     // By default, writing beyond the limit of a file's size ends the process, and not the write.

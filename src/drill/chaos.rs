@@ -72,7 +72,7 @@ fn draw(
     // Which nodes are not whole, and until when.
     let mut broken: Vec<(NodeName, Duration)> = Vec::new();
     let mut at = begin;
-    // One that has no time to last is none.
+    // A fault that has no time to last is not drawn.
     while at + chaos.heal.0.0 <= end {
         broken.retain(|(_, until)| *until > at);
         let lasts = between(chaos.heal, random).min(end - at);

@@ -248,13 +248,11 @@ impl<'a> Faults<'a> {
     /// Undoes it. What could not be undone is tried once more when the load has ended.
     async fn repair(&self, step: usize, mut active: ActiveFault) -> Result<(), String> {
         let backend = self.drill.backend;
-        let undone = active.undo(backend).await;
-        match undone {
-            Ok(notes) => self.note(step, notes),
-            Err(error) => {
-                self.active.lock().push((step, active));
-                return Err(not_undone(error));
-            }
+        let (notes, error) = active.undo(backend).await;
+        self.note(step, notes);
+        if let Some(error) = error {
+            self.active.lock().push((step, active));
+            return Err(not_undone(error));
         }
         self.restart_ended(&active.may_end).await.map_err(not_undone)?;
         self.catch_up(&active.starts()).await.map_err(not_undone)

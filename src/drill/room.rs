@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use crate::log::OrUnheard;
 use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
@@ -50,7 +51,7 @@ impl Room {
     pub fn run_out(&self, why: String) {
         drop(self.0.kept.lock().take());
         // The first reason is that of the others.
-        let _known = self.0.why.set(why);
+        self.0.why.set(why).or_unheard();
         self.0.out.cancel();
     }
 

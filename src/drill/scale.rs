@@ -8,7 +8,7 @@ use crate::cluster::{DeployedGroup, members};
 use crate::model::event::{EventKind, Moved, PaceKept};
 use crate::model::slot::SlotSet;
 use crate::model::{NodeName, Unit};
-use crate::spec::step::{Method, Pace, RemoveShard, SlotMove, Step, StepAction};
+use crate::spec::step::{Method, Pace, SlotMove, Step, StepAction};
 
 use super::context::DrillContext;
 use super::faults::Faults;
@@ -47,9 +47,9 @@ pub async fn carry_out(
 
 /// All nodes of the shard that is to go.
 async fn leavers(group: &DeployedGroup, action: &StepAction) -> Vec<NodeName> {
-    let StepAction::RemoveShard(RemoveShard { shard }) = action else { return Vec::new() };
+    let Some(shard) = action.leaves() else { return Vec::new() };
     let shards = shards_now(group).await;
-    let view = shards.into_iter().find(|view| view.shard == *shard);
+    let view = shards.into_iter().find(|view| view.shard == shard);
     view.map(|view| view.primary.into_iter().chain(view.replicas).collect()).unwrap_or_default()
 }
 

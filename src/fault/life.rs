@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tracing::Instrument;
+use tracing::{Instrument, info};
 
 use super::error::FaultError;
 use super::hit::Hit;
@@ -18,7 +18,8 @@ use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::Node;
 
-/// What was done is undone even if there is an error: that of the first node that was not hit.
+/// The fault, and the first error if a node could not be hit. The caller undoes the fault in both
+/// cases.
 pub type Injected = (ActiveFault, Option<FaultError>);
 
 /// What a person should know of a fault.
@@ -97,7 +98,8 @@ where
                 active.undo.extend(undo);
                 active.notes.extend(note);
             }
-            Err(e) => error = error.or(Some(e)),
+            Err(first) if error.is_none() => error = Some(first),
+            Err(error) => info!(%error, "another node was not hit either"),
         }
     }
     (active, error)
@@ -145,15 +147,19 @@ impl ActiveFault {
         self.may_end.retain(|name| !gone.contains(name));
     }
 
-    /// Returns notes for a person about what happened meanwhile. A second call does nothing.
-    ///
-    /// # Errors
-    /// The first server that could not be started, or did not go on, or did not follow. All
-    /// have been tried.
-    pub async fn undo(&mut self, backend: &dyn Backend) -> Result<Vec<Note>, FaultError> {
-        let undone = join_all(self.undo.iter_mut().map(|undo| undo.undo(backend))).await;
-        let notes: Result<Vec<_>, _> = undone.into_iter().collect();
-        Ok(notes?.into_iter().flatten().collect())
+    /// Returns notes for a person about what happened meanwhile, and the first error: a server
+    /// could not be started, or did not go on, or did not follow. All have been tried. What has
+    /// been undone is not undone again by a second call.
+    pub async fn undo(&mut self, backend: &dyn Backend) -> (Vec<Note>, Option<FaultError>) {
+        let (mut notes, mut first) = (Vec::new(), None);
+        for undone in join_all(self.undo.iter_mut().map(|undo| undo.undo(backend))).await {
+            match undone {
+                Ok(note) => notes.extend(note),
+                Err(error) if first.is_none() => first = Some(error),
+                Err(error) => info!(%error, "failed to undo a fault on another node too"),
+            }
+        }
+        (notes, first)
     }
 
     /// The servers that are started again when it is undone.

@@ -28,7 +28,7 @@ pub struct Strains {
     all: parking_lot::Mutex<ByKind>,
 }
 
-type ByKind = HashMap<(NodeName, Kind), Arc<Mutex<OfOneKind>>>;
+type ByKind = HashMap<(NodeName, StrainKind), Arc<Mutex<OfOneKind>>>;
 
 /// A shortage or disturbance that a server runs with.
 pub enum Strain {
@@ -57,7 +57,7 @@ pub enum Strain {
 
 /// The settings of a server that are changed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+enum StrainKind {
     Pause,
     Cpu,
     Memory,
@@ -84,7 +84,7 @@ struct MemoryBefore {
 #[derive(Clone)]
 pub struct StrainHandle {
     name: NodeName,
-    kind: Kind,
+    kind: StrainKind,
     number: u64,
     of_one_kind: Arc<Mutex<OfOneKind>>,
 }
@@ -101,7 +101,7 @@ impl Strains {
         strain: Strain,
     ) -> Result<StrainHandle, FaultError> {
         let kind = strain.kind();
-        if kind != Kind::Pause && !backend.runs(name) {
+        if kind != StrainKind::Pause && !backend.runs(name) {
             return Err(FaultError::Down(name.clone()));
         }
         let number = self.last.fetch_add(1, Ordering::Relaxed);
@@ -113,10 +113,10 @@ impl Strains {
 
     /// The server of `name` has ended: its successor is not paused.
     pub async fn forget_pauses(&self, name: &NodeName) {
-        self.of_one_kind(name, Kind::Pause).lock().await.all.clear();
+        self.of_one_kind(name, StrainKind::Pause).lock().await.all.clear();
     }
 
-    fn of_one_kind(&self, name: &NodeName, kind: Kind) -> Arc<Mutex<OfOneKind>> {
+    fn of_one_kind(&self, name: &NodeName, kind: StrainKind) -> Arc<Mutex<OfOneKind>> {
         let mut all = self.all.lock();
         all.entry((name.clone(), kind)).or_default().clone()
     }
@@ -133,13 +133,13 @@ impl StrainHandle {
 }
 
 impl Strain {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> StrainKind {
         match self {
-            Strain::Paused => Kind::Pause,
-            Strain::Cpu(_) => Kind::Cpu,
-            Strain::Memory { .. } => Kind::Memory,
+            Strain::Paused => StrainKind::Pause,
+            Strain::Cpu(_) => StrainKind::Cpu,
+            Strain::Memory { .. } => StrainKind::Memory,
             Strain::FullDisk { .. } | Strain::SlowDisk { .. } | Strain::Clock { .. } => {
-                Kind::Library
+                StrainKind::Library
             }
         }
     }
@@ -192,16 +192,16 @@ impl OfOneKind {
         let name = &handle.name;
         match handle.kind {
             // A server that has ended is not paused, and has forgotten its memory limit.
-            Kind::Pause | Kind::Memory if ending.is_some() && !backend.runs(name) => {}
-            Kind::Pause if left.is_empty() => backend.resume(name).await?,
-            Kind::Pause => backend.pause(name).await?,
-            Kind::Cpu => backend.limit_cpu(name, smallest_share(&left)).await?,
-            Kind::Memory => {
+            StrainKind::Pause | StrainKind::Memory if ending.is_some() && !backend.runs(name) => {}
+            StrainKind::Pause if left.is_empty() => backend.resume(name).await?,
+            StrainKind::Pause => backend.pause(name).await?,
+            StrainKind::Cpu => backend.limit_cpu(name, smallest_share(&left)).await?,
+            StrainKind::Memory => {
                 if let Some(before) = &self.memory_before {
                     limit_memory(&left, before).await?;
                 }
             }
-            Kind::Library => backend.steer(name, control(&left)).await?,
+            StrainKind::Library => backend.steer(name, control(&left)).await?,
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::panic::Location;
 
 use tracing::info;
 
-/// For what only fails when whoever was to hear of it has gone, and so needs nothing.
+/// For what fails only because the receiver has ended, or because there was nothing to do. Nothing
+/// needs to be done then.
 pub trait OrUnheard {
     fn or_unheard(self);
 }

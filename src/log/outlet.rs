@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use super::discard::OrUnheard;
 use parking_lot::Mutex;
 
 /// How many lines may wait to be written. If there are more, the newest are lost.
@@ -55,7 +56,7 @@ impl Outlet {
     /// Accepts no more lines, and waits until all are written, for at most a second.
     pub(super) fn finish(self) {
         drop(self.lines);
-        let _ended_or_too_slow = self.ended.recv_timeout(PATIENCE);
+        self.ended.recv_timeout(PATIENCE).or_unheard();
     }
 }
 

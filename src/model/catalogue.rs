@@ -27,9 +27,13 @@ pub struct Known {
     pub finding: Option<&'static str>,
     /// It is to come to an end while the load goes on: if it does not, no bound on it holds.
     pub must_end: bool,
-    /// A busy machine makes it worse, although it is no time and no rate: replicas are further
-    /// behind then, or a live primary is missed.
-    pub depends_on_speed: bool,
+    /// What a busy machine does to it, if that does not follow from its unit.
+    busy: Option<Busy>,
+    /// Its own range says what redrill's lateness can have changed. (That of a latency knows how
+    /// late operations were sent, and not how late their answers were read.)
+    pub knows_own_lateness: bool,
+    /// The part of the time line that it is of, if that does not follow from what it needs.
+    pub when: Option<When>,
     /// How it is shown among the few figures that a reader sees first.
     pub headline: Option<Headline>,
     /// Its row and column in the table of latency. The spans of a row are shown beside its key
@@ -59,6 +63,30 @@ impl When {
             When::WorstSecond => "worst second",
         }
     }
+}
+
+/// What a busy machine does to a measure: how much of it may be the machine's. Starved time is time
+/// in which redrill or a server was not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Nothing: it tells what was done, and not how fast.
+    Spares,
+    /// A time: the starved part of it may be the machine's.
+    Lengthens,
+    /// A rate: it may have been that of the other time.
+    Slows,
+    /// A share that may have been higher, by the starved share of the time.
+    Lowers,
+    /// A share that may have been lower, by the starved share of the time.
+    Raises,
+    /// A percentile: the slowest operations may have been fast, as many as the starved share.
+    Quantile,
+    /// Errors: those that met starved time.
+    Errors,
+    /// A primary that was not run was missed; or nobody had the time to replace one.
+    Failovers,
+    /// A worst window, or an extreme: all of it.
+    MayBeAll,
 }
 
 /// Which way a measure gets better.
@@ -140,16 +168,26 @@ impl Known {
         self.needs.iter().copied().find(|need| !need.is_met(facts))
     }
 
-    /// Whether a busy machine makes it worse: it tells how fast something was, or how much was
-    /// answered in time.
-    pub fn is_speed(&self) -> bool {
-        let of_time = matches!(self.unit, Unit::Millis | Unit::PerSecond | Unit::Percent);
-        self.depends_on_speed
-            || (of_time || self.name.starts_with("errors."))
-            && self.better != Better::Neither
-            && !self.needs.contains(&Need::Registers)
-            // It was over before the load, and so before anybody looked.
-            && self.name != "ready.time"
+    /// What a busy machine does to it.
+    pub fn busy(&self) -> Busy {
+        let of_registers = self.needs.contains(&Need::Registers);
+        match (self.busy, self.unit, self.better) {
+            (Some(busy), ..) => busy,
+            (None, _, Better::Neither) => Busy::Spares,
+            _ if of_registers => Busy::Spares,
+            (None, Unit::Millis, _) if self.cell.is_some() => Busy::Quantile,
+            (None, Unit::Millis, _) => Busy::Lengthens,
+            (None, Unit::PerSecond, _) => Busy::Slows,
+            (None, Unit::Percent, Better::Higher) => Busy::Lowers,
+            (None, Unit::Percent, Better::Lower) => Busy::MayBeAll,
+            (None, Unit::Count | Unit::Bytes | Unit::BytesPerSecond, _) => Busy::Spares,
+        }
+    }
+
+    /// Whether it is of what the steps did.
+    pub fn is_of_steps(&self) -> bool {
+        let of_steps = |need: &Need| matches!(need, Need::Step | Need::Moves | Need::MayFailOver);
+        self.needs.iter().any(of_steps)
     }
 
     const fn side_by_side(mut self) -> Known {
@@ -157,8 +195,18 @@ impl Known {
         self
     }
 
-    const fn depends_on_speed(mut self) -> Known {
-        self.depends_on_speed = true;
+    const fn busy_does(mut self, busy: Busy) -> Known {
+        self.busy = Some(busy);
+        self
+    }
+
+    const fn knows_own_lateness(mut self) -> Known {
+        self.knows_own_lateness = true;
+        self
+    }
+
+    const fn of(mut self, when: When) -> Known {
+        self.when = Some(when);
         self
     }
 
@@ -179,7 +227,7 @@ impl Known {
 
     const fn cell(mut self, row: &'static str, when: When) -> Known {
         self.cell = Some((row, when));
-        self
+        self.of(when)
     }
 
     const fn in_suite(mut self, head: &'static str) -> Known {
@@ -233,7 +281,9 @@ macro_rules! catalogue {
             side_by_side: false,
             finding: None,
             must_end: false,
-            depends_on_speed: false,
+            busy: None,
+            knows_own_lateness: false,
+            when: None,
             headline: None,
             cell: None,
             in_suite: None,
@@ -249,6 +299,7 @@ const SEARCH: &str =
     "have fewer operations on each key: more `keys`, or a lower `rate` on fewer hot ones";
 const WARNINGS: &str = "the run's `warnings` say what was missing";
 
+use Busy::{Errors, Failovers, Lengthens, MayBeAll, Raises, Spares};
 use Need::*;
 use When::*;
 
@@ -264,11 +315,15 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .headline("Longest write outage", &[
                 "reads {downtime.read.max}", "the longest {longest outage}",
                 "{canaries}{probed}",
-            ]);
-        "downtime.write.total" Millis Lower "all write outages of the worst canary together";
+            ])
+            .knows_own_lateness();
+        "downtime.write.total" Millis Lower "all write outages of the worst canary together"
+            .knows_own_lateness();
         "downtime.read.max" Millis Lower "the longest outage of any canary for reads"
-            .side_by_side().in_suite("longest read outage");
-        "downtime.read.total" Millis Lower "all read outages of the worst canary together";
+            .side_by_side().in_suite("longest read outage")
+            .knows_own_lateness();
+        "downtime.read.total" Millis Lower "all read outages of the worst canary together"
+            .knows_own_lateness();
         "canaries.lost" Count Lower "reads of canaries that lacked an acknowledged write"
             .finding("canaries");
     }
@@ -279,7 +334,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[], "let the drill come to its load" => {
         "failovers" Count Lower "primaries that another node replaced, by an election or a command"
-            .side_by_side().depends_on_speed();
+            .side_by_side().busy_does(Failovers);
     }
     &[Load, Step], WARNINGS => {
         "load.recovered" Millis Lower
@@ -314,14 +369,14 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Load, Registers], SERVED => {
         "writes.lost.share" Percent Lower "lost writes, of those that were acknowledged"
-            .depends_on_speed();
+            .busy_does(Raises);
     }
     &[Load, Registers, MayFailOver], SERVED => {
         "writes.lost.wrong_side" Count Lower
             "lost writes that were acknowledged on a side that lost".side_by_side();
         "rpo" Millis Lower
             "how much time's acknowledged writes a shard lost with a failure, the worst"
-            .side_by_side().depends_on_speed();
+            .side_by_side().busy_does(Lengthens);
     }
     &[Wait], SERVED => {
         "writes.under_replicated" Count Lower
@@ -448,18 +503,27 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{redirects.moved?} MOVED · {redirects.ask?} ASK · \
                  {redirects.tryagain?} TRYAGAIN · {reconnects}",
                 "{schedule.held?} of the schedule was sent", "{schedule.unsent?} never sent",
-            ]);
-        "errors.fail" Count Lower "operations that the server certainly did not do";
-        "errors.unknown" Count Lower "operations that may or may not have been done";
-        "errors.share" Percent Lower "operations that did not end ok, of those that were sent";
+            ])
+            .busy_does(Errors);
+        "errors.fail" Count Lower "operations that the server certainly did not do"
+            .busy_does(Errors);
+        "errors.unknown" Count Lower "operations that may or may not have been done"
+            .busy_does(Errors);
+        "errors.share" Percent Lower "operations that did not end ok, of those that were sent"
+            .busy_does(Errors);
         "errors.share.instance" Percent Lower
-            "the same of the one application instance that met the most";
+            "the same of the one application instance that met the most"
+            .busy_does(Raises);
     }
     &[Load, Step], WARNINGS => {
         "errors.share.during" Percent Lower
             "the same of operations that were due from the first step's start until convergence"
-            .side_by_side();
-        "errors.share.after" Percent Lower "the same of operations that were due after convergence";
+            .side_by_side()
+            .busy_does(Errors)
+            .of(During);
+        "errors.share.after" Percent Lower "the same of operations that were due after convergence"
+            .busy_does(Errors)
+            .of(After);
     }
     &[Load, Baseline], LONGER => {
         "latency.p50.before" Millis Lower "median latency before the first step"
@@ -489,25 +553,30 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Load, Baseline], LONGER => {
         "latency.answered.p99.before" Millis Lower
-            "99th percentile of good answers alone before the first step";
+            "99th percentile of good answers alone before the first step"
+            .busy_does(MayBeAll).of(Before);
     }
     &[Load, Step], LONGER => {
         "latency.answered.p99.during" Millis Lower
-            "99th percentile of good answers alone from the first step's start until convergence";
+            "99th percentile of good answers alone from the first step's start until convergence"
+            .busy_does(MayBeAll).of(During);
         "latency.answered.p99.after" Millis Lower
-            "99th percentile of good answers alone after convergence";
+            "99th percentile of good answers alone after convergence"
+            .busy_does(MayBeAll).of(After);
     }
     &[Load], LONGER => {
         "latency.p99.worst" Millis Lower
             "the highest 99th percentile of any 1 s window during the steps"
-            .side_by_side().cell("p99", WorstSecond);
+            .side_by_side().cell("p99", WorstSecond)
+            .busy_does(MayBeAll);
     }
     &[Load, Baseline], LONGER => {
         "latency.p99.degradation" Percent Lower
             "the worst 1 s window's p99 during the steps, over the worst of as long a time before";
     }
     &[Load, Step], LONGER => {
-        "latency.max.during" Millis Lower "the slowest operation during the steps";
+        "latency.max.during" Millis Lower "the slowest operation during the steps"
+            .busy_does(MayBeAll).of(During);
     }
     &[Load, Baseline], LONGER => {
         "throughput.before" PerSecond Higher "operations answered a second before the first step"
@@ -554,10 +623,13 @@ pub const CATALOGUE: &[Known] = catalogue! {
     &[], WARNINGS => {
         "ready.time" Millis Lower
             "from nothing to a topology that is ready: all nodes agree, replicas linked"
-            .side_by_side();
+            .side_by_side()
+            // It was over before the load, and so before anybody looked.
+            .busy_does(Spares);
     }
     &[Load], WARNINGS => {
-        "schedule.held" Percent Higher "operations sent, of those the schedule asked for";
+        "schedule.held" Percent Higher "operations sent, of those the schedule asked for"
+            .knows_own_lateness();
         "schedule.unsent" Count Lower
             "operations that were due and never sent: too many were in flight";
         "schedule.late.p99" Millis Neither

@@ -157,7 +157,8 @@ impl StepKind {
             ClientKill => Effects::none(Lasts::AtOnce),
             // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
-            // What is known to lose writes is not blamed less for it.
+            // Nobody knows whether an unknown step loses writes. The blame is for those that are
+            // known to.
             Other(_) => Effects { loses_writes: false, ..HELD },
         }
     }

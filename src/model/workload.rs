@@ -26,29 +26,67 @@ words! {
     }
 }
 
+/// What is so of a workload, whatever its parameters.
+struct Facts {
+    /// Its keys are registers: they hold what the last write left.
+    registers: bool,
+    /// On how many groups it acts.
+    groups: usize,
+    /// What it writes has a size: numbers have none.
+    sizes: bool,
+    /// What is done twice comes to the same as what is done once.
+    repeatable: bool,
+    /// The share of reads that is usual, in percent; none if it has no reads.
+    reads: Option<f64>,
+    /// The orders by which an adapter carries it out; none if the protocol has none for it.
+    orders: Option<&'static [&'static str]>,
+}
+
 impl Workload {
+    const fn facts(self) -> Facts {
+        const USUAL: Facts = Facts {
+            registers: false,
+            groups: 1,
+            sizes: true,
+            repeatable: false,
+            reads: Some(50.0),
+            orders: None,
+        };
+        match self {
+            Workload::Register => {
+                Facts { registers: true, repeatable: true, orders: Some(&["get", "set"]), ..USUAL }
+            }
+            Workload::Cas => Facts { registers: true, orders: Some(&["get", "cas"]), ..USUAL },
+            Workload::Counter => Facts { sizes: false, orders: Some(&["get", "incr"]), ..USUAL },
+            Workload::Set => {
+                Facts { repeatable: true, reads: None, orders: Some(&["add"]), ..USUAL }
+            }
+            Workload::Queue => Facts { orders: Some(&["push", "pop"]), ..USUAL },
+            // Each element is taken and dealt with: two operations for the one that put it in.
+            Workload::Stream => Facts { reads: Some(67.0), ..USUAL },
+            Workload::Transfer => Facts { sizes: false, ..USUAL },
+            Workload::DualWrite => Facts { groups: 2, ..USUAL },
+        }
+    }
+
     /// Its keys are registers: they hold what the last write left.
     pub fn has_registers(self) -> bool {
-        matches!(self, Workload::Register | Workload::Cas)
+        self.facts().registers
     }
 
     /// On how many groups it acts.
     pub fn groups(self) -> usize {
-        match self {
-            Workload::DualWrite => 2,
-            Workload::Register
-            | Workload::Cas
-            | Workload::Counter
-            | Workload::Set
-            | Workload::Queue
-            | Workload::Stream
-            | Workload::Transfer => 1,
-        }
+        self.facts().groups
     }
 
     /// Whether what it writes has a size: numbers have none.
     pub fn has_sizes(self) -> bool {
-        !matches!(self, Workload::Counter | Workload::Transfer)
+        self.facts().sizes
+    }
+
+    /// The share of reads that is usual, in percent; `None` if it has no reads.
+    pub fn usual_reads(self) -> Option<f64> {
+        self.facts().reads
     }
 
     /// Whether a load of this workload may use the keys of a load of the other.
@@ -58,18 +96,11 @@ impl Workload {
 
     /// The orders by which an adapter carries it out; none if the protocol has none for it.
     pub fn orders(self) -> Option<&'static [&'static str]> {
-        match self {
-            Workload::Register => Some(&["get", "set"]),
-            Workload::Cas => Some(&["get", "cas"]),
-            Workload::Counter => Some(&["get", "incr"]),
-            Workload::Set => Some(&["add"]),
-            Workload::Queue => Some(&["push", "pop"]),
-            Workload::Stream | Workload::Transfer | Workload::DualWrite => None,
-        }
+        self.facts().orders
     }
 
     /// Whether what is done twice comes to the same as what is done once.
     pub fn may_be_repeated(self) -> bool {
-        matches!(self, Workload::Register | Workload::Set)
+        self.facts().repeatable
     }
 }

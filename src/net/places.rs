@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use tokio::net::TcpStream;
 
 use super::door::{Channel, Door};
+use crate::log::OrLogged;
 use crate::model::NodeKind;
 use crate::model::traffic::{Class, End};
 
@@ -87,7 +88,8 @@ impl Places {
 async fn class_of_nodes(stream: &TcpStream) -> Class {
     const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n";
     let mut first = [0; 128];
-    let begins = stream.peek(&mut first).await.unwrap_or_default();
+    let peeked = stream.peek(&mut first).await;
+    let begins = peeked.or_logged("see what a connection between nodes is for").unwrap_or_default();
     match first[..begins].windows(SELECT.len()).any(|words| words == SELECT) {
         true => Class::Migration,
         false => Class::Replication,

@@ -136,7 +136,7 @@ impl Pump<'_> {
                 }
                 // That was everything, so the next read waits for a notification.
                 let nothing = || Err::<(), _>(ErrorKind::WouldBlock.into());
-                let _would_block = self.from.stream.try_io(Interest::READABLE, nothing);
+                self.from.stream.try_io(Interest::READABLE, nothing).or_unheard();
             }
             Err(error) if later(&error) => {}
             Err(_) => self.end(now, Piece::Reset),

@@ -135,8 +135,8 @@ impl FailoverFold {
         });
         let row = &mut self.open[index];
         match phase {
-            // Whoever misses the old primary only now has been told of no new one: after a
-            // takeover, nodes on the other side of a cut.
+            // A node that suspects the old primary only after the election has not heard of the new
+            // one: after a takeover, one on the other side of a cut.
             FailoverPhase::Suspected | FailoverPhase::Agreed
                 if row.at(FailoverPhase::Elected).is_some() =>
             {

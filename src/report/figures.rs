@@ -93,7 +93,8 @@ pub(super) fn filled(r: &Report, note: &str) -> Option<String> {
     Some(format!("{before}{told}{}", filled(r, after)?))
 }
 
-/// What a hole stands for that is no measure, and the words if there are any.
+/// The text for a hole that names no measure. The outer `None`: there is no such hole. The inner
+/// one: there is nothing to say.
 fn word(r: &Report, name: &str) -> Option<Option<String>> {
     Some(match name {
         "longest outage" => longest_outage(r),

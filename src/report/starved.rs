@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::catalogue::{Better, CATALOGUE, Known, Need, When};
+use crate::model::catalogue::{Busy, CATALOGUE, Known, When};
 use crate::model::{Measure, Nanos, NodeName, Unit};
 
 use super::data::{Starved, millis};
@@ -22,7 +22,7 @@ const WAITED: f64 = 50.0;
 const BLIND: f64 = 50.0;
 /// How often both are told.
 const SECOND: Duration = Duration::from_secs(1);
-/// What lasted for less than so many times the starved time in it may be its effect.
+/// A time that was starved for half of its length (one part in so many) may be the effect of that.
 const DECIDES: u32 = 2;
 /// How far a time may be from what it explains.
 const NEAR: Duration = Duration::from_secs(1);
@@ -71,8 +71,8 @@ impl StarvedTimes {
         times.map(lost).sum::<Duration>().min(span.length())
     }
 
-    /// What was amiss in so much of the time from one instant to another that it decides what
-    /// came of it; `None` if it does not.
+    /// What the machine kept from running, if that was at least half of the time from one instant
+    /// to another; else `None`.
     pub fn decides(&self, from: Nanos, to: Nanos) -> Option<String> {
         let span = Span { from, to };
         let lost = self.within(span);
@@ -102,8 +102,8 @@ impl StarvedTimes {
         blind.into_iter().chain(worst).collect::<Vec<_>>().join(", and ")
     }
 
-    /// The times that an operation may have met if they explain its end: what was late then is
-    /// late for a while.
+    /// Starved times, each a second longer: an operation that met one may have failed because of
+    /// it.
     pub fn met(&self) -> Vec<Span> {
         self.0.iter().map(|time| Span { from: time.span.from, to: time.span.to + NEAR }).collect()
     }
@@ -139,10 +139,11 @@ impl StarvedTimes {
         (spans, tally): (&Spans, Option<&Tally>),
         measures: &BTreeMap<String, Measure>,
     ) {
-        for known in CATALOGUE.iter().filter(|known| known.is_speed()) {
+        for known in CATALOGUE.iter().filter(|known| known.busy() != Busy::Spares) {
             let Some(measure) = measures.get(known.name) else { continue };
             let span = span_of(known, spans);
-            let lost = self.lost(span, |time| time.waited.is_some() || !knows_own(known));
+            let own = !known.knows_own_lateness;
+            let lost = self.lost(span, |time| time.waited.is_some() || own);
             let without = match (measure.value, measure.at_least) {
                 (Some(value), _) => without(known, value, tally, (lost, span.length())),
                 (None, Some(least)) => [least - ms(lost), f64::INFINITY],
@@ -157,27 +158,18 @@ impl StarvedTimes {
     }
 }
 
-/// Whether its own range says what redrill's lateness can have changed. That of a latency knows
-/// how late operations were sent, and not how late their answers were read.
-fn knows_own(known: &Known) -> bool {
-    ["downtime.", "schedule."].iter().any(|family| known.name.starts_with(family))
-}
-
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// The time in which the measure came about.
 fn span_of(known: &Known, spans: &Spans) -> Span {
-    let ends = |end| known.name.ends_with(end);
-    let of_steps = known.needs.iter().any(|need| !matches!(need, Need::Load | Need::Baseline));
-    match () {
-        () if ends(".before") => spans.before,
-        () if ends(".after") => spans.after.unwrap_or(spans.line),
-        // Of all writes, whenever they were acknowledged.
-        () if known.name == "writes.lost.share" => spans.line,
-        () if ends(".during") || of_steps => spans.during.unwrap_or(spans.line),
-        () => spans.line,
+    match known.when {
+        Some(When::Before) => spans.before,
+        Some(When::After) => spans.after.unwrap_or(spans.line),
+        Some(When::During) => spans.during.unwrap_or(spans.line),
+        None if known.is_of_steps() => spans.during.unwrap_or(spans.line),
+        None | Some(When::WorstSecond) => spans.line,
     }
 }
 
@@ -191,32 +183,24 @@ fn without(
 ) -> [f64; 2] {
     let share = (lost.as_secs_f64() / of.as_secs_f64()).min(1.0);
     let percent = share * 100.0;
-    match (known.unit, known.better) {
+    match known.busy() {
+        Busy::Spares => [value, value],
+        Busy::Lengthens => [value - ms(lost), value],
+        Busy::Slows => [value, value / (1.0 - share)],
+        Busy::Lowers => [value, (value + percent).min(100.0)],
+        Busy::Raises => [value - percent, value],
         // What was slow then may have been fast, and then another operation is the slow one.
-        _ if known.name.starts_with("latency.") => {
+        Busy::Quantile => {
             [tally.and_then(|tally| quantile(known, tally, share)).unwrap_or(0.0), value]
         }
-        _ if known.name.starts_with("errors.") => {
+        Busy::Errors => {
             let of_servers = tally.map(|tally| tally.errors(Errors::OfServers));
             let least = of_servers.into_iter().flatten().find(|(name, _)| *name == known.name);
             [least.and_then(|(_, value)| value).unwrap_or(0.0), value]
         }
-        (Unit::Millis, _) => [value - ms(lost), value],
-        (Unit::PerSecond, _) => [value, value / (1.0 - share)],
-        (Unit::Percent, Better::Higher) => [value, (value + percent).min(100.0)],
-        (Unit::Percent, _) if is_share(known) => [value - percent, value],
-        // A primary that was not run was missed; or nobody had the time to replace one.
-        _ if known.name == "failovers" => {
-            [0.0, if lost * DECIDES >= of { value + 1.0 } else { value }]
-        }
-        // Windows of a second, or counts: all of it may have been then.
-        _ => [0.0, value],
+        Busy::Failovers => [0.0, if lost * DECIDES >= of { value + 1.0 } else { value }],
+        Busy::MayBeAll => [0.0, value],
     }
-}
-
-/// A share of the operations, and not a comparison of windows.
-fn is_share(known: &Known) -> bool {
-    known.name.contains(".share")
 }
 
 /// The quantile that is left if the slowest `share` of its span's operations had been fast.

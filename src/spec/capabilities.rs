@@ -1,5 +1,5 @@
 //! What servers can do where they are to run, as data: a file that asks for more is refused at
-//! its line. Who runs servers knows; nothing here asks.
+//! its line. The backend says what it can do; this module only compares.
 
 /// The default is a place that can do everything.
 #[derive(Clone, Debug, PartialEq, Eq)]

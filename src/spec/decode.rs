@@ -419,6 +419,28 @@ macro_rules! words {
 }
 pub(crate) use words;
 
+/// The same for an enum that has its words already (`model::words`).
+macro_rules! its_words {
+    ($type:ty as $what:literal) => {
+        impl $crate::spec::decode::Scalar for $type {
+            fn read(text: &str) -> Result<Self, $crate::spec::decode::Misread> {
+                let words = <$type>::ALL.map(<$type>::word);
+                <$type>::ALL.into_iter().find(|value| value.word() == text).ok_or_else(|| {
+                    $crate::spec::decode::Misread::new(
+                        format!(concat!("there is no ", $what, " `{}`"), text),
+                        $crate::spec::nearest::advice("words", text, &words),
+                    )
+                })
+            }
+
+            fn schema() -> schemars::Schema {
+                schemars::json_schema!({ "enum": <$type>::ALL.map(<$type>::word) })
+            }
+        }
+    };
+}
+pub(crate) use its_words;
+
 /// Declares an enum, and the word by which each of its values is read and written.
 macro_rules! word_enum {
     (

@@ -195,7 +195,7 @@ fn load(out: &mut Lines, load: &Load) {
         Distribution::Zipf(exponent) => out.key("distribution", format_args!("zipf({exponent})")),
     }
     // A set has no reads, and numbers no size: they may not be written.
-    if load.workload != Workload::Set {
+    if load.workload.usual_reads().is_some() {
         out.key("reads", Percent::of(load.reads));
     }
     if load.workload.has_sizes() {

@@ -62,7 +62,9 @@ impl Follower {
         let options = options.timestamps(true).since(since).build();
         let mut lines = std::pin::pin!(self.docker.logs(&self.id, Some(options)));
         while let Some(line) = lines.next().await {
-            let Ok(line) = line else { return Ok(false) };
+            let Some(line) = line.or_logged("read the log of a container") else {
+                return Ok(false);
+            };
             let line = line.into_bytes();
             let (at, text) = timed(&line);
             if at.is_some_and(|at| at < self.next) {

@@ -197,8 +197,9 @@ impl Work {
         fds.extend(self.children.iter().map(|c| PollFd::new(&c.pidfd, PollFlags::IN)));
         let most = most.and_then(|most| Timespec::try_from(most).ok());
         // An error (a signal) leads to the same: everything is checked again.
-        let _ready = poll(&mut fds, most.as_ref());
-        let _nothing_to_read_if_nobody_woke = rustix::io::read(&*self.wake, &mut [0u8; 8]);
+        poll(&mut fds, most.as_ref()).or_unheard();
+        // There is nothing to read if nobody woke it.
+        rustix::io::read(&*self.wake, &mut [0u8; 8]).or_unheard();
     }
 
     fn spawn(&mut self, name: NodeName, mut command: Command) -> io::Result<Pipes> {
@@ -287,8 +288,12 @@ impl Watched {
     fn end_its_group(&self) {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if let Ok(Some(_)) = waitid(WaitId::PidFd(self.pidfd.as_fd()), look) {
-            let _nothing_but_the_child_was_left =
-                rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            let group = Pid::from_child(&self.child);
+            match rustix::process::kill_process_group(group, Signal::KILL) {
+                // Nothing but the child was left.
+                Err(rustix::io::Errno::SRCH) => {}
+                ended => _ = ended.or_logged("end what a program had started"),
+            }
         }
     }
 }

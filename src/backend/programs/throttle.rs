@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::spawner::{Hold, Spawner};
 use crate::backend::proc;
-use crate::log::OrUnheard;
+use crate::log::{OrLogged, OrUnheard};
 use crate::model::NodeName;
 use crate::wake::wake_soon;
 
@@ -79,7 +79,7 @@ impl Work {
                 used += meter.anew();
             }
             if Instant::now() < ends {
-                let _it_may_have_ended = self.spawner.hold(&self.name, Hold::Throttle, true);
+                self.hold(true);
                 let stopped = self.waits_until(ends);
                 self.let_go();
                 if stopped {
@@ -93,7 +93,14 @@ impl Work {
     }
 
     fn let_go(&self) {
-        let _it_may_have_ended = self.spawner.hold(&self.name, Hold::Throttle, false);
+        self.hold(false);
+    }
+
+    fn hold(&self, on: bool) {
+        // A server that has ended cannot be held.
+        if let Some(held) = self.spawner.hold(&self.name, Hold::Throttle, on) {
+            held.or_logged("pause a server for its share of a processor, or let it go on");
+        }
     }
 
     /// Waits until `at`. Returns whether the throttle has ended before.

@@ -64,7 +64,7 @@ pub(super) fn spend(steps: &mut u64, looked_at: usize) -> bool {
 type State = u32;
 
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct SearchStep {
     sent: Nanos,
     done: Nanos,
     /// The state that it needs.
@@ -93,7 +93,7 @@ struct Turn {
 struct Search {
     /// The calls that must be taken, as they were sent. Those that are left form a ring: the one
     /// after the number of all is the first.
-    must: Vec<Step>,
+    must: Vec<SearchStep>,
     after: Vec<u32>,
     before: Vec<u32>,
     left: usize,
@@ -122,11 +122,11 @@ impl Search {
         let number = |value: u64| values.partition_point(|other| *other < value) as State + 1;
         let step = |call: &Call| {
             let from = call.found().map(|value| value.map_or(0, number));
-            Step { sent: call.sent, done: call.done, from, to: call.written().map(number) }
+            SearchStep { sent: call.sent, done: call.done, from, to: call.written().map(number) }
         };
         let (must, may): (Vec<&Call>, Vec<&Call>) =
             calls.iter().partition(|call| call.is_answered());
-        let mut must: Vec<Step> = must.into_iter().map(step).collect();
+        let mut must: Vec<SearchStep> = must.into_iter().map(step).collect();
         must.sort_by_key(|step| (step.sent, step.done));
         let dead = values.len() as State + 1;
         let none = vec![0; dead as usize + 1];
@@ -220,7 +220,7 @@ impl Search {
 
     /// Removes a call that must be taken from those that are left, or brings it back.
     fn count(&mut self, i: usize, taken: bool) {
-        let Step { from, to, .. } = self.must[i];
+        let SearchStep { from, to, .. } = self.must[i];
         from.into_iter().for_each(|from| change(&mut self.must_find[from as usize], taken));
         to.into_iter().for_each(|to| change(&mut self.leave[to as usize], taken));
         self.mark(random(i as u64, 0), taken);
@@ -281,7 +281,7 @@ impl Search {
     }
 
     /// Whether it may be taken at once.
-    fn is_plain(&self, step: &Step) -> bool {
+    fn is_plain(&self, step: &SearchStep) -> bool {
         match (step.from, step.to) {
             (Some(from), None) => from == self.state,
             (None, Some(to)) => self.state == self.dead && !self.is_wanted(to),
@@ -309,7 +309,7 @@ impl Search {
         let mut choices = self.promising(&next, end);
         let mut known: Vec<(Option<State>, Option<State>)> = Vec::new();
         next.retain(|i| {
-            let Step { from, to, .. } = self.must[*i as usize];
+            let SearchStep { from, to, .. } = self.must[*i as usize];
             let is_new = self.fits(from, to, true) && !known.contains(&(from, to));
             known.extend(is_new.then_some((from, to)));
             is_new
@@ -359,9 +359,9 @@ impl Class {
     }
 }
 
-fn classes(mut may: Vec<Step>) -> Vec<Class> {
+fn classes(mut may: Vec<SearchStep>) -> Vec<Class> {
     may.sort_by_key(|step| (step.from, step.to, step.sent));
-    let class = |steps: &[Step]| {
+    let class = |steps: &[SearchStep]| {
         let sent = steps.iter().map(|step| step.sent).collect();
         // A read without an answer changes nothing.
         Some(Class { from: steps[0].from, to: steps[0].to?, sent, taken: 0 })

@@ -29,14 +29,14 @@ pub(super) fn op(line: &[u8], loads: &[Workload]) -> Result<Op> {
         "insert" => json!({ "set": { "insert": brought()? } }),
         "members" => json!({ "set": { "members": members } }),
         "push" => json!({ "queue": { "push": brought()? } }),
-        // What was left at the end stood there one by one, and then an end.
+        // Old histories list the remaining elements one by one, and then an empty pop.
         "pop" if is_last && found.is_null() => json!({ "queue": { "drain": [] } }),
         "pop" if is_last => json!({ "queue": { "drain": [found] } }),
         "pop" => json!({ "queue": { "pop": found } }),
         "ack" => json!({ "queue": { "ack": brought()? } }),
         _ => return Err(Error::missing_field("action")),
     };
-    // Redirects stood beside all else.
+    // The counts of redirects were keys of the operation itself.
     op["redirects"] = op.clone();
     op["action"] = action;
     serde_json::from_value(op)

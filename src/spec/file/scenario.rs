@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::model::Workload;
-use crate::spec::decode::{At, Decode, Named, expected, object, schema_of, words};
+use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number, scalar};
 use crate::spec::scenario::{Atomicity, ClientKind, Distribution};
@@ -122,16 +122,7 @@ object! {
     }
 }
 
-words!(Workload as "workload" {
-    "register" => Workload::Register,
-    "cas" => Workload::Cas,
-    "counter" => Workload::Counter,
-    "set" => Workload::Set,
-    "queue" => Workload::Queue,
-    "stream" => Workload::Stream,
-    "transfer" => Workload::Transfer,
-    "dual-write" => Workload::DualWrite,
-});
+its_words!(Workload as "workload");
 
 object! {
     /// An adapter: a program that carries out a load with a library of its own.

@@ -126,16 +126,11 @@ fn transfer(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> Atom
 
 /// From 0.0 to 1.0.
 fn reads(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> f64 {
-    let usual = match workload {
-        Workload::Set => 0.0,
-        // Each element is taken and dealt with: two operations for the one that put it in.
-        Workload::Stream => 67.0,
-        _ => 50.0,
-    };
-    if let (Workload::Set, Some(at)) = (workload, map.reads.given()) {
+    let usual = workload.usual_reads();
+    if let (None, Some(at)) = (usual, map.reads.given()) {
         errors.add(&at.span, "the sets of a load are read once, at the end", "leave `reads` out");
     }
-    map.reads.or(Percent(usual)).0 / 100.0
+    map.reads.or(Percent(usual.unwrap_or(0.0))).0 / 100.0
 }
 
 fn value(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> (usize, usize) {

@@ -100,6 +100,11 @@ pub trait Rule: Declared {
         None
     }
 
+    /// The shard that leaves, with all its nodes.
+    fn leaves(&self) -> Option<u32> {
+        None
+    }
+
     /// The nodes that join `group`.
     fn joiners(&self, _group: &str) -> Vec<NodeName> {
         Vec::new()

@@ -127,6 +127,10 @@ impl Rule for RemoveShard {
         format!(": shard {} gives up its slots and leaves", self.shard)
     }
 
+    fn leaves(&self) -> Option<u32> {
+        Some(self.shard)
+    }
+
     fn slots(&self) -> Option<SlotMove> {
         Some(SlotMove::Drain { shard: self.shard })
     }

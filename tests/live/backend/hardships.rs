@@ -84,7 +84,8 @@ impl Rig {
     /// Twice, as the end of a step and the end of the load may both do it.
     async fn end(&self, active: &mut ActiveFault) {
         for _ in 0..2 {
-            active.undo(&*self.backend).await.unwrap();
+            let (_, error) = active.undo(&*self.backend).await;
+            assert!(error.is_none(), "{error:?}");
         }
     }
 
@@ -315,7 +316,7 @@ async fn memory_limits(place: Place) {
     let remarks = {
         let evicted = async || rig.ask::<u64>(&["DBSIZE"]).await.unwrap() == 0;
         while !evicted().await {}
-        evict.undo(&*rig.backend).await.unwrap()
+        evict.undo(&*rig.backend).await.0
     };
     let told = |note: &Note| matches!(note, Note::Warning(text) if text.starts_with("one/0/0 evicted 1 keys"));
     assert!(told(&remarks[0]), "{remarks:?}");
