@@ -56,7 +56,13 @@ test: fmt-check lint
 
 # What `just test` runs, and what takes long: every engine and backend, many seeds, a soak
 test-all: fmt-check lint
-    REDRILL_TESTS=all PROPTEST_CASES=5000 cargo test --locked --no-fail-fast -- --include-ignored
+    #!/usr/bin/env bash
+    export REDRILL_TESTS=all
+    pure=(--lib --test pure) live=(--test live --test memory --test timing)
+    PROPTEST_CASES=5000 cargo test --locked --no-fail-fast "${pure[@]}" -- --include-ignored
+    ended=$?
+    PROPTEST_CASES=300 cargo test --locked --no-fail-fast "${live[@]}" -- --include-ignored
+    exit $((ended + $?))
 
 # How many verdicts are wrong, of so many drills of known outcome in each of four classes
 verdicts COUNT="50":
