@@ -10,7 +10,14 @@ use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
 /// As they are shown `on` a page, or in a text.
 pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
-    let section = |id, title, hint, table| Section { id, title, hint, folded: false, table };
+    let section = |id, title, hint, table| Section {
+        id,
+        title,
+        hint,
+        folded: false,
+        brief: id == "loads",
+        table,
+    };
     let mut sections = vec![
         section("steps", "Steps", "", steps(r)),
         section(
@@ -77,7 +84,7 @@ pub(super) fn measures(r: &Report) -> Section {
     let row = known
         .map(|known| vec![Cell::code(known.name), r.show(known.name).into(), known.about.into()]);
     let table = Table { columns, rows: row.collect() };
-    Section { id: "measures", title: "All measures", hint: "", folded: true, table }
+    Section { id: "measures", title: "All measures", hint: "", folded: true, brief: false, table }
 }
 
 /// The spans that the drill has: without steps there is only the first.
@@ -128,11 +135,12 @@ fn operations(r: &Report) -> Table {
 /// A row for each of several.
 fn figures(r: &Report, what: &str, rows: Vec<(String, &Figures)>) -> Table {
     let mut columns = vec![Column::text(what)];
-    columns.extend(["operations", "answered", "errors"].map(Column::figure));
-    for quantile in ["p50", "p99"] {
-        let head = |span: &When| Column::figure(format!("{quantile} {}", span.name()));
-        columns.extend(spans(r).iter().map(head));
-    }
+    columns.push(Column::figure("operations"));
+    columns.push(Column::figure("answered").wide());
+    columns.push(Column::figure("errors"));
+    let head = |quantile: &str, span: &When| Column::figure(format!("{quantile} {}", span.name()));
+    columns.extend(spans(r).iter().map(|span| head("p50", span).wide()));
+    columns.extend(spans(r).iter().map(|span| head("p99", span)));
     let row = |(name, f): &(String, &Figures)| {
         let counts = [f.operations, f.answered, f.errors].map(|n| Cell::count(Some(n)));
         let mut row = vec![Cell::from(&**name)];

@@ -12,6 +12,8 @@ pub(super) struct Section {
     pub hint: &'static str,
     /// Shown to those who ask for it.
     pub folded: bool,
+    /// The terminal shows it as well.
+    pub brief: bool,
     pub table: Table,
 }
 
@@ -23,18 +25,22 @@ pub(super) struct Table {
 pub(super) struct Column {
     pub head: String,
     on: On,
+    /// A terminal has no room for it.
+    wide: bool,
     /// It holds text, and not figures.
     pub text: bool,
     /// Its text may need several lines.
     pub wraps: bool,
 }
 
-/// Where a column is shown: a page has room for figures apart that a text puts together.
+/// Where a column is shown: a page has room for figures apart that a text puts together, and a
+/// terminal has less than a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum On {
-    Both,
+    All,
     Page,
     Text,
+    Terminal,
 }
 
 #[derive(Clone, Default)]
@@ -56,7 +62,7 @@ pub(super) const NOTHING: &str = "–";
 
 impl Column {
     pub fn text(head: impl Into<String>) -> Column {
-        Column { head: head.into(), on: On::Both, text: true, wraps: false }
+        Column { head: head.into(), on: On::All, wide: false, text: true, wraps: false }
     }
 
     pub fn sentence(head: impl Into<String>) -> Column {
@@ -64,11 +70,22 @@ impl Column {
     }
 
     pub fn figure(head: impl Into<String>) -> Column {
-        Column { head: head.into(), on: On::Both, text: false, wraps: false }
+        Column { head: head.into(), on: On::All, wide: false, text: false, wraps: false }
     }
 
     pub fn only(self, on: On) -> Column {
         Column { on, ..self }
+    }
+
+    pub fn wide(self) -> Column {
+        Column { wide: true, ..self }
+    }
+
+    fn is_on(&self, on: On) -> bool {
+        match on {
+            On::Terminal => !self.wide && matches!(self.on, On::All | On::Text),
+            on => [On::All, on].contains(&self.on),
+        }
     }
 }
 
@@ -83,8 +100,7 @@ impl Table {
 
     /// Without the columns that are shown elsewhere only.
     pub fn on(self, on: On) -> Table {
-        let kept: Vec<bool> =
-            self.columns.iter().map(|column| [On::Both, on].contains(&column.on)).collect();
+        let kept: Vec<bool> = self.columns.iter().map(|column| column.is_on(on)).collect();
         let rows = self.rows.into_iter().map(|row| keep(row, &kept)).collect();
         Table { columns: keep(self.columns, &kept), rows }
     }

@@ -2,16 +2,14 @@
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-use crate::model::catalogue::When;
-use crate::model::measure::thousands;
 use crate::model::{Unit, Verdict, printable};
 
-use super::data::{Quantiles, Report};
+use super::data::Report;
 use super::figures::{self, filled};
 use super::file;
 use super::judge::other_reasons;
 use super::sections;
-use super::table::{Cell, Column, Table, show};
+use super::table::{Cell, Column, On, Table};
 
 /// Spaces before everything but the first lines.
 const INDENT: &str = "  ";
@@ -33,7 +31,7 @@ pub fn summary(report: &Report, width: usize, colour: bool) -> String {
     page.figures(report);
     page.failovers(report);
     page.latency(report);
-    page.loads(report);
+    page.tables(report);
     page.notes(report);
     page.foot(report);
     page.text
@@ -208,36 +206,12 @@ impl Page {
         }
     }
 
-    /// Below each other: side by side they need more room than a terminal has.
-    fn loads(&mut self, r: &Report) {
-        if r.loads.len() < 2 || r.loads.iter().all(|load| load.figures.operations == 0) {
-            return;
-        }
-        self.title("By load");
-        for load in &r.loads {
-            let f = &load.figures;
-            let [all, answered, errors] =
-                [f.operations, f.answered, f.errors].map(|n| thousands(n as f64));
-            let word = if f.errors == 1 { "error" } else { "errors" };
-            let mut counts = format!("{all} operations, {answered} answered, {errors} {word}");
-            if f.unsent > 0 {
-                counts += &format!(", {} never sent", thousands(f.unsent as f64));
-            }
-            let spans = |quantile: fn(&Quantiles) -> Option<f64>| {
-                let shown = |span| show(quantile(span), Unit::Millis);
-                match sections::spans(r) {
-                    [_] => shown(&f.before),
-                    spans => {
-                        let named =
-                            |(when, span): (&When, _)| format!("{} {}", shown(span), when.name());
-                        spans.iter().zip(f.spans()).map(named).collect::<Vec<_>>().join(", ")
-                    }
-                }
-            };
-            let [p50, p99] = [spans(|q| q.p50_ms), spans(|q| q.p99_ms)];
-            self.told(&load.name, &counts, None);
-            self.told("", &format!("p50 {p50}"), None);
-            self.told("", &format!("p99 {p99}"), None);
+    /// The tables for which a terminal has room.
+    fn tables(&mut self, r: &Report) {
+        let sections = sections::sections(r, On::Terminal);
+        for section in sections.iter().filter(|section| section.brief) {
+            self.line("");
+            self.text.push_str(&table(&section.table, self.ink));
         }
     }
 
