@@ -19,10 +19,10 @@ use crate::report::ReportError;
 pub const CODES: &str = "\
 Exit codes:
   0    pass
-  1    an expectation does not hold, or a checker found a violation
+  1    an expectation does not hold, a step went wrong, or a checker found a violation
   2    unknown: redrill could not find out
-  64   the command line makes no sense, or a name in it does not exist
-  65   a file has errors or does not exist
+  64   the command line makes no sense, or nothing is up under the name given
+  65   a scenario, a topology, a profile, a run folder or a `--set` has errors or does not exist
   69   the machine lacks something: a server, a port, room on the disk
   70   a bug in redrill
   130  interrupted, after cleaning up";

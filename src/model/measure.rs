@@ -75,10 +75,11 @@ impl Measure {
         Measure { value: Some(value), unit, at_least: None }
     }
 
+    /// `412 ms`; `> 10.0 s` of what was not over then.
     pub fn show(&self) -> String {
         match (self.value, self.at_least) {
             (Some(value), _) => self.unit.show(value),
-            (None, Some(least)) => format!("not over after {}", self.unit.show(least)),
+            (None, Some(least)) => format!("> {}", self.unit.show(least)),
             (None, None) => "unknown".to_owned(),
         }
     }

@@ -179,7 +179,12 @@ pub(super) fn set_aside(
 ) -> Option<String> {
     let measure = of_finding(&finding.kind).filter(|_| finding.verdict == Verdict::Fail)?.name;
     if reported.iter().any(|name| name == measure) {
-        return Some("reported, not judged".to_owned());
+        let share = format!("{measure}.share");
+        let judged = expectations.iter().find(|e| e.measure == share);
+        return Some(judged.map_or_else(
+            || "reported, not judged".to_owned(),
+            |judged| format!("judged by `{}`", judged.text),
+        ));
     }
     // A bound says how much of it is too much.
     let bounds: Vec<&Judged> = expectations.iter().filter(|e| e.measure == measure).collect();
