@@ -155,6 +155,20 @@ fn operations_that_redrill_did_not_come_to_are_not_the_servers_fault() {
 }
 
 #[test]
+fn a_loss_whose_share_has_a_bound_is_not_said_to_be_unjudged() {
+    let mut events = events();
+    if let EventKind::Drill(info) = &mut events[0].kind {
+        info.expect = vec![expect("writes.lost.share", Compare::AtMost, 0.5)];
+        info.reported = vec!["writes.lost".to_owned(), "keys.not_linearizable".to_owned()];
+    }
+    let r = build(&events, &history());
+    assert_eq!(r.verdict, Verdict::Fail, "one of 68 is more");
+    let text = report::text::summary(&r, 200, false);
+    assert!(text.contains("· judged by `writes.lost.share 0.5`"), "{text}");
+    assert!(text.contains("reported, not judged"), "the keys are not: {text}");
+}
+
+#[test]
 fn what_does_not_count_is_no_failure_and_no_list_shows_it_as_one() {
     // The key of number 5 is lost, so no order explains what was seen of it either.
     let judged = |bounds: &[f64]| {
