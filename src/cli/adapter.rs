@@ -105,7 +105,9 @@ async fn carry_out(mut connection: ClusterConnection, work: &Work) -> Came {
 }
 
 fn say(line: &impl serde::Serialize) {
-    let text = serde_json::to_string(line).expect("lines of the protocol are text and numbers");
-    // redrill may have ended, and then nobody reads this.
-    writeln!(std::io::stdout().lock(), "{text}").or_unheard();
+    match serde_json::to_string(line) {
+        // redrill may have ended, and then nobody reads this.
+        Ok(text) => writeln!(std::io::stdout().lock(), "{text}").or_unheard(),
+        Err(error) => eprintln!("an answer cannot be written as JSON: {error}"),
+    }
 }

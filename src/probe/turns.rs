@@ -21,15 +21,28 @@ const TROUBLED: f64 = 0.8;
 const REQUESTS: f64 = 2.0;
 
 pub(super) struct Turns {
-    /// Canaries by their number: the tick of its last turn, and the shard that it stands for.
-    canaries: Vec<(u64, usize)>,
+    /// By the canary's number.
+    canaries: Vec<Turn>,
     shards: Vec<Shard>,
     /// Turns in each tick.
     turns: f64,
-    /// What of them is left, for shards in trouble and for all others.
-    left: [f64; 2],
+    for_troubled: Allowance,
+    for_calm: Allowance,
     tick: u64,
 }
+
+/// Of one canary.
+#[derive(Clone, Copy, Default)]
+struct Turn {
+    /// The tick of its last turn.
+    last: u64,
+    /// The index of the shard that it stands for.
+    shard: usize,
+}
+
+/// Turns that may be given out. A part of a turn is kept for the next tick.
+#[derive(Default)]
+struct Allowance(f64);
 
 /// The canaries of one shard that do not move, or those that do, from one region.
 struct Shard {
@@ -50,18 +63,23 @@ impl Turns {
             let of = (&one.group, &one.region, one.shard, one.moves);
             shards.entry(of).or_default().push(i);
         }
-        let mut each: Vec<(u64, usize)> = vec![(0, 0); shards.values().map(Vec::len).sum()];
+        let mut turns = vec![Turn::default(); shards.values().map(Vec::len).sum()];
         for (shard, canaries) in shards.values().enumerate() {
-            canaries.iter().for_each(|canary| each[*canary].1 = shard);
+            canaries.iter().for_each(|canary| turns[*canary].shard = shard);
         }
         let shards = shards.into_iter().map(|((_, _, _, moves), canaries)| Shard {
             canaries,
             moves,
             troubled_until: Nanos::ZERO,
         });
-        let shards = shards.collect();
-        let turns = budget * every.as_secs_f64() / REQUESTS;
-        Turns { canaries: each, shards, turns, left: [0.0; 2], tick: 0 }
+        Turns {
+            canaries: turns,
+            shards: shards.collect(),
+            turns: budget * every.as_secs_f64() / REQUESTS,
+            for_troubled: Allowance::default(),
+            for_calm: Allowance::default(),
+            tick: 0,
+        }
     }
 
     /// The ticks from one turn of a calm shard to the next, while all are calm.
@@ -71,7 +89,7 @@ impl Turns {
 
     /// A probe of the canary has failed: its shard is in trouble.
     pub(super) fn failed(&mut self, canary: usize, now: Nanos) {
-        let shard = self.canaries[canary].1;
+        let shard = self.canaries[canary].shard;
         self.shards[shard].troubled_until = now + CALM;
     }
 
@@ -85,45 +103,50 @@ impl Turns {
             (false, true) => 1.0,
             (false, false) => TROUBLED,
         };
-        let last = |canary: &usize| self.canaries[*canary].0;
-        // The shard that has waited longest is the first, with its canary that has.
-        let waited = |shard: &&&Shard| shard.canaries.iter().map(last).max();
-        let mut firsts = calm.iter().collect::<Vec<_>>();
-        firsts.sort_by_key(waited);
-        let firsts =
-            firsts.iter().filter_map(|shard| shard.canaries.iter().min_by_key(|one| last(one)));
-        let firsts: Vec<usize> = firsts.copied().collect();
-        let by_turn = |shards: &mut dyn Iterator<Item = &&Shard>| {
-            let mut canaries: Vec<usize> =
-                shards.flat_map(|shard| &shard.canaries).copied().collect();
+        let last = |canary: &usize| self.canaries[*canary].last;
+        let all = |shards: &[&Shard]| {
+            let canaries = shards.iter().flat_map(|shard| &shard.canaries);
+            let mut canaries: Vec<usize> = canaries.copied().collect();
             canaries.sort_by_key(last);
             canaries
         };
-        let troubled = by_turn(&mut troubled.iter());
-        let mut moving = by_turn(&mut calm.iter().filter(|shard| shard.moves));
+        // The shard that has waited longest is the first, with its canary that has.
+        let mut by_wait = calm.clone();
+        by_wait.sort_by_key(|shard| shard.canaries.iter().map(last).max());
+        let first = |shard: &&Shard| shard.canaries.iter().min_by_key(|one| last(one)).copied();
+        let firsts: Vec<usize> = by_wait.iter().filter_map(first).collect();
+        let moving: Vec<&Shard> = calm.into_iter().filter(|shard| shard.moves).collect();
+        let mut moving = all(&moving);
         moving.retain(|one| !firsts.contains(one));
 
-        self.left[0] += self.turns * share;
-        let mut turns = self.give(0, troubled);
-        self.left[1] += self.turns * (1.0 - share) + self.spare(0);
-        turns.extend(self.give(1, firsts));
-        turns.extend(self.give(1, moving));
-        self.spare(1);
+        self.for_troubled.add(self.turns * share);
+        let mut turns = self.for_troubled.give(all(&troubled));
+        self.for_calm.add(self.turns * (1.0 - share) + self.for_troubled.spare());
+        turns.extend(self.for_calm.give(firsts));
+        turns.extend(self.for_calm.give(moving));
+        // Turns that nobody wanted are not saved up for later.
+        self.for_calm.spare();
+        turns.iter().for_each(|canary| self.canaries[*canary].last = self.tick);
         turns
     }
+}
 
-    /// Gives what turns are left to the first of them.
-    fn give(&mut self, left: usize, mut canaries: Vec<usize>) -> Vec<usize> {
-        canaries.truncate(self.left[left] as usize);
-        self.left[left] -= canaries.len() as f64;
-        canaries.iter().for_each(|canary| self.canaries[*canary].0 = self.tick);
+impl Allowance {
+    fn add(&mut self, turns: f64) {
+        self.0 += turns;
+    }
+
+    /// The first of the canaries, as many as there are turns.
+    fn give(&mut self, mut canaries: Vec<usize>) -> Vec<usize> {
+        canaries.truncate(self.0 as usize);
+        self.0 -= canaries.len() as f64;
         canaries
     }
 
-    /// Takes away what nobody wanted: turns are not saved up for later.
-    fn spare(&mut self, left: usize) -> f64 {
-        let spare = (self.left[left] - 1.0).max(0.0);
-        self.left[left] -= spare;
+    /// Takes away the whole turns beyond the first, and returns how many.
+    fn spare(&mut self) -> f64 {
+        let spare = (self.0 - 1.0).max(0.0);
+        self.0 -= spare;
         spare
     }
 }
@@ -192,6 +215,24 @@ mod tests {
         }
         let later = played(&mut turns, 100, 101);
         assert_eq!(count(&later[4..8]), 100, "it is calm again");
+    }
+
+    #[test]
+    fn moving_slots_in_trouble_are_probed_whole() {
+        let mut turns = Turns::new(&canaries(3, 4, 4), 1_200.0, EVERY);
+        turns.failed(13, Nanos::ZERO);
+        let first = played(&mut turns, 99, 1);
+        assert!(first[12..].iter().all(|one| one.len() >= 98), "each at every tick");
+    }
+
+    #[test]
+    fn a_shard_in_trouble_beyond_the_budget_is_probed_in_turn() {
+        let mut turns = Turns::new(&canaries(2, 20, 0), 1_000.0, EVERY);
+        turns.failed(0, Nanos::ZERO);
+        let first = played(&mut turns, 99, 1);
+        let each = first[..20].iter().map(Vec::len);
+        let [least, most] = [each.clone().min().unwrap(), each.max().unwrap()];
+        assert!(most - least <= 1 && least >= 18, "{least} to {most} of 99 ticks");
     }
 
     #[test]

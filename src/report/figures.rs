@@ -102,11 +102,12 @@ fn word(r: &Report, name: &str) -> Option<Option<String>> {
             1 => "1 canary".to_owned(),
             more => format!("{more} canaries"),
         }),
-        "probed" => Some(match r.probe.turn_ms {
-            // Drills of old probed all of them at once.
-            None => format!(", probed every {} ms", r.probe.every_ms),
-            Some(ms) => format!(", each shard probed every {ms} ms"),
-        }),
+        "probed" => {
+            // Older drills probed all canaries at every tick.
+            let each_shard = if r.probe.turn_ms.is_some() { "each shard " } else { "" };
+            let ms = r.probe.turn_ms.unwrap_or(r.probe.every_ms);
+            Some(format!(", {each_shard}probed every {ms} ms"))
+        }
         "errors by cause" => errors(r),
         "reconnects" => reconnects(r),
         "crashed" => crashed(r),

@@ -8,29 +8,21 @@ use crate::model::{NodeName, Unit};
 use super::data::{Figures, Instance, Job, JobPhase, Load, Quantiles, Report, Shard, Step};
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
+const OF_SPANS: &str = "Latency of the operations that were intended before the first step, from \
+                        there to convergence, and after it.";
+
 /// As they are shown `on` a page, or in a text.
 pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
-    let section = |id, title, hint, table| Section {
-        id,
-        title,
-        hint,
-        folded: false,
-        brief: id == "loads",
-        table,
-    };
+    let section =
+        |id, title, hint, table| Section { id, title, hint, folded: false, brief: false, table };
     let mut sections = vec![
         section("steps", "Steps", "", steps(r)),
-        section(
-            "loads",
-            "By load",
-            "Latency of the operations that were intended before the first step, from there to \
-             convergence, and after it.",
-            loads(r),
-        ),
+        Section { brief: true, ..section("loads", "By load", OF_SPANS, loads(r)) },
         section(
             "operations",
             "By operation",
-            "Each operation of a session counts from the instant at which it was to be sent.",
+            "Latency in the same spans. Each operation of a session counts from the instant at \
+             which it was to be sent.",
             operations(r),
         ),
         section(

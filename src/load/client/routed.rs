@@ -420,9 +420,15 @@ impl Client for Routed {
         };
         let result =
             tokio::time::timeout(self.shared.options.timeout, self.attempts(request, &trip)).await;
-        if let Ok(Err(Outcome::Fail(Cause::Refused) | Outcome::Unknown(Cause::ConnectionLost)))
-        | Err(_) = result
-        {
+        let unserved = match &result {
+            Ok(Ok(_)) => false,
+            Ok(Err(Outcome::Fail(Cause::Refused) | Outcome::Unknown(Cause::ConnectionLost))) => {
+                true
+            }
+            Ok(Err(_)) => false,
+            Err(_) => true,
+        };
+        if unserved {
             self.unserved.set(Some(request.slot));
         }
         let (outcome, told) = match result {

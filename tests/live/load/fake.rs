@@ -48,6 +48,16 @@ impl Fake {
         owner: SocketAddr,
         manners: impl Fn(usize, &[String]) -> Do + Send + Sync + 'static,
     ) -> Fake {
+        Fake::serve_map(listener, &[owner], manners)
+    }
+
+    /// `shard` is the owner of all slots, and its replicas.
+    pub fn serve_map(
+        listener: TcpListener,
+        shard: &[SocketAddr],
+        manners: impl Fn(usize, &[String]) -> Do + Send + Sync + 'static,
+    ) -> Fake {
+        let map = map(shard);
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = asked.clone();
@@ -56,7 +66,7 @@ impl Fake {
                 return manners(number, words);
             }
             counter.fetch_add(1, Ordering::SeqCst);
-            Do::Say(map(owner))
+            Do::Say(map.clone())
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -87,10 +97,14 @@ async fn attend(stream: TcpStream, number: usize, manners: Arc<Manners>) {
     }
 }
 
-/// A reply to CLUSTER SLOTS: all of them are at `owner`.
-fn map(owner: SocketAddr) -> String {
-    let (host, port) = (owner.ip().to_string(), owner.port());
-    format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n${}\r\n{host}\r\n:{port}\r\n", host.len())
+/// A reply to CLUSTER SLOTS: all of them are at the first of `shard`, the others are replicas.
+fn map(shard: &[SocketAddr]) -> String {
+    let node = |at: &SocketAddr| {
+        let (host, port) = (at.ip().to_string(), at.port());
+        format!("*2\r\n${}\r\n{host}\r\n:{port}\r\n", host.len())
+    };
+    let nodes: String = shard.iter().map(node).collect();
+    format!("*1\r\n*{}\r\n:0\r\n:16383\r\n{nodes}", 2 + shard.len())
 }
 
 /// The next command's words; `None` when the client has gone.

@@ -60,6 +60,21 @@ async fn another_node_is_asked_when_one_says_that_the_cluster_is_down() {
     assert!(ok >= 100, "{ok} of 200 operations found the node that serves");
 }
 
+/// Other nodes hear of a new primary later than the replica which became it.
+#[tokio::test]
+async fn the_replica_of_an_owner_that_is_silent_is_asked_whether_it_took_its_place() {
+    let [(at, owner), (there, elected), (other, witness)] =
+        [socket().await, socket().await, socket().await];
+    let _owner = Fake::serve_map(at, &[owner, elected], |_, _| Do::Nothing);
+    let _elected = Fake::serve_map(there, &[elected], |_, _| say("+OK\r\n"));
+    let _witness = Fake::serve_map(other, &[owner, elected], |_, _| Do::Nothing);
+    let mut rig = Rig::launch(&load(200.0, 0.0), &[witness], true).await;
+    rig.run(Duration::from_secs(2)).await;
+    let left = rig.finish();
+    let ok = left.of(Purpose::Load).iter().filter(|op| op.outcome == Outcome::Ok).count();
+    assert!(ok >= 100, "{ok} of 400 operations found the node that serves");
+}
+
 #[tokio::test]
 async fn moved_is_followed_and_counted_and_the_new_owner_gives_the_whole_map() {
     let target = Fake::start(|_, _| say("+OK\r\n")).await;
