@@ -48,6 +48,15 @@ impl Owners {
         Some(own.map(|i| ends(i).min(to).since(begins(i).max(from))).sum())
     }
 
+    /// When the shard lost the last of its slots; `None` if it has any, or never had one.
+    pub fn lost_all(&self, shard: u32) -> Option<Nanos> {
+        if self.slots.iter().any(|owners| owners.last().is_some_and(|(_, owner)| *owner == shard)) {
+            return None;
+        }
+        let changes = self.slots.iter().flat_map(|owners| owners.windows(2));
+        changes.filter(|change| change[0].1 == shard).map(|change| change[1].0).max()
+    }
+
     /// Whether the slot was ever the shard's; `None` if nothing is known of it.
     pub fn ever(&self, slot: u16, shard: u32) -> Option<bool> {
         let owners = self.slots.get(usize::from(slot)).filter(|owners| !owners.is_empty())?;
@@ -86,5 +95,8 @@ mod tests {
         assert_eq!([held(0, 210, 290), held(1, 210, 290)], [0, 80]);
         let ever = |slot, shard| owners.ever(slot, shard).unwrap();
         assert!(ever(7, 0) && ever(7, 1) && ever(5, 0) && !ever(5, 1));
+        assert_eq!([0, 1, 2].map(|shard| owners.lost_all(shard)), [None; 3]);
+        owners.hear(Nanos(400), &view(["", "0-16383"]));
+        assert_eq!([0, 1].map(|shard| owners.lost_all(shard)), [Some(Nanos(400)), None]);
     }
 }

@@ -241,7 +241,8 @@ pub struct Instance {
     /// Its sessions that were sent, and those of them that did not end ok.
     pub operations: u64,
     pub errors: u64,
-    /// Of each shard, the longest time in which the instance had no good answer from its keys.
+    /// Of each shard, the longest time in which the instance had no good answer from its keys, and
+    /// a shorter one if that had not ended when the load did.
     pub silences: Vec<Silence>,
 }
 

@@ -29,7 +29,7 @@ struct Felt {
     shards: Vec<ShardSilences>,
 }
 
-/// The longest silence of a shard.
+/// The longest silence of a shard, and the one that was not over when the load ended.
 ///
 /// A silence ends with a good answer. It begins when something was wanted that had none: at
 /// the intended instant of the first such operation, or with the good answer before that, if
@@ -42,6 +42,8 @@ struct ShardSilences {
     /// The first that was wanted, of what has ended since.
     wanted: Option<Nanos>,
     worst: Option<(Nanos, Option<Nanos>)>,
+    /// Since when a shorter one has lasted at the load's end.
+    open: Option<Nanos>,
 }
 
 impl Instances {
@@ -79,13 +81,14 @@ impl Instances {
         let end = self.line.to;
         let of_load = |(index, load): (usize, Vec<Felt>)| {
             let row = |mut felt: Felt| {
-                felt.shards.iter_mut().for_each(|shard| shard.hear(None, end));
                 felt.shards.sort_by_key(|shard| shard.shard);
-                let silence = |shard: &ShardSilences| {
+                let silences = |shard: &mut ShardSilences| {
                     let group = group_of(record, index, shard.shard.0)?;
-                    shard.told(group, end, failovers)
+                    let left = record.owners.get(group).and_then(|o| o.lost_all(shard.shard.1));
+                    shard.over(left, end);
+                    Some(shard.told(group, end, failovers))
                 };
-                let silences = felt.shards.iter().filter_map(silence).collect();
+                let silences = felt.shards.iter_mut().filter_map(silences).flatten().collect();
                 Instance { operations: felt.operations, errors: felt.errors, silences }
             };
             load.into_iter().map(row).collect()
@@ -98,7 +101,8 @@ impl Felt {
     fn shard(&mut self, shard: (u8, u32), from: Nanos) -> &mut ShardSilences {
         let known = self.shards.iter().position(|known| known.shard == shard);
         let index = known.unwrap_or_else(|| {
-            self.shards.push(ShardSilences { shard, answered: from, wanted: None, worst: None });
+            let (wanted, worst, open) = (None, None, None);
+            self.shards.push(ShardSilences { shard, answered: from, wanted, worst, open });
             self.shards.len() - 1
         });
         &mut self.shards[index]
@@ -133,14 +137,34 @@ impl ShardSilences {
         }
     }
 
-    fn told(&self, group: &str, end: Nanos, failovers: &[Failover]) -> Option<Silence> {
-        let ((from, to), (_, shard)) = (self.worst?, self.shard);
+    /// The load has ended, or the shard `left` before: nobody wants anything of it any more.
+    fn over(&mut self, left: Option<Nanos>, end: Nanos) {
+        self.hear(left, left.unwrap_or(end));
+        let since = self.wanted.map(|wanted| wanted.max(self.answered));
+        let is_worst = |since: &Nanos| self.worst.is_some_and(|(from, _)| from == *since);
+        self.open = since.filter(|since| left.is_none() && !is_worst(since));
+    }
+
+    fn told(&self, group: &str, end: Nanos, failovers: &[Failover]) -> Vec<Silence> {
+        let open = self.open.map(|since| (since, None));
+        let both = self.worst.into_iter().chain(open);
+        both.map(|silence| self.silence(silence, group, end, failovers)).collect()
+    }
+
+    fn silence(
+        &self,
+        (from, to): (Nanos, Option<Nanos>),
+        group: &str,
+        end: Nanos,
+        failovers: &[Failover],
+    ) -> Silence {
+        let (_, shard) = self.shard;
         let (from_ms, until) = (millis(from), millis(to.unwrap_or(end)));
         let of_it = |failover: &&Failover| failover.group == group && failover.shard == shard;
         let elected = failovers.iter().filter(of_it).filter_map(|failover| failover.elected_ms);
         let seen = until + SEEN_LATE_MS;
         let elected = elected.filter(|at| from_ms <= *at && *at <= seen).reduce(f64::max);
-        Some(Silence {
+        Silence {
             group: group.to_owned(),
             shard,
             from_ms,
@@ -148,7 +172,7 @@ impl ShardSilences {
             duration_ms: until - from_ms,
             // 0 where an answer came before a node that was asked told of the election.
             reconnect_ms: elected.zip(to).map(|(at, to)| (millis(to) - at).max(0.0)),
-        })
+        }
     }
 }
 
@@ -206,6 +230,30 @@ mod tests {
         let between = [(100, 500, false), (90, 600, true), (120, 700, true)];
         assert_eq!(silences(&between), [(90.0, 510.0, true)]);
         assert_eq!(silences(&[(100, 101, true), (200, 300, false)]), [(200.0, 9_800.0, false)]);
+    }
+
+    #[test]
+    fn a_shorter_silence_that_is_not_over_is_told_too() {
+        let two = [(100, 200, false), (300, 7_100, true), (9_000, 9_100, false)];
+        assert_eq!(silences(&two), [(100.0, 7_000.0, true), (9_000.0, 1_000.0, false)]);
+    }
+
+    #[test]
+    fn a_shard_that_lost_its_slots_is_silent_until_then() {
+        let mut record = record();
+        let shard = |shard, slots: &str| ShardView {
+            shard,
+            slots: slots.parse().unwrap(),
+            primary: None,
+            replicas: Vec::new(),
+        };
+        let owners = record.owners.entry("cache".to_owned()).or_default();
+        owners.hear(at(0), &[shard(0, "0-16383"), shard(1, "")]);
+        owners.hear(at(5_000), &[shard(0, ""), shard(1, "0-16383")]);
+        let told = felt(&record, &[op(0, (4_900, 5_100, false)), op(0, (6_000, 6_001, true))]);
+        let told = told[0].silences.iter().map(|s| (s.shard, s.duration_ms, s.to_ms));
+        let both = [(0, 100.0, Some(5_000.0)), (1, 1.0, Some(6_001.0))];
+        assert_eq!(told.collect::<Vec<_>>(), both);
     }
 
     #[test]

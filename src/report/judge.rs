@@ -179,8 +179,8 @@ pub(super) fn set_aside(
 ) -> Option<String> {
     let measure = of_finding(&finding.kind).filter(|_| finding.verdict == Verdict::Fail)?.name;
     if reported.iter().any(|name| name == measure) {
-        let share = format!("{measure}.share");
-        let judged = expectations.iter().find(|e| e.measure == share);
+        let is_share = |e: &&Judged| known(&e.measure).and_then(|k| k.share_of) == Some(measure);
+        let judged = expectations.iter().find(is_share);
         return Some(judged.map_or_else(
             || "reported, not judged".to_owned(),
             |judged| format!("judged by `{}`", judged.text),

@@ -54,6 +54,7 @@ pub(super) fn measures(
         moves: steps.iter().any(|step| step.effects().moves_slots),
         may_fail_over: steps.iter().any(|step| step.effects().fails_over),
         // Without these, a measure is there without a value.
+        replicas: true,
         baseline: true,
         sees_redirects: true,
     };
@@ -134,10 +135,10 @@ fn from_loads(loads: &[Load], values: &mut Values, open: &mut Values) {
     let sent = instances.filter(|one| one.operations > 0);
     let shares = sent.map(|one| one.errors as f64 / one.operations as f64 * 100.0);
     put(values, "errors.share.instance", shares.reduce(f64::max));
-    let silences = loads.iter().flat_map(Load::silences).map(|(_, silence)| silence);
-    let longest = silences.max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms));
-    let into = if longest.is_some_and(|silence| silence.to_ms.is_none()) { open } else { values };
-    put(into, "load.downtime.max", longest.map(|silence| silence.duration_ms));
+    let silences = || loads.iter().flat_map(Load::silences).map(|(_, silence)| silence);
+    let into = if silences().any(|silence| silence.to_ms.is_none()) { open } else { values };
+    let longest = silences().map(|silence| silence.duration_ms).reduce(f64::max);
+    put(into, "load.downtime.max", longest);
 }
 
 /// The longest time from a step's start until it had converged; unknown if a step never began. One

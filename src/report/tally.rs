@@ -47,12 +47,14 @@ pub(super) struct Tally {
     pub rows: u64,
     /// That were not: as many as the load allows were in flight. No server knows of them.
     pub unsent: u64,
+    /// Sessions that certainly failed, by [`Errors`].
     fail: [u64; 2],
+    /// Sessions whose outcome is unknown, by [`Errors`].
     unknown: [u64; 2],
+    /// Of the unknown ones, changes that had reached too few replicas.
+    pub under_replicated: u64,
     /// When the machine was too busy for redrill or for a server.
     starved: Vec<Span>,
-    /// Of these, changes that had reached too few replicas.
-    pub under_replicated: u64,
     pub redirects: Redirected,
     /// A summary by load.
     pub loads: Vec<LoadTally>,
@@ -70,8 +72,9 @@ pub(super) struct SpanTally {
     /// Ended ok within the span, whenever intended. What was due during the steps and ended after
     /// them is their backlog, and belongs to them.
     pub answered: u64,
-    /// Sessions that were due in the span and sent, and those of them that did not end ok.
+    /// Sessions that were due in the span and sent.
     due: u64,
+    /// Those of them that did not end ok, by [`Errors`].
     failed: [u64; 2],
 }
 
@@ -462,9 +465,22 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::model::catalogue::{Busy, CATALOGUE};
     use crate::model::op::{Action, Part, RegisterOp};
     use crate::report::spans::Span;
+
+    #[test]
+    fn errors_have_a_count_for_each_measure_that_a_busy_machine_excuses_by_it() {
+        let excused = CATALOGUE.iter().filter(|known| known.busy() == Busy::Errors);
+        let excused: BTreeSet<&str> = excused.map(|known| known.name).collect();
+        let line = Span { from: Nanos(0), to: Nanos(1) };
+        let spans = Spans { line, seen_to_the_end: true, before: line, during: None, after: None };
+        let counted = Tally::new(spans, &[], Vec::new()).errors(Errors::OfServers);
+        assert_eq!(counted.map(|(name, _)| name).into_iter().collect::<BTreeSet<_>>(), excused);
+    }
 
     #[test]
     fn of_a_session_redrills_own_delay_is_no_time_of_the_servers_and_the_rest_is() {

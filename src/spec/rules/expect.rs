@@ -136,6 +136,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
         Need::Step => (none("a step"), ADD_STEP),
         Need::Moves => (none("a step that moves slots"), ADD_STEP),
         Need::MayFailOver => (none("a step that does something to nodes, like `kill`"), ADD_STEP),
+        Need::Replicas => (
+            none("a group with replicas"),
+            "write `replicas: 1` for the group, or leave the expectation out",
+        ),
         Need::Registers => (
             none("a load of the workload `register` or `cas`"),
             "each workload has measures of its own, see docs/measures.md",

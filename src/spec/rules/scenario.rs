@@ -39,7 +39,7 @@ pub fn check(
     }
     let workloads: Vec<Workload> =
         maps.iter().map(|(_, map)| map.workload.or(Workload::Register)).collect();
-    let has = facts(&workloads, maps, &loads, steps);
+    let has = facts(topology.as_ref(), &workloads, maps, &loads, steps);
     let actors: Vec<NodeName> = loads.iter().flat_map(Load::actors).collect();
     let own = loads.iter().flat_map(Load::own_instances);
     let connected: Vec<NodeName> = actors.iter().cloned().chain(own).collect();
@@ -72,6 +72,7 @@ pub fn check(
 
 /// What the scenario has, as far as it decides what can be measured.
 fn facts<'a>(
+    topology: Option<&Topology>,
     workloads: &'a [Workload],
     maps: &[(At<String>, LoadMap)],
     loads: &[Load],
@@ -88,6 +89,10 @@ fn facts<'a>(
         steps: !steps.is_empty(),
         moves: effects().any(|effects| effects.moves_slots),
         may_fail_over: effects().any(|effects| effects.fails_over),
+        // Without a checked topology, its errors have been reported already. Nodes that join may
+        // be replicas.
+        replicas: topology.is_none_or(|all| all.groups.iter().any(|group| group.replicas() > 0))
+            || effects().any(|effects| effects.changes_members),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
     }
 }

@@ -43,6 +43,7 @@ faulty! {
     scenario_over
     scenario_over_values
     scenario_expectations
+    scenario_without_replicas
     scenario_profiles
     scenario_of_nothing
     yaml_shapes

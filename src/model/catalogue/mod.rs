@@ -5,250 +5,16 @@
 //! A new measure is a row here and a line where it is computed: in `report/measures.rs`, or in
 //! its checker. (`docs/measures.md` tells each at length; a test compares the two.)
 
+mod known;
+
+pub use known::{Better, Busy, Headline, Known, Need, ScenarioFacts, When};
+
 use super::measure::Unit;
 use super::workload::Workload;
 
-/// A row of the catalogue.
-#[derive(Clone, Copy, Debug)]
-pub struct Known {
-    pub name: &'static str,
-    pub unit: Unit,
-    pub better: Better,
-    /// Without one of these there is no such measure.
-    pub needs: &'static [Need],
-    /// What it is, for a person.
-    pub about: &'static str,
-    /// What to do where it could not be told.
-    pub advice: &'static str,
-    /// Whether it is shown where several runs stand side by side.
-    pub side_by_side: bool,
-    /// The kind of the findings that it counts. They fail a drill, unless the scenario has the
-    /// measure in `reported`, or bounds it.
-    pub finding: Option<&'static str>,
-    /// It is to come to an end while the load goes on: if it does not, no bound on it holds.
-    pub must_end: bool,
-    /// What a busy machine does to it, if that does not follow from its unit.
-    busy: Option<Busy>,
-    /// Its own range says what redrill's lateness can have changed. (That of a latency knows how
-    /// late operations were sent, and not how late their answers were read.)
-    pub knows_own_lateness: bool,
-    /// The part of the time line that it is of, if that does not follow from what it needs.
-    pub when: Option<When>,
-    /// How it is shown among the few figures that a reader sees first.
-    pub headline: Option<Headline>,
-    /// Its row and column in the table of latency. The spans of a row are shown beside its key
-    /// figure too.
-    pub cell: Option<(&'static str, When)>,
-    /// The head of its column where a suite lists its drills.
-    pub in_suite: Option<&'static str>,
-}
-
-/// The part of the time line that a measure is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    Before,
-    During,
-    After,
-    WorstSecond,
-}
-
-impl When {
-    pub const SPANS: [When; 3] = [When::Before, When::During, When::After];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            When::Before => "before",
-            When::During => "during",
-            When::After => "after",
-            When::WorstSecond => "worst second",
-        }
-    }
-}
-
-/// What a busy machine does to a measure: how much of it may be the machine's. Starved time is time
-/// in which redrill or a server was not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Busy {
-    /// Nothing: it tells what was done, and not how fast.
-    Spares,
-    /// A time: the starved part of it may be the machine's.
-    Lengthens,
-    /// A rate: it may have been that of the other time.
-    Slows,
-    /// A share that may have been higher, by the starved share of the time.
-    Lowers,
-    /// A share that may have been lower, by the starved share of the time.
-    Raises,
-    /// A percentile: the slowest operations may have been fast, as many as the starved share.
-    Quantile,
-    /// Errors: those that met starved time.
-    Errors,
-    /// A primary that was not run was missed; or nobody had the time to replace one.
-    Failovers,
-    /// A worst window, or an extreme: all of it.
-    MayBeAll,
-}
-
-/// Which way a measure gets better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
-    Lower,
-    Higher,
-    /// It only says how much there was, or speaks of the machine and not of the servers.
-    Neither,
-}
-
-/// A key figure. In its notes `{NAME}` stands for another measure's value; a note with
-/// `{NAME?}` is left out where that is 0 or not known. Other holes are words of the report's
-/// (`report/figures.rs`), which may be left out as well.
-#[derive(Clone, Copy, Debug)]
-pub struct Headline {
-    pub title: &'static str,
-    pub notes: &'static [&'static str],
-    /// It is left out in a drill that has this measure.
-    pub unless: Option<&'static str>,
-    /// It is left out where there is nothing of it; whatever there is, is wrong.
-    pub if_any: bool,
-}
-
-/// What a drill must have for a measure to exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    Load,
-    /// At least one step in the timeline.
-    Step,
-    /// A step that moves slots.
-    Moves,
-    /// A step after which a replica may become primary.
-    MayFailOver,
-    /// A load on registers: `register` or `cas`.
-    Registers,
-    Workload(Workload),
-    /// A load that waits for replicas.
-    Wait,
-    /// A second of load before the first step.
-    Baseline,
-    /// A load whose client tells of redirects.
-    SeesRedirects,
-}
-
-/// What a drill has: made from a scenario, or from a run's record.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScenarioFacts<'a> {
-    /// One for each load.
-    pub workloads: &'a [Workload],
-    pub waits: bool,
-    pub sees_redirects: bool,
-    pub steps: bool,
-    pub moves: bool,
-    pub may_fail_over: bool,
-    pub baseline: bool,
-}
-
-impl Need {
-    pub fn is_met(self, facts: &ScenarioFacts) -> bool {
-        let any = |is: &dyn Fn(Workload) -> bool| facts.workloads.iter().any(|w| is(*w));
-        match self {
-            Need::Load => any(&|_| true),
-            Need::Step => facts.steps,
-            Need::Moves => facts.moves,
-            Need::MayFailOver => facts.may_fail_over,
-            Need::Registers => any(&Workload::has_registers),
-            Need::Workload(wanted) => any(&|workload| workload == wanted),
-            Need::Wait => facts.waits,
-            Need::Baseline => facts.baseline,
-            Need::SeesRedirects => facts.sees_redirects,
-        }
-    }
-}
-
-impl Known {
-    /// The first thing that is missing for this measure to exist; `None` if nothing is.
-    pub fn lacks(&self, facts: &ScenarioFacts) -> Option<Need> {
-        self.needs.iter().copied().find(|need| !need.is_met(facts))
-    }
-
-    /// What a busy machine does to it.
-    pub fn busy(&self) -> Busy {
-        let of_registers = self.needs.contains(&Need::Registers);
-        match (self.busy, self.unit, self.better) {
-            (Some(busy), ..) => busy,
-            (None, _, Better::Neither) => Busy::Spares,
-            _ if of_registers => Busy::Spares,
-            (None, Unit::Millis, _) if self.cell.is_some() => Busy::Quantile,
-            (None, Unit::Millis, _) => Busy::Lengthens,
-            (None, Unit::PerSecond, _) => Busy::Slows,
-            (None, Unit::Percent, Better::Higher) => Busy::Lowers,
-            (None, Unit::Percent, Better::Lower) => Busy::MayBeAll,
-            (None, Unit::Count | Unit::Bytes | Unit::BytesPerSecond, _) => Busy::Spares,
-        }
-    }
-
-    /// Whether it is of what the steps did.
-    pub fn is_of_steps(&self) -> bool {
-        let of_steps = |need: &Need| matches!(need, Need::Step | Need::Moves | Need::MayFailOver);
-        self.needs.iter().any(of_steps)
-    }
-
-    const fn side_by_side(mut self) -> Known {
-        self.side_by_side = true;
-        self
-    }
-
-    const fn busy_does(mut self, busy: Busy) -> Known {
-        self.busy = Some(busy);
-        self
-    }
-
-    const fn knows_own_lateness(mut self) -> Known {
-        self.knows_own_lateness = true;
-        self
-    }
-
-    const fn of(mut self, when: When) -> Known {
-        self.when = Some(when);
-        self
-    }
-
-    const fn must_end(mut self) -> Known {
-        self.must_end = true;
-        self
-    }
-
-    const fn finding(mut self, kind: &'static str) -> Known {
-        self.finding = Some(kind);
-        self
-    }
-
-    const fn headline(mut self, title: &'static str, notes: &'static [&'static str]) -> Known {
-        self.headline = Some(Headline { title, notes, unless: None, if_any: false });
-        self
-    }
-
-    const fn cell(mut self, row: &'static str, when: When) -> Known {
-        self.cell = Some((row, when));
-        self.of(when)
-    }
-
-    const fn in_suite(mut self, head: &'static str) -> Known {
-        self.in_suite = Some(head);
-        self
-    }
-
-    const fn if_any(mut self) -> Known {
-        if let Some(headline) = &mut self.headline {
-            headline.if_any = true;
-        }
-        self
-    }
-
-    const fn unless(mut self, other: &'static str) -> Known {
-        if let Some(headline) = &mut self.headline {
-            headline.unless = Some(other);
-        }
-        self
-    }
-}
+use Busy::{Errors, Failovers, Lengthens, MayBeAll, Raises, Spares};
+use Need::*;
+use When::*;
 
 /// The row of the measure `name`.
 pub fn known(name: &str) -> Option<&'static Known> {
@@ -283,6 +49,8 @@ macro_rules! catalogue {
             must_end: false,
             busy: None,
             knows_own_lateness: false,
+            of_views: false,
+            share_of: None,
             when: None,
             headline: None,
             cell: None,
@@ -298,10 +66,6 @@ const LONGER: &str =
 const SEARCH: &str =
     "have fewer operations on each key: more `keys`, or a lower `rate` on fewer hot ones";
 const WARNINGS: &str = "the run's `warnings` say what was missing";
-
-use Busy::{Errors, Failovers, Lengthens, MayBeAll, Raises, Spares};
-use Need::*;
-use When::*;
 
 /// Every measure that redrill knows, in the order in which people are shown them.
 pub const CATALOGUE: &[Known] = catalogue! {
@@ -334,27 +98,27 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[], "let the drill come to its load" => {
         "failovers" Count Lower "primaries that another node replaced, by an election or a command"
-            .side_by_side().busy_does(Failovers);
+            .side_by_side().busy_does(Failovers).of_views();
     }
     &[Load, Step], WARNINGS => {
         "load.recovered" Millis Lower
             "from a step's start until 95 % of a load's operations are answered again, the slowest load"
             .side_by_side().must_end().headline("Loads recovered after", &["{slowest load}"]);
     }
-    &[MayFailOver], "look at the failovers that were seen: the steps have to make a primary fail" => {
+    &[MayFailOver, Replicas], "look at the failovers that were seen: the steps have to make a primary fail" => {
         "failover.served" Millis Lower "from the fault until a write succeeds".side_by_side();
         "failover.detect" Millis Lower
             "from the fault until a node or a sentinel suspects the primary (PFAIL), the longest"
-            .side_by_side();
+            .side_by_side().of_views();
         "failover.agree" Millis Lower
-            "from then until a majority does, or a quorum of sentinels (FAIL)".side_by_side();
-        "failover.elect" Millis Lower "from then until a replica is elected".side_by_side();
+            "from then until a majority does, or a quorum of sentinels (FAIL)".side_by_side().of_views();
+        "failover.elect" Millis Lower "from then until a replica is elected".side_by_side().of_views();
         "failover.reconnect" Millis Lower "from the election until a write to the shard succeeds"
             .side_by_side();
         "failover.propagate" Millis Lower
-            "from the election until all live nodes name the new primary".side_by_side();
+            "from the election until all live nodes name the new primary".side_by_side().of_views();
         "failover.redundant" Millis Lower
-            "from the fault until the shard has a linked replica again".side_by_side();
+            "from the fault until the shard has a linked replica again".side_by_side().of_views();
     }
     &[Load, Registers], SERVED => {
         "writes.acknowledged" Count Neither "writes that a server acknowledged";
@@ -369,7 +133,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Load, Registers], SERVED => {
         "writes.lost.share" Percent Lower "lost writes, of those that were acknowledged"
-            .busy_does(Raises);
+            .busy_does(Raises).share_of("writes.lost");
     }
     &[Load, Registers, MayFailOver], SERVED => {
         "writes.lost.wrong_side" Count Lower
@@ -403,7 +167,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "keys.not_linearizable" Count Lower "keys whose operations no single order explains"
             .side_by_side().finding("linearizability").headline("Keys not linearizable", &[]);
     }
-    &[Workload(super::Workload::Counter)], SERVED => {
+    &[Workload(Workload::Counter)], SERVED => {
         "counter.acknowledged" Count Neither "increments that a server acknowledged";
         "counter.wrong" Count Lower "all that is wrong with counters: the next four together"
             .side_by_side().finding("counters").headline("Wrong with counters", &[
@@ -419,7 +183,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "increments that returned a total which another had returned";
         "counter.impossible" Count Lower "totals during the load that nothing explains";
     }
-    &[Workload(super::Workload::Set)], SERVED => {
+    &[Workload(Workload::Set)], SERVED => {
         "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
         "set.wrong" Count Lower "all that is wrong with sets: the next three together"
             .side_by_side().finding("sets").headline("Wrong with sets", &[
@@ -434,7 +198,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "set.recovered" Count Neither
             "elements of which nobody knew whether they had been added, and that are there";
     }
-    &[Workload(super::Workload::Queue)], SERVED => {
+    &[Workload(Workload::Queue)], SERVED => {
         "queue.acknowledged" Count Neither "elements that a server acknowledged to have put in";
         "queue.wrong" Count Lower
             "all that is wrong with queues: lost, unexpected, delivered again"
@@ -450,7 +214,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "queue.recovered" Count Neither
             "elements of which nobody knew whether they had gone in, and that came out";
     }
-    &[Workload(super::Workload::Stream)], SERVED => {
+    &[Workload(Workload::Stream)], SERVED => {
         "stream.acknowledged" Count Neither "elements that a server acknowledged to have put in";
         "stream.wrong" Count Lower
             "all that is wrong with streams: lost, unexpected, delivered after an XACK"
@@ -469,7 +233,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "stream.recovered" Count Neither
             "elements of which nobody knew whether they had gone in, and that came out";
     }
-    &[Workload(super::Workload::Transfer)], SERVED => {
+    &[Workload(Workload::Transfer)], SERVED => {
         "transfer.acknowledged" Count Neither "transfers that a server acknowledged";
         "transfer.wrong" Count Lower "all that is wrong with transfers: the next three together"
             .side_by_side().finding("transfers").headline("Wrong with transfers", &[
@@ -482,7 +246,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "transfer.lost" Count Lower
             "banks whose sum is right at the end, and that lack acknowledged transfers";
     }
-    &[Workload(super::Workload::DualWrite)], SERVED => {
+    &[Workload(Workload::DualWrite)], SERVED => {
         "dual.acknowledged" Count Neither "values that both groups acknowledged";
         "dual.wrong" Count Lower "keys whose final values differ: the next three together"
             .side_by_side().finding("dual_writes").headline("Keys that differ between groups", &[
@@ -613,12 +377,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Step], "give the nodes more time, with a longer `settle`" => {
         "convergence.view" Millis Lower
-            "from a step's start until all nodes agree on owners and roles, the longest";
+            "from a step's start until all nodes agree on owners and roles, the longest".of_views();
         "convergence" Millis Lower
             "until all nodes agree on owners and roles and every replica's link is up"
             .side_by_side().in_suite("convergence").headline("Convergence", &[
                 "{agreed on} {convergence.view}", "from the start of the slowest step",
-            ]);
+            ]).of_views();
     }
     &[], WARNINGS => {
         "ready.time" Millis Lower
@@ -664,11 +428,11 @@ mod tests {
         let rpo = known("rpo").unwrap();
         let none = ScenarioFacts::default();
         assert_eq!(rpo.lacks(&none), Some(Need::Load));
-        let counters = [super::super::Workload::Counter];
+        let counters = [Workload::Counter];
         let facts = ScenarioFacts { workloads: &counters, ..none };
         assert_eq!(rpo.lacks(&facts), Some(Need::Registers));
         assert_eq!(known("counter.wrong").unwrap().lacks(&facts), None);
-        let both = [super::super::Workload::Counter, super::super::Workload::Cas];
+        let both = [Workload::Counter, Workload::Cas];
         let facts = ScenarioFacts { workloads: &both, ..none };
         assert_eq!(rpo.lacks(&facts), Some(Need::MayFailOver));
         assert_eq!(rpo.lacks(&ScenarioFacts { may_fail_over: true, ..facts }), None);

@@ -1,0 +1,268 @@
+//! What can be said of a measure in its row of the catalogue.
+
+use crate::model::measure::Unit;
+use crate::model::workload::Workload;
+
+/// A row of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    pub name: &'static str,
+    pub unit: Unit,
+    pub better: Better,
+    /// Without one of these there is no such measure.
+    pub needs: &'static [Need],
+    /// What it is, for a person.
+    pub about: &'static str,
+    /// What to do where it could not be told.
+    pub advice: &'static str,
+    /// Whether it is shown where several runs stand side by side.
+    pub side_by_side: bool,
+    /// The kind of the findings that it counts. They fail a drill, unless the scenario has the
+    /// measure in `reported`, or bounds it.
+    pub finding: Option<&'static str>,
+    /// It is to come to an end while the load goes on: if it does not, no bound on it holds.
+    pub must_end: bool,
+    /// What a busy machine does to it, if that does not follow from its unit.
+    pub(super) busy: Option<Busy>,
+    /// Its own range says what redrill's lateness can have changed. (That of a latency knows how
+    /// late operations were sent, and not how late their answers were read.)
+    pub knows_own_lateness: bool,
+    /// It is worked out from what nodes say of each other.
+    pub of_views: bool,
+    /// The measure that counts findings, of which this is the share.
+    pub share_of: Option<&'static str>,
+    /// The part of the time line that it is of, if that does not follow from what it needs.
+    pub when: Option<When>,
+    /// How it is shown among the few figures that a reader sees first.
+    pub headline: Option<Headline>,
+    /// Its row and column in the table of latency. The spans of a row are shown beside its key
+    /// figure too.
+    pub cell: Option<(&'static str, When)>,
+    /// The head of its column where a suite lists its drills.
+    pub in_suite: Option<&'static str>,
+}
+
+/// The part of the time line that a measure is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Before,
+    During,
+    After,
+    WorstSecond,
+}
+
+impl When {
+    pub const SPANS: [When; 3] = [When::Before, When::During, When::After];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            When::Before => "before",
+            When::During => "during",
+            When::After => "after",
+            When::WorstSecond => "worst second",
+        }
+    }
+}
+
+/// What a busy machine does to a measure: how much of it may be the machine's. Starved time is
+/// time in which redrill or a server was not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Nothing: it tells what was done, and not how fast.
+    Spares,
+    /// A time: the starved part of it may be the machine's.
+    Lengthens,
+    /// A rate: it may have been that of the other time.
+    Slows,
+    /// A share that may have been higher, by the starved share of the time.
+    Lowers,
+    /// A share that may have been lower, by the starved share of the time.
+    Raises,
+    /// A percentile: the slowest operations may have been fast, as many as the starved share.
+    Quantile,
+    /// Errors: those that met starved time.
+    Errors,
+    /// A primary that was not run was missed; or nobody had the time to replace one.
+    Failovers,
+    /// A worst window, or an extreme: all of it.
+    MayBeAll,
+}
+
+/// Which way a measure gets better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    Lower,
+    Higher,
+    /// It only says how much there was, or speaks of the machine and not of the servers.
+    Neither,
+}
+
+/// A key figure. In its notes `{NAME}` stands for another measure's value; a note with
+/// `{NAME?}` is left out where that is 0 or not known. Other holes are words of the report's
+/// (`report/figures.rs`), which may be left out as well.
+#[derive(Clone, Copy, Debug)]
+pub struct Headline {
+    pub title: &'static str,
+    pub notes: &'static [&'static str],
+    /// It is left out in a drill that has this measure.
+    pub unless: Option<&'static str>,
+    /// It is left out where there is nothing of it; whatever there is, is wrong.
+    pub if_any: bool,
+}
+
+/// What a drill must have for a measure to exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Load,
+    /// At least one step in the timeline.
+    Step,
+    /// A step that moves slots.
+    Moves,
+    /// A step after which a replica may become primary.
+    MayFailOver,
+    /// A group with replicas.
+    Replicas,
+    /// A load on registers: `register` or `cas`.
+    Registers,
+    Workload(Workload),
+    /// A load that waits for replicas.
+    Wait,
+    /// A second of load before the first step.
+    Baseline,
+    /// A load whose client tells of redirects.
+    SeesRedirects,
+}
+
+/// What a drill has: made from a scenario, or from a run's record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScenarioFacts<'a> {
+    /// One for each load.
+    pub workloads: &'a [Workload],
+    pub waits: bool,
+    pub sees_redirects: bool,
+    pub steps: bool,
+    pub moves: bool,
+    pub may_fail_over: bool,
+    pub replicas: bool,
+    pub baseline: bool,
+}
+
+impl Need {
+    pub fn is_met(self, facts: &ScenarioFacts) -> bool {
+        let any = |is: &dyn Fn(Workload) -> bool| facts.workloads.iter().any(|w| is(*w));
+        match self {
+            Need::Load => any(&|_| true),
+            Need::Step => facts.steps,
+            Need::Moves => facts.moves,
+            Need::MayFailOver => facts.may_fail_over,
+            Need::Replicas => facts.replicas,
+            Need::Registers => any(&Workload::has_registers),
+            Need::Workload(wanted) => any(&|workload| workload == wanted),
+            Need::Wait => facts.waits,
+            Need::Baseline => facts.baseline,
+            Need::SeesRedirects => facts.sees_redirects,
+        }
+    }
+}
+
+impl Known {
+    /// The first thing that is missing for this measure to exist; `None` if nothing is.
+    pub fn lacks(&self, facts: &ScenarioFacts) -> Option<Need> {
+        self.needs.iter().copied().find(|need| !need.is_met(facts))
+    }
+
+    /// What a busy machine does to it.
+    pub fn busy(&self) -> Busy {
+        let of_registers = self.needs.contains(&Need::Registers);
+        match (self.busy, self.unit, self.better) {
+            (Some(busy), ..) => busy,
+            (None, _, Better::Neither) => Busy::Spares,
+            _ if of_registers => Busy::Spares,
+            (None, Unit::Millis, _) if self.cell.is_some() => Busy::Quantile,
+            (None, Unit::Millis, _) => Busy::Lengthens,
+            (None, Unit::PerSecond, _) => Busy::Slows,
+            (None, Unit::Percent, Better::Higher) => Busy::Lowers,
+            (None, Unit::Percent, Better::Lower) => Busy::MayBeAll,
+            (None, Unit::Count | Unit::Bytes | Unit::BytesPerSecond, _) => Busy::Spares,
+        }
+    }
+
+    /// Whether it is of what the steps did.
+    pub fn is_of_steps(&self) -> bool {
+        let of_steps = |need: &Need| matches!(need, Need::Step | Need::Moves | Need::MayFailOver);
+        self.needs.iter().any(of_steps)
+    }
+
+    pub(super) const fn side_by_side(mut self) -> Known {
+        self.side_by_side = true;
+        self
+    }
+
+    pub(super) const fn busy_does(mut self, busy: Busy) -> Known {
+        self.busy = Some(busy);
+        self
+    }
+
+    pub(super) const fn knows_own_lateness(mut self) -> Known {
+        self.knows_own_lateness = true;
+        self
+    }
+
+    pub(super) const fn of_views(mut self) -> Known {
+        self.of_views = true;
+        self
+    }
+
+    pub(super) const fn share_of(mut self, other: &'static str) -> Known {
+        self.share_of = Some(other);
+        self
+    }
+
+    pub(super) const fn of(mut self, when: When) -> Known {
+        self.when = Some(when);
+        self
+    }
+
+    pub(super) const fn must_end(mut self) -> Known {
+        self.must_end = true;
+        self
+    }
+
+    pub(super) const fn finding(mut self, kind: &'static str) -> Known {
+        self.finding = Some(kind);
+        self
+    }
+
+    pub(super) const fn headline(
+        mut self,
+        title: &'static str,
+        notes: &'static [&'static str],
+    ) -> Known {
+        self.headline = Some(Headline { title, notes, unless: None, if_any: false });
+        self
+    }
+
+    pub(super) const fn cell(mut self, row: &'static str, when: When) -> Known {
+        self.cell = Some((row, when));
+        self.of(when)
+    }
+
+    pub(super) const fn in_suite(mut self, head: &'static str) -> Known {
+        self.in_suite = Some(head);
+        self
+    }
+
+    pub(super) const fn if_any(mut self) -> Known {
+        if let Some(headline) = &mut self.headline {
+            headline.if_any = true;
+        }
+        self
+    }
+
+    pub(super) const fn unless(mut self, other: &'static str) -> Known {
+        if let Some(headline) = &mut self.headline {
+            headline.unless = Some(other);
+        }
+        self
+    }
+}
