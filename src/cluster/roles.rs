@@ -11,6 +11,11 @@ use crate::model::event::{Role, ShardView};
 use crate::model::slot::SlotSet;
 use crate::node::{Node, NodeError, Section};
 
+/// The requests of [`node_view`].
+pub fn requests(node: &Node) -> u32 {
+    if node.name.is_sentinel() { 2 } else { 1 }
+}
+
 /// Asks one node of a group that is no cluster, or one of its sentinels.
 pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
     let (role, link_up, leader) = match node.name.is_sentinel() {

@@ -43,6 +43,9 @@ pub fn learn_shard(nodes: &[Node], node_view: &NodeView) {
     }
 }
 
+/// The requests of [`node_view`].
+pub const REQUESTS: u32 = 3;
+
 /// Asks one node.
 pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
     let admin = &node.admin;
@@ -63,8 +66,8 @@ pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
 
 /// How long a node may take to say who leads. A step waits for the answers.
 const SOON: Duration = Duration::from_millis(300);
-/// Each node of the group is asked at once, and answers at length where there are many: so much
-/// more for each.
+/// So much more for each node of the group: all are asked at once, and each answers with a line
+/// for every node.
 const SOON_EACH: Duration = Duration::from_millis(10);
 /// When most nodes have answered, each further answer may take this much longer than the one
 /// before.

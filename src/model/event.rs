@@ -58,11 +58,14 @@ pub enum EventKind {
     /// The slot owners and roles of a group, whether its nodes agree on them or not.
     View(View),
     /// What each node reported about itself (INFO), about once a second.
-    /// `asked`: the requests by which nodes were asked for their views since the last such event.
     Stats {
         nodes: Vec<NodeStats>,
+        /// The requests for views since the last such event.
         #[serde(default)]
         asked: u64,
+        /// How long the thread that reads views was behind, since the last such event.
+        #[serde(default)]
+        behind_ns: u64,
     },
     /// The resource use of the nodes' containers, about once a second.
     Containers {
@@ -488,7 +491,7 @@ impl Teller {
     }
 
     pub fn tell(&self, kind: EventKind) {
-        // Nobody may listen any more. (The log is not below this module.)
+        // There may be no receiver any more. `or_unheard` belongs to `log`, which uses this module.
         drop(self.events.send(Event { at: self.clock.now(), kind }));
     }
 }

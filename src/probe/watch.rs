@@ -22,15 +22,13 @@ use crate::cluster::roles;
 use crate::cluster::view;
 use crate::log::OrUnheard;
 use crate::model::event::{EventKind, NodeStats, Teller, View};
-use crate::model::{Nanos, NodeName};
+use crate::model::{Clock, Nanos, NodeName};
 use crate::node::{Node, NodeError, Section};
 use crate::wake::PromptThread;
 
 /// How often a node is asked for its view if there are few nodes. If there are many, the budget
 /// decides.
 const EVERY: Duration = Duration::from_millis(25);
-/// The requests by which a node of a cluster is asked for its view.
-const OF_CLUSTER: u32 = 3;
 /// A node that takes longer to answer, and longer than two rounds, is not live.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// When the time to settle is over, live nodes that do not answer, because the machine is busy,
@@ -46,6 +44,10 @@ const CALM: Duration = Duration::from_secs(2);
 /// A view that keeps changing is reported no more often than this.
 const VIEWS_EVERY: Duration = Duration::from_millis(100);
 const STATS_EVERY: Duration = Duration::from_secs(1);
+/// How often the thread looks whether it is behind.
+const WAKE_EVERY: Duration = Duration::from_millis(25);
+/// It is behind if it wakes so late: with many nodes it always has a few answers to read.
+const BEHIND: Duration = Duration::from_millis(20);
 /// An agreement counts only after it has held for so many rounds, and for so long.
 const HOLD: (u32, Duration) = (4, Duration::from_millis(100));
 
@@ -95,7 +97,7 @@ impl Watcher {
         teller: Teller,
     ) -> Result<Watcher, ProbeError> {
         let count: usize = groups.iter().map(|group| group.all().count()).sum();
-        let requests = f64::from(OF_CLUSTER) * count as f64;
+        let requests = f64::from(view::REQUESTS) * count as f64;
         let round = EVERY.max(Duration::from_secs_f64(requests / (budget / 2.0)));
         let (orders, received) = mpsc::unbounded_channel();
         let (told, converged) = watch::channel(BTreeSet::new());
@@ -198,7 +200,9 @@ async fn watch(
             tokio::task::spawn_local(keep_asking(group.clone(), i, teller.clone(), round));
         }
     }
-    tokio::task::spawn_local(keep_counting(groups.clone(), teller.clone()));
+    let behind = Rc::default();
+    tokio::task::spawn_local(keep_awake(Rc::clone(&behind), teller.clock()));
+    tokio::task::spawn_local(keep_counting(groups.clone(), behind, teller.clone()));
     let hold = HOLD.1.max(round * HOLD.0);
     let mut steps = StepTracker::new(hold);
     // The last instant at which all agreed and were linked.
@@ -300,8 +304,21 @@ async fn keep_asking(group: Rc<Watched>, i: usize, teller: Teller, round: Durati
     }
 }
 
+/// Adds up how long this thread was behind: it was not run, or had too many answers to read.
+/// Nodes that seem not to answer then may have answered.
+async fn keep_awake(behind: Rc<Cell<Duration>>, clock: Clock) {
+    loop {
+        let due = clock.now() + WAKE_EVERY;
+        tokio::time::sleep(WAKE_EVERY).await;
+        let late = clock.now().since(due);
+        if late >= BEHIND {
+            behind.update(|sum| sum + late);
+        }
+    }
+}
+
 /// Asks all nodes for their statistics, once a second. Nodes that do not answer are left out.
-async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
+async fn keep_counting(groups: Vec<Rc<Watched>>, behind: Rc<Cell<Duration>>, teller: Teller) {
     let mut turn = every(STATS_EVERY);
     loop {
         turn.tick().await;
@@ -309,7 +326,8 @@ async fn keep_counting(groups: Vec<Rc<Watched>>, teller: Teller) {
         let all = nodes.filter(|node| node.name.shard().is_some()).map(stats);
         let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
         let asked = groups.iter().map(|group| group.asked.take()).sum();
-        teller.tell(EventKind::Stats { nodes, asked });
+        let behind_ns = behind.take().as_nanos() as u64;
+        teller.tell(EventKind::Stats { nodes, asked, behind_ns });
     }
 }
 
@@ -347,14 +365,8 @@ impl Watched {
 
     async fn ask(&self, node: &Node) -> Result<NodeView, NodeError> {
         let requests = match self.cluster {
-            true => OF_CLUSTER,
-            false => {
-                if node.name.is_sentinel() {
-                    2
-                } else {
-                    1
-                }
-            }
+            true => view::REQUESTS,
+            false => roles::requests(node),
         };
         self.asked.update(|asked| asked + u64::from(requests));
         if !self.cluster {

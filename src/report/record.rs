@@ -199,7 +199,8 @@ impl Record {
                 self.owners.entry(view.group.clone()).or_default().hear(at, &view.shards);
                 self.views.hear(at, view, begun);
             }
-            EventKind::Stats { nodes, asked } => {
+            EventKind::Stats { nodes, asked, behind_ns } => {
+                self.starved.behind(at, Duration::from_nanos(behind_ns));
                 self.own.views.hear(at, asked);
                 self.stats.hear(at, nodes, &self.members);
             }

@@ -1,5 +1,5 @@
-//! When the machine was too busy for the drill: redrill itself was not run, or a server that was
-//! ready to run waited for a processor.
+//! When the machine was too busy for the drill: redrill itself was not run, or could not read in
+//! time what nodes say of each other; or a server that was ready to run waited for a processor.
 //!
 //! What happens then says little of the servers. So expectations on speed that are broken, and
 //! would hold without these times, are unknown, and so is what redrill could not see or do then.
@@ -22,8 +22,8 @@ const WAITED: f64 = 50.0;
 const BLIND: f64 = 50.0;
 /// How often both are told.
 const SECOND: Duration = Duration::from_secs(1);
-/// A time that was starved for half of its length (one part in so many) may be the effect of that.
-const DECIDES: u32 = 2;
+/// From this share of a time on, what happened in it may be the effect of the starved part.
+const DECIDES: f64 = 0.5;
 /// How far a time may be from what it explains.
 const NEAR: Duration = Duration::from_secs(1);
 
@@ -36,8 +36,17 @@ struct Time {
     span: Span,
     /// How much of it counts.
     lost: Duration,
-    /// The server that waited, and for how much of the time in percent; else it was redrill.
-    waited: Option<(NodeName, f64)>,
+    who: Who,
+}
+
+#[derive(Debug, PartialEq)]
+enum Who {
+    /// The thread of redrill that probes. It stands for all of redrill.
+    Redrill,
+    /// The thread of redrill that reads views. What it says of nodes is all that it explains.
+    Watcher,
+    /// A server that waited for so much of the time, in percent.
+    Server(NodeName, f64),
 }
 
 impl StarvedTimes {
@@ -45,7 +54,15 @@ impl StarvedTimes {
     pub fn blind(&mut self, at: Nanos, blind: Duration) {
         if blind.as_secs_f64() * 1e3 >= BLIND {
             let span = Span { from: at - SECOND.max(blind), to: at };
-            self.0.push(Time { span, lost: blind, waited: None });
+            self.0.push(Time { span, lost: blind, who: Who::Redrill });
+        }
+    }
+
+    /// The thread that reads views was behind for so long since the last second.
+    pub fn behind(&mut self, at: Nanos, behind: Duration) {
+        if behind.as_secs_f64() * 1e3 >= BLIND {
+            let span = Span { from: at - SECOND.max(behind), to: at };
+            self.0.push(Time { span, lost: behind, who: Who::Watcher });
         }
     }
 
@@ -53,83 +70,91 @@ impl StarvedTimes {
     pub fn waited(&mut self, at: Nanos, node: NodeName, percent: f64) {
         if percent >= WAITED {
             let span = Span { from: at - SECOND, to: at };
-            self.0.push(Time { span, lost: SECOND, waited: Some((node, percent)) });
+            self.0.push(Time { span, lost: SECOND, who: Who::Server(node, percent) });
         }
     }
 
-    /// How much of `span` was starved.
-    pub fn within(&self, span: Span) -> Duration {
-        self.lost(span, |_| true)
-    }
-
-    fn lost(&self, span: Span, of: impl Fn(&Time) -> bool) -> Duration {
+    /// How much of `span` was starved, as far as `of` asks for it.
+    fn lost(&self, span: Span, of: impl Fn(&Who) -> bool) -> Duration {
         let lost = |time: &Time| {
             let both = time.span.to.min(span.to).since(time.span.from.max(span.from));
             both.min(time.lost)
         };
-        let times = self.0.iter().filter(|time| of(time));
-        times.map(lost).sum::<Duration>().min(span.length())
+        let sum = |is: fn(&Who) -> bool| {
+            let times = self.0.iter().filter(|time| is(&time.who) && of(&time.who));
+            times.map(lost).sum::<Duration>()
+        };
+        // Both threads of redrill may have been late at the same time.
+        let own = sum(|who| *who == Who::Redrill).max(sum(|who| *who == Who::Watcher));
+        (own + sum(|who| matches!(who, Who::Server(..)))).min(span.length())
     }
 
     /// What the machine kept from running, if that was at least half of the time from one instant
     /// to another; else `None`.
     pub fn decides(&self, from: Nanos, to: Nanos) -> Option<String> {
         let span = Span { from, to };
-        let lost = self.within(span);
-        (!lost.is_zero() && lost * DECIDES >= span.length()).then(|| self.tell(span))
+        let lost = self.lost(span, everybody);
+        (!lost.is_zero() && lost >= span.length().mul_f64(DECIDES))
+            .then(|| self.tell(span, everybody))
     }
 
     /// What was amiss around that time, as a person would say it; `None` if nothing was.
     pub fn around(&self, from: Nanos, to: Nanos) -> Option<String> {
         let span = Span { from: from - NEAR, to: to + NEAR };
-        (!self.within(span).is_zero()).then(|| self.tell(span))
+        (!self.lost(span, everybody).is_zero()).then(|| self.tell(span, everybody))
     }
 
     /// `redrill itself was not run for 793 ms, and cache/1/0 waited …`
-    fn tell(&self, span: Span) -> String {
-        let meets = |time: &&Time| time.span.from < span.to && time.span.to > span.from;
-        let blind: Duration =
-            self.0.iter().filter(meets).filter(|t| t.waited.is_none()).map(|t| t.lost).sum();
-        let waited = self.0.iter().filter(meets).filter_map(|time| time.waited.as_ref());
-        let worst = waited.max_by(|a, b| a.1.total_cmp(&b.1));
-        let blind = (!blind.is_zero()).then(|| {
-            let ms = Unit::Millis.show(blind.as_secs_f64() * 1e3);
-            format!("redrill itself was not run for {ms}")
+    fn tell(&self, span: Span, of: fn(&Who) -> bool) -> String {
+        let meets =
+            |time: &&Time| time.span.from < span.to && time.span.to > span.from && of(&time.who);
+        let lost = |who: Who, text: &str| {
+            let times = self.0.iter().filter(meets).filter(|time| time.who == who);
+            let sum: Duration = times.map(|time| time.lost).sum();
+            (!sum.is_zero()).then(|| format!("{text} {}", Unit::Millis.show(ms(sum))))
+        };
+        let waited = self.0.iter().filter(meets).filter_map(|time| match &time.who {
+            Who::Server(node, percent) => Some((node, percent)),
+            Who::Redrill | Who::Watcher => None,
         });
-        let worst = worst.map(|(node, percent)| {
+        let worst = waited.max_by(|a, b| a.1.total_cmp(b.1)).map(|(node, percent)| {
             format!("{node} stood ready for {percent:.0} % of a second with no processor free")
         });
-        blind.into_iter().chain(worst).collect::<Vec<_>>().join(", and ")
+        let own = lost(Who::Redrill, "redrill itself was not run for");
+        let views = lost(Who::Watcher, "redrill was too busy to read what nodes say for");
+        [own, views, worst].into_iter().flatten().collect::<Vec<_>>().join(", and ")
     }
 
     /// Starved times, each a second longer: an operation that met one may have failed because of
     /// it.
     pub fn met(&self) -> Vec<Span> {
-        self.0.iter().map(|time| Span { from: time.span.from, to: time.span.to + NEAR }).collect()
+        let times = self.0.iter().filter(|time| on_load(&time.who));
+        times.map(|time| Span { from: time.span.from, to: time.span.to + NEAR }).collect()
     }
 
     /// For the page's banner; `None` if there is nothing to say.
     pub fn banner(&self, line: Span) -> Option<String> {
-        let lost = self.within(line);
+        let lost = self.lost(line, on_load);
         let [lost_s, of] = [lost, line.length()].map(|time| time.as_secs_f64());
         (!lost.is_zero()).then(|| {
             format!(
                 "The machine was too busy for {lost_s:.1} s of the load's {of:.0} s: {}. Figures \
                  of these times are not the servers' alone.",
-                self.tell(line)
+                self.tell(line, on_load)
             )
         })
     }
 
     pub fn list(&self) -> Vec<Starved> {
-        let row = |time: &Time| Starved {
-            from_ms: millis(time.span.from),
-            to_ms: millis(time.span.to),
-            lost_ms: time.lost.as_secs_f64() * 1e3,
-            node: time.waited.as_ref().map(|(node, _)| node.clone()),
-            waited_percent: time.waited.as_ref().map(|(_, percent)| *percent),
+        let row = |time: &Time| {
+            let (node, waited_percent) = match &time.who {
+                Who::Server(node, percent) => (Some(node.clone()), Some(*percent)),
+                Who::Redrill | Who::Watcher => (None, None),
+            };
+            let [from_ms, to_ms] = [time.span.from, time.span.to].map(millis);
+            Starved { from_ms, to_ms, lost_ms: ms(time.lost), node, waited_percent }
         };
-        self.0.iter().map(row).collect()
+        self.0.iter().filter(|time| on_load(&time.who)).map(row).collect()
     }
 
     /// Adds what the measures of speed could have been without these times.
@@ -142,8 +167,11 @@ impl StarvedTimes {
         for known in CATALOGUE.iter().filter(|known| known.busy() != Busy::Spares) {
             let Some(measure) = measures.get(known.name) else { continue };
             let span = span_of(known, spans);
-            let own = !known.knows_own_lateness;
-            let lost = self.lost(span, |time| time.waited.is_some() || own);
+            let lost = self.lost(span, |who| match who {
+                Who::Server(..) => true,
+                Who::Redrill => !known.knows_own_lateness,
+                Who::Watcher => known.of_views,
+            });
             let without = match (measure.value, measure.at_least) {
                 (Some(value), _) => without(known, value, tally, (lost, span.length())),
                 (None, Some(least)) => [least - ms(lost), f64::INFINITY],
@@ -156,6 +184,15 @@ impl StarvedTimes {
             }
         }
     }
+}
+
+fn everybody(_: &Who) -> bool {
+    true
+}
+
+/// Whoever can have an effect on operations.
+fn on_load(who: &Who) -> bool {
+    *who != Who::Watcher
 }
 
 fn ms(time: Duration) -> f64 {
@@ -196,9 +233,9 @@ fn without(
         Busy::Errors => {
             let of_servers = tally.map(|tally| tally.errors(Errors::OfServers));
             let least = of_servers.into_iter().flatten().find(|(name, _)| *name == known.name);
-            [least.and_then(|(_, value)| value).unwrap_or(0.0), value]
+            [least.and_then(|(_, value)| value).unwrap_or(value), value]
         }
-        Busy::Failovers => [0.0, if lost * DECIDES >= of { value + 1.0 } else { value }],
+        Busy::Failovers => [0.0, if lost >= of.mul_f64(DECIDES) { value + 1.0 } else { value }],
         Busy::MayBeAll => [0.0, value],
     }
 }
@@ -245,10 +282,26 @@ mod tests {
     #[test]
     fn the_starved_part_of_a_span_is_known() {
         let times = times();
-        assert_eq!(times.within(span(0, 4_000)), Duration::ZERO, "little is ordinary");
-        assert_eq!(times.within(span(0, 10_000)), Duration::from_millis(2_300));
-        assert_eq!(times.within(span(7_500, 7_600)), Duration::from_millis(100));
-        assert_eq!(times.within(span(4_900, 5_500)), Duration::from_millis(100));
+        assert_eq!(times.lost(span(0, 4_000), everybody), Duration::ZERO, "little is ordinary");
+        assert_eq!(times.lost(span(0, 10_000), everybody), Duration::from_millis(2_300));
+        assert_eq!(times.lost(span(7_500, 7_600), everybody), Duration::from_millis(100));
+        assert_eq!(times.lost(span(4_900, 5_500), everybody), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_watcher_that_is_behind_explains_what_nodes_say_and_no_latency() {
+        let mut times = StarvedTimes::default();
+        times.behind(at(1_000), Duration::from_millis(49));
+        times.behind(at(2_000), Duration::from_millis(900));
+        times.blind(at(2_000), Duration::from_millis(300));
+        let told = times.decides(at(1_000), at(2_000)).unwrap();
+        let words = "redrill itself was not run for 300 ms, and redrill was too busy to read what \
+                     nodes say for 900 ms";
+        assert_eq!(told, words);
+        let lost = |of: fn(&Who) -> bool| times.lost(span(0, 2_000), of).as_millis();
+        assert_eq!((lost(everybody), lost(on_load)), (900, 300), "the same time counts once");
+        assert_eq!((times.met().len(), times.list().len()), (1, 1));
+        assert!(!times.banner(span(0, 2_000)).unwrap().contains("nodes say"));
     }
 
     #[test]
@@ -259,6 +312,22 @@ mod tests {
             Spans { line, seen_to_the_end, before: line, during: Some(during), after: None };
         let of = |name| span_of(crate::model::catalogue::known(name).unwrap(), &spans);
         assert_eq!((of("writes.lost.share"), of("rpo")), (line, during));
+    }
+
+    #[test]
+    fn each_measure_is_excused_in_its_own_way() {
+        let of = |name, value| {
+            let known = crate::model::catalogue::known(name).unwrap();
+            without(known, value, None, (Duration::from_secs(2), Duration::from_secs(10)))
+        };
+        assert_eq!(of("crashes", 1.0), [1.0, 1.0], "the machine ends no server");
+        assert_eq!(of("convergence", 5_000.0), [3_000.0, 5_000.0]);
+        assert_eq!(of("throughput.during", 800.0), [800.0, 1_000.0]);
+        assert_eq!(of("schedule.held", 75.0), [75.0, 95.0]);
+        assert_eq!(of("writes.lost.share", 30.0), [10.0, 30.0]);
+        assert_eq!(of("latency.p99.worst", 900.0), [0.0, 900.0]);
+        assert_eq!(of("failovers", 2.0), [0.0, 2.0]);
+        assert_eq!(of("errors.total", 7.0), [7.0, 7.0], "no error met a starved time");
     }
 
     #[test]

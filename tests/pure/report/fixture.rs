@@ -475,7 +475,7 @@ impl Sim {
         for second in 0..=self.plan.seconds as u32 {
             let at = after(f64::from(second));
             let nodes = self.stats(f64::from(second));
-            self.tell(at, EventKind::Stats { nodes, asked: 240 });
+            self.tell(at, EventKind::Stats { nodes, asked: 240, behind_ns: 0 });
             let probes = self.canaries().len() as u64 * 200;
             self.tell(
                 at,
