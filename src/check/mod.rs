@@ -59,7 +59,7 @@ pub use transfer::Transfers;
 use std::thread;
 
 use crate::model::Workload;
-use crate::model::op::Op;
+use crate::model::op::{Op, OpHead};
 
 /// The checkers that judge the loads of a workload. Each is in it once.
 pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
@@ -115,13 +115,9 @@ fn judged(
     // What a checker does not judge it does not count over time either.
     let begins = context.windows.begins.iter_mut().zip(&wanted);
     begins.filter(|(_, wanted)| !**wanted).for_each(|(begins, _)| begins.clear());
-    let is_wanted = |op: &Op| wanted.get(usize::from(op.load)) == Some(&true);
-    let rows = |hear: &mut dyn FnMut(&Op)| {
-        history.each(&mut |op| {
-            if is_wanted(op) {
-                hear(op)
-            }
-        })
+    let of_load = |head: OpHead| wanted.get(usize::from(head.load)) == Some(&true);
+    let rows = |also: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
+        history.each_of(&|head| of_load(head) && also(head), hear)
     };
     checker.check(&rows, &context)
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::op::Op;
+use crate::model::op::{Op, OpHead};
 
 /// Why a history could not be read: its reader's own error.
 pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
@@ -15,26 +15,46 @@ pub type ReadError = Box<dyn std::error::Error + Send + Sync>;
 /// They are passed on one by one and not as an iterator, so that a checker takes any history
 /// (`&dyn History`). One call for each row costs nothing that the bench shows.
 pub trait History: Sync {
-    /// Passes all rows to `hear`, from the first one, in any order.
+    /// Passes the rows that are `wanted` to `hear`, from the first one, in any order.
     ///
     /// # Errors
     /// Those of the reader. The rows before the error prove nothing.
-    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError>;
+    fn each_of(
+        &self,
+        wanted: &dyn Fn(OpHead) -> bool,
+        hear: &mut dyn FnMut(&Op),
+    ) -> Result<(), ReadError>;
+
+    /// The same of all rows.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
+        self.each_of(&|_| true, hear)
+    }
 }
 
 impl<F> History for F
 where
-    F: Fn(&mut dyn FnMut(&Op)) -> Result<(), ReadError> + Sync,
+    F: Fn(&dyn Fn(OpHead) -> bool, &mut dyn FnMut(&Op)) -> Result<(), ReadError> + Sync,
 {
-    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
-        self(hear)
+    fn each_of(
+        &self,
+        wanted: &dyn Fn(OpHead) -> bool,
+        hear: &mut dyn FnMut(&Op),
+    ) -> Result<(), ReadError> {
+        self(wanted, hear)
     }
 }
 
 /// Rows that are in memory.
 impl History for &[Op] {
-    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
-        self.iter().for_each(hear);
+    fn each_of(
+        &self,
+        wanted: &dyn Fn(OpHead) -> bool,
+        hear: &mut dyn FnMut(&Op),
+    ) -> Result<(), ReadError> {
+        self.iter().filter(|op| wanted(op.head())).for_each(hear);
         Ok(())
     }
 }
@@ -86,8 +106,8 @@ fn gather<K: Kept>(
     let mut keys = Keys::new();
     let mut rows = 0;
     let mut too_many = false;
-    history.each(&mut |op| {
-        if !K::wants(op) || !part.holds(op.keyspace(), op.key) {
+    history.each_of(&|head| part.holds(head), &mut |op| {
+        if !K::wants(op) {
             return;
         }
         rows += 1;
@@ -114,8 +134,8 @@ pub(super) struct Part {
 impl Part {
     pub(super) const WHOLE: Part = Part { residue: 0, of: 1 };
 
-    pub(super) fn holds(self, load: u8, key: u64) -> bool {
-        hash(load, key) % self.of == self.residue
+    pub(super) fn holds(self, head: OpHead) -> bool {
+        hash(head.keyspace(), head.key) % self.of == self.residue
     }
 
     /// Whether dividing it further can be hoped to help: what two billion parts

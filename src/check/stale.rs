@@ -64,11 +64,10 @@ impl Found {
         };
         let unwritten = Key::default();
         parts::in_parts(history, limit, |keys: Keys<Key>, part| {
-            history.each(&mut |op| {
-                if op.purpose == Purpose::Final || !part.holds(op.keyspace(), op.key) {
-                    return;
-                }
-                if let Some(read) = answered(op) {
+            history.each_of(&|head| part.holds(head), &mut |op| {
+                if op.purpose != Purpose::Final
+                    && let Some(read) = answered(op)
+                {
                     let key = keys.get(&(op.keyspace(), op.key)).unwrap_or(&unwritten);
                     found.judge((op.keyspace(), op.key), key, &read, &context.sides);
                 }

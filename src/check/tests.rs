@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::model::catalogue::{self, ScenarioFacts};
-use crate::model::op::{Action, Cause, Op, Outcome, Purpose, RegisterOp};
+use crate::model::op::{Action, Cause, Op, OpHead, Outcome, Purpose, RegisterOp};
 use crate::model::{Nanos, Verdict, Workload};
 
 use super::per_key::PerKey;
@@ -383,7 +383,7 @@ fn examples_are_few_and_the_worst() {
 
 #[test]
 fn a_reader_s_error_is_handed_on_by_every_checker() {
-    let broken = |_: &mut dyn FnMut(&Op)| Err("torn".into());
+    let broken = |_: &dyn Fn(OpHead) -> bool, _: &mut dyn FnMut(&Op)| Err("torn".into());
     for workload in Workload::ALL {
         for checker in of(workload) {
             let told = checker.check(&broken, &whole()).unwrap_err().to_string();

@@ -314,6 +314,24 @@ impl Op {
 
     /// The load whose key it is. With the key's number it says which key that is.
     pub fn keyspace(&self) -> u8 {
+        self.head().keyspace()
+    }
+
+    pub fn head(&self) -> OpHead {
+        OpHead { load: self.load, shares: self.shares, key: self.key }
+    }
+}
+
+/// Which load did an operation, and on which key: enough to see that it is of no concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpHead {
+    pub load: u8,
+    pub shares: Option<u8>,
+    pub key: u64,
+}
+
+impl OpHead {
+    pub fn keyspace(self) -> u8 {
         self.shares.unwrap_or(self.load)
     }
 }

@@ -8,7 +8,7 @@
 use crate::check::{self, Checked, Context, Failures, Sides, Windows, Zero};
 use crate::load::history::Packed;
 use crate::model::event::LoadInfo;
-use crate::model::op::Op;
+use crate::model::op::{Op, OpHead};
 use crate::model::{Nanos, NodeName};
 
 use super::error::ReportError;
@@ -34,7 +34,9 @@ pub(super) fn checked(
         windows: Windows { every: EVERY, begins },
         failures: failures.clone(),
     };
-    let rows = |hear: &mut dyn FnMut(&Op)| Ok(history.each(hear)?);
+    let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
+        Ok(history.each(wanted, hear)?)
+    };
     check::check(&loads, &rows, &context).map_err(ReportError::Check)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Checkers read a history several times, because they hold only a part of it in memory. To parse
 //! JSON each time takes most of the time of a report. A row takes some 30 bytes here, and reading
-//! it a tenth of the time. The file is gone when it is dropped, however redrill ends.
+//! it a tenth of the time. It begins with its length and with what says whose it is, so that a row
+//! that nobody wants is skipped. The file is gone when it is dropped, however redrill ends.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, Cause, CounterOp, Op, Outcome, Part, Purpose, QueueOp, Redirects, RegisterOp, SetOp,
-    TransferOp,
+    Action, Cause, CounterOp, Op, OpHead, Outcome, Part, Purpose, QueueOp, Redirects, RegisterOp,
+    SetOp, TransferOp,
 };
 
 /// Rows are written and read in blocks of about this size, each of whole rows.
@@ -50,19 +51,23 @@ impl Packed {
         Ok(())
     }
 
-    /// Passes all rows to `hear`, in the order in which they were pushed.
+    /// Passes the rows that are `wanted` to `hear`, in the order in which they were pushed.
     ///
     /// # Errors
     /// The disk cannot be read.
-    pub fn each(&self, hear: &mut dyn FnMut(&Op)) -> io::Result<()> {
+    pub fn each(
+        &self,
+        wanted: &dyn Fn(OpHead) -> bool,
+        hear: &mut dyn FnMut(&Op),
+    ) -> io::Result<()> {
         let (mut at, mut block) = (0, Vec::new());
         for end in &self.ends {
             block.resize((end - at) as usize, 0);
             self.file.read_exact_at(&mut block, at)?;
-            rows(&block, hear)?;
+            rows(&block, wanted, hear)?;
             at = *end;
         }
-        rows(&self.block, hear)
+        rows(&self.block, wanted, hear)
     }
 }
 
@@ -76,12 +81,27 @@ fn nameless(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn rows(mut bytes: &[u8], hear: &mut dyn FnMut(&Op)) -> io::Result<()> {
+fn rows(
+    mut bytes: &[u8],
+    wanted: &dyn Fn(OpHead) -> bool,
+    hear: &mut dyn FnMut(&Op),
+) -> io::Result<()> {
+    let no_row = || io::Error::from(io::ErrorKind::InvalidData);
     while !bytes.is_empty() {
-        let op = unpack(&mut bytes).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        hear(&op);
+        let (mut row, rest) = split_row(bytes).ok_or_else(no_row)?;
+        let head = unpack_head(&mut row).ok_or_else(no_row)?;
+        if wanted(head) {
+            hear(&unpack(head, &mut row).ok_or_else(no_row)?);
+        }
+        bytes = rest;
     }
     Ok(())
+}
+
+/// The first row without its length, and what follows it.
+fn split_row(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
 
 fn put(out: &mut Vec<u8>, mut value: u64) {
@@ -111,7 +131,19 @@ fn put_all(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = i64>) {
     values.for_each(|value| put_signed(out, value));
 }
 
+/// The row with its length before it.
 fn pack(op: &Op, out: &mut Vec<u8>) {
+    let begin = out.len();
+    out.extend([0; 4]);
+    pack_row(op, out);
+    let length = (out.len() - begin - 4) as u32;
+    out[begin..begin + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+fn pack_row(op: &Op, out: &mut Vec<u8>) {
+    put(out, u64::from(op.load));
+    put_if(out, op.shares.map(u64::from));
+    put(out, op.key);
     let (outcome, cause) = match op.outcome {
         Outcome::Ok => (0, 0),
         Outcome::Fail(cause) => (1, cause as u64),
@@ -119,8 +151,6 @@ fn pack(op: &Op, out: &mut Vec<u8>) {
     };
     put(out, outcome | (op.purpose as u64) << 2);
     put(out, cause);
-    put(out, u64::from(op.load));
-    put_if(out, op.shares.map(u64::from));
     put(out, u64::from(op.instance));
     put(out, u64::from(op.process));
     put(out, u64::from(op.part.is_some()));
@@ -131,7 +161,6 @@ fn pack(op: &Op, out: &mut Vec<u8>) {
         put(out, late.0);
     }
     put(out, u64::from(op.group));
-    put(out, op.key);
     put_if(out, op.by.map(u64::from));
     put(out, op.intended.0);
     put_since(out, op.sent, op.intended);
@@ -194,7 +223,19 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
     }
 }
 
+#[inline]
 fn get(bytes: &mut &[u8]) -> Option<u64> {
+    match bytes.split_first()? {
+        // Most numbers take one byte.
+        (byte, rest) if *byte < 0x80 => {
+            *bytes = rest;
+            Some(u64::from(*byte))
+        }
+        _ => get_long(bytes),
+    }
+}
+
+fn get_long(bytes: &mut &[u8]) -> Option<u64> {
     let (mut value, mut shift) = (0, 0);
     loop {
         let (byte, rest) = bytes.split_first()?;
@@ -228,8 +269,16 @@ fn get_all<T>(bytes: &mut &[u8], of: impl Fn(i64) -> T) -> Option<Box<[T]>> {
     (0..count).map(|_| get_signed(bytes).map(&of)).collect()
 }
 
-/// The next row; none if these are not the bytes of one.
-fn unpack(bytes: &mut &[u8]) -> Option<Op> {
+/// How the row begins; none if these are not the bytes of one.
+fn unpack_head(bytes: &mut &[u8]) -> Option<OpHead> {
+    let load = get(bytes)? as u8;
+    let shares = get_if(bytes)?.map(|load| load as u8);
+    Some(OpHead { load, shares, key: get(bytes)? })
+}
+
+/// The row that begins so; none if these are not the bytes of one.
+fn unpack(head: OpHead, bytes: &mut &[u8]) -> Option<Op> {
+    let OpHead { load, shares, key } = head;
     let bits = get(bytes)?;
     let cause = *Cause::ALL.get(get(bytes)? as usize)?;
     let outcome = match bits & 3 {
@@ -237,8 +286,6 @@ fn unpack(bytes: &mut &[u8]) -> Option<Op> {
         1 => Outcome::Fail(cause),
         _ => Outcome::Unknown(cause),
     };
-    let load = get(bytes)? as u8;
-    let shares = get_if(bytes)?.map(|load| load as u8);
     let (instance, process) = (get(bytes)? as u16, get(bytes)? as u32);
     let part = match get(bytes)? {
         0 => None,
@@ -249,7 +296,7 @@ fn unpack(bytes: &mut &[u8]) -> Option<Op> {
             Some(Part { session, step, began, late, last })
         }
     };
-    let (group, key) = (get(bytes)? as u8, get(bytes)?);
+    let group = get(bytes)? as u8;
     let by = get_if(bytes)?.map(|node| node as u16);
     let intended = Nanos(get(bytes)?);
     let sent = get_since(bytes, intended)?;

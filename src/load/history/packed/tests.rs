@@ -7,7 +7,7 @@ use crate::load::history::some;
 
 fn read(packed: &Packed) -> Vec<Op> {
     let mut ops = Vec::new();
-    packed.each(&mut |op| ops.push(op.clone())).unwrap();
+    packed.each(&|_| true, &mut |op| ops.push(op.clone())).unwrap();
     ops
 }
 
@@ -22,8 +22,18 @@ proptest! {
 
     #[test]
     fn bytes_that_are_no_row_do_no_harm(bytes: Vec<u8>) {
-        let _ = unpack(&mut &bytes[..]);
+        let _ = rows(&bytes, &|_| true, &mut |_| ());
     }
+}
+
+#[test]
+fn rows_that_nobody_wants_are_skipped() {
+    let mut packed = Packed::new(&std::env::temp_dir()).unwrap();
+    let row = |key| Op::new(key, Action::Queue(QueueOp::Open), Nanos(key), Nanos(900));
+    (0..100).for_each(|key| packed.push(&row(key)).unwrap());
+    let mut keys = Vec::new();
+    packed.each(&|head| head.key % 30 == 7, &mut |op| keys.push(op.key)).unwrap();
+    assert_eq!(keys, [7, 37, 67, 97]);
 }
 
 #[test]
