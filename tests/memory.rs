@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use redrill::check::{Checker, Context, History, LostWrites, Orders, ReadError, StaleReads};
 use redrill::model::Nanos;
 use redrill::model::Verdict;
-use redrill::model::op::{Action, Op, Purpose, RegisterOp};
+use redrill::model::op::{Action, Op, OpHead, Purpose, RegisterOp};
 
 struct Counting;
 
@@ -47,8 +47,13 @@ const KEYS: u64 = 20_000;
 struct Rows(u64);
 
 impl History for Rows {
-    fn each(&self, hear: &mut dyn FnMut(&Op)) -> Result<(), ReadError> {
-        (0..self.0 + KEYS).for_each(|n| hear(&row(n, n >= self.0)));
+    fn each_of(
+        &self,
+        wanted: &dyn Fn(OpHead) -> bool,
+        hear: &mut dyn FnMut(&Op),
+    ) -> Result<(), ReadError> {
+        let rows = (0..self.0 + KEYS).map(|n| row(n, n >= self.0));
+        rows.filter(|op| wanted(op.head())).for_each(|op| hear(&op));
         Ok(())
     }
 }
