@@ -40,6 +40,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// By the names of the catalogue. An unknown measure has no value.
     pub measures: BTreeMap<&'static str, f64>,
+    /// Measures that are not known because keys could not be read: what is certain of them.
+    pub at_least: BTreeMap<&'static str, f64>,
     /// How much of a measure falls into each window. Absent if that is unknown.
     pub over_time: BTreeMap<&'static str, OverTime>,
     /// What each failure of [`Context::failures`] cost; absent if that was not looked for.
@@ -52,11 +54,21 @@ impl Checked {
         self.measures.extend(value.map(|value| (name, value)));
     }
 
-    /// Adds counts that depend on a final state in which `unread` keys are missing: then a
-    /// count of 0 proves nothing.
-    pub(super) fn counts(&mut self, unread: u64, counts: &[(&'static str, u64)]) {
-        for (name, count) in counts {
-            self.measure(name, (unread == 0 || *count > 0).then_some(*count as f64));
+    /// Adds a measure that depends on a final state in which `unread` keys are missing. They may
+    /// add to it, so that it is only known to be that at least; and 0 says nothing.
+    pub(super) fn of_final_state(&mut self, unread: u64, name: &'static str, value: f64) {
+        match unread {
+            0 => _ = self.measures.insert(name, value),
+            _ if value > 0.0 => _ = self.at_least.insert(name, value),
+            _ => {}
+        }
+    }
+
+    /// Beside a finding of something wrong: what is missing may be wrong too. (If nothing is
+    /// wrong, that finding says so.)
+    pub(super) fn find_unread(&mut self, name: &str, (wrong, unread): (u64, u64), text: String) {
+        if wrong > 0 && unread > 0 {
+            self.find(name, Verdict::Unknown, (unread, text), &Examples::default());
         }
     }
 
@@ -74,8 +86,12 @@ impl Checked {
     pub(super) fn add(&mut self, other: Checked) {
         self.findings.extend(other.findings);
         self.measures.extend(other.measures);
+        self.at_least.extend(other.at_least);
         self.over_time.extend(other.over_time);
-        self.recovery_points = other.recovery_points.or(self.recovery_points.take());
+        self.recovery_points = match (self.recovery_points.take(), other.recovery_points) {
+            (Some(own), Some(others)) => Some(own.and(others)),
+            (own, others) => own.or(others),
+        };
     }
 }
 

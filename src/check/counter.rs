@@ -78,7 +78,7 @@ const WORDS: Words = Words {
     known: &["acknowledged", "repeated", "impossible"],
     text: "{lost} of {acknowledged} acknowledged increments lost, {surplus} too many, \
            {repeated} repeated, {impossible} impossible totals",
-    unread: "; the final total of {unread} could not be read",
+    unread: "the final totals of {unread} counters could not be read",
 };
 
 impl PerKey for Counters {

@@ -47,7 +47,7 @@ const WORDS: Words = Words {
     known: &["acknowledged"],
     text: "{wrong} keys differ between their two groups: {one_sided} by a write that only one is known \
            to have taken, {lost} by a write that one lost, {reordered} by writes in different order",
-    unread: "; the final state of {unread} keys could not be read",
+    unread: "the final state of {unread} keys could not be read",
 };
 
 impl PerKey for DualWrites {

@@ -97,7 +97,8 @@ impl Found {
         let Context { sides, failures, .. } = context;
         let node = write.by.map(|by| (write.load, by));
         let wrong_side = node.map(|node| sides.lost(node, write.done));
-        self.recovery_points.lost(failures, (load, key), (write, wrong_side));
+        let times = (write.sent, write.done);
+        self.recovery_points.lost(failures, (load, key), (times, wrong_side));
         let wrong_side = wrong_side == Some(true);
         self.lost += 1;
         self.wrong_side += u64::from(wrong_side);
@@ -134,20 +135,23 @@ impl Found {
         let text = match (self.lost, self.unread) {
             (_, 0) => text,
             (0, _) => format!("lost writes are not known: {unread}"),
-            _ => format!("{text}; {unread}"),
+            _ => format!("at least {text}"),
         };
         let mut told = Checked::default();
         told.find("writes.lost", self.verdict(), (self.lost, text), &self.examples);
         told.findings.extend(self.unexpected.finding("final reads", context.whole));
-        told.counts(self.unread, &[("writes.lost", self.lost)]);
-        // Where keys could not be read, a count of nothing lost proves nothing.
-        if self.verdict() != Verdict::Unknown {
-            let placed = self.unplaced == 0;
-            told.measure("writes.lost.wrong_side", placed.then_some(self.wrong_side as f64));
+        told.find_unread("writes.lost", (self.lost, self.unread), unread);
+        told.of_final_state(self.unread, "writes.lost", self.lost as f64);
+        if self.unplaced == 0 {
+            told.of_final_state(self.unread, "writes.lost.wrong_side", self.wrong_side as f64);
+        }
+        if self.acknowledged > 0 {
             let share = self.lost as f64 / self.acknowledged as f64 * 100.0;
-            told.measure("writes.lost.share", (self.acknowledged > 0).then_some(share));
-            told.measure("rpo", self.recovery_points.longest());
-            told.recovery_points = Some(self.recovery_points);
+            told.of_final_state(self.unread, "writes.lost.share", share);
+        }
+        told.recovery_points = Some(self.recovery_points);
+        // Where keys could not be read, a count of nothing lost proves nothing.
+        if self.lost > 0 || self.unread == 0 {
             told.over_time.insert("writes.lost", self.over_time);
         }
         told

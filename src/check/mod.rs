@@ -98,6 +98,7 @@ pub fn check(
         for thread in asked {
             all.add(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
+        all.measure("rpo", all.recovery_points.as_ref().and_then(RecoveryPoints::longest));
         Ok(all)
     })
 }

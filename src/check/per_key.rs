@@ -2,6 +2,7 @@
 //! such as `set.lost`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::catalogue::{Better, CATALOGUE, Known};
 use crate::model::{Nanos, Verdict};
@@ -9,6 +10,7 @@ use crate::model::{Nanos, Verdict};
 use super::checker::{Checked, Checker, Context, verdict};
 use super::finding::{Example, Examples, Zero};
 use super::parts::{self, HELD, History, Kept, Keys, ReadError};
+use super::recovery_point::RecoveryPoints;
 
 /// What such a checker is called, and what it says.
 pub(super) struct Words {
@@ -18,7 +20,7 @@ pub(super) struct Words {
     pub family: &'static str,
     /// The measures that are known whether the final state could be read or not.
     pub known: &'static [&'static str],
-    /// One sentence for a person, and what is added if keys are [unread](Found::unread). `{lost}`
+    /// One sentence for a person, and another one if keys are [unread](Found::unread). `{lost}`
     /// stands for the count of that word.
     pub text: &'static str,
     pub unread: &'static str,
@@ -37,6 +39,9 @@ pub(super) trait PerKey: Sync {
 /// What was found on all keys so far.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    pub context: Arc<Context>,
+    /// What each failure cost, if the checker knows.
+    pub points: Option<RecoveryPoints>,
     /// By the measures' words after the dot.
     counts: BTreeMap<&'static str, u64>,
     /// Keys that were changed, and whose final state is not known.
@@ -85,9 +90,10 @@ fn rows(family: &str) -> impl Iterator<Item = (&'static str, &'static Known)> {
 pub(super) fn found<C: PerKey>(
     checker: &C,
     history: &dyn History,
-    zero: Zero,
+    context: &Context,
 ) -> Result<Found, ReadError> {
-    let mut found = Found { examples: Examples::counted_from(zero), ..Found::default() };
+    let (examples, context) = (Examples::counted_from(context.zero), Arc::new(context.clone()));
+    let mut found = Found { examples, context, ..Found::default() };
     parts::in_parts(history, HELD, |keys: Keys<C::Key>, _| {
         keys.iter().for_each(|(at, key)| checker.judge(*at, key, &mut found));
         Ok(())
@@ -109,20 +115,24 @@ impl<C: PerKey> Checker for C {
     }
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-        let (mut found, words) = (found(self, history, context.zero)?, self.words());
+        let (mut found, words) = (found(self, history, context)?, self.words());
         let verdict = verdict_on(self, &mut found);
         let mut text = found.told(words.text);
+        let unread = found.told(words.unread);
         if found.unread > 0 {
-            text += &found.told(words.unread);
+            text += &format!("; {unread}");
         }
         let mut told = Checked::default();
         for (word, known) in rows(words.family) {
-            let unread = if words.known.contains(&word) { 0 } else { found.unread };
-            told.counts(unread, &[(known.name, found.of(word))]);
+            let count = found.of(word);
+            let missing = if words.known.contains(&word) { 0 } else { found.unread };
+            told.of_final_state(missing, known.name, count as f64);
             if known.finding.is_some() {
-                told.find(known.name, verdict, (found.of(word), text.clone()), &found.examples);
+                told.find(known.name, verdict, (count, text.clone()), &found.examples);
+                told.find_unread(known.name, (count, found.unread), unread.clone());
             }
         }
+        told.recovery_points = found.points;
         Ok(told)
     }
 }

@@ -87,7 +87,7 @@ const QUEUE: Words = Words {
     known: &["acknowledged"],
     text: "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
            {repeated} delivered again, {recovered} recovered",
-    unread: "; {unread} queues were not drained",
+    unread: "{unread} queues were not drained",
 };
 
 const STREAM: Words = Words {

@@ -13,8 +13,6 @@ use crate::model::op::key_name;
 use crate::model::owners::Owners;
 use crate::model::slot::slot_of;
 
-use super::register::Write;
-
 /// A failover of a shard, or the end of its primary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -74,6 +72,19 @@ impl Failures {
     }
 }
 
+impl Losses {
+    fn add(&mut self, other: Losses) {
+        let Losses { count, before, after, rightful, survived, followed } = other;
+        self.count += count;
+        self.before = self.before.into_iter().chain(before).min();
+        let both = |(a, b): (Nanos, Nanos), (c, d): (Nanos, Nanos)| (a.min(c), b.max(d));
+        self.after = self.after.into_iter().chain(after).reduce(both);
+        self.rightful |= rightful;
+        self.survived |= survived;
+        self.followed |= followed;
+    }
+}
+
 impl RecoveryPoints {
     pub(super) fn new(failures: &Failures) -> RecoveryPoints {
         let losses = |(i, one): (usize, &Failure)| {
@@ -97,16 +108,17 @@ impl RecoveryPoints {
         }
     }
 
-    /// `write` is lost. `wrong_side` is unknown if nobody knows who acknowledged it.
+    /// What was `sent` and acknowledged (`done`) is lost. `wrong_side` is unknown if nobody knows who
+    /// acknowledged it.
     pub(super) fn lost(
         &mut self,
         failures: &Failures,
         key: (u8, u64),
-        (write, wrong_side): (&Write, Option<bool>),
+        ((sent, done), wrong_side): ((Nanos, Nanos), Option<bool>),
     ) {
         let met = failures.of(key);
-        let before = met.iter().rfind(|i| failures.all[**i].at <= write.done);
-        let next = met.iter().find(|i| failures.all[**i].at > write.done);
+        let before = met.iter().rfind(|i| failures.all[**i].at <= done);
+        let next = met.iter().find(|i| failures.all[**i].at > done);
         let blamed = match (wrong_side, before, next) {
             (Some(true), before, next) => before.or(next),
             (Some(false), before, next) => next.or(before),
@@ -119,12 +131,22 @@ impl RecoveryPoints {
         };
         losses.count += 1;
         losses.rightful |= wrong_side != Some(true);
-        if write.done < *at {
-            losses.before = Some(losses.before.map_or(write.done, |old| old.min(write.done)));
+        if done < *at {
+            losses.before = Some(losses.before.map_or(done, |old| old.min(done)));
         } else {
-            let (first, last) = losses.after.unwrap_or((write.sent, write.done));
-            losses.after = Some((first.min(write.sent), last.max(write.done)));
+            let (first, last) = losses.after.unwrap_or((sent, done));
+            losses.after = Some((first.min(sent), last.max(done)));
         }
+    }
+
+    /// What two checkers found of the same failures.
+    pub(super) fn and(mut self, other: RecoveryPoints) -> RecoveryPoints {
+        for ((_, own), (_, others)) in self.failures.iter_mut().zip(other.failures) {
+            own.add(others);
+        }
+        self.unexplained += other.unexplained;
+        self.unread |= other.unread;
+        self
     }
 
     pub(super) fn unread(&mut self) {
@@ -158,8 +180,6 @@ fn ms(from: Nanos, to: Nanos) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::register::Fate;
-
     const S: u64 = 1_000_000_000;
 
     /// Shard 0 of the group `c`, which is no cluster, fails at these seconds.
@@ -169,9 +189,9 @@ mod tests {
         Failures { all: seconds.iter().map(failure).collect(), loads: vec![load] }
     }
 
-    fn write(done_ms: u64) -> Write {
-        let (sent, done) = (Nanos((done_ms - 1) * 1_000_000), Nanos(done_ms * 1_000_000));
-        Write { value: done_ms, sent, done, fate: Fate::Acknowledged, load: 0, by: Some(0) }
+    /// When it was sent, and when it was done.
+    fn write(done_ms: u64) -> (Nanos, Nanos) {
+        (Nanos((done_ms - 1) * 1_000_000), Nanos(done_ms * 1_000_000))
     }
 
     type Lost = (u64, Option<bool>);
@@ -180,10 +200,10 @@ mod tests {
         let failures = failures(failed);
         let mut points = RecoveryPoints::new(&failures);
         for ms in survived {
-            points.survived(&failures, (0, *ms), write(*ms).done);
+            points.survived(&failures, (0, *ms), write(*ms).1);
         }
         for (ms, wrong_side) in lost {
-            points.lost(&failures, (0, *ms), (&write(*ms), *wrong_side));
+            points.lost(&failures, (0, *ms), (write(*ms), *wrong_side));
         }
         points
     }
@@ -224,7 +244,7 @@ mod tests {
         assert_eq!(unread.longest(), None);
         let elsewhere = failures(&[5]);
         let mut points = RecoveryPoints::new(&elsewhere);
-        points.lost(&elsewhere, (1, 0), (&write(4_990), RIGHTFUL));
+        points.lost(&elsewhere, (1, 0), (write(4_990), RIGHTFUL));
         assert_eq!(points.longest(), None, "a load of another group");
     }
 
@@ -243,7 +263,7 @@ mod tests {
         failures.loads[0].2.hear(Nanos(0), &own(0));
         let told = |failures: &Failures| {
             let mut points = RecoveryPoints::new(failures);
-            points.lost(failures, (0, 7), (&write(4_000), RIGHTFUL));
+            points.lost(failures, (0, 7), (write(4_000), RIGHTFUL));
             points.each().map(|(count, _)| count).collect::<Vec<_>>()
         };
         assert_eq!(told(&failures), [0, 1]);

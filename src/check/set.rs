@@ -5,17 +5,27 @@ use std::collections::HashMap;
 use crate::model::Nanos;
 use crate::model::op::{Action, Op, Outcome, Purpose, SetOp};
 
+use super::checker::Context;
 use super::parts::Kept;
 use super::per_key::{Found, PerKey, Words};
+use super::recovery_point::RecoveryPoints;
 
 /// Judges every set by the last answered read of its members of purpose `Final`.
 pub struct Sets;
 
 #[derive(Debug, Default)]
 pub struct Set {
-    /// When an element was first acknowledged; `None` if it never was.
-    inserted: HashMap<u64, Option<Nanos>>,
+    /// When an element was first acknowledged, and by whom; `None` if it never was.
+    inserted: HashMap<u64, Option<Acknowledged>>,
     last: Option<(Nanos, Box<[u64]>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Acknowledged {
+    sent: Nanos,
+    done: Nanos,
+    /// The load, and the index of the node.
+    by: Option<(u8, u16)>,
 }
 
 impl Kept for Set {
@@ -37,8 +47,10 @@ impl Kept for Set {
                 }
             }
             SetOp::Insert(element) => {
-                let done = self.inserted.entry(*element).or_default();
-                *done = [*done, ok.then_some(op.done)].into_iter().flatten().min();
+                let by = op.by.map(|by| (op.load, by));
+                let now = ok.then_some(Acknowledged { sent: op.sent, done: op.done, by });
+                let known = self.inserted.entry(*element).or_default();
+                *known = known.iter().copied().chain(now).min_by_key(|one| one.done);
             }
         }
     }
@@ -50,7 +62,7 @@ const WORDS: Words = Words {
     known: &["acknowledged"],
     text: "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
            {duplicated} duplicated, {recovered} recovered",
-    unread: "; {unread} sets could not be read at the end",
+    unread: "{unread} sets could not be read at the end",
 };
 
 impl PerKey for Sets {
@@ -63,8 +75,14 @@ impl PerKey for Sets {
     fn judge(&self, at: (u8, u64), set: &Set, found: &mut Found) {
         let acknowledged = set.inserted.values().flatten().count() as u64;
         found.add("acknowledged", acknowledged);
+        let context = found.context.clone();
+        let Context { sides, failures, .. } = &*context;
+        let points = found.points.get_or_insert_with(|| RecoveryPoints::new(failures));
         let Some((read, members)) = &set.last else {
-            found.unread += u64::from(acknowledged > 0);
+            if acknowledged > 0 {
+                points.unread();
+                found.unread += 1;
+            }
             return;
         };
         let mut times: HashMap<u64, u32> = HashMap::new();
@@ -88,8 +106,14 @@ impl PerKey for Sets {
                 });
             }
         }
-        for (number, done) in &set.inserted {
-            if let Some(done) = done.filter(|done| done < read && !times.contains_key(number)) {
+        for (number, acknowledged) in &set.inserted {
+            let Some(Acknowledged { sent, done, by }) = *acknowledged else { continue };
+            let points = found.points.get_or_insert_with(RecoveryPoints::default);
+            if times.contains_key(number) {
+                points.survived(failures, at, done);
+            } else if done < *read {
+                let wrong_side = by.map(|node| sides.lost(node, done));
+                points.lost(failures, at, ((sent, done), wrong_side));
                 found.add("lost", 1);
                 found.show(at, (done.0, *number), done, |zero| {
                     format!(

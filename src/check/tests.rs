@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::model::catalogue::{self, ScenarioFacts};
-use crate::model::op::{Action, Cause, Op, OpHead, Outcome, Purpose, RegisterOp};
+use crate::model::op::{Action, Cause, Op, OpHead, Outcome, Purpose, RegisterOp, SetOp};
 use crate::model::{Nanos, Verdict, Workload};
 
 use super::per_key::PerKey;
@@ -18,7 +18,7 @@ pub(super) fn op(action: Action, key: u64, sent: u64, done: u64, outcome: Outcom
 
 /// What a checker counts, by the words of its measures, with its verdict.
 pub(super) fn judged<C: PerKey>(checker: C, ops: &[Op]) -> (per_key::Found, Verdict) {
-    let mut found = per_key::found(&checker, &ops, Default::default()).unwrap();
+    let mut found = per_key::found(&checker, &ops, &Context::default()).unwrap();
     let verdict = per_key::verdict_on(&checker, &mut found);
     (found, verdict)
 }
@@ -442,4 +442,48 @@ fn a_checker_judges_the_loads_that_it_is_registered_for() {
     assert_eq!((over_time.counts(0), over_time.counts(1)), (&[5][..], &[][..]));
     let other = told(&[Workload::Set, Workload::Register]);
     assert_eq!(other.measures["writes.lost"], 0.0, "load 0 has sets now");
+}
+
+/// What could not be read may be lost as well: nobody knows how much is.
+#[test]
+fn a_loss_beside_keys_that_could_not_be_read_is_a_part_of_all() {
+    let rows = [write(0, 1, 0, 5), last(0, None, 100), write(1, 2, 0, 5)];
+    let told = check(&[Workload::Register], &&rows[..], &whole()).unwrap();
+    let of_kind = told.findings.iter().filter(|finding| finding.kind == "lost_writes");
+    let both: Vec<_> = of_kind.map(|finding| (finding.verdict, finding.count)).collect();
+    assert_eq!(both, [(Verdict::Fail, 1), (Verdict::Unknown, 1)]);
+    for name in ["writes.lost", "writes.lost.share", "rpo"] {
+        assert_eq!(told.measures.get(name), None, "{name}");
+    }
+    assert_eq!((told.at_least["writes.lost"], told.at_least["writes.lost.share"]), (1.0, 50.0));
+
+    let insert = |element, key| op(Action::Set(SetOp::Insert(element)), key, 0, 5, Outcome::Ok);
+    let members = Op {
+        purpose: Purpose::Final,
+        ..op(Action::Set(SetOp::Members([].into())), 0, 90, 91, Outcome::Ok)
+    };
+    let rows = [insert(1, 0), members, insert(2, 1)];
+    let told = check(&[Workload::Set], &&rows[..], &whole()).unwrap();
+    let verdicts: Vec<_> = told.findings.iter().map(|finding| finding.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Fail, Verdict::Unknown]);
+    assert_eq!((told.measures.get("set.lost"), told.at_least["set.lost"]), (None, 1.0));
+}
+
+/// Later writes hide lost registers, and no lost element of a set.
+#[test]
+fn what_a_failure_cost_is_known_from_sets_too() {
+    let insert = |element, ms| op(Action::Set(SetOp::Insert(element)), 0, ms - 1, ms, Outcome::Ok);
+    let members = Action::Set(SetOp::Members([1].into()));
+    let members = Op { purpose: Purpose::Final, ..op(members, 0, 9_000, 9_001, Outcome::Ok) };
+    let elements = (1..4).map(|element| Op { by: Some(0), ..insert(element, 1_000 * element) });
+    let sets = elements.chain([members]).map(|op| Op { load: 1, ..op });
+    let rows: Vec<Op> = right().into_iter().chain(sets).collect();
+    let load = |name: &str| (name.to_owned(), "c".to_owned(), Default::default());
+    let failure = Failure { group: "c".to_owned(), shard: 0, at: Nanos(3_500) };
+    let failures = Failures { all: vec![failure], loads: vec![load("app"), load("ledger")] };
+    let context = Context { failures, ..whole() };
+    let told = check(&[Workload::Register, Workload::Set], &&rows[..], &context).unwrap();
+    // The oldest that is lost was acknowledged 1,500 ns before.
+    assert_eq!((told.measures["writes.lost"], told.measures["rpo"]), (0.0, 0.0015));
+    assert_eq!(told.recovery_points.unwrap().each().next(), Some((2, Some(0.0015))));
 }

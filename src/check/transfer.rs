@@ -93,7 +93,7 @@ const WORDS: Words = Words {
     known: &["acknowledged", "torn"],
     text: "{torn} of {reads} reads torn, {half_done} banks with a half-done transfer, {lost} banks \
            that lost some of {acknowledged} acknowledged transfers",
-    unread: "; nothing is known of {unread} banks at the end",
+    unread: "nothing is known of {unread} banks at the end",
 };
 
 impl PerKey for Transfers {

@@ -1,6 +1,8 @@
 //! `redrill analyze`: checks a stored history again.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -10,6 +12,7 @@ use super::out::{self, Format};
 use super::reading;
 use crate::check::{Checker, Context, Finding, Orders, StaleReads, Transactions, Zero};
 use crate::load::history::edn::{self, Foreign};
+use crate::model::op::Outcome;
 use crate::model::{Verdict, printable_lines};
 use crate::report::{self, ReportError, text};
 
@@ -55,7 +58,11 @@ fn analyze(args: &Args) -> Result<ExitCode, Failure> {
     let is_file = args.history.is_file();
     let (findings, notes) = match is_file {
         true => jepsen(args)?,
-        false => (reading::build(&args.history)?.findings, Vec::new()),
+        false => {
+            let report = reading::build(&args.history)?;
+            let is_empty = report.loads.iter().all(|load| load.figures.answered == 0);
+            (if is_empty { Vec::new() } else { report.findings }, Vec::new())
+        }
     };
     // Without operations there are no findings, so the verdict is unknown.
     let nothing = findings.is_empty().then_some(Verdict::Unknown);
@@ -75,12 +82,12 @@ fn analyze(args: &Args) -> Result<ExitCode, Failure> {
 fn jepsen(args: &Args) -> Result<(Vec<Finding>, Vec<String>), Failure> {
     let path = args.history.display();
     let bad = |text| Failure::new(exit::BAD_FILE, text);
-    let text = std::fs::read_to_string(&args.history)
-        .map_err(|e| bad(format!("cannot read {path}: {e}")))?;
+    let text = whole(&args.history).map_err(|e| bad(format!("cannot read {path}: {e}")))?;
     let history =
         edn::parse(&text, args.initial.as_deref()).map_err(|e| bad(format!("{path}, {e}")))?;
     let mut findings = Vec::new();
-    if history.count > 0 {
+    // What was never answered proves nothing.
+    if history.ops.iter().any(|op| op.outcome == Outcome::Ok) {
         let zero = if history.is_timed { Zero::default() } else { Zero::Events };
         let context = Context { whole: true, zero, ..Context::default() };
         let checkers: [&dyn Checker; 3] = [&StaleReads, &Orders, &Transactions];
@@ -93,6 +100,14 @@ fn jepsen(args: &Args) -> Result<(Vec<Finding>, Vec<String>), Failure> {
         example.text = history.names.tell(&example.text);
     }
     Ok((findings, notes(&history)))
+}
+
+/// The text of a file, as long as it is now. What the kernel makes up as it is read has no length.
+fn whole(path: &Path) -> io::Result<String> {
+    let (file, mut text) = (File::open(path)?, String::new());
+    let length = file.metadata()?.len();
+    file.take(length).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn notes(history: &Foreign) -> Vec<String> {
@@ -121,7 +136,7 @@ impl Analysis {
         }
         self.notes.iter().for_each(|note| lines += &format!("{note}\n"));
         if self.findings.is_empty() {
-            lines += "there are no operations, so there is nothing to check\n";
+            lines += "no operation was answered, so there is nothing to check\n";
         }
         lines + &format!("{}\n", self.verdict.word().to_uppercase())
     }

@@ -66,9 +66,9 @@ pub fn main(args: Args) -> ExitCode {
         cores(),
         memory(),
     ]);
-    out::print(&findings.iter().map(Check::text).collect::<String>());
+    let printed = out::print(&findings.iter().map(Check::text).collect::<String>());
     let lacks = findings.iter().any(|finding| finding.mark == Mark::Lack);
-    ExitCode::from(if lacks { exit::ENVIRONMENT } else { 0 })
+    if lacks { ExitCode::from(exit::ENVIRONMENT) } else { printed }
 }
 
 impl Check {

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::exit::{self, Failure};
-use crate::model::shown;
+use crate::model::{shown, shown_plain};
 
 /// What to print on standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -23,7 +23,8 @@ pub fn print(text: &str) -> ExitCode {
 /// (`| head`); that is no error.
 pub fn put(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(shown(text).as_bytes()).and_then(|()| out.flush()) {
+    let shown = if out.is_terminal() { shown(text) } else { shown_plain(text) };
+    match out.write_all(shown.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let why = format_args!("cannot write to standard output: {error}");
             Err(Failure::new(exit::ENVIRONMENT, why))

@@ -37,6 +37,19 @@ pub enum MemberError {
     TooLong { waited: Duration, why: String },
 }
 
+impl MemberError {
+    /// Whether something was not seen, or did not happen, in time.
+    pub fn is_of_time(&self) -> bool {
+        match self {
+            MemberError::Node(error) => error.is_silence(),
+            MemberError::NobodyThere | MemberError::NoPrimary(_) | MemberError::TooLong { .. } => {
+                true
+            }
+            MemberError::Backend(_) => false,
+        }
+    }
+}
+
 /// Starts the servers of `names` and adds them to the cluster. Those with a replica's name
 /// become replicas of their shard's current primary. Returns when all live members know them
 /// and all links are up. A new primary owns no slots.

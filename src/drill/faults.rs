@@ -1,7 +1,6 @@
 //! Steps that do something to nodes or links, and what of all steps is still to be undone.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +85,7 @@ impl<'a> Faults<'a> {
             self.warn(error.text.clone());
         }
         self.active.lock().push((index, active));
-        error.or(self.wait_and_undo(index, step.lasts()).await.map(StepError::certain))
+        error.or(self.wait_and_undo(index, step.lasts()).await)
     }
 
     /// Waits until no other drawn step holds the node; `None` if the drill ends before. Each was
@@ -120,7 +119,7 @@ impl<'a> Faults<'a> {
             let (mut active, error) = self.inject(fault, hit, site).await;
             self.note(index, std::mem::take(&mut active.notes));
             let goes_on = self.until(end.min(began + every * turn + every / 2)).await;
-            self.repair(index, active).await.map_err(StepError::certain)?;
+            self.repair(index, active).await?;
             if let Some(error) = error {
                 return Err(error.into());
             }
@@ -166,7 +165,7 @@ impl<'a> Faults<'a> {
         Site { backend, deployment, group, strains }
     }
 
-    async fn wait_and_undo(&self, index: usize, lasts: Option<Duration>) -> Option<String> {
+    async fn wait_and_undo(&self, index: usize, lasts: Option<Duration>) -> Option<StepError> {
         match self.until(Instant::now() + lasts?).await {
             true => self.undo(|step| step == index).await,
             false => None,
@@ -191,7 +190,7 @@ impl<'a> Faults<'a> {
             active.forget(&active.nodes.clone());
             match self.repair(step, active).await {
                 Ok(()) => self.tell_undone(step),
-                Err(error) => self.tell(EventKind::StepNotUndone { step, error }),
+                Err(error) => self.tell_not_undone(step, error),
             }
         }
     }
@@ -210,7 +209,7 @@ impl<'a> Faults<'a> {
         let mut back = Vec::new();
         for (step, nodes) in left {
             match self.undo(|other| other == step).await {
-                Some(error) => self.tell(EventKind::StepNotUndone { step, error }),
+                Some(error) => self.tell_not_undone(step, error),
                 None => back.extend(nodes),
             }
         }
@@ -233,7 +232,7 @@ impl<'a> Faults<'a> {
         Ok(())
     }
 
-    async fn undo(&self, which: impl Fn(usize) -> bool) -> Option<String> {
+    async fn undo(&self, which: impl Fn(usize) -> bool) -> Option<StepError> {
         let active: Vec<_> = self.active.lock().extract_if(.., |(step, _)| which(*step)).collect();
         let mut error = None;
         for (step, active) in active {
@@ -246,7 +245,7 @@ impl<'a> Faults<'a> {
     }
 
     /// Undoes it. What could not be undone is tried once more when the load has ended.
-    async fn repair(&self, step: usize, mut active: ActiveFault) -> Result<(), String> {
+    async fn repair(&self, step: usize, mut active: ActiveFault) -> Result<(), StepError> {
         let backend = self.drill.backend;
         let (notes, error) = active.undo(backend).await;
         self.note(step, notes);
@@ -289,6 +288,11 @@ impl<'a> Faults<'a> {
         self.tell(EventKind::StepUndone { step, nodes: vec![] });
     }
 
+    fn tell_not_undone(&self, step: usize, error: StepError) {
+        let StepError { text, in_time } = error;
+        self.tell(EventKind::StepNotUndone { step, error: text, doubtful: in_time });
+    }
+
     fn note(&self, step: usize, notes: Vec<Note>) {
         for note in notes {
             match note {
@@ -303,8 +307,10 @@ impl<'a> Faults<'a> {
     }
 }
 
-fn not_undone(error: impl Display) -> String {
-    format!("it could not be undone: {error}")
+/// Why a step could not be undone.
+fn not_undone(error: impl Into<StepError>) -> StepError {
+    let StepError { text, in_time } = error.into();
+    StepError { text: format!("it could not be undone: {text}"), in_time }
 }
 
 /// Where there is a choice the drill's seed draws, for each step anew.

@@ -12,13 +12,14 @@ use crate::spec::step::{Method, Pace, SlotMove, Step, StepAction};
 
 use super::context::DrillContext;
 use super::faults::Faults;
+use super::step_error::StepError;
 
 /// What has moved in the end, and what went wrong.
 pub async fn carry_out(
     faults: &Faults<'_>,
     group: &DeployedGroup,
     (index, step): (usize, &Step),
-) -> (Moved, Option<String>) {
+) -> (Moved, Option<StepError>) {
     let drill = faults.drill;
     let joiners = step.action.joiners(&group.spec.name);
     if !joiners.is_empty() {
@@ -27,7 +28,7 @@ pub async fn carry_out(
             () = drill.stop.cancelled() => return (Moved::default(), None),
         };
         if let Err(error) = joined {
-            return (Moved::default(), Some(error.to_string()));
+            return (Moved::default(), Some(error.into()));
         }
         drill.teller.tell(EventKind::StepJoined { step: index, nodes: joiners });
     }
@@ -42,7 +43,7 @@ pub async fn carry_out(
     faults.forget(&leavers);
     let left = members::leave(drill.backend, group, &leavers).await;
     drill.teller.tell(EventKind::StepLeft { step: index, nodes: leavers });
-    (moved, left.err().map(|error| error.to_string()))
+    (moved, left.err().map(StepError::from))
 }
 
 /// All nodes of the shard that is to go.
@@ -60,10 +61,10 @@ async fn move_slots(
     index: usize,
     slots: &SlotMove,
     how: (Method, Pace),
-) -> (Moved, Option<String>) {
+) -> (Moved, Option<StepError>) {
     let routes = match plan(slots, &owners(group).await) {
         Ok(routes) => routes,
-        Err(error) => return (Moved::default(), Some(error.to_string())),
+        Err(error) => return (Moved::default(), Some(StepError::certain(error))),
     };
     let tell = |heard| {
         drill.teller.tell(match heard {
@@ -85,7 +86,7 @@ async fn move_slots(
     let cancel = || drill.stop.is_cancelled();
     match moving::carry_out(&routes, &group.nodes, how, tell, cancel).await {
         Ok(moved) => (moved, None),
-        Err(error) => (error.moved, Some(error.to_string())),
+        Err(error) => (error.moved, Some(error.into())),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Why a step failed.
 
+use crate::backend::BackendError;
+use crate::cluster::members::MemberError;
+use crate::cluster::moving::MoveError;
 use crate::fault::FaultError;
 
 /// For a person, and for whoever judges it.
@@ -20,6 +23,24 @@ impl StepError {
     /// It took too long.
     pub fn in_time(text: impl ToString) -> StepError {
         StepError { text: text.to_string(), in_time: true }
+    }
+}
+
+impl From<MoveError> for StepError {
+    fn from(error: MoveError) -> StepError {
+        StepError { in_time: error.is_of_time(), text: error.to_string() }
+    }
+}
+
+impl From<MemberError> for StepError {
+    fn from(error: MemberError) -> StepError {
+        StepError { in_time: error.is_of_time(), text: error.to_string() }
+    }
+}
+
+impl From<BackendError> for StepError {
+    fn from(error: BackendError) -> StepError {
+        FaultError::from(error).into()
     }
 }
 

@@ -106,8 +106,7 @@ impl Timeline<'_> {
     ) -> (Moved, Option<StepError>) {
         let error = match fault::of(&step.action) {
             Play::Slots => {
-                let (moved, error) = scale::carry_out(self.faults, group, (index, step)).await;
-                return (moved, error.map(StepError::certain));
+                return scale::carry_out(self.faults, group, (index, step)).await;
             }
             Play::Fault(fault) => self.faults.play(group, (index, step), fault).await,
             Play::Rolling(rolling) => {

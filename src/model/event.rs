@@ -151,6 +151,9 @@ pub enum EventKind {
     StepNotUndone {
         step: usize,
         error: String,
+        /// As of [`EventKind::StepEnded`].
+        #[serde(default)]
+        doubtful: bool,
     },
     StepEnded {
         step: usize,

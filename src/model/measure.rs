@@ -64,8 +64,8 @@ pub struct Measure {
     /// `None` where the drill could not tell it (it ended too early, say).
     pub value: Option<f64>,
     pub unit: Unit,
-    /// Where there is no value because it was not over when the load ended: how much it was by
-    /// then.
+    /// Where there is no value: how much it is at least. A time was not over when the load ended,
+    /// and was as long by then; of a count, the final state of some keys could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<f64>,
 }
@@ -75,11 +75,14 @@ impl Measure {
         Measure { value: Some(value), unit, at_least: None }
     }
 
-    /// `412 ms`; `> 10.0 s` of what was not over then.
+    /// `412 ms`; `> 10.0 s` of what was not over; `≥ 3` of what was not all read.
     pub fn show(&self) -> String {
         match (self.value, self.at_least) {
             (Some(value), _) => self.unit.show(value),
-            (None, Some(least)) => format!("> {}", self.unit.show(least)),
+            (None, Some(least)) if self.unit == Unit::Millis => {
+                format!("> {}", self.unit.show(least))
+            }
+            (None, Some(least)) => format!("≥ {}", self.unit.show(least)),
             (None, None) => "unknown".to_owned(),
         }
     }

@@ -22,7 +22,7 @@ mod workload;
 pub use clock::{Clock, Nanos};
 pub use ids::{HostId, NodeKind, NodeName, ShardName};
 pub use measure::{Measure, Unit, Verdict};
-pub use outside::{acts, from_json, printable, printable_lines, shown};
+pub use outside::{acts, from_json, printable, printable_lines, shown, shown_plain};
 pub use password::Password;
 pub use step::StepKind;
 pub use workload::Workload;

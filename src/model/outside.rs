@@ -53,12 +53,24 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// `text` as it may be written to a file or a pipe: without colours.
+pub fn shown_plain(text: &str) -> Cow<'_, str> {
+    let mut rest = text.split('\x1b');
+    let first = rest.next().unwrap_or_default();
+    let plain: String = rest.map(|part| &part[colour(part)..]).collect();
+    match plain.is_empty() && first.len() == text.len() {
+        true => shown(text),
+        false => Cow::Owned(shown(&(first.to_owned() + &plain)).into_owned()),
+    }
+}
+
 /// The length of what follows ESC in a sequence that sets a colour, as `[1;31m`; 0 if `text`
-/// begins with none.
+/// begins with none. What hides text or makes it blink is no colour.
 fn colour(text: &str) -> usize {
     let Some(rest) = text.strip_prefix('[') else { return 0 };
     let numbers = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b';').count();
-    if rest.as_bytes().get(numbers) == Some(&b'm') { numbers + 2 } else { 0 }
+    let colours = rest[..numbers].split(';').all(|n| !matches!(n, "5" | "6" | "7" | "8"));
+    if colours && rest.as_bytes().get(numbers) == Some(&b'm') { numbers + 2 } else { 0 }
 }
 
 /// A value from JSON, all of whose text is as [`printable_lines`] makes it.
@@ -102,6 +114,14 @@ mod tests {
     #[test]
     fn nothing_that_acts_is_left() {
         assert_eq!(printable("a\x1b[31mb\n\u{9b}é\u{202e}"), "a\u{fffd}[31mb \u{fffd}é\u{fffd}");
+    }
+
+    #[test]
+    fn a_pipe_gets_no_colours_and_a_terminal_nothing_hidden() {
+        assert_eq!(shown_plain("a\x1b[1;31mred\x1b[0m\n"), "ared\n");
+        assert_eq!(shown_plain("plain\t\n"), "plain\t\n");
+        assert_eq!(shown_plain("\x1b]0;t"), "]0;t");
+        assert_eq!(shown("\x1b[8mhidden"), "\u{fffd}[8mhidden");
     }
 
     #[test]

@@ -364,7 +364,7 @@ pub struct Hit {
 
 /// A primary that failed, or handed over to a replica. An instant is null if its phase was not
 /// reached, or not seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failover {
     pub group: String,
     pub shard: u32,

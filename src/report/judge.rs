@@ -8,7 +8,7 @@ use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::{Measure, Nanos, Unit, Verdict};
 
 use super::data::{Judged, Report, millis};
-use super::measures::{Doubt, Doubts};
+use super::doubt::{Doubt, Doubts};
 use super::record::Record;
 
 // What to do about unknown results: each reason of an `unknown` verdict has such advice.
@@ -60,6 +60,10 @@ fn expectation(
             let range = doubt.and_then(|doubt| doubt.range());
             let unsure = range.is_some_and(|[shortest, _]| shortest <= least / 2.0);
             match open(e, least, must_end, unit) {
+                (Verdict::Unknown, Some(why)) if unit != Unit::Millis => {
+                    let advice = known.map_or(OPEN, |known| known.advice);
+                    (Verdict::Unknown, Some(format!("{why}; {advice}")))
+                }
                 (Verdict::Fail, why) if unsure => {
                     let was = why.unwrap_or_default().replace("does not hold", "cannot be judged");
                     (Verdict::Unknown, Some(format!("{was}; {TOO_BUSY}")))
@@ -88,17 +92,22 @@ fn expectation(
     }
 }
 
-/// The verdict on what was not over when the load ended, and was `least` by then. It can have
-/// become anything from that on.
+/// The verdict on what is `least` or anything from that on: a time was not over when the load
+/// ended, or keys could not be read.
 fn open(e: &Expectation, least: f64, must_end: bool, unit: Unit) -> (Verdict, Option<String>) {
-    let was = format!("it was not over when the load ended, after {}", unit.show(least));
+    let is_time = unit == Unit::Millis;
+    let was = match is_time {
+        true => format!("it was not over when the load ended, after {}", unit.show(least)),
+        false => format!("it was {} at least, and keys could not be read", unit.show(least)),
+    };
     let within = e.op == Compare::Equal && least < e.bound;
     let holds = [least, f64::INFINITY].map(|value| e.op.holds(value, e.bound) || within);
     match holds {
         [true, true] if !must_end && !within => (Verdict::Pass, None),
         [false, false] => (Verdict::Fail, Some(format!("does not hold: {was}"))),
         _ if must_end => (Verdict::Fail, Some(format!("does not hold: {was}"))),
-        _ => (Verdict::Unknown, Some(format!("cannot be judged: {was}; {}", OPEN))),
+        _ if is_time => (Verdict::Unknown, Some(format!("cannot be judged: {was}; {OPEN}"))),
+        _ => (Verdict::Unknown, Some(format!("cannot be judged: {was}"))),
     }
 }
 
@@ -308,6 +317,19 @@ mod tests {
         assert_eq!(weighed(AtLeast, None, all), Verdict::Pass, "it holds");
         assert_eq!(weighed(AtLeast, all, None), Verdict::Unknown, "redrill itself saw it late");
         assert_eq!(weighed(AtLeast, Some([5.0, 5.0]), all), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_count_of_what_could_be_read_breaks_a_bound_below_it_and_holds_none() {
+        let judged = |bound: f64| {
+            let (text, measure, op) = (String::new(), String::new(), Compare::AtMost);
+            let bound = Expectation { text, measure, op, bound };
+            open(&bound, 3.0, false, Unit::Count)
+        };
+        assert_eq!(judged(2.0).0, Verdict::Fail);
+        let (verdict, why) = judged(100.0);
+        assert_eq!(verdict, Verdict::Unknown);
+        assert!(why.unwrap().contains("it was 3 at least, and keys could not be read"));
     }
 
     #[test]

@@ -16,9 +16,11 @@ use crate::model::op::Access;
 use crate::model::{Measure, Nanos};
 
 use super::data::{Failover, Load};
+use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
 use super::spans::Spans;
+use super::starved::Seen;
 use super::step_record::StepRecord;
 use super::tally::{Errors, Since, SpanTally, Tally};
 
@@ -44,6 +46,9 @@ pub(super) fn measures(
     from_loads(loads, &mut values, &mut open);
     for (name, value) in &checked.measures {
         put(&mut values, name, Some(*value));
+    }
+    for (name, least) in &checked.at_least {
+        put(&mut open, name, Some(*least));
     }
     let (loads, steps) = (&record.info.loads, &record.steps);
     let workloads = record.workloads();
@@ -182,10 +187,6 @@ fn from_moves(record: &Record, values: &mut Values) {
 
 fn from_tally(record: &Record, tally: &mut Tally, values: &mut Values) {
     latency(tally, Since::Intended, values);
-    put(values, "latency.answered.p99.before", tally.before.answered_p99());
-    let answered = |span: &Option<SpanTally>| span.as_ref().and_then(SpanTally::answered_p99);
-    put(values, "latency.answered.p99.during", answered(&tally.during));
-    put(values, "latency.answered.p99.after", answered(&tally.after));
     throughput(record, tally, values);
     let count = |n: u64| Some(n as f64);
     put(values, "writes.acknowledged", count(tally.acknowledged));
@@ -218,6 +219,10 @@ fn latency(tally: &mut Tally, since: Since, values: &mut Values) {
     put(values, "latency.p99.before", quantile(before, 0.99));
     put(values, "latency.p99.during", quantile(during, 0.99));
     put(values, "latency.p99.after", quantile(after, 0.99));
+    let answered = |band: Option<&SpanTally>| band.and_then(|band| band.answered(since, 0.99));
+    put(values, "latency.answered.p99.before", answered(before));
+    put(values, "latency.answered.p99.during", answered(during));
+    put(values, "latency.answered.p99.after", answered(after));
     put(values, "latency.max.during", during.and_then(|band| band.max(since)));
     put(values, "latency.p99.worst", worst);
     put(values, "latency.p99.degradation", tally.slower(since));
@@ -230,39 +235,15 @@ fn throughput(record: &Record, tally: &Tally, values: &mut Values) {
     put(values, "throughput.degradation", tally.fell(rates(record).iter().sum()));
 }
 
-/// By measure: what else it could have been.
-pub(super) type Doubts = BTreeMap<&'static str, Doubt>;
-
-/// The smallest and the greatest value that a measure could have had.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Doubt {
-    /// Had redrill itself looked all the time.
-    pub own: Option<[f64; 2]>,
-    /// Had servers not been starved either. This excuses, and takes back nothing that holds.
-    pub starved: Option<[f64; 2]>,
-}
-
-impl Doubt {
-    /// Of all that was in doubt.
-    pub fn range(&self) -> Option<[f64; 2]> {
-        let both = |[a, b]: [f64; 2], [c, d]: [f64; 2]| [a.min(c), b.max(d)];
-        self.own.into_iter().chain(self.starved).reduce(both)
-    }
-}
-
-impl From<[f64; 2]> for Doubt {
-    fn from(range: [f64; 2]) -> Doubt {
-        Doubt { own: Some(range), starved: None }
-    }
-}
-
 /// The ranges of all measures that redrill's own lateness may have changed.
 pub(super) fn doubts(
     record: &Record,
+    failovers: &[Failover],
     mut tally: Option<&mut Tally>,
     measures: &BTreeMap<String, Measure>,
 ) -> Doubts {
     let mut doubts = of_downtime(record);
+    let mut apart = Values::new();
     if let Some(tally) = tally.as_deref_mut() {
         // Latency counts from the intended instants, and redrill sent a little later.
         let mut since_sent = Values::new();
@@ -272,12 +253,14 @@ pub(super) fn doubts(
                 doubts.insert(name, [sent.min(intended), sent.max(intended)].into());
             }
         }
+        latency(tally, Since::Apart, &mut apart);
         let held = tally.held(&rates(record), record.phase_at(Phase::Drain));
         let held = held.map(|(held, in_time)| [held, in_time]);
         doubts.extend(held.map(|range| ("schedule.held", range.into())));
     }
     if let Some(spans) = Spans::of(record) {
-        record.starved.widen(&mut doubts, (&spans, tally.as_deref()), measures);
+        let seen = Seen { spans: &spans, tally: tally.as_deref(), apart: &apart, failovers };
+        record.starved.widen(&mut doubts, &seen, measures);
     }
     doubts
 }

@@ -13,6 +13,7 @@ mod checked;
 pub mod compare;
 mod data;
 mod degradation;
+mod doubt;
 mod error;
 mod failover_fold;
 mod failovers;
@@ -212,9 +213,13 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
     let tally = history.tally.as_mut();
     let measures = measures::measures(&record, &failovers, &loads, tally, &history.checked);
-    let doubts = measures::doubts(&record, history.tally.as_mut(), &measures);
+    let doubts = measures::doubts(&record, &failovers, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);
-    let (verdict, why) = judge::verdict(&record, &expectations, &history.checked.findings);
+    let (mut verdict, mut why) = judge::verdict(&record, &expectations, &history.checked.findings);
+    if verdict == Verdict::Pass && history.tally.as_ref().is_some_and(|tally| tally.rows == 0) {
+        verdict = Verdict::Unknown;
+        why.push("no operation was sent: look at the rates of the loads".to_owned());
+    }
     let spans = Spans::of(&record);
     let (outages, outages_left_out) =
         record.outages.list(&record.canaries, |canary, at| record.owner(canary, at));

@@ -150,7 +150,7 @@ impl Record {
             one.unsure = self.starved.decides(ns(from), ns(to));
         }
         for step in self.steps.iter_mut().filter(|step| step.doubtful) {
-            let Some((from, to)) = step.began.zip(step.ended) else { continue };
+            let Some((from, to)) = step.began.zip(step.not_undone.or(step.ended)) else { continue };
             step.unsure = self.starved.around(from, to);
         }
     }
@@ -263,7 +263,11 @@ impl Record {
             }
             EventKind::StepUndone { step, nodes } => self.step(step, |s| s.undo(&nodes, at)),
             EventKind::StepTurn { step, holds } => self.step(step, |s| s.turn(holds, at)),
-            EventKind::StepNotUndone { step, error } => self.step(step, |s| s.error = Some(error)),
+            EventKind::StepNotUndone { step, error, doubtful } => {
+                self.step(step, |s| {
+                    (s.error, s.doubtful, s.not_undone) = (Some(error), doubtful, Some(at));
+                });
+            }
             EventKind::StepNote { step, text } => self.step(step, |s| s.notes.push(text)),
             EventKind::StepJoined { step, nodes } => {
                 self.members.join(&nodes);

@@ -19,6 +19,9 @@ const WINDOW: usize = 10;
 const SESSIONS: u64 = 20;
 /// The share of sessions that must end ok.
 const GOOD: f64 = 0.95;
+/// At the line's end, a load that was good again for so many sessions has come back: there is no
+/// whole window more.
+const ENOUGH: u32 = 10;
 
 /// The sessions of one load by the instants at which they were due.
 #[derive(Debug, Default)]
@@ -76,17 +79,16 @@ impl Recovery {
             // The last step that had begun by then is to blame.
             let begun = steps.iter().rfind(|step| step.0 < at(bad.from + 1));
             let Some(step) = begun.or(steps.first()).filter(|step| step.0 < ends) else { continue };
-            let took = Nanos(ends).since(*step);
             if bad.to == self.buckets.len() {
-                return Some(Recovered::Never(took));
+                return Some(Recovered::Never(line.to.since(*step)));
             }
-            slowest = slowest.max(took);
+            slowest = slowest.max(Nanos(ends).since(*step));
         }
         Some(Recovered::After(slowest))
     }
 
-    /// Stretches of bad windows, in order. One that begins in the last window is left out: it
-    /// may be over at once.
+    /// Stretches of bad windows, in order. One that begins in the last second is left out: it may
+    /// be over at once.
     fn bad(&self) -> Vec<Stretch> {
         let sessions: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.due)).sum();
         let enough = (SESSIONS * self.buckets.len() as u64).div_ceil(sessions.max(1)) as usize;
@@ -104,19 +106,32 @@ impl Recovery {
             }
         }
         let windows = self.buckets.len() - window + 1;
-        stretches.retain(|stretch| stretch.to < windows || stretch.from < windows);
         for stretch in &mut stretches {
+            // The last bad window begins before the last bad bucket.
+            let rest = &self.buckets[stretch.to..];
             stretch.to = match stretch.to == windows {
-                // What is bad in the last window is bad until the end.
-                true => self.buckets.len(),
-                // The last bad window begins before the last bad bucket.
-                false => {
-                    let rest = &self.buckets[stretch.to..];
-                    stretch.to + rest.iter().take_while(|bucket| is_bad(&[**bucket])).count()
-                }
+                true => self.bad_until_the_end(),
+                false => stretch.to + rest.iter().take_while(|bucket| is_bad(&[**bucket])).count(),
             };
         }
         stretches
+            .retain(|stretch| stretch.to < self.buckets.len() || !self.is_new(stretch, window));
+        stretches
+    }
+
+    /// The end of the last bad bucket, if enough was good after it; else that of the line.
+    fn bad_until_the_end(&self) -> usize {
+        let last_bad = self.buckets.iter().rposition(|bucket| is_bad(&[*bucket]));
+        let good_again = last_bad.map_or(0, |last| last + 1);
+        let good: u32 = self.buckets[good_again..].iter().map(|bucket| bucket.good).sum();
+        if good >= ENOUGH { good_again } else { self.buckets.len() }
+    }
+
+    /// Whether the first bad bucket of its first window is in the line's last second.
+    fn is_new(&self, stretch: &Stretch, window: usize) -> bool {
+        let first = stretch.from + 1 - window;
+        let bad = self.buckets[first..].iter().position(|bucket| is_bad(&[*bucket]));
+        bad.is_none_or(|bad| first + bad + WINDOW > self.buckets.len())
     }
 }
 
@@ -185,6 +200,33 @@ mod tests {
         let twice = |ms| (15_300..18_000).contains(&ms) || ms > 25_000;
         assert_eq!(recovered(&[STEP], twice), never);
         assert_eq!(recovered(&[STEP], |ms| ms > 29_500), after(0), "this may be over at once");
+    }
+
+    #[test]
+    fn a_load_that_is_good_again_at_the_end_has_come_back() {
+        assert_eq!(recovered(&[STEP], |ms| (15_300..29_200).contains(&ms)), after(14_200));
+        assert_eq!(
+            recovered(&[STEP], |ms| (15_300..29_995).contains(&ms)),
+            Some(Recovered::Never(Duration::from_secs(15)))
+        );
+    }
+
+    #[test]
+    fn a_slow_load_that_is_dead_for_its_last_seconds_has_not_come_back() {
+        let line = Span { from: Nanos(0), to: Nanos(30_000 * MS) };
+        let slow = |dead_from: u64| {
+            let mut recovery = Recovery::default();
+            for n in 0..120 {
+                let at = Nanos(n * 250 * MS);
+                let dead = n * 250 >= dead_from;
+                let outcome = if dead { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
+                let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
+                recovery.add(&Op { intended: at, outcome, ..op }, line);
+            }
+            recovery.recovered(line, &[Nanos(25_000 * MS)])
+        };
+        assert_eq!(slow(25_400), Some(Recovered::Never(Duration::from_secs(5))));
+        assert_eq!(slow(29_300), after(0), "this may be over at once");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::model::catalogue::{Busy, CATALOGUE, Known, When};
 use crate::model::{Measure, Nanos, NodeName, Unit};
 
-use super::data::{Starved, millis};
-use super::measures::Doubts;
+use super::data::{Failover, Starved, millis};
+use super::doubt::Doubts;
 use super::spans::{Span, Spans};
 use super::tally::{Errors, Since, SpanTally, Tally};
 
@@ -24,6 +24,8 @@ const BLIND: f64 = 50.0;
 const SECOND: Duration = Duration::from_secs(1);
 /// From this share of a time on, what happened in it may be the effect of the starved part.
 const DECIDES: f64 = 0.5;
+/// A primary that was not run may be missed so long later: some time-outs are that long.
+const MISSES: Duration = Duration::from_secs(5);
 /// How far a time may be from what it explains.
 const NEAR: Duration = Duration::from_secs(1);
 
@@ -161,21 +163,26 @@ impl StarvedTimes {
     pub fn widen(
         &self,
         doubts: &mut Doubts,
-        (spans, tally): (&Spans, Option<&Tally>),
+        seen: &Seen<'_>,
         measures: &BTreeMap<String, Measure>,
     ) {
         for known in CATALOGUE.iter().filter(|known| known.busy() != Busy::Spares) {
             let Some(measure) = measures.get(known.name) else { continue };
-            let span = span_of(known, spans);
+            let span = span_of(known, seen.spans);
             let lost = self.lost(span, |who| match who {
                 Who::Server(..) => true,
                 Who::Redrill => !known.knows_own_lateness,
                 Who::Watcher => known.of_views,
             });
             let without = match (measure.value, measure.at_least) {
-                (Some(value), _) => without(known, value, tally, (lost, span.length())),
-                (None, Some(least)) => [least - ms(lost), f64::INFINITY],
-                (None, None) => continue,
+                (Some(value), _) if known.busy() == Busy::Failovers => {
+                    self.without_failovers(value, seen, (lost, span.length()))
+                }
+                (Some(value), _) => without(known, value, seen, (lost, span.length())),
+                (None, Some(least)) if known.unit == Unit::Millis => {
+                    [least - ms(lost), f64::INFINITY]
+                }
+                (None, _) => continue,
             };
             if !lost.is_zero() {
                 let [least, most] = without;
@@ -184,6 +191,33 @@ impl StarvedTimes {
             }
         }
     }
+
+    /// Those that a starved time came shortly before may be due to it. If half of the time was
+    /// starved, nobody may have had the time to replace a primary.
+    fn without_failovers(
+        &self,
+        value: f64,
+        seen: &Seen<'_>,
+        (lost, of): (Duration, Duration),
+    ) -> [f64; 2] {
+        let at = |ms: f64| Nanos((ms * 1e6) as u64);
+        let excused = seen.failovers.iter().filter(|one| {
+            let Some(elected) = one.elected_ms.filter(|_| one.to.is_some()) else { return false };
+            let from = at(one.suspected_ms.unwrap_or(elected)) - MISSES;
+            !self.lost(Span { from, to: at(elected) }, everybody).is_zero()
+        });
+        let most = if lost >= of.mul_f64(DECIDES) { value + 1.0 } else { value };
+        [value - excused.count() as f64, most]
+    }
+}
+
+/// What else is known of a drill, where a busy machine may explain a measure.
+pub(super) struct Seen<'a> {
+    pub spans: &'a Spans,
+    pub tally: Option<&'a Tally>,
+    /// Measures of the operations that met no starved time.
+    pub apart: &'a BTreeMap<&'static str, f64>,
+    pub failovers: &'a [Failover],
 }
 
 fn everybody(_: &Who) -> bool {
@@ -205,6 +239,11 @@ fn span_of(known: &Known, spans: &Spans) -> Span {
         Some(When::Before) => spans.before,
         Some(When::After) => spans.after.unwrap_or(spans.line),
         Some(When::During) => spans.during.unwrap_or(spans.line),
+        // A load may come back long after the nodes have converged.
+        None if known.must_end => {
+            let from = spans.during.map_or(spans.line.from, |during| during.from);
+            Span { from, to: spans.line.to }
+        }
         None if known.is_of_steps() => spans.during.unwrap_or(spans.line),
         None | Some(When::WorstSecond) => spans.line,
     }
@@ -215,9 +254,10 @@ fn span_of(known: &Known, spans: &Spans) -> Span {
 fn without(
     known: &Known,
     value: f64,
-    tally: Option<&Tally>,
+    seen: &Seen<'_>,
     (lost, of): (Duration, Duration),
 ) -> [f64; 2] {
+    let tally = seen.tally;
     let share = (lost.as_secs_f64() / of.as_secs_f64()).min(1.0);
     let percent = share * 100.0;
     match known.busy() {
@@ -235,8 +275,8 @@ fn without(
             let least = of_servers.into_iter().flatten().find(|(name, _)| *name == known.name);
             [least.and_then(|(_, value)| value).unwrap_or(value), value]
         }
-        Busy::Failovers => [0.0, if lost >= of.mul_f64(DECIDES) { value + 1.0 } else { value }],
-        Busy::MayBeAll => [0.0, value],
+        Busy::Failovers => [0.0, value],
+        Busy::MayBeAll => [seen.apart.get(known.name).copied().unwrap_or(0.0), value],
     }
 }
 
@@ -267,6 +307,19 @@ mod tests {
 
     fn span(from: u64, to: u64) -> Span {
         Span { from: at(from), to: at(to) }
+    }
+
+    const SPANS: Spans = Spans {
+        line: Span { from: Nanos(0), to: Nanos(10_000_000_000) },
+        seen_to_the_end: true,
+        before: Span { from: Nanos(0), to: Nanos(1_000_000_000) },
+        during: None,
+        after: None,
+    };
+
+    fn seen(failovers: &[Failover]) -> Seen<'_> {
+        static APART: BTreeMap<&str, f64> = BTreeMap::new();
+        Seen { spans: &SPANS, tally: None, apart: &APART, failovers }
     }
 
     fn times() -> StarvedTimes {
@@ -312,13 +365,14 @@ mod tests {
             Spans { line, seen_to_the_end, before: line, during: Some(during), after: None };
         let of = |name| span_of(crate::model::catalogue::known(name).unwrap(), &spans);
         assert_eq!((of("writes.lost.share"), of("rpo")), (line, during));
+        assert_eq!(of("load.recovered"), span(1_000, 10_000), "it may come back later than nodes");
     }
 
     #[test]
     fn each_measure_is_excused_in_its_own_way() {
         let of = |name, value| {
             let known = crate::model::catalogue::known(name).unwrap();
-            without(known, value, None, (Duration::from_secs(2), Duration::from_secs(10)))
+            without(known, value, &seen(&[]), (Duration::from_secs(2), Duration::from_secs(10)))
         };
         assert_eq!(of("crashes", 1.0), [1.0, 1.0], "the machine ends no server");
         assert_eq!(of("convergence", 5_000.0), [3_000.0, 5_000.0]);
@@ -326,17 +380,25 @@ mod tests {
         assert_eq!(of("schedule.held", 75.0), [75.0, 95.0]);
         assert_eq!(of("writes.lost.share", 30.0), [10.0, 30.0]);
         assert_eq!(of("latency.p99.worst", 900.0), [0.0, 900.0]);
-        assert_eq!(of("failovers", 2.0), [0.0, 2.0]);
         assert_eq!(of("errors.total", 7.0), [7.0, 7.0], "no error met a starved time");
     }
 
     #[test]
-    fn a_starved_machine_may_cause_failovers_and_seldom_prevents_one() {
-        let known = crate::model::catalogue::known("failovers").unwrap();
-        let [short, long] = [2, 6].map(Duration::from_secs);
-        let of = Duration::from_secs(10);
-        assert_eq!(without(known, 1.0, None, (short, of)), [0.0, 1.0]);
-        assert_eq!(without(known, 0.0, None, (long, of)), [0.0, 1.0]);
+    fn a_starved_machine_may_cause_a_failover_soon_after_and_seldom_prevents_one() {
+        let times = times();
+        let without = |elected: f64, (lost, of): (u64, u64)| {
+            let failover = Failover {
+                elected_ms: Some(elected),
+                to: Some(NodeName::new("c", 0, 1)),
+                ..Failover::default()
+            };
+            let (lost, of) = (Duration::from_secs(lost), Duration::from_secs(of));
+            times.without_failovers(1.0, &seen(&[failover]), (lost, of))
+        };
+        assert_eq!(without(6_000.0, (2, 10)), [0.0, 1.0]);
+        assert_eq!(without(3_000.0, (2, 10)), [1.0, 1.0], "it was before");
+        assert_eq!(without(20_000.0, (2, 10)), [1.0, 1.0], "it was long after");
+        assert_eq!(without(3_000.0, (6, 10)), [1.0, 2.0]);
     }
 
     #[test]

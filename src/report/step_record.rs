@@ -27,6 +27,8 @@ pub(super) struct StepRecord {
     pub pace: Option<PaceKept>,
     pub jobs: Vec<Job>,
     pub error: Option<String>,
+    /// When it was tried to undo it after the load, in vain.
+    pub not_undone: Option<Nanos>,
     /// The error may be that redrill did not see something in time.
     pub doubtful: bool,
     /// Why nobody can tell whether it is the servers' fault.
@@ -52,6 +54,7 @@ impl StepRecord {
             pace: None,
             jobs: Vec::new(),
             error: None,
+            not_undone: None,
             doubtful: false,
             unsure: None,
         }

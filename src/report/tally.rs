@@ -35,9 +35,9 @@ pub(super) struct Tally {
     pub after: Option<SpanTally>,
     /// Sliding windows of 1 s: from the first step to convergence; without steps, over
     /// the whole line.
-    pub latencies: [Latencies; 2],
+    pub latencies: [Latencies; 3],
     /// The same windows before the first step, and answers there.
-    calm: Option<([Latencies; 2], Rates)>,
+    calm: Option<([Latencies; 3], Rates)>,
     /// From intended to sent, of all operations that were sent.
     late: Histogram<u64>,
     rates: Rates,
@@ -66,9 +66,9 @@ pub(super) struct SpanTally {
     pub span: Span,
     /// The record reaches the span's end.
     whole: bool,
-    latency: [LatencySpread; 2],
-    /// Of those alone that ended ok, from intended.
-    answered_latency: Histogram<u64>,
+    latency: [LatencySpread; 3],
+    /// Of those alone that ended ok.
+    answered_latency: [Histogram<u64>; 3],
     /// Ended ok within the span, whenever intended. What was due during the steps and ended after
     /// them is their backlog, and belongs to them.
     pub answered: u64,
@@ -86,13 +86,16 @@ pub(super) enum Errors {
     OfServers,
 }
 
-/// The instant from which latency counts: an index of figures that are kept for both.
+/// Which latency: an index of figures that are kept for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Since {
-    /// The latency that users feel, and that all measures use.
+    /// What users feel, from the intended instant; all measures use it.
     Intended,
-    /// The same without redrill's own lateness: it shows whose fault a latency is.
+    /// From the instant of sending, without redrill's own lateness.
     Sent,
+    /// From the intended instant, without operations that met a starved time on their way. Kept
+    /// where there was such a time.
+    Apart,
 }
 
 #[derive(Debug)]
@@ -114,8 +117,8 @@ impl SpanTally {
         SpanTally {
             span,
             whole,
-            latency: [LatencySpread::new(), LatencySpread::new()],
-            answered_latency: histogram(),
+            latency: std::array::from_fn(|_| LatencySpread::new()),
+            answered_latency: std::array::from_fn(|_| histogram()),
             answered: 0,
             due: 0,
             failed: [0; 2],
@@ -128,8 +131,8 @@ impl SpanTally {
     }
 
     /// In milliseconds, of good answers alone; `None` if there were none.
-    pub fn answered_p99(&self) -> Option<f64> {
-        quantile_ms(&self.answered_latency, 0.99)
+    pub fn answered(&self, since: Since, q: f64) -> Option<f64> {
+        quantile_ms(&self.answered_latency[since as usize], q)
     }
 
     /// In milliseconds.
@@ -171,11 +174,11 @@ impl Tally {
             before: SpanTally::new(spans.before, &spans),
             during: spans.during.map(|span| SpanTally::new(span, &spans)),
             after: spans.after.map(|span| SpanTally::new(span, &spans)),
-            latencies: [Latencies::new(windowed), Latencies::new(windowed)],
+            latencies: std::array::from_fn(|_| Latencies::new(windowed)),
             late: histogram(),
             rates: Rates::new(windowed, spans.line.to),
             calm: spans.during.map(|_| {
-                let latencies = [Latencies::new(spans.before), Latencies::new(spans.before)];
+                let latencies = std::array::from_fn(|_| Latencies::new(spans.before));
                 (latencies, Rates::new(spans.before, spans.line.to))
             }),
             spans,
@@ -239,8 +242,7 @@ impl Tally {
 
     /// One more error of a kind.
     fn failed(&mut self, op: &Op, of_kind: fn(&mut Tally) -> &mut [u64; 2]) {
-        let met = |time: &Span| time.from <= op.done && op.began() <= time.to;
-        let of_servers = u64::from(!self.starved.iter().any(met));
+        let of_servers = u64::from(!self.met_starved_time(op));
         let count = |counts: &mut [u64; 2]| {
             counts[Errors::All as usize] += 1;
             counts[Errors::OfServers as usize] += of_servers;
@@ -264,14 +266,26 @@ impl Tally {
         ]
     }
 
+    /// Whether the machine may have delayed the operation, or made it fail.
+    fn met_starved_time(&self, op: &Op) -> bool {
+        self.starved.iter().any(|time| time.from <= op.done && op.began() <= time.to)
+    }
+
+    /// From when a session's latency counts. What redrill was late with is no time of the servers,
+    /// in any stage.
+    fn begins(&self, op: &Op) -> impl Iterator<Item = (Since, Nanos)> + use<> {
+        let in_time = op.began() + op.sent.since(op.intended) + op.late_before();
+        let apart = !self.starved.is_empty() && !self.met_starved_time(op);
+        let apart = apart.then_some((Since::Apart, op.began()));
+        [(Since::Intended, op.began()), (Since::Sent, in_time)].into_iter().chain(apart)
+    }
+
     /// The latency that a user felt.
     fn felt(&mut self, op: &Op) {
         let Some(timeout) = self.loads.get(usize::from(op.load)).map(|load| load.timeout) else {
             return;
         };
-        // What redrill was late with is no time of the servers, in any stage.
-        let in_time = op.began() + op.sent.since(op.intended) + op.late_before();
-        for (since, from) in [(Since::Intended, op.began()), (Since::Sent, in_time)] {
+        for (since, from) in self.begins(op) {
             let Some(latency) = felt(op, from, timeout) else { return };
             self.span(op).latency[since as usize].record(latency);
             self.latencies[since as usize].record(op.began(), latency);
@@ -282,8 +296,10 @@ impl Tally {
     }
 
     fn answered(&mut self, op: &Op) {
-        let latency = op.done.since(op.began()).as_nanos() as u64;
-        record(&mut self.span(op).answered_latency, latency);
+        for (since, from) in self.begins(op) {
+            let latency = op.done.since(from).as_nanos() as u64;
+            record(&mut self.span(op).answered_latency[since as usize], latency);
+        }
         let is_backlog = self.spans.index_of(op.began()) < self.spans.index_of(op.done);
         for band in [Some(&mut self.before), self.during.as_mut(), self.after.as_mut()] {
             let counts = band.filter(|band| band.span.contains(op.done));

@@ -51,7 +51,7 @@ impl Log {
             }
             EventKind::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
             EventKind::StepNote { text, .. } => text.clone(),
-            EventKind::StepNotUndone { step, error } => format!("step {}: {error}", step + 1),
+            EventKind::StepNotUndone { step, error, .. } => format!("step {}: {error}", step + 1),
             EventKind::StepJoined { nodes, .. } => format!("joined: {}", list(nodes)),
             EventKind::StepLeft { nodes, .. } => format!("left: {}", list(nodes)),
             EventKind::StepUndone { step, nodes } if nodes.is_empty() => {

@@ -101,6 +101,17 @@ pub struct MoveError {
 }
 
 impl MoveError {
+    /// Whether something was not seen, or did not happen, in time.
+    pub fn is_of_time(&self) -> bool {
+        match &self.reason {
+            Reason::Node(error) => error.is_silence(),
+            // The server's own word for a time-out on the way to the other one.
+            Reason::Migrate { answer, .. } => answer.contains("IOERR"),
+            Reason::NoPrimary(_) | Reason::NoOwner(_) | Reason::Unheard { .. } => true,
+            Reason::Job { .. } | Reason::NotAtomic | Reason::Stuck { .. } => false,
+        }
+    }
+
     /// No slot was left open.
     pub fn stable(moved: Moved, reason: Reason) -> MoveError {
         MoveError { moved, reason, open: SlotSet::default() }

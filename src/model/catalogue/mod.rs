@@ -187,7 +187,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
         "set.wrong" Count Lower "all that is wrong with sets: the next three together"
             .side_by_side().finding("sets").headline("Wrong with sets", &[
-                "exactly {set.lost} of {set.acknowledged} acknowledged elements lost",
+                "{set.lost} of {set.acknowledged} acknowledged elements lost",
+                "no later write hides a loss",
                 "{set.unexpected} unexpected", "{set.duplicated} duplicated",
                 "{set.recovered} recovered",
                 "{final read}",

@@ -55,7 +55,9 @@ fn a_history_in_edn_is_checked() {
     assert_eq!(analyze(&[name]).1, 0);
     fs::write(&path, "; a comment\n").unwrap();
     let (text, code) = analyze(&[name]);
-    assert!(code == 2 && text.contains("there are no operations"), "{text}");
+    assert!(code == 2 && text.contains("no operation was answered"), "{text}");
+    fs::write(&path, "{:process 0 :type :invoke :f :write :value [1 1]}\n").unwrap();
+    assert_eq!(analyze(&[name]).1, 2, "what is never answered proves nothing");
     fs::write(&path, "{:process 0 :type :ok}").unwrap();
     let (text, code) = analyze(&[name]);
     assert!(code == 65 && text.contains("history.edn, line 1: :f is nothing"), "{text}");

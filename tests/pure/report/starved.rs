@@ -90,6 +90,24 @@ fn answers_that_redrill_read_late_are_no_latency_of_the_servers() {
     assert_eq!(judged(127), Verdict::Unknown);
 }
 
+/// What happened elsewhere on the time line explains nothing.
+#[test]
+fn the_worst_second_is_excused_by_what_was_starved_then() {
+    let mut slow = history();
+    let is_slow = |op: &&mut Op| op.purpose == Purpose::Load && op.key == 30;
+    let op = slow.iter_mut().find(is_slow).unwrap();
+    op.done = op.done + Duration::from_millis(300);
+    let second = op.intended.0 / 1_000_000 + 500;
+    let bounds = [("latency.p99.worst", 200.0), ("latency.max.during", 200.0)];
+    let told = |seconds: &[u64]| {
+        let r = judged(&starved(seconds, &bounds, |_| ()), &slow);
+        r.expectations.iter().map(|e| e.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[]), [Verdict::Fail; 2]);
+    assert_eq!(told(&[second]), [Verdict::Unknown; 2]);
+    assert_eq!(told(&[second + 2_000]), [Verdict::Fail; 2], "{second}");
+}
+
 #[test]
 fn nodes_that_had_no_time_to_agree_are_no_failure() {
     let judged = |seconds: &[u64], agreed: u64| {
