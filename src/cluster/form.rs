@@ -20,13 +20,14 @@ use crate::model::event::{NodeInfo, Role};
 use crate::model::{NodeName, Password};
 use crate::node::Node;
 use crate::spec::Topology;
-use crate::spec::topology::{Auth, Group};
+use crate::spec::topology::{Auth, DataSync, Group};
 
 /// A topology that runs.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// In the order of the topology.
     pub groups: Vec<DeployedGroup>,
+    pub sync: Option<DataSync>,
     /// Where each node is, including those that join later.
     pub places: Arc<Places>,
     /// The links between nodes and clients; `None` if they connect directly.
@@ -82,43 +83,42 @@ pub async fn bring_up_most(
     heard: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Deployment, FormError> {
     let password = (topology.auth == Auth::Password).then(Password::draw);
-    let mut groups = Vec::new();
+    let groups: Vec<DeployedGroup> = topology
+        .groups
+        .iter()
+        .map(|group| reserved(backend, group, newcomers, relay.is_some(), password.as_ref()))
+        .collect::<Result<_, FormError>>()?;
     let (mut plans, mut awaited) = (Vec::new(), Vec::new());
     let (mut plans_of_sentinels, mut awaited_sentinels) = (Vec::new(), Vec::new());
-    for group in &topology.groups {
-        let mut names = node_names(group);
-        let born = names.len();
-        names.extend(newcomers.nodes.iter().filter(|name| name.group == group.name).cloned());
-        let holders = names.len();
-        names.extend(sentinel_names(group));
-        let addrs = backend.reserve(names.len(), group.port)?;
-        let mut nodes = nodes(group, names, &addrs, password.as_ref());
-        if relay.is_some() {
-            nodes = behind_doors(backend, nodes)?;
-        }
-        let sentinels = nodes.split_off(holders);
-        let (members, absent) = nodes.split_at(born);
-        absent.iter().for_each(|node| node.admin.set_absent(true));
-        plans.extend(node_plans(group, members, backend.engine()));
-        plans_of_sentinels.extend(sentinel_plans(group, members, &sentinels));
-        let expected_shards = group
+    for group in &groups {
+        let (spec, members) = (&group.spec, group.born().cloned().collect::<Vec<_>>());
+        let source = topology.source_of(&spec.name).and_then(|source| {
+            groups.iter().find(|group| group.spec.name == source.name)?.nodes.first()
+        });
+        plans.extend(node_plans(spec, &members, source, backend.engine()));
+        plans_of_sentinels.extend(sentinel_plans(spec, &members, &group.sentinels));
+        let expected_shards = spec
             .is_cluster()
-            .then(|| Arc::new(ExpectedShards::new(members, even_slots(group.shards()))));
-        awaited.extend(members.iter().map(|node| Awaited {
-            node: node.clone(),
-            expected_shards: expected_shards.clone(),
-            replicas: u64::from(group.replicas()),
-            watches: None,
+            .then(|| Arc::new(ExpectedShards::new(&members, even_slots(spec.shards()))));
+        let copies = topology.copies_of(&spec.name).len() as u64;
+        awaited.extend(members.iter().map(|node| {
+            let leads = node.born == Role::Primary;
+            Awaited {
+                node: node.clone(),
+                expected_shards: expected_shards.clone(),
+                role: if source.is_some() { Role::Replica } else { node.born },
+                replicas: if leads { u64::from(spec.replicas()) + copies } else { 0 },
+                watches: None,
+            }
         }));
-        let later = absent.iter().map(|node| joiner_plan(group, node, backend.engine())).collect();
-        let watched = Arc::new(group.clone());
-        awaited_sentinels.extend(sentinels.iter().map(|node| Awaited {
+        let watched = Arc::new(spec.clone());
+        awaited_sentinels.extend(group.sentinels.iter().map(|node| Awaited {
             node: node.clone(),
             expected_shards: None,
+            role: Role::Sentinel,
             replicas: 0,
             watches: Some(watched.clone()),
         }));
-        groups.push(DeployedGroup { spec: group.clone(), nodes, later, sentinels });
     }
     let linked: Vec<&Node> = groups.iter().flat_map(DeployedGroup::all).collect();
     let names = linked.iter().map(|node| node.name.clone());
@@ -145,7 +145,33 @@ pub async fn bring_up_most(
         backend.start(plans_of_sentinels).await?;
     }
     all_ready(&awaited).await?;
-    Ok(Deployment { groups, places, network: network.map(Arc::new), password })
+    let (network, sync) = (network.map(Arc::new), topology.sync.clone());
+    Ok(Deployment { groups, sync, places, network, password })
+}
+
+/// The nodes of a group with their addresses. Nothing is started.
+fn reserved(
+    backend: &dyn Backend,
+    group: &Group,
+    newcomers: &Newcomers,
+    relayed: bool,
+    password: Option<&Password>,
+) -> Result<DeployedGroup, FormError> {
+    let mut names = node_names(group);
+    let born = names.len();
+    names.extend(newcomers.nodes.iter().filter(|name| name.group == group.name).cloned());
+    let holders = names.len();
+    names.extend(sentinel_names(group));
+    let addrs = backend.reserve(names.len(), group.port)?;
+    let mut nodes = nodes(group, names, &addrs, password);
+    if relayed {
+        nodes = behind_doors(backend, nodes)?;
+    }
+    let sentinels = nodes.split_off(holders);
+    let absent = &nodes[born..];
+    absent.iter().for_each(|node| node.admin.set_absent(true));
+    let later = absent.iter().map(|node| joiner_plan(group, node, backend.engine())).collect();
+    Ok(DeployedGroup { spec: group.clone(), nodes, later, sentinels })
 }
 
 /// If a server ended because of a directive of the user's, the topology is wrong and not the
@@ -183,6 +209,14 @@ impl Deployment {
     /// Every server, including sentinels and nodes that join later.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.groups.iter().flat_map(DeployedGroup::all)
+    }
+
+    /// The groups that have the data of `group`: itself, and then the others.
+    pub fn same_data(&self, group: &DeployedGroup) -> Vec<&DeployedGroup> {
+        let own = self.groups.iter().position(|other| other.spec.name == group.spec.name);
+        let indices =
+            own.map(|own| DataSync::same_data(self.sync.as_ref(), own)).unwrap_or_default();
+        indices.into_iter().map(|index| &self.groups[index]).collect()
     }
 
     fn born(&self) -> impl Iterator<Item = &Node> {

@@ -115,7 +115,7 @@ pub fn disputes_in_replication(
     node_views: &[&NodeView],
     silent: &[&NodeName],
 ) -> Vec<String> {
-    let is_primary = |node_view: &NodeView| node_view.role == Some(Role::Primary);
+    let is_primary = |node_view: &NodeView| roles::leads(nodes, node_view);
     let primaries = node_views.iter().filter(|node_view| is_primary(node_view));
     let primaries: Vec<&NodeName> = primaries.map(|node_view| &node_view.node).collect();
     let mut told = match (node_views.is_empty(), primaries.len()) {

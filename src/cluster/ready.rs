@@ -30,6 +30,7 @@ pub struct Awaited {
     pub node: Node,
     /// The planned shards of its cluster; `None` outside a cluster.
     pub expected_shards: Option<Arc<ExpectedShards>>,
+    pub role: Role,
     /// How many replicas it must have.
     pub replicas: u64,
     /// For a sentinel: the group that it watches.
@@ -110,18 +111,14 @@ impl Awaited {
             }
         }
         let info = self.node.admin.info(Section::Replication).await?;
-        if info.role() != Some(self.node.born) {
-            return Ok(Some(format!("its role is not {:?} but {:?}", self.node.born, info.role())));
+        if info.role() != Some(self.role) {
+            return Ok(Some(format!("its role is not {:?} but {:?}", self.role, info.role())));
         }
-        let replica = self.node.born == Role::Replica;
-        let linked = match replica {
-            false => info.connected_replicas().unwrap_or(0) >= self.replicas,
-            true => info.master_link_up() == Some(true),
-        };
-        Ok((!linked).then(|| match replica {
-            false => format!("not all of its {} replicas are connected", self.replicas),
-            true => "its master_link_status is down".to_owned(),
-        }))
+        if self.role == Role::Replica && info.master_link_up() != Some(true) {
+            return Ok(Some("its master_link_status is down".to_owned()));
+        }
+        let linked = info.connected_replicas().unwrap_or(0) >= self.replicas;
+        Ok((!linked).then(|| format!("not all of its {} replicas are connected", self.replicas)))
     }
 }
 
@@ -223,7 +220,8 @@ mod tests {
     fn silent(listener: &TcpListener) -> Awaited {
         let name = NodeName::new("cache", 1, 0);
         let node = Node::new(name, listener.local_addr().unwrap(), "", Role::Primary);
-        Awaited { node, expected_shards: None, replicas: 0, watches: None }
+        let role = node.born;
+        Awaited { node, expected_shards: None, role, replicas: 0, watches: None }
     }
 
     #[tokio::test]

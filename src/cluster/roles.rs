@@ -1,7 +1,8 @@
 //! The primary of a group that is no cluster.
 //!
 //! Each node reports its own role there: it is primary, or it replicates a primary that it
-//! names. Sentinels name the primary too, and report whether they suspect it.
+//! names. Sentinels name the primary too, and report whether they suspect it. In a group that
+//! copies another one, the node that replicates a node of the other group leads.
 
 use futures::future::join_all;
 
@@ -46,11 +47,21 @@ pub async fn node_view(node: &Node) -> Result<NodeView, NodeError> {
     })
 }
 
+/// Whether the node leads its group, of which `nodes` are all.
+pub fn leads(nodes: &[Node], node_view: &NodeView) -> bool {
+    let is_outside = |at| nodes.iter().all(|node| node.announced != at);
+    match node_view.role {
+        Some(Role::Primary) => true,
+        Some(Role::Replica) => node_view.leader.at.is_some_and(is_outside),
+        Some(Role::Sentinel) | None => false,
+    }
+}
+
 /// The nodes and sentinels of `nodes` that answered, and whether they agree: one of them is
 /// primary, and all others name it. If several call themselves primary, the one that most
 /// others name leads.
 pub fn compare(nodes: &[Node], seen: &[&NodeView]) -> (ShardView, bool) {
-    let with = |role| seen.iter().filter(move |node_view| node_view.role == Some(role));
+    let leading = || seen.iter().filter(|node_view| leads(nodes, node_view));
     let at = |node_view: &NodeView| {
         nodes.iter().find(|node| node.name == node_view.node).map(|node| node.announced)
     };
@@ -59,14 +70,15 @@ pub fn compare(nodes: &[Node], seen: &[&NodeView]) -> (ShardView, bool) {
         seen.iter().filter(|other| here.is_some() && other.leader.at == here).count()
     };
     // Among equals the first in the topology's order.
-    let leads = with(Role::Primary).rev().max_by_key(|node_view| votes(node_view));
-    let primaries = with(Role::Primary).count();
-    let agreed = primaries == 1 && leads.is_some_and(|one| votes(one) + 1 == seen.len());
+    let leader = leading().rev().max_by_key(|node_view| votes(node_view));
+    let agreed = leading().count() == 1 && leader.is_some_and(|one| votes(one) + 1 == seen.len());
+    let follows =
+        |node_view: &&&NodeView| node_view.role == Some(Role::Replica) && !leads(nodes, node_view);
     let view = ShardView {
         shard: 0,
         slots: SlotSet::default(),
-        primary: leads.map(|node_view| node_view.node.clone()),
-        replicas: with(Role::Replica).map(|node_view| node_view.node.clone()).collect(),
+        primary: leader.map(|node_view| node_view.node.clone()),
+        replicas: seen.iter().filter(follows).map(|node_view| node_view.node.clone()).collect(),
     };
     (view, agreed)
 }
@@ -121,5 +133,19 @@ mod tests {
         seen[0] = node_view(0, replica, Some(1));
         assert_eq!(view(&seen), (Some(1), 1, true));
         assert_eq!(view(&[]), (None, 0, false));
+    }
+
+    #[test]
+    fn who_replicates_a_node_of_another_group_leads_its_own() {
+        let replica = Role::Replica;
+        let at = Some("127.0.0.9:7000".parse().unwrap());
+        let elsewhere = |n| {
+            let leader = Leader { at, ..Leader::default() };
+            NodeView { leader, ..node_view(n, replica, None) }
+        };
+        let follower = node_view(1, replica, Some(0));
+        assert_eq!(view(&[elsewhere(0), follower.clone()]), (Some(0), 1, true));
+        assert_eq!(view(&[elsewhere(0), elsewhere(1)]), (Some(0), 0, false));
+        assert_eq!(view(&[node_view(0, Role::Primary, None), follower]), (Some(0), 1, true));
     }
 }

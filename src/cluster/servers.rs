@@ -68,7 +68,13 @@ fn plan(group: &Group, node: &Node, nodes: &[Node], nodes_conf: Option<String>) 
     }
 }
 
-pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<NodePlan> {
+/// `source` is the node that the group's first node follows, if the group copies another one.
+pub fn node_plans(
+    group: &Group,
+    nodes: &[Node],
+    source: Option<&Node>,
+    engine: &EngineInfo,
+) -> Vec<NodePlan> {
     let cluster = group.is_cluster().then(|| {
         let member = |node: &Node| {
             let (id, addr) = (node.id.clone(), node.announced);
@@ -77,7 +83,18 @@ pub fn node_plans(group: &Group, nodes: &[Node], engine: &EngineInfo) -> Vec<Nod
         NodesConf::new(nodes.iter().filter_map(member).collect(), group.shards(), engine)
     });
     let conf = |node: &Node| cluster.as_ref().map(|conf| conf.of(&node.id));
-    nodes.iter().map(|node| plan(group, node, nodes, conf(node))).collect()
+    let of_node = |node: &Node| {
+        let mut plan = plan(group, node, nodes, conf(node));
+        let source = source.filter(|_| node.born == Role::Primary);
+        plan.config.extend(source.map(replicaof));
+        plan
+    };
+    nodes.iter().map(of_node).collect()
+}
+
+fn replicaof(primary: &Node) -> (String, String) {
+    let found = primary.announced;
+    ("replicaof".to_owned(), format!("{} {}", found.ip(), found.port()))
 }
 
 /// The directives that give the node its role, and then the user's.
@@ -94,9 +111,8 @@ fn directives(group: &Group, node: &Node, nodes: &[Node]) -> Vec<(String, String
         set("cluster-config-file", "nodes.conf".to_owned());
     } else if node.born == Role::Replica {
         let of_shard = |n: &&Node| n.name.kind == node.name.kind && n.born == Role::Primary;
-        if let Some(primary) = nodes.iter().find(of_shard) {
-            let found = primary.announced;
-            set("replicaof", format!("{} {}", found.ip(), found.port()));
+        if let Some((name, value)) = nodes.iter().find(of_shard).map(replicaof) {
+            set(&name, value);
         }
     }
     if node.announced != node.addr {

@@ -7,6 +7,7 @@ use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
 use crate::spec::scenario::{ClientKind, Distribution, Load, Wait};
 use crate::spec::step::Step;
+use crate::spec::topology::Group;
 
 /// Facts that the scenario does not contain.
 pub struct Circumstances<'a> {
@@ -45,12 +46,14 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
     }
 }
 
-/// All nodes of a group, in the order in which they start: those that join later come last.
+/// All nodes of a group, in the order in which they start: those that join later come last. Then
+/// the nodes of other groups that have the same data.
 fn nodes(scenario: &Scenario, group: &str) -> Vec<NodeName> {
-    let spec = scenario.topology.groups.iter().find(|spec| spec.name == group);
-    let born = spec.map(cluster::node_names).unwrap_or_default();
-    let joiners = scenario.joiners().into_iter().filter(|name| name.group == group);
-    born.into_iter().chain(joiners).collect()
+    let of_group = |spec: &Group| {
+        let joiners = scenario.joiners().into_iter().filter(|name| name.group == spec.name);
+        cluster::node_names(spec).into_iter().chain(joiners).collect::<Vec<_>>()
+    };
+    scenario.topology.same_data(group).into_iter().flat_map(of_group).collect()
 }
 
 fn step_info(step: &Step) -> StepInfo {

@@ -29,21 +29,22 @@ pub struct Loads {
 
 /// The addresses from which the clients of a group start: its nodes, or its sentinels if it has
 /// some, as other nodes find them; and the source address by which a relay recognises clients
-/// in `region`.
+/// in `region`. Of groups that have the same data, any node can name the primary.
 pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&str>) -> Targets {
     let lookup = match &group.spec.mode {
         Mode::Cluster { .. } => Lookup::Cluster,
         Mode::Sentinel { .. } => Lookup::Sentinels(group.spec.name.clone()),
         Mode::Standalone | Mode::Replication { .. } => Lookup::Primary,
     };
+    let same = deployment.same_data(group);
     let nodes: Vec<&Node> = match group.sentinels.is_empty() {
-        true => group.born().collect(),
+        true => same.iter().flat_map(|group| group.born()).collect(),
         false => group.sentinels.iter().collect(),
     };
     let seeds = nodes.into_iter().map(|node| node.announced).collect();
     let network = deployment.network.as_ref();
     let from = network.and_then(|network| network.clients_from(region)).into_iter().collect();
-    let counted = group.nodes.iter().map(|node| node.announced).collect();
+    let counted = same.iter().flat_map(|group| &group.nodes).map(|node| node.announced).collect();
     let password = deployment.password.clone();
     Targets { seeds, lookup, nodes: counted, from, password }
 }

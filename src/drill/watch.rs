@@ -7,6 +7,7 @@ use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::event::Canary;
 use crate::probe::{Prober, Watcher, canary};
 use crate::spec::Scenario;
+use crate::spec::scenario::Load;
 use crate::spec::topology::Mode;
 
 use super::context::{DrillContext, Halt};
@@ -26,11 +27,17 @@ impl Observers {
         forecast: &Forecast,
     ) -> Result<Observers, Halt> {
         let probe = drill.scenario.probe;
-        let watcher = Watcher::launch(&deployment.groups, probe.budget, drill.teller.clone());
+        let sync = deployment.sync.iter();
+        let tied = sync.flat_map(|sync| [sync.from].into_iter().chain(sync.to.clone())).collect();
+        let watcher = Watcher::launch(&deployment.groups, tied, probe.budget, drill.teller.clone());
         let watcher = watcher.map_err(Halt::failed)?;
         let mut canaries = Vec::new();
         let mut named = BTreeMap::new();
         for (index, group) in deployment.groups.iter().enumerate() {
+            // The canaries of a copy are those of its source.
+            if drill.scenario.topology.source_of(&group.spec.name).is_some() {
+                continue;
+            }
             let regions = regions(drill, group);
             let of_group = of_group(group, (forecast, index), probe.canaries);
             canaries.extend(canary::from_each(of_group, &regions));
@@ -55,11 +62,13 @@ impl Observers {
     }
 }
 
-/// Probes stand for users, so they connect from each region in which the group has users.
+/// Probes stand for users, so they connect from each region in which the group's data have users.
 fn regions(drill: &DrillContext<'_>, group: &DeployedGroup) -> Vec<Option<String>> {
     let Scenario { loads, topology, .. } = drill.scenario;
     let mut regions: Vec<Option<String>> = Vec::new();
-    for load in loads.iter().filter(|load| load.groups.contains(&group.spec.name)) {
+    let same = topology.same_data(&group.spec.name);
+    let is_user = |load: &&Load| same.iter().any(|group| load.groups.contains(&group.name));
+    for load in loads.iter().filter(is_user) {
         let region = load.region.as_ref().or(topology.regions.first()).cloned();
         if !regions.contains(&region) {
             regions.push(region);

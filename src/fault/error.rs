@@ -23,6 +23,12 @@ pub enum FaultError {
     NoFailover(NodeName),
     #[error("{name} is not primary {} s later{}", waited.as_secs(), if *aborted { "; its primary has gone on" } else { "" })]
     NotTaken { name: NodeName, waited: Duration, aborted: bool },
+    #[error("no node leads the group `{0}` now")]
+    NoHead(String),
+    #[error("{0} cannot take the writes over: no other group takes them")]
+    NoSource(NodeName),
+    #[error("{name} has not copied all data after {} s", waited.as_secs())]
+    NotCopied { name: NodeName, waited: Duration },
     #[error("{0} is a replica, and takes no notice of `maxmemory` (`replica-ignore-maxmemory`)")]
     IgnoresMemory(NodeName),
     #[error(
@@ -49,6 +55,9 @@ impl FaultError {
     pub fn is_of_time(&self) -> bool {
         match self {
             FaultError::NotTaken { .. }
+            | FaultError::NotCopied { .. }
+            | FaultError::NoHead(_)
+            | FaultError::NoSource(_)
             | FaultError::ClockStays(_)
             | FaultError::NoTarget(_)
             | FaultError::NoLinks(_)

@@ -29,9 +29,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub async fn to(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), FaultError> {
     let new = &site.node(name)?;
     let old = match force {
-        Force::None | Force::Force => Some(hand_over(site, new, force).await?),
+        Force::None | Force::Force => {
+            let old = roles::now(site.group).await.primary;
+            let old = site.node(&old.ok_or_else(|| FaultError::NoPrimary(name.clone()))?)?;
+            hand_over(&old, new, force).await?;
+            Some(old.name)
+        }
         Force::Takeover => {
-            new.admin.query::<Value>(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await?;
+            stop_following(new).await?;
             None
         }
     };
@@ -48,12 +53,15 @@ pub async fn to(site: Site<'_>, name: &NodeName, force: Force) -> Result<(), Fau
     }
 }
 
-/// Sends FAILOVER TO to the primary and waits for it. Returns the node that handed over.
-async fn hand_over(site: Site<'_>, new: &Node, force: Force) -> Result<NodeName, FaultError> {
-    let name = &new.name;
-    let old = roles::now(site.group).await.primary;
-    let old = old.ok_or_else(|| FaultError::NoPrimary(name.clone()))?;
-    let old = &site.node(&old)?;
+/// Makes the node a primary, whatever its primary says.
+pub async fn stop_following(new: &Node) -> Result<(), NodeError> {
+    new.admin.query::<Value>(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await?;
+    remember(new).await;
+    Ok(())
+}
+
+/// Sends FAILOVER TO to the primary `old`, and waits until `new` has taken its place.
+pub async fn hand_over(old: &Node, new: &Node, force: Force) -> Result<(), FaultError> {
     let mut command = redis::cmd("FAILOVER");
     command.arg("TO").arg(new.announced.ip().to_string()).arg(new.announced.port());
     if force == Force::Force {
@@ -67,13 +75,13 @@ async fn hand_over(site: Site<'_>, new: &Node, force: Force) -> Result<NodeName,
     while !(role(new).await == Some(Role::Primary) && role(old).await != Some(Role::Primary)) {
         if Instant::now() >= give_up {
             let abort = old.admin.query::<Value>(redis::cmd("FAILOVER").arg("ABORT")).await;
-            let (name, aborted) = (name.clone(), abort.is_ok());
+            let (name, aborted) = (new.name.clone(), abort.is_ok());
             return Err(FaultError::NotTaken { name, waited: PATIENCE, aborted });
         }
         sleep(LOOK_AGAIN).await;
     }
     remember(old).await;
-    Ok(old.name.clone())
+    Ok(())
 }
 
 async fn role(node: &Node) -> Option<Role> {
@@ -85,7 +93,8 @@ fn unknown(error: &NodeError) -> bool {
     error.to_string().contains("unknown command")
 }
 
-async fn follow(node: &Node, new: &Node) -> Result<(), NodeError> {
+/// Makes the node a replica of `new`.
+pub async fn follow(node: &Node, new: &Node) -> Result<(), NodeError> {
     let mut command = redis::cmd("REPLICAOF");
     command.arg(new.announced.ip().to_string()).arg(new.announced.port());
     node.admin.query::<Value>(&command).await?;

@@ -14,6 +14,7 @@ mod library;
 mod life;
 mod links;
 mod memory;
+mod promote;
 mod sides;
 mod slow;
 mod strains;
@@ -47,6 +48,8 @@ pub fn of(action: &StepAction) -> Play<'_> {
         StepAction::Pause(fault) => Play::Fault(fault),
         StepAction::Restart(fault) => Play::Fault(fault),
         StepAction::Failover(fault) => Play::Fault(fault),
+        StepAction::Promote(fault) => Play::Fault(fault),
+        StepAction::FailBack(fault) => Play::Fault(fault),
         StepAction::ClientKill(fault) => Play::Fault(fault),
         StepAction::Slow(fault) => Play::Fault(fault),
         StepAction::MemoryPressure(fault) => Play::Fault(fault),

@@ -83,6 +83,17 @@ impl Info {
         self.number("connected_slaves")
     }
 
+    /// Whether the replica that announces `at` has all data of this primary, and has said so: until
+    /// then it is sent nothing new, though it is called online.
+    pub fn has_online(&self, at: SocketAddr) -> bool {
+        let mut replicas = (0..).map_while(|n| self.get(&format!("slave{n}")));
+        let (ip, port) = (format!("ip={}", at.ip()), format!("port={}", at.port()));
+        replicas.any(|line| {
+            let has = |field: &str| line.split(',').any(|one| one == field);
+            has(&ip) && has(&port) && has("state=online") && !has("offset=0")
+        })
+    }
+
     /// Bytes.
     pub fn used_memory(&self) -> Option<u64> {
         self.number("used_memory")
@@ -156,6 +167,19 @@ impl ClusterInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replica_is_online_once_its_primary_says_so() {
+        let info = Info::parse(
+            "role:master\r\nconnected_slaves:2\r\n\
+             slave0:ip=127.0.0.2,port=7000,state=online,offset=9,lag=0\r\n\
+             slave1:ip=127.0.0.3,port=7000,state=send_bulk,offset=9,lag=0\r\n\
+             slave2:ip=127.0.0.4,port=7000,state=online,offset=0,lag=0\r\n",
+        );
+        let online = |at: &str| info.has_online(at.parse().unwrap());
+        assert!(online("127.0.0.2:7000") && !online("127.0.0.2:700"));
+        assert!(!online("127.0.0.3:7000") && !online("127.0.0.4:7000"));
+    }
 
     #[test]
     fn fields_are_read_by_their_meaning() {

@@ -7,7 +7,7 @@
 use crate::cluster::node_view::NodeView;
 use crate::cluster::view::compare;
 use crate::cluster::{health, roles};
-use crate::model::event::View;
+use crate::model::event::{Role, View};
 use crate::model::{Nanos, NodeName};
 use crate::node::{Node, NodeError};
 
@@ -117,6 +117,12 @@ impl GroupViews {
         })
     }
 
+    /// The live nodes that take writes by their own account.
+    pub(super) fn primaries(&self) -> impl Iterator<Item = &NodeName> {
+        let primary = |live: &&LiveView| live.node_view.role == Some(Role::Primary);
+        self.live().filter(primary).map(|live| &live.node_view.node)
+    }
+
     /// Whether each node has answered or is known to be gone. A node that is only slow is
     /// neither.
     pub(super) fn has_spoken(&self) -> bool {
@@ -188,7 +194,6 @@ impl GroupViews {
 mod tests {
     use super::*;
     use crate::cluster::node_view::Leader;
-    use crate::model::event::Role;
     use crate::node::NodeLine;
 
     const BEFORE: &str = "n00 127.0.0.1:1@1 master - 0 7 1 connected 0-99

@@ -86,13 +86,15 @@ struct Return {
 }
 
 impl Watcher {
-    /// Begins to watch `groups`, over separate connections. `budget` is in requests a second, of
-    /// which views have half.
+    /// Begins to watch `groups`, over separate connections. Of those that are `tied`, which have
+    /// the same data, one is to take the writes. `budget` is in requests a second, of which views
+    /// have half.
     ///
     /// # Errors
     /// The machine gives no thread.
     pub fn launch(
         groups: &[DeployedGroup],
+        tied: Vec<usize>,
         budget: f64,
         teller: Teller,
     ) -> Result<Watcher, ProbeError> {
@@ -103,7 +105,7 @@ impl Watcher {
         let (told, converged) = watch::channel(BTreeSet::new());
         let (groups, telling) = (groups.to_vec(), teller.clone());
         let thread = PromptThread::spawn("watcher", move |runtime| match runtime {
-            Ok(runtime) => runtime.block_on(watch(groups, telling, round, received, told)),
+            Ok(runtime) => runtime.block_on(watch((groups, tied), telling, round, received, told)),
             Err(error) => {
                 let text =
                     format!("nodes are not watched: the machine gave no event loop: {error}");
@@ -186,7 +188,7 @@ struct Watched {
 }
 
 async fn watch(
-    groups: Vec<DeployedGroup>,
+    (groups, tied): (Vec<DeployedGroup>, Vec<usize>),
     teller: Teller,
     round: Duration,
     mut orders: mpsc::UnboundedReceiver<Order>,
@@ -223,7 +225,8 @@ async fn watch(
             _ = look.tick() => {
                 groups.iter().for_each(|group| group.tell_view(&teller));
                 let now = teller.clock().now();
-                let agreement = agreement(&groups);
+                let torn = torn(&groups, &tied);
+                let agreement = agreement(&groups).filter(|_| torn.is_none());
                 if agreement.is_some_and(|agreement| agreement.linked_since.is_some()) {
                     agreed = now;
                 }
@@ -232,6 +235,7 @@ async fn watch(
                     agreed == now || spoken() || now.since(*since) >= LAST_WORD
                 }) {
                     groups.iter().for_each(|group| group.tell_disputes(agreed, hold, &teller));
+                    tell_torn(&torn, agreed, hold, &teller);
                     done.send(()).or_unheard();
                 }
                 if let Some(order) = &returning
@@ -240,6 +244,7 @@ async fn watch(
                     if rest.is_none() {
                         let back = &order.back;
                         groups.iter().for_each(|group| group.tell_trouble(agreed, back, &teller));
+                        tell_torn(&torn, agreed, hold, &teller);
                     }
                     returning.take().into_iter().for_each(|o| o.done.send(rest).or_unheard());
                 }
@@ -288,6 +293,25 @@ fn agreement(groups: &[Rc<Watched>]) -> Option<Agreement> {
     let agreements: Option<Vec<Agreement>> =
         groups.iter().map(|group| group.views.borrow().agreement()).collect();
     agreements?.into_iter().reduce(Agreement::and)
+}
+
+/// A group, and what is wrong with those that are `tied`: nodes of several take the writes.
+fn torn(groups: &[Rc<Watched>], tied: &[usize]) -> Option<(String, String)> {
+    let views = tied.iter().map(|index| groups[*index].views.borrow());
+    let primaries: Vec<String> =
+        views.filter_map(|views| Some(views.primaries().next()?.to_string())).collect();
+    let group = groups[*tied.first()?].name.clone();
+    let text = || format!("each of {} takes writes of the same data", primaries.join(", "));
+    (primaries.len() > 1).then(|| (group, text()))
+}
+
+fn tell_torn(torn: &Option<(String, String)>, agreed: Nanos, moment: Duration, teller: &Teller) {
+    if let Some((group, text)) = torn
+        && teller.clock().now().since(agreed) >= moment
+    {
+        let (group, how) = (group.clone(), vec![text.clone()]);
+        teller.tell(EventKind::Disagreed { group, how, agreed: Some(agreed) });
+    }
 }
 
 /// Asks node `i` for its view, once a round, for as long as the thread lives.

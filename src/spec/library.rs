@@ -26,13 +26,14 @@ macro_rules! ready {
 
 const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
     "standalone" "replication-1x2" "sentinel-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2"
-    "two-regions");
+    "two-regions" "standby-2r");
 
 const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state"
     "primary-kill" "primary-pause" "replica-kill" "quorum-loss" "rolling-restart" "chaos"
     "sentinel-failover" "scale-out-under-load" "node-timeout-sweep"
-    "node-failure-during-reshard" "minority-partition" "split-brain" "flapping-link");
+    "node-failure-during-reshard" "minority-partition" "split-brain" "flapping-link"
+    "standby-promotion");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

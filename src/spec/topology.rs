@@ -18,6 +18,35 @@ pub struct Topology {
     pub links: Vec<Link>,
     /// In the order of the file. Never empty.
     pub groups: Vec<Group>,
+    pub sync: Option<DataSync>,
+}
+
+/// One data set that several groups have. Groups are indices into [`Topology::groups`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSync {
+    pub strategy: Strategy,
+    /// The group that takes the writes at first.
+    pub from: usize,
+    /// The groups that copy it.
+    pub to: Vec<usize>,
+}
+
+impl DataSync {
+    /// The groups that have the data of group `own`: itself, and then the others.
+    pub fn same_data(sync: Option<&DataSync>, own: usize) -> Vec<usize> {
+        let tied = sync.iter().flat_map(|sync| [sync.from].into_iter().chain(sync.to.clone()));
+        let tied: Vec<usize> = tied.collect();
+        let others = tied.iter().copied().filter(|index| *index != own && tied.contains(&own));
+        [own].into_iter().chain(others).collect()
+    }
+}
+
+word_enum! {
+    /// How what is written in one group comes to others.
+    Strategy "strategy" {
+        /// The servers' own replication: the first node of each copy follows the source.
+        Replica "replica",
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,6 +170,28 @@ impl Topology {
         !self.regions.is_empty()
     }
 
+    /// The group that the group of this name copies at first.
+    pub fn source_of(&self, name: &str) -> Option<&Group> {
+        let sync = self.sync.as_ref()?;
+        let copies = sync.to.iter().any(|index| self.groups[*index].name == name);
+        copies.then(|| &self.groups[sync.from])
+    }
+
+    /// The groups that copy the group of this name at first.
+    pub fn copies_of(&self, name: &str) -> Vec<&Group> {
+        let of_it = |sync: &&DataSync| self.groups[sync.from].name == name;
+        let to = self.sync.as_ref().filter(of_it).map_or(&[][..], |sync| &sync.to);
+        to.iter().map(|index| &self.groups[*index]).collect()
+    }
+
+    /// The groups that have the data of the group of this name: itself, and then the others.
+    pub fn same_data(&self, name: &str) -> Vec<&Group> {
+        let own = self.groups.iter().position(|group| group.name == name);
+        let indices =
+            own.map(|own| DataSync::same_data(self.sync.as_ref(), own)).unwrap_or_default();
+        indices.into_iter().map(|index| &self.groups[index]).collect()
+    }
+
     /// Server processes of all groups, sentinels included.
     pub fn nodes(&self) -> u32 {
         self.groups.iter().map(Group::nodes).fold(0, u32::saturating_add)
@@ -185,6 +236,11 @@ impl Group {
                 NodeKind::Actor => None,
             },
         }
+    }
+
+    /// Where its first primary is.
+    pub fn first_region(&self) -> Option<usize> {
+        self.region_of(&NodeName::new(&self.name, 0, 0))
     }
 
     /// Shards of the group; 1 outside a cluster.

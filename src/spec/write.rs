@@ -68,6 +68,14 @@ pub fn topology(topology: &Topology) -> String {
             out.inside(&each.name, |out| group(out, each, &topology.regions));
         }
     });
+    if let Some(sync) = &topology.sync {
+        let name = |index: &usize| topology.groups[*index].name.clone();
+        out.inside("sync", |out| {
+            out.key("strategy", sync.strategy);
+            out.key("from", name(&sync.from));
+            out.key_if("to", list(&sync.to.iter().map(name).collect::<Vec<_>>()));
+        });
+    }
     out.text
 }
 

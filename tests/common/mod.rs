@@ -60,6 +60,7 @@ pub fn cluster(shards: u32, replicas: u32) -> Group {
 
 pub fn topology(groups: Vec<Group>) -> Topology {
     Topology {
+        sync: None,
         name: "test".to_owned(),
         summary: String::new(),
         engine: Engine::default(),

@@ -156,11 +156,15 @@ impl Routed {
     /// If the node at `from` told the map, another one is asked next: a node that is cut off from
     /// the majority tells the map that it had until then.
     fn distrust(&self, from: SocketAddr) {
-        let hint = self.hint.get();
-        if hint == self.number(from) {
-            let known = self.nodes.borrow().nodes.len() as u16;
-            self.hint.set((hint + 1) % known);
+        if self.hint.get() == self.number(from) {
+            self.ask_another();
         }
+    }
+
+    /// Whoever told the map was wrong.
+    fn ask_another(&self) {
+        let known = self.nodes.borrow().nodes.len().max(1) as u16;
+        self.hint.set((self.hint.get() + 1) % known);
     }
 
     /// The slot map may be out of date: it is asked for again before long.
@@ -372,8 +376,11 @@ impl Routed {
                 return Ok(self.owner(request.slot));
             }
             Reply::Refused(cause) => {
-                if cause == Cause::ClusterDown {
-                    self.distrust(from);
+                match cause {
+                    Cause::ClusterDown => self.distrust(from),
+                    // Who follows a replica names it as its primary.
+                    Cause::ReadOnly => self.ask_another(),
+                    _ => {}
                 }
                 self.doubt();
                 return Err(Outcome::Fail(cause));

@@ -68,9 +68,10 @@ impl Roles {
     pub fn hear(&mut self, i: usize, node_view: Option<&NodeView>) -> Vec<EventKind> {
         let before = self.opinions[i].take();
         let Some(node_view) = node_view else { return Vec::new() };
-        let promoted = node_view.role == Some(Role::Primary)
+        let role = self.role(node_view);
+        let promoted = role == Some(Role::Primary)
             && (self.roles[i] == Some(Role::Replica) || before.is_some_and(|one| one.promoted));
-        self.roles[i] = node_view.role;
+        self.roles[i] = role;
         self.opinions[i] = Some(Opinion { promoted, ..self.opinion(node_view) });
         let mut news = Vec::new();
         while let Some((phase, node)) = self.next(i) {
@@ -79,12 +80,22 @@ impl Roles {
         news
     }
 
+    fn place(&self, at: SocketAddr) -> Option<usize> {
+        self.nodes.iter().position(|(_, here)| *here == at)
+    }
+
+    /// A node that replicates a node of another group is the primary in its own.
+    fn role(&self, node_view: &NodeView) -> Option<Role> {
+        let outside = node_view.leader.at.is_some_and(|at| self.place(at).is_none());
+        let leads = node_view.role == Some(Role::Replica) && outside;
+        if leads { Some(Role::Primary) } else { node_view.role }
+    }
+
     fn opinion(&self, node_view: &NodeView) -> Opinion {
-        let place = |at: SocketAddr| self.nodes.iter().position(|(_, here)| *here == at);
         Opinion {
-            role: node_view.role,
+            role: self.role(node_view),
             promoted: false,
-            names: node_view.leader.at.and_then(place),
+            names: node_view.leader.at.and_then(|at| self.place(at)),
             suspects: node_view.leader.suspected,
             agreed: node_view.leader.agreed,
             link_up: node_view.link_up == Some(true),

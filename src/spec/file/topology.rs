@@ -5,7 +5,7 @@ use schemars::{Schema, json_schema};
 use crate::spec::decode::{At, Misread, Named, Scalar, object, word_enum};
 use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Bytes, Time};
-use crate::spec::topology::{Auth, EngineKind};
+use crate::spec::topology::{Auth, EngineKind, Strategy};
 
 /// The longest latency one way: past it, every time-out of a cluster has passed.
 pub const MAX_LATENCY: Time = Time::secs(60);
@@ -29,6 +29,21 @@ object! {
         optional "links" links: Vec<At<LinkMap>>,
         /// Redis deployments, by name.
         required "groups" groups: Named<GroupMap>,
+        /// Which groups have the same data, and how what is written comes to all of them.
+        optional "sync" sync: SyncMap,
+    }
+}
+
+object! {
+    /// Groups that have the same data.
+    SyncMap "a sync" {
+        /// `replica`: the first node of each copy replicates the source, and the copy's other nodes
+        /// replicate that node.
+        required "strategy" strategy: Strategy,
+        /// The group that takes the writes at first.
+        required "from" from: String,
+        /// The groups that copy it. Default: all others.
+        optional "to" to: Vec<At<String>>,
     }
 }
 

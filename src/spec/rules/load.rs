@@ -34,7 +34,7 @@ pub fn check(
     }
     let one = |(name, map): &(_, _)| load(name, map, topology, errors);
     let mut checked: Vec<Load> = loads.iter().filter_map(one).collect();
-    share_keys(loads, &mut checked, errors);
+    share_keys(loads, topology, &mut checked, errors);
     checked
 }
 
@@ -276,7 +276,19 @@ pub fn group<'t>(
 }
 
 /// Gives the loads that share keys those of the other.
-fn share_keys(files: &[(At<String>, LoadMap)], loads: &mut [Load], errors: &mut Diagnostics) {
+fn share_keys(
+    files: &[(At<String>, LoadMap)],
+    topology: Option<&Topology>,
+    loads: &mut [Load],
+    errors: &mut Diagnostics,
+) {
+    let is_same = |(one, other): (&String, &String)| {
+        let same = topology.map_or_else(Vec::new, |topology| topology.same_data(one));
+        one == other || same.iter().any(|group| group.name == *other)
+    };
+    let have_same_data = |one: &Load, other: &Load| {
+        one.groups.len() == other.groups.len() && one.groups.iter().zip(&other.groups).all(is_same)
+    };
     let names: Vec<&str> = files.iter().map(|(name, _)| &*name.value).collect();
     let mut sharing: Vec<(usize, usize)> = Vec::new();
     for (name, map) in files {
@@ -302,7 +314,7 @@ fn share_keys(files: &[(At<String>, LoadMap)], loads: &mut [Load], errors: &mut 
             let [a, b] = [a, b].map(|load| load.workload.word());
             let message = format!("`{a}` cannot use the keys of `{b}`: they hold something else");
             errors.push(wrong(message, &format!("write `workload: {b}`")));
-        } else if a.groups != b.groups {
+        } else if !have_same_data(a, b) {
             let (message, advice) = match &b.groups[..] {
                 [group] => (format!("in the group `{group}`"), format!("write `group: {group}`")),
                 groups => {

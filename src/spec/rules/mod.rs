@@ -6,6 +6,7 @@ pub mod expect;
 pub mod links;
 pub mod load;
 pub mod scenario;
+mod sync;
 pub mod timeline;
 pub mod topology;
 

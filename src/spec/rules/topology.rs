@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{check_name, config, count, links};
+use super::{check_name, config, count, links, sync};
 use crate::model::slot::SLOTS;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
@@ -43,7 +43,7 @@ pub fn check(
         let message = "a topology needs a group at least";
         errors.add(&groups.span, message, "write one, like `cache: { mode: standalone }`");
     }
-    let mut checked = Vec::new();
+    let mut checked: Vec<(Span, Group)> = Vec::new();
     for (name, group) in &groups.value.0 {
         check_name("a group", name, errors);
         let mode = mode(group, errors);
@@ -56,10 +56,14 @@ pub fn check(
             config.map_or_else(Default::default, |given| config::check(&given.value, errors));
         let port = port(group, mode.as_ref(), errors);
         let limits = limits(group, &options.capabilities.limits, errors);
-        let name = name.value.clone();
-        checked.extend(mode.map(|mode| Group { name, mode, placement, config, port, limits }));
+        let (place, name) = (name.span.clone(), name.value.clone());
+        let group = mode.map(|mode| Group { name, mode, placement, config, port, limits });
+        checked.extend(group.map(|group| (place, group)));
     }
-    let nodes: u32 = checked.iter().map(Group::nodes).fold(0, u32::saturating_add);
+    // A group that is wrong would be told to be missing.
+    let whole = checked.len() == groups.value.0.len();
+    let sync = whole.then(|| sync::check(&file.sync, &checked, errors)).flatten();
+    let nodes: u32 = checked.iter().map(|(_, group)| group.nodes()).fold(0, u32::saturating_add);
     if nodes > MAX_NODES {
         let message = format!("the topology has {nodes} nodes, {MAX_NODES} is the most");
         let advice = "every node is a process on this machine; use fewer shards or replicas";
@@ -72,17 +76,18 @@ pub fn check(
         auth: file.auth.given().map_or(Auth::Password, |at| at.value),
         regions,
         links,
-        groups: checked,
+        groups: checked.into_iter().map(|(_, group)| group).collect(),
+        sync,
     })
 }
 
 fn refuse_regions(file: &TopologyFile, errors: &mut Diagnostics) {
     let regions = file.regions.span();
     let links = file.links.span();
-    for (what, span) in [("regions", regions), ("links", links)] {
+    for (what, span) in [("regions", regions), ("links", links), ("sync", file.sync.span())] {
         let Some(span) = span else { continue };
-        let message = format!("a topology with {what} cannot be written down for Compose");
-        let advice = "they are redrill's own doing: `redrill up` brings it up in containers too";
+        let message = format!("a topology with `{what}` cannot be written down for Compose");
+        let advice = "that is redrill's own doing: `redrill up` brings it up in containers too";
         errors.add(span, message, advice);
     }
 }

@@ -67,6 +67,7 @@ pub const ALL: &[Broken] = &[
     broken("sentinel-failover", FAILS, Wrong::EmptyWhenPromoted, "writes.lost.share"),
     broken("sentinel-failover", FAILS, PROMOTES_NOBODY, "failovers"),
     broken("split-brain", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
+    broken("standby-promotion", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
 ];
 
@@ -133,4 +134,10 @@ fn every_ready_scenario_can_fail() {
     let played: BTreeSet<&str> = ALL.iter().map(|one| one.scenario).collect();
     let ready: BTreeSet<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
     assert_eq!(played, ready);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_standby_without_data_breaks_its_promotion() {
+    hold(&["standby-promotion"]);
 }

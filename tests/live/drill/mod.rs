@@ -32,6 +32,7 @@ mod workloads;
 mod scaling;
 mod sentinel;
 mod split_brain;
+mod standby;
 mod transfers;
 mod verdicts;
 mod wrong;

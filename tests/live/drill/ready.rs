@@ -137,6 +137,7 @@ const FAILURES: [&str; 7] = [
 const SWEEP: &str = "node-timeout-sweep";
 
 const LINKS: [&str; 4] = ["flapping-link", "minority-partition", "split-brain", "chaos"];
+const REGIONS: [&str; 1] = ["standby-promotion"];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
 const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];
@@ -277,6 +278,14 @@ fn faults_are_drawn(backend: &str) {
 }
 
 #[test]
+fn standby_promotion() {
+    // The region is back before it takes over again.
+    let report = broken(REGIONS[0], "process", &["timeline.0.at=2s", "timeline.1.at=5s"]);
+    assert!(measure(&report, "downtime.write.max") >= 2_000.0, "{}", report["measures"]);
+    assert!(report["steps"][2]["notes"][0].as_str().unwrap().starts_with("it had all of eu/0/0"));
+}
+
+#[test]
 fn chaos() {
     faults_are_drawn("process");
 }
@@ -355,7 +364,7 @@ fn others_that_fail_in_containers() {
 fn no_ready_scenario_is_left_out() {
     let mut names: Vec<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
     names.sort_unstable();
-    let mut played = [&MOVES[..], &FAILURES, &LINKS, &[SWEEP]].concat();
+    let mut played = [&MOVES[..], &FAILURES, &LINKS, &REGIONS, &[SWEEP]].concat();
     played.sort_unstable();
     assert_eq!(names, played);
 }

@@ -25,6 +25,7 @@ faulty! {
     topology_regions
     topology_config
     topology_sentinels
+    topology_sync
     scenario_loads
     scenario_workloads
     scenario_timeline
@@ -44,6 +45,7 @@ faulty! {
     scenario_over_values
     scenario_expectations
     scenario_without_replicas
+    scenario_sync
     scenario_profiles
     scenario_of_nothing
     yaml_shapes

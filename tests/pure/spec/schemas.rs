@@ -37,6 +37,7 @@ const TOPOLOGY: &[(&str, &str)] = &[
     ("/$defs/EngineMap", "{ groups: {}, engine: { zzz: 1 } }"),
     ("/$defs/LinkMap", "{ groups: {}, links: [{ zzz: 1 }] }"),
     ("/$defs/GroupMap", "{ groups: { a: { zzz: 1 } } }"),
+    ("/$defs/SyncMap", "{ groups: {}, sync: { zzz: 1 } }"),
     ("/$defs/PlacementMap", "{ groups: { a: { placement: { zzz: 1 } } } }"),
 ];
 const SCENARIO: &[(&str, &str)] = &[
@@ -59,6 +60,8 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/DiskFullMap", "{ timeline: [{ do: disk-full, zzz: 1 }] }"),
     ("/$defs/SlowDiskMap", "{ timeline: [{ do: slow-disk, zzz: 1 }] }"),
     ("/$defs/ClientKillMap", "{ timeline: [{ do: client-kill, zzz: 1 }] }"),
+    ("/$defs/PromoteMap", "{ timeline: [{ do: promote, zzz: 1 }] }"),
+    ("/$defs/FailBackMap", "{ timeline: [{ do: fail-back, zzz: 1 }] }"),
     ("/$defs/ClockMap", "{ timeline: [{ do: clock, zzz: 1 }] }"),
     ("/$defs/PartitionMap", "{ timeline: [{ do: partition, zzz: 1 }] }"),
     ("/$defs/LatencyMap", "{ timeline: [{ do: latency, zzz: 1 }] }"),

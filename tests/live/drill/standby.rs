@@ -1,0 +1,81 @@
+//! A standby in another region: it copies the source, is promoted, and hands the writes back.
+
+use serde_json::Value;
+
+use crate::common::{heavy_turn, need};
+use crate::drill::place::{Place, assert_no_step_failed, assert_passed_or_busy};
+
+const LOST: &str = "
+name: lost
+topology: standby-2r
+loads:
+  near: { group: us, region: us-east, rate: 300/s, clients: 32, instances: 2, keys: 500 }
+  far: { group: eu, region: eu-west, shares: near, rate: 100/s, clients: 32, instances: 2 }
+timeline:
+  - { at: 2s, do: kill, group: us, target: all nodes, for: 2s }
+  - { at: 3s, do: promote, group: eu }
+";
+const BACK: &str = "  - { at: 6s, do: fail-back, group: us }
+settle: 4s
+reported: [all]
+expect:
+  - load.recovered <= 8s
+  - downtime.write.max <= 6s
+  - writes.lost.share <= 5%
+";
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn hands_back(backend: &str, server: Option<&str>) {
+    let place = Place::new();
+    let mut args = vec!["--backend", backend];
+    args.extend(server.iter().flat_map(|server| ["--engine-binary", *server]));
+    let ran = place.play(&format!("{LOST}{BACK}"), &args);
+    let report = place.report();
+    assert_no_step_failed(&report);
+    assert_passed_or_busy(&ran, &report);
+    // Whoever is near has no server in the region, and whoever is far writes across the link until
+    // the standby is promoted: before that, nobody can write.
+    let steps = report["steps"].as_array().unwrap();
+    let hit = |step: usize| steps[step]["nodes"][0].as_str().unwrap_or_default().to_owned();
+    assert_eq!([hit(1), hit(2)], ["eu/0/0", "us/0/0"]);
+    let note = steps[2]["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("it had all of eu/0/0 after"), "{note}");
+    let down = number(&report["measures"]["downtime.write.max"]["value"]);
+    assert!(down > 900.0, "from the death to the promotion nobody can write: {down} ms");
+    let far = &report["loads"][1]["figures"];
+    assert!(number(&far["answered"]) > 400.0, "{far}");
+    assert!(number(&far["before"]["p50_ms"]) > 80.0, "writes cross the link: {far}");
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_standby_takes_over_and_hands_back() {
+    let _turn = heavy_turn();
+    for server in need::engines() {
+        hands_back("process", Some(server.to_str().unwrap()));
+    }
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_standby_takes_over_and_hands_back_in_containers() {
+    let _turn = heavy_turn();
+    hands_back("docker", None);
+}
+
+/// The source is back as the primary that it was, and nobody has told it of the other one.
+#[test]
+fn two_groups_that_take_writes_of_the_same_data_do_not_agree() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran =
+        place.play(&format!("{LOST}settle: 4s\nreported: [all]\n"), &["--backend", "process"]);
+    let report = place.report();
+    let torn = "each of us/0/0, eu/0/0 takes writes of the same data";
+    assert!(report["why"].to_string().contains(torn), "{}: {}", report["why"], ran.out);
+    assert_ne!(report["verdict"], "pass");
+    place.assert_nothing_left();
+}
