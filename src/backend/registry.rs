@@ -26,7 +26,7 @@ pub enum RegistryError {
     #[error("cannot use redrill's state in `{}`: {source}", path.display())]
     State { path: PathBuf, source: io::Error },
     #[error(
-        "`{id}` is running already (pid {pid}); end it with `redrill down {id}`, or choose another name"
+        "`{id}` is running already (pid {pid}); end it with `redrill down {id}`, or choose another `--name`"
     )]
     Taken { id: String, pid: u32 },
     #[error("`{id}` cannot be a name: use letters, digits, `-`, `_` and `.`, at most 128 of them")]

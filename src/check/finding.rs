@@ -39,7 +39,8 @@ pub struct Example {
     pub at_ms: f64,
     /// For a person: its instants count from the load's start.
     pub text: String,
-    /// Of a key that is not linearizable: a few operations that prove it, as they were sent.
+    /// Of a key that is not linearizable: operations that prove it, as they were sent: a few, or all if the
+    /// search took too long.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub window: Vec<Proof>,
 }

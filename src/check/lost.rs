@@ -1,6 +1,7 @@
 //! Lost writes: acknowledged, and contradicted by the final state.
 
 use crate::model::Verdict;
+use crate::model::measure::count;
 
 use super::checker::{Checked, Checker, Context, OverTime, verdict};
 use super::finding::{Example, Examples};
@@ -127,11 +128,13 @@ impl Found {
     }
 
     pub fn told(self, context: &Context) -> Checked {
-        let mut text = format!("{} of {} acknowledged writes lost", self.lost, self.acknowledged);
+        let (lost, acknowledged) = (count(self.lost), count(self.acknowledged));
+        let mut text = format!("{lost} of {acknowledged} acknowledged writes lost");
         if self.wrong_side > 0 {
-            text += &format!(", {} of them acknowledged on a side that lost", self.wrong_side);
+            let wrong_side = count(self.wrong_side);
+            text += &format!(", {wrong_side} of them acknowledged on a side that lost");
         }
-        let unread = format!("the final state of {} keys could not be read", self.unread);
+        let unread = format!("the final state of {} keys could not be read", count(self.unread));
         let text = match (self.lost, self.unread) {
             (_, 0) => text,
             (0, _) => format!("lost writes are not known: {unread}"),

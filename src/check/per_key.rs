@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::catalogue::{Better, CATALOGUE, Known};
+use crate::model::measure::count;
 use crate::model::{Nanos, Verdict};
 
 use super::checker::{Checked, Checker, Context, verdict};
@@ -61,8 +62,8 @@ impl Found {
     /// `text` with the counts that it names.
     fn told(&self, text: &str) -> String {
         let named = text.split('{').map(|part| match part.split_once('}') {
-            Some(("unread", rest)) => format!("{}{rest}", self.unread),
-            Some((word, rest)) => format!("{}{rest}", self.of(word)),
+            Some(("unread", rest)) => format!("{}{rest}", count(self.unread)),
+            Some((word, rest)) => format!("{}{rest}", count(self.of(word))),
             None => part.to_owned(),
         });
         named.collect()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::Verdict;
+use crate::model::measure::count;
 use crate::model::op::Purpose;
 
 use super::checker::{Checked, Checker, Context, Sides};
@@ -124,15 +125,17 @@ impl Found {
     }
 
     pub fn told(&self, whole: bool) -> Checked {
-        let mut text = format!("{} of {} reads stale", self.stale, self.reads);
+        let [stale, reverted, reads] = [self.stale, self.reverted, self.reads].map(count);
+        let mut text = format!("{stale} of {reads} reads stale");
         if let Some(age) = self.oldest {
             text += &format!(", by up to {}", self.examples.zero.tell_span(age, 1));
         }
         let mut told = Checked::default();
         told.find("reads.stale", self.verdict(), (self.stale, text), &self.examples);
         let verdict = if self.reverted == 0 { Verdict::Pass } else { Verdict::Fail };
-        let what = "found a value that came back because what had followed it was lost";
-        let text = format!("{} of {} reads {what}", self.reverted, self.reads);
+        let text = format!(
+            "{reverted} of {reads} reads found what was there before a write that had been lost"
+        );
         told.find("reads.reverted", verdict, (self.reverted, text), &self.back);
         told.measure("reads.reverted", Some(self.reverted as f64));
         told.findings.extend(self.unexpected.finding("reads", whole));

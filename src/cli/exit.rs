@@ -21,9 +21,10 @@ Exit codes:
   0    pass
   1    an expectation does not hold, a step went wrong, or a checker found a violation
   2    unknown: redrill could not find out
-  64   the command line makes no sense, or nothing is up under the name given
+  64   the command line makes no sense, or the name given to show, status or down does not exist
   65   a scenario, a topology, a profile, a run folder or a `--set` has errors or does not exist
-  69   the machine lacks something: a server, a port, room on the disk
+  69   the machine lacks something: a server, an address, room on the disk, open files; or
+       standard output cannot be written
   70   a bug in redrill
   130  interrupted, after cleaning up";
 

@@ -36,6 +36,11 @@ impl Unit {
     }
 }
 
+/// `12345` as `12,345`.
+pub fn count(n: u64) -> String {
+    thousands(n as f64)
+}
+
 /// `12345.6` as `12,346`.
 pub fn thousands(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());

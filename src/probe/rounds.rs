@@ -306,7 +306,7 @@ impl Rounds {
         });
         if total >= BLIND_WORTH_TELLING {
             let text = format!(
-                "redrill itself was not run for {} ms of the last second: the machine is busy, \
+                "redrill itself was not run for {} ms of a second: the machine is busy, \
                  and probes saw nothing of that time",
                 total.as_millis()
             );

@@ -138,7 +138,7 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
         Need::MayFailOver => (none("a step that does something to nodes, like `kill`"), ADD_STEP),
         Need::Replicas => (
             none("a group with replicas"),
-            "write `replicas: 1` for the group, or leave the expectation out",
+            "take a topology with replicas, or leave the expectation out",
         ),
         Need::Registers => (
             none("a load of the workload `register` or `cas`"),

@@ -7,7 +7,8 @@ use redrill::spec::library;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{assert_redis_cli_agrees, client, heavy_turn, need, run, servers_in};
+use crate::common::need::{self, Need};
+use crate::common::{assert_redis_cli_agrees, client, heavy_turn, run, servers_in};
 use crate::drill::place::Place;
 use crate::drill::split_brain;
 
@@ -185,6 +186,39 @@ fn a_node_fails_during_a_reshard(backend: &str) {
 #[test]
 fn node_failure_during_reshard() {
     a_node_fails_during_a_reshard("process");
+}
+
+/// On each server that moves slots by itself, if it is told to.
+#[test]
+#[ignore = "`just test-all`"]
+fn a_node_fails_while_servers_move_slots_by_themselves() {
+    let _turn = heavy_turn();
+    let mut played = 0;
+    for server in need::every_engine() {
+        let place = Place::new();
+        // A job of the servers keeps no pace.
+        let step =
+            "timeline.0={ at: 5s, do: reshard, from: 0, to: 1, slots: 1820, method: atomic }";
+        let set = ["--set", step, "--set", "timeline.1.at=5050ms"];
+        let binary = ["--backend", "process", "--engine-binary", server.to_str().unwrap()];
+        let args = [&["--profile", "ci"], &set[..], &binary].concat();
+        let ran = run(&mut place.run_of(FAILURES[0], &args));
+        assert!(matches!(ran.code, Some(0..=2)), "{}{}", ran.out, ran.err);
+        let report = place.report();
+        place.assert_nothing_left();
+        let error = report["steps"][0]["error"].as_str().unwrap_or_default();
+        if error.contains("no atomic slot migration") {
+            continue;
+        }
+        assert_eq!(report["steps"][0]["method"], "atomic", "{}", ran.out);
+        assert_eq!(replaced(&report), 1, "{}: {}", server.display(), report["failovers"]);
+        let share = measure(&report, "writes.lost.share");
+        assert!((0.0..=50.0).contains(&share), "{}: {}", server.display(), report["why"]);
+        played += 1;
+    }
+    if played == 0 {
+        need::skip(Need::Engines, "no server here moves slots by itself");
+    }
 }
 
 /// The last of them is played in sentinel.rs.
