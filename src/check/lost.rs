@@ -143,6 +143,7 @@ impl Found {
         let mut told = Checked::default();
         told.find("writes.lost", self.verdict(), (self.lost, text), &self.examples);
         told.findings.extend(self.unexpected.finding("final reads", context.whole));
+        told.measure("writes.acknowledged", Some(self.acknowledged as f64));
         told.find_unread("writes.lost", (self.lost, self.unread), unread);
         told.of_final_state(self.unread, "writes.lost", self.lost as f64);
         if self.unplaced == 0 {

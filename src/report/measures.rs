@@ -189,7 +189,6 @@ fn from_tally(record: &Record, tally: &mut Tally, values: &mut Values) {
     latency(tally, Since::Intended, values);
     throughput(record, tally, values);
     let count = |n: u64| Some(n as f64);
-    put(values, "writes.acknowledged", count(tally.acknowledged));
     tally.errors(Errors::All).into_iter().for_each(|(name, value)| put(values, name, value));
     put(values, "writes.under_replicated", count(tally.under_replicated));
     if record.info.loads.iter().any(|load| load.sees_redirects) {

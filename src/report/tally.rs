@@ -41,8 +41,6 @@ pub(super) struct Tally {
     /// From intended to sent, of all operations that were sent.
     late: Histogram<u64>,
     rates: Rates,
-    /// Writes that were acknowledged, whatever their purpose.
-    pub acknowledged: u64,
     /// Sessions that were sent.
     pub rows: u64,
     /// That were not: as many as the load allows were in flight. No server knows of them.
@@ -182,7 +180,6 @@ impl Tally {
                 (latencies, Rates::new(spans.before, spans.line.to))
             }),
             spans,
-            acknowledged: 0,
             rows: 0,
             unsent: 0,
             fail: [0; 2],
@@ -195,10 +192,6 @@ impl Tally {
     }
 
     pub fn add(&mut self, op: &Op) {
-        let ok = op.outcome == Outcome::Ok;
-        if ok && op.action.written().is_some() {
-            self.acknowledged += 1;
-        }
         if op.purpose != Purpose::Load {
             return;
         }
