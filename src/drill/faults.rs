@@ -143,7 +143,12 @@ impl<'a> Faults<'a> {
         if fault.may_end_servers() {
             exits.excuse(&hit.nodes);
         }
-        let (mut active, error) = fault.inject(site, hit).await;
+        let (mut active, error) = tokio::select! {
+            injected = fault.inject(site, hit) => injected,
+            () = self.drill.stop.cancelled(), if fault.ends_when_interrupted() => {
+                return (ActiveFault::default(), None);
+            }
+        };
         if fault.may_end_servers() {
             let (held, spared) =
                 hit.nodes.iter().cloned().partition(|name| active.nodes.contains(name));

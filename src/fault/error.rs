@@ -27,6 +27,8 @@ pub enum FaultError {
     NoHead(String),
     #[error("{0} cannot take the writes over: no other group takes them")]
     NoSource(NodeName),
+    #[error("{0} and {1} both take writes of the same data: nobody can have all of both")]
+    SeveralSources(NodeName, NodeName),
     #[error("{name} has not copied all data after {} s", waited.as_secs())]
     NotCopied { name: NodeName, waited: Duration },
     #[error("{0} is a replica, and takes no notice of `maxmemory` (`replica-ignore-maxmemory`)")]
@@ -66,6 +68,7 @@ impl FaultError {
             FaultError::Down(_)
             | FaultError::NoNode(_)
             | FaultError::NoPrimary(_)
+            | FaultError::SeveralSources(..)
             | FaultError::NoFailover(_)
             | FaultError::IgnoresMemory(_)
             | FaultError::NoLibrary(_)

@@ -62,6 +62,12 @@ pub trait Fault: Send + Sync {
         false
     }
 
+    /// Whether injecting it takes long, and leaves nothing to undo: then it ends with an interrupted
+    /// drill, done or not.
+    fn ends_when_interrupted(&self) -> bool {
+        false
+    }
+
     /// Injects it on all its targets at once. What was done must be undone even if something
     /// went wrong with one of them; the first error is returned as well.
     async fn inject(&self, site: Site<'_>, hit: &Hit) -> Injected;

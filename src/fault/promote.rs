@@ -49,6 +49,10 @@ impl Fault for FailBack {
         hit.primaries.clone()
     }
 
+    fn ends_when_interrupted(&self) -> bool {
+        true
+    }
+
     async fn inject(&self, site: Site<'_>, _: &Hit) -> Injected {
         told(fail_back(site).await)
     }
@@ -83,17 +87,21 @@ async fn promote(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultErro
 async fn fail_back(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultError> {
     let new = head(site.group).await?;
     let others = others(site).await;
-    let mut primary = None;
+    let mut primaries = Vec::new();
     for other in &others {
         if role(other).await.ok() == Some(Role::Primary) {
-            primary = Some(other);
+            primaries.push(other);
         }
     }
-    let Some(old) = primary else {
-        return match role(&new).await? {
-            Role::Primary => Ok((new.name, Some("it took the writes already".to_owned()))),
-            Role::Replica | Role::Sentinel => Err(FaultError::NoSource(new.name)),
-        };
+    let old = match &primaries[..] {
+        [old] => *old,
+        [] if role(&new).await? == Role::Primary => {
+            return Ok((new.name, Some("it took the writes already".to_owned())));
+        }
+        [] => return Err(FaultError::NoSource(new.name)),
+        [one, other, ..] => {
+            return Err(FaultError::SeveralSources(one.name.clone(), other.name.clone()));
+        }
     };
     let began = Instant::now();
     handover::follow(&new, old).await?;

@@ -1,5 +1,9 @@
 //! A standby in another region: it copies the source, is promoted, and hands the writes back.
 
+use std::time::{Duration, Instant};
+
+use redrill::model::event::EventKind;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::{heavy_turn, need};
@@ -77,5 +81,25 @@ fn two_groups_that_take_writes_of_the_same_data_do_not_agree() {
     let torn = "each of us/0/0, eu/0/0 takes writes of the same data";
     assert!(report["why"].to_string().contains(torn), "{}: {}", report["why"], ran.out);
     assert_ne!(report["verdict"], "pass");
+    place.assert_nothing_left();
+}
+
+/// A source that is paused cannot be copied: an interrupt does not wait for it.
+#[test]
+fn an_interrupt_ends_a_handing_back() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let text = "name: held\ntopology: standby-2r\ntimeline:\n  \
+                - { at: 500ms, do: partition, between: [region us-east, region eu-west] }\n  \
+                - { at: 1s, do: promote, group: eu }\n  \
+                - { at: 2s, do: fail-back, group: us }\n";
+    let mut playing = place.start(text, &["--backend", "process"]);
+    let begun = |what: &EventKind| matches!(what, EventKind::StepInjected { step: 2, .. });
+    playing.wait_for("the handing back", begun);
+    let since = Instant::now();
+    playing.signal(Signal::INT);
+    let ran = playing.end();
+    assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
     place.assert_nothing_left();
 }
