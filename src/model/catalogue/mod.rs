@@ -105,13 +105,15 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "from a step's start until 95 % of a load's operations are answered again, the slowest load"
             .side_by_side().must_end().headline("Loads recovered after", &["{slowest load}"]);
     }
-    &[MayFailOver, Replicas], "look at the failovers that were seen: the steps have to make a primary fail" => {
+    &[MayFailOver], "look at the failovers that were seen: the steps have to make a primary fail" => {
         "failover.served" Millis Lower "from the fault until a write succeeds".side_by_side();
         "failover.detect" Millis Lower
             "from the fault until a node or a sentinel suspects the primary (PFAIL), the longest"
             .side_by_side().of_views();
         "failover.agree" Millis Lower
             "from then until a majority does, or a quorum of sentinels (FAIL)".side_by_side().of_views();
+    }
+    &[MayFailOver, Replicas], "look at the failovers that were seen: the steps have to make a primary fail" => {
         "failover.elect" Millis Lower "from then until a replica is elected".side_by_side().of_views();
         "failover.reconnect" Millis Lower "from the election until a write to the shard succeeds"
             .side_by_side();

@@ -32,7 +32,7 @@ fn distance_cannot_be_composed() {
     let refused = run(&mut redrill(dir.path(), &["compose", "two-regions"]));
     assert_eq!(refused.code, Some(65), "{}", refused.err);
     assert!(refused.out.is_empty() && refused.err.contains("two-regions.yaml:"), "{}", refused.err);
-    let why = "a topology with regions cannot be written down for Compose";
+    let why = "a topology with `regions` cannot be written down for Compose";
     assert!(refused.err.contains(why), "{}", refused.err);
 }
 
