@@ -30,8 +30,10 @@ pub enum Wrong {
     EmptyWhenPromoted,
     /// A replica that has lost its primary takes over without asking for votes.
     TakesOver,
-    /// That node loses its data so long after the load's start.
-    Forgets(&'static str, Duration),
+    /// These nodes lose their data so long after the load's start.
+    Forgets(&'static [&'static str], Duration),
+    /// Replicas get nothing any more from the load's start on: their primaries refuse them.
+    Lags,
     /// That node stands still for so long, a second and a half after the load's start.
     StandsStill(&'static str, Duration),
 }
@@ -160,10 +162,12 @@ impl Harm {
         match self.wrong {
             Wrong::EmptyWhenPromoted => self.nodes.iter_mut().for_each(Victim::is_emptied),
             Wrong::TakesOver => self.nodes.iter_mut().for_each(Victim::takes_over),
-            Wrong::Forgets(node, at) if time >= at && !self.done => {
-                let victim = self.nodes.iter_mut().find(|victim| victim.name == node);
-                self.done = victim.unwrap().ask(&["FLUSHALL"]).is_some();
+            Wrong::Forgets(nodes, at) if time >= at && !self.done => {
+                let victims = self.nodes.iter_mut().filter(|one| nodes.contains(&&*one.name));
+                let answers: Vec<_> = victims.map(|one| one.ask(&["FLUSHALL"])).collect();
+                self.done = answers.iter().all(Option::is_some);
             }
+            Wrong::Lags if !self.done => self.done = self.nodes.iter_mut().all(Victim::lags),
             Wrong::StandsStill(node, how_long) if time >= STANDS_AT && !self.done => {
                 kill(self.pids[node], Signal::STOP);
                 thread::sleep(how_long);
@@ -206,6 +210,14 @@ impl Victim {
         } else if role == "slave" {
             self.was_replica = true;
         }
+    }
+
+    /// It tells its primary a wrong password from now on. True once that is so.
+    fn lags(&mut self) -> bool {
+        let Some((role, _)) = self.role() else { return false };
+        role != "slave"
+            || self.ask(&["CONFIG", "SET", "masterauth", "wrong"]).is_some()
+                && self.ask(&["CLIENT", "KILL", "TYPE", "master"]).is_some()
     }
 
     fn takes_over(&mut self) {
