@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::{DeployedGroup, Deployment};
-use crate::model::event::Canary;
-use crate::probe::{Prober, Watcher, canary};
+use crate::model::event::{Canary, SyncPair};
+use crate::probe::{LagProber, Member, Prober, Watcher, canary};
 use crate::spec::Scenario;
 use crate::spec::scenario::Load;
 use crate::spec::topology::Mode;
@@ -17,6 +17,7 @@ use super::loads::targets;
 /// Dropping it stops them.
 pub struct Observers {
     prober: Option<Prober>,
+    lag: Option<LagProber>,
     pub watcher: Watcher,
 }
 
@@ -50,16 +51,46 @@ impl Observers {
         }
         let prober = Prober::launch(canaries, named, probe, drill.teller.clone());
         let prober = prober.await.map_err(Halt::failed)?;
-        Ok(Observers { prober: Some(prober), watcher })
+        let lag = lag(drill, deployment)?;
+        Ok(Observers { prober: Some(prober), lag, watcher })
     }
 
     /// Ends the probes. The nodes are still watched.
     pub async fn stop_probing(&mut self) -> Result<(), Halt> {
-        match self.prober.take() {
-            Some(prober) => prober.stop().await.map_err(Halt::failed),
+        if let Some(prober) = self.prober.take() {
+            prober.stop().await.map_err(Halt::failed)?;
+        }
+        match self.lag.take() {
+            Some(lag) => lag.stop().await.map_err(Halt::failed),
             None => Ok(()),
         }
     }
+}
+
+/// Of groups that have the same data: how late each sees what another one has acknowledged.
+fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagProber>, Halt> {
+    let Some(source) = deployment.sync.as_ref().map(|sync| &deployment.groups[sync.from]) else {
+        return Ok(None);
+    };
+    let groups = deployment.same_data(source);
+    let topology = &drill.scenario.topology;
+    let pair = |from: &DeployedGroup, to: &DeployedGroup| {
+        let link = topology.latency(from.spec.first_region(), to.spec.first_region());
+        let (from, to) = (from.spec.name.clone(), to.spec.name.clone());
+        SyncPair { from, to, link_ns: link.as_nanos() as u64 }
+    };
+    let others = |from: &DeployedGroup| {
+        let others = groups.iter().filter(|to| to.spec.name != from.spec.name);
+        others.map(|to| pair(from, to)).collect::<Vec<_>>()
+    };
+    let pairs = groups.iter().flat_map(|from| others(from)).collect();
+    let member = |group: &&DeployedGroup| {
+        let nodes = group.born().map(|node| node.admin.clone()).collect();
+        Member { group: group.spec.name.clone(), nodes }
+    };
+    let members = groups.iter().map(member).collect();
+    let every = drill.scenario.probe.every;
+    LagProber::launch(pairs, members, every, drill.teller.clone()).map(Some).map_err(Halt::failed)
 }
 
 /// Probes stand for users, so they connect from each region in which the group's data have users.

@@ -238,6 +238,22 @@ pub enum EventKind {
         #[serde(default)]
         blind_max_ns: u64,
     },
+    /// The groups between which the lag is measured. Emitted once, if there are some.
+    SyncPairs {
+        pairs: Vec<SyncPair>,
+    },
+    /// How late the writes of one group were seen in another one, since the last such event.
+    SyncLag {
+        /// The number of the pair.
+        pair: usize,
+        /// From the acknowledgement of a write to the first answer that shows it.
+        lags_ns: Vec<u64>,
+        /// Of the writes that nobody waits for any more, because their group failed or the drill
+        /// has ended: how long they had not been seen.
+        unseen_ns: Vec<u64>,
+        /// Requests.
+        sent: u64,
+    },
     /// The program that carries out a load is ready, and how long it takes to do nothing: in the
     /// median, and at the 99th percentile.
     Adapter {

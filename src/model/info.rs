@@ -44,6 +44,17 @@ pub struct EngineInfo {
     pub version: String,
 }
 
+/// Two groups with the same data: what is written in one comes to the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SyncPair {
+    /// The group that is written.
+    pub from: String,
+    /// The group that is read.
+    pub to: String,
+    /// The latency of the link from the one's region to the other's, one way.
+    pub link_ns: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepInfo {
     pub kind: StepKind,

@@ -77,6 +77,9 @@ pub struct Report {
     pub containers: Vec<Container>,
     /// What crossed the relay; `null` if nodes and clients connected directly.
     pub traffic: Option<Traffic>,
+    /// How late each group sees what another one with the same data has acknowledged.
+    #[serde(default)]
+    pub sync: Vec<SyncLag>,
     /// What each load did, per 100 ms.
     pub series: Vec<Series>,
     /// In the order of their beginnings.
@@ -121,6 +124,36 @@ pub struct TrafficSeries {
     pub to: String,
     pub class: Class,
     pub bytes_per_s: Vec<f64>,
+}
+
+/// How late writes of the group `from` were seen in the group `to`. A lag counts from the
+/// acknowledgement of a write to the first answer that shows it or a later one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SyncLag {
+    pub from: String,
+    pub to: String,
+    /// The latency of the link between their regions, one way.
+    pub link_ms: f64,
+    /// Acknowledged writes whose lag was measured.
+    pub writes: u64,
+    /// Of these: not seen before the group failed, or before the drill ended. They count with the
+    /// time that they had.
+    pub unseen: u64,
+    /// The shortest of these times.
+    pub unseen_after_ms: Option<f64>,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+    pub seconds: Vec<LagSecond>,
+}
+
+/// The lags that ended in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LagSecond {
+    /// The end of the second.
+    pub at_ms: f64,
+    pub p50_ms: f64,
+    pub max_ms: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

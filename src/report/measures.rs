@@ -15,24 +15,32 @@ use crate::model::event::Phase;
 use crate::model::op::Access;
 use crate::model::{Measure, Nanos};
 
-use super::data::{Failover, Load};
+use super::data::{Failover, Load, SyncLag};
 use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
 use super::spans::Spans;
 use super::starved::Seen;
 use super::step_record::StepRecord;
+use super::takeover::Takeovers;
 use super::tally::{Errors, Since, SpanTally, Tally};
+
+/// What was worked out before measures are.
+pub(super) struct Parts<'a> {
+    pub failovers: &'a [Failover],
+    pub loads: &'a [Load],
+    pub takeovers: Option<&'a Takeovers>,
+    pub checked: &'a Checked,
+}
 
 /// Every measure that the drill can produce. Unknown ones have no value. Without a time line or
 /// a history there is no tally, and nothing is checked.
 pub(super) fn measures(
     record: &Record,
-    failovers: &[Failover],
-    loads: &[Load],
+    parts: &Parts,
     tally: Option<&mut Tally>,
-    checked: &Checked,
 ) -> BTreeMap<String, Measure> {
+    let Parts { failovers, loads, takeovers, checked } = parts;
     let (mut values, mut open) = (Values::new(), Values::new());
     from_events(record, &mut values);
     let replaced = failovers.iter().filter(|one| one.to.is_some()).count();
@@ -40,6 +48,13 @@ pub(super) fn measures(
     put(&mut values, "failovers", loaded);
     from_failovers(failovers, &mut values, &mut open);
     convergence(record, &mut values, &mut open);
+    from_lags(&record.lag.rows(), &mut values, &mut open);
+    let end = record.load_ended().unwrap_or(record.last);
+    let (took, missed) = takeovers.map_or((None, None), |all| all.longest(end));
+    match missed {
+        Some(least) => put(&mut open, "rto", Some(took.map_or(least, |ms| ms.max(least)))),
+        None => put(&mut values, "rto", took),
+    }
     if let Some(tally) = tally {
         from_tally(record, tally, &mut values);
     }
@@ -59,6 +74,7 @@ pub(super) fn measures(
         moves: steps.iter().any(|step| step.effects().moves_slots),
         may_fail_over: steps.iter().any(|step| step.effects().fails_over),
         // Without these, a measure is there without a value.
+        synced: record.lag.has_pairs(),
         replicas: true,
         baseline: true,
         sees_redirects: true,
@@ -144,6 +160,26 @@ fn from_loads(loads: &[Load], values: &mut Values, open: &mut Values) {
     let into = if silences().any(|silence| silence.to_ms.is_none()) { open } else { values };
     let longest = silences().map(|silence| silence.duration_ms).reduce(f64::max);
     put(into, "load.downtime.max", longest);
+}
+
+/// Those of the pair that is latest.
+fn from_lags(pairs: &[SyncLag], values: &mut Values, open: &mut Values) {
+    type Of = fn(&SyncLag) -> f64;
+    let figures: [(&str, Of); 3] = [
+        ("sync.lag.p50", |pair| pair.p50_ms),
+        ("sync.lag.p99", |pair| pair.p99_ms),
+        ("sync.lag.max", |pair| pair.max_ms),
+    ];
+    for (name, of) in figures {
+        let Some(latest) = pairs.iter().max_by(|a, b| of(a).total_cmp(&of(b))) else { continue };
+        let into = if latest.is_open(of(latest)) { &mut *open } else { &mut *values };
+        put(into, name, Some(of(latest)));
+    }
+    let added = pairs.iter().max_by(|a, b| a.added_p99_ms().total_cmp(&b.added_p99_ms()));
+    if let Some(pair) = added {
+        let into = if pair.is_open(pair.p99_ms) { open } else { values };
+        put(into, "sync.added.p99", Some(pair.added_p99_ms()));
+    }
 }
 
 /// The longest time from a step's start until it had converged; unknown if a step never began. One

@@ -24,6 +24,7 @@ pub mod html;
 mod instances;
 pub mod json;
 mod judge;
+mod lag;
 mod lookup;
 pub mod junit;
 pub mod markdown;
@@ -44,6 +45,7 @@ mod spans;
 mod starved;
 mod step_record;
 mod table;
+mod takeover;
 mod tally;
 pub mod text;
 mod traffic;
@@ -67,9 +69,11 @@ use crate::model::{NodeName, Verdict};
 
 use data::millis;
 use instances::Instances;
+use measures::Parts;
 use record::Record;
 use series::SeriesBuilder;
 use spans::Spans;
+use takeover::Takeovers;
 use tally::{Since, Tally};
 
 /// The report at `path`: made from a run folder, or read from a `report.json`.
@@ -152,6 +156,7 @@ struct History {
     tally: Option<Tally>,
     checked: Checked,
     instances: Option<Instances>,
+    takeovers: Option<Takeovers>,
     warnings: Vec<String>,
 }
 
@@ -177,6 +182,7 @@ impl History {
         let timeouts: Vec<Duration> = record.info.loads.iter().map(timeout).collect();
         let mut tally = Tally::new(spans, &timeouts, record.starved.met());
         let mut instances = Instances::new(record.info.loads.len(), spans.line);
+        let mut takeovers = Takeovers::new(record);
         let full = |source| HistoryError::Keep { path: std::env::temp_dir(), source };
         let mut packed = Packed::new(path.parent().unwrap_or(Path::new("."))).map_err(full)?;
         let rows = history::read(&path)?.of_loads(&record.workloads());
@@ -184,6 +190,7 @@ impl History {
             for op in ops {
                 tally.add(op);
                 instances.add(op, record);
+                takeovers.add(op, record);
                 packed.push(op).map_err(full)?;
             }
             tell(share);
@@ -196,6 +203,7 @@ impl History {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
         (made.tally, made.instances) = (Some(tally), Some(instances));
+        made.takeovers = Some(takeovers);
         Ok(made)
     }
 }
@@ -212,7 +220,13 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     let instances = history.instances.take().map(|all| all.done(&record, &failovers));
     let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
     let tally = history.tally.as_mut();
-    let measures = measures::measures(&record, &failovers, &loads, tally, &history.checked);
+    let parts = Parts {
+        failovers: &failovers,
+        loads: &loads,
+        takeovers: history.takeovers.as_ref(),
+        checked: &history.checked,
+    };
+    let measures = measures::measures(&record, &parts, tally);
     let doubts = measures::doubts(&record, &failovers, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);
     let (mut verdict, mut why) = judge::verdict(&record, &expectations, &history.checked.findings);
@@ -259,6 +273,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         shards: shards::rows(&record),
         containers: record.usage.rows(),
         traffic: record.traffic.done(),
+        sync: record.lag.rows(),
         outages,
         outages_left_out,
         ownership: record.views.shown(),

@@ -17,6 +17,7 @@ use crate::model::{Nanos, NodeName, ShardName, Workload, from_json};
 use super::data::{Adapter, Crash, Disagreement, Probe, Warning, millis};
 use super::error::ReportError;
 use super::failover_fold::FailoverFold;
+use super::lag::LagFold;
 use super::outages::Outages;
 use super::series::SeriesBuilder;
 use super::starved::StarvedTimes;
@@ -46,6 +47,7 @@ pub(super) struct Record {
     pub stats: ShardUsage,
     pub usage: ContainerUsage,
     pub traffic: TrafficFold,
+    pub lag: LagFold,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
     /// Percent of a second.
@@ -70,6 +72,7 @@ pub(super) struct OwnFold {
     cpu_sum: f64,
     pub memory_max: u64,
     probes: Requests,
+    lags: Requests,
     views: Requests,
 }
 
@@ -96,9 +99,11 @@ impl Requests {
 }
 
 impl OwnFold {
-    /// Probes, and questions for views, of all servers together.
+    /// Probes, and questions for views, of all servers together; and what measures lags, where
+    /// that is done.
     pub fn requests_per_second(&self) -> Option<f64> {
-        Some(self.probes.per_second()? + self.views.per_second()?)
+        let lags = self.lags.per_second().unwrap_or(0.0);
+        Some(self.probes.per_second()? + self.views.per_second()? + lags)
     }
 
     pub fn cpu_percent(&self) -> Option<f64> {
@@ -203,6 +208,11 @@ impl Record {
                 self.starved.behind(at, Duration::from_nanos(behind_ns));
                 self.own.views.hear(at, asked);
                 self.stats.hear(at, nodes, &self.members);
+            }
+            EventKind::SyncPairs { pairs } => self.lag.pairs(pairs),
+            EventKind::SyncLag { pair, lags_ns, unseen_ns, sent } => {
+                self.own.lags.hear(at, sent);
+                self.lag.hear(at, pair, lags_ns, unseen_ns);
             }
             EventKind::Containers { nodes } => self.usage.hear(at, nodes),
             EventKind::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),

@@ -5,7 +5,9 @@ use crate::model::event::PaceKept;
 use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
-use super::data::{Figures, Instance, Job, JobPhase, Load, Quantiles, Report, Shard, Step};
+use super::data::{
+    Figures, Instance, Job, JobPhase, Load, Quantiles, Report, Shard, Step, SyncLag,
+};
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
 const OF_SPANS: &str = "Latency of the operations that were intended before the first step, from \
@@ -49,6 +51,14 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
             containers(r),
         ),
     ];
+    sections.push(section(
+        "lag",
+        "Replication lag",
+        "From the acknowledgement of a write in one group to the first read in the other that \
+         shows it, measured every 10 ms beside the servers. Writes that were not seen count with \
+         the time that they had.",
+        lag(r),
+    ));
     if let Some(seen) = &r.traffic {
         let hint = "Payload that passed the relay since the drill's start, by who sent it and \
                     what the connection was for. What redrill itself asked of nodes is not among \
@@ -259,6 +269,23 @@ fn traffic(crossings: &[Crossing]) -> Table {
         row
     };
     Table { columns, rows: pairs.into_iter().map(row).collect() }
+}
+
+fn lag(r: &Report) -> Table {
+    let mut columns = vec![Column::text("lag")];
+    columns.extend(["link", "p50", "p99", "longest", "writes", "not seen"].map(Column::figure));
+    let row = |pair: &SyncLag| {
+        let time = |ms: f64| {
+            let shown = show(Some(ms), Unit::Millis);
+            Cell::from(if pair.is_open(ms) { format!("≥ {shown}") } else { shown })
+        };
+        let link = Cell::from(show(Some(pair.link_ms), Unit::Millis));
+        let mut row = vec![Cell::from(format!("{} → {}", pair.from, pair.to)), link];
+        row.extend([pair.p50_ms, pair.p99_ms, pair.max_ms].map(time));
+        row.extend([pair.writes, pair.unseen].map(|n| Cell::count(Some(n))));
+        row
+    };
+    Table { columns, rows: r.sync.iter().map(row).collect() }
 }
 
 fn steps(r: &Report) -> Table {

@@ -177,6 +177,12 @@ impl Topology {
         copies.then(|| &self.groups[sync.from])
     }
 
+    /// The latency of the link from region to region, one way; none within one.
+    pub fn latency(&self, from: Option<usize>, to: Option<usize>) -> Duration {
+        let between = |link: &&Link| (Some(link.from), Some(link.to)) == (from, to);
+        self.links.iter().find(between).map_or(Duration::ZERO, |link| link.latency)
+    }
+
     /// The groups that copy the group of this name at first.
     pub fn copies_of(&self, name: &str) -> Vec<&Group> {
         let of_it = |sync: &&DataSync| self.groups[sync.from].name == name;

@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod lag;
+
 mod probe;
 mod probe_watch;
 mod probing;

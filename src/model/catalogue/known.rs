@@ -131,6 +131,8 @@ pub enum Need {
     Baseline,
     /// A load whose client tells of redirects.
     SeesRedirects,
+    /// Groups that have the same data.
+    Synced,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -145,6 +147,7 @@ pub struct ScenarioFacts<'a> {
     pub may_fail_over: bool,
     pub replicas: bool,
     pub baseline: bool,
+    pub synced: bool,
 }
 
 impl Need {
@@ -161,6 +164,7 @@ impl Need {
             Need::Wait => facts.waits,
             Need::Baseline => facts.baseline,
             Need::SeesRedirects => facts.sees_redirects,
+            Need::Synced => facts.synced,
         }
     }
 }

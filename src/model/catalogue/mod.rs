@@ -378,6 +378,25 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "redirects.ask" Count Lower "ASK answers that clients followed".side_by_side();
         "redirects.tryagain" Count Lower "TRYAGAIN answers that clients waited out";
     }
+    &[Synced], "let the load last longer: no write of one group was seen in another" => {
+        "sync.lag.p50" Millis Lower
+            "median time from a write's acknowledgement in one group until another one shows it"
+            .side_by_side().busy_does(MayBeAll);
+        "sync.lag.p99" Millis Lower "the 99th percentile of that, of the pair that is latest"
+            .side_by_side().in_suite("lag p99").headline("Replication lag, p99", &[
+                "median {sync.lag.p50?}", "{sync.added.p99?} more than the link",
+                "the longest {sync.lag.max?}",
+            ])
+            .busy_does(MayBeAll);
+        "sync.lag.max" Millis Lower "the longest such time".busy_does(MayBeAll);
+        "sync.added.p99" Millis Lower "the 99th percentile beyond the latency of the link"
+            .busy_does(MayBeAll);
+    }
+    &[Load, Synced, MayFailOver], "promote another group after the one that takes the writes is lost" => {
+        "rto" Millis Lower
+            "from a fault on the group that takes the writes until another group takes one"
+            .side_by_side().must_end().headline("Another group took over after", &[]);
+    }
     &[Step], "give the nodes more time, with a longer `settle`" => {
         "convergence.view" Millis Lower
             "from a step's start until all nodes agree on owners and roles, the longest".of_views();

@@ -7,7 +7,9 @@ pub(super) mod bars;
 mod chart;
 mod frame;
 mod hits;
+mod lag;
 mod lanes;
+mod lines;
 mod lost;
 mod slots;
 mod svg;
@@ -50,6 +52,7 @@ struct Page<'a> {
     hits: String,
     /// Drawings of both sizes.
     traffic: String,
+    lag: String,
     ownership: Vec<OwnershipView>,
     /// Some owners are those of most nodes, not of all.
     disagreed: bool,
@@ -110,6 +113,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         lanes: drawings(r, |frame| lanes::draw(r, frame)),
         hits: drawings(r, |frame| hits::draw(r, frame)),
         traffic: drawings(r, |frame| traffic::draw(r, frame)),
+        lag: drawings(r, |frame| lag::draw(r, frame)),
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),

@@ -94,6 +94,7 @@ fn facts<'a>(
         replicas: topology.is_none_or(|all| all.groups.iter().any(|group| group.replicas() > 0))
             || effects().any(|effects| effects.changes_members),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
+        synced: topology.is_none_or(|all| all.sync.is_some()),
     }
 }
 

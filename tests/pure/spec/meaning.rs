@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redrill::model::Unit;
-use redrill::model::catalogue::CATALOGUE;
+use redrill::model::catalogue::{CATALOGUE, Need};
 use redrill::model::event::Compare;
 use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{Distribution, Load, Probe};
@@ -255,6 +255,17 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   both: { workload: dual-write, groups: [new, old], rate: 1/s }
 ";
 
+const MOVES_AND_KILLS: &str = "timeline:
+  - { at: 5s, do: drain, group: new, shard: 0 }
+  - { at: 9s, do: kill, group: new, target: random primary }
+";
+
+const TIED: &str = "name: tied
+topology: standby-2r
+loads: { app: { group: us, rate: 100/s } }
+timeline: [{ at: 5s, do: kill, group: us, target: all nodes }]
+";
+
 #[test]
 fn directives_of_a_load_are_put_into_its_group_and_must_not_contradict_it() {
     let text = "name: s\ntopology: cluster-3x1\nloads:\n  app: { rate: 1/s, \
@@ -280,10 +291,11 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             Unit::Bytes => "5B",
             Unit::BytesPerSecond => "5B/s",
         };
-        let text = format!(
-            "{EVERY_WORKLOAD}timeline: [{{ at: 5s, do: drain, group: new, shard: 0 }}, {{ at: 9s, do: kill, group: new, target: random primary }}]\nexpect: [{} >= {bound}]\n",
-            known.name
-        );
+        let drill = match known.needs.contains(&Need::Synced) {
+            true => TIED.to_owned(),
+            false => format!("{EVERY_WORKLOAD}{MOVES_AND_KILLS}"),
+        };
+        let text = format!("{drill}expect: [{} >= {bound}]\n", known.name);
         let scenario = scenario(&text, &Options::default()).unwrap();
         assert_eq!((scenario.expect[0].bound, scenario.expect[0].op), (5.0, Compare::AtLeast));
     }

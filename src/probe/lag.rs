@@ -1,0 +1,132 @@
+//! How late another group sees what one group has acknowledged.
+//!
+//! One key of the source is written again and again with growing numbers, and read in the other
+//! group. The lag of a write is the time from its acknowledgement to the first answer with its
+//! number or a greater one. The true instant lies between that answer and the one before, so a
+//! lag is too long by one interval of reads at most, and half of one in the median.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::blind_time::BlindTime;
+use crate::model::Nanos;
+
+/// The writes of one group as another one sees them.
+#[derive(Debug, Default)]
+pub(super) struct Lag {
+    /// Acknowledged and not seen yet, in order: number and instant.
+    waiting: VecDeque<(u64, Nanos)>,
+    /// The greatest number that was read.
+    seen: u64,
+    /// The instant of the last answer.
+    answered: Nanos,
+    told: Told,
+}
+
+/// What came since it was asked for last.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Told {
+    pub lags: Vec<Duration>,
+    /// Writes that nobody waits for any more, and how long they had been waited for.
+    pub unseen: Vec<Duration>,
+}
+
+impl Lag {
+    /// Write `number` was sent at `sent` and acknowledged at `at`. It does not count if the thread
+    /// was blind meanwhile: the answer may have been there for long.
+    pub fn acknowledged(&mut self, number: u64, (sent, at): (Nanos, Nanos), blind: &BlindTime) {
+        if !blind.blind(sent, at).is_zero() {
+            return;
+        }
+        match number <= self.seen {
+            true => self.told.lags.push(Duration::ZERO),
+            false => self.waiting.push_back((number, at)),
+        }
+    }
+
+    /// A read was answered at `at`. Blind time since the answer before does not count.
+    pub fn read(&mut self, number: u64, at: Nanos, blind: &BlindTime) {
+        while let Some(&(first, since)) = self.waiting.front().filter(|(first, _)| *first <= number)
+        {
+            let late = blind.blind(since.max(self.answered), at);
+            self.told.lags.push(at.since(since) - late);
+            self.seen = self.seen.max(first);
+            self.waiting.pop_front();
+        }
+        self.seen = self.seen.max(number);
+        self.answered = at;
+    }
+
+    /// The source could not be written: it may have lost what nobody has seen yet, and a later
+    /// write says nothing of that.
+    pub fn interrupted(&mut self, at: Nanos) {
+        let waited = self.waiting.drain(..).map(|(_, since)| at.since(since));
+        self.told.unseen.extend(waited);
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub fn tell(&mut self) -> Told {
+        std::mem::take(&mut self.told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Nanos {
+        Nanos(ms * 1_000_000)
+    }
+
+    fn ms(some: &[u64]) -> Vec<Duration> {
+        some.iter().copied().map(Duration::from_millis).collect()
+    }
+
+    fn sharp() -> BlindTime {
+        BlindTime::new(Duration::from_secs(10))
+    }
+
+    #[test]
+    fn a_lag_ends_with_the_first_answer_that_shows_the_write_or_a_later_one() {
+        let (mut lag, blind) = (Lag::default(), sharp());
+        for number in 1..=3 {
+            lag.acknowledged(number, (at(number * 10 - 1), at(number * 10)), &blind);
+        }
+        lag.read(0, at(40), &blind);
+        assert_eq!(lag.tell(), Told::default());
+        lag.read(2, at(50), &blind);
+        assert_eq!(lag.tell().lags, ms(&[40, 30]));
+        lag.read(1, at(55), &blind);
+        assert!(lag.is_waiting(), "an older value shows nothing");
+        lag.read(3, at(60), &blind);
+        assert_eq!(lag.tell().lags, ms(&[30]));
+        lag.read(4, at(70), &blind);
+        lag.acknowledged(4, (at(69), at(71)), &blind);
+        assert_eq!(lag.tell().lags, ms(&[0]), "it was seen before it was acknowledged");
+    }
+
+    #[test]
+    fn what_was_not_seen_before_the_source_failed_is_told_apart() {
+        let (mut lag, blind) = (Lag::default(), sharp());
+        lag.acknowledged(1, (at(9), at(10)), &blind);
+        lag.interrupted(at(510));
+        lag.acknowledged(2, (at(600), at(601)), &blind);
+        lag.read(2, at(641), &blind);
+        assert_eq!(lag.tell(), Told { lags: ms(&[40]), unseen: ms(&[500]) });
+        assert!(!lag.is_waiting());
+    }
+
+    #[test]
+    fn blind_time_counts_for_nobody() {
+        let (mut lag, mut blind) = (Lag::default(), sharp());
+        lag.acknowledged(1, (at(9), at(10)), &blind);
+        lag.read(0, at(40), &blind);
+        blind.woke(at(50), at(130));
+        lag.acknowledged(2, (at(49), at(131)), &blind);
+        lag.read(2, at(131), &blind);
+        assert_eq!(lag.tell().lags, ms(&[41]), "of 121, the thread did not look for 80");
+    }
+}

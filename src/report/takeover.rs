@@ -1,0 +1,149 @@
+//! How long it took until another group took the writes of one that failed.
+//!
+//! Of groups with the same data, one takes the writes. If a fault hits it, and the next write that
+//! is sent after the fault and succeeds is answered by a node of another group, that group has
+//! taken over.
+
+use std::time::Duration;
+
+use crate::model::Nanos;
+use crate::model::op::{Op, Outcome, Purpose};
+use crate::model::step::Lasts;
+
+use super::record::Record;
+
+/// A group that was written in this time before a fault took writes all along.
+const LATELY: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Takeovers(Vec<Loss>);
+
+/// A fault on a group that others have the data of.
+#[derive(Debug)]
+struct Loss {
+    group: String,
+    /// When it hit the first node of the group, and the last one.
+    from: Nanos,
+    to: Nanos,
+    /// The last writes before it: of the group, and of others.
+    own: Option<Nanos>,
+    others: Option<Nanos>,
+    after: After,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum After {
+    /// Nobody has taken a write.
+    Nothing,
+    /// The group itself has.
+    Same,
+    /// Another one has, at that instant.
+    Other(Nanos),
+}
+
+impl Takeovers {
+    pub fn new(record: &Record) -> Takeovers {
+        let held = |lasts| lasts == Lasts::UntilUndone;
+        let steps = record.steps.iter();
+        let faults = steps.filter(|s| s.effects().fails_over && held(s.effects().lasts));
+        let mut losses = Vec::new();
+        for fault in faults {
+            for group in record.lag.groups() {
+                let hits = fault.hits.iter().filter(|hit| hit.node.group == group);
+                let mut at: Vec<f64> = hits.map(|hit| hit.at_ms).collect();
+                at.sort_by(f64::total_cmp);
+                let (Some(first), Some(last)) = (at.first(), at.last()) else { continue };
+                let [from, to] = [*first, *last].map(|ms| Nanos((ms * 1e6) as u64));
+                let (own, others, after) = (None, None, After::Nothing);
+                losses.push(Loss { group: group.to_owned(), from, to, own, others, after });
+            }
+        }
+        Takeovers(losses)
+    }
+
+    /// Operations come in the order in which they ended.
+    pub fn add(&mut self, op: &Op, record: &Record) {
+        let done = op.purpose == Purpose::Load && op.outcome == Outcome::Ok && op.action.changed();
+        let by = op.by.filter(|_| done && !self.0.is_empty() && op.group == 0);
+        let load = record.info.loads.get(usize::from(op.load));
+        let node = by.and_then(|by| load?.nodes.get(usize::from(by)));
+        let Some(node) = node.filter(|node| record.lag.groups().any(|group| group == node.group))
+        else {
+            return;
+        };
+        self.0.iter_mut().for_each(|loss| loss.hear(op, loss.group == node.group));
+    }
+
+    /// The longest, in milliseconds; and how long the group that nobody had replaced by the load's
+    /// end had been missed by then.
+    pub fn longest(&self, end: Nanos) -> (Option<f64>, Option<f64>) {
+        let ms = |loss: &Loss, until: Nanos| until.since(loss.from).as_secs_f64() * 1e3;
+        let real = || self.0.iter().filter(|loss| loss.had_the_writes());
+        let took = real().filter_map(|loss| match loss.after {
+            After::Other(at) => Some(ms(loss, at)),
+            After::Nothing | After::Same => None,
+        });
+        let missed = real().filter(|loss| loss.after == After::Nothing).map(|loss| ms(loss, end));
+        (took.reduce(f64::max), missed.reduce(f64::max))
+    }
+}
+
+impl Loss {
+    fn hear(&mut self, op: &Op, own: bool) {
+        if op.sent < self.to {
+            let last = if own { &mut self.own } else { &mut self.others };
+            *last = (*last).max(Some(op.done));
+        } else if self.after == After::Nothing {
+            self.after = if own { After::Same } else { After::Other(op.done) };
+        }
+    }
+
+    /// It alone took writes until the fault.
+    fn had_the_writes(&self) -> bool {
+        let lately = |at: Option<Nanos>| at.is_some_and(|at| at + LATELY >= self.from);
+        lately(self.own) && !lately(self.others)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::op::{Action, RegisterOp};
+
+    fn at(ms: u64) -> Nanos {
+        Nanos(ms * 1_000_000)
+    }
+
+    fn loss() -> Loss {
+        let group = "us".to_owned();
+        let (own, others, after) = (None, None, After::Nothing);
+        Loss { group, from: at(5_000), to: at(5_010), own, others, after }
+    }
+
+    /// What comes of writes, each by the group itself or not, with the milliseconds of its sending
+    /// and its answer.
+    fn longest(writes: &[(bool, u64, u64)]) -> (Option<f64>, Option<f64>) {
+        let mut takeovers = Takeovers(vec![loss()]);
+        for &(own, sent, done) in writes {
+            let write = Action::Register(RegisterOp::Write(1));
+            takeovers.0[0].hear(&Op::new(1, write, at(sent), at(done)), own);
+        }
+        takeovers.longest(at(20_000))
+    }
+
+    #[test]
+    fn a_group_is_replaced_by_the_next_write_that_another_one_answers() {
+        let before = (true, 4_990, 4_991);
+        assert_eq!(longest(&[before, (false, 8_000, 8_100)]), (Some(3_100.0), None));
+        assert_eq!(
+            longest(&[before, (true, 5_005, 5_300), (false, 8_000, 8_100)]).0,
+            Some(3_100.0)
+        );
+        assert_eq!(longest(&[before]), (None, Some(15_000.0)), "nobody took over");
+        let same = [before, (true, 6_000, 6_001), (false, 8_000, 8_100)];
+        assert_eq!(longest(&same), (None, None), "it went on");
+        let both = [before, (false, 4_990, 4_995), (false, 6_000, 6_001)];
+        assert_eq!(longest(&both), (None, None), "the other one had writes before");
+        assert_eq!(longest(&[(false, 8_000, 8_100)]), (None, None), "it had none");
+    }
+}
