@@ -45,7 +45,7 @@ use set::Setting;
 use tree::{Node, Value};
 
 /// Keys that only a topology has.
-pub const TOPOLOGY_KEYS: &[&str] = &["engine", "regions", "links", "groups"];
+pub const TOPOLOGY_KEYS: &[&str] = &["engine", "auth", "regions", "links", "groups", "sync"];
 
 /// Keys that only a scenario has.
 const SCENARIO_KEYS: &[&str] =

@@ -1,5 +1,5 @@
 //! What some tests need and not every machine has. A test without it is left out, which
-//! is said, and which `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,redis-cli,redis-py` makes a failure.
+//! is said, and which `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,redis-cli,redis-py,quiet` makes a failure.
 
 use std::env;
 use std::io::{self, Write};
@@ -24,9 +24,11 @@ pub enum Need {
     Cuts,
     /// A Python with the redis-py that its adapter is made for.
     RedisPy,
+    /// A machine with nothing else to do.
+    Quiet,
 }
 
-const NAMES: [(&str, Need); 8] = [
+const NAMES: [(&str, Need); 9] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
     ("other-user", Need::OtherUser),
@@ -35,6 +37,7 @@ const NAMES: [(&str, Need); 8] = [
     ("compose", Need::Compose),
     ("cuts", Need::Cuts),
     ("redis-py", Need::RedisPy),
+    ("quiet", Need::Quiet),
 ];
 
 /// Something is left out for want of `need`.
