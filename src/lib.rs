@@ -11,6 +11,7 @@ pub mod node;
 pub mod net;
 pub mod backend;
 pub mod cluster;
+pub mod sync;
 pub mod load;
 pub mod fault;
 pub mod probe;

@@ -32,6 +32,9 @@ pub struct Context {
     pub sides: Sides,
     pub windows: Windows,
     pub failures: Failures,
+    /// For each load: the groups that have its keys, as their final reads number them. None if
+    /// that is its own group alone.
+    pub same_data: Vec<Vec<String>>,
 }
 
 /// The results of a checker, or of all of them.

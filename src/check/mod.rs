@@ -25,6 +25,7 @@
 
 mod checker;
 mod counter;
+mod diverged;
 mod dual_write;
 mod finding;
 mod linear;
@@ -43,6 +44,7 @@ mod transfer;
 
 pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
 pub use counter::Counters;
+pub use diverged::Diverged;
 pub use dual_write::DualWrites;
 pub use finding::{Example, Finding, Proof, ProofAction, Zero};
 pub use linear::{Call, Judged, Order, judge};
@@ -59,7 +61,7 @@ pub use transfer::Transfers;
 use std::thread;
 
 use crate::model::Workload;
-use crate::model::op::{Op, OpHead};
+use crate::model::op::{Op, OpHead, Purpose};
 
 /// The checkers that judge the loads of a workload. Each is in it once.
 pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
@@ -94,7 +96,9 @@ pub fn check(
     let mut all = Checked::default();
     thread::scope(|scope| {
         let ask = |checker| scope.spawn(move || judged(checker, loads, history, context));
-        let asked: Vec<_> = asked.into_iter().map(ask).collect();
+        let groups = context.same_data.iter().any(|groups| !groups.is_empty());
+        let groups = groups.then(|| scope.spawn(|| compared(history, context)));
+        let asked: Vec<_> = asked.into_iter().map(ask).chain(groups).collect();
         for thread in asked {
             all.add(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
@@ -117,10 +121,30 @@ fn judged(
     let begins = context.windows.begins.iter_mut().zip(&wanted);
     begins.filter(|(_, wanted)| !**wanted).for_each(|(begins, _)| begins.clear());
     let of_load = |head: OpHead| wanted.get(usize::from(head.load)) == Some(&true);
+    let is_elsewhere = |op: &Op| {
+        let groups = context.same_data.get(usize::from(op.load));
+        op.group > 0 && op.purpose == Purpose::Final && groups.is_some_and(|all| !all.is_empty())
+    };
     let rows = |also: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
-        history.each_of(&|head| of_load(head) && also(head), hear)
+        // What other groups hold at the end is compared, and judges nothing of the load's own.
+        let mut own = |op: &Op| {
+            if !is_elsewhere(op) {
+                hear(op)
+            }
+        };
+        history.each_of(&|head| of_load(head) && also(head), &mut own)
     };
     checker.check(&rows, &context)
+}
+
+/// What final reads say of the loads whose keys several groups have.
+fn compared(history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+    let has_groups =
+        |load: u8| context.same_data.get(usize::from(load)).is_some_and(|all| !all.is_empty());
+    let rows = |also: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
+        history.each_of(&|head| has_groups(head.load) && also(head), hear)
+    };
+    Diverged.check(&rows, context)
 }
 
 #[cfg(test)]

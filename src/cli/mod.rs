@@ -17,6 +17,7 @@ mod live;
 mod matrix;
 mod play;
 mod reading;
+mod replicate;
 mod report;
 mod run;
 mod runtime;
@@ -80,6 +81,8 @@ enum Command {
     #[command(hide = true)]
     Adapter(adapter::Args),
     #[command(hide = true)]
+    Replicate(replicate::Args),
+    #[command(hide = true)]
     Keep(keep::Args),
     #[command(hide = true)]
     Reap(gc::ReapArgs),
@@ -122,6 +125,7 @@ fn obey() -> ExitCode {
         Command::Doctor(args) => doctor::main(args),
         Command::Gc(args) => gc::main(args),
         Command::Adapter(args) => adapter::main(args),
+        Command::Replicate(args) => replicate::main(args),
         Command::Keep(args) => keep::main(args),
         Command::Reap(args) => gc::reap(args),
         Command::Report(args) => report::main(args),

@@ -20,7 +20,8 @@ use crate::model::event::{NodeInfo, Role};
 use crate::model::{NodeName, Password};
 use crate::node::Node;
 use crate::spec::Topology;
-use crate::spec::topology::{Auth, DataSync, Group};
+use crate::spec::sync::DataSync;
+use crate::spec::topology::{Auth, Group};
 
 /// A topology that runs.
 #[derive(Clone, Debug)]
@@ -211,12 +212,14 @@ impl Deployment {
         self.groups.iter().flat_map(DeployedGroup::all)
     }
 
-    /// The groups that have the data of `group`: itself, and then the others.
-    pub fn same_data(&self, group: &DeployedGroup) -> Vec<&DeployedGroup> {
-        let own = self.groups.iter().position(|other| other.spec.name == group.spec.name);
-        let indices =
-            own.map(|own| DataSync::same_data(self.sync.as_ref(), own)).unwrap_or_default();
-        indices.into_iter().map(|index| &self.groups[index]).collect()
+    /// The groups of which one takes the writes for `group`: itself, and then the others.
+    pub fn followers(&self, group: &DeployedGroup) -> Vec<&DeployedGroup> {
+        let all = self.sync.as_ref().map(DataSync::followers).unwrap_or_default();
+        let all = || all.iter().map(|index| &self.groups[*index]);
+        let is = |other: &&DeployedGroup| other.spec.name == group.spec.name;
+        let own = self.groups.iter().find(is);
+        let others = all().filter(|other| all().any(|one| is(&one)) && !is(other));
+        own.into_iter().chain(others).collect()
     }
 
     fn born(&self) -> impl Iterator<Item = &Node> {

@@ -1,6 +1,7 @@
 //! What all parts of a drill share, and why it ends early.
 
 use std::future::Future;
+use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
@@ -20,6 +21,8 @@ use super::folder::{FolderError, RunFolder};
 pub struct DrillContext<'a> {
     pub scenario: &'a Scenario,
     pub backend: &'a dyn Backend,
+    /// The redrill program, which replicators are started from.
+    pub program: &'a Path,
     pub folder: &'a RunFolder,
     pub log: &'a DrillLog,
     pub seed: u64,

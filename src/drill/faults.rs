@@ -186,13 +186,18 @@ impl<'a> Faults<'a> {
     }
 
     /// The loads are about to end, and their programs with them: those that are paused go on, and
-    /// those that were ended are not started again.
+    /// those that were ended are not started again. Replicators stay: what is left to carry is
+    /// carried after the load.
     pub async fn release_actors(&self) {
-        let is_actor = |name: &NodeName| name.kind == NodeKind::Actor;
+        let stays: Vec<NodeName> =
+            self.drill.scenario.topology.placed_replicators().map(|(name, _)| name).collect();
+        let is_actor = |name: &NodeName| name.kind == NodeKind::Actor && !stays.contains(name);
         let of_actors = |(_, active): &mut (usize, ActiveFault)| active.nodes.iter().any(is_actor);
         let active: Vec<_> = self.active.lock().extract_if(.., of_actors).collect();
         for (step, mut active) in active {
-            active.forget(&active.nodes.clone());
+            let ending: Vec<NodeName> =
+                active.nodes.iter().filter(|n| is_actor(n)).cloned().collect();
+            active.forget(&ending);
             match self.repair(step, active).await {
                 Ok(()) => self.tell_undone(step),
                 Err(error) => self.tell_not_undone(step, error),

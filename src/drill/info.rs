@@ -35,7 +35,10 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         loads: scenario
             .loads
             .iter()
-            .map(|load| load_info(load, |group| nodes(scenario, group)))
+            .map(|load| LoadInfo {
+                same_data: same_data(scenario, load),
+                ..load_info(load, |group| nodes(scenario, group))
+            })
             .collect(),
         expect: scenario.expect.clone(),
         reported: scenario.reported.clone(),
@@ -53,7 +56,15 @@ fn nodes(scenario: &Scenario, group: &str) -> Vec<NodeName> {
         let joiners = scenario.joiners().into_iter().filter(|name| name.group == spec.name);
         cluster::node_names(spec).into_iter().chain(joiners).collect::<Vec<_>>()
     };
-    scenario.topology.same_data(group).into_iter().flat_map(of_group).collect()
+    scenario.topology.followers(group).into_iter().flat_map(of_group).collect()
+}
+
+/// The groups that have a load's keys, if each takes writes.
+fn same_data(scenario: &Scenario, load: &Load) -> Vec<String> {
+    match load.outbox {
+        true => scenario.same_data(load),
+        false => Vec::new(),
+    }
 }
 
 fn step_info(step: &Step) -> StepInfo {
@@ -110,6 +121,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         workload: load.workload,
         nodes: nodes(&load.groups[0]),
         more_groups: load.groups[1..].iter().map(|group| (group.clone(), nodes(group))).collect(),
+        same_data: Vec::new(),
         waits_for: load.wait.map_or(0, |wait| wait.replicas),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }

@@ -36,7 +36,7 @@ pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&s
         Mode::Sentinel { .. } => Lookup::Sentinels(group.spec.name.clone()),
         Mode::Standalone | Mode::Replication { .. } => Lookup::Primary,
     };
-    let same = deployment.same_data(group);
+    let same = deployment.followers(group);
     let nodes: Vec<&Node> = match group.sentinels.is_empty() {
         true => same.iter().flat_map(|group| group.born()).collect(),
         false => group.sentinels.iter().collect(),
@@ -75,7 +75,12 @@ impl Loads {
             if own || load.keyspace.of.is_some() {
                 return Ok(None);
             }
-            let load = Load { client: ClientKind::Redrill, ..load };
+            // All groups that have the keys are read, and only the first one is filled.
+            let groups = match load.outbox {
+                true => drill.scenario.same_data(&load),
+                false => load.groups.clone(),
+            };
+            let load = Load { client: ClientKind::Redrill, groups, ..load };
             let outside = network.map(|network| network.outside());
             launch(index, load, outside.into_iter().collect()).await.map(Some)
         });

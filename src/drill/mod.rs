@@ -4,6 +4,7 @@
 //! [`Drill::play`] goes through the phases (see [`play`]). Servers that stay up afterwards are
 //! a [`Kept`].
 
+mod carrier;
 mod chaos;
 mod descriptors;
 mod exit_monitor;
@@ -21,9 +22,10 @@ mod context;
 mod step_error;
 mod steps;
 mod readings;
+mod replicators;
 mod watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span};
@@ -79,6 +81,7 @@ pub struct Drill {
     scenario: Scenario,
     folder: RunFolder,
     backend: Box<dyn Backend>,
+    program: PathBuf,
     registration: Registration,
     teller: Teller,
     hub: Hub,
@@ -128,7 +131,8 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
         seed,
     };
     teller.tell(EventKind::Drill(info::drill_info(&scenario, &around)));
-    Ok(Drill { scenario, folder, backend, registration, teller, hub, log, seed, stop })
+    let program = program.to_owned();
+    Ok(Drill { scenario, folder, backend, program, registration, teller, hub, log, seed, stop })
 }
 
 impl Drill {
@@ -143,6 +147,7 @@ impl Drill {
             scenario: &self.scenario,
             exits: ExitMonitor::watch(&*self.backend, self.teller.clone()),
             backend: &*self.backend,
+            program: &self.program,
             folder: &self.folder,
             log: &self.log,
             seed: self.seed,

@@ -23,6 +23,7 @@ use super::faults::Faults;
 use super::forecast::{self, Forecast};
 use super::loads::Loads;
 use super::readings::{self, OwnUse, RunQueueMonitor};
+use super::replicators::Replicators;
 use super::steps::Timeline;
 use super::watch::Observers;
 
@@ -128,9 +129,13 @@ async fn with_history(
     forecast: &Forecast,
     history: &history::History,
 ) -> Result<(), Halt> {
+    let replicators = drill.unless_halted(Replicators::launch(drill, deployment)).await??;
     let mut loads = drill.unless_halted(Loads::launch(drill, deployment, history)).await??;
     let phase = drill.phase(Phase::Fill);
     drill.unless_halted(loads.fill()).instrument(phase).await??;
+    let carried = drill.unless_halted(replicators.carried()).await?;
+    carried
+        .map_err(|why| Halt::failed(format_args!("what was filled in is not carried: {why}")))?;
     let observing = Observers::launch(drill, deployment, forecast);
     let mut observers = drill.unless_halted(observing).await??;
     let begin = drill.teller.clock().now() + LEAD;
@@ -164,6 +169,10 @@ async fn with_history(
         drill.unless_halted(returned).instrument(phase).await?;
     }
     let phase = drill.phase(Phase::Verify);
+    if let Err(why) = drill.unless_halted(replicators.carried()).await? {
+        let text = format!("groups are read before all is carried: {why}");
+        drill.teller.tell(EventKind::Warning { text });
+    }
     let deadline = drill.teller.clock().now() + FINAL_PATIENCE;
     drill.unless_halted(loads.final_read(deadline)).instrument(phase).await??;
     observers.watcher.stop();

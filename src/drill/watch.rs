@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::event::{Canary, SyncPair};
-use crate::probe::{LagProber, Member, Prober, Watcher, canary};
+use crate::probe::{LagProber, Member, Prober, Tied, Watcher, canary};
 use crate::spec::Scenario;
 use crate::spec::scenario::Load;
+use crate::spec::sync::DataSync;
 use crate::spec::topology::Mode;
 
 use super::context::{DrillContext, Halt};
@@ -28,8 +29,7 @@ impl Observers {
         forecast: &Forecast,
     ) -> Result<Observers, Halt> {
         let probe = drill.scenario.probe;
-        let sync = deployment.sync.iter();
-        let tied = sync.flat_map(|sync| [sync.from].into_iter().chain(sync.to.clone())).collect();
+        let tied = deployment.sync.as_ref().map(DataSync::followers).unwrap_or_default();
         let watcher = Watcher::launch(&deployment.groups, tied, probe.budget, drill.teller.clone());
         let watcher = watcher.map_err(Halt::failed)?;
         let mut canaries = Vec::new();
@@ -69,35 +69,32 @@ impl Observers {
 
 /// Of groups that have the same data: how late each sees what another one has acknowledged.
 fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagProber>, Halt> {
-    let Some(source) = deployment.sync.as_ref().map(|sync| &deployment.groups[sync.from]) else {
-        return Ok(None);
-    };
-    let groups = deployment.same_data(source);
-    let topology = &drill.scenario.topology;
-    let pair = |from: &DeployedGroup, to: &DeployedGroup| {
-        let link = topology.latency(from.spec.first_region(), to.spec.first_region());
-        let (from, to) = (from.spec.name.clone(), to.spec.name.clone());
+    let Some(sync) = &deployment.sync else { return Ok(None) };
+    let group = |index: usize| &deployment.groups[index];
+    let pair = |(from, to): (usize, usize)| {
+        let [from, to] = [from, to].map(|index| &group(index).spec);
+        let link = drill.scenario.topology.latency(from.first_region(), to.first_region());
+        let (from, to) = (from.name.clone(), to.name.clone());
         SyncPair { from, to, link_ns: link.as_nanos() as u64 }
     };
-    let others = |from: &DeployedGroup| {
-        let others = groups.iter().filter(|to| to.spec.name != from.spec.name);
-        others.map(|to| pair(from, to)).collect::<Vec<_>>()
+    let member = |index: usize| Member {
+        group: group(index).spec.name.clone(),
+        nodes: group(index).born().map(|node| node.admin.clone()).collect(),
     };
-    let pairs = groups.iter().flat_map(|from| others(from)).collect();
-    let member = |group: &&DeployedGroup| {
-        let nodes = group.born().map(|node| node.admin.clone()).collect();
-        Member { group: group.spec.name.clone(), nodes }
+    let tied = Tied {
+        pairs: sync.directed().into_iter().map(pair).collect(),
+        members: sync.members().into_iter().map(member).collect(),
+        outbox: matches!(sync, DataSync::ActiveActive { .. }),
     };
-    let members = groups.iter().map(member).collect();
     let every = drill.scenario.probe.every;
-    LagProber::launch(pairs, members, every, drill.teller.clone()).map(Some).map_err(Halt::failed)
+    LagProber::launch(tied, every, drill.teller.clone()).map(Some).map_err(Halt::failed)
 }
 
 /// Probes stand for users, so they connect from each region in which the group's data have users.
 fn regions(drill: &DrillContext<'_>, group: &DeployedGroup) -> Vec<Option<String>> {
     let Scenario { loads, topology, .. } = drill.scenario;
     let mut regions: Vec<Option<String>> = Vec::new();
-    let same = topology.same_data(&group.spec.name);
+    let same = topology.followers(&group.spec.name);
     let is_user = |load: &&Load| same.iter().any(|group| load.groups.contains(&group.name));
     for load in loads.iter().filter(is_user) {
         let region = load.region.as_ref().or(topology.regions.first()).cloned();

@@ -131,7 +131,7 @@ async fn head(group: &DeployedGroup) -> Result<Node, FaultError> {
 /// The nodes that lead the other groups with the same data, as far as they answer.
 async fn others(site: Site<'_>) -> Vec<Node> {
     let mut heads = Vec::new();
-    for group in site.deployment.same_data(site.group).into_iter().skip(1) {
+    for group in site.deployment.followers(site.group).into_iter().skip(1) {
         heads.extend(head(group).await.ok());
     }
     heads

@@ -272,6 +272,17 @@ pub enum EventKind {
         own_p50_ns: Option<u64>,
         own_p99_ns: Option<u64>,
     },
+    /// How far a replicator is: what its target has of its source. Emitted up to ten times a
+    /// second, when it has changed. Counts are since the drill's start.
+    Replicated {
+        pair: NodeName,
+        /// Entries that changed something.
+        applied: u64,
+        /// Entries that were thrown away by the rule.
+        discarded: u64,
+        /// Entries that are still to be applied.
+        behind: u64,
+    },
     /// What one load did in one window of 100 ms, by the instants at which operations ended.
     Sample(Sample),
     /// The server that waited longest for a processor in the last second, though it was ready

@@ -96,6 +96,10 @@ pub struct LoadInfo {
     /// The groups that it uses besides, in their order, with their nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_groups: Vec<(String, Vec<NodeName>)>,
+    /// The groups that have its keys, its own first, if each takes writes: final reads are of all
+    /// of them, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub same_data: Vec<String>,
     /// The replicas that each write waits for; 0 if for none.
     #[serde(default)]
     pub waits_for: u32,

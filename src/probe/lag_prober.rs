@@ -20,6 +20,7 @@ use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::{EventKind, SyncPair, Teller};
 use crate::node::{Admin, NodeError};
+use crate::sync::functions;
 use crate::wake::{Alarm, PromptThread};
 
 /// Requests that may wait for one server; beyond that it is not asked.
@@ -34,6 +35,15 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long blind time is remembered: what waits for longer has a lag that hides it.
 const MEMORY: Duration = Duration::from_secs(30);
+
+/// Groups that have the same data.
+pub struct Tied {
+    /// By the names of the groups in `members`.
+    pub pairs: Vec<SyncPair>,
+    pub members: Vec<Member>,
+    /// Replicators carry what is written, and know of it from an outbox.
+    pub outbox: bool,
+}
 
 /// A group whose servers are written or read: its name, and how its nodes are asked.
 pub struct Member {
@@ -53,22 +63,15 @@ pub struct LagProber {
 }
 
 impl LagProber {
-    /// `pairs` are of `members`, by the names of their groups.
-    ///
     /// # Errors
     /// The machine gives no thread.
-    pub fn launch(
-        pairs: Vec<SyncPair>,
-        members: Vec<Member>,
-        every: Duration,
-        teller: Teller,
-    ) -> io::Result<LagProber> {
-        teller.tell(EventKind::SyncPairs { pairs: pairs.clone() });
+    pub fn launch(tied: Tied, every: Duration, teller: Teller) -> io::Result<LagProber> {
+        teller.tell(EventKind::SyncPairs { pairs: tied.pairs.clone() });
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         let thread = PromptThread::spawn("lag", move |runtime| {
             let measured = runtime.and_then(|runtime| {
-                runtime.block_on(Rounds::new(&pairs, members, every, teller).run(stopped))
+                runtime.block_on(Rounds::new(&tied, every, teller).run(stopped))
             });
             end.send(measured).or_unheard();
         })?;
@@ -116,6 +119,7 @@ struct Servers {
 struct Rounds {
     sources: Vec<Source>,
     readers: Vec<Reader>,
+    outbox: bool,
     every: Duration,
     teller: Teller,
     blind: RefCell<BlindTime>,
@@ -157,12 +161,8 @@ impl Servers {
 }
 
 impl Rounds {
-    fn new(
-        pairs: &[SyncPair],
-        members: Vec<Member>,
-        every: Duration,
-        teller: Teller,
-    ) -> Rc<Rounds> {
+    fn new(tied: &Tied, every: Duration, teller: Teller) -> Rc<Rounds> {
+        let Tied { pairs, members, outbox } = tied;
         let key = |group: &str| format!("redrill:lag:{group}");
         let reader = |pair: &SyncPair| {
             let member = members.iter().find(|member| member.group == pair.to)?;
@@ -178,6 +178,7 @@ impl Rounds {
         Rc::new(Rounds {
             readers: pairs.iter().filter_map(reader).collect(),
             sources: members.iter().map(source).collect(),
+            outbox: *outbox,
             every,
             teller,
             blind: RefCell::new(BlindTime::new(MEMORY)),
@@ -258,8 +259,10 @@ impl Rounds {
         let (source, sent) = (&self.sources[index], self.now());
         let number = source.written.get() + 1;
         source.written.set(number);
-        let mut command = redis::cmd("SET");
-        command.arg(&source.key).arg(number);
+        let command = match self.outbox {
+            true => functions::write("set", &source.key, number.to_string().as_bytes()),
+            false => Cmd::set(&source.key, number),
+        };
         let answer = source.servers.ask::<()>(&command, || self.now()).await;
         let (at, blind) = (self.now(), self.blind.borrow());
         for pair in &source.pairs {
@@ -275,8 +278,7 @@ impl Rounds {
     async fn read(self: Rc<Rounds>, index: usize) {
         let reader = &self.readers[index];
         reader.sent.set(reader.sent.get() + 1);
-        let mut command = redis::cmd("GET");
-        command.arg(&reader.key);
+        let command = Cmd::get(&reader.key);
         if let Ok(number) = reader.servers.ask::<Option<u64>>(&command, || self.now()).await {
             let at = self.now();
             reader.lag.borrow_mut().read(number.unwrap_or(0), at, &self.blind.borrow());

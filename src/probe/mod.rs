@@ -29,6 +29,6 @@ mod turns;
 mod blind_time;
 mod watch;
 
-pub use lag_prober::{LagProber, Member};
+pub use lag_prober::{LagProber, Member, Tied};
 pub use prober::{ProbeError, Prober};
 pub use watch::Watcher;

@@ -33,6 +33,7 @@ pub(super) fn checked(
         sides: sides(record),
         windows: Windows { every: EVERY, begins },
         failures: failures.clone(),
+        same_data: record.info.loads.iter().map(|load| load.same_data.clone()).collect(),
     };
     let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
         Ok(history.each(wanted, hear)?)

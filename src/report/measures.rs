@@ -78,6 +78,7 @@ pub(super) fn measures(
         replicas: true,
         baseline: true,
         sees_redirects: true,
+        active_active: loads.iter().any(|load| !load.same_data.is_empty()),
     };
     CATALOGUE
         .iter()
@@ -127,6 +128,10 @@ fn from_events(record: &Record, values: &mut Values) {
     put(values, "redrill.cpu", record.own.cpu_percent());
     put(values, "redrill.requests", record.own.requests_per_second());
     put(values, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
+    if let Some((discarded, backlog)) = record.carried.told() {
+        put(values, "sync.discarded", Some(discarded as f64));
+        put(values, "sync.backlog.max", Some(backlog as f64));
+    }
     from_moves(record, values);
 }
 

@@ -50,6 +50,7 @@ pub(super) struct Record {
     pub lag: LagFold,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
+    pub carried: CarriedFold,
     /// Percent of a second.
     pub waited_max: Option<f64>,
     pub warnings: Vec<Warning>,
@@ -95,6 +96,28 @@ impl Requests {
     fn per_second(&self) -> Option<f64> {
         let (first, last) = self.span.filter(|(first, last)| first < last)?;
         Some(self.since as f64 / last.since(first).as_secs_f64())
+    }
+}
+
+/// What replicators carried, collected.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CarriedFold {
+    discarded: BTreeMap<NodeName, u64>,
+    backlog_max: u64,
+}
+
+impl CarriedFold {
+    fn hear(&mut self, pair: NodeName, discarded: u64, behind: u64) {
+        // A new primary may lack the last ones that the old one had counted.
+        let most = self.discarded.entry(pair).or_default();
+        *most = discarded.max(*most);
+        self.backlog_max = self.backlog_max.max(behind);
+    }
+
+    /// Updates that a rule threw away, and the most entries that any pair was behind; none
+    /// without replicators.
+    pub fn told(&self) -> Option<(u64, u64)> {
+        (!self.discarded.is_empty()).then(|| (self.discarded.values().sum(), self.backlog_max))
     }
 }
 
@@ -235,6 +258,10 @@ impl Record {
             EventKind::Sample(sample) => self.load(sample.load, |series| series.hear(&sample)),
             told @ (EventKind::Adapter { load, .. } | EventKind::AdapterTold { load, .. }) => {
                 self.load(load, |series| Adapter::hear(&mut series.adapter, told));
+            }
+            EventKind::Replicated { pair, discarded, behind, .. } => {
+                let loaded = self.phase_at(Phase::Steps).is_some();
+                self.carried.hear(pair, discarded, if loaded { behind } else { 0 });
             }
             EventKind::Own { cpu_percent, memory_bytes } => {
                 self.own.told += 1;

@@ -26,6 +26,7 @@ pub mod schema;
 pub mod set;
 pub mod source;
 pub mod step;
+pub mod sync;
 pub mod topology;
 pub mod tree;
 pub mod write;

@@ -65,10 +65,18 @@ impl Scenario {
         self.timeline.iter().flat_map(|step| step.action.joiners(&step.group)).collect()
     }
 
-    /// The programs that carry out loads, and the regions that they are put into.
+    /// The programs that carry out loads, those that carry what is written from group to group,
+    /// and the regions that they are put into.
     pub fn actors(&self) -> Vec<(NodeName, Option<String>)> {
         let actors = |load| Load::actors(load).map(|name| (name, load.region.clone()));
-        self.loads.iter().flat_map(actors).collect()
+        let of_loads = self.loads.iter().flat_map(actors);
+        of_loads.chain(self.topology.placed_replicators()).collect()
+    }
+
+    /// The groups that have the load's keys: its own first.
+    pub fn same_data(&self, load: &Load) -> Vec<String> {
+        let first = &load.groups[0];
+        self.topology.same_data(first).into_iter().map(|group| group.name.clone()).collect()
     }
 
     /// The instances that connect from an address of their own, and their regions.
@@ -131,6 +139,9 @@ pub struct Load {
     /// Replicas that each change is to reach before it counts as done; never none of them.
     pub wait: Option<Wait>,
     pub min_replicas: Option<MinReplicas>,
+    /// What it writes goes to the outbox of its group too, from where replicators carry it to other
+    /// groups.
+    pub outbox: bool,
     pub client: ClientKind,
     /// Operations a second.
     pub rate: f64,
@@ -182,6 +193,7 @@ impl Load {
             connections: 1,
             wait: None,
             min_replicas: None,
+            outbox: false,
             client: ClientKind::Redrill,
             rate,
             clients: 32,

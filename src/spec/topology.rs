@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::decode::word_enum;
 use super::network::Jitter;
+use super::sync::{self, DataSync, SyncRule};
 use crate::model::{NodeKind, NodeName};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -19,34 +20,6 @@ pub struct Topology {
     /// In the order of the file. Never empty.
     pub groups: Vec<Group>,
     pub sync: Option<DataSync>,
-}
-
-/// One data set that several groups have. Groups are indices into [`Topology::groups`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DataSync {
-    pub strategy: Strategy,
-    /// The group that takes the writes at first.
-    pub from: usize,
-    /// The groups that copy it.
-    pub to: Vec<usize>,
-}
-
-impl DataSync {
-    /// The groups that have the data of group `own`: itself, and then the others.
-    pub fn same_data(sync: Option<&DataSync>, own: usize) -> Vec<usize> {
-        let tied = sync.iter().flat_map(|sync| [sync.from].into_iter().chain(sync.to.clone()));
-        let tied: Vec<usize> = tied.collect();
-        let others = tied.iter().copied().filter(|index| *index != own && tied.contains(&own));
-        [own].into_iter().chain(others).collect()
-    }
-}
-
-word_enum! {
-    /// How what is written in one group comes to others.
-    Strategy "strategy" {
-        /// The servers' own replication: the first node of each copy follows the source.
-        Replica "replica",
-    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -172,9 +145,9 @@ impl Topology {
 
     /// The group that the group of this name copies at first.
     pub fn source_of(&self, name: &str) -> Option<&Group> {
-        let sync = self.sync.as_ref()?;
-        let copies = sync.to.iter().any(|index| self.groups[*index].name == name);
-        copies.then(|| &self.groups[sync.from])
+        let Some(DataSync::Replica { from, to }) = &self.sync else { return None };
+        let copies = to.iter().any(|index| self.groups[*index].name == name);
+        copies.then(|| &self.groups[*from])
     }
 
     /// The latency of the link from region to region, one way; none within one.
@@ -185,17 +158,59 @@ impl Topology {
 
     /// The groups that copy the group of this name at first.
     pub fn copies_of(&self, name: &str) -> Vec<&Group> {
-        let of_it = |sync: &&DataSync| self.groups[sync.from].name == name;
-        let to = self.sync.as_ref().filter(of_it).map_or(&[][..], |sync| &sync.to);
-        to.iter().map(|index| &self.groups[*index]).collect()
+        match &self.sync {
+            Some(DataSync::Replica { from, to }) if self.groups[*from].name == name => {
+                to.iter().map(|index| &self.groups[*index]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The groups of which one takes the writes for the group of this name: itself, and then the
+    /// others.
+    pub fn followers(&self, name: &str) -> Vec<&Group> {
+        self.tied(name, DataSync::followers)
     }
 
     /// The groups that have the data of the group of this name: itself, and then the others.
     pub fn same_data(&self, name: &str) -> Vec<&Group> {
-        let own = self.groups.iter().position(|group| group.name == name);
-        let indices =
-            own.map(|own| DataSync::same_data(self.sync.as_ref(), own)).unwrap_or_default();
-        indices.into_iter().map(|index| &self.groups[index]).collect()
+        self.tied(name, DataSync::members)
+    }
+
+    fn tied(&self, name: &str, all: fn(&DataSync) -> Vec<usize>) -> Vec<&Group> {
+        let all = self.sync.as_ref().map(all).unwrap_or_default();
+        let all = || all.iter().map(|index| &self.groups[*index]);
+        let is_in = all().any(|group| group.name == name);
+        let own = self.groups.iter().find(|group| group.name == name);
+        let others = all().filter(|group| is_in && group.name != name);
+        own.into_iter().chain(others).collect()
+    }
+
+    /// The rule by which replicators carry what is written to the group of this name.
+    pub fn rule_of(&self, name: &str) -> Option<SyncRule> {
+        match &self.sync {
+            Some(DataSync::ActiveActive { rule, between }) => {
+                between.iter().any(|index| self.groups[*index].name == name).then_some(*rule)
+            }
+            _ => None,
+        }
+    }
+
+    /// The programs that carry what is written, each with its source and its target. They are in
+    /// the region of the target.
+    pub fn replicators(&self) -> Vec<(NodeName, &Group, &Group)> {
+        let pairs = self.sync.as_ref().map(DataSync::pairs).unwrap_or_default();
+        let named = |(from, to): (usize, usize)| {
+            let (from, to) = (&self.groups[from], &self.groups[to]);
+            (sync::replicator(&from.name, &to.name), from, to)
+        };
+        pairs.into_iter().map(named).collect()
+    }
+
+    /// The same with their regions.
+    pub fn placed_replicators(&self) -> impl Iterator<Item = (NodeName, Option<String>)> {
+        let region = |group: &Group| Some(self.regions.get(group.first_region()?)?.clone());
+        self.replicators().into_iter().map(move |(name, _, to)| (name, region(to)))
     }
 
     /// Server processes of all groups, sentinels included.

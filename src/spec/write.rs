@@ -9,6 +9,7 @@ use crate::model::Workload;
 
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
 use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wait};
+use super::sync::{DataSync, Strategy};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
 use super::yaml::quoted;
 
@@ -68,15 +69,27 @@ pub fn topology(topology: &Topology) -> String {
             out.inside(&each.name, |out| group(out, each, &topology.regions));
         }
     });
-    if let Some(sync) = &topology.sync {
-        let name = |index: &usize| topology.groups[*index].name.clone();
-        out.inside("sync", |out| {
-            out.key("strategy", sync.strategy);
-            out.key("from", name(&sync.from));
-            out.key_if("to", list(&sync.to.iter().map(name).collect::<Vec<_>>()));
-        });
-    }
+    out.inside("sync", |out| sync(out, topology));
     out.text
+}
+
+fn sync(out: &mut Lines, topology: &Topology) {
+    let names = |all: &[usize]| {
+        list(&all.iter().map(|index| topology.groups[*index].name.clone()).collect::<Vec<_>>())
+    };
+    match &topology.sync {
+        Some(DataSync::Replica { from, to }) => {
+            out.key("strategy", Strategy::Replica);
+            out.key("from", &topology.groups[*from].name);
+            out.key_if("to", names(to));
+        }
+        Some(DataSync::ActiveActive { rule, between }) => {
+            out.key("strategy", Strategy::ActiveActive);
+            out.key("rule", rule);
+            out.key_if("between", names(between));
+        }
+        None => {}
+    }
 }
 
 fn engine(out: &mut Lines, engine: &Engine) {

@@ -10,4 +10,5 @@ mod load;
 mod moving;
 mod net;
 mod node;
+mod sync;
 mod up_down;

@@ -33,6 +33,7 @@ fn drill() -> EventKind {
         workload: Workload::Register,
         nodes: vec![],
         more_groups: vec![],
+        same_data: vec![],
         waits_for: 0,
         timeout_ms: 1_000.0,
         sees_redirects: true,

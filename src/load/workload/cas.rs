@@ -32,16 +32,16 @@ impl Sessions for Cas {
     }
 
     fn fill(&self, value: u64) -> Option<Action> {
-        Register.fill(value)
+        Register::ALONE.fill(value)
     }
 
     fn last(&self) -> Action {
-        Register.last()
+        Register::ALONE.last()
     }
 
     fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         let Action::Register(RegisterOp::Cas { from, to }) = plan.action else {
-            return Register.command(key, plan, values);
+            return Register::ALONE.command(key, plan, values);
         };
         let expected = from.map(|number| values.text(number, 0).to_vec()).unwrap_or_default();
         let command = script(CAS, key, &[&expected, values.text(to, plan.size)]);

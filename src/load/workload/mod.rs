@@ -21,11 +21,12 @@ pub(crate) use session::{Draw, Next, Plan, Sessions, Stage, Values};
 
 /// The clients of a load, who remember nothing yet.
 pub(crate) fn of(load: &Load) -> Box<dyn Sessions> {
+    let outbox = load.outbox;
     match load.workload {
-        Workload::Register => Box::new(simple::Register),
+        Workload::Register => Box::new(simple::Register { outbox }),
         Workload::Cas => Box::<cas::Cas>::default(),
-        Workload::Counter => Box::new(simple::Counter),
-        Workload::Set => Box::new(simple::Set),
+        Workload::Counter => Box::new(simple::Counter { outbox }),
+        Workload::Set => Box::new(simple::Set { outbox }),
         Workload::Queue => Box::new(simple::Queue),
         Workload::Stream => Box::<stream::Stream>::default(),
         Workload::DualWrite => Box::new(simple::DualWrite),

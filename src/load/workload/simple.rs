@@ -8,10 +8,19 @@ use crate::load::client::{
     Commands, Read, ReplyValue, done, element, elements, of, set, value, with,
 };
 use crate::model::op::{Action, CounterOp, QueueOp, RegisterOp, SetOp};
+use crate::sync::functions::write;
 
 /// Reads and writes of single keys.
 #[derive(Debug)]
-pub(super) struct Register;
+pub(super) struct Register {
+    /// As of [`Load::outbox`](crate::spec::scenario::Load).
+    pub(super) outbox: bool,
+}
+
+impl Register {
+    /// On a group that is in no `sync`.
+    pub(super) const ALONE: Register = Register { outbox: false };
+}
 
 impl Sessions for Register {
     fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {
@@ -29,7 +38,11 @@ impl Sessions for Register {
 
     fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         match plan.action.written() {
-            Some(number) => (set(key, values.text(number, plan.size)).into(), done),
+            Some(number) => {
+                let value = values.text(number, plan.size);
+                let set = if self.outbox { write("set", key, value) } else { set(key, value) };
+                (set.into(), done)
+            }
             None => (of("GET", key).into(), value),
         }
     }
@@ -41,7 +54,7 @@ pub(super) struct DualWrite;
 
 impl Sessions for DualWrite {
     fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {
-        let mut stage = Register.begin(key, reads, draw);
+        let mut stage = Register::ALONE.begin(key, reads, draw);
         if !reads {
             stage.push(Plan { group: 1, ..stage[0].clone() });
         }
@@ -49,21 +62,23 @@ impl Sessions for DualWrite {
     }
 
     fn fill(&self, value: u64) -> Option<Action> {
-        Register.fill(value)
+        Register::ALONE.fill(value)
     }
 
     fn last(&self) -> Action {
-        Register.last()
+        Register::ALONE.last()
     }
 
     fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
-        Register.command(key, plan, values)
+        Register::ALONE.command(key, plan, values)
     }
 }
 
 /// Increments and reads of counters.
 #[derive(Debug)]
-pub(super) struct Counter;
+pub(super) struct Counter {
+    pub(super) outbox: bool,
+}
 
 impl Sessions for Counter {
     fn begin(&self, key: u64, reads: bool, _: &mut Draw) -> Stage {
@@ -77,6 +92,9 @@ impl Sessions for Counter {
 
     fn command(&self, key: &str, plan: &Plan, _: &mut Values) -> (Commands, Read) {
         match plan.action {
+            Action::Counter(CounterOp::Add(_)) if self.outbox => {
+                (write("incr", key, b"").into(), added)
+            }
             Action::Counter(CounterOp::Add(_)) => (of("INCR", key).into(), added),
             _ => (of("GET", key).into(), counted),
         }
@@ -102,7 +120,9 @@ fn total(value: &Value) -> Option<Option<u64>> {
 
 /// Elements that are added to sets, which are read at the end.
 #[derive(Debug)]
-pub(super) struct Set;
+pub(super) struct Set {
+    pub(super) outbox: bool,
+}
 
 impl Sessions for Set {
     fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {
@@ -117,7 +137,13 @@ impl Sessions for Set {
     fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         match plan.action {
             Action::Set(SetOp::Insert(element)) => {
-                (with("SADD", key, values.text(element, plan.size)).into(), done)
+                let element = values.text(element, plan.size);
+                let add = if self.outbox {
+                    write("sadd", key, element)
+                } else {
+                    with("SADD", key, element)
+                };
+                (add.into(), done)
             }
             _ => (of("SMEMBERS", key).into(), members),
         }

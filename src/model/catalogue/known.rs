@@ -133,6 +133,8 @@ pub enum Need {
     SeesRedirects,
     /// Groups that have the same data.
     Synced,
+    /// A load on groups that all take writes.
+    ActiveActive,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -148,6 +150,7 @@ pub struct ScenarioFacts<'a> {
     pub replicas: bool,
     pub baseline: bool,
     pub synced: bool,
+    pub active_active: bool,
 }
 
 impl Need {
@@ -165,6 +168,7 @@ impl Need {
             Need::Baseline => facts.baseline,
             Need::SeesRedirects => facts.sees_redirects,
             Need::Synced => facts.synced,
+            Need::ActiveActive => facts.active_active,
         }
     }
 }

@@ -263,6 +263,21 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "dual.reordered" Count Lower
             "keys that differ by two writes that the groups took in different order";
     }
+    &[ActiveActive], SERVED => {
+        "sync.consistency" Percent Higher "keys that all groups have alike at the end"
+            .side_by_side().busy_does(Spares);
+        "sync.diverged" Count Lower "keys that differ between groups at the end"
+            .side_by_side().finding("diverged_keys").headline("Keys that differ between groups", &[
+                "{sync.consistency} are alike", "{sync.discarded?} updates thrown away by the rule",
+                "up to {sync.backlog.max?} entries behind", "{final read}",
+            ]);
+    }
+    &[ActiveActive], WARNINGS => {
+        "sync.discarded" Count Neither
+            "updates that replicators threw away because something newer was there".side_by_side();
+        "sync.backlog.max" Count Lower "the most entries that any replicator was behind"
+            .side_by_side().busy_does(MayBeAll);
+    }
     &[Load], WARNINGS => {
         "errors.total" Count Lower "operations that were sent and did not end ok"
             .side_by_side().headline("Errors", &[

@@ -5,7 +5,8 @@ use schemars::{Schema, json_schema};
 use crate::spec::decode::{At, Misread, Named, Scalar, object, word_enum};
 use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Bytes, Time};
-use crate::spec::topology::{Auth, EngineKind, Strategy};
+use crate::spec::sync::{Strategy, SyncRule};
+use crate::spec::topology::{Auth, EngineKind};
 
 /// The longest latency one way: past it, every time-out of a cluster has passed.
 pub const MAX_LATENCY: Time = Time::secs(60);
@@ -38,12 +39,19 @@ object! {
     /// Groups that have the same data.
     SyncMap "a sync" {
         /// `replica`: the first node of each copy replicates the source, and the copy's other nodes
-        /// replicate that node.
+        /// replicate that node. `active-active`: each group takes writes, and replicators carry
+        /// them to the others.
         required "strategy" strategy: Strategy,
-        /// The group that takes the writes at first.
-        required "from" from: String,
+        /// Of strategy `replica`: the group that takes the writes at first.
+        optional "from" from: String,
         /// The groups that copy it. Default: all others.
         optional "to" to: Vec<At<String>>,
+        /// Of strategy `active-active`: the groups that take writes. Default: all.
+        optional "between" between: Vec<At<String>>,
+        /// What is done where two of them have written to one key. `naive`: what arrives last
+        /// stays, so that groups come to differ. `lww`: the last writer wins. `crdt`: counters add
+        /// up, sets are joined, and registers keep both values. Default: `lww`.
+        optional "rule" rule: SyncRule,
     }
 }
 

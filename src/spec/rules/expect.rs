@@ -159,6 +159,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a data set that several groups have"),
             "take a topology with `sync`, like `standby-2r`, or leave the expectation out",
         ),
+        Need::ActiveActive => (
+            none("a load on groups that all take writes"),
+            "take a topology with `sync: { strategy: active-active }`, like `active-active-2r`",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

@@ -1,6 +1,6 @@
 //! Loads that can be run, with their defaults filled in.
 
-use super::{acknowledged, check_name, links};
+use super::{acknowledged, check_name, links, outbox};
 use crate::model::Workload;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
@@ -60,6 +60,7 @@ fn load(
     let client = client(map, workload, &groups, errors);
     let wait = acknowledged::wait(map, &client, timeout, &groups, errors);
     let min_replicas = acknowledged::min_replicas(map, &groups, errors);
+    let outbox = outbox::check((map, &name.span), (workload, &client), &groups, topology?, errors);
     Some(Load {
         name: name.value.clone(),
         groups: groups.into_iter().map(|group| group.name.clone()).collect(),
@@ -71,6 +72,7 @@ fn load(
         connections: map.connections.or(1),
         wait,
         min_replicas,
+        outbox,
         client,
         rate,
         clients: map.clients.or(32),

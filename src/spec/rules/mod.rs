@@ -5,6 +5,7 @@ pub mod config;
 pub mod expect;
 pub mod links;
 pub mod load;
+mod outbox;
 pub mod scenario;
 mod sync;
 pub mod timeline;

@@ -1,6 +1,6 @@
 //! What makes a scenario one that can be played.
 
-use super::{acknowledged, check_name, count, expect, load, timeline};
+use super::{acknowledged, check_name, count, expect, load, outbox, timeline};
 use crate::model::catalogue::{ScenarioFacts, judged};
 use crate::model::{NodeName, Workload};
 use crate::spec::Capabilities;
@@ -36,17 +36,20 @@ pub fn check(
     let loads = load::check(maps, topology.as_ref(), errors);
     if let Some(topology) = &mut topology {
         acknowledged::configure(&loads, maps, topology, errors);
+        outbox::names(&loads, maps, topology, errors);
     }
     let workloads: Vec<Workload> =
         maps.iter().map(|(_, map)| map.workload.or(Workload::Register)).collect();
     let has = facts(topology.as_ref(), &workloads, maps, &loads, steps);
-    let actors: Vec<NodeName> = loads.iter().flat_map(Load::actors).collect();
+    let carriers = topology.iter().flat_map(Topology::placed_replicators).map(|(name, _)| name);
+    let actors: Vec<NodeName> = loads.iter().flat_map(Load::actors).chain(carriers).collect();
     let own = loads.iter().flat_map(Load::own_instances);
     let connected: Vec<NodeName> = actors.iter().cloned().chain(own).collect();
     let all = (loads.len() == maps.len()).then_some([&actors[..], &connected]);
     let timeline = timeline::check(steps, topology.as_ref(), all, capabilities, errors);
     let expect = expectations(file, profile, &has, errors);
-    let reported = reported(&file.reported.or(Vec::new()), &expect, errors);
+    let mut reported = reported(&file.reported.or(Vec::new()), &expect, errors);
+    outbox::report_what_is_late(&loads, &expect, &mut reported);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
         let is_settled = |name: &&str| {
             reported.iter().any(|reported| reported == name)
@@ -93,6 +96,7 @@ fn facts<'a>(
         // be replicas.
         replicas: topology.is_none_or(|all| all.groups.iter().any(|group| group.replicas() > 0))
             || effects().any(|effects| effects.changes_members),
+        active_active: loads.iter().any(|load| load.outbox),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         synced: topology.is_none_or(|all| all.sync.is_some()),
     }

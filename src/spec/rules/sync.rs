@@ -1,26 +1,67 @@
-//! How groups are tied together: which one has the writes, and which ones copy it.
+//! How groups are tied together: which one has the writes and which ones copy it, or that each
+//! has them.
 
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::file::topology::SyncMap;
 use crate::spec::nearest;
 use crate::spec::source::Span;
-use crate::spec::topology::{DataSync, Group, Mode, Strategy};
+use crate::spec::sync::{DataSync, Strategy, SyncRule, replicator};
+use crate::spec::topology::{Group, Link, Mode};
 
-/// `groups` are the checked ones, each with the place of its name in the file.
+/// The checked groups, each with the place of its name in the file, and what joins them.
+pub struct Around<'a> {
+    pub groups: &'a [(Span, Group)],
+    pub regions: &'a [String],
+    pub links: &'a [Link],
+}
+
 pub fn check(
     field: &Field<SyncMap>,
-    groups: &[(Span, Group)],
+    around: &Around<'_>,
     errors: &mut Diagnostics,
 ) -> Option<DataSync> {
     let At { value: map, span } = field.given()?;
-    let mut find = |name: &At<String>| group_index(name, groups, errors);
-    let from = map.from.given().and_then(&mut find);
-    let named = map.to.given();
-    let to: Vec<(Span, usize)> = match named {
-        Some(names) => {
-            names.value.iter().filter_map(|n| Some((n.span.clone(), find(n)?))).collect()
-        }
+    // Of a word that is none, the other keys say what was meant.
+    let is_active = !map.between.is_missing() || !map.rule.is_missing();
+    let meant = if is_active { Strategy::ActiveActive } else { Strategy::Replica };
+    let strategy = map.strategy.or(meant);
+    refuse_keys(map, strategy, errors);
+    match strategy {
+        Strategy::Replica => replica(map, span, around, errors),
+        Strategy::ActiveActive => active_active(map, span, around, errors),
+    }
+}
+
+/// Keys that mean nothing with the strategy.
+fn refuse_keys(map: &SyncMap, strategy: Strategy, errors: &mut Diagnostics) {
+    let of_replica = [("from", map.from.span()), ("to", map.to.span())];
+    let of_active = [("between", map.between.span()), ("rule", map.rule.span())];
+    let (refused, other) = match strategy {
+        Strategy::Replica => (of_active, Strategy::ActiveActive),
+        Strategy::ActiveActive => (of_replica, Strategy::Replica),
+    };
+    for (key, span) in refused {
+        let Some(span) = span else { continue };
+        let message = format!("the strategy `{strategy}` has no `{key}`");
+        errors.add(span, message, format!("leave it out, or use strategy `{other}`"));
+    }
+}
+
+fn replica(
+    map: &SyncMap,
+    span: &Span,
+    around: &Around<'_>,
+    errors: &mut Diagnostics,
+) -> Option<DataSync> {
+    let groups = around.groups;
+    if map.from.is_missing() {
+        let message = "the strategy `replica` needs the key `from`";
+        errors.add(span, message, "name the group that takes the writes at first");
+    }
+    let from = map.from.given().and_then(|name| group_index(name, groups, errors));
+    let to = match map.to.given() {
+        Some(names) => named(&names.value, groups, errors),
         None => {
             let others = (0..groups.len()).filter(|index| Some(*index) != from);
             others.map(|index| (groups[index].0.clone(), index)).collect()
@@ -31,27 +72,77 @@ pub fn check(
         let message = "there is no group that copies another one";
         errors.add(span, message, "add one in another region, or leave `sync` out");
     }
-    let mut members: Vec<usize> = vec![from];
-    for (place, index) in &to {
+    let members = once(Some(from), &to, groups, errors);
+    members.iter().for_each(|index| can_be_tied(&groups[*index], errors));
+    apart(&members, around, errors);
+    Some(DataSync::Replica { from, to: to.into_iter().map(|(_, index)| index).collect() })
+}
+
+fn active_active(
+    map: &SyncMap,
+    span: &Span,
+    around: &Around<'_>,
+    errors: &mut Diagnostics,
+) -> Option<DataSync> {
+    let groups = around.groups;
+    let between = match map.between.given() {
+        Some(names) => named(&names.value, groups, errors),
+        None => (0..groups.len()).map(|index| (groups[index].0.clone(), index)).collect(),
+    };
+    let members = once(None, &between, groups, errors);
+    // A group that was not found has been told already.
+    let all_found = map.between.given().is_none_or(|names| names.value.len() == between.len());
+    if members.len() < 2 && all_found {
+        let message = "`active-active` is between two groups at least";
+        errors.add(map.between.span().unwrap_or(span), message, "add one in another region");
+    }
+    members.iter().for_each(|index| can_be_tied(&groups[*index], errors));
+    in_a_region(&members, groups, errors);
+    apart(&members, around, errors);
+    linked(&members, span, around, errors);
+    let sync = DataSync::ActiveActive { rule: map.rule.or(SyncRule::Lww), between: members };
+    distinct_names(&sync, span, groups, errors);
+    Some(sync)
+}
+
+/// The groups that are named and found, with the places of their names.
+fn named(
+    names: &[At<String>],
+    groups: &[(Span, Group)],
+    errors: &mut Diagnostics,
+) -> Vec<(Span, usize)> {
+    let find = |name: &At<String>| Some((name.span.clone(), group_index(name, groups, errors)?));
+    names.iter().filter_map(find).collect()
+}
+
+/// Each group once, `first` before all others.
+fn once(
+    first: Option<usize>,
+    others: &[(Span, usize)],
+    groups: &[(Span, Group)],
+    errors: &mut Diagnostics,
+) -> Vec<usize> {
+    let mut members: Vec<usize> = first.into_iter().collect();
+    for (place, index) in others {
         if members.contains(index) {
             let name = &groups[*index].1.name;
             let message = format!("the group `{name}` is in `sync` twice");
-            errors.add(place, message, "each group is the source, or copies it, once");
+            let advice = match first {
+                Some(_) => "each group is the source, or copies it, once",
+                None => "name each group once",
+            };
+            errors.add(place, message, advice);
         } else {
             members.push(*index);
         }
     }
-    for index in &members {
-        can_replicate(&groups[*index], errors);
-    }
-    apart(&members, groups, errors);
-    let strategy = map.strategy.or(Strategy::Replica);
-    Some(DataSync { strategy, from, to: to.into_iter().map(|(_, index)| index).collect() })
+    members
 }
 
-/// One server can follow another one. A whole cluster cannot, and sentinels would tell the first
-/// node of a copy to follow nobody.
-fn can_replicate((place, group): &(Span, Group), errors: &mut Diagnostics) {
+/// One server can follow another one, and has all keys of its group. A whole cluster cannot follow,
+/// and has no outbox for all its shards; sentinels would tell the first node of a copy to follow
+/// nobody.
+fn can_be_tied((place, group): &(Span, Group), errors: &mut Diagnostics) {
     let mode = match group.mode {
         Mode::Standalone | Mode::Replication { .. } => return,
         Mode::Sentinel { .. } => "sentinel",
@@ -61,18 +152,66 @@ fn can_replicate((place, group): &(Span, Group), errors: &mut Diagnostics) {
     errors.add(place, message, "use mode `standalone` or `replication`");
 }
 
-/// A copy in the same place is lost with it.
-fn apart(members: &[usize], groups: &[(Span, Group)], errors: &mut Diagnostics) {
+fn in_a_region(members: &[usize], groups: &[(Span, Group)], errors: &mut Diagnostics) {
+    for (place, group) in members.iter().map(|index| &groups[*index]) {
+        if group.first_region().is_none() {
+            let message = format!("the group `{}` is in `sync`, and in no region", group.name);
+            errors.add(place, message, "add `regions`, and give each group one of its own");
+        }
+    }
+}
+
+/// What is in the same place is lost at the same time.
+fn apart(members: &[usize], around: &Around<'_>, errors: &mut Diagnostics) {
+    let groups = around.groups;
     for (n, index) in members.iter().enumerate() {
         let (place, own) = &groups[*index];
         let Some(region) = own.first_region() else { continue };
         let same = |other: &&usize| groups[**other].1.first_region() == Some(region);
         if let Some(other) = members[..n].iter().find(same) {
             let (other, name) = (&groups[*other].1.name, &own.name);
-            let message = format!("`{name}` copies `{other}` in the same region");
+            let message = format!("`{name}` has the data of `{other}` in the same region");
             let advice = "put it in another region, or give the other one more `replicas`";
             errors.add(place, message, advice);
         }
+    }
+}
+
+/// Replicators are there because of the distance. Regions that nobody has put apart are a mistake.
+fn linked(members: &[usize], span: &Span, around: &Around<'_>, errors: &mut Diagnostics) {
+    let Around { groups, regions, links } = around;
+    let region = |index: &usize| groups[*index].1.first_region();
+    let places: Vec<usize> = members.iter().filter_map(region).collect();
+    for (n, to) in places.iter().enumerate() {
+        for from in places[..n].iter().filter(|from| *from != to) {
+            let has = |a, b| links.iter().any(|link| (link.from, link.to) == (a, b));
+            if !has(*from, *to) || !has(*to, *from) {
+                let (a, b) = (&regions[*from], &regions[*to]);
+                let message =
+                    format!("there is no link between `{a}` and `{b}`, in both directions");
+                let advice = format!("add `{{ between: [{a}, {b}], latency: 40ms }}` to `links`");
+                errors.add(span, message, advice);
+            }
+        }
+    }
+}
+
+/// `a-to-b` and `c` make the same name as `a` and `b-to-c`.
+fn distinct_names(
+    sync: &DataSync,
+    span: &Span,
+    groups: &[(Span, Group)],
+    errors: &mut Diagnostics,
+) {
+    let name = |index: usize| &*groups[index].1.name;
+    let mut names = Vec::new();
+    for (from, to) in sync.pairs() {
+        let own = replicator(name(from), name(to));
+        if names.contains(&own) {
+            let message = format!("two replicators would be called `{own}`");
+            errors.add(span, message, "give groups names without `-to-`");
+        }
+        names.push(own);
     }
 }
 

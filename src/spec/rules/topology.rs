@@ -62,7 +62,8 @@ pub fn check(
     }
     // A group that is wrong would be told to be missing.
     let whole = checked.len() == groups.value.0.len();
-    let sync = whole.then(|| sync::check(&file.sync, &checked, errors)).flatten();
+    let around = sync::Around { groups: &checked, regions: &regions, links: &links };
+    let sync = whole.then(|| sync::check(&file.sync, &around, errors)).flatten();
     let nodes: u32 = checked.iter().map(|(_, group)| group.nodes()).fold(0, u32::saturating_add);
     if nodes > MAX_NODES {
         let message = format!("the topology has {nodes} nodes, {MAX_NODES} is the most");

@@ -30,7 +30,7 @@ impl Rule for Promote {
 impl Rule for FailBack {
     fn check(map: &FailBackMap, context: &mut Context<'_>) -> Option<FailBack> {
         let group = &context.group.name;
-        if context.topology.same_data(group).len() < 2 {
+        if context.topology.followers(group).len() < 2 {
             let message = format!("no other group has the data of `{group}`");
             let advice = "name a group of the topology's `sync`";
             context.errors.add(&context.step.span, message, advice);

@@ -53,6 +53,9 @@ const fn stands(for_ms: u64) -> Wrong {
 
 const STANDS: Wrong = stands(1_700);
 
+const EU_FORGETS: Wrong = forgets(&["eu/0/0"], 3_000);
+const REGIONS: &[&str] = &["timeline.0.at=1s", "timeline.0.for=5s", "settle=3s"];
+
 pub const ALL: &[Broken] = &[
     broken("steady-state", &["settle=5s"], EVICTS, "writes.lost"),
     broken("steady-state", &["settle=5s"], STANDS, "downtime.write.max"),
@@ -85,6 +88,10 @@ pub const ALL: &[Broken] = &[
     broken("split-brain", &[], NEEDS_REPLICAS, "load.recovered"),
     broken("split-brain", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
     broken("standby-promotion", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
+    broken("cross-region-sync", &["settle=5s"], EU_FORGETS, "writes.lost"),
+    broken("cross-region-conflicts", &["settle=5s"], EU_FORGETS, "sync.consistency"),
+    broken("region-partition", REGIONS, EU_FORGETS, "sync.consistency"),
+    broken("replicator-crash", &["settle=2s"], EU_FORGETS, "counter.wrong"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
 ];
 
@@ -178,4 +185,10 @@ fn what_a_ready_scenario_says_breaks_it_is_played() {
 #[ignore = "`just test-all`"]
 fn a_standby_without_data_breaks_its_promotion() {
     hold(&["standby-promotion"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_region_that_forgets_breaks_what_regions_promise() {
+    hold(&["cross-region-sync", "cross-region-conflicts", "region-partition", "replicator-crash"]);
 }

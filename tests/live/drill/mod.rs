@@ -2,6 +2,7 @@
 //! that meet bad luck.
 
 mod acknowledged;
+mod active;
 mod adapters;
 mod at_once;
 mod broken;

@@ -250,6 +250,7 @@ impl Sim {
                 workload: Workload::Register,
                 nodes: vec![],
                 more_groups: vec![],
+                same_data: vec![],
                 waits_for: 0,
                 timeout_ms: 1_000.0,
                 sees_redirects: true,

@@ -26,6 +26,8 @@ faulty! {
     topology_config
     topology_sentinels
     topology_sync
+    topology_active_active
+    topology_active_alone
     scenario_loads
     scenario_workloads
     scenario_timeline
@@ -46,6 +48,7 @@ faulty! {
     scenario_expectations
     scenario_without_replicas
     scenario_sync
+    scenario_active_active
     scenario_profiles
     scenario_of_nothing
     yaml_shapes

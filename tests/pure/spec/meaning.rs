@@ -261,7 +261,7 @@ const MOVES_AND_KILLS: &str = "timeline:
 ";
 
 const TIED: &str = "name: tied
-topology: standby-2r
+topology: active-active-2r
 loads: { app: { group: us, rate: 100/s } }
 timeline: [{ at: 5s, do: kill, group: us, target: all nodes }]
 ";
@@ -291,7 +291,9 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             Unit::Bytes => "5B",
             Unit::BytesPerSecond => "5B/s",
         };
-        let drill = match known.needs.contains(&Need::Synced) {
+        let is_tied =
+            known.needs.iter().any(|need| [Need::Synced, Need::ActiveActive].contains(need));
+        let drill = match is_tied {
             true => TIED.to_owned(),
             false => format!("{EVERY_WORKLOAD}{MOVES_AND_KILLS}"),
         };

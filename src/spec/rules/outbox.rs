@@ -1,0 +1,97 @@
+//! Loads on groups that all take writes: what they write has to come into the outbox, in the same
+//! step as the data.
+
+use crate::model::event::Expectation;
+use crate::model::{NodeName, Workload};
+use crate::spec::decode::At;
+use crate::spec::diagnostic::Diagnostics;
+use crate::spec::file::scenario::LoadMap;
+use crate::spec::scenario::{ClientKind, Load};
+use crate::spec::source::Span;
+use crate::spec::topology::{Group, Topology};
+
+/// Whether replicators carry what the load writes to other groups. `name` is the place of its name.
+pub fn check(
+    (map, name): (&LoadMap, &Span),
+    (workload, client): (Workload, &ClientKind),
+    groups: &[&Group],
+    topology: &Topology,
+    errors: &mut Diagnostics,
+) -> bool {
+    let Some(group) = groups.iter().find(|group| topology.rule_of(&group.name).is_some()) else {
+        return false;
+    };
+    if !has_a_form(workload) {
+        let message = format!(
+            "the workload `{}` has no active-active form, and `{}` is in such a `sync`",
+            workload.word(),
+            group.name
+        );
+        let advice = "use the workload `register`, `counter` or `set`, or another group";
+        errors.add(map.workload.span().unwrap_or(name), message, advice);
+    }
+    if let (true, Some(at)) = (client.is_of_a_library(), map.client.given()) {
+        let message = format!(
+            "a library's client would write past the outbox of `{}`, so that nothing is carried",
+            group.name
+        );
+        errors.add(&at.span, message, "use `client: redrill`, or another group");
+    }
+    true
+}
+
+/// Whether there are functions that write its data and the outbox in one step, and rules that say
+/// what becomes of two writes.
+fn has_a_form(workload: Workload) -> bool {
+    match workload {
+        Workload::Register | Workload::Counter | Workload::Set => true,
+        // What they promise needs one place that decides.
+        Workload::Cas
+        | Workload::Queue
+        | Workload::Stream
+        | Workload::Transfer
+        | Workload::DualWrite => false,
+    }
+}
+
+/// A load's programs are named after it, as replicators are after their groups.
+pub fn names(
+    loads: &[Load],
+    places: &[(At<String>, LoadMap)],
+    topology: &Topology,
+    errors: &mut Diagnostics,
+) {
+    let taken: Vec<NodeName> = topology.replicators().into_iter().map(|(name, ..)| name).collect();
+    for load in loads.iter().filter(|load| taken.iter().any(|name| name.group == load.name)) {
+        let place = places.iter().find(|(name, _)| name.value == load.name);
+        if let Some((name, _)) = place {
+            let message = format!("`{}` is the name of a replicator", load.name);
+            errors.add(&name.span, message, "choose another name");
+        }
+    }
+}
+
+/// What one group has acknowledged, another one knows only later. So whoever shares keys across
+/// groups reads what is old, and no order explains all reads: that is told, and fails no drill
+/// unless it is bounded.
+pub fn report_what_is_late(loads: &[Load], expect: &[Expectation], reported: &mut Vec<String>) {
+    let is_across = |load: &&Load| {
+        let other = load.keyspace.of.and_then(|of| loads.get(usize::from(of)));
+        load.outbox && other.is_some_and(|other| other.groups != load.groups)
+    };
+    for load in loads.iter().filter(is_across) {
+        let late: &[&str] = match load.workload {
+            Workload::Register => &["reads.stale", "keys.not_linearizable"],
+            // Totals of two groups are told twice, and lack what is on its way.
+            Workload::Counter => &["counter.wrong"],
+            _ => &[],
+        };
+        for name in late {
+            let is_settled = expect.iter().any(|bound| bound.measure == **name)
+                || reported.iter().any(|known| known == name);
+            if !is_settled {
+                reported.push((*name).to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! How groups are tied together: which of them have the same data, and how it comes to all of them.
+//!
+//! Groups are indices into [`Topology::groups`](super::Topology::groups).
+
+use super::decode::word_enum;
+use crate::model::NodeName;
+
+/// One data set that several groups have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataSync {
+    /// The servers' own replication: the first node of each copy follows the source.
+    Replica {
+        /// The group that takes the writes at first.
+        from: usize,
+        /// The groups that copy it.
+        to: Vec<usize>,
+    },
+    /// Each group takes writes, and for each directed pair of them a replicator carries them.
+    ActiveActive { rule: SyncRule, between: Vec<usize> },
+}
+
+impl DataSync {
+    /// The groups that have the data, the source first if there is one.
+    pub fn members(&self) -> Vec<usize> {
+        match self {
+            DataSync::Replica { from, to } => [*from].into_iter().chain(to.clone()).collect(),
+            DataSync::ActiveActive { between, .. } => between.clone(),
+        }
+    }
+
+    /// The groups of which one takes the writes for all; none if each takes its own.
+    pub fn followers(&self) -> Vec<usize> {
+        match self {
+            DataSync::Replica { .. } => self.members(),
+            DataSync::ActiveActive { .. } => Vec::new(),
+        }
+    }
+
+    /// Each group with each other one, in both directions.
+    pub fn directed(&self) -> Vec<(usize, usize)> {
+        let members = self.members();
+        let of = |from: usize| members.iter().map(move |to| (from, *to));
+        members.iter().flat_map(|from| of(*from)).filter(|(from, to)| from != to).collect()
+    }
+
+    /// Each source with each target, where replicators carry what is written.
+    pub fn pairs(&self) -> Vec<(usize, usize)> {
+        match self {
+            DataSync::Replica { .. } => Vec::new(),
+            DataSync::ActiveActive { .. } => self.directed(),
+        }
+    }
+}
+
+/// The name of the replicator that carries what is written in one group to the other.
+pub fn replicator(from: &str, to: &str) -> NodeName {
+    NodeName::actor(format!("{from}-to-{to}"), 0)
+}
+
+word_enum! {
+    /// How what is written in one group comes to others.
+    Strategy "strategy" {
+        Replica "replica",
+        ActiveActive "active-active",
+    }
+}
+
+word_enum! {
+    /// What a replicator does where two groups have written to one key.
+    SyncRule "rule" {
+        /// In order of arrival: what comes last stays. Groups come to differ.
+        Naive "naive",
+        /// The last writer wins, by a clock that all groups follow.
+        Lww "lww",
+        /// Nothing is thrown away: counters add up, sets are joined, registers keep both values.
+        Crdt "crdt",
+    }
+}

@@ -1,0 +1,82 @@
+//! A replicator's connection to the primary of a group, which it asks all nodes for.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::select_ok;
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{RedisResult, Value};
+
+use super::protocol::Place;
+
+/// How long a node may take to accept, and to answer. A link that is cut swallows what is sent.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A connection to the group's primary.
+pub(super) struct Link {
+    address: SocketAddr,
+    connection: MultiplexedConnection,
+}
+
+impl Link {
+    /// Asks all nodes of the group at once; the first that is a primary is the one.
+    ///
+    /// Errors: none of them is, or answers; why the last one does not.
+    pub(super) async fn to_primary(place: &Place, password: Option<&str>) -> Result<Link, String> {
+        let asked = place.nodes.iter().map(|node| Link::to(*node, password).boxed());
+        let found = select_ok(asked).await.map(|(link, _)| link);
+        found.map_err(|why| format!("group `{}` has no primary: {why}", place.group))
+    }
+
+    async fn to(address: SocketAddr, password: Option<&str>) -> Result<Link, String> {
+        let connecting = connect(address, password).await;
+        let connection = connecting.map_err(|error| format!("{address}: {error}"))?;
+        let mut link = Link { address, connection };
+        match link.is_primary().await? {
+            true => Ok(link),
+            false => Err(format!("{address} is a replica")),
+        }
+    }
+
+    /// Whether it is a primary still (ROLE).
+    pub(super) async fn is_primary(&mut self) -> Result<bool, String> {
+        let role: Vec<Value> = self.ask(&redis::cmd("ROLE")).await?;
+        Ok(matches!(role.first(), Some(Value::BulkString(word)) if word == b"master"))
+    }
+
+    pub(super) async fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> Result<T, String> {
+        let answer = cmd.query_async(&mut self.connection).await;
+        answer.map_err(|error| format!("{}: {error}", self.address))
+    }
+
+    /// Sends all at once. The error is the first one.
+    pub(super) async fn ask_all(&mut self, all: Vec<Cmd>) -> Result<Vec<String>, String> {
+        let mut pipeline = redis::Pipeline::with_capacity(all.len());
+        all.into_iter().for_each(|cmd| _ = pipeline.add_command(cmd));
+        let answers = pipeline.query_async(&mut self.connection).await;
+        answers.map_err(|error| format!("{}: {error}", self.address))
+    }
+}
+
+async fn connect(
+    address: SocketAddr,
+    password: Option<&str>,
+) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let redis = RedisConnectionInfo::default();
+    let redis = match password {
+        Some(password) => redis.set_password(password),
+        None => redis,
+    };
+    let info = (address.ip().to_string(), address.port())
+        .into_connection_info()?
+        .set_tcp_settings(TcpSettings::default().set_nodelay(true))
+        .set_redis_settings(redis);
+    let client = redis::Client::open(info)?;
+    client.get_multiplexed_async_connection_with_config(&config).await
+}

@@ -1,0 +1,20 @@
+//! Groups that all take writes, and the reference replicator that carries them from one to another.
+//!
+//! A client writes through a function of the server, which writes the data, its version and an
+//! entry of the group's outbox, a stream, in one step. For each directed pair of groups there is a
+//! replicator: a process that reads the outbox of the one and applies its entries to the other, in
+//! one step with its position. It may die at any instant; the next one goes on from the position, so
+//! nothing is left out and nothing is applied twice. Only writes of a group's own clients are in its
+//! outbox, so nothing is handed on.
+//!
+//! - [`functions`]: the functions of each rule, which are Lua, and how they are called.
+//! - [`protocol`]: what a replicator is told and tells, line by line.
+//! - `link`: a replicator's connection to the primary of a group.
+//! - [`replicator`]: a replicator's work.
+//! - [`carried`]: how far each pair is, as the servers say.
+
+pub mod carried;
+pub mod functions;
+mod link;
+pub mod protocol;
+pub mod replicator;

@@ -1,0 +1,270 @@
+//! A replicator's work: it reads the outbox of one group, and applies it to another one.
+//!
+//! What is read waits in a short queue while the entries before it are applied, so that the way
+//! there and back costs no throughput. The position is in the target, and every applying names the
+//! entry that it goes on from. So after any error, a new beginning from the position is right.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::try_join3;
+use parking_lot::Mutex;
+use redis::{Cmd, Value};
+use tokio::sync::mpsc;
+
+use super::functions::{self, OUTBOX, Position, numbers_of};
+use super::link::Link;
+use super::protocol::{Order, Progress};
+use crate::spec::sync::SyncRule;
+
+/// For so long a read waits for something to come.
+const WAIT_MS: u64 = 100;
+/// Before it begins anew after an error.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Between questions for the number of the last entry.
+const LOOK: Duration = Duration::from_millis(100);
+/// Batches that wait to be applied.
+const READ_AHEAD: usize = 2;
+/// A batch is to have so many bytes at most, as far as the one before tells.
+const BATCH_BYTES: usize = 4 << 20;
+/// A server does nothing else while it applies entries: these are few enough for about a
+/// millisecond.
+const AT_ONCE: usize = 100;
+const AT_ONCE_BYTES: usize = 256 << 10;
+
+/// An entry of an outbox, as it goes into the function that applies it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    id: String,
+    number: u64,
+    /// Its number and instant, what was done, the key, and with what.
+    parts: [Vec<u8>; 4],
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        self.id.len() + self.parts.iter().map(Vec::len).sum::<usize>()
+    }
+
+    fn words(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.id.as_bytes()).chain(self.parts.iter().map(Vec::as_slice))
+    }
+}
+
+/// Carries what the order says, for ever. `progress` is how far it is.
+pub async fn replicate(order: Order, rule: SyncRule, progress: Arc<Mutex<Progress>>) {
+    let replicator = Replicator { order, rule, progress, number: AtomicU64::new(0) };
+    loop {
+        let Err(why) = replicator.carry().await;
+        replicator.progress.lock().error = Some(why);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+struct Replicator {
+    order: Order,
+    rule: SyncRule,
+    progress: Arc<Mutex<Progress>>,
+    /// Of the last entry that was applied.
+    number: AtomicU64,
+}
+
+impl Replicator {
+    /// Carries from the position on, until something goes wrong.
+    async fn carry(&self) -> Result<Infallible, String> {
+        let Order { from, to, password, .. } = &self.order;
+        let password = password.as_deref();
+        let (mut source, asked, mut target) = try_join3(
+            Link::to_primary(from, password),
+            Link::to_primary(from, password),
+            Link::to_primary(to, password),
+        )
+        .await?;
+        // A server that was started without its data has no functions either.
+        source.ask::<Value>(&functions::load(self.rule, &from.group)).await?;
+        target.ask::<Value>(&functions::load(self.rule, &to.group)).await?;
+        let told: String = target.ask(&functions::position(&from.group)).await?;
+        let position =
+            Position::parse(&told).ok_or_else(|| format!("strange position `{told}`"))?;
+        self.reached(&position);
+        self.progress.lock().error = None;
+        let (give, batches) = mpsc::channel(READ_AHEAD);
+        let carried = try_join3(
+            self.read(source, position.clone(), give),
+            self.apply(target, position.id, batches),
+            self.look(asked),
+        );
+        carried.await.map(|(never, ..)| never)
+    }
+
+    fn reached(&self, position: &Position) {
+        let mut progress = self.progress.lock();
+        progress.position = Some(position.id.clone());
+        progress.applied = position.applied;
+        progress.discarded = position.discarded;
+        let carried = self.number.swap(position.number, Ordering::Relaxed);
+        let more = position.number.saturating_sub(carried);
+        progress.behind = progress.behind.map(|behind| behind.saturating_sub(more));
+    }
+
+    /// Reads what comes after `position`, batch after batch.
+    async fn read(
+        &self,
+        mut source: Link,
+        position: Position,
+        give: mpsc::Sender<Vec<Entry>>,
+    ) -> Result<Infallible, String> {
+        let (mut after, mut number) = (position.id, position.number);
+        let mut count = self.order.batch;
+        loop {
+            let mut read = redis::cmd("XREAD");
+            read.arg("COUNT").arg(count).arg("BLOCK").arg(WAIT_MS);
+            read.arg("STREAMS").arg(OUTBOX).arg(&after);
+            let entries = entries(source.ask(&read).await?)?;
+            let Some(last) = entries.last() else { continue };
+            after.clone_from(&last.id);
+            self.progress.lock().missing += missing(number, &entries);
+            number = last.number;
+            let each = entries.iter().map(Entry::bytes).sum::<usize>() / entries.len();
+            count = (BATCH_BYTES / each.max(1)).clamp(1, self.order.batch);
+            give.send(entries).await.map_err(|_| "nothing is applied any more")?;
+        }
+    }
+
+    /// Applies batch after batch, from the entry `after` on.
+    async fn apply(
+        &self,
+        mut target: Link,
+        mut after: String,
+        mut batches: mpsc::Receiver<Vec<Entry>>,
+    ) -> Result<Infallible, String> {
+        while let Some(batch) = batches.recv().await {
+            let mut all: Vec<Cmd> = Vec::new();
+            for piece in pieces(&batch) {
+                let words = piece.iter().flat_map(Entry::words);
+                all.push(functions::apply(&self.order.from.group, &after, words));
+                after.clone_from(&piece[piece.len() - 1].id);
+            }
+            let told = target.ask_all(all).await?.pop().unwrap_or_default();
+            let position = Position::parse(&told).filter(|position| position.id == after);
+            let position = position
+                .ok_or_else(|| format!("the position is `{told}`, and was to be `{after}`"))?;
+            self.reached(&position);
+        }
+        Err("nothing is read any more".to_owned())
+    }
+
+    /// Asks the source how far it is, and whether it is the primary still.
+    async fn look(&self, mut source: Link) -> Result<Infallible, String> {
+        let Order { from, .. } = &self.order;
+        let ask_last = functions::last();
+        loop {
+            let last: Option<u64> = source.ask(&ask_last).await?;
+            let carried = self.number.load(Ordering::Relaxed);
+            self.progress.lock().behind = Some(last.unwrap_or(0).saturating_sub(carried));
+            if !source.is_primary().await? {
+                return Err(format!("another node is the primary of group `{}` now", from.group));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Entries that should be between number `last` and the first one, or between two of them.
+/// Numbers that begin again belong to a source that has lost some: nothing of them is missing.
+fn missing(last: u64, entries: &[Entry]) -> u64 {
+    let numbers = std::iter::once(last).chain(entries.iter().map(|entry| entry.number));
+    let pairs = numbers.clone().zip(numbers.skip(1));
+    pairs.map(|(one, next)| next.saturating_sub(one.saturating_add(1))).sum()
+}
+
+/// So many entries as a server is to apply at once.
+fn pieces(batch: &[Entry]) -> Vec<&[Entry]> {
+    let (mut pieces, mut begin, mut bytes) = (Vec::new(), 0, 0);
+    for (at, entry) in batch.iter().enumerate() {
+        if at > begin && (at - begin == AT_ONCE || bytes + entry.bytes() > AT_ONCE_BYTES) {
+            pieces.push(&batch[begin..at]);
+            (begin, bytes) = (at, 0);
+        }
+        bytes += entry.bytes();
+    }
+    pieces.extend((begin < batch.len()).then(|| &batch[begin..]));
+    pieces
+}
+
+/// The answer of XREAD on one stream: nil, or the stream's name and its entries.
+/// <https://redis.io/docs/latest/commands/xread/>
+fn entries(answer: Value) -> Result<Vec<Entry>, String> {
+    let strange = || "an answer to XREAD was not understood".to_owned();
+    let Value::Array(streams) = answer else {
+        return if answer == Value::Nil { Ok(Vec::new()) } else { Err(strange()) };
+    };
+    let Some(Value::Array(stream)) = streams.into_iter().next() else { return Err(strange()) };
+    let Some(Value::Array(all)) = stream.into_iter().nth(1) else { return Err(strange()) };
+    all.into_iter().map(|one| entry(one).ok_or_else(strange)).collect()
+}
+
+fn entry(value: Value) -> Option<Entry> {
+    let text = |value: Value| match value {
+        Value::BulkString(text) => Some(text),
+        _ => None,
+    };
+    let Value::Array(both) = value else { return None };
+    let [id, Value::Array(fields)] = <[Value; 2]>::try_from(both).ok()? else { return None };
+    let id = String::from_utf8(text(id)?).ok()?;
+    numbers_of(&id)?;
+    // Each value comes after its name.
+    let values: Vec<Vec<u8>> = fields.into_iter().skip(1).step_by(2).filter_map(text).collect();
+    let parts = <[Vec<u8>; 4]>::try_from(values).ok()?;
+    let number = std::str::from_utf8(&parts[0]).ok()?.split(' ').next()?.parse().ok()?;
+    Some(Entry { id, number, parts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(number: u64, size: usize) -> Entry {
+        let parts = [format!("{number} 1").into(), b"set".into(), b"k".into(), vec![b'x'; size]];
+        Entry { id: format!("{number}-0"), number, parts }
+    }
+
+    fn all(numbers: &[u64]) -> Vec<Entry> {
+        numbers.iter().map(|number| numbered(*number, 1)).collect()
+    }
+
+    #[test]
+    fn what_was_cut_off_is_counted_and_a_source_that_lost_some_is_not() {
+        assert_eq!(missing(0, &all(&[1, 2, 3])), 0);
+        assert_eq!(missing(0, &all(&[4, 5])), 3, "from the beginning");
+        assert_eq!(missing(7, &all(&[8, 11])), 2);
+        assert_eq!(missing(7, &all(&[5, 6])), 0, "its last entries were lost with a primary");
+        assert_eq!(missing(7, &[]), 0);
+    }
+
+    #[test]
+    fn pieces_are_small_and_together_they_are_the_batch() {
+        let many: Vec<Entry> = (1..=250).map(|n| numbered(n, 1)).collect();
+        let sizes = |batch: &[Entry]| pieces(batch).iter().map(|p| p.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(&many), [100, 100, 50]);
+        let large: Vec<Entry> = (1..=3).map(|n| numbered(n, AT_ONCE_BYTES)).collect();
+        assert_eq!(sizes(&large), [1, 1, 1], "one at least");
+        assert_eq!(sizes(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn entries_are_read_as_xread_gives_them() {
+        let bulk = |text: &str| Value::BulkString(text.into());
+        let fields = ["d", "3 99", "o", "set", "k", "a:1", "v", "x"].map(bulk).to_vec();
+        let one = Value::Array(vec![bulk("5-0"), Value::Array(fields)]);
+        let stream = |all| Value::Array(vec![Value::Array(vec![bulk(OUTBOX), Value::Array(all)])]);
+        let read = entries(stream(vec![one])).unwrap();
+        assert_eq!((read[0].number, &*read[0].id), (3, "5-0"));
+        assert_eq!(read[0].parts[2], b"a:1");
+        assert_eq!(entries(Value::Nil), Ok(vec![]));
+        let short = Value::Array(vec![bulk("5-0"), Value::Array(vec![bulk("d"), bulk("1 1")])]);
+        assert!(entries(stream(vec![short])).is_err() && entries(Value::Okay).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+-- `lww`: of two writes to a key the later one stays, everywhere; the name of the group breaks a
+-- tie. A counter is a value like others, so that of two increments at the same time one is thrown
+-- away. Sets only grow, so that nothing of them is.
+--
+-- A deleted key leaves its version behind (a tombstone), so that an older write that arrives late
+-- does not bring it back. It is collected when all other groups have been heard of past it.
+
+-- For each key: `t group` of the write that stays.
+local VERSIONS = 'redrill:versions'
+-- Deleted keys, by the instants of their deletion.
+local TOMBSTONES = 'redrill:tombstones'
+
+local write, apply = {}, {}
+
+local function collect()
+  local most = heard_of_all()
+  local old = redis.call('ZRANGEBYSCORE', TOMBSTONES, '-inf', '(' .. whole(most), 'LIMIT', 0, 10)
+  for i = 1, #old do
+    redis.call('HDEL', VERSIONS, old[i])
+    redis.call('ZREM', TOMBSTONES, old[i])
+  end
+end
+
+-- The key is what a write at `t` made of it.
+local function stamp(key, t, from, is_gone)
+  redis.call('HSET', VERSIONS, key, t .. ' ' .. from)
+  if is_gone then
+    redis.call('ZADD', TOMBSTONES, t, key)
+    collect()
+  elseif redis.call('EXISTS', TOMBSTONES) == 1 then
+    redis.call('ZREM', TOMBSTONES, key)
+  end
+end
+
+local function wins(key, entry)
+  local known = redis.call('HGET', VERSIONS, key)
+  if not known then return true end
+  local t, from = string.match(known, '(%S+) (%S+)')
+  return is_later(entry.t, entry.from, t, from)
+end
+
+function write.set(key, value)
+  local t = tick()
+  redis.call('SET', key, value)
+  stamp(key, t, OWN, false)
+  append(t, 'set', key, value)
+  return redis.status_reply('OK')
+end
+
+function write.del(key)
+  local t = tick()
+  local gone = redis.call('DEL', key)
+  stamp(key, t, OWN, true)
+  append(t, 'del', key, '')
+  return gone
+end
+
+function write.incr(key)
+  local t = tick()
+  local total = redis.call('INCR', key)
+  stamp(key, t, OWN, false)
+  append(t, 'set', key, whole(total))
+  return total
+end
+
+function write.sadd(key, element)
+  local added = redis.call('SADD', key, element)
+  append(tick(), 'sadd', key, element)
+  return added
+end
+
+function apply.set(entry, key, value)
+  if not wins(key, entry) then return false end
+  redis.call('SET', key, value)
+  stamp(key, entry.t, entry.from, false)
+  return true
+end
+
+function apply.del(entry, key)
+  if not wins(key, entry) then return false end
+  redis.call('DEL', key)
+  stamp(key, entry.t, entry.from, true)
+  return true
+end
+
+function apply.sadd(_, key, element)
+  redis.call('SADD', key, element)
+  return true
+end

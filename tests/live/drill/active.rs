@@ -1,0 +1,138 @@
+//! Two regions that both take writes: what the rules promise, on servers that replicators join.
+
+use serde_json::Value;
+
+use crate::common::{heavy_turn, need};
+use crate::drill::place::{Place, assert_no_step_failed, assert_passed_or_busy};
+
+fn measure(report: &Value, name: &str) -> f64 {
+    let value = &report["measures"][name]["value"];
+    value.as_f64().unwrap_or_else(|| panic!("{name} is {value}: {}", report["why"]))
+}
+
+/// Plays a ready scenario in less time, on the oldest and the newest engine.
+fn play_each(name: &str, set: &[&str], look: impl Fn(&Value)) {
+    let _turn = heavy_turn();
+    for server in need::engines() {
+        let place = Place::new();
+        let set = set.iter().flat_map(|set| ["--set", set]);
+        let mut args = vec!["--profile", "ci", "--engine-binary", server.to_str().unwrap()];
+        args.extend(set);
+        let ran = place.watch(place.run_of(name, &args)).end();
+        let report = place.report();
+        assert_no_step_failed(&report);
+        assert_passed_or_busy(&ran, &report);
+        assert_eq!(measure(&report, "sync.consistency"), 100.0);
+        assert_eq!(measure(&report, "sync.diverged"), 0.0);
+        look(&report);
+        place.assert_nothing_left();
+    }
+}
+
+#[test]
+fn both_regions_hold_the_same_after_a_quiet_time() {
+    play_each("cross-region-sync", &["settle=4s"], |report| {
+        let behind = measure(report, "sync.backlog.max");
+        assert!(behind > 0.0, "80 ms there and back at 1,000 writes a second");
+        assert_eq!(measure(report, "sync.discarded"), 0.0, "nobody writes to another one's keys");
+        assert_eq!(measure(report, "set.wrong"), 0.0);
+    });
+}
+
+#[test]
+fn writes_that_meet_leave_the_same_in_both_regions() {
+    play_each("cross-region-conflicts", &["settle=4s"], |report| {
+        assert!(measure(report, "sync.discarded") > 0.0, "none has met another one");
+        assert!(measure(report, "reads.stale") > 0.0, "reads across regions are late");
+        assert_eq!(measure(report, "writes.lost"), 0.0);
+    });
+}
+
+#[test]
+fn regions_that_lose_each_other_catch_up() {
+    let set = ["timeline.0.at=1s", "timeline.0.for=4s", "settle=3s"];
+    play_each("region-partition", &set, |report| {
+        let behind = measure(report, "sync.backlog.max");
+        assert!(behind > 1_000.0, "some 600 writes a second, for 4 s: {behind}");
+        assert_eq!(measure(report, "set.lost"), 0.0);
+    });
+}
+
+#[test]
+fn replicators_that_die_lose_nothing_and_do_nothing_twice() {
+    play_each("replicator-crash", &["settle=2s"], |report| {
+        assert_eq!(measure(report, "counter.wrong"), 0.0);
+        assert_eq!(measure(report, "set.lost"), 0.0);
+        let behind = measure(report, "sync.backlog.max");
+        assert!(behind > 500.0, "some 1,700 writes a second, for 2 s: {behind}");
+    });
+}
+
+/// Without a rule the regions come to differ, and the finding says how.
+#[test]
+fn without_a_rule_keys_differ_and_the_drill_fails() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let args = ["--profile", "ci", "--set", "sync.rule=naive", "--set", "settle=4s"];
+    let ran = place.watch(place.run_of("cross-region-conflicts", &args)).end();
+    let report = place.report();
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert!(measure(&report, "sync.diverged") > 0.0);
+    assert!(measure(&report, "sync.consistency") < 100.0);
+    let findings = report["findings"].as_array().unwrap();
+    let differ = findings.iter().find(|one| one["kind"] == "diverged_keys").unwrap();
+    let text = differ["examples"][0]["text"].as_str().unwrap();
+    assert!(text.contains("us: ") && text.contains(", eu: "), "{text}");
+    place.assert_nothing_left();
+}
+
+const COUNTED: &str = "
+name: counted
+topology: active-active-2r
+loads:
+  near: { group: us, region: us-east, workload: counter, rate: 300/s, keys: 5 }
+  far: { group: eu, region: eu-west, workload: counter, shares: near, rate: 300/s }
+settle: 3s
+expect: [counter.lost == 0, counter.surplus == 0, sync.consistency == 100%]
+";
+
+/// Both regions increment the same counters: only counts for each region add up.
+#[test]
+fn counters_that_merge_lose_no_increment_and_others_do() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran = place.play(COUNTED, &["--set", "sync.rule=crdt"]);
+    assert_passed_or_busy(&ran, &place.report());
+    place.assert_nothing_left();
+    let place = Place::new();
+    let ran = place.play(COUNTED, &["--set", "sync.rule=lww"]);
+    let report = place.report();
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert!(measure(&report, "counter.lost") > 0.0);
+    assert_eq!(measure(&report, "sync.consistency"), 100.0, "they agree on a wrong total");
+    place.assert_nothing_left();
+}
+
+/// The primary of a region dies and its replica is promoted by hand: replicators find it.
+#[test]
+fn replicators_follow_a_promotion_within_a_group() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let text = "
+name: promoted
+topology: active-active-2r
+loads:
+  near: { group: us, region: us-east, rate: 300/s, keys: 500 }
+  far: { group: eu, region: eu-west, rate: 300/s, keys: 500 }
+timeline:
+  - { at: 1s, do: failover, group: eu, target: eu/0/1 }
+settle: 5s
+reported: [all]
+expect: [sync.consistency == 100%]
+";
+    let ran = place.play(text, &[]);
+    let report = place.report();
+    assert_no_step_failed(&report);
+    assert_passed_or_busy(&ran, &report);
+    place.assert_nothing_left();
+}

@@ -1,0 +1,85 @@
+//! Groups that all take writes: the functions of each rule on real servers, and the replicator.
+
+mod replicator;
+mod rules;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use redis::{Cmd, Connection, FromRedisValue, RedisResult};
+use redrill::spec::sync::SyncRule;
+use redrill::sync::functions;
+
+use crate::common::until;
+
+/// A server with the functions of a rule.
+pub struct Server {
+    pub group: &'static str,
+    pub address: SocketAddr,
+    pub connection: Connection,
+    child: Child,
+    _dir: tempfile::TempDir,
+}
+
+impl Server {
+    pub fn start(binary: &Path, group: &'static str, rule: SyncRule) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let child = Command::new(binary)
+            .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+            .args(["--save", "", "--dir"])
+            .arg(dir.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let client = redis::Client::open(format!("redis://{address}")).unwrap();
+        let mut connection = None;
+        let connected = until(Duration::from_secs(20), || {
+            connection = client.get_connection().ok();
+            connection.is_some()
+        });
+        assert!(connected, "the server at {address} does not answer");
+        let connection = connection.unwrap();
+        let mut server = Server { group, address, connection, child, _dir: dir };
+        server.ask::<redis::Value>(&functions::load(rule, group)).unwrap();
+        server
+    }
+
+    pub fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> RedisResult<T> {
+        cmd.query(&mut self.connection)
+    }
+
+    pub fn say<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
+        let mut cmd = Cmd::new();
+        cmd.arg(words);
+        self.ask(&cmd).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    pub fn write(&mut self, what: &str, key: &str, value: &str) {
+        let written: RedisResult<redis::Value> =
+            self.ask(&functions::write(what, key, value.as_bytes()));
+        written.unwrap_or_else(|error| panic!("{what} {key}: {error}"));
+    }
+
+    pub fn get(&mut self, key: &str) -> Option<String> {
+        self.say(&["GET", key])
+    }
+
+    /// Its elements in order.
+    pub fn members(&mut self, key: &str) -> Vec<String> {
+        let mut members: Vec<String> = self.say(&["SMEMBERS", key]);
+        members.sort();
+        members
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.child.wait().expect("the server ends");
+    }
+}
