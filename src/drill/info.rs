@@ -1,13 +1,13 @@
 //! The first event: what is about to be played, as text and numbers.
 
 use crate::cluster;
-use crate::model::event::{DrillInfo, EngineInfo, LoadInfo, StepInfo};
+use crate::model::event::{DrillInfo, EngineInfo, LinkInfo, LoadInfo, StepInfo};
 use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
 use crate::spec::scenario::{ClientKind, Distribution, Load, Wait};
 use crate::spec::step::Step;
-use crate::spec::topology::Group;
+use crate::spec::topology::{Group, Link};
 
 /// Facts that the scenario does not contain.
 pub struct Circumstances<'a> {
@@ -45,6 +45,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         probe_every_ms: millis(scenario.probe.every),
         probe_deadline_ms: millis(scenario.probe.deadline),
         probe_budget: scenario.probe.budget,
+        links: scenario.topology.links.iter().map(|link| link_info(scenario, link)).collect(),
         planned_ms: millis(last + scenario.settle),
     }
 }
@@ -65,6 +66,11 @@ fn same_data(scenario: &Scenario, load: &Load) -> Vec<String> {
         true => scenario.same_data(load),
         false => Vec::new(),
     }
+}
+
+fn link_info(scenario: &Scenario, link: &Link) -> LinkInfo {
+    let [from, to] = [link.from, link.to].map(|region| scenario.topology.regions[region].clone());
+    LinkInfo { from, to, latency_ns: link.latency.as_nanos() as u64 }
 }
 
 fn step_info(step: &Step) -> StepInfo {

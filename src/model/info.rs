@@ -32,6 +32,9 @@ pub struct DrillInfo {
     /// What redrill may ask of all servers, in requests a second; 0 in records without a budget.
     #[serde(default)]
     pub probe_budget: f64,
+    /// Both directions of the links between regions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkInfo>,
     /// How long the drill is meant to take from `Phase::Steps` to the end of `Phase::Settle`.
     pub planned_ms: f64,
 }
@@ -42,6 +45,14 @@ pub struct EngineInfo {
     pub kind: String,
     /// As the server says it: `7.0.15`.
     pub version: String,
+}
+
+/// One direction of a link between two regions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkInfo {
+    pub from: String,
+    pub to: String,
+    pub latency_ns: u64,
 }
 
 /// Two groups with the same data: what is written in one comes to the other.

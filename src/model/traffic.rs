@@ -84,6 +84,14 @@ pub struct Crossing {
     pub resets: u64,
 }
 
+impl Crossing {
+    /// The region of a place, by its name.
+    pub fn region(place: &str) -> Option<&str> {
+        let (what, region) = place.split_once(" in ")?;
+        ["nodes", "clients", "actors"].contains(&what).then_some(region)
+    }
+}
+
 /// Adds up the flows between ends of the same names, in the order of the names.
 pub fn add_up(flows: &[Flow], name: impl Fn(&End) -> String) -> Vec<Crossing> {
     let mut sums = BTreeMap::new();

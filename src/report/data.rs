@@ -80,6 +80,9 @@ pub struct Report {
     /// How late each group sees what another one with the same data has acknowledged.
     #[serde(default)]
     pub sync: Vec<SyncLag>,
+    /// Both directions of the links between regions.
+    #[serde(default)]
+    pub links: Vec<Link>,
     /// What each load did, per 100 ms.
     pub series: Vec<Series>,
     /// In the order of their beginnings.
@@ -124,6 +127,19 @@ pub struct TrafficSeries {
     pub to: String,
     pub class: Class,
     pub bytes_per_s: Vec<f64>,
+}
+
+/// One direction of a link between regions, and what crossed it while the load ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    pub from: String,
+    pub to: String,
+    /// One way.
+    pub latency_ms: f64,
+    /// Payload; null if the load did not last for a second.
+    pub bytes_per_s: Option<f64>,
+    /// The same for each write that was acknowledged, in whichever region; null if none was.
+    pub bytes_per_write: Option<f64>,
 }
 
 /// How late writes of the group `from` were seen in the group `to`. A lag counts from the

@@ -15,7 +15,7 @@ use crate::model::event::Phase;
 use crate::model::op::Access;
 use crate::model::{Measure, Nanos};
 
-use super::data::{Failover, Load, SyncLag};
+use super::data::{Failover, Link, Load, SyncLag};
 use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
@@ -29,6 +29,7 @@ use super::tally::{Errors, Since, SpanTally, Tally};
 pub(super) struct Parts<'a> {
     pub failovers: &'a [Failover],
     pub loads: &'a [Load],
+    pub links: &'a [Link],
     pub takeovers: Option<&'a Takeovers>,
     pub checked: &'a Checked,
 }
@@ -40,7 +41,7 @@ pub(super) fn measures(
     parts: &Parts,
     tally: Option<&mut Tally>,
 ) -> BTreeMap<String, Measure> {
-    let Parts { failovers, loads, takeovers, checked } = parts;
+    let Parts { failovers, loads, links, takeovers, checked } = parts;
     let (mut values, mut open) = (Values::new(), Values::new());
     from_events(record, &mut values);
     let replaced = failovers.iter().filter(|one| one.to.is_some()).count();
@@ -58,6 +59,9 @@ pub(super) fn measures(
     if let Some(tally) = tally {
         from_tally(record, tally, &mut values);
     }
+    let all = |of: fn(&Link) -> Option<f64>| links.iter().filter_map(of).reduce(|a, b| a + b);
+    put(&mut values, "links.bytes", all(|link| link.bytes_per_s));
+    put(&mut values, "links.bytes.write", all(|link| link.bytes_per_write));
     from_loads(loads, &mut values, &mut open);
     for (name, value) in &checked.measures {
         put(&mut values, name, Some(*value));
@@ -74,6 +78,7 @@ pub(super) fn measures(
         moves: steps.iter().any(|step| step.effects().moves_slots),
         may_fail_over: steps.iter().any(|step| step.effects().fails_over),
         // Without these, a measure is there without a value.
+        links: !record.info.links.is_empty(),
         synced: record.lag.has_pairs(),
         replicas: true,
         baseline: true,

@@ -25,6 +25,7 @@ mod instances;
 pub mod json;
 mod judge;
 mod lag;
+mod links;
 mod lookup;
 pub mod junit;
 pub mod markdown;
@@ -219,13 +220,16 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     history.checked.findings.extend(wrong_canaries(&record));
     let instances = history.instances.take().map(|all| all.done(&record, &failovers));
     let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
-    let tally = history.tally.as_mut();
+    let traffic = record.traffic.done();
+    let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
     let parts = Parts {
+        links: &links,
         failovers: &failovers,
         loads: &loads,
         takeovers: history.takeovers.as_ref(),
         checked: &history.checked,
     };
+    let tally = history.tally.as_mut();
     let measures = measures::measures(&record, &parts, tally);
     let doubts = measures::doubts(&record, &failovers, history.tally.as_mut(), &measures);
     let expectations = judge::expectations(&record, &measures, &doubts);
@@ -272,7 +276,8 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         failovers,
         shards: shards::rows(&record),
         containers: record.usage.rows(),
-        traffic: record.traffic.done(),
+        traffic,
+        links,
         sync: record.lag.rows(),
         outages,
         outages_left_out,
@@ -288,6 +293,12 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         folder: run.to_owned(),
         yaml: file::scenario(run),
     }
+}
+
+fn link_rows(record: &Record, traffic: Option<&Traffic>, tally: Option<&Tally>) -> Vec<Link> {
+    let line = Spans::of(record).map(|spans| spans.line);
+    let writes = tally.map_or(0, |tally| tally.changes);
+    line.map_or(Vec::new(), |line| links::rows(&record.info.links, traffic, line, writes))
 }
 
 /// No load need have keys that were lost with them.

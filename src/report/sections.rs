@@ -6,7 +6,7 @@ use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
 use super::data::{
-    Figures, Instance, Job, JobPhase, Load, Quantiles, Report, Shard, Step, SyncLag,
+    Figures, Instance, Job, JobPhase, Link, Load, Quantiles, Report, Shard, Step, SyncLag,
 };
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
@@ -51,6 +51,13 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
             containers(r),
         ),
     ];
+    sections.push(section(
+        "links",
+        "Links",
+        "Payload that crossed each link between regions while the load ran, by the relay's count, \
+         and the same for each acknowledged write, whichever region took it.",
+        links(r),
+    ));
     sections.push(section(
         "lag",
         "Replication lag",
@@ -269,6 +276,20 @@ fn traffic(crossings: &[Crossing]) -> Table {
         row
     };
     Table { columns, rows: pairs.into_iter().map(row).collect() }
+}
+
+fn links(r: &Report) -> Table {
+    let mut columns = vec![Column::text("link")];
+    columns.extend(["latency", "traffic", "for each write"].map(Column::figure));
+    let row = |link: &Link| {
+        vec![
+            Cell::from(format!("{} → {}", link.from, link.to)),
+            Cell::from(show(Some(link.latency_ms), Unit::Millis)),
+            Cell::figure(link.bytes_per_s, Unit::BytesPerSecond, 0),
+            Cell::figure(link.bytes_per_write, Unit::Bytes, 0),
+        ]
+    };
+    Table { columns, rows: r.links.iter().map(row).collect() }
 }
 
 fn lag(r: &Report) -> Table {

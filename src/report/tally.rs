@@ -45,6 +45,8 @@ pub(super) struct Tally {
     pub rows: u64,
     /// That were not: as many as the load allows were in flight. No server knows of them.
     pub unsent: u64,
+    /// Operations that changed something and ended ok.
+    pub changes: u64,
     /// Sessions that certainly failed, by [`Errors`].
     fail: [u64; 2],
     /// Sessions whose outcome is unknown, by [`Errors`].
@@ -182,6 +184,7 @@ impl Tally {
             spans,
             rows: 0,
             unsent: 0,
+            changes: 0,
             fail: [0; 2],
             unknown: [0; 2],
             starved,
@@ -201,6 +204,7 @@ impl Tally {
         if op.outcome != Outcome::Fail(Cause::Shed) {
             record(&mut self.late, op.sent.since(op.intended).as_nanos() as u64);
         }
+        self.changes += u64::from(op.outcome == Outcome::Ok && op.action.changed());
         if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
             load.add(op, &self.spans);
         }

@@ -56,6 +56,7 @@ fn drill() -> EventKind {
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
         probe_budget: 2_000.0,
+        links: Vec::new(),
         planned_ms: 10_000.0,
     })
 }

@@ -131,6 +131,8 @@ pub enum Need {
     Baseline,
     /// A load whose client tells of redirects.
     SeesRedirects,
+    /// A link between regions.
+    Links,
     /// Groups that have the same data.
     Synced,
     /// A load on groups that all take writes.
@@ -149,6 +151,7 @@ pub struct ScenarioFacts<'a> {
     pub may_fail_over: bool,
     pub replicas: bool,
     pub baseline: bool,
+    pub links: bool,
     pub synced: bool,
     pub active_active: bool,
 }
@@ -167,6 +170,7 @@ impl Need {
             Need::Wait => facts.waits,
             Need::Baseline => facts.baseline,
             Need::SeesRedirects => facts.sees_redirects,
+            Need::Links => facts.links,
             Need::Synced => facts.synced,
             Need::ActiveActive => facts.active_active,
         }

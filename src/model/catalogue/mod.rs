@@ -407,6 +407,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "sync.added.p99" Millis Lower "the 99th percentile beyond the latency of the link"
             .busy_does(MayBeAll);
     }
+    &[Load, Links], "let the load last for some seconds" => {
+        "links.bytes" BytesPerSecond Neither "what crossed all links between regions, a second"
+            .headline("Traffic between regions", &["{links.bytes.write?} for each write"]);
+        "links.bytes.write" Bytes Lower "the same for each write that a server acknowledged"
+            .side_by_side();
+    }
     &[Load, Synced, MayFailOver], "promote another group after the one that takes the writes is lost" => {
         "rto" Millis Lower
             "from a fault on the group that takes the writes until another group takes one"

@@ -155,6 +155,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             format!("`{name}` needs a second of load before the first step"),
             "let the first step start at 1s or later; 5s is usual",
         ),
+        Need::Links => (
+            none("a link between regions"),
+            "take a topology with `links`, like `two-regions`, or leave the expectation out",
+        ),
         Need::Synced => (
             none("a data set that several groups have"),
             "take a topology with `sync`, like `standby-2r`, or leave the expectation out",

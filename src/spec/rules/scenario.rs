@@ -98,6 +98,7 @@ fn facts<'a>(
             || effects().any(|effects| effects.changes_members),
         active_active: loads.iter().any(|load| load.outbox),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
+        links: topology.is_none_or(|all| !all.links.is_empty()),
         synced: topology.is_none_or(|all| all.sync.is_some()),
     }
 }

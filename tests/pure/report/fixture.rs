@@ -261,6 +261,7 @@ impl Sim {
             probe_every_ms: 10.0,
             probe_deadline_ms: 100.0,
             probe_budget: 2_000.0,
+            links: Vec::new(),
             planned_ms: plan.seconds * 1e3,
         }
     }

@@ -145,6 +145,7 @@ pub fn info() -> DrillInfo {
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
         probe_budget: 2_000.0,
+        links: Vec::new(),
         planned_ms: 7_000.0,
     }
 }

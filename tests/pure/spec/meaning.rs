@@ -291,8 +291,10 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             Unit::Bytes => "5B",
             Unit::BytesPerSecond => "5B/s",
         };
-        let is_tied =
-            known.needs.iter().any(|need| [Need::Synced, Need::ActiveActive].contains(need));
+        let is_tied = known
+            .needs
+            .iter()
+            .any(|need| [Need::Links, Need::Synced, Need::ActiveActive].contains(need));
         let drill = match is_tied {
             true => TIED.to_owned(),
             false => format!("{EVERY_WORKLOAD}{MOVES_AND_KILLS}"),
