@@ -27,6 +27,9 @@ pub struct Context {
     /// No row is missing. In a history that breaks off, the write of an unknown value may be
     /// among the missing rows.
     pub whole: bool,
+    /// Several groups took writes to the same keys at once, and passed them on to each other. A
+    /// read there may lack what was acknowledged elsewhere, but not what its own past shows.
+    pub many_writers: bool,
     /// How sentences tell instants. Rows and figures count from the drill's start.
     pub zero: Zero,
     pub sides: Sides,

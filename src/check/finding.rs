@@ -39,13 +39,14 @@ pub struct Example {
     pub at_ms: f64,
     /// For a person: its instants count from the load's start.
     pub text: String,
-    /// Of a key that is not linearizable: operations that prove it, as they were sent: a few, or all if the
-    /// search took too long.
+    /// Operations that prove it. Of a key that is not linearizable as they were sent: a few, or all if the
+    /// search took too long. Of what contradicts causality a circle: each has a `link` to the next one,
+    /// and the last one to the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub window: Vec<Proof>,
 }
 
-/// One of the operations that together have no order.
+/// One of the operations that together have no order, or go in a circle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Proof {
     pub process: u32,
@@ -59,6 +60,30 @@ pub struct Proof {
     pub sent_ms: f64,
     /// Null if it was never answered.
     pub done_ms: Option<f64>,
+    /// Its key's number, where operations on several keys prove something together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<u64>,
+    /// Why it comes before the next operation of a circle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+}
+
+/// Why an operation of a circle comes before the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// The next one is a later operation of the same process.
+    Process,
+    /// The next one found its value.
+    Read,
+    /// It filled the key before all operations of the load.
+    Filled,
+    /// It found the value of the next one, although its process knew another write to the key: so that write
+    /// must have been overwritten by the next one.
+    Found,
+    /// It found no key, although its process knew a write to it: so it must have come before that write, which
+    /// is the first of the circle.
+    FoundNothing,
 }
 
 /// What it did to the register.
@@ -121,7 +146,8 @@ impl From<&Call> for Proof {
         };
         let done_ms = call.is_answered().then(|| millis(call.done));
         let (process, sent_ms) = (call.process, millis(call.sent));
-        Proof { process, action, value, expected, sent_ms, done_ms }
+        let (key, link) = (None, None);
+        Proof { process, action, value, expected, sent_ms, done_ms, key, link }
     }
 }
 
@@ -187,7 +213,7 @@ pub(super) struct Examples {
 pub(super) type Rank = (u64, u64, u8, u64);
 
 impl Examples {
-    const MOST: usize = 20;
+    pub(super) const MOST: usize = 20;
 
     pub(super) fn counted_from(zero: Zero) -> Examples {
         Examples { zero, kept: Vec::new() }

@@ -23,6 +23,7 @@
 //! A new checker is a file beside this one with a [`Checker`], a line in [`of`], and rows in
 //! the catalogue of measures for what it counts.
 
+mod causal;
 mod checker;
 mod counter;
 mod diverged;
@@ -42,11 +43,12 @@ mod stale;
 mod transactions;
 mod transfer;
 
+pub use causal::Causality;
 pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
 pub use counter::Counters;
 pub use diverged::Diverged;
 pub use dual_write::DualWrites;
-pub use finding::{Example, Finding, Proof, ProofAction, Zero};
+pub use finding::{Example, Finding, Link, Proof, ProofAction, Zero};
 pub use linear::{Call, Judged, Order, judge};
 pub use lost::LostWrites;
 pub use orders::Orders;
@@ -66,7 +68,7 @@ use crate::model::op::{Op, OpHead, Purpose};
 /// The checkers that judge the loads of a workload. Each is in it once.
 pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
     match workload {
-        Workload::Register | Workload::Cas => &[&LostWrites, &StaleReads, &Orders],
+        Workload::Register | Workload::Cas => &[&LostWrites, &StaleReads, &Orders, &Causality],
         Workload::Counter => &[&Counters],
         Workload::Set => &[&Sets],
         Workload::Queue => &[&Queues::AtMostOnce],

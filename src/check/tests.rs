@@ -384,12 +384,13 @@ fn examples_are_few_and_the_worst() {
 #[test]
 fn a_reader_s_error_is_handed_on_by_every_checker() {
     let broken = |_: &dyn Fn(OpHead) -> bool, _: &mut dyn FnMut(&Op)| Err("torn".into());
+    let context = Context { many_writers: true, ..whole() };
     for workload in Workload::ALL {
         for checker in of(workload) {
-            let told = checker.check(&broken, &whole()).unwrap_err().to_string();
+            let told = checker.check(&broken, &context).unwrap_err().to_string();
             assert_eq!(told, "torn", "{}", checker.name());
         }
-        assert_eq!(check(&[workload], &broken, &whole()).unwrap_err().to_string(), "torn");
+        assert_eq!(check(&[workload], &broken, &context).unwrap_err().to_string(), "torn");
     }
 }
 
@@ -397,11 +398,13 @@ fn a_reader_s_error_is_handed_on_by_every_checker() {
 #[test]
 fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts() {
     for workload in Workload::ALL {
-        let facts = ScenarioFacts { workloads: &[workload], may_fail_over: true, ..none() };
+        let many_writers = true;
+        let facts = ScenarioFacts { may_fail_over: true, active_active: many_writers, ..none() };
+        let facts = ScenarioFacts { workloads: &[workload], ..facts };
         let groups = 0..workload.groups() as u8;
         let on = |group| right().into_iter().map(move |op| Op { group, ..op });
         let ops: Vec<Op> = groups.flat_map(on).collect();
-        let told = check(&[workload], &&ops[..], &whole()).unwrap();
+        let told = check(&[workload], &&ops[..], &Context { many_writers, ..whole() }).unwrap();
         assert!(!told.findings.is_empty(), "{workload:?}");
         for finding in &told.findings {
             assert!(catalogue::of_finding(&finding.kind).is_some(), "{finding:?}");

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::exit::{self, Failure};
 use super::out::{self, Format};
 use super::reading;
-use crate::check::{Checker, Context, Finding, Orders, StaleReads, Transactions, Zero};
+use crate::check::{Causality, Checker, Context, Finding, Orders, StaleReads, Transactions, Zero};
 use crate::load::history::edn::{self, Foreign};
 use crate::model::op::Outcome;
 use crate::model::{Verdict, printable_lines};
@@ -31,9 +31,31 @@ pub struct Args {
     /// key, and then a read of nil found none; otherwise such a read says nothing
     #[arg(long, value_name = "VALUE")]
     initial: Option<String>,
+    /// What such a file is to be. The topology of a run says that itself
+    #[arg(long, value_enum)]
+    model: Option<Model>,
     /// How to print the findings
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// What a history is judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Model {
+    /// One order of all operations on a key explains every answer
+    #[default]
+    Linearizable,
+    /// Each client finds what its own past asks for, as where several regions take writes
+    Causal,
+}
+
+impl Model {
+    fn checkers(self) -> &'static [&'static dyn Checker] {
+        match self {
+            Model::Linearizable => &[&StaleReads, &Orders, &Transactions],
+            Model::Causal => &[&Causality],
+        }
+    }
 }
 
 /// The findings as JSON.
@@ -58,6 +80,10 @@ fn analyze(args: &Args) -> Result<ExitCode, Failure> {
     let is_file = args.history.is_file();
     let (findings, notes) = match is_file {
         true => jepsen(args)?,
+        false if args.model.is_some() => {
+            let why = "--model is of a FILE: the topology of a run says how it is judged";
+            return Err(Failure::new(exit::USAGE, why));
+        }
         false => {
             let report = reading::build(&args.history)?;
             let is_empty = report.loads.iter().all(|load| load.figures.answered == 0);
@@ -89,9 +115,10 @@ fn jepsen(args: &Args) -> Result<(Vec<Finding>, Vec<String>), Failure> {
     // What was never answered proves nothing.
     if history.ops.iter().any(|op| op.outcome == Outcome::Ok) {
         let zero = if history.is_timed { Zero::default() } else { Zero::Events };
-        let context = Context { whole: true, zero, ..Context::default() };
-        let checkers: [&dyn Checker; 3] = [&StaleReads, &Orders, &Transactions];
-        for checker in checkers {
+        let model = args.model.unwrap_or_default();
+        let many_writers = model == Model::Causal;
+        let context = Context { whole: true, many_writers, zero, ..Context::default() };
+        for checker in model.checkers() {
             let checked = checker.check(&&history.ops[..], &context).map_err(ReportError::Check)?;
             findings.extend(checked.findings);
         }

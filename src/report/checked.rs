@@ -29,6 +29,7 @@ pub(super) fn checked(
     let begins = record.series.iter().map(|series| series.begins.clone()).collect();
     let context = Context {
         whole,
+        many_writers: record.info.loads.iter().any(|load| !load.same_data.is_empty()),
         zero: Zero::At(zero),
         sides: sides(record),
         windows: Windows { every: EVERY, begins },

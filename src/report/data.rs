@@ -82,7 +82,7 @@ pub struct Report {
     pub sync: Vec<SyncLag>,
     /// Both directions of the links between regions.
     #[serde(default)]
-    pub links: Vec<Link>,
+    pub links: Vec<RegionLink>,
     /// What each load did, per 100 ms.
     pub series: Vec<Series>,
     /// In the order of their beginnings.
@@ -131,7 +131,7 @@ pub struct TrafficSeries {
 
 /// One direction of a link between regions, and what crossed it while the load ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Link {
+pub struct RegionLink {
     pub from: String,
     pub to: String,
     /// One way.

@@ -3,7 +3,7 @@
 use crate::model::event::LinkInfo;
 use crate::model::traffic::Crossing;
 
-use super::data::{Link, Traffic};
+use super::data::{RegionLink, Traffic};
 use super::spans::Span;
 
 /// A row for each direction of each link. `writes` is how many were acknowledged in `line`.
@@ -12,11 +12,11 @@ pub(super) fn rows(
     traffic: Option<&Traffic>,
     line: Span,
     writes: u64,
-) -> Vec<Link> {
+) -> Vec<RegionLink> {
     let writes_per_s = writes as f64 / line.length().as_secs_f64();
     let row = |link: &LinkInfo| {
         let bytes_per_s = traffic.and_then(|traffic| rate(traffic, link, line));
-        Link {
+        RegionLink {
             from: link.from.clone(),
             to: link.to.clone(),
             latency_ms: link.latency_ns as f64 / 1e6,

@@ -15,7 +15,7 @@ use crate::model::event::Phase;
 use crate::model::op::Access;
 use crate::model::{Measure, Nanos};
 
-use super::data::{Failover, Link, Load, SyncLag};
+use super::data::{Failover, Load, RegionLink, SyncLag};
 use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
@@ -29,7 +29,7 @@ use super::tally::{Errors, Since, SpanTally, Tally};
 pub(super) struct Parts<'a> {
     pub failovers: &'a [Failover],
     pub loads: &'a [Load],
-    pub links: &'a [Link],
+    pub links: &'a [RegionLink],
     pub takeovers: Option<&'a Takeovers>,
     pub checked: &'a Checked,
 }
@@ -59,7 +59,7 @@ pub(super) fn measures(
     if let Some(tally) = tally {
         from_tally(record, tally, &mut values);
     }
-    let all = |of: fn(&Link) -> Option<f64>| links.iter().filter_map(of).reduce(|a, b| a + b);
+    let all = |of: fn(&RegionLink) -> Option<f64>| links.iter().filter_map(of).reduce(|a, b| a + b);
     put(&mut values, "links.bytes", all(|link| link.bytes_per_s));
     put(&mut values, "links.bytes.write", all(|link| link.bytes_per_write));
     from_loads(loads, &mut values, &mut open);

@@ -295,7 +295,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     }
 }
 
-fn link_rows(record: &Record, traffic: Option<&Traffic>, tally: Option<&Tally>) -> Vec<Link> {
+fn link_rows(record: &Record, traffic: Option<&Traffic>, tally: Option<&Tally>) -> Vec<RegionLink> {
     let line = Spans::of(record).map(|spans| spans.line);
     let writes = tally.map_or(0, |tally| tally.changes);
     line.map_or(Vec::new(), |line| links::rows(&record.info.links, traffic, line, writes))

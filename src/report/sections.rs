@@ -6,7 +6,7 @@ use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
 use super::data::{
-    Figures, Instance, Job, JobPhase, Link, Load, Quantiles, Report, Shard, Step, SyncLag,
+    Figures, Instance, Job, JobPhase, Load, Quantiles, RegionLink, Report, Shard, Step, SyncLag,
 };
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
@@ -281,7 +281,7 @@ fn traffic(crossings: &[Crossing]) -> Table {
 fn links(r: &Report) -> Table {
     let mut columns = vec![Column::text("link")];
     columns.extend(["latency", "traffic", "for each write"].map(Column::figure));
-    let row = |link: &Link| {
+    let row = |link: &RegionLink| {
         vec![
             Cell::from(format!("{} → {}", link.from, link.to)),
             Cell::from(show(Some(link.latency_ms), Unit::Millis)),

@@ -169,6 +169,14 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "keys.not_linearizable" Count Lower "keys whose operations no single order explains"
             .side_by_side().finding("linearizability").headline("Keys not linearizable", &[]);
     }
+    &[Load, Registers, ActiveActive], WARNINGS => {
+        "causal.violations" Count Lower
+            "reads that contradict what their own client had read or written, or what that followed from"
+            .side_by_side().finding("causality").headline("Causality broken", &[]);
+        "causal.diverged" Count Lower
+            "groups of operations on whose order clients disagree, though causality holds"
+            .side_by_side().finding("convergence");
+    }
     &[Workload(Workload::Counter)], SERVED => {
         "counter.acknowledged" Count Neither "increments that a server acknowledged";
         "counter.wrong" Count Lower "all that is wrong with counters: the next four together"

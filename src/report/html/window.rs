@@ -121,7 +121,8 @@ mod tests {
 
     fn proof(process: u32, action: ProofAction, value: u64, sent: f64, done: Option<f64>) -> Proof {
         let (value, expected) = (Some(value), None);
-        Proof { process, action, value, expected, sent_ms: sent, done_ms: done }
+        let (key, link) = (None, None);
+        Proof { process, action, value, expected, sent_ms: sent, done_ms: done, key, link }
     }
 
     #[test]

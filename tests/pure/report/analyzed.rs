@@ -74,6 +74,38 @@ fn a_history_in_edn_is_checked() {
     assert_eq!(analyze(&[dir.path().to_str().unwrap()]).1, 65);
 }
 
+/// Two regions: a client of the second one finds what follows from a write, and not the write.
+const REGIONS: &str = "\
+{:process 0 :type :invoke :f :write :value [:x 1] :time 1000}
+{:process 0 :type :ok :f :write :value [:x 1] :time 2000}
+{:process 0 :type :invoke :f :write :value [:y 2] :time 3000}
+{:process 0 :type :ok :f :write :value [:y 2] :time 4000}
+{:process 1 :type :invoke :f :read :value [:y nil] :time 5000}
+{:process 1 :type :ok :f :read :value [:y 2] :time 6000}
+{:process 1 :type :invoke :f :read :value [:x nil] :time 7000}
+{:process 1 :type :ok :f :read :value [:x nil] :time 8000}
+";
+
+#[test]
+fn a_history_of_regions_is_judged_by_causal_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.edn");
+    let causal = ["--initial", "nil", "--model", "causal"];
+    let args = [&[path.to_str().unwrap()][..], &causal].concat();
+    fs::write(&path, REGIONS).unwrap();
+    let (text, code) = analyze(&args);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!("analyzed_causal", text);
+    // What comes late is no violation, although it is stale.
+    let late = REGIONS.replace("[:y 2] :time 6000", "[:y nil] :time 6000");
+    fs::write(&path, &late).unwrap();
+    assert_eq!(analyze(&args).1, 0);
+    assert_eq!(analyze(&args[..3]).1, 1);
+    let run = [&[dir.path().to_str().unwrap()][..], &causal].concat();
+    let (text, code) = analyze(&run);
+    assert!(code == 64 && text.contains("--model is of a FILE"), "{text}");
+}
+
 /// Histories of the shapes that others have: of Knossos' `cas-register` (a vector, values that
 /// repeat, outcomes that nobody knows) and `multi-register` (transactions), and of the logs of
 /// etcd that Porcupine is tested with.
