@@ -398,13 +398,15 @@ fn a_reader_s_error_is_handed_on_by_every_checker() {
 #[test]
 fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts() {
     for workload in Workload::ALL {
-        let many_writers = true;
-        let facts = ScenarioFacts { may_fail_over: true, active_active: many_writers, ..none() };
+        let (many_writers, active_active) = (true, true);
+        let facts = ScenarioFacts { may_fail_over: true, active_active, ..none() };
         let facts = ScenarioFacts { workloads: &[workload], ..facts };
         let groups = 0..workload.groups() as u8;
         let on = |group| right().into_iter().map(move |op| Op { group, ..op });
         let ops: Vec<Op> = groups.flat_map(on).collect();
-        let told = check(&[workload], &&ops[..], &Context { many_writers, ..whole() }).unwrap();
+        let same_data = vec![vec!["us".to_owned(), "eu".to_owned()]];
+        let context = Context { many_writers, same_data, ..whole() };
+        let told = check(&[workload], &&ops[..], &context).unwrap();
         assert!(!told.findings.is_empty(), "{workload:?}");
         for finding in &told.findings {
             assert!(catalogue::of_finding(&finding.kind).is_some(), "{finding:?}");
