@@ -139,7 +139,7 @@ impl Checker for Diverged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Verdict;
+    use crate::model::{Verdict, Workload};
 
     fn read(group: u8, key: u64, action: Action) -> Op {
         let at = Nanos(u64::from(group) + 10);
@@ -179,6 +179,21 @@ mod tests {
         let told = judged(&[set(0, 1, &[3, 1, 2]), set(1, 1, &[1])]);
         let text = &told.findings[0].examples[0].text;
         assert_eq!(text, "key 1 differs: us: 3 elements (2, 3 …), eu: 1 elements");
+    }
+
+    /// The load writes to the first group. What the second one holds is no loss of the load's.
+    #[test]
+    fn other_checkers_hear_of_the_own_group_only() {
+        let write = Op::new(1, Action::Register(RegisterOp::Write(5)), Nanos(1), Nanos(2));
+        let older = read(1, 1, Action::Register(RegisterOp::Read(None)));
+        let ops = [write, register(0, 1, 5), older];
+        let same_data = vec![vec!["us".to_owned(), "eu".to_owned()]];
+        let context = Context { same_data, ..Context::default() };
+        let told = crate::check::check(&[Workload::Register], &&ops[..], &context).unwrap();
+        assert_eq!(told.measures["writes.lost"], 0.0);
+        assert_eq!(told.measures["sync.diverged"], 1.0);
+        let alone = crate::check::check(&[Workload::Register], &&ops[..2], &Context::default());
+        assert!(!alone.unwrap().measures.contains_key("sync.diverged"));
     }
 
     #[test]

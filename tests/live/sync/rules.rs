@@ -129,6 +129,19 @@ fn in_order_of_arrival_servers_come_to_differ() {
     assert!(alike(SyncRule::Naive, false) < all_seeds(), "no seed led to a difference");
 }
 
+/// By `naive` an increment that is applied twice counts twice; `carry` tries each piece twice.
+#[test]
+fn what_was_applied_is_not_applied_again() {
+    for server in need::engines() {
+        let mut trio = Trio::start(&server, SyncRule::Naive);
+        (0..20).for_each(|n| trio.servers[n % 3].write("incr", "c", ""));
+        trio.carry_all();
+        for total in trio.all(|server| server.get("c")) {
+            assert_eq!(total.as_deref(), Some("20"));
+        }
+    }
+}
+
 #[test]
 fn counters_that_merge_sum_exactly_and_sets_have_everything() {
     for server in need::engines() {
