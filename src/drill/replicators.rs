@@ -64,12 +64,12 @@ impl Replicators {
             Some(Pair { name, from: group(&a.name)?, to: group(&b.name)? })
         });
         let pairs: Vec<Pair> = pairs.collect();
-        let mut replicators = Replicators::default();
-        for pair in &pairs {
+        let start = |pair: &Pair| {
             let order = order(pair, *rule, deployment);
-            let task = carrier::start(drill, pair.name.clone(), order).await?;
-            replicators.tasks.push(task);
-        }
+            carrier::start(drill, pair.name.clone(), order)
+        };
+        let tasks = try_join_all(pairs.iter().map(start)).await?;
+        let mut replicators = Replicators { tasks, state: None };
         let (tell, state) = watch::channel(Vec::new());
         let watching = tokio::spawn(watch_all(pairs, drill.teller.clone(), tell));
         replicators.tasks.push(watching);

@@ -68,7 +68,7 @@ async fn connect(
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
         .set_response_timeout(Some(PATIENCE));
-    let redis = RedisConnectionInfo::default();
+    let redis = RedisConnectionInfo::default().set_skip_set_lib_name();
     let redis = match password {
         Some(password) => redis.set_password(password),
         None => redis,

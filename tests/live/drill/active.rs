@@ -136,3 +136,30 @@ expect: [sync.consistency == 100%]
     assert_passed_or_busy(&ran, &report);
     place.assert_nothing_left();
 }
+
+const AHEAD: &str = "
+name: ahead
+topology: active-active-2r
+loads:
+  near: { group: us, region: us-east, rate: 500/s, keys: 50, instances: 2, reads: 20% }
+  far: { group: eu, region: eu-west, rate: 500/s, shares: near, instances: 2, reads: 20% }
+timeline:
+  - { at: 1s, do: clock, group: eu, target: eu/0/0, jump: +10s }
+settle: 4s
+reported: [all]
+expect: [sync.consistency == 100%]
+";
+
+/// Who has the latest clock is the last writer: later writes of the other region lose, until it has
+/// heard of that clock.
+#[test]
+fn a_clock_that_is_ahead_throws_away_later_writes() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran = place.play(AHEAD, &[]);
+    let report = place.report();
+    assert_no_step_failed(&report);
+    assert_passed_or_busy(&ran, &report);
+    assert!(measure(&report, "writes.lost") > 0.0, "{}", ran.out);
+    place.assert_nothing_left();
+}
