@@ -81,7 +81,9 @@ impl Replicators {
     /// behind, and how far.
     pub async fn carried(&self) -> Result<(), String> {
         let Some(mut state) = self.state.clone() else { return Ok(()) };
-        // What was told before may be older than the last write.
+        // What was told before may be older than the last write, and so may the next: its questions
+        // may be on their way.
+        state.mark_unchanged();
         for _ in 0..2 {
             state.changed().await.map_err(|_| "nobody watches the replicators any more")?;
         }

@@ -163,3 +163,35 @@ fn a_clock_that_is_ahead_throws_away_later_writes() {
     assert!(measure(&report, "writes.lost") > 0.0, "{}", ran.out);
     place.assert_nothing_left();
 }
+
+const THREE: &str = "
+name: three
+topology: active-active-3r
+loads:
+  us: { group: us, region: us-east, rate: 200/s, keys: 300, distribution: zipf(0.99) }
+  eu: { group: eu, region: eu-west, rate: 200/s, shares: us, distribution: zipf(0.99) }
+  ap: { group: ap, region: ap-southeast, rate: 200/s, shares: us }
+  counts-us: { group: us, region: us-east, workload: counter, rate: 100/s, keys: 5 }
+  counts-ap: { group: ap, region: ap-southeast, workload: counter, rate: 100/s, shares: counts-us }
+timeline:
+  - { at: 500ms, do: partition, between: [us-to-ap/actor/0, region us-east], for: 3s }
+  - { at: 4s, do: kill, target: all actors }
+settle: 1s
+expect: [sync.consistency == 100%, counter.lost == 0, counter.surplus == 0]
+";
+
+/// One replicator is cut off from its source, and then all are killed. They are started again when
+/// the load has ended, and carry what is left.
+#[test]
+fn three_regions_hold_the_same_when_replicators_are_back() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran = place.play(THREE, &["--set", "sync.rule=crdt"]);
+    let report = place.report();
+    assert_no_step_failed(&report);
+    assert_passed_or_busy(&ran, &report);
+    let behind = measure(&report, "sync.backlog.max");
+    assert!(behind > 400.0, "200 writes a second come from us, for 3 s: {behind}");
+    assert_eq!(report["steps"][1]["nodes"].as_array().unwrap().len(), 6);
+    place.assert_nothing_left();
+}
