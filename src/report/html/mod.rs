@@ -5,6 +5,7 @@
 
 pub(super) mod bars;
 mod chart;
+mod circle;
 mod frame;
 mod hits;
 mod lag;
@@ -150,7 +151,12 @@ fn drawings(r: &Report, draw: impl Fn(&Frame) -> Option<String>) -> String {
 /// The operations that prove an example, drawn in both sizes.
 fn proof(r: &Report, example: &Example) -> String {
     let zero_ms = r.timeline_ms.unwrap_or(0.0);
-    Size::BOTH.iter().filter_map(|size| window::draw(&example.window, zero_ms, *size)).collect()
+    let window = &example.window;
+    let draw = match window.iter().any(|proof| proof.link.is_some()) {
+        true => circle::draw,
+        false => window::draw,
+    };
+    Size::BOTH.iter().filter_map(|size| draw(window, zero_ms, *size)).collect()
 }
 
 fn charts(r: &Report) -> Vec<Chart> {

@@ -42,14 +42,14 @@ pub(super) fn draw(window: &[Proof], zero_ms: f64, size: Size) -> Option<String>
     Some(svg.done())
 }
 
-fn name(process: u32, size: Size) -> String {
+pub(super) fn name(process: u32, size: Size) -> String {
     match size {
         Size::Wide => format!("process {process}"),
         Size::Narrow => process.to_string(),
     }
 }
 
-fn tooltip(proof: &Proof, zero_ms: f64) -> String {
+pub(super) fn tooltip(proof: &Proof, zero_ms: f64) -> String {
     let seconds = |at_ms: f64| format!("{:.6} s", (at_ms - zero_ms) / 1e3);
     let done = proof.done_ms.map(|at| format!("done at {}", seconds(at)));
     let done = done.unwrap_or_else(|| "never answered".to_owned());
@@ -71,7 +71,7 @@ fn bar(
     svg.rect(&class, [from, y + 20.0, (to - from).max(3.0), BAR], Some(title));
 }
 
-fn label(proof: &Proof, size: Size) -> String {
+pub(super) fn label(proof: &Proof, size: Size) -> String {
     let shown = |value: Option<u64>| value.map_or("no key".to_owned(), |value| value.to_string());
     let value = shown(proof.value);
     match (proof.action, size) {
@@ -84,7 +84,7 @@ fn label(proof: &Proof, size: Size) -> String {
 }
 
 /// The index of its value among those of the window.
-fn colour(window: &[Proof], proof: &Proof) -> usize {
+pub(super) fn colour(window: &[Proof], proof: &Proof) -> usize {
     let mut values: Vec<Option<u64>> = window.iter().map(|proof| proof.value).collect();
     values.sort_unstable();
     values.dedup();
