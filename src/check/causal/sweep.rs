@@ -88,8 +88,8 @@ struct Sweep<'a> {
     numbers: usize,
 }
 
-/// Passes each operation to `visit`, with what it knows before it takes effect itself. `visit` may ask for watched
-/// writes, each until the place that `until` says.
+/// Passes each operation to `visit`, with what it knows before it takes effect itself. `visit` may
+/// ask for watched writes, each until the place that `until` says.
 pub(super) fn sweep(
     (graph, order): (&Graph, &Order),
     until: &[u32],

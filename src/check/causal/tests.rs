@@ -168,6 +168,15 @@ fn a_read_of_what_was_known_to_be_overwritten() {
     assert_eq!(said(&lines), (2, 0));
 }
 
+/// The slot in the clocks is kept while any write of the session is asked for, and not only as
+/// long as the first one.
+#[test]
+fn what_a_session_wrote_later_is_asked_for_longer() {
+    let begin = ["9 w0=1", "9 w1=11", "9 w4=21", "1 w1=12", "8 r1=11", "1 r0=1", "1 w0=2"];
+    let end = ["1 w3=5", "2 w4=22", "7 r4=21", "3 r3=5", "3 r0=1"];
+    assert_eq!(said(&[&begin[..], &end].concat()), (1, 0));
+}
+
 #[test]
 fn a_read_of_nothing_after_a_write_that_was_known() {
     assert_eq!(said(&["1 w0=1", "1 r0="]), (1, 0));
