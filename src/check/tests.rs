@@ -404,8 +404,7 @@ fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts()
         let groups = 0..workload.groups() as u8;
         let on = |group| right().into_iter().map(move |op| Op { group, ..op });
         let ops: Vec<Op> = groups.flat_map(on).collect();
-        let same_data = vec![vec!["us".to_owned(), "eu".to_owned()]];
-        let context = Context { many_writers, same_data, ..whole() };
+        let context = Context { many_writers, ..whole() };
         let told = check(&[workload], &&ops[..], &context).unwrap();
         assert!(!told.findings.is_empty(), "{workload:?}");
         for finding in &told.findings {
@@ -418,6 +417,8 @@ fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts()
         // What needs no load, probes find and not a checker.
         let of_loads = |known: &&catalogue::Known| !known.needs.is_empty();
         let judged = catalogue::CATALOGUE.iter().filter(|known| known.finding.is_some());
+        // All loads that several groups have the keys of are compared, whatever their workload.
+        let judged = judged.filter(|known| known.finding != Some("diverged_keys"));
         for known in judged.filter(of_loads) {
             let told = told.measures.contains_key(known.name);
             assert_eq!(told, known.lacks(&facts).is_none(), "{} of {workload:?}", known.name);
