@@ -16,18 +16,28 @@ use crate::model::event::{EventKind, Teller};
 use crate::sync::protocol::{Greeting, Order, Progress, VERSION};
 
 /// How long a replicator may take to begin.
-const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// A program whose output has ended mostly ends itself in a moment.
 const MOMENT: Duration = Duration::from_millis(500);
 /// The longest line that is read.
 const LINE: u64 = 64 << 10;
+
+/// Serves a replicator until it is dropped, also if the drill ends before all have begun: whoever
+/// tells events keeps the drill from ending.
+pub struct Carrier(JoinHandle<()>);
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// Starts a replicator, and waits until it carries.
 pub async fn start(
     drill: &DrillContext<'_>,
     name: NodeName,
     order: Order,
-) -> Result<JoinHandle<()>, Halt> {
+) -> Result<Carrier, Halt> {
     let plan = ActorPlan {
         name: name.clone(),
         program: drill.program.to_owned(),
@@ -39,11 +49,10 @@ pub async fn start(
     let (ready, mut carries) = mpsc::channel(1);
     let teller = drill.teller.clone();
     let running = Running { name: name.clone(), order, teller, programs: programs.clone() };
-    let task = tokio::spawn(running.serve(starts, ready));
+    let carrier = Carrier(tokio::spawn(running.serve(starts, ready)));
     match tokio::time::timeout(START_PATIENCE, carries.recv()).await {
-        Ok(Some(())) => Ok(task),
+        Ok(Some(())) => Ok(carrier),
         _ => {
-            task.abort();
             let tail = programs.log_tail(&name);
             let seconds = START_PATIENCE.as_secs();
             Err(Halt::failed(format_args!("{name} did not begin within {seconds} s: {tail}")))

@@ -32,7 +32,8 @@ const CARRY_PATIENCE: Duration = Duration::from_secs(60);
 /// All replicators of a drill. Dropping it ends them: it closes their inputs.
 #[derive(Default)]
 pub struct Replicators {
-    tasks: Vec<JoinHandle<()>>,
+    carriers: Vec<carrier::Carrier>,
+    watching: Option<JoinHandle<()>>,
     /// How far each pair is; none before all have told once.
     state: Option<watch::Receiver<State>>,
 }
@@ -68,13 +69,10 @@ impl Replicators {
             let order = order(pair, *rule, deployment);
             carrier::start(drill, pair.name.clone(), order)
         };
-        let tasks = try_join_all(pairs.iter().map(start)).await?;
-        let mut replicators = Replicators { tasks, state: None };
+        let carriers = try_join_all(pairs.iter().map(start)).await?;
         let (tell, state) = watch::channel(Vec::new());
         let watching = tokio::spawn(watch_all(pairs, drill.teller.clone(), tell));
-        replicators.tasks.push(watching);
-        replicators.state = Some(state);
-        Ok(replicators)
+        Ok(Replicators { carriers, watching: Some(watching), state: Some(state) })
     }
 
     /// Waits until every group has all that the others have written. Errors: which pairs are
@@ -107,7 +105,8 @@ impl Replicators {
 
 impl Drop for Replicators {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.carriers.clear();
+        self.watching.iter().for_each(JoinHandle::abort);
     }
 }
 

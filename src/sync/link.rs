@@ -12,8 +12,9 @@ use redis::{RedisResult, Value};
 
 use super::protocol::Place;
 
-/// How long a node may take to accept, and to answer. A link that is cut swallows what is sent.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a node may take to accept, and to answer. A server that is not run for a while is not
+/// to be given up, and what a link that is cut holds back arrives when it is whole again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection to the group's primary.
 pub(super) struct Link {
