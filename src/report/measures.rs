@@ -79,6 +79,7 @@ pub(super) fn measures(
         may_fail_over: steps.iter().any(|step| step.effects().fails_over),
         // Without these, a measure is there without a value.
         links: !record.info.links.is_empty(),
+        standby: record.lag.has_pairs() && loads.iter().all(|load| load.same_data.is_empty()),
         synced: record.lag.has_pairs(),
         replicas: true,
         baseline: true,

@@ -207,10 +207,10 @@ impl Topology {
         pairs.into_iter().map(named).collect()
     }
 
-    /// The same with their regions.
+    /// The same with their regions: each works beside its source.
     pub fn placed_replicators(&self) -> impl Iterator<Item = (NodeName, Option<String>)> {
         let region = |group: &Group| Some(self.regions.get(group.first_region()?)?.clone());
-        self.replicators().into_iter().map(move |(name, _, to)| (name, region(to)))
+        self.replicators().into_iter().map(move |(name, from, _)| (name, region(from)))
     }
 
     /// Server processes of all groups, sentinels included.

@@ -16,7 +16,8 @@ use super::protocol::Place;
 /// to be given up, and what a link that is cut holds back arrives when it is whole again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A connection to the group's primary.
+/// A connection to the group's primary. Clones share it.
+#[derive(Clone)]
 pub(super) struct Link {
     address: SocketAddr,
     connection: MultiplexedConnection,
@@ -51,14 +52,6 @@ impl Link {
     pub(super) async fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> Result<T, String> {
         let answer = cmd.query_async(&mut self.connection).await;
         answer.map_err(|error| format!("{}: {error}", self.address))
-    }
-
-    /// Sends all at once. The error is the first one.
-    pub(super) async fn ask_all(&mut self, all: Vec<Cmd>) -> Result<Vec<String>, String> {
-        let mut pipeline = redis::Pipeline::with_capacity(all.len());
-        all.into_iter().for_each(|cmd| _ = pipeline.add_command(cmd));
-        let answers = pipeline.query_async(&mut self.connection).await;
-        answers.map_err(|error| format!("{}: {error}", self.address))
     }
 }
 

@@ -1,7 +1,8 @@
 //! A replicator's work: it reads the outbox of one group, and applies it to another one.
 //!
-//! What is read waits in a short queue while the entries before it are applied, so that the way
-//! there and back costs no throughput. The position is in the target, and every applying names the
+//! It works beside the source, and sends entries over the link without waiting for the answers to
+//! those before, as servers replicate. If it asked the source over the link, an entry would wait for the
+//! question to arrive. The position is in the target, and every applying names the
 //! entry that it goes on from. So after any error, a new beginning from the position is right.
 
 use std::convert::Infallible;
@@ -9,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::try_join3;
+use futures::stream::FuturesOrdered;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::sync::mpsc;
@@ -33,6 +36,11 @@ const BATCH_BYTES: usize = 4 << 20;
 /// millisecond.
 const AT_ONCE: usize = 100;
 const AT_ONCE_BYTES: usize = 256 << 10;
+/// What is on its way to the target and not answered: as much as a link of 100 ms one way holds at
+/// 20,000 entries a second, and not so much that a slow link is busy with it for long.
+const UNDER_WAY_BYTES: usize = 1 << 20;
+/// Between two reads, so that a server that is written all the time is not asked for each entry.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// An entry of an outbox, as it goes into the function that applies it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,30 +138,40 @@ impl Replicator {
             let each = entries.iter().map(Entry::bytes).sum::<usize>() / entries.len();
             count = (BATCH_BYTES / each.max(1)).clamp(1, self.order.batch);
             give.send(entries).await.map_err(|_| "nothing is applied any more")?;
+            tokio::time::sleep(GATHER).await;
         }
     }
 
-    /// Applies batch after batch, from the entry `after` on.
+    /// Applies batch after batch, from the entry `after` on. It does not wait for an answer before
+    /// it sends the next piece: each names the entry that it goes on from.
     async fn apply(
         &self,
-        mut target: Link,
+        target: Link,
         mut after: String,
         mut batches: mpsc::Receiver<Vec<Entry>>,
     ) -> Result<Infallible, String> {
-        while let Some(batch) = batches.recv().await {
-            let mut all: Vec<Cmd> = Vec::new();
-            for piece in pieces(&batch) {
-                let words = piece.iter().flat_map(Entry::words);
-                all.push(functions::apply(&self.order.from.group, &after, words));
-                after.clone_from(&piece[piece.len() - 1].id);
+        let mut under_way = FuturesOrdered::new();
+        let mut bytes = 0;
+        loop {
+            tokio::select! {
+                batch = batches.recv(), if bytes < UNDER_WAY_BYTES => {
+                    let batch = batch.ok_or("nothing is read any more")?;
+                    for piece in pieces(&batch) {
+                        let words = piece.iter().flat_map(Entry::words);
+                        let apply = functions::apply(&self.order.from.group, &after, words);
+                        after.clone_from(&piece[piece.len() - 1].id);
+                        let size = piece.iter().map(Entry::bytes).sum::<usize>();
+                        bytes += size;
+                        let (mut target, after) = (target.clone(), after.clone());
+                        under_way.push_back(async move { (size, applied(&mut target, &apply, &after).await) });
+                    }
+                }
+                Some((size, position)) = under_way.next() => {
+                    bytes -= size;
+                    self.reached(&position?);
+                }
             }
-            let told = target.ask_all(all).await?.pop().unwrap_or_default();
-            let position = Position::parse(&told).filter(|position| position.id == after);
-            let position = position
-                .ok_or_else(|| format!("the position is `{told}`, and was to be `{after}`"))?;
-            self.reached(&position);
         }
-        Err("nothing is read any more".to_owned())
     }
 
     /// Asks the source how far it is, and whether it is the primary still.
@@ -170,6 +188,13 @@ impl Replicator {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// Applies entries up to `after`. Returns the position, which is there then.
+async fn applied(target: &mut Link, apply: &Cmd, after: &str) -> Result<Position, String> {
+    let told: String = target.ask(apply).await?;
+    let position = Position::parse(&told).filter(|position| position.id == after);
+    position.ok_or_else(|| format!("the position is `{told}`, and was to be `{after}`"))
 }
 
 /// Entries that should be between number `last` and the first one, or between two of them.

@@ -133,6 +133,8 @@ pub enum Need {
     SeesRedirects,
     /// A link between regions.
     Links,
+    /// A group that copies another one, which has the writes.
+    Standby,
     /// Groups that have the same data.
     Synced,
     /// A load on groups that all take writes.
@@ -153,6 +155,7 @@ pub struct ScenarioFacts<'a> {
     pub baseline: bool,
     pub links: bool,
     pub synced: bool,
+    pub standby: bool,
     pub active_active: bool,
 }
 
@@ -171,6 +174,7 @@ impl Need {
             Need::Baseline => facts.baseline,
             Need::SeesRedirects => facts.sees_redirects,
             Need::Links => facts.links,
+            Need::Standby => facts.standby,
             Need::Synced => facts.synced,
             Need::ActiveActive => facts.active_active,
         }

@@ -421,7 +421,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "links.bytes.write" Bytes Lower "the same for each write that a server acknowledged"
             .side_by_side();
     }
-    &[Load, Synced, MayFailOver], "promote another group after the one that takes the writes is lost" => {
+    &[Load, Standby, MayFailOver], "promote another group after the one that takes the writes is lost" => {
         "rto" Millis Lower
             "from a fault on the group that takes the writes until another group takes one"
             .side_by_side().must_end().headline("Another group took over after", &[]);

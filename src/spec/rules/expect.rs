@@ -159,6 +159,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a link between regions"),
             "take a topology with `links`, like `two-regions`, or leave the expectation out",
         ),
+        Need::Standby => (
+            none("a group that copies the one that takes the writes"),
+            "take a topology with such a `sync`, like `standby-2r`, or leave the expectation out",
+        ),
         Need::Synced => (
             none("a data set that several groups have"),
             "take a topology with `sync`, like `standby-2r`, or leave the expectation out",

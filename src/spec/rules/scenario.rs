@@ -11,6 +11,7 @@ use crate::spec::nearest;
 use crate::spec::quantity::{PerSecond, Time};
 use crate::spec::scenario::{Load, Over, Probe, Scenario};
 use crate::spec::step::{self, StepMap};
+use crate::spec::sync::DataSync;
 use crate::spec::topology::Topology;
 
 /// A table with more columns cannot be read.
@@ -99,6 +100,10 @@ fn facts<'a>(
         active_active: loads.iter().any(|load| load.outbox),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
+        standby: topology.is_none_or(|all| match &all.sync {
+            Some(DataSync::Replica { .. }) => true,
+            Some(DataSync::ActiveActive { .. }) | None => false,
+        }),
         synced: topology.is_none_or(|all| all.sync.is_some()),
     }
 }
