@@ -80,7 +80,7 @@ mod tests {
         let ms = |ms: u64| Nanos(ms * 1_000_000);
         let line = Span { from: ms(900), to: ms(3_100) };
         let link = LinkInfo { from: "us".into(), to: "eu".into(), latency_ns: 40_000_000 };
-        let row = &rows(&[link.clone()], Some(&traffic), line, 220)[0];
+        let row = &rows(std::slice::from_ref(&link), Some(&traffic), line, 220)[0];
         assert_eq!((row.latency_ms, row.bytes_per_s), (40.0, Some(2_500.0)));
         assert!((row.bytes_per_write.unwrap() - 25.0).abs() < 1e-9);
         let none = &rows(&[link], None, line, 220)[0];
