@@ -174,13 +174,13 @@ loads:
   counts-us: { group: us, region: us-east, workload: counter, rate: 100/s, keys: 5 }
   counts-ap: { group: ap, region: ap-southeast, workload: counter, rate: 100/s, shares: counts-us }
 timeline:
-  - { at: 500ms, do: partition, between: [us-to-ap/actor/0, region us-east], for: 3s }
+  - { at: 500ms, do: partition, between: [us-to-ap/actor/0, region ap-southeast], for: 3s }
   - { at: 4s, do: kill, target: all actors }
 settle: 1s
 expect: [sync.consistency == 100%, counter.lost == 0, counter.surplus == 0]
 ";
 
-/// One replicator is cut off from its source, and then all are killed. They are started again when
+/// One replicator is cut off from its target, and then all are killed. They are started again when
 /// the load has ended, and carry what is left.
 #[test]
 fn three_regions_hold_the_same_when_replicators_are_back() {
