@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 
+use crate::model::measure;
 use crate::model::op::RegisterOp;
 use crate::model::{Nanos, Verdict};
 
@@ -126,7 +127,8 @@ impl Sessions {
         let mut told = Checked::default();
         let mut tell = |name, count: u64, what: &str, examples: &Examples| {
             let verdict = if count == 0 { Verdict::Pass } else { Verdict::Fail };
-            let text = format!("{count} of {} reads {what}", self.reads);
+            let text =
+                format!("{} of {} reads {what}", measure::count(count), measure::count(self.reads));
             told.find(name, verdict, (count, text), examples);
             told.measure(name, Some(count as f64));
         };

@@ -59,7 +59,9 @@ impl Teller<'_> {
 
     fn diverged(&self, told: &mut Checked) {
         let knots = &self.judged.knots;
-        let text = match some(knots.len(), "groups of operations on whose order clients disagree") {
+        let groups = if knots.len() == 1 { "group" } else { "groups" };
+        let groups = format!("{groups} of operations on whose order clients disagree");
+        let text = match some(knots.len(), &groups) {
             Some(groups) => groups,
             None => "clients can agree on one order of the writes to each key".to_owned(),
         };

@@ -11,8 +11,10 @@ const ROW: f64 = 46.0;
 const BAR: f64 = 9.0;
 /// Where the bar lies in its row.
 const TOP: f64 = 24.0;
+/// With more operations their labels are short ones on a wide page too.
+const ROOMY: usize = 6;
 /// Circles with more operations are described and not drawn.
-const MOST: usize = 12;
+const MOST: usize = 16;
 
 /// The drawing, with instants since `zero_ms`; `None` if there is nothing to draw.
 pub(super) fn draw(circle: &[Proof], zero_ms: f64, size: Size) -> Option<String> {
@@ -36,7 +38,7 @@ pub(super) fn draw(circle: &[Proof], zero_ms: f64, size: Size) -> Option<String>
     }
     for (at, proof) in circle.iter().enumerate() {
         let [x, y] = places.of(at, proof);
-        let what = label_of(proof, size);
+        let what = label_of(proof, if circle.len() > ROOMY { Size::Narrow } else { size });
         svg.text("title", "start", [x, y + 16.0], &what);
         let colour = window::colour(circle, proof);
         let open = if proof.done_ms.is_none() { " open" } else { "" };
@@ -174,6 +176,6 @@ mod tests {
         }
         assert!(draw(&circle, 0.0, Size::Wide).unwrap().contains("read no key of key 7"));
         assert_eq!(draw(&[], 0.0, Size::Wide), None);
-        assert_eq!(draw(&vec![circle[0].clone(); 13], 0.0, Size::Wide), None);
+        assert_eq!(draw(&vec![circle[0].clone(); 17], 0.0, Size::Wide), None);
     }
 }
