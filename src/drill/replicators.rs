@@ -20,7 +20,7 @@ use crate::sync::carried::{self, Carried};
 use crate::sync::functions;
 use crate::sync::protocol::{Order, Place, VERSION};
 
-/// Entries that are read at once: so many that a link of 100 ms one way carries 20,000 a second.
+/// Entries that are read at once, at most.
 const BATCH: usize = 5_000;
 /// How often servers are asked how far each pair is.
 const EVERY: Duration = Duration::from_millis(100);

@@ -30,6 +30,7 @@ pub(super) struct Parts<'a> {
     pub failovers: &'a [Failover],
     pub loads: &'a [Load],
     pub links: &'a [RegionLink],
+    pub sync: &'a [SyncLag],
     pub takeovers: Option<&'a Takeovers>,
     pub checked: &'a Checked,
 }
@@ -41,7 +42,7 @@ pub(super) fn measures(
     parts: &Parts,
     tally: Option<&mut Tally>,
 ) -> BTreeMap<String, Measure> {
-    let Parts { failovers, loads, links, takeovers, checked } = parts;
+    let Parts { failovers, loads, links, sync, takeovers, checked } = parts;
     let (mut values, mut open) = (Values::new(), Values::new());
     from_events(record, &mut values);
     let replaced = failovers.iter().filter(|one| one.to.is_some()).count();
@@ -49,7 +50,7 @@ pub(super) fn measures(
     put(&mut values, "failovers", loaded);
     from_failovers(failovers, &mut values, &mut open);
     convergence(record, &mut values, &mut open);
-    from_lags(&record.lag.rows(), &mut values, &mut open);
+    from_lags(sync, &mut values, &mut open);
     let end = record.load_ended().unwrap_or(record.last);
     let (took, missed) = takeovers.map_or((None, None), |all| all.longest(end));
     match missed {

@@ -222,8 +222,10 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
     let traffic = record.traffic.done();
     let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
+    let sync = record.lag.rows();
     let parts = Parts {
         links: &links,
+        sync: &sync,
         failovers: &failovers,
         loads: &loads,
         takeovers: history.takeovers.as_ref(),
@@ -278,7 +280,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         containers: record.usage.rows(),
         traffic,
         links,
-        sync: record.lag.rows(),
+        sync,
         outages,
         outages_left_out,
         ownership: record.views.shown(),

@@ -62,8 +62,8 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
         "lag",
         "Replication lag",
         "From the acknowledgement of a write in one group to the first read in the other that \
-         shows it, measured every 10 ms beside the servers. Writes that were not seen count with \
-         the time that they had.",
+         shows it, measured beside the servers. Writes that were not seen count with the time \
+         that they had.",
         lag(r),
     ));
     if let Some(seen) = &r.traffic {

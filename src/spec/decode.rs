@@ -457,6 +457,7 @@ macro_rules! word_enum {
 
         impl $type {
             pub const WORDS: &[&str] = &[$($word),+];
+            pub const ALL: &[$type] = &[$($type::$value),+];
 
             /// As it is written in a file.
             pub fn word(self) -> &'static str {

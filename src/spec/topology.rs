@@ -196,8 +196,7 @@ impl Topology {
         }
     }
 
-    /// The programs that carry what is written, each with its source and its target. They are in
-    /// the region of the target.
+    /// The programs that carry what is written, each with its source and its target.
     pub fn replicators(&self) -> Vec<(NodeName, &Group, &Group)> {
         let pairs = self.sync.as_ref().map(DataSync::pairs).unwrap_or_default();
         let named = |(from, to): (usize, usize)| {

@@ -65,8 +65,7 @@ impl Order {
         if order.protocol != VERSION {
             return Err(format!("its protocol is {}, and mine is {VERSION}", order.protocol));
         }
-        let rule = [SyncRule::Naive, SyncRule::Lww, SyncRule::Crdt];
-        let rule = rule.into_iter().find(|rule| rule.word() == order.rule);
+        let rule = SyncRule::ALL.iter().copied().find(|rule| rule.word() == order.rule);
         let rule = rule.ok_or_else(|| format!("there is no rule `{}`", order.rule))?;
         if order.batch == 0 {
             return Err("a batch has at least one entry".to_owned());

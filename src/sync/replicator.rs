@@ -1,9 +1,9 @@
 //! A replicator's work: it reads the outbox of one group, and applies it to another one.
 //!
 //! It works beside the source, and sends entries over the link without waiting for the answers to
-//! those before, as servers replicate. If it asked the source over the link, an entry would wait for the
-//! question to arrive. The position is in the target, and every applying names the
-//! entry that it goes on from. So after any error, a new beginning from the position is right.
+//! those before, as servers replicate. If it asked the source over the link, an entry would wait
+//! for the question to arrive. The position is in the target, and every applying names the entry
+//! that it goes on from. So after any error, a new beginning from the position is right.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use futures::StreamExt;
 use futures::future::try_join3;
 use futures::stream::FuturesOrdered;
 use parking_lot::Mutex;
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio::sync::mpsc;
 
 use super::functions::{self, OUTBOX, Position, numbers_of};
@@ -32,12 +32,11 @@ const LOOK: Duration = Duration::from_millis(100);
 const READ_AHEAD: usize = 2;
 /// A batch is to have so many bytes at most, as far as the one before tells.
 const BATCH_BYTES: usize = 4 << 20;
-/// A server does nothing else while it applies entries: these are few enough for about a
-/// millisecond.
+/// A server serves nobody else while it applies entries, so it gets them in pieces.
 const AT_ONCE: usize = 100;
 const AT_ONCE_BYTES: usize = 256 << 10;
-/// What is on its way to the target and not answered: as much as a link of 100 ms one way holds at
-/// 20,000 entries a second, and not so much that a slow link is busy with it for long.
+/// What is on its way to the target and not answered. A link of 100 ms one way holds as much at
+/// 20,000 entries of 250 bytes a second.
 const UNDER_WAY_BYTES: usize = 1 << 20;
 /// Between two reads, so that a server that is written all the time is not asked for each entry.
 const GATHER: Duration = Duration::from_millis(1);
@@ -157,13 +156,10 @@ impl Replicator {
                 batch = batches.recv(), if bytes < UNDER_WAY_BYTES => {
                     let batch = batch.ok_or("nothing is read any more")?;
                     for piece in pieces(&batch) {
-                        let words = piece.iter().flat_map(Entry::words);
-                        let apply = functions::apply(&self.order.from.group, &after, words);
-                        after.clone_from(&piece[piece.len() - 1].id);
                         let size = piece.iter().map(Entry::bytes).sum::<usize>();
+                        let answer = self.send(&target, piece, &mut after);
+                        under_way.push_back(async move { (size, answer.await) });
                         bytes += size;
-                        let (mut target, after) = (target.clone(), after.clone());
-                        under_way.push_back(async move { (size, applied(&mut target, &apply, &after).await) });
                     }
                 }
                 Some((size, position)) = under_way.next() => {
@@ -171,6 +167,25 @@ impl Replicator {
                     self.reached(&position?);
                 }
             }
+        }
+    }
+
+    /// Applies a piece that follows the entry `after`, which becomes its last one. The answer is
+    /// the position.
+    fn send(
+        &self,
+        target: &Link,
+        piece: &[Entry],
+        after: &mut String,
+    ) -> impl Future<Output = Result<Position, String>> + use<> {
+        let words = piece.iter().flat_map(Entry::words);
+        let apply = functions::apply(&self.order.from.group, after, words);
+        after.clone_from(&piece[piece.len() - 1].id);
+        let (mut target, last) = (target.clone(), after.clone());
+        async move {
+            let told: String = target.ask(&apply).await?;
+            let position = Position::parse(&told).filter(|position| position.id == last);
+            position.ok_or_else(|| format!("the position is `{told}`, and was to be `{last}`"))
         }
     }
 
@@ -188,13 +203,6 @@ impl Replicator {
             tokio::time::sleep(LOOK).await;
         }
     }
-}
-
-/// Applies entries up to `after`. Returns the position, which is there then.
-async fn applied(target: &mut Link, apply: &Cmd, after: &str) -> Result<Position, String> {
-    let told: String = target.ask(apply).await?;
-    let position = Position::parse(&told).filter(|position| position.id == after);
-    position.ok_or_else(|| format!("the position is `{told}`, and was to be `{after}`"))
 }
 
 /// Entries that should be between number `last` and the first one, or between two of them.

@@ -4,12 +4,9 @@ use crate::model::Unit;
 use crate::report::data::{Report, SyncLag};
 
 use super::frame::Frame;
-use super::lines::{self, Line, Lines};
+use super::lines::{self, COLOURS, Line, Lines};
 
-/// Colours; the pairs beyond them begin again.
-const LINES: [&str; 4] = ["flow0", "flow1", "flow2", "flow3"];
-
-/// The longest lag of each second, in milliseconds.
+/// The longest lag of each second, in milliseconds. Pairs beyond the colours begin with the first.
 pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
     let line = |(pair, class): (&SyncLag, &'static str)| {
         let points = pair.seconds.iter().map(|second| (second.at_ms, second.max_ms));
@@ -20,7 +17,7 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
         titles: ["the longest lag of each second", "lag"],
         unit: Unit::Millis,
         least: 1.0,
-        lines: report.sync.iter().zip(LINES.into_iter().cycle()).map(line).collect(),
+        lines: report.sync.iter().zip(COLOURS.into_iter().cycle()).map(line).collect(),
     };
     lines::draw(report, frame, &chart)
 }

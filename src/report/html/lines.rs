@@ -10,6 +10,9 @@ const TOP: f64 = 22.0;
 const HEIGHT: f64 = 120.0;
 const BOTTOM: f64 = 22.0;
 
+/// The colours of lines.
+pub(super) const COLOURS: [&str; 4] = ["flow0", "flow1", "flow2", "flow3"];
+
 pub(super) struct Lines<'a> {
     /// For those who cannot see it.
     pub label: &'a str,

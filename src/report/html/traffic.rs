@@ -5,10 +5,7 @@ use crate::model::traffic::Class;
 use crate::report::data::{Report, Traffic};
 
 use super::frame::Frame;
-use super::lines::{self, Line, Lines};
-
-/// The line of each class, in the order of [`Class::ALL`].
-const LINES: [&str; 4] = ["flow0", "flow1", "flow2", "flow3"];
+use super::lines::{self, COLOURS, Line, Lines};
 
 /// The drawing; `None` without a relay, or if there is nothing to draw.
 pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
@@ -22,7 +19,7 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
         titles: ["bytes a second", "B/s"],
         unit: Unit::Bytes,
         least: 10.0,
-        lines: Class::ALL.into_iter().zip(LINES).map(line).collect(),
+        lines: Class::ALL.into_iter().zip(COLOURS).map(line).collect(),
     };
     lines::draw(report, frame, &chart)
 }
