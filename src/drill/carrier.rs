@@ -103,7 +103,7 @@ impl Running {
             Some(_) => self.warn("its first line is no greeting"),
             None => return,
         }
-        let mut missing = 0;
+        let mut passes = 0;
         while let Some(line) = next_line(&mut lines).await {
             let Ok(progress) = serde_json::from_slice::<Progress>(&line) else {
                 return self.warn("it said something that is no line of a replicator");
@@ -112,13 +112,9 @@ impl Running {
                 // It is wanted once only.
                 _ = ready.try_send(());
             }
-            if progress.missing > missing {
-                let more = progress.missing - missing;
-                missing = progress.missing;
-                self.warn(&format!(
-                    "{more} entries were cut off from the outbox before they were read, so that \
-                     these writes are missing in its target"
-                ));
+            if let Some(why) = progress.pass.filter(|_| progress.passes > passes) {
+                passes = progress.passes;
+                self.warn(&why);
             }
         }
     }

@@ -37,7 +37,10 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
             .iter()
             .map(|load| LoadInfo {
                 same_data: same_data(scenario, load),
-                ..load_info(load, |group| nodes(scenario, group))
+                ..load_info(load, |group| {
+                    let more = load.fallback.iter().flat_map(|group| nodes(scenario, group));
+                    nodes(scenario, group).into_iter().chain(more).collect()
+                })
             })
             .collect(),
         expect: scenario.expect.clone(),
@@ -114,8 +117,10 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
     let instances = (load.instances > 1).then(|| format!(", {} instances", load.instances));
     let wait = load.wait.map(|Wait { replicas, .. }| format!(", WAIT {replicas}"));
     let refusing = load.min_replicas.map(|min| format!(", min-replicas-to-write {}", min.to_write));
+    let fallback = load.fallback.as_ref().map(|group| format!(", or {group}"));
     let groups = (load.groups.len() > 1).then(|| format!(", on {}", load.groups.join(" and ")));
-    let worth: String = [groups, shares, instances, wait, refusing].into_iter().flatten().collect();
+    let worth: String =
+        [groups, fallback, shares, instances, wait, refusing].into_iter().flatten().collect();
     LoadInfo {
         name: load.name.clone(),
         group: load.groups[0].clone(),
@@ -126,6 +131,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         sees_redirects: !load.client.is_of_a_library(),
         workload: load.workload,
         nodes: nodes(&load.groups[0]),
+        fallback: load.fallback.clone(),
         more_groups: load.groups[1..].iter().map(|group| (group.clone(), nodes(group))).collect(),
         same_data: Vec::new(),
         waits_for: load.wait.map_or(0, |wait| wait.replicas),

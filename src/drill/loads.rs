@@ -60,7 +60,14 @@ impl Loads {
             let of_group = |name: &String| {
                 let group = deployment.group(name);
                 let group = group.ok_or_else(|| Halt::failed(format_args!("no group {name}")))?;
-                Ok(Targets { from: from.clone(), ..targets(deployment, group, None) })
+                let mut all = Targets { from: from.clone(), ..targets(deployment, group, None) };
+                let fallback = load.fallback.as_ref().and_then(|name| deployment.group(name));
+                if let Some(group) = fallback {
+                    let more = targets(deployment, group, None);
+                    all.seeds.extend(more.seeds);
+                    all.nodes.extend(more.nodes);
+                }
+                Ok(all)
             };
             let targets = load.groups.iter().map(of_group).collect::<Result<_, Halt>>()?;
             let (teller, writer) = (drill.teller.clone(), history.writer());
@@ -80,7 +87,7 @@ impl Loads {
                 true => drill.scenario.same_data(&load),
                 false => load.groups.clone(),
             };
-            let load = Load { client: ClientKind::Redrill, groups, ..load };
+            let load = Load { client: ClientKind::Redrill, fallback: None, groups, ..load };
             let outside = network.map(|network| network.outside());
             launch(index, load, outside.into_iter().collect()).await.map(Some)
         });

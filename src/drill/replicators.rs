@@ -116,8 +116,10 @@ async fn give_functions(group: &DeployedGroup, rule: SyncRule) -> Result<(), Hal
     let node = group.nodes.iter().find(|node| Some(&node.name) == primary.as_ref());
     let name = &group.spec.name;
     let node = node.ok_or_else(|| Halt::failed(format_args!("group `{name}` has no primary")))?;
-    let given: Result<redis::Value, _> = node.admin.query(&functions::load(rule, name)).await;
-    given.map(drop).map_err(Halt::failed)
+    for command in [functions::load(rule, name), functions::open()] {
+        node.admin.query::<redis::Value>(&command).await.map_err(Halt::failed)?;
+    }
+    Ok(())
 }
 
 fn order(pair: &Pair, rule: SyncRule, deployment: &Deployment) -> Order {

@@ -248,6 +248,9 @@ pub enum EventKind {
         pair: usize,
         /// From the acknowledgement of a write to the first answer that shows it.
         lags_ns: Vec<u64>,
+        /// When each of these writes was acknowledged.
+        #[serde(default)]
+        since_ns: Vec<u64>,
         /// Of the writes that nobody waits for any more, because their group failed or the drill
         /// has ended: how long they had not been seen.
         unseen_ns: Vec<u64>,

@@ -104,6 +104,10 @@ pub struct LoadInfo {
     /// in records that do not say so, those that were there from the beginning.
     #[serde(default)]
     pub nodes: Vec<NodeName>,
+    /// The group that its clients turn to when no server of their own answers. Its nodes are the
+    /// last of `nodes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// The groups that it uses besides, in their order, with their nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_groups: Vec<(String, Vec<NodeName>)>,

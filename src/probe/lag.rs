@@ -26,7 +26,8 @@ pub(super) struct Lag {
 /// What came since it was asked for last.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Told {
-    pub lags: Vec<Duration>,
+    /// When each write was acknowledged, and how late it was seen.
+    pub lags: Vec<(Nanos, Duration)>,
     /// Writes that nobody waits for any more, and how long they had been waited for.
     pub unseen: Vec<Duration>,
 }
@@ -39,7 +40,7 @@ impl Lag {
             return;
         }
         match number <= self.seen {
-            true => self.told.lags.push(Duration::ZERO),
+            true => self.told.lags.push((at, Duration::ZERO)),
             false => self.waiting.push_back((number, at)),
         }
     }
@@ -49,7 +50,7 @@ impl Lag {
         while let Some(&(first, since)) = self.waiting.front().filter(|(first, _)| *first <= number)
         {
             let late = blind.blind(since.max(self.answered), at);
-            self.told.lags.push(at.since(since) - late);
+            self.told.lags.push((since, at.since(since) - late));
             self.seen = self.seen.max(first);
             self.waiting.pop_front();
         }
@@ -81,8 +82,9 @@ mod tests {
         Nanos(ms * 1_000_000)
     }
 
-    fn ms(some: &[u64]) -> Vec<Duration> {
-        some.iter().copied().map(Duration::from_millis).collect()
+    /// Instants and lags.
+    fn ms(some: &[(u64, u64)]) -> Vec<(Nanos, Duration)> {
+        some.iter().map(|(since, lag)| (at(*since), Duration::from_millis(*lag))).collect()
     }
 
     fn sharp() -> BlindTime {
@@ -98,14 +100,14 @@ mod tests {
         lag.read(0, at(40), &blind);
         assert_eq!(lag.tell(), Told::default());
         lag.read(2, at(50), &blind);
-        assert_eq!(lag.tell().lags, ms(&[40, 30]));
+        assert_eq!(lag.tell().lags, ms(&[(10, 40), (20, 30)]));
         lag.read(1, at(55), &blind);
         assert!(lag.is_waiting(), "an older value shows nothing");
         lag.read(3, at(60), &blind);
-        assert_eq!(lag.tell().lags, ms(&[30]));
+        assert_eq!(lag.tell().lags, ms(&[(30, 30)]));
         lag.read(4, at(70), &blind);
         lag.acknowledged(4, (at(69), at(71)), &blind);
-        assert_eq!(lag.tell().lags, ms(&[0]), "it was seen before it was acknowledged");
+        assert_eq!(lag.tell().lags, ms(&[(71, 0)]), "it was seen before it was acknowledged");
     }
 
     #[test]
@@ -115,7 +117,10 @@ mod tests {
         lag.interrupted(at(510));
         lag.acknowledged(2, (at(600), at(601)), &blind);
         lag.read(2, at(641), &blind);
-        assert_eq!(lag.tell(), Told { lags: ms(&[40]), unseen: ms(&[500]) });
+        assert_eq!(
+            lag.tell(),
+            Told { lags: ms(&[(601, 40)]), unseen: vec![Duration::from_millis(500)] }
+        );
         assert!(!lag.is_waiting());
     }
 
@@ -127,6 +132,6 @@ mod tests {
         blind.woke(at(50), at(130));
         lag.acknowledged(2, (at(49), at(131)), &blind);
         lag.read(2, at(131), &blind);
-        assert_eq!(lag.tell().lags, ms(&[41]), "of 121, the thread did not look for 80");
+        assert_eq!(lag.tell().lags, ms(&[(10, 41)]), "of 121, the thread did not look for 80");
     }
 }

@@ -286,12 +286,13 @@ impl Rounds {
     }
 
     fn tell(&self) {
-        let ns = |some: Vec<Duration>| some.into_iter().map(|one| one.as_nanos() as u64).collect();
+        let ns = |one: Duration| one.as_nanos() as u64;
         for (pair, reader) in self.readers.iter().enumerate() {
             let Told { lags, unseen } = reader.lag.borrow_mut().tell();
             let sent = reader.sent.take();
-            let (lags_ns, unseen_ns) = (ns(lags), ns(unseen));
-            self.teller.tell(EventKind::SyncLag { pair, lags_ns, unseen_ns, sent });
+            let (since_ns, lags_ns) = lags.into_iter().map(|(at, lag)| (at.0, ns(lag))).unzip();
+            let unseen_ns = unseen.into_iter().map(ns).collect();
+            self.teller.tell(EventKind::SyncLag { pair, lags_ns, since_ns, unseen_ns, sent });
         }
     }
 }

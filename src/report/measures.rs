@@ -51,6 +51,7 @@ pub(super) fn measures(
     from_failovers(failovers, &mut values, &mut open);
     convergence(record, &mut values, &mut open);
     from_lags(sync, &mut values, &mut open);
+    catching_up(record, &mut values, &mut open);
     let end = record.load_ended().unwrap_or(record.last);
     let (took, missed) = takeovers.map_or((None, None), |all| all.longest(end));
     match missed {
@@ -80,7 +81,8 @@ pub(super) fn measures(
         may_fail_over: steps.iter().any(|step| step.effects().fails_over),
         // Without these, a measure is there without a value.
         links: !record.info.links.is_empty(),
-        standby: record.lag.has_pairs() && loads.iter().all(|load| load.same_data.is_empty()),
+        successor: record.lag.has_pairs()
+            && loads.iter().any(|load| load.same_data.is_empty() || load.fallback.is_some()),
         synced: record.lag.has_pairs(),
         replicas: true,
         baseline: true,
@@ -191,6 +193,26 @@ fn from_lags(pairs: &[SyncLag], values: &mut Values, open: &mut Values) {
     if let Some(pair) = added {
         let into = if pair.is_open(pair.p99_ms) { open } else { values };
         put(into, "sync.added.p99", Some(pair.added_p99_ms()));
+    }
+}
+
+/// The longest time from the end of a fault until every group had all that the others had written
+/// until then. What had not come by the load's end took at least until then.
+fn catching_up(record: &Record, values: &mut Values, open: &mut Values) {
+    let ended = record.load_ended();
+    let healed = record.steps.iter().filter_map(|step| step.undone);
+    let all = healed.filter(|at| ended.is_none_or(|end| *at < end));
+    let took = |at: Nanos| {
+        let seen = record.lag.caught_up(at).into_iter();
+        let took = |seen: Option<Nanos>| match seen {
+            Some(seen) => (ms(seen.since(at)), false),
+            None => (ms(ended.unwrap_or(record.last).since(at)), true),
+        };
+        seen.map(took).collect::<Vec<_>>()
+    };
+    let longest = all.flat_map(took).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    if let Some((took, is_open)) = longest {
+        put(if is_open { open } else { values }, "sync.catch_up", Some(took));
     }
 }
 

@@ -102,22 +102,25 @@ impl Requests {
 /// What replicators carried, collected.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CarriedFold {
-    discarded: BTreeMap<NodeName, u64>,
+    /// By pair: how many in all, and what the servers said last.
+    discarded: BTreeMap<NodeName, (u64, u64)>,
     backlog_max: u64,
 }
 
 impl CarriedFold {
     fn hear(&mut self, pair: NodeName, discarded: u64, behind: u64) {
-        // A new primary may lack the last ones that the old one had counted.
-        let most = self.discarded.entry(pair).or_default();
-        *most = discarded.max(*most);
+        let (sum, last) = self.discarded.entry(pair).or_default();
+        // A server that lost its data counts from 0 again.
+        *sum += discarded.saturating_sub(*last);
+        *last = discarded;
         self.backlog_max = self.backlog_max.max(behind);
     }
 
     /// Updates that a rule threw away, and the most entries that any pair was behind; none
     /// without replicators.
     pub fn told(&self) -> Option<(u64, u64)> {
-        (!self.discarded.is_empty()).then(|| (self.discarded.values().sum(), self.backlog_max))
+        let sum = self.discarded.values().map(|(sum, _)| sum).sum();
+        (!self.discarded.is_empty()).then_some((sum, self.backlog_max))
     }
 }
 
@@ -233,9 +236,9 @@ impl Record {
                 self.stats.hear(at, nodes, &self.members);
             }
             EventKind::SyncPairs { pairs } => self.lag.pairs(pairs),
-            EventKind::SyncLag { pair, lags_ns, unseen_ns, sent } => {
+            EventKind::SyncLag { pair, lags_ns, since_ns, unseen_ns, sent } => {
                 self.own.lags.hear(at, sent);
-                self.lag.hear(at, pair, lags_ns, unseen_ns);
+                self.lag.hear(at, pair, (since_ns, lags_ns), unseen_ns);
             }
             EventKind::Containers { nodes } => self.usage.hear(at, nodes),
             EventKind::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),

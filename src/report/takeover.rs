@@ -1,9 +1,10 @@
 //! How long it took until another group took the writes of one that failed.
 //!
-//! Of groups with the same data, one takes the writes. If a fault hits it, and the next write that
-//! is sent after the fault and succeeds is answered by a node of another group, that group has
-//! taken over.
+//! Of groups with the same data, one takes the writes of a load. If a fault hits it, and the next
+//! write of such a load that is sent after the fault and succeeds is answered by a node of another
+//! group, that group has taken over.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::Nanos;
@@ -12,7 +13,7 @@ use crate::model::step::Lasts;
 
 use super::record::Record;
 
-/// A group that was written in this time before a fault took writes all along.
+/// A group that a load wrote to in this time before a fault took its writes.
 const LATELY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -25,10 +26,16 @@ struct Loss {
     /// When it hit the first node of the group, and the last one.
     from: Nanos,
     to: Nanos,
-    /// The last writes before it: of the group, and of others.
+    /// Of each load.
+    before: BTreeMap<u8, Before>,
+    after: After,
+}
+
+/// The last writes of a load before a fault: of the group, and of others.
+#[derive(Debug, Default)]
+struct Before {
     own: Option<Nanos>,
     others: Option<Nanos>,
-    after: After,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,8 +61,7 @@ impl Takeovers {
                 at.sort_by(f64::total_cmp);
                 let (Some(first), Some(last)) = (at.first(), at.last()) else { continue };
                 let [from, to] = [*first, *last].map(|ms| Nanos((ms * 1e6) as u64));
-                let (own, others, after) = (None, None, After::Nothing);
-                losses.push(Loss { group: group.to_owned(), from, to, own, others, after });
+                losses.push(Loss::new(group, from, to));
             }
         }
         Takeovers(losses)
@@ -89,19 +95,29 @@ impl Takeovers {
 }
 
 impl Loss {
+    fn new(group: &str, from: Nanos, to: Nanos) -> Loss {
+        let (before, after) = (BTreeMap::new(), After::Nothing);
+        Loss { group: group.to_owned(), from, to, before, after }
+    }
+
     fn hear(&mut self, op: &Op, own: bool) {
         if op.sent < self.to {
-            let last = if own { &mut self.own } else { &mut self.others };
+            let before = self.before.entry(op.load).or_default();
+            let last = if own { &mut before.own } else { &mut before.others };
             *last = (*last).max(Some(op.done));
-        } else if self.after == After::Nothing {
+        } else if self.after == After::Nothing && self.had_the_writes_of(op.load) {
             self.after = if own { After::Same } else { After::Other(op.done) };
         }
     }
 
-    /// It alone took writes until the fault.
     fn had_the_writes(&self) -> bool {
+        self.before.keys().any(|load| self.had_the_writes_of(*load))
+    }
+
+    /// It alone took writes of the load until the fault.
+    fn had_the_writes_of(&self, load: u8) -> bool {
         let lately = |at: Option<Nanos>| at.is_some_and(|at| at + LATELY >= self.from);
-        lately(self.own) && !lately(self.others)
+        self.before.get(&load).is_some_and(|before| lately(before.own) && !lately(before.others))
     }
 }
 
@@ -115,9 +131,7 @@ mod tests {
     }
 
     fn loss() -> Loss {
-        let group = "us".to_owned();
-        let (own, others, after) = (None, None, After::Nothing);
-        Loss { group, from: at(5_000), to: at(5_010), own, others, after }
+        Loss::new("us", at(5_000), at(5_010))
     }
 
     /// What comes of writes, each by the group itself or not, with the milliseconds of its sending
@@ -145,5 +159,20 @@ mod tests {
         let both = [before, (false, 4_990, 4_995), (false, 6_000, 6_001)];
         assert_eq!(longest(&both), (None, None), "the other one had writes before");
         assert_eq!(longest(&[(false, 8_000, 8_100)]), (None, None), "it had none");
+    }
+
+    #[test]
+    fn writes_of_loads_that_always_went_elsewhere_are_no_takeover() {
+        let mut takeovers = Takeovers(vec![loss()]);
+        let mut hear = |load, own, sent, done| {
+            let write = Action::Register(RegisterOp::Write(1));
+            let op = Op { load, ..Op::new(1, write, at(sent), at(done)) };
+            takeovers.0[0].hear(&op, own);
+        };
+        hear(0, true, 4_990, 4_991);
+        hear(1, false, 4_990, 4_991);
+        hear(1, false, 5_020, 5_021);
+        hear(0, false, 5_400, 5_450);
+        assert_eq!(takeovers.longest(at(20_000)), (Some(450.0), None));
     }
 }

@@ -34,7 +34,8 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "sentinel-failover" "scale-out-under-load" "node-timeout-sweep"
     "node-failure-during-reshard" "minority-partition" "split-brain" "flapping-link"
     "standby-promotion"
-    "cross-region-sync" "cross-region-conflicts" "region-partition" "replicator-crash");
+    "cross-region-sync" "cross-region-conflicts" "region-partition" "replicator-crash"
+    "region-loss" "region-return");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -126,6 +126,8 @@ pub struct Load {
     pub name: String,
     /// The groups that it is put on: as many as its workload acts on.
     pub groups: Vec<String>,
+    /// The group that its clients turn to when no server of their own answers.
+    pub fallback: Option<String>,
     /// Where its clients are; in the first region if there are several and none is named.
     pub region: Option<String>,
     pub workload: Workload,
@@ -185,6 +187,7 @@ impl Load {
         Load {
             name: name.to_owned(),
             groups: vec![group.to_owned()],
+            fallback: None,
             region: None,
             workload: Workload::Register,
             keyspace: Keyspace::own(name),

@@ -194,6 +194,7 @@ fn load(out: &mut Lines, load: &Load) {
         [group] => out.key("group", group),
         groups => out.key("groups", format_args!("[{}]", groups.join(", "))),
     }
+    out.key_if("fallback", load.fallback.as_ref());
     out.key_if("region", load.region.as_ref());
     match &load.client {
         ClientKind::Redrill => out.key("client", "redrill"),

@@ -4,7 +4,8 @@
 use futures::future::join_all;
 use redis::Value;
 
-use super::functions::{OUTBOX, Position, numbers_of};
+use super::functions::{OUTBOX, Position, entries_between, numbers_of};
+use super::pass::{Seen, lacks_some, parse_seen};
 use crate::node::Admin;
 
 /// What the primary of a group says.
@@ -15,6 +16,7 @@ pub struct Told {
     last_id: String,
     /// For each other group, up to where its outbox has been applied.
     positions: Vec<(String, Position)>,
+    seen: Seen,
 }
 
 /// How far a target is with the outbox of its source.
@@ -38,10 +40,12 @@ async fn ask_node(node: &Admin) -> Option<Told> {
     asked.cmd("HGET").arg("redrill:sync").arg("n");
     asked.cmd("XREVRANGE").arg(OUTBOX).arg("+").arg("-").arg("COUNT").arg(1);
     asked.cmd("HGETALL").arg("redrill:positions");
+    asked.cmd("HGETALL").arg("redrill:seen");
     type Entries = Vec<(String, Value)>;
-    type Answer = (Vec<Value>, Option<u64>, Entries, Vec<(String, String)>);
+    type Names = Vec<(String, String)>;
+    type Answer = (Vec<Value>, Option<u64>, Entries, Names, Names);
     let answer: Answer = node.pipeline(&asked).await.ok()?;
-    let (role, last, entries, positions) = answer;
+    let (role, last, entries, positions, seen) = answer;
     if !matches!(role.first(), Some(Value::BulkString(word)) if word == b"master") {
         return None;
     }
@@ -50,6 +54,7 @@ async fn ask_node(node: &Admin) -> Option<Told> {
         last: last.unwrap_or(0),
         last_id: entries.into_iter().next().map(|(id, _)| id).unwrap_or_default(),
         positions: positions.into_iter().filter_map(position).collect(),
+        seen: parse_seen(seen).unwrap_or_default(),
     })
 }
 
@@ -59,9 +64,13 @@ pub fn carried(from: &str, source: &Told, target: &Told) -> Carried {
     let position = known.map_or_else(Position::default, |(_, position)| position.clone());
     // A new primary that lacks the last entries numbers its own as these were. So the ids decide
     // whether something is left, and the numbers only say how much.
-    let is_left = numbers_of(&source.last_id) > numbers_of(&position.id);
-    let behind = match is_left {
-        true => source.last.saturating_sub(position.number).max(1),
+    let is_left = match numbers_of(&source.last_id) {
+        Some(last) => Some(last) > numbers_of(&position.id),
+        // Its entries were lost.
+        None => entries_between(position.number, source.last) > 0,
+    };
+    let behind = match is_left || lacks_some(&source.seen, &target.seen) {
+        true => entries_between(position.number, source.last).max(1),
         false => 0,
     };
     Carried { applied: position.applied, discarded: position.discarded, behind }
@@ -82,12 +91,19 @@ mod tests {
                 })
                 .into_iter()
                 .collect(),
+            ..Told::default()
         };
         let behind = |source: (u64, &str), target| {
             carried("us", &told(source.0, source.1, None), &told(0, "", target)).behind
         };
         assert_eq!(behind((0, ""), None), 0, "nothing was ever written");
         assert_eq!(behind((5, "9-0"), None), 5);
+        assert_eq!(
+            behind((1 << 40, ""), Some(("9-0", 5))),
+            0,
+            "it has lost all, and wrote no more"
+        );
+        assert_eq!(behind((7, ""), Some(("9-0", 5))), 2);
         assert_eq!(behind((5, "9-0"), Some(("9-0", 5))), 0);
         assert_eq!(behind((5, "10-0"), Some(("9-3", 3))), 2);
         assert_eq!(behind((4, "10-0"), Some(("9-0", 9))), 1, "a new primary without the last ones");

@@ -2,6 +2,8 @@
 //! in a file of their own in `rules/`; their names are the same, so that callers need not know the
 //! rule.
 
+use std::collections::BTreeMap;
+
 use redis::Cmd;
 
 use crate::spec::sync::SyncRule;
@@ -13,6 +15,7 @@ pub const OUTBOX: &str = "redrill:outbox";
 
 const LIBRARY: &str = "redrill_sync";
 const COMMON: &str = include_str!("rules/outbox.lua");
+const PASS: &str = include_str!("rules/pass.lua");
 const FUNCTIONS: &str = include_str!("rules/functions.lua");
 
 /// The library for the servers of the group `own`.
@@ -23,13 +26,28 @@ pub fn library(rule: SyncRule, own: &str) -> String {
         SyncRule::Crdt => include_str!("rules/crdt.lua"),
     };
     let head = format!("#!lua name={LIBRARY}\nlocal OWN, MOST = '{own}', {OUTBOX_KEEPS}\n");
-    [&head, COMMON, rule, FUNCTIONS].join("\n")
+    [&head, COMMON, PASS, rule, FUNCTIONS].join("\n")
 }
 
 /// Gives a server the library. Its replicas get it as they get data.
 pub fn load(rule: SyncRule, own: &str) -> Cmd {
     let mut cmd = redis::cmd("FUNCTION");
     cmd.arg("LOAD").arg("REPLACE").arg(library(rule, own));
+    cmd
+}
+
+/// Lets a group take writes, which is new.
+pub fn open() -> Cmd {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg("redrill_open").arg(0);
+    cmd
+}
+
+/// Asks for the name of a group's data: another one after each full pass, and nil if it has lost its
+/// data and takes no writes.
+pub fn name_of_data() -> Cmd {
+    let mut cmd = redis::cmd("HGET");
+    cmd.arg("redrill:sync").arg("open");
     cmd
 }
 
@@ -63,6 +81,50 @@ pub fn apply<'a>(from: &str, after: &str, parts: impl Iterator<Item = &'a [u8]>)
     cmd
 }
 
+/// Asks for what [`super::pass`] decides by.
+pub fn known() -> Cmd {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg("redrill_known").arg(0);
+    cmd
+}
+
+/// Begins a full pass in its target. If that has just lost writes of its own, `lost` is after which
+/// instant, and until which (empty: now); else both are empty. `positions` and `seen` are what the
+/// source knows, as [`known`] tells it.
+pub fn begin_pass(
+    token: &str,
+    lost: [&str; 2],
+    positions: &[(String, String)],
+    seen: &BTreeMap<String, u64>,
+) -> Cmd {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg("redrill_pass").arg(0).arg(token).arg(&lost).arg(positions.len());
+    positions.iter().for_each(|(group, position)| _ = cmd.arg(group).arg(position));
+    seen.iter().for_each(|(life, instant)| _ = cmd.arg(life).arg(instant));
+    cmd
+}
+
+/// Asks for the state of each key, if the group's data have this name.
+pub fn state(name_of_data: &str, keys: &[Vec<u8>]) -> Cmd {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg("redrill_state").arg(keys.len()).arg(keys).arg(name_of_data);
+    cmd
+}
+
+/// Merges the state of each key, as the source has told it.
+pub fn merge(token: &str, keys: &[Vec<u8>], states: &[Vec<u8>]) -> Cmd {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg("redrill_merge").arg(keys.len()).arg(keys).arg(token).arg(states);
+    cmd
+}
+
+/// Ends a full pass.
+pub fn end_pass(token: &str) -> Cmd {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg("redrill_passed").arg(0).arg(token);
+    cmd
+}
+
 /// Up to where the outbox of a group has been applied to another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
@@ -88,6 +150,19 @@ impl Position {
     }
 }
 
+/// Numbers of one life of a group.
+const LIFE: u64 = 1 << 40;
+
+/// Whether two entries of a group are of one life: it has lost no writes between them.
+pub fn same_life(one: u64, other: u64) -> bool {
+    one / LIFE == other / LIFE
+}
+
+/// Entries after number `after`, up to number `last`. Of another life, those of the last one.
+pub fn entries_between(after: u64, last: u64) -> u64 {
+    if same_life(after, last) { last.saturating_sub(after) } else { last % LIFE }
+}
+
 /// The two numbers of an entry's id, by which entries have an order.
 pub fn numbers_of(id: &str) -> Option<(u64, u64)> {
     let (ms, more) = id.split_once('-')?;
@@ -106,6 +181,14 @@ mod tests {
         for bad in ["", "17 42 0 0 0", "17-3 42", "17-3 x 0 0 0", "a-b 1 0 0 0"] {
             assert_eq!(Position::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn entries_are_counted_within_a_life() {
+        let life = LIFE;
+        assert_eq!((entries_between(3, 10), entries_between(10, 3)), (7, 0));
+        assert_eq!((entries_between(3, life + 2), entries_between(life, life + 2)), (2, 2));
+        assert!(same_life(life, life + 5) && !same_life(life - 1, life));
     }
 
     #[test]

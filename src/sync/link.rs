@@ -8,7 +8,7 @@ use futures::future::select_ok;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo};
-use redis::{RedisResult, Value};
+use redis::{Pipeline, RedisResult, Value};
 
 use super::protocol::Place;
 
@@ -52,6 +52,11 @@ impl Link {
     pub(super) async fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> Result<T, String> {
         let answer = cmd.query_async(&mut self.connection).await;
         answer.map_err(|error| format!("{}: {error}", self.address))
+    }
+
+    pub(super) async fn ask_all<T: FromRedisValue>(&mut self, all: &Pipeline) -> Result<T, String> {
+        let answers = all.query_async(&mut self.connection).await;
+        answers.map_err(|error| format!("{}: {error}", self.address))
     }
 }
 

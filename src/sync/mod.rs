@@ -7,8 +7,11 @@
 //! nothing is left out and nothing is applied twice. Only writes of a group's own clients are in its
 //! outbox, so nothing is handed on.
 //!
+//! A group that has lost its data takes no writes until a replicator has brought them back.
+//!
 //! - [`functions`]: the functions of each rule, which are Lua, and how they are called.
 //! - [`protocol`]: what a replicator is told and tells, line by line.
+//! - `pass`: brings all data where entries are not enough.
 //! - `link`: a replicator's connection to the primary of a group.
 //! - [`replicator`]: a replicator's work.
 //! - [`carried`]: how far each pair is, as the servers say.
@@ -16,5 +19,6 @@
 pub mod carried;
 pub mod functions;
 mod link;
+mod pass;
 pub mod protocol;
 pub mod replicator;

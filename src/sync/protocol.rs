@@ -52,8 +52,9 @@ pub struct Progress {
     pub discarded: u64,
     /// Entries that are still to be applied, as far as the source has told last.
     pub behind: Option<u64>,
-    /// Entries that were cut off from the outbox before this process could read them.
-    pub missing: u64,
+    /// Full passes that this process has made, and why the last one was needed.
+    pub passes: u64,
+    pub pass: Option<String>,
     /// Why it cannot go on at the moment; none if it does.
     pub error: Option<String>,
 }

@@ -17,9 +17,10 @@ use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::mpsc;
 
-use super::functions::{self, OUTBOX, Position, numbers_of};
+use super::functions::{self, OUTBOX, Position, entries_between, numbers_of};
 use super::link::Link;
-use super::protocol::{Order, Progress};
+use super::pass::Pass;
+use super::protocol::{Order, Place, Progress};
 use crate::spec::sync::SyncRule;
 
 /// For so long a read waits for something to come.
@@ -89,9 +90,15 @@ impl Replicator {
             Link::to_primary(to, password),
         )
         .await?;
+        let looked_at = target.clone();
         // A server that was started without its data has no functions either.
         source.ask::<Value>(&functions::load(self.rule, &from.group)).await?;
         target.ask::<Value>(&functions::load(self.rule, &to.group)).await?;
+        let name_of_data = functions::name_of_data();
+        // Before the source is looked at: what is lost after that is seen to be another.
+        let source_has = source.ask(&name_of_data).await?;
+        self.pass(&mut source, &mut target).await?;
+        let target_has = target.ask(&name_of_data).await?;
         let told: String = target.ask(&functions::position(&from.group)).await?;
         let position =
             Position::parse(&told).ok_or_else(|| format!("strange position `{told}`"))?;
@@ -101,9 +108,21 @@ impl Replicator {
         let carried = try_join3(
             self.read(source, position.clone(), give),
             self.apply(target, position.id, batches),
-            self.look(asked),
+            self.look([(asked, from, source_has), (looked_at, to, target_has)]),
         );
         carried.await.map(|(never, ..)| never)
+    }
+
+    /// Brings the target all that entries cannot bring it any more.
+    async fn pass(&self, source: &mut Link, target: &mut Link) -> Result<(), String> {
+        let (from, to) = (&self.order.from.group, &self.order.to.group);
+        let made = Pass { source, target, from, to }.if_needed().await?;
+        if let Some((reason, keys)) = made {
+            let mut progress = self.progress.lock();
+            progress.passes += 1;
+            progress.pass = Some(format!("{reason}. So all keys, {keys}, were compared"));
+        }
+        Ok(())
     }
 
     fn reached(&self, position: &Position) {
@@ -132,7 +151,9 @@ impl Replicator {
             let entries = entries(source.ask(&read).await?)?;
             let Some(last) = entries.last() else { continue };
             after.clone_from(&last.id);
-            self.progress.lock().missing += missing(number, &entries);
+            if has_gap(number, &entries) {
+                return Err("entries are missing in the outbox".to_owned());
+            }
             number = last.number;
             let each = entries.iter().map(Entry::bytes).sum::<usize>() / entries.len();
             count = (BATCH_BYTES / each.max(1)).clamp(1, self.order.batch);
@@ -189,28 +210,38 @@ impl Replicator {
         }
     }
 
-    /// Asks the source how far it is, and whether it is the primary still.
-    async fn look(&self, mut source: Link) -> Result<Infallible, String> {
-        let Order { from, .. } = &self.order;
-        let ask_last = functions::last();
+    /// Asks the source, the first of `both`, how far it is; and both whether they are primaries still
+    /// and have the data that they had.
+    async fn look(
+        &self,
+        mut both: [(Link, &Place, Option<String>); 2],
+    ) -> Result<Infallible, String> {
+        let (ask_last, name_of_data) = (functions::last(), functions::name_of_data());
         loop {
-            let last: Option<u64> = source.ask(&ask_last).await?;
+            let last: Option<u64> = both[0].0.ask(&ask_last).await?;
             let carried = self.number.load(Ordering::Relaxed);
-            self.progress.lock().behind = Some(last.unwrap_or(0).saturating_sub(carried));
-            if !source.is_primary().await? {
-                return Err(format!("another node is the primary of group `{}` now", from.group));
+            self.progress.lock().behind = Some(entries_between(carried, last.unwrap_or(0)));
+            for (link, Place { group, .. }, had) in &mut both {
+                if !link.is_primary().await? {
+                    return Err(format!("another node is the primary of group `{group}` now"));
+                }
+                let has: Option<String> = link.ask(&name_of_data).await?;
+                if has.is_none() || has != *had {
+                    return Err(format!("group `{group}` has lost its data"));
+                }
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-/// Entries that should be between number `last` and the first one, or between two of them.
-/// Numbers that begin again belong to a source that has lost some: nothing of them is missing.
-fn missing(last: u64, entries: &[Entry]) -> u64 {
+/// Whether entries should be between number `last` and the first one, or between two of them.
+/// Numbers that begin again within a life belong to a source that has lost some, and nobody has
+/// noticed yet.
+fn has_gap(last: u64, entries: &[Entry]) -> bool {
     let numbers = std::iter::once(last).chain(entries.iter().map(|entry| entry.number));
-    let pairs = numbers.clone().zip(numbers.skip(1));
-    pairs.map(|(one, next)| next.saturating_sub(one.saturating_add(1))).sum()
+    let mut pairs = numbers.clone().zip(numbers.skip(1));
+    pairs.any(|(one, next)| entries_between(one, next) > 1)
 }
 
 /// So many entries as a server is to apply at once.
@@ -269,12 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_off_is_counted_and_a_source_that_lost_some_is_not() {
-        assert_eq!(missing(0, &all(&[1, 2, 3])), 0);
-        assert_eq!(missing(0, &all(&[4, 5])), 3, "from the beginning");
-        assert_eq!(missing(7, &all(&[8, 11])), 2);
-        assert_eq!(missing(7, &all(&[5, 6])), 0, "its last entries were lost with a primary");
-        assert_eq!(missing(7, &[]), 0);
+    fn what_was_cut_off_is_seen_and_a_source_that_lost_some_goes_on() {
+        assert!(!has_gap(0, &all(&[1, 2, 3])));
+        assert!(has_gap(0, &all(&[4, 5])), "from the beginning");
+        assert!(has_gap(7, &all(&[8, 11])));
+        assert!(!has_gap(7, &all(&[5, 6])), "its last entries were lost with a primary");
+        assert!(!has_gap(7, &all(&[(1 << 40) + 1])), "another life begins");
+        assert!(has_gap(7, &all(&[(1 << 40) + 2])));
+        assert!(!has_gap(7, &[]));
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn drill() -> EventKind {
         keys: 20_000,
         workload: Workload::Register,
         nodes: vec![],
+        fallback: None,
         more_groups: vec![],
         same_data: vec![],
         waits_for: 0,

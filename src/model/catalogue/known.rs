@@ -133,8 +133,8 @@ pub enum Need {
     SeesRedirects,
     /// A link between regions.
     Links,
-    /// A group that copies another one, which has the writes.
-    Standby,
+    /// A group that may take the writes of another one: its copy, or a fallback.
+    Successor,
     /// Groups that have the same data.
     Synced,
     /// A load on groups that all take writes.
@@ -155,7 +155,7 @@ pub struct ScenarioFacts<'a> {
     pub baseline: bool,
     pub links: bool,
     pub synced: bool,
-    pub standby: bool,
+    pub successor: bool,
     pub active_active: bool,
 }
 
@@ -174,7 +174,7 @@ impl Need {
             Need::Baseline => facts.baseline,
             Need::SeesRedirects => facts.sees_redirects,
             Need::Links => facts.links,
-            Need::Standby => facts.standby,
+            Need::Successor => facts.successor,
             Need::Synced => facts.synced,
             Need::ActiveActive => facts.active_active,
         }

@@ -412,6 +412,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
             ])
             .busy_does(MayBeAll);
         "sync.lag.max" Millis Lower "the longest such time".busy_does(MayBeAll);
+        "sync.catch_up" Millis Lower
+            "from the end of a fault until all groups had what was written until then, the longest"
+            .side_by_side().must_end().busy_does(MayBeAll);
         "sync.added.p99" Millis Lower "the 99th percentile beyond the latency of the link"
             .busy_does(MayBeAll);
     }
@@ -421,9 +424,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "links.bytes.write" Bytes Lower "the same for each write that a server acknowledged"
             .side_by_side();
     }
-    &[Load, Standby, MayFailOver], "promote another group after the one that takes the writes is lost" => {
+    &[Load, Successor, MayFailOver], "promote another group after the one that takes the writes is lost" => {
         "rto" Millis Lower
-            "from a fault on the group that takes the writes until another group takes one"
+            "from a fault on the group that takes a load's writes until another group takes one"
             .side_by_side().must_end().headline("Another group took over after", &[]);
     }
     &[Step], "give the nodes more time, with a longer `settle`" => {

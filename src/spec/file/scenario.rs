@@ -57,6 +57,9 @@ object! {
         optional "group" group: String,
         /// The groups that it uses, in its order: two for `dual-write`. Others use one.
         optional "groups" groups: Vec<At<String>>,
+        /// The group that its clients turn to when no server of their own group answers, where
+        /// both take writes. They stay there.
+        optional "fallback" fallback: String,
         /// The region that its clients are in. Default: the topology's first, if it has any.
         optional "region" region: String,
         /// `redrill` sees every redirect and error; `redis-rs` shows what an

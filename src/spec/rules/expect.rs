@@ -159,9 +159,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a link between regions"),
             "take a topology with `links`, like `two-regions`, or leave the expectation out",
         ),
-        Need::Standby => (
-            none("a group that copies the one that takes the writes"),
-            "take a topology with such a `sync`, like `standby-2r`, or leave the expectation out",
+        Need::Successor => (
+            none("a group that may take the writes of another one"),
+            "take a topology like `standby-2r`, give a load a `fallback`, or leave the expectation \
+             out",
         ),
         Need::Synced => (
             none("a data set that several groups have"),

@@ -60,10 +60,12 @@ fn load(
     let client = client(map, workload, &groups, errors);
     let wait = acknowledged::wait(map, &client, timeout, &groups, errors);
     let min_replicas = acknowledged::min_replicas(map, &groups, errors);
+    let fallback = outbox::fallback(map, &client, &groups, topology?, errors);
     let outbox = outbox::check((map, &name.span), (workload, &client), &groups, topology?, errors);
     Some(Load {
         name: name.value.clone(),
         groups: groups.into_iter().map(|group| group.name.clone()).collect(),
+        fallback,
         region,
         workload,
         keyspace: Keyspace::own(&name.value),

@@ -8,7 +8,7 @@ use crate::spec::diagnostic::Diagnostics;
 use crate::spec::file::scenario::LoadMap;
 use crate::spec::scenario::{ClientKind, Load};
 use crate::spec::source::Span;
-use crate::spec::topology::{Group, Topology};
+use crate::spec::topology::{Group, Mode, Topology};
 
 /// Whether replicators carry what the load writes to other groups. `name` is the place of its name.
 pub fn check(
@@ -38,6 +38,48 @@ pub fn check(
         errors.add(&at.span, message, "use `client: redrill`, or another group");
     }
     true
+}
+
+/// The group that clients turn to when their own does not answer. It has the same data, and both
+/// are of one primary, which their servers name.
+pub fn fallback(
+    map: &LoadMap,
+    client: &ClientKind,
+    groups: &[&Group],
+    topology: &Topology,
+    errors: &mut Diagnostics,
+) -> Option<String> {
+    let at = map.fallback.given()?;
+    let mut wrong = |message: String, advice: &str| errors.add(&at.span, message, advice);
+    let own = groups.first()?;
+    let known: Vec<&Group> = match topology.rule_of(&own.name) {
+        Some(_) => topology.same_data(&own.name).into_iter().skip(1).collect(),
+        None => Vec::new(),
+    };
+    let names: Vec<&str> = known.iter().map(|group| &*group.name).collect();
+    let is_led = |group: &Group| matches!(group.mode, Mode::Standalone | Mode::Replication { .. });
+    match known.iter().find(|group| group.name == at.value) {
+        None if known.is_empty() => wrong(
+            format!("no other group takes the writes of `{}`", own.name),
+            "leave `fallback` out, or take a topology like `active-active-2r`",
+        ),
+        None => wrong(
+            format!("`{}` does not have the data of `{}`", at.value, own.name),
+            &format!("write {}", names.join(" or ")),
+        ),
+        Some(_) if client.is_of_a_library() => wrong(
+            "a library's client knows one group".to_owned(),
+            "use `client: redrill`, or leave `fallback` out",
+        ),
+        Some(other) if !is_led(own) || !is_led(other) => wrong(
+            "clients turn to another group only between groups of mode `standalone` or \
+             `replication`"
+                .to_owned(),
+            "leave `fallback` out",
+        ),
+        Some(other) => return Some(other.name.clone()),
+    }
+    None
 }
 
 /// Whether there are functions that write its data and the outbox in one step, and rules that say

@@ -100,9 +100,10 @@ fn facts<'a>(
         active_active: loads.iter().any(|load| load.outbox),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
-        standby: topology.is_none_or(|all| match &all.sync {
+        successor: topology.is_none_or(|all| match &all.sync {
             Some(DataSync::Replica { .. }) => true,
-            Some(DataSync::ActiveActive { .. }) | None => false,
+            Some(DataSync::ActiveActive { .. }) => loads.iter().any(|l| l.fallback.is_some()),
+            None => false,
         }),
         synced: topology.is_none_or(|all| all.sync.is_some()),
     }

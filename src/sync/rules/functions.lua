@@ -1,8 +1,18 @@
 -- The functions that clients and replicators call (FCALL), whatever the rule.
 
+local function is_open() return redis.call('HEXISTS', STATE, 'open') == 1 end
+
+local CLOSED = 'NOTREADY this group has lost its data, and waits for a replicator that brings them back'
+
 -- A local write: `args[1]` says what is done to the key, `args[2]` with what.
 redis.register_function('redrill_write', function(keys, args)
+  if not is_open() then return redis.error_reply(CLOSED) end
   return write[args[1]](keys[1], args[2])
+end)
+
+-- The group takes writes from now on: it is new.
+redis.register_function('redrill_open', function()
+  return redis.call('HSET', STATE, 'open', 'new')
 end)
 
 -- Where a replicator from the group `args[1]` goes on: `id n t applied discarded`. A group that is
@@ -22,20 +32,113 @@ redis.register_function('redrill_apply', function(_, args)
   local last = position(from)
   if last[1] ~= args[2] then return table.concat(last, ' ') end
   local done, discarded, latest = tonumber(last[4]), tonumber(last[5]), tonumber(last[3])
+  local seen = {}
   for i = 3, #args, 5 do
     local n, t = string.match(args[i + 1], '(%S+) (%S+)')
-    if apply[args[i + 2]]({ n = n, t = t, from = from }, args[i + 3], args[i + 4]) then
+    local life = life_of(from, n)
+    if apply[args[i + 2]]({ t = t, from = life }, args[i + 3], args[i + 4]) then
       done = done + 1
     else
       discarded = discarded + 1
     end
     latest = math.max(latest, tonumber(t))
-    last[1], last[2] = args[i], n
+    last[1], last[2], seen[life] = args[i], n, t
   end
+  for life, t in pairs(seen) do redis.call('HSET', SEEN, life, t) end
   last[3], last[4], last[5] = whole(latest), whole(done), whole(discarded)
-  local seen = tonumber(redis.call('HGET', STATE, 't') or 0)
-  if latest > seen then redis.call('HSET', STATE, 't', last[3]) end
+  saw(last[3])
   local told = table.concat(last, ' ')
   redis.call('HSET', POSITIONS, from, told)
   return told
+end)
+
+local function entry(found) return found[1] .. ' ' .. found[2][2] end
+
+-- Where an outbox without entries goes on: what came before was lost.
+local function end_of_empty()
+  if redis.call('EXISTS', OUTBOX) == 0 then return '' end
+  local about = redis.call('XINFO', 'STREAM', OUTBOX)
+  for i = 1, #about, 2 do
+    if about[i] == 'last-generated-id' then
+      local n, t = unpack(redis.call('HMGET', STATE, 'n', 't'))
+      return about[i + 1] .. ' ' .. (n or 0) .. ' ' .. (t or 0)
+    end
+  end
+end
+
+-- What a full pass asks both sides first, in three lists: the name of its data, if the group takes
+-- writes, and the first entry of its own outbox and the last one, each as `id n t`, or all empty; the
+-- positions of all other groups; and up to which instant it has seen the writes of which life.
+redis.register_function('redrill_known', function()
+  local first = redis.call('XRANGE', OUTBOX, '-', '+', 'COUNT', 1)[1]
+  local last = redis.call('XREVRANGE', OUTBOX, '+', '-', 'COUNT', 1)[1]
+  local own = {
+    redis.call('HGET', STATE, 'open') or '',
+    first and entry(first) or '',
+    last and entry(last) or end_of_empty(),
+  }
+  local seen = redis.call('HGETALL', SEEN)
+  seen[#seen + 1], seen[#seen + 2] = own_life(), redis.call('HGET', STATE, 't') or '0'
+  return { own, redis.call('HGETALL', POSITIONS), seen }
+end)
+
+-- A full pass begins here, in its target: its token; if this group has just lost writes of its own,
+-- after which instant, or else nothing; until which, or nothing for now; how many positions follow;
+-- these, and up to which instant the source has seen which lives.
+redis.register_function('redrill_pass', function(_, args)
+  local token = redis.call('HGET', PASS, 'token')
+  if token and token ~= args[1] then
+    return redis.error_reply('BUSY another replicator brings this group its data')
+  end
+  redis.call('DEL', PASS)
+  local positions = tonumber(args[4])
+  for i = 5, #args, 2 do
+    local is_position = i < 5 + 2 * positions
+    redis.call('HSET', PASS, (is_position and 'at ' or 'seen ') .. args[i], args[i + 1])
+    saw(is_position and words(args[i + 1])[3] or args[i + 1])
+  end
+  local after, before = '0', '0'
+  if args[2] ~= '' then
+    after, before = args[2], args[3] ~= '' and args[3] or (tick())
+    redis.call('HSET', PASS, 'renews', '1')
+  end
+  redis.call('HSET', PASS, 'token', args[1], 'after', after, 'before', before)
+  redis.call('PEXPIRE', PASS, PASS_MS)
+  return redis.status_reply('OK')
+end)
+
+-- What this group knows of each key, as `redrill_merge` takes it, if the name of its data is
+-- `args[1]`: one that has lost them meanwhile would seem to have deleted all keys.
+redis.register_function({
+  function_name = 'redrill_state',
+  callback = function(keys, args)
+    if (redis.call('HGET', STATE, 'open') or '') ~= args[1] then
+      return redis.error_reply('LOST this group has lost its data')
+    end
+    local all = {}
+    for i = 1, #keys do all[i] = cmsgpack.pack(state(keys[i])) end
+    return all
+  end,
+  flags = { 'no-writes' },
+})
+
+local OVER = 'NOPASS the full pass of this token is over'
+
+-- Merges what the source knows of each key: the token, and a state for each key.
+redis.register_function('redrill_merge', function(keys, args)
+  if not goes_on(args[1]) then return redis.error_reply(OVER) end
+  for i = 1, #keys do merge(keys[i], cmsgpack.unpack(args[i + 1])) end
+  return #keys
+end)
+
+-- The full pass is done: this group has what the source had, and takes writes.
+redis.register_function('redrill_passed', function(_, args)
+  if not goes_on(args[1]) then return redis.error_reply(OVER) end
+  take_over()
+  if pass.renews then
+    -- One that has its data lacks nothing of its own any more, as far as it can know.
+    renew(is_open() and tick() or pass.seen[pass.own_life] or 0)
+  end
+  redis.call('HSET', STATE, 'open', args[1])
+  return redis.call('DEL', PASS)
 end)

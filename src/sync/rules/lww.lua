@@ -5,12 +5,13 @@
 -- A deleted key leaves its version behind (a tombstone), so that an older write that arrives late
 -- does not bring it back. It is collected when all other groups have been heard of past it.
 
--- For each key: `t group` of the write that stays.
+-- For each key: `t life` of the write that stays.
 local VERSIONS = 'redrill:versions'
 -- Deleted keys, by the instants of their deletion.
 local TOMBSTONES = 'redrill:tombstones'
 
 local write, apply = {}, {}
+local state, merge
 
 local function collect()
   local most = heard_of_all()
@@ -32,40 +33,43 @@ local function stamp(key, t, from, is_gone)
   end
 end
 
+-- The instant and the group of the write that stays; nil if there is none.
+local function version(key)
+  return string.match(redis.call('HGET', VERSIONS, key) or '', '(%S+) (%S+)')
+end
+
 local function wins(key, entry)
-  local known = redis.call('HGET', VERSIONS, key)
-  if not known then return true end
-  local t, from = string.match(known, '(%S+) (%S+)')
-  return is_later(entry.t, entry.from, t, from)
+  local t, from = version(key)
+  return t == nil or is_later(entry.t, entry.from, t, from)
 end
 
 function write.set(key, value)
-  local t = tick()
+  local t, life = tick()
   redis.call('SET', key, value)
-  stamp(key, t, OWN, false)
+  stamp(key, t, life, false)
   append(t, 'set', key, value)
   return redis.status_reply('OK')
 end
 
 function write.del(key)
-  local t = tick()
+  local t, life = tick()
   local gone = redis.call('DEL', key)
-  stamp(key, t, OWN, true)
+  stamp(key, t, life, true)
   append(t, 'del', key, '')
   return gone
 end
 
 function write.incr(key)
-  local t = tick()
+  local t, life = tick()
   local total = redis.call('INCR', key)
-  stamp(key, t, OWN, false)
+  stamp(key, t, life, false)
   append(t, 'set', key, whole(total))
   return total
 end
 
 function write.sadd(key, element)
   local added = redis.call('SADD', key, element)
-  append(tick(), 'sadd', key, element)
+  append((tick()), 'sadd', key, element)
   return added
 end
 
@@ -86,4 +90,39 @@ end
 function apply.sadd(_, key, element)
   redis.call('SADD', key, element)
   return true
+end
+
+-- What the key is: what was done last, with what, when, and by which group.
+function state(key)
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'set' then return { 'sadd', redis.call('SMEMBERS', key) } end
+  local t, from = version(key)
+  if not t then return {} end
+  if kind == 'none' then return { 'del', '', t, from } end
+  return { 'set', redis.call('GET', key), t, from }
+end
+
+local function merge_version(key, what, value, entry)
+  if version(key) then
+    if not wins(key, entry) then return end
+  elseif has_seen(entry.from, entry.t) then
+    -- Its deletion is so old that it was forgotten.
+    return
+  end
+  if what == 'set' then redis.call('SET', key, value) else redis.call('DEL', key) end
+  stamp(key, entry.t, entry.from, what == 'del')
+  saw(entry.t)
+end
+
+function merge(key, theirs)
+  local what, value, t, from = theirs[1], theirs[2], theirs[3], theirs[4]
+  if what == 'sadd' then
+    for _, element in ipairs(value) do redis.call('SADD', key, element) end
+  elseif what then
+    merge_version(key, what, value, { t = t, from = from })
+  elseif version(key) and source_has_seen(select(2, version(key)), (version(key))) then
+    redis.call('DEL', key)
+    redis.call('HDEL', VERSIONS, key)
+    redis.call('ZREM', TOMBSTONES, key)
+  end
 end

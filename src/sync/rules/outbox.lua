@@ -3,11 +3,18 @@
 --
 -- An entry of the outbox has four parts: `d`, its number and the instant of its write (`n t`), `o`,
 -- what was done, `k`, the key, and `v`, with what. Numbers count up by one, so that a reader sees
--- if entries are missing.
+-- if entries are missing. A group that has lost writes and got back what others had of them begins a
+-- new life: its numbers go on at the next multiple of `LIFE`.
 
 local OUTBOX = 'redrill:outbox'
--- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere.
+-- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere. `open`: the
+-- group takes writes, and the name of its data: a group that has lost them has none until it got them
+-- back.
 local STATE = 'redrill:sync'
+local LIFE = 1099511627776
+-- For each life of each other group, as `GROUP/LIFE`: up to which instant its writes were seen here.
+-- Of the own group, for each life before this one.
+local SEEN = 'redrill:seen'
 -- For each other group: the last entry of its outbox that was applied, as `id n t applied discarded`.
 local POSITIONS = 'redrill:positions'
 
@@ -15,19 +22,30 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- A hybrid logical clock, in microseconds: the server's own, and later than all that was seen.
+-- Instants from now on are later than `t`.
+local function saw(t)
+  if tonumber(t) > tonumber(redis.call('HGET', STATE, 't') or 0) then
+    redis.call('HSET', STATE, 't', t)
+  end
+end
+
+-- The name of a group's life, by the number of an entry.
+local function life_of(group, n)
+  return group .. '/' .. whole(math.floor(tonumber(n or 0) / LIFE))
+end
+
+local function own_life() return life_of(OWN, redis.call('HGET', STATE, 'n')) end
+
+-- A hybrid logical clock, in microseconds: the server's own, and later than all that was seen. A
+-- write is named by that and the second value, the life of this group.
 local function tick()
   local time = redis.call('TIME')
   local now = time[1] * 1000000 + time[2]
-  local seen = tonumber(redis.call('HGET', STATE, 't') or 0)
+  local known = redis.call('HMGET', STATE, 't', 'n')
+  local seen = tonumber(known[1] or 0)
   if now <= seen then now = seen + 1 end
   redis.call('HSET', STATE, 't', whole(now))
-  return whole(now)
-end
-
--- The number that the next entry will have: with the group's name it names a write.
-local function next_number()
-  return whole(tonumber(redis.call('HGET', STATE, 'n') or 0) + 1)
+  return whole(now), life_of(OWN, known[2])
 end
 
 local function append(t, op, key, value)
@@ -41,7 +59,7 @@ local function words(text)
   return found
 end
 
--- Whether the write `(t, from)` comes after the other one. Group names break a tie.
+-- Whether the write `(t, from)` comes after the other one. The names of groups break a tie.
 local function is_later(t, from, other_t, other_from)
   t, other_t = tonumber(t), tonumber(other_t)
   return t > other_t or (t == other_t and from > other_from)

@@ -68,6 +68,29 @@ fn replicators_that_die_lose_nothing_and_do_nothing_twice() {
     });
 }
 
+const LOST: &[&str] =
+    &["timeline.0.at=2s", "timeline.1.at=2s", "timeline.0.for=4s", "timeline.1.for=4s"];
+
+/// Users of a lost region write in the other one; the lost one gets its data back.
+#[test]
+fn users_of_a_lost_region_turn_to_the_other_one() {
+    play_each("region-loss", LOST, |report| {
+        assert!(measure(report, "rto") > 0.0);
+        let near = &report["loads"][0]["figures"];
+        let count = |what: &str| near[what].as_u64().unwrap();
+        assert!(count("errors") < count("operations") / 4, "{near}");
+    });
+}
+
+#[test]
+fn a_region_that_returns_empty_gets_its_data_back() {
+    play_each("region-return", LOST, |report| {
+        assert!(measure(report, "sync.catch_up") > 0.0);
+        let warnings = report["warnings"].to_string();
+        assert!(warnings.contains("its target had lost its data"), "{warnings}");
+    });
+}
+
 /// Without a rule the regions come to differ, and the finding says how.
 #[test]
 fn without_a_rule_keys_differ_and_the_drill_fails() {

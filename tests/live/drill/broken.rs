@@ -53,7 +53,7 @@ const fn stands(for_ms: u64) -> Wrong {
 
 const STANDS: Wrong = stands(1_700);
 
-const EU_FORGETS: Wrong = forgets(&["eu/0/0"], 3_000);
+const EU_LOSES: Wrong = Wrong::LosesKeys("eu/0/0", Duration::from_secs(3));
 const REGIONS: &[&str] = &["timeline.0.at=1s", "timeline.0.for=5s", "settle=3s"];
 
 pub const ALL: &[Broken] = &[
@@ -88,13 +88,16 @@ pub const ALL: &[Broken] = &[
     broken("split-brain", &[], NEEDS_REPLICAS, "load.recovered"),
     broken("split-brain", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
     broken("standby-promotion", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
-    broken("cross-region-sync", &["settle=5s"], EU_FORGETS, "writes.lost"),
-    broken("cross-region-conflicts", &["settle=5s"], EU_FORGETS, "sync.consistency"),
-    broken("region-partition", REGIONS, EU_FORGETS, "sync.consistency"),
-    broken("replicator-crash", &["settle=2s"], EU_FORGETS, "counter.wrong"),
+    broken("cross-region-sync", &["settle=5s"], EU_LOSES, "sync.consistency"),
+    broken("cross-region-conflicts", &["settle=5s"], EU_LOSES, "sync.consistency"),
+    broken("region-partition", REGIONS, EU_LOSES, "sync.consistency"),
+    broken("replicator-crash", &["settle=2s"], EU_LOSES, "sync.consistency"),
+    broken("region-loss", LOST_SOON, EU_LOSES, "writes.lost.share"),
+    broken("region-return", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
 ];
 
+const LOST_SOON: &[&str] = &["timeline.0.for=3s", "timeline.1.for=3s", "settle=3s"];
 const SWEEP: &[&str] =
     &["timeline.0.at=1s", "over={groups.cache.config.cluster-node-timeout: [500, 1000]}"];
 const KILLS: &[&str] = &["timeline.0.at=1s", "timeline.0.faults=[kill]"];
@@ -191,4 +194,10 @@ fn a_standby_without_data_breaks_its_promotion() {
 #[ignore = "`just test-all`"]
 fn a_region_that_forgets_breaks_what_regions_promise() {
     hold(&["cross-region-sync", "cross-region-conflicts", "region-partition", "replicator-crash"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_region_that_forgets_breaks_the_loss_of_another_one() {
+    hold(&["region-loss", "region-return"]);
 }

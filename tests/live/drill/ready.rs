@@ -140,8 +140,14 @@ const SWEEP: &str = "node-timeout-sweep";
 const LINKS: [&str; 4] = ["flapping-link", "minority-partition", "split-brain", "chaos"];
 const REGIONS: [&str; 1] = ["standby-promotion"];
 /// `drill::active` plays them.
-const ACTIVE: [&str; 4] =
-    ["cross-region-conflicts", "cross-region-sync", "region-partition", "replicator-crash"];
+const ACTIVE: [&str; 6] = [
+    "cross-region-conflicts",
+    "cross-region-sync",
+    "region-loss",
+    "region-partition",
+    "region-return",
+    "replicator-crash",
+];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
 const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];

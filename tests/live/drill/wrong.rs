@@ -32,11 +32,17 @@ pub enum Wrong {
     TakesOver,
     /// These nodes lose their data so long after the load's start.
     Forgets(&'static [&'static str], Duration),
+    /// That primary loses the keys of its clients at that time, and does not notice.
+    LosesKeys(&'static str, Duration),
     /// Replicas get nothing any more from the load's start on: their primaries refuse them.
     Lags,
     /// That node stands still for so long, a second and a half after the load's start.
     StandsStill(&'static str, Duration),
 }
+
+/// What redrill itself keeps begins with its name.
+const LOSE_KEYS: &str = "for _, key in ipairs(redis.call('KEYS', '*')) do \
+    if string.sub(key, 1, 8) ~= 'redrill:' then redis.call('DEL', key) end end return 1";
 
 /// Between two looks at the servers.
 const LOOK: Duration = Duration::from_millis(20);
@@ -165,6 +171,12 @@ impl Harm {
             Wrong::Forgets(nodes, at) if time >= at && !self.done => {
                 let victims = self.nodes.iter_mut().filter(|one| nodes.contains(&&*one.name));
                 let answers: Vec<_> = victims.map(|one| one.ask(&["FLUSHALL"])).collect();
+                self.done = answers.iter().all(Option::is_some);
+            }
+            Wrong::LosesKeys(node, at) if time >= at && !self.done => {
+                let victims = self.nodes.iter_mut().filter(|one| *one.name == *node);
+                let answers: Vec<_> =
+                    victims.map(|one| one.ask(&["EVAL", LOSE_KEYS, "0"])).collect();
                 self.done = answers.iter().all(Option::is_some);
             }
             Wrong::Lags if !self.done => self.done = self.nodes.iter_mut().all(Victim::lags),

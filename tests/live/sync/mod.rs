@@ -3,9 +3,10 @@
 mod replicator;
 mod rules;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, Connection, FromRedisValue, RedisResult};
@@ -13,6 +14,15 @@ use redrill::spec::sync::SyncRule;
 use redrill::sync::functions;
 
 use crate::common::until;
+
+/// A loopback address that no other server of this process has, nor one of another process, but for
+/// a rare coincidence of process ids.
+fn own_address() -> Ipv4Addr {
+    static COUNT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    // Drills take 127.64.0.0 and above.
+    Ipv4Addr::new(127, 1 + high % 32, low, COUNT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// A server with the functions of a rule.
 pub struct Server {
@@ -26,11 +36,9 @@ pub struct Server {
 impl Server {
     pub fn start(binary: &Path, group: &'static str, rule: SyncRule) -> Server {
         let dir = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = SocketAddr::from((own_address(), 6379));
         let child = Command::new(binary)
-            .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+            .args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()])
             .args(["--save", "", "--dir"])
             .arg(dir.path())
             .stdout(Stdio::null())
@@ -46,6 +54,7 @@ impl Server {
         let connection = connection.unwrap();
         let mut server = Server { group, address, connection, child, _dir: dir };
         server.ask::<redis::Value>(&functions::load(rule, group)).unwrap();
+        server.ask::<redis::Value>(&functions::open()).unwrap();
         server
     }
 

@@ -249,6 +249,7 @@ impl Sim {
                 keys: plan.keys,
                 workload: Workload::Register,
                 nodes: vec![],
+                fallback: None,
                 more_groups: vec![],
                 same_data: vec![],
                 waits_for: 0,

@@ -117,6 +117,7 @@ pub fn info() -> DrillInfo {
         keys: 70,
         workload: Workload::Register,
         nodes: vec![],
+        fallback: None,
         more_groups: vec![],
         same_data: vec![],
         waits_for: 0,

@@ -296,7 +296,7 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             .iter()
             .any(|need| [Need::Links, Need::Synced, Need::ActiveActive].contains(need));
         let drill = match is_tied {
-            _ if known.needs.contains(&Need::Standby) => {
+            _ if known.needs.contains(&Need::Successor) => {
                 TIED.replace("active-active-2r", "standby-2r")
             }
             true => TIED.to_owned(),
