@@ -18,10 +18,8 @@ use crate::node::{Admin, Node};
 use crate::spec::sync::{DataSync, SyncRule};
 use crate::sync::carried::{self, Carried};
 use crate::sync::functions;
-use crate::sync::protocol::{Order, Place, VERSION};
+use crate::sync::protocol::{BATCH, Order, Place, VERSION};
 
-/// Entries that are read at once, at most.
-const BATCH: usize = 5_000;
 /// How often servers are asked how far each pair is.
 const EVERY: Duration = Duration::from_millis(100);
 /// How long a server may take to tell. One that is paused keeps the others waiting for so long.

@@ -52,6 +52,11 @@ impl Fabric {
         Ok(Fabric { shared, standing, workers, opened })
     }
 
+    /// How many threads relay. Doors are dealt out to them in turn.
+    pub fn threads(&self) -> usize {
+        self.workers.len()
+    }
+
     /// Listens for a node and returns the address.
     ///
     /// It fails if the address is taken, or if it stands for all addresses of the machine.

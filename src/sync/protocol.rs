@@ -9,6 +9,8 @@ use crate::spec::sync::SyncRule;
 
 /// The version of these lines.
 pub const VERSION: u32 = 1;
+/// Entries that a drill lets a replicator read at once.
+pub const BATCH: usize = 5_000;
 
 /// The first line on its input.
 #[derive(Clone, Debug, Serialize, Deserialize)]

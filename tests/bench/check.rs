@@ -27,11 +27,10 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
         megabytes.values.push(peak);
     }
     drop(many);
-    let bound = |value| Side { name: "bound".to_owned(), values: vec![value] };
     let what = "1,000,000 operations on 10,000 keys, judged";
-    table.add(what, "s", Better::Lower, seconds, bound(0.7), 1.0);
+    table.add(what, "s", Better::Lower, seconds, Side::bound(0.7), 1.0);
     let what = "the same: the whole process's memory, history and all";
-    table.add(what, "MB", Better::Lower, megabytes, bound(300.0), 1.0);
+    table.add(what, "MB", Better::Lower, megabytes, Side::bound(300.0), 1.0);
 
     let hot = history(100_000, 1, 20);
     let mut seconds = Side::new("check::Orders");
@@ -39,7 +38,7 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
         seconds.values.push(judge(&Orders, &hot)?.0);
     }
     let what = "100,000 operations on one key, 20 at once, judged";
-    table.add(what, "s", Better::Lower, seconds, bound(1.0), 1.0);
+    table.add(what, "s", Better::Lower, seconds, Side::bound(1.0), 1.0);
     drop(hot);
 
     for (what, clients, each) in REGIONS {
@@ -51,9 +50,9 @@ pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
             seconds.values.push(took);
             megabytes.values.push(peak);
         }
-        table.add(what, "s", Better::Lower, seconds, bound(5.0), 1.0);
+        table.add(what, "s", Better::Lower, seconds, Side::bound(5.0), 1.0);
         let what = "the same: the whole process's memory, history and all";
-        table.add(what, "MB", Better::Lower, megabytes, bound(500.0), 1.0);
+        table.add(what, "MB", Better::Lower, megabytes, Side::bound(500.0), 1.0);
     }
     Ok(())
 }

@@ -7,17 +7,22 @@
 
 mod atomic;
 mod busy;
+mod catch_up;
 mod check;
 mod containers;
+mod drill;
 mod failover;
 mod form;
 mod front;
+mod haproxy;
+mod lag;
 mod moving;
 mod open_loop;
 mod ours;
 mod overhead;
 mod peer;
 mod relay;
+mod replicator;
 mod report;
 mod table;
 mod throughput;
@@ -46,6 +51,9 @@ const FAMILIES: &[(&str, Family)] = &[
     ("overhead", overhead::run),
     ("failover", failover::run),
     ("relay", relay::run),
+    ("replicator", replicator::run),
+    ("lag", lag::run),
+    ("catch-up", catch_up::run),
     ("check", check::run),
     ("report", report::run),
 ];

@@ -10,6 +10,7 @@ use redrill::model::NodeName;
 use redrill::model::traffic::End;
 use redrill::net::{Channel, Door, Ends, Fabric, Pairs, Rule};
 
+use crate::haproxy;
 use crate::peer::Servers;
 use crate::table::{Better, Side, Table};
 
@@ -20,6 +21,7 @@ const BITS: u64 = 100_000_000;
 
 pub fn run(table: &mut Table, runs: usize) -> crate::Outcome {
     without_rules(table, runs)?;
+    haproxy::run(table, runs)?;
     latency(table, runs)?;
     bandwidth(table, runs)?;
     far_and_near(table, runs)
@@ -37,10 +39,6 @@ fn relay(to: SocketAddr) -> Result<(Fabric, SocketAddr)> {
 /// To the server, and not back.
 fn there() -> Pairs {
     Pairs::one_way(Ends::only([End::Outside]), Ends::all())
-}
-
-fn bound(value: f64) -> Side {
-    Side { name: "bound".to_owned(), values: vec![value] }
 }
 
 fn without_rules(table: &mut Table, runs: usize) -> crate::Outcome {
@@ -61,11 +59,18 @@ fn without_rules(table: &mut Table, runs: usize) -> crate::Outcome {
     }
     let [relayed, direct] = many;
     table.add("relay: SET, 800 in flight", "/s", Better::Higher, relayed, direct, 0.7);
-    table.add("relay: median round trip, added", "µs", Better::Lower, added, bound(60.0), 1.0);
+    table.add(
+        "relay: median round trip, added",
+        "µs",
+        Better::Lower,
+        added,
+        Side::bound(60.0),
+        1.0,
+    );
     Ok(())
 }
 
-fn load(
+pub fn load(
     address: SocketAddr,
     connections: usize,
     clients: usize,
@@ -99,8 +104,8 @@ fn latency(table: &mut Table, runs: usize) -> crate::Outcome {
         }
     }
     let [median, p99] = sides;
-    table.add("relay: 40 ms, error p50", "ms", Better::Lower, median, bound(1.0), 1.0);
-    table.add("relay: 40 ms, error p99", "ms", Better::Lower, p99, bound(3.0), 1.0);
+    table.add("relay: 40 ms, error p50", "ms", Better::Lower, median, Side::bound(1.0), 1.0);
+    table.add("relay: 40 ms, error p99", "ms", Better::Lower, p99, Side::bound(3.0), 1.0);
     Ok(())
 }
 
@@ -155,7 +160,14 @@ fn bandwidth(table: &mut Table, runs: usize) -> crate::Outcome {
         let rate = rate(client, server, Duration::from_secs(5))?;
         error.values.push((rate / BITS as f64 - 1.0).abs() * 100.0);
     }
-    table.add("relay: 100 mbit, error of the rate", "%", Better::Lower, error, bound(3.0), 1.0);
+    table.add(
+        "relay: 100 mbit, error of the rate",
+        "%",
+        Better::Lower,
+        error,
+        Side::bound(3.0),
+        1.0,
+    );
     Ok(())
 }
 

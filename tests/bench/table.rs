@@ -18,6 +18,11 @@ impl Side {
         Side { name: name.to_owned(), values: Vec::new() }
     }
 
+    /// A value to reach, where nobody else is measured.
+    pub fn bound(value: f64) -> Side {
+        Side { name: "bound".to_owned(), values: vec![value] }
+    }
+
     pub fn median(&self) -> f64 {
         let mut sorted = self.values.clone();
         sorted.sort_by(f64::total_cmp);
