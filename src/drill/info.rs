@@ -1,7 +1,7 @@
 //! The first event: what is about to be played, as text and numbers.
 
 use crate::cluster;
-use crate::model::event::{DrillInfo, EngineInfo, LinkInfo, LoadInfo, StepInfo};
+use crate::model::event::{DrillInfo, EngineInfo, LinkInfo, LoadInfo, RegionInfo, StepInfo};
 use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
@@ -36,6 +36,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
             .loads
             .iter()
             .map(|load| LoadInfo {
+                region: scenario.region_of(load),
                 same_data: same_data(scenario, load),
                 ..load_info(load, |group| {
                     let more = load.fallback.iter().flat_map(|group| nodes(scenario, group));
@@ -48,6 +49,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         probe_every_ms: millis(scenario.probe.every),
         probe_deadline_ms: millis(scenario.probe.deadline),
         probe_budget: scenario.probe.budget,
+        regions: regions(scenario),
         links: scenario.topology.links.iter().map(|link| link_info(scenario, link)).collect(),
         planned_ms: millis(last + scenario.settle),
     }
@@ -56,11 +58,27 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
 /// All nodes of a group, in the order in which they start: those that join later come last. Then
 /// the nodes of other groups that have the same data.
 fn nodes(scenario: &Scenario, group: &str) -> Vec<NodeName> {
-    let of_group = |spec: &Group| {
-        let joiners = scenario.joiners().into_iter().filter(|name| name.group == spec.name);
-        cluster::node_names(spec).into_iter().chain(joiners).collect::<Vec<_>>()
+    let followers = scenario.topology.followers(group).into_iter();
+    followers.flat_map(|spec| nodes_of(scenario, spec)).collect()
+}
+
+fn nodes_of(scenario: &Scenario, spec: &Group) -> Vec<NodeName> {
+    let joiners = scenario.joiners().into_iter().filter(|name| name.group == spec.name);
+    cluster::node_names(spec).into_iter().chain(joiners).collect()
+}
+
+/// With those of all groups that keep data or watch those that do.
+fn regions(scenario: &Scenario) -> Vec<RegionInfo> {
+    let topology = &scenario.topology;
+    let here = |region: usize| {
+        let of_group = move |spec: &Group| -> Vec<NodeName> {
+            let all = nodes_of(scenario, spec).into_iter().chain(cluster::sentinel_names(spec));
+            all.filter(|name| spec.region_of(name) == Some(region)).collect()
+        };
+        topology.groups.iter().flat_map(of_group).collect()
     };
-    scenario.topology.followers(group).into_iter().flat_map(of_group).collect()
+    let region = |(at, name): (usize, &String)| RegionInfo { name: name.clone(), nodes: here(at) };
+    topology.regions.iter().enumerate().map(region).collect()
 }
 
 /// The groups that have a load's keys, if each takes writes.
@@ -124,6 +142,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
     LoadInfo {
         name: load.name.clone(),
         group: load.groups[0].clone(),
+        region: None,
         rate: load.rate,
         clients: load.clients,
         keys: load.keys,

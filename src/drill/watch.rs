@@ -97,7 +97,7 @@ fn regions(drill: &DrillContext<'_>, group: &DeployedGroup) -> Vec<Option<String
     let same = topology.followers(&group.spec.name);
     let is_user = |load: &&Load| same.iter().any(|group| load.groups.contains(&group.name));
     for load in loads.iter().filter(is_user) {
-        let region = load.region.as_ref().or(topology.regions.first()).cloned();
+        let region = drill.scenario.region_of(load);
         if !regions.contains(&region) {
             regions.push(region);
         }

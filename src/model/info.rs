@@ -32,6 +32,9 @@ pub struct DrillInfo {
     /// What redrill may ask of all servers, in requests a second; 0 in records without a budget.
     #[serde(default)]
     pub probe_budget: f64,
+    /// In the topology's order; empty if it has none, or if the record does not say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionInfo>,
     /// Both directions of the links between regions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkInfo>,
@@ -45,6 +48,13 @@ pub struct EngineInfo {
     pub kind: String,
     /// As the server says it: `7.0.15`.
     pub version: String,
+}
+
+/// A region, and the nodes in it, those among them that join later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegionInfo {
+    pub name: String,
+    pub nodes: Vec<NodeName>,
 }
 
 /// One direction of a link between two regions.
@@ -91,6 +101,9 @@ impl StepInfo {
 pub struct LoadInfo {
     pub name: String,
     pub group: String,
+    /// Where its clients are; none in a topology without regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Operations a second that the schedule asks for.
     pub rate: f64,
     pub clients: u32,
@@ -123,6 +136,14 @@ pub struct LoadInfo {
     pub sees_redirects: bool,
     /// As a person would say it: `register, 4,000/s, zipf(0.99), 50 % reads, 100 B to 1 KB`.
     pub text: String,
+}
+
+impl LoadInfo {
+    /// The groups that it uses, as operations count them, each with its nodes.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &[NodeName])> {
+        let more = self.more_groups.iter().map(|(group, nodes)| (&**group, &**nodes));
+        [(&*self.group, &*self.nodes)].into_iter().chain(more)
+    }
 }
 
 /// Of records that do not say it: what a scenario has where it does not say it.

@@ -177,15 +177,21 @@ impl Action {
         }
     }
 
+    /// How it asks for its key, whatever came of it.
+    pub fn access(&self) -> Access {
+        let reads = match self {
+            Action::Register(action) => matches!(action, RegisterOp::Read(_)),
+            Action::Counter(action) => matches!(action, CounterOp::Read(_)),
+            Action::Set(action) => matches!(action, SetOp::Members(_)),
+            Action::Queue(action) => matches!(action, QueueOp::Drain(_)),
+            Action::Transfer(action) => matches!(action, TransferOp::Balances(_)),
+        };
+        if reads { Access::Read } else { Access::Write }
+    }
+
     /// Whether it changed something, if it ended ok.
     pub fn changed(&self) -> bool {
-        match self {
-            Action::Register(action) => !matches!(action, RegisterOp::Read(_)),
-            Action::Counter(action) => !matches!(action, CounterOp::Read(_)),
-            Action::Set(action) => !matches!(action, SetOp::Members(_)),
-            Action::Queue(action) => !matches!(action, QueueOp::Pop(None) | QueueOp::Drain(_)),
-            Action::Transfer(action) => !matches!(action, TransferOp::Balances(_)),
-        }
+        self.access() == Access::Write && !matches!(self, Action::Queue(QueueOp::Pop(None)))
     }
 
     /// The value that it leaves in a register, if it ends ok.

@@ -96,11 +96,9 @@ fn led(record: &Record, node: &NodeName) -> Vec<(Nanos, Nanos)> {
 /// Since when the cut at `at` had been between the two.
 fn cut_since(record: &Record, a: &NodeName, b: &NodeName, at: Nanos) -> Option<Nanos> {
     let between = |step: &&StepRecord| {
-        let one = |node: &NodeName| step.hits.iter().any(|hit| hit.node == *node);
-        let other = |node: &NodeName| step.against.contains(node);
         let holds = step.began.is_some_and(|began| began <= at)
             && step.undone.is_none_or(|undone| undone > at);
-        step.effects().cuts_links && holds && (one(a) && other(b) || one(b) && other(a))
+        holds && step.cuts(a, b)
     };
     record.steps.iter().filter(between).filter_map(|step| step.began).min()
 }

@@ -80,9 +80,20 @@ pub struct Report {
     /// How late each group sees what another one with the same data has acknowledged.
     #[serde(default)]
     pub sync: Vec<SyncLag>,
+    /// In the topology's order; empty if it has none.
+    #[serde(default)]
+    pub regions: Vec<Region>,
     /// Both directions of the links between regions.
     #[serde(default)]
     pub links: Vec<RegionLink>,
+    /// Of good answers, by the region of the clients and that of the node; empty if there are not
+    /// several regions.
+    #[serde(default)]
+    pub region_latency: Vec<RegionLatency>,
+    /// What each region felt of each group that its clients use; empty if there are not several
+    /// regions.
+    #[serde(default)]
+    pub region_downtime: Vec<RegionDowntime>,
     /// What each load did, per 100 ms.
     pub series: Vec<Series>,
     /// In the order of their beginnings.
@@ -140,6 +151,70 @@ pub struct RegionLink {
     pub bytes_per_s: Option<f64>,
     /// The same for each write that was acknowledged, in whichever region; null if none was.
     pub bytes_per_write: Option<f64>,
+    /// Indices of the steps that cut the link: each node of one region off from each of the other,
+    /// in one direction at least.
+    #[serde(default)]
+    pub cut_by: Vec<usize>,
+}
+
+/// A region when the topology was ready.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Region {
+    pub name: String,
+    /// The groups that have nodes in it.
+    pub groups: Vec<RegionGroup>,
+    /// The loads whose clients are in it.
+    pub loads: Vec<String>,
+}
+
+/// How many nodes of a group a region has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RegionGroup {
+    pub name: String,
+    pub primaries: usize,
+    pub replicas: usize,
+    pub sentinels: usize,
+}
+
+/// The latency of the good answers that the clients of a load got from the nodes of a region, from
+/// the intended instants of the operations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RegionLatency {
+    pub load: String,
+    /// The region of the clients.
+    pub from: String,
+    /// The region of the nodes that answered.
+    pub to: String,
+    /// Both are the same.
+    pub local: bool,
+    pub action: Access,
+    pub answers: u64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// What the clients of a region, of all loads together, felt of a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RegionDowntime {
+    pub region: String,
+    pub group: String,
+    pub action: Access,
+    /// Operations that were sent, and those of them that did not end ok.
+    pub operations: u64,
+    pub errors: u64,
+    /// Of each shard, the longest time in which none of the clients had a good answer, and a shorter
+    /// one if that had not ended when the load did.
+    pub silences: Vec<Silence>,
+    /// The longest outage that probes from this region saw, and the greatest sum of those of one
+    /// canary; null if the group was not probed.
+    pub outage_max_ms: Option<f64>,
+    pub outage_total_ms: Option<f64>,
+}
+
+impl RegionDowntime {
+    pub fn longest(&self) -> Option<&Silence> {
+        Silence::longest(&self.silences)
+    }
 }
 
 /// How late writes of the group `from` were seen in the group `to`. A lag counts from the
@@ -306,6 +381,12 @@ pub struct Silence {
     pub duration_ms: f64,
     /// From an election in that time until the good answer.
     pub reconnect_ms: Option<f64>,
+}
+
+impl Silence {
+    pub fn longest(silences: &[Silence]) -> Option<&Silence> {
+        silences.iter().max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms))
+    }
 }
 
 /// The results of a load's operations. The spans are those of the measures of latency.
@@ -541,7 +622,7 @@ pub struct Outage {
     pub slot: u16,
     /// Whether a step of the drill moves the slot.
     pub moves: bool,
-    /// Where the canary was probed from, if clients are in several regions.
+    /// Where the canary was probed from, if there are several regions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     pub action: Access,

@@ -189,6 +189,7 @@ fn longest_outage(r: &Report) -> Option<String> {
 /// Where and when it was.
 fn place(r: &Report, outage: &Outage) -> String {
     let Outage { group, shard, slot, .. } = outage;
+    let from = outage.region.as_ref().map_or(String::new(), |region| format!(" from {region}"));
     let at = (outage.from_ms - r.timeline_ms.unwrap_or(0.0)) / 1e3;
     let slot = match (r.ownership.is_empty(), outage.moves) {
         (true, _) => String::new(),
@@ -202,7 +203,7 @@ fn place(r: &Report, outage: &Outage) -> String {
         blind => format!("; redrill itself was not run for {} of it", Unit::Millis.show(blind)),
     };
     let moment = moment(r, outage.from_ms);
-    format!("at {at:.2} s of the load ({moment}), {group}/{shard}{slot}{cause}{open}{unseen}")
+    format!("at {at:.2} s of the load ({moment}), {group}/{shard}{slot}{from}{cause}{open}{unseen}")
 }
 
 /// The position of an instant relative to the steps: `0.70 s before the step`.

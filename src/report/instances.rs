@@ -1,49 +1,18 @@
 //! What each application instance of a load felt: its operations and errors, and for how long no
 //! shard gave it a good answer.
 
-use crate::model::Nanos;
-use crate::model::op::{Cause, Op, Outcome, Purpose, key_name};
-use crate::model::slot::slot_of;
+use crate::model::op::{Cause, Op, Outcome};
 
-use super::data::{Failover, Instance, Silence, millis};
+use super::data::{Failover, Instance};
+use super::felt::{Felt, is_felt, shard_of};
 use super::record::Record;
-use super::schedule::is_shed_late;
 use super::spans::Span;
-
-/// An election is seen when a node is asked next: mostly so much later at most.
-const SEEN_LATE_MS: f64 = 500.0;
 
 /// The instances of each load, as its operations are read.
 #[derive(Debug)]
 pub(super) struct Instances {
     line: Span,
     loads: Vec<Vec<Felt>>,
-}
-
-/// What one instance felt.
-#[derive(Debug, Default)]
-struct Felt {
-    operations: u64,
-    errors: u64,
-    /// In the order in which they were first wanted.
-    shards: Vec<ShardSilences>,
-}
-
-/// The longest silence of a shard, and the one that was not over when the load ended.
-///
-/// A silence ends with a good answer. It begins when something was wanted that had none: at
-/// the intended instant of the first such operation, or with the good answer before that, if
-/// it came later.
-#[derive(Debug)]
-struct ShardSilences {
-    /// The index of its group among those of the load, and its number.
-    shard: (u8, u32),
-    answered: Nanos,
-    /// The first that was wanted, of what has ended since.
-    wanted: Option<Nanos>,
-    worst: Option<(Nanos, Option<Nanos>)>,
-    /// Since when a shorter one has lasted at the load's end.
-    open: Option<Nanos>,
 }
 
 impl Instances {
@@ -54,25 +23,19 @@ impl Instances {
     /// Operations come in the order in which they ended.
     pub fn add(&mut self, op: &Op, record: &Record) {
         let Some(load) = self.loads.get_mut(usize::from(op.load)) else { return };
-        if op.purpose != Purpose::Load || is_shed_late(op) {
+        if !is_felt(op) {
             return;
         }
         let instance = usize::from(op.instance);
         if load.len() <= instance {
             load.resize_with(instance + 1, Felt::default);
         }
-        let (felt, ok) = (&mut load[instance], op.outcome == Outcome::Ok);
+        let felt = &mut load[instance];
         if op.ends_session() && op.outcome != Outcome::Fail(Cause::Shed) {
-            felt.operations += 1;
-            felt.errors += u64::from(!ok);
+            felt.count(op.outcome == Outcome::Ok);
         }
-        let Some(shard) = shard_of(op, record) else { return };
-        let shard = felt.shard(shard, self.line.from);
-        let wanted = shard.wanted.map_or(op.intended, |wanted| wanted.min(op.intended));
-        shard.wanted = Some(wanted);
-        if ok {
-            shard.hear(Some(op.done), op.done);
-            (shard.answered, shard.wanted) = (shard.answered.max(op.done), None);
+        if let Some(shard) = shard_of(op, record) {
+            felt.want(op, (op.group, shard), self.line.from);
         }
     }
 
@@ -80,16 +43,14 @@ impl Instances {
     pub fn done(self, record: &Record, failovers: &[Failover]) -> Vec<Vec<Instance>> {
         let end = self.line.to;
         let of_load = |(index, load): (usize, Vec<Felt>)| {
-            let row = |mut felt: Felt| {
-                felt.shards.sort_by_key(|shard| shard.shard);
-                let silences = |shard: &mut ShardSilences| {
-                    let group = group_of(record, index, shard.shard.0)?;
-                    let left = record.owners.get(group).and_then(|o| o.lost_all(shard.shard.1));
-                    shard.over(left, end);
-                    Some(shard.told(group, end, failovers))
-                };
-                let silences = felt.shards.iter_mut().filter_map(silences).flatten().collect();
-                Instance { operations: felt.operations, errors: felt.errors, silences }
+            let group = |group: u8| {
+                let named = record.info.loads.get(index)?.groups().nth(usize::from(group));
+                named.map(|(name, _)| name)
+            };
+            let row = |felt: Felt| {
+                let (operations, errors) = (felt.operations, felt.errors);
+                let silences = felt.silences(group, (record, end), failovers);
+                Instance { operations, errors, silences }
             };
             load.into_iter().map(row).collect()
         };
@@ -97,90 +58,13 @@ impl Instances {
     }
 }
 
-impl Felt {
-    fn shard(&mut self, shard: (u8, u32), from: Nanos) -> &mut ShardSilences {
-        let known = self.shards.iter().position(|known| known.shard == shard);
-        let index = known.unwrap_or_else(|| {
-            let (wanted, worst, open) = (None, None, None);
-            self.shards.push(ShardSilences { shard, answered: from, wanted, worst, open });
-            self.shards.len() - 1
-        });
-        &mut self.shards[index]
-    }
-}
-
-fn group_of(record: &Record, load: usize, group: u8) -> Option<&str> {
-    let load = record.info.loads.get(load)?;
-    Some(match usize::from(group).checked_sub(1) {
-        None => &load.group,
-        Some(more) => &load.more_groups.get(more)?.0,
-    })
-}
-
-/// The shard that owned the key's slot when the operation was due. Outside a cluster there is one.
-fn shard_of(op: &Op, record: &Record) -> Option<(u8, u32)> {
-    let keys = &record.info.loads.get(usize::from(op.keyspace()))?.name;
-    let group = group_of(record, usize::from(op.load), op.group)?;
-    let owners = record.owners.get(group);
-    let slot = slot_of(key_name(keys, op.key).as_bytes());
-    Some((op.group, owners.and_then(|owners| owners.at(slot, op.intended)).unwrap_or(0)))
-}
-
-impl ShardSilences {
-    /// Something was wanted, and had a good answer `to`, or none until `end`.
-    fn hear(&mut self, to: Option<Nanos>, end: Nanos) {
-        let Some(wanted) = self.wanted else { return };
-        let from = wanted.max(self.answered);
-        let length = |(from, to): (Nanos, Option<Nanos>)| to.unwrap_or(end).since(from);
-        if self.worst.is_none_or(|worst| end.since(from) > length(worst)) {
-            self.worst = Some((from, to));
-        }
-    }
-
-    /// The load has ended, or the shard `left` before: nobody wants anything of it any more.
-    fn over(&mut self, left: Option<Nanos>, end: Nanos) {
-        self.hear(left, left.unwrap_or(end));
-        let since = self.wanted.map(|wanted| wanted.max(self.answered));
-        let is_worst = |since: &Nanos| self.worst.is_some_and(|(from, _)| from == *since);
-        self.open = since.filter(|since| left.is_none() && !is_worst(since));
-    }
-
-    fn told(&self, group: &str, end: Nanos, failovers: &[Failover]) -> Vec<Silence> {
-        let open = self.open.map(|since| (since, None));
-        let both = self.worst.into_iter().chain(open);
-        both.map(|silence| self.silence(silence, group, end, failovers)).collect()
-    }
-
-    fn silence(
-        &self,
-        (from, to): (Nanos, Option<Nanos>),
-        group: &str,
-        end: Nanos,
-        failovers: &[Failover],
-    ) -> Silence {
-        let (_, shard) = self.shard;
-        let (from_ms, until) = (millis(from), millis(to.unwrap_or(end)));
-        let of_it = |failover: &&Failover| failover.group == group && failover.shard == shard;
-        let elected = failovers.iter().filter(of_it).filter_map(|failover| failover.elected_ms);
-        let seen = until + SEEN_LATE_MS;
-        let elected = elected.filter(|at| from_ms <= *at && *at <= seen).reduce(f64::max);
-        Silence {
-            group: group.to_owned(),
-            shard,
-            from_ms,
-            to_ms: to.map(millis),
-            duration_ms: until - from_ms,
-            // 0 where an answer came before a node that was asked told of the election.
-            reconnect_ms: elected.zip(to).map(|(at, to)| (millis(to) - at).max(0.0)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Nanos;
     use crate::model::event::{DrillInfo, LoadInfo, ShardView};
-    use crate::model::op::{Action, RegisterOp};
+    use crate::model::op::{Action, RegisterOp, key_name};
+    use crate::model::slot::slot_of;
 
     fn at(ms: u64) -> Nanos {
         Nanos(ms * 1_000_000)

@@ -6,12 +6,13 @@ use crate::model::traffic::Crossing;
 use super::data::{RegionLink, Traffic};
 use super::spans::Span;
 
-/// A row for each direction of each link. `writes` is how many were acknowledged in `line`.
+/// A row for each direction of each link. `writes` is how many were acknowledged in `line`, and
+/// `cut_by` gives the steps that cut a link.
 pub(super) fn rows(
     links: &[LinkInfo],
     traffic: Option<&Traffic>,
-    line: Span,
-    writes: u64,
+    (line, writes): (Span, u64),
+    cut_by: impl Fn(&LinkInfo) -> Vec<usize>,
 ) -> Vec<RegionLink> {
     let writes_per_s = writes as f64 / line.length().as_secs_f64();
     let row = |link: &LinkInfo| {
@@ -22,6 +23,7 @@ pub(super) fn rows(
             latency_ms: link.latency_ns as f64 / 1e6,
             bytes_per_s,
             bytes_per_write: bytes_per_s.map(|b| b / writes_per_s).filter(|b| b.is_finite()),
+            cut_by: cut_by(link),
         }
     };
     links.iter().map(row).collect()
@@ -80,10 +82,11 @@ mod tests {
         let ms = |ms: u64| Nanos(ms * 1_000_000);
         let line = Span { from: ms(900), to: ms(3_100) };
         let link = LinkInfo { from: "us".into(), to: "eu".into(), latency_ns: 40_000_000 };
-        let row = &rows(std::slice::from_ref(&link), Some(&traffic), line, 220)[0];
+        let row = &rows(std::slice::from_ref(&link), Some(&traffic), (line, 220), |_| vec![2])[0];
         assert_eq!((row.latency_ms, row.bytes_per_s), (40.0, Some(2_500.0)));
+        assert_eq!(row.cut_by, [2]);
         assert!((row.bytes_per_write.unwrap() - 25.0).abs() < 1e-9);
-        let none = &rows(&[link], None, line, 220)[0];
+        let none = &rows(&[link], None, (line, 220), |_| vec![])[0];
         assert_eq!((none.bytes_per_s, none.bytes_per_write), (None, None));
     }
 }

@@ -127,7 +127,7 @@ fn from_events(record: &Record, values: &mut Values) {
     put(values, "crashes", loaded.then_some(record.crashes.len() as f64));
     if record.probe.sent > 0 {
         for (action, longest, total) in DOWNTIME {
-            let worst = record.outages.worst(action);
+            let worst = record.outages.worst(action, |_| true);
             put(values, longest, Some(ms(worst.longest)));
             put(values, total, Some(ms(worst.total)));
         }
@@ -344,7 +344,7 @@ fn of_downtime(record: &Record) -> Doubts {
     let hidden = |blind_ms: f64| if hides { blind_ms } else { 0.0 };
     let between = probe.turn_ms.map_or(0.0, |turn_ms| (turn_ms - probe.every_ms).max(0.0));
     let ranges = |(action, longest, total)| {
-        let seen = record.outages.worst(action);
+        let seen = record.outages.worst(action, |_| true);
         let before = if seen.longest.is_zero() { 0.0 } else { between };
         let most = |outage, blind_ms| ms(outage) + before + hidden(blind_ms);
         [

@@ -18,6 +18,7 @@ mod error;
 mod failover_fold;
 mod failovers;
 mod failures;
+mod felt;
 mod figures;
 pub mod file;
 pub mod html;
@@ -34,6 +35,7 @@ mod measures;
 mod outages;
 mod record;
 mod recovery;
+mod regions;
 mod schedule;
 mod settled;
 mod series;
@@ -65,13 +67,14 @@ use std::time::Duration;
 use crate::check::{Checked, Failures, Finding};
 use crate::load::history::{self, HistoryError, Packed};
 use crate::log::OrLogged;
-use crate::model::event::{LoadInfo, NodeInfo, Phase};
+use crate::model::event::{LinkInfo, LoadInfo, NodeInfo, Phase};
 use crate::model::{NodeName, Verdict};
 
 use data::millis;
 use instances::Instances;
 use measures::Parts;
 use record::Record;
+use regions::Regions;
 use series::SeriesBuilder;
 use spans::Spans;
 use takeover::Takeovers;
@@ -157,6 +160,7 @@ struct History {
     tally: Option<Tally>,
     checked: Checked,
     instances: Option<Instances>,
+    regions: Option<Regions>,
     takeovers: Option<Takeovers>,
     warnings: Vec<String>,
 }
@@ -183,6 +187,7 @@ impl History {
         let timeouts: Vec<Duration> = record.info.loads.iter().map(timeout).collect();
         let mut tally = Tally::new(spans, &timeouts, record.starved.met());
         let mut instances = Instances::new(record.info.loads.len(), spans.line);
+        let mut regions = Regions::new(record, spans.line);
         let mut takeovers = Takeovers::new(record);
         let full = |source| HistoryError::Keep { path: std::env::temp_dir(), source };
         let mut packed = Packed::new(path.parent().unwrap_or(Path::new("."))).map_err(full)?;
@@ -191,6 +196,7 @@ impl History {
             for op in ops {
                 tally.add(op);
                 instances.add(op, record);
+                regions.add(op, record);
                 takeovers.add(op, record);
                 packed.push(op).map_err(full)?;
             }
@@ -204,7 +210,7 @@ impl History {
             made.warnings.push(format!("{} breaks off: its end is missing", file::HISTORY));
         }
         (made.tally, made.instances) = (Some(tally), Some(instances));
-        made.takeovers = Some(takeovers);
+        (made.regions, made.takeovers) = (Some(regions), Some(takeovers));
         Ok(made)
     }
 }
@@ -219,6 +225,8 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     }
     history.checked.findings.extend(wrong_canaries(&record));
     let instances = history.instances.take().map(|all| all.done(&record, &failovers));
+    let (region_latency, region_downtime) =
+        history.regions.take().map(|all| all.done(&record, &failovers)).unwrap_or_default();
     let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
     let traffic = record.traffic.done();
     let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
@@ -241,8 +249,11 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         why.push("no operation was sent: look at the rates of the loads".to_owned());
     }
     let spans = Spans::of(&record);
-    let (outages, outages_left_out) =
-        record.outages.list(&record.canaries, |canary, at| record.owner(canary, at));
+    let (outages, outages_left_out) = record.outages.list(
+        &record.canaries,
+        |canary, at| record.owner(canary, at),
+        |canary| record.probed_from(canary),
+    );
     let lost = history.checked.over_time.get("writes.lost");
     let lost = |load| lost.map_or(Vec::new(), |lost| lost.counts(load).to_vec());
     let lost: Vec<_> = (0..record.series.len()).map(lost).collect();
@@ -279,7 +290,10 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         shards: shards::rows(&record),
         containers: record.usage.rows(),
         traffic,
+        regions: regions::rows(&record),
         links,
+        region_latency,
+        region_downtime,
         sync,
         outages,
         outages_left_out,
@@ -300,7 +314,8 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
 fn link_rows(record: &Record, traffic: Option<&Traffic>, tally: Option<&Tally>) -> Vec<RegionLink> {
     let line = Spans::of(record).map(|spans| spans.line);
     let writes = tally.map_or(0, |tally| tally.changes);
-    line.map_or(Vec::new(), |line| links::rows(&record.info.links, traffic, line, writes))
+    let cut_by = |link: &LinkInfo| regions::cut_by(record, link);
+    line.map_or(Vec::new(), |line| links::rows(&record.info.links, traffic, (line, writes), cut_by))
 }
 
 /// No load need have keys that were lost with them.

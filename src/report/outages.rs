@@ -119,11 +119,12 @@ impl Outages {
         }
     }
 
-    /// The longest outage of any canary, and the greatest sum of a single one.
-    pub fn worst(&self, action: Access) -> Suffered {
+    /// The longest outage of any of the canaries that `of` accepts, and the greatest sum of a
+    /// single one.
+    pub fn worst(&self, action: Access, of: impl Fn(usize) -> bool) -> Suffered {
         self.suffered
             .iter()
-            .filter(|((_, write), _)| *write == (action == Access::Write))
+            .filter(|((canary, write), _)| *write == (action == Access::Write) && of(*canary))
             .fold(Suffered::default(), |worst, (_, one)| worst.worse(one))
     }
 
@@ -185,11 +186,12 @@ impl Outages {
     }
 
     /// The outages in the order of their beginnings, and how many were left out. `owner` is the
-    /// shard that a canary belonged to.
-    pub fn list(
+    /// shard that a canary belonged to, and `region` the one that it was probed from.
+    pub fn list<'c>(
         &self,
-        canaries: &[Canary],
+        canaries: &'c [Canary],
         owner: impl Fn(&Canary, Nanos) -> u32,
+        region: impl Fn(&'c Canary) -> Option<&'c str>,
     ) -> (Vec<Outage>, u64) {
         let left_out = self.left_out + self.listed.len().saturating_sub(LISTED) as u64;
         let rows = self.listed.iter().take(LISTED).filter_map(|one| {
@@ -199,7 +201,7 @@ impl Outages {
                 shard: owner(canary, one.from),
                 slot: canary.slot,
                 moves: canary.moves,
-                region: canary.region.clone(),
+                region: region(canary).map(str::to_owned),
                 action: one.action,
                 from_ms: millis(one.from),
                 to_ms: one.to.map(millis),

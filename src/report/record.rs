@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::check::Failure;
-use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, NodeInfo, Phase};
+use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, LoadInfo, NodeInfo, Phase};
 use crate::model::owners::Owners;
 use crate::model::{Nanos, NodeName, ShardName, Workload, from_json};
 
@@ -371,6 +371,28 @@ impl Record {
     pub fn owner(&self, canary: &Canary, at: Nanos) -> u32 {
         let seen = self.owners.get(&canary.group).and_then(|owners| owners.at(canary.slot, at));
         seen.unwrap_or(canary.shard)
+    }
+
+    /// Whether the canary stands for the data of the group, which may be those that it copies.
+    pub fn stands_for(&self, canary: &Canary, group: &str) -> bool {
+        let has_own = || self.canaries.iter().any(|one| one.group == group);
+        let same_data = |name: &str| self.lag.groups().any(|one| one == name);
+        canary.group == group || same_data(group) && same_data(&canary.group) && !has_own()
+    }
+
+    /// The region from which the canary is probed: where all clients of its data are, if it does
+    /// not say so. None in a topology without several regions.
+    pub fn probed_from<'a>(&'a self, canary: &'a Canary) -> Option<&'a str> {
+        let uses =
+            |load: &&LoadInfo| load.groups().any(|(group, _)| self.stands_for(canary, group));
+        let default = || match &self.info.regions[..] {
+            [] | [_] => None,
+            [first, ..] => {
+                let user = self.info.loads.iter().find(uses);
+                user.and_then(|load| load.region.as_deref()).or(Some(&first.name))
+            }
+        };
+        canary.region.as_deref().or_else(default)
     }
 
     /// What each load does.

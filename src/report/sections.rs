@@ -6,12 +6,16 @@ use crate::model::traffic::{Class, Crossing};
 use crate::model::{NodeName, Unit};
 
 use super::data::{
-    Figures, Instance, Job, JobPhase, Load, Quantiles, RegionLink, Report, Shard, Step, SyncLag,
+    Figures, Instance, Job, JobPhase, Load, Quantiles, RegionDowntime, RegionLatency, RegionLink,
+    Report, Shard, Silence, Step, SyncLag,
 };
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
 const OF_SPANS: &str = "Latency of the operations that were intended before the first step, from \
                         there to convergence, and after it.";
+
+/// A terminal shows a table of regions if it has so few rows.
+const FEW: usize = 12;
 
 /// As they are shown `on` a page, or in a text.
 pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
@@ -35,6 +39,21 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
              one.",
             instances(r),
         ),
+        few(section(
+            "region-latency",
+            "Latency by region",
+            "Good answers by the region of the clients and that of the node that answered, from the \
+             intended instants of the operations.",
+            region_latency(r),
+        )),
+        few(section(
+            "region-downtime",
+            "Downtime by region",
+            "What the clients of a region felt of a group, all loads together: the longest time in \
+             which none of them had a good answer from a shard. Outages are those that probes from \
+             that region saw: the longest, and all of the worst canary.",
+            region_downtime(r),
+        )),
         section(
             "shards",
             "By shard",
@@ -83,6 +102,10 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
     }
     sections.retain(|section| !section.table.rows.is_empty());
     sections
+}
+
+fn few(section: Section) -> Section {
+    Section { brief: section.table.rows.len() <= FEW, ..section }
 }
 
 /// Every measure, for those who ask for it.
@@ -171,7 +194,7 @@ fn instances(r: &Report) -> Table {
     columns.push(Column::text("of shard"));
     columns.push(Column::figure("answered after the election"));
     let row = |load: &Load, (i, one): (usize, &Instance)| {
-        let longest = one.silences.iter().max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms));
+        let longest = Silence::longest(&one.silences);
         let never = longest.is_some_and(|silence| silence.to_ms.is_none());
         let shard = longest.map_or(NOTHING.to_owned(), |s| format!("{}/{}", s.group, s.shard));
         vec![
@@ -186,6 +209,52 @@ fn instances(r: &Report) -> Table {
     let several = r.loads.iter().filter(|load| load.instances.len() > 1);
     let rows = several.flat_map(|load| load.instances.iter().enumerate().map(|i| row(load, i)));
     Table { columns, rows: rows.collect() }
+}
+
+fn region_latency(r: &Report) -> Table {
+    let mut columns = Vec::from(["load", "clients → node", "operation"].map(Column::text));
+    columns.push(Column::figure("answers").wide());
+    columns.extend(["p50", "p99"].map(Column::figure));
+    let row = |one: &RegionLatency| {
+        vec![
+            Cell::from(&*one.load),
+            Cell::from(match one.local {
+                true => format!("{}, local", one.to),
+                false => format!("{} → {}", one.from, one.to),
+            }),
+            Cell::from(one.action.word()),
+            Cell::count(Some(one.answers)),
+            Cell::figure(Some(one.p50_ms), Unit::Millis, 3),
+            Cell::figure(Some(one.p99_ms), Unit::Millis, 3),
+        ]
+    };
+    Table { columns, rows: r.region_latency.iter().map(row).collect() }
+}
+
+fn region_downtime(r: &Report) -> Table {
+    let mut columns = Vec::from(["region", "group", "operation"].map(Column::text));
+    columns.push(Column::figure("operations").wide());
+    columns.extend(["errors", "longest silence"].map(Column::figure));
+    columns.push(Column::figure("longest outage").wide());
+    columns.push(Column::figure("all outages"));
+    let row = |one: &RegionDowntime| {
+        let longest = one.longest();
+        let silence = Cell::figure(longest.map(|silence| silence.duration_ms), Unit::Millis, 3);
+        let open = longest.is_some_and(|silence| silence.to_ms.is_none());
+        let shown = if open { format!("≥ {}", silence.shown) } else { silence.shown };
+        let share = one.errors as f64 / one.operations as f64 * 100.0;
+        vec![
+            Cell::from(&*one.region),
+            Cell::from(&*one.group),
+            Cell::from(one.action.word()),
+            Cell::count(Some(one.operations)),
+            Cell::figure(Some(share), Unit::Percent, 3),
+            Cell { shown, ..silence },
+            Cell::figure(one.outage_max_ms, Unit::Millis, 3),
+            Cell::figure(one.outage_total_ms, Unit::Millis, 3),
+        ]
+    };
+    Table { columns, rows: r.region_downtime.iter().map(row).collect() }
 }
 
 fn shards(r: &Report) -> Table {

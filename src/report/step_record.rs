@@ -93,6 +93,13 @@ impl StepRecord {
         open.filter(is_meant).for_each(|hit| hit.undone_ms = Some(millis(at)));
     }
 
+    /// Whether it cuts, or has cut, the two nodes off from each other.
+    pub fn cuts(&self, a: &NodeName, b: &NodeName) -> bool {
+        let one = |node: &NodeName| self.hits.iter().any(|hit| hit.node == *node);
+        let other = |node: &NodeName| self.against.contains(node);
+        self.effects().cuts_links && (one(a) && other(b) || one(b) && other(a))
+    }
+
     /// Whether it still acted on `node` at `at`, or was undone at most `grace` before.
     pub fn held(&self, node: &NodeName, at: Nanos, grace: Duration) -> bool {
         let ended = self.ended_at_once().map(millis);

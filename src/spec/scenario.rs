@@ -79,6 +79,12 @@ impl Scenario {
         self.topology.same_data(first).into_iter().map(|group| group.name.clone()).collect()
     }
 
+    /// Where the clients of a load are: those that are put nowhere are in the first region. None
+    /// without regions.
+    pub fn region_of(&self, load: &Load) -> Option<String> {
+        load.region.as_ref().or(self.topology.regions.first()).cloned()
+    }
+
     /// The instances that connect from an address of their own, and their regions.
     pub fn own_instances(&self) -> Vec<(NodeName, Option<String>)> {
         let own = |load| Load::own_instances(load).map(|name| (name, load.region.clone()));

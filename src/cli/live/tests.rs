@@ -27,6 +27,7 @@ fn drill() -> EventKind {
     let load = LoadInfo {
         name: "app".into(),
         group: "cache".into(),
+        region: None,
         rate: 4000.0,
         clients: 32,
         keys: 20_000,
@@ -57,6 +58,7 @@ fn drill() -> EventKind {
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
         probe_budget: 2_000.0,
+        regions: Vec::new(),
         links: Vec::new(),
         planned_ms: 10_000.0,
     })

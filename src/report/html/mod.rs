@@ -12,6 +12,7 @@ mod lag;
 mod lanes;
 mod lines;
 mod lost;
+mod map;
 mod slots;
 mod svg;
 mod traffic;
@@ -54,6 +55,8 @@ struct Page<'a> {
     /// Drawings of both sizes.
     traffic: String,
     lag: String,
+    /// Drawings of both sizes.
+    map: String,
     ownership: Vec<OwnershipView>,
     /// Some owners are those of most nodes, not of all.
     disagreed: bool,
@@ -115,6 +118,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         hits: drawings(r, |frame| hits::draw(r, frame)),
         traffic: drawings(r, |frame| traffic::draw(r, frame)),
         lag: drawings(r, |frame| lag::draw(r, frame)),
+        map: Size::BOTH.iter().filter_map(|size| map::draw(r, *size)).collect(),
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),

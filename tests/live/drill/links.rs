@@ -357,6 +357,42 @@ fn a_cut_between_regions_leaves_the_far_ones_without_an_answer() {
     assert!(causes(1).contains("timeout"), "{}", causes(1));
     let replaced = report["failovers"].as_array().unwrap().iter().filter(|f| !f["to"].is_null());
     assert_eq!(replaced.count(), 0, "replicas have no vote: {}", report["failovers"]);
+    assert_regions_are_told_apart(&report);
+}
+
+/// Primaries are near, and for three seconds those who are far reach none of them.
+fn assert_regions_are_told_apart(report: &Value) {
+    let rows = |matrix: &str| report[matrix].as_array().unwrap().clone();
+    for action in ["read", "write"] {
+        let felt = |region: &str, of: &dyn Fn(&Value) -> f64| {
+            let row = rows("region_downtime").into_iter().find(|row| {
+                row["region"] == region && row["group"] == "cache" && row["action"] == action
+            });
+            of(&row.unwrap_or_else(|| panic!("{region}: {}", report["region_downtime"])))
+        };
+        let silence = |row: &Value| {
+            let silences = row["silences"].as_array().unwrap().iter();
+            silences.map(|silence| ms(&silence["duration_ms"])).fold(0.0, f64::max)
+        };
+        let (near, far) = (felt("near", &silence), felt("far", &silence));
+        assert!(far >= 2_500.0, "{far}: {}", report["region_downtime"]);
+        assert!(near < 1_250.0, "as much of the machine as any drill may miss: {near}");
+        let probed = |row: &Value| ms(&row["outage_max_ms"]);
+        let (near, far) = (felt("near", &probed), felt("far", &probed));
+        assert!(far >= 2_000.0 && near < far / 2.0, "{near} and {far}");
+    }
+    let of = |load: &str, local: bool| {
+        let all = rows("region_latency").into_iter();
+        all.filter(|row| row["load"] == load && row["local"] == local).collect::<Vec<_>>()
+    };
+    assert_eq!((of("here", true).len(), of("there", false).len()), (2, 2), "reads and writes");
+    assert!(of("here", false).is_empty() && of("there", true).is_empty(), "no primary is far");
+    for remote in of("there", false) {
+        assert!(ms(&remote["p50_ms"]) >= 80.0, "there and back: {remote}");
+    }
+    for link in rows("links") {
+        assert_eq!(link["cut_by"], serde_json::json!([0]), "{link}");
+    }
 }
 
 /// Containers have one address for all that they open: what MIGRATE sends is told by what it

@@ -244,6 +244,7 @@ impl Sim {
             loads: vec![LoadInfo {
                 name: "app".to_owned(),
                 group: "cache".to_owned(),
+                region: None,
                 rate: plan.rate,
                 clients: 32,
                 keys: plan.keys,
@@ -262,6 +263,7 @@ impl Sim {
             probe_every_ms: 10.0,
             probe_deadline_ms: 100.0,
             probe_budget: 2_000.0,
+            regions: Vec::new(),
             links: Vec::new(),
             planned_ms: plan.seconds * 1e3,
         }

@@ -11,6 +11,7 @@ mod judged;
 mod lost;
 mod page;
 mod read_back;
+mod regions;
 mod schema;
 mod shown;
 mod starved;

@@ -112,6 +112,7 @@ pub fn info() -> DrillInfo {
     let load = LoadInfo {
         name: "app".to_owned(),
         group: "cache".to_owned(),
+        region: None,
         rate: 10.0,
         clients: 1,
         keys: 70,
@@ -146,6 +147,7 @@ pub fn info() -> DrillInfo {
         probe_every_ms: 10.0,
         probe_deadline_ms: 100.0,
         probe_budget: 2_000.0,
+        regions: Vec::new(),
         links: Vec::new(),
         planned_ms: 7_000.0,
     }

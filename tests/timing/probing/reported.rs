@@ -51,6 +51,7 @@ fn info() -> DrillInfo {
         probe_every_ms: PROBE.every.as_secs_f64() * 1e3,
         probe_deadline_ms: PROBE.deadline.as_secs_f64() * 1e3,
         probe_budget: PROBE.budget,
+        regions: Vec::new(),
         links: Vec::new(),
         planned_ms: 0.0,
     }
