@@ -276,7 +276,8 @@ mod tests {
         ops.extend((0..100).map(|n| op((0, 0), false, (n * 10, n * 10 + 1))));
         ops.extend((0..50).map(|n| op((0, 1), true, (n * 10, n * 10 + 80))));
         ops.push(op((1, 0), true, (5, 7)));
-        ops.push(lost((1, 0), true, (8, 1_008)));
+        // A node may answer that it does not take the write.
+        ops.push(Op { by: Some(0), ..lost((1, 0), true, (8, 1_008)) });
         ops.push(Op { sent: ms(19), ..op((1, 0), true, (9, 20)) });
         let row = |one: &RegionLatency| {
             let of = format!("{} {} {} {}", one.load, one.from, one.to, one.action);

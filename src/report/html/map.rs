@@ -150,6 +150,15 @@ impl Picture {
         let [right, down] = if is_corner { [right.signum(), 1.0] } else { [right, down] };
         [self.width / 2.0 + x * right, self.height / 2.0 + y * down]
     }
+
+    /// Where the number of a link stands: in the middle, or a little before, where the diagonals of
+    /// four would meet.
+    fn on_link(&self, ends: [usize; 2]) -> [f64; 2] {
+        let [[x1, y1], [x2, y2]] = ends.map(|end| self.at(end));
+        let is_slanting = (x2 - x1).abs() > 1.0 && (y2 - y1).abs() > 1.0;
+        let share = if self.count > 3 && is_slanting { 0.36 } else { 0.5 };
+        [x1 + (x2 - x1) * share, y1 + (y2 - y1) * share]
+    }
 }
 
 fn wire(svg: &mut Svg, r: &Report, picture: &Picture, pair: &Pair) {
@@ -171,11 +180,8 @@ fn place(svg: &mut Svg, picture: &Picture, at: usize, region: &Region) {
     }
 }
 
-/// On its link: in the middle, or a little before, where the diagonals of four would meet.
 fn number(svg: &mut Svg, picture: &Picture, at: usize, pair: &Pair) {
-    let [[x1, y1], [x2, y2]] = pair.ends.map(|end| picture.at(end));
-    let share = if picture.count > 3 && x1 != x2 && y1 != y2 { 0.36 } else { 0.5 };
-    let (x, y) = (x1 + (x2 - x1) * share, y1 + (y2 - y1) * share);
+    let [x, y] = picture.on_link(pair.ends);
     let mark = if pair.cut.is_empty() { "" } else { "✕ " };
     let label = match (picture.size, picture.count) {
         (Size::Wide, _) | (_, 2) => format!("{mark}{} · {}", at + 1, latency(pair)),
@@ -307,6 +313,20 @@ mod tests {
                     assert!(apart, "{size:?} {at:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_numbers_of_diagonals_are_apart_and_others_in_the_middle() {
+        let mut r = report();
+        r.regions = (0..4).map(|n| region(&n.to_string(), "us")).collect();
+        for size in Size::BOTH {
+            let picture = Picture::of(&r, size);
+            let ([left, _], [right, _]) = (picture.at(0), picture.at(1));
+            let [x, _] = picture.on_link([0, 1]);
+            assert!((x - (left + right) / 2.0).abs() < 1.0, "{x}");
+            let ([one, _], [other, _]) = (picture.on_link([0, 2]), picture.on_link([1, 3]));
+            assert!((one - other).abs() > 20.0, "{one} and {other}");
         }
     }
 
