@@ -43,6 +43,7 @@ pub async fn start(
         program: drill.program.to_owned(),
         args: vec!["replicate".to_owned()],
         env: Vec::new(),
+        talks: true,
     };
     let programs = drill.backend.programs();
     let starts = programs.start_actor(plan).await.map_err(Halt::failed)?;

@@ -7,6 +7,7 @@ use crate::spec::Scenario;
 use crate::spec::quantity::Bytes;
 use crate::spec::scenario::{ClientKind, Distribution, Load, Wait};
 use crate::spec::step::Step;
+use crate::spec::sync::DataSync;
 use crate::spec::topology::{Group, Link};
 
 /// Facts that the scenario does not contain.
@@ -37,7 +38,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
             .iter()
             .map(|load| LoadInfo {
                 region: scenario.region_of(load),
-                same_data: same_data(scenario, load),
+                same_data: scenario.writers(load),
                 ..load_info(load, |group| {
                     let more = load.fallback.iter().flat_map(|group| nodes(scenario, group));
                     nodes(scenario, group).into_iter().chain(more).collect()
@@ -51,6 +52,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         probe_budget: scenario.probe.budget,
         regions: regions(scenario),
         links: scenario.topology.links.iter().map(|link| link_info(scenario, link)).collect(),
+        external_sync: matches!(scenario.topology.sync, Some(DataSync::External { .. })),
         planned_ms: millis(last + scenario.settle),
     }
 }
@@ -79,14 +81,6 @@ fn regions(scenario: &Scenario) -> Vec<RegionInfo> {
     };
     let region = |(at, name): (usize, &String)| RegionInfo { name: name.clone(), nodes: here(at) };
     topology.regions.iter().enumerate().map(region).collect()
-}
-
-/// The groups that have a load's keys, if each takes writes.
-fn same_data(scenario: &Scenario, load: &Load) -> Vec<String> {
-    match load.outbox {
-        true => scenario.same_data(load),
-        false => Vec::new(),
-    }
 }
 
 fn link_info(scenario: &Scenario, link: &Link) -> LinkInfo {

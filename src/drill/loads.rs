@@ -83,10 +83,8 @@ impl Loads {
                 return Ok(None);
             }
             // All groups that have the keys are read, and only the first one is filled.
-            let groups = match load.outbox {
-                true => drill.scenario.same_data(&load),
-                false => load.groups.clone(),
-            };
+            let writers = drill.scenario.writers(&load);
+            let groups = if writers.is_empty() { load.groups.clone() } else { writers };
             let load = Load { client: ClientKind::Redrill, fallback: None, groups, ..load };
             let outside = network.map(|network| network.outside());
             launch(index, load, outside.into_iter().collect()).await.map(Some)

@@ -8,6 +8,7 @@ mod carrier;
 mod chaos;
 mod descriptors;
 mod exit_monitor;
+mod external;
 mod faults;
 mod folder;
 mod forecast;
@@ -68,6 +69,8 @@ pub enum StartError {
     #[error(transparent)]
     Descriptors(#[from] descriptors::TooFew),
     #[error(transparent)]
+    Replicator(#[from] external::NoProgram),
+    #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -107,6 +110,7 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let Options { scenario, resolved, program, out, seed, sinks, stop } = options;
     let scenario = chaos::drawn(scenario, seed);
     descriptors::check(&scenario)?;
+    external::check(&scenario)?;
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
     let clock = Clock::start();

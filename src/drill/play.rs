@@ -133,9 +133,7 @@ async fn with_history(
     let mut loads = drill.unless_halted(Loads::launch(drill, deployment, history)).await??;
     let phase = drill.phase(Phase::Fill);
     drill.unless_halted(loads.fill()).instrument(phase).await??;
-    let carried = drill.unless_halted(replicators.carried()).await?;
-    carried
-        .map_err(|why| Halt::failed(format_args!("what was filled in is not carried: {why}")))?;
+    drill.unless_halted(replicators.filled(drill)).await??;
     let observing = Observers::launch(drill, deployment, forecast);
     let mut observers = drill.unless_halted(observing).await??;
     let begin = drill.teller.clock().now() + LEAD;
@@ -175,6 +173,7 @@ async fn with_history(
     }
     let deadline = drill.teller.clock().now() + FINAL_PATIENCE;
     drill.unless_halted(loads.final_read(deadline)).instrument(phase).await??;
+    drill.unless_halted(replicators.stop()).await?;
     observers.watcher.stop();
     Ok(())
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::carrier;
 use super::context::{DrillContext, Halt};
+use super::external::External;
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::NodeName;
@@ -27,13 +28,24 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How long it may take until what was filled in, or written last, is in all groups.
 const CARRY_PATIENCE: Duration = Duration::from_secs(60);
 
-/// All replicators of a drill. Dropping it ends them: it closes their inputs.
+/// All replicators of a drill. Dropping it ends redrill's own: it closes their inputs.
 #[derive(Default)]
 pub struct Replicators {
-    carriers: Vec<carrier::Carrier>,
-    watching: Option<JoinHandle<()>>,
+    /// In place of redrill's own, of which there is nothing then.
+    external: Option<External>,
+    _carriers: Vec<carrier::Carrier>,
+    _watching: Option<Watching>,
     /// How far each pair is; none before all have told once.
     state: Option<watch::Receiver<State>>,
+}
+
+/// Dropping it ends the questions.
+struct Watching(JoinHandle<()>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Of each pair, in the order of the topology: none if a server does not tell.
@@ -53,8 +65,14 @@ impl Replicators {
         drill: &DrillContext<'_>,
         deployment: &Deployment,
     ) -> Result<Replicators, Halt> {
-        let Some(DataSync::ActiveActive { rule, between }) = &deployment.sync else {
-            return Ok(Replicators::default());
+        let (rule, between) = match &deployment.sync {
+            Some(DataSync::ActiveActive { rule, between }) => (rule, between),
+            Some(DataSync::External { command, between }) => {
+                let command = command.as_deref();
+                let external = External::launch(drill, deployment, command, between).await?;
+                return Ok(Replicators { external: Some(external), ..Replicators::default() });
+            }
+            Some(DataSync::Replica { .. }) | None => return Ok(Replicators::default()),
         };
         let groups = between.iter().map(|index| &deployment.groups[*index]);
         try_join_all(groups.map(|group| give_functions(group, *rule))).await?;
@@ -69,13 +87,37 @@ impl Replicators {
         };
         let carriers = try_join_all(pairs.iter().map(start)).await?;
         let (tell, state) = watch::channel(Vec::new());
-        let watching = tokio::spawn(watch_all(pairs, drill.teller.clone(), tell));
-        Ok(Replicators { carriers, watching: Some(watching), state: Some(state) })
+        let watching = Watching(tokio::spawn(watch_all(pairs, drill.teller.clone(), tell)));
+        Ok(Replicators {
+            external: None,
+            _carriers: carriers,
+            _watching: Some(watching),
+            state: Some(state),
+        })
+    }
+
+    /// Waits until every group has what was filled in. redrill's own replicators must carry it. That
+    /// somebody else's do not is told, and the drill goes on.
+    pub async fn filled(&self, drill: &DrillContext<'_>) -> Result<(), Halt> {
+        match (self.carried().await, &self.external) {
+            (Ok(()), _) => Ok(()),
+            (Err(why), Some(_)) => {
+                let text = format!("the groups do not begin alike: {why}");
+                drill.teller.tell(EventKind::Warning { text });
+                Ok(())
+            }
+            (Err(why), None) => {
+                Err(Halt::failed(format_args!("what was filled in is not carried: {why}")))
+            }
+        }
     }
 
     /// Waits until every group has all that the others have written. Errors: which pairs are
     /// behind, and how far.
     pub async fn carried(&self) -> Result<(), String> {
+        if let Some(external) = &self.external {
+            return external.carried().await;
+        }
         let Some(mut state) = self.state.clone() else { return Ok(()) };
         // What was told before may be older than the last write, and so may the next: its questions
         // may be on their way.
@@ -99,12 +141,12 @@ impl Replicators {
         let late: Vec<String> = state.borrow().iter().filter_map(late).collect();
         Err(format!("after {} s {}", CARRY_PATIENCE.as_secs(), late.join(", and ")))
     }
-}
 
-impl Drop for Replicators {
-    fn drop(&mut self) {
-        self.carriers.clear();
-        self.watching.iter().for_each(JoinHandle::abort);
+    /// Ends them.
+    pub async fn stop(self) {
+        if let Some(external) = &self.external {
+            external.stop().await;
+        }
     }
 }
 

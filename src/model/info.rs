@@ -38,6 +38,9 @@ pub struct DrillInfo {
     /// Both directions of the links between regions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkInfo>,
+    /// Groups that all take writes are tied by somebody else's replicator.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external_sync: bool,
     /// How long the drill is meant to take from `Phase::Steps` to the end of `Phase::Settle`.
     pub planned_ms: f64,
 }

@@ -51,12 +51,14 @@ pub fn of_cluster(
 }
 
 /// The canaries of a group that is no cluster: one shard and no slots.
+///
+/// Its keys have its name: where groups have the same data, those of the others come to it.
 pub fn of_shard(group: &str, count: u32) -> Vec<Canary> {
     let canary = |n| Canary {
         group: group.to_owned(),
         shard: 0,
         slot: 0,
-        key: key(n),
+        key: format!("{}:{group}", key(n)),
         moves: false,
         region: None,
     };

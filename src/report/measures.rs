@@ -73,6 +73,7 @@ pub(super) fn measures(
     }
     let (loads, steps) = (&record.info.loads, &record.steps);
     let workloads = record.workloads();
+    let active_active = loads.iter().any(|load| !load.same_data.is_empty());
     let facts = ScenarioFacts {
         workloads: &workloads,
         waits: loads.iter().any(|load| load.waits_for > 0),
@@ -87,7 +88,8 @@ pub(super) fn measures(
         replicas: true,
         baseline: true,
         sees_redirects: true,
-        active_active: loads.iter().any(|load| !load.same_data.is_empty()),
+        active_active,
+        own_replicators: active_active && !record.info.external_sync,
     };
     CATALOGUE
         .iter()

@@ -73,10 +73,10 @@ impl Scenario {
         of_loads.chain(self.topology.placed_replicators()).collect()
     }
 
-    /// The groups that have the load's keys: its own first.
-    pub fn same_data(&self, load: &Load) -> Vec<String> {
+    /// The groups that have the load's keys, its own first, if each takes writes.
+    pub fn writers(&self, load: &Load) -> Vec<String> {
         let first = &load.groups[0];
-        self.topology.same_data(first).into_iter().map(|group| group.name.clone()).collect()
+        self.topology.writers(first).into_iter().map(|group| group.name.clone()).collect()
     }
 
     /// Where the clients of a load are: those that are put nowhere are in the first region. None
@@ -147,8 +147,8 @@ pub struct Load {
     /// Replicas that each change is to reach before it counts as done; never none of them.
     pub wait: Option<Wait>,
     pub min_replicas: Option<MinReplicas>,
-    /// What it writes goes to the outbox of its group too, from where replicators carry it to other
-    /// groups.
+    /// What it writes goes to the outbox of its group too, from where redrill's own replicators
+    /// carry it to other groups.
     pub outbox: bool,
     pub client: ClientKind,
     /// Operations a second.

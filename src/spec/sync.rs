@@ -17,6 +17,9 @@ pub enum DataSync {
     },
     /// Each group takes writes, and for each directed pair of them a replicator carries them.
     ActiveActive { rule: SyncRule, between: Vec<usize> },
+    /// Each group takes writes, and somebody else's replicator carries them: for each directed pair
+    /// the program `command`, with its arguments. None: the groups carry them by themselves.
+    External { command: Option<Vec<String>>, between: Vec<usize> },
 }
 
 impl DataSync {
@@ -24,7 +27,9 @@ impl DataSync {
     pub fn members(&self) -> Vec<usize> {
         match self {
             DataSync::Replica { from, to } => [*from].into_iter().chain(to.clone()).collect(),
-            DataSync::ActiveActive { between, .. } => between.clone(),
+            DataSync::ActiveActive { between, .. } | DataSync::External { between, .. } => {
+                between.clone()
+            }
         }
     }
 
@@ -32,7 +37,15 @@ impl DataSync {
     pub fn followers(&self) -> Vec<usize> {
         match self {
             DataSync::Replica { .. } => self.members(),
-            DataSync::ActiveActive { .. } => Vec::new(),
+            DataSync::ActiveActive { .. } | DataSync::External { .. } => Vec::new(),
+        }
+    }
+
+    /// The groups that each take writes; none if one takes them for all.
+    pub fn writers(&self) -> Vec<usize> {
+        match self {
+            DataSync::Replica { .. } => Vec::new(),
+            DataSync::ActiveActive { .. } | DataSync::External { .. } => self.members(),
         }
     }
 
@@ -43,11 +56,11 @@ impl DataSync {
         members.iter().flat_map(|from| of(*from)).filter(|(from, to)| from != to).collect()
     }
 
-    /// Each source with each target, where replicators carry what is written.
+    /// Each source with each target, where replicators are started.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         match self {
-            DataSync::Replica { .. } => Vec::new(),
-            DataSync::ActiveActive { .. } => self.directed(),
+            DataSync::Replica { .. } | DataSync::External { command: None, .. } => Vec::new(),
+            DataSync::ActiveActive { .. } | DataSync::External { .. } => self.directed(),
         }
     }
 }
@@ -62,6 +75,7 @@ word_enum! {
     Strategy "strategy" {
         Replica "replica",
         ActiveActive "active-active",
+        External "external",
     }
 }
 

@@ -177,6 +177,13 @@ impl Topology {
         self.tied(name, DataSync::members)
     }
 
+    /// The groups that each take writes to the data of the group of this name: itself, and then the
+    /// others; none if there are no others.
+    pub fn writers(&self, name: &str) -> Vec<&Group> {
+        let all = self.tied(name, DataSync::writers);
+        if all.len() > 1 { all } else { Vec::new() }
+    }
+
     fn tied(&self, name: &str, all: fn(&DataSync) -> Vec<usize>) -> Vec<&Group> {
         let all = self.sync.as_ref().map(all).unwrap_or_default();
         let all = || all.iter().map(|index| &self.groups[*index]);
@@ -186,7 +193,7 @@ impl Topology {
         own.into_iter().chain(others).collect()
     }
 
-    /// The rule by which replicators carry what is written to the group of this name.
+    /// The rule by which redrill's own replicators carry what is written to the group of this name.
     pub fn rule_of(&self, name: &str) -> Option<SyncRule> {
         match &self.sync {
             Some(DataSync::ActiveActive { rule, between }) => {

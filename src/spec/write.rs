@@ -55,6 +55,12 @@ fn list(items: &[String]) -> Option<String> {
     (!items.is_empty()).then(|| format!("[{}]", items.join(", ")))
 }
 
+/// The words of a command.
+fn words(command: &[String]) -> String {
+    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    format!("[{}]", words.join(", "))
+}
+
 /// The topology as a file.
 pub fn topology(topology: &Topology) -> String {
     let mut out = Lines::default();
@@ -87,6 +93,11 @@ fn sync(out: &mut Lines, topology: &Topology) {
             out.key("strategy", Strategy::ActiveActive);
             out.key("rule", rule);
             out.key_if("between", names(between));
+        }
+        Some(DataSync::External { command, between }) => {
+            out.key("strategy", Strategy::External);
+            out.key_if("between", names(between));
+            out.key_if("command", command.as_deref().map(words));
         }
         None => {}
     }
@@ -200,8 +211,7 @@ fn load(out: &mut Lines, load: &Load) {
         ClientKind::Redrill => out.key("client", "redrill"),
         ClientKind::RedisRs => out.key("client", "redis-rs"),
         ClientKind::Adapter { command } => {
-            let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-            out.key("client", format_args!("{{ command: [{}] }}", words.join(", ")));
+            out.key("client", format_args!("{{ command: {} }}", words(command)));
         }
     }
     out.key("rate", PerSecond(load.rate));

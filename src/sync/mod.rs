@@ -15,10 +15,12 @@
 //! - `link`: a replicator's connection to the primary of a group.
 //! - [`replicator`]: a replicator's work.
 //! - [`carried`]: how far each pair is, as the servers say.
+//! - [`marks`]: the same where somebody else's replicator carries, as keys show it.
 
 pub mod carried;
 pub mod functions;
 mod link;
+pub mod marks;
 mod pass;
 pub mod protocol;
 pub mod replicator;

@@ -1,8 +1,8 @@
 //! Programs that run as processes of this machine: the actors of every backend, and the servers
 //! of the process backend.
 //!
-//! An actor gets orders on its standard input and answers on its standard output; its standard
-//! error is its log. It runs in redrill's working directory, so that paths in its command mean
+//! An actor gets orders on its standard input and answers on its standard output, unless it knows
+//! nothing of redrill ([`ActorPlan::talks`]); its standard error is its log. It runs in redrill's working directory, so that paths in its command mean
 //! the same as at a prompt. It also has its own directory ([`HOME`]), which is removed at the
 //! end.
 
@@ -57,6 +57,9 @@ pub struct ActorPlan {
     pub args: Vec<String>,
     /// In addition to redrill's own environment.
     pub env: Vec<(String, String)>,
+    /// Whether redrill talks to it over its standard input and output. If not, it has no input, and
+    /// its output goes to its log.
+    pub talks: bool,
 }
 
 /// The two pipes of a running actor. Closing its standard input asks it to end.
@@ -133,7 +136,11 @@ impl Programs {
         private::make_dir(&home).map_err(|e| cannot_write(&home, e))?;
         let mut command = Command::new(&plan.program);
         command.args(&plan.args).envs(plan.env).env(HOME, home).env(NAME, name.to_string());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.logs.open(name)?);
+        match plan.talks {
+            true => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
+            false => command.stdin(Stdio::null()).stdout(self.logs.open(name)?),
+        };
+        command.stderr(self.logs.open(name)?);
         if let (Some(stdin), Some(stdout)) = self.spawn(name, command).await? {
             // Nobody may want them any more.
             starts.send(ActorPipes { stdin, stdout }).or_unheard();

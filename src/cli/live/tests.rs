@@ -60,6 +60,7 @@ fn drill() -> EventKind {
         probe_budget: 2_000.0,
         regions: Vec::new(),
         links: Vec::new(),
+        external_sync: false,
         planned_ms: 10_000.0,
     })
 }

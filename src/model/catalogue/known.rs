@@ -139,6 +139,8 @@ pub enum Need {
     Synced,
     /// A load on groups that all take writes.
     ActiveActive,
+    /// Such a load whose writes redrill's own replicators carry.
+    OwnReplicators,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -157,6 +159,7 @@ pub struct ScenarioFacts<'a> {
     pub synced: bool,
     pub successor: bool,
     pub active_active: bool,
+    pub own_replicators: bool,
 }
 
 impl Need {
@@ -177,6 +180,7 @@ impl Need {
             Need::Successor => facts.successor,
             Need::Synced => facts.synced,
             Need::ActiveActive => facts.active_active,
+            Need::OwnReplicators => facts.own_replicators,
         }
     }
 }

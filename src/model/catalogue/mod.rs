@@ -280,7 +280,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "up to {sync.backlog.max?} entries behind", "{final read}",
             ]);
     }
-    &[ActiveActive], WARNINGS => {
+    &[ActiveActive, OwnReplicators], WARNINGS => {
         "sync.discarded" Count Neither
             "updates that replicators threw away because something newer was there".side_by_side();
         "sync.backlog.max" Count Lower "the most entries that any replicator was behind"

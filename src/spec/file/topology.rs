@@ -39,19 +39,24 @@ object! {
     /// Groups that have the same data.
     SyncMap "a sync" {
         /// `replica`: the first node of each copy replicates the source, and the copy's other nodes
-        /// replicate that node. `active-active`: each group takes writes, and replicators carry
-        /// them to the others.
+        /// replicate that node. `active-active`: each group takes writes, and redrill's own
+        /// replicators carry them to the others. `external`: the same with somebody else's.
         required "strategy" strategy: Strategy,
         /// Of strategy `replica`: the group that takes the writes at first.
         optional "from" from: String,
         /// The groups that copy it. Default: all others.
         optional "to" to: Vec<At<String>>,
-        /// Of strategy `active-active`: the groups that take writes. Default: all.
+        /// Of strategies `active-active` and `external`: the groups that take writes. Default: all.
         optional "between" between: Vec<At<String>>,
-        /// What is done where two of them have written to one key. `naive`: what arrives last
+        /// Of strategy `active-active`: what is done where two of them have written to one key. `naive`: what arrives last
         /// stays, so that groups come to differ. `lww`: the last writer wins. `crdt`: counters add
         /// up, sets are joined, and registers keep both values. Default: `lww`.
         optional "rule" rule: SyncRule,
+        /// Of strategy `external`: the program that carries what is written in one group to another
+        /// one, and its arguments, in which `{source}` and `{target}` are addresses. It is started
+        /// for each direction of each pair. A name without a slash is looked up on PATH; a path
+        /// begins where redrill is run. Default: none, the groups do that by themselves.
+        optional "command" command: Vec<At<String>>,
     }
 }
 

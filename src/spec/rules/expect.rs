@@ -172,6 +172,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a load on groups that all take writes"),
             "take a topology with `sync: { strategy: active-active }`, like `active-active-2r`",
         ),
+        Need::OwnReplicators => (
+            format!("`{name}` is told by redrill's own replicators, and there are none"),
+            "use `sync: { strategy: active-active }`, or leave the expectation out",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

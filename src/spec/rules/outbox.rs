@@ -1,5 +1,5 @@
-//! Loads on groups that all take writes: what they write has to come into the outbox, in the same
-//! step as the data.
+//! Loads on groups that all take writes. Where redrill's own replicators carry what they write, it
+//! has to come into the outbox, in the same step as the data.
 
 use crate::model::event::Expectation;
 use crate::model::{NodeName, Workload};
@@ -10,7 +10,7 @@ use crate::spec::scenario::{ClientKind, Load};
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Mode, Topology};
 
-/// Whether replicators carry what the load writes to other groups. `name` is the place of its name.
+/// Whether redrill's own replicators carry what the load writes. `name` is the place of its name.
 pub fn check(
     (map, name): (&LoadMap, &Span),
     (workload, client): (Workload, &ClientKind),
@@ -18,9 +18,9 @@ pub fn check(
     topology: &Topology,
     errors: &mut Diagnostics,
 ) -> bool {
-    let Some(group) = groups.iter().find(|group| topology.rule_of(&group.name).is_some()) else {
-        return false;
-    };
+    let is_in = |group: &&&Group| !topology.writers(&group.name).is_empty();
+    let Some(group) = groups.iter().find(is_in) else { return false };
+    let outbox = topology.rule_of(&group.name).is_some();
     if !has_a_form(workload) {
         let message = format!(
             "the workload `{}` has no active-active form, and `{}` is in such a `sync`",
@@ -30,14 +30,14 @@ pub fn check(
         let advice = "use the workload `register`, `counter` or `set`, or another group";
         errors.add(map.workload.span().unwrap_or(name), message, advice);
     }
-    if let (true, Some(at)) = (client.is_of_a_library(), map.client.given()) {
+    if let (true, Some(at)) = (outbox && client.is_of_a_library(), map.client.given()) {
         let message = format!(
             "a library's client would write past the outbox of `{}`, so that nothing is carried",
             group.name
         );
         errors.add(&at.span, message, "use `client: redrill`, or another group");
     }
-    true
+    outbox
 }
 
 /// The group that clients turn to when their own does not answer. It has the same data, and both
@@ -82,8 +82,8 @@ pub fn fallback(
     None
 }
 
-/// Whether there are functions that write its data and the outbox in one step, and rules that say
-/// what becomes of two writes.
+/// Whether it means something where several groups write: there are functions that write its data
+/// and the outbox in one step, and rules that say what becomes of two writes.
 fn has_a_form(workload: Workload) -> bool {
     match workload {
         Workload::Register | Workload::Counter | Workload::Set => true,
@@ -94,6 +94,11 @@ fn has_a_form(workload: Workload) -> bool {
         | Workload::Transfer
         | Workload::DualWrite => false,
     }
+}
+
+/// Whether several groups take writes to the load's data.
+pub fn all_write(load: &Load, topology: Option<&Topology>) -> bool {
+    topology.is_some_and(|topology| !topology.writers(&load.groups[0]).is_empty())
 }
 
 /// A load's programs are named after it, as replicators are after their groups.
@@ -116,10 +121,15 @@ pub fn names(
 /// What one group has acknowledged, another one knows only later. So whoever shares keys across
 /// groups reads what is old, and no order explains all reads: that is told, and fails no drill
 /// unless it is bounded.
-pub fn report_what_is_late(loads: &[Load], expect: &[Expectation], reported: &mut Vec<String>) {
+pub fn report_what_is_late(
+    loads: &[Load],
+    topology: Option<&Topology>,
+    expect: &[Expectation],
+    reported: &mut Vec<String>,
+) {
     let is_across = |load: &&Load| {
         let other = load.keyspace.of.and_then(|of| loads.get(usize::from(of)));
-        load.outbox && other.is_some_and(|other| other.groups != load.groups)
+        all_write(load, topology) && other.is_some_and(|other| other.groups != load.groups)
     };
     for load in loads.iter().filter(is_across) {
         let late: &[&str] = match load.workload {

@@ -50,7 +50,7 @@ pub fn check(
     let timeline = timeline::check(steps, topology.as_ref(), all, capabilities, errors);
     let expect = expectations(file, profile, &has, errors);
     let mut reported = reported(&file.reported.or(Vec::new()), &expect, errors);
-    outbox::report_what_is_late(&loads, &expect, &mut reported);
+    outbox::report_what_is_late(&loads, topology.as_ref(), &expect, &mut reported);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
         let is_settled = |name: &&str| {
             reported.iter().any(|reported| reported == name)
@@ -97,12 +97,15 @@ fn facts<'a>(
         // be replicas.
         replicas: topology.is_none_or(|all| all.groups.iter().any(|group| group.replicas() > 0))
             || effects().any(|effects| effects.changes_members),
-        active_active: loads.iter().any(|load| load.outbox),
+        active_active: loads.iter().any(|load| outbox::all_write(load, topology)),
+        own_replicators: loads.iter().any(|load| load.outbox),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
         successor: topology.is_none_or(|all| match &all.sync {
             Some(DataSync::Replica { .. }) => true,
-            Some(DataSync::ActiveActive { .. }) => loads.iter().any(|l| l.fallback.is_some()),
+            Some(DataSync::ActiveActive { .. } | DataSync::External { .. }) => {
+                loads.iter().any(|load| load.fallback.is_some())
+            }
             None => false,
         }),
         synced: topology.is_none_or(|all| all.sync.is_some()),

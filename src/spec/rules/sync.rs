@@ -23,28 +23,50 @@ pub fn check(
 ) -> Option<DataSync> {
     let At { value: map, span } = field.given()?;
     // Of a word that is none, the other keys say what was meant.
-    let is_active = !map.between.is_missing() || !map.rule.is_missing();
-    let meant = if is_active { Strategy::ActiveActive } else { Strategy::Replica };
+    let meant = match map {
+        _ if !map.command.is_missing() => Strategy::External,
+        _ if !map.between.is_missing() || !map.rule.is_missing() => Strategy::ActiveActive,
+        _ => Strategy::Replica,
+    };
     let strategy = map.strategy.or(meant);
     refuse_keys(map, strategy, errors);
-    match strategy {
-        Strategy::Replica => replica(map, span, around, errors),
-        Strategy::ActiveActive => active_active(map, span, around, errors),
+    if strategy == Strategy::Replica {
+        return replica(map, span, around, errors);
     }
+    let between = between(map, strategy, span, around, errors);
+    let sync = match strategy {
+        Strategy::External => DataSync::External { command: command(map, errors), between },
+        _ => DataSync::ActiveActive { rule: map.rule.or(SyncRule::Lww), between },
+    };
+    distinct_names(&sync, span, around.groups, errors);
+    Some(sync)
+}
+
+/// The program of an external replicator, with its arguments.
+fn command(map: &SyncMap, errors: &mut Diagnostics) -> Option<Vec<String>> {
+    let At { value: words, span } = map.command.given()?;
+    if words.first().is_none_or(|program| program.value.is_empty()) {
+        let advice = "write the program, then its arguments: `command: [python3, replicator.py]`; \
+                      leave it out if the groups carry what is written by themselves";
+        errors.add(span, "the command names no program", advice);
+    }
+    Some(words.iter().map(|word| word.value.clone()).collect())
 }
 
 /// Keys that mean nothing with the strategy.
 fn refuse_keys(map: &SyncMap, strategy: Strategy, errors: &mut Diagnostics) {
-    let of_replica = [("from", map.from.span()), ("to", map.to.span())];
-    let of_active = [("between", map.between.span()), ("rule", map.rule.span())];
-    let (refused, other) = match strategy {
-        Strategy::Replica => (of_active, Strategy::ActiveActive),
-        Strategy::ActiveActive => (of_replica, Strategy::Replica),
-    };
-    for (key, span) in refused {
-        let Some(span) = span else { continue };
+    use Strategy::{ActiveActive, External, Replica};
+    let keys = [
+        ("from", map.from.span(), &[Replica][..]),
+        ("to", map.to.span(), &[Replica]),
+        ("between", map.between.span(), &[ActiveActive, External]),
+        ("rule", map.rule.span(), &[ActiveActive]),
+        ("command", map.command.span(), &[External]),
+    ];
+    for (key, span, of) in keys {
+        let Some(span) = span.filter(|_| !of.contains(&strategy)) else { continue };
         let message = format!("the strategy `{strategy}` has no `{key}`");
-        errors.add(span, message, format!("leave it out, or use strategy `{other}`"));
+        errors.add(span, message, format!("leave it out, or use strategy `{}`", of[0]));
     }
 }
 
@@ -78,12 +100,14 @@ fn replica(
     Some(DataSync::Replica { from, to: to.into_iter().map(|(_, index)| index).collect() })
 }
 
-fn active_active(
+/// The groups that all take writes.
+fn between(
     map: &SyncMap,
+    strategy: Strategy,
     span: &Span,
     around: &Around<'_>,
     errors: &mut Diagnostics,
-) -> Option<DataSync> {
+) -> Vec<usize> {
     let groups = around.groups;
     let between = match map.between.given() {
         Some(names) => named(&names.value, groups, errors),
@@ -93,16 +117,14 @@ fn active_active(
     // A group that was not found has been told already.
     let all_found = map.between.given().is_none_or(|names| names.value.len() == between.len());
     if members.len() < 2 && all_found {
-        let message = "`active-active` is between two groups at least";
+        let message = format!("`{strategy}` is between two groups at least");
         errors.add(map.between.span().unwrap_or(span), message, "add one in another region");
     }
     members.iter().for_each(|index| can_be_tied(&groups[*index], errors));
     in_a_region(&members, groups, errors);
     apart(&members, around, errors);
     linked(&members, span, around, errors);
-    let sync = DataSync::ActiveActive { rule: map.rule.or(SyncRule::Lww), between: members };
-    distinct_names(&sync, span, groups, errors);
-    Some(sync)
+    members
 }
 
 /// The groups that are named and found, with the places of their names.

@@ -26,7 +26,8 @@ const ECHO: &str = "echo $REDRILL_ACTOR is here >&2; while read line; do echo go
 
 fn shell(script: &str) -> ActorPlan {
     let args = vec!["-c".to_owned(), script.to_owned()];
-    ActorPlan { name: NodeName::actor("app", 0), program: "sh".into(), args, env: Vec::new() }
+    let (name, env) = (NodeName::actor("app", 0), Vec::new());
+    ActorPlan { name, program: "sh".into(), args, env, talks: true }
 }
 
 struct Talk {

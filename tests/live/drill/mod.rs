@@ -9,6 +9,7 @@ mod broken;
 mod chaos;
 mod crowd;
 mod dual_writes;
+mod external;
 mod failover;
 mod findings;
 mod hardships;

@@ -265,6 +265,7 @@ impl Sim {
             probe_budget: 2_000.0,
             regions: Vec::new(),
             links: Vec::new(),
+            external_sync: false,
             planned_ms: plan.seconds * 1e3,
         }
     }

@@ -149,6 +149,7 @@ pub fn info() -> DrillInfo {
         probe_budget: 2_000.0,
         regions: Vec::new(),
         links: Vec::new(),
+        external_sync: false,
         planned_ms: 7_000.0,
     }
 }

@@ -28,6 +28,8 @@ faulty! {
     topology_sync
     topology_active_active
     topology_active_alone
+    topology_external
+    topology_external_alone
     scenario_loads
     scenario_workloads
     scenario_timeline

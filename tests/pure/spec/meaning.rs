@@ -266,6 +266,40 @@ loads: { app: { group: us, rate: 100/s } }
 timeline: [{ at: 5s, do: kill, group: us, target: all nodes }]
 ";
 
+/// Somebody else's replicator takes plain commands, from any client, and tells nothing of itself.
+#[test]
+fn an_external_replicator_takes_what_any_client_writes() {
+    let tied = |sync: &str, load: &str, rest: &str| {
+        let set = vec![format!("sync={{ strategy: external{sync} }}")];
+        let load = format!("{{ group: us, rate: 100/s{load} }}");
+        let text =
+            format!("name: s\ntopology: active-active-2r\nloads: {{ app: {load} }}\n{rest}\n");
+        scenario(&text, &Options { set, ..Options::default() })
+    };
+    let kill = "timeline: [{ at: 2s, do: kill, target: eu-to-us/actor/0 }]";
+    let right = tied(", command: [rep, '{source}']", ", client: { command: [lib] }", kill).unwrap();
+    assert!(!right.loads[0].outbox);
+    assert_eq!(right.writers(&right.loads[0]), ["us", "eu"]);
+    let actors: Vec<String> = right.actors().iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(actors, ["app/actor/0", "us-to-eu/actor/0", "eu-to-us/actor/0"]);
+    let again = spec::parse_topology(
+        &Source::new("t.yaml", write::topology(&right.topology)),
+        &Options::default(),
+    );
+    assert_eq!(again.unwrap(), right.topology);
+
+    assert_eq!(tied("", "", "").unwrap().actors(), [], "the groups do that by themselves");
+    let faults = |sync, load, rest| tied(sync, load, rest).unwrap_err().to_string();
+    assert!(faults("", "", kill).contains("eu-to-us/actor/0"), "nobody is there to be killed");
+    assert!(faults("", ", workload: queue", "").contains("has no active-active form"));
+    for name in ["sync.discarded", "sync.backlog.max"] {
+        let told = faults("", "", &format!("expect: [{name} <= 5]"));
+        let why = format!("`{name}` is told by redrill's own replicators, and there are none");
+        assert!(told.contains(&why), "{told}");
+    }
+    tied("", "", "expect: [sync.consistency == 100%, sync.lag.p99 <= 1s]").unwrap();
+}
+
 #[test]
 fn directives_of_a_load_are_put_into_its_group_and_must_not_contradict_it() {
     let text = "name: s\ntopology: cluster-3x1\nloads:\n  app: { rate: 1/s, \

@@ -53,6 +53,7 @@ fn info() -> DrillInfo {
         probe_budget: PROBE.budget,
         regions: Vec::new(),
         links: Vec::new(),
+        external_sync: false,
         planned_ms: 0.0,
     }
 }

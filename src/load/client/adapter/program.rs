@@ -35,6 +35,7 @@ impl Program {
             program: PathBuf::from(program),
             args: args.to_vec(),
             env: Vec::new(),
+            talks: true,
         };
         let started = programs.start_actor(plan).await.map_err(|error| match error {
             BackendError::Spawn { source, .. } => AdapterError::start(program, source),
