@@ -234,7 +234,7 @@ fn files(page: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_files_that_the_pages_show_are_right() {
-    for page in ["README.md", "docs/guide.md"] {
+    for page in ["README.md", "docs/guide.md", "docs/replicators.md"] {
         let folder = tempfile::tempdir().unwrap();
         let files = files(page);
         assert!(files.len() >= 2, "{page} shows no files");

@@ -48,9 +48,10 @@ object! {
         optional "to" to: Vec<At<String>>,
         /// Of strategies `active-active` and `external`: the groups that take writes. Default: all.
         optional "between" between: Vec<At<String>>,
-        /// Of strategy `active-active`: what is done where two of them have written to one key. `naive`: what arrives last
-        /// stays, so that groups come to differ. `lww`: the last writer wins. `crdt`: counters add
-        /// up, sets are joined, and registers keep both values. Default: `lww`.
+        /// Of strategy `active-active`: what is done where two of them have written to one key.
+        /// `naive`: what arrives last stays, so that groups come to differ. `lww`: the last writer
+        /// wins. `crdt`: counters add up, sets are joined, and registers keep both values. Default:
+        /// `lww`.
         optional "rule" rule: SyncRule,
         /// Of strategy `external`: the program that carries what is written in one group to another
         /// one, and its arguments, in which `{source}` and `{target}` are addresses. It is started

@@ -288,8 +288,9 @@ fn an_external_replicator_takes_what_any_client_writes() {
     );
     assert_eq!(again.unwrap(), right.topology);
 
-    assert_eq!(tied("", "", "").unwrap().actors(), [], "the groups do that by themselves");
-    let faults = |sync, load, rest| tied(sync, load, rest).unwrap_err().to_string();
+    assert!(tied("", "", "").unwrap().actors().is_empty(), "the groups do that by themselves");
+    let faults =
+        |sync: &str, load: &str, rest: &str| tied(sync, load, rest).unwrap_err().to_string();
     assert!(faults("", "", kill).contains("eu-to-us/actor/0"), "nobody is there to be killed");
     assert!(faults("", ", workload: queue", "").contains("has no active-active form"));
     for name in ["sync.discarded", "sync.backlog.max"] {
