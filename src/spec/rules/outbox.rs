@@ -52,10 +52,7 @@ pub fn fallback(
     let at = map.fallback.given()?;
     let mut wrong = |message: String, advice: &str| errors.add(&at.span, message, advice);
     let own = groups.first()?;
-    let known: Vec<&Group> = match topology.rule_of(&own.name) {
-        Some(_) => topology.same_data(&own.name).into_iter().skip(1).collect(),
-        None => Vec::new(),
-    };
+    let known: Vec<&Group> = topology.writers(&own.name).into_iter().skip(1).collect();
     let names: Vec<&str> = known.iter().map(|group| &*group.name).collect();
     let is_led = |group: &Group| matches!(group.mode, Mode::Standalone | Mode::Replication { .. });
     match known.iter().find(|group| group.name == at.value) {
