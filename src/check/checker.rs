@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::{Nanos, Verdict};
 
 use super::finding::{Examples, Finding, Zero};
+use super::hidden::Hidden;
 use super::parts::{History, ReadError};
 use super::recovery_point::{Failures, RecoveryPoints};
 
@@ -38,6 +39,7 @@ pub struct Context {
     /// For each load: the groups that have its keys, as their final reads number them. None if
     /// that is its own group alone.
     pub same_data: Vec<Vec<String>>,
+    pub hidden: Hidden,
 }
 
 /// The results of a checker, or of all of them.

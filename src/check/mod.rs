@@ -25,10 +25,12 @@
 
 mod causal;
 mod checker;
+mod conflicts;
 mod counter;
 mod diverged;
 mod dual_write;
 mod finding;
+mod hidden;
 mod linear;
 mod lost;
 mod orders;
@@ -45,10 +47,12 @@ mod transfer;
 
 pub use causal::Causality;
 pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
+pub use conflicts::Conflicts;
 pub use counter::Counters;
 pub use diverged::Diverged;
 pub use dual_write::DualWrites;
 pub use finding::{Example, Finding, Link, Proof, ProofAction, Zero};
+pub use hidden::Hidden;
 pub use linear::{Call, Judged, Order, judge};
 pub use lost::LostWrites;
 pub use orders::Orders;
@@ -68,7 +72,9 @@ use crate::model::op::{Op, OpHead, Purpose};
 /// The checkers that judge the loads of a workload. Each is in it once.
 pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
     match workload {
-        Workload::Register | Workload::Cas => &[&LostWrites, &StaleReads, &Orders, &Causality],
+        Workload::Register | Workload::Cas => {
+            &[&LostWrites, &StaleReads, &Orders, &Causality, &Conflicts]
+        }
         Workload::Counter => &[&Counters],
         Workload::Set => &[&Sets],
         Workload::Queue => &[&Queues::AtMostOnce],

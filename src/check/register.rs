@@ -182,6 +182,14 @@ impl Key {
         wrote == answered || (sides.lost(wrote, read.sent) && sides.leads(answered, read.sent))
     }
 
+    /// How many writes that had been acknowledged by then `read` certainly missed.
+    pub(super) fn newer(&self, read: &Read, source: Source) -> u64 {
+        let sent = self.writes[self.first_after(source).unwrap_or(self.writes.len())..].iter();
+        let sent = sent.take_while(|write| write.sent < read.sent);
+        let is_missed = |w: &&Write| w.fate == Fate::Acknowledged && w.done < read.sent;
+        sent.filter(is_missed).count() as u64
+    }
+
     /// The acknowledged writes that were sent after the state of `source` was complete.
     pub(super) fn following(&self, source: Source) -> impl Iterator<Item = &Write> {
         let first = self.first_after(source).unwrap_or(self.writes.len());

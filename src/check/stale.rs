@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
+
 use crate::model::Verdict;
 use crate::model::measure::count;
 use crate::model::op::Purpose;
@@ -43,12 +45,43 @@ pub(super) struct Found {
     pub stale: u64,
     /// The greatest age of a stale read.
     pub oldest: Option<Duration>,
+    /// Of all reads, if several groups take writes.
+    pub behind: Option<Behind>,
     /// Reads of a value that came back because what had followed it was lost.
     pub reverted: u64,
     examples: Examples,
     back: Examples,
     /// Reads of a value that no write can have put there.
     pub unexpected: Unexpected,
+}
+
+/// How far reads were behind what had been acknowledged anywhere: since when, in nanoseconds, and
+/// by how many writes. A read that was not stale was not behind.
+#[derive(Clone, Debug)]
+pub(super) struct Behind {
+    pub ages: Histogram<u64>,
+    pub versions: Histogram<u64>,
+}
+
+impl Behind {
+    fn new() -> Behind {
+        let histogram = || Histogram::new(3).expect("3 digits are within 0 to 5");
+        Behind { ages: histogram(), versions: histogram() }
+    }
+
+    fn add(&mut self, age: Duration, versions: u64) {
+        let all = [(&mut self.ages, age.as_nanos() as u64), (&mut self.versions, versions)];
+        for (histogram, value) in all {
+            histogram.record(value).expect("a histogram that grows takes every value");
+        }
+    }
+
+    fn measure(&self, told: &mut Checked) {
+        let p99 = |of: &Histogram<u64>| of.value_at_quantile(0.99) as f64;
+        told.measure("reads.stale.age.p99", Some(p99(&self.ages) / 1e6));
+        told.measure("reads.stale.versions.p99", Some(p99(&self.versions)));
+        told.measure("reads.stale.versions.max", Some(self.versions.max() as f64));
+    }
 }
 
 impl Found {
@@ -61,6 +94,7 @@ impl Found {
             examples: Examples::counted_from(context.zero),
             back: Examples::counted_from(context.zero),
             unexpected: Unexpected::counted_from(context.zero),
+            behind: context.many_writers.then(Behind::new),
             ..Found::default()
         };
         let unwritten = Key::default();
@@ -83,7 +117,16 @@ impl Found {
         if matches!(source, Source::Refused | Source::Nowhere) {
             self.unexpected.add(at.0, at.1, read, source);
         }
-        match key.missed(read, source, sides) {
+        let missed = key.missed(read, source, sides);
+        if let Some(behind) = &mut self.behind {
+            match &missed {
+                Some(Missed { write, is_lost: false }) => {
+                    behind.add(read.sent.since(write.done), key.newer(read, source));
+                }
+                _ => behind.add(Duration::ZERO, 0),
+            }
+        }
+        match missed {
             Some(Missed { write, is_lost: true }) => self.add_reverted(at, read, write),
             Some(Missed { write, is_lost: false }) => self.add(at, read, write),
             None => {}
@@ -140,6 +183,7 @@ impl Found {
         told.measure("reads.reverted", Some(self.reverted as f64));
         told.findings.extend(self.unexpected.finding("reads", whole));
         told.measure("reads.stale", Some(self.stale as f64));
+        self.behind.iter().for_each(|behind| behind.measure(&mut told));
         told.measure(
             "reads.stale.age.max",
             Some(self.oldest.unwrap_or_default().as_secs_f64() * 1e3),

@@ -206,7 +206,8 @@ proptest! {
 
     #[test]
     fn stale_reads_are_those_of_the_definition(ops in histories(), limit in 1..40usize) {
-        let found = stale::Found::read(&&ops[..], limit, &Context::default()).unwrap();
+        let context = Context { many_writers: true, ..Context::default() };
+        let found = stale::Found::read(&&ops[..], limit, &context).unwrap();
         let reads: Vec<&Op> = answered_reads(&ops, Purpose::Load).collect();
         let finals: Vec<&Op> = answered_reads(&ops, Purpose::Final).collect();
         let lost: Vec<&Op> = finals.iter().flat_map(|r| missed(&ops, r)).collect();
@@ -219,6 +220,14 @@ proptest! {
         prop_assert_eq!(found.reads, reads.len() as u64);
         prop_assert_eq!(found.stale, ages.len() as u64);
         prop_assert_eq!(found.oldest, ages.iter().max().copied());
+        // Small numbers are exact in a histogram.
+        let behind = found.behind.unwrap();
+        let versions = reads.iter().filter(|r| there(r).next().is_some());
+        let versions = versions.map(|r| missed(&ops, r).len() as u64).max();
+        prop_assert_eq!(behind.versions.max(), versions.unwrap_or(0));
+        prop_assert_eq!(behind.versions.len(), found.reads);
+        let oldest = found.oldest.unwrap_or_default().as_nanos() as u64;
+        prop_assert_eq!(behind.ages.max(), oldest);
         let odd = reads.iter().filter(|r| strange(&ops, r)).count();
         prop_assert_eq!(found.unexpected.count(), odd as u64);
     }
@@ -399,7 +408,8 @@ fn a_reader_s_error_is_handed_on_by_every_checker() {
 fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts() {
     for workload in Workload::ALL {
         let (many_writers, active_active) = (true, true);
-        let facts = ScenarioFacts { may_fail_over: true, active_active, ..none() };
+        let own_replicators = true;
+        let facts = ScenarioFacts { may_fail_over: true, active_active, own_replicators, ..none() };
         let facts = ScenarioFacts { workloads: &[workload], ..facts };
         let groups = 0..workload.groups() as u8;
         let on = |group| right().into_iter().map(move |op| Op { group, ..op });

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::{DeployedGroup, Deployment};
+use crate::model::Workload;
 use crate::model::event::{Canary, SyncPair};
-use crate::probe::{LagProber, Member, Prober, Tied, Watcher, canary};
+use crate::probe::{LagProber, Member, Prober, Sampled, Tied, Watcher, canary};
 use crate::spec::Scenario;
 use crate::spec::scenario::Load;
 use crate::spec::sync::DataSync;
@@ -81,7 +82,13 @@ fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagPr
         group: group(index).spec.name.clone(),
         nodes: group(index).born().map(|node| node.admin.clone()).collect(),
     };
+    // Of keys that hold one value each.
+    let holds_one = |load: &&Load| matches!(load.workload, Workload::Register | Workload::Counter);
+    let loads = drill.scenario.loads.iter().filter(holds_one);
+    let owned = loads.filter(|load| load.outbox && load.keyspace.of.is_none());
+    let sampled = owned.map(|load| Sampled { name: load.name.clone(), keys: load.keys });
     let tied = Tied {
+        sampled: sampled.collect(),
         pairs: sync.directed().into_iter().map(pair).collect(),
         members: sync.members().into_iter().map(member).collect(),
         outbox: matches!(sync, DataSync::ActiveActive { .. }),

@@ -254,6 +254,31 @@ pub enum EventKind {
         /// Of the writes that nobody waits for any more, because their group failed or the drill
         /// has ended: how long they had not been seen.
         unseen_ns: Vec<u64>,
+        /// For writes that were seen: from their acknowledgement until the last request whose
+        /// answer did not show them. What was written later was not there either.
+        #[serde(default)]
+        hidden: Vec<(Nanos, Nanos)>,
+        /// Requests.
+        sent: u64,
+    },
+    /// Keys that were written in two groups at the same instant, to see when all groups agree,
+    /// since the last such event.
+    SyncConflicts {
+        between: [String; 2],
+        /// From the acknowledgement of the later write until all groups showed the same, for good.
+        ended_ns: Vec<u64>,
+        /// Of those that had not ended when the probing did: how long they had lasted.
+        open_ns: Vec<u64>,
+        /// Requests.
+        sent: u64,
+    },
+    /// Keys of the loads that were compared between groups since the last such event.
+    SyncSampled {
+        equal: u64,
+        /// They differed, and still did when all that had been there was carried to all groups.
+        different: u64,
+        /// They differed, and were written before that.
+        changed: u64,
         /// Requests.
         sent: u64,
     },

@@ -14,11 +14,14 @@ use crate::model::Nanos;
 /// The writes of one group as another one sees them.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    /// Acknowledged and not seen yet, in order: number and instant.
-    waiting: VecDeque<(u64, Nanos)>,
+    /// Acknowledged and not seen yet, in order: number, and when it was sent and acknowledged.
+    waiting: VecDeque<(u64, (Nanos, Nanos))>,
+    /// When the last write was sent that was seen.
+    carried: Nanos,
     /// The greatest number that was read.
     seen: u64,
-    /// The instant of the last answer.
+    /// The last answer: when it had been requested, and when it came.
+    asked: Nanos,
     answered: Nanos,
     told: Told,
 }
@@ -30,6 +33,9 @@ pub(super) struct Told {
     pub lags: Vec<(Nanos, Duration)>,
     /// Writes that nobody waits for any more, and how long they had been waited for.
     pub unseen: Vec<Duration>,
+    /// For writes that were seen: from their acknowledgement until the last request whose answer
+    /// did not show them.
+    pub hidden: Vec<(Nanos, Nanos)>,
 }
 
 impl Lag {
@@ -40,29 +46,40 @@ impl Lag {
             return;
         }
         match number <= self.seen {
-            true => self.told.lags.push((at, Duration::ZERO)),
-            false => self.waiting.push_back((number, at)),
+            true => {
+                self.told.lags.push((at, Duration::ZERO));
+                self.carried = sent;
+            }
+            false => self.waiting.push_back((number, (sent, at))),
         }
     }
 
-    /// A read was answered at `at`. Blind time since the answer before does not count.
-    pub fn read(&mut self, number: u64, at: Nanos, blind: &BlindTime) {
-        while let Some(&(first, since)) = self.waiting.front().filter(|(first, _)| *first <= number)
+    /// A read was sent, and answered at `at`. Blind time since the answer before does not count.
+    pub fn read(&mut self, number: u64, (sent, at): (Nanos, Nanos), blind: &BlindTime) {
+        while let Some(&(first, (written, since))) =
+            self.waiting.front().filter(|(first, _)| *first <= number)
         {
             let late = blind.blind(since.max(self.answered), at);
             self.told.lags.push((since, at.since(since) - late));
+            self.told.hidden.extend(Some((since, self.asked)).filter(|(from, to)| from < to));
             self.seen = self.seen.max(first);
+            self.carried = written;
             self.waiting.pop_front();
         }
         self.seen = self.seen.max(number);
-        self.answered = at;
+        (self.asked, self.answered) = (sent, at);
     }
 
     /// The source could not be written: it may have lost what nobody has seen yet, and a later
     /// write says nothing of that.
     pub fn interrupted(&mut self, at: Nanos) {
-        let waited = self.waiting.drain(..).map(|(_, since)| at.since(since));
+        let waited = self.waiting.drain(..).map(|(_, (_, since))| at.since(since));
         self.told.unseen.extend(waited);
+    }
+
+    /// What was written before this instant was seen: writes are carried in their order.
+    pub fn carried(&self) -> Nanos {
+        self.carried
     }
 
     pub fn is_waiting(&self) -> bool {
@@ -87,6 +104,11 @@ mod tests {
         some.iter().map(|(since, lag)| (at(*since), Duration::from_millis(*lag))).collect()
     }
 
+    /// A read that takes a millisecond.
+    fn read(ms: u64) -> (Nanos, Nanos) {
+        (at(ms - 1), at(ms))
+    }
+
     fn sharp() -> BlindTime {
         BlindTime::new(Duration::from_secs(10))
     }
@@ -97,15 +119,21 @@ mod tests {
         for number in 1..=3 {
             lag.acknowledged(number, (at(number * 10 - 1), at(number * 10)), &blind);
         }
-        lag.read(0, at(40), &blind);
+        lag.read(0, read(40), &blind);
         assert_eq!(lag.tell(), Told::default());
-        lag.read(2, at(50), &blind);
-        assert_eq!(lag.tell().lags, ms(&[(10, 40), (20, 30)]));
-        lag.read(1, at(55), &blind);
+        lag.read(2, read(50), &blind);
+        let told = lag.tell();
+        assert_eq!(told.lags, ms(&[(10, 40), (20, 30)]));
+        assert_eq!(told.hidden, [(at(10), at(39)), (at(20), at(39))], "when it was last not there");
+        lag.read(1, read(55), &blind);
         assert!(lag.is_waiting(), "an older value shows nothing");
-        lag.read(3, at(60), &blind);
-        assert_eq!(lag.tell().lags, ms(&[(30, 30)]));
-        lag.read(4, at(70), &blind);
+        lag.read(3, read(60), &blind);
+        assert_eq!(
+            (lag.tell().lags, lag.carried()),
+            (ms(&[(30, 30)]), at(29)),
+            "the third was sent then"
+        );
+        lag.read(4, read(70), &blind);
         lag.acknowledged(4, (at(69), at(71)), &blind);
         assert_eq!(lag.tell().lags, ms(&[(71, 0)]), "it was seen before it was acknowledged");
     }
@@ -116,11 +144,9 @@ mod tests {
         lag.acknowledged(1, (at(9), at(10)), &blind);
         lag.interrupted(at(510));
         lag.acknowledged(2, (at(600), at(601)), &blind);
-        lag.read(2, at(641), &blind);
-        assert_eq!(
-            lag.tell(),
-            Told { lags: ms(&[(601, 40)]), unseen: vec![Duration::from_millis(500)] }
-        );
+        lag.read(2, read(641), &blind);
+        let told = lag.tell();
+        assert_eq!((told.lags, told.unseen), (ms(&[(601, 40)]), vec![Duration::from_millis(500)]));
         assert!(!lag.is_waiting());
     }
 
@@ -128,10 +154,10 @@ mod tests {
     fn blind_time_counts_for_nobody() {
         let (mut lag, mut blind) = (Lag::default(), sharp());
         lag.acknowledged(1, (at(9), at(10)), &blind);
-        lag.read(0, at(40), &blind);
+        lag.read(0, read(40), &blind);
         blind.woke(at(50), at(130));
         lag.acknowledged(2, (at(49), at(131)), &blind);
-        lag.read(2, at(131), &blind);
+        lag.read(2, read(131), &blind);
         assert_eq!(lag.tell().lags, ms(&[(10, 41)]), "of 121, the thread did not look for 80");
     }
 }

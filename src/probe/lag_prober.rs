@@ -2,7 +2,8 @@
 //! what is written in one is seen in the others ([`Lag`]).
 //!
 //! Both go to the servers themselves, as clients beside them would: no link lies between, so the
-//! links that are felt are those of the replication.
+//! links that are felt are those of the replication. Where all groups take writes, [`Conflicts`]
+//! are made beside it, and [`Samples`] of keys compared.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -10,26 +11,23 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue};
+use futures::future::try_join3;
+use redis::Cmd;
 use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use super::blind_time::BlindTime;
+use super::conflict_prober::Conflicts;
 use super::lag::{Lag, Told};
+use super::sample::{Sampled, Samples};
+use super::servers::{Member, Servers};
 use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::{EventKind, SyncPair, Teller};
-use crate::node::{Admin, NodeError};
 use crate::sync::functions;
 use crate::wake::{Alarm, PromptThread};
 
-/// Requests that may wait for one server; beyond that it is not asked.
-const MOST_WAITING: usize = 64;
-/// After an error the next node of the group is asked, so much later: most of the time the others
-/// do not take writes at all.
-const REST: Duration = Duration::from_millis(100);
-/// How long a request may take. A link that is cut leaves the servers near.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How long what was written last may take to be seen once nothing is written any more.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -41,23 +39,20 @@ pub struct Tied {
     /// By the names of the groups in `members`.
     pub pairs: Vec<SyncPair>,
     pub members: Vec<Member>,
-    /// Replicators carry what is written, and know of it from an outbox.
+    /// All groups take writes. Replicators carry them, and know of them from an outbox.
     pub outbox: bool,
-}
-
-/// A group whose servers are written or read: its name, and how its nodes are asked.
-pub struct Member {
-    pub group: String,
-    pub nodes: Vec<Admin>,
+    /// Loads whose keys are compared.
+    pub sampled: Vec<Sampled>,
 }
 
 /// Measures until it is stopped. Dropping it stops it.
 ///
-/// It emits `SyncPairs` once and `SyncLag` every second for each pair.
+/// It emits `SyncPairs` once and `SyncLag` every second for each pair, and `SyncConflicts` and
+/// `SyncSampled` where all groups take writes.
 #[derive(Debug)]
 pub struct LagProber {
     /// The thread ends when this is dropped, so it stands before the thread.
-    stop: oneshot::Sender<()>,
+    stop: DropGuard,
     ended: oneshot::Receiver<io::Result<()>>,
     thread: PromptThread,
 }
@@ -67,15 +62,15 @@ impl LagProber {
     /// The machine gives no thread.
     pub fn launch(tied: Tied, every: Duration, teller: Teller) -> io::Result<LagProber> {
         teller.tell(EventKind::SyncPairs { pairs: tied.pairs.clone() });
-        let (stop, stopped) = oneshot::channel();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
         let (end, ended) = oneshot::channel();
         let thread = PromptThread::spawn("lag", move |runtime| {
-            let measured = runtime.and_then(|runtime| {
-                runtime.block_on(Rounds::new(&tied, every, teller).run(stopped))
-            });
+            let measured =
+                runtime.and_then(|runtime| runtime.block_on(measure(tied, every, teller, stopped)));
             end.send(measured).or_unheard();
         })?;
-        Ok(LagProber { stop, ended, thread })
+        Ok(LagProber { stop: stop.drop_guard(), ended, thread })
     }
 
     /// Ends the writes, and waits until the last of them are seen: two seconds at most.
@@ -89,6 +84,24 @@ impl LagProber {
             |_| Err(io::Error::other("the probes of the lag ended early: a bug in redrill"));
         ended.await.unwrap_or_else(early)
     }
+}
+
+async fn measure(
+    tied: Tied,
+    every: Duration,
+    teller: Teller,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let blind = Rc::new(RefCell::new(BlindTime::new(MEMORY)));
+    let lags = Rounds::new(&tied, every, teller.clone(), blind.clone());
+    let carried = lags.carried.clone();
+    let lags = lags.run(stop.clone());
+    if !tied.outbox {
+        return lags.await;
+    }
+    let conflicts = Conflicts::new(&tied.members, every, teller.clone(), blind).run(stop.clone());
+    let samples = Samples::new(&tied.members, tied.sampled, carried, teller).run(stop);
+    try_join3(lags, conflicts, samples).await.map(drop)
 }
 
 /// A group whose key is written. Other groups read it.
@@ -105,83 +118,48 @@ struct Reader {
     servers: Servers,
     key: String,
     lag: RefCell<Lag>,
-    sent: Cell<u64>,
-}
-
-/// The servers of a group, one of which is asked.
-struct Servers {
-    nodes: Vec<Admin>,
-    asked: Cell<usize>,
-    rests_until: Cell<Nanos>,
-    waiting: Cell<usize>,
 }
 
 struct Rounds {
     sources: Vec<Source>,
     readers: Vec<Reader>,
     outbox: bool,
+    /// What was written before this instant, in any group, is there in all of them.
+    carried: Rc<Cell<Nanos>>,
     every: Duration,
     teller: Teller,
-    blind: RefCell<BlindTime>,
-}
-
-impl Servers {
-    fn new(member: &Member) -> Servers {
-        // Each its own connections: what others ask of a server must not delay this.
-        let nodes = member.nodes.iter().map(|node| node.apart().routinely());
-        let nodes = nodes.map(|node| node.with_timeout(PATIENCE)).collect();
-        Servers {
-            nodes,
-            asked: Cell::new(0),
-            rests_until: Cell::new(Nanos::ZERO),
-            waiting: Cell::new(0),
-        }
-    }
-
-    /// Whether one more may be sent.
-    fn is_ready(&self, now: Nanos) -> bool {
-        now >= self.rests_until.get() && self.waiting.get() < MOST_WAITING
-    }
-
-    async fn ask<T: FromRedisValue>(
-        &self,
-        command: &Cmd,
-        clock: impl Fn() -> Nanos,
-    ) -> Result<T, NodeError> {
-        let asked = self.asked.get();
-        self.waiting.set(self.waiting.get() + 1);
-        let answer = self.nodes[asked].query(command).await;
-        self.waiting.set(self.waiting.get() - 1);
-        if answer.is_err() && self.asked.get() == asked {
-            self.asked.set((asked + 1) % self.nodes.len());
-            self.rests_until.set(clock() + REST);
-        }
-        answer
-    }
+    blind: Rc<RefCell<BlindTime>>,
 }
 
 impl Rounds {
-    fn new(tied: &Tied, every: Duration, teller: Teller) -> Rc<Rounds> {
-        let Tied { pairs, members, outbox } = tied;
+    fn new(
+        tied: &Tied,
+        every: Duration,
+        teller: Teller,
+        blind: Rc<RefCell<BlindTime>>,
+    ) -> Rc<Rounds> {
+        let Tied { pairs, members, outbox, .. } = tied;
+        let servers = |member: &Member| Servers::new(member, teller.clock());
         let key = |group: &str| format!("redrill:lag:{group}");
         let reader = |pair: &SyncPair| {
             let member = members.iter().find(|member| member.group == pair.to)?;
-            let (lag, sent) = Default::default();
-            Some(Reader { servers: Servers::new(member), key: key(&pair.from), lag, sent })
+            let lag = RefCell::default();
+            Some(Reader { servers: servers(member), key: key(&pair.from), lag })
         };
         let source = |member: &Member| {
             let own = pairs.iter().enumerate().filter(|(_, pair)| pair.from == member.group);
             let pairs = own.map(|(index, _)| index).collect();
-            let servers = Servers::new(member);
-            Source { servers, key: key(&member.group), written: Cell::new(0), pairs }
+            let (servers, written) = (servers(member), Cell::new(0));
+            Source { servers, key: key(&member.group), written, pairs }
         };
         Rc::new(Rounds {
             readers: pairs.iter().filter_map(reader).collect(),
             sources: members.iter().map(source).collect(),
             outbox: *outbox,
+            carried: Rc::default(),
             every,
             teller,
-            blind: RefCell::new(BlindTime::new(MEMORY)),
+            blind,
         })
     }
 
@@ -189,7 +167,7 @@ impl Rounds {
         self.teller.clock().now()
     }
 
-    async fn run(self: Rc<Self>, mut stop: oneshot::Receiver<()>) -> io::Result<()> {
+    async fn run(self: Rc<Self>, stop: CancellationToken) -> io::Result<()> {
         let alarm = Alarm::new(self.teller.clock())?;
         tokio::task::spawn_local(self.clone().keep_reading(Alarm::new(self.teller.clock())?));
         let mut told = self.now();
@@ -198,7 +176,7 @@ impl Rounds {
             due = due + self.every;
             tokio::select! {
                 biased;
-                _ = &mut stop => break,
+                () = stop.cancelled() => break,
                 woken = alarm.until(due) => woken?,
             }
             due = self.woke(due);
@@ -263,11 +241,10 @@ impl Rounds {
             true => functions::write("set", &source.key, number.to_string().as_bytes()),
             false => Cmd::set(&source.key, number),
         };
-        let answer = source.servers.ask::<()>(&command, || self.now()).await;
+        let answer = source.servers.ask::<()>(&command).await;
         let (at, blind) = (self.now(), self.blind.borrow());
         for pair in &source.pairs {
             let reader = &self.readers[*pair];
-            reader.sent.set(reader.sent.get() + 1);
             match &answer {
                 Ok(()) => reader.lag.borrow_mut().acknowledged(number, (sent, at), &blind),
                 Err(_) => reader.lag.borrow_mut().interrupted(at),
@@ -276,23 +253,28 @@ impl Rounds {
     }
 
     async fn read(self: Rc<Rounds>, index: usize) {
-        let reader = &self.readers[index];
-        reader.sent.set(reader.sent.get() + 1);
+        let (reader, sent) = (&self.readers[index], self.now());
         let command = Cmd::get(&reader.key);
-        if let Ok(number) = reader.servers.ask::<Option<u64>>(&command, || self.now()).await {
-            let at = self.now();
-            reader.lag.borrow_mut().read(number.unwrap_or(0), at, &self.blind.borrow());
+        if let Ok(number) = reader.servers.ask::<Option<u64>>(&command).await {
+            let (number, at) = (number.unwrap_or(0), self.now());
+            reader.lag.borrow_mut().read(number, (sent, at), &self.blind.borrow());
+            let carried = self.readers.iter().map(|reader| reader.lag.borrow().carried()).min();
+            self.carried.set(carried.unwrap_or_default());
         }
     }
 
     fn tell(&self) {
         let ns = |one: Duration| one.as_nanos() as u64;
+        let sources = || self.sources.iter().map(|source| source.servers.take_sent());
         for (pair, reader) in self.readers.iter().enumerate() {
-            let Told { lags, unseen } = reader.lag.borrow_mut().tell();
-            let sent = reader.sent.take();
+            let Told { lags, unseen, hidden } = reader.lag.borrow_mut().tell();
+            let sent = reader.servers.take_sent() + sources().sum::<u64>();
+            // Of somebody else's replicator nobody knows whether it keeps the order of writes.
+            let hidden = if self.outbox { hidden } else { Vec::new() };
             let (since_ns, lags_ns) = lags.into_iter().map(|(at, lag)| (at.0, ns(lag))).unzip();
             let unseen_ns = unseen.into_iter().map(ns).collect();
-            self.teller.tell(EventKind::SyncLag { pair, lags_ns, since_ns, unseen_ns, sent });
+            let lags = EventKind::SyncLag { pair, lags_ns, since_ns, unseen_ns, hidden, sent };
+            self.teller.tell(lags);
         }
     }
 }

@@ -8,7 +8,9 @@
 //! - The [`Watcher`] asks every node for its view, and reports since when all views have been
 //!   the same.
 //! - The [`LagProber`] writes in each of several groups that have the same data, and reads in the
-//!   others, so that one sees how late they are.
+//!   others, so that one sees how late they are. Where all of them take writes, it also writes one
+//!   key in two of them at once, and sees how long it takes until all agree, and compares samples of
+//!   the loads' keys.
 //!
 //! All are open loops: a server that does not answer does not slow their schedule, nor the
 //! requests to other servers. And none may mistake redrill's own trouble for the servers':
@@ -16,6 +18,8 @@
 
 mod agreement;
 pub mod canary;
+mod conflict;
+mod conflict_prober;
 mod convergence;
 mod failover;
 mod lag;
@@ -24,11 +28,15 @@ mod counter;
 mod outage;
 mod prober;
 mod rounds;
+mod sample;
+mod servers;
 mod canary_probe;
 mod turns;
 mod blind_time;
 mod watch;
 
-pub use lag_prober::{LagProber, Member, Tied};
+pub use lag_prober::{LagProber, Tied};
 pub use prober::{ProbeError, Prober};
+pub use sample::Sampled;
+pub use servers::Member;
 pub use watch::Watcher;

@@ -35,6 +35,7 @@ pub(super) fn checked(
         windows: Windows { every: EVERY, begins },
         failures: failures.clone(),
         same_data: record.info.loads.iter().map(|load| load.same_data.clone()).collect(),
+        hidden: record.lag.not_there(),
     };
     let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
         Ok(history.each(wanted, hear)?)

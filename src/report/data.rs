@@ -83,6 +83,12 @@ pub struct Report {
     /// In the topology's order; empty if it has none.
     #[serde(default)]
     pub regions: Vec<Region>,
+    /// How long it takes until groups agree on a key that two of them wrote at the same instant.
+    #[serde(default)]
+    pub resolutions: Vec<Resolution>,
+    /// Keys of the loads that were compared between groups while they were written.
+    #[serde(default)]
+    pub samples: Vec<SampleSecond>,
     /// Both directions of the links between regions.
     #[serde(default)]
     pub links: Vec<RegionLink>,
@@ -238,7 +244,37 @@ pub struct SyncLag {
     pub seconds: Vec<LagSecond>,
 }
 
-/// The lags that ended in a second.
+/// How long it took until all groups agreed on keys that two of them had written at the same
+/// instant. It counts from the acknowledgement of the later write until all showed the same, for
+/// good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resolution {
+    /// The groups that wrote.
+    pub between: [String; 2],
+    pub conflicts: u64,
+    /// Of these: not over when the probing ended. They count with the time that they had.
+    pub open: u64,
+    /// The shortest of these times.
+    pub open_after_ms: Option<f64>,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+    pub seconds: Vec<LagSecond>,
+}
+
+/// What was found of keys that were compared, in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SampleSecond {
+    /// The end of the second.
+    pub at_ms: f64,
+    pub equal: u64,
+    /// They differed, and still did when all that had been there was carried to all groups.
+    pub different: u64,
+    /// They differed, and were written before that: they are not judged.
+    pub changed: u64,
+}
+
+/// The lags, or conflicts, that ended in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LagSecond {
     /// The end of the second.

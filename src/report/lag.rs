@@ -1,31 +1,73 @@
-//! How late the writes of one group were seen in another one.
+//! How late the writes of one group were seen in another one, and how long it took until groups
+//! agreed on a key that two of them had written.
 
 use std::time::Duration;
 
+use crate::check::Hidden;
 use crate::model::Nanos;
 use crate::model::event::SyncPair;
 
-use super::data::{LagSecond, SyncLag, millis};
+use super::data::{LagSecond, Resolution, SyncLag, millis};
 
-/// The lags of all pairs, collected.
+/// What was measured between groups that have the same data, collected.
 #[derive(Debug, Default)]
 pub(super) struct LagFold {
     pairs: Vec<PairFold>,
+    conflicts: Vec<([String; 2], Times)>,
 }
 
 #[derive(Debug)]
 struct PairFold {
     pair: SyncPair,
-    lags_ns: Vec<u64>,
+    lags: Times,
     /// When writes were acknowledged, and seen.
     seen: Vec<(Nanos, Nanos)>,
-    unseen_ns: Vec<u64>,
+    hidden: Vec<(Nanos, Nanos)>,
+}
+
+/// Times of which some had not ended when they were last seen.
+#[derive(Debug, Default)]
+struct Times {
+    ended_ns: Vec<u64>,
+    open_ns: Vec<u64>,
     seconds: Vec<LagSecond>,
+}
+
+impl Times {
+    fn hear(&mut self, at: Nanos, mut ended_ns: Vec<u64>, open_ns: Vec<u64>) {
+        self.open_ns.extend(open_ns);
+        ended_ns.sort_unstable();
+        let middle = ended_ns.get(ended_ns.len() / 2).copied();
+        if let (Some(middle), Some(most)) = (middle, ended_ns.last()) {
+            let [p50_ms, max_ms] = [middle, *most].map(|ns| millis(Nanos(ns)));
+            self.seconds.push(LagSecond { at_ms: millis(at), p50_ms, max_ms });
+        }
+        self.ended_ns.extend(ended_ns);
+    }
+
+    fn count(&self) -> usize {
+        self.ended_ns.len() + self.open_ns.len()
+    }
+
+    /// In milliseconds. What had not ended counts with the time that it had.
+    fn quantiles<const N: usize>(&self, wanted: [f64; N]) -> [f64; N] {
+        let mut all = [&self.ended_ns[..], &self.open_ns].concat();
+        all.sort_unstable();
+        wanted.map(|q| {
+            let rank = (q * all.len() as f64).ceil() as usize;
+            millis(Nanos(all[rank.clamp(1, all.len()) - 1]))
+        })
+    }
+
+    fn open_after_ms(&self) -> Option<f64> {
+        self.open_ns.iter().min().map(|ns| millis(Nanos(*ns)))
+    }
 }
 
 impl LagFold {
     pub fn pairs(&mut self, pairs: Vec<SyncPair>) {
-        self.pairs.extend(pairs.into_iter().map(PairFold::new));
+        let fold = |pair| PairFold { pair, lags: Times::default(), seen: vec![], hidden: vec![] };
+        self.pairs.extend(pairs.into_iter().map(fold));
     }
 
     /// Lags come with the instants of their writes; drills of before have none.
@@ -33,20 +75,34 @@ impl LagFold {
         &mut self,
         at: Nanos,
         pair: usize,
-        (since_ns, mut lags_ns): (Vec<u64>, Vec<u64>),
+        (since_ns, lags_ns): (Vec<u64>, Vec<u64>),
         unseen_ns: Vec<u64>,
     ) {
-        let Some(fold) = self.pairs.get_mut(pair) else { return };
-        fold.unseen_ns.extend(unseen_ns);
-        let both = since_ns.iter().zip(&lags_ns);
-        fold.seen.extend(both.map(|(since, lag)| (Nanos(*since), Nanos(since + lag))));
-        lags_ns.sort_unstable();
-        let middle = lags_ns.get(lags_ns.len() / 2).copied();
-        if let (Some(middle), Some(most)) = (middle, lags_ns.last()) {
-            let [p50_ms, max_ms] = [middle, *most].map(|ns| millis(Nanos(ns)));
-            fold.seconds.push(LagSecond { at_ms: millis(at), p50_ms, max_ms });
+        if let Some(fold) = self.pairs.get_mut(pair) {
+            let both = since_ns.iter().zip(&lags_ns);
+            fold.seen.extend(both.map(|(since, lag)| (Nanos(*since), Nanos(since + lag))));
+            fold.lags.hear(at, lags_ns, unseen_ns);
         }
-        fold.lags_ns.extend(lags_ns);
+    }
+
+    pub fn hidden(&mut self, pair: usize, hidden: Vec<(Nanos, Nanos)>) {
+        if let Some(fold) = self.pairs.get_mut(pair) {
+            fold.hidden.extend(hidden);
+        }
+    }
+
+    pub fn conflicts(
+        &mut self,
+        at: Nanos,
+        between: [String; 2],
+        (ended_ns, open_ns): (Vec<u64>, Vec<u64>),
+    ) {
+        let known = self.conflicts.iter().position(|(pair, _)| *pair == between);
+        let index = known.unwrap_or_else(|| {
+            self.conflicts.push((between, Times::default()));
+            self.conflicts.len() - 1
+        });
+        self.conflicts[index].1.hear(at, ended_ns, open_ns);
     }
 
     /// The groups that have the same data.
@@ -67,7 +123,7 @@ impl LagFold {
     pub fn caught_up(&self, at: Nanos) -> Vec<Option<Nanos>> {
         let later = |fold: &PairFold| {
             let mut seen = fold.seen.iter().filter(|(since, _)| *since >= at);
-            let is_waited_for = !fold.unseen_ns.is_empty();
+            let is_waited_for = !fold.lags.open_ns.is_empty();
             seen.next().map(|(_, seen)| Some(*seen)).or(is_waited_for.then_some(None))
         };
         self.pairs.iter().filter_map(later).collect()
@@ -75,36 +131,53 @@ impl LagFold {
 
     /// A row for each pair whose source took writes.
     pub fn rows(&self) -> Vec<SyncLag> {
-        let written = |fold: &&PairFold| fold.lags_ns.len() + fold.unseen_ns.len() > 0;
-        self.pairs.iter().filter(written).map(PairFold::row).collect()
+        self.pairs.iter().filter(|fold| fold.lags.count() > 0).map(PairFold::row).collect()
+    }
+
+    /// A row for each two groups that wrote one key at once.
+    pub fn resolutions(&self) -> Vec<Resolution> {
+        let row = |(between, times): &([String; 2], Times)| {
+            let [p50_ms, p99_ms, max_ms] = times.quantiles([0.5, 0.99, 1.0]);
+            Resolution {
+                between: between.clone(),
+                conflicts: times.count() as u64,
+                open: times.open_ns.len() as u64,
+                open_after_ms: times.open_after_ms(),
+                p50_ms,
+                p99_ms,
+                max_ms,
+                seconds: times.seconds.clone(),
+            }
+        };
+        self.conflicts.iter().filter(|(_, times)| times.count() > 0).map(row).collect()
+    }
+
+    /// Until when what was written in one group was not there in another one.
+    pub fn not_there(&self) -> Hidden {
+        let mut hidden = Hidden::default();
+        for fold in &self.pairs {
+            let pair = (fold.pair.from.clone(), fold.pair.to.clone());
+            hidden.add(pair, fold.hidden.iter().copied());
+        }
+        hidden
     }
 }
 
 impl PairFold {
-    fn new(pair: SyncPair) -> PairFold {
-        PairFold { pair, lags_ns: vec![], seen: vec![], unseen_ns: vec![], seconds: vec![] }
-    }
-
     fn row(&self) -> SyncLag {
-        let mut all = self.lags_ns.clone();
-        all.extend(&self.unseen_ns);
-        all.sort_unstable();
-        let quantile = |q: f64| {
-            let rank = (q * all.len() as f64).ceil() as usize;
-            millis(Nanos(all[rank.clamp(1, all.len()) - 1]))
-        };
+        let [p50_ms, p99_ms, max_ms] = self.lags.quantiles([0.5, 0.99, 1.0]);
         let link = Duration::from_nanos(self.pair.link_ns);
         SyncLag {
             from: self.pair.from.clone(),
             to: self.pair.to.clone(),
             link_ms: link.as_secs_f64() * 1e3,
-            writes: all.len() as u64,
-            unseen: self.unseen_ns.len() as u64,
-            unseen_after_ms: self.unseen_ns.iter().min().map(|ns| millis(Nanos(*ns))),
-            p50_ms: quantile(0.5),
-            p99_ms: quantile(0.99),
-            max_ms: quantile(1.0),
-            seconds: self.seconds.clone(),
+            writes: self.lags.count() as u64,
+            unseen: self.lags.open_ns.len() as u64,
+            unseen_after_ms: self.lags.open_after_ms(),
+            p50_ms,
+            p99_ms,
+            max_ms,
+            seconds: self.lags.seconds.clone(),
         }
     }
 }
@@ -119,6 +192,13 @@ impl SyncLag {
     /// What replication adds to the link.
     pub fn added_p99_ms(&self) -> f64 {
         self.p99_ms - self.link_ms
+    }
+}
+
+impl Resolution {
+    /// Whether a figure is only known to be that at least.
+    pub fn is_open(&self, ms: f64) -> bool {
+        self.open_after_ms.is_some_and(|after| after <= ms)
     }
 }
 
@@ -160,5 +240,18 @@ mod tests {
         let at = |ms: u64| Nanos(ms * 1_000_000);
         assert_eq!(fold.caught_up(at(95)), [Some(at(1_050)), None], "the third took no writes");
         assert_eq!(fold.caught_up(at(90)), [Some(at(1_050)), Some(at(100))]);
+    }
+
+    #[test]
+    fn conflicts_that_never_end_leave_figures_open() {
+        let mut fold = LagFold::default();
+        let between = || ["us".to_owned(), "eu".to_owned()];
+        fold.conflicts(Nanos(1_000_000_000), between(), (ms(41..=90), vec![]));
+        fold.conflicts(Nanos(2_000_000_000), between(), (vec![], ms([2_000])));
+        let rows = fold.resolutions();
+        assert_eq!((rows.len(), rows[0].conflicts, rows[0].open), (1, 51, 1));
+        let [p50, p99] = [rows[0].p50_ms, rows[0].p99_ms];
+        assert_eq!((p50, rows[0].is_open(p50)), (66.0, false));
+        assert_eq!((p99, rows[0].is_open(p99)), (2_000.0, true));
     }
 }

@@ -15,7 +15,7 @@ use crate::model::event::Phase;
 use crate::model::op::Access;
 use crate::model::{Measure, Nanos};
 
-use super::data::{Failover, Load, RegionLink, SyncLag};
+use super::data::{Failover, Load, RegionLink, Resolution, SampleSecond, SyncLag};
 use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
@@ -31,6 +31,7 @@ pub(super) struct Parts<'a> {
     pub loads: &'a [Load],
     pub links: &'a [RegionLink],
     pub sync: &'a [SyncLag],
+    pub resolutions: &'a [Resolution],
     pub takeovers: Option<&'a Takeovers>,
     pub checked: &'a Checked,
 }
@@ -42,7 +43,7 @@ pub(super) fn measures(
     parts: &Parts,
     tally: Option<&mut Tally>,
 ) -> BTreeMap<String, Measure> {
-    let Parts { failovers, loads, links, sync, takeovers, checked } = parts;
+    let Parts { failovers, loads, links, sync, resolutions, takeovers, checked } = parts;
     let (mut values, mut open) = (Values::new(), Values::new());
     from_events(record, &mut values);
     let replaced = failovers.iter().filter(|one| one.to.is_some()).count();
@@ -52,6 +53,7 @@ pub(super) fn measures(
     convergence(record, &mut values, &mut open);
     from_lags(sync, &mut values, &mut open);
     catching_up(record, &mut values, &mut open);
+    from_conflicts(resolutions, &mut values, &mut open);
     let end = record.load_ended().unwrap_or(record.last);
     let (took, missed) = takeovers.map_or((None, None), |all| all.longest(end));
     match missed {
@@ -143,7 +145,15 @@ fn from_events(record: &Record, values: &mut Values) {
         put(values, "sync.discarded", Some(discarded as f64));
         put(values, "sync.backlog.max", Some(backlog as f64));
     }
+    put(values, "sync.consistency.sampled", alike(&record.samples));
     from_moves(record, values);
+}
+
+/// The share of the keys that were judged, in percent; none if none was.
+fn alike(samples: &[SampleSecond]) -> Option<f64> {
+    let sum = |of: fn(&SampleSecond) -> u64| samples.iter().map(of).sum::<u64>() as f64;
+    let (equal, different) = (sum(|one| one.equal), sum(|one| one.different));
+    Some(equal / (equal + different) * 100.0).filter(|share| share.is_finite())
 }
 
 /// The longest of all failovers. If one was not over when it was last seen, the longest is not
@@ -187,14 +197,24 @@ fn from_lags(pairs: &[SyncLag], values: &mut Values, open: &mut Values) {
         ("sync.lag.max", |pair| pair.max_ms),
     ];
     for (name, of) in figures {
-        let Some(latest) = pairs.iter().max_by(|a, b| of(a).total_cmp(&of(b))) else { continue };
-        let into = if latest.is_open(of(latest)) { &mut *open } else { &mut *values };
-        put(into, name, Some(of(latest)));
+        let all = pairs.iter().map(|pair| (of(pair), pair.is_open(of(pair))));
+        put_longest(name, all, values, open);
     }
-    let added = pairs.iter().max_by(|a, b| a.added_p99_ms().total_cmp(&b.added_p99_ms()));
-    if let Some(pair) = added {
-        let into = if pair.is_open(pair.p99_ms) { open } else { values };
-        put(into, "sync.added.p99", Some(pair.added_p99_ms()));
+    let added = pairs.iter().map(|pair| (pair.added_p99_ms(), pair.is_open(pair.p99_ms)));
+    put_longest("sync.added.p99", added, values, open);
+}
+
+/// Those of the two groups that took longest.
+fn from_conflicts(pairs: &[Resolution], values: &mut Values, open: &mut Values) {
+    type Of = fn(&Resolution) -> f64;
+    let figures: [(&str, Of); 3] = [
+        ("sync.resolution.p50", |pair| pair.p50_ms),
+        ("sync.resolution.p99", |pair| pair.p99_ms),
+        ("sync.resolution.max", |pair| pair.max_ms),
+    ];
+    for (name, of) in figures {
+        let all = pairs.iter().map(|pair| (of(pair), pair.is_open(of(pair))));
+        put_longest(name, all, values, open);
     }
 }
 
@@ -212,10 +232,18 @@ fn catching_up(record: &Record, values: &mut Values, open: &mut Values) {
         };
         seen.map(took).collect::<Vec<_>>()
     };
-    let longest = all.flat_map(took).max_by(|(a, _), (b, _)| a.total_cmp(b));
-    if let Some((took, is_open)) = longest {
-        put(if is_open { open } else { values }, "sync.catch_up", Some(took));
-    }
+    put_longest("sync.catch_up", all.flat_map(took), values, open);
+}
+
+/// The longest of times, of which some are only known to be that at least.
+fn put_longest(
+    name: &'static str,
+    times: impl Iterator<Item = (f64, bool)>,
+    values: &mut Values,
+    open: &mut Values,
+) {
+    let Some((ms, is_open)) = times.max_by(|a, b| a.0.total_cmp(&b.0)) else { return };
+    put(if is_open { open } else { values }, name, Some(ms));
 }
 
 /// The longest time from a step's start until it had converged; unknown if a step never began. One
@@ -381,6 +409,16 @@ mod tests {
             lost: None,
             rpo_ms: None,
         }
+    }
+
+    #[test]
+    fn keys_that_were_not_judged_are_neither_alike_nor_different() {
+        let second = |equal, different, changed| {
+            let at_ms = 1_000.0;
+            SampleSecond { at_ms, equal, different, changed }
+        };
+        assert_eq!(alike(&[second(100, 0, 50), second(197, 3, 0)]), Some(99.0));
+        assert_eq!(alike(&[second(0, 0, 50)]), None);
     }
 
     #[test]

@@ -230,10 +230,11 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
     let traffic = record.traffic.done();
     let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
-    let sync = record.lag.rows();
+    let (sync, resolutions) = (record.lag.rows(), record.lag.resolutions());
     let parts = Parts {
         links: &links,
         sync: &sync,
+        resolutions: &resolutions,
         failovers: &failovers,
         loads: &loads,
         takeovers: history.takeovers.as_ref(),
@@ -295,6 +296,8 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         region_latency,
         region_downtime,
         sync,
+        resolutions,
+        samples: record.samples.clone(),
         outages,
         outages_left_out,
         ownership: record.views.shown(),

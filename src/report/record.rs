@@ -14,7 +14,7 @@ use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, LoadInfo, No
 use crate::model::owners::Owners;
 use crate::model::{Nanos, NodeName, ShardName, Workload, from_json};
 
-use super::data::{Adapter, Crash, Disagreement, Probe, Warning, millis};
+use super::data::{Adapter, Crash, Disagreement, Probe, SampleSecond, Warning, millis};
 use super::error::ReportError;
 use super::failover_fold::FailoverFold;
 use super::lag::LagFold;
@@ -48,6 +48,7 @@ pub(super) struct Record {
     pub usage: ContainerUsage,
     pub traffic: TrafficFold,
     pub lag: LagFold,
+    pub samples: Vec<SampleSecond>,
     pub series: Vec<SeriesBuilder>,
     pub own: OwnFold,
     pub carried: CarriedFold,
@@ -236,9 +237,19 @@ impl Record {
                 self.stats.hear(at, nodes, &self.members);
             }
             EventKind::SyncPairs { pairs } => self.lag.pairs(pairs),
-            EventKind::SyncLag { pair, lags_ns, since_ns, unseen_ns, sent } => {
+            EventKind::SyncLag { pair, lags_ns, since_ns, unseen_ns, hidden, sent } => {
                 self.own.lags.hear(at, sent);
                 self.lag.hear(at, pair, (since_ns, lags_ns), unseen_ns);
+                self.lag.hidden(pair, hidden);
+            }
+            EventKind::SyncConflicts { between, ended_ns, open_ns, sent } => {
+                self.own.lags.hear(at, sent);
+                self.lag.conflicts(at, between, (ended_ns, open_ns));
+            }
+            EventKind::SyncSampled { equal, different, changed, sent } => {
+                self.own.lags.hear(at, sent);
+                let at_ms = millis(at);
+                self.samples.push(SampleSecond { at_ms, equal, different, changed });
             }
             EventKind::Containers { nodes } => self.usage.hear(at, nodes),
             EventKind::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),

@@ -7,7 +7,7 @@ use crate::model::{NodeName, Unit};
 
 use super::data::{
     Figures, Instance, Job, JobPhase, Load, Quantiles, RegionDowntime, RegionLatency, RegionLink,
-    Report, Shard, Silence, Step, SyncLag,
+    Report, Resolution, SampleSecond, Shard, Silence, Step, SyncLag,
 };
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
@@ -84,6 +84,22 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
          shows it, measured beside the servers. Writes that were not seen count with the time \
          that they had.",
         lag(r),
+    ));
+    sections.push(section(
+        "conflicts",
+        "Conflicts",
+        "One key is written in two groups at the same instant, ten times a second. From the \
+         acknowledgement of the later write until all groups show the same value, for good, \
+         measured beside the servers. Those that were not over count with the time that they had.",
+        conflicts(r),
+    ));
+    sections.push(section(
+        "samples",
+        "Keys that differ over time",
+        "Each second some keys of the loads are compared between groups. Those that differ are \
+         compared again when all that had been there was carried to all groups. They count as \
+         different if they still show the same, and are not judged if they were written meanwhile.",
+        samples(r),
     ));
     if let Some(seen) = &r.traffic {
         let hint = "Payload that passed the relay since the drill's start, by who sent it and \
@@ -361,21 +377,45 @@ fn links(r: &Report) -> Table {
     Table { columns, rows: r.links.iter().map(row).collect() }
 }
 
+/// A time that may only be known to be that at least.
+fn time((ms, is_open): (f64, bool)) -> Cell {
+    let shown = show(Some(ms), Unit::Millis);
+    Cell::from(if is_open { format!("≥ {shown}") } else { shown })
+}
+
 fn lag(r: &Report) -> Table {
     let mut columns = vec![Column::text("lag")];
     columns.extend(["link", "p50", "p99", "longest", "writes", "not seen"].map(Column::figure));
     let row = |pair: &SyncLag| {
-        let time = |ms: f64| {
-            let shown = show(Some(ms), Unit::Millis);
-            Cell::from(if pair.is_open(ms) { format!("≥ {shown}") } else { shown })
-        };
         let link = Cell::from(show(Some(pair.link_ms), Unit::Millis));
         let mut row = vec![Cell::from(format!("{} → {}", pair.from, pair.to)), link];
-        row.extend([pair.p50_ms, pair.p99_ms, pair.max_ms].map(time));
+        let times = [pair.p50_ms, pair.p99_ms, pair.max_ms];
+        row.extend(times.map(|ms| time((ms, pair.is_open(ms)))));
         row.extend([pair.writes, pair.unseen].map(|n| Cell::count(Some(n))));
         row
     };
     Table { columns, rows: r.sync.iter().map(row).collect() }
+}
+
+fn conflicts(r: &Report) -> Table {
+    let mut columns = vec![Column::text("written in")];
+    columns.extend(["p50", "p99", "longest", "conflicts", "not over"].map(Column::figure));
+    let row = |pair: &Resolution| {
+        let times = [pair.p50_ms, pair.p99_ms, pair.max_ms];
+        let mut row = vec![Cell::from(pair.between.join(" and "))];
+        row.extend(times.map(|ms| time((ms, pair.is_open(ms)))));
+        row.extend([pair.conflicts, pair.open].map(|n| Cell::count(Some(n))));
+        row
+    };
+    Table { columns, rows: r.resolutions.iter().map(row).collect() }
+}
+
+fn samples(r: &Report) -> Table {
+    let columns = ["alike", "different", "not judged"].map(Column::figure);
+    let sum = |of: fn(&SampleSecond) -> u64| Cell::count(Some(r.samples.iter().map(of).sum()));
+    let row = || vec![sum(|one| one.equal), sum(|one| one.different), sum(|one| one.changed)];
+    let rows = if r.samples.is_empty() { Vec::new() } else { vec![row()] };
+    Table { columns: columns.into(), rows }
 }
 
 fn steps(r: &Report) -> Table {

@@ -39,7 +39,7 @@ async fn lags(link: Duration) -> Vec<Duration> {
     let members = deployment.groups.iter().map(member).collect();
     let pair = |from: &str, to: &str| SyncPair { from: from.into(), to: to.into(), link_ns: 0 };
     let pairs = vec![pair("a", "b"), pair("b", "a")];
-    let tied = Tied { pairs, members, outbox: false };
+    let tied = Tied { pairs, members, outbox: false, sampled: vec![] };
     let prober = LagProber::launch(tied, EVERY, teller).unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     prober.stop().await.unwrap();

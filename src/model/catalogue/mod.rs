@@ -170,6 +170,15 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().finding("linearizability").headline("Keys not linearizable", &[]);
     }
     &[Load, Registers, ActiveActive], WARNINGS => {
+        "reads.stale.age.p99" Millis Lower
+            "how old reads are, the 99th percentile: since when what they missed had been acknowledged"
+            .side_by_side();
+        "reads.stale.versions.p99" Count Lower
+            "acknowledged writes that a read missed, the 99th percentile";
+        "reads.stale.versions.max" Count Lower "the most acknowledged writes that a read missed"
+            .side_by_side();
+    }
+    &[Load, Registers, ActiveActive], WARNINGS => {
         "causal.violations" Count Lower
             "reads that contradict what their own client had read or written, or what that followed from"
             .side_by_side().finding("causality").headline("Causality broken", &[]);
@@ -276,7 +285,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().busy_does(Spares);
         "sync.diverged" Count Lower "keys that differ between groups at the end"
             .side_by_side().finding("diverged_keys").headline("Keys that differ between groups", &[
-                "{sync.consistency} are alike", "{sync.discarded?} updates thrown away by the rule",
+                "{sync.consistency} are alike", "{sync.consistency.sampled?} while the load ran", "{sync.discarded?} updates thrown away by the rule",
                 "up to {sync.backlog.max?} entries behind", "{final read}",
             ]);
     }
@@ -285,6 +294,31 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "updates that replicators threw away because something newer was there".side_by_side();
         "sync.backlog.max" Count Lower "the most entries that any replicator was behind"
             .side_by_side().busy_does(MayBeAll);
+    }
+    &[ActiveActive, OwnReplicators],
+    "let the load last longer, and have registers or counters: no key was compared" => {
+        "sync.consistency.sampled" Percent Higher
+            "keys that all groups have alike while the load runs, but for what is on its way"
+            .side_by_side().busy_does(Spares);
+    }
+    &[ActiveActive, OwnReplicators],
+    "let the load last longer: no key was written in two groups at once" => {
+        "sync.resolution.p50" Millis Lower
+            "median time until all groups agree on a key that two wrote at the same instant"
+            .side_by_side().must_end().busy_does(MayBeAll);
+        "sync.resolution.p99" Millis Lower "the 99th percentile of that"
+            .side_by_side().must_end().headline("Conflicts resolved after, p99", &[
+                "median {sync.resolution.p50?}", "the longest {sync.resolution.max?}",
+                "{sync.conflicts?} writes of the loads met another one",
+            ])
+            .busy_does(MayBeAll);
+        "sync.resolution.max" Millis Lower "the longest such time"
+            .must_end().busy_does(MayBeAll);
+    }
+    &[Load, Registers, ActiveActive, OwnReplicators], WARNINGS => {
+        "sync.conflicts" Count Neither
+            "writes to a key that was written in another group before either was there"
+            .side_by_side().finding("conflicts");
     }
     &[Load], WARNINGS => {
         "errors.total" Count Lower "operations that were sent and did not end ok"

@@ -57,6 +57,8 @@ struct Page<'a> {
     lag: String,
     /// Drawings of both sizes.
     map: String,
+    conflicts: String,
+    samples: String,
     ownership: Vec<OwnershipView>,
     /// Some owners are those of most nodes, not of all.
     disagreed: bool,
@@ -119,6 +121,8 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         traffic: drawings(r, |frame| traffic::draw(r, frame)),
         lag: drawings(r, |frame| lag::draw(r, frame)),
         map: Size::BOTH.iter().filter_map(|size| map::draw(r, *size)).collect(),
+        conflicts: drawings(r, |frame| lag::conflicts(r, frame)),
+        samples: drawings(r, |frame| lag::samples(r, frame)),
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),

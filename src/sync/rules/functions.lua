@@ -23,6 +23,11 @@ redis.register_function('redrill_position', function(_, args)
   return told
 end)
 
+-- What redrill writes in two groups at once, to see when they agree, is no update of users.
+local function is_of_users(key)
+  return string.find(key, 'redrill:conflict:', 1, true) ~= 1
+end
+
 -- Applies entries of the outbox of the group `args[1]` together with the position, if `args[2]` is
 -- the last one that was applied: what was applied already is not applied again. Then come the id,
 -- `n t`, what was done, the key and the value of each entry. Returns the position; who sees that it
@@ -38,7 +43,7 @@ redis.register_function('redrill_apply', function(_, args)
     local life = life_of(from, n)
     if apply[args[i + 2]]({ t = t, from = life }, args[i + 3], args[i + 4]) then
       done = done + 1
-    else
+    elseif is_of_users(args[i + 3]) then
       discarded = discarded + 1
     end
     latest = math.max(latest, tonumber(t))

@@ -36,6 +36,8 @@ fn both_regions_hold_the_same_after_a_quiet_time() {
         assert!(behind > 0.0, "80 ms there and back at 1,000 writes a second");
         assert_eq!(measure(report, "sync.discarded"), 0.0, "nobody writes to another one's keys");
         assert_eq!(measure(report, "set.wrong"), 0.0);
+        assert_eq!(measure(report, "sync.consistency.sampled"), 100.0);
+        assert_eq!(measure(report, "sync.conflicts"), 0.0, "no key is written in both");
     });
 }
 
@@ -45,6 +47,21 @@ fn writes_that_meet_leave_the_same_in_both_regions() {
         assert!(measure(report, "sync.discarded") > 0.0, "none has met another one");
         assert!(measure(report, "reads.stale") > 0.0, "reads across regions are late");
         assert_eq!(measure(report, "writes.lost"), 0.0);
+        assert_eq!(measure(report, "sync.consistency.sampled"), 100.0);
+        let met = measure(report, "sync.conflicts");
+        assert!(met > 10.0, "both write to the same 200 keys all the time: {met}");
+        let found = report["findings"].as_array().unwrap().iter();
+        let found = found.clone().find(|one| one["kind"] == "conflicts").unwrap();
+        let text = found["examples"][0]["text"].as_str().unwrap();
+        assert!(text.contains("us wrote") && text.contains("eu wrote"), "{text}");
+        let [p50, p99] = ["p50", "p99"].map(|of| measure(report, &format!("sync.resolution.{of}")));
+        assert!((39.0..500.0).contains(&p50) && p99 < 2_000.0, "over 40 ms: {p50}, {p99}");
+        let row = &report["resolutions"][0];
+        assert!(row["conflicts"].as_u64() > Some(20) && row["open"] == 0, "{row}");
+        let age = measure(report, "reads.stale.age.max");
+        let p99 = measure(report, "reads.stale.age.p99");
+        assert!(p99 > 0.0 && p99 <= age * 1.001, "{p99}, {age}");
+        assert!(measure(report, "reads.stale.versions.max") >= 1.0);
     });
 }
 
@@ -96,7 +113,9 @@ fn a_region_that_returns_empty_gets_its_data_back() {
 fn without_a_rule_keys_differ_and_the_drill_fails() {
     let _turn = heavy_turn();
     let place = Place::new();
-    let args = ["--profile", "ci", "--set", "sync.rule=naive", "--set", "settle=4s"];
+    let set = ["sync.rule=naive", "settle=6s", "loads.near.reads=20%", "loads.far.reads=20%"];
+    let args = ["--profile", "ci"].into_iter().chain(set.iter().flat_map(|set| ["--set", set]));
+    let args: Vec<&str> = args.collect();
     let ran = place.watch(place.run_of("cross-region-conflicts", &args)).end();
     let report = place.report();
     assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
@@ -106,6 +125,15 @@ fn without_a_rule_keys_differ_and_the_drill_fails() {
     let differ = findings.iter().find(|one| one["kind"] == "diverged_keys").unwrap();
     let text = differ["examples"][0]["text"].as_str().unwrap();
     assert!(text.contains("us: ") && text.contains(", eu: "), "{text}");
+    let sampled = measure(&report, "sync.consistency.sampled");
+    assert!(sampled < 100.0, "keys differ while the load runs: {}", report["samples"]);
+    // Each region ends with the other's value, and goes on showing it.
+    let row = &report["resolutions"][0];
+    assert!(row["conflicts"].as_u64() > Some(20), "{row}");
+    assert!(row["open"].as_f64().unwrap() > 0.9 * row["conflicts"].as_f64().unwrap(), "{row}");
+    let p99 = &report["measures"]["sync.resolution.p99"];
+    assert!(p99["value"].is_null() && p99["at_least"].as_f64() > Some(1_000.0), "{p99}");
+    assert!(report["why"].to_string().contains("sync.resolution.p99"), "{}", report["why"]);
     place.assert_nothing_left();
 }
 

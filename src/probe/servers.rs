@@ -1,0 +1,72 @@
+//! The servers of a group, one of which is asked: who measures beside them need not know which one
+//! is the primary.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue};
+
+use crate::model::{Clock, Nanos};
+use crate::node::{Admin, NodeError};
+
+/// Requests that may wait for one server; beyond that it is not asked.
+const MOST_WAITING: usize = 64;
+/// After an error the next node of the group is asked, so much later: most of the time the others
+/// do not take writes at all.
+const REST: Duration = Duration::from_millis(100);
+/// How long a request may take. A link that is cut leaves the servers near.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A group whose servers are written or read: its name, and how its nodes are asked.
+pub struct Member {
+    pub group: String,
+    pub nodes: Vec<Admin>,
+}
+
+pub(super) struct Servers {
+    nodes: Vec<Admin>,
+    asked: Cell<usize>,
+    rests_until: Cell<Nanos>,
+    waiting: Cell<usize>,
+    sent: Cell<u64>,
+    clock: Clock,
+}
+
+impl Servers {
+    pub fn new(member: &Member, clock: Clock) -> Servers {
+        // Each its own connections: what others ask of a server must not delay this.
+        let nodes = member.nodes.iter().map(|node| node.apart().routinely());
+        let nodes = nodes.map(|node| node.with_timeout(PATIENCE)).collect();
+        Servers {
+            nodes,
+            asked: Cell::new(0),
+            rests_until: Cell::new(Nanos::ZERO),
+            waiting: Cell::new(0),
+            sent: Cell::new(0),
+            clock,
+        }
+    }
+
+    /// Whether one more may be sent.
+    pub fn is_ready(&self, now: Nanos) -> bool {
+        now >= self.rests_until.get() && self.waiting.get() < MOST_WAITING
+    }
+
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, NodeError> {
+        let asked = self.asked.get();
+        self.sent.set(self.sent.get() + 1);
+        self.waiting.set(self.waiting.get() + 1);
+        let answer = self.nodes[asked].query(command).await;
+        self.waiting.set(self.waiting.get() - 1);
+        if answer.is_err() && self.asked.get() == asked {
+            self.asked.set((asked + 1) % self.nodes.len());
+            self.rests_until.set(self.clock.now() + REST);
+        }
+        answer
+    }
+
+    /// Requests since this was asked for last.
+    pub fn take_sent(&self) -> u64 {
+        self.sent.take()
+    }
+}
