@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::Workload;
 use crate::model::event::{Canary, SyncPair};
-use crate::probe::{LagProber, Member, Prober, Sampled, Tied, Watcher, canary};
+use crate::probe::{LagProber, Member, Prober, Sampled, Tied, Watcher, Writing, canary};
 use crate::spec::Scenario;
 use crate::spec::scenario::Load;
 use crate::spec::sync::DataSync;
@@ -85,13 +85,18 @@ fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagPr
     // Of keys that hold one value each.
     let holds_one = |load: &&Load| matches!(load.workload, Workload::Register | Workload::Counter);
     let loads = drill.scenario.loads.iter().filter(holds_one);
-    let owned = loads.filter(|load| load.outbox && load.keyspace.of.is_none());
+    let of_all = |load: &&Load| !drill.scenario.writers(load).is_empty();
+    let owned = loads.filter(of_all).filter(|load| load.keyspace.of.is_none());
     let sampled = owned.map(|load| Sampled { name: load.name.clone(), keys: load.keys });
     let tied = Tied {
         sampled: sampled.collect(),
         pairs: sync.directed().into_iter().map(pair).collect(),
         members: sync.members().into_iter().map(member).collect(),
-        outbox: matches!(sync, DataSync::ActiveActive { .. }),
+        writing: match sync {
+            DataSync::Replica { .. } => Writing::One,
+            DataSync::External { .. } => Writing::Plain,
+            DataSync::ActiveActive { .. } => Writing::Outbox,
+        },
     };
     let every = drill.scenario.probe.every;
     LagProber::launch(tied, every, drill.teller.clone()).map(Some).map_err(Halt::failed)

@@ -15,9 +15,9 @@ use tracing::warn;
 use super::blind_time::BlindTime;
 use super::conflict::Conflict;
 use super::servers::{Member, Servers};
+use super::tied::{Tied, Writing};
 use crate::model::Nanos;
 use crate::model::event::{EventKind, Teller};
-use crate::sync::functions;
 use crate::wake::Alarm;
 
 /// How often a conflict begins.
@@ -31,6 +31,7 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 /// All that is needed to make conflicts between groups that all take writes.
 pub(super) struct Conflicts {
     groups: Vec<(String, Servers)>,
+    writing: Writing,
     /// Which groups write, in turns.
     pairs: Vec<[usize; 2]>,
     /// By their numbers.
@@ -64,19 +65,20 @@ fn name(key: u64) -> String {
 
 impl Conflicts {
     pub fn new(
-        members: &[Member],
+        tied: &Tied,
         every: Duration,
         teller: Teller,
         blind: Rc<RefCell<BlindTime>>,
     ) -> Rc<Conflicts> {
         let servers = |member: &Member| Servers::new(member, teller.clock());
-        let groups = members.iter().map(|member| (member.group.clone(), servers(member)));
+        let groups = tied.members.iter().map(|member| (member.group.clone(), servers(member)));
         let groups: Vec<_> = groups.collect();
         let of = |one: usize| (one + 1..groups.len()).map(move |other| [one, other]);
         let pairs: Vec<[usize; 2]> = (0..groups.len()).flat_map(of).collect();
         let told = pairs.iter().map(|_| Told::default()).collect();
         Rc::new(Conflicts {
             groups,
+            writing: tied.writing,
             pairs,
             open: RefCell::default(),
             begun: Cell::new(0),
@@ -143,8 +145,7 @@ impl Conflicts {
         let free = self.free.borrow_mut().pop();
         let key = free.unwrap_or_else(fresh);
         let written = [2 * number, 2 * number + 1];
-        let write = |value: u64| functions::write("set", &name(key), value.to_string().as_bytes());
-        let writes = written.map(write);
+        let writes = written.map(|value| self.writing.set(&name(key), value));
         let sent = self.now();
         let answers = join(one.ask::<()>(&writes[0]), other.ask::<()>(&writes[1])).await;
         let at = self.now();

@@ -20,12 +20,12 @@ use tracing::warn;
 use super::blind_time::BlindTime;
 use super::conflict_prober::Conflicts;
 use super::lag::{Lag, Told};
-use super::sample::{Sampled, Samples};
+use super::sample::Samples;
 use super::servers::{Member, Servers};
+use super::tied::{Tied, Writing};
 use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::{EventKind, SyncPair, Teller};
-use crate::sync::functions;
 use crate::wake::{Alarm, PromptThread};
 
 /// How long what was written last may take to be seen once nothing is written any more.
@@ -33,17 +33,6 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long blind time is remembered: what waits for longer has a lag that hides it.
 const MEMORY: Duration = Duration::from_secs(30);
-
-/// Groups that have the same data.
-pub struct Tied {
-    /// By the names of the groups in `members`.
-    pub pairs: Vec<SyncPair>,
-    pub members: Vec<Member>,
-    /// All groups take writes. Replicators carry them, and know of them from an outbox.
-    pub outbox: bool,
-    /// Loads whose keys are compared.
-    pub sampled: Vec<Sampled>,
-}
 
 /// Measures until it is stopped. Dropping it stops it.
 ///
@@ -96,10 +85,10 @@ async fn measure(
     let lags = Rounds::new(&tied, every, teller.clone(), blind.clone());
     let carried = lags.carried.clone();
     let lags = lags.run(stop.clone());
-    if !tied.outbox {
+    if tied.writing == Writing::One {
         return lags.await;
     }
-    let conflicts = Conflicts::new(&tied.members, every, teller.clone(), blind).run(stop.clone());
+    let conflicts = Conflicts::new(&tied, every, teller.clone(), blind).run(stop.clone());
     let samples = Samples::new(&tied.members, tied.sampled, carried, teller).run(stop);
     try_join3(lags, conflicts, samples).await.map(drop)
 }
@@ -123,7 +112,7 @@ struct Reader {
 struct Rounds {
     sources: Vec<Source>,
     readers: Vec<Reader>,
-    outbox: bool,
+    writing: Writing,
     /// What was written before this instant, in any group, is there in all of them.
     carried: Rc<Cell<Nanos>>,
     every: Duration,
@@ -138,7 +127,7 @@ impl Rounds {
         teller: Teller,
         blind: Rc<RefCell<BlindTime>>,
     ) -> Rc<Rounds> {
-        let Tied { pairs, members, outbox, .. } = tied;
+        let Tied { pairs, members, writing, .. } = tied;
         let servers = |member: &Member| Servers::new(member, teller.clock());
         let key = |group: &str| format!("redrill:lag:{group}");
         let reader = |pair: &SyncPair| {
@@ -155,7 +144,7 @@ impl Rounds {
         Rc::new(Rounds {
             readers: pairs.iter().filter_map(reader).collect(),
             sources: members.iter().map(source).collect(),
-            outbox: *outbox,
+            writing: *writing,
             carried: Rc::default(),
             every,
             teller,
@@ -237,10 +226,7 @@ impl Rounds {
         let (source, sent) = (&self.sources[index], self.now());
         let number = source.written.get() + 1;
         source.written.set(number);
-        let command = match self.outbox {
-            true => functions::write("set", &source.key, number.to_string().as_bytes()),
-            false => Cmd::set(&source.key, number),
-        };
+        let command = self.writing.set(&source.key, number);
         let answer = source.servers.ask::<()>(&command).await;
         let (at, blind) = (self.now(), self.blind.borrow());
         for pair in &source.pairs {
@@ -270,7 +256,8 @@ impl Rounds {
             let Told { lags, unseen, hidden } = reader.lag.borrow_mut().tell();
             let sent = reader.servers.take_sent() + sources().sum::<u64>();
             // Of somebody else's replicator nobody knows whether it keeps the order of writes.
-            let hidden = if self.outbox { hidden } else { Vec::new() };
+            let keeps_order = self.writing == Writing::Outbox;
+            let hidden = if keeps_order { hidden } else { Vec::new() };
             let (since_ns, lags_ns) = lags.into_iter().map(|(at, lag)| (at.0, ns(lag))).unzip();
             let unseen_ns = unseen.into_iter().map(ns).collect();
             let lags = EventKind::SyncLag { pair, lags_ns, since_ns, unseen_ns, hidden, sent };

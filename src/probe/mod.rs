@@ -30,13 +30,15 @@ mod prober;
 mod rounds;
 mod sample;
 mod servers;
+mod tied;
 mod canary_probe;
 mod turns;
 mod blind_time;
 mod watch;
 
-pub use lag_prober::{LagProber, Tied};
+pub use lag_prober::LagProber;
 pub use prober::{ProbeError, Prober};
 pub use sample::Sampled;
 pub use servers::Member;
+pub use tied::{Tied, Writing};
 pub use watch::Watcher;

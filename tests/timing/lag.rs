@@ -6,7 +6,7 @@ use redrill::backend::Backend;
 use redrill::cluster::bring_up;
 use redrill::model::Clock;
 use redrill::model::event::{EventKind, SyncPair, Teller};
-use redrill::probe::{LagProber, Member, Tied};
+use redrill::probe::{LagProber, Member, Tied, Writing};
 use redrill::spec::{Options, Source, parse_topology};
 
 use crate::common;
@@ -39,7 +39,7 @@ async fn lags(link: Duration) -> Vec<Duration> {
     let members = deployment.groups.iter().map(member).collect();
     let pair = |from: &str, to: &str| SyncPair { from: from.into(), to: to.into(), link_ns: 0 };
     let pairs = vec![pair("a", "b"), pair("b", "a")];
-    let tied = Tied { pairs, members, outbox: false, sampled: vec![] };
+    let tied = Tied { pairs, members, writing: Writing::One, sampled: vec![] };
     let prober = LagProber::launch(tied, EVERY, teller).unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     prober.stop().await.unwrap();

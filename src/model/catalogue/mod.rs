@@ -295,14 +295,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "sync.backlog.max" Count Lower "the most entries that any replicator was behind"
             .side_by_side().busy_does(MayBeAll);
     }
-    &[ActiveActive, OwnReplicators],
-    "let the load last longer, and have registers or counters: no key was compared" => {
+    &[ActiveActive], "let the load last longer, and have registers or counters: no key was compared" => {
         "sync.consistency.sampled" Percent Higher
             "keys that all groups have alike while the load runs, but for what is on its way"
             .side_by_side().busy_does(Spares);
     }
-    &[ActiveActive, OwnReplicators],
-    "let the load last longer: no key was written in two groups at once" => {
+    &[ActiveActive], "let the load last longer: no key was written in two groups at once" => {
         "sync.resolution.p50" Millis Lower
             "median time until all groups agree on a key that two wrote at the same instant"
             .side_by_side().must_end().busy_does(MayBeAll);

@@ -1,0 +1,39 @@
+//! What is measured between groups that have the same data, and how their keys are written.
+
+use redis::Cmd;
+
+use super::sample::Sampled;
+use super::servers::Member;
+use crate::model::event::SyncPair;
+use crate::sync::functions;
+
+/// Who takes writes, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// One group, whose writes the servers themselves bring to the others.
+    One,
+    /// All groups. Somebody else's replicator carries plain writes.
+    Plain,
+    /// All groups. redrill's own replicators carry writes, which they know of from an outbox.
+    Outbox,
+}
+
+impl Writing {
+    /// The way in which clients write.
+    pub(super) fn set(self, key: &str, value: u64) -> Cmd {
+        match self {
+            Writing::One | Writing::Plain => Cmd::set(key, value),
+            Writing::Outbox => functions::write("set", key, value.to_string().as_bytes()),
+        }
+    }
+}
+
+/// Groups that have the same data.
+pub struct Tied {
+    /// By the names of the groups in `members`.
+    pub pairs: Vec<SyncPair>,
+    pub members: Vec<Member>,
+    pub writing: Writing,
+    /// Loads whose keys are compared.
+    pub sampled: Vec<Sampled>,
+}
