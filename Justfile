@@ -30,6 +30,10 @@ scale-out *ARGS: build
 node-failure *ARGS: build
     {{redrill}} suite primary-kill primary-pause replica-kill quorum-loss sentinel-failover node-timeout-sweep node-failure-during-reshard minority-partition split-brain flapping-link rolling-restart scale-out-under-load chaos {{ARGS}}
 
+# Regions that all take writes, or copy one another: lag, conflicts, cuts, and the loss of one
+cross-region *ARGS: build
+    {{redrill}} suite cross-region-sync cross-region-conflicts cross-region-reads region-partition asymmetric-link slow-link clock-skew replicator-crash region-loss region-return standby-promotion {{ARGS}}
+
 # A primary's death over several time-outs: where the time goes, side by side
 node-timeout-sweep *ARGS: build
     {{redrill}} run node-timeout-sweep {{ARGS}}

@@ -35,7 +35,7 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "node-failure-during-reshard" "minority-partition" "split-brain" "flapping-link"
     "standby-promotion"
     "cross-region-sync" "cross-region-conflicts" "region-partition" "replicator-crash"
-    "region-loss" "region-return");
+    "region-loss" "region-return" "clock-skew" "slow-link" "asymmetric-link" "cross-region-reads");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -56,7 +56,9 @@ fn writes_a_second(rule: SyncRule, carries: bool) -> Result<f64> {
     let servers = Servers::start(2, false)?;
     let [source, target] = [servers.ports[0], servers.ports[1]];
     for (port, own) in [(source, "us"), (target, "eu")] {
-        functions::load(rule, own).exec(&mut connect(port)?)?;
+        let mut server = connect(port)?;
+        functions::load(rule, own).exec(&mut server)?;
+        functions::open().exec(&mut server)?;
     }
     let _replicator = if carries { Some(Replicator::start(rule, source, target)?) } else { None };
     let gate = Gate::default();

@@ -108,6 +108,36 @@ fn a_region_that_returns_empty_gets_its_data_back() {
     });
 }
 
+const LINK: &[&str] = &["timeline.0.at=1s", "timeline.0.for=4s", "settle=4s"];
+
+#[test]
+fn links_that_are_narrow_or_cut_one_way_are_caught_up() {
+    for name in ["slow-link", "asymmetric-link"] {
+        play_each(name, LINK, |report| {
+            assert!(measure(report, "sync.catch_up") > 0.0);
+            assert!(measure(report, "sync.backlog.max") > 500.0, "it fell behind");
+            assert_eq!(measure(report, "set.lost"), 0.0);
+        });
+    }
+}
+
+#[test]
+fn a_clock_that_is_ahead_costs_what_was_written_within_the_lag() {
+    play_each("clock-skew", LINK, |report| {
+        assert!(measure(report, "sync.conflicts") > 0.0);
+        assert_eq!(measure(report, "set.lost"), 0.0);
+    });
+}
+
+#[test]
+fn reads_in_another_region_are_as_old_as_the_link_is_long() {
+    play_each("cross-region-reads", &["settle=4s"], |report| {
+        let age = measure(report, "reads.stale.age.max");
+        assert!((20.0..5_000.0).contains(&age), "the link takes 40 ms: {age}");
+        assert!(measure(report, "reads.stale.versions.max") >= 1.0);
+    });
+}
+
 /// Without a rule the regions come to differ, and the finding says how.
 #[test]
 fn without_a_rule_keys_differ_and_the_drill_fails() {

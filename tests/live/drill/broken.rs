@@ -92,11 +92,16 @@ pub const ALL: &[Broken] = &[
     broken("cross-region-conflicts", &["settle=5s"], EU_LOSES, "sync.consistency"),
     broken("region-partition", REGIONS, EU_LOSES, "sync.consistency"),
     broken("replicator-crash", &["settle=2s"], EU_LOSES, "sync.consistency"),
+    broken("clock-skew", LINK_SOON, EU_LOSES, "sync.consistency"),
+    broken("slow-link", LINK_SOON, EU_LOSES, "sync.consistency"),
+    broken("asymmetric-link", LINK_SOON, EU_LOSES, "sync.consistency"),
+    broken("cross-region-reads", &["settle=5s"], EU_LOSES, "reads.not_monotonic"),
     broken("region-loss", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("region-return", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
 ];
 
+const LINK_SOON: &[&str] = &["timeline.0.at=1s", "timeline.0.for=4s", "settle=4s"];
 const LOST_SOON: &[&str] = &["timeline.0.for=3s", "timeline.1.for=3s", "settle=3s"];
 const SWEEP: &[&str] =
     &["timeline.0.at=1s", "over={groups.cache.config.cluster-node-timeout: [500, 1000]}"];
@@ -200,4 +205,10 @@ fn a_region_that_forgets_breaks_what_regions_promise() {
 #[ignore = "`just test-all`"]
 fn a_region_that_forgets_breaks_the_loss_of_another_one() {
     hold(&["region-loss", "region-return"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_region_that_forgets_breaks_what_links_do() {
+    hold(&["clock-skew", "slow-link", "asymmetric-link", "cross-region-reads"]);
 }

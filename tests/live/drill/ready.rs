@@ -140,13 +140,17 @@ const SWEEP: &str = "node-timeout-sweep";
 const LINKS: [&str; 4] = ["flapping-link", "minority-partition", "split-brain", "chaos"];
 const REGIONS: [&str; 1] = ["standby-promotion"];
 /// `drill::active` plays them.
-const ACTIVE: [&str; 6] = [
+const ACTIVE: [&str; 10] = [
+    "asymmetric-link",
+    "clock-skew",
     "cross-region-conflicts",
+    "cross-region-reads",
     "cross-region-sync",
     "region-loss",
     "region-partition",
     "region-return",
     "replicator-crash",
+    "slow-link",
 ];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
