@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::Finding;
-use crate::model::catalogue::{known, of_finding};
+use crate::model::catalogue::{Better, known, of_finding};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::{Measure, Nanos, Unit, Verdict};
 
@@ -30,14 +30,30 @@ const INTERRUPTED: &str = "run it again, to its end";
 /// Compares each expectation with its measure. In a drill that did not end by itself everything
 /// is unknown: an expectation that held might have broken later.
 ///
-/// An expectation is also unknown if its result depends on what redrill itself missed.
+/// An expectation is also unknown if its result depends on what redrill itself missed. A step that
+/// it did not do in time has not had its effects: that there is less than expected says nothing.
 pub(super) fn expectations(
     record: &Record,
     measures: &BTreeMap<String, Measure>,
     doubts: &Doubts,
 ) -> Vec<Judged> {
     let judge = |e| expectation(e, measures, doubts, record.completed());
-    record.info.expect.iter().map(judge).collect()
+    let lacks_a_step = record.steps.iter().any(|step| step.unsure.is_some());
+    let excuse = |judged: Judged| if lacks_a_step { excuse(judged) } else { judged };
+    record.info.expect.iter().map(judge).map(excuse).collect()
+}
+
+/// What is broken because there is less than expected may be the effect of a step that redrill did
+/// not do in time.
+fn excuse(judged: Judged) -> Judged {
+    let is_less = judged.value.is_some_and(|value| value < judged.bound);
+    let wanted_less = known(&judged.measure).is_none_or(|known| known.better != Better::Higher);
+    if judged.verdict != Verdict::Fail || !is_less || !wanted_less {
+        return judged;
+    }
+    let was = judged.why.unwrap_or_default().replace("does not hold", "cannot be judged");
+    let why = format!("{was}, and a step was not done in time; {TOO_BUSY}");
+    Judged { verdict: Verdict::Unknown, why: Some(why), ..judged }
 }
 
 fn expectation(

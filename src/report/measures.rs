@@ -235,14 +235,16 @@ fn catching_up(record: &Record, values: &mut Values, open: &mut Values) {
     put_longest("sync.catch_up", all.flat_map(took), values, open);
 }
 
-/// The longest of times, of which some are only known to be that at least.
+/// The longest of times. If one of them, the longest or another, is only known to be that at least,
+/// so is the longest.
 fn put_longest(
     name: &'static str,
     times: impl Iterator<Item = (f64, bool)>,
     values: &mut Values,
     open: &mut Values,
 ) {
-    let Some((ms, is_open)) = times.max_by(|a, b| a.0.total_cmp(&b.0)) else { return };
+    let longer = |a: (f64, bool), b: (f64, bool)| (a.0.max(b.0), a.1 || b.1);
+    let Some((ms, is_open)) = times.reduce(longer) else { return };
     put(if is_open { open } else { values }, name, Some(ms));
 }
 
@@ -409,6 +411,18 @@ mod tests {
             lost: None,
             rpo_ms: None,
         }
+    }
+
+    #[test]
+    fn a_time_that_did_not_end_leaves_the_longest_open_though_another_one_was_longer() {
+        let longest = |all: &[(f64, bool)]| {
+            let (mut values, mut open) = (Values::new(), Values::new());
+            put_longest("sync.catch_up", all.iter().copied(), &mut values, &mut open);
+            [values, open].map(|told| told.get("sync.catch_up").copied())
+        };
+        assert_eq!(longest(&[(10.0, false), (2.0, true)]), [None, Some(10.0)]);
+        assert_eq!(longest(&[(10.0, false), (2.0, false)]), [Some(10.0), None]);
+        assert_eq!(longest(&[]), [None, None]);
     }
 
     #[test]

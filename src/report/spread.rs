@@ -97,10 +97,15 @@ impl Spread {
         let row = |name: &'static str| {
             let one = self.measures.get(name)?;
             let values = [one.median, one.min, one.max].map(|value| show(value, one.unit).into());
-            Some([&[Cell::from(name)][..], &values].concat())
+            // A run without a value may be the worst one: a load that never came back has none.
+            let known = match one.values.iter().flatten().count() {
+                all if all == runs => "all runs".to_owned(),
+                some => format!("{some} of {runs} runs"),
+            };
+            Some([&[Cell::from(name)][..], &values, &[known.into()]].concat())
         };
         let mut columns = vec![Column::text("measure")];
-        columns.extend(["median", "min", "max"].map(Column::figure));
+        columns.extend(["median", "min", "max", "known in"].map(Column::figure));
         let table = Table { columns, rows: known.filter_map(row).collect() };
         let head = format!("  {}  {runs} runs: {}", ink.bold(&self.scenario), counts);
         format!("{head}\n\n{}", text::table(&table, ink))

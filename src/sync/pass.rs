@@ -33,7 +33,7 @@ pub(super) enum Reason {
     Empty,
     /// The target lacks own writes after an instant, and until another one, or until now.
     Shortened(String, Option<String>),
-    /// The source has writes of a group that this group has lost, and the target has not.
+    /// The source has writes of a life that is over, and the target has not.
     LostByOthers,
 }
 

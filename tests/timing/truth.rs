@@ -1,7 +1,7 @@
 //! Whether the downtime that redrill reports is the downtime that there was.
 //!
 //! A primary is kept from running for a known time, and what `report.json` says of it
-//! is held against that time. `cargo test --test truth -- --nocapture` prints every
+//! is held against that time. `cargo test --test timing -- --nocapture` prints every
 //! figure.
 
 use std::time::Duration;

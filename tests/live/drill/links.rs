@@ -127,7 +127,7 @@ fn jitter_of_a_normal_distribution_goes_beyond_its_deviation() {
     let Some(place) = super::linked_alike() else { return };
     let text = alone(
         &place,
-        "{ rate: 30/s, keys: 100 }",
+        "{ rate: 60/s, keys: 100, instances: 4 }",
         "[{ at: 1s, do: latency, between: [clients, others], latency: 40ms, \
          jitter: normal(10ms), for: 5s }]",
     );

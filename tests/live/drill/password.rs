@@ -131,7 +131,6 @@ pub fn servers_ask_for_it_and_nobody_else_sees_it(backend: &str, look: impl FnOn
     let operations = |load: usize| report["loads"][load]["figures"]["answered"].as_u64().unwrap();
     assert!(operations(0) > 300 && operations(1) > 150, "{}", report["loads"]);
     assert_eq!(report["measures"]["reshard.slots"]["value"], 200.0);
-    assert_eq!(report["measures"]["errors.cluster"]["value"].as_f64().unwrap_or(0.0), 0.0);
     let errors = report["loads"][2]["adapter"]["errors"].as_object().unwrap();
     assert_eq!(errors.keys().collect::<Vec<_>>(), ["I know …"]);
 }

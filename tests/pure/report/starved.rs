@@ -157,6 +157,36 @@ fn a_step_that_redrill_could_not_see_the_target_of_is_unknown() {
     assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
 }
 
+/// Without its step there is nothing to replace, and less to move.
+#[test]
+fn what_a_step_that_was_not_done_in_time_would_have_caused_is_unknown() {
+    let judged = |in_time: bool, name: &str, op: Compare, bound: f64| {
+        let events = starved(&[], &[], |events| {
+            for event in events {
+                match &mut event.kind {
+                    EventKind::Drill(info) => info.expect = vec![expect(name, op, bound)],
+                    EventKind::Probes { sent: 1_000, .. } => {
+                        *event = Event { at: at(4_500), kind: probes(793) };
+                    }
+                    EventKind::StepEnded { error, doubtful, .. } => {
+                        *error = Some("there is no `primary of shard 1` now".to_owned());
+                        *doubtful = in_time;
+                    }
+                    _ => {}
+                }
+            }
+        });
+        let r = judged(&events, &history());
+        assert_eq!(r.verdict, if in_time { Verdict::Unknown } else { Verdict::Fail });
+        r.expectations[0].verdict
+    };
+    use Compare::{AtLeast, Equal};
+    assert_eq!(judged(true, "failovers", Equal, 9.0), Verdict::Unknown);
+    assert_eq!(judged(false, "failovers", Equal, 9.0), Verdict::Fail, "the servers refused it");
+    assert_eq!(judged(true, "reshard.slots", AtLeast, 1e6), Verdict::Unknown);
+    assert_eq!(judged(true, "errors.total", AtLeast, 1e6), Verdict::Unknown);
+}
+
 #[test]
 fn a_load_whose_servers_were_starved_until_its_end_is_not_known_to_be_dead() {
     let judged = |seconds: &[u64]| {
