@@ -18,6 +18,7 @@ use super::servers::{Member, Servers};
 use super::tied::{Tied, Writing};
 use crate::model::Nanos;
 use crate::model::event::{EventKind, Teller};
+use crate::sync::functions::CONFLICT;
 use crate::wake::Alarm;
 
 /// How often a conflict begins.
@@ -60,7 +61,7 @@ struct Told {
 }
 
 fn name(key: u64) -> String {
-    format!("redrill:conflict:{key}")
+    format!("{CONFLICT}{key}")
 }
 
 impl Conflicts {

@@ -13,6 +13,9 @@ pub const OUTBOX_KEEPS: usize = 250_000;
 /// The stream of what a group's own clients have written.
 pub const OUTBOX: &str = "redrill:outbox";
 
+/// Keys by which redrill measures conflicts begin so. They are carried as those of clients are.
+pub const CONFLICT: &str = "redrill:conflict:";
+
 const LIBRARY: &str = "redrill_sync";
 const COMMON: &str = include_str!("rules/outbox.lua");
 const PASS: &str = include_str!("rules/pass.lua");

@@ -217,7 +217,9 @@ impl Pass<'_> {
             self.source.ask::<Vec<Vec<u8>>>(&tombstones).await?.into_iter().collect();
         keys.extend(keys_of(self.source).await?);
         keys.extend(keys_of(self.target).await?);
-        let keys: Vec<Vec<u8>> = keys.into_iter().filter(|key| !key.starts_with(OWN)).collect();
+        let is_data =
+            |key: &[u8]| !key.starts_with(OWN) || key.starts_with(functions::CONFLICT.as_bytes());
+        let keys: Vec<Vec<u8>> = keys.into_iter().filter(|key| is_data(key)).collect();
         let (source, target) = (&*self.source, &*self.target);
         let merge = |some: &[Vec<u8>]| {
             let (mut source, mut target, some) = (source.clone(), target.clone(), some.to_vec());

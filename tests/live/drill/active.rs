@@ -103,6 +103,8 @@ fn users_of_a_lost_region_turn_to_the_other_one() {
 fn a_region_that_returns_empty_gets_its_data_back() {
     play_each("region-return", LOST, |report| {
         assert!(measure(report, "sync.catch_up") > 0.0);
+        // Those of before the loss are over when the region has its data back.
+        assert!(measure(report, "sync.resolution.max") > 0.0);
         let warnings = report["warnings"].to_string();
         assert!(warnings.contains("its target had lost its data"), "{warnings}");
     });
