@@ -6,6 +6,7 @@
 pub mod catalogue;
 pub mod clock;
 pub mod event;
+pub mod histogram;
 pub mod ids;
 mod info;
 pub mod measure;

@@ -60,6 +60,12 @@ impl BlindTime {
         true
     }
 
+    /// The instant at which a tick begins that was due at `due`: if the thread woke late, it was due
+    /// now.
+    pub(super) fn begins(&mut self, due: Nanos, now: Nanos) -> Nanos {
+        if self.woke(due, now) { now } else { due }
+    }
+
     fn add(&mut self, from: Nanos, to: Nanos) {
         let stretch = match self.blind.back_mut() {
             Some(last) if last.1 == from => {

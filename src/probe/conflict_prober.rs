@@ -109,7 +109,7 @@ impl Conflicts {
                 () = stop.cancelled() => break,
                 woken = alarm.until(due) => woken?,
             }
-            due = self.woke(due);
+            due = self.blind.borrow_mut().begins(due, self.now());
             if self.open.borrow().len() < MOST_OPEN {
                 tokio::task::spawn_local(self.clone().begin(due));
             }
@@ -125,12 +125,6 @@ impl Conflicts {
         self.end_all();
         self.tell();
         Ok(())
-    }
-
-    /// The tick that was due begins. If that is late, it was due now.
-    fn woke(&self, due: Nanos) -> Nanos {
-        let now = self.now();
-        if self.blind.borrow_mut().woke(due, now) { now } else { due }
     }
 
     /// Writes in both groups of the pair whose turn it is. If one of them is not acknowledged,
@@ -172,7 +166,7 @@ impl Conflicts {
             if let Err(error) = alarm.until(due).await {
                 return warn!("no timer to read with: {error}");
             }
-            due = self.woke(due);
+            due = self.blind.borrow_mut().begins(due, self.now());
             let is_ready = |(_, servers): &&(String, Servers)| servers.is_ready(due);
             let any = !self.open.borrow().is_empty();
             for (group, _) in self.groups.iter().enumerate().filter(|(_, one)| any && is_ready(one))

@@ -168,7 +168,7 @@ impl Rounds {
                 () = stop.cancelled() => break,
                 woken = alarm.until(due) => woken?,
             }
-            due = self.woke(due);
+            due = self.blind.borrow_mut().begins(due, self.now());
             self.each(&self.sources, |one| one.servers.is_ready(due), Rounds::write);
             if due.since(told) >= TELL_EVERY {
                 told = due;
@@ -195,16 +195,10 @@ impl Rounds {
             if let Err(error) = alarm.until(due).await {
                 return warn!("no timer to read with: {error}");
             }
-            due = self.woke(due);
+            due = self.blind.borrow_mut().begins(due, self.now());
             let wanted = |one: &Reader| one.lag.borrow().is_waiting() && one.servers.is_ready(due);
             self.each(&self.readers, wanted, Rounds::read);
         }
-    }
-
-    /// The tick that was due begins. If that is late, it was due now.
-    fn woke(&self, due: Nanos) -> Nanos {
-        let now = self.now();
-        if self.blind.borrow_mut().woke(due, now) { now } else { due }
     }
 
     /// Sends what each of `all` has to send, and does not wait.

@@ -118,12 +118,14 @@ impl LagFold {
         !self.pairs.is_empty()
     }
 
-    /// For each pair whose source took writes after `at`: when the target had all that was written
-    /// until then; none if it never had.
+    /// When each target had all that was written until `at`: when it showed the first write of
+    /// after that. None if it showed no such write, and some write was waited for in vain.
     pub fn caught_up(&self, at: Nanos) -> Vec<Option<Nanos>> {
         let later = |fold: &PairFold| {
+            // Records that do not say when writes were acknowledged say nothing of this.
+            let is_told = fold.seen.len() == fold.lags.ended_ns.len();
             let mut seen = fold.seen.iter().filter(|(since, _)| *since >= at);
-            let is_waited_for = !fold.lags.open_ns.is_empty();
+            let is_waited_for = is_told && !fold.lags.open_ns.is_empty();
             seen.next().map(|(_, seen)| Some(*seen)).or(is_waited_for.then_some(None))
         };
         self.pairs.iter().filter_map(later).collect()
@@ -240,6 +242,10 @@ mod tests {
         let at = |ms: u64| Nanos(ms * 1_000_000);
         assert_eq!(fold.caught_up(at(95)), [Some(at(1_050)), None], "the third took no writes");
         assert_eq!(fold.caught_up(at(90)), [Some(at(1_050)), Some(at(100))]);
+        let mut old = LagFold::default();
+        old.pairs(vec![pair()]);
+        old.hear(second, 0, (vec![], ms([10])), ms([800]));
+        assert_eq!(old.caught_up(at(90)), [], "a record that does not tell when");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::model::event::{LinkInfo, LoadInfo, NodeInfo, RegionInfo, Role};
+use crate::model::histogram::{histogram, record as count};
 use crate::model::op::{Access, Cause, Op, Outcome};
 use crate::model::{Nanos, NodeName};
 
@@ -13,7 +14,7 @@ use super::data::{Failover, Region, RegionDowntime, RegionGroup, RegionLatency};
 use super::felt::{Felt, is_felt, shard_of};
 use super::record::Record;
 use super::spans::Span;
-use super::windows::{histogram, quantile_ms, record as count};
+use super::windows::quantile_ms;
 
 /// What the loads' operations say of regions, as they are read. Empty if there are not several.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::model::Nanos;
+use crate::model::histogram::{histogram, record};
 use crate::model::op::{Cause, Op, Outcome, Purpose};
 
 use super::data::{Figures, Quantiles};
@@ -24,7 +25,7 @@ use super::record::Record;
 use super::recovery::{Recovered, Recovery};
 use super::schedule::{self, Schedule, is_shed_late};
 use super::spans::{Span, Spans};
-use super::windows::{HOPS, Latencies, Rates, SHORTEST, histogram, quantile_ms, record};
+use super::windows::{HOPS, Latencies, Rates, SHORTEST, quantile_ms};
 
 /// The results of single operations in the history.
 #[derive(Debug)]

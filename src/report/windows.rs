@@ -9,6 +9,7 @@ use std::time::Duration;
 use hdrhistogram::{Counter, Histogram};
 
 use crate::model::Nanos;
+use crate::model::histogram::{histogram, record};
 
 use super::spans::Span;
 
@@ -20,24 +21,10 @@ pub(super) const HOPS: u64 = 10;
 /// buckets before the newest (30 s) is not waited for any more.
 const HORIZON: usize = 300;
 
-/// Significant digits of a percentile: an error of at most 0.1 %.
-const DIGITS: u8 = 3;
 /// A window of throughput has about so many answers, or else one more or less would be a change.
 const ANSWERS: f64 = 20.0;
 /// A shorter span has too few answers for a rate.
 pub(super) const SHORTEST: Duration = Duration::from_millis(100);
-
-/// A histogram of nanoseconds that grows as it must.
-pub(super) fn histogram<T: Counter>() -> Histogram<T> {
-    let mut histogram = Histogram::new(DIGITS).expect("3 digits are within 0 to 5");
-    histogram.auto(true);
-    histogram
-}
-
-/// Records a latency in a [`histogram`].
-pub(super) fn record<T: Counter>(histogram: &mut Histogram<T>, ns: u64) {
-    histogram.record(ns).expect("a histogram that grows takes every value");
-}
 
 /// The `q` quantile in milliseconds: the middle of its bucket, to four digits.
 pub(super) fn quantile_ms<T: Counter>(h: &Histogram<T>, q: f64) -> Option<f64> {

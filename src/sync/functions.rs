@@ -28,7 +28,10 @@ pub fn library(rule: SyncRule, own: &str) -> String {
         SyncRule::Lww => include_str!("rules/lww.lua"),
         SyncRule::Crdt => include_str!("rules/crdt.lua"),
     };
-    let head = format!("#!lua name={LIBRARY}\nlocal OWN, MOST = '{own}', {OUTBOX_KEEPS}\n");
+    let head = format!(
+        "#!lua name={LIBRARY}\nlocal OWN, MOST, LIFE = '{own}', {OUTBOX_KEEPS}, {LIFE}\n\
+         local CONFLICT = '{CONFLICT}'\n"
+    );
     [&head, COMMON, PASS, rule, FUNCTIONS].join("\n")
 }
 
@@ -39,11 +42,16 @@ pub fn load(rule: SyncRule, own: &str) -> Cmd {
     cmd
 }
 
+/// A function that is called without a key.
+fn call(function: &str) -> Cmd {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg(function).arg(0);
+    cmd
+}
+
 /// Lets a group take writes, which is new.
 pub fn open() -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_open").arg(0);
-    cmd
+    call("redrill_open")
 }
 
 /// Asks for the name of a group's data: another one after each full pass, and nil if it has lost its
@@ -63,8 +71,8 @@ pub fn write(what: &str, key: &str, value: &[u8]) -> Cmd {
 
 /// Asks for the [`Position`] up to which the outbox of the group `from` has been applied.
 pub fn position(from: &str) -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_position").arg(0).arg(from);
+    let mut cmd = call("redrill_position");
+    cmd.arg(from);
     cmd
 }
 
@@ -78,17 +86,15 @@ pub fn last() -> Cmd {
 /// Applies entries of the outbox of the group `from`, if `after` is the last one that was. Each
 /// entry has five parts: its id, number and instant, what was done, the key, and with what.
 pub fn apply<'a>(from: &str, after: &str, parts: impl Iterator<Item = &'a [u8]>) -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_apply").arg(0).arg(from).arg(after);
+    let mut cmd = call("redrill_apply");
+    cmd.arg(from).arg(after);
     parts.for_each(|part| _ = cmd.arg(part));
     cmd
 }
 
 /// Asks for what [`super::pass`] decides by.
 pub fn known() -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_known").arg(0);
-    cmd
+    call("redrill_known")
 }
 
 /// Begins a full pass in its target. If that has just lost writes of its own, `lost` is after which
@@ -100,8 +106,8 @@ pub fn begin_pass(
     positions: &[(String, String)],
     seen: &BTreeMap<String, u64>,
 ) -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_pass").arg(0).arg(token).arg(&lost).arg(positions.len());
+    let mut cmd = call("redrill_pass");
+    cmd.arg(token).arg(&lost).arg(positions.len());
     positions.iter().for_each(|(group, position)| _ = cmd.arg(group).arg(position));
     seen.iter().for_each(|(life, instant)| _ = cmd.arg(life).arg(instant));
     cmd
@@ -123,8 +129,8 @@ pub fn merge(token: &str, keys: &[Vec<u8>], states: &[Vec<u8>]) -> Cmd {
 
 /// Ends a full pass.
 pub fn end_pass(token: &str) -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_passed").arg(0).arg(token);
+    let mut cmd = call("redrill_passed");
+    cmd.arg(token);
     cmd
 }
 

@@ -2,9 +2,9 @@
 //! of the process backend.
 //!
 //! An actor gets orders on its standard input and answers on its standard output, unless it knows
-//! nothing of redrill ([`ActorPlan::talks`]); its standard error is its log. It runs in redrill's working directory, so that paths in its command mean
-//! the same as at a prompt. It also has its own directory ([`HOME`]), which is removed at the
-//! end.
+//! nothing of redrill ([`ActorPlan::talks`]); its standard error is its log. It runs in redrill's
+//! working directory, so that paths in its command mean the same as at a prompt. It also has its
+//! own directory ([`HOME`]), which is removed at the end.
 
 mod spawner;
 mod throttle;

@@ -285,7 +285,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().busy_does(Spares);
         "sync.diverged" Count Lower "keys that differ between groups at the end"
             .side_by_side().finding("diverged_keys").headline("Keys that differ between groups", &[
-                "{sync.consistency} are alike", "{sync.consistency.sampled?} while the load ran", "{sync.discarded?} updates thrown away by the rule",
+                "{sync.consistency} are alike", "{sync.consistency.sampled?} while the load ran",
+                "{sync.discarded?} updates thrown away by the rule",
                 "up to {sync.backlog.max?} entries behind", "{final read}",
             ]);
     }

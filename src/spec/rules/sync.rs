@@ -30,13 +30,16 @@ pub fn check(
     };
     let strategy = map.strategy.or(meant);
     refuse_keys(map, strategy, errors);
-    if strategy == Strategy::Replica {
-        return replica(map, span, around, errors);
-    }
-    let between = between(map, strategy, span, around, errors);
     let sync = match strategy {
-        Strategy::External => DataSync::External { command: command(map, errors), between },
-        _ => DataSync::ActiveActive { rule: map.rule.or(SyncRule::Lww), between },
+        Strategy::Replica => return replica(map, span, around, errors),
+        Strategy::ActiveActive => DataSync::ActiveActive {
+            rule: map.rule.or(SyncRule::Lww),
+            between: between(map, strategy, span, around, errors),
+        },
+        Strategy::External => DataSync::External {
+            between: between(map, strategy, span, around, errors),
+            command: command(map, errors),
+        },
     };
     distinct_names(&sync, span, around.groups, errors);
     Some(sync)

@@ -1,9 +1,9 @@
 -- `crdt`: nothing that was written is thrown away.
 --
--- A counter has a count for each life of each group, and is their sum. What a register or a set holds has marks:
--- `life:instant` of the writes that put it there. A write takes away the marks that it has seen,
--- and no others. So of two writes to a register at the same time both stay, and an element that is
--- added while it is removed elsewhere stays. Who reads a register with GET finds the later of its
+-- A counter has a count for each life of each group, and is their sum. What a register or a set
+-- holds has marks: `life:instant` of the writes that put it there. A write takes away the marks that
+-- it has seen, and no others. So of two writes to a register at the same time both stay, and an
+-- element that is added while it is removed elsewhere stays. Who reads a register with GET finds the later of its
 -- values; the hash beside it has all.
 
 local write, apply = {}, {}

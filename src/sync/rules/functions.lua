@@ -2,7 +2,7 @@
 
 local function is_open() return redis.call('HEXISTS', STATE, 'open') == 1 end
 
-local CLOSED = 'NOTREADY this group has lost its data, and waits for a replicator that brings them back'
+local CLOSED = 'NOTREADY this group has lost its data, and waits for a replicator to bring them back'
 
 -- A local write: `args[1]` says what is done to the key, `args[2]` with what.
 redis.register_function('redrill_write', function(keys, args)
@@ -25,7 +25,7 @@ end)
 
 -- What redrill writes in two groups at once, to see when they agree, is no update of users.
 local function is_of_users(key)
-  return string.find(key, 'redrill:conflict:', 1, true) ~= 1
+  return string.find(key, CONFLICT, 1, true) ~= 1
 end
 
 -- Applies entries of the outbox of the group `args[1]` together with the position, if `args[2]` is
@@ -71,9 +71,9 @@ local function end_of_empty()
   end
 end
 
--- What a full pass asks both sides first, in three lists: the name of its data, if the group takes
--- writes, and the first entry of its own outbox and the last one, each as `id n t`, or all empty; the
--- positions of all other groups; and up to which instant it has seen the writes of which life.
+-- What a full pass asks both sides first, in three lists. First: the name of its data, the first
+-- entry of its own outbox, and the last one, each as `id n t`; what there is not is empty. Second:
+-- the positions of all other groups. Third: up to which instant it has seen the writes of which life.
 redis.register_function('redrill_known', function()
   local first = redis.call('XRANGE', OUTBOX, '-', '+', 'COUNT', 1)[1]
   local last = redis.call('XREVRANGE', OUTBOX, '+', '-', 'COUNT', 1)[1]

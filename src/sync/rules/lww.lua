@@ -120,9 +120,12 @@ function merge(key, theirs)
     for _, element in ipairs(value) do redis.call('SADD', key, element) end
   elseif what then
     merge_version(key, what, value, { t = t, from = from })
-  elseif version(key) and source_has_seen(select(2, version(key)), (version(key))) then
-    redis.call('DEL', key)
-    redis.call('HDEL', VERSIONS, key)
-    redis.call('ZREM', TOMBSTONES, key)
+  else
+    local own_t, own_life = version(key)
+    if own_t and source_has_seen(own_life, own_t) then
+      redis.call('DEL', key)
+      redis.call('HDEL', VERSIONS, key)
+      redis.call('ZREM', TOMBSTONES, key)
+    end
   end
 end

@@ -1,17 +1,17 @@
 -- What all rules have in common: the clock, the outbox, and the positions up to which other groups'
--- outboxes have been applied. `OWN`, `MOST` and the functions of a rule are added by redrill.
+-- outboxes have been applied. redrill adds `OWN`, `MOST`, `LIFE`, `CONFLICT` and the
+-- functions of a rule.
 --
 -- An entry of the outbox has four parts: `d`, its number and the instant of its write (`n t`), `o`,
 -- what was done, `k`, the key, and `v`, with what. Numbers count up by one, so that a reader sees
--- if entries are missing. A group that has lost writes and got back what others had of them begins a
--- new life: its numbers go on at the next multiple of `LIFE`.
+-- if entries are missing. A group that has lost writes and got back what others had of them begins
+-- a new life: its numbers go on at the next multiple of `LIFE`.
 
 local OUTBOX = 'redrill:outbox'
 -- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere. `open`: the
--- group takes writes, and the name of its data: a group that has lost them has none until it got them
--- back.
+-- name of its data. A group that has lost its data has no name, and takes no writes until it got
+-- them back.
 local STATE = 'redrill:sync'
-local LIFE = 1099511627776
 -- For each life of each other group, as `GROUP/LIFE`: up to which instant its writes were seen here.
 -- Of the own group, for each life before this one.
 local SEEN = 'redrill:seen'

@@ -2,9 +2,9 @@
 -- where entries are not enough: they were cut off before they were read, or a group has lost writes
 -- of its own that others have.
 --
--- While a pass is under way this hash has: `token`, of the replicator that makes it; `after` and
--- `before`, two instants between which this group may have lost writes of its present life; `renews`,
--- if it has; and what the source knew when the pass began: `at GROUP`, its positions, and
+-- While a pass is under way this hash has: `token`, of the replicator that makes it; `renews`, if
+-- this group has lost writes of its present life, and `after` and `before`, the instants between which
+-- it may have; and what the source knew when the pass began: `at GROUP`, its positions, and
 -- `seen GROUP/LIFE`, up to which instant it had seen whose writes. It goes away by itself if the
 -- replicator dies.
 local PASS = 'redrill:pass'

@@ -197,18 +197,18 @@ fn a_standby_without_data_breaks_its_promotion() {
 
 #[test]
 #[ignore = "`just test-all`"]
-fn a_region_that_forgets_breaks_what_regions_promise() {
+fn a_region_that_loses_keys_breaks_what_regions_promise() {
     hold(&["cross-region-sync", "cross-region-conflicts", "region-partition", "replicator-crash"]);
 }
 
 #[test]
 #[ignore = "`just test-all`"]
-fn a_region_that_forgets_breaks_the_loss_of_another_one() {
+fn a_region_that_loses_keys_breaks_the_loss_of_another_one() {
     hold(&["region-loss", "region-return"]);
 }
 
 #[test]
 #[ignore = "`just test-all`"]
-fn a_region_that_forgets_breaks_what_links_do() {
+fn a_region_that_loses_keys_breaks_what_links_do() {
     hold(&["clock-skew", "slow-link", "asymmetric-link", "cross-region-reads"]);
 }

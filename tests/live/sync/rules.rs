@@ -240,3 +240,18 @@ fn tombstones_are_collected() {
         }
     }
 }
+
+#[test]
+fn a_server_that_has_lost_its_data_takes_no_write() {
+    for (binary, rule) in need::engines().iter().zip(SyncRule::ALL.iter().cycle()) {
+        let mut server = Server::start(binary, "us", *rule);
+        server.write("set", "k", "v");
+        server.say::<()>(&["FLUSHALL"]);
+        let write = functions::write("set", "k", b"again");
+        let refused = server.ask::<redis::Value>(&write).unwrap_err();
+        assert_eq!(refused.code(), Some("NOTREADY"), "{refused}");
+        assert_eq!(server.get("k"), None);
+        server.ask::<redis::Value>(&functions::open()).unwrap();
+        server.write("set", "k", "again");
+    }
+}
