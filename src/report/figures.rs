@@ -127,10 +127,12 @@ fn crashed(r: &Report) -> Option<String> {
     (!nodes.is_empty()).then(|| nodes.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// Which load was the slowest to come back, or did not.
+/// Which loads did not come back; if all did, which was the slowest.
 fn slowest_load(r: &Report) -> Option<String> {
-    if let Some(load) = r.loads.iter().find(|load| load.down_for_ms.is_some()) {
-        return Some(format!("{} did not come back", load.name));
+    let gone = r.loads.iter().filter(|load| load.down_for_ms.is_some());
+    let gone: Vec<&str> = gone.map(|load| &*load.name).collect();
+    if !gone.is_empty() {
+        return Some(format!("{} did not come back", gone.join(" and ")));
     }
     let after = |load: &Load| load.recovered_ms.filter(|ms| *ms > 0.0);
     let slow = r.loads.iter().filter_map(|load| Some((after(load)?, load)));

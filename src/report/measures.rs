@@ -178,10 +178,6 @@ fn from_loads(loads: &[Load], values: &mut Values, open: &mut Values) {
     let never = slowest(|load| load.down_for_ms);
     put(open, "load.recovered", never);
     put(values, "load.recovered", slowest(|load| load.recovered_ms).filter(|_| never.is_none()));
-    let instances = loads.iter().flat_map(|load| &load.instances);
-    let sent = instances.filter(|one| one.operations > 0);
-    let shares = sent.map(|one| one.errors as f64 / one.operations as f64 * 100.0);
-    put(values, "errors.share.instance", shares.reduce(f64::max));
     let silences = || loads.iter().flat_map(Load::silences).map(|(_, silence)| silence);
     let into = if silences().any(|silence| silence.to_ms.is_none()) { open } else { values };
     let longest = silences().map(|silence| silence.duration_ms).reduce(f64::max);

@@ -73,10 +73,22 @@ pub(super) struct SpanTally {
     /// Ended ok within the span, whenever intended. What was due during the steps and ended after
     /// them is their backlog, and belongs to them.
     pub answered: u64,
-    /// Sessions that were due in the span and sent.
-    due: u64,
-    /// Those of them that did not end ok, by [`Errors`].
+    sent: Sent,
+}
+
+/// Sessions that were sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    all: u64,
+    /// Those that did not end ok, by [`Errors`].
     failed: [u64; 2],
+}
+
+impl Sent {
+    /// The share of those that did not end ok, in percent; `None` if none was sent.
+    fn failed(&self, errors: Errors) -> Option<f64> {
+        share(self.failed[errors as usize], self.all)
+    }
 }
 
 /// Which errors: an index of counts that are kept for both.
@@ -121,8 +133,7 @@ impl SpanTally {
             latency: std::array::from_fn(|_| LatencySpread::new()),
             answered_latency: std::array::from_fn(|_| histogram()),
             answered: 0,
-            due: 0,
-            failed: [0; 2],
+            sent: Sent::default(),
         }
     }
 
@@ -140,11 +151,6 @@ impl SpanTally {
     pub fn max(&self, since: Since) -> Option<f64> {
         let spread = &self.latency[since as usize];
         (!spread.histogram.is_empty()).then_some(spread.max as f64 / 1e6)
-    }
-
-    /// The share of sessions that did not end ok, in percent; `None` if none was due.
-    fn failed(&self, errors: Errors) -> Option<f64> {
-        share(self.failed[errors as usize], self.due)
     }
 
     /// Answers a second; `None` if the record breaks off within the span, or if the span is too
@@ -217,7 +223,7 @@ impl Tally {
             return;
         }
         self.rows += 1;
-        self.span(op).due += 1;
+        self.sent(op, |sent| sent.all += 1);
         self.felt(op);
         match op.outcome {
             Outcome::Ok => self.answered(op),
@@ -238,6 +244,14 @@ impl Tally {
         }
     }
 
+    /// Counts a session that was sent: in the span in which it was due, and for its instance.
+    fn sent(&mut self, op: &Op, count: impl Fn(&mut Sent)) {
+        count(&mut self.span(op).sent);
+        if let Some(load) = self.loads.get_mut(usize::from(op.load)) {
+            count(load.instance(op.instance));
+        }
+    }
+
     /// One more error of a kind.
     fn failed(&mut self, op: &Op, of_kind: fn(&mut Tally) -> &mut [u64; 2]) {
         let of_servers = u64::from(!self.met_starved_time(op));
@@ -246,19 +260,22 @@ impl Tally {
             counts[Errors::OfServers as usize] += of_servers;
         };
         count(of_kind(self));
-        count(&mut self.span(op).failed);
+        self.sent(op, |sent| count(&mut sent.failed));
     }
 
     /// The measures of errors, by their names.
-    pub fn errors(&self, errors: Errors) -> [(&'static str, Option<f64>); 6] {
+    pub fn errors(&self, errors: Errors) -> [(&'static str, Option<f64>); 7] {
         let [fail, unknown] = [self.fail, self.unknown].map(|counts| counts[errors as usize]);
         let count = |n: u64| Some(n as f64);
-        let of = |span: &Option<SpanTally>| span.as_ref().and_then(|span| span.failed(errors));
+        let of = |span: &Option<SpanTally>| span.as_ref()?.sent.failed(errors);
+        let instances = self.loads.iter().flat_map(|load| &load.instances);
+        let shares = instances.filter_map(|sent| sent.failed(errors));
         [
             ("errors.total", count(fail + unknown)),
             ("errors.fail", count(fail)),
             ("errors.unknown", count(unknown)),
             ("errors.share", share(fail + unknown, self.rows)),
+            ("errors.share.instance", shares.reduce(f64::max)),
             ("errors.share.during", of(&self.during)),
             ("errors.share.after", of(&self.after)),
         ]
@@ -401,6 +418,8 @@ fn felt(op: &Op, from: Nanos, timeout: Duration) -> Option<u64> {
 pub(super) struct LoadTally {
     /// Of its sessions.
     sessions: Results,
+    /// By application instance.
+    instances: Vec<Sent>,
     /// Of its operations, by what they do.
     operations: BTreeMap<&'static str, Results>,
     schedule: Schedule,
@@ -410,8 +429,16 @@ pub(super) struct LoadTally {
 
 impl LoadTally {
     fn new(timeout: Duration) -> LoadTally {
-        let (sessions, operations, schedule, recovery) = Default::default();
-        LoadTally { sessions, operations, schedule, timeout, recovery }
+        let (sessions, instances, operations, schedule, recovery) = Default::default();
+        LoadTally { sessions, instances, operations, schedule, timeout, recovery }
+    }
+
+    fn instance(&mut self, instance: u16) -> &mut Sent {
+        let index = usize::from(instance);
+        if self.instances.len() <= index {
+            self.instances.resize(index + 1, Sent::default());
+        }
+        &mut self.instances[index]
     }
 
     /// Takes each of its operations.
@@ -494,6 +521,33 @@ mod tests {
         let spans = Spans { line, seen_to_the_end: true, before: line, during: None, after: None };
         let counted = Tally::new(spans, &[], Vec::new()).errors(Errors::OfServers);
         assert_eq!(counted.map(|(name, _)| name).into_iter().collect::<BTreeSet<_>>(), excused);
+    }
+
+    #[test]
+    fn errors_of_an_instance_that_met_a_starved_time_are_not_the_servers_alone() {
+        let ms = |ms: u64| Nanos(ms * 1_000_000);
+        let line = Span { from: ms(0), to: ms(10_000) };
+        let (before, seen_to_the_end) = (line, true);
+        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
+        let starved = vec![Span { from: ms(1_000), to: ms(2_000) }];
+        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], starved);
+        for (instance, at, outcome) in [
+            (0, 500, Outcome::Ok),
+            (1, 1_500, Outcome::Unknown(Cause::Timeout)),
+            (1, 1_600, Outcome::Fail(Cause::Shed)),
+            (1, 5_000, Outcome::Unknown(Cause::Timeout)),
+            (1, 6_000, Outcome::Ok),
+            (1, 7_000, Outcome::Ok),
+        ] {
+            let read = Action::Register(RegisterOp::Read(None));
+            let op = Op::new(1, read, ms(at), ms(at + 1));
+            tally.add(&Op { instance, outcome, ..op });
+        }
+        let share = |errors| {
+            let all = tally.errors(errors).into_iter();
+            all.filter(|(name, _)| *name == "errors.share.instance").find_map(|(_, value)| value)
+        };
+        assert_eq!((share(Errors::All), share(Errors::OfServers)), (Some(50.0), Some(25.0)));
     }
 
     #[test]

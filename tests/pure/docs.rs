@@ -145,13 +145,16 @@ fn every_subcommand_is_told_of() {
     }
 }
 
-/// The commands in the bash blocks of all pages, with the page.
+/// The commands in the bash blocks of all pages, and those of redrill in blocks without a language,
+/// with the page.
 fn commands() -> Vec<(PathBuf, String)> {
     let mut commands = Vec::new();
     for page in pages() {
         for (block, line) in lines(&read(&page)) {
             let parts = line.split(['|', ';']).flat_map(|part| part.split("&&"));
-            if block == Some("bash") && !line.trim_start().starts_with('#') {
+            let is_ours = line.starts_with("redrill ") || line.starts_with("just ");
+            let is_bash = block == Some("bash") && !line.trim_start().starts_with('#');
+            if is_bash || block == Some("") && is_ours {
                 commands.extend(parts.map(|part| (page.clone(), part.trim().to_owned())));
             }
         }

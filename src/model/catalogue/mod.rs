@@ -336,7 +336,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .busy_does(Errors);
         "errors.share.instance" Percent Lower
             "the same of the one application instance that met the most"
-            .busy_does(Raises);
+            .busy_does(Errors);
     }
     &[Load, Step], WARNINGS => {
         "errors.share.during" Percent Lower

@@ -5,6 +5,7 @@ mod absent;
 mod bridge;
 mod broken_off;
 mod by_hand;
+mod crashed;
 mod crowded;
 mod cut;
 mod cuts;

@@ -81,6 +81,7 @@ pub const ALL: &[Broken] = &[
     broken("quorum-loss", SOON, Wrong::TakesOver, "failovers"),
     broken("quorum-loss", SOON, SERVES_ALONE, "errors.share.during"),
     broken("quorum-loss", SOON, REFUSES, "load.recovered"),
+    broken("quorum-loss", SOON, forgets(EVERYBODY, 14_000), "writes.lost.share"),
     broken("rolling-restart", SOON, Wrong::EmptyWhenPromoted, "writes.lost"),
     broken("sentinel-failover", FAILS, Wrong::EmptyWhenPromoted, "writes.lost.share"),
     broken("sentinel-failover", FAILS, PROMOTES_NOBODY, "failovers"),
@@ -99,6 +100,8 @@ pub const ALL: &[Broken] = &[
     broken("region-loss", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("region-return", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
+    broken("chaos", WRITES, REFUSES, "errors.share"),
+    broken("chaos", KILLS, forgets(EVERYBODY, 20_000), "writes.lost.share"),
 ];
 
 const LINK_SOON: &[&str] = &["timeline.0.at=1s", "timeline.0.for=4s", "settle=4s"];
@@ -106,6 +109,12 @@ const LOST_SOON: &[&str] = &["timeline.0.for=3s", "timeline.1.for=3s", "settle=3
 const SWEEP: &[&str] =
     &["timeline.0.at=1s", "over={groups.cache.config.cluster-node-timeout: [500, 1000]}"];
 const KILLS: &[&str] = &["timeline.0.at=1s", "timeline.0.faults=[kill]"];
+/// By the end of such drills a server that refuses writes refuses most of them.
+const WRITES: &[&str] =
+    &["timeline.0.at=1s", "timeline.0.faults=[kill]", "loads.app.reads=0%", "settle=20s"];
+/// Replicas cannot, so it is tried again and again.
+const EVERYBODY: &[&str] =
+    &["cache/0/0", "cache/0/1", "cache/1/0", "cache/1/1", "cache/2/0", "cache/2/1"];
 
 impl Broken {
     /// What comes of it with that seed, on servers that are wrong or on right ones.

@@ -7,6 +7,7 @@ use redrill::model::event::{End, Phase};
 use rustix::process::Signal;
 
 use crate::common::{Ran, gc, gc_turn, run, servers_in};
+use crate::drill::failover;
 use crate::drill::place::{BRIEF, MOVING, Place, end_of, kill};
 
 #[test]
@@ -75,6 +76,24 @@ fn a_server_under_load() {
     let log = report["crashes"][0]["log"].to_string();
     // A server may die while it writes its last report, so the report's end may be missing.
     assert!(log.contains("crashed by signal: 11"), "{log}");
+}
+
+/// Its replica takes over, so that all else can be judged.
+#[test]
+fn a_primary_that_has_a_replica() {
+    let place = Place::new();
+    let rest = "settle: 6s\nexpect: [failovers == 1, writes.lost <= 100000]";
+    let mut playing = place.start(&failover::scenario(&place, "[]", rest), &[]);
+    playing.wait_for_phase(Phase::Settle);
+    let servers = playing.servers();
+    let (_, pid) = servers.iter().find(|(name, _)| name == "cache/1/0").unwrap();
+    kill(*pid, Signal::SEGV);
+    let report = crashed(playing.end(), &place, &[("cache/1/0", "signal: 11 (SIGSEGV)")]);
+    assert_eq!(report["failovers"][0]["to"], "cache/1/1");
+    assert!(report["measures"]["writes.lost"]["value"].is_number(), "{}", report["measures"]);
+    for expectation in report["expectations"].as_array().unwrap() {
+        assert_eq!(expectation["verdict"], "pass", "{expectation}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use redrill::load::history;
 use redrill::model::Nanos;
 use redrill::model::event::{EventKind, Phase};
-use redrill::model::op::{Op, Purpose};
+use redrill::model::op::{Op, Outcome, Purpose};
 use redrill::node::NodeLine;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -540,6 +540,48 @@ fn a_region_can_be_killed_whole() {
     assert!(step["undone_ms"].is_number(), "{step}");
 }
 
+/// A fault of an instance's link hits its connections, and not those of the others.
+#[test]
+fn one_instance_is_reset_refused_and_slow_and_the_others_are_not() {
+    let Some(place) = super::linked_alike() else { return };
+    let text = alone(
+        &place,
+        "{ rate: 90/s, keys: 100, reads: 100%, value: 100B, instances: 3, timeout: 300ms }",
+        "[{ at: 1s, do: trickle, from: cache/0/0, to: app/actor/1, bytes: 20B, rest: 10ms, for: 2s },
+          { at: 4s, do: refuse, between: [app/actor/1, cache/0/0], for: 2s },
+          { at: 4500ms, do: reset, between: [app/actor/1, cache/0/0] }]",
+    );
+    let ran = place.play(&text, super::BACKEND);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let (report, ops) = (place.report(), place.ops());
+    let of = |instance: u16, from: f64, to: f64| -> Vec<&Op> {
+        let ms = |at: Nanos| at.0 as f64 / 1e6;
+        let load = ops.iter().filter(|op| op.purpose == Purpose::Load && op.instance == instance);
+        load.filter(|op| (from..to).contains(&ms(op.intended))).collect()
+    };
+    let [slow, refused] = [0, 1].map(|step| {
+        let step = &report["steps"][step];
+        (ms(&step["began_ms"]) + 100.0, ms(&step["undone_ms"]) - 100.0)
+    });
+    let quickest = |instance| {
+        let all = of(instance, slow.0, slow.1).into_iter().map(|op| op.done.since(op.intended));
+        all.min().unwrap().as_secs_f64() * 1e3
+    };
+    let quickest = [0, 1, 2].map(quickest);
+    assert!(quickest[0] < 20.0 && quickest[2] < 20.0 && quickest[1] >= 49.0, "{quickest:?}");
+    let good = |instance| {
+        let all = of(instance, ms(&report["steps"][2]["began_ms"]) + 100.0, refused.1);
+        all.into_iter().filter(|op| op.outcome == Outcome::Ok).count()
+    };
+    let good = [0, 1, 2].map(good);
+    assert!(good[0] > 20 && good[2] > 20 && good[1] == 0, "{good:?}");
+    let since = |instance| {
+        let all = of(instance, refused.1 + 600.0, f64::INFINITY).into_iter();
+        all.filter(|op| op.outcome == Outcome::Ok).count()
+    };
+    assert!(since(1) > 0, "it came back");
+}
+
 /// Each instance connects from its own address, so a rule hits one and leaves the others alone.
 #[test]
 fn one_instance_is_cut_off_and_the_others_are_not() {
@@ -556,7 +598,7 @@ fn one_instance_is_cut_off_and_the_others_are_not() {
     let failed = |instance: u16| {
         let of = |op: &&Op| op.instance == instance && op.purpose == Purpose::Load;
         let ops = place.ops();
-        ops.iter().filter(of).filter(|op| op.outcome != redrill::model::op::Outcome::Ok).count()
+        ops.iter().filter(of).filter(|op| op.outcome != Outcome::Ok).count()
     };
     let failed = [0, 1, 2].map(failed);
     assert!(failed[1] > 50 && failed[0] + failed[2] == 0, "{failed:?}");
