@@ -14,7 +14,7 @@ use crate::check::{Causality, Checker, Context, Finding, Orders, StaleReads, Tra
 use crate::load::history::edn::{self, Foreign};
 use crate::model::op::Outcome;
 use crate::model::{Verdict, printable_lines};
-use crate::report::{self, ReportError, text};
+use crate::report::{self, Report, ReportError, text};
 
 /// Check the history of a run again, or one that Jepsen wrote
 ///
@@ -87,7 +87,8 @@ fn analyze(args: &Args) -> Result<ExitCode, Failure> {
         false => {
             let report = reading::build(&args.history)?;
             let is_empty = report.loads.iter().all(|load| load.figures.answered == 0);
-            (if is_empty { Vec::new() } else { report.findings }, Vec::new())
+            let notes = told_otherwise(&report).into_iter().collect();
+            (if is_empty { Vec::new() } else { report.findings }, notes)
         }
     };
     // Without operations there are no findings, so the verdict is unknown.
@@ -101,6 +102,15 @@ fn analyze(args: &Args) -> Result<ExitCode, Failure> {
         Format::Json => json()? + "\n",
     });
     Ok(if printed == ExitCode::SUCCESS { ExitCode::from(verdict.exit_code()) } else { printed })
+}
+
+/// A reader may wonder why a drill that passed fails here.
+fn told_otherwise(report: &Report) -> Option<String> {
+    let lets_pass = report.findings.iter().any(|finding| report.set_aside(finding).is_some());
+    lets_pass.then(|| {
+        let word = report.verdict.word();
+        format!("its scenario lets some of this pass, and the drill's own verdict was {word}")
+    })
 }
 
 /// The findings, and what one must know to read them. Such a history has no final reads, so

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::out::{self, Format};
 use super::play::{self, PlayArgs, Refused};
-use super::{exit, runtime, tally, terminal};
+use super::tally::{self, DrillResult};
+use super::{exit, runtime, terminal};
 use crate::backend::ResolvedBackend;
 use crate::report::matrix::{Matrix, file};
 use crate::report::{self, Report};
@@ -132,7 +133,11 @@ async fn matrix(args: &Args, stop: &CancellationToken) -> Result<u8, Refused> {
     play::put(&match args.play.format {
         Format::Json => matrix.json(),
         Format::Text => {
-            let lines: Vec<_> = reports.iter().map(tally::DrillResult::of_run).collect();
+            let names = matrix.heads().into_iter().zip(&reports);
+            let names: Vec<String> = names.map(|(head, r)| format!("{head}: {}", r.id)).collect();
+            let of_run = |(report, name)| DrillResult { name, ..DrillResult::of_run(report) };
+            let lines: Vec<_> =
+                reports.iter().zip(names.iter().map(|n| &**n)).map(of_run).collect();
             let tally = tally::text(&lines, cases.len(), terminal::width(), out::colour());
             let page = folder.join(file::HTML);
             let table = matrix.text(out::colour());

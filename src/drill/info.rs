@@ -129,7 +129,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
     let instances = (load.instances > 1).then(|| format!(", {} instances", load.instances));
     let wait = load.wait.map(|Wait { replicas, .. }| format!(", WAIT {replicas}"));
     let refusing = load.min_replicas.map(|min| format!(", min-replicas-to-write {}", min.to_write));
-    let fallback = load.fallback.as_ref().map(|group| format!(", or {group}"));
+    let fallback = load.fallback.as_ref().map(|group| format!(", {group} if it is lost"));
     let groups = (load.groups.len() > 1).then(|| format!(", on {}", load.groups.join(" and ")));
     let worth: String =
         [groups, fallback, shares, instances, wait, refusing].into_iter().flatten().collect();

@@ -27,7 +27,11 @@ impl Unit {
             Unit::Millis => format!("{value:.2} ms"),
             Unit::Count => thousands(value),
             Unit::PerSecond => format!("{}/s", thousands(value)),
-            Unit::Percent if value.abs() < 0.05 => "0.0 %".to_owned(),
+            Unit::Percent if value.abs() < 0.005 => "0.0 %".to_owned(),
+            // Not all, and not nothing: neither is to look like it.
+            Unit::Percent if value.abs() < 0.05 || (99.95..100.0).contains(&value) => {
+                format!("{:.2} %", value.min(99.99))
+            }
             Unit::Percent if value.abs() >= 1_000.0 => format!("{} %", thousands(value)),
             Unit::Percent => format!("{value:.1} %"),
             Unit::Bytes => bytes(value),
@@ -125,5 +129,21 @@ impl Verdict {
             Verdict::Fail => 1,
             Verdict::Unknown => 2,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unit;
+
+    #[test]
+    fn a_share_looks_like_nothing_or_all_only_if_it_is() {
+        let shown = [0.0, 0.03, 0.05, 4.1, 99.9, 99.96, 99.9999, 100.0, 250.0, 4_321.0]
+            .map(|value| Unit::Percent.show(value));
+        let expected = [
+            "0.0 %", "0.03 %", "0.1 %", "4.1 %", "99.9 %", "99.96 %", "99.99 %", "100.0 %",
+            "250.0 %", "4,321 %",
+        ];
+        assert_eq!(shown, expected);
     }
 }

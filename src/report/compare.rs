@@ -4,7 +4,7 @@ use crate::model::catalogue::{Better, CATALOGUE, Known};
 use crate::model::event::EngineInfo;
 use crate::model::{Unit, Verdict, printable};
 
-use super::data::Report;
+use super::data::{Report, Step};
 use super::error::ReportError;
 use super::markdown::Page;
 use super::side_by_side::{Change, MeasureRow, RunColumn, SideBySide};
@@ -79,12 +79,16 @@ fn differences(before: &Report, after: &Report) -> Vec<String> {
     let engine = |e: &EngineInfo| format!("{} {}", e.kind, e.version);
     let method = |r: &Report| r.method().unwrap_or_else(|| "nothing".to_owned());
     let loads = |r: &Report| r.loads.iter().map(|l| l.text.clone()).collect::<Vec<_>>().join("; ");
+    let steps = |r: &Report| r.steps.iter().map(step).collect::<Vec<_>>().join("; ");
+    let busy = |r: &Report| if r.busy.is_some() { "too busy at times" } else { "not too busy" };
     [
         ("scenario", before.scenario.clone(), after.scenario.clone()),
         ("topology", before.topology.name.clone(), after.topology.name.clone()),
         ("engine", engine(&before.engine), engine(&after.engine)),
         ("backend", before.backend.clone(), after.backend.clone()),
         ("load", loads(before), loads(after)),
+        ("steps", steps(before), steps(after)),
+        ("the machine was", busy(before).to_owned(), busy(after).to_owned()),
         ("slots moved by", method(before), method(after)),
         ("redrill", before.redrill.clone(), after.redrill.clone()),
         ("seed", before.seed.to_string(), after.seed.to_string()),
@@ -93,6 +97,15 @@ fn differences(before: &Report, after: &Report) -> Vec<String> {
     .filter(|(_, a, b)| a != b)
     .map(|(what, a, b)| format!("{what}: {a} and {b}"))
     .collect()
+}
+
+/// `5000 ms: kill cache: primary of shard 1`
+fn step(step: &Step) -> String {
+    let text = format!("{} {}", Unit::Millis.show(step.planned_ms), step.text);
+    match &step.pace {
+        Some(kept) => format!("{text}, pace {}", kept.pace),
+        None => text,
+    }
 }
 
 impl Comparison<'_> {

@@ -171,11 +171,12 @@ impl Failover {
         self.served().map(|ms| format!("{how} {}", Unit::Millis.show(ms)))
     }
 
-    /// ` · 12 writes lost, of 8.20 ms`
+    /// ` · 12 writes lost, of the last 8.20 ms`
     fn lost_text(&self) -> String {
         let Some(lost) = self.lost.filter(|lost| *lost > 0) else { return String::new() };
-        let of =
-            self.rpo_ms.map_or_else(String::new, |ms| format!(", of {}", Unit::Millis.show(ms)));
+        let of = self
+            .rpo_ms
+            .map_or_else(String::new, |ms| format!(", of the last {}", Unit::Millis.show(ms)));
         let writes = if lost == 1 { "write" } else { "writes" };
         format!(" · {} {writes} lost{of}", Unit::Count.show(lost as f64))
     }

@@ -127,6 +127,9 @@ fn crashed(r: &Report) -> Option<String> {
     (!nodes.is_empty()).then(|| nodes.into_iter().collect::<Vec<_>>().join(", "))
 }
 
+/// Steps that begin within this time were to begin together.
+const TOGETHER_MS: f64 = 50.0;
+
 /// Which loads did not come back; if all did, which was the slowest.
 fn slowest_load(r: &Report) -> Option<String> {
     let gone = r.loads.iter().filter(|load| load.down_for_ms.is_some());
@@ -204,14 +207,22 @@ fn place(r: &Report, outage: &Outage) -> String {
         0.0 => String::new(),
         blind => format!("; redrill itself was not run for {} of it", Unit::Millis.show(blind)),
     };
-    let moment = moment(r, outage.from_ms);
+    let moment = moment(r, outage);
     format!("at {at:.2} s of the load ({moment}), {group}/{shard}{slot}{from}{cause}{open}{unseen}")
 }
 
-/// The position of an instant relative to the steps: `0.70 s before the step`.
-fn moment(r: &Report, at_ms: f64) -> String {
+/// The position of an outage's beginning relative to the steps: `0.70 s before the step`. Of steps
+/// that began together, the one that hit the outage's group counts.
+fn moment(r: &Report, outage: &Outage) -> String {
+    let at_ms = outage.from_ms;
     let begun: Vec<&Step> = r.steps.iter().filter(|step| step.began_ms.is_some()).collect();
     let last = begun.iter().rposition(|step| step.began_ms.is_some_and(|began| began <= at_ms));
+    let together = |i: usize| {
+        let began = |i: usize| begun[i].began_ms.unwrap_or_default();
+        (0..=i).rev().take_while(move |one| began(i) - began(*one) < TOGETHER_MS)
+    };
+    let hits = |i: &usize| begun[*i].nodes.iter().any(|node| node.group == outage.group);
+    let last = last.map(|i| together(i).find(hits).unwrap_or(i));
     let name = |i: usize| match r.steps.len() {
         1 => "the step".to_owned(),
         _ => format!("step {}", i + 1),
@@ -275,5 +286,28 @@ mod tests {
         assert_eq!(filled(&r, "of {set.acknowledged} all").unwrap(), "of 39 all");
         assert_eq!(filled(&r, "{set.lost?} of {set.acknowledged} lost"), None, "nothing is lost");
         assert_eq!(filled(&r, "{set.lost} of {set.acknowledged} lost").unwrap(), "0 of 39 lost");
+    }
+
+    #[test]
+    fn of_steps_that_begin_together_the_one_that_hit_the_group_is_named() {
+        let r = crate::report::json::read("tests/pure/report/before.json".as_ref()).unwrap();
+        let step = |began: f64, node: &str| Step {
+            began_ms: Some(began),
+            ended_ms: None,
+            nodes: vec![node.parse().unwrap()],
+            ..r.steps[0].clone()
+        };
+        let steps = vec![
+            step(1_000.0, "us/0/0"),
+            step(1_000.3, "us-to-eu/actor/0"),
+            step(3_000.0, "eu/0/0"),
+        ];
+        let r = Report { steps, ..r };
+        let at = |from_ms| {
+            let outage = r.outages[0].clone();
+            moment(&r, &Outage { group: "us".to_owned(), from_ms, ..outage })
+        };
+        assert_eq!(at(1_500.0), "0.50 s into step 1");
+        assert_eq!(at(3_500.0), "0.50 s into step 3", "that one began later");
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Matrix<'a> {
 
     /// `redis 8.0.2`, and where it ran if not all ran there; with the value that it was played
     /// with, or only that value if all engines are the same.
-    fn heads(&self) -> Vec<String> {
+    pub fn heads(&self) -> Vec<String> {
         let first = &self.reports[0];
         let one_place = self.reports.iter().all(|r| r.backend == first.backend);
         let one_engine = one_place && self.reports.iter().all(|r| r.engine == first.engine);

@@ -26,14 +26,14 @@ macro_rules! ready {
 
 const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
     "standalone" "replication-1x2" "sentinel-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2"
-    "two-regions" "standby-2r" "active-active-2r" "active-active-3r");
+    "two-regions" "stretched-2r" "standby-2r" "active-active-2r" "active-active-3r");
 
 const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state"
     "primary-kill" "primary-pause" "replica-kill" "quorum-loss" "rolling-restart" "chaos"
     "sentinel-failover" "scale-out-under-load" "node-timeout-sweep"
     "node-failure-during-reshard" "minority-partition" "split-brain" "flapping-link"
-    "standby-promotion"
+    "standby-promotion" "fail-back" "stretched-cluster-region-loss" "stretched-cluster-majority-loss"
     "cross-region-sync" "cross-region-conflicts" "region-partition" "replicator-crash"
     "region-loss" "region-return" "clock-skew" "slow-link" "asymmetric-link" "cross-region-reads");
 

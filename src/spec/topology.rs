@@ -118,10 +118,13 @@ pub enum Placement {
     /// One place for all; the group has no regions.
     Anywhere,
     Region(usize),
+    /// None of them is ever empty.
     Stretched {
-        primaries: usize,
-        replicas: usize,
-        /// Assigned to the sentinels in turn; never empty.
+        /// Of the first primaries, by shard in turn.
+        primaries: Vec<usize>,
+        /// Of the first replicas, by shard in turn; each further one of a shard is in the next.
+        replicas: Vec<usize>,
+        /// Of the sentinels, in turn.
         sentinels: Vec<usize>,
     },
 }
@@ -254,14 +257,16 @@ impl Group {
         match &self.placement {
             Placement::Anywhere => None,
             Placement::Region(region) => Some(*region),
-            Placement::Stretched { primaries, replicas, sentinels } => match node.kind {
-                NodeKind::Shard(_) if node.ordinal == 0 => Some(*primaries),
-                NodeKind::Shard(_) => Some(*replicas),
-                NodeKind::Sentinel => {
-                    sentinels.get(node.ordinal as usize % sentinels.len().max(1)).copied()
+            Placement::Stretched { primaries, replicas, sentinels } => {
+                let in_turn =
+                    |all: &[usize], at: u32| all.get(at as usize % all.len().max(1)).copied();
+                match node.kind {
+                    NodeKind::Shard(shard) if node.ordinal == 0 => in_turn(primaries, shard),
+                    NodeKind::Shard(shard) => in_turn(replicas, shard + node.ordinal - 1),
+                    NodeKind::Sentinel => in_turn(sentinels, node.ordinal),
+                    NodeKind::Actor => None,
                 }
-                NodeKind::Actor => None,
-            },
+            }
         }
     }
 

@@ -146,10 +146,15 @@ fn group(out: &mut Lines, group: &Group, regions: &[String]) {
         Placement::Anywhere => {}
         Placement::Region(region) => out.key("region", &regions[*region]),
         Placement::Stretched { primaries, replicas, sentinels } => {
-            let (primaries, replicas) = (&regions[*primaries], &regions[*replicas]);
-            let places: Vec<&str> = sentinels.iter().map(|place| &*regions[*place]).collect();
+            let [primaries, replicas, sentinels] = [primaries, replicas, sentinels].map(|places| {
+                let places: Vec<&str> = places.iter().map(|place| &*regions[*place]).collect();
+                match &places[..] {
+                    [one] => (*one).to_owned(),
+                    several => format!("[{}]", several.join(", ")),
+                }
+            });
             let sentinels = match group.mode {
-                Mode::Sentinel { .. } => format!(", sentinels: [{}]", places.join(", ")),
+                Mode::Sentinel { .. } => format!(", sentinels: {sentinels}"),
                 _ => String::new(),
             };
             let all = format!("{{ primaries: {primaries}, replicas: {replicas}{sentinels} }}");

@@ -2,7 +2,7 @@
 //! redirect itself, and hides nothing.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -194,23 +194,46 @@ impl Routed {
         order
     }
 
-    /// Asks for the slot map until one gives it.
+    /// Asks for the slot map until one gives it. A replica's word on its primary is heard if nobody
+    /// says of itself that it is one.
     async fn learn_map(&self) -> Result<(), String> {
         self.slots.borrow_mut().asked();
         let patience = self.shared.options.map_patience;
         let mut why = "no node is known".to_owned();
-        for node in self.guides() {
+        let (mut heard, mut asked) = (None, HashSet::new());
+        let mut guides = VecDeque::from(self.guides());
+        while let Some(node) = guides.pop_front() {
+            if !asked.insert(node.address) {
+                continue;
+            }
             match tokio::time::timeout(patience, learn(&node, &self.lookup)).await {
-                Ok(Ok(owners)) => {
-                    self.learned(&owners);
-                    self.trust(&node);
-                    return Ok(());
-                }
+                Ok(Ok(owners)) => match self.followed(&node, &owners) {
+                    None => {
+                        self.learned(&owners);
+                        self.trust(&node);
+                        return Ok(());
+                    }
+                    Some(other) => {
+                        guides.push_front(other);
+                        heard = heard.or(Some((node, owners)));
+                    }
+                },
                 Ok(Err(reason)) => why = format!("{}: {reason}", node.address),
                 Err(_) => why = format!("{}: no answer in {patience:?}", node.address),
             }
         }
-        Err(why)
+        let (node, owners) = heard.ok_or(why)?;
+        self.learned(&owners);
+        self.trust(&node);
+        Ok(())
+    }
+
+    /// Whom a replica follows, where roles say who owns all keys. That may be a replica too, which
+    /// its own replicas do not tell.
+    fn followed(&self, told: &Node, owners: &Owners) -> Option<Rc<Node>> {
+        let other = owners.first().map(|range| range.primary).filter(|at| *at != told.address);
+        let by_role = matches!(self.lookup, Lookup::Primary);
+        self.node(self.number(other.filter(|_| by_role)?))
     }
 
     fn learned(&self, owners: &Owners) {

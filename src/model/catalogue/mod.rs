@@ -188,7 +188,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::Counter)], SERVED => {
         "counter.acknowledged" Count Neither "increments that a server acknowledged";
-        "counter.wrong" Count Lower "all that is wrong with counters: the next four together"
+        "counter.wrong" Count Lower "all that is wrong with counters: increments lost, too many or repeated, impossible totals"
             .side_by_side().finding("counters").headline("Wrong with counters", &[
                 "{counter.lost} of {counter.acknowledged} acknowledged increments lost",
                 "{counter.surplus} too many", "{counter.repeated} repeated",
@@ -204,7 +204,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::Set)], SERVED => {
         "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
-        "set.wrong" Count Lower "all that is wrong with sets: the next three together"
+        "set.wrong" Count Lower "all that is wrong with sets: elements lost, unexpected or duplicated"
             .side_by_side().finding("sets").headline("Wrong with sets", &[
                 "{set.lost} of {set.acknowledged} acknowledged elements lost",
                 "no later write hides a loss",
@@ -255,7 +255,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::Transfer)], SERVED => {
         "transfer.acknowledged" Count Neither "transfers that a server acknowledged";
-        "transfer.wrong" Count Lower "all that is wrong with transfers: the next three together"
+        "transfer.wrong" Count Lower "all that is wrong with transfers: reads torn, banks half-done or with transfers lost"
             .side_by_side().finding("transfers").headline("Wrong with transfers", &[
                 "{transfer.torn} reads torn", "{transfer.half_done} banks with a half-done transfer",
                 "{transfer.lost} banks that lost some of {transfer.acknowledged} acknowledged",
@@ -268,7 +268,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::DualWrite)], SERVED => {
         "dual.acknowledged" Count Neither "values that both groups acknowledged";
-        "dual.wrong" Count Lower "keys whose final values differ: the next three together"
+        "dual.wrong" Count Lower "keys whose final values differ between groups"
             .side_by_side().finding("dual_writes").headline("Keys that differ between groups", &[
                 "{dual.one_sided} by a write of one group only", "{dual.lost} by a lost write",
                 "{dual.reordered} by writes in different order", "{final read}",
@@ -335,16 +335,17 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "errors.share" Percent Lower "operations that did not end ok, of those that were sent"
             .busy_does(Errors);
         "errors.share.instance" Percent Lower
-            "the same of the one application instance that met the most"
+            "operations that did not end ok, of those of the one instance that met the most"
             .busy_does(Errors);
     }
     &[Load, Step], WARNINGS => {
         "errors.share.during" Percent Lower
-            "the same of operations that were due from the first step's start until convergence"
+            "operations that did not end ok, of those due from the first step's start until convergence"
             .side_by_side()
             .busy_does(Errors)
             .of(During);
-        "errors.share.after" Percent Lower "the same of operations that were due after convergence"
+        "errors.share.after" Percent Lower
+            "operations that did not end ok, of those due after convergence"
             .busy_does(Errors)
             .of(After);
     }
@@ -445,16 +446,18 @@ pub const CATALOGUE: &[Known] = catalogue! {
             ])
             .busy_does(MayBeAll);
         "sync.lag.max" Millis Lower "the longest such time".busy_does(MayBeAll);
+        "sync.added.p99" Millis Lower "the 99th percentile beyond the latency of the link"
+            .busy_does(MayBeAll);
+    }
+    &[Synced, Step], "let the load last longer: no write of one group was seen in another" => {
         "sync.catch_up" Millis Lower
             "from the end of a fault until all groups had what was written until then, the longest"
             .side_by_side().must_end().busy_does(MayBeAll);
-        "sync.added.p99" Millis Lower "the 99th percentile beyond the latency of the link"
-            .busy_does(MayBeAll);
     }
     &[Load, Links], "let the load last for some seconds" => {
         "links.bytes" BytesPerSecond Neither "what crossed all links between regions, a second"
             .headline("Traffic between regions", &["{links.bytes.write?} for each write"]);
-        "links.bytes.write" Bytes Lower "the same for each write that a server acknowledged"
+        "links.bytes.write" Bytes Lower "bytes over links between regions for each write that a server acknowledged"
             .side_by_side();
     }
     &[Load, Successor, MayFailOver], "promote another group after the one that takes the writes is lost" => {

@@ -2,9 +2,12 @@
 //! below.
 
 use crate::model::Unit;
-use crate::report::data::Report;
+use crate::report::data::{Report, Step};
 
 use super::svg::{Scale, Svg, n, ticks};
+
+/// Steps whose lines are so near on the page share a name.
+const TOGETHER: f64 = 12.0;
 
 /// The width of a drawing. Each is made twice, so that its text is as large on a phone as on a
 /// wide screen.
@@ -99,15 +102,22 @@ impl Frame {
                 // It may be over in an instant; the line shows when it happened.
                 svg.line("fault", [x, top, x, bottom], Some(&title));
             }
-            if named {
-                // Up to the next step.
-                let next = report.steps.iter().filter_map(|s| s.began_ms.map(|at| self.x(at)));
-                let next = next.skip(i + 1).fold(self.size.right(), f64::min);
+            let begins = |step: &Step| step.began_ms.map(|at| self.x(at));
+            let is_first = !report.steps[..i].iter().filter_map(begins).any(|at| x - at < TOGETHER);
+            if named && is_first {
+                // Up to the next step. Those that begin with this one are only counted.
+                let later = || report.steps[i + 1..].iter().filter_map(begins);
+                let next =
+                    later().filter(|at| at - x >= TOGETHER).fold(self.size.right(), f64::min);
+                let more = match later().filter(|at| at - x < TOGETHER).count() {
+                    0 => String::new(),
+                    more => format!(", +{more}"),
+                };
                 let space = if is_fault { next - x - 8.0 } else { width };
                 let room = (space / 6.4) as usize;
-                let full = format!("{} {}", i + 1, step.text);
-                let name = [full, format!("{} {}", i + 1, step.kind), (i + 1).to_string()];
-                let name = name.iter().find(|name| name.chars().count() <= room);
+                let names = [format!(" {}", step.text), format!(" {}", step.kind), String::new()];
+                let names = names.map(|name| format!("{}{name}{more}", i + 1));
+                let name = names.iter().find(|name| name.chars().count() <= room);
                 let name = name.map_or("", |name| name);
                 // Below the name of the step that it may happen in.
                 let line = if is_fault { top + 25.0 } else { top + 12.0 };

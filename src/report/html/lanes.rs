@@ -68,8 +68,8 @@ pub(super) fn draw(report: &Report, frame: &Frame) -> Option<String> {
 fn draw_row(svg: &mut Svg, report: &Report, frame: &Frame, row: &Lane, y: f64) {
     let (left, right) = (frame.size.left(), frame.size.right());
     let name = match frame.size {
-        Size::Wide => format!("{}/{}", row.group, row.shard),
-        Size::Narrow => format!("shard {}", row.shard),
+        Size::Narrow if report.topology.groups.len() == 1 => format!("shard {}", row.shard),
+        Size::Wide | Size::Narrow => format!("{}/{}", row.group, row.shard),
     };
     svg.text("lane", "end", [left - 6.0, y + 11.0], &name);
     for (action, y) in [(Access::Write, y), (Access::Read, y + LANE + 1.0)] {

@@ -1,12 +1,14 @@
 //! The maps of a topology file.
 
-use schemars::{Schema, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::spec::decode::{At, Misread, Named, Scalar, object, word_enum};
+use crate::spec::decode::{At, Decode, Misread, Named, Scalar, object, schema_of, word_enum};
+use crate::spec::diagnostic::Diagnostics;
 use crate::spec::network::Jitter;
 use crate::spec::quantity::{Bandwidth, Bytes, Time};
 use crate::spec::sync::{Strategy, SyncRule};
 use crate::spec::topology::{Auth, EngineKind};
+use crate::spec::tree::{Node, Value};
 
 /// The longest latency one way: past it, every time-out of a cluster has passed.
 pub const MAX_LATENCY: Time = Time::secs(60);
@@ -23,7 +25,7 @@ object! {
         /// What servers ask of whoever connects: `password`, one that is drawn for each drill, or
         /// `none`, for tools that know of none. Default: `password`.
         optional "auth" auth: Auth,
-        /// Names of places. Each group is in one, or spread over two.
+        /// Names of places. Each group is in one, or spread over several.
         optional "regions" regions: Vec<At<String>>,
         /// What the network between regions is like. Regions without a link between
         /// them are joined with nothing added.
@@ -160,13 +162,32 @@ impl Scalar for Directive {
     }
 }
 
+/// One region, or several.
+#[derive(Clone, Debug)]
+pub struct Regions(pub Vec<At<String>>);
+
+impl Decode for Regions {
+    fn decode(node: &Node, errors: &mut Diagnostics) -> Option<Regions> {
+        match &node.value {
+            Value::List(_) => Decode::decode(node, errors).map(Regions),
+            _ => At::decode(node, errors).map(|region| Regions(vec![region])),
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let [one, several] =
+            [schema_of::<String>(generator), schema_of::<Vec<At<String>>>(generator)];
+        json_schema!({ "oneOf": [one, several] })
+    }
+}
+
 object! {
-    /// A group stretched over two regions.
+    /// A group stretched over regions.
     PlacementMap "a placement" {
-        /// The region of the first primaries.
-        required "primaries" primaries: String,
-        /// The region of the first replicas.
-        required "replicas" replicas: String,
+        /// The region of the first primaries, or a list of regions that shards get in turn.
+        required "primaries" primaries: Regions,
+        /// The same of the first replicas. Each further replica of a shard is in the next region.
+        required "replicas" replicas: Regions,
         /// The regions of the sentinels, assigned in turn. Default: that of the primaries.
         optional "sentinels" sentinels: Vec<At<String>>,
     }

@@ -6,7 +6,9 @@ use super::{check_name, config, count, links, sync};
 use crate::model::slot::SLOTS;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
-use crate::spec::file::topology::{EngineMap, GroupMap, ModeWord, PlacementMap, TopologyFile};
+use crate::spec::file::topology::{
+    EngineMap, GroupMap, ModeWord, PlacementMap, Regions, TopologyFile,
+};
 use crate::spec::quantity::Time;
 use crate::spec::source::{Source, Span};
 use crate::spec::topology::{Auth, Engine, Group, Limits, Mode, Placement, Sentinels, Topology};
@@ -259,10 +261,10 @@ fn placement(
             errors.add(&at.span, message, "write `region:` instead");
         }
         let sentinels = placed_sentinels(&at.value, mode, regions, errors);
-        let mut place = |field: &Field<String>| links::region(field.given()?, regions, errors);
+        let mut place = |field: &Field<Regions>| places(field.given()?, regions, errors);
         return match (place(&at.value.primaries), place(&at.value.replicas)) {
             (Some(primaries), Some(replicas)) => {
-                let sentinels = sentinels.unwrap_or_else(|| vec![primaries]);
+                let sentinels = sentinels.unwrap_or_else(|| primaries.clone());
                 Placement::Stretched { primaries, replicas, sentinels }
             }
             _ => Placement::Anywhere,
@@ -294,6 +296,17 @@ fn sentinels(group: &GroupMap, errors: &mut Diagnostics) -> Sentinels {
         failover_timeout: group.failover_timeout.or(Time::secs(180)).0,
         parallel_syncs: group.parallel_syncs.or(1),
     }
+}
+
+/// The regions that nodes of a stretched group are dealt out to.
+fn places(at: &At<Regions>, regions: &[String], errors: &mut Diagnostics) -> Option<Vec<usize>> {
+    if at.value.0.is_empty() {
+        errors.add(&at.span, "no region is named", "name one, or several");
+    }
+    let named = at.value.0.iter();
+    let places: Vec<usize> =
+        named.filter_map(|region| links::region(region, regions, errors)).collect();
+    (!places.is_empty()).then_some(places)
 }
 
 /// The regions that the sentinels of a stretched group are dealt out to, if it names some.

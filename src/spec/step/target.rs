@@ -252,7 +252,7 @@ fn nobody_there(region: &str, group: &Group, regions: &[String]) -> Option<(Stri
         Placement::Anywhere => Vec::new(),
         Placement::Region(region) => vec![*region],
         Placement::Stretched { primaries, replicas, sentinels } => {
-            [&[*primaries, *replicas], &sentinels[..]].concat()
+            [&primaries[..], replicas, sentinels].concat()
         }
     };
     let mut has: Vec<&str> = has.iter().filter_map(|index| Some(&**regions.get(*index)?)).collect();

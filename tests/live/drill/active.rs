@@ -278,3 +278,28 @@ fn three_regions_hold_the_same_when_replicators_are_back() {
     assert_eq!(report["steps"][1]["nodes"].as_array().unwrap().len(), 6);
     place.assert_nothing_left();
 }
+
+#[test]
+#[ignore = "`just test-all`"]
+fn each_rule_is_one_column_of_a_page_and_only_the_one_without_order_fails() {
+    for (name, set) in [
+        ("cross-region-conflicts", &["settle=4s"][..]),
+        ("region-partition", &["timeline.0.at=1s", "timeline.0.for=4s", "settle=4s"]),
+    ] {
+        let _turn = heavy_turn();
+        let place = Place::new();
+        let set = set.iter().flat_map(|set| ["--set", set]);
+        let args: Vec<&str> = ["--profile", "rules"].into_iter().chain(set).collect();
+        let ran = place.watch(place.run_of(name, &args)).end();
+        assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+        let matrix = std::fs::read_to_string(place.folder().join("matrix.json")).unwrap();
+        let matrix: Value = serde_json::from_str(&matrix).unwrap();
+        let of = |name| (0..3).map(move |at| (at, name));
+        let share =
+            |(at, name): (usize, &str)| matrix["reports"][at]["measures"][name]["value"].as_f64();
+        let shares: Vec<_> = of("sync.consistency").map(share).collect();
+        assert!(shares[0] < Some(100.0), "naive: {shares:?}");
+        assert_eq!(shares[1..], [Some(100.0), Some(100.0)], "lww and crdt");
+        place.assert_nothing_left();
+    }
+}

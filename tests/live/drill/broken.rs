@@ -89,6 +89,11 @@ pub const ALL: &[Broken] = &[
     broken("split-brain", &[], NEEDS_REPLICAS, "load.recovered"),
     broken("split-brain", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
     broken("standby-promotion", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
+    broken("fail-back", &[], Wrong::EmptyWhenPromoted, "writes.lost"),
+    broken("stretched-cluster-region-loss", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
+    broken("stretched-cluster-region-loss", &[], ELECTS_NOBODY, "failovers"),
+    broken("stretched-cluster-majority-loss", &[], Wrong::EmptyWhenPromoted, "writes.lost.share"),
+    broken("stretched-cluster-majority-loss", &[], SERVES_ALONE, "errors.share.during"),
     broken("cross-region-sync", &["settle=5s"], EU_LOSES, "sync.consistency"),
     broken("cross-region-conflicts", &["settle=5s"], EU_LOSES, "sync.consistency"),
     broken("region-partition", REGIONS, EU_LOSES, "sync.consistency"),
@@ -201,7 +206,13 @@ fn what_a_ready_scenario_says_breaks_it_is_played() {
 #[test]
 #[ignore = "`just test-all`"]
 fn a_standby_without_data_breaks_its_promotion() {
-    hold(&["standby-promotion"]);
+    hold(&["standby-promotion", "fail-back"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn wrong_servers_break_a_stretched_cluster_that_loses_a_region() {
+    hold(&["stretched-cluster-region-loss", "stretched-cluster-majority-loss"]);
 }
 
 #[test]

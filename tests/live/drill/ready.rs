@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::common::need::{self, Need};
 use crate::common::{assert_redis_cli_agrees, client, heavy_turn, run, servers_in};
-use crate::drill::place::Place;
+use crate::drill::place::{Place, not_run};
 use crate::drill::split_brain;
 
 /// Plays the scenario in a hurry and gives its verdict; slots must have moved as planned.
@@ -138,7 +138,12 @@ const FAILURES: [&str; 7] = [
 const SWEEP: &str = "node-timeout-sweep";
 
 const LINKS: [&str; 4] = ["flapping-link", "minority-partition", "split-brain", "chaos"];
-const REGIONS: [&str; 1] = ["standby-promotion"];
+const REGIONS: [&str; 4] = [
+    "fail-back",
+    "standby-promotion",
+    "stretched-cluster-majority-loss",
+    "stretched-cluster-region-loss",
+];
 /// `drill::active` plays them.
 const ACTIVE: [&str; 10] = [
     "asymmetric-link",
@@ -327,9 +332,41 @@ fn faults_are_drawn(backend: &str) {
 #[test]
 fn standby_promotion() {
     // The region is back before it takes over again.
-    let report = broken(REGIONS[0], "process", &["timeline.0.at=2s", "timeline.1.at=5s"]);
+    let report = broken(REGIONS[1], "process", &["timeline.0.at=2s", "timeline.1.at=5s"]);
     assert!(measure(&report, "downtime.write.max") >= 2_000.0, "{}", report["measures"]);
     assert!(report["steps"][2]["notes"][0].as_str().unwrap().starts_with("it had all of eu/0/0"));
+}
+
+/// While one region's replica follows a node that follows the other region's, clients that ask it
+/// for the primary must not stop at the one in the middle.
+#[test]
+fn fail_back() {
+    let report = broken(REGIONS[0], "process", &["timeline.0.at=1s", "timeline.1.at=5s"]);
+    assert_eq!((measure(&report, "writes.lost"), measure(&report, "set.lost")), (0.0, 0.0));
+    let took =
+        |step: &Value| step["ended_ms"].as_f64().unwrap() - step["began_ms"].as_f64().unwrap();
+    let slowest = report["steps"].as_array().unwrap().iter().map(took).fold(0.0, f64::max);
+    let most = slowest + 1_500.0 + not_run(&report);
+    let down = measure(&report, "downtime.write.max");
+    assert!((100.0..most).contains(&down), "{down} ms of {most}");
+}
+
+#[test]
+fn stretched_cluster_region_loss() {
+    let set = ["timeline.0.at=1s", "timeline.1.at=1s", "timeline.0.for=6s", "timeline.1.for=6s"];
+    let report = broken(REGIONS[3], "process", &set);
+    assert_eq!(replaced(&report), 1, "{}", report["failovers"]);
+    assert_eq!(report["failovers"][0]["to"], "cache/1/1");
+    assert!(measure(&report, "downtime.write.max") >= 2_000.0, "nobody is missed sooner");
+}
+
+#[test]
+fn stretched_cluster_majority_loss() {
+    let sooner = ["timeline.0.at=1s", "timeline.1.at=1s", "timeline.0.for=9s", "timeline.1.for=9s"];
+    let set = [&sooner[..], &["timeline.2.at=5s", "timeline.3.at=5s"]].concat();
+    let report = broken(REGIONS[2], "process", &set);
+    assert_eq!(replaced(&report), 2, "{}", report["failovers"]);
+    assert!(measure(&report, "downtime.write.max") >= 3_900.0, "until somebody acts");
 }
 
 #[test]

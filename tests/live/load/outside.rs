@@ -8,14 +8,19 @@ use super::real::{Server, wait};
 use super::support::{Rig, load};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_that_knows_only_a_replica_finds_the_primary() {
+async fn a_load_that_knows_only_a_replica_of_a_replica_finds_the_primary() {
+    let follow = |server: &Server| {
+        let port = server.address.port().to_string();
+        let replica =
+            Server::start(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"]);
+        wait("the replica is linked", || {
+            replica.ask::<String>(&["INFO"]).unwrap().contains("master_link_status:up")
+        });
+        replica
+    };
     let primary = Server::start(&[]);
-    let port = primary.address.port().to_string();
-    let replica =
-        Server::start(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"]);
-    wait("the replica is linked", || {
-        replica.ask::<String>(&["INFO"]).unwrap().contains("master_link_status:up")
-    });
+    let between = follow(&primary);
+    let replica = follow(&between);
     let mut rig = Rig::launch(&load(500.0, 0.5), &[replica.address], false).await;
     rig.runner.fill().await.unwrap();
     let (_, totals) = rig.run(Duration::from_millis(500)).await;

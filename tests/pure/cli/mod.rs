@@ -176,7 +176,7 @@ fn names_are_completed() {
         (&["run", "--topology", "repl"], "replication-1x2"),
         (&["suite", "steady-state", "cluster-d"], "cluster-drain"),
         (&["up", "cluster-3"], "cluster-3x0 cluster-3x1"),
-        (&["show", "st"], "steady-state standby-promotion standalone standby-2r"),
+        (&["show", "sta"], "standby-promotion standalone standby-2r"),
     ];
     for (words, expected) in offers {
         if let Some(offered) = bash_offers(words) {

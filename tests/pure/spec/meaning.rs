@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use redrill::model::Unit;
 use redrill::model::catalogue::{CATALOGUE, Need};
 use redrill::model::event::Compare;
+use redrill::model::{NodeName, Unit};
 use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{Distribution, Load, Probe};
 use redrill::spec::step::{Method, Pace, SlotMove};
@@ -130,8 +130,31 @@ fn a_link_between_is_two_and_a_link_from_is_one() {
     assert_eq!(jitter, [Jitter::Uniform(ms(4)), Jitter::Normal(ms(5))]);
     assert_eq!(
         topology.groups[2].placement,
-        Placement::Stretched { primaries: 0, replicas: 1, sentinels: vec![0] }
+        Placement::Stretched { primaries: vec![0], replicas: vec![1], sentinels: vec![0] }
     );
+}
+
+#[test]
+fn shards_get_the_regions_of_a_placement_in_turn() {
+    let text = "name: t
+regions: [us, eu, ap]
+groups:
+  c:
+    mode: cluster
+    shards: 3
+    replicas: 2
+    placement: { primaries: [us, eu], replicas: [eu, ap, us] }\n";
+    let read = |text: &str| {
+        spec::parse_topology(&Source::new("t.yaml", text), &Options::default()).unwrap()
+    };
+    let topology = read(text);
+    assert_eq!(read(&write::topology(&topology)), topology);
+    let at = |shard, ordinal| {
+        let region = topology.groups[0].region_of(&NodeName::new("c", shard, ordinal)).unwrap();
+        &*topology.regions[region]
+    };
+    let shards = [0, 1, 2].map(|shard| [0, 1, 2].map(|ordinal| at(shard, ordinal)));
+    assert_eq!(shards, [["us", "eu", "ap"], ["eu", "ap", "us"], ["us", "us", "eu"]]);
 }
 
 #[test]
