@@ -4,7 +4,8 @@
 //! operation at a time, and after an operation of which nobody knows whether it
 //! happened, it never does another one. Checkers rely on both.
 //!
-//! Processes belong to the instances of the load, and are dealt out to them in turn.
+//! Processes belong to the instances of the load, which do operations in turn: an instance that is
+//! stuck gets its share all the same, as a dead application keeps its users.
 
 use std::collections::VecDeque;
 
@@ -19,38 +20,45 @@ pub(crate) struct Process {
 
 #[derive(Debug)]
 pub(crate) struct Processes {
-    free: VecDeque<Process>,
+    /// By instance.
+    free: Vec<VecDeque<Process>>,
     born: u32,
-    instances: u16,
+    /// Whose turn it is.
+    next: u16,
     /// Loads that share keys number their processes in turn.
     keyspace: Keyspace,
 }
 
 impl Processes {
     pub(crate) fn new(load: &Load) -> Processes {
-        let (free, keyspace) = (VecDeque::new(), load.keyspace.clone());
-        let mut all = Processes { free, born: 0, instances: load.instances, keyspace };
+        let free = (0..load.instances).map(|_| VecDeque::new()).collect();
+        let mut all = Processes { free, born: 0, next: 0, keyspace: load.keyspace.clone() };
         for _ in 0..load.clients {
-            let process = all.bear(None);
-            all.free.push_back(process);
+            let instance = all.turn();
+            let process = all.bear(instance);
+            all.give_back(process);
         }
+        all.next = 0;
         all
     }
 
-    /// An idle process. If all are busy, a new one starts: waiting would delay the schedule.
+    /// An idle process of the instance whose turn it is. If all of that are busy, a new one starts:
+    /// waiting would delay the schedule.
     pub(crate) fn take(&mut self) -> Process {
-        self.free.pop_front().unwrap_or_else(|| self.bear(None))
+        let instance = self.turn();
+        let idle = self.free[usize::from(instance)].pop_front();
+        idle.unwrap_or_else(|| self.bear(instance))
     }
 
     /// The process has ended an operation with a known outcome.
     pub(crate) fn give_back(&mut self, process: Process) {
-        self.free.push_back(process);
+        self.free[usize::from(process.instance)].push_back(process);
     }
 
     /// The process has ended an operation that may or may not have happened: its number is not
     /// used again. The new process of the same instance that takes its place.
     pub(crate) fn replace(&mut self, process: Process) -> Process {
-        self.bear(Some(process.instance))
+        self.bear(process.instance)
     }
 
     /// How many there have been.
@@ -58,11 +66,16 @@ impl Processes {
         self.born
     }
 
-    fn bear(&mut self, instance: Option<u16>) -> Process {
-        let turn = (self.born % u32::from(self.instances)) as u16;
+    fn turn(&mut self) -> u16 {
+        let instance = self.next;
+        self.next = (instance + 1) % self.free.len() as u16;
+        instance
+    }
+
+    fn bear(&mut self, instance: u16) -> Process {
         let number = self.keyspace.number(u64::from(self.born)) as u32;
         self.born += 1;
-        Process { number, instance: instance.unwrap_or(turn) }
+        Process { number, instance }
     }
 }
 
@@ -97,6 +110,20 @@ mod tests {
         let taken: Vec<Process> = (0..5).map(|_| all.take()).collect();
         assert_eq!(taken.iter().map(|p| p.instance).collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
         assert_eq!(all.replace(taken[2]), Process { number: 5, instance: 2 });
+    }
+
+    #[test]
+    fn an_instance_that_is_stuck_hands_its_share_to_nobody() {
+        let mut all = processes(8, 4);
+        let mut asked = [0; 4];
+        for _ in 0..400 {
+            let process = all.take();
+            asked[usize::from(process.instance)] += 1;
+            if process.instance != 1 {
+                all.give_back(process);
+            }
+        }
+        assert_eq!(asked, [100; 4]);
     }
 
     #[test]

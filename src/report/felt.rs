@@ -1,7 +1,10 @@
 //! What somebody felt: an instance of a load, or the clients of a region. Operations and errors, and
 //! for how long no shard gave a good answer.
 
+use std::time::Duration;
+
 use crate::model::Nanos;
+use crate::model::event::Phase;
 use crate::model::op::{Op, Outcome, Purpose, key_name};
 use crate::model::slot::slot_of;
 
@@ -11,6 +14,9 @@ use super::schedule::is_shed_late;
 
 /// An election is seen when a node is asked next: mostly so much later at most.
 const SEEN_LATE_MS: f64 = 500.0;
+
+/// So long before the load's end a silence is too new to be told.
+const NEW: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Felt {
@@ -70,18 +76,21 @@ impl Felt {
         self.shards[index].want(op);
     }
 
-    /// By shard. The load ended at `end`; `group` names a group by its index.
+    /// By shard. The load ended at `end`; `group` names a group by its index. What was first wanted
+    /// in the last second before operations were only waited for may have been over at once, and is
+    /// left out.
     pub fn silences<'g>(
         mut self,
         group: impl Fn(u8) -> Option<&'g str>,
         (record, end): (&Record, Nanos),
         failovers: &[Failover],
     ) -> Vec<Silence> {
+        let new = record.phase_at(Phase::Drain).unwrap_or(end) - NEW;
         self.shards.sort_by_key(|shard| shard.shard);
         let of_shard = |mut shard: ShardSilences| {
             let group = group(shard.shard.0)?;
             let left = record.owners.get(group).and_then(|o| o.lost_all(shard.shard.1));
-            shard.over(left, end);
+            shard.over(left, end, new);
             Some(shard.told(group, end, failovers))
         };
         self.shards.into_iter().filter_map(of_shard).flatten().collect()
@@ -110,7 +119,8 @@ impl ShardSilences {
     }
 
     /// The load has ended, or the shard `left` before: nobody wants anything of it any more.
-    fn over(&mut self, left: Option<Nanos>, end: Nanos) {
+    fn over(&mut self, left: Option<Nanos>, end: Nanos, new: Nanos) {
+        self.wanted = self.wanted.filter(|wanted| left.is_some() || *wanted < new);
         self.hear(left, left.unwrap_or(end));
         let since = self.wanted.map(|wanted| wanted.max(self.answered));
         let is_worst = |since: &Nanos| self.worst.is_some_and(|(from, _)| from == *since);

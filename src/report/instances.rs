@@ -118,8 +118,10 @@ mod tests {
 
     #[test]
     fn a_shorter_silence_that_is_not_over_is_told_too() {
-        let two = [(100, 200, false), (300, 7_100, true), (9_000, 9_100, false)];
-        assert_eq!(silences(&two), [(100.0, 7_000.0, true), (9_000.0, 1_000.0, false)]);
+        let two = [(100, 200, false), (300, 7_100, true), (8_000, 8_100, false)];
+        assert_eq!(silences(&two), [(100.0, 7_000.0, true), (8_000.0, 2_000.0, false)]);
+        let new = [(100, 200, false), (300, 7_100, true), (9_100, 9_900, false)];
+        assert_eq!(silences(&new), [(100.0, 7_000.0, true)], "this may be over at once");
     }
 
     #[test]

@@ -177,7 +177,10 @@ fn from_loads(loads: &[Load], values: &mut Values, open: &mut Values) {
     let slowest = |of: fn(&Load) -> Option<f64>| loads.iter().filter_map(of).reduce(f64::max);
     let never = slowest(|load| load.down_for_ms);
     put(open, "load.recovered", never);
-    put(values, "load.recovered", slowest(|load| load.recovered_ms).filter(|_| never.is_none()));
+    // Of one whose last operations are missing nobody knows.
+    let is_told = |load: &Load| load.recovered_ms.is_some() || load.figures.operations == 0;
+    let all_told = never.is_none() && loads.iter().all(is_told);
+    put(values, "load.recovered", slowest(|load| load.recovered_ms).filter(|_| all_told));
     let silences = || loads.iter().flat_map(Load::silences).map(|(_, silence)| silence);
     let into = if silences().any(|silence| silence.to_ms.is_none()) { open } else { values };
     let longest = silences().map(|silence| silence.duration_ms).reduce(f64::max);

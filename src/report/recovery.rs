@@ -41,9 +41,21 @@ pub(super) enum Recovered {
     After(Duration),
     /// It had not come back when the load ended, so long after the step.
     Never(Duration),
+    /// Operations of the load's last seconds are missing.
+    Unknown,
 }
 
 impl Recovered {
+    pub fn slower(self, other: Recovered) -> Recovered {
+        use Recovered::{After, Never, Unknown};
+        match (self, other) {
+            (After(one), After(other)) => After(one.max(other)),
+            (Never(one), Never(other)) => Never(one.max(other)),
+            (Never(took), _) | (_, Never(took)) => Never(took),
+            (Unknown, After(_) | Unknown) | (After(_), Unknown) => Unknown,
+        }
+    }
+
     pub fn after_ms(&self) -> Option<f64> {
         if let Recovered::After(took) = self { Some(took.as_secs_f64() * 1e3) } else { None }
     }
@@ -72,6 +84,10 @@ impl Recovery {
         if self.buckets.is_empty() || steps.is_empty() {
             return None;
         }
+        let all = (line.length().as_nanos() / BUCKET.as_nanos()) as usize;
+        if self.buckets.len() + self.window() + WINDOW < all {
+            return Some(Recovered::Unknown);
+        }
         let at = |bucket: usize| line.from.0 + bucket as u64 * BUCKET.as_nanos() as u64;
         let mut slowest = Duration::ZERO;
         for bad in self.bad() {
@@ -87,12 +103,17 @@ impl Recovery {
         Some(Recovered::After(slowest))
     }
 
+    /// How many buckets a window has.
+    fn window(&self) -> usize {
+        let sessions: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.due)).sum();
+        let enough = (SESSIONS * self.buckets.len() as u64).div_ceil(sessions.max(1)) as usize;
+        WINDOW.max(enough).min(self.buckets.len())
+    }
+
     /// Stretches of bad windows, in order. One that begins in the last second is left out: it may
     /// be over at once.
     fn bad(&self) -> Vec<Stretch> {
-        let sessions: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.due)).sum();
-        let enough = (SESSIONS * self.buckets.len() as u64).div_ceil(sessions.max(1)) as usize;
-        let window = WINDOW.max(enough).min(self.buckets.len());
+        let window = self.window();
         let mut stretches: Vec<Stretch> = Vec::new();
         for (first, buckets) in self.buckets.windows(window).enumerate() {
             if !is_bad(buckets) {
@@ -236,6 +257,32 @@ mod tests {
         assert_eq!(recovered(&steps, both), after(2_000));
         assert_eq!(recovered(&steps, |ms| (15_100..24_000).contains(&ms)), after(9_000));
         assert_eq!(recovered(&steps, |ms| (11_000..12_000).contains(&ms)), after(0), "before them");
+    }
+
+    #[test]
+    fn of_operations_that_are_missing_at_the_end_nothing_is_known() {
+        let line = Span { from: Nanos(0), to: Nanos(13_000 * MS) };
+        let until = |end: u64| {
+            let mut recovery = Recovery::default();
+            for ms in 0..end {
+                let at = Nanos(ms * MS);
+                let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
+                recovery.add(&Op { intended: at, outcome: Outcome::Ok, ..op }, line);
+            }
+            recovery.recovered(line, &[Nanos(2_000 * MS)])
+        };
+        assert_eq!(until(4_000), Some(Recovered::Unknown));
+        assert_eq!(until(12_000), after(0), "the load ends before its line does");
+    }
+
+    #[test]
+    fn the_slower_of_two_counts_and_nothing_known_is_no_success() {
+        use Recovered::{After, Never, Unknown};
+        let [short, long] = [1, 2].map(Duration::from_secs);
+        assert_eq!(After(short).slower(After(long)), After(long));
+        assert_eq!(After(long).slower(Never(short)), Never(short));
+        assert_eq!(Unknown.slower(Never(short)), Never(short));
+        assert_eq!(After(long).slower(Unknown), Unknown);
     }
 
     #[test]

@@ -305,7 +305,7 @@ mod tests {
             op((1, 0), true, (1_000, 1_002)),
             op((0, 0), true, (1_000, 1_003)),
             op((0, 1), true, (1_500, 4_000)),
-            lost((0, 0), false, (9_000, 9_900)),
+            lost((0, 0), false, (8_500, 9_900)),
         ];
         let (_, rows) = told(&record, &ops);
         let row = |one: &RegionDowntime| {
@@ -314,7 +314,7 @@ mod tests {
             (of, one.operations, one.errors, silence.duration_ms, silence.to_ms)
         };
         let expected = [
-            ("near us read".to_owned(), 1, 1, 1_000.0, None),
+            ("near us read".to_owned(), 1, 1, 1_500.0, None),
             ("near us write".to_owned(), 2, 0, 3.0, Some(1_003.0)),
             ("near eu write".to_owned(), 3, 1, 3_000.0, Some(4_000.0)),
             ("far eu write".to_owned(), 2, 0, 2.0, Some(102.0)),

@@ -168,7 +168,11 @@ impl StarvedTimes {
     ) {
         for known in CATALOGUE.iter().filter(|known| known.busy() != Busy::Spares) {
             let Some(measure) = measures.get(known.name) else { continue };
-            let span = span_of(known, seen.spans);
+            let mut span = span_of(known, seen.spans);
+            // What was not over in the end had the time until then, and nothing before it counts.
+            if let Some(least) = measure.at_least.filter(|_| known.unit == Unit::Millis) {
+                span.from = span.from.max(span.to - Duration::from_secs_f64(least.max(0.0) / 1e3));
+            }
             let lost = self.lost(span, |who| match who {
                 Who::Server(..) => true,
                 Who::Redrill => !known.knows_own_lateness,
@@ -355,6 +359,21 @@ mod tests {
         assert_eq!((lost(everybody), lost(on_load)), (900, 300), "the same time counts once");
         assert_eq!((times.met().len(), times.list().len()), (1, 1));
         assert!(!times.banner(span(0, 2_000)).unwrap().contains("nodes say"));
+    }
+
+    #[test]
+    fn what_was_not_over_in_the_end_is_not_excused_by_what_was_before_it() {
+        let open = Measure { value: None, at_least: Some(4_000.0), unit: Unit::Millis };
+        let measures = BTreeMap::from([("load.recovered".to_owned(), open)]);
+        let doubt = |at_ms: u64| {
+            let mut times = StarvedTimes::default();
+            times.blind(at(at_ms), Duration::from_secs(3));
+            let mut doubts = Doubts::new();
+            times.widen(&mut doubts, &seen(&[]), &measures);
+            doubts.get("load.recovered").and_then(|doubt| doubt.starved)
+        };
+        assert_eq!(doubt(5_000), None);
+        assert_eq!(doubt(9_000), Some([1_000.0, f64::INFINITY]));
     }
 
     #[test]

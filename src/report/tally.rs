@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 
 use crate::model::Nanos;
 use crate::model::histogram::{histogram, record};
-use crate::model::op::{Cause, Op, Outcome, Purpose};
+use crate::model::op::{Access, Cause, Op, Outcome, Purpose};
 
 use super::data::{Figures, Quantiles};
 use super::degradation::degradation;
@@ -369,8 +369,7 @@ impl Tally {
         // Where the record breaks off, nobody knows how it went on.
         let known =
             |recovered: &Recovered| self.spans.seen_to_the_end || recovered.down_for_ms().is_none();
-        let of_load =
-            |load: &LoadTally| load.recovery.recovered(self.spans.line, &acts).filter(known);
+        let of_load = |load: &LoadTally| load.recovered(self.spans.line, &acts).filter(known);
         self.loads.iter().map(of_load).collect()
     }
 
@@ -424,13 +423,14 @@ pub(super) struct LoadTally {
     operations: BTreeMap<&'static str, Results>,
     schedule: Schedule,
     timeout: Duration,
-    pub recovery: Recovery,
+    /// Of sessions that end with a read, and of the others: few writes would hide among many reads.
+    recoveries: [Recovery; 2],
 }
 
 impl LoadTally {
     fn new(timeout: Duration) -> LoadTally {
-        let (sessions, instances, operations, schedule, recovery) = Default::default();
-        LoadTally { sessions, instances, operations, schedule, timeout, recovery }
+        let (sessions, instances, operations, schedule, recoveries) = Default::default();
+        LoadTally { sessions, instances, operations, schedule, timeout, recoveries }
     }
 
     fn instance(&mut self, instance: u16) -> &mut Sent {
@@ -451,9 +451,15 @@ impl LoadTally {
         }
         self.schedule.add(op);
         if !is_shed_late(op) {
-            self.recovery.add(op, spans.line);
+            self.recoveries[usize::from(op.action.access() == Access::Write)].add(op, spans.line);
         }
         self.sessions.add(op, op.began(), self.timeout, spans);
+    }
+
+    /// The slower of reads and writes.
+    fn recovered(&self, line: Span, acts: &[Nanos]) -> Option<Recovered> {
+        let both = self.recoveries.iter().filter_map(|one| one.recovered(line, acts));
+        both.reduce(Recovered::slower)
     }
 
     pub fn figures(&self) -> Figures {
@@ -521,6 +527,25 @@ mod tests {
         let spans = Spans { line, seen_to_the_end: true, before: line, during: None, after: None };
         let counted = Tally::new(spans, &[], Vec::new()).errors(Errors::OfServers);
         assert_eq!(counted.map(|(name, _)| name).into_iter().collect::<BTreeSet<_>>(), excused);
+    }
+
+    #[test]
+    fn writes_that_are_dead_do_not_hide_among_reads() {
+        let ms = |ms: u64| Nanos(ms * 1_000_000);
+        let line = Span { from: ms(0), to: ms(10_000) };
+        let (before, seen_to_the_end) = (line, true);
+        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
+        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
+        for at in 0..10_000 {
+            let writes = at % 50 == 0;
+            let action = if writes { RegisterOp::Write(at) } else { RegisterOp::Read(None) };
+            let dead = writes && at > 4_000;
+            let outcome = if dead { Outcome::Unknown(Cause::Timeout) } else { Outcome::Ok };
+            let op = Op::new(1, Action::Register(action), ms(at), ms(at + 1));
+            tally.add(&Op { outcome, ..op });
+        }
+        let recovered = tally.loads[0].recovered(line, &[ms(3_900)]);
+        assert_eq!(recovered, Some(Recovered::Never(Duration::from_millis(6_100))));
     }
 
     #[test]

@@ -101,9 +101,11 @@ impl Scenario {
         self.timeline.iter().any(|step| step.action.tools().preload)
     }
 
-    /// Whether a step may limit this node to a share of a CPU.
+    /// Whether this node may be limited to a share of a CPU, by its group or by a step.
     pub fn may_be_slowed(&self, node: &NodeName) -> bool {
-        self.done_to(node).any(Step::limits_cpu)
+        let mut groups = self.topology.groups.iter();
+        let limited = groups.any(|group| group.name == node.group && group.limits.cpus.is_some());
+        limited || self.done_to(node).any(Step::limits_cpu)
     }
 
     /// Whether nodes of the group may move to another shard than the one in their names: a

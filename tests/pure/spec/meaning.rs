@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redrill::model::catalogue::{CATALOGUE, Need};
 use redrill::model::event::Compare;
-use redrill::model::{NodeName, Unit};
+use redrill::model::{NodeName, Unit, Workload};
 use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{Distribution, Load, Probe};
 use redrill::spec::step::{Method, Pace, SlotMove};
@@ -496,5 +496,22 @@ fn connections_are_ended_once_or_every_so_often_for_a_time() {
         ("kind: normal", "a client-kill step needs the key `target`"),
     ] {
         assert_eq!(told(step).unwrap_err(), message);
+    }
+}
+
+/// What users are promised of every ready scenario.
+#[test]
+fn ready_scenarios_have_several_instances_and_bound_what_a_dead_application_shows() {
+    for ready in library::scenarios() {
+        let scenario = scenario(ready.text, &Options::default()).unwrap();
+        let few: Vec<_> = scenario.loads.iter().filter(|load| load.instances < 4).collect();
+        assert!(few.is_empty(), "{}: {few:?}", ready.name);
+        let bounds = |name: &str| scenario.expect.iter().any(|e| e.measure == name);
+        assert!(bounds("schedule.held"), "{}", ready.name);
+        assert!(scenario.timeline.is_empty() || bounds("load.recovered"), "{}", ready.name);
+        // Later writes hide lost ones of registers, and not of sets.
+        let of = |workload| scenario.loads.iter().any(|load| load.workload == workload);
+        let loses = bounds("writes.lost.share");
+        assert!(!loses || of(Workload::Set), "{}: what is lost is not exact", ready.name);
     }
 }
