@@ -32,7 +32,7 @@ node-failure *ARGS: build
 
 # Regions that all take writes, or copy one another: lag, conflicts, cuts, and the loss of one
 cross-region *ARGS: build
-    {{redrill}} suite cross-region-sync cross-region-conflicts cross-region-reads region-partition asymmetric-link slow-link clock-skew replicator-crash region-loss region-return standby-promotion fail-back stretched-cluster-region-loss stretched-cluster-majority-loss {{ARGS}}
+    {{redrill}} suite cross-region-sync cross-region-conflicts cross-region-reads cross-region-invalidation region-partition asymmetric-link slow-link clock-skew replicator-crash region-loss region-return standby-promotion fail-back stretched-cluster-region-loss stretched-cluster-majority-loss {{ARGS}}
 
 # What each rule of replicators does where writes meet, and across a cut: one page for each
 cross-region-rules *ARGS: build

@@ -130,9 +130,10 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
     let wait = load.wait.map(|Wait { replicas, .. }| format!(", WAIT {replicas}"));
     let refusing = load.min_replicas.map(|min| format!(", min-replicas-to-write {}", min.to_write));
     let fallback = load.fallback.as_ref().map(|group| format!(", {group} if it is lost"));
+    let near = load.near.then(|| ", near cache by tracking".to_owned());
     let groups = (load.groups.len() > 1).then(|| format!(", on {}", load.groups.join(" and ")));
     let worth: String =
-        [groups, fallback, shares, instances, wait, refusing].into_iter().flatten().collect();
+        [groups, fallback, near, shares, instances, wait, refusing].into_iter().flatten().collect();
     LoadInfo {
         name: load.name.clone(),
         group: load.groups[0].clone(),
@@ -145,6 +146,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         workload: load.workload,
         nodes: nodes(&load.groups[0]),
         fallback: load.fallback.clone(),
+        near: load.near,
         more_groups: load.groups[1..].iter().map(|group| (group.clone(), nodes(group))).collect(),
         same_data: Vec::new(),
         waits_for: load.wait.map_or(0, |wait| wait.replicas),

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::client::adapter::{Adapter, AdapterError, Settings};
-use super::client::{Client, ClientOptions, Routed, Stock};
+use super::client::{Client, ClientOptions, Near, Routed, Stock};
 use super::context::LoadContext;
 use super::history::Writer;
 use super::open;
@@ -24,7 +24,7 @@ use crate::backend::programs::Programs;
 use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::Teller;
-use crate::model::op::Cause;
+use crate::model::op::{Cause, key_prefix};
 use crate::spec::scenario::{ClientKind, Load};
 use crate::wake::wake_soon;
 
@@ -219,6 +219,16 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
     let load = start.load.clone();
     let unreachable = |(seeds, why)| LoadError::Unreachable { load: load.name.clone(), seeds, why };
     match &load.client {
+        ClientKind::Redrill if load.near => {
+            let (clock, options) = (start.teller.clock(), ClientOptions::of_load(&load));
+            let clients = for_each_group(&start, async |instance, targets| {
+                let keys = (key_prefix(&load.keyspace.name), CONNECT_PATIENCE);
+                let client = Near::connect(targets, instance, clock, options, keys).await;
+                client.map_err(|why| unreachable((targets.seeds.clone(), why)))
+            });
+            let clients = give_up_on(&mut ready, clients).await;
+            serve(clients, start, orders, ready).await;
+        }
         ClientKind::Redrill => {
             let (clock, options) = (start.teller.clock(), ClientOptions::of_load(&load));
             let clients = for_each_group(&start, async |instance, targets| {

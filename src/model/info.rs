@@ -124,6 +124,9 @@ pub struct LoadInfo {
     /// last of `nodes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// Each instance has a memory of its own, which servers tell of changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub near: bool,
     /// The groups that it uses besides, in their order, with their nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_groups: Vec<(String, Vec<NodeName>)>,

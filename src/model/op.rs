@@ -249,7 +249,8 @@ pub struct Op {
     /// The key's number; its name on the server is [`key_name`].
     pub key: u64,
     pub action: Action,
-    /// Who answered: an index among the nodes of that group, as the first event counts them. None if nobody did, or the client does not tell.
+    /// Who answered: an index among the nodes of that group, as the first event counts them, or
+    /// [`OWN_MEMORY`]. None if nobody did, or the client does not tell.
     #[serde(default, skip_serializing_if = "is_default")]
     pub by: Option<u16>,
     /// When it was due: the session's own instant, or when the operation before it let it go on.
@@ -346,7 +347,15 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// In the place of a node that answered: the instance's own memory did.
+pub const OWN_MEMORY: u16 = u16::MAX;
+
 /// The name on the server of key number `key` of the load `load`.
 pub fn key_name(load: &str, key: u64) -> String {
     format!("{load}:{key}")
+}
+
+/// What the names of all keys of the load `load` begin with.
+pub fn key_prefix(load: &str) -> String {
+    format!("{load}:")
 }

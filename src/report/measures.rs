@@ -92,6 +92,7 @@ pub(super) fn measures(
         sees_redirects: true,
         active_active,
         own_replicators: active_active && !record.info.external_sync,
+        near: loads.iter().any(|load| load.near),
     };
     CATALOGUE
         .iter()
@@ -291,6 +292,7 @@ fn from_tally(record: &Record, tally: &mut Tally, values: &mut Values) {
     throughput(record, tally, values);
     let count = |n: u64| Some(n as f64);
     tally.errors(Errors::All).into_iter().for_each(|(name, value)| put(values, name, value));
+    put(values, "near.hits", tally.hits(&record.info.loads));
     put(values, "writes.under_replicated", count(tally.under_replicated));
     if record.info.loads.iter().any(|load| load.sees_redirects) {
         put(values, "redirects.moved", count(tally.redirects.moved));

@@ -79,12 +79,13 @@ impl Recovery {
         self.buckets[index].good += u32::from(op.outcome == Outcome::Ok);
     }
 
-    /// `steps` are their starts, in order. `None` without steps or sessions.
-    pub fn recovered(&self, line: Span, steps: &[Nanos]) -> Option<Recovered> {
+    /// `steps` are their starts, in order. The load began nothing more from `drain` on. `None`
+    /// without steps or sessions.
+    pub fn recovered(&self, line: Span, drain: Nanos, steps: &[Nanos]) -> Option<Recovered> {
         if self.buckets.is_empty() || steps.is_empty() {
             return None;
         }
-        let all = (line.length().as_nanos() / BUCKET.as_nanos()) as usize;
+        let all = (drain.since(line.from).as_nanos() / BUCKET.as_nanos()) as usize;
         if self.buckets.len() + self.window() + WINDOW < all {
             return Some(Recovered::Unknown);
         }
@@ -188,7 +189,7 @@ mod tests {
             let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
             recovery.add(&Op { intended: at, outcome, ..op }, line);
         }
-        recovery.recovered(line, steps)
+        recovery.recovered(line, line.to, steps)
     }
 
     fn after(ms: u64) -> Option<Recovered> {
@@ -244,7 +245,7 @@ mod tests {
                 let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
                 recovery.add(&Op { intended: at, outcome, ..op }, line);
             }
-            recovery.recovered(line, &[Nanos(25_000 * MS)])
+            recovery.recovered(line, line.to, &[Nanos(25_000 * MS)])
         };
         assert_eq!(slow(25_400), Some(Recovered::Never(Duration::from_secs(5))));
         assert_eq!(slow(29_300), after(0), "this may be over at once");
@@ -269,10 +270,10 @@ mod tests {
                 let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
                 recovery.add(&Op { intended: at, outcome: Outcome::Ok, ..op }, line);
             }
-            recovery.recovered(line, &[Nanos(2_000 * MS)])
+            recovery.recovered(line, line.to, &[Nanos(2_000 * MS)])
         };
         assert_eq!(until(4_000), Some(Recovered::Unknown));
-        assert_eq!(until(12_000), after(0), "the load ends before its line does");
+        assert_eq!(until(12_000), after(0), "nothing is due any more");
     }
 
     #[test]
@@ -295,6 +296,10 @@ mod tests {
             let op = Op::new(0, Action::Register(RegisterOp::Read(None)), at, at);
             recovery.add(&Op { intended: at, outcome, ..op }, line);
         }
-        assert_eq!(recovery.recovered(line, &[Nanos(29_500 * MS)]), after(0), "one of twenty");
+        assert_eq!(
+            recovery.recovered(line, line.to, &[Nanos(29_500 * MS)]),
+            after(0),
+            "one of twenty"
+        );
     }
 }

@@ -16,8 +16,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::model::Nanos;
+use crate::model::event::{LoadInfo, Phase};
 use crate::model::histogram::{histogram, record};
-use crate::model::op::{Access, Cause, Op, Outcome, Purpose};
+use crate::model::op::{Access, Cause, OWN_MEMORY, Op, Outcome, Purpose};
 
 use super::data::{Figures, Quantiles};
 use super::degradation::degradation;
@@ -355,6 +356,15 @@ impl Tally {
         change.map(|change| 0.0 - change)
     }
 
+    /// The share of reads that instances' own memories answered, in percent, of loads whose
+    /// instances have one.
+    pub fn hits(&self, loads: &[LoadInfo]) -> Option<f64> {
+        let near = self.loads.iter().zip(loads).filter(|(_, info)| info.near);
+        let [asked, own] =
+            near.fold([0, 0], |sum, (load, _)| [sum[0] + load.reads[0], sum[1] + load.reads[1]]);
+        share(own, asked + own)
+    }
+
     /// By load; `None` where nothing was due, or without steps.
     pub fn recovered(&self, record: &Record) -> Vec<Option<Recovered>> {
         // Whatever was done: a step that begins, each of its faults, and each that is undone; and
@@ -366,10 +376,12 @@ impl Tally {
         let crashes = record.crashes.iter().map(|crash| ns(crash.at_ms));
         let mut acts: Vec<Nanos> = begun.chain(hits).chain(crashes).collect();
         acts.sort_unstable();
+        let drain = record.phase_at(Phase::Drain).unwrap_or(self.spans.line.to);
         // Where the record breaks off, nobody knows how it went on.
         let known =
             |recovered: &Recovered| self.spans.seen_to_the_end || recovered.down_for_ms().is_none();
-        let of_load = |load: &LoadTally| load.recovered(self.spans.line, &acts).filter(known);
+        let of_load =
+            |load: &LoadTally| load.recovered((self.spans.line, drain), &acts).filter(known);
         self.loads.iter().map(of_load).collect()
     }
 
@@ -419,6 +431,8 @@ pub(super) struct LoadTally {
     sessions: Results,
     /// By application instance.
     instances: Vec<Sent>,
+    /// Reads that ended ok: those that nodes answered, and those that instances' memories did.
+    reads: [u64; 2],
     /// Of its operations, by what they do.
     operations: BTreeMap<&'static str, Results>,
     schedule: Schedule,
@@ -429,8 +443,8 @@ pub(super) struct LoadTally {
 
 impl LoadTally {
     fn new(timeout: Duration) -> LoadTally {
-        let (sessions, instances, operations, schedule, recoveries) = Default::default();
-        LoadTally { sessions, instances, operations, schedule, timeout, recoveries }
+        let (sessions, instances, reads, operations, schedule, recoveries) = Default::default();
+        LoadTally { sessions, instances, reads, operations, schedule, timeout, recoveries }
     }
 
     fn instance(&mut self, instance: u16) -> &mut Sent {
@@ -445,6 +459,9 @@ impl LoadTally {
     fn add(&mut self, op: &Op, spans: &Spans) {
         let of_kind = self.operations.entry(op.action.name()).or_default();
         of_kind.add(op, op.intended, self.timeout, spans);
+        if op.outcome == Outcome::Ok && op.action.access() == Access::Read {
+            self.reads[usize::from(op.by == Some(OWN_MEMORY))] += 1;
+        }
         // A session counts once, as what its last operation came to.
         if !op.ends_session() {
             return;
@@ -457,8 +474,8 @@ impl LoadTally {
     }
 
     /// The slower of reads and writes.
-    fn recovered(&self, line: Span, acts: &[Nanos]) -> Option<Recovered> {
-        let both = self.recoveries.iter().filter_map(|one| one.recovered(line, acts));
+    fn recovered(&self, (line, drain): (Span, Nanos), acts: &[Nanos]) -> Option<Recovered> {
+        let both = self.recoveries.iter().filter_map(|one| one.recovered(line, drain, acts));
         both.reduce(Recovered::slower)
     }
 
@@ -544,7 +561,7 @@ mod tests {
             let op = Op::new(1, Action::Register(action), ms(at), ms(at + 1));
             tally.add(&Op { outcome, ..op });
         }
-        let recovered = tally.loads[0].recovered(line, &[ms(3_900)]);
+        let recovered = tally.loads[0].recovered((line, line.to), &[ms(3_900)]);
         assert_eq!(recovered, Some(Recovered::Never(Duration::from_millis(6_100))));
     }
 

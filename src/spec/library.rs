@@ -35,7 +35,8 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "node-failure-during-reshard" "minority-partition" "split-brain" "flapping-link"
     "standby-promotion" "fail-back" "stretched-cluster-region-loss" "stretched-cluster-majority-loss"
     "cross-region-sync" "cross-region-conflicts" "region-partition" "replicator-crash"
-    "region-loss" "region-return" "clock-skew" "slow-link" "asymmetric-link" "cross-region-reads");
+    "region-loss" "region-return" "clock-skew" "slow-link" "asymmetric-link" "cross-region-reads"
+    "cross-region-invalidation");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -136,6 +136,8 @@ pub struct Load {
     pub groups: Vec<String>,
     /// The group that its clients turn to when no server of their own answers.
     pub fallback: Option<String>,
+    /// Each instance has a memory of its own, which servers tell of changes.
+    pub near: bool,
     /// Where its clients are; in the first region if there are several and none is named.
     pub region: Option<String>,
     pub workload: Workload,
@@ -196,6 +198,7 @@ impl Load {
             name: name.to_owned(),
             groups: vec![group.to_owned()],
             fallback: None,
+            near: false,
             region: None,
             workload: Workload::Register,
             keyspace: Keyspace::own(name),

@@ -211,6 +211,7 @@ fn load(out: &mut Lines, load: &Load) {
         groups => out.key("groups", format_args!("[{}]", groups.join(", "))),
     }
     out.key_if("fallback", load.fallback.as_ref());
+    out.key_if("near", load.near.then_some("tracking"));
     out.key_if("region", load.region.as_ref());
     match &load.client {
         ClientKind::Redrill => out.key("client", "redrill"),

@@ -34,6 +34,7 @@ fn drill() -> EventKind {
         workload: Workload::Register,
         nodes: vec![],
         fallback: None,
+        near: false,
         more_groups: vec![],
         same_data: vec![],
         waits_for: 0,

@@ -6,6 +6,7 @@
 
 pub mod adapter;
 mod learn;
+mod near;
 mod node;
 mod request;
 mod routed;
@@ -17,6 +18,7 @@ use crate::load::workload::Doing;
 use crate::model::op::{Outcome, Redirects};
 use crate::spec::scenario::{Atomicity, Load};
 
+pub(crate) use near::Near;
 pub(crate) use node::{Link, connect};
 pub(crate) use request::{Commands, Read, ReplyValue, Request};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};

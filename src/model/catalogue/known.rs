@@ -141,6 +141,8 @@ pub enum Need {
     ActiveActive,
     /// Such a load whose writes redrill's own replicators carry.
     OwnReplicators,
+    /// A load whose instances have a memory of their own.
+    Near,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -160,6 +162,7 @@ pub struct ScenarioFacts<'a> {
     pub successor: bool,
     pub active_active: bool,
     pub own_replicators: bool,
+    pub near: bool,
 }
 
 impl Need {
@@ -181,6 +184,7 @@ impl Need {
             Need::Synced => facts.synced,
             Need::ActiveActive => facts.active_active,
             Need::OwnReplicators => facts.own_replicators,
+            Need::Near => facts.near,
         }
     }
 }

@@ -178,6 +178,10 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "reads.stale.versions.max" Count Lower "the most acknowledged writes that a read missed"
             .side_by_side();
     }
+    &[Near], "let the load last longer: nothing was read" => {
+        "near.hits" Percent Higher "reads that an instance's own memory answered"
+            .side_by_side().busy_does(Spares);
+    }
     &[Load, Registers, ActiveActive], WARNINGS => {
         "causal.violations" Count Lower
             "reads that contradict what their own client had read or written, or what that followed from"

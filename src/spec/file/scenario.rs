@@ -60,6 +60,9 @@ object! {
         /// The group that its clients turn to when no server of their own group answers, where
         /// both take writes. They stay there.
         optional "fallback" fallback: String,
+        /// `tracking`: each instance keeps what it has read in its own memory, until a server tells
+        /// that it has changed (CLIENT TRACKING in broadcast mode). Default: every read asks.
+        optional "near" near: NearWord,
         /// The region that its clients are in. Default: the topology's first, if it has any.
         optional "region" region: String,
         /// `redrill` sees every redirect and error; `redis-rs` shows what an
@@ -135,6 +138,12 @@ object! {
         required "command" command: Vec<At<String>>,
     }
 }
+
+/// How an instance's memory learns of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NearWord;
+
+words!(NearWord as "a near cache" { "tracking" => NearWord });
 
 /// A client that is one word.
 struct ClientWord(ClientKind);

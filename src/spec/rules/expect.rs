@@ -176,6 +176,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             format!("`{name}` is told by redrill's own replicators, and there are none"),
             "use `sync: { strategy: active-active }`, or leave the expectation out",
         ),
+        Need::Near => (
+            none("a load whose instances have a memory"),
+            "give one `near: tracking`, or leave the expectation out",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

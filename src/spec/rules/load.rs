@@ -61,11 +61,13 @@ fn load(
     let wait = acknowledged::wait(map, &client, timeout, &groups, errors);
     let min_replicas = acknowledged::min_replicas(map, &groups, errors);
     let fallback = outbox::fallback(map, &client, &groups, topology?, errors);
+    let near = near(map, (workload, &client), errors);
     let outbox = outbox::check((map, &name.span), (workload, &client), &groups, topology?, errors);
     Some(Load {
         name: name.value.clone(),
         groups: groups.into_iter().map(|group| group.name.clone()).collect(),
         fallback,
+        near,
         region,
         workload,
         keyspace: Keyspace::own(&name.value),
@@ -85,6 +87,24 @@ fn load(
         timeout,
         max_in_flight: map.max_in_flight.or(10_000),
     })
+}
+
+/// Whether instances have a memory of their own.
+fn near(
+    map: &LoadMap,
+    (workload, client): (Workload, &ClientKind),
+    errors: &mut Diagnostics,
+) -> bool {
+    let Some(at) = map.near.given() else { return false };
+    if client.is_of_a_library() {
+        let message = "a library's client has a near cache of its own, or none";
+        errors.add(&at.span, message, "use `client: redrill`, or leave `near` out");
+    }
+    if workload != Workload::Register {
+        let message = format!("the workload `{}` has no reads to keep", workload.word());
+        errors.add(&at.span, message, "use `workload: register`, or leave `near` out");
+    }
+    true
 }
 
 /// Where the clients are.

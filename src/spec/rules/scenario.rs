@@ -99,6 +99,7 @@ fn facts<'a>(
             || effects().any(|effects| effects.changes_members),
         active_active: loads.iter().any(|load| outbox::all_write(load, topology)),
         own_replicators: loads.iter().any(|load| load.outbox),
+        near: loads.iter().any(|load| load.near),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
         successor: topology.is_none_or(|all| match &all.sync {

@@ -303,3 +303,15 @@ fn each_rule_is_one_column_of_a_page_and_only_the_one_without_order_fails() {
         place.assert_nothing_left();
     }
 }
+
+/// What is in an instance's memory is old from a write elsewhere until a server has told of it.
+#[test]
+fn what_clients_keep_is_dropped_when_another_region_has_changed_it() {
+    play_each("cross-region-invalidation", &["settle=4s"], |report| {
+        let hits = measure(report, "near.hits");
+        assert!((60.0..99.9).contains(&hits), "0.5 writes to a key a second, and 5 reads: {hits}");
+        let age = measure(report, "reads.stale.age.max");
+        assert!((35.0..3_000.0).contains(&age), "a write takes 40 ms to the other region: {age}");
+        assert_eq!(measure(report, "reads.not_monotonic"), 0.0);
+    });
+}

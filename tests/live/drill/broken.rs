@@ -53,6 +53,7 @@ const fn stands(for_ms: u64) -> Wrong {
 
 const STANDS: Wrong = stands(1_700);
 
+const EU_STANDS: Wrong = Wrong::StandsStill("eu/0/0", Duration::from_secs(5));
 const EU_LOSES: Wrong = Wrong::LosesKeys("eu/0/0", Duration::from_secs(3));
 const REGIONS: &[&str] = &["timeline.0.at=1s", "timeline.0.for=5s", "settle=3s"];
 
@@ -102,6 +103,7 @@ pub const ALL: &[Broken] = &[
     broken("slow-link", LINK_SOON, EU_LOSES, "sync.consistency"),
     broken("asymmetric-link", LINK_SOON, EU_LOSES, "sync.consistency"),
     broken("cross-region-reads", &["settle=5s"], EU_LOSES, "reads.not_monotonic"),
+    broken("cross-region-invalidation", &["settle=9s"], EU_STANDS, "reads.stale.age.max"),
     broken("region-loss", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("region-return", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
@@ -231,4 +233,5 @@ fn a_region_that_loses_keys_breaks_the_loss_of_another_one() {
 #[ignore = "`just test-all`"]
 fn a_region_that_loses_keys_breaks_what_links_do() {
     hold(&["clock-skew", "slow-link", "asymmetric-link", "cross-region-reads"]);
+    hold(&["cross-region-invalidation"]);
 }

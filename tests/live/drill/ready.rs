@@ -145,10 +145,11 @@ const REGIONS: [&str; 4] = [
     "stretched-cluster-region-loss",
 ];
 /// `drill::active` plays them.
-const ACTIVE: [&str; 10] = [
+const ACTIVE: [&str; 11] = [
     "asymmetric-link",
     "clock-skew",
     "cross-region-conflicts",
+    "cross-region-invalidation",
     "cross-region-reads",
     "cross-region-sync",
     "region-loss",

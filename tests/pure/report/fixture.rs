@@ -251,6 +251,7 @@ impl Sim {
                 workload: Workload::Register,
                 nodes: vec![],
                 fallback: None,
+                near: false,
                 more_groups: vec![],
                 same_data: vec![],
                 waits_for: 0,

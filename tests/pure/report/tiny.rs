@@ -119,6 +119,7 @@ pub fn info() -> DrillInfo {
         workload: Workload::Register,
         nodes: vec![],
         fallback: None,
+        near: false,
         more_groups: vec![],
         same_data: vec![],
         waits_for: 0,
