@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 
 use crate::model::Verdict;
 use crate::model::measure::count;
-use crate::model::op::{Op, Outcome, Purpose};
+use crate::model::op::{Action, Op, Outcome, Purpose, RegisterOp};
 
 use super::checker::{Checked, Checker, Context};
-use super::finding::{Example, Examples, Zero};
+use super::finding::{Example, Examples, Proof, ProofAction, Zero, millis};
 use super::hidden::{self, Span};
 use super::parts::{self, HELD, History, Kept, Keys, ReadError};
 use super::register::Write;
@@ -22,21 +22,33 @@ use super::register::Write;
 /// Counts the writes that met another one. It says nothing where one group takes the writes of all.
 pub struct Conflicts;
 
-/// The acknowledged writes to a key, in the order of their sending.
+/// The acknowledged writes to a key, in the order of their sending, and what was there in the end.
 #[derive(Default)]
-struct Writes(Vec<Write>);
+struct Writes {
+    all: Vec<Write>,
+    last: Vec<u64>,
+}
 
 impl Kept for Writes {
     fn wants(op: &Op) -> bool {
-        op.purpose == Purpose::Load && op.outcome == Outcome::Ok && op.action.written().is_some()
+        let of_interest = match op.purpose {
+            Purpose::Load => op.action.written().is_some(),
+            Purpose::Final => true,
+            Purpose::Fill => false,
+        };
+        of_interest && op.outcome == Outcome::Ok
     }
 
     fn keep(&mut self, op: &Op) {
-        self.0.extend(Write::of(op));
+        match (op.purpose, &op.action) {
+            (Purpose::Load, _) => self.all.extend(Write::of(op)),
+            (_, Action::Register(RegisterOp::Read(found))) => self.last.extend(*found),
+            _ => {}
+        }
     }
 
     fn complete(&mut self) {
-        self.0.sort_unstable_by_key(|write| (write.sent, write.value));
+        self.all.sort_unstable_by_key(|write| (write.sent, write.value));
     }
 }
 
@@ -79,8 +91,8 @@ impl Checker for Conflicts {
         let (mut all, mut met) = (0, 0);
         let mut examples = Examples::counted_from(context.zero);
         parts::in_parts(history, HELD, |keys: Keys<Writes>, _| {
-            for ((load, key), Writes(writes)) in keys {
-                all += writes.len() as u64;
+            for ((load, key), writes) in keys {
+                all += writes.all.len() as u64;
                 met += judge((load, key), writes, context, &mut examples);
             }
             Ok(())
@@ -97,9 +109,10 @@ impl Checker for Conflicts {
 }
 
 /// Returns how many of the writes to a key met another one.
-fn judge(at: (u8, u64), writes: Vec<Write>, context: &Context, examples: &mut Examples) -> u64 {
+fn judge(at: (u8, u64), writes: Writes, context: &Context, examples: &mut Examples) -> u64 {
     let mut by_group: BTreeMap<&str, Vec<Write>> = BTreeMap::new();
-    for write in writes {
+    let Writes { all, last } = writes;
+    for write in all {
         let group = context.same_data.get(usize::from(write.load)).and_then(|all| all.first());
         by_group.entry(group.map_or("", String::as_str)).or_default().push(write);
     }
@@ -118,26 +131,44 @@ fn judge(at: (u8, u64), writes: Vec<Write>, context: &Context, examples: &mut Ex
             met += 1;
             // Of the two that met, the earlier one tells.
             if one.sent <= other.sent {
-                let rank = (one.sent.0, one.value, at.0, at.1);
-                examples.offer(rank, |zero| example(at, (own, one), (name, other), zero));
+                let decided = [one, other].iter().any(|write| last.contains(&write.value));
+                let rank = (u64::from(!decided), one.sent.0, at.0, at.1);
+                examples.offer(rank, |zero| example(at, [(own, one), (name, other)], &last, zero));
             }
         }
     }
     met
 }
 
-fn example(
-    (load, key): (u8, u64),
-    one: (&str, &Write),
-    other: (&str, &Write),
-    zero: Zero,
-) -> Example {
-    let told = |(group, write): (&str, &Write)| {
+fn example((load, key): (u8, u64), both: [(&str, &Write); 2], last: &[u64], zero: Zero) -> Example {
+    let [one, other] = both.map(|(group, write)| {
         let [sent, done] = [write.sent, write.done].map(|at| zero.tell(at));
         format!("{group} wrote {} ({sent} to {done})", write.value)
+    });
+    let stayed = both.map(|(_, write)| last.contains(&write.value));
+    let end = match (last.is_empty(), stayed) {
+        (true, _) => String::new(),
+        (false, [true, true]) => "; in the end the groups had one each".to_owned(),
+        (false, [false, false]) => "; both were overwritten later".to_owned(),
+        (false, [first, _]) => {
+            let (group, write) = both[usize::from(!first)];
+            format!("; in the end {} was there, of {group}", write.value)
+        }
     };
-    let text = format!("key {key}: {}, and {}, each without the other", told(one), told(other));
-    Example::new(load, key, other.1.done, text)
+    let text = format!("key {key}: {one}, and {other}, each without the other{end}");
+    let drawn = |(group, write): (&str, &Write)| Proof {
+        process: u32::from(write.load),
+        action: ProofAction::Write,
+        value: Some(write.value),
+        expected: None,
+        sent_ms: millis(write.sent),
+        done_ms: Some(millis(write.done)),
+        key: None,
+        link: None,
+        group: Some(group.to_owned()),
+    };
+    let done = both[1].1.done;
+    Example { window: both.map(drawn).into(), ..Example::new(load, key, done, text) }
 }
 
 #[cfg(test)]

@@ -66,6 +66,9 @@ pub struct Proof {
     /// Why it comes before the next operation of a circle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
+    /// The group that took it, where several groups take writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// Why an operation of a circle comes before the next one.
@@ -147,11 +150,11 @@ impl From<&Call> for Proof {
         let done_ms = call.is_answered().then(|| millis(call.done));
         let (process, sent_ms) = (call.process, millis(call.sent));
         let (key, link) = (None, None);
-        Proof { process, action, value, expected, sent_ms, done_ms, key, link }
+        Proof { process, action, value, expected, sent_ms, done_ms, key, link, group: None }
     }
 }
 
-fn millis(at: Nanos) -> f64 {
+pub(super) fn millis(at: Nanos) -> f64 {
     at.0 as f64 / 1e6
 }
 

@@ -52,6 +52,29 @@ fn writes_meet_if_each_was_done_before_the_other_was_there() {
 }
 
 #[test]
+fn who_won_is_told_and_both_are_drawn() {
+    let both = [write(0, 5, 100, 101), write(1, 6, 120, 121)];
+    let found = |load: u8, value| Op {
+        purpose: Purpose::Final,
+        action: Action::Register(RegisterOp::Read(Some(value))),
+        ..write(load, value, 900, 901)
+    };
+    let example = |last: &[u64]| {
+        let last = last.iter().zip(0..).map(|(value, load)| found(load, *value));
+        let ops: Vec<Op> = both.iter().cloned().chain(last).collect();
+        Conflicts.check(&&ops[..], &context(40)).unwrap().findings[0].examples[0].clone()
+    };
+    let told = |last: &[u64]| example(last).text;
+    assert!(told(&[6, 6]).ends_with("without the other; in the end 6 was there, of eu"));
+    assert!(told(&[5]).ends_with("; in the end 5 was there, of us"));
+    assert!(told(&[7, 7]).ends_with("; both were overwritten later"));
+    assert!(told(&[5, 6]).ends_with("; in the end the groups had one each"));
+    let drawn = example(&[6]).window;
+    let groups: Vec<_> = drawn.iter().map(|proof| proof.group.as_deref()).collect();
+    assert_eq!(groups, [Some("us"), Some("eu")]);
+}
+
+#[test]
 fn where_nobody_looked_only_what_is_certain_counts() {
     let blind = Context { hidden: Hidden::default(), ..context(40) };
     let both = [write(0, 5, 100, 101), write(1, 6, 100, 101)];

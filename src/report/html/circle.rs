@@ -155,6 +155,7 @@ mod tests {
             done_ms: Some(2.0),
             key,
             link,
+            group: None,
         }
     }
 

@@ -32,7 +32,10 @@ pub(super) fn draw(window: &[Proof], zero_ms: f64, size: Size) -> Option<String>
     let axis = Axis::of(window, size);
     for (lane, process) in lanes.iter().enumerate() {
         let y = ROW * lane as f64;
-        svg.text("lane", "end", [size.left() - 6.0, y + 27.0], &name(*process, size));
+        let group = window.iter().find(|proof| proof.process == *process);
+        let group = group.and_then(|proof| proof.group.clone());
+        let name = group.unwrap_or_else(|| name(*process, size));
+        svg.text("lane", "end", [size.left() - 6.0, y + 27.0], &name);
         svg.line("grid", [size.left(), y + 32.5, size.right(), y + 32.5], None);
         for proof in window.iter().filter(|proof| proof.process == *process) {
             let title = tooltip(proof, zero_ms);
@@ -122,7 +125,17 @@ mod tests {
     fn proof(process: u32, action: ProofAction, value: u64, sent: f64, done: Option<f64>) -> Proof {
         let (value, expected) = (Some(value), None);
         let (key, link) = (None, None);
-        Proof { process, action, value, expected, sent_ms: sent, done_ms: done, key, link }
+        Proof {
+            process,
+            action,
+            value,
+            expected,
+            sent_ms: sent,
+            done_ms: done,
+            key,
+            link,
+            group: None,
+        }
     }
 
     #[test]
