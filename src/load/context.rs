@@ -237,6 +237,11 @@ impl<C: Client> LoadContext<C> {
         ops
     }
 
+    /// Its clients find out anew whom to ask.
+    pub(crate) async fn look_again(&self) {
+        join_all(self.clients().map(|client| client.look_again())).await;
+    }
+
     /// No more will be asked of its clients.
     pub(crate) async fn end(&self) {
         join_all(self.clients().map(|client| client.end())).await;

@@ -63,6 +63,8 @@ pub(crate) async fn fill<C: Client>(
 /// round, so that those of a dead shard keep no others waiting. What is not read by `deadline`
 /// is recorded as not ok.
 pub(crate) async fn read_all<C: Client>(context: &LoadContext<C>, deadline: Nanos) -> FinalRead {
+    // Who only reads has not noticed that a primary became a replica.
+    context.look_again().await;
     let all = (0..context.load.keys).flat_map(|key| context.last(key));
     let mut patience = READ_PATIENCE;
     let (mut read, mut left) = read_round(context, all, patience, deadline).await;

@@ -94,6 +94,10 @@ pub(crate) trait Client {
     /// Connections made again after a loss, so far.
     fn reconnects(&self) -> u64;
 
+    /// Finds out anew whom to ask. A replica answers reads, so nothing else shows that it was a
+    /// primary once.
+    async fn look_again(&self) {}
+
     /// No more will be asked for.
     async fn end(&self) {}
 }

@@ -20,6 +20,10 @@ use crate::load::{Lookup, Targets};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
 
+/// A replica may follow one of another group, which follows the primary. The last answer is of the
+/// primary itself.
+const MOST_FOLLOWED: usize = 3;
+
 /// MOVED and ASK answers that one operation follows.
 const REDIRECTS: u16 = 5;
 /// Between attempts of an operation that is told to try again.
@@ -471,6 +475,20 @@ impl Client for Routed {
             outcome => outcome,
         };
         Answer { outcome, redirects: trip.redirects.get(), told, by: trip.by.get() }
+    }
+
+    async fn look_again(&self) {
+        for _ in 0..MOST_FOLLOWED {
+            if let Err(why) = self.learn_map().await {
+                trace!(%why, "nobody knows who owns what");
+            }
+            if self.lookup != Lookup::Primary {
+                return;
+            }
+            // Whoever was named may follow another one.
+            let named = self.slots.borrow().owner(0);
+            self.hint.set(named.unwrap_or(self.hint.get()));
+        }
     }
 
     fn reconnects(&self) -> u64 {
