@@ -183,16 +183,17 @@ impl Pass<'_> {
         theirs: &Position,
         target: &Known,
     ) -> Result<Option<Reason>, String> {
-        let Some(last) = target.last.as_ref().filter(|last| same_life(last.number, theirs.number))
-        else {
-            // It has begun another life, or has written nothing.
-            return Ok(None);
-        };
+        let all = || Some(Reason::Shortened("0".to_owned(), None));
+        let last = target.last.as_ref().map_or(0, |last| last.number);
+        if !same_life(last, theirs.number) {
+            // One of the two has begun another life, which the other one has not heard of.
+            return Ok((last < theirs.number).then(all).flatten());
+        }
         let begins_before = |first: &Position| numbers_of(&first.id) <= numbers_of(&theirs.id);
         if !target.first.as_ref().is_some_and(begins_before) {
-            // Its first entries were cut off, or it has none.
-            let lost = Reason::Shortened("0".to_owned(), None);
-            return Ok((last.number < theirs.number).then_some(lost));
+            // Its first entries were cut off, or it has none. One that lost them numbers others so.
+            let gone = target.first.as_ref().map_or(last, |first| first.number - 1);
+            return Ok((gone < theirs.number).then(all).flatten());
         }
         let mut around = redis::pipe();
         around.cmd("XREVRANGE").arg(OUTBOX).arg(&theirs.id).arg("-").arg("COUNT").arg(1);

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::mpsc;
 
-use super::functions::{self, OUTBOX, Position, entries_between, numbers_of};
+use super::functions::{self, OUTBOX, Position, entries_between, numbers_of, same_life};
 use super::link::Link;
 use super::pass::Pass;
 use super::protocol::{Order, Place, Progress};
@@ -154,6 +154,13 @@ impl Replicator {
             if has_gap(number, &entries) {
                 return Err("entries are missing in the outbox".to_owned());
             }
+            if begins_again(number, &entries) {
+                let last: Option<u64> = source.ask(&functions::last()).await?;
+                if same_life(number, last.unwrap_or(0)) {
+                    // Once these were applied, nobody would see what is missing.
+                    return Err("the source lacks writes that it has to get back first".to_owned());
+                }
+            }
             number = last.number;
             let each = entries.iter().map(Entry::bytes).sum::<usize>() / entries.len();
             count = (BATCH_BYTES / each.max(1)).clamp(1, self.order.batch);
@@ -235,9 +242,13 @@ impl Replicator {
     }
 }
 
+/// Whether entries after number `last` have numbers that others had: the source has lost those. If
+/// it has not begun another life since, nobody has noticed yet.
+fn begins_again(last: u64, entries: &[Entry]) -> bool {
+    entries.first().is_some_and(|first| first.number <= last && same_life(first.number, last))
+}
+
 /// Whether entries should be between number `last` and the first one, or between two of them.
-/// Numbers that begin again within a life belong to a source that has lost some, and nobody has
-/// noticed yet.
 fn has_gap(last: u64, entries: &[Entry]) -> bool {
     let numbers = std::iter::once(last).chain(entries.iter().map(|entry| entry.number));
     let mut pairs = numbers.clone().zip(numbers.skip(1));
@@ -305,6 +316,9 @@ mod tests {
         assert!(has_gap(0, &all(&[4, 5])), "from the beginning");
         assert!(has_gap(7, &all(&[8, 11])));
         assert!(!has_gap(7, &all(&[5, 6])), "its last entries were lost with a primary");
+        assert!(begins_again(7, &all(&[5, 6])) && begins_again(7, &all(&[7])));
+        assert!(!begins_again(7, &all(&[8])) && !begins_again(0, &all(&[1])));
+        assert!(!begins_again(7, &all(&[(1 << 40) + 1])), "another life begins");
         assert!(!has_gap(7, &all(&[(1 << 40) + 1])), "another life begins");
         assert!(has_gap(7, &all(&[(1 << 40) + 2])));
         assert!(!has_gap(7, &[]));

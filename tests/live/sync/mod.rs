@@ -1,5 +1,6 @@
 //! Groups that all take writes: the functions of each rule on real servers, and the replicator.
 
+mod hardships;
 mod replicator;
 mod rules;
 
@@ -12,12 +13,13 @@ use std::time::Duration;
 use redis::{Cmd, Connection, FromRedisValue, RedisResult};
 use redrill::spec::sync::SyncRule;
 use redrill::sync::functions;
+use redrill::sync::protocol::Place;
 
 use crate::common::until;
 
 /// A loopback address that no other server of this process has, nor one of another process, but for
 /// a rare coincidence of process ids.
-fn own_address() -> Ipv4Addr {
+pub fn own_address() -> Ipv4Addr {
     static COUNT: AtomicU8 = AtomicU8::new(1);
     let [.., high, low] = std::process::id().to_be_bytes();
     // Drills take 127.64.0.0 and above.
@@ -56,6 +58,11 @@ impl Server {
         server.ask::<redis::Value>(&functions::load(rule, group)).unwrap();
         server.ask::<redis::Value>(&functions::open()).unwrap();
         server
+    }
+
+    /// Where a replicator finds it.
+    pub fn place(&self) -> Place {
+        Place { group: self.group.to_owned(), nodes: vec![self.address] }
     }
 
     pub fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> RedisResult<T> {

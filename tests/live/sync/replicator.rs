@@ -15,8 +15,8 @@ use redrill::sync::protocol::{Order, Place, Progress, VERSION};
 use super::Server;
 use crate::common::{heavy_turn, need, until};
 
-const RULES: [SyncRule; 3] = [SyncRule::Lww, SyncRule::Crdt, SyncRule::Naive];
-const SOON: Duration = Duration::from_secs(30);
+pub const RULES: [SyncRule; 3] = [SyncRule::Lww, SyncRule::Crdt, SyncRule::Naive];
+pub const SOON: Duration = Duration::from_secs(30);
 
 fn replicate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
@@ -25,13 +25,14 @@ fn replicate() -> Command {
 }
 
 /// A replicator that carries from the one to the other.
-struct Replicator(Child, BufReader<ChildStdout>);
+pub struct Replicator(Child, BufReader<ChildStdout>);
 
 impl Replicator {
     fn start(from: &Server, to: &Server, rule: SyncRule) -> Replicator {
-        let place =
-            |server: &Server| Place { group: server.group.to_owned(), nodes: vec![server.address] };
-        let (from, to) = (place(from), place(to));
+        Replicator::between([from, to].map(Server::place), rule)
+    }
+
+    pub fn between([from, to]: [Place; 2], rule: SyncRule) -> Replicator {
         let rule = rule.word().to_owned();
         let order = Order { protocol: VERSION, rule, from, to, password: None, batch: 500 };
         let mut child = replicate().spawn().unwrap();
@@ -44,7 +45,7 @@ impl Replicator {
     }
 
     /// The next line that is `wanted`.
-    fn line(&mut self, wanted: impl Fn(&Progress) -> bool) -> Progress {
+    pub fn line(&mut self, wanted: impl Fn(&Progress) -> bool) -> Progress {
         let lines = self.1.by_ref().lines();
         let lines = lines.map(|line| serde_json::from_str::<Progress>(&line.unwrap()).unwrap());
         lines.take(300).find(wanted).expect("it never says so")
