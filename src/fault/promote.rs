@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::error::FaultError;
@@ -23,6 +24,10 @@ use crate::spec::step::{FailBack, Force, Promote};
 /// How long a group may take to copy all data.
 const COPIED: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Of several promotions at once, one comes after the other: else one group may be made to follow
+/// another one just after it was promoted itself.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 #[async_trait]
 impl Fault for Promote {
@@ -69,19 +74,24 @@ fn told(done: Result<(NodeName, Option<String>), FaultError>) -> Injected {
 }
 
 async fn promote(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultError> {
+    let _turn = TURN.lock().await;
     let new = head(site.group).await?;
     if role(&new).await? == Role::Primary {
         let note = "it took the writes already".to_owned();
         return Ok((new.name, Some(note)));
     }
     handover::stop_following(&new).await?;
+    let mut primaries = Vec::new();
     for other in others(site).await {
-        // The source may be lost, and is not touched; other copies follow the new one.
-        if role(&other).await.ok() == Some(Role::Replica) {
-            handover::follow(&other, &new).await?;
+        match role(&other).await {
+            Ok(Role::Replica) => handover::follow(&other, &new).await?,
+            // The source may be lost, and is not touched; neither is who was promoted before.
+            Ok(Role::Primary) => primaries.push(other.name.to_string()),
+            Ok(Role::Sentinel) | Err(_) => {}
         }
     }
-    Ok((new.name, None))
+    let note = format!("{} took writes already, and was not touched", primaries.join(", "));
+    Ok((new.name, (!primaries.is_empty()).then_some(note)))
 }
 
 async fn fail_back(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultError> {

@@ -1,5 +1,6 @@
 //! A standby in another region: it copies the source, is promoted, and hands the writes back.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use redrill::model::event::EventKind;
@@ -102,4 +103,48 @@ fn an_interrupt_ends_a_handing_back() {
     assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
     assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
     place.assert_nothing_left();
+}
+
+const THREE: &str = "
+name: three
+auth: none
+regions: [us-east, eu-west, ap-southeast]
+links:
+  - { between: [us-east, eu-west], latency: 10ms }
+  - { between: [us-east, ap-southeast], latency: 10ms }
+  - { between: [eu-west, ap-southeast], latency: 10ms }
+groups:
+  us: { mode: standalone, region: us-east }
+  eu: { mode: standalone, region: eu-west }
+  ap: { mode: standalone, region: ap-southeast }
+sync: { strategy: replica, from: us, to: [eu, ap] }
+";
+
+/// Two people promote a copy each: both take writes then, which the later step and the drill tell.
+#[test]
+fn of_two_promotions_at_once_neither_undoes_the_other() {
+    let _turn = heavy_turn();
+    for server in need::engines() {
+        let place = Place::new();
+        fs::write(place.path().join("three.yaml"), THREE).unwrap();
+        let text = "name: twice\ntopology: ./three.yaml\nloads: { near: { group: us, region: \
+                    us-east, rate: 100/s, clients: 32, keys: 100 } }\ntimeline:\n  \
+                    - { at: 1s, do: kill, group: us, target: all nodes }\n  \
+                    - { at: 2s, do: promote, group: eu }\n  \
+                    - { at: 2s, do: promote, group: ap }\nsettle: 3s\nreported: [all]\n";
+        let ran = place.play(text, &["--engine-binary", server.to_str().unwrap()]);
+        let report = place.report();
+        assert_no_step_failed(&report);
+        let torn = "each of eu/0/0, ap/0/0 takes writes of the same data";
+        assert!(report["why"].to_string().contains(torn), "{}: {}", report["why"], ran.out);
+        assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+        let notes = |step: usize| report["steps"][step]["notes"].to_string();
+        let notes = notes(1) + &notes(2);
+        assert_eq!(
+            notes.matches(" took writes already, and was not touched").count(),
+            1,
+            "{notes}"
+        );
+        place.assert_nothing_left();
+    }
 }
