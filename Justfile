@@ -83,6 +83,10 @@ crowd:
 verdicts COUNT="50":
     REDRILL_DRILLS={{COUNT}} cargo test --locked --test live -- --ignored drill::verdicts
 
+# Regions that all take writes come to hold the same: each scenario, `lww` and `crdt`, so many seeds
+converges SEEDS="20":
+    REDRILL_SEEDS={{SEEDS}} cargo test --locked --test live -- --ignored drill::converges
+
 # Only the tests that need no server
 unit:
     cargo test --locked --lib

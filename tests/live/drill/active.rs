@@ -315,3 +315,63 @@ fn what_clients_keep_is_dropped_when_another_region_has_changed_it() {
         assert_eq!(measure(report, "reads.not_monotonic"), 0.0);
     });
 }
+
+const FULL: &str = "
+name: full
+topology: active-active-2r
+loads:
+  near: { group: us, region: us-east, rate: 300/s, keys: 300 }
+  ledger: { group: us, region: us-east, workload: set, rate: 100/s, keys: 100 }
+  far: { group: eu, region: eu-west, rate: 100/s, keys: 100 }
+timeline:
+  - { at: 1s, do: memory-pressure, group: eu, target: eu/0/0, maxmemory: 50%, policy: noeviction, for: 3s }
+settle: 4s
+reported: [all]
+expect: [sync.consistency == 100%, writes.lost == 0, set.lost == 0]
+";
+
+/// A region that is full takes no writes of its users, nor what the other one sends: that waits.
+#[test]
+fn a_region_that_is_full_falls_behind_and_catches_up() {
+    let _turn = heavy_turn();
+    for (server, rule) in need::engines().iter().zip(["lww", "crdt"].iter().cycle()) {
+        let place = Place::new();
+        let rule = format!("sync.rule={rule}");
+        let args = ["--engine-binary", server.to_str().unwrap(), "--set", &rule];
+        let ran = place.play(FULL, &args);
+        let report = place.report();
+        assert_no_step_failed(&report);
+        assert_passed_or_busy(&ran, &report);
+        let behind = measure(&report, "sync.backlog.max");
+        assert!(behind > 800.0, "400 writes a second come from us, for 3 s: {behind}");
+        let errors = report["loads"][2]["figures"]["errors"].as_u64().unwrap();
+        assert!(errors > 100, "its own users were refused: {errors}");
+        place.assert_nothing_left();
+    }
+}
+
+const BACK: &str = "
+name: back
+topology: active-active-2r
+loads:
+  near: { group: us, region: us-east, rate: 300/s, keys: 50 }
+  far: { group: eu, region: eu-west, rate: 300/s, keys: 50 }
+timeline:
+  - { at: 1s, do: clock, group: eu, target: all nodes, jump: -10s, for: 2s }
+settle: 3s
+expect: [sync.consistency == 100%, writes.lost == 0, sync.discarded == 0]
+";
+
+/// A group's own writes are later than those before, whatever its clock says.
+#[test]
+fn a_clock_that_jumps_back_throws_away_no_later_write() {
+    let _turn = heavy_turn();
+    for server in need::engines() {
+        let place = Place::new();
+        let ran = place.play(BACK, &["--engine-binary", server.to_str().unwrap()]);
+        let report = place.report();
+        assert_no_step_failed(&report);
+        assert_passed_or_busy(&ran, &report);
+        place.assert_nothing_left();
+    }
+}

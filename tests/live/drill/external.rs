@@ -185,6 +185,42 @@ fn without_anything_that_arrives_the_drill_ends_in_time() {
     }
 }
 
+/// Carries for four seconds, and does then what `$1` says.
+const FOR_A_WHILE: &str = r#"what=$1; shift
+"$@" & program=$!
+sleep 4
+kill -$what $program
+[ $what = KILL ] && exit 4
+wait"#;
+
+/// What it has carried is there, and what it has not is missed.
+#[test]
+fn a_replicator_that_ends_or_hangs_in_the_middle_is_told() {
+    let Some(python) = need::python_with_redis() else { return };
+    let _turn = heavy_turn();
+    for (signal, word) in [("KILL", "ended (exit status: 4)"), ("STOP", "has not come")] {
+        let place = Place::new();
+        let program = script(place.path(), "for-a-while", FOR_A_WHILE);
+        let carries =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("replicators/redis-py/replicator.py");
+        let words =
+            [&program, Path::new(signal), &python, &carries].map(|word| word.to_str().unwrap());
+        let began = Instant::now();
+        let ran = place.play(&APART.replace("settle: 3s", "settle: 6s"), &["--set", &by(&words)]);
+        let report = place.report();
+        assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+        assert_eq!(report["completed"], true);
+        assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+        let told = warnings(&report);
+        assert!(told.iter().any(|text| text.contains(word)), "{told:?}");
+        let alike = measure(&report, "sync.consistency");
+        assert!(0.0 < alike && alike < 100.0, "{alike} %: {told:?}");
+        let lag = &report["measures"]["sync.lag.max"];
+        assert!(lag["value"].is_null() && lag["at_least"].as_f64() > Some(1_000.0), "{lag}");
+        place.assert_nothing_left();
+    }
+}
+
 #[test]
 fn a_replicator_that_is_not_there_is_refused_before_anything_starts() {
     let place = Place::new();
