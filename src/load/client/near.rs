@@ -91,6 +91,10 @@ impl Client for Near {
         }
     }
 
+    async fn look_again(&self) {
+        self.servers.look_again().await;
+    }
+
     fn reconnects(&self) -> u64 {
         self.servers.reconnects()
     }

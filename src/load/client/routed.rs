@@ -20,10 +20,6 @@ use crate::load::{Lookup, Targets};
 use crate::model::op::{Cause, Outcome, Redirects};
 use crate::model::{Clock, Nanos};
 
-/// A replica may follow one of another group, which follows the primary. The last answer is of the
-/// primary itself.
-const MOST_FOLLOWED: usize = 3;
-
 /// MOVED and ASK answers that one operation follows.
 const REDIRECTS: u16 = 5;
 /// Between attempts of an operation that is told to try again.
@@ -478,16 +474,8 @@ impl Client for Routed {
     }
 
     async fn look_again(&self) {
-        for _ in 0..MOST_FOLLOWED {
-            if let Err(why) = self.learn_map().await {
-                trace!(%why, "nobody knows who owns what");
-            }
-            if self.lookup != Lookup::Primary {
-                return;
-            }
-            // Whoever was named may follow another one.
-            let named = self.slots.borrow().owner(0);
-            self.hint.set(named.unwrap_or(self.hint.get()));
+        if let Err(why) = self.learn_map().await {
+            trace!(%why, "nobody knows who owns what");
         }
     }
 

@@ -10,10 +10,11 @@ use crate::common::{heavy_turn, need};
 use crate::drill::place::{Place, report};
 
 /// Of each scenario what makes it short. All have loads `near` and most `far`.
-const SHORT: [(&str, &[&str]); 10] = [
+const SHORT: [(&str, &[&str]); 11] = [
     ("cross-region-sync", QUIET),
     ("cross-region-conflicts", QUIET),
     ("cross-region-reads", QUIET),
+    ("cross-region-invalidation", QUIET),
     ("region-partition", LINK),
     ("asymmetric-link", LINK),
     ("slow-link", LINK),
