@@ -12,7 +12,7 @@ end)
 
 -- The group takes writes from now on: it is new.
 redis.register_function('redrill_open', function()
-  return redis.call('HSET', STATE, 'open', 'new')
+  return redis.call('HSET', STATE, 'open', 'new', 'writer', me())
 end)
 
 -- Where a replicator from the group `args[1]` goes on: `id n t applied discarded`. A group that is
@@ -96,6 +96,7 @@ redis.register_function('redrill_pass', function(_, args)
     return redis.error_reply('BUSY another replicator brings this group its data')
   end
   redis.call('DEL', PASS)
+  if is_open() then tick() end
   local positions = tonumber(args[4])
   for i = 5, #args, 2 do
     local is_position = i < 5 + 2 * positions

@@ -5,12 +5,13 @@
 -- An entry of the outbox has four parts: `d`, its number and the instant of its write (`n t`), `o`,
 -- what was done, `k`, the key, and `v`, with what. Numbers count up by one, so that a reader sees
 -- if entries are missing. A group that has lost writes and got back what others had of them begins
--- a new life: its numbers go on at the next multiple of `LIFE`.
+-- a new life, and so does a server that writes for it from now on, as it may lack some: its numbers
+-- go on at the next multiple of `LIFE`.
 
 local OUTBOX = 'redrill:outbox'
--- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere. `open`: the
--- name of its data. A group that has lost its data has no name, and takes no writes until it got
--- them back.
+-- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere. `writer`: the
+-- server that writes. `open`: the name of its data. A group that has lost its data has no name, and
+-- takes no writes until it got them back.
 local STATE = 'redrill:sync'
 -- For each life of each other group, as `GROUP/LIFE`: up to which instant its writes were seen here.
 -- Of the own group, for each life before this one.
@@ -36,12 +37,40 @@ end
 
 local function own_life() return life_of(OWN, redis.call('HGET', STATE, 'n')) end
 
+local function words(text)
+  local found = {}
+  for word in string.gmatch(text, '%S+') do found[#found + 1] = word end
+  return found
+end
+
+-- This server's name, which no other one has. After a restart it has another one.
+local run = nil
+
+local function me()
+  run = run or string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  return run
+end
+
+-- Another server writes for this group now, and may lack the last writes of the one before. So it
+-- begins a new life, after number `n`; others see by what is `SEEN` of the old one if they have more.
+local function begin_to_write(t, n, before)
+  redis.call('HSET', STATE, 'writer', me())
+  if not before then return n end
+  n = n or '0'
+  local last = redis.call('XREVRANGE', OUTBOX, '+', '-', 'COUNT', 1)[1]
+  redis.call('HSET', SEEN, life_of(OWN, n), last and words(last[2][2])[2] or t or '0')
+  n = whole((math.floor(tonumber(n) / LIFE) + 1) * LIFE)
+  redis.call('HSET', STATE, 'n', n)
+  return n
+end
+
 -- A hybrid logical clock, in microseconds: the server's own, and later than all that was seen. A
 -- write is named by that and the second value, the life of this group.
 local function tick()
   local time = redis.call('TIME')
   local now = time[1] * 1000000 + time[2]
-  local known = redis.call('HMGET', STATE, 't', 'n')
+  local known = redis.call('HMGET', STATE, 't', 'n', 'writer')
+  if known[3] ~= me() then known[2] = begin_to_write(unpack(known)) end
   local seen = tonumber(known[1] or 0)
   if now <= seen then now = seen + 1 end
   redis.call('HSET', STATE, 't', whole(now))
@@ -51,12 +80,6 @@ end
 local function append(t, op, key, value)
   local n = whole(redis.call('HINCRBY', STATE, 'n', 1))
   redis.call('XADD', OUTBOX, 'MAXLEN', '~', MOST, '*', 'd', n .. ' ' .. t, 'o', op, 'k', key, 'v', value)
-end
-
-local function words(text)
-  local found = {}
-  for word in string.gmatch(text, '%S+') do found[#found + 1] = word end
-  return found
 end
 
 -- Whether the write `(t, from)` comes after the other one. The names of groups break a tie.

@@ -85,6 +85,10 @@ impl Server {
         self.say(&["GET", key])
     }
 
+    pub fn follow(&mut self, of: SocketAddr) {
+        self.say::<()>(&["REPLICAOF", &of.ip().to_string(), &of.port().to_string()]);
+    }
+
     /// Its elements in order.
     pub fn members(&mut self, key: &str) -> Vec<String> {
         let mut members: Vec<String> = self.say(&["SMEMBERS", key]);
