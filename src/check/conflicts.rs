@@ -15,7 +15,7 @@ use crate::model::op::{Action, Op, Outcome, Purpose, RegisterOp};
 
 use super::checker::{Checked, Checker, Context};
 use super::finding::{Example, Examples, Proof, ProofAction, Zero, millis};
-use super::hidden::{self, Span};
+use super::hidden::{self, Shard};
 use super::parts::{self, HELD, History, Kept, Keys, ReadError};
 use super::register::Write;
 
@@ -72,7 +72,7 @@ impl Group {
 
     /// A write that certainly met `one`, which another group took: it was done before `one` could
     /// be here, and was sent so late that `one` was done before it could be there.
-    fn met(&self, one: &Write, (here, there): (&[Span], &[Span])) -> Option<&Write> {
+    fn met(&self, one: &Write, (here, there): (&[Shard], &[Shard])) -> Option<&Write> {
         let from = self.writes.partition_point(|other| hidden::until(there, other.sent) < one.done);
         self.first_done.get(from).filter(|other| other.done <= hidden::until(here, one.sent))
     }

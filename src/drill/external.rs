@@ -111,7 +111,7 @@ impl External {
         let pairs = all.clone().flat_map(|from| all.clone().map(move |to| (from, to)));
         let pairs: Vec<_> = pairs.filter(|(from, to)| from != to).collect();
         let name = |at: usize| &*groups[at].spec.name;
-        let names = pairs.iter().map(|(from, to)| replicator(name(*from), name(*to))).collect();
+        let names = pairs.iter().map(|(from, to)| replicator(name(*from), name(*to), 0)).collect();
         let password = deployment.password.clone();
         let hear = hear(drill.backend.exits(), names, drill.teller.clone(), password.clone());
         let external = External {
@@ -200,7 +200,7 @@ impl External {
 
     fn name(&self, pair: usize) -> NodeName {
         let (from, to) = self.pairs[pair];
-        replicator(&self.members[from].name, &self.members[to].name)
+        replicator(&self.members[from].name, &self.members[to].name, 0)
     }
 
     fn told(&self, pair: usize) -> String {
@@ -252,7 +252,7 @@ fn plan(command: &[String], groups: [&DeployedGroup; 2], password: Option<&Passw
         ("REDRILL_PASSWORD", password.map_or("", Password::reveal).to_owned()),
     ];
     ActorPlan {
-        name: replicator(from, to),
+        name: replicator(from, to, 0),
         program: PathBuf::from(&command[0]),
         args: args.collect(),
         env: env.map(|(name, value)| (name.to_owned(), value)).into(),

@@ -15,11 +15,12 @@ use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::NodeName;
 use crate::model::event::{EventKind, Teller};
-use crate::node::{Admin, Node};
+use crate::node::Node;
 use crate::spec::sync::{DataSync, SyncRule};
-use crate::sync::carried::{self, Carried};
+use crate::sync::carried::{self, Carried, Told};
 use crate::sync::functions;
 use crate::sync::protocol::{BATCH, Order, Place, VERSION};
+use crate::sync::shard::{Shard, Tag};
 
 /// How often servers are asked how far each pair is.
 const EVERY: Duration = Duration::from_millis(100);
@@ -51,9 +52,11 @@ impl Drop for Watching {
 /// Of each pair, in the order of the topology: none if a server does not tell.
 type State = Vec<(NodeName, Option<Carried>)>;
 
-/// A directed pair of groups.
+/// A shard of a directed pair of groups.
 struct Pair {
     name: NodeName,
+    shard: u32,
+    tag: Tag,
     from: DeployedGroup,
     to: DeployedGroup,
 }
@@ -76,9 +79,10 @@ impl Replicators {
         };
         let groups = between.iter().map(|index| &deployment.groups[*index]);
         try_join_all(groups.map(|group| give_functions(group, *rule))).await?;
-        let group = |name: &str| deployment.group(name).cloned();
-        let pairs = drill.scenario.topology.replicators().into_iter().filter_map(|(name, a, b)| {
-            Some(Pair { name, from: group(&a.name)?, to: group(&b.name)? })
+        let replicators = drill.scenario.topology.replicators().into_iter();
+        let pairs = replicators.filter_map(|(name, from, to)| {
+            let [from, to] = [from, to].map(|group| deployment.group(&group.name).cloned());
+            Pair::new(name, from?, to?)
         });
         let pairs: Vec<Pair> = pairs.collect();
         let start = |pair: &Pair| {
@@ -150,14 +154,27 @@ impl Replicators {
     }
 }
 
+impl Pair {
+    /// The pair that the replicator of this name carries for.
+    fn new(name: NodeName, from: DeployedGroup, to: DeployedGroup) -> Option<Pair> {
+        let shard = name.ordinal;
+        let tag = Shard::all_of(&from.spec).into_iter().nth(shard as usize)?.tag;
+        Some(Pair { name, shard, tag, from, to })
+    }
+}
+
+/// Gives the primary of each shard its functions.
 async fn give_functions(group: &DeployedGroup, rule: SyncRule) -> Result<(), Halt> {
-    let shards = shards_now(group).await;
-    let primary = shards.into_iter().find_map(|shard| shard.primary);
-    let node = group.nodes.iter().find(|node| Some(&node.name) == primary.as_ref());
-    let name = &group.spec.name;
-    let node = node.ok_or_else(|| Halt::failed(format_args!("group `{name}` has no primary")))?;
-    for command in [functions::load(rule, name), functions::open()] {
-        node.admin.query::<redis::Value>(&command).await.map_err(Halt::failed)?;
+    let (name, now) = (&group.spec.name, shards_now(group).await);
+    for (number, Shard { tag, .. }) in (0..).zip(Shard::all_of(&group.spec)) {
+        let view = now.iter().find(|view| view.shard == number);
+        let primary = view.and_then(|view| view.primary.as_ref());
+        let node = group.nodes.iter().find(|node| Some(&node.name) == primary);
+        let none = || Halt::failed(format_args!("shard {number} of `{name}` has no primary"));
+        let node = node.ok_or_else(none)?;
+        for command in [functions::load(rule, name, &tag), functions::open()] {
+            node.admin.query::<redis::Value>(&command).await.map_err(Halt::failed)?;
+        }
     }
     Ok(())
 }
@@ -165,6 +182,7 @@ async fn give_functions(group: &DeployedGroup, rule: SyncRule) -> Result<(), Hal
 fn order(pair: &Pair, rule: SyncRule, deployment: &Deployment) -> Order {
     let place = |group: &DeployedGroup| Place {
         group: group.spec.name.clone(),
+        tag: pair.tag.clone(),
         nodes: group.born().map(|node| node.announced).collect(),
     };
     Order {
@@ -177,29 +195,56 @@ fn order(pair: &Pair, rule: SyncRule, deployment: &Deployment) -> Order {
     }
 }
 
+/// A shard that pairs carry from.
+struct Source {
+    group: String,
+    shard: u32,
+    tag: Tag,
+    /// All of its group: they may come to other shards.
+    nodes: Vec<Node>,
+}
+
+impl Source {
+    /// Of each shard one.
+    fn all_of(pairs: &[Pair]) -> Vec<Source> {
+        let mut all: Vec<Source> = Vec::new();
+        for Pair { shard, tag, from, .. } in pairs {
+            if all.iter().any(|source| source.is(from, *shard)) {
+                continue;
+            }
+            let apart = |node: &Node| node.admin.apart().routinely().with_timeout(PATIENCE);
+            let nodes = from.born().map(|node| node.clone().asked(apart(node)));
+            let (group, tag) = (from.spec.name.clone(), tag.clone());
+            all.push(Source { group, shard: *shard, tag, nodes: nodes.collect() });
+        }
+        all
+    }
+
+    fn is(&self, group: &DeployedGroup, shard: u32) -> bool {
+        (&self.group, self.shard) == (&group.spec.name, shard)
+    }
+
+    async fn ask(&self) -> Option<Told> {
+        let own = self.nodes.iter().filter(|node| node.shard() == Some(self.shard));
+        carried::ask(own.map(|node| &node.admin), &self.tag).await
+    }
+}
+
 /// Asks the servers how far each pair is, again and again, and tells what has changed.
 async fn watch_all(pairs: Vec<Pair>, teller: Teller, tell: watch::Sender<State>) {
-    let mut groups: Vec<(String, Vec<Admin>)> = Vec::new();
-    for group in pairs.iter().map(|pair| &pair.from) {
-        if groups.iter().all(|(name, _)| *name != group.spec.name) {
-            let apart = |node: &Node| node.admin.apart().routinely().with_timeout(PATIENCE);
-            groups.push((group.spec.name.clone(), group.born().map(apart).collect()));
-        }
-    }
+    let sources = Source::all_of(&pairs);
     let mut before: State = Vec::new();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let _: Instant = ticks.tick().await;
-        let asked =
-            groups.iter().map(|(name, nodes)| async move { (name, carried::ask(nodes).await) });
-        let answers = join_all(asked).await;
-        let of = |group: &DeployedGroup| {
-            let answer = answers.iter().find(|(name, _)| **name == group.spec.name);
-            answer.and_then(|(_, told)| told.as_ref())
+        let answers = join_all(sources.iter().map(Source::ask)).await;
+        let of = |group: &DeployedGroup, shard: u32| {
+            let at = sources.iter().position(|source| source.is(group, shard))?;
+            answers[at].as_ref()
         };
         let state = pairs.iter().map(|pair| {
-            let both = of(&pair.from).zip(of(&pair.to));
+            let both = of(&pair.from, pair.shard).zip(of(&pair.to, pair.shard));
             let carried = both.map(|(from, to)| carried::carried(&pair.from.spec.name, from, to));
             (pair.name.clone(), carried)
         });

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::Workload;
 use crate::model::event::{Canary, SyncPair};
+use crate::node::{Admin, Node};
 use crate::probe::{LagProber, Member, Prober, Sampled, Tied, Watcher, Writing, canary};
 use crate::spec::Scenario;
 use crate::spec::scenario::Load;
 use crate::spec::sync::DataSync;
 use crate::spec::topology::Mode;
+use crate::sync::shard::Shard;
 
 use super::context::{DrillContext, Halt};
 use super::forecast::Forecast;
@@ -72,15 +74,23 @@ impl Observers {
 fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagProber>, Halt> {
     let Some(sync) = &deployment.sync else { return Ok(None) };
     let group = |index: usize| &deployment.groups[index];
-    let pair = |(from, to): (usize, usize)| {
+    // They are the same in all members.
+    let shards = sync.members().first().map(|first| Shard::all_of(&group(*first).spec));
+    let shards = shards.unwrap_or_default();
+    let of_pair = |(from, to): (usize, usize)| {
         let [from, to] = [from, to].map(|index| &group(index).spec);
         let link = drill.scenario.topology.latency(from.first_region(), to.first_region());
-        let (from, to) = (from.name.clone(), to.name.clone());
-        SyncPair { from, to, link_ns: link.as_nanos() as u64 }
+        let pair = move |(shard, of): (u32, &Shard)| SyncPair {
+            from: from.name.clone(),
+            to: to.name.clone(),
+            link_ns: link.as_nanos() as u64,
+            shard: of.has_slots().then_some(shard),
+        };
+        (0..).zip(&shards).map(pair)
     };
     let member = |index: usize| Member {
         group: group(index).spec.name.clone(),
-        nodes: group(index).born().map(|node| node.admin.clone()).collect(),
+        shards: (0..).zip(&shards).map(|(shard, _)| asked_of(group(index), shard)).collect(),
     };
     // Of keys that hold one value each.
     let holds_one = |load: &&Load| matches!(load.workload, Workload::Register | Workload::Counter);
@@ -90,7 +100,8 @@ fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagPr
     let sampled = owned.map(|load| Sampled { name: load.name.clone(), keys: load.keys });
     let tied = Tied {
         sampled: sampled.collect(),
-        pairs: sync.directed().into_iter().map(pair).collect(),
+        pairs: sync.directed().into_iter().flat_map(of_pair).collect(),
+        shards: shards.clone(),
         members: sync.members().into_iter().map(member).collect(),
         writing: match sync {
             DataSync::Replica { .. } => Writing::One,
@@ -100,6 +111,14 @@ fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagPr
     };
     let every = drill.scenario.probe.every;
     LagProber::launch(tied, every, drill.teller.clone()).map(Some).map_err(Halt::failed)
+}
+
+/// How the nodes that a shard may be led by are asked: its own first. Those of other shards may come
+/// to it.
+fn asked_of(group: &DeployedGroup, shard: u32) -> Vec<Admin> {
+    let (own, others): (Vec<&Node>, Vec<&Node>) =
+        group.born().partition(|node| node.name.shard() == Some(shard));
+    own.into_iter().chain(others).map(|node| node.admin.clone()).collect()
 }
 
 /// Probes stand for users, so they connect from each region in which the group's data have users.

@@ -77,6 +77,9 @@ pub struct SyncPair {
     pub to: String,
     /// The latency of the link from the one's region to the other's, one way.
     pub link_ns: u64,
+    /// In clusters each shard is measured for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,11 +14,12 @@ use tracing::warn;
 
 use super::blind_time::BlindTime;
 use super::conflict::Conflict;
-use super::servers::{Member, Servers};
+use super::servers::Servers;
 use super::tied::{Tied, Writing};
 use crate::model::Nanos;
 use crate::model::event::{EventKind, Teller};
 use crate::sync::functions::CONFLICT;
+use crate::sync::shard::{Shard, Tag};
 use crate::wake::Alarm;
 
 /// How often a conflict begins.
@@ -31,24 +32,45 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// All that is needed to make conflicts between groups that all take writes.
 pub(super) struct Conflicts {
-    groups: Vec<(String, Servers)>,
+    groups: Vec<String>,
+    shards: Vec<OfShard>,
     writing: Writing,
     /// Which groups write, in turns.
     pairs: Vec<[usize; 2]>,
     /// By their numbers.
     open: RefCell<BTreeMap<u64, Open>>,
     begun: Cell<u64>,
-    /// Keys whose conflicts are over, and how many there are in all.
-    free: RefCell<Vec<u64>>,
-    keys: Cell<u64>,
     told: RefCell<Vec<Told>>,
     every: Duration,
     teller: Teller,
     blind: Rc<RefCell<BlindTime>>,
 }
 
+/// What is of a shard.
+struct OfShard {
+    tag: Tag,
+    /// By group.
+    servers: Vec<Servers>,
+    /// Keys whose conflicts are over, and how many there are in all.
+    free: RefCell<Vec<u64>>,
+    keys: Cell<u64>,
+}
+
+impl OfShard {
+    fn name(&self, key: u64) -> String {
+        format!("{CONFLICT}{}{key}", self.tag)
+    }
+
+    /// One that no open conflict has.
+    fn key(&self) -> u64 {
+        let fresh = || self.keys.replace(self.keys.get() + 1);
+        self.free.borrow_mut().pop().unwrap_or_else(fresh)
+    }
+}
+
 struct Open {
     pair: usize,
+    shard: usize,
     key: u64,
     conflict: Conflict,
 }
@@ -60,10 +82,6 @@ struct Told {
     open: Vec<Duration>,
 }
 
-fn name(key: u64) -> String {
-    format!("{CONFLICT}{key}")
-}
-
 impl Conflicts {
     pub fn new(
         tied: &Tied,
@@ -71,20 +89,23 @@ impl Conflicts {
         teller: Teller,
         blind: Rc<RefCell<BlindTime>>,
     ) -> Rc<Conflicts> {
-        let servers = |member: &Member| Servers::new(member, teller.clock());
-        let groups = tied.members.iter().map(|member| (member.group.clone(), servers(member)));
-        let groups: Vec<_> = groups.collect();
+        let groups: Vec<_> = tied.members.iter().map(|member| member.group.clone()).collect();
+        let of_shard = |(at, shard): (usize, &Shard)| OfShard {
+            tag: shard.tag.clone(),
+            servers: Servers::of_shard(&tied.members, at, teller.clock()),
+            free: RefCell::default(),
+            keys: Cell::new(0),
+        };
         let of = |one: usize| (one + 1..groups.len()).map(move |other| [one, other]);
         let pairs: Vec<[usize; 2]> = (0..groups.len()).flat_map(of).collect();
         let told = pairs.iter().map(|_| Told::default()).collect();
         Rc::new(Conflicts {
             groups,
+            shards: tied.shards.iter().enumerate().map(of_shard).collect(),
             writing: tied.writing,
             pairs,
             open: RefCell::default(),
             begun: Cell::new(0),
-            free: RefCell::default(),
-            keys: Cell::new(0),
             told: RefCell::new(told),
             every,
             teller,
@@ -127,20 +148,20 @@ impl Conflicts {
         Ok(())
     }
 
-    /// Writes in both groups of the pair whose turn it is. If one of them is not acknowledged,
-    /// nobody knows what its key will show, and it is never used again.
+    /// Writes in both groups of the pair whose turn it is, in the shard whose turn it is. If one of
+    /// them is not acknowledged, nobody knows what its key will show, and it is never used again.
     async fn begin(self: Rc<Self>, due: Nanos) {
         let number = self.begun.replace(self.begun.get() + 1);
-        let pair = number as usize % self.pairs.len();
-        let [one, other] = self.pairs[pair].map(|group| &self.groups[group].1);
+        let turn = number as usize;
+        let (pair, shard) = (turn % self.pairs.len(), turn / self.pairs.len() % self.shards.len());
+        let own = &self.shards[shard];
+        let [one, other] = self.pairs[pair].map(|group| &own.servers[group]);
         if !one.is_ready(due) || !other.is_ready(due) {
             return;
         }
-        let fresh = || self.keys.replace(self.keys.get() + 1);
-        let free = self.free.borrow_mut().pop();
-        let key = free.unwrap_or_else(fresh);
+        let key = own.key();
         let written = [2 * number, 2 * number + 1];
-        let writes = written.map(|value| self.writing.set(&name(key), value));
+        let writes = written.map(|value| self.writing.set(&own.name(key), value));
         let sent = self.now();
         let answers = join(one.ask::<()>(&writes[0]), other.ask::<()>(&writes[1])).await;
         let at = self.now();
@@ -149,9 +170,9 @@ impl Conflicts {
         match answers {
             (Ok(()), Ok(())) if is_sharp => {
                 let conflict = Conflict::new(self.groups.len(), written, at);
-                self.open.borrow_mut().insert(number, Open { pair, key, conflict });
+                self.open.borrow_mut().insert(number, Open { pair, shard, key, conflict });
             }
-            (Ok(()), Ok(())) => self.free.borrow_mut().push(key),
+            (Ok(()), Ok(())) => own.free.borrow_mut().push(key),
             _ => {}
         }
     }
@@ -167,22 +188,29 @@ impl Conflicts {
                 return warn!("no timer to read with: {error}");
             }
             due = self.blind.borrow_mut().begins(due, self.now());
-            let is_ready = |(_, servers): &&(String, Servers)| servers.is_ready(due);
-            let any = !self.open.borrow().is_empty();
-            for (group, _) in self.groups.iter().enumerate().filter(|(_, one)| any && is_ready(one))
-            {
-                tokio::task::spawn_local(self.clone().read(group));
+            for (shard, own) in self.shards.iter().enumerate() {
+                if !self.open.borrow().values().any(|open| open.shard == shard) {
+                    continue;
+                }
+                for (group, _) in
+                    own.servers.iter().enumerate().filter(|(_, one)| one.is_ready(due))
+                {
+                    tokio::task::spawn_local(self.clone().read(shard, group));
+                }
             }
         }
     }
 
-    async fn read(self: Rc<Self>, group: usize) {
-        let mut command = Cmd::new();
+    async fn read(self: Rc<Self>, shard: usize, group: usize) {
+        let own = &self.shards[shard];
+        let (mut command, mut asked) = (Cmd::new(), Vec::new());
         command.arg("MGET");
-        let asked: Vec<u64> = self.open.borrow().keys().copied().collect();
-        self.open.borrow().values().for_each(|open| _ = command.arg(name(open.key)));
+        for (number, open) in self.open.borrow().iter().filter(|(_, open)| open.shard == shard) {
+            command.arg(own.name(open.key));
+            asked.push(*number);
+        }
         let sent = self.now();
-        let found: Result<Vec<Option<u64>>, _> = self.groups[group].1.ask(&command).await;
+        let found: Result<Vec<Option<u64>>, _> = own.servers[group].ask(&command).await;
         let at = self.now();
         let Ok(found) = found else { return };
         let mut all = self.open.borrow_mut();
@@ -191,7 +219,7 @@ impl Conflicts {
             open.conflict.read(group, value, (sent, at), &self.blind.borrow());
             if let Some(took) = open.conflict.took().filter(|_| open.conflict.is_over()) {
                 self.told.borrow_mut()[open.pair].ended.push(took);
-                self.free.borrow_mut().push(open.key);
+                own.free.borrow_mut().push(open.key);
                 all.remove(&number);
             }
         }
@@ -211,9 +239,10 @@ impl Conflicts {
 
     fn tell(&self) {
         let ns = |some: Vec<Duration>| some.into_iter().map(|one| one.as_nanos() as u64).collect();
-        let sent = || self.groups.iter().map(|(_, servers)| servers.take_sent()).sum();
+        let servers = || self.shards.iter().flat_map(|shard| &shard.servers);
+        let sent = || servers().map(Servers::take_sent).sum();
         for (pair, told) in self.pairs.iter().zip(self.told.borrow_mut().iter_mut()) {
-            let between = pair.map(|group| self.groups[group].0.clone());
+            let between = pair.map(|group| self.groups[group].clone());
             let Told { ended, open } = std::mem::take(told);
             let (ended_ns, open_ns) = (ns(ended), ns(open));
             let sent = sent();

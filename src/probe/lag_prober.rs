@@ -1,5 +1,5 @@
 //! Writes in each group of a data set and reads in all others, at fixed instants, to tell how late
-//! what is written in one is seen in the others ([`Lag`]).
+//! what is written in one is seen in the others ([`Lag`]). In clusters the shards take turns.
 //!
 //! Both go to the servers themselves, as clients beside them would: no link lies between, so the
 //! links that are felt are those of the replication. Where all groups take writes, [`Conflicts`]
@@ -89,12 +89,14 @@ async fn measure(
         return lags.await;
     }
     let conflicts = Conflicts::new(&tied, every, teller.clone(), blind).run(stop.clone());
-    let samples = Samples::new(&tied.members, tied.sampled, carried, teller).run(stop);
+    let Tied { members, shards, sampled, .. } = tied;
+    let samples = Samples::new(&members, shards, sampled, carried, teller).run(stop);
     try_join3(lags, conflicts, samples).await.map(drop)
 }
 
-/// A group whose key is written. Other groups read it.
+/// A shard of a group whose key is written. Other groups read it.
 struct Source {
+    shard: usize,
     servers: Servers,
     key: String,
     written: Cell<u64>,
@@ -111,6 +113,9 @@ struct Reader {
 
 struct Rounds {
     sources: Vec<Source>,
+    /// Shards take turns.
+    shards: usize,
+    turn: Cell<usize>,
     readers: Vec<Reader>,
     writing: Writing,
     /// What was written before this instant, in any group, is there in all of them.
@@ -127,23 +132,29 @@ impl Rounds {
         teller: Teller,
         blind: Rc<RefCell<BlindTime>>,
     ) -> Rc<Rounds> {
-        let Tied { pairs, members, writing, .. } = tied;
-        let servers = |member: &Member| Servers::new(member, teller.clock());
-        let key = |group: &str| format!("redrill:lag:{group}");
+        let Tied { pairs, members, shards, writing, .. } = tied;
+        let servers =
+            |member: &Member, shard: usize| Servers::new(&member.shards[shard], teller.clock());
+        let key = |group: &str, shard: usize| format!("redrill:lag:{}{group}", shards[shard].tag);
+        let shard_of = |pair: &SyncPair| pair.shard.unwrap_or(0) as usize;
         let reader = |pair: &SyncPair| {
             let member = members.iter().find(|member| member.group == pair.to)?;
-            let lag = RefCell::default();
-            Some(Reader { servers: servers(member), key: key(&pair.from), lag })
+            let (lag, shard) = (RefCell::default(), shard_of(pair));
+            Some(Reader { servers: servers(member, shard), key: key(&pair.from, shard), lag })
         };
-        let source = |member: &Member| {
-            let own = pairs.iter().enumerate().filter(|(_, pair)| pair.from == member.group);
+        let source = |(member, shard): (&Member, usize)| {
+            let is_own = |pair: &SyncPair| (&pair.from, shard_of(pair)) == (&member.group, shard);
+            let own = pairs.iter().enumerate().filter(|(_, pair)| is_own(pair));
             let pairs = own.map(|(index, _)| index).collect();
-            let (servers, written) = (servers(member), Cell::new(0));
-            Source { servers, key: key(&member.group), written, pairs }
+            let (servers, written) = (servers(member, shard), Cell::new(0));
+            Source { shard, servers, key: key(&member.group, shard), written, pairs }
         };
+        let all = members.iter().flat_map(|one| (0..shards.len()).map(move |shard| (one, shard)));
         Rc::new(Rounds {
             readers: pairs.iter().filter_map(reader).collect(),
-            sources: members.iter().map(source).collect(),
+            sources: all.map(source).collect(),
+            shards: shards.len(),
+            turn: Cell::new(0),
             writing: *writing,
             carried: Rc::default(),
             every,
@@ -169,7 +180,9 @@ impl Rounds {
                 woken = alarm.until(due) => woken?,
             }
             due = self.blind.borrow_mut().begins(due, self.now());
-            self.each(&self.sources, |one| one.servers.is_ready(due), Rounds::write);
+            let turn = self.turn.replace((self.turn.get() + 1) % self.shards);
+            let wanted = |one: &Source| one.shard == turn && one.servers.is_ready(due);
+            self.each(&self.sources, wanted, Rounds::write);
             if due.since(told) >= TELL_EVERY {
                 told = due;
                 self.tell();

@@ -19,6 +19,7 @@ use super::servers::{Member, Servers};
 use crate::model::Nanos;
 use crate::model::event::{EventKind, Teller};
 use crate::model::op::key_name;
+use crate::sync::shard::Shard;
 use crate::wake::Alarm;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -41,7 +42,8 @@ pub struct Sampled {
 type Values = Vec<Option<Vec<u8>>>;
 
 pub(super) struct Samples {
-    groups: Vec<Servers>,
+    /// With the servers of each group.
+    shards: Vec<(Shard, Vec<Servers>)>,
     loads: Vec<Sampled>,
     /// What was written before this instant, in any group, is there in all of them.
     carried: Rc<Cell<Nanos>>,
@@ -88,13 +90,16 @@ fn judge(before: &[Values], after: &[Values], keys: usize) -> Counted {
 impl Samples {
     pub fn new(
         members: &[Member],
+        shards: Vec<Shard>,
         loads: Vec<Sampled>,
         carried: Rc<Cell<Nanos>>,
         teller: Teller,
     ) -> Rc<Samples> {
-        let groups = members.iter().map(|member| Servers::new(member, teller.clock())).collect();
+        let servers = |at| Servers::of_shard(members, at, teller.clock());
+        let shards = shards.into_iter().enumerate().map(|(at, shard)| (shard, servers(at)));
+        let shards = shards.collect();
         let (drawn, waiting) = (Cell::new(0), RefCell::default());
-        Rc::new(Samples { groups, loads, carried, drawn, waiting, teller })
+        Rc::new(Samples { shards, loads, carried, drawn, waiting, teller })
     }
 
     pub async fn run(self: Rc<Self>, stop: CancellationToken) -> io::Result<()> {
@@ -125,7 +130,8 @@ impl Samples {
     }
 
     fn tell(&self, Counted { equal, different, changed }: Counted) {
-        let sent = self.groups.iter().map(Servers::take_sent).sum();
+        let all = self.shards.iter().flat_map(|(_, groups)| groups);
+        let sent = all.map(Servers::take_sent).sum();
         self.teller.tell(EventKind::SyncSampled { equal, different, changed, sent });
     }
 
@@ -184,14 +190,48 @@ impl Samples {
         (first..first + wanted).map(key).collect()
     }
 
-    /// None if a group does not answer.
+    /// What each group has. None if one does not answer.
     async fn read(&self, keys: &[String]) -> Option<Vec<Values>> {
-        let mut command = Cmd::new();
-        command.arg("MGET");
-        keys.iter().for_each(|key| _ = command.arg(key));
-        let found = join_all(self.groups.iter().map(|servers| servers.ask(&command))).await;
-        found.into_iter().map(Result::ok).collect()
+        let of = |shard: &Shard| (0..keys.len()).filter(|at| shard.has(&keys[*at])).collect();
+        let own: Vec<Vec<usize>> = self.shards.iter().map(|(shard, _)| of(shard)).collect();
+        let asked = self.shards.iter().zip(&own).filter(|(_, own)| !own.is_empty());
+        let asked = asked.map(|((shard, groups), own)| async move {
+            let keys = own.iter().map(|at| &keys[*at]);
+            Some((own, values(shard, groups, keys).await?))
+        });
+        let groups = self.shards.first()?.1.len();
+        let mut found: Vec<Values> = vec![vec![None; keys.len()]; groups];
+        for answer in join_all(asked).await {
+            let (own, of_groups) = answer?;
+            for (all, some) in found.iter_mut().zip(of_groups) {
+                own.iter().zip(some).for_each(|(at, value)| all[*at] = value);
+            }
+        }
+        Some(found)
     }
+}
+
+/// What each group has of keys of a shard. None if one does not answer.
+async fn values(
+    shard: &Shard,
+    groups: &[Servers],
+    keys: impl Iterator<Item = &String>,
+) -> Option<Vec<Values>> {
+    let found = match shard.has_slots() {
+        // They are of many slots.
+        true => {
+            let mut each = redis::pipe();
+            keys.for_each(|key| _ = each.get(key));
+            join_all(groups.iter().map(|servers| servers.ask_all(&each))).await
+        }
+        false => {
+            let mut command = Cmd::new();
+            command.arg("MGET");
+            keys.for_each(|key| _ = command.arg(key));
+            join_all(groups.iter().map(|servers| servers.ask(&command))).await
+        }
+    };
+    found.into_iter().map(Result::ok).collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! The servers of a group, one of which is asked: who measures beside them need not know which one
+//! The servers of a shard, one of which is asked: who measures beside them need not know which one
 //! is the primary.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue};
+use redis::{Cmd, FromRedisValue, Pipeline};
 
 use crate::model::{Clock, Nanos};
 use crate::node::{Admin, NodeError};
@@ -17,10 +17,10 @@ const REST: Duration = Duration::from_millis(100);
 /// How long a request may take. A link that is cut leaves the servers near.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A group whose servers are written or read: its name, and how its nodes are asked.
+/// A group whose servers are written or read: its name, and for each shard, how its nodes are asked.
 pub struct Member {
     pub group: String,
-    pub nodes: Vec<Admin>,
+    pub shards: Vec<Vec<Admin>>,
 }
 
 pub(super) struct Servers {
@@ -33,9 +33,9 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    pub fn new(member: &Member, clock: Clock) -> Servers {
+    pub fn new(nodes: &[Admin], clock: Clock) -> Servers {
         // Each its own connections: what others ask of a server must not delay this.
-        let nodes = member.nodes.iter().map(|node| node.apart().routinely());
+        let nodes = nodes.iter().map(|node| node.apart().routinely());
         let nodes = nodes.map(|node| node.with_timeout(PATIENCE)).collect();
         Servers {
             nodes,
@@ -52,11 +52,28 @@ impl Servers {
         now >= self.rests_until.get() && self.waiting.get() < MOST_WAITING
     }
 
+    /// Of a shard of each group, in the order of the groups.
+    pub fn of_shard(members: &[Member], shard: usize, clock: Clock) -> Vec<Servers> {
+        members.iter().map(|member| Servers::new(&member.shards[shard], clock)).collect()
+    }
+
     pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, NodeError> {
+        self.sending(1, async |node| node.query(command).await).await
+    }
+
+    pub async fn ask_all<T: FromRedisValue>(&self, all: &Pipeline) -> Result<T, NodeError> {
+        self.sending(all.len() as u64, async |node| node.pipeline(all).await).await
+    }
+
+    async fn sending<T>(
+        &self,
+        requests: u64,
+        send: impl AsyncFn(&Admin) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
         let asked = self.asked.get();
-        self.sent.set(self.sent.get() + 1);
+        self.sent.set(self.sent.get() + requests);
         self.waiting.set(self.waiting.get() + 1);
-        let answer = self.nodes[asked].query(command).await;
+        let answer = send(&self.nodes[asked]).await;
         self.waiting.set(self.waiting.get() - 1);
         if answer.is_err() && self.asked.get() == asked {
             self.asked.set((asked + 1) % self.nodes.len());

@@ -6,6 +6,7 @@ use super::sample::Sampled;
 use super::servers::Member;
 use crate::model::event::SyncPair;
 use crate::sync::functions;
+use crate::sync::shard::Shard;
 
 /// Who takes writes, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +31,10 @@ impl Writing {
 
 /// Groups that have the same data.
 pub struct Tied {
-    /// By the names of the groups in `members`.
+    /// By the names of the groups in `members`; of clusters, one for each shard.
     pub pairs: Vec<SyncPair>,
+    /// The same in all members, and one at least.
+    pub shards: Vec<Shard>,
     pub members: Vec<Member>,
     pub writing: Writing,
     /// Loads whose keys are compared.

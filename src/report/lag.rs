@@ -12,6 +12,7 @@ use super::data::{LagSecond, Resolution, SyncLag, millis};
 /// What was measured between groups that have the same data, collected.
 #[derive(Debug, Default)]
 pub(super) struct LagFold {
+    /// Of clusters, one for each shard.
     pairs: Vec<PairFold>,
     conflicts: Vec<([String; 2], Times)>,
 }
@@ -25,8 +26,11 @@ struct PairFold {
     hidden: Vec<(Nanos, Nanos)>,
 }
 
+/// What is told of all shards comes within this time, once a second.
+const MOMENT_MS: f64 = 250.0;
+
 /// Times of which some had not ended when they were last seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Times {
     ended_ns: Vec<u64>,
     open_ns: Vec<u64>,
@@ -43,6 +47,23 @@ impl Times {
             self.seconds.push(LagSecond { at_ms: millis(at), p50_ms, max_ms });
         }
         self.ended_ns.extend(ended_ns);
+    }
+
+    /// Adds those of another shard. Of a second the latest shard counts.
+    fn join(&mut self, other: &Times) {
+        self.ended_ns.extend(&other.ended_ns);
+        self.open_ns.extend(&other.open_ns);
+        for second in &other.seconds {
+            let is_same = |known: &&mut LagSecond| (known.at_ms - second.at_ms).abs() < MOMENT_MS;
+            match self.seconds.iter_mut().find(is_same) {
+                Some(known) => {
+                    known.p50_ms = known.p50_ms.max(second.p50_ms);
+                    known.max_ms = known.max_ms.max(second.max_ms);
+                }
+                None => self.seconds.push(*second),
+            }
+        }
+        self.seconds.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
     }
 
     fn count(&self) -> usize {
@@ -131,9 +152,17 @@ impl LagFold {
         self.pairs.iter().filter_map(later).collect()
     }
 
-    /// A row for each pair whose source took writes.
+    /// A row for each pair whose source took writes, over all shards.
     pub fn rows(&self) -> Vec<SyncLag> {
-        self.pairs.iter().filter(|fold| fold.lags.count() > 0).map(PairFold::row).collect()
+        let mut rows: Vec<(&SyncPair, Times)> = Vec::new();
+        for PairFold { pair, lags, .. } in self.pairs.iter().filter(|fold| fold.lags.count() > 0) {
+            let is_same = |other: &SyncPair| (&other.from, &other.to) == (&pair.from, &pair.to);
+            match rows.iter_mut().find(|(other, _)| is_same(other)) {
+                Some((_, all)) => all.join(lags),
+                None => rows.push((pair, lags.clone())),
+            }
+        }
+        rows.into_iter().map(|(pair, lags)| row(pair, &lags)).collect()
     }
 
     /// A row for each two groups that wrote one key at once.
@@ -165,22 +194,20 @@ impl LagFold {
     }
 }
 
-impl PairFold {
-    fn row(&self) -> SyncLag {
-        let [p50_ms, p99_ms, max_ms] = self.lags.quantiles([0.5, 0.99, 1.0]);
-        let link = Duration::from_nanos(self.pair.link_ns);
-        SyncLag {
-            from: self.pair.from.clone(),
-            to: self.pair.to.clone(),
-            link_ms: link.as_secs_f64() * 1e3,
-            writes: self.lags.count() as u64,
-            unseen: self.lags.open_ns.len() as u64,
-            unseen_after_ms: self.lags.open_after_ms(),
-            p50_ms,
-            p99_ms,
-            max_ms,
-            seconds: self.lags.seconds.clone(),
-        }
+fn row(pair: &SyncPair, lags: &Times) -> SyncLag {
+    let [p50_ms, p99_ms, max_ms] = lags.quantiles([0.5, 0.99, 1.0]);
+    let link = Duration::from_nanos(pair.link_ns);
+    SyncLag {
+        from: pair.from.clone(),
+        to: pair.to.clone(),
+        link_ms: link.as_secs_f64() * 1e3,
+        writes: lags.count() as u64,
+        unseen: lags.open_ns.len() as u64,
+        unseen_after_ms: lags.open_after_ms(),
+        p50_ms,
+        p99_ms,
+        max_ms,
+        seconds: lags.seconds.clone(),
     }
 }
 
@@ -209,7 +236,14 @@ mod tests {
     use super::*;
 
     fn pair() -> SyncPair {
-        SyncPair { from: "us".to_owned(), to: "eu".to_owned(), link_ns: 40_000_000 }
+        let (from, to) = ("us".to_owned(), "eu".to_owned());
+        SyncPair { from, to, link_ns: 40_000_000, shard: None }
+    }
+
+    /// Two directed pairs, the other one back.
+    fn both_ways() -> Vec<SyncPair> {
+        let SyncPair { from, to, .. } = pair();
+        vec![pair(), SyncPair { from: to, to: from, ..pair() }]
     }
 
     fn ms(some: impl IntoIterator<Item = u64>) -> Vec<u64> {
@@ -219,7 +253,7 @@ mod tests {
     #[test]
     fn writes_that_were_not_seen_count_with_the_time_that_they_had() {
         let mut fold = LagFold::default();
-        fold.pairs(vec![pair(), pair()]);
+        fold.pairs(both_ways());
         let lags = ms(41..=140);
         fold.hear(Nanos(1_000_000_000), 0, (vec![], lags), vec![]);
         fold.hear(Nanos(2_000_000_000), 0, (vec![], vec![]), ms([500]));
@@ -230,6 +264,23 @@ mod tests {
         assert_eq!((row.p99_ms, row.added_p99_ms()), (140.0, 100.0));
         assert_eq!((row.is_open(row.p99_ms), row.is_open(row.max_ms)), (false, true));
         assert_eq!(row.seconds, [LagSecond { at_ms: 1_000.0, p50_ms: 91.0, max_ms: 140.0 }]);
+    }
+
+    #[test]
+    fn the_shards_of_a_pair_are_one_row_and_catch_up_each() {
+        let mut fold = LagFold::default();
+        let shard = |shard| SyncPair { shard: Some(shard), ..pair() };
+        fold.pairs(vec![shard(0), shard(1)]);
+        fold.hear(Nanos(1_000_000_000), 0, (ms([100]), ms([41])), vec![]);
+        fold.hear(Nanos(1_000_050_000), 1, (ms([110]), ms([90])), vec![]);
+        fold.hear(Nanos(2_000_000_000), 1, (ms([]), ms([])), ms([500]));
+        let rows = fold.rows();
+        assert_eq!(rows.len(), 1);
+        let row = &rows[0];
+        assert_eq!((row.writes, row.unseen, row.p50_ms, row.max_ms), (3, 1, 90.0, 500.0));
+        assert_eq!(row.seconds, [LagSecond { at_ms: 1_000.0, p50_ms: 90.0, max_ms: 90.0 }]);
+        let at = |ms: u64| Nanos(ms * 1_000_000);
+        assert_eq!(fold.caught_up(at(95)), [Some(at(141)), Some(at(200))]);
     }
 
     #[test]

@@ -103,18 +103,22 @@ impl Requests {
 /// What replicators carried, collected.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CarriedFold {
-    /// By pair: how many in all, and what the servers said last.
+    /// By replicator: how many in all, and what the servers said last.
     discarded: BTreeMap<NodeName, (u64, u64)>,
+    behind: BTreeMap<NodeName, u64>,
     backlog_max: u64,
 }
 
 impl CarriedFold {
     fn hear(&mut self, pair: NodeName, discarded: u64, behind: u64) {
+        self.behind.insert(pair.clone(), behind);
+        // A pair of clusters has a replicator for each shard.
+        let shards = self.behind.iter().filter(|(other, _)| other.group == pair.group);
+        self.backlog_max = self.backlog_max.max(shards.map(|(_, behind)| behind).sum());
         let (sum, last) = self.discarded.entry(pair).or_default();
         // A server that lost its data counts from 0 again.
         *sum += discarded.saturating_sub(*last);
         *last = discarded;
-        self.backlog_max = self.backlog_max.max(behind);
     }
 
     /// Updates that a rule threw away, and the most entries that any pair was behind; none

@@ -350,7 +350,12 @@ mod tests {
         assert_eq!(outages(&alone, vec![]), [Some(2_000.0), None, Some(0.0)]);
         // `eu` copies `us`: its users are those of the same data.
         let copied = [canary("us", Some("near")), canary("us", Some("far"))];
-        let pair = |from: &str, to: &str| SyncPair { from: from.into(), to: to.into(), link_ns: 0 };
+        let pair = |from: &str, to: &str| SyncPair {
+            from: from.into(),
+            to: to.into(),
+            link_ns: 0,
+            shard: None,
+        };
         let pairs = vec![pair("us", "eu"), pair("eu", "us")];
         assert_eq!(outages(&copied, pairs), [Some(0.0), Some(0.0), Some(2_000.0)]);
     }

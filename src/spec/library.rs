@@ -26,7 +26,8 @@ macro_rules! ready {
 
 const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
     "standalone" "replication-1x2" "sentinel-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2"
-    "two-regions" "stretched-2r" "standby-2r" "active-active-2r" "active-active-3r");
+    "two-regions" "stretched-2r" "standby-2r" "active-active-2r" "active-active-3r"
+    "cluster-active-active-2r");
 
 const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state"

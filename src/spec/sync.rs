@@ -15,7 +15,8 @@ pub enum DataSync {
         /// The groups that copy it.
         to: Vec<usize>,
     },
-    /// Each group takes writes, and for each directed pair of them a replicator carries them.
+    /// Each group takes writes, and for each shard of each directed pair of them a replicator
+    /// carries them.
     ActiveActive { rule: SyncRule, between: Vec<usize> },
     /// Each group takes writes, and somebody else's replicator carries them: for each directed pair
     /// the program `command`, with its arguments. None: the groups carry them by themselves.
@@ -65,9 +66,9 @@ impl DataSync {
     }
 }
 
-/// The name of the replicator that carries what is written in one group to the other.
-pub fn replicator(from: &str, to: &str) -> NodeName {
-    NodeName::actor(format!("{from}-to-{to}"), 0)
+/// The name of the replicator that carries what is written in a shard of one group to the other.
+pub fn replicator(from: &str, to: &str, shard: u32) -> NodeName {
+    NodeName::actor(format!("{from}-to-{to}"), shard)
 }
 
 word_enum! {

@@ -206,14 +206,16 @@ impl Topology {
         }
     }
 
-    /// The programs that carry what is written, each with its source and its target.
+    /// The programs that carry what is written, each with its source and its target: one for each
+    /// shard, which is the ordinal in its name.
     pub fn replicators(&self) -> Vec<(NodeName, &Group, &Group)> {
         let pairs = self.sync.as_ref().map(DataSync::pairs).unwrap_or_default();
         let named = |(from, to): (usize, usize)| {
             let (from, to) = (&self.groups[from], &self.groups[to]);
-            (sync::replicator(&from.name, &to.name), from, to)
+            let name = |shard| sync::replicator(&from.name, &to.name, shard);
+            (0..from.shards()).map(move |shard| (name(shard), from, to))
         };
-        pairs.into_iter().map(named).collect()
+        pairs.into_iter().flat_map(named).collect()
     }
 
     /// The same with their regions: each works beside its source.

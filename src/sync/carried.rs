@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::functions::{OUTBOX, Position, entries_between, numbers_of};
 use super::pass::{Seen, lacks_some, parse_seen};
+use super::shard::Tag;
 use crate::node::Admin;
 
 /// What the primary of a group says.
@@ -28,19 +29,20 @@ pub struct Carried {
     pub behind: u64,
 }
 
-/// Asks the primary of `nodes`; none if no node is one, or answers.
-pub async fn ask(nodes: &[Admin]) -> Option<Told> {
-    let told = join_all(nodes.iter().map(ask_node)).await;
+/// Asks the primary of the shard that `nodes` are of; none if no node is it, or answers.
+pub async fn ask(nodes: impl Iterator<Item = &Admin>, tag: &Tag) -> Option<Told> {
+    let told = join_all(nodes.map(|node| ask_node(node, tag))).await;
     told.into_iter().flatten().next()
 }
 
-async fn ask_node(node: &Admin) -> Option<Told> {
+async fn ask_node(node: &Admin, tag: &Tag) -> Option<Told> {
+    let named = |name: &str| format!("{name}{tag}");
     let mut asked = redis::pipe();
     asked.cmd("ROLE");
-    asked.cmd("HGET").arg("redrill:sync").arg("n");
-    asked.cmd("XREVRANGE").arg(OUTBOX).arg("+").arg("-").arg("COUNT").arg(1);
-    asked.cmd("HGETALL").arg("redrill:positions");
-    asked.cmd("HGETALL").arg("redrill:seen");
+    asked.cmd("HGET").arg(named("redrill:sync")).arg("n");
+    asked.cmd("XREVRANGE").arg(named(OUTBOX)).arg("+").arg("-").arg("COUNT").arg(1);
+    asked.cmd("HGETALL").arg(named("redrill:positions"));
+    asked.cmd("HGETALL").arg(named("redrill:seen"));
     type Entries = Vec<(String, Value)>;
     type Names = Vec<(String, String)>;
     type Answer = (Vec<Value>, Option<u64>, Entries, Names, Names);

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use redis::Cmd;
 
+use super::shard::Tag;
 use crate::spec::sync::SyncRule;
 
 /// Entries that an outbox keeps at least.
 pub const OUTBOX_KEEPS: usize = 250_000;
-/// The stream of what a group's own clients have written.
+/// The stream of what a group's own clients have written, and then the shard's [`Tag`].
 pub const OUTBOX: &str = "redrill:outbox";
 
 /// Keys by which redrill measures conflicts begin so. They are carried as those of clients are.
@@ -21,24 +22,24 @@ const COMMON: &str = include_str!("rules/outbox.lua");
 const PASS: &str = include_str!("rules/pass.lua");
 const FUNCTIONS: &str = include_str!("rules/functions.lua");
 
-/// The library for the servers of the group `own`.
-pub fn library(rule: SyncRule, own: &str) -> String {
+/// The library for the servers of a shard of the group `own`.
+pub fn library(rule: SyncRule, own: &str, tag: &Tag) -> String {
     let rule = match rule {
         SyncRule::Naive => include_str!("rules/naive.lua"),
         SyncRule::Lww => include_str!("rules/lww.lua"),
         SyncRule::Crdt => include_str!("rules/crdt.lua"),
     };
     let head = format!(
-        "#!lua name={LIBRARY}\nlocal OWN, MOST, LIFE = '{own}', {OUTBOX_KEEPS}, {LIFE}\n\
+        "#!lua name={LIBRARY}\nlocal OWN, TAG, MOST, LIFE = '{own}', '{tag}', {OUTBOX_KEEPS}, {LIFE}\n\
          local CONFLICT = '{CONFLICT}'\n"
     );
     [&head, COMMON, PASS, rule, FUNCTIONS].join("\n")
 }
 
 /// Gives a server the library. Its replicas get it as they get data.
-pub fn load(rule: SyncRule, own: &str) -> Cmd {
+pub fn load(rule: SyncRule, own: &str, tag: &Tag) -> Cmd {
     let mut cmd = redis::cmd("FUNCTION");
-    cmd.arg("LOAD").arg("REPLACE").arg(library(rule, own));
+    cmd.arg("LOAD").arg("REPLACE").arg(library(rule, own, tag));
     cmd
 }
 
@@ -56,10 +57,8 @@ pub fn open() -> Cmd {
 
 /// Asks for the name of a group's data: another one after each full pass, and nil if it has lost its
 /// data and takes no writes.
-pub fn name_of_data() -> Cmd {
-    let mut cmd = redis::cmd("HGET");
-    cmd.arg("redrill:sync").arg("open");
-    cmd
+pub fn name_of_data(tag: &Tag) -> Cmd {
+    of_state("open", tag)
 }
 
 /// A write of a client: `what` (`set`, `del`, `incr`, `sadd`) is done to the key, with `value`.
@@ -77,9 +76,13 @@ pub fn position(from: &str) -> Cmd {
 }
 
 /// Asks for the number of the last entry of a group's own outbox; nil, if there was none yet.
-pub fn last() -> Cmd {
+pub fn last(tag: &Tag) -> Cmd {
+    of_state("n", tag)
+}
+
+fn of_state(field: &str, tag: &Tag) -> Cmd {
     let mut cmd = redis::cmd("HGET");
-    cmd.arg("redrill:sync").arg("n");
+    cmd.arg(format!("redrill:sync{tag}")).arg(field);
     cmd
 }
 
@@ -115,15 +118,16 @@ pub fn begin_pass(
 
 /// Asks for the state of each key, if the group's data have this name.
 pub fn state(name_of_data: &str, keys: &[Vec<u8>]) -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_state").arg(keys.len()).arg(keys).arg(name_of_data);
+    let mut cmd = call("redrill_state");
+    cmd.arg(name_of_data).arg(keys);
     cmd
 }
 
 /// Merges the state of each key, as the source has told it.
 pub fn merge(token: &str, keys: &[Vec<u8>], states: &[Vec<u8>]) -> Cmd {
-    let mut cmd = redis::cmd("FCALL");
-    cmd.arg("redrill_merge").arg(keys.len()).arg(keys).arg(token).arg(states);
+    let mut cmd = call("redrill_merge");
+    cmd.arg(token);
+    keys.iter().zip(states).for_each(|(key, state)| _ = cmd.arg(key).arg(state));
     cmd
 }
 

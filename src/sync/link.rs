@@ -10,13 +10,15 @@ use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo};
 use redis::{Pipeline, RedisResult, Value};
 
+use super::functions;
 use super::protocol::Place;
+use super::shard::Tag;
 
 /// How long a node may take to accept, and to answer. A server that is not run for a while is not
 /// to be given up, and what a link that is cut holds back arrives when it is whole again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A connection to the group's primary. Clones share it.
+/// A connection to the primary of a group, or of a shard of it. Clones share it.
 #[derive(Clone)]
 pub(super) struct Link {
     address: SocketAddr,
@@ -28,19 +30,23 @@ impl Link {
     ///
     /// Errors: none of them is, or answers; why the last one does not.
     pub(super) async fn to_primary(place: &Place, password: Option<&str>) -> Result<Link, String> {
-        let asked = place.nodes.iter().map(|node| Link::to(*node, password).boxed());
+        let asked = place.nodes.iter().map(|node| Link::to(*node, &place.tag, password).boxed());
         let found = select_ok(asked).await.map(|(link, _)| link);
         found.map_err(|why| format!("group `{}` has no primary: {why}", place.group))
     }
 
-    async fn to(address: SocketAddr, password: Option<&str>) -> Result<Link, String> {
+    async fn to(address: SocketAddr, tag: &Tag, password: Option<&str>) -> Result<Link, String> {
         let connecting = connect(address, password).await;
         let connection = connecting.map_err(|error| format!("{address}: {error}"))?;
         let mut link = Link { address, connection };
-        match link.is_primary().await? {
-            true => Ok(link),
-            false => Err(format!("{address} is a replica")),
+        if !link.is_primary().await? {
+            return Err(format!("{address} is a replica"));
         }
+        // The primary of another shard refuses (MOVED).
+        if tag.is_some() {
+            link.ask::<Value>(&functions::name_of_data(tag)).await?;
+        }
+        Ok(link)
     }
 
     /// Whether it is a primary still (ROLE).

@@ -7,8 +7,12 @@
 //! nothing is left out and nothing is applied twice. Only writes of a group's own clients are in its
 //! outbox, so nothing is handed on.
 //!
+//! In a cluster each shard is for itself: it has an outbox, and for each directed pair there is a
+//! replicator that carries from it to the shard with the same slots.
+//!
 //! A group that has lost its data takes no writes until a replicator has brought them back.
 //!
+//! - [`shard`]: the shards of a group, and how redrill's own keys are named in each.
 //! - [`functions`]: the functions of each rule, which are Lua, and how they are called.
 //! - [`protocol`]: what a replicator is told and tells, line by line.
 //! - `pass`: brings all data where entries are not enough.
@@ -24,3 +28,4 @@ pub mod marks;
 mod pass;
 pub mod protocol;
 pub mod replicator;
+pub mod shard;

@@ -13,6 +13,7 @@ use redis::Value;
 
 use super::functions::{self, OUTBOX, Position, entries_between, numbers_of, same_life};
 use super::link::Link;
+use super::shard::Tag;
 
 /// Keys of one question. A server serves nobody else while it answers.
 const KEYS: usize = 100;
@@ -132,6 +133,8 @@ pub(super) struct Pass<'a> {
     /// Their groups.
     pub from: &'a str,
     pub to: &'a str,
+    /// The same shard of both.
+    pub tag: &'a Tag,
 }
 
 impl Pass<'_> {
@@ -195,9 +198,10 @@ impl Pass<'_> {
             let gone = target.first.as_ref().map_or(last, |first| first.number - 1);
             return Ok((gone < theirs.number).then(all).flatten());
         }
+        let outbox = format!("{OUTBOX}{}", self.tag);
         let mut around = redis::pipe();
-        around.cmd("XREVRANGE").arg(OUTBOX).arg(&theirs.id).arg("-").arg("COUNT").arg(1);
-        around.cmd("XRANGE").arg(OUTBOX).arg(&theirs.id).arg("+").arg("COUNT").arg(1);
+        around.cmd("XREVRANGE").arg(&outbox).arg(&theirs.id).arg("-").arg("COUNT").arg(1);
+        around.cmd("XRANGE").arg(&outbox).arg(&theirs.id).arg("+").arg("COUNT").arg(1);
         type Found = Vec<(String, Vec<String>)>;
         let (before, after): (Found, Found) = self.target.ask_all(&around).await?;
         let instant = |found: Found| {
@@ -213,7 +217,7 @@ impl Pass<'_> {
     /// Merges every key that one of the two has; how many.
     async fn keys(&mut self, token: &str, name: &str) -> Result<usize, String> {
         let mut tombstones = redis::cmd("ZRANGE");
-        tombstones.arg(TOMBSTONES).arg(0).arg(-1);
+        tombstones.arg(format!("{TOMBSTONES}{}", self.tag)).arg(0).arg(-1);
         let mut keys: HashSet<Vec<u8>> =
             self.source.ask::<Vec<Vec<u8>>>(&tombstones).await?.into_iter().collect();
         keys.extend(keys_of(self.source).await?);

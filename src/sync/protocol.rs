@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::shard::Tag;
 use crate::spec::sync::SyncRule;
 
 /// The version of these lines.
@@ -27,11 +28,14 @@ pub struct Order {
     pub batch: usize,
 }
 
-/// A group, and where its nodes are. One of them is the primary.
+/// A group, or a shard of it, and where the group's nodes are. One of them is its primary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     pub group: String,
+    /// Of a shard of a cluster.
+    #[serde(default)]
+    pub tag: Tag,
     pub nodes: Vec<SocketAddr>,
 }
 

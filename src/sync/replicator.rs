@@ -92,9 +92,9 @@ impl Replicator {
         .await?;
         let looked_at = target.clone();
         // A server that was started without its data has no functions either.
-        source.ask::<Value>(&functions::load(self.rule, &from.group)).await?;
-        target.ask::<Value>(&functions::load(self.rule, &to.group)).await?;
-        let name_of_data = functions::name_of_data();
+        source.ask::<Value>(&functions::load(self.rule, &from.group, &from.tag)).await?;
+        target.ask::<Value>(&functions::load(self.rule, &to.group, &to.tag)).await?;
+        let name_of_data = functions::name_of_data(&from.tag);
         // Before the source is looked at: what is lost after that is seen to be another.
         let source_has = source.ask(&name_of_data).await?;
         self.pass(&mut source, &mut target).await?;
@@ -116,7 +116,8 @@ impl Replicator {
     /// Brings the target all that entries cannot bring it any more.
     async fn pass(&self, source: &mut Link, target: &mut Link) -> Result<(), String> {
         let (from, to) = (&self.order.from.group, &self.order.to.group);
-        let made = Pass { source, target, from, to }.if_needed().await?;
+        let tag = &self.order.from.tag;
+        let made = Pass { source, target, from, to, tag }.if_needed().await?;
         if let Some((reason, keys)) = made {
             let mut progress = self.progress.lock();
             progress.passes += 1;
@@ -143,11 +144,12 @@ impl Replicator {
         give: mpsc::Sender<Vec<Entry>>,
     ) -> Result<Infallible, String> {
         let (mut after, mut number) = (position.id, position.number);
+        let outbox = format!("{OUTBOX}{}", self.order.from.tag);
         let mut count = self.order.batch;
         loop {
             let mut read = redis::cmd("XREAD");
             read.arg("COUNT").arg(count).arg("BLOCK").arg(WAIT_MS);
-            read.arg("STREAMS").arg(OUTBOX).arg(&after);
+            read.arg("STREAMS").arg(&outbox).arg(&after);
             let entries = entries(source.ask(&read).await?)?;
             let Some(last) = entries.last() else { continue };
             after.clone_from(&last.id);
@@ -155,7 +157,7 @@ impl Replicator {
                 return Err("entries are missing in the outbox".to_owned());
             }
             if begins_again(number, &entries) {
-                let last: Option<u64> = source.ask(&functions::last()).await?;
+                let last: Option<u64> = source.ask(&functions::last(&self.order.from.tag)).await?;
                 if same_life(number, last.unwrap_or(0)) {
                     // Once these were applied, nobody would see what is missing.
                     return Err("the source lacks writes that it has to get back first".to_owned());
@@ -223,7 +225,8 @@ impl Replicator {
         &self,
         mut both: [(Link, &Place, Option<String>); 2],
     ) -> Result<Infallible, String> {
-        let (ask_last, name_of_data) = (functions::last(), functions::name_of_data());
+        let tag = &self.order.from.tag;
+        let (ask_last, name_of_data) = (functions::last(tag), functions::name_of_data(tag));
         loop {
             let last: Option<u64> = both[0].0.ask(&ask_last).await?;
             let carried = self.number.load(Ordering::Relaxed);

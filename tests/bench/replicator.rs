@@ -16,6 +16,7 @@ use redis::Connection;
 use redrill::spec::sync::SyncRule;
 use redrill::sync::functions::{self, Position};
 use redrill::sync::protocol::{BATCH, Order, Place, VERSION};
+use redrill::sync::shard::Tag;
 
 use crate::peer::{Servers, wait_for_port};
 use crate::table::{Better, Side, Table};
@@ -57,7 +58,7 @@ fn writes_a_second(rule: SyncRule, carries: bool) -> Result<f64> {
     let [source, target] = [servers.ports[0], servers.ports[1]];
     for (port, own) in [(source, "us"), (target, "eu")] {
         let mut server = connect(port)?;
-        functions::load(rule, own).exec(&mut server)?;
+        functions::load(rule, own, &Tag::default()).exec(&mut server)?;
         functions::open().exec(&mut server)?;
     }
     let _replicator = if carries { Some(Replicator::start(rule, source, target)?) } else { None };
@@ -176,6 +177,7 @@ impl Replicator {
     fn start(rule: SyncRule, from: u16, to: u16) -> Result<Replicator> {
         let place = |group: &str, port: u16| Place {
             group: group.to_owned(),
+            tag: Tag::default(),
             nodes: vec![([127, 0, 0, 1], port).into()],
         };
         let (from, to) = (place("us", from), place("eu", to));

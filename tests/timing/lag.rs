@@ -8,6 +8,7 @@ use redrill::model::Clock;
 use redrill::model::event::{EventKind, SyncPair, Teller};
 use redrill::probe::{LagProber, Member, Tied, Writing};
 use redrill::spec::{Options, Source, parse_topology};
+use redrill::sync::shard::Shard;
 
 use crate::common;
 use crate::probing::ALONE;
@@ -34,12 +35,18 @@ async fn lags(link: Duration) -> Vec<Duration> {
     let (teller, events) = Teller::new(Clock::start());
     let member = |group: &redrill::cluster::DeployedGroup| Member {
         group: group.spec.name.clone(),
-        nodes: group.nodes.iter().map(|node| node.admin.clone()).collect(),
+        shards: vec![group.nodes.iter().map(|node| node.admin.clone()).collect()],
     };
     let members = deployment.groups.iter().map(member).collect();
-    let pair = |from: &str, to: &str| SyncPair { from: from.into(), to: to.into(), link_ns: 0 };
+    let pair = |from: &str, to: &str| SyncPair {
+        from: from.into(),
+        to: to.into(),
+        link_ns: 0,
+        shard: None,
+    };
     let pairs = vec![pair("a", "b"), pair("b", "a")];
-    let tied = Tied { pairs, members, writing: Writing::One, sampled: vec![] };
+    let (shards, writing) = (vec![Shard::default()], Writing::One);
+    let tied = Tied { pairs, shards, members, writing, sampled: vec![] };
     let prober = LagProber::launch(tied, EVERY, teller).unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     prober.stop().await.unwrap();

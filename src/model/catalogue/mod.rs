@@ -297,7 +297,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
     &[ActiveActive, OwnReplicators], WARNINGS => {
         "sync.discarded" Count Neither
             "updates that replicators threw away because something newer was there".side_by_side();
-        "sync.backlog.max" Count Lower "the most entries that any replicator was behind"
+        "sync.backlog.max" Count Lower "the most entries that any pair was behind"
             .side_by_side().busy_does(MayBeAll);
     }
     &[ActiveActive], "let the load last longer, and have registers or counters: no key was compared" => {

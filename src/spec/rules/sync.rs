@@ -98,7 +98,7 @@ fn replica(
         errors.add(span, message, "add one in another region, or leave `sync` out");
     }
     let members = once(Some(from), &to, groups, errors);
-    members.iter().for_each(|index| can_be_tied(&groups[*index], errors));
+    members.iter().for_each(|index| can_be_tied(&groups[*index], Strategy::Replica, errors));
     apart(&members, around, errors);
     Some(DataSync::Replica { from, to: to.into_iter().map(|(_, index)| index).collect() })
 }
@@ -123,7 +123,10 @@ fn between(
         let message = format!("`{strategy}` is between two groups at least");
         errors.add(map.between.span().unwrap_or(span), message, "add one in another region");
     }
-    members.iter().for_each(|index| can_be_tied(&groups[*index], errors));
+    members.iter().for_each(|index| can_be_tied(&groups[*index], strategy, errors));
+    if strategy == Strategy::ActiveActive {
+        alike(&members, groups, errors);
+    }
     in_a_region(&members, groups, errors);
     apart(&members, around, errors);
     linked(&members, span, around, errors);
@@ -165,16 +168,43 @@ fn once(
 }
 
 /// One server can follow another one, and has all keys of its group. A whole cluster cannot follow,
-/// and has no outbox for all its shards; sentinels would tell the first node of a copy to follow
+/// and one mark says nothing of many shards; sentinels would tell the first node of a copy to follow
 /// nobody.
-fn can_be_tied((place, group): &(Span, Group), errors: &mut Diagnostics) {
-    let mode = match group.mode {
+fn can_be_tied((place, group): &(Span, Group), strategy: Strategy, errors: &mut Diagnostics) {
+    let (mode, advice) = match group.mode {
         Mode::Standalone | Mode::Replication { .. } => return,
-        Mode::Sentinel { .. } => "sentinel",
-        Mode::Cluster { .. } => "cluster",
+        Mode::Cluster { .. } if strategy == Strategy::ActiveActive => return,
+        Mode::Cluster { .. } => (
+            "cluster",
+            "use mode `standalone` or `replication`; only strategy `active-active` is for clusters \
+             too",
+        ),
+        Mode::Sentinel { .. } => ("sentinel", "use mode `standalone` or `replication`"),
     };
-    let message = format!("a group of mode `{mode}` cannot be in `sync`: `{}` is one", group.name);
-    errors.add(place, message, "use mode `standalone` or `replication`");
+    let message = format!(
+        "a group of mode `{mode}` cannot be in a `sync` of strategy `{strategy}`: `{}` is one",
+        group.name
+    );
+    errors.add(place, message, advice);
+}
+
+/// Replicators carry from a shard to the one that has the same slots.
+fn alike(members: &[usize], groups: &[(Span, Group)], errors: &mut Diagnostics) {
+    let Some((first, others)) = members.split_first() else { return };
+    let first = &groups[*first].1;
+    for (place, group) in others.iter().map(|index| &groups[*index]) {
+        let told = |group: &Group| match group.is_cluster() {
+            true => format!("a cluster of {} shards", group.shards()),
+            false => "no cluster".to_owned(),
+        };
+        let [one, other] = [first, group].map(told);
+        if one != other {
+            let message = format!("`{}` is {one}, and `{}` is {other}", first.name, group.name);
+            let advice = "replicators carry shard by shard: all groups are clusters with the same \
+                          number of `shards`, or none is a cluster";
+            errors.add(place, message, advice);
+        }
+    }
 }
 
 fn in_a_region(members: &[usize], groups: &[(Span, Group)], errors: &mut Diagnostics) {
@@ -231,7 +261,7 @@ fn distinct_names(
     let name = |index: usize| &*groups[index].1.name;
     let mut names = Vec::new();
     for (from, to) in sync.pairs() {
-        let own = replicator(name(from), name(to));
+        let own = replicator(name(from), name(to), 0);
         if names.contains(&own) {
             let message = format!("two replicators would be called `{own}`");
             errors.add(span, message, "give groups names without `-to-`");

@@ -37,6 +37,7 @@ pub fn check(
             _ => load::group(&shared.group, &step.span, topology, errors),
         };
         let Some(group) = group else { continue };
+        keeps_shards(step, group, topology, errors);
         let (group, owned) =
             groups.entry(&group.name).or_insert_with(|| (group.clone(), Owned::of(group)));
         let mut context = Context {
@@ -57,6 +58,19 @@ pub fn check(
         }
     }
     checked
+}
+
+/// Replicators carry from a shard to the one with the same slots, and know the nodes of the start.
+fn keeps_shards(step: &At<StepMap>, group: &Group, topology: &Topology, errors: &mut Diagnostics) {
+    let effects = step.value.effects();
+    let changes = effects.moves_slots || effects.changes_members;
+    if changes && group.is_cluster() && topology.rule_of(&group.name).is_some() {
+        let word = step.value.kind();
+        let message = format!("`{word}` cannot be done to `{}`, which is in `sync`", group.name);
+        let advice = "replicators carry from each shard to the one with the same slots: leave the step \
+                      out, or take a cluster that is in no `sync`";
+        errors.add(&step.span, message, advice);
+    }
 }
 
 #[derive(Debug, Default)]

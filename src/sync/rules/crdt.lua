@@ -11,10 +11,10 @@ local state, merge
 
 -- Beside a counter: its count for each life. Beside a register: for each mark `t value`. Beside a
 -- set: for each element its marks.
-local function beside(key) return 'redrill:of:' .. key end
+local function beside(key) return 'redrill:of:' .. TAG .. key end
 
 -- Marks that were taken away before what they mark has arrived (from a third group).
-local AHEAD = 'redrill:ahead'
+local AHEAD = 'redrill:ahead' .. TAG
 
 -- The entry that is being applied: the stored position is behind it.
 local now = {}

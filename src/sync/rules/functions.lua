@@ -1,23 +1,31 @@
 -- The functions that clients and replicators call (FCALL), whatever the rule.
+--
+-- Only a write of a client names its key as one, so that it is routed by it. In a cluster the others
+-- are sent to the primary of the shard. All touch keys of several slots, which are of one shard.
+
+local function register(name, callback, flag)
+  local flags = { 'allow-cross-slot-keys', flag }
+  redis.register_function({ function_name = name, callback = callback, flags = flags })
+end
 
 local function is_open() return redis.call('HEXISTS', STATE, 'open') == 1 end
 
 local CLOSED = 'NOTREADY this group has lost its data, and waits for a replicator to bring them back'
 
 -- A local write: `args[1]` says what is done to the key, `args[2]` with what.
-redis.register_function('redrill_write', function(keys, args)
+register('redrill_write', function(keys, args)
   if not is_open() then return redis.error_reply(CLOSED) end
   return write[args[1]](keys[1], args[2])
 end)
 
 -- The group takes writes from now on: it is new.
-redis.register_function('redrill_open', function()
+register('redrill_open', function()
   return redis.call('HSET', STATE, 'open', 'new', 'writer', me())
 end)
 
 -- Where a replicator from the group `args[1]` goes on: `id n t applied discarded`. A group that is
 -- asked about is one that will be heard of.
-redis.register_function('redrill_position', function(_, args)
+register('redrill_position', function(_, args)
   local told = table.concat(position(args[1]), ' ')
   redis.call('HSETNX', POSITIONS, args[1], told)
   return told
@@ -32,7 +40,7 @@ end
 -- the last one that was applied: what was applied already is not applied again. Then come the id,
 -- `n t`, what was done, the key and the value of each entry. Returns the position; who sees that it
 -- is not that of the last entry has to begin anew from there.
-redis.register_function('redrill_apply', function(_, args)
+register('redrill_apply', function(_, args)
   local from = args[1]
   local last = position(from)
   if last[1] ~= args[2] then return table.concat(last, ' ') end
@@ -74,7 +82,7 @@ end
 -- What a full pass asks both sides first, in three lists. First: the name of its data, the first
 -- entry of its own outbox, and the last one, each as `id n t`; what there is not is empty. Second:
 -- the positions of all other groups. Third: up to which instant it has seen the writes of which life.
-redis.register_function('redrill_known', function()
+register('redrill_known', function()
   local first = redis.call('XRANGE', OUTBOX, '-', '+', 'COUNT', 1)[1]
   local last = redis.call('XREVRANGE', OUTBOX, '+', '-', 'COUNT', 1)[1]
   local own = {
@@ -90,7 +98,7 @@ end)
 -- A full pass begins here, in its target: its token; if this group has just lost writes of its own,
 -- after which instant, or else nothing; until which, or nothing for now; how many positions follow;
 -- these, and up to which instant the source has seen which lives.
-redis.register_function('redrill_pass', function(_, args)
+register('redrill_pass', function(_, args)
   local token = redis.call('HGET', PASS, 'token')
   if token and token ~= args[1] then
     return redis.error_reply('BUSY another replicator brings this group its data')
@@ -113,32 +121,28 @@ redis.register_function('redrill_pass', function(_, args)
   return redis.status_reply('OK')
 end)
 
--- What this group knows of each key, as `redrill_merge` takes it, if the name of its data is
--- `args[1]`: one that has lost them meanwhile would seem to have deleted all keys.
-redis.register_function({
-  function_name = 'redrill_state',
-  callback = function(keys, args)
-    if (redis.call('HGET', STATE, 'open') or '') ~= args[1] then
-      return redis.error_reply('LOST this group has lost its data')
-    end
-    local all = {}
-    for i = 1, #keys do all[i] = cmsgpack.pack(state(keys[i])) end
-    return all
-  end,
-  flags = { 'no-writes' },
-})
+-- What this group knows of each of the keys after `args[1]`, as `redrill_merge` takes it, if the name
+-- of its data is that: one that has lost them meanwhile would seem to have deleted all keys.
+register('redrill_state', function(_, args)
+  if (redis.call('HGET', STATE, 'open') or '') ~= args[1] then
+    return redis.error_reply('LOST this group has lost its data')
+  end
+  local all = {}
+  for i = 2, #args do all[i - 1] = cmsgpack.pack(state(args[i])) end
+  return all
+end, 'no-writes')
 
 local OVER = 'NOPASS the full pass of this token is over'
 
--- Merges what the source knows of each key: the token, and a state for each key.
-redis.register_function('redrill_merge', function(keys, args)
+-- Merges what the source knows of each key: the token, and then each key with its state.
+register('redrill_merge', function(_, args)
   if not goes_on(args[1]) then return redis.error_reply(OVER) end
-  for i = 1, #keys do merge(keys[i], cmsgpack.unpack(args[i + 1])) end
-  return #keys
+  for i = 2, #args, 2 do merge(args[i], cmsgpack.unpack(args[i + 1])) end
+  return (#args - 1) / 2
 end)
 
 -- The full pass is done: this group has what the source had, and takes writes.
-redis.register_function('redrill_passed', function(_, args)
+register('redrill_passed', function(_, args)
   if not goes_on(args[1]) then return redis.error_reply(OVER) end
   take_over()
   if pass.renews then

@@ -6,9 +6,9 @@
 -- does not bring it back. It is collected when all other groups have been heard of past it.
 
 -- For each key: `t life` of the write that stays.
-local VERSIONS = 'redrill:versions'
+local VERSIONS = 'redrill:versions' .. TAG
 -- Deleted keys, by the instants of their deletion.
-local TOMBSTONES = 'redrill:tombstones'
+local TOMBSTONES = 'redrill:tombstones' .. TAG
 
 local write, apply = {}, {}
 local state, merge

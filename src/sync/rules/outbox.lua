@@ -1,6 +1,9 @@
 -- What all rules have in common: the clock, the outbox, and the positions up to which other groups'
--- outboxes have been applied. redrill adds `OWN`, `MOST`, `LIFE`, `CONFLICT` and the
+-- outboxes have been applied. redrill adds `OWN`, `TAG`, `MOST`, `LIFE`, `CONFLICT` and the
 -- functions of a rule.
+--
+-- In a cluster all of this is of one shard. `TAG` is a hash tag that lies in its slots, and stands in
+-- the names of all keys that are redrill's own. Elsewhere it is empty.
 --
 -- An entry of the outbox has four parts: `d`, its number and the instant of its write (`n t`), `o`,
 -- what was done, `k`, the key, and `v`, with what. Numbers count up by one, so that a reader sees
@@ -8,16 +11,16 @@
 -- a new life, and so does a server that writes for it from now on, as it may lack some: its numbers
 -- go on at the next multiple of `LIFE`.
 
-local OUTBOX = 'redrill:outbox'
+local OUTBOX = 'redrill:outbox' .. TAG
 -- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere. `writer`: the
 -- server that writes. `open`: the name of its data. A group that has lost its data has no name, and
 -- takes no writes until it got them back.
-local STATE = 'redrill:sync'
+local STATE = 'redrill:sync' .. TAG
 -- For each life of each other group, as `GROUP/LIFE`: up to which instant its writes were seen here.
 -- Of the own group, for each life before this one.
-local SEEN = 'redrill:seen'
+local SEEN = 'redrill:seen' .. TAG
 -- For each other group: the last entry of its outbox that was applied, as `id n t applied discarded`.
-local POSITIONS = 'redrill:positions'
+local POSITIONS = 'redrill:positions' .. TAG
 
 local function whole(number)
   return string.format('%.0f', number)

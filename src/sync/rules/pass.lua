@@ -7,7 +7,7 @@
 -- it may have; and what the source knew when the pass began: `at GROUP`, its positions, and
 -- `seen GROUP/LIFE`, up to which instant it had seen whose writes. It goes away by itself if the
 -- replicator dies.
-local PASS = 'redrill:pass'
+local PASS = 'redrill:pass' .. TAG
 local PASS_MS = 10000
 
 -- The one that is under way, while a call of it runs.

@@ -1,9 +1,10 @@
 //! Two regions that both take writes: what the rules promise, on servers that replicators join.
 
+use redrill::model::event::EventKind;
 use serde_json::Value;
 
 use crate::common::{heavy_turn, need};
-use crate::drill::place::{Place, assert_no_step_failed, assert_passed_or_busy};
+use crate::drill::place::{Place, assert_no_step_failed, assert_passed_or_busy, events};
 
 fn measure(report: &Value, name: &str) -> f64 {
     let value = &report["measures"][name]["value"];
@@ -12,6 +13,10 @@ fn measure(report: &Value, name: &str) -> f64 {
 
 /// Plays a ready scenario in less time, on the oldest and the newest engine.
 fn play_each(name: &str, set: &[&str], look: impl Fn(&Value)) {
+    play_each_in(name, set, |_, report| look(report));
+}
+
+fn play_each_in(name: &str, set: &[&str], look: impl Fn(&Place, &Value)) {
     let _turn = heavy_turn();
     for server in need::engines() {
         let place = Place::new();
@@ -24,7 +29,7 @@ fn play_each(name: &str, set: &[&str], look: impl Fn(&Value)) {
         assert_passed_or_busy(&ran, &report);
         assert_eq!(measure(&report, "sync.consistency"), 100.0);
         assert_eq!(measure(&report, "sync.diverged"), 0.0);
-        look(&report);
+        look(&place, &report);
         place.assert_nothing_left();
     }
 }
@@ -38,6 +43,46 @@ fn both_regions_hold_the_same_after_a_quiet_time() {
         assert_eq!(measure(report, "set.wrong"), 0.0);
         assert_eq!(measure(report, "sync.consistency.sampled"), 100.0);
         assert_eq!(measure(report, "sync.conflicts"), 0.0, "no key is written in both");
+    });
+}
+
+/// Each shard is carried for itself, and all are measured.
+#[test]
+fn two_clusters_hold_the_same_after_a_quiet_time() {
+    // 12 servers and 6 replicators share this machine, with other tests.
+    let set = [
+        "topology=cluster-active-active-2r",
+        "settle=5s",
+        "loads.near.rate=300/s",
+        "loads.far.rate=300/s",
+        "probe.canaries=1",
+        "profiles.ci.expect.0=sync.added.p99 <= 2s",
+        "profiles.ci.expect.1=sync.lag.p99 <= 2s",
+        "profiles.ci.expect.3=downtime.write.max <= 2s",
+    ];
+    play_each_in("cross-region-sync", &set, |place, report| {
+        assert!(measure(report, "sync.backlog.max") > 0.0);
+        assert_eq!(measure(report, "sync.discarded"), 0.0, "nobody writes to another one's keys");
+        assert_eq!(measure(report, "set.wrong"), 0.0);
+        assert_eq!(measure(report, "sync.consistency.sampled"), 100.0);
+        let samples: f64 = report["samples"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["equal"].as_f64().unwrap())
+            .sum();
+        assert!(samples > 100.0, "keys of all shards are compared: {samples}");
+        let p50 = measure(report, "sync.lag.p50");
+        assert!((39.0..500.0).contains(&p50), "over 40 ms: {p50}");
+        assert_eq!(report["sync"].as_array().unwrap().len(), 2, "a row for each direction");
+        let mut lags = [0; 6];
+        for event in events(&place.folder()) {
+            let EventKind::SyncLag { pair, lags_ns, .. } = event.kind else { continue };
+            lags[pair] += lags_ns.len();
+        }
+        assert!(lags.iter().all(|lags| *lags > 20), "each shard, in each direction: {lags:?}");
+        let row = &report["resolutions"][0];
+        assert!(row["conflicts"].as_u64() > Some(20) && row["open"] == 0, "{row}");
     });
 }
 
@@ -171,7 +216,7 @@ fn without_a_rule_keys_differ_and_the_drill_fails() {
 
 const COUNTED: &str = "
 name: counted
-topology: active-active-2r
+topology: TOPOLOGY
 loads:
   near: { group: us, region: us-east, workload: counter, rate: 300/s, keys: 5 }
   far: { group: eu, region: eu-west, workload: counter, shares: near, rate: 300/s }
@@ -182,13 +227,23 @@ expect: [counter.lost == 0, counter.surplus == 0, sync.consistency == 100%]
 /// Both regions increment the same counters: only counts for each region add up.
 #[test]
 fn counters_that_merge_lose_no_increment_and_others_do() {
+    count_on("active-active-2r");
+}
+
+#[test]
+fn in_clusters_counters_that_merge_lose_no_increment_and_others_do() {
+    count_on("cluster-active-active-2r");
+}
+
+fn count_on(topology: &str) {
     let _turn = heavy_turn();
+    let counted = COUNTED.replace("TOPOLOGY", topology);
     let place = Place::new();
-    let ran = place.play(COUNTED, &["--set", "sync.rule=crdt"]);
+    let ran = place.play(&counted, &["--set", "sync.rule=crdt"]);
     assert_passed_or_busy(&ran, &place.report());
     place.assert_nothing_left();
     let place = Place::new();
-    let ran = place.play(COUNTED, &["--set", "sync.rule=lww"]);
+    let ran = place.play(&counted, &["--set", "sync.rule=lww"]);
     let report = place.report();
     assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
     assert!(measure(&report, "counter.lost") > 0.0);
@@ -218,6 +273,41 @@ expect: [sync.consistency == 100%]
     assert_no_step_failed(&report);
     assert_passed_or_busy(&ran, &report);
     place.assert_nothing_left();
+}
+
+const SHARD_DIES: &str = "
+name: shard-dies
+topology: cluster-active-active-2r
+loads:
+  near: { group: us, region: us-east, rate: 300/s, keys: 500 }
+  far: { group: eu, region: eu-west, rate: 300/s, shares: near }
+  counts-us: { group: us, region: us-east, workload: counter, rate: 100/s, keys: 20 }
+  counts-eu: { group: eu, region: eu-west, workload: counter, rate: 100/s, shares: counts-us }
+timeline:
+  - { at: 1s, do: kill, group: eu, target: eu/1/0 }
+settle: 10s
+reported: [all]
+expect: [sync.consistency == 100%, failover.served <= 30s]
+";
+
+/// The primary of one shard dies, and its replica is elected: replicators find it, and what it
+/// lacks of its own comes back. The dead one returns as a replica.
+#[test]
+fn replicators_follow_a_failover_of_one_shard() {
+    for (rule, server) in ["lww", "crdt"].into_iter().zip(need::engines()) {
+        let _turn = heavy_turn();
+        let place = Place::new();
+        let rule = format!("sync.rule={rule}");
+        let args = ["--set", &rule, "--engine-binary", server.to_str().unwrap()];
+        let ran = place.play(SHARD_DIES, &args);
+        let report = place.report();
+        assert_no_step_failed(&report);
+        assert_passed_or_busy(&ran, &report);
+        assert_eq!(measure(&report, "sync.consistency"), 100.0);
+        let failed_over = report["failovers"].as_array().unwrap();
+        assert!(failed_over.iter().any(|one| one["group"] == "eu"), "{failed_over:?}");
+        place.assert_nothing_left();
+    }
 }
 
 const AHEAD: &str = "

@@ -13,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use redrill::spec::sync::SyncRule;
 use redrill::sync::functions::{self, Position, write};
 use redrill::sync::protocol::Place;
+use redrill::sync::shard::Tag;
 
 use super::replicator::{RULES, Replicator, SOON};
 use super::{Server, own_address};
@@ -97,7 +98,7 @@ fn fail_over(server: &Path, rule: SyncRule, (before, since): (u32, u32)) {
     let mut eu = Server::start(server, "eu", rule);
     let mut replica = Server::start(server, "eu", rule);
     replica.follow(eu.address);
-    let both = Place { group: "eu".to_owned(), nodes: vec![eu.address, replica.address] };
+    let both = Place { nodes: vec![eu.address, replica.address], ..eu.place() };
     let mut there = Replicator::between([us.place(), both.clone()], rule);
     let _back = Replicator::between([both, us.place()], rule);
     (0..before).for_each(|n| eu.write("sadd", "s", &format!("early {n}")));
@@ -197,6 +198,7 @@ fn links_that_break_in_the_middle_of_a_batch_lose_nothing_and_do_nothing_twice()
         let breaking = [&us, &eu].map(|server| Breaking::before(server, rule as u64));
         let place = |group: &str, breaking: &Breaking| Place {
             group: group.to_owned(),
+            tag: Tag::default(),
             nodes: vec![breaking.address],
         };
         write_some(&mut us, 0, 2_000);
@@ -221,7 +223,7 @@ fn increments_at_a_new_primary_add_up_with_those_that_it_lacked() {
         let mut us = Server::start(&server, "us", rule);
         let [mut eu, mut new] = ["eu", "eu"].map(|group| Server::start(&server, group, rule));
         new.follow(eu.address);
-        let both = Place { group: "eu".to_owned(), nodes: vec![eu.address, new.address] };
+        let both = Place { nodes: vec![eu.address, new.address], ..eu.place() };
         let _there = Replicator::between([us.place(), both.clone()], rule);
         let _back = Replicator::between([both, us.place()], rule);
         eu.write("incr", "n", "");
@@ -244,7 +246,7 @@ fn a_new_primary_gets_back_what_any_other_group_has() {
         let [mut us, mut ap] = ["us", "ap"].map(|group| Server::start(&server, group, rule));
         let [mut eu, mut new] = ["eu", "eu"].map(|group| Server::start(&server, group, rule));
         new.follow(eu.address);
-        let both = || Place { group: "eu".to_owned(), nodes: vec![eu.address, new.address] };
+        let both = || Place { nodes: vec![eu.address, new.address], ..eu.place() };
         let [to_us, to_ap] =
             [&us, &ap].map(|other| Replicator::between([both(), other.place()], rule));
         let mut set = |key: &str, by: &mut Server| {
@@ -259,7 +261,7 @@ fn a_new_primary_gets_back_what_any_other_group_has() {
         drop(to_us);
         eu.follow(new.address);
         new.write("set", "of the new one", "v");
-        let both = Place { group: "eu".to_owned(), nodes: vec![new.address] };
+        let both = Place { nodes: vec![new.address], ..eu.place() };
         let between = |one: Place, other: Place| Replicator::between([one, other], rule);
         let mut from_ap = between(ap.place(), both.clone());
         from_ap.line(|progress| progress.passes == 1);

@@ -3,6 +3,7 @@
 mod hardships;
 mod replicator;
 mod rules;
+mod shards;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -14,6 +15,7 @@ use redis::{Cmd, Connection, FromRedisValue, RedisResult};
 use redrill::spec::sync::SyncRule;
 use redrill::sync::functions;
 use redrill::sync::protocol::Place;
+use redrill::sync::shard::{Shard, Tag};
 
 use crate::common::until;
 
@@ -31,18 +33,55 @@ pub struct Server {
     pub group: &'static str,
     pub address: SocketAddr,
     pub connection: Connection,
+    shard: Shard,
     child: Child,
     _dir: tempfile::TempDir,
 }
 
 impl Server {
     pub fn start(binary: &Path, group: &'static str, rule: SyncRule) -> Server {
+        let mut server = Server::launch(binary, group, Shard::default(), &[]);
+        server.gets_functions(rule);
+        server
+    }
+
+    /// A node that has one shard of a cluster, and knows nobody who has the others.
+    pub fn start_shard(
+        binary: &Path,
+        group: &'static str,
+        rule: SyncRule,
+        shard: (Shard, [&str; 2]),
+    ) -> Server {
+        let (shard, [first, last]) = shard;
+        let cluster =
+            ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"].as_slice();
+        let mut server = Server::launch(binary, group, shard, cluster);
+        server.say::<()>(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        let is_ok = |server: &mut Server| server.say::<String>(&["CLUSTER", "INFO"]);
+        let ok = "cluster_state:ok";
+        assert!(until(Duration::from_secs(20), || is_ok(&mut server).contains(ok)));
+        server.gets_functions(rule);
+        server
+    }
+
+    fn gets_functions(&mut self, rule: SyncRule) {
+        let load = functions::load(rule, self.group, self.tag());
+        self.ask::<redis::Value>(&load).unwrap();
+        self.ask::<redis::Value>(&functions::open()).unwrap();
+    }
+
+    pub fn tag(&self) -> &Tag {
+        &self.shard.tag
+    }
+
+    fn launch(binary: &Path, group: &'static str, shard: Shard, more: &[&str]) -> Server {
         let dir = tempfile::tempdir().unwrap();
         let address = SocketAddr::from((own_address(), 6379));
         let child = Command::new(binary)
             .args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()])
             .args(["--save", "", "--dir"])
             .arg(dir.path())
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .expect("the server starts");
@@ -54,15 +93,12 @@ impl Server {
         });
         assert!(connected, "the server at {address} does not answer");
         let connection = connection.unwrap();
-        let mut server = Server { group, address, connection, child, _dir: dir };
-        server.ask::<redis::Value>(&functions::load(rule, group)).unwrap();
-        server.ask::<redis::Value>(&functions::open()).unwrap();
-        server
+        Server { group, address, connection, shard, child, _dir: dir }
     }
 
     /// Where a replicator finds it.
     pub fn place(&self) -> Place {
-        Place { group: self.group.to_owned(), nodes: vec![self.address] }
+        Place { group: self.group.to_owned(), tag: self.tag().clone(), nodes: vec![self.address] }
     }
 
     pub fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> RedisResult<T> {

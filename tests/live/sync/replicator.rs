@@ -28,7 +28,7 @@ fn replicate() -> Command {
 pub struct Replicator(Child, BufReader<ChildStdout>);
 
 impl Replicator {
-    fn start(from: &Server, to: &Server, rule: SyncRule) -> Replicator {
+    pub fn start(from: &Server, to: &Server, rule: SyncRule) -> Replicator {
         Replicator::between([from, to].map(Server::place), rule)
     }
 
@@ -137,7 +137,7 @@ fn a_server_that_lost_its_data_gets_them_back() {
         back.line(|progress| progress.applied + progress.discarded == 7);
         us.say::<()>(&["FLUSHALL"]);
         us.say::<()>(&["FUNCTION", "FLUSH"]);
-        us.ask::<redis::Value>(&functions::load(rule, "us")).unwrap();
+        us.ask::<redis::Value>(&functions::load(rule, "us", us.tag())).unwrap();
         let told = back.line(|progress| progress.passes == 1);
         assert!(told.pass.unwrap().starts_with("its target had lost its data"));
         assert_eq!(us.get("a").as_deref(), Some("of us"));
@@ -242,14 +242,14 @@ fn whatever_is_cut_off_or_lost_all_come_to_hold_the_same() {
                     lost.atomic().cmd("FLUSHALL").ignore().cmd("FUNCTION").arg("FLUSH").ignore();
                     let server = &mut ring.servers[one];
                     lost.exec(&mut server.connection).unwrap();
-                    let load = functions::load(rule, server.group);
+                    let load = functions::load(rule, server.group, server.tag());
                     server.ask::<redis::Value>(&load).unwrap();
                 }
             }
             ring.write(&mut random, 200);
             // Not all are to lose what they have before anybody has got it back.
             let server = &mut ring.servers[one];
-            let name = functions::name_of_data();
+            let name = functions::name_of_data(server.tag());
             let has = |server: &mut Server| server.ask::<Option<String>>(&name).unwrap();
             assert!(until(SOON, || has(server).is_some()));
         }

@@ -28,6 +28,7 @@ faulty! {
     topology_sync
     topology_active_active
     topology_active_alone
+    topology_active_clusters
     topology_external
     topology_external_alone
     scenario_loads
@@ -51,6 +52,7 @@ faulty! {
     scenario_without_replicas
     scenario_sync
     scenario_active_active
+    scenario_active_clusters
     scenario_profiles
     scenario_of_nothing
     yaml_shapes
