@@ -18,6 +18,8 @@ use super::tally::{Errors, Since, SpanTally, Tally};
 /// From so much of a second on, in percent, it is told that a server waited. The second counts
 /// as starved as a whole: other servers may have waited in the rest of it.
 const WAITED: f64 = 50.0;
+/// From here on it is not told, and may still be why an answer took a quarter of a second.
+const SLOWED: f64 = 25.0;
 /// The same for redrill itself, in milliseconds. Of these only the time itself counts.
 const BLIND: f64 = 50.0;
 /// How often both are told.
@@ -70,7 +72,7 @@ impl StarvedTimes {
 
     /// `node` was the server that waited longest in the last second.
     pub fn waited(&mut self, at: Nanos, node: NodeName, percent: f64) {
-        if percent >= WAITED {
+        if percent >= SLOWED {
             let span = Span { from: at - SECOND, to: at };
             self.0.push(Time { span, lost: SECOND, who: Who::Server(node, percent) });
         }
@@ -130,7 +132,7 @@ impl StarvedTimes {
     /// Starved times, each a second longer: an operation that met one may have failed because of
     /// it.
     pub fn met(&self) -> Vec<Span> {
-        let times = self.0.iter().filter(|time| on_load(&time.who));
+        let times = self.0.iter().filter(|time| time.who != Who::Watcher);
         times.map(|time| Span { from: time.span.from, to: time.span.to + NEAR }).collect()
     }
 
@@ -173,8 +175,9 @@ impl StarvedTimes {
             if let Some(least) = measure.at_least.filter(|_| known.unit == Unit::Millis) {
                 span.from = span.from.max(span.to - Duration::from_secs_f64(least.max(0.0) / 1e3));
             }
+            let of_single_answers = known.busy() == Busy::MayBeAll;
             let lost = self.lost(span, |who| match who {
-                Who::Server(..) => true,
+                Who::Server(..) => of_single_answers || everybody(who),
                 Who::Redrill => !known.knows_own_lateness,
                 Who::Watcher => known.of_views,
             });
@@ -224,13 +227,14 @@ pub(super) struct Seen<'a> {
     pub failovers: &'a [Failover],
 }
 
-fn everybody(_: &Who) -> bool {
-    true
+/// But for servers that waited so little that only latency can be due to it.
+fn everybody(who: &Who) -> bool {
+    !matches!(who, Who::Server(_, percent) if *percent < WAITED)
 }
 
 /// Whoever can have an effect on operations.
 fn on_load(who: &Who) -> bool {
-    *who != Who::Watcher
+    *who != Who::Watcher && everybody(who)
 }
 
 fn ms(time: Duration) -> f64 {
@@ -359,6 +363,23 @@ mod tests {
         assert_eq!((lost(everybody), lost(on_load)), (900, 300), "the same time counts once");
         assert_eq!((times.met().len(), times.list().len()), (1, 1));
         assert!(!times.banner(span(0, 2_000)).unwrap().contains("nodes say"));
+    }
+
+    #[test]
+    fn a_server_that_waited_for_a_quarter_of_a_second_may_have_been_slow_and_not_down() {
+        let told = |value| Measure { value: Some(value), at_least: None, unit: Unit::Millis };
+        let measures = ["latency.p99.worst", "load.downtime.max"];
+        let measures: BTreeMap<_, _> =
+            measures.map(|name| (name.to_owned(), told(511.0))).into_iter().collect();
+        let mut times = StarvedTimes::default();
+        times.waited(at(8_000), NodeName::new("c", 0, 1), 40.0);
+        let mut doubts = Doubts::new();
+        times.widen(&mut doubts, &seen(&[]), &measures);
+        let doubt = |name: &str| doubts.get(name).and_then(|doubt| doubt.starved);
+        assert_eq!(doubt("latency.p99.worst"), Some([0.0, 511.0]));
+        assert_eq!(doubt("load.downtime.max"), None);
+        assert!(times.banner(span(0, 10_000)).is_none() && times.list().is_empty());
+        assert_eq!(times.met().len(), 1);
     }
 
     #[test]
