@@ -5,7 +5,8 @@ use crate::drill::place::Place;
 
 const DRILLS: u64 = 20;
 /// Without steps, the second half of the load's time is held against the first. Compared as the
-/// worst of many windows with a pooled figure, the median of such drills was 20 % and more.
+/// worst of many windows with a pooled figure, the median of such drills was 20 % and more. Where
+/// others begin beside it, the second half may be the better one by far, which is no degradation.
 const MOST: f64 = 10.0;
 
 #[test]
@@ -34,6 +35,6 @@ fn it_degrades_nothing_in_the_median() {
         values.sort_by(f64::total_cmp);
         println!("{values:.1?}");
         let median = values[values.len() / 2];
-        assert!(median.abs() <= MOST, "{median} % in the median: {values:?}");
+        assert!(median <= MOST, "{median} % in the median: {values:?}");
     }
 }
