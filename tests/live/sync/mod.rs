@@ -8,7 +8,7 @@ mod shards;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, Connection, FromRedisValue, RedisResult};
@@ -22,10 +22,12 @@ use crate::common::until;
 /// A loopback address that no other server of this process has, nor one of another process, but for
 /// a rare coincidence of process ids.
 pub fn own_address() -> Ipv4Addr {
-    static COUNT: AtomicU8 = AtomicU8::new(1);
+    static COUNT: AtomicU16 = AtomicU16::new(1);
     let [.., high, low] = std::process::id().to_be_bytes();
+    // Some tests start dozens of servers, and all of them together more than 256.
+    let [more, count] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     // Drills take 127.64.0.0 and above.
-    Ipv4Addr::new(127, 1 + high % 32, low, COUNT.fetch_add(1, Ordering::Relaxed))
+    Ipv4Addr::new(127, 1 + high % 4 * 8 + more % 8, low, count)
 }
 
 /// A server with the functions of a rule.
