@@ -33,7 +33,7 @@ impl Kept for Writes {
     fn wants(op: &Op) -> bool {
         let of_interest = match op.purpose {
             Purpose::Load => op.action.written().is_some(),
-            Purpose::Final => true,
+            Purpose::Final => matches!(op.action, Action::Register(RegisterOp::Read(Some(_)))),
             Purpose::Fill => false,
         };
         of_interest && op.outcome == Outcome::Ok

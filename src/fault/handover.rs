@@ -65,14 +65,17 @@ pub async fn hand_over(old: &Node, new: &Node, force: Force) -> Result<(), Fault
     let mut command = redis::cmd("FAILOVER");
     command.arg("TO").arg(new.announced.ip().to_string()).arg(new.announced.port());
     let most = match force {
-        Force::Force => command.arg("FORCE").arg("TIMEOUT").arg(FORCE_AFTER.as_millis() as u64),
-        // Without one, the primary goes on to send PINGs to its replicas. If each comes just after
-        // the replica has told how far it is, they are never seen to be alike, and it never ends.
-        Force::None | Force::Takeover => {
-            command.arg("TIMEOUT").arg(2 * PATIENCE.as_millis() as u64)
+        Force::Force => {
+            command.arg("FORCE");
+            FORCE_AFTER
         }
+        // Longer than it is waited for here. Without a TIMEOUT, the primary goes on to send PINGs to
+        // its replicas. If each comes just after the replica has told how far it is, they are never
+        // seen to be alike, and it never ends.
+        Force::None | Force::Takeover => 2 * PATIENCE,
     };
-    old.admin.query::<Value>(most).await.map_err(|error| match unknown(&error) {
+    command.arg("TIMEOUT").arg(most.as_millis() as u64);
+    old.admin.query::<Value>(&command).await.map_err(|error| match unknown(&error) {
         true => FaultError::NoFailover(old.name.clone()),
         false => error.into(),
     })?;

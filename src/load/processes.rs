@@ -33,12 +33,10 @@ impl Processes {
     pub(crate) fn new(load: &Load) -> Processes {
         let free = (0..load.instances).map(|_| VecDeque::new()).collect();
         let mut all = Processes { free, born: 0, next: 0, keyspace: load.keyspace.clone() };
-        for _ in 0..load.clients {
-            let instance = all.turn();
-            let process = all.bear(instance);
+        for client in 0..load.clients {
+            let process = all.bear((client % u32::from(load.instances)) as u16);
             all.give_back(process);
         }
-        all.next = 0;
         all
     }
 

@@ -99,7 +99,7 @@ fn differences(before: &Report, after: &Report) -> Vec<String> {
     .collect()
 }
 
-/// `5000 ms: kill cache: primary of shard 1`
+/// `5,000 ms kill cache: primary of shard 1`; and the pace, if slots moved at one.
 fn step(step: &Step) -> String {
     let text = format!("{} {}", Unit::Millis.show(step.planned_ms), step.text);
     match &step.pace {
@@ -190,6 +190,18 @@ mod tests {
         assert_eq!(word("latency.p99.during", 100.0, 104.9), "same");
         assert_eq!(word("writes.lost", 0.0, 1.0), "worse");
         assert_eq!(word("writes.lost", 0.0, 0.0), "same");
+    }
+
+    #[test]
+    fn runs_that_did_other_things_or_on_a_busy_machine_are_told_apart() {
+        let before = crate::report::json::read("tests/pure/report/before.json".as_ref()).unwrap();
+        let mut after = before.clone();
+        after.steps[0].text = "kill everything".to_owned();
+        after.busy = Some("The machine was too busy".to_owned());
+        let text = compare(&before, &after).text(200, false);
+        assert!(text.contains("  ! steps: ") && text.contains("kill everything"), "{text}");
+        assert!(text.contains("  ! the machine was: not too busy and too busy at times"), "{text}");
+        assert!(!compare(&before, &before).text(200, false).contains("  ! "), "the same run");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::Nanos;
 use crate::model::event::Phase;
-use crate::model::op::{Op, Outcome, Purpose, key_name};
+use crate::model::op::{OWN_MEMORY, Op, Outcome, Purpose, key_name};
 use crate::model::slot::slot_of;
 
 use super::data::{Failover, Silence, millis};
@@ -49,8 +49,12 @@ pub(super) fn is_felt(op: &Op) -> bool {
 }
 
 /// The shard of the operation's group that owned the key's slot when it was due. Outside a cluster
-/// there is one.
+/// there is one. None if no shard was asked: what an instance has in its own memory it also has while
+/// the shard is dead.
 pub(super) fn shard_of(op: &Op, record: &Record) -> Option<u32> {
+    if op.by == Some(OWN_MEMORY) {
+        return None;
+    }
     let loads = &record.info.loads;
     let keys = &loads.get(usize::from(op.keyspace()))?.name;
     let (group, _) = loads.get(usize::from(op.load))?.groups().nth(usize::from(op.group))?;

@@ -127,10 +127,7 @@ fn crashed(r: &Report) -> Option<String> {
     (!nodes.is_empty()).then(|| nodes.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// Steps that begin within this time were to begin together.
-const TOGETHER_MS: f64 = 50.0;
-
-/// Which loads did not come back; if all did, which was the slowest.
+/// Which loads did not come back, or else which was the slowest to do so.
 fn slowest_load(r: &Report) -> Option<String> {
     let gone = r.loads.iter().filter(|load| load.down_for_ms.is_some());
     let gone: Vec<&str> = gone.map(|load| &*load.name).collect();
@@ -210,6 +207,9 @@ fn place(r: &Report, outage: &Outage) -> String {
     let moment = moment(r, outage);
     format!("at {at:.2} s of the load ({moment}), {group}/{shard}{slot}{from}{cause}{open}{unseen}")
 }
+
+/// Steps that begin within this time were to begin together.
+const TOGETHER_MS: f64 = 50.0;
 
 /// The position of an outage's beginning relative to the steps: `0.70 s before the step`. Of steps
 /// that began together, the one that hit the outage's group counts.

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::model::Nanos;
     use crate::model::event::{DrillInfo, LoadInfo, ShardView};
-    use crate::model::op::{Action, RegisterOp, key_name};
+    use crate::model::op::{Action, OWN_MEMORY, RegisterOp, key_name};
     use crate::model::slot::slot_of;
 
     fn at(ms: u64) -> Nanos {
@@ -122,6 +122,16 @@ mod tests {
         assert_eq!(silences(&two), [(100.0, 7_000.0, true), (8_000.0, 2_000.0, false)]);
         let new = [(100, 200, false), (300, 7_100, true), (9_100, 9_900, false)];
         assert_eq!(silences(&new), [(100.0, 7_000.0, true)], "this may be over at once");
+    }
+
+    #[test]
+    fn an_answer_from_an_instances_own_memory_is_none_of_the_shard() {
+        let own = Op { by: Some(OWN_MEMORY), ..op(0, (3_000, 3_001, true)) };
+        let ops = [op(0, (100, 1_100, false)), own, op(0, (5_000, 5_100, true))];
+        let told = felt(&record(), &ops);
+        let silence = &told[0].silences[0];
+        assert_eq!((silence.from_ms, silence.to_ms), (100.0, Some(5_100.0)));
+        assert_eq!((told[0].operations, told[0].errors), (3, 1), "its users had an answer");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use futures::future::join_all;
 use redis::Value;
 
-use super::functions::{OUTBOX, Position, entries_between, numbers_of};
+use super::functions::{self, OUTBOX, Position, entries_between, numbers_of};
 use super::pass::{Seen, lacks_some, parse_seen};
 use super::shard::Tag;
 use crate::node::Admin;
@@ -39,7 +39,7 @@ async fn ask_node(node: &Admin, tag: &Tag) -> Option<Told> {
     let named = |name: &str| format!("{name}{tag}");
     let mut asked = redis::pipe();
     asked.cmd("ROLE");
-    asked.cmd("HGET").arg(named("redrill:sync")).arg("n");
+    asked.add_command(functions::last(tag));
     asked.cmd("XREVRANGE").arg(named(OUTBOX)).arg("+").arg("-").arg("COUNT").arg(1);
     asked.cmd("HGETALL").arg(named("redrill:positions"));
     asked.cmd("HGETALL").arg(named("redrill:seen"));

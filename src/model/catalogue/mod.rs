@@ -192,7 +192,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::Counter)], SERVED => {
         "counter.acknowledged" Count Neither "increments that a server acknowledged";
-        "counter.wrong" Count Lower "all that is wrong with counters: increments lost, too many or repeated, impossible totals"
+        "counter.wrong" Count Lower
+            "all that is wrong with counters: increments lost, too many or repeated, impossible totals"
             .side_by_side().finding("counters").headline("Wrong with counters", &[
                 "{counter.lost} of {counter.acknowledged} acknowledged increments lost",
                 "{counter.surplus} too many", "{counter.repeated} repeated",
@@ -208,7 +209,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::Set)], SERVED => {
         "set.acknowledged" Count Neither "elements whose adding a server acknowledged";
-        "set.wrong" Count Lower "all that is wrong with sets: elements lost, unexpected or duplicated"
+        "set.wrong" Count Lower
+            "all that is wrong with sets: elements lost, unexpected or duplicated"
             .side_by_side().finding("sets").headline("Wrong with sets", &[
                 "{set.lost} of {set.acknowledged} acknowledged elements lost",
                 "no later write hides a loss",
@@ -259,7 +261,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Workload(Workload::Transfer)], SERVED => {
         "transfer.acknowledged" Count Neither "transfers that a server acknowledged";
-        "transfer.wrong" Count Lower "all that is wrong with transfers: reads torn, banks half-done or with transfers lost"
+        "transfer.wrong" Count Lower
+            "all that is wrong with transfers: reads torn, banks half-done or with transfers lost"
             .side_by_side().finding("transfers").headline("Wrong with transfers", &[
                 "{transfer.torn} reads torn", "{transfer.half_done} banks with a half-done transfer",
                 "{transfer.lost} banks that lost some of {transfer.acknowledged} acknowledged",
@@ -461,7 +464,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
     &[Load, Links], "let the load last for some seconds" => {
         "links.bytes" BytesPerSecond Neither "what crossed all links between regions, a second"
             .headline("Traffic between regions", &["{links.bytes.write?} for each write"]);
-        "links.bytes.write" Bytes Lower "bytes over links between regions for each write that a server acknowledged"
+        "links.bytes.write" Bytes Lower
+            "bytes over links between regions for each write that a server acknowledged"
             .side_by_side();
     }
     &[Load, Successor, MayFailOver], "promote another group after the one that takes the writes is lost" => {

@@ -151,6 +151,9 @@ mod tests {
         assert_eq!(drawn.matches(r#""call s0""#).count(), 2, "the same value, the same colour");
         assert!(drawn.contains("call s1 open") && drawn.contains("never answered"), "{drawn}");
         assert!(drawn.contains("no key → 6"), "{drawn}");
+        let of_group = |proof: &Proof| Proof { group: Some("eu".to_owned()), ..proof.clone() };
+        let drawn = draw(&window.each_ref().map(of_group), 1_000.0, Size::Wide).unwrap();
+        assert!(drawn.contains(">eu<") && !drawn.contains("process "), "{drawn}");
         assert!(drawn.contains("read 5: sent at 8.000000 s, done at 8.001000 s"), "{drawn}");
         assert_eq!(draw(&[], 0.0, Size::Wide), None);
         assert_eq!(draw(&vec![window[0].clone(); 13], 0.0, Size::Wide), None);

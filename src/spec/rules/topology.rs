@@ -303,9 +303,13 @@ fn places(at: &At<Regions>, regions: &[String], errors: &mut Diagnostics) -> Opt
     if at.value.0.is_empty() {
         errors.add(&at.span, "no region is named", "name one, or several");
     }
-    let named = at.value.0.iter();
-    let places: Vec<usize> =
-        named.filter_map(|region| links::region(region, regions, errors)).collect();
+    known(&at.value.0, regions, errors)
+}
+
+/// Those of the named regions that there are; `None` if there is none.
+fn known(named: &[At<String>], regions: &[String], errors: &mut Diagnostics) -> Option<Vec<usize>> {
+    let places = named.iter().filter_map(|region| links::region(region, regions, errors));
+    let places: Vec<usize> = places.collect();
     (!places.is_empty()).then_some(places)
 }
 
@@ -326,7 +330,5 @@ fn placed_sentinels(
         let advice = "name one, or leave it out: they are where the primaries are";
         errors.add(&at.span, message, advice);
     }
-    let places: Vec<usize> =
-        at.value.iter().filter_map(|region| links::region(region, regions, errors)).collect();
-    (!places.is_empty()).then_some(places)
+    known(&at.value, regions, errors)
 }
