@@ -39,6 +39,10 @@ cross-region-rules *ARGS: build
     -{{redrill}} run cross-region-conflicts --profile rules {{ARGS}}
     -{{redrill}} run region-partition --profile rules {{ARGS}}
 
+# Locks: what waiting for them costs, and deadlocks of clients that take several
+locks *ARGS: build
+    {{redrill}} suite lock-contention lock-sustained lock-deadlock lock-ordering lock-timeouts {{ARGS}}
+
 # A primary's death over several time-outs: where the time goes, side by side
 node-timeout-sweep *ARGS: build
     {{redrill}} run node-timeout-sweep {{ARGS}}

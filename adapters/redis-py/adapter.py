@@ -16,17 +16,19 @@ default only those orders are offered that may be. `--retries 0` turns that off.
 """
 
 import argparse
-import json
-import queue
+import functools
+import pathlib
 import sys
-import threading
-import time
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import LockError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from threads import serve  # noqa: E402  (it lies beside the folders of the adapters)
 
 CAS = """
 local found = redis.call('GET', KEYS[1])
@@ -68,25 +70,48 @@ def pop(client, order):
     return client.rpop(order["key"])
 
 
-def noop(client, order):
-    return None
+class Locks:
+    """The library's `Lock`: one for each session that has one, by its token."""
+
+    def __init__(self, client):
+        self.client, self.held = client, {}
+
+    def acquire(self, order):
+        wait = order["wait_ms"] / 1000
+        # Another thread gives it back.
+        options = {"timeout": order["ttl_ms"] / 1000, "thread_local": False}
+        lock = self.client.lock(order["key"], **options)
+        got = lock.acquire(blocking=wait > 0, blocking_timeout=wait, token=order["token"])
+        if got:
+            self.held[order["token"]] = lock
+        # How long it is valid the library does not tell.
+        return {"got": got}
+
+    def extend(self, order):
+        lock = self.held.get(order["token"])
+        return lock is not None and self.is_held(lock.reacquire)
+
+    def release(self, order):
+        lock = self.held.pop(order["token"], None)
+        return lock is not None and self.is_held(lock.release)
+
+    @staticmethod
+    def is_held(do):
+        try:
+            do()
+            return True
+        except LockError:
+            return False
 
 
-# Done twice, these come to the same as done once.
+# Done twice, these come to the same as done once. Who gets a lock, or gave one back, knows it for
+# certain; an attempt that was lost leaves a lock that nobody has, until it ends by itself.
 REPEATABLE = {"get": get, "set": set_, "add": add}
+LOCKS = ["acquire", "extend", "release"]
 OTHERS = {"cas": cas, "incr": incr, "push": push, "pop": pop}
 
-write_lock = threading.Lock()
 
-
-def tell(line):
-    text = json.dumps(line) + "\n"
-    with write_lock:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-
-def connect(order, retries):
+def client_of(order, retries):
     seconds = order["timeout_ms"] / 1000
     options = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
     options.update(decode_responses=True, password=order.get("password"))
@@ -110,53 +135,22 @@ def certainly_not_done(error):
     return refused or isinstance(error, redis.ResponseError)
 
 
-def work(client, orders, does, one_attempt, patience):
-    while (waiting := orders.get()) is not None:
-        (since, order), began = waiting, time.monotonic_ns()
-        answer = {"id": order["id"]}
-        if began - since > patience:
-            # Its user has gone. Web servers drop such a request too, or never catch up.
-            tell(answer | {"fail": "no thread was free within the time-out"})
-            continue
-        try:
-            answer["ok"] = does[order["do"]](client, order)
-        except Exception as error:
-            outcome = "fail" if one_attempt and certainly_not_done(error) else "unknown"
-            answer[outcome] = f"{type(error).__name__}: {error}"
-        if order["do"] != "noop":
-            answer["ns"] = time.monotonic_ns() - began
-        tell(answer)
-
-
 def main():
     parser = argparse.ArgumentParser(description="Carries out a load of redrill with redis-py.")
     parser.add_argument("--retries", type=int, help="attempts after the first (default: redis-py's)")
     retries = parser.parse_args().retries
     does = REPEATABLE | OTHERS if retries == 0 else REPEATABLE
-    tell({"protocol": 1, "name": "redis-py", "version": redis.__version__, "does": list(does)})
-    does = does | {"noop": noop}
-    orders, threads = queue.SimpleQueue(), []
-    sys.stdin.readline()  # redrill's greeting
-    for line in sys.stdin:
-        order = json.loads(line)
-        if order["do"] != "connect":
-            orders.put((time.monotonic_ns(), order))
-            continue
-        try:
-            client = connect(order, retries)
-        except Exception as error:
-            tell({"id": order["id"], "fail": f"{type(error).__name__}: {error}"})
-            continue
-        args = (client, orders, does, retries == 0, order["timeout_ms"] * 1_000_000)
-        for _ in range(order["clients"]):
-            thread = threading.Thread(target=work, args=args)
-            thread.start()
-            threads.append(thread)
-        tell({"id": order["id"], "ok": None})
-    for _ in threads:
-        orders.put(None)
-    for thread in threads:
-        thread.join()
+
+    def connect(order):
+        client = client_of(order, retries)
+        on_keys = {word: functools.partial(do, client) for word, do in does.items()}
+        locks = Locks(client)
+        return on_keys | {word: getattr(locks, word) for word in LOCKS}
+
+    def is_certain(error):
+        return retries == 0 and certainly_not_done(error)
+
+    serve("redis-py", redis.__version__, [*does, *LOCKS], connect, is_certain)
 
 
 main()

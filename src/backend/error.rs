@@ -46,3 +46,18 @@ pub enum BackendError {
     #[error("cannot start a thread to run programs from: {source}")]
     Thread { source: io::Error },
 }
+
+impl BackendError {
+    /// Whether no server is to blame, but this machine, or the engine that runs the servers.
+    pub fn is_own(&self) -> bool {
+        match self {
+            BackendError::Folder { .. }
+            | BackendError::Spawn { .. }
+            | BackendError::Signal { .. }
+            | BackendError::Thread { .. }
+            | BackendError::NoProc => true,
+            BackendError::Docker(error) => error.is_of_engine(),
+            _ => false,
+        }
+    }
+}

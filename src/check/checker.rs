@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::model::{Nanos, Verdict};
+use crate::model::{Nanos, NodeName, Verdict};
 
 use super::finding::{Examples, Finding, Zero};
 use super::hidden::Hidden;
@@ -16,6 +16,12 @@ use super::recovery_point::{Failures, RecoveryPoints};
 pub trait Checker: Sync {
     /// Its unique name.
     fn name(&self) -> &'static str;
+
+    /// Whether it wants the final reads of all groups that have a load's keys. Others get those of
+    /// the load's own group: what the rest holds judges nothing of theirs.
+    fn compares_groups(&self) -> bool {
+        false
+    }
 
     /// # Errors
     /// Those of the history's reader.
@@ -39,7 +45,33 @@ pub struct Context {
     /// For each load: the groups that have its keys, as their final reads number them. None if
     /// that is its own group alone.
     pub same_data: Vec<Vec<String>>,
+    /// For each load: whether its clients turn to another group when no server of their own
+    /// answers.
+    pub may_turn: Vec<bool>,
     pub hidden: Hidden,
+    /// For each load: how many may have one of its locks at once. One, where it says nothing.
+    pub holders: Vec<u32>,
+    /// For each load whose sessions take several locks: how long they have one at most.
+    pub leases: Vec<Option<Duration>>,
+}
+
+impl Context {
+    /// How many may have a lock that bears the name of this load.
+    pub(super) fn holders(&self, load: u8) -> usize {
+        self.holders.get(usize::from(load)).map_or(1, |holders| (*holders).max(1) as usize)
+    }
+
+    /// The group that did what a load wanted of its first one: that of the node that answered, if
+    /// the client tells it. Otherwise it is the load's own, or, if its clients may turn to another
+    /// one, nobody knows.
+    pub(super) fn done_by(&self, load: u8, by: Option<u16>) -> Option<&str> {
+        if let Some(node) = by.and_then(|node| self.sides.name_of((load, node))) {
+            return Some(&node.group);
+        }
+        let load = usize::from(load);
+        let own = self.same_data.get(load)?.first().map(String::as_str);
+        own.filter(|_| self.may_turn.get(load) != Some(&true))
+    }
 }
 
 /// The results of a checker, or of all of them.
@@ -118,12 +150,11 @@ pub(super) fn verdict(wrong: u64, unread: u64) -> Verdict {
 pub struct Sides {
     spans: HashMap<(u8, u16), Vec<(Nanos, Nanos)>>,
     leads: HashMap<(u8, u16), Vec<(Nanos, Nanos)>>,
-    names: HashMap<(u8, u16), String>,
+    names: HashMap<(u8, u16), NodeName>,
 }
 
 impl Sides {
-    /// Sets the node's name for people.
-    pub fn name(&mut self, node: (u8, u16), name: String) {
+    pub fn name(&mut self, node: (u8, u16), name: NodeName) {
         self.names.insert(node, name);
     }
 
@@ -147,8 +178,8 @@ impl Sides {
         self.leads.get(&node).is_some_and(|spans| holds(spans, at))
     }
 
-    pub(super) fn name_of(&self, node: (u8, u16)) -> Option<&str> {
-        self.names.get(&node).map(String::as_str)
+    pub(super) fn name_of(&self, node: (u8, u16)) -> Option<&NodeName> {
+        self.names.get(&node)
     }
 }
 

@@ -9,9 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Verdict;
 use crate::model::measure::count;
 use crate::model::op::{Action, Op, Outcome, Purpose, RegisterOp};
+use crate::model::{Nanos, Verdict};
 
 use super::checker::{Checked, Checker, Context};
 use super::finding::{Example, Examples, Proof, ProofAction, Zero, millis};
@@ -22,18 +22,19 @@ use super::register::Write;
 /// Counts the writes that met another one. It says nothing where one group takes the writes of all.
 pub struct Conflicts;
 
-/// The acknowledged writes to a key, in the order of their sending, and what was there in the end.
+/// The acknowledged writes to a key, in the order of their sending, and what each group had in the
+/// end, by its number: when that was read, and the value.
 #[derive(Default)]
 struct Writes {
     all: Vec<Write>,
-    last: Vec<u64>,
+    last: BTreeMap<u8, (Nanos, Option<u64>)>,
 }
 
 impl Kept for Writes {
     fn wants(op: &Op) -> bool {
         let of_interest = match op.purpose {
             Purpose::Load => op.action.written().is_some(),
-            Purpose::Final => matches!(op.action, Action::Register(RegisterOp::Read(Some(_)))),
+            Purpose::Final => matches!(op.action, Action::Register(RegisterOp::Read(_))),
             Purpose::Fill => false,
         };
         of_interest && op.outcome == Outcome::Ok
@@ -42,7 +43,10 @@ impl Kept for Writes {
     fn keep(&mut self, op: &Op) {
         match (op.purpose, &op.action) {
             (Purpose::Load, _) => self.all.extend(Write::of(op)),
-            (_, Action::Register(RegisterOp::Read(found))) => self.last.extend(*found),
+            (_, Action::Register(RegisterOp::Read(found))) => {
+                let last = self.last.entry(op.group).or_insert((op.sent, *found));
+                *last = (*last).max((op.sent, *found));
+            }
             _ => {}
         }
     }
@@ -83,6 +87,10 @@ impl Checker for Conflicts {
         "conflicts"
     }
 
+    fn compares_groups(&self) -> bool {
+        true
+    }
+
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
         let mut told = Checked::default();
         if !context.many_writers {
@@ -112,9 +120,10 @@ impl Checker for Conflicts {
 fn judge(at: (u8, u64), writes: Writes, context: &Context, examples: &mut Examples) -> u64 {
     let mut by_group: BTreeMap<&str, Vec<Write>> = BTreeMap::new();
     let Writes { all, last } = writes;
+    let last = End::new(last, context.same_data.get(usize::from(at.0)));
     for write in all {
-        let group = context.same_data.get(usize::from(write.load)).and_then(|all| all.first());
-        by_group.entry(group.map_or("", String::as_str)).or_default().push(write);
+        let Some(group) = context.done_by(write.load, write.by) else { continue };
+        by_group.entry(group).or_default().push(write);
     }
     let groups: Vec<(&str, Group)> =
         by_group.into_iter().map(|(name, writes)| (name, Group::new(writes))).collect();
@@ -131,7 +140,7 @@ fn judge(at: (u8, u64), writes: Writes, context: &Context, examples: &mut Exampl
             met += 1;
             // Of the two that met, the earlier one tells.
             if one.sent <= other.sent {
-                let decided = [one, other].iter().any(|write| last.contains(&write.value));
+                let decided = [one, other].iter().any(|write| last.has(write.value));
                 let rank = (u64::from(!decided), one.sent.0, at.0, at.1);
                 examples.offer(rank, |zero| example(at, [(own, one), (name, other)], &last, zero));
             }
@@ -140,21 +149,48 @@ fn judge(at: (u8, u64), writes: Writes, context: &Context, examples: &mut Exampl
     met
 }
 
-fn example((load, key): (u8, u64), both: [(&str, &Write); 2], last: &[u64], zero: Zero) -> Example {
+/// What was there in the end, by the names of the groups.
+struct End<'a> {
+    held: Vec<(&'a str, Option<u64>)>,
+    /// Each group was read.
+    whole: bool,
+}
+
+impl<'a> End<'a> {
+    fn new(last: BTreeMap<u8, (Nanos, Option<u64>)>, groups: Option<&'a Vec<String>>) -> End<'a> {
+        let groups = groups.map_or(&[][..], Vec::as_slice);
+        let name = |group: u8| groups.get(usize::from(group)).map_or("?", String::as_str);
+        let held: Vec<_> = last.iter().map(|(group, (_, found))| (name(*group), *found)).collect();
+        End { whole: held.len() == groups.len(), held }
+    }
+
+    fn has(&self, value: u64) -> bool {
+        self.held.iter().any(|(_, found)| *found == Some(value))
+    }
+
+    /// Who of the two won, if all groups agree; otherwise what each has.
+    fn told(&self, both: [(&str, &Write); 2]) -> String {
+        let Some((_, first)) = self.held.first() else { return String::new() };
+        if !self.whole || self.held.iter().any(|(_, found)| found != first) {
+            let held = self.held.iter().map(|(group, found)| {
+                let found = found.map_or("nothing".to_owned(), |value| value.to_string());
+                format!("{group} had {found}")
+            });
+            return format!("; in the end {}", held.collect::<Vec<_>>().join(", "));
+        }
+        match both.iter().find(|(_, write)| Some(write.value) == *first) {
+            Some((group, write)) => format!("; in the end {} was there, of {group}", write.value),
+            None => "; both were overwritten later".to_owned(),
+        }
+    }
+}
+
+fn example((load, key): (u8, u64), both: [(&str, &Write); 2], last: &End, zero: Zero) -> Example {
     let [one, other] = both.map(|(group, write)| {
         let [sent, done] = [write.sent, write.done].map(|at| zero.tell(at));
         format!("{group} wrote {} ({sent} to {done})", write.value)
     });
-    let stayed = both.map(|(_, write)| last.contains(&write.value));
-    let end = match (last.is_empty(), stayed) {
-        (true, _) => String::new(),
-        (false, [true, true]) => "; in the end the groups had one each".to_owned(),
-        (false, [false, false]) => "; both were overwritten later".to_owned(),
-        (false, [first, _]) => {
-            let (group, write) = both[usize::from(!first)];
-            format!("; in the end {} was there, of {group}", write.value)
-        }
-    };
+    let end = last.told(both);
     let text = format!("key {key}: {one}, and {other}, each without the other{end}");
     let drawn = |(group, write): (&str, &Write)| Proof {
         process: u32::from(write.load),

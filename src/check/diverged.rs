@@ -1,6 +1,7 @@
-//! Groups that all take writes: at the end, when all is carried, each key is the same in all of them.
+//! Groups that all take writes: at the end, when all is carried, each key is the same in all of
+//! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::Nanos;
 use crate::model::measure::count;
@@ -73,13 +74,19 @@ impl Kept for Everywhere {
 }
 
 impl Everywhere {
+    /// Whether some group holds that value.
+    fn has(&self, value: u64) -> bool {
+        self.0.values().any(|(_, held)| *held == Some(Held::Value(value)))
+    }
+
     /// Whether two groups certainly hold different things.
     fn differs(&self) -> bool {
         let mut held = self.0.values().filter_map(|(_, held)| held.as_ref());
         held.next().is_some_and(|first| held.any(|other| other != first))
     }
 
-    fn told(&self, groups: &[String]) -> String {
+    /// What each group has, and where its value comes from, if that is known.
+    fn told(&self, groups: &[String], origins: &HashMap<u64, String>) -> String {
         let elements = |held: &Option<Held>| match held {
             Some(Held::Elements(all)) => all.clone(),
             _ => BTreeSet::new(),
@@ -88,10 +95,58 @@ impl Everywhere {
         let in_all = sets.reduce(|one, other| &one & &other).unwrap_or_default();
         let in_group = |(group, (_, held)): (&u8, &(Nanos, Option<Held>))| {
             let name = groups.get(usize::from(*group)).map_or("?", String::as_str);
+            let origin = match held {
+                Some(Held::Value(value)) => origins.get(value),
+                _ => None,
+            };
+            let origin = origin.map_or(String::new(), |origin| format!(" ({origin})"));
             let held = held.as_ref().map_or("was not read".to_owned(), |held| held.told(&in_all));
-            format!("{name}: {held}")
+            format!("{name}: {held}{origin}")
         };
         self.0.iter().map(in_group).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The keys that differ, with the writes that what they hold comes from.
+fn examples(
+    history: &dyn History,
+    context: &Context,
+    worst: BTreeMap<(u64, u8), Everywhere>,
+) -> Result<Examples, ReadError> {
+    let mut origins: BTreeMap<(u64, u8), HashMap<u64, String>> = BTreeMap::new();
+    if !worst.is_empty() {
+        history.each_of(&|head| worst.contains_key(&(head.key, head.keyspace())), &mut |op| {
+            let at = (op.key, op.keyspace());
+            let is_held = |value: &u64| worst.get(&at).is_some_and(|held| held.has(*value));
+            if let Some(value) = op.action.written().filter(is_held) {
+                origins.entry(at).or_default().insert(value, origin(op, context));
+            }
+        })?;
+    }
+    let mut examples = Examples::counted_from(context.zero);
+    for ((key, load), everywhere) in worst {
+        let groups = context.same_data.get(usize::from(load)).map_or(&[][..], Vec::as_slice);
+        let origins = origins.remove(&(key, load)).unwrap_or_default();
+        let at = everywhere.0.values().map(|(at, _)| *at).max().unwrap_or_default();
+        examples.offer((key, 0, load, key), |_| {
+            let text = format!("key {key} differs: {}", everywhere.told(groups, &origins));
+            Example::new(load, key, at, text)
+        });
+    }
+    Ok(examples)
+}
+
+/// Who wrote a value, when, and which group took it.
+fn origin(write: &Op, context: &Context) -> String {
+    let (client, sent) = (write.process, context.zero.tell(write.sent));
+    match (write.purpose, write.outcome) {
+        (Purpose::Fill, _) => "filled in before the load".to_owned(),
+        (_, Outcome::Ok) => {
+            let (group, done) = (context.done_by(write.load, write.by), write.done);
+            let group = group.map_or("acknowledged".to_owned(), |name| format!("{name} took it"));
+            format!("client {client} sent it at {sent}, {group} at {}", context.zero.tell(done))
+        }
+        _ => format!("client {client} sent it at {sent}, and does not know whether it was done"),
     }
 }
 
@@ -102,7 +157,7 @@ impl Checker for Diverged {
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
         let (mut keys, mut unread, mut diverged) = (0, 0, 0);
-        let mut examples = Examples::counted_from(context.zero);
+        let mut worst: BTreeMap<(u64, u8), Everywhere> = BTreeMap::new();
         parts::in_parts(history, HELD, |part: Keys<Everywhere>, _| {
             for ((load, key), everywhere) in part {
                 let Some(groups) = context.same_data.get(usize::from(load)) else { continue };
@@ -110,11 +165,10 @@ impl Checker for Diverged {
                 keys += 1;
                 if everywhere.differs() {
                     diverged += 1;
-                    let at = everywhere.0.values().map(|(at, _)| *at).max().unwrap_or_default();
-                    examples.offer((key, 0, load, key), |_| {
-                        let text = format!("key {key} differs: {}", everywhere.told(groups));
-                        Example::new(load, key, at, text)
-                    });
+                    worst.insert((key, load), everywhere);
+                    if worst.len() > Examples::MOST {
+                        worst.pop_last();
+                    }
                 } else if read < groups.len() {
                     unread += 1;
                 }
@@ -125,6 +179,7 @@ impl Checker for Diverged {
         if keys == 0 {
             return Ok(told);
         }
+        let examples = examples(history, context, worst)?;
         let text = format!("{} of {} keys differ between groups", count(diverged), count(keys));
         told.find("sync.diverged", verdict(diverged, unread), (diverged, text), &examples);
         let text = format!("{} keys could not be read in every group", count(unread));
@@ -168,6 +223,40 @@ mod tests {
         let told = judged(&[register(0, 3, 1), none]);
         assert_eq!(told.findings[0].examples[0].text, "key 3 differs: us: 1, eu: nothing");
         assert_eq!(judged(&ops[..2]).findings[0].verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_a_group_has_is_told_with_the_write_that_it_comes_from() {
+        let second = |n: u64| Nanos(n * 1_000_000_000);
+        let write = |load: u8, value: u64, outcome| {
+            let action = Action::Register(RegisterOp::Write(value));
+            let shares = (load > 0).then_some(0);
+            let op = Op::new(2, action, second(value), second(value + 1));
+            Op { load, shares, process: 40 + u32::from(load), outcome, ..op }
+        };
+        let fill = |value| Op { purpose: Purpose::Fill, ..write(0, value, Outcome::Ok) };
+        let unknown = Outcome::Unknown(crate::model::op::Cause::Timeout);
+        let text = |ops: [Op; 3], held: [u64; 2]| {
+            let found = [register(0, 2, held[0]), register(1, 2, held[1])];
+            let ops: Vec<Op> = ops.into_iter().chain(found).collect();
+            let [us, eu] = ["us", "eu"].map(str::to_owned);
+            let same_data = vec![vec![us.clone(), eu.clone()], vec![eu, us]];
+            let context = Context { same_data, ..Context::default() };
+            let told = crate::check::check(&[Workload::Register; 2], &&ops[..], &context).unwrap();
+            let differ = told.findings.iter().find(|one| one.kind == "diverged_keys").unwrap();
+            differ.examples[0].text.clone()
+        };
+        let ops = || [fill(5), write(0, 6, Outcome::Ok), write(1, 7, Outcome::Ok)];
+        assert_eq!(
+            text(ops(), [6, 7]),
+            "key 2 differs: us: 6 (client 40 sent it at 6.000s, us took it at 7.000s), eu: 7 \
+             (client 41 sent it at 7.000s, eu took it at 8.000s)"
+        );
+        assert_eq!(
+            text([fill(5), write(0, 6, Outcome::Ok), write(1, 7, unknown)], [5, 7]),
+            "key 2 differs: us: 5 (filled in before the load), eu: 7 (client 41 sent it at 7.000s, \
+             and does not know whether it was done)"
+        );
     }
 
     #[test]

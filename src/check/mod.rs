@@ -27,15 +27,18 @@ mod causal;
 mod checker;
 mod conflicts;
 mod counter;
+mod deadlocks;
 mod diverged;
 mod dual_write;
 mod finding;
 mod hidden;
 mod linear;
+mod locks;
 mod lost;
 mod orders;
 mod parts;
 mod per_key;
+mod quantile;
 mod queue;
 mod recovery_point;
 mod register;
@@ -49,11 +52,13 @@ pub use causal::Causality;
 pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
 pub use conflicts::Conflicts;
 pub use counter::Counters;
+pub use deadlocks::Deadlocks;
 pub use diverged::Diverged;
 pub use dual_write::DualWrites;
 pub use finding::{Example, Finding, Link, Proof, ProofAction, Zero};
 pub use hidden::Hidden;
 pub use linear::{Call, Judged, Order, judge};
+pub use locks::Locks;
 pub use lost::LostWrites;
 pub use orders::Orders;
 pub use parts::{History, ReadError};
@@ -81,6 +86,7 @@ pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
         Workload::Stream => &[&Queues::AtLeastOnce],
         Workload::Transfer => &[&Transfers],
         Workload::DualWrite => &[&DualWrites],
+        Workload::Lock => &[&Locks, &Deadlocks],
     }
 }
 
@@ -134,9 +140,8 @@ fn judged(
         op.group > 0 && op.purpose == Purpose::Final && groups.is_some_and(|all| !all.is_empty())
     };
     let rows = |also: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
-        // What other groups hold at the end is compared, and judges nothing of the load's own.
         let mut own = |op: &Op| {
-            if !is_elsewhere(op) {
+            if checker.compares_groups() || !is_elsewhere(op) {
                 hear(op)
             }
         };

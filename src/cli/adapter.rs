@@ -76,11 +76,11 @@ async fn serve(mut orders: mpsc::UnboundedReceiver<Order>) {
 }
 
 async fn connect(place: &Connect) -> Result<ClusterConnection, String> {
-    if place.mode != Mode::Cluster {
+    if place.place.mode != Mode::Cluster {
         return Err("this adapter has a cluster client, and the group is no cluster".to_owned());
     }
     // As `client: redis-rs` has it.
-    let client = cluster_client(&place.nodes, place.password.as_deref());
+    let client = cluster_client(&place.place.nodes, place.password.as_deref());
     let client = client.map_err(|error| error.to_string())?;
     client.get_async_connection().await.map_err(|error| error.to_string())
 }
@@ -91,7 +91,13 @@ async fn carry_out(mut connection: ClusterConnection, work: &Work) -> Came {
         Work::Set { key, value } => redis::cmd("SET").arg(key).arg(value).take(),
         Work::Add { key, value } => redis::cmd("SADD").arg(key).arg(value).take(),
         Work::Connect(_) | Work::Noop => return Came::Ok(Json::Null),
-        Work::Cas { .. } | Work::Incr { .. } | Work::Push { .. } | Work::Pop { .. } => {
+        Work::Cas { .. }
+        | Work::Incr { .. }
+        | Work::Push { .. }
+        | Work::Pop { .. }
+        | Work::Acquire { .. }
+        | Work::Extend { .. }
+        | Work::Release { .. } => {
             return Came::Fail("this adapter does not offer that".to_owned());
         }
     };

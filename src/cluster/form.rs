@@ -93,7 +93,7 @@ pub async fn bring_up_most(
     let (mut plans_of_sentinels, mut awaited_sentinels) = (Vec::new(), Vec::new());
     for group in &groups {
         let (spec, members) = (&group.spec, group.born().cloned().collect::<Vec<_>>());
-        let source = topology.source_of(&spec.name).and_then(|source| {
+        let source = topology.replicates(&spec.name).and_then(|source| {
             groups.iter().find(|group| group.spec.name == source.name)?.nodes.first()
         });
         plans.extend(node_plans(spec, &members, source, backend.engine()));

@@ -1,5 +1,5 @@
-//! Somebody else's replicator: a program for each directed pair of groups, of which nothing is known
-//! but what arrives.
+//! Somebody else's replicator: a program for each directed pair of groups, of which nothing is
+//! known but what arrives.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::context::{DrillContext, Halt};
+use super::uncarried::Uncarried;
 use crate::backend::process::binary::on_path;
 use crate::backend::programs::Programs;
 use crate::backend::{ActorPlan, NodeExited};
@@ -134,18 +135,18 @@ impl External {
         Ok(external)
     }
 
-    /// Waits until every group has what the others have written so far, as far as marks can show it.
-    /// Errors: what has not come.
-    pub async fn carried(&self) -> Result<(), String> {
+    /// Waits until every group has what the others have written so far, as far as marks can show
+    /// it. Errors: what has not come.
+    pub async fn carried(&self) -> Result<(), Uncarried> {
         self.carried_within(CARRY_PATIENCE).await
     }
 
-    async fn carried_within(&self, most: Duration) -> Result<(), String> {
+    async fn carried_within(&self, most: Duration) -> Result<(), Uncarried> {
         let began = Instant::now();
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // A replicator that begins with a copy of all keys may bring a mark before the rest of them.
-        // What is written when that has come, comes after the copy.
+        // A replicator that begins with a copy of all keys may bring a mark before the rest of
+        // them. What is written when that has come, comes after the copy.
         for _ in 0..2 {
             let wanted = self.progress.lock().written + 1;
             loop {
@@ -157,9 +158,11 @@ impl External {
                 }
                 if late.iter().all(|pair| began.elapsed() >= self.patience(*pair, most)) {
                     self.progress.lock().had_time = true;
+                    let may_be_late = !late.iter().any(|pair| self.is_hopeless(*pair));
                     let late: Vec<String> = late.into_iter().map(|pair| self.told(pair)).collect();
                     let seconds = began.elapsed().as_secs();
-                    return Err(format!("after {seconds} s {}", late.join(", and ")));
+                    let why = format!("after {seconds} s {}", late.join(", and "));
+                    return Err(Uncarried { why, may_be_late });
                 }
             }
         }
@@ -192,10 +195,15 @@ impl External {
     }
 
     fn patience(&self, pair: usize, most: Duration) -> Duration {
+        if self.is_hopeless(pair) { LITTLE_PATIENCE.min(most) } else { most }
+    }
+
+    /// Its program has ended, or has never brought anything.
+    fn is_hopeless(&self, pair: usize) -> bool {
         let ended = self.is_started && !self.programs.runs(&self.name(pair));
         let progress = self.progress.lock();
         let never = progress.had_time && progress.arrived[pair] == 0;
-        if ended || never { LITTLE_PATIENCE.min(most) } else { most }
+        ended || never
     }
 
     fn name(&self, pair: usize) -> NodeName {

@@ -299,8 +299,8 @@ impl<'a> Faults<'a> {
     }
 
     fn tell_not_undone(&self, step: usize, error: StepError) {
-        let StepError { text, in_time } = error;
-        self.tell(EventKind::StepNotUndone { step, error: text, doubtful: in_time });
+        let StepError { text: error, in_time: doubtful, own } = error;
+        self.tell(EventKind::StepNotUndone { step, error, doubtful, own });
     }
 
     fn note(&self, step: usize, notes: Vec<Note>) {
@@ -319,8 +319,8 @@ impl<'a> Faults<'a> {
 
 /// Why a step could not be undone.
 fn not_undone(error: impl Into<StepError>) -> StepError {
-    let StepError { text, in_time } = error.into();
-    StepError { text: format!("it could not be undone: {text}"), in_time }
+    let error = error.into();
+    StepError { text: format!("it could not be undone: {}", error.text), ..error }
 }
 
 /// Where there is a choice the drill's seed draws, for each step anew.

@@ -1,10 +1,13 @@
 //! The first event: what is about to be played, as text and numbers.
 
 use crate::cluster;
-use crate::model::event::{DrillInfo, EngineInfo, LinkInfo, LoadInfo, RegionInfo, StepInfo};
+use crate::model::event::{
+    DrillInfo, EngineInfo, LinkInfo, LoadInfo, LocksInfo, RegionInfo, StepInfo,
+};
 use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
-use crate::spec::quantity::Bytes;
+use crate::spec::lock::LockKind;
+use crate::spec::quantity::{Bytes, Time};
 use crate::spec::scenario::{ClientKind, Distribution, Load, Wait};
 use crate::spec::step::Step;
 use crate::spec::sync::DataSync;
@@ -122,6 +125,22 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         Workload::Counter => format!(", {share:.0} % reads"),
         Workload::Set => format!(", {size}"),
         Workload::Queue => format!(", {share:.0} % taken out, {size}"),
+        Workload::Lock => {
+            let lock = load.lock.as_ref();
+            lock.map_or_else(String::new, |lock| {
+                let several = (lock.take > 1).then(|| {
+                    format!(", {} a session, deadlocks: {}", lock.take, lock.deadlock.word())
+                });
+                let several = several.unwrap_or_default();
+                let holders = (lock.holders > 1).then(|| format!(" of {}", lock.holders));
+                let holders = holders.unwrap_or_default();
+                let readers =
+                    (lock.kind == LockKind::ReadWrite).then(|| format!(", {share:.0} % readers"));
+                let readers = readers.unwrap_or_default();
+                let word = lock.kind.word();
+                format!(", {word}{holders}{readers}{several}, lease {}", Time(lock.ttl))
+            })
+        }
         Workload::Transfer => format!(" by {}, {share:.0} % reads", load.transfer.word()),
         Workload::Stream => format!(", {share:.0} % taken out and dealt with, {size}"),
     };
@@ -150,6 +169,11 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         more_groups: load.groups[1..].iter().map(|group| (group.clone(), nodes(group))).collect(),
         same_data: Vec::new(),
         waits_for: load.wait.map_or(0, |wait| wait.replicas),
+        locks: load.lock.as_ref().map(|lock| LocksInfo {
+            holders: lock.holders,
+            take: lock.take as u32,
+            ttl_ms: lock.ttl.as_secs_f64() * 1e3,
+        }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }
 }

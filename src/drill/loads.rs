@@ -9,10 +9,11 @@ use crate::load::history::History;
 use crate::load::{LoadRunner, Lookup, Targets};
 use crate::model::Nanos;
 use crate::node::Node;
-
 use crate::spec::scenario::{ClientKind, Load};
 use crate::spec::topology::Mode;
+use crate::sync::shard::Shard;
 
+use super::comparing;
 use super::context::{DrillContext, Halt};
 
 /// Dropping it stops them.
@@ -31,12 +32,17 @@ pub struct Loads {
 /// some, as other nodes find them; and the source address by which a relay recognises clients
 /// in `region`. Of groups that have the same data, any node can name the primary.
 pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&str>) -> Targets {
+    let same = deployment.followers(group);
+    let addresses = |group: &DeployedGroup| group.born().map(|node| node.announced).collect();
     let lookup = match &group.spec.mode {
+        Mode::Cluster { .. } if same.len() > 1 => Lookup::Standby {
+            groups: same.iter().map(|one| (one.spec.name.clone(), addresses(one))).collect(),
+            shards: Shard::all_of(&group.spec),
+        },
         Mode::Cluster { .. } => Lookup::Cluster,
         Mode::Sentinel { .. } => Lookup::Sentinels(group.spec.name.clone()),
         Mode::Standalone | Mode::Replication { .. } => Lookup::Primary,
     };
-    let same = deployment.followers(group);
     let nodes: Vec<&Node> = match group.sentinels.is_empty() {
         true => same.iter().flat_map(|group| group.born()).collect(),
         false => group.sentinels.iter().collect(),
@@ -57,6 +63,7 @@ impl Loads {
     ) -> Result<Loads, Halt> {
         let network = deployment.network.as_ref();
         let launch = |index: usize, load: Load, from: Vec<IpAddr>| async move {
+            let load = comparing::known(load, deployment).await?;
             let of_group = |name: &String| {
                 let group = deployment.group(name);
                 let group = group.ok_or_else(|| Halt::failed(format_args!("no group {name}")))?;

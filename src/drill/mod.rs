@@ -6,6 +6,7 @@
 
 mod carrier;
 mod chaos;
+mod comparing;
 mod descriptors;
 mod exit_monitor;
 mod external;
@@ -24,6 +25,7 @@ mod step_error;
 mod steps;
 mod readings;
 mod replicators;
+mod uncarried;
 mod watch;
 
 use std::path::{Path, PathBuf};

@@ -167,9 +167,12 @@ async fn with_history(
         drill.unless_halted(returned).instrument(phase).await?;
     }
     let phase = drill.phase(Phase::Verify);
-    if let Err(why) = drill.unless_halted(replicators.carried()).await? {
-        let text = format!("groups are read before all is carried: {why}");
+    if let Err(missing) = drill.unless_halted(replicators.carried()).await? {
+        let text = format!("groups are read before all is carried: {missing}");
         drill.teller.tell(EventKind::Warning { text });
+        if missing.may_be_late {
+            drill.teller.tell(EventKind::NotCarried);
+        }
     }
     let deadline = drill.teller.clock().now() + FINAL_PATIENCE;
     drill.unless_halted(loads.final_read(deadline)).instrument(phase).await??;

@@ -1,5 +1,5 @@
-//! The replicators of groups that all take writes: started before any key is filled, watched, and
-//! waited for.
+//! The replicators of groups to which writes are carried from others: started before any key is
+//! filled, watched, and waited for.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::carrier;
 use super::context::{DrillContext, Halt};
 use super::external::External;
+use super::uncarried::Uncarried;
 use crate::cluster::view::shards_now;
 use crate::cluster::{DeployedGroup, Deployment};
 use crate::model::NodeName;
@@ -18,9 +19,10 @@ use crate::model::event::{EventKind, Teller};
 use crate::node::Node;
 use crate::spec::sync::{DataSync, SyncRule};
 use crate::sync::carried::{self, Carried, Told};
-use crate::sync::functions;
+use crate::sync::functions::{self, Writers};
 use crate::sync::protocol::{BATCH, Order, Place, VERSION};
 use crate::sync::shard::{Shard, Tag};
+use crate::sync::term::{self, Term};
 
 /// How often servers are asked how far each pair is.
 const EVERY: Duration = Duration::from_millis(100);
@@ -68,17 +70,16 @@ impl Replicators {
         drill: &DrillContext<'_>,
         deployment: &Deployment,
     ) -> Result<Replicators, Halt> {
-        let (rule, between) = match &deployment.sync {
-            Some(DataSync::ActiveActive { rule, between }) => (rule, between),
-            Some(DataSync::External { command, between }) => {
-                let command = command.as_deref();
-                let external = External::launch(drill, deployment, command, between).await?;
-                return Ok(Replicators { external: Some(external), ..Replicators::default() });
-            }
-            Some(DataSync::Replica { .. }) | None => return Ok(Replicators::default()),
-        };
-        let groups = between.iter().map(|index| &deployment.groups[*index]);
-        try_join_all(groups.map(|group| give_functions(group, *rule))).await?;
+        let Some(sync) = &deployment.sync else { return Ok(Replicators::default()) };
+        if let DataSync::External { command, between } = sync {
+            let command = command.as_deref();
+            let external = External::launch(drill, deployment, command, between).await?;
+            return Ok(Replicators { external: Some(external), ..Replicators::default() });
+        }
+        let Some(rule) = sync.rule() else { return Ok(Replicators::default()) };
+        let first = sync.one_way().map(|(from, _)| &*deployment.groups[from].spec.name);
+        let groups = sync.members().into_iter().map(|index| &deployment.groups[index]);
+        try_join_all(groups.map(|group| give_functions(group, rule, first))).await?;
         let replicators = drill.scenario.topology.replicators().into_iter();
         let pairs = replicators.filter_map(|(name, from, to)| {
             let [from, to] = [from, to].map(|group| deployment.group(&group.name).cloned());
@@ -86,7 +87,7 @@ impl Replicators {
         });
         let pairs: Vec<Pair> = pairs.collect();
         let start = |pair: &Pair| {
-            let order = order(pair, *rule, deployment);
+            let order = order(pair, (rule, first.is_some()), deployment);
             carrier::start(drill, pair.name.clone(), order)
         };
         let carriers = try_join_all(pairs.iter().map(start)).await?;
@@ -100,8 +101,8 @@ impl Replicators {
         })
     }
 
-    /// Waits until every group has what was filled in. redrill's own replicators must carry it. That
-    /// somebody else's do not is told, and the drill goes on.
+    /// Waits until every group has what was filled in. redrill's own replicators must carry it.
+    /// That somebody else's do not is told, and the drill goes on.
     pub async fn filled(&self, drill: &DrillContext<'_>) -> Result<(), Halt> {
         match (self.carried().await, &self.external) {
             (Ok(()), _) => Ok(()),
@@ -118,7 +119,7 @@ impl Replicators {
 
     /// Waits until every group has all that the others have written. Errors: which pairs are
     /// behind, and how far.
-    pub async fn carried(&self) -> Result<(), String> {
+    pub async fn carried(&self) -> Result<(), Uncarried> {
         if let Some(external) = &self.external {
             return external.carried().await;
         }
@@ -126,24 +127,30 @@ impl Replicators {
         // What was told before may be older than the last write, and so may the next: its questions
         // may be on their way.
         state.mark_unchanged();
+        let unwatched = || Uncarried::late("nobody watches the replicators any more");
         for _ in 0..2 {
-            state.changed().await.map_err(|_| "nobody watches the replicators any more")?;
+            state.changed().await.map_err(|_| unwatched())?;
         }
         let is_done = |state: &State| {
-            state.iter().all(|(_, carried)| carried.as_ref().is_some_and(|one| one.behind == 0))
+            let is_done = |one: &Carried| one.behind == 0 && !one.disagree;
+            state.iter().all(|(_, carried)| carried.as_ref().is_some_and(is_done))
         };
         match tokio::time::timeout(CARRY_PATIENCE, state.wait_for(is_done)).await {
             Ok(Ok(_)) => return Ok(()),
-            Ok(Err(_)) => return Err("nobody watches the replicators any more".to_owned()),
+            Ok(Err(_)) => return Err(unwatched()),
             Err(_) => {}
         }
         let late = |(name, carried): &(NodeName, Option<Carried>)| match carried {
-            Some(Carried { behind: 0, .. }) => None,
+            Some(Carried { behind: 0, disagree: false, .. }) => None,
+            Some(Carried { behind: 0, .. }) => {
+                Some(format!("{name} has not told its target who takes the writes"))
+            }
             Some(Carried { behind, .. }) => Some(format!("{name} is {behind} entries behind")),
             None => Some(format!("no primary tells how far {name} is")),
         };
         let late: Vec<String> = state.borrow().iter().filter_map(late).collect();
-        Err(format!("after {} s {}", CARRY_PATIENCE.as_secs(), late.join(", and ")))
+        let late = late.join(", and ");
+        Err(Uncarried::late(format!("after {} s {late}", CARRY_PATIENCE.as_secs())))
     }
 
     /// Ends them.
@@ -163,8 +170,13 @@ impl Pair {
     }
 }
 
-/// Gives the primary of each shard its functions.
-async fn give_functions(group: &DeployedGroup, rule: SyncRule) -> Result<(), Halt> {
+/// Gives the primary of each shard its functions. Of standby groups, `first` takes the writes.
+async fn give_functions(
+    group: &DeployedGroup,
+    rule: SyncRule,
+    first: Option<&str>,
+) -> Result<(), Halt> {
+    let writers = first.map_or(Writers::All, |_| Writers::OneOf);
     let (name, now) = (&group.spec.name, shards_now(group).await);
     for (number, Shard { tag, .. }) in (0..).zip(Shard::all_of(&group.spec)) {
         let view = now.iter().find(|view| view.shard == number);
@@ -172,14 +184,16 @@ async fn give_functions(group: &DeployedGroup, rule: SyncRule) -> Result<(), Hal
         let node = group.nodes.iter().find(|node| Some(&node.name) == primary);
         let none = || Halt::failed(format_args!("shard {number} of `{name}` has no primary"));
         let node = node.ok_or_else(none)?;
-        for command in [functions::load(rule, name, &tag), functions::open()] {
+        let load = functions::load(rule, writers, name, &tag);
+        let term = first.map(|first| term::tell(&Term::first(first), &tag));
+        for command in [load, functions::open()].into_iter().chain(term) {
             node.admin.query::<redis::Value>(&command).await.map_err(Halt::failed)?;
         }
     }
     Ok(())
 }
 
-fn order(pair: &Pair, rule: SyncRule, deployment: &Deployment) -> Order {
+fn order(pair: &Pair, (rule, standby): (SyncRule, bool), deployment: &Deployment) -> Order {
     let place = |group: &DeployedGroup| Place {
         group: group.spec.name.clone(),
         tag: pair.tag.clone(),
@@ -188,6 +202,7 @@ fn order(pair: &Pair, rule: SyncRule, deployment: &Deployment) -> Order {
     Order {
         protocol: VERSION,
         rule: rule.word().to_owned(),
+        standby,
         from: place(&pair.from),
         to: place(&pair.to),
         password: deployment.password.as_ref().map(|password| password.reveal().to_owned()),
@@ -252,8 +267,10 @@ async fn watch_all(pairs: Vec<Pair>, teller: Teller, tell: watch::Sender<State>)
         for (at, (pair, now)) in state.iter().enumerate() {
             let known = before.get(at).and_then(|(_, known)| known.as_ref());
             let Some(now) = now.as_ref().filter(|now| Some(*now) != known) else { continue };
-            let Carried { applied, discarded, behind } = *now;
-            teller.tell(EventKind::Replicated { pair: pair.clone(), applied, discarded, behind });
+            let Carried { applied, discarded, behind, behind_bytes, .. } = *now;
+            let (pair, behind_bytes) = (pair.clone(), Some(behind_bytes));
+            let kind = EventKind::Replicated { pair, applied, discarded, behind, behind_bytes };
+            teller.tell(kind);
         }
         before.clone_from(&state);
         tell.send_replace(state);

@@ -79,9 +79,9 @@ async fn hand_over(
     let told = group.sentinels.first().map_or(heir, |sentinel| &sentinel.name);
     let failover = Failover { force: Force::None };
     let handed_over = inject(faults, group, &failover, told).await;
-    handed_over.map_err(|error| StepError {
-        in_time: error.is_of_time(),
-        text: format!("{name} could not hand over to {heir}: {error}"),
+    handed_over.map_err(|error| {
+        let error = StepError::from(error);
+        StepError { text: format!("{name} could not hand over to {heir}: {}", error.text), ..error }
     })?;
     let Some(node) = group.nodes.iter().find(|node| node.name == *name) else { return Ok(()) };
     timeout(patience, fault::follows(node)).await.map_err(|_| {

@@ -92,9 +92,9 @@ impl Timeline<'_> {
                 (Moved::default(), Some(StepError::certain(error)))
             }
         };
-        let (doubtful, error) = error.map(|error| (error.in_time, error.text)).unzip();
-        let doubtful = doubtful.unwrap_or_default();
-        self.drill.teller.tell(EventKind::StepEnded { step: index, moved, error, doubtful });
+        let [doubtful, own] = error.as_ref().map_or([false; 2], |error| [error.in_time, error.own]);
+        let error = error.map(|error| error.text);
+        self.drill.teller.tell(EventKind::StepEnded { step: index, moved, error, doubtful, own });
         self.observers.watcher.step_ended(index);
     }
 

@@ -8,7 +8,6 @@ use crate::model::Workload;
 use crate::model::event::{Canary, SyncPair};
 use crate::node::{Admin, Node};
 use crate::probe::{LagProber, Member, Prober, Sampled, Tied, Watcher, Writing, canary};
-use crate::spec::Scenario;
 use crate::spec::scenario::Load;
 use crate::spec::sync::DataSync;
 use crate::spec::topology::Mode;
@@ -32,7 +31,7 @@ impl Observers {
         forecast: &Forecast,
     ) -> Result<Observers, Halt> {
         let probe = drill.scenario.probe;
-        let tied = deployment.sync.as_ref().map(DataSync::followers).unwrap_or_default();
+        let tied = deployment.sync.as_ref().map(DataSync::by_roles).unwrap_or_default();
         let watcher = Watcher::launch(&deployment.groups, tied, probe.budget, drill.teller.clone());
         let watcher = watcher.map_err(Halt::failed)?;
         let mut canaries = Vec::new();
@@ -42,7 +41,7 @@ impl Observers {
             if drill.scenario.topology.source_of(&group.spec.name).is_some() {
                 continue;
             }
-            let regions = regions(drill, group);
+            let regions = drill.scenario.probed_from(&group.spec.name);
             let of_group = of_group(group, (forecast, index), probe.canaries);
             canaries.extend(canary::from_each(of_group, &regions));
             for region in &regions {
@@ -107,33 +106,19 @@ fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagPr
             DataSync::Replica { .. } => Writing::One,
             DataSync::External { .. } => Writing::Plain,
             DataSync::ActiveActive { .. } => Writing::Outbox,
+            DataSync::Standby { .. } => Writing::InTurn,
         },
     };
     let every = drill.scenario.probe.every;
     LagProber::launch(tied, every, drill.teller.clone()).map(Some).map_err(Halt::failed)
 }
 
-/// How the nodes that a shard may be led by are asked: its own first. Those of other shards may come
-/// to it.
+/// How the nodes that a shard may be led by are asked: its own first. Those of other shards may
+/// come to it.
 fn asked_of(group: &DeployedGroup, shard: u32) -> Vec<Admin> {
     let (own, others): (Vec<&Node>, Vec<&Node>) =
         group.born().partition(|node| node.name.shard() == Some(shard));
     own.into_iter().chain(others).map(|node| node.admin.clone()).collect()
-}
-
-/// Probes stand for users, so they connect from each region in which the group's data have users.
-fn regions(drill: &DrillContext<'_>, group: &DeployedGroup) -> Vec<Option<String>> {
-    let Scenario { loads, topology, .. } = drill.scenario;
-    let mut regions: Vec<Option<String>> = Vec::new();
-    let same = topology.followers(&group.spec.name);
-    let is_user = |load: &&Load| same.iter().any(|group| load.groups.contains(&group.name));
-    for load in loads.iter().filter(is_user) {
-        let region = drill.scenario.region_of(load);
-        if !regions.contains(&region) {
-            regions.push(region);
-        }
-    }
-    if regions.is_empty() { vec![None] } else { regions }
 }
 
 fn of_group(

@@ -25,12 +25,28 @@ pub enum FaultError {
     NotTaken { name: NodeName, waited: Duration, aborted: bool },
     #[error("no node leads the group `{0}` now")]
     NoHead(String),
+    #[error("no node leads shard {shard} of `{group}` now")]
+    NoShardHead { group: String, shard: u32 },
     #[error("{0} cannot take the writes over: no other group takes them")]
     NoSource(NodeName),
     #[error("{0} and {1} both take writes of the same data: nobody can have all of both")]
     SeveralSources(NodeName, NodeName),
-    #[error("{name} has not copied all data after {} s", waited.as_secs())]
+    #[error(
+        "{name} has not copied all data after {} s, and writes go on where they were",
+        waited.as_secs()
+    )]
     NotCopied { name: NodeName, waited: Duration },
+    #[error(
+        "within {} s not everything was carried to {name}, so writes go on where they were: look at the \
+         replicators",
+        waited.as_secs()
+    )]
+    NotCarried { name: NodeName, waited: Duration },
+    #[error(
+        "another step has decided meanwhile who takes the writes of shard {shard}{}",
+        match by.as_str() { "" => String::new(), by => format!(": `{by}`") }
+    )]
+    Overtaken { shard: u32, by: String },
     #[error("{0} is a replica, and takes no notice of `maxmemory` (`replica-ignore-maxmemory`)")]
     IgnoresMemory(NodeName),
     #[error(
@@ -58,7 +74,9 @@ impl FaultError {
         match self {
             FaultError::NotTaken { .. }
             | FaultError::NotCopied { .. }
+            | FaultError::NotCarried { .. }
             | FaultError::NoHead(_)
+            | FaultError::NoShardHead { .. }
             | FaultError::NoSource(_)
             | FaultError::ClockStays(_)
             | FaultError::NoTarget(_)
@@ -69,6 +87,7 @@ impl FaultError {
             | FaultError::NoNode(_)
             | FaultError::NoPrimary(_)
             | FaultError::SeveralSources(..)
+            | FaultError::Overtaken { .. }
             | FaultError::NoFailover(_)
             | FaultError::IgnoresMemory(_)
             | FaultError::NoLibrary(_)

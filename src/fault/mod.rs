@@ -17,6 +17,7 @@ mod memory;
 mod promote;
 mod sides;
 mod slow;
+mod standby;
 mod strains;
 mod target;
 

@@ -1,5 +1,5 @@
 //! Of groups that have the same data, makes another one take the writes: at once and without asking
-//! (`promote`), or when it has everything (`fail-back`).
+//! (`promote`), or when it has everything (`fail-back`). Of clusters, `standby` does it.
 //!
 //! <https://redis.io/docs/latest/commands/replicaof/>
 //! <https://redis.io/docs/latest/commands/failover/>
@@ -14,6 +14,7 @@ use super::error::FaultError;
 use super::handover;
 use super::hit::Hit;
 use super::life::{ActiveFault, Fault, Injected, Note, Site};
+use super::standby::{self, Done};
 use crate::cluster::DeployedGroup;
 use crate::cluster::view::shards_now;
 use crate::model::NodeName;
@@ -40,7 +41,10 @@ impl Fault for Promote {
     }
 
     async fn inject(&self, site: Site<'_>, _: &Hit) -> Injected {
-        told(promote(site).await)
+        told(match site.group.spec.is_cluster() {
+            true => standby::promote(site).await,
+            false => promote(site).await,
+        })
     }
 }
 
@@ -59,26 +63,29 @@ impl Fault for FailBack {
     }
 
     async fn inject(&self, site: Site<'_>, _: &Hit) -> Injected {
-        told(fail_back(site).await)
+        told(match site.group.spec.is_cluster() {
+            true => standby::fail_back(site).await,
+            false => fail_back(site).await,
+        })
     }
 }
 
-fn told(done: Result<(NodeName, Option<String>), FaultError>) -> Injected {
+fn told(done: Result<Done, FaultError>) -> Injected {
     match done {
-        Ok((node, note)) => {
+        Ok((nodes, note)) => {
             let notes = note.map(Note::OfStep).into_iter().collect();
-            (ActiveFault { nodes: vec![node], notes, ..ActiveFault::default() }, None)
+            (ActiveFault { nodes, notes, ..ActiveFault::default() }, None)
         }
         Err(error) => (ActiveFault::default(), Some(error)),
     }
 }
 
-async fn promote(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultError> {
+async fn promote(site: Site<'_>) -> Result<Done, FaultError> {
     let _turn = TURN.lock().await;
     let new = head(site.group).await?;
     if role(&new).await? == Role::Primary {
         let note = "it took the writes already".to_owned();
-        return Ok((new.name, Some(note)));
+        return Ok((vec![new.name], Some(note)));
     }
     handover::stop_following(&new).await?;
     let mut primaries = Vec::new();
@@ -91,10 +98,10 @@ async fn promote(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultErro
         }
     }
     let note = format!("{} took writes already, and was not touched", primaries.join(", "));
-    Ok((new.name, (!primaries.is_empty()).then_some(note)))
+    Ok((vec![new.name], (!primaries.is_empty()).then_some(note)))
 }
 
-async fn fail_back(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultError> {
+async fn fail_back(site: Site<'_>) -> Result<Done, FaultError> {
     let new = head(site.group).await?;
     let others = others(site).await;
     let mut primaries = Vec::new();
@@ -106,7 +113,7 @@ async fn fail_back(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultEr
     let old = match &primaries[..] {
         [old] => *old,
         [] if role(&new).await? == Role::Primary => {
-            return Ok((new.name, Some("it took the writes already".to_owned())));
+            return Ok((vec![new.name], Some("it took the writes already".to_owned())));
         }
         [] => return Err(FaultError::NoSource(new.name)),
         [one, other, ..] => {
@@ -127,7 +134,7 @@ async fn fail_back(site: Site<'_>) -> Result<(NodeName, Option<String>), FaultEr
         handover::follow(other, &new).await?;
     }
     let note = format!("it had all of {} after {:.2} s", old.name, copied.as_secs_f64());
-    Ok((new.name, Some(note)))
+    Ok((vec![new.name], Some(note)))
 }
 
 /// The node that leads the group.

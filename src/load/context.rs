@@ -3,8 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use smallvec::{SmallVec, smallvec};
+use tokio::task::JoinHandle;
 
 use super::client::Client;
 use super::history::Writer;
@@ -40,6 +43,9 @@ struct Instance<C> {
 /// Operations of one stage.
 pub(crate) type Ops = SmallVec<[Op; 1]>;
 
+/// Operations that are under way, each with the number of its stage.
+type UnderWay = FuturesUnordered<JoinHandle<(u32, Op)>>;
+
 /// Makes `ops`, which are in the order in which they ended, a part of a session. If it ends with
 /// them, it does with the one that went worst, or else ended last.
 fn number(ops: &mut [Op], part: Part) {
@@ -63,12 +69,15 @@ impl<C: Client> LoadContext<C> {
         clients: Vec<Vec<Rc<C>>>,
         history: Writer,
     ) -> Self {
-        let sessions = || RefCell::new(workload::of(&load));
-        let instance = |clients| Instance { clients, sessions: sessions() };
+        let instances = {
+            let sessions = workload::of_instances(&load);
+            let instance = |clients| Instance { clients, sessions: RefCell::new(sessions()) };
+            clients.into_iter().map(instance).collect()
+        };
         LoadContext {
             index,
             clock,
-            instances: clients.into_iter().map(instance).collect(),
+            instances,
             processes: RefCell::new(Processes::new(&load)),
             values: RefCell::new(Values::new(load.value.1)),
             sessions: Cell::new(0),
@@ -84,12 +93,19 @@ impl<C: Client> LoadContext<C> {
     }
 
     /// One session, which begins with `stage`. Each of its operations is handed to `ended`.
-    pub(crate) async fn session(&self, stage: Stage, intended: Nanos, ended: impl Fn(Op)) {
+    pub(crate) async fn session(
+        self: &Rc<Self>,
+        stage: Stage,
+        intended: Nanos,
+        ended: impl Fn(Op),
+    ) {
         let (mut stage, mut due) = (stage, intended);
         let mut process = self.processes.borrow_mut().take();
         let (mut session, mut late) = (None, Nanos::ZERO);
+        // Of stages before, which the session did not wait for.
+        let mut others = UnderWay::new();
         for step in 0.. {
-            let mut ops = self.stage(&mut process, stage, due).await;
+            let mut ops = self.stage(&mut process, (step, stage, due), &mut others).await;
             let sessions = &self.instances[usize::from(process.instance)].sessions;
             let at = ops.iter().map(|op| op.done).max().unwrap_or(due);
             let in_time = |next: &Next| at + next.after <= self.last_stage_by.get();
@@ -108,19 +124,60 @@ impl<C: Client> LoadContext<C> {
             }
             (stage, due) = (next.stage, at + next.after);
         }
+        if !others.is_empty() {
+            let session = *session.get_or_insert_with(|| self.next_session());
+            for (step, op) in Box::pin(others.collect::<Vec<_>>()).await.into_iter().flatten() {
+                let part = Part { session, step, began: intended, late, last: false };
+                self.retire(&mut process, std::slice::from_ref(&op));
+                ended(Op { part: Some(part), ..op });
+            }
+        }
         self.processes.borrow_mut().give_back(process);
     }
 
-    /// The operations of a stage, all at once, in the order in which they end. If nobody knows
-    /// what came of one, `process` becomes another one of the same instance.
-    async fn stage(&self, process: &mut Process, mut stage: Stage, due: Nanos) -> Ops {
-        let operate = |plan| self.operate_by(*process, plan, Purpose::Load, due);
+    /// The operations of stage number `step`, all at once, in the order in which they end. Those
+    /// that the session need not wait for are left to `others`. If nobody knows what came of one,
+    /// `process` becomes another one of the same instance.
+    async fn stage(
+        self: &Rc<Self>,
+        process: &mut Process,
+        (step, mut stage, due): (u32, Stage, Nanos),
+        others: &mut UnderWay,
+    ) -> Ops {
+        let by = *process;
         let mut ops: Ops = match stage.pop() {
-            Some(plan) if stage.is_empty() => smallvec![operate(plan).await],
-            last => Box::pin(join_all(stage.into_iter().chain(last).map(operate))).await.into(),
+            Some(plan) if stage.is_empty() => {
+                smallvec![self.operate_by(by, plan, Purpose::Load, due).await]
+            }
+            last => {
+                // Each has a task of its own: those that nobody waits for any more go on.
+                let operate = |plan| {
+                    let context = self.clone();
+                    tokio::task::spawn_local(async move {
+                        (step, context.operate_by(by, plan, Purpose::Load, due).await)
+                    })
+                };
+                let all = stage.into_iter().chain(last).map(operate).collect();
+                Box::pin(self.first_of(by, all, others)).await
+            }
         };
         ops.sort_by_key(|op| op.done);
         self.retire(process, &ops);
+        ops
+    }
+
+    /// So many of the operations as the session has to wait for.
+    async fn first_of(&self, by: Process, mut all: UnderWay, others: &mut UnderWay) -> Ops {
+        let sessions = &self.instances[usize::from(by.instance)].sessions;
+        let (mut ops, of) = (Ops::new(), all.len());
+        while let Some(ended) = all.next().await {
+            // A panic there has been printed already.
+            ops.extend(ended.ok().map(|(_, op)| op));
+            if sessions.borrow().enough(&ops, of) {
+                break;
+            }
+        }
+        others.extend(all);
         ops
     }
 
@@ -340,7 +397,7 @@ mod tests {
         let history = history::create(&path, Teller::new(clock).0, |_| ()).unwrap();
         let load = Load { timeout: Duration::from_millis(50), ..Load::new("app", "cache", 1.0) };
         let clients = vec![vec![Rc::new(Well)]];
-        let context = LoadContext::new(0, load, clock, clients, history.writer());
+        let context = Rc::new(LoadContext::new(0, load, clock, clients, history.writer()));
         context.instances[0].sessions.replace(Box::new(reads));
         let ops = RefCell::new(Vec::new());
         let mut runtime = Builder::new_current_thread();

@@ -17,6 +17,7 @@
 //! - `wake::Alarm`: waking up at that instant, to some tens of microseconds.
 //! - `processes`: which logical client does it.
 //! - `client`: doing it, and saying truthfully what came of it.
+//! - `waits_for`: which sessions wait for each other, of those that take several locks.
 //! - `tally`: figures for every window of 100 ms.
 //! - [`history`]: the operation itself, as one line of `history.jsonl.zst`.
 //!
@@ -33,15 +34,18 @@ mod processes;
 mod runner;
 mod sweep;
 mod tally;
+mod waits_for;
 pub(crate) mod workload;
 
 pub use runner::{LoadError, LoadRunner};
 pub use sweep::FinalRead;
 pub use tally::Totals;
+pub use waits_for::WaitsFor;
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::model::Password;
+use crate::sync::shard::Shard;
 
 /// What a load is put on.
 #[derive(Clone, Debug)]
@@ -76,4 +80,7 @@ pub enum Lookup {
     /// The same, but the sentinels are asked for the primary of the group of this name
     /// (SENTINEL GET-MASTER-ADDR-BY-NAME), and tell of a new one (`+switch-master`).
     Sentinels(String),
+    /// The same as with a cluster, of several, each by its name with those to ask first. One of
+    /// them takes the writes of a shard, as its term says.
+    Standby { groups: Vec<(String, Vec<SocketAddr>)>, shards: Vec<Shard> },
 }

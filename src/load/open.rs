@@ -21,7 +21,7 @@ use crate::wake::Alarm;
 /// time-out after the stop.
 ///
 /// Errors: the machine has no timer to give.
-pub(crate) async fn run<C: Client + 'static>(
+pub(crate) async fn run<C: Client>(
     context: Rc<LoadContext<C>>,
     mut operations: Plans,
     at: Nanos,
@@ -76,7 +76,7 @@ impl State {
     }
 }
 
-impl<C: Client + 'static> Open<C> {
+impl<C: Client> Open<C> {
     /// Begins every operation from number `next` on that is intended by `now`;
     /// the number of the first one that is not.
     fn dispatch(

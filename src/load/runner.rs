@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::slice;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use futures::future::try_join_all;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::adapter::{Adapter, AdapterError, Settings};
-use super::client::{Client, ClientOptions, Near, Routed, Stock};
+use super::client::adapter::{Adapter, AdapterError, Beside, Settings};
+use super::client::{Client, ClientOptions, Front, Near, Stock};
 use super::context::LoadContext;
 use super::history::Writer;
 use super::open;
@@ -233,7 +234,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             let (clock, options) = (start.teller.clock(), ClientOptions::of_load(&load));
             let clients = for_each_group(&start, async |instance, targets| {
                 let client =
-                    Routed::connect(targets, instance, clock, options, CONNECT_PATIENCE).await;
+                    Front::connect(targets, instance, clock, options, CONNECT_PATIENCE).await;
                 client.map_err(|why| unreachable((targets.seeds.clone(), why)))
             });
             let clients = give_up_on(&mut ready, clients).await;
@@ -254,23 +255,66 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             let clients = give_up_on(&mut ready, clients).await;
             serve(clients, start, orders, ready).await;
         }
+        ClientKind::Adapter { command } if load.lock.is_some() => {
+            let of_each = |instance| with_accounts(&start, command, instance);
+            let clients = try_join_all((0..load.instances).map(of_each));
+            let clients = give_up_on(&mut ready, clients).await;
+            serve(clients, start, orders, ready).await;
+        }
         ClientKind::Adapter { command } => {
             let clients = for_each_group(&start, async |instance, targets| {
-                let name = || load.name.clone();
-                let Some(programs) = start.programs.clone() else {
-                    return Err(LoadError::NoPrograms { load: name() });
-                };
-                let Start { index, teller, .. } = &start;
-                let (index, load, teller) = (*index, load.clone(), teller.clone());
-                let (instance, patience) = (u32::from(instance), ADAPTER_PATIENCE);
-                let settings = Settings { index, instance, load, teller, programs, patience };
-                let adapter = Adapter::launch(command, targets, settings).await;
-                adapter.map_err(|source| LoadError::Adapter { load: name(), source })
+                adapter(&start, command, instance, slice::from_ref(targets)).await
             });
             let clients = give_up_on(&mut ready, clients).await;
             serve(clients, start, orders, ready).await;
         }
     }
+}
+
+/// The adapter of an instance, connected to the groups of `targets`.
+async fn adapter(
+    start: &Start,
+    command: &[String],
+    instance: u16,
+    targets: &[Targets],
+) -> Result<Rc<Adapter>, LoadError> {
+    let name = || start.load.name.clone();
+    let Some(programs) = start.programs.clone() else {
+        return Err(LoadError::NoPrograms { load: name() });
+    };
+    let settings = Settings {
+        index: start.index,
+        instance: u32::from(instance),
+        load: start.load.clone(),
+        teller: start.teller.clone(),
+        programs,
+        patience: ADAPTER_PATIENCE,
+    };
+    let adapter = Adapter::launch(command, targets, settings).await;
+    adapter.map_err(|source| LoadError::Adapter { load: name(), source })
+}
+
+/// For each group a client of an instance: an adapter takes locks on all groups that have them, and
+/// redrill's own client has the accounts.
+async fn with_accounts(
+    start: &Start,
+    command: &[String],
+    instance: u16,
+) -> Result<Vec<Rc<Beside>>, LoadError> {
+    let Start { load, targets, teller, .. } = start;
+    let Some(lock) = &load.lock else { return Ok(Vec::new()) };
+    let (clock, options) = (teller.clock(), ClientOptions::of_load(load));
+    let accounts = usize::from(lock.accounts());
+    let at = &targets[accounts];
+    let own = Front::connect(at, instance, clock, options, CONNECT_PATIENCE).await;
+    let (name, seeds) = (load.name.clone(), at.seeds.clone());
+    let own = own.map_err(|why| LoadError::Unreachable { load: name, seeds, why })?;
+    let adapter = adapter(start, command, instance, &targets[..lock.groups]).await?;
+    let client = |group| {
+        let adapter = (group == 0).then(|| adapter.clone());
+        Rc::new(Beside { adapter, own: (group == accounts).then(|| own.clone()) })
+    };
+    Ok((0..targets.len()).map(client).collect())
 }
 
 /// For each instance a client for each group.
@@ -286,7 +330,7 @@ async fn for_each_group<C>(
 }
 
 /// Obeys orders until the handle is dropped. There are no clients if nobody waits for them.
-async fn serve<C: Client + 'static>(
+async fn serve<C: Client>(
     clients: Option<Result<Vec<Vec<Rc<C>>>, LoadError>>,
     start: Start,
     mut orders: mpsc::UnboundedReceiver<Order>,

@@ -154,6 +154,8 @@ pub enum EventKind {
         /// As of [`EventKind::StepEnded`].
         #[serde(default)]
         doubtful: bool,
+        #[serde(default)]
+        own: bool,
     },
     StepEnded {
         step: usize,
@@ -162,6 +164,9 @@ pub enum EventKind {
         /// The error is that something was not seen, or did not happen, in time.
         #[serde(default)]
         doubtful: bool,
+        /// The error is not of a server, but of redrill or of what runs the servers.
+        #[serde(default)]
+        own: bool,
     },
     /// Since `since`, all live nodes have agreed. Emitted again if that did not last.
     ViewConverged {
@@ -310,7 +315,13 @@ pub enum EventKind {
         discarded: u64,
         /// Entries that are still to be applied.
         behind: u64,
+        /// What they take in the memory of their source. Drills of before do not tell.
+        #[serde(default)]
+        behind_bytes: Option<u64>,
     },
+    /// Groups that have the same data are compared, although not all was carried in time, and
+    /// whoever carries may only be late. A warning says what is missing.
+    NotCarried,
     /// What one load did in one window of 100 ms, by the instants at which operations ended.
     Sample(Sample),
     /// The server that waited longest for a processor in the last second, though it was ready

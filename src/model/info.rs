@@ -1,5 +1,7 @@
 //! What is known of a drill before it begins: its first event.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::NodeName;
@@ -140,6 +142,9 @@ pub struct LoadInfo {
     /// The replicas that each write waits for; 0 if for none.
     #[serde(default)]
     pub waits_for: u32,
+    /// What locks its sessions take, if they take some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locks: Option<LocksInfo>,
     /// Whether the load's client tells of the redirects that it followed.
     #[serde(default = "yes")]
     pub sees_redirects: bool,
@@ -147,7 +152,29 @@ pub struct LoadInfo {
     pub text: String,
 }
 
+/// The locks of a load.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocksInfo {
+    /// How many sessions may have one at once.
+    pub holders: u32,
+    /// How many a session takes, one after the other.
+    pub take: u32,
+    /// How long one is had at most.
+    pub ttl_ms: f64,
+}
+
 impl LoadInfo {
+    /// How many sessions may have one of its locks at once.
+    pub fn holders(&self) -> u32 {
+        self.locks.map_or(1, |locks| locks.holders)
+    }
+
+    /// How long its sessions have a lock at most, if they take several.
+    pub fn lease_of_several(&self) -> Option<Duration> {
+        let locks = self.locks.filter(|locks| locks.take > 1)?;
+        Duration::try_from_secs_f64(locks.ttl_ms / 1e3).ok()
+    }
+
     /// The groups that it uses, as operations count them, each with its nodes.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &[NodeName])> {
         let more = self.more_groups.iter().map(|(group, nodes)| (&**group, &**nodes));

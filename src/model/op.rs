@@ -64,6 +64,8 @@ words! {
         OutOfMemory "out_of_memory" => "OOM",
         /// -MISCONF: it could not write to its disk.
         Misconf "misconf" => "MISCONF",
+        /// -STANDBY: another group takes the writes.
+        Standby "standby" => "STANDBY",
         /// -NOREPLICAS: fewer replicas than `min-replicas-to-write` asks for.
         NoReplicas "no_replicas" => "NOREPLICAS",
         /// Done, but fewer replicas said so (WAIT) than the load waits for.
@@ -91,6 +93,7 @@ pub enum Action {
     Set(SetOp),
     Queue(QueueOp),
     Transfer(TransferOp),
+    Lock(LockOp),
 }
 
 /// On a key that holds what the last write left.
@@ -157,6 +160,65 @@ pub enum TransferOp {
     Balances(Box<[i64]>),
 }
 
+/// On a lock, and on the account that it guards. `token` names the session that wants it, or has
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockOp {
+    /// A try to get it, alone or as one of several readers.
+    Acquire {
+        token: u64,
+        #[serde(default, skip_serializing_if = "is_default")]
+        shared: bool,
+        /// The fencing token that came with it, 0 if it has none; nothing if somebody else has it.
+        got: Option<u64>,
+    },
+    /// The session stands in line until it is its turn, or for a while.
+    Wait { token: u64, woken: bool },
+    /// The lease begins anew, if the session has it still.
+    Extend { token: u64, held: bool },
+    /// It is given back, if the session has it still.
+    Release { token: u64, held: bool },
+    /// It is given back because the load had found the session in a deadlock at the instant
+    /// `found`. The session begins anew, with another token.
+    Abort { token: u64, held: bool, found: Nanos },
+    /// What the account held; none if nothing was ever written.
+    Read { token: u64, balance: Option<u64> },
+    /// `taken` says no if the account had heard of a newer fencing token.
+    Write { token: u64, balance: u64, fence: u64, taken: bool },
+}
+
+impl LockOp {
+    /// The session's name.
+    pub fn token(&self) -> u64 {
+        match *self {
+            LockOp::Acquire { token, .. }
+            | LockOp::Wait { token, .. }
+            | LockOp::Extend { token, .. }
+            | LockOp::Release { token, .. }
+            | LockOp::Abort { token, .. }
+            | LockOp::Read { token, .. }
+            | LockOp::Write { token, .. } => token,
+        }
+    }
+
+    /// With the number that the server told, or that it told none.
+    pub fn told(self, number: Option<u64>) -> LockOp {
+        let yes = number.is_some_and(|number| number > 0);
+        match self {
+            LockOp::Acquire { token, shared, .. } => LockOp::Acquire { token, shared, got: number },
+            LockOp::Wait { token, .. } => LockOp::Wait { token, woken: yes },
+            LockOp::Extend { token, .. } => LockOp::Extend { token, held: yes },
+            LockOp::Release { token, .. } => LockOp::Release { token, held: yes },
+            LockOp::Abort { token, found, .. } => LockOp::Abort { token, held: yes, found },
+            LockOp::Read { token, .. } => LockOp::Read { token, balance: number },
+            LockOp::Write { token, balance, fence, .. } => {
+                LockOp::Write { token, balance, fence, taken: yes }
+            }
+        }
+    }
+}
+
 impl Action {
     /// What was done, in a word, without what it found.
     pub fn name(&self) -> &'static str {
@@ -174,6 +236,13 @@ impl Action {
             Action::Queue(QueueOp::Drain(_)) => "drain",
             Action::Transfer(TransferOp::Move { .. }) => "transfer",
             Action::Transfer(TransferOp::Balances(_)) => "balances",
+            Action::Lock(LockOp::Acquire { .. }) => "acquire",
+            Action::Lock(LockOp::Wait { .. }) => "wait",
+            Action::Lock(LockOp::Extend { .. }) => "extend",
+            Action::Lock(LockOp::Release { .. }) => "release",
+            Action::Lock(LockOp::Abort { .. }) => "abort",
+            Action::Lock(LockOp::Read { .. }) => "read",
+            Action::Lock(LockOp::Write { .. }) => "write",
         }
     }
 
@@ -185,13 +254,26 @@ impl Action {
             Action::Set(action) => matches!(action, SetOp::Members(_)),
             Action::Queue(action) => matches!(action, QueueOp::Drain(_)),
             Action::Transfer(action) => matches!(action, TransferOp::Balances(_)),
+            Action::Lock(action) => matches!(action, LockOp::Read { .. }),
         };
         if reads { Access::Read } else { Access::Write }
     }
 
     /// Whether it changed something, if it ended ok.
     pub fn changed(&self) -> bool {
-        self.access() == Access::Write && !matches!(self, Action::Queue(QueueOp::Pop(None)))
+        let nothing = match self {
+            Action::Queue(QueueOp::Pop(None)) => true,
+            Action::Lock(LockOp::Acquire { got, .. }) => got.is_none(),
+            Action::Lock(
+                LockOp::Extend { held, .. }
+                | LockOp::Release { held, .. }
+                | LockOp::Abort { held, .. },
+            ) => !held,
+            Action::Lock(LockOp::Wait { woken, .. }) => !woken,
+            Action::Lock(LockOp::Write { taken, .. }) => !taken,
+            _ => false,
+        };
+        self.access() == Access::Write && !nothing
     }
 
     /// The value that it leaves in a register, if it ends ok.
@@ -204,7 +286,8 @@ impl Action {
             | Action::Counter(_)
             | Action::Set(_)
             | Action::Queue(_)
-            | Action::Transfer(_) => None,
+            | Action::Transfer(_)
+            | Action::Lock(_) => None,
         }
     }
 }

@@ -23,6 +23,8 @@ words! {
         Transfer "transfer",
         /// Each value is written to two groups, and read from the first.
         DualWrite "dual-write",
+        /// Locks are acquired, held and released, and each guards an account.
+        Lock "lock",
     }
 }
 
@@ -66,6 +68,10 @@ impl Workload {
             Workload::Stream => Facts { reads: Some(67.0), ..USUAL },
             Workload::Transfer => Facts { sizes: false, ..USUAL },
             Workload::DualWrite => Facts { groups: 2, ..USUAL },
+            Workload::Lock => {
+                let orders: &[&str] = &["acquire", "extend", "release"];
+                Facts { sizes: false, orders: Some(orders), ..USUAL }
+            }
         }
     }
 

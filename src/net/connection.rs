@@ -9,6 +9,7 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use tokio::io::Interest;
@@ -26,6 +27,10 @@ use super::wire::Wire;
 use crate::log::OrLogged;
 use crate::model::Nanos;
 use crate::model::traffic::{Class, End};
+
+/// A server that is there accepts sooner. One that does not answer (its machine is gone) lets the
+/// kernel ask again for minutes.
+const ACCEPTED: Duration = Duration::from_millis(100);
 
 pub(super) struct Connection {
     shared: Arc<Shared>,
@@ -100,7 +105,12 @@ impl Connection {
     }
 
     async fn connect(&self, client: &TcpStream) -> Result<TcpStream, Reset> {
-        let server = match TcpStream::connect(self.door.to).await {
+        let connected = tokio::select! {
+            connected = TcpStream::connect(self.door.to) => connected,
+            // Bytes of a client that gives up before that were never under way on a real link.
+            () = gives_up(client, ACCEPTED) => return Err(Reset),
+        };
+        let server = match connected {
             Ok(server) => server,
             Err(error) => {
                 debug!(at = %self.door.to, %error, "the server is not reached");
@@ -166,6 +176,13 @@ impl Connection {
             }
         }
     }
+}
+
+/// Returns when the client has ended its side, but not before `least`: it may end as soon as it has
+/// sent all.
+async fn gives_up(client: &TcpStream, least: Duration) {
+    tokio::time::sleep(least).await;
+    client.ready(Interest::PRIORITY).await.or_logged("wait for a client's end");
 }
 
 /// Closes the connection with a reset instead of an end when the stream is dropped.

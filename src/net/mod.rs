@@ -16,8 +16,9 @@
 //! Differences from a real link, because TCP ends at the relay:
 //!
 //! - A connection that is cut, refused, or leads to a dead server is open for its client at
-//!   first: the kernel accepts it before the relay is asked. On a cut link it then hangs;
-//!   otherwise it is reset.
+//!   first: the kernel accepts it before the relay is asked. On a cut link it then hangs, as it does
+//!   before a server that does not answer; what its client sends is dropped if it gives up meanwhile.
+//!   Otherwise it is reset.
 //! - After a cut, bytes go on at once. TCP would go on with a retransmission, later by up to the
 //!   length of the cut.
 //! - The relay's kernel acknowledges what it has buffered, so a sender may send some megabytes

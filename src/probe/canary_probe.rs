@@ -3,20 +3,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use redis::Cmd;
-
 use super::blind_time::BlindTime;
 use super::counter::{Counter, ReadStart, WriteStart};
 use super::outage::{Change, ProbeResult, Track};
-use crate::load::client::{self, Request, Routed};
+use crate::load::client::{self, Front, Request};
 use crate::load::workload::Values;
 use crate::model::Nanos;
 use crate::model::event::{Canary, EventKind};
 use crate::model::op::{Access, Outcome};
+use crate::sync::functions;
 
 pub(super) struct CanaryProbe {
     canary: Canary,
-    client: Rc<Routed>,
+    client: Rc<Front>,
     counter: Counter,
     writes: ActionProbes,
     reads: ActionProbes,
@@ -38,7 +37,7 @@ pub(super) enum ProbeStart {
 }
 
 impl CanaryProbe {
-    pub(super) fn new(canary: Canary, client: Rc<Routed>) -> CanaryProbe {
+    pub(super) fn new(canary: Canary, client: Rc<Front>) -> CanaryProbe {
         let (counter, writes, reads) = Default::default();
         CanaryProbe { canary, client, counter, writes, reads }
     }
@@ -62,18 +61,21 @@ impl CanaryProbe {
         &mut self,
         action: Access,
         values: &mut Values,
-    ) -> (Rc<Routed>, Request, ProbeStart) {
+    ) -> (Rc<Front>, Request, ProbeStart) {
         let CanaryProbe { canary, client, counter, .. } = self;
-        let mut command = Cmd::with_capacity(3, canary.key.len() + 32);
-        let (asked, read): (_, client::Read) = match action {
+        let (asked, command, read): (_, _, client::Read) = match action {
             Access::Write => {
                 let ticket = counter.write();
-                command.arg("SET").arg(&canary.key).arg(values.text(ticket.value, 0));
-                (ProbeStart::Write(ticket), client::done)
+                let value = values.text(ticket.value, 0);
+                let command = match client.has_outbox() {
+                    true => functions::write("set", &canary.key, value),
+                    false => client::set(&canary.key, value),
+                };
+                (ProbeStart::Write(ticket), command, client::done)
             }
             Access::Read => {
-                command.arg("GET").arg(&canary.key);
-                (ProbeStart::Read(counter.read()), client::value)
+                let command = client::of("GET", &canary.key);
+                (ProbeStart::Read(counter.read()), command, client::value)
             }
         };
         let request = Request { slot: canary.slot, commands: command.into(), read, wait: None };

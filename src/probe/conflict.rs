@@ -1,4 +1,5 @@
-//! A conflict that is made on purpose: one key, written in two groups at the same instant.
+//! A conflict that is made on purpose: one key, written in two groups at the same instant. One of
+//! the two writes may be a deletion, whose value is nothing.
 //!
 //! It is resolved when all groups show one of the two values, and go on showing it. The time counts
 //! from the acknowledgement of the later write to the first answer with which all were alike. The
@@ -19,7 +20,7 @@ pub(super) struct Conflict {
     /// The acknowledgement of the later write.
     since: Nanos,
     /// The values that were written. Others were there before.
-    written: [u64; 2],
+    written: [Option<u64>; 2],
     /// For each group, what its last answer showed.
     shown: Vec<Option<Shown>>,
     /// Since when all are alike, and how long that took.
@@ -35,7 +36,7 @@ struct Shown {
 
 impl Conflict {
     /// Both writes were acknowledged, the later one at `since`.
-    pub fn new(groups: usize, written: [u64; 2], since: Nanos) -> Conflict {
+    pub fn new(groups: usize, written: [Option<u64>; 2], since: Nanos) -> Conflict {
         Conflict { since, written, shown: vec![None; groups], alike: None }
     }
 
@@ -49,7 +50,7 @@ impl Conflict {
         blind: &BlindTime,
     ) {
         let before = self.shown[group].replace(Shown { value, sent, answered: at });
-        let is_new = value.is_some_and(|value| self.written.contains(&value));
+        let is_new = self.written.contains(&value);
         let same = |shown: &Option<Shown>| shown.is_some_and(|shown| shown.value == value);
         self.alike = match self.alike {
             _ if !is_new || !self.shown.iter().all(same) => None,
@@ -94,7 +95,7 @@ mod tests {
 
     /// Reads, each with its group, instant and value; answers come a millisecond later.
     fn after(reads: &[(usize, u64, u64)], blind: &BlindTime) -> Conflict {
-        let mut conflict = Conflict::new(2, [7, 8], at(100));
+        let mut conflict = Conflict::new(2, [Some(7), Some(8)], at(100));
         for (group, ms, value) in reads {
             conflict.read(*group, Some(*value), (at(*ms), at(ms + 1)), blind);
         }
@@ -134,9 +135,24 @@ mod tests {
     fn what_was_there_before_is_no_agreement_and_neither_is_nothing() {
         let blind = sharp();
         assert_eq!(took(&after(&[(0, 110, 3), (1, 110, 3)], &blind)), None);
-        let mut gone = Conflict::new(2, [7, 8], at(100));
+        let mut gone = Conflict::new(2, [Some(7), Some(8)], at(100));
         (0..2).for_each(|group| gone.read(group, None, (at(110), at(111)), &blind));
         assert_eq!(took(&gone), None);
+    }
+
+    #[test]
+    fn a_deletion_is_over_when_the_key_is_gone_or_there_in_all_groups() {
+        let blind = sharp();
+        let mut deleted = Conflict::new(2, [Some(7), None], at(100));
+        deleted.read(0, Some(7), (at(110), at(111)), &blind);
+        deleted.read(1, None, (at(110), at(111)), &blind);
+        assert_eq!(took(&deleted), None, "neither has heard of the other");
+        deleted.read(0, None, (at(140), at(141)), &blind);
+        assert_eq!((took(&deleted), deleted.is_over()), (Some(41), false));
+        (0..2).for_each(|group| deleted.read(group, None, (at(700), at(701)), &blind));
+        assert_eq!((took(&deleted), deleted.is_over()), (Some(41), true));
+        deleted.read(1, Some(7), (at(710), at(711)), &blind);
+        assert_eq!(took(&deleted), None, "it is back");
     }
 
     #[test]

@@ -24,11 +24,23 @@ use crate::wake::Alarm;
 
 /// How often a conflict begins.
 const BEGIN_EVERY: Duration = Duration::from_millis(100);
+/// In one of so many conflicts, one of the two groups deletes the key.
+const DELETES_EVERY: usize = 4;
 /// Conflicts that may be open at once; beyond that none begins.
 const MOST_OPEN: usize = 256;
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long those that began last may take once none begins any more.
 const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// What both groups write in the conflict of that number, the `turn`th of its pair and shard. The
+/// groups take turns in deleting.
+fn written(number: u64, turn: usize) -> [Option<u64>; 2] {
+    let mut written = [Some(2 * number), Some(2 * number + 1)];
+    if turn % DELETES_EVERY == DELETES_EVERY - 1 {
+        written[turn / DELETES_EVERY % 2] = None;
+    }
+    written
+}
 
 /// All that is needed to make conflicts between groups that all take writes.
 pub(super) struct Conflicts {
@@ -160,8 +172,8 @@ impl Conflicts {
             return;
         }
         let key = own.key();
-        let written = [2 * number, 2 * number + 1];
-        let writes = written.map(|value| self.writing.set(&own.name(key), value));
+        let written = written(number, turn / self.pairs.len() / self.shards.len());
+        let writes = written.map(|value| self.writing.write(&own.name(key), value));
         let sent = self.now();
         let answers = join(one.ask::<()>(&writes[0]), other.ask::<()>(&writes[1])).await;
         let at = self.now();

@@ -26,6 +26,7 @@ use super::tied::{Tied, Writing};
 use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::{EventKind, SyncPair, Teller};
+use crate::sync::term::STANDBY;
 use crate::wake::{Alarm, PromptThread};
 
 /// How long what was written last may take to be seen once nothing is written any more.
@@ -85,7 +86,7 @@ async fn measure(
     let lags = Rounds::new(&tied, every, teller.clone(), blind.clone());
     let carried = lags.carried.clone();
     let lags = lags.run(stop.clone());
-    if tied.writing == Writing::One {
+    if !tied.writing.is_by_all() {
         return lags.await;
     }
     let conflicts = Conflicts::new(&tied, every, teller.clone(), blind).run(stop.clone());
@@ -240,6 +241,8 @@ impl Rounds {
             let reader = &self.readers[*pair];
             match &answer {
                 Ok(()) => reader.lag.borrow_mut().acknowledged(number, (sent, at), &blind),
+                // What it has acknowledged is still carried.
+                Err(error) if error.code() == Some(STANDBY) => {}
                 Err(_) => reader.lag.borrow_mut().interrupted(at),
             }
         }
@@ -263,7 +266,7 @@ impl Rounds {
             let Told { lags, unseen, hidden } = reader.lag.borrow_mut().tell();
             let sent = reader.servers.take_sent() + sources().sum::<u64>();
             // Of somebody else's replicator nobody knows whether it keeps the order of writes.
-            let keeps_order = self.writing == Writing::Outbox;
+            let keeps_order = matches!(self.writing, Writing::Outbox | Writing::InTurn);
             let hidden = if keeps_order { hidden } else { Vec::new() };
             let (since_ns, lags_ns) = lags.into_iter().map(|(at, lag)| (at.0, ns(lag))).unzip();
             let unseen_ns = unseen.into_iter().map(ns).collect();

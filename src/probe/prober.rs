@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::rounds::{self, Rounds};
 use super::turns::Turns;
 use crate::load::Targets;
-use crate::load::client::Routed;
+use crate::load::client::Front;
 use crate::log::OrUnheard;
 use crate::model::event::{Canary, EventKind, Teller};
 use crate::spec::scenario::Probe;
@@ -136,7 +136,7 @@ async fn connect(start: Start) -> Result<Rc<Rounds>, ProbeError> {
     let options = rounds::options(&probe, canaries.len());
     let mut clients = BTreeMap::new();
     for (key, targets) in targets {
-        let client = Routed::connect(&targets, 0, teller.clock(), options, CONNECT_PATIENCE);
+        let client = Front::connect(&targets, 0, teller.clock(), options, CONNECT_PATIENCE);
         let unreachable = |why| ProbeError::Unreachable { group: key.0.clone(), why };
         let client = client.await.map_err(unreachable)?;
         clients.insert(key, client);

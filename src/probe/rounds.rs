@@ -17,7 +17,7 @@ use super::blind_time::{Blind, BlindTime};
 use super::canary_probe::{CanaryProbe, ProbeStart};
 use super::outage::ProbeResult;
 use super::turns::Turns;
-use crate::load::client::{Answer, Client, ClientOptions, Request, Routed};
+use crate::load::client::{Answer, Client, ClientOptions, Front, Request};
 use crate::load::workload::Values;
 use crate::model::Nanos;
 use crate::model::event::{Canary, EventKind, Teller};
@@ -46,8 +46,7 @@ pub(super) fn options(probe: &Probe, canaries: usize) -> ClientOptions {
         room: canaries * 2 * most_waiting(probe) + 64,
         pause: Duration::from_millis(5),
         map_every: Duration::from_millis(10),
-        // Far away nothing comes sooner: who is far has longer deadlines.
-        map_patience: MARGIN.max(probe.deadline / 4),
+        map_patience: probe.map_patience(),
     }
 }
 
@@ -84,7 +83,7 @@ impl Rounds {
         probe: Probe,
         teller: Teller,
         turns: Turns,
-        canaries: impl IntoIterator<Item = (Canary, Rc<Routed>)>,
+        canaries: impl IntoIterator<Item = (Canary, Rc<Front>)>,
     ) -> Rc<Rounds> {
         let canaries =
             canaries.into_iter().map(|(canary, client)| CanaryProbe::new(canary, client));
@@ -207,7 +206,7 @@ impl Rounds {
         self.learn(i, asked, answer.outcome);
     }
 
-    fn ask(&self, i: usize, action: Access) -> (Rc<Routed>, Request, ProbeStart) {
+    fn ask(&self, i: usize, action: Access) -> (Rc<Front>, Request, ProbeStart) {
         self.canaries.borrow_mut()[i].ask(action, &mut self.values.borrow_mut())
     }
 

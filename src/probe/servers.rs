@@ -8,6 +8,7 @@ use redis::{Cmd, FromRedisValue, Pipeline};
 
 use crate::model::{Clock, Nanos};
 use crate::node::{Admin, NodeError};
+use crate::sync::term::STANDBY;
 
 /// Requests that may wait for one server; beyond that it is not asked.
 const MOST_WAITING: usize = 64;
@@ -17,7 +18,8 @@ const REST: Duration = Duration::from_millis(100);
 /// How long a request may take. A link that is cut leaves the servers near.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A group whose servers are written or read: its name, and for each shard, how its nodes are asked.
+/// A group whose servers are written or read: its name, and for each shard, how its nodes are
+/// asked.
 pub struct Member {
     pub group: String,
     pub shards: Vec<Vec<Admin>>,
@@ -75,8 +77,13 @@ impl Servers {
         self.waiting.set(self.waiting.get() + 1);
         let answer = send(&self.nodes[asked]).await;
         self.waiting.set(self.waiting.get() - 1);
-        if answer.is_err() && self.asked.get() == asked {
-            self.asked.set((asked + 1) % self.nodes.len());
+        if let Err(error) = &answer
+            && self.asked.get() == asked
+        {
+            // That one is the primary, and its group is not to be written now.
+            if error.code() != Some(STANDBY) {
+                self.asked.set((asked + 1) % self.nodes.len());
+            }
             self.rests_until.set(self.clock.now() + REST);
         }
         answer

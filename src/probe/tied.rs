@@ -17,14 +17,35 @@ pub enum Writing {
     Plain,
     /// All groups. redrill's own replicators carry writes, which they know of from an outbox.
     Outbox,
+    /// The same, but one group at a time, and the others refuse.
+    InTurn,
 }
 
 impl Writing {
+    /// Whether several groups may write one key at once.
+    pub(super) fn is_by_all(self) -> bool {
+        match self {
+            Writing::One | Writing::InTurn => false,
+            Writing::Plain | Writing::Outbox => true,
+        }
+    }
+
     /// The way in which clients write.
     pub(super) fn set(self, key: &str, value: u64) -> Cmd {
         match self {
             Writing::One | Writing::Plain => Cmd::set(key, value),
-            Writing::Outbox => functions::write("set", key, value.to_string().as_bytes()),
+            Writing::Outbox | Writing::InTurn => {
+                functions::write("set", key, value.to_string().as_bytes())
+            }
+        }
+    }
+
+    /// A value of nothing deletes the key.
+    pub(super) fn write(self, key: &str, value: Option<u64>) -> Cmd {
+        match (value, self) {
+            (Some(value), _) => self.set(key, value),
+            (None, Writing::One | Writing::Plain) => Cmd::del(key),
+            (None, Writing::Outbox | Writing::InTurn) => functions::write("del", key, b""),
         }
     }
 }

@@ -35,7 +35,10 @@ pub(super) fn checked(
         windows: Windows { every: EVERY, begins },
         failures: failures.clone(),
         same_data: record.info.loads.iter().map(|load| load.same_data.clone()).collect(),
+        may_turn: record.info.loads.iter().map(|load| load.fallback.is_some()).collect(),
         hidden: record.lag.not_there(),
+        holders: record.info.loads.iter().map(LoadInfo::holders).collect(),
+        leases: record.info.loads.iter().map(LoadInfo::lease_of_several).collect(),
     };
     let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
         Ok(history.each(wanted, hear)?)
@@ -51,7 +54,7 @@ fn sides(record: &Record) -> Sides {
     for (load, info) in record.info.loads.iter().enumerate() {
         for (index, node) in counted(record, info).into_iter().enumerate() {
             let known = (load as u8, index as u16);
-            sides.name(known, node.to_string());
+            sides.name(known, node.clone());
             for (from, to) in lost(record, &node) {
                 sides.add(known, from, to);
             }

@@ -204,20 +204,32 @@ pub struct RegionLatency {
 pub struct RegionDowntime {
     pub region: String,
     pub group: String,
+    /// The group to which these clients turn when no server of `group` answers. What it answered
+    /// counts here too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     pub action: Access,
     /// Operations that were sent, and those of them that did not end ok.
     pub operations: u64,
     pub errors: u64,
-    /// Of each shard, the longest time in which none of the clients had a good answer, and a shorter
-    /// one if that had not ended when the load did.
+    /// Of each shard, the longest time in which none of the clients had a good answer, and a
+    /// shorter one if that had not ended when the load did.
     pub silences: Vec<Silence>,
-    /// The longest outage that probes from this region saw, and the greatest sum of those of one
-    /// canary; null if the group was not probed.
+    /// The longest outage of `group` that probes from this region saw, and the greatest sum of
+    /// those of one canary; null if the group was not probed.
     pub outage_max_ms: Option<f64>,
     pub outage_total_ms: Option<f64>,
 }
 
 impl RegionDowntime {
+    /// The groups that these clients use: `us`, or `us, then eu`.
+    pub fn users_of(&self) -> String {
+        match &self.fallback {
+            Some(fallback) => format!("{}, then {fallback}", self.group),
+            None => self.group.clone(),
+        }
+    }
+
     pub fn longest(&self) -> Option<&Silence> {
         Silence::longest(&self.silences)
     }
@@ -241,6 +253,11 @@ pub struct SyncLag {
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub max_ms: f64,
+    /// The most entries that were still to be carried, over all shards of clusters. Null without
+    /// redrill's own replicators.
+    pub backlog_max: Option<u64>,
+    /// The most that such entries took in the memory of their source.
+    pub backlog_max_bytes: Option<u64>,
     pub seconds: Vec<LagSecond>,
 }
 
@@ -610,10 +627,21 @@ pub struct Shard {
     pub canaries: usize,
     /// Canaries in slots that a step moves; they are included in the others.
     pub canaries_that_move: usize,
+    /// The same by the regions that they are probed from; empty if the topology has not several.
+    #[serde(default)]
+    pub probed_from: Vec<ProbedFrom>,
     pub downtime_write_max_ms: Option<f64>,
     pub downtime_write_total_ms: Option<f64>,
     pub downtime_read_max_ms: Option<f64>,
     pub downtime_read_total_ms: Option<f64>,
+}
+
+/// The canaries of a shard that are probed from one region.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbedFrom {
+    pub region: String,
+    pub canaries: usize,
+    pub canaries_that_move: usize,
 }
 
 /// The resource use of a node's container, by the Docker engine. Rates are averages over the

@@ -1,5 +1,5 @@
-//! What somebody felt: an instance of a load, or the clients of a region. Operations and errors, and
-//! for how long no shard gave a good answer.
+//! What somebody felt, an instance of a load or the clients of a region: for how long no shard gave
+//! a good answer.
 
 use std::time::Duration;
 
@@ -20,8 +20,6 @@ const NEW: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Felt {
-    pub operations: u64,
-    pub errors: u64,
     /// In the order in which they were first wanted.
     shards: Vec<ShardSilences>,
 }
@@ -49,8 +47,8 @@ pub(super) fn is_felt(op: &Op) -> bool {
 }
 
 /// The shard of the operation's group that owned the key's slot when it was due. Outside a cluster
-/// there is one. None if no shard was asked: what an instance has in its own memory it also has while
-/// the shard is dead.
+/// there is one. None if no shard was asked: what an instance has in its own memory it also has
+/// while the shard is dead.
 pub(super) fn shard_of(op: &Op, record: &Record) -> Option<u32> {
     if op.by == Some(OWN_MEMORY) {
         return None;
@@ -64,11 +62,6 @@ pub(super) fn shard_of(op: &Op, record: &Record) -> Option<u32> {
 }
 
 impl Felt {
-    pub fn count(&mut self, ok: bool) {
-        self.operations += 1;
-        self.errors += u64::from(!ok);
-    }
-
     /// An operation on a shard, by the index of its group and its number. The load began at `from`.
     pub fn want(&mut self, op: &Op, shard: (u8, u32), from: Nanos) {
         let known = self.shards.iter().position(|known| known.shard == shard);

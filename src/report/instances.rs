@@ -1,11 +1,12 @@
-//! What each application instance of a load felt: its operations and errors, and for how long no
-//! shard gave it a good answer.
+//! What each application instance of a load felt: its sessions and errors, as they were counted,
+//! and for how long no shard gave it a good answer.
 
-use crate::model::op::{Cause, Op, Outcome};
+use crate::model::op::Op;
 
 use super::data::{Failover, Instance};
 use super::felt::{Felt, is_felt, shard_of};
 use super::record::Record;
+use super::sent::{Errors, Sent};
 use super::spans::Span;
 
 /// The instances of each load, as its operations are read.
@@ -31,28 +32,31 @@ impl Instances {
             load.resize_with(instance + 1, Felt::default);
         }
         let felt = &mut load[instance];
-        if op.ends_session() && op.outcome != Outcome::Fail(Cause::Shed) {
-            felt.count(op.outcome == Outcome::Ok);
-        }
         if let Some(shard) = shard_of(op, record) {
             felt.want(op, (op.group, shard), self.line.from);
         }
     }
 
-    /// By load and instance.
-    pub fn done(self, record: &Record, failovers: &[Failover]) -> Vec<Vec<Instance>> {
+    /// By load and instance, as is what they `sent`.
+    pub fn done<'s>(
+        self,
+        sent: impl Fn(usize) -> &'s [Sent],
+        record: &Record,
+        failovers: &[Failover],
+    ) -> Vec<Vec<Instance>> {
         let end = self.line.to;
         let of_load = |(index, load): (usize, Vec<Felt>)| {
             let group = |group: u8| {
                 let named = record.info.loads.get(index)?.groups().nth(usize::from(group));
                 named.map(|(name, _)| name)
             };
-            let row = |felt: Felt| {
-                let (operations, errors) = (felt.operations, felt.errors);
+            let row = |(instance, felt): (usize, Felt)| {
+                let sent = sent(index).get(instance).copied().unwrap_or_default();
+                let (operations, errors) = (sent.all, sent.failed[Errors::All as usize]);
                 let silences = felt.silences(group, (record, end), failovers);
                 Instance { operations, errors, silences }
             };
-            load.into_iter().map(row).collect()
+            load.into_iter().enumerate().map(row).collect()
         };
         self.loads.into_iter().enumerate().map(of_load).collect()
     }
@@ -60,11 +64,15 @@ impl Instances {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::Nanos;
     use crate::model::event::{DrillInfo, LoadInfo, ShardView};
-    use crate::model::op::{Action, OWN_MEMORY, RegisterOp, key_name};
+    use crate::model::op::{Action, Cause, OWN_MEMORY, Outcome, RegisterOp, key_name};
     use crate::model::slot::slot_of;
+    use crate::report::spans::Spans;
+    use crate::report::tally::Tally;
 
     fn at(ms: u64) -> Nanos {
         Nanos(ms * 1_000_000)
@@ -89,9 +97,17 @@ mod tests {
     }
 
     fn felt(record: &Record, ops: &[Op]) -> Vec<Instance> {
-        let mut instances = Instances::new(1, Span { from: at(0), to: at(10_000) });
-        ops.iter().for_each(|op| instances.add(op, record));
-        instances.done(record, &[]).remove(0)
+        let line = Span { from: at(0), to: at(10_000) };
+        let (before, seen_to_the_end) = (line, true);
+        let spans = Spans { line, seen_to_the_end, before, during: None, after: None };
+        let mut tally = Tally::new(spans, &[Duration::from_secs(1)], Vec::new());
+        let mut instances = Instances::new(1, line);
+        for op in ops {
+            tally.add(op);
+            instances.add(op, record);
+        }
+        let sent = |load: usize| &*tally.loads[load].instances;
+        instances.done(sent, record, &[]).remove(0)
     }
 
     fn silences(ops: &[(u64, u64, bool)]) -> Vec<(f64, f64, bool)> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::check::Finding;
-use crate::model::catalogue::{Better, known, of_finding};
+use crate::model::catalogue::{Better, Busy, Known, known, of_finding};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::{Measure, Nanos, Unit, Verdict};
 
 use super::data::{Judged, Report, millis};
 use super::doubt::{Doubt, Doubts};
 use super::record::Record;
+use super::step_record::NOT_THE_SERVERS;
 
 // What to do about unknown results: each reason of an `unknown` verdict has such advice.
 
@@ -31,28 +32,34 @@ const INTERRUPTED: &str = "run it again, to its end";
 /// is unknown: an expectation that held might have broken later.
 ///
 /// An expectation is also unknown if its result depends on what redrill itself missed. A step that
-/// it did not do in time has not had its effects: that there is less than expected says nothing.
+/// it did not do, or not in time, has not had its effects: that there is less than expected says
+/// nothing.
 pub(super) fn expectations(
     record: &Record,
     measures: &BTreeMap<String, Measure>,
     doubts: &Doubts,
 ) -> Vec<Judged> {
     let judge = |e| expectation(e, measures, doubts, record.completed());
-    let lacks_a_step = record.steps.iter().any(|step| step.unsure.is_some());
-    let excuse = |judged: Judged| if lacks_a_step { excuse(judged) } else { judged };
+    let lacking = || record.steps.iter().filter(|step| step.unsure.is_some());
+    let why = match lacking().all(|step| step.own) {
+        true => format!("a step could not be done; {NOT_THE_SERVERS}"),
+        false => format!("a step was not done in time; {TOO_BUSY}"),
+    };
+    let lacks_a_step = lacking().next().is_some();
+    let excuse = |judged: Judged| if lacks_a_step { excuse(judged, &why) } else { judged };
     record.info.expect.iter().map(judge).map(excuse).collect()
 }
 
 /// What is broken because there is less than expected may be the effect of a step that redrill did
-/// not do in time.
-fn excuse(judged: Judged) -> Judged {
+/// not do, or not in time.
+fn excuse(judged: Judged, lacking: &str) -> Judged {
     let is_less = judged.value.is_some_and(|value| value < judged.bound);
     let wanted_less = known(&judged.measure).is_none_or(|known| known.better != Better::Higher);
     if judged.verdict != Verdict::Fail || !is_less || !wanted_less {
         return judged;
     }
     let was = judged.why.unwrap_or_default().replace("does not hold", "cannot be judged");
-    let why = format!("{was}, and a step was not done in time; {TOO_BUSY}");
+    let why = format!("{was}, and {lacking}");
     Judged { verdict: Verdict::Unknown, why: Some(why), ..judged }
 }
 
@@ -182,7 +189,11 @@ pub(super) fn verdict(
     reasons.extend(found.map(|f| match f.verdict {
         // In a drill that broke off, only that has to be fixed.
         Verdict::Unknown if record.completed() => {
-            let advice = of_finding(&f.kind).map_or(WHOLE, |known| known.advice);
+            let advice = match of_finding(&f.kind) {
+                Some(known) if is_excused(record, known) => TOO_BUSY,
+                Some(known) => known.advice,
+                None => WHOLE,
+            };
             (f.verdict, format!("{}; {advice}", f.text))
         }
         _ => (f.verdict, f.text.clone()),
@@ -193,6 +204,24 @@ pub(super) fn verdict(
         _ => Verdict::worst(reasons.iter().map(|(verdict, _)| *verdict)),
     };
     (worst, reasons.into_iter().map(|(_, why)| why).collect())
+}
+
+/// Groups that were compared before all was carried may differ for that alone. That is the fault
+/// of whoever carries, unless the machine gave nobody the time for it.
+pub(super) fn excuse_late(record: &Record, findings: &mut [Finding]) {
+    let Some(why) = &record.carried_late else { return };
+    let is_late = |finding: &&mut Finding| {
+        let excused = of_finding(&finding.kind).is_some_and(|known| is_excused(record, known));
+        excused && finding.verdict == Verdict::Fail
+    };
+    for finding in findings.iter_mut().filter(is_late) {
+        finding.verdict = Verdict::Unknown;
+        finding.text += &format!(", and were read before all was carried: {why}");
+    }
+}
+
+fn is_excused(record: &Record, known: &Known) -> bool {
+    record.carried_late.is_some() && known.busy() == Busy::Carried
 }
 
 /// Why a checker's finding does not count for the verdict; `None` if it does, or if nothing is
@@ -287,6 +316,10 @@ fn steps(record: &Record) -> Vec<(Verdict, String)> {
     for step in &record.steps {
         let text = &step.info.text;
         match (&step.error, step.began, step.ended) {
+            (Some(error), ..) if step.own => {
+                let text = format!("step `{text}` failed: {error}; {NOT_THE_SERVERS}");
+                reasons.push((Verdict::Unknown, text));
+            }
             (Some(error), ..) => {
                 reasons.push(blamed(format!("step `{text}` failed: {error}"), &step.unsure));
             }

@@ -7,6 +7,7 @@ use crate::check::Hidden;
 use crate::model::Nanos;
 use crate::model::event::SyncPair;
 
+use super::carried::CarriedFold;
 use super::data::{LagSecond, Resolution, SyncLag, millis};
 
 /// What was measured between groups that have the same data, collected.
@@ -153,7 +154,7 @@ impl LagFold {
     }
 
     /// A row for each pair whose source took writes, over all shards.
-    pub fn rows(&self) -> Vec<SyncLag> {
+    pub fn rows(&self, carried: &CarriedFold) -> Vec<SyncLag> {
         let mut rows: Vec<(&SyncPair, Times)> = Vec::new();
         for PairFold { pair, lags, .. } in self.pairs.iter().filter(|fold| fold.lags.count() > 0) {
             let is_same = |other: &SyncPair| (&other.from, &other.to) == (&pair.from, &pair.to);
@@ -162,7 +163,7 @@ impl LagFold {
                 None => rows.push((pair, lags.clone())),
             }
         }
-        rows.into_iter().map(|(pair, lags)| row(pair, &lags)).collect()
+        rows.into_iter().map(|(pair, lags)| row(pair, &lags, carried)).collect()
     }
 
     /// A row for each two groups that wrote one key at once.
@@ -194,9 +195,10 @@ impl LagFold {
     }
 }
 
-fn row(pair: &SyncPair, lags: &Times) -> SyncLag {
+fn row(pair: &SyncPair, lags: &Times, carried: &CarriedFold) -> SyncLag {
     let [p50_ms, p99_ms, max_ms] = lags.quantiles([0.5, 0.99, 1.0]);
     let link = Duration::from_nanos(pair.link_ns);
+    let backlog = carried.backlog_of(&pair.from, &pair.to);
     SyncLag {
         from: pair.from.clone(),
         to: pair.to.clone(),
@@ -207,6 +209,8 @@ fn row(pair: &SyncPair, lags: &Times) -> SyncLag {
         p50_ms,
         p99_ms,
         max_ms,
+        backlog_max: backlog.map(|backlog| backlog.entries),
+        backlog_max_bytes: backlog.and_then(|backlog| backlog.bytes),
         seconds: lags.seconds.clone(),
     }
 }
@@ -257,7 +261,7 @@ mod tests {
         let lags = ms(41..=140);
         fold.hear(Nanos(1_000_000_000), 0, (vec![], lags), vec![]);
         fold.hear(Nanos(2_000_000_000), 0, (vec![], vec![]), ms([500]));
-        let rows = fold.rows();
+        let rows = fold.rows(&CarriedFold::default());
         assert_eq!(rows.len(), 1, "nobody wrote in the other one");
         let row = &rows[0];
         assert_eq!((row.writes, row.unseen, row.p50_ms, row.max_ms), (101, 1, 91.0, 500.0));
@@ -274,7 +278,7 @@ mod tests {
         fold.hear(Nanos(1_000_000_000), 0, (ms([100]), ms([41])), vec![]);
         fold.hear(Nanos(1_000_050_000), 1, (ms([110]), ms([90])), vec![]);
         fold.hear(Nanos(2_000_000_000), 1, (ms([]), ms([])), ms([500]));
-        let rows = fold.rows();
+        let rows = fold.rows(&CarriedFold::default());
         assert_eq!(rows.len(), 1);
         let row = &rows[0];
         assert_eq!((row.writes, row.unseen, row.p50_ms, row.max_ms), (3, 1, 90.0, 500.0));

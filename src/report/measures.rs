@@ -19,11 +19,13 @@ use super::data::{Failover, Load, RegionLink, Resolution, SampleSecond, SyncLag}
 use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
+use super::sent::Errors;
+use super::span_tally::{Since, SpanTally};
 use super::spans::Spans;
 use super::starved::Seen;
 use super::step_record::StepRecord;
 use super::takeover::Takeovers;
-use super::tally::{Errors, Since, SpanTally, Tally};
+use super::tally::Tally;
 
 /// What was worked out before measures are.
 pub(super) struct Parts<'a> {
@@ -91,8 +93,10 @@ pub(super) fn measures(
         baseline: true,
         sees_redirects: true,
         active_active,
-        own_replicators: active_active && !record.info.external_sync,
+        own_replicators: active_active && !record.info.external_sync
+            || record.carried.discarded().is_some(),
         near: loads.iter().any(|load| load.near),
+        several_locks: loads.iter().any(|load| load.lease_of_several().is_some()),
     };
     CATALOGUE
         .iter()
@@ -142,10 +146,11 @@ fn from_events(record: &Record, values: &mut Values) {
     put(values, "redrill.cpu", record.own.cpu_percent());
     put(values, "redrill.requests", record.own.requests_per_second());
     put(values, "redrill.memory.max", record.own.memory_max_bytes().map(|b| b as f64));
-    if let Some((discarded, backlog)) = record.carried.told() {
-        put(values, "sync.discarded", Some(discarded as f64));
-        put(values, "sync.backlog.max", Some(backlog as f64));
-    }
+    put(values, "sync.discarded", record.carried.discarded().map(|n| n as f64));
+    let backlog = record.carried.backlog();
+    put(values, "sync.backlog.max", backlog.map(|backlog| backlog.entries as f64));
+    let bytes = backlog.and_then(|backlog| backlog.bytes);
+    put(values, "sync.backlog.bytes.max", bytes.map(|bytes| bytes as f64));
     put(values, "sync.consistency.sampled", alike(&record.samples));
     from_moves(record, values);
 }
@@ -311,7 +316,7 @@ fn rates(record: &Record) -> Vec<f64> {
 }
 
 fn latency(tally: &mut Tally, since: Since, values: &mut Values) {
-    let worst = tally.latencies[since as usize].worst_ms();
+    let worst = tally.worst.p99(since);
     let quantile = |band: Option<&SpanTally>, q| band.and_then(|band| band.quantile(since, q));
     let (before, during, after) =
         (Some(&tally.before), tally.during.as_ref(), tally.after.as_ref());
@@ -327,14 +332,14 @@ fn latency(tally: &mut Tally, since: Since, values: &mut Values) {
     put(values, "latency.answered.p99.after", answered(after));
     put(values, "latency.max.during", during.and_then(|band| band.max(since)));
     put(values, "latency.p99.worst", worst);
-    put(values, "latency.p99.degradation", tally.slower(since));
+    put(values, "latency.p99.degradation", tally.worst.slower(since));
 }
 
 fn throughput(record: &Record, tally: &Tally, values: &mut Values) {
     put(values, "throughput.before", tally.before.rate());
     put(values, "throughput.during", tally.during.as_ref().and_then(SpanTally::rate));
     put(values, "throughput.after", tally.after.as_ref().and_then(SpanTally::rate));
-    put(values, "throughput.degradation", tally.fell(rates(record).iter().sum()));
+    put(values, "throughput.degradation", tally.worst.fell(rates(record).iter().sum()));
 }
 
 /// The ranges of all measures that redrill's own lateness may have changed.
@@ -361,7 +366,14 @@ pub(super) fn doubts(
         doubts.extend(held.map(|range| ("schedule.held", range.into())));
     }
     if let Some(spans) = Spans::of(record) {
-        let seen = Seen { spans: &spans, tally: tally.as_deref(), apart: &apart, failovers };
+        let seen = Seen {
+            spans: &spans,
+            tally: tally.as_deref(),
+            apart: &apart,
+            failovers,
+            carried_late: record.carried_late.is_some(),
+            out_of_order: record.info.external_sync,
+        };
         record.starved.widen(&mut doubts, &seen, measures);
     }
     doubts

@@ -5,10 +5,11 @@
 //! and can be made again, whether a drill ended well, was killed halfway, or ran a year ago.
 //!
 //! [`build`] reads each of the two once, in limited memory, and returns a [`Report`]: the contents
-//! of `report.json`. Everything else is made from that: [`text`] for the terminal, and the files that [`write`]
-//! puts into the folder.
+//! of `report.json`. Everything else is made from that: [`text`] for the terminal, and the files
+//! that [`write`] puts into the folder.
 
 mod adapters;
+mod carried;
 mod checked;
 pub mod compare;
 mod data;
@@ -27,6 +28,7 @@ pub mod json;
 mod judge;
 mod lag;
 mod links;
+mod load_tally;
 mod lookup;
 pub mod junit;
 pub mod markdown;
@@ -38,12 +40,14 @@ mod recovery;
 mod regions;
 mod schedule;
 mod settled;
+mod sent;
 mod series;
 mod sections;
 mod shards;
 mod side_by_side;
 pub mod spread;
 pub mod suite;
+mod span_tally;
 mod spans;
 mod starved;
 mod step_record;
@@ -55,6 +59,7 @@ mod traffic;
 mod usage;
 mod views;
 mod windows;
+mod worst;
 
 pub use data::*;
 pub use error::ReportError;
@@ -78,7 +83,7 @@ use regions::Regions;
 use series::SeriesBuilder;
 use spans::Spans;
 use takeover::Takeovers;
-use tally::{Since, Tally};
+use tally::Tally;
 
 /// The report at `path`: made from a run folder, or read from a `report.json`.
 ///
@@ -216,21 +221,26 @@ impl History {
 }
 
 fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: History) -> Report {
-    let late =
-        history.tally.as_ref().map_or(0, |tally| tally.latencies[Since::Intended as usize].late);
+    let late = history.tally.as_ref().map_or(0, |tally| tally.worst.late());
     if late > 0 {
         history.warnings.push(format!(
             "{late} operations ended more than 30 s after newer ones and are not in latency.p99.worst"
         ));
     }
     history.checked.findings.extend(wrong_canaries(&record));
-    let instances = history.instances.take().map(|all| all.done(&record, &failovers));
+    judge::excuse_late(&record, &mut history.checked.findings);
+    let tally = history.tally.as_ref();
+    let sent = |load: usize| {
+        let load = tally.and_then(|tally| tally.loads.get(load));
+        load.map_or(&[][..], |load| &load.instances)
+    };
+    let instances = history.instances.take().map(|all| all.done(sent, &record, &failovers));
     let (region_latency, region_downtime) =
         history.regions.take().map(|all| all.done(&record, &failovers)).unwrap_or_default();
     let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
     let traffic = record.traffic.done();
     let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
-    let (sync, resolutions) = (record.lag.rows(), record.lag.resolutions());
+    let (sync, resolutions) = (record.lag.rows(&record.carried), record.lag.resolutions());
     let parts = Parts {
         links: &links,
         sync: &sync,

@@ -14,6 +14,7 @@ use crate::model::event::{Canary, DrillInfo, End, Event, EventKind, LoadInfo, No
 use crate::model::owners::Owners;
 use crate::model::{Nanos, NodeName, ShardName, Workload, from_json};
 
+use super::carried::{Backlog, CarriedFold};
 use super::data::{Adapter, Crash, Disagreement, Probe, SampleSecond, Warning, millis};
 use super::error::ReportError;
 use super::failover_fold::FailoverFold;
@@ -21,7 +22,7 @@ use super::lag::LagFold;
 use super::outages::Outages;
 use super::series::SeriesBuilder;
 use super::starved::StarvedTimes;
-use super::step_record::StepRecord;
+use super::step_record::{NOT_THE_SERVERS, StepRecord};
 use super::traffic::TrafficFold;
 use super::usage::{ContainerUsage, ShardUsage};
 use super::views::{Members, Views};
@@ -60,6 +61,10 @@ pub(super) struct Record {
     /// When what steps left was undone, and since when all nodes agreed after that.
     pub returned: Option<(Nanos, Option<Nanos>)>,
     pub starved: StarvedTimes,
+    /// When groups were compared although not all was carried, and why that may be the machine's
+    /// doing and not that of whoever carries.
+    pub not_carried: Option<Nanos>,
+    pub carried_late: Option<String>,
     pub end: Option<End>,
     /// The last event's instant.
     pub last: Nanos,
@@ -97,35 +102,6 @@ impl Requests {
     fn per_second(&self) -> Option<f64> {
         let (first, last) = self.span.filter(|(first, last)| first < last)?;
         Some(self.since as f64 / last.since(first).as_secs_f64())
-    }
-}
-
-/// What replicators carried, collected.
-#[derive(Clone, Debug, Default)]
-pub(super) struct CarriedFold {
-    /// By replicator: how many in all, and what the servers said last.
-    discarded: BTreeMap<NodeName, (u64, u64)>,
-    behind: BTreeMap<NodeName, u64>,
-    backlog_max: u64,
-}
-
-impl CarriedFold {
-    fn hear(&mut self, pair: NodeName, discarded: u64, behind: u64) {
-        self.behind.insert(pair.clone(), behind);
-        // A pair of clusters has a replicator for each shard.
-        let shards = self.behind.iter().filter(|(other, _)| other.group == pair.group);
-        self.backlog_max = self.backlog_max.max(shards.map(|(_, behind)| behind).sum());
-        let (sum, last) = self.discarded.entry(pair).or_default();
-        // A server that lost its data counts from 0 again.
-        *sum += discarded.saturating_sub(*last);
-        *last = discarded;
-    }
-
-    /// Updates that a rule threw away, and the most entries that any pair was behind; none
-    /// without replicators.
-    pub fn told(&self) -> Option<(u64, u64)> {
-        let sum = self.discarded.values().map(|(sum, _)| sum).sum();
-        (!self.discarded.is_empty()).then_some((sum, self.backlog_max))
     }
 }
 
@@ -185,9 +161,15 @@ impl Record {
             let Some((from, to)) = one.agreed_ms.zip(one.at_ms) else { continue };
             one.unsure = self.starved.decides(ns(from), ns(to));
         }
+        if let Some((from, to)) = self.phase_at(Phase::Verify).zip(self.not_carried) {
+            self.carried_late = self.starved.decides(from, to);
+        }
         for step in self.steps.iter_mut().filter(|step| step.doubtful) {
             let Some((from, to)) = step.began.zip(step.not_undone.or(step.ended)) else { continue };
             step.unsure = self.starved.around(from, to);
+        }
+        for step in self.steps.iter_mut().filter(|step| step.own) {
+            step.unsure = Some(NOT_THE_SERVERS.to_owned());
         }
     }
 
@@ -277,10 +259,13 @@ impl Record {
             told @ (EventKind::Adapter { load, .. } | EventKind::AdapterTold { load, .. }) => {
                 self.load(load, |series| Adapter::hear(&mut series.adapter, told));
             }
-            EventKind::Replicated { pair, discarded, behind, .. } => {
+            EventKind::Replicated { pair, discarded, behind, behind_bytes, .. } => {
                 let loaded = self.phase_at(Phase::Steps).is_some();
-                self.carried.hear(pair, discarded, if loaded { behind } else { 0 });
+                let behind = Backlog { entries: behind, bytes: behind_bytes };
+                let nothing = Backlog { entries: 0, bytes: behind_bytes.and(Some(0)) };
+                self.carried.hear(pair, discarded, if loaded { behind } else { nothing });
             }
+            EventKind::NotCarried => self.not_carried = Some(at),
             EventKind::Own { cpu_percent, memory_bytes } => {
                 self.own.told += 1;
                 self.own.cpu_sum += cpu_percent;
@@ -318,9 +303,10 @@ impl Record {
             }
             EventKind::StepUndone { step, nodes } => self.step(step, |s| s.undo(&nodes, at)),
             EventKind::StepTurn { step, holds } => self.step(step, |s| s.turn(holds, at)),
-            EventKind::StepNotUndone { step, error, doubtful } => {
+            EventKind::StepNotUndone { step, error, doubtful, own } => {
                 self.step(step, |s| {
-                    (s.error, s.doubtful, s.not_undone) = (Some(error), doubtful, Some(at));
+                    (s.error, s.not_undone) = (Some(error), Some(at));
+                    (s.doubtful, s.own) = (doubtful, own);
                 });
             }
             EventKind::StepNote { step, text } => self.step(step, |s| s.notes.push(text)),
@@ -335,8 +321,9 @@ impl Record {
             EventKind::StepJob { step, from, to, state } => {
                 self.step(step, |s| s.hear_job((from, to), state, at));
             }
-            EventKind::StepEnded { step, moved, error, doubtful } => self.step(step, |s| {
-                (s.ended, s.moved, s.error, s.doubtful) = (Some(at), moved, error, doubtful);
+            EventKind::StepEnded { step, moved, error, doubtful, own } => self.step(step, |s| {
+                (s.ended, s.moved, s.error) = (Some(at), moved, error);
+                (s.doubtful, s.own) = (doubtful, own);
             }),
             EventKind::ViewConverged { step, since } => {
                 self.step(step, |s| s.view_converged = Some(since));
@@ -400,10 +387,14 @@ impl Record {
     pub fn probed_from<'a>(&'a self, canary: &'a Canary) -> Option<&'a str> {
         let uses =
             |load: &&LoadInfo| load.groups().any(|(group, _)| self.stands_for(canary, group));
+        let turns_to = |load: &&LoadInfo| {
+            load.fallback.as_ref().is_some_and(|group| self.stands_for(canary, group))
+        };
         let default = || match &self.info.regions[..] {
             [] | [_] => None,
             [first, ..] => {
-                let user = self.info.loads.iter().find(uses);
+                let loads = &self.info.loads;
+                let user = loads.iter().find(uses).or_else(|| loads.iter().find(turns_to));
                 user.and_then(|load| load.region.as_deref()).or(Some(&first.name))
             }
         };

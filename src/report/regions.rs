@@ -43,8 +43,17 @@ struct LoadAnswers {
 struct Users {
     region: String,
     group: String,
+    /// To which they turn if no server of that one answers.
+    fallback: Option<String>,
     /// Of reads and of writes.
-    felt: [Felt; 2],
+    by_access: [OfUsers; 2],
+}
+
+#[derive(Debug, Default)]
+struct OfUsers {
+    operations: u64,
+    errors: u64,
+    felt: Felt,
 }
 
 impl Regions {
@@ -59,7 +68,9 @@ impl Regions {
                 // Without one of its loads there would be holes.
                 return Regions { line, loads: Vec::new(), users: Vec::new() };
             };
-            let users = load.groups().map(|(group, _)| all.users_of(&from, group)).collect();
+            let fallback = load.fallback.as_deref();
+            let users = load.groups().map(|(group, _)| all.users_of(&from, (group, fallback)));
+            let users = users.collect();
             let answers = regions.iter().map(|_| [histogram(), histogram()]).collect();
             let (name, places) = (load.name.clone(), places(load, regions));
             all.loads.push(LoadAnswers { name, from, places, users, answers });
@@ -67,11 +78,15 @@ impl Regions {
         all
     }
 
-    fn users_of(&mut self, region: &str, group: &str) -> usize {
-        let known = self.users.iter().position(|one| one.region == region && one.group == group);
+    fn users_of(&mut self, region: &str, (group, fallback): (&str, Option<&str>)) -> usize {
+        let is_known = |one: &Users| {
+            (&*one.region, &*one.group, one.fallback.as_deref()) == (region, group, fallback)
+        };
+        let known = self.users.iter().position(is_known);
         known.unwrap_or_else(|| {
-            let (region, group, felt) = (region.to_owned(), group.to_owned(), Default::default());
-            self.users.push(Users { region, group, felt });
+            let (region, group) = (region.to_owned(), group.to_owned());
+            let (fallback, by_access) = (fallback.map(str::to_owned), Default::default());
+            self.users.push(Users { region, group, fallback, by_access });
             self.users.len() - 1
         })
     }
@@ -85,12 +100,13 @@ impl Regions {
             count(&mut load.answers[region][access], op.done.since(op.intended).as_nanos() as u64);
         }
         let Some(users) = load.users.get(usize::from(op.group)) else { return };
-        let felt = &mut self.users[*users].felt[access];
+        let users = &mut self.users[*users].by_access[access];
         if op.outcome != Outcome::Fail(Cause::Shed) {
-            felt.count(ok);
+            users.operations += 1;
+            users.errors += u64::from(!ok);
         }
         if let Some(shard) = shard_of(op, record) {
-            felt.want(op, (0, shard), self.line.from);
+            users.felt.want(op, (0, shard), self.line.from);
         }
     }
 
@@ -143,7 +159,7 @@ impl LoadAnswers {
 
 impl Users {
     fn rows(self, (record, end): (&Record, Nanos), failovers: &[Failover]) -> Vec<RegionDowntime> {
-        let Users { region, group, felt } = self;
+        let Users { region, group, fallback, by_access } = self;
         let probes: Vec<bool> = record
             .canaries
             .iter()
@@ -153,14 +169,15 @@ impl Users {
             })
             .collect();
         let is_probed = probes.contains(&true);
-        let row = |(action, felt): (Access, Felt)| {
-            let (operations, errors) = (felt.operations, felt.errors);
+        let row = |(action, users): (Access, OfUsers)| {
+            let OfUsers { operations, errors, felt } = users;
             let silences = felt.silences(|_| Some(&*group), (record, end), failovers);
             let worst = record.outages.worst(action, |canary| probes.get(canary) == Some(&true));
             let ms = |length: Duration| is_probed.then_some(length.as_secs_f64() * 1e3);
             RegionDowntime {
                 region: region.clone(),
                 group: group.clone(),
+                fallback: fallback.clone(),
                 action,
                 operations,
                 errors,
@@ -169,8 +186,8 @@ impl Users {
                 outage_total_ms: ms(worst.total),
             }
         };
-        let both = Access::ALL.into_iter().zip(felt);
-        both.filter(|(_, felt)| felt.operations > 0).map(row).collect()
+        let both = Access::ALL.into_iter().zip(by_access);
+        both.filter(|(_, users)| users.operations > 0).map(row).collect()
     }
 }
 
@@ -322,6 +339,31 @@ mod tests {
         assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected);
         let nobody = rows.iter().all(|row| row.outage_max_ms.is_none());
         assert!(nobody, "no group was probed: {rows:?}");
+    }
+
+    /// Two loads of a region use `us`: what one of them got from `eu` ends no silence of the other.
+    #[test]
+    fn users_that_may_turn_to_another_group_have_a_row_of_their_own() {
+        let mut record = record();
+        let app = &mut record.info.loads[0];
+        (app.more_groups, app.fallback) = (Vec::new(), Some("eu".to_owned()));
+        app.nodes.push(node("eu"));
+        record.info.loads.push(load("stays", "us", "near"));
+        let ops = [
+            op((0, 0), true, (100, 101)),
+            op((2, 0), true, (100, 101)),
+            lost((2, 0), true, (1_000, 2_000)),
+            Op { by: Some(1), ..op((0, 0), true, (1_500, 1_580)) },
+            op((2, 0), true, (4_000, 4_001)),
+        ];
+        let (latency, rows) = told(&record, &ops);
+        let row = |one: &RegionDowntime| {
+            (one.users_of(), one.operations, one.errors, one.longest().unwrap().duration_ms)
+        };
+        let expected = [("us, then eu".to_owned(), 2, 0, 80.0), ("us".to_owned(), 3, 1, 3_001.0)];
+        assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected);
+        let crossed = latency.iter().find(|one| (&*one.load, &*one.to) == ("app", "far"));
+        assert_eq!(crossed.unwrap().answers, 1, "who answered is in the matrix of latency");
     }
 
     #[test]

@@ -261,7 +261,7 @@ fn region_downtime(r: &Report) -> Table {
         let share = one.errors as f64 / one.operations as f64 * 100.0;
         vec![
             Cell::from(&*one.region),
-            Cell::from(&*one.group),
+            Cell::from(one.users_of()),
             Cell::from(one.action.word()),
             Cell::count(Some(one.operations)),
             Cell::figure(Some(share), Unit::Percent, 3),
@@ -386,12 +386,19 @@ fn time((ms, is_open): (f64, bool)) -> Cell {
 fn lag(r: &Report) -> Table {
     let mut columns = vec![Column::text("lag")];
     columns.extend(["link", "p50", "p99", "longest", "writes", "not seen"].map(Column::figure));
+    // Only redrill's own replicators tell.
+    let told = r.sync.iter().any(|pair| pair.backlog_max.is_some());
+    let heads = ["entries behind, most", "bytes behind, most"].map(Column::figure);
+    columns.extend(heads.into_iter().filter(|_| told));
     let row = |pair: &SyncLag| {
         let link = Cell::from(show(Some(pair.link_ms), Unit::Millis));
         let mut row = vec![Cell::from(format!("{} → {}", pair.from, pair.to)), link];
         let times = [pair.p50_ms, pair.p99_ms, pair.max_ms];
         row.extend(times.map(|ms| time((ms, pair.is_open(ms)))));
         row.extend([pair.writes, pair.unseen].map(|n| Cell::count(Some(n))));
+        let bytes = pair.backlog_max_bytes.map(|n| n as f64);
+        let behind = [Cell::count(pair.backlog_max), Cell::figure(bytes, Unit::Bytes, 0)];
+        row.extend(behind.into_iter().filter(|_| told));
         row
     };
     Table { columns, rows: r.sync.iter().map(row).collect() }

@@ -6,7 +6,7 @@ use crate::model::event::{Canary, Role, ShardView};
 use crate::model::op::Access;
 use crate::model::{NodeName, ShardName};
 
-use super::data::Shard;
+use super::data::{ProbedFrom, Shard};
 use super::record::Record;
 use super::usage::{Held, UsedByShard};
 
@@ -50,6 +50,7 @@ fn row(record: &Record, name: &ShardName) -> Shard {
         cpu_percent: used.cpu_percent(),
         canaries: mine.len(),
         canaries_that_move: mine.iter().filter(|canary| record.canaries[**canary].moves).count(),
+        probed_from: probed_from(record, &mine),
         downtime_write_max_ms: write.map(|(longest, _)| ms(longest)),
         downtime_write_total_ms: write.map(|(_, total)| ms(total)),
         downtime_read_max_ms: read.map(|(longest, _)| ms(longest)),
@@ -65,6 +66,23 @@ fn canaries(record: &Record, name: &ShardName) -> Vec<usize> {
         canary.group == name.group && ever.unwrap_or(canary.shard == name.shard)
     };
     (0..record.canaries.len()).filter(|i| mine(&record.canaries[*i])).collect()
+}
+
+/// The canaries in `mine` by the regions that they are probed from.
+fn probed_from(record: &Record, mine: &[usize]) -> Vec<ProbedFrom> {
+    let mut all: Vec<ProbedFrom> = Vec::new();
+    for canary in mine.iter().map(|canary| &record.canaries[*canary]) {
+        let Some(region) = record.probed_from(canary) else { continue };
+        let at = all.iter().position(|known| known.region == region).unwrap_or_else(|| {
+            let (canaries, canaries_that_move) = Default::default();
+            let region = region.to_owned();
+            all.push(ProbedFrom { region, canaries, canaries_that_move });
+            all.len() - 1
+        });
+        all[at].canaries += 1;
+        all[at].canaries_that_move += usize::from(canary.moves);
+    }
+    all
 }
 
 /// The longest outage of the canaries in `mine`, and the greatest sum of one. Only the time in

@@ -7,13 +7,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::catalogue::{Busy, CATALOGUE, Known, When};
+use crate::model::catalogue::{Better, Busy, CATALOGUE, Known, When};
 use crate::model::{Measure, Nanos, NodeName, Unit};
 
 use super::data::{Failover, Starved, millis};
 use super::doubt::Doubts;
+use super::sent::Errors;
+use super::span_tally::{Since, SpanTally};
 use super::spans::{Span, Spans};
-use super::tally::{Errors, Since, SpanTally, Tally};
+use super::tally::Tally;
 
 /// From so much of a second on, in percent, it is told that a server waited. The second counts
 /// as starved as a whole: other servers may have waited in the rest of it.
@@ -170,6 +172,16 @@ impl StarvedTimes {
     ) {
         for known in CATALOGUE.iter().filter(|known| known.busy() != Busy::Spares) {
             let Some(measure) = measures.get(known.name) else { continue };
+            if known.busy() == Busy::Carried {
+                let told = measure.value.or(measure.at_least).filter(|_| seen.carried_late);
+                let range = told.map(|value| match known.better {
+                    // The share of keys that are alike, in percent.
+                    Better::Higher => [value, 100.0],
+                    Better::Lower | Better::Neither => [0.0, value],
+                });
+                widened(doubts, known, range);
+                continue;
+            }
             let mut span = span_of(known, seen.spans);
             // What was not over in the end had the time until then, and nothing before it counts.
             if let Some(least) = measure.at_least.filter(|_| known.unit == Unit::Millis) {
@@ -191,11 +203,7 @@ impl StarvedTimes {
                 }
                 (None, _) => continue,
             };
-            if !lost.is_zero() {
-                let [least, most] = without;
-                let doubt = doubts.entry(known.name).or_default();
-                doubt.starved = Some([least.max(0.0), most]);
-            }
+            widened(doubts, known, Some(without).filter(|_| !lost.is_zero()));
         }
     }
 
@@ -225,6 +233,17 @@ pub(super) struct Seen<'a> {
     /// Measures of the operations that met no starved time.
     pub apart: &'a BTreeMap<&'static str, f64>,
     pub failovers: &'a [Failover],
+    /// What groups held at the end was compared before all was carried, as nobody had the time.
+    pub carried_late: bool,
+    /// Replicators may change the order of writes.
+    pub out_of_order: bool,
+}
+
+/// Says of a measure that it could have been anything in the range, if there is one.
+fn widened(doubts: &mut Doubts, known: &Known, range: Option<[f64; 2]>) {
+    if let Some([least, most]) = range {
+        doubts.entry(known.name).or_default().starved = Some([least.max(0.0), most]);
+    }
 }
 
 /// But for servers that waited so little that only latency can be due to it.
@@ -269,10 +288,12 @@ fn without(
     let share = (lost.as_secs_f64() / of.as_secs_f64()).min(1.0);
     let percent = share * 100.0;
     match known.busy() {
-        Busy::Spares => [value, value],
+        // What was not carried in time was told apart.
+        Busy::Spares | Busy::Carried => [value, value],
+        Busy::Disorders if !seen.out_of_order => [value, value],
         Busy::Lengthens => [value - ms(lost), value],
         Busy::Slows => [value, value / (1.0 - share)],
-        Busy::Lowers => [value, (value + percent).min(100.0)],
+        Busy::Lowers | Busy::Disorders => [value, (value + percent).min(100.0)],
         Busy::Raises => [value - percent, value],
         // What was slow then may have been fast, and then another operation is the slow one.
         Busy::Quantile => {
@@ -327,7 +348,8 @@ mod tests {
 
     fn seen(failovers: &[Failover]) -> Seen<'_> {
         static APART: BTreeMap<&str, f64> = BTreeMap::new();
-        Seen { spans: &SPANS, tally: None, apart: &APART, failovers }
+        let (carried_late, out_of_order) = (false, false);
+        Seen { spans: &SPANS, tally: None, apart: &APART, failovers, carried_late, out_of_order }
     }
 
     fn times() -> StarvedTimes {

@@ -31,9 +31,15 @@ pub(super) struct StepRecord {
     pub not_undone: Option<Nanos>,
     /// The error may be that redrill did not see something in time.
     pub doubtful: bool,
+    /// The error is of redrill, or of what runs the servers.
+    pub own: bool,
     /// Why nobody can tell whether it is the servers' fault.
     pub unsure: Option<String>,
 }
+
+/// Of a step that redrill could not do.
+pub const NOT_THE_SERVERS: &str =
+    "that is no fault of the servers: look at what runs them, and run it again";
 
 impl StepRecord {
     pub fn new(info: StepInfo) -> StepRecord {
@@ -56,6 +62,7 @@ impl StepRecord {
             error: None,
             not_undone: None,
             doubtful: false,
+            own: false,
             unsure: None,
         }
     }

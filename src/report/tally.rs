@@ -10,7 +10,6 @@
 //! The same latencies are also kept from the instant of sending ([`Since::Sent`]). They are no
 //! measures, but without them redrill's own lateness would count against the servers.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -18,15 +17,17 @@ use hdrhistogram::Histogram;
 use crate::model::Nanos;
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::histogram::{histogram, record};
-use crate::model::op::{Access, Cause, OWN_MEMORY, Op, Outcome, Purpose};
+use crate::model::op::{Cause, Op, Outcome, Purpose};
 
-use super::data::{Figures, Quantiles};
-use super::degradation::degradation;
+use super::load_tally::{LoadTally, felt};
 use super::record::Record;
-use super::recovery::{Recovered, Recovery};
-use super::schedule::{self, Schedule, is_shed_late};
+use super::recovery::Recovered;
+use super::schedule;
+use super::sent::{Errors, Sent, share};
+use super::span_tally::{Since, SpanTally};
 use super::spans::{Span, Spans};
-use super::windows::{HOPS, Latencies, Rates, SHORTEST, quantile_ms};
+use super::windows::quantile_ms;
+use super::worst::Worst;
 
 /// The results of single operations in the history.
 #[derive(Debug)]
@@ -35,14 +36,9 @@ pub(super) struct Tally {
     pub before: SpanTally,
     pub during: Option<SpanTally>,
     pub after: Option<SpanTally>,
-    /// Sliding windows of 1 s: from the first step to convergence; without steps, over
-    /// the whole line.
-    pub latencies: [Latencies; 3],
-    /// The same windows before the first step, and answers there.
-    calm: Option<([Latencies; 3], Rates)>,
+    pub worst: Worst,
     /// From intended to sent, of all operations that were sent.
     late: Histogram<u64>,
-    rates: Rates,
     /// Sessions that were sent.
     pub rows: u64,
     /// That were not: as many as the load allows were in flight. No server knows of them.
@@ -62,62 +58,6 @@ pub(super) struct Tally {
     pub loads: Vec<LoadTally>,
 }
 
-/// The figures of one span.
-#[derive(Debug)]
-pub(super) struct SpanTally {
-    pub span: Span,
-    /// The record reaches the span's end.
-    whole: bool,
-    latency: [LatencySpread; 3],
-    /// Of those alone that ended ok.
-    answered_latency: [Histogram<u64>; 3],
-    /// Ended ok within the span, whenever intended. What was due during the steps and ended after
-    /// them is their backlog, and belongs to them.
-    pub answered: u64,
-    sent: Sent,
-}
-
-/// Sessions that were sent.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sent {
-    all: u64,
-    /// Those that did not end ok, by [`Errors`].
-    failed: [u64; 2],
-}
-
-impl Sent {
-    /// The share of those that did not end ok, in percent; `None` if none was sent.
-    fn failed(&self, errors: Errors) -> Option<f64> {
-        share(self.failed[errors as usize], self.all)
-    }
-}
-
-/// Which errors: an index of counts that are kept for both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Errors {
-    All,
-    /// Without those that met a starved time on their way: the machine may be to blame.
-    OfServers,
-}
-
-/// Which latency: an index of figures that are kept for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Since {
-    /// What users feel, from the intended instant; all measures use it.
-    Intended,
-    /// From the instant of sending, without redrill's own lateness.
-    Sent,
-    /// From the intended instant, without operations that met a starved time on their way. Kept
-    /// where there was such a time.
-    Apart,
-}
-
-#[derive(Debug)]
-struct LatencySpread {
-    histogram: Histogram<u64>,
-    max: u64,
-}
-
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Redirected {
     pub moved: u64,
@@ -125,70 +65,16 @@ pub(super) struct Redirected {
     pub try_again: u64,
 }
 
-impl SpanTally {
-    fn new(span: Span, spans: &Spans) -> SpanTally {
-        let whole = spans.seen_to_the_end || span.to < spans.line.to;
-        SpanTally {
-            span,
-            whole,
-            latency: std::array::from_fn(|_| LatencySpread::new()),
-            answered_latency: std::array::from_fn(|_| histogram()),
-            answered: 0,
-            sent: Sent::default(),
-        }
-    }
-
-    /// In milliseconds; `None` if nothing ended ok.
-    pub fn quantile(&self, since: Since, q: f64) -> Option<f64> {
-        quantile_ms(&self.latency[since as usize].histogram, q)
-    }
-
-    /// In milliseconds, of good answers alone; `None` if there were none.
-    pub fn answered(&self, since: Since, q: f64) -> Option<f64> {
-        quantile_ms(&self.answered_latency[since as usize], q)
-    }
-
-    /// In milliseconds.
-    pub fn max(&self, since: Since) -> Option<f64> {
-        let spread = &self.latency[since as usize];
-        (!spread.histogram.is_empty()).then_some(spread.max as f64 / 1e6)
-    }
-
-    /// Answers a second; `None` if the record breaks off within the span, or if the span is too
-    /// short for a rate.
-    pub fn rate(&self) -> Option<f64> {
-        let length = self.span.length();
-        (length >= SHORTEST && self.whole).then(|| self.answered as f64 / length.as_secs_f64())
-    }
-}
-
-impl LatencySpread {
-    fn new() -> LatencySpread {
-        LatencySpread { histogram: histogram(), max: 0 }
-    }
-
-    fn record(&mut self, ns: u64) {
-        record(&mut self.histogram, ns);
-        self.max = self.max.max(ns);
-    }
-}
-
 impl Tally {
     /// `timeouts` are how long the clients of each load wait for an answer. In `starved` times the
     /// machine was too busy.
     pub fn new(spans: Spans, timeouts: &[Duration], starved: Vec<Span>) -> Tally {
-        let windowed = spans.during.unwrap_or(spans.line);
         Tally {
             before: SpanTally::new(spans.before, &spans),
             during: spans.during.map(|span| SpanTally::new(span, &spans)),
             after: spans.after.map(|span| SpanTally::new(span, &spans)),
-            latencies: std::array::from_fn(|_| Latencies::new(windowed)),
+            worst: Worst::new(&spans),
             late: histogram(),
-            rates: Rates::new(windowed, spans.line.to),
-            calm: spans.during.map(|_| {
-                let latencies = std::array::from_fn(|_| Latencies::new(spans.before));
-                (latencies, Rates::new(spans.before, spans.line.to))
-            }),
             spans,
             rows: 0,
             unsent: 0,
@@ -303,18 +189,15 @@ impl Tally {
         };
         for (since, from) in self.begins(op) {
             let Some(latency) = felt(op, from, timeout) else { return };
-            self.span(op).latency[since as usize].record(latency);
-            self.latencies[since as usize].record(op.began(), latency);
-            if let Some((calm, _)) = &mut self.calm {
-                calm[since as usize].record(op.began(), latency);
-            }
+            self.span(op).felt(since, latency);
+            self.worst.felt(since, op.began(), latency);
         }
     }
 
     fn answered(&mut self, op: &Op) {
         for (since, from) in self.begins(op) {
             let latency = op.done.since(from).as_nanos() as u64;
-            record(&mut self.span(op).answered_latency[since as usize], latency);
+            self.span(op).hear(since, latency);
         }
         let is_backlog = self.spans.index_of(op.began()) < self.spans.index_of(op.done);
         for band in [Some(&mut self.before), self.during.as_mut(), self.after.as_mut()] {
@@ -327,33 +210,7 @@ impl Tally {
             after.answered -= 1;
             during.answered += 1;
         }
-        self.rates.record(op.done);
-        self.calm.iter_mut().for_each(|(_, rates)| rates.record(op.done));
-    }
-
-    /// By how much the worst window of the 99th percentile exceeds what was usual before, in
-    /// percent.
-    pub fn slower(&mut self, since: Since) -> Option<f64> {
-        let during = self.latencies[since as usize].p99s();
-        match &mut self.calm {
-            Some((calm, _)) => degradation(calm[since as usize].p99s(), during, HOPS as usize),
-            None => of_halves(during, HOPS as usize),
-        }
-    }
-
-    /// By how much the worst window of throughput falls below what was usual before, in percent.
-    /// `rate` is that of all schedules together.
-    pub fn fell(&self, rate: f64) -> Option<f64> {
-        let negative = |rates: &Rates| {
-            let (windows, hops) = rates.windows(rate);
-            (windows.into_iter().map(|rate| -rate).collect::<Vec<f64>>(), hops)
-        };
-        let (during, hops) = negative(&self.rates);
-        let change = match &self.calm {
-            Some((_, calm)) => degradation(&negative(calm).0, &during, hops),
-            None => of_halves(&during, hops),
-        };
-        change.map(|change| 0.0 - change)
+        self.worst.answered(op.done);
     }
 
     /// The share of reads that instances' own memories answered, in percent, of loads whose
@@ -397,133 +254,6 @@ impl Tally {
         let schedules = self.loads.iter().map(|load| &load.schedule).zip(rates);
         let end = drain.unwrap_or(self.spans.line.to);
         self.spans.seen_to_the_end.then(|| schedule::held(schedules, end)).flatten()
-    }
-}
-
-/// Without steps, the second half of the time is compared with the first.
-fn of_halves(windows: &[f64], hops: usize) -> Option<f64> {
-    let half = windows.len() / 2;
-    degradation(&windows[..half], windows.get(half + hops..)?, hops)
-}
-
-/// In percent; `None` of nothing.
-fn share(part: u64, of: u64) -> Option<f64> {
-    (of > 0).then(|| part as f64 / of as f64 * 100.0)
-}
-
-/// How long a user waited, in nanoseconds; `None` if nothing was sent.
-fn felt(op: &Op, from: Nanos, timeout: Duration) -> Option<u64> {
-    let took = op.done.since(from);
-    let felt = match op.outcome {
-        Outcome::Ok => took,
-        Outcome::Fail(Cause::Shed) => return None,
-        // It was answered, and has waited for replicas as long as it was to.
-        Outcome::Unknown(Cause::UnderReplicated) => took,
-        Outcome::Fail(_) | Outcome::Unknown(_) => took.max(timeout),
-    };
-    Some(felt.as_nanos() as u64)
-}
-
-/// The results of one load, while its operations are read.
-#[derive(Debug)]
-pub(super) struct LoadTally {
-    /// Of its sessions.
-    sessions: Results,
-    /// By application instance.
-    instances: Vec<Sent>,
-    /// Reads that ended ok: those that nodes answered, and those that instances' memories did.
-    reads: [u64; 2],
-    /// Of its operations, by what they do.
-    operations: BTreeMap<&'static str, Results>,
-    schedule: Schedule,
-    timeout: Duration,
-    /// Of sessions that end with a read, and of the others: few writes would hide among many reads.
-    recoveries: [Recovery; 2],
-}
-
-impl LoadTally {
-    fn new(timeout: Duration) -> LoadTally {
-        let (sessions, instances, reads, operations, schedule, recoveries) = Default::default();
-        LoadTally { sessions, instances, reads, operations, schedule, timeout, recoveries }
-    }
-
-    fn instance(&mut self, instance: u16) -> &mut Sent {
-        let index = usize::from(instance);
-        if self.instances.len() <= index {
-            self.instances.resize(index + 1, Sent::default());
-        }
-        &mut self.instances[index]
-    }
-
-    /// Takes each of its operations.
-    fn add(&mut self, op: &Op, spans: &Spans) {
-        let of_kind = self.operations.entry(op.action.name()).or_default();
-        of_kind.add(op, op.intended, self.timeout, spans);
-        if op.outcome == Outcome::Ok && op.action.access() == Access::Read {
-            self.reads[usize::from(op.by == Some(OWN_MEMORY))] += 1;
-        }
-        // A session counts once, as what its last operation came to.
-        if !op.ends_session() {
-            return;
-        }
-        self.schedule.add(op);
-        if !is_shed_late(op) {
-            self.recoveries[usize::from(op.action.access() == Access::Write)].add(op, spans.line);
-        }
-        self.sessions.add(op, op.began(), self.timeout, spans);
-    }
-
-    /// The slower of reads and writes.
-    fn recovered(&self, (line, drain): (Span, Nanos), acts: &[Nanos]) -> Option<Recovered> {
-        let both = self.recoveries.iter().filter_map(|one| one.recovered(line, drain, acts));
-        both.reduce(Recovered::slower)
-    }
-
-    pub fn figures(&self) -> Figures {
-        self.sessions.figures()
-    }
-
-    pub fn operations(&self) -> BTreeMap<String, Figures> {
-        let each = self.operations.iter();
-        each.map(|(name, results)| (name.to_string(), results.figures())).collect()
-    }
-}
-
-#[derive(Debug)]
-struct Results {
-    operations: u64,
-    answered: u64,
-    unsent: u64,
-    /// What users felt, by the span in which they were intended; latency from that instant.
-    latency: [Histogram<u64>; 3],
-}
-
-impl Default for Results {
-    fn default() -> Results {
-        let latency = std::array::from_fn(|_| histogram());
-        Results { operations: 0, answered: 0, unsent: 0, latency }
-    }
-}
-
-impl Results {
-    /// Latency counts `from` an instant.
-    fn add(&mut self, op: &Op, from: Nanos, timeout: Duration, spans: &Spans) {
-        self.operations += 1;
-        self.answered += u64::from(op.outcome == Outcome::Ok);
-        self.unsent += u64::from(op.outcome == Outcome::Fail(Cause::Shed));
-        if let Some(latency) = felt(op, from, timeout) {
-            record(&mut self.latency[spans.index_of(from)], latency);
-        }
-    }
-
-    fn figures(&self) -> Figures {
-        let [before, during, after] = self.latency.each_ref().map(|latency| Quantiles {
-            p50_ms: quantile_ms(latency, 0.5),
-            p99_ms: quantile_ms(latency, 0.99),
-        });
-        let errors = self.operations - self.answered - self.unsent;
-        let (operations, answered, unsent) = (self.operations, self.answered, self.unsent);
-        Figures { operations, answered, errors, unsent, before, during, after }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::model::{NodeName, Workload};
 
 use super::Tools;
 use super::decode::word_enum;
+use super::lock::Lock;
 use super::step::{On, Step, Target};
 use super::topology::Topology;
 
@@ -85,6 +86,28 @@ impl Scenario {
         load.region.as_ref().or(self.topology.regions.first()).cloned()
     }
 
+    /// Whether the load is put on the group, or on one that takes the writes of its data, or its
+    /// clients may turn to one of these.
+    pub fn uses(&self, load: &Load, group: &str) -> bool {
+        let same = self.topology.followers(group);
+        let mut used = load.groups.iter().chain(&load.fallback);
+        used.any(|used| same.iter().any(|group| group.name == *used))
+    }
+
+    /// From where the canaries of the group are probed. Probes stand for users, so that is each
+    /// region in which the group's data have users; without users it is where its primary is at
+    /// first.
+    pub fn probed_from(&self, group: &str) -> Vec<Option<String>> {
+        let mut regions: Vec<Option<String>> = Vec::new();
+        for load in self.loads.iter().filter(|load| self.uses(load, group)) {
+            let region = self.region_of(load);
+            if !regions.contains(&region) {
+                regions.push(region);
+            }
+        }
+        if regions.is_empty() { vec![self.topology.home_of(group)] } else { regions }
+    }
+
     /// The instances that connect from an address of their own, and their regions.
     pub fn own_instances(&self) -> Vec<(NodeName, Option<String>)> {
         let own = |load| Load::own_instances(load).map(|name| (name, load.region.clone()));
@@ -144,6 +167,8 @@ pub struct Load {
     pub keyspace: Keyspace,
     /// Of transfers: what makes them whole.
     pub transfer: Atomicity,
+    /// What locks it takes, if its workload is `lock`.
+    pub lock: Option<Lock>,
     /// Application processes, each with its own slot map and connections.
     pub instances: u16,
     /// Connections of each instance to each node.
@@ -203,6 +228,7 @@ impl Load {
             workload: Workload::Register,
             keyspace: Keyspace::own(name),
             transfer: Atomicity::Multi,
+            lock: None,
             instances: 1,
             connections: 1,
             wait: None,
@@ -315,4 +341,15 @@ pub struct Probe {
     pub canaries: u32,
     /// Requests a second of probes and of questions for views together; half of it for each.
     pub budget: f64,
+}
+
+impl Probe {
+    /// Of short deadlines.
+    pub const LEAST_MAP_PATIENCE: Duration = Duration::from_millis(25);
+
+    /// How long a node may take to say which node owns which slot. Far away nothing comes sooner:
+    /// who is far has longer deadlines.
+    pub fn map_patience(&self) -> Duration {
+        Probe::LEAST_MAP_PATIENCE.max(self.deadline / 4)
+    }
 }

@@ -15,6 +15,14 @@ pub enum DataSync {
         /// The groups that copy it.
         to: Vec<usize>,
     },
+    /// The same between clusters, which cannot replicate each other: for each shard, a replicator
+    /// in each direction carries what is written. The one back has nothing to carry until another
+    /// group takes the writes.
+    Standby {
+        /// The cluster that takes the writes at first.
+        from: usize,
+        to: Vec<usize>,
+    },
     /// Each group takes writes, and for each shard of each directed pair of them a replicator
     /// carries them.
     ActiveActive { rule: SyncRule, between: Vec<usize> },
@@ -27,26 +35,47 @@ impl DataSync {
     /// The groups that have the data, the source first if there is one.
     pub fn members(&self) -> Vec<usize> {
         match self {
-            DataSync::Replica { from, to } => [*from].into_iter().chain(to.clone()).collect(),
+            DataSync::Replica { from, to } | DataSync::Standby { from, to } => {
+                [*from].into_iter().chain(to.clone()).collect()
+            }
             DataSync::ActiveActive { between, .. } | DataSync::External { between, .. } => {
                 between.clone()
             }
         }
     }
 
+    /// The group that takes the writes at first, and those that copy it; none if each takes its
+    /// own.
+    pub fn one_way(&self) -> Option<(usize, &[usize])> {
+        match self {
+            DataSync::Replica { from, to } | DataSync::Standby { from, to } => Some((*from, to)),
+            DataSync::ActiveActive { .. } | DataSync::External { .. } => None,
+        }
+    }
+
     /// The groups of which one takes the writes for all; none if each takes its own.
     pub fn followers(&self) -> Vec<usize> {
-        match self {
-            DataSync::Replica { .. } => self.members(),
-            DataSync::ActiveActive { .. } | DataSync::External { .. } => Vec::new(),
-        }
+        if self.one_way().is_some() { self.members() } else { Vec::new() }
+    }
+
+    /// Those of them whose servers follow each other, so that roles say which group takes the
+    /// writes.
+    pub fn by_roles(&self) -> Vec<usize> {
+        if matches!(self, DataSync::Replica { .. }) { self.members() } else { Vec::new() }
     }
 
     /// The groups that each take writes; none if one takes them for all.
     pub fn writers(&self) -> Vec<usize> {
+        if self.one_way().is_none() { self.members() } else { Vec::new() }
+    }
+
+    /// The rule by which redrill's own replicators carry; none if it has none.
+    pub fn rule(&self) -> Option<SyncRule> {
         match self {
-            DataSync::Replica { .. } => Vec::new(),
-            DataSync::ActiveActive { .. } | DataSync::External { .. } => self.members(),
+            DataSync::ActiveActive { rule, .. } => Some(*rule),
+            // One group writes at a time, and what it writes later stays.
+            DataSync::Standby { .. } => Some(SyncRule::Lww),
+            DataSync::Replica { .. } | DataSync::External { .. } => None,
         }
     }
 
@@ -61,7 +90,9 @@ impl DataSync {
     pub fn pairs(&self) -> Vec<(usize, usize)> {
         match self {
             DataSync::Replica { .. } | DataSync::External { command: None, .. } => Vec::new(),
-            DataSync::ActiveActive { .. } | DataSync::External { .. } => self.directed(),
+            DataSync::Standby { .. }
+            | DataSync::ActiveActive { .. }
+            | DataSync::External { .. } => self.directed(),
         }
     }
 }

@@ -148,9 +148,21 @@ impl Topology {
 
     /// The group that the group of this name copies at first.
     pub fn source_of(&self, name: &str) -> Option<&Group> {
-        let Some(DataSync::Replica { from, to }) = &self.sync else { return None };
+        let (from, to) = self.sync.as_ref()?.one_way()?;
         let copies = to.iter().any(|index| self.groups[*index].name == name);
-        copies.then(|| &self.groups[*from])
+        copies.then(|| &self.groups[from])
+    }
+
+    /// The same, if its servers follow those of that group.
+    pub fn replicates(&self, name: &str) -> Option<&Group> {
+        self.source_of(name).filter(|source| !source.is_cluster())
+    }
+
+    /// The region of the group's first primary; none without regions.
+    pub fn home_of(&self, name: &str) -> Option<String> {
+        let group = self.groups.iter().find(|group| group.name == name)?;
+        let region = group.region_of(&NodeName::new(name, 0, 0))?;
+        self.regions.get(region).cloned()
     }
 
     /// The latency of the link from region to region, one way; none within one.
@@ -198,12 +210,9 @@ impl Topology {
 
     /// The rule by which redrill's own replicators carry what is written to the group of this name.
     pub fn rule_of(&self, name: &str) -> Option<SyncRule> {
-        match &self.sync {
-            Some(DataSync::ActiveActive { rule, between }) => {
-                between.iter().any(|index| self.groups[*index].name == name).then_some(*rule)
-            }
-            _ => None,
-        }
+        let sync = self.sync.as_ref()?;
+        let is_in = sync.members().iter().any(|index| self.groups[*index].name == name);
+        sync.rule().filter(|_| is_in)
     }
 
     /// The programs that carry what is written, each with its source and its target: one for each
@@ -270,6 +279,17 @@ impl Group {
                 }
             }
         }
+    }
+
+    /// The nodes that tell clients which node owns which slot, each with the group: its sentinels,
+    /// or without them all that hold keys.
+    pub fn guides(&self) -> impl Iterator<Item = (&Group, NodeName)> {
+        let (name, replicas) = (&*self.name, self.replicas());
+        let sentinels = self.sentinels().map_or(0, |sentinels| sentinels.count);
+        let shards = if sentinels > 0 { 0 } else { self.shards() };
+        let of_shard = move |shard| (0..=replicas).map(move |n| NodeName::new(name, shard, n));
+        let sentinels = (0..sentinels).map(move |n| NodeName::sentinel(name, n));
+        sentinels.chain((0..shards).flat_map(of_shard)).map(move |node| (self, node))
     }
 
     /// Where its first primary is.

@@ -7,6 +7,7 @@ use std::fmt::Display;
 
 use crate::model::Workload;
 
+use super::lock::{Lock, LockBy, LockKind};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
 use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wait};
 use super::sync::{DataSync, Strategy};
@@ -84,7 +85,7 @@ fn sync(out: &mut Lines, topology: &Topology) {
         list(&all.iter().map(|index| topology.groups[*index].name.clone()).collect::<Vec<_>>())
     };
     match &topology.sync {
-        Some(DataSync::Replica { from, to }) => {
+        Some(DataSync::Replica { from, to } | DataSync::Standby { from, to }) => {
             out.key("strategy", Strategy::Replica);
             out.key("from", &topology.groups[*from].name);
             out.key_if("to", names(to));
@@ -206,7 +207,12 @@ fn load(out: &mut Lines, load: &Load) {
     if load.workload == Workload::Transfer {
         out.key("by", load.transfer.word());
     }
-    match &load.groups[..] {
+    let mut groups = &load.groups[..];
+    if let Some(of_load) = &load.lock {
+        groups = &groups[..of_load.groups];
+        lock(out, of_load, &load.groups);
+    }
+    match groups {
         [group] => out.key("group", group),
         groups => out.key("groups", format_args!("[{}]", groups.join(", "))),
     }
@@ -233,7 +239,8 @@ fn load(out: &mut Lines, load: &Load) {
         Distribution::Zipf(exponent) => out.key("distribution", format_args!("zipf({exponent})")),
     }
     // A set has no reads, and numbers no size: they may not be written.
-    if load.workload.usual_reads().is_some() {
+    let reads = load.lock.as_ref().is_none_or(|lock| lock.kind == LockKind::ReadWrite);
+    if load.workload.usual_reads().is_some() && reads {
         out.key("reads", Percent::of(load.reads));
     }
     if load.workload.has_sizes() {
@@ -249,4 +256,32 @@ fn load(out: &mut Lines, load: &Load) {
         out.key("min-replicas-to-write", to_write);
         out.key_if("min-replicas-max-lag", max_lag.map(|lag| Time::secs(lag.into())));
     }
+}
+
+fn lock(out: &mut Lines, lock: &Lock, groups: &[String]) {
+    out.inside("lock", |out| {
+        out.key("kind", lock.kind.word());
+        out.key("ttl", Time(lock.ttl));
+        out.key("hold", Time(lock.hold));
+        out.key("patience", Time(lock.patience));
+        out.key("retry", Time(lock.retry));
+        out.key_if("extend", lock.extend.map(Time));
+        if lock.take > 1 {
+            out.key("take", lock.take);
+            out.key("deadlock", lock.deadlock.word());
+        }
+        if lock.kind == LockKind::Redlock {
+            out.key("quorum", lock.quorum);
+        }
+        if lock.kind == LockKind::Semaphore {
+            out.key("holders", lock.holders);
+        }
+        if lock.by == LockBy::Command {
+            out.key("by", lock.by.word());
+        }
+        out.key_if(
+            "accounts",
+            groups.get(usize::from(lock.accounts())).filter(|_| lock.accounts_apart),
+        );
+    });
 }

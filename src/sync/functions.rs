@@ -1,6 +1,6 @@
-//! The functions that servers get (FUNCTION LOAD), and how they are called. Those of each rule stand
-//! in a file of their own in `rules/`; their names are the same, so that callers need not know the
-//! rule.
+//! The functions that servers get (FUNCTION LOAD), and how they are called. Those of each rule
+//! stand in a file of their own in `rules/`; their names are the same, so that callers need not
+//! know the rule.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,22 @@ pub const CONFLICT: &str = "redrill:conflict:";
 
 const LIBRARY: &str = "redrill_sync";
 const COMMON: &str = include_str!("rules/outbox.lua");
+const STANDBY: &str = include_str!("rules/standby.lua");
 const PASS: &str = include_str!("rules/pass.lua");
 const FUNCTIONS: &str = include_str!("rules/functions.lua");
 
+/// Which groups take writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writers {
+    /// All of them.
+    All,
+    /// One at a time: that of the latest [`Term`](super::term::Term).
+    OneOf,
+}
+
 /// The library for the servers of a shard of the group `own`.
-pub fn library(rule: SyncRule, own: &str, tag: &Tag) -> String {
+fn library(rule: SyncRule, writers: Writers, own: &str, tag: &Tag) -> String {
+    let standby = writers == Writers::OneOf;
     let rule = match rule {
         SyncRule::Naive => include_str!("rules/naive.lua"),
         SyncRule::Lww => include_str!("rules/lww.lua"),
@@ -31,15 +42,15 @@ pub fn library(rule: SyncRule, own: &str, tag: &Tag) -> String {
     };
     let head = format!(
         "#!lua name={LIBRARY}\nlocal OWN, TAG, MOST, LIFE = '{own}', '{tag}', {OUTBOX_KEEPS}, {LIFE}\n\
-         local CONFLICT = '{CONFLICT}'\n"
+         local CONFLICT, STANDBY = '{CONFLICT}', {standby}\n"
     );
-    [&head, COMMON, PASS, rule, FUNCTIONS].join("\n")
+    [&head, COMMON, STANDBY, PASS, rule, FUNCTIONS].join("\n")
 }
 
 /// Gives a server the library. Its replicas get it as they get data.
-pub fn load(rule: SyncRule, own: &str, tag: &Tag) -> Cmd {
+pub fn load(rule: SyncRule, writers: Writers, own: &str, tag: &Tag) -> Cmd {
     let mut cmd = redis::cmd("FUNCTION");
-    cmd.arg("LOAD").arg("REPLACE").arg(library(rule, own, tag));
+    cmd.arg("LOAD").arg("REPLACE").arg(library(rule, writers, own, tag));
     cmd
 }
 
@@ -50,13 +61,13 @@ fn call(function: &str) -> Cmd {
     cmd
 }
 
-/// Lets a group take writes, which is new.
+/// Lets a group that is new take writes, of standby groups the one that has the term.
 pub fn open() -> Cmd {
     call("redrill_open")
 }
 
-/// Asks for the name of a group's data: another one after each full pass, and nil if it has lost its
-/// data and takes no writes.
+/// Asks for the name of a group's data: another one after each full pass, and nil if it has lost
+/// its data and takes no writes.
 pub fn name_of_data(tag: &Tag) -> Cmd {
     of_state("open", tag)
 }

@@ -8,7 +8,7 @@ use futures::future::select_ok;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo};
-use redis::{Pipeline, RedisResult, Value};
+use redis::{Pipeline, RedisError, RedisResult, Value};
 
 use super::functions;
 use super::protocol::Place;
@@ -17,6 +17,31 @@ use super::shard::Tag;
 /// How long a node may take to accept, and to answer. A server that is not run for a while is not
 /// to be given up, and what a link that is cut holds back arrives when it is whole again.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What functions refuse with while groups bring each other their data, and nodes of other shards
+/// do at any time. It goes by.
+const ORDINARY: [&str; 5] = ["NOTREADY", "BUSY", "LOST", "NOPASS", "MOVED"];
+
+/// Why a replicator cannot go on at the moment.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub text: String,
+    /// The word of the server that refuses, if that is why: `OOM`.
+    pub refused: Option<String>,
+}
+
+impl Trouble {
+    fn of(address: SocketAddr, error: &RedisError) -> Trouble {
+        let word = error.code().filter(|word| !ORDINARY.contains(word));
+        Trouble { text: format!("{address}: {error}"), refused: word.map(str::to_owned) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Trouble {
+    fn from(text: T) -> Trouble {
+        Trouble { text: text.into(), refused: None }
+    }
+}
 
 /// A connection to the primary of a group, or of a shard of it. Clones share it.
 #[derive(Clone)]
@@ -29,18 +54,22 @@ impl Link {
     /// Asks all nodes of the group at once; the first that is a primary is the one.
     ///
     /// Errors: none of them is, or answers; why the last one does not.
-    pub(super) async fn to_primary(place: &Place, password: Option<&str>) -> Result<Link, String> {
+    pub(super) async fn to_primary(place: &Place, password: Option<&str>) -> Result<Link, Trouble> {
         let asked = place.nodes.iter().map(|node| Link::to(*node, &place.tag, password).boxed());
         let found = select_ok(asked).await.map(|(link, _)| link);
-        found.map_err(|why| format!("group `{}` has no primary: {why}", place.group))
+        found.map_err(|Trouble { text, refused }| {
+            let text = format!("group `{}` has no primary: {text}", place.group);
+            Trouble { text, refused }
+        })
     }
 
-    async fn to(address: SocketAddr, tag: &Tag, password: Option<&str>) -> Result<Link, String> {
+    async fn to(address: SocketAddr, tag: &Tag, password: Option<&str>) -> Result<Link, Trouble> {
         let connecting = connect(address, password).await;
-        let connection = connecting.map_err(|error| format!("{address}: {error}"))?;
+        let connection = connecting.map_err(|error| Trouble::of(address, &error))?;
         let mut link = Link { address, connection };
         if !link.is_primary().await? {
-            return Err(format!("{address} is a replica"));
+            let text = format!("{address} is a replica");
+            return Err(Trouble { text, refused: Some("READONLY".to_owned()) });
         }
         // The primary of another shard refuses (MOVED).
         if tag.is_some() {
@@ -50,19 +79,22 @@ impl Link {
     }
 
     /// Whether it is a primary still (ROLE).
-    pub(super) async fn is_primary(&mut self) -> Result<bool, String> {
+    pub(super) async fn is_primary(&mut self) -> Result<bool, Trouble> {
         let role: Vec<Value> = self.ask(&redis::cmd("ROLE")).await?;
         Ok(matches!(role.first(), Some(Value::BulkString(word)) if word == b"master"))
     }
 
-    pub(super) async fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> Result<T, String> {
+    pub(super) async fn ask<T: FromRedisValue>(&mut self, cmd: &Cmd) -> Result<T, Trouble> {
         let answer = cmd.query_async(&mut self.connection).await;
-        answer.map_err(|error| format!("{}: {error}", self.address))
+        answer.map_err(|error| Trouble::of(self.address, &error))
     }
 
-    pub(super) async fn ask_all<T: FromRedisValue>(&mut self, all: &Pipeline) -> Result<T, String> {
+    pub(super) async fn ask_all<T: FromRedisValue>(
+        &mut self,
+        all: &Pipeline,
+    ) -> Result<T, Trouble> {
         let answers = all.query_async(&mut self.connection).await;
-        answers.map_err(|error| format!("{}: {error}", self.address))
+        answers.map_err(|error| Trouble::of(self.address, &error))
     }
 }
 

@@ -12,7 +12,7 @@ use rand::RngExt;
 use redis::Value;
 
 use super::functions::{self, OUTBOX, Position, entries_between, numbers_of, same_life};
-use super::link::Link;
+use super::link::{Link, Trouble};
 use super::shard::Tag;
 
 /// Keys of one question. A server serves nobody else while it answers.
@@ -76,9 +76,10 @@ type Texts = Vec<(String, String)>;
 pub(super) type Seen = BTreeMap<String, u64>;
 
 impl Known {
-    async fn of(group: &str, link: &mut Link) -> Result<Known, String> {
+    async fn of(group: &str, link: &mut Link) -> Result<Known, Trouble> {
         let told = link.ask(&functions::known()).await?;
-        Known::parse(group, told).ok_or_else(|| format!("group `{group}` told something strange"))
+        Known::parse(group, told)
+            .ok_or_else(|| format!("group `{group}` told something strange").into())
     }
 
     fn parse(group: &str, (own, others, seen): (Vec<String>, Texts, Texts)) -> Option<Known> {
@@ -139,7 +140,7 @@ pub(super) struct Pass<'a> {
 
 impl Pass<'_> {
     /// Makes a full pass if one is needed: why it was, and how many keys were compared.
-    pub(super) async fn if_needed(&mut self) -> Result<Option<(Reason, usize)>, String> {
+    pub(super) async fn if_needed(&mut self) -> Result<Option<(Reason, usize)>, Trouble> {
         // The source first: it never knows more of the target's writes than the target itself.
         let source = Known::of(self.from, self.source).await?;
         let target = Known::of(self.to, self.target).await?;
@@ -147,7 +148,7 @@ impl Pass<'_> {
         let source = match source.name.is_empty() {
             // Both have nothing, and somebody has to begin. But what it has seen it has no more.
             true if reason == Reason::Empty => Known::default(),
-            true => return Err(format!("group `{}` has lost its data", self.from)),
+            true => return Err(format!("group `{}` has lost its data", self.from).into()),
             false => source,
         };
         let token = format!("{:016x}", rand::rng().random::<u64>());
@@ -163,7 +164,7 @@ impl Pass<'_> {
         Ok(Some((reason, compared)))
     }
 
-    async fn reason(&mut self, source: &Known, target: &Known) -> Result<Option<Reason>, String> {
+    async fn reason(&mut self, source: &Known, target: &Known) -> Result<Option<Reason>, Trouble> {
         if target.name.is_empty() {
             return Ok(Some(Reason::Empty));
         }
@@ -185,7 +186,7 @@ impl Pass<'_> {
         &mut self,
         theirs: &Position,
         target: &Known,
-    ) -> Result<Option<Reason>, String> {
+    ) -> Result<Option<Reason>, Trouble> {
         let all = || Some(Reason::Shortened("0".to_owned(), None));
         let last = target.last.as_ref().map_or(0, |last| last.number);
         if !same_life(last, theirs.number) {
@@ -215,7 +216,7 @@ impl Pass<'_> {
     }
 
     /// Merges every key that one of the two has; how many.
-    async fn keys(&mut self, token: &str, name: &str) -> Result<usize, String> {
+    async fn keys(&mut self, token: &str, name: &str) -> Result<usize, Trouble> {
         let mut tombstones = redis::cmd("ZRANGE");
         tombstones.arg(format!("{TOMBSTONES}{}", self.tag)).arg(0).arg(-1);
         let mut keys: HashSet<Vec<u8>> =
@@ -251,7 +252,7 @@ fn cut_off(own: &Position, source: &Known) -> Option<u64> {
     (is_before && missing > 0).then_some(missing)
 }
 
-async fn keys_of(link: &mut Link) -> Result<Vec<Vec<u8>>, String> {
+async fn keys_of(link: &mut Link) -> Result<Vec<Vec<u8>>, Trouble> {
     let (mut all, mut cursor) = (Vec::new(), 0);
     loop {
         let mut scan = redis::cmd("SCAN");

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::functions::Writers;
 use super::shard::Tag;
 use crate::spec::sync::SyncRule;
 
@@ -20,6 +21,9 @@ pub struct Order {
     pub protocol: u32,
     /// `naive`, `lww` or `crdt`.
     pub rule: String,
+    /// Of standby groups: one of them takes the writes at a time.
+    #[serde(default)]
+    pub standby: bool,
     pub from: Place,
     pub to: Place,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,9 +67,15 @@ pub struct Progress {
     pub pass: Option<String>,
     /// Why it cannot go on at the moment; none if it does.
     pub error: Option<String>,
+    /// If that is because a server refuses, its word for it: `OOM`.
+    pub refused: Option<String>,
 }
 
 impl Order {
+    pub fn writers(&self) -> Writers {
+        if self.standby { Writers::OneOf } else { Writers::All }
+    }
+
     /// Errors: the version is another one, the rule is not known, or nothing can be read at once.
     pub fn parse(line: &str) -> Result<(Order, SyncRule), String> {
         let order: Order = serde_json::from_str(line).map_err(|error| format!("{error}"))?;

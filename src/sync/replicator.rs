@@ -18,9 +18,10 @@ use redis::Value;
 use tokio::sync::mpsc;
 
 use super::functions::{self, OUTBOX, Position, entries_between, numbers_of, same_life};
-use super::link::Link;
+use super::link::{Link, Trouble};
 use super::pass::Pass;
 use super::protocol::{Order, Place, Progress};
+use super::term::{self, Term};
 use crate::spec::sync::SyncRule;
 
 /// For so long a read waits for something to come.
@@ -65,8 +66,8 @@ impl Entry {
 pub async fn replicate(order: Order, rule: SyncRule, progress: Arc<Mutex<Progress>>) {
     let replicator = Replicator { order, rule, progress, number: AtomicU64::new(0) };
     loop {
-        let Err(why) = replicator.carry().await;
-        replicator.progress.lock().error = Some(why);
+        let Err(trouble) = replicator.carry().await;
+        replicator.has_trouble(Some(trouble));
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -81,7 +82,7 @@ struct Replicator {
 
 impl Replicator {
     /// Carries from the position on, until something goes wrong.
-    async fn carry(&self) -> Result<Infallible, String> {
+    async fn carry(&self) -> Result<Infallible, Trouble> {
         let Order { from, to, password, .. } = &self.order;
         let password = password.as_deref();
         let (mut source, asked, mut target) = try_join3(
@@ -92,8 +93,13 @@ impl Replicator {
         .await?;
         let looked_at = target.clone();
         // A server that was started without its data has no functions either.
-        source.ask::<Value>(&functions::load(self.rule, &from.group, &from.tag)).await?;
-        target.ask::<Value>(&functions::load(self.rule, &to.group, &to.tag)).await?;
+        for (link, place) in [(&mut source, from), (&mut target, to)] {
+            let writers = self.order.writers();
+            link.ask::<Value>(&functions::load(self.rule, writers, &place.group, &place.tag))
+                .await?;
+        }
+        // Before the target gets data, and would take writes as it did once.
+        let known = self.bring_term(&mut source, &mut target, Term::default()).await?;
         let name_of_data = functions::name_of_data(&from.tag);
         // Before the source is looked at: what is lost after that is seen to be another.
         let source_has = source.ask(&name_of_data).await?;
@@ -103,18 +109,46 @@ impl Replicator {
         let position =
             Position::parse(&told).ok_or_else(|| format!("strange position `{told}`"))?;
         self.reached(&position);
-        self.progress.lock().error = None;
+        self.has_trouble(None);
         let (give, batches) = mpsc::channel(READ_AHEAD);
         let carried = try_join3(
             self.read(source, position.clone(), give),
             self.apply(target, position.id, batches),
-            self.look([(asked, from, source_has), (looked_at, to, target_has)]),
+            self.look([(asked, from, source_has), (looked_at, to, target_has)], known),
         );
         carried.await.map(|(never, ..)| never)
     }
 
+    /// What keeps it from going on; none if it does.
+    fn has_trouble(&self, trouble: Option<Trouble>) {
+        let mut progress = self.progress.lock();
+        (progress.error, progress.refused) = match trouble {
+            Some(Trouble { text, refused }) => (Some(text), refused),
+            None => (None, None),
+        };
+    }
+
+    /// Tells the target who takes the writes, if the source knows of a later term than `told`.
+    /// Returns the latest that the target was told.
+    async fn bring_term(
+        &self,
+        source: &mut Link,
+        target: &mut Link,
+        told: Term,
+    ) -> Result<Term, Trouble> {
+        if !self.order.standby {
+            return Ok(told);
+        }
+        let tag = &self.order.from.tag;
+        let known = Term::from(source.ask::<term::Answer>(&term::ask(tag)).await?);
+        if known > told {
+            target.ask::<Value>(&term::tell(&known, tag)).await?;
+        }
+        Ok(known.max(told))
+    }
+
     /// Brings the target all that entries cannot bring it any more.
-    async fn pass(&self, source: &mut Link, target: &mut Link) -> Result<(), String> {
+    async fn pass(&self, source: &mut Link, target: &mut Link) -> Result<(), Trouble> {
         let (from, to) = (&self.order.from.group, &self.order.to.group);
         let tag = &self.order.from.tag;
         let made = Pass { source, target, from, to, tag }.if_needed().await?;
@@ -142,7 +176,7 @@ impl Replicator {
         mut source: Link,
         position: Position,
         give: mpsc::Sender<Vec<Entry>>,
-    ) -> Result<Infallible, String> {
+    ) -> Result<Infallible, Trouble> {
         let (mut after, mut number) = (position.id, position.number);
         let outbox = format!("{OUTBOX}{}", self.order.from.tag);
         let mut count = self.order.batch;
@@ -154,13 +188,13 @@ impl Replicator {
             let Some(last) = entries.last() else { continue };
             after.clone_from(&last.id);
             if has_gap(number, &entries) {
-                return Err("entries are missing in the outbox".to_owned());
+                return Err("entries are missing in the outbox".into());
             }
             if begins_again(number, &entries) {
                 let last: Option<u64> = source.ask(&functions::last(&self.order.from.tag)).await?;
                 if same_life(number, last.unwrap_or(0)) {
                     // Once these were applied, nobody would see what is missing.
-                    return Err("the source lacks writes that it has to get back first".to_owned());
+                    return Err("the source lacks writes that it has to get back first".into());
                 }
             }
             number = last.number;
@@ -178,7 +212,7 @@ impl Replicator {
         target: Link,
         mut after: String,
         mut batches: mpsc::Receiver<Vec<Entry>>,
-    ) -> Result<Infallible, String> {
+    ) -> Result<Infallible, Trouble> {
         let mut under_way = FuturesOrdered::new();
         let mut bytes = 0;
         loop {
@@ -207,7 +241,7 @@ impl Replicator {
         target: &Link,
         piece: &[Entry],
         after: &mut String,
-    ) -> impl Future<Output = Result<Position, String>> + use<> {
+    ) -> impl Future<Output = Result<Position, Trouble>> + use<> {
         let words = piece.iter().flat_map(Entry::words);
         let apply = functions::apply(&self.order.from.group, after, words);
         after.clone_from(&piece[piece.len() - 1].id);
@@ -215,29 +249,36 @@ impl Replicator {
         async move {
             let told: String = target.ask(&apply).await?;
             let position = Position::parse(&told).filter(|position| position.id == last);
-            position.ok_or_else(|| format!("the position is `{told}`, and was to be `{last}`"))
+            position
+                .ok_or_else(|| format!("the position is `{told}`, and was to be `{last}`").into())
         }
     }
 
-    /// Asks the source, the first of `both`, how far it is; and both whether they are primaries still
-    /// and have the data that they had.
+    /// Asks the source, the first of `both`, how far it is, and for its term, of which the target
+    /// `knows` an earlier one; and both whether they are primaries still and have the data that they
+    /// had.
     async fn look(
         &self,
         mut both: [(Link, &Place, Option<String>); 2],
-    ) -> Result<Infallible, String> {
+        mut knows: Term,
+    ) -> Result<Infallible, Trouble> {
         let tag = &self.order.from.tag;
         let (ask_last, name_of_data) = (functions::last(tag), functions::name_of_data(tag));
         loop {
-            let last: Option<u64> = both[0].0.ask(&ask_last).await?;
+            let [(source, ..), (target, ..)] = &mut both;
+            knows = self.bring_term(source, target, knows).await?;
+            let last: Option<u64> = source.ask(&ask_last).await?;
             let carried = self.number.load(Ordering::Relaxed);
             self.progress.lock().behind = Some(entries_between(carried, last.unwrap_or(0)));
             for (link, Place { group, .. }, had) in &mut both {
                 if !link.is_primary().await? {
-                    return Err(format!("another node is the primary of group `{group}` now"));
+                    return Err(
+                        format!("another node is the primary of group `{group}` now").into()
+                    );
                 }
                 let has: Option<String> = link.ask(&name_of_data).await?;
                 if has.is_none() || has != *had {
-                    return Err(format!("group `{group}` has lost its data"));
+                    return Err(format!("group `{group}` has lost its data").into());
                 }
             }
             tokio::time::sleep(LOOK).await;

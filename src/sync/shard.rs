@@ -1,4 +1,5 @@
-//! The shards of groups that all take writes. Each has an outbox, positions and lives of its own.
+//! The shards of groups to which writes are carried from others. Each has an outbox, positions and
+//! lives of its own.
 //!
 //! redrill's own keys stand in the shard whose writes they are about. In a cluster they have a hash
 //! tag for that: a constant one for each shard, in its slots. No step moves slots of such a group.
@@ -60,7 +61,11 @@ impl Shard {
     }
 
     pub fn has(&self, key: &str) -> bool {
-        self.slots.as_ref().is_none_or(|slots| slots.contains(slot_of(key.as_bytes())))
+        self.has_slot(slot_of(key.as_bytes()))
+    }
+
+    pub fn has_slot(&self, slot: u16) -> bool {
+        self.slots.as_ref().is_none_or(|slots| slots.contains(slot))
     }
 }
 

@@ -10,6 +10,7 @@ mod busy;
 mod catch_up;
 mod check;
 mod containers;
+mod deadlock;
 mod drill;
 mod failover;
 mod form;
@@ -55,6 +56,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("lag", lag::run),
     ("catch-up", catch_up::run),
     ("check", check::run),
+    ("deadlock", deadlock::run),
     ("report", report::run),
 ];
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use redis::Connection;
 use redrill::spec::sync::SyncRule;
-use redrill::sync::functions::{self, Position};
+use redrill::sync::functions::{self, Position, Writers};
 use redrill::sync::protocol::{BATCH, Order, Place, VERSION};
 use redrill::sync::shard::Tag;
 
@@ -58,7 +58,7 @@ fn writes_a_second(rule: SyncRule, carries: bool) -> Result<f64> {
     let [source, target] = [servers.ports[0], servers.ports[1]];
     for (port, own) in [(source, "us"), (target, "eu")] {
         let mut server = connect(port)?;
-        functions::load(rule, own, &Tag::default()).exec(&mut server)?;
+        functions::load(rule, Writers::All, own, &Tag::default()).exec(&mut server)?;
         functions::open().exec(&mut server)?;
     }
     let _replicator = if carries { Some(Replicator::start(rule, source, target)?) } else { None };
@@ -182,7 +182,15 @@ impl Replicator {
         };
         let (from, to) = (place("us", from), place("eu", to));
         let rule = rule.word().to_owned();
-        let order = Order { protocol: VERSION, rule, from, to, password: None, batch: BATCH };
+        let order = Order {
+            protocol: VERSION,
+            rule,
+            standby: false,
+            from,
+            to,
+            password: None,
+            batch: BATCH,
+        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_redrill"));
         command.arg("replicate").stdin(Stdio::piped()).stdout(Stdio::null());
         let mut replicator = Replicator(command.spawn()?);

@@ -1,5 +1,7 @@
 //! What some tests need and not every machine has. A test without it is left out, which
-//! is said, and which `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,redis-cli,redis-py,quiet` makes a failure.
+//! is said, and which
+//! `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,pottery,redis-cli,redis-py,rslock,quiet`
+//! makes a failure.
 
 use std::env;
 use std::io::{self, Write};
@@ -24,11 +26,15 @@ pub enum Need {
     Cuts,
     /// A Python with the redis-py that its adapter is made for.
     RedisPy,
+    /// The pottery that its adapter is made for, beside redis-py.
+    Pottery,
+    /// The adapter of the crate rslock, which is built by itself.
+    Rslock,
     /// A machine with nothing else to do.
     Quiet,
 }
 
-const NAMES: [(&str, Need); 9] = [
+const NAMES: [(&str, Need); 11] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
     ("other-user", Need::OtherUser),
@@ -37,6 +43,8 @@ const NAMES: [(&str, Need); 9] = [
     ("compose", Need::Compose),
     ("cuts", Need::Cuts),
     ("redis-py", Need::RedisPy),
+    ("pottery", Need::Pottery),
+    ("rslock", Need::Rslock),
     ("quiet", Need::Quiet),
 ];
 
@@ -58,17 +66,43 @@ fn named(name: &str) -> Need {
 /// The Python of `REDRILL_PYTHON`, else the one on PATH, if it has the redis-py that its adapter
 /// is made for.
 pub fn python_with_redis() -> Option<PathBuf> {
-    let named = env::var_os("REDRILL_PYTHON").map(PathBuf::from);
-    let python = named.or_else(|| on_path("python3"))?;
-    let wanted = include_str!("../../adapters/redis-py/requirements.txt").trim();
-    let told = std::process::Command::new(&python)
-        .args(["-c", "import redis; print('redis==' + redis.__version__)"])
-        .output();
-    let there = told.is_ok_and(|told| String::from_utf8_lossy(&told.stdout).trim() == wanted);
-    if !there {
+    let python = python_with(include_str!("../../adapters/redis-py/requirements.txt"));
+    if python.is_none() {
         skip(Need::RedisPy, "neither REDRILL_PYTHON nor python3 has the pinned redis-py");
     }
-    there.then_some(python)
+    python
+}
+
+/// The same of pottery.
+pub fn python_with_pottery() -> Option<PathBuf> {
+    let python = python_with(include_str!("../../adapters/pottery/requirements.txt"));
+    if python.is_none() {
+        skip(Need::Pottery, "neither REDRILL_PYTHON nor python3 has the pinned pottery");
+    }
+    python
+}
+
+/// A Python that has packages of these versions.
+fn python_with(requirements: &str) -> Option<PathBuf> {
+    let named = env::var_os("REDRILL_PYTHON").map(PathBuf::from);
+    let python = named.or_else(|| on_path("python3"))?;
+    let compare = "import sys; from importlib.metadata import version as v; \
+                   sys.exit(any(v(p) != n for p, n in (a.split('==') for a in sys.argv[1:])))";
+    let mut command = std::process::Command::new(&python);
+    let there = command.args(["-c", compare]).args(requirements.lines()).output();
+    there.is_ok_and(|told| told.status.success()).then_some(python)
+}
+
+/// The adapter of the crate rslock: `REDRILL_RSLOCK`, else where cargo builds it.
+pub fn rslock() -> Option<PathBuf> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let built = || format!("{root}/adapters/rslock/target/release/redrill-rslock").into();
+    let adapter = env::var_os("REDRILL_RSLOCK").map_or_else(built, PathBuf::from);
+    if adapter.exists() {
+        return Some(adapter);
+    }
+    skip(Need::Rslock, "adapters/rslock is not built (cargo build --release in its folder)");
+    None
 }
 
 /// `REDRILL_CLI`, else redis-cli or valkey-cli on PATH.

@@ -278,3 +278,10 @@ fn every_dependency_has_its_line() {
         assert!(architecture.lines().any(row), "docs/architecture.md lacks `{name}`");
     }
 }
+
+/// One installation is for all programs on redis-py: tests have no other.
+#[test]
+fn the_programs_on_redis_py_need_the_same_library() {
+    let needs = |of: &str| read(format!("{of}/redis-py/requirements.txt"));
+    assert_eq!(needs("adapters"), needs("replicators"));
+}

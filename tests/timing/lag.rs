@@ -66,8 +66,10 @@ async fn lags(link: Duration) -> Vec<Duration> {
 /// An acknowledgement needs a moment to redrill, in which the write is on its way already.
 const BACK: Duration = Duration::from_millis(1);
 
+/// Nothing arrives sooner than the link lets it, so no lag should be below the link. One is where
+/// the acknowledgement came late, so one in a hundred may be.
 #[tokio::test]
-async fn a_lag_is_that_of_the_link_and_at_most_an_interval() {
+async fn of_lags_one_in_a_hundred_at_most_is_below_the_link_and_the_median_is_not_far_above_it() {
     let _alone = ALONE.lock().await;
     for ms in [10, 40, 150] {
         let link = Duration::from_millis(ms);

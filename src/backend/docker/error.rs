@@ -83,6 +83,18 @@ pub enum DockerError {
     Reaper(std::io::Error),
 }
 
+impl DockerError {
+    /// Whether the engine failed, and not a container: that one is gone or stands still is 404 or
+    /// 409.
+    pub fn is_of_engine(&self) -> bool {
+        match self {
+            DockerError::Container { source, .. } => status(source).is_none_or(|code| code >= 500),
+            DockerError::NoEngine { .. } | DockerError::Engine { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 fn listed(tried: &[Unanswered]) -> String {
     let one = |t: &Unanswered| format!("\n  {} ({}): {}", t.endpoint.host, t.endpoint.from, t.why);
     let all: String = tried.iter().map(one).collect();
@@ -103,5 +115,24 @@ pub fn status(error: &bollard::errors::Error) -> Option<u16> {
     match error {
         bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_fails_is_no_container_that_is_gone() {
+        let answered = |status_code| DockerError::Container {
+            what: "pause",
+            node: NodeName::new("cache", 2, 0),
+            source: Box::new(bollard::errors::Error::DockerResponseServerError {
+                status_code,
+                message: "unable to freeze".to_owned(),
+            }),
+        };
+        assert!(answered(500).is_of_engine());
+        assert!(!answered(404).is_of_engine() && !answered(409).is_of_engine());
     }
 }

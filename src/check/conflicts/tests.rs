@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::check::checker::Sides;
 use crate::check::hidden::Hidden;
-use crate::model::Nanos;
 use crate::model::op::{Action, RegisterOp};
+use crate::model::{Nanos, NodeName};
 
 /// A write by the load `us` (0) or `eu` (1), to a key of the first.
 fn write(load: u8, value: u64, sent: u64, done: u64) -> Op {
@@ -51,25 +52,58 @@ fn writes_meet_if_each_was_done_before_the_other_was_there() {
     assert_eq!(told(&lost, &context).0, 0.0, "nobody knows when it was done");
 }
 
+/// Clients of `us` that turn to `eu` write there, and what a group took it knows.
+#[test]
+fn a_write_is_of_the_group_whose_node_answered() {
+    let context = |may_turn| {
+        let mut sides = Sides::default();
+        for (node, group) in [(0, "us"), (1, "us"), (2, "eu")] {
+            sides.name((0, node), NodeName::new(group, 0, 0));
+        }
+        sides.name((1, 0), NodeName::new("eu", 0, 0));
+        Context { sides, may_turn: vec![may_turn, false], ..context(40) }
+    };
+    let other = || Op { by: Some(0), ..write(1, 6, 120, 121) };
+    let met =
+        |by, may_turn| told(&[Op { by, ..write(0, 5, 100, 101) }, other()], &context(may_turn)).0;
+    assert_eq!(met(Some(0), true), 2.0, "both groups took one");
+    assert_eq!(met(Some(2), true), 0.0, "one group took both");
+    assert_eq!(met(None, true), 0.0, "nobody knows who took it");
+    assert_eq!(met(None, false), 2.0, "there is no other group that its clients use");
+}
+
 #[test]
 fn who_won_is_told_and_both_are_drawn() {
     let both = [write(0, 5, 100, 101), write(1, 6, 120, 121)];
-    let found = |load: u8, value| Op {
+    let found = |group: u8, value| Op {
         purpose: Purpose::Final,
-        action: Action::Register(RegisterOp::Read(Some(value))),
-        ..write(load, value, 900, 901)
+        action: Action::Register(RegisterOp::Read(value)),
+        group,
+        ..write(0, 0, 900, 901)
     };
-    let example = |last: &[u64]| {
-        let last = last.iter().zip(0..).map(|(value, load)| found(load, *value));
+    // As all checkers are asked, which mostly hear of the own group's final reads only.
+    let example = |last: &[Option<u64>]| {
+        let last = last.iter().zip(0..).map(|(value, group)| found(group, *value));
         let ops: Vec<Op> = both.iter().cloned().chain(last).collect();
-        Conflicts.check(&&ops[..], &context(40)).unwrap().findings[0].examples[0].clone()
+        let loads = [crate::model::Workload::Register; 2];
+        let told = crate::check::check(&loads, &&ops[..], &context(40)).unwrap();
+        let of_conflicts = told.findings.iter().find(|found| found.kind == "conflicts").unwrap();
+        of_conflicts.examples[0].clone()
     };
-    let told = |last: &[u64]| example(last).text;
-    assert!(told(&[6, 6]).ends_with("without the other; in the end 6 was there, of eu"));
-    assert!(told(&[5]).ends_with("; in the end 5 was there, of us"));
-    assert!(told(&[7, 7]).ends_with("; both were overwritten later"));
-    assert!(told(&[5, 6]).ends_with("; in the end the groups had one each"));
-    let drawn = example(&[6]).window;
+    let told = |last: &[Option<u64>]| example(last).text;
+    let ends = |last: &[Option<u64>], end: &str| {
+        let text = told(last);
+        assert!(text.ends_with(&format!("each without the other{end}")), "{text}");
+    };
+    ends(&[], "");
+    ends(&[Some(6), Some(6)], "; in the end 6 was there, of eu");
+    ends(&[Some(5), Some(5)], "; in the end 5 was there, of us");
+    ends(&[Some(7), Some(7)], "; both were overwritten later");
+    ends(&[Some(5), Some(6)], "; in the end us had 5, eu had 6");
+    ends(&[Some(6), Some(7)], "; in the end us had 6, eu had 7");
+    ends(&[Some(6), None], "; in the end us had 6, eu had nothing");
+    ends(&[Some(6)], "; in the end us had 6");
+    let drawn = example(&[Some(6), Some(6)]).window;
     let groups: Vec<_> = drawn.iter().map(|proof| proof.group.as_deref()).collect();
     assert_eq!(groups, [Some("us"), Some("eu")]);
 }

@@ -38,6 +38,7 @@ fn drill() -> EventKind {
         more_groups: vec![],
         same_data: vec![],
         waits_for: 0,
+        locks: None,
         timeout_ms: 1_000.0,
         sees_redirects: true,
         text: String::new(),
@@ -117,7 +118,13 @@ fn story() -> Vec<Event> {
         event(8.0, EventKind::StepBegan { step: 0 }),
         event(
             14.0,
-            EventKind::StepEnded { step: 0, moved: moved(1820), error: None, doubtful: false },
+            EventKind::StepEnded {
+                step: 0,
+                moved: moved(1820),
+                error: None,
+                doubtful: false,
+                own: false,
+            },
         ),
         phase(14.0, Phase::Settle),
         event(15.5, EventKind::Converged { step: 0, since: at(14.5) }),
@@ -200,7 +207,7 @@ fn what_a_step_or_warning_says_is_one_line() {
     let error = Some("it\nended\r\x1b[2J".to_owned());
     state.hear(&event(
         6.0,
-        EventKind::StepEnded { step: 0, moved: moved(0), error, doubtful: false },
+        EventKind::StepEnded { step: 0, moved: moved(0), error, doubtful: false, own: false },
     ));
     state.hear(&event(6.0, EventKind::Warning { text: "two\nlines".into() }));
     let lines = state.lines(at(7.0), 80);

@@ -1,4 +1,5 @@
-//! Who owns which slot, as far as a client knows: asked of nodes, and heard of from sentinels as it changes.
+//! Who owns which slot, as far as a client knows: asked of nodes, and heard of from sentinels as it
+//! changes.
 //!
 //! Sentinels publish `+switch-master` once a failover is done. What a client missed while it
 //! was not subscribed it must ask for, see the guidelines for Sentinel clients:
@@ -31,7 +32,7 @@ pub(crate) type Owners = Vec<Range>;
 /// The owners that `node` reports. The error says why there are none, as text for a person.
 pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String> {
     let command: &[&str] = match lookup {
-        Lookup::Cluster => &["CLUSTER", "SLOTS"],
+        Lookup::Cluster | Lookup::Standby { .. } => &["CLUSTER", "SLOTS"],
         Lookup::Primary => &["ROLE"],
         Lookup::Sentinels(name) => &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name],
     };
@@ -43,7 +44,7 @@ pub(crate) async fn learn(node: &Node, lookup: &Lookup) -> Result<Owners, String
     let reply: RedisResult<Value> = link.send(&cmd).await;
     let reply = reply.map_err(|error| error.to_string())?;
     let owners = match lookup {
-        Lookup::Cluster => cluster_slots(&reply, node.address),
+        Lookup::Cluster | Lookup::Standby { .. } => cluster_slots(&reply, node.address),
         Lookup::Primary => role(&reply, node.address).map(owner_of_all),
         Lookup::Sentinels(_) => named(&reply).map(owner_of_all),
     };

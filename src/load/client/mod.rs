@@ -5,6 +5,7 @@
 //! have, now or later. Checkers are only as right as this is.
 
 pub mod adapter;
+mod front;
 mod learn;
 mod near;
 mod node;
@@ -18,11 +19,11 @@ use crate::load::workload::Doing;
 use crate::model::op::{Outcome, Redirects};
 use crate::spec::scenario::{Atomicity, Load};
 
+pub(crate) use front::Front;
 pub(crate) use near::Near;
 pub(crate) use node::{Link, connect};
 pub(crate) use request::{Commands, Read, ReplyValue, Request};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
-pub(crate) use routed::Routed;
 pub(crate) use stock::{Stock, cluster_client};
 
 /// What came of it.
@@ -49,8 +50,8 @@ pub(crate) struct ClientOptions {
     /// Of one operation.
     pub(crate) timeout: Duration,
     /// Connections to each node. One is both cheapest and fast enough: it batches what is sent in
-    /// one go, and the server answers in order anyway. But WAIT holds a connection up, and WATCH is of
-    /// a connection.
+    /// one go, and the server answers in order anyway. But WAIT holds a connection up, and WATCH is
+    /// of a connection.
     pub(crate) lines: usize,
     /// Requests that may wait in a connection, so that handing one over never waits.
     pub(crate) room: usize,
@@ -80,7 +81,7 @@ impl ClientOptions {
     }
 }
 
-pub(crate) trait Client {
+pub(crate) trait Client: 'static {
     /// An operation in the form in which it carries it out.
     type Form;
 

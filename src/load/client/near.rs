@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tracing::trace;
 
 use super::node::stream;
-use super::{Answer, Client, ClientOptions, ReplyValue, Request, Routed};
+use super::{Answer, Client, ClientOptions, Front, ReplyValue, Request};
 use crate::load::Targets;
 use crate::load::workload::Doing;
 use crate::model::op::{Access, OWN_MEMORY, Outcome, Purpose};
@@ -28,7 +28,7 @@ use crate::model::{Clock, Password};
 
 /// redrill's own client with such a memory.
 pub(crate) struct Near {
-    servers: Rc<Routed>,
+    servers: Rc<Front>,
     memory: Rc<Memory>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Form {
 impl Near {
     /// The client of an instance, which keeps keys that begin with `prefix`.
     ///
-    /// Errors: as [`Routed::connect`].
+    /// Errors: as [`Front::connect`].
     pub(crate) async fn connect(
         targets: &Targets,
         instance: u16,
@@ -49,7 +49,7 @@ impl Near {
         options: ClientOptions,
         (prefix, patience): (String, Duration),
     ) -> Result<Rc<Near>, String> {
-        let servers = Routed::connect(targets, instance, clock, options, patience).await?;
+        let servers = Front::connect(targets, instance, clock, options, patience).await?;
         let memory = Rc::new(Memory::default());
         for (node, address) in targets.nodes.iter().enumerate() {
             let from = targets.from(instance);
@@ -66,7 +66,7 @@ impl Client for Near {
     fn request(doing: Doing<'_>) -> Form {
         let access = doing.plan.action.access();
         let of_client = (doing.purpose == Purpose::Load).then(|| (doing.key(), access));
-        Form { of_client, request: Routed::request(doing) }
+        Form { of_client, request: Front::request(doing) }
     }
 
     async fn perform(&self, form: &Form) -> Answer {
@@ -107,8 +107,8 @@ struct Memory(RefCell<State>);
 struct State {
     /// What was told, and by which node.
     kept: HashMap<String, (ReplyValue, u16)>,
-    /// Which question may be kept, of those that are on their way. If the key changes meanwhile, the
-    /// answer may be older.
+    /// Which question may be kept, of those that are on their way. If the key changes meanwhile,
+    /// the answer may be older.
     asked: HashMap<String, u64>,
     questions: u64,
     /// The nodes that are heard.

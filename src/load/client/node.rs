@@ -52,6 +52,11 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     lines: Vec<Rc<Line>>,
     turn: Cell<usize>,
+    /// For those that keep a connection waiting: as many as did so at once.
+    own: RefCell<Vec<Rc<Line>>>,
+    /// Requests that look for one of these.
+    looking: Cell<usize>,
+    shared: Rc<Shared>,
 }
 
 /// One connection, which is made again whenever it breaks.
@@ -75,36 +80,37 @@ pub(crate) struct Link {
     connection: MultiplexedConnection,
     last_answer: Cell<Nanos>,
     /// Requests that wait for their answers.
-    waiting: Cell<u32>,
+    waiting: Cell<usize>,
     given_up: Notify,
 }
 
-/// A request that waits for its answer, until it is dropped.
-struct Waiting<'a>(&'a Link);
+/// One more is counted, until it is dropped.
+struct Counted<'a>(&'a Cell<usize>);
 
-impl<'a> Waiting<'a> {
-    fn on(link: &'a Link) -> Waiting<'a> {
-        link.waiting.set(link.waiting.get() + 1);
-        Waiting(link)
+impl<'a> Counted<'a> {
+    fn on(count: &'a Cell<usize>) -> Counted<'a> {
+        count.set(count.get() + 1);
+        Counted(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.waiting.set(self.0.waiting.get() - 1);
+        self.0.set(self.0.get() - 1);
     }
 }
 
 impl Node {
     /// Begins to connect, `lines` times. Must be called on the load's thread.
     pub(crate) fn open(address: SocketAddr, lines: usize, shared: &Rc<Shared>) -> Node {
-        let open = || {
-            let line =
-                Rc::new(Line { state: RefCell::new(State::Connecting), changed: Notify::new() });
-            tokio::task::spawn_local(keep(line.clone(), address, shared.clone()));
-            line
-        };
-        Node { address, lines: (0..lines).map(|_| open()).collect(), turn: Cell::new(0) }
+        Node {
+            address,
+            lines: (0..lines).map(|_| Line::open(address, shared)).collect(),
+            turn: Cell::new(0),
+            own: RefCell::default(),
+            looking: Cell::new(0),
+            shared: shared.clone(),
+        }
     }
 
     /// A connection, an idle one if there is one; `None` if the node refuses. While the first
@@ -144,14 +150,35 @@ impl Node {
             tokio::time::sleep(BUSY).await;
         }
     }
+
+    /// A connection that no other request uses, for one that keeps it waiting; a new one, if all
+    /// are in use. `None` if the node refuses.
+    pub(crate) async fn own_link(&self) -> Option<Rc<Link>> {
+        let _looking = Counted::on(&self.looking);
+        loop {
+            let mut connecting = 0;
+            for line in &*self.own.borrow() {
+                match &*line.state.borrow() {
+                    State::Up(link) if link.waiting.get() == 0 => return Some(link.clone()),
+                    State::Up(_) => {}
+                    State::Connecting => connecting += 1,
+                    State::Down => return None,
+                }
+            }
+            if connecting < self.looking.get() {
+                self.own.borrow_mut().push(Line::open(self.address, &self.shared));
+            }
+            tokio::time::sleep(BUSY).await;
+        }
+    }
 }
 
 impl Link {
     /// Carries out what belongs together, after ASKING if it must be. Errors: the first of theirs.
     pub(crate) async fn carry_out(&self, commands: &Commands, asking: bool) -> RedisResult<Value> {
         match (commands, asking) {
-            (Commands::One(command), false) => self.send(command).await,
-            (Commands::One(command), true) => {
+            (Commands::One(command) | Commands::Alone(command), false) => self.send(command).await,
+            (Commands::One(command) | Commands::Alone(command), true) => {
                 let answers = self.send_each([command], true).await?;
                 answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
             }
@@ -160,7 +187,7 @@ impl Link {
                 self.transact(commands, asking).await
             }
             (Commands::Watched { watch, read, then }, asking) => {
-                let _waiting = Waiting::on(self);
+                let _waiting = Counted::on(&self.waiting);
                 let mut seen = Value::Nil;
                 for answer in self.send_each([watch, read], asking).await? {
                     seen = answer.extract_error()?;
@@ -190,7 +217,7 @@ impl Link {
         commands: impl IntoIterator<Item = &'a Cmd>,
         asking: bool,
     ) -> RedisResult<Vec<Value>> {
-        let _waiting = Waiting::on(self);
+        let _waiting = Counted::on(&self.waiting);
         let mut pipeline = Pipeline::new();
         if asking {
             pipeline.cmd("ASKING");
@@ -202,7 +229,7 @@ impl Link {
     }
 
     pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        let _waiting = Waiting::on(self);
+        let _waiting = Counted::on(&self.waiting);
         let answer = self.connection.clone().send_packed_command(command).await;
         answer.and_then(Value::extract_error)
     }
@@ -230,6 +257,13 @@ impl Link {
 }
 
 impl Line {
+    /// Begins to connect. Must be called on the load's thread.
+    fn open(address: SocketAddr, shared: &Rc<Shared>) -> Rc<Line> {
+        let line = Rc::new(Line { state: RefCell::new(State::Connecting), changed: Notify::new() });
+        tokio::task::spawn_local(keep(line.clone(), address, shared.clone()));
+        line
+    }
+
     fn set(&self, state: State) {
         *self.state.borrow_mut() = state;
         self.changed.notify_waiters();

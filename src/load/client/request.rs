@@ -1,11 +1,13 @@
 //! Operations as the commands that servers know, and what an answer or an error says.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 
 use crate::model::op::{Action, Cause, QueueOp, RegisterOp};
 use crate::spec::scenario::Wait;
+use crate::sync::term::STANDBY;
 
 /// One operation, as it is sent.
 pub(crate) struct Request {
@@ -19,6 +21,8 @@ pub(crate) struct Request {
 /// What is sent for one operation. All keys are of one slot.
 pub(crate) enum Commands {
     One(Cmd),
+    /// One that may keep its connection waiting, so nobody else uses that meanwhile.
+    Alone(Cmd),
     /// All of them or none, between MULTI and EXEC.
     Transaction(Vec<Cmd>),
     /// In one go, and nothing holds them together: each is done or not.
@@ -73,6 +77,14 @@ pub(crate) enum ReplyValue {
     Found(Action),
     /// An element came out of a stream, with its id there; none if there was none.
     Delivered(Option<(String, u64)>),
+    /// A number, or none: what it says about a lock depends on what was asked.
+    Number(Option<u64>),
+    /// Somebody else has the lock, for so long at most if it is not extended.
+    Taken(Duration),
+    /// What a library tells of a lock that it tried to get: its fencing token, 0 if it has none, or
+    /// nothing if somebody else has it; how long the try took; and how long the lock is valid after
+    /// that, if the library says so.
+    Lease { got: Option<u64>, took: Duration, valid: Option<Duration> },
 }
 
 /// Reads an answer; `None` if it is not of the kind that is looked for. A value that no load
@@ -119,6 +131,11 @@ impl ReplyValue {
             ReplyValue::Delivered(out) => {
                 Action::Queue(QueueOp::Pop(out.as_ref().map(|(_, value)| *value)))
             }
+            ReplyValue::Number(number) | ReplyValue::Lease { got: number, .. } => match planned {
+                Action::Lock(asked) => Action::Lock(asked.told(*number)),
+                other => other,
+            },
+            ReplyValue::Taken(_) => ReplyValue::Number(None).action(planned),
         }
     }
 
@@ -126,7 +143,12 @@ impl ReplyValue {
     pub(crate) fn value(&self) -> Option<u64> {
         match self {
             ReplyValue::Found(Action::Register(RegisterOp::Read(value))) => *value,
-            ReplyValue::Found(_) | ReplyValue::Done | ReplyValue::Delivered(_) => None,
+            ReplyValue::Found(_)
+            | ReplyValue::Done
+            | ReplyValue::Delivered(_)
+            | ReplyValue::Number(_)
+            | ReplyValue::Taken(_)
+            | ReplyValue::Lease { .. } => None,
         }
     }
 
@@ -136,6 +158,8 @@ impl ReplyValue {
             ReplyValue::Done => true,
             ReplyValue::Found(action) => action.changed(),
             ReplyValue::Delivered(out) => out.is_some(),
+            ReplyValue::Number(number) | ReplyValue::Lease { got: number, .. } => number.is_some(),
+            ReplyValue::Taken(_) => false,
         }
     }
 }
@@ -184,6 +208,7 @@ pub(crate) fn refusal(error: &RedisError) -> Cause {
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => Cause::Redirects,
         _ if error.code() == Some("OOM") => Cause::OutOfMemory,
         _ if error.code() == Some("MISCONF") => Cause::Misconf,
+        _ if error.code() == Some(STANDBY) => Cause::Standby,
         _ if error.code() == Some("NOREPLICAS") => Cause::NoReplicas,
         _ => Cause::Other,
     }

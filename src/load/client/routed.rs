@@ -273,6 +273,19 @@ impl Routed {
         }
     }
 
+    /// The answer of the owner of a slot to one question; none if it does not come in time, or is
+    /// an error.
+    pub(crate) async fn ask(&self, slot: u16, question: &Cmd) -> Option<Value> {
+        let asking = async { self.owner(slot)?.link().await?.send(question).await.ok() };
+        let asked = tokio::time::timeout(self.shared.options.map_patience, asking).await;
+        let told = asked.ok().flatten();
+        if told.is_none() {
+            self.unserved.set(Some(slot));
+            self.doubt();
+        }
+        told
+    }
+
     async fn attempts(&self, request: &Request, trip: &Trip) -> Result<ReplyValue, Outcome> {
         let mut target = self.owner(request.slot);
         let mut asking = false;
@@ -281,6 +294,7 @@ impl Routed {
             trip.sending.replace(Sending::Unsent);
             let link = match request.commands {
                 Commands::Watched { .. } => node.idle_link().await,
+                Commands::Alone(_) => node.own_link().await,
                 _ => node.link().await,
             };
             let link = link.ok_or(Outcome::Fail(Cause::Refused))?;

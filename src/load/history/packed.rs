@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, Cause, CounterOp, Op, OpHead, Outcome, Part, Purpose, QueueOp, Redirects, RegisterOp,
-    SetOp, TransferOp,
+    Action, Cause, CounterOp, LockOp, Op, OpHead, Outcome, Part, Purpose, QueueOp, Redirects,
+    RegisterOp, SetOp, TransferOp,
 };
 
 /// Rows are written and read in blocks of about this size, each of whole rows.
@@ -220,6 +220,37 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             put(out, u64::from(*to));
             put(out, u64::from(*amount));
         }
+        Action::Lock(action) => pack_lock(*action, out),
+    }
+}
+
+fn pack_lock(action: LockOp, out: &mut Vec<u8>) {
+    let mut all = |kind, flag: bool| {
+        put(out, kind);
+        put(out, action.token());
+        put(out, u64::from(flag));
+    };
+    match action {
+        LockOp::Acquire { shared, got, .. } => {
+            all(15, shared);
+            put_if(out, got);
+        }
+        LockOp::Wait { woken, .. } => all(20, woken),
+        LockOp::Extend { held, .. } => all(16, held),
+        LockOp::Release { held, .. } => all(17, held),
+        LockOp::Abort { held, found, .. } => {
+            all(21, held);
+            put(out, found.0);
+        }
+        LockOp::Read { balance, .. } => {
+            all(18, false);
+            put_if(out, balance);
+        }
+        LockOp::Write { balance, fence, taken, .. } => {
+            all(19, taken);
+            put(out, balance);
+            put(out, fence);
+        }
     }
 }
 
@@ -343,6 +374,20 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             let (from, to) = (get(bytes)? as u16, get(bytes)? as u16);
             Action::Transfer(TransferOp::Move { from, to, amount: get(bytes)? as u32 })
         }
+        kind => Action::Lock(unpack_lock(kind, bytes)?),
+    })
+}
+
+fn unpack_lock(kind: u64, bytes: &mut &[u8]) -> Option<LockOp> {
+    let (token, flag) = (get(bytes)?, get(bytes)? == 1);
+    Some(match kind {
+        15 => LockOp::Acquire { token, shared: flag, got: get_if(bytes)? },
+        16 => LockOp::Extend { token, held: flag },
+        17 => LockOp::Release { token, held: flag },
+        18 => LockOp::Read { token, balance: get_if(bytes)? },
+        20 => LockOp::Wait { token, woken: flag },
+        19 => LockOp::Write { token, balance: get(bytes)?, fence: get(bytes)?, taken: flag },
+        21 => LockOp::Abort { token, held: flag, found: Nanos(get(bytes)?) },
         _ => return None,
     })
 }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, Cause, CounterOp, Op, Outcome, Part, Purpose, QueueOp, Redirects, RegisterOp, SetOp,
-    TransferOp,
+    Action, Cause, CounterOp, LockOp, Op, Outcome, Part, Purpose, QueueOp, Redirects, RegisterOp,
+    SetOp, TransferOp,
 };
 
 /// Small numbers, and the greatest.
@@ -34,6 +34,30 @@ fn action() -> impl Strategy<Value = Action> {
         signed().prop_map(|all| Action::Transfer(TransferOp::Balances(all))),
         any::<(u16, u16, u32)>().prop_map(|(from, to, amount)| {
             Action::Transfer(TransferOp::Move { from, to, amount })
+        }),
+        lock().prop_map(Action::Lock),
+    ]
+}
+
+fn lock() -> impl Strategy<Value = LockOp> {
+    let number_if = || prop::option::of(number());
+    prop_oneof![
+        (number(), any::<bool>(), number_if()).prop_map(|(token, shared, got)| LockOp::Acquire {
+            token,
+            shared,
+            got
+        }),
+        (number(), any::<bool>()).prop_map(|(token, woken)| LockOp::Wait { token, woken }),
+        (number(), any::<bool>()).prop_map(|(token, held)| LockOp::Extend { token, held }),
+        (number(), any::<bool>()).prop_map(|(token, held)| LockOp::Release { token, held }),
+        (number(), any::<bool>(), number()).prop_map(|(token, held, found)| LockOp::Abort {
+            token,
+            held,
+            found: Nanos(found)
+        }),
+        (number(), number_if()).prop_map(|(token, balance)| LockOp::Read { token, balance }),
+        (number(), number(), number(), any::<bool>()).prop_map(|(token, balance, fence, taken)| {
+            LockOp::Write { token, balance, fence, taken }
         }),
     ]
 }

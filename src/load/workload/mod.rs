@@ -4,6 +4,8 @@
 //! `simple`), a line in [`of`], and a variant of [`Workload`]. Its operations are a family in [`Action`](crate::model::op::Action), which a checker judges.
 
 mod cas;
+mod keys;
+mod locks;
 mod plans;
 mod session;
 mod simple;
@@ -14,6 +16,7 @@ use super::client::Request;
 use crate::model::Workload;
 use crate::model::op::{Purpose, key_name};
 use crate::model::slot::slot_of;
+use crate::spec::lock::{Lock, LockKind};
 use crate::spec::scenario::Load;
 
 pub(crate) use plans::Plans;
@@ -21,6 +24,16 @@ pub(crate) use session::{Draw, Next, Plan, Sessions, Stage, Values};
 
 /// The clients of a load, who remember nothing yet.
 pub(crate) fn of(load: &Load) -> Box<dyn Sessions> {
+    with(load, &locks::Deadlocks::default())
+}
+
+/// The same for each of its instances. Those of locks look for deadlocks together.
+pub(crate) fn of_instances(load: &Load) -> impl Fn() -> Box<dyn Sessions> {
+    let deadlocks = locks::Deadlocks::default();
+    move || with(load, &deadlocks)
+}
+
+fn with(load: &Load, deadlocks: &locks::Deadlocks) -> Box<dyn Sessions> {
     let outbox = load.outbox;
     match load.workload {
         Workload::Register => Box::new(simple::Register { outbox }),
@@ -31,6 +44,11 @@ pub(crate) fn of(load: &Load) -> Box<dyn Sessions> {
         Workload::Stream => Box::<stream::Stream>::default(),
         Workload::DualWrite => Box::new(simple::DualWrite),
         Workload::Transfer => Box::new(transfer::Transfer { by: load.transfer }),
+        Workload::Lock => {
+            let usual = || Lock::new(LockKind::Mutex);
+            let lock = load.lock.clone().unwrap_or_else(usual);
+            Box::new(locks::Locks::new(lock, load.timeout, deadlocks.clone()))
+        }
     }
 }
 
@@ -53,7 +71,8 @@ impl Doing<'_> {
     pub(crate) fn request(self) -> Request {
         let key = self.key();
         let (commands, read) = self.sessions.command(&key, self.plan, self.values);
-        let wait = self.load.wait.filter(|_| self.purpose == Purpose::Load);
+        let waits = self.purpose == Purpose::Load && self.sessions.waits(self.plan);
+        let wait = self.load.wait.filter(|_| waits);
         Request { slot: slot_of(key.as_bytes()), commands, read, wait }
     }
 }

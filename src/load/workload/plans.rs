@@ -2,16 +2,15 @@
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution as _, Zipf};
 
+use super::keys::Keys;
 use super::session::{Draw, Plan, Sessions, Stage};
-use crate::spec::scenario::{Distribution, Load};
+use crate::spec::scenario::Load;
 
 /// How a load's sessions begin, without an end.
 #[derive(Debug)]
 pub(crate) struct Plans {
     sessions: Box<dyn Sessions>,
-    keys: Keys,
     reads: f64,
     draw: Draw,
 }
@@ -21,8 +20,8 @@ impl Plans {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let keys = Keys::new(load.keys, load.distribution, &mut rng);
         let (keyspace, filled) = (load.keyspace.clone(), load.keys);
-        let draw = Draw { rng, size: load.value, keyspace, filled, drawn: 0 };
-        Plans { sessions: super::of(load), keys, reads: load.reads, draw }
+        let draw = Draw { rng, keys, size: load.value, keyspace, filled, drawn: 0 };
+        Plans { sessions: super::of(load), reads: load.reads, draw }
     }
 
     /// What is done on key `key` before the load, if something is.
@@ -37,55 +36,10 @@ impl Iterator for Plans {
     type Item = Stage;
 
     fn next(&mut self) -> Option<Stage> {
-        let key = self.keys.draw(&mut self.draw.rng);
+        let key = self.draw.key();
         let reads = self.draw.rng.random_bool(self.reads.clamp(0.0, 1.0));
         Some(self.sessions.begin(key, reads, &mut self.draw))
     }
-}
-
-/// Draws key numbers from 0 up to the number of keys.
-#[derive(Debug)]
-struct Keys {
-    keys: u64,
-    zipf: Option<Zipf<f64>>,
-    /// Rank `r` is key `r * step + shift`, so that keys that are hot are not
-    /// neighbours. `step` shares no divisor with `keys`, so every key has one rank.
-    step: u64,
-    shift: u64,
-}
-
-impl Keys {
-    fn new(keys: u64, distribution: Distribution, rng: &mut Xoshiro256PlusPlus) -> Keys {
-        let keys = keys.max(1);
-        let zipf = match distribution {
-            Distribution::Uniform => None,
-            // A negative exponent, which a checked scenario does not have, is the one error.
-            Distribution::Zipf(exponent) => Zipf::new(keys as f64, exponent).ok(),
-        };
-        // Steps of the golden section put successive ranks far from each other.
-        let mut step = ((keys as f64 * 0.618_034) as u64).max(1);
-        while gcd(step, keys) != 1 {
-            step += 1;
-        }
-        Keys { keys, zipf, step, shift: rng.random_range(0..keys) }
-    }
-
-    fn draw(&self, rng: &mut Xoshiro256PlusPlus) -> u64 {
-        match &self.zipf {
-            None => rng.random_range(0..self.keys),
-            // Zipf's ranks begin at 1.
-            Some(zipf) => self.key_of_rank((zipf.sample(rng) as u64).clamp(1, self.keys) - 1),
-        }
-    }
-
-    fn key_of_rank(&self, rank: u64) -> u64 {
-        let wide = u128::from(rank) * u128::from(self.step) + u128::from(self.shift);
-        (wide % u128::from(self.keys)) as u64
-    }
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]
@@ -93,7 +47,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::spec::scenario::Keyspace;
+    use crate::spec::scenario::{Distribution, Keyspace};
 
     fn load(keys: u64, distribution: Distribution) -> Load {
         let value = (100, 1000);
@@ -161,16 +115,6 @@ mod tests {
         }
         for pair in hot[..10].windows(2) {
             assert!(pair[0].abs_diff(pair[1]) > 100, "{pair:?} are neighbours");
-        }
-    }
-
-    #[test]
-    fn every_key_has_one_rank() {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
-        for keys in [1, 2, 3, 10, 4096, 9999] {
-            let drawn = Keys::new(keys, Distribution::Zipf(0.9), &mut rng);
-            let all: HashSet<u64> = (0..keys).map(|rank| drawn.key_of_rank(rank)).collect();
-            assert_eq!(all.len() as u64, keys);
         }
     }
 }

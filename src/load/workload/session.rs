@@ -10,6 +10,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use smallvec::{SmallVec, smallvec};
 
+use super::keys::Keys;
 use crate::load::client::{Commands, Read, ReplyValue};
 use crate::model::op::{Action, Op};
 use crate::spec::scenario::Keyspace;
@@ -25,12 +26,17 @@ pub(crate) struct Plan {
     pub(crate) size: usize,
     /// Of an element that came out of a stream: its id there.
     pub(crate) entry: Option<String>,
+    /// For how long whoever carries it out may try, if it can wait.
+    pub(crate) patience: Duration,
+    /// The other keys that the session is to come to, in its order.
+    pub(crate) then: Box<[u64]>,
 }
 
 impl Plan {
     /// On the first group, of an action that brings no value along.
     pub(crate) fn bare(key: u64, action: Action) -> Plan {
-        Plan { key, group: 0, action, size: 0, entry: None }
+        let (patience, then) = (Duration::ZERO, Box::default());
+        Plan { key, group: 0, action, size: 0, entry: None, patience, then }
     }
 }
 
@@ -54,7 +60,18 @@ pub(crate) trait Sessions: Debug {
     /// The operation as it is sent, and what reads its answer.
     fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read);
 
-    /// `plan` with what only clients can know by now.
+    /// Whether what the operation changes is to reach replicas, if the load waits for them.
+    fn waits(&self, _plan: &Plan) -> bool {
+        true
+    }
+
+    /// Whether it is known how the session goes on, by those of `of` operations of a stage that
+    /// have ended. The others end by themselves.
+    fn enough(&self, ended: &[Op], of: usize) -> bool {
+        ended.len() == of
+    }
+
+    /// `plan` with what only clients can know by now. They hear here what is about to be sent.
     fn complete(&mut self, plan: Plan) -> Plan {
         plan
     }
@@ -81,6 +98,7 @@ pub(crate) struct Next {
 #[derive(Debug)]
 pub(crate) struct Draw {
     pub(super) rng: Xoshiro256PlusPlus,
+    pub(super) keys: Keys,
     pub(super) size: (usize, usize),
     pub(super) keyspace: Keyspace,
     /// Filling writes 1 to this.
@@ -100,9 +118,25 @@ impl Draw {
         if let Some(read) = read {
             return smallvec![Plan::bare(key, read)];
         }
-        let value = self.filled + 1 + self.keyspace.number(self.drawn);
-        self.drawn += 1;
+        let value = self.number();
         smallvec![Plan { size: self.size(), ..Plan::bare(key, write(value)) }]
+    }
+
+    /// The key of a session.
+    pub(super) fn key(&mut self) -> u64 {
+        self.keys.draw(&mut self.rng)
+    }
+
+    /// So many different keys, if there are so many, of which `first` is the first.
+    pub(super) fn several_keys(&mut self, first: u64, count: usize) -> Vec<u64> {
+        self.keys.several(first, count, &mut self.rng)
+    }
+
+    /// A number that it never gave before.
+    pub(super) fn number(&mut self) -> u64 {
+        let number = self.filled + 1 + self.keyspace.number(self.drawn);
+        self.drawn += 1;
+        number
     }
 
     /// A number below `most`.

@@ -86,6 +86,12 @@ pub enum Busy {
     Failovers,
     /// A worst window, or an extreme: all of it.
     MayBeAll,
+    /// Keys that groups have alike, or not, at the end: all of it if they were read before
+    /// everything was carried, because nobody had the time for that; else nothing.
+    Carried,
+    /// A share of keys that groups have alike: where replicators keep no order, what is late may
+    /// look different. It may have been higher by the starved share of the time; else nothing.
+    Disorders,
 }
 
 /// Which way a measure gets better.
@@ -143,6 +149,8 @@ pub enum Need {
     OwnReplicators,
     /// A load whose instances have a memory of their own.
     Near,
+    /// A load whose sessions take several locks each.
+    SeveralLocks,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -163,6 +171,7 @@ pub struct ScenarioFacts<'a> {
     pub active_active: bool,
     pub own_replicators: bool,
     pub near: bool,
+    pub several_locks: bool,
 }
 
 impl Need {
@@ -185,6 +194,7 @@ impl Need {
             Need::ActiveActive => facts.active_active,
             Need::OwnReplicators => facts.own_replicators,
             Need::Near => facts.near,
+            Need::SeveralLocks => facts.several_locks,
         }
     }
 }

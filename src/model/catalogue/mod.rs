@@ -12,7 +12,7 @@ pub use known::{Better, Busy, Headline, Known, Need, ScenarioFacts, When};
 use super::measure::Unit;
 use super::workload::Workload;
 
-use Busy::{Errors, Failovers, Lengthens, MayBeAll, Raises, Spares};
+use Busy::{Carried, Disorders, Errors, Failovers, Lengthens, MayBeAll, Raises, Spares};
 use Need::*;
 use When::*;
 
@@ -154,7 +154,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().finding("stale_reads")
             .headline("Stale reads", &["by up to {reads.stale.age.max?}"]);
         "reads.stale.age.max" Millis Lower
-            "the oldest stale read: how long ago what it missed had been acknowledged";
+            "the oldest stale read: how long ago what it missed had been acknowledged"
+            .busy_does(Lengthens);
         "reads.reverted" Count Lower
             "reads of a value that came back because what had followed it was lost"
             .side_by_side().finding("reverted_reads");
@@ -172,11 +173,11 @@ pub const CATALOGUE: &[Known] = catalogue! {
     &[Load, Registers, ActiveActive], WARNINGS => {
         "reads.stale.age.p99" Millis Lower
             "how old reads are, the 99th percentile: since when what they missed had been acknowledged"
-            .side_by_side();
+            .side_by_side().busy_does(MayBeAll);
         "reads.stale.versions.p99" Count Lower
-            "acknowledged writes that a read missed, the 99th percentile";
+            "acknowledged writes that a read missed, the 99th percentile".busy_does(MayBeAll);
         "reads.stale.versions.max" Count Lower "the most acknowledged writes that a read missed"
-            .side_by_side();
+            .side_by_side().busy_does(MayBeAll);
     }
     &[Near], "let the load last longer: nothing was read" => {
         "near.hits" Percent Higher "reads that an instance's own memory answered"
@@ -184,7 +185,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
     }
     &[Load, Registers, ActiveActive], WARNINGS => {
         "causal.violations" Count Lower
-            "reads that contradict what their own client had read or written, or what that followed from"
+            "reads that contradict what their own client had read or written, or what that followed from: \
+             monotonic writes and writes-follow-reads count here"
             .side_by_side().finding("causality").headline("Causality broken", &[]);
         "causal.diverged" Count Lower
             "groups of operations on whose order clients disagree, though causality holds"
@@ -200,7 +202,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{counter.impossible} impossible totals",
                 "{final read}",
             ]);
-        "counter.lost" Count Lower "acknowledged increments that final totals lack";
+        "counter.lost" Count Lower "acknowledged increments that final totals lack".side_by_side();
         "counter.surplus" Count Lower
             "by how much final totals are above all that can have been counted";
         "counter.repeated" Count Lower
@@ -287,26 +289,112 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "dual.reordered" Count Lower
             "keys that differ by two writes that the groups took in different order";
     }
+    &[Workload(Workload::Lock)], SERVED => {
+        "lock.overlaps" Count Lower
+            "acquisitions of a lock that another client certainly used afterwards"
+            .side_by_side().in_suite("locks broken").finding("lock_overlaps")
+            .headline("Locks held twice", &[
+                "of {lock.acquired} acquisitions", "{lock.overlaps.possible?} more possibly",
+                "{lock.updates.lost} updates lost", "{lock.fencing.caught?} caught by fencing",
+                "{lock.fencing.missed?} not caught by fencing",
+            ]);
+        "lock.overlaps.possible" Count Lower
+            "acquisitions of a lock that another client gave back afterwards, and perhaps used";
+        "lock.acquired" Count Neither "acquisitions of locks";
+        "lock.updates" Count Neither "acknowledged updates of the accounts that locks guard";
+        "lock.updates.lost" Count Lower "acknowledged updates that accounts lack at the end"
+            .side_by_side().finding("lost_updates");
+        "lock.reads.changed" Count Lower
+            "readers that saw the account of their lock change while they had it";
+        "lock.fencing.caught" Count Neither
+            "updates of an older holder that the account refused".side_by_side();
+        "lock.fencing.missed" Count Lower
+            "updates of an older holder that the account took after one of a newer holder"
+            .side_by_side();
+    }
+    &[Workload(Workload::Lock)], "let the load go on for longer: nobody got a lock" => {
+        "lock.acquire.p50" Millis Lower "median time from the wish for a lock to having it"
+            .busy_does(MayBeAll);
+        "lock.acquire.p99" Millis Lower "the 99th percentile of that"
+            .side_by_side().headline("Lock acquired after, p99", &[
+                "median {lock.acquire.p50?}", "the longest {lock.acquire.max?}",
+                "{lock.rate?} acquisitions", "{lock.in_vain?} wishes in vain",
+            ])
+            .busy_does(MayBeAll);
+        "lock.acquire.p99.worst" Millis Lower
+            "the highest 99th percentile of any lock with a hundred acquisitions"
+            .busy_does(MayBeAll);
+        "lock.acquire.max" Millis Lower "the longest such time".busy_does(MayBeAll);
+        "lock.hold.p99" Millis Neither
+            "99th percentile of the time from having a lock to giving it back";
+        "lock.release.p99" Millis Lower "99th percentile of the time that giving it back takes"
+            .busy_does(MayBeAll);
+        "lock.rate" PerSecond Higher "acquisitions a second, from the first one to the last one"
+            .side_by_side();
+        "lock.in_vain" Count Lower "wishes for a lock that ended without it"
+            .side_by_side().busy_does(MayBeAll);
+        "lock.tries" Count Lower "tries for each acquisition".busy_does(MayBeAll);
+        "lock.commands" Count Lower "operations sent for each acquisition, those in vain included"
+            .side_by_side().busy_does(MayBeAll);
+        "lock.fairness" Percent Higher
+            "Jain's index of the times waited for locks: 100 % if all waited alike"
+            .side_by_side().busy_does(MayBeAll);
+        "lock.overtaken.max" Count Lower
+            "the most clients that wished for a lock later than another one, and got it before"
+            .busy_does(MayBeAll);
+    }
+    &[SeveralLocks], "have deadlocks looked for (`deadlock: detect`), or leave the expectation out" => {
+        "lock.deadlocks" Count Lower "cycles of sessions that waited for each other's locks"
+            .side_by_side().in_suite("deadlocks").finding("deadlocks")
+            .headline("Deadlocks", &[
+                "{lock.deadlocks.found} found", "{lock.deadlocks.unresolved?} not resolved",
+                "{lock.deadlocks.false?} false alarms",
+                "found after {lock.deadlocks.detect.max?} at most",
+                "over after {lock.deadlocks.lasted.max?} at most",
+            ]);
+        "lock.deadlocks.found" Count Neither "deadlocks that the load found while they lasted";
+        "lock.deadlocks.missed" Count Lower "deadlocks that the load did not find".side_by_side();
+        "lock.deadlocks.resolved" Count Neither
+            "deadlocks after which each session got its lock, or gave back what it had";
+        "lock.deadlocks.unresolved" Count Lower "deadlocks with a session that did neither"
+            .side_by_side();
+        "lock.deadlocks.false" Count Lower
+            "sessions that the load ended for a deadlock in which they were not"
+            .side_by_side().finding("false_alarms");
+        "lock.deadlocks.chances" Count Neither
+            "waits for a lock by sessions that had another one: each might have closed a deadlock";
+        "lock.deadlocks.detect.p99" Millis Lower
+            "99th percentile of the time from the try that closed a deadlock to its being found"
+            .side_by_side().busy_does(MayBeAll);
+        "lock.deadlocks.detect.max" Millis Lower "the longest such time".busy_does(MayBeAll);
+        "lock.deadlocks.lasted.p99" Millis Lower
+            "99th percentile of the time from the closing of a deadlock to its end"
+            .side_by_side().busy_does(MayBeAll);
+        "lock.deadlocks.lasted.max" Millis Lower "the longest such time".busy_does(MayBeAll);
+    }
     &[ActiveActive], SERVED => {
         "sync.consistency" Percent Higher "keys that all groups have alike at the end"
-            .side_by_side().busy_does(Spares);
+            .side_by_side().busy_does(Carried);
         "sync.diverged" Count Lower "keys that differ between groups at the end"
-            .side_by_side().finding("diverged_keys").headline("Keys that differ between groups", &[
+            .side_by_side().busy_does(Carried).finding("diverged_keys").headline("Keys that differ between groups", &[
                 "{sync.consistency} are alike", "{sync.consistency.sampled?} while the load ran",
                 "{sync.discarded?} updates thrown away by the rule",
                 "up to {sync.backlog.max?} entries behind", "{final read}",
             ]);
     }
-    &[ActiveActive, OwnReplicators], WARNINGS => {
+    &[OwnReplicators], WARNINGS => {
         "sync.discarded" Count Neither
             "updates that replicators threw away because something newer was there".side_by_side();
         "sync.backlog.max" Count Lower "the most entries that any pair was behind"
+            .side_by_side().busy_does(MayBeAll);
+        "sync.backlog.bytes.max" Bytes Lower
+            "the most memory of their source that the entries took that any pair was behind"
             .side_by_side().busy_does(MayBeAll);
     }
     &[ActiveActive], "let the load last longer, and have registers or counters: no key was compared" => {
         "sync.consistency.sampled" Percent Higher
             "keys that all groups have alike while the load runs, but for what is on its way"
-            .side_by_side().busy_does(Spares);
+            .side_by_side().busy_does(Disorders);
     }
     &[ActiveActive], "let the load last longer: no key was written in two groups at once" => {
         "sync.resolution.p50" Millis Lower

@@ -1,5 +1,5 @@
-//! The regions with their groups, and the links between them: a picture, and beside it (or below it,
-//! on a phone) what is known of each link, by the number that it has in the picture.
+//! The regions with their groups, and the links between them: a picture, and beside it (or below
+//! it, on a phone) what is known of each link, by the number that it has in the picture.
 
 use crate::model::Unit;
 use crate::report::data::{Region, RegionGroup, RegionLink, Report};
@@ -254,6 +254,8 @@ mod tests {
             p50_ms,
             p99_ms,
             max_ms,
+            backlog_max: None,
+            backlog_max_bytes: None,
             seconds,
         }
     }

@@ -5,6 +5,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use crate::model::Workload;
 use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
+use crate::spec::lock::{Deadlock, LockBy, LockKind};
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number, scalar};
 use crate::spec::scenario::{Atomicity, ClientKind, Distribution};
 use crate::spec::step::StepMap;
@@ -51,11 +52,12 @@ object! {
         /// What they do: `register` (the default) reads and writes single keys, `cas` compares
         /// and sets them, `counter` counts up, `set` adds elements, `queue` and `stream` put
         /// them in and take them out, `transfer` moves amounts between accounts, `dual-write`
-        /// writes each value to two groups.
+        /// writes each value to two groups, `lock` acquires locks and gives them back.
         optional "workload" workload: Workload,
         /// The group that they use. Default: the only group.
         optional "group" group: String,
-        /// The groups that it uses, in its order: two for `dual-write`. Others use one.
+        /// The groups that it uses, in its order: two for `dual-write`, all servers of a `redlock`.
+        /// Others use one.
         optional "groups" groups: Vec<At<String>>,
         /// The group that its clients turn to when no server of their own group answers, where
         /// both take writes. They stay there.
@@ -72,6 +74,8 @@ object! {
         /// What makes a transfer whole: `multi` (MULTI and EXEC), `script` (EVAL), `watch`
         /// (WATCH), or nothing at all with `pipeline`. Default: `multi`.
         optional "by" by: Atomicity,
+        /// What locks a load takes, if its workload is `lock`: each key is a lock.
+        optional "lock" lock: LockMap,
         /// The load whose keys it uses. Both do the same kind of work on the same group, and
         /// are judged together. Default: keys of its own.
         optional "shares" shares: String,
@@ -94,7 +98,9 @@ object! {
         /// How keys are chosen: `uniform`, or `zipf(EXPONENT)`. Default: `uniform`.
         optional "distribution" distribution: Distribution,
         /// The share of reads; the others are writes. In a queue or stream, of operations that
-        /// take out. Default: 50%; 67% of a stream, where each element is taken and dealt with.
+        /// take out. Default: 50%; 67% of a stream, where each element is taken and dealt with; 90%
+        /// of
+        /// `read-write` locks.
         #[range(Percent(0.0), Percent(100.0), "the others are writes")]
         optional "reads" reads: Percent,
         /// The size of values, or a range of sizes. Default: 100B.
@@ -114,6 +120,55 @@ object! {
         /// count. Default: the server's own, 10s.
         #[range(Time::secs(1), Time::secs(3600), "10s is usual")]
         optional "min-replicas-max-lag" min_replicas_max_lag: Time,
+    }
+}
+
+object! {
+    /// Locks, and what clients do with them: they acquire one, read the account that it guards,
+    /// work, write the account, and give the lock back.
+    LockMap "a lock" {
+        /// How it is made: `mutex` (SET NX PX), `mutex-wait` (the same, and WAIT), `fenced` (it
+        /// hands out growing numbers, and accounts refuse older ones), `redlock` (a majority of
+        /// several servers), `semaphore` (several holders at once), `read-write` (a writer alone,
+        /// or several readers), `fair` (waiters in their order, woken up), `library` (as the
+        /// library behind the load's adapter makes it). Default: `library` where the load has an
+        /// adapter, or else `mutex`.
+        optional "kind" kind: LockKind,
+        /// The lease: a lock that is not given back is free again after so long. Default: 2s.
+        #[range(Time::millis(1), Time::secs(366 * 24 * 3600), "a lock without an end is one that a dead holder has for ever")]
+        optional "ttl" ttl: Time,
+        /// How long a holder works with each lock, on average; from half of it to one and a half of
+        /// it. Default: 5ms.
+        #[range(Time::millis(0), DAY, "a drill takes a day at most")]
+        optional "hold" hold: Time,
+        /// How long a client tries to get a lock, or all that it takes. Default: 5s.
+        #[range(Time::millis(1), DAY, "a drill takes a day at most")]
+        optional "patience" patience: Time,
+        /// Between two tries at most; at least half of it. Default: 10ms.
+        #[range(Time::millis(1), Time::secs(60), "10ms is usual; each try asks the server")]
+        optional "retry" retry: Time,
+        /// How often a holder makes its lease begin anew. Default: never.
+        #[range(Time::millis(1), DAY, "a third of `ttl` is usual")]
+        optional "extend" extend: Time,
+        /// How many locks a session takes, one after the other. Default: 1.
+        #[range(1, 16, "each session takes so many, one after the other; 2 is usual")]
+        optional "take" take: u32,
+        /// What ends deadlocks of sessions that take several locks: the clients' patience
+        /// (`timeout`), a load that looks for cycles and lets the youngest session of one begin
+        /// anew (`detect`), or an order in which all take their locks, so that there are none
+        /// (`order`). Default: `timeout`.
+        optional "deadlock" deadlock: Deadlock,
+        /// On how many servers of a `redlock` a client must have got it. Default: a majority.
+        optional "quorum" quorum: u32,
+        /// How many have a `semaphore` at once. Default: 3.
+        #[range(1, 1_000_000, "a semaphore that nobody can have is no lock")]
+        optional "holders" holders: u32,
+        /// How a `mutex`, `mutex-wait` or `redlock` is compared with its holder's token: by a
+        /// `script`, or by a `command` of newer servers (Redis 8.4, Valkey 9.0). Default: `script`.
+        optional "by" by: LockBy,
+        /// The group that has the accounts, where it is another one than that of the locks.
+        /// Default: the first group of the locks.
+        optional "accounts" accounts: String,
     }
 }
 

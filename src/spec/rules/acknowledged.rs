@@ -14,7 +14,7 @@ use crate::spec::topology::{Group, Topology};
 
 const TO_WRITE: &str = "min-replicas-to-write";
 const MAX_LAG: &str = "min-replicas-max-lag";
-const WAIT: Time = Time::millis(100);
+pub(super) const WAIT: Time = Time::millis(100);
 
 /// The load's `wait`; none if it waits for none.
 pub fn wait(
@@ -79,7 +79,7 @@ pub fn min_replicas(
     Some(MinReplicas { to_write: *to_write, max_lag: seconds })
 }
 
-fn check_replicas(wanted: u32, span: &Span, group: &Group, errors: &mut Diagnostics) {
+pub(super) fn check_replicas(wanted: u32, span: &Span, group: &Group, errors: &mut Diagnostics) {
     let has = group.replicas();
     if wanted > has {
         let has = count(has, "replica");

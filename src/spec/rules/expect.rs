@@ -180,6 +180,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a load whose instances have a memory"),
             "give one `near: tracking`, or leave the expectation out",
         ),
+        Need::SeveralLocks => (
+            none("a load whose sessions take several locks"),
+            "give one `lock: { take: 2 }`, or leave the expectation out",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

@@ -1,6 +1,7 @@
 //! Loads that can be run, with their defaults filled in.
 
-use super::{acknowledged, check_name, links, outbox};
+use super::groups::{group, named};
+use super::{acknowledged, check_name, links, lock, outbox};
 use crate::model::Workload;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
@@ -35,6 +36,7 @@ pub fn check(
     let one = |(name, map): &(_, _)| load(name, map, topology, errors);
     let mut checked: Vec<Load> = loads.iter().filter_map(one).collect();
     share_keys(loads, topology, &mut checked, errors);
+    lock::check_keys(loads, &checked, errors);
     checked
 }
 
@@ -56,9 +58,16 @@ fn load(
     let distribution = distribution(map, errors);
     let timeout = map.timeout.or(Time::secs(1)).0;
     let region = region(map, topology?, errors);
-    let groups = groups(map, workload, &name.span, topology?, errors)?;
+    let groups = match workload {
+        Workload::Lock => lock::groups(map, &name.span, topology?, errors)?,
+        _ => groups(map, workload, &name.span, topology?, errors)?,
+    };
     let client = client(map, workload, &groups, errors);
-    let wait = acknowledged::wait(map, &client, timeout, &groups, errors);
+    let lock = lock::check(map, workload, groups.len(), errors);
+    let reads = lock.as_ref().map_or(reads, |of| lock::readers(map, of, errors));
+    let waited = lock.as_ref().map_or(&groups[..], |lock| &groups[..lock.groups]);
+    let wait = acknowledged::wait(map, &client, timeout, waited, errors);
+    let wait = lock::wait(map, (lock.as_ref(), wait), (timeout, groups[0]), errors);
     let min_replicas = acknowledged::min_replicas(map, &groups, errors);
     let fallback = outbox::fallback(map, &client, &groups, topology?, errors);
     let near = near(map, (workload, &client), errors);
@@ -72,6 +81,7 @@ fn load(
         workload,
         keyspace: Keyspace::own(&name.value),
         transfer: transfer(map, workload, errors),
+        lock,
         instances: map.instances.or(1) as u16,
         connections: map.connections.or(1),
         wait,
@@ -246,18 +256,7 @@ fn groups<'t>(
         }
         (_, Some(at)) if at.value.len() != many => errors.add(&at.span, acts, &advice),
         (_, Some(at)) => {
-            let mut found: Vec<&Group> = Vec::new();
-            for name in &at.value {
-                let group = group(&Field::Given(name.clone()), span, topology, errors)?;
-                if found.iter().any(|other| other.name == group.name) {
-                    let message = format!("`{}` is named twice", group.name);
-                    let advice = "name another group: each is a deployment of its own";
-                    errors.add(&name.span, message, advice);
-                    return None;
-                }
-                found.push(group);
-            }
-            return Some(found);
+            return named(&at.value, span, topology, errors);
         }
         (given, None) if many > 1 && map.groups.is_missing() => {
             errors.add(given.map_or(span, |at| &at.span), acts, &advice);
@@ -266,37 +265,6 @@ fn groups<'t>(
         _ => return group(&map.group, span, topology, errors).map(|group| vec![group]),
     }
     None
-}
-
-/// The group that is named, or the only one; `span` is to blame for naming none.
-pub fn group<'t>(
-    name: &Field<String>,
-    span: &Span,
-    topology: &'t Topology,
-    errors: &mut Diagnostics,
-) -> Option<&'t Group> {
-    let known: Vec<&str> = topology.groups.iter().map(|group| &*group.name).collect();
-    match (name, &topology.groups[..]) {
-        (Field::Bad, _) => None,
-        (Field::Missing, [only]) => Some(only),
-        (Field::Missing, _) => {
-            let message =
-                format!("`group` is needed: `{}` has {} groups", topology.name, known.len());
-            let advice = format!("add `group:` with one of: {}", known.join(", "));
-            errors.add(span, message, advice);
-            None
-        }
-        (Field::Given(at), groups) => {
-            let found = groups.iter().find(|group| group.name == at.value);
-            if found.is_none() {
-                let message =
-                    format!("the topology `{}` has no group `{}`", topology.name, at.value);
-                let advice = nearest::advice("groups", &at.value, &known);
-                errors.add(&at.span, message, advice);
-            }
-            found
-        }
-    }
 }
 
 /// Gives the loads that share keys those of the other.
@@ -348,6 +316,8 @@ fn share_keys(
             };
             let message = format!("the keys of `{}` are {message}", at.value);
             errors.push(wrong(message, &advice));
+        } else if let Some(message) = lock::of_another_kind(a, b) {
+            errors.push(wrong(message, "give both the same `kind` and `holders`"));
         } else if let Some(keys) = map.keys.given() {
             let message = format!("there are as many keys as `{}` has", at.value);
             errors.add(&keys.span, message, "leave `keys` out");

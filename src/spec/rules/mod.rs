@@ -3,9 +3,12 @@
 mod acknowledged;
 pub mod config;
 pub mod expect;
+pub mod groups;
 pub mod links;
 pub mod load;
+mod lock;
 mod outbox;
+mod probes;
 pub mod scenario;
 mod sync;
 pub mod timeline;

@@ -1,5 +1,5 @@
-//! Loads on groups that all take writes. Where redrill's own replicators carry what they write, it
-//! has to come into the outbox, in the same step as the data.
+//! Loads on groups between which replicators carry what is written. Where these are redrill's own,
+//! it has to come into the outbox, in the same step as the data.
 
 use crate::model::event::Expectation;
 use crate::model::{NodeName, Workload};
@@ -18,15 +18,19 @@ pub fn check(
     topology: &Topology,
     errors: &mut Diagnostics,
 ) -> bool {
-    let is_in = |group: &&&Group| !topology.writers(&group.name).is_empty();
+    let all_write = |group: &Group| !topology.writers(&group.name).is_empty();
+    let has_outbox = |group: &Group| topology.rule_of(&group.name).is_some();
+    let is_in = |group: &&&Group| all_write(group) || has_outbox(group);
     let Some(group) = groups.iter().find(is_in) else { return false };
-    let outbox = topology.rule_of(&group.name).is_some();
+    let outbox = has_outbox(group);
     if !has_a_form(workload) {
-        let message = format!(
-            "the workload `{}` has no active-active form, and `{}` is in such a `sync`",
-            workload.word(),
-            group.name
-        );
+        let (word, of) = (workload.word(), &group.name);
+        let message = match all_write(group) {
+            true => format!(
+                "the workload `{word}` has no active-active form, and `{of}` is in such a `sync`"
+            ),
+            false => format!("no replicator carries the workload `{word}`, and `{of}` needs one"),
+        };
         let advice = "use the workload `register`, `counter` or `set`, or another group";
         errors.add(map.workload.span().unwrap_or(name), message, advice);
     }
@@ -79,8 +83,8 @@ pub fn fallback(
     None
 }
 
-/// Whether it means something where several groups write: there are functions that write its data
-/// and the outbox in one step, and rules that say what becomes of two writes.
+/// Whether it means something where replicators carry what is written: there are functions that
+/// write its data and the outbox in one step, and rules that say what becomes of two writes.
 fn has_a_form(workload: Workload) -> bool {
     match workload {
         Workload::Register | Workload::Counter | Workload::Set => true,
@@ -89,7 +93,8 @@ fn has_a_form(workload: Workload) -> bool {
         | Workload::Queue
         | Workload::Stream
         | Workload::Transfer
-        | Workload::DualWrite => false,
+        | Workload::DualWrite
+        | Workload::Lock => false,
     }
 }
 
@@ -139,7 +144,8 @@ pub fn report_what_is_late(
             | Workload::Queue
             | Workload::Stream
             | Workload::Transfer
-            | Workload::DualWrite => &[],
+            | Workload::DualWrite
+            | Workload::Lock => &[],
         };
         for name in late {
             let is_settled = expect.iter().any(|bound| bound.measure == **name)

@@ -1,15 +1,15 @@
 //! What makes a scenario one that can be played.
 
-use super::{acknowledged, check_name, count, expect, load, outbox, timeline};
+use super::{acknowledged, check_name, count, expect, load, outbox, probes, timeline};
 use crate::model::catalogue::{ScenarioFacts, judged};
 use crate::model::{NodeName, Workload};
 use crate::spec::Capabilities;
 use crate::spec::decode::{At, Field, Named};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
-use crate::spec::file::scenario::{LoadMap, ProbeMap, ProfileMap, ScenarioFile};
+use crate::spec::file::scenario::{LoadMap, ProfileMap, ScenarioFile};
 use crate::spec::nearest;
-use crate::spec::quantity::{PerSecond, Time};
-use crate::spec::scenario::{Load, Over, Probe, Scenario};
+use crate::spec::quantity::Time;
+use crate::spec::scenario::{Load, Over, Scenario};
 use crate::spec::step::{self, StepMap};
 use crate::spec::sync::DataSync;
 use crate::spec::topology::Topology;
@@ -60,18 +60,20 @@ pub fn check(
         step::evictions(steps.iter().map(|at| &at.value), topology, unsettled, errors);
     }
     let over = over(&file.over, errors);
-    Some(Scenario {
+    let scenario = Scenario {
         name: file.name.or(String::new()),
         summary: file.summary.or(String::new()),
         topology: topology?,
         loads,
         timeline,
-        probe: probe(&file.probe),
+        probe: probes::probe(&file.probe),
         settle: file.settle.or(Time::secs(5)).0,
         expect,
         reported,
         over,
-    })
+    };
+    probes::check_ways(&scenario, file, maps, errors);
+    Some(scenario)
 }
 
 /// What the scenario has, as far as it decides what can be measured.
@@ -100,10 +102,11 @@ fn facts<'a>(
         active_active: loads.iter().any(|load| outbox::all_write(load, topology)),
         own_replicators: loads.iter().any(|load| load.outbox),
         near: loads.iter().any(|load| load.near),
+        several_locks: loads.iter().filter_map(|l| l.lock.as_ref()).any(|lock| lock.take > 1),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
         successor: topology.is_none_or(|all| match &all.sync {
-            Some(DataSync::Replica { .. }) => true,
+            Some(DataSync::Replica { .. } | DataSync::Standby { .. }) => true,
             Some(DataSync::ActiveActive { .. } | DataSync::External { .. }) => {
                 loads.iter().any(|load| load.fallback.is_some())
             }
@@ -193,20 +196,4 @@ pub fn over(field: &Field<Named<Vec<At<String>>>>, errors: &mut Diagnostics) -> 
     }
     let values = values.iter().map(|value| value.value.clone()).collect();
     Some(Over { key: key.value.clone(), values })
-}
-
-fn probe(field: &Field<ProbeMap>) -> Probe {
-    fn of<T: Clone>(map: &Field<ProbeMap>, key: fn(&ProbeMap) -> &Field<T>, usual: T) -> T {
-        map.given().map_or(usual.clone(), |map| key(&map.value).or(usual))
-    }
-    let usual = Time::millis(10);
-    let every = of(field, |map| &map.every, usual).0;
-    // Who probes more often wants the requests that this takes.
-    let more = (usual.0.as_secs_f64() / every.as_secs_f64()).max(1.0);
-    Probe {
-        every,
-        deadline: of(field, |map| &map.deadline, Time::millis(100)).0,
-        canaries: of(field, |map| &map.canaries, 4),
-        budget: of(field, |map| &map.budget, PerSecond(2_000.0 * more)).0,
-    }
 }

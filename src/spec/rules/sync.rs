@@ -31,7 +31,7 @@ pub fn check(
     let strategy = map.strategy.or(meant);
     refuse_keys(map, strategy, errors);
     let sync = match strategy {
-        Strategy::Replica => return replica(map, span, around, errors),
+        Strategy::Replica => replica(map, span, around, errors)?,
         Strategy::ActiveActive => DataSync::ActiveActive {
             rule: map.rule.or(SyncRule::Lww),
             between: between(map, strategy, span, around, errors),
@@ -100,7 +100,17 @@ fn replica(
     let members = once(Some(from), &to, groups, errors);
     members.iter().for_each(|index| can_be_tied(&groups[*index], Strategy::Replica, errors));
     apart(&members, around, errors);
-    Some(DataSync::Replica { from, to: to.into_iter().map(|(_, index)| index).collect() })
+    let to = to.into_iter().map(|(_, index)| index).collect();
+    let has_clusters = members.iter().any(|index| groups[*index].1.is_cluster());
+    if has_clusters {
+        alike(&members, groups, errors);
+        in_a_region(&members, groups, errors);
+    }
+    linked(&members, span, around, errors);
+    Some(match has_clusters {
+        true => DataSync::Standby { from, to },
+        false => DataSync::Replica { from, to },
+    })
 }
 
 /// The groups that all take writes.
@@ -167,17 +177,17 @@ fn once(
     members
 }
 
-/// One server can follow another one, and has all keys of its group. A whole cluster cannot follow,
-/// and one mark says nothing of many shards; sentinels would tell the first node of a copy to follow
-/// nobody.
+/// One server can follow another one, and has all keys of its group. What is carried between
+/// clusters redrill's own replicators carry, for somebody else's one mark says nothing of many
+/// shards. Sentinels would tell the first node of a copy to follow nobody.
 fn can_be_tied((place, group): &(Span, Group), strategy: Strategy, errors: &mut Diagnostics) {
     let (mode, advice) = match group.mode {
         Mode::Standalone | Mode::Replication { .. } => return,
-        Mode::Cluster { .. } if strategy == Strategy::ActiveActive => return,
+        Mode::Cluster { .. } if strategy != Strategy::External => return,
         Mode::Cluster { .. } => (
             "cluster",
-            "use mode `standalone` or `replication`; only strategy `active-active` is for clusters \
-             too",
+            "use mode `standalone` or `replication`; only the strategies `active-active` and \
+             `replica` are for clusters too",
         ),
         Mode::Sentinel { .. } => ("sentinel", "use mode `standalone` or `replication`"),
     };
@@ -232,7 +242,8 @@ fn apart(members: &[usize], around: &Around<'_>, errors: &mut Diagnostics) {
     }
 }
 
-/// Replicators are there because of the distance. Regions that nobody has put apart are a mistake.
+/// Data are in two regions because of the distance. Regions that nobody has put apart are a
+/// mistake.
 fn linked(members: &[usize], span: &Span, around: &Around<'_>, errors: &mut Diagnostics) {
     let Around { groups, regions, links } = around;
     let region = |index: &usize| groups[*index].1.first_region();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::load;
+use super::groups;
 use crate::model::{NodeName, StepKind};
 use crate::spec::Capabilities;
 use crate::spec::decode::At;
@@ -34,7 +34,7 @@ pub fn check(
         let group = match &topology.groups[..] {
             // Links between regions and clients, and actors, are no group's.
             [first, ..] if shared.is_of_no_group() => Some(first),
-            _ => load::group(&shared.group, &step.span, topology, errors),
+            _ => groups::group(&shared.group, &step.span, topology, errors),
         };
         let Some(group) = group else { continue };
         keeps_shards(step, group, topology, errors);

@@ -5,13 +5,16 @@ use super::shared::Context;
 
 step! {
     /// Makes a copy take the writes, as an operator does who has lost the source: its first node is
-    /// a primary from then on. Nobody is asked, and the source is not touched.
+    /// a primary from then on. Nobody is asked, and the source is not touched. Of clusters, each
+    /// shard of the copy takes writes from then on, and the source refuses them as soon as it is
+    /// told.
     Promote PromoteMap "a promote step" [] {}
 }
 
 step! {
     /// Hands the writes over to the group: it follows whoever takes them, which throws away what it
-    /// alone has, and becomes primary when it has everything.
+    /// alone has, and becomes primary when it has everything. Of clusters, each shard takes writes
+    /// when everything has been carried to it.
     FailBack FailBackMap "a fail-back step" [] {}
 }
 

@@ -9,7 +9,7 @@ use crate::spec::Tools;
 use crate::spec::decode::{At, Field, word_enum};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::quantity::{Percent, Time};
-use crate::spec::rules::load;
+use crate::spec::rules::groups;
 use crate::spec::topology::Topology;
 
 const EITHER: &str = "write `cpu: 10%` for a share of one CPU, or `sleep: 200ms` for a server that \
@@ -161,7 +161,7 @@ pub fn evictions<'m>(
 ) {
     for (step, map) in steps {
         // Errors in its group have been reported already.
-        let group = load::group(&step.group, &step.span, topology, &mut Diagnostics::default());
+        let group = groups::group(&step.group, &step.span, topology, &mut Diagnostics::default());
         let own = map.policy.given().map(|at| (at.value.word(), &at.span));
         let set = group.and_then(|group| group.directive("maxmemory-policy"));
         let Some((policy, span)) = own.or(set.map(|policy| (policy, &step.span))) else { continue };

@@ -48,6 +48,13 @@ local function seen_and_value(text)
   return words(seen), value
 end
 
+-- What the key is. Only marks have a colon.
+local function kind_of(key)
+  if redis.call('TYPE', key).ok == 'set' then return 'set' end
+  local first = redis.call('HKEYS', beside(key))[1]
+  return first and (string.find(first, ':', 1, true) and 'register' or 'count')
+end
+
 -- Registers.
 
 local function forget_values(key, marks)
@@ -84,7 +91,7 @@ function write.set(key, value)
   return redis.status_reply('OK')
 end
 
-function write.del(key)
+local function delete_register(key)
   local seen = redis.call('HKEYS', beside(key))
   forget_values(key, seen)
   append((tick()), 'del', key, with_seen(seen, ''))
@@ -100,7 +107,10 @@ function apply.set(entry, key, text)
   return true
 end
 
+-- Where a set or a counter was deleted, it had not arrived yet.
 function apply.del(entry, key, text)
+  local kind = kind_of(key)
+  if kind == 'set' or kind == 'count' then return false end
   now = entry
   forget_values(key, (seen_and_value(text)))
   show_register(key)
@@ -167,6 +177,12 @@ function write.srem(key, element)
   return remark(key, element, seen, {})
 end
 
+-- Each element that is there is removed, so one that is added elsewhere at the same time stays.
+local function delete_set(key)
+  for _, element in ipairs(redis.call('SMEMBERS', key)) do write.srem(key, element) end
+  return 1
+end
+
 function apply.sadd(entry, key, text)
   local seen, element = seen_and_value(text)
   local mark = mark_of(entry.from, entry.t)
@@ -182,6 +198,16 @@ function apply.srem(entry, key, text)
   return true
 end
 
+-- Deletions. Counts only grow, so there is nothing that a deleted counter could merge with the
+-- increments that are made elsewhere.
+
+function write.del(key)
+  local kind = kind_of(key)
+  if kind == 'set' then return delete_set(key) end
+  if kind ~= 'count' then return delete_register(key) end
+  return redis.error_reply('WRONGTYPE a counter cannot be deleted by the rule crdt')
+end
+
 -- Full passes. What stands beside a key is its state.
 
 local function pairs_of(list)
@@ -194,13 +220,6 @@ local function names_of(map)
   local names = {}
   for name in pairs(map) do names[#names + 1] = name end
   return names
-end
-
--- What the key is. Only marks have a colon.
-local function kind_of(key)
-  if redis.call('TYPE', key).ok == 'set' then return 'set' end
-  local first = redis.call('HKEYS', beside(key))[1]
-  return first and (string.find(first, ':', 1, true) and 'register' or 'count')
 end
 
 function state(key)

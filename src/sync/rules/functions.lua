@@ -14,11 +14,12 @@ local CLOSED = 'NOTREADY this group has lost its data, and waits for a replicato
 
 -- A local write: `args[1]` says what is done to the key, `args[2]` with what.
 register('redrill_write', function(keys, args)
-  if not is_open() then return redis.error_reply(CLOSED) end
+  local why = not is_open() and CLOSED or refusal()
+  if why then return redis.error_reply(why) end
   return write[args[1]](keys[1], args[2])
 end)
 
--- The group takes writes from now on: it is new.
+-- The group has data from now on: it is new, and has none yet.
 register('redrill_open', function()
   return redis.call('HSET', STATE, 'open', 'new', 'writer', me())
 end)
@@ -38,7 +39,7 @@ end
 
 -- Applies entries of the outbox of the group `args[1]` together with the position, if `args[2]` is
 -- the last one that was applied: what was applied already is not applied again. Then come the id,
--- `n t`, what was done, the key and the value of each entry. Returns the position; who sees that it
+-- `n t` (or `n t term`), what was done, the key and the value of each entry. Returns the position; who sees that it
 -- is not that of the last entry has to begin anew from there.
 register('redrill_apply', function(_, args)
   local from = args[1]
@@ -47,9 +48,10 @@ register('redrill_apply', function(_, args)
   local done, discarded, latest = tonumber(last[4]), tonumber(last[5]), tonumber(last[3])
   local seen = {}
   for i = 3, #args, 5 do
-    local n, t = string.match(args[i + 1], '(%S+) (%S+)')
+    local n, t, in_term = unpack(words(args[i + 1]))
     local life = life_of(from, n)
-    if apply[args[i + 2]]({ t = t, from = life }, args[i + 3], args[i + 4]) then
+    local entry = { t = t, from = life, term = in_term }
+    if apply[args[i + 2]](entry, args[i + 3], args[i + 4]) then
       done = done + 1
     elseif is_of_users(args[i + 3]) then
       discarded = discarded + 1
@@ -65,7 +67,10 @@ register('redrill_apply', function(_, args)
   return told
 end)
 
-local function entry(found) return found[1] .. ' ' .. found[2][2] end
+local function entry(found)
+  local n, t = unpack(words(found[2][2]))
+  return found[1] .. ' ' .. n .. ' ' .. t
+end
 
 -- Where an outbox without entries goes on: what came before was lost.
 local function end_of_empty()

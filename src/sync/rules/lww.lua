@@ -1,11 +1,12 @@
 -- `lww`: of two writes to a key the later one stays, everywhere; the name of the group breaks a
 -- tie. A counter is a value like others, so that of two increments at the same time one is thrown
--- away. Sets only grow, so that nothing of them is.
+-- away. Sets only grow, so that nothing of them is: they have no version that could tell what was
+-- added before a deletion, and so they cannot be deleted. In standby groups the later term comes first.
 --
 -- A deleted key leaves its version behind (a tombstone), so that an older write that arrives late
 -- does not bring it back. It is collected when all other groups have been heard of past it.
 
--- For each key: `t life` of the write that stays.
+-- For each key: `t life` of the write that stays, and in standby groups its term.
 local VERSIONS = 'redrill:versions' .. TAG
 -- Deleted keys, by the instants of their deletion.
 local TOMBSTONES = 'redrill:tombstones' .. TAG
@@ -22,68 +23,90 @@ local function collect()
   end
 end
 
--- The key is what a write at `t` made of it.
-local function stamp(key, t, from, is_gone)
-  redis.call('HSET', VERSIONS, key, t .. ' ' .. from)
+-- The key is what a write made of it.
+local function stamp(key, entry, is_gone)
+  local in_term = entry.term and ' ' .. entry.term or ''
+  redis.call('HSET', VERSIONS, key, entry.t .. ' ' .. entry.from .. in_term)
   if is_gone then
-    redis.call('ZADD', TOMBSTONES, t, key)
+    redis.call('ZADD', TOMBSTONES, entry.t, key)
     collect()
   elseif redis.call('EXISTS', TOMBSTONES) == 1 then
     redis.call('ZREM', TOMBSTONES, key)
   end
 end
 
--- The instant and the group of the write that stays; nil if there is none.
+-- The instant, the life and the term of the write that stays; nil if there is none.
 local function version(key)
-  return string.match(redis.call('HGET', VERSIONS, key) or '', '(%S+) (%S+)')
+  local known = redis.call('HGET', VERSIONS, key)
+  if known then return unpack(words(known)) end
 end
 
 local function wins(key, entry)
-  local t, from = version(key)
-  return t == nil or is_later(entry.t, entry.from, t, from)
+  local t, from, in_term = version(key)
+  if t == nil then return true end
+  local own, other = tonumber(entry.term or 0), tonumber(in_term or 0)
+  if own ~= other then return own > other end
+  return is_later(entry.t, entry.from, t, from)
+end
+
+-- Its instant, with the term behind it if it has one.
+local function instant(entry)
+  return entry.term and entry.t .. ' ' .. entry.term or entry.t
+end
+
+-- A write of this group, now.
+local function named()
+  local t, life = tick()
+  return { t = t, from = life, term = STANDBY and (term()) or nil }
 end
 
 function write.set(key, value)
-  local t, life = tick()
+  local entry = named()
   redis.call('SET', key, value)
-  stamp(key, t, life, false)
-  append(t, 'set', key, value)
+  stamp(key, entry, false)
+  append(instant(entry), 'set', key, value)
   return redis.status_reply('OK')
 end
 
+local function is_set(key) return redis.call('TYPE', key).ok == 'set' end
+
 function write.del(key)
-  local t, life = tick()
+  if is_set(key) then
+    return redis.error_reply('WRONGTYPE a set cannot be deleted by the rule lww: it only grows')
+  end
+  local entry = named()
   local gone = redis.call('DEL', key)
-  stamp(key, t, life, true)
-  append(t, 'del', key, '')
+  stamp(key, entry, true)
+  append(instant(entry), 'del', key, '')
   return gone
 end
 
 function write.incr(key)
-  local t, life = tick()
+  local entry = named()
   local total = redis.call('INCR', key)
-  stamp(key, t, life, false)
-  append(t, 'set', key, whole(total))
+  stamp(key, entry, false)
+  append(instant(entry), 'set', key, whole(total))
   return total
 end
 
 function write.sadd(key, element)
   local added = redis.call('SADD', key, element)
-  append((tick()), 'sadd', key, element)
+  append(instant(named()), 'sadd', key, element)
   return added
 end
 
 function apply.set(entry, key, value)
   if not wins(key, entry) then return false end
   redis.call('SET', key, value)
-  stamp(key, entry.t, entry.from, false)
+  stamp(key, entry, false)
   return true
 end
 
+-- Where it was deleted, the set had not arrived yet.
 function apply.del(entry, key)
-  if not wins(key, entry) then return false end
+  if is_set(key) or not wins(key, entry) then return false end
   redis.call('DEL', key)
-  stamp(key, entry.t, entry.from, true)
+  stamp(key, entry, true)
   return true
 end
 
@@ -92,14 +115,13 @@ function apply.sadd(_, key, element)
   return true
 end
 
--- What the key is: what was done last, with what, when, and by which group.
+-- What the key is: what was done last, with what, when, in which life and in which term.
 function state(key)
-  local kind = redis.call('TYPE', key).ok
-  if kind == 'set' then return { 'sadd', redis.call('SMEMBERS', key) } end
-  local t, from = version(key)
+  if is_set(key) then return { 'sadd', redis.call('SMEMBERS', key) } end
+  local t, from, in_term = version(key)
   if not t then return {} end
-  if kind == 'none' then return { 'del', '', t, from } end
-  return { 'set', redis.call('GET', key), t, from }
+  if redis.call('EXISTS', key) == 0 then return { 'del', '', t, from, in_term } end
+  return { 'set', redis.call('GET', key), t, from, in_term }
 end
 
 local function merge_version(key, what, value, entry)
@@ -110,16 +132,18 @@ local function merge_version(key, what, value, entry)
     return
   end
   if what == 'set' then redis.call('SET', key, value) else redis.call('DEL', key) end
-  stamp(key, entry.t, entry.from, what == 'del')
+  stamp(key, entry, what == 'del')
   saw(entry.t)
 end
 
 function merge(key, theirs)
-  local what, value, t, from = theirs[1], theirs[2], theirs[3], theirs[4]
+  local what, value, t, from, in_term = unpack(theirs)
   if what == 'sadd' then
     for _, element in ipairs(value) do redis.call('SADD', key, element) end
+  elseif is_set(key) then
+    return
   elseif what then
-    merge_version(key, what, value, { t = t, from = from })
+    merge_version(key, what, value, { t = t, from = from, term = in_term })
   else
     local own_t, own_life = version(key)
     if own_t and source_has_seen(own_life, own_t) then

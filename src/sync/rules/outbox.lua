@@ -1,12 +1,12 @@
 -- What all rules have in common: the clock, the outbox, and the positions up to which other groups'
--- outboxes have been applied. redrill adds `OWN`, `TAG`, `MOST`, `LIFE`, `CONFLICT` and the
--- functions of a rule.
+-- outboxes have been applied. redrill adds `OWN`, `TAG`, `MOST`, `LIFE`, `CONFLICT`, `STANDBY` and
+-- the functions of a rule.
 --
 -- In a cluster all of this is of one shard. `TAG` is a hash tag that lies in its slots, and stands in
 -- the names of all keys that are redrill's own. Elsewhere it is empty.
 --
--- An entry of the outbox has four parts: `d`, its number and the instant of its write (`n t`), `o`,
--- what was done, `k`, the key, and `v`, with what. Numbers count up by one, so that a reader sees
+-- An entry of the outbox has four parts: `d`, its number and the instant of its write (`n t`, and in
+-- standby groups its term), `o`, what was done, `k`, the key, and `v`, with what. Numbers count up by one, so that a reader sees
 -- if entries are missing. A group that has lost writes and got back what others had of them begins
 -- a new life, and so does a server that writes for it from now on, as it may lack some: its numbers
 -- go on at the next multiple of `LIFE`.
@@ -14,7 +14,7 @@
 local OUTBOX = 'redrill:outbox' .. TAG
 -- `n`: the number of the last entry. `t`: the latest instant that was seen, anywhere. `writer`: the
 -- server that writes. `open`: the name of its data. A group that has lost its data has no name, and
--- takes no writes until it got them back.
+-- takes no writes until it got them back. `term` and `taker`: see standby.lua.
 local STATE = 'redrill:sync' .. TAG
 -- For each life of each other group, as `GROUP/LIFE`: up to which instant its writes were seen here.
 -- Of the own group, for each life before this one.
@@ -80,6 +80,7 @@ local function tick()
   return whole(now), life_of(OWN, known[2])
 end
 
+-- `t` may have the term of the write behind it.
 local function append(t, op, key, value)
   local n = whole(redis.call('HINCRBY', STATE, 'n', 1))
   redis.call('XADD', OUTBOX, 'MAXLEN', '~', MOST, '*', 'd', n .. ' ' .. t, 'o', op, 'k', key, 'v', value)

@@ -57,6 +57,11 @@ const EU_STANDS: Wrong = Wrong::StandsStill("eu/0/0", Duration::from_secs(5));
 const EU_LOSES: Wrong = Wrong::LosesKeys("eu/0/0", Duration::from_secs(3));
 const REGIONS: &[&str] = &["timeline.0.at=1s", "timeline.0.for=5s", "settle=3s"];
 
+const LOCKS_FORGET: Wrong = Wrong::LosesLeases("locks/0/0");
+const LOCKS_STAND: Wrong = Wrong::StandsStill("locks/0/0", Duration::from_millis(2_500));
+/// So that somebody else wants a lock that its holder has lost.
+const FEW_LOCKS: &[&str] = &["settle=5s", "loads.app.keys=10"];
+
 pub const ALL: &[Broken] = &[
     broken("steady-state", &["settle=5s"], EVICTS, "writes.lost"),
     broken("steady-state", &["settle=5s"], STANDS, "downtime.write.max"),
@@ -106,6 +111,13 @@ pub const ALL: &[Broken] = &[
     broken("cross-region-invalidation", &["settle=9s"], EU_STANDS, "reads.stale.age.max"),
     broken("region-loss", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("region-return", LOST_SOON, EU_LOSES, "writes.lost.share"),
+    broken("lock-contention", &["settle=5s"], LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-contention", &["settle=5s"], LOCKS_STAND, "lock.acquire.p99.worst"),
+    broken("lock-sustained", FEW_LOCKS, LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-sustained", &["settle=5s"], LOCKS_STAND, "latency.p99.worst"),
+    broken("lock-deadlock", &["settle=5s"], LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-ordering", &["settle=5s"], LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-timeouts", FEW_LOCKS, LOCKS_FORGET, "lock.overlaps"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
     broken("chaos", WRITES, REFUSES, "errors.share"),
     broken("chaos", KILLS, forgets(EVERYBODY, 20_000), "writes.lost.share"),
@@ -234,4 +246,11 @@ fn a_region_that_loses_keys_breaks_the_loss_of_another_one() {
 fn a_region_that_loses_keys_breaks_what_links_do() {
     hold(&["clock-skew", "slow-link", "asymmetric-link", "cross-region-reads"]);
     hold(&["cross-region-invalidation"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_server_that_loses_locks_breaks_what_locks_promise() {
+    hold(&["lock-contention", "lock-sustained"]);
+    hold(&["lock-deadlock", "lock-ordering", "lock-timeouts"]);
 }

@@ -34,7 +34,7 @@ const LOSS: &[&str] = &[
     "timeline.1.for=2s",
     "settle=2s",
 ];
-const CRASH: &[&str] = &[
+pub const CRASH: &[&str] = &[
     "timeline.0.at=500ms",
     "timeline.0.for=1s",
     "timeline.1.at=1s",

@@ -258,9 +258,11 @@ fn what_cannot_be_undone_is_told_and_the_drill_goes_on() {
     playing.wait_for_phase(Phase::Steps);
     fs::remove_file(&server).unwrap();
     let ran = playing.end();
-    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
     let report = place.report();
     assert_eq!(report["completed"], true, "{}", ran.err);
+    let why = report["why"].to_string();
+    assert!(why.contains("that is no fault of the servers"), "{why}");
     let error = report["steps"][0]["error"].as_str().unwrap();
     assert!(error.starts_with("it could not be undone: "), "{error}");
     assert!(error.contains("cache/2/1") && error.contains("server-of-its-own"), "{error}");

@@ -4,11 +4,13 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Ran, on_own_disk, redrill, run, script, server, without_servers};
-use crate::drill::place::{BRIEF, Place};
+use crate::common::{Ran, heavy_turn, on_own_disk, redrill, run, script, server, without_servers};
+use crate::drill::place::{BRIEF, MOST, Place};
 
 fn lacks(place: &Place, ran: &Ran, words: &[&str]) {
     assert_eq!(ran.code, Some(69), "{}{}", ran.out, ran.err);
@@ -73,16 +75,60 @@ fn the_disk_becomes_full_while_the_drill_runs() {
     }
 }
 
+/// Plays a scenario while no more than 90 files may be open.
+fn play_with_few_files(place: &Place, scenario: &str) -> Ran {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", r#"ulimit -n 90; exec "$0" run "$2" --out "$1""#]);
+    limited.arg(env!("CARGO_BIN_EXE_redrill")).arg(place.out()).arg(scenario);
+    limited.envs(place.redrill(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run(&mut limited)
+}
+
 #[test]
 fn too_few_files_may_be_open() {
     let place = Place::new();
-    let mut limited = Command::new("sh");
-    limited.args(["-c", r#"ulimit -n 90; exec "$0" run cluster-reshard --out "$1""#]);
-    limited.arg(env!("CARGO_BIN_EXE_redrill")).arg(place.out());
-    limited.envs(place.redrill(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = run(&mut limited);
+    let ran = play_with_few_files(&place, "cluster-reshard");
     lacks(&place, &ran, &["open files and connections, and redrill may have 90", "ulimit -n"]);
     assert!(place.folders().is_empty(), "nothing was begun");
+}
+
+const THREE: &str = "
+name: three
+topology: active-active-3r
+probe: { deadline: 1200ms }
+loads:
+  near: { group: us, region: us-east, fallback: eu, rate: 50/s, keys: 50, instances: 2 }
+  far: { group: us, region: ap-southeast, shares: near, rate: 50/s }
+  other: { group: eu, region: eu-west, rate: 50/s, keys: 50 }
+timeline:
+  - { at: 1s, do: kill, target: us-to-eu/actor/0, for: 500ms }
+  - { at: 2s, do: kill, group: eu, target: all nodes, for: 1s }
+settle: 4s
+reported: [all]
+";
+
+/// Links that are probed from several regions, and measured beside, take connections.
+#[test]
+fn a_drill_on_three_regions_has_no_more_files_open_than_it_asks_for() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let scenario = place.path().join("three.yaml");
+    fs::write(&scenario, THREE).unwrap();
+    let refused = play_with_few_files(&place, scenario.to_str().unwrap()).err;
+    let needed = refused.split("the drill needs ").nth(1).and_then(|rest| rest.split(' ').next());
+    let needed: usize = needed.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{refused}"));
+    let mut drill = place.start(THREE, &[]);
+    let open = format!("/proc/{}/fd", drill.pid());
+    let (began, mut most) = (Instant::now(), 0);
+    while drill.has_ended().is_none() {
+        assert!(began.elapsed() < MOST, "it does not end: {}", drill.errors());
+        most = most.max(fs::read_dir(&open).map_or(0, Iterator::count));
+        thread::sleep(Duration::from_millis(10));
+    }
+    let ran = drill.end();
+    assert_eq!(place.report()["completed"], true, "{}{}", ran.out, ran.err);
+    assert!(most <= needed && needed < 2 * most, "{most} were open, and it asked for {needed}");
+    place.assert_nothing_left();
 }
 
 /// Its first process ends, and another goes on where nobody looks after it.

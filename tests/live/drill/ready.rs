@@ -159,6 +159,10 @@ const ACTIVE: [&str; 11] = [
     "slow-link",
 ];
 
+/// `drill::lock_deadlocks` plays them.
+const LOCKS: [&str; 5] =
+    ["lock-contention", "lock-deadlock", "lock-ordering", "lock-sustained", "lock-timeouts"];
+
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
 const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];
 const CALM: &[&str] = &["--set", "loads.app.rate=1000/s"];
@@ -450,7 +454,7 @@ fn others_that_fail_in_containers() {
 fn no_ready_scenario_is_left_out() {
     let mut names: Vec<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
     names.sort_unstable();
-    let mut played = [&MOVES[..], &FAILURES, &LINKS, &REGIONS, &ACTIVE, &[SWEEP]].concat();
+    let mut played = [&MOVES[..], &FAILURES, &LINKS, &REGIONS, &ACTIVE, &LOCKS, &[SWEEP]].concat();
     played.sort_unstable();
     assert_eq!(names, played);
 }

@@ -34,6 +34,9 @@ pub enum Wrong {
     Forgets(&'static [&'static str], Duration),
     /// That primary loses the keys of its clients at that time, and does not notice.
     LosesKeys(&'static str, Duration),
+    /// That primary loses all keys that are to expire, which locks are, again and again from a
+    /// second after the load's start on.
+    LosesLeases(&'static str),
     /// Replicas get nothing any more from the load's start on: their primaries refuse them.
     Lags,
     /// That node stands still for so long, a second and a half after the load's start.
@@ -43,6 +46,9 @@ pub enum Wrong {
 /// What redrill itself keeps begins with its name.
 const LOSE_KEYS: &str = "for _, key in ipairs(redis.call('KEYS', '*')) do \
     if string.sub(key, 1, 8) ~= 'redrill:' then redis.call('DEL', key) end end return 1";
+
+const LOSE_LEASES: &str = "for _, key in ipairs(redis.call('KEYS', '*')) do \
+    if redis.call('PTTL', key) > 0 then redis.call('DEL', key) end end return 1";
 
 /// Between two looks at the servers.
 const LOOK: Duration = Duration::from_millis(20);
@@ -174,11 +180,9 @@ impl Harm {
                 self.done = answers.iter().all(Option::is_some);
             }
             Wrong::LosesKeys(node, at) if time >= at && !self.done => {
-                let victims = self.nodes.iter_mut().filter(|one| *one.name == *node);
-                let answers: Vec<_> =
-                    victims.map(|one| one.ask(&["EVAL", LOSE_KEYS, "0"])).collect();
-                self.done = answers.iter().all(Option::is_some);
+                self.done = self.runs(node, LOSE_KEYS);
             }
+            Wrong::LosesLeases(node) if time >= LOSES_AT => _ = self.runs(node, LOSE_LEASES),
             Wrong::Lags if !self.done => self.done = self.nodes.iter_mut().all(Victim::lags),
             Wrong::StandsStill(node, how_long) if time >= STANDS_AT && !self.done => {
                 kill(self.pids[node], Signal::STOP);
@@ -189,8 +193,16 @@ impl Harm {
             _ => {}
         }
     }
+
+    /// Whether that node has carried out the script.
+    fn runs(&mut self, node: &str, script: &str) -> bool {
+        let victims = self.nodes.iter_mut().filter(|one| *one.name == *node);
+        let answers: Vec<_> = victims.map(|one| one.ask(&["EVAL", script, "0"])).collect();
+        answers.iter().all(Option::is_some)
+    }
 }
 
+const LOSES_AT: Duration = Duration::from_secs(1);
 const STANDS_AT: Duration = Duration::from_millis(1_500);
 
 impl Victim {

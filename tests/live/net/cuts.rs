@@ -1,12 +1,14 @@
 //! A cut feels as dropped packets do, and heals.
 
 use redrill::model::traffic::Class;
-use redrill::net::Rule;
+use redrill::net::{Channel, Fabric, Rule};
 use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::rig::{
-    MS, PATIENCE, Rig, back, both, clients, ends, hears, is_silent, node, passes, there,
+    CLIENTS, MS, PATIENCE, Rig, back, both, clients, dial, ends, hears, is_silent, node, open,
+    passes, there,
 };
 
 #[tokio::test]
@@ -83,6 +85,32 @@ async fn who_gives_up_during_a_cut_was_never_heard_of() {
     sleep(20 * MS).await;
     drop(cut);
     assert!(rig.nobody_comes().await);
+}
+
+/// As with a container that is gone: nobody refuses, and the kernel asks again after a second.
+#[tokio::test]
+async fn who_gives_up_on_a_server_that_does_not_answer_was_never_heard_of() {
+    for gives_up in [false, true] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let server = socket.listen(0).unwrap();
+        let at = server.local_addr().unwrap();
+        let _fills_the_queue = TcpStream::connect(at).await.unwrap();
+        let fabric = Fabric::start(1, None).unwrap();
+        fabric.know(CLIENTS, clients());
+        let mut client = dial(CLIENTS, open(&fabric, at, Channel::Client)).await;
+        client.write_all(b"late").await.unwrap();
+        sleep(300 * MS).await;
+        let client = (!gives_up).then_some(client);
+        sleep(50 * MS).await;
+        server.accept().await.unwrap();
+        let come = timeout(4_000 * MS, server.accept()).await;
+        assert_eq!(come.is_err(), gives_up);
+        if let Ok(Ok((mut stream, _))) = come {
+            assert_eq!(hears(&mut stream, 4).await, "late");
+        }
+        drop(client);
+    }
 }
 
 #[tokio::test]

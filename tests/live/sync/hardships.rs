@@ -68,12 +68,15 @@ fn a_target_that_is_full_or_takes_no_writes_is_told_and_waited_for() {
             replicator.line(|progress| progress.applied + progress.discarded == 40);
             eu.say::<()>(&["CONFIG", "SET", name, refuses]);
             write_some(&mut us, 10, 500);
-            let told = replicator.line(|progress| progress.error.is_some()).error.unwrap();
-            assert!(told.contains(word), "{rule:?}: {told}");
+            let told = replicator.line(|progress| progress.error.is_some());
+            assert_eq!(told.refused.as_deref(), Some(word), "{rule:?}: {told:?}");
+            assert!(told.error.as_ref().unwrap().contains(word), "{rule:?}: {told:?}");
             assert_eq!(eu.get("c").as_deref(), Some("10"), "{rule:?}");
             eu.say::<()>(&["CONFIG", "SET", name, takes]);
             assert_carried_once(&mut us, &mut eu, rule, 510);
-            replicator.line(|progress| progress.behind == Some(0) && progress.error.is_none());
+            let well =
+                replicator.line(|progress| progress.behind == Some(0) && progress.error.is_none());
+            assert_eq!(well.refused, None, "{rule:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod hardships;
 mod replicator;
 mod rules;
 mod shards;
+mod standby;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Connection, FromRedisValue, RedisResult};
 use redrill::spec::sync::SyncRule;
-use redrill::sync::functions;
+use redrill::sync::functions::{self, Writers};
 use redrill::sync::protocol::Place;
 use redrill::sync::shard::{Shard, Tag};
 
@@ -43,7 +44,14 @@ pub struct Server {
 impl Server {
     pub fn start(binary: &Path, group: &'static str, rule: SyncRule) -> Server {
         let mut server = Server::launch(binary, group, Shard::default(), &[]);
-        server.gets_functions(rule);
+        server.gets_functions(rule, Writers::All);
+        server
+    }
+
+    /// One that takes writes if the term says so.
+    pub fn start_standby(binary: &Path, group: &'static str) -> Server {
+        let mut server = Server::launch(binary, group, Shard::default(), &[]);
+        server.gets_functions(SyncRule::Lww, Writers::OneOf);
         server
     }
 
@@ -62,12 +70,12 @@ impl Server {
         let is_ok = |server: &mut Server| server.say::<String>(&["CLUSTER", "INFO"]);
         let ok = "cluster_state:ok";
         assert!(until(Duration::from_secs(20), || is_ok(&mut server).contains(ok)));
-        server.gets_functions(rule);
+        server.gets_functions(rule, Writers::All);
         server
     }
 
-    fn gets_functions(&mut self, rule: SyncRule) {
-        let load = functions::load(rule, self.group, self.tag());
+    fn gets_functions(&mut self, rule: SyncRule, writers: Writers) {
+        let load = functions::load(rule, writers, self.group, self.tag());
         self.ask::<redis::Value>(&load).unwrap();
         self.ask::<redis::Value>(&functions::open()).unwrap();
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use redrill::spec::sync::SyncRule;
-use redrill::sync::functions::{self, OUTBOX, write};
+use redrill::sync::functions::{self, OUTBOX, Writers, write};
 use redrill::sync::protocol::{Order, Place, Progress, VERSION};
 
 use super::Server;
@@ -32,9 +32,14 @@ impl Replicator {
         Replicator::between([from, to].map(Server::place), rule)
     }
 
-    pub fn between([from, to]: [Place; 2], rule: SyncRule) -> Replicator {
+    pub fn between(both: [Place; 2], rule: SyncRule) -> Replicator {
+        Replicator::of(both, rule, Writers::All)
+    }
+
+    pub fn of([from, to]: [Place; 2], rule: SyncRule, writers: Writers) -> Replicator {
         let rule = rule.word().to_owned();
-        let order = Order { protocol: VERSION, rule, from, to, password: None, batch: 500 };
+        let (protocol, standby) = (VERSION, writers == Writers::OneOf);
+        let order = Order { protocol, rule, standby, from, to, password: None, batch: 500 };
         let mut child = replicate().spawn().unwrap();
         let line = serde_json::to_string(&order).unwrap();
         writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
@@ -137,7 +142,7 @@ fn a_server_that_lost_its_data_gets_them_back() {
         back.line(|progress| progress.applied + progress.discarded == 7);
         us.say::<()>(&["FLUSHALL"]);
         us.say::<()>(&["FUNCTION", "FLUSH"]);
-        us.ask::<redis::Value>(&functions::load(rule, "us", us.tag())).unwrap();
+        us.ask::<redis::Value>(&functions::load(rule, Writers::All, "us", us.tag())).unwrap();
         let told = back.line(|progress| progress.passes == 1);
         assert!(told.pass.unwrap().starts_with("its target had lost its data"));
         assert_eq!(us.get("a").as_deref(), Some("of us"));
@@ -242,7 +247,7 @@ fn whatever_is_cut_off_or_lost_all_come_to_hold_the_same() {
                     lost.atomic().cmd("FLUSHALL").ignore().cmd("FUNCTION").arg("FLUSH").ignore();
                     let server = &mut ring.servers[one];
                     lost.exec(&mut server.connection).unwrap();
-                    let load = functions::load(rule, server.group, server.tag());
+                    let load = functions::load(rule, Writers::All, server.group, server.tag());
                     server.ask::<redis::Value>(&load).unwrap();
                 }
             }
@@ -272,6 +277,7 @@ fn a_server_that_is_gone_is_told_and_waited_for() {
     drop(us);
     let told = replicator.line(|progress| progress.error.is_some());
     assert!(told.error.unwrap().contains("group `us` has no primary"));
+    assert_eq!(told.refused, None, "nobody refuses");
     let ended = replicator.0.try_wait().unwrap();
     assert!(ended.is_none(), "{ended:?}");
     // The end of its input is its own.

@@ -255,3 +255,79 @@ fn a_server_that_has_lost_its_data_takes_no_write() {
         server.write("set", "k", "again");
     }
 }
+
+/// What an attempt to delete the key is told.
+fn refusal(server: &mut Server, key: &str) -> String {
+    let told = server.ask::<redis::Value>(&functions::write("del", key, b"")).unwrap_err();
+    assert_eq!(told.code(), Some("WRONGTYPE"), "{told}");
+    told.to_string()
+}
+
+/// By `crdt` those elements go that were there, and one that is added at the same time stays.
+#[test]
+fn a_set_that_is_deleted_keeps_what_is_added_elsewhere_meanwhile() {
+    for server in need::engines() {
+        for order in [[0, 1, 2], [2, 1, 0]] {
+            let mut trio = Trio::start(&server, SyncRule::Crdt);
+            (0..3).for_each(|n| trio.servers[n].write("sadd", "s", &format!("early {n}")));
+            trio.carry_all();
+            trio.servers[order[0]].write("del", "s", "");
+            trio.servers[order[0]].write("del", "s", "");
+            trio.servers[order[1]].write("sadd", "s", "late");
+            trio.servers[order[2]].write("sadd", "s", "early 0");
+            assert_eq!(trio.servers[order[0]].members("s"), [""; 0]);
+            trio.carry_all();
+            for members in trio.all(|server| server.members("s")) {
+                assert_eq!(members, ["early 0", "late"]);
+            }
+            trio.servers[0].write("del", "s", "");
+            trio.carry_all();
+            for members in trio.all(|server| server.members("s")) {
+                assert_eq!(members, [""; 0]);
+            }
+        }
+    }
+}
+
+/// Where it was deleted, it had not arrived yet: that must not stop what comes after it.
+#[test]
+fn by_crdt_an_early_deletion_of_a_set_or_a_counter_changes_nothing() {
+    for server in need::engines() {
+        let mut trio = Trio::start(&server, SyncRule::Crdt);
+        trio.servers[0].write("sadd", "s", "x");
+        trio.servers[0].write("incr", "c", "");
+        ["s", "c"].into_iter().for_each(|key| trio.servers[1].write("del", key, ""));
+        trio.carry_all();
+        for told in trio.all(|server| (server.members("s"), server.get("c"))) {
+            assert_eq!(told, (vec!["x".to_owned()], Some("1".to_owned())));
+        }
+    }
+}
+
+#[test]
+fn a_counter_that_merges_cannot_be_deleted() {
+    for server in need::engines() {
+        let mut server = Server::start(&server, "us", SyncRule::Crdt);
+        server.write("incr", "c", "");
+        assert!(refusal(&mut server, "c").contains("a counter cannot be deleted by the rule crdt"));
+        server.write("incr", "c", "");
+        assert_eq!(server.get("c").as_deref(), Some("2"));
+    }
+}
+
+/// By `lww` a set has no version, so nobody could say what a deletion had seen.
+#[test]
+fn by_lww_a_set_cannot_be_deleted_and_an_early_deletion_changes_nothing() {
+    for server in need::engines() {
+        let mut trio = Trio::start(&server, SyncRule::Lww);
+        trio.servers[0].write("sadd", "s", "x");
+        assert!(refusal(&mut trio.servers[0], "s").contains("a set cannot be deleted"));
+        // The set has not arrived there yet.
+        trio.servers[1].write("del", "s", "");
+        trio.servers[2].write("sadd", "s", "y");
+        trio.carry_all();
+        for members in trio.all(|server| server.members("s")) {
+            assert_eq!(members, ["x", "y"]);
+        }
+    }
+}

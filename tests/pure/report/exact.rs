@@ -198,7 +198,7 @@ fn the_recovery_point_is_that_of_the_failures_of_the_shard_that_lost_writes() {
             let (moved, error) = Default::default();
             tell(*ms, EventKind::StepBegan { step });
             tell(*ms, EventKind::StepInjected { step, nodes, against: vec![] });
-            tell(ms + 1, EventKind::StepEnded { step, moved, error, doubtful: false });
+            tell(ms + 1, EventKind::StepEnded { step, moved, error, doubtful: false, own: false });
             let phases = [(FailoverPhase::Suspected, 0), (FailoverPhase::Elected, 1)];
             for (phase, ordinal) in phases.into_iter().filter(|_| elected.is_some()) {
                 let node = NodeName::new("cache", *shard, ordinal);

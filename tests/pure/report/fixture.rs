@@ -255,6 +255,7 @@ impl Sim {
                 more_groups: vec![],
                 same_data: vec![],
                 waits_for: 0,
+                locks: None,
                 timeout_ms: 1_000.0,
                 sees_redirects: true,
                 text: format!("register, {}/s, uniform, 50 % reads, 100 B to 1 KB", plan.rate),
@@ -445,7 +446,13 @@ impl Sim {
         let end = step.at + step.seconds;
         told.push((
             after(end),
-            EventKind::StepEnded { step: 0, moved: moved(1.0), error: None, doubtful: false },
+            EventKind::StepEnded {
+                step: 0,
+                moved: moved(1.0),
+                error: None,
+                doubtful: false,
+                own: false,
+            },
         ));
         told.push((after(end + 0.13), EventKind::View(self.view(1.0))));
         let since = after(end + 0.125);

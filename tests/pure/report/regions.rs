@@ -43,6 +43,19 @@ fn apart() -> Report {
 }
 
 #[test]
+fn each_region_has_lanes_of_its_own_for_what_it_felt() {
+    let page = html::render(&apart()).unwrap();
+    let lanes = page.split("Availability of each shard over time").nth(1).unwrap();
+    let lanes = lanes.split("</svg>").next().unwrap();
+    let (eu, us) = lanes.split_once(">from us: slots that move<").unwrap();
+    assert!(eu.contains(">from eu: writes above, reads below<"), "{eu}");
+    assert!(eu.contains("no writes for eu for") && !eu.contains("for us for"), "{eu}");
+    assert!(us.contains("no writes for us for") && !us.contains("for eu for"), "{us}");
+    let page = html::render(&build(&events(), &history())).unwrap();
+    assert!(page.contains(">canaries of each shard: writes above, reads below<"), "one region");
+}
+
+#[test]
 fn who_answered_whom_is_in_every_format() {
     let r = apart();
     let rows = [

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redrill::model::event::*;
-use redrill::model::op::{Cause, Op, Outcome, Purpose};
+use redrill::model::op::{Action, Cause, Op, Outcome, Purpose, RegisterOp};
 use redrill::model::{NodeName, Verdict};
 use redrill::report::{self, Report};
 
@@ -130,6 +130,81 @@ fn nodes_that_had_no_time_to_agree_are_no_failure() {
     assert!(junit.contains("failures=\"0\" errors=\"1\""), "{junit}");
 }
 
+/// Two groups that have the same keys, of which one differs. They were read at 8,300 ms, and what
+/// was written last was to be carried since 8,000 ms.
+fn differing(seconds: &[u64], all_carried: bool) -> Report {
+    let bounds = [("sync.diverged", 0.0)];
+    let events = starved(seconds, &bounds, |events| {
+        for event in events.iter_mut() {
+            if let EventKind::Drill(info) = &mut event.kind {
+                info.loads[0].same_data = vec!["cache".to_owned(), "other".to_owned()];
+                info.expect.push(expect("sync.consistency", Compare::Equal, 100.0));
+                info.reported.retain(|name| name != "writes.lost");
+            }
+        }
+        if !all_carried {
+            events.push(Event { at: at(8_300), kind: EventKind::NotCarried });
+        }
+    });
+    let mut history = history();
+    // What the other checkers judge is in order.
+    let is_lost = |op: &&mut Op| op.purpose == Purpose::Final && [5, 60].contains(&op.key);
+    for op in history.iter_mut().filter(is_lost) {
+        op.action = Action::Register(RegisterOp::Read((op.key == 5).then_some(5)));
+    }
+    let finals = history.iter().filter(|op| op.purpose == Purpose::Final).cloned();
+    let others = finals.map(|op| match op.key {
+        7 => Op { group: 1, action: Action::Register(RegisterOp::Read(None)), ..op },
+        _ => Op { group: 1, ..op },
+    });
+    let others: Vec<Op> = others.collect();
+    history.extend(others);
+    judged(&events, &history)
+}
+
+#[test]
+fn groups_that_were_compared_before_nobody_had_the_time_to_carry_all_are_unknown() {
+    let told = |r: &Report| {
+        let finding = r.findings.iter().find(|finding| finding.kind == "diverged_keys").unwrap();
+        let bounds: Vec<Verdict> = r.expectations.iter().map(|e| e.verdict).collect();
+        (r.verdict, finding.verdict, bounds)
+    };
+    use Verdict::{Fail, Unknown};
+    let fails = (Fail, Fail, vec![Fail; 2]);
+    assert_eq!(told(&differing(&[], true)), fails);
+    assert_eq!(told(&differing(&[], false)), fails, "it had the time, and did not carry");
+    assert_eq!(told(&differing(&[4_000, 5_000], false)), fails, "that was long before");
+    assert_eq!(told(&differing(&[8_200, 9_000], true)), fails, "at rest they differ");
+    let r = differing(&[8_200], false);
+    assert_eq!(told(&r), (Unknown, Unknown, vec![Unknown; 2]), "{:?}", r.why);
+    let why = "1 of 70 keys differ between groups, and were read before all was carried: cache/1/0 \
+               stood ready for 80 % of a second with no processor free; the machine was too busy";
+    assert!(r.why.iter().any(|told| told.starts_with(why)), "{:?}", r.why);
+    assert!(r.why.iter().all(|told| told.contains("too busy to tell")), "{:?}", r.why);
+}
+
+#[test]
+fn keys_that_looked_different_while_nobody_kept_their_order_may_have_been_late() {
+    let told = |seconds: &[u64], external: bool| {
+        let bound = [("sync.consistency.sampled", 0.0)];
+        let events = starved(seconds, &bound, |events| {
+            for event in events.iter_mut() {
+                if let EventKind::Drill(info) = &mut event.kind {
+                    info.loads[0].same_data = vec!["cache".to_owned(), "other".to_owned()];
+                    info.expect = vec![expect("sync.consistency.sampled", Compare::Equal, 100.0)];
+                    info.external_sync = external;
+                }
+            }
+            let kind = EventKind::SyncSampled { equal: 198, different: 2, changed: 0, sent: 4 };
+            events.push(Event { at: at(4_500), kind });
+        });
+        judged(&events, &history()).expectations[0].verdict
+    };
+    assert_eq!(told(&[], true), Verdict::Fail);
+    assert_eq!(told(&[4_500], true), Verdict::Unknown);
+    assert_eq!(told(&[4_500], false), Verdict::Fail, "redrill's own keep the order");
+}
+
 #[test]
 fn a_step_that_redrill_could_not_see_the_target_of_is_unknown() {
     let judged = |blind: u64, in_time: bool| {
@@ -155,6 +230,34 @@ fn a_step_that_redrill_could_not_see_the_target_of_is_unknown() {
     let why = "now; redrill itself was not run for 793 ms: the machine was too busy to tell";
     assert_eq!(r.verdict, Verdict::Unknown);
     assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
+}
+
+#[test]
+fn a_step_that_redrill_could_not_do_is_unknown() {
+    let judged = |is_own: bool| {
+        let events = starved(&[], &[], |events| {
+            for event in events {
+                match &mut event.kind {
+                    EventKind::Drill(info) => {
+                        info.expect = vec![expect("failovers", Compare::Equal, 9.0)];
+                    }
+                    EventKind::StepEnded { error, own, .. } => {
+                        *error = Some("the engine cannot pause a container".to_owned());
+                        *own = is_own;
+                    }
+                    _ => {}
+                }
+            }
+        });
+        judged(&events, &history())
+    };
+    assert_eq!(judged(false).verdict, Verdict::Fail);
+    let r = judged(true);
+    assert_eq!(r.verdict, Verdict::Unknown);
+    let why = "failed: the engine cannot pause a container; that is no fault of the servers";
+    assert!(r.why.iter().any(|told| told.contains(why)), "{:?}", r.why);
+    let lacks = r.expectations[0].why.as_deref().unwrap();
+    assert!(lacks.contains("and a step could not be done; that is no fault"), "{lacks}");
 }
 
 /// Without its step there is nothing to replace, and less to move.

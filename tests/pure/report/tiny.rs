@@ -66,7 +66,10 @@ pub fn events() -> Vec<Event> {
         told(3_460, ended(0, Write, 3_200, 3_450)),
         told(4_000, began(0, Write, 3_900)),
         told(4_010, ended(0, Write, 3_900, 4_000)),
-        told(5_000, EventKind::StepEnded { step: 0, moved, error: None, doubtful: false }),
+        told(
+            5_000,
+            EventKind::StepEnded { step: 0, moved, error: None, doubtful: false, own: false },
+        ),
         told(5_010, view(["100-8191", "0-99 8192-16383"])),
         told(5_300, EventKind::ViewConverged { step: 0, since: at(5_200) }),
         told(5_600, EventKind::Converged { step: 0, since: at(5_500) }),
@@ -123,6 +126,7 @@ pub fn info() -> DrillInfo {
         more_groups: vec![],
         same_data: vec![],
         waits_for: 0,
+        locks: None,
         timeout_ms: 1_000.0,
         sees_redirects: true,
         text: "register".to_owned(),
@@ -198,8 +202,9 @@ pub fn stats(keys: [u64; 2], commands: u64) -> Vec<NodeStats> {
 
 /// Each operation writes a key of its own. All take 1 ms, those during the step 2 ms;
 /// number 19, the last
-/// before the step, takes 105 ms and is answered within it, number 30 takes 40 ms, number 31 is never answered, number 60
-/// is never sent; number 22 meets redirects. The key of number 5 is gone at the end.
+/// before the step, takes 105 ms and is answered within it, number 30 takes 40 ms, number 31 is
+/// never answered, number 60 is never sent; number 22 meets redirects. The key of number 5 is gone
+/// at the end.
 pub fn history() -> Vec<Op> {
     let mut ops = Vec::new();
     for n in 0..70 {

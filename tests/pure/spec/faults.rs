@@ -26,6 +26,7 @@ faulty! {
     topology_config
     topology_sentinels
     topology_sync
+    topology_sync_without_links
     topology_active_active
     topology_active_alone
     topology_active_clusters
@@ -33,6 +34,8 @@ faulty! {
     topology_external_alone
     scenario_loads
     scenario_workloads
+    scenario_locks
+    scenario_library_locks
     scenario_timeline
     scenario_slots_run_out
     scenario_nodes
@@ -45,6 +48,7 @@ faulty! {
     scenario_drawn_and_rolling
     scenario_scaling
     scenario_shares
+    scenario_deadlocks
     scenario_groups
     scenario_over
     scenario_over_values
@@ -53,7 +57,10 @@ faulty! {
     scenario_sync
     scenario_active_active
     scenario_active_clusters
+    scenario_standby_clusters
     scenario_profiles
+    scenario_far_probes
+    scenario_far_guides
     scenario_of_nothing
     yaml_shapes
     yaml_deep

@@ -8,6 +8,7 @@ use redrill::model::{NodeName, Unit, Workload};
 use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{Distribution, Load, Probe};
 use redrill::spec::step::{Method, Pace, SlotMove};
+use redrill::spec::sync::DataSync;
 use redrill::spec::topology::{Engine, Mode, Placement, Sentinels};
 use redrill::spec::{self, FileKind, Options, Purpose, Source, library, write};
 
@@ -176,6 +177,26 @@ fn a_share_of_slots_is_of_what_the_shard_owns_by_then() {
 }
 
 #[test]
+fn probes_need_a_deadline_that_the_links_leave_time_for() {
+    let probed = |topology: &str, region: &str, deadline: &str| {
+        let text = format!(
+            "name: s\ntopology: {topology}\nprobe: {{ deadline: {deadline} }}\n\
+             loads: {{ app: {{ group: us, region: {region}, rate: 1/s }} }}\n"
+        );
+        let source = Source::new("s.yaml", text);
+        spec::parse_scenario(&source, &resolve, &Options::default()).err().map(|e| e.to_string())
+    };
+    // 80 ms there and back; a quarter of the deadline is what asking for the primary may take.
+    for (deadline, is_enough) in [("80ms", false), ("320ms", false), ("321ms", true)] {
+        let told = probed("standby-2r", "eu-west", deadline);
+        assert_eq!(told.is_none(), deadline != "80ms", "a copy is near, and names it: {told:?}");
+        let told = probed("active-active-2r", "eu-west", deadline);
+        assert_eq!(told.is_none(), is_enough, "{deadline}: {told:?}");
+    }
+    assert_eq!(probed("active-active-2r", "us-east", "1ms"), None, "they are in its region");
+}
+
+#[test]
 fn steps_are_in_the_order_of_their_instants() {
     let text = "name: s\ntopology: cluster-6x1\ntimeline:
   - { at: 9s, do: drain, shard: 1 }
@@ -276,6 +297,8 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   bank: { group: new, workload: transfer, rate: 1/s, by: watch }
   swaps: { group: new, workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
   both: { workload: dual-write, groups: [new, old], rate: 1/s }
+  takes: { group: new, workload: lock, rate: 1/s, lock: { kind: mutex-wait, extend: 500ms, accounts: old } }
+  two: { group: new, workload: lock, rate: 1/s, lock: { take: 2, deadlock: detect } }
 ";
 
 const MOVES_AND_KILLS: &str = "timeline:
@@ -316,12 +339,33 @@ fn an_external_replicator_takes_what_any_client_writes() {
         |sync: &str, load: &str, rest: &str| tied(sync, load, rest).unwrap_err().to_string();
     assert!(faults("", "", kill).contains("eu-to-us/actor/0"), "nobody is there to be killed");
     assert!(faults("", ", workload: queue", "").contains("has no active-active form"));
-    for name in ["sync.discarded", "sync.backlog.max"] {
+    for name in ["sync.discarded", "sync.backlog.max", "sync.backlog.bytes.max"] {
         let told = faults("", "", &format!("expect: [{name} <= 5]"));
         let why = format!("`{name}` is told by redrill's own replicators, and there are none");
         assert!(told.contains(&why), "{told}");
     }
     tied("", "", "expect: [sync.consistency == 100%, sync.lag.p99 <= 1s]").unwrap();
+}
+
+/// One of the clusters writes at a time: nothing is judged as where all of them do, and yet each
+/// shard has replicators.
+#[test]
+fn a_cluster_has_a_standby_with_replicators_in_both_directions() {
+    let text = "name: s\ntopology: cluster-standby-2r\nloads: { app: { group: eu, rate: 100/s } }\n\
+                timeline: [{ at: 2s, do: promote, group: eu }, { at: 3s, do: fail-back, group: us }]\n\
+                expect: [rto <= 5s, rpo <= 1s, sync.backlog.max <= 500, sync.lag.p99 <= 1s]\n";
+    let scenario = scenario(text, &Options::default()).unwrap();
+    let topology = &scenario.topology;
+    assert_eq!(topology.sync, Some(DataSync::Standby { from: 0, to: vec![1] }));
+    assert!(scenario.loads[0].outbox && scenario.writers(&scenario.loads[0]).is_empty());
+    assert_eq!(topology.source_of("eu").map(|group| &*group.name), Some("us"));
+    assert_eq!(topology.replicates("eu"), None, "its servers follow nobody else's");
+    let actors = scenario.actors().into_iter();
+    let actors: Vec<String> = actors.map(|(name, _)| name.to_string()).collect();
+    let all = ["us-to-eu", "eu-to-us"].map(|pair| [0, 1, 2].map(|n| format!("{pair}/actor/{n}")));
+    assert_eq!(actors, all.concat());
+    let again = Source::new("t.yaml", write::topology(topology));
+    assert_eq!(spec::parse_topology(&again, &Options::default()).unwrap(), *topology);
 }
 
 #[test]
@@ -349,10 +393,8 @@ fn every_measure_can_be_expected_where_there_is_a_load_and_a_step() {
             Unit::Bytes => "5B",
             Unit::BytesPerSecond => "5B/s",
         };
-        let is_tied = known
-            .needs
-            .iter()
-            .any(|need| [Need::Links, Need::Synced, Need::ActiveActive].contains(need));
+        let tied = [Need::Links, Need::Synced, Need::ActiveActive, Need::OwnReplicators];
+        let is_tied = known.needs.iter().any(|need| tied.contains(need));
         let drill = match is_tied {
             _ if known.needs.contains(&Need::Successor) => {
                 TIED.replace("active-active-2r", "standby-2r")

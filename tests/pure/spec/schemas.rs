@@ -44,6 +44,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("", "{ zzz: 1, loads: {} }"),
     ("/$defs/LoadMap", "{ loads: { a: { zzz: 1 } } }"),
     ("/$defs/WaitMap", "{ loads: { a: { wait: { zzz: 1 } } } }"),
+    ("/$defs/LockMap", "{ loads: { a: { lock: { zzz: 1 } } } }"),
     ("/$defs/AdapterMap", "{ loads: { a: { client: { zzz: 1 } } } }"),
     ("/$defs/ProbeMap", "{ probe: { zzz: 1 } }"),
     ("/$defs/ProfileMap", "{ profiles: { a: { zzz: 1 } } }"),

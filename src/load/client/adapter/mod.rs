@@ -6,9 +6,11 @@
 //! handed over, and that nobody answered, may have been.
 //!
 //! - [`protocol`]: the lines.
+//! - `beside`: with redrill's own client, where it takes both.
 //! - `program`: the process.
 //! - `start`: from a command to an adapter that is ready.
 
+mod beside;
 mod program;
 pub mod protocol;
 mod start;
@@ -38,6 +40,7 @@ use crate::model::op::{Action, Cause, Outcome};
 use crate::model::{NodeName, Password};
 use crate::spec::scenario::Load;
 
+pub(crate) use beside::Beside;
 pub use start::AdapterError;
 
 /// So much is written at once: what a program that reads nothing leaves in doubt.
@@ -111,15 +114,12 @@ struct Waiting {
 
 /// How an order has ended.
 enum Ended {
-    Answered(Came),
+    /// It took the library so long, if the adapter tells that.
+    Answered(Came, Duration),
     /// Nobody waits for it any more.
-    TimedOut {
-        handed_over: bool,
-    },
+    TimedOut { handed_over: bool },
     /// The program's output has ended.
-    Gone {
-        handed_over: bool,
-    },
+    Gone { handed_over: bool },
 }
 
 /// What an adapter says that is no answer to an order.
@@ -249,7 +249,8 @@ impl Adapter {
         let state = &mut *self.state.borrow_mut();
         if let Some(waiting) = state.waiting.remove(&reply.id) {
             state.tally.hear(&reply.came, reply.ns);
-            waiting.answer.send(Ended::Answered(reply.came)).or_unheard();
+            let took = Duration::from_nanos(reply.ns.unwrap_or(0));
+            waiting.answer.send(Ended::Answered(reply.came, took)).or_unheard();
         } else if state.given_up.remove(&reply.id) {
             state.tally.hear(&reply.came, reply.ns);
             state.tally.late += 1;
@@ -346,26 +347,29 @@ impl Client for Adapter {
     type Form = (Option<Work>, Action);
 
     fn request(doing: Doing<'_>) -> Self::Form {
-        (Work::of(doing.key(), doing.plan, doing.values), doing.plan.action.clone())
+        let lease = doing.load.lock.as_ref().map(|lock| lock.ttl);
+        (Work::of(doing.key(), doing.plan, lease, doing.values), doing.plan.action.clone())
     }
 
     async fn perform(&self, (work, action): &Self::Form) -> Answer {
         let Some(work) = work else { return Answer::of(Outcome::Fail(Cause::Other)) };
-        let timeout = self.settings.load.timeout;
-        Answer::of(match self.order(work.clone(), timeout).await {
-            Ended::Answered(Came::Ok(learned)) => match protocol::learned(action, &learned) {
-                Some(told) => return Answer { told, ..Answer::of(Outcome::Ok) },
-                None => {
-                    self.object(Nonsense::NotAValue, &format!("{work:?}: {learned}"));
-                    // It says that it was done, and nobody knows what was.
-                    match work {
-                        Work::Get { .. } => Outcome::Fail(Cause::Library),
-                        _ => Outcome::Unknown(Cause::Library),
+        let patience = self.settings.load.timeout + work.may_wait();
+        Answer::of(match self.order(work.clone(), patience).await {
+            Ended::Answered(Came::Ok(learned), took) => {
+                match protocol::learned(action, &learned, took) {
+                    Some(told) => return Answer { told, ..Answer::of(Outcome::Ok) },
+                    None => {
+                        self.object(Nonsense::NotAValue, &format!("{work:?}: {learned}"));
+                        // It says that it was done, and nobody knows what was.
+                        match work {
+                            Work::Get { .. } => Outcome::Fail(Cause::Library),
+                            _ => Outcome::Unknown(Cause::Library),
+                        }
                     }
                 }
-            },
-            Ended::Answered(Came::Fail(_)) => Outcome::Fail(Cause::Library),
-            Ended::Answered(Came::Unknown(_)) => Outcome::Unknown(Cause::Library),
+            }
+            Ended::Answered(Came::Fail(_), _) => Outcome::Fail(Cause::Library),
+            Ended::Answered(Came::Unknown(_), _) => Outcome::Unknown(Cause::Library),
             Ended::TimedOut { handed_over: true } => Outcome::Unknown(Cause::Timeout),
             Ended::Gone { handed_over: true } => Outcome::Unknown(Cause::ConnectionLost),
             Ended::TimedOut { handed_over: false } | Ended::Gone { handed_over: false } => {

@@ -3,12 +3,14 @@
 //! Both greet first. redrill then gives orders, each with an id, and the adapter answers each
 //! order once, in any order. `docs/adapters.md` shows every line, and how to write an adapter.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::load::client::{ReplyValue, number_of};
 use crate::load::workload::{Plan, Values};
-use crate::model::op::{Action, CounterOp, QueueOp, RegisterOp, SetOp};
+use crate::model::op::{Action, CounterOp, LockOp, QueueOp, RegisterOp, SetOp};
 
 /// Raised by a change after which an adapter of before would misunderstand redrill.
 pub const VERSION: u32 = 1;
@@ -73,17 +75,36 @@ pub enum Work {
     Pop {
         key: String,
     },
+    /// A lock for one who is called `token`, which ends by itself after `ttl_ms`. For `wait_ms` at
+    /// most the library may wait for it.
+    Acquire {
+        key: String,
+        token: String,
+        ttl_ms: u64,
+        wait_ms: u64,
+    },
+    /// Its time begins anew, if it is held still.
+    Extend {
+        key: String,
+        token: String,
+        ttl_ms: u64,
+    },
+    /// It is given back, if it is held still.
+    Release {
+        key: String,
+        token: String,
+    },
 }
 
 /// Where to connect to, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Connect {
-    pub mode: Mode,
-    /// The group's name, by which sentinels know it.
-    pub group: String,
-    /// `ADDRESS:PORT` of nodes; in the modes `standalone` and `replication` the primary first.
-    /// In the mode `sentinel`, of the sentinels.
-    pub nodes: Vec<String>,
+    /// The first of the groups, and mostly the only one.
+    #[serde(flatten)]
+    pub place: Place,
+    /// All of them, if the locks are on several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Place>,
     /// Logical clients: so many orders are to be worked at at once.
     pub clients: u32,
     /// How long a client waits for an answer.
@@ -91,6 +112,17 @@ pub struct Connect {
     /// What all nodes and sentinels ask of clients (AUTH); not there if they ask nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+}
+
+/// A group, and where its servers are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    pub mode: Mode,
+    /// The group's name, by which sentinels know it.
+    pub group: String,
+    /// `ADDRESS:PORT` of nodes; in the modes `standalone` and `replication` the primary first.
+    /// In the mode `sentinel`, of the sentinels.
+    pub nodes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,8 +158,22 @@ pub enum Came {
 }
 
 impl Work {
-    /// The order for `plan` on `key`; none if adapters do no such thing.
-    pub(in crate::load) fn of(key: String, plan: &Plan, values: &mut Values) -> Option<Work> {
+    /// For how long the library may wait before it does it.
+    pub(super) fn may_wait(&self) -> Duration {
+        match self {
+            Work::Acquire { wait_ms, .. } => Duration::from_millis(*wait_ms),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The order for `plan` on `key`, which may be a lock with such a lease; none if adapters do no
+    /// such thing.
+    pub(in crate::load) fn of(
+        key: String,
+        plan: &Plan,
+        lease: Option<Duration>,
+        values: &mut Values,
+    ) -> Option<Work> {
         let mut text = |number, size| String::from_utf8_lossy(values.text(number, size)).into();
         Some(match plan.action {
             Action::Register(RegisterOp::Read(_)) | Action::Counter(CounterOp::Read(_)) => {
@@ -148,13 +194,38 @@ impl Work {
                 Work::Push { key, value: text(value, plan.size) }
             }
             Action::Queue(QueueOp::Pop(_)) => Work::Pop { key },
+            Action::Lock(action) => {
+                let ttl_ms = lease?.as_millis() as u64;
+                let token = text(action.token(), 0);
+                match action {
+                    LockOp::Acquire { .. } => {
+                        let wait_ms = plan.patience.as_millis() as u64;
+                        Work::Acquire { key, token, ttl_ms, wait_ms }
+                    }
+                    LockOp::Extend { .. } => Work::Extend { key, token, ttl_ms },
+                    LockOp::Release { .. } => Work::Release { key, token },
+                    // Its account is redrill's own affair, and so are lines of waiters and
+                    // deadlocks.
+                    LockOp::Abort { .. }
+                    | LockOp::Read { .. }
+                    | LockOp::Write { .. }
+                    | LockOp::Wait { .. } => {
+                        return None;
+                    }
+                }
+            }
             Action::Set(SetOp::Members(_)) | Action::Queue(_) | Action::Transfer(_) => return None,
         })
     }
 }
 
-/// What the adapter learned when it did `action`; `None` if it makes no sense.
-pub(in crate::load) fn learned(action: &Action, learned: &Json) -> Option<ReplyValue> {
+/// What the adapter learned when it did `action`, which took its library so long; `None` if it
+/// makes no sense.
+pub(in crate::load) fn learned(
+    action: &Action,
+    learned: &Json,
+    took: Duration,
+) -> Option<ReplyValue> {
     let found = match action {
         Action::Register(RegisterOp::Read(_)) => read(learned)?,
         Action::Register(RegisterOp::Cas { .. }) if *learned != Json::Bool(true) => {
@@ -163,9 +234,31 @@ pub(in crate::load) fn learned(action: &Action, learned: &Json) -> Option<ReplyV
         Action::Counter(CounterOp::Read(_)) => Action::Counter(CounterOp::Read(total(learned)?)),
         Action::Counter(CounterOp::Add(_)) => Action::Counter(CounterOp::Add(total(learned)?)),
         Action::Queue(QueueOp::Pop(_)) => Action::Queue(QueueOp::Pop(number(learned)?)),
+        Action::Lock(LockOp::Acquire { .. }) => return lease(learned, took),
+        // Some libraries do not tell whether what they gave back was theirs.
+        Action::Lock(LockOp::Release { .. }) if learned.is_null() => {
+            return Some(ReplyValue::Number(Some(1)));
+        }
+        Action::Lock(LockOp::Extend { .. } | LockOp::Release { .. }) => {
+            return Some(ReplyValue::Number(Some(learned.as_bool()?.into())));
+        }
         _ => return Some(ReplyValue::Done),
     };
     Some(ReplyValue::Found(found))
+}
+
+/// What came of a try to get a lock, which took its library so long.
+fn lease(learned: &Json, took: Duration) -> Option<ReplyValue> {
+    #[derive(Deserialize)]
+    struct Tried {
+        got: bool,
+        #[serde(default)]
+        fence: u64,
+        valid_ms: Option<u64>,
+    }
+    let Tried { got, fence, valid_ms } = Tried::deserialize(learned).ok()?;
+    let valid = valid_ms.map(Duration::from_millis);
+    Some(ReplyValue::Lease { got: got.then_some(fence), took, valid })
 }
 
 fn read(learned: &Json) -> Option<Action> {
@@ -203,7 +296,7 @@ mod tests {
     fn orders_are_what_the_document_says() {
         let of = |action| {
             let plan = Plan { size: 24, ..Plan::bare(1, action) };
-            Work::of("app:1".to_owned(), &plan, &mut Values::new(24))
+            Work::of("app:1".to_owned(), &plan, None, &mut Values::new(24))
         };
         let get = Order { id: 7, work: of(Action::Register(RegisterOp::Read(None))).unwrap() };
         assert_eq!(written(&get), r#"{"id":7,"do":"get","key":"app:1"}"#);
@@ -214,14 +307,24 @@ mod tests {
         assert!(text.starts_with(head) && text.len() == head.len() + 5, "{text}");
         assert!(matches!(cas(None), Work::Cas { expect: None, .. }), "there must be no key");
         assert_eq!(of(Action::Queue(QueueOp::Ack(1))), None);
-        let connect = Connect {
+        let place = Place {
             mode: Mode::Sentinel,
             group: "cache".to_owned(),
             nodes: vec!["127.0.0.1:26379".to_owned()],
+        };
+        let connect = Connect {
+            place: place.clone(),
+            groups: Vec::new(),
             clients: 32,
             timeout_ms: 1000,
             password: Some("5ec2e7".to_owned()),
         };
+        let both = Connect { groups: vec![place.clone(), place], ..connect.clone() };
+        let both = written(&Order { id: 1, work: Work::Connect(both) });
+        assert!(
+            both.contains(r#""groups":[{"mode":"sentinel","group":"cache","nodes":"#),
+            "{both}"
+        );
         let open = Connect { password: None, ..connect.clone() };
         let open = written(&Order { id: 1, work: Work::Connect(open) });
         assert!(open.ends_with(r#","timeout_ms":1000}"#), "{open}");
@@ -229,6 +332,59 @@ mod tests {
             written(&Order { id: 1, work: Work::Connect(connect) }),
             r#"{"id":1,"do":"connect","mode":"sentinel","group":"cache","nodes":["127.0.0.1:26379"],"clients":32,"timeout_ms":1000,"password":"5ec2e7"}"#
         );
+    }
+
+    #[test]
+    fn orders_on_locks_are_what_the_document_says() {
+        let lease = Some(Duration::from_secs(2));
+        let of = |action| {
+            let patience = Duration::from_secs(5);
+            let plan = Plan { patience, ..Plan::bare(1, Action::Lock(action)) };
+            Work::of("app:1".to_owned(), &plan, lease, &mut Values::new(24))
+        };
+        let is = |action, text: &str| {
+            let order = Order { id: 7, work: of(action).unwrap() };
+            assert_eq!(written(&order), text);
+        };
+        let head = r#""key":"app:1","token":"00000000000000000042:""#;
+        is(
+            LockOp::Acquire { token: 42, shared: false, got: None },
+            &format!(r#"{{"id":7,"do":"acquire",{head},"ttl_ms":2000,"wait_ms":5000}}"#),
+        );
+        is(
+            LockOp::Extend { token: 42, held: false },
+            &format!(r#"{{"id":7,"do":"extend",{head},"ttl_ms":2000}}"#),
+        );
+        is(
+            LockOp::Release { token: 42, held: false },
+            &format!(r#"{{"id":7,"do":"release",{head}}}"#),
+        );
+        assert_eq!(of(LockOp::Read { token: 42, balance: None }), None, "redrill reads accounts");
+    }
+
+    #[test]
+    fn what_is_told_of_a_lock_is_what_the_load_learns() {
+        let took = Duration::from_millis(3);
+        let told = |action, text: &str| {
+            learned(&Action::Lock(action), &serde_json::from_str(text).unwrap(), took)
+        };
+        let acquire = LockOp::Acquire { token: 42, shared: false, got: None };
+        let lease = |got, valid: Option<u64>| {
+            Some(ReplyValue::Lease { got, took, valid: valid.map(Duration::from_millis) })
+        };
+        assert_eq!(told(acquire, r#"{"got":true}"#), lease(Some(0), None));
+        let all = told(acquire, r#"{"got":true,"fence":9,"valid_ms":1978}"#);
+        assert_eq!(all, lease(Some(9), Some(1978)));
+        assert_eq!(told(acquire, r#"{"got":false}"#), lease(None, None));
+        for nonsense in ["true", "{}", r#"{"got":1}"#, r#"{"got":true,"valid_ms":-3}"#] {
+            assert_eq!(told(acquire, nonsense), None, "{nonsense}");
+        }
+        let release = LockOp::Release { token: 42, held: false };
+        assert_eq!(told(release, "true"), Some(ReplyValue::Number(Some(1))));
+        assert_eq!(told(release, "false"), Some(ReplyValue::Number(Some(0))));
+        assert_eq!(told(release, "null"), Some(ReplyValue::Number(Some(1))), "it is not told");
+        let extend = LockOp::Extend { token: 42, held: false };
+        assert_eq!(told(extend, "null"), None, "held still, or not?");
     }
 
     #[test]
@@ -245,6 +401,7 @@ mod tests {
 
     #[test]
     fn what_was_learned_is_what_the_load_learns() {
+        let learned = |action: &Action, json: &Json| learned(action, json, Duration::ZERO);
         let read = |found| Some(ReplyValue::Found(Action::Register(RegisterOp::Read(found))));
         let get = |json: Json| learned(&Action::Register(RegisterOp::Read(None)), &json);
         assert_eq!(get(Json::Null), read(None));

@@ -10,11 +10,12 @@ use tokio::io::BufReader;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::protocol::{Came, Connect, Greeting, Mode, VERSION, Work};
+use super::protocol::{Came, Connect, Greeting, Mode, Place, VERSION, Work};
 use super::{Adapter, Ended, Phase, Settings};
 use crate::backend::{ActorPipes, ActorStarts};
 use crate::load::{Lookup, Targets};
 use crate::model::event::EventKind;
+use crate::spec::scenario::Load;
 use crate::wake::Alarm;
 
 /// For so long nothing is ordered, at the load's own rate.
@@ -39,6 +40,8 @@ pub enum AdapterError {
     Start { name: String, source: io::Error },
     #[error("its command is empty: name a program")]
     NoCommand,
+    #[error("the load has no group to connect to; this is a bug in redrill")]
+    NoGroup,
     #[error(
         "the program did not greet within {patience:?}; its first line must be like \
          {{\"protocol\":{VERSION},\"name\":\"mine\",\"version\":\"1\",\"does\":[\"get\",\"set\"]}}, \
@@ -90,21 +93,23 @@ impl AdapterError {
 }
 
 impl Adapter {
-    /// Starts the program and has it connect to `targets`; tells what it is, and what the
-    /// protocol costs. It lives on the calling thread, in a local runtime.
+    /// Starts the program and has it connect to `targets`, which are the first of the load's
+    /// groups, and mostly one; tells what it is, and what the protocol costs. It lives on the
+    /// calling thread, in a local runtime.
     pub(crate) async fn launch(
         command: &[String],
-        targets: &Targets,
+        targets: &[Targets],
         settings: Settings,
     ) -> Result<Rc<Adapter>, AdapterError> {
-        let (adapter, mut starts) =
-            Adapter::start(command, settings, targets.password.clone()).await?;
+        // All groups of a drill ask for the same.
+        let password = targets.iter().find_map(|targets| targets.password.clone());
+        let (adapter, mut starts) = Adapter::start(command, settings, password).await?;
         let pipes = starts.recv().await.ok_or(AdapterError::NoCommand)?;
         let (greeting, reading) = adapter.begin(pipes, targets).await?;
         let [noop_p50_ns, noop_p99_ns] = adapter.try_out().await?;
         adapter.state.borrow_mut().ready = true;
         tokio::task::spawn_local(super::tell(adapter.clone()));
-        tokio::task::spawn_local(begin_again(adapter.clone(), starts, reading, targets.clone()));
+        tokio::task::spawn_local(begin_again(adapter.clone(), starts, reading, targets.to_vec()));
         adapter.settings.teller.tell(EventKind::Adapter {
             load: adapter.settings.index,
             name: greeting.name,
@@ -120,7 +125,7 @@ impl Adapter {
     async fn begin(
         self: &Rc<Self>,
         pipes: ActorPipes,
-        targets: &Targets,
+        targets: &[Targets],
     ) -> Result<(Greeting, JoinHandle<()>), AdapterError> {
         let no_pipe = |source| AdapterError::Pipe { source };
         let input = ChildStdin::from_std(pipes.stdin).map_err(no_pipe)?;
@@ -159,10 +164,14 @@ impl Adapter {
     }
 
     fn offers(&self, greeting: &Greeting) -> Result<(), AdapterError> {
-        let workload = self.settings.load.workload;
+        let Load { workload, lock, .. } = &self.settings.load;
+        let extends = lock.as_ref().is_some_and(|lock| lock.extend.is_some());
+        let is_lacking = |word: &&str| {
+            let is_needed = *word != "extend" || extends;
+            is_needed && !greeting.does.iter().any(|does| does == word)
+        };
         let needs = workload.orders().unwrap_or_default().iter().copied();
-        let lacks: Vec<&str> =
-            needs.filter(|word| !greeting.does.iter().any(|does| does == word)).collect();
+        let lacks: Vec<&str> = needs.filter(is_lacking).collect();
         if lacks.is_empty() {
             return Ok(());
         }
@@ -170,27 +179,25 @@ impl Adapter {
         Err(AdapterError::Lacks { workload, lacks, does })
     }
 
-    async fn connect(&self, targets: &Targets) -> Result<(), AdapterError> {
+    async fn connect(&self, targets: &[Targets]) -> Result<(), AdapterError> {
         let Settings { load, patience, .. } = &self.settings;
         let patience = *patience;
-        let group = &load.groups[0];
-        let (mode, group) = match &targets.lookup {
-            Lookup::Cluster => (Mode::Cluster, group),
-            Lookup::Sentinels(name) => (Mode::Sentinel, name),
-            Lookup::Primary if targets.nodes.len() > 1 => (Mode::Replication, group),
-            Lookup::Primary => (Mode::Standalone, group),
-        };
+        let mut groups: Vec<Place> =
+            load.groups.iter().zip(targets).map(|(name, targets)| place(name, targets)).collect();
+        let first = groups.first().cloned().ok_or(AdapterError::NoGroup)?;
+        if groups.len() == 1 {
+            groups.clear();
+        }
         let order = Connect {
-            mode,
-            group: group.clone(),
-            nodes: targets.seeds.iter().map(SocketAddr::to_string).collect(),
+            place: first,
+            groups,
             clients: load.clients_of_each(),
             timeout_ms: load.timeout.as_millis() as u64,
-            password: targets.password.as_ref().map(|password| password.reveal().to_owned()),
+            password: self.password.as_ref().map(|password| password.reveal().to_owned()),
         };
         match self.order(Work::Connect(order), patience).await {
-            Ended::Answered(Came::Ok(_)) => Ok(()),
-            Ended::Answered(Came::Fail(error) | Came::Unknown(error)) => {
+            Ended::Answered(Came::Ok(_), _) => Ok(()),
+            Ended::Answered(Came::Fail(error) | Came::Unknown(error), _) => {
                 Err(AdapterError::Connect { error })
             }
             Ended::TimedOut { .. } => {
@@ -200,8 +207,8 @@ impl Adapter {
         }
     }
 
-    /// Orders nothing at the instance's share of the load's rate; the median and the 99th percentile of how long
-    /// an answer takes.
+    /// Orders nothing at the instance's share of the load's rate; the median and the 99th
+    /// percentile of how long an answer takes.
     async fn try_out(self: &Rc<Self>) -> Result<[u64; 2], AdapterError> {
         let Settings { load, patience, .. } = &self.settings;
         let (rate, patience) = (load.rate / f64::from(load.instances), *patience);
@@ -216,7 +223,7 @@ impl Adapter {
             let adapter = self.clone();
             orders.spawn_local(async move {
                 let ended = adapter.order(Work::Noop, patience).await;
-                matches!(ended, Ended::Answered(Came::Ok(_))).then(|| clock.now().since(due))
+                matches!(ended, Ended::Answered(Came::Ok(_), _)).then(|| clock.now().since(due))
             });
         }
         let mut took: Vec<u64> = Vec::new();
@@ -249,12 +256,23 @@ impl Adapter {
     }
 }
 
+fn place(group: &str, targets: &Targets) -> Place {
+    let (mode, group) = match &targets.lookup {
+        Lookup::Cluster | Lookup::Standby { .. } => (Mode::Cluster, group),
+        Lookup::Sentinels(name) => (Mode::Sentinel, &**name),
+        Lookup::Primary if targets.nodes.len() > 1 => (Mode::Replication, group),
+        Lookup::Primary => (Mode::Standalone, group),
+    };
+    let nodes = targets.seeds.iter().map(SocketAddr::to_string).collect();
+    Place { mode, group: group.to_owned(), nodes }
+}
+
 /// Speaks to the program again whenever a step has started it again.
 async fn begin_again(
     adapter: Rc<Adapter>,
     mut starts: ActorStarts,
     mut reading: JoinHandle<()>,
-    targets: Targets,
+    targets: Vec<Targets>,
 ) {
     while let Some(pipes) = starts.recv().await {
         // The output of the one before has ended, and what it left is answered.

@@ -8,9 +8,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use super::*;
 use crate::backend::Data;
 use crate::backend::logs::Logs;
+use crate::load::client::ReplyValue;
 use crate::load::{Lookup, Targets};
 use crate::model::event::Event;
-use crate::model::op::{QueueOp, RegisterOp};
+use crate::model::op::{LockOp, QueueOp, RegisterOp};
 use crate::model::{Clock, Workload};
 use crate::spec::scenario::ClientKind;
 
@@ -73,7 +74,7 @@ fn with<T>(
             from: vec![],
             password: None,
         };
-        then(Adapter::launch(command, &targets, settings).await, events).await
+        then(Adapter::launch(command, &[targets], settings).await, events).await
     })
 }
 
@@ -152,6 +153,11 @@ fn an_adapter_that_does_not_do_what_the_load_needs_is_refused() {
     });
     let all = "does not carry out incr, which the workload `counter` needs; it does: get, set";
     assert!(told.contains(all), "{told}");
+    let told = with(&shell(&on_keys(WELL)), Workload::Lock, async |launched, _| {
+        launched.err().unwrap().to_string()
+    });
+    let all = "does not carry out acquire, release, which the workload `lock` needs";
+    assert!(told.contains(all), "no lease is extended, so `extend` need not be: {told}");
 }
 
 #[test]
@@ -331,5 +337,33 @@ fn an_answer_after_its_time_is_counted_and_changes_nothing() {
             _ => None,
         });
         assert_eq!(told.last(), Some((BTreeMap::from([("slow".to_owned(), 1)]), 1)));
+    });
+}
+
+/// A try to get a lock, for which the library may wait so long.
+fn acquire(wait_ms: u64) -> (Option<Work>, Action) {
+    let (key, token) = ("app:1".to_owned(), "7".to_owned());
+    let work = Work::Acquire { key, token, ttl_ms: 2_000, wait_ms };
+    (Some(work), Action::Lock(LockOp::Acquire { token: 7, shared: false, got: None }))
+}
+
+#[test]
+fn a_library_may_wait_for_a_lock_beyond_the_time_out() {
+    let each = r#"sleep 0.6; answer '"ok":{"got":true,"fence":3,"valid_ms":1500},"ns":600000000'"#;
+    run(each, async |adapter, _| {
+        assert_eq!(adapter.perform(&acquire(0)).await.outcome, Outcome::Unknown(Cause::Timeout));
+        let answer = adapter.perform(&acquire(2_000)).await;
+        assert_eq!(answer.outcome, Outcome::Ok);
+        let (took, valid) = (Duration::from_millis(600), Some(Duration::from_millis(1_500)));
+        assert_eq!(answer.told, ReplyValue::Lease { got: Some(3), took, valid });
+        adapter.end().await;
+    });
+}
+
+#[test]
+fn a_lock_of_which_nothing_sensible_is_told_is_in_doubt() {
+    run(r#"answer '"ok":true'"#, async |adapter, events| {
+        assert_eq!(adapter.perform(&acquire(0)).await.outcome, Outcome::Unknown(Cause::Library));
+        assert!(warnings(&events)[0].contains("an answer that does not fit its order"));
     });
 }

@@ -1,0 +1,181 @@
+//! What the sessions on one lock did, from their operations in any order.
+
+use std::collections::HashMap;
+
+use crate::check::parts::Kept;
+use crate::model::Nanos;
+use crate::model::op::{Action, LockOp, Op, Outcome, Purpose};
+
+/// One lock: all wishes for it, and what its account held at the end.
+#[derive(Debug, Default)]
+pub(super) struct Lock {
+    wishes: HashMap<u64, Wish>,
+    /// The last answered final read: when it was sent, and what it found. Of several groups, the
+    /// last one has the account.
+    pub last: Option<(Nanos, u64)>,
+    last_group: u8,
+}
+
+/// The operations of one session on the lock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish {
+    load: u8,
+    process: u32,
+    /// When the client wished for it, and when its last try was over.
+    pub wished: Option<Nanos>,
+    pub tried: Nanos,
+    pub tries: u64,
+    /// Operations sent.
+    pub commands: u64,
+    got: Option<Nanos>,
+    used: Nanos,
+    shared: bool,
+    fence: u64,
+    /// The least and the most that it found on the account.
+    found: Option<(u64, u64)>,
+    written: Option<(Nanos, Nanos)>,
+    updates: u64,
+    refused: u64,
+    /// When giving it back was sent, and answered.
+    given_back: Option<(Nanos, Nanos)>,
+}
+
+/// The time in which a session had the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub load: u8,
+    pub token: u64,
+    pub process: u32,
+    pub wished: Nanos,
+    /// Its client knew that it has the lock.
+    pub got: Nanos,
+    /// It sent the last operation that used it.
+    pub used: Nanos,
+    /// It sent the giving back, or, if it never did, used it last.
+    pub given_back: Nanos,
+    /// When the giving back was answered.
+    pub released: Option<Nanos>,
+    pub shared: bool,
+    /// The account changed while a reader had the lock.
+    pub changed: bool,
+    pub fence: u64,
+    /// Its last write that the account took: when it was sent and answered.
+    pub written: Option<(Nanos, Nanos)>,
+    /// Acknowledged updates.
+    pub updates: u64,
+    /// Updates that the account refused.
+    pub refused: u64,
+}
+
+impl Held {
+    pub(super) fn who(&self) -> String {
+        format!("client {} (token {})", self.process, self.token)
+    }
+}
+
+impl Lock {
+    /// Those that had it, in the order in which they got it.
+    pub(super) fn held(&self) -> Vec<Held> {
+        let held = self.wishes.iter().filter_map(|(token, wish)| wish.held(*token));
+        let mut held: Vec<Held> = held.collect();
+        held.sort_by_key(|one| (one.got, one.token));
+        held
+    }
+
+    pub(super) fn wishes(&self) -> impl Iterator<Item = &Wish> {
+        self.wishes.values()
+    }
+}
+
+impl Wish {
+    fn held(&self, token: u64) -> Option<Held> {
+        let got = self.got?;
+        let used = self.used.max(got);
+        let given_back = self.given_back.filter(|(sent, _)| *sent >= used);
+        Some(Held {
+            load: self.load,
+            token,
+            process: self.process,
+            wished: self.wished.unwrap_or(got),
+            got,
+            used,
+            given_back: given_back.map_or(used, |(sent, _)| sent),
+            released: given_back.map(|(_, done)| done),
+            shared: self.shared,
+            changed: self.found.is_some_and(|(least, most)| least < most),
+            fence: self.fence,
+            written: self.written,
+            updates: self.updates,
+            refused: self.refused,
+        })
+    }
+
+    pub(super) fn has_it(&self) -> bool {
+        self.got.is_some()
+    }
+
+    fn keep(&mut self, op: &Op, action: LockOp) {
+        let ok = op.outcome == Outcome::Ok;
+        self.load = op.load;
+        self.commands += 1;
+        match action {
+            LockOp::Acquire { shared, got, .. } => {
+                let first = self.wished.map_or(op.intended, |wished| wished.min(op.intended));
+                self.wished = Some(first);
+                self.tried = self.tried.max(op.done);
+                // On several groups a try has an operation on each.
+                self.tries += u64::from(op.group == 0);
+                self.shared = shared;
+                self.fence = self.fence.max(got.filter(|_| ok).unwrap_or(0));
+            }
+            LockOp::Wait { .. } | LockOp::Extend { .. } => {}
+            LockOp::Read { balance, .. } => {
+                if ok {
+                    let found = balance.unwrap_or(0);
+                    let (least, most) = self.found.unwrap_or((found, found));
+                    self.found = Some((least.min(found), most.max(found)));
+                }
+                self.got = Some(self.got.map_or(op.intended, |got| got.min(op.intended)));
+                self.used = self.used.max(op.sent);
+                self.process = op.process;
+            }
+            // What was refused had no effect.
+            LockOp::Write { taken: false, .. } if ok => self.refused += 1,
+            LockOp::Write { fence, .. } => {
+                self.fence = self.fence.max(fence);
+                self.used = self.used.max(op.sent);
+                self.updates += u64::from(ok);
+                self.written = if ok { Some((op.sent, op.done)) } else { self.written };
+            }
+            LockOp::Release { .. } | LockOp::Abort { .. } => {
+                let known = self.given_back.unwrap_or((op.sent, op.done));
+                self.given_back = Some((known.0.max(op.sent), known.1.max(op.done)));
+            }
+        }
+    }
+}
+
+impl Kept for Lock {
+    fn wants(op: &Op) -> bool {
+        matches!(op.action, Action::Lock(_))
+    }
+
+    fn keep(&mut self, op: &Op) {
+        let Action::Lock(action) = op.action else { return };
+        match (action, op.purpose) {
+            (LockOp::Read { balance, .. }, Purpose::Final) => {
+                let is_last = (self.last_group, self.last.map_or(Nanos::ZERO, |(sent, _)| sent))
+                    <= (op.group, op.sent);
+                if op.outcome == Outcome::Ok && is_last {
+                    self.last = Some((op.sent, balance.unwrap_or(0)));
+                    self.last_group = op.group;
+                } else if op.outcome != Outcome::Ok && op.group > self.last_group {
+                    // That of the accounts was not read.
+                    (self.last, self.last_group) = (None, op.group);
+                }
+            }
+            (_, Purpose::Load) => self.wishes.entry(action.token()).or_default().keep(op, action),
+            (_, Purpose::Fill | Purpose::Final) => {}
+        }
+    }
+}

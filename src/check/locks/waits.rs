@@ -1,0 +1,132 @@
+//! How long clients waited for locks, and what that took.
+
+use super::session::{Held, Lock};
+use crate::check::checker::Checked;
+use crate::check::quantile::quantile;
+use crate::model::Nanos;
+
+/// A percentile of one lock's waits needs so many.
+const OF_ONE: usize = 100;
+
+/// Of all locks.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// From the wish to having it, in nanoseconds.
+    acquire: Vec<u64>,
+    hold: Vec<u64>,
+    release: Vec<u64>,
+    tries: u64,
+    commands: u64,
+    /// Wishes that ended without the lock.
+    in_vain: u64,
+    overtaken: u64,
+    /// The highest 99th percentile of one lock's waits.
+    worst: Option<u64>,
+    first: Option<Nanos>,
+    last: Nanos,
+}
+
+impl Waits {
+    pub(super) fn acquired(&self) -> u64 {
+        self.acquire.len() as u64
+    }
+
+    pub(super) fn add(&mut self, lock: &Lock, held: &[Held]) {
+        for wish in lock.wishes() {
+            self.tries += wish.tries;
+            self.commands += wish.commands;
+            self.in_vain += u64::from(!wish.has_it());
+        }
+        if held.len() >= OF_ONE {
+            let mut waits: Vec<u64> = held.iter().map(|one| nanos(one.wished, one.got)).collect();
+            waits.sort_unstable();
+            self.worst = self.worst.max(quantile(&waits, 0.99));
+        }
+        for one in held {
+            self.acquire.push(nanos(one.wished, one.got));
+            self.hold.push(nanos(one.got, one.given_back));
+            self.release.extend(one.released.map(|done| nanos(one.given_back, done)));
+            self.first = Some(self.first.map_or(one.got, |first| first.min(one.got)));
+            self.last = self.last.max(one.got);
+        }
+        self.overtaken = self.overtaken.max(most_overtaken(held));
+    }
+
+    pub(super) fn told(mut self, told: &mut Checked) {
+        let acquired = self.acquire.len() as f64;
+        told.measure("lock.acquired", Some(acquired));
+        told.measure("lock.in_vain", Some(self.in_vain as f64));
+        for all in [&mut self.acquire, &mut self.hold, &mut self.release] {
+            all.sort_unstable();
+        }
+        for (name, share, all) in [
+            ("lock.acquire.p50", 0.5, &self.acquire),
+            ("lock.acquire.p99", 0.99, &self.acquire),
+            ("lock.acquire.max", 1.0, &self.acquire),
+            ("lock.hold.p99", 0.99, &self.hold),
+            ("lock.release.p99", 0.99, &self.release),
+        ] {
+            told.measure(name, quantile(all, share).map(|nanos| nanos as f64 / 1e6));
+        }
+        told.measure("lock.acquire.p99.worst", self.worst.map(|nanos| nanos as f64 / 1e6));
+        let known = |value: f64| (acquired > 0.0).then_some(value);
+        told.measure("lock.tries", known(self.tries as f64 / acquired));
+        told.measure("lock.commands", known(self.commands as f64 / acquired));
+        told.measure("lock.fairness", jain(&self.acquire).map(|index| index * 100.0));
+        told.measure("lock.overtaken.max", known(self.overtaken as f64));
+        let seconds = self.first.map_or(0.0, |first| self.last.since(first).as_secs_f64());
+        told.measure("lock.rate", (seconds > 0.0).then(|| (acquired - 1.0) / seconds));
+    }
+}
+
+fn nanos(from: Nanos, to: Nanos) -> u64 {
+    to.since(from).as_nanos() as u64
+}
+
+/// Jain's index of fairness: 1 if all waited alike, 1/n if one of n did all the waiting.
+/// R. Jain, D. Chiu, W. Hawe, "A quantitative measure of fairness and discrimination", 1984.
+fn jain(all: &[u64]) -> Option<f64> {
+    let (sum, squares) = all.iter().fold((0.0, 0.0), |(sum, squares), wait| {
+        let wait = *wait as f64;
+        (sum + wait, squares + wait * wait)
+    });
+    (squares > 0.0).then(|| sum * sum / (all.len() as f64 * squares))
+}
+
+/// The most clients that wished for the lock after another one, and got it before. `held` is in the
+/// order of getting it.
+fn most_overtaken(held: &[Held]) -> u64 {
+    let mut wished: Vec<Nanos> = held.iter().map(|one| one.wished).collect();
+    wished.sort_unstable();
+    // A Fenwick tree counts those so far, by when they wished.
+    let mut counts = vec![0_u64; held.len() + 1];
+    let mut most = 0;
+    for (before, one) in held.iter().enumerate() {
+        let rank = wished.partition_point(|wished| *wished <= one.wished);
+        let mut earlier = 0;
+        let mut at = rank;
+        while at > 0 {
+            earlier += counts[at];
+            at -= at & at.wrapping_neg();
+        }
+        most = most.max(before as u64 - earlier);
+        at = rank;
+        while at < counts.len() {
+            counts[at] += 1;
+            at += at & at.wrapping_neg();
+        }
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fairness_is_one_where_all_wait_alike() {
+        assert_eq!(jain(&[5, 5, 5, 5]), Some(1.0));
+        assert_eq!(jain(&[8, 0, 0, 0]), Some(0.25));
+        assert_eq!(jain(&[0, 0]), None, "nobody waited");
+    }
+}

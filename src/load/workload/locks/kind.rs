@@ -1,0 +1,64 @@
+//! The seam behind which kinds of locks stand: how one is acquired, extended and given back on one
+//! server, and how the account that it guards is written.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use super::names::account;
+use crate::load::client::{Read, ReplyValue};
+
+/// Commands for a lock `key`, by the session that `token` names. `ttl` is in whole milliseconds at
+/// least one.
+pub(super) trait Kind: Debug {
+    /// The answer is a fencing token, or 0; nothing if somebody else has the lock.
+    fn acquire(&self, key: &str, token: &[u8], ttl: Duration) -> (Cmd, Read);
+
+    /// The same as one of several readers, of a lock that knows such.
+    fn share(&self, key: &str, token: &[u8], ttl: Duration) -> (Cmd, Read) {
+        self.acquire(key, token, ttl)
+    }
+
+    /// The answer is 1 if the session had it still.
+    fn extend(&self, key: &str, token: &[u8], ttl: Duration) -> (Cmd, Read);
+
+    /// The answer is 1 if the session had it still.
+    fn release(&self, key: &str, token: &[u8]) -> (Cmd, Read);
+
+    /// Writes the account. The answer is 0 if it is refused.
+    fn write(&self, key: &str, balance: u64, _fence: u64) -> (Cmd, Read) {
+        let mut set = redis::cmd("SET");
+        set.arg(account(key)).arg(balance);
+        (set, done)
+    }
+}
+
+/// A script with its keys and arguments.
+pub(super) fn script(text: &str, keys: &[impl AsRef<str>], args: &[&[u8]]) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg("EVAL").arg(text).arg(keys.len());
+    keys.iter().for_each(|key| _ = command.arg(key.as_ref()));
+    command.arg(args);
+    command
+}
+
+pub(super) fn millis(ttl: Duration) -> u64 {
+    ttl.as_millis() as u64
+}
+
+/// A number, or none.
+pub(super) fn number(value: &Value) -> Option<ReplyValue> {
+    let number = match value {
+        Value::Nil => None,
+        Value::Int(number) => Some(u64::try_from(*number).ok()?),
+        Value::BulkString(text) => Some(std::str::from_utf8(text).ok()?.parse().ok()?),
+        _ => return None,
+    };
+    Some(ReplyValue::Number(number))
+}
+
+/// It was done: as 1.
+fn done(value: &Value) -> Option<ReplyValue> {
+    (*value == Value::Okay).then_some(ReplyValue::Number(Some(1)))
+}

@@ -1,0 +1,12 @@
+//! Names of the keys that belong to a lock. They bear its name as their hash tag, so they are in
+//! its slot.
+
+/// `{app:3}:account`
+pub(super) fn account(key: &str) -> String {
+    beside(key, "account")
+}
+
+/// A key in the slot of the lock `key`.
+pub(super) fn beside(key: &str, what: &str) -> String {
+    format!("{{{key}}}:{what}")
+}
