@@ -39,9 +39,13 @@ cross-region-rules *ARGS: build
     -{{redrill}} run cross-region-conflicts --profile rules {{ARGS}}
     -{{redrill}} run region-partition --profile rules {{ARGS}}
 
-# Locks: what waiting for them costs, and deadlocks of clients that take several
+# Locks: what waiting for them costs, deadlocks, and whether two ever have one lock under faults
 locks *ARGS: build
-    {{redrill}} suite lock-contention lock-sustained lock-deadlock lock-ordering lock-timeouts {{ARGS}}
+    {{redrill}} suite lock-contention lock-sustained lock-deadlock lock-ordering lock-timeouts lock-expiry lock-holder-pause lock-failover lock-partition lock-clock-jump lock-restart-without-data lock-reshard {{ARGS}}
+
+# All kinds of locks under all faults, on one page
+lock-comparison *ARGS: build
+    {{redrill}} run lock-comparison {{ARGS}}
 
 # A primary's death over several time-outs: where the time goes, side by side
 node-timeout-sweep *ARGS: build

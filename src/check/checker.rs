@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::model::event::LocksInfo;
 use crate::model::{Nanos, NodeName, Verdict};
 
 use super::finding::{Examples, Finding, Zero};
 use super::hidden::Hidden;
+use super::locks::LockFigures;
 use super::parts::{History, ReadError};
 use super::recovery_point::{Failures, RecoveryPoints};
 
@@ -49,16 +51,58 @@ pub struct Context {
     /// answers.
     pub may_turn: Vec<bool>,
     pub hidden: Hidden,
-    /// For each load: how many may have one of its locks at once. One, where it says nothing.
-    pub holders: Vec<u32>,
-    /// For each load whose sessions take several locks: how long they have one at most.
-    pub leases: Vec<Option<Duration>>,
+    /// For each load: the locks that it takes, if it takes some.
+    pub locks: Vec<Option<LocksInfo>>,
+    /// What steps did, in the order in which they began. Those that began at once are one.
+    pub faults: Vec<Fault>,
+}
+
+/// What a step did.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The index of the step, or of the first one of several.
+    pub step: usize,
+    /// As the scenario has it, of the first one.
+    pub text: String,
+    pub from: Nanos,
+    /// None if it was not undone.
+    pub until: Option<Nanos>,
+}
+
+impl Fault {
+    pub(super) fn is_over_by(&self, at: Nanos) -> bool {
+        self.until.is_some_and(|until| until <= at)
+    }
 }
 
 impl Context {
+    fn locks(&self, load: u8) -> Option<&LocksInfo> {
+        self.locks.get(usize::from(load))?.as_ref()
+    }
+
     /// How many may have a lock that bears the name of this load.
     pub(super) fn holders(&self, load: u8) -> usize {
-        self.holders.get(usize::from(load)).map_or(1, |holders| (*holders).max(1) as usize)
+        self.locks(load).map_or(1, |locks| locks.holders.max(1) as usize)
+    }
+
+    /// How long one is had at most that bears the name of this load.
+    pub(super) fn lease(&self, load: u8) -> Option<Duration> {
+        self.locks(load).and_then(LocksInfo::lease)
+    }
+
+    /// The same, if a session takes several.
+    pub(super) fn lease_of_several(&self, load: u8) -> Option<Duration> {
+        self.locks(load).and_then(LocksInfo::lease_of_several)
+    }
+
+    /// The step that began last by then.
+    pub(super) fn fault_before(&self, at: Nanos) -> Option<&Fault> {
+        self.faults.iter().rev().find(|fault| fault.from <= at)
+    }
+
+    /// When all faults were over; none if there was none, or one never was.
+    pub(super) fn healed(&self) -> Option<Nanos> {
+        self.faults.iter().map(|fault| fault.until).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// The group that did what a load wanted of its first one: that of the node that answered, if
@@ -84,6 +128,8 @@ pub struct Checked {
     pub at_least: BTreeMap<&'static str, f64>,
     /// How much of a measure falls into each window. Absent if that is unknown.
     pub over_time: BTreeMap<&'static str, OverTime>,
+    /// By load, of those that take locks.
+    pub locks: BTreeMap<u8, LockFigures>,
     /// What each failure of [`Context::failures`] cost; absent if that was not looked for.
     pub recovery_points: Option<RecoveryPoints>,
 }
@@ -128,6 +174,7 @@ impl Checked {
         self.measures.extend(other.measures);
         self.at_least.extend(other.at_least);
         self.over_time.extend(other.over_time);
+        self.locks.extend(other.locks);
         self.recovery_points = match (self.recovery_points.take(), other.recovery_points) {
             (Some(own), Some(others)) => Some(own.and(others)),
             (own, others) => own.or(others),

@@ -89,13 +89,15 @@ pub enum Link {
     FoundNothing,
 }
 
-/// What it did to the register.
+/// What it did to the register or the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofAction {
     Read,
     Write,
     Cas,
+    /// It had the lock; `value` is its token.
+    Held,
 }
 
 impl Finding {

@@ -49,7 +49,7 @@ mod transactions;
 mod transfer;
 
 pub use causal::Causality;
-pub use checker::{Checked, Checker, Context, OverTime, Sides, Windows};
+pub use checker::{Checked, Checker, Context, Fault, OverTime, Sides, Windows};
 pub use conflicts::Conflicts;
 pub use counter::Counters;
 pub use deadlocks::Deadlocks;
@@ -58,7 +58,7 @@ pub use dual_write::DualWrites;
 pub use finding::{Example, Finding, Link, Proof, ProofAction, Zero};
 pub use hidden::Hidden;
 pub use linear::{Call, Judged, Order, judge};
-pub use locks::Locks;
+pub use locks::{LockFigures, Locks, LocksOfStep, LocksWrong};
 pub use lost::LostWrites;
 pub use orders::Orders;
 pub use parts::{History, ReadError};

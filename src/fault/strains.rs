@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::error::FaultError;
-use crate::backend::Backend;
 use crate::backend::preload::Control;
+use crate::backend::{Backend, BackendError};
 use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::{Node, NodeError};
@@ -192,8 +192,11 @@ impl OfOneKind {
         let name = &handle.name;
         match handle.kind {
             // A server that has ended is not paused, and has forgotten its memory limit.
-            StrainKind::Pause | StrainKind::Memory if ending.is_some() && !backend.runs(name) => {}
-            StrainKind::Pause if left.is_empty() => backend.resume(name).await?,
+            StrainKind::Memory if ending.is_some() && !backend.runs(name) => {}
+            StrainKind::Pause if left.is_empty() => match backend.resume(name).await {
+                Err(BackendError::NotRunning { .. }) if ending.is_some() => {}
+                resumed => resumed?,
+            },
             StrainKind::Pause => backend.pause(name).await?,
             StrainKind::Cpu => backend.limit_cpu(name, smallest_share(&left)).await?,
             StrainKind::Memory => {

@@ -7,12 +7,14 @@ use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use smallvec::{SmallVec, smallvec};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::client::Client;
 use super::history::Writer;
 use super::processes::{Process, Processes};
 use super::workload::{self, Doing, Next, Plan, Sessions, Stage, Values};
+use crate::log::OrUnheard;
 use crate::model::op::{Action, Cause, Op, Outcome, Part, Purpose};
 use crate::model::{Clock, Nanos};
 use crate::spec::scenario::Load;
@@ -38,6 +40,19 @@ struct Instance<C> {
     clients: Vec<Rc<C>>,
     /// What its clients remember.
     sessions: RefCell<Box<dyn Sessions>>,
+    /// Whether it is paused, as a process can be; `None` if nobody pauses it.
+    paused: Option<watch::Receiver<bool>>,
+}
+
+impl<C> Instance<C> {
+    /// Returns when it is not paused. What redrill does for itself does not wait for that.
+    async fn goes_on(&self, purpose: Purpose) {
+        let Some(paused) = &self.paused else { return };
+        if purpose == Purpose::Load && *paused.borrow() {
+            // Whoever pauses it may be gone.
+            Box::pin(paused.clone().wait_for(|paused| !paused)).await.map(drop).or_unheard();
+        }
+    }
 }
 
 /// Operations of one stage.
@@ -71,7 +86,8 @@ impl<C: Client> LoadContext<C> {
     ) -> Self {
         let instances = {
             let sessions = workload::of_instances(&load);
-            let instance = |clients| Instance { clients, sessions: RefCell::new(sessions()) };
+            let instance =
+                |clients| Instance { clients, sessions: RefCell::new(sessions()), paused: None };
             clients.into_iter().map(instance).collect()
         };
         LoadContext {
@@ -85,6 +101,13 @@ impl<C: Client> LoadContext<C> {
             history: RefCell::new(history),
             load,
         }
+    }
+
+    /// Its instances, in their order, stand still while these say so.
+    pub(crate) fn pausable(self, paused: Vec<watch::Receiver<bool>>) -> Self {
+        let instances = self.instances.into_iter().zip(paused);
+        let instances = instances.map(|(one, paused)| Instance { paused: Some(paused), ..one });
+        LoadContext { instances: instances.collect(), ..self }
     }
 
     /// The load is stopped: a session has until a time-out from `now` to begin its last stage.
@@ -210,8 +233,10 @@ impl<C: Client> LoadContext<C> {
         purpose: Purpose,
         intended: Nanos,
     ) -> Op {
-        let Instance { clients, sessions } = &self.instances[usize::from(process.instance)];
+        let instance = &self.instances[usize::from(process.instance)];
+        let Instance { clients, sessions, .. } = instance;
         let client = &clients[usize::from(plan.group)];
+        instance.goes_on(purpose).await;
         // Only clients of the load remember; fill and final state are redrill's own.
         let plan = match purpose {
             Purpose::Load => sessions.borrow_mut().complete(plan),
@@ -224,6 +249,8 @@ impl<C: Client> LoadContext<C> {
         };
         let sent = self.clock.now();
         let answer = client.perform(&request).await;
+        // A process that is paused reads no answer.
+        instance.goes_on(purpose).await;
         let done = self.clock.now();
         let action = answer.told.action(plan.action);
         let op = Op {

@@ -341,11 +341,17 @@ async fn serve<C: Client>(
         Some(Err(error)) => return ready.send(Err(error)).or_unheard(),
         None => return,
     };
-    let Start { index, load, seed, teller, history, .. } = start;
+    let Start { index, load, seed, teller, history, programs, .. } = start;
     // Two generators, so that the load does the same whether or not keys were filled.
     let mut filling = Plans::new(&load, !seed);
     let mut operations = Some(Plans::new(&load, seed));
-    let context = Rc::new(LoadContext::new(index, load, teller.clock(), clients, history));
+    let part = |programs: Arc<Programs>| load.pausable().map(|name| programs.part(name)).collect();
+    let paused: Vec<_> = programs.map(part).unwrap_or_default();
+    let context = LoadContext::new(index, load, teller.clock(), clients, history);
+    let context = Rc::new(match paused.is_empty() {
+        true => context,
+        false => context.pausable(paused),
+    });
     let mut running = None;
     ready.send(Ok(())).or_unheard();
     while let Some(order) = orders.recv().await {

@@ -163,18 +163,19 @@ pub struct LocksInfo {
     pub ttl_ms: f64,
 }
 
-impl LoadInfo {
-    /// How many sessions may have one of its locks at once.
-    pub fn holders(&self) -> u32 {
-        self.locks.map_or(1, |locks| locks.holders)
+impl LocksInfo {
+    /// How long one is had at most.
+    pub fn lease(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.ttl_ms / 1e3).ok()
     }
 
-    /// How long its sessions have a lock at most, if they take several.
+    /// The same, if a session takes several.
     pub fn lease_of_several(&self) -> Option<Duration> {
-        let locks = self.locks.filter(|locks| locks.take > 1)?;
-        Duration::try_from_secs_f64(locks.ttl_ms / 1e3).ok()
+        self.lease().filter(|_| self.take > 1)
     }
+}
 
+impl LoadInfo {
     /// The groups that it uses, as operations count them, each with its nodes.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &[NodeName])> {
         let more = self.more_groups.iter().map(|(group, nodes)| (&**group, &**nodes));

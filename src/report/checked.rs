@@ -5,7 +5,7 @@
 //! If a cut lay between the two at that instant, it had lost since the cut's beginning: nothing
 //! that it acknowledged since then could reach its successor.
 
-use crate::check::{self, Checked, Context, Failures, Sides, Windows, Zero};
+use crate::check::{self, Checked, Context, Failures, Fault, Sides, Windows, Zero};
 use crate::load::history::Packed;
 use crate::model::event::LoadInfo;
 use crate::model::op::{Op, OpHead};
@@ -37,13 +37,36 @@ pub(super) fn checked(
         same_data: record.info.loads.iter().map(|load| load.same_data.clone()).collect(),
         may_turn: record.info.loads.iter().map(|load| load.fallback.is_some()).collect(),
         hidden: record.lag.not_there(),
-        holders: record.info.loads.iter().map(LoadInfo::holders).collect(),
-        leases: record.info.loads.iter().map(LoadInfo::lease_of_several).collect(),
+        locks: record.info.loads.iter().map(|load| load.locks).collect(),
+        faults: faults(record),
     };
     let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
         Ok(history.each(wanted, hear)?)
     };
     check::check(&loads, &rows, &context).map_err(ReportError::Check)
+}
+
+/// What steps did, in the order in which they began. Those that were to begin at the same instant are
+/// one.
+fn faults(record: &Record) -> Vec<Fault> {
+    let mut begun: Vec<(usize, &StepRecord)> = record.steps.iter().enumerate().collect();
+    begun.retain(|(_, step)| step.began.is_some());
+    begun.sort_by_key(|(_, step)| (step.info.planned_at, step.began));
+    let at_once = begun.chunk_by(|(_, a), (_, b)| a.info.planned_at == b.info.planned_at);
+    at_once.filter_map(fault).collect()
+}
+
+fn fault(steps: &[(usize, &StepRecord)]) -> Option<Fault> {
+    let (step, first) = steps.first()?;
+    let more = steps.len() - 1;
+    let text = match more {
+        0 => first.info.text.clone(),
+        _ => format!("{} and {more} more", first.info.text),
+    };
+    let from = steps.iter().filter_map(|(_, step)| step.began).min()?;
+    let ends = steps.iter().map(|(_, step)| step.undone.or(step.ended));
+    let until = ends.collect::<Option<Vec<Nanos>>>().and_then(|ends| ends.into_iter().max());
+    Some(Fault { step: *step, text, from, until })
 }
 
 /// An instant that never comes.

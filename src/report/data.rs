@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check::Finding;
+use crate::check::{Finding, LockFigures};
 use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, PaceKept, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
@@ -384,6 +384,10 @@ pub struct Load {
     /// What the library behind an adapter felt; absent where the client is redrill's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<Adapter>,
+    /// What its locks were like, if it takes some. Of loads that share keys, the first one has those of
+    /// all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locks: Option<LockFigures>,
 }
 
 impl Load {

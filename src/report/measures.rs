@@ -96,7 +96,10 @@ pub(super) fn measures(
         own_replicators: active_active && !record.info.external_sync
             || record.carried.discarded().is_some(),
         near: loads.iter().any(|load| load.near),
-        several_locks: loads.iter().any(|load| load.lease_of_several().is_some()),
+        several_locks: loads
+            .iter()
+            .filter_map(|load| load.locks)
+            .any(|locks| locks.lease_of_several().is_some()),
     };
     CATALOGUE
         .iter()

@@ -29,6 +29,7 @@ mod judge;
 mod lag;
 mod links;
 mod load_tally;
+mod locks;
 mod lookup;
 pub mod junit;
 pub mod markdown;
@@ -237,7 +238,12 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     let instances = history.instances.take().map(|all| all.done(sent, &record, &failovers));
     let (region_latency, region_downtime) =
         history.regions.take().map(|all| all.done(&record, &failovers)).unwrap_or_default();
-    let loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
+    let mut loads = loads(&record, history.tally.as_ref(), instances.unwrap_or_default());
+    for (load, locks) in std::mem::take(&mut history.checked.locks) {
+        if let Some(load) = loads.get_mut(usize::from(load)) {
+            load.locks = Some(locks);
+        }
+    }
     let traffic = record.traffic.done();
     let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
     let (sync, resolutions) = (record.lag.rows(&record.carried), record.lag.resolutions());
@@ -407,6 +413,7 @@ fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) 
         down_for_ms: recovered(index).and_then(|load| load.down_for_ms()),
         instances: instances.next().unwrap_or_default(),
         adapter: series.adapter.clone(),
+        locks: None,
     };
     record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()
 }

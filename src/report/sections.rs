@@ -9,6 +9,7 @@ use super::data::{
     Figures, Instance, Job, JobPhase, Load, Quantiles, RegionDowntime, RegionLatency, RegionLink,
     Report, Resolution, SampleSecond, Shard, Silence, Step, SyncLag,
 };
+use super::locks;
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
 
 const OF_SPANS: &str = "Latency of the operations that were intended before the first step, from \
@@ -38,6 +39,23 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
              silent to a shard from the first operation without a good answer to the next good \
              one.",
             instances(r),
+        ),
+        Section {
+            brief: true,
+            ..section(
+                "locks",
+                "Locks",
+                "From the wish for a lock to having it; operations on locks for each acquisition. A \
+                 lock is held twice if one client got it while another one certainly used it \
+                 afterwards. Refused are updates of an older holder that the account did not take.",
+                locks::by_load(r),
+            )
+        },
+        section(
+            "lock-steps",
+            "Locks under each step",
+            "What was wrong from the beginning of a step to that of the next one.",
+            locks::by_step(r),
         ),
         few(section(
             "region-latency",

@@ -27,7 +27,8 @@ macro_rules! ready {
 const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
     "standalone" "replication-1x2" "sentinel-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2"
     "two-regions" "stretched-2r" "standby-2r" "active-active-2r" "active-active-3r"
-    "cluster-active-active-2r" "cluster-standby-2r" "locks-1x0" "locks-1x2" "redlock-5");
+    "cluster-active-active-2r" "cluster-standby-2r" "locks-1x0" "locks-1x2" "redlock-5"
+    "locks-mixed");
 
 const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state"
@@ -38,7 +39,8 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cross-region-sync" "cross-region-conflicts" "region-partition" "replicator-crash"
     "region-loss" "region-return" "clock-skew" "slow-link" "asymmetric-link" "cross-region-reads"
     "cross-region-invalidation" "lock-contention" "lock-sustained" "lock-deadlock" "lock-ordering"
-    "lock-timeouts");
+    "lock-timeouts" "lock-expiry" "lock-holder-pause" "lock-failover" "lock-partition"
+    "lock-clock-jump" "lock-restart-without-data" "lock-reshard" "lock-comparison");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::decode::word_enum;
 
 /// The locks of a load whose workload is `lock`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lock {
     pub kind: LockKind,
     /// The lease: a lock that is not given back is free again after so long.
@@ -19,6 +19,8 @@ pub struct Lock {
     pub retry: Duration,
     /// How often a holder makes its lease begin anew; never if none.
     pub extend: Option<Duration>,
+    /// The share of holders that never give it back, of one.
+    pub abandon: f64,
     /// How many locks a session takes, one after the other.
     pub take: usize,
     /// What ends deadlocks of sessions that take several.
@@ -48,6 +50,7 @@ impl Lock {
             patience: Duration::from_secs(5),
             retry: Duration::from_millis(10),
             extend: None,
+            abandon: 0.0,
             take: 1,
             deadlock: Deadlock::Timeout,
             holders: 1,

@@ -212,6 +212,13 @@ impl Load {
         self.instances(self.client == ClientKind::Redrill && self.instances > 1)
     }
 
+    /// Its instances whose own work, besides that of their programs, a `pause` step pauses: a client
+    /// that has a lock of a library uses it itself.
+    pub fn pausable(&self) -> impl Iterator<Item = NodeName> {
+        let is_own = self.client == ClientKind::Redrill && self.instances > 1;
+        self.instances(is_own || self.lock.is_some() && self.client.is_an_adapter())
+    }
+
     fn instances(&self, all: bool) -> impl Iterator<Item = NodeName> {
         let count = if all { u32::from(self.instances) } else { 0 };
         (0..count).map(|n| NodeName::actor(&self.name, n))

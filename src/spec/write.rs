@@ -266,6 +266,9 @@ fn lock(out: &mut Lines, lock: &Lock, groups: &[String]) {
         out.key("patience", Time(lock.patience));
         out.key("retry", Time(lock.retry));
         out.key_if("extend", lock.extend.map(Time));
+        if lock.abandon > 0.0 {
+            out.key("abandon", Percent::of(lock.abandon));
+        }
         if lock.take > 1 {
             out.key("take", lock.take);
             out.key("deadlock", lock.deadlock.word());

@@ -17,6 +17,7 @@ mod form;
 mod front;
 mod haproxy;
 mod lag;
+mod locks;
 mod moving;
 mod open_loop;
 mod ours;
@@ -56,6 +57,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("lag", lag::run),
     ("catch-up", catch_up::run),
     ("check", check::run),
+    ("locks", locks::run),
     ("deadlock", deadlock::run),
     ("report", report::run),
 ];

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -83,6 +83,8 @@ pub struct Programs {
     nodes: PathBuf,
     /// For starting them again.
     actors: Mutex<HashMap<NodeName, Actor>>,
+    /// Parts of redrill itself that are paused as programs are, and whether they are now.
+    parts: Mutex<HashMap<NodeName, watch::Sender<bool>>>,
     ends: Ends,
 }
 
@@ -113,8 +115,15 @@ impl Programs {
         };
         let spawner =
             Spawner::new(Box::new(ended)).map_err(|source| BackendError::Thread { source })?;
-        let (throttles, actors) = Default::default();
-        Ok(Programs { throttles, spawner: Arc::new(spawner), logs, exits, nodes, actors, ends })
+        let (throttles, actors, parts) = Default::default();
+        let spawner = Arc::new(spawner);
+        Ok(Programs { throttles, spawner, logs, exits, nodes, actors, parts, ends })
+    }
+
+    /// A part of redrill that plays a program, such as an instance of its own clients. A pause of
+    /// `name` is the part's own doing: what is returned says whether it is paused.
+    pub fn part(&self, name: NodeName) -> watch::Receiver<bool> {
+        self.parts.lock().entry(name).or_default().subscribe()
     }
 
     pub async fn start_actor(&self, plan: ActorPlan) -> Result<ActorStarts, BackendError> {
@@ -215,6 +224,7 @@ impl Programs {
     /// Asks it to end, and kills it if it does not.
     pub async fn stop(&self, name: &NodeName) -> Result<(), BackendError> {
         self.signal(name, Signal::TERM)?;
+        self.pause_part(name, false);
         if self.is_gone_within(name, GRACE).await {
             return Ok(());
         }
@@ -228,6 +238,7 @@ impl Programs {
     /// Returns when it is gone, so that the caller can start it again.
     pub async fn kill(&self, name: &NodeName) -> Result<(), BackendError> {
         self.signal(name, Signal::KILL)?;
+        self.pause_part(name, false);
         match self.is_gone_within(name, LAST_GRACE).await {
             true => Ok(()),
             false => Err(BackendError::Undying { name: name.clone(), waited: LAST_GRACE }),
@@ -258,7 +269,16 @@ impl Programs {
 
     pub fn pause(&self, name: &NodeName, on: bool) -> Result<(), BackendError> {
         debug!(%name, on, "a process is paused or goes on");
-        signalled(name, self.spawner.hold(name, Hold::Pause, on))
+        let is_part = self.pause_part(name, on);
+        match self.spawner.hold(name, Hold::Pause, on) {
+            None if is_part => Ok(()),
+            held => signalled(name, held),
+        }
+    }
+
+    /// Whether there is such a part.
+    fn pause_part(&self, name: &NodeName, on: bool) -> bool {
+        self.parts.lock().get(name).map(|paused| paused.send_replace(on)).is_some()
     }
 
     pub fn limit_cpu(&self, name: &NodeName, share: Option<f64>) -> Result<(), BackendError> {

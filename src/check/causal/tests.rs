@@ -86,12 +86,12 @@ fn proves(example: &Example) {
         let found = match proof.action {
             ProofAction::Read => Some(proof.value),
             ProofAction::Cas => Some(proof.expected),
-            ProofAction::Write => None,
+            ProofAction::Write | ProofAction::Held => None,
         };
         let next_found = match next.action {
             ProofAction::Read => Some(next.value),
             ProofAction::Cas => Some(next.expected),
-            ProofAction::Write => None,
+            ProofAction::Write | ProofAction::Held => None,
         };
         let other_write = |key: Option<u64>, value: Option<u64>| {
             let before = window[..i].iter().rev();

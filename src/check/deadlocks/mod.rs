@@ -50,12 +50,12 @@ impl Checker for Deadlocks {
     }
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-        let lease = |load: u8| context.leases.get(usize::from(load)).copied().flatten();
+        let lease = |load: u8| context.lease_of_several(load);
         let mut all: BTreeMap<u8, Takers> = BTreeMap::new();
         history.each_of(&|head| lease(head.load).is_some(), &mut |op| {
             Taker::keep(all.entry(op.keyspace()).or_default(), op);
         })?;
-        if context.leases.iter().all(Option::is_none) {
+        if context.locks.iter().flatten().all(|locks| locks.lease_of_several().is_none()) {
             return Ok(Checked::default());
         }
         let mut found = Found {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::event::LocksInfo;
 use crate::model::op::{Action, Cause, LockOp, Op, Outcome};
 
 const LEASE: Duration = Duration::from_nanos(1_000);
@@ -35,8 +36,14 @@ fn aborts(token: u64, key: u64, at: u64, found: u64) -> Op {
     op(token, key, LockOp::Abort { token, held: true, found }, (at, at + 1))
 }
 
+/// What is known of a load whose sessions take so many locks.
+fn of_locks(take: u32) -> Context {
+    let ttl_ms = LEASE.as_secs_f64() * 1e3;
+    Context { locks: vec![Some(LocksInfo { holders: 1, take, ttl_ms })], ..Context::default() }
+}
+
 fn check(ops: &[Op]) -> Checked {
-    let context = Context { leases: vec![Some(LEASE)], ..Context::default() };
+    let context = of_locks(2);
     Deadlocks.check(&ops, &context).unwrap()
 }
 
@@ -117,7 +124,7 @@ fn a_try_without_an_answer_shows_no_waiting_and_loads_of_one_lock_are_not_asked(
     let closes = ops.iter_mut().find(|op| op.sent == Nanos(50)).unwrap();
     closes.outcome = Outcome::Unknown(Cause::Timeout);
     assert_eq!(told(&ops, "lock.deadlocks"), Some(0.0));
-    let context = Context { leases: vec![None], ..Context::default() };
+    let context = of_locks(1);
     assert!(Deadlocks.check(&&crossed(&[])[..], &context).unwrap().measures.is_empty());
 }
 

@@ -9,39 +9,37 @@
 //! Each update of an account is a read, and a write of one more. If none is lost, an account ends
 //! with as many as were acknowledged, and those whose outcome is unknown at most.
 
+mod figures;
+mod leases;
 mod overlap;
 mod session;
+mod tally;
 mod waits;
+
+use std::collections::BTreeMap;
 
 use crate::model::catalogue::known;
 use crate::model::measure::count;
 use crate::model::{Nanos, Verdict};
 
 use super::checker::{Checked, Checker, Context, OverTime};
-use super::finding::{Example, Examples, Zero};
+use super::finding::{Example, Examples, Proof, ProofAction, Zero, millis};
 use super::parts::{self, HELD, History, Keys, ReadError};
+
+pub use figures::{LockFigures, LocksOfStep, LocksWrong};
 
 use overlap::{Overlap, overlaps};
 use session::{Held, Lock};
-use waits::Waits;
+use tally::Tally;
 
 /// Judges every lock and its account.
 pub struct Locks;
 
 /// What was found on all locks so far.
-#[derive(Default)]
-struct Found {
-    waits: Waits,
-    overlaps: u64,
-    possible: u64,
-    updates: u64,
-    lost: u64,
-    /// Writes of an older holder that the account took.
-    unfenced: u64,
-    /// Such writes that it refused.
-    caught: u64,
-    /// Readers that saw the account change.
-    changed: u64,
+struct Found<'c> {
+    context: &'c Context,
+    /// By load.
+    of: BTreeMap<u8, Tally>,
     /// Accounts that could not be read at the end.
     unread: u64,
     examples: Examples,
@@ -56,27 +54,37 @@ impl Checker for Locks {
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
         let mut found = Found {
+            context,
+            of: BTreeMap::new(),
+            unread: 0,
             examples: Examples::counted_from(context.zero),
             of_lost: Examples::counted_from(context.zero),
             over_time: OverTime::new(&context.windows),
-            ..Found::default()
         };
         parts::in_parts(history, HELD, |locks: Keys<Lock>, _| {
-            locks.into_iter().for_each(|(at, lock)| found.judge(at, lock, context.holders(at.0)));
+            locks.into_iter().for_each(|(at, lock)| found.judge(at, lock));
             Ok(())
         })?;
         Ok(found.told())
     }
 }
 
-impl Found {
-    fn judge(&mut self, at: (u8, u64), lock: Lock, holders: usize) {
-        let held = lock.held();
-        self.waits.add(&lock, &held);
-        self.caught += held.iter().map(|one| one.refused).sum::<u64>();
-        self.unfenced += overtaken_writes(&held);
-        self.changed += held.iter().filter(|one| one.changed).count() as u64;
-        self.updates += held.iter().map(|one| one.updates).sum::<u64>();
+impl Found<'_> {
+    fn judge(&mut self, at: (u8, u64), lock: Lock) {
+        let (context, held) = (self.context, lock.held());
+        let holders = context.holders(at.0);
+        let tally = self.of.entry(at.0).or_default();
+        tally.waits.add(&lock, &held);
+        if let (Some(ttl), 1) = (context.lease(at.0), holders) {
+            tally.leases.add(&lock, &held, ttl, context.healed());
+        }
+        tally.unfenced += overtaken_writes(&held);
+        tally.changed += held.iter().filter(|one| one.changed).count() as u64;
+        tally.updates += held.iter().map(|one| one.updates).sum::<u64>();
+        for one in held.iter().filter(|one| one.refused > 0) {
+            let caught = LocksWrong { caught: one.refused, ..LocksWrong::default() };
+            tally.wrong(context, one.got, caught);
+        }
         for overlap in overlaps(&held, holders) {
             self.overlap(at, &overlap);
         }
@@ -84,17 +92,22 @@ impl Found {
     }
 
     fn overlap(&mut self, at: (u8, u64), overlap: &Overlap) {
-        let then = overlap.then;
-        match overlap.is_certain {
-            true => self.overlaps += 1,
-            false => self.possible += 1,
-        }
+        let (context, then) = (self.context, overlap.then);
+        let (certain, possible) = match overlap.is_certain {
+            true => (1, 0),
+            false => (0, 1),
+        };
+        let wrong = LocksWrong { overlaps: certain, possible, ..LocksWrong::default() };
+        self.of.entry(at.0).or_default().wrong(context, then.got, wrong);
         if overlap.is_certain {
             self.over_time.count(then.load, then.got);
         }
         let rank = (u64::from(!overlap.is_certain), then.got.0, at.0, at.1);
-        self.examples
-            .offer(rank, |zero| Example::new(at.0, at.1, then.got, told(at.1, overlap, zero)));
+        self.examples.offer(rank, |zero| {
+            let text = told(at.1, overlap, zero) + &during(context, then.got);
+            let window = drawn(overlap);
+            Example { window, ..Example::new(at.0, at.1, then.got, text) }
+        });
     }
 
     /// What its updates should have left, and what it held at the end.
@@ -105,55 +118,88 @@ impl Found {
             return;
         };
         let lost = acknowledged.saturating_sub(balance);
-        self.lost += lost;
-        if lost > 0 {
-            self.of_lost.offer((u64::MAX - lost, sent.0, at.0, at.1), |_| {
-                let text = format!(
-                    "the account of lock {} ended with {balance}, and {acknowledged} updates were \
-                     acknowledged",
-                    at.1
-                );
-                Example::new(at.0, at.1, sent, text)
-            });
+        if lost == 0 {
+            return;
         }
+        let tally = self.of.entry(at.0).or_default();
+        let known: Vec<Nanos> = overwriting(held).into_iter().take(lost as usize).collect();
+        for one in &known {
+            let wrong = LocksWrong { lost: 1, ..LocksWrong::default() };
+            tally.wrong(self.context, *one, wrong);
+        }
+        let more = lost - known.len() as u64;
+        tally.wrong_anyhow(LocksWrong { lost: more, ..LocksWrong::default() });
+        self.of_lost.offer((u64::MAX - lost, sent.0, at.0, at.1), |_| {
+            let text = format!(
+                "the account of lock {} ended with {balance}, and {acknowledged} updates were \
+                 acknowledged",
+                at.1
+            );
+            Example::new(at.0, at.1, sent, text)
+        });
     }
 
     fn told(self) -> Checked {
         let mut told = Checked::default();
+        for (load, tally) in &self.of {
+            told.locks.insert(*load, tally.figures());
+        }
+        let mut all = Tally::default();
+        self.of.into_values().for_each(|tally| all.join(tally));
+        let Tally { waits, leases, wrong, updates, unfenced, changed, .. } = all;
         let verdict = |wrong: u64| if wrong > 0 { Verdict::Fail } else { Verdict::Pass };
         let text = format!(
             "{} of {} acquisitions certainly while somebody else had the lock, {} possibly",
-            count(self.overlaps),
-            count(self.waits.acquired()),
-            count(self.possible)
+            count(wrong.overlaps),
+            count(waits.acquired()),
+            count(wrong.possible)
         );
-        let overlaps = (self.overlaps, text);
-        told.find("lock.overlaps", verdict(self.overlaps), overlaps, &self.examples);
+        let overlaps = (wrong.overlaps, text);
+        told.find("lock.overlaps", verdict(wrong.overlaps), overlaps, &self.examples);
         let text = format!(
             "{} of {} acknowledged updates of the accounts that locks guard lost",
-            count(self.lost),
-            count(self.updates)
+            count(wrong.lost),
+            count(updates)
         );
-        let lost = super::checker::verdict(self.lost, self.unread);
-        told.find("lock.updates.lost", lost, (self.lost, text), &self.of_lost);
+        let lost = super::checker::verdict(wrong.lost, self.unread);
+        told.find("lock.updates.lost", lost, (wrong.lost, text), &self.of_lost);
         let unread = format!("{} accounts could not be read at the end", count(self.unread));
-        told.find_unread("lock.updates.lost", (self.lost, self.unread), unread);
-        told.of_final_state(self.unread, "lock.updates.lost", self.lost as f64);
+        told.find_unread("lock.updates.lost", (wrong.lost, self.unread), unread);
+        told.of_final_state(self.unread, "lock.updates.lost", wrong.lost as f64);
         for (name, value) in [
-            ("lock.overlaps", self.overlaps),
-            ("lock.overlaps.possible", self.possible),
-            ("lock.updates", self.updates),
-            ("lock.reads.changed", self.changed),
-            ("lock.fencing.caught", self.caught),
-            ("lock.fencing.missed", self.unfenced),
+            ("lock.overlaps", wrong.overlaps),
+            ("lock.overlaps.possible", wrong.possible),
+            ("lock.updates", updates),
+            ("lock.reads.changed", changed),
+            ("lock.fencing.caught", wrong.caught),
+            ("lock.fencing.missed", unfenced),
         ] {
             debug_assert!(known(name).is_some(), "{name} is not in the catalogue");
             told.measure(name, Some(value as f64));
         }
-        self.waits.told(&mut told);
+        waits.told(&mut told);
+        leases.told(&mut told);
         told.over_time.insert("lock.overlaps", self.over_time);
         told
     }
+}
+
+/// When acknowledged updates were sent that put an account to no more than another one had before:
+/// one of the two is lost each time.
+fn overwriting(held: &[Held]) -> Vec<Nanos> {
+    let mut writes: Vec<(Nanos, Nanos, u64)> = held
+        .iter()
+        .filter_map(|one| one.written.map(|(sent, done)| (done, sent, one.balance)))
+        .collect();
+    writes.sort_unstable();
+    let (mut most, mut found) = (0, Vec::new());
+    for (_, sent, balance) in writes {
+        if balance <= most {
+            found.push(sent);
+        }
+        most = most.max(balance);
+    }
+    found
 }
 
 /// Writes that an account took from a holder after it had taken one of a newer fencing token.
@@ -169,6 +215,31 @@ fn overtaken_writes(held: &[Held]) -> u64 {
         earliest = Some(earliest.map_or(done, |earliest| earliest.min(done)));
     }
     found
+}
+
+/// What a step did to servers or clients then.
+fn during(context: &Context, at: Nanos) -> String {
+    let Some(fault) = context.fault_before(at) else { return String::new() };
+    let when = if fault.is_over_by(at) { "after" } else { "during" };
+    format!(", {when} `{}`", fault.text)
+}
+
+/// A bar for each that had it: from getting it to its last use, or to giving it back.
+fn drawn(overlap: &Overlap) -> Vec<Proof> {
+    let had = |one: &Held| {
+        let end = if overlap.is_certain { one.used } else { one.given_back };
+        let (sent_ms, done_ms) = (millis(one.got), Some(millis(end.max(one.got))));
+        let (action, value) = (ProofAction::Held, Some(one.token));
+        let (expected, key, link, group) = Default::default();
+        let process = one.process;
+        Proof { process, action, value, expected, sent_ms, done_ms, key, link, group }
+    };
+    [overlap.first]
+        .iter()
+        .chain(&overlap.besides)
+        .map(|one| had(one))
+        .chain([had(overlap.then)])
+        .collect()
 }
 
 fn told(key: u64, overlap: &Overlap, zero: Zero) -> String {

@@ -25,7 +25,7 @@ pub(super) struct Wish {
     pub wished: Option<Nanos>,
     pub tried: Nanos,
     pub tries: u64,
-    /// Operations sent.
+    /// Operations on the lock that were sent.
     pub commands: u64,
     got: Option<Nanos>,
     used: Nanos,
@@ -36,6 +36,11 @@ pub(super) struct Wish {
     written: Option<(Nanos, Nanos)>,
     updates: u64,
     refused: u64,
+    /// What its last such write put.
+    balance: u64,
+    /// When the last lease that it got was asked for, and answered; and when that was due.
+    leased: Option<(Nanos, Nanos)>,
+    due: Nanos,
     /// When giving it back was sent, and answered.
     given_back: Option<(Nanos, Nanos)>,
 }
@@ -61,6 +66,10 @@ pub(super) struct Held {
     pub fence: u64,
     /// Its last write that the account took: when it was sent and answered.
     pub written: Option<(Nanos, Nanos)>,
+    /// What that put.
+    pub balance: u64,
+    /// When its last lease was asked for, and answered.
+    pub leased: Option<(Nanos, Nanos)>,
     /// Acknowledged updates.
     pub updates: u64,
     /// Updates that the account refused.
@@ -105,6 +114,8 @@ impl Wish {
             changed: self.found.is_some_and(|(least, most)| least < most),
             fence: self.fence,
             written: self.written,
+            balance: self.balance,
+            leased: self.leased,
             updates: self.updates,
             refused: self.refused,
         })
@@ -114,10 +125,22 @@ impl Wish {
         self.got.is_some()
     }
 
+    /// It got a lease. What is asked of several servers at once is due at the same instant.
+    fn leases(&mut self, op: &Op) {
+        let (sent, done) = (op.sent, op.done);
+        match self.leased {
+            Some(known) if op.intended == self.due => {
+                self.leased = Some((known.0.min(sent), known.1.max(done)));
+            }
+            Some(_) if op.intended < self.due => {}
+            _ => (self.leased, self.due) = (Some((sent, done)), op.intended),
+        }
+    }
+
     fn keep(&mut self, op: &Op, action: LockOp) {
         let ok = op.outcome == Outcome::Ok;
         self.load = op.load;
-        self.commands += 1;
+        self.commands += u64::from(!matches!(action, LockOp::Read { .. } | LockOp::Write { .. }));
         match action {
             LockOp::Acquire { shared, got, .. } => {
                 let first = self.wished.map_or(op.intended, |wished| wished.min(op.intended));
@@ -127,7 +150,11 @@ impl Wish {
                 self.tries += u64::from(op.group == 0);
                 self.shared = shared;
                 self.fence = self.fence.max(got.filter(|_| ok).unwrap_or(0));
+                if ok && got.is_some() {
+                    self.leases(op);
+                }
             }
+            LockOp::Extend { held: true, .. } if ok => self.leases(op),
             LockOp::Wait { .. } | LockOp::Extend { .. } => {}
             LockOp::Read { balance, .. } => {
                 if ok {
@@ -141,11 +168,13 @@ impl Wish {
             }
             // What was refused had no effect.
             LockOp::Write { taken: false, .. } if ok => self.refused += 1,
-            LockOp::Write { fence, .. } => {
+            LockOp::Write { fence, balance, .. } => {
                 self.fence = self.fence.max(fence);
                 self.used = self.used.max(op.sent);
-                self.updates += u64::from(ok);
-                self.written = if ok { Some((op.sent, op.done)) } else { self.written };
+                if ok {
+                    self.updates += 1;
+                    (self.written, self.balance) = (Some((op.sent, op.done)), balance);
+                }
             }
             LockOp::Release { .. } | LockOp::Abort { .. } => {
                 let known = self.given_back.unwrap_or((op.sent, op.done));

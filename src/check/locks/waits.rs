@@ -1,5 +1,6 @@
 //! How long clients waited for locks, and what that took.
 
+use super::figures::LockFigures;
 use super::session::{Held, Lock};
 use crate::check::checker::Checked;
 use crate::check::quantile::quantile;
@@ -52,8 +53,44 @@ impl Waits {
         self.overtaken = self.overtaken.max(most_overtaken(held));
     }
 
+    pub(super) fn figures(&self) -> LockFigures {
+        let mut waits = self.acquire.clone();
+        waits.sort_unstable();
+        let of = |share| quantile(&waits, share).map(|nanos| nanos as f64 / 1e6);
+        let acquired = self.acquired();
+        LockFigures {
+            acquired,
+            in_vain: self.in_vain,
+            per_second: self.rate(),
+            acquire_p50_ms: of(0.5),
+            acquire_p99_ms: of(0.99),
+            commands: (acquired > 0).then(|| self.commands as f64 / acquired as f64),
+            ..LockFigures::default()
+        }
+    }
+
+    /// Acquisitions a second.
+    fn rate(&self) -> Option<f64> {
+        let seconds = self.first.map_or(0.0, |first| self.last.since(first).as_secs_f64());
+        (seconds > 0.0).then(|| (self.acquired() as f64 - 1.0) / seconds)
+    }
+
+    pub(super) fn join(&mut self, other: Waits) {
+        self.acquire.extend(other.acquire);
+        self.hold.extend(other.hold);
+        self.release.extend(other.release);
+        self.tries += other.tries;
+        self.commands += other.commands;
+        self.in_vain += other.in_vain;
+        self.overtaken = self.overtaken.max(other.overtaken);
+        self.worst = self.worst.max(other.worst);
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.max(other.last);
+    }
+
     pub(super) fn told(mut self, told: &mut Checked) {
         let acquired = self.acquire.len() as f64;
+        told.measure("lock.rate", self.rate());
         told.measure("lock.acquired", Some(acquired));
         told.measure("lock.in_vain", Some(self.in_vain as f64));
         for all in [&mut self.acquire, &mut self.hold, &mut self.release] {
@@ -74,8 +111,6 @@ impl Waits {
         told.measure("lock.commands", known(self.commands as f64 / acquired));
         told.measure("lock.fairness", jain(&self.acquire).map(|index| index * 100.0));
         told.measure("lock.overtaken.max", known(self.overtaken as f64));
-        let seconds = self.first.map_or(0.0, |first| self.last.since(first).as_secs_f64());
-        told.measure("lock.rate", (seconds > 0.0).then(|| (acquired - 1.0) / seconds));
     }
 }
 

@@ -334,7 +334,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "lock.in_vain" Count Lower "wishes for a lock that ended without it"
             .side_by_side().busy_does(MayBeAll);
         "lock.tries" Count Lower "tries for each acquisition".busy_does(MayBeAll);
-        "lock.commands" Count Lower "operations sent for each acquisition, those in vain included"
+        "lock.commands" Count Lower
+            "operations on locks sent for each acquisition, those of wishes in vain included"
             .side_by_side().busy_does(MayBeAll);
         "lock.fairness" Percent Higher
             "Jain's index of the times waited for locks: 100 % if all waited alike"
@@ -342,6 +343,21 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "lock.overtaken.max" Count Lower
             "the most clients that wished for a lock later than another one, and got it before"
             .busy_does(MayBeAll);
+    }
+    &[Workload(Workload::Lock)], "have some holders never give their locks back (`abandon`)" => {
+        "lock.lease.early" Count Lower
+            "locks that somebody got before the lease of one who never gave it back was over"
+            .side_by_side();
+        "lock.lease.late.p99" Millis Lower
+            "99th percentile of the time from the end of such a lease to somebody having the lock"
+            .busy_does(MayBeAll);
+        "lock.lease.late.max" Millis Lower "the longest such time".busy_does(MayBeAll);
+    }
+    &[Workload(Workload::Lock), Step],
+        "let the load go on after the faults, for longer than `ttl`: nobody wished for a lock" => {
+        "lock.free_again" Millis Lower
+            "the longest time until a lock could be had when faults and leases were over"
+            .side_by_side().busy_does(MayBeAll);
     }
     &[SeveralLocks], "have deadlocks looked for (`deadlock: detect`), or leave the expectation out" => {
         "lock.deadlocks" Count Lower "cycles of sessions that waited for each other's locks"

@@ -81,6 +81,8 @@ pub(super) fn label(proof: &Proof, size: Size) -> String {
         (ProofAction::Cas, _) => format!("{} → {value}", shown(proof.expected)),
         (ProofAction::Write, Size::Wide) => format!("wrote {value}"),
         (ProofAction::Write, Size::Narrow) => format!("w {value}"),
+        (ProofAction::Held, Size::Wide) => format!("had it, token {value}"),
+        (ProofAction::Held, Size::Narrow) => value,
         (_, Size::Wide) => format!("read {value}"),
         (_, Size::Narrow) => format!("r {value}"),
     }

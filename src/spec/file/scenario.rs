@@ -150,6 +150,10 @@ object! {
         /// How often a holder makes its lease begin anew. Default: never.
         #[range(Time::millis(1), DAY, "a third of `ttl` is usual")]
         optional "extend" extend: Time,
+        /// The share of holders that never give their lock back, as if their process had died: it
+        /// is free again when its lease is over. Default: 0%.
+        #[range(Percent(0.0), Percent(100.0), "the others give their locks back")]
+        optional "abandon" abandon: Percent,
         /// How many locks a session takes, one after the other. Default: 1.
         #[range(1, 16, "each session takes so many, one after the other; 2 is usual")]
         optional "take" take: u32,

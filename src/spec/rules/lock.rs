@@ -128,6 +128,7 @@ pub fn check(
         patience: lock.patience.or(Time(usual.patience)).0,
         retry: lock.retry.or(Time(usual.retry)).0,
         extend: lock.extend.given().map(|at| at.value.0),
+        abandon: lock.abandon.or(Percent(0.0)).0 / 100.0,
         take: take(lock, errors),
         deadlock: lock.deadlock.or(usual.deadlock),
         holders: holders(lock, errors),
@@ -162,6 +163,10 @@ fn take(lock: &LockMap, errors: &mut Diagnostics) -> usize {
     if let Some(at) = lock.take.given().filter(|_| !may_be_several) {
         let message = format!("a session takes one lock of the kind `{}`", kind.word());
         errors.add(&at.span, message, "leave `take` out, or use a `mutex`");
+    }
+    if let Some(at) = lock.abandon.given() {
+        let message = "a session that takes several locks gives all of them back";
+        errors.add(&at.span, message, "leave `abandon` out, or take one lock");
     }
     if let Some(at) = lock.extend.given() {
         let message = "a session that takes several locks does not extend them";

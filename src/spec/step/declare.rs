@@ -95,6 +95,11 @@ pub trait Rule: Declared {
         false
     }
 
+    /// Whether it can be done to an instance of redrill's own clients too, which is no program.
+    fn can_be_on_instances(&self) -> bool {
+        false
+    }
+
     /// Which slots go where.
     fn slots(&self) -> Option<SlotMove> {
         None

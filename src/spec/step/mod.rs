@@ -200,6 +200,9 @@ impl StepMap {
         let at = self.shared.at.or(Time::secs(0)).0;
         let every = self.shared.every(context.errors);
         let lasts = self.shared.lasts.given().map(|at| at.value.0);
+        if self.filled().is_some_and(|step| step.can_be_on_instances()) && self.shared.is_on_one() {
+            context.actors = context.connected;
+        }
         let on = self.shared.on(context);
         if let Some(On::Nodes(_)) = on {
             context.target = context.step.target.given();

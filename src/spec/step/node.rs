@@ -117,6 +117,10 @@ impl Rule for Pause {
     fn can_be_on_actors(&self) -> bool {
         true
     }
+
+    fn can_be_on_instances(&self) -> bool {
+        true
+    }
 }
 
 impl Rule for Restart {

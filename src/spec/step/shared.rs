@@ -200,6 +200,11 @@ impl SharedKeys {
         self.target.given().is_some_and(|at| at.value.is_of_actors())
     }
 
+    /// Its target is one node or actor, by its name.
+    pub fn is_on_one(&self) -> bool {
+        matches!(self.target.given(), Some(At { value: Target::Node(_), .. }))
+    }
+
     /// What the step is done to. What is not there is an error.
     pub fn on(&self, context: &mut Context<'_>) -> Option<On> {
         let has = |key| self.has.contains(&key);

@@ -222,6 +222,14 @@ impl Now<'_> {
             Target::Node(name) => actors.contains(name),
             _ => !actors.is_empty(),
         };
+        let is_instance = |name| self.connected.is_some_and(|all| all.contains(name));
+        if let Target::Node(name) = target
+            && !is_there
+            && is_instance(name)
+        {
+            let message = format!("{name} is an instance of redrill's own clients, and no program");
+            return Some((message, "it can be paused, and its links can be cut".to_owned()));
+        }
         let names: Vec<String> = actors.iter().map(NodeName::to_string).collect();
         let advice = match &names[..] {
             [] => "give a load an adapter: `client: { command: [...] }`".to_owned(),

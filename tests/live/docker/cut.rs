@@ -116,6 +116,7 @@ fn what_happened_meanwhile_is_told_afterwards() {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn what_an_engine_that_was_restarted_forgot_is_looked_for() {
     a_container_ends_meanwhile(Proxy::mend_forgetful);
 }

@@ -57,7 +57,10 @@ const EU_STANDS: Wrong = Wrong::StandsStill("eu/0/0", Duration::from_secs(5));
 const EU_LOSES: Wrong = Wrong::LosesKeys("eu/0/0", Duration::from_secs(3));
 const REGIONS: &[&str] = &["timeline.0.at=1s", "timeline.0.for=5s", "settle=3s"];
 
-const LOCKS_FORGET: Wrong = Wrong::LosesLeases("locks/0/0");
+const LOCKS_FORGET: Wrong = Wrong::LosesLeases(&["locks/0/0"]);
+const ALL_LOCKS_FORGET: Wrong =
+    Wrong::LosesLeases(&["locks/0/0", "locks/1/0", "locks/1/1", "locks/2/0"]);
+const FIVE_FORGET: Wrong = Wrong::LosesLeases(&["a/0/0", "b/0/0", "c/0/0", "d/0/0", "e/0/0"]);
 const LOCKS_STAND: Wrong = Wrong::StandsStill("locks/0/0", Duration::from_millis(2_500));
 /// So that somebody else wants a lock that its holder has lost.
 const FEW_LOCKS: &[&str] = &["settle=5s", "loads.app.keys=10"];
@@ -118,6 +121,17 @@ pub const ALL: &[Broken] = &[
     broken("lock-deadlock", &["settle=5s"], LOCKS_FORGET, "lock.overlaps"),
     broken("lock-ordering", &["settle=5s"], LOCKS_FORGET, "lock.overlaps"),
     broken("lock-timeouts", FEW_LOCKS, LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-expiry", &["settle=5s"], LOCKS_FORGET, "lock.lease.early"),
+    broken("lock-expiry", &["settle=5s"], LOCKS_STAND, "lock.lease.late.p99"),
+    broken("lock-holder-pause", &[], LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-failover", &[], ALL_LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-failover", &[], ELECTS_NOBODY, "failovers"),
+    broken("lock-partition", &[], ALL_LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-partition", &[], ELECTS_NOBODY, "failovers"),
+    broken("lock-clock-jump", &[], FIVE_FORGET, "lock.overlaps"),
+    broken("lock-restart-without-data", &[], FIVE_FORGET, "lock.overlaps"),
+    broken("lock-reshard", &[], ALL_LOCKS_FORGET, "lock.overlaps"),
+    broken("lock-comparison", &[], ALL_LOCKS_FORGET, "lock.overlaps"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
     broken("chaos", WRITES, REFUSES, "errors.share"),
     broken("chaos", KILLS, forgets(EVERYBODY, 20_000), "writes.lost.share"),
@@ -252,5 +266,7 @@ fn a_region_that_loses_keys_breaks_what_links_do() {
 #[ignore = "`just test-all`"]
 fn a_server_that_loses_locks_breaks_what_locks_promise() {
     hold(&["lock-contention", "lock-sustained"]);
-    hold(&["lock-deadlock", "lock-ordering", "lock-timeouts"]);
+    hold(&["lock-deadlock", "lock-ordering", "lock-timeouts", "lock-expiry", "lock-reshard"]);
+    hold(&["lock-holder-pause", "lock-failover", "lock-partition"]);
+    hold(&["lock-clock-jump", "lock-restart-without-data", "lock-comparison"]);
 }

@@ -24,6 +24,7 @@ mod lacking;
 mod library_locks;
 mod links;
 mod lock_deadlocks;
+mod lock_faults;
 mod locks;
 mod logged;
 mod migrated;

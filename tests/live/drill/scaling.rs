@@ -97,6 +97,7 @@ fn an_empty_shard_can_be_filled_by_a_reshard() {
 
 /// They have names before they are there, and later steps may say them.
 #[test]
+#[ignore = "`just test-all`"]
 fn whoever_joined_can_be_meant_by_name() {
     let place = Place::new();
     let text = scenario(
@@ -124,6 +125,7 @@ fn whoever_joined_can_be_meant_by_name() {
 
 /// What it knows is in its file: it is told when it is back.
 #[test]
+#[ignore = "`just test-all`"]
 fn who_is_dead_while_a_shard_leaves_forgets_it_afterwards() {
     let place = Place::new();
     let text = scenario(

@@ -130,6 +130,7 @@ fn the_ready_one_keeps_its_promises() {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn one_sentinel_is_enough_where_no_more_are_wanted() {
     let place = Place::new();
     let text = watched(
@@ -144,6 +145,7 @@ fn one_sentinel_is_enough_where_no_more_are_wanted() {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn a_minority_of_five_sentinels_is_not_missed() {
     let place = Place::new();
     let text = watched(
@@ -245,6 +247,7 @@ fn operators_hand_over_in_three_ways_and_clients_follow() {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn nobody_hands_over_for_a_dead_primary_but_a_replica_may_take_over() {
     let place = Place::new();
     let text = replicated(
@@ -356,6 +359,7 @@ fn a_primary_that_was_back_at_once_can_be_a_target() {
 /// The old primary is told to follow only long after, and a sentinel that was killed comes
 /// back with what it knew: neither is an election.
 #[test]
+#[ignore = "`just test-all`"]
 fn each_promotion_is_told_once() {
     let place = Place::new();
     let text = watched(

@@ -122,6 +122,7 @@ sync: { strategy: replica, from: us, to: [eu, ap] }
 
 /// Two people promote a copy each: both take writes then, which the later step and the drill tell.
 #[test]
+#[ignore = "`just test-all`"]
 fn of_two_promotions_at_once_neither_undoes_the_other() {
     let _turn = heavy_turn();
     for server in need::engines() {

@@ -36,7 +36,7 @@ pub enum Wrong {
     LosesKeys(&'static str, Duration),
     /// That primary loses all keys that are to expire, which locks are, again and again from a
     /// second after the load's start on.
-    LosesLeases(&'static str),
+    LosesLeases(&'static [&'static str]),
     /// Replicas get nothing any more from the load's start on: their primaries refuse them.
     Lags,
     /// That node stands still for so long, a second and a half after the load's start.
@@ -182,7 +182,9 @@ impl Harm {
             Wrong::LosesKeys(node, at) if time >= at && !self.done => {
                 self.done = self.runs(node, LOSE_KEYS);
             }
-            Wrong::LosesLeases(node) if time >= LOSES_AT => _ = self.runs(node, LOSE_LEASES),
+            Wrong::LosesLeases(nodes) if time >= LOSES_AT => {
+                nodes.iter().for_each(|node| _ = self.runs(node, LOSE_LEASES));
+            }
             Wrong::Lags if !self.done => self.done = self.nodes.iter_mut().all(Victim::lags),
             Wrong::StandsStill(node, how_long) if time >= STANDS_AT && !self.done => {
                 kill(self.pids[node], Signal::STOP);

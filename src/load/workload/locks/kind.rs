@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use super::names::account;
-use crate::load::client::{Read, ReplyValue};
+use crate::load::client::{Read, ReplyValue, of};
 
 /// Commands for a lock `key`, by the session that `token` names. `ttl` is in whole milliseconds at
 /// least one.
@@ -25,6 +25,11 @@ pub(super) trait Kind: Debug {
 
     /// The answer is 1 if the session had it still.
     fn release(&self, key: &str, token: &[u8]) -> (Cmd, Read);
+
+    /// Reads the account. The answer is its balance, or nothing if nobody has written it.
+    fn read(&self, key: &str, _fence: u64) -> (Cmd, Read) {
+        (of("GET", &account(key)), number)
+    }
 
     /// Writes the account. The answer is 0 if it is refused.
     fn write(&self, key: &str, balance: u64, _fence: u64) -> (Cmd, Read) {

@@ -35,7 +35,6 @@ use fair::Fair;
 use fenced::Fenced;
 use kind::{Kind, number};
 use mutex::Mutex;
-use names::account;
 use read_write::ReadWrite;
 use semaphore::Semaphore;
 use wish::Wish;
@@ -119,7 +118,10 @@ impl Sessions for Locks {
             }
             LockOp::Extend { .. } => self.kind.extend(key, token, self.lock.ttl),
             LockOp::Release { .. } | LockOp::Abort { .. } => self.kind.release(key, token),
-            LockOp::Read { .. } => (of("GET", &account(key)), number as Read),
+            LockOp::Read { token, .. } => {
+                let fence = self.wishes.borrow().get(&token).map_or(0, Wish::fence);
+                self.kind.read(key, fence)
+            }
             LockOp::Write { balance, fence, .. } => self.kind.write(key, balance, fence),
         };
         (command.into(), read)

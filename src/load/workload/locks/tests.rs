@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::names::account;
 use super::*;
 use crate::model::Nanos;
 use crate::model::op::{Cause, Outcome};

@@ -139,6 +139,11 @@ impl Wish {
         self.taken
     }
 
+    /// The number that came with the lock that it got last; 0 if it has none.
+    pub(super) fn fence(&self) -> u64 {
+        self.has.last().map_or(0, |had| had.fence)
+    }
+
     pub(super) fn token(&self) -> u64 {
         self.token
     }
@@ -162,9 +167,9 @@ impl Wish {
             }
             LockOp::Wait { .. } => self.try_again(lock, at, false),
             LockOp::Read { balance, .. } if ok && !self.is_done => {
-                Some(self.read(lock, balance.unwrap_or(0), at))
+                self.read(lock, balance.unwrap_or(0), at)
             }
-            LockOp::Extend { .. } if self.extended(lock, ended) => Some(self.work(lock, at)),
+            LockOp::Extend { .. } if self.extended(lock, ended) => self.work(lock, at),
             LockOp::Write { .. } if ok => Some(self.wrote(lock, at)),
             LockOp::Read { .. } | LockOp::Extend { .. } | LockOp::Write { .. } => {
                 Some(self.give_back(lock, Duration::ZERO))
@@ -224,7 +229,7 @@ impl Wish {
     }
 
     /// The account of the lock that it got last. It works with that for a while.
-    fn read(&mut self, lock: &Lock, balance: u64, at: Nanos) -> Next {
+    fn read(&mut self, lock: &Lock, balance: u64, at: Nanos) -> Option<Next> {
         if let Some(had) = self.has.last_mut() {
             had.balance = balance;
         }
@@ -248,25 +253,24 @@ impl Wish {
 
     /// Goes on with the work: until the lease is to be extended, or the work is done. Then it takes
     /// its next lock, or writes if it has all. What is not done when a lease is over stays undone.
-    fn work(&mut self, lock: &Lock, at: Nanos) -> Next {
+    fn work(&mut self, lock: &Lock, at: Nanos) -> Option<Next> {
         if let Some(every) = lock.extend.filter(|every| at + *every < self.work_until) {
             let extend = LockOp::Extend { token: self.token, held: false };
-            return Next { stage: on_all(lock, self.keys[0], extend), after: every };
+            return Some(Next { stage: on_all(lock, self.keys[0], extend), after: every });
         }
         if self.work_until >= self.valid_until() {
-            return self.give_back(lock, self.valid_until().since(at));
+            return Some(self.give_back(lock, self.valid_until().since(at)));
+        }
+        if lock.abandon > 0.0 && self.chance.random_bool(lock.abandon) {
+            return None;
         }
         let after = self.work_until.since(at);
-        match self.keys.get(self.has.len()) {
-            Some(_) => {
-                let patience = (self.since + lock.patience).since(at + after);
-                Next { stage: self.acquire(lock, patience), after }
-            }
-            None => {
-                self.is_done = self.shared;
-                self.write(lock, after)
-            }
+        if self.keys.len() > self.has.len() {
+            let patience = (self.since + lock.patience).since(at + after);
+            return Some(Next { stage: self.acquire(lock, patience), after });
         }
+        self.is_done = self.shared;
+        Some(self.write(lock, after))
     }
 
     fn write(&self, lock: &Lock, after: Duration) -> Next {

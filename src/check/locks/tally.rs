@@ -1,0 +1,57 @@
+//! What was found on the locks of one load.
+
+use std::collections::BTreeMap;
+
+use super::figures::{LockFigures, LocksOfStep, LocksWrong};
+use super::leases::Leases;
+use super::waits::Waits;
+use crate::check::checker::Context;
+use crate::model::Nanos;
+
+#[derive(Default)]
+pub(super) struct Tally {
+    pub waits: Waits,
+    pub leases: Leases,
+    pub wrong: LocksWrong,
+    pub updates: u64,
+    /// Writes of an older holder that the account took.
+    pub unfenced: u64,
+    /// Readers that saw the account change.
+    pub changed: u64,
+    by_step: BTreeMap<usize, LocksWrong>,
+}
+
+impl Tally {
+    /// Something was wrong at this instant.
+    pub(super) fn wrong(&mut self, context: &Context, at: Nanos, wrong: LocksWrong) {
+        self.wrong.add(wrong);
+        if let Some(fault) = context.fault_before(at) {
+            self.by_step.entry(fault.step).or_default().add(wrong);
+        }
+    }
+
+    /// Faults explain nothing of it.
+    pub(super) fn wrong_anyhow(&mut self, wrong: LocksWrong) {
+        self.wrong.add(wrong);
+    }
+
+    pub(super) fn figures(&self) -> LockFigures {
+        let by_step = self.by_step.iter().map(|(step, wrong)| (*step, *wrong));
+        LockFigures {
+            updates: self.updates,
+            wrong: self.wrong,
+            by_step: by_step.map(|(step, wrong)| LocksOfStep { step, wrong }).collect(),
+            ..self.waits.figures()
+        }
+    }
+
+    pub(super) fn join(&mut self, other: Tally) {
+        let Tally { waits, leases, wrong, updates, unfenced, changed, by_step: _ } = other;
+        self.waits.join(waits);
+        self.leases.join(leases);
+        self.wrong.add(wrong);
+        self.updates += updates;
+        self.unfenced += unfenced;
+        self.changed += changed;
+    }
+}

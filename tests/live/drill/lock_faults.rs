@@ -1,0 +1,158 @@
+//! What locks are worth under each fault, on real servers: who is broken, who is not, and what is
+//! told of it.
+
+use serde_json::Value;
+
+use crate::common::{heavy_turn, need, run};
+use crate::drill::place::{Place, assert_ended_or_busy, assert_no_step_failed};
+use crate::drill::ready::measure;
+
+/// Plays a ready scenario, with a release and a seed.
+fn play(name: &str, args: &[&str]) -> Value {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let args = [&["--profile", "ci"], args].concat();
+    let ran = run(&mut place.run_of(name, &args));
+    let report = place.report();
+    assert_no_step_failed(&report);
+    assert_ended_or_busy(0, &ran, &report);
+    place.assert_nothing_left();
+    report
+}
+
+/// What was counted of the locks of one load.
+fn of(report: &Value, load: &str, what: &str) -> u64 {
+    let loads = report["loads"].as_array().unwrap();
+    let load = loads.iter().find(|one| one["name"] == load).unwrap();
+    load["locks"][what].as_u64().unwrap_or_else(|| panic!("{what}: {}", load["locks"]))
+}
+
+/// The first thing that was found of locks that were had twice.
+fn first_overlap(report: &Value) -> &Value {
+    let findings = report["findings"].as_array().unwrap();
+    let found = findings.iter().find(|one| one["kind"] == "lock_overlaps").unwrap();
+    &found["examples"][0]
+}
+
+#[test]
+fn a_holder_that_stands_still_breaks_a_mutex_and_is_caught_by_fencing() {
+    let report = play("lock-holder-pause", &["--set", "settle=3s"]);
+    assert!(of(&report, "plain", "overlaps") >= 1, "{}", report["loads"][0]["locks"]);
+    assert!(of(&report, "plain", "lost") >= 1, "{}", report["loads"][0]["locks"]);
+    for (what, wanted) in [("overlaps", 0), ("lost", 0)] {
+        assert_eq!(of(&report, "fenced", what), wanted, "{}", report["loads"][1]["locks"]);
+    }
+    assert!(of(&report, "fenced", "caught") >= 1, "{}", report["loads"][1]["locks"]);
+    let first = first_overlap(&report);
+    let text = first["text"].as_str().unwrap();
+    for word in ["client ", "token ", "pause plain/actor/", " got it at ", "used it until "] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let drawn = first["window"].as_array().unwrap();
+    assert!(drawn.len() == 2 && drawn.iter().all(|one| one["action"] == "held"), "{drawn:?}");
+    // Each belongs to a pause, and none to the time before.
+    let by_step = &report["loads"][0]["locks"]["by_step"];
+    let sum: u64 =
+        by_step.as_array().unwrap().iter().map(|s| s["overlaps"].as_u64().unwrap()).sum();
+    assert_eq!(sum, of(&report, "plain", "overlaps"), "{by_step}");
+    assert!(measure(&report, "lock.free_again") < 2_000.0, "{}", report["measures"]);
+}
+
+#[test]
+fn a_lock_that_is_never_given_back_is_free_when_its_lease_is_over() {
+    let report = play("lock-expiry", &["--set", "settle=6s"]);
+    assert_eq!(measure(&report, "lock.lease.early"), 0.0);
+    let late = measure(&report, "lock.lease.late.p99");
+    assert!(late > 0.0, "somebody waited for such a lock: {late}");
+    // A tenth of some 1,200, each of which keeps others waiting for half a second.
+    assert!(measure(&report, "lock.acquire.max") > 200.0, "{}", report["measures"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn slots_of_locks_move_and_nobody_has_one_twice() {
+    for server in need::engines() {
+        let report = play("lock-reshard", &["--engine-binary", server.to_str().unwrap()]);
+        assert_eq!(measure(&report, "lock.overlaps"), 0.0, "{}", report["findings"]);
+        assert!(measure(&report, "lock.acquired") > 1_000.0, "{}", report["measures"]);
+    }
+}
+
+/// Redlock is not accused, whatever happens to others beside it.
+fn redlock_holds(name: &str, seed: u64, server: &str) -> Value {
+    let report = play(name, &["--seed", &seed.to_string(), "--engine-binary", server]);
+    assert!(of(&report, "redlock", "acquired") >= 50, "{}", report["loads"][2]["locks"]);
+    for what in ["overlaps", "lost"] {
+        assert_eq!(of(&report, "redlock", what), 0, "{}", report["loads"][2]["locks"]);
+    }
+    report
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_failover_breaks_a_mutex_and_no_redlock() {
+    for server in need::engines() {
+        let report = redlock_holds("lock-failover", 1, server.to_str().unwrap());
+        let [mutex, waited] = ["mutex", "mutex-wait"].map(|load| of(&report, load, "overlaps"));
+        assert!(mutex > 0 && mutex > waited, "{mutex} and {waited}: {}", report["loads"]);
+    }
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_partition_breaks_a_mutex_and_no_redlock() {
+    for server in need::engines() {
+        let report = redlock_holds("lock-partition", 1, server.to_str().unwrap());
+        let [mutex, waited] = ["mutex", "mutex-wait"].map(|load| of(&report, load, "overlaps"));
+        assert!(mutex > 0 && waited == 0, "{mutex} and {waited}: {}", report["loads"]);
+    }
+}
+
+/// What one server forgets is no majority, unless two clients had shared the servers. The last thing
+/// that happens is one too many.
+fn breaks_at_last(name: &str) {
+    for server in need::engines() {
+        let report = play(name, &["--engine-binary", server.to_str().unwrap()]);
+        let by_step = report["loads"][0]["locks"]["by_step"].as_array().unwrap();
+        let of = |first: bool| -> u64 {
+            let is_of = |one: &&Value| (one["step"] == 0) == first;
+            by_step.iter().filter(is_of).map(|one| one["overlaps"].as_u64().unwrap()).sum()
+        };
+        assert!(of(false) >= 5 && of(true) * 4 < of(false), "{by_step:?}");
+    }
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn one_clock_that_jumps_breaks_no_redlock_and_too_many_do() {
+    breaks_at_last("lock-clock-jump");
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn one_server_that_is_empty_breaks_no_redlock_and_too_many_do() {
+    breaks_at_last("lock-restart-without-data");
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn servers_that_stay_away_for_longer_than_a_lease_break_no_redlock() {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran = run(&mut place.run_of("lock-restart-without-data", &["--profile", "delayed"]));
+    let report = place.report();
+    assert_no_step_failed(&report);
+    assert_ended_or_busy(0, &ran, &report);
+    assert_eq!(measure(&report, "lock.overlaps"), 0.0, "{}", report["findings"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn all_kinds_of_locks_meet_all_faults() {
+    let report = play("lock-comparison", &[]);
+    for load in report["loads"].as_array().unwrap() {
+        assert!(load["locks"]["acquired"].as_u64() > Some(100), "{load}");
+    }
+    assert!(of(&report, "mutex", "overlaps") > of(&report, "redlock", "overlaps"));
+    assert!(of(&report, "fenced", "caught") > 0);
+}
