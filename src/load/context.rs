@@ -416,15 +416,22 @@ mod tests {
         }
     }
 
-    /// The operations of one session, in a load that is stopped at its begin or not at all.
-    fn session(reads: Reads, stopped: bool) -> Vec<Op> {
+    /// A load of one instance, and the folder of its history.
+    fn load() -> (LoadContext<Well>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::start();
         let path = folder.path().join("history");
         let history = history::create(&path, Teller::new(clock).0, |_| ()).unwrap();
         let load = Load { timeout: Duration::from_millis(50), ..Load::new("app", "cache", 1.0) };
         let clients = vec![vec![Rc::new(Well)]];
-        let context = Rc::new(LoadContext::new(0, load, clock, clients, history.writer()));
+        (LoadContext::new(0, load, clock, clients, history.writer()), folder)
+    }
+
+    /// The operations of one session, in a load that is stopped at its begin or not at all.
+    fn session(reads: Reads, stopped: bool) -> Vec<Op> {
+        let (context, _folder) = load();
+        let clock = context.clock;
+        let context = Rc::new(context);
         context.instances[0].sessions.replace(Box::new(reads));
         let ops = RefCell::new(Vec::new());
         let mut runtime = Builder::new_current_thread();
@@ -451,6 +458,32 @@ mod tests {
             assert_eq!(pair[1].intended, pair[0].done + after);
             assert!(pair[1].sent >= pair[1].intended, "{pair:?}");
         }
+    }
+
+    /// What is due meanwhile is sent when it goes on, and what was sent is heard of then.
+    #[test]
+    fn an_instance_that_is_paused_stands_still() {
+        let (pause, paused) = watch::channel(true);
+        let (context, _folder) = load();
+        let clock = context.clock;
+        let context = Rc::new(context.pausable(vec![paused]));
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().build_local(LocalOptions::default()).unwrap();
+        let (op, went_on) = runtime.block_on(async {
+            let begun = clock.now();
+            let process = Process { number: 0, instance: 0 };
+            let of_load = context.clone();
+            let doing = tokio::task::spawn_local(async move {
+                of_load.operate_by(process, Plan::bare(1, read()), Purpose::Load, begun).await
+            });
+            let own = context.operate_by(process, Plan::bare(1, read()), Purpose::Final, begun);
+            assert_eq!(own.await.outcome, Outcome::Ok, "redrill's own reading does not wait");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let went_on = clock.now();
+            pause.send_replace(false);
+            (doing.await.unwrap(), went_on)
+        });
+        assert!(op.sent >= went_on && op.outcome == Outcome::Ok, "{op:?} {went_on}");
     }
 
     #[test]

@@ -282,6 +282,9 @@ pub enum EventKind {
         equal: u64,
         /// They differed, and still did when all that had been there was carried to all groups.
         different: u64,
+        /// The same, of each pair of groups. Older records do not have it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        apart: Vec<Apart>,
         /// They differed, and were written before that.
         changed: u64,
         /// Requests.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::NodeName;
@@ -150,6 +151,13 @@ pub struct LoadInfo {
     pub sees_redirects: bool,
     /// As a person would say it: `register, 4,000/s, zipf(0.99), 50 % reads, 100 B to 1 KB`.
     pub text: String,
+}
+
+/// Keys that differed between two groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Apart {
+    pub between: [String; 2],
+    pub keys: u64,
 }
 
 /// The locks of a load.

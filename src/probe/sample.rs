@@ -6,7 +6,7 @@
 //! not judged.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::servers::{Member, Servers};
 use crate::model::Nanos;
-use crate::model::event::{EventKind, Teller};
+use crate::model::event::{Apart, EventKind, Teller};
 use crate::model::op::key_name;
 use crate::sync::shard::Shard;
 use crate::wake::Alarm;
@@ -44,6 +44,8 @@ type Values = Vec<Option<Vec<u8>>>;
 pub(super) struct Samples {
     /// With the servers of each group.
     shards: Vec<(Shard, Vec<Servers>)>,
+    /// The names of the groups.
+    groups: Vec<String>,
     loads: Vec<Sampled>,
     /// What was written before this instant, in any group, is there in all of them.
     carried: Rc<Cell<Nanos>>,
@@ -61,16 +63,23 @@ struct Sample {
 }
 
 /// What came of keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Counted {
     equal: u64,
     different: u64,
+    /// Of those that are different: how many are between two groups, by their numbers.
+    apart: BTreeMap<(usize, usize), u64>,
     /// Written in between.
     changed: u64,
 }
 
 fn is_equal(found: &[Values], key: usize) -> bool {
     found.windows(2).all(|both| both[0][key] == both[1][key])
+}
+
+/// All pairs of so many groups.
+fn pairs(groups: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..groups).flat_map(move |one| (one + 1..groups).map(move |other| (one, other)))
 }
 
 /// What a second look says of keys that differed.
@@ -80,7 +89,13 @@ fn judge(before: &[Values], after: &[Values], keys: usize) -> Counted {
         let same = before.iter().zip(after).all(|(before, after)| before[key] == after[key]);
         match (is_equal(after, key), same) {
             (true, _) => counted.equal += 1,
-            (false, true) => counted.different += 1,
+            (false, true) => {
+                counted.different += 1;
+                for pair in pairs(after.len()) {
+                    let is_apart = after[pair.0][key] != after[pair.1][key];
+                    *counted.apart.entry(pair).or_default() += u64::from(is_apart);
+                }
+            }
             (false, false) => counted.changed += 1,
         }
     }
@@ -99,7 +114,8 @@ impl Samples {
         let shards = shards.into_iter().enumerate().map(|(at, shard)| (shard, servers(at)));
         let shards = shards.collect();
         let (drawn, waiting) = (Cell::new(0), RefCell::default());
-        Rc::new(Samples { shards, loads, carried, drawn, waiting, teller })
+        let groups = members.iter().map(|member| member.group.clone()).collect();
+        Rc::new(Samples { shards, groups, loads, carried, drawn, waiting, teller })
     }
 
     pub async fn run(self: Rc<Self>, stop: CancellationToken) -> io::Result<()> {
@@ -129,10 +145,15 @@ impl Samples {
         Ok(())
     }
 
-    fn tell(&self, Counted { equal, different, changed }: Counted) {
+    fn tell(&self, Counted { equal, different, apart, changed }: Counted) {
         let all = self.shards.iter().flat_map(|(_, groups)| groups);
         let sent = all.map(Servers::take_sent).sum();
-        self.teller.tell(EventKind::SyncSampled { equal, different, changed, sent });
+        let apart = pairs(self.groups.len()).map(|pair| {
+            let between = [pair.0, pair.1].map(|at| self.groups[at].clone());
+            Apart { between, keys: apart.get(&pair).copied().unwrap_or_default() }
+        });
+        let apart = apart.collect();
+        self.teller.tell(EventKind::SyncSampled { equal, different, apart, changed, sent });
     }
 
     /// Looks at new keys, and returns how many are alike.
@@ -166,6 +187,9 @@ impl Samples {
             let more = judge(&sample.found, &again, sample.keys.len());
             counted.equal += more.equal;
             counted.different += more.different;
+            for (pair, keys) in more.apart {
+                *counted.apart.entry(pair).or_default() += keys;
+            }
             counted.changed += more.changed;
         }
     }
@@ -246,7 +270,16 @@ mod tests {
     fn a_key_has_come_apart_if_nothing_changed_and_it_still_differs() {
         let before = found([[1, 2, 3], [4, 5, 6]]);
         let after = found([[1, 5, 3], [4, 5, 7]]);
-        let counted = Counted { equal: 1, different: 1, changed: 1 };
+        let apart = BTreeMap::from([((0, 1), 1)]);
+        let counted = Counted { equal: 1, different: 1, apart, changed: 1 };
         assert_eq!(judge(&before, &after, 3), counted);
+    }
+
+    #[test]
+    fn of_three_groups_it_is_told_which_are_apart() {
+        let [one, two] = [vec![Some(vec![1])], vec![Some(vec![2])]];
+        let all = [one.clone(), two, one];
+        let apart = BTreeMap::from([((0, 1), 1), ((0, 2), 0), ((1, 2), 1)]);
+        assert_eq!(judge(&all, &all, 1).apart, apart);
     }
 }

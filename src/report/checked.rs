@@ -61,7 +61,7 @@ fn fault(steps: &[(usize, &StepRecord)]) -> Option<Fault> {
     let more = steps.len() - 1;
     let text = match more {
         0 => first.info.text.clone(),
-        _ => format!("{} and {more} more", first.info.text),
+        _ => format!("{}, and {more} more", first.info.text),
     };
     let from = steps.iter().filter_map(|(_, step)| step.began).min()?;
     let ends = steps.iter().map(|(_, step)| step.undone.or(step.ended));

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, LockFigures};
-use crate::model::event::{Compare, EngineInfo, Moved, NodeInfo, PaceKept, Phase};
+use crate::model::event::{Apart, Compare, EngineInfo, Moved, NodeInfo, PaceKept, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
 use crate::model::step::{Lasts, StepKind};
@@ -280,15 +280,34 @@ pub struct Resolution {
 }
 
 /// What was found of keys that were compared, in a second.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SampleSecond {
     /// The end of the second.
     pub at_ms: f64,
     pub equal: u64,
     /// They differed, and still did when all that had been there was carried to all groups.
     pub different: u64,
+    /// How many of those differed between two groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart: Vec<Apart>,
     /// They differed, and were written before that: they are not judged.
     pub changed: u64,
+}
+
+impl Report {
+    /// The pairs of groups whose keys were compared.
+    pub fn pairs_sampled(&self) -> Vec<&[String; 2]> {
+        let first = self.samples.iter().find(|one| !one.apart.is_empty());
+        first.map_or_else(Vec::new, |one| one.apart.iter().map(|one| &one.between).collect())
+    }
+}
+
+impl SampleSecond {
+    /// How many keys differed between these two groups.
+    pub fn apart_of(&self, between: &[String; 2]) -> u64 {
+        let of_pair = self.apart.iter().filter(|one| one.between == *between);
+        of_pair.map(|one| one.keys).sum()
+    }
 }
 
 /// The lags, or conflicts, that ended in a second.

@@ -445,7 +445,7 @@ mod tests {
     fn keys_that_were_not_judged_are_neither_alike_nor_different() {
         let second = |equal, different, changed| {
             let at_ms = 1_000.0;
-            SampleSecond { at_ms, equal, different, changed }
+            SampleSecond { at_ms, equal, different, apart: Vec::new(), changed }
         };
         assert_eq!(alike(&[second(100, 0, 50), second(197, 3, 0)]), Some(99.0));
         assert_eq!(alike(&[second(0, 0, 50)]), None);

@@ -232,10 +232,10 @@ impl Record {
                 self.own.lags.hear(at, sent);
                 self.lag.conflicts(at, between, (ended_ns, open_ns));
             }
-            EventKind::SyncSampled { equal, different, changed, sent } => {
+            EventKind::SyncSampled { equal, different, apart, changed, sent } => {
                 self.own.lags.hear(at, sent);
                 let at_ms = millis(at);
-                self.samples.push(SampleSecond { at_ms, equal, different, changed });
+                self.samples.push(SampleSecond { at_ms, equal, different, apart, changed });
             }
             EventKind::Containers { nodes } => self.usage.hear(at, nodes),
             EventKind::Traffic { by, crossings } => self.traffic.hear(at, by, crossings),

@@ -435,12 +435,24 @@ fn conflicts(r: &Report) -> Table {
     Table { columns, rows: r.resolutions.iter().map(row).collect() }
 }
 
+/// All groups together, and where there are more than two, each pair of them.
 fn samples(r: &Report) -> Table {
-    let columns = ["alike", "different", "not judged"].map(Column::figure);
-    let sum = |of: fn(&SampleSecond) -> u64| Cell::count(Some(r.samples.iter().map(of).sum()));
-    let row = || vec![sum(|one| one.equal), sum(|one| one.different), sum(|one| one.changed)];
-    let rows = if r.samples.is_empty() { Vec::new() } else { vec![row()] };
-    Table { columns: columns.into(), rows }
+    let mut columns = vec![Column::text("keys of")];
+    columns.extend(["alike", "different", "not judged"].map(Column::figure));
+    let sum = |of: &dyn Fn(&SampleSecond) -> u64| r.samples.iter().map(of).sum::<u64>();
+    let row = |name: &str, counts: [u64; 3]| -> Vec<Cell> {
+        [name.into()].into_iter().chain(counts.map(|n| Cell::count(Some(n)))).collect()
+    };
+    let (equal, different, changed) =
+        (sum(&|one| one.equal), sum(&|one| one.different), sum(&|one| one.changed));
+    let mut rows = vec![row("all groups", [equal, different, changed])];
+    let pairs = r.pairs_sampled();
+    for pair in pairs.iter().filter(|_| pairs.len() > 1) {
+        let apart = sum(&|one| one.apart_of(pair));
+        rows.push(row(&pair.join(" and "), [equal + different - apart, apart, changed]));
+    }
+    rows.retain(|_| !r.samples.is_empty());
+    Table { columns, rows }
 }
 
 fn steps(r: &Report) -> Table {

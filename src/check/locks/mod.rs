@@ -81,9 +81,8 @@ impl Found<'_> {
         tally.unfenced += overtaken_writes(&held);
         tally.changed += held.iter().filter(|one| one.changed).count() as u64;
         tally.updates += held.iter().map(|one| one.updates).sum::<u64>();
-        for one in held.iter().filter(|one| one.refused > 0) {
-            let caught = LocksWrong { caught: one.refused, ..LocksWrong::default() };
-            tally.wrong(context, one.got, caught);
+        for at in held.iter().filter_map(|one| one.refused) {
+            tally.wrong(context, at, LocksWrong { caught: 1, ..LocksWrong::default() });
         }
         for overlap in overlaps(&held, holders) {
             self.overlap(at, &overlap);
@@ -221,7 +220,7 @@ fn overtaken_writes(held: &[Held]) -> u64 {
 fn during(context: &Context, at: Nanos) -> String {
     let Some(fault) = context.fault_before(at) else { return String::new() };
     let when = if fault.is_over_by(at) { "after" } else { "during" };
-    format!(", {when} `{}`", fault.text)
+    format!(" ({when} the step {})", fault.text)
 }
 
 /// A bar for each that had it: from getting it to its last use, or to giving it back.

@@ -35,7 +35,7 @@ pub(super) struct Wish {
     found: Option<(u64, u64)>,
     written: Option<(Nanos, Nanos)>,
     updates: u64,
-    refused: u64,
+    refused: Option<Nanos>,
     /// What its last such write put.
     balance: u64,
     /// When the last lease that it got was asked for, and answered; and when that was due.
@@ -72,8 +72,8 @@ pub(super) struct Held {
     pub leased: Option<(Nanos, Nanos)>,
     /// Acknowledged updates.
     pub updates: u64,
-    /// Updates that the account refused.
-    pub refused: u64,
+    /// When the update was sent that the account refused.
+    pub refused: Option<Nanos>,
 }
 
 impl Held {
@@ -167,7 +167,7 @@ impl Wish {
                 self.process = op.process;
             }
             // What was refused had no effect.
-            LockOp::Write { taken: false, .. } if ok => self.refused += 1,
+            LockOp::Write { taken: false, .. } if ok => self.refused = Some(op.sent),
             LockOp::Write { fence, balance, .. } => {
                 self.fence = self.fence.max(fence);
                 self.used = self.used.max(op.sent);

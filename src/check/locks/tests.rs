@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::checker::Fault;
 use super::*;
 use crate::model::event::LocksInfo;
 use crate::model::op::{Action, Cause, LockOp, Op, Outcome, Purpose};
@@ -126,7 +127,7 @@ fn held(token: u64, shared: bool, [got, used, given_back]: [u64; 3]) -> Held {
         balance: 0,
         leased: None,
         updates: 0,
-        refused: 0,
+        refused: None,
     }
 }
 
@@ -171,6 +172,115 @@ fn a_reader_is_to_find_the_account_as_it_was() {
         assert_eq!(of(&ops, "lock.overlaps"), Some(0.0));
         assert_eq!(of(&ops, "lock.reads.changed"), Some(used));
     }
+}
+
+fn millis(ms: u64) -> u64 {
+    ms * 1_000_000
+}
+
+/// A session that never gives the lock back, whose lease it got between these instants, in ms.
+fn abandons(token: u64, [wished, got]: [u64; 2]) -> Vec<Op> {
+    let [wished, got] = [wished, got].map(millis);
+    session(token, [wished, got, got + 1, got + 2])[..2].to_vec()
+}
+
+fn uses(token: u64, at: [u64; 4]) -> Vec<Op> {
+    session(token, at.map(millis))
+}
+
+/// With leases of 500 ms, and a fault from one instant to the other, in ms.
+fn leased(ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Checked {
+    let locks = vec![Some(LocksInfo { holders: 1, take: 1, ttl_ms: 500.0 })];
+    let at = |ms| Nanos(millis(ms));
+    let faults = fault.into_iter().map(|(from, until)| Fault {
+        step: 4,
+        text: "kill".to_owned(),
+        from: at(from),
+        until: until.map(at),
+    });
+    let context = Context { locks, faults: faults.collect(), ..Context::default() };
+    Locks.check(&ops, &context).unwrap()
+}
+
+#[test]
+fn a_lease_that_nobody_gives_back_ends_on_time() {
+    // It is asked for at 0 and answered at 5: it ends between 500 and 505.
+    for (got, early, late) in [(497, 1.0, Some(0.0)), (499, 0.0, Some(0.0)), (525, 0.0, Some(20.0))]
+    {
+        let ops = [abandons(1, [0, 5]), uses(2, [10, got, got + 1, got + 2])].concat();
+        let told = leased(&ops, None);
+        assert_eq!(told.measures["lock.lease.early"], early, "got at {got}");
+        assert_eq!(told.measures.get("lock.lease.late.max").copied(), late, "got at {got}");
+    }
+    // Nobody waited for it.
+    let ops = [abandons(1, [0, 5]), uses(2, [600, 700, 701, 702])].concat();
+    assert_eq!(leased(&ops, None).measures.get("lock.lease.late.max"), None);
+    // What is given back has no lease any more.
+    let ops = [uses(1, [0, 5, 6, 7]), uses(2, [10, 11, 12, 13])].concat();
+    let told = leased(&ops, None);
+    assert_eq!(told.measures["lock.lease.early"], 0.0);
+    assert_eq!(told.measures.get("lock.lease.late.max"), None);
+}
+
+#[test]
+fn a_lease_that_is_extended_lasts_from_then_on() {
+    let extend = |held| op(1, LockOp::Extend { token: 1, held }, (millis(300), millis(301)));
+    for (held, early) in [(true, 1.0), (false, 0.0)] {
+        let ops = [abandons(1, [0, 5]), vec![extend(held)], uses(2, [10, 600, 601, 602])].concat();
+        assert_eq!(leased(&ops, None).measures["lock.lease.early"], early, "{held}");
+    }
+}
+
+#[test]
+fn a_lock_can_be_had_again_when_faults_and_leases_are_over() {
+    let again = |ops: &[Op], until| {
+        let told = leased(ops, Some((2, until)));
+        let known = told.measures.get("lock.free_again").copied();
+        (known, told.at_least.get("lock.free_again").copied())
+    };
+    // The fault is over at 100, the lease at 505, and somebody has waited since 20.
+    let ops = [abandons(1, [0, 5]), uses(2, [20, 545, 546, 547])].concat();
+    assert_eq!(again(&ops, Some(100)), (Some(40.0), None));
+    assert_eq!(again(&ops, Some(525)), (Some(20.0), None), "the fault lasts for longer");
+    assert_eq!(again(&ops, None), (None, None), "it is never over");
+    // Nobody wishes for it before 600.
+    let ops = [abandons(1, [0, 5]), uses(2, [600, 610, 611, 612])].concat();
+    assert_eq!(again(&ops, Some(100)), (Some(10.0), None));
+    // Somebody tries from 600 to 900, in vain.
+    let tried = |from: u64, to: u64| {
+        let at = (millis(from), millis(to));
+        op(2, LockOp::Acquire { token: 2, shared: false, got: None }, at)
+    };
+    let ops = [abandons(1, [0, 5]), vec![tried(600, 601), tried(899, 900)]].concat();
+    assert_eq!(again(&ops, Some(100)), (None, Some(300.0)));
+    assert_eq!(again(&ops[..2], Some(100)), (None, None), "nobody wishes for it");
+}
+
+#[test]
+fn what_is_wrong_belongs_to_the_step_that_began_last() {
+    let mut second = uses(2, [1, 50, 70, 71]);
+    // Both have read the account before either writes it.
+    let write = LockOp::Write { token: 2, balance: 1, fence: 0, taken: true };
+    second[2] = op(2, write, (millis(70), millis(71)));
+    let ops = [uses(1, [0, 5, 60, 61]), second, vec![last(1)]].concat();
+    let by_step = |fault| leased(&ops, fault).locks[&0].by_step.clone();
+    let wrong = LocksWrong { overlaps: 1, lost: 1, ..LocksWrong::default() };
+    assert_eq!(by_step(Some((40, Some(45)))), [LocksOfStep { step: 4, wrong }]);
+    assert_eq!(by_step(Some((55, None))).len(), 1, "the update alone");
+    assert_eq!(by_step(Some((80, None))), [], "before it");
+    let told = leased(&ops, Some((40, Some(45))));
+    let figures = &told.locks[&0];
+    assert_eq!((figures.acquired, figures.updates, figures.wrong), (2, 2, wrong));
+    let example = &told.findings[0].examples[0];
+    assert!(
+        example.text.ends_with("got it at 0.050000s (after the step kill)"),
+        "{}",
+        example.text
+    );
+    let during = leased(&ops, Some((40, Some(51)))).findings[0].examples[0].text.clone();
+    assert!(during.ends_with(" (during the step kill)"), "{during}");
+    let bars: Vec<_> = example.window.iter().map(|p| (p.process, p.value, p.done_ms)).collect();
+    assert_eq!(bars, [(1, Some(1), Some(60.0)), (2, Some(2), Some(70.0))]);
 }
 
 fn some_held() -> impl Strategy<Value = Vec<Held>> {

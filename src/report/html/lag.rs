@@ -24,12 +24,22 @@ pub(super) fn conflicts(report: &Report, frame: &Frame) -> Option<String> {
 
 /// The share of keys that differed, of those that were judged in each second.
 pub(super) fn samples(report: &Report, frame: &Frame) -> Option<String> {
-    let share = |one: &SampleSecond| {
-        let judged = one.equal + one.different;
-        (one.at_ms, one.different as f64 / judged.max(1) as f64 * 100.0)
+    let line = |name: String, class, of: &dyn Fn(&SampleSecond) -> u64| {
+        let share = |one: &SampleSecond| {
+            let judged = one.equal + one.different;
+            (one.at_ms, of(one) as f64 / judged.max(1) as f64 * 100.0)
+        };
+        Line { class, name, points: report.samples.iter().map(share).collect() }
     };
-    let points = report.samples.iter().map(share).collect();
-    let (class, name) = (COLOURS[0], "differ".to_owned());
+    let pairs = report.pairs_sampled();
+    let lines = match pairs.len() {
+        0 | 1 => vec![line("differ".to_owned(), COLOURS[0], &|one| one.different)],
+        _ => {
+            let each = pairs.iter().zip(COLOURS.into_iter().cycle());
+            each.map(|(pair, class)| line(pair.join(" and "), class, &|one| one.apart_of(pair)))
+                .collect()
+        }
+    };
     let chart = Lines {
         label: "The share of keys that differ over time",
         titles: [
@@ -38,7 +48,7 @@ pub(super) fn samples(report: &Report, frame: &Frame) -> Option<String> {
         ],
         unit: Unit::Percent,
         least: 0.1,
-        lines: vec![Line { class, name, points }],
+        lines,
     };
     lines::draw(report, frame, &chart)
 }

@@ -128,9 +128,9 @@ loads:
     keys: 10
     timeout: 2s
 timeline:
-  - { at: 1s, do: latency, between: [app/actor/0, locks/0/0], latency: 700ms, for: 700ms }
-  - { at: 2500ms, do: latency, between: [app/actor/1, locks/0/0], latency: 700ms, for: 700ms }
-  - { at: 4s, do: latency, between: [app/actor/2, locks/0/0], latency: 700ms, for: 700ms }
+  - { at: 1s, do: latency, group: locks, between: [app/actor/0, locks/0/0], latency: 700ms, for: 700ms }
+  - { at: 2500ms, do: latency, group: locks, between: [app/actor/1, locks/0/0], latency: 700ms, for: 700ms }
+  - { at: 4s, do: latency, group: locks, between: [app/actor/2, locks/0/0], latency: 700ms, for: 700ms }
 settle: 1s
 expect: [lock.overlaps == 0]
 ";

@@ -45,7 +45,13 @@ fn a_holder_that_stands_still_breaks_a_mutex_and_is_caught_by_fencing() {
     assert!(of(&report, "fenced", "caught") >= 1, "{}", report["loads"][1]["locks"]);
     let first = first_overlap(&report);
     let text = first["text"].as_str().unwrap();
-    for word in ["client ", "token ", "pause plain/actor/", " got it at ", "used it until "] {
+    for word in [
+        "client ",
+        "token ",
+        "(during the step pause: plain/actor/",
+        " got it at ",
+        "used it until ",
+    ] {
         assert!(text.contains(word), "{word}: {text}");
     }
     let drawn = first["window"].as_array().unwrap();

@@ -195,7 +195,13 @@ fn keys_that_looked_different_while_nobody_kept_their_order_may_have_been_late()
                     info.external_sync = external;
                 }
             }
-            let kind = EventKind::SyncSampled { equal: 198, different: 2, changed: 0, sent: 4 };
+            let kind = EventKind::SyncSampled {
+                equal: 198,
+                different: 2,
+                apart: vec![],
+                changed: 0,
+                sent: 4,
+            };
             events.push(Event { at: at(4_500), kind });
         });
         judged(&events, &history()).expectations[0].verdict

@@ -299,6 +299,33 @@ fn who_takes_two_locks_has_both_before_it_works_and_gives_both_back() {
 }
 
 #[test]
+fn a_share_of_holders_never_gives_the_lock_back() {
+    let abandoned = |abandon| {
+        let lock = Lock { abandon, ..Lock::new(LockKind::Mutex) };
+        let locks = locks_of(lock, Deadlocks::default());
+        let ends = |token: u64| {
+            let read = LockOp::Read { token, balance: None };
+            locks.then(&[by(3, acquire(token, true), 1)], 0).unwrap();
+            let next = locks.then(&[by(3, read, 2)], 1);
+            next.is_none()
+        };
+        (0..1_000).filter(|token| ends(*token)).count()
+    };
+    assert_eq!((abandoned(0.0), abandoned(1.0)), (0, 1_000));
+    assert!((50..150).contains(&abandoned(0.1)), "{}", abandoned(0.1));
+}
+
+#[test]
+fn a_fenced_account_hears_of_a_number_when_it_is_read() {
+    let (command, _) = Fenced.read("app:3", 7);
+    let sent = command.get_packed_command();
+    let sent = String::from_utf8_lossy(&sent);
+    assert!(sent.contains("EVAL") && sent.contains("{app:3}:newest") && sent.contains("\r\n7\r\n"));
+    let (command, _) = Mutex.read("app:3", 7);
+    assert!(!String::from_utf8_lossy(&command.get_packed_command()).contains("newest"));
+}
+
+#[test]
 fn whose_patience_or_lease_is_over_gives_back_what_it_has() {
     for (lock, until) in [
         (several(Deadlock::Timeout), 5_000),
