@@ -11,6 +11,9 @@ use crate::model::Nanos;
 /// A server counts leases in milliseconds, from a clock that it reads once for a command.
 const COARSE: Duration = Duration::from_millis(2);
 
+/// A wish that the load's end cuts off after a shorter time says nothing.
+const CUT_OFF: Duration = Duration::from_secs(1);
+
 /// Of all locks.
 #[derive(Default)]
 pub(super) struct Leases {
@@ -58,18 +61,21 @@ impl Leases {
         let wished = match next {
             Some(next) => next.wished,
             None => {
-                let waits = lock.wishes().filter(|wish| wish.tried >= free && !wish.has_it());
+                let waits = lock.wishes().filter(|wish| wish.tried >= free && wish.is_in_vain());
                 let Some(first) = waits.filter_map(|wish| wish.wished).min() else { return };
                 first
             }
         };
         let since = free.max(wished);
-        let time = |at: Nanos| Some(at.since(since).as_nanos() as u64);
+        let nanos = |time: Duration| Some(time.as_nanos() as u64);
         match next {
-            Some(next) => self.again = self.again.max(time(next.got)),
+            Some(next) => self.again = self.again.max(nanos(next.got.since(since))),
             None => {
                 let last = lock.wishes().map(|wish| wish.tried).max().unwrap_or_default();
-                self.never = self.never.max(time(last));
+                let tried = last.since(since);
+                if tried >= CUT_OFF {
+                    self.never = self.never.max(nanos(tried));
+                }
             }
         }
     }

@@ -125,6 +125,11 @@ impl Wish {
         self.got.is_some()
     }
 
+    /// It got no lease, let alone the lock.
+    pub(super) fn is_in_vain(&self) -> bool {
+        self.leased.is_none() && !self.has_it()
+    }
+
     /// It got a lease. What is asked of several servers at once is due at the same instant.
     fn leases(&mut self, op: &Op) {
         let (sent, done) = (op.sent, op.done);

@@ -246,13 +246,14 @@ fn a_lock_can_be_had_again_when_faults_and_leases_are_over() {
     // Nobody wishes for it before 600.
     let ops = [abandons(1, [0, 5]), uses(2, [600, 610, 611, 612])].concat();
     assert_eq!(again(&ops, Some(100)), (Some(10.0), None));
-    // Somebody tries from 600 to 900, in vain.
+    // Somebody tries from 600 to 1900, in vain.
     let tried = |from: u64, to: u64| {
         let at = (millis(from), millis(to));
         op(2, LockOp::Acquire { token: 2, shared: false, got: None }, at)
     };
-    let ops = [abandons(1, [0, 5]), vec![tried(600, 601), tried(899, 900)]].concat();
-    assert_eq!(again(&ops, Some(100)), (None, Some(300.0)));
+    let ops = [abandons(1, [0, 5]), vec![tried(600, 601), tried(1_899, 1_900)]].concat();
+    assert_eq!(again(&ops, Some(100)), (None, Some(1_300.0)));
+    assert_eq!(again(&ops[..3], Some(100)), (None, None), "the load's end cuts the wish off");
     assert_eq!(again(&ops[..2], Some(100)), (None, None), "nobody wishes for it");
 }
 

@@ -7,6 +7,19 @@ use crate::common::{heavy_turn, need, run};
 use crate::drill::place::{Place, assert_ended_or_busy, assert_no_step_failed};
 use crate::drill::ready::measure;
 
+#[test]
+#[ignore = "`just test-all`"]
+fn contention_and_a_failover_in_containers() {
+    if !need::docker() {
+        return;
+    }
+    let report = play("lock-contention", &["--backend", "docker"]);
+    assert_eq!(measure(&report, "lock.overlaps"), 0.0, "{}", report["findings"]);
+    let report = play("lock-failover", &["--backend", "docker"]);
+    assert!(of(&report, "mutex", "overlaps") >= 1, "{}", report["loads"][0]["locks"]);
+    assert_eq!(of(&report, "redlock", "overlaps"), 0, "{}", report["loads"][2]["locks"]);
+}
+
 /// Plays a ready scenario, with a release and a seed.
 fn play(name: &str, args: &[&str]) -> Value {
     let _turn = heavy_turn();
@@ -111,6 +124,24 @@ fn a_partition_breaks_a_mutex_and_no_redlock() {
         let report = redlock_holds("lock-partition", 1, server.to_str().unwrap());
         let [mutex, waited] = ["mutex", "mutex-wait"].map(|load| of(&report, load, "overlaps"));
         assert!(mutex > 0 && waited == 0, "{mutex} and {waited}: {}", report["loads"]);
+    }
+}
+
+/// How many seeds each scenario is played with; 50 have been.
+fn seeds() -> u64 {
+    std::env::var("REDRILL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_right_lock_is_never_accused() {
+    for seed in 1..=seeds() {
+        let server = need::engines().remove(0);
+        redlock_holds("lock-partition", seed, server.to_str().unwrap());
+        let report = play("lock-contention", &["--seed", &seed.to_string()]);
+        for what in ["lock.overlaps", "lock.overlaps.possible", "lock.updates.lost"] {
+            assert_eq!(measure(&report, what), 0.0, "{seed}: {}", report["findings"]);
+        }
     }
 }
 

@@ -49,6 +49,7 @@ faulty! {
     scenario_scaling
     scenario_shares
     scenario_deadlocks
+    scenario_holders
     scenario_groups
     scenario_over
     scenario_over_values
