@@ -198,9 +198,13 @@ impl Of<'_> {
 
     /// The group that takes the writes.
     async fn source(&self) -> Result<usize, FaultError> {
+        until_led(|| self.source_now()).await
+    }
+
+    async fn source_now(&self) -> Result<usize, FaultError> {
         let latest = self.latest().await;
         let source = (0..self.groups.len()).find(|group| self.name(*group) == latest.taker);
-        source.ok_or(FaultError::NoSource(self.head().await?))
+        source.ok_or(FaultError::NoSource(self.head_now().await?))
     }
 
     /// Returns when the first group has all that the group `old` has now.

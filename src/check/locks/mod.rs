@@ -14,6 +14,7 @@ mod leases;
 mod overlap;
 mod session;
 mod tally;
+mod told;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use crate::model::measure::count;
 use crate::model::{Nanos, Verdict};
 
 use super::checker::{Checked, Checker, Context, OverTime};
-use super::finding::{Example, Examples, Proof, ProofAction, Zero, millis};
+use super::finding::{Example, Examples};
 use super::parts::{self, HELD, History, Keys, ReadError};
 
 pub use figures::{LockFigures, LocksOfStep, LocksWrong};
@@ -103,8 +104,8 @@ impl Found<'_> {
         }
         let rank = (u64::from(!overlap.is_certain), then.got.0, at.0, at.1);
         self.examples.offer(rank, |zero| {
-            let text = told(at.1, overlap, zero) + &during(context, then.got);
-            let window = drawn(overlap);
+            let text = told::overlap(at.1, overlap, zero) + &told::during(context, then.got);
+            let window = told::drawn(overlap);
             Example { window, ..Example::new(at.0, at.1, then.got, text) }
         });
     }
@@ -214,45 +215,6 @@ fn overtaken_writes(held: &[Held]) -> u64 {
         earliest = Some(earliest.map_or(done, |earliest| earliest.min(done)));
     }
     found
-}
-
-/// What a step did to servers or clients then.
-fn during(context: &Context, at: Nanos) -> String {
-    let Some(fault) = context.fault_before(at) else { return String::new() };
-    let when = if fault.is_over_by(at) { "after" } else { "during" };
-    format!(" ({when} the step {})", fault.text)
-}
-
-/// A bar for each that had it: from getting it to its last use, or to giving it back.
-fn drawn(overlap: &Overlap) -> Vec<Proof> {
-    let had = |one: &Held| {
-        let end = if overlap.is_certain { one.used } else { one.given_back };
-        let (sent_ms, done_ms) = (millis(one.got), Some(millis(end.max(one.got))));
-        let (action, value) = (ProofAction::Held, Some(one.token));
-        let (expected, key, link, group) = Default::default();
-        let process = one.process;
-        Proof { process, action, value, expected, sent_ms, done_ms, key, link, group }
-    };
-    [overlap.first]
-        .iter()
-        .chain(&overlap.besides)
-        .map(|one| had(one))
-        .chain([had(overlap.then)])
-        .collect()
-}
-
-fn told(key: u64, overlap: &Overlap, zero: Zero) -> String {
-    let had = |one: &Held| {
-        let end = match overlap.is_certain {
-            true => format!("used it until {}", zero.tell_exactly(one.used)),
-            false => format!("gave it back at {}", zero.tell_exactly(one.given_back)),
-        };
-        format!("{} got it at {} and {end}; ", one.who(), zero.tell_exactly(one.got))
-    };
-    let others: String =
-        [overlap.first].iter().chain(&overlap.besides).map(|one| had(one)).collect();
-    let then = overlap.then;
-    format!("lock {key}: {others}{} got it at {}", then.who(), zero.tell_exactly(then.got))
 }
 
 #[cfg(test)]

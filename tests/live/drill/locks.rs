@@ -186,22 +186,17 @@ fn newer_servers_compare_by_commands_and_older_ones_say_that_they_cannot() {
     }
 }
 
-/// Clients that try at once share four servers evenly. Three of them are a majority, two are not.
+/// Clients that try at once may share four servers evenly. Then nobody has a majority, and they try
+/// again: nobody waits for ever.
 #[test]
-fn of_four_servers_three_decide_and_two_are_too_few() {
-    let with = |quorum: &str| {
-        let place = Place::new();
-        let load = format!(
-            "app: {{ workload: lock, groups: [a, b, c, d], rate: 100/s, keys: 1, clients: 20, \
-             instances: 4, lock: {{ kind: redlock, {quorum}hold: 3ms, accounts: bank }} }}"
-        );
-        let ran = place.play(&scenario("redlock-5", &[&load], "4s"), &[]);
-        assert!(matches!(ran.code, Some(0..=2)), "{}{}", ran.out, ran.err);
-        place.assert_nothing_left();
-        let report = place.report();
-        assert!(measure(&report, "lock.acquired") > 50.0, "{}", ran.out);
-        measure(&report, "lock.overlaps")
-    };
-    assert_eq!(with(""), 0.0);
-    assert!(with("quorum: 2, ") > 0.0);
+fn of_four_servers_three_decide() {
+    let place = Place::new();
+    let load = "app: { workload: lock, groups: [a, b, c, d], rate: 100/s, keys: 1, clients: 20, \
+                instances: 4, lock: { kind: redlock, hold: 3ms, accounts: bank } }";
+    let ran = place.play(&scenario("redlock-5", &[load], "4s"), &[]);
+    assert!(matches!(ran.code, Some(0..=2)), "{}{}", ran.out, ran.err);
+    place.assert_nothing_left();
+    let report = place.report();
+    assert!(measure(&report, "lock.acquired") > 20.0, "{}", ran.out);
+    assert_eq!(measure(&report, "lock.overlaps"), 0.0, "{}", ran.out);
 }
