@@ -141,11 +141,11 @@ impl Found<'_> {
 
     fn told(self) -> Checked {
         let mut told = Checked::default();
-        for (load, tally) in &self.of {
-            told.locks.insert(*load, tally.figures());
-        }
         let mut all = Tally::default();
-        self.of.into_values().for_each(|tally| all.join(tally));
+        for (load, mut tally) in self.of {
+            told.locks.insert(load, tally.figures());
+            all.join(tally);
+        }
         let Tally { waits, leases, wrong, updates, unfenced, changed, .. } = all;
         let verdict = |wrong: u64| if wrong > 0 { Verdict::Fail } else { Verdict::Pass };
         let text = format!(

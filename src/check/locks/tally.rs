@@ -35,7 +35,7 @@ impl Tally {
         self.wrong.add(wrong);
     }
 
-    pub(super) fn figures(&self) -> LockFigures {
+    pub(super) fn figures(&mut self) -> LockFigures {
         let by_step = self.by_step.iter().map(|(step, wrong)| (*step, *wrong));
         LockFigures {
             updates: self.updates,

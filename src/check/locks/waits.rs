@@ -53,10 +53,9 @@ impl Waits {
         self.overtaken = self.overtaken.max(most_overtaken(held));
     }
 
-    pub(super) fn figures(&self) -> LockFigures {
-        let mut waits = self.acquire.clone();
-        waits.sort_unstable();
-        let of = |share| quantile(&waits, share).map(|nanos| nanos as f64 / 1e6);
+    pub(super) fn figures(&mut self) -> LockFigures {
+        self.acquire.sort_unstable();
+        let of = |share| quantile(&self.acquire, share).map(|nanos| nanos as f64 / 1e6);
         let acquired = self.acquired();
         LockFigures {
             acquired,
@@ -94,7 +93,8 @@ impl Waits {
         told.measure("lock.acquired", Some(acquired));
         told.measure("lock.in_vain", Some(self.in_vain as f64));
         for all in [&mut self.acquire, &mut self.hold, &mut self.release] {
-            all.sort_unstable();
+            // What loads have sorted already is merged.
+            all.sort();
         }
         for (name, share, all) in [
             ("lock.acquire.p50", 0.5, &self.acquire),
