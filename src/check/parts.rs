@@ -1,9 +1,9 @@
 //! The rows of a history, and judging one that may be larger than memory.
 //!
 //! Keys do not concern each other, so a long history is judged in parts: each part
-//! holds the keys of one residue of a hash, and is small enough to be held.
+//! holds the keys of one span of hashes, and is small enough to be held.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::model::op::{Op, OpHead};
 
@@ -73,7 +73,7 @@ pub(super) trait Kept: Default {
 }
 
 /// The keys of one part of a history, by the load that they bear the name of, and number.
-pub(super) type Keys<K> = HashMap<(u8, u64), K>;
+pub(super) type Keys<K> = FxHashMap<(u8, u64), K>;
 
 /// Reads the history in parts of at most about `limit` rows and hands each to
 /// `judge`, together with the part, so that it can read other rows of the same keys.
@@ -103,7 +103,7 @@ fn gather<K: Kept>(
     part: Part,
     limit: usize,
 ) -> Result<Gathered<K>, ReadError> {
-    let mut keys = Keys::new();
+    let mut keys = Keys::default();
     let mut rows = 0;
     let mut too_many = false;
     history.each_of(&|head| part.holds(head), &mut |op| {
@@ -117,25 +117,27 @@ fn gather<K: Kept>(
         keys.entry((op.keyspace(), op.key)).or_insert_with(K::default).keep(op);
         if rows > limit && keys.len() > 1 && part.divides() {
             too_many = true;
-            keys = Keys::new();
+            keys = Keys::default();
         }
     })?;
     keys.values_mut().for_each(K::complete);
     Ok(if too_many { Gathered::TooMany(rows) } else { Gathered::All(keys) })
 }
 
-/// The keys whose hash leaves `residue` when divided by `of`.
+/// The keys whose hash is in the `nth` of so many equal spans of all numbers. That takes a
+/// multiplication for each row, and no division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    residue: u64,
+    nth: u64,
     of: u64,
 }
 
 impl Part {
-    pub(super) const WHOLE: Part = Part { residue: 0, of: 1 };
+    pub(super) const WHOLE: Part = Part { nth: 0, of: 1 };
 
     pub(super) fn holds(self, head: OpHead) -> bool {
-        hash(head.keyspace(), head.key) % self.of == self.residue
+        (u128::from(hash(head.keyspace(), head.key)) * u128::from(self.of)) >> 64
+            == u128::from(self.nth)
     }
 
     /// Whether dividing it further can be hoped to help: what two billion parts
@@ -146,7 +148,7 @@ impl Part {
 
     /// The same keys in `n` parts.
     pub(super) fn split(self, n: u64) -> impl Iterator<Item = Part> {
-        (0..n).map(move |i| Part { residue: self.residue + i * self.of, of: self.of * n })
+        (0..n).map(move |i| Part { nth: self.nth * n + i, of: self.of * n })
     }
 }
 

@@ -11,11 +11,13 @@ use crate::model::Nanos;
 pub(super) struct Deadlock {
     pub closed: Nanos,
     pub over: Nanos,
+    /// Each of its sessions' clients knew that it has to wait.
+    pub known: Nanos,
     /// Each waits for the next one, and the last one for the first.
     pub members: Vec<Member>,
     /// When the load found it, if it did.
     pub found: Option<Nanos>,
-    /// Each of its sessions went on: it got the lock, or gave back what it had.
+    /// It was over before the load's end cut one of its sessions off.
     pub resolved: bool,
 }
 
@@ -41,13 +43,14 @@ enum Did {
 /// The cycles that closed, in their order.
 pub(super) fn deadlocks(takers: &Takers, lease: Lease<'_>) -> Vec<Deadlock> {
     let mut all: Vec<(Nanos, Did, u64, u64)> = Vec::new();
+    let end = takers.values().map(Taker::tried).max().unwrap_or_default();
     for (token, taker) in takers {
         let mut did = |(from, to), lock, begins, ends| {
             if from < to {
                 all.extend([(from, begins, *token, lock), (to, ends, *token, lock)]);
             }
         };
-        taker.waits().for_each(|(lock, span)| did(span, lock, Did::Waits, Did::WaitsNoMore));
+        taker.waits(end).for_each(|one| did(one.span, one.lock, Did::Waits, Did::WaitsNoMore));
         let had = taker.had(lease(taker));
         had.for_each(|(lock, span)| did(span, lock, Did::Has, Did::HasNoMore));
     }
@@ -61,27 +64,37 @@ pub(super) fn deadlocks(takers: &Takers, lease: Lease<'_>) -> Vec<Deadlock> {
             Did::Has => graph.has(token, lock, Nanos(u64::MAX)),
             Did::Waits => {
                 let cycle = graph.waits(token, lock, at);
-                found.extend(cycle.map(|cycle| deadlock(at, &cycle, takers, lease)));
+                found.extend(cycle.map(|cycle| deadlock((at, end), &cycle, takers, lease)));
             }
         }
     }
     found
 }
 
-fn deadlock(closed: Nanos, cycle: &[u64], takers: &Takers, lease: Lease<'_>) -> Deadlock {
-    let (mut over, mut resolved, mut members) = (Nanos(u64::MAX), true, Vec::new());
+fn deadlock(
+    (closed, end): (Nanos, Nanos),
+    cycle: &[u64],
+    takers: &Takers,
+    lease: Lease<'_>,
+) -> Deadlock {
+    let (mut over, mut cut_off) = (Nanos(u64::MAX), Nanos(u64::MAX));
+    let (mut known, mut members) = (closed, Vec::new());
     for (place, token) in cycle.iter().enumerate() {
         let holder = &takers[&cycle[(place + 1) % cycle.len()]];
         // It waits for one lock at a time.
-        let mut waits = takers[token].waits();
-        let then = waits.find(|(_, (from, to))| *from <= closed && closed < *to);
-        let Some((lock, (_, to))) = then else { continue };
-        let had = holder.had(lease(holder)).find(|(had, _)| *had == lock);
-        over = over.min(to).min(had.map_or(closed, |(_, (_, to))| to));
-        resolved &= takers[token].went_on(lock);
-        members.push(Member { token: *token, waits_for: lock });
+        let mut waits = takers[token].waits(end);
+        let Some(one) = waits.find(|one| one.span.0 <= closed && closed < one.span.1) else {
+            continue;
+        };
+        let until = if one.cut_off { &mut cut_off } else { &mut over };
+        *until = one.span.1.min(*until);
+        known = known.max(one.known);
+        let had = holder.had(lease(holder)).find(|(had, _)| *had == one.lock);
+        over = over.min(had.map_or(closed, |(_, (_, to))| to));
+        members.push(Member { token: *token, waits_for: one.lock });
     }
-    Deadlock { closed, over, members, found: None, resolved }
+    let resolved = over <= cut_off;
+    Deadlock { closed, known, over: over.min(cut_off), members, found: None, resolved }
 }
 
 /// How often the session waited for a lock while it had another one.
@@ -90,5 +103,5 @@ pub(super) fn chances(taker: &Taker, lease: Lease<'_>) -> u64 {
         let mut spans = taker.had(lease(taker));
         spans.any(|(_, (from, to))| from <= at && at < to)
     };
-    taker.waits().filter(|(_, (from, _))| had(*from)).count() as u64
+    taker.waits(taker.tried()).filter(|one| had(one.span.0)).count() as u64
 }

@@ -23,8 +23,8 @@ pub(super) struct Taker {
 /// What it had to do with one lock.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wish {
-    /// The first try that somebody else's having the lock made vain was sent.
-    refused: Option<Nanos>,
+    /// The first try that somebody else's having the lock made vain was sent, and answered.
+    refused: Option<(Nanos, Nanos)>,
     /// The last try was over.
     tried: Nanos,
     /// Its client knew that it has the lock.
@@ -35,6 +35,16 @@ pub(super) struct Wish {
 
 /// A span of time.
 pub(super) type Span = (Nanos, Nanos);
+
+/// That a session waited for a lock.
+pub(super) struct Waited {
+    pub lock: u64,
+    pub span: Span,
+    /// Its client knew that it has to wait.
+    pub known: Nanos,
+    /// Until the load's end.
+    pub cut_off: bool,
+}
 
 impl Taker {
     pub(super) fn keep(takers: &mut Takers, op: &Op) {
@@ -51,14 +61,23 @@ impl Taker {
     }
 
     /// When it waited for which lock: from the first try that was in vain until it had the lock, or
-    /// went away and gave back what it had. A session that the load's end cut off waits until its
-    /// last try was over.
-    pub(super) fn waits(&self) -> impl Iterator<Item = (u64, Span)> {
-        self.wishes.iter().filter_map(|(lock, wish)| {
+    /// went away and gave back what it had. Who had nothing to give back waits until its last try was
+    /// over; whom the load's `end` cut off, until then.
+    pub(super) fn waits(&self, end: Nanos) -> impl Iterator<Item = Waited> {
+        self.wishes.iter().filter_map(move |(lock, wish)| {
             let went = self.wishes.values().filter_map(Wish::gave_back);
             let went = went.filter(|back| *back >= wish.tried).min();
-            Some((*lock, (wish.refused?, wish.got.or(went).unwrap_or(wish.tried))))
+            let had_nothing = self.wishes.values().all(|wish| wish.got.is_none());
+            let ended = wish.got.or(went).or(had_nothing.then_some(wish.tried));
+            let (from, known) = wish.refused?;
+            let span = (from, ended.unwrap_or(end));
+            Some(Waited { lock: *lock, span, known, cut_off: ended.is_none() })
         })
+    }
+
+    /// When its last try to get a lock was over.
+    pub(super) fn tried(&self) -> Nanos {
+        self.wishes.values().map(|wish| wish.tried).max().unwrap_or_default()
     }
 
     /// When it had which lock: until it gave it back, or the lease was over.
@@ -69,26 +88,21 @@ impl Taker {
             Some((*lock, (wish.got?, until)))
         })
     }
-
-    /// Whether it got the lock in the end, or gave back what it had.
-    pub(super) fn went_on(&self, lock: u64) -> bool {
-        let got = self.wishes.get(&lock).is_some_and(|wish| wish.got.is_some());
-        got || self.wishes.values().any(|wish| wish.gave_back().is_some())
-    }
 }
 
 impl Wish {
     fn keep(&mut self, op: &Op, action: LockOp) {
-        let earlier =
-            |known: Option<Nanos>, at: Nanos| Some(known.map_or(at, |known| known.min(at)));
         match action {
             LockOp::Acquire { got, .. } => {
                 self.tried = self.tried.max(op.done);
                 if op.outcome == Outcome::Ok && got.is_none() {
-                    self.refused = earlier(self.refused, op.sent);
+                    let (sent, done) = self.refused.unwrap_or((op.sent, op.done));
+                    self.refused = Some((sent.min(op.sent), done.min(op.done)));
                 }
             }
-            LockOp::Read { .. } => self.got = earlier(self.got, op.intended),
+            LockOp::Read { .. } => {
+                self.got = Some(self.got.map_or(op.intended, |got| got.min(op.intended)));
+            }
             // What a try may have left is given back before the lock is had.
             LockOp::Release { .. } | LockOp::Abort { .. } => {
                 self.back = self.back.max(Some(op.sent))

@@ -119,6 +119,51 @@ fn an_alarm_without_a_deadlock_is_false() {
 }
 
 #[test]
+fn who_is_to_give_way_already_ends_a_cycle_that_closes_meanwhile() {
+    // The second one hears at 70 what was found at 53. A third one comes into a cycle with it at 60.
+    let third = [&gets(3, 3, 14)[..], &[tried(3, 2, false, 60), gives_back(3, 3, 90)]].concat();
+    let waits = [tried(1, 3, false, 40), tried(1, 3, false, 86)];
+    let first = [&gets(1, 1, 10)[..], &waits, &[gives_back(1, 1, 95)]].concat();
+    let second = [tried(2, 1, false, 50), aborts(2, 2, 70, 63)];
+    let ops = [&gets(2, 2, 12)[..], &first, &third, &second].concat();
+    assert_eq!(told(&ops, "lock.deadlocks"), Some(1.0));
+    assert_eq!(told(&ops, "lock.deadlocks.missed"), Some(0.0));
+    let known = [&ops[..ops.len() - 1], &[aborts(2, 2, 70, 53)]].concat();
+    assert_eq!(told(&known, "lock.deadlocks.missed"), Some(0.0));
+    assert_eq!(told(&known, "lock.deadlocks.detect.max"), Some(0.0), "it was known before");
+    assert_eq!(told(&known, "lock.deadlocks.false"), Some(1.0), "nothing had closed at 53");
+}
+
+#[test]
+fn a_deadlock_that_is_over_before_its_clients_know_is_not_missed() {
+    // The second one hears at 51 that it has to wait.
+    let missed = |over| {
+        let ops = [&gets(1, 1, 10)[..], &gets(2, 2, 12), &[tried(1, 2, false, 20)]].concat();
+        // The load goes on.
+        let end = [tried(2, 1, false, 50), gives_back(1, 1, over), tried(3, 3, true, 80)];
+        told(&[&ops[..], &end].concat(), "lock.deadlocks.missed")
+    };
+    assert_eq!((missed(51), missed(52)), (Some(0.0), Some(1.0)));
+}
+
+#[test]
+fn who_the_load_s_end_cuts_off_waits_until_then() {
+    // Its last try was at 20. The cycle closes at 50.
+    let ops = [&gets(1, 1, 10)[..], &gets(2, 2, 12), &[tried(1, 2, false, 20)]].concat();
+    let end = [tried(2, 1, false, 50), aborts(2, 2, 70, 53), tried(3, 1, false, 80)];
+    let ops = [&ops[..], &end].concat();
+    assert_eq!(told(&ops, "lock.deadlocks.found"), Some(1.0));
+    assert_eq!(told(&ops, "lock.deadlocks.false"), Some(0.0));
+}
+
+#[test]
+fn a_deadlock_that_was_over_is_resolved_though_its_sessions_are_cut_off_later() {
+    // The second one gives way, and somebody else gets the lock that the first one waits for.
+    let end = [&[aborts(2, 2, 70, 53)][..], &gets(3, 2, 75), &[tried(1, 2, false, 200)]].concat();
+    assert_eq!(told(&crossed(&end), "lock.deadlocks.unresolved"), Some(0.0));
+}
+
+#[test]
 fn a_try_without_an_answer_shows_no_waiting_and_loads_of_one_lock_are_not_asked() {
     let mut ops = crossed(&[]);
     let closes = ops.iter_mut().find(|op| op.sent == Nanos(50)).unwrap();

@@ -1,6 +1,6 @@
 //! What the sessions on one lock did, from their operations in any order.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::check::parts::Kept;
 use crate::model::Nanos;
@@ -9,7 +9,7 @@ use crate::model::op::{Action, LockOp, Op, Outcome, Purpose};
 /// One lock: all wishes for it, and what its account held at the end.
 #[derive(Debug, Default)]
 pub(super) struct Lock {
-    wishes: HashMap<u64, Wish>,
+    wishes: FxHashMap<u64, Wish>,
     /// The last answered final read: when it was sent, and what it found. Of several groups, the
     /// last one has the account.
     pub last: Option<(Nanos, u64)>,
@@ -85,10 +85,11 @@ impl Held {
 impl Lock {
     /// Those that had it, in the order in which they got it.
     pub(super) fn held(&self) -> Vec<Held> {
-        let held = self.wishes.iter().filter_map(|(token, wish)| wish.held(*token));
-        let mut held: Vec<Held> = held.collect();
-        held.sort_by_key(|one| (one.got, one.token));
-        held
+        // What is sorted is small.
+        let had = self.wishes.iter().filter_map(|(token, wish)| Some((wish.got?, *token, wish)));
+        let mut had: Vec<(Nanos, u64, &Wish)> = had.collect();
+        had.sort_unstable_by_key(|(got, token, _)| (*got, *token));
+        had.into_iter().filter_map(|(_, token, wish)| wish.held(token)).collect()
     }
 
     pub(super) fn wishes(&self) -> impl Iterator<Item = &Wish> {

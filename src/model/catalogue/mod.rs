@@ -369,10 +369,11 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "over after {lock.deadlocks.lasted.max?} at most",
             ]);
         "lock.deadlocks.found" Count Neither "deadlocks that the load found while they lasted";
-        "lock.deadlocks.missed" Count Lower "deadlocks that the load did not find".side_by_side();
+        "lock.deadlocks.missed" Count Lower "deadlocks that the load could have found and did not"
+            .side_by_side();
         "lock.deadlocks.resolved" Count Neither
-            "deadlocks after which each session got its lock, or gave back what it had";
-        "lock.deadlocks.unresolved" Count Lower "deadlocks with a session that did neither"
+            "deadlocks that were over before the load's end";
+        "lock.deadlocks.unresolved" Count Lower "deadlocks that stood at the load's end"
             .side_by_side();
         "lock.deadlocks.false" Count Lower
             "sessions that the load ended for a deadlock in which they were not"

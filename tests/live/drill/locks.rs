@@ -11,19 +11,19 @@ use serde_json::Value;
 use crate::common::{client, need};
 use crate::drill::place::Place;
 
-fn scenario(topology: &str, loads: &[&str], settle: &str) -> String {
+pub fn scenario(topology: &str, loads: &[&str], settle: &str) -> String {
     let loads: String = loads.iter().map(|load| format!("  {load}\n")).collect();
     format!("name: locks\ntopology: {topology}\nloads:\n{loads}settle: {settle}\nreported: [all]")
 }
 
 /// A load on one group of locks, with its accounts apart.
-fn load(name: &str, lock: &str, more: &str) -> String {
+pub fn load(name: &str, lock: &str, more: &str) -> String {
     format!(
         "{name}: {{ workload: lock, group: locks, lock: {{ {lock}, accounts: bank }}, {more} }}"
     )
 }
 
-fn measure(report: &Value, name: &str) -> f64 {
+pub fn measure(report: &Value, name: &str) -> f64 {
     report["measures"][name]["value"].as_f64().unwrap_or_else(|| panic!("{name} is not known"))
 }
 
@@ -108,7 +108,7 @@ fn who_stands_in_line_gets_the_lock_when_the_lease_of_a_dead_holder_is_over() {
     place.assert_nothing_left();
 }
 
-fn server_of(place: &Place, name: &str) -> redis::Connection {
+pub fn server_of(place: &Place, name: &str) -> redis::Connection {
     let record = &place.records()[0];
     let node = record.nodes.iter().find(|node| node.name.to_string() == name).unwrap();
     client(&node.address, record.password().as_ref()).get_connection().unwrap()

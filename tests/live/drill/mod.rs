@@ -27,6 +27,7 @@ mod lock_deadlocks;
 mod lock_faults;
 mod locks;
 mod logged;
+mod lost_updates;
 mod migrated;
 mod old_news;
 mod output;

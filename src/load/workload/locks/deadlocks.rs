@@ -27,8 +27,11 @@ impl Deadlocks {
         self.0.borrow_mut().graph.has(session, lock, until);
     }
 
+    /// Who gives back a lock waits for no other one any more.
     pub(super) fn gives_back(&self, session: u64, lock: u64) {
-        self.0.borrow_mut().graph.gives_back(session, lock);
+        let graph = &mut self.0.borrow_mut().graph;
+        graph.waits_no_more(session);
+        graph.gives_back(session, lock);
     }
 
     /// A session that began `since` was told at `now` that somebody has the lock.
@@ -89,5 +92,17 @@ mod tests {
         assert_eq!((deadlocks.found(1), deadlocks.found(3)), (None, None));
         deadlocks.leaves(2);
         assert_eq!(deadlocks.found(2), None);
+    }
+
+    #[test]
+    fn who_has_given_up_waiting_and_still_has_a_lock_is_in_no_deadlock() {
+        let deadlocks = Deadlocks::default();
+        deadlocks.has(1, 10, LONG);
+        deadlocks.has(1, 11, LONG);
+        deadlocks.has(2, 20, LONG);
+        deadlocks.waits(1, 20, (Nanos(5), Nanos(100)));
+        deadlocks.gives_back(1, 11);
+        deadlocks.waits(2, 10, (Nanos(6), Nanos(101)));
+        assert_eq!((deadlocks.found(1), deadlocks.found(2)), (None, None));
     }
 }
