@@ -47,6 +47,10 @@ locks *ARGS: build
 lock-comparison *ARGS: build
     {{redrill}} run lock-comparison {{ARGS}}
 
+# Ways of counting, side by side: what each costs, and which one loses increments
+cache-counters *ARGS: build
+    -{{redrill}} run cache-counters --profile comparison {{ARGS}}
+
 # A primary's death over several time-outs: where the time goes, side by side
 node-timeout-sweep *ARGS: build
     {{redrill}} run node-timeout-sweep {{ARGS}}

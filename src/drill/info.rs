@@ -8,7 +8,7 @@ use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
 use crate::spec::lock::LockKind;
 use crate::spec::quantity::{Bytes, Time};
-use crate::spec::scenario::{ClientKind, Distribution, Load, Wait};
+use crate::spec::scenario::{By, ClientKind, Distribution, Load, Wait};
 use crate::spec::step::Step;
 use crate::spec::sync::DataSync;
 use crate::spec::topology::{Group, Link};
@@ -122,7 +122,6 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         Workload::Register | Workload::Cas | Workload::DualWrite => {
             format!(", {share:.0} % reads, {size}")
         }
-        Workload::Counter => format!(", {share:.0} % reads"),
         Workload::Set => format!(", {size}"),
         Workload::Queue => format!(", {share:.0} % taken out, {size}"),
         Workload::Lock => {
@@ -141,7 +140,10 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
                 format!(", {word}{holders}{readers}{several}, lease {}", Time(lock.ttl))
             })
         }
-        Workload::Transfer => format!(" by {}, {share:.0} % reads", load.transfer.word()),
+        Workload::Counter | Workload::Transfer => {
+            let by = load.by.filter(|by| *by != By::Incr).map(|by| format!(" by {by}"));
+            format!("{}, {share:.0} % reads", by.unwrap_or_default())
+        }
         Workload::Stream => format!(", {share:.0} % taken out and dealt with, {size}"),
     };
     let shares = load.keyspace.of.map(|_| format!(", keys of {}", load.keyspace.name));

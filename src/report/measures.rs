@@ -326,6 +326,9 @@ fn latency(tally: &mut Tally, since: Since, values: &mut Values) {
     put(values, "latency.p50.before", quantile(before, 0.5));
     put(values, "latency.p50.during", quantile(during, 0.5));
     put(values, "latency.p50.after", quantile(after, 0.5));
+    put(values, "latency.p95.before", quantile(before, 0.95));
+    put(values, "latency.p95.during", quantile(during, 0.95));
+    put(values, "latency.p95.after", quantile(after, 0.95));
     put(values, "latency.p99.before", quantile(before, 0.99));
     put(values, "latency.p99.during", quantile(during, 0.99));
     put(values, "latency.p99.after", quantile(after, 0.99));

@@ -40,7 +40,8 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "region-loss" "region-return" "clock-skew" "slow-link" "asymmetric-link" "cross-region-reads"
     "cross-region-invalidation" "lock-contention" "lock-sustained" "lock-deadlock" "lock-ordering"
     "lock-timeouts" "lock-expiry" "lock-holder-pause" "lock-failover" "lock-partition"
-    "lock-clock-jump" "lock-restart-without-data" "lock-reshard" "lock-comparison");
+    "lock-clock-jump" "lock-restart-without-data" "lock-reshard" "lock-comparison"
+    "cache-counters");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -165,8 +165,8 @@ pub struct Load {
     pub region: Option<String>,
     pub workload: Workload,
     pub keyspace: Keyspace,
-    /// Of transfers: what makes them whole.
-    pub transfer: Atomicity,
+    /// How its changes are made, of a workload that knows several [ways](By::of).
+    pub by: Option<By>,
     /// What locks it takes, if its workload is `lock`.
     pub lock: Option<Lock>,
     /// Application processes, each with its own slot map and connections.
@@ -234,7 +234,7 @@ impl Load {
             region: None,
             workload: Workload::Register,
             keyspace: Keyspace::own(name),
-            transfer: Atomicity::Multi,
+            by: None,
             lock: None,
             instances: 1,
             connections: 1,
@@ -255,16 +255,40 @@ impl Load {
 }
 
 word_enum! {
-    /// What makes a transfer whole.
-    Atomicity "way to transfer" {
+    /// How a change that follows from what was there is made: an amount moves, or a counter is
+    /// counted up.
+    By "way to make changes" {
+        /// INCR.
+        Incr "incr",
         /// MULTI and EXEC.
         Multi "multi",
         /// EVAL.
         Script "script",
         /// WATCH, and then MULTI and EXEC with what follows from what was read.
         Watch "watch",
+        /// GET and SET by whoever has a lock (SET NX PX).
+        Lock "lock",
+        /// Nothing holds GET and SET together.
+        GetSet "get-set",
         /// Nothing: two commands are sent in one go.
         Pipeline "pipeline",
+    }
+}
+
+impl By {
+    /// Those that a workload knows; the first one is usual.
+    pub fn of(workload: Workload) -> &'static [By] {
+        match workload {
+            Workload::Counter => &[By::Incr, By::Script, By::Watch, By::Lock, By::GetSet],
+            Workload::Transfer => &[By::Multi, By::Script, By::Watch, By::Pipeline],
+            Workload::Register
+            | Workload::Cas
+            | Workload::Set
+            | Workload::Queue
+            | Workload::Stream
+            | Workload::DualWrite
+            | Workload::Lock => &[],
+        }
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::fmt::Display;
 
-use crate::model::Workload;
-
 use super::lock::{Lock, LockBy, LockKind};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
 use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wait};
@@ -204,9 +202,7 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
 
 fn load(out: &mut Lines, load: &Load) {
     out.key("workload", load.workload.word());
-    if load.workload == Workload::Transfer {
-        out.key("by", load.transfer.word());
-    }
+    out.key_if("by", load.by);
     let mut groups = &load.groups[..];
     if let Some(of_load) = &load.lock {
         groups = &groups[..of_load.groups];

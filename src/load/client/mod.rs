@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use crate::load::workload::Doing;
 use crate::model::op::{Outcome, Redirects};
-use crate::spec::scenario::{Atomicity, Load};
+use crate::spec::scenario::{By, Load};
 
 pub(crate) use front::Front;
 pub(crate) use near::Near;
 pub(crate) use node::{Link, connect};
-pub(crate) use request::{Commands, Read, ReplyValue, Request};
+pub(crate) use request::{Commands, Read, ReplyValue, Request, Turn};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
 pub(crate) use stock::{Stock, cluster_client};
 
@@ -68,7 +68,7 @@ impl ClientOptions {
     pub(crate) fn of_load(load: &Load) -> ClientOptions {
         ClientOptions {
             timeout: load.timeout,
-            lines: match load.wait.is_some() || load.transfer == Atomicity::Watch {
+            lines: match load.wait.is_some() || load.by == Some(By::Watch) {
                 true => load.clients_of_each(),
                 false => load.connections,
             } as usize,

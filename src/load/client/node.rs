@@ -21,7 +21,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tracing::trace;
 
-use super::{ClientOptions, Commands};
+use super::{ClientOptions, Commands, Turn};
 use crate::model::{Clock, Nanos, Password};
 
 /// The first pause between attempts to connect to a node that refuses. Each pause is twice the
@@ -192,10 +192,35 @@ impl Link {
                 for answer in self.send_each([watch, read], asking).await? {
                     seen = answer.extract_error()?;
                 }
-                let strange = || RedisError::from((ErrorKind::Extension, "not what was written"));
                 self.transact(&then(&seen).ok_or_else(strange)?, asking).await
             }
+            (Commands::Turns { first, then }, asking) => self.turns(first, then, asking).await,
         }
+    }
+
+    /// One command after the other. The answer is OK, or nil if somebody else was quicker.
+    async fn turns(
+        &self,
+        first: &Cmd,
+        then: &dyn Fn(usize, &Value) -> Turn,
+        asking: bool,
+    ) -> RedisResult<Value> {
+        let mut command = first.clone();
+        for turn in 0.. {
+            let answers = self.send_each([&command], asking).await?;
+            let answer = answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()?;
+            command = match then(turn, &answer) {
+                Turn::Ask(command) => command,
+                Turn::Over(None) => break,
+                Turn::Over(Some(last)) => {
+                    _ = self.send_each([&last], asking).await;
+                    break;
+                }
+                Turn::Taken => return Ok(Value::Nil),
+                Turn::Strange => return Err(strange()),
+            };
+        }
+        Ok(Value::Okay)
     }
 
     /// `commands` between MULTI and EXEC: what EXEC answers.
@@ -254,6 +279,10 @@ impl Link {
     pub(crate) fn give_up(&self) {
         self.given_up.notify_one();
     }
+}
+
+fn strange() -> RedisError {
+    RedisError::from((ErrorKind::Extension, "not what was written"))
 }
 
 impl Line {

@@ -34,10 +34,27 @@ pub(crate) enum Commands {
         read: Cmd,
         then: Then,
     },
+    /// One after the other, each following from the answer before: `then` is told which one that
+    /// answers, from 0. Nothing holds them together.
+    Turns {
+        first: Cmd,
+        then: Box<dyn Fn(usize, &Value) -> Turn>,
+    },
 }
 
 /// What is to be done after something was read.
 pub(crate) type Then = Box<dyn Fn(&Value) -> Option<Vec<Cmd>>>;
+
+/// How an operation of several turns goes on.
+pub(crate) enum Turn {
+    Ask(Cmd),
+    /// It is done. What may be left is cleaned up, and no error of that says otherwise.
+    Over(Option<Cmd>),
+    /// Somebody else was quicker, and nothing was done.
+    Taken,
+    /// The answer is none that is looked for.
+    Strange,
+}
 
 impl From<Cmd> for Commands {
     fn from(command: Cmd) -> Commands {

@@ -4,6 +4,7 @@
 //! `simple`), a line in [`of`], and a variant of [`Workload`]. Its operations are a family in [`Action`](crate::model::op::Action), which a checker judges.
 
 mod cas;
+mod counter;
 mod keys;
 mod locks;
 mod plans;
@@ -17,7 +18,7 @@ use crate::model::Workload;
 use crate::model::op::{Purpose, key_name};
 use crate::model::slot::slot_of;
 use crate::spec::lock::{Lock, LockKind};
-use crate::spec::scenario::Load;
+use crate::spec::scenario::{By, Load};
 
 pub(crate) use plans::Plans;
 pub(crate) use session::{Draw, Next, Plan, Sessions, Stage, Values};
@@ -38,12 +39,12 @@ fn with(load: &Load, deadlocks: &locks::Deadlocks) -> Box<dyn Sessions> {
     match load.workload {
         Workload::Register => Box::new(simple::Register { outbox }),
         Workload::Cas => Box::<cas::Cas>::default(),
-        Workload::Counter => Box::new(simple::Counter { outbox }),
+        Workload::Counter => Box::new(counter::Counter { by: load.by.unwrap_or(By::Incr), outbox }),
         Workload::Set => Box::new(simple::Set { outbox }),
         Workload::Queue => Box::new(simple::Queue),
         Workload::Stream => Box::<stream::Stream>::default(),
         Workload::DualWrite => Box::new(simple::DualWrite),
-        Workload::Transfer => Box::new(transfer::Transfer { by: load.transfer }),
+        Workload::Transfer => Box::new(transfer::Transfer { by: load.by.unwrap_or(By::Multi) }),
         Workload::Lock => {
             let usual = || Lock::new(LockKind::Mutex);
             let lock = load.lock.clone().unwrap_or_else(usual);

@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::keys::Keys;
 use crate::load::client::{Commands, Read, ReplyValue};
-use crate::model::op::{Action, Op};
+use crate::model::op::{Action, Cause, Op, Outcome};
 use crate::spec::scenario::Keyspace;
 
 /// One operation, before it is known how it goes.
@@ -92,6 +92,16 @@ pub(crate) struct Next {
     pub(crate) stage: Stage,
     /// How long after the stage before.
     pub(crate) after: Duration,
+}
+
+/// How often a session tries again where somebody else was quicker.
+pub(super) const TRIES: u32 = 100;
+
+/// Where somebody else was quicker, nothing was done, and a user would try again after a `pause`.
+pub(super) fn again(op: &Op, step: u32, pause: Duration) -> Option<Next> {
+    let again = op.outcome == Outcome::Fail(Cause::Conflict) && step < TRIES;
+    let stage = || smallvec![Plan::bare(op.key, op.action.clone())];
+    again.then(|| Next { stage: stage(), after: pause })
 }
 
 /// What a session is given by chance.

@@ -1,13 +1,12 @@
 //! Workloads whose sessions are one operation of one command, and whose clients remember nothing.
 
 use redis::Value;
-use smallvec::smallvec;
 
 use super::{Draw, Plan, Sessions, Stage, Values};
 use crate::load::client::{
     Commands, Read, ReplyValue, done, element, elements, of, set, value, with,
 };
-use crate::model::op::{Action, CounterOp, QueueOp, RegisterOp, SetOp};
+use crate::model::op::{Action, QueueOp, RegisterOp, SetOp};
 use crate::sync::functions::write;
 
 /// Reads and writes of single keys.
@@ -71,50 +70,6 @@ impl Sessions for DualWrite {
 
     fn command(&self, key: &str, plan: &Plan, values: &mut Values) -> (Commands, Read) {
         Register::ALONE.command(key, plan, values)
-    }
-}
-
-/// Increments and reads of counters.
-#[derive(Debug)]
-pub(super) struct Counter {
-    pub(super) outbox: bool,
-}
-
-impl Sessions for Counter {
-    fn begin(&self, key: u64, reads: bool, _: &mut Draw) -> Stage {
-        let action = if reads { CounterOp::Read(None) } else { CounterOp::Add(None) };
-        smallvec![Plan::bare(key, Action::Counter(action))]
-    }
-
-    fn last(&self) -> Action {
-        Action::Counter(CounterOp::Read(None))
-    }
-
-    fn command(&self, key: &str, plan: &Plan, _: &mut Values) -> (Commands, Read) {
-        match plan.action {
-            Action::Counter(CounterOp::Add(_)) if self.outbox => {
-                (write("incr", key, b"").into(), added)
-            }
-            Action::Counter(CounterOp::Add(_)) => (of("INCR", key).into(), added),
-            _ => (of("GET", key).into(), counted),
-        }
-    }
-}
-
-fn counted(value: &Value) -> Option<ReplyValue> {
-    total(value).map(|total| ReplyValue::Found(Action::Counter(CounterOp::Read(total))))
-}
-
-fn added(value: &Value) -> Option<ReplyValue> {
-    total(value).map(|total| ReplyValue::Found(Action::Counter(CounterOp::Add(total))))
-}
-
-fn total(value: &Value) -> Option<Option<u64>> {
-    match value {
-        Value::Nil => Some(None),
-        Value::Int(total) => u64::try_from(*total).ok().map(Some),
-        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok().map(Some),
-        _ => None,
     }
 }
 
@@ -189,17 +144,4 @@ fn popped(value: &Value) -> Option<ReplyValue> {
 
 fn drained(value: &Value) -> Option<ReplyValue> {
     elements(value).map(|left| ReplyValue::Found(Action::Queue(QueueOp::Drain(left))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn totals_are_read_as_text_and_as_numbers() {
-        assert_eq!(total(&Value::BulkString("12".into())), Some(Some(12)));
-        assert_eq!(total(&Value::Int(3)), Some(Some(3)));
-        assert_eq!(total(&Value::Nil), Some(None));
-        assert_eq!(total(&Value::BulkString("12x".into())), None);
-    }
 }

@@ -7,18 +7,18 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use smallvec::smallvec;
 
+use super::locks::beside;
+use super::session::again;
 use super::{Draw, Next, Plan, Sessions, Stage, Values};
 use crate::load::client::{Commands, Read, ReplyValue};
-use crate::model::op::{Action, Cause, Op, Outcome, TransferOp};
-use crate::spec::scenario::Atomicity;
+use crate::model::op::{Action, Op, TransferOp};
+use crate::spec::scenario::By;
 
 /// The accounts of a bank, and what each is opened with.
 const ACCOUNTS: u16 = 8;
 const OPENED: i64 = 1_000;
 /// The most that is moved at once.
 const MOST: u64 = 10;
-/// How often a session tries again where somebody else was quicker.
-const TRIES: u32 = 20;
 
 const SCRIPT: &str = "\
 redis.call('DECRBY', KEYS[1], ARGV[1])
@@ -27,7 +27,7 @@ return 1";
 
 #[derive(Debug)]
 pub(super) struct Transfer {
-    pub(super) by: Atomicity,
+    pub(super) by: By,
 }
 
 impl Sessions for Transfer {
@@ -68,12 +68,8 @@ impl Sessions for Transfer {
         }
     }
 
-    /// Somebody else was quicker: nothing was done, and a user would try again.
     fn then(&self, ended: &[Op], step: u32) -> Option<Next> {
-        let op = ended.first()?;
-        let again = op.outcome == Outcome::Fail(Cause::Conflict) && step < TRIES;
-        let stage = || smallvec![Plan::bare(op.key, op.action.clone())];
-        again.then(|| Next { stage: stage(), after: Duration::ZERO })
+        again(ended.first()?, step, Duration::ZERO)
     }
 }
 
@@ -86,14 +82,15 @@ impl Transfer {
         };
         let both = || vec![by("DECRBY", from), by("INCRBY", to)];
         match self.by {
-            Atomicity::Multi => Commands::Transaction(both()),
-            Atomicity::Pipeline => Commands::Pipeline(both()),
-            Atomicity::Script => {
+            By::Pipeline => Commands::Pipeline(both()),
+            // Of a counter.
+            By::Multi | By::Incr | By::Lock | By::GetSet => Commands::Transaction(both()),
+            By::Script => {
                 let mut script = redis::cmd("EVAL");
                 script.arg(SCRIPT).arg(2).arg(from).arg(to).arg(amount);
                 script.into()
             }
-            Atomicity::Watch => {
+            By::Watch => {
                 let mut watch = redis::cmd("WATCH");
                 watch.arg(from).arg(to);
                 let (a, b) = (from.to_owned(), to.to_owned());
@@ -116,7 +113,7 @@ impl Transfer {
 
 /// `{app:3}:0`
 fn name(bank: &str, account: u16) -> String {
-    format!("{{{bank}}}:{account}")
+    beside(bank, &account.to_string())
 }
 
 fn get(accounts: impl IntoIterator<Item = String>) -> Cmd {
@@ -149,7 +146,9 @@ fn numbers(value: &Value) -> Option<Vec<i64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::workload::session::TRIES;
     use crate::model::Nanos;
+    use crate::model::op::{Cause, Outcome};
     use crate::model::slot::slot_of;
 
     #[test]
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn whoever_was_too_slow_tries_again_and_nobody_else_does() {
-        let bank = Transfer { by: Atomicity::Watch };
+        let bank = Transfer { by: By::Watch };
         let action = Action::Transfer(TransferOp::Move { from: 0, to: 1, amount: 5 });
         let ended = |outcome| Op { outcome, ..Op::new(3, action.clone(), Nanos(0), Nanos(1)) };
         let conflict = ended(Outcome::Fail(Cause::Conflict));

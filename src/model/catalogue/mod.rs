@@ -464,11 +464,16 @@ pub const CATALOGUE: &[Known] = catalogue! {
     &[Load, Baseline], LONGER => {
         "latency.p50.before" Millis Lower "median latency before the first step"
             .cell("p50", Before);
+        "latency.p95.before" Millis Lower "95th percentile of latency before the first step"
+            .of(Before);
     }
     &[Load, Step], LONGER => {
         "latency.p50.during" Millis Lower
             "median latency from the first step's start until convergence".cell("p50", During);
         "latency.p50.after" Millis Lower "median latency after convergence".cell("p50", After);
+        "latency.p95.during" Millis Lower
+            "95th percentile of latency from the first step's start until convergence".of(During);
+        "latency.p95.after" Millis Lower "95th percentile of latency after convergence".of(After);
     }
     &[Load, Baseline], LONGER => {
         "latency.p99.before" Millis Lower "99th percentile of latency before the first step"

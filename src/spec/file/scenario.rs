@@ -7,7 +7,7 @@ use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::lock::{Deadlock, LockBy, LockKind};
 use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number, scalar};
-use crate::spec::scenario::{Atomicity, ClientKind, Distribution};
+use crate::spec::scenario::{By, ClientKind, Distribution};
 use crate::spec::step::StepMap;
 use crate::spec::tree::{Node, Value};
 
@@ -71,9 +71,11 @@ object! {
         /// application on that library feels, and `{ command: [PROGRAM, ARGUMENT, ...] }` what
         /// one on the library behind an adapter does. Default: `redrill`.
         optional "client" client: ClientKind,
-        /// What makes a transfer whole: `multi` (MULTI and EXEC), `script` (EVAL), `watch`
-        /// (WATCH), or nothing at all with `pipeline`. Default: `multi`.
-        optional "by" by: Atomicity,
+        /// How changes are made. Of a `transfer`: `multi` (MULTI and EXEC), `script` (EVAL), `watch`
+        /// (WATCH), or with `pipeline` by nothing that holds them together. Of a `counter`: `incr`,
+        /// `script`, `watch`, `lock` (GET and SET by who has a lock), or `get-set` by anybody.
+        /// Default: `multi`, or `incr`.
+        optional "by" by: By,
         /// What locks a load takes, if its workload is `lock`: each key is a lock.
         optional "lock" lock: LockMap,
         /// The load whose keys it uses. Both do the same kind of work on the same group, and

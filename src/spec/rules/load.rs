@@ -8,7 +8,7 @@ use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::scenario::LoadMap;
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time};
-use crate::spec::scenario::{Atomicity, ClientKind, Distribution, Keyspace, Load};
+use crate::spec::scenario::{By, ClientKind, Distribution, Keyspace, Load};
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Topology};
 
@@ -72,6 +72,7 @@ fn load(
     let fallback = outbox::fallback(map, &client, &groups, topology?, errors);
     let near = near(map, (workload, &client), errors);
     let outbox = outbox::check((map, &name.span), (workload, &client), &groups, topology?, errors);
+    let by = by(map, (workload, &client), outbox, errors);
     Some(Load {
         name: name.value.clone(),
         groups: groups.into_iter().map(|group| group.name.clone()).collect(),
@@ -80,7 +81,7 @@ fn load(
         region,
         workload,
         keyspace: Keyspace::own(&name.value),
-        transfer: transfer(map, workload, errors),
+        by,
         lock,
         instances: map.instances.or(1) as u16,
         connections: map.connections.or(1),
@@ -149,13 +150,40 @@ fn rate(map: &LoadMap, errors: &mut Diagnostics) -> f64 {
     at.value.0
 }
 
-/// What makes a transfer whole.
-fn transfer(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> Atomicity {
-    if let (Some(at), false) = (map.by.given(), workload == Workload::Transfer) {
-        let message = format!("`by` says how amounts move, and `{}` moves none", workload.word());
-        errors.add(&at.span, message, "leave `by` out");
+/// How changes are made.
+fn by(
+    map: &LoadMap,
+    (workload, client): (Workload, &ClientKind),
+    outbox: bool,
+    errors: &mut Diagnostics,
+) -> Option<By> {
+    let ways = By::of(workload);
+    let Some(at) = map.by.given() else { return ways.first().copied() };
+    let (word, by) = (workload.word(), at.value);
+    let words: Vec<String> = ways.iter().map(|way| format!("`{way}`")).collect();
+    let wrong = match ways.first() {
+        None => Some((
+            format!("`by` says how amounts move or counters count, and `{word}` does neither"),
+            "leave `by` out".to_owned(),
+        )),
+        Some(_) if !ways.contains(&by) => Some((
+            format!("the workload `{word}` knows no `{by}`"),
+            format!("write one of {}", words.join(", ")),
+        )),
+        Some(usual) if *usual != by && client.is_of_a_library() => Some((
+            format!("how a library counts is its own matter, and the order for that is `{usual}`"),
+            "leave `by` out, or use `client: redrill`".to_owned(),
+        )),
+        Some(usual) if *usual != by && outbox => Some((
+            format!("redrill's replicators carry what `{usual}` writes, and `{by}` goes past them"),
+            "leave `by` out, or use another group".to_owned(),
+        )),
+        Some(_) => None,
+    };
+    if let Some((message, advice)) = wrong {
+        errors.add(&at.span, message, &advice);
     }
-    map.by.or(Atomicity::Multi)
+    Some(by)
 }
 
 /// From 0.0 to 1.0.

@@ -105,35 +105,49 @@ async fn every_ready_topology_comes_up_without_redrill() {
         let text = fs::read_to_string(file(ready.name)).unwrap();
         let text = text.replace("10.200.0.", &format!("10.200.{}.", 16 * (n + 1)));
         let _project = Project::up(ready.name, &text);
-        let (sentinels, nodes): (Vec<Node>, Vec<Node>) =
-            nodes(&text).into_iter().partition(|node| node.name.is_sentinel());
-        let cluster = ready.name.starts_with("cluster");
-        for node in &nodes {
-            until_good(node, nodes.len(), cluster).await;
-        }
-        for sentinel in &sentinels {
-            until_it_watches(sentinel, nodes.len() - 1, sentinels.len() - 1).await;
-        }
-        if cluster {
-            assert_redis_cli_agrees(&nodes[0].addr.to_string(), None);
+        for group in nodes(&text).chunk_by(|a, b| a.node.name.group == b.node.name.group) {
+            until_it_is_up(group).await;
         }
     }
 }
 
-/// By the addresses that the file gives.
-fn nodes(text: &str) -> Vec<Node> {
-    let services = text.split("    image: ").skip(1);
-    let node = |(n, service): (usize, &str)| {
-        let (_, rest) = service.split_once("ipv4_address: ")?;
+async fn until_it_is_up(group: &[Service]) {
+    let (sentinels, nodes): (Vec<&Service>, Vec<&Service>) =
+        group.iter().partition(|service| service.node.name.is_sentinel());
+    for node in &nodes {
+        until_good(node, nodes.len()).await;
+    }
+    for sentinel in &sentinels {
+        until_it_watches(&sentinel.node, nodes.len() - 1, sentinels.len() - 1).await;
+    }
+    if nodes[0].in_cluster {
+        assert_redis_cli_agrees(&nodes[0].node.addr.to_string(), None);
+    }
+}
+
+/// One of a file.
+struct Service {
+    node: Node,
+    in_cluster: bool,
+}
+
+/// By the names and addresses that the file gives, `  cache-0-1:` first.
+fn nodes(text: &str) -> Vec<Service> {
+    let parts: Vec<&str> = text.split("    image: ").collect();
+    let service = |(n, pair): (usize, &[&str])| {
+        let (_, rest) = pair[1].split_once("ipv4_address: ")?;
         let ip = rest.split_whitespace().next().unwrap();
         let addr: SocketAddr = format!("{ip}:6379").parse().unwrap();
-        let name = match service.contains("\"--sentinel\"") {
-            true => NodeName::sentinel("cache", n as u32),
-            false => NodeName::new("cache", n as u32, 0),
+        let name = pair[0].trim_end().trim_end_matches(':').rsplit(' ').next().unwrap();
+        let (group, _) = name.split_once('-').unwrap();
+        let name = match pair[1].contains("\"--sentinel\"") {
+            true => NodeName::sentinel(group, n as u32),
+            false => NodeName::new(group, n as u32, 0),
         };
-        Some(Node::new(name, addr, String::new(), Role::Primary))
+        let node = Node::new(name, addr, String::new(), Role::Primary);
+        Some(Service { node, in_cluster: pair[1].contains("\"--cluster-enabled\"") })
     };
-    services.enumerate().filter_map(node).collect()
+    parts.windows(2).enumerate().filter_map(service).collect()
 }
 
 /// A sentinel has found all by itself: it was told of the primary only.
@@ -158,9 +172,9 @@ async fn until_it_watches(sentinel: &Node, replicas: usize, others: usize) {
 }
 
 /// A cluster's node knows all others and is ok; another's replicas are linked.
-async fn until_good(node: &Node, all: usize, cluster: bool) {
+async fn until_good(Service { node, in_cluster }: &Service, all: usize) {
     let good = async || {
-        if cluster {
+        if *in_cluster {
             let info = node.admin.cluster_info().await.ok()?;
             return (info.state_ok && info.known_nodes == all as u64).then_some(());
         }

@@ -57,6 +57,7 @@ const EU_STANDS: Wrong = Wrong::StandsStill("eu/0/0", Duration::from_secs(5));
 const EU_LOSES: Wrong = Wrong::LosesKeys("eu/0/0", Duration::from_secs(3));
 const REGIONS: &[&str] = &["timeline.0.at=1s", "timeline.0.for=5s", "settle=3s"];
 
+const COUNTS_ANEW: Wrong = forgets(&["cache/0/0"], 3_000);
 const LOCKS_FORGET: Wrong = Wrong::LosesLeases(&["locks/0/0"]);
 const ALL_LOCKS_FORGET: Wrong =
     Wrong::LosesLeases(&["locks/0/0", "locks/1/0", "locks/1/1", "locks/2/0"]);
@@ -132,6 +133,8 @@ pub const ALL: &[Broken] = &[
     broken("lock-restart-without-data", &[], FIVE_FORGET, "lock.overlaps"),
     broken("lock-reshard", &[], ALL_LOCKS_FORGET, "lock.overlaps"),
     broken("lock-comparison", &[], ALL_LOCKS_FORGET, "lock.overlaps"),
+    broken("cache-counters", &["settle=5s"], COUNTS_ANEW, "counter.wrong"),
+    broken("cache-counters", &["settle=5s"], STANDS, "latency.p95.before"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),
     broken("chaos", WRITES, REFUSES, "errors.share"),
     broken("chaos", KILLS, forgets(EVERYBODY, 20_000), "writes.lost.share"),
@@ -269,4 +272,10 @@ fn a_server_that_loses_locks_breaks_what_locks_promise() {
     hold(&["lock-deadlock", "lock-ordering", "lock-timeouts", "lock-expiry", "lock-reshard"]);
     hold(&["lock-holder-pause", "lock-failover", "lock-partition"]);
     hold(&["lock-clock-jump", "lock-restart-without-data", "lock-comparison"]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn a_server_that_forgets_or_stands_still_breaks_what_counters_promise() {
+    hold(&["cache-counters"]);
 }

@@ -9,6 +9,7 @@ mod broken;
 mod chaos;
 mod compared;
 mod converges;
+mod counters;
 mod crowd;
 mod dual_writes;
 mod external;

@@ -176,6 +176,9 @@ const LOCKS: [&str; 13] = [
     "lock-timeouts",
 ];
 
+/// `drill::counters` plays it.
+const CACHES: [&str; 1] = ["cache-counters"];
+
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
 const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];
 const CALM: &[&str] = &["--set", "loads.app.rate=1000/s"];
@@ -470,7 +473,8 @@ fn others_that_fail_in_containers() {
 fn no_ready_scenario_is_left_out() {
     let mut names: Vec<&str> = library::scenarios().iter().map(|ready| ready.name).collect();
     names.sort_unstable();
-    let mut played = [&MOVES[..], &FAILURES, &LINKS, &REGIONS, &ACTIVE, &LOCKS, &[SWEEP]].concat();
+    let mut played =
+        [&MOVES[..], &FAILURES, &LINKS, &REGIONS, &ACTIVE, &LOCKS, &CACHES, &[SWEEP]].concat();
     played.sort_unstable();
     assert_eq!(names, played);
 }

@@ -1,0 +1,178 @@
+//! Counters that are counted up by one, and read.
+//!
+//! INCR does it in one command. Applications that compute the new total themselves read it first,
+//! and what keeps two of them from writing the same total is a script, WATCH, or a lock; or nothing.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+use smallvec::smallvec;
+
+use super::locks::{Kind, Mutex, beside};
+use super::session::again;
+use super::{Draw, Next, Plan, Sessions, Stage, Values};
+use crate::load::client::{Commands, Read, ReplyValue, Turn, done, of, script};
+use crate::model::op::{Action, CounterOp, Op};
+use crate::spec::scenario::By;
+use crate::sync::functions::write;
+
+/// Answers with the total.
+const SCRIPT: &str = "\
+local total = (redis.call('GET', KEYS[1]) or 0) + 1
+redis.call('SET', KEYS[1], total)
+return total";
+
+/// A client that counts under a lock has it for two round trips.
+const LEASE: Duration = Duration::from_secs(2);
+
+/// Increments and reads of counters.
+#[derive(Debug)]
+pub(super) struct Counter {
+    pub(super) by: By,
+    /// As of [`Load::outbox`](crate::spec::scenario::Load).
+    pub(super) outbox: bool,
+}
+
+impl Sessions for Counter {
+    fn begin(&self, key: u64, reads: bool, _: &mut Draw) -> Stage {
+        let action = if reads { CounterOp::Read(None) } else { CounterOp::Add(None) };
+        smallvec![Plan::bare(key, Action::Counter(action))]
+    }
+
+    fn last(&self) -> Action {
+        Action::Counter(CounterOp::Read(None))
+    }
+
+    fn command(&self, key: &str, plan: &Plan, _: &mut Values) -> (Commands, Read) {
+        match plan.action {
+            Action::Counter(CounterOp::Add(_)) => self.add(key),
+            _ => (of("GET", key).into(), counted),
+        }
+    }
+
+    /// Who waits for a lock leaves its holder some time.
+    fn then(&self, ended: &[Op], step: u32) -> Option<Next> {
+        let op = ended.first()?;
+        let pause = match self.by {
+            // By chance: those that wait do not come back all at once.
+            By::Lock => Duration::from_micros(1_000 + op.done.0 % 4_000),
+            _ => Duration::ZERO,
+        };
+        again(op, step, pause)
+    }
+}
+
+impl Counter {
+    fn add(&self, key: &str) -> (Commands, Read) {
+        match self.by {
+            By::Incr if self.outbox => (write("incr", key, b"").into(), added),
+            By::Script => (script(SCRIPT, key, &[]).into(), added),
+            By::Watch => (watched(key), moved),
+            By::Lock => (locked(key), done),
+            By::GetSet => (read_and_written(key), done),
+            By::Incr | By::Multi | By::Pipeline => (of("INCR", key).into(), added),
+        }
+    }
+}
+
+/// The total that follows from what was read.
+fn next(key: &str, read: &Value) -> Option<Cmd> {
+    let mut set = redis::cmd("SET");
+    set.arg(key).arg(total(read)?.unwrap_or(0) + 1);
+    Some(set)
+}
+
+fn watched(key: &str) -> Commands {
+    let name = key.to_owned();
+    let then = move |read: &Value| Some(vec![next(&name, read)?]);
+    Commands::Watched { watch: of("WATCH", key), read: of("GET", key), then: Box::new(then) }
+}
+
+fn read_and_written(key: &str) -> Commands {
+    let name = key.to_owned();
+    let then = move |turn: usize, answer: &Value| match turn {
+        0 => next(&name, answer).map_or(Turn::Strange, Turn::Ask),
+        _ => Turn::Over(None),
+    };
+    Commands::Turns { first: of("GET", key), then: Box::new(then) }
+}
+
+fn locked(key: &str) -> Commands {
+    let (name, lock) = (key.to_owned(), beside(key, "lock"));
+    let token = rand::random::<u64>().to_string();
+    let (first, _) = Mutex.acquire(&lock, token.as_bytes(), LEASE);
+    let then = move |turn: usize, answer: &Value| match (turn, answer) {
+        (0, Value::Okay) => Turn::Ask(of("GET", &name)),
+        (0, _) => Turn::Taken,
+        (1, read) => next(&name, read).map_or(Turn::Strange, Turn::Ask),
+        _ => Turn::Over(Some(Mutex.release(&lock, token.as_bytes()).0)),
+    };
+    Commands::Turns { first, then: Box::new(then) }
+}
+
+fn counted(value: &Value) -> Option<ReplyValue> {
+    total(value).map(|total| ReplyValue::Found(Action::Counter(CounterOp::Read(total))))
+}
+
+fn added(value: &Value) -> Option<ReplyValue> {
+    total(value).map(|total| ReplyValue::Found(Action::Counter(CounterOp::Add(total))))
+}
+
+/// Of EXEC.
+fn moved(value: &Value) -> Option<ReplyValue> {
+    matches!(value, Value::Array(_)).then_some(ReplyValue::Done)
+}
+
+fn total(value: &Value) -> Option<Option<u64>> {
+    match value {
+        Value::Nil => Some(None),
+        Value::Int(total) => u64::try_from(*total).ok().map(Some),
+        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok().map(Some),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(command: &Cmd) -> String {
+        String::from_utf8_lossy(&command.get_packed_command()).replace("\r\n", " ")
+    }
+
+    fn turns(commands: Commands) -> (String, Box<dyn Fn(usize, &Value) -> Turn>) {
+        let Commands::Turns { first, then } = commands else { panic!("it is one command") };
+        (text(&first), then)
+    }
+
+    #[test]
+    fn totals_are_read_as_text_and_as_numbers() {
+        assert_eq!(total(&Value::BulkString("12".into())), Some(Some(12)));
+        assert_eq!(total(&Value::Int(3)), Some(Some(3)));
+        assert_eq!(total(&Value::Nil), Some(None));
+        assert_eq!(total(&Value::BulkString("12x".into())), None);
+    }
+
+    #[test]
+    fn a_total_that_is_read_is_written_with_one_more() {
+        let (first, then) = turns(read_and_written("app:3"));
+        assert_eq!(first, "*2 $3 GET $5 app:3 ");
+        let Turn::Ask(set) = then(0, &Value::BulkString("41".into())) else { panic!("no SET") };
+        assert_eq!(text(&set), "*3 $3 SET $5 app:3 $2 42 ");
+        assert!(matches!(then(0, &Value::BulkString("x".into())), Turn::Strange));
+        assert!(matches!(then(1, &Value::Okay), Turn::Over(None)));
+    }
+
+    #[test]
+    fn who_counts_under_a_lock_gives_it_back_and_who_does_not_get_it_counts_nothing() {
+        let (first, then) = turns(locked("app:3"));
+        assert!(first.contains("{app:3}:lock") && first.contains("NX"), "{first}");
+        assert!(matches!(then(0, &Value::Nil), Turn::Taken));
+        let Turn::Ask(get) = then(0, &Value::Okay) else { panic!("no GET") };
+        assert_eq!(text(&get), "*2 $3 GET $5 app:3 ");
+        let Turn::Ask(set) = then(1, &Value::Nil) else { panic!("no SET") };
+        assert_eq!(text(&set), "*3 $3 SET $5 app:3 $1 1 ");
+        let Turn::Over(Some(release)) = then(2, &Value::Okay) else { panic!("no release") };
+        assert!(text(&release).contains("{app:3}:lock"), "{}", text(&release));
+    }
+}

@@ -1,0 +1,59 @@
+//! Counters that are counted up in several ways, on real servers: what keeps two clients from
+//! writing the same total, and what does not.
+
+use serde_json::Value;
+
+use crate::common::run;
+use crate::drill::place::{Place, assert_ended_or_busy};
+
+fn measure(report: &Value, name: &str) -> f64 {
+    report["measures"][name]["value"].as_f64().unwrap_or_else(|| panic!("{name} is not known"))
+}
+
+#[test]
+fn cache_counters_loses_nothing() {
+    let place = Place::new();
+    let args = ["--profile", "ci", "--set", "settle=4s"];
+    let ran = run(&mut place.run_of("cache-counters", &args));
+    let report = place.report();
+    assert_ended_or_busy(0, &ran, &report);
+    assert!(measure(&report, "counter.acknowledged") > 1_900.0, "{}", ran.out);
+    place.assert_nothing_left();
+}
+
+/// Many clients, a single counter, and slots on the move.
+fn play(by: &str) -> (Value, String) {
+    let text = format!(
+        "name: counters\ntopology: cluster-3x0\n\
+         loads: {{ app: {{ workload: counter, by: {by}, rate: 200/s, clients: 20, \
+                           instances: 2, keys: 2, reads: 10% }} }}\n\
+         timeline: [{{ at: 1s, do: reshard, from: 0, to: 1, slots: 5000, pace: fast }},\n\
+                    {{ at: 1s, do: reshard, from: 2, to: 1, slots: 5000, pace: fast }}]\n\
+         settle: 2s\nreported: [all]"
+    );
+    let place = Place::new();
+    let ran = place.play(&text, &[]);
+    let told = ran.out + &ran.err;
+    assert!(matches!(ran.code, Some(0 | 2)), "{by}: {told}");
+    let report = place.report();
+    assert!(measure(&report, "counter.acknowledged") > 300.0, "{by}: {told}");
+    place.assert_nothing_left();
+    (report, told)
+}
+
+#[test]
+fn what_holds_reading_and_writing_together_loses_no_increment() {
+    for by in ["script", "watch", "lock"] {
+        let (report, told) = play(by);
+        assert_eq!(measure(&report, "counter.wrong"), 0.0, "{by}: {told}");
+        // The few that a move of their slot meets give up.
+        assert!(measure(&report, "errors.total") < 20.0, "{by}: {told}");
+    }
+}
+
+#[test]
+fn who_reads_and_then_writes_loses_increments() {
+    let (report, told) = play("get-set");
+    let (lost, wrong) = (measure(&report, "counter.lost"), measure(&report, "counter.wrong"));
+    assert!(lost > 0.0 && wrong >= lost, "{lost} of {wrong}: {told}");
+}
