@@ -38,12 +38,15 @@ pub(crate) enum Commands {
     /// answers, from 0. Nothing holds them together.
     Turns {
         first: Cmd,
-        then: Box<dyn Fn(usize, &Value) -> Turn>,
+        then: ThenTurn,
     },
 }
 
 /// What is to be done after something was read.
 pub(crate) type Then = Box<dyn Fn(&Value) -> Option<Vec<Cmd>>>;
+
+/// What follows from the answer to a turn.
+pub(crate) type ThenTurn = Box<dyn Fn(usize, &Value) -> Turn>;
 
 /// How an operation of several turns goes on.
 pub(crate) enum Turn {

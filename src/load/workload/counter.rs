@@ -140,7 +140,7 @@ mod tests {
         String::from_utf8_lossy(&command.get_packed_command()).replace("\r\n", " ")
     }
 
-    fn turns(commands: Commands) -> (String, Box<dyn Fn(usize, &Value) -> Turn>) {
+    fn turns(commands: Commands) -> (String, impl Fn(usize, &Value) -> Turn) {
         let Commands::Turns { first, then } = commands else { panic!("it is one command") };
         (text(&first), then)
     }
