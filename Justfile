@@ -41,7 +41,7 @@ cross-region-rules *ARGS: build
 
 # Locks: what waiting for them costs, deadlocks, and whether two ever have one lock under faults
 locks *ARGS: build
-    {{redrill}} suite lock-contention lock-sustained lock-deadlock lock-ordering lock-timeouts lock-expiry lock-holder-pause lock-failover lock-partition lock-clock-jump lock-restart-without-data lock-reshard {{ARGS}}
+    {{redrill}} suite lock-contention lock-sustained lock-deadlock lock-ordering lock-timeouts lock-expiry lock-holder-pause lock-failover lock-partition lock-clock-jump lock-restart-without-data lock-reshard lock-comparison {{ARGS}}
 
 # All kinds of locks under all faults, on one page
 lock-comparison *ARGS: build
@@ -82,14 +82,14 @@ test-all: fmt-check lint
     pure=(--lib --test pure) live=(--test live --test memory --test timing)
     PROPTEST_CASES=5000 cargo test --locked --no-fail-fast "${pure[@]}" -- --include-ignored
     ended=$?
-    PROPTEST_CASES=300 cargo test --locked --no-fail-fast "${live[@]}" -- --include-ignored --skip drill::crowd
+    PROPTEST_CASES=300 cargo test --locked --profile drill --no-fail-fast "${live[@]}" -- --include-ignored --skip drill::crowd
     ended=$((ended + $?))
     just crowd
     exit $((ended + $?))
 
 # Two hundred nodes on this machine, drilled by the optimized redrill
 crowd:
-    REDRILL_TESTS=all cargo test --locked --release --test live -- --ignored drill::crowd
+    REDRILL_TESTS=all cargo test --locked --profile drill --test live -- --ignored drill::crowd
 
 # How many verdicts are wrong, of so many drills of known outcome in each of four classes
 verdicts COUNT="50":

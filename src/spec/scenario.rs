@@ -266,8 +266,6 @@ word_enum! {
         Script "script",
         /// WATCH, and then MULTI and EXEC with what follows from what was read.
         Watch "watch",
-        /// GET and SET by whoever has a lock (SET NX PX).
-        Lock "lock",
         /// Nothing holds GET and SET together.
         GetSet "get-set",
         /// Nothing: two commands are sent in one go.
@@ -279,7 +277,7 @@ impl By {
     /// Those that a workload knows; the first one is usual.
     pub fn of(workload: Workload) -> &'static [By] {
         match workload {
-            Workload::Counter => &[By::Incr, By::Script, By::Watch, By::Lock, By::GetSet],
+            Workload::Counter => &[By::Incr, By::Script, By::Watch, By::GetSet],
             Workload::Transfer => &[By::Multi, By::Script, By::Watch, By::Pipeline],
             Workload::Register
             | Workload::Cas

@@ -9,6 +9,7 @@
 //! Each update of an account is a read, and a write of one more. If none is lost, an account ends
 //! with as many as were acknowledged, and those whose outcome is unknown at most.
 
+mod fencing;
 mod figures;
 mod leases;
 mod overlap;
@@ -29,6 +30,7 @@ use super::parts::{self, HELD, History, Keys, ReadError};
 
 pub use figures::{LockFigures, LocksOfStep, LocksWrong};
 
+use fencing::{Late, overtaken_writes};
 use overlap::{Overlap, overlaps};
 use session::{Held, Lock};
 use tally::Tally;
@@ -45,6 +47,7 @@ struct Found<'c> {
     unread: u64,
     examples: Examples,
     of_lost: Examples,
+    of_unfenced: Examples,
     over_time: OverTime,
 }
 
@@ -60,6 +63,7 @@ impl Checker for Locks {
             unread: 0,
             examples: Examples::counted_from(context.zero),
             of_lost: Examples::counted_from(context.zero),
+            of_unfenced: Examples::counted_from(context.zero),
             over_time: OverTime::new(&context.windows),
         };
         parts::in_parts(history, HELD, |locks: Keys<Lock>, _| {
@@ -79,7 +83,6 @@ impl Found<'_> {
         if let (Some(ttl), 1) = (context.lease(at.0), holders) {
             tally.leases.add(&lock, &held, ttl, context.healed());
         }
-        tally.unfenced += overtaken_writes(&held);
         tally.changed += held.iter().filter(|one| one.changed).count() as u64;
         tally.updates += held.iter().map(|one| one.updates).sum::<u64>();
         for at in held.iter().filter_map(|one| one.refused) {
@@ -87,6 +90,9 @@ impl Found<'_> {
         }
         for overlap in overlaps(&held, holders) {
             self.overlap(at, &overlap);
+        }
+        for late in overtaken_writes(&held) {
+            self.unfenced(at, &late);
         }
         self.account(at, &lock, &held);
     }
@@ -107,6 +113,16 @@ impl Found<'_> {
             let text = told::overlap(at.1, overlap, zero) + &told::during(context, then.got);
             let window = told::drawn(overlap);
             Example { window, ..Example::new(at.0, at.1, then.got, text) }
+        });
+    }
+
+    /// The account took what it should have refused.
+    fn unfenced(&mut self, at: (u8, u64), late: &Late) {
+        self.of.entry(at.0).or_default().unfenced += 1;
+        let (context, sent) = (self.context, late.sent);
+        self.of_unfenced.offer((sent.0, late.older.token, at.0, at.1), |zero| {
+            let text = told::unfenced(at.1, late, zero) + &told::during(context, sent);
+            Example::new(at.0, at.1, sent, text)
         });
     }
 
@@ -163,6 +179,12 @@ impl Found<'_> {
         );
         let lost = super::checker::verdict(wrong.lost, self.unread);
         told.find("lock.updates.lost", lost, (wrong.lost, text), &self.of_lost);
+        let text = format!(
+            "{} updates of an older holder that an account took after one of a newer holder",
+            count(unfenced)
+        );
+        let late = (unfenced, text);
+        told.find("lock.fencing.missed", verdict(unfenced), late, &self.of_unfenced);
         let unread = format!("{} accounts could not be read at the end", count(self.unread));
         told.find_unread("lock.updates.lost", (wrong.lost, self.unread), unread);
         told.of_final_state(self.unread, "lock.updates.lost", wrong.lost as f64);
@@ -198,21 +220,6 @@ fn overwriting(held: &[Held]) -> Vec<Nanos> {
             found.push(sent);
         }
         most = most.max(balance);
-    }
-    found
-}
-
-/// Writes that an account took from a holder after it had taken one of a newer fencing token.
-fn overtaken_writes(held: &[Held]) -> u64 {
-    let fenced = held.iter().filter(|one| one.fence > 0);
-    let mut writes: Vec<(u64, (Nanos, Nanos))> =
-        fenced.filter_map(|one| Some((one.fence, one.written?))).collect();
-    writes.sort_unstable_by_key(|(fence, _)| std::cmp::Reverse(*fence));
-    // Of newer tokens, the first write that was done.
-    let (mut earliest, mut found) = (None::<Nanos>, 0);
-    for (_, (sent, done)) in writes {
-        found += u64::from(earliest.is_some_and(|earliest| earliest < sent));
-        earliest = Some(earliest.map_or(done, |earliest| earliest.min(done)));
     }
     found
 }

@@ -172,8 +172,9 @@ impl Wish {
                 self.used = self.used.max(op.sent);
                 self.process = op.process;
             }
-            // What was refused had no effect.
+            // What was refused had no effect, and what was not done is no use.
             LockOp::Write { taken: false, .. } if ok => self.refused = Some(op.sent),
+            LockOp::Write { .. } if matches!(op.outcome, Outcome::Fail(_)) => {}
             LockOp::Write { fence, balance, .. } => {
                 self.fence = self.fence.max(fence);
                 self.used = self.used.max(op.sent);

@@ -95,6 +95,44 @@ fn what_the_account_refuses_was_no_use_and_is_counted() {
 }
 
 #[test]
+fn an_account_that_takes_an_older_holder_s_update_fails_the_drill() {
+    let fenced = |token, fence, at: [u64; 4]| {
+        let mut ops = session(token, at);
+        let write = LockOp::Write { token, balance: 1, fence, taken: true };
+        ops[2] = op(token, write, (at[2], at[2] + 1));
+        ops
+    };
+    let told = |first, second| {
+        let older = fenced(1, first, [0, 5, 60, 90]);
+        check(&[older, fenced(2, second, [1, 40, 45, 50]), vec![last(1)]].concat())
+    };
+    for (first, second) in [(1, 2), (7, 7)] {
+        let told = told(first, second);
+        assert_eq!(told.measures["lock.fencing.missed"], 1.0, "{first} and {second}");
+        let finding = &told.findings[2];
+        assert_eq!((&*finding.kind, finding.verdict), ("unfenced_updates", Verdict::Fail));
+        assert_eq!(
+            finding.examples[0].text,
+            format!(
+                "the account of lock 3 took what client 1 (token 1) wrote at 0.000000s with the \
+                 number {first}, after client 2 (token 2) had written with the number {second}"
+            )
+        );
+    }
+    // The numbers went back: who has the greater one wrote last.
+    assert_eq!(told(8, 7).measures["lock.fencing.missed"], 0.0);
+}
+
+#[test]
+fn a_write_that_was_not_done_is_no_use() {
+    let mut stalled = session(1, [0, 5, 60, 90]);
+    stalled[2].outcome = Outcome::Fail(Cause::Refused);
+    let ops = [stalled, session(2, [1, 40, 45, 50]), vec![last(1)]].concat();
+    assert_eq!(of(&ops, "lock.overlaps"), Some(0.0));
+    assert_eq!(of(&ops, "lock.overlaps.possible"), Some(1.0), "it might have used it");
+}
+
+#[test]
 fn an_update_without_an_answer_may_be_there_or_not() {
     let mut unknown = session(2, [1, 31, 40, 50]);
     unknown[2].outcome = Outcome::Unknown(Cause::Timeout);
@@ -313,6 +351,25 @@ fn by_comparing_all(held: &[Held], holders: usize) -> Vec<(u64, bool)> {
         }
     }
     found
+}
+
+proptest! {
+    /// Counted one by one.
+    #[test]
+    fn the_most_overtaken_is_who_most_came_after_and_got_it_before(
+        mut all in prop::collection::vec((0..20_u64, 0..20_u64), 0..12),
+    ) {
+        all.sort_by_key(|(_, got)| *got);
+        let wish = |(token, (wished, got)): (u64, &(u64, u64))| {
+            Held { wished: Nanos(*wished), ..held(token, false, [*got, *got, *got]) }
+        };
+        let all: Vec<Held> = (0..).zip(&all).map(wish).collect();
+        let passed = |(place, one): (usize, &Held)| {
+            all[..place].iter().filter(|other| other.wished > one.wished).count() as u64
+        };
+        let most = all.iter().enumerate().map(passed).max().unwrap_or(0);
+        prop_assert_eq!(waits::most_overtaken(&all), most);
+    }
 }
 
 proptest! {

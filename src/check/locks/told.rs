@@ -1,6 +1,7 @@
 //! What a person is told of a lock that two had: who, when, and under which step; and the picture of
 //! it.
 
+use super::fencing::Late;
 use super::overlap::Overlap;
 use super::session::Held;
 use crate::check::checker::Context;
@@ -44,4 +45,17 @@ pub(super) fn overlap(key: u64, overlap: &Overlap<'_>, zero: Zero) -> String {
         [overlap.first].iter().chain(&overlap.besides).map(|one| had(one)).collect();
     let then = overlap.then;
     format!("lock {key}: {others}{} got it at {}", then.who(), zero.tell_exactly(then.got))
+}
+
+pub(super) fn unfenced(key: u64, late: &Late<'_>, zero: Zero) -> String {
+    let Late { older, sent, newer } = late;
+    format!(
+        "the account of lock {key} took what {} wrote at {} with the number {}, after {} had \
+         written with the number {}",
+        older.who(),
+        zero.tell_exactly(*sent),
+        older.fence,
+        newer.who(),
+        newer.fence
+    )
 }

@@ -130,7 +130,7 @@ fn jain(all: &[u64]) -> Option<f64> {
 
 /// The most clients that wished for the lock after another one, and got it before. `held` is in the
 /// order of getting it.
-fn most_overtaken(held: &[Held]) -> u64 {
+pub(super) fn most_overtaken(held: &[Held]) -> u64 {
     let mut wished: Vec<Nanos> = held.iter().map(|one| one.wished).collect();
     wished.sort_unstable();
     // A Fenwick tree counts those so far, by when they wished.

@@ -198,7 +198,7 @@ impl Link {
         }
     }
 
-    /// One command after the other. The answer is OK, or nil if somebody else was quicker.
+    /// One command after the other. The answer is OK.
     async fn turns(
         &self,
         first: &Cmd,
@@ -211,12 +211,7 @@ impl Link {
             let answer = answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()?;
             command = match then(turn, &answer) {
                 Turn::Ask(command) => command,
-                Turn::Over(None) => break,
-                Turn::Over(Some(last)) => {
-                    _ = self.send_each([&last], asking).await;
-                    break;
-                }
-                Turn::Taken => return Ok(Value::Nil),
+                Turn::Over => break,
                 Turn::Strange => return Err(strange()),
             };
         }

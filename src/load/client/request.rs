@@ -34,8 +34,9 @@ pub(crate) enum Commands {
         read: Cmd,
         then: Then,
     },
-    /// One after the other, each following from the answer before: `then` is told which one that
-    /// answers, from 0. Nothing holds them together.
+    /// One after the other on a single key, each following from the answer before: `then` is told
+    /// which one that answers, from 0. Nothing holds them together. A redirect sends the client
+    /// back to the first one: what ASK says is of one key, and would not be right of another.
     Turns {
         first: Cmd,
         then: ThenTurn,
@@ -51,10 +52,7 @@ pub(crate) type ThenTurn = Box<dyn Fn(usize, &Value) -> Turn>;
 /// How an operation of several turns goes on.
 pub(crate) enum Turn {
     Ask(Cmd),
-    /// It is done. What may be left is cleaned up, and no error of that says otherwise.
-    Over(Option<Cmd>),
-    /// Somebody else was quicker, and nothing was done.
-    Taken,
+    Over,
     /// The answer is none that is looked for.
     Strange,
 }

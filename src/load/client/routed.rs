@@ -306,10 +306,9 @@ impl Routed {
                 }
                 commands => link.carry_out(commands, asking).await,
             };
-            let may_meet =
-                matches!(request.commands, Commands::Watched { .. } | Commands::Turns { .. });
+            let watched = matches!(request.commands, Commands::Watched { .. });
             let error = match reply {
-                Ok(Value::Nil) if may_meet => return Err(Outcome::Fail(Cause::Conflict)),
+                Ok(Value::Nil) if watched => return Err(Outcome::Fail(Cause::Conflict)),
                 Ok(value) => {
                     link.answered(self.shared.clock.now());
                     trip.by.set(self.counted.get(&node.address).copied());

@@ -1,14 +1,11 @@
 //! Counters that are counted up by one, and read.
 //!
 //! INCR does it in one command. Applications that compute the new total themselves read it first,
-//! and what keeps two of them from writing the same total is a script, WATCH, or a lock; or nothing.
-
-use std::time::Duration;
+//! and what keeps two of them from writing the same total is a script or WATCH, or nothing.
 
 use redis::{Cmd, Value};
 use smallvec::smallvec;
 
-use super::locks::{Kind, Mutex, beside};
 use super::session::again;
 use super::{Draw, Next, Plan, Sessions, Stage, Values};
 use crate::load::client::{Commands, Read, ReplyValue, Turn, done, of, script};
@@ -21,9 +18,6 @@ const SCRIPT: &str = "\
 local total = (redis.call('GET', KEYS[1]) or 0) + 1
 redis.call('SET', KEYS[1], total)
 return total";
-
-/// A client that counts under a lock has it for two round trips.
-const LEASE: Duration = Duration::from_secs(2);
 
 /// Increments and reads of counters.
 #[derive(Debug)]
@@ -50,15 +44,8 @@ impl Sessions for Counter {
         }
     }
 
-    /// Who waits for a lock leaves its holder some time.
     fn then(&self, ended: &[Op], step: u32) -> Option<Next> {
-        let op = ended.first()?;
-        let pause = match self.by {
-            // By chance: those that wait do not come back all at once.
-            By::Lock => Duration::from_micros(1_000 + op.done.0 % 4_000),
-            _ => Duration::ZERO,
-        };
-        again(op, step, pause)
+        again(ended.first()?, step)
     }
 }
 
@@ -68,7 +55,6 @@ impl Counter {
             By::Incr if self.outbox => (write("incr", key, b"").into(), added),
             By::Script => (script(SCRIPT, key, &[]).into(), added),
             By::Watch => (watched(key), moved),
-            By::Lock => (locked(key), done),
             By::GetSet => (read_and_written(key), done),
             By::Incr | By::Multi | By::Pipeline => (of("INCR", key).into(), added),
         }
@@ -92,22 +78,9 @@ fn read_and_written(key: &str) -> Commands {
     let name = key.to_owned();
     let then = move |turn: usize, answer: &Value| match turn {
         0 => next(&name, answer).map_or(Turn::Strange, Turn::Ask),
-        _ => Turn::Over(None),
+        _ => Turn::Over,
     };
     Commands::Turns { first: of("GET", key), then: Box::new(then) }
-}
-
-fn locked(key: &str) -> Commands {
-    let (name, lock) = (key.to_owned(), beside(key, "lock"));
-    let token = rand::random::<u64>().to_string();
-    let (first, _) = Mutex.acquire(&lock, token.as_bytes(), LEASE);
-    let then = move |turn: usize, answer: &Value| match (turn, answer) {
-        (0, Value::Okay) => Turn::Ask(of("GET", &name)),
-        (0, _) => Turn::Taken,
-        (1, read) => next(&name, read).map_or(Turn::Strange, Turn::Ask),
-        _ => Turn::Over(Some(Mutex.release(&lock, token.as_bytes()).0)),
-    };
-    Commands::Turns { first, then: Box::new(then) }
 }
 
 fn counted(value: &Value) -> Option<ReplyValue> {
@@ -160,19 +133,6 @@ mod tests {
         let Turn::Ask(set) = then(0, &Value::BulkString("41".into())) else { panic!("no SET") };
         assert_eq!(text(&set), "*3 $3 SET $5 app:3 $2 42 ");
         assert!(matches!(then(0, &Value::BulkString("x".into())), Turn::Strange));
-        assert!(matches!(then(1, &Value::Okay), Turn::Over(None)));
-    }
-
-    #[test]
-    fn who_counts_under_a_lock_gives_it_back_and_who_does_not_get_it_counts_nothing() {
-        let (first, then) = turns(locked("app:3"));
-        assert!(first.contains("{app:3}:lock") && first.contains("NX"), "{first}");
-        assert!(matches!(then(0, &Value::Nil), Turn::Taken));
-        let Turn::Ask(get) = then(0, &Value::Okay) else { panic!("no GET") };
-        assert_eq!(text(&get), "*2 $3 GET $5 app:3 ");
-        let Turn::Ask(set) = then(1, &Value::Nil) else { panic!("no SET") };
-        assert_eq!(text(&set), "*3 $3 SET $5 app:3 $1 1 ");
-        let Turn::Over(Some(release)) = then(2, &Value::Okay) else { panic!("no release") };
-        assert!(text(&release).contains("{app:3}:lock"), "{}", text(&release));
+        assert!(matches!(then(1, &Value::Okay), Turn::Over));
     }
 }

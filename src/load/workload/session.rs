@@ -97,11 +97,11 @@ pub(crate) struct Next {
 /// How often a session tries again where somebody else was quicker.
 pub(super) const TRIES: u32 = 100;
 
-/// Where somebody else was quicker, nothing was done, and a user would try again after a `pause`.
-pub(super) fn again(op: &Op, step: u32, pause: Duration) -> Option<Next> {
+/// Where somebody else was quicker, nothing was done, and a user would try again.
+pub(super) fn again(op: &Op, step: u32) -> Option<Next> {
     let again = op.outcome == Outcome::Fail(Cause::Conflict) && step < TRIES;
     let stage = || smallvec![Plan::bare(op.key, op.action.clone())];
-    again.then(|| Next { stage: stage(), after: pause })
+    again.then(|| Next { stage: stage(), after: Duration::ZERO })
 }
 
 /// What a session is given by chance.

@@ -2,8 +2,6 @@
 //!
 //! A key is a bank: its accounts bear its name as their hash tag, so they are in one slot.
 
-use std::time::Duration;
-
 use redis::{Cmd, Value};
 use smallvec::smallvec;
 
@@ -69,7 +67,7 @@ impl Sessions for Transfer {
     }
 
     fn then(&self, ended: &[Op], step: u32) -> Option<Next> {
-        again(ended.first()?, step, Duration::ZERO)
+        again(ended.first()?, step)
     }
 }
 
@@ -84,7 +82,7 @@ impl Transfer {
         match self.by {
             By::Pipeline => Commands::Pipeline(both()),
             // Of a counter.
-            By::Multi | By::Incr | By::Lock | By::GetSet => Commands::Transaction(both()),
+            By::Multi | By::Incr | By::GetSet => Commands::Transaction(both()),
             By::Script => {
                 let mut script = redis::cmd("EVAL");
                 script.arg(SCRIPT).arg(2).arg(from).arg(to).arg(amount);

@@ -310,7 +310,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "updates of an older holder that the account refused".side_by_side();
         "lock.fencing.missed" Count Lower
             "updates of an older holder that the account took after one of a newer holder"
-            .side_by_side();
+            .side_by_side().finding("unfenced_updates");
     }
     &[Workload(Workload::Lock)], "let the load go on for longer: nobody got a lock" => {
         "lock.acquire.p50" Millis Lower "median time from the wish for a lock to having it"

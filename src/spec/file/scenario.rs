@@ -73,7 +73,7 @@ object! {
         optional "client" client: ClientKind,
         /// How changes are made. Of a `transfer`: `multi` (MULTI and EXEC), `script` (EVAL), `watch`
         /// (WATCH), or with `pipeline` by nothing that holds them together. Of a `counter`: `incr`,
-        /// `script`, `watch`, `lock` (GET and SET by who has a lock), or `get-set` by anybody.
+        /// `script`, `watch`, or with `get-set` by nothing that holds GET and SET together.
         /// Default: `multi`, or `incr`.
         optional "by" by: By,
         /// What locks a load takes, if its workload is `lock`: each key is a lock.

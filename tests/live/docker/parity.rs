@@ -69,6 +69,7 @@ fn assert_all_alike(shapes: &[(String, BTreeSet<String>)]) {
 /// Whatever the release, and wherever it runs; and `redis-cli --cluster check` agrees with
 /// each of them afterwards.
 #[test]
+#[ignore = "`just test-all`"]
 fn reports_have_one_shape_on_every_engine_and_both_backends() {
     let Some(engine) = Engine::here() else { return };
     let there = |image: &&str| engine.wait(engine.docker().inspect_image(image)).is_ok();

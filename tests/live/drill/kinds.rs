@@ -311,6 +311,7 @@ fn a_matrix_sets_engines_side_by_side() {
 
 /// The pace that a scenario does not name, and one that no machine can keep.
 #[test]
+#[ignore = "`just test-all`"]
 fn a_report_says_how_the_pace_was_kept() {
     let place = Place::new();
     let pace = "pace: { p99: 5ms }";

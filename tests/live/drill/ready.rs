@@ -97,17 +97,20 @@ fn cluster_reshard() {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn cluster_drain() {
     play("cluster-drain", true, Some(5461.0));
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn cluster_rebalance() {
     // Shard 0 owned 5461 slots and is to own 8192.
     play("cluster-rebalance", true, Some(2731.0));
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn scale_out_under_load() {
     suite(&["scale-out-under-load"], "process", SOONER);
 }
@@ -223,6 +226,7 @@ fn a_node_fails_during_a_reshard(backend: &str) {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn node_failure_during_reshard() {
     a_node_fails_during_a_reshard("process");
 }
@@ -353,6 +357,7 @@ fn faults_are_drawn(backend: &str) {
 }
 
 #[test]
+#[ignore = "`just test-all`"]
 fn standby_promotion() {
     // The region is back before it takes over again.
     let report = broken(REGIONS[1], "process", &["timeline.0.at=2s", "timeline.1.at=5s"]);

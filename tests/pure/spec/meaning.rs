@@ -290,7 +290,7 @@ loads: { app: &app { rate: 100/s, keys: 7 }, other: *app }\n";
 /// Loads of which each measure has what it needs.
 const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   app: { group: new, rate: 100/s, near: tracking }
-  counts: { group: new, workload: counter, by: lock, rate: 1/s, wait: { replicas: 1 } }
+  counts: { group: new, workload: counter, by: watch, rate: 1/s, wait: { replicas: 1 } }
   sets: { group: new, workload: set, rate: 1/s, client: { command: [/bin/true] } }
   queues: { group: new, workload: queue, rate: 1/s }
   streams: { group: new, workload: stream, rate: 1/s }

@@ -29,14 +29,13 @@ use crate::model::op::{Action, LockOp, Op};
 use crate::spec::lock::{Deadlock, Lock, LockKind};
 
 pub(super) use deadlocks::Deadlocks;
-pub(super) use kind::Kind;
-pub(super) use mutex::Mutex;
 pub(super) use names::beside;
 
 use compared::Compared;
 use fair::Fair;
 use fenced::Fenced;
-use kind::number;
+use kind::{Kind, number};
+use mutex::Mutex;
 use read_write::ReadWrite;
 use semaphore::Semaphore;
 use wish::Wish;
