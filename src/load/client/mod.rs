@@ -22,7 +22,7 @@ use crate::spec::scenario::{By, Load};
 pub(crate) use front::Front;
 pub(crate) use near::Near;
 pub(crate) use node::{Link, connect};
-pub(crate) use request::{Commands, Read, ReplyValue, Request, Turn};
+pub(crate) use request::{Commands, Read, ReplyValue, Request, Then};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
 pub(crate) use stock::{Stock, cluster_client};
 

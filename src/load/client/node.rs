@@ -21,7 +21,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tracing::trace;
 
-use super::{ClientOptions, Commands, Turn};
+use super::{ClientOptions, Commands};
 use crate::model::{Clock, Nanos, Password};
 
 /// The first pause between attempts to connect to a node that refuses. Each pause is twice the
@@ -177,10 +177,8 @@ impl Link {
     /// Carries out what belongs together, after ASKING if it must be. Errors: the first of theirs.
     pub(crate) async fn carry_out(&self, commands: &Commands, asking: bool) -> RedisResult<Value> {
         match (commands, asking) {
-            (Commands::One(command) | Commands::Alone(command), false) => self.send(command).await,
-            (Commands::One(command) | Commands::Alone(command), true) => {
-                let answers = self.send_each([command], true).await?;
-                answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
+            (Commands::One(command) | Commands::Alone(command), asking) => {
+                self.one(command, asking).await
             }
             // Whoever routes takes care of pipelines, as each command goes its own way.
             (Commands::Transaction(commands) | Commands::Pipeline(commands), asking) => {
@@ -194,28 +192,23 @@ impl Link {
                 }
                 self.transact(&then(&seen).ok_or_else(strange)?, asking).await
             }
-            (Commands::Turns { first, then }, asking) => self.turns(first, then, asking).await,
+            (Commands::Followed { read, then }, asking) => {
+                let seen = self.one(read, asking).await?;
+                let mut last = Value::Nil;
+                for command in then(&seen).ok_or_else(strange)? {
+                    last = self.one(&command, asking).await?;
+                }
+                Ok(last)
+            }
         }
     }
 
-    /// One command after the other. The answer is OK.
-    async fn turns(
-        &self,
-        first: &Cmd,
-        then: &dyn Fn(usize, &Value) -> Turn,
-        asking: bool,
-    ) -> RedisResult<Value> {
-        let mut command = first.clone();
-        for turn in 0.. {
-            let answers = self.send_each([&command], asking).await?;
-            let answer = answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()?;
-            command = match then(turn, &answer) {
-                Turn::Ask(command) => command,
-                Turn::Over => break,
-                Turn::Strange => return Err(strange()),
-            };
+    async fn one(&self, command: &Cmd, asking: bool) -> RedisResult<Value> {
+        if !asking {
+            return self.send(command).await;
         }
-        Ok(Value::Okay)
+        let answers = self.send_each([command], true).await?;
+        answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
     }
 
     /// `commands` between MULTI and EXEC: what EXEC answers.

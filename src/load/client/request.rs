@@ -34,28 +34,16 @@ pub(crate) enum Commands {
         read: Cmd,
         then: Then,
     },
-    /// One after the other on a single key, each following from the answer before: `then` is told
-    /// which one that answers, from 0. Nothing holds them together. A redirect sends the client
-    /// back to the first one: what ASK says is of one key, and would not be right of another.
-    Turns {
-        first: Cmd,
-        then: ThenTurn,
+    /// What follows from what `read` told of a single key. Nothing holds the two together. A
+    /// redirect sends the client back to reading: what ASK says is of one key.
+    Followed {
+        read: Cmd,
+        then: Then,
     },
 }
 
 /// What is to be done after something was read.
 pub(crate) type Then = Box<dyn Fn(&Value) -> Option<Vec<Cmd>>>;
-
-/// What follows from the answer to a turn.
-pub(crate) type ThenTurn = Box<dyn Fn(usize, &Value) -> Turn>;
-
-/// How an operation of several turns goes on.
-pub(crate) enum Turn {
-    Ask(Cmd),
-    Over,
-    /// The answer is none that is looked for.
-    Strange,
-}
 
 impl From<Cmd> for Commands {
     fn from(command: Cmd) -> Commands {

@@ -8,7 +8,7 @@ use smallvec::smallvec;
 
 use super::session::again;
 use super::{Draw, Next, Plan, Sessions, Stage, Values};
-use crate::load::client::{Commands, Read, ReplyValue, Turn, done, of, script};
+use crate::load::client::{Commands, Read, ReplyValue, Then, done, of, script};
 use crate::model::op::{Action, CounterOp, Op};
 use crate::spec::scenario::By;
 use crate::sync::functions::write;
@@ -54,8 +54,11 @@ impl Counter {
         match self.by {
             By::Incr if self.outbox => (write("incr", key, b"").into(), added),
             By::Script => (script(SCRIPT, key, &[]).into(), added),
-            By::Watch => (watched(key), moved),
-            By::GetSet => (read_and_written(key), done),
+            By::Watch => {
+                let (watch, read) = (of("WATCH", key), of("GET", key));
+                (Commands::Watched { watch, read, then: then(key) }, moved)
+            }
+            By::GetSet => (Commands::Followed { read: of("GET", key), then: then(key) }, done),
             By::Incr | By::Multi | By::Pipeline => (of("INCR", key).into(), added),
         }
     }
@@ -68,19 +71,10 @@ fn next(key: &str, read: &Value) -> Option<Cmd> {
     Some(set)
 }
 
-fn watched(key: &str) -> Commands {
-    let name = key.to_owned();
-    let then = move |read: &Value| Some(vec![next(&name, read)?]);
-    Commands::Watched { watch: of("WATCH", key), read: of("GET", key), then: Box::new(then) }
-}
-
-fn read_and_written(key: &str) -> Commands {
-    let name = key.to_owned();
-    let then = move |turn: usize, answer: &Value| match turn {
-        0 => next(&name, answer).map_or(Turn::Strange, Turn::Ask),
-        _ => Turn::Over,
-    };
-    Commands::Turns { first: of("GET", key), then: Box::new(then) }
+/// Sets it, and nothing else.
+fn then(key: &str) -> Then {
+    let key = key.to_owned();
+    Box::new(move |read| Some(vec![next(&key, read)?]))
 }
 
 fn counted(value: &Value) -> Option<ReplyValue> {
@@ -109,15 +103,6 @@ fn total(value: &Value) -> Option<Option<u64>> {
 mod tests {
     use super::*;
 
-    fn text(command: &Cmd) -> String {
-        String::from_utf8_lossy(&command.get_packed_command()).replace("\r\n", " ")
-    }
-
-    fn turns(commands: Commands) -> (String, impl Fn(usize, &Value) -> Turn) {
-        let Commands::Turns { first, then } = commands else { panic!("it is one command") };
-        (text(&first), then)
-    }
-
     #[test]
     fn totals_are_read_as_text_and_as_numbers() {
         assert_eq!(total(&Value::BulkString("12".into())), Some(Some(12)));
@@ -128,11 +113,10 @@ mod tests {
 
     #[test]
     fn a_total_that_is_read_is_written_with_one_more() {
-        let (first, then) = turns(read_and_written("app:3"));
-        assert_eq!(first, "*2 $3 GET $5 app:3 ");
-        let Turn::Ask(set) = then(0, &Value::BulkString("41".into())) else { panic!("no SET") };
-        assert_eq!(text(&set), "*3 $3 SET $5 app:3 $2 42 ");
-        assert!(matches!(then(0, &Value::BulkString("x".into())), Turn::Strange));
-        assert!(matches!(then(1, &Value::Okay), Turn::Over));
+        let then = then("app:3");
+        let set = then(&Value::BulkString("41".into())).unwrap();
+        let [set] = &set[..] else { panic!("{} commands", set.len()) };
+        assert_eq!(set.get_packed_command(), b"*3\r\n$3\r\nSET\r\n$5\r\napp:3\r\n$2\r\n42\r\n");
+        assert!(then(&Value::BulkString("x".into())).is_none(), "no total");
     }
 }

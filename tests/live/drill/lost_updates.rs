@@ -1,5 +1,5 @@
-//! Updates that a broken lock loses, against somebody who knows nothing of redrill's loads: he
-//! listens to what the server of the accounts executes.
+//! Updates that a broken lock loses, against a listener that knows nothing of redrill's loads: it
+//! hears (MONITOR) what the server of the accounts executes.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
