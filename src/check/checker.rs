@@ -130,11 +130,27 @@ pub struct Checked {
     pub over_time: BTreeMap<&'static str, OverTime>,
     /// By load, of those that take locks.
     pub locks: BTreeMap<u8, LockFigures>,
+    /// By load, of those whose workload has measures of its own.
+    pub of_loads: BTreeMap<u8, OfLoad>,
     /// What each failure of [`Context::failures`] cost; absent if that was not looked for.
     pub recovery_points: Option<RecoveryPoints>,
 }
 
+/// What is known of the measures of one load: as the fields of [`Checked`] that are called so.
+#[derive(Clone, Debug, Default)]
+pub struct OfLoad {
+    pub measures: BTreeMap<&'static str, f64>,
+    pub at_least: BTreeMap<&'static str, f64>,
+}
+
 impl Checked {
+    /// Adds what `told` says of one load.
+    pub(super) fn of_load(&mut self, load: u8, told: Checked) {
+        let own = self.of_loads.entry(load).or_default();
+        own.measures.extend(told.measures);
+        own.at_least.extend(told.at_least);
+    }
+
     /// Adds the value of a measure, if it is known.
     pub(super) fn measure(&mut self, name: &'static str, value: Option<f64>) {
         self.measures.extend(value.map(|value| (name, value)));
@@ -175,6 +191,9 @@ impl Checked {
         self.at_least.extend(other.at_least);
         self.over_time.extend(other.over_time);
         self.locks.extend(other.locks);
+        for (load, OfLoad { measures, at_least }) in other.of_loads {
+            self.of_load(load, Checked { measures, at_least, ..Checked::default() });
+        }
         self.recovery_points = match (self.recovery_points.take(), other.recovery_points) {
             (Some(own), Some(others)) => Some(own.and(others)),
             (own, others) => own.or(others),

@@ -91,11 +91,14 @@ impl PerKey for Counters {
     fn judge(&self, at: (u8, u64), counter: &Counter, found: &mut Found) {
         found.add("acknowledged", counter.done.len() as u64);
         let last = counter.totals.iter().rfind(|total| total.of == Of::FinalRead);
-        found.unread += u64::from(last.is_none() && !counter.done.is_empty());
-        if let Some(last) = last {
-            let (least, most) = counter.bounds(last);
-            found.add("lost", least.saturating_sub(last.total));
-            found.add("surplus", last.total.saturating_sub(most));
+        match last {
+            Some(last) => {
+                let (least, most) = counter.bounds(last);
+                found.add("lost", least.saturating_sub(last.total));
+                found.add("surplus", last.total.saturating_sub(most));
+            }
+            None if counter.done.is_empty() => {}
+            None => found.unread(),
         }
         let before = counter.told_before();
         let mut came_to = HashSet::new();

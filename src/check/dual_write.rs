@@ -62,7 +62,9 @@ impl PerKey for DualWrites {
         let both = pair.writes.values().filter(|halves| halves.iter().all(done)).count();
         found.add("acknowledged", both as u64);
         let [Some(first), Some(second)] = pair.last else {
-            found.unread += u64::from(!pair.writes.is_empty());
+            if !pair.writes.is_empty() {
+                found.unread();
+            }
             return;
         };
         if first.value == second.value {

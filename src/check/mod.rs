@@ -49,7 +49,7 @@ mod transactions;
 mod transfer;
 
 pub use causal::Causality;
-pub use checker::{Checked, Checker, Context, Fault, OverTime, Sides, Windows};
+pub use checker::{Checked, Checker, Context, Fault, OfLoad, OverTime, Sides, Windows};
 pub use conflicts::Conflicts;
 pub use counter::Counters;
 pub use deadlocks::Deadlocks;

@@ -21,7 +21,7 @@ pub(super) struct Words {
     pub family: &'static str,
     /// The measures that are known whether the final state could be read or not.
     pub known: &'static [&'static str],
-    /// One sentence for a person, and another one if keys are [unread](Found::unread). `{lost}`
+    /// One sentence for a person, and another one if keys are [unread](Counts::unread). `{lost}`
     /// stands for the count of that word.
     pub text: &'static str,
     pub unread: &'static str,
@@ -43,30 +43,76 @@ pub(super) struct Found {
     pub context: Arc<Context>,
     /// What each failure cost, if the checker knows.
     pub points: Option<RecoveryPoints>,
-    /// By the measures' words after the dot.
-    counts: BTreeMap<&'static str, u64>,
-    /// Keys that were changed, and whose final state is not known.
-    pub unread: u64,
+    /// Of the load whose keys are judged now.
+    counts: Counts,
+    of_loads: BTreeMap<u8, Counts>,
     examples: Examples,
 }
 
-impl Found {
-    pub fn add(&mut self, word: &'static str, count: u64) {
-        *self.counts.entry(word).or_default() += count;
+/// What was counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    /// By the measures' words after the dot.
+    of: BTreeMap<&'static str, u64>,
+    /// Keys that were changed, and whose final state is not known.
+    pub unread: u64,
+}
+
+impl Counts {
+    fn add(&mut self, word: &'static str, count: u64) {
+        *self.of.entry(word).or_default() += count;
     }
 
     pub fn of(&self, word: &str) -> u64 {
-        self.counts.get(word).copied().unwrap_or_default()
+        self.of.get(word).copied().unwrap_or_default()
+    }
+
+    fn join(&mut self, other: &Counts) {
+        other.of.iter().for_each(|(word, count)| self.add(word, *count));
+        self.unread += other.unread;
     }
 
     /// `text` with the counts that it names.
-    fn told(&self, text: &str) -> String {
+    fn text(&self, text: &str) -> String {
         let named = text.split('{').map(|part| match part.split_once('}') {
             Some(("unread", rest)) => format!("{}{rest}", count(self.unread)),
             Some((word, rest)) => format!("{}{rest}", count(self.of(word))),
             None => part.to_owned(),
         });
         named.collect()
+    }
+
+    /// Adds up all that is wrong, and gives the verdict on it.
+    pub fn verdict(&mut self, family: &str) -> Verdict {
+        let bad = rows(family).filter(|(_, known)| known.better == Better::Lower);
+        let wrong = bad.map(|(word, _)| self.of(word)).sum();
+        self.add("wrong", wrong);
+        verdict(wrong, self.unread)
+    }
+
+    fn told(&self, words: &Words, told: &mut Checked) {
+        for (word, known) in rows(words.family) {
+            let missing = if words.known.contains(&word) { 0 } else { self.unread };
+            told.of_final_state(missing, known.name, self.of(word) as f64);
+        }
+    }
+}
+
+impl Found {
+    pub fn add(&mut self, word: &'static str, count: u64) {
+        self.counts.add(word, count);
+    }
+
+    /// The final state of the key is not known, and it was changed.
+    pub fn unread(&mut self) {
+        self.counts.unread += 1;
+    }
+
+    /// What was counted of all loads.
+    pub fn all(&self) -> Counts {
+        let mut all = Counts::default();
+        self.of_loads.values().for_each(|own| all.join(own));
+        all
     }
 
     /// Offers an example, at the instant of an answer. Those of the lowest rank are shown.
@@ -96,18 +142,14 @@ pub(super) fn found<C: PerKey>(
     let (examples, context) = (Examples::counted_from(context.zero), Arc::new(context.clone()));
     let mut found = Found { examples, context, ..Found::default() };
     parts::in_parts(history, HELD, |keys: Keys<C::Key>, _| {
-        keys.iter().for_each(|(at, key)| checker.judge(*at, key, &mut found));
+        for (at, key) in keys {
+            checker.judge(at, &key, &mut found);
+            let counts = std::mem::take(&mut found.counts);
+            found.of_loads.entry(at.0).or_default().join(&counts);
+        }
         Ok(())
     })?;
     Ok(found)
-}
-
-/// Adds up all that is wrong, and gives the verdict on it.
-pub(super) fn verdict_on<C: PerKey>(checker: &C, found: &mut Found) -> Verdict {
-    let bad = rows(checker.words().family).filter(|(_, known)| known.better == Better::Lower);
-    let wrong = bad.map(|(word, _)| found.of(word)).sum();
-    found.add("wrong", wrong);
-    verdict(wrong, found.unread)
 }
 
 impl<C: PerKey> Checker for C {
@@ -116,22 +158,26 @@ impl<C: PerKey> Checker for C {
     }
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
-        let (mut found, words) = (found(self, history, context)?, self.words());
-        let verdict = verdict_on(self, &mut found);
-        let mut text = found.told(words.text);
-        let unread = found.told(words.unread);
-        if found.unread > 0 {
+        let (found, words) = (found(self, history, context)?, self.words());
+        let mut all = found.all();
+        let verdict = all.verdict(words.family);
+        let mut text = all.text(words.text);
+        let unread = all.text(words.unread);
+        if all.unread > 0 {
             text += &format!("; {unread}");
         }
         let mut told = Checked::default();
-        for (word, known) in rows(words.family) {
-            let count = found.of(word);
-            let missing = if words.known.contains(&word) { 0 } else { found.unread };
-            told.of_final_state(missing, known.name, count as f64);
-            if known.finding.is_some() {
-                told.find(known.name, verdict, (count, text.clone()), &found.examples);
-                told.find_unread(known.name, (count, found.unread), unread.clone());
-            }
+        all.told(words, &mut told);
+        for (word, known) in rows(words.family).filter(|(_, known)| known.finding.is_some()) {
+            let count = all.of(word);
+            told.find(known.name, verdict, (count, text.clone()), &found.examples);
+            told.find_unread(known.name, (count, all.unread), unread.clone());
+        }
+        for (load, mut counts) in found.of_loads {
+            let mut own = Checked::default();
+            counts.verdict(words.family);
+            counts.told(words, &mut own);
+            told.of_load(load, own);
         }
         told.recovery_points = found.points;
         Ok(told)

@@ -112,7 +112,9 @@ impl PerKey for Queues {
     fn judge(&self, at: (u8, u64), queue: &Queue, found: &mut Found) {
         let acknowledged = queue.elements.values().filter(|e| e.acknowledged.is_some()).count();
         found.add("acknowledged", acknowledged as u64);
-        found.unread += u64::from(queue.drained.is_none() && acknowledged > 0);
+        if queue.drained.is_none() && acknowledged > 0 {
+            found.unread();
+        }
         let mut missing: u64 = 0;
         for (value, element) in &queue.elements {
             let lost = element.acknowledged.filter(|done| {

@@ -81,7 +81,7 @@ impl PerKey for Sets {
         let Some((read, members)) = &set.last else {
             if acknowledged > 0 {
                 points.unread();
-                found.unread += 1;
+                found.unread();
             }
             return;
         };

@@ -17,10 +17,10 @@ pub(super) fn op(action: Action, key: u64, sent: u64, done: u64, outcome: Outcom
 }
 
 /// What a checker counts, by the words of its measures, with its verdict.
-pub(super) fn judged<C: PerKey>(checker: C, ops: &[Op]) -> (per_key::Found, Verdict) {
-    let mut found = per_key::found(&checker, &ops, &Context::default()).unwrap();
-    let verdict = per_key::verdict_on(&checker, &mut found);
-    (found, verdict)
+pub(super) fn judged<C: PerKey>(checker: C, ops: &[Op]) -> (per_key::Counts, Verdict) {
+    let mut all = per_key::found(&checker, &ops, &Context::default()).unwrap().all();
+    let verdict = all.verdict(checker.words().family);
+    (all, verdict)
 }
 
 /// What it tells of rows: its finding.
@@ -423,6 +423,10 @@ fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts()
         for name in told.measures.keys().chain(told.over_time.keys()) {
             let known = catalogue::known(name).unwrap_or_else(|| panic!("{name}"));
             assert_eq!(known.lacks(&facts), None, "{name} of {workload:?}");
+        }
+        for name in told.of_loads.values().flat_map(|own| own.measures.keys()) {
+            let known = catalogue::known(name).unwrap();
+            assert_eq!(known.of_each(), Some(workload), "{name}");
         }
         // What needs no load, probes find and not a checker.
         let of_loads = |known: &&catalogue::Known| !known.needs.is_empty();

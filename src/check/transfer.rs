@@ -120,7 +120,9 @@ impl PerKey for Transfers {
             }
         }
         let (Some(opened), Some((last, balances))) = (&bank.opened, &bank.last) else {
-            found.unread += u64::from(!bank.moves.is_empty());
+            if !bank.moves.is_empty() {
+                found.unread();
+            }
             return;
         };
         let total: i64 = opened.iter().sum();
@@ -135,7 +137,7 @@ impl PerKey for Transfers {
         }
         match explained(opened, &bank.moves, last, balances) {
             Explained::Yes => {}
-            Explained::Undecided => found.unread += 1,
+            Explained::Undecided => found.unread(),
             Explained::No => {
                 found.add("lost", 1);
                 found.show(at, rank(last), last.done, |_| {

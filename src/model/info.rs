@@ -207,8 +207,18 @@ pub struct Expectation {
     /// As the scenario writes it.
     pub text: String,
     pub measure: String,
+    /// The load that it is asked of; none of what is asked of all loads together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<String>,
     pub op: Compare,
     pub bound: f64,
+}
+
+impl Expectation {
+    /// Whether it bounds `measure` of all loads together.
+    pub fn is_on(&self, measure: &str) -> bool {
+        self.measure == measure && self.load.is_none()
+    }
 }
 
 words! {

@@ -407,6 +407,10 @@ pub struct Load {
     /// all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locks: Option<LockFigures>,
+    /// What its workload's checkers measure, of this load alone. Of loads that share keys, the first
+    /// one has those of all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, Measure>,
 }
 
 impl Load {
@@ -503,6 +507,9 @@ pub struct Met {
 pub struct Judged {
     pub text: String,
     pub measure: String,
+    /// The load that it is asked of; absent of what is asked of all loads together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<String>,
     pub op: Compare,
     pub value: Option<f64>,
     /// As in `measures`: how much it was when the load ended, if it was not over then.

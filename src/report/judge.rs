@@ -7,7 +7,7 @@ use crate::model::catalogue::{Better, Busy, Known, known, of_finding};
 use crate::model::event::{Compare, End, Expectation, Phase};
 use crate::model::{Measure, Nanos, Unit, Verdict};
 
-use super::data::{Judged, Report, millis};
+use super::data::{Judged, Load, Report, millis};
 use super::doubt::{Doubt, Doubts};
 use super::record::Record;
 use super::step_record::NOT_THE_SERVERS;
@@ -34,12 +34,8 @@ const INTERRUPTED: &str = "run it again, to its end";
 /// An expectation is also unknown if its result depends on what redrill itself missed. A step that
 /// it did not do, or not in time, has not had its effects: that there is less than expected says
 /// nothing.
-pub(super) fn expectations(
-    record: &Record,
-    measures: &BTreeMap<String, Measure>,
-    doubts: &Doubts,
-) -> Vec<Judged> {
-    let judge = |e| expectation(e, measures, doubts, record.completed());
+pub(super) fn expectations(record: &Record, figures: &Figures) -> Vec<Judged> {
+    let judge = |e| expectation(e, figures.on(e), record.completed());
     let lacking = || record.steps.iter().filter(|step| step.unsure.is_some());
     let why = match lacking().all(|step| step.own) {
         true => format!("a step could not be done; {NOT_THE_SERVERS}"),
@@ -48,6 +44,32 @@ pub(super) fn expectations(
     let lacks_a_step = lacking().next().is_some();
     let excuse = |judged: Judged| if lacks_a_step { excuse(judged, &why) } else { judged };
     record.info.expect.iter().map(judge).map(excuse).collect()
+}
+
+/// What expectations are compared with.
+pub(super) struct Figures<'a> {
+    pub measures: &'a BTreeMap<String, Measure>,
+    pub doubts: &'a Doubts,
+    pub loads: &'a [Load],
+    /// By load, of the measures that each load has.
+    pub of_loads: &'a [Doubts],
+}
+
+impl<'a> Figures<'a> {
+    fn on(&self, e: &Expectation) -> (Option<&'a Measure>, Option<Doubt>) {
+        let (measures, doubts) = match &e.load {
+            None => (self.measures, self.doubts),
+            Some(name) => {
+                let both = self.loads.iter().zip(self.of_loads);
+                let Some((load, doubts)) = both.into_iter().find(|(load, _)| load.name == *name)
+                else {
+                    return (None, None);
+                };
+                (&load.measures, doubts)
+            }
+        };
+        (measures.get(&e.measure), doubts.get(&*e.measure).copied())
+    }
 }
 
 /// What is broken because there is less than expected may be the effect of a step that redrill did
@@ -65,13 +87,11 @@ fn excuse(judged: Judged, lacking: &str) -> Judged {
 
 fn expectation(
     e: &Expectation,
-    measures: &BTreeMap<String, Measure>,
-    doubts: &Doubts,
+    (measure, doubt): (Option<&Measure>, Option<Doubt>),
     completed: bool,
 ) -> Judged {
-    let (measure, known) = (measures.get(&e.measure), known(&e.measure));
+    let known = known(&e.measure);
     let value = measure.and_then(|m| m.value);
-    let doubt = doubts.get(&*e.measure).copied();
     let unit = measure.map(|m| m.unit).or(known.map(|known| known.unit));
     let unit = unit.unwrap_or(Unit::Count);
     let (verdict, why) = match value {
@@ -95,7 +115,8 @@ fn expectation(
             }
         }
         None => {
-            let why = format!("cannot be judged: {} is not known", e.measure);
+            let of = e.load.as_ref().map_or(String::new(), |load| format!(" of {load}"));
+            let why = format!("cannot be judged: {}{of} is not known", e.measure);
             // In a drill that broke off, only that has to be fixed.
             let advice = known.filter(|_| completed).map(|known| format!("; {}", known.advice));
             (Verdict::Unknown, Some(why + &advice.unwrap_or_default()))
@@ -105,6 +126,7 @@ fn expectation(
     Judged {
         text: e.text.clone(),
         measure: e.measure.clone(),
+        load: e.load.clone(),
         op: e.op,
         value,
         at_least: measure.and_then(|m| m.at_least),
@@ -233,7 +255,10 @@ pub(super) fn set_aside(
 ) -> Option<String> {
     let measure = of_finding(&finding.kind).filter(|_| finding.verdict == Verdict::Fail)?.name;
     if reported.iter().any(|name| name == measure) {
-        let is_share = |e: &&Judged| known(&e.measure).and_then(|k| k.share_of) == Some(measure);
+        let is_share = |e: &&Judged| {
+            let known = known(&e.measure).filter(|_| e.load.is_none());
+            known.and_then(|known| known.share_of) == Some(measure)
+        };
         let judged = expectations.iter().find(is_share);
         return Some(judged.map_or_else(
             || "reported, not judged".to_owned(),
@@ -241,7 +266,8 @@ pub(super) fn set_aside(
         ));
     }
     // A bound says how much of it is too much.
-    let bounds: Vec<&Judged> = expectations.iter().filter(|e| e.measure == measure).collect();
+    let is_on = |e: &&Judged| e.measure == measure && e.load.is_none();
+    let bounds: Vec<&Judged> = expectations.iter().filter(is_on).collect();
     let held = bounds.iter().all(|bound| bound.verdict == Verdict::Pass);
     let first = bounds.first().filter(|_| held)?;
     Some(format!("within its bound `{}`", first.text))
@@ -347,13 +373,14 @@ mod tests {
     /// The verdict on `op 5,000`, of what was not over after so many milliseconds.
     fn judged(op: Compare, at_least: f64, must_end: bool) -> Verdict {
         let (text, measure) = (String::new(), String::new());
-        open(&Expectation { text, measure, op, bound: 5_000.0 }, at_least, must_end, Unit::Millis).0
+        let bound = Expectation { text, measure, load: None, op, bound: 5_000.0 };
+        open(&bound, at_least, must_end, Unit::Millis).0
     }
 
     /// The verdict on `op 1` of a value of 5, with what it could have been.
     fn weighed(op: Compare, own: Option<[f64; 2]>, starved: Option<[f64; 2]>) -> Verdict {
         let (text, measure) = (String::new(), String::new());
-        let e = Expectation { text, measure, op, bound: 1.0 };
+        let e = Expectation { text, measure, load: None, op, bound: 1.0 };
         weigh(&e, 5.0, Some(Doubt { own, starved }), Unit::Count).0
     }
 
@@ -372,7 +399,7 @@ mod tests {
     fn a_count_of_what_could_be_read_breaks_a_bound_below_it_and_holds_none() {
         let judged = |bound: f64| {
             let (text, measure, op) = (String::new(), String::new(), Compare::AtMost);
-            let bound = Expectation { text, measure, op, bound };
+            let bound = Expectation { text, measure, load: None, op, bound };
             open(&bound, 3.0, false, Unit::Count)
         };
         assert_eq!(judged(2.0).0, Verdict::Fail);

@@ -114,7 +114,10 @@ fn case(report: &Report, judged: &Judged) -> TestCase {
     let value = judged.shown();
     let message = match &judged.why {
         Some(why) if !judged.is_plain() => why.clone(),
-        _ => format!("{} was {value}", judged.measure),
+        _ => match &judged.load {
+            Some(load) => format!("{} of {load} was {value}", judged.measure),
+            None => format!("{} was {value}", judged.measure),
+        },
     };
     let mut case = TestCase::new(judged.text.as_str(), status(judged.verdict, &message));
     case.set_classname(report.scenario.as_str());

@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::check::Checked;
-use crate::model::catalogue::{CATALOGUE, ScenarioFacts, known};
+use crate::check::{Checked, OfLoad};
+use crate::model::catalogue::{CATALOGUE, Known, ScenarioFacts, known};
 use crate::model::event::Phase;
 use crate::model::op::Access;
-use crate::model::{Measure, Nanos};
+use crate::model::{Measure, Nanos, Workload};
 
 use super::data::{Failover, Load, RegionLink, Resolution, SampleSecond, SyncLag};
 use super::doubt::Doubts;
@@ -110,6 +110,21 @@ pub(super) fn measures(
             (known.name.to_owned(), Measure { value, unit: known.unit, at_least })
         })
         .collect()
+}
+
+/// What checkers told of one load, of the measures of `all` loads that its workload has.
+pub(super) fn of_load(
+    workload: Workload,
+    told: &OfLoad,
+    all: &BTreeMap<String, Measure>,
+) -> BTreeMap<String, Measure> {
+    let of_each = |name: &str| known(name).and_then(Known::of_each) == Some(workload);
+    let own = |(name, all): (&String, &Measure)| {
+        let value = told.measures.get(&**name).copied();
+        let at_least = told.at_least.get(&**name).copied();
+        (name.clone(), Measure { value, unit: all.unit, at_least })
+    };
+    all.iter().filter(|(name, _)| of_each(name)).map(own).collect()
 }
 
 /// Values by the names of their measures.
@@ -354,7 +369,9 @@ pub(super) fn doubts(
     failovers: &[Failover],
     mut tally: Option<&mut Tally>,
     measures: &BTreeMap<String, Measure>,
-) -> Doubts {
+    loads: &[Load],
+) -> (Doubts, Vec<Doubts>) {
+    let mut of_loads = vec![Doubts::new(); loads.len()];
     let mut doubts = of_downtime(record);
     let mut apart = Values::new();
     if let Some(tally) = tally.as_deref_mut() {
@@ -381,8 +398,11 @@ pub(super) fn doubts(
             out_of_order: record.info.external_sync,
         };
         record.starved.widen(&mut doubts, &seen, measures);
+        for (doubts, load) in of_loads.iter_mut().zip(loads) {
+            record.starved.widen(doubts, &seen, &load.measures);
+        }
     }
-    doubts
+    (doubts, of_loads)
 }
 
 /// When redrill did not look, the servers may have been up although an outage was open, or down

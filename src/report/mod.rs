@@ -65,6 +65,7 @@ mod worst;
 pub use data::*;
 pub use error::ReportError;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -258,8 +259,18 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     };
     let tally = history.tally.as_mut();
     let measures = measures::measures(&record, &parts, tally);
-    let doubts = measures::doubts(&record, &failovers, history.tally.as_mut(), &measures);
-    let expectations = judge::expectations(&record, &measures, &doubts);
+    let workloads = record.workloads();
+    for (index, told) in &history.checked.of_loads {
+        let index = usize::from(*index);
+        if let (Some(load), Some(workload)) = (loads.get_mut(index), workloads.get(index)) {
+            load.measures = measures::of_load(*workload, told, &measures);
+        }
+    }
+    let tally = history.tally.as_mut();
+    let (doubts, of_loads) = measures::doubts(&record, &failovers, tally, &measures, &loads);
+    let figures =
+        judge::Figures { measures: &measures, doubts: &doubts, loads: &loads, of_loads: &of_loads };
+    let expectations = judge::expectations(&record, &figures);
     let (mut verdict, mut why) = judge::verdict(&record, &expectations, &history.checked.findings);
     if verdict == Verdict::Pass && history.tally.as_ref().is_some_and(|tally| tally.rows == 0) {
         verdict = Verdict::Unknown;
@@ -414,6 +425,7 @@ fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) 
         instances: instances.next().unwrap_or_default(),
         adapter: series.adapter.clone(),
         locks: None,
+        measures: BTreeMap::new(),
     };
     record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()
 }

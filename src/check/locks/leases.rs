@@ -28,19 +28,16 @@ pub(super) struct Leases {
 }
 
 impl Leases {
-    /// `held` is in the order of getting it. All faults were over at `healed`.
-    pub(super) fn add(&mut self, lock: &Lock, held: &[Held], ttl: Duration, healed: Option<Nanos>) {
+    /// Of a lock that one client has at a time. `held` is in the order of getting it.
+    pub(super) fn follow(&mut self, held: &[Held], ttl: Duration) {
         for pair in held.windows(2) {
             if pair.iter().all(|one| !one.shared) {
-                self.follow(&pair[0], &pair[1], ttl);
+                self.follows(&pair[0], &pair[1], ttl);
             }
-        }
-        if let Some(healed) = healed {
-            self.heal(lock, held, ttl, healed);
         }
     }
 
-    fn follow(&mut self, left: &Held, next: &Held, ttl: Duration) {
+    fn follows(&mut self, left: &Held, next: &Held, ttl: Duration) {
         let (Some((sent, done)), None) = (left.leased, left.released) else { return };
         self.early += u64::from(next.got + COARSE < sent + ttl);
         let over = done + ttl;
@@ -50,8 +47,8 @@ impl Leases {
     }
 
     /// Of the first one that gets the lock when faults, leases of before, and waiting for somebody
-    /// who wants it are over.
-    fn heal(&mut self, lock: &Lock, held: &[Held], ttl: Duration, healed: Nanos) {
+    /// who wants it are over. All faults were over at `healed`.
+    pub(super) fn heal(&mut self, lock: &Lock, held: &[Held], ttl: Duration, healed: Nanos) {
         let next = held.iter().find(|one| one.got >= healed);
         let until = next.map_or(Nanos(u64::MAX), |next| next.got);
         // What was given back may have been lost.
@@ -87,7 +84,7 @@ impl Leases {
         self.never = self.never.max(other.never);
     }
 
-    pub(super) fn told(mut self, told: &mut Checked) {
+    pub(super) fn told(&mut self, told: &mut Checked) {
         let millis = |nanos: u64| nanos as f64 / 1e6;
         told.measure("lock.lease.early", Some(self.early as f64));
         self.late.sort_unstable();

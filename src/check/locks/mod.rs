@@ -20,7 +20,6 @@ mod waits;
 
 use std::collections::BTreeMap;
 
-use crate::model::catalogue::known;
 use crate::model::measure::count;
 use crate::model::{Nanos, Verdict};
 
@@ -43,8 +42,6 @@ struct Found<'c> {
     context: &'c Context,
     /// By load.
     of: BTreeMap<u8, Tally>,
-    /// Accounts that could not be read at the end.
-    unread: u64,
     examples: Examples,
     of_lost: Examples,
     of_unfenced: Examples,
@@ -60,7 +57,6 @@ impl Checker for Locks {
         let mut found = Found {
             context,
             of: BTreeMap::new(),
-            unread: 0,
             examples: Examples::counted_from(context.zero),
             of_lost: Examples::counted_from(context.zero),
             of_unfenced: Examples::counted_from(context.zero),
@@ -80,8 +76,13 @@ impl Found<'_> {
         let holders = context.holders(at.0);
         let tally = self.of.entry(at.0).or_default();
         tally.waits.add(&lock, &held);
-        if let (Some(ttl), 1) = (context.lease(at.0), holders) {
-            tally.leases.add(&lock, &held, ttl, context.healed());
+        if let Some(ttl) = context.lease(at.0) {
+            if holders == 1 {
+                tally.leases.follow(&held, ttl);
+            }
+            if let Some(healed) = context.healed() {
+                tally.leases.heal(&lock, &held, ttl, healed);
+            }
         }
         tally.changed += held.iter().filter(|one| one.changed).count() as u64;
         tally.updates += held.iter().map(|one| one.updates).sum::<u64>();
@@ -130,7 +131,7 @@ impl Found<'_> {
     fn account(&mut self, at: (u8, u64), lock: &Lock, held: &[Held]) {
         let acknowledged: u64 = held.iter().map(|one| one.updates).sum();
         let Some((sent, balance)) = lock.last else {
-            self.unread += u64::from(acknowledged > 0);
+            self.of.entry(at.0).or_default().unread += u64::from(acknowledged > 0);
             return;
         };
         let lost = acknowledged.saturating_sub(balance);
@@ -160,9 +161,13 @@ impl Found<'_> {
         let mut all = Tally::default();
         for (load, mut tally) in self.of {
             told.locks.insert(load, tally.figures());
+            let mut own = Checked::default();
+            tally.told(&mut own);
+            told.of_load(load, own);
             all.join(tally);
         }
-        let Tally { waits, leases, wrong, updates, unfenced, changed, .. } = all;
+        all.told(&mut told);
+        let Tally { ref waits, wrong, updates, unread, unfenced, .. } = all;
         let verdict = |wrong: u64| if wrong > 0 { Verdict::Fail } else { Verdict::Pass };
         let text = format!(
             "{} of {} acquisitions certainly while somebody else had the lock, {} possibly",
@@ -177,7 +182,7 @@ impl Found<'_> {
             count(wrong.lost),
             count(updates)
         );
-        let lost = super::checker::verdict(wrong.lost, self.unread);
+        let lost = super::checker::verdict(wrong.lost, unread);
         told.find("lock.updates.lost", lost, (wrong.lost, text), &self.of_lost);
         let text = format!(
             "{} updates of an older holder that an account took after one of a newer holder",
@@ -185,22 +190,8 @@ impl Found<'_> {
         );
         let late = (unfenced, text);
         told.find("lock.fencing.missed", verdict(unfenced), late, &self.of_unfenced);
-        let unread = format!("{} accounts could not be read at the end", count(self.unread));
-        told.find_unread("lock.updates.lost", (wrong.lost, self.unread), unread);
-        told.of_final_state(self.unread, "lock.updates.lost", wrong.lost as f64);
-        for (name, value) in [
-            ("lock.overlaps", wrong.overlaps),
-            ("lock.overlaps.possible", wrong.possible),
-            ("lock.updates", updates),
-            ("lock.reads.changed", changed),
-            ("lock.fencing.caught", wrong.caught),
-            ("lock.fencing.missed", unfenced),
-        ] {
-            debug_assert!(known(name).is_some(), "{name} is not in the catalogue");
-            told.measure(name, Some(value as f64));
-        }
-        waits.told(&mut told);
-        leases.told(&mut told);
+        let text = format!("{} accounts could not be read at the end", count(unread));
+        told.find_unread("lock.updates.lost", (wrong.lost, unread), text);
         told.over_time.insert("lock.overlaps", self.over_time);
         told
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::figures::{LockFigures, LocksOfStep, LocksWrong};
 use super::leases::Leases;
 use super::waits::Waits;
-use crate::check::checker::Context;
+use crate::check::checker::{Checked, Context};
 use crate::model::Nanos;
+use crate::model::catalogue::known;
 
 #[derive(Default)]
 pub(super) struct Tally {
@@ -14,6 +15,8 @@ pub(super) struct Tally {
     pub leases: Leases,
     pub wrong: LocksWrong,
     pub updates: u64,
+    /// Accounts that could not be read at the end.
+    pub unread: u64,
     /// Writes of an older holder that the account took.
     pub unfenced: u64,
     /// Readers that saw the account change.
@@ -45,12 +48,31 @@ impl Tally {
         }
     }
 
+    pub(super) fn told(&mut self, told: &mut Checked) {
+        let wrong = self.wrong;
+        told.of_final_state(self.unread, "lock.updates.lost", wrong.lost as f64);
+        for (name, value) in [
+            ("lock.overlaps", wrong.overlaps),
+            ("lock.overlaps.possible", wrong.possible),
+            ("lock.updates", self.updates),
+            ("lock.reads.changed", self.changed),
+            ("lock.fencing.caught", wrong.caught),
+            ("lock.fencing.missed", self.unfenced),
+        ] {
+            debug_assert!(known(name).is_some(), "{name} is not in the catalogue");
+            told.measure(name, Some(value as f64));
+        }
+        self.waits.told(told);
+        self.leases.told(told);
+    }
+
     pub(super) fn join(&mut self, other: Tally) {
-        let Tally { waits, leases, wrong, updates, unfenced, changed, by_step: _ } = other;
+        let Tally { waits, leases, wrong, updates, unread, unfenced, changed, by_step: _ } = other;
         self.waits.join(waits);
         self.leases.join(leases);
         self.wrong.add(wrong);
         self.updates += updates;
+        self.unread += unread;
         self.unfenced += unfenced;
         self.changed += changed;
     }

@@ -228,7 +228,11 @@ fn uses(token: u64, at: [u64; 4]) -> Vec<Op> {
 
 /// With leases of 500 ms, and a fault from one instant to the other, in ms.
 fn leased(ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Checked {
-    let locks = vec![Some(LocksInfo { holders: 1, take: 1, ttl_ms: 500.0 })];
+    judged_of(1, ops, fault)
+}
+
+fn judged_of(holders: u32, ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Checked {
+    let locks = vec![Some(LocksInfo { holders, take: 1, ttl_ms: 500.0 })];
     let at = |ms| Nanos(millis(ms));
     let faults = fault.into_iter().map(|(from, until)| Fault {
         step: 4,
@@ -296,6 +300,21 @@ fn a_lock_can_be_had_again_when_faults_and_leases_are_over() {
 }
 
 #[test]
+fn a_semaphore_can_be_had_again_when_the_leases_of_all_its_holders_are_over() {
+    let again = |ops: &[Op]| {
+        let told = judged_of(2, ops, Some((2, Some(100))));
+        let early = told.measures["lock.lease.early"];
+        (told.measures.get("lock.free_again").copied(), early)
+    };
+    let both = [abandons(1, [0, 5]), abandons(2, [0, 35])].concat();
+    // Their leases are over at 505 and 535.
+    let waits = uses(3, [20, 575, 576, 577]);
+    assert_eq!(again(&[both.clone(), waits].concat()), (Some(40.0), 0.0));
+    let soon = uses(3, [20, 510, 511, 512]);
+    assert_eq!(again(&[both, soon].concat()), (Some(0.0), 0.0), "the first lease is enough");
+}
+
+#[test]
 fn what_is_wrong_belongs_to_the_step_that_began_last() {
     let mut second = uses(2, [1, 50, 70, 71]);
     // Both have read the account before either writes it.
@@ -308,6 +327,7 @@ fn what_is_wrong_belongs_to_the_step_that_began_last() {
     assert_eq!(by_step(Some((55, None))).len(), 1, "the update alone");
     assert_eq!(by_step(Some((80, None))), [], "before it");
     let told = leased(&ops, Some((40, Some(45))));
+    assert_eq!(told.of_loads[&0].measures, told.measures, "there is one load");
     let figures = &told.locks[&0];
     assert_eq!((figures.acquired, figures.updates, figures.wrong), (2, 2, wrong));
     let example = &told.findings[0].examples[0];

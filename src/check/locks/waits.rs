@@ -6,9 +6,6 @@ use crate::check::checker::Checked;
 use crate::check::quantile::quantile;
 use crate::model::Nanos;
 
-/// A percentile of one lock's waits needs so many.
-const OF_ONE: usize = 100;
-
 /// Of all locks.
 #[derive(Default)]
 pub(super) struct Waits {
@@ -21,8 +18,6 @@ pub(super) struct Waits {
     /// Wishes that ended without the lock.
     in_vain: u64,
     overtaken: u64,
-    /// The highest 99th percentile of one lock's waits.
-    worst: Option<u64>,
     first: Option<Nanos>,
     last: Nanos,
 }
@@ -37,11 +32,6 @@ impl Waits {
             self.tries += wish.tries;
             self.commands += wish.commands;
             self.in_vain += u64::from(!wish.has_it());
-        }
-        if held.len() >= OF_ONE {
-            let mut waits: Vec<u64> = held.iter().map(|one| nanos(one.wished, one.got)).collect();
-            waits.sort_unstable();
-            self.worst = self.worst.max(quantile(&waits, 0.99));
         }
         for one in held {
             self.acquire.push(nanos(one.wished, one.got));
@@ -82,12 +72,11 @@ impl Waits {
         self.commands += other.commands;
         self.in_vain += other.in_vain;
         self.overtaken = self.overtaken.max(other.overtaken);
-        self.worst = self.worst.max(other.worst);
         self.first = self.first.into_iter().chain(other.first).min();
         self.last = self.last.max(other.last);
     }
 
-    pub(super) fn told(mut self, told: &mut Checked) {
+    pub(super) fn told(&mut self, told: &mut Checked) {
         let acquired = self.acquire.len() as f64;
         told.measure("lock.rate", self.rate());
         told.measure("lock.acquired", Some(acquired));
@@ -105,7 +94,6 @@ impl Waits {
         ] {
             told.measure(name, quantile(all, share).map(|nanos| nanos as f64 / 1e6));
         }
-        told.measure("lock.acquire.p99.worst", self.worst.map(|nanos| nanos as f64 / 1e6));
         let known = |value: f64| (acquired > 0.0).then_some(value);
         told.measure("lock.tries", known(self.tries as f64 / acquired));
         told.measure("lock.commands", known(self.commands as f64 / acquired));

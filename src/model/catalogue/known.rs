@@ -221,6 +221,15 @@ impl Known {
         }
     }
 
+    /// The workload of the loads for each of which it is told as well; none if it is told for all
+    /// loads together only.
+    pub fn of_each(&self) -> Option<Workload> {
+        self.needs.iter().find_map(|need| match need {
+            Need::Workload(workload) => Some(*workload),
+            _ => None,
+        })
+    }
+
     /// Whether it is of what the steps did.
     pub fn is_of_steps(&self) -> bool {
         let of_steps = |need: &Need| matches!(need, Need::Step | Need::Moves | Need::MayFailOver);

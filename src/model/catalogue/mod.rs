@@ -321,9 +321,6 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{lock.rate?} acquisitions", "{lock.in_vain?} wishes in vain",
             ])
             .busy_does(MayBeAll);
-        "lock.acquire.p99.worst" Millis Lower
-            "the highest 99th percentile of any lock with a hundred acquisitions"
-            .busy_does(MayBeAll);
         "lock.acquire.max" Millis Lower "the longest such time".busy_does(MayBeAll);
         "lock.hold.p99" Millis Neither
             "99th percentile of the time from having a lock to giving it back";

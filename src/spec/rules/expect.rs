@@ -1,13 +1,15 @@
 //! Expectations: a measure, a comparison and a bound, as in
-//! `downtime.write.max <= 500ms`.
+//! `downtime.write.max <= 500ms`; or a measure of one load, as in
+//! `lock.overlaps of redlock == 0`.
 
 use std::time::Duration;
 
-use crate::model::Unit;
 use crate::model::catalogue::{CATALOGUE, Known, Need, ScenarioFacts, known};
 use crate::model::event::{Compare, Expectation};
+use crate::model::{Unit, Workload};
 use crate::spec::decode::{At, Misread, Scalar};
 use crate::spec::diagnostic::Diagnostics;
+use crate::spec::file::scenario::LoadMap;
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Time, number};
 use crate::spec::source::Span;
@@ -15,15 +17,14 @@ use crate::spec::source::Span;
 /// A baseline needs about this much time before the first step.
 pub const BASELINE: Duration = Duration::from_secs(1);
 
+/// What the expectations are on: what the scenario has, and its loads.
+type Drilled<'a> = (&'a ScenarioFacts<'a>, &'a [(At<String>, LoadMap)]);
+
 /// The expectations that `texts` mean.
-pub fn check(
-    texts: &[At<String>],
-    has: &ScenarioFacts,
-    errors: &mut Diagnostics,
-) -> Vec<Expectation> {
+pub fn check(texts: &[At<String>], of: Drilled, errors: &mut Diagnostics) -> Vec<Expectation> {
     let mut expectations: Vec<Expectation> = Vec::new();
     for text in texts {
-        let Some(expectation) = parse(text, has, errors) else { continue };
+        let Some(expectation) = parse(text, of, errors) else { continue };
         // Both ends of a measure may be bounded, but not the same one twice.
         let side = |op: Compare| match op {
             Compare::AtMost | Compare::Below => 0,
@@ -31,10 +32,11 @@ pub fn check(
             Compare::Equal => 2,
         };
         let same = |known: &Expectation| {
-            known.measure == expectation.measure && side(known.op) == side(expectation.op)
+            is_on_the_same(known, &expectation) && side(known.op) == side(expectation.op)
         };
         if let Some(first) = expectations.iter().find(|known| same(known)) {
-            let message = format!("`{}` has a bound already", expectation.measure);
+            let of = expectation.load.as_ref().map_or(String::new(), |load| format!(" of {load}"));
+            let message = format!("`{}{of}` has a bound already", expectation.measure);
             let advice = format!("keep one of them; the other is `{}`", first.text);
             errors.add(&text.span, message, advice);
         }
@@ -43,30 +45,41 @@ pub fn check(
     expectations
 }
 
+fn is_on_the_same(one: &Expectation, other: &Expectation) -> bool {
+    (&one.measure, &one.load) == (&other.measure, &other.load)
+}
+
 /// `own` in place of those of `base` that are on the same measures.
 pub fn overridden(base: Vec<Expectation>, own: Vec<Expectation>) -> Vec<Expectation> {
     let mut result: Vec<Expectation> = Vec::new();
     for expectation in base {
-        let measure = &expectation.measure;
-        if !own.iter().any(|by| by.measure == *measure) {
+        if !own.iter().any(|by| is_on_the_same(by, &expectation)) {
             result.push(expectation);
-        } else if !result.iter().any(|kept| kept.measure == *measure) {
-            result.extend(own.iter().filter(|by| by.measure == *measure).cloned());
+        } else if !result.iter().any(|kept| is_on_the_same(kept, &expectation)) {
+            result.extend(own.iter().filter(|by| is_on_the_same(by, &expectation)).cloned());
         }
     }
-    let added = own.into_iter().filter(|by| !result.iter().any(|e| e.measure == by.measure));
+    let added = own.into_iter().filter(|by| !result.iter().any(|e| is_on_the_same(e, by)));
     let added: Vec<Expectation> = added.collect();
     result.extend(added);
     result
 }
 
-fn parse(text: &At<String>, has: &ScenarioFacts, errors: &mut Diagnostics) -> Option<Expectation> {
-    let Some((measure, op, bound)) = split(&text.value) else {
+fn parse(
+    text: &At<String>,
+    (has, loads): Drilled,
+    errors: &mut Diagnostics,
+) -> Option<Expectation> {
+    let Some((asked, op, bound)) = split(&text.value) else {
         let message = format!("`{}` is not an expectation", text.value);
         let advice = "write MEASURE <= VALUE, like `downtime.write.max <= 500ms`; \
                       <, >=, > and == do as well";
         errors.add(&text.span, message, advice);
         return None;
+    };
+    let (measure, load) = match asked.split_once(" of ") {
+        Some((measure, load)) => (measure.trim_end(), Some(load.trim_start())),
+        None => (asked, None),
     };
     let Some(known) = known(measure) else {
         let names = CATALOGUE.iter().map(|known| known.name);
@@ -79,13 +92,44 @@ fn parse(text: &At<String>, has: &ScenarioFacts, errors: &mut Diagnostics) -> Op
         return None;
     };
     errors.add_if(&part(text, measure), lacking(known, has));
+    let wrong = load.and_then(|load| not_told_of(known, load, loads));
+    if let Some((message, advice)) = wrong {
+        errors.add(&part(text, asked), message, advice);
+        return None;
+    }
     let value = read_bound(known.unit, bound);
     let value = value.map_err(|why| {
         let message = format!("{}, and `{}` is one", why.message, known.name);
         errors.add(&part(text, bound), message, why.advice);
     });
     let (text, measure) = (text.value.clone(), known.name.to_owned());
-    Some(Expectation { text, measure, op, bound: value.ok()? })
+    Some(Expectation { text, measure, load: load.map(str::to_owned), op, bound: value.ok()? })
+}
+
+/// Why the measure is not told of this load, and what to do.
+fn not_told_of(
+    known: &Known,
+    load: &str,
+    loads: &[(At<String>, LoadMap)],
+) -> Option<(String, String)> {
+    let name = known.name;
+    let Some(workload) = known.of_each() else {
+        let message = format!("`{name}` is not told of single loads");
+        return Some((message, format!("leave ` of {load}` out")));
+    };
+    let Some((_, map)) = loads.iter().find(|(other, _)| other.value == load) else {
+        let names: Vec<&str> = loads.iter().map(|(name, _)| &*name.value).collect();
+        let message = format!("there is no load `{load}`");
+        return Some((message, nearest::advice("loads", load, &names)));
+    };
+    let has = map.workload.or(Workload::Register);
+    if has != workload {
+        let message = format!("`{name}` is of the workload `{}`", workload.word());
+        return Some((message, format!("the workload of `{load}` is `{}`", has.word())));
+    }
+    let root = map.shares.given()?;
+    let message = format!("the keys of `{load}` are those of `{}`", root.value);
+    Some((message, format!("write `{name} of {}`: they are judged together", root.value)))
 }
 
 /// Measure, comparison and bound of an expectation's text.

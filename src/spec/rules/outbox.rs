@@ -148,7 +148,7 @@ pub fn report_what_is_late(
             | Workload::Lock => &[],
         };
         for name in late {
-            let is_settled = expect.iter().any(|bound| bound.measure == **name)
+            let is_settled = expect.iter().any(|bound| bound.is_on(name))
                 || reported.iter().any(|known| known == name);
             if !is_settled {
                 reported.push((*name).to_owned());

@@ -48,13 +48,12 @@ pub fn check(
     let connected: Vec<NodeName> = actors.iter().cloned().chain(own).collect();
     let all = (loads.len() == maps.len()).then_some([&actors[..], &connected]);
     let timeline = timeline::check(steps, topology.as_ref(), all, capabilities, errors);
-    let expect = expectations(file, profile, &has, errors);
+    let expect = expectations(file, profile, (&has, maps), errors);
     let mut reported = reported(&file.reported.or(Vec::new()), &expect, errors);
     outbox::report_what_is_late(&loads, topology.as_ref(), &expect, &mut reported);
     if let Some(topology) = topology.as_ref().filter(|_| !maps.is_empty()) {
         let is_settled = |name: &&str| {
-            reported.iter().any(|reported| reported == name)
-                || expect.iter().any(|e| e.measure == **name)
+            reported.iter().any(|reported| reported == name) || expect.iter().any(|e| e.is_on(name))
         };
         let unsettled = judged().find(|name| !is_settled(name));
         step::evictions(steps.iter().map(|at| &at.value), topology, unsettled, errors);
@@ -140,14 +139,14 @@ pub fn profile<'f>(
 fn expectations(
     file: &ScenarioFile,
     name: Option<&str>,
-    has: &ScenarioFacts,
+    of: (&ScenarioFacts, &[(At<String>, LoadMap)]),
     errors: &mut Diagnostics,
 ) -> Vec<crate::model::event::Expectation> {
     let texts = |field: &Field<Vec<At<String>>>| field.or(Vec::new());
-    let base = expect::check(&texts(&file.expect), has, errors);
+    let base = expect::check(&texts(&file.expect), of, errors);
     let own = name.and_then(|name| profile(file, name, errors));
     match own {
-        Some(own) => expect::overridden(base, expect::check(&texts(&own.expect), has, errors)),
+        Some(own) => expect::overridden(base, expect::check(&texts(&own.expect), of, errors)),
         None => base,
     }
 }
@@ -166,7 +165,7 @@ fn reported(
             let message = format!("`{}` is nothing that a checker finds", name.value);
             let advice = nearest::advice("words", &name.value, &known);
             errors.add(&name.span, message, advice);
-        } else if expect.iter().any(|e| e.measure == name.value) {
+        } else if expect.iter().any(|e| e.is_on(&name.value)) {
             let message = format!("`{}` has a bound in `expect`", name.value);
             let advice = "what is bounded is judged: keep the bound, or this";
             errors.add(&name.span, message, advice);
@@ -174,7 +173,7 @@ fn reported(
     }
     if names.iter().any(|name| name.value == ALL) {
         // What is bounded is judged.
-        let bounded = |name: &&str| expect.iter().any(|e| e.measure == *name);
+        let bounded = |name: &&str| expect.iter().any(|e| e.is_on(name));
         return judged().filter(|name| !bounded(name)).map(str::to_owned).collect();
     }
     names.iter().map(|name| name.value.clone()).collect()

@@ -116,7 +116,7 @@ pub const ALL: &[Broken] = &[
     broken("region-loss", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("region-return", LOST_SOON, EU_LOSES, "writes.lost.share"),
     broken("lock-contention", &["settle=5s"], LOCKS_FORGET, "lock.overlaps"),
-    broken("lock-contention", &["settle=8s"], LOCKS_STAND, "lock.acquire.p99.worst"),
+    broken("lock-contention", &["settle=8s"], LOCKS_STAND, "lock.acquire.p99"),
     broken("lock-sustained", FEW_LOCKS, LOCKS_FORGET, "lock.overlaps"),
     broken("lock-sustained", &["settle=5s"], LOCKS_STAND, "latency.p99.worst"),
     broken("lock-deadlock", &["settle=5s"], LOCKS_FORGET, "lock.overlaps"),

@@ -190,7 +190,7 @@ timeline:
   - { at: 2s, do: kill, target: app/actor/0, for: 200ms }
   - { at: 3s, do: kill, target: app/actor/1, for: 200ms }
 settle: 6s
-expect: [lock.overlaps == 0]
+expect: [lock.overlaps == 0, lock.free_again <= 2s]
 ";
 
 #[test]
@@ -205,6 +205,9 @@ fn a_lock_without_an_end_is_found_when_its_holder_dies() {
     let in_vain = measure(&wrong, "lock.in_vain");
     assert!(ended < 5.0 && in_vain > 20.0, "in vain: {ended}, and without an end {in_vain}");
     assert_eq!(measure(&wrong, "lock.overlaps"), 0.0, "nobody had it twice");
+    assert_eq!(wrong["verdict"], "fail", "{}", wrong["why"]);
+    let why = wrong["why"][0].as_str().unwrap();
+    assert!(why.contains("`lock.free_again <= 2s` does not hold"), "{why}");
 }
 
 /// Two of five servers stand still, and then two others: who gets a lock meanwhile has it on three.

@@ -53,7 +53,7 @@ pub enum Ends {
 }
 
 pub fn expect(text: &str, measure: &str, op: Compare, bound: f64) -> Expectation {
-    Expectation { text: text.to_owned(), measure: measure.to_owned(), op, bound }
+    Expectation { text: text.to_owned(), measure: measure.to_owned(), load: None, op, bound }
 }
 
 pub fn reshard() -> Plan {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use redrill::model::Verdict;
 use redrill::model::event::*;
-use redrill::model::op::{Access, Cause, Op, Outcome, Purpose};
+use redrill::model::op::{Access, Action, Cause, CounterOp, Op, Outcome, Purpose};
+use redrill::model::{Verdict, Workload};
 use redrill::report;
 
 use super::tiny::*;
@@ -282,4 +282,45 @@ fn steps_that_were_never_begun_are_told_together() {
     let never: Vec<&String> = r.why.iter().filter(|why| why.contains("never begun")).collect();
     assert_eq!(never.len(), 1, "{:?}", r.why);
     assert!(never[0].contains("was never begun, nor were 2 after it"), "{never:?}");
+}
+
+/// Two loads have a counter each. That of `other` ends without the increment that was acknowledged.
+#[test]
+fn a_bound_on_one_load_judges_that_load_alone() {
+    let judged = |expect: Vec<Expectation>, reported: &[&str]| {
+        let mut events = events();
+        let EventKind::Drill(info) = &mut events[0].kind else { panic!("the first event") };
+        info.loads[0].workload = Workload::Counter;
+        let other = LoadInfo { name: "other".to_owned(), ..info.loads[0].clone() };
+        info.loads.push(other);
+        info.expect = expect;
+        info.reported = reported.iter().map(|name| (*name).to_owned()).collect();
+        let op = |load: u8, action, ms: u64| {
+            let op = Op::new(0, Action::Counter(action), at(ms), at(ms + 1));
+            Op { load, ..op }
+        };
+        let last = |load: u8, total| {
+            let read = op(load, CounterOp::Read(Some(total)), 8_100);
+            Op { purpose: Purpose::Final, ..read }
+        };
+        let add = |load: u8| op(load, CounterOp::Add(Some(1)), 2_000);
+        build(&events, &[add(0), add(1), last(0, 1), last(1, 0)])
+    };
+    let of = |load: &str, bound: f64| {
+        let all = expect("counter.lost", Compare::Equal, bound);
+        Expectation { load: Some(load.to_owned()), ..all }
+    };
+    let both = vec![of("app", 0.0), of("other", 1.0)];
+    let r = judged(both, &["counter.wrong"]);
+    assert_eq!(r.verdict, Verdict::Pass, "{:?}", r.why);
+    assert_value(&r, "counter.lost", 1.0);
+    let told = |load: usize| r.loads[load].measures["counter.lost"].value;
+    assert_eq!([told(0), told(1)], [Some(0.0), Some(1.0)]);
+    // Whatever is not reported fails the drill, as it does without a bound.
+    assert_eq!(judged(vec![of("other", 1.0)], &[]).verdict, Verdict::Fail);
+    let r = judged(vec![of("other", 0.0)], &["counter.wrong"]);
+    assert_eq!(r.verdict, Verdict::Fail);
+    let r = judged(vec![of("nobody", 0.0)], &["counter.wrong"]);
+    assert_eq!(r.verdict, Verdict::Unknown);
+    assert!(r.why[0].contains("counter.lost of nobody is not known"), "{:?}", r.why);
 }

@@ -160,7 +160,8 @@ pub fn info() -> DrillInfo {
 }
 
 pub fn expect(measure: &str, op: Compare, bound: f64) -> Expectation {
-    Expectation { text: format!("{measure} {bound}"), measure: measure.to_owned(), op, bound }
+    let text = format!("{measure} {bound}");
+    Expectation { text, measure: measure.to_owned(), load: None, op, bound }
 }
 
 pub fn nodes() -> Vec<NodeInfo> {

@@ -54,6 +54,7 @@ faulty! {
     scenario_over
     scenario_over_values
     scenario_expectations
+    scenario_expectations_of_loads
     scenario_without_replicas
     scenario_sync
     scenario_active_active
