@@ -130,7 +130,8 @@ pub trait Backend: Send + Sync {
     /// [`Backend::exits`] reports one that ends early. After an error some may be running.
     async fn start(&self, plans: Vec<NodePlan>) -> Result<(), BackendError>;
 
-    /// Starts a server again that has ended.
+    /// Starts a server again that has ended. Without its data, its [`NodePlan::files`] stay as it
+    /// left them: a member of a cluster knows the others, and which slots it has.
     async fn start_again(&self, name: &NodeName, data: Data) -> Result<(), BackendError>;
 
     /// Asks a server to end (SIGTERM), and kills it if it does not.

@@ -6,8 +6,13 @@ use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, Mount, MountType,
     NetworkingConfig,
 };
-use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder,
+    UploadToContainerOptionsBuilder,
+};
+use futures::TryStreamExt;
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 use super::super::{NodePlan, config, private};
@@ -53,6 +58,19 @@ pub async fn make(
     let fill = docker.upload_to_container(&id, Some(options), body_full(files.into()));
     call("fill", &plan.name, fill).await.map_err(|e| cannot("fill", e))?;
     Ok(id)
+}
+
+/// The text of a file in the node's directory.
+pub async fn read(engine: &Engine, id: &str, file: &str) -> Result<String, Error> {
+    let path = format!("{HOME}/{file}");
+    let options = DownloadFromContainerOptionsBuilder::default().path(&path).build();
+    let parts = engine.docker.download_from_container(id, Some(options));
+    let archive: Vec<u8> = parts.map_ok(Vec::from).try_concat().await?;
+    let mut text = String::new();
+    for entry in tar::Archive::new(&archive[..]).entries()? {
+        entry?.read_to_string(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// The error of an action on a node's container.

@@ -175,11 +175,15 @@ impl DockerBackend {
     }
 
     pub(super) async fn again(&self, name: &NodeName, data: Data) -> Result<(), BackendError> {
-        let Made { id, plan, .. } = self.made(name)?;
+        let Made { id, mut plan, .. } = self.made(name)?;
         if self.running.lock().contains_key(&id) {
             return Err(BackendError::Running { name: name.clone() });
         }
         if data == Data::Dropped {
+            for (file, content) in &mut plan.files {
+                let read = container::read(&self.engine, &id, file).await;
+                *content = read.map_err(|e| cannot("read", name, e))?;
+            }
             let removed = sweep::containers(&self.engine.docker, &[id]).await;
             removed.map_err(|e| cannot("remove", name, e))?;
             let id = self.make(&plan).await?;

@@ -70,8 +70,15 @@ impl Folder {
         written.map_err(|e| cannot_write(&path, e))
     }
 
-    /// Removes everything that the node wrote or started from.
-    pub fn remove_node(&self, name: &NodeName) -> Result<(), BackendError> {
-        remove(&self.node(name))
+    /// Removes everything that the node wrote, but for the files that its plan gave it, which stay
+    /// as the node left them.
+    pub fn drop_data(&self, plan: &NodePlan, logs: &Logs) -> Result<(), BackendError> {
+        let (dir, mut plan) = (self.node(&plan.name), plan.clone());
+        for (name, content) in &mut plan.files {
+            let path = dir.join(name);
+            *content = fs::read_to_string(&path).map_err(|e| cannot_write(&path, e))?;
+        }
+        remove(&dir)?;
+        self.write_node(&plan, logs)
     }
 }

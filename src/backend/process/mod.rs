@@ -197,8 +197,7 @@ impl Backend for ProcessBackend {
             return Err(BackendError::Running { name: name.clone() });
         }
         if data == Data::Dropped {
-            self.folder.remove_node(name)?;
-            self.folder.write_node(&plan, &self.logs)?;
+            self.folder.drop_data(&plan, &self.logs)?;
         }
         self.start_one(&plan).await
     }

@@ -33,7 +33,7 @@ step! {
 step! {
     /// Stops servers and starts them again at once.
     Restart RestartMap "a restart step" [Target] {
-        /// `kept`, or `dropped`: they start as they were started first. Default: `kept`.
+        /// `kept`, or `dropped`: they start without data, and still know their cluster. Default: `kept`.
         default "data" data: Data = Data::Kept,
     }
 }
@@ -72,7 +72,8 @@ word_enum! {
     /// What becomes of a node's data when its server is started again.
     Data "data" {
         Kept "kept",
-        /// It starts as it was when it was started first.
+        /// Its data set is gone. It still knows its cluster (`nodes.conf`); a sentinel and an actor
+        /// start as they were started first.
         Dropped "dropped",
     }
 }
@@ -232,7 +233,7 @@ step! {
     /// Restarts nodes one after the other, replicas first, as an upgrade does: each when the one
     /// before it has passed the gate.
     RollingRestart RollingMap "a rolling-restart step" [AnyTarget] {
-        /// `kept`, or `dropped`: they start as they were started first. Default: `kept`.
+        /// `kept`, or `dropped`: they start without data, and still know their cluster. Default: `kept`.
         default "data" data: Data = Data::Kept,
         /// Whether a primary hands over to a replica first (CLUSTER FAILOVER). Default: `false`.
         default "hand_over" hand_over: bool = false,

@@ -218,6 +218,33 @@ async fn a_node_is_started_again_with_its_data_or_without(place: Place) {
     place.assert_nothing_left().await;
 }
 
+/// What it knows of its cluster is no data: it has the slots that it had when it ended.
+async fn a_primary_without_its_data_has_its_slots(place: Place) {
+    let backend = place.backend().await;
+    let deployed = up(&*backend, &topology(vec![cluster(3, 1)])).await.unwrap();
+    let node = deployed.nodes().find(|node| node.born == Role::Replica).unwrap();
+    node.admin.query::<()>(redis::cmd("CLUSTER").arg("FAILOVER").arg("FORCE")).await.unwrap();
+    let slots = async || {
+        let seen = node.admin.cluster_nodes().await.unwrap_or_default();
+        seen.iter().find(|line| line.flags.myself).map_or(0, |line| line.slots.len())
+    };
+    let began = Instant::now();
+    while slots().await == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is no primary");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let had = slots().await;
+    backend.kill(&node.name).await.unwrap();
+    backend.start_again(&node.name, Data::Dropped).await.unwrap();
+    let began = Instant::now();
+    while slots().await != had {
+        assert!(began.elapsed() < Duration::from_secs(5), "{} of {had}", slots().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    backend.shutdown().await.unwrap();
+    place.assert_nothing_left().await;
+}
+
 /// However soon: what was killed is gone when that is said.
 async fn a_killed_node_can_be_started_again_at_once(place: Place) {
     let backend = place.backend().await;
@@ -268,6 +295,7 @@ on_every_backend! {
     a_killed_node_is_told
     a_paused_node_answers_only_when_resumed
     a_node_is_started_again_with_its_data_or_without
+    a_primary_without_its_data_has_its_slots
     a_killed_node_can_be_started_again_at_once
     a_server_that_dies_at_once_leaves_its_last_words
 }
