@@ -47,6 +47,10 @@ locks *ARGS: build
 lock-comparison *ARGS: build
     {{redrill}} run lock-comparison {{ARGS}}
 
+# Entities are read through layers of copies before a slow origin
+cache-aside *ARGS: build
+    {{redrill}} run cache-aside {{ARGS}}
+
 # Ways of counting, side by side: what each costs, and which one loses increments
 cache-counters *ARGS: build
     -{{redrill}} run cache-counters --profile comparison {{ARGS}}

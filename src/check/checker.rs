@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::model::event::LocksInfo;
+use crate::model::event::{CacheInfo, LocksInfo};
 use crate::model::{Nanos, NodeName, Verdict};
 
 use super::finding::{Examples, Finding, Zero};
@@ -53,6 +53,8 @@ pub struct Context {
     pub hidden: Hidden,
     /// For each load: the locks that it takes, if it takes some.
     pub locks: Vec<Option<LocksInfo>>,
+    /// For each load: the cache that it reads and writes through, if it does.
+    pub caches: Vec<Option<CacheInfo>>,
     /// What steps did, in the order in which they began. Those that began at once are one.
     pub faults: Vec<Fault>,
 }
@@ -93,6 +95,11 @@ impl Context {
     /// The same, if a session takes several.
     pub(super) fn lease_of_several(&self, load: u8) -> Option<Duration> {
         self.locks(load).and_then(LocksInfo::lease_of_several)
+    }
+
+    /// The cache of the load whose name its entities bear.
+    pub(super) fn cache(&self, load: u8) -> Option<&CacheInfo> {
+        self.caches.get(usize::from(load))?.as_ref()
     }
 
     /// The step that began last by then.

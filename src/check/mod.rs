@@ -23,6 +23,7 @@
 //! A new checker is a file beside this one with a [`Checker`], a line in [`of`], and rows in
 //! the catalogue of measures for what it counts.
 
+mod cache;
 mod causal;
 mod checker;
 mod conflicts;
@@ -48,6 +49,7 @@ mod stale;
 mod transactions;
 mod transfer;
 
+pub use cache::Caches;
 pub use causal::Causality;
 pub use checker::{Checked, Checker, Context, Fault, OfLoad, OverTime, Sides, Windows};
 pub use conflicts::Conflicts;
@@ -87,6 +89,7 @@ pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
         Workload::Transfer => &[&Transfers],
         Workload::DualWrite => &[&DualWrites],
         Workload::Lock => &[&Locks, &Deadlocks],
+        Workload::Cache => &[&Caches],
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::cluster;
 use crate::model::event::{
-    DrillInfo, EngineInfo, LinkInfo, LoadInfo, LocksInfo, RegionInfo, StepInfo,
+    CacheInfo, DrillInfo, EngineInfo, LinkInfo, LoadInfo, LocksInfo, RegionInfo, StepInfo,
 };
 use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
+use crate::spec::cache::Invalidate;
 use crate::spec::lock::LockKind;
 use crate::spec::quantity::{Bytes, Time};
 use crate::spec::scenario::{By, ClientKind, Distribution, Load, Wait};
@@ -140,6 +141,15 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
                 format!(", {word}{holders}{readers}{several}, lease {}", Time(lock.ttl))
             })
         }
+        Workload::Cache => load.cache.as_ref().map_or_else(String::new, |cache| {
+            let layers: Vec<&str> = cache.layers.iter().map(|layer| &*layer.name).collect();
+            let layers = if layers.is_empty() { "no layers".to_owned() } else { layers.join(", ") };
+            let (stampede, invalidate) = (cache.stampede, cache.invalidate);
+            format!(
+                ", {share:.0} % reads, {size}, through {layers}, stampedes: {stampede}, \
+                 invalidation: {invalidate}"
+            )
+        }),
         Workload::Counter | Workload::Transfer => {
             let by = load.by.filter(|by| *by != By::Incr).map(|by| format!(" by {by}"));
             format!("{}, {share:.0} % reads", by.unwrap_or_default())
@@ -175,6 +185,10 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             holders: lock.holders,
             take: lock.take as u32,
             ttl_ms: lock.ttl.as_secs_f64() * 1e3,
+        }),
+        cache: load.cache.as_ref().map(|cache| CacheInfo {
+            old_for_ms: cache.promised(load.timeout).as_secs_f64() * 1e3,
+            deletes: cache.invalidate != Invalidate::Ttl,
         }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }

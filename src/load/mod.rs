@@ -17,6 +17,7 @@
 //! - `wake::Alarm`: waking up at that instant, to some tens of microseconds.
 //! - `processes`: which logical client does it.
 //! - `client`: doing it, and saying truthfully what came of it.
+//! - `cache`: reading and writing through layers of copies before an origin, as one operation.
 //! - `waits_for`: which sessions wait for each other, of those that take several locks.
 //! - `tally`: figures for every window of 100 ms.
 //! - [`history`]: the operation itself, as one line of `history.jsonl.zst`.
@@ -25,6 +26,7 @@
 //! after it, and [`LoadRunner`] runs all that in a thread of its own.
 //! [`closed`] is the other kind of load, for the bench only.
 
+pub(crate) mod cache;
 mod context;
 pub(crate) mod client;
 pub mod closed;

@@ -12,6 +12,7 @@ use futures::future::try_join_all;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
+use super::cache::{Origin, Repository};
 use super::client::adapter::{Adapter, AdapterError, Beside, Settings};
 use super::client::{Client, ClientOptions, Front, Near, Stock};
 use super::context::LoadContext;
@@ -225,6 +226,18 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             let clients = for_each_group(&start, async |instance, targets| {
                 let keys = (key_prefix(&load.keyspace.name), CONNECT_PATIENCE);
                 let client = Near::connect(targets, instance, clock, options, keys).await;
+                client.map_err(|why| unreachable((targets.seeds.clone(), why)))
+            });
+            let clients = give_up_on(&mut ready, clients).await;
+            serve(clients, start, orders, ready).await;
+        }
+        ClientKind::Redrill if let Some(cache) = &load.cache => {
+            let clock = start.teller.clock();
+            let origin = Arc::new(Origin::new(cache.origin, start.seed));
+            let clients = for_each_group(&start, async |instance, targets| {
+                let of_load = (&load, cache, origin.clone());
+                let client =
+                    Repository::connect(of_load, targets, instance, clock, CONNECT_PATIENCE).await;
                 client.map_err(|why| unreachable((targets.seeds.clone(), why)))
             });
             let clients = give_up_on(&mut ready, clients).await;

@@ -146,6 +146,9 @@ pub struct LoadInfo {
     /// What locks its sessions take, if they take some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locks: Option<LocksInfo>,
+    /// What it reads and writes through, if that is a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheInfo>,
     /// Whether the load's client tells of the redirects that it followed.
     #[serde(default = "yes")]
     pub sees_redirects: bool,
@@ -169,6 +172,15 @@ pub struct LocksInfo {
     pub take: u32,
     /// How long one is had at most.
     pub ttl_ms: f64,
+}
+
+/// The cache of a load.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CacheInfo {
+    /// How long after the acknowledgement of a write an old version may be served.
+    pub old_for_ms: f64,
+    /// Whether writers delete copies.
+    pub deletes: bool,
 }
 
 impl LocksInfo {

@@ -72,6 +72,8 @@ words! {
         UnderReplicated "under_replicated" => "reached too few replicas",
         /// What was watched had been changed by somebody else (WATCH).
         Conflict "conflict" => "found that somebody was quicker",
+        /// The origin behind a cache had no room for it.
+        Overloaded "overloaded" => "refused by the origin",
         /// Never sent: as many operations as the load allows were in flight.
         Shed "shed" => "never sent",
         /// An error of the library behind an adapter, which tells it as text.
@@ -94,6 +96,7 @@ pub enum Action {
     Queue(QueueOp),
     Transfer(TransferOp),
     Lock(LockOp),
+    Cache(CacheOp),
 }
 
 /// On a key that holds what the last write left.
@@ -188,6 +191,42 @@ pub enum LockOp {
     Write { token: u64, balance: u64, fence: u64, taken: bool },
 }
 
+/// On an entity of an origin, of which caches keep copies. Its versions count from 1, which is there
+/// from the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheOp {
+    Read {
+        /// What was found; none if nothing was, or what no origin ever had.
+        version: Option<u64>,
+        from: FoundIn,
+        /// From when until when this client asked the origin itself.
+        #[serde(default, skip_serializing_if = "is_default")]
+        asked: Option<(Nanos, Nanos)>,
+        /// Until when the copy may be served that it left in the farthest layer.
+        #[serde(default, skip_serializing_if = "is_default")]
+        kept: Option<Nanos>,
+    },
+    /// What the origin has since `at`, whether the client heard of it or not. Version 0 is none: the
+    /// origin did not take it.
+    Write { version: u64, at: Nanos },
+}
+
+words! {
+    /// Where a version of an entity was found.
+    #[derive(Default)]
+    pub enum FoundIn {
+        /// In the memory of the client's own process.
+        Process "process",
+        /// In the servers of the load's group.
+        Group "group",
+        #[default]
+        Origin "origin",
+        /// Another client asked the origin, and this one waited for that.
+        Other "other",
+    }
+}
+
 impl LockOp {
     /// The session's name.
     pub fn token(&self) -> u64 {
@@ -241,8 +280,8 @@ impl Action {
             Action::Lock(LockOp::Extend { .. }) => "extend",
             Action::Lock(LockOp::Release { .. }) => "release",
             Action::Lock(LockOp::Abort { .. }) => "abort",
-            Action::Lock(LockOp::Read { .. }) => "read",
-            Action::Lock(LockOp::Write { .. }) => "write",
+            Action::Lock(LockOp::Read { .. }) | Action::Cache(CacheOp::Read { .. }) => "read",
+            Action::Lock(LockOp::Write { .. }) | Action::Cache(CacheOp::Write { .. }) => "write",
         }
     }
 
@@ -255,6 +294,7 @@ impl Action {
             Action::Queue(action) => matches!(action, QueueOp::Drain(_)),
             Action::Transfer(action) => matches!(action, TransferOp::Balances(_)),
             Action::Lock(action) => matches!(action, LockOp::Read { .. }),
+            Action::Cache(action) => matches!(action, CacheOp::Read { .. }),
         };
         if reads { Access::Read } else { Access::Write }
     }
@@ -287,7 +327,8 @@ impl Action {
             | Action::Set(_)
             | Action::Queue(_)
             | Action::Transfer(_)
-            | Action::Lock(_) => None,
+            | Action::Lock(_)
+            | Action::Cache(_) => None,
         }
     }
 }

@@ -25,6 +25,8 @@ words! {
         DualWrite "dual-write",
         /// Locks are acquired, held and released, and each guards an account.
         Lock "lock",
+        /// Entities of an origin are read and written through layers of copies.
+        Cache "cache",
     }
 }
 
@@ -72,6 +74,7 @@ impl Workload {
                 let orders: &[&str] = &["acquire", "extend", "release"];
                 Facts { sizes: false, orders: Some(orders), ..USUAL }
             }
+            Workload::Cache => Facts { reads: Some(95.0), ..USUAL },
         }
     }
 

@@ -22,7 +22,7 @@ use super::line::Line;
 use super::open::Place;
 use super::pump::{Pump, Reset, Side};
 use super::shared::Shared;
-use super::timer::Thread;
+use super::thread::Thread;
 use super::wire::Wire;
 use crate::log::OrLogged;
 use crate::model::Nanos;

@@ -31,7 +31,7 @@
 //! - `fabric`: the relay as its owner uses it; `worker`: its thread; `shared`: their state.
 //! - `door`: listening for a node. `places`: who opened a connection.
 //! - `connection`: connecting to the server; `open`: the connections that may be reset.
-//! - `pump`: one direction of a connection. `line`: bytes under way; `timer`: until when.
+//! - `pump`: one direction of a connection. `line`: bytes under way, until when.
 //! - `wire`: a directed pair of ends, with its `conditions` and its counts.
 //! - `rulebook`: the rules that make up the conditions; `pairs`, `bucket`: their parts.
 
@@ -47,7 +47,7 @@ mod places;
 mod pump;
 mod rulebook;
 mod shared;
-mod timer;
+mod thread;
 mod wire;
 mod worker;
 

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use super::conditions::Conditions;
 use super::line::{Line, Piece};
-use super::timer::Thread;
+use super::thread::Thread;
 use super::wire::Counts;
 use crate::log::OrUnheard;
 use crate::model::{Clock, Nanos};

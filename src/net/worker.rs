@@ -15,9 +15,9 @@ use super::conditions::PIECE;
 use super::connection::Connection;
 use super::door::{Door, NetError};
 use super::shared::Shared;
-use super::timer::{Thread, Timer};
+use super::thread::Thread;
 use crate::log::OrUnheard;
-use crate::wake::wake_soon;
+use crate::wake::{Timer, wake_soon};
 
 /// After so many turns of its tasks, the thread checks for new input and for the time.
 const EVENT_INTERVAL: u32 = 8;

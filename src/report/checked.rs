@@ -38,6 +38,7 @@ pub(super) fn checked(
         may_turn: record.info.loads.iter().map(|load| load.fallback.is_some()).collect(),
         hidden: record.lag.not_there(),
         locks: record.info.loads.iter().map(|load| load.locks).collect(),
+        caches: record.info.loads.iter().map(|load| load.cache).collect(),
         faults: faults(record),
     };
     let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {

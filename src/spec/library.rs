@@ -41,7 +41,7 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cross-region-invalidation" "lock-contention" "lock-sustained" "lock-deadlock" "lock-ordering"
     "lock-timeouts" "lock-expiry" "lock-holder-pause" "lock-failover" "lock-partition"
     "lock-clock-jump" "lock-restart-without-data" "lock-reshard" "lock-comparison"
-    "cache-counters");
+    "cache-aside" "cache-counters");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -16,6 +16,7 @@ pub(crate) mod decode;
 pub mod diagnostic;
 pub mod file;
 pub mod library;
+pub mod cache;
 pub mod lock;
 pub mod nearest;
 pub mod network;

@@ -6,6 +6,7 @@ use crate::model::event::Expectation;
 use crate::model::{NodeName, Workload};
 
 use super::Tools;
+use super::cache::Cache;
 use super::decode::word_enum;
 use super::lock::Lock;
 use super::step::{On, Step, Target};
@@ -169,6 +170,8 @@ pub struct Load {
     pub by: Option<By>,
     /// What locks it takes, if its workload is `lock`.
     pub lock: Option<Lock>,
+    /// What it reads and writes through, if its workload is `cache`.
+    pub cache: Option<Cache>,
     /// Application processes, each with its own slot map and connections.
     pub instances: u16,
     /// Connections of each instance to each node.
@@ -236,6 +239,7 @@ impl Load {
             keyspace: Keyspace::own(name),
             by: None,
             lock: None,
+            cache: None,
             instances: 1,
             connections: 1,
             wait: None,
@@ -285,7 +289,8 @@ impl By {
             | Workload::Queue
             | Workload::Stream
             | Workload::DualWrite
-            | Workload::Lock => &[],
+            | Workload::Lock
+            | Workload::Cache => &[],
         }
     }
 }

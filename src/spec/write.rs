@@ -5,8 +5,9 @@
 
 use std::fmt::Display;
 
+use super::cache::{Cache, Layer, Place};
 use super::lock::{Lock, LockBy, LockKind};
-use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time};
+use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time, Times};
 use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wait};
 use super::sync::{DataSync, Strategy};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
@@ -208,7 +209,12 @@ fn load(out: &mut Lines, load: &Load) {
         groups = &groups[..of_load.groups];
         lock(out, of_load, &load.groups);
     }
+    if let Some(of_load) = &load.cache {
+        cache(out, of_load, &load.groups[0]);
+    }
+    let of_layer = |cache: &Cache| cache.layers.iter().any(|layer| layer.place == Place::Group);
     match groups {
+        _ if load.cache.as_ref().is_some_and(of_layer) => {}
         [group] => out.key("group", group),
         groups => out.key("groups", format_args!("[{}]", groups.join(", "))),
     }
@@ -252,6 +258,36 @@ fn load(out: &mut Lines, load: &Load) {
         out.key("min-replicas-to-write", to_write);
         out.key_if("min-replicas-max-lag", max_lag.map(|lag| Time::secs(lag.into())));
     }
+}
+
+fn cache(out: &mut Lines, cache: &Cache, group: &str) {
+    let layer = |out: &mut Lines, layer: &Layer| {
+        match &layer.place {
+            Place::Process { capacity, policy } => {
+                out.key("in", "process");
+                out.key("capacity", Bytes(*capacity));
+                out.key("policy", policy);
+            }
+            Place::Group => out.key("group", group),
+        }
+        out.key("ttl", Time(layer.ttl));
+        out.key("jitter", Percent::of(layer.jitter));
+    };
+    if !cache.layers.is_empty() {
+        out.inside("layers", |out| {
+            cache.layers.iter().for_each(|one| out.inside(&one.name, |out| layer(out, one)));
+        });
+    }
+    out.inside("origin", |out| {
+        let (least, most) = cache.origin.latency;
+        out.key("latency", Times(Time(least), Time(most)));
+        out.key_if("capacity", cache.origin.capacity.map(PerSecond));
+        out.key("queue", cache.origin.queue);
+    });
+    out.key("stampede", cache.stampede);
+    out.key("invalidate", cache.invalidate);
+    out.key("warm", cache.warm);
+    out.key("bound", Time(cache.bound));
 }
 
 fn lock(out: &mut Lines, lock: &Lock, groups: &[String]) {

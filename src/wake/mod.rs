@@ -5,6 +5,8 @@
 //! - [`wake_soon`]: for threads that must not be late, those that send load and probes, and the
 //!   watcher. Their lateness would count against a server, or spoil a figure.
 
+mod timer;
+
 use std::io;
 use std::mem::size_of;
 use std::os::fd::OwnedFd;
@@ -17,6 +19,8 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
+pub(crate) use timer::Timer;
 
 use crate::log::OrUnheard;
 use crate::model::{Clock, Nanos};

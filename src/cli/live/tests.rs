@@ -39,6 +39,7 @@ fn drill() -> EventKind {
         same_data: vec![],
         waits_for: 0,
         locks: None,
+        cache: None,
         timeout_ms: 1_000.0,
         sees_redirects: true,
         text: String::new(),

@@ -5,6 +5,8 @@
 //! have, now or later. Checkers are only as right as this is.
 
 pub mod adapter;
+mod asked;
+mod ear;
 mod front;
 mod learn;
 mod near;
@@ -19,6 +21,8 @@ use crate::load::workload::Doing;
 use crate::model::op::{Outcome, Redirects};
 use crate::spec::scenario::{By, Load};
 
+pub(crate) use asked::Asked;
+pub(crate) use ear::{Ear, Listener, Topic};
 pub(crate) use front::Front;
 pub(crate) use near::Near;
 pub(crate) use node::{Link, connect};

@@ -7,24 +7,18 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisResult,
-    Value,
-};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tracing::trace;
+use redis::{PushInfo, PushKind, Value};
 
-use super::node::stream;
+use super::asked::Asked;
+use super::ear::{Ear, Listener, Topic};
 use super::{Answer, Client, ClientOptions, Front, ReplyValue, Request};
 use crate::load::Targets;
 use crate::load::workload::Doing;
+use crate::model::Clock;
 use crate::model::op::{Access, OWN_MEMORY, Outcome, Purpose};
-use crate::model::{Clock, Password};
 
 /// redrill's own client with such a memory.
 pub(crate) struct Near {
@@ -53,7 +47,8 @@ impl Near {
         let memory = Rc::new(Memory::default());
         for (node, address) in targets.nodes.iter().enumerate() {
             let from = targets.from(instance);
-            let ear = Ear { node: node as u16, address: *address, from, prefix: prefix.clone() };
+            let topic = Topic::Keys(prefix.clone());
+            let ear = Ear { node: node as u16, address: *address, from, topic };
             tokio::task::spawn_local(ear.listen(memory.clone(), targets.password.clone(), options));
         }
         Ok(Rc::new(Near { servers, memory }))
@@ -73,7 +68,7 @@ impl Client for Near {
         let ask = || self.servers.perform(&form.request);
         match &form.of_client {
             Some((key, Access::Read)) => {
-                if let Some(told) = self.memory.told(key) {
+                if let Some(told) = self.memory.kept(key) {
                     return Answer { told, by: Some(OWN_MEMORY), ..Answer::of(Outcome::Ok) };
                 }
                 let asked = self.memory.ask(key);
@@ -107,32 +102,25 @@ struct Memory(RefCell<State>);
 struct State {
     /// What was told, and by which node.
     kept: HashMap<String, (ReplyValue, u16)>,
-    /// Which question may be kept, of those that are on their way. If the key changes meanwhile,
-    /// the answer may be older.
-    asked: HashMap<String, u64>,
-    questions: u64,
+    asked: Asked<String>,
     /// The nodes that are heard.
     heard: Vec<u16>,
 }
 
 impl Memory {
-    fn told(&self, key: &str) -> Option<ReplyValue> {
+    fn kept(&self, key: &str) -> Option<ReplyValue> {
         self.0.borrow().kept.get(key).map(|(told, _)| told.clone())
     }
 
     fn ask(&self, key: &str) -> u64 {
-        let mut state = self.0.borrow_mut();
-        state.questions += 1;
-        let question = state.questions;
-        *state.asked.entry(key.to_owned()).or_insert(question)
+        self.0.borrow_mut().asked.ask(key.to_owned())
     }
 
     fn learn(&self, key: &str, question: u64, answer: &Answer) {
         let mut state = self.0.borrow_mut();
-        if state.asked.get(key) != Some(&question) {
+        if !state.asked.answered(&key.to_owned(), question) {
             return;
         }
-        state.asked.remove(key);
         let by = answer.by.filter(|by| answer.outcome == Outcome::Ok && state.heard.contains(by));
         if let Some(by) = by {
             state.kept.insert(key.to_owned(), (answer.told.clone(), by));
@@ -142,23 +130,28 @@ impl Memory {
     fn forget(&self, key: &str) {
         let mut state = self.0.borrow_mut();
         state.kept.remove(key);
-        state.asked.remove(key);
+        state.asked.changed(&key.to_owned());
     }
+}
 
-    fn hear(&self, node: u16) {
+impl Listener for Memory {
+    fn hears(&self, node: u16) {
         self.0.borrow_mut().heard.push(node);
     }
 
-    /// The node is not heard any more: what it told may have changed.
-    fn lose(&self, node: u16) {
+    /// What it told may have changed.
+    fn loses(&self, node: u16) {
         let mut state = self.0.borrow_mut();
         state.heard.retain(|heard| *heard != node);
         state.kept.retain(|_, (_, by)| *by != node);
-        state.asked.clear();
+        state.asked.all_changed();
     }
 
     /// What a node told of its keys: those that have changed, or that all have.
-    fn changed(&self, told: &PushInfo) {
+    fn told(&self, told: &PushInfo) {
+        if told.kind != PushKind::Invalidate {
+            return;
+        }
         match told.data.first() {
             Some(Value::Array(keys)) => {
                 let names = keys.iter().filter_map(|key| redis::from_redis_value_ref(key).ok());
@@ -167,64 +160,9 @@ impl Memory {
             _ => {
                 let mut state = self.0.borrow_mut();
                 state.kept.clear();
-                state.asked.clear();
+                state.asked.all_changed();
             }
         }
-    }
-}
-
-/// A connection on which a node tells what has changed.
-struct Ear {
-    node: u16,
-    address: SocketAddr,
-    from: Option<IpAddr>,
-    prefix: String,
-}
-
-impl Ear {
-    /// For as long as the thread lives.
-    async fn listen(self, memory: Rc<Memory>, password: Option<Password>, options: ClientOptions) {
-        loop {
-            let connecting = tokio::time::timeout(options.timeout, self.connect(password.as_ref()));
-            match connecting.await {
-                Ok(Ok((_connection, mut told))) => {
-                    memory.hear(self.node);
-                    while let Some(told) = told.recv().await {
-                        match told.kind {
-                            PushKind::Invalidate => memory.changed(&told),
-                            PushKind::Disconnection => break,
-                            _ => {}
-                        }
-                    }
-                    memory.lose(self.node);
-                }
-                Ok(Err(error)) => trace!(address = %self.address, %error, "changes are not heard"),
-                Err(_) => trace!(address = %self.address, "changes are not heard in time"),
-            }
-            tokio::time::sleep(options.pause).await;
-        }
-    }
-
-    async fn connect(
-        &self,
-        password: Option<&Password>,
-    ) -> RedisResult<(MultiplexedConnection, UnboundedReceiver<PushInfo>)> {
-        let stream = stream(self.address, self.from).await?;
-        let mut info = RedisConnectionInfo::default()
-            .set_skip_set_lib_name()
-            .set_protocol(ProtocolVersion::RESP3);
-        if let Some(password) = password {
-            info = info.set_password(password.reveal());
-        }
-        let (tell, told) = mpsc::unbounded_channel();
-        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(tell);
-        let (mut connection, driver) =
-            MultiplexedConnection::new_with_config(&info, stream, config).await?;
-        tokio::task::spawn_local(driver);
-        let mut track = redis::cmd("CLIENT");
-        track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(&self.prefix);
-        connection.send_packed_command(&track).await?.extract_error()?;
-        Ok((connection, told))
     }
 }
 
@@ -246,16 +184,16 @@ mod tests {
     #[test]
     fn what_changed_while_it_was_asked_for_is_not_kept() {
         let memory = Memory::default();
-        memory.hear(0);
+        memory.hears(0);
         let first = memory.ask("a:1");
-        memory.changed(&invalidated("a:1"));
+        memory.told(&invalidated("a:1"));
         let second = memory.ask("a:1");
         memory.learn("a:1", first, &answer(1, 0));
-        assert_eq!(memory.told("a:1"), None, "it may be the old value");
+        assert_eq!(memory.kept("a:1"), None, "it may be the old value");
         memory.learn("a:1", second, &answer(2, 0));
-        assert_eq!(memory.told("a:1"), Some(answer(2, 0).told));
-        memory.changed(&invalidated("a:1"));
-        assert_eq!(memory.told("a:1"), None);
+        assert_eq!(memory.kept("a:1"), Some(answer(2, 0).told));
+        memory.told(&invalidated("a:1"));
+        assert_eq!(memory.kept("a:1"), None);
     }
 
     #[test]
@@ -263,21 +201,21 @@ mod tests {
         let memory = Memory::default();
         let asked = memory.ask("a:1");
         memory.learn("a:1", asked, &answer(1, 0));
-        assert_eq!(memory.told("a:1"), None, "nobody would tell of a change");
-        memory.hear(0);
-        memory.hear(1);
+        assert_eq!(memory.kept("a:1"), None, "nobody would tell of a change");
+        memory.hears(0);
+        memory.hears(1);
         for (key, by) in [("a:1", 0), ("a:2", 1)] {
             let asked = memory.ask(key);
             memory.learn(key, asked, &answer(1, by));
         }
         let late = memory.ask("a:3");
-        memory.lose(0);
-        memory.hear(0);
+        memory.loses(0);
+        memory.hears(0);
         memory.learn("a:3", late, &answer(1, 0));
-        let kept = ["a:1", "a:2", "a:3"].map(|key| memory.told(key).is_some());
+        let kept = ["a:1", "a:2", "a:3"].map(|key| memory.kept(key).is_some());
         assert_eq!(kept, [false, true, false]);
         let flushed = PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] };
-        memory.changed(&flushed);
-        assert_eq!(memory.told("a:2"), None);
+        memory.told(&flushed);
+        assert_eq!(memory.kept("a:2"), None);
     }
 }

@@ -85,6 +85,8 @@ pub(crate) enum ReplyValue {
     Delivered(Option<(String, u64)>),
     /// A number, or none: what it says about a lock depends on what was asked.
     Number(Option<u64>),
+    /// What is there, or nothing.
+    Bytes(Option<Vec<u8>>),
     /// Somebody else has the lock, for so long at most if it is not extended.
     Taken(Duration),
     /// What a library tells of a lock that it tried to get: its fencing token, 0 if it has none, or
@@ -132,7 +134,7 @@ impl ReplyValue {
     /// What `planned` has become.
     pub(crate) fn action(&self, planned: Action) -> Action {
         match self {
-            ReplyValue::Done => planned,
+            ReplyValue::Done | ReplyValue::Bytes(_) => planned,
             ReplyValue::Found(action) => action.clone(),
             ReplyValue::Delivered(out) => {
                 Action::Queue(QueueOp::Pop(out.as_ref().map(|(_, value)| *value)))
@@ -153,6 +155,7 @@ impl ReplyValue {
             | ReplyValue::Done
             | ReplyValue::Delivered(_)
             | ReplyValue::Number(_)
+            | ReplyValue::Bytes(_)
             | ReplyValue::Taken(_)
             | ReplyValue::Lease { .. } => None,
         }
@@ -165,7 +168,7 @@ impl ReplyValue {
             ReplyValue::Found(action) => action.changed(),
             ReplyValue::Delivered(out) => out.is_some(),
             ReplyValue::Number(number) | ReplyValue::Lease { got: number, .. } => number.is_some(),
-            ReplyValue::Taken(_) => false,
+            ReplyValue::Taken(_) | ReplyValue::Bytes(_) => false,
         }
     }
 }

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, Cause, CounterOp, LockOp, Op, OpHead, Outcome, Part, Purpose, QueueOp, Redirects,
-    RegisterOp, SetOp, TransferOp,
+    Action, CacheOp, Cause, CounterOp, FoundIn, LockOp, Op, OpHead, Outcome, Part, Purpose,
+    QueueOp, Redirects, RegisterOp, SetOp, TransferOp,
 };
 
 /// Rows are written and read in blocks of about this size, each of whole rows.
@@ -221,6 +221,17 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             put(out, u64::from(*amount));
         }
         Action::Lock(action) => pack_lock(*action, out),
+        Action::Cache(CacheOp::Write { version, at }) => {
+            one(22, *version);
+            put(out, at.0);
+        }
+        Action::Cache(CacheOp::Read { version, from, asked, kept }) => {
+            one(23, *from as u64);
+            put_if(out, *version);
+            put_if(out, asked.map(|(from, _)| from.0));
+            asked.iter().for_each(|(from, to)| put_since(out, *to, *from));
+            put_if(out, kept.map(|at| at.0));
+        }
     }
 }
 
@@ -373,6 +384,17 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
         14 => {
             let (from, to) = (get(bytes)? as u16, get(bytes)? as u16);
             Action::Transfer(TransferOp::Move { from, to, amount: get(bytes)? as u32 })
+        }
+        22 => Action::Cache(CacheOp::Write { version: get(bytes)?, at: Nanos(get(bytes)?) }),
+        23 => {
+            let from = *FoundIn::ALL.get(get(bytes)? as usize)?;
+            let version = get_if(bytes)?;
+            let asked = match get_if(bytes)?.map(Nanos) {
+                Some(begun) => Some((begun, get_since(bytes, begun)?)),
+                None => None,
+            };
+            let kept = get_if(bytes)?.map(Nanos);
+            Action::Cache(CacheOp::Read { version, from, asked, kept })
         }
         kind => Action::Lock(unpack_lock(kind, bytes)?),
     })

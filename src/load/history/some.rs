@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, Cause, CounterOp, LockOp, Op, Outcome, Part, Purpose, QueueOp, Redirects, RegisterOp,
-    SetOp, TransferOp,
+    Action, CacheOp, Cause, CounterOp, FoundIn, LockOp, Op, Outcome, Part, Purpose, QueueOp,
+    Redirects, RegisterOp, SetOp, TransferOp,
 };
 
 /// Small numbers, and the greatest.
@@ -36,6 +36,18 @@ fn action() -> impl Strategy<Value = Action> {
             Action::Transfer(TransferOp::Move { from, to, amount })
         }),
         lock().prop_map(Action::Lock),
+        cache().prop_map(Action::Cache),
+    ]
+}
+
+fn cache() -> impl Strategy<Value = CacheOp> {
+    let at = || number().prop_map(Nanos);
+    let from = || prop::sample::select(FoundIn::ALL.to_vec());
+    let asked = || prop::option::of((at(), at()));
+    let read = (prop::option::of(number()), from(), asked(), prop::option::of(at()));
+    prop_oneof![
+        (number(), at()).prop_map(|(version, at)| CacheOp::Write { version, at }),
+        read.prop_map(|(version, from, asked, kept)| CacheOp::Read { version, from, asked, kept }),
     ]
 }
 

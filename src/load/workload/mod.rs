@@ -3,6 +3,7 @@
 //! A workload begins here: its [`Sessions`] in a file (those of one command each are in
 //! `simple`), a line in [`of`], and a variant of [`Workload`]. Its operations are a family in [`Action`](crate::model::op::Action), which a checker judges.
 
+mod cache;
 mod cas;
 mod counter;
 mod keys;
@@ -20,6 +21,7 @@ use crate::model::slot::slot_of;
 use crate::spec::lock::{Lock, LockKind};
 use crate::spec::scenario::{By, Load};
 
+pub(in crate::load) use locks::{Kind, Mutex, beside};
 pub(crate) use plans::Plans;
 pub(crate) use session::{Draw, Next, Plan, Sessions, Stage, Values};
 
@@ -50,6 +52,7 @@ fn with(load: &Load, deadlocks: &locks::Deadlocks) -> Box<dyn Sessions> {
             let lock = load.lock.clone().unwrap_or_else(usual);
             Box::new(locks::Locks::new(lock, load.timeout, deadlocks.clone()))
         }
+        Workload::Cache => Box::new(cache::Cache::of(load)),
     }
 }
 

@@ -356,6 +356,71 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "the longest time until a lock could be had when faults and leases were over"
             .side_by_side().busy_does(MayBeAll);
     }
+    &[Workload(Workload::Cache)], "let the load go on for longer: nobody read from the cache" => {
+        "cache.hits" Percent Higher "reads that found a copy"
+            .side_by_side().in_suite("hits").busy_does(Spares)
+            .headline("Hits", &[
+                "{cache.hits.near?} in the reader's own process", "{cache.misses} misses",
+                "{cache.misses.expired?} expired", "{cache.misses.invalidated?} invalidated",
+            ]);
+        "cache.hits.near" Percent Higher "reads that found a copy in their own process"
+            .busy_does(Spares);
+        "cache.misses" Count Lower "reads that found no copy";
+        "cache.misses.cold" Count Lower "those of entities of which there had been none";
+        "cache.misses.expired" Count Lower "those of copies whose time was over";
+        "cache.misses.invalidated" Count Lower "those of copies that a writer had deleted";
+        "cache.misses.gone" Count Lower "those of copies that the servers evicted or lost";
+        "cache.hit.p95" Millis Lower "95th percentile of the latency of reads that found a copy"
+            .side_by_side().busy_does(MayBeAll);
+        "cache.miss.p95" Millis Lower "the same of reads that found none".side_by_side()
+            .busy_does(MayBeAll);
+        "cache.write.p95" Millis Lower "the same of acknowledged writes".busy_does(MayBeAll);
+        "cache.time_saved" Percent Higher
+            "by how much a hit is faster than the origin's answer, both in the median"
+            .side_by_side();
+        "origin.saved" Percent Higher "reads for which the origin was not asked, of all answered"
+            .side_by_side().busy_does(Spares);
+        "origin.worst" Count Lower "the most reads of the origin within any one second"
+            .side_by_side().headline("Origin's worst second", &[
+                "reads of it; {origin.saved?} saved", "{origin.shed?} requests refused",
+            ]);
+        "origin.shed" Count Lower "reads and writes that the origin had no room for"
+            .side_by_side();
+    }
+    &[Workload(Workload::Cache)], SERVED => {
+        "cache.stale" Count Lower "reads of a version that was replaced before they were sent"
+            .side_by_side();
+        "cache.stale.age.max" Millis Lower
+            "the longest time for which such a version had been replaced".busy_does(MayBeAll);
+        "cache.stale.late" Count Lower
+            "reads of an old version, sent later after a newer one's acknowledgement than promised"
+            .side_by_side().in_suite("late reads").finding("late_reads")
+            .headline("Old versions served too late", &[
+                "{cache.stale} stale reads", "the oldest {cache.stale.age.max}",
+                "{cache.resurrected?} old versions put back",
+            ]);
+        "cache.resurrected" Count Lower
+            "old versions put into the group after a newer write had been acknowledged"
+            .side_by_side().finding("resurrected_copies");
+        "cache.impossible" Count Lower "reads of what the origin never had, or not yet"
+            .finding("impossible_reads");
+    }
+    &[Workload(Workload::Cache)], "let copies expire while several clients read them" => {
+        "stampede.computations.max" Count Lower
+            "the most readers that asked the origin for one entity at once"
+            .side_by_side().headline("Asked the origin at once", &[
+                "readers of one entity at most", "{stampede.spared?} spared",
+            ]);
+        "stampede.spared" Percent Higher
+            "readers that found no copy and waited for another one's question, of all that could"
+            .side_by_side();
+        "stampede.prevented" Percent Higher
+            "times in which the origin was asked for an entity, by one reader only"
+            .side_by_side();
+        "stampede.wait.mean" Millis Lower "how long readers waited for another one's question"
+            .busy_does(MayBeAll);
+        "stampede.wait.max" Millis Lower "the longest of these times".busy_does(MayBeAll);
+    }
     &[SeveralLocks], "have deadlocks looked for (`deadlock: detect`), or leave the expectation out" => {
         "lock.deadlocks" Count Lower "cycles of sessions that waited for each other's locks"
             .side_by_side().in_suite("deadlocks").finding("deadlocks")

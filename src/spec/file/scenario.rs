@@ -3,10 +3,11 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::model::Workload;
+use crate::spec::cache::{Invalidate, LayerIn, Policy, Stampede, Warm};
 use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::lock::{Deadlock, LockBy, LockKind};
-use crate::spec::quantity::{PerSecond, Percent, Sizes, Time, number, scalar};
+use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time, Times, number, scalar};
 use crate::spec::scenario::{By, ClientKind, Distribution};
 use crate::spec::step::StepMap;
 use crate::spec::tree::{Node, Value};
@@ -52,7 +53,8 @@ object! {
         /// What they do: `register` (the default) reads and writes single keys, `cas` compares
         /// and sets them, `counter` counts up, `set` adds elements, `queue` and `stream` put
         /// them in and take them out, `transfer` moves amounts between accounts, `dual-write`
-        /// writes each value to two groups, `lock` acquires locks and gives them back.
+        /// writes each value to two groups, `lock` acquires locks and gives them back, `cache` reads
+        /// and writes entities of an origin through layers of copies.
         optional "workload" workload: Workload,
         /// The group that they use. Default: the only group.
         optional "group" group: String,
@@ -78,6 +80,24 @@ object! {
         optional "by" by: By,
         /// What locks a load takes, if its workload is `lock`: each key is a lock.
         optional "lock" lock: LockMap,
+        /// The layers of a `cache`, nearest first: none to four. Default: none.
+        optional "layers" layers: Named<LayerMap>,
+        /// The slow source of truth behind a `cache`.
+        optional "origin" origin: OriginMap,
+        /// What many readers do that find no copy of the same entity of a `cache` at once: each
+        /// asks the origin (`none`), one of them does under a `lock`, one of each process
+        /// (`single-flight`), or somebody before the copy's time is over (`early`). Default: `none`.
+        optional "stampede" stampede: Stampede,
+        /// Of which entities a `cache` has copies when the load begins: of none (`none`), or of all
+        /// (`priority`). Default: `none`.
+        optional "warm" warm: Warm,
+        /// What keeps copies of a `cache` from being served for long after a write: their own time
+        /// (`ttl`), the writer, who deletes the group's copy (`delete`), or tells all processes
+        /// besides (`publish`). Default: `delete`.
+        optional "invalidate" invalidate: Invalidate,
+        /// How long after a write an old version may be served. Default: 100ms.
+        #[range(Time::millis(0), DAY, "a drill takes a day at most")]
+        optional "bound" bound: Time,
         /// The load whose keys it uses. Both do the same kind of work on the same group, and
         /// are judged together. Default: keys of its own.
         optional "shares" shares: String,
@@ -175,6 +195,40 @@ object! {
         /// The group that has the accounts, where it is another one than that of the locks.
         /// Default: the first group of the locks.
         optional "accounts" accounts: String,
+    }
+}
+
+object! {
+    /// A layer of copies.
+    LayerMap "a layer" {
+        /// `process`: in the memory of each instance.
+        optional "in" place: LayerIn,
+        /// The group whose servers have the copies.
+        optional "group" group: String,
+        /// The room for copies in a process, in bytes. Default: 8mb.
+        #[range(Bytes(1), Bytes(1 << 40), "each instance has so much")]
+        optional "capacity" capacity: Bytes,
+        /// Which copies go when there is no room: `lru` or `tinylfu`. Default: `lru`.
+        optional "policy" policy: Policy,
+        /// How long a copy is kept. Default: 60s.
+        #[range(Time::millis(1), Time::secs(366 * 24 * 3600), "a copy without an end is never right again")]
+        optional "ttl" ttl: Time,
+        /// By how much that may be longer or shorter, so that copies do not end at once. Default: 0%.
+        #[range(Percent(0.0), Percent(99.0), "of `ttl`, to either side; 10% is usual")]
+        optional "jitter" jitter: Percent,
+    }
+}
+
+object! {
+    /// The slow source of truth: it does one request after the other.
+    OriginMap "an origin" {
+        /// From beginning with a request to its answer. Default: 5ms..10ms.
+        optional "latency" latency: Times,
+        /// Requests a second. Default: no limit.
+        #[range(PerSecond(0.001), PerSecond(1_000_000.0), "an origin that answers nobody is none")]
+        optional "capacity" capacity: PerSecond,
+        /// How many may wait; more are refused. Default: 1000.
+        optional "queue" queue: u32,
     }
 }
 

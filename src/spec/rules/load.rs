@@ -1,7 +1,7 @@
 //! Loads that can be run, with their defaults filled in.
 
 use super::groups::{group, named};
-use super::{acknowledged, check_name, links, lock, outbox};
+use super::{acknowledged, cache, check_name, links, lock, outbox};
 use crate::model::Workload;
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
@@ -60,10 +60,12 @@ fn load(
     let region = region(map, topology?, errors);
     let groups = match workload {
         Workload::Lock => lock::groups(map, &name.span, topology?, errors)?,
+        Workload::Cache => cache::groups(map, &name.span, topology?, errors)?,
         _ => groups(map, workload, &name.span, topology?, errors)?,
     };
     let client = client(map, workload, &groups, errors);
     let lock = lock::check(map, workload, groups.len(), errors);
+    let cache = cache::check(map, workload, value.1, errors);
     let reads = lock.as_ref().map_or(reads, |of| lock::readers(map, of, errors));
     let waited = lock.as_ref().map_or(&groups[..], |lock| &groups[..lock.groups]);
     let wait = acknowledged::wait(map, &client, timeout, waited, errors);
@@ -83,6 +85,7 @@ fn load(
         keyspace: Keyspace::own(&name.value),
         by,
         lock,
+        cache,
         instances: map.instances.or(1) as u16,
         connections: map.connections.or(1),
         wait,
@@ -91,7 +94,11 @@ fn load(
         client,
         rate,
         clients: map.clients.or(32),
-        keys: map.keys.or(if workload.has_registers() { 10_000 } else { 100 }),
+        keys: map.keys.or(match workload {
+            Workload::Cache => 10_000,
+            _ if workload.has_registers() => 10_000,
+            _ => 100,
+        }),
         distribution,
         reads,
         value,
@@ -330,6 +337,9 @@ fn share_keys(
         } else if let Some(root) = shared.shares.given() {
             let message = format!("the keys of `{}` are those of `{}`", at.value, root.value);
             errors.push(wrong(message, &format!("write `shares: {}`", root.value)));
+        } else if a.cache.is_some() {
+            let message = "loads of caches have entities of their own".to_owned();
+            errors.push(wrong(message, "leave `shares` out, and raise the load's `rate`"));
         } else if !a.workload.shares_keys_with(b.workload) {
             let [a, b] = [a, b].map(|load| load.workload.word());
             let message = format!("`{a}` cannot use the keys of `{b}`: they hold something else");

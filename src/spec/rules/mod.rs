@@ -1,6 +1,7 @@
 //! Whether what a file says makes sense, and the checked types if it does.
 
 mod acknowledged;
+mod cache;
 pub mod config;
 pub mod expect;
 pub mod groups;

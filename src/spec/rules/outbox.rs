@@ -94,7 +94,8 @@ fn has_a_form(workload: Workload) -> bool {
         | Workload::Stream
         | Workload::Transfer
         | Workload::DualWrite
-        | Workload::Lock => false,
+        | Workload::Lock
+        | Workload::Cache => false,
     }
 }
 
@@ -145,7 +146,8 @@ pub fn report_what_is_late(
             | Workload::Stream
             | Workload::Transfer
             | Workload::DualWrite
-            | Workload::Lock => &[],
+            | Workload::Lock
+            | Workload::Cache => &[],
         };
         for name in late {
             let is_settled = expect.iter().any(|bound| bound.is_on(name))

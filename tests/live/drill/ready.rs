@@ -179,8 +179,8 @@ const LOCKS: [&str; 13] = [
     "lock-timeouts",
 ];
 
-/// `drill::counters` plays it.
-const CACHES: [&str; 1] = ["cache-counters"];
+/// `drill::caches` and `drill::counters` play them.
+const CACHES: [&str; 2] = ["cache-aside", "cache-counters"];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
 const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];

@@ -256,6 +256,7 @@ impl Sim {
                 same_data: vec![],
                 waits_for: 0,
                 locks: None,
+                cache: None,
                 timeout_ms: 1_000.0,
                 sees_redirects: true,
                 text: format!("register, {}/s, uniform, 50 % reads, 100 B to 1 KB", plan.rate),

@@ -127,6 +127,7 @@ pub fn info() -> DrillInfo {
         same_data: vec![],
         waits_for: 0,
         locks: None,
+        cache: None,
         timeout_ms: 1_000.0,
         sees_redirects: true,
         text: "register".to_owned(),

@@ -297,6 +297,7 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   bank: { group: new, workload: transfer, rate: 1/s, by: watch }
   swaps: { group: new, workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
   both: { workload: dual-write, groups: [new, old], rate: 1/s }
+  users: { group: new, workload: cache, rate: 1/s, layers: { l1: { in: process } } }
   takes: { group: new, workload: lock, rate: 1/s, lock: { kind: mutex-wait, extend: 500ms, accounts: old } }
   two: { group: new, workload: lock, rate: 1/s, lock: { take: 2, deadlock: detect } }
 ";

@@ -45,6 +45,8 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/LoadMap", "{ loads: { a: { zzz: 1 } } }"),
     ("/$defs/WaitMap", "{ loads: { a: { wait: { zzz: 1 } } } }"),
     ("/$defs/LockMap", "{ loads: { a: { lock: { zzz: 1 } } } }"),
+    ("/$defs/LayerMap", "{ loads: { a: { layers: { l1: { zzz: 1 } } } } }"),
+    ("/$defs/OriginMap", "{ loads: { a: { origin: { zzz: 1 } } } }"),
     ("/$defs/AdapterMap", "{ loads: { a: { client: { zzz: 1 } } } }"),
     ("/$defs/ProbeMap", "{ probe: { zzz: 1 } }"),
     ("/$defs/ProfileMap", "{ profiles: { a: { zzz: 1 } } }"),

@@ -214,7 +214,10 @@ impl Work {
                     }
                 }
             }
-            Action::Set(SetOp::Members(_)) | Action::Queue(_) | Action::Transfer(_) => return None,
+            Action::Set(SetOp::Members(_))
+            | Action::Queue(_)
+            | Action::Transfer(_)
+            | Action::Cache(_) => return None,
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::load::client::{Read, ReplyValue, of};
 
 /// Commands for a lock `key`, by the session that `token` names. `ttl` is in whole milliseconds at
 /// least one.
-pub(super) trait Kind: Debug {
+pub(in crate::load) trait Kind: Debug {
     /// The answer is a fencing token, or 0; nothing if somebody else has the lock.
     fn acquire(&self, key: &str, token: &[u8], ttl: Duration) -> (Cmd, Read);
 

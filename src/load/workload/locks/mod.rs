@@ -29,13 +29,14 @@ use crate::model::op::{Action, LockOp, Op};
 use crate::spec::lock::{Deadlock, Lock, LockKind};
 
 pub(super) use deadlocks::Deadlocks;
-pub(super) use names::beside;
+pub(in crate::load) use kind::Kind;
+pub(in crate::load) use mutex::Mutex;
+pub(in crate::load) use names::beside;
 
 use compared::Compared;
 use fair::Fair;
 use fenced::Fenced;
-use kind::{Kind, number};
-use mutex::Mutex;
+use kind::number;
 use read_write::ReadWrite;
 use semaphore::Semaphore;
 use wish::Wish;

@@ -21,7 +21,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 
 #[derive(Debug)]
-pub(super) struct Mutex;
+pub(in crate::load) struct Mutex;
 
 impl Kind for Mutex {
     fn acquire(&self, key: &str, token: &[u8], ttl: Duration) -> (Cmd, Read) {

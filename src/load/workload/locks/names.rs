@@ -7,6 +7,6 @@ pub(super) fn account(key: &str) -> String {
 }
 
 /// A key in the slot of the lock `key`.
-pub(in super::super) fn beside(key: &str, what: &str) -> String {
+pub(in crate::load) fn beside(key: &str, what: &str) -> String {
     format!("{{{key}}}:{what}")
 }

@@ -8,19 +8,11 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
+use super::Alarm;
 use crate::model::{Clock, Nanos};
-use crate::wake::Alarm;
-
-/// What the tasks of a thread share.
-#[derive(Debug)]
-pub(super) struct Thread {
-    pub(super) timer: Timer,
-    /// What they read into: nobody keeps anything in it.
-    pub(super) buffer: RefCell<Vec<u8>>,
-}
 
 #[derive(Debug)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     clock: Clock,
     alarm: Alarm,
     sleepers: RefCell<BTreeMap<(Nanos, u64), Waker>>,
@@ -31,13 +23,13 @@ pub(super) struct Timer {
 
 impl Timer {
     /// Must be called within a runtime. It fails if no file descriptor is left.
-    pub(super) fn new(clock: Clock) -> io::Result<Timer> {
+    pub(crate) fn new(clock: Clock) -> io::Result<Timer> {
         let (sleepers, sooner, made) = Default::default();
         Ok(Timer { clock, alarm: Alarm::new(clock)?, sleepers, sooner, made })
     }
 
     /// Wakes sleepers, for ever.
-    pub(super) async fn run(&self) -> io::Result<()> {
+    pub(crate) async fn run(&self) -> io::Result<()> {
         loop {
             let first = self.sleepers.borrow().keys().next().map(|(at, _)| *at);
             match first {
@@ -65,14 +57,14 @@ impl Timer {
     }
 
     /// Returns at `at`, or as soon after it as the machine allows.
-    pub(super) fn until(&self, at: Nanos) -> Until<'_> {
+    pub(crate) fn until(&self, at: Nanos) -> Until<'_> {
         self.made.set(self.made.get() + 1);
         Until { timer: self, key: (at, self.made.get()) }
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Until<'a> {
+pub(crate) struct Until<'a> {
     timer: &'a Timer,
     key: (Nanos, u64),
 }

@@ -1,0 +1,135 @@
+//! What the cache of one load was worth.
+
+use super::entity::Entity;
+use super::misses::Misses;
+use super::stale::Stale;
+use super::stampede::Stampedes;
+use crate::check::checker::Checked;
+use crate::check::quantile::quantile;
+use crate::model::op::FoundIn;
+
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    pub(super) reads: Reads,
+    pub(super) stale: Stale,
+    pub(super) stampedes: Stampedes,
+    pub(super) misses: Misses,
+}
+
+impl Figures {
+    pub(super) fn join(&mut self, other: Figures) {
+        let Figures { reads, stale, stampedes, misses } = other;
+        self.reads.join(reads);
+        self.stale.join(stale);
+        self.stampedes.join(stampedes);
+        self.misses.join(misses);
+    }
+
+    pub(super) fn told(&mut self, told: &mut Checked) {
+        self.reads.told(told);
+        self.stale.told(told);
+        self.stampedes.told(told);
+        self.misses.told(told);
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Times in nanoseconds.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    answered: u64,
+    near: u64,
+    /// From due to done.
+    hits: Vec<u64>,
+    misses: Vec<u64>,
+    writes: Vec<u64>,
+    /// From sent to done, of hits.
+    served: Vec<u64>,
+    /// What the origin took.
+    origin: Vec<u64>,
+    /// When it was asked.
+    asked: Vec<u64>,
+    refused: u64,
+}
+
+impl Reads {
+    pub(super) fn add(&mut self, entity: &Entity) {
+        for read in &entity.reads {
+            self.answered += u64::from(read.is_ok);
+            self.near += u64::from(read.is_ok && read.from == FoundIn::Process);
+            let took = read.done.since(read.intended).as_nanos() as u64;
+            if read.is_hit() {
+                self.hits.push(took);
+                self.served.push(read.done.since(read.sent).as_nanos() as u64);
+            } else if read.is_miss() {
+                self.misses.push(took);
+            }
+            if let Some((from, to)) = read.asked {
+                self.asked.push(from.0);
+                self.origin.push(to.since(from).as_nanos() as u64);
+            }
+        }
+        self.writes.extend(&entity.wrote);
+        self.refused += entity.refused;
+    }
+
+    fn join(&mut self, other: Reads) {
+        let Reads { answered, near, hits, misses, writes, served, origin, asked, refused } = other;
+        self.answered += answered;
+        self.near += near;
+        self.hits.extend(hits);
+        self.misses.extend(misses);
+        self.writes.extend(writes);
+        self.served.extend(served);
+        self.origin.extend(origin);
+        self.asked.extend(asked);
+        self.refused += refused;
+    }
+
+    fn told(&mut self, told: &mut Checked) {
+        let Reads { hits, misses, writes, served, origin, asked, .. } = self;
+        for all in [&mut *hits, misses, writes, served, origin, asked] {
+            all.sort();
+        }
+        let share = |part: usize, of: u64| (of > 0).then(|| part as f64 / of as f64 * 100.0);
+        told.measure("cache.hits", share(hits.len(), self.answered));
+        told.measure("cache.hits.near", share(self.near as usize, self.answered));
+        for (name, all) in
+            [("cache.hit.p95", &*hits), ("cache.miss.p95", &*misses), ("cache.write.p95", &*writes)]
+        {
+            told.measure(name, quantile(all, 0.95).map(|nanos| nanos as f64 / 1e6));
+        }
+        let saved = quantile(served, 0.5).zip(quantile(origin, 0.5).filter(|took| *took > 0));
+        let saved = saved.map(|(hit, took)| (1.0 - hit as f64 / took as f64) * 100.0);
+        told.measure("cache.time_saved", saved);
+        told.measure("origin.saved", share(asked.len(), self.answered).map(|asked| 100.0 - asked));
+        told.measure("origin.worst", Some(in_worst_second(asked) as f64));
+        told.measure("origin.shed", Some(self.refused as f64));
+    }
+}
+
+/// The most instants, which are in order, within one second.
+fn in_worst_second(asked: &[u64]) -> usize {
+    let mut from = 0;
+    let mut most = 0;
+    for (at, instant) in asked.iter().enumerate() {
+        while asked[from] + SECOND <= *instant {
+            from += 1;
+        }
+        most = most.max(at + 1 - from);
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_second_is_any_second() {
+        let at = |tenths: &[u64]| -> Vec<u64> { tenths.iter().map(|n| n * SECOND / 10).collect() };
+        assert_eq!(in_worst_second(&at(&[])), 0);
+        assert_eq!(in_worst_second(&at(&[0, 9, 10, 11, 12, 20, 40])), 4);
+    }
+}

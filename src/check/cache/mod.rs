@@ -1,0 +1,79 @@
+//! Caches: what they spare, and whether what they serve is right.
+//!
+//! The origin is redrill's own, so it is known what was true when: each write has a version and the
+//! instant from which the origin had it. What overlaps in time accuses nobody: a read is late only
+//! if it was sent after the promised time, counted from the acknowledgement of a newer write.
+
+mod entity;
+mod figures;
+mod misses;
+mod stale;
+mod stampede;
+
+use std::collections::BTreeMap;
+
+use crate::model::Verdict;
+use crate::model::measure::count;
+
+use super::checker::{Checked, Checker, Context};
+use super::finding::Examples;
+use super::parts::{self, HELD, History, Keys, ReadError};
+
+use entity::Entity;
+use figures::Figures;
+
+/// Judges every entity.
+pub struct Caches;
+
+impl Checker for Caches {
+    fn name(&self) -> &'static str {
+        "caches"
+    }
+
+    fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
+        let mut of: BTreeMap<u8, Figures> = BTreeMap::new();
+        let mut examples = [(); 3].map(|()| Examples::counted_from(context.zero));
+        parts::in_parts(history, HELD, |entities: Keys<Entity>, _| {
+            for (at, entity) in entities {
+                let figures = of.entry(at.0).or_default();
+                figures.reads.add(&entity);
+                figures.stale.add(at, &entity, context.cache(at.0), &mut examples);
+                figures.stampedes.add(&entity);
+                figures.misses.add(&entity, context.cache(at.0));
+            }
+            Ok(())
+        })?;
+        let (mut told, mut all) = (Checked::default(), Figures::default());
+        for (load, mut figures) in of {
+            let mut own = Checked::default();
+            figures.told(&mut own);
+            told.of_load(load, own);
+            all.join(figures);
+        }
+        all.told(&mut told);
+        let stale = &all.stale;
+        let [late, resurrected, impossible] = &examples;
+        for (name, n, text, examples) in [
+            ("cache.stale.late", stale.late, "reads of old versions, later than promised", late),
+            (
+                "cache.resurrected",
+                stale.resurrected,
+                "old versions put into the group after a newer write had been acknowledged",
+                resurrected,
+            ),
+            (
+                "cache.impossible",
+                stale.impossible,
+                "reads of what the origin never had, or not yet",
+                impossible,
+            ),
+        ] {
+            let verdict = if n > 0 { Verdict::Fail } else { Verdict::Pass };
+            told.find(name, verdict, (n, format!("{} {text}", count(n))), examples);
+        }
+        Ok(told)
+    }
+}
+
+#[cfg(test)]
+mod tests;

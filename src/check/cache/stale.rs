@@ -1,0 +1,148 @@
+//! Whether what was served was true: not any more, not yet, or never.
+
+use std::time::Duration;
+
+use super::entity::{Entity, Read, Write};
+use crate::check::checker::Checked;
+use crate::check::finding::{Example, Examples};
+use crate::model::Nanos;
+use crate::model::event::CacheInfo;
+
+/// The version that is there from the beginning.
+const FIRST: u64 = 1;
+
+#[derive(Debug, Default)]
+pub(super) struct Stale {
+    /// Reads of a version that another one had replaced before they were sent.
+    pub(super) stale: u64,
+    pub(super) late: u64,
+    pub(super) resurrected: u64,
+    pub(super) impossible: u64,
+    /// The longest time for which a version had been replaced when it was asked for.
+    age: Duration,
+}
+
+impl Stale {
+    /// Examples are of late reads, of what came back, and of what cannot be.
+    pub(super) fn add(
+        &mut self,
+        at: (u8, u64),
+        entity: &Entity,
+        cache: Option<&CacheInfo>,
+        [late, resurrected, impossible]: &mut [Examples; 3],
+    ) {
+        let promised =
+            cache.and_then(|cache| Duration::try_from_secs_f64(cache.old_for_ms / 1e3).ok());
+        let acknowledged = Acknowledged::new(&entity.writes);
+        for read in entity.reads.iter().filter(|read| read.is_ok) {
+            if let Some(why) = cannot_be(entity, read) {
+                self.impossible += 1;
+                impossible.offer((read.sent.0, 0, at.0, at.1), |zero| {
+                    let told = zero.tell(read.done);
+                    let text =
+                        format!("client {} read entity {} at {told}: {why}", read.process, at.1);
+                    Example::new(at.0, at.1, read.done, text)
+                });
+                continue;
+            }
+            let version = read.version.unwrap_or(FIRST);
+            let Some(newer) = entity.after(version).first() else { continue };
+            if newer.at < read.sent {
+                self.stale += 1;
+                self.age = self.age.max(read.sent.since(newer.at));
+            }
+            let done = acknowledged.after(entity, version);
+            if let (Some(done), Some(promised)) = (done, promised)
+                && read.sent > done + promised
+            {
+                self.late += 1;
+                late.offer((u64::MAX - read.sent.since(done).as_nanos() as u64, 0, at.0, at.1), |zero| {
+                    let text = format!(
+                        "client {} asked for entity {} at {} and got version {version} from {}; a newer \
+                         one had been acknowledged at {}",
+                        read.process, at.1, zero.tell(read.sent), read.from, zero.tell(done)
+                    );
+                    Example::new(at.0, at.1, read.done, text)
+                });
+            }
+        }
+        // The copy was put there after the origin's answer.
+        for read in entity.reads.iter().filter(|read| read.kept.is_some()) {
+            let (Some(version), Some((_, answered))) = (read.version, read.asked) else { continue };
+            let Some(done) = acknowledged.after(entity, version).filter(|done| *done < answered)
+            else {
+                continue;
+            };
+            self.resurrected += 1;
+            resurrected.offer((read.sent.0, 0, at.0, at.1), |zero| {
+                let text = format!(
+                    "client {} put version {version} of entity {} into the group after {}; a newer one \
+                     had been acknowledged at {}",
+                    read.process, at.1, zero.tell(answered), zero.tell(done)
+                );
+                Example::new(at.0, at.1, read.done, text)
+            });
+        }
+    }
+
+    pub(super) fn join(&mut self, other: Stale) {
+        let Stale { stale, late, resurrected, impossible, age } = other;
+        self.stale += stale;
+        self.late += late;
+        self.resurrected += resurrected;
+        self.impossible += impossible;
+        self.age = self.age.max(age);
+    }
+
+    pub(super) fn told(&self, told: &mut Checked) {
+        for (name, n) in [
+            ("cache.stale", self.stale),
+            ("cache.stale.late", self.late),
+            ("cache.resurrected", self.resurrected),
+            ("cache.impossible", self.impossible),
+        ] {
+            told.measure(name, Some(n as f64));
+        }
+        told.measure("cache.stale.age.max", Some(self.age.as_secs_f64() * 1e3));
+    }
+}
+
+fn cannot_be(entity: &Entity, read: &Read) -> Option<String> {
+    let Some(version) = read.version else {
+        return Some("what was there is no version of it".to_owned());
+    };
+    let written = entity.writes.binary_search_by_key(&version, |write| write.version);
+    match written.ok().map(|at| entity.writes[at]) {
+        Some(write) if write.at > read.done => {
+            Some(format!("version {version} was written after that"))
+        }
+        None if version != FIRST => Some(format!("version {version} was never written")),
+        Some(_) | None => None,
+    }
+}
+
+/// For each write, in the order of versions: when the first one was acknowledged, of this and all
+/// newer ones.
+struct Acknowledged(Vec<Option<Nanos>>);
+
+impl Acknowledged {
+    fn new(writes: &[Write]) -> Acknowledged {
+        let mut first = None;
+        let mut all: Vec<Option<Nanos>> = writes
+            .iter()
+            .rev()
+            .map(|write| {
+                first = first.into_iter().chain(write.done).min();
+                first
+            })
+            .collect();
+        all.reverse();
+        Acknowledged(all)
+    }
+
+    /// When a version newer than this one was acknowledged first.
+    fn after(&self, entity: &Entity, version: u64) -> Option<Nanos> {
+        let newer = entity.after(version).len();
+        self.0[self.0.len() - newer..].first().copied().flatten()
+    }
+}

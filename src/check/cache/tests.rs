@@ -1,0 +1,171 @@
+//! Caches compared with their definitions, written a second time as plainly as possible.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::Nanos;
+use crate::model::event::CacheInfo;
+use crate::model::op::{Action, CacheOp, Cause, FoundIn, Op, Outcome};
+
+const PROMISED: u64 = 20;
+
+fn read(version: u64, from: FoundIn, (sent, done): (u64, u64)) -> Op {
+    let version = Some(version);
+    let action = CacheOp::Read { version, from, asked: None, kept: None };
+    Op::new(1, Action::Cache(action), Nanos(sent), Nanos(done))
+}
+
+/// It asked the origin all the time, and left a copy until then.
+fn asked(version: u64, at: (u64, u64), kept: u64) -> Op {
+    let (asked, kept) = (Some((Nanos(at.0), Nanos(at.1))), Some(Nanos(kept)));
+    let action = CacheOp::Read { version: Some(version), from: FoundIn::Origin, asked, kept };
+    Op::new(1, Action::Cache(action), Nanos(at.0), Nanos(at.1))
+}
+
+fn write(version: u64, at: u64, (sent, done): (u64, u64)) -> Op {
+    Op::new(1, Action::Cache(CacheOp::Write { version, at: Nanos(at) }), Nanos(sent), Nanos(done))
+}
+
+fn told(ops: &[Op]) -> Checked {
+    let cache = CacheInfo { old_for_ms: PROMISED as f64 / 1e6, deletes: true };
+    let context = Context { caches: vec![Some(cache)], ..Context::default() };
+    Caches.check(&ops, &context).unwrap()
+}
+
+fn of<const N: usize>(ops: &[Op], names: [&str; N]) -> [f64; N] {
+    let told = told(ops);
+    names.map(|name| told.measures.get(name).copied().unwrap_or(f64::NAN))
+}
+
+const WRONG: [&str; 4] =
+    ["cache.stale", "cache.stale.late", "cache.resurrected", "cache.impossible"];
+
+#[test]
+fn an_old_version_is_stale_at_once_and_late_after_the_promised_time() {
+    let written = write(2, 105, (100, 110));
+    let of = |sent| of(&[written.clone(), read(1, FoundIn::Group, (sent, sent + 2))], WRONG);
+    assert_eq!(of(105), [0.0; 4], "it was sent before");
+    assert_eq!(of(106), [1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(of(130), [1.0, 0.0, 0.0, 0.0], "within what is promised");
+    assert_eq!(of(131), [1.0, 1.0, 0.0, 0.0]);
+    let late = told(&[written, read(1, FoundIn::Group, (131, 133))]);
+    assert_eq!(late.findings[0].verdict, Verdict::Fail);
+    assert!(late.findings[0].examples[0].text.contains("got version 1 from group"), "{late:?}");
+}
+
+#[test]
+fn a_write_that_nobody_heard_of_makes_reads_stale_and_not_late() {
+    let unheard = Op { outcome: Outcome::Unknown(Cause::Timeout), ..write(2, 105, (100, 200)) };
+    let late = read(1, FoundIn::Process, (500, 501));
+    assert_eq!(of(&[unheard, late.clone()], WRONG), [1.0, 0.0, 0.0, 0.0]);
+    let refused = Op { outcome: Outcome::Fail(Cause::Overloaded), ..write(0, 0, (100, 101)) };
+    assert_eq!(of(&[refused.clone(), late], WRONG), [0.0; 4], "the origin did not take it");
+    assert_eq!(of(&[refused], ["origin.shed"]), [1.0]);
+}
+
+#[test]
+fn what_the_origin_never_had_is_impossible() {
+    let written = write(2, 105, (100, 110));
+    let of = |op| of(&[written.clone(), op], ["cache.impossible"]);
+    assert_eq!(of(read(2, FoundIn::Group, (90, 104))), [1.0], "not yet");
+    assert_eq!(of(read(2, FoundIn::Group, (90, 105))), [0.0]);
+    assert_eq!(of(read(3, FoundIn::Group, (200, 201))), [1.0], "never");
+    let none = CacheOp::Read { version: None, from: FoundIn::Group, asked: None, kept: None };
+    assert_eq!(of(Op::new(1, Action::Cache(none), Nanos(1), Nanos(2))), [1.0], "another one's");
+}
+
+#[test]
+fn an_old_version_that_is_put_back_is_found() {
+    let written = write(2, 105, (100, 110));
+    let of = |op| of(&[written.clone(), op], ["cache.resurrected"]);
+    assert_eq!(of(asked(1, (90, 111), 500)), [1.0]);
+    assert_eq!(of(asked(1, (90, 110), 500)), [0.0], "it may have been deleted after that");
+    assert_eq!(of(asked(2, (106, 120), 500)), [0.0]);
+}
+
+#[test]
+fn readers_that_ask_at_once_are_a_stampede() {
+    let waited = |at| read(1, FoundIn::Other, at);
+    let ops = [asked(1, (10, 20), 50), asked(1, (12, 22), 50), asked(1, (21, 30), 50)];
+    let more = [waited((11, 21)), asked(1, (60, 70), 90), waited((60, 72))];
+    let names = ["stampede.computations.max", "stampede.spared", "stampede.prevented"];
+    assert_eq!(of(&[&ops[..], &more].concat(), names), [3.0, 50.0, 50.0]);
+    let [mean, longest] = of(&more, ["stampede.wait.mean", "stampede.wait.max"]);
+    assert_eq!((mean, longest), (11e-6, 12e-6));
+}
+
+#[test]
+fn each_miss_has_a_cause() {
+    let names = [
+        "cache.misses.cold",
+        "cache.misses.expired",
+        "cache.misses.invalidated",
+        "cache.misses.gone",
+    ];
+    let first = asked(1, (10, 20), 100);
+    let then = |more: &[Op]| of(&[std::slice::from_ref(&first), more].concat(), names);
+    assert_eq!(then(&[]), [1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(then(&[asked(1, (110, 120), 200)]), [1.0, 1.0, 0.0, 0.0]);
+    assert_eq!(then(&[asked(1, (50, 60), 200)]), [1.0, 0.0, 0.0, 1.0]);
+    let deleted = [write(2, 30, (25, 40)), asked(2, (50, 60), 200)];
+    assert_eq!(then(&deleted), [1.0, 0.0, 1.0, 0.0]);
+}
+
+fn some_ops() -> impl Strategy<Value = Vec<Op>> {
+    // Writes have their versions in the order in which the origin takes them.
+    let writes = prop::collection::vec((1..30_u64, 0..4_u64, 0..20_u64, any::<bool>()), 0..6);
+    let reads = prop::collection::vec((1..8_u64, 0..150_u64, 0..40_u64, any::<bool>()), 0..12);
+    (writes, reads).prop_map(|(writes, reads)| {
+        let mut at = 0;
+        let mut ops = Vec::new();
+        for (version, (gap, before, after, ok)) in (2..).zip(writes) {
+            at += gap;
+            let op = write(version, at, (at.saturating_sub(before), at + after));
+            let outcome = if ok { Outcome::Ok } else { Outcome::Unknown(Cause::Timeout) };
+            ops.push(Op { outcome, ..op });
+        }
+        ops.extend(reads.into_iter().map(|(version, sent, took, asks)| match asks {
+            true => asked(version, (sent, sent + took), sent + took + 30),
+            false => read(version, FoundIn::Group, (sent, sent + took)),
+        }));
+        ops
+    })
+}
+
+/// Every read with every write.
+fn by_comparing_all(ops: &[Op]) -> [f64; 4] {
+    let writes: Vec<(u64, u64, Option<u64>)> = ops
+        .iter()
+        .filter_map(|op| match op.action {
+            Action::Cache(CacheOp::Write { version, at }) => {
+                Some((version, at.0, (op.outcome == Outcome::Ok).then_some(op.done.0)))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut counts = [0.0; 4];
+    for op in ops {
+        let Action::Cache(CacheOp::Read { version: Some(version), kept, .. }) = op.action else {
+            continue;
+        };
+        let newer = || writes.iter().filter(|(other, ..)| *other > version);
+        let own = writes.iter().find(|(other, ..)| *other == version);
+        let impossible = own.map_or(version != 1, |(_, at, _)| *at > op.done.0);
+        let after = |to: u64| newer().any(|(_, _, done)| done.is_some_and(|done| done < to));
+        counts[2] += f64::from(u8::from(kept.is_some() && after(op.done.0)));
+        counts[3] += f64::from(u8::from(impossible));
+        if !impossible {
+            counts[0] += f64::from(u8::from(newer().any(|(_, at, _)| *at < op.sent.0)));
+            let late = op.sent.0 > PROMISED && after(op.sent.0 - PROMISED);
+            counts[1] += f64::from(u8::from(late));
+        }
+    }
+    counts
+}
+
+proptest! {
+    #[test]
+    fn what_is_wrong_is_what_comparing_all_finds(ops in some_ops()) {
+        prop_assert_eq!(of(&ops, WRONG), by_comparing_all(&ops));
+    }
+}

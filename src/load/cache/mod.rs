@@ -1,0 +1,28 @@
+//! A repository, as an application has one: it reads entities through layers of copies, asks the
+//! slow origin for what none of them has, and tells them of what it writes.
+//!
+//! One operation of a load is one read or write of an entity, whatever it takes: so what a
+//! repository does is written as an application would write it. The origin is redrill's own, so it
+//! is known what was true when.
+//!
+//! - `origin`: the source of truth, with its latency, its capacity and its queue.
+//! - `entity`: an entity, and its copies as text.
+//! - `copies`: a layer in the memory of a process.
+//! - `process`: what one process of the application has, and how it asks the group and the origin.
+//! - `repository`: reading and writing through the layers.
+//! - `lock`, `flight`, `early`: what many readers do that find no copy at once.
+//! - `news`: what processes tell each other of writes.
+
+mod copies;
+mod early;
+mod entity;
+mod flight;
+mod lock;
+mod news;
+mod origin;
+mod process;
+mod repository;
+
+pub(crate) use entity::last;
+pub(crate) use origin::Origin;
+pub(crate) use repository::Repository;

@@ -1,0 +1,147 @@
+//! Reading and writing entities through the layers.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::entity::Entity;
+use super::origin::Origin;
+use super::process::{Found, Process, Trace};
+use super::{early, flight, lock, news};
+use crate::load::Targets;
+use crate::load::client::{Answer, Client, ClientOptions, ReplyValue, Request};
+use crate::load::workload::Doing;
+use crate::model::Clock;
+use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
+use crate::spec::cache::{Cache, Stampede};
+use crate::spec::scenario::Load;
+
+/// That of one instance.
+pub(crate) struct Repository(Rc<Process>);
+
+/// One operation.
+pub(crate) enum Form {
+    Read(Entity),
+    Write(Entity),
+    /// Of redrill's own: what the group has.
+    Last(Request),
+}
+
+impl Repository {
+    /// That of an instance of a load, with that origin. It lives on the calling thread, in a local
+    /// runtime.
+    ///
+    /// Errors: as [`crate::load::client::Front::connect`], or the machine gives no timer.
+    pub(crate) async fn connect(
+        (load, cache, origin): (&Load, &Cache, Arc<Origin>),
+        targets: &Targets,
+        instance: u16,
+        clock: Clock,
+        patience: Duration,
+    ) -> Result<Rc<Repository>, String> {
+        let of_load = (load, cache, origin);
+        let process = Process::connect(of_load, targets, instance, clock, patience).await?;
+        news::listen(&process, targets, instance, ClientOptions::of_load(load));
+        Ok(Rc::new(Repository(process)))
+    }
+}
+
+impl Client for Repository {
+    type Form = Form;
+
+    fn request(doing: Doing<'_>) -> Form {
+        match (doing.purpose, doing.plan.action.access()) {
+            (Purpose::Load | Purpose::Fill, Access::Read) => {
+                Form::Read(Entity::new(doing.plan.key, doing.key()))
+            }
+            (Purpose::Load | Purpose::Fill, Access::Write) => {
+                Form::Write(Entity::new(doing.plan.key, doing.key()))
+            }
+            (Purpose::Final, _) => Form::Last(doing.request()),
+        }
+    }
+
+    async fn perform(&self, form: &Form) -> Answer {
+        let (process, trace) = (&self.0, Rc::new(Trace::default()));
+        match form {
+            Form::Last(request) => process.servers.perform(request).await,
+            Form::Read(entity) => {
+                let ended =
+                    tokio::time::timeout(process.timeout, read(process, entity, &trace)).await;
+                let asked = trace.asked.get();
+                let told = match &ended {
+                    Ok(Ok(found)) => found.told(entity, asked),
+                    Ok(Err(_)) | Err(_) => {
+                        CacheOp::Read { version: None, from: FoundIn::Origin, asked, kept: None }
+                    }
+                };
+                answer(ended.map(|ended| ended.map(drop)), told)
+            }
+            Form::Write(entity) => {
+                let ended =
+                    tokio::time::timeout(process.timeout, write(process, entity, &trace)).await;
+                let (version, at) = trace.wrote.get().unwrap_or_default();
+                answer(ended, CacheOp::Write { version, at })
+            }
+        }
+    }
+
+    async fn look_again(&self) {
+        self.0.servers.look_again().await;
+    }
+
+    fn reconnects(&self) -> u64 {
+        self.0.servers.reconnects()
+    }
+}
+
+fn answer<E>(ended: Result<Result<(), Cause>, E>, told: CacheOp) -> Answer {
+    let outcome = match ended {
+        Ok(Ok(())) => Outcome::Ok,
+        Ok(Err(cause)) => Outcome::Fail(cause),
+        Err(_) => Outcome::Unknown(Cause::Timeout),
+    };
+    Answer { told: ReplyValue::Found(Action::Cache(told)), ..Answer::of(outcome) }
+}
+
+async fn read(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Result<Found, Cause> {
+    let Some(near) = process.near.as_ref().filter(|_| process.hears.get()) else {
+        return read_behind(process, entity, trace).await;
+    };
+    if let Some(copy) = near.get(entity.id) {
+        return Ok(Found::new(copy, FoundIn::Process));
+    }
+    let question = near.ask(entity.id);
+    let found = read_behind(process, entity, trace).await?;
+    near.keep(question, found.copy, process.size_of(entity));
+    Ok(found)
+}
+
+/// Past the memory of the process.
+async fn read_behind(
+    process: &Rc<Process>,
+    entity: &Entity,
+    trace: &Rc<Trace>,
+) -> Result<Found, Cause> {
+    let is_early = process.cache.stampede == Stampede::Early;
+    match process.in_group(entity).await {
+        Some(copy) if is_early && early::is_due(process, &copy) => {
+            process.ask_origin(entity, trace).await
+        }
+        Some(copy) => Ok(Found::new(copy, FoundIn::Group)),
+        None => match process.cache.stampede {
+            Stampede::None | Stampede::Early => process.ask_origin(entity, trace).await,
+            Stampede::Lock => lock::miss(process, entity, trace).await,
+            Stampede::SingleFlight => flight::miss(process, entity, trace).await,
+        },
+    }
+}
+
+async fn write(process: &Process, entity: &Entity, trace: &Trace) -> Result<(), Cause> {
+    let now = process.clock.now();
+    let served = process.origin.ask(entity.id, true, now).ok_or(Cause::Overloaded)?;
+    trace.wrote.set(Some((served.version, served.at)));
+    process.timer.until(served.answered).await;
+    news::tell(process, entity).await;
+    Ok(())
+}

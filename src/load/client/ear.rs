@@ -1,0 +1,98 @@
+//! A connection on which a server tells what has changed.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisResult,
+};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tracing::trace;
+
+use super::ClientOptions;
+use super::node::stream;
+use crate::model::Password;
+
+/// One that is opened again whenever it is lost.
+pub(crate) struct Ear {
+    pub(crate) node: u16,
+    pub(crate) address: SocketAddr,
+    pub(crate) from: Option<IpAddr>,
+    pub(crate) topic: Topic,
+}
+
+/// What is to be told.
+pub(crate) enum Topic {
+    /// Changes of all keys that begin so (CLIENT TRACKING in broadcast mode).
+    Keys(String),
+    /// Whatever is published there.
+    Channel(String),
+}
+
+/// Whoever hears.
+pub(crate) trait Listener: 'static {
+    /// From now on the node is heard.
+    fn hears(&self, node: u16);
+
+    fn told(&self, told: &PushInfo);
+
+    /// The node is not heard any more.
+    fn loses(&self, node: u16);
+}
+
+impl Ear {
+    /// For as long as the thread lives.
+    pub(crate) async fn listen(
+        self,
+        listener: Rc<impl Listener>,
+        password: Option<Password>,
+        options: ClientOptions,
+    ) {
+        loop {
+            let connecting = tokio::time::timeout(options.timeout, self.connect(password.as_ref()));
+            match connecting.await {
+                Ok(Ok((_connection, mut told))) => {
+                    listener.hears(self.node);
+                    while let Some(told) = told.recv().await {
+                        match told.kind {
+                            PushKind::Disconnection => break,
+                            _ => listener.told(&told),
+                        }
+                    }
+                    listener.loses(self.node);
+                }
+                Ok(Err(error)) => trace!(address = %self.address, %error, "changes are not heard"),
+                Err(_) => trace!(address = %self.address, "changes are not heard in time"),
+            }
+            tokio::time::sleep(options.pause).await;
+        }
+    }
+
+    async fn connect(
+        &self,
+        password: Option<&Password>,
+    ) -> RedisResult<(MultiplexedConnection, UnboundedReceiver<PushInfo>)> {
+        let stream = stream(self.address, self.from).await?;
+        let mut info = RedisConnectionInfo::default()
+            .set_skip_set_lib_name()
+            .set_protocol(ProtocolVersion::RESP3);
+        if let Some(password) = password {
+            info = info.set_password(password.reveal());
+        }
+        let (tell, told) = mpsc::unbounded_channel();
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(tell);
+        let (mut connection, driver) =
+            MultiplexedConnection::new_with_config(&info, stream, config).await?;
+        tokio::task::spawn_local(driver);
+        match &self.topic {
+            Topic::Keys(prefix) => {
+                let mut track = redis::cmd("CLIENT");
+                track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
+                connection.send_packed_command(&track).await?.extract_error()?;
+            }
+            Topic::Channel(name) => connection.subscribe(name).await?,
+        }
+        Ok((connection, told))
+    }
+}

@@ -1,0 +1,115 @@
+//! What a load whose workload is `cache` reads and writes through: layers of copies before an
+//! origin, and what keeps them right.
+
+use std::time::Duration;
+
+use super::decode::word_enum;
+
+/// A repository of entities, as an application has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cache {
+    /// Nearest first.
+    pub layers: Vec<Layer>,
+    pub origin: Origin,
+    pub stampede: Stampede,
+    pub invalidate: Invalidate,
+    pub warm: Warm,
+    /// How long after a write an old version may be served.
+    pub bound: Duration,
+}
+
+/// A layer of copies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    pub name: String,
+    pub place: Place,
+    /// How long a copy is kept.
+    pub ttl: Duration,
+    /// By how much a copy's own time may be longer or shorter, of one.
+    pub jitter: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// In the memory of each instance, which has room for so many bytes.
+    Process { capacity: u64, policy: Policy },
+    /// In the servers of the load's group.
+    Group,
+}
+
+/// The slow source of truth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Origin {
+    /// The shortest and the longest time from beginning with a request to its answer.
+    pub latency: (Duration, Duration),
+    /// Requests a second; without a limit if there is none.
+    pub capacity: Option<f64>,
+    /// Requests that may wait; one more is refused.
+    pub queue: u32,
+}
+
+impl Cache {
+    /// How long after the acknowledgement of a write an old version may be served. A reader may have
+    /// found it just before the write, and leaves its copy within its `timeout`.
+    pub fn promised(&self, timeout: Duration) -> Duration {
+        let longest = |layer: &Layer| layer.ttl.mul_f64(1.0 + layer.jitter);
+        match self.invalidate {
+            Invalidate::Ttl => self.layers.iter().map(longest).max().unwrap_or_default() + timeout,
+            Invalidate::Delete | Invalidate::Publish => self.bound,
+        }
+    }
+}
+
+word_enum! {
+    /// Which copies go when there is no room.
+    Policy "policy" {
+        /// Those that were not used for longest.
+        Lru "lru",
+        /// Those that are used seldom: W-TinyLFU.
+        TinyLfu "tinylfu",
+    }
+}
+
+word_enum! {
+    /// Where a layer is, if not in a group.
+    LayerIn "place" {
+        /// In the memory of each instance.
+        Process "process",
+    }
+}
+
+word_enum! {
+    /// What many readers do that find no copy of the same entity at once.
+    Stampede "way with stampedes" {
+        /// Each asks the origin.
+        None "none",
+        /// One of them takes a lock and asks the origin; the others wait for its copy.
+        Lock "lock",
+        /// One of each process asks the origin; the others of that process wait for its answer.
+        SingleFlight "single-flight",
+        /// Somebody asks the origin before the copy's time is over, by chance.
+        Early "early",
+    }
+}
+
+word_enum! {
+    /// Of which entities there are copies when the load begins.
+    Warm "way to warm" {
+        /// Of none.
+        None "none",
+        /// Of all: they are read before it.
+        Priority "priority",
+    }
+}
+
+word_enum! {
+    /// What keeps copies from being served for long after a write.
+    Invalidate "way to invalidate" {
+        /// Nothing but their own time.
+        Ttl "ttl",
+        /// The writer deletes the copy in the group, and its own process's.
+        Delete "delete",
+        /// The same, and the writer tells all processes (PUBLISH), which drop theirs.
+        Publish "publish",
+    }
+}

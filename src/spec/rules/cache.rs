@@ -1,0 +1,160 @@
+//! Loads that read and write through caches.
+
+use super::groups::group;
+use crate::model::Workload;
+use crate::spec::cache::{
+    Cache, Invalidate, Layer, LayerIn, Origin, Place, Policy, Stampede, Warm,
+};
+use crate::spec::decode::{At, Field};
+use crate::spec::diagnostic::Diagnostics;
+use crate::spec::file::scenario::{LayerMap, LoadMap};
+use crate::spec::quantity::{Bytes, Percent, Time, Times};
+use crate::spec::source::Span;
+use crate::spec::topology::{Group, Topology};
+
+/// Nobody has more.
+const LAYERS: usize = 4;
+const TTL: Time = Time::secs(60);
+const CAPACITY: Bytes = Bytes(8 << 20);
+const LATENCY: Times = Times(Time::millis(5), Time::millis(10));
+const QUEUE: u32 = 1_000;
+const BOUND: Time = Time::millis(100);
+
+/// The group of the layer that has one; without such a layer, that of the load.
+pub fn groups<'t>(
+    map: &LoadMap,
+    span: &Span,
+    topology: &'t Topology,
+    errors: &mut Diagnostics,
+) -> Option<Vec<&'t Group>> {
+    if let Some(at) = map.groups.given() {
+        errors.add(&at.span, "a cache has one group", "write `group` in one of its layers");
+        return None;
+    }
+    let layers = map.layers.given().map_or(&[][..], |at| &at.value.0);
+    let of_layer = layers.iter().find_map(|(_, layer)| layer.group.given());
+    if let (Some(layer), Some(at)) = (of_layer, map.group.given()) {
+        let message = format!("the layers have the group `{}` already", layer.value);
+        errors.add(&at.span, message, "leave `group` out");
+    }
+    let field = of_layer.map_or(map.group.clone(), |at| Field::Given(at.clone()));
+    Some(vec![group(&field, span, topology, errors)?])
+}
+
+/// What the load reads and writes through; none if its workload is another one.
+pub fn check(
+    map: &LoadMap,
+    workload: Workload,
+    largest: usize,
+    errors: &mut Diagnostics,
+) -> Option<Cache> {
+    if workload != Workload::Cache {
+        let given = [
+            map.layers.given().map(|at| (&at.span, "layers")),
+            map.origin.given().map(|at| (&at.span, "origin")),
+            map.stampede.given().map(|at| (&at.span, "stampede")),
+            map.invalidate.given().map(|at| (&at.span, "invalidate")),
+            map.warm.given().map(|at| (&at.span, "warm")),
+            map.bound.given().map(|at| (&at.span, "bound")),
+        ];
+        for (span, key) in given.into_iter().flatten() {
+            let message = format!("the workload `{}` has no `{key}`", workload.word());
+            errors.add(span, message, format!("write `workload: cache`, or leave `{key}` out"));
+        }
+        return None;
+    }
+    Some(Cache {
+        layers: layers(map, largest, errors),
+        origin: origin(map),
+        stampede: map.stampede.or(Stampede::None),
+        invalidate: map.invalidate.or(Invalidate::Delete),
+        warm: map.warm.or(Warm::None),
+        bound: map.bound.or(BOUND).0,
+    })
+}
+
+fn layers(map: &LoadMap, largest: usize, errors: &mut Diagnostics) -> Vec<Layer> {
+    let Some(At { value, span }) = map.layers.given() else { return Vec::new() };
+    let maps = &value.0;
+    if maps.len() > LAYERS {
+        let message = format!("there are {} layers, {LAYERS} is the most", maps.len());
+        errors.add(span, message, "leave some of them out");
+    }
+    let layers: Vec<Layer> =
+        maps.iter().filter_map(|(name, map)| layer(name, map, largest, errors)).collect();
+    for ((name, map), pair) in maps.iter().skip(1).zip(layers.windows(2)) {
+        let (near, far) = (&pair[0], &pair[1]);
+        if near.place == Place::Group {
+            let message = format!("`{}` stands before `{}`", near.name, far.name);
+            errors.add(&name.span, message, "the layer that is a group is the last one");
+        }
+        if near.ttl > far.ttl {
+            let message = format!(
+                "a copy in `{}` is kept for {}, and in `{}` behind it for {} only",
+                near.name,
+                Time(near.ttl),
+                far.name,
+                Time(far.ttl)
+            );
+            let at = map.ttl.given().map_or(&name.span, |at| &at.span);
+            errors.add(at, message, "keep it for as long in the farther layer at least");
+        }
+    }
+    layers
+}
+
+fn layer(
+    name: &At<String>,
+    map: &LayerMap,
+    largest: usize,
+    errors: &mut Diagnostics,
+) -> Option<Layer> {
+    let place = match (map.place.given(), map.group.given()) {
+        (Some(_), Some(at)) => {
+            let message =
+                format!("`{}` is in a process or in a group, and not in both", name.value);
+            errors.add(&at.span, message, "leave one of them out");
+            return None;
+        }
+        (Some(At { value: LayerIn::Process, .. }), None) => {
+            let capacity = map.capacity.or(CAPACITY).0;
+            if let Some(at) = map.capacity.given().filter(|_| capacity < largest as u64) {
+                let message = format!("no value of {} has room there", Bytes(largest as u64));
+                errors.add(&at.span, message, "make `capacity` larger, or `value` smaller");
+            }
+            Place::Process { capacity, policy: map.policy.or(Policy::Lru) }
+        }
+        (None, Some(_)) => {
+            if let Some(at) = map.capacity.given() {
+                let message = "what a group has room for, its servers say";
+                errors.add(&at.span, message, "write `maxmemory` under the group's `config`");
+            }
+            if let Some(at) = map.policy.given() {
+                let message = "what a group evicts, its servers say";
+                errors.add(
+                    &at.span,
+                    message,
+                    "write `maxmemory-policy` under the group's `config`",
+                );
+            }
+            Place::Group
+        }
+        (None, None) => {
+            let message = format!("nobody knows where the layer `{}` is", name.value);
+            errors.add(&name.span, message, "add `in: process`, or `group:` with a name");
+            return None;
+        }
+    };
+    let jitter = map.jitter.or(Percent(0.0)).0 / 100.0;
+    Some(Layer { name: name.value.clone(), place, ttl: map.ttl.or(TTL).0, jitter })
+}
+
+fn origin(map: &LoadMap) -> Origin {
+    let given = map.origin.given().map(|at| &at.value);
+    let Times(least, most) = given.map_or(LATENCY, |origin| origin.latency.or(LATENCY));
+    Origin {
+        latency: (least.0, most.0),
+        capacity: given.and_then(|origin| origin.capacity.given()).map(|at| at.value.0),
+        queue: given.map_or(QUEUE, |origin| origin.queue.or(QUEUE)),
+    }
+}
