@@ -35,7 +35,7 @@ impl Kept for Writes {
         let of_interest = match op.purpose {
             Purpose::Load => op.action.written().is_some(),
             Purpose::Final => matches!(op.action, Action::Register(RegisterOp::Read(_))),
-            Purpose::Fill => false,
+            Purpose::Fill | Purpose::Beside => false,
         };
         of_interest && op.outcome == Outcome::Ok
     }

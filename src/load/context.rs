@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::client::Client;
+use super::client::{Beside, Client};
 use super::history::Writer;
 use super::processes::{Process, Processes};
 use super::workload::{self, Doing, Next, Plan, Sessions, Stage, Values};
@@ -240,7 +240,7 @@ impl<C: Client> LoadContext<C> {
         // Only clients of the load remember; fill and final state are redrill's own.
         let plan = match purpose {
             Purpose::Load => sessions.borrow_mut().complete(plan),
-            Purpose::Fill | Purpose::Final => plan,
+            Purpose::Fill | Purpose::Final | Purpose::Beside => plan,
         };
         let request = {
             let (sessions, mut values) = (sessions.borrow(), self.values.borrow_mut());
@@ -346,7 +346,26 @@ impl<C: Client> LoadContext<C> {
 
     /// Hands over to the history what was recorded so far.
     pub(crate) fn flush(&self) {
+        self.record_beside(false);
         self.history.borrow_mut().flush();
+    }
+
+    /// The same after the last operation.
+    pub(crate) fn flush_all(&self) {
+        self.record_beside(true);
+        self.history.borrow_mut().flush();
+    }
+
+    fn record_beside(&self, last: bool) {
+        for (number, instance) in self.instances.iter().enumerate() {
+            for (group, client) in instance.clients.iter().enumerate() {
+                for Beside { key, action, from, to } in client.beside(last) {
+                    let by = Process { instance: number as u16, number: 0 };
+                    let what = (key, group as u8, action);
+                    self.record(self.op(what, by, Purpose::Beside, (from, from, to)));
+                }
+            }
+        }
     }
 
     /// Processes that there have been.

@@ -77,7 +77,7 @@ pub(crate) async fn read_all<C: Client>(context: &LoadContext<C>, deadline: Nano
     }
     let unread = left.len() as u64;
     left.into_iter().for_each(|(_, op)| context.record(op));
-    context.flush();
+    context.flush_all();
     FinalRead { read, unread }
 }
 

@@ -28,6 +28,8 @@ words! {
         Load "load",
         /// Read after everything has settled: the final state that checkers judge by.
         Final "final",
+        /// What an instance did or saw by itself, for no client's operation.
+        Beside "beside",
     }
 }
 
@@ -203,13 +205,33 @@ pub enum CacheOp {
         /// From when until when this client asked the origin itself.
         #[serde(default, skip_serializing_if = "is_default")]
         asked: Option<(Nanos, Nanos)>,
-        /// Until when the copy may be served that it left in the farthest layer.
+        /// Until when the copy may be served that was found, or was left in the farthest layer.
         #[serde(default, skip_serializing_if = "is_default")]
         kept: Option<Nanos>,
     },
     /// What the origin has since `at`, whether the client heard of it or not. Version 0 is none: the
     /// origin did not take it.
     Write { version: u64, at: Nanos },
+    /// The instance had a copy in its memory, and could answer with it from `sent` to `done`.
+    Held { version: u64, ended: Ended },
+}
+
+words! {
+    /// How a copy's time in the memory of a process ended.
+    #[derive(Default)]
+    pub enum Ended {
+        /// Its own time was over.
+        Expired "expired",
+        /// The process heard of a change, or had to assume one.
+        Invalidated "invalidated",
+        /// There was no room.
+        Evicted "evicted",
+        /// Another copy took its place.
+        Replaced "replaced",
+        /// Not before the load's end.
+        #[default]
+        Open "open",
+    }
 }
 
 words! {
@@ -282,6 +304,7 @@ impl Action {
             Action::Lock(LockOp::Abort { .. }) => "abort",
             Action::Lock(LockOp::Read { .. }) | Action::Cache(CacheOp::Read { .. }) => "read",
             Action::Lock(LockOp::Write { .. }) | Action::Cache(CacheOp::Write { .. }) => "write",
+            Action::Cache(CacheOp::Held { .. }) => "held",
         }
     }
 
@@ -294,7 +317,7 @@ impl Action {
             Action::Queue(action) => matches!(action, QueueOp::Drain(_)),
             Action::Transfer(action) => matches!(action, TransferOp::Balances(_)),
             Action::Lock(action) => matches!(action, LockOp::Read { .. }),
-            Action::Cache(action) => matches!(action, CacheOp::Read { .. }),
+            Action::Cache(action) => !matches!(action, CacheOp::Write { .. }),
         };
         if reads { Access::Read } else { Access::Write }
     }

@@ -53,9 +53,28 @@ impl Cache {
     /// found it just before the write, and leaves its copy within its `timeout`.
     pub fn promised(&self, timeout: Duration) -> Duration {
         let longest = |layer: &Layer| layer.ttl.mul_f64(1.0 + layer.jitter);
+        let window = self.layers.last().map_or(Duration::ZERO, |layer| self.window(layer));
         match self.invalidate {
-            Invalidate::Ttl => self.layers.iter().map(longest).max().unwrap_or_default() + timeout,
-            Invalidate::Delete | Invalidate::Publish => self.bound,
+            Invalidate::Ttl => {
+                self.layers.iter().map(longest).max().unwrap_or_default() + window + timeout
+            }
+            Invalidate::Confirmed => Duration::ZERO,
+            Invalidate::Delete
+            | Invalidate::Publish
+            | Invalidate::TrackingBroadcast
+            | Invalidate::Keyspace => self.bound,
+        }
+    }
+
+    /// How long a copy may be served beyond its own time.
+    pub fn window(&self, layer: &Layer) -> Duration {
+        match self.stampede {
+            Stampede::StaleWhileRevalidate => layer.ttl,
+            Stampede::None
+            | Stampede::Lock
+            | Stampede::SingleFlight
+            | Stampede::Early
+            | Stampede::Lease => Duration::ZERO,
         }
     }
 }
@@ -89,6 +108,11 @@ word_enum! {
         SingleFlight "single-flight",
         /// Somebody asks the origin before the copy's time is over, by chance.
         Early "early",
+        /// For as long again as `ttl`, readers get the old copy while one of them asks the origin.
+        StaleWhileRevalidate "stale-while-revalidate",
+        /// The server lets one of them ask the origin, and takes its copy unless the entity was
+        /// deleted meanwhile.
+        Lease "lease",
     }
 }
 
@@ -111,5 +135,12 @@ word_enum! {
         Delete "delete",
         /// The same, and the writer tells all processes (PUBLISH), which drop theirs.
         Publish "publish",
+        /// The same, and the write ends when all processes have said that they dropped theirs.
+        Confirmed "confirmed",
+        /// The writer deletes the copy in the group, whose servers tell all processes (CLIENT
+        /// TRACKING in broadcast mode).
+        TrackingBroadcast "tracking-broadcast",
+        /// The same by notifications of deleted keys, which the servers have to be told to send.
+        Keyspace "keyspace",
     }
 }

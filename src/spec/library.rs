@@ -28,7 +28,7 @@ const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
     "standalone" "replication-1x2" "sentinel-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2"
     "two-regions" "stretched-2r" "standby-2r" "active-active-2r" "active-active-3r"
     "cluster-active-active-2r" "cluster-standby-2r" "locks-1x0" "locks-1x2" "redlock-5"
-    "locks-mixed");
+    "locks-mixed" "caches");
 
 const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state"
@@ -41,7 +41,9 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cross-region-invalidation" "lock-contention" "lock-sustained" "lock-deadlock" "lock-ordering"
     "lock-timeouts" "lock-expiry" "lock-holder-pause" "lock-failover" "lock-partition"
     "lock-clock-jump" "lock-restart-without-data" "lock-reshard" "lock-comparison"
-    "cache-aside" "cache-counters");
+    "cache-aside" "cache-load-light" "cache-load-medium" "cache-load-heavy" "cache-stampede"
+    "cache-stampede-comparison" "cache-stampede-many" "cache-invalidation"
+    "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -2,13 +2,17 @@
 
 use crate::check::parts::Kept;
 use crate::model::Nanos;
-use crate::model::op::{Action, CacheOp, FoundIn, Op, Outcome, Purpose};
+use crate::model::op::{Action, CacheOp, Ended, FoundIn, Op, Outcome, Purpose};
 
 #[derive(Debug, Default)]
 pub struct Entity {
     pub(super) reads: Vec<Read>,
     /// Those that left copies before the load.
     pub(super) warmed: Vec<Read>,
+    /// Those of the origin that no client waited for.
+    pub(super) beside: Vec<Read>,
+    /// Copies in the memory of processes.
+    pub(super) held: Vec<Held>,
     /// Those that the origin took, in the order of their versions.
     pub(super) writes: Vec<Write>,
     /// From due to done, in nanoseconds, of those that were acknowledged.
@@ -20,6 +24,7 @@ pub struct Entity {
 /// A read, whatever came of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read {
+    pub(super) instance: u16,
     pub(super) process: u32,
     pub(super) intended: Nanos,
     pub(super) sent: Nanos,
@@ -37,9 +42,23 @@ impl Read {
         self.is_ok && matches!(self.from, FoundIn::Process | FoundIn::Group)
     }
 
+    /// From when until when it asked the origin, if it left the answer in the group.
+    pub(super) fn left(&self) -> Option<(Nanos, Nanos)> {
+        let left = self.from == FoundIn::Origin && self.kept.is_some();
+        self.asked.filter(|_| left)
+    }
+
     pub(super) fn is_miss(&self) -> bool {
         self.is_ok && matches!(self.from, FoundIn::Origin | FoundIn::Other)
     }
+}
+
+/// A copy that a process could answer with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) version: u64,
+    pub(super) until: Nanos,
+    pub(super) ended: Ended,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +71,18 @@ pub(super) struct Write {
 }
 
 impl Entity {
+    /// Reads of the origin, whether anybody waited for them or not: from when until when.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (Nanos, Nanos)> {
+        self.reads.iter().chain(&self.beside).filter_map(|read| read.asked)
+    }
+
+    /// Copies that were left in the group: when they were there, from when the origin had been asked
+    /// for them, and until when they may be served.
+    pub(super) fn puts(&self) -> impl Iterator<Item = (Nanos, Nanos, Nanos)> {
+        let all = self.reads.iter().chain(&self.beside).chain(&self.warmed);
+        all.filter_map(|read| Some((read.done, read.left()?.0, read.kept?)))
+    }
+
     /// The first version after `version`, if there is one.
     pub(super) fn after(&self, version: u64) -> &[Write] {
         &self.writes[self.writes.partition_point(|write| write.version <= version)..]
@@ -71,12 +102,27 @@ impl Kept for Entity {
         match action {
             CacheOp::Read { version, from, asked, kept } => {
                 let (intended, sent, done) = (op.intended, op.sent, op.done);
-                let read =
-                    Read { process, intended, sent, done, is_ok, version, from, asked, kept };
+                let instance = op.instance;
+                let read = Read {
+                    instance,
+                    process,
+                    intended,
+                    sent,
+                    done,
+                    is_ok,
+                    version,
+                    from,
+                    asked,
+                    kept,
+                };
                 match op.purpose {
                     Purpose::Fill => self.warmed.push(read),
+                    Purpose::Beside => self.beside.push(read),
                     Purpose::Load | Purpose::Final => self.reads.push(read),
                 }
+            }
+            CacheOp::Held { version, ended } => {
+                self.held.push(Held { version, until: op.done, ended });
             }
             CacheOp::Write { version, at } => {
                 let done = is_ok.then_some(op.done);
@@ -91,5 +137,6 @@ impl Kept for Entity {
     fn complete(&mut self) {
         self.reads.sort_unstable_by_key(|read| (read.sent, read.done));
         self.writes.sort_unstable_by_key(|write| write.version);
+        self.held.sort_unstable_by_key(|held| held.version);
     }
 }

@@ -1,6 +1,7 @@
 //! What the cache of one load was worth.
 
 use super::entity::Entity;
+use super::invalidated::Invalidations;
 use super::misses::Misses;
 use super::stale::Stale;
 use super::stampede::Stampedes;
@@ -14,15 +15,17 @@ pub(super) struct Figures {
     pub(super) stale: Stale,
     pub(super) stampedes: Stampedes,
     pub(super) misses: Misses,
+    pub(super) invalidations: Invalidations,
 }
 
 impl Figures {
     pub(super) fn join(&mut self, other: Figures) {
-        let Figures { reads, stale, stampedes, misses } = other;
+        let Figures { reads, stale, stampedes, misses, invalidations } = other;
         self.reads.join(reads);
         self.stale.join(stale);
         self.stampedes.join(stampedes);
         self.misses.join(misses);
+        self.invalidations.join(invalidations);
     }
 
     pub(super) fn told(&mut self, told: &mut Checked) {
@@ -30,6 +33,7 @@ impl Figures {
         self.stale.told(told);
         self.stampedes.told(told);
         self.misses.told(told);
+        self.invalidations.told(told);
     }
 }
 
@@ -38,6 +42,7 @@ const SECOND: u64 = 1_000_000_000;
 /// Times in nanoseconds.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
+    sent: u64,
     answered: u64,
     near: u64,
     /// From due to done.
@@ -55,6 +60,7 @@ pub(super) struct Reads {
 
 impl Reads {
     pub(super) fn add(&mut self, entity: &Entity) {
+        self.sent += entity.reads.len() as u64;
         for read in &entity.reads {
             self.answered += u64::from(read.is_ok);
             self.near += u64::from(read.is_ok && read.from == FoundIn::Process);
@@ -65,17 +71,19 @@ impl Reads {
             } else if read.is_miss() {
                 self.misses.push(took);
             }
-            if let Some((from, to)) = read.asked {
-                self.asked.push(from.0);
-                self.origin.push(to.since(from).as_nanos() as u64);
-            }
+        }
+        for (from, to) in entity.asked() {
+            self.asked.push(from.0);
+            self.origin.push(to.since(from).as_nanos() as u64);
         }
         self.writes.extend(&entity.wrote);
         self.refused += entity.refused;
     }
 
     fn join(&mut self, other: Reads) {
-        let Reads { answered, near, hits, misses, writes, served, origin, asked, refused } = other;
+        let Reads { sent, answered, near, hits, misses, writes, served, origin, asked, refused } =
+            other;
+        self.sent += sent;
         self.answered += answered;
         self.near += near;
         self.hits.extend(hits);
@@ -103,7 +111,7 @@ impl Reads {
         let saved = quantile(served, 0.5).zip(quantile(origin, 0.5).filter(|took| *took > 0));
         let saved = saved.map(|(hit, took)| (1.0 - hit as f64 / took as f64) * 100.0);
         told.measure("cache.time_saved", saved);
-        told.measure("origin.saved", share(asked.len(), self.answered).map(|asked| 100.0 - asked));
+        told.measure("origin.saved", share(asked.len(), self.sent).map(|asked| 100.0 - asked));
         told.measure("origin.worst", Some(in_worst_second(asked) as f64));
         told.measure("origin.shed", Some(self.refused as f64));
     }

@@ -19,14 +19,7 @@ pub(super) struct Misses {
 
 impl Misses {
     pub(super) fn add(&mut self, entity: &Entity, cache: Option<&CacheInfo>) {
-        // When copies were in the group for certain, from when the origin had been asked for them,
-        // and until when they may be served.
-        let mut puts: Vec<(Nanos, Nanos, Nanos)> = entity
-            .reads
-            .iter()
-            .chain(&entity.warmed)
-            .filter_map(|read| Some((read.done, read.asked?.0, read.kept?)))
-            .collect();
+        let mut puts: Vec<(Nanos, Nanos, Nanos)> = entity.puts().collect();
         puts.sort_unstable();
         let deletes = cache.is_some_and(|cache| cache.deletes);
         for read in entity.reads.iter().filter(|read| read.is_miss()) {

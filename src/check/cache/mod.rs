@@ -6,6 +6,7 @@
 
 mod entity;
 mod figures;
+mod invalidated;
 mod misses;
 mod stale;
 mod stampede;
@@ -32,13 +33,14 @@ impl Checker for Caches {
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
         let mut of: BTreeMap<u8, Figures> = BTreeMap::new();
-        let mut examples = [(); 3].map(|()| Examples::counted_from(context.zero));
+        let mut examples = [(); 5].map(|()| Examples::counted_from(context.zero));
         parts::in_parts(history, HELD, |entities: Keys<Entity>, _| {
             for (at, entity) in entities {
                 let figures = of.entry(at.0).or_default();
                 figures.reads.add(&entity);
                 figures.stale.add(at, &entity, context.cache(at.0), &mut examples);
                 figures.stampedes.add(&entity);
+                figures.invalidations.add(&entity, context.cache(at.0));
                 figures.misses.add(&entity, context.cache(at.0));
             }
             Ok(())
@@ -52,7 +54,7 @@ impl Checker for Caches {
         }
         all.told(&mut told);
         let stale = &all.stale;
-        let [late, resurrected, impossible] = &examples;
+        let [late, resurrected, impossible, outlived, back] = &examples;
         for (name, n, text, examples) in [
             ("cache.stale.late", stale.late, "reads of old versions, later than promised", late),
             (
@@ -66,6 +68,18 @@ impl Checker for Caches {
                 stale.impossible,
                 "reads of what the origin never had, or not yet",
                 impossible,
+            ),
+            (
+                "cache.outlived",
+                stale.outlived,
+                "copies in the memory of a process, served when their time was over",
+                outlived,
+            ),
+            (
+                "cache.not_monotonic",
+                stale.back,
+                "reads that found an older version than one that their process had read before",
+                back,
             ),
         ] {
             let verdict = if n > 0 { Verdict::Fail } else { Verdict::Pass };

@@ -1,5 +1,6 @@
 //! Whether what was served was true: not any more, not yet, or never.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::entity::{Entity, Read, Write};
@@ -7,6 +8,7 @@ use crate::check::checker::Checked;
 use crate::check::finding::{Example, Examples};
 use crate::model::Nanos;
 use crate::model::event::CacheInfo;
+use crate::model::op::FoundIn;
 
 /// The version that is there from the beginning.
 const FIRST: u64 = 1;
@@ -18,18 +20,23 @@ pub(super) struct Stale {
     pub(super) late: u64,
     pub(super) resurrected: u64,
     pub(super) impossible: u64,
+    /// Copies in the memory of a process whose time was over.
+    pub(super) outlived: u64,
+    /// Reads of an older version than their process had read before.
+    pub(super) back: u64,
     /// The longest time for which a version had been replaced when it was asked for.
     age: Duration,
 }
 
 impl Stale {
-    /// Examples are of late reads, of what came back, and of what cannot be.
+    /// Examples are of late reads, of what came back, of what cannot be, of copies that were served
+    /// when their time was over, and of processes that went back in time.
     pub(super) fn add(
         &mut self,
         at: (u8, u64),
         entity: &Entity,
         cache: Option<&CacheInfo>,
-        [late, resurrected, impossible]: &mut [Examples; 3],
+        [late, resurrected, impossible, outlived, back]: &mut [Examples; 5],
     ) {
         let promised =
             cache.and_then(|cache| Duration::try_from_secs_f64(cache.old_for_ms / 1e3).ok());
@@ -66,9 +73,13 @@ impl Stale {
                 });
             }
         }
+        self.add_outlived(at, entity, outlived);
+        self.add_back(at, entity, back);
         // The copy was put there after the origin's answer.
-        for read in entity.reads.iter().filter(|read| read.kept.is_some()) {
-            let (Some(version), Some((_, answered))) = (read.version, read.asked) else { continue };
+        for read in entity.reads.iter().chain(&entity.beside) {
+            let (Some(version), Some((_, answered))) = (read.version, read.left()) else {
+                continue;
+            };
             let Some(done) = acknowledged.after(entity, version).filter(|done| *done < answered)
             else {
                 continue;
@@ -85,12 +96,64 @@ impl Stale {
         }
     }
 
+    fn add_outlived(&mut self, at: (u8, u64), entity: &Entity, examples: &mut Examples) {
+        let near = |read: &&Read| read.is_ok && read.from == FoundIn::Process;
+        for read in entity.reads.iter().filter(near) {
+            let Some(over) = read.kept.filter(|over| *over < read.sent) else { continue };
+            self.outlived += 1;
+            examples.offer((read.sent.0, 0, at.0, at.1), |zero| {
+                let text = format!(
+                    "client {} read entity {} at {} from the memory of process {}, whose copy's time \
+                     was over at {}",
+                    read.process, at.1, zero.tell(read.sent), read.instance, zero.tell(over)
+                );
+                Example::new(at.0, at.1, read.done, text)
+            });
+        }
+    }
+
+    /// Reads that overlap in time are in no order.
+    fn add_back(&mut self, at: (u8, u64), entity: &Entity, examples: &mut Examples) {
+        let known = |read: &&Read| read.is_ok && read.version.is_some();
+        let mut ended: Vec<&Read> = entity.reads.iter().filter(known).collect();
+        ended.sort_unstable_by_key(|read| read.done);
+        let mut ended = ended.into_iter().peekable();
+        let mut newest: HashMap<u16, (u64, Nanos)> = HashMap::new();
+        for read in entity.reads.iter().filter(known) {
+            while let Some(before) = ended.next_if(|before| before.done < read.sent) {
+                let seen = (before.version.unwrap_or(FIRST), before.done);
+                let newest = newest.entry(before.instance).or_insert(seen);
+                if newest.0 < seen.0 {
+                    *newest = seen;
+                }
+            }
+            let version = read.version.unwrap_or(FIRST);
+            let newer = newest.get(&read.instance).filter(|(newest, _)| *newest > version);
+            let Some((newest, when)) = newer.copied() else { continue };
+            self.back += 1;
+            examples.offer((read.sent.0, 0, at.0, at.1), |zero| {
+                let text = format!(
+                    "process {} had read version {newest} of entity {} by {}, and read version \
+                     {version} from {} at {}",
+                    read.instance,
+                    at.1,
+                    zero.tell(when),
+                    read.from,
+                    zero.tell(read.sent)
+                );
+                Example::new(at.0, at.1, read.done, text)
+            });
+        }
+    }
+
     pub(super) fn join(&mut self, other: Stale) {
-        let Stale { stale, late, resurrected, impossible, age } = other;
+        let Stale { stale, late, resurrected, impossible, outlived, back, age } = other;
         self.stale += stale;
         self.late += late;
         self.resurrected += resurrected;
         self.impossible += impossible;
+        self.outlived += outlived;
+        self.back += back;
         self.age = self.age.max(age);
     }
 
@@ -100,6 +163,8 @@ impl Stale {
             ("cache.stale.late", self.late),
             ("cache.resurrected", self.resurrected),
             ("cache.impossible", self.impossible),
+            ("cache.outlived", self.outlived),
+            ("cache.not_monotonic", self.back),
         ] {
             told.measure(name, Some(n as f64));
         }

@@ -2,6 +2,7 @@
 
 use super::entity::Entity;
 use crate::check::checker::Checked;
+use crate::check::quantile::quantile;
 use crate::model::Nanos;
 use crate::model::op::FoundIn;
 
@@ -19,12 +20,13 @@ pub(super) struct Stampedes {
     /// How long, together and at most, in nanoseconds.
     waits: u64,
     longest: u64,
+    /// How long readers that asked took to get there.
+    to_ask: Vec<u64>,
 }
 
 impl Stampedes {
     pub(super) fn add(&mut self, entity: &Entity) {
-        let mut asked: Vec<(Nanos, Nanos)> =
-            entity.reads.iter().filter_map(|read| read.asked).collect();
+        let mut asked: Vec<(Nanos, Nanos)> = entity.asked().collect();
         asked.sort_unstable();
         let mut rest = &asked[..];
         while let Some((_, end)) = rest.first() {
@@ -39,6 +41,8 @@ impl Stampedes {
             self.not_prevented += u64::from(at_once > 1);
             self.most = self.most.max(at_once as u64);
         }
+        let to_ask = entity.reads.iter().filter_map(|read| Some(read.asked?.0.since(read.sent)));
+        self.to_ask.extend(to_ask.map(|took| took.as_nanos() as u64));
         let waited = entity.reads.iter().filter(|read| read.is_ok && read.from == FoundIn::Other);
         for read in waited {
             let nanos = read.done.since(read.sent).as_nanos() as u64;
@@ -56,9 +60,10 @@ impl Stampedes {
         self.waited += other.waited;
         self.waits += other.waits;
         self.longest = self.longest.max(other.longest);
+        self.to_ask.extend(other.to_ask);
     }
 
-    pub(super) fn told(&self, told: &mut Checked) {
+    pub(super) fn told(&mut self, told: &mut Checked) {
         told.measure("stampede.computations.max", Some(self.most as f64));
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64 * 100.0);
         // One of each time has to ask.
@@ -66,6 +71,9 @@ impl Stampedes {
         told.measure("stampede.spared", share(self.waited, spared));
         let prevented = share(self.times - self.not_prevented, self.times);
         told.measure("stampede.prevented", prevented);
+        self.to_ask.sort_unstable();
+        let to_ask = quantile(&self.to_ask, 0.95).map(|nanos| nanos as f64 / 1e6);
+        told.measure("stampede.lock.p95", to_ask);
         let mean = (self.waited > 0).then(|| self.waits as f64 / self.waited as f64 / 1e6);
         told.measure("stampede.wait.mean", mean);
         told.measure("stampede.wait.max", mean.map(|_| self.longest as f64 / 1e6));

@@ -67,7 +67,7 @@ impl Kept for Calls {
     fn keep(&mut self, op: &Op) {
         let calls = match op.purpose {
             Purpose::Final => &mut self.last,
-            Purpose::Fill | Purpose::Load => &mut self.of_clients,
+            Purpose::Fill | Purpose::Load | Purpose::Beside => &mut self.of_clients,
         };
         calls.extend(Call::of(op));
     }

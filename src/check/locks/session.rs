@@ -211,7 +211,7 @@ impl Kept for Lock {
                 }
             }
             (_, Purpose::Load) => self.wishes.entry(action.token()).or_default().keep(op, action),
-            (_, Purpose::Fill | Purpose::Final) => {}
+            (_, Purpose::Fill | Purpose::Final | Purpose::Beside) => {}
         }
     }
 }

@@ -1,46 +1,58 @@
 //! A layer of copies in the memory of a process.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
+use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use parking_lot::Mutex;
 
 use super::entity::Copy;
-use crate::load::client::Asked;
-use crate::model::Clock;
+use super::lives::Lives;
+use crate::load::client::{Asked, Beside};
+use crate::model::op::Ended;
+use crate::model::{Clock, Nanos};
 use crate::spec::cache::Policy;
 
 /// Where nobody hears of changes, it has nothing.
 pub(super) struct Copies {
-    kept: Cache<u64, (Copy, u32)>,
+    kept: Cache<u64, Near>,
     asked: RefCell<Asked<u64>>,
+    lives: RefCell<Lives>,
+    /// Copies that had to go, with their versions.
+    evicted: Arc<Mutex<Vec<(u64, u64)>>>,
     clock: Clock,
     ttl: Duration,
+}
+
+/// A copy as it is kept near.
+#[derive(Clone, Copy)]
+struct Near {
+    copy: Copy,
+    /// It is not served here after that.
+    until: Nanos,
+    size: u32,
 }
 
 /// Each copy has an end of its own.
 struct Ends(Clock);
 
-impl Expiry<u64, (Copy, u32)> for Ends {
-    fn expire_after_create(
-        &self,
-        _: &u64,
-        (copy, _): &(Copy, u32),
-        _: Instant,
-    ) -> Option<Duration> {
-        Some(copy.until.since(self.0.now()))
+impl Expiry<u64, Near> for Ends {
+    fn expire_after_create(&self, _: &u64, near: &Near, _: Instant) -> Option<Duration> {
+        Some(near.until.since(self.0.now()))
     }
 
     fn expire_after_update(
         &self,
-        key: &u64,
-        value: &(Copy, u32),
+        id: &u64,
+        near: &Near,
         at: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.expire_after_create(key, value, at)
+        self.expire_after_create(id, near, at)
     }
 }
 
@@ -51,17 +63,27 @@ impl Copies {
             Policy::Lru => EvictionPolicy::lru(),
             Policy::TinyLfu => EvictionPolicy::tiny_lfu(),
         };
+        let evicted = Arc::new(Mutex::default());
+        let told: Arc<Mutex<Vec<(u64, u64)>>> = evicted.clone();
         let kept = Cache::builder()
             .max_capacity(capacity)
-            .weigher(|_, (_, size)| *size)
+            .weigher(|_, near: &Near| near.size)
             .eviction_policy(policy)
             .expire_after(Ends(clock))
+            .eviction_listener(move |id: Arc<u64>, near, cause| {
+                if cause == RemovalCause::Size {
+                    told.lock().push((*id, near.copy.version));
+                }
+            })
             .build();
-        Copies { kept, asked: RefCell::default(), clock, ttl }
+        let (asked, lives) = (RefCell::default(), RefCell::default());
+        Copies { kept, asked, lives, evicted, clock, ttl }
     }
 
     pub(super) fn get(&self, id: u64) -> Option<Copy> {
-        self.kept.get(&id).map(|(copy, _)| copy).filter(|copy| copy.until > self.clock.now())
+        let found = self.kept.get(&id);
+        self.note_evicted();
+        found.filter(|near| near.until > self.clock.now()).map(|near| near.copy)
     }
 
     /// Somebody behind is about to be asked.
@@ -72,9 +94,12 @@ impl Copies {
     /// The answer to a question, of so many bytes. It is kept unless it may be older than a change
     /// that was heard of, and for no longer than where it came from.
     pub(super) fn keep(&self, question: u64, copy: Copy, size: usize) {
-        if self.asked.borrow_mut().answered(&copy.id, question) {
-            let until = copy.until.min(self.clock.now() + self.ttl);
-            self.kept.insert(copy.id, (Copy { until, ..copy }, size as u32));
+        let now = self.clock.now();
+        let until = copy.until.min(now + self.ttl);
+        if self.asked.borrow_mut().answered(&copy.id, question) && until > now {
+            self.lives.borrow_mut().begin(copy.id, copy.version, now, until);
+            self.kept.insert(copy.id, Near { copy, until, size: size as u32 });
+            self.note_evicted();
         }
     }
 
@@ -82,19 +107,38 @@ impl Copies {
     pub(super) fn forget(&self, id: u64) {
         self.asked.borrow_mut().changed(&id);
         self.kept.invalidate(&id);
+        self.lives.borrow_mut().end(id, Ended::Invalidated, self.clock.now());
     }
 
     /// Anything may have changed.
     pub(super) fn forget_all(&self) {
         self.asked.borrow_mut().all_changed();
         self.kept.invalidate_all();
+        self.lives.borrow_mut().end_all(Ended::Invalidated, self.clock.now());
+    }
+
+    /// Which copies it could answer with, from when until when: of those that have ended since the
+    /// last call, and with `last` of those that it has.
+    pub(super) fn lives(&self, last: bool) -> Vec<Beside> {
+        let (mut lives, now) = (self.lives.borrow_mut(), self.clock.now());
+        if last {
+            lives.end_all(Ended::Open, now);
+        }
+        lives.take(now)
+    }
+
+    fn note_evicted(&self) {
+        let (mut lives, now) = (self.lives.borrow_mut(), self.clock.now());
+        for (id, version) in self.evicted.lock().drain(..) {
+            lives.end_of(id, version, Ended::Evicted, now);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Nanos;
+    use crate::model::op::{Action, CacheOp};
 
     fn copy(id: u64, until: Nanos) -> Copy {
         Copy { id, version: 1, until, took: 0 }
@@ -124,5 +168,43 @@ mod tests {
         assert!(copies.get(1).is_some());
         copies.forget_all();
         assert_eq!(copies.get(1), None);
+    }
+
+    #[test]
+    fn how_long_each_copy_could_be_served_is_told() {
+        let clock = Clock::start();
+        let late = clock.now() + Duration::from_secs(60);
+        let soon = clock.now() + Duration::from_millis(10);
+        // Room for two of them.
+        let copies = Copies::new((25, Policy::Lru), Duration::from_secs(60), clock);
+        let keep = |id, until| copies.keep(copies.ask(id), copy(id, until), 10);
+        keep(1, soon);
+        keep(2, late);
+        copies.forget(2);
+        std::thread::sleep(Duration::from_millis(15));
+        keep(3, late);
+        keep(4, late);
+        keep(5, late);
+        copies.kept.run_pending_tasks();
+        copies.note_evicted();
+        let told = |last| {
+            let mut told: Vec<(u64, Ended)> = copies
+                .lives(last)
+                .iter()
+                .filter_map(|life| match life.action {
+                    Action::Cache(CacheOp::Held { ended, .. }) => Some((life.key, ended)),
+                    _ => None,
+                })
+                .collect();
+            told.sort_by_key(|(id, _)| *id);
+            told
+        };
+        let ended = told(false);
+        assert_eq!(ended[..2], [(1, Ended::Expired), (2, Ended::Invalidated)]);
+        assert_eq!(
+            ended[2..].iter().map(|(_, ended)| *ended).collect::<Vec<_>>(),
+            [Ended::Evicted]
+        );
+        assert_eq!(told(true).iter().filter(|(_, ended)| *ended == Ended::Open).count(), 2);
     }
 }

@@ -4,9 +4,9 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::load::client::{Commands, Read, ReplyValue, of};
+use crate::model::Nanos;
 use crate::model::op::{Action, CacheOp, FoundIn};
 use crate::model::slot::slot_of;
-use crate::model::{Nanos, op};
 
 /// What is read or written.
 #[derive(Clone, Debug)]
@@ -66,13 +66,11 @@ pub(crate) fn last(key: &str) -> (Commands, Read) {
             Value::BulkString(text) => Some(Copy::read(text)?.version),
             _ => return None,
         };
-        Some(ReplyValue::Found(Action::Cache(found(version, FoundIn::Group))))
+        let from = FoundIn::Group;
+        let found = CacheOp::Read { version, from, asked: None, kept: None };
+        Some(ReplyValue::Found(Action::Cache(found)))
     };
     (of("GET", key).into(), read)
-}
-
-pub(super) fn found(version: Option<u64>, from: FoundIn) -> op::CacheOp {
-    CacheOp::Read { version, from, asked: None, kept: None }
 }
 
 #[cfg(test)]

@@ -11,42 +11,61 @@ use super::entity::Entity;
 use super::process::{Found, Process, Trace};
 use crate::load::client::ReplyValue;
 use crate::load::workload::{Kind, Mutex, beside};
-use crate::model::op::{Cause, FoundIn};
+use crate::model::op::Cause;
 
 /// How long the origin may take, and a little more. If whoever asks it dies, another one does then.
-const LEASE: Duration = Duration::from_secs(2);
+pub(super) const LEASE: Duration = Duration::from_secs(2);
 /// Between two looks for the copy.
-const RETRY: Duration = Duration::from_millis(5);
+pub(super) const RETRY: Duration = Duration::from_millis(5);
 
 pub(super) async fn miss(
     process: &Rc<Process>,
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
-    let key = beside(&entity.key, "lock");
-    let token: u64 = process.chance.borrow_mut().random();
-    let token = token.to_string().into_bytes();
     loop {
-        let (acquire, read) = Mutex.acquire(&key, &token, LEASE);
-        let got = match process.send(entity.slot, acquire.into(), read).await {
-            Ok(ReplyValue::Number(got)) => got.is_some(),
+        match Held::take(process, entity).await {
             // Without a lock each asks for itself.
-            _ => return process.ask_origin(entity, trace).await,
-        };
-        if got {
-            // Somebody may have left a copy since this one looked.
-            let found = match process.in_group(entity).await {
-                Some(copy) => Ok(Found::new(copy, FoundIn::Other)),
-                None => process.ask_origin(entity, trace).await,
-            };
-            let (release, read) = Mutex.release(&key, &token);
-            // If that fails, the lease ends.
-            let _ = process.send(entity.slot, release.into(), read).await;
-            return found;
+            Err(_) => return process.ask_origin(entity, trace).await,
+            Ok(Some(held)) => {
+                // Somebody may have left a copy since this one looked.
+                let found = match process.in_group(entity).await {
+                    Some(found) => Ok(found.of_another()),
+                    None => process.ask_origin(entity, trace).await,
+                };
+                held.give_back(process, entity).await;
+                return found;
+            }
+            Ok(None) => {}
         }
         process.timer.until(process.clock.now() + RETRY).await;
-        if let Some(copy) = process.in_group(entity).await {
-            return Ok(Found::new(copy, FoundIn::Other));
+        if let Some(found) = process.in_group(entity).await {
+            return Ok(found.of_another());
         }
+    }
+}
+
+/// The right to ask the origin for an entity.
+pub(super) struct Held {
+    key: String,
+    token: Vec<u8>,
+}
+
+impl Held {
+    /// None if somebody else has it.
+    pub(super) async fn take(process: &Process, entity: &Entity) -> Result<Option<Held>, Cause> {
+        let key = beside(&entity.key, "lock");
+        let token: u64 = process.chance.borrow_mut().random();
+        let token = token.to_string().into_bytes();
+        let (acquire, read) = Mutex.acquire(&key, &token, LEASE);
+        let answer = process.send(entity.slot, acquire.into(), read).await?;
+        let got = matches!(answer.told, ReplyValue::Number(Some(_)));
+        Ok(got.then_some(Held { key, token }))
+    }
+
+    pub(super) async fn give_back(self, process: &Process, entity: &Entity) {
+        let (release, read) = Mutex.release(&self.key, &self.token);
+        // If that fails, the lease ends.
+        let _ = process.send(entity.slot, release.into(), read).await;
     }
 }

@@ -10,17 +10,22 @@
 //! - `copies`: a layer in the memory of a process.
 //! - `process`: what one process of the application has, and how it asks the group and the origin.
 //! - `repository`: reading and writing through the layers.
-//! - `lock`, `flight`, `early`: what many readers do that find no copy at once.
-//! - `news`: what processes tell each other of writes.
+//! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
+//! - `news`, `confirmations`: what processes tell each other of writes.
+//! - `lives`: from when until when a process could answer with which copies.
 
+mod confirmations;
 mod copies;
 mod early;
 mod entity;
 mod flight;
+mod lease;
+mod lives;
 mod lock;
 mod news;
 mod origin;
 mod process;
+mod refresh;
 mod repository;
 
 pub(crate) use entity::last;

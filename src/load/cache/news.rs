@@ -1,14 +1,27 @@
 //! What a writer does with the copies of what it wrote, and how processes hear of that.
+//!
+//! - `publish`, `confirmed`: <https://redis.io/docs/latest/develop/pubsub/>
+//! - `tracking-broadcast`: <https://redis.io/docs/latest/develop/reference/client-side-caching/>
+//! - `keyspace`: <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use redis::{PushInfo, PushKind};
+use redis::{PushInfo, PushKind, Value};
 
 use super::entity::Entity;
 use super::process::Process;
 use crate::load::Targets;
 use crate::load::client::{ClientOptions, Ear, Listener, Topic, done, of};
+use crate::model::op::key_prefix;
 use crate::spec::cache::Invalidate;
+
+/// Where servers tell of deleted keys.
+const DELETED: &str = "__keyevent@0__:del";
+/// Between two looks for confirmations.
+const LOOK: Duration = Duration::from_millis(1);
+/// So many looks later it is said again: whoever did not hear it may hear it then.
+const AGAIN: u32 = 50;
 
 /// After the origin has it.
 pub(super) async fn tell(process: &Process, entity: &Entity) {
@@ -18,59 +31,179 @@ pub(super) async fn tell(process: &Process, entity: &Entity) {
     if let Some(near) = &process.near {
         near.forget(entity.id);
     }
-    // What is not heard of stays until its time is over: a drill shows that.
-    let _ = process.send(entity.slot, of("DEL", &entity.key).into(), done).await;
-    if process.cache.invalidate == Invalidate::Publish {
-        let mut publish = redis::cmd("PUBLISH");
-        publish.arg(channel(&process.name)).arg(entity.id);
-        let _ = process.send(entity.slot, publish.into(), done).await;
+    match process.cache.invalidate {
+        Invalidate::Ttl => {}
+        // What is not heard of stays until its time is over: a drill shows that.
+        Invalidate::Delete | Invalidate::TrackingBroadcast | Invalidate::Keyspace => {
+            delete(process, entity).await;
+        }
+        Invalidate::Publish => {
+            delete(process, entity).await;
+            publish(process, entity, changed(&process.name), entity.key.clone()).await;
+        }
+        Invalidate::Confirmed => confirm(process, entity).await,
     }
 }
 
-fn channel(load: &str) -> String {
+/// Whether it is gone.
+async fn delete(process: &Process, entity: &Entity) -> bool {
+    process.send(entity.slot, of("DEL", &entity.key).into(), done).await.is_ok()
+}
+
+async fn publish(process: &Process, entity: &Entity, channel: String, text: String) {
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(channel).arg(text);
+    let _ = process.send(entity.slot, publish.into(), done).await;
+}
+
+/// Goes on until all processes have said that they dropped their copies.
+async fn confirm(process: &Process, entity: &Entity) {
+    while !delete(process, entity).await {
+        process.timer.until(process.clock.now() + LOOK).await;
+    }
+    if process.near.is_none() {
+        return;
+    }
+    // Its end is told however the write ends.
+    let write = Confirming { process, number: process.confirmations.begin() };
+    let text = format!("{} {} {}", entity.key, process.number, write.number);
+    let others = usize::from(process.of) - 1;
+    for look in 0u32.. {
+        if process.confirmations.count(write.number) >= others {
+            return;
+        }
+        if look.is_multiple_of(AGAIN) {
+            publish(process, entity, changed(&process.name), text.clone()).await;
+        }
+        process.timer.until(process.clock.now() + LOOK).await;
+    }
+}
+
+struct Confirming<'p> {
+    process: &'p Process,
+    number: u64,
+}
+
+impl Drop for Confirming<'_> {
+    fn drop(&mut self) {
+        self.process.confirmations.end(self.number);
+    }
+}
+
+fn changed(load: &str) -> String {
     format!("{load}:changed")
 }
 
-/// Hears of writes, if processes tell each other.
+/// Where a writer hears who has dropped its copies.
+fn dropped(load: &str, writer: u16) -> String {
+    format!("{load}:dropped:{writer}")
+}
+
+/// Hears of writes, if anybody tells.
 pub(super) fn listen(
     process: &Rc<Process>,
     targets: &Targets,
     instance: u16,
     options: ClientOptions,
 ) {
-    let of_all = process.cache.invalidate == Invalidate::Publish;
-    if !of_all || process.near.is_none() || targets.nodes.is_empty() {
+    let count = targets.nodes.len();
+    if process.near.is_none() || count == 0 {
         return;
     }
-    // All nodes of a cluster pass on what one of them is told.
-    let node = usize::from(instance) % targets.nodes.len();
-    let ear = Ear {
-        node: node as u16,
-        address: targets.nodes[node],
-        from: targets.from(instance),
-        topic: Topic::Channel(channel(&process.name)),
+    let name = &process.name;
+    let channels = |names: Vec<String>| Topic::Channels(names);
+    // All nodes of a cluster pass on what is published at one of them.
+    let one = usize::from(instance) % count..usize::from(instance) % count + 1;
+    let (nodes, topic): (_, &dyn Fn() -> Topic) = match process.cache.invalidate {
+        Invalidate::Ttl | Invalidate::Delete => return,
+        Invalidate::Publish => (one, &|| channels(vec![changed(name)])),
+        Invalidate::Confirmed => (one, &|| channels(vec![changed(name), dropped(name, instance)])),
+        Invalidate::TrackingBroadcast => (0..count, &|| Topic::Keys(key_prefix(name))),
+        Invalidate::Keyspace => (0..count, &|| channels(vec![DELETED.to_owned()])),
     };
-    let password = targets.password.clone();
-    tokio::task::spawn_local(ear.listen(process.clone(), password, options));
+    for node in nodes {
+        let (address, from) = (targets.nodes[node], targets.from(instance));
+        let ear = Ear { node: node as u16, address, from, topic: topic() };
+        let password = targets.password.clone();
+        tokio::task::spawn_local(ear.listen(process.clone(), password, options));
+    }
+}
+
+/// Whether changes are told of what that node has.
+pub(super) fn is_heard(process: &Process, by: Option<u16>) -> bool {
+    let heard = process.heard.borrow();
+    match process.cache.invalidate {
+        Invalidate::Ttl | Invalidate::Delete => true,
+        Invalidate::Publish | Invalidate::Confirmed => !heard.is_empty(),
+        Invalidate::TrackingBroadcast | Invalidate::Keyspace => {
+            by.is_some_and(|node| heard.contains(&node))
+        }
+    }
+}
+
+impl Process {
+    fn id_of(&self, key: &str) -> Option<u64> {
+        key.strip_prefix(&key_prefix(&self.name))?.parse().ok()
+    }
+
+    /// The text of a message: a key, and the writer and the number of its write if it waits for
+    /// confirmation; or such a number, and who confirms it.
+    fn message(self: &Rc<Process>, text: &str) {
+        let words: Vec<&str> = text.split(' ').collect();
+        let forget = |key: &str| {
+            if let (Some(id), Some(near)) = (self.id_of(key), &self.near) {
+                near.forget(id);
+            }
+        };
+        match words[..] {
+            [key] => forget(key),
+            [key, writer, number] => {
+                forget(key);
+                if let Some(writer) = writer.parse().ok().filter(|writer| *writer != self.number) {
+                    let (process, number) = (self.clone(), number.to_owned());
+                    let id = self.id_of(key).unwrap_or_default();
+                    tokio::task::spawn_local(async move {
+                        let channel = dropped(&process.name, writer);
+                        let text = format!("{number} {}", process.number);
+                        publish(&process, &Entity::new(id, channel.clone()), channel, text).await;
+                    });
+                }
+            }
+            [number, by] => {
+                if let (Ok(number), Ok(by)) = (number.parse(), by.parse()) {
+                    self.confirmations.confirmed(number, by);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Listener for Process {
-    fn hears(&self, _: u16) {
-        self.hears.set(true);
+    fn hears(&self, node: u16) {
+        self.heard.borrow_mut().insert(node);
     }
 
-    fn told(&self, told: &PushInfo) {
-        let id = told.data.last().and_then(|id| redis::from_redis_value_ref::<u64>(id).ok());
-        if let (PushKind::Message, Some(id), Some(near)) = (&told.kind, id, &self.near) {
-            near.forget(id);
+    fn told(self: &Rc<Process>, told: &PushInfo) {
+        let name = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
+        match (&told.kind, told.data.last()) {
+            (PushKind::Message, text) => {
+                if let Some(text) = text.and_then(name) {
+                    self.message(&text);
+                }
+            }
+            (PushKind::Invalidate, Some(Value::Array(keys))) => {
+                keys.iter().filter_map(name).for_each(|key| self.message(&key));
+            }
+            // All keys are gone.
+            (PushKind::Invalidate, _) => self.forget_all(),
+            _ => {}
         }
     }
 
     /// What was written meanwhile is not heard of.
-    fn loses(&self, _: u16) {
-        self.hears.set(false);
-        if let Some(near) = &self.near {
-            near.forget_all();
-        }
+    fn loses(&self, node: u16) {
+        self.heard.borrow_mut().remove(&node);
+        self.forget_all();
     }
 }

@@ -2,7 +2,7 @@
 //! way to the origin.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,18 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use redis::Value;
 
+use super::confirmations::Confirmations;
 use super::copies::Copies;
-use super::entity::{Copy, Entity, found};
+use super::entity::{Copy, Entity};
 use super::origin::Origin;
 use crate::load::Targets;
 use crate::load::client::{
-    Client, ClientOptions, Commands, Front, Read, ReplyValue, Request, done, of,
+    Answer, Beside, Client, ClientOptions, Commands, Front, Read, ReplyValue, Request, done, of,
 };
 use crate::log::OrUnheard;
 use crate::model::op::{CacheOp, Cause, FoundIn, Outcome};
 use crate::model::{Clock, Nanos};
-use crate::spec::cache::{Cache, Invalidate, Layer, Place};
+use crate::spec::cache::{Cache, Layer, Place};
 use crate::spec::scenario::Load;
 use crate::wake::Timer;
 
@@ -36,8 +37,16 @@ pub(super) struct Process {
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) near: Option<Copies>,
-    /// Whether it hears of what others write, if anybody tells. If not, nothing is kept near.
-    pub(super) hears: Cell<bool>,
+    /// The nodes that it hears.
+    pub(super) heard: RefCell<HashSet<u16>>,
+    /// Its number, and how many there are.
+    pub(super) number: u16,
+    pub(super) of: u16,
+    pub(super) confirmations: Confirmations,
+    /// Entities that it reads anew while it serves old copies of them.
+    pub(super) refreshed: RefCell<HashSet<u64>>,
+    /// Reads of the origin that nobody waits for, since they were last told.
+    pub(super) beside: RefCell<Vec<Beside>>,
     /// Whether there is a layer in the group.
     far: bool,
     pub(super) servers: Rc<Front>,
@@ -54,8 +63,10 @@ pub(super) type Flight = Shared<LocalBoxFuture<'static, Result<Found, Cause>>>;
 pub(super) struct Found {
     pub(super) copy: Copy,
     pub(super) from: FoundIn,
-    /// Until when the copy may be served that it left in the group.
+    /// Until when the copy may be served that was found, or was left in the group.
     pub(super) kept: Option<Nanos>,
+    /// The node that has the copy.
+    pub(super) by: Option<u16>,
 }
 
 /// What an operation has done so far, whether its client waits for its end or not.
@@ -68,24 +79,15 @@ pub(super) struct Trace {
 }
 
 impl Found {
-    pub(super) fn new(copy: Copy, from: FoundIn) -> Found {
-        Found { copy, from, kept: None }
-    }
-
     /// What somebody else found, for whom this one waited.
     pub(super) fn of_another(self) -> Found {
-        Found::new(self.copy, FoundIn::Other)
+        Found { from: FoundIn::Other, kept: None, ..self }
     }
 
     pub(super) fn told(&self, entity: &Entity, asked: Option<(Nanos, Nanos)>) -> CacheOp {
         // What is another entity's was never this one's.
         let version = Some(self.copy.version).filter(|_| self.copy.id == entity.id);
-        match found(version, self.from) {
-            CacheOp::Read { version, from, .. } => {
-                CacheOp::Read { version, from, asked, kept: self.kept }
-            }
-            written => written,
-        }
+        CacheOp::Read { version, from: self.from, asked, kept: self.kept }
     }
 }
 
@@ -117,7 +119,12 @@ impl Process {
             clock,
             timer: Timer::new(clock).map_err(|e| e.to_string())?,
             near,
-            hears: Cell::new(cache.invalidate != Invalidate::Publish),
+            heard: RefCell::default(),
+            number: instance,
+            of: load.instances,
+            confirmations: Confirmations::default(),
+            refreshed: RefCell::default(),
+            beside: RefCell::default(),
             far: cache.layers.iter().any(|layer| layer.place == Place::Group),
             servers,
             origin,
@@ -130,24 +137,31 @@ impl Process {
     }
 
     /// The group's copy, if it has one that can be read. What cannot be read is none.
-    pub(super) async fn in_group(&self, entity: &Entity) -> Option<Copy> {
+    pub(super) async fn in_group(&self, entity: &Entity) -> Option<Found> {
         if !self.far {
             return None;
         }
-        let bytes: Read = |value| match value {
-            Value::Nil => Some(ReplyValue::Bytes(None)),
-            Value::BulkString(text) => Some(ReplyValue::Bytes(Some(text.clone()))),
-            _ => None,
-        };
-        let get = of("GET", &entity.key).into();
-        match self.send(entity.slot, get, bytes).await {
-            Ok(ReplyValue::Bytes(Some(text))) => Copy::read(&text),
-            _ => None,
-        }
+        let answer = self.send(entity.slot, of("GET", &entity.key).into(), text).await.ok()?;
+        self.found_by(&answer)
+    }
+
+    /// What a server answered, if it is a copy.
+    pub(super) fn found_by(&self, answer: &Answer) -> Option<Found> {
+        let ReplyValue::Bytes(Some(text)) = &answer.told else { return None };
+        let copy = Copy::read(text)?;
+        let kept = Some(copy.until + self.window());
+        Some(Found { copy, from: FoundIn::Group, kept, by: answer.by })
     }
 
     /// Asks the origin, and leaves a copy in the group.
     pub(super) async fn ask_origin(&self, entity: &Entity, trace: &Trace) -> Result<Found, Cause> {
+        let copy = self.origin_says(entity, trace).await?;
+        let mut set = redis::cmd("SET");
+        set.arg(&entity.key).arg(self.text_of(entity, copy)).arg("PX").arg(self.millis_of(copy));
+        Ok(self.filled(entity, copy, set.into(), |_| true).await)
+    }
+
+    pub(super) async fn origin_says(&self, entity: &Entity, trace: &Trace) -> Result<Copy, Cause> {
         let begun = self.clock.now();
         let served = self.origin.ask(entity.id, false, begun).ok_or(Cause::Overloaded)?;
         trace.asked.set(Some((begun, served.answered)));
@@ -155,20 +169,49 @@ impl Process {
         let now = self.clock.now();
         trace.asked.set(Some((begun, now)));
         let (id, version, took) = (entity.id, served.version, now.since(begun).as_nanos() as u64);
-        let copy = Copy { id, version, until: now + self.lasts(), took };
-        let kept = match self.far {
-            true => self.fill(entity, copy).await.then_some(copy.until),
-            false => None,
-        };
-        Ok(Found { copy, from: FoundIn::Origin, kept })
+        Ok(Copy { id, version, until: now + self.lasts(), took })
     }
 
-    /// Whether the group took the copy.
-    async fn fill(&self, entity: &Entity, copy: Copy) -> bool {
-        let millis = copy.until.since(self.clock.now()).as_millis().max(1) as u64;
-        let mut set = redis::cmd("SET");
-        set.arg(&entity.key).arg(copy.text(self.size_of(entity))).arg("PX").arg(millis);
-        self.send(entity.slot, set.into(), done).await.is_ok()
+    /// What the origin said, which these commands leave in the group, if `took` says so of the
+    /// answer to them.
+    pub(super) async fn filled(
+        &self,
+        entity: &Entity,
+        copy: Copy,
+        fill: Commands,
+        took: fn(&ReplyValue) -> bool,
+    ) -> Found {
+        let answer = match self.far {
+            true => self.send(entity.slot, fill, any).await.ok(),
+            false => None,
+        };
+        let answer = answer.filter(|answer| took(&answer.told));
+        let kept = answer.as_ref().map(|_| copy.until + self.window());
+        Found { copy, from: FoundIn::Origin, kept, by: answer.and_then(|answer| answer.by) }
+    }
+
+    /// What the origin said, of which the group got no copy.
+    pub(super) fn kept_nowhere(&self, copy: Copy) -> Found {
+        Found { copy, from: FoundIn::Origin, kept: None, by: None }
+    }
+
+    pub(super) fn forget_all(&self) {
+        if let Some(near) = &self.near {
+            near.forget_all();
+        }
+    }
+
+    pub(super) fn text_of(&self, entity: &Entity, copy: Copy) -> Vec<u8> {
+        copy.text(self.size_of(entity))
+    }
+
+    /// For how long the group has a copy.
+    pub(super) fn millis_of(&self, copy: Copy) -> u64 {
+        (copy.until + self.window()).since(self.clock.now()).as_millis().max(1) as u64
+    }
+
+    fn window(&self) -> Duration {
+        self.cache.layers.last().map_or(Duration::ZERO, |layer| self.cache.window(layer))
     }
 
     /// How long a new copy is kept in the farthest layer.
@@ -193,11 +236,28 @@ impl Process {
         slot: u16,
         commands: Commands,
         read: Read,
-    ) -> Result<ReplyValue, Cause> {
+    ) -> Result<Answer, Cause> {
         let answer = self.servers.perform(&Request { slot, commands, read, wait: None }).await;
         match answer.outcome {
-            Outcome::Ok => Ok(answer.told),
+            Outcome::Ok => Ok(answer),
             Outcome::Fail(cause) | Outcome::Unknown(cause) => Err(cause),
         }
+    }
+}
+
+/// A text, or none.
+pub(super) fn text(value: &Value) -> Option<ReplyValue> {
+    match value {
+        Value::Nil => Some(ReplyValue::Bytes(None)),
+        Value::BulkString(text) => Some(ReplyValue::Bytes(Some(text.clone()))),
+        _ => None,
+    }
+}
+
+/// That it was done, or a number.
+fn any(value: &Value) -> Option<ReplyValue> {
+    match value {
+        Value::Int(number) => Some(ReplyValue::Number(u64::try_from(*number).ok())),
+        value => done(value),
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::entity::Entity;
 use super::origin::Origin;
 use super::process::{Found, Process, Trace};
-use super::{early, flight, lock, news};
+use super::{early, flight, lease, lock, news, refresh};
 use crate::load::Targets;
-use crate::load::client::{Answer, Client, ClientOptions, ReplyValue, Request};
+use crate::load::client::{Answer, Beside, Client, ClientOptions, ReplyValue, Request};
 use crate::load::workload::Doing;
 use crate::model::Clock;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
@@ -23,6 +23,8 @@ pub(crate) struct Repository(Rc<Process>);
 pub(crate) enum Form {
     Read(Entity),
     Write(Entity),
+    /// Of redrill's own: a read before the load, for which nobody's time is over.
+    Warm(Entity),
     /// Of redrill's own: what the group has.
     Last(Request),
 }
@@ -51,13 +53,10 @@ impl Client for Repository {
 
     fn request(doing: Doing<'_>) -> Form {
         match (doing.purpose, doing.plan.action.access()) {
-            (Purpose::Load | Purpose::Fill, Access::Read) => {
-                Form::Read(Entity::new(doing.plan.key, doing.key()))
-            }
-            (Purpose::Load | Purpose::Fill, Access::Write) => {
-                Form::Write(Entity::new(doing.plan.key, doing.key()))
-            }
-            (Purpose::Final, _) => Form::Last(doing.request()),
+            (Purpose::Fill, _) => Form::Warm(Entity::new(doing.plan.key, doing.key())),
+            (Purpose::Load, Access::Read) => Form::Read(Entity::new(doing.plan.key, doing.key())),
+            (Purpose::Load, Access::Write) => Form::Write(Entity::new(doing.plan.key, doing.key())),
+            (Purpose::Final | Purpose::Beside, _) => Form::Last(doing.request()),
         }
     }
 
@@ -65,9 +64,12 @@ impl Client for Repository {
         let (process, trace) = (&self.0, Rc::new(Trace::default()));
         match form {
             Form::Last(request) => process.servers.perform(request).await,
-            Form::Read(entity) => {
-                let ended =
-                    tokio::time::timeout(process.timeout, read(process, entity, &trace)).await;
+            Form::Read(entity) | Form::Warm(entity) => {
+                let patience = match form {
+                    Form::Warm(_) => Duration::MAX,
+                    _ => process.timeout,
+                };
+                let ended = tokio::time::timeout(patience, read(process, entity, &trace)).await;
                 let asked = trace.asked.get();
                 let told = match &ended {
                     Ok(Ok(found)) => found.told(entity, asked),
@@ -84,6 +86,12 @@ impl Client for Repository {
                 answer(ended, CacheOp::Write { version, at })
             }
         }
+    }
+
+    fn beside(&self, last: bool) -> Vec<Beside> {
+        let mut all = std::mem::take(&mut *self.0.beside.borrow_mut());
+        all.extend(self.0.near.iter().flat_map(|near| near.lives(last)));
+        all
     }
 
     async fn look_again(&self) {
@@ -105,15 +113,17 @@ fn answer<E>(ended: Result<Result<(), Cause>, E>, told: CacheOp) -> Answer {
 }
 
 async fn read(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Result<Found, Cause> {
-    let Some(near) = process.near.as_ref().filter(|_| process.hears.get()) else {
+    let Some(near) = &process.near else {
         return read_behind(process, entity, trace).await;
     };
     if let Some(copy) = near.get(entity.id) {
-        return Ok(Found::new(copy, FoundIn::Process));
+        return Ok(Found { copy, from: FoundIn::Process, kept: Some(copy.until), by: None });
     }
     let question = near.ask(entity.id);
     let found = read_behind(process, entity, trace).await?;
-    near.keep(question, found.copy, process.size_of(entity));
+    if news::is_heard(process, found.by) {
+        near.keep(question, found.copy, process.size_of(entity));
+    }
     Ok(found)
 }
 
@@ -123,16 +133,25 @@ async fn read_behind(
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
-    let is_early = process.cache.stampede == Stampede::Early;
+    let way = process.cache.stampede;
     match process.in_group(entity).await {
-        Some(copy) if is_early && early::is_due(process, &copy) => {
-            process.ask_origin(entity, trace).await
+        Some(found) => {
+            if way == Stampede::Early && early::is_due(process, &found.copy) {
+                return process.ask_origin(entity, trace).await;
+            }
+            let is_old = || found.copy.until <= process.clock.now();
+            if way == Stampede::StaleWhileRevalidate && is_old() {
+                refresh::begin(process, entity);
+            }
+            Ok(found)
         }
-        Some(copy) => Ok(Found::new(copy, FoundIn::Group)),
-        None => match process.cache.stampede {
+        None => match way {
             Stampede::None | Stampede::Early => process.ask_origin(entity, trace).await,
-            Stampede::Lock => lock::miss(process, entity, trace).await,
+            Stampede::Lock | Stampede::StaleWhileRevalidate => {
+                lock::miss(process, entity, trace).await
+            }
             Stampede::SingleFlight => flight::miss(process, entity, trace).await,
+            Stampede::Lease => lease::miss(process, entity, trace).await,
         },
     }
 }

@@ -26,8 +26,8 @@ pub(crate) struct Ear {
 pub(crate) enum Topic {
     /// Changes of all keys that begin so (CLIENT TRACKING in broadcast mode).
     Keys(String),
-    /// Whatever is published there.
-    Channel(String),
+    /// Whatever is published in any of these channels.
+    Channels(Vec<String>),
 }
 
 /// Whoever hears.
@@ -35,7 +35,7 @@ pub(crate) trait Listener: 'static {
     /// From now on the node is heard.
     fn hears(&self, node: u16);
 
-    fn told(&self, told: &PushInfo);
+    fn told(self: &Rc<Self>, told: &PushInfo);
 
     /// The node is not heard any more.
     fn loses(&self, node: u16);
@@ -91,7 +91,11 @@ impl Ear {
                 track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
                 connection.send_packed_command(&track).await?.extract_error()?;
             }
-            Topic::Channel(name) => connection.subscribe(name).await?,
+            Topic::Channels(names) => {
+                for name in names {
+                    connection.subscribe(name).await?;
+                }
+            }
         }
         Ok((connection, told))
     }

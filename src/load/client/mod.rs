@@ -18,7 +18,8 @@ mod stock;
 use std::time::Duration;
 
 use crate::load::workload::Doing;
-use crate::model::op::{Outcome, Redirects};
+use crate::model::Nanos;
+use crate::model::op::{Action, Outcome, Redirects};
 use crate::spec::scenario::{By, Load};
 
 pub(crate) use asked::Asked;
@@ -85,6 +86,15 @@ impl ClientOptions {
     }
 }
 
+/// Something that a client did or saw for no operation.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(crate) key: u64,
+    pub(crate) action: Action,
+    pub(crate) from: Nanos,
+    pub(crate) to: Nanos,
+}
+
 pub(crate) trait Client: 'static {
     /// An operation in the form in which it carries it out.
     type Form;
@@ -98,6 +108,11 @@ pub(crate) trait Client: 'static {
 
     /// Connections made again after a loss, so far.
     fn reconnects(&self) -> u64;
+
+    /// What it did or saw by itself since the last call; with `last`, what goes on too.
+    fn beside(&self, _last: bool) -> Vec<Beside> {
+        Vec::new()
+    }
 
     /// Finds out anew whom to ask. A replica answers reads, so nothing else shows that it was a
     /// primary once.

@@ -148,7 +148,7 @@ impl Listener for Memory {
     }
 
     /// What a node told of its keys: those that have changed, or that all have.
-    fn told(&self, told: &PushInfo) {
+    fn told(self: &Rc<Memory>, told: &PushInfo) {
         if told.kind != PushKind::Invalidate {
             return;
         }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_changed_while_it_was_asked_for_is_not_kept() {
-        let memory = Memory::default();
+        let memory = Rc::new(Memory::default());
         memory.hears(0);
         let first = memory.ask("a:1");
         memory.told(&invalidated("a:1"));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn of_a_node_that_is_not_heard_nothing_is_kept() {
-        let memory = Memory::default();
+        let memory = Rc::new(Memory::default());
         let asked = memory.ask("a:1");
         memory.learn("a:1", asked, &answer(1, 0));
         assert_eq!(memory.kept("a:1"), None, "nobody would tell of a change");

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, CacheOp, Cause, CounterOp, FoundIn, LockOp, Op, OpHead, Outcome, Part, Purpose,
+    Action, CacheOp, Cause, CounterOp, Ended, FoundIn, LockOp, Op, OpHead, Outcome, Part, Purpose,
     QueueOp, Redirects, RegisterOp, SetOp, TransferOp,
 };
 
@@ -225,6 +225,10 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             one(22, *version);
             put(out, at.0);
         }
+        Action::Cache(CacheOp::Held { version, ended }) => {
+            one(24, *version);
+            put(out, *ended as u64);
+        }
         Action::Cache(CacheOp::Read { version, from, asked, kept }) => {
             one(23, *from as u64);
             put_if(out, *version);
@@ -395,6 +399,11 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             };
             let kept = get_if(bytes)?.map(Nanos);
             Action::Cache(CacheOp::Read { version, from, asked, kept })
+        }
+        24 => {
+            let version = get(bytes)?;
+            let ended = *Ended::ALL.get(get(bytes)? as usize)?;
+            Action::Cache(CacheOp::Held { version, ended })
         }
         kind => Action::Lock(unpack_lock(kind, bytes)?),
     })

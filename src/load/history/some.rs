@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, CacheOp, Cause, CounterOp, FoundIn, LockOp, Op, Outcome, Part, Purpose, QueueOp,
+    Action, CacheOp, Cause, CounterOp, Ended, FoundIn, LockOp, Op, Outcome, Part, Purpose, QueueOp,
     Redirects, RegisterOp, SetOp, TransferOp,
 };
 
@@ -47,6 +47,8 @@ fn cache() -> impl Strategy<Value = CacheOp> {
     let read = (prop::option::of(number()), from(), asked(), prop::option::of(at()));
     prop_oneof![
         (number(), at()).prop_map(|(version, at)| CacheOp::Write { version, at }),
+        (number(), prop::sample::select(Ended::ALL.to_vec()))
+            .prop_map(|(version, ended)| CacheOp::Held { version, ended }),
         read.prop_map(|(version, from, asked, kept)| CacheOp::Read { version, from, asked, kept }),
     ]
 }

@@ -378,7 +378,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "cache.time_saved" Percent Higher
             "by how much a hit is faster than the origin's answer, both in the median"
             .side_by_side();
-        "origin.saved" Percent Higher "reads for which the origin was not asked, of all answered"
+        "origin.saved" Percent Higher "reads for which the origin was not asked, of all that were sent"
             .side_by_side().busy_does(Spares);
         "origin.worst" Count Lower "the most reads of the origin within any one second"
             .side_by_side().headline("Origin's worst second", &[
@@ -404,6 +404,27 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().finding("resurrected_copies");
         "cache.impossible" Count Lower "reads of what the origin never had, or not yet"
             .finding("impossible_reads");
+        "cache.outlived" Count Lower
+            "copies in the memory of a process, served when their time was over"
+            .side_by_side().finding("outlived_copies");
+        "cache.not_monotonic" Count Lower
+            "reads of an older version than one that their process had read before"
+            .side_by_side().finding("older_reads");
+    }
+    &[Workload(Workload::Cache)], "have processes keep copies (`in: process`) of what is written" => {
+        "invalidation.p99" Millis Lower
+            "99th percentile of the time from a write's acknowledgement until no process has an older copy"
+            .side_by_side().busy_does(MayBeAll)
+            .headline("Old copies gone after a write", &[
+                "at most {invalidation.max}", "{invalidation.reached?} were told to go",
+            ]);
+        "invalidation.max" Millis Lower "the longest such time".side_by_side().busy_does(MayBeAll);
+        "invalidation.cascade" Millis Lower
+            "99th percentile of the time until nothing older comes from any layer"
+            .side_by_side().busy_does(MayBeAll);
+        "invalidation.reached" Percent Higher
+            "copies in processes that went because of a write, of those that should"
+            .side_by_side();
     }
     &[Workload(Workload::Cache)], "let copies expire while several clients read them" => {
         "stampede.computations.max" Count Lower
@@ -417,6 +438,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "stampede.prevented" Percent Higher
             "times in which the origin was asked for an entity, by one reader only"
             .side_by_side();
+        "stampede.lock.p95" Millis Lower
+            "95th percentile of the time until a reader that asked the origin might do so"
+            .side_by_side().busy_does(MayBeAll);
         "stampede.wait.mean" Millis Lower "how long readers waited for another one's question"
             .busy_does(MayBeAll);
         "stampede.wait.max" Millis Lower "the longest of these times".busy_does(MayBeAll);

@@ -86,14 +86,17 @@ object! {
         optional "origin" origin: OriginMap,
         /// What many readers do that find no copy of the same entity of a `cache` at once: each
         /// asks the origin (`none`), one of them does under a `lock`, one of each process
-        /// (`single-flight`), or somebody before the copy's time is over (`early`). Default: `none`.
+        /// (`single-flight`), somebody before the copy's time is over (`early`), one of them while
+        /// the others get the old copy (`stale-while-revalidate`), or whom the server lets
+        /// (`lease`). Default: `none`.
         optional "stampede" stampede: Stampede,
         /// Of which entities a `cache` has copies when the load begins: of none (`none`), or of all
         /// (`priority`). Default: `none`.
         optional "warm" warm: Warm,
         /// What keeps copies of a `cache` from being served for long after a write: their own time
-        /// (`ttl`), the writer, who deletes the group's copy (`delete`), or tells all processes
-        /// besides (`publish`). Default: `delete`.
+        /// (`ttl`), the writer, who deletes the group's copy (`delete`), tells all processes besides
+        /// (`publish`) and waits for them (`confirmed`), or the servers, who tell the processes
+        /// (`tracking-broadcast`, `keyspace`). Default: `delete`.
         optional "invalidate" invalidate: Invalidate,
         /// How long after a write an old version may be served. Default: 100ms.
         #[range(Time::millis(0), DAY, "a drill takes a day at most")]

@@ -45,7 +45,7 @@ pub fn groups<'t>(
 pub fn check(
     map: &LoadMap,
     workload: Workload,
-    largest: usize,
+    (largest, group): (usize, &Group),
     errors: &mut Diagnostics,
 ) -> Option<Cache> {
     if workload != Workload::Cache {
@@ -63,8 +63,11 @@ pub fn check(
         }
         return None;
     }
+    let layers = layers(map, largest, errors);
+    stampede(map, &layers, errors);
+    keyspace(map, group, errors);
     Some(Cache {
-        layers: layers(map, largest, errors),
+        layers,
         origin: origin(map),
         stampede: map.stampede.or(Stampede::None),
         invalidate: map.invalidate.or(Invalidate::Delete),
@@ -147,6 +150,31 @@ fn layer(
     };
     let jitter = map.jitter.or(Percent(0.0)).0 / 100.0;
     Some(Layer { name: name.value.clone(), place, ttl: map.ttl.or(TTL).0, jitter })
+}
+
+/// Most ways need something that all processes see.
+fn stampede(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
+    let Some(At { value, span }) = map.stampede.given() else { return };
+    let in_process = matches!(value, Stampede::None | Stampede::SingleFlight);
+    if !in_process && layers.iter().all(|layer| layer.place != Place::Group) {
+        let message = format!("`stampede: {}` needs a layer that is a group", value.word());
+        errors.add(span, message, "add one under `layers`, or write `none` or `single-flight`");
+    }
+}
+
+/// Servers tell of deleted keys only if they are told to.
+fn keyspace(map: &LoadMap, group: &Group, errors: &mut Diagnostics) {
+    let Some(At { span, .. }) =
+        map.invalidate.given().filter(|at| at.value == Invalidate::Keyspace)
+    else {
+        return;
+    };
+    let told = group.directive("notify-keyspace-events").unwrap_or_default();
+    if !(told.contains('E') && told.contains(['g', 'A'])) {
+        let message = format!("the servers of `{}` do not tell of deleted keys", group.name);
+        let advice = "write `notify-keyspace-events: Eg` under the group's `config`";
+        errors.add(span, message, advice);
+    }
 }
 
 fn origin(map: &LoadMap) -> Origin {

@@ -65,7 +65,7 @@ fn load(
     };
     let client = client(map, workload, &groups, errors);
     let lock = lock::check(map, workload, groups.len(), errors);
-    let cache = cache::check(map, workload, value.1, errors);
+    let cache = cache::check(map, workload, (value.1, groups[0]), errors);
     let reads = lock.as_ref().map_or(reads, |of| lock::readers(map, of, errors));
     let waited = lock.as_ref().map_or(&groups[..], |lock| &groups[..lock.groups]);
     let wait = acknowledged::wait(map, &client, timeout, waited, errors);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::common::run;
-use crate::drill::place::{Place, assert_ended_or_busy};
+use crate::drill::place::{Place, assert_ended_or_busy, seeds};
 use crate::drill::ready::measure;
 
 #[test]
@@ -20,13 +20,17 @@ fn cache_aside_keeps_readers_away_from_the_origin() {
 
 /// Sixty clients of six processes look at five entities, whose copies are kept for 300 ms.
 fn play(keys: &str) -> Value {
+    play_on("standalone", keys, &[])
+}
+
+fn play_on(topology: &str, keys: &str, args: &[&str]) -> Value {
     let text = format!(
-        "name: caches\ntopology: standalone\n\
+        "name: caches\ntopology: {topology}\n\
          loads: {{ app: {{ workload: cache, rate: 600/s, clients: 60, instances: 6, keys: 5, {keys} }} }}\n\
          settle: 4s\nreported: [all]"
     );
     let place = Place::new();
-    let ran = place.play(&text, &[]);
+    let ran = place.play(&text, args);
     assert!(matches!(ran.code, Some(0 | 2)), "{keys}: {}{}", ran.out, ran.err);
     let report = place.report();
     place.assert_nothing_left();
@@ -44,9 +48,9 @@ fn each_way_with_stampedes_does_what_it_promises() {
         assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
         measure(&report, "stampede.computations.max")
     };
-    let [none, lock, flight] = ["none", "lock", "single-flight"].map(most);
+    let [none, lock, lease, flight] = ["none", "lock", "lease", "single-flight"].map(most);
     assert!(none > 6.0, "each of them asks: {none}");
-    assert_eq!(lock, 1.0, "one of all");
+    assert_eq!((lock, lease), (1.0, 1.0), "one of all");
     assert!(flight <= 6.0, "one of each process: {flight}");
 }
 
@@ -63,4 +67,73 @@ fn a_process_that_nobody_tells_serves_old_versions() {
     assert!(late("delete") > 100.0, "other processes keep theirs");
     assert_eq!(late("publish"), 0.0);
     assert_eq!(late("ttl"), 0.0, "within the copies' own time");
+}
+
+/// Nobody waits for the origin, and one of all asks it.
+#[test]
+fn an_old_copy_is_served_while_one_reader_asks_anew() {
+    let report = play(
+        "reads: 100%, warm: priority, layers: { l1: { group: cache, ttl: 300ms } }, \
+         origin: { latency: 60ms }, stampede: stale-while-revalidate",
+    );
+    assert_eq!(measure(&report, "cache.misses"), 0.0, "{}", report["measures"]);
+    assert_eq!(measure(&report, "stampede.computations.max"), 1.0, "{}", report["measures"]);
+    assert!(measure(&report, "origin.worst") >= 5.0, "each was asked for: {}", report["measures"]);
+}
+
+/// A reader asks the slow origin, somebody else writes and deletes, and then the reader leaves what it
+/// had found.
+#[test]
+fn slow_readers_put_old_versions_back_unless_a_lease_refuses_them() {
+    let play = |stampede: &str| {
+        play(&format!(
+            "reads: 80%, layers: {{ l1: {{ group: cache, ttl: 2s }} }}, \
+             origin: {{ latency: 1ms..60ms }}, stampede: {stampede}, bound: 100ms"
+        ))
+    };
+    let none = play("none");
+    assert!(measure(&none, "cache.resurrected") > 0.0, "{}", none["measures"]);
+    assert!(measure(&none, "cache.stale.late") > 0.0, "{}", none["measures"]);
+    let lease = play("lease");
+    assert_eq!(measure(&lease, "cache.resurrected"), 0.0, "{}", lease["findings"]);
+    assert_eq!(measure(&lease, "cache.stale.late"), 0.0, "{}", lease["findings"]);
+}
+
+/// Whoever tells them: no process has an old copy for long.
+#[test]
+fn processes_hear_of_writes_from_each_other_and_from_servers() {
+    for invalidate in ["publish", "confirmed", "tracking-broadcast", "keyspace"] {
+        let keys = format!(
+            "reads: 90%, layers: {{ l1: {{ in: process, ttl: 3s }}, l2: {{ group: cache, ttl: 5s }} }}, \
+             origin: {{ latency: 1ms }}, stampede: lease, invalidate: {invalidate}"
+        );
+        let report = play_on("caches", &keys, &[]);
+        assert!(measure(&report, "cache.hits.near") > 5.0, "{invalidate}: {}", report["measures"]);
+        let reached = measure(&report, "invalidation.reached");
+        assert!(reached > 99.0, "{invalidate}: {reached}");
+        assert_eq!(
+            measure(&report, "cache.stale.late"),
+            0.0,
+            "{invalidate}: {}",
+            report["findings"]
+        );
+    }
+}
+
+/// Also while slots move.
+#[test]
+fn leases_with_confirmed_writes_are_never_accused() {
+    for seed in 1..=seeds() {
+        let keys = "reads: 80%, layers: { l1: { in: process, ttl: 3s }, l2: { group: cache, ttl: 5s } }, \
+                    origin: { latency: 1ms..30ms }, stampede: lease, invalidate: confirmed";
+        let moves = "timeline=[{ at: 1s, do: reshard, from: 0, to: 1, slots: 1500 }]";
+        let args = ["--seed", &seed.to_string(), "--set", moves];
+        let report = play_on("cluster-3x1", keys, &args);
+        for measured in
+            ["cache.stale.late", "cache.resurrected", "cache.not_monotonic", "cache.impossible"]
+        {
+            assert_eq!(measure(&report, measured), 0.0, "seed {seed}: {}", report["findings"]);
+        }
+        assert!(measure(&report, "cache.hits") > 20.0, "seed {seed}: {}", report["measures"]);
+    }
 }

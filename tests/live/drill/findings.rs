@@ -104,6 +104,12 @@ fn redis_py_runs_out_of_nodes() {
 
 #[test]
 #[ignore = "`just test-all`"]
+fn publish_waits_in_a_cluster() {
+    shows("publish-waits-in-a-cluster/scenario.yaml", "invalidation.p99", &server(), 2, &[]);
+}
+
+#[test]
+#[ignore = "`just test-all`"]
 fn redis_rs_stalls() {
     // It came in seven of eight drills.
     shows("redis-rs-stall/scenario.yaml", "load.recovered", &server(), 4, &[]);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::common::{heavy_turn, need, run};
-use crate::drill::place::{Place, assert_ended_or_busy, assert_no_step_failed};
+use crate::drill::place::{Place, assert_ended_or_busy, assert_no_step_failed, seeds};
 use crate::drill::ready::measure;
 
 #[test]
@@ -125,11 +125,6 @@ fn a_partition_breaks_a_mutex_and_no_redlock() {
         let [mutex, waited] = ["mutex", "mutex-wait"].map(|load| of(&report, load, "overlaps"));
         assert!(mutex > 0 && waited == 0, "{mutex} and {waited}: {}", report["loads"]);
     }
-}
-
-/// How many seeds each scenario is played with; 50 have been.
-fn seeds() -> u64 {
-    std::env::var("REDRILL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
 }
 
 #[test]

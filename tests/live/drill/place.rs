@@ -292,3 +292,8 @@ pub fn end_of(folder: &Path) -> Option<End> {
         _ => None,
     }
 }
+
+/// How many seeds a drill is played with: `REDRILL_SEEDS`, or two.
+pub fn seeds() -> u64 {
+    std::env::var("REDRILL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
+}

@@ -180,7 +180,19 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-const CACHES: [&str; 2] = ["cache-aside", "cache-counters"];
+pub const CACHES: [&str; 11] = [
+    "cache-aside",
+    "cache-load-light",
+    "cache-load-medium",
+    "cache-load-heavy",
+    "cache-stampede",
+    "cache-stampede-comparison",
+    "cache-stampede-many",
+    "cache-invalidation",
+    "cache-invalidation-comparison",
+    "cache-invalidation-race",
+    "cache-counters",
+];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
 const SOONER: &[&str] = &["--set", "timeline.0.at=1s"];

@@ -1,0 +1,60 @@
+//! The server lets one reader ask the origin: in the place of the copy it keeps a token, which a
+//! delete takes away. So the copy of a slow reader is refused if the entity was written meanwhile.
+//!
+//! R. Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1:
+//! <https://www.usenix.org/system/files/conference/nsdi13/nsdi13-final170_update.pdf>
+
+use std::rc::Rc;
+
+use rand::RngExt;
+
+use super::entity::Entity;
+use super::lock::{LEASE, RETRY};
+use super::process::{Found, Process, Trace, text};
+use crate::load::client::{ReplyValue, script};
+
+use crate::model::op::Cause;
+
+/// What is there; or else the token ARGV[1] from now on, for ARGV[2] milliseconds.
+const ASK: &str = "\
+local found = redis.call('GET', KEYS[1])
+if found then return found end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]";
+
+/// The copy ARGV[2] for ARGV[3] milliseconds, if the token ARGV[1] is still there.
+const FILL: &str = "\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1";
+
+pub(super) async fn miss(
+    process: &Rc<Process>,
+    entity: &Entity,
+    trace: &Rc<Trace>,
+) -> Result<Found, Cause> {
+    let token: u64 = process.chance.borrow_mut().random();
+    // No copy begins so.
+    let token = format!("lease {token}").into_bytes();
+    let millis = LEASE.as_millis().to_string();
+    loop {
+        let ask = script(ASK, &entity.key, &[&token, millis.as_bytes()]);
+        // Without a lease nothing is left in the group.
+        let Ok(answer) = process.send(entity.slot, ask.into(), text).await else {
+            let copy = process.origin_says(entity, trace).await?;
+            return Ok(process.kept_nowhere(copy));
+        };
+        if matches!(&answer.told, ReplyValue::Bytes(Some(found)) if *found == token) {
+            let copy = process.origin_says(entity, trace).await?;
+            let (whole, millis) =
+                (process.text_of(entity, copy), process.millis_of(copy).to_string());
+            let fill = script(FILL, &entity.key, &[&token, &whole, millis.as_bytes()]);
+            let took = |told: &ReplyValue| matches!(told, ReplyValue::Number(Some(1)));
+            return Ok(process.filled(entity, copy, fill.into(), took).await);
+        }
+        if let Some(found) = process.found_by(&answer) {
+            return Ok(found.of_another());
+        }
+        process.timer.until(process.clock.now() + RETRY).await;
+    }
+}

@@ -1,0 +1,57 @@
+//! From when until when a process could answer with which copies.
+
+use std::collections::HashMap;
+
+use crate::load::client::Beside;
+use crate::model::Nanos;
+use crate::model::op::{Action, CacheOp, Ended};
+
+/// Those of one process.
+#[derive(Debug, Default)]
+pub(super) struct Lives {
+    now: HashMap<u64, Life>,
+    over: Vec<Beside>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    version: u64,
+    since: Nanos,
+    /// Its own time is over then.
+    until: Nanos,
+}
+
+impl Lives {
+    pub(super) fn begin(&mut self, id: u64, version: u64, since: Nanos, until: Nanos) {
+        self.end(id, Ended::Replaced, since);
+        self.now.insert(id, Life { version, since, until });
+    }
+
+    /// Unless its own time was over before.
+    pub(super) fn end(&mut self, id: u64, ended: Ended, at: Nanos) {
+        let Some(Life { version, since, until }) = self.now.remove(&id) else { return };
+        let (ended, to) = if until <= at { (Ended::Expired, until) } else { (ended, at) };
+        let action = Action::Cache(CacheOp::Held { version, ended });
+        self.over.push(Beside { key: id, action, from: since, to });
+    }
+
+    /// As [`Lives::end`], of the copy of that version only.
+    pub(super) fn end_of(&mut self, id: u64, version: u64, ended: Ended, at: Nanos) {
+        if self.now.get(&id).is_some_and(|life| life.version == version) {
+            self.end(id, ended, at);
+        }
+    }
+
+    pub(super) fn end_all(&mut self, ended: Ended, at: Nanos) {
+        let all: Vec<u64> = self.now.keys().copied().collect();
+        all.into_iter().for_each(|id| self.end(id, ended, at));
+    }
+
+    /// Those that are over, since the last call.
+    pub(super) fn take(&mut self, now: Nanos) -> Vec<Beside> {
+        let expired = self.now.iter().filter(|(_, life)| life.until <= now);
+        let expired: Vec<u64> = expired.map(|(id, _)| *id).collect();
+        expired.into_iter().for_each(|id| self.end(id, Ended::Expired, now));
+        std::mem::take(&mut self.over)
+    }
+}
