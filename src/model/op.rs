@@ -250,7 +250,21 @@ words! {
 }
 
 impl LockOp {
-    /// The session's name.
+    /// Tokens of one session differ in these bits.
+    const TRIES: u64 = 0xFF << 32;
+
+    /// The session whose token that is. It takes another one when what it sent with the last one may
+    /// still arrive.
+    pub fn session(&self) -> u64 {
+        self.token() & !LockOp::TRIES
+    }
+
+    /// The token after `token` of the same session; none if there are no more.
+    pub fn next_token(token: u64) -> Option<u64> {
+        (token & LockOp::TRIES != LockOp::TRIES).then_some(token + (1 << 32))
+    }
+
+    /// With which it asks, and by which the lock knows it.
     pub fn token(&self) -> u64 {
         match *self {
             LockOp::Acquire { token, .. }

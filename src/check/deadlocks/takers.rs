@@ -52,7 +52,7 @@ impl Taker {
         if op.purpose != Purpose::Load {
             return;
         }
-        let taker = takers.entry(action.token()).or_default();
+        let taker = takers.entry(action.session()).or_default();
         (taker.load, taker.process) = (op.load, op.process);
         if let LockOp::Abort { found, .. } = action {
             taker.found = Some(found);

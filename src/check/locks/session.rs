@@ -210,7 +210,7 @@ impl Kept for Lock {
                     (self.last, self.last_group) = (None, op.group);
                 }
             }
-            (_, Purpose::Load) => self.wishes.entry(action.token()).or_default().keep(op, action),
+            (_, Purpose::Load) => self.wishes.entry(action.session()).or_default().keep(op, action),
             (_, Purpose::Fill | Purpose::Final | Purpose::Beside) => {}
         }
     }

@@ -51,9 +51,11 @@ impl Tally {
     pub(super) fn told(&mut self, told: &mut Checked) {
         let wrong = self.wrong;
         told.of_final_state(self.unread, "lock.updates.lost", wrong.lost as f64);
+        // Where nobody had a lock, nothing is known of that.
+        let had = self.waits.acquired() > 0;
+        told.measure("lock.overlaps", had.then_some(wrong.overlaps as f64));
+        told.measure("lock.overlaps.possible", had.then_some(wrong.possible as f64));
         for (name, value) in [
-            ("lock.overlaps", wrong.overlaps),
-            ("lock.overlaps.possible", wrong.possible),
             ("lock.updates", self.updates),
             ("lock.reads.changed", self.changed),
             ("lock.fencing.caught", wrong.caught),

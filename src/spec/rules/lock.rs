@@ -129,10 +129,10 @@ pub fn check(
         retry: lock.retry.or(Time(usual.retry)).0,
         extend: lock.extend.given().map(|at| at.value.0),
         abandon: lock.abandon.or(Percent(0.0)).0 / 100.0,
-        take: take(lock, errors),
+        take: take(usual.kind, lock, errors),
         deadlock: lock.deadlock.or(usual.deadlock),
         holders: holders(lock, errors),
-        by: by(lock, errors),
+        by: by(usual.kind, lock, errors),
         comparing: None,
         groups,
         quorum: quorum((usual.kind, lock), groups, errors),
@@ -146,7 +146,7 @@ pub fn check(
 }
 
 /// How many locks a session takes.
-fn take(lock: &LockMap, errors: &mut Diagnostics) -> usize {
+fn take(kind: LockKind, lock: &LockMap, errors: &mut Diagnostics) -> usize {
     let take = lock.take.or(1);
     if take == 1 {
         if let Some(at) = lock.deadlock.given() {
@@ -155,7 +155,6 @@ fn take(lock: &LockMap, errors: &mut Diagnostics) -> usize {
         }
         return 1;
     }
-    let kind = lock.kind.or(LockKind::Mutex);
     let may_be_several = match kind {
         LockKind::Mutex | LockKind::MutexWait | LockKind::Fenced | LockKind::Redlock => true,
         LockKind::Semaphore | LockKind::ReadWrite | LockKind::Fair | LockKind::Library => false,
@@ -201,8 +200,8 @@ fn holders(lock: &LockMap, errors: &mut Diagnostics) -> u32 {
 }
 
 /// Only locks that are one key can be compared by a command.
-fn by(lock: &LockMap, errors: &mut Diagnostics) -> LockBy {
-    let (kind, by) = (lock.kind.or(LockKind::Mutex), lock.by.or(LockBy::Script));
+fn by(kind: LockKind, lock: &LockMap, errors: &mut Diagnostics) -> LockBy {
+    let by = lock.by.or(LockBy::Script);
     let is_one_key = match kind {
         LockKind::Mutex | LockKind::MutexWait | LockKind::Redlock => true,
         LockKind::Fenced

@@ -114,7 +114,7 @@ impl Sessions for Locks {
             LockOp::Acquire { .. } => self.kind.acquire(key, token, self.lock.ttl),
             LockOp::Wait { .. } => {
                 let wishes = self.wishes.borrow();
-                let taken = wishes.get(&action.token()).map_or(Duration::ZERO, Wish::waits);
+                let taken = wishes.get(&action.session()).map_or(Duration::ZERO, Wish::waits);
                 let (pop, read) = fair::wait(key, token, taken.min(self.blocks));
                 return (Commands::Alone(pop), read);
             }
@@ -131,7 +131,7 @@ impl Sessions for Locks {
 
     fn complete(&mut self, mut plan: Plan) -> Plan {
         if let (Action::Lock(action), false) = (&plan.action, plan.then.is_empty()) {
-            self.others.get_mut().insert(action.token(), std::mem::take(&mut plan.then));
+            self.others.get_mut().insert(action.session(), std::mem::take(&mut plan.then));
         }
         plan
     }
@@ -153,7 +153,7 @@ impl Sessions for Locks {
         if !matches!(told, ReplyValue::Taken(_) | ReplyValue::Lease { got: Some(_), .. }) {
             return;
         }
-        let token = action.token();
+        let token = action.session();
         let known = self.wishes.get_mut().remove(&token);
         let mut wish = known.unwrap_or_else(|| self.wish(token, op));
         match told {
@@ -169,7 +169,7 @@ impl Sessions for Locks {
     fn then(&self, ended: &[Op], _: u32) -> Option<Next> {
         let first = ended.first()?;
         let Action::Lock(action) = first.action else { return None };
-        let token = action.token();
+        let token = action.session();
         let known = self.wishes.borrow_mut().remove(&token);
         let mut wish = known.unwrap_or_else(|| self.wish(token, first));
         let next = wish.then(&self.lock, action, ended);

@@ -88,6 +88,45 @@ fn a_try_without_an_answer_is_taken_back_before_the_next() {
     assert!(matches!(actions(&next)[..], [(0, LockOp::Acquire { .. })]));
 }
 
+/// It would take the lock away that the session got meanwhile.
+#[test]
+fn what_may_still_be_given_back_was_got_with_another_token() {
+    let locks = locks(lock(LockKind::Mutex));
+    let unknown = |op: Op| Op { outcome: Outcome::Unknown(Cause::Timeout), ..op };
+    locks.then(&[unknown(tried(None, 0, 1_000))], 0).unwrap();
+    let next = locks.then(&[unknown(op(RELEASE, 1_000, 2_000))], 1).unwrap();
+    let anew = 7 + (1 << 32);
+    let again = LockOp::Acquire { token: anew, shared: false, got: None };
+    assert_eq!(actions(&next), [(0, again)]);
+    let got = LockOp::Acquire { token: anew, shared: false, got: Some(0) };
+    let next = locks.then(&[op(got, 2_100, 2_101)], 2).unwrap();
+    assert_eq!(actions(&next), [(0, READ)], "the session is the same");
+    let next = locks.then(&[op(READ, 2_101, 2_102)], 3).unwrap();
+    let LockOp::Write { token, .. } = actions(&next)[0].1 else { panic!("{:?}", actions(&next)) };
+    let next = locks.then(&[op(actions(&next)[0].1, 2_103, 2_104)], 4).unwrap();
+    assert_eq!(actions(&next), [(0, LockOp::Release { token: anew, held: false })]);
+    assert_eq!(token, 7);
+}
+
+#[test]
+fn who_may_have_lost_its_place_in_line_gives_up() {
+    let line = locks(lock(LockKind::Fair));
+    let unknown = |op: Op| Op { outcome: Outcome::Unknown(Cause::Timeout), ..op };
+    line.then(&[unknown(tried(None, 0, 1_000))], 0).unwrap();
+    assert!(line.then(&[unknown(op(RELEASE, 1_000, 2_000))], 1).is_none());
+}
+
+/// The answer to an extension may come when the lease is over.
+#[test]
+fn nobody_writes_when_a_late_extension_is_over() {
+    let extend = Some(Duration::from_millis(600));
+    let holder = locks(Lock { extend, hold: Duration::from_millis(700), ..lock(LockKind::Mutex) });
+    holder.then(&[tried(Some(0), 10, 20)], 0).unwrap();
+    holder.then(&[op(READ, 20, 30)], 1).unwrap();
+    let held = LockOp::Extend { token: 7, held: true };
+    assert_eq!(actions(&holder.then(&[op(held, 630, 2_700)], 2).unwrap()), [(0, RELEASE)]);
+}
+
 #[test]
 fn nobody_writes_when_the_lease_is_over() {
     let long = Lock { hold: Duration::from_secs(10), ..lock(LockKind::Mutex) };

@@ -29,7 +29,10 @@ const ANEW: u64 = 1 << 40;
 /// What one session wants, and has.
 #[derive(Debug)]
 pub(super) struct Wish {
+    /// The session's name.
     token: u64,
+    /// With which it tries to get the next lock.
+    trying: u64,
     /// The locks that it takes, in this order.
     keys: SmallVec<[u64; 1]>,
     /// As many of them as it has.
@@ -60,6 +63,7 @@ pub(super) struct Wish {
 /// A lock that the session has.
 #[derive(Debug)]
 struct Had {
+    token: u64,
     fence: u64,
     /// By the client's own clock.
     valid_until: Nanos,
@@ -108,6 +112,7 @@ impl Wish {
     ) -> Wish {
         Wish {
             token,
+            trying: token,
             keys: [&[first.key][..], others].concat().into(),
             has: SmallVec::new(),
             since: first.intended,
@@ -174,7 +179,7 @@ impl Wish {
             LockOp::Read { .. } | LockOp::Extend { .. } | LockOp::Write { .. } => {
                 Some(self.give_back(lock, Duration::ZERO))
             }
-            LockOp::Release { .. } | LockOp::Abort { .. } => self.gave_back(lock, at),
+            LockOp::Release { .. } | LockOp::Abort { .. } => self.gave_back(lock, ended, at),
         }
     }
 
@@ -211,14 +216,14 @@ impl Wish {
             return self.give_back(lock, Duration::ZERO);
         }
         self.taken = self.taken.min(patience);
-        let wait = LockOp::Wait { token: self.token, woken: false };
+        let wait = LockOp::Wait { token: self.trying, woken: false };
         now(on_all(lock, self.keys[self.has.len()], wait))
     }
 
     fn got(&mut self, lock: &Lock, ended: &[Op], valid_until: Nanos) -> Next {
         let fence = ended.iter().filter_map(fence).max().unwrap_or(0);
         let key = self.keys[self.has.len()];
-        self.has.push(Had { fence, valid_until, balance: 0 });
+        self.has.push(Had { token: self.trying, fence, valid_until, balance: 0 });
         if self.is_found() {
             return self.give_back(lock, Duration::ZERO);
         }
@@ -255,10 +260,10 @@ impl Wish {
     /// its next lock, or writes if it has all. What is not done when a lease is over stays undone.
     fn work(&mut self, lock: &Lock, at: Nanos) -> Option<Next> {
         if let Some(every) = lock.extend.filter(|every| at + *every < self.work_until) {
-            let extend = LockOp::Extend { token: self.token, held: false };
+            let extend = LockOp::Extend { token: self.token_of(0), held: false };
             return Some(Next { stage: on_all(lock, self.keys[0], extend), after: every });
         }
-        if self.work_until >= self.valid_until() {
+        if self.work_until.max(at) >= self.valid_until() {
             return Some(self.give_back(lock, self.valid_until().since(at)));
         }
         if lock.abandon > 0.0 && self.chance.random_bool(lock.abandon) {
@@ -301,7 +306,7 @@ impl Wish {
     }
 
     fn release(&self, lock: &Lock, which: usize, after: Duration) -> Next {
-        let (token, held) = (self.token, false);
+        let (token, held) = (self.token_of(which), false);
         let release = match self.found {
             Some(found) => LockOp::Abort { token, held, found },
             None => LockOp::Release { token, held },
@@ -309,9 +314,17 @@ impl Wish {
         Next { stage: on_all(lock, self.keys[which], release), after }
     }
 
-    fn gave_back(&mut self, lock: &Lock, at: Nanos) -> Option<Next> {
+    /// With which it has a lock, or tries to get it.
+    fn token_of(&self, which: usize) -> u64 {
+        self.has.get(which).map_or(self.trying, |had| had.token)
+    }
+
+    fn gave_back(&mut self, lock: &Lock, ended: &[Op], at: Nanos) -> Option<Next> {
         if self.cleans {
             self.cleans = false;
+            if ended.iter().any(|op| op.outcome != Outcome::Ok) {
+                return self.try_anew(lock, at);
+            }
             return self.try_again(lock, at, true);
         }
         self.has.pop();
@@ -321,7 +334,21 @@ impl Wish {
         self.found.take()?;
         self.ends();
         self.token += ANEW;
+        self.trying = self.token;
         self.try_again(lock, at, false)
+    }
+
+    /// What it gave back may arrive late, and would take a lock away that it had got with the same
+    /// token meanwhile. In a line it would lose its place: there it wishes for nothing any more.
+    fn try_anew(&mut self, lock: &Lock, at: Nanos) -> Option<Next> {
+        if lock.kind == LockKind::Fair {
+            return None;
+        }
+        match LockOp::next_token(self.trying) {
+            Some(token) => self.trying = token,
+            None => return (!self.has.is_empty()).then(|| self.give_back(lock, Duration::ZERO)),
+        }
+        self.try_again(lock, at, true)
     }
 
     /// Whether it is in a deadlock, and the one that is to end it.
@@ -349,7 +376,7 @@ impl Wish {
     }
 
     fn acquire(&self, lock: &Lock, patience: Duration) -> Stage {
-        acquire(lock, self.keys[self.has.len()], (self.token, self.shared), patience)
+        acquire(lock, self.keys[self.has.len()], (self.trying, self.shared), patience)
     }
 }
 
