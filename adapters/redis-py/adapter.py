@@ -19,11 +19,13 @@ import argparse
 import functools
 import pathlib
 import sys
+import time
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import LockError
+from redis.lock import Lock
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -70,6 +72,16 @@ def pop(client, order):
     return client.rpop(order["key"])
 
 
+class Timed(Lock):
+    """How long a lock is valid the library does not tell: for its time-out from the last try on."""
+
+    asked = 0.0
+
+    def do_acquire(self, token):
+        self.asked = time.monotonic()
+        return super().do_acquire(token)
+
+
 class Locks:
     """The library's `Lock`: one for each session that has one, by its token."""
 
@@ -79,13 +91,14 @@ class Locks:
     def acquire(self, order):
         wait = order["wait_ms"] / 1000
         # Another thread gives it back.
-        options = {"timeout": order["ttl_ms"] / 1000, "thread_local": False}
+        options = {"timeout": order["ttl_ms"] / 1000, "thread_local": False, "lock_class": Timed}
         lock = self.client.lock(order["key"], **options)
         got = lock.acquire(blocking=wait > 0, blocking_timeout=wait, token=order["token"])
         if got:
             self.held[order["token"]] = lock
-        # How long it is valid the library does not tell.
-        return {"got": got}
+            left = order["ttl_ms"] - (time.monotonic() - lock.asked) * 1000
+            return {"got": True, "valid_ms": max(0, int(left))}
+        return {"got": False}
 
     def extend(self, order):
         lock = self.held.get(order["token"])

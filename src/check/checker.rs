@@ -87,6 +87,11 @@ impl Context {
         self.locks(load).map_or(1, |locks| locks.holders.max(1) as usize)
     }
 
+    /// Whether a library takes those.
+    pub(super) fn is_by_library(&self, load: u8) -> bool {
+        self.locks(load).is_some_and(|locks| locks.by_library)
+    }
+
     /// How long one is had at most that bears the name of this load.
     pub(super) fn lease(&self, load: u8) -> Option<Duration> {
         self.locks(load).and_then(LocksInfo::lease)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::model::catalogue::{self, ScenarioFacts};
-use crate::model::op::{Action, Cause, Op, OpHead, Outcome, Purpose, RegisterOp, SetOp};
+use crate::model::op::{Action, Cause, LockOp, Op, OpHead, Outcome, Purpose, RegisterOp, SetOp};
 use crate::model::{Nanos, Verdict, Workload};
 
 use super::per_key::PerKey;
@@ -403,6 +403,8 @@ fn a_reader_s_error_is_handed_on_by_every_checker() {
     }
 }
 
+const HELD: LockOp = LockOp::Read { token: 1, balance: None };
+
 /// What one says in a drill is counted by a measure that such a drill has.
 #[test]
 fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts() {
@@ -413,7 +415,11 @@ fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts()
         let facts = ScenarioFacts { workloads: &[workload], ..facts };
         let groups = 0..workload.groups() as u8;
         let on = |group| right().into_iter().map(move |op| Op { group, ..op });
-        let ops: Vec<Op> = groups.flat_map(on).collect();
+        // Of locks nothing is known if nobody had one.
+        let had = [LockOp::Acquire { token: 1, shared: false, got: Some(0) }, HELD];
+        let had = had.map(|action| Op::new(9, Action::Lock(action), Nanos(1), Nanos(2)));
+        let had = had.into_iter().filter(|_| workload == Workload::Lock);
+        let ops: Vec<Op> = groups.flat_map(on).chain(had).collect();
         let context = Context { many_writers, ..whole() };
         let told = check(&[workload], &&ops[..], &context).unwrap();
         assert!(!told.findings.is_empty(), "{workload:?}");

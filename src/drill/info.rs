@@ -185,6 +185,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             holders: lock.holders,
             take: lock.take as u32,
             ttl_ms: lock.ttl.as_secs_f64() * 1e3,
+            by_library: lock.kind == LockKind::Library,
         }),
         cache: load.cache.as_ref().map(|cache| CacheInfo {
             old_for_ms: cache.promised(load.timeout).as_secs_f64() * 1e3,

@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::client::{Beside, Client};
+use super::client::{Client, Noted};
 use super::history::Writer;
 use super::processes::{Process, Processes};
 use super::workload::{self, Doing, Next, Plan, Sessions, Stage, Values};
@@ -113,6 +113,7 @@ impl<C: Client> LoadContext<C> {
     /// The load is stopped: a session has until a time-out from `now` to begin its last stage.
     pub(crate) fn stop(&self, now: Nanos) {
         self.last_stage_by.set(now + self.load.timeout);
+        self.clients().for_each(|client| client.stop());
     }
 
     /// One session, which begins with `stage`. Each of its operations is handed to `ended`.
@@ -346,20 +347,20 @@ impl<C: Client> LoadContext<C> {
 
     /// Hands over to the history what was recorded so far.
     pub(crate) fn flush(&self) {
-        self.record_beside(false);
+        self.record_noted(false);
         self.history.borrow_mut().flush();
     }
 
     /// The same after the last operation.
     pub(crate) fn flush_all(&self) {
-        self.record_beside(true);
+        self.record_noted(true);
         self.history.borrow_mut().flush();
     }
 
-    fn record_beside(&self, last: bool) {
+    fn record_noted(&self, last: bool) {
         for (number, instance) in self.instances.iter().enumerate() {
             for (group, client) in instance.clients.iter().enumerate() {
-                for Beside { key, action, from, to } in client.beside(last) {
+                for Noted { key, action, from, to } in client.noted(last) {
                     let by = Process { instance: number as u16, number: 0 };
                     let what = (key, group as u8, action);
                     self.record(self.op(what, by, Purpose::Beside, (from, from, to)));

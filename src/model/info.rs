@@ -172,6 +172,9 @@ pub struct LocksInfo {
     pub take: u32,
     /// How long one is had at most.
     pub ttl_ms: f64,
+    /// Whether a library takes them, whose commands nobody counts.
+    #[serde(default)]
+    pub by_library: bool,
 }
 
 /// The cache of a load.

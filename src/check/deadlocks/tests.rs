@@ -39,7 +39,10 @@ fn aborts(token: u64, key: u64, at: u64, found: u64) -> Op {
 /// What is known of a load whose sessions take so many locks.
 fn of_locks(take: u32) -> Context {
     let ttl_ms = LEASE.as_secs_f64() * 1e3;
-    Context { locks: vec![Some(LocksInfo { holders: 1, take, ttl_ms })], ..Context::default() }
+    Context {
+        locks: vec![Some(LocksInfo { holders: 1, take, ttl_ms, by_library: false })],
+        ..Context::default()
+    }
 }
 
 fn check(ops: &[Op]) -> Checked {

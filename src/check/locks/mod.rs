@@ -75,7 +75,7 @@ impl Found<'_> {
         let (context, held) = (self.context, lock.held());
         let holders = context.holders(at.0);
         let tally = self.of.entry(at.0).or_default();
-        tally.waits.add(&lock, &held);
+        tally.waits.add(&lock, &held, context.is_by_library(at.0));
         if let Some(ttl) = context.lease(at.0) {
             if holders == 1 {
                 tally.leases.follow(&held, ttl);

@@ -182,7 +182,7 @@ fn a_semaphore_has_so_many_holders_and_no_more() {
         [session(1, [0, 5, 20, 30]), session(2, [1, 6, 40, 50]), session(3, [2, 7, 40, 41])];
     let ops = [three.concat(), vec![last(3)]].concat();
     let check = |holders| {
-        let locks = LocksInfo { holders, take: 1, ttl_ms: 1e3 };
+        let locks = LocksInfo { holders, take: 1, ttl_ms: 1e3, by_library: false };
         let context = Context { locks: vec![Some(locks)], ..Context::default() };
         Locks.check(&&ops[..], &context).unwrap()
     };
@@ -232,7 +232,7 @@ fn leased(ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Checked {
 }
 
 fn judged_of(holders: u32, ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Checked {
-    let locks = vec![Some(LocksInfo { holders, take: 1, ttl_ms: 500.0 })];
+    let locks = vec![Some(LocksInfo { holders, take: 1, ttl_ms: 500.0, by_library: false })];
     let at = |ms| Nanos(millis(ms));
     let faults = fault.into_iter().map(|(from, until)| Fault {
         step: 4,

@@ -18,6 +18,8 @@ pub(super) struct Waits {
     /// Wishes that ended without the lock.
     in_vain: u64,
     overtaken: u64,
+    /// Nobody counts the commands of some.
+    is_uncounted: bool,
     first: Option<Nanos>,
     last: Nanos,
 }
@@ -27,7 +29,8 @@ impl Waits {
         self.acquire.len() as u64
     }
 
-    pub(super) fn add(&mut self, lock: &Lock, held: &[Held]) {
+    pub(super) fn add(&mut self, lock: &Lock, held: &[Held], by_library: bool) {
+        self.is_uncounted |= by_library;
         for wish in lock.wishes() {
             self.tries += wish.tries;
             self.commands += wish.commands;
@@ -53,7 +56,8 @@ impl Waits {
             per_second: self.rate(),
             acquire_p50_ms: of(0.5),
             acquire_p99_ms: of(0.99),
-            commands: (acquired > 0).then(|| self.commands as f64 / acquired as f64),
+            commands: (acquired > 0 && !self.is_uncounted)
+                .then(|| self.commands as f64 / acquired as f64),
             ..LockFigures::default()
         }
     }
@@ -72,6 +76,7 @@ impl Waits {
         self.commands += other.commands;
         self.in_vain += other.in_vain;
         self.overtaken = self.overtaken.max(other.overtaken);
+        self.is_uncounted |= other.is_uncounted;
         self.first = self.first.into_iter().chain(other.first).min();
         self.last = self.last.max(other.last);
     }
@@ -96,7 +101,8 @@ impl Waits {
         }
         let known = |value: f64| (acquired > 0.0).then_some(value);
         told.measure("lock.tries", known(self.tries as f64 / acquired));
-        told.measure("lock.commands", known(self.commands as f64 / acquired));
+        let commands = known(self.commands as f64 / acquired);
+        told.measure("lock.commands", commands.filter(|_| !self.is_uncounted));
         told.measure("lock.fairness", jain(&self.acquire).map(|index| index * 100.0));
         told.measure("lock.overtaken.max", known(self.overtaken as f64));
     }

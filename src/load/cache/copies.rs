@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::entity::Copy;
 use super::lives::Lives;
-use crate::load::client::{Asked, Beside};
+use crate::load::client::{Asked, Noted};
 use crate::model::op::Ended;
 use crate::model::{Clock, Nanos};
 use crate::spec::cache::Policy;
@@ -119,7 +119,7 @@ impl Copies {
 
     /// Which copies it could answer with, from when until when: of those that have ended since the
     /// last call, and with `last` of those that it has.
-    pub(super) fn lives(&self, last: bool) -> Vec<Beside> {
+    pub(super) fn lives(&self, last: bool) -> Vec<Noted> {
         let (mut lives, now) = (self.lives.borrow_mut(), self.clock.now());
         if last {
             lives.end_all(Ended::Open, now);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::load::client::Beside;
+use crate::load::client::Noted;
 use crate::model::Nanos;
 use crate::model::op::{Action, CacheOp, Ended};
 
@@ -10,7 +10,7 @@ use crate::model::op::{Action, CacheOp, Ended};
 #[derive(Debug, Default)]
 pub(super) struct Lives {
     now: HashMap<u64, Life>,
-    over: Vec<Beside>,
+    over: Vec<Noted>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl Lives {
         let Some(Life { version, since, until }) = self.now.remove(&id) else { return };
         let (ended, to) = if until <= at { (Ended::Expired, until) } else { (ended, at) };
         let action = Action::Cache(CacheOp::Held { version, ended });
-        self.over.push(Beside { key: id, action, from: since, to });
+        self.over.push(Noted { key: id, action, from: since, to });
     }
 
     /// As [`Lives::end`], of the copy of that version only.
@@ -48,7 +48,7 @@ impl Lives {
     }
 
     /// Those that are over, since the last call.
-    pub(super) fn take(&mut self, now: Nanos) -> Vec<Beside> {
+    pub(super) fn take(&mut self, now: Nanos) -> Vec<Noted> {
         let expired = self.now.iter().filter(|(_, life)| life.until <= now);
         let expired: Vec<u64> = expired.map(|(id, _)| *id).collect();
         expired.into_iter().for_each(|id| self.end(id, Ended::Expired, now));

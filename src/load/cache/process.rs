@@ -18,7 +18,7 @@ use super::entity::{Copy, Entity};
 use super::origin::Origin;
 use crate::load::Targets;
 use crate::load::client::{
-    Answer, Beside, Client, ClientOptions, Commands, Front, Read, ReplyValue, Request, done, of,
+    Answer, Client, ClientOptions, Commands, Front, Noted, Read, ReplyValue, Request, done, of,
 };
 use crate::log::OrUnheard;
 use crate::model::op::{CacheOp, Cause, FoundIn, Outcome};
@@ -46,7 +46,7 @@ pub(super) struct Process {
     /// Entities that it reads anew while it serves old copies of them.
     pub(super) refreshed: RefCell<HashSet<u64>>,
     /// Reads of the origin that nobody waits for, since they were last told.
-    pub(super) beside: RefCell<Vec<Beside>>,
+    pub(super) beside: RefCell<Vec<Noted>>,
     /// Whether there is a layer in the group.
     far: bool,
     pub(super) servers: Rc<Front>,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::entity::Entity;
 use super::lock::Held;
 use super::process::{Process, Trace};
-use crate::load::client::Beside;
+use crate::load::client::Noted;
 use crate::model::op::{Action, CacheOp, FoundIn};
 
 pub(super) fn begin(process: &Rc<Process>, entity: &Entity) {
@@ -44,6 +44,6 @@ async fn refresh(process: &Process, entity: &Entity) {
         kept: None,
     };
     let told = found.map_or(nothing, |found| found.told(entity, trace.asked.get()));
-    let beside = Beside { key: entity.id, action: Action::Cache(told), from, to };
+    let beside = Noted { key: entity.id, action: Action::Cache(told), from, to };
     process.beside.borrow_mut().push(beside);
 }

@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::process::{Found, Process, Trace};
 use super::{early, flight, lease, lock, news, refresh};
 use crate::load::Targets;
-use crate::load::client::{Answer, Beside, Client, ClientOptions, ReplyValue, Request};
+use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue, Request};
 use crate::load::workload::Doing;
 use crate::model::Clock;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
@@ -88,7 +88,7 @@ impl Client for Repository {
         }
     }
 
-    fn beside(&self, last: bool) -> Vec<Beside> {
+    fn noted(&self, last: bool) -> Vec<Noted> {
         let mut all = std::mem::take(&mut *self.0.beside.borrow_mut());
         all.extend(self.0.near.iter().flat_map(|near| near.lives(last)));
         all

@@ -88,7 +88,7 @@ impl ClientOptions {
 
 /// Something that a client did or saw for no operation.
 #[derive(Debug)]
-pub(crate) struct Beside {
+pub(crate) struct Noted {
     pub(crate) key: u64,
     pub(crate) action: Action,
     pub(crate) from: Nanos,
@@ -110,13 +110,16 @@ pub(crate) trait Client: 'static {
     fn reconnects(&self) -> u64;
 
     /// What it did or saw by itself since the last call; with `last`, what goes on too.
-    fn beside(&self, _last: bool) -> Vec<Beside> {
+    fn noted(&self, _last: bool) -> Vec<Noted> {
         Vec::new()
     }
 
     /// Finds out anew whom to ask. A replica answers reads, so nothing else shows that it was a
     /// primary once.
     async fn look_again(&self) {}
+
+    /// The load is stopped: nobody waits for longer than a time-out from now.
+    fn stop(&self) {}
 
     /// No more will be asked for.
     async fn end(&self) {}

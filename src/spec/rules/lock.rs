@@ -44,7 +44,13 @@ pub fn groups<'t>(
             errors.add(&at.span, message, "write `group:` with its name, or `kind: redlock`");
             return None;
         }
-        (_, None) => vec![group(&map.group, span, topology, errors)?],
+        (_, None) => {
+            let group = group(&map.group, span, topology, errors)?;
+            if kind == LockKind::Redlock {
+                is_one_server(group, map.group.given().map_or(span, |at| &at.span), errors);
+            }
+            vec![group]
+        }
     };
     let accounts = map.lock.given().and_then(|at| at.value.accounts.given());
     if let Some(at) = accounts {

@@ -51,6 +51,12 @@ impl Client for Beside {
         }
     }
 
+    fn stop(&self) {
+        if let Some(adapter) = &self.adapter {
+            adapter.stop();
+        }
+    }
+
     async fn end(&self) {
         if let Some(adapter) = &self.adapter {
             adapter.end().await;

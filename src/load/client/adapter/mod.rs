@@ -26,7 +26,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use self::program::{MOMENT, Program, within};
 use self::protocol::{Came, Greeting, Order, Reply, VERSION, Work};
@@ -76,6 +76,8 @@ pub(crate) struct Adapter {
     state: RefCell<State>,
     /// There is something to write, or nothing will come any more.
     to_write: Notify,
+    /// Whether the load is stopped.
+    stopped: watch::Sender<bool>,
 }
 
 struct State {
@@ -178,7 +180,17 @@ impl Adapter {
         };
         let state = RefCell::new(state);
         let to_write = Notify::new();
-        Ok((Rc::new(Adapter { settings, program, password, state, to_write }), starts))
+        Ok((
+            Rc::new(Adapter {
+                settings,
+                program,
+                password,
+                state,
+                to_write,
+                stopped: watch::Sender::new(false),
+            }),
+            starts,
+        ))
     }
 
     /// Gives the order now. Its end within `patience`, once that is awaited.
@@ -201,11 +213,19 @@ impl Adapter {
         }
         drop(state);
         async move {
-            match tokio::time::timeout(patience, answered).await {
-                Ok(ended) => ended.unwrap_or(Ended::Gone { handed_over: true }),
-                Err(_) => self.give_up(id),
+            tokio::select! {
+                ended = answered => ended.unwrap_or(Ended::Gone { handed_over: true }),
+                () = tokio::time::sleep(patience) => self.give_up(id),
+                () = self.too_late() => self.give_up(id),
             }
         }
+    }
+
+    /// A time-out after the load's end: a library may be willing to wait for longer.
+    async fn too_late(&self) {
+        // Whoever stops it is there for as long as this is.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+        tokio::time::sleep(self.settings.load.timeout).await;
     }
 
     fn give_up(&self, id: u64) -> Ended {
@@ -349,6 +369,10 @@ impl Client for Adapter {
     fn request(doing: Doing<'_>) -> Self::Form {
         let lease = doing.load.lock.as_ref().map(|lock| lock.ttl);
         (Work::of(doing.key(), doing.plan, lease, doing.values), doing.plan.action.clone())
+    }
+
+    fn stop(&self) {
+        self.stopped.send_replace(true);
     }
 
     async fn perform(&self, (work, action): &Self::Form) -> Answer {

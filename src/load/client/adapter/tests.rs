@@ -9,6 +9,7 @@ use super::*;
 use crate::backend::Data;
 use crate::backend::logs::Logs;
 use crate::load::client::ReplyValue;
+use crate::load::workload::{Plan, Values};
 use crate::load::{Lookup, Targets};
 use crate::model::event::Event;
 use crate::model::op::{LockOp, QueueOp, RegisterOp};
@@ -247,6 +248,27 @@ fn an_adapter_that_hangs_leaves_in_doubt_what_it_was_given_and_refuses_the_rest(
         assert!(told[0].contains("ran on for 2.4s after the end of its input"), "{told:?}");
     });
 }
+
+/// However long a library may wait for a lock.
+#[test]
+fn when_the_load_ends_nobody_waits_for_an_adapter_that_hangs() {
+    run("sleep 60", async |adapter, _| {
+        let began = Instant::now();
+        let plan = Plan { patience: Duration::from_secs(3_600), ..Plan::bare(1, ACQUIRE) };
+        let values = &mut Values::new(24);
+        let work = Work::of("app:1".to_owned(), &plan, Some(Duration::from_secs(1)), values);
+        let request = (work, ACQUIRE);
+        let stopped = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            adapter.stop();
+        };
+        let (answer, ()) = tokio::join!(adapter.perform(&request), stopped);
+        assert_eq!(answer.outcome, Outcome::Unknown(Cause::Timeout));
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    });
+}
+
+const ACQUIRE: Action = Action::Lock(LockOp::Acquire { token: 7, shared: false, got: None });
 
 #[test]
 fn an_adapter_that_dies_leaves_in_doubt_what_it_was_given_and_is_told_of_once() {

@@ -159,7 +159,8 @@ impl Sessions for Locks {
         match told {
             ReplyValue::Taken(rest) => wish.heard_of(*rest),
             ReplyValue::Lease { took, valid, .. } => {
-                wish.is_told(*took + valid.unwrap_or(self.lock.ttl));
+                // What does not tell may have waited for the answer after its lease had begun.
+                wish.is_told(valid.map_or(self.lock.ttl, |valid| *took + valid));
             }
             _ => {}
         }

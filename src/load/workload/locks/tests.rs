@@ -185,7 +185,7 @@ fn a_library_is_asked_once_and_its_lock_is_valid_as_long_as_it_says() {
     let patience = Duration::from_millis(700);
     let stage = wish::acquire(&lock, 3, (7, false), patience);
     assert_eq!((stage.len(), stage[0].patience), (1, patience));
-    for (valid, until) in [(Some(400), 710), (None, 2_310)] {
+    for (valid, until) in [(Some(400), 710), (None, 2_010)] {
         let (locks, next) = got_by_a_library(valid);
         assert_eq!(actions(&next), [(5, READ)], "the accounts are on a group of their own");
         let next = locks.then(&[op(READ, 330, 340)], 1).unwrap();

@@ -186,7 +186,7 @@ impl Wish {
     fn tried(&mut self, lock: &Lock, ended: &[Op], at: Nanos) -> Option<Next> {
         if count_got(ended) >= lock.quorum {
             let valid_until = match lock.kind {
-                // It may have waited. Whatever the lines to it and back took is no part of that.
+                // Whatever the lines to it and back took is no part of that.
                 LockKind::Library => ended[0].sent + self.told,
                 _ => leased(lock, ended),
             };
