@@ -1,6 +1,7 @@
 //! What all operations of one load have in common, and the doing of one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
 use std::rc::Rc;
 
 use futures::StreamExt;
@@ -18,6 +19,7 @@ use crate::log::OrUnheard;
 use crate::model::op::{Action, Cause, Op, Outcome, Part, Purpose};
 use crate::model::{Clock, Nanos};
 use crate::spec::scenario::Load;
+use crate::wake::Timer;
 
 /// Lives on the load's own thread, so nothing here is locked.
 pub(crate) struct LoadContext<C> {
@@ -31,6 +33,7 @@ pub(crate) struct LoadContext<C> {
     sessions: Cell<u64>,
     /// No session begins another stage after this instant.
     last_stage_by: Cell<Nanos>,
+    timer: OnceCell<Rc<Timer>>,
     history: RefCell<Writer>,
 }
 
@@ -99,8 +102,22 @@ impl<C: Client> LoadContext<C> {
             sessions: Cell::new(0),
             last_stage_by: Cell::new(Nanos(u64::MAX)),
             history: RefCell::new(history),
+            timer: OnceCell::new(),
             load,
         }
+    }
+
+    /// From now on sessions go on to some tens of microseconds at the instant at which they should,
+    /// and not to a millisecond.
+    ///
+    /// Errors: the machine gives no timer.
+    pub(crate) fn be_exact(&self) -> io::Result<()> {
+        if self.timer.get().is_none() {
+            let timer = Rc::new(Timer::new(self.clock)?);
+            _ = self.timer.set(timer.clone());
+            tokio::task::spawn_local(async move { timer.run().await.or_unheard() });
+        }
+        Ok(())
     }
 
     /// Its instances, in their order, stand still while these say so.
@@ -143,8 +160,11 @@ impl<C: Client> LoadContext<C> {
             ops.into_iter().for_each(&ended);
             let Some(next) = next else { break };
             if !next.after.is_zero() {
-                // Not all sessions are to be as large as those that sleep.
-                Box::pin(tokio::time::sleep(next.after)).await;
+                match self.timer.get() {
+                    Some(timer) => timer.until(at + next.after).await,
+                    // Not all sessions are to be as large as those that sleep.
+                    None => Box::pin(tokio::time::sleep(next.after)).await,
+                }
             }
             (stage, due) = (next.stage, at + next.after);
         }

@@ -30,6 +30,7 @@ pub(crate) async fn run<C: Client>(
 ) -> io::Result<Totals> {
     let schedule = Schedule::new(at, context.load.rate);
     let alarm = Alarm::new(context.clock)?;
+    context.be_exact()?;
     let tally = RefCell::new(Tally::new(context.index, at, schedule, teller));
     let before = context.reconnects();
     let state = State { tally, in_flight: Cell::new(0), idle: Notify::new(), before };

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::common::need;
-use crate::drill::place::{Place, assert_no_step_failed};
+use crate::drill::place::{Place, assert_ended_or_busy, assert_no_step_failed};
 
 /// What a library does with locks that many want. No step takes data away: nobody is to be found
 /// to have what somebody else has.
@@ -74,6 +74,28 @@ fn redis_py_takes_locks() {
     assert_right(&report, "redis-py");
     // It waits by itself, so one order is enough.
     assert!(measure(&report, "lock.tries") < 1.5, "{}", report["measures"]["lock.tries"]);
+}
+
+/// Its lease began when the server got the last try, and not when the answer came.
+#[test]
+fn redis_py_on_a_slow_link_is_not_accused() {
+    let Some(python) = need::python_with_redis() else { return };
+    let text = format!(
+        "name: slow-library\ntopology: locks-1x0\nloads:\n  app: {{ workload: lock, group: locks, \
+         client: {{ command: [{}, {}] }}, rate: 25/s, clients: 120, keys: 12, instances: 2, timeout: 3s, \
+         lock: {{ ttl: 1s, hold: 600ms, accounts: bank, patience: 5s }} }}\n\
+         timeline: [{{ at: 1s, do: latency, group: locks, between: [app/actor/0, locks/0/0], \
+         latency: 400ms, for: 5s }}]\nsettle: 2s\nreported: [all]\n",
+        python.display(),
+        adapter("redis-py")
+    );
+    let place = Place::new();
+    let ran = place.play(&text, &[]);
+    let report = place.report();
+    assert_ended_or_busy(0, &ran, &report);
+    assert_eq!(measure(&report, "lock.overlaps"), 0.0, "{}", report["findings"]);
+    assert!(measure(&report, "lock.acquired") > 50.0, "{}", report["measures"]);
+    place.assert_nothing_left();
 }
 
 #[test]

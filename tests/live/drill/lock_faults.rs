@@ -188,3 +188,65 @@ fn all_kinds_of_locks_meet_all_faults() {
     assert!(of(&report, "mutex", "overlaps") > of(&report, "redlock", "overlaps"));
     assert!(of(&report, "fenced", "caught") > 0);
 }
+
+/// What is sent to a lock arrives later than its time-out, and in another order than it was answered:
+/// no kind of lock is had twice by that.
+#[test]
+fn a_slow_link_breaks_no_lock() {
+    let kinds = ["mutex", "mutex-wait", "fenced", "fair", "semaphore", "read-write"];
+    let load = |kind: &&str| {
+        format!(
+            "  {kind}: {{ workload: lock, group: locks, rate: 30/s, clients: 60, keys: 20, \
+             instances: 4, timeout: 200ms, lock: {{ kind: {kind}, ttl: 12s, hold: 500ms, \
+             patience: 5s, accounts: bank }} }}\n"
+        )
+    };
+    let step = |kind: &&str| {
+        format!(
+            "  - {{ at: 1s, do: latency, group: locks, between: [{kind}/actor/0, locks/0/0], \
+             latency: 400ms, for: 4s }}\n"
+        )
+    };
+    let loads: String = kinds.iter().map(load).collect();
+    let steps: String = kinds.iter().map(step).collect();
+    let text = format!(
+        "name: slow-locks\ntopology: locks-1x2\nloads:\n{loads}timeline:\n{steps}settle: 3s\n\
+         reported: [all]\n"
+    );
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran = place.play(&text, &[]);
+    let report = place.report();
+    assert_ended_or_busy(0, &ran, &report);
+    for kind in kinds {
+        assert_eq!(of(&report, kind, "overlaps"), 0, "{kind}: {}", report["findings"]);
+        assert!(of(&report, kind, "acquired") > 50, "{kind}: {}", report["measures"]);
+    }
+    place.assert_nothing_left();
+}
+
+/// Three of five servers answer later than the time-out.
+#[test]
+fn slow_links_break_no_redlock() {
+    let slow = |group| {
+        format!(
+            "  - {{ at: 1s, do: latency, group: {group}, between: [app/actor/0, {group}/0/0], \
+             latency: 300ms, for: 4s }}\n"
+        )
+    };
+    let steps: String = ["a", "b", "c"].map(slow).concat();
+    let text = format!(
+        "name: slow-redlock\ntopology: redlock-5\nloads:\n  app: {{ workload: lock, \
+         groups: [a, b, c, d, e], rate: 60/s, clients: 100, keys: 40, instances: 4, timeout: 200ms, \
+         lock: {{ kind: redlock, ttl: 10s, hold: 500ms, accounts: bank, patience: 5s, retry: 50ms }} }}\n\
+         timeline:\n{steps}settle: 3s\nreported: [all]\n"
+    );
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran = place.play(&text, &[]);
+    let report = place.report();
+    assert_ended_or_busy(0, &ran, &report);
+    assert_eq!(of(&report, "app", "overlaps"), 0, "{}", report["findings"]);
+    assert!(of(&report, "app", "acquired") > 100, "{}", report["measures"]);
+    place.assert_nothing_left();
+}
