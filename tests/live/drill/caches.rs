@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::common::run;
+use crate::common::{heavy_turn, need, run};
 use crate::drill::place::{Place, assert_ended_or_busy, seeds};
-use crate::drill::ready::measure;
+use crate::drill::ready::{CACHES, measure};
 
 #[test]
 fn cache_aside_keeps_readers_away_from_the_origin() {
@@ -135,5 +135,52 @@ fn leases_with_confirmed_writes_are_never_accused() {
             assert_eq!(measure(&report, measured), 0.0, "seed {seed}: {}", report["findings"]);
         }
         assert!(measure(&report, "cache.hits") > 20.0, "seed {seed}: {}", report["measures"]);
+    }
+}
+
+/// Plays a ready scenario, which holds.
+fn holds(name: &str, args: &[&str]) {
+    let _turn = heavy_turn();
+    let place = Place::new();
+    let ran = run(&mut place.run_of(name, &[&["--profile", "ci"], args].concat()));
+    if !name.ends_with("-comparison") {
+        assert_ended_or_busy(0, &ran, &place.report());
+    } else {
+        assert!(matches!(ran.code, Some(0 | 2)), "{name}: {}{}", ran.out, ran.err);
+    }
+    place.assert_nothing_left();
+}
+
+#[test]
+fn stampedes_and_invalidations_hold() {
+    for name in ["cache-stampede", "cache-invalidation", "cache-invalidation-race"] {
+        holds(name, &["--set", "settle=4s"]);
+    }
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn every_scenario_of_caches_holds_on_every_engine() {
+    for server in need::engines() {
+        for name in CACHES {
+            holds(name, &["--engine-binary", server.to_str().unwrap()]);
+        }
+    }
+}
+
+#[test]
+#[ignore = "`just test-all`"]
+fn five_scenarios_of_caches_hold_in_containers() {
+    if !need::docker() {
+        return;
+    }
+    for name in [
+        "cache-aside",
+        "cache-stampede",
+        "cache-invalidation",
+        "cache-invalidation-race",
+        "cache-counters",
+    ] {
+        holds(name, &["--backend", "docker", "--set", "settle=5s"]);
     }
 }
