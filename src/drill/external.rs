@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use parking_lot::Mutex;
-use rustix::fs::{Access, access};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
@@ -15,7 +14,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::context::{DrillContext, Halt};
 use super::uncarried::Uncarried;
-use crate::backend::process::binary::on_path;
 use crate::backend::programs::Programs;
 use crate::backend::{ActorPlan, NodeExited};
 use crate::cluster::{DeployedGroup, Deployment};
@@ -23,8 +21,7 @@ use crate::log::OrLogged;
 use crate::model::event::{EventKind, Teller};
 use crate::model::{NodeName, Password};
 use crate::node::{Admin, Node};
-use crate::spec::Scenario;
-use crate::spec::sync::{DataSync, replicator};
+use crate::spec::sync::replicator;
 use crate::sync::marks;
 
 /// How often marks are written and looked for.
@@ -37,36 +34,6 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 const CARRY_PATIENCE: Duration = Duration::from_secs(60);
 /// The same from a replicator that has ended, or has never brought anything.
 const LITTLE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The replicator that a topology names cannot be run.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{why}, and the topology `{topology}` names it (`command` of `sync`); name a program on PATH, \
-     or a path that begins where redrill is run"
-)]
-pub struct NoProgram {
-    why: String,
-    topology: String,
-}
-
-/// Whether the program of an external replicator can be run.
-pub fn check(scenario: &Scenario) -> Result<(), NoProgram> {
-    let topology = &scenario.topology;
-    let Some(DataSync::External { command: Some(command), .. }) = &topology.sync else {
-        return Ok(());
-    };
-    let name = &*command[0];
-    let found = if name.contains('/') { Some(PathBuf::from(name)) } else { on_path(name) };
-    let why = match found.filter(|path| path.is_file()) {
-        None if name.contains('/') => format!("there is no program `{name}`"),
-        None => format!("there is no program `{name}` on PATH"),
-        Some(path) if access(&path, Access::EXEC_OK).is_err() => {
-            format!("`{name}` may not be executed")
-        }
-        Some(_) => return Ok(()),
-    };
-    Err(NoProgram { why, topology: topology.name.clone() })
-}
 
 /// What ties the groups together, from the drill's side. Dropping it lets nobody hear any more that
 /// a program ends.

@@ -17,6 +17,7 @@ mod hub;
 mod info;
 mod loads;
 mod play;
+mod programs;
 mod rolling;
 mod room;
 mod scale;
@@ -71,7 +72,7 @@ pub enum StartError {
     #[error(transparent)]
     Descriptors(#[from] descriptors::TooFew),
     #[error(transparent)]
-    Replicator(#[from] external::NoProgram),
+    Program(#[from] programs::NoProgram),
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -112,7 +113,7 @@ pub async fn start(options: Options<'_>) -> Result<Drill, StartError> {
     let Options { scenario, resolved, program, out, seed, sinks, stop } = options;
     let scenario = chaos::drawn(scenario, seed);
     descriptors::check(&scenario)?;
-    external::check(&scenario)?;
+    programs::check(&scenario)?;
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let folder = RunFolder::create(out, &started, &scenario.name)?;
     let clock = Clock::start();

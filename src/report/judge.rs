@@ -193,7 +193,7 @@ fn weigh(
 pub(super) fn verdict(
     record: &Record,
     expectations: &[Judged],
-    findings: &[Finding],
+    (findings, loads): (&[Finding], &[Load]),
 ) -> (Verdict, Vec<String>) {
     let ended = how_it_ended(record);
     let mut reasons: Vec<(Verdict, String)> = ended.into_iter().collect();
@@ -206,7 +206,7 @@ pub(super) fn verdict(
         let not_held = expectations.iter().filter_map(|e| Some((e.verdict, e.why.clone()?)));
         reasons.extend(not_held);
     }
-    let counts = |f: &&Finding| set_aside(f, &record.info.reported, expectations).is_none();
+    let counts = |f: &&Finding| set_aside(f, &record.info.reported, expectations, loads).is_none();
     let found = findings.iter().filter(|f| f.verdict != Verdict::Pass).filter(counts);
     reasons.extend(found.map(|f| match f.verdict {
         // In a drill that broke off, only that has to be fixed.
@@ -252,6 +252,7 @@ pub(super) fn set_aside(
     finding: &Finding,
     reported: &[String],
     expectations: &[Judged],
+    loads: &[Load],
 ) -> Option<String> {
     let measure = of_finding(&finding.kind).filter(|_| finding.verdict == Verdict::Fail)?.name;
     if reported.iter().any(|name| name == measure) {
@@ -265,12 +266,30 @@ pub(super) fn set_aside(
             |judged| format!("judged by `{}`", judged.text),
         ));
     }
-    // A bound says how much of it is too much.
-    let is_on = |e: &&Judged| e.measure == measure && e.load.is_none();
-    let bounds: Vec<&Judged> = expectations.iter().filter(is_on).collect();
+    let has = |load: &&Load| load.measures.get(measure).is_some_and(|m| m.value != Some(0.0));
+    let bounds = bounds(measure, expectations, loads.iter().filter(has).map(|load| &*load.name))?;
     let held = bounds.iter().all(|bound| bound.verdict == Verdict::Pass);
     let first = bounds.first().filter(|_| held)?;
     Some(format!("within its bound `{}`", first.text))
+}
+
+/// A bound says how much of it is too much: of all loads, or of each that has any of it, which are
+/// `having`.
+fn bounds<'e, 'l>(
+    measure: &str,
+    expectations: &'e [Judged],
+    having: impl Iterator<Item = &'l str>,
+) -> Option<Vec<&'e Judged>> {
+    let on = |load: Option<&str>| -> Vec<&'e Judged> {
+        let is_on = |e: &&Judged| e.measure == measure && e.load.as_deref() == load;
+        expectations.iter().filter(is_on).collect()
+    };
+    let of_all = on(None);
+    if !of_all.is_empty() {
+        return Some(of_all);
+    }
+    let of_each: Vec<Vec<&Judged>> = having.map(|load| on(Some(load))).collect();
+    of_each.iter().all(|bounds| !bounds.is_empty()).then(|| of_each.concat())
 }
 
 fn how_it_ended(record: &Record) -> Option<(Verdict, String)> {
@@ -382,6 +401,33 @@ mod tests {
         let (text, measure) = (String::new(), String::new());
         let e = Expectation { text, measure, load: None, op, bound: 1.0 };
         weigh(&e, 5.0, Some(Doubt { own, starved }), Unit::Count).0
+    }
+
+    fn on(load: Option<&str>) -> Judged {
+        Judged {
+            text: "lock.overlaps <= 9".to_owned(),
+            measure: "lock.overlaps".to_owned(),
+            load: load.map(str::to_owned),
+            op: Compare::AtMost,
+            value: Some(1.0),
+            at_least: None,
+            bound: 9.0,
+            unit: Unit::Count,
+            verdict: Verdict::Pass,
+            why: None,
+        }
+    }
+
+    #[test]
+    fn bounds_of_single_loads_count_if_each_that_is_concerned_has_one() {
+        let count = |expectations: &[Judged], having: &[&str]| {
+            bounds("lock.overlaps", expectations, having.iter().copied()).map(|all| all.len())
+        };
+        assert_eq!(count(&[on(None), on(Some("a"))], &["a", "b"]), Some(1), "that of all");
+        assert_eq!(count(&[on(Some("a"))], &["a"]), Some(1));
+        assert_eq!(count(&[on(Some("a"))], &["a", "b"]), None, "nobody bounds b");
+        assert_eq!(count(&[on(Some("a")), on(Some("b"))], &["a", "b"]), Some(2));
+        assert_eq!(count(&[], &["a"]), None);
     }
 
     #[test]

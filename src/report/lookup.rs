@@ -54,7 +54,7 @@ impl Report {
 
     /// Why a finding does not count for the verdict; `None` if it does, or if nothing is wrong.
     pub fn set_aside(&self, finding: &Finding) -> Option<String> {
-        judge::set_aside(finding, &self.reported, &self.expectations)
+        judge::set_aside(finding, &self.reported, &self.expectations, &self.loads)
     }
 
     /// The same for the finding that the measure `name` counts.

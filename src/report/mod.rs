@@ -271,7 +271,8 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
     let figures =
         judge::Figures { measures: &measures, doubts: &doubts, loads: &loads, of_loads: &of_loads };
     let expectations = judge::expectations(&record, &figures);
-    let (mut verdict, mut why) = judge::verdict(&record, &expectations, &history.checked.findings);
+    let (mut verdict, mut why) =
+        judge::verdict(&record, &expectations, (&history.checked.findings, &loads));
     if verdict == Verdict::Pass && history.tally.as_ref().is_some_and(|tally| tally.rows == 0) {
         verdict = Verdict::Unknown;
         why.push("no operation was sent: look at the rates of the loads".to_owned());

@@ -92,14 +92,18 @@ impl Copies {
     }
 
     /// The answer to a question, of so many bytes. It is kept unless it may be older than a change
-    /// that was heard of, and for no longer than where it came from.
+    /// that was heard of, and for no longer than where it came from. Of two that asked at once the
+    /// first is kept; if the second got another answer, nobody knows which is newer, and none is.
     pub(super) fn keep(&self, question: u64, copy: Copy, size: usize) {
         let now = self.clock.now();
         let until = copy.until.min(now + self.ttl);
-        if self.asked.borrow_mut().answered(&copy.id, question) && until > now {
+        let may_be_kept = self.asked.borrow_mut().answered(&copy.id, question);
+        if may_be_kept && until > now {
             self.lives.borrow_mut().begin(copy.id, copy.version, now, until);
             self.kept.insert(copy.id, Near { copy, until, size: size as u32 });
             self.note_evicted();
+        } else if !may_be_kept && self.get(copy.id).is_some_and(|had| had.version != copy.version) {
+            self.forget(copy.id);
         }
     }
 
@@ -167,6 +171,19 @@ mod tests {
         copies.keep(copies.ask(1), copy(1, late), 10);
         assert!(copies.get(1).is_some());
         copies.forget_all();
+        assert_eq!(copies.get(1), None);
+    }
+
+    #[test]
+    fn two_that_asked_at_once_and_disagree_leave_nothing() {
+        let clock = Clock::start();
+        let late = clock.now() + Duration::from_secs(60);
+        let copies = Copies::new((1_000, Policy::Lru), Duration::from_secs(60), clock);
+        let (one, other) = (copies.ask(1), copies.ask(1));
+        copies.keep(one, copy(1, late), 10);
+        copies.keep(other, copy(1, late), 10);
+        assert!(copies.get(1).is_some(), "they agree");
+        copies.keep(other, Copy { version: 2, ..copy(1, late) }, 10);
         assert_eq!(copies.get(1), None);
     }
 

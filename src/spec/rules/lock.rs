@@ -39,6 +39,8 @@ pub fn groups<'t>(
             groups.iter().for_each(|group| is_one_server(group, &at.span, errors));
             groups
         }
+        // That has been told.
+        (None, Some(_)) if is_unread(map) => return None,
         (None, Some(at)) => {
             let message = format!("a lock of the kind `{}` is on one group", kind.word());
             errors.add(&at.span, message, "write `group:` with its name, or `kind: redlock`");
@@ -65,6 +67,11 @@ pub fn groups<'t>(
         groups.push(found);
     }
     Some(groups)
+}
+
+/// Whether the kind is there, and is none.
+fn is_unread(map: &LoadMap) -> bool {
+    map.lock.given().is_some_and(|at| matches!(at.value.kind, Field::Bad))
 }
 
 /// What an adapter takes is its library's lock.

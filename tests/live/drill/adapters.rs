@@ -220,11 +220,12 @@ fn steps_end_and_pause_adapters_and_their_loads_go_on() {
 }
 
 #[test]
-fn an_adapter_that_is_not_there_ends_the_drill_with_a_clear_error() {
+fn an_adapter_that_is_not_there_is_told_before_a_server_is_started() {
     let place = Place::new();
     let ran = place.play(BRIEF, &["--set", &by(&["no-such-adapter"])]);
-    assert_ne!(ran.code, Some(0));
-    let why = "load `app`: the program `no-such-adapter` was not found";
-    assert!(format!("{}{}", ran.out, ran.err).contains(why), "{}{}", ran.out, ran.err);
+    assert_eq!(ran.code, Some(69), "{}{}", ran.out, ran.err);
+    let why = "there is no program `no-such-adapter` on PATH, and the load `app` names it";
+    assert!(ran.err.contains(why), "{}", ran.err);
+    assert!(place.folders().is_empty());
     place.assert_nothing_left();
 }
