@@ -411,7 +411,15 @@ fn every_checker_tells_measures_of_the_catalogue_and_a_finding_that_one_counts()
     for workload in Workload::ALL {
         let (many_writers, active_active) = (true, true);
         let own_replicators = true;
-        let facts = ScenarioFacts { may_fail_over: true, active_active, own_replicators, ..none() };
+        let (fenced, abandoned) = (true, true);
+        let facts = ScenarioFacts {
+            may_fail_over: true,
+            active_active,
+            own_replicators,
+            fenced,
+            abandoned,
+            ..none()
+        };
         let facts = ScenarioFacts { workloads: &[workload], ..facts };
         let groups = 0..workload.groups() as u8;
         let on = |group| right().into_iter().map(move |op| Op { group, ..op });

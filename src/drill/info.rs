@@ -186,6 +186,8 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             take: lock.take as u32,
             ttl_ms: lock.ttl.as_secs_f64() * 1e3,
             by_library: lock.kind == LockKind::Library,
+            fences: lock.fences(),
+            abandons: lock.abandon > 0.0,
         }),
         cache: load.cache.as_ref().map(|cache| CacheInfo {
             old_for_ms: cache.promised(load.timeout).as_secs_f64() * 1e3,

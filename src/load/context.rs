@@ -64,17 +64,10 @@ pub(crate) type Ops = SmallVec<[Op; 1]>;
 /// Operations that are under way, each with the number of its stage.
 type UnderWay = FuturesUnordered<JoinHandle<(u32, Op)>>;
 
-/// Makes `ops`, which are in the order in which they ended, a part of a session. If it ends with
-/// them, it does with the one that went worst, or else ended last.
-fn number(ops: &mut [Op], part: Part) {
-    let worse = |op: &Op| match op.outcome {
-        Outcome::Ok => 0,
-        Outcome::Fail(_) => 1,
-        Outcome::Unknown(_) => 2,
-    };
-    let worst = (0..ops.len()).max_by_key(|place| worse(&ops[*place]));
+/// Makes `ops` a part of a session. If it ends with them, it does with the one that is `decisive`.
+fn number(ops: &mut [Op], part: Part, decisive: Option<usize>) {
     for (place, op) in ops.iter_mut().enumerate() {
-        op.part = Some(Part { last: part.last && worst == Some(place), ..part });
+        op.part = Some(Part { last: part.last && decisive == Some(place), ..part });
     }
 }
 
@@ -154,7 +147,8 @@ impl<C: Client> LoadContext<C> {
             if step > 0 || next.is_some() || ops.len() > 1 {
                 let session = *session.get_or_insert_with(|| self.next_session());
                 let last = next.is_none();
-                number(&mut ops, Part { session, step, began: intended, late, last });
+                let decisive = sessions.borrow().decisive(&ops);
+                number(&mut ops, Part { session, step, began: intended, late, last }, decisive);
             }
             late = late + ops.iter().map(|op| op.sent.since(op.intended)).max().unwrap_or_default();
             ops.into_iter().for_each(&ended);
@@ -334,10 +328,9 @@ impl<C: Client> LoadContext<C> {
         let mut ops: Ops = stage.into_iter().map(op).collect();
         if ops.len() > 1 {
             let session = self.next_session();
-            number(
-                &mut ops,
-                Part { session, step: 0, began: intended, late: Nanos::ZERO, last: true },
-            );
+            let part = Part { session, step: 0, began: intended, late: Nanos::ZERO, last: true };
+            // All went alike.
+            number(&mut ops, part, Some(0));
         }
         ops
     }

@@ -164,7 +164,7 @@ pub struct Apart {
 }
 
 /// The locks of a load.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LocksInfo {
     /// How many sessions may have one at once.
     pub holders: u32,
@@ -175,6 +175,12 @@ pub struct LocksInfo {
     /// Whether a library takes them, whose commands nobody counts.
     #[serde(default)]
     pub by_library: bool,
+    /// Whether they may hand out numbers, of which accounts refuse older ones.
+    #[serde(default = "yes")]
+    pub fences: bool,
+    /// Whether some holders never give them back.
+    #[serde(default = "yes")]
+    pub abandons: bool,
 }
 
 /// The cache of a load.

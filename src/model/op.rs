@@ -439,7 +439,7 @@ pub struct Part {
     #[serde(default, skip_serializing_if = "is_default")]
     pub late: Nanos,
     /// Whether the session ended with it. Of a stage of several, with the one that went worst,
-    /// or else ended last.
+    /// or else ended last; of a lock on several servers, with the one that made the quorum.
     pub last: bool,
 }
 

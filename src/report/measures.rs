@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::check::{Checked, OfLoad};
 use crate::model::catalogue::{CATALOGUE, Known, ScenarioFacts, known};
-use crate::model::event::Phase;
+use crate::model::event::{LocksInfo, Phase};
 use crate::model::op::Access;
 use crate::model::{Measure, Nanos, Workload};
 
@@ -78,6 +78,8 @@ pub(super) fn measures(
     let (loads, steps) = (&record.info.loads, &record.steps);
     let workloads = record.workloads();
     let active_active = loads.iter().any(|load| !load.same_data.is_empty());
+    let any_lock =
+        |is: fn(&LocksInfo) -> bool| loads.iter().filter_map(|load| load.locks.as_ref()).any(is);
     let facts = ScenarioFacts {
         workloads: &workloads,
         waits: loads.iter().any(|load| load.waits_for > 0),
@@ -96,10 +98,9 @@ pub(super) fn measures(
         own_replicators: active_active && !record.info.external_sync
             || record.carried.discarded().is_some(),
         near: loads.iter().any(|load| load.near),
-        several_locks: loads
-            .iter()
-            .filter_map(|load| load.locks)
-            .any(|locks| locks.lease_of_several().is_some()),
+        several_locks: any_lock(|locks| locks.lease_of_several().is_some()),
+        fenced: any_lock(|locks| locks.fences),
+        abandoned: any_lock(|locks| locks.abandons),
     };
     CATALOGUE
         .iter()

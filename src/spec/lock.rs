@@ -72,6 +72,11 @@ impl Lock {
         if self.kind == LockKind::Library { 1 } else { self.groups }
     }
 
+    /// Whether it may hand out numbers, of which the account refuses older ones. A library's may.
+    pub fn fences(&self) -> bool {
+        matches!(self.kind, LockKind::Fenced | LockKind::Library)
+    }
+
     /// How much a lease may be shorter than it seems, because clocks do not run alike: the
     /// allowance of Redlock, <https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/>
     pub fn drift(&self) -> Duration {

@@ -273,7 +273,7 @@ fn with_profile(
 }
 
 /// What the profile changes besides expectations: `settle`, the timeline, and single keys of
-/// existing loads.
+/// existing loads. A load with a `workload` may be a new one; without it, its name is misspelt.
 fn profile_changes(root: &Node, name: &str, errors: &mut Diagnostics) -> Vec<Setting> {
     let profile = root.get("profiles").and_then(|profiles| profiles.get(name));
     let mut changes = Vec::new();
@@ -288,7 +288,13 @@ fn profile_changes(root: &Node, name: &str, errors: &mut Diagnostics) -> Vec<Set
     };
     let known = entries(root.get("loads"));
     for load in entries(profile.and_then(|profile| profile.get("loads"))) {
-        if !known.iter().any(|entry| entry.key == load.key) {
+        let is_known = known.iter().any(|entry| entry.key == load.key);
+        if !is_known && load.value.get("workload").is_some() {
+            let path = [("loads", &load.key_span), (&load.key, &load.key_span)];
+            changes.push(Setting::new(&path, load.value));
+            continue;
+        }
+        if !is_known {
             let names: Vec<&str> = known.iter().map(|entry| &*entry.key).collect();
             let message =
                 format!("the profile `{name}` changes a load `{}` that is not there", load.key);

@@ -73,14 +73,20 @@ impl Setting {
         is_known
     }
 
+    /// Whether it is all of a load: one that says its workload.
+    fn is_whole_load(&self) -> bool {
+        self.root() == "loads" && self.path.len() == 2 && self.value.get("workload").is_some()
+    }
+
     /// Puts the value at the end of the path. Missing keys are added. Items of lists, loads and
-    /// groups must exist: a typing error in a load's name should not add a second load.
+    /// groups must exist, but for whole loads: a typing error in a load's name should not add a
+    /// second load.
     pub fn apply(&self, root: &mut Node, errors: &mut Diagnostics) {
         let mut node = root;
         for (at, (word, span)) in self.path.iter().enumerate() {
             node = match &mut node.value {
                 Value::Map(entries) => {
-                    let named = at == 1 && NAMED.contains(&self.root());
+                    let named = at == 1 && NAMED.contains(&self.root()) && !self.is_whole_load();
                     if named && !entries.iter().any(|entry| entry.key == *word) {
                         errors.push(no_such(self.root(), word, span, entries));
                         return;

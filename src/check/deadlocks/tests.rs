@@ -40,7 +40,7 @@ fn aborts(token: u64, key: u64, at: u64, found: u64) -> Op {
 fn of_locks(take: u32) -> Context {
     let ttl_ms = LEASE.as_secs_f64() * 1e3;
     Context {
-        locks: vec![Some(LocksInfo { holders: 1, take, ttl_ms, by_library: false })],
+        locks: vec![Some(LocksInfo { holders: 1, take, ttl_ms, ..LocksInfo::default() })],
         ..Context::default()
     }
 }

@@ -25,6 +25,10 @@ pub(super) struct Wish {
     pub wished: Option<Nanos>,
     pub tried: Nanos,
     pub tries: u64,
+    /// Its last try was answered, and somebody else had the lock.
+    is_taken: bool,
+    /// It gave up for a deadlock.
+    is_aborted: bool,
     /// Operations on the lock that were sent.
     pub commands: u64,
     got: Option<Nanos>,
@@ -92,6 +96,12 @@ impl Lock {
         had.into_iter().filter_map(|(_, token, wish)| wish.held(token)).collect()
     }
 
+    /// When those that did not get it began to wish for it, and tried for the last time.
+    pub(super) fn in_vain(&self) -> impl Iterator<Item = (Nanos, Nanos)> {
+        let vain = self.wishes.values().filter(|wish| !wish.has_it());
+        vain.filter_map(|wish| Some((wish.wished?, wish.tried)))
+    }
+
     pub(super) fn wishes(&self) -> impl Iterator<Item = &Wish> {
         self.wishes.values()
     }
@@ -131,6 +141,11 @@ impl Wish {
         self.leased.is_none() && !self.has_it()
     }
 
+    /// Its patience was over while somebody else had the lock.
+    pub(super) fn is_timed_out(&self) -> bool {
+        self.is_taken && !self.is_aborted && !self.has_it()
+    }
+
     /// It got a lease. What is asked of several servers at once is due at the same instant.
     fn leases(&mut self, op: &Op) {
         let (sent, done) = (op.sent, op.done);
@@ -151,6 +166,9 @@ impl Wish {
             LockOp::Acquire { shared, got, .. } => {
                 let first = self.wished.map_or(op.intended, |wished| wished.min(op.intended));
                 self.wished = Some(first);
+                if op.done >= self.tried {
+                    self.is_taken = ok && got.is_none();
+                }
                 self.tried = self.tried.max(op.done);
                 // On several groups a try has an operation on each.
                 self.tries += u64::from(op.group == 0);
@@ -184,6 +202,7 @@ impl Wish {
                 }
             }
             LockOp::Release { .. } | LockOp::Abort { .. } => {
+                self.is_aborted |= matches!(action, LockOp::Abort { .. });
                 let known = self.given_back.unwrap_or((op.sent, op.done));
                 self.given_back = Some((known.0.max(op.sent), known.1.max(op.done)));
             }

@@ -182,7 +182,7 @@ fn a_semaphore_has_so_many_holders_and_no_more() {
         [session(1, [0, 5, 20, 30]), session(2, [1, 6, 40, 50]), session(3, [2, 7, 40, 41])];
     let ops = [three.concat(), vec![last(3)]].concat();
     let check = |holders| {
-        let locks = LocksInfo { holders, take: 1, ttl_ms: 1e3, by_library: false };
+        let locks = LocksInfo { holders, take: 1, ttl_ms: 1e3, ..LocksInfo::default() };
         let context = Context { locks: vec![Some(locks)], ..Context::default() };
         Locks.check(&&ops[..], &context).unwrap()
     };
@@ -232,7 +232,7 @@ fn leased(ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Checked {
 }
 
 fn judged_of(holders: u32, ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Checked {
-    let locks = vec![Some(LocksInfo { holders, take: 1, ttl_ms: 500.0, by_library: false })];
+    let locks = vec![Some(LocksInfo { holders, take: 1, ttl_ms: 500.0, ..LocksInfo::default() })];
     let at = |ms| Nanos(millis(ms));
     let faults = fault.into_iter().map(|(from, until)| Fault {
         step: 4,
@@ -378,18 +378,47 @@ proptest! {
     #[test]
     fn the_most_overtaken_is_who_most_came_after_and_got_it_before(
         mut all in prop::collection::vec((0..20_u64, 0..20_u64), 0..12),
+        in_vain in prop::collection::vec((0..20_u64, 0..20_u64), 0..4),
     ) {
         all.sort_by_key(|(_, got)| *got);
         let wish = |(token, (wished, got)): (u64, &(u64, u64))| {
             Held { wished: Nanos(*wished), ..held(token, false, [*got, *got, *got]) }
         };
         let all: Vec<Held> = (0..).zip(&all).map(wish).collect();
-        let passed = |(place, one): (usize, &Held)| {
-            all[..place].iter().filter(|other| other.wished > one.wished).count() as u64
+        let in_vain: Vec<(Nanos, Nanos)> =
+            in_vain.iter().map(|(wished, ended)| (Nanos(*wished), Nanos(*ended))).collect();
+        let later = |some: &[Held], wished| {
+            some.iter().filter(|other| other.wished > wished).count() as u64
         };
-        let most = all.iter().enumerate().map(passed).max().unwrap_or(0);
-        prop_assert_eq!(waits::most_overtaken(&all), most);
+        let passed = |(place, one): (usize, &Held)| later(&all[..place], one.wished);
+        let gone_by = |(wished, ended): &(Nanos, Nanos)| {
+            let by_then = all.iter().take_while(|other| other.got < *ended).count();
+            later(&all[..by_then], *wished)
+        };
+        let passed = all.iter().enumerate().map(passed);
+        let most = passed.chain(in_vain.iter().map(gone_by)).max().unwrap_or(0);
+        prop_assert_eq!(waits::most_overtaken(&all, in_vain.into_iter()), most);
     }
+}
+
+/// It was told so until its patience was over.
+#[test]
+fn who_gave_up_because_another_one_had_the_lock_timed_out() {
+    let taken = |token, at| op(token, LockOp::Acquire { token, shared: false, got: None }, at);
+    let unheard = Op { outcome: Outcome::Unknown(Cause::Timeout), ..taken(4, (30, 40)) };
+    let abort = LockOp::Abort { token: 5, held: false, found: Nanos(31) };
+    let vain = vec![
+        taken(2, (6, 7)),
+        taken(2, (16, 17)),
+        taken(4, (6, 7)),
+        unheard,
+        taken(5, (6, 30)),
+        op(5, abort, (32, 33)),
+        last(1),
+    ];
+    let ops = [session(1, [0, 5, 20, 30]), vain].concat();
+    assert_eq!(of(&ops, "lock.in_vain"), Some(3.0));
+    assert_eq!(of(&ops, "lock.timed_out"), Some(1.0));
 }
 
 proptest! {

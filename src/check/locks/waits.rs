@@ -15,8 +15,10 @@ pub(super) struct Waits {
     release: Vec<u64>,
     tries: u64,
     commands: u64,
-    /// Wishes that ended without the lock.
+    /// Wishes that ended without the lock; and those of them to which it was said until the end that
+    /// somebody else has it.
     in_vain: u64,
+    timed_out: u64,
     overtaken: u64,
     /// Nobody counts the commands of some.
     is_uncounted: bool,
@@ -35,6 +37,7 @@ impl Waits {
             self.tries += wish.tries;
             self.commands += wish.commands;
             self.in_vain += u64::from(!wish.has_it());
+            self.timed_out += u64::from(wish.is_timed_out());
         }
         for one in held {
             self.acquire.push(nanos(one.wished, one.got));
@@ -43,7 +46,7 @@ impl Waits {
             self.first = Some(self.first.map_or(one.got, |first| first.min(one.got)));
             self.last = self.last.max(one.got);
         }
-        self.overtaken = self.overtaken.max(most_overtaken(held));
+        self.overtaken = self.overtaken.max(most_overtaken(held, lock.in_vain()));
     }
 
     pub(super) fn figures(&mut self) -> LockFigures {
@@ -75,6 +78,7 @@ impl Waits {
         self.tries += other.tries;
         self.commands += other.commands;
         self.in_vain += other.in_vain;
+        self.timed_out += other.timed_out;
         self.overtaken = self.overtaken.max(other.overtaken);
         self.is_uncounted |= other.is_uncounted;
         self.first = self.first.into_iter().chain(other.first).min();
@@ -86,6 +90,7 @@ impl Waits {
         told.measure("lock.rate", self.rate());
         told.measure("lock.acquired", Some(acquired));
         told.measure("lock.in_vain", Some(self.in_vain as f64));
+        told.measure("lock.timed_out", Some(self.timed_out as f64));
         for all in [&mut self.acquire, &mut self.hold, &mut self.release] {
             // What loads have sorted already is merged.
             all.sort();
@@ -122,28 +127,34 @@ fn jain(all: &[u64]) -> Option<f64> {
     (squares > 0.0).then(|| sum * sum / (all.len() as f64 * squares))
 }
 
-/// The most clients that wished for the lock after another one, and got it before. `held` is in the
-/// order of getting it.
-pub(super) fn most_overtaken(held: &[Held]) -> u64 {
+/// The most clients that wished for the lock after another one, and got it before that one did, or
+/// while that one wished `in_vain`: from when until when. `held` is in the order of getting it.
+pub(super) fn most_overtaken(held: &[Held], in_vain: impl Iterator<Item = (Nanos, Nanos)>) -> u64 {
     let mut wished: Vec<Nanos> = held.iter().map(|one| one.wished).collect();
     wished.sort_unstable();
-    // A Fenwick tree counts those so far, by when they wished.
-    let mut counts = vec![0_u64; held.len() + 1];
+    // Who got it at the end of a wait came before whoever ends one then.
+    let mut ends: Vec<(Nanos, Nanos, bool)> = in_vain
+        .map(|(wished, ended)| (ended, wished, false))
+        .chain(held.iter().map(|one| (one.got, one.wished, true)))
+        .collect();
+    ends.sort_by_key(|(ended, ..)| *ended);
+    // A Fenwick tree counts those that got it so far, by when they wished.
+    let (mut counts, mut before) = (vec![0_u64; held.len() + 1], 0);
     let mut most = 0;
-    for (before, one) in held.iter().enumerate() {
-        let rank = wished.partition_point(|wished| *wished <= one.wished);
-        let mut earlier = 0;
-        let mut at = rank;
+    for (_, since, got_it) in ends {
+        let rank = wished.partition_point(|wished| *wished <= since);
+        let (mut earlier, mut at) = (0, rank);
         while at > 0 {
             earlier += counts[at];
             at -= at & at.wrapping_neg();
         }
-        most = most.max(before as u64 - earlier);
+        most = most.max(before - earlier);
         at = rank;
-        while at < counts.len() {
+        while got_it && at < counts.len() {
             counts[at] += 1;
             at += at & at.wrapping_neg();
         }
+        before += u64::from(got_it);
     }
     most
 }

@@ -23,6 +23,7 @@ use crate::spec::scenario::{By, Load};
 
 pub(in crate::load) use locks::{Kind, Mutex, beside};
 pub(crate) use plans::Plans;
+use session::badness;
 pub(crate) use session::{Draw, Next, Plan, Sessions, Stage, Values};
 
 /// The clients of a load, who remember nothing yet.

@@ -71,6 +71,12 @@ pub(crate) trait Sessions: Debug {
         ended.len() == of
     }
 
+    /// Which of the operations of its last stage says how the session went: the one that went worst,
+    /// or else ended last. `ended` are in the order in which they ended.
+    fn decisive(&self, ended: &[Op]) -> Option<usize> {
+        (0..ended.len()).max_by_key(|place| badness(&ended[*place]))
+    }
+
     /// `plan` with what only clients can know by now. They hear here what is about to be sent.
     fn complete(&mut self, plan: Plan) -> Plan {
         plan
@@ -83,6 +89,15 @@ pub(crate) trait Sessions: Debug {
     /// from 0; none if the session has ended.
     fn then(&self, _ended: &[Op], _step: u32) -> Option<Next> {
         None
+    }
+}
+
+/// How badly it went: ok, failed, or of unknown outcome.
+pub(super) fn badness(op: &Op) -> u8 {
+    match op.outcome {
+        Outcome::Ok => 0,
+        Outcome::Fail(_) => 1,
+        Outcome::Unknown(_) => 2,
     }
 }
 

@@ -151,6 +151,10 @@ pub enum Need {
     Near,
     /// A load whose sessions take several locks each.
     SeveralLocks,
+    /// A load whose locks hand out numbers.
+    Fenced,
+    /// A load some of whose holders never give their locks back.
+    Abandoned,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -172,6 +176,8 @@ pub struct ScenarioFacts<'a> {
     pub own_replicators: bool,
     pub near: bool,
     pub several_locks: bool,
+    pub fenced: bool,
+    pub abandoned: bool,
 }
 
 impl Need {
@@ -195,6 +201,8 @@ impl Need {
             Need::OwnReplicators => facts.own_replicators,
             Need::Near => facts.near,
             Need::SeveralLocks => facts.several_locks,
+            Need::Fenced => facts.fenced,
+            Need::Abandoned => facts.abandoned,
         }
     }
 }

@@ -306,6 +306,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().finding("lost_updates");
         "lock.reads.changed" Count Lower
             "readers that saw the account of their lock change while they had it";
+    }
+    &[Workload(Workload::Lock), Fenced], SERVED => {
         "lock.fencing.caught" Count Neither
             "updates of an older holder that the account refused".side_by_side();
         "lock.fencing.missed" Count Lower
@@ -330,6 +332,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side();
         "lock.in_vain" Count Lower "wishes for a lock that ended without it"
             .side_by_side().busy_does(MayBeAll);
+        "lock.timed_out" Count Lower
+            "those of them whose patience was over while somebody else had the lock"
+            .busy_does(MayBeAll);
         "lock.tries" Count Lower "tries for each acquisition".busy_does(MayBeAll);
         "lock.commands" Count Lower
             "operations on locks sent for each acquisition, those of wishes in vain included"
@@ -338,10 +343,10 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "Jain's index of the times waited for locks: 100 % if all waited alike"
             .side_by_side().busy_does(MayBeAll);
         "lock.overtaken.max" Count Lower
-            "the most clients that wished for a lock later than another one, and got it before"
+            "the most clients that wished for a lock later than another one, and got it sooner"
             .busy_does(MayBeAll);
     }
-    &[Workload(Workload::Lock)], "have some holders never give their locks back (`abandon`)" => {
+    &[Workload(Workload::Lock), Abandoned], "have some holders never give their locks back (`abandon`)" => {
         "lock.lease.early" Count Lower
             "locks that somebody got before the lease of one who never gave it back was over"
             .side_by_side();

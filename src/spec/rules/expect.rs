@@ -228,6 +228,14 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a load whose sessions take several locks"),
             "give one `lock: { take: 2 }`, or leave the expectation out",
         ),
+        Need::Fenced => (
+            none("a load whose locks hand out numbers"),
+            "give one `lock: { kind: fenced }`, or leave the expectation out",
+        ),
+        Need::Abandoned => (
+            none("a load some of whose holders never give their locks back"),
+            "give one `lock: { abandon: 10% }`, or leave the expectation out",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

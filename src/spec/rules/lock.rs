@@ -151,6 +151,19 @@ pub fn check(
         quorum: quorum((usual.kind, lock), groups, errors),
         accounts_apart,
     };
+    if let Some(at) = lock.ttl.given().filter(|at| at.value.0.subsec_nanos() % 1_000_000 != 0) {
+        let message = "servers count leases in whole milliseconds";
+        errors.add(&at.span, message, "write `ttl` in milliseconds");
+    }
+    let is_too_short = checked.extend.is_none() && checked.hold / 2 >= checked.ttl;
+    if let Some(at) = lock.hold.given().filter(|_| is_too_short) {
+        let message = format!(
+            "every lease of {} is over before the work is done, which takes {} at least",
+            Time(checked.ttl),
+            Time(checked.hold / 2)
+        );
+        errors.add(&at.span, message, "make `ttl` longer than `hold`, or add `extend`");
+    }
     if let Some(at) = lock.extend.given().filter(|at| at.value.0 >= checked.ttl) {
         let message = format!("a lease of {} is over before it begins anew", Time(checked.ttl));
         errors.add(&at.span, message, "make `extend` shorter than `ttl`; a third of it is usual");

@@ -7,6 +7,7 @@ use crate::spec::Capabilities;
 use crate::spec::decode::{At, Field, Named};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::scenario::{LoadMap, ProfileMap, ScenarioFile};
+use crate::spec::lock::Lock;
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
 use crate::spec::scenario::{Load, Over, Scenario};
@@ -85,6 +86,10 @@ fn facts<'a>(
 ) -> ScenarioFacts<'a> {
     let waits = |map: &LoadMap| map.wait.given().is_some_and(|at| at.value.replicas.or(1) > 0);
     let effects = || steps.iter().map(|step| step.value.effects());
+    // Without checked loads, their errors have been reported already.
+    let any_lock = |is: &dyn Fn(&Lock) -> bool| {
+        loads.is_empty() || loads.iter().filter_map(|load| load.lock.as_ref()).any(is)
+    };
     let first = steps.iter().map(|step| step.value.shared.at.or(Time::secs(0)).0).min();
     ScenarioFacts {
         workloads,
@@ -101,7 +106,9 @@ fn facts<'a>(
         active_active: loads.iter().any(|load| outbox::all_write(load, topology)),
         own_replicators: loads.iter().any(|load| load.outbox),
         near: loads.iter().any(|load| load.near),
-        several_locks: loads.iter().filter_map(|l| l.lock.as_ref()).any(|lock| lock.take > 1),
+        several_locks: any_lock(&|lock| lock.take > 1),
+        fenced: any_lock(&Lock::fences),
+        abandoned: any_lock(&|lock| lock.abandon > 0.0),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
         successor: topology.is_none_or(|all| match &all.sync {

@@ -1,12 +1,15 @@
 //! Locks of libraries, drilled for real; the adapter that the document shows; and the same adapter
 //! made wrong in one thing, which the drill finds.
 
-use std::fs;
 use std::path::Path;
+use std::time::Duration;
+use std::{fs, thread};
 
+use redrill::model::event::Phase;
 use serde_json::Value;
 
 use crate::common::need;
+use crate::drill::locks::server_of;
 use crate::drill::place::{Place, assert_ended_or_busy, assert_no_step_failed};
 
 /// What a library does with locks that many want. No step takes data away: nobody is to be found
@@ -111,6 +114,37 @@ fn rslock_takes_locks_on_five_servers_of_which_one_dies() {
     let Some(program) = need::rslock() else { return };
     let (_, report) = played("five", &on_five(), &[program.to_str().unwrap()]);
     assert_right(&report, "rslock");
+}
+
+/// A library sends its scripts by their digests, and the server has forgotten them; then it forgets
+/// all locks.
+#[test]
+fn a_server_that_forgets_scripts_and_locks_is_survived_by_libraries_and_found_out() {
+    let python = need::python_with_redis();
+    let redis_py = python.map(|python| format!("{}', '{}", python.display(), adapter("redis-py")));
+    let rslock = need::rslock().map(|program| program.display().to_string());
+    for command in [redis_py, rslock].into_iter().flatten() {
+        let place = Place::new();
+        let text = format!(
+            "name: forgets\ntopology: locks-1x0\nloads:\n  app: {{ workload: lock, group: locks, \
+             client: {{ command: ['{command}'] }}, rate: 40/s, clients: 30, keys: 2, timeout: 3s, \
+             lock: {{ hold: 300ms, patience: 3s, accounts: bank }} }}\nsettle: 4s\nreported: [all]\n"
+        );
+        let mut playing = place.start(&text, &[]);
+        playing.wait_for_phase(Phase::Settle);
+        let mut server = server_of(&place, "locks/0/0");
+        for _ in 0..6 {
+            thread::sleep(Duration::from_millis(400));
+            let () = redis::cmd("SCRIPT").arg("FLUSH").query(&mut server).unwrap();
+            let () = redis::cmd("FLUSHALL").query(&mut server).unwrap();
+        }
+        let ran = playing.end();
+        assert!(matches!(ran.code, Some(0..=2)), "{}{}", ran.out, ran.err);
+        let report = place.report();
+        assert!(measure(&report, "lock.overlaps") > 0.0, "{command}: {}", ran.out);
+        assert!(measure(&report, "lock.acquired") > 10.0, "{command}: {}", ran.out);
+        place.assert_nothing_left();
+    }
 }
 
 /// The second adapter in Python of the document; with `wrong`, what stands there first is replaced

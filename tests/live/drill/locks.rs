@@ -117,12 +117,12 @@ pub fn server_of(place: &Place, name: &str) -> redis::Connection {
 /// Its scripts go, which costs nothing, and then its memory, which breaks locks.
 #[test]
 fn a_server_that_forgets_its_locks_is_found_out() {
-    for kind in ["mutex", "semaphore", "read-write", "fair"] {
+    for kind in ["mutex", "mutex-wait", "fenced", "semaphore", "read-write", "fair"] {
         let place = Place::new();
         let lock = format!("kind: {kind}, hold: 300ms, patience: 3s");
         let more = "rate: 40/s, keys: 2, clients: 20";
         let mut playing =
-            place.start(&scenario("locks-1x0", &[&load("app", &lock, more)], "4s"), &[]);
+            place.start(&scenario("locks-1x2", &[&load("app", &lock, more)], "4s"), &[]);
         playing.wait_for_phase(Phase::Settle);
         let mut server = server_of(&place, "locks/0/0");
         let () = redis::cmd("SCRIPT").arg("FLUSH").query(&mut server).unwrap();

@@ -299,6 +299,7 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   both: { workload: dual-write, groups: [new, old], rate: 1/s }
   users: { group: new, workload: cache, rate: 1/s, layers: { l1: { in: process } } }
   takes: { group: new, workload: lock, rate: 1/s, lock: { kind: mutex-wait, extend: 500ms, accounts: old } }
+  leaves: { group: new, workload: lock, rate: 1/s, lock: { kind: fenced, abandon: 10% } }
   two: { group: new, workload: lock, rate: 1/s, lock: { take: 2, deadlock: detect } }
 ";
 
@@ -312,6 +313,18 @@ topology: active-active-2r
 loads: { app: { group: us, rate: 100/s } }
 timeline: [{ at: 5s, do: kill, group: us, target: all nodes }]
 ";
+
+#[test]
+fn a_profile_adds_a_load_that_has_a_workload() {
+    let text = "name: s\ntopology: cluster-3x1\nloads:\n  app: { rate: 1/s }\nprofiles:\n  \
+                more:\n    loads:\n      app: { rate: 2/s }\n      \
+                counts: { workload: counter, rate: 5/s }\n";
+    let options = Options { profile: Some("more".to_owned()), ..Options::default() };
+    let more = scenario(text, &options).unwrap();
+    let loads: Vec<(&str, f64)> = more.loads.iter().map(|load| (&*load.name, load.rate)).collect();
+    assert_eq!(loads, [("app", 2.0), ("counts", 5.0)]);
+    assert_eq!(scenario(text, &Options::default()).unwrap().loads.len(), 1);
+}
 
 /// Somebody else's replicator takes plain commands, from any client, and tells nothing of itself.
 #[test]

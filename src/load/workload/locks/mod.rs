@@ -5,7 +5,8 @@
 //! written. So where two had the lock at once, an update is lost. Keys of a lock bear its name as
 //! their hash tag, so they are in one slot.
 //!
-//! A kind of lock is a file here, behind the seam [`Kind`].
+//! A kind of lock is a file here, behind the seam [`Kind`]. What several servers make of one is in
+//! `redlock.rs`.
 
 mod compared;
 mod deadlocks;
@@ -14,8 +15,10 @@ mod fenced;
 mod kind;
 mod leases;
 mod mutex;
+mod mutex_wait;
 mod names;
 mod read_write;
+mod redlock;
 mod semaphore;
 mod wish;
 
@@ -136,14 +139,18 @@ impl Sessions for Locks {
         plan
     }
 
-    /// The account need not reach replicas.
     fn waits(&self, plan: &Plan) -> bool {
-        matches!(plan.action, Action::Lock(LockOp::Acquire { .. } | LockOp::Extend { .. }))
+        mutex_wait::must_reach_replicas(&plan.action)
     }
 
     /// A client goes on as soon as a quorum says that it has the lock, or as none can any more.
     fn enough(&self, ended: &[Op], of: usize) -> bool {
-        wish::is_decided(&self.lock, ended, of)
+        redlock::is_decided(&self.lock, ended, of)
+    }
+
+    /// Nobody notices a server that is dead while a quorum lives.
+    fn decisive(&self, ended: &[Op]) -> Option<usize> {
+        redlock::decisive(&self.lock, ended)
     }
 
     /// Who has it may have told for how long. A library may have waited for its lock, and may say

@@ -149,7 +149,7 @@ fn nobody_writes_when_the_lease_is_over() {
 #[test]
 fn of_several_servers_a_quorum_decides_within_the_lease() {
     let lock = redlock();
-    let decided = |ended: &[Op]| wish::is_decided(&lock, ended, 5);
+    let decided = |ended: &[Op]| redlock::is_decided(&lock, ended, 5);
     let (yes, no) = (tried(Some(0), 0, 1), tried(None, 0, 1));
     assert!(!decided(&[yes.clone(), yes.clone()]));
     assert!(decided(&[yes.clone(), yes.clone(), yes.clone()]));
@@ -166,6 +166,23 @@ fn of_several_servers_a_quorum_decides_within_the_lease() {
     let late = |done| [yes.clone(), yes.clone(), tried(Some(0), 0, done)];
     assert_eq!(then(&late(987)), [(0, READ)]);
     assert_eq!(then(&late(988)), all, "the lease is over before it began");
+}
+
+/// What a minority does is nothing that a user notices.
+#[test]
+fn a_session_on_several_servers_went_as_its_quorum_did() {
+    let holder = locks(redlock());
+    let failed = Op { outcome: Outcome::Fail(Cause::Refused), ..op(RELEASE, 0, 1) };
+    let ended = |fails: usize| {
+        let each = |place| if place < fails { failed.clone() } else { op(RELEASE, 0, 2) };
+        (0..5).map(each).collect::<Vec<Op>>()
+    };
+    for (fails, went) in [(0, Outcome::Ok), (2, Outcome::Ok), (3, failed.outcome)] {
+        let ended = ended(fails);
+        let decisive = holder.decisive(&ended).unwrap();
+        assert_eq!(ended[decisive].outcome, went, "{fails} failed");
+    }
+    assert_eq!(holder.decisive(&ended(1)[..1]), Some(0), "fewer than a quorum");
 }
 
 /// A lock that a library got within 300 ms, which says that it is valid for `valid` more.

@@ -1,11 +1,8 @@
 //! A wish for a lock, or for several, from its first try to its end.
 //!
 //! A client that finds the lock taken tries again until its patience is over. One that has it works
-//! for a while, and writes its account only as long as its lease lasts by its own clock: the lease
-//! began when the try was sent, at the earliest. A reader reads the account once more instead. Of a
-//! lock on several servers a quorum decides, and
-//! the lease is shorter by what clocks may differ (Redlock,
-//! <https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/>).
+//! for a while, and writes its account only as long as its lease lasts by its own clock. A reader
+//! reads the account once more instead.
 //!
 //! Of several locks it takes one after the other, and waits for the next one while it has those
 //! before. It gives them back in the opposite order.
@@ -17,6 +14,7 @@ use rand::{RngExt, SeedableRng};
 use smallvec::{SmallVec, smallvec};
 
 use super::deadlocks::Deadlocks;
+use super::redlock::{count_got, fence, leased, on_all};
 use crate::load::workload::{Next, Plan, Stage};
 use crate::model::Nanos;
 use crate::model::op::{Action, LockOp, Op, Outcome};
@@ -81,25 +79,6 @@ pub(super) fn acquire(
     let mut stage = on_all(lock, key, LockOp::Acquire { token, shared, got: None });
     stage.iter_mut().for_each(|plan| plan.patience = patience);
     stage
-}
-
-/// Whether it is known what comes of a stage of `of` operations, by those that have `ended`.
-pub(super) fn is_decided(lock: &Lock, ended: &[Op], of: usize) -> bool {
-    let is_try = |op: &&Op| matches!(op.action, Action::Lock(LockOp::Acquire { .. }));
-    let (got, tried) = (count_got(ended), ended.iter().filter(is_try).count());
-    tried == ended.len() && (got >= lock.quorum || of - (tried - got) < lock.quorum)
-}
-
-fn count_got(ended: &[Op]) -> usize {
-    ended.iter().filter(|op| fence(op).is_some()).count()
-}
-
-/// The number that came with a lock that the operation got.
-fn fence(op: &Op) -> Option<u64> {
-    match op.action {
-        Action::Lock(LockOp::Acquire { got, .. }) if op.outcome == Outcome::Ok => got,
-        _ => None,
-    }
 }
 
 impl Wish {
@@ -380,22 +359,8 @@ impl Wish {
     }
 }
 
-/// When the lease of a lock that these got is over, by the client's clock: it began when the first
-/// of them was sent, at the earliest.
-fn leased(lock: &Lock, sent: &[Op]) -> Nanos {
-    let begun = sent.iter().map(|op| op.sent).min().unwrap_or_default();
-    let shorter = if lock.kind == LockKind::Redlock { lock.drift() } else { Duration::ZERO };
-    begun + lock.ttl.saturating_sub(shorter)
-}
-
 fn now(stage: Stage) -> Next {
     Next { stage, after: Duration::ZERO }
-}
-
-/// One operation on each of the load's groups where a client asks for the lock.
-fn on_all(lock: &Lock, key: u64, action: LockOp) -> Stage {
-    let plan = |group| Plan { group, ..Plan::bare(key, Action::Lock(action)) };
-    (0..lock.asked() as u8).map(plan).collect()
 }
 
 /// One operation on the account.
