@@ -180,7 +180,11 @@ fn scenario_of(
     let (of_topology, own): (Vec<Setting>, Vec<Setting>) =
         settings.into_iter().partition(|setting| TOPOLOGY_KEYS.contains(&setting.root()));
     let mut root = tree::parse(source, errors)?;
-    own.iter().for_each(|setting| setting.apply(&mut root, errors));
+    // A `--set` may change a load that only the profile has.
+    let profile = options.profile.as_deref();
+    let changes = profile.map(|name| profile_changes(&root, name, &mut Diagnostics::default()));
+    let added = changes.iter().flatten().filter(|change| change.is_whole_load());
+    added.chain(&own).for_each(|setting| setting.apply(&mut root, errors));
     let file = ScenarioFile::decode(&root, errors)?;
 
     let topology = match (&options.topology, file.topology.given()) {

@@ -74,7 +74,7 @@ impl Setting {
     }
 
     /// Whether it is all of a load: one that says its workload.
-    fn is_whole_load(&self) -> bool {
+    pub fn is_whole_load(&self) -> bool {
         self.root() == "loads" && self.path.len() == 2 && self.value.get("workload").is_some()
     }
 

@@ -199,11 +199,12 @@ impl Programs {
         let spawner = self.spawner.clone();
         Arc::new(move |local, remote| {
             let inode = Inode::connected(local, remote)?;
-            if inode.is_of(std::process::id()) {
+            let programs = spawner.pids();
+            // redrill has the most sockets, so looking through them takes the longest.
+            let name = programs.iter().find(|(pid, _)| inode.is_of(**pid)).map(|(_, name)| name);
+            if name.is_none() && inode.is_of(std::process::id()) {
                 return Some(SocketOwner::Redrill);
             }
-            let programs = spawner.pids();
-            let name = programs.iter().find(|(pid, _)| inode.is_of(**pid)).map(|(_, name)| name);
             let of_group = || {
                 let mut all = proc::pids().filter_map(|pid| Some((pid, proc::group(pid)?)));
                 let group =

@@ -324,6 +324,10 @@ fn a_profile_adds_a_load_that_has_a_workload() {
     let loads: Vec<(&str, f64)> = more.loads.iter().map(|load| (&*load.name, load.rate)).collect();
     assert_eq!(loads, [("app", 2.0), ("counts", 5.0)]);
     assert_eq!(scenario(text, &Options::default()).unwrap().loads.len(), 1);
+    let set = vec!["loads.counts.rate=7/s".to_owned()];
+    let more = scenario(text, &Options { set: set.clone(), ..options }).unwrap();
+    assert_eq!(more.loads[1].rate, 7.0);
+    assert!(scenario(text, &Options { set, ..Options::default() }).is_err());
 }
 
 /// Somebody else's replicator takes plain commands, from any client, and tells nothing of itself.
