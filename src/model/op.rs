@@ -84,6 +84,8 @@ words! {
         DataLoss "data_loss" => "found data lost",
         /// Any other error reply.
         Other "other" => "other error replies",
+        /// The load was over while a library still waited, which it was allowed to.
+        CutOff "cut_off" => "cut off by the load's end",
     }
 }
 

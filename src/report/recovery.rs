@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::model::Nanos;
-use crate::model::op::{Op, Outcome};
+use crate::model::op::{Cause, Op, Outcome};
 
 use super::spans::Span;
 
@@ -66,9 +66,10 @@ impl Recovered {
 }
 
 impl Recovery {
-    /// `op` ends its session. What was due outside the time line does not count.
+    /// `op` ends its session. What was due outside the time line does not count, and neither does
+    /// what still waited when the load ended.
     pub fn add(&mut self, op: &Op, line: Span) {
-        if !line.contains(op.began()) {
+        if !line.contains(op.began()) || op.outcome == Outcome::Unknown(Cause::CutOff) {
             return;
         }
         let index = (op.began().since(line.from).as_nanos() / BUCKET.as_nanos()) as usize;

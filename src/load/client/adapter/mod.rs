@@ -120,6 +120,8 @@ enum Ended {
     Answered(Came, Duration),
     /// Nobody waits for it any more.
     TimedOut { handed_over: bool },
+    /// It was handed over, and the load has ended.
+    CutOff,
     /// The program's output has ended.
     Gone { handed_over: bool },
 }
@@ -216,7 +218,10 @@ impl Adapter {
             tokio::select! {
                 ended = answered => ended.unwrap_or(Ended::Gone { handed_over: true }),
                 () = tokio::time::sleep(patience) => self.give_up(id),
-                () = self.too_late() => self.give_up(id),
+                () = self.too_late() => match self.give_up(id) {
+                    Ended::TimedOut { handed_over: true } => Ended::CutOff,
+                    ended => ended,
+                },
             }
         }
     }
@@ -395,6 +400,7 @@ impl Client for Adapter {
             Ended::Answered(Came::Fail(_), _) => Outcome::Fail(Cause::Library),
             Ended::Answered(Came::Unknown(_), _) => Outcome::Unknown(Cause::Library),
             Ended::TimedOut { handed_over: true } => Outcome::Unknown(Cause::Timeout),
+            Ended::CutOff => Outcome::Unknown(Cause::CutOff),
             Ended::Gone { handed_over: true } => Outcome::Unknown(Cause::ConnectionLost),
             Ended::TimedOut { handed_over: false } | Ended::Gone { handed_over: false } => {
                 Outcome::Fail(Cause::Refused)

@@ -200,7 +200,7 @@ impl Adapter {
             Ended::Answered(Came::Fail(error) | Came::Unknown(error), _) => {
                 Err(AdapterError::Connect { error })
             }
-            Ended::TimedOut { .. } => {
+            Ended::TimedOut { .. } | Ended::CutOff => {
                 Err(AdapterError::NoConnection { patience, last_words: self.last_words().await })
             }
             Ended::Gone { .. } => Err(self.ended_early().await),
