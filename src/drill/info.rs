@@ -145,9 +145,11 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             let layers: Vec<&str> = cache.layers.iter().map(|layer| &*layer.name).collect();
             let layers = if layers.is_empty() { "no layers".to_owned() } else { layers.join(", ") };
             let (stampede, invalidate) = (cache.stampede, cache.invalidate);
+            let without = cache.without.map(|without| format!(", circuit breaker: {without}"));
+            let without = without.unwrap_or_default();
             format!(
                 ", {share:.0} % reads, {size}, through {layers}, stampedes: {stampede}, \
-                 invalidation: {invalidate}"
+                 invalidation: {invalidate}{without}"
             )
         }),
         Workload::Counter | Workload::Transfer => {
@@ -192,6 +194,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         cache: load.cache.as_ref().map(|cache| CacheInfo {
             old_for_ms: cache.promised(load.timeout).as_secs_f64() * 1e3,
             deletes: cache.invalidate != Invalidate::Ttl,
+            guarded: cache.without.is_some(),
         }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }

@@ -79,6 +79,7 @@ impl Loads {
             let targets = load.groups.iter().map(of_group).collect::<Result<_, Halt>>()?;
             let (teller, writer) = (drill.teller.clone(), history.writer());
             let programs = Some(drill.backend.programs().clone());
+            let programs = (programs, drill.origins.get(&load.keyspace.name).cloned());
             LoadRunner::launch(index as u8, &load, targets, drill.seed, teller, writer, programs)
                 .await
                 .map_err(Halt::failed)

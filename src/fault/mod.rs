@@ -14,6 +14,7 @@ mod library;
 mod life;
 mod links;
 mod memory;
+mod origin;
 mod promote;
 mod sides;
 mod slow;
@@ -63,6 +64,7 @@ pub fn of(action: &StepAction) -> Play<'_> {
         StepAction::Trickle(fault) => Play::Fault(fault),
         StepAction::Refuse(fault) => Play::Fault(fault),
         StepAction::Reset(fault) => Play::Fault(fault),
+        StepAction::Origin(fault) => Play::Fault(fault),
         StepAction::Reshard(_)
         | StepAction::Drain(_)
         | StepAction::Rebalance(_)

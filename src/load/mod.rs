@@ -39,6 +39,7 @@ mod tally;
 mod waits_for;
 pub(crate) mod workload;
 
+pub use cache::{Origin, Origins, origins};
 pub use runner::{LoadError, LoadRunner};
 pub use sweep::FinalRead;
 pub use tally::Totals;

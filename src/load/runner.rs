@@ -96,6 +96,7 @@ struct Start {
     teller: Teller,
     history: Writer,
     programs: Option<Arc<Programs>>,
+    origin: Option<Arc<Origin>>,
 }
 
 impl LoadRunner {
@@ -103,7 +104,8 @@ impl LoadRunner {
     /// to any key yet.
     ///
     /// `targets` has one for each of the load's groups, in their order.
-    /// `programs` runs the load's adapter, if it has one.
+    /// `programs` runs the load's adapter, if it has one. `origin` is that of its entities, if
+    /// others have it too.
     ///
     /// Errors: no node of a group answers within 10 s, or the machine lacks something.
     pub async fn launch(
@@ -113,19 +115,20 @@ impl LoadRunner {
         seed: u64,
         teller: Teller,
         history: Writer,
-        programs: Option<Arc<Programs>>,
+        (programs, origin): (Option<Arc<Programs>>, Option<Arc<Origin>>),
     ) -> Result<LoadRunner, LoadError> {
         let name = load.name.clone();
         // Loads of one drill share its seed and should not do the same operations.
         let seed = seed.wrapping_add(u64::from(index) << 32);
-        let start = Start { index, load: load.clone(), targets, seed, teller, history, programs };
+        let load = load.clone();
+        let is_an_adapter = load.client.is_an_adapter();
+        let start = Start { index, load, targets, seed, teller, history, programs, origin };
         let (orders, received) = mpsc::unbounded_channel();
         let (ready, started) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name(format!("load-{name}"))
             .spawn(move || thread_main(start, received, ready))
             .map_err(|source| LoadError::Machine { load: name.clone(), source })?;
-        let is_an_adapter = load.client.is_an_adapter();
         let (phase, orders, thread) = (Phase::Ready, Some(orders), Some(thread));
         let runner = LoadRunner { name, is_an_adapter, phase, orders, thread };
         runner.answer(started).await??;
@@ -233,7 +236,8 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
         }
         ClientKind::Redrill if let Some(cache) = &load.cache => {
             let clock = start.teller.clock();
-            let origin = Arc::new(Origin::new(cache.origin, start.seed));
+            let own = || Arc::new(Origin::new(cache.origin, start.seed));
+            let origin = start.origin.clone().unwrap_or_else(own);
             let clients = for_each_group(&start, async |instance, targets| {
                 let of_load = (&load, cache, origin.clone());
                 let client =

@@ -190,6 +190,9 @@ pub struct CacheInfo {
     pub old_for_ms: f64,
     /// Whether writers delete copies.
     pub deletes: bool,
+    /// Whether a circuit breaker stands before the group.
+    #[serde(default)]
+    pub guarded: bool,
 }
 
 impl LocksInfo {

@@ -84,6 +84,8 @@ words! {
         DataLoss "data_loss" => "found data lost",
         /// Any other error reply.
         Other "other" => "other error replies",
+        /// The origin behind a cache answered with an error.
+        OriginFailed "origin_failed" => "failed at the origin",
         /// The load was over while a library still waited, which it was allowed to.
         CutOff "cut_off" => "cut off by the load's end",
     }
@@ -216,6 +218,8 @@ pub enum CacheOp {
     Write { version: u64, at: Nanos },
     /// The instance had a copy in its memory, and could answer with it from `sent` to `done`.
     Held { version: u64, ended: Ended },
+    /// The instance did not ask the group from `sent` to `done`: its circuit breaker was open.
+    Guarded,
 }
 
 words! {
@@ -321,6 +325,7 @@ impl Action {
             Action::Lock(LockOp::Read { .. }) | Action::Cache(CacheOp::Read { .. }) => "read",
             Action::Lock(LockOp::Write { .. }) | Action::Cache(CacheOp::Write { .. }) => "write",
             Action::Cache(CacheOp::Held { .. }) => "held",
+            Action::Cache(CacheOp::Guarded) => "guarded",
         }
     }
 

@@ -38,6 +38,7 @@ macro_rules! all_steps {
             Trickle "trickle",
             Refuse "refuse",
             Reset "reset",
+            Origin "origin",
             Chaos "chaos",
         }
     };
@@ -157,6 +158,8 @@ impl StepKind {
             Latency | Bandwidth | Trickle | Refuse => HELD,
             // Servers go on, and clients connect again.
             ClientKill => Effects::none(Lasts::AtOnce),
+            // It is redrill's own.
+            Origin => Effects::none(Lasts::UntilUndone),
             // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
             // Nobody knows whether an unknown step loses writes. The blame is for those that are

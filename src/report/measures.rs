@@ -101,6 +101,7 @@ pub(super) fn measures(
         several_locks: any_lock(|locks| locks.lease_of_several().is_some()),
         fenced: any_lock(|locks| locks.fences),
         abandoned: any_lock(|locks| locks.abandons),
+        guarded: loads.iter().any(|load| load.cache.is_some_and(|cache| cache.guarded)),
     };
     CATALOGUE
         .iter()

@@ -14,6 +14,8 @@ pub struct Cache {
     pub stampede: Stampede,
     pub invalidate: Invalidate,
     pub warm: Warm,
+    /// What a read gets while a circuit breaker keeps it from the group; none without a breaker.
+    pub without: Option<Without>,
     /// How long after a write an old version may be served.
     pub bound: Duration,
 }
@@ -46,6 +48,15 @@ pub struct Origin {
     pub capacity: Option<f64>,
     /// Requests that may wait; one more is refused.
     pub queue: u32,
+}
+
+/// What a step changes of an origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OriginChange {
+    pub latency: Option<(Duration, Duration)>,
+    pub capacity: Option<f64>,
+    /// The share of requests that it answers with an error, of one.
+    pub failing: Option<f64>,
 }
 
 impl Cache {
@@ -142,5 +153,27 @@ word_enum! {
         TrackingBroadcast "tracking-broadcast",
         /// The same by notifications of deleted keys, which the servers have to be told to send.
         Keyspace "keyspace",
+    }
+}
+
+word_enum! {
+    /// What keeps readers from waiting for a group that does not answer.
+    Guard "guard" {
+        /// Nothing but their time-out.
+        None "none",
+        /// A circuit breaker in each process.
+        Breaker "breaker",
+    }
+}
+
+word_enum! {
+    /// What a read gets while the circuit breaker is open, if its process has no copy.
+    Without "way without the group" {
+        /// What the origin says, which each process asks once for an entity at a time.
+        Origin "origin",
+        /// What the process read last, however old that is.
+        Stale "stale",
+        /// An error.
+        Error "error",
     }
 }

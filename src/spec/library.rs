@@ -43,7 +43,8 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "lock-clock-jump" "lock-restart-without-data" "lock-reshard" "lock-comparison"
     "cache-aside" "cache-load-light" "cache-load-medium" "cache-load-heavy" "cache-stampede"
     "cache-stampede-comparison" "cache-stampede-many" "cache-invalidation"
-    "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters");
+    "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters" "cache-breaker"
+    "cache-cold-restart");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -200,6 +200,11 @@ pub struct Load {
 }
 
 impl Load {
+    /// Whether a circuit breaker stands before the group of its cache.
+    pub fn is_guarded(&self) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.without.is_some())
+    }
+
     /// The logical clients of one instance, at most.
     pub fn clients_of_each(&self) -> u32 {
         self.clients.div_ceil(u32::from(self.instances))
@@ -306,12 +311,14 @@ pub struct Keyspace {
     /// The load's own turn, from 0, and how many there are.
     pub turn: u64,
     pub turns: u64,
+    /// The instances of all these loads.
+    pub instances: u32,
 }
 
 impl Keyspace {
-    /// Of a load that shares its keys with nobody.
+    /// Of a load of one instance that shares its keys with nobody.
     pub fn own(name: &str) -> Keyspace {
-        Keyspace { name: name.to_owned(), of: None, turn: 0, turns: 1 }
+        Keyspace { name: name.to_owned(), of: None, turn: 0, turns: 1, instances: 1 }
     }
 
     /// The load's `n`th number, from 0.

@@ -210,7 +210,7 @@ fn load(out: &mut Lines, load: &Load) {
         lock(out, of_load, &load.groups);
     }
     if let Some(of_load) = &load.cache {
-        cache(out, of_load, &load.groups[0]);
+        cache(out, of_load, load);
     }
     let of_layer = |cache: &Cache| cache.layers.iter().any(|layer| layer.place == Place::Group);
     match groups {
@@ -260,7 +260,7 @@ fn load(out: &mut Lines, load: &Load) {
     }
 }
 
-fn cache(out: &mut Lines, cache: &Cache, group: &str) {
+fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     let layer = |out: &mut Lines, layer: &Layer| {
         match &layer.place {
             Place::Process { capacity, policy } => {
@@ -268,7 +268,7 @@ fn cache(out: &mut Lines, cache: &Cache, group: &str) {
                 out.key("capacity", Bytes(*capacity));
                 out.key("policy", policy);
             }
-            Place::Group => out.key("group", group),
+            Place::Group => out.key("group", &load.groups[0]),
         }
         out.key("ttl", Time(layer.ttl));
         out.key("jitter", Percent::of(layer.jitter));
@@ -278,15 +278,22 @@ fn cache(out: &mut Lines, cache: &Cache, group: &str) {
             cache.layers.iter().for_each(|one| out.inside(&one.name, |out| layer(out, one)));
         });
     }
-    out.inside("origin", |out| {
-        let (least, most) = cache.origin.latency;
-        out.key("latency", Times(Time(least), Time(most)));
-        out.key_if("capacity", cache.origin.capacity.map(PerSecond));
-        out.key("queue", cache.origin.queue);
-    });
+    // Another service has the same one.
+    if load.keyspace.of.is_none() {
+        out.inside("origin", |out| {
+            let (least, most) = cache.origin.latency;
+            out.key("latency", Times(Time(least), Time(most)));
+            out.key_if("capacity", cache.origin.capacity.map(PerSecond));
+            out.key("queue", cache.origin.queue);
+        });
+    }
     out.key("stampede", cache.stampede);
     out.key("invalidate", cache.invalidate);
     out.key("warm", cache.warm);
+    if let Some(without) = cache.without {
+        out.key("guard", "breaker");
+        out.key("without", without);
+    }
     out.key("bound", Time(cache.bound));
 }
 

@@ -1,6 +1,6 @@
 //! Values as they are written back to YAML.
 
-use super::quantity::{Bandwidth, Bytes, Percent, Shift, SignedPercent, Time, Times};
+use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Shift, SignedPercent, Time, Times};
 
 /// What can stand behind a key.
 pub trait Yaml {
@@ -23,7 +23,13 @@ macro_rules! plain {
         }
     )*};
 }
-plain!(u32, bool, Time, Times, Percent, SignedPercent, Shift, Bytes, Bandwidth);
+plain!(u32, bool, Time, Times, Percent, PerSecond, SignedPercent, Shift, Bytes, Bandwidth);
+
+impl Yaml for String {
+    fn yaml(&self) -> Option<String> {
+        Some(quoted(self))
+    }
+}
 
 /// A JSON string is a YAML string too, whatever is in it.
 pub fn quoted(text: &str) -> String {

@@ -102,9 +102,16 @@ impl Live {
         let history = history::create(&path, teller.clone(), |_| ())?;
         let load = load_spec(rate);
         let targets = vec![targets(&self.deployment, &self.deployment.groups[0], None)];
-        let mut runner =
-            LoadRunner::launch(0, &load, targets, 1, teller.clone(), history.writer(), None)
-                .await?;
+        let mut runner = LoadRunner::launch(
+            0,
+            &load,
+            targets,
+            1,
+            teller.clone(),
+            history.writer(),
+            (None, None),
+        )
+        .await?;
         runner.fill().await?;
         runner.begin(teller.clock().now())?;
         tokio::time::sleep(Duration::from_secs(1)).await;

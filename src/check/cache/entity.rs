@@ -13,6 +13,8 @@ pub struct Entity {
     pub(super) beside: Vec<Read>,
     /// Copies in the memory of processes.
     pub(super) held: Vec<Held>,
+    /// From when until when a process did not ask the group.
+    pub(super) guarded: Vec<(Nanos, Nanos)>,
     /// Those that the origin took, in the order of their versions.
     pub(super) writes: Vec<Write>,
     /// From due to done, in nanoseconds, of those that were acknowledged.
@@ -24,7 +26,8 @@ pub struct Entity {
 /// A read, whatever came of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read {
-    pub(super) instance: u16,
+    /// The load and its instance.
+    pub(super) instance: (u8, u16),
     pub(super) process: u32,
     pub(super) intended: Nanos,
     pub(super) sent: Nanos,
@@ -102,7 +105,7 @@ impl Kept for Entity {
         match action {
             CacheOp::Read { version, from, asked, kept } => {
                 let (intended, sent, done) = (op.intended, op.sent, op.done);
-                let instance = op.instance;
+                let instance = (op.load, op.instance);
                 let read = Read {
                     instance,
                     process,
@@ -124,6 +127,7 @@ impl Kept for Entity {
             CacheOp::Held { version, ended } => {
                 self.held.push(Held { version, until: op.done, ended });
             }
+            CacheOp::Guarded => self.guarded.push((op.sent, op.done)),
             CacheOp::Write { version, at } => {
                 let done = is_ok.then_some(op.done);
                 self.wrote.extend(done.map(|done| done.since(op.intended).as_nanos() as u64));

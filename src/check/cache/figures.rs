@@ -1,8 +1,10 @@
 //! What the cache of one load was worth.
 
+use super::breakers::Breakers;
 use super::entity::Entity;
 use super::invalidated::Invalidations;
 use super::misses::Misses;
+use super::recovery::Recovery;
 use super::stale::Stale;
 use super::stampede::Stampedes;
 use crate::check::checker::Checked;
@@ -16,16 +18,20 @@ pub(super) struct Figures {
     pub(super) stampedes: Stampedes,
     pub(super) misses: Misses,
     pub(super) invalidations: Invalidations,
+    pub(super) breakers: Breakers,
+    pub(super) recovery: Recovery,
 }
 
 impl Figures {
     pub(super) fn join(&mut self, other: Figures) {
-        let Figures { reads, stale, stampedes, misses, invalidations } = other;
+        let Figures { reads, stale, stampedes, misses, invalidations, breakers, recovery } = other;
         self.reads.join(reads);
         self.stale.join(stale);
         self.stampedes.join(stampedes);
         self.misses.join(misses);
         self.invalidations.join(invalidations);
+        self.breakers.join(breakers);
+        self.recovery.join(recovery);
     }
 
     pub(super) fn told(&mut self, told: &mut Checked) {
@@ -34,6 +40,8 @@ impl Figures {
         self.stampedes.told(told);
         self.misses.told(told);
         self.invalidations.told(told);
+        self.breakers.told(told);
+        self.recovery.told(told);
     }
 }
 

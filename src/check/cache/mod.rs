@@ -4,10 +4,12 @@
 //! instant from which the origin had it. What overlaps in time accuses nobody: a read is late only
 //! if it was sent after the promised time, counted from the acknowledgement of a newer write.
 
+mod breakers;
 mod entity;
 mod figures;
 mod invalidated;
 mod misses;
+mod recovery;
 mod stale;
 mod stampede;
 
@@ -42,6 +44,8 @@ impl Checker for Caches {
                 figures.stampedes.add(&entity);
                 figures.invalidations.add(&entity, context.cache(at.0));
                 figures.misses.add(&entity, context.cache(at.0));
+                figures.breakers.add(&entity, context);
+                figures.recovery.add(&entity, context);
             }
             Ok(())
         })?;

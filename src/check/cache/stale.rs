@@ -105,7 +105,7 @@ impl Stale {
                 let text = format!(
                     "client {} read entity {} at {} from the memory of process {}, whose copy's time \
                      was over at {}",
-                    read.process, at.1, zero.tell(read.sent), read.instance, zero.tell(over)
+                    read.process, at.1, zero.tell(read.sent), read.instance.1, zero.tell(over)
                 );
                 Example::new(at.0, at.1, read.done, text)
             });
@@ -118,7 +118,7 @@ impl Stale {
         let mut ended: Vec<&Read> = entity.reads.iter().filter(known).collect();
         ended.sort_unstable_by_key(|read| read.done);
         let mut ended = ended.into_iter().peekable();
-        let mut newest: HashMap<u16, (u64, Nanos)> = HashMap::new();
+        let mut newest: HashMap<(u8, u16), (u64, Nanos)> = HashMap::new();
         for read in entity.reads.iter().filter(known) {
             while let Some(before) = ended.next_if(|before| before.done < read.sent) {
                 let seen = (before.version.unwrap_or(FIRST), before.done);
@@ -135,7 +135,7 @@ impl Stale {
                 let text = format!(
                     "process {} had read version {newest} of entity {} by {}, and read version \
                      {version} from {} at {}",
-                    read.instance,
+                    read.instance.1,
                     at.1,
                     zero.tell(when),
                     read.from,

@@ -27,7 +27,7 @@ fn write(version: u64, at: u64, (sent, done): (u64, u64)) -> Op {
 }
 
 fn told(ops: &[Op]) -> Checked {
-    let cache = CacheInfo { old_for_ms: PROMISED as f64 / 1e6, deletes: true };
+    let cache = CacheInfo { old_for_ms: PROMISED as f64 / 1e6, deletes: true, guarded: false };
     let context = Context { caches: vec![Some(cache)], ..Context::default() };
     Caches.check(&ops, &context).unwrap()
 }

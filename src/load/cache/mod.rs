@@ -12,6 +12,7 @@
 //! - `repository`: reading and writing through the layers.
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
 //! - `news`, `confirmations`: what processes tell each other of writes.
+//! - `guard`: a circuit breaker before the group.
 //! - `lives`: from when until when a process could answer with which copies.
 
 mod confirmations;
@@ -19,6 +20,7 @@ mod copies;
 mod early;
 mod entity;
 mod flight;
+mod guard;
 mod lease;
 mod lives;
 mod lock;
@@ -29,5 +31,5 @@ mod refresh;
 mod repository;
 
 pub(crate) use entity::last;
-pub(crate) use origin::Origin;
+pub use origin::{Origin, Origins, origins};
 pub(crate) use repository::Repository;

@@ -117,7 +117,9 @@ pub(super) fn listen(
     let (nodes, topic): (_, &dyn Fn() -> Topic) = match process.cache.invalidate {
         Invalidate::Ttl | Invalidate::Delete => return,
         Invalidate::Publish => (one, &|| channels(vec![changed(name)])),
-        Invalidate::Confirmed => (one, &|| channels(vec![changed(name), dropped(name, instance)])),
+        Invalidate::Confirmed => {
+            (one, &|| channels(vec![changed(name), dropped(name, process.number)]))
+        }
         Invalidate::TrackingBroadcast => (0..count, &|| Topic::Keys(key_prefix(name))),
         Invalidate::Keyspace => (0..count, &|| channels(vec![DELETED.to_owned()])),
     };

@@ -15,6 +15,7 @@ use redis::Value;
 use super::confirmations::Confirmations;
 use super::copies::Copies;
 use super::entity::{Copy, Entity};
+use super::guard::Guard;
 use super::origin::Origin;
 use crate::load::Targets;
 use crate::load::client::{
@@ -23,9 +24,12 @@ use crate::load::client::{
 use crate::log::OrUnheard;
 use crate::model::op::{CacheOp, Cause, FoundIn, Outcome};
 use crate::model::{Clock, Nanos};
-use crate::spec::cache::{Cache, Layer, Place};
+use crate::spec::cache::{Cache, Layer, Place, Without};
 use crate::spec::scenario::Load;
 use crate::wake::Timer;
+
+/// With a circuit breaker the group has so many parts of the time-out for an answer.
+const SLOW: u32 = 4;
 
 pub(super) struct Process {
     pub(super) cache: Cache,
@@ -39,7 +43,7 @@ pub(super) struct Process {
     pub(super) near: Option<Copies>,
     /// The nodes that it hears.
     pub(super) heard: RefCell<HashSet<u16>>,
-    /// Its number, and how many there are.
+    /// Its number among those of all loads on these entities, and how many there are.
     pub(super) number: u16,
     pub(super) of: u16,
     pub(super) confirmations: Confirmations,
@@ -50,6 +54,7 @@ pub(super) struct Process {
     /// Whether there is a layer in the group.
     far: bool,
     pub(super) servers: Rc<Front>,
+    pub(super) guard: Option<Guard>,
     pub(super) origin: Arc<Origin>,
     pub(super) flights: RefCell<HashMap<u64, Flight>>,
     pub(super) chance: RefCell<Xoshiro256PlusPlus>,
@@ -104,6 +109,7 @@ impl Process {
         patience: Duration,
     ) -> Result<Rc<Process>, String> {
         let options = ClientOptions::of_load(load);
+        let number = load.keyspace.number(u64::from(instance)) as u16;
         let servers = Front::connect(targets, instance, clock, options, patience).await?;
         let near = cache.layers.iter().find_map(|layer| match layer.place {
             Place::Process { capacity, policy } => {
@@ -120,16 +126,19 @@ impl Process {
             timer: Timer::new(clock).map_err(|e| e.to_string())?,
             near,
             heard: RefCell::default(),
-            number: instance,
-            of: load.instances,
+            number,
+            of: load.keyspace.instances as u16,
             confirmations: Confirmations::default(),
             refreshed: RefCell::default(),
             beside: RefCell::default(),
             far: cache.layers.iter().any(|layer| layer.place == Place::Group),
             servers,
+            guard: cache
+                .without
+                .map(|without| Guard::new(load.timeout / SLOW, without == Without::Stale)),
             origin,
             flights: RefCell::default(),
-            chance: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(u64::from(instance))),
+            chance: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(u64::from(number))),
         });
         let of_timer = process.clone();
         tokio::task::spawn_local(async move { of_timer.timer.run().await.or_unheard() });
@@ -163,11 +172,14 @@ impl Process {
 
     pub(super) async fn origin_says(&self, entity: &Entity, trace: &Trace) -> Result<Copy, Cause> {
         let begun = self.clock.now();
-        let served = self.origin.ask(entity.id, false, begun).ok_or(Cause::Overloaded)?;
+        let served = self.origin.ask(entity.id, false, begun)?;
         trace.asked.set(Some((begun, served.answered)));
         self.timer.until(served.answered).await;
         let now = self.clock.now();
         trace.asked.set(Some((begun, now)));
+        if served.is_failed {
+            return Err(Cause::OriginFailed);
+        }
         let (id, version, took) = (entity.id, served.version, now.since(begun).as_nanos() as u64);
         Ok(Copy { id, version, until: now + self.lasts(), took })
     }
@@ -230,14 +242,26 @@ impl Process {
         least + (entity.id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16) as usize % spread as usize
     }
 
-    /// What a server says.
+    /// What a server says, if nothing keeps the process from asking.
     pub(super) async fn send(
         &self,
         slot: u16,
         commands: Commands,
         read: Read,
     ) -> Result<Answer, Cause> {
-        let answer = self.servers.perform(&Request { slot, commands, read, wait: None }).await;
+        let request = Request { slot, commands, read, wait: None };
+        let Some(guard) = &self.guard else { return self.said(&request).await };
+        if !guard.lets(self.clock.now()) {
+            return Err(Cause::Refused);
+        }
+        let said = tokio::time::timeout(guard.slow, self.said(&request)).await;
+        let said = said.unwrap_or(Err(Cause::Timeout));
+        guard.hears(said.is_ok(), self.clock.now());
+        said
+    }
+
+    async fn said(&self, request: &Request) -> Result<Answer, Cause> {
+        let answer = self.servers.perform(request).await;
         match answer.outcome {
             Outcome::Ok => Ok(answer),
             Outcome::Fail(cause) | Outcome::Unknown(cause) => Err(cause),

@@ -13,7 +13,7 @@ use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue, Requ
 use crate::load::workload::Doing;
 use crate::model::Clock;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
-use crate::spec::cache::{Cache, Stampede};
+use crate::spec::cache::{Cache, Stampede, Without};
 use crate::spec::scenario::Load;
 
 /// That of one instance.
@@ -91,6 +91,8 @@ impl Client for Repository {
     fn noted(&self, last: bool) -> Vec<Noted> {
         let mut all = std::mem::take(&mut *self.0.beside.borrow_mut());
         all.extend(self.0.near.iter().flat_map(|near| near.lives(last)));
+        let now = self.0.clock.now();
+        all.extend(self.0.guard.iter().flat_map(|guard| guard.noted(last, now)));
         all
     }
 
@@ -114,17 +116,41 @@ fn answer<E>(ended: Result<Result<(), Cause>, E>, told: CacheOp) -> Answer {
 
 async fn read(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Result<Found, Cause> {
     let Some(near) = &process.near else {
-        return read_behind(process, entity, trace).await;
+        return read_guarded(process, entity, trace).await;
     };
     if let Some(copy) = near.get(entity.id) {
         return Ok(Found { copy, from: FoundIn::Process, kept: Some(copy.until), by: None });
     }
     let question = near.ask(entity.id);
-    let found = read_behind(process, entity, trace).await?;
+    let found = read_guarded(process, entity, trace).await?;
     if news::is_heard(process, found.by) {
         near.keep(question, found.copy, process.size_of(entity));
     }
     Ok(found)
+}
+
+/// Past the memory of the process, as its circuit breaker has it.
+async fn read_guarded(
+    process: &Rc<Process>,
+    entity: &Entity,
+    trace: &Rc<Trace>,
+) -> Result<Found, Cause> {
+    let (Some(guard), Some(without)) = (&process.guard, process.cache.without) else {
+        return read_behind(process, entity, trace).await;
+    };
+    let found = match (process.in_group(entity).await, guard.is_open(), without) {
+        (None, true, Without::Origin) => flight::miss(process, entity, trace).await,
+        (None, true, Without::Stale) => match guard.last_seen(entity.id) {
+            Some(copy) => Ok(Found { copy, from: FoundIn::Process, kept: None, by: None }),
+            None => flight::miss(process, entity, trace).await,
+        },
+        (None, true, Without::Error) => Err(Cause::Refused),
+        (found, ..) => found_in_group(process, entity, trace, found).await,
+    };
+    if let Ok(found) = &found {
+        guard.saw(found.copy);
+    }
+    found
 }
 
 /// Past the memory of the process.
@@ -133,8 +159,19 @@ async fn read_behind(
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
+    let found = process.in_group(entity).await;
+    found_in_group(process, entity, trace, found).await
+}
+
+/// What comes of a read that found this in the group.
+async fn found_in_group(
+    process: &Rc<Process>,
+    entity: &Entity,
+    trace: &Rc<Trace>,
+    found: Option<Found>,
+) -> Result<Found, Cause> {
     let way = process.cache.stampede;
-    match process.in_group(entity).await {
+    match found {
         Some(found) => {
             if way == Stampede::Early && early::is_due(process, &found.copy) {
                 return process.ask_origin(entity, trace).await;
@@ -158,9 +195,12 @@ async fn read_behind(
 
 async fn write(process: &Process, entity: &Entity, trace: &Trace) -> Result<(), Cause> {
     let now = process.clock.now();
-    let served = process.origin.ask(entity.id, true, now).ok_or(Cause::Overloaded)?;
-    trace.wrote.set(Some((served.version, served.at)));
+    let served = process.origin.ask(entity.id, true, now)?;
+    trace.wrote.set((!served.is_failed).then_some((served.version, served.at)));
     process.timer.until(served.answered).await;
+    if served.is_failed {
+        return Err(Cause::OriginFailed);
+    }
     news::tell(process, entity).await;
     Ok(())
 }

@@ -229,6 +229,7 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             one(24, *version);
             put(out, *ended as u64);
         }
+        Action::Cache(CacheOp::Guarded) => put(out, 25),
         Action::Cache(CacheOp::Read { version, from, asked, kept }) => {
             one(23, *from as u64);
             put_if(out, *version);
@@ -405,6 +406,7 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             let ended = *Ended::ALL.get(get(bytes)? as usize)?;
             Action::Cache(CacheOp::Held { version, ended })
         }
+        25 => Action::Cache(CacheOp::Guarded),
         kind => Action::Lock(unpack_lock(kind, bytes)?),
     })
 }

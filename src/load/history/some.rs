@@ -47,6 +47,7 @@ fn cache() -> impl Strategy<Value = CacheOp> {
     let read = (prop::option::of(number()), from(), asked(), prop::option::of(at()));
     prop_oneof![
         (number(), at()).prop_map(|(version, at)| CacheOp::Write { version, at }),
+        Just(CacheOp::Guarded),
         (number(), prop::sample::select(Ended::ALL.to_vec()))
             .prop_map(|(version, ended)| CacheOp::Held { version, ended }),
         read.prop_map(|(version, from, asked, kept)| CacheOp::Read { version, from, asked, kept }),

@@ -155,6 +155,8 @@ pub enum Need {
     Fenced,
     /// A load some of whose holders never give their locks back.
     Abandoned,
+    /// A cache with a circuit breaker.
+    Guarded,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -178,6 +180,7 @@ pub struct ScenarioFacts<'a> {
     pub several_locks: bool,
     pub fenced: bool,
     pub abandoned: bool,
+    pub guarded: bool,
 }
 
 impl Need {
@@ -203,6 +206,7 @@ impl Need {
             Need::SeveralLocks => facts.several_locks,
             Need::Fenced => facts.fenced,
             Need::Abandoned => facts.abandoned,
+            Need::Guarded => facts.guarded,
         }
     }
 }

@@ -431,6 +431,22 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "copies in processes that went because of a write, of those that should"
             .side_by_side();
     }
+    &[Workload(Workload::Cache), Step],
+        "let the load go on for a second before the first step, and after the last one" => {
+        "recovery.hits" Millis Lower
+            "from a step's start until the share of hits is 90 % of what it was before"
+            .side_by_side().busy_does(MayBeAll).headline("Hits are back after", &[]);
+    }
+    &[Workload(Workload::Cache), Guarded, Step],
+        "have a step keep the group from answering: no circuit breaker opened" => {
+        "breaker.opened" Millis Lower
+            "the longest time from a step's start until a process asked the group no more"
+            .side_by_side().busy_does(MayBeAll)
+            .headline("Circuit breakers open after", &["closed again after {breaker.closed?}"]);
+        "breaker.closed" Millis Lower
+            "the longest time from a step's end until a process asked the group again"
+            .side_by_side().busy_does(MayBeAll);
+    }
     &[Workload(Workload::Cache)], "let copies expire while several clients read them" => {
         "stampede.computations.max" Count Lower
             "the most readers that asked the origin for one entity at once"

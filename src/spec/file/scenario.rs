@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::model::Workload;
-use crate::spec::cache::{Invalidate, LayerIn, Policy, Stampede, Warm};
+use crate::spec::cache::{Guard, Invalidate, LayerIn, Policy, Stampede, Warm, Without};
 use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::lock::{Deadlock, LockBy, LockKind};
@@ -98,6 +98,12 @@ object! {
         /// (`publish`) and waits for them (`confirmed`), or the servers, who tell the processes
         /// (`tracking-broadcast`, `keyspace`). Default: `delete`.
         optional "invalidate" invalidate: Invalidate,
+        /// What keeps readers of a `cache` from waiting for a group that does not answer: nothing
+        /// (`none`), or a circuit `breaker` in each process. Default: `none`.
+        optional "guard" guard: Guard,
+        /// What a read gets while the breaker is open: what the origin says (`origin`), what the
+        /// process read last (`stale`), or an `error`. Default: `origin`.
+        optional "without" without: Without,
         /// How long after a write an old version may be served. Default: 100ms.
         #[range(Time::millis(0), DAY, "a drill takes a day at most")]
         optional "bound" bound: Time,

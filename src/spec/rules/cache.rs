@@ -3,12 +3,13 @@
 use super::groups::group;
 use crate::model::Workload;
 use crate::spec::cache::{
-    Cache, Invalidate, Layer, LayerIn, Origin, Place, Policy, Stampede, Warm,
+    Cache, Guard, Invalidate, Layer, LayerIn, Origin, Place, Policy, Stampede, Warm, Without,
 };
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::file::scenario::{LayerMap, LoadMap};
 use crate::spec::quantity::{Bytes, Percent, Time, Times};
+use crate::spec::scenario::Load;
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Topology};
 
@@ -55,6 +56,8 @@ pub fn check(
             map.stampede.given().map(|at| (&at.span, "stampede")),
             map.invalidate.given().map(|at| (&at.span, "invalidate")),
             map.warm.given().map(|at| (&at.span, "warm")),
+            map.guard.given().map(|at| (&at.span, "guard")),
+            map.without.given().map(|at| (&at.span, "without")),
             map.bound.given().map(|at| (&at.span, "bound")),
         ];
         for (span, key) in given.into_iter().flatten() {
@@ -66,12 +69,14 @@ pub fn check(
     let layers = layers(map, largest, errors);
     stampede(map, &layers, errors);
     keyspace(map, group, errors);
+    let without = guard(map, &layers, errors);
     Some(Cache {
         layers,
         origin: origin(map),
         stampede: map.stampede.or(Stampede::None),
         invalidate: map.invalidate.or(Invalidate::Delete),
         warm: map.warm.or(Warm::None),
+        without,
         bound: map.bound.or(BOUND).0,
     })
 }
@@ -162,6 +167,21 @@ fn stampede(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
     }
 }
 
+/// What a read gets while a circuit breaker is open; none without one.
+fn guard(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Option<Without> {
+    let is_breaker = map.guard.or(Guard::None) == Guard::Breaker;
+    if let Some(at) = map.without.given().filter(|_| !is_breaker) {
+        let message = "`without` says what a read gets while a circuit breaker is open";
+        errors.add(&at.span, message, "add `guard: breaker`, or leave `without` out");
+    }
+    let has_group = layers.iter().any(|layer| layer.place == Place::Group);
+    if let Some(at) = map.guard.given().filter(|_| is_breaker && !has_group) {
+        let message = "a circuit breaker needs a layer that is a group";
+        errors.add(&at.span, message, "add one under `layers`, or leave `guard` out");
+    }
+    is_breaker.then(|| map.without.or(Without::Origin))
+}
+
 /// Servers tell of deleted keys only if they are told to.
 fn keyspace(map: &LoadMap, group: &Group, errors: &mut Diagnostics) {
     let Some(At { span, .. }) =
@@ -185,4 +205,24 @@ fn origin(map: &LoadMap) -> Origin {
         capacity: given.and_then(|origin| origin.capacity.given()).map(|at| at.value.0),
         queue: given.map_or(QUEUE, |origin| origin.queue.or(QUEUE)),
     }
+}
+
+/// What is wrong if a load is another service on the entities of `other`, and what to do: both rely
+/// on the same news and the same copies.
+pub fn of_other_copies(own: &Load, other: &Load) -> Option<(String, &'static str)> {
+    let (cache, theirs) = (own.cache.as_ref()?, other.cache.as_ref()?);
+    let far = |cache: &Cache| cache.layers.iter().any(|layer| layer.place == Place::Group);
+    if cache.invalidate != theirs.invalidate {
+        let message = format!("`{}` has `invalidate: {}`", other.name, theirs.invalidate);
+        return Some((message, "give both the same: each is to hear of the other's writes"));
+    }
+    if cache.bound != theirs.bound {
+        let message = format!("`{}` has `bound: {}`", other.name, Time(theirs.bound));
+        return Some((message, "give both the same: they are judged together"));
+    }
+    (far(cache) != far(theirs)).then(|| {
+        let has = if far(theirs) { "has" } else { "has no" };
+        let message = format!("`{}` {has} a layer that is a group", other.name);
+        (message, "give both such a layer, or none")
+    })
 }

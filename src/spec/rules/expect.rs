@@ -236,6 +236,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a load some of whose holders never give their locks back"),
             "give one `lock: { abandon: 10% }`, or leave the expectation out",
         ),
+        Need::Guarded => (
+            none("a cache with a circuit breaker"),
+            "give one `guard: breaker`, or leave the expectation out",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

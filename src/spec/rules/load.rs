@@ -337,9 +337,6 @@ fn share_keys(
         } else if let Some(root) = shared.shares.given() {
             let message = format!("the keys of `{}` are those of `{}`", at.value, root.value);
             errors.push(wrong(message, &format!("write `shares: {}`", root.value)));
-        } else if a.cache.is_some() {
-            let message = "loads of caches have entities of their own".to_owned();
-            errors.push(wrong(message, "leave `shares` out, and raise the load's `rate`"));
         } else if !a.workload.shares_keys_with(b.workload) {
             let [a, b] = [a, b].map(|load| load.workload.word());
             let message = format!("`{a}` cannot use the keys of `{b}`: they hold something else");
@@ -356,6 +353,11 @@ fn share_keys(
             errors.push(wrong(message, &advice));
         } else if let Some(message) = lock::of_another_kind(a, b) {
             errors.push(wrong(message, "give both the same `kind` and `holders`"));
+        } else if let Some((message, advice)) = cache::of_other_copies(a, b) {
+            errors.push(wrong(message, advice));
+        } else if let Some(origin) = map.origin.given() {
+            let message = format!("the origin is that of `{}`", at.value);
+            errors.add(&origin.span, message, "leave `origin` out");
         } else if let Some(keys) = map.keys.given() {
             let message = format!("there are as many keys as `{}` has", at.value);
             errors.add(&keys.span, message, "leave `keys` out");
@@ -368,7 +370,17 @@ fn share_keys(
         let turns = 1 + sharing.iter().filter(|(_, with)| with == other).count() as u64;
         let turn = loads[*other].keyspace.turns;
         let name = loads[*other].name.clone();
-        loads[*own].keyspace = Keyspace { name, of: Some(*other as u8), turn, turns };
+        loads[*own].keyspace = Keyspace { name, of: Some(*other as u8), turn, turns, instances: 0 };
         loads[*other].keyspace.turns += 1;
+    }
+    let of_each: Vec<(usize, u32)> = { loads.iter().enumerate() }
+        .map(|(at, load)| {
+            let root = load.keyspace.of.map_or(at, usize::from);
+            (root, u32::from(load.instances))
+        })
+        .collect();
+    for (load, (own, _)) in loads.iter_mut().zip(&of_each) {
+        let same = of_each.iter().filter(|(root, _)| root == own);
+        load.keyspace.instances = same.map(|(_, instances)| instances).sum();
     }
 }

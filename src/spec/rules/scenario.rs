@@ -48,7 +48,9 @@ pub fn check(
     let own = loads.iter().flat_map(Load::own_instances);
     let connected: Vec<NodeName> = actors.iter().cloned().chain(own).collect();
     let all = (loads.len() == maps.len()).then_some([&actors[..], &connected]);
-    let timeline = timeline::check(steps, topology.as_ref(), all, capabilities, errors);
+    let caches = loads.iter().filter(|load| load.cache.is_some() && load.keyspace.of.is_none());
+    let caches: Vec<&str> = caches.map(|load| &*load.name).collect();
+    let timeline = timeline::check(steps, topology.as_ref(), (all, &caches), capabilities, errors);
     let expect = expectations(file, profile, (&has, maps), errors);
     let mut reported = reported(&file.reported.or(Vec::new()), &expect, errors);
     outbox::report_what_is_late(&loads, topology.as_ref(), &expect, &mut reported);
@@ -109,6 +111,7 @@ fn facts<'a>(
         several_locks: any_lock(&|lock| lock.take > 1),
         fenced: any_lock(&Lock::fences),
         abandoned: any_lock(&|lock| lock.abandon > 0.0),
+        guarded: loads.is_empty() || loads.iter().any(Load::is_guarded),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
         successor: topology.is_none_or(|all| match &all.sync {

@@ -17,7 +17,7 @@ use crate::spec::topology::{Group, Topology};
 pub fn check(
     steps: &[At<StepMap>],
     topology: Option<&Topology>,
-    actors: Option<[&[NodeName]; 2]>,
+    (actors, caches): (Option<[&[NodeName]; 2]>, &[&str]),
     capabilities: &Capabilities,
     errors: &mut Diagnostics,
 ) -> Vec<Step> {
@@ -32,8 +32,8 @@ pub fn check(
         let shared = &step.value.shared;
         let Some(topology) = topology else { continue };
         let group = match &topology.groups[..] {
-            // Links between regions and clients, and actors, are no group's.
-            [first, ..] if shared.is_of_no_group() => Some(first),
+            // Links between regions and clients, actors, and origins are no group's.
+            [first, ..] if step.value.is_of_no_group() => Some(first),
             _ => groups::group(&shared.group, &step.span, topology, errors),
         };
         let Some(group) = group else { continue };
@@ -45,6 +45,7 @@ pub fn check(
             topology,
             actors: actors.map(|[actors, _]| actors),
             connected: actors.map(|[_, connected]| connected),
+            caches: actors.map(|_| caches),
             relayed,
             errors,
             group,

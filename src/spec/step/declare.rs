@@ -100,6 +100,11 @@ pub trait Rule: Declared {
         false
     }
 
+    /// Whether it is done to nothing that a group has.
+    fn is_of_no_group(&self) -> bool {
+        false
+    }
+
     /// Which slots go where.
     fn slots(&self) -> Option<SlotMove> {
         None

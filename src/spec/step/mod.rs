@@ -9,6 +9,7 @@ mod declare;
 mod links;
 mod moves;
 mod node;
+mod origin;
 mod owned;
 mod pace;
 mod preload;
@@ -29,6 +30,7 @@ pub use declare::{Declared, Rule};
 pub use links::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
 pub use moves::{Drain, Rebalance, Reshard, SlotCount, Weights};
 pub use node::*;
+pub use origin::Origin;
 pub use owned::Owned;
 pub use pace::{Method, Pace, SlotMove};
 pub use preload::{Clock, DiskFull, Files, SlowDisk};
@@ -187,6 +189,12 @@ impl StepMap {
         self.filled().is_some_and(|step| step.tools().preload)
     }
 
+    /// It names no group, and nothing that is a group's.
+    pub fn is_of_no_group(&self) -> bool {
+        let is_free = || self.filled().is_some_and(|step| step.is_of_no_group());
+        self.shared.is_of_no_group() || (self.shared.group.is_missing() && is_free())
+    }
+
     /// What it may do to its targets.
     pub fn effects(&self) -> Effects {
         match self.shared.is_on_actors() {
@@ -298,6 +306,7 @@ impl Step {
         let chaos = if self.drawn { "chaos: " } else { "" };
         let group = match on {
             On::Links(links) if links.is_of_no_group() => String::new(),
+            _ if action.is_of_no_group() => String::new(),
             _ if self.is_on_actors() => String::new(),
             _ => format!(" {group}"),
         };

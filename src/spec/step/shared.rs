@@ -113,6 +113,8 @@ pub struct Context<'a> {
     pub actors: Option<&'a [NodeName]>,
     /// And all others who connect from an address of their own: instances of redrill's clients.
     pub connected: Option<&'a [NodeName]>,
+    /// Loads that are caches with an origin of their own; `None` if a load is wrong.
+    pub caches: Option<&'a [&'a str]>,
     /// Another step of the timeline needs the relay.
     pub relayed: bool,
     pub errors: &'a mut Diagnostics,

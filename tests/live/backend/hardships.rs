@@ -9,6 +9,7 @@ use redis::Cmd;
 use redrill::backend::{Backend, Data, Tools};
 use redrill::cluster::{Deployment, bring_up, node_names};
 use redrill::fault::{ActiveFault, Fault, FaultError, Hit, Note, Site, Strains};
+use redrill::load::Origins;
 use redrill::model::NodeName;
 use redrill::node::{Node, NodeError, Section};
 use redrill::spec::quantity::{Percent, Shift, SignedPercent, Time};
@@ -59,7 +60,8 @@ impl Rig {
     ) -> (ActiveFault, Option<FaultError>) {
         let (backend, deployment) = (&*self.backend, &self.deployed);
         let group = &deployment.groups[0];
-        let site = Site { backend, deployment, group, strains: &self.strains };
+        let site =
+            Site { backend, deployment, group, strains: &self.strains, origins: &Origins::new() };
         fault.inject(site, &Hit::of(std::slice::from_ref(name))).await
     }
 

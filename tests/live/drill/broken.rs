@@ -155,6 +155,8 @@ pub const ALL: &[Broken] = &[
     broken("cache-invalidation", &["settle=5s"], STANDS, "cache.stale.late"),
     broken("cache-invalidation-comparison", &["settle=4s"], EVICTS_ALL, "cache.hits"),
     broken("cache-invalidation-race", &["settle=5s"], STANDS, "errors.total"),
+    broken("cache-breaker", &[], EVICTS_ALL, "origin.saved"),
+    broken("cache-cold-restart", &[], EVICTS_ALL, "cache.hits"),
     broken("cache-counters", &["settle=5s"], COUNTS_ANEW, "counter.wrong"),
     broken("cache-counters", &["settle=5s"], STANDS, "latency.p95.before"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),

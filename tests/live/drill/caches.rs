@@ -120,6 +120,79 @@ fn processes_hear_of_writes_from_each_other_and_from_servers() {
     }
 }
 
+/// The server stands still for two seconds.
+#[test]
+fn circuit_breakers_keep_readers_from_waiting() {
+    let stands = ["--set", "timeline=[{ at: 1s, do: pause, target: cache/0/0, for: 2s }]"];
+    let play = |guard: &str| {
+        play_on(
+            "standalone",
+            &format!(
+                "reads: 100%, timeout: 400ms, warm: priority, layers: {{ l1: {{ group: cache, ttl: 60s }} }}, \
+                 origin: {{ latency: 1ms }}, {guard}"
+            ),
+            &stands,
+        )
+    };
+    let errors = |report: &Value| measure(report, "errors.total");
+    let none = play("stampede: none");
+    assert!(errors(&none) > 800.0, "nobody answers them: {}", none["measures"]);
+    let origin = play("guard: breaker, without: origin");
+    let stale = play("guard: breaker, without: stale");
+    let error = play("guard: breaker, without: error");
+    for guarded in [&origin, &stale] {
+        assert!(errors(guarded) < 60.0, "{}", guarded["measures"]);
+    }
+    assert!(errors(&error) > 800.0, "they fail at once: {}", error["measures"]);
+    assert!(measure(&error, "latency.p95.during") < measure(&none, "latency.p95.during"));
+    assert!(measure(&origin, "origin.saved") < measure(&stale, "origin.saved"));
+    for guarded in [&origin, &stale, &error] {
+        assert!(measure(guarded, "breaker.opened") < 1_500.0, "{}", guarded["measures"]);
+        assert!(measure(guarded, "breaker.closed") < 1_500.0, "{}", guarded["measures"]);
+    }
+}
+
+/// Its requests wait and are refused, and then it is as before.
+#[test]
+fn a_step_makes_the_origin_slow_narrow_and_fail() {
+    let steps = "timeline=[{ at: 500ms, do: origin, load: app, latency: 150ms, for: 800ms }, \
+                 { at: 2s, do: origin, load: app, failing: 50%, for: 800ms }]";
+    let keys = "reads: 80%, origin: { latency: 1ms }, invalidate: ttl";
+    let report = play_on("standalone", keys, &["--set", steps]);
+    assert!(measure(&report, "latency.p95.during") > 100.0, "{}", report["measures"]);
+    assert!(measure(&report, "latency.p95.after") < 50.0, "{}", report["measures"]);
+    // Half of some 480.
+    let failed = report["loads"][0]["errors"]["origin_failed"].as_f64().unwrap_or_default();
+    assert!((120.0..360.0).contains(&failed), "{failed}: {}", report["loads"][0]);
+    assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
+}
+
+/// Each hears of what the other one writes.
+#[test]
+fn two_services_on_the_same_entities_keep_each_other_right() {
+    for invalidate in ["publish", "confirmed"] {
+        let cache = format!(
+            "workload: cache, rate: 300/s, clients: 30, instances: 3, reads: 90%, stampede: lease, \
+             invalidate: {invalidate}, layers: {{ l1: {{ in: process, ttl: 3s }}, \
+             l2: {{ group: cache, ttl: 5s }} }}"
+        );
+        let text = format!(
+            "name: services\ntopology: standalone\nloads:\n  app: {{ {cache}, keys: 5, \
+             origin: {{ latency: 1ms }} }}\n  admin: {{ {cache}, shares: app }}\nsettle: 4s\n\
+             reported: [all]"
+        );
+        let place = Place::new();
+        let ran = place.play(&text, &[]);
+        assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
+        let report = place.report();
+        assert!(measure(&report, "cache.hits.near") > 5.0, "{}", report["measures"]);
+        for wrong in ["cache.stale.late", "cache.impossible", "errors.total"] {
+            assert_eq!(measure(&report, wrong), 0.0, "{invalidate}: {}", report["findings"]);
+        }
+        place.assert_nothing_left();
+    }
+}
+
 /// Also while slots move.
 #[test]
 fn leases_with_confirmed_writes_are_never_accused() {

@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 11] = [
+pub const CACHES: [&str; 13] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -192,6 +192,8 @@ pub const CACHES: [&str; 11] = [
     "cache-invalidation-comparison",
     "cache-invalidation-race",
     "cache-counters",
+    "cache-breaker",
+    "cache-cold-restart",
 ];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.

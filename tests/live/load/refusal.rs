@@ -25,7 +25,8 @@ async fn the_stock_cluster_client_is_refused_outside_a_cluster() {
         password: None,
     };
     let targets = vec![targets];
-    let error = LoadRunner::launch(0, &load, targets, 1, teller, history.writer(), None).await;
+    let error =
+        LoadRunner::launch(0, &load, targets, 1, teller, history.writer(), (None, None)).await;
     let text = error.unwrap_err().to_string();
     assert!(text.contains("`cache` is no cluster") && text.contains("client: redrill"), "{text}");
 }

@@ -49,7 +49,8 @@ impl Rig {
             password: None,
         };
         let (targets, writer) = (vec![targets], history.writer());
-        let runner = LoadRunner::launch(0, load, targets, 42, teller, writer, None).await.unwrap();
+        let runner =
+            LoadRunner::launch(0, load, targets, 42, teller, writer, (None, None)).await.unwrap();
         Rig { clock, runner, history, path, events, _dir: dir }
     }
 

@@ -297,7 +297,7 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   bank: { group: new, workload: transfer, rate: 1/s, by: watch }
   swaps: { group: new, workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
   both: { workload: dual-write, groups: [new, old], rate: 1/s }
-  users: { group: new, workload: cache, rate: 1/s, layers: { l1: { in: process } } }
+  users: { workload: cache, rate: 1/s, guard: breaker, layers: { l1: { in: process }, l2: { group: new } } }
   takes: { group: new, workload: lock, rate: 1/s, lock: { kind: mutex-wait, extend: 500ms, accounts: old } }
   leaves: { group: new, workload: lock, rate: 1/s, lock: { kind: fenced, abandon: 10% } }
   two: { group: new, workload: lock, rate: 1/s, lock: { take: 2, deadlock: detect } }

@@ -76,6 +76,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/RemoveShardMap", "{ timeline: [{ do: remove-shard, zzz: 1 }] }"),
     ("/$defs/AddReplicaMap", "{ timeline: [{ do: add-replica, zzz: 1 }] }"),
     ("/$defs/RollingMap", "{ timeline: [{ do: rolling-restart, zzz: 1 }] }"),
+    ("/$defs/OriginStepMap", "{ timeline: [{ do: origin, zzz: 1 }] }"),
     ("/$defs/ChaosMap", "{ timeline: [{ do: chaos, zzz: 1 }] }"),
     ("/$defs/PaceMap", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
 ];

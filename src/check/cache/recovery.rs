@@ -1,0 +1,124 @@
+//! How long hits take to come back after a step: from its start until the share of reads that find a
+//! copy is nine tenths of what it was before the first step.
+//!
+//! A window of a second is bad if it has less. Hits have come back with the end of the last bad one,
+//! and the step that began last before its beginning is the cause.
+
+use std::collections::BTreeMap;
+
+use super::entity::Entity;
+use crate::check::checker::{Checked, Context};
+
+/// In nanoseconds.
+const BUCKET: u64 = 100_000_000;
+/// A window has so many.
+const WINDOW: u64 = 10;
+/// Of what it was before.
+const SHARE: f64 = 0.9;
+/// Fewer reads say nothing of what it was before.
+const ENOUGH: u64 = 20;
+
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    /// By the instant at which they were due: reads, and those of them that found a copy.
+    buckets: BTreeMap<u64, (u64, u64)>,
+    /// When steps began, in order.
+    steps: Vec<u64>,
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Took {
+    /// In nanoseconds.
+    Back(u64),
+    /// Not by the load's end, so long after the step.
+    Not(u64),
+}
+
+impl Recovery {
+    pub(super) fn add(&mut self, entity: &Entity, context: &Context) {
+        if self.steps.is_empty() {
+            self.steps = context.faults.iter().map(|fault| fault.from.0).collect();
+        }
+        for read in &entity.reads {
+            let (all, hits) = self.buckets.entry(read.intended.0 / BUCKET).or_default();
+            *all += 1;
+            *hits += u64::from(read.is_hit());
+        }
+    }
+
+    pub(super) fn join(&mut self, other: Recovery) {
+        self.steps = std::mem::take(&mut self.steps).into_iter().chain(other.steps).collect();
+        self.steps.sort_unstable();
+        self.steps.dedup();
+        for (at, (all, hits)) in other.buckets {
+            let known = self.buckets.entry(at).or_default();
+            *known = (known.0 + all, known.1 + hits);
+        }
+    }
+
+    pub(super) fn told(&self, told: &mut Checked) {
+        let millis = |nanos: u64| nanos as f64 / 1e6;
+        match self.took() {
+            Some(Took::Not(least)) => _ = told.at_least.insert("recovery.hits", millis(least)),
+            Some(Took::Back(took)) => told.measure("recovery.hits", Some(millis(took))),
+            None => told.measure("recovery.hits", None),
+        }
+    }
+
+    fn sum(&self, from: u64, to: u64) -> (u64, u64) {
+        let within = self.buckets.range(from..to).map(|(_, counts)| *counts);
+        within.fold((0, 0), |(all, hits), one| (all + one.0, hits + one.1))
+    }
+
+    fn took(&self) -> Option<Took> {
+        let first = *self.steps.first()?;
+        let (all, hits) = self.sum(0, first / BUCKET);
+        let least = hits as f64 / all as f64 * SHARE;
+        let end = self.buckets.last_key_value()?.0 + 1;
+        let begin = (first / BUCKET).max(*self.buckets.first_key_value()?.0);
+        if all < ENOUGH || end < begin + WINDOW {
+            return None;
+        }
+        let last = end - WINDOW;
+        let is_bad = |from: &u64| {
+            let (all, hits) = self.sum(*from, from + WINDOW);
+            all > 0 && (hits as f64) < all as f64 * least
+        };
+        let Some(bad) = (begin..=last).rev().find(is_bad) else { return Some(Took::Back(0)) };
+        let over = (bad + 1) * BUCKET;
+        let cause = self.steps.iter().rev().find(|step| **step < over).unwrap_or(&first);
+        Some(match bad == last {
+            true => Took::Not(end * BUCKET - cause),
+            false => Took::Back(over - cause),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hundred reads a second for ten seconds, with so many hits in each second; a step after four.
+    fn took(hits: [u64; 10]) -> Option<Took> {
+        let buckets = (0..100).map(|at| (at, (10, hits[(at / 10) as usize] / 10)));
+        Recovery { buckets: buckets.collect(), steps: vec![4_000_000_000] }.took()
+    }
+
+    #[test]
+    fn it_lasts_until_hits_are_nine_tenths_of_what_they_were() {
+        assert_eq!(took([80; 10]), Some(Took::Back(0)));
+        // The window from 5.8 s on has two tenths of bad reads at its beginning, and 74 % of hits.
+        let back = took([80, 80, 80, 80, 0, 50, 80, 80, 80, 80]);
+        assert_eq!(back, Some(Took::Back(1_800_000_000)));
+        assert_eq!(took([80, 80, 80, 80, 0, 0, 0, 0, 0, 0]), Some(Took::Not(6_000_000_000)));
+    }
+
+    #[test]
+    fn where_nothing_is_known_of_before_nothing_is_told() {
+        let few =
+            Recovery { buckets: [(1, (5, 5)), (60, (9, 0))].into(), steps: vec![4_000_000_000] };
+        assert_eq!(few.took(), None);
+        assert_eq!(Recovery::default().took(), None);
+    }
+}
