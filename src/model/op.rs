@@ -212,6 +212,9 @@ pub enum CacheOp {
         /// Until when the copy may be served that was found, or was left in the farthest layer.
         #[serde(default, skip_serializing_if = "is_default")]
         kept: Option<Nanos>,
+        /// When it was seen that the copy under the entity's name is another one's.
+        #[serde(default, skip_serializing_if = "is_default")]
+        met: Option<Nanos>,
     },
     /// What the origin has since `at`, whether the client heard of it or not. Version 0 is none: the
     /// origin did not take it.

@@ -1,6 +1,7 @@
 //! What a load whose workload is `cache` reads and writes through: layers of copies before an
 //! origin, and what keeps them right.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::decode::word_enum;
@@ -16,6 +17,10 @@ pub struct Cache {
     pub warm: Warm,
     /// What a read gets while a circuit breaker keeps it from the group; none without a breaker.
     pub without: Option<Without>,
+    /// How entities are called in the group.
+    pub naming: Naming,
+    /// Whether readers look whose copy it is that they find.
+    pub verify: bool,
     /// How long after a write an old version may be served.
     pub bound: Duration,
 }
@@ -175,5 +180,26 @@ word_enum! {
         Stale "stale",
         /// An error.
         Error "error",
+    }
+}
+
+/// How entities are called in the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// By their names.
+    Plain,
+    /// By so many bits of a hash of their names.
+    Hashed(u32),
+    /// By two numbers with nothing between them: a user, and one of twelve things of that user.
+    Joined,
+}
+
+impl fmt::Display for Naming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Naming::Plain => f.write_str("plain"),
+            Naming::Hashed(bits) => write!(f, "hashed({bits})"),
+            Naming::Joined => f.write_str("joined"),
+        }
     }
 }

@@ -44,7 +44,7 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cache-aside" "cache-load-light" "cache-load-medium" "cache-load-heavy" "cache-stampede"
     "cache-stampede-comparison" "cache-stampede-many" "cache-invalidation"
     "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters" "cache-breaker"
-    "cache-cold-restart");
+    "cache-cold-restart" "cache-keys");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

@@ -294,6 +294,8 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
         out.key("guard", "breaker");
         out.key("without", without);
     }
+    out.key("naming", cache.naming);
+    out.key("verify", cache.verify);
     out.key("bound", Time(cache.bound));
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Read {
     pub(super) from: FoundIn,
     pub(super) asked: Option<(Nanos, Nanos)>,
     pub(super) kept: Option<Nanos>,
+    /// When it saw that the copy under the entity's name was another one's.
+    pub(super) met: Option<Nanos>,
 }
 
 impl Read {
@@ -103,7 +105,7 @@ impl Kept for Entity {
         let overloaded = Outcome::Fail(crate::model::op::Cause::Overloaded);
         self.refused += u64::from(op.outcome == overloaded);
         match action {
-            CacheOp::Read { version, from, asked, kept } => {
+            CacheOp::Read { version, from, asked, kept, met } => {
                 let (intended, sent, done) = (op.intended, op.sent, op.done);
                 let instance = (op.load, op.instance);
                 let read = Read {
@@ -117,6 +119,7 @@ impl Kept for Entity {
                     from,
                     asked,
                     kept,
+                    met,
                 };
                 match op.purpose {
                     Purpose::Fill => self.warmed.push(read),

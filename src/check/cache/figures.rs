@@ -4,6 +4,7 @@ use super::breakers::Breakers;
 use super::entity::Entity;
 use super::invalidated::Invalidations;
 use super::misses::Misses;
+use super::names::Names;
 use super::recovery::Recovery;
 use super::stale::Stale;
 use super::stampede::Stampedes;
@@ -20,11 +21,13 @@ pub(super) struct Figures {
     pub(super) invalidations: Invalidations,
     pub(super) breakers: Breakers,
     pub(super) recovery: Recovery,
+    pub(super) names: Names,
 }
 
 impl Figures {
     pub(super) fn join(&mut self, other: Figures) {
-        let Figures { reads, stale, stampedes, misses, invalidations, breakers, recovery } = other;
+        let Figures { reads, stale, stampedes, misses, invalidations, breakers, recovery, names } =
+            other;
         self.reads.join(reads);
         self.stale.join(stale);
         self.stampedes.join(stampedes);
@@ -32,6 +35,7 @@ impl Figures {
         self.invalidations.join(invalidations);
         self.breakers.join(breakers);
         self.recovery.join(recovery);
+        self.names.join(names);
     }
 
     pub(super) fn told(&mut self, told: &mut Checked) {
@@ -42,6 +46,7 @@ impl Figures {
         self.invalidations.told(told);
         self.breakers.told(told);
         self.recovery.told(told);
+        self.names.told(told);
     }
 }
 

@@ -9,6 +9,7 @@ mod entity;
 mod figures;
 mod invalidated;
 mod misses;
+mod names;
 mod recovery;
 mod stale;
 mod stampede;
@@ -46,6 +47,7 @@ impl Checker for Caches {
                 figures.misses.add(&entity, context.cache(at.0));
                 figures.breakers.add(&entity, context);
                 figures.recovery.add(&entity, context);
+                figures.names.add(&entity);
             }
             Ok(())
         })?;

@@ -11,14 +11,15 @@ const PROMISED: u64 = 20;
 
 fn read(version: u64, from: FoundIn, (sent, done): (u64, u64)) -> Op {
     let version = Some(version);
-    let action = CacheOp::Read { version, from, asked: None, kept: None };
+    let action = CacheOp::Read { version, from, asked: None, kept: None, met: None };
     Op::new(1, Action::Cache(action), Nanos(sent), Nanos(done))
 }
 
 /// It asked the origin all the time, and left a copy until then.
 fn asked(version: u64, at: (u64, u64), kept: u64) -> Op {
     let (asked, kept) = (Some((Nanos(at.0), Nanos(at.1))), Some(Nanos(kept)));
-    let action = CacheOp::Read { version: Some(version), from: FoundIn::Origin, asked, kept };
+    let action =
+        CacheOp::Read { version: Some(version), from: FoundIn::Origin, asked, kept, met: None };
     Op::new(1, Action::Cache(action), Nanos(at.0), Nanos(at.1))
 }
 
@@ -70,7 +71,8 @@ fn what_the_origin_never_had_is_impossible() {
     assert_eq!(of(read(2, FoundIn::Group, (90, 104))), [1.0], "not yet");
     assert_eq!(of(read(2, FoundIn::Group, (90, 105))), [0.0]);
     assert_eq!(of(read(3, FoundIn::Group, (200, 201))), [1.0], "never");
-    let none = CacheOp::Read { version: None, from: FoundIn::Group, asked: None, kept: None };
+    let none =
+        CacheOp::Read { version: None, from: FoundIn::Group, asked: None, kept: None, met: None };
     assert_eq!(of(Op::new(1, Action::Cache(none), Nanos(1), Nanos(2))), [1.0], "another one's");
 }
 

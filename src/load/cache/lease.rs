@@ -52,8 +52,13 @@ pub(super) async fn miss(
             let took = |told: &ReplyValue| matches!(told, ReplyValue::Number(Some(1)));
             return Ok(process.filled(entity, copy, fill.into(), took).await);
         }
-        if let Some(found) = process.found_by(&answer) {
+        if let Some(found) = process.found_by(entity, &answer) {
             return Ok(found.of_another());
+        }
+        // Another entity has the place, and no lease is given for it.
+        if entity.met.get().is_some() {
+            let copy = process.origin_says(entity, trace).await?;
+            return Ok(process.kept_nowhere(copy));
         }
         process.timer.until(process.clock.now() + RETRY).await;
     }

@@ -13,7 +13,7 @@ use super::entity::Entity;
 use super::process::Process;
 use crate::load::Targets;
 use crate::load::client::{ClientOptions, Ear, Listener, Topic, done, of};
-use crate::model::op::key_prefix;
+use crate::model::op::{key_name, key_prefix};
 use crate::spec::cache::Invalidate;
 
 /// Where servers tell of deleted keys.
@@ -39,7 +39,7 @@ pub(super) async fn tell(process: &Process, entity: &Entity) {
         }
         Invalidate::Publish => {
             delete(process, entity).await;
-            publish(process, entity, changed(&process.name), entity.key.clone()).await;
+            publish(process, entity, changed(&process.name), process.name_of(entity)).await;
         }
         Invalidate::Confirmed => confirm(process, entity).await,
     }
@@ -66,7 +66,7 @@ async fn confirm(process: &Process, entity: &Entity) {
     }
     // Its end is told however the write ends.
     let write = Confirming { process, number: process.confirmations.begin() };
-    let text = format!("{} {} {}", entity.key, process.number, write.number);
+    let text = format!("{} {} {}", process.name_of(entity), process.number, write.number);
     let others = usize::from(process.of) - 1;
     for look in 0u32.. {
         if process.confirmations.count(write.number) >= others {
@@ -144,6 +144,11 @@ pub(super) fn is_heard(process: &Process, by: Option<u16>) -> bool {
 }
 
 impl Process {
+    /// By which processes tell each other of it, whatever it is called in the group.
+    fn name_of(&self, entity: &Entity) -> String {
+        key_name(&self.name, entity.id)
+    }
+
     fn id_of(&self, key: &str) -> Option<u64> {
         key.strip_prefix(&key_prefix(&self.name))?.parse().ok()
     }

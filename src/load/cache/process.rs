@@ -92,7 +92,7 @@ impl Found {
     pub(super) fn told(&self, entity: &Entity, asked: Option<(Nanos, Nanos)>) -> CacheOp {
         // What is another entity's was never this one's.
         let version = Some(self.copy.version).filter(|_| self.copy.id == entity.id);
-        CacheOp::Read { version, from: self.from, asked, kept: self.kept }
+        CacheOp::Read { version, from: self.from, asked, kept: self.kept, met: entity.met.get() }
     }
 }
 
@@ -151,13 +151,19 @@ impl Process {
             return None;
         }
         let answer = self.send(entity.slot, of("GET", &entity.key).into(), text).await.ok()?;
-        self.found_by(&answer)
+        self.found_by(entity, &answer)
     }
 
-    /// What a server answered, if it is a copy.
-    pub(super) fn found_by(&self, answer: &Answer) -> Option<Found> {
+    /// What a server answered, if it is a copy. Another entity's is none, if anybody looks.
+    pub(super) fn found_by(&self, entity: &Entity, answer: &Answer) -> Option<Found> {
         let ReplyValue::Bytes(Some(text)) = &answer.told else { return None };
         let copy = Copy::read(text)?;
+        if copy.id != entity.id {
+            entity.met.set(entity.met.get().or(Some(self.clock.now())));
+            if self.cache.verify {
+                return None;
+            }
+        }
         let kept = Some(copy.until + self.window());
         Some(Found { copy, from: FoundIn::Group, kept, by: answer.by })
     }

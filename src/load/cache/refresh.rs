@@ -42,6 +42,7 @@ async fn refresh(process: &Process, entity: &Entity) {
         from: FoundIn::Origin,
         asked: trace.asked.get(),
         kept: None,
+        met: None,
     };
     let told = found.map_or(nothing, |found| found.told(entity, trace.asked.get()));
     let beside = Noted { key: entity.id, action: Action::Cache(told), from, to };

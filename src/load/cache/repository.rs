@@ -13,7 +13,7 @@ use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue, Requ
 use crate::load::workload::Doing;
 use crate::model::Clock;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
-use crate::spec::cache::{Cache, Stampede, Without};
+use crate::spec::cache::{Cache, Naming, Stampede, Without};
 use crate::spec::scenario::Load;
 
 /// That of one instance.
@@ -53,9 +53,9 @@ impl Client for Repository {
 
     fn request(doing: Doing<'_>) -> Form {
         match (doing.purpose, doing.plan.action.access()) {
-            (Purpose::Fill, _) => Form::Warm(Entity::new(doing.plan.key, doing.key())),
-            (Purpose::Load, Access::Read) => Form::Read(Entity::new(doing.plan.key, doing.key())),
-            (Purpose::Load, Access::Write) => Form::Write(Entity::new(doing.plan.key, doing.key())),
+            (Purpose::Fill, _) => Form::Warm(entity(&doing)),
+            (Purpose::Load, Access::Read) => Form::Read(entity(&doing)),
+            (Purpose::Load, Access::Write) => Form::Write(entity(&doing)),
             (Purpose::Final | Purpose::Beside, _) => Form::Last(doing.request()),
         }
     }
@@ -74,7 +74,8 @@ impl Client for Repository {
                 let told = match &ended {
                     Ok(Ok(found)) => found.told(entity, asked),
                     Ok(Err(_)) | Err(_) => {
-                        CacheOp::Read { version: None, from: FoundIn::Origin, asked, kept: None }
+                        let (from, met) = (FoundIn::Origin, entity.met.get());
+                        CacheOp::Read { version: None, from, asked, kept: None, met }
                     }
                 };
                 answer(ended.map(|ended| ended.map(drop)), told)
@@ -103,6 +104,12 @@ impl Client for Repository {
     fn reconnects(&self) -> u64 {
         self.0.servers.reconnects()
     }
+}
+
+fn entity(doing: &Doing<'_>) -> Entity {
+    let load = doing.load;
+    let naming = load.cache.as_ref().map_or(Naming::Plain, |cache| cache.naming);
+    Entity::named(doing.plan.key, &load.keyspace.name, naming)
 }
 
 fn answer<E>(ended: Result<Result<(), Cause>, E>, told: CacheOp) -> Answer {

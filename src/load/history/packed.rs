@@ -230,12 +230,13 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             put(out, *ended as u64);
         }
         Action::Cache(CacheOp::Guarded) => put(out, 25),
-        Action::Cache(CacheOp::Read { version, from, asked, kept }) => {
+        Action::Cache(CacheOp::Read { version, from, asked, kept, met }) => {
             one(23, *from as u64);
             put_if(out, *version);
             put_if(out, asked.map(|(from, _)| from.0));
             asked.iter().for_each(|(from, to)| put_since(out, *to, *from));
             put_if(out, kept.map(|at| at.0));
+            put_if(out, met.map(|at| at.0));
         }
     }
 }
@@ -399,7 +400,8 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
                 None => None,
             };
             let kept = get_if(bytes)?.map(Nanos);
-            Action::Cache(CacheOp::Read { version, from, asked, kept })
+            let met = get_if(bytes)?.map(Nanos);
+            Action::Cache(CacheOp::Read { version, from, asked, kept, met })
         }
         24 => {
             let version = get(bytes)?;

@@ -44,13 +44,20 @@ fn cache() -> impl Strategy<Value = CacheOp> {
     let at = || number().prop_map(Nanos);
     let from = || prop::sample::select(FoundIn::ALL.to_vec());
     let asked = || prop::option::of((at(), at()));
-    let read = (prop::option::of(number()), from(), asked(), prop::option::of(at()));
+    let at_times = || (prop::option::of(at()), prop::option::of(at()));
+    let read = (prop::option::of(number()), from(), asked(), at_times());
     prop_oneof![
         (number(), at()).prop_map(|(version, at)| CacheOp::Write { version, at }),
         Just(CacheOp::Guarded),
         (number(), prop::sample::select(Ended::ALL.to_vec()))
             .prop_map(|(version, ended)| CacheOp::Held { version, ended }),
-        read.prop_map(|(version, from, asked, kept)| CacheOp::Read { version, from, asked, kept }),
+        read.prop_map(|(version, from, asked, (kept, met))| CacheOp::Read {
+            version,
+            from,
+            asked,
+            kept,
+            met,
+        }),
     ]
 }
 

@@ -22,8 +22,13 @@ impl Cache {
     }
 }
 
-const READ: Action =
-    Action::Cache(CacheOp::Read { version: None, from: FoundIn::Origin, asked: None, kept: None });
+const READ: Action = Action::Cache(CacheOp::Read {
+    version: None,
+    from: FoundIn::Origin,
+    asked: None,
+    kept: None,
+    met: None,
+});
 const WRITE: Action = Action::Cache(CacheOp::Write { version: 0, at: Nanos::ZERO });
 
 impl Sessions for Cache {

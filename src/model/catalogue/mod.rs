@@ -431,6 +431,13 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "copies in processes that went because of a write, of those that should"
             .side_by_side();
     }
+    &[Workload(Workload::Cache)], "have entities whose names collide (`naming`)" => {
+        "keys.collided" Count Lower
+            "reads that found another entity's copy under the name of theirs".side_by_side();
+        "keys.detected.p99" Millis Lower
+            "99th percentile of the time until such a read had seen that".busy_does(MayBeAll);
+        "keys.resolved" Percent Higher "such reads that got the right entity in the end";
+    }
     &[Workload(Workload::Cache), Step],
         "let the load go on for a second before the first step, and after the last one" => {
         "recovery.hits" Millis Lower

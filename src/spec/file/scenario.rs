@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::model::Workload;
-use crate::spec::cache::{Guard, Invalidate, LayerIn, Policy, Stampede, Warm, Without};
+use crate::spec::cache::{Guard, Invalidate, LayerIn, Naming, Policy, Stampede, Warm, Without};
 use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::lock::{Deadlock, LockBy, LockKind};
@@ -104,6 +104,13 @@ object! {
         /// What a read gets while the breaker is open: what the origin says (`origin`), what the
         /// process read last (`stale`), or an `error`. Default: `origin`.
         optional "without" without: Without,
+        /// How entities of a `cache` are called in the group: by their names (`plain`), by so many
+        /// bits of a hash of them (`hashed(32)`), or by two numbers with nothing between them
+        /// (`joined`). Default: `plain`.
+        optional "naming" naming: Naming,
+        /// Whether readers of a `cache` look whose copy it is that they find, and take another one's
+        /// for none. Default: `false`.
+        optional "verify" verify: bool,
         /// How long after a write an old version may be served. Default: 100ms.
         #[range(Time::millis(0), DAY, "a drill takes a day at most")]
         optional "bound" bound: Time,
@@ -305,6 +312,17 @@ impl Decode for ClientKind {
         json_schema!({ "oneOf": [word, map] })
     }
 }
+
+scalar!(Naming: "a naming" ["plain", "hashed(32)", "joined"]
+r"^(plain|joined|hashed\( *[0-9]+ *\))$",
+|text| match text {
+    "plain" => Some(Naming::Plain),
+    "joined" => Some(Naming::Joined),
+    _ => {
+        let bits = text.strip_prefix("hashed(")?.strip_suffix(')')?;
+        bits.trim().parse().ok().filter(|bits| (1..=64).contains(bits)).map(Naming::Hashed)
+    }
+});
 
 scalar!(Distribution: "a distribution" ["uniform", "zipf(0.99)"]
 r"^(uniform|zipf\( *[0-9]+(\.[0-9]+)? *\))$",

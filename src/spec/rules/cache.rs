@@ -3,7 +3,8 @@
 use super::groups::group;
 use crate::model::Workload;
 use crate::spec::cache::{
-    Cache, Guard, Invalidate, Layer, LayerIn, Origin, Place, Policy, Stampede, Warm, Without,
+    Cache, Guard, Invalidate, Layer, LayerIn, Naming, Origin, Place, Policy, Stampede, Warm,
+    Without,
 };
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
@@ -58,6 +59,8 @@ pub fn check(
             map.warm.given().map(|at| (&at.span, "warm")),
             map.guard.given().map(|at| (&at.span, "guard")),
             map.without.given().map(|at| (&at.span, "without")),
+            map.naming.given().map(|at| (&at.span, "naming")),
+            map.verify.given().map(|at| (&at.span, "verify")),
             map.bound.given().map(|at| (&at.span, "bound")),
         ];
         for (span, key) in given.into_iter().flatten() {
@@ -77,6 +80,8 @@ pub fn check(
         invalidate: map.invalidate.or(Invalidate::Delete),
         warm: map.warm.or(Warm::None),
         without,
+        naming: naming(map, errors),
+        verify: map.verify.or(false),
         bound: map.bound.or(BOUND).0,
     })
 }
@@ -182,6 +187,19 @@ fn guard(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Option<Wi
     is_breaker.then(|| map.without.or(Without::Origin))
 }
 
+/// Servers tell of keys, and nobody knows whose they are if their names do not say so.
+fn naming(map: &LoadMap, errors: &mut Diagnostics) -> Naming {
+    let naming = map.naming.or(Naming::Plain);
+    let by_servers =
+        |way: &Invalidate| matches!(way, Invalidate::TrackingBroadcast | Invalidate::Keyspace);
+    let heard = map.invalidate.given().filter(|at| by_servers(&at.value));
+    if let (Some(at), Some(way)) = (map.naming.given().filter(|_| naming != Naming::Plain), heard) {
+        let message = format!("servers tell of keys by `{}`, and not of entities", way.value);
+        errors.add(&at.span, message, "write `naming: plain`, or another way to invalidate");
+    }
+    naming
+}
+
 /// Servers tell of deleted keys only if they are told to.
 fn keyspace(map: &LoadMap, group: &Group, errors: &mut Diagnostics) {
     let Some(At { span, .. }) =
@@ -219,6 +237,10 @@ pub fn of_other_copies(own: &Load, other: &Load) -> Option<(String, &'static str
     if cache.bound != theirs.bound {
         let message = format!("`{}` has `bound: {}`", other.name, Time(theirs.bound));
         return Some((message, "give both the same: they are judged together"));
+    }
+    if cache.naming != theirs.naming {
+        let message = format!("`{}` has `naming: {}`", other.name, theirs.naming);
+        return Some((message, "give both the same: they have their copies in common"));
     }
     (far(cache) != far(theirs)).then(|| {
         let has = if far(theirs) { "has" } else { "has no" };

@@ -157,6 +157,7 @@ pub const ALL: &[Broken] = &[
     broken("cache-invalidation-race", &["settle=5s"], STANDS, "errors.total"),
     broken("cache-breaker", &[], EVICTS_ALL, "origin.saved"),
     broken("cache-cold-restart", &[], EVICTS_ALL, "cache.hits"),
+    broken("cache-keys", &["settle=5s"], EVICTS_ALL, "cache.hits"),
     broken("cache-counters", &["settle=5s"], COUNTS_ANEW, "counter.wrong"),
     broken("cache-counters", &["settle=5s"], STANDS, "latency.p95.before"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),

@@ -162,8 +162,8 @@ fn a_step_makes_the_origin_slow_narrow_and_fail() {
     assert!(measure(&report, "latency.p95.during") > 100.0, "{}", report["measures"]);
     assert!(measure(&report, "latency.p95.after") < 50.0, "{}", report["measures"]);
     // Half of some 480.
-    let failed = report["loads"][0]["errors"]["origin_failed"].as_f64().unwrap_or_default();
-    assert!((120.0..360.0).contains(&failed), "{failed}: {}", report["loads"][0]);
+    let failed = measure(&report, "errors.fail");
+    assert!((120.0..360.0).contains(&failed), "{failed}: {}", report["measures"]);
     assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
 }
 
@@ -191,6 +191,23 @@ fn two_services_on_the_same_entities_keep_each_other_right() {
         }
         place.assert_nothing_left();
     }
+}
+
+/// Five entities have two names.
+#[test]
+fn names_that_collide_are_seen_by_readers_that_look() {
+    let play = |verify: bool| {
+        play(&format!(
+            "reads: 95%, layers: {{ l1: {{ group: cache, ttl: 5s }} }}, origin: {{ latency: 1ms }}, \
+             naming: hashed(1), verify: {verify}"
+        ))
+    };
+    let blind = play(false);
+    assert!(measure(&blind, "cache.impossible") > 100.0, "{}", blind["measures"]);
+    let looks = play(true);
+    assert_eq!(measure(&looks, "cache.impossible"), 0.0, "{}", looks["findings"]);
+    assert!(measure(&looks, "keys.collided") > 100.0, "{}", looks["measures"]);
+    assert!(measure(&looks, "keys.resolved") > 99.0, "{}", looks["measures"]);
 }
 
 /// Also while slots move.

@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 13] = [
+pub const CACHES: [&str; 14] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -194,6 +194,7 @@ pub const CACHES: [&str; 13] = [
     "cache-counters",
     "cache-breaker",
     "cache-cold-restart",
+    "cache-keys",
 ];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.
