@@ -9,7 +9,7 @@ use crate::model::event::{Canary, SyncPair};
 use crate::node::{Admin, Node};
 use crate::probe::{LagProber, Member, Prober, Sampled, Tied, Watcher, Writing, canary};
 use crate::spec::scenario::Load;
-use crate::spec::sync::DataSync;
+use crate::spec::sync::{DataSync, SyncRule};
 use crate::spec::topology::Mode;
 use crate::sync::shard::Shard;
 
@@ -91,9 +91,7 @@ fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagPr
         group: group(index).spec.name.clone(),
         shards: (0..).zip(&shards).map(|(shard, _)| asked_of(group(index), shard)).collect(),
     };
-    // Of keys that hold one value each.
-    let holds_one = |load: &&Load| matches!(load.workload, Workload::Register | Workload::Counter);
-    let loads = drill.scenario.loads.iter().filter(holds_one);
+    let loads = drill.scenario.loads.iter().filter(|load| is_sampled(load.workload, sync.rule()));
     let of_all = |load: &&Load| !drill.scenario.writers(load).is_empty();
     let owned = loads.filter(of_all).filter(|load| load.keyspace.of.is_none());
     let sampled = owned.map(|load| Sampled { name: load.name.clone(), keys: load.keys });
@@ -111,6 +109,17 @@ fn lag(drill: &DrillContext<'_>, deployment: &Deployment) -> Result<Option<LagPr
     };
     let every = drill.scenario.probe.every;
     LagProber::launch(tied, every, drill.teller.clone()).map(Some).map_err(Halt::failed)
+}
+
+/// Whether keys of such a load are compared while it runs: they hold one value each, which does not
+/// come again. By the last-writer rule a counter's does: an increment is thrown away, and the next one
+/// makes the same number.
+fn is_sampled(workload: Workload, rule: Option<SyncRule>) -> bool {
+    match workload {
+        Workload::Register => true,
+        Workload::Counter => rule != Some(SyncRule::Lww),
+        _ => false,
+    }
 }
 
 /// How the nodes that a shard may be led by are asked: its own first. Those of other shards may
@@ -132,5 +141,19 @@ fn of_group(
             canary::of_cluster(name, &forecast.owners[index], per_shard, &forecast.moving(index))
         }
         _ => canary::of_shard(name, per_shard),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_again_is_not_compared() {
+        let sampled = |workload, rule| is_sampled(workload, Some(rule));
+        assert!(sampled(Workload::Register, SyncRule::Lww));
+        assert!(!sampled(Workload::Counter, SyncRule::Lww));
+        assert!(sampled(Workload::Counter, SyncRule::Crdt));
+        assert!(is_sampled(Workload::Counter, None) && !is_sampled(Workload::Set, None));
     }
 }

@@ -67,8 +67,9 @@ fn without_anybody_who_looks_a_deadlock_lasts_until_patience_is_over() {
 fn fifty_clients_want_one_lock_and_others_a_thousand_a_second() {
     let report = play("lock-contention", &["settle=5s"]);
     let of = |load: usize, what: &str| report["loads"][load]["measures"][what]["value"].as_f64();
-    let [one, many] = [0, 1].map(|load| of(load, "lock.acquire.p99").unwrap());
-    assert!(one > many, "who wants the one lock waits: {one} and {many} ms");
+    // A busy machine may keep the others waiting for as long, but not for a lock.
+    let [one, many] = [0, 1].map(|load| of(load, "lock.tries").unwrap());
+    assert!(one > many, "who wants the one lock tries more often: {one} and {many}");
     let acquired = [0, 1].map(|load| of(load, "lock.acquired").unwrap());
     assert!(acquired[1] >= 4_000.0, "{acquired:?}");
     assert_eq!(acquired.iter().sum::<f64>(), measure(&report, "lock.acquired"));
