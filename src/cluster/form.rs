@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::error::FormError;
 use super::network::Network;
 use super::nodes_conf::even_slots;
-use super::places::Places;
+use super::places::{Newcomers, Places};
 use super::ready::{self, Awaited, ExpectedShards};
 use super::servers::{
     behind_doors, joiner_plan, node_names, node_plans, nodes, sentinel_names, sentinel_plans,
@@ -35,17 +35,6 @@ pub struct Deployment {
     pub network: Option<Arc<Network>>,
     /// What all servers ask of their clients.
     pub password: Option<Password>,
-}
-
-/// Those that take part in a drill, and are in no topology.
-#[derive(Clone, Debug, Default)]
-pub struct Newcomers {
-    /// Nodes that join later.
-    pub nodes: Vec<NodeName>,
-    /// With the regions that they are in.
-    pub actors: Vec<(NodeName, Option<String>)>,
-    /// Clients of redrill's own that are to have an address of their own, and their regions.
-    pub instances: Vec<(NodeName, Option<String>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,7 +112,7 @@ pub async fn bring_up_most(
     }
     let linked: Vec<&Node> = groups.iter().flat_map(DeployedGroup::all).collect();
     let names = linked.iter().map(|node| node.name.clone());
-    let places = Arc::new(Places::new(topology, names, &newcomers.actors, &newcomers.instances));
+    let places = Arc::new(Places::new(topology, names, newcomers));
     let open = |seed| Network::open(backend, topology, places.clone(), &linked, seed);
     let network = relay.map(open).transpose()?;
     // Primaries first: they take longest to become ready.

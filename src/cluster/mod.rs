@@ -16,10 +16,10 @@ mod servers;
 pub mod view;
 
 pub use error::FormError;
-pub use form::{DeployedGroup, Deployment, Newcomers, bring_up, bring_up_most};
+pub use form::{DeployedGroup, Deployment, bring_up, bring_up_most};
 pub use network::{Network, NetworkError};
 pub use nodes_conf::even_slots;
-pub use places::Places;
 #[cfg(test)]
 pub(crate) use places::tests::two_regions;
+pub use places::{Newcomers, Places};
 pub use servers::{node_names, sentinel_names};

@@ -106,6 +106,11 @@ impl Network {
         self.clients.get(&End::Clients(self.places.of_client(region))).copied()
     }
 
+    /// The address from which an instance connects to be told of changes.
+    pub fn subscriber_from(&self, load: &str, instance: u16) -> Option<IpAddr> {
+        self.clients.get(&End::Subscriber(NodeName::actor(load, instance.into()))).copied()
+    }
+
     /// The address from which an instance connects that is not the only one of its load.
     pub fn instance_from(&self, load: &str, instance: u16) -> Option<IpAddr> {
         self.clients.get(&End::Actor(NodeName::actor(load, instance.into()))).copied()

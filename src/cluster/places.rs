@@ -13,19 +13,33 @@ pub struct Places {
     actors: BTreeMap<NodeName, Option<String>>,
     /// Clients of redrill's own that have an address of their own.
     instances: BTreeMap<NodeName, Option<String>>,
+    /// Instances that are told of changes, on connections that have an address of their own.
+    subscribers: BTreeMap<NodeName, Option<String>>,
     clients: BTreeSet<Option<String>>,
     /// The region of clients without a place: the first one.
     default: Option<String>,
 }
 
+/// Those that take part in a drill, and are in no topology.
+#[derive(Clone, Debug, Default)]
+pub struct Newcomers {
+    /// Nodes that join later.
+    pub nodes: Vec<NodeName>,
+    /// With the regions that they are in.
+    pub actors: Vec<(NodeName, Option<String>)>,
+    /// Clients of redrill's own that are to have an address of their own, and their regions.
+    pub instances: Vec<(NodeName, Option<String>)>,
+    /// Those that are told of changes, and their regions.
+    pub subscribers: Vec<(NodeName, Option<String>)>,
+}
+
 impl Places {
-    /// An actor or an instance is in the region that stands beside it, or where clients are that
+    /// An actor, an instance or a subscriber is in the region that stands beside it, or where clients are that
     /// are put nowhere.
     pub fn new(
         topology: &Topology,
         nodes: impl IntoIterator<Item = NodeName>,
-        actors: &[(NodeName, Option<String>)],
-        instances: &[(NodeName, Option<String>)],
+        newcomers: &Newcomers,
     ) -> Places {
         let region = |name: &NodeName| {
             let group = topology.groups.iter().find(|group| group.name == name.group)?;
@@ -40,15 +54,34 @@ impl Places {
         let place = |(name, region): &(NodeName, Option<String>)| {
             (name.clone(), region.clone().or_else(|| default.clone()))
         };
-        let [actors, instances] = [actors, instances].map(|all| all.iter().map(place).collect());
-        Places { nodes, actors, instances, clients, default }
+        let Newcomers { actors, instances, subscribers, .. } = newcomers;
+        let [actors, instances, subscribers] =
+            [actors, instances, subscribers].map(|all| all.iter().map(place).collect());
+        Places { nodes, actors, instances, subscribers, clients, default }
     }
 
-    /// All who connect from an address that says who they are: the clients of each place, and
-    /// instances.
+    /// All who connect from an address that says who they are: the clients of each place, instances,
+    /// and subscribers.
     pub fn addressed(&self) -> impl Iterator<Item = End> {
         let clients = self.clients.iter().cloned().map(End::Clients);
-        clients.chain(self.instances.keys().cloned().map(End::Actor))
+        let instances = self.instances.keys().cloned().map(End::Actor);
+        clients.chain(instances).chain(self.subscribers())
+    }
+
+    /// The connections on which instances are told of changes.
+    pub fn subscribers(&self) -> impl Iterator<Item = End> {
+        self.subscribers.keys().cloned().map(End::Subscriber)
+    }
+
+    /// With the connections on which those instances are told of changes that are among `ends`.
+    pub fn with_subscribers(&self, ends: BTreeSet<End>) -> BTreeSet<End> {
+        let told = |end: &End| match end {
+            End::Actor(name) => self.subscribers.get_key_value(name),
+            End::Node(_) | End::Clients(_) | End::Subscriber(_) | End::Outside => None,
+        };
+        let more: Vec<End> =
+            ends.iter().filter_map(told).map(|(name, _)| End::Subscriber(name.clone())).collect();
+        ends.into_iter().chain(more).collect()
     }
 
     /// The place of clients that belong to `region`, or to none.
@@ -65,7 +98,11 @@ impl Places {
     pub fn clients_in(&self, region: &str) -> BTreeSet<End> {
         let clients = End::Clients(Some(region.to_owned()));
         let instances = here(&self.instances, region);
-        here(&self.actors, region).chain(instances).chain([clients]).collect()
+        let told = here(&self.subscribers, region).filter_map(|end| match end {
+            End::Actor(name) => Some(End::Subscriber(name)),
+            _ => None,
+        });
+        here(&self.actors, region).chain(instances).chain(told).chain([clients]).collect()
     }
 
     pub fn actors(&self) -> impl Iterator<Item = &NodeName> {
@@ -87,6 +124,10 @@ impl Places {
                 (Some(place), _) => End::Clients(place.clone()).to_string(),
                 (None, Some(Some(region))) => format!("actors in {region}"),
                 (None, _) => "actors".to_owned(),
+            },
+            End::Subscriber(name) => match self.subscribers.get(name) {
+                Some(Some(region)) => format!("subscribers in {region}"),
+                _ => "subscribers".to_owned(),
             },
             End::Clients(_) | End::Outside => end.to_string(),
         }
@@ -115,24 +156,32 @@ pub(crate) mod tests {
                     placement: { primaries: us, replicas: eu } }";
         let topology = parse_topology(&Source::new("t.yaml", text), &Options::default()).unwrap();
         let names = (0..3).flat_map(|shard| [0, 1].map(|n| NodeName::new("c", shard, n)));
-        let actors =
-            [(NodeName::actor("app", 0), Some("eu".into())), (NodeName::actor("app", 1), None)];
-        let instances = [(NodeName::actor("own", 1), Some("eu".into()))];
-        Places::new(&topology, names, &actors, &instances)
+        let in_eu = |name, n| (NodeName::actor(name, n), Some("eu".into()));
+        let newcomers = Newcomers {
+            actors: vec![in_eu("app", 0), (NodeName::actor("app", 1), None)],
+            instances: vec![in_eu("own", 1)],
+            subscribers: vec![in_eu("own", 1)],
+            ..Newcomers::default()
+        };
+        Places::new(&topology, names, &newcomers)
     }
 
     #[test]
     fn a_region_has_its_nodes_and_its_clients() {
         let places = two_regions();
         let eu = places.region("eu");
-        assert_eq!(eu.len(), 6);
+        assert_eq!(eu.len(), 7);
         assert!(eu.contains(&NodeName::actor("app", 0).into()), "where it was put");
         assert!(places.region("us").contains(&NodeName::actor("app", 1).into()), "put nowhere");
         assert!(eu.contains(&End::Clients(Some("eu".into()))));
         assert!(eu.contains(&NodeName::new("c", 2, 1).into()), "replicas are there");
         assert_eq!(places.of_client(None), Some("us".to_owned()), "the first region");
-        assert_eq!(places.clients().len(), 5);
+        assert_eq!(places.clients().len(), 6);
         assert_eq!(places.name(&NodeName::actor("own", 1).into()), "clients in eu");
+        let own = BTreeSet::from([End::from(NodeName::actor("own", 1))]);
+        let told = End::Subscriber(NodeName::actor("own", 1));
+        assert!(places.with_subscribers(own).contains(&told), "it is cut off with its instance");
+        assert_eq!(places.name(&told), "subscribers in eu");
         assert_eq!(places.name(&NodeName::actor("app", 0).into()), "actors in eu");
     }
 }

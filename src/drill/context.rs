@@ -8,7 +8,7 @@ use tracing::{Span, info, info_span};
 
 use crate::backend::Backend;
 use crate::cluster::FormError;
-use crate::load::Origins;
+use crate::load::Applications;
 use crate::load::history::HistoryError;
 use crate::log::DrillLog;
 use crate::model::Nanos;
@@ -27,7 +27,7 @@ pub struct DrillContext<'a> {
     pub folder: &'a RunFolder,
     pub log: &'a DrillLog,
     pub seed: u64,
-    pub origins: Origins,
+    pub applications: Applications,
     pub teller: Teller,
     pub exits: ExitMonitor,
     /// Cancelled on Ctrl-C.

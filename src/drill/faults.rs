@@ -167,7 +167,7 @@ impl<'a> Faults<'a> {
 
     pub(super) fn site<'s>(&'s self, group: &'s DeployedGroup) -> Site<'s> {
         let (backend, deployment, strains) = (self.drill.backend, self.deployment, &self.strains);
-        Site { backend, deployment, group, strains, origins: &self.drill.origins }
+        Site { backend, deployment, group, strains, applications: &self.drill.applications }
     }
 
     async fn wait_and_undo(&self, index: usize, lasts: Option<Duration>) -> Option<StepError> {

@@ -52,7 +52,7 @@ pub fn targets(deployment: &Deployment, group: &DeployedGroup, region: Option<&s
     let from = network.and_then(|network| network.clients_from(region)).into_iter().collect();
     let counted = same.iter().flat_map(|group| &group.nodes).map(|node| node.announced).collect();
     let password = deployment.password.clone();
-    Targets { seeds, lookup, nodes: counted, from, password }
+    Targets { seeds, lookup, nodes: counted, from, told_at: Vec::new(), password }
 }
 
 impl Loads {
@@ -67,7 +67,10 @@ impl Loads {
             let of_group = |name: &String| {
                 let group = deployment.group(name);
                 let group = group.ok_or_else(|| Halt::failed(format_args!("no group {name}")))?;
-                let mut all = Targets { from: from.clone(), ..targets(deployment, group, None) };
+                let told_at = |n| network?.subscriber_from(&load.name, n);
+                let told_at = (0..load.instances).filter_map(told_at).collect();
+                let from = from.clone();
+                let mut all = Targets { from, told_at, ..targets(deployment, group, None) };
                 let fallback = load.fallback.as_ref().and_then(|name| deployment.group(name));
                 if let Some(group) = fallback {
                     let more = targets(deployment, group, None);
@@ -79,7 +82,7 @@ impl Loads {
             let targets = load.groups.iter().map(of_group).collect::<Result<_, Halt>>()?;
             let (teller, writer) = (drill.teller.clone(), history.writer());
             let programs = Some(drill.backend.programs().clone());
-            let programs = (programs, drill.origins.get(&load.keyspace.name).cloned());
+            let programs = (programs, drill.applications.get(&load.name).cloned());
             LoadRunner::launch(index as u8, &load, targets, drill.seed, teller, writer, programs)
                 .await
                 .map_err(Halt::failed)

@@ -37,7 +37,7 @@ use tracing::{Instrument, info, info_span};
 use crate::backend::registry::{Registration, Registry, RegistryError, RunKind};
 use crate::backend::{Backend, BackendError, ResolvedBackend};
 use crate::cluster::Deployment;
-use crate::load::origins;
+use crate::load::applications;
 use crate::log::DrillLog;
 use crate::model::Clock;
 use crate::model::event::{EventKind, Sink, Teller};
@@ -159,7 +159,7 @@ impl Drill {
             folder: &self.folder,
             log: &self.log,
             seed: self.seed,
-            origins: origins(&self.scenario.loads, self.seed),
+            applications: applications(&self.scenario.loads, self.seed),
             teller: self.teller,
             stop: self.stop,
         };

@@ -102,6 +102,7 @@ async fn form(drill: &DrillContext<'_>) -> Result<Deployment, Halt> {
         nodes: drill.scenario.joiners(),
         actors: drill.scenario.actors(),
         instances: drill.scenario.own_instances(),
+        subscribers: drill.scenario.subscribers(),
     };
     let forming = cluster::bring_up_most(drill.backend, topology, &newcomers, relay, &told);
     // If a server ends here, forming fails with that server's log.

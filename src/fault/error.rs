@@ -12,8 +12,8 @@ use crate::node::NodeError;
 pub enum FaultError {
     #[error("{0} is down already")]
     Down(NodeName),
-    #[error("the load `{0}` has no origin; this is a bug in redrill")]
-    NoOrigin(String),
+    #[error("the load `{0}` is no cache; this is a bug in redrill")]
+    NoCache(String),
     #[error("there is no node {0}")]
     NoNode(NodeName),
     #[error("{0} has no live primary that could hand over: write `force: takeover`")]
@@ -87,7 +87,7 @@ impl FaultError {
             FaultError::Node(error) => error.is_silence(),
             FaultError::Down(_)
             | FaultError::NoNode(_)
-            | FaultError::NoOrigin(_)
+            | FaultError::NoCache(_)
             | FaultError::NoPrimary(_)
             | FaultError::SeveralSources(..)
             | FaultError::Overtaken { .. }

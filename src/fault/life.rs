@@ -14,7 +14,7 @@ use super::hit::Hit;
 use super::strains::{Strain, StrainHandle, Strains};
 use crate::backend::Backend;
 use crate::cluster::{DeployedGroup, Deployment};
-use crate::load::Origins;
+use crate::load::Applications;
 use crate::log::OrLogged;
 use crate::model::NodeName;
 use crate::node::Node;
@@ -43,7 +43,7 @@ pub struct Site<'a> {
     /// The group whose nodes are meant.
     pub group: &'a DeployedGroup,
     pub strains: &'a Strains,
-    pub origins: &'a Origins,
+    pub applications: &'a Applications,
 }
 
 /// Something that can be done to nodes or links.

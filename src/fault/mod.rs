@@ -15,6 +15,7 @@ mod life;
 mod links;
 mod memory;
 mod origin;
+mod processes;
 mod promote;
 mod sides;
 mod slow;
@@ -65,6 +66,7 @@ pub fn of(action: &StepAction) -> Play<'_> {
         StepAction::Refuse(fault) => Play::Fault(fault),
         StepAction::Reset(fault) => Play::Fault(fault),
         StepAction::Origin(fault) => Play::Fault(fault),
+        StepAction::RestartProcesses(fault) => Play::Fault(fault),
         StepAction::Reshard(_)
         | StepAction::Drain(_)
         | StepAction::Rebalance(_)

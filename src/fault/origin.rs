@@ -14,9 +14,10 @@ use crate::spec::step::Origin;
 #[async_trait]
 impl Fault for Origin {
     async fn inject(&self, site: Site<'_>, _: &Hit) -> Injected {
-        let Some(origin) = site.origins.get(&self.load).cloned() else {
-            return (ActiveFault::default(), Some(FaultError::NoOrigin(self.load.clone())));
+        let Some(application) = site.applications.get(&self.load) else {
+            return (ActiveFault::default(), Some(FaultError::NoCache(self.load.clone())));
         };
+        let origin = application.origin().clone();
         let number = origin.change(self.change());
         let undo: Vec<Box<dyn Undo>> = vec![Box::new(Changed { origin, number })];
         (ActiveFault { undo, ..ActiveFault::default() }, None)

@@ -84,16 +84,17 @@ fn named(
             }
             Spot::Region(region) => places.region(region),
             Spot::Clients => places.clients(),
+            Spot::Subscribers => places.subscribers().collect(),
             Spot::ClientsIn(region) => places.clients_in(region),
         });
     }
-    Ok(ends)
+    Ok(places.with_subscribers(ends))
 }
 
 fn nodes_of<'e>(ends: impl IntoIterator<Item = &'e End>) -> Vec<NodeName> {
     let node = |end: &End| match end {
         End::Node(name) => Some(name.clone()),
-        End::Actor(_) | End::Clients(_) | End::Outside => None,
+        End::Actor(_) | End::Clients(_) | End::Subscriber(_) | End::Outside => None,
     };
     ends.into_iter().filter_map(node).collect()
 }

@@ -39,7 +39,7 @@ mod tally;
 mod waits_for;
 pub(crate) mod workload;
 
-pub use cache::{Origin, Origins, origins};
+pub use cache::{Application, Applications, Origin, applications};
 pub use runner::{LoadError, LoadRunner};
 pub use sweep::FinalRead;
 pub use tally::Totals;
@@ -62,6 +62,8 @@ pub struct Targets {
     /// The addresses to connect from, by which a relay knows whose connections they are: one for
     /// each instance, or one for all; any, if there is none.
     pub from: Vec<IpAddr>,
+    /// The same of the connections on which an instance is told of changes: one for each, or none.
+    pub told_at: Vec<IpAddr>,
     /// What all of them ask of clients.
     pub password: Option<Password>,
 }
@@ -70,6 +72,11 @@ impl Targets {
     /// The address from which an instance connects.
     pub(crate) fn from(&self, instance: u16) -> Option<IpAddr> {
         self.from.get(usize::from(instance)).or(self.from.first()).copied()
+    }
+
+    /// The address from which an instance connects to be told of changes.
+    pub(crate) fn told_at(&self, instance: u16) -> Option<IpAddr> {
+        self.told_at.get(usize::from(instance)).copied().or_else(|| self.from(instance))
     }
 }
 

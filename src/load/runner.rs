@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cache::{Origin, Repository};
+use super::cache::{Application, Of, Origin, Repository, hosts};
 use super::client::adapter::{Adapter, AdapterError, Beside, Settings};
 use super::client::{Client, ClientOptions, Front, Near, Stock};
 use super::context::LoadContext;
@@ -96,7 +96,7 @@ struct Start {
     teller: Teller,
     history: Writer,
     programs: Option<Arc<Programs>>,
-    origin: Option<Arc<Origin>>,
+    application: Option<Application>,
 }
 
 impl LoadRunner {
@@ -104,8 +104,8 @@ impl LoadRunner {
     /// to any key yet.
     ///
     /// `targets` has one for each of the load's groups, in their order.
-    /// `programs` runs the load's adapter, if it has one. `origin` is that of its entities, if
-    /// others have it too.
+    /// `programs` runs the load's adapter, if it has one. `application` is what steps change of one
+    /// that reads through a cache.
     ///
     /// Errors: no node of a group answers within 10 s, or the machine lacks something.
     pub async fn launch(
@@ -115,14 +115,14 @@ impl LoadRunner {
         seed: u64,
         teller: Teller,
         history: Writer,
-        (programs, origin): (Option<Arc<Programs>>, Option<Arc<Origin>>),
+        (programs, application): (Option<Arc<Programs>>, Option<Application>),
     ) -> Result<LoadRunner, LoadError> {
         let name = load.name.clone();
         // Loads of one drill share its seed and should not do the same operations.
         let seed = seed.wrapping_add(u64::from(index) << 32);
         let load = load.clone();
         let is_an_adapter = load.client.is_an_adapter();
-        let start = Start { index, load, targets, seed, teller, history, programs, origin };
+        let start = Start { index, load, targets, seed, teller, history, programs, application };
         let (orders, received) = mpsc::unbounded_channel();
         let (ready, started) = oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -236,12 +236,13 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
         }
         ClientKind::Redrill if let Some(cache) = &load.cache => {
             let clock = start.teller.clock();
-            let own = || Arc::new(Origin::new(cache.origin, start.seed));
-            let origin = start.origin.clone().unwrap_or_else(own);
+            let own = || Application::new(Origin::new(cache.origin, start.seed));
+            let application = start.application.clone().unwrap_or_else(own);
+            let hosts = hosts(cache, clock);
             let clients = for_each_group(&start, async |instance, targets| {
-                let of_load = (&load, cache, origin.clone());
+                let of = Of { load: &load, cache, application: &application, hosts: &hosts };
                 let client =
-                    Repository::connect(of_load, targets, instance, clock, CONNECT_PATIENCE).await;
+                    Repository::connect(of, targets, instance, clock, CONNECT_PATIENCE).await;
                 client.map_err(|why| unreachable((targets.seeds.clone(), why)))
             });
             let clients = give_up_on(&mut ready, clients).await;

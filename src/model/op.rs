@@ -219,8 +219,16 @@ pub enum CacheOp {
     /// What the origin has since `at`, whether the client heard of it or not. Version 0 is none: the
     /// origin did not take it.
     Write { version: u64, at: Nanos },
-    /// The instance had a copy in its memory, and could answer with it from `sent` to `done`.
-    Held { version: u64, ended: Ended },
+    /// The instance had a copy in its memory, or its host had one, and could answer with it from
+    /// `sent` to `done`.
+    Held {
+        version: u64,
+        ended: Ended,
+        #[serde(default, skip_serializing_if = "is_default")]
+        in_host: bool,
+    },
+    /// The instance had acknowledged it, and ended before the origin had it.
+    Lost { version: u64 },
     /// The instance did not ask the group from `sent` to `done`: its circuit breaker was open.
     Guarded,
 }
@@ -255,6 +263,8 @@ words! {
         Origin "origin",
         /// Another client asked the origin, and this one waited for that.
         Other "other",
+        /// In what the processes of its host have in common.
+        Host "host",
     }
 }
 
@@ -328,6 +338,7 @@ impl Action {
             Action::Lock(LockOp::Read { .. }) | Action::Cache(CacheOp::Read { .. }) => "read",
             Action::Lock(LockOp::Write { .. }) | Action::Cache(CacheOp::Write { .. }) => "write",
             Action::Cache(CacheOp::Held { .. }) => "held",
+            Action::Cache(CacheOp::Lost { .. }) => "lost",
             Action::Cache(CacheOp::Guarded) => "guarded",
         }
     }

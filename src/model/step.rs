@@ -39,6 +39,7 @@ macro_rules! all_steps {
             Refuse "refuse",
             Reset "reset",
             Origin "origin",
+            RestartProcesses "restart-processes",
             Chaos "chaos",
         }
     };
@@ -160,6 +161,7 @@ impl StepKind {
             ClientKill => Effects::none(Lasts::AtOnce),
             // It is redrill's own.
             Origin => Effects::none(Lasts::UntilUndone),
+            RestartProcesses => Effects::none(Lasts::AtOnce),
             // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
             // Nobody knows whether an unknown step loses writes. The blame is for those that are

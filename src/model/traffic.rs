@@ -17,6 +17,8 @@ pub enum End {
     Actor(NodeName),
     /// The place of clients: a region, or `None` in a topology without regions.
     Clients(Option<String>),
+    /// The connections on which this instance of a load is told of changes.
+    Subscriber(NodeName),
     /// Neither: a person at a prompt, or a connection whose opener is unknown.
     Outside,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for End {
             End::Node(name) | End::Actor(name) => name.fmt(f),
             End::Clients(None) => f.write_str("clients"),
             End::Clients(Some(region)) => write!(f, "clients in {region}"),
+            End::Subscriber(name) => write!(f, "subscriber of {name}"),
             End::Outside => f.write_str("outside"),
         }
     }

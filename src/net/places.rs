@@ -53,9 +53,10 @@ impl Places {
                 NodeKind::Sentinel => Class::Bus,
                 NodeKind::Actor => Class::Client,
             },
-            (Channel::Client, Some(End::Actor(_) | End::Clients(_) | End::Outside) | None) => {
-                Class::Client
-            }
+            (
+                Channel::Client,
+                Some(End::Actor(_) | End::Clients(_) | End::Subscriber(_) | End::Outside) | None,
+            ) => Class::Client,
         };
         if let Some(known) = known {
             return (known, class);

@@ -14,6 +14,7 @@ pub struct Cache {
     pub origin: Origin,
     pub stampede: Stampede,
     pub invalidate: Invalidate,
+    pub write: Write,
     pub warm: Warm,
     /// What a read gets while a circuit breaker keeps it from the group; none without a breaker.
     pub without: Option<Without>,
@@ -40,6 +41,8 @@ pub struct Layer {
 pub enum Place {
     /// In the memory of each instance, which has room for so many bytes.
     Process { capacity: u64, policy: Policy },
+    /// On each of so many hosts, in what the instances there have in common.
+    Host { count: u16, capacity: u64, policy: Policy },
     /// In the servers of the load's group.
     Group,
 }
@@ -77,9 +80,24 @@ impl Cache {
             Invalidate::Confirmed => Duration::ZERO,
             Invalidate::Delete
             | Invalidate::Publish
+            | Invalidate::Tracking
             | Invalidate::TrackingBroadcast
             | Invalidate::Keyspace => self.bound,
         }
+    }
+
+    /// Whether instances have connections on which servers, or other instances, tell them of changes.
+    pub fn is_told(&self) -> bool {
+        let keeps = |layer: &Layer| layer.place != Place::Group;
+        let is_told = match self.invalidate {
+            // Servers tell on the connections on which the copies were read.
+            Invalidate::Ttl | Invalidate::Delete | Invalidate::Tracking => false,
+            Invalidate::Publish
+            | Invalidate::Confirmed
+            | Invalidate::TrackingBroadcast
+            | Invalidate::Keyspace => true,
+        };
+        is_told && self.layers.iter().any(keeps)
     }
 
     /// How long a copy may be served beyond its own time.
@@ -110,6 +128,8 @@ word_enum! {
     LayerIn "place" {
         /// In the memory of each instance.
         Process "process",
+        /// In what the instances on a host have in common.
+        Host "host",
     }
 }
 
@@ -153,11 +173,28 @@ word_enum! {
         Publish "publish",
         /// The same, and the write ends when all processes have said that they dropped theirs.
         Confirmed "confirmed",
+        /// The writer deletes the copy in the group, whose servers tell those who have read it, on
+        /// the connection on which they did (CLIENT TRACKING).
+        Tracking "tracking",
         /// The writer deletes the copy in the group, whose servers tell all processes (CLIENT
         /// TRACKING in broadcast mode).
         TrackingBroadcast "tracking-broadcast",
         /// The same by notifications of deleted keys, which the servers have to be told to send.
         Keyspace "keyspace",
+    }
+}
+
+word_enum! {
+    /// What a write does to the origin and to the copy in the group.
+    Write "way to write" {
+        /// The origin has it, and then the copy is deleted.
+        Aside "aside",
+        /// The origin has it, and then the copy is it.
+        Through "through",
+        /// The copy is it, and the origin has it later.
+        Behind "behind",
+        /// As `aside`; and readers of a copy whose time is nearly over have it replaced before that.
+        Ahead "ahead",
     }
 }
 

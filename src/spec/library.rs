@@ -44,7 +44,9 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cache-aside" "cache-load-light" "cache-load-medium" "cache-load-heavy" "cache-stampede"
     "cache-stampede-comparison" "cache-stampede-many" "cache-invalidation"
     "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters" "cache-breaker"
-    "cache-cold-restart" "cache-keys");
+    "cache-cold-restart" "cache-keys" "cache-invalidation-cut" "cache-invalidation-failover"
+    "cache-invalidation-reshard" "cache-stampede-holder" "cache-ttl-layers" "cache-writes"
+    "cache-writes-comparison" "cache-slow-link");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

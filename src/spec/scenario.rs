@@ -115,6 +115,12 @@ impl Scenario {
         self.loads.iter().flat_map(own).collect()
     }
 
+    /// The instances that are told of changes, and their regions.
+    pub fn subscribers(&self) -> Vec<(NodeName, Option<String>)> {
+        let all = |load| Load::subscribers(load).map(|name| (name, load.region.clone()));
+        self.loads.iter().flat_map(all).collect()
+    }
+
     /// The tools that this node must be started with, because a step may act on it.
     pub fn tools(&self, node: &NodeName) -> Tools {
         self.done_to(node).map(|step| step.action.tools()).fold(Tools::default(), Tools::and)
@@ -218,6 +224,12 @@ impl Load {
     /// Its instances, named as programs are, if they are redrill's own clients and several.
     pub fn own_instances(&self) -> impl Iterator<Item = NodeName> {
         self.instances(self.client == ClientKind::Redrill && self.instances > 1)
+    }
+
+    /// Its instances, if servers or other instances tell them of changes.
+    pub fn subscribers(&self) -> impl Iterator<Item = NodeName> {
+        let hears = |cache: &Cache| cache.is_told();
+        self.instances(self.near || self.cache.as_ref().is_some_and(hears))
     }
 
     /// Its instances whose own work, besides that of their programs, a `pause` step pauses: a client

@@ -268,6 +268,12 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
                 out.key("capacity", Bytes(*capacity));
                 out.key("policy", policy);
             }
+            Place::Host { count, capacity, policy } => {
+                out.key("in", "host");
+                out.key("count", count);
+                out.key("capacity", Bytes(*capacity));
+                out.key("policy", policy);
+            }
             Place::Group => out.key("group", &load.groups[0]),
         }
         out.key("ttl", Time(layer.ttl));
@@ -289,6 +295,7 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     }
     out.key("stampede", cache.stampede);
     out.key("invalidate", cache.invalidate);
+    out.key("write", cache.write);
     out.key("warm", cache.warm);
     if let Some(without) = cache.without {
         out.key("guard", "breaker");

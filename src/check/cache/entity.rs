@@ -11,7 +11,7 @@ pub struct Entity {
     pub(super) warmed: Vec<Read>,
     /// Those of the origin that no client waited for.
     pub(super) beside: Vec<Read>,
-    /// Copies in the memory of processes.
+    /// Copies in the memory of processes, and on hosts.
     pub(super) held: Vec<Held>,
     /// From when until when a process did not ask the group.
     pub(super) guarded: Vec<(Nanos, Nanos)>,
@@ -19,6 +19,8 @@ pub struct Entity {
     pub(super) writes: Vec<Write>,
     /// From due to done, in nanoseconds, of those that were acknowledged.
     pub(super) wrote: Vec<u64>,
+    /// Versions that were acknowledged and that the origin never got.
+    pub(super) lost: Vec<u64>,
     /// The origin had no room for so many reads and writes.
     pub(super) refused: u64,
 }
@@ -44,7 +46,7 @@ pub(super) struct Read {
 impl Read {
     /// It found a copy that was there.
     pub(super) fn is_hit(&self) -> bool {
-        self.is_ok && matches!(self.from, FoundIn::Process | FoundIn::Group)
+        self.is_ok && matches!(self.from, FoundIn::Process | FoundIn::Host | FoundIn::Group)
     }
 
     /// From when until when it asked the origin, if it left the answer in the group.
@@ -64,6 +66,7 @@ pub(super) struct Held {
     pub(super) version: u64,
     pub(super) until: Nanos,
     pub(super) ended: Ended,
+    pub(super) in_host: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,13 @@ impl Entity {
     pub(super) fn puts(&self) -> impl Iterator<Item = (Nanos, Nanos, Nanos)> {
         let all = self.reads.iter().chain(&self.beside).chain(&self.warmed);
         all.filter_map(|read| Some((read.done, read.left()?.0, read.kept?)))
+    }
+
+    /// Acknowledged writes that are lost: the origin has neither them nor anything newer.
+    pub(super) fn lost(&self) -> usize {
+        let there = self.writes.iter().map(|write| write.version);
+        let newest = there.filter(|version| !self.lost.contains(version)).max();
+        self.lost.iter().filter(|version| newest.is_none_or(|newest| **version > newest)).count()
     }
 
     /// The first version after `version`, if there is one.
@@ -127,9 +137,10 @@ impl Kept for Entity {
                     Purpose::Load | Purpose::Final => self.reads.push(read),
                 }
             }
-            CacheOp::Held { version, ended } => {
-                self.held.push(Held { version, until: op.done, ended });
+            CacheOp::Held { version, ended, in_host } => {
+                self.held.push(Held { version, until: op.done, ended, in_host });
             }
+            CacheOp::Lost { version } => self.lost.push(version),
             CacheOp::Guarded => self.guarded.push((op.sent, op.done)),
             CacheOp::Write { version, at } => {
                 let done = is_ok.then_some(op.done);

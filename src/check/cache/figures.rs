@@ -58,6 +58,7 @@ pub(super) struct Reads {
     sent: u64,
     answered: u64,
     near: u64,
+    host: u64,
     /// From due to done.
     hits: Vec<u64>,
     misses: Vec<u64>,
@@ -69,6 +70,8 @@ pub(super) struct Reads {
     /// When it was asked.
     asked: Vec<u64>,
     refused: u64,
+    /// Acknowledged writes that the origin never got.
+    lost: u64,
 }
 
 impl Reads {
@@ -77,6 +80,7 @@ impl Reads {
         for read in &entity.reads {
             self.answered += u64::from(read.is_ok);
             self.near += u64::from(read.is_ok && read.from == FoundIn::Process);
+            self.host += u64::from(read.is_ok && read.from == FoundIn::Host);
             let took = read.done.since(read.intended).as_nanos() as u64;
             if read.is_hit() {
                 self.hits.push(took);
@@ -91,14 +95,28 @@ impl Reads {
         }
         self.writes.extend(&entity.wrote);
         self.refused += entity.refused;
+        self.lost += entity.lost() as u64;
     }
 
     fn join(&mut self, other: Reads) {
-        let Reads { sent, answered, near, hits, misses, writes, served, origin, asked, refused } =
-            other;
+        let Reads {
+            sent,
+            answered,
+            near,
+            host,
+            hits,
+            misses,
+            writes,
+            served,
+            origin,
+            asked,
+            refused,
+            lost,
+        } = other;
         self.sent += sent;
         self.answered += answered;
         self.near += near;
+        self.host += host;
         self.hits.extend(hits);
         self.misses.extend(misses);
         self.writes.extend(writes);
@@ -106,6 +124,7 @@ impl Reads {
         self.origin.extend(origin);
         self.asked.extend(asked);
         self.refused += refused;
+        self.lost += lost;
     }
 
     fn told(&mut self, told: &mut Checked) {
@@ -116,6 +135,9 @@ impl Reads {
         let share = |part: usize, of: u64| (of > 0).then(|| part as f64 / of as f64 * 100.0);
         told.measure("cache.hits", share(hits.len(), self.answered));
         told.measure("cache.hits.near", share(self.near as usize, self.answered));
+        let [near, host] = [self.near, self.host].map(|hits| hits as usize);
+        told.measure("cache.hits.host", share(host, self.answered));
+        told.measure("cache.hits.group", share(hits.len() - near - host, self.answered));
         for (name, all) in
             [("cache.hit.p95", &*hits), ("cache.miss.p95", &*misses), ("cache.write.p95", &*writes)]
         {
@@ -126,6 +148,7 @@ impl Reads {
         told.measure("cache.time_saved", saved);
         told.measure("origin.saved", share(asked.len(), self.sent).map(|asked| 100.0 - asked));
         told.measure("origin.worst", Some(in_worst_second(asked) as f64));
+        told.measure("cache.lost", Some(self.lost as f64));
         told.measure("origin.shed", Some(self.refused as f64));
     }
 }

@@ -14,10 +14,12 @@ use crate::model::op::{Ended, FoundIn};
 pub(super) struct Invalidations {
     /// Until no process had an older copy in its memory, of writes that met one.
     near: Vec<u64>,
+    /// Until no host had one.
+    host: Vec<u64>,
     /// Until nothing older came from any layer, of the same writes and of those that something older
     /// came from the group after.
     all: Vec<u64>,
-    /// Copies in the memory of processes that should go, and those that did because of a write.
+    /// Copies in the memory of processes and hosts that should go, and those that did because of a write.
     due: u64,
     gone: u64,
 }
@@ -41,35 +43,43 @@ impl Invalidations {
     }
 
     fn add_times(&mut self, entity: &Entity) {
-        let held =
-            Last::new(entity.held.iter().map(|Held { version, until, .. }| (*version, *until)));
+        let held = |in_host| {
+            let of = entity.held.iter().filter(move |held: &&Held| held.in_host == in_host);
+            Last::new(of.map(|Held { version, until, .. }| (*version, *until)))
+        };
+        let (near, host) = (held(false), held(true));
         let from_group = |read: &&Read| read.is_ok && read.from == FoundIn::Group;
         let served = entity.reads.iter().filter(from_group);
         let served = Last::new(served.filter_map(|read| Some((read.version?, read.sent))));
         for Write { version, at, done } in &entity.writes {
             let Some(done) = *done else { continue };
-            let near = held.before(*version).filter(|until| until > at);
+            let [near, host] =
+                [&near, &host].map(|held: &Last| held.before(*version).filter(|until| until > at));
             let far = served.before(*version).filter(|sent| *sent > done);
             let after = |last: Nanos| last.since(done).as_nanos() as u64;
             self.near.extend(near.map(after));
-            self.all.extend(near.max(far).map(after));
+            self.host.extend(host.map(after));
+            self.all.extend(near.max(host).max(far).map(after));
         }
     }
 
     pub(super) fn join(&mut self, other: Invalidations) {
-        let Invalidations { near, all, due, gone } = other;
+        let Invalidations { near, host, all, due, gone } = other;
         self.near.extend(near);
+        self.host.extend(host);
         self.all.extend(all);
         self.due += due;
         self.gone += gone;
     }
 
     pub(super) fn told(&mut self, told: &mut Checked) {
-        self.near.sort_unstable();
-        self.all.sort_unstable();
+        for all in [&mut self.near, &mut self.host, &mut self.all] {
+            all.sort_unstable();
+        }
         for (name, all, share) in [
             ("invalidation.p99", &self.near, 0.99),
             ("invalidation.max", &self.near, 1.0),
+            ("invalidation.host.p99", &self.host, 0.99),
             ("invalidation.cascade", &self.all, 0.99),
         ] {
             told.measure(name, quantile(all, share).map(|nanos| nanos as f64 / 1e6));

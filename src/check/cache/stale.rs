@@ -97,15 +97,20 @@ impl Stale {
     }
 
     fn add_outlived(&mut self, at: (u8, u64), entity: &Entity, examples: &mut Examples) {
-        let near = |read: &&Read| read.is_ok && read.from == FoundIn::Process;
+        let near =
+            |read: &&Read| read.is_ok && matches!(read.from, FoundIn::Process | FoundIn::Host);
         for read in entity.reads.iter().filter(near) {
             let Some(over) = read.kept.filter(|over| *over < read.sent) else { continue };
             self.outlived += 1;
             examples.offer((read.sent.0, 0, at.0, at.1), |zero| {
                 let text = format!(
-                    "client {} read entity {} at {} from the memory of process {}, whose copy's time \
-                     was over at {}",
-                    read.process, at.1, zero.tell(read.sent), read.instance.1, zero.tell(over)
+                    "client {} read entity {} at {} from {} {}, whose copy's time was over at {}",
+                    read.process,
+                    at.1,
+                    zero.tell(read.sent),
+                    read.from,
+                    read.instance.1,
+                    zero.tell(over)
                 );
                 Example::new(at.0, at.1, read.done, text)
             });

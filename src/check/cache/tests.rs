@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::Nanos;
 use crate::model::event::CacheInfo;
-use crate::model::op::{Action, CacheOp, Cause, FoundIn, Op, Outcome};
+use crate::model::op::{Action, CacheOp, Cause, Ended, FoundIn, Op, Outcome};
 
 const PROMISED: u64 = 20;
 
@@ -170,4 +170,30 @@ proptest! {
     fn what_is_wrong_is_what_comparing_all_finds(ops in some_ops()) {
         prop_assert_eq!(of(&ops, WRONG), by_comparing_all(&ops));
     }
+}
+
+#[test]
+fn a_write_is_lost_if_the_origin_has_neither_it_nor_anything_newer() {
+    let lost = |version| {
+        let action = Action::Cache(CacheOp::Lost { version });
+        Op::new(1, action, Nanos(300), Nanos(300))
+    };
+    let writes = [write(2, 100, (100, 101)), write(3, 200, (200, 201))];
+    let of = |more: &[Op]| of(&[&writes[..], more].concat(), ["cache.lost"]);
+    assert_eq!(of(&[]), [0.0]);
+    assert_eq!(of(&[lost(3)]), [1.0]);
+    assert_eq!(of(&[lost(2)]), [0.0], "a newer one is there");
+    assert_eq!(of(&[lost(2), lost(3)]), [2.0]);
+}
+
+#[test]
+fn each_layer_has_its_own_time_until_old_copies_are_gone() {
+    let held = |until, in_host| {
+        let action = CacheOp::Held { version: 1, ended: Ended::Invalidated, in_host };
+        Op::new(1, Action::Cache(action), Nanos(0), Nanos(until))
+    };
+    let ops = [write(2, 105, (100, 110)), held(130, false), held(150, true)];
+    let names = ["invalidation.p99", "invalidation.host.p99", "invalidation.cascade"];
+    assert_eq!(of(&ops, names).map(|ms| (ms * 1e6).round()), [20.0, 40.0, 40.0]);
+    assert_eq!(of(&ops, ["invalidation.reached"]), [100.0]);
 }

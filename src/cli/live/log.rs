@@ -49,6 +49,7 @@ impl Log {
             EventKind::StepEnded { step, error: Some(error), .. } => {
                 format!("step {} failed: {error}", step + 1)
             }
+            EventKind::StepInjected { nodes, .. } if nodes.is_empty() => "done".to_owned(),
             EventKind::StepInjected { nodes, .. } => format!("done to {}", list(nodes)),
             EventKind::StepNote { text, .. } => text.clone(),
             EventKind::StepNotUndone { step, error, .. } => format!("step {}: {error}", step + 1),

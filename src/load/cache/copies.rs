@@ -1,4 +1,4 @@
-//! A layer of copies in the memory of a process.
+//! A layer of copies in the memory of a process, or in what the processes of a host have in common.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -13,12 +13,14 @@ use parking_lot::Mutex;
 use super::entity::Copy;
 use super::lives::Lives;
 use crate::load::client::{Asked, Noted};
-use crate::model::op::Ended;
+use crate::model::op::{Ended, FoundIn};
 use crate::model::{Clock, Nanos};
 use crate::spec::cache::Policy;
 
 /// Where nobody hears of changes, it has nothing.
-pub(super) struct Copies {
+pub(crate) struct Copies {
+    /// In the memory of a process, or on a host.
+    pub(super) place: FoundIn,
     kept: Cache<u64, Near>,
     asked: RefCell<Asked<u64>>,
     lives: RefCell<Lives>,
@@ -58,7 +60,12 @@ impl Expiry<u64, Near> for Ends {
 
 impl Copies {
     /// With room for so many bytes of copies, each of which is kept for `ttl` at most.
-    pub(super) fn new((capacity, policy): (u64, Policy), ttl: Duration, clock: Clock) -> Copies {
+    pub(super) fn new(
+        place: FoundIn,
+        (capacity, policy): (u64, Policy),
+        ttl: Duration,
+        clock: Clock,
+    ) -> Copies {
         let policy = match policy {
             Policy::Lru => EvictionPolicy::lru(),
             Policy::TinyLfu => EvictionPolicy::tiny_lfu(),
@@ -76,14 +83,16 @@ impl Copies {
                 }
             })
             .build();
-        let (asked, lives) = (RefCell::default(), RefCell::default());
-        Copies { kept, asked, lives, evicted, clock, ttl }
+        let (asked, lives) = (RefCell::default(), RefCell::new(Lives::new(place == FoundIn::Host)));
+        Copies { place, kept, asked, lives, evicted, clock, ttl }
     }
 
-    pub(super) fn get(&self, id: u64) -> Option<Copy> {
+    /// A copy, and until when it is served here.
+    pub(super) fn get(&self, id: u64) -> Option<(Copy, Nanos)> {
         let found = self.kept.get(&id);
         self.note_evicted();
-        found.filter(|near| near.until > self.clock.now()).map(|near| near.copy)
+        let found = found.filter(|near| near.until > self.clock.now());
+        found.map(|near| (near.copy, near.until))
     }
 
     /// Somebody behind is about to be asked.
@@ -94,15 +103,18 @@ impl Copies {
     /// The answer to a question, of so many bytes. It is kept unless it may be older than a change
     /// that was heard of, and for no longer than where it came from. Of two that asked at once the
     /// first is kept; if the second got another answer, nobody knows which is newer, and none is.
-    pub(super) fn keep(&self, question: u64, copy: Copy, size: usize) {
+    /// `until` is when it ends where it came from.
+    pub(super) fn keep(&self, question: u64, (copy, until): (Copy, Nanos), size: usize) {
         let now = self.clock.now();
-        let until = copy.until.min(now + self.ttl);
+        let until = until.min(now + self.ttl);
         let may_be_kept = self.asked.borrow_mut().answered(&copy.id, question);
         if may_be_kept && until > now {
             self.lives.borrow_mut().begin(copy.id, copy.version, now, until);
             self.kept.insert(copy.id, Near { copy, until, size: size as u32 });
             self.note_evicted();
-        } else if !may_be_kept && self.get(copy.id).is_some_and(|had| had.version != copy.version) {
+        } else if !may_be_kept
+            && self.get(copy.id).is_some_and(|(had, _)| had.version != copy.version)
+        {
             self.forget(copy.id);
         }
     }
@@ -119,6 +131,13 @@ impl Copies {
         self.asked.borrow_mut().all_changed();
         self.kept.invalidate_all();
         self.lives.borrow_mut().end_all(Ended::Invalidated, self.clock.now());
+    }
+
+    /// The process has ended.
+    pub(super) fn lose_all(&self) {
+        self.asked.borrow_mut().all_changed();
+        self.kept.invalidate_all();
+        self.lives.borrow_mut().end_all(Ended::Evicted, self.clock.now());
     }
 
     /// Which copies it could answer with, from when until when: of those that have ended since the
@@ -144,14 +163,15 @@ mod tests {
     use super::*;
     use crate::model::op::{Action, CacheOp};
 
-    fn copy(id: u64, until: Nanos) -> Copy {
-        Copy { id, version: 1, until, took: 0 }
+    fn copy(id: u64, until: Nanos) -> (Copy, Nanos) {
+        (Copy { id, version: 1, until, took: 0 }, until)
     }
 
     #[test]
     fn a_copy_is_kept_for_no_longer_than_where_it_came_from() {
         let clock = Clock::start();
-        let copies = Copies::new((1_000, Policy::Lru), Duration::from_secs(60), clock);
+        let copies =
+            Copies::new(FoundIn::Process, (1_000, Policy::Lru), Duration::from_secs(60), clock);
         let soon = clock.now() + Duration::from_millis(20);
         copies.keep(copies.ask(1), copy(1, soon), 10);
         assert_eq!(copies.get(1), Some(copy(1, soon)));
@@ -163,7 +183,8 @@ mod tests {
     fn what_changed_while_it_was_asked_for_is_not_kept() {
         let clock = Clock::start();
         let late = clock.now() + Duration::from_secs(60);
-        let copies = Copies::new((1_000, Policy::TinyLfu), Duration::from_secs(60), clock);
+        let copies =
+            Copies::new(FoundIn::Process, (1_000, Policy::TinyLfu), Duration::from_secs(60), clock);
         let question = copies.ask(1);
         copies.forget(1);
         copies.keep(question, copy(1, late), 10);
@@ -178,12 +199,13 @@ mod tests {
     fn two_that_asked_at_once_and_disagree_leave_nothing() {
         let clock = Clock::start();
         let late = clock.now() + Duration::from_secs(60);
-        let copies = Copies::new((1_000, Policy::Lru), Duration::from_secs(60), clock);
+        let copies =
+            Copies::new(FoundIn::Process, (1_000, Policy::Lru), Duration::from_secs(60), clock);
         let (one, other) = (copies.ask(1), copies.ask(1));
         copies.keep(one, copy(1, late), 10);
         copies.keep(other, copy(1, late), 10);
         assert!(copies.get(1).is_some(), "they agree");
-        copies.keep(other, Copy { version: 2, ..copy(1, late) }, 10);
+        copies.keep(other, (Copy { version: 2, ..copy(1, late).0 }, late), 10);
         assert_eq!(copies.get(1), None);
     }
 
@@ -193,7 +215,8 @@ mod tests {
         let late = clock.now() + Duration::from_secs(60);
         let soon = clock.now() + Duration::from_millis(10);
         // Room for two of them.
-        let copies = Copies::new((25, Policy::Lru), Duration::from_secs(60), clock);
+        let copies =
+            Copies::new(FoundIn::Process, (25, Policy::Lru), Duration::from_secs(60), clock);
         let keep = |id, until| copies.keep(copies.ask(id), copy(id, until), 10);
         keep(1, soon);
         keep(2, late);

@@ -17,7 +17,9 @@ pub(super) async fn miss(
 ) -> Result<Found, Cause> {
     let under_way = process.flights.borrow().get(&entity.id).cloned();
     if let Some(flight) = under_way {
-        return flight.await.map(Found::of_another);
+        // Who asked keeps what it left in the group; the others did not read it there.
+        let of_another = |found: Found| Found { by: None, ..found.of_another() };
+        return flight.await.map(of_another);
     }
     let (process, entity, trace) = (process.clone(), entity.clone(), trace.clone());
     let (id, flights) = (entity.id, process.clone());
@@ -27,6 +29,7 @@ pub(super) async fn miss(
         process.flights.borrow_mut().remove(&entity.id);
         found
     });
+    flights.goes_on_with(asking.abort_handle());
     // A panic there has been printed already.
     let flight = asking.map(|ended| ended.unwrap_or(Err(Cause::Other))).boxed_local().shared();
     flights.flights.borrow_mut().insert(id, flight.clone());

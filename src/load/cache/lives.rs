@@ -6,9 +6,10 @@ use crate::load::client::Noted;
 use crate::model::Nanos;
 use crate::model::op::{Action, CacheOp, Ended};
 
-/// Those of one process.
-#[derive(Debug, Default)]
+/// Those of one process, or of one host.
+#[derive(Debug)]
 pub(super) struct Lives {
+    in_host: bool,
     now: HashMap<u64, Life>,
     over: Vec<Noted>,
 }
@@ -22,6 +23,10 @@ struct Life {
 }
 
 impl Lives {
+    pub(super) fn new(in_host: bool) -> Lives {
+        Lives { in_host, now: HashMap::new(), over: Vec::new() }
+    }
+
     pub(super) fn begin(&mut self, id: u64, version: u64, since: Nanos, until: Nanos) {
         self.end(id, Ended::Replaced, since);
         self.now.insert(id, Life { version, since, until });
@@ -31,7 +36,7 @@ impl Lives {
     pub(super) fn end(&mut self, id: u64, ended: Ended, at: Nanos) {
         let Some(Life { version, since, until }) = self.now.remove(&id) else { return };
         let (ended, to) = if until <= at { (Ended::Expired, until) } else { (ended, at) };
-        let action = Action::Cache(CacheOp::Held { version, ended });
+        let action = Action::Cache(CacheOp::Held { version, ended, in_host: self.in_host });
         self.over.push(Noted { key: id, action, from: since, to });
     }
 

@@ -5,9 +5,11 @@
 //! repository does is written as an application would write it. The origin is redrill's own, so it
 //! is known what was true when.
 //!
+//! - `application`: what steps change of all of that.
 //! - `origin`: the source of truth, with its latency, its capacity and its queue.
 //! - `entity`: an entity, and its copies as text.
-//! - `copies`: a layer in the memory of a process.
+//! - `change`, `put`: what a writer leaves in the group.
+//! - `copies`: a layer in the memory of a process, or of a host.
 //! - `process`: what one process of the application has, and how it asks the group and the origin.
 //! - `repository`: reading and writing through the layers.
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
@@ -15,6 +17,8 @@
 //! - `guard`: a circuit breaker before the group.
 //! - `lives`: from when until when a process could answer with which copies.
 
+mod application;
+mod change;
 mod confirmations;
 mod copies;
 mod early;
@@ -27,9 +31,12 @@ mod lock;
 mod news;
 mod origin;
 mod process;
+mod put;
 mod refresh;
 mod repository;
 
+pub use application::{Application, Applications, applications};
 pub(crate) use entity::last;
-pub use origin::{Origin, Origins, origins};
+pub use origin::Origin;
+pub(crate) use process::{Of, hosts};
 pub(crate) use repository::Repository;

@@ -1,7 +1,7 @@
 //! What a writer does with the copies of what it wrote, and how processes hear of that.
 //!
 //! - `publish`, `confirmed`: <https://redis.io/docs/latest/develop/pubsub/>
-//! - `tracking-broadcast`: <https://redis.io/docs/latest/develop/reference/client-side-caching/>
+//! - `tracking`, `tracking-broadcast`: <https://redis.io/docs/latest/develop/reference/client-side-caching/>
 //! - `keyspace`: <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>
 
 use std::rc::Rc;
@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use redis::{PushInfo, PushKind, Value};
 
-use super::entity::Entity;
-use super::process::Process;
+use super::change::change;
+use super::entity::{Copy, Entity};
+use super::process::{Found, Process};
 use crate::load::Targets;
-use crate::load::client::{ClientOptions, Ear, Listener, Topic, done, of};
-use crate::model::op::{key_name, key_prefix};
-use crate::spec::cache::Invalidate;
+use crate::load::client::{ClientOptions, Ear, Listener, Topic, done};
+use crate::model::op::{Cause, FoundIn, key_name, key_prefix};
+use crate::spec::cache::{Invalidate, Write};
 
 /// Where servers tell of deleted keys.
 const DELETED: &str = "__keyevent@0__:del";
@@ -23,31 +24,37 @@ const LOOK: Duration = Duration::from_millis(1);
 /// So many looks later it is said again: whoever did not hear it may hear it then.
 const AGAIN: u32 = 50;
 
-/// After the origin has it.
-pub(super) async fn tell(process: &Process, entity: &Entity) {
-    if process.cache.invalidate == Invalidate::Ttl {
-        return;
+/// After the origin has it, or is to have it.
+///
+/// Errors: it is not known whether the group has what it is to have, and nobody may rely on that.
+pub(super) async fn tell(process: &Process, entity: &Entity, copy: Copy) -> Result<(), Cause> {
+    let (write, invalidate) = (process.cache.write, process.cache.invalidate);
+    if invalidate == Invalidate::Ttl && matches!(write, Write::Aside | Write::Ahead) {
+        return Ok(());
     }
-    if let Some(near) = &process.near {
-        near.forget(entity.id);
-    }
-    match process.cache.invalidate {
-        Invalidate::Ttl => {}
+    process.forget(entity.id);
+    let changed_there = match write {
+        // The group has it already.
+        Write::Behind => Ok(()),
+        Write::Through | Write::Aside | Write::Ahead => change(process, entity, copy).await,
+    };
+    match invalidate {
         // What is not heard of stays until its time is over: a drill shows that.
-        Invalidate::Delete | Invalidate::TrackingBroadcast | Invalidate::Keyspace => {
-            delete(process, entity).await;
-        }
+        Invalidate::Ttl
+        | Invalidate::Delete
+        | Invalidate::Tracking
+        | Invalidate::TrackingBroadcast
+        | Invalidate::Keyspace => {}
         Invalidate::Publish => {
-            delete(process, entity).await;
             publish(process, entity, changed(&process.name), process.name_of(entity)).await;
         }
-        Invalidate::Confirmed => confirm(process, entity).await,
+        Invalidate::Confirmed => confirm(process, entity, (copy, changed_there.is_ok())).await,
     }
-}
-
-/// Whether it is gone.
-async fn delete(process: &Process, entity: &Entity) -> bool {
-    process.send(entity.slot, of("DEL", &entity.key).into(), done).await.is_ok()
+    match write {
+        Write::Through | Write::Behind => changed_there,
+        // A copy that was not deleted is a late one, which the drill shows.
+        Write::Aside | Write::Ahead => Ok(()),
+    }
 }
 
 async fn publish(process: &Process, entity: &Entity, channel: String, text: String) {
@@ -57,11 +64,13 @@ async fn publish(process: &Process, entity: &Entity, channel: String, text: Stri
 }
 
 /// Goes on until all processes have said that they dropped their copies.
-async fn confirm(process: &Process, entity: &Entity) {
-    while !delete(process, entity).await {
+async fn confirm(process: &Process, entity: &Entity, (copy, is_changed): (Copy, bool)) {
+    let mut is_changed = is_changed;
+    while !is_changed {
         process.timer.until(process.clock.now() + LOOK).await;
+        is_changed = change(process, entity, copy).await.is_ok();
     }
-    if process.near.is_none() {
+    if process.copies.is_empty() {
         return;
     }
     // Its end is told however the write ends.
@@ -107,7 +116,7 @@ pub(super) fn listen(
     options: ClientOptions,
 ) {
     let count = targets.nodes.len();
-    if process.near.is_none() || count == 0 {
+    if process.copies.is_empty() || count == 0 {
         return;
     }
     let name = &process.name;
@@ -115,7 +124,7 @@ pub(super) fn listen(
     // All nodes of a cluster pass on what is published at one of them.
     let one = usize::from(instance) % count..usize::from(instance) % count + 1;
     let (nodes, topic): (_, &dyn Fn() -> Topic) = match process.cache.invalidate {
-        Invalidate::Ttl | Invalidate::Delete => return,
+        Invalidate::Ttl | Invalidate::Delete | Invalidate::Tracking => return,
         Invalidate::Publish => (one, &|| channels(vec![changed(name)])),
         Invalidate::Confirmed => {
             (one, &|| channels(vec![changed(name), dropped(name, process.number)]))
@@ -124,21 +133,23 @@ pub(super) fn listen(
         Invalidate::Keyspace => (0..count, &|| channels(vec![DELETED.to_owned()])),
     };
     for node in nodes {
-        let (address, from) = (targets.nodes[node], targets.from(instance));
+        let (address, from) = (targets.nodes[node], targets.told_at(instance));
         let ear = Ear { node: node as u16, address, from, topic: topic() };
         let password = targets.password.clone();
         tokio::task::spawn_local(ear.listen(process.clone(), password, options));
     }
 }
 
-/// Whether changes are told of what that node has.
-pub(super) fn is_heard(process: &Process, by: Option<u16>) -> bool {
+/// Whether changes are told of what was found so.
+pub(super) fn is_heard(process: &Process, found: &Found) -> bool {
     let heard = process.heard.borrow();
     match process.cache.invalidate {
         Invalidate::Ttl | Invalidate::Delete => true,
+        // Of what was read from it, and not of what was left there.
+        Invalidate::Tracking => found.by.is_some() && found.from != FoundIn::Origin,
         Invalidate::Publish | Invalidate::Confirmed => !heard.is_empty(),
         Invalidate::TrackingBroadcast | Invalidate::Keyspace => {
-            by.is_some_and(|node| heard.contains(&node))
+            found.by.is_some_and(|node| heard.contains(&node))
         }
     }
 }
@@ -158,8 +169,8 @@ impl Process {
     fn message(self: &Rc<Process>, text: &str) {
         let words: Vec<&str> = text.split(' ').collect();
         let forget = |key: &str| {
-            if let (Some(id), Some(near)) = (self.id_of(key), &self.near) {
-                near.forget(id);
+            if let Some(id) = self.id_of(key) {
+                self.forget(id);
             }
         };
         match words[..] {
@@ -202,6 +213,8 @@ impl Listener for Process {
             (PushKind::Invalidate, Some(Value::Array(keys))) => {
                 keys.iter().filter_map(name).for_each(|key| self.message(&key));
             }
+            // What was read on a connection is not heard of any more.
+            (PushKind::Disconnection, _) => self.forget_all(),
             // All keys are gone.
             (PushKind::Invalidate, _) => self.forget_all(),
             _ => {}

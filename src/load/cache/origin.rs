@@ -5,24 +5,21 @@
 //! there is then, and a write makes the next one. The answer comes after its latency. Whoever gives
 //! up waiting takes nothing back: the origin works for nobody then, as a database does.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use crate::model::Nanos;
 use crate::model::op::Cause;
+use crate::model::{Clock, Nanos};
 use crate::spec::cache::{self, OriginChange};
-use crate::spec::scenario::Load;
+use crate::wake::Timer;
 
 /// There from the beginning.
 pub(super) const FIRST: u64 = 1;
-
-/// Those of a drill, by the names of the loads that have them.
-pub type Origins = BTreeMap<String, Arc<Origin>>;
 
 #[derive(Debug)]
 pub struct Origin {
@@ -35,11 +32,32 @@ struct State {
     /// It begins with the next request then, at the earliest.
     free: Nanos,
     /// Of the entities that were written.
-    versions: HashMap<u64, u64>,
+    versions: HashMap<u64, Versions>,
     /// What steps have changed, the first one first, each with its number.
     changes: Vec<(u64, OriginChange)>,
     changed: u64,
     chance: Xoshiro256PlusPlus,
+}
+
+/// Of one entity.
+#[derive(Clone, Copy, Debug)]
+struct Versions {
+    /// The one that there is.
+    now: u64,
+    /// The last one that was given to anybody.
+    last: u64,
+}
+
+const NEW: Versions = Versions { now: FIRST, last: FIRST };
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Read,
+    /// The next version.
+    Write,
+    /// This one, unless there is a newer one.
+    Put(u64),
 }
 
 /// What comes of a request.
@@ -51,17 +69,6 @@ pub(super) struct Served {
     pub(super) answered: Nanos,
     /// It is an error: nothing was read or written.
     pub(super) is_failed: bool,
-}
-
-/// The origins of these loads. Loads that share their entities have one in common.
-pub fn origins(loads: &[Load], seed: u64) -> Origins {
-    let own = loads.iter().enumerate().filter(|(_, load)| load.keyspace.of.is_none());
-    let origin = |(index, load): (usize, &Load)| {
-        let seed = seed.wrapping_add((index as u64) << 32);
-        let origin = Origin::new(load.cache.as_ref()?.origin, seed);
-        Some((load.name.clone(), Arc::new(origin)))
-    };
-    own.filter_map(origin).collect()
 }
 
 impl Origin {
@@ -86,8 +93,52 @@ impl Origin {
         self.state.lock().changes.retain(|(known, _)| *known != number);
     }
 
+    /// The number of a version that is written later.
+    pub(super) fn reserve(&self, entity: u64) -> u64 {
+        let mut state = self.state.lock();
+        let versions = state.versions.entry(entity).or_insert(NEW);
+        versions.last += 1;
+        versions.last
+    }
+
+    /// Reads, and waits for the answer; the version, and how long that took in nanoseconds. `asked` is
+    /// from when until when.
+    ///
+    /// Errors: too many wait, or the answer is an error.
+    pub(super) async fn says(
+        &self,
+        (timer, clock): (&Timer, Clock),
+        entity: u64,
+        asked: &Cell<Option<(Nanos, Nanos)>>,
+    ) -> Result<(u64, u64), Cause> {
+        let begun = clock.now();
+        let served = self.ask(entity, Wish::Read, begun)?;
+        asked.set(Some((begun, served.answered)));
+        timer.until(served.answered).await;
+        let now = clock.now();
+        asked.set(Some((begun, now)));
+        served.after(now.since(begun))
+    }
+
+    /// Writes, and waits for the answer; as [`Origin::says`]. `wrote` is the version, and since when
+    /// it is true.
+    ///
+    /// Errors: as [`Origin::says`].
+    pub(super) async fn takes(
+        &self,
+        (timer, clock): (&Timer, Clock),
+        entity: u64,
+        wrote: &Cell<Option<(u64, Nanos)>>,
+    ) -> Result<(u64, u64), Cause> {
+        let begun = clock.now();
+        let served = self.ask(entity, Wish::Write, begun)?;
+        wrote.set((!served.is_failed).then_some((served.version, served.at)));
+        timer.until(served.answered).await;
+        served.after(clock.now().since(begun))
+    }
+
     /// A request that comes at `now`. Errors: too many wait.
-    pub(super) fn ask(&self, entity: u64, writes: bool, now: Nanos) -> Result<Served, Cause> {
+    pub(super) fn ask(&self, entity: u64, wish: Wish, now: Nanos) -> Result<Served, Cause> {
         let mut state = self.state.lock();
         let OriginChange { latency, capacity, failing } = state.change();
         let at = match capacity.or(self.spec.capacity) {
@@ -105,9 +156,26 @@ impl Origin {
         let (least, most) = latency.unwrap_or(self.spec.latency);
         let answered = at + state.chance.random_range(least..=most);
         let is_failed = failing.is_some_and(|share| state.chance.random_bool(share));
-        let version = state.versions.entry(entity).or_insert(FIRST);
-        *version += u64::from(writes && !is_failed);
-        Ok(Served { version: *version, at, answered, is_failed })
+        let versions = state.versions.entry(entity).or_insert(NEW);
+        match wish {
+            Wish::Write if !is_failed => {
+                versions.last += 1;
+                versions.now = versions.last;
+            }
+            Wish::Put(version) if !is_failed => versions.now = versions.now.max(version),
+            Wish::Read | Wish::Write | Wish::Put(_) => {}
+        }
+        Ok(Served { version: versions.now, at, answered, is_failed })
+    }
+}
+
+impl Served {
+    /// What comes of it, and how long it took.
+    fn after(self, took: Duration) -> Result<(u64, u64), Cause> {
+        match self.is_failed {
+            true => Err(Cause::OriginFailed),
+            false => Ok((self.version, took.as_nanos() as u64)),
+        }
     }
 }
 
@@ -134,13 +202,13 @@ mod tests {
     #[test]
     fn a_write_makes_the_next_version_and_reads_find_it() {
         let origin = origin(None, 0);
-        let ask = |entity, writes| origin.ask(entity, writes, Nanos(7)).unwrap();
-        assert_eq!(ask(1, false).version, 1);
-        let written = ask(1, true);
+        let ask = |entity, wish| origin.ask(entity, wish, Nanos(7)).unwrap();
+        assert_eq!(ask(1, Wish::Read).version, 1);
+        let written = ask(1, Wish::Write);
         assert_eq!((written.version, written.at), (2, Nanos(7)));
-        assert_eq!([ask(1, false), ask(2, false)].map(|served| served.version), [2, 1]);
+        assert_eq!([ask(1, Wish::Read), ask(2, Wish::Read)].map(|served| served.version), [2, 1]);
         for _ in 0..100 {
-            let took = ask(1, false).answered.since(Nanos(7));
+            let took = ask(1, Wish::Read).answered.since(Nanos(7));
             assert!((Duration::from_millis(5)..=Duration::from_millis(10)).contains(&took));
         }
     }
@@ -148,7 +216,7 @@ mod tests {
     #[test]
     fn steps_make_it_slow_and_fail_and_it_is_as_before_when_they_are_undone() {
         let origin = origin(None, 0);
-        let ask = || origin.ask(1, true, Nanos(7)).unwrap();
+        let ask = || origin.ask(1, Wish::Write, Nanos(7)).unwrap();
         let ms = Duration::from_millis;
         let slow = OriginChange { latency: Some((ms(80), ms(80))), ..OriginChange::default() };
         let fails = OriginChange { failing: Some(1.0), ..OriginChange::default() };
@@ -162,13 +230,25 @@ mod tests {
         assert!(ask().answered.since(Nanos(7)) <= ms(10));
     }
 
+    #[test]
+    fn what_is_written_later_is_there_later_and_takes_nothing_back() {
+        let origin = origin(None, 0);
+        let version = |wish| origin.ask(1, wish, Nanos(7)).unwrap().version;
+        assert_eq!([origin.reserve(1), origin.reserve(1)], [2, 3]);
+        assert_eq!(version(Wish::Read), 1);
+        assert_eq!(version(Wish::Write), 4, "nobody else gets a number that was given away");
+        assert_eq!(version(Wish::Put(3)), 4);
+        assert_eq!(origin.reserve(1), 5);
+        assert_eq!(version(Wish::Put(5)), 5);
+    }
+
     /// 300 requests a second for ten seconds, of which it does 100.
     #[test]
     fn what_is_too_much_waits_and_what_does_not_fit_is_refused() {
         let origin = origin(Some(100.0), 50);
         let asked = (0..3_000).map(|n| {
             let now = Nanos(n * 1_000_000_000 / 300);
-            (now, origin.ask(n, false, now).ok())
+            (now, origin.ask(n, Wish::Read, now).ok())
         });
         let served: Vec<(Nanos, Served)> =
             asked.filter_map(|(now, served)| Some((now, served?))).collect();

@@ -1,20 +1,17 @@
 //! Reading and writing entities through the layers.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::entity::Entity;
-use super::origin::Origin;
-use super::process::{Found, Process, Trace};
-use super::{early, flight, lease, lock, news, refresh};
+use super::entity::{Copy, Entity};
+use super::process::{Found, Of, Process, Trace};
+use super::{change, early, flight, lease, lock, news, refresh};
 use crate::load::Targets;
 use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue, Request};
 use crate::load::workload::Doing;
-use crate::model::Clock;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
-use crate::spec::cache::{Cache, Naming, Stampede, Without};
-use crate::spec::scenario::Load;
+use crate::model::{Clock, Nanos};
+use crate::spec::cache::{Naming, Stampede, Without, Write};
 
 /// That of one instance.
 pub(crate) struct Repository(Rc<Process>);
@@ -30,20 +27,22 @@ pub(crate) enum Form {
 }
 
 impl Repository {
-    /// That of an instance of a load, with that origin. It lives on the calling thread, in a local
+    /// That of an instance of a load, with that application's origin. It lives on the calling thread, in a local
     /// runtime.
     ///
     /// Errors: as [`crate::load::client::Front::connect`], or the machine gives no timer.
     pub(crate) async fn connect(
-        (load, cache, origin): (&Load, &Cache, Arc<Origin>),
+        of: Of<'_>,
         targets: &Targets,
         instance: u16,
         clock: Clock,
         patience: Duration,
     ) -> Result<Rc<Repository>, String> {
-        let of_load = (load, cache, origin);
-        let process = Process::connect(of_load, targets, instance, clock, patience).await?;
-        news::listen(&process, targets, instance, ClientOptions::of_load(load));
+        let process = Process::connect(of, targets, instance, clock, patience).await?;
+        news::listen(&process, targets, instance, ClientOptions::of_load(of.load));
+        if of.cache.write == Write::Behind {
+            tokio::task::spawn_local(change::write_later(process.clone()));
+        }
         Ok(Rc::new(Repository(process)))
     }
 }
@@ -69,20 +68,21 @@ impl Client for Repository {
                     Form::Warm(_) => Duration::MAX,
                     _ => process.timeout,
                 };
-                let ended = tokio::time::timeout(patience, read(process, entity, &trace)).await;
+                let reading = process.unless_restarted(read(process, entity, &trace));
+                let ended = tokio::time::timeout(patience, reading).await;
                 let asked = trace.asked.get();
                 let told = match &ended {
-                    Ok(Ok(found)) => found.told(entity, asked),
-                    Ok(Err(_)) | Err(_) => {
+                    Ok(Some(Ok(found))) => found.told(entity, asked),
+                    Ok(Some(Err(_)) | None) | Err(_) => {
                         let (from, met) = (FoundIn::Origin, entity.met.get());
                         CacheOp::Read { version: None, from, asked, kept: None, met }
                     }
                 };
-                answer(ended.map(|ended| ended.map(drop)), told)
+                answer(ended.map(|ended| ended.map(|ended| ended.map(drop))), told)
             }
             Form::Write(entity) => {
-                let ended =
-                    tokio::time::timeout(process.timeout, write(process, entity, &trace)).await;
+                let writing = process.unless_restarted(write(process, entity, &trace));
+                let ended = tokio::time::timeout(process.timeout, writing).await;
                 let (version, at) = trace.wrote.get().unwrap_or_default();
                 answer(ended, CacheOp::Write { version, at })
             }
@@ -91,7 +91,7 @@ impl Client for Repository {
 
     fn noted(&self, last: bool) -> Vec<Noted> {
         let mut all = std::mem::take(&mut *self.0.beside.borrow_mut());
-        all.extend(self.0.near.iter().flat_map(|near| near.lives(last)));
+        all.extend(self.0.lives(last));
         let now = self.0.clock.now();
         all.extend(self.0.guard.iter().flat_map(|guard| guard.noted(last, now)));
         all
@@ -112,26 +112,34 @@ fn entity(doing: &Doing<'_>) -> Entity {
     Entity::named(doing.plan.key, &load.keyspace.name, naming)
 }
 
-fn answer<E>(ended: Result<Result<(), Cause>, E>, told: CacheOp) -> Answer {
+/// Of what has ended so: not in time, with its process, or by itself.
+fn answer<E>(ended: Result<Option<Result<(), Cause>>, E>, told: CacheOp) -> Answer {
     let outcome = match ended {
-        Ok(Ok(())) => Outcome::Ok,
-        Ok(Err(cause)) => Outcome::Fail(cause),
+        Ok(Some(Ok(()))) => Outcome::Ok,
+        Ok(Some(Err(cause))) => Outcome::Fail(cause),
+        Ok(None) => Outcome::Unknown(Cause::ConnectionLost),
         Err(_) => Outcome::Unknown(Cause::Timeout),
     };
     Answer { told: ReplyValue::Found(Action::Cache(told)), ..Answer::of(outcome) }
 }
 
 async fn read(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Result<Found, Cause> {
-    let Some(near) = &process.near else {
-        return read_guarded(process, entity, trace).await;
+    let mut questions = Vec::new();
+    let keep = |questions: Vec<u64>, found: (Copy, Nanos)| {
+        for (copies, question) in process.copies.iter().zip(questions) {
+            copies.keep(question, found, process.size_of(entity));
+        }
     };
-    if let Some(copy) = near.get(entity.id) {
-        return Ok(Found { copy, from: FoundIn::Process, kept: Some(copy.until), by: None });
+    for copies in &process.copies {
+        if let Some((copy, until)) = copies.get(entity.id) {
+            keep(questions, (copy, until));
+            return Ok(Found { copy, from: copies.place, kept: Some(copy.until), by: None });
+        }
+        questions.push(copies.ask(entity.id));
     }
-    let question = near.ask(entity.id);
     let found = read_guarded(process, entity, trace).await?;
-    if news::is_heard(process, found.by) {
-        near.keep(question, found.copy, process.size_of(entity));
+    if news::is_heard(process, &found) {
+        keep(questions, (found.copy, found.copy.until));
     }
     Ok(found)
 }
@@ -183,8 +191,7 @@ async fn found_in_group(
             if way == Stampede::Early && early::is_due(process, &found.copy) {
                 return process.ask_origin(entity, trace).await;
             }
-            let is_old = || found.copy.until <= process.clock.now();
-            if way == Stampede::StaleWhileRevalidate && is_old() {
+            if refresh::is_due(process, &found.copy) {
                 refresh::begin(process, entity);
             }
             Ok(found)
@@ -201,13 +208,18 @@ async fn found_in_group(
 }
 
 async fn write(process: &Process, entity: &Entity, trace: &Trace) -> Result<(), Cause> {
-    let now = process.clock.now();
-    let served = process.origin.ask(entity.id, true, now)?;
-    trace.wrote.set((!served.is_failed).then_some((served.version, served.at)));
-    process.timer.until(served.answered).await;
-    if served.is_failed {
-        return Err(Cause::OriginFailed);
-    }
-    news::tell(process, entity).await;
-    Ok(())
+    let copy = match process.cache.write {
+        Write::Behind => change::behind(process, entity, trace).await?,
+        Write::Aside | Write::Through | Write::Ahead => {
+            origin_takes(process, entity, trace).await?
+        }
+    };
+    news::tell(process, entity, copy).await
+}
+
+/// Writes to the origin, and waits for it.
+async fn origin_takes(process: &Process, entity: &Entity, trace: &Trace) -> Result<Copy, Cause> {
+    let by = (&process.timer, process.clock);
+    let (version, took) = process.origin.takes(by, entity.id, &trace.wrote).await?;
+    Ok(process.new_copy(entity, version, took))
 }

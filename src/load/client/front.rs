@@ -12,6 +12,7 @@ use futures::future::{join_all, try_join_all};
 use redis::{Cmd, from_redis_value};
 use tokio::sync::Notify;
 
+use super::node::Tracked;
 use super::routed::Routed;
 use super::{Answer, Client, ClientOptions, Request};
 use crate::load::workload::Doing;
@@ -79,7 +80,21 @@ impl Front {
         options: ClientOptions,
         patience: Duration,
     ) -> Result<Rc<Front>, String> {
+        Front::connect_tracked(targets, instance, clock, (options, None), patience).await
+    }
+
+    /// The same, and servers tell `tracked` of changes of what was read, if there is one.
+    ///
+    /// Errors: as [`Front::connect`].
+    pub(crate) async fn connect_tracked(
+        targets: &Targets,
+        instance: u16,
+        clock: Clock,
+        (options, tracked): (ClientOptions, Option<Tracked>),
+        patience: Duration,
+    ) -> Result<Rc<Front>, String> {
         let connect = async |targets: &Targets, options: ClientOptions| {
+            let options = (options, tracked.clone());
             Routed::connect(targets, instance, clock, options, patience).await
         };
         let Lookup::Standby { groups, shards } = &targets.lookup else {

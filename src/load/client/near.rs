@@ -46,7 +46,7 @@ impl Near {
         let servers = Front::connect(targets, instance, clock, options, patience).await?;
         let memory = Rc::new(Memory::default());
         for (node, address) in targets.nodes.iter().enumerate() {
-            let from = targets.from(instance);
+            let from = targets.told_at(instance);
             let topic = Topic::Keys(prefix.clone());
             let ear = Ear { node: node as u16, address: *address, from, topic };
             tokio::task::spawn_local(ear.listen(memory.clone(), targets.password.clone(), options));

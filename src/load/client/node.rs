@@ -14,14 +14,16 @@ use std::time::Duration;
 use futures::FutureExt;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisConnectionInfo, RedisError, RedisResult,
-    Value,
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, ProtocolVersion, PushInfo, PushKind,
+    RedisConnectionInfo, RedisError, RedisResult, Value,
 };
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 use tracing::trace;
 
 use super::{ClientOptions, Commands};
+use crate::log::OrUnheard;
 use crate::model::{Clock, Nanos, Password};
 
 /// The first pause between attempts to connect to a node that refuses. Each pause is twice the
@@ -41,10 +43,15 @@ pub(crate) struct Shared {
     /// The source address; `None` for any.
     pub(crate) from: Option<IpAddr>,
     pub(crate) password: Option<Password>,
+    /// Where servers tell of changes of what was read on a connection (CLIENT TRACKING), and that
+    /// they tell no more; none if nobody wants to know.
+    pub(crate) tracked: Option<Tracked>,
     pub(crate) reconnects: Cell<u64>,
     /// A connection was lost, or cannot be made: the cluster may have changed.
     pub(crate) trouble: Notify,
 }
+
+pub(crate) type Tracked = UnboundedSender<PushInfo>;
 
 /// One node, as a client sees it.
 #[derive(Debug)]
@@ -174,6 +181,12 @@ impl Node {
 }
 
 impl Link {
+    fn new(connection: MultiplexedConnection) -> Rc<Link> {
+        let last_answer = Cell::new(Nanos::ZERO);
+        let (waiting, given_up) = (Cell::new(0), Notify::new());
+        Rc::new(Link { connection, last_answer, waiting, given_up })
+    }
+
     /// Carries out what belongs together, after ASKING if it must be. Errors: the first of theirs.
     pub(crate) async fn carry_out(&self, commands: &Commands, asking: bool) -> RedisResult<Value> {
         match (commands, asking) {
@@ -294,9 +307,7 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
     let mut lives = 0_u64;
     loop {
         line.set(State::Connecting);
-        let ClientOptions { timeout, room, .. } = shared.options;
-        let connected = connect(address, shared.from, shared.password.as_ref(), timeout, room);
-        let connected = connected.await;
+        let connected = open(address, &shared).await;
         let (link, driver) = match connected {
             Ok(connected) => connected,
             Err(error) => {
@@ -314,7 +325,7 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
         lives += 1;
         let connected = shared.clock.now();
         line.set(State::Up(link.clone()));
-        live(&link, driver, shared.options.timeout).await;
+        live(&link, driver, &shared).await;
         shared.trouble.notify_one();
         // A server that accepts and closes at once must not get connections without a pause
         // either.
@@ -331,14 +342,19 @@ async fn keep(line: Rc<Line>, address: SocketAddr, shared: Rc<Shared>) {
 pub(crate) type Driver = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Returns when the connection has broken or was given up.
-async fn live(link: &Link, mut driver: Driver, patience: Duration) {
+async fn live(link: &Link, mut driver: Driver, shared: &Rc<Shared>) {
     let given_up = tokio::select! {
         () = &mut driver => false,
         () = link.given_up.notified() => true,
     };
+    shared.tells_no_more();
     if given_up {
-        // No request on it has more time left than this.
-        tokio::task::spawn_local(tokio::time::timeout(patience, driver));
+        let shared = shared.clone();
+        tokio::task::spawn_local(async move {
+            // No request on it has more time left than this.
+            let _ = tokio::time::timeout(shared.options.timeout, driver).await;
+            shared.tells_no_more();
+        });
     }
 }
 
@@ -349,6 +365,69 @@ pub(super) async fn stream(address: SocketAddr, from: Option<IpAddr>) -> io::Res
     // The kernel chooses the port.
     socket.bind(SocketAddr::new(from, 0))?;
     socket.connect(address).await
+}
+
+impl Shared {
+    /// What was read on a connection may change now, and nobody hears of it.
+    fn tells_no_more(&self) {
+        if let Some(tracked) = &self.tracked {
+            tracked.send(PushInfo { kind: PushKind::Disconnection, data: vec![] }).or_unheard();
+        }
+    }
+}
+
+/// A connection as a client's options have it.
+async fn open(address: SocketAddr, shared: &Shared) -> RedisResult<(Rc<Link>, Driver)> {
+    let ClientOptions { timeout, room, .. } = shared.options;
+    let password = shared.password.as_ref();
+    match &shared.tracked {
+        None => connect(address, shared.from, password, timeout, room).await,
+        Some(tracked) => {
+            in_time(timeout, tracking(address, shared.from, password, tracked.clone(), room)).await
+        }
+    }
+}
+
+/// One on which the server tells of changes of whatever was read there: that takes RESP3.
+async fn tracking(
+    address: SocketAddr,
+    from: Option<IpAddr>,
+    password: Option<&Password>,
+    tracked: Tracked,
+    room: usize,
+) -> RedisResult<(Rc<Link>, Driver)> {
+    let stream = stream(address, from).await?;
+    stream.set_nodelay(true)?;
+    let mut info =
+        RedisConnectionInfo::default().set_skip_set_lib_name().set_protocol(ProtocolVersion::RESP3);
+    if let Some(password) = password {
+        info = info.set_password(password.reveal());
+    }
+    let config = config(room).set_push_sender(tracked);
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(&info, stream, config).await?;
+    let (link, mut driver) = (Link::new(connection), Box::pin(driver) as Driver);
+    let track = redis::cmd("CLIENT").arg("TRACKING").arg("ON").take();
+    tokio::select! {
+        told = link.send(&track) => told?,
+        () = &mut driver => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+    };
+    Ok((link, driver))
+}
+
+async fn in_time<T>(
+    patience: Duration,
+    connecting: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
+    tokio::time::timeout(patience, connecting).await.map_err(timed_out)?
+}
+
+fn config(room: usize) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(room + 1)
+        .set_write_backpressure_boundary(64 * 1024)
 }
 
 /// A connection, from a given source address if there is one, and its driver, which must be
@@ -366,25 +445,15 @@ pub(crate) async fn connect(
         let stream = stream(address, from).await?;
         stream.set_nodelay(true)?;
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(room + 1)
-            .set_write_backpressure_boundary(64 * 1024);
         let (connection, driver) =
-            MultiplexedConnection::new_with_config(&info, stream, config).await?;
+            MultiplexedConnection::new_with_config(&info, stream, config(room)).await?;
         let driver: Driver = Box::pin(driver);
         if let Some(password) = password {
             authenticate(connection.clone(), password);
         }
-        RedisResult::Ok((connection, driver))
+        Ok((Link::new(connection), driver))
     };
-    let timed_out = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
-    let (connection, driver) =
-        tokio::time::timeout(patience, connecting).await.map_err(timed_out)??;
-    let last_answer = Cell::new(Nanos::ZERO);
-    let (waiting, given_up) = (Cell::new(0), Notify::new());
-    let link = Rc::new(Link { connection, last_answer, waiting, given_up });
-    Ok((link, driver))
+    in_time(patience, connecting).await
 }
 
 /// Hands AUTH over before any other request, and waits for nothing: a server carries out what

@@ -12,7 +12,7 @@ use redis::{Cmd, Value};
 use tracing::trace;
 
 use super::learn::{News, Owners, Range, SlotMap, learn, listen, owner_of_all};
-use super::node::{Link, Node, Shared};
+use super::node::{Link, Node, Shared, Tracked};
 use super::request::{Reply, classify};
 use super::{Answer, Client, ClientOptions, Commands, ReplyValue, Request};
 use crate::load::workload::Doing;
@@ -80,13 +80,13 @@ impl Routed {
         targets: &Targets,
         instance: u16,
         clock: Clock,
-        options: ClientOptions,
+        (options, tracked): (ClientOptions, Option<Tracked>),
         patience: Duration,
     ) -> Result<Rc<Routed>, String> {
-        let shared = || {
+        let shared = |tracked| {
             let (from, password) = (targets.from(instance), targets.password.clone());
             let (reconnects, trouble) = (Cell::new(0), tokio::sync::Notify::new());
-            Rc::new(Shared { clock, options, from, password, reconnects, trouble })
+            Rc::new(Shared { clock, options, from, password, tracked, reconnects, trouble })
         };
         let client = Rc::new(Routed {
             lookup: targets.lookup.clone(),
@@ -97,11 +97,11 @@ impl Routed {
             replicas: RefCell::default(),
             unserved: Cell::default(),
             hint: Cell::new(0),
-            shared: shared(),
+            shared: shared(tracked),
         });
         match &targets.lookup {
             // That a sentinel cannot be reached says nothing of the nodes.
-            Lookup::Sentinels(name) => client.hear_sentinels(&targets.seeds, name, &shared()),
+            Lookup::Sentinels(name) => client.hear_sentinels(&targets.seeds, name, &shared(None)),
             _ => targets.seeds.iter().for_each(|&seed| _ = client.number(seed)),
         }
         let give_up = clock.now() + patience;

@@ -225,11 +225,12 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             one(22, *version);
             put(out, at.0);
         }
-        Action::Cache(CacheOp::Held { version, ended }) => {
-            one(24, *version);
+        Action::Cache(CacheOp::Held { version, ended, in_host }) => {
+            one(if *in_host { 26 } else { 24 }, *version);
             put(out, *ended as u64);
         }
         Action::Cache(CacheOp::Guarded) => put(out, 25),
+        Action::Cache(CacheOp::Lost { version }) => one(27, *version),
         Action::Cache(CacheOp::Read { version, from, asked, kept, met }) => {
             one(23, *from as u64);
             put_if(out, *version);
@@ -369,7 +370,8 @@ fn unpack(head: OpHead, bytes: &mut &[u8]) -> Option<Op> {
 }
 
 fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
-    Some(match get(bytes)? {
+    let kind = get(bytes)?;
+    Some(match kind {
         0 => Action::Register(RegisterOp::Read(get_if(bytes)?)),
         1 => Action::Register(RegisterOp::Write(get(bytes)?)),
         2 => {
@@ -403,12 +405,13 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             let met = get_if(bytes)?.map(Nanos);
             Action::Cache(CacheOp::Read { version, from, asked, kept, met })
         }
-        24 => {
+        24 | 26 => {
             let version = get(bytes)?;
             let ended = *Ended::ALL.get(get(bytes)? as usize)?;
-            Action::Cache(CacheOp::Held { version, ended })
+            Action::Cache(CacheOp::Held { version, ended, in_host: kind == 26 })
         }
         25 => Action::Cache(CacheOp::Guarded),
+        27 => Action::Cache(CacheOp::Lost { version: get(bytes)? }),
         kind => Action::Lock(unpack_lock(kind, bytes)?),
     })
 }

@@ -49,8 +49,9 @@ fn cache() -> impl Strategy<Value = CacheOp> {
     prop_oneof![
         (number(), at()).prop_map(|(version, at)| CacheOp::Write { version, at }),
         Just(CacheOp::Guarded),
-        (number(), prop::sample::select(Ended::ALL.to_vec()))
-            .prop_map(|(version, ended)| CacheOp::Held { version, ended }),
+        number().prop_map(|version| CacheOp::Lost { version }),
+        (number(), prop::sample::select(Ended::ALL.to_vec()), any::<bool>())
+            .prop_map(|(version, ended, in_host)| CacheOp::Held { version, ended, in_host }),
         read.prop_map(|(version, from, asked, (kept, met))| CacheOp::Read {
             version,
             from,

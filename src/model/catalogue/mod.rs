@@ -368,6 +368,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{cache.hits.near?} in the reader's own process", "{cache.misses} misses",
                 "{cache.misses.expired?} expired", "{cache.misses.invalidated?} invalidated",
             ]);
+        "cache.hits.host" Percent Higher "reads that found a copy on their host";
+        "cache.hits.group" Percent Higher "reads that found a copy in the group";
         "cache.hits.near" Percent Higher "reads that found a copy in their own process"
             .busy_does(Spares);
         "cache.misses" Count Lower "reads that found no copy";
@@ -380,6 +382,9 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "cache.miss.p95" Millis Lower "the same of reads that found none".side_by_side()
             .busy_does(MayBeAll);
         "cache.write.p95" Millis Lower "the same of acknowledged writes".busy_does(MayBeAll);
+        "cache.lost" Count Lower
+            "acknowledged writes that the origin never got: their process ended before (`write: behind`)"
+            .side_by_side();
         "cache.time_saved" Percent Higher
             "by how much a hit is faster than the origin's answer, both in the median"
             .side_by_side();
@@ -424,6 +429,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "at most {invalidation.max}", "{invalidation.reached?} were told to go",
             ]);
         "invalidation.max" Millis Lower "the longest such time".side_by_side().busy_does(MayBeAll);
+        "invalidation.host.p99" Millis Lower
+            "99th percentile of the time until no host has an older copy".busy_does(MayBeAll);
         "invalidation.cascade" Millis Lower
             "99th percentile of the time until nothing older comes from any layer"
             .side_by_side().busy_does(MayBeAll);

@@ -3,7 +3,9 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::model::Workload;
-use crate::spec::cache::{Guard, Invalidate, LayerIn, Naming, Policy, Stampede, Warm, Without};
+use crate::spec::cache::{
+    Guard, Invalidate, LayerIn, Naming, Policy, Stampede, Warm, Without, Write,
+};
 use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::lock::{Deadlock, LockBy, LockKind};
@@ -95,9 +97,13 @@ object! {
         optional "warm" warm: Warm,
         /// What keeps copies of a `cache` from being served for long after a write: their own time
         /// (`ttl`), the writer, who deletes the group's copy (`delete`), tells all processes besides
-        /// (`publish`) and waits for them (`confirmed`), or the servers, who tell the processes
-        /// (`tracking-broadcast`, `keyspace`). Default: `delete`.
+        /// (`publish`) and waits for them (`confirmed`), or the servers, who tell those who have read
+        /// it (`tracking`) or all processes (`tracking-broadcast`, `keyspace`). Default: `delete`.
         optional "invalidate" invalidate: Invalidate,
+        /// What a write does: the origin has it, and then the copy in the group is deleted (`aside`) or
+        /// replaced (`through`), or the copy is replaced, and the origin has it later (`behind`).
+        /// `ahead`: as `aside`, and copies are replaced before their time is over. Default: `aside`.
+        optional "write" write: Write,
         /// What keeps readers of a `cache` from waiting for a group that does not answer: nothing
         /// (`none`), or a circuit `breaker` in each process. Default: `none`.
         optional "guard" guard: Guard,
@@ -217,12 +223,16 @@ object! {
 object! {
     /// A layer of copies.
     LayerMap "a layer" {
-        /// `process`: in the memory of each instance.
+        /// `process`: in the memory of each instance. `host`: in what the instances on a host have in
+        /// common.
         optional "in" place: LayerIn,
         /// The group whose servers have the copies.
         optional "group" group: String,
-        /// The room for copies in a process, in bytes. Default: 8mb.
-        #[range(Bytes(1), Bytes(1 << 40), "each instance has so much")]
+        /// On how many hosts the instances are, in turn. Default: 1.
+        #[range(1, 1000, "each has one instance at least")]
+        optional "count" count: u32,
+        /// The room for copies in a process or on a host, in bytes. Default: 8mb.
+        #[range(Bytes(1), Bytes(1 << 40), "each of them has so much")]
         optional "capacity" capacity: Bytes,
         /// Which copies go when there is no room: `lru` or `tinylfu`. Default: `lru`.
         optional "policy" policy: Policy,

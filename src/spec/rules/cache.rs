@@ -4,7 +4,7 @@ use super::groups::group;
 use crate::model::Workload;
 use crate::spec::cache::{
     Cache, Guard, Invalidate, Layer, LayerIn, Naming, Origin, Place, Policy, Stampede, Warm,
-    Without,
+    Without, Write,
 };
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
@@ -56,6 +56,7 @@ pub fn check(
             map.origin.given().map(|at| (&at.span, "origin")),
             map.stampede.given().map(|at| (&at.span, "stampede")),
             map.invalidate.given().map(|at| (&at.span, "invalidate")),
+            map.write.given().map(|at| (&at.span, "write")),
             map.warm.given().map(|at| (&at.span, "warm")),
             map.guard.given().map(|at| (&at.span, "guard")),
             map.without.given().map(|at| (&at.span, "without")),
@@ -70,14 +71,17 @@ pub fn check(
         return None;
     }
     let layers = layers(map, largest, errors);
+    tracking(map, &layers, errors);
     stampede(map, &layers, errors);
     keyspace(map, group, errors);
     let without = guard(map, &layers, errors);
+    let write = write(map, &layers, errors);
     Some(Cache {
         layers,
         origin: origin(map),
         stampede: map.stampede.or(Stampede::None),
         invalidate: map.invalidate.or(Invalidate::Delete),
+        write,
         warm: map.warm.or(Warm::None),
         without,
         naming: naming(map, errors),
@@ -97,9 +101,11 @@ fn layers(map: &LoadMap, largest: usize, errors: &mut Diagnostics) -> Vec<Layer>
         maps.iter().filter_map(|(name, map)| layer(name, map, largest, errors)).collect();
     for ((name, map), pair) in maps.iter().skip(1).zip(layers.windows(2)) {
         let (near, far) = (&pair[0], &pair[1]);
-        if near.place == Place::Group {
+        if distance(near) >= distance(far) {
             let message = format!("`{}` stands before `{}`", near.name, far.name);
-            errors.add(&name.span, message, "the layer that is a group is the last one");
+            let advice = "write one layer `in: process`, then one `in: host`, then one with a `group`; \
+                          any of them can be left out";
+            errors.add(&name.span, message, advice);
         }
         if near.ttl > far.ttl {
             let message = format!(
@@ -116,6 +122,28 @@ fn layers(map: &LoadMap, largest: usize, errors: &mut Diagnostics) -> Vec<Layer>
     layers
 }
 
+/// Nearer ones come first, and there is one of each.
+fn distance(layer: &Layer) -> u8 {
+    match layer.place {
+        Place::Process { .. } => 0,
+        Place::Host { .. } => 1,
+        Place::Group => 2,
+    }
+}
+
+/// Servers tell who has read a copy, and not who got it from a neighbour.
+fn tracking(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
+    let tracking = map.invalidate.given().filter(|at| at.value == Invalidate::Tracking);
+    let is_host = |layer: &&Layer| matches!(layer.place, Place::Host { .. });
+    if let (Some(at), Some(layer)) = (tracking, layers.iter().find(is_host)) {
+        let message = format!(
+            "by `tracking` servers tell who has read a copy, and not who got it from `{}`",
+            layer.name
+        );
+        errors.add(&at.span, message, "write `tracking-broadcast`, or leave that layer out");
+    }
+}
+
 fn layer(
     name: &At<String>,
     map: &LayerMap,
@@ -124,18 +152,24 @@ fn layer(
 ) -> Option<Layer> {
     let place = match (map.place.given(), map.group.given()) {
         (Some(_), Some(at)) => {
-            let message =
-                format!("`{}` is in a process or in a group, and not in both", name.value);
+            let message = format!(
+                "`{}` is in a process, on a host or in a group, and not in two",
+                name.value
+            );
             errors.add(&at.span, message, "leave one of them out");
             return None;
         }
-        (Some(At { value: LayerIn::Process, .. }), None) => {
+        (Some(At { value: place, .. }), None) => {
             let capacity = map.capacity.or(CAPACITY).0;
             if let Some(at) = map.capacity.given().filter(|_| capacity < largest as u64) {
                 let message = format!("no value of {} has room there", Bytes(largest as u64));
                 errors.add(&at.span, message, "make `capacity` larger, or `value` smaller");
             }
-            Place::Process { capacity, policy: map.policy.or(Policy::Lru) }
+            let policy = map.policy.or(Policy::Lru);
+            match place {
+                LayerIn::Process => Place::Process { capacity, policy },
+                LayerIn::Host => Place::Host { count: map.count.or(1) as u16, capacity, policy },
+            }
         }
         (None, Some(_)) => {
             if let Some(at) = map.capacity.given() {
@@ -154,10 +188,18 @@ fn layer(
         }
         (None, None) => {
             let message = format!("nobody knows where the layer `{}` is", name.value);
-            errors.add(&name.span, message, "add `in: process`, or `group:` with a name");
+            errors.add(
+                &name.span,
+                message,
+                "add `in: process`, `in: host`, or `group:` with a name",
+            );
             return None;
         }
     };
+    if let (Some(at), false) = (map.count.given(), matches!(place, Place::Host { .. })) {
+        let message = format!("`{}` is on no hosts that could be counted", name.value);
+        errors.add(&at.span, message, "write `in: host`, or leave `count` out");
+    }
     let jitter = map.jitter.or(Percent(0.0)).0 / 100.0;
     Some(Layer { name: name.value.clone(), place, ttl: map.ttl.or(TTL).0, jitter })
 }
@@ -170,6 +212,24 @@ fn stampede(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
         let message = format!("`stampede: {}` needs a layer that is a group", value.word());
         errors.add(span, message, "add one under `layers`, or write `none` or `single-flight`");
     }
+}
+
+/// What is left in the group needs a group, and is not deleted.
+fn write(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Write {
+    let write = map.write.or(Write::Aside);
+    let Some(at) = map.write.given().filter(|_| write != Write::Aside) else { return write };
+    if layers.iter().all(|layer| layer.place != Place::Group) {
+        let message = format!("`write: {write}` needs a layer that is a group");
+        errors.add(&at.span, message, "add one under `layers`, or write `aside`");
+    }
+    let is_heard = |at: &&At<Invalidate>| at.value == Invalidate::Keyspace;
+    if let (Some(way), Write::Through | Write::Behind) =
+        (map.invalidate.given().filter(is_heard), write)
+    {
+        let message = format!("by `write: {write}` no key is deleted, and servers tell of nothing");
+        errors.add(&way.span, message, "write `tracking-broadcast`, or another way to invalidate");
+    }
+    write
 }
 
 /// What a read gets while a circuit breaker is open; none without one.
@@ -190,8 +250,9 @@ fn guard(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Option<Wi
 /// Servers tell of keys, and nobody knows whose they are if their names do not say so.
 fn naming(map: &LoadMap, errors: &mut Diagnostics) -> Naming {
     let naming = map.naming.or(Naming::Plain);
-    let by_servers =
-        |way: &Invalidate| matches!(way, Invalidate::TrackingBroadcast | Invalidate::Keyspace);
+    let by_servers = |way: &Invalidate| {
+        matches!(way, Invalidate::Tracking | Invalidate::TrackingBroadcast | Invalidate::Keyspace)
+    };
     let heard = map.invalidate.given().filter(|at| by_servers(&at.value));
     if let (Some(at), Some(way)) = (map.naming.given().filter(|_| naming != Naming::Plain), heard) {
         let message = format!("servers tell of keys by `{}`, and not of entities", way.value);
@@ -233,6 +294,10 @@ pub fn of_other_copies(own: &Load, other: &Load) -> Option<(String, &'static str
     if cache.invalidate != theirs.invalidate {
         let message = format!("`{}` has `invalidate: {}`", other.name, theirs.invalidate);
         return Some((message, "give both the same: each is to hear of the other's writes"));
+    }
+    if cache.write != theirs.write {
+        let message = format!("`{}` has `write: {}`", other.name, theirs.write);
+        return Some((message, "give both the same: they have their copies in common"));
     }
     if cache.bound != theirs.bound {
         let message = format!("`{}` has `bound: {}`", other.name, Time(theirs.bound));

@@ -47,8 +47,9 @@ pub fn check(
     let actors: Vec<NodeName> = loads.iter().flat_map(Load::actors).chain(carriers).collect();
     let own = loads.iter().flat_map(Load::own_instances);
     let connected: Vec<NodeName> = actors.iter().cloned().chain(own).collect();
-    let all = (loads.len() == maps.len()).then_some([&actors[..], &connected]);
-    let caches = loads.iter().filter(|load| load.cache.is_some() && load.keyspace.of.is_none());
+    let subscribers: Vec<NodeName> = loads.iter().flat_map(Load::subscribers).collect();
+    let all = (loads.len() == maps.len()).then_some([&actors[..], &connected, &subscribers]);
+    let caches = loads.iter().filter(|load| load.cache.is_some());
     let caches: Vec<&str> = caches.map(|load| &*load.name).collect();
     let timeline = timeline::check(steps, topology.as_ref(), (all, &caches), capabilities, errors);
     let expect = expectations(file, profile, (&has, maps), errors);

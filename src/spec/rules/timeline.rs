@@ -17,7 +17,7 @@ use crate::spec::topology::{Group, Topology};
 pub fn check(
     steps: &[At<StepMap>],
     topology: Option<&Topology>,
-    (actors, caches): (Option<[&[NodeName]; 2]>, &[&str]),
+    (actors, caches): (Option<[&[NodeName]; 3]>, &[&str]),
     capabilities: &Capabilities,
     errors: &mut Diagnostics,
 ) -> Vec<Step> {
@@ -43,8 +43,9 @@ pub fn check(
         let mut context = Context {
             capabilities,
             topology,
-            actors: actors.map(|[actors, _]| actors),
-            connected: actors.map(|[_, connected]| connected),
+            actors: actors.map(|[actors, ..]| actors),
+            connected: actors.map(|[_, connected, _]| connected),
+            subscribers: actors.map(|[.., subscribers]| subscribers),
             caches: actors.map(|_| caches),
             relayed,
             errors,

@@ -3,7 +3,6 @@
 use super::declare::{Keys, Rule, step};
 use super::shared::Context;
 use crate::spec::cache::OriginChange;
-use crate::spec::nearest;
 use crate::spec::quantity::{PerSecond, Percent, Times};
 
 step! {
@@ -24,12 +23,7 @@ step! {
 
 impl Rule for Origin {
     fn check(map: &OriginStepMap, context: &mut Context<'_>) -> Option<Origin> {
-        if let (Some(at), Some(caches)) = (map.load.given(), context.caches)
-            && !caches.contains(&&*at.value)
-        {
-            let message = format!("there is no cache `{}` with an origin of its own", at.value);
-            context.errors.add(&at.span, message, nearest::advice("caches", &at.value, caches));
-        }
+        context.is_cache(&map.load);
         if map.latency.is_missing() && map.capacity.is_missing() && map.failing.is_missing() {
             let message = "an origin step needs the key `latency`, `capacity` or `failing`";
             let advice = "write `latency: 200ms` for a slow one, `capacity: 50/s` for a narrow one";

@@ -12,6 +12,7 @@ use crate::model::NodeName;
 use crate::spec::Capabilities;
 use crate::spec::decode::{At, Field, Key, Object, keys};
 use crate::spec::diagnostic::Diagnostics;
+use crate::spec::nearest;
 use crate::spec::quantity::Time;
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Topology};
@@ -113,7 +114,9 @@ pub struct Context<'a> {
     pub actors: Option<&'a [NodeName]>,
     /// And all others who connect from an address of their own: instances of redrill's clients.
     pub connected: Option<&'a [NodeName]>,
-    /// Loads that are caches with an origin of their own; `None` if a load is wrong.
+    /// Instances that are told of changes.
+    pub subscribers: Option<&'a [NodeName]>,
+    /// Loads whose workload is `cache`; `None` if a load is wrong.
     pub caches: Option<&'a [&'a str]>,
     /// Another step of the timeline needs the relay.
     pub relayed: bool,
@@ -273,8 +276,19 @@ impl On {
 impl<'a> Context<'a> {
     pub fn now(&mut self) -> (Now<'_>, &mut Diagnostics) {
         let (regions, actors) = (&self.topology.regions, self.actors);
-        let connected = self.connected;
-        (Now { group: self.group, owned: self.owned, regions, actors, connected }, self.errors)
+        let (connected, subscribers) = (self.connected, self.subscribers);
+        let (group, owned) = (&*self.group, &*self.owned);
+        (Now { group, owned, regions, actors, connected, subscribers }, self.errors)
+    }
+
+    /// An error, unless the load that is named reads through a cache.
+    pub fn is_cache(&mut self, load: &Field<String>) {
+        if let (Some(at), Some(caches)) = (load.given(), self.caches)
+            && !caches.contains(&&*at.value)
+        {
+            let message = format!("there is no load `{}` whose workload is `cache`", at.value);
+            self.errors.add(&at.span, message, nearest::advice("caches", &at.value, caches));
+        }
     }
 
     /// An error, if the target includes sentinels, to which this cannot be done. `why` follows

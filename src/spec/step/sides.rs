@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::{Schema, json_schema};
 
 use super::target::{Now, Target};
+use crate::model::NodeName;
 use crate::spec::decode::{At, Field, Misread, Scalar, keys};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::rules::{count, links};
@@ -12,7 +13,7 @@ use crate::spec::yaml::quoted;
 
 /// The forms in which a side of a link is written, besides a target's.
 const FORMS: &str = "write nodes as a `target` names them, `shard 1`, `region NAME`, `clients`, \
-                     `clients in REGION`, several of these joined by ` + `, or `other nodes` or \
+                     `clients in REGION`, `subscribers`, several of these joined by ` + `, or `other nodes` or \
                      `others`: those that are not on the other side";
 
 /// The links between two sides: from each end of one to each end of the other.
@@ -43,6 +44,8 @@ pub enum Spot {
     Region(String),
     Clients,
     ClientsIn(String),
+    /// The connections on which instances are told of changes.
+    Subscribers,
 }
 
 impl Links {
@@ -84,7 +87,7 @@ impl Side {
         !self.spots().iter().any(|spot| match spot {
             Spot::Nodes(target) => !target.is_of_actors(),
             Spot::Shard(_) => true,
-            Spot::Region(_) | Spot::Clients | Spot::ClientsIn(_) => false,
+            Spot::Region(_) | Spot::Clients | Spot::ClientsIn(_) | Spot::Subscribers => false,
         })
     }
 }
@@ -111,6 +114,7 @@ impl fmt::Display for Spot {
             Spot::Region(region) => write!(f, "region {region}"),
             Spot::Clients => f.write_str("clients"),
             Spot::ClientsIn(region) => write!(f, "clients in {region}"),
+            Spot::Subscribers => f.write_str("subscribers"),
         }
     }
 }
@@ -137,7 +141,7 @@ impl Scalar for Side {
             "examples": [
                 "cache/1/0", "primary of shard 1", "a minority of primaries", "shard 1",
                 "region us-east", "clients", "clients in us-east", "cache/1/0 + clients",
-                "other nodes", "others",
+                "subscribers", "other nodes", "others",
             ],
         })
     }
@@ -147,6 +151,7 @@ fn spot(text: &str) -> Option<Spot> {
     let words: Vec<&str> = text.split_whitespace().collect();
     match words[..] {
         ["clients"] => Some(Spot::Clients),
+        ["subscribers"] => Some(Spot::Subscribers),
         ["clients", "in", region] => Some(Spot::ClientsIn(region.to_owned())),
         ["region", region] => Some(Spot::Region(region.to_owned())),
         ["shard", number] => number.parse().ok().map(Spot::Shard),
@@ -183,6 +188,14 @@ impl SidesKeys {
             for spot in side.value.spots() {
                 match spot {
                     Spot::Clients => {}
+                    Spot::Subscribers => {
+                        if now.subscribers.is_some_and(<[NodeName]>::is_empty) {
+                            let message = "no load has connections on which it is told of changes";
+                            let advice = "give one a layer `in: process`, and `invalidate: publish` or \
+                                          another way by which it is told";
+                            errors.add(&side.span, message, advice);
+                        }
+                    }
                     Spot::Region(name) | Spot::ClientsIn(name) => {
                         let name = At { value: name.clone(), span: side.span.clone() };
                         links::region(&name, now.regions, errors);

@@ -163,6 +163,8 @@ pub struct Now<'a> {
     pub actors: Option<&'a [NodeName]>,
     /// The same, and those who are no programs of their own and connect as if they were.
     pub connected: Option<&'a [NodeName]>,
+    /// Instances that are told of changes.
+    pub subscribers: Option<&'a [NodeName]>,
 }
 
 impl Now<'_> {

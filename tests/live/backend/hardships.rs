@@ -9,7 +9,7 @@ use redis::Cmd;
 use redrill::backend::{Backend, Data, Tools};
 use redrill::cluster::{Deployment, bring_up, node_names};
 use redrill::fault::{ActiveFault, Fault, FaultError, Hit, Note, Site, Strains};
-use redrill::load::Origins;
+use redrill::load::Applications;
 use redrill::model::NodeName;
 use redrill::node::{Node, NodeError, Section};
 use redrill::spec::quantity::{Percent, Shift, SignedPercent, Time};
@@ -60,8 +60,8 @@ impl Rig {
     ) -> (ActiveFault, Option<FaultError>) {
         let (backend, deployment) = (&*self.backend, &self.deployed);
         let group = &deployment.groups[0];
-        let site =
-            Site { backend, deployment, group, strains: &self.strains, origins: &Origins::new() };
+        let (strains, applications) = (&self.strains, &Applications::new());
+        let site = Site { backend, deployment, group, strains, applications };
         fault.inject(site, &Hit::of(std::slice::from_ref(name))).await
     }
 

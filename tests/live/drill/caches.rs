@@ -19,11 +19,11 @@ fn cache_aside_keeps_readers_away_from_the_origin() {
 }
 
 /// Sixty clients of six processes look at five entities, whose copies are kept for 300 ms.
-fn play(keys: &str) -> Value {
+pub fn play(keys: &str) -> Value {
     play_on("standalone", keys, &[])
 }
 
-fn play_on(topology: &str, keys: &str, args: &[&str]) -> Value {
+pub fn play_on(topology: &str, keys: &str, args: &[&str]) -> Value {
     let text = format!(
         "name: caches\ntopology: {topology}\n\
          loads: {{ app: {{ workload: cache, rate: 600/s, clients: 60, instances: 6, keys: 5, {keys} }} }}\n\
@@ -102,7 +102,7 @@ fn slow_readers_put_old_versions_back_unless_a_lease_refuses_them() {
 /// Whoever tells them: no process has an old copy for long.
 #[test]
 fn processes_hear_of_writes_from_each_other_and_from_servers() {
-    for invalidate in ["publish", "confirmed", "tracking-broadcast", "keyspace"] {
+    for invalidate in ["publish", "confirmed", "tracking", "tracking-broadcast", "keyspace"] {
         let keys = format!(
             "reads: 90%, layers: {{ l1: {{ in: process, ttl: 3s }}, l2: {{ group: cache, ttl: 5s }} }}, \
              origin: {{ latency: 1ms }}, stampede: lease, invalidate: {invalidate}"

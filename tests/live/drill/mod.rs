@@ -6,6 +6,7 @@ mod active;
 mod adapters;
 mod at_once;
 mod broken;
+mod cache_layers;
 mod caches;
 mod chaos;
 mod compared;

@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 14] = [
+pub const CACHES: [&str; 22] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -195,6 +195,14 @@ pub const CACHES: [&str; 14] = [
     "cache-breaker",
     "cache-cold-restart",
     "cache-keys",
+    "cache-invalidation-cut",
+    "cache-invalidation-failover",
+    "cache-invalidation-reshard",
+    "cache-stampede-holder",
+    "cache-ttl-layers",
+    "cache-writes",
+    "cache-writes-comparison",
+    "cache-slow-link",
 ];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.

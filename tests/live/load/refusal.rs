@@ -22,6 +22,7 @@ async fn the_stock_cluster_client_is_refused_outside_a_cluster() {
         lookup: Lookup::Primary,
         nodes: vec![],
         from: vec![],
+        told_at: vec![],
         password: None,
     };
     let targets = vec![targets];

@@ -46,6 +46,7 @@ impl Rig {
             lookup,
             nodes: seeds.to_vec(),
             from: vec![],
+            told_at: vec![],
             password: None,
         };
         let (targets, writer) = (vec![targets], history.writer());

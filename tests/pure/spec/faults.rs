@@ -32,6 +32,7 @@ faulty! {
     topology_active_clusters
     topology_external
     topology_external_alone
+    scenario_caches
     scenario_loads
     scenario_workloads
     scenario_locks

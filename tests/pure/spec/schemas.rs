@@ -77,6 +77,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/AddReplicaMap", "{ timeline: [{ do: add-replica, zzz: 1 }] }"),
     ("/$defs/RollingMap", "{ timeline: [{ do: rolling-restart, zzz: 1 }] }"),
     ("/$defs/OriginStepMap", "{ timeline: [{ do: origin, zzz: 1 }] }"),
+    ("/$defs/RestartProcessesMap", "{ timeline: [{ do: restart-processes, zzz: 1 }] }"),
     ("/$defs/ChaosMap", "{ timeline: [{ do: chaos, zzz: 1 }] }"),
     ("/$defs/PaceMap", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
 ];

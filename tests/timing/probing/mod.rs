@@ -80,7 +80,7 @@ impl Rig {
         let seeds = rig.group.nodes.iter().map(|node| node.addr).collect();
         let targets = BTreeMap::from([(
             ("cache".to_owned(), None),
-            Targets { seeds, lookup, nodes: vec![], from: vec![], password },
+            Targets { seeds, lookup, nodes: vec![], from: vec![], told_at: vec![], password },
         )]);
         let prober = Prober::launch(rig.canaries.clone(), targets, probe, rig.teller.clone());
         rig.prober = Some(prober.await.unwrap());

@@ -73,6 +73,7 @@ fn with<T>(
             lookup: Lookup::Primary,
             nodes: vec![node],
             from: vec![],
+            told_at: vec![],
             password: None,
         };
         then(Adapter::launch(command, &[targets], settings).await, events).await

@@ -1,0 +1,101 @@
+//! What steps change of an application that reads through a cache: its origin, and its processes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::origin::Origin;
+use crate::spec::scenario::Load;
+
+/// Those of a drill, by the names of their loads.
+pub type Applications = BTreeMap<String, Application>;
+
+/// One load's.
+#[derive(Clone, Debug)]
+pub struct Application {
+    pub(super) origin: Arc<Origin>,
+    /// How often its processes have been restarted.
+    restarted: watch::Sender<u32>,
+}
+
+/// The applications of these loads. Loads that share their entities have the origin in common.
+pub fn applications(loads: &[Load], seed: u64) -> Applications {
+    let mut all = Applications::new();
+    // Whose entities are another load's comes after it.
+    let (own, shared): (Vec<_>, Vec<_>) =
+        loads.iter().zip(0u64..).partition(|(load, _)| load.keyspace.of.is_none());
+    for (load, index) in own.into_iter().chain(shared) {
+        let Some(cache) = &load.cache else { continue };
+        let new = || Application::new(Origin::new(cache.origin, seed.wrapping_add(index << 32)));
+        let other = all.get(&load.keyspace.name);
+        let application = other.map_or_else(new, |other| Application::on(other.origin.clone()));
+        all.insert(load.name.clone(), application);
+    }
+    all
+}
+
+impl Application {
+    pub(crate) fn new(origin: Origin) -> Application {
+        Application::on(Arc::new(origin))
+    }
+
+    fn on(origin: Arc<Origin>) -> Application {
+        Application { origin, restarted: watch::Sender::new(0) }
+    }
+
+    pub fn origin(&self) -> &Arc<Origin> {
+        &self.origin
+    }
+
+    /// All its processes end, and are there again at once: what they were doing is not done, and
+    /// their memory is empty.
+    pub fn restart(&self) {
+        self.restarted.send_modify(|times| *times += 1);
+    }
+
+    /// For a process: it changes whenever it is restarted.
+    pub(super) fn restarted(&self) -> watch::Receiver<u32> {
+        self.restarted.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::spec::cache::{self, Cache, Invalidate, Naming, Stampede, Warm};
+
+    fn cache_load(name: &str) -> Load {
+        let latency = (Duration::ZERO, Duration::ZERO);
+        let cache = Cache {
+            layers: Vec::new(),
+            origin: cache::Origin { latency, capacity: None, queue: 0 },
+            stampede: Stampede::None,
+            invalidate: Invalidate::Delete,
+            write: cache::Write::Aside,
+            warm: Warm::None,
+            without: None,
+            naming: Naming::Plain,
+            verify: false,
+            bound: Duration::ZERO,
+        };
+        Load { cache: Some(cache), ..Load::new(name, "cache", 1.0) }
+    }
+
+    #[test]
+    fn services_on_the_same_entities_have_one_origin_and_processes_of_their_own() {
+        let app = cache_load("app");
+        let mut admin = cache_load("admin");
+        admin.keyspace.of = Some(1);
+        admin.keyspace.name = "app".to_owned();
+        let all = applications(&[admin, app, cache_load("other")], 1);
+        let origin = |name: &str| all[name].origin();
+        assert!(Arc::ptr_eq(origin("app"), origin("admin")));
+        assert!(!Arc::ptr_eq(origin("app"), origin("other")));
+        let of_admin = all["admin"].restarted();
+        all["app"].restart();
+        assert!(!of_admin.has_changed().unwrap());
+    }
+}

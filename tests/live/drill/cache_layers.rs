@@ -1,0 +1,115 @@
+//! Caches whose copies are in several places, and what becomes of writes, on real servers.
+
+use serde_json::Value;
+
+use crate::drill::caches::{play, play_on};
+use crate::drill::ready::measure;
+
+/// Nothing is served that is wrong, or late.
+fn assert_right(report: &Value) {
+    for wrong in ["cache.stale.late", "cache.impossible", "cache.outlived", "cache.resurrected"] {
+        assert_eq!(measure(report, wrong), 0.0, "{wrong}: {}", report["findings"]);
+    }
+}
+
+#[test]
+fn processes_of_a_host_have_copies_in_common() {
+    let report = play(
+        "reads: 90%, layers: { l1: { in: process, ttl: 200ms }, l2: { in: host, count: 2, ttl: 3s }, \
+         l3: { group: cache, ttl: 5s } }, origin: { latency: 1ms }, stampede: lease, \
+         invalidate: publish, bound: 300ms",
+    );
+    assert_right(&report);
+    for layer in ["cache.hits.near", "cache.hits.host", "cache.hits.group"] {
+        assert!(measure(&report, layer) > 2.0, "{layer}: {}", report["measures"]);
+    }
+    let [all, near, host, group] =
+        ["cache.hits", "cache.hits.near", "cache.hits.host", "cache.hits.group"]
+            .map(|name| measure(&report, name));
+    assert!((near + host + group - all).abs() < 0.01, "{}", report["measures"]);
+    assert!(measure(&report, "invalidation.host.p99") < 300.0, "{}", report["measures"]);
+    assert!(measure(&report, "invalidation.reached") > 99.0, "{}", report["measures"]);
+}
+
+/// Slow readers put nothing old back, although nothing but the version keeps them from it.
+#[test]
+fn what_is_written_through_a_cache_is_never_old() {
+    let report = play(
+        "reads: 60%, layers: { l1: { group: cache, ttl: 2s } }, origin: { latency: 1ms..60ms }, \
+         write: through, bound: 1ms",
+    );
+    assert_right(&report);
+    assert_eq!(measure(&report, "cache.lost"), 0.0, "{}", report["measures"]);
+    assert!(measure(&report, "cache.hits") > 90.0, "copies are replaced: {}", report["measures"]);
+}
+
+/// What is acknowledged before the origin has it is lost with its process, and only then.
+#[test]
+fn what_a_process_had_not_written_when_it_ended_is_lost() {
+    let lost = |write: &str, step: &str| {
+        let keys = format!(
+            "reads: 50%, layers: {{ l1: {{ group: cache, ttl: 5s }} }}, origin: {{ latency: 5ms }}, \
+             write: {write}"
+        );
+        let steps = format!("timeline=[{step}]");
+        // So many that few are written again.
+        let args = ["--set", "loads.app.keys=5000", "--set", &steps];
+        let report = play_on("standalone", &keys, &args);
+        assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
+        (measure(&report, "cache.lost"), measure(&report, "cache.write.p95"))
+    };
+    let ends = "{ at: 2s, do: restart-processes, load: app }";
+    let (behind, fast) = lost("behind", ends);
+    // Those of a tenth of a second at most, of 300 a second.
+    assert!((1.0..=60.0).contains(&behind), "{behind}");
+    assert_eq!(lost("behind", "").0, 0.0, "nothing ended");
+    let (through, slow) = lost("through", ends);
+    assert_eq!(through, 0.0, "the origin had it");
+    assert!(fast < slow, "who writes behind does not wait for the origin: {fast} and {slow} ms");
+}
+
+#[test]
+fn copies_are_replaced_ahead_of_their_end() {
+    let misses = |write: &str| {
+        let report = play(&format!(
+            "reads: 100%, warm: priority, layers: {{ l1: {{ group: cache, ttl: 600ms }} }}, \
+             origin: {{ latency: 40ms }}, write: {write}, stampede: lock"
+        ));
+        assert_right(&report);
+        measure(&report, "cache.misses")
+    };
+    let [aside, ahead] = ["aside", "ahead"].map(misses);
+    assert!(aside > 20.0, "{aside}");
+    assert_eq!(ahead, 0.0, "nobody waited for the origin");
+}
+
+/// The link on which it hears is cut, and nothing else is.
+#[test]
+fn who_hears_of_no_write_serves_old_copies_until_their_time_is_over() {
+    for invalidate in ["publish", "tracking-broadcast"] {
+        let keys = format!(
+            "reads: 90%, layers: {{ l1: {{ in: process, ttl: 1s }}, l2: {{ group: cache, ttl: 5s }} }}, \
+             origin: {{ latency: 1ms }}, stampede: lease, invalidate: {invalidate}, bound: 300ms"
+        );
+        let cut = "timeline=[{ at: 1s, do: partition, target: subscribers, for: 2s }]";
+        let report = play_on("standalone", &keys, &["--set", cut]);
+        assert!(measure(&report, "cache.stale.late") > 20.0, "{}", report["measures"]);
+        let age = measure(&report, "cache.stale.age.max");
+        assert!((300.0..1_200.0).contains(&age), "{invalidate}: {age}");
+        assert_eq!(measure(&report, "cache.outlived"), 0.0, "{}", report["findings"]);
+        assert_eq!(measure(&report, "errors.total"), 0.0, "{}", report["why"]);
+    }
+}
+
+/// A server tells who has read a copy there, until the connection is lost. Then nothing is kept.
+#[test]
+fn what_is_tracked_is_forgotten_with_its_connection() {
+    let keys = "reads: 90%, layers: { l1: { in: process, ttl: 3s }, l2: { group: cache, ttl: 5s } }, \
+                origin: { latency: 1ms }, stampede: lease, invalidate: tracking, bound: 300ms";
+    let steps = "timeline=[{ at: 1s, do: reset, between: [clients, cache/0/0] }, \
+                 { at: 2s, do: client-kill, target: cache/0/0 }]";
+    let report = play_on("standalone", keys, &["--set", steps]);
+    assert_right(&report);
+    assert!(measure(&report, "cache.hits.near") > 5.0, "{}", report["measures"]);
+    assert!(measure(&report, "invalidation.reached") > 99.0, "{}", report["measures"]);
+}
