@@ -97,7 +97,10 @@ async fn carry_out(mut connection: ClusterConnection, work: &Work) -> Came {
         | Work::Pop { .. }
         | Work::Acquire { .. }
         | Work::Extend { .. }
-        | Work::Release { .. } => {
+        | Work::Release { .. }
+        | Work::Read { .. }
+        | Work::Invalidate { .. }
+        | Work::Write { .. } => {
             return Came::Fail("this adapter does not offer that".to_owned());
         }
     };

@@ -118,7 +118,7 @@ impl Loads {
         let runners = self.runners.iter_mut().zip(&mut self.readers).zip(&self.owns);
         let owners = runners.filter(|(_, owns)| **owns);
         let fills = owners.map(|((load, reader), _)| match reader {
-            Some(reader) if load.is_an_adapter() => reader.fill(),
+            Some(reader) if load.is_filled_by_another() => reader.fill(),
             _ => load.fill(),
         });
         try_join_all(fills).await.map(drop).map_err(Halt::failed)

@@ -12,8 +12,8 @@ use futures::future::try_join_all;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cache::{Application, Of, Origin, Repository, hosts};
-use super::client::adapter::{Adapter, AdapterError, Beside, Settings};
+use super::cache::{Application, Library, Of, Origin, Repository, hosts};
+use super::client::adapter::{Adapter, AdapterError, Beside, Question, Settings};
 use super::client::{Client, ClientOptions, Front, Near, Stock};
 use super::context::LoadContext;
 use super::history::Writer;
@@ -27,6 +27,7 @@ use crate::log::OrUnheard;
 use crate::model::Nanos;
 use crate::model::event::Teller;
 use crate::model::op::{Cause, key_prefix};
+use crate::spec::cache::Cache;
 use crate::spec::scenario::{ClientKind, Load};
 use crate::wake::wake_soon;
 
@@ -66,7 +67,7 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct LoadRunner {
     name: String,
-    is_an_adapter: bool,
+    is_filled_by_another: bool,
     phase: Phase,
     orders: Option<mpsc::UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
@@ -121,7 +122,7 @@ impl LoadRunner {
         // Loads of one drill share its seed and should not do the same operations.
         let seed = seed.wrapping_add(u64::from(index) << 32);
         let load = load.clone();
-        let is_an_adapter = load.client.is_an_adapter();
+        let is_filled_by_another = load.client.is_an_adapter() && load.cache.is_none();
         let start = Start { index, load, targets, seed, teller, history, programs, application };
         let (orders, received) = mpsc::unbounded_channel();
         let (ready, started) = oneshot::channel();
@@ -130,13 +131,15 @@ impl LoadRunner {
             .spawn(move || thread_main(start, received, ready))
             .map_err(|source| LoadError::Machine { load: name.clone(), source })?;
         let (phase, orders, thread) = (Phase::Ready, Some(orders), Some(thread));
-        let runner = LoadRunner { name, is_an_adapter, phase, orders, thread };
+        let runner = LoadRunner { name, is_filled_by_another, phase, orders, thread };
         runner.answer(started).await??;
         Ok(runner)
     }
 
-    pub fn is_an_adapter(&self) -> bool {
-        self.is_an_adapter
+    /// Whether somebody else writes its keys before the load, because that is faster. Nobody knows
+    /// in which form a library's cache has its copies.
+    pub fn is_filled_by_another(&self) -> bool {
+        self.is_filled_by_another
     }
 
     /// Writes every key once; how many there were. Errors: a key that could not
@@ -236,8 +239,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
         }
         ClientKind::Redrill if let Some(cache) = &load.cache => {
             let clock = start.teller.clock();
-            let own = || Application::new(Origin::new(cache.origin, start.seed));
-            let application = start.application.clone().unwrap_or_else(own);
+            let application = application(&start, cache);
             let hosts = hosts(cache, clock);
             let clients = for_each_group(&start, async |instance, targets| {
                 let of = Of { load: &load, cache, application: &application, hosts: &hosts };
@@ -273,6 +275,15 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             let clients = give_up_on(&mut ready, clients).await;
             serve(clients, start, orders, ready).await;
         }
+        ClientKind::Adapter { command } if let Some(cache) = &load.cache => {
+            let application = application(&start, cache);
+            let clients = for_each_group(&start, async |instance, targets| {
+                let of = Of { load: &load, cache, application: &application, hosts: &[] };
+                library(&start, (command, of), instance, targets).await
+            });
+            let clients = give_up_on(&mut ready, clients).await;
+            serve(clients, start, orders, ready).await;
+        }
         ClientKind::Adapter { command } if load.lock.is_some() => {
             let of_each = |instance| with_accounts(&start, command, instance);
             let clients = try_join_all((0..load.instances).map(of_each));
@@ -281,7 +292,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
         }
         ClientKind::Adapter { command } => {
             let clients = for_each_group(&start, async |instance, targets| {
-                adapter(&start, command, instance, slice::from_ref(targets)).await
+                adapter(&start, command, (instance, None), slice::from_ref(targets)).await
             });
             let clients = give_up_on(&mut ready, clients).await;
             serve(clients, start, orders, ready).await;
@@ -293,7 +304,7 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
 async fn adapter(
     start: &Start,
     command: &[String],
-    instance: u16,
+    (instance, questions): (u16, Option<mpsc::UnboundedSender<Question>>),
     targets: &[Targets],
 ) -> Result<Rc<Adapter>, LoadError> {
     let name = || start.load.name.clone();
@@ -307,9 +318,33 @@ async fn adapter(
         teller: start.teller.clone(),
         programs,
         patience: ADAPTER_PATIENCE,
+        questions,
     };
     let adapter = Adapter::launch(command, targets, settings).await;
     adapter.map_err(|source| LoadError::Adapter { load: name(), source })
+}
+
+/// What steps change of the load's cache. Without a drill around it nobody does.
+fn application(start: &Start, cache: &Cache) -> Application {
+    let own = || Application::new(Origin::new(cache.origin, start.seed));
+    start.application.clone().unwrap_or_else(own)
+}
+
+/// The cache of an instance's adapter, connected to a group.
+async fn library(
+    start: &Start,
+    (command, of): (&[String], Of<'_>),
+    instance: u16,
+    targets: &Targets,
+) -> Result<Rc<Library>, LoadError> {
+    let (ask, questions) = mpsc::unbounded_channel();
+    let asks = (instance, Some(ask));
+    let adapter = adapter(start, command, asks, slice::from_ref(targets)).await?;
+    let library = Library::begin(of, adapter, questions, start.teller.clock());
+    library.map_err(|why| {
+        let load = start.load.name.clone();
+        LoadError::Machine { load, source: io::Error::other(why) }
+    })
 }
 
 /// For each group a client of an instance: an adapter takes locks on all groups that have them, and
@@ -327,7 +362,7 @@ async fn with_accounts(
     let own = Front::connect(at, instance, clock, options, CONNECT_PATIENCE).await;
     let (name, seeds) = (load.name.clone(), at.seeds.clone());
     let own = own.map_err(|why| LoadError::Unreachable { load: name, seeds, why })?;
-    let adapter = adapter(start, command, instance, &targets[..lock.groups]).await?;
+    let adapter = adapter(start, command, (instance, None), &targets[..lock.groups]).await?;
     let client = |group| {
         let adapter = (group == 0).then(|| adapter.clone());
         Rc::new(Beside { adapter, own: (group == accounts).then(|| own.clone()) })

@@ -74,7 +74,9 @@ impl Workload {
                 let orders: &[&str] = &["acquire", "extend", "release"];
                 Facts { sizes: false, orders: Some(orders), ..USUAL }
             }
-            Workload::Cache => Facts { reads: Some(95.0), ..USUAL },
+            Workload::Cache => {
+                Facts { reads: Some(95.0), orders: Some(&["read", "invalidate", "write"]), ..USUAL }
+            }
         }
     }
 

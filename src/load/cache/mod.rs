@@ -15,6 +15,7 @@
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
 //! - `news`, `confirmations`: what processes tell each other of writes.
 //! - `guard`: a circuit breaker before the group.
+//! - `library`: the cache of somebody else's library, and its way to the origin.
 //! - `lives`: from when until when a process could answer with which copies.
 
 mod application;
@@ -26,6 +27,7 @@ mod entity;
 mod flight;
 mod guard;
 mod lease;
+mod library;
 mod lives;
 mod lock;
 mod news;
@@ -37,6 +39,7 @@ mod repository;
 
 pub use application::{Application, Applications, applications};
 pub(crate) use entity::last;
+pub(crate) use library::Library;
 pub use origin::Origin;
 pub(crate) use process::{Of, hosts};
 pub(crate) use repository::Repository;

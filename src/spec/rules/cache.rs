@@ -76,6 +76,7 @@ pub fn check(
     keyspace(map, group, errors);
     let without = guard(map, &layers, errors);
     let write = write(map, &layers, errors);
+    library(map, &layers, write, errors);
     Some(Cache {
         layers,
         origin: origin(map),
@@ -211,6 +212,33 @@ fn stampede(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
     if !in_process && layers.iter().all(|layer| layer.place != Place::Group) {
         let message = format!("`stampede: {}` needs a layer that is a group", value.word());
         errors.add(span, message, "add one under `layers`, or write `none` or `single-flight`");
+    }
+}
+
+/// What a library does with its copies is its own affair.
+fn library(map: &LoadMap, layers: &[Layer], write: Write, errors: &mut Diagnostics) {
+    if !map.client.given().is_some_and(|at| at.value.is_an_adapter()) {
+        return;
+    }
+    let given = [
+        map.stampede.given().map(|at| (&at.span, "stampede")),
+        map.invalidate.given().map(|at| (&at.span, "invalidate")),
+        map.guard.given().map(|at| (&at.span, "guard")),
+        map.naming.given().map(|at| (&at.span, "naming")),
+        map.verify.given().map(|at| (&at.span, "verify")),
+    ];
+    for (span, key) in given.into_iter().flatten() {
+        let message = format!("a library's cache has its own way: `{key}` says nothing to it");
+        errors.add(span, message, format!("leave `{key}` out, or use `client: redrill`"));
+    }
+    if let (Some(at), Write::Behind | Write::Ahead) = (map.write.given(), write) {
+        let message = format!("adapters have no orders for `write: {write}`");
+        errors.add(&at.span, message, "write `aside` or `through`, or use `client: redrill`");
+    }
+    let has_host = layers.iter().any(|layer| matches!(layer.place, Place::Host { .. }));
+    if let (Some(at), true) = (map.layers.given(), has_host) {
+        let message = "a library keeps copies in its process and in the group, and on no host";
+        errors.add(&at.span, message, "leave that layer out, or use `client: redrill`");
     }
 }
 

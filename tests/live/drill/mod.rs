@@ -24,6 +24,7 @@ mod kept;
 mod kinds;
 mod killed;
 mod lacking;
+mod library_caches;
 mod library_locks;
 mod links;
 mod lock_deadlocks;

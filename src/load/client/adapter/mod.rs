@@ -24,12 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot, watch};
 
 use self::program::{MOMENT, Program, within};
-use self::protocol::{Came, Greeting, Order, Reply, VERSION, Work};
+use self::protocol::{Ask, Came, Computed, Greeting, Order, Reply, VERSION, Work};
 use super::{Answer, Client};
 use crate::backend::ActorStarts;
 use crate::backend::programs::Programs;
@@ -66,6 +68,16 @@ pub(crate) struct Settings {
     pub(crate) programs: Arc<Programs>,
     /// How long it may take to greet, and to connect: interpreters load their libraries slowly.
     pub(crate) patience: Duration,
+    /// Where its questions go, if it may ask any.
+    pub(crate) questions: Option<UnboundedSender<Question>>,
+}
+
+/// What a program asks back.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(in crate::load) ask: Ask,
+    /// The program that asks: how many there were before it.
+    life: usize,
 }
 
 pub(crate) struct Adapter {
@@ -226,6 +238,50 @@ impl Adapter {
         }
     }
 
+    /// Gives the order now; what was learned when it was done, and how long the library took.
+    ///
+    /// Errors: it was not done, or nobody knows.
+    pub(in crate::load) async fn carry_out(
+        &self,
+        work: &Work,
+    ) -> Result<(Json, Duration), Outcome> {
+        let patience = self.settings.load.timeout + work.may_wait();
+        Err(match self.order(work.clone(), patience).await {
+            Ended::Answered(Came::Ok(learned), took) => return Ok((learned, took)),
+            Ended::Answered(Came::Fail(_), _) => Outcome::Fail(Cause::Library),
+            Ended::Answered(Came::Unknown(_), _) => Outcome::Unknown(Cause::Library),
+            Ended::TimedOut { handed_over: true } => Outcome::Unknown(Cause::Timeout),
+            Ended::CutOff => Outcome::Unknown(Cause::CutOff),
+            Ended::Gone { handed_over: true } => Outcome::Unknown(Cause::ConnectionLost),
+            Ended::TimedOut { handed_over: false } | Ended::Gone { handed_over: false } => {
+                Outcome::Fail(Cause::Refused)
+            }
+        })
+    }
+
+    /// It says that it was done, and nobody knows what was.
+    pub(in crate::load) fn makes_no_sense(&self, work: &Work, learned: &Json) -> Outcome {
+        self.object(Nonsense::NotAValue, &format!("{work:?}: {learned}"));
+        match work {
+            Work::Get { .. } | Work::Read { .. } => Outcome::Fail(Cause::Library),
+            _ => Outcome::Unknown(Cause::Library),
+        }
+    }
+
+    /// How often steps have ended the program.
+    fn lives(&self) -> usize {
+        self.program.times_ended()
+    }
+
+    /// Answers a question, unless who asked it has ended.
+    pub(in crate::load) fn tell_back(&self, question: &Question, came: Came) {
+        if question.life == self.lives() {
+            let computed = Computed { answer: question.ask.ask, came };
+            self.state.borrow_mut().lines.push_back((0, line(&computed)));
+            self.to_write.notify_one();
+        }
+    }
+
     /// A time-out after the load's end: a library may be willing to wait for longer.
     async fn too_late(&self) {
         // Whoever stops it is there for as long as this is.
@@ -269,7 +325,12 @@ impl Adapter {
         }
         let reply: Reply = match serde_json::from_str(&text) {
             Ok(reply) => reply,
-            Err(why) => return self.object(Nonsense::NotALine, &format!("{text} ({why})")),
+            Err(why) => match (serde_json::from_str(&text), &self.settings.questions) {
+                (Ok(ask), Some(questions)) => {
+                    return questions.send(Question { ask, life: self.lives() }).or_unheard();
+                }
+                _ => return self.object(Nonsense::NotALine, &format!("{text} ({why})")),
+            },
         };
         let state = &mut *self.state.borrow_mut();
         if let Some(waiting) = state.waiting.remove(&reply.id) {
@@ -382,30 +443,13 @@ impl Client for Adapter {
 
     async fn perform(&self, (work, action): &Self::Form) -> Answer {
         let Some(work) = work else { return Answer::of(Outcome::Fail(Cause::Other)) };
-        let patience = self.settings.load.timeout + work.may_wait();
-        Answer::of(match self.order(work.clone(), patience).await {
-            Ended::Answered(Came::Ok(learned), took) => {
-                match protocol::learned(action, &learned, took) {
-                    Some(told) => return Answer { told, ..Answer::of(Outcome::Ok) },
-                    None => {
-                        self.object(Nonsense::NotAValue, &format!("{work:?}: {learned}"));
-                        // It says that it was done, and nobody knows what was.
-                        match work {
-                            Work::Get { .. } => Outcome::Fail(Cause::Library),
-                            _ => Outcome::Unknown(Cause::Library),
-                        }
-                    }
-                }
-            }
-            Ended::Answered(Came::Fail(_), _) => Outcome::Fail(Cause::Library),
-            Ended::Answered(Came::Unknown(_), _) => Outcome::Unknown(Cause::Library),
-            Ended::TimedOut { handed_over: true } => Outcome::Unknown(Cause::Timeout),
-            Ended::CutOff => Outcome::Unknown(Cause::CutOff),
-            Ended::Gone { handed_over: true } => Outcome::Unknown(Cause::ConnectionLost),
-            Ended::TimedOut { handed_over: false } | Ended::Gone { handed_over: false } => {
-                Outcome::Fail(Cause::Refused)
-            }
-        })
+        match self.carry_out(work).await {
+            Ok((learned, took)) => match protocol::learned(action, &learned, took) {
+                Some(told) => Answer { told, ..Answer::of(Outcome::Ok) },
+                None => Answer::of(self.makes_no_sense(work, &learned)),
+            },
+            Err(outcome) => Answer::of(outcome),
+        }
     }
 
     /// The library does not tell.

@@ -94,6 +94,19 @@ pub enum Work {
         key: String,
         token: String,
     },
+    /// The text of an entity through the cache: a [`Cached`].
+    Read {
+        key: String,
+    },
+    /// The entity has changed: no copy is to be served any more.
+    Invalidate {
+        key: String,
+    },
+    /// The same, and its text is this now.
+    Write {
+        key: String,
+        text: String,
+    },
 }
 
 /// Where to connect to, and how.
@@ -112,6 +125,60 @@ pub struct Connect {
     /// What all nodes and sentinels ask of clients (AUTH); not there if they ask nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+    /// For how long copies are kept, by an adapter that reads and writes through a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Keeping>,
+}
+
+/// For how long copies are kept, and in how much room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Keeping {
+    /// In the servers.
+    pub ttl_ms: u64,
+    /// In the program's own memory; not there if nothing is to be kept there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_ttl_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_bytes: Option<u64>,
+}
+
+/// A question of the adapter: the text of an entity that it has no copy of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Its number, by the adapter's own counting.
+    pub ask: u64,
+    /// The entity's key.
+    pub compute: String,
+}
+
+/// The answer to an [`Ask`]: its text, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Computed {
+    pub answer: u64,
+    #[serde(flatten)]
+    pub came: Came,
+}
+
+/// What a read came to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cached {
+    pub text: String,
+    /// Where it was, if the library tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Where>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Where {
+    /// In the memory of the program.
+    Near,
+    /// In the servers.
+    Group,
+    /// Nowhere: this order had it computed.
+    Origin,
+    /// Another order had it computed, and this one waited for that.
+    Other,
 }
 
 /// A group, and where its servers are.
@@ -321,6 +388,7 @@ mod tests {
             clients: 32,
             timeout_ms: 1000,
             password: Some("5ec2e7".to_owned()),
+            cache: None,
         };
         let both = Connect { groups: vec![place.clone(), place], ..connect.clone() };
         let both = written(&Order { id: 1, work: Work::Connect(both) });

@@ -10,11 +10,12 @@ use tokio::io::BufReader;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::protocol::{Came, Connect, Greeting, Mode, Place, VERSION, Work};
+use super::protocol::{Came, Connect, Greeting, Keeping, Mode, Place, VERSION, Work};
 use super::{Adapter, Ended, Phase, Settings};
 use crate::backend::{ActorPipes, ActorStarts};
 use crate::load::{Lookup, Targets};
 use crate::model::event::EventKind;
+use crate::spec::cache::{Cache, Layer, Place as LayerPlace, Write};
 use crate::spec::scenario::Load;
 use crate::wake::Alarm;
 
@@ -164,10 +165,15 @@ impl Adapter {
     }
 
     fn offers(&self, greeting: &Greeting) -> Result<(), AdapterError> {
-        let Load { workload, lock, .. } = &self.settings.load;
+        let Load { workload, lock, cache, .. } = &self.settings.load;
         let extends = lock.as_ref().is_some_and(|lock| lock.extend.is_some());
+        let writes = cache.as_ref().is_some_and(|cache| cache.write == Write::Through);
         let is_lacking = |word: &&str| {
-            let is_needed = *word != "extend" || extends;
+            let is_needed = match *word {
+                "extend" => extends,
+                "write" => writes,
+                _ => true,
+            };
             is_needed && !greeting.does.iter().any(|does| does == word)
         };
         let needs = workload.orders().unwrap_or_default().iter().copied();
@@ -194,6 +200,7 @@ impl Adapter {
             clients: load.clients_of_each(),
             timeout_ms: load.timeout.as_millis() as u64,
             password: self.password.as_ref().map(|password| password.reveal().to_owned()),
+            cache: load.cache.as_ref().map(keeping),
         };
         match self.order(Work::Connect(order), patience).await {
             Ended::Answered(Came::Ok(_), _) => Ok(()),
@@ -254,6 +261,18 @@ impl Adapter {
             None => AdapterError::Ended { last_words: self.last_words().await },
         }
     }
+}
+
+/// For how long a cache is to keep its copies.
+fn keeping(cache: &Cache) -> Keeping {
+    let millis = |layer: &Layer| layer.ttl.as_millis() as u64;
+    let near = cache.layers.iter().find_map(|layer| match layer.place {
+        LayerPlace::Process { capacity, .. } => Some((millis(layer), capacity)),
+        LayerPlace::Host { .. } | LayerPlace::Group => None,
+    });
+    let ttl_ms = cache.layers.last().map_or(0, millis);
+    let (near_ttl_ms, near_bytes) = near.unzip();
+    Keeping { ttl_ms, near_ttl_ms, near_bytes }
 }
 
 fn place(group: &str, targets: &Targets) -> Place {

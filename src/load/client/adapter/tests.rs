@@ -65,8 +65,15 @@ fn with<T>(
         let patience = Duration::from_millis(700);
         let folder = tempfile::tempdir().unwrap();
         let programs = programs(folder.path());
-        let settings =
-            Settings { index: 3, instance: 0, load: load(workload), teller, programs, patience };
+        let settings = Settings {
+            index: 3,
+            instance: 0,
+            load: load(workload),
+            teller,
+            programs,
+            patience,
+            questions: None,
+        };
         let node = "127.0.0.1:6379".parse().unwrap();
         let targets = Targets {
             seeds: vec![node],

@@ -1,0 +1,208 @@
+//! Reading and writing through the cache of somebody else's library: an adapter has the copies, and
+//! asks back for what none of them has. The origin is redrill's own here too.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::entity::{Copy, size_of};
+use super::origin::Origin;
+use super::process::Of;
+use crate::load::client::adapter::protocol::{Cached, Came, Where, Work};
+use crate::load::client::adapter::{Adapter, Question};
+use crate::load::client::{Answer, Client, Noted, ReplyValue};
+use crate::load::workload::Doing;
+use crate::log::OrUnheard;
+use crate::model::op::{
+    Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose, key_name, key_prefix,
+};
+use crate::model::{Clock, Nanos};
+use crate::spec::cache::Write;
+use crate::wake::Timer;
+
+/// That of one instance.
+pub(crate) struct Library {
+    adapter: Rc<Adapter>,
+    origin: Arc<Origin>,
+    timer: Timer,
+    clock: Clock,
+    /// Of the load whose entities these are.
+    name: String,
+    /// The smallest and the largest copy in bytes.
+    size: (usize, usize),
+    timeout: Duration,
+    write: Write,
+    /// How long a copy is kept in the farthest layer.
+    lasts: Duration,
+    /// Reads of the origin, since they were last told.
+    beside: RefCell<Vec<Noted>>,
+}
+
+/// One operation on an entity.
+pub(crate) enum Form {
+    Read(u64),
+    Write(u64),
+    /// What the library left in the group is written in its own way.
+    Last,
+}
+
+impl Library {
+    /// That of an instance whose adapter asks `questions`. It lives on the calling thread, in a local
+    /// runtime.
+    ///
+    /// Errors: the machine gives no timer.
+    pub(crate) fn begin(
+        Of { load, cache, application, .. }: Of<'_>,
+        adapter: Rc<Adapter>,
+        mut questions: UnboundedReceiver<Question>,
+        clock: Clock,
+    ) -> Result<Rc<Library>, String> {
+        let library = Rc::new(Library {
+            adapter,
+            origin: application.origin().clone(),
+            timer: Timer::new(clock).map_err(|e| e.to_string())?,
+            clock,
+            name: load.keyspace.name.clone(),
+            size: load.value,
+            timeout: load.timeout,
+            write: cache.write,
+            lasts: cache.layers.last().map_or(Duration::ZERO, |layer| layer.ttl),
+            beside: RefCell::default(),
+        });
+        let of_timer = library.clone();
+        tokio::task::spawn_local(async move { of_timer.timer.run().await.or_unheard() });
+        let asked = library.clone();
+        tokio::task::spawn_local(async move {
+            while let Some(question) = questions.recv().await {
+                let asked = asked.clone();
+                tokio::task::spawn_local(async move { asked.compute(question).await });
+            }
+        });
+        Ok(library)
+    }
+
+    /// Asks the origin for the adapter, and answers it.
+    async fn compute(&self, question: Question) {
+        let key = &question.ask.compute;
+        let id = key.strip_prefix(&key_prefix(&self.name)).and_then(|id| id.parse().ok());
+        let Some(id) = id else {
+            let why = format!("there is no entity `{key}`");
+            return self.adapter.tell_back(&question, Came::Fail(why));
+        };
+        let asked = Cell::default();
+        let came = match self.origin.says((&self.timer, self.clock), id, &asked).await {
+            Ok((version, took)) => {
+                self.note(id, Some(version), asked.get());
+                Came::Ok(self.text(id, version, took).into())
+            }
+            Err(cause) => {
+                self.note(id, None, asked.get());
+                Came::Fail(format!("the origin did not answer: {cause:?}"))
+            }
+        };
+        self.adapter.tell_back(&question, came);
+    }
+
+    fn note(&self, key: u64, version: Option<u64>, asked: Option<(Nanos, Nanos)>) {
+        let Some((from, to)) = asked else { return };
+        let kept = version.map(|_| to + self.lasts);
+        let read = CacheOp::Read { version, from: FoundIn::Origin, asked, kept, met: None };
+        self.beside.borrow_mut().push(Noted { key, action: Action::Cache(read), from, to });
+    }
+
+    fn text(&self, id: u64, version: u64, took: u64) -> String {
+        let copy = Copy { id, version, until: self.clock.now() + self.lasts, took };
+        String::from_utf8(copy.text(size_of(self.size, id))).expect("JSON is text")
+    }
+
+    async fn read(&self, id: u64) -> Answer {
+        let work = Work::Read { key: key_name(&self.name, id) };
+        let (learned, _) = match self.adapter.carry_out(&work).await {
+            Ok(learned) => learned,
+            Err(outcome) => return answer(outcome, nothing()),
+        };
+        let Ok(Cached { text, from }) = Cached::deserialize(&learned) else {
+            return answer(self.adapter.makes_no_sense(&work, &learned), nothing());
+        };
+        let from = match from {
+            Some(Where::Near) => FoundIn::Process,
+            Some(Where::Origin) => FoundIn::Origin,
+            Some(Where::Other) => FoundIn::Other,
+            Some(Where::Group) | None => FoundIn::Group,
+        };
+        let copy = Copy::read(text.as_bytes()).filter(|copy| copy.id == id);
+        // The copy itself says when it ends. Who asked the origin is told of besides.
+        let kept = copy.map(|copy| copy.until).filter(|_| from != FoundIn::Origin);
+        let version = copy.map(|copy| copy.version);
+        answer(Outcome::Ok, CacheOp::Read { version, from, asked: None, kept, met: None })
+    }
+
+    async fn write(&self, id: u64) -> Answer {
+        let wrote = Cell::default();
+        let taken = self.origin.takes((&self.timer, self.clock), id, &wrote);
+        let outcome = match tokio::time::timeout(self.timeout, taken).await {
+            Err(_) => Outcome::Unknown(Cause::Timeout),
+            Ok(Err(cause)) => Outcome::Fail(cause),
+            Ok(Ok((version, took))) => {
+                let key = key_name(&self.name, id);
+                let work = match self.write {
+                    Write::Through => Work::Write { key, text: self.text(id, version, took) },
+                    Write::Aside | Write::Behind | Write::Ahead => Work::Invalidate { key },
+                };
+                self.adapter.carry_out(&work).await.map_or_else(|outcome| outcome, |_| Outcome::Ok)
+            }
+        };
+        let (version, at) = wrote.get().unwrap_or_default();
+        answer(outcome, CacheOp::Write { version, at })
+    }
+}
+
+impl Client for Library {
+    type Form = Form;
+
+    fn request(doing: Doing<'_>) -> Form {
+        let id = doing.plan.key;
+        match (doing.purpose, doing.plan.action.access()) {
+            (Purpose::Final | Purpose::Beside, _) => Form::Last,
+            (Purpose::Fill, _) | (Purpose::Load, Access::Read) => Form::Read(id),
+            (Purpose::Load, Access::Write) => Form::Write(id),
+        }
+    }
+
+    async fn perform(&self, form: &Form) -> Answer {
+        match form {
+            Form::Read(id) => self.read(*id).await,
+            Form::Write(id) => self.write(*id).await,
+            Form::Last => answer(Outcome::Ok, nothing()),
+        }
+    }
+
+    fn noted(&self, _: bool) -> Vec<Noted> {
+        std::mem::take(&mut *self.beside.borrow_mut())
+    }
+
+    /// The library does not tell.
+    fn reconnects(&self) -> u64 {
+        0
+    }
+
+    fn stop(&self) {
+        self.adapter.stop();
+    }
+
+    async fn end(&self) {
+        self.adapter.end().await;
+    }
+}
+
+fn nothing() -> CacheOp {
+    CacheOp::Read { version: None, from: FoundIn::Origin, asked: None, kept: None, met: None }
+}
+
+fn answer(outcome: Outcome, told: CacheOp) -> Answer {
+    Answer { told: ReplyValue::Found(Action::Cache(told)), ..Answer::of(outcome) }
+}
