@@ -34,8 +34,8 @@ pub struct Newcomers {
 }
 
 impl Places {
-    /// An actor, an instance or a subscriber is in the region that stands beside it, or where clients are that
-    /// are put nowhere.
+    /// An actor, an instance or a subscriber is in the region that stands beside it, or where clients
+    /// are that are put nowhere.
     pub fn new(
         topology: &Topology,
         nodes: impl IntoIterator<Item = NodeName>,
@@ -73,15 +73,13 @@ impl Places {
         self.subscribers.keys().cloned().map(End::Subscriber)
     }
 
-    /// With the connections on which those instances are told of changes that are among `ends`.
-    pub fn with_subscribers(&self, ends: BTreeSet<End>) -> BTreeSet<End> {
-        let told = |end: &End| match end {
-            End::Actor(name) => self.subscribers.get_key_value(name),
-            End::Node(_) | End::Clients(_) | End::Subscriber(_) | End::Outside => None,
-        };
-        let more: Vec<End> =
-            ends.iter().filter_map(told).map(|(name, _)| End::Subscriber(name.clone())).collect();
-        ends.into_iter().chain(more).collect()
+    /// An instance among `ends` is there with the connections on which it is told of changes.
+    pub fn with_subscribers(&self, mut ends: BTreeSet<End>) -> BTreeSet<End> {
+        let is_there = |name: &&NodeName| ends.contains(&End::Actor((*name).clone()));
+        let told: Vec<End> =
+            self.subscribers.keys().filter(is_there).cloned().map(End::Subscriber).collect();
+        ends.extend(told);
+        ends
     }
 
     /// The place of clients that belong to `region`, or to none.
@@ -97,12 +95,9 @@ impl Places {
     /// Those of them in a region.
     pub fn clients_in(&self, region: &str) -> BTreeSet<End> {
         let clients = End::Clients(Some(region.to_owned()));
-        let instances = here(&self.instances, region);
-        let told = here(&self.subscribers, region).filter_map(|end| match end {
-            End::Actor(name) => Some(End::Subscriber(name)),
-            _ => None,
-        });
-        here(&self.actors, region).chain(instances).chain(told).chain([clients]).collect()
+        let programs = here(&self.actors, region).chain(here(&self.instances, region));
+        let subscribers = here(&self.subscribers, region).map(End::Subscriber);
+        programs.map(End::from).chain(subscribers).chain([clients]).collect()
     }
 
     pub fn actors(&self) -> impl Iterator<Item = &NodeName> {
@@ -135,14 +130,14 @@ impl Places {
 
     /// The nodes, the actors and the clients of a region.
     pub fn region(&self, region: &str) -> BTreeSet<End> {
-        here(&self.nodes, region).chain(self.clients_in(region)).collect()
+        here(&self.nodes, region).map(End::from).chain(self.clients_in(region)).collect()
     }
 }
 
 /// Those that are in a region.
-fn here(all: &BTreeMap<NodeName, Option<String>>, region: &str) -> impl Iterator<Item = End> {
+fn here(all: &BTreeMap<NodeName, Option<String>>, region: &str) -> impl Iterator<Item = NodeName> {
     let here = all.iter().filter(move |(_, at)| at.as_deref() == Some(region));
-    here.map(|(name, _)| End::from(name.clone()))
+    here.map(|(name, _)| name.clone())
 }
 
 #[cfg(test)]

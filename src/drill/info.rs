@@ -6,7 +6,6 @@ use crate::model::event::{
 };
 use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
-use crate::spec::cache::{Invalidate, Write};
 use crate::spec::lock::LockKind;
 use crate::spec::quantity::{Bytes, Time};
 use crate::spec::scenario::{By, ClientKind, Distribution, Load, Wait};
@@ -193,8 +192,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         }),
         cache: load.cache.as_ref().map(|cache| CacheInfo {
             old_for_ms: cache.promised(load.timeout).as_secs_f64() * 1e3,
-            deletes: cache.invalidate != Invalidate::Ttl
-                && matches!(cache.write, Write::Aside | Write::Ahead),
+            deletes: cache.deletes(),
             guarded: cache.without.is_some(),
         }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),

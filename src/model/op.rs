@@ -248,6 +248,8 @@ words! {
         /// Not before the load's end.
         #[default]
         Open "open",
+        /// The process ended.
+        Lost "lost",
     }
 }
 

@@ -86,6 +86,14 @@ impl Cache {
         }
     }
 
+    /// Whether a writer deletes the copy in the group, and leaves none.
+    pub fn deletes(&self) -> bool {
+        match self.write {
+            Write::Aside | Write::Ahead => self.invalidate != Invalidate::Ttl,
+            Write::Through | Write::Behind => false,
+        }
+    }
+
     /// Whether instances have connections on which servers, or other instances, tell them of changes.
     pub fn is_told(&self) -> bool {
         let keeps = |layer: &Layer| layer.place != Place::Group;

@@ -19,7 +19,7 @@ pub struct Entity {
     pub(super) writes: Vec<Write>,
     /// From due to done, in nanoseconds, of those that were acknowledged.
     pub(super) wrote: Vec<u64>,
-    /// Versions that were acknowledged and that the origin never got.
+    /// Versions that a process was to write to the origin when it ended.
     pub(super) lost: Vec<u64>,
     /// The origin had no room for so many reads and writes.
     pub(super) refused: u64,
@@ -95,7 +95,12 @@ impl Entity {
     pub(super) fn lost(&self) -> usize {
         let there = self.writes.iter().map(|write| write.version);
         let newest = there.filter(|version| !self.lost.contains(version)).max();
-        self.lost.iter().filter(|version| newest.is_none_or(|newest| **version > newest)).count()
+        let is_acknowledged = |version| {
+            let mut of_it = self.writes.iter().filter(|write| write.version == version);
+            of_it.any(|write| write.done.is_some())
+        };
+        let is_lost = |version: &&u64| newest.is_none_or(|newest| **version > newest);
+        self.lost.iter().filter(is_lost).filter(|version| is_acknowledged(**version)).count()
     }
 
     /// The first version after `version`, if there is one.

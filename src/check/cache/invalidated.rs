@@ -19,7 +19,7 @@ pub(super) struct Invalidations {
     /// Until nothing older came from any layer, of the same writes and of those that something older
     /// came from the group after.
     all: Vec<u64>,
-    /// Copies in the memory of processes and hosts that should go, and those that did because of a write.
+    /// Copies in processes and on hosts that should go, and those that did because of a write.
     due: u64,
     gone: u64,
 }

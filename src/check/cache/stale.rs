@@ -103,12 +103,13 @@ impl Stale {
             let Some(over) = read.kept.filter(|over| *over < read.sent) else { continue };
             self.outlived += 1;
             examples.offer((read.sent.0, 0, at.0, at.1), |zero| {
+                let place = if read.from == FoundIn::Host { "host" } else { "memory" };
                 let text = format!(
-                    "client {} read entity {} at {} from {} {}, whose copy's time was over at {}",
+                    "client {} read entity {} at {} from the {place} of process {}, whose copy's \
+                     time was over at {}",
                     read.process,
                     at.1,
                     zero.tell(read.sent),
-                    read.from,
                     read.instance.1,
                     zero.tell(over)
                 );

@@ -184,6 +184,8 @@ fn a_write_is_lost_if_the_origin_has_neither_it_nor_anything_newer() {
     assert_eq!(of(&[lost(3)]), [1.0]);
     assert_eq!(of(&[lost(2)]), [0.0], "a newer one is there");
     assert_eq!(of(&[lost(2), lost(3)]), [2.0]);
+    let unheard = Op { outcome: Outcome::Unknown(Cause::Timeout), ..write(4, 250, (250, 251)) };
+    assert_eq!(of(&[unheard, lost(4)]), [0.0], "nobody was told that it was written");
 }
 
 #[test]

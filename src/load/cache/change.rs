@@ -6,11 +6,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::join_all;
-
+use super::behind::any;
 use super::entity::{Copy, Entity};
+use super::found::Trace;
 use super::origin::Wish;
-use super::process::{Process, Trace, any};
+use super::process::Process;
 use crate::load::client::of;
 use crate::model::op::Cause;
 use crate::spec::cache::Write;
@@ -45,27 +45,16 @@ pub(super) async fn behind(
     Ok(copy)
 }
 
-/// Writes to the origin what is to be written later, for as long as the thread lives.
+/// Writes to the origin what is to be written later, for as long as the thread lives. What it refuses
+/// is written later still; what it has taken is not lost with the process.
 pub(super) async fn write_later(process: Rc<Process>) {
     loop {
-        process.timer.until(process.clock.now() + LATER).await;
-        let all = process.later.borrow().clone();
-        let written = join_all(all.iter().map(|&(id, version)| written(&process, id, version)));
-        let written = written.await;
-        let is_there = |one: &(u64, u64)| {
-            let known = all.iter().position(|known| known == one);
-            known.is_some_and(|at| written[at])
+        let now = process.clock.now();
+        let is_refused = |&(id, version): &(u64, u64)| {
+            let served = process.origin.ask(id, Wish::Put(version), now);
+            served.is_err() || served.is_ok_and(|served| served.is_failed)
         };
-        process.later.borrow_mut().retain(|one| !is_there(one));
-    }
-}
-
-async fn written(process: &Process, id: u64, version: u64) -> bool {
-    match process.origin.ask(id, Wish::Put(version), process.clock.now()) {
-        Ok(served) => {
-            process.timer.until(served.answered).await;
-            !served.is_failed
-        }
-        Err(_) => false,
+        process.later.borrow_mut().retain(is_refused);
+        process.timer.until(now + LATER).await;
     }
 }

@@ -126,18 +126,11 @@ impl Copies {
         self.lives.borrow_mut().end(id, Ended::Invalidated, self.clock.now());
     }
 
-    /// Anything may have changed.
-    pub(super) fn forget_all(&self) {
+    /// Anything may have changed, or the process has ended.
+    pub(super) fn forget_all(&self, ended: Ended) {
         self.asked.borrow_mut().all_changed();
         self.kept.invalidate_all();
-        self.lives.borrow_mut().end_all(Ended::Invalidated, self.clock.now());
-    }
-
-    /// The process has ended.
-    pub(super) fn lose_all(&self) {
-        self.asked.borrow_mut().all_changed();
-        self.kept.invalidate_all();
-        self.lives.borrow_mut().end_all(Ended::Evicted, self.clock.now());
+        self.lives.borrow_mut().end_all(ended, self.clock.now());
     }
 
     /// Which copies it could answer with, from when until when: of those that have ended since the
@@ -191,7 +184,7 @@ mod tests {
         assert_eq!(copies.get(1), None);
         copies.keep(copies.ask(1), copy(1, late), 10);
         assert!(copies.get(1).is_some());
-        copies.forget_all();
+        copies.forget_all(Ended::Invalidated);
         assert_eq!(copies.get(1), None);
     }
 

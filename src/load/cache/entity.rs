@@ -75,9 +75,9 @@ struct Text<'a> {
 
 impl Copy {
     /// In `size` bytes, or in what it takes without data if that is more.
-    pub(super) fn text(self, size: usize) -> Vec<u8> {
+    pub(super) fn text(self, size: usize) -> String {
         let text = |data: &str| {
-            serde_json::to_vec(&Text { copy: self, data }).expect("numbers and letters are JSON")
+            serde_json::to_string(&Text { copy: self, data }).expect("numbers and letters are JSON")
         };
         let more = size.saturating_sub(text("").len());
         text(&"x".repeat(more))
@@ -136,9 +136,9 @@ mod tests {
         for size in [100, 1_024, 10_240] {
             assert_eq!(copy.text(size).len(), size);
         }
-        assert_eq!(Copy::read(&copy.text(500)), Some(copy));
+        assert_eq!(Copy::read(copy.text(500).as_bytes()), Some(copy));
         assert!(copy.text(3).len() > 3, "it is whole");
-        let text = copy.text(500);
+        let text = copy.text(500).into_bytes();
         for wrong in [&text[..300], b"", b"7", b"{\"id\":3}"] {
             assert_eq!(Copy::read(wrong), None);
         }

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use futures::FutureExt;
 
 use super::entity::Entity;
-use super::process::{Found, Process, Trace};
+use super::found::{Found, Trace};
+use super::process::Process;
 use crate::model::op::Cause;
 
 pub(super) async fn miss(

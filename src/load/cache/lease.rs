@@ -8,9 +8,11 @@ use std::rc::Rc;
 
 use rand::RngExt;
 
+use super::behind::text;
 use super::entity::Entity;
+use super::found::{Found, Trace};
 use super::lock::{LEASE, RETRY};
-use super::process::{Found, Process, Trace, text};
+use super::process::Process;
 use crate::load::client::{ReplyValue, script};
 
 use crate::model::op::Cause;

@@ -101,7 +101,7 @@ impl Library {
             }
             Err(cause) => {
                 self.note(id, None, asked.get());
-                Came::Fail(format!("the origin did not answer: {cause:?}"))
+                Came::Fail(format!("the origin failed: {cause}"))
             }
         };
         self.adapter.tell_back(&question, came);
@@ -116,7 +116,7 @@ impl Library {
 
     fn text(&self, id: u64, version: u64, took: u64) -> String {
         let copy = Copy { id, version, until: self.clock.now() + self.lasts, took };
-        String::from_utf8(copy.text(size_of(self.size, id))).expect("JSON is text")
+        copy.text(size_of(self.size, id))
     }
 
     async fn read(&self, id: u64) -> Answer {

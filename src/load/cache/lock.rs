@@ -8,7 +8,8 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::entity::Entity;
-use super::process::{Found, Process, Trace};
+use super::found::{Found, Trace};
+use super::process::Process;
 use crate::load::client::ReplyValue;
 use crate::load::workload::{Kind, Mutex, beside};
 use crate::model::op::Cause;

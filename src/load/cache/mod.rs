@@ -10,7 +10,8 @@
 //! - `entity`: an entity, and its copies as text.
 //! - `change`, `put`: what a writer leaves in the group.
 //! - `copies`: a layer in the memory of a process, or of a host.
-//! - `process`: what one process of the application has, and how it asks the group and the origin.
+//! - `process`: what one process of the application has; `behind`: how it asks the group and the
+//!   origin; `found`: what comes of that.
 //! - `repository`: reading and writing through the layers.
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
 //! - `news`, `confirmations`: what processes tell each other of writes.
@@ -19,12 +20,14 @@
 //! - `lives`: from when until when a process could answer with which copies.
 
 mod application;
+mod behind;
 mod change;
 mod confirmations;
 mod copies;
 mod early;
 mod entity;
 mod flight;
+mod found;
 mod guard;
 mod lease;
 mod library;

@@ -11,7 +11,8 @@ use redis::{PushInfo, PushKind, Value};
 
 use super::change::change;
 use super::entity::{Copy, Entity};
-use super::process::{Found, Process};
+use super::found::Found;
+use super::process::Process;
 use crate::load::Targets;
 use crate::load::client::{ClientOptions, Ear, Listener, Topic, done};
 use crate::model::op::{Cause, FoundIn, key_name, key_prefix};
@@ -24,9 +25,9 @@ const LOOK: Duration = Duration::from_millis(1);
 /// So many looks later it is said again: whoever did not hear it may hear it then.
 const AGAIN: u32 = 50;
 
-/// After the origin has it, or is to have it.
+/// After the origin has it; by `behind`, after the group has it.
 ///
-/// Errors: it is not known whether the group has what it is to have, and nobody may rely on that.
+/// Errors: the copy was to be replaced, and it is not known whether it was.
 pub(super) async fn tell(process: &Process, entity: &Entity, copy: Copy) -> Result<(), Cause> {
     let (write, invalidate) = (process.cache.write, process.cache.invalidate);
     if invalidate == Invalidate::Ttl && matches!(write, Write::Aside | Write::Ahead) {

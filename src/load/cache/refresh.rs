@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::entity::{Copy, Entity};
+use super::found::Trace;
 use super::lock::Held;
-use super::process::{Process, Trace};
+use super::process::Process;
 use crate::load::client::Noted;
 use crate::model::op::{Action, CacheOp, FoundIn};
 use crate::spec::cache::{Stampede, Write};
@@ -37,7 +38,7 @@ pub(super) fn begin(process: &Rc<Process>, entity: &Entity) {
 /// Whether somebody is to ask the origin anew for what was found.
 pub(super) fn is_due(process: &Process, copy: &Copy) -> bool {
     let ahead = match (process.cache.stampede, process.cache.write) {
-        (_, Write::Ahead) => process.lasts() / AHEAD,
+        (_, Write::Ahead) => process.ttl() / AHEAD,
         (Stampede::StaleWhileRevalidate, _) => Duration::ZERO,
         _ => return false,
     };

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::entity::{Copy, Entity};
-use super::process::{Found, Of, Process, Trace};
+use super::found::{Found, Trace};
+use super::process::{Of, Process};
 use super::{change, early, flight, lease, lock, news, refresh};
 use crate::load::Targets;
 use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue, Request};
@@ -27,8 +28,7 @@ pub(crate) enum Form {
 }
 
 impl Repository {
-    /// That of an instance of a load, with that application's origin. It lives on the calling thread, in a local
-    /// runtime.
+    /// That of an instance of a load. It lives on the calling thread, in a local runtime.
     ///
     /// Errors: as [`crate::load::client::Front::connect`], or the machine gives no timer.
     pub(crate) async fn connect(

@@ -4,14 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisResult,
-};
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tracing::trace;
 
 use super::ClientOptions;
-use super::node::stream;
+use super::node::{dial, resp3};
 use crate::model::Password;
 
 /// One that is opened again whenever it is lost.
@@ -73,17 +71,10 @@ impl Ear {
         &self,
         password: Option<&Password>,
     ) -> RedisResult<(MultiplexedConnection, UnboundedReceiver<PushInfo>)> {
-        let stream = stream(self.address, self.from).await?;
-        let mut info = RedisConnectionInfo::default()
-            .set_skip_set_lib_name()
-            .set_protocol(ProtocolVersion::RESP3);
-        if let Some(password) = password {
-            info = info.set_password(password.reveal());
-        }
         let (tell, told) = mpsc::unbounded_channel();
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(tell);
         let (mut connection, driver) =
-            MultiplexedConnection::new_with_config(&info, stream, config).await?;
+            dial(self.address, self.from, &resp3(password), config).await?;
         tokio::task::spawn_local(driver);
         match &self.topic {
             Topic::Keys(prefix) => {

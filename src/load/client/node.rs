@@ -396,23 +396,38 @@ async fn tracking(
     tracked: Tracked,
     room: usize,
 ) -> RedisResult<(Rc<Link>, Driver)> {
-    let stream = stream(address, from).await?;
-    stream.set_nodelay(true)?;
-    let mut info =
-        RedisConnectionInfo::default().set_skip_set_lib_name().set_protocol(ProtocolVersion::RESP3);
-    if let Some(password) = password {
-        info = info.set_password(password.reveal());
-    }
     let config = config(room).set_push_sender(tracked);
-    let (connection, driver) =
-        MultiplexedConnection::new_with_config(&info, stream, config).await?;
-    let (link, mut driver) = (Link::new(connection), Box::pin(driver) as Driver);
+    let (connection, mut driver) = dial(address, from, &resp3(password), config).await?;
+    let link = Link::new(connection);
     let track = redis::cmd("CLIENT").arg("TRACKING").arg("ON").take();
     tokio::select! {
         told = link.send(&track) => told?,
         () = &mut driver => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
     };
     Ok((link, driver))
+}
+
+/// A connection that is told of changes, which takes RESP3.
+pub(super) fn resp3(password: Option<&Password>) -> RedisConnectionInfo {
+    let info =
+        RedisConnectionInfo::default().set_skip_set_lib_name().set_protocol(ProtocolVersion::RESP3);
+    match password {
+        Some(password) => info.set_password(password.reveal()),
+        None => info,
+    }
+}
+
+/// A connection, and its driver, which must be polled.
+pub(super) async fn dial(
+    address: SocketAddr,
+    from: Option<IpAddr>,
+    info: &RedisConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> RedisResult<(MultiplexedConnection, Driver)> {
+    let stream = stream(address, from).await?;
+    stream.set_nodelay(true)?;
+    let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config).await?;
+    Ok((connection, Box::pin(driver)))
 }
 
 async fn in_time<T>(
@@ -442,12 +457,8 @@ pub(crate) async fn connect(
     room: usize,
 ) -> RedisResult<(Rc<Link>, Driver)> {
     let connecting = async {
-        let stream = stream(address, from).await?;
-        stream.set_nodelay(true)?;
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let (connection, driver) =
-            MultiplexedConnection::new_with_config(&info, stream, config(room)).await?;
-        let driver: Driver = Box::pin(driver);
+        let (connection, driver) = dial(address, from, &info, config(room)).await?;
         if let Some(password) = password {
             authenticate(connection.clone(), password);
         }

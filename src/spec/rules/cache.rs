@@ -71,6 +71,7 @@ pub fn check(
         return None;
     }
     let layers = layers(map, largest, errors);
+    hosts(map, &layers, errors);
     tracking(map, &layers, errors);
     stampede(map, &layers, errors);
     keyspace(map, group, errors);
@@ -129,6 +130,20 @@ fn distance(layer: &Layer) -> u8 {
         Place::Process { .. } => 0,
         Place::Host { .. } => 1,
         Place::Group => 2,
+    }
+}
+
+/// Each host has an instance.
+fn hosts(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
+    let count = layers.iter().find_map(|layer| match layer.place {
+        Place::Host { count, .. } => Some(u32::from(count)),
+        Place::Process { .. } | Place::Group => None,
+    });
+    let instances = map.instances.or(1);
+    if let (Some(at), Some(count)) = (map.layers.given(), count.filter(|count| *count > instances))
+    {
+        let message = format!("there are {count} hosts, and instances on {instances} of them only");
+        errors.add(&at.span, message, "give the load more `instances`, or make `count` smaller");
     }
 }
 

@@ -76,8 +76,8 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(in crate::load) ask: Ask,
-    /// The program that asks: how many there were before it.
-    life: usize,
+    /// How often steps had ended the program when it asked.
+    times_ended: usize,
 }
 
 pub(crate) struct Adapter {
@@ -268,14 +268,9 @@ impl Adapter {
         }
     }
 
-    /// How often steps have ended the program.
-    fn lives(&self) -> usize {
-        self.program.times_ended()
-    }
-
     /// Answers a question, unless who asked it has ended.
     pub(in crate::load) fn tell_back(&self, question: &Question, came: Came) {
-        if question.life == self.lives() {
+        if question.times_ended == self.program.times_ended() {
             let computed = Computed { answer: question.ask.ask, came };
             self.state.borrow_mut().lines.push_back((0, line(&computed)));
             self.to_write.notify_one();
@@ -327,7 +322,8 @@ impl Adapter {
             Ok(reply) => reply,
             Err(why) => match (serde_json::from_str(&text), &self.settings.questions) {
                 (Ok(ask), Some(questions)) => {
-                    return questions.send(Question { ask, life: self.lives() }).or_unheard();
+                    let times_ended = self.program.times_ended();
+                    return questions.send(Question { ask, times_ended }).or_unheard();
                 }
                 _ => return self.object(Nonsense::NotALine, &format!("{text} ({why})")),
             },

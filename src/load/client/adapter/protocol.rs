@@ -356,6 +356,21 @@ fn total(learned: &Json) -> Option<Option<u64>> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn questions_and_what_comes_of_them_are_what_the_document_says() {
+        let read = Order { id: 9, work: Work::Read { key: "app:17".to_owned() } };
+        assert_eq!(written(&read), r#"{"id":9,"do":"read","key":"app:17"}"#);
+        let ask: Ask = serde_json::from_str(r#"{"ask":1,"compute":"app:17"}"#).unwrap();
+        assert_eq!((ask.ask, &*ask.compute), (1, "app:17"));
+        let told = |came| serde_json::to_string(&Computed { answer: 1, came }).unwrap();
+        assert_eq!(told(Came::Ok("text".into())), r#"{"answer":1,"ok":"text"}"#);
+        assert_eq!(told(Came::Fail("no".to_owned())), r#"{"answer":1,"fail":"no"}"#);
+        let found = |text| serde_json::from_str::<Cached>(text).map(|found| found.from);
+        assert_eq!(found(r#"{"text":"x","from":"near"}"#).unwrap(), Some(Where::Near));
+        assert_eq!(found(r#"{"text":"x"}"#).unwrap(), None, "it need not tell");
+        assert!(found(r#"{"text":"x","from":"elsewhere"}"#).is_err());
+    }
+
     fn written(order: &Order) -> String {
         let text = serde_json::to_string(order).unwrap();
         assert_eq!(serde_json::from_str::<Order>(&text).unwrap(), *order);
