@@ -41,6 +41,7 @@ pub(super) fn figures(r: &Report) -> Vec<Figure> {
     let left_out = |known: &Known, headline: &Headline| {
         headline.unless.is_some_and(|other| r.has(other))
             || headline.if_any && r.value(known.name).is_none_or(|value| value == 0.0)
+            || headline.if_known && r.value(known.name).is_none()
     };
     let known =
         headlines.filter(|(known, h)| !left_out(known, h)).map(|(known, h)| figure(r, known, h));

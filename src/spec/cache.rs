@@ -22,6 +22,9 @@ pub struct Cache {
     pub naming: Naming,
     /// Whether readers look whose copy it is that they find.
     pub verify: bool,
+    /// How many requests of a process to the group are under way at once; without a limit if there is
+    /// none.
+    pub pool: Option<u32>,
     /// How long after a write an old version may be served.
     pub bound: Duration,
 }

@@ -303,6 +303,7 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     }
     out.key("naming", cache.naming);
     out.key("verify", cache.verify);
+    out.key_if("pool", cache.pool);
     out.key("bound", Time(cache.bound));
 }
 

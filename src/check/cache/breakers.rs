@@ -1,6 +1,8 @@
 //! How soon processes ask a group no more that does not answer, and ask it again when it does.
 
-use super::entity::Entity;
+use std::collections::BTreeMap;
+
+use super::entity::{Entity, Guarded};
 use crate::check::checker::{Checked, Context};
 use crate::model::Nanos;
 
@@ -14,14 +16,20 @@ pub(super) struct Breakers {
 }
 
 impl Breakers {
+    /// A breaker that closes while the step lasts, because a try was answered, and opens again was open
+    /// before: its first time counts.
     pub(super) fn add(&mut self, entity: &Entity, context: &Context) {
-        let since = |from: Nanos, to: Nanos| Some(to.since(from).as_nanos() as u64);
-        for (from, to) in &entity.guarded {
-            let Some(fault) = context.fault_before(*from) else { continue };
-            self.opened = self.opened.max(since(fault.from, *from));
-            let healed = fault.until.filter(|until| from <= until && until <= to);
-            self.closed = self.closed.max(healed.and_then(|until| since(until, *to)));
+        let nanos = |from: Nanos, to: Nanos| to.since(from).as_nanos() as u64;
+        let mut first: BTreeMap<((u8, u16), Nanos), Nanos> = BTreeMap::new();
+        for &Guarded { instance, from, to } in &entity.guarded {
+            let Some(fault) = context.fault_before(from) else { continue };
+            let opened = first.entry((instance, fault.from)).or_insert(from);
+            *opened = from.min(*opened);
+            let healed = fault.until.filter(|until| (from..=to).contains(until));
+            self.closed = self.closed.max(healed.map(|until| nanos(until, to)));
         }
+        let opened = first.into_iter().map(|((_, began), opened)| nanos(began, opened)).max();
+        self.opened = self.opened.max(opened);
     }
 
     pub(super) fn join(&mut self, other: Breakers) {
@@ -52,10 +60,21 @@ mod tests {
         };
         let faults = vec![fault(0, 100, 200), fault(1, 1_000, 2_000)];
         let context = Context { faults, ..Context::default() };
-        let spans = [(50, 60), (130, 150), (170, 240), (250, 900), (1_020, 2_010)];
-        let guarded = spans.map(|(from, to)| (Nanos(from), Nanos(to))).to_vec();
+        let of = |process: u16, from, to| Guarded {
+            instance: (0, process),
+            from: Nanos(from),
+            to: Nanos(to),
+        };
+        let guarded = vec![
+            of(0, 50, 60),
+            of(0, 110, 140),
+            of(0, 150, 240), // the same one, again
+            of(1, 130, 150),
+            of(1, 170, 220),
+            of(1, 1_020, 2_010),
+        ];
         let mut breakers = Breakers::default();
         breakers.add(&Entity { guarded, ..Entity::default() }, &context);
-        assert_eq!((breakers.opened, breakers.closed), (Some(150), Some(40)));
+        assert_eq!((breakers.opened, breakers.closed), (Some(30), Some(40)));
     }
 }

@@ -13,8 +13,8 @@ pub struct Entity {
     pub(super) beside: Vec<Read>,
     /// Copies in the memory of processes, and on hosts.
     pub(super) held: Vec<Held>,
-    /// From when until when a process did not ask the group.
-    pub(super) guarded: Vec<(Nanos, Nanos)>,
+    /// When processes did not ask the group.
+    pub(super) guarded: Vec<Guarded>,
     /// Those that the origin took, in the order of their versions.
     pub(super) writes: Vec<Write>,
     /// From due to done, in nanoseconds, of those that were acknowledged.
@@ -67,6 +67,15 @@ pub(super) struct Held {
     pub(super) until: Nanos,
     pub(super) ended: Ended,
     pub(super) in_host: bool,
+}
+
+/// A process did not ask the group from when until when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guarded {
+    /// The load and its instance.
+    pub(super) instance: (u8, u16),
+    pub(super) from: Nanos,
+    pub(super) to: Nanos,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +155,10 @@ impl Kept for Entity {
                 self.held.push(Held { version, until: op.done, ended, in_host });
             }
             CacheOp::Lost { version } => self.lost.push(version),
-            CacheOp::Guarded => self.guarded.push((op.sent, op.done)),
+            CacheOp::Guarded => {
+                let (instance, from, to) = ((op.load, op.instance), op.sent, op.done);
+                self.guarded.push(Guarded { instance, from, to });
+            }
             CacheOp::Write { version, at } => {
                 let done = is_ok.then_some(op.done);
                 self.wrote.extend(done.map(|done| done.since(op.intended).as_nanos() as u64));

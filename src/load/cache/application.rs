@@ -79,6 +79,7 @@ mod tests {
             without: None,
             naming: Naming::Plain,
             verify: false,
+            pool: None,
             bound: Duration::ZERO,
         };
         Load { cache: Some(cache), ..Load::new(name, "cache", 1.0) }

@@ -130,6 +130,8 @@ impl Process {
     }
 
     async fn said(&self, request: &Request) -> Result<Answer, Cause> {
+        // It is never closed. Whoever gives up waiting leaves the line.
+        let _lent = self.pool.acquire().await;
         let answer = self.servers.perform(request).await;
         match answer.outcome {
             Outcome::Ok => Ok(answer),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::application::Application;
@@ -58,6 +58,8 @@ pub(super) struct Process {
     /// Whether there is a layer in the group.
     pub(super) far: bool,
     pub(super) servers: Rc<Front>,
+    /// So many requests to them are under way at once.
+    pub(super) pool: Semaphore,
     pub(super) guard: Option<Guard>,
     pub(super) origin: Arc<Origin>,
     /// It changes whenever the process is restarted.
@@ -133,6 +135,9 @@ impl Process {
             later: RefCell::default(),
             far: cache.layers.iter().any(|layer| layer.place == Place::Group),
             servers,
+            pool: Semaphore::new(
+                cache.pool.map_or(Semaphore::MAX_PERMITS, |requests| requests as usize),
+            ),
             guard: cache
                 .without
                 .map(|without| Guard::new(load.timeout / SLOW, without == Without::Stale)),

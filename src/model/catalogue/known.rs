@@ -114,6 +114,8 @@ pub struct Headline {
     pub unless: Option<&'static str>,
     /// It is left out where there is nothing of it; whatever there is, is wrong.
     pub if_any: bool,
+    /// It is left out where it has no value: there was nothing of the kind to measure.
+    pub if_known: bool,
 }
 
 /// What a drill must have for a measure to exist.
@@ -293,7 +295,8 @@ impl Known {
         title: &'static str,
         notes: &'static [&'static str],
     ) -> Known {
-        self.headline = Some(Headline { title, notes, unless: None, if_any: false });
+        self.headline =
+            Some(Headline { title, notes, unless: None, if_any: false, if_known: false });
         self
     }
 
@@ -310,6 +313,13 @@ impl Known {
     pub(super) const fn if_any(mut self) -> Known {
         if let Some(headline) = &mut self.headline {
             headline.if_any = true;
+        }
+        self
+    }
+
+    pub(super) const fn if_known(mut self) -> Known {
+        if let Some(headline) = &mut self.headline {
+            headline.if_known = true;
         }
         self
     }

@@ -427,7 +427,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .side_by_side().busy_does(MayBeAll)
             .headline("Old copies gone after a write", &[
                 "at most {invalidation.max}", "{invalidation.reached?} were told to go",
-            ]);
+            ])
+            .if_known();
         "invalidation.max" Millis Lower "the longest such time".side_by_side().busy_does(MayBeAll);
         "invalidation.host.p99" Millis Lower
             "99th percentile of the time until no host has an older copy".busy_does(MayBeAll);
@@ -456,7 +457,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "breaker.opened" Millis Lower
             "the longest time from a step's start until a process asked the group no more"
             .side_by_side().busy_does(MayBeAll)
-            .headline("Circuit breakers open after", &["closed again after {breaker.closed?}"]);
+            .headline("Circuit breakers open after", &["closed again after {breaker.closed?}"])
+            .if_known();
         "breaker.closed" Millis Lower
             "the longest time from a step's end until a process asked the group again"
             .side_by_side().busy_does(MayBeAll);

@@ -117,6 +117,10 @@ object! {
         /// Whether readers of a `cache` look whose copy it is that they find, and take another one's
         /// for none. Default: `false`.
         optional "verify" verify: bool,
+        /// How many requests of a process to the group of a cache are under way at once; the others
+        /// wait, as for a connection of a pool. Default: no limit.
+        #[range(1, 10_000, "each process has so many; the others wait")]
+        optional "pool" pool: u32,
         /// How long after a write an old version may be served. Default: 100ms.
         #[range(Time::millis(0), DAY, "a drill takes a day at most")]
         optional "bound" bound: Time,

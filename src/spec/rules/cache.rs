@@ -62,6 +62,7 @@ pub fn check(
             map.without.given().map(|at| (&at.span, "without")),
             map.naming.given().map(|at| (&at.span, "naming")),
             map.verify.given().map(|at| (&at.span, "verify")),
+            map.pool.given().map(|at| (&at.span, "pool")),
             map.bound.given().map(|at| (&at.span, "bound")),
         ];
         for (span, key) in given.into_iter().flatten() {
@@ -78,6 +79,7 @@ pub fn check(
     let without = guard(map, &layers, errors);
     let write = write(map, &layers, errors);
     library(map, &layers, write, errors);
+    let pool = pool(map, &layers, errors);
     Some(Cache {
         layers,
         origin: origin(map),
@@ -88,6 +90,7 @@ pub fn check(
         without,
         naming: naming(map, errors),
         verify: map.verify.or(false),
+        pool,
         bound: map.bound.or(BOUND).0,
     })
 }
@@ -241,6 +244,7 @@ fn library(map: &LoadMap, layers: &[Layer], write: Write, errors: &mut Diagnosti
         map.guard.given().map(|at| (&at.span, "guard")),
         map.naming.given().map(|at| (&at.span, "naming")),
         map.verify.given().map(|at| (&at.span, "verify")),
+        map.pool.given().map(|at| (&at.span, "pool")),
     ];
     for (span, key) in given.into_iter().flatten() {
         let message = format!("a library's cache has its own way: `{key}` says nothing to it");
@@ -288,6 +292,16 @@ fn guard(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Option<Wi
         errors.add(&at.span, message, "add one under `layers`, or leave `guard` out");
     }
     is_breaker.then(|| map.without.or(Without::Origin))
+}
+
+/// Requests that wait for each other are those to the group.
+fn pool(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Option<u32> {
+    let At { value, span } = map.pool.given()?;
+    if layers.iter().all(|layer| layer.place != Place::Group) {
+        let message = "`pool` limits requests to a group, and no layer is one";
+        errors.add(span, message, "add one under `layers`, or leave `pool` out");
+    }
+    Some(*value)
 }
 
 /// Servers tell of keys, and nobody knows whose they are if their names do not say so.
