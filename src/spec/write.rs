@@ -293,10 +293,15 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
             out.key("queue", cache.origin.queue);
         });
     }
-    out.key("stampede", cache.stampede);
-    out.key("invalidate", cache.invalidate);
     out.key("write", cache.write);
     out.key("warm", cache.warm);
+    out.key("bound", Time(cache.bound));
+    // A library has its own way, and these say nothing to it.
+    if load.client.is_an_adapter() {
+        return;
+    }
+    out.key("stampede", cache.stampede);
+    out.key("invalidate", cache.invalidate);
     if let Some(without) = cache.without {
         out.key("guard", "breaker");
         out.key("without", without);
@@ -304,7 +309,6 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     out.key("naming", cache.naming);
     out.key("verify", cache.verify);
     out.key_if("pool", cache.pool);
-    out.key("bound", Time(cache.bound));
 }
 
 fn lock(out: &mut Lines, lock: &Lock, groups: &[String]) {
