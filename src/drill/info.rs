@@ -4,11 +4,12 @@ use crate::cluster;
 use crate::model::event::{
     CacheInfo, DrillInfo, EngineInfo, LinkInfo, LoadInfo, LocksInfo, RegionInfo, StepInfo,
 };
+use crate::model::measure::thousands;
 use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
 use crate::spec::lock::LockKind;
 use crate::spec::quantity::{Bytes, Time};
-use crate::spec::scenario::{By, ClientKind, Distribution, Load, Wait};
+use crate::spec::scenario::{By, ClientKind, Distribution, Load, Wait, planned};
 use crate::spec::step::Step;
 use crate::spec::sync::DataSync;
 use crate::spec::topology::{Group, Link};
@@ -24,7 +25,6 @@ pub struct Circumstances<'a> {
 
 pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo {
     let millis = |d: std::time::Duration| d.as_secs_f64() * 1e3;
-    let last = scenario.timeline.last().map_or_else(Default::default, |step| step.at);
     DrillInfo {
         id: around.id.to_owned(),
         redrill: env!("CARGO_PKG_VERSION").to_owned(),
@@ -56,7 +56,7 @@ pub fn drill_info(scenario: &Scenario, around: &Circumstances<'_>) -> DrillInfo 
         regions: regions(scenario),
         links: scenario.topology.links.iter().map(|link| link_info(scenario, link)).collect(),
         external_sync: matches!(scenario.topology.sync, Some(DataSync::External { .. })),
-        planned_ms: millis(last + scenario.settle),
+        planned_ms: millis(planned(&scenario.timeline, scenario.settle)),
     }
 }
 
@@ -102,16 +102,23 @@ fn step_info(step: &Step) -> StepInfo {
 }
 
 fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
-    let keys = match load.distribution {
+    let keys = match &load.distribution {
         Distribution::Uniform => "uniform".to_owned(),
         Distribution::Zipf(exponent) => format!("zipf({exponent})"),
+        Distribution::Trace(trace) => {
+            let name = trace.file.file_name().unwrap_or(trace.file.as_os_str());
+            format!("keys as in {}", name.display())
+        }
     };
     let (least, most) = load.value;
     let size = match least == most {
         true => Bytes(least as u64).to_string(),
         false => format!("{} to {}", Bytes(least as u64), Bytes(most as u64)),
     };
-    let rate = crate::model::measure::thousands(load.rate);
+    let rate = match load.rate.ramp {
+        None => thousands(load.rate.first),
+        Some(ramp) => format!("{}/s to {}", thousands(load.rate.first), thousands(ramp.to)),
+    };
     let client = match &load.client {
         ClientKind::Redrill => String::new(),
         ClientKind::RedisRs => " by redis-rs".to_owned(),
@@ -170,7 +177,8 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         name: load.name.clone(),
         group: load.groups[0].clone(),
         region: None,
-        rate: load.rate,
+        rate: load.rate.first,
+        ramp: load.rate.ramp,
         clients: load.clients,
         keys: load.keys,
         timeout_ms: load.timeout.as_secs_f64() * 1e3,
@@ -193,6 +201,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
         cache: load.cache.as_ref().map(|cache| CacheInfo {
             old_for_ms: cache.promised(load.timeout).as_secs_f64() * 1e3,
             deletes: cache.deletes(),
+            entities: Some(load.keys),
             guarded: cache.without.is_some(),
         }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),

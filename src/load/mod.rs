@@ -1,8 +1,8 @@
 //! Honest load: logical clients that do operations of one workload on a fixed
 //! schedule, and a record of every one of them.
 //!
-//! The load is an *open loop*. Operation `n` is intended at `start + n / rate`
-//! whatever became of the operations before it, and its latency counts from
+//! The load is an *open loop*. Operation `n` is intended at an instant that follows from `n` alone
+//! (`start + n / rate` if the rate is steady), whatever became of the operations before it, and its latency counts from
 //! that instant. A server that stalls for a second therefore shows as a second
 //! of latency for all that should have happened meanwhile. A closed loop, where
 //! a client sends its next request only after the last answer, sends nothing

@@ -326,7 +326,7 @@ async fn adapter(
 
 /// What steps change of the load's cache. Without a drill around it nobody does.
 fn application(start: &Start, cache: &Cache) -> Application {
-    let own = || Application::new(Origin::new(cache.origin, start.seed));
+    let own = || Application::new(Origin::new(cache.origin, start.load.keys, start.seed));
     start.application.clone().unwrap_or_else(own)
 }
 

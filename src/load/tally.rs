@@ -6,30 +6,29 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::model::Nanos;
 use crate::model::event::{EventKind, Sample, Teller};
 use crate::model::op::{Cause, Op, Outcome, Redirects};
+use crate::model::{Nanos, Rate};
 
 /// The length of a window.
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// Operation `n` is intended at `start + n / rate`.
+/// Operation `n` is intended as long after the start as its rate says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Schedule {
     start: Nanos,
-    /// Operations a second.
-    rate: f64,
+    rate: Rate,
 }
 
 impl Schedule {
-    pub(crate) fn new(start: Nanos, rate: f64) -> Schedule {
+    pub(crate) fn new(start: Nanos, rate: Rate) -> Schedule {
         Schedule { start, rate }
     }
 
     /// The instant of operation `n`. It depends only on `n`, so no rounding adds up from one
     /// operation to the next.
     pub(crate) fn intended(&self, n: u64) -> Nanos {
-        Nanos(self.start.0.saturating_add((n as f64 * 1e9 / self.rate) as u64))
+        Nanos(self.start.0.saturating_add(self.rate.due(n)))
     }
 
     /// How many operations are intended before `at`.
@@ -38,7 +37,7 @@ impl Schedule {
             return 0;
         }
         // The estimate is off by one at most, where the division rounds.
-        let mut n = (at.since(self.start).as_nanos() as f64 * self.rate / 1e9) as u64;
+        let mut n = self.rate.asked(at.since(self.start)) as u64;
         while self.intended(n) < at {
             n += 1;
         }
@@ -212,8 +211,8 @@ fn percentile(values: &mut [u64], share: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Clock;
     use crate::model::op::{Action, RegisterOp};
+    use crate::model::{Clock, Ramp};
 
     fn op(intended_ms: u64, done_ms: u64, outcome: Outcome) -> Op {
         let intended = Nanos(intended_ms * 1_000_000);
@@ -227,7 +226,8 @@ mod tests {
     #[test]
     fn windows_count_what_ended_in_them_and_totals_add_up() {
         let (teller, events) = Teller::new(Clock::start());
-        let mut tally = Tally::new(2, Nanos(0), Schedule::new(Nanos(0), 1000.0), teller);
+        let mut tally =
+            Tally::new(2, Nanos(0), Schedule::new(Nanos(0), Rate::steady(1000.0)), teller);
         for ms in 0..100 {
             tally.ended(&op(ms, ms, Outcome::Ok));
         }
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn instants_are_exact_and_do_not_drift() {
-        let schedule = Schedule::new(Nanos(500), 3000.0);
+        let schedule = Schedule::new(Nanos(500), Rate::steady(3000.0));
         assert_eq!(schedule.intended(0), Nanos(500));
         assert_eq!(schedule.intended(1), Nanos(500 + 333_333));
         assert_eq!(schedule.intended(3), Nanos(500 + 1_000_000));
@@ -282,13 +282,15 @@ mod tests {
 
     #[test]
     fn counting_agrees_with_the_instants() {
-        for rate in [0.5, 1.0, 3.0, 999.9, 20_000.0] {
+        let ramp = Ramp { to: 9_000.0, over_ms: 100_000.0 };
+        let steady = [0.5, 1.0, 3.0, 999.9, 20_000.0].map(Rate::steady);
+        for rate in steady.into_iter().chain([Rate { first: 3.0, ramp: Some(ramp) }]) {
             let schedule = Schedule::new(Nanos(1_000), rate);
             assert_eq!(schedule.before(Nanos(1_000)), 0);
             for n in (0..50).chain(1_000_000..1_000_050) {
                 let at = schedule.intended(n);
-                assert_eq!(schedule.before(at), n, "rate {rate}");
-                assert_eq!(schedule.before(Nanos(at.0 + 1)), n + 1, "rate {rate}");
+                assert_eq!(schedule.before(at), n, "{rate:?}");
+                assert_eq!(schedule.before(Nanos(at.0 + 1)), n + 1, "{rate:?}");
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeName;
 use super::clock::Nanos;
+use super::rate::{Ramp, Rate};
 use super::step::{Effects, StepKind};
 use super::words::words;
 use super::workload::Workload;
@@ -113,8 +114,10 @@ pub struct LoadInfo {
     /// Where its clients are; none in a topology without regions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Operations a second that the schedule asks for.
+    /// Operations a second that the schedule asks for, at its start if it is a ramp.
     pub rate: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
     pub clients: u32,
     pub keys: u64,
     /// How long a client waits for an answer.
@@ -190,6 +193,10 @@ pub struct CacheInfo {
     pub old_for_ms: f64,
     /// Whether writers delete copies.
     pub deletes: bool,
+    /// How many entities the origin has: those with lower numbers. Records that do not say it are
+    /// of caches of which nobody asks for others.
+    #[serde(default)]
+    pub entities: Option<u64>,
     /// Whether a circuit breaker stands before the group.
     #[serde(default)]
     pub guarded: bool,
@@ -208,6 +215,10 @@ impl LocksInfo {
 }
 
 impl LoadInfo {
+    pub fn rate(&self) -> Rate {
+        Rate { first: self.rate, ramp: self.ramp }
+    }
+
     /// The groups that it uses, as operations count them, each with its nodes.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &[NodeName])> {
         let more = self.more_groups.iter().map(|(group, nodes)| (&**group, &**nodes));

@@ -229,6 +229,12 @@ pub enum CacheOp {
     },
     /// The instance had acknowledged it, and ended before the origin had it.
     Lost { version: u64 },
+    /// Copies that the instance left in the group or found there, since it last said so: how many,
+    /// their bytes, and for how long it encoded and decoded them.
+    Coded { copies: u64, bytes: u64, nanos: u64 },
+    /// What the instance found at `done` in the place of the entity's copy is none, or is not what
+    /// was written.
+    Broken,
     /// The instance did not ask the group from `sent` to `done`: its circuit breaker was open.
     Guarded,
 }
@@ -341,6 +347,8 @@ impl Action {
             Action::Lock(LockOp::Write { .. }) | Action::Cache(CacheOp::Write { .. }) => "write",
             Action::Cache(CacheOp::Held { .. }) => "held",
             Action::Cache(CacheOp::Lost { .. }) => "lost",
+            Action::Cache(CacheOp::Coded { .. }) => "coded",
+            Action::Cache(CacheOp::Broken) => "broken",
             Action::Cache(CacheOp::Guarded) => "guarded",
         }
     }

@@ -17,7 +17,7 @@ use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
 use crate::model::step::{Lasts, StepKind};
 use crate::model::traffic::{Class, Crossing};
-use crate::model::{Measure, Nanos, NodeName, Unit, Verdict};
+use crate::model::{Measure, Nanos, NodeName, Ramp, Unit, Verdict};
 
 /// The version of `report.json`'s schema.
 pub const SCHEMA: u32 = 1;
@@ -379,8 +379,11 @@ pub struct Probe {
 pub struct Load {
     pub name: String,
     pub group: String,
-    /// Operations a second of the schedule.
+    /// Operations a second of the schedule, at its start if it is a ramp.
     pub rate: f64,
+    /// Absent if the rate is always the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
     pub clients: u32,
     pub keys: u64,
     pub text: String,

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use crate::check::{Checked, OfLoad};
 use crate::model::catalogue::{CATALOGUE, Known, ScenarioFacts, known};
-use crate::model::event::{LocksInfo, Phase};
+use crate::model::event::{LoadInfo, LocksInfo, Phase};
 use crate::model::op::Access;
-use crate::model::{Measure, Nanos, Workload};
+use crate::model::{Measure, Nanos, Rate, Workload};
 
 use super::data::{Failover, Load, RegionLink, Resolution, SampleSecond, SyncLag};
 use super::doubt::Doubts;
@@ -92,6 +92,7 @@ pub(super) fn measures(
             && loads.iter().any(|load| load.same_data.is_empty() || load.fallback.is_some()),
         synced: record.lag.has_pairs(),
         replicas: true,
+        steady: loads.iter().all(|load| load.ramp.is_none()),
         baseline: true,
         sees_redirects: true,
         active_active,
@@ -331,8 +332,8 @@ fn from_tally(record: &Record, tally: &mut Tally, values: &mut Values) {
 }
 
 /// Of each load's schedule.
-fn rates(record: &Record) -> Vec<f64> {
-    record.info.loads.iter().map(|load| load.rate).collect()
+fn rates(record: &Record) -> Vec<Rate> {
+    record.info.loads.iter().map(LoadInfo::rate).collect()
 }
 
 fn latency(tally: &mut Tally, since: Since, values: &mut Values) {
@@ -362,7 +363,8 @@ fn throughput(record: &Record, tally: &Tally, values: &mut Values) {
     put(values, "throughput.before", tally.before.rate());
     put(values, "throughput.during", tally.during.as_ref().and_then(SpanTally::rate));
     put(values, "throughput.after", tally.after.as_ref().and_then(SpanTally::rate));
-    put(values, "throughput.degradation", tally.worst.fell(rates(record).iter().sum()));
+    let rate = rates(record).iter().map(Rate::most).sum();
+    put(values, "throughput.degradation", tally.worst.fell(rate));
 }
 
 /// The ranges of all measures that redrill's own lateness may have changed.

@@ -415,6 +415,7 @@ fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) 
         name: load.name.clone(),
         group: load.group.clone(),
         rate: load.rate,
+        ramp: load.ramp,
         clients: load.clients,
         keys: load.keys,
         text: load.text.clone(),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::model::Nanos;
 use crate::model::op::{Cause, Op, Outcome};
+use crate::model::{Nanos, Rate};
 
 /// An operation that redrill sends later than this is sent together with other overdue ones.
 const LATE: Duration = Duration::from_millis(10);
@@ -43,13 +43,13 @@ pub(super) fn is_shed_late(op: &Op) -> bool {
 /// A schedule runs from its first operation until `end`, when loads were told to stop. `None` if
 /// a load sent nothing.
 pub(super) fn held<'a>(
-    schedules: impl Iterator<Item = (&'a Schedule, &'a f64)>,
+    schedules: impl Iterator<Item = (&'a Schedule, &'a Rate)>,
     end: Nanos,
 ) -> Option<(f64, f64)> {
     let (mut asked, mut sent, mut shed) = (0.0, 0, 0);
     for (load, rate) in schedules {
-        let to = end.0.max(load.last);
-        asked += (to - load.first?) as f64 / 1e9 * rate;
+        let to = end.max(Nanos(load.last));
+        asked += rate.asked(to.since(Nanos(load.first?)));
         sent += load.sent;
         shed += load.shed_in_time;
     }

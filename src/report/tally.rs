@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::model::Nanos;
 use crate::model::event::{LoadInfo, Phase};
 use crate::model::histogram::{histogram, record};
 use crate::model::op::{Cause, Op, Outcome, Purpose};
+use crate::model::{Nanos, Rate};
 
 use super::load_tally::{LoadTally, felt};
 use super::record::Record;
@@ -250,7 +250,7 @@ impl Tally {
     /// The share of the schedule that was sent, in percent: as it was, and if redrill had
     /// always been in time. `None` if the record breaks off. From `drain` on, loads begin nothing
     /// more and wait for what is in flight.
-    pub fn held(&self, rates: &[f64], drain: Option<Nanos>) -> Option<(f64, f64)> {
+    pub fn held(&self, rates: &[Rate], drain: Option<Nanos>) -> Option<(f64, f64)> {
         let schedules = self.loads.iter().map(|load| &load.schedule).zip(rates);
         let end = drain.unwrap_or(self.spans.line.to);
         self.spans.seen_to_the_end.then(|| schedule::held(schedules, end)).flatten()

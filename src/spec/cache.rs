@@ -25,6 +25,10 @@ pub struct Cache {
     /// How many requests of a process to the group are under way at once; without a limit if there is
     /// none.
     pub pool: Option<u32>,
+    /// How copies stand in the group.
+    pub format: Format,
+    /// The share of reads, of one, that ask for entities that the origin does not have.
+    pub absent: f64,
     /// How long after a write an old version may be served.
     pub bound: Duration,
 }
@@ -228,6 +232,46 @@ word_enum! {
         Stale "stale",
         /// An error.
         Error "error",
+    }
+}
+
+word_enum! {
+    /// How entities become bytes.
+    Codec "format" {
+        Json "json",
+        MsgPack "msgpack",
+        Cbor "cbor",
+        Postcard "postcard",
+        Protobuf "protobuf",
+    }
+}
+
+word_enum! {
+    /// How these bytes become fewer.
+    Packing "compression" {
+        None "none",
+        Lz4 "lz4",
+        Zstd "zstd",
+    }
+}
+
+/// How copies stand in the group: `json`, `msgpack+zstd`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    pub codec: Codec,
+    pub packing: Packing,
+}
+
+impl Format {
+    pub const JSON: Format = Format { codec: Codec::Json, packing: Packing::None };
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.packing {
+            Packing::None => write!(f, "{}", self.codec),
+            Packing::Lz4 | Packing::Zstd => write!(f, "{}+{}", self.codec, self.packing),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters" "cache-breaker"
     "cache-cold-restart" "cache-keys" "cache-invalidation-cut" "cache-invalidation-failover"
     "cache-invalidation-reshard" "cache-stampede-holder" "cache-ttl-layers" "cache-writes"
-    "cache-writes-comparison" "cache-slow-link");
+    "cache-writes-comparison" "cache-slow-link" "cache-formats" "cache-formats-comparison");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

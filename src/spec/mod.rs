@@ -30,6 +30,7 @@ pub mod source;
 pub mod step;
 pub mod sync;
 pub mod topology;
+pub mod trace;
 pub mod tree;
 pub mod write;
 mod yaml;

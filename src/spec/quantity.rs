@@ -37,6 +37,10 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct PerSecond(pub f64);
 
+/// A rate, or the rates at the beginning and the end of a ramp: `4000/s`, `500/s..5000/s`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates(pub PerSecond, pub PerSecond);
+
 /// A percentage: `20%` is 20.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
@@ -165,6 +169,14 @@ scalar!(Bytes: "a size" ["100B", "1KB", "64mb"]
 scalar!(PerSecond: "a rate" ["4000/s"] r"^[0-9]+(\.[0-9]+)? */s$",
     |text| number(text.strip_suffix("/s")?.trim_end()).map(PerSecond));
 
+scalar!(Rates: "a rate" ["4000/s", "500/s..5000/s"]
+r"^[0-9]+(\.[0-9]+)? */s( *\.\. *[0-9]+(\.[0-9]+)? */s)?$",
+|text| {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let rate = |text: &str| PerSecond::read(text.trim()).ok();
+    Some(Rates(rate(first)?, rate(last)?))
+});
+
 scalar!(Percent: "a percentage" ["20%"] r"^[0-9]+(\.[0-9]+)? *%$",
     |text| number(text.strip_suffix('%')?.trim_end()).map(Percent));
 
@@ -205,6 +217,15 @@ impl fmt::Display for Bytes {
 impl fmt::Display for PerSecond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/s", self.0)
+    }
+}
+
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rates(first, last) if first == last => first.fmt(f),
+            Rates(first, last) => write!(f, "{first}..{last}"),
+        }
     }
 }
 

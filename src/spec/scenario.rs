@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::event::Expectation;
-use crate::model::{NodeName, Workload};
+use crate::model::{NodeName, Rate, Workload};
 
 use super::Tools;
 use super::cache::Cache;
@@ -11,6 +11,7 @@ use super::decode::word_enum;
 use super::lock::Lock;
 use super::step::{On, Step, Target};
 use super::topology::Topology;
+use super::trace::Trace;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
@@ -49,6 +50,11 @@ impl Over {
     pub fn settings(&self) -> Vec<String> {
         self.values.iter().map(|value| format!("{}={value}", self.key)).collect()
     }
+}
+
+/// How long loads go on from their start on, if all steps begin in time and none takes long.
+pub fn planned(timeline: &[Step], settle: Duration) -> Duration {
+    timeline.last().map_or(Duration::ZERO, |step| step.at) + settle
 }
 
 impl Scenario {
@@ -158,7 +164,7 @@ impl Scenario {
     }
 }
 
-/// Open loop: operation `n` is intended `n / rate` seconds after the load's start.
+/// Open loop: when operation `n` is intended follows from `rate`, from the load's start on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     pub name: String,
@@ -189,8 +195,7 @@ pub struct Load {
     /// carry it to other groups.
     pub outbox: bool,
     pub client: ClientKind,
-    /// Operations a second.
-    pub rate: f64,
+    pub rate: Rate,
     /// Logical clients.
     pub clients: u32,
     pub keys: u64,
@@ -263,7 +268,7 @@ impl Load {
             min_replicas: None,
             outbox: false,
             client: ClientKind::Redrill,
-            rate,
+            rate: Rate::steady(rate),
             clients: 32,
             keys: 10_000,
             distribution: Distribution::Uniform,
@@ -379,11 +384,12 @@ impl ClientKind {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Distribution {
     Uniform,
     /// The exponent.
     Zipf(f64),
+    Trace(Trace),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use super::cache::{Cache, Layer, Place};
 use super::lock::{Lock, LockBy, LockKind};
-use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Sizes, Time, Times};
+use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Rates, Sizes, Time, Times};
 use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wait};
 use super::sync::{DataSync, Strategy};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
@@ -228,17 +228,23 @@ fn load(out: &mut Lines, load: &Load) {
             out.key("client", format_args!("{{ command: {} }}", words(command)));
         }
     }
-    out.key("rate", PerSecond(load.rate));
+    let last = load.rate.ramp.map_or(load.rate.first, |ramp| ramp.to);
+    out.key("rate", Rates(PerSecond(load.rate.first), PerSecond(last)));
     out.key("clients", load.clients);
     out.key("instances", load.instances);
     out.key("connections", load.connections);
     match load.keyspace.of {
         Some(_) => out.key("shares", &load.keyspace.name),
+        // A trace has as many as it has.
+        None if matches!(load.distribution, Distribution::Trace(_)) => {}
         None => out.key("keys", load.keys),
     }
-    match load.distribution {
+    match &load.distribution {
         Distribution::Uniform => out.key("distribution", "uniform"),
         Distribution::Zipf(exponent) => out.key("distribution", format_args!("zipf({exponent})")),
+        Distribution::Trace(trace) => {
+            out.key("distribution", quoted(&format!("trace({})", trace.file.display())));
+        }
     }
     // A set has no reads, and numbers no size: they may not be written.
     let reads = load.lock.as_ref().is_none_or(|lock| lock.kind == LockKind::ReadWrite);
@@ -296,6 +302,7 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     out.key("write", cache.write);
     out.key("warm", cache.warm);
     out.key("bound", Time(cache.bound));
+    out.key("absent", Percent::of(cache.absent));
     // A library has its own way, and these say nothing to it.
     if load.client.is_an_adapter() {
         return;
@@ -309,6 +316,8 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
     out.key("naming", cache.naming);
     out.key("verify", cache.verify);
     out.key_if("pool", cache.pool);
+    let has_group = cache.layers.iter().any(|layer| layer.place == Place::Group);
+    out.key_if("format", has_group.then_some(cache.format));
 }
 
 fn lock(out: &mut Lines, lock: &Lock, groups: &[String]) {

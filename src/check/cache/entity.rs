@@ -23,6 +23,28 @@ pub struct Entity {
     pub(super) lost: Vec<u64>,
     /// The origin had no room for so many reads and writes.
     pub(super) refused: u64,
+    /// When an instance found something in the place of its copy that is none.
+    pub(super) broken: Vec<Nanos>,
+    /// What instances told of the copies that they encoded and decoded.
+    pub(super) coded: Coded,
+    /// For how long reads and writes that ended ok took, in nanoseconds, from sent to done.
+    pub(super) worked: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Coded {
+    pub(super) copies: u64,
+    pub(super) bytes: u64,
+    pub(super) nanos: u64,
+}
+
+impl std::ops::AddAssign for Coded {
+    fn add_assign(&mut self, other: Coded) {
+        let Coded { copies, bytes, nanos } = other;
+        self.copies += copies;
+        self.bytes += bytes;
+        self.nanos += nanos;
+    }
 }
 
 /// A read, whatever came of it.
@@ -128,6 +150,9 @@ impl Kept for Entity {
         let (is_ok, process) = (op.outcome == Outcome::Ok, op.process);
         let overloaded = Outcome::Fail(crate::model::op::Cause::Overloaded);
         self.refused += u64::from(op.outcome == overloaded);
+        if is_ok && op.purpose != Purpose::Beside {
+            self.worked += op.done.since(op.sent).as_nanos() as u64;
+        }
         match action {
             CacheOp::Read { version, from, asked, kept, met } => {
                 let (intended, sent, done) = (op.intended, op.sent, op.done);
@@ -159,6 +184,8 @@ impl Kept for Entity {
                 let (instance, from, to) = ((op.load, op.instance), op.sent, op.done);
                 self.guarded.push(Guarded { instance, from, to });
             }
+            CacheOp::Broken => self.broken.push(op.done),
+            CacheOp::Coded { copies, bytes, nanos } => self.coded += Coded { copies, bytes, nanos },
             CacheOp::Write { version, at } => {
                 let done = is_ok.then_some(op.done);
                 self.wrote.extend(done.map(|done| done.since(op.intended).as_nanos() as u64));

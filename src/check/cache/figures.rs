@@ -2,6 +2,7 @@
 
 use super::breakers::Breakers;
 use super::entity::Entity;
+use super::formats::Formats;
 use super::invalidated::Invalidations;
 use super::misses::Misses;
 use super::names::Names;
@@ -22,12 +23,22 @@ pub(super) struct Figures {
     pub(super) breakers: Breakers,
     pub(super) recovery: Recovery,
     pub(super) names: Names,
+    pub(super) formats: Formats,
 }
 
 impl Figures {
     pub(super) fn join(&mut self, other: Figures) {
-        let Figures { reads, stale, stampedes, misses, invalidations, breakers, recovery, names } =
-            other;
+        let Figures {
+            reads,
+            stale,
+            stampedes,
+            misses,
+            invalidations,
+            breakers,
+            recovery,
+            names,
+            formats,
+        } = other;
         self.reads.join(reads);
         self.stale.join(stale);
         self.stampedes.join(stampedes);
@@ -36,6 +47,7 @@ impl Figures {
         self.breakers.join(breakers);
         self.recovery.join(recovery);
         self.names.join(names);
+        self.formats.join(formats);
     }
 
     pub(super) fn told(&mut self, told: &mut Checked) {
@@ -47,6 +59,7 @@ impl Figures {
         self.breakers.told(told);
         self.recovery.told(told);
         self.names.told(told);
+        self.formats.told(told);
     }
 }
 

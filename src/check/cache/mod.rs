@@ -7,6 +7,7 @@
 mod breakers;
 mod entity;
 mod figures;
+mod formats;
 mod invalidated;
 mod misses;
 mod names;
@@ -36,6 +37,7 @@ impl Checker for Caches {
 
     fn check(&self, history: &dyn History, context: &Context) -> Result<Checked, ReadError> {
         let mut of: BTreeMap<u8, Figures> = BTreeMap::new();
+        let mut broken = Examples::counted_from(context.zero);
         let mut examples = [(); 5].map(|()| Examples::counted_from(context.zero));
         parts::in_parts(history, HELD, |entities: Keys<Entity>, _| {
             for (at, entity) in entities {
@@ -48,6 +50,7 @@ impl Checker for Caches {
                 figures.breakers.add(&entity, context);
                 figures.recovery.add(&entity, context);
                 figures.names.add(&entity);
+                figures.formats.add(at, &entity, &mut broken);
             }
             Ok(())
         })?;
@@ -86,6 +89,12 @@ impl Checker for Caches {
                 stale.back,
                 "reads that found an older version than one that their process had read before",
                 back,
+            ),
+            (
+                "format.broken",
+                all.formats.broken,
+                "times something was found in the place of a copy that is not what was written",
+                &broken,
             ),
         ] {
             let verdict = if n > 0 { Verdict::Fail } else { Verdict::Pass };

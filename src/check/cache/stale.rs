@@ -12,6 +12,8 @@ use crate::model::op::FoundIn;
 
 /// The version that is there from the beginning.
 const FIRST: u64 = 1;
+/// What is read of an entity that the origin does not have.
+const ABSENT: u64 = 0;
 
 #[derive(Debug, Default)]
 pub(super) struct Stale {
@@ -41,8 +43,9 @@ impl Stale {
         let promised =
             cache.and_then(|cache| Duration::try_from_secs_f64(cache.old_for_ms / 1e3).ok());
         let acknowledged = Acknowledged::new(&entity.writes);
+        let is_absent = cache.and_then(|cache| cache.entities).is_some_and(|count| at.1 >= count);
         for read in entity.reads.iter().filter(|read| read.is_ok) {
-            if let Some(why) = cannot_be(entity, read) {
+            if let Some(why) = cannot_be(entity, read, is_absent) {
                 self.impossible += 1;
                 impossible.offer((read.sent.0, 0, at.0, at.1), |zero| {
                     let told = zero.tell(read.done);
@@ -178,10 +181,18 @@ impl Stale {
     }
 }
 
-fn cannot_be(entity: &Entity, read: &Read) -> Option<String> {
+fn cannot_be(entity: &Entity, read: &Read, is_absent: bool) -> Option<String> {
     let Some(version) = read.version else {
         return Some("what was there is no version of it".to_owned());
     };
+    match (is_absent, version) {
+        (true, ABSENT) => return None,
+        (true, _) => {
+            return Some(format!("the origin has no such entity, and it got version {version}"));
+        }
+        (false, ABSENT) => return Some("it was told that there is none".to_owned()),
+        (false, _) => {}
+    }
     let written = entity.writes.binary_search_by_key(&version, |write| write.version);
     match written.ok().map(|at| entity.writes[at]) {
         Some(write) if write.at > read.done => {

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::Nanos;
 use crate::model::event::CacheInfo;
-use crate::model::op::{Action, CacheOp, Cause, Ended, FoundIn, Op, Outcome};
+use crate::model::op::{Action, CacheOp, Cause, Ended, FoundIn, Op, Outcome, Purpose};
 
 const PROMISED: u64 = 20;
+const ENTITIES: u64 = 1_000;
 
 fn read(version: u64, from: FoundIn, (sent, done): (u64, u64)) -> Op {
     let version = Some(version);
@@ -28,7 +29,12 @@ fn write(version: u64, at: u64, (sent, done): (u64, u64)) -> Op {
 }
 
 fn told(ops: &[Op]) -> Checked {
-    let cache = CacheInfo { old_for_ms: PROMISED as f64 / 1e6, deletes: true, guarded: false };
+    let cache = CacheInfo {
+        old_for_ms: PROMISED as f64 / 1e6,
+        deletes: true,
+        entities: Some(ENTITIES),
+        guarded: false,
+    };
     let context = Context { caches: vec![Some(cache)], ..Context::default() };
     Caches.check(&ops, &context).unwrap()
 }
@@ -77,6 +83,16 @@ fn what_the_origin_never_had_is_impossible() {
 }
 
 #[test]
+fn what_is_not_there_is_told_to_be_absent_and_nothing_else_is() {
+    let of = |key, version| {
+        let op = Op { key, ..read(version, FoundIn::Group, (10, 12)) };
+        of(&[op], ["cache.impossible"])
+    };
+    assert_eq!([of(ENTITIES, 0), of(ENTITIES - 1, 1)], [[0.0]; 2]);
+    assert_eq!([of(ENTITIES, 1), of(ENTITIES - 1, 0)], [[1.0]; 2]);
+}
+
+#[test]
 fn an_old_version_that_is_put_back_is_found() {
     let written = write(2, 105, (100, 110));
     let of = |op| of(&[written.clone(), op], ["cache.resurrected"]);
@@ -94,6 +110,30 @@ fn readers_that_ask_at_once_are_a_stampede() {
     assert_eq!(of(&[&ops[..], &more].concat(), names), [3.0, 50.0, 50.0]);
     let [mean, longest] = of(&more, ["stampede.wait.mean", "stampede.wait.max"]);
     assert_eq!((mean, longest), (11e-6, 12e-6));
+}
+
+#[test]
+fn what_copies_take_as_bytes_is_of_those_that_there_were() {
+    let beside = |action| {
+        let op = Op::new(1, Action::Cache(action), Nanos(15), Nanos(15));
+        Op { purpose: Purpose::Beside, ..op }
+    };
+    let coded = |copies, bytes, nanos| beside(CacheOp::Coded { copies, bytes, nanos });
+    let names = ["format.share", "format.bytes", "format.broken"];
+    let found = read(1, FoundIn::Group, (10, 30));
+    let slow =
+        Op { outcome: Outcome::Unknown(Cause::Timeout), ..read(1, FoundIn::Group, (10, 900)) };
+    let ops = [found.clone(), write(2, 15, (10, 70)), slow, coded(2, 500, 6), coded(1, 400, 2)];
+    assert_eq!(of(&ops, names), [10.0, 300.0, 0.0]);
+    let nobody = told(std::slice::from_ref(&found));
+    assert_eq!(
+        (nobody.measures.get("format.share"), nobody.measures.get("format.bytes")),
+        (None, None)
+    );
+    let broken = told(&[found, beside(CacheOp::Broken)]);
+    assert_eq!(broken.measures["format.broken"], 1.0);
+    let finding = broken.findings.iter().find(|one| one.kind == "broken_copies").unwrap();
+    assert_eq!((finding.verdict, finding.examples.len()), (Verdict::Fail, 1));
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn drill() -> EventKind {
         group: "cache".into(),
         region: None,
         rate: 4000.0,
+        ramp: None,
         clients: 32,
         keys: 20_000,
         workload: Workload::Register,

@@ -27,7 +27,9 @@ pub fn applications(loads: &[Load], seed: u64) -> Applications {
         loads.iter().zip(0u64..).partition(|(load, _)| load.keyspace.of.is_none());
     for (load, index) in own.into_iter().chain(shared) {
         let Some(cache) = &load.cache else { continue };
-        let new = || Application::new(Origin::new(cache.origin, seed.wrapping_add(index << 32)));
+        let new = || {
+            Application::new(Origin::new(cache.origin, load.keys, seed.wrapping_add(index << 32)))
+        };
         let other = all.get(&load.keyspace.name);
         let application = other.map_or_else(new, |other| Application::on(other.origin.clone()));
         all.insert(load.name.clone(), application);
@@ -80,6 +82,8 @@ mod tests {
             naming: Naming::Plain,
             verify: false,
             pool: None,
+            format: cache::Format::JSON,
+            absent: 0.0,
             bound: Duration::ZERO,
         };
         Load { cache: Some(cache), ..Load::new(name, "cache", 1.0) }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use rand::RngExt;
 use redis::Value;
 
-use super::entity::{Copy, Entity, size_of};
+use super::entity::{Copy, Entity, is_token};
 use super::found::{Found, Trace};
 use super::process::Process;
 use super::put::{put, took};
-use crate::load::client::{Answer, Client, Commands, Read, ReplyValue, Request, done, of};
-use crate::model::op::{Cause, FoundIn, Outcome};
+use crate::load::client::{Answer, Client, Commands, Noted, Read, ReplyValue, Request, done, of};
+use crate::model::op::{Action, CacheOp, Cause, FoundIn, Outcome};
 
 impl Process {
     /// The group's copy, if it has one that can be read. What cannot be read is none.
@@ -24,8 +24,15 @@ impl Process {
 
     /// What a server answered, if it is a copy. Another entity's is none, if anybody looks.
     pub(super) fn found_by(&self, entity: &Entity, answer: &Answer) -> Option<Found> {
-        let ReplyValue::Bytes(Some(text)) = &answer.told else { return None };
-        let copy = Copy::read(text)?;
+        let ReplyValue::Bytes(Some(bytes)) = &answer.told else { return None };
+        if is_token(bytes) {
+            return None;
+        }
+        let Some(copy) = Copy::read(bytes, &self.coder, self.size) else {
+            let (action, now) = (Action::Cache(CacheOp::Broken), self.clock.now());
+            self.beside.borrow_mut().push(Noted { key: entity.id, action, from: now, to: now });
+            return None;
+        };
         if copy.id != entity.id {
             entity.met.set(entity.met.get().or(Some(self.clock.now())));
             if self.cache.verify {
@@ -44,7 +51,7 @@ impl Process {
 
     /// How a copy is left in the group.
     pub(super) fn put(&self, entity: &Entity, copy: Copy) -> Commands {
-        let bytes = (self.text_of(entity, copy), self.millis_of(copy));
+        let bytes = (self.bytes_of(copy), self.millis_of(copy));
         put(self.cache.write, (entity, copy), bytes)
     }
 
@@ -82,8 +89,8 @@ impl Process {
         Found { copy, from: FoundIn::Origin, kept: None, by: None }
     }
 
-    pub(super) fn text_of(&self, entity: &Entity, copy: Copy) -> Vec<u8> {
-        copy.text(self.size_of(entity)).into_bytes()
+    pub(super) fn bytes_of(&self, copy: Copy) -> Vec<u8> {
+        copy.bytes(&self.coder, self.size)
     }
 
     /// For how long the group has a copy.
@@ -105,10 +112,6 @@ impl Process {
         let jitter = self.cache.layers.last().map_or(0.0, |layer| layer.jitter);
         let share = self.chance.borrow_mut().random_range(-jitter..=jitter);
         self.ttl().mul_f64(1.0 + share)
-    }
-
-    pub(super) fn size_of(&self, entity: &Entity) -> usize {
-        size_of(self.size, entity.id)
     }
 
     /// What a server says, if nothing keeps the process from asking.

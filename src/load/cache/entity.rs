@@ -6,6 +6,9 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh64::xxh64;
 
+use super::coder::Coder;
+use super::data::Data;
+use super::origin::ABSENT;
 use crate::load::client::{Commands, Read, ReplyValue, of};
 use crate::model::Nanos;
 use crate::model::op::{Action, CacheOp, FoundIn, key_name};
@@ -48,14 +51,14 @@ impl Entity {
 /// Of each user, where names are joined.
 const THINGS: u64 = 12;
 
-/// Of the copies of an entity, in bytes: each entity has its own, which is always the same.
-pub(super) fn size_of((least, most): (usize, usize), id: u64) -> usize {
+/// Of an entity, in bytes: each has its own, which is always the same.
+fn size_of((least, most): (usize, usize), id: u64) -> usize {
     let spread = (most.max(least) - least + 1) as u64;
     least + (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16) as usize % spread as usize
 }
 
-/// A copy of a version of an entity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A copy of a version of an entity. What the entity holds follows from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Copy {
     pub(super) id: u64,
     pub(super) version: u64,
@@ -65,28 +68,73 @@ pub(super) struct Copy {
     pub(super) took: u64,
 }
 
-/// A copy as JSON, with the data that makes it as large as it is to be.
-#[derive(Serialize)]
-struct Text<'a> {
-    #[serde(flatten)]
-    copy: Copy,
-    data: &'a str,
+/// A copy as a library keeps it: JSON.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    until: Nanos,
+    took: u64,
+    entity: Data,
 }
 
 impl Copy {
-    /// In `size` bytes, or in what it takes without data if that is more.
-    pub(super) fn text(self, size: usize) -> String {
-        let text = |data: &str| {
-            serde_json::to_string(&Text { copy: self, data }).expect("numbers and letters are JSON")
-        };
-        let more = size.saturating_sub(text("").len());
-        text(&"x".repeat(more))
+    /// How large the entity is as JSON, of such `sizes`. What says that there is none is as small as
+    /// it can be.
+    pub(super) fn size(self, sizes: (usize, usize)) -> usize {
+        if self.version == ABSENT { 0 } else { size_of(sizes, self.id) }
     }
 
-    /// None if these are not the bytes of a copy.
-    pub(super) fn read(text: &[u8]) -> Option<Copy> {
-        serde_json::from_slice(text).ok()
+    fn data(self, sizes: (usize, usize)) -> Data {
+        Data::of(self.id, self.version, self.size(sizes))
     }
+
+    /// As it stands in the group: three numbers with a space after each, so that scripts can read
+    /// them whatever the format is, and the entity. Entities have such `sizes` as JSON.
+    pub(super) fn bytes(self, coder: &Coder, sizes: (usize, usize)) -> Vec<u8> {
+        let entity = coder.encode(&self.data(sizes));
+        let mut bytes = Vec::with_capacity(entity.len() + 48);
+        bytes.extend(format!("{} {} {} ", self.version, self.until.0, self.took).into_bytes());
+        bytes.extend(entity);
+        bytes
+    }
+
+    /// None if these are not the bytes of a copy, or not all of the entity is what was written.
+    pub(super) fn read(bytes: &[u8], coder: &Coder, sizes: (usize, usize)) -> Option<Copy> {
+        let ([version, until, took], entity) = head(bytes)?;
+        let data = coder.decode(entity)?;
+        Copy { id: data.id, version, until: Nanos(until), took }.of(&data, sizes)
+    }
+
+    /// For a library.
+    pub(super) fn text(self, sizes: (usize, usize)) -> String {
+        let text = Text { until: self.until, took: self.took, entity: self.data(sizes) };
+        serde_json::to_string(&text).expect("numbers and letters are JSON")
+    }
+
+    /// As [`Copy::read`], of what a library has.
+    pub(super) fn read_text(text: &str, sizes: (usize, usize)) -> Option<Copy> {
+        let Text { until, took, entity } = serde_json::from_str(text).ok()?;
+        Copy { id: entity.id, version: entity.version, until, took }.of(&entity, sizes)
+    }
+
+    /// If that is what it holds.
+    fn of(self, data: &Data, sizes: (usize, usize)) -> Option<Copy> {
+        (*data == self.data(sizes)).then_some(self)
+    }
+}
+
+/// Its version, its end and what the origin took, and what follows.
+fn head(bytes: &[u8]) -> Option<([u64; 3], &[u8])> {
+    let mut parts = bytes.splitn(4, |byte| *byte == b' ');
+    let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse().ok();
+    Some(([number()?, number()?, number()?], parts.next()?))
+}
+
+/// What stands in the place of a copy while somebody with a lease asks the origin begins so, and no
+/// copy does.
+pub(super) const TOKEN: &str = "lease ";
+
+pub(super) fn is_token(found: &[u8]) -> bool {
+    found.starts_with(TOKEN.as_bytes())
 }
 
 /// What reads the final state of an entity's key: the version of the group's copy, or none.
@@ -95,7 +143,7 @@ pub(crate) fn last(key: &str) -> (Commands, Read) {
         let version = match value {
             Value::Nil => None,
             // What somebody else's library leaves there is written in its own way.
-            Value::BulkString(text) => Copy::read(text).map(|copy| copy.version),
+            Value::BulkString(bytes) => head(bytes).map(|([version, ..], _)| version),
             _ => return None,
         };
         let from = FoundIn::Group;
@@ -108,6 +156,8 @@ pub(crate) fn last(key: &str) -> (Commands, Read) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Clock;
+    use crate::spec::cache::Format;
 
     /// The keys that several of so many entities have, and how many have them.
     fn collisions(naming: Naming, entities: u64) -> usize {
@@ -130,17 +180,36 @@ mod tests {
         assert_eq!((&*one.key, &*other.key), ("app:111", "app:111"));
     }
 
+    const SIZES: (usize, usize) = (500, 900);
+    const COPY: Copy = Copy { id: 3, version: 7, until: Nanos(1_000), took: 5_000_000 };
+
     #[test]
-    fn a_copy_is_as_large_as_it_is_to_be_and_reads_as_itself() {
-        let copy = Copy { id: 3, version: 7, until: Nanos(1_000), took: 5_000_000 };
-        for size in [100, 1_024, 10_240] {
-            assert_eq!(copy.text(size).len(), size);
+    fn a_copy_reads_as_itself_if_all_of_it_is_there() {
+        let coder = Coder::new(Format::JSON, SIZES.1, Clock::start()).unwrap();
+        let bytes = COPY.bytes(&coder, SIZES);
+        assert_eq!(bytes.len(), "7 1000 5000000 ".len() + COPY.size(SIZES));
+        let read = |bytes: &[u8]| Copy::read(bytes, &coder, SIZES);
+        assert_eq!(read(&bytes), Some(COPY));
+        for wrong in [&bytes[..300], &bytes[..14], b"", b"7", b"7 8 9 {\"id\":3}", b"{\"id\":3}"] {
+            assert_eq!(read(wrong), None);
         }
-        assert_eq!(Copy::read(copy.text(500).as_bytes()), Some(copy));
-        assert!(copy.text(3).len() > 3, "it is whole");
-        let text = copy.text(500).into_bytes();
-        for wrong in [&text[..300], b"", b"7", b"{\"id\":3}"] {
-            assert_eq!(Copy::read(wrong), None);
-        }
+        let other = Copy { version: 8, ..COPY }.bytes(&coder, SIZES);
+        assert_eq!(read(&[&bytes[..15], &other[15..]].concat()), None, "the parts of two");
+        assert_eq!(read(&COPY.bytes(&coder, (300, 310))), None, "of another size");
+        let absent = Copy { version: ABSENT, ..COPY };
+        let bytes = absent.bytes(&coder, SIZES);
+        assert!(bytes.len() < 300, "there is none of it");
+        assert_eq!(read(&bytes), Some(absent));
+    }
+
+    #[test]
+    fn json_that_went_through_floats_is_not_what_was_written() {
+        let text = COPY.text(SIZES);
+        assert_eq!(Copy::read_text(&text, SIZES), Some(COPY));
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(Copy::read_text(&value.to_string(), SIZES), Some(COPY), "in any order");
+        let serial = &mut value["entity"]["serial"];
+        *serial = (serial.as_f64().unwrap() as u64).into();
+        assert_eq!(Copy::read_text(&value.to_string(), SIZES), None);
     }
 }

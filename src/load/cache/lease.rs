@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use rand::RngExt;
 
-use super::behind::text;
-use super::entity::Entity;
+use super::behind::{any, text};
+use super::entity::{Entity, TOKEN, is_token};
 use super::found::{Found, Trace};
 use super::lock::{LEASE, RETRY};
 use super::process::Process;
@@ -30,14 +30,18 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1";
 
+/// Nothing is there any more, if ARGV[1] was.
+const CLEAR: &str = "\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])";
+
 pub(super) async fn miss(
     process: &Rc<Process>,
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
     let token: u64 = process.chance.borrow_mut().random();
-    // No copy begins so.
-    let token = format!("lease {token}").into_bytes();
+    let token = format!("{TOKEN}{token}").into_bytes();
     let millis = LEASE.as_millis().to_string();
     loop {
         let ask = script(ASK, &entity.key, &[&token, millis.as_bytes()]);
@@ -48,14 +52,22 @@ pub(super) async fn miss(
         };
         if matches!(&answer.told, ReplyValue::Bytes(Some(found)) if *found == token) {
             let copy = process.origin_says(entity, trace).await?;
-            let (whole, millis) =
-                (process.text_of(entity, copy), process.millis_of(copy).to_string());
+            let (whole, millis) = (process.bytes_of(copy), process.millis_of(copy).to_string());
             let fill = script(FILL, &entity.key, &[&token, &whole, millis.as_bytes()]);
             let took = |told: &ReplyValue| matches!(told, ReplyValue::Number(Some(1)));
             return Ok(process.filled(entity, copy, fill.into(), took).await);
         }
         if let Some(found) = process.found_by(entity, &answer) {
             return Ok(found.of_another());
+        }
+        // Nobody gets a lease while something is there that is no copy and no token.
+        if let ReplyValue::Bytes(Some(found)) = &answer.told
+            && !is_token(found)
+            && entity.met.get().is_none()
+        {
+            let _ =
+                process.send(entity.slot, script(CLEAR, &entity.key, &[found]).into(), any).await;
+            continue;
         }
         // Another entity has the place, and no lease is given for it.
         if entity.met.get().is_some() {

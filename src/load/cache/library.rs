@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::entity::{Copy, size_of};
+use super::entity::Copy;
 use super::origin::Origin;
 use super::process::Of;
 use crate::load::client::adapter::protocol::{Cached, Came, Where, Work};
@@ -116,7 +116,7 @@ impl Library {
 
     fn text(&self, id: u64, version: u64, took: u64) -> String {
         let copy = Copy { id, version, until: self.clock.now() + self.lasts, took };
-        copy.text(size_of(self.size, id))
+        copy.text(self.size)
     }
 
     async fn read(&self, id: u64) -> Answer {
@@ -134,7 +134,12 @@ impl Library {
             Some(Where::Other) => FoundIn::Other,
             Some(Where::Group) | None => FoundIn::Group,
         };
-        let copy = Copy::read(text.as_bytes()).filter(|copy| copy.id == id);
+        let copy = Copy::read_text(&text, self.size);
+        if copy.is_none() {
+            let (action, now) = (Action::Cache(CacheOp::Broken), self.clock.now());
+            self.beside.borrow_mut().push(Noted { key: id, action, from: now, to: now });
+        }
+        let copy = copy.filter(|copy| copy.id == id);
         // The copy itself says when it ends. Who asked the origin is told of besides.
         let kept = copy.map(|copy| copy.until).filter(|_| from != FoundIn::Origin);
         let version = copy.map(|copy| copy.version);

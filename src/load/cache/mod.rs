@@ -7,7 +7,7 @@
 //!
 //! - `application`: what steps change of all of that.
 //! - `origin`: the source of truth, with its latency, its capacity and its queue.
-//! - `entity`: an entity, and its copies as text.
+//! - `entity`: an entity, and its copies as bytes; `data`: what it holds; `coder`: in which format.
 //! - `change`, `put`: what a writer leaves in the group.
 //! - `copies`: a layer in the memory of a process, or of a host.
 //! - `process`: what one process of the application has; `behind`: how it asks the group and the
@@ -22,8 +22,10 @@
 mod application;
 mod behind;
 mod change;
+mod coder;
 mod confirmations;
 mod copies;
+mod data;
 mod early;
 mod entity;
 mod flight;

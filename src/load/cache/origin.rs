@@ -20,10 +20,14 @@ use crate::wake::Timer;
 
 /// There from the beginning.
 pub(super) const FIRST: u64 = 1;
+/// The version of what it does not have.
+pub(super) const ABSENT: u64 = 0;
 
 #[derive(Debug)]
 pub struct Origin {
     spec: cache::Origin,
+    /// It has those with lower numbers.
+    entities: u64,
     state: Mutex<State>,
 }
 
@@ -72,11 +76,12 @@ pub(super) struct Served {
 }
 
 impl Origin {
-    pub(crate) fn new(spec: cache::Origin, seed: u64) -> Origin {
+    /// It has so many entities.
+    pub(crate) fn new(spec: cache::Origin, entities: u64, seed: u64) -> Origin {
         let chance = Xoshiro256PlusPlus::seed_from_u64(seed);
         let (free, versions, changes, changed) = (Nanos::ZERO, HashMap::new(), Vec::new(), 0);
         let state = State { free, versions, changes, changed, chance };
-        Origin { spec, state: Mutex::new(state) }
+        Origin { spec, entities, state: Mutex::new(state) }
     }
 
     /// It is so from now on, until that number is given to [`Origin::change_back`]. Of several
@@ -156,6 +161,9 @@ impl Origin {
         let (least, most) = latency.unwrap_or(self.spec.latency);
         let answered = at + state.chance.random_range(least..=most);
         let is_failed = failing.is_some_and(|share| state.chance.random_bool(share));
+        if entity >= self.entities {
+            return Ok(Served { version: ABSENT, at, answered, is_failed });
+        }
         let versions = state.versions.entry(entity).or_insert(NEW);
         match wish {
             Wish::Write if !is_failed => {
@@ -196,7 +204,7 @@ mod tests {
 
     fn origin(capacity: Option<f64>, queue: u32) -> Origin {
         let latency = (Duration::from_millis(5), Duration::from_millis(10));
-        Origin::new(cache::Origin { latency, capacity, queue }, 1)
+        Origin::new(cache::Origin { latency, capacity, queue }, 10, 1)
     }
 
     #[test]
@@ -263,5 +271,11 @@ mod tests {
             let waited = served.at.since(*now).as_secs_f64();
             assert!((0.48..=0.501).contains(&waited), "{waited}");
         }
+    }
+    #[test]
+    fn it_says_so_of_what_it_does_not_have() {
+        let origin = origin(None, 0);
+        let says = |entity| origin.ask(entity, Wish::Read, Nanos(1)).unwrap().version;
+        assert_eq!([9, 10, 11].map(says), [FIRST, ABSENT, ABSENT]);
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::application::Application;
+use super::coder::Coder;
 use super::confirmations::Confirmations;
 use super::copies::Copies;
 use super::found::Flight;
@@ -55,6 +56,8 @@ pub(super) struct Process {
     pub(super) beside: RefCell<Vec<Noted>>,
     /// Versions of entities that are written to the origin later.
     pub(super) later: RefCell<Vec<(u64, u64)>>,
+    /// How copies stand in the group.
+    pub(super) coder: Coder,
     /// Whether there is a layer in the group.
     pub(super) far: bool,
     pub(super) servers: Rc<Front>,
@@ -95,7 +98,7 @@ impl Process {
     /// That of an instance of a load, with that origin. It lives on the calling thread, in a local
     /// runtime.
     ///
-    /// Errors: as [`Front::connect`], or the machine gives no timer.
+    /// Errors: as [`Front::connect`], or the machine gives no timer or no memory.
     pub(super) async fn connect(
         Of { load, cache, application, hosts }: Of<'_>,
         targets: &Targets,
@@ -133,6 +136,7 @@ impl Process {
             refreshed: RefCell::default(),
             beside: RefCell::default(),
             later: RefCell::default(),
+            coder: Coder::new(cache.format, load.value.1, clock).map_err(|e| e.to_string())?,
             far: cache.layers.iter().any(|layer| layer.place == Place::Group),
             servers,
             pool: Semaphore::new(

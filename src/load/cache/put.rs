@@ -8,8 +8,7 @@ use crate::spec::cache::Write;
 const PUT: &str = "\
 local found = redis.call('GET', KEYS[1])
 if found then
-  local ok, copy = pcall(cjson.decode, found)
-  local version = ok and type(copy) == 'table' and tonumber(copy.version)
+  local version = tonumber(string.match(found, '^%d+'))
   if version and version > tonumber(ARGV[2]) then return 0 end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])

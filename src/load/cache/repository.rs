@@ -93,6 +93,8 @@ impl Client for Repository {
         let mut all = std::mem::take(&mut *self.0.beside.borrow_mut());
         all.extend(self.0.lives(last));
         let now = self.0.clock.now();
+        let coded = self.0.coder.noted().map(Action::Cache);
+        all.extend(coded.map(|action| Noted { key: 0, action, from: now, to: now }));
         all.extend(self.0.guard.iter().flat_map(|guard| guard.noted(last, now)));
         all
     }
@@ -127,7 +129,7 @@ async fn read(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Resu
     let mut questions = Vec::new();
     let keep = |questions: Vec<u64>, found: (Copy, Nanos)| {
         for (copies, question) in process.copies.iter().zip(questions) {
-            copies.keep(question, found, process.size_of(entity));
+            copies.keep(question, found, found.0.size(process.size));
         }
     };
     for copies in &process.copies {

@@ -231,6 +231,12 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
         }
         Action::Cache(CacheOp::Guarded) => put(out, 25),
         Action::Cache(CacheOp::Lost { version }) => one(27, *version),
+        Action::Cache(CacheOp::Broken) => put(out, 28),
+        Action::Cache(CacheOp::Coded { copies, bytes, nanos }) => {
+            one(29, *copies);
+            put(out, *bytes);
+            put(out, *nanos);
+        }
         Action::Cache(CacheOp::Read { version, from, asked, kept, met }) => {
             one(23, *from as u64);
             put_if(out, *version);
@@ -412,6 +418,11 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
         }
         25 => Action::Cache(CacheOp::Guarded),
         27 => Action::Cache(CacheOp::Lost { version: get(bytes)? }),
+        28 => Action::Cache(CacheOp::Broken),
+        29 => {
+            let (copies, bytes, nanos) = (get(bytes)?, get(bytes)?, get(bytes)?);
+            Action::Cache(CacheOp::Coded { copies, bytes, nanos })
+        }
         kind => Action::Lock(unpack_lock(kind, bytes)?),
     })
 }

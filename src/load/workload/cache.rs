@@ -1,6 +1,7 @@
 //! Entities of an origin: one operation reads or writes one, through all layers
 //! ([`crate::load::cache`]).
 
+use rand::RngExt;
 use smallvec::smallvec;
 
 use super::session::{Draw, Plan, Sessions, Stage, Values};
@@ -14,11 +15,17 @@ use crate::spec::scenario::Load;
 #[derive(Debug)]
 pub(super) struct Cache {
     warm: Warm,
+    /// The share of reads that ask for what is not there.
+    absent: f64,
 }
 
 impl Cache {
     pub(super) fn of(load: &Load) -> Cache {
-        Cache { warm: load.cache.as_ref().map_or(Warm::None, |cache| cache.warm) }
+        let cache = load.cache.as_ref();
+        Cache {
+            warm: cache.map_or(Warm::None, |cache| cache.warm),
+            absent: cache.map_or(0.0, |cache| cache.absent),
+        }
     }
 }
 
@@ -32,7 +39,10 @@ const READ: Action = Action::Cache(CacheOp::Read {
 const WRITE: Action = Action::Cache(CacheOp::Write { version: 0, at: Nanos::ZERO });
 
 impl Sessions for Cache {
-    fn begin(&self, key: u64, reads: bool, _: &mut Draw) -> Stage {
+    fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {
+        let is_absent = reads && self.absent > 0.0 && draw.rng.random_bool(self.absent);
+        // The origin has those that were counted.
+        let key = if is_absent { draw.filled + key } else { key };
         smallvec![Plan::bare(key, if reads { READ } else { WRITE })]
     }
 

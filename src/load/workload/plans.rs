@@ -18,7 +18,7 @@ pub(crate) struct Plans {
 impl Plans {
     pub(crate) fn new(load: &Load, seed: u64) -> Plans {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let keys = Keys::new(load.keys, load.distribution, &mut rng);
+        let keys = Keys::new(load.keys, &load.distribution, &mut rng);
         let (keyspace, filled) = (load.keyspace.clone(), load.keys);
         let draw = Draw { rng, keys, size: load.value, keyspace, filled, drawn: 0 };
         Plans { sessions: super::of(load), reads: load.reads, draw }

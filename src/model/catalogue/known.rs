@@ -137,6 +137,8 @@ pub enum Need {
     Wait,
     /// A second of load before the first step.
     Baseline,
+    /// Loads whose rates are always the same.
+    Steady,
     /// A load whose client tells of redirects.
     SeesRedirects,
     /// A link between regions.
@@ -173,6 +175,7 @@ pub struct ScenarioFacts<'a> {
     pub may_fail_over: bool,
     pub replicas: bool,
     pub baseline: bool,
+    pub steady: bool,
     pub links: bool,
     pub synced: bool,
     pub successor: bool,
@@ -198,6 +201,7 @@ impl Need {
             Need::Workload(wanted) => any(&|workload| workload == wanted),
             Need::Wait => facts.waits,
             Need::Baseline => facts.baseline,
+            Need::Steady => facts.steady,
             Need::SeesRedirects => facts.sees_redirects,
             Need::Links => facts.links,
             Need::Successor => facts.successor,

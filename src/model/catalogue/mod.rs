@@ -446,6 +446,16 @@ pub const CATALOGUE: &[Known] = catalogue! {
             "99th percentile of the time until such a read had seen that".busy_does(MayBeAll);
         "keys.resolved" Percent Higher "such reads that got the right entity in the end";
     }
+    &[Workload(Workload::Cache)], "have a layer that is a group, and let the load last longer" => {
+        "format.share" Percent Lower
+            "time in which copies were encoded and decoded, of the time that operations took"
+            .side_by_side();
+        "format.bytes" Bytes Lower "how large a copy in the group is, without its head, on average"
+            .side_by_side();
+        "format.broken" Count Lower
+            "times something was found in the place of a copy that is not what was written"
+            .side_by_side().finding("broken_copies");
+    }
     &[Workload(Workload::Cache), Step],
         "let the load go on for a second before the first step, and after the last one" => {
         "recovery.hits" Millis Lower
@@ -654,7 +664,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "throughput.after" PerSecond Higher "operations answered a second after convergence"
             .cell("answers", After);
     }
-    &[Load, Baseline], LONGER => {
+    &[Load, Baseline, Steady], LONGER => {
         "throughput.degradation" Percent Lower
             "how far the worst window's throughput fell below the worst of as long a time before";
     }

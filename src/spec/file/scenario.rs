@@ -4,13 +4,14 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::model::Workload;
 use crate::spec::cache::{
-    Guard, Invalidate, LayerIn, Naming, Policy, Stampede, Warm, Without, Write,
+    Codec, Format, Guard, Invalidate, LayerIn, Naming, Packing, Policy, Stampede, Warm, Without,
+    Write,
 };
 use crate::spec::decode::{At, Decode, Named, expected, its_words, object, schema_of, words};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::lock::{Deadlock, LockBy, LockKind};
-use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time, Times, number, scalar};
-use crate::spec::scenario::{By, ClientKind, Distribution};
+use crate::spec::quantity::{Bytes, PerSecond, Percent, Rates, Sizes, Time, Times, number, scalar};
+use crate::spec::scenario::{By, ClientKind};
 use crate::spec::step::StepMap;
 use crate::spec::tree::{Node, Value};
 
@@ -121,6 +122,13 @@ object! {
         /// wait, as for a connection of a pool. Default: no limit.
         #[range(1, 10_000, "each process has so many; the others wait")]
         optional "pool" pool: u32,
+        /// How copies of a `cache` stand in the group: `json`, `msgpack`, `cbor`, `postcard` or
+        /// `protobuf`, each also with `+lz4` or `+zstd`. Default: `json`.
+        optional "format" format: Format,
+        /// The share of reads of a `cache` that ask for entities that the origin does not have.
+        /// Default: 0%.
+        #[range(Percent(0.0), Percent(100.0), "the others ask for what is there")]
+        optional "absent" absent: Percent,
         /// How long after a write an old version may be served. Default: 100ms.
         #[range(Time::millis(0), DAY, "a drill takes a day at most")]
         optional "bound" bound: Time,
@@ -135,16 +143,19 @@ object! {
         /// Default: 1.
         #[range(1, 100, "each instance has so many to each node; one carries the requests of many clients")]
         optional "connections" connections: u32,
-        /// Operations a second, of all clients together.
-        optional "rate" rate: PerSecond,
+        /// Operations a second, of all clients together. A ramp goes evenly from its first rate to
+        /// its second one, from the load's start until it is planned to end: `500/s..5000/s`.
+        optional "rate" rate: Rates,
         /// Logical clients. Default: 32.
         #[range(1, 100_000, "each is a logical client, not a connection; 32 is usual")]
         optional "clients" clients: u32,
         /// How many keys there are. Default: 10000; 100 unless they are registers.
         #[range(1, 100_000_000, "every key is written before the load, and read after it")]
         optional "keys" keys: u64,
-        /// How keys are chosen: `uniform`, or `zipf(EXPONENT)`. Default: `uniform`.
-        optional "distribution" distribution: Distribution,
+        /// How keys are chosen: `uniform`, `zipf(EXPONENT)`, or as one's own accesses did,
+        /// `trace(FILE)`: a key in each line, in their order, and again from the beginning when it
+        /// ends. The path begins where the scenario is. Default: `uniform`.
+        optional "distribution" distribution: Chosen,
         /// The share of reads; the others are writes. In a queue or stream, of operations that
         /// take out. Default: 50%; 67% of a stream, where each element is taken and dealt with; 90%
         /// of
@@ -338,13 +349,44 @@ r"^(plain|joined|hashed\( *[0-9]+ *\))$",
     }
 });
 
-scalar!(Distribution: "a distribution" ["uniform", "zipf(0.99)"]
-r"^(uniform|zipf\( *[0-9]+(\.[0-9]+)? *\))$",
-|text| match text {
-    "uniform" => Some(Distribution::Uniform),
-    _ => {
-        let exponent = text.strip_prefix("zipf(")?.strip_suffix(')')?;
-        number(exponent.trim()).map(Distribution::Zipf)
+scalar!(Format: "a format" ["json", "msgpack", "protobuf+zstd"]
+r"^(json|msgpack|cbor|postcard|protobuf)(\+(lz4|zstd))?$",
+|text| {
+    let (codec, packing) = text.split_once('+').map_or((text, None), |(codec, p)| (codec, Some(p)));
+    let codec = *Codec::ALL.iter().find(|known| known.word() == codec)?;
+    let packing = match packing {
+        None => Packing::None,
+        Some(word) => {
+            let mut known = [Packing::Lz4, Packing::Zstd].into_iter();
+            known.find(|known| known.word() == word)?
+        }
+    };
+    Some(Format { codec, packing })
+});
+
+/// How keys are chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chosen {
+    Uniform,
+    /// By the exponent.
+    Zipf(f64),
+    /// As a file has them.
+    Trace(String),
+}
+
+scalar!(Chosen: "a distribution" ["uniform", "zipf(0.99)", "trace(accesses.txt)"]
+r"^(uniform|zipf\( *[0-9]+(\.[0-9]+)? *\)|trace\(.+\))$",
+|text| {
+    let within = |name: &str| {
+        let within = text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?.trim();
+        Some(within).filter(|within| !within.is_empty())
+    };
+    match text {
+        "uniform" => Some(Chosen::Uniform),
+        _ => match within("trace") {
+            Some(file) => Some(Chosen::Trace(file.to_owned())),
+            None => number(within("zipf")?).map(Chosen::Zipf),
+        },
     }
 });
 

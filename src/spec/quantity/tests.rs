@@ -48,6 +48,8 @@ proptest! {
         prop_assert_eq!(Sizes::read(&sizes.to_string()), Ok(sizes));
         let rate = PerSecond(f64::from(m) / 16.0);
         prop_assert_eq!(PerSecond::read(&rate.to_string()), Ok(rate));
+        let rates = Rates(rate, PerSecond(5.0));
+        prop_assert_eq!(Rates::read(&rates.to_string()), Ok(rates));
         let percent = Percent(f64::from(m) / 7.0);
         prop_assert_eq!(Percent::read(&percent.to_string()), Ok(percent));
         let back = Shift(-((n >> 1) as i64));

@@ -3,8 +3,8 @@
 use super::groups::group;
 use crate::model::Workload;
 use crate::spec::cache::{
-    Cache, Guard, Invalidate, Layer, LayerIn, Naming, Origin, Place, Policy, Stampede, Warm,
-    Without, Write,
+    Cache, Format, Guard, Invalidate, Layer, LayerIn, Naming, Origin, Place, Policy, Stampede,
+    Warm, Without, Write,
 };
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
@@ -63,6 +63,8 @@ pub fn check(
             map.naming.given().map(|at| (&at.span, "naming")),
             map.verify.given().map(|at| (&at.span, "verify")),
             map.pool.given().map(|at| (&at.span, "pool")),
+            map.format.given().map(|at| (&at.span, "format")),
+            map.absent.given().map(|at| (&at.span, "absent")),
             map.bound.given().map(|at| (&at.span, "bound")),
         ];
         for (span, key) in given.into_iter().flatten() {
@@ -80,6 +82,7 @@ pub fn check(
     let write = write(map, &layers, errors);
     library(map, &layers, write, errors);
     let pool = pool(map, &layers, errors);
+    let format = format(map, &layers, errors);
     Some(Cache {
         layers,
         origin: origin(map),
@@ -91,6 +94,8 @@ pub fn check(
         naming: naming(map, errors),
         verify: map.verify.or(false),
         pool,
+        format,
+        absent: map.absent.or(Percent(0.0)).0 / 100.0,
         bound: map.bound.or(BOUND).0,
     })
 }
@@ -245,6 +250,7 @@ fn library(map: &LoadMap, layers: &[Layer], write: Write, errors: &mut Diagnosti
         map.naming.given().map(|at| (&at.span, "naming")),
         map.verify.given().map(|at| (&at.span, "verify")),
         map.pool.given().map(|at| (&at.span, "pool")),
+        map.format.given().map(|at| (&at.span, "format")),
     ];
     for (span, key) in given.into_iter().flatten() {
         let message = format!("a library's cache has its own way: `{key}` says nothing to it");
@@ -318,6 +324,16 @@ fn naming(map: &LoadMap, errors: &mut Diagnostics) -> Naming {
     naming
 }
 
+/// How copies stand in the group, if there are some.
+fn format(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Format {
+    let has_group = layers.iter().any(|layer| layer.place == Place::Group);
+    if let Some(at) = map.format.given().filter(|_| !has_group) {
+        let message = "`format` says how copies stand in a group, and no layer is one";
+        errors.add(&at.span, message, "add one under `layers`, or leave `format` out");
+    }
+    map.format.or(Format::JSON)
+}
+
 /// Servers tell of deleted keys only if they are told to.
 fn keyspace(map: &LoadMap, group: &Group, errors: &mut Diagnostics) {
     let Some(At { span, .. }) =
@@ -362,6 +378,10 @@ pub fn of_other_copies(own: &Load, other: &Load) -> Option<(String, &'static str
     }
     if cache.naming != theirs.naming {
         let message = format!("`{}` has `naming: {}`", other.name, theirs.naming);
+        return Some((message, "give both the same: they have their copies in common"));
+    }
+    if cache.format != theirs.format {
+        let message = format!("`{}` has `format: {}`", other.name, theirs.format);
         return Some((message, "give both the same: they have their copies in common"));
     }
     (far(cache) != far(theirs)).then(|| {

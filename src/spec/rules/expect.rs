@@ -236,6 +236,12 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a load some of whose holders never give their locks back"),
             "give one `lock: { abandon: 10% }`, or leave the expectation out",
         ),
+        Need::Steady => (
+            format!(
+                "`{name}` compares times, and the rate of a load is not the same in all of them"
+            ),
+            "give all loads one rate, or leave the expectation out",
+        ),
         Need::Guarded => (
             none("a cache with a circuit breaker"),
             "give one `guard: breaker`, or leave the expectation out",

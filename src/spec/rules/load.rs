@@ -1,16 +1,19 @@
 //! Loads that can be run, with their defaults filled in.
 
+use std::path::Path;
+
 use super::groups::{group, named};
 use super::{acknowledged, cache, check_name, links, lock, outbox};
-use crate::model::Workload;
+use crate::model::{Ramp, Rate, Workload};
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
-use crate::spec::file::scenario::LoadMap;
+use crate::spec::file::scenario::{Chosen, LoadMap};
 use crate::spec::nearest;
-use crate::spec::quantity::{Bytes, PerSecond, Percent, Sizes, Time};
+use crate::spec::quantity::{Bytes, PerSecond, Percent, Rates, Sizes, Time};
 use crate::spec::scenario::{By, ClientKind, Distribution, Keyspace, Load};
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Topology};
+use crate::spec::trace::Trace;
 
 pub const MAX_RATE: f64 = 1_000_000.0;
 /// A written value starts with a number that is unique in its load, and a mark
@@ -55,7 +58,11 @@ fn load(
     let workload = map.workload.or(Workload::Register);
     let value = value(map, workload, errors);
     let reads = reads(map, workload, errors);
-    let distribution = distribution(map, errors);
+    let distribution = distribution(map, workload, errors);
+    let traced = match &distribution {
+        Distribution::Trace(trace) => Some(trace.keys),
+        Distribution::Uniform | Distribution::Zipf(_) => None,
+    };
     let timeout = map.timeout.or(Time::secs(1)).0;
     let region = region(map, topology?, errors);
     let groups = match workload {
@@ -94,11 +101,11 @@ fn load(
         client,
         rate,
         clients: map.clients.or(32),
-        keys: map.keys.or(match workload {
+        keys: traced.unwrap_or(map.keys.or(match workload {
             Workload::Cache => 10_000,
             _ if workload.has_registers() => 10_000,
             _ => 100,
-        }),
+        })),
         distribution,
         reads,
         value,
@@ -138,23 +145,32 @@ fn region(map: &LoadMap, topology: &Topology, errors: &mut Diagnostics) -> Optio
     Some(at.value.clone())
 }
 
-fn rate(map: &LoadMap, errors: &mut Diagnostics) -> f64 {
+/// How long a ramp takes depends on the time line.
+fn rate(map: &LoadMap, errors: &mut Diagnostics) -> Rate {
     let Some(at) = map.rate.given() else {
         if map.rate.is_missing() {
             let message = "a load needs the key `rate`";
             let advice = "write how many operations a second, like `rate: 4000/s`";
             errors.add(&map.span, message, advice);
         }
-        return 1.0;
+        return Rate::steady(1.0);
     };
-    if at.value.0 <= 0.0 {
+    let Rates(first, last) = at.value;
+    if first.0 <= 0.0 || last.0 <= 0.0 {
         let message = "a load of no operations a second is no load";
         errors.add(&at.span, message, "write a rate above 0, or leave the load out");
     } else {
         let range = (PerSecond(0.001), PerSecond(MAX_RATE));
-        map.rate.check_range("rate", range, "one machine does no more", errors);
+        for value in [first, last] {
+            let end = Field::Given(At { value, span: at.span.clone() });
+            end.check_range("rate", range, "one machine does no more", errors);
+            if first == last {
+                break;
+            }
+        }
     }
-    at.value.0
+    let ramp = (first != last).then_some(Ramp { to: last.0, over_ms: 0.0 });
+    Rate { first: first.0, ramp }
 }
 
 /// How changes are made.
@@ -220,16 +236,62 @@ fn value(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> (usize,
     (least.0 as usize, most.0 as usize)
 }
 
-fn distribution(map: &LoadMap, errors: &mut Diagnostics) -> Distribution {
-    let distribution = map.distribution.or(Distribution::Uniform);
-    if let (Distribution::Zipf(exponent), Some(at)) = (distribution, map.distribution.given())
-        && !(exponent > 0.0 && exponent <= MAX_EXPONENT)
-    {
-        let message = format!("an exponent of {exponent} is not from 0.01 to {MAX_EXPONENT}");
-        let advice = "0.99 is usual; `uniform` is what an exponent of 0 would be";
-        errors.add(&at.span, message, advice);
+fn distribution(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> Distribution {
+    let Some(at) = map.distribution.given() else { return Distribution::Uniform };
+    match &at.value {
+        Chosen::Uniform => Distribution::Uniform,
+        Chosen::Zipf(exponent) => {
+            if !(*exponent > 0.0 && *exponent <= MAX_EXPONENT) {
+                let message =
+                    format!("an exponent of {exponent} is not from 0.01 to {MAX_EXPONENT}");
+                let advice = "0.99 is usual; `uniform` is what an exponent of 0 would be";
+                errors.add(&at.span, message, advice);
+            }
+            Distribution::Zipf(*exponent)
+        }
+        Chosen::Trace(file) => match trace(map, (file, &at.span), workload, errors) {
+            Some(trace) => Distribution::Trace(trace),
+            None => Distribution::Uniform,
+        },
     }
-    distribution
+}
+
+/// The accesses of a file, whose path begins where the scenario is. None if something is wrong.
+fn trace(
+    map: &LoadMap,
+    (file, span): (&str, &Span),
+    workload: Workload,
+    errors: &mut Diagnostics,
+) -> Option<Trace> {
+    let takes_one = match workload {
+        Workload::Register
+        | Workload::Cas
+        | Workload::Counter
+        | Workload::Set
+        | Workload::DualWrite
+        | Workload::Cache => true,
+        Workload::Queue | Workload::Stream | Workload::Transfer | Workload::Lock => false,
+    };
+    if !takes_one {
+        let message =
+            format!("a trace has keys that are looked up, and `{}` does not", workload.word());
+        errors.add(span, message, "write `uniform` or `zipf(0.99)`, or another workload");
+        return None;
+    }
+    if let Some(shares) = map.shares.given() {
+        let message = format!("the keys are those of `{}`, and a trace has its own", shares.value);
+        errors.add(span, message, "give that load the trace, or leave `shares` out");
+        return None;
+    }
+    if let Some(keys) = map.keys.given() {
+        let message = "there are as many keys as the trace has";
+        errors.add(&keys.span, message, "leave `keys` out");
+    }
+    let folder = Path::new(span.source.name()).parent().unwrap_or(Path::new(""));
+    let read = Trace::read(&folder.join(file));
+    let advice =
+        "write a file that has one key in each line; its path begins where the scenario is";
+    read.map_err(|why| errors.add(span, format!("`{file}` {why}"), advice)).ok()
 }
 
 fn client(
@@ -358,6 +420,11 @@ fn share_keys(
         } else if let Some(origin) = map.origin.given() {
             let message = format!("the origin is that of `{}`", at.value);
             errors.add(&origin.span, message, "leave `origin` out");
+        } else if let Some(value) =
+            map.value.given().filter(|_| a.cache.is_some() && a.value != b.value)
+        {
+            let message = format!("`{}` has entities of another size", at.value);
+            errors.add(&value.span, message, "leave `value` out: both have the same entities");
         } else if let Some(keys) = map.keys.given() {
             let message = format!("there are as many keys as `{}` has", at.value);
             errors.add(&keys.span, message, "leave `keys` out");
@@ -367,6 +434,9 @@ fn share_keys(
     }
     for (own, other) in &sharing {
         loads[*own].keys = loads[*other].keys;
+        if loads[*own].cache.is_some() {
+            loads[*own].value = loads[*other].value;
+        }
         let turns = 1 + sharing.iter().filter(|(_, with)| with == other).count() as u64;
         let turn = loads[*other].keyspace.turns;
         let name = loads[*other].name.clone();

@@ -10,7 +10,7 @@ use crate::spec::file::scenario::{LoadMap, ProfileMap, ScenarioFile};
 use crate::spec::lock::Lock;
 use crate::spec::nearest;
 use crate::spec::quantity::Time;
-use crate::spec::scenario::{Load, Over, Scenario};
+use crate::spec::scenario::{Load, Over, Scenario, planned};
 use crate::spec::step::{self, StepMap};
 use crate::spec::sync::DataSync;
 use crate::spec::topology::Topology;
@@ -35,7 +35,7 @@ pub fn check(
     let loads = file.loads.given().map_or(&no_loads, |at| &at.value.0);
     let steps = file.timeline.given().map_or(&[][..], |at| &at.value);
     let maps = loads;
-    let loads = load::check(maps, topology.as_ref(), errors);
+    let mut loads = load::check(maps, topology.as_ref(), errors);
     if let Some(topology) = &mut topology {
         acknowledged::configure(&loads, maps, topology, errors);
         outbox::names(&loads, maps, topology, errors);
@@ -63,6 +63,11 @@ pub fn check(
         step::evictions(steps.iter().map(|at| &at.value), topology, unsettled, errors);
     }
     let over = over(&file.over, errors);
+    let settle = file.settle.or(Time::secs(5)).0;
+    let planned = planned(&timeline, settle);
+    for ramp in loads.iter_mut().filter_map(|load| load.rate.ramp.as_mut()) {
+        ramp.over_ms = planned.as_secs_f64() * 1e3;
+    }
     let scenario = Scenario {
         name: file.name.or(String::new()),
         summary: file.summary.or(String::new()),
@@ -70,7 +75,7 @@ pub fn check(
         loads,
         timeline,
         probe: probes::probe(&file.probe),
-        settle: file.settle.or(Time::secs(5)).0,
+        settle,
         expect,
         reported,
         over,
@@ -113,6 +118,7 @@ fn facts<'a>(
         fenced: any_lock(&Lock::fences),
         abandoned: any_lock(&|lock| lock.abandon > 0.0),
         guarded: loads.is_empty() || loads.iter().any(Load::is_guarded),
+        steady: loads.iter().all(|load| load.rate.ramp.is_none()),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
         successor: topology.is_none_or(|all| match &all.sync {

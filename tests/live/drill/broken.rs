@@ -62,6 +62,15 @@ const REGIONS: &[&str] = &["timeline.0.at=1s", "timeline.0.for=5s", "settle=3s"]
 
 /// Where the one key of a stampede is.
 const CACHES_LOSE: Wrong = Wrong::LosesLeases(&["cache/0/0", "cache/1/0", "cache/2/0"]);
+const ALL_CACHES: &[&str] = &["cache/0/0", "cache/1/0", "cache/2/0"];
+/// The servers' own JSON has numbers as floats.
+const THROUGH_FLOATS: Wrong = Wrong::Rewrites(
+    ALL_CACHES,
+    "local head, entity = string.match(copy, '^(%d+ %d+ %d+ )(.*)$'); \
+     return head .. cjson.encode(cjson.decode(entity))",
+);
+const CUTS_SHORT: Wrong = Wrong::Rewrites(ALL_CACHES, "return string.sub(copy, 1, -2)");
+const TWO_FORMATS: &str = "over={loads.app.format: [json, protobuf+zstd]}";
 const CACHES_STAND: Wrong = Wrong::StandsStill("cache/2/0", Duration::from_secs(4));
 const COUNTS_ANEW: Wrong = forgets(&["cache/0/0"], 3_000);
 const LOCKS_FORGET: Wrong = Wrong::LosesLeases(&["locks/0/0"]);
@@ -166,6 +175,9 @@ pub const ALL: &[Broken] = &[
     broken("cache-writes", &[], stands(3_000), "errors.share"),
     broken("cache-writes-comparison", &[], EVICTS_ALL, "cache.hits"),
     broken("cache-slow-link", &[], EVICTS_ALL, "origin.saved"),
+    broken("cache-formats", &["settle=4s"], THROUGH_FLOATS, "format.broken"),
+    broken("cache-formats", &["settle=5s"], CACHES_STAND, "latency.p95.before"),
+    broken("cache-formats-comparison", &["settle=3s", TWO_FORMATS], CUTS_SHORT, "format.broken"),
     broken("cache-counters", &["settle=5s"], COUNTS_ANEW, "counter.wrong"),
     broken("cache-counters", &["settle=5s"], STANDS, "latency.p95.before"),
     broken("chaos", KILLS, REFUSES, "load.recovered"),

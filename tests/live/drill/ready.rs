@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 22] = [
+pub const CACHES: [&str; 24] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -203,6 +203,8 @@ pub const CACHES: [&str; 22] = [
     "cache-writes",
     "cache-writes-comparison",
     "cache-slow-link",
+    "cache-formats",
+    "cache-formats-comparison",
 ];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.

@@ -37,6 +37,9 @@ pub enum Wrong {
     /// That primary loses all keys that are to expire, which locks are, again and again from a
     /// second after the load's start on.
     LosesLeases(&'static [&'static str]),
+    /// These primaries have other copies than they were given, again and again from a second after
+    /// the load's start on: what the script makes of `copy`.
+    Rewrites(&'static [&'static str], &'static str),
     /// Replicas get nothing any more from the load's start on: their primaries refuse them.
     Lags,
     /// That node stands still for so long, a second and a half after the load's start.
@@ -49,6 +52,11 @@ const LOSE_KEYS: &str = "for _, key in ipairs(redis.call('KEYS', '*')) do \
 
 const LOSE_LEASES: &str = "for _, key in ipairs(redis.call('KEYS', '*')) do \
     if redis.call('PTTL', key) > 0 then redis.call('DEL', key) end end return 1";
+
+const REWRITE: &str = "local becomes = function(copy) BECOMES end \
+    for _, key in ipairs(redis.call('KEYS', '*')) do \
+    if redis.call('PTTL', key) > 0 then \
+    redis.call('SET', key, becomes(redis.call('GET', key)), 'KEEPTTL') end end return 1";
 
 /// Between two looks at the servers.
 const LOOK: Duration = Duration::from_millis(20);
@@ -184,6 +192,10 @@ impl Harm {
             }
             Wrong::LosesLeases(nodes) if time >= LOSES_AT => {
                 nodes.iter().for_each(|node| _ = self.runs(node, LOSE_LEASES));
+            }
+            Wrong::Rewrites(nodes, becomes) if time >= LOSES_AT => {
+                let script = REWRITE.replace("BECOMES", becomes);
+                nodes.iter().for_each(|node| _ = self.runs(node, &script));
             }
             Wrong::Lags if !self.done => self.done = self.nodes.iter_mut().all(Victim::lags),
             Wrong::StandsStill(node, how_long) if time >= STANDS_AT && !self.done => {

@@ -246,6 +246,7 @@ impl Sim {
                 group: "cache".to_owned(),
                 region: None,
                 rate: plan.rate,
+                ramp: None,
                 clients: 32,
                 keys: plan.keys,
                 workload: Workload::Register,

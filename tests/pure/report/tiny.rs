@@ -117,6 +117,7 @@ pub fn info() -> DrillInfo {
         group: "cache".to_owned(),
         region: None,
         rate: 10.0,
+        ramp: None,
         clients: 1,
         keys: 70,
         workload: Workload::Register,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redrill::model::catalogue::{CATALOGUE, Need};
 use redrill::model::event::Compare;
-use redrill::model::{NodeName, Unit, Workload};
+use redrill::model::{NodeName, Ramp, Rate, Unit, Workload};
 use redrill::spec::network::Jitter;
 use redrill::spec::scenario::{Distribution, Load, Probe};
 use redrill::spec::step::{Method, Pace, SlotMove};
@@ -86,7 +86,7 @@ fn the_ready_reshard_is_what_its_file_says() {
     let scenario = spec::parse_scenario(&found.source(), &resolve, &Options::default()).unwrap();
     assert_eq!(scenario.loads[0].distribution, Distribution::Zipf(0.99));
     assert_eq!(scenario.loads[0].value, (100, 1024));
-    assert_eq!(scenario.loads[0].rate, 4000.0);
+    assert_eq!(scenario.loads[0].rate, Rate::steady(4000.0));
     let step = &scenario.timeline[0];
     assert_eq!((step.at, &*step.group), (Duration::from_secs(5), "cache"));
     let pace = Pace::Adds(Duration::from_millis(2));
@@ -235,7 +235,7 @@ profiles:
         ["writes.lost == 0", "downtime.write.max <= 1s", "errors.total == 0", "reads.stale == 0"];
     assert_eq!(texts, expected);
     assert_eq!(scenario.settle, Duration::from_secs(1));
-    assert_eq!((scenario.loads[0].rate, scenario.loads[0].keys), (7.0, 5));
+    assert_eq!((scenario.loads[0].rate, scenario.loads[0].keys), (Rate::steady(7.0), 5));
     assert_eq!(scenario.loads[0].clients, 32);
 }
 
@@ -254,7 +254,7 @@ fn the_command_line_outweighs_the_profile_and_reaches_the_topology() {
         ..Options::default()
     };
     let scenario = scenario(&text, &options).unwrap();
-    assert_eq!(scenario.loads[0].rate, 9.0);
+    assert_eq!(scenario.loads[0].rate, Rate::steady(9.0));
     assert_eq!(scenario.settle, Duration::from_secs(2));
     assert_eq!(scenario.topology.groups[0].shards(), 5);
     assert_eq!(scenario.topology.groups[0].config["maxmemory"], "64mb");
@@ -287,6 +287,35 @@ loads: { app: &app { rate: 100/s, keys: 7 }, other: *app }\n";
     assert_eq!(scenario.loads[1].keys, 7);
 }
 
+#[test]
+fn a_ramp_takes_the_planned_time_and_is_written_as_it_is_read() {
+    let text = "name: s\ntopology: cluster-3x1\nloads: { app: { rate: 500/s..5000/s } }\n\
+                timeline: [{ at: 5s, do: pause, target: primary of shard 0, for: 1s }]\nsettle: 7s\n";
+    let ramp = scenario(text, &Options::default()).unwrap();
+    let over = Ramp { to: 5_000.0, over_ms: 12_000.0 };
+    assert_eq!(ramp.loads[0].rate, Rate { first: 500.0, ramp: Some(over) });
+    let again = scenario(&write::scenario(&ramp, "cluster-3x1"), &Options::default()).unwrap();
+    assert_eq!(again.loads, ramp.loads);
+}
+
+#[test]
+fn a_trace_has_its_keys_and_lies_where_the_scenario_is() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.txt"), "b\na\nb\nc\n").unwrap();
+    let text = "name: s\ntopology: cluster-3x1\n\
+                loads: { app: { rate: 5/s, distribution: trace(mine.txt) } }\n";
+    let at = folder.path().join("s.yaml").display().to_string();
+    let read = |text: &str, at: &str| {
+        spec::parse_scenario(&Source::new(at, text), &resolve, &Options::default()).unwrap()
+    };
+    let traced = read(text, &at);
+    assert_eq!(traced.loads[0].keys, 3);
+    let Distribution::Trace(trace) = &traced.loads[0].distribution else { panic!("{traced:?}") };
+    assert_eq!(*trace.accesses, [0, 1, 0, 2]);
+    let again = read(&write::scenario(&traced, "cluster-3x1"), "elsewhere/scenario.yaml");
+    assert_eq!(again.loads, traced.loads);
+}
+
 /// Loads of which each measure has what it needs.
 const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   app: { group: new, rate: 100/s, near: tracking }
@@ -297,7 +326,7 @@ const EVERY_WORKLOAD: &str = "name: every\ntopology: ./two.yaml\nloads:
   bank: { group: new, workload: transfer, rate: 1/s, by: watch }
   swaps: { group: new, workload: cas, rate: 1/s, shares: app, instances: 3, connections: 2 }
   both: { workload: dual-write, groups: [new, old], rate: 1/s }
-  users: { workload: cache, rate: 1/s, guard: breaker, layers: { l1: { in: process }, l2: { group: new } } }
+  users: { workload: cache, rate: 1/s, guard: breaker, absent: 1%, format: cbor+lz4, layers: { l1: { in: process }, l2: { group: new } } }
   takes: { group: new, workload: lock, rate: 1/s, lock: { kind: mutex-wait, extend: 500ms, accounts: old } }
   leaves: { group: new, workload: lock, rate: 1/s, lock: { kind: fenced, abandon: 10% } }
   two: { group: new, workload: lock, rate: 1/s, lock: { take: 2, deadlock: detect } }
@@ -321,12 +350,13 @@ fn a_profile_adds_a_load_that_has_a_workload() {
                 counts: { workload: counter, rate: 5/s }\n";
     let options = Options { profile: Some("more".to_owned()), ..Options::default() };
     let more = scenario(text, &options).unwrap();
-    let loads: Vec<(&str, f64)> = more.loads.iter().map(|load| (&*load.name, load.rate)).collect();
+    let loads: Vec<(&str, f64)> =
+        more.loads.iter().map(|load| (&*load.name, load.rate.first)).collect();
     assert_eq!(loads, [("app", 2.0), ("counts", 5.0)]);
     assert_eq!(scenario(text, &Options::default()).unwrap().loads.len(), 1);
     let set = vec!["loads.counts.rate=7/s".to_owned()];
     let more = scenario(text, &Options { set: set.clone(), ..options }).unwrap();
-    assert_eq!(more.loads[1].rate, 7.0);
+    assert_eq!(more.loads[1].rate, Rate::steady(7.0));
     assert!(scenario(text, &Options { set, ..Options::default() }).is_err());
 }
 

@@ -218,7 +218,7 @@ impl Adapter {
     /// percentile of how long an answer takes.
     async fn try_out(self: &Rc<Self>) -> Result<[u64; 2], AdapterError> {
         let Settings { load, patience, .. } = &self.settings;
-        let (rate, patience) = (load.rate / f64::from(load.instances), *patience);
+        let (rate, patience) = (load.rate.most() / f64::from(load.instances), *patience);
         let asked = ((rate * TRIAL.as_secs_f64()) as u64).clamp(FEWEST, MOST);
         let clock = self.settings.teller.clock();
         let alarm = Alarm::new(clock).map_err(|source| AdapterError::Timer { source })?;
