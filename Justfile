@@ -107,6 +107,10 @@ verdicts COUNT="50":
 converges SEEDS="20":
     REDRILL_SEEDS={{SEEDS}} cargo test --locked --test live -- --ignored drill::converges
 
+# Leases with confirmed writes, MULTI and INCR on so many seeds: half of them calm, half while slots move
+never-accused SEEDS="100":
+    REDRILL_SEEDS={{SEEDS}} cargo test --locked --test live -- drill::never_accused
+
 # Only the tests that need no server
 unit:
     cargo test --locked --lib

@@ -203,6 +203,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             deletes: cache.deletes(),
             entities: Some(load.keys),
             guarded: cache.without.is_some(),
+            by_library: load.client.is_an_adapter(),
         }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }

@@ -39,7 +39,7 @@ mod tally;
 mod waits_for;
 pub(crate) mod workload;
 
-pub use cache::{Application, Applications, Origin, applications};
+pub use cache::{Application, Applications, Origin, applications, time_near_hits};
 pub use runner::{LoadError, LoadRunner};
 pub use sweep::FinalRead;
 pub use tally::Totals;

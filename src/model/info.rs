@@ -200,6 +200,9 @@ pub struct CacheInfo {
     /// Whether a circuit breaker stands before the group.
     #[serde(default)]
     pub guarded: bool,
+    /// Whether it is a library's, which does not tell what it leaves in the group.
+    #[serde(default)]
+    pub by_library: bool,
 }
 
 impl LocksInfo {

@@ -7,6 +7,7 @@
 
 mod atomic;
 mod busy;
+mod caches;
 mod catch_up;
 mod check;
 mod containers;
@@ -59,6 +60,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("check", check::run),
     ("locks", locks::run),
     ("deadlock", deadlock::run),
+    ("caches", caches::run),
     ("report", report::run),
 ];
 

@@ -20,7 +20,9 @@ pub(super) struct Stale {
     /// Reads of a version that another one had replaced before they were sent.
     pub(super) stale: u64,
     pub(super) late: u64,
-    pub(super) resurrected: u64,
+    resurrected: u64,
+    /// A library has copies, and does not tell what it leaves in the group.
+    by_library: bool,
     pub(super) impossible: u64,
     /// Copies in the memory of a process whose time was over.
     pub(super) outlived: u64,
@@ -78,6 +80,19 @@ impl Stale {
         }
         self.add_outlived(at, entity, outlived);
         self.add_back(at, entity, back);
+        match cache.is_some_and(|cache| cache.by_library) {
+            true => self.by_library = true,
+            false => self.add_resurrected(at, entity, &acknowledged, resurrected),
+        }
+    }
+
+    fn add_resurrected(
+        &mut self,
+        at: (u8, u64),
+        entity: &Entity,
+        acknowledged: &Acknowledged,
+        examples: &mut Examples,
+    ) {
         // The copy was put there after the origin's answer.
         for read in entity.reads.iter().chain(&entity.beside) {
             let (Some(version), Some((_, answered))) = (read.version, read.left()) else {
@@ -88,7 +103,7 @@ impl Stale {
                 continue;
             };
             self.resurrected += 1;
-            resurrected.offer((read.sent.0, 0, at.0, at.1), |zero| {
+            examples.offer((read.sent.0, 0, at.0, at.1), |zero| {
                 let text = format!(
                     "client {} put version {version} of entity {} into the group after {}; a newer one \
                      had been acknowledged at {}",
@@ -155,11 +170,17 @@ impl Stale {
         }
     }
 
+    /// Not known where nobody saw any, and not everybody tells.
+    pub(super) fn resurrected(&self) -> Option<u64> {
+        (self.resurrected > 0 || !self.by_library).then_some(self.resurrected)
+    }
+
     pub(super) fn join(&mut self, other: Stale) {
-        let Stale { stale, late, resurrected, impossible, outlived, back, age } = other;
+        let Stale { stale, late, resurrected, by_library, impossible, outlived, back, age } = other;
         self.stale += stale;
         self.late += late;
         self.resurrected += resurrected;
+        self.by_library |= by_library;
         self.impossible += impossible;
         self.outlived += outlived;
         self.back += back;
@@ -170,13 +191,13 @@ impl Stale {
         for (name, n) in [
             ("cache.stale", self.stale),
             ("cache.stale.late", self.late),
-            ("cache.resurrected", self.resurrected),
             ("cache.impossible", self.impossible),
             ("cache.outlived", self.outlived),
             ("cache.not_monotonic", self.back),
         ] {
             told.measure(name, Some(n as f64));
         }
+        told.measure("cache.resurrected", self.resurrected().map(|n| n as f64));
         told.measure("cache.stale.age.max", Some(self.age.as_secs_f64() * 1e3));
     }
 }

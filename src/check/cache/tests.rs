@@ -1,13 +1,11 @@
-//! Caches compared with their definitions, written a second time as plainly as possible.
-
-use proptest::prelude::*;
+//! Caches, one case after the other.
 
 use super::*;
 use crate::model::Nanos;
 use crate::model::event::CacheInfo;
 use crate::model::op::{Action, CacheOp, Cause, Ended, FoundIn, Op, Outcome, Purpose};
 
-const PROMISED: u64 = 20;
+pub(super) const PROMISED: u64 = 20;
 const ENTITIES: u64 = 1_000;
 
 fn read(version: u64, from: FoundIn, (sent, done): (u64, u64)) -> Op {
@@ -28,12 +26,13 @@ fn write(version: u64, at: u64, (sent, done): (u64, u64)) -> Op {
     Op::new(1, Action::Cache(CacheOp::Write { version, at: Nanos(at) }), Nanos(sent), Nanos(done))
 }
 
-fn told(ops: &[Op]) -> Checked {
+pub(super) fn told(ops: &[Op]) -> Checked {
     let cache = CacheInfo {
         old_for_ms: PROMISED as f64 / 1e6,
         deletes: true,
         entities: Some(ENTITIES),
         guarded: false,
+        by_library: false,
     };
     let context = Context { caches: vec![Some(cache)], ..Context::default() };
     Caches.check(&ops, &context).unwrap()
@@ -101,6 +100,23 @@ fn an_old_version_that_is_put_back_is_found() {
     assert_eq!(of(asked(2, (106, 120), 500)), [0.0]);
 }
 
+/// It may have found out that somebody wrote meanwhile, and have left nothing.
+#[test]
+fn a_library_is_not_accused_of_what_it_may_not_have_left() {
+    let cache = CacheInfo {
+        old_for_ms: 0.0,
+        deletes: true,
+        entities: None,
+        guarded: false,
+        by_library: true,
+    };
+    let context = Context { caches: vec![Some(cache)], ..Context::default() };
+    let ops = [write(2, 105, (100, 110)), asked(1, (90, 111), 500)];
+    let told = Caches.check(&&ops[..], &context).unwrap();
+    assert_eq!(told.measures.get("cache.resurrected"), None);
+    assert!(told.findings.iter().all(|finding| finding.verdict == Verdict::Pass), "{told:?}");
+}
+
 #[test]
 fn readers_that_ask_at_once_are_a_stampede() {
     let waited = |at| read(1, FoundIn::Other, at);
@@ -151,65 +167,6 @@ fn each_miss_has_a_cause() {
     assert_eq!(then(&[asked(1, (50, 60), 200)]), [1.0, 0.0, 0.0, 1.0]);
     let deleted = [write(2, 30, (25, 40)), asked(2, (50, 60), 200)];
     assert_eq!(then(&deleted), [1.0, 0.0, 1.0, 0.0]);
-}
-
-fn some_ops() -> impl Strategy<Value = Vec<Op>> {
-    // Writes have their versions in the order in which the origin takes them.
-    let writes = prop::collection::vec((1..30_u64, 0..4_u64, 0..20_u64, any::<bool>()), 0..6);
-    let reads = prop::collection::vec((1..8_u64, 0..150_u64, 0..40_u64, any::<bool>()), 0..12);
-    (writes, reads).prop_map(|(writes, reads)| {
-        let mut at = 0;
-        let mut ops = Vec::new();
-        for (version, (gap, before, after, ok)) in (2..).zip(writes) {
-            at += gap;
-            let op = write(version, at, (at.saturating_sub(before), at + after));
-            let outcome = if ok { Outcome::Ok } else { Outcome::Unknown(Cause::Timeout) };
-            ops.push(Op { outcome, ..op });
-        }
-        ops.extend(reads.into_iter().map(|(version, sent, took, asks)| match asks {
-            true => asked(version, (sent, sent + took), sent + took + 30),
-            false => read(version, FoundIn::Group, (sent, sent + took)),
-        }));
-        ops
-    })
-}
-
-/// Every read with every write.
-fn by_comparing_all(ops: &[Op]) -> [f64; 4] {
-    let writes: Vec<(u64, u64, Option<u64>)> = ops
-        .iter()
-        .filter_map(|op| match op.action {
-            Action::Cache(CacheOp::Write { version, at }) => {
-                Some((version, at.0, (op.outcome == Outcome::Ok).then_some(op.done.0)))
-            }
-            _ => None,
-        })
-        .collect();
-    let mut counts = [0.0; 4];
-    for op in ops {
-        let Action::Cache(CacheOp::Read { version: Some(version), kept, .. }) = op.action else {
-            continue;
-        };
-        let newer = || writes.iter().filter(|(other, ..)| *other > version);
-        let own = writes.iter().find(|(other, ..)| *other == version);
-        let impossible = own.map_or(version != 1, |(_, at, _)| *at > op.done.0);
-        let after = |to: u64| newer().any(|(_, _, done)| done.is_some_and(|done| done < to));
-        counts[2] += f64::from(u8::from(kept.is_some() && after(op.done.0)));
-        counts[3] += f64::from(u8::from(impossible));
-        if !impossible {
-            counts[0] += f64::from(u8::from(newer().any(|(_, at, _)| *at < op.sent.0)));
-            let late = op.sent.0 > PROMISED && after(op.sent.0 - PROMISED);
-            counts[1] += f64::from(u8::from(late));
-        }
-    }
-    counts
-}
-
-proptest! {
-    #[test]
-    fn what_is_wrong_is_what_comparing_all_finds(ops in some_ops()) {
-        prop_assert_eq!(of(&ops, WRONG), by_comparing_all(&ops));
-    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod refresh;
 mod repository;
 
 pub use application::{Application, Applications, applications};
+pub use copies::time_near_hits;
 pub(crate) use entity::last;
 pub(crate) use library::Library;
 pub use origin::Origin;

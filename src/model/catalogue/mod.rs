@@ -409,9 +409,13 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{cache.stale} stale reads", "the oldest {cache.stale.age.max}",
                 "{cache.resurrected?} old versions put back",
             ]);
+    }
+    &[Workload(Workload::Cache)], "use redrill's own client: a library does not tell what it leaves" => {
         "cache.resurrected" Count Lower
             "old versions put into the group after a newer write had been acknowledged"
             .side_by_side().finding("resurrected_copies");
+    }
+    &[Workload(Workload::Cache)], SERVED => {
         "cache.impossible" Count Lower "reads of what the origin never had, or not yet"
             .finding("impossible_reads");
         "cache.outlived" Count Lower

@@ -7,6 +7,7 @@ mod adapters;
 mod at_once;
 mod broken;
 mod cache_layers;
+mod cache_luck;
 mod caches;
 mod chaos;
 mod compared;
@@ -33,6 +34,7 @@ mod locks;
 mod logged;
 mod lost_updates;
 mod migrated;
+mod never_accused;
 mod old_news;
 mod output;
 pub mod password;
@@ -53,6 +55,7 @@ mod standby_clusters;
 mod transfers;
 mod verdicts;
 mod wrong;
+mod wrong_caches;
 
 /// Where drills on links run.
 const BACKEND: &[&str] = &["--backend", "process"];
