@@ -72,6 +72,25 @@ def client_of(order, entries):
     return client
 
 
+class Refused(Exception):
+    """The library's cache takes no such servers."""
+
+
+def connected(order, entries):
+    """As `client_of`. A cluster's client says of servers without a cache that none is reachable."""
+    try:
+        return client_of(order, entries)
+    except redis.RedisError as error:
+        if "client-side caching is supported" not in str(error):
+            raise
+        host, port = order["nodes"][0].rsplit(":", 1)
+        about = redis.Redis(host, int(port), password=order.get("password")).info("server")
+        name = about.get("server_name", "redis").capitalize()
+        version = about.get(f"{name.lower()}_version", "of unknown version")
+        why = f"redis-py has a cache with Redis 7.4 and newer only, and this is {name} {version}"
+        raise Refused(f"{why} ({error})") from error
+
+
 def read(client, ttl, near, order):
     key = order["key"]
     this_read.went = False
@@ -98,7 +117,7 @@ def main():
     entries = parser.parse_args().entries
 
     def connect(order):
-        client, ttl = client_of(order, entries), order["cache"]["ttl_ms"]
+        client, ttl = connected(order, entries), order["cache"]["ttl_ms"]
         return {
             "read": functools.partial(read, client, ttl, "near_ttl_ms" in order["cache"]),
             "write": functools.partial(write, client, ttl),

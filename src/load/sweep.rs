@@ -10,7 +10,7 @@ use super::client::Client;
 use super::context::LoadContext;
 use super::workload::{Plan, Plans};
 use crate::model::Nanos;
-use crate::model::op::{Cause, Op, Outcome, Purpose};
+use crate::model::op::{Access, Cause, Op, Outcome, Purpose};
 
 /// Operations in flight: enough to keep a server busy, and not too many.
 const IN_FLIGHT: usize = 128;
@@ -116,12 +116,17 @@ async fn read_round<C: Client>(
 }
 
 /// Writes a key until it ends ok, or until `deadline`. A write is not repeated once it may have
-/// been done.
+/// been done; a read, which leaves a copy in a cache, is.
 async fn insist<C: Client>(context: &LoadContext<C>, plan: &Plan, deadline: Nanos) -> Op {
     let began = context.clock.now();
     loop {
         let op = context.operate(plan.clone(), Purpose::Fill, began).await;
-        if !matches!(op.outcome, Outcome::Fail(_)) || op.done + PAUSE >= deadline {
+        let again = match op.outcome {
+            Outcome::Ok => false,
+            Outcome::Fail(_) => true,
+            Outcome::Unknown(_) => op.action.access() == Access::Read,
+        };
+        if !again || op.done + PAUSE >= deadline {
             return op;
         }
         tokio::time::sleep(PAUSE).await;

@@ -1,6 +1,6 @@
 //! What some tests need and not every machine has. A test without it is left out, which
 //! is said, and which
-//! `REDRILL_REQUIRE=cuts,disk,docker,engines,other-user,pottery,redis-cli,redis-py,rslock,quiet`
+//! `REDRILL_REQUIRE=cachetools,cashews,cuts,disk,docker,engines,other-user,pottery,redis-cli,redis-py,rslock,quiet`
 //! makes a failure.
 
 use std::env;
@@ -28,13 +28,19 @@ pub enum Need {
     RedisPy,
     /// The pottery that its adapter is made for, beside redis-py.
     Pottery,
+    /// The cachetools that its adapter is made for, beside redis-py.
+    Cachetools,
+    /// The cashews that its adapter is made for, beside redis-py.
+    Cashews,
     /// The adapter of the crate rslock, which is built by itself.
     Rslock,
+    /// The adapter of the `redis` crate's cache, which is built by itself.
+    CacheAio,
     /// A machine with nothing else to do.
     Quiet,
 }
 
-const NAMES: [(&str, Need); 11] = [
+const NAMES: [(&str, Need); 14] = [
     ("disk", Need::Disk),
     ("engines", Need::Engines),
     ("other-user", Need::OtherUser),
@@ -44,7 +50,10 @@ const NAMES: [(&str, Need); 11] = [
     ("cuts", Need::Cuts),
     ("redis-py", Need::RedisPy),
     ("pottery", Need::Pottery),
+    ("cachetools", Need::Cachetools),
+    ("cashews", Need::Cashews),
     ("rslock", Need::Rslock),
+    ("cache-aio", Need::CacheAio),
     ("quiet", Need::Quiet),
 ];
 
@@ -66,18 +75,38 @@ fn named(name: &str) -> Need {
 /// The Python of `REDRILL_PYTHON`, else the one on PATH, if it has the redis-py that its adapter
 /// is made for.
 pub fn python_with_redis() -> Option<PathBuf> {
-    let python = python_with(include_str!("../../adapters/redis-py/requirements.txt"));
-    if python.is_none() {
-        skip(Need::RedisPy, "neither REDRILL_PYTHON nor python3 has the pinned redis-py");
-    }
-    python
+    let requirements = include_str!("../../adapters/redis-py/requirements.txt");
+    python_for((Need::RedisPy, "redis-py"), requirements)
 }
 
 /// The same of pottery.
 pub fn python_with_pottery() -> Option<PathBuf> {
-    let python = python_with(include_str!("../../adapters/pottery/requirements.txt"));
+    let requirements = include_str!("../../adapters/pottery/requirements.txt");
+    python_for((Need::Pottery, "pottery"), requirements)
+}
+
+/// The same of redis-py with its cache.
+pub fn python_with_redis_cache() -> Option<PathBuf> {
+    let requirements = include_str!("../../adapters/redis-py-cache/requirements.txt");
+    python_for((Need::RedisPy, "redis-py"), requirements)
+}
+
+/// The same of cachetools.
+pub fn python_with_cachetools() -> Option<PathBuf> {
+    let requirements = include_str!("../../adapters/cachetools/requirements.txt");
+    python_for((Need::Cachetools, "cachetools"), requirements)
+}
+
+/// The same of cashews.
+pub fn python_with_cashews() -> Option<PathBuf> {
+    let requirements = include_str!("../../adapters/cashews/requirements.txt");
+    python_for((Need::Cashews, "cashews"), requirements)
+}
+
+fn python_for((library, name): (Need, &str), requirements: &str) -> Option<PathBuf> {
+    let python = python_with(requirements);
     if python.is_none() {
-        skip(Need::Pottery, "neither REDRILL_PYTHON nor python3 has the pinned pottery");
+        skip(library, &format!("neither REDRILL_PYTHON nor python3 has the pinned {name}"));
     }
     python
 }
@@ -95,13 +124,23 @@ fn python_with(requirements: &str) -> Option<PathBuf> {
 
 /// The adapter of the crate rslock: `REDRILL_RSLOCK`, else where cargo builds it.
 pub fn rslock() -> Option<PathBuf> {
+    built(Need::Rslock, "REDRILL_RSLOCK", "rslock")
+}
+
+/// The adapter of the `redis` crate's cache: `REDRILL_CACHE_AIO`, else where cargo builds it.
+pub fn cache_aio() -> Option<PathBuf> {
+    built(Need::CacheAio, "REDRILL_CACHE_AIO", "cache-aio")
+}
+
+fn built(adapter: Need, variable: &str, name: &str) -> Option<PathBuf> {
     let root = env!("CARGO_MANIFEST_DIR");
-    let built = || format!("{root}/adapters/rslock/target/release/redrill-rslock").into();
-    let adapter = env::var_os("REDRILL_RSLOCK").map_or_else(built, PathBuf::from);
-    if adapter.exists() {
-        return Some(adapter);
+    let built = || format!("{root}/adapters/{name}/target/release/redrill-{name}").into();
+    let path = env::var_os(variable).map_or_else(built, PathBuf::from);
+    if path.exists() {
+        return Some(path);
     }
-    skip(Need::Rslock, "adapters/rslock is not built (cargo build --release in its folder)");
+    let why = format!("adapters/{name} is not built (cargo build --release in its folder)");
+    skip(adapter, &why);
     None
 }
 

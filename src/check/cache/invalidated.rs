@@ -49,7 +49,8 @@ impl Invalidations {
         };
         let (near, host) = (held(false), held(true));
         let from_group = |read: &&Read| read.is_ok && read.from == FoundIn::Group;
-        let served = entity.reads.iter().filter(from_group);
+        // Those who watch a library's cache find something there too.
+        let served = entity.reads.iter().chain(&entity.beside).filter(from_group);
         let served = Last::new(served.filter_map(|read| Some((read.version?, read.sent))));
         for Write { version, at, done } in &entity.writes {
             let Some(done) = *done else { continue };

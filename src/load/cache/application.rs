@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::origin::Origin;
+use super::watched::Writes;
 use crate::spec::scenario::Load;
 
 /// Those of a drill, by the names of their loads.
@@ -15,6 +16,8 @@ pub type Applications = BTreeMap<String, Application>;
 #[derive(Clone, Debug)]
 pub struct Application {
     pub(super) origin: Arc<Origin>,
+    /// Which writes on these entities are watched, if libraries keep the copies.
+    pub(super) writes: Arc<Writes>,
     /// How often its processes have been restarted.
     restarted: watch::Sender<u32>,
 }
@@ -31,7 +34,7 @@ pub fn applications(loads: &[Load], seed: u64) -> Applications {
             Application::new(Origin::new(cache.origin, load.keys, seed.wrapping_add(index << 32)))
         };
         let other = all.get(&load.keyspace.name);
-        let application = other.map_or_else(new, |other| Application::on(other.origin.clone()));
+        let application = other.map_or_else(new, Application::beside);
         all.insert(load.name.clone(), application);
     }
     all
@@ -39,11 +42,14 @@ pub fn applications(loads: &[Load], seed: u64) -> Applications {
 
 impl Application {
     pub(crate) fn new(origin: Origin) -> Application {
-        Application::on(Arc::new(origin))
+        let (origin, writes) = (Arc::new(origin), Arc::new(Writes::new()));
+        Application { origin, writes, restarted: watch::Sender::new(0) }
     }
 
-    fn on(origin: Arc<Origin>) -> Application {
-        Application { origin, restarted: watch::Sender::new(0) }
+    /// Another one on the same entities.
+    fn beside(&self) -> Application {
+        let Application { origin, writes, .. } = self.clone();
+        Application { origin, writes, restarted: watch::Sender::new(0) }
     }
 
     pub fn origin(&self) -> &Arc<Origin> {
@@ -63,13 +69,14 @@ impl Application {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::spec::cache::{self, Cache, Invalidate, Naming, Stampede, Warm};
 
-    fn cache_load(name: &str) -> Load {
+    /// A load without layers, whose origin answers at once.
+    pub(in crate::load::cache) fn cache_load(name: &str) -> Load {
         let latency = (Duration::ZERO, Duration::ZERO);
         let cache = Cache {
             layers: Vec::new(),

@@ -2,6 +2,7 @@
 //! asks back for what none of them has. The origin is redrill's own here too.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,10 @@ use serde::Deserialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::entity::Copy;
+use super::looks::{Looks, found};
 use super::origin::Origin;
 use super::process::Of;
+use super::watched::{Told, Writes, Written};
 use crate::load::client::adapter::protocol::{Cached, Came, Where, Work};
 use crate::load::client::adapter::{Adapter, Question};
 use crate::load::client::{Answer, Client, Noted, ReplyValue};
@@ -28,10 +31,12 @@ use crate::wake::Timer;
 pub(crate) struct Library {
     adapter: Rc<Adapter>,
     origin: Arc<Origin>,
-    timer: Timer,
+    timer: Rc<Timer>,
     clock: Clock,
     /// Of the load whose entities these are.
     name: String,
+    /// How many entities there are.
+    keys: u64,
     /// The smallest and the largest copy in bytes.
     size: (usize, usize),
     timeout: Duration,
@@ -40,6 +45,10 @@ pub(crate) struct Library {
     lasts: Duration,
     /// Reads of the origin, since they were last told.
     beside: RefCell<Vec<Noted>>,
+    /// How many of its clients wait for a read of an entity now.
+    asking: RefCell<HashMap<u64, u32>>,
+    writes: Arc<Writes>,
+    looks: Rc<Looks>,
 }
 
 /// One operation on an entity.
@@ -61,18 +70,27 @@ impl Library {
         mut questions: UnboundedReceiver<Question>,
         clock: Clock,
     ) -> Result<Rc<Library>, String> {
+        let timer = Rc::new(Timer::new(clock).map_err(|e| e.to_string())?);
+        let name = load.keyspace.name.clone();
+        let looks = Looks::new((load, cache), adapter.clone(), (timer.clone(), clock));
         let library = Rc::new(Library {
             adapter,
             origin: application.origin().clone(),
-            timer: Timer::new(clock).map_err(|e| e.to_string())?,
+            timer,
             clock,
-            name: load.keyspace.name.clone(),
+            name,
+            keys: load.keys,
             size: load.value,
             timeout: load.timeout,
             write: cache.write,
             lasts: cache.layers.last().map_or(Duration::ZERO, |layer| layer.ttl),
             beside: RefCell::default(),
+            asking: RefCell::default(),
+            writes: application.writes.clone(),
+            looks: Rc::new(looks),
         });
+        tokio::task::spawn_local(library.looks.clone().hear(application.writes.hear()));
+        tokio::task::spawn_local(library.looks.clone().look_on());
         let of_timer = library.clone();
         tokio::task::spawn_local(async move { of_timer.timer.run().await.or_unheard() });
         let asked = library.clone();
@@ -89,10 +107,14 @@ impl Library {
     async fn compute(&self, question: Question) {
         let key = &question.ask.compute;
         let id = key.strip_prefix(&key_prefix(&self.name)).and_then(|id| id.parse().ok());
-        let Some(id) = id else {
+        let Some(id) = id.filter(|id| *id < self.keys) else {
             let why = format!("there is no entity `{key}`");
             return self.adapter.tell_back(&question, Came::Fail(why));
         };
+        if !self.asking.borrow().contains_key(&id) && self.looks.refuse(id) {
+            let why = "nobody wants it: redrill only looks whether there is a copy".to_owned();
+            return self.adapter.tell_back(&question, Came::Fail(why));
+        }
         let asked = Cell::default();
         let came = match self.origin.says((&self.timer, self.clock), id, &asked).await {
             Ok((version, took)) => {
@@ -121,18 +143,25 @@ impl Library {
 
     async fn read(&self, id: u64) -> Answer {
         let work = Work::Read { key: key_name(&self.name, id) };
-        let (learned, _) = match self.adapter.carry_out(&work).await {
-            Ok(learned) => learned,
+        *self.asking.borrow_mut().entry(id).or_default() += 1;
+        let mut sent = self.clock.now();
+        let mut learned = self.adapter.carry_out(&work).await;
+        // A library that asks once for all who wait has told them what was refused to who only looks.
+        let is_error = matches!(
+            learned,
+            Err(Outcome::Fail(Cause::Library) | Outcome::Unknown(Cause::Library))
+        );
+        if is_error && self.looks.refused_since(id, sent) {
+            sent = self.clock.now();
+            learned = self.adapter.carry_out(&work).await;
+        }
+        self.asked(id);
+        let learned = match learned {
+            Ok((learned, _)) => learned,
             Err(outcome) => return answer(outcome, nothing()),
         };
         let Ok(Cached { text, from }) = Cached::deserialize(&learned) else {
             return answer(self.adapter.makes_no_sense(&work, &learned), nothing());
-        };
-        let from = match from {
-            Some(Where::Near) => FoundIn::Process,
-            Some(Where::Origin) => FoundIn::Origin,
-            Some(Where::Other) => FoundIn::Other,
-            Some(Where::Group) | None => FoundIn::Group,
         };
         let copy = Copy::read_text(&text, self.size);
         if copy.is_none() {
@@ -140,10 +169,27 @@ impl Library {
             self.beside.borrow_mut().push(Noted { key: id, action, from: now, to: now });
         }
         let copy = copy.filter(|copy| copy.id == id);
+        self.looks.heard(id, Told { sent, found: found(copy, from) });
+        let from = match from {
+            Some(Where::Near) => FoundIn::Process,
+            Some(Where::Origin) => FoundIn::Origin,
+            Some(Where::Other) => FoundIn::Other,
+            Some(Where::Group) | None => FoundIn::Group,
+        };
         // The copy itself says when it ends. Who asked the origin is told of besides.
         let kept = copy.map(|copy| copy.until).filter(|_| from != FoundIn::Origin);
         let version = copy.map(|copy| copy.version);
         answer(Outcome::Ok, CacheOp::Read { version, from, asked: None, kept, met: None })
+    }
+
+    /// One that waited for a read does not any more.
+    fn asked(&self, id: u64) {
+        let mut asking = self.asking.borrow_mut();
+        if let Some(waiting) = asking.get_mut(&id).filter(|waiting| **waiting > 1) {
+            *waiting -= 1;
+        } else {
+            asking.remove(&id);
+        }
     }
 
     async fn write(&self, id: u64) -> Answer {
@@ -158,7 +204,11 @@ impl Library {
                     Write::Through => Work::Write { key, text: self.text(id, version, took) },
                     Write::Aside | Write::Behind | Write::Ahead => Work::Invalidate { key },
                 };
-                self.adapter.carry_out(&work).await.map_or_else(|outcome| outcome, |_| Outcome::Ok)
+                let done = self.adapter.carry_out(&work).await.map(drop);
+                if done.is_ok() {
+                    self.writes.offer(Written { id, version, at: self.clock.now() });
+                }
+                done.map_or_else(|outcome| outcome, |()| Outcome::Ok)
             }
         };
         let (version, at) = wrote.get().unwrap_or_default();
@@ -187,7 +237,9 @@ impl Client for Library {
     }
 
     fn noted(&self, _: bool) -> Vec<Noted> {
-        std::mem::take(&mut *self.beside.borrow_mut())
+        let mut noted = std::mem::take(&mut *self.beside.borrow_mut());
+        noted.extend(self.looks.take());
+        noted
     }
 
     /// The library does not tell.
@@ -196,6 +248,7 @@ impl Client for Library {
     }
 
     fn stop(&self) {
+        self.looks.stop();
         self.adapter.stop();
     }
 
@@ -211,3 +264,6 @@ fn nothing() -> CacheOp {
 fn answer(outcome: Outcome, told: CacheOp) -> Answer {
     Answer { told: ReplyValue::Found(Action::Cache(told)), ..Answer::of(outcome) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
 //! - `news`, `confirmations`: what processes tell each other of writes.
 //! - `guard`: a circuit breaker before the group.
-//! - `library`: the cache of somebody else's library, and its way to the origin.
+//! - `library`: the cache of somebody else's library, and its way to the origin; `looks`: reads that
+//!   watch it; `watched`: what is known of its copies from that.
 //! - `lives`: from when until when a process could answer with which copies.
 
 mod application;
@@ -35,12 +36,14 @@ mod lease;
 mod library;
 mod lives;
 mod lock;
+mod looks;
 mod news;
 mod origin;
 mod process;
 mod put;
 mod refresh;
 mod repository;
+mod watched;
 
 pub use application::{Application, Applications, applications};
 pub use copies::time_near_hits;

@@ -18,7 +18,7 @@ mod start;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,7 @@ use crate::spec::scenario::Load;
 
 pub(crate) use beside::Beside;
 pub use start::AdapterError;
+pub(in crate::load) use start::LOOKS;
 
 /// So much is written at once: what a program that reads nothing leaves in doubt.
 const BATCH: usize = 64 << 10;
@@ -95,8 +96,8 @@ pub(crate) struct Adapter {
 struct State {
     /// Orders that wait for their answers.
     waiting: HashMap<u64, Waiting>,
-    /// Orders of which nobody waits for the answer any more.
-    given_up: HashSet<u64>,
+    /// Orders of which nobody waits for the answer any more, and whose they were.
+    given_up: HashMap<u64, Whose>,
     next_id: u64,
     /// Lines that have not been handed over.
     lines: VecDeque<(u64, String)>,
@@ -121,8 +122,18 @@ enum Phase {
     Silent,
 }
 
+/// For whom an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// What comes of it is told of the library.
+    Load,
+    /// redrill only looks.
+    Own,
+}
+
 struct Waiting {
     handed_over: bool,
+    whose: Whose,
     answer: oneshot::Sender<Ended>,
 }
 
@@ -182,7 +193,7 @@ impl Adapter {
             .expect("these bounds are valid whatever the adapter");
         let state = State {
             waiting: HashMap::new(),
-            given_up: HashSet::new(),
+            given_up: HashMap::new(),
             next_id: 1,
             lines: VecDeque::new(),
             phase: Phase::Silent,
@@ -208,7 +219,7 @@ impl Adapter {
     }
 
     /// Gives the order now. Its end within `patience`, once that is awaited.
-    fn order(&self, work: Work, patience: Duration) -> impl Future<Output = Ended> {
+    fn order(&self, work: Work, whose: Whose, patience: Duration) -> impl Future<Output = Ended> {
         let (answer, answered) = oneshot::channel();
         let mut state = self.state.borrow_mut();
         let id = state.next_id;
@@ -220,7 +231,7 @@ impl Adapter {
         };
         if taken {
             state.lines.push_back((id, line(&Order { id, work })));
-            state.waiting.insert(id, Waiting { handed_over: false, answer });
+            state.waiting.insert(id, Waiting { handed_over: false, whose, answer });
             self.to_write.notify_one();
         } else {
             answer.send(Ended::Gone { handed_over: false }).or_unheard();
@@ -245,8 +256,17 @@ impl Adapter {
         &self,
         work: &Work,
     ) -> Result<(Json, Duration), Outcome> {
+        self.carry_out_for(work, Whose::Load).await
+    }
+
+    /// The same, of an order that no client waits for.
+    pub(in crate::load) async fn look(&self, work: &Work) -> Result<Json, Outcome> {
+        self.carry_out_for(work, Whose::Own).await.map(|(learned, _)| learned)
+    }
+
+    async fn carry_out_for(&self, work: &Work, whose: Whose) -> Result<(Json, Duration), Outcome> {
         let patience = self.settings.load.timeout + work.may_wait();
-        Err(match self.order(work.clone(), patience).await {
+        Err(match self.order(work.clone(), whose, patience).await {
             Ended::Answered(Came::Ok(learned), took) => return Ok((learned, took)),
             Ended::Answered(Came::Fail(_), _) => Outcome::Fail(Cause::Library),
             Ended::Answered(Came::Unknown(_), _) => Outcome::Unknown(Cause::Library),
@@ -268,6 +288,11 @@ impl Adapter {
         }
     }
 
+    /// How often steps have ended the program.
+    pub(in crate::load) fn times_ended(&self) -> usize {
+        self.program.times_ended()
+    }
+
     /// Answers a question, unless who asked it has ended.
     pub(in crate::load) fn tell_back(&self, question: &Question, came: Came) {
         if question.times_ended == self.program.times_ended() {
@@ -286,9 +311,11 @@ impl Adapter {
 
     fn give_up(&self, id: u64) -> Ended {
         let mut state = self.state.borrow_mut();
-        let handed_over = state.waiting.remove(&id).is_none_or(|waiting| waiting.handed_over);
+        let Some(Waiting { handed_over, whose, .. }) = state.waiting.remove(&id) else {
+            return Ended::TimedOut { handed_over: true };
+        };
         if handed_over {
-            state.given_up.insert(id);
+            state.given_up.insert(id, whose);
         }
         Ended::TimedOut { handed_over }
     }
@@ -330,12 +357,16 @@ impl Adapter {
         };
         let state = &mut *self.state.borrow_mut();
         if let Some(waiting) = state.waiting.remove(&reply.id) {
-            state.tally.hear(&reply.came, reply.ns);
+            if waiting.whose == Whose::Load {
+                state.tally.hear(&reply.came, reply.ns);
+            }
             let took = Duration::from_nanos(reply.ns.unwrap_or(0));
             waiting.answer.send(Ended::Answered(reply.came, took)).or_unheard();
-        } else if state.given_up.remove(&reply.id) {
-            state.tally.hear(&reply.came, reply.ns);
-            state.tally.late += 1;
+        } else if let Some(whose) = state.given_up.remove(&reply.id) {
+            if whose == Whose::Load {
+                state.tally.hear(&reply.came, reply.ns);
+                state.tally.late += 1;
+            }
         } else {
             let known = (1..state.next_id).contains(&reply.id);
             let what = if known { Nonsense::AnsweredTwice } else { Nonsense::UnknownId };
@@ -418,7 +449,7 @@ impl State {
     fn end_all(&mut self) {
         self.phase = Phase::Silent;
         self.lines.clear();
-        for (_, Waiting { handed_over, answer }) in self.waiting.drain() {
+        for (_, Waiting { handed_over, answer, .. }) in self.waiting.drain() {
             answer.send(Ended::Gone { handed_over }).or_unheard();
         }
     }

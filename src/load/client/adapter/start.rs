@@ -11,7 +11,7 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::protocol::{Came, Connect, Greeting, Keeping, Mode, Place, VERSION, Work};
-use super::{Adapter, Ended, Phase, Settings};
+use super::{Adapter, Ended, Phase, Settings, Whose};
 use crate::backend::{ActorPipes, ActorStarts};
 use crate::load::{Lookup, Targets};
 use crate::model::event::EventKind;
@@ -23,6 +23,9 @@ use crate::wake::Alarm;
 const TRIAL: Duration = Duration::from_millis(500);
 const FEWEST: u64 = 50;
 const MOST: u64 = 5_000;
+
+/// So many orders to read may come at once besides those of a cache's clients, from who watches it.
+pub(in crate::load) const LOOKS: u32 = 4;
 
 /// Why an adapter cannot carry out a load.
 #[derive(Debug, thiserror::Error)]
@@ -197,12 +200,12 @@ impl Adapter {
         let order = Connect {
             place: first,
             groups,
-            clients: load.clients_of_each(),
+            clients: load.clients_of_each() + load.cache.as_ref().map_or(0, |_| LOOKS),
             timeout_ms: load.timeout.as_millis() as u64,
             password: self.password.as_ref().map(|password| password.reveal().to_owned()),
             cache: load.cache.as_ref().map(keeping),
         };
-        match self.order(Work::Connect(order), patience).await {
+        match self.order(Work::Connect(order), Whose::Own, patience).await {
             Ended::Answered(Came::Ok(_), _) => Ok(()),
             Ended::Answered(Came::Fail(error) | Came::Unknown(error), _) => {
                 Err(AdapterError::Connect { error })
@@ -229,7 +232,7 @@ impl Adapter {
             alarm.until(due).await.map_err(|source| AdapterError::Timer { source })?;
             let adapter = self.clone();
             orders.spawn_local(async move {
-                let ended = adapter.order(Work::Noop, patience).await;
+                let ended = adapter.order(Work::Noop, Whose::Own, patience).await;
                 matches!(ended, Ended::Answered(Came::Ok(_), _)).then(|| clock.now().since(due))
             });
         }
