@@ -76,6 +76,7 @@ const WORDS: Words = Words {
     name: "counters",
     family: "counter",
     known: &["acknowledged", "repeated", "impossible"],
+    sums: &[],
     text: "{lost} of {acknowledged} acknowledged increments lost, {surplus} too many, \
            {repeated} repeated, {impossible} impossible totals",
     unread: "the final totals of {unread} counters could not be read",

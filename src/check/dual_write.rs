@@ -45,6 +45,7 @@ const WORDS: Words = Words {
     name: "dual writes",
     family: "dual",
     known: &["acknowledged"],
+    sums: &[],
     text: "{wrong} keys differ between their two groups: {one_sided} by a write that only one is known \
            to have taken, {lost} by a write that one lost, {reordered} by writes in different order",
     unread: "the final state of {unread} keys could not be read",

@@ -21,6 +21,8 @@ pub(super) struct Words {
     pub family: &'static str,
     /// The measures that are known whether the final state could be read or not.
     pub known: &'static [&'static str],
+    /// Measures of other families, each of which is the sum of these counts.
+    pub sums: &'static [(&'static str, &'static [&'static str])],
     /// One sentence for a person, and another one if keys are [unread](Counts::unread). `{lost}`
     /// stands for the count of that word.
     pub text: &'static str,
@@ -91,9 +93,12 @@ impl Counts {
     }
 
     fn told(&self, words: &Words, told: &mut Checked) {
-        for (word, known) in rows(words.family) {
-            let missing = if words.known.contains(&word) { 0 } else { self.unread };
-            told.of_final_state(missing, known.name, self.of(word) as f64);
+        let own = rows(words.family).map(|(word, known)| (known.name, vec![word]));
+        let sums = words.sums.iter().map(|(name, of)| (*name, of.to_vec()));
+        for (name, of) in own.chain(sums) {
+            let is_known = of.iter().all(|word| words.known.contains(word));
+            let sum: u64 = of.iter().map(|word| self.of(word)).sum();
+            told.of_final_state(if is_known { 0 } else { self.unread }, name, sum as f64);
         }
     }
 }

@@ -85,6 +85,7 @@ const QUEUE: Words = Words {
     name: "queues",
     family: "queue",
     known: &["acknowledged"],
+    sums: &[],
     text: "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
            {repeated} delivered again, {recovered} recovered",
     unread: "{unread} queues were not drained",

@@ -60,6 +60,7 @@ const WORDS: Words = Words {
     name: "sets",
     family: "set",
     known: &["acknowledged"],
+    sums: &[],
     text: "{lost} of {acknowledged} acknowledged elements lost, {unexpected} unexpected, \
            {duplicated} duplicated, {recovered} recovered",
     unread: "{unread} sets could not be read at the end",

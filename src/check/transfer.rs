@@ -5,11 +5,16 @@
 //! bank was opened with and all transfers that were acknowledged, and any of those without an
 //! answer. Where the last sum is wrong, a transfer was left **half done**; where it is right and
 //! no choice of transfers gives the balances, acknowledged transfers are **lost**.
+//!
+//! A transfer one of whose commands failed is carried out **in part**: a server takes the others not
+//! back. Whether that tore it, the sums tell.
 
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
+
 use crate::model::Nanos;
-use crate::model::op::{Action, Op, Outcome, Purpose, TransferOp};
+use crate::model::op::{Action, Cause, Op, Outcome, Purpose, TransferOp};
 
 use super::parts::Kept;
 use super::per_key::{Found, PerKey, Words};
@@ -26,15 +31,18 @@ pub struct Bank {
     opened: Option<Box<[i64]>>,
     moves: Vec<Move>,
     reads: Vec<Sum>,
+    /// Transfers of which some commands were carried out and others failed.
+    in_part: u64,
     /// The last answered read of the final state.
     last: Option<(Sum, Box<[i64]>)>,
 }
 
 /// A transfer that may have been done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Move {
     from: usize,
-    to: usize,
+    /// Each of them gets so much.
+    to: SmallVec<[u16; 4]>,
     amount: i64,
     sent: Nanos,
     /// None if nobody knows whether it was done.
@@ -58,13 +66,16 @@ impl Kept for Bank {
         let ok = op.outcome == Outcome::Ok;
         match action {
             TransferOp::Open(balances) => self.opened = Some(balances.clone()),
-            TransferOp::Move { from, to, amount } => self.moves.push(Move {
-                from: usize::from(*from),
-                to: usize::from(*to),
-                amount: i64::from(*amount),
-                sent: op.sent,
-                done: ok.then_some(op.done),
-            }),
+            TransferOp::Move { from, to, amount, others, fails: _ } => {
+                self.in_part += u64::from(op.outcome == Outcome::Unknown(Cause::Partial));
+                self.moves.push(Move {
+                    from: usize::from(*from),
+                    to: [&[*to][..], others].concat().into(),
+                    amount: i64::from(*amount),
+                    sent: op.sent,
+                    done: ok.then_some(op.done),
+                });
+            }
             TransferOp::Balances(balances) if ok => {
                 let sum = Sum { sum: balances.iter().sum(), sent: op.sent, done: op.done };
                 if op.purpose != Purpose::Final {
@@ -90,7 +101,8 @@ enum Explained {
 const WORDS: Words = Words {
     name: "transfers",
     family: "transfer",
-    known: &["acknowledged", "torn"],
+    known: &["acknowledged", "torn", "partial"],
+    sums: &[("transactions.torn", &["torn", "half_done"]), ("transactions.partial", &["partial"])],
     text: "{torn} of {reads} reads torn, {half_done} banks with a half-done transfer, {lost} banks \
            that lost some of {acknowledged} acknowledged transfers",
     unread: "nothing is known of {unread} banks at the end",
@@ -107,6 +119,7 @@ impl PerKey for Transfers {
         let key = at.1;
         let done = bank.moves.iter().filter(|one| one.done.is_some()).count();
         found.add("acknowledged", done as u64);
+        found.add("partial", bank.in_part);
         found.add("reads", bank.reads.len() as u64 + u64::from(bank.last.is_some()));
         let rank = |read: &Sum| (read.sent.0, read.sum.unsigned_abs());
         if let Some(opened) = &bank.opened {
@@ -168,8 +181,8 @@ fn explained(opened: &[i64], moves: &[Move], last: &Sum, balances: &[i64]) -> Ex
 impl Move {
     /// Takes the transfer away from what is left to explain.
     fn undo(&self, left: &mut [i64]) {
-        left[self.from] += self.amount;
-        left[self.to] -= self.amount;
+        left[self.from] += self.amount * self.to.len() as i64;
+        self.to.iter().for_each(|to| left[usize::from(*to)] -= self.amount);
     }
 }
 
@@ -188,8 +201,8 @@ impl<'a> Search<'a> {
         let mut bounds = vec![vec![(0, 0); accounts]; maybe.len() + 1];
         for (place, one) in maybe.iter().enumerate().rev() {
             let mut now = bounds[place + 1].clone();
-            now[one.from].0 -= one.amount;
-            now[one.to].1 += one.amount;
+            now[one.from].0 -= one.amount * one.to.len() as i64;
+            one.to.iter().for_each(|to| now[usize::from(*to)].1 += one.amount);
             bounds[place] = now;
         }
         Search { maybe, bounds, seen: HashSet::new() }

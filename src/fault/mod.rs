@@ -17,11 +17,13 @@ mod memory;
 mod origin;
 mod processes;
 mod promote;
+mod save;
 mod sides;
 mod slow;
 mod standby;
 mod strains;
 mod target;
+mod warm;
 
 use crate::spec::step::{RollingRestart, StepAction};
 
@@ -54,6 +56,7 @@ pub fn of(action: &StepAction) -> Play<'_> {
         StepAction::Promote(fault) => Play::Fault(fault),
         StepAction::FailBack(fault) => Play::Fault(fault),
         StepAction::ClientKill(fault) => Play::Fault(fault),
+        StepAction::Save(fault) => Play::Fault(fault),
         StepAction::Slow(fault) => Play::Fault(fault),
         StepAction::MemoryPressure(fault) => Play::Fault(fault),
         StepAction::DiskFull(fault) => Play::Fault(fault),
@@ -67,6 +70,7 @@ pub fn of(action: &StepAction) -> Play<'_> {
         StepAction::Reset(fault) => Play::Fault(fault),
         StepAction::Origin(fault) => Play::Fault(fault),
         StepAction::RestartProcesses(fault) => Play::Fault(fault),
+        StepAction::Warm(fault) => Play::Fault(fault),
         StepAction::Reshard(_)
         | StepAction::Drain(_)
         | StepAction::Rebalance(_)

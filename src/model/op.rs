@@ -88,6 +88,8 @@ words! {
         OriginFailed "origin_failed" => "failed at the origin",
         /// The load was over while a library still waited, which it was allowed to.
         CutOff "cut_off" => "cut off by the load's end",
+        /// Some of its commands were carried out, and others failed.
+        Partial "partial" => "carried out in part",
     }
 }
 
@@ -164,6 +166,12 @@ pub enum TransferOp {
         from: u16,
         to: u16,
         amount: u32,
+        /// They get as much as `to`, each.
+        #[serde(default, skip_serializing_if = "is_default")]
+        others: Box<[u16]>,
+        /// One of its commands is on a key of another type, and fails.
+        #[serde(default, skip_serializing_if = "is_default")]
+        fails: bool,
     },
     /// What each account held.
     Balances(Box<[i64]>),
@@ -235,6 +243,14 @@ pub enum CacheOp {
     /// What the instance found at `done` in the place of the entity's copy is none, or is not what
     /// was written.
     Broken,
+    /// A step, the load's one of that number, made sure from `sent` to `done` that the group has a
+    /// copy. `left` is what it left there itself: the version, and until when it may be served.
+    Warmed {
+        step: u32,
+        has: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        left: Option<(u64, Nanos)>,
+    },
     /// The instance did not ask the group from `sent` to `done`: its circuit breaker was open.
     Guarded,
 }
@@ -350,6 +366,7 @@ impl Action {
             Action::Cache(CacheOp::Coded { .. }) => "coded",
             Action::Cache(CacheOp::Broken) => "broken",
             Action::Cache(CacheOp::Guarded) => "guarded",
+            Action::Cache(CacheOp::Warmed { .. }) => "warmed",
         }
     }
 

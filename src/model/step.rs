@@ -27,6 +27,7 @@ macro_rules! all_steps {
             Promote "promote",
             FailBack "fail-back",
             ClientKill "client-kill",
+            Save "save",
             Slow "slow",
             MemoryPressure "memory-pressure",
             DiskFull "disk-full",
@@ -40,6 +41,7 @@ macro_rules! all_steps {
             Reset "reset",
             Origin "origin",
             RestartProcesses "restart-processes",
+            Warm "warm",
             Chaos "chaos",
         }
     };
@@ -159,9 +161,11 @@ impl StepKind {
             Latency | Bandwidth | Trickle | Refuse => HELD,
             // Servers go on, and clients connect again.
             ClientKill => Effects::none(Lasts::AtOnce),
+            // A server that writes its snapshot serves nobody meanwhile.
+            Save => AT_ONCE,
             // It is redrill's own.
             Origin => Effects::none(Lasts::UntilUndone),
-            RestartProcesses => Effects::none(Lasts::AtOnce),
+            RestartProcesses | Warm => Effects::none(Lasts::AtOnce),
             // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
             // Nobody knows whether an unknown step loses writes. The blame is for those that are

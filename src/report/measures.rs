@@ -13,6 +13,7 @@ use crate::check::{Checked, OfLoad};
 use crate::model::catalogue::{CATALOGUE, Known, ScenarioFacts, known};
 use crate::model::event::{LoadInfo, LocksInfo, Phase};
 use crate::model::op::Access;
+use crate::model::step::StepKind;
 use crate::model::{Measure, Nanos, Rate, Workload};
 
 use super::data::{Failover, Load, RegionLink, Resolution, SampleSecond, SyncLag};
@@ -102,6 +103,7 @@ pub(super) fn measures(
         several_locks: any_lock(|locks| locks.lease_of_several().is_some()),
         fenced: any_lock(|locks| locks.fences),
         abandoned: any_lock(|locks| locks.abandons),
+        warms: steps.iter().any(|step| step.info.kind == StepKind::Warm),
         guarded: loads.iter().any(|load| load.cache.is_some_and(|cache| cache.guarded)),
     };
     CATALOGUE

@@ -174,6 +174,10 @@ word_enum! {
         None "none",
         /// Of all: they are read before it.
         Priority "priority",
+        /// Of none. A step warms those first that have been read most often.
+        Frequency "frequency",
+        /// Of none. A step warms those first that have been read most often lately.
+        Predictive "predictive",
     }
 }
 

@@ -43,7 +43,8 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "lock-clock-jump" "lock-restart-without-data" "lock-reshard" "lock-comparison"
     "cache-aside" "cache-load-light" "cache-load-medium" "cache-load-heavy" "cache-stampede"
     "cache-stampede-comparison" "cache-stampede-many" "cache-invalidation"
-    "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters" "cache-breaker"
+    "cache-invalidation-comparison" "cache-invalidation-race" "cache-counters"
+    "cache-counters-comparison" "cache-transactions" "cache-transactions-failing" "cache-warming" "cache-warming-comparison" "cache-restore" "cache-breaker"
     "cache-cold-restart" "cache-keys" "cache-invalidation-cut" "cache-invalidation-failover"
     "cache-invalidation-reshard" "cache-stampede-holder" "cache-ttl-layers" "cache-writes"
     "cache-writes-comparison" "cache-slow-link" "cache-formats" "cache-formats-comparison");

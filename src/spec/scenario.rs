@@ -180,6 +180,8 @@ pub struct Load {
     pub keyspace: Keyspace,
     /// How its changes are made, of a workload that knows several [ways](By::of).
     pub by: Option<By>,
+    /// What its transfers are, if its workload is `transfer`.
+    pub transfers: Transfers,
     /// What locks it takes, if its workload is `lock`.
     pub lock: Option<Lock>,
     /// What it reads and writes through, if its workload is `cache`.
@@ -260,6 +262,7 @@ impl Load {
             workload: Workload::Register,
             keyspace: Keyspace::own(name),
             by: None,
+            transfers: Transfers::default(),
             lock: None,
             cache: None,
             instances: 1,
@@ -292,6 +295,8 @@ word_enum! {
         Script "script",
         /// WATCH, and then MULTI and EXEC with what follows from what was read.
         Watch "watch",
+        /// GET and SET, while the client has a lock.
+        Lock "lock",
         /// Nothing holds GET and SET together.
         GetSet "get-set",
         /// Nothing: two commands are sent in one go.
@@ -303,7 +308,7 @@ impl By {
     /// Those that a workload knows; the first one is usual.
     pub fn of(workload: Workload) -> &'static [By] {
         match workload {
-            Workload::Counter => &[By::Incr, By::Script, By::Watch, By::GetSet],
+            Workload::Counter => &[By::Incr, By::Script, By::Watch, By::Lock, By::GetSet],
             Workload::Transfer => &[By::Multi, By::Script, By::Watch, By::Pipeline],
             Workload::Register
             | Workload::Cas
@@ -314,6 +319,23 @@ impl By {
             | Workload::Lock
             | Workload::Cache => &[],
         }
+    }
+}
+
+/// What the transfers of a load are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transfers {
+    /// How many accounts of a bank each changes.
+    pub accounts: u16,
+    /// The share of transfers of which one command fails, of one.
+    pub failing: f64,
+    /// The accounts of a bank have its name as their hash tag, so they are in one slot.
+    pub tagged: bool,
+}
+
+impl Default for Transfers {
+    fn default() -> Transfers {
+        Transfers { accounts: 2, failing: 0.0, tagged: true }
     }
 }
 

@@ -8,10 +8,11 @@ use std::fmt::Display;
 use super::cache::{Cache, Layer, Place};
 use super::lock::{Lock, LockBy, LockKind};
 use super::quantity::{Bandwidth, Bytes, PerSecond, Percent, Rates, Sizes, Time, Times};
-use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Wait};
+use super::scenario::{ClientKind, Distribution, Load, MinReplicas, Scenario, Transfers, Wait};
 use super::sync::{DataSync, Strategy};
 use super::topology::{Engine, Group, Mode, Placement, Topology};
 use super::yaml::quoted;
+use crate::model::Workload;
 
 /// Lines of YAML at growing depth.
 #[derive(Default)]
@@ -204,6 +205,14 @@ pub fn scenario(scenario: &Scenario, topology: &str) -> String {
 fn load(out: &mut Lines, load: &Load) {
     out.key("workload", load.workload.word());
     out.key_if("by", load.by);
+    if load.workload == Workload::Transfer {
+        let Transfers { accounts, failing, tagged } = load.transfers;
+        out.inside("transfer", |out| {
+            out.key("accounts", accounts);
+            out.key("failing", Percent::of(failing));
+            out.key("tagged", tagged);
+        });
+    }
     let mut groups = &load.groups[..];
     if let Some(of_load) = &load.lock {
         groups = &groups[..of_load.groups];

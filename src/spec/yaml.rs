@@ -23,7 +23,7 @@ macro_rules! plain {
         }
     )*};
 }
-plain!(u32, bool, Time, Times, Percent, PerSecond, SignedPercent, Shift, Bytes, Bandwidth);
+plain!(u32, u64, bool, Time, Times, Percent, PerSecond, SignedPercent, Shift, Bytes, Bandwidth);
 
 impl Yaml for String {
     fn yaml(&self) -> Option<String> {

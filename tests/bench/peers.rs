@@ -11,6 +11,7 @@ mod caches;
 mod catch_up;
 mod check;
 mod containers;
+mod counters;
 mod deadlock;
 mod drill;
 mod failover;
@@ -59,6 +60,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("catch-up", catch_up::run),
     ("check", check::run),
     ("locks", locks::run),
+    ("counters", counters::run),
     ("deadlock", deadlock::run),
     ("caches", caches::run),
     ("report", report::run),

@@ -1,5 +1,6 @@
 //! What was done with one entity.
 
+use super::warming::Warmed;
 use crate::check::parts::Kept;
 use crate::model::Nanos;
 use crate::model::op::{Action, CacheOp, Ended, FoundIn, Op, Outcome, Purpose};
@@ -13,6 +14,8 @@ pub struct Entity {
     pub(super) beside: Vec<Read>,
     /// Copies in the memory of processes, and on hosts.
     pub(super) held: Vec<Held>,
+    /// What steps wanted to have a copy.
+    pub(super) wanted: Vec<Warmed>,
     /// When processes did not ask the group.
     pub(super) guarded: Vec<Guarded>,
     /// Those that the origin took, in the order of their versions.
@@ -178,6 +181,10 @@ impl Kept for Entity {
             }
             CacheOp::Held { version, ended, in_host } => {
                 self.held.push(Held { version, until: op.done, ended, in_host });
+            }
+            CacheOp::Warmed { step, has, left } => {
+                let (load, from, to) = (op.load, op.sent, op.done);
+                self.wanted.push(Warmed { load, step, from, to, has, left });
             }
             CacheOp::Lost { version } => self.lost.push(version),
             CacheOp::Guarded => {

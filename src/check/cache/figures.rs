@@ -9,6 +9,7 @@ use super::names::Names;
 use super::recovery::Recovery;
 use super::stale::Stale;
 use super::stampede::Stampedes;
+use super::warming::Warmings;
 use crate::check::checker::Checked;
 use crate::check::quantile::quantile;
 use crate::model::op::FoundIn;
@@ -24,6 +25,7 @@ pub(super) struct Figures {
     pub(super) recovery: Recovery,
     pub(super) names: Names,
     pub(super) formats: Formats,
+    pub(super) warmings: Warmings,
 }
 
 impl Figures {
@@ -38,6 +40,7 @@ impl Figures {
             recovery,
             names,
             formats,
+            warmings,
         } = other;
         self.reads.join(reads);
         self.stale.join(stale);
@@ -48,6 +51,7 @@ impl Figures {
         self.recovery.join(recovery);
         self.names.join(names);
         self.formats.join(formats);
+        self.warmings.join(warmings);
     }
 
     pub(super) fn told(&mut self, told: &mut Checked) {
@@ -60,6 +64,7 @@ impl Figures {
         self.recovery.told(told);
         self.names.told(told);
         self.formats.told(told);
+        self.warmings.told(told);
     }
 }
 

@@ -14,6 +14,7 @@ mod names;
 mod recovery;
 mod stale;
 mod stampede;
+mod warming;
 
 use std::collections::BTreeMap;
 
@@ -51,6 +52,7 @@ impl Checker for Caches {
                 figures.recovery.add(&entity, context);
                 figures.names.add(&entity);
                 figures.formats.add(at, &entity, &mut broken);
+                figures.warmings.add(&entity);
             }
             Ok(())
         })?;

@@ -196,3 +196,39 @@ fn each_layer_has_its_own_time_until_old_copies_are_gone() {
     assert_eq!(of(&ops, names).map(|ms| (ms * 1e6).round()), [20.0, 40.0, 40.0]);
     assert_eq!(of(&ops, ["invalidation.reached"]), [100.0]);
 }
+
+#[test]
+fn what_a_step_warmed_is_counted_and_compared_with_a_load_that_was_not_warmed() {
+    const MS: u64 = 1_000_000;
+    let warmed = |key, (from, to): (u64, u64), has, left: Option<u64>| {
+        let left = left.map(|until| (1, Nanos(until * MS)));
+        let action = Action::Cache(CacheOp::Warmed { step: 1, has, left });
+        Op::new(key, action, Nanos(from * MS), Nanos(to * MS))
+    };
+    let read = |(load, key), from, sent: u64| {
+        let at = (sent * MS, sent * MS + 1);
+        Op { load, key, ..read(1, from, at) }
+    };
+    let names = ["warm.time", "warm.done", "warm.used", "warm.gain"];
+    let steps = [
+        warmed(1, (10, 30), true, Some(500)),
+        warmed(2, (12, 60), true, Some(500)),
+        warmed(3, (12, 20), true, None),
+        warmed(4, (12, 14), false, None),
+    ];
+    let reads = [
+        read((0, 1), FoundIn::Group, 100),
+        read((0, 2), FoundIn::Group, 600), // its time was over
+        read((0, 4), FoundIn::Origin, 110),
+        read((0, 4), FoundIn::Group, 120),
+        read((0, 1), FoundIn::Origin, 5),     // before it
+        read((0, 4), FoundIn::Origin, 2_060), // long after it
+        read((1, 1), FoundIn::Origin, 100),
+        read((1, 2), FoundIn::Origin, 100),
+    ];
+    let all = [&steps[..], &reads].concat();
+    assert_eq!(of(&all, names), [50.0, 75.0, 50.0, 75.0]);
+    let alone = [&steps[..], &reads[..6]].concat();
+    assert!(of(&alone, names)[3].is_nan(), "there is nothing to compare it with");
+    assert!(of(&reads, names).iter().all(|value| value.is_nan()), "nothing was warmed");
+}

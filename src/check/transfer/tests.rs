@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::check::checker::{Checker, Context};
 use crate::check::tests::{finding, judged, op};
 use crate::model::Verdict;
 use crate::model::op::Cause;
@@ -18,7 +19,8 @@ fn open(balances: &[i64]) -> Op {
 }
 
 fn moved(from: u16, to: u16, amount: u32, sent: u64, outcome: Outcome) -> Op {
-    row(TransferOp::Move { from, to, amount }, sent, outcome)
+    let (others, fails) = (Box::default(), false);
+    row(TransferOp::Move { from, to, amount, others, fails }, sent, outcome)
 }
 
 fn read(balances: &[i64], sent: u64) -> Op {
@@ -46,6 +48,27 @@ fn each_way_to_go_wrong_is_seen() {
     assert_eq!(with(&[]), ([0; 3], Verdict::Unknown), "nobody read it at the end");
     let told = finding(&Transfers, &[&begun[..], &[last(&[6, 10, 10])]].concat());
     assert!(told.examples[0].text.contains("bank 0 ended with 26 instead of 30"), "{told:?}");
+}
+
+#[test]
+fn whoever_pays_several_pays_each_of_them_and_what_was_done_in_part_is_counted() {
+    let pays = |outcome| {
+        let (others, fails) = (Box::from([2]), true);
+        row(TransferOp::Move { from: 0, to: 1, amount: 3, others, fails }, 20, outcome)
+    };
+    let partial = Outcome::Unknown(Cause::Partial);
+    let with = |outcome, end: &[i64]| {
+        let (found, verdict) = judged(Transfers, &[open(&[10; 3]), pays(outcome), last(end)]);
+        (["half_done", "lost", "partial"].map(|word| found.of(word)), verdict)
+    };
+    assert_eq!(with(Outcome::Ok, &[4, 13, 13]), ([0, 0, 0], Verdict::Pass));
+    assert_eq!(with(Outcome::Ok, &[7, 13, 10]), ([0, 1, 0], Verdict::Fail), "one got nothing");
+    assert_eq!(with(partial, &[4, 13, 13]), ([0, 0, 1], Verdict::Pass), "the others were done");
+    assert_eq!(with(partial, &[4, 10, 10]), ([1, 0, 1], Verdict::Fail), "only the first was");
+    let ops = [open(&[10; 3]), pays(partial), last(&[4, 10, 10])];
+    let told = Transfers.check(&ops.as_slice(), &Context::default()).unwrap();
+    assert_eq!(told.measures.get("transactions.torn"), Some(&1.0));
+    assert_eq!(told.measures.get("transactions.partial"), Some(&1.0));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::origin::Origin;
+use super::warming::Warming;
 use super::watched::Writes;
 use crate::spec::scenario::Load;
 
@@ -20,6 +21,7 @@ pub struct Application {
     pub(super) writes: Arc<Writes>,
     /// How often its processes have been restarted.
     restarted: watch::Sender<u32>,
+    pub(super) warming: Warming,
 }
 
 /// The applications of these loads. Loads that share their entities have the origin in common.
@@ -43,13 +45,14 @@ pub fn applications(loads: &[Load], seed: u64) -> Applications {
 impl Application {
     pub(crate) fn new(origin: Origin) -> Application {
         let (origin, writes) = (Arc::new(origin), Arc::new(Writes::new()));
-        Application { origin, writes, restarted: watch::Sender::new(0) }
+        let (restarted, warming) = (watch::Sender::new(0), Warming::default());
+        Application { origin, writes, restarted, warming }
     }
 
     /// Another one on the same entities.
     fn beside(&self) -> Application {
         let Application { origin, writes, .. } = self.clone();
-        Application { origin, writes, restarted: watch::Sender::new(0) }
+        Application { origin, writes, restarted: watch::Sender::new(0), warming: Warming::default() }
     }
 
     pub fn origin(&self) -> &Arc<Origin> {
@@ -60,6 +63,12 @@ impl Application {
     /// their memory is empty.
     pub fn restart(&self) {
         self.restarted.send_modify(|times| *times += 1);
+    }
+
+    /// So many of its entities are to have copies, or all of them. Waits until that is done, or its
+    /// load ends.
+    pub async fn warm(&self, entities: Option<u64>) {
+        self.warming.order(entities).await;
     }
 
     /// For a process: it changes whenever it is restarted.

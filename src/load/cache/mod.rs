@@ -16,6 +16,7 @@
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
 //! - `news`, `confirmations`: what processes tell each other of writes.
 //! - `guard`: a circuit breaker before the group.
+//! - `warming`: copies that steps have made before anybody asks.
 //! - `library`: the cache of somebody else's library, and its way to the origin; `looks`: reads that
 //!   watch it; `watched`: what is known of its copies from that.
 //! - `lives`: from when until when a process could answer with which copies.
@@ -43,6 +44,7 @@ mod process;
 mod put;
 mod refresh;
 mod repository;
+mod warming;
 mod watched;
 
 pub use application::{Application, Applications, applications};

@@ -19,6 +19,7 @@ use super::copies::Copies;
 use super::found::Flight;
 use super::guard::Guard;
 use super::origin::Origin;
+use super::warming::Warming;
 use crate::load::Targets;
 use crate::load::client::{ClientOptions, Front, Listener, Noted};
 use crate::log::OrUnheard;
@@ -35,6 +36,9 @@ pub(super) struct Process {
     pub(super) cache: Cache,
     /// Of the load whose entities these are.
     pub(super) name: String,
+    /// How many entities there are.
+    pub(super) entities: u64,
+    pub(super) warming: Warming,
     /// The smallest and the largest copy in bytes.
     pub(super) size: (usize, usize),
     pub(super) timeout: Duration,
@@ -123,6 +127,8 @@ impl Process {
         let process = Rc::new(Process {
             cache: cache.clone(),
             name: load.keyspace.name.clone(),
+            entities: load.keys,
+            warming: application.warming.clone(),
             size: load.value,
             timeout: load.timeout,
             clock,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::entity::{Copy, Entity};
-use super::found::Trace;
+use super::found::{Found, Trace};
 use super::lock::Held;
 use super::process::Process;
 use crate::load::client::Noted;
@@ -54,6 +54,11 @@ async fn is_due_still(process: &Process, entity: &Entity) -> bool {
 async fn refresh(process: &Process, entity: &Entity) {
     let trace = Trace::default();
     let found = process.ask_origin(entity, &trace).await;
+    note(process, entity, found.ok(), &trace);
+}
+
+/// What came of a question to the origin that nobody waits for, if it was asked.
+pub(super) fn note(process: &Process, entity: &Entity, found: Option<Found>, trace: &Trace) {
     let Some((from, to)) = trace.asked.get() else { return };
     let nothing = CacheOp::Read {
         version: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::entity::{Copy, Entity};
 use super::found::{Found, Trace};
 use super::process::{Of, Process};
-use super::{change, early, flight, lease, lock, news, refresh};
+use super::{change, early, flight, lease, lock, news, refresh, warming};
 use crate::load::Targets;
 use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue, Request};
 use crate::load::workload::Doing;
@@ -43,6 +43,10 @@ impl Repository {
         if of.cache.write == Write::Behind {
             tokio::task::spawn_local(change::write_later(process.clone()));
         }
+        // One of them does what steps want.
+        if instance == 0 {
+            warming::obey(&process);
+        }
         Ok(Rc::new(Repository(process)))
     }
 }
@@ -68,6 +72,9 @@ impl Client for Repository {
                     Form::Warm(_) => Duration::MAX,
                     _ => process.timeout,
                 };
+                if matches!(form, Form::Read(_)) {
+                    process.warming.saw(entity.id, process.clock.now());
+                }
                 let reading = process.unless_restarted(read(process, entity, &trace));
                 let ended = tokio::time::timeout(patience, reading).await;
                 let asked = trace.asked.get();

@@ -9,6 +9,7 @@ mod asked;
 mod ear;
 mod front;
 mod learn;
+mod locked;
 mod near;
 mod node;
 mod request;
@@ -27,7 +28,7 @@ pub(crate) use ear::{Ear, Listener, Topic};
 pub(crate) use front::Front;
 pub(crate) use near::Near;
 pub(crate) use node::{Link, connect};
-pub(crate) use request::{Commands, Read, ReplyValue, Request, Then};
+pub(crate) use request::{Commands, Locked, Read, ReplyValue, Request, Then};
 pub(crate) use request::{done, element, elements, number_of, of, script, set, value, with};
 pub(crate) use stock::{Stock, cluster_client};
 

@@ -22,7 +22,8 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::trace;
 
-use super::{ClientOptions, Commands};
+use super::request::carried_out;
+use super::{ClientOptions, Commands, Then};
 use crate::log::OrUnheard;
 use crate::model::{Clock, Nanos, Password};
 
@@ -205,23 +206,30 @@ impl Link {
                 }
                 self.transact(&then(&seen).ok_or_else(strange)?, asking).await
             }
-            (Commands::Followed { read, then }, asking) => {
-                let seen = self.one(read, asking).await?;
-                let mut last = Value::Nil;
-                for command in then(&seen).ok_or_else(strange)? {
-                    last = self.one(&command, asking).await?;
-                }
-                Ok(last)
+            (Commands::Followed { read, then }, asking) => self.follow(read, then, asking).await,
+            // Whoever routes takes the lock.
+            (Commands::Locked(locked), asking) => {
+                self.follow(&locked.read, &locked.then, asking).await
             }
         }
     }
 
+    /// What `then` makes of the answer to `read`, one command after the other.
+    async fn follow(&self, read: &Cmd, then: &Then, asking: bool) -> RedisResult<Value> {
+        let seen = self.one(read, asking).await?;
+        let mut last = Value::Nil;
+        for command in then(&seen).ok_or_else(strange)? {
+            last = self.one(&command, asking).await?;
+        }
+        Ok(last)
+    }
+
     async fn one(&self, command: &Cmd, asking: bool) -> RedisResult<Value> {
         if !asking {
-            return self.send(command).await;
+            return self.answer(command).await.and_then(carried_out);
         }
         let answers = self.send_each([command], true).await?;
-        answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
+        carried_out(answers.into_iter().next_back().unwrap_or(Value::Nil))
     }
 
     /// `commands` between MULTI and EXEC: what EXEC answers.
@@ -232,7 +240,7 @@ impl Link {
         let mut last = Value::Nil;
         for answer in self.send_each(all, asking).await? {
             // The first error says why; EXEC only says that there was one.
-            last = answer.extract_error()?;
+            last = carried_out(answer)?;
         }
         Ok(last)
     }
@@ -255,9 +263,13 @@ impl Link {
     }
 
     pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        self.answer(command).await.and_then(Value::extract_error)
+    }
+
+    /// What the server answers, an error too.
+    async fn answer(&self, command: &Cmd) -> RedisResult<Value> {
         let _waiting = Counted::on(&self.waiting);
-        let answer = self.connection.clone().send_packed_command(command).await;
-        answer.and_then(Value::extract_error)
+        self.connection.clone().send_packed_command(command).await
     }
 
     /// Sends all `count` commands in one write. The error is the first of theirs.

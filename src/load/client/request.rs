@@ -1,9 +1,10 @@
 //! Operations as the commands that servers know, and what an answer or an error says.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 
 use crate::model::op::{Action, Cause, QueueOp, RegisterOp};
 use crate::spec::scenario::Wait;
@@ -40,10 +41,21 @@ pub(crate) enum Commands {
         read: Cmd,
         then: Then,
     },
+    /// The same while the client has a lock.
+    Locked(Box<Locked>),
+}
+
+/// What is done on a key by whoever has a lock, which lies in the same slot.
+pub(crate) struct Locked {
+    /// Answered with a number, unless somebody else has it.
+    pub(crate) acquire: (Cmd, Read),
+    pub(crate) read: Cmd,
+    pub(crate) then: Then,
+    pub(crate) release: (Cmd, Read),
 }
 
 /// What is to be done after something was read.
-pub(crate) type Then = Box<dyn Fn(&Value) -> Option<Vec<Cmd>>>;
+pub(crate) type Then = Rc<dyn Fn(&Value) -> Option<Vec<Cmd>>>;
 
 impl From<Cmd> for Commands {
     fn from(command: Cmd) -> Commands {
@@ -173,6 +185,21 @@ impl ReplyValue {
     }
 }
 
+/// An answer without an error, or the answers to several commands of which some were carried out.
+///
+/// Errors: it is one, or all of them are.
+pub(super) fn carried_out(answer: Value) -> RedisResult<Value> {
+    if is_in_part(&answer) { Ok(answer) } else { answer.extract_error() }
+}
+
+/// Some of the commands of a transaction or a script were carried out, and others failed: a server
+/// takes nothing back.
+pub(super) fn is_in_part(answer: &Value) -> bool {
+    let Value::Array(all) = answer else { return false };
+    let failed = all.iter().filter(|one| matches!(one, Value::ServerError(_))).count();
+    failed > 0 && failed < all.len()
+}
+
 /// What a client does on an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
@@ -245,6 +272,16 @@ mod tests {
         let twice = Value::Array(vec![five.clone(), five]);
         assert_eq!(elements(&twice).as_deref(), Some(&[5, 5][..]));
         assert_eq!(elements(&Value::Array(vec![bulk("x")])), None);
+    }
+
+    #[test]
+    fn what_was_carried_out_in_part_is_no_error_and_no_success() {
+        let answer = |text: &str| redis::parse_redis_value(text.as_bytes()).unwrap();
+        let in_part = answer("*2\r\n:1\r\n-WRONGTYPE no list\r\n");
+        assert!(is_in_part(&in_part) && carried_out(in_part).is_ok());
+        let none = answer("*1\r\n-WRONGTYPE no list\r\n");
+        assert!(!is_in_part(&none) && carried_out(none).is_err());
+        assert!(!is_in_part(&answer("*2\r\n:1\r\n+OK\r\n")));
     }
 
     #[test]

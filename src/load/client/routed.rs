@@ -13,7 +13,7 @@ use tracing::trace;
 
 use super::learn::{News, Owners, Range, SlotMap, learn, listen, owner_of_all};
 use super::node::{Link, Node, Shared, Tracked};
-use super::request::{Reply, classify};
+use super::request::{Reply, classify, is_in_part};
 use super::{Answer, Client, ClientOptions, Commands, ReplyValue, Request};
 use crate::load::workload::Doing;
 use crate::load::{Lookup, Targets};
@@ -312,6 +312,9 @@ impl Routed {
                 Ok(value) => {
                     link.answered(self.shared.clock.now());
                     trip.by.set(self.counted.get(&node.address).copied());
+                    if is_in_part(&value) {
+                        return Err(Outcome::Unknown(Cause::Partial));
+                    }
                     let told = (request.read)(&value).ok_or(Outcome::Fail(Cause::Other))?;
                     return self.replicated(&link, request, told).await;
                 }
@@ -445,25 +448,18 @@ impl Routed {
             }
         }
     }
-}
 
-impl Client for Routed {
-    type Form = Request;
-
-    fn request(doing: Doing<'_>) -> Request {
-        doing.request()
-    }
-
-    async fn perform(&self, request: &Request) -> Answer {
+    /// Ends by then, or a few milliseconds later.
+    pub(super) async fn perform_by(&self, request: &Request, deadline: Nanos) -> Answer {
         let trip = Trip {
-            deadline: self.shared.clock.now() + self.shared.options.timeout,
+            deadline,
             redirects: Cell::default(),
             sending: RefCell::default(),
             by: Cell::default(),
             in_part: Cell::default(),
         };
-        let result =
-            tokio::time::timeout(self.shared.options.timeout, self.attempts(request, &trip)).await;
+        let patience = deadline.since(self.shared.clock.now());
+        let result = tokio::time::timeout(patience, self.attempts(request, &trip)).await;
         let unserved = match &result {
             Ok(Ok(_)) => false,
             Ok(Err(Outcome::Fail(Cause::Refused) | Outcome::Unknown(Cause::ConnectionLost))) => {
@@ -481,10 +477,23 @@ impl Client for Routed {
             Err(_) => (self.timed_out(&trip), ReplyValue::Done),
         };
         let outcome = match outcome {
-            Outcome::Fail(cause) if trip.in_part.get() => Outcome::Unknown(cause),
+            Outcome::Fail(_) if trip.in_part.get() => Outcome::Unknown(Cause::Partial),
             outcome => outcome,
         };
         Answer { outcome, redirects: trip.redirects.get(), told, by: trip.by.get() }
+    }
+}
+
+impl Client for Routed {
+    type Form = Request;
+
+    fn request(doing: Doing<'_>) -> Request {
+        doing.request()
+    }
+
+    async fn perform(&self, request: &Request) -> Answer {
+        let deadline = self.shared.clock.now() + self.shared.options.timeout;
+        self.perform_locked(self.shared.clock, request, deadline).await
     }
 
     async fn look_again(&self) {

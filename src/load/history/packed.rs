@@ -215,10 +215,12 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             put(out, 13);
             put_all(out, all.iter().copied());
         }
-        Action::Transfer(TransferOp::Move { from, to, amount }) => {
+        Action::Transfer(TransferOp::Move { from, to, amount, others, fails }) => {
             one(14, u64::from(*from));
             put(out, u64::from(*to));
             put(out, u64::from(*amount));
+            put(out, u64::from(*fails));
+            put_all(out, others.iter().copied().map(i64::from));
         }
         Action::Lock(action) => pack_lock(*action, out),
         Action::Cache(CacheOp::Write { version, at }) => {
@@ -230,6 +232,12 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             put(out, *ended as u64);
         }
         Action::Cache(CacheOp::Guarded) => put(out, 25),
+        Action::Cache(CacheOp::Warmed { step, has, left }) => {
+            one(40, u64::from(*step));
+            put(out, u64::from(*has));
+            put_if(out, left.map(|(version, _)| version));
+            left.iter().for_each(|(_, until)| put(out, until.0));
+        }
         Action::Cache(CacheOp::Lost { version }) => one(27, *version),
         Action::Cache(CacheOp::Broken) => put(out, 28),
         Action::Cache(CacheOp::Coded { copies, bytes, nanos }) => {
@@ -397,7 +405,9 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
         13 => Action::Transfer(TransferOp::Balances(get_all(bytes, |value| value)?)),
         14 => {
             let (from, to) = (get(bytes)? as u16, get(bytes)? as u16);
-            Action::Transfer(TransferOp::Move { from, to, amount: get(bytes)? as u32 })
+            let (amount, fails) = (get(bytes)? as u32, get(bytes)? == 1);
+            let others = get_all(bytes, |value| value as u16)?;
+            Action::Transfer(TransferOp::Move { from, to, amount, others, fails })
         }
         22 => Action::Cache(CacheOp::Write { version: get(bytes)?, at: Nanos(get(bytes)?) }),
         23 => {
@@ -417,6 +427,14 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             Action::Cache(CacheOp::Held { version, ended, in_host: kind == 26 })
         }
         25 => Action::Cache(CacheOp::Guarded),
+        40 => {
+            let (step, has) = (get(bytes)? as u32, get(bytes)? == 1);
+            let left = match get_if(bytes)? {
+                Some(version) => Some((version, Nanos(get(bytes)?))),
+                None => None,
+            };
+            Action::Cache(CacheOp::Warmed { step, has, left })
+        }
         27 => Action::Cache(CacheOp::Lost { version: get(bytes)? }),
         28 => Action::Cache(CacheOp::Broken),
         29 => {

@@ -32,8 +32,9 @@ fn action() -> impl Strategy<Value = Action> {
         all().prop_map(|all| Action::Queue(QueueOp::Drain(all))),
         signed().prop_map(|all| Action::Transfer(TransferOp::Open(all))),
         signed().prop_map(|all| Action::Transfer(TransferOp::Balances(all))),
-        any::<(u16, u16, u32)>().prop_map(|(from, to, amount)| {
-            Action::Transfer(TransferOp::Move { from, to, amount })
+        any::<(u16, u16, u32, Vec<u16>, bool)>().prop_map(|(from, to, amount, others, fails)| {
+            let others = others.into();
+            Action::Transfer(TransferOp::Move { from, to, amount, others, fails })
         }),
         lock().prop_map(Action::Lock),
         cache().prop_map(Action::Cache),
@@ -49,6 +50,8 @@ fn cache() -> impl Strategy<Value = CacheOp> {
     prop_oneof![
         (number(), at()).prop_map(|(version, at)| CacheOp::Write { version, at }),
         Just(CacheOp::Guarded),
+        (any::<u32>(), any::<bool>(), prop::option::of((number(), at())))
+            .prop_map(|(step, has, left)| CacheOp::Warmed { step, has, left }),
         number().prop_map(|version| CacheOp::Lost { version }),
         (number(), prop::sample::select(Ended::ALL.to_vec()), any::<bool>())
             .prop_map(|(version, ended, in_host)| CacheOp::Held { version, ended, in_host }),

@@ -48,7 +48,8 @@ impl Sessions for Cache {
 
     fn fill(&self, _: u64) -> Option<Action> {
         match self.warm {
-            Warm::None => None,
+            // Nothing has been read yet.
+            Warm::None | Warm::Frequency | Warm::Predictive => None,
             Warm::Priority => Some(READ),
         }
     }

@@ -1,14 +1,18 @@
 //! Counters that are counted up by one, and read.
 //!
 //! INCR does it in one command. Applications that compute the new total themselves read it first,
-//! and what keeps two of them from writing the same total is a script or WATCH, or nothing.
+//! and what keeps two of them from writing the same total is a script, WATCH or a lock, or nothing.
+
+use std::rc::Rc;
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 use smallvec::smallvec;
 
+use super::locks::{Kind, Mutex, beside};
 use super::session::again;
 use super::{Draw, Next, Plan, Sessions, Stage, Values};
-use crate::load::client::{Commands, Read, ReplyValue, Then, done, of, script};
+use crate::load::client::{Commands, Locked, Read, ReplyValue, Then, done, of, script};
 use crate::model::op::{Action, CounterOp, Op};
 use crate::spec::scenario::By;
 use crate::sync::functions::write;
@@ -23,6 +27,8 @@ return total";
 #[derive(Debug)]
 pub(super) struct Counter {
     pub(super) by: By,
+    /// How long a lock is kept from others, if nobody gives it back.
+    pub(super) lease: Duration,
     /// As of [`Load::outbox`](crate::spec::scenario::Load).
     pub(super) outbox: bool,
 }
@@ -59,8 +65,20 @@ impl Counter {
                 (Commands::Watched { watch, read, then: then(key) }, moved)
             }
             By::GetSet => (Commands::Followed { read: of("GET", key), then: then(key) }, done),
+            By::Lock => (self.locked(key), done),
             By::Incr | By::Multi | By::Pipeline => (of("INCR", key).into(), added),
         }
+    }
+
+    fn locked(&self, key: &str) -> Commands {
+        let lock = beside(key, "lock");
+        let token = rand::random::<u64>().to_string().into_bytes();
+        Commands::Locked(Box::new(Locked {
+            acquire: Mutex.acquire(&lock, &token, self.lease),
+            read: of("GET", key),
+            then: then(key),
+            release: Mutex.release(&lock, &token),
+        }))
     }
 }
 
@@ -74,7 +92,7 @@ fn next(key: &str, read: &Value) -> Option<Cmd> {
 /// Sets it, and nothing else.
 fn then(key: &str) -> Then {
     let key = key.to_owned();
-    Box::new(move |read| Some(vec![next(&key, read)?]))
+    Rc::new(move |read| Some(vec![next(&key, read)?]))
 }
 
 fn counted(value: &Value) -> Option<ReplyValue> {

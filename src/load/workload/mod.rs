@@ -42,12 +42,18 @@ fn with(load: &Load, deadlocks: &locks::Deadlocks) -> Box<dyn Sessions> {
     match load.workload {
         Workload::Register => Box::new(simple::Register { outbox }),
         Workload::Cas => Box::<cas::Cas>::default(),
-        Workload::Counter => Box::new(counter::Counter { by: load.by.unwrap_or(By::Incr), outbox }),
+        Workload::Counter => {
+            let (by, lease) = (load.by.unwrap_or(By::Incr), 2 * load.timeout);
+            Box::new(counter::Counter { by, lease, outbox })
+        }
         Workload::Set => Box::new(simple::Set { outbox }),
         Workload::Queue => Box::new(simple::Queue),
         Workload::Stream => Box::<stream::Stream>::default(),
         Workload::DualWrite => Box::new(simple::DualWrite),
-        Workload::Transfer => Box::new(transfer::Transfer { by: load.by.unwrap_or(By::Multi) }),
+        Workload::Transfer => {
+            let by = load.by.unwrap_or(By::Multi);
+            Box::new(transfer::Transfer { by, what: load.transfers })
+        }
         Workload::Lock => {
             let usual = || Lock::new(LockKind::Mutex);
             let lock = load.lock.clone().unwrap_or_else(usual);

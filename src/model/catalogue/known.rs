@@ -161,6 +161,8 @@ pub enum Need {
     Abandoned,
     /// A cache with a circuit breaker.
     Guarded,
+    /// A step that warms a cache.
+    Warms,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -186,6 +188,7 @@ pub struct ScenarioFacts<'a> {
     pub fenced: bool,
     pub abandoned: bool,
     pub guarded: bool,
+    pub warms: bool,
 }
 
 impl Need {
@@ -213,6 +216,7 @@ impl Need {
             Need::Fenced => facts.fenced,
             Need::Abandoned => facts.abandoned,
             Need::Guarded => facts.guarded,
+            Need::Warms => facts.warms,
         }
     }
 }

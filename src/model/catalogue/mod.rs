@@ -274,6 +274,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "transfer.half_done" Count Lower "banks whose sum is wrong at the end";
         "transfer.lost" Count Lower
             "banks whose sum is right at the end, and that lack acknowledged transfers";
+        "transactions.torn" Count Lower
+            "reads that saw some changes of a transaction and not the others, and banks that ended so"
+            .side_by_side();
+        "transactions.partial" Count Lower
+            "transactions of which some commands were carried out and others failed"
+            .side_by_side().headline("In part", &["transactions of which a command failed"]).if_any();
     }
     &[Workload(Workload::DualWrite)], SERVED => {
         "dual.acknowledged" Count Neither "values that both groups acknowledged";
@@ -476,6 +482,21 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "breaker.closed" Millis Lower
             "the longest time from a step's end until a process asked the group again"
             .side_by_side().busy_does(MayBeAll);
+    }
+    &[Workload(Workload::Cache), Warms],
+        "let the step `warm` find entities without copies, and the load go on for two seconds after it" => {
+        "warm.time" Millis Lower "from the first entity that a step warmed to the last one, the longest step"
+            .side_by_side().headline("Warm after", &[
+                "{warm.done?} have copies", "{warm.used?} of those that were made were read",
+                "{warm.gain?} fewer misses",
+            ]);
+        "warm.done" Percent Higher "entities that a step wanted, and that had copies after it"
+            .side_by_side();
+        "warm.used" Percent Higher "copies that steps made, and that were read before their time was over"
+            .side_by_side();
+        "warm.gain" Percent Higher
+            "fewer misses of warmed loads than of the others, in the two seconds after a step that warmed"
+            .side_by_side();
     }
     &[Workload(Workload::Cache)], "let copies expire while several clients read them" => {
         "stampede.computations.max" Count Lower

@@ -78,9 +78,11 @@ object! {
         optional "client" client: ClientKind,
         /// How changes are made. Of a `transfer`: `multi` (MULTI and EXEC), `script` (EVAL), `watch`
         /// (WATCH), or with `pipeline` by nothing that holds them together. Of a `counter`: `incr`,
-        /// `script`, `watch`, or with `get-set` by nothing that holds GET and SET together.
+        /// `script`, `watch`, `lock`, or with `get-set` by nothing that holds GET and SET together.
         /// Default: `multi`, or `incr`.
         optional "by" by: By,
+        /// What the transfers of the workload `transfer` are.
+        optional "transfer" transfer: TransferMap,
         /// What locks a load takes, if its workload is `lock`: each key is a lock.
         optional "lock" lock: LockMap,
         /// The layers of a `cache`, nearest first: none to four. Default: none.
@@ -93,8 +95,10 @@ object! {
         /// the others get the old copy (`stale-while-revalidate`), or whom the server lets
         /// (`lease`). Default: `none`.
         optional "stampede" stampede: Stampede,
-        /// Of which entities a `cache` has copies when the load begins: of none (`none`), or of all
-        /// (`priority`). Default: `none`.
+        /// Of which entities a `cache` has copies when the load begins, of none or of all
+        /// (`priority`); and which ones the step `warm` reads first: in the order of their numbers
+        /// (`none`, `priority`), or those that were read most often (`frequency`), or most often
+        /// lately (`predictive`). Default: `none`.
         optional "warm" warm: Warm,
         /// What keeps copies of a `cache` from being served for long after a write: their own time
         /// (`ttl`), the writer, who deletes the group's copy (`delete`), tells all processes besides
@@ -179,6 +183,23 @@ object! {
         /// count. Default: the server's own, 10s.
         #[range(Time::secs(1), Time::secs(3600), "10s is usual")]
         optional "min-replicas-max-lag" min_replicas_max_lag: Time,
+    }
+}
+
+object! {
+    /// Transfers: an account of a bank pays, and others get what it pays.
+    TransferMap "transfers" {
+        /// How many of the eight accounts of a bank each changes: one pays, the others get the same
+        /// amount each. Default: 2.
+        #[range(2, 8, "a bank has eight accounts")]
+        optional "accounts" accounts: u32,
+        /// The share of transfers one of whose commands is on a key of another type, and fails.
+        /// Default: 0%.
+        #[range(Percent(0.0), Percent(100.0), "the others do not fail")]
+        optional "failing" failing: Percent,
+        /// Whether the accounts of a bank have its name as their hash tag. In a cluster they must:
+        /// it puts them into one slot. Default: `true`.
+        optional "tagged" tagged: bool,
     }
 }
 

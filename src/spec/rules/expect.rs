@@ -246,6 +246,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             none("a cache with a circuit breaker"),
             "give one `guard: breaker`, or leave the expectation out",
         ),
+        Need::Warms => (
+            format!("`{name}` takes a step that warms a cache"),
+            "add a step `warm`, or leave the expectation out",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

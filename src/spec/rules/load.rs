@@ -10,7 +10,7 @@ use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::scenario::{Chosen, LoadMap};
 use crate::spec::nearest;
 use crate::spec::quantity::{Bytes, PerSecond, Percent, Rates, Sizes, Time};
-use crate::spec::scenario::{By, ClientKind, Distribution, Keyspace, Load};
+use crate::spec::scenario::{By, ClientKind, Distribution, Keyspace, Load, Transfers};
 use crate::spec::source::Span;
 use crate::spec::topology::{Group, Topology};
 use crate::spec::trace::Trace;
@@ -71,6 +71,7 @@ fn load(
         _ => groups(map, workload, &name.span, topology?, errors)?,
     };
     let client = client(map, workload, &groups, errors);
+    let transfers = transfers(map, workload, groups[0], errors);
     let lock = lock::check(map, workload, groups.len(), errors);
     let cache = cache::check(map, workload, (value.1, groups[0]), errors);
     let reads = lock.as_ref().map_or(reads, |of| lock::readers(map, of, errors));
@@ -91,6 +92,7 @@ fn load(
         workload,
         keyspace: Keyspace::own(&name.value),
         by,
+        transfers,
         lock,
         cache,
         instances: map.instances.or(1) as u16,
@@ -207,6 +209,34 @@ fn by(
         errors.add(&at.span, message, &advice);
     }
     Some(by)
+}
+
+/// What transfers are.
+fn transfers(
+    map: &LoadMap,
+    workload: Workload,
+    group: &Group,
+    errors: &mut Diagnostics,
+) -> Transfers {
+    let usual = Transfers::default();
+    let Some(At { value: own, span }) = map.transfer.given() else { return usual };
+    if workload != Workload::Transfer {
+        let message = format!("the workload `{}` has no `transfer`", workload.word());
+        errors.add(span, message, "write `workload: transfer`, or leave `transfer` out");
+    }
+    if let Some(at) = own.tagged.given().filter(|at| !at.value && group.is_cluster()) {
+        let message = format!(
+            "without a hash tag the accounts of a bank are in several slots, and the cluster `{}` \
+             carries out no transaction over several slots",
+            group.name
+        );
+        errors.add(&at.span, message, "leave `tagged` out, or use a group that is no cluster");
+    }
+    Transfers {
+        accounts: own.accounts.or(u32::from(usual.accounts)) as u16,
+        failing: own.failing.or(Percent(0.0)).0 / 100.0,
+        tagged: own.tagged.or(usual.tagged),
+    }
 }
 
 /// From 0.0 to 1.0.

@@ -2,6 +2,7 @@
 
 use super::{acknowledged, check_name, count, expect, load, outbox, probes, timeline};
 use crate::model::catalogue::{ScenarioFacts, judged};
+use crate::model::step::StepKind;
 use crate::model::{NodeName, Workload};
 use crate::spec::Capabilities;
 use crate::spec::decode::{At, Field, Named};
@@ -119,6 +120,7 @@ fn facts<'a>(
         abandoned: any_lock(&|lock| lock.abandon > 0.0),
         guarded: loads.is_empty() || loads.iter().any(Load::is_guarded),
         steady: loads.iter().all(|load| load.rate.ramp.is_none()),
+        warms: steps.iter().any(|step| step.value.kind() == StepKind::Warm),
         baseline: first.is_none_or(|at| at >= expect::BASELINE),
         links: topology.is_none_or(|all| !all.links.is_empty()),
         successor: topology.is_none_or(|all| match &all.sync {

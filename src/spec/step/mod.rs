@@ -20,6 +20,7 @@ mod scarce;
 mod shared;
 mod sides;
 mod target;
+mod warm;
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub use scarce::{MemoryPressure, Policy, Slow};
 pub use shared::{Context, On, SharedKeys};
 pub use sides::{Links, Side, Spot};
 pub use target::Target;
+pub use warm::Warm;
 
 use crate::model::step::{Effects, Lasts, StepKind, all_steps};
 use crate::spec::decode::{At, Decode, entries, expected, field};

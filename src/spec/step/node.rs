@@ -49,6 +49,12 @@ step! {
 }
 
 step! {
+    /// Servers write a snapshot of what they hold to their disks (SAVE), which they have when they are
+    /// started again with their data.
+    Save SaveMap "a save step" [Target] {}
+}
+
+step! {
     /// Ends connections to servers (CLIENT KILL), once or every so often until its time is over.
     ClientKill ClientKillMap "a client-kill step" [Target, For] {
         /// Whose connections: those of `normal` clients, of `replica`s, or of subscribers
@@ -168,6 +174,13 @@ impl Rule for Failover {
             Force::Force => ", by force".to_owned(),
             Force::Takeover => ", by takeover".to_owned(),
         }
+    }
+}
+
+impl Rule for Save {
+    fn check(map: &SaveMap, context: &mut Context<'_>) -> Option<Save> {
+        context.refuse_sentinels("hold no data", "take nodes of the group");
+        map.filled()
     }
 }
 

@@ -15,14 +15,8 @@ step! {
 impl Rule for RestartProcesses {
     fn check(map: &RestartProcessesMap, context: &mut Context<'_>) -> Option<RestartProcesses> {
         context.is_cache(&map.load);
-        let is_program = |load: &str| {
-            context.actors.is_some_and(|all| all.iter().any(|actor| actor.group == load))
-        };
-        if let Some(at) = map.load.given().filter(|at| is_program(&at.value)) {
-            let message = format!("the processes of `{}` are programs of their own", at.value);
-            let advice = format!("write `do: restart, target: {}/actor/0`", at.value);
-            context.errors.add(&at.span, message, advice);
-        }
+        let advice = |load: &str| format!("write `do: restart, target: {load}/actor/0`");
+        context.has_no_programs(&map.load, advice);
         map.filled()
     }
 

@@ -291,6 +291,16 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// An error, if the processes of the load that is named are programs.
+    pub fn has_no_programs(&mut self, load: &Field<String>, advice: impl Fn(&str) -> String) {
+        let is_program =
+            |load: &str| self.actors.is_some_and(|all| all.iter().any(|actor| actor.group == load));
+        if let Some(at) = load.given().filter(|at| is_program(&at.value)) {
+            let message = format!("the processes of `{}` are programs of their own", at.value);
+            self.errors.add(&at.span, message, advice(&at.value));
+        }
+    }
+
     /// An error, if the target includes sentinels, to which this cannot be done. `why` follows
     /// `sentinels` in the message.
     pub fn refuse_sentinels(&mut self, why: &str, advice: &str) {

@@ -113,3 +113,36 @@ fn what_is_tracked_is_forgotten_with_its_connection() {
     assert!(measure(&report, "cache.hits.near") > 5.0, "{}", report["measures"]);
     assert!(measure(&report, "invalidation.reached") > 99.0, "{}", report["measures"]);
 }
+
+/// Two warm at once, and neither asks the origin for what the other one has asked for.
+#[test]
+fn what_steps_warm_is_there_before_readers_come() {
+    let keys = "reads: 100%, layers: { l1: { group: cache, ttl: 60s } }, origin: { latency: 5ms }, \
+                stampede: lock";
+    let steps = "timeline=[{ at: 0s, do: warm, load: app }, { at: 0s, do: warm, load: app }]";
+    let args = ["--set", "loads.app.keys=500", "--set", steps, "--set", "settle=3s"];
+    let report = play_on("standalone", keys, &args);
+    assert_right(&report);
+    assert_eq!(measure(&report, "warm.done"), 100.0, "{}", report["measures"]);
+    assert!(measure(&report, "warm.used") > 80.0, "{}", report["measures"]);
+    assert_eq!(measure(&report, "stampede.computations.max"), 1.0, "{}", report["measures"]);
+    // Those that came while it was at work.
+    assert!(measure(&report, "cache.misses") < 250.0, "{}", report["measures"]);
+}
+
+/// A server that has saved a snapshot comes back with it, and with what was old by then.
+#[test]
+fn a_snapshot_brings_old_copies_back() {
+    let keys = "reads: 80%, layers: { l1: { group: cache, ttl: 60s } }, origin: { latency: 1ms }, \
+                stampede: lease, warm: priority, bound: 300ms";
+    let late = |save: &str| {
+        let steps = format!(
+            "timeline=[{save}{{ at: 1500ms, do: restart, target: cache/0/0, data: kept }}]"
+        );
+        let report = play_on("standalone", keys, &["--set", &steps, "--set", "settle=2s"]);
+        assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
+        measure(&report, "cache.stale.late")
+    };
+    assert!(late("{ at: 500ms, do: save, target: cache/0/0 }, ") > 10.0);
+    assert_eq!(late(""), 0.0, "it comes back with nothing");
+}

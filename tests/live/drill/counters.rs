@@ -43,7 +43,7 @@ fn play(by: &str, rate: u32) -> (Value, String) {
 
 #[test]
 fn what_holds_reading_and_writing_together_loses_no_increment() {
-    for by in ["script", "watch"] {
+    for by in ["script", "watch", "lock"] {
         let (report, told) = play(by, 200);
         assert_eq!(measure(&report, "counter.wrong"), 0.0, "{by}: {told}");
         // Who meets others too often while a slot moves gives up.

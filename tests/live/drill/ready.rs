@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 24] = [
+pub const CACHES: [&str; 30] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -192,6 +192,12 @@ pub const CACHES: [&str; 24] = [
     "cache-invalidation-comparison",
     "cache-invalidation-race",
     "cache-counters",
+    "cache-counters-comparison",
+    "cache-transactions",
+    "cache-transactions-failing",
+    "cache-warming",
+    "cache-warming-comparison",
+    "cache-restore",
     "cache-breaker",
     "cache-cold-restart",
     "cache-keys",

@@ -113,3 +113,25 @@ fn two_loads_on_the_same_keys_are_judged_together_and_each_instance_is_told() {
         ops.iter().filter(|op| op.load == 0).map(|op| op.instance).collect();
     assert_eq!(instances, BTreeSet::from([0, 1, 2]));
 }
+
+/// One of four commands fails. A script ends there.
+#[test]
+fn what_is_carried_out_in_part_is_counted_and_a_script_leaves_it_torn() {
+    let play = |by: &str| {
+        let rest = format!(
+            "loads: {{ bank: {{ workload: transfer, by: {by}, rate: 400/s, keys: 200, \
+                                transfer: {{ accounts: 4, failing: 10%, tagged: false }} }} }}\n\
+             settle: 2s\nreported: [all]"
+        );
+        let (place, code, told) = play(ONE, &rest);
+        assert_eq!(code, Some(0), "{by}: {told}");
+        let report = place.report();
+        assert!(count(&report, "transactions.partial") > 10.0, "{by}: {told}");
+        assert!(count(&report, "transfer.acknowledged") > 200.0, "{by}: {told}");
+        count(&report, "transactions.torn")
+    };
+    for by in ["multi", "watch"] {
+        assert_eq!(play(by), 0.0, "{by}: all that do not fail are carried out");
+    }
+    assert!(play("script") > 10.0);
+}

@@ -44,6 +44,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("", "{ zzz: 1, loads: {} }"),
     ("/$defs/LoadMap", "{ loads: { a: { zzz: 1 } } }"),
     ("/$defs/WaitMap", "{ loads: { a: { wait: { zzz: 1 } } } }"),
+    ("/$defs/TransferMap", "{ loads: { a: { transfer: { zzz: 1 } } } }"),
     ("/$defs/LockMap", "{ loads: { a: { lock: { zzz: 1 } } } }"),
     ("/$defs/LayerMap", "{ loads: { a: { layers: { l1: { zzz: 1 } } } } }"),
     ("/$defs/OriginMap", "{ loads: { a: { origin: { zzz: 1 } } } }"),
@@ -62,6 +63,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/MemoryPressureMap", "{ timeline: [{ do: memory-pressure, zzz: 1 }] }"),
     ("/$defs/DiskFullMap", "{ timeline: [{ do: disk-full, zzz: 1 }] }"),
     ("/$defs/SlowDiskMap", "{ timeline: [{ do: slow-disk, zzz: 1 }] }"),
+    ("/$defs/SaveMap", "{ timeline: [{ do: save, zzz: 1 }] }"),
     ("/$defs/ClientKillMap", "{ timeline: [{ do: client-kill, zzz: 1 }] }"),
     ("/$defs/PromoteMap", "{ timeline: [{ do: promote, zzz: 1 }] }"),
     ("/$defs/FailBackMap", "{ timeline: [{ do: fail-back, zzz: 1 }] }"),
@@ -78,6 +80,7 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/RollingMap", "{ timeline: [{ do: rolling-restart, zzz: 1 }] }"),
     ("/$defs/OriginStepMap", "{ timeline: [{ do: origin, zzz: 1 }] }"),
     ("/$defs/RestartProcessesMap", "{ timeline: [{ do: restart-processes, zzz: 1 }] }"),
+    ("/$defs/WarmMap", "{ timeline: [{ do: warm, zzz: 1 }] }"),
     ("/$defs/ChaosMap", "{ timeline: [{ do: chaos, zzz: 1 }] }"),
     ("/$defs/PaceMap", "{ timeline: [{ do: drain, pace: { zzz: 1 } }] }"),
 ];
