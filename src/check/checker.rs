@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::model::event::{CacheInfo, LocksInfo};
 use crate::model::{Nanos, NodeName, Verdict};
 
+use super::cache::HitsByMemory;
 use super::finding::{Examples, Finding, Zero};
 use super::hidden::Hidden;
+use super::keepers::Keepers;
 use super::locks::LockFigures;
 use super::parts::{History, ReadError};
 use super::recovery_point::{Failures, RecoveryPoints};
@@ -55,6 +57,8 @@ pub struct Context {
     pub locks: Vec<Option<LocksInfo>>,
     /// For each load: the cache that it reads and writes through, if it does.
     pub caches: Vec<Option<CacheInfo>>,
+    /// The servers that keep copies.
+    pub keepers: Keepers,
     /// What steps did, in the order in which they began. Those that began at once are one.
     pub faults: Vec<Fault>,
 }
@@ -69,6 +73,10 @@ pub struct Fault {
     pub from: Nanos,
     /// None if it was not undone.
     pub until: Option<Nanos>,
+    /// Acknowledged writes may be lost.
+    pub loses_writes: bool,
+    /// Servers' clocks jump, or run fast or slow.
+    pub moves_clocks: bool,
 }
 
 impl Fault {
@@ -144,6 +152,8 @@ pub struct Checked {
     pub locks: BTreeMap<u8, LockFigures>,
     /// By load, of those whose workload has measures of its own.
     pub of_loads: BTreeMap<u8, OfLoad>,
+    /// By load, of those with a cache in a group: what more memory would bring.
+    pub by_memory: BTreeMap<u8, HitsByMemory>,
     /// What each failure of [`Context::failures`] cost; absent if that was not looked for.
     pub recovery_points: Option<RecoveryPoints>,
 }
@@ -203,6 +213,7 @@ impl Checked {
         self.at_least.extend(other.at_least);
         self.over_time.extend(other.over_time);
         self.locks.extend(other.locks);
+        self.by_memory.extend(other.by_memory);
         for (load, OfLoad { measures, at_least }) in other.of_loads {
             self.of_load(load, Checked { measures, at_least, ..Checked::default() });
         }

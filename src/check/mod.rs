@@ -31,8 +31,11 @@ mod counter;
 mod deadlocks;
 mod diverged;
 mod dual_write;
+mod expiry;
 mod finding;
 mod hidden;
+mod ideal;
+mod keepers;
 mod linear;
 mod locks;
 mod lost;
@@ -49,7 +52,7 @@ mod stale;
 mod transactions;
 mod transfer;
 
-pub use cache::Caches;
+pub use cache::{Caches, HitsByMemory};
 pub use causal::Causality;
 pub use checker::{Checked, Checker, Context, Fault, OfLoad, OverTime, Sides, Windows};
 pub use conflicts::Conflicts;
@@ -57,8 +60,11 @@ pub use counter::Counters;
 pub use deadlocks::Deadlocks;
 pub use diverged::Diverged;
 pub use dual_write::DualWrites;
+pub use expiry::Expiries;
 pub use finding::{Example, Finding, Link, Proof, ProofAction, Zero};
 pub use hidden::Hidden;
+pub use ideal::{Order as EvictionOrder, Touch, belady, distances};
+pub use keepers::{Keepers, Room};
 pub use linear::{Call, Judged, Order, judge};
 pub use locks::{LockFigures, Locks, LocksOfStep, LocksWrong};
 pub use lost::LostWrites;
@@ -90,6 +96,7 @@ pub fn of(workload: Workload) -> &'static [&'static dyn Checker] {
         Workload::DualWrite => &[&DualWrites],
         Workload::Lock => &[&Locks, &Deadlocks],
         Workload::Cache => &[&Caches],
+        Workload::Expiry => &[&Expiries],
     }
 }
 

@@ -7,6 +7,7 @@ use crate::model::event::{
 use crate::model::measure::thousands;
 use crate::model::{Nanos, NodeName, Workload};
 use crate::spec::Scenario;
+use crate::spec::cache::{Cache, Format, Naming, Place};
 use crate::spec::lock::LockKind;
 use crate::spec::quantity::{Bytes, Time};
 use crate::spec::scenario::{By, ClientKind, Distribution, Load, Wait, planned};
@@ -158,6 +159,18 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
                  invalidation: {invalidate}{without}"
             )
         }),
+        Workload::Expiry => load.expiry.map_or_else(String::new, |expiry| {
+            let (least, most) = expiry.lives;
+            let lives = if least == most {
+                Time(least).to_string()
+            } else {
+                format!("{} to {}", Time(least), Time(most))
+            };
+            let at_once = (!expiry.together.is_zero())
+                .then(|| format!(", those of {} at once", Time(expiry.together)));
+            let at_once = at_once.unwrap_or_default();
+            format!(", {size}, for {lives}{at_once}")
+        }),
         Workload::Counter | Workload::Transfer => {
             let by = load.by.filter(|by| *by != By::Incr).map(|by| format!(" by {by}"));
             format!("{}, {share:.0} % reads", by.unwrap_or_default())
@@ -204,9 +217,20 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             entities: Some(load.keys),
             guarded: cache.without.is_some(),
             by_library: load.client.is_an_adapter(),
+            copies: copies(load, cache),
         }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),
     }
+}
+
+/// The sizes of the copies that redrill's own client leaves in the group by plain names.
+fn copies(load: &Load, cache: &Cache) -> Option<(u64, u64)> {
+    let in_group = cache.layers.last().is_some_and(|layer| layer.place == Place::Group);
+    let plain = in_group && cache.naming == Naming::Plain && !load.client.is_an_adapter();
+    let sizes = (load.value.0 as u64, load.value.1 as u64);
+    // In other formats copies are smaller, and what is not there has hardly any size.
+    let is_known = cache.absent == 0.0 && (cache.format == Format::JSON || sizes.0 == sizes.1);
+    (plain && is_known).then_some(sizes)
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::backend::Tools;
 use crate::backend::registry::Registration;
 use crate::cluster::{self, Deployment, FormError, Newcomers};
 use crate::load::history;
-use crate::model::NodeName;
 use crate::model::event::{End, EventKind, Phase};
+use crate::model::{Nanos, NodeName};
 use crate::spec::Scenario;
 
 use super::context::{DrillContext, Halt};
@@ -29,6 +29,8 @@ use super::watch::Observers;
 
 /// The time from the order to begin until operation 0, so that the order arrives in time.
 const LEAD: Duration = Duration::from_millis(50);
+/// When the time of the last key of an `expiry` is over, its memory is to be free so long after that.
+const MEMORY_RETURNS: Duration = Duration::from_secs(5);
 /// The time for every key's final read, also if its primary is away for long.
 const FINAL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -114,6 +116,14 @@ async fn form(drill: &DrillContext<'_>) -> Result<Deployment, Halt> {
     Ok(deployment)
 }
 
+/// When the memory of keys that end by themselves is to be free.
+fn memory_is_back(drill: &DrillContext<'_>) -> Nanos {
+    let now = drill.teller.clock().now();
+    let loads = drill.scenario.loads.iter();
+    let longest = loads.filter_map(|load| load.expiry).map(|expiry| expiry.longest()).max();
+    longest.map_or(now, |longest| now + longest + MEMORY_RETURNS)
+}
+
 /// The tools that nodes must be started with for the steps that may act on them.
 fn equipment(scenario: &Scenario) -> HashMap<NodeName, Tools> {
     let groups = &scenario.topology.groups;
@@ -168,6 +178,8 @@ async fn with_history(
         drill.unless_halted(returned).instrument(phase).await?;
     }
     let phase = drill.phase(Phase::Verify);
+    drill.until(memory_is_back(drill)).instrument(phase.clone()).await?;
+    observers.watcher.count().await;
     if let Err(missing) = drill.unless_halted(replicators.carried()).await? {
         let text = format!("groups are read before all is carried: {missing}");
         drill.teller.tell(EventKind::Warning { text });

@@ -32,7 +32,10 @@ impl Observers {
     ) -> Result<Observers, Halt> {
         let probe = drill.scenario.probe;
         let tied = deployment.sync.as_ref().map(DataSync::by_roles).unwrap_or_default();
-        let watcher = Watcher::launch(&deployment.groups, tied, probe.budget, drill.teller.clone());
+        let keeping = drill.scenario.loads.iter().filter(|load| load.workload.expires());
+        let stalls = keeping.map(|load| load.groups[0].clone()).collect();
+        let teller = drill.teller.clone();
+        let watcher = Watcher::launch(&deployment.groups, (tied, stalls), probe.budget, teller);
         let watcher = watcher.map_err(Halt::failed)?;
         let mut canaries = Vec::new();
         let mut named = BTreeMap::new();

@@ -462,6 +462,30 @@ pub struct NodeStats {
     pub net_out_bytes: u64,
     /// User and system time of the server process, in seconds.
     pub cpu_seconds: f64,
+    /// Records of before do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptStats>,
+}
+
+/// What a server says of the keys that it keeps, and of those that it had to let go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptStats {
+    /// Another one after each start.
+    pub run: String,
+    /// Keys that it let go for want of memory, since its start.
+    pub evicted: u64,
+    /// Keys that it deleted because their time was over, since its start.
+    pub expired: u64,
+    /// Its `maxmemory`; 0 if it has none.
+    pub limit_bytes: u64,
+    /// What keys and values take, without what the server itself needs.
+    pub data_bytes: u64,
+    /// Its `maxmemory-policy`.
+    pub policy: String,
+    /// The longest time for which each kind of work stopped it, in milliseconds (LATENCY LATEST).
+    /// None if it does not watch that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalls_ms: Option<BTreeMap<String, u64>>,
 }
 
 /// The engine's figures for a node's container.

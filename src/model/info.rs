@@ -203,6 +203,18 @@ pub struct CacheInfo {
     /// Whether it is a library's, which does not tell what it leaves in the group.
     #[serde(default)]
     pub by_library: bool,
+    /// If redrill's own client leaves copies in the group, under the entities' plain names: the
+    /// smallest and the largest in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<(u64, u64)>,
+}
+
+impl CacheInfo {
+    /// Of the copies of an entity, in bytes: each entity has its own, which is always the same.
+    pub fn size_of((least, most): (u64, u64), entity: u64) -> u64 {
+        let spread = most.max(least) - least + 1;
+        least + (entity.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16) % spread
+    }
 }
 
 impl LocksInfo {

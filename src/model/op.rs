@@ -105,6 +105,7 @@ pub enum Action {
     Transfer(TransferOp),
     Lock(LockOp),
     Cache(CacheOp),
+    Expiry(ExpiryOp),
 }
 
 /// On a key that holds what the last write left.
@@ -255,6 +256,24 @@ pub enum CacheOp {
     Guarded,
 }
 
+/// On a key that is there for a time only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpiryOp {
+    /// The key has this value from now on, for so long.
+    Set { value: u64, lives: Nanos },
+    /// Whether it still has it. The value found is another one's if somebody else set the key since.
+    Look {
+        value: u64,
+        /// When its time is over, at the latest.
+        ends: Nanos,
+        /// Whether a replica was asked.
+        #[serde(default, skip_serializing_if = "is_default")]
+        replica: bool,
+        found: Option<u64>,
+    },
+}
+
 words! {
     /// How a copy's time in the memory of a process ended.
     #[derive(Default)]
@@ -367,6 +386,8 @@ impl Action {
             Action::Cache(CacheOp::Broken) => "broken",
             Action::Cache(CacheOp::Guarded) => "guarded",
             Action::Cache(CacheOp::Warmed { .. }) => "warmed",
+            Action::Expiry(ExpiryOp::Set { .. }) => "set",
+            Action::Expiry(ExpiryOp::Look { .. }) => "look",
         }
     }
 
@@ -380,6 +401,7 @@ impl Action {
             Action::Transfer(action) => matches!(action, TransferOp::Balances(_)),
             Action::Lock(action) => matches!(action, LockOp::Read { .. }),
             Action::Cache(action) => !matches!(action, CacheOp::Write { .. }),
+            Action::Expiry(action) => matches!(action, ExpiryOp::Look { .. }),
         };
         if reads { Access::Read } else { Access::Write }
     }
@@ -413,7 +435,8 @@ impl Action {
             | Action::Queue(_)
             | Action::Transfer(_)
             | Action::Lock(_)
-            | Action::Cache(_) => None,
+            | Action::Cache(_)
+            | Action::Expiry(_) => None,
         }
     }
 }

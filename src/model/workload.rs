@@ -27,6 +27,8 @@ words! {
         Lock "lock",
         /// Entities of an origin are read and written through layers of copies.
         Cache "cache",
+        /// Keys are set for a time, and looked at around their end.
+        Expiry "expiry",
     }
 }
 
@@ -40,6 +42,8 @@ struct Facts {
     sizes: bool,
     /// What is done twice comes to the same as what is done once.
     repeatable: bool,
+    /// Its keys are there for a time only.
+    expires: bool,
     /// The share of reads that is usual, in percent; none if it has no reads.
     reads: Option<f64>,
     /// The orders by which an adapter carries it out; none if the protocol has none for it.
@@ -53,6 +57,7 @@ impl Workload {
             groups: 1,
             sizes: true,
             repeatable: false,
+            expires: false,
             reads: Some(50.0),
             orders: None,
         };
@@ -75,8 +80,10 @@ impl Workload {
                 Facts { sizes: false, orders: Some(orders), ..USUAL }
             }
             Workload::Cache => {
-                Facts { reads: Some(95.0), orders: Some(&["read", "invalidate", "write"]), ..USUAL }
+                let orders: &[&str] = &["read", "invalidate", "write"];
+                Facts { reads: Some(95.0), expires: true, orders: Some(orders), ..USUAL }
             }
+            Workload::Expiry => Facts { expires: true, reads: None, ..USUAL },
         }
     }
 
@@ -93,6 +100,11 @@ impl Workload {
     /// Whether what it writes has a size: numbers have none.
     pub fn has_sizes(self) -> bool {
         self.facts().sizes
+    }
+
+    /// Whether its keys are there for a time only: how servers let keys go is measured then.
+    pub fn expires(self) -> bool {
+        self.facts().expires
     }
 
     /// The share of reads that is usual, in percent; `None` if it has no reads.

@@ -1,6 +1,7 @@
 //! One connection to one server. It is made when it is first needed, and made again after it
 //! broke.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -181,6 +182,24 @@ impl Admin {
     pub async fn info(&self, section: Section) -> Result<Info, NodeError> {
         let text: String = self.query(redis::cmd("INFO").arg(section.as_str())).await?;
         Ok(Info::parse(&text))
+    }
+
+    /// Has the server watch its stalls from a millisecond on, and tells the longest one of each kind
+    /// of work since it began to, in milliseconds (LATENCY LATEST).
+    pub async fn stalls(&self) -> Result<BTreeMap<String, u64>, NodeError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("CONFIG").arg("SET").arg("latency-monitor-threshold").arg(1);
+        pipeline.cmd("LATENCY").arg("LATEST");
+        // Newer servers tell more of each, after these.
+        type Latest = (Value, Vec<Vec<Value>>);
+        let (_, kinds): Latest = self.pipeline(&pipeline).await?;
+        let longest = |kind: &Vec<Value>| match &kind[..] {
+            [Value::BulkString(name), _, _, Value::Int(most), ..] => {
+                Some((String::from_utf8_lossy(name).into_owned(), u64::try_from(*most).ok()?))
+            }
+            _ => None,
+        };
+        Ok(kinds.iter().filter_map(longest).collect())
     }
 
     /// SENTINEL MASTER: the primary of the group `name`, as this sentinel sees it.

@@ -99,6 +99,11 @@ impl Info {
         self.number("used_memory")
     }
 
+    /// What keys and values take, in bytes, without what the server itself needs.
+    pub fn data_bytes(&self) -> Option<u64> {
+        self.number("used_memory_dataset")
+    }
+
     /// Keys of database 0. A server leaves the line out if there are none.
     pub fn keys(&self) -> u64 {
         let keys = |line: &str| line.split(',').find_map(|f| f.strip_prefix("keys=")?.parse().ok());

@@ -21,9 +21,9 @@ use crate::cluster::node_view::NodeView;
 use crate::cluster::roles;
 use crate::cluster::view;
 use crate::log::OrUnheard;
-use crate::model::event::{EventKind, NodeStats, Teller, View};
+use crate::model::event::{EventKind, KeptStats, NodeStats, Teller, View};
 use crate::model::{Clock, Nanos, NodeName};
-use crate::node::{Node, NodeError, Section};
+use crate::node::{Info, Node, NodeError, Section};
 use crate::wake::PromptThread;
 
 /// How often a node is asked for its view if there are few nodes. If there are many, the budget
@@ -73,6 +73,8 @@ enum Order {
     /// The time to settle is over. The answer comes after the nodes' last word.
     Settled(oneshot::Sender<()>),
     Over,
+    /// Nodes are asked for their statistics once more. The answer comes when that is done.
+    Count(oneshot::Sender<()>),
     /// What steps left was undone. The answer comes when nodes have come to rest.
     Undone(Return),
 }
@@ -87,14 +89,15 @@ struct Return {
 
 impl Watcher {
     /// Begins to watch `groups`, over separate connections. Of those that are `tied`, which have
-    /// the same data, one is to take the writes. `budget` is in requests a second, of which views
-    /// have half.
+    /// the same data, one is to take the writes. Servers of the groups `stalls` are told to watch
+    /// for how long their own work stops them. `budget` is in requests a second, of which views have
+    /// half.
     ///
     /// # Errors
     /// The machine gives no thread.
     pub fn launch(
         groups: &[DeployedGroup],
-        tied: Vec<usize>,
+        (tied, stalls): (Vec<usize>, Vec<String>),
         budget: f64,
         teller: Teller,
     ) -> Result<Watcher, ProbeError> {
@@ -105,7 +108,9 @@ impl Watcher {
         let (told, converged) = watch::channel(BTreeSet::new());
         let (groups, telling) = (groups.to_vec(), teller.clone());
         let thread = PromptThread::spawn("watcher", move |runtime| match runtime {
-            Ok(runtime) => runtime.block_on(watch((groups, tied), telling, round, received, told)),
+            Ok(runtime) => {
+                runtime.block_on(watch((groups, tied, stalls), telling, round, received, told));
+            }
             Err(error) => {
                 let text =
                     format!("nodes are not watched: the machine gave no event loop: {error}");
@@ -135,6 +140,13 @@ impl Watcher {
         let (told, done) = oneshot::channel();
         self.order(Order::Settled(told));
         // A watcher without a thread has nothing more to report.
+        done.await.or_unheard();
+    }
+
+    /// Emits `Stats` once more: what servers have counted until now.
+    pub async fn count(&self) {
+        let (told, done) = oneshot::channel();
+        self.order(Order::Count(told));
         done.await.or_unheard();
     }
 
@@ -178,6 +190,8 @@ type FailoverWatch = Box<dyn FnMut(usize, Option<&NodeView>) -> Vec<EventKind>>;
 struct Watched {
     name: String,
     cluster: bool,
+    /// Whether its servers are to watch for how long their own work stops them.
+    stalls: bool,
     /// Its nodes and sentinels, with connections that belong to the watcher's thread.
     nodes: Vec<Node>,
     views: RefCell<GroupViews>,
@@ -188,23 +202,23 @@ struct Watched {
 }
 
 async fn watch(
-    (groups, tied): (Vec<DeployedGroup>, Vec<usize>),
+    (groups, tied, stalls): (Vec<DeployedGroup>, Vec<usize>, Vec<String>),
     teller: Teller,
     round: Duration,
     mut orders: mpsc::UnboundedReceiver<Order>,
     converged: watch::Sender<BTreeSet<usize>>,
 ) {
     let patience = PATIENCE.max(2 * round);
-    let groups: Vec<Rc<Watched>> =
-        groups.into_iter().map(|group| Watched::new(group, patience)).collect();
+    let watched = |group| Watched::new(group, patience, &stalls);
+    let groups: Vec<Rc<Watched>> = groups.into_iter().map(watched).collect();
     for group in &groups {
         for i in 0..group.nodes.len() {
             tokio::task::spawn_local(keep_asking(group.clone(), i, teller.clone(), round));
         }
     }
-    let behind = Rc::default();
+    let behind: Rc<Cell<Duration>> = Rc::default();
     tokio::task::spawn_local(keep_awake(Rc::clone(&behind), teller.clock()));
-    tokio::task::spawn_local(keep_counting(groups.clone(), behind, teller.clone()));
+    tokio::task::spawn_local(keep_counting(groups.clone(), Rc::clone(&behind), teller.clone()));
     let hold = HOLD.1.max(round * HOLD.0);
     let mut steps = StepTracker::new(hold);
     // The last instant at which all agreed and were linked.
@@ -219,6 +233,13 @@ async fn watch(
                 Some(Order::Ended(step, at)) => steps.ended(step, at),
                 Some(Order::Settled(done)) => settled = Some((teller.clock().now(), done)),
                 Some(Order::Over) => steps.clear(),
+                Some(Order::Count(done)) => {
+                    let (groups, behind, teller) = (groups.clone(), Rc::clone(&behind), teller.clone());
+                    tokio::task::spawn_local(async move {
+                        count(&groups, &behind, &teller).await;
+                        done.send(()).or_unheard();
+                    });
+                }
                 Some(Order::Undone(order)) => returning = Some(order),
                 None => return,
             },
@@ -346,17 +367,24 @@ async fn keep_counting(groups: Vec<Rc<Watched>>, behind: Rc<Cell<Duration>>, tel
     let mut turn = every(STATS_EVERY);
     loop {
         turn.tick().await;
-        let nodes = groups.iter().flat_map(|group| &group.nodes);
-        let all = nodes.filter(|node| node.name.shard().is_some()).map(stats);
-        let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
-        let asked = groups.iter().map(|group| group.asked.take()).sum();
-        let behind_ns = behind.take().as_nanos() as u64;
-        teller.tell(EventKind::Stats { nodes, asked, behind_ns });
+        count(&groups, &behind, &teller).await;
     }
 }
 
-async fn stats(node: &Node) -> Option<NodeStats> {
+async fn count(groups: &[Rc<Watched>], behind: &Cell<Duration>, teller: &Teller) {
+    let nodes = groups.iter().flat_map(|group| group.nodes.iter().map(|node| (node, group.stalls)));
+    let nodes = nodes.filter(|(node, _)| node.name.shard().is_some());
+    let all = nodes.map(|(node, stalls)| stats(node, stalls));
+    let nodes = futures::future::join_all(all).await.into_iter().flatten().collect();
+    let asked = groups.iter().map(|group| group.asked.take()).sum();
+    let behind_ns = behind.take().as_nanos() as u64;
+    teller.tell(EventKind::Stats { nodes, asked, behind_ns });
+}
+
+async fn stats(node: &Node, stalls: bool) -> Option<NodeStats> {
     let info = node.admin.info(Section::Everything).await.ok()?;
+    let stalls_ms = if stalls { node.admin.stalls().await.ok() } else { None };
+    let kept = kept(&info).map(|kept| KeptStats { stalls_ms, ..kept });
     Some(NodeStats {
         name: node.name.clone(),
         role: info.role()?,
@@ -366,11 +394,24 @@ async fn stats(node: &Node) -> Option<NodeStats> {
         net_in_bytes: info.net_input_bytes()?,
         net_out_bytes: info.net_output_bytes()?,
         cpu_seconds: info.cpu_seconds()?,
+        kept,
+    })
+}
+
+fn kept(info: &Info) -> Option<KeptStats> {
+    Some(KeptStats {
+        run: info.get("run_id")?.to_owned(),
+        evicted: info.number("evicted_keys")?,
+        expired: info.number("expired_keys")?,
+        limit_bytes: info.number("maxmemory")?,
+        data_bytes: info.data_bytes()?,
+        policy: info.get("maxmemory_policy")?.to_owned(),
+        stalls_ms: None,
     })
 }
 
 impl Watched {
-    fn new(group: DeployedGroup, patience: Duration) -> Rc<Watched> {
+    fn new(group: DeployedGroup, patience: Duration, stalls: &[String]) -> Rc<Watched> {
         let own =
             |node: &Node| node.clone().asked(node.admin.apart().with_timeout(patience).routinely());
         let nodes: Vec<Node> = group.all().map(own).collect();
@@ -384,7 +425,8 @@ impl Watched {
         };
         let failovers = RefCell::new(failovers);
         let (told, asked) = Default::default();
-        Rc::new(Watched { name, cluster, nodes, views, failovers, told, asked })
+        let stalls = stalls.contains(&name);
+        Rc::new(Watched { name, cluster, stalls, nodes, views, failovers, told, asked })
     }
 
     async fn ask(&self, node: &Node) -> Result<NodeView, NodeError> {

@@ -9,10 +9,12 @@ use crate::check::{self, Checked, Context, Failures, Fault, Sides, Windows, Zero
 use crate::load::history::Packed;
 use crate::model::event::LoadInfo;
 use crate::model::op::{Op, OpHead};
+use crate::model::step::StepKind;
 use crate::model::{Nanos, NodeName};
 
 use super::error::ReportError;
 use super::failover_fold::Election;
+use super::kept;
 use super::record::Record;
 use super::series::EVERY;
 use super::step_record::StepRecord;
@@ -39,6 +41,7 @@ pub(super) fn checked(
         hidden: record.lag.not_there(),
         locks: record.info.loads.iter().map(|load| load.locks).collect(),
         caches: record.info.loads.iter().map(|load| load.cache).collect(),
+        keepers: kept::keepers(record, &|load| counted(record, load)),
         faults: faults(record),
     };
     let rows = |wanted: &dyn Fn(OpHead) -> bool, hear: &mut dyn FnMut(&Op)| {
@@ -67,7 +70,10 @@ fn fault(steps: &[(usize, &StepRecord)]) -> Option<Fault> {
     let from = steps.iter().filter_map(|(_, step)| step.began).min()?;
     let ends = steps.iter().map(|(_, step)| step.undone.or(step.ended));
     let until = ends.collect::<Option<Vec<Nanos>>>().and_then(|ends| ends.into_iter().max());
-    Some(Fault { step: *step, text, from, until })
+    let any = |is: &dyn Fn(&StepRecord) -> bool| steps.iter().any(|(_, step)| is(step));
+    let loses_writes = any(&|step| step.effects().loses_writes);
+    let moves_clocks = any(&|step| step.info.kind == StepKind::Clock);
+    Some(Fault { step: *step, text, from, until, loses_writes, moves_clocks })
 }
 
 /// An instant that never comes.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Finding, LockFigures};
+use crate::check::{Finding, HitsByMemory, LockFigures};
 use crate::model::event::{Apart, Compare, EngineInfo, Moved, NodeInfo, PaceKept, Phase};
 use crate::model::op::{Access, Cause};
 use crate::model::slot::SlotSet;
@@ -75,6 +75,9 @@ pub struct Report {
     pub shards: Vec<Shard>,
     /// The resource use of each container; empty if servers ran as processes.
     pub containers: Vec<Container>,
+    /// Servers of loads whose keys are there for a time only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keepers: Vec<Keeper>,
     /// What crossed the relay; `null` if nodes and clients connected directly.
     pub traffic: Option<Traffic>,
     /// How late each group sees what another one with the same data has acknowledged.
@@ -410,6 +413,10 @@ pub struct Load {
     /// all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locks: Option<LockFigures>,
+    /// What more or less memory of its group would bring, if it has a cache there and no other load
+    /// has keys in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_memory: Option<HitsByMemory>,
     /// What its workload's checkers measure, of this load alone. Of loads that share keys, the first
     /// one has those of all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -675,6 +682,26 @@ pub struct ProbedFrom {
     pub region: String,
     pub canaries: usize,
     pub canaries_that_move: usize,
+}
+
+/// How a server let keys go, from the load's beginning on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Keeper {
+    #[schemars(with = "String")]
+    pub node: NodeName,
+    /// The highest `maxmemory` that it had; null if it had none.
+    pub limit_bytes: Option<u64>,
+    pub used_max_bytes: u64,
+    /// Keys that it let go for want of memory, and because their time was over.
+    pub evicted: u64,
+    pub expired: u64,
+    /// The longest time for which that stopped it, by its own account (LATENCY); 0 if that was less
+    /// than a millisecond.
+    pub stall_ms: f64,
+    /// What it was doing then, in its own words.
+    pub stalled_by: Option<String>,
+    /// As the measure `memory.recovered`.
+    pub recovered: Option<f64>,
 }
 
 /// The resource use of a node's container, by the Docker engine. Rates are averages over the

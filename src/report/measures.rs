@@ -16,7 +16,7 @@ use crate::model::op::Access;
 use crate::model::step::StepKind;
 use crate::model::{Measure, Nanos, Rate, Workload};
 
-use super::data::{Failover, Load, RegionLink, Resolution, SampleSecond, SyncLag};
+use super::data::{Failover, Keeper, Load, RegionLink, Resolution, SampleSecond, SyncLag};
 use super::doubt::Doubts;
 use super::failovers::Part;
 use super::record::Record;
@@ -33,6 +33,7 @@ pub(super) struct Parts<'a> {
     pub failovers: &'a [Failover],
     pub loads: &'a [Load],
     pub links: &'a [RegionLink],
+    pub keepers: &'a [Keeper],
     pub sync: &'a [SyncLag],
     pub resolutions: &'a [Resolution],
     pub takeovers: Option<&'a Takeovers>,
@@ -46,7 +47,7 @@ pub(super) fn measures(
     parts: &Parts,
     tally: Option<&mut Tally>,
 ) -> BTreeMap<String, Measure> {
-    let Parts { failovers, loads, links, sync, resolutions, takeovers, checked } = parts;
+    let Parts { failovers, loads, links, keepers, sync, resolutions, takeovers, checked } = parts;
     let (mut values, mut open) = (Values::new(), Values::new());
     from_events(record, &mut values);
     let replaced = failovers.iter().filter(|one| one.to.is_some()).count();
@@ -69,6 +70,10 @@ pub(super) fn measures(
     let all = |of: fn(&RegionLink) -> Option<f64>| links.iter().filter_map(of).reduce(|a, b| a + b);
     put(&mut values, "links.bytes", all(|link| link.bytes_per_s));
     put(&mut values, "links.bytes.write", all(|link| link.bytes_per_write));
+    let longest = keepers.iter().map(|keeper| keeper.stall_ms).reduce(f64::max);
+    put(&mut values, "eviction.stall.max", longest);
+    let worst = keepers.iter().filter_map(|keeper| keeper.recovered).reduce(f64::min);
+    put(&mut values, "memory.recovered", worst);
     from_loads(loads, &mut values, &mut open);
     for (name, value) in &checked.measures {
         put(&mut values, name, Some(*value));

@@ -26,6 +26,7 @@ pub mod html;
 mod instances;
 pub mod json;
 mod judge;
+mod kept;
 mod lag;
 mod links;
 mod load_tally;
@@ -245,11 +246,18 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
             load.locks = Some(locks);
         }
     }
+    for (load, hits) in std::mem::take(&mut history.checked.by_memory) {
+        if let Some(load) = loads.get_mut(usize::from(load)) {
+            load.by_memory = Some(hits);
+        }
+    }
+    let keepers = kept::rows(&record);
     let traffic = record.traffic.done();
     let links = link_rows(&record, traffic.as_ref(), history.tally.as_ref());
     let (sync, resolutions) = (record.lag.rows(&record.carried), record.lag.resolutions());
     let parts = Parts {
         links: &links,
+        keepers: &keepers,
         sync: &sync,
         resolutions: &resolutions,
         failovers: &failovers,
@@ -318,6 +326,7 @@ fn assemble(run: &Path, record: Record, failovers: Vec<Failover>, mut history: H
         failovers,
         shards: shards::rows(&record),
         containers: record.usage.rows(),
+        keepers,
         traffic,
         regions: regions::rows(&record),
         links,
@@ -427,6 +436,7 @@ fn loads(record: &Record, tally: Option<&Tally>, instances: Vec<Vec<Instance>>) 
         instances: instances.next().unwrap_or_default(),
         adapter: series.adapter.clone(),
         locks: None,
+        by_memory: None,
         measures: BTreeMap::new(),
     };
     record.info.loads.iter().zip(&record.series).enumerate().map(load).collect()

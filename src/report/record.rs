@@ -18,6 +18,7 @@ use super::carried::{Backlog, CarriedFold};
 use super::data::{Adapter, Crash, Disagreement, Probe, SampleSecond, Warning, millis};
 use super::error::ReportError;
 use super::failover_fold::FailoverFold;
+use super::kept::KeptFold;
 use super::lag::LagFold;
 use super::outages::Outages;
 use super::series::SeriesBuilder;
@@ -46,6 +47,7 @@ pub(super) struct Record {
     /// Steps ended these primaries, or made them forget what they held.
     pub ended: Vec<Failure>,
     pub stats: ShardUsage,
+    pub kept: KeptFold,
     pub usage: ContainerUsage,
     pub traffic: TrafficFold,
     pub lag: LagFold,
@@ -197,6 +199,7 @@ impl Record {
             EventKind::Phase { phase } => {
                 self.phases.push((phase, at));
                 self.stats.phase(phase);
+                self.kept.phase(phase);
                 self.usage.phase(phase);
             }
             EventKind::Warning { text } => {
@@ -220,6 +223,7 @@ impl Record {
             EventKind::Stats { nodes, asked, behind_ns } => {
                 self.starved.behind(at, Duration::from_nanos(behind_ns));
                 self.own.views.hear(at, asked);
+                self.kept.hear(at, &nodes);
                 self.stats.hear(at, nodes, &self.members);
             }
             EventKind::SyncPairs { pairs } => self.lag.pairs(pairs),

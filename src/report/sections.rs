@@ -11,6 +11,7 @@ use super::data::{
 };
 use super::locks;
 use super::table::{Cell, Column, NOTHING, On, Section, Table, count, show};
+use crate::check::HitsByMemory;
 
 const OF_SPANS: &str = "Latency of the operations that were intended before the first step, from \
                         there to convergence, and after it.";
@@ -79,6 +80,22 @@ pub(super) fn sections(r: &Report, on: On) -> Vec<Section> {
              probes and redrill's own questions too. Copied figures are in bytes, milliseconds \
              and percent.",
             shards(r),
+        ),
+        section(
+            "keepers",
+            "Memory of the servers",
+            "What each server says of itself, from the load's beginning on: keys that it let go for \
+             want of memory or because their time was over, and the longest time for which that \
+             stopped it.",
+            keepers(r),
+        ),
+        section(
+            "memory",
+            "Hits by memory",
+            "What hits in the group would have been with so much of the memory that there was, by the \
+             exact order of last use (LRU): of the reads that came to the group. 100 % are so many \
+             keys as there were at most.",
+            memory(r),
         ),
         section(
             "containers",
@@ -340,6 +357,44 @@ fn shard(r: &Report, s: &Shard) -> Vec<Cell> {
         Cell::figure(s.downtime_read_total_ms, Unit::Millis, 3),
     ]);
     row
+}
+
+fn keepers(r: &Report) -> Table {
+    let mut columns = vec![Column::text("server")];
+    columns.extend(["limit", "used, most", "evicted", "expired", "stood for"].map(Column::figure));
+    columns.push(Column::text("by").wide());
+    columns.push(Column::figure("free again"));
+    let rows = r.keepers.iter().map(|one| {
+        vec![
+            Cell::from(one.node.to_string()),
+            Cell::figure(one.limit_bytes.map(|bytes| bytes as f64), Unit::Bytes, 0),
+            Cell::figure(Some(one.used_max_bytes as f64), Unit::Bytes, 0),
+            Cell::count(Some(one.evicted)),
+            Cell::count(Some(one.expired)),
+            Cell::figure(Some(one.stall_ms), Unit::Millis, 0),
+            Cell::from(one.stalled_by.as_deref().unwrap_or(NOTHING)),
+            Cell::figure(one.recovered, Unit::Percent, 1),
+        ]
+    });
+    Table { columns, rows: rows.collect() }
+}
+
+/// A column for each part of the memory that the table has.
+fn memory(r: &Report) -> Table {
+    let with = |load: &Load| load.by_memory.clone();
+    let loads: Vec<(&str, HitsByMemory)> =
+        r.loads.iter().filter_map(|load| Some((&*load.name, with(load)?))).collect();
+    let mut columns = vec![Column::text("cache of"), Column::figure("keys")];
+    let shares = HitsByMemory::SHARES.map(|share| Unit::Percent.show(share));
+    columns.extend(shares.iter().map(|share| Column::figure(share)));
+    let row = |(name, hits): &(&str, HitsByMemory)| {
+        let shares = HitsByMemory::SHARES.map(|share| {
+            let point = hits.points.iter().find(|(at, _)| *at == share);
+            Cell::figure(point.map(|(_, hits)| *hits), Unit::Percent, 1)
+        });
+        [Cell::from(*name), Cell::count(Some(hits.keys))].into_iter().chain(shares).collect()
+    };
+    Table { columns, rows: loads.iter().map(row).collect() }
 }
 
 fn containers(r: &Report) -> Table {

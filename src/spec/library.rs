@@ -28,7 +28,7 @@ const TOPOLOGIES: &[Ready] = ready!(Topology "topologies":
     "standalone" "replication-1x2" "sentinel-1x2" "cluster-3x0" "cluster-3x1" "cluster-6x1" "cluster-10x2"
     "two-regions" "stretched-2r" "standby-2r" "active-active-2r" "active-active-3r"
     "cluster-active-active-2r" "cluster-standby-2r" "locks-1x0" "locks-1x2" "redlock-5"
-    "locks-mixed" "caches");
+    "locks-mixed" "caches" "bounded");
 
 const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cluster-reshard" "cluster-drain" "cluster-rebalance" "steady-state"
@@ -47,7 +47,8 @@ const SCENARIOS: &[Ready] = ready!(Scenario "scenarios":
     "cache-counters-comparison" "cache-transactions" "cache-transactions-failing" "cache-warming" "cache-warming-comparison" "cache-restore" "cache-breaker"
     "cache-cold-restart" "cache-keys" "cache-invalidation-cut" "cache-invalidation-failover"
     "cache-invalidation-reshard" "cache-stampede-holder" "cache-ttl-layers" "cache-writes"
-    "cache-writes-comparison" "cache-slow-link" "cache-formats" "cache-formats-comparison");
+    "cache-writes-comparison" "cache-slow-link" "cache-formats" "cache-formats-comparison"
+    "cache-eviction" "cache-eviction-comparison" "cache-expiry");
 
 pub fn topologies() -> &'static [Ready] {
     TOPOLOGIES

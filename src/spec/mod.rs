@@ -17,6 +17,7 @@ pub mod diagnostic;
 pub mod file;
 pub mod library;
 pub mod cache;
+pub mod expiry;
 pub mod lock;
 pub mod nearest;
 pub mod network;

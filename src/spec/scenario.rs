@@ -8,6 +8,7 @@ use crate::model::{NodeName, Rate, Workload};
 use super::Tools;
 use super::cache::Cache;
 use super::decode::word_enum;
+use super::expiry::Expiry;
 use super::lock::Lock;
 use super::step::{On, Step, Target};
 use super::topology::Topology;
@@ -186,6 +187,8 @@ pub struct Load {
     pub lock: Option<Lock>,
     /// What it reads and writes through, if its workload is `cache`.
     pub cache: Option<Cache>,
+    /// What it sets and looks at, if its keys are there for a time only.
+    pub expiry: Option<Expiry>,
     /// Application processes, each with its own slot map and connections.
     pub instances: u16,
     /// Connections of each instance to each node.
@@ -265,6 +268,7 @@ impl Load {
             transfers: Transfers::default(),
             lock: None,
             cache: None,
+            expiry: None,
             instances: 1,
             connections: 1,
             wait: None,
@@ -317,7 +321,8 @@ impl By {
             | Workload::Stream
             | Workload::DualWrite
             | Workload::Lock
-            | Workload::Cache => &[],
+            | Workload::Cache
+            | Workload::Expiry => &[],
         }
     }
 }

@@ -14,6 +14,7 @@ mod containers;
 mod counters;
 mod deadlock;
 mod drill;
+mod evictions;
 mod failover;
 mod form;
 mod front;
@@ -63,6 +64,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("counters", counters::run),
     ("deadlock", deadlock::run),
     ("caches", caches::run),
+    ("evictions", evictions::run),
     ("report", report::run),
 ];
 

@@ -57,6 +57,8 @@ mod tests {
             text: "pause".to_owned(),
             from: Nanos(from),
             until: Some(Nanos(until)),
+            loses_writes: false,
+            moves_clocks: false,
         };
         let faults = vec![fault(0, 100, 200), fault(1, 1_000, 2_000)];
         let context = Context { faults, ..Context::default() };

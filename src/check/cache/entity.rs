@@ -32,6 +32,8 @@ pub struct Entity {
     pub(super) coded: Coded,
     /// For how long reads and writes that ended ok took, in nanoseconds, from sent to done.
     pub(super) worked: u64,
+    /// When its own group had no copy at the end, and which server said so.
+    pub(super) absent: Option<(Nanos, Option<u16>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +68,20 @@ pub(super) struct Read {
     pub(super) kept: Option<Nanos>,
     /// When it saw that the copy under the entity's name was another one's.
     pub(super) met: Option<Nanos>,
+    /// The server that has the copy, as the load counts nodes.
+    pub(super) by: Option<u16>,
+}
+
+/// A copy that was left in the group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Put {
+    /// It was there then.
+    pub(super) done: Nanos,
+    /// The origin had been asked for it from then on.
+    pub(super) asked: Nanos,
+    /// Until when it may be served.
+    pub(super) kept: Nanos,
+    pub(super) by: Option<u16>,
 }
 
 impl Read {
@@ -118,11 +134,12 @@ impl Entity {
         self.reads.iter().chain(&self.beside).filter_map(|read| read.asked)
     }
 
-    /// Copies that were left in the group: when they were there, from when the origin had been asked
-    /// for them, and until when they may be served.
-    pub(super) fn puts(&self) -> impl Iterator<Item = (Nanos, Nanos, Nanos)> {
+    /// Copies that were left in the group.
+    pub(super) fn puts(&self) -> impl Iterator<Item = Put> {
         let all = self.reads.iter().chain(&self.beside).chain(&self.warmed);
-        all.filter_map(|read| Some((read.done, read.left()?.0, read.kept?)))
+        all.filter_map(|read| {
+            Some(Put { done: read.done, asked: read.left()?.0, kept: read.kept?, by: read.by })
+        })
     }
 
     /// Acknowledged writes that are lost: the origin has neither them nor anything newer.
@@ -145,11 +162,17 @@ impl Entity {
 
 impl Kept for Entity {
     fn wants(op: &Op) -> bool {
-        matches!(op.action, Action::Cache(_)) && op.purpose != Purpose::Final
+        matches!(op.action, Action::Cache(_))
     }
 
     fn keep(&mut self, op: &Op) {
         let Action::Cache(action) = op.action else { return };
+        if op.purpose == Purpose::Final {
+            let is_there = matches!(action, CacheOp::Read { version: Some(_), .. });
+            let is_absent = op.outcome == Outcome::Ok && !is_there;
+            self.absent = is_absent.then_some((op.sent, op.by));
+            return;
+        }
         let (is_ok, process) = (op.outcome == Outcome::Ok, op.process);
         let overloaded = Outcome::Fail(crate::model::op::Cause::Overloaded);
         self.refused += u64::from(op.outcome == overloaded);
@@ -172,6 +195,7 @@ impl Kept for Entity {
                     asked,
                     kept,
                     met,
+                    by: op.by,
                 };
                 match op.purpose {
                     Purpose::Fill => self.warmed.push(read),

@@ -1,9 +1,10 @@
 //! What the cache of one load was worth.
 
 use super::breakers::Breakers;
-use super::entity::Entity;
+use super::entity::{Entity, Read};
 use super::formats::Formats;
 use super::invalidated::Invalidations;
+use super::memory::Memory;
 use super::misses::Misses;
 use super::names::Names;
 use super::recovery::Recovery;
@@ -20,6 +21,7 @@ pub(super) struct Figures {
     pub(super) stale: Stale,
     pub(super) stampedes: Stampedes,
     pub(super) misses: Misses,
+    pub(super) memory: Memory,
     pub(super) invalidations: Invalidations,
     pub(super) breakers: Breakers,
     pub(super) recovery: Recovery,
@@ -35,6 +37,8 @@ impl Figures {
             stale,
             stampedes,
             misses,
+            // It is of one load's servers.
+            memory: _,
             invalidations,
             breakers,
             recovery,
@@ -90,6 +94,8 @@ pub(super) struct Reads {
     refused: u64,
     /// Acknowledged writes that the origin never got.
     lost: u64,
+    /// Answers of the origin of which the group took no copy.
+    unkept: u64,
 }
 
 impl Reads {
@@ -114,6 +120,9 @@ impl Reads {
         self.writes.extend(&entity.wrote);
         self.refused += entity.refused;
         self.lost += entity.lost() as u64;
+        let unkept =
+            |read: &&Read| read.is_ok && read.from == FoundIn::Origin && read.kept.is_none();
+        self.unkept += entity.reads.iter().filter(unkept).count() as u64;
     }
 
     fn join(&mut self, other: Reads) {
@@ -130,6 +139,7 @@ impl Reads {
             asked,
             refused,
             lost,
+            unkept,
         } = other;
         self.sent += sent;
         self.answered += answered;
@@ -143,6 +153,7 @@ impl Reads {
         self.asked.extend(asked);
         self.refused += refused;
         self.lost += lost;
+        self.unkept += unkept;
     }
 
     fn told(&mut self, told: &mut Checked) {
@@ -167,6 +178,7 @@ impl Reads {
         told.measure("origin.saved", share(asked.len(), self.sent).map(|asked| 100.0 - asked));
         told.measure("origin.worst", Some(in_worst_second(asked) as f64));
         told.measure("cache.lost", Some(self.lost as f64));
+        told.measure("cache.unkept", Some(self.unkept as f64));
         told.measure("origin.shed", Some(self.refused as f64));
     }
 }

@@ -9,6 +9,7 @@ mod entity;
 mod figures;
 mod formats;
 mod invalidated;
+mod memory;
 mod misses;
 mod names;
 mod recovery;
@@ -27,6 +28,7 @@ use super::parts::{self, HELD, History, Keys, ReadError};
 
 use entity::Entity;
 use figures::Figures;
+pub use memory::HitsByMemory;
 
 /// Judges every entity.
 pub struct Caches;
@@ -47,7 +49,9 @@ impl Checker for Caches {
                 figures.stale.add(at, &entity, context.cache(at.0), &mut examples);
                 figures.stampedes.add(&entity);
                 figures.invalidations.add(&entity, context.cache(at.0));
-                figures.misses.add(&entity, context.cache(at.0));
+                let (puts, misses) = misses::of(&entity, at.0, context);
+                figures.misses.add(&misses);
+                figures.memory.add(at, &entity, (&puts, &misses), context);
                 figures.breakers.add(&entity, context);
                 figures.recovery.add(&entity, context);
                 figures.names.add(&entity);
@@ -60,6 +64,11 @@ impl Checker for Caches {
         for (load, mut figures) in of {
             let mut own = Checked::default();
             figures.told(&mut own);
+            if let Some(room) = context.keepers.room(load) {
+                let by_memory = figures.memory.told(room, &mut own);
+                told.by_memory.extend(by_memory.map(|hits| (load, hits)));
+            }
+            memory::worst(&mut told, &own);
             told.of_load(load, own);
             all.join(figures);
         }

@@ -1,6 +1,8 @@
 //! Caches, one case after the other.
 
 use super::*;
+use crate::check::ideal::{self, Order, Touch};
+use crate::check::keepers::{Keepers, Room};
 use crate::model::Nanos;
 use crate::model::event::CacheInfo;
 use crate::model::op::{Action, CacheOp, Cause, Ended, FoundIn, Op, Outcome, Purpose};
@@ -26,15 +28,21 @@ fn write(version: u64, at: u64, (sent, done): (u64, u64)) -> Op {
     Op::new(1, Action::Cache(CacheOp::Write { version, at: Nanos(at) }), Nanos(sent), Nanos(done))
 }
 
+const CACHE: CacheInfo = CacheInfo {
+    old_for_ms: PROMISED as f64 / 1e6,
+    deletes: true,
+    entities: Some(ENTITIES),
+    guarded: false,
+    by_library: false,
+    copies: None,
+};
+
 pub(super) fn told(ops: &[Op]) -> Checked {
-    let cache = CacheInfo {
-        old_for_ms: PROMISED as f64 / 1e6,
-        deletes: true,
-        entities: Some(ENTITIES),
-        guarded: false,
-        by_library: false,
-    };
-    let context = Context { caches: vec![Some(cache)], ..Context::default() };
+    told_of(CACHE, Keepers::default(), ops)
+}
+
+fn told_of(cache: CacheInfo, keepers: Keepers, ops: &[Op]) -> Checked {
+    let context = Context { caches: vec![Some(cache)], keepers, ..Context::default() };
     Caches.check(&ops, &context).unwrap()
 }
 
@@ -231,4 +239,209 @@ fn what_a_step_warmed_is_counted_and_compared_with_a_load_that_was_not_warmed() 
     let alone = [&steps[..], &reads[..6]].concat();
     assert!(of(&alone, names)[3].is_nan(), "there is nothing to compare it with");
     assert!(of(&reads, names).iter().all(|value| value.is_nan()), "nothing was warmed");
+}
+
+const CAUSES: [&str; 6] = [
+    "cache.misses.cold",
+    "cache.misses.expired",
+    "cache.misses.invalidated",
+    "cache.misses.evicted",
+    "cache.misses.lost",
+    "cache.misses.gone",
+];
+
+/// Spans of the nodes 0 and 1 in which keys were evicted, and in which data was lost.
+type Spans = [Vec<(u64, u64)>; 2];
+
+fn keepers(evicted: &Spans, lost: &Spans) -> Keepers {
+    let mut keepers = Keepers::default();
+    let span = |(from, to): &(u64, u64)| (Nanos(*from), Nanos(*to));
+    for node in [0, 1] {
+        let at = usize::from(node);
+        evicted[at].iter().for_each(|one| keepers.add_evicted((0, node), span(one)));
+        lost[at].iter().for_each(|one| keepers.add_lost((0, node), span(one)));
+    }
+    keepers
+}
+
+#[test]
+fn a_copy_that_a_server_let_go_was_evicted_or_lost_with_it() {
+    let by = |node, op: Op| Op { by: Some(node), ..op };
+    let ops = [by(0, asked(1, (10, 20), 100)), by(0, asked(1, (50, 60), 200))];
+    let causes = |evicted: [&[(u64, u64)]; 2], lost: [&[(u64, u64)]; 2]| {
+        let [evicted, lost] = [evicted, lost].map(|spans| spans.map(<[_]>::to_vec));
+        let told = told_of(CACHE, keepers(&evicted, &lost), &ops);
+        CAUSES[3..].iter().map(|name| told.measures[name]).collect::<Vec<_>>()
+    };
+    assert_eq!(causes([&[(30, 40)], &[]], [&[], &[]]), [1.0, 0.0, 0.0]);
+    assert_eq!(causes([&[], &[]], [&[(30, 40)], &[]]), [0.0, 1.0, 0.0]);
+    assert_eq!(causes([&[(30, 35)], &[]], [&[(30, 40)], &[]]), [0.0, 0.0, 1.0], "either");
+    assert_eq!(causes([&[], &[(30, 40)]], [&[], &[]]), [0.0, 0.0, 1.0], "it is another server's");
+    assert_eq!(causes([&[(5, 15), (70, 80)], &[]], [&[], &[]]), [0.0, 0.0, 1.0], "not then");
+}
+
+fn some_spans() -> impl Strategy<Value = Spans> {
+    let spans = || prop::collection::vec((0..150_u64, 0..20_u64), 0..3);
+    let ends =
+        |spans: Vec<(u64, u64)>| spans.into_iter().map(|(at, more)| (at, at + more)).collect();
+    (spans(), spans()).prop_map(move |(one, other)| [ends(one), ends(other)])
+}
+
+/// Each read that asked the origin, with every copy, every write and every instant of a server.
+fn causes_by_comparing_all(ops: &[Op], evicted: &Spans, lost: &Spans) -> [f64; 6] {
+    let copies: Vec<&Op> = ops.iter().filter(|op| is_asked(op)).collect();
+    let wrote = |from: u64, to: u64| {
+        ops.iter().any(|op| match op.action {
+            Action::Cache(CacheOp::Write { at, .. }) => (from..=to).contains(&at.0),
+            _ => false,
+        })
+    };
+    let mut counts = [0.0; 6];
+    for read in &copies {
+        let before = copies.iter().filter(|copy| copy.done <= read.sent);
+        let Some(copy) = before.max_by_key(|copy| (copy.done, copy.sent)) else {
+            counts[0] += 1.0;
+            continue;
+        };
+        let ends = copy.done.0 + 30;
+        let is_over = ends <= read.done.0;
+        let is_deleted = wrote(copy.sent.0, read.done.0);
+        let happened = |spans: &Spans| {
+            let of = |node: Option<u16>| node.map_or(&[][..], |node| &spans[usize::from(node)][..]);
+            let mut all = of(copy.by).iter().chain(of(read.by));
+            all.any(|(from, to)| (copy.done.0..=read.done.0).any(|at| (*from..=*to).contains(&at)))
+        };
+        let cause = match (is_over, is_deleted) {
+            (true, false) => 1,
+            (true, true) if read.sent.0 >= ends => 1,
+            (_, true) => 2,
+            (false, false) => match (happened(evicted), happened(lost)) {
+                (true, false) => 3,
+                (false, true) => 4,
+                _ => 5,
+            },
+        };
+        counts[cause] += 1.0;
+    }
+    counts
+}
+
+fn is_asked(op: &Op) -> bool {
+    matches!(op.action, Action::Cache(CacheOp::Read { asked: Some(_), .. }))
+}
+
+proptest! {
+    #[test]
+    fn the_cause_of_a_miss_is_what_comparing_all_finds(
+        ops in some_ops(),
+        evicted in some_spans(),
+        lost in some_spans(),
+    ) {
+        let ops: Vec<Op> = (0..).zip(ops).map(|(at, op)| Op { by: Some(at % 2), ..op }).collect();
+        let told = told_of(CACHE, keepers(&evicted, &lost), &ops);
+        let causes = CAUSES.map(|name| told.measures[name]);
+        prop_assert_eq!(causes, causes_by_comparing_all(&ops, &evicted, &lost));
+    }
+}
+
+/// Reads of entities of one size, one after the other, through a cache with room for so many that
+/// evicts by LRU or, if not `right`, what was used last.
+fn through_a_cache(reads: &[u64], room: usize, right: bool) -> Vec<Op> {
+    let mut list: Vec<u64> = Vec::new();
+    let step = |(at, entity): (usize, &u64)| {
+        let sent = at as u64 * 10;
+        let found = list.iter().position(|held| held == entity).map(|place| list.remove(place));
+        if found.is_none() && list.len() == room {
+            list.remove(if right { 0 } else { room - 1 });
+        }
+        list.push(*entity);
+        let op = match found {
+            Some(_) => read(1, FoundIn::Group, (sent, sent + 1)),
+            None => asked(1, (sent, sent + 1), 1 << 40),
+        };
+        Op { key: *entity, by: Some(0), ..op }
+    };
+    reads.iter().enumerate().map(step).collect()
+}
+
+fn figures_of(ops: &[Op], room: usize) -> Checked {
+    let mut keepers = keepers(&[vec![(0, 1 << 30)], vec![]], &Spans::default());
+    let (keys, evicted, order) = (room as u64, 1, Some(Order::Lru));
+    keepers.add_room(0, Room { keys, bytes: 0, evicted, order, alone: true });
+    told_of(CacheInfo { copies: Some((10, 10)), ..CACHE }, keepers, ops)
+}
+
+proptest! {
+    #[test]
+    fn efficiency_is_hits_against_those_of_the_best_choice(
+        reads in prop::collection::vec(0..8_u64, 1..80),
+        room in 1..5_usize,
+    ) {
+        let ops = through_a_cache(&reads, room, true);
+        let told = figures_of(&ops, room);
+        let hits = ops.iter().filter(|op| !is_asked(op)).count() as f64;
+        let plain: Vec<u32> = reads.iter().map(|entity| *entity as u32).collect();
+        let best = ideal::belady(&plain, room) as f64;
+        let efficiency = (best > 0.0).then(|| hits / best * 100.0);
+        prop_assert_eq!(told.measures.get("cache.efficiency").copied(), efficiency);
+        // What LRU evicts, LRU would not hold.
+        prop_assert!(told.measures.get("eviction.accuracy").is_none_or(|share| *share == 100.0));
+        let by_memory = &told.by_memory[&0];
+        let touches: Vec<Touch> = plain.iter().map(|entity| Touch::Read(*entity)).collect();
+        for share in [100.0, 200.0] {
+            let room = (room as f64 * share / 100.0) as usize;
+            let held = ideal::held(&touches, &[0; 80], room, Order::Lru);
+            let hits = held.iter().filter(|held| **held).count() as f64 / reads.len() as f64 * 100.0;
+            let (_, told) = by_memory.points.iter().find(|(at, _)| *at == share).unwrap();
+            prop_assert!((told - hits).abs() < 1e-9, "{} against {} at {}", told, hits, share);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_evicts_what_was_used_last_is_not_accurate() {
+    let reads: Vec<u64> = (0..200_u64).map(|n| if n % 2 == 0 { n % 3 } else { n % 17 }).collect();
+    let accuracy = |right| {
+        let ops = through_a_cache(&reads, 6, right);
+        figures_of(&ops, 6).measures["eviction.accuracy"]
+    };
+    assert_eq!(accuracy(true), 100.0);
+    assert!(accuracy(false) < 60.0, "{}", accuracy(false));
+}
+
+#[test]
+fn what_expired_or_was_deleted_no_memory_would_have_had() {
+    let entity = |key, op: Op| Op { key, by: Some(0), ..op };
+    let ops = [
+        entity(1, asked(1, (10, 11), 100)),
+        entity(1, asked(1, (110, 111), 1_000)),
+        entity(1, write(2, 205, (200, 206))),
+        entity(1, asked(2, (210, 211), 1_000)),
+        entity(1, read(2, FoundIn::Group, (220, 221))),
+    ];
+    assert_eq!(figures_of(&ops, 1).measures["cache.efficiency"], 100.0);
+}
+
+#[test]
+fn a_server_that_takes_no_copy_is_no_better_than_one_that_evicts() {
+    let unkept = |at: u64| {
+        let action = CacheOp::Read {
+            version: Some(1),
+            from: FoundIn::Origin,
+            asked: Some((Nanos(at), Nanos(at + 1))),
+            kept: None,
+            met: None,
+        };
+        Op::new(1, Action::Cache(action), Nanos(at), Nanos(at + 1))
+    };
+    let hit = Op { key: 2, ..read(1, FoundIn::Group, (90, 91)) };
+    let left = Op { key: 2, ..asked(1, (5, 6), 1_000) };
+    let efficiency = |more: &[Op]| {
+        let ops = [&[left.clone(), hit.clone()], more].concat();
+        figures_of(&ops, 2).measures["cache.efficiency"]
+    };
+    assert_eq!(efficiency(&[unkept(10)]), 100.0, "nobody could have had it");
+    assert_eq!(efficiency(&[unkept(10), unkept(20)]), 50.0);
+    let written = write(2, 15, (14, 16));
+    assert_eq!(efficiency(&[unkept(10), written, unkept(20)]), 100.0, "it is another version");
 }

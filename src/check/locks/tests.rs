@@ -239,6 +239,8 @@ fn judged_of(holders: u32, ops: &[Op], fault: Option<(u64, Option<u64>)>) -> Che
         text: "kill".to_owned(),
         from: at(from),
         until: until.map(at),
+        loses_writes: true,
+        moves_clocks: false,
     });
     let context = Context { locks, faults: faults.collect(), ..Context::default() };
     Locks.check(&ops, &context).unwrap()

@@ -11,6 +11,7 @@ use super::data::Data;
 use super::origin::ABSENT;
 use crate::load::client::{Commands, Read, ReplyValue, of};
 use crate::model::Nanos;
+use crate::model::event::CacheInfo;
 use crate::model::op::{Action, CacheOp, FoundIn, key_name};
 use crate::model::slot::slot_of;
 use crate::spec::cache::Naming;
@@ -51,10 +52,9 @@ impl Entity {
 /// Of each user, where names are joined.
 const THINGS: u64 = 12;
 
-/// Of an entity, in bytes: each has its own, which is always the same.
+/// Of the copies of an entity, in bytes.
 fn size_of((least, most): (usize, usize), id: u64) -> usize {
-    let spread = (most.max(least) - least + 1) as u64;
-    least + (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16) as usize % spread as usize
+    CacheInfo::size_of((least as u64, most as u64), id) as usize
 }
 
 /// A copy of a version of an entity. What the entity holds follows from that.

@@ -78,6 +78,11 @@ impl Client for Repository {
                 let reading = process.unless_restarted(read(process, entity, &trace));
                 let ended = tokio::time::timeout(patience, reading).await;
                 let asked = trace.asked.get();
+                // Where it is from a process, no server answered.
+                let by = match &ended {
+                    Ok(Some(Ok(found))) => found.by,
+                    Ok(Some(Err(_)) | None) | Err(_) => None,
+                };
                 let told = match &ended {
                     Ok(Some(Ok(found))) => found.told(entity, asked),
                     Ok(Some(Err(_)) | None) | Err(_) => {
@@ -85,7 +90,8 @@ impl Client for Repository {
                         CacheOp::Read { version: None, from, asked, kept: None, met }
                     }
                 };
-                answer(ended.map(|ended| ended.map(|ended| ended.map(drop))), told)
+                let ended = ended.map(|ended| ended.map(|ended| ended.map(drop)));
+                Answer { by, ..answer(ended, told) }
             }
             Form::Write(entity) => {
                 let writing = process.unless_restarted(write(process, entity, &trace));

@@ -194,6 +194,12 @@ impl Link {
             (Commands::One(command) | Commands::Alone(command), asking) => {
                 self.one(command, asking).await
             }
+            // Without that a replica sends everybody to its primary.
+            (Commands::OfReplica(command), _) => {
+                let readonly = redis::cmd("READONLY");
+                let answers = self.send_each([&readonly, command], false).await?;
+                answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
+            }
             // Whoever routes takes care of pipelines, as each command goes its own way.
             (Commands::Transaction(commands) | Commands::Pipeline(commands), asking) => {
                 self.transact(commands, asking).await

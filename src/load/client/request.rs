@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 
-use crate::model::op::{Action, Cause, QueueOp, RegisterOp};
+use crate::model::op::{Action, Cause, ExpiryOp, QueueOp, RegisterOp};
 use crate::spec::scenario::Wait;
 use crate::sync::term::STANDBY;
 
@@ -24,6 +24,8 @@ pub(crate) enum Commands {
     One(Cmd),
     /// One that may keep its connection waiting, so nobody else uses that meanwhile.
     Alone(Cmd),
+    /// A question to a replica of the key's slot. It follows no redirects.
+    OfReplica(Cmd),
     /// All of them or none, between MULTI and EXEC.
     Transaction(Vec<Cmd>),
     /// In one go, and nothing holds them together: each is done or not.
@@ -153,6 +155,9 @@ impl ReplyValue {
             }
             ReplyValue::Number(number) | ReplyValue::Lease { got: number, .. } => match planned {
                 Action::Lock(asked) => Action::Lock(asked.told(*number)),
+                Action::Expiry(ExpiryOp::Look { value, ends, replica, .. }) => {
+                    Action::Expiry(ExpiryOp::Look { value, ends, replica, found: *number })
+                }
                 other => other,
             },
             ReplyValue::Taken(_) => ReplyValue::Number(None).action(planned),

@@ -249,6 +249,13 @@ impl Routed {
         self.replicas.replace(replicas);
     }
 
+    /// A replica of a slot's owner, if one is known.
+    fn replica(&self, slot: u16) -> Option<Rc<Node>> {
+        let owner = self.slots.borrow().owner(slot)?;
+        let number = *self.replicas.borrow().get(&owner)?.first()?;
+        self.node(number)
+    }
+
     /// Asks the replicas of an owner that does not answer whether one of them has taken its place:
     /// it is the first to know. What else they say is not heard, for they may be cut off.
     async fn ask_replicas(&self, slot: u16) {
@@ -287,7 +294,15 @@ impl Routed {
     }
 
     async fn attempts(&self, request: &Request, trip: &Trip) -> Result<ReplyValue, Outcome> {
-        let mut target = self.owner(request.slot);
+        let of_replica = matches!(request.commands, Commands::OfReplica(_));
+        let mut target = match of_replica {
+            true => self.replica(request.slot),
+            false => self.owner(request.slot),
+        };
+        if of_replica && target.is_none() {
+            // Servers name a replica once it has heard of its primary.
+            self.doubt();
+        }
         let mut asking = false;
         loop {
             let node = target.take().ok_or(Outcome::Fail(Cause::Refused))?;
@@ -323,6 +338,9 @@ impl Routed {
             if error != Reply::Lost {
                 link.answered(self.shared.clock.now());
                 trip.sending.replace(Sending::Unsent);
+            }
+            if of_replica && matches!(error, Reply::Moved(_) | Reply::Ask(_)) {
+                return Err(Outcome::Fail(Cause::Redirects));
             }
             target = self.follow(error, node.address, request, trip).await?;
             asking = matches!(error, Reply::Ask(_));

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, CacheOp, Cause, CounterOp, Ended, FoundIn, LockOp, Op, OpHead, Outcome, Part, Purpose,
-    QueueOp, Redirects, RegisterOp, SetOp, TransferOp,
+    Action, CacheOp, Cause, CounterOp, Ended, ExpiryOp, FoundIn, LockOp, Op, OpHead, Outcome, Part,
+    Purpose, QueueOp, Redirects, RegisterOp, SetOp, TransferOp,
 };
 
 /// Rows are written and read in blocks of about this size, each of whole rows.
@@ -253,6 +253,15 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             put_if(out, kept.map(|at| at.0));
             put_if(out, met.map(|at| at.0));
         }
+        Action::Expiry(ExpiryOp::Set { value, lives }) => {
+            one(40, *value);
+            put(out, lives.0);
+        }
+        Action::Expiry(ExpiryOp::Look { value, ends, replica, found }) => {
+            one(if *replica { 42 } else { 41 }, *value);
+            put(out, ends.0);
+            put_if(out, *found);
+        }
     }
 }
 
@@ -440,6 +449,12 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
         29 => {
             let (copies, bytes, nanos) = (get(bytes)?, get(bytes)?, get(bytes)?);
             Action::Cache(CacheOp::Coded { copies, bytes, nanos })
+        }
+        40 => Action::Expiry(ExpiryOp::Set { value: get(bytes)?, lives: Nanos(get(bytes)?) }),
+        41 | 42 => {
+            let (value, ends) = (get(bytes)?, Nanos(get(bytes)?));
+            let (replica, found) = (kind == 42, get_if(bytes)?);
+            Action::Expiry(ExpiryOp::Look { value, ends, replica, found })
         }
         kind => Action::Lock(unpack_lock(kind, bytes)?),
     })

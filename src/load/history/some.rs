@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use crate::model::Nanos;
 use crate::model::op::{
-    Action, CacheOp, Cause, CounterOp, Ended, FoundIn, LockOp, Op, Outcome, Part, Purpose, QueueOp,
-    Redirects, RegisterOp, SetOp, TransferOp,
+    Action, CacheOp, Cause, CounterOp, Ended, ExpiryOp, FoundIn, LockOp, Op, Outcome, Part,
+    Purpose, QueueOp, Redirects, RegisterOp, SetOp, TransferOp,
 };
 
 /// Small numbers, and the greatest.
@@ -38,6 +38,17 @@ fn action() -> impl Strategy<Value = Action> {
         }),
         lock().prop_map(Action::Lock),
         cache().prop_map(Action::Cache),
+        expiry().prop_map(Action::Expiry),
+    ]
+}
+
+fn expiry() -> impl Strategy<Value = ExpiryOp> {
+    let at = || number().prop_map(Nanos);
+    prop_oneof![
+        (number(), at()).prop_map(|(value, lives)| ExpiryOp::Set { value, lives }),
+        (number(), at(), any::<bool>(), prop::option::of(number())).prop_map(
+            |(value, ends, replica, found)| ExpiryOp::Look { value, ends, replica, found }
+        ),
     ]
 }
 

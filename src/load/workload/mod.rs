@@ -6,6 +6,7 @@
 mod cache;
 mod cas;
 mod counter;
+mod expiry;
 mod keys;
 mod locks;
 mod plans;
@@ -60,6 +61,10 @@ fn with(load: &Load, deadlocks: &locks::Deadlocks) -> Box<dyn Sessions> {
             Box::new(locks::Locks::new(lock, load.timeout, deadlocks.clone()))
         }
         Workload::Cache => Box::new(cache::Cache::of(load)),
+        Workload::Expiry => {
+            let usual = crate::spec::expiry::Expiry::USUAL;
+            Box::new(expiry::Expiry(load.expiry.unwrap_or(usual)))
+        }
     }
 }
 

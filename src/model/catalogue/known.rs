@@ -163,6 +163,8 @@ pub enum Need {
     Guarded,
     /// A step that warms a cache.
     Warms,
+    /// A load whose keys are there for a time only.
+    Expires,
 }
 
 /// What a drill has: made from a scenario, or from a run's record.
@@ -217,6 +219,7 @@ impl Need {
             Need::Abandoned => facts.abandoned,
             Need::Guarded => facts.guarded,
             Need::Warms => facts.warms,
+            Need::Expires => any(&Workload::expires),
         }
     }
 }

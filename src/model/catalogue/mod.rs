@@ -373,6 +373,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
             .headline("Hits", &[
                 "{cache.hits.near?} in the reader's own process", "{cache.misses} misses",
                 "{cache.misses.expired?} expired", "{cache.misses.invalidated?} invalidated",
+                "{cache.misses.evicted?} evicted", "{cache.misses.lost?} lost with a server",
             ]);
         "cache.hits.host" Percent Higher "reads that found a copy on their host";
         "cache.hits.group" Percent Higher "reads that found a copy in the group";
@@ -382,7 +383,15 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "cache.misses.cold" Count Lower "those of entities of which there had been none";
         "cache.misses.expired" Count Lower "those of copies whose time was over";
         "cache.misses.invalidated" Count Lower "those of copies that a writer had deleted";
-        "cache.misses.gone" Count Lower "those of copies that the servers evicted or lost";
+        "cache.misses.evicted" Count Lower "those of copies that servers had no room for"
+            .side_by_side();
+        "cache.misses.lost" Count Lower
+            "those of copies that were lost with a server's data or its role";
+        "cache.misses.gone" Count Lower
+            "those of copies that were gone, and nobody can tell which way";
+        "cache.unkept" Count Lower
+            "answers of the origin of which the group took no copy: it had no room, or did not answer"
+            .side_by_side();
         "cache.hit.p95" Millis Lower "95th percentile of the latency of reads that found a copy"
             .side_by_side().busy_does(MayBeAll);
         "cache.miss.p95" Millis Lower "the same of reads that found none".side_by_side()
@@ -497,6 +506,54 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "warm.gain" Percent Higher
             "fewer misses of warmed loads than of the others, in the two seconds after a step that warmed"
             .side_by_side();
+    }
+    &[Workload(Workload::Cache)], "have a layer in a group whose `maxmemory` is reached" => {
+        "cache.efficiency" Percent Higher
+            "hits in the group, of those that the best choice of what to keep would have in its memory"
+            .side_by_side().busy_does(Spares).headline("Hits against the ideal", &[
+                "{cache.misses.evicted?} misses of evicted copies",
+                "{eviction.accuracy?} of evictions were right",
+                "servers stood for {eviction.stall.max?} at most",
+            ]);
+        "eviction.accuracy" Percent Higher
+            "evicted copies that the exact order of the policy would not hold either"
+            .side_by_side().busy_does(Spares);
+    }
+    &[Workload(Workload::Expiry)], "let the load go on for longer than keys live: none was seen to go" => {
+        "expiry.accuracy" Percent Higher
+            "keys that went within 50 ms of their end, of those of which that is known"
+            .side_by_side().in_suite("in time").busy_does(Spares)
+            .headline("Keys gone within 50 ms of their end", &[
+                "of {expiry.judged}", "the latest {expiry.late.max?}", "{expiry.early?} too early",
+                "{expiry.touched?} that steps touched are left out",
+                "looked at every {expiry.between.p99?}",
+            ]);
+        "expiry.accuracy.replicas" Percent Higher "the same of those that were looked at on replicas"
+            .side_by_side().busy_does(Spares);
+        "expiry.judged" Count Neither "keys that were looked at around their end";
+        "expiry.touched" Count Neither
+            "keys whose end a step moved, or that it may have lost: they are not judged";
+        "expiry.early" Count Lower "keys that were gone before their time was over"
+            .side_by_side().finding("early_keys");
+        "expiry.late.p99" Millis Lower
+            "99th percentile of how long after its end a key was still there"
+            .side_by_side().busy_does(MayBeAll);
+        "expiry.late.max" Millis Lower "the longest such time".side_by_side().busy_does(MayBeAll);
+        "expiry.spread" Millis Lower
+            "between the first and the last of keys to go, from their ends: the 99th percentile less the first"
+            .side_by_side().busy_does(MayBeAll);
+        "expiry.between.p99" Millis Neither
+            "99th percentile of the time between the two looks between which a key went: so exact are these figures";
+    }
+    &[Expires], "let the load last longer: no server told of its memory" => {
+        "eviction.stall.max" Millis Lower
+            "the longest time for which a server did nothing but let keys go, by its own account"
+            .side_by_side().busy_does(MayBeAll);
+    }
+    &[Expires], "have a step limit memory (`memory-pressure`) for 5 s, or keys expire 5 s before the end" => {
+        "memory.recovered" Percent Higher
+            "memory beyond a new limit, or of keys whose time is over, that was free 5 s later"
+            .side_by_side().headline("Memory free again", &[]);
     }
     &[Workload(Workload::Cache)], "let copies expire while several clients read them" => {
         "stampede.computations.max" Count Lower

@@ -13,6 +13,7 @@ mod lanes;
 mod lines;
 mod lost;
 mod map;
+mod memory;
 mod slots;
 mod svg;
 mod traffic;
@@ -59,6 +60,7 @@ struct Page<'a> {
     map: String,
     conflicts: String,
     samples: String,
+    memory: String,
     ownership: Vec<OwnershipView>,
     /// Some owners are those of most nodes, not of all.
     disagreed: bool,
@@ -123,6 +125,7 @@ pub fn render(r: &Report) -> Result<String, ReportError> {
         map: Size::BOTH.iter().filter_map(|size| map::draw(r, *size)).collect(),
         conflicts: drawings(r, |frame| lag::conflicts(r, frame)),
         samples: drawings(r, |frame| lag::samples(r, frame)),
+        memory: Size::BOTH.iter().filter_map(|size| memory::draw(r, *size)).collect(),
         ownership: r.topology.groups.iter().filter_map(|group| ownership(r, group)).collect(),
         disagreed: r.ownership.iter().any(|owned| !owned.agreed),
         groups: r.topology.groups.iter().map(group_view).collect(),

@@ -85,6 +85,8 @@ object! {
         optional "transfer" transfer: TransferMap,
         /// What locks a load takes, if its workload is `lock`: each key is a lock.
         optional "lock" lock: LockMap,
+        /// What keys a load sets, and how it looks at them, if its workload is `expiry`.
+        optional "expiry" expiry: ExpiryMap,
         /// The layers of a `cache`, nearest first: none to four. Default: none.
         optional "layers" layers: Named<LayerMap>,
         /// The slow source of truth behind a `cache`.
@@ -253,6 +255,28 @@ object! {
         /// The group that has the accounts, where it is another one than that of the locks.
         /// Default: the first group of the locks.
         optional "accounts" accounts: String,
+    }
+}
+
+object! {
+    /// Keys that are there for a time only: each is set, and looked at around its end until it is
+    /// gone.
+    ExpiryMap "an expiry" {
+        /// How long a key is there, or from how long to how long. Default: 500ms..3s.
+        optional "lives" lives: Times,
+        /// Keys that would end within such a span end at one instant, its end. Default: 0ms: each at
+        /// its own.
+        #[range(Time::millis(0), Time::secs(3600), "keys of so long end at once")]
+        optional "together" together: Time,
+        /// The share of keys that are looked at. Default: 100%.
+        #[range(Percent(0.0), Percent(100.0), "of the keys")]
+        optional "looked" looked: Percent,
+        /// The share of these that are looked at on a replica. Default: 0%.
+        #[range(Percent(0.0), Percent(100.0), "the others are looked at where they were set")]
+        optional "replicas" replicas: Percent,
+        /// Between two looks around a key's end. Default: 5ms.
+        #[range(Time::millis(1), Time::secs(1), "what is said of a key's end is no more exact")]
+        optional "every" every: Time,
     }
 }
 

@@ -250,6 +250,10 @@ fn lacking(known: &Known, has: &ScenarioFacts) -> Option<(String, &'static str)>
             format!("`{name}` takes a step that warms a cache"),
             "add a step `warm`, or leave the expectation out",
         ),
+        Need::Expires => (
+            none("a load whose keys are there for a time only"),
+            "give one `workload: cache` or `workload: expiry`, or leave the expectation out",
+        ),
         Need::SeesRedirects => (
             format!("`{name}` cannot be seen through a library's client"),
             "a library follows redirects itself; use `client: redrill` for one load",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::groups::{group, named};
-use super::{acknowledged, cache, check_name, links, lock, outbox};
+use super::{acknowledged, cache, check_name, expiry, links, lock, outbox};
 use crate::model::{Ramp, Rate, Workload};
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
@@ -74,6 +74,7 @@ fn load(
     let transfers = transfers(map, workload, groups[0], errors);
     let lock = lock::check(map, workload, groups.len(), errors);
     let cache = cache::check(map, workload, (value.1, groups[0]), errors);
+    let expiry = expiry::check(map, (workload, &client), groups[0], errors);
     let reads = lock.as_ref().map_or(reads, |of| lock::readers(map, of, errors));
     let waited = lock.as_ref().map_or(&groups[..], |lock| &groups[..lock.groups]);
     let wait = acknowledged::wait(map, &client, timeout, waited, errors);
@@ -95,6 +96,7 @@ fn load(
         transfers,
         lock,
         cache,
+        expiry,
         instances: map.instances.or(1) as u16,
         connections: map.connections.or(1),
         wait,
@@ -104,7 +106,7 @@ fn load(
         rate,
         clients: map.clients.or(32),
         keys: traced.unwrap_or(map.keys.or(match workload {
-            Workload::Cache => 10_000,
+            Workload::Cache | Workload::Expiry => 10_000,
             _ if workload.has_registers() => 10_000,
             _ => 100,
         })),
@@ -243,7 +245,11 @@ fn transfers(
 fn reads(map: &LoadMap, workload: Workload, errors: &mut Diagnostics) -> f64 {
     let usual = workload.usual_reads();
     if let (None, Some(at)) = (usual, map.reads.given()) {
-        errors.add(&at.span, "the sets of a load are read once, at the end", "leave `reads` out");
+        let message = match workload {
+            Workload::Expiry => "what reads of keys with an end there are follows from `expiry`",
+            _ => "the sets of a load are read once, at the end",
+        };
+        errors.add(&at.span, message, "leave `reads` out");
     }
     map.reads.or(Percent(usual.unwrap_or(0.0))).0 / 100.0
 }

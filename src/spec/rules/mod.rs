@@ -4,6 +4,7 @@ mod acknowledged;
 mod cache;
 pub mod config;
 pub mod expect;
+mod expiry;
 pub mod groups;
 pub mod links;
 pub mod load;

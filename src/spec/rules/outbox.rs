@@ -95,7 +95,8 @@ fn has_a_form(workload: Workload) -> bool {
         | Workload::Transfer
         | Workload::DualWrite
         | Workload::Lock
-        | Workload::Cache => false,
+        | Workload::Cache
+        | Workload::Expiry => false,
     }
 }
 
@@ -147,7 +148,8 @@ pub fn report_what_is_late(
             | Workload::Transfer
             | Workload::DualWrite
             | Workload::Lock
-            | Workload::Cache => &[],
+            | Workload::Cache
+            | Workload::Expiry => &[],
         };
         for name in late {
             let is_settled = expect.iter().any(|bound| bound.is_on(name))

@@ -36,6 +36,8 @@ const SOON: &[&str] = &["timeline.0.at=1s"];
 const EVICTS: Wrong = Wrong::Options("--maxmemory 4mb --maxmemory-policy allkeys-random");
 /// There is room for hardly any copy.
 const EVICTS_ALL: Wrong = Wrong::Options("--maxmemory 1mb --maxmemory-policy allkeys-random");
+/// It looks at one key only when it evicts.
+const EVICTS_ANY: Wrong = Wrong::Options("--maxmemory-samples 1");
 const ELECTS_NOBODY: Wrong = Wrong::Options("--cluster-replica-no-failover yes");
 const IMPATIENT: Wrong = Wrong::Options("--cluster-node-timeout 300");
 const NEEDS_REPLICAS: Wrong = Wrong::Options("--min-replicas-to-write 1 --min-replicas-max-lag 1");
@@ -178,6 +180,11 @@ pub const ALL: &[Broken] = &[
     broken("cache-formats", &["settle=4s"], THROUGH_FLOATS, "format.broken"),
     broken("cache-formats", &["settle=5s"], CACHES_STAND, "latency.p95.before"),
     broken("cache-formats-comparison", &["settle=3s", TWO_FORMATS], CUTS_SHORT, "format.broken"),
+    broken("cache-eviction", &[], EVICTS_ALL, "cache.hits"),
+    broken("cache-eviction", &[], EVICTS_ANY, "eviction.accuracy"),
+    broken("cache-eviction-comparison", &[], EVICTS_ALL, "cache.hits"),
+    broken("cache-expiry", &[], CACHES_LOSE, "expiry.early"),
+    broken("cache-expiry", &[], ELECTS_NOBODY, "failovers"),
     broken("cache-counters", &["settle=5s"], COUNTS_ANEW, "counter.wrong"),
     broken("cache-counters", &["settle=5s"], STANDS, "latency.p95.before"),
     broken("cache-counters-comparison", &[], stands(4_000), "latency.p95.during"),

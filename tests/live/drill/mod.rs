@@ -8,6 +8,7 @@ mod at_once;
 mod broken;
 mod cache_layers;
 mod cache_luck;
+mod cache_memory;
 mod caches;
 mod chaos;
 mod compared;

@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 30] = [
+pub const CACHES: [&str; 33] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -211,6 +211,9 @@ pub const CACHES: [&str; 30] = [
     "cache-slow-link",
     "cache-formats",
     "cache-formats-comparison",
+    "cache-eviction",
+    "cache-eviction-comparison",
+    "cache-expiry",
 ];
 
 /// For scenarios whose first step is all that happens, or whose other steps have time enough.

@@ -532,6 +532,7 @@ impl Sim {
                 net_in_bytes: commands * 320,
                 net_out_bytes: commands * 290,
                 cpu_seconds: second * 0.06,
+                kept: None,
             });
         }
         nodes

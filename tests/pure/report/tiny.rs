@@ -199,6 +199,7 @@ pub fn stats(keys: [u64; 2], commands: u64) -> Vec<NodeStats> {
         net_in_bytes: commands * 10,
         net_out_bytes: commands * 20,
         cpu_seconds: commands as f64 / 1_000.0,
+        kept: None,
     };
     vec![node(0), node(1)]
 }

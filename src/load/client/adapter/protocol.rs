@@ -284,7 +284,8 @@ impl Work {
             Action::Set(SetOp::Members(_))
             | Action::Queue(_)
             | Action::Transfer(_)
-            | Action::Cache(_) => return None,
+            | Action::Cache(_)
+            | Action::Expiry(_) => return None,
         })
     }
 }
