@@ -216,7 +216,7 @@ fn load_info(load: &Load, nodes: impl Fn(&str) -> Vec<NodeName>) -> LoadInfo {
             deletes: cache.deletes(),
             entities: Some(load.keys),
             guarded: cache.without.is_some(),
-            by_library: load.client.is_an_adapter(),
+            by_library: load.client.is_of_a_library(),
             copies: copies(load, cache),
         }),
         text: format!("{}{client}, {rate}/s, {keys}{what}{worth}", load.workload.word()),

@@ -6,6 +6,7 @@ use super::sides::NoLinks;
 use super::target::NoTarget;
 use crate::backend::BackendError;
 use crate::model::NodeName;
+use crate::model::op::Cause;
 use crate::node::NodeError;
 
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,8 @@ pub enum FaultError {
     Down(NodeName),
     #[error("the load `{0}` is no cache; this is a bug in redrill")]
     NoCache(String),
+    #[error("the entities of `{load}` were not changed, or not all copies are gone: {cause}")]
+    NotChanged { load: String, cause: Cause },
     #[error("there is no node {0}")]
     NoNode(NodeName),
     #[error("{0} has no live primary that could hand over: write `force: takeover`")]
@@ -75,6 +78,7 @@ impl FaultError {
     pub fn is_of_time(&self) -> bool {
         match self {
             FaultError::NotTaken { .. }
+            | FaultError::NotChanged { .. }
             | FaultError::NotCopied { .. }
             | FaultError::NotCarried { .. }
             | FaultError::NoHead(_)

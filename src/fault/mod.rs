@@ -6,8 +6,10 @@
 
 mod client_kill;
 mod end;
+mod entities;
 mod error;
 mod failover;
+mod flush;
 mod handover;
 mod hit;
 mod library;
@@ -71,6 +73,8 @@ pub fn of(action: &StepAction) -> Play<'_> {
         StepAction::Origin(fault) => Play::Fault(fault),
         StepAction::RestartProcesses(fault) => Play::Fault(fault),
         StepAction::Warm(fault) => Play::Fault(fault),
+        StepAction::Invalidate(fault) => Play::Fault(fault),
+        StepAction::Flush(fault) => Play::Fault(fault),
         StepAction::Reshard(_)
         | StepAction::Drain(_)
         | StepAction::Rebalance(_)

@@ -120,6 +120,11 @@ impl<C: Client> LoadContext<C> {
         LoadContext { instances: instances.collect(), ..self }
     }
 
+    /// The load begins.
+    pub(crate) fn begin(&self) {
+        self.clients().for_each(|client| client.begin());
+    }
+
     /// The load is stopped: a session has until a time-out from `now` to begin its last stage.
     pub(crate) fn stop(&self, now: Nanos) {
         self.last_stage_by.set(now + self.load.timeout);
@@ -373,10 +378,11 @@ impl<C: Client> LoadContext<C> {
     fn record_noted(&self, last: bool) {
         for (number, instance) in self.instances.iter().enumerate() {
             for (group, client) in instance.clients.iter().enumerate() {
-                for Noted { key, action, from, to } in client.noted(last) {
+                for Noted { key, action, from, to, outcome } in client.noted(last) {
                     let by = Process { instance: number as u16, number: 0 };
                     let what = (key, group as u8, action);
-                    self.record(self.op(what, by, Purpose::Beside, (from, from, to)));
+                    let op = self.op(what, by, Purpose::Beside, (from, from, to));
+                    self.record(Op { outcome, ..op });
                 }
             }
         }

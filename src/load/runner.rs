@@ -415,6 +415,7 @@ async fn serve<C: Client>(
             }
             Order::Begin(at) => {
                 if let Some(operations) = operations.take() {
+                    context.begin();
                     let (stop, stopped) = oneshot::channel();
                     let run = open::run(context.clone(), operations, at, teller.clone(), stopped);
                     running = Some((stop, tokio::task::spawn_local(run)));
@@ -426,6 +427,7 @@ async fn serve<C: Client>(
                 let ended = async {
                     let totals = task.await.unwrap_or_else(|e| Err(io::Error::other(e)));
                     context.end().await;
+                    context.flush_all();
                     totals
                 };
                 unless_dropped(reply, ended).await;

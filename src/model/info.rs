@@ -200,7 +200,8 @@ pub struct CacheInfo {
     /// Whether a circuit breaker stands before the group.
     #[serde(default)]
     pub guarded: bool,
-    /// Whether it is a library's, which does not tell what it leaves in the group.
+    /// Whether a library has the copies, in a way of its own, and does not tell what it leaves in the
+    /// group.
     #[serde(default)]
     pub by_library: bool,
     /// If redrill's own client leaves copies in the group, under the entities' plain names: the
@@ -210,6 +211,11 @@ pub struct CacheInfo {
 }
 
 impl CacheInfo {
+    /// How long after the acknowledgement of a write an old version may be served.
+    pub fn old_for(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.old_for_ms / 1e3).ok()
+    }
+
     /// Of the copies of an entity, in bytes: each entity has its own, which is always the same.
     pub fn size_of((least, most): (u64, u64), entity: u64) -> u64 {
         let spread = most.max(least) - least + 1;

@@ -227,7 +227,13 @@ pub enum CacheOp {
     },
     /// What the origin has since `at`, whether the client heard of it or not. Version 0 is none: the
     /// origin did not take it.
-    Write { version: u64, at: Nanos },
+    Write {
+        version: u64,
+        at: Nanos,
+        /// How many commands were sent to the group for it; none if nobody counts them.
+        #[serde(default, skip_serializing_if = "is_default")]
+        commands: Option<u32>,
+    },
     /// The instance had a copy in its memory, or its host had one, and could answer with it from
     /// `sent` to `done`.
     Held {
@@ -254,6 +260,10 @@ pub enum CacheOp {
     },
     /// The instance did not ask the group from `sent` to `done`: its circuit breaker was open.
     Guarded,
+    /// Once the load had ended, the instance compared its copies, and its share of the group's, with
+    /// the origin, until none was older or it gave up; so many were older then. None if it could not
+    /// ask the group.
+    Swept { older: Option<u64> },
 }
 
 /// On a key that is there for a time only.
@@ -388,6 +398,7 @@ impl Action {
             Action::Cache(CacheOp::Warmed { .. }) => "warmed",
             Action::Expiry(ExpiryOp::Set { .. }) => "set",
             Action::Expiry(ExpiryOp::Look { .. }) => "look",
+            Action::Cache(CacheOp::Swept { .. }) => "swept",
         }
     }
 

@@ -42,6 +42,8 @@ macro_rules! all_steps {
             Origin "origin",
             RestartProcesses "restart-processes",
             Warm "warm",
+            Invalidate "invalidate",
+            Flush "flush",
             Chaos "chaos",
         }
     };
@@ -165,7 +167,9 @@ impl StepKind {
             Save => AT_ONCE,
             // It is redrill's own.
             Origin => Effects::none(Lasts::UntilUndone),
-            RestartProcesses | Warm => Effects::none(Lasts::AtOnce),
+            RestartProcesses | Warm | Invalidate => Effects::none(Lasts::AtOnce),
+            // Replicas are emptied with their primary, so that nobody takes over.
+            Flush => Effects { loses_writes: true, empties: true, ..Effects::none(Lasts::AtOnce) },
             // It draws steps with effects of their own.
             Chaos => Effects { fails_over: true, ..AT_WORK },
             // Nobody knows whether an unknown step loses writes. The blame is for those that are
@@ -212,12 +216,13 @@ impl JsonSchema for StepKind {
 mod tests {
     use super::*;
 
-    /// Replication is asynchronous.
+    /// Replication is asynchronous. Without a failover, only who empties servers loses writes.
     #[test]
     fn a_step_that_may_fail_over_may_lose_writes() {
         for kind in StepKind::ALL.iter().filter(|kind| **kind != StepKind::Chaos) {
             let effects = kind.effects();
-            assert_eq!(effects.loses_writes, effects.fails_over, "{kind}");
+            let loses = effects.fails_over || *kind == StepKind::Flush;
+            assert_eq!(effects.loses_writes, loses, "{kind}");
             let on_actors = effects.on_actors();
             assert!(!on_actors.loses_writes && !on_actors.fails_over, "{kind}");
         }

@@ -74,6 +74,33 @@ pub struct OriginChange {
     pub failing: Option<f64>,
 }
 
+/// What steps have to know of a load whose workload is `cache`.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheLoad<'a> {
+    pub name: &'a str,
+    /// With which the names of its entities begin.
+    pub keyspace: &'a str,
+    pub entities: u64,
+    /// Whether a library has the copies.
+    pub is_by_library: bool,
+}
+
+/// Things of each user, where names or writes go by users.
+pub const THINGS: u64 = 12;
+
+/// Entities that a step changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chosen {
+    /// So many, from number 0 on.
+    First(u64),
+    These(Vec<u64>),
+    /// The things of the user of that number.
+    Tag(u64),
+    /// Those whose names match: `*` and `?` stand for any letters.
+    Pattern(String),
+    All,
+}
+
 impl Cache {
     /// How long after the acknowledgement of a write an old version may be served. A reader may have
     /// found it just before the write, and leaves its copy within its `timeout`.
@@ -89,7 +116,10 @@ impl Cache {
             | Invalidate::Publish
             | Invalidate::Tracking
             | Invalidate::TrackingBroadcast
-            | Invalidate::Keyspace => self.bound,
+            | Invalidate::Keyspace
+            | Invalidate::Versioned
+            | Invalidate::Tags
+            | Invalidate::Pattern => self.bound,
         }
     }
 
@@ -106,11 +136,15 @@ impl Cache {
         let keeps = |layer: &Layer| layer.place != Place::Group;
         let is_told = match self.invalidate {
             // Servers tell on the connections on which the copies were read.
-            Invalidate::Ttl | Invalidate::Delete | Invalidate::Tracking => false,
+            Invalidate::Ttl | Invalidate::Delete | Invalidate::Tracking | Invalidate::Versioned => {
+                false
+            }
             Invalidate::Publish
             | Invalidate::Confirmed
             | Invalidate::TrackingBroadcast
-            | Invalidate::Keyspace => true,
+            | Invalidate::Keyspace
+            | Invalidate::Tags
+            | Invalidate::Pattern => true,
         };
         is_told && self.layers.iter().any(keeps)
     }
@@ -200,6 +234,48 @@ word_enum! {
         TrackingBroadcast "tracking-broadcast",
         /// The same by notifications of deleted keys, which the servers have to be told to send.
         Keyspace "keyspace",
+        /// The name of a copy has its entity's generation in it, and the writer begins a new one.
+        Versioned "versioned",
+        /// A write changes all things of a user, whose copies bear that user's tag. The writer
+        /// deletes all copies of the tag, and tells all processes (PUBLISH).
+        Tags "tags",
+        /// The same, and the writer looks for the copies by a pattern of their names (SCAN).
+        Pattern "pattern",
+    }
+}
+
+/// By what a writer finds the copies in the group that its write made old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// By the name of the entity.
+    Name,
+    /// Nobody finds a copy of an old generation any more.
+    Generation,
+    /// By the user whose things they are, as the set of a tag names them.
+    Tag,
+    /// The same, as their names match a pattern.
+    Pattern,
+}
+
+impl Invalidate {
+    pub fn found_by(self) -> FoundBy {
+        match self {
+            Invalidate::Versioned => FoundBy::Generation,
+            Invalidate::Tags => FoundBy::Tag,
+            Invalidate::Pattern => FoundBy::Pattern,
+            Invalidate::Ttl
+            | Invalidate::Delete
+            | Invalidate::Publish
+            | Invalidate::Confirmed
+            | Invalidate::Tracking
+            | Invalidate::TrackingBroadcast
+            | Invalidate::Keyspace => FoundBy::Name,
+        }
+    }
+
+    /// Whether a write changes all things of a user at once, and so do their copies go.
+    pub fn is_of_families(self) -> bool {
+        matches!(self.found_by(), FoundBy::Tag | FoundBy::Pattern)
     }
 }
 

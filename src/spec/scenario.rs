@@ -6,7 +6,7 @@ use crate::model::event::Expectation;
 use crate::model::{NodeName, Rate, Workload};
 
 use super::Tools;
-use super::cache::Cache;
+use super::cache::{Cache, CacheLoad};
 use super::decode::word_enum;
 use super::expiry::Expiry;
 use super::lock::Lock;
@@ -216,6 +216,16 @@ pub struct Load {
 }
 
 impl Load {
+    /// What steps have to know of it, if it reads through a cache.
+    pub fn as_cache(&self) -> Option<CacheLoad<'_>> {
+        self.cache.as_ref().map(|_| CacheLoad {
+            name: &self.name,
+            keyspace: &self.keyspace.name,
+            entities: self.keys,
+            is_by_library: self.client.is_an_adapter(),
+        })
+    }
+
     /// Whether a circuit breaker stands before the group of its cache.
     pub fn is_guarded(&self) -> bool {
         self.cache.as_ref().is_some_and(|cache| cache.without.is_some())

@@ -22,8 +22,14 @@ pub struct Entity {
     pub(super) writes: Vec<Write>,
     /// From due to done, in nanoseconds, of those that were acknowledged.
     pub(super) wrote: Vec<u64>,
+    /// Commands to the group for each that the origin took, if they were counted.
+    pub(super) commands: Vec<u32>,
     /// Versions that a process was to write to the origin when it ended.
     pub(super) lost: Vec<u64>,
+    /// What the group had at the end, if redrill reads it.
+    pub(super) last: Vec<Read>,
+    /// Comparisons of all copies with the origin.
+    pub(super) swept: Vec<Swept>,
     /// The origin had no room for so many reads and writes.
     pub(super) refused: u64,
     /// When an instance found something in the place of its copy that is none.
@@ -119,6 +125,16 @@ pub(super) struct Guarded {
     pub(super) to: Nanos,
 }
 
+/// All copies of a process, and its share of the group's, were compared with the origin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Swept {
+    pub(super) load: u8,
+    pub(super) from: Nanos,
+    pub(super) to: Nanos,
+    /// So many were older at last; none if the group did not answer.
+    pub(super) older: Option<u64>,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write {
     pub(super) version: u64,
@@ -200,7 +216,10 @@ impl Kept for Entity {
                 match op.purpose {
                     Purpose::Fill => self.warmed.push(read),
                     Purpose::Beside => self.beside.push(read),
-                    Purpose::Load | Purpose::Final => self.reads.push(read),
+                    Purpose::Load => self.reads.push(read),
+                    Purpose::Final if from == FoundIn::Group => self.last.push(read),
+                    // A final read that nobody answered says nothing of where it was.
+                    Purpose::Final => self.last.extend((!is_ok).then_some(read)),
                 }
             }
             CacheOp::Held { version, ended, in_host } => {
@@ -211,15 +230,22 @@ impl Kept for Entity {
                 self.wanted.push(Warmed { load, step, from, to, has, left });
             }
             CacheOp::Lost { version } => self.lost.push(version),
+            CacheOp::Swept { older } => {
+                self.swept.push(Swept { load: op.load, from: op.sent, to: op.done, older });
+            }
             CacheOp::Guarded => {
                 let (instance, from, to) = ((op.load, op.instance), op.sent, op.done);
                 self.guarded.push(Guarded { instance, from, to });
             }
             CacheOp::Broken => self.broken.push(op.done),
             CacheOp::Coded { copies, bytes, nanos } => self.coded += Coded { copies, bytes, nanos },
-            CacheOp::Write { version, at } => {
+            CacheOp::Write { version, at, commands } => {
                 let done = is_ok.then_some(op.done);
-                self.wrote.extend(done.map(|done| done.since(op.intended).as_nanos() as u64));
+                // What changed together with another entity nobody waited for.
+                if op.purpose == Purpose::Load {
+                    self.wrote.extend(done.map(|done| done.since(op.intended).as_nanos() as u64));
+                    self.commands.extend(commands.filter(|_| version > 0));
+                }
                 if version > 0 {
                     self.writes.push(Write { version, at, done });
                 }

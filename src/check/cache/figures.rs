@@ -4,12 +4,14 @@ use super::breakers::Breakers;
 use super::entity::{Entity, Read};
 use super::formats::Formats;
 use super::invalidated::Invalidations;
+use super::left::Left;
 use super::memory::Memory;
 use super::misses::Misses;
 use super::names::Names;
 use super::recovery::Recovery;
 use super::stale::Stale;
 use super::stampede::Stampedes;
+use super::swept::Sweeps;
 use super::warming::Warmings;
 use crate::check::checker::Checked;
 use crate::check::quantile::quantile;
@@ -27,6 +29,8 @@ pub(super) struct Figures {
     pub(super) recovery: Recovery,
     pub(super) names: Names,
     pub(super) formats: Formats,
+    pub(super) left: Left,
+    pub(super) sweeps: Sweeps,
     pub(super) warmings: Warmings,
 }
 
@@ -44,6 +48,8 @@ impl Figures {
             recovery,
             names,
             formats,
+            left,
+            sweeps,
             warmings,
         } = other;
         self.reads.join(reads);
@@ -55,6 +61,8 @@ impl Figures {
         self.recovery.join(recovery);
         self.names.join(names);
         self.formats.join(formats);
+        self.left.join(left);
+        self.sweeps.join(sweeps);
         self.warmings.join(warmings);
     }
 
@@ -68,6 +76,8 @@ impl Figures {
         self.recovery.told(told);
         self.names.told(told);
         self.formats.told(told);
+        self.left.told(told);
+        self.sweeps.told(told);
         self.warmings.told(told);
     }
 }
@@ -96,6 +106,9 @@ pub(super) struct Reads {
     lost: u64,
     /// Answers of the origin of which the group took no copy.
     unkept: u64,
+    /// Writes whose commands to the group were counted, and how many those were.
+    counted: u64,
+    commands: u64,
 }
 
 impl Reads {
@@ -123,6 +136,8 @@ impl Reads {
         let unkept =
             |read: &&Read| read.is_ok && read.from == FoundIn::Origin && read.kept.is_none();
         self.unkept += entity.reads.iter().filter(unkept).count() as u64;
+        self.counted += entity.commands.len() as u64;
+        self.commands += entity.commands.iter().copied().map(u64::from).sum::<u64>();
     }
 
     fn join(&mut self, other: Reads) {
@@ -140,6 +155,8 @@ impl Reads {
             refused,
             lost,
             unkept,
+            counted,
+            commands,
         } = other;
         self.sent += sent;
         self.answered += answered;
@@ -154,6 +171,8 @@ impl Reads {
         self.refused += refused;
         self.lost += lost;
         self.unkept += unkept;
+        self.counted += counted;
+        self.commands += commands;
     }
 
     fn told(&mut self, told: &mut Checked) {
@@ -177,6 +196,8 @@ impl Reads {
         told.measure("cache.time_saved", saved);
         told.measure("origin.saved", share(asked.len(), self.sent).map(|asked| 100.0 - asked));
         told.measure("origin.worst", Some(in_worst_second(asked) as f64));
+        let of_each = (self.counted > 0).then(|| self.commands as f64 / self.counted as f64);
+        told.measure("cache.write.commands", of_each);
         told.measure("cache.lost", Some(self.lost as f64));
         told.measure("cache.unkept", Some(self.unkept as f64));
         told.measure("origin.shed", Some(self.refused as f64));

@@ -1,7 +1,5 @@
 //! How soon after a write no process could answer with an older version.
 
-use std::time::Duration;
-
 use super::entity::{Entity, Held, Read, Write};
 use crate::check::checker::Checked;
 use crate::check::quantile::quantile;
@@ -26,8 +24,7 @@ pub(super) struct Invalidations {
 
 impl Invalidations {
     pub(super) fn add(&mut self, entity: &Entity, cache: Option<&CacheInfo>) {
-        let promised =
-            cache.and_then(|cache| Duration::try_from_secs_f64(cache.old_for_ms / 1e3).ok());
+        let promised = cache.and_then(CacheInfo::old_for);
         self.add_times(entity);
         for held in &entity.held {
             let newer = entity.after(held.version).iter();

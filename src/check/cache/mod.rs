@@ -9,12 +9,14 @@ mod entity;
 mod figures;
 mod formats;
 mod invalidated;
+mod left;
 mod memory;
 mod misses;
 mod names;
 mod recovery;
 mod stale;
 mod stampede;
+mod swept;
 mod warming;
 
 use std::collections::BTreeMap;
@@ -42,6 +44,7 @@ impl Checker for Caches {
         let mut of: BTreeMap<u8, Figures> = BTreeMap::new();
         let mut broken = Examples::counted_from(context.zero);
         let mut examples = [(); 5].map(|()| Examples::counted_from(context.zero));
+        let mut left = Examples::counted_from(context.zero);
         parts::in_parts(history, HELD, |entities: Keys<Entity>, _| {
             for (at, entity) in entities {
                 let figures = of.entry(at.0).or_default();
@@ -57,6 +60,8 @@ impl Checker for Caches {
                 figures.names.add(&entity);
                 figures.formats.add(at, &entity, &mut broken);
                 figures.warmings.add(&entity);
+                figures.left.add(at, &entity, context.cache(at.0), &mut left);
+                figures.sweeps.add(&entity);
             }
             Ok(())
         })?;
@@ -73,6 +78,7 @@ impl Checker for Caches {
             all.join(figures);
         }
         all.told(&mut told);
+        all.left.find(&mut told, &left);
         let stale = &all.stale;
         let [late, resurrected, impossible, outlived, back] = &examples;
         for (name, n, text, examples) in [

@@ -42,8 +42,7 @@ impl Stale {
         cache: Option<&CacheInfo>,
         [late, resurrected, impossible, outlived, back]: &mut [Examples; 5],
     ) {
-        let promised =
-            cache.and_then(|cache| Duration::try_from_secs_f64(cache.old_for_ms / 1e3).ok());
+        let promised = cache.and_then(CacheInfo::old_for);
         let acknowledged = Acknowledged::new(&entity.writes);
         let is_absent = cache.and_then(|cache| cache.entities).is_some_and(|count| at.1 >= count);
         for read in entity.reads.iter().filter(|read| read.is_ok) {
@@ -226,10 +225,10 @@ fn cannot_be(entity: &Entity, read: &Read, is_absent: bool) -> Option<String> {
 
 /// For each write, in the order of versions: when the first one was acknowledged, of this and all
 /// newer ones.
-struct Acknowledged(Vec<Option<Nanos>>);
+pub(super) struct Acknowledged(Vec<Option<Nanos>>);
 
 impl Acknowledged {
-    fn new(writes: &[Write]) -> Acknowledged {
+    pub(super) fn new(writes: &[Write]) -> Acknowledged {
         let mut first = None;
         let mut all: Vec<Option<Nanos>> = writes
             .iter()
@@ -244,7 +243,7 @@ impl Acknowledged {
     }
 
     /// When a version newer than this one was acknowledged first.
-    fn after(&self, entity: &Entity, version: u64) -> Option<Nanos> {
+    pub(super) fn after(&self, entity: &Entity, version: u64) -> Option<Nanos> {
         let newer = entity.after(version).len();
         self.0[self.0.len() - newer..].first().copied().flatten()
     }

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::bulk::{Changed, Job};
 use super::origin::Origin;
 use super::warming::Warming;
 use super::watched::Writes;
+use crate::log::OrUnheard;
+use crate::model::op::Cause;
+use crate::spec::cache::Chosen;
 use crate::spec::scenario::Load;
 
 /// Those of a drill, by the names of their loads.
@@ -22,6 +27,10 @@ pub struct Application {
     /// How often its processes have been restarted.
     restarted: watch::Sender<u32>,
     pub(super) warming: Warming,
+    /// What somebody changes past them.
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Where a process hears of that, once.
+    of_jobs: Arc<Mutex<Option<mpsc::UnboundedReceiver<Job>>>>,
 }
 
 /// The applications of these loads. Loads that share their entities have the origin in common.
@@ -44,15 +53,20 @@ pub fn applications(loads: &[Load], seed: u64) -> Applications {
 
 impl Application {
     pub(crate) fn new(origin: Origin) -> Application {
-        let (origin, writes) = (Arc::new(origin), Arc::new(Writes::new()));
-        let (restarted, warming) = (watch::Sender::new(0), Warming::default());
-        Application { origin, writes, restarted, warming }
+        Application::on(Arc::new(origin), Arc::new(Writes::new()))
     }
 
     /// Another one on the same entities.
     fn beside(&self) -> Application {
         let Application { origin, writes, .. } = self.clone();
-        Application { origin, writes, restarted: watch::Sender::new(0), warming: Warming::default() }
+        Application::on(origin, writes)
+    }
+
+    fn on(origin: Arc<Origin>, writes: Arc<Writes>) -> Application {
+        let (jobs, of_jobs) = mpsc::unbounded_channel();
+        let of_jobs = Arc::new(Mutex::new(Some(of_jobs)));
+        let (restarted, warming) = (watch::Sender::new(0), Warming::default());
+        Application { origin, writes, restarted, warming, jobs, of_jobs }
     }
 
     pub fn origin(&self) -> &Arc<Origin> {
@@ -69,6 +83,22 @@ impl Application {
     /// load ends.
     pub async fn warm(&self, entities: Option<u64>) {
         self.warming.order(entities).await;
+    }
+
+    /// Somebody changes entities in the origin at once, and a process empties the caches.
+    ///
+    /// # Errors
+    /// The origin did not take it, or the caches were not emptied in time.
+    pub async fn change(&self, chosen: Chosen) -> Result<Changed, Cause> {
+        let (done, changed) = oneshot::channel();
+        self.jobs.send(Job { chosen, done }).or_unheard();
+        // Without a process nobody hears.
+        changed.await.unwrap_or(Err(Cause::Refused))
+    }
+
+    /// What [`Application::change`] orders; none if another process hears of it.
+    pub(super) fn jobs(&self) -> Option<mpsc::UnboundedReceiver<Job>> {
+        self.of_jobs.lock().take()
     }
 
     /// For a process: it changes whenever it is restarted.

@@ -3,23 +3,46 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use redis::Value;
 
 use super::entity::{Copy, Entity, is_token};
 use super::found::{Found, Trace};
+use super::lock::LEASE;
 use super::process::Process;
 use super::put::{put, took};
+use super::replies::{any, text};
+use super::versioned;
 use crate::load::client::{Answer, Client, Commands, Noted, Read, ReplyValue, Request, done, of};
 use crate::model::op::{Action, CacheOp, Cause, FoundIn, Outcome};
+use crate::spec::cache::FoundBy;
 
 impl Process {
-    /// The group's copy, if it has one that can be read. What cannot be read is none.
+    /// The group's copy, if it has one that can be read. What nobody tells is none.
     pub(super) async fn in_group(&self, entity: &Entity) -> Option<Found> {
+        self.look(entity).await.ok().flatten()
+    }
+
+    /// The same. What cannot be read is none.
+    ///
+    /// Errors: nobody told.
+    pub(super) async fn look(&self, entity: &Entity) -> Result<Option<Found>, Cause> {
         if !self.far {
-            return None;
+            return Ok(None);
         }
-        let answer = self.send(entity.slot, of("GET", &entity.key).into(), text).await.ok()?;
-        self.found_by(entity, &answer)
+        let answer = match self.cache.invalidate.found_by() {
+            FoundBy::Generation => versioned::look(self, entity).await?,
+            FoundBy::Name | FoundBy::Tag | FoundBy::Pattern => {
+                self.send(entity.slot, of("GET", &entity.key).into(), text).await?
+            }
+        };
+        Ok(self.found_by(entity, &answer))
+    }
+
+    /// Under which name the entity's copy is left, if that is known.
+    pub(super) fn place(&self, entity: &Entity) -> Option<String> {
+        match self.cache.invalidate.found_by() {
+            FoundBy::Generation => versioned::key(entity),
+            FoundBy::Name | FoundBy::Tag | FoundBy::Pattern => Some(entity.key.clone()),
+        }
     }
 
     /// What a server answered, if it is a copy. Another entity's is none, if anybody looks.
@@ -30,7 +53,7 @@ impl Process {
         }
         let Some(copy) = Copy::read(bytes, &self.coder, self.size) else {
             let (action, now) = (Action::Cache(CacheOp::Broken), self.clock.now());
-            self.beside.borrow_mut().push(Noted { key: entity.id, action, from: now, to: now });
+            self.beside.borrow_mut().push(Noted::new(entity.id, action, (now, now)));
             return None;
         };
         if copy.id != entity.id {
@@ -46,13 +69,10 @@ impl Process {
     /// Asks the origin, and leaves a copy in the group.
     pub(super) async fn ask_origin(&self, entity: &Entity, trace: &Trace) -> Result<Found, Cause> {
         let copy = self.origin_says(entity, trace).await?;
-        Ok(self.filled(entity, copy, self.put(entity, copy), took).await)
-    }
-
-    /// How a copy is left in the group.
-    pub(super) fn put(&self, entity: &Entity, copy: Copy) -> Commands {
-        let bytes = (self.bytes_of(copy), self.millis_of(copy));
-        put(self.cache.write, (entity, copy), bytes)
+        Ok(match put(self, entity, copy) {
+            Some(fill) => self.filled(entity, copy, fill, took).await,
+            None => self.kept_nowhere(copy),
+        })
     }
 
     pub(super) async fn origin_says(&self, entity: &Entity, trace: &Trace) -> Result<Copy, Cause> {
@@ -98,6 +118,29 @@ impl Process {
         (copy.until + self.window()).since(self.clock.now()).as_millis().max(1) as u64
     }
 
+    /// For how long it has one at most that is asked for now.
+    pub(super) fn longest_millis(&self) -> u64 {
+        let jitter = self.cache.layers.last().map_or(0.0, |layer| layer.jitter);
+        let longest = self.ttl().mul_f64(1.0 + jitter) + self.window() + LEASE;
+        longest.as_millis() as u64
+    }
+
+    /// Tells of what changed in the origin besides what a client wrote: it went as the whole did.
+    pub(super) fn note_changed(
+        &self,
+        trace: &Trace,
+        outcome: Outcome,
+        is_told: impl Fn(u64) -> bool,
+    ) {
+        let ((all, at), now) = (trace.wrote.all(), self.clock.now());
+        let note = |(key, version)| {
+            let action = Action::Cache(CacheOp::Write { version, at, commands: None });
+            Noted { outcome, ..Noted::new(key, action, (at.min(now), now)) }
+        };
+        let told = all.into_iter().filter(|(key, _)| is_told(*key));
+        self.beside.borrow_mut().extend(told.map(note));
+    }
+
     fn window(&self) -> Duration {
         self.cache.layers.last().map_or(Duration::ZERO, |layer| self.cache.window(layer))
     }
@@ -132,6 +175,18 @@ impl Process {
         said
     }
 
+    /// The same for a write, whose commands are counted.
+    pub(super) async fn send_for(
+        &self,
+        trace: &Trace,
+        slot: u16,
+        commands: Commands,
+        read: Read,
+    ) -> Result<Answer, Cause> {
+        trace.commands.set(trace.commands.get() + commands.count());
+        self.send(slot, commands, read).await
+    }
+
     async fn said(&self, request: &Request) -> Result<Answer, Cause> {
         // It is never closed. Whoever gives up waiting leaves the line.
         let _lent = self.pool.acquire().await;
@@ -140,22 +195,5 @@ impl Process {
             Outcome::Ok => Ok(answer),
             Outcome::Fail(cause) | Outcome::Unknown(cause) => Err(cause),
         }
-    }
-}
-
-/// A text, or none.
-pub(super) fn text(value: &Value) -> Option<ReplyValue> {
-    match value {
-        Value::Nil => Some(ReplyValue::Bytes(None)),
-        Value::BulkString(text) => Some(ReplyValue::Bytes(Some(text.clone()))),
-        _ => None,
-    }
-}
-
-/// That it was done, or a number.
-pub(super) fn any(value: &Value) -> Option<ReplyValue> {
-    match value {
-        Value::Int(number) => Some(ReplyValue::Number(u64::try_from(*number).ok())),
-        value => done(value),
     }
 }

@@ -6,14 +6,17 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::behind::any;
 use super::entity::{Copy, Entity};
+use super::family::Family;
 use super::found::Trace;
 use super::origin::Wish;
 use super::process::Process;
+use super::put::put;
+use super::replies::any;
+use super::{pattern, tags, versioned};
 use crate::load::client::of;
 use crate::model::op::Cause;
-use crate::spec::cache::Write;
+use crate::spec::cache::{FoundBy, Write};
 
 /// How often a process writes to the origin what it has acknowledged before (`behind`).
 const LATER: Duration = Duration::from_millis(100);
@@ -21,12 +24,25 @@ const LATER: Duration = Duration::from_millis(100);
 /// The entity's copy in the group is gone, or is what was written.
 ///
 /// Errors: why that is not known.
-pub(super) async fn change(process: &Process, entity: &Entity, copy: Copy) -> Result<(), Cause> {
-    let commands = match process.cache.write {
-        Write::Aside | Write::Ahead => of("DEL", &entity.key).into(),
-        Write::Through | Write::Behind => process.put(entity, copy),
+pub(super) async fn change(
+    process: &Process,
+    entity: &Entity,
+    copy: Copy,
+    trace: &Trace,
+) -> Result<(), Cause> {
+    let commands = match (process.cache.write, process.cache.invalidate.found_by()) {
+        (Write::Through | Write::Behind, _) => put(process, entity, copy).ok_or(Cause::Other)?,
+        (Write::Aside | Write::Ahead, FoundBy::Name) => of("DEL", &entity.key).into(),
+        (Write::Aside | Write::Ahead, FoundBy::Generation) => versioned::next(entity),
+        (Write::Aside | Write::Ahead, FoundBy::Tag) => {
+            tags::empty(&tags::set(&process.name, entity.id))
+        }
+        (Write::Aside | Write::Ahead, FoundBy::Pattern) => {
+            let pattern = pattern::of_family(&process.name, Family::of(entity.id));
+            return pattern::empty(process, trace, &pattern).await;
+        }
     };
-    process.send(entity.slot, commands, any).await.map(drop)
+    process.send_for(trace, entity.slot, commands, any).await.map(drop)
 }
 
 /// The group has it at once, and the origin later. What the process has not written there when it
@@ -38,9 +54,9 @@ pub(super) async fn behind(
 ) -> Result<Copy, Cause> {
     let now = process.clock.now();
     let version = process.origin.reserve(entity.id);
-    trace.wrote.set(Some((version, now)));
+    trace.wrote.set(now, vec![(entity.id, version)]);
     let copy = process.new_copy(entity, version, 0);
-    change(process, entity, copy).await?;
+    change(process, entity, copy, trace).await?;
     process.later.borrow_mut().push((entity.id, version));
     Ok(copy)
 }

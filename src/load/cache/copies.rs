@@ -133,6 +133,12 @@ impl Copies {
         self.lives.borrow_mut().end_all(ended, self.clock.now());
     }
 
+    /// The entities that it could answer for now, with their versions.
+    pub(super) fn could_serve(&self) -> Vec<(u64, u64)> {
+        self.note_evicted();
+        self.lives.borrow().now(self.clock.now())
+    }
+
     /// Which copies it could answer with, from when until when: of those that have ended since the
     /// last call, and with `last` of those that it has.
     pub(super) fn lives(&self, last: bool) -> Vec<Noted> {

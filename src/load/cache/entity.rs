@@ -9,12 +9,13 @@ use xxhash_rust::xxh64::xxh64;
 use super::coder::Coder;
 use super::data::Data;
 use super::origin::ABSENT;
+use super::{pattern, tags};
 use crate::load::client::{Commands, Read, ReplyValue, of};
 use crate::model::Nanos;
 use crate::model::event::CacheInfo;
 use crate::model::op::{Action, CacheOp, FoundIn, key_name};
 use crate::model::slot::slot_of;
-use crate::spec::cache::Naming;
+use crate::spec::cache::{Cache, FoundBy, Naming, THINGS};
 
 /// What is read or written.
 #[derive(Clone, Debug)]
@@ -25,12 +26,23 @@ pub(crate) struct Entity {
     pub(super) slot: u16,
     /// When it was seen that the copy there is another one's.
     pub(super) met: Cell<Option<Nanos>>,
+    /// Its generation, as it was seen last (`invalidate: versioned`).
+    pub(super) generation: Cell<Option<u64>>,
 }
 
 impl Entity {
     pub(super) fn new(id: u64, key: String) -> Entity {
         let slot = slot_of(key.as_bytes());
-        Entity { id, key, slot, met: Cell::new(None) }
+        Entity { id, key, slot, met: Cell::new(None), generation: Cell::new(None) }
+    }
+
+    /// The entity of a load that bears this name, as its cache calls it.
+    pub(super) fn of(id: u64, load: &str, cache: &Cache) -> Entity {
+        match cache.invalidate.found_by() {
+            FoundBy::Tag => Entity::new(id, tags::key(load, id)),
+            FoundBy::Pattern => Entity::new(id, pattern::key(load, id)),
+            FoundBy::Name | FoundBy::Generation => Entity::named(id, load, cache.naming),
+        }
     }
 
     /// The entity of a load that bears this name, so called.
@@ -48,9 +60,6 @@ impl Entity {
         )
     }
 }
-
-/// Of each user, where names are joined.
-const THINGS: u64 = 12;
 
 /// Of the copies of an entity, in bytes.
 fn size_of((least, most): (usize, usize), id: u64) -> usize {

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use futures::future::{LocalBoxFuture, Shared};
 
 use super::entity::{Copy, Entity};
+use super::origin::Wrote;
 use crate::model::Nanos;
 use crate::model::op::{CacheOp, Cause, FoundIn};
 
@@ -27,8 +28,10 @@ pub(super) struct Found {
 pub(super) struct Trace {
     /// From when until when it asked the origin.
     pub(super) asked: Cell<Option<(Nanos, Nanos)>>,
-    /// The version that the origin has, and since when.
-    pub(super) wrote: Cell<Option<(u64, Nanos)>>,
+    /// What the origin has of it.
+    pub(super) wrote: Wrote,
+    /// How many commands were sent to the group for a write.
+    pub(super) commands: Cell<u32>,
 }
 
 impl Found {

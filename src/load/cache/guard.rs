@@ -74,7 +74,7 @@ impl Guard {
 
     fn note(&self, from: Nanos, to: Nanos) {
         let action = Action::Cache(CacheOp::Guarded);
-        self.over.borrow_mut().push(Noted { key: 0, action, from, to });
+        self.over.borrow_mut().push(Noted::new(0, action, (from, to)));
     }
 
     /// From when until when it was open, since the last call. The `last` one is asked at the load's

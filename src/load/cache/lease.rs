@@ -8,25 +8,33 @@ use std::rc::Rc;
 
 use rand::RngExt;
 
-use super::behind::{any, text};
-use super::entity::{Entity, TOKEN, is_token};
+use super::entity::{Copy, Entity, TOKEN, is_token};
 use super::found::{Found, Trace};
 use super::lock::{LEASE, RETRY};
 use super::process::Process;
-use crate::load::client::{ReplyValue, script};
-
+use super::replies::{any, text};
+use super::{tags, versioned};
+use crate::load::client::{Commands, ReplyValue, script};
 use crate::model::op::Cause;
+use crate::spec::cache::FoundBy;
 
-/// What is there; or else the token ARGV[1] from now on, for ARGV[2] milliseconds.
+/// What is there; or else the token ARGV[1] from now on, for ARGV[2] milliseconds. Where copies bear a
+/// tag, the name of what will be there stands in its set for ARGV[3].
 const ASK: &str = "\
 local found = redis.call('GET', KEYS[1])
 if found then return found end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if KEYS[2] then
+  redis.call('SADD', KEYS[2], KEYS[1])
+  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+end
 return ARGV[1]";
 
-/// The copy ARGV[2] for ARGV[3] milliseconds, if the token ARGV[1] is still there.
+/// The copy ARGV[2] for ARGV[3] milliseconds, if the token ARGV[1] is still there, and the generation
+/// is still ARGV[4] where there is one.
 const FILL: &str = "\
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[4] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1";
 
@@ -40,22 +48,25 @@ pub(super) async fn miss(
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
+    // Who could not look gets no lease.
+    let Some(place) = process.place(entity) else { return ask_alone(process, entity, trace).await };
     let token: u64 = process.chance.borrow_mut().random();
     let token = format!("{TOKEN}{token}").into_bytes();
-    let millis = LEASE.as_millis().to_string();
+    let [millis, longest] =
+        [LEASE.as_millis() as u64, process.longest_millis()].map(|millis| millis.to_string());
+    let is_tagged = process.cache.invalidate.found_by() == FoundBy::Tag;
+    let set = is_tagged.then(|| tags::set(&process.name, entity.id));
+    let keys: Vec<&str> = [&*place].into_iter().chain(set.as_deref()).collect();
     loop {
-        let ask = script(ASK, &entity.key, &[&token, millis.as_bytes()]);
-        // Without a lease nothing is left in the group.
+        let ask = script(ASK, &keys, &[&token, millis.as_bytes(), longest.as_bytes()]);
         let Ok(answer) = process.send(entity.slot, ask.into(), text).await else {
-            let copy = process.origin_says(entity, trace).await?;
-            return Ok(process.kept_nowhere(copy));
+            return ask_alone(process, entity, trace).await;
         };
         if matches!(&answer.told, ReplyValue::Bytes(Some(found)) if *found == token) {
             let copy = process.origin_says(entity, trace).await?;
-            let (whole, millis) = (process.bytes_of(copy), process.millis_of(copy).to_string());
-            let fill = script(FILL, &entity.key, &[&token, &whole, millis.as_bytes()]);
+            let fill = fill(process, entity, copy, (&place, &token));
             let took = |told: &ReplyValue| matches!(told, ReplyValue::Number(Some(1)));
-            return Ok(process.filled(entity, copy, fill.into(), took).await);
+            return Ok(process.filled(entity, copy, fill, took).await);
         }
         if let Some(found) = process.found_by(entity, &answer) {
             return Ok(found.of_another());
@@ -65,15 +76,27 @@ pub(super) async fn miss(
             && !is_token(found)
             && entity.met.get().is_none()
         {
-            let _ =
-                process.send(entity.slot, script(CLEAR, &entity.key, &[found]).into(), any).await;
+            let _ = process.send(entity.slot, script(CLEAR, &[&place], &[found]).into(), any).await;
             continue;
         }
         // Another entity has the place, and no lease is given for it.
         if entity.met.get().is_some() {
-            let copy = process.origin_says(entity, trace).await?;
-            return Ok(process.kept_nowhere(copy));
+            return ask_alone(process, entity, trace).await;
         }
         process.timer.until(process.clock.now() + RETRY).await;
     }
+}
+
+/// Without a lease nothing is left in the group.
+async fn ask_alone(process: &Process, entity: &Entity, trace: &Trace) -> Result<Found, Cause> {
+    let copy = process.origin_says(entity, trace).await?;
+    Ok(process.kept_nowhere(copy))
+}
+
+fn fill(process: &Process, entity: &Entity, copy: Copy, (place, token): (&str, &[u8])) -> Commands {
+    let (whole, millis) = (process.bytes_of(copy), process.millis_of(copy).to_string());
+    let (key, number) = versioned::seen(entity).unzip();
+    let keys: Vec<&str> = [place].into_iter().chain(key.as_deref()).collect();
+    let number = number.unwrap_or_default();
+    script(FILL, &keys, &[token, &whole, millis.as_bytes(), number.as_bytes()]).into()
 }

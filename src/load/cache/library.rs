@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::entity::Copy;
 use super::looks::{Looks, found};
-use super::origin::Origin;
+use super::origin::{Origin, Wrote};
 use super::process::Of;
 use super::watched::{Told, Writes, Written};
 use crate::load::client::adapter::protocol::{Cached, Came, Where, Work};
@@ -133,7 +133,7 @@ impl Library {
         let Some((from, to)) = asked else { return };
         let kept = version.map(|_| to + self.lasts);
         let read = CacheOp::Read { version, from: FoundIn::Origin, asked, kept, met: None };
-        self.beside.borrow_mut().push(Noted { key, action: Action::Cache(read), from, to });
+        self.beside.borrow_mut().push(Noted::new(key, Action::Cache(read), (from, to)));
     }
 
     fn text(&self, id: u64, version: u64, took: u64) -> String {
@@ -166,7 +166,7 @@ impl Library {
         let copy = Copy::read_text(&text, self.size);
         if copy.is_none() {
             let (action, now) = (Action::Cache(CacheOp::Broken), self.clock.now());
-            self.beside.borrow_mut().push(Noted { key: id, action, from: now, to: now });
+            self.beside.borrow_mut().push(Noted::new(id, action, (now, now)));
         }
         let copy = copy.filter(|copy| copy.id == id);
         self.looks.heard(id, Told { sent, found: found(copy, from) });
@@ -193,12 +193,13 @@ impl Library {
     }
 
     async fn write(&self, id: u64) -> Answer {
-        let wrote = Cell::default();
-        let taken = self.origin.takes((&self.timer, self.clock), id, &wrote);
+        let wrote = Wrote::default();
+        let taken = self.origin.takes((&self.timer, self.clock), [id], &wrote);
         let outcome = match tokio::time::timeout(self.timeout, taken).await {
             Err(_) => Outcome::Unknown(Cause::Timeout),
             Ok(Err(cause)) => Outcome::Fail(cause),
-            Ok(Ok((version, took))) => {
+            Ok(Ok(took)) => {
+                let (version, _) = wrote.of(id);
                 let key = key_name(&self.name, id);
                 let work = match self.write {
                     Write::Through => Work::Write { key, text: self.text(id, version, took) },
@@ -211,8 +212,9 @@ impl Library {
                 done.map_or_else(|outcome| outcome, |()| Outcome::Ok)
             }
         };
-        let (version, at) = wrote.get().unwrap_or_default();
-        answer(outcome, CacheOp::Write { version, at })
+        let (version, at) = wrote.of(id);
+        // What the library sends nobody counts.
+        answer(outcome, CacheOp::Write { version, at, commands: None })
     }
 }
 

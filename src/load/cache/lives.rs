@@ -37,7 +37,7 @@ impl Lives {
         let Some(Life { version, since, until }) = self.now.remove(&id) else { return };
         let (ended, to) = if until <= at { (Ended::Expired, until) } else { (ended, at) };
         let action = Action::Cache(CacheOp::Held { version, ended, in_host: self.in_host });
-        self.over.push(Noted { key: id, action, from: since, to });
+        self.over.push(Noted::new(id, action, (since, to)));
     }
 
     /// As [`Lives::end`], of the copy of that version only.
@@ -50,6 +50,12 @@ impl Lives {
     pub(super) fn end_all(&mut self, ended: Ended, at: Nanos) {
         let all: Vec<u64> = self.now.keys().copied().collect();
         all.into_iter().for_each(|id| self.end(id, ended, at));
+    }
+
+    /// Entities and versions, of those that are not over.
+    pub(super) fn now(&self, at: Nanos) -> Vec<(u64, u64)> {
+        let now = self.now.iter().filter(|(_, life)| life.until > at);
+        now.map(|(id, life)| (*id, life.version)).collect()
     }
 
     /// Those that are over, since the last call.

@@ -9,12 +9,16 @@
 //! - `origin`: the source of truth, with its latency, its capacity and its queue.
 //! - `entity`: an entity, and its copies as bytes; `data`: what it holds; `coder`: in which format.
 //! - `change`, `put`: what a writer leaves in the group.
+//! - `versioned`, `tags`, `pattern`: ways to invalidate by more than an entity's name; `family`:
+//!   entities that change together.
 //! - `copies`: a layer in the memory of a process, or of a host.
 //! - `process`: what one process of the application has; `behind`: how it asks the group and the
 //!   origin; `found`: what comes of that.
+//! - `replies`: what servers answer.
 //! - `repository`: reading and writing through the layers.
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
 //! - `news`, `confirmations`: what processes tell each other of writes.
+//! - `bulk`: what somebody changes past the users; `sweep`: all copies compared with the origin.
 //! - `guard`: a circuit breaker before the group.
 //! - `warming`: copies that steps have made before anybody asks.
 //! - `library`: the cache of somebody else's library, and its way to the origin; `looks`: reads that
@@ -23,6 +27,7 @@
 
 mod application;
 mod behind;
+mod bulk;
 mod change;
 mod coder;
 mod confirmations;
@@ -30,6 +35,7 @@ mod copies;
 mod data;
 mod early;
 mod entity;
+mod family;
 mod flight;
 mod found;
 mod guard;
@@ -40,10 +46,15 @@ mod lock;
 mod looks;
 mod news;
 mod origin;
+mod pattern;
 mod process;
 mod put;
 mod refresh;
+mod replies;
 mod repository;
+mod sweep;
+mod tags;
+mod versioned;
 mod warming;
 mod watched;
 

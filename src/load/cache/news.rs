@@ -11,12 +11,15 @@ use redis::{PushInfo, PushKind, Value};
 
 use super::change::change;
 use super::entity::{Copy, Entity};
-use super::found::Found;
+use super::family::Family;
+use super::found::{Found, Trace};
 use super::process::Process;
+use super::{pattern, tags};
 use crate::load::Targets;
-use crate::load::client::{ClientOptions, Ear, Listener, Topic, done};
+use crate::load::client::{ClientOptions, Commands, Ear, Listener, Topic, done};
 use crate::model::op::{Cause, FoundIn, key_name, key_prefix};
-use crate::spec::cache::{Invalidate, Write};
+use crate::model::slot::slot_of;
+use crate::spec::cache::{FoundBy, Invalidate, Write};
 
 /// Where servers tell of deleted keys.
 const DELETED: &str = "__keyevent@0__:del";
@@ -28,16 +31,21 @@ const AGAIN: u32 = 50;
 /// After the origin has it; by `behind`, after the group has it.
 ///
 /// Errors: the copy was to be replaced, and it is not known whether it was.
-pub(super) async fn tell(process: &Process, entity: &Entity, copy: Copy) -> Result<(), Cause> {
+pub(super) async fn tell(
+    process: &Process,
+    entity: &Entity,
+    copy: Copy,
+    trace: &Trace,
+) -> Result<(), Cause> {
     let (write, invalidate) = (process.cache.write, process.cache.invalidate);
     if invalidate == Invalidate::Ttl && matches!(write, Write::Aside | Write::Ahead) {
         return Ok(());
     }
-    process.forget(entity.id);
+    process.changes_with(entity.id).for_each(|id| process.forget(id));
     let changed_there = match write {
         // The group has it already.
         Write::Behind => Ok(()),
-        Write::Through | Write::Aside | Write::Ahead => change(process, entity, copy).await,
+        Write::Through | Write::Aside | Write::Ahead => change(process, entity, copy, trace).await,
     };
     match invalidate {
         // What is not heard of stays until its time is over: a drill shows that.
@@ -45,11 +53,14 @@ pub(super) async fn tell(process: &Process, entity: &Entity, copy: Copy) -> Resu
         | Invalidate::Delete
         | Invalidate::Tracking
         | Invalidate::TrackingBroadcast
-        | Invalidate::Keyspace => {}
-        Invalidate::Publish => {
-            publish(process, entity, changed(&process.name), process.name_of(entity)).await;
+        | Invalidate::Keyspace
+        | Invalidate::Versioned => {}
+        Invalidate::Publish | Invalidate::Tags | Invalidate::Pattern => {
+            publish_change(process, entity.slot, process.name_of(entity.id), trace).await;
         }
-        Invalidate::Confirmed => confirm(process, entity, (copy, changed_there.is_ok())).await,
+        Invalidate::Confirmed => {
+            confirm(process, entity, (copy, changed_there.is_ok()), trace).await;
+        }
     }
     match write {
         Write::Through | Write::Behind => changed_there,
@@ -58,32 +69,43 @@ pub(super) async fn tell(process: &Process, entity: &Entity, copy: Copy) -> Resu
     }
 }
 
-async fn publish(process: &Process, entity: &Entity, channel: String, text: String) {
-    let mut publish = redis::cmd("PUBLISH");
-    publish.arg(channel).arg(text);
-    let _ = process.send(entity.slot, publish.into(), done).await;
+/// Tells all processes of what is named so, by the server of that slot.
+pub(super) async fn publish_change(process: &Process, slot: u16, name: String, trace: &Trace) {
+    let publish = publish(changed(&process.name), name);
+    let _ = process.send_for(trace, slot, publish, done).await;
+}
+
+fn publish(channel: String, text: String) -> Commands {
+    redis::cmd("PUBLISH").arg(channel).arg(text).take().into()
 }
 
 /// Goes on until all processes have said that they dropped their copies.
-async fn confirm(process: &Process, entity: &Entity, (copy, is_changed): (Copy, bool)) {
+async fn confirm(
+    process: &Process,
+    entity: &Entity,
+    (copy, is_changed): (Copy, bool),
+    trace: &Trace,
+) {
     let mut is_changed = is_changed;
     while !is_changed {
         process.timer.until(process.clock.now() + LOOK).await;
-        is_changed = change(process, entity, copy).await.is_ok();
+        is_changed = change(process, entity, copy, trace).await.is_ok();
     }
     if process.copies.is_empty() {
         return;
     }
     // Its end is told however the write ends.
     let write = Confirming { process, number: process.confirmations.begin() };
-    let text = format!("{} {} {}", process.name_of(entity), process.number, write.number);
+    let text = format!("{} {} {}", process.name_of(entity.id), process.number, write.number);
     let others = usize::from(process.of) - 1;
     for look in 0u32.. {
         if process.confirmations.count(write.number) >= others {
+            // Each has said so by a command.
+            trace.commands.set(trace.commands.get() + others as u32);
             return;
         }
         if look.is_multiple_of(AGAIN) {
-            publish(process, entity, changed(&process.name), text.clone()).await;
+            publish_change(process, entity.slot, text.clone(), trace).await;
         }
         process.timer.until(process.clock.now() + LOOK).await;
     }
@@ -125,8 +147,12 @@ pub(super) fn listen(
     // All nodes of a cluster pass on what is published at one of them.
     let one = usize::from(instance) % count..usize::from(instance) % count + 1;
     let (nodes, topic): (_, &dyn Fn() -> Topic) = match process.cache.invalidate {
-        Invalidate::Ttl | Invalidate::Delete | Invalidate::Tracking => return,
-        Invalidate::Publish => (one, &|| channels(vec![changed(name)])),
+        Invalidate::Ttl | Invalidate::Delete | Invalidate::Tracking | Invalidate::Versioned => {
+            return;
+        }
+        Invalidate::Publish | Invalidate::Tags | Invalidate::Pattern => {
+            (one, &|| channels(vec![changed(name)]))
+        }
         Invalidate::Confirmed => {
             (one, &|| channels(vec![changed(name), dropped(name, process.number)]))
         }
@@ -145,10 +171,12 @@ pub(super) fn listen(
 pub(super) fn is_heard(process: &Process, found: &Found) -> bool {
     let heard = process.heard.borrow();
     match process.cache.invalidate {
-        Invalidate::Ttl | Invalidate::Delete => true,
+        Invalidate::Ttl | Invalidate::Delete | Invalidate::Versioned => true,
         // Of what was read from it, and not of what was left there.
         Invalidate::Tracking => found.by.is_some() && found.from != FoundIn::Origin,
-        Invalidate::Publish | Invalidate::Confirmed => !heard.is_empty(),
+        Invalidate::Publish | Invalidate::Confirmed | Invalidate::Tags | Invalidate::Pattern => {
+            !heard.is_empty()
+        }
         Invalidate::TrackingBroadcast | Invalidate::Keyspace => {
             found.by.is_some_and(|node| heard.contains(&node))
         }
@@ -156,35 +184,52 @@ pub(super) fn is_heard(process: &Process, found: &Found) -> bool {
 }
 
 impl Process {
-    /// By which processes tell each other of it, whatever it is called in the group.
-    fn name_of(&self, entity: &Entity) -> String {
-        key_name(&self.name, entity.id)
+    /// By which processes tell each other of an entity that has changed, whatever it is called in the
+    /// group; or of all that have changed with it.
+    fn name_of(&self, id: u64) -> String {
+        match self.cache.invalidate.found_by() {
+            FoundBy::Name | FoundBy::Generation => key_name(&self.name, id),
+            FoundBy::Tag => tags::name(&self.name, Family::of(id)),
+            FoundBy::Pattern => pattern::of_family(&self.name, Family::of(id)),
+        }
     }
 
-    fn id_of(&self, key: &str) -> Option<u64> {
-        key.strip_prefix(&key_prefix(&self.name))?.parse().ok()
+    /// What is named so is dropped.
+    fn forget_named(&self, name: &str) {
+        match self.cache.invalidate.found_by() {
+            FoundBy::Tag => {
+                let family = tags::named(&self.name, name);
+                let members = family.map_or(0..0, |family| family.members(self.keys));
+                members.for_each(|id| self.forget(id));
+            }
+            FoundBy::Pattern => {
+                let all = pattern::matches(&self.name, name, self.keys);
+                all.into_iter().for_each(|id| self.forget(id));
+            }
+            FoundBy::Name | FoundBy::Generation => {
+                let id = name.strip_prefix(&key_prefix(&self.name));
+                if let Some(id) = id.and_then(|id| id.parse().ok()) {
+                    self.forget(id);
+                }
+            }
+        }
     }
 
     /// The text of a message: a key, and the writer and the number of its write if it waits for
     /// confirmation; or such a number, and who confirms it.
     fn message(self: &Rc<Process>, text: &str) {
         let words: Vec<&str> = text.split(' ').collect();
-        let forget = |key: &str| {
-            if let Some(id) = self.id_of(key) {
-                self.forget(id);
-            }
-        };
         match words[..] {
-            [key] => forget(key),
-            [key, writer, number] => {
-                forget(key);
+            [name] => self.forget_named(name),
+            [name, writer, number] => {
+                self.forget_named(name);
                 if let Some(writer) = writer.parse().ok().filter(|writer| *writer != self.number) {
                     let (process, number) = (self.clone(), number.to_owned());
-                    let id = self.id_of(key).unwrap_or_default();
                     tokio::task::spawn_local(async move {
                         let channel = dropped(&process.name, writer);
+                        let slot = slot_of(channel.as_bytes());
                         let text = format!("{number} {}", process.number);
-                        publish(&process, &Entity::new(id, channel.clone()), channel, text).await;
+                        let _ = process.send(slot, publish(channel, text), done).await;
                     });
                 }
             }

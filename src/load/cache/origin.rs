@@ -5,7 +5,7 @@
 //! there is then, and a write makes the next one. The answer comes after its latency. Whoever gives
 //! up waiting takes nothing back: the origin works for nobody then, as a database does.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -75,6 +75,32 @@ pub(super) struct Served {
     pub(super) is_failed: bool,
 }
 
+/// What it has taken of one request to write: since when, and the version of each entity.
+#[derive(Debug, Default)]
+pub(super) struct Wrote {
+    at: Cell<Nanos>,
+    versions: RefCell<Vec<(u64, u64)>>,
+}
+
+impl Wrote {
+    pub(super) fn set(&self, at: Nanos, versions: Vec<(u64, u64)>) {
+        self.at.set(at);
+        self.versions.replace(versions);
+    }
+
+    /// The version of an entity, and since when; 0 if none was taken.
+    pub(super) fn of(&self, entity: u64) -> (u64, Nanos) {
+        let versions = self.versions.borrow();
+        let own = versions.iter().find(|(id, _)| *id == entity);
+        own.map_or((0, Nanos::ZERO), |(_, version)| (*version, self.at.get()))
+    }
+
+    /// Each entity with its version, and since when.
+    pub(super) fn all(&self) -> (Vec<(u64, u64)>, Nanos) {
+        (self.versions.borrow().clone(), self.at.get())
+    }
+}
+
 impl Origin {
     /// It has so many entities.
     pub(crate) fn new(spec: cache::Origin, entities: u64, seed: u64) -> Origin {
@@ -125,26 +151,50 @@ impl Origin {
         served.after(now.since(begun))
     }
 
-    /// Writes, and waits for the answer; as [`Origin::says`]. `wrote` is the version, and since when
-    /// it is true.
+    /// Writes all of `entities` in one transaction, and waits for the answer: how long that took in
+    /// nanoseconds.
     ///
     /// Errors: as [`Origin::says`].
     pub(super) async fn takes(
         &self,
         (timer, clock): (&Timer, Clock),
-        entity: u64,
-        wrote: &Cell<Option<(u64, Nanos)>>,
-    ) -> Result<(u64, u64), Cause> {
+        entities: impl IntoIterator<Item = u64>,
+        wrote: &Wrote,
+    ) -> Result<u64, Cause> {
         let begun = clock.now();
-        let served = self.ask(entity, Wish::Write, begun)?;
-        wrote.set((!served.is_failed).then_some((served.version, served.at)));
+        let served = {
+            let mut state = self.state.lock();
+            let served = self.begin(&mut state, begun)?;
+            if !served.is_failed {
+                let write = |id| (id, state.serve(id, Wish::Write));
+                wrote.set(served.at, entities.into_iter().map(write).collect());
+            }
+            served
+        };
         timer.until(served.answered).await;
-        served.after(clock.now().since(begun))
+        Ok(served.after(clock.now().since(begun))?.1)
+    }
+
+    /// The version that there is, without asking as a reader does.
+    pub(super) fn has(&self, entity: u64) -> u64 {
+        let written = self.state.lock().versions.get(&entity).map(|versions| versions.now);
+        written.unwrap_or(if entity < self.entities { FIRST } else { ABSENT })
     }
 
     /// A request that comes at `now`. Errors: too many wait.
     pub(super) fn ask(&self, entity: u64, wish: Wish, now: Nanos) -> Result<Served, Cause> {
         let mut state = self.state.lock();
+        let served = self.begin(&mut state, now)?;
+        let wish = if served.is_failed { Wish::Read } else { wish };
+        let version = match entity < self.entities {
+            true => state.serve(entity, wish),
+            false => ABSENT,
+        };
+        Ok(Served { version, ..served })
+    }
+
+    /// When a request that comes at `now` is true and is answered, whatever it is for.
+    fn begin(&self, state: &mut State, now: Nanos) -> Result<Served, Cause> {
         let OriginChange { latency, capacity, failing } = state.change();
         let at = match capacity.or(self.spec.capacity) {
             None => now,
@@ -161,19 +211,7 @@ impl Origin {
         let (least, most) = latency.unwrap_or(self.spec.latency);
         let answered = at + state.chance.random_range(least..=most);
         let is_failed = failing.is_some_and(|share| state.chance.random_bool(share));
-        if entity >= self.entities {
-            return Ok(Served { version: ABSENT, at, answered, is_failed });
-        }
-        let versions = state.versions.entry(entity).or_insert(NEW);
-        match wish {
-            Wish::Write if !is_failed => {
-                versions.last += 1;
-                versions.now = versions.last;
-            }
-            Wish::Put(version) if !is_failed => versions.now = versions.now.max(version),
-            Wish::Read | Wish::Write | Wish::Put(_) => {}
-        }
-        Ok(Served { version: versions.now, at, answered, is_failed })
+        Ok(Served { version: FIRST, at, answered, is_failed })
     }
 }
 
@@ -188,6 +226,20 @@ impl Served {
 }
 
 impl State {
+    /// The entity's version then.
+    fn serve(&mut self, entity: u64, wish: Wish) -> u64 {
+        let versions = self.versions.entry(entity).or_insert(NEW);
+        match wish {
+            Wish::Read => {}
+            Wish::Write => {
+                versions.last += 1;
+                versions.now = versions.last;
+            }
+            Wish::Put(version) => versions.now = versions.now.max(version),
+        }
+        versions.now
+    }
+
     /// What steps have changed, all together.
     fn change(&self) -> OriginChange {
         self.changes.iter().fold(OriginChange::default(), |all, (_, one)| OriginChange {

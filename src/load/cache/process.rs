@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::application::Application;
 use super::coder::Coder;
 use super::confirmations::Confirmations;
 use super::copies::Copies;
+use super::family::Family;
 use super::found::Flight;
 use super::guard::Guard;
 use super::origin::Origin;
@@ -36,9 +38,9 @@ pub(super) struct Process {
     pub(super) cache: Cache,
     /// Of the load whose entities these are.
     pub(super) name: String,
-    /// How many entities there are.
-    pub(super) entities: u64,
     pub(super) warming: Warming,
+    /// How many entities there are.
+    pub(super) keys: u64,
     /// The smallest and the largest copy in bytes.
     pub(super) size: (usize, usize),
     pub(super) timeout: Duration,
@@ -50,6 +52,9 @@ pub(super) struct Process {
     tells_of_host: bool,
     /// The nodes that it hears.
     pub(super) heard: RefCell<HashSet<u16>>,
+    /// Its number in its load, and how many there are.
+    pub(super) instance: u16,
+    pub(super) instances: u16,
     /// Its number among those of all loads on these entities, and how many there are.
     pub(super) number: u16,
     pub(super) of: u16,
@@ -69,6 +74,8 @@ pub(super) struct Process {
     pub(super) pool: Semaphore,
     pub(super) guard: Option<Guard>,
     pub(super) origin: Arc<Origin>,
+    /// What steps change of it.
+    pub(super) application: Application,
     /// It changes whenever the process is restarted.
     restarted: watch::Receiver<u32>,
     /// What it does that no operation waits for.
@@ -127,8 +134,8 @@ impl Process {
         let process = Rc::new(Process {
             cache: cache.clone(),
             name: load.keyspace.name.clone(),
-            entities: load.keys,
             warming: application.warming.clone(),
+            keys: load.keys,
             size: load.value,
             timeout: load.timeout,
             clock,
@@ -136,6 +143,8 @@ impl Process {
             copies: near.into_iter().chain(host).collect(),
             tells_of_host: turn < hosts.len(),
             heard: RefCell::default(),
+            instance,
+            instances: load.instances,
             number,
             of: load.keyspace.instances as u16,
             confirmations: Confirmations::default(),
@@ -152,6 +161,7 @@ impl Process {
                 .without
                 .map(|without| Guard::new(load.timeout / SLOW, without == Without::Stale)),
             origin: application.origin.clone(),
+            application: application.clone(),
             restarted: application.restarted(),
             tasks: RefCell::default(),
             flights: RefCell::default(),
@@ -180,7 +190,7 @@ impl Process {
         let at = self.clock.now();
         let lost = |(key, version)| {
             let action = Action::Cache(CacheOp::Lost { version });
-            Noted { key, action, from: at, to: at }
+            Noted::new(key, action, (at, at))
         };
         let later = std::mem::take(&mut *self.later.borrow_mut());
         self.beside.borrow_mut().extend(later.into_iter().map(lost));
@@ -209,12 +219,26 @@ impl Process {
         tasks.push(task);
     }
 
+    /// The entities that change when this one does, and it.
+    pub(super) fn changes_with(&self, id: u64) -> Range<u64> {
+        match self.cache.invalidate.is_of_families() {
+            true => Family::of(id).members(self.keys),
+            false => id..id + 1,
+        }
+    }
+
     pub(super) fn forget(&self, id: u64) {
         self.copies.iter().for_each(|copies| copies.forget(id));
     }
 
     pub(super) fn forget_all(&self) {
         self.copies.iter().for_each(|copies| copies.forget_all(Ended::Invalidated));
+    }
+
+    /// The copies that it could answer with now: entities and versions. One process tells of each host.
+    pub(super) fn could_serve(&self) -> impl Iterator<Item = (u64, u64)> {
+        let tells = |copies: &&Rc<Copies>| copies.place == FoundIn::Process || self.tells_of_host;
+        self.copies.iter().filter(tells).flat_map(|copies| copies.could_serve())
     }
 
     /// Which copies it could answer with, as [`Copies::lives`]; one process tells it of each host.

@@ -1,8 +1,10 @@
 //! How a copy is left in the group.
 
 use super::entity::{Copy, Entity};
+use super::process::Process;
+use super::{tags, versioned};
 use crate::load::client::{Commands, ReplyValue, script};
-use crate::spec::cache::Write;
+use crate::spec::cache::{FoundBy, Write};
 
 /// The copy ARGV[1] of version ARGV[2] for ARGV[3] milliseconds, unless a newer one is there.
 const PUT: &str = "\
@@ -14,19 +16,25 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1";
 
-/// These bytes for so long. Where writers replace copies, not in the place of a newer one.
-pub(super) fn put(
-    write: Write,
-    (entity, copy): (&Entity, Copy),
-    (text, millis): (Vec<u8>, u64),
-) -> Commands {
-    match write {
-        Write::Aside | Write::Ahead => {
-            redis::cmd("SET").arg(&entity.key).arg(text).arg("PX").arg(millis).take().into()
-        }
-        Write::Through | Write::Behind => {
+/// The copy, for as long as it may be served; none if nobody knows under which name. Where writers
+/// replace copies, not in the place of a newer one.
+pub(super) fn put(process: &Process, entity: &Entity, copy: Copy) -> Option<Commands> {
+    let (text, millis) = (process.bytes_of(copy), process.millis_of(copy));
+    match (process.cache.write, process.cache.invalidate.found_by()) {
+        (Write::Through | Write::Behind, _) => {
             let [version, millis] = [copy.version, millis].map(|n| n.to_string().into_bytes());
-            script(PUT, &entity.key, &[&text, &version, &millis]).into()
+            Some(script(PUT, &[&entity.key], &[&text, &version, &millis]).into())
+        }
+        (Write::Aside | Write::Ahead, FoundBy::Generation) => {
+            versioned::put(entity, (&text, millis))
+        }
+        (Write::Aside | Write::Ahead, FoundBy::Tag) => {
+            let keys = [&*entity.key, &tags::set(&process.name, entity.id)];
+            Some(tags::put(keys, (&text, millis, process.longest_millis())))
+        }
+        (Write::Aside | Write::Ahead, FoundBy::Name | FoundBy::Pattern) => {
+            let key = &entity.key;
+            Some(redis::cmd("SET").arg(key).arg(&text).arg("PX").arg(millis).take().into())
         }
     }
 }

@@ -68,6 +68,5 @@ pub(super) fn note(process: &Process, entity: &Entity, found: Option<Found>, tra
         met: None,
     };
     let told = found.map_or(nothing, |found| found.told(entity, trace.asked.get()));
-    let beside = Noted { key: entity.id, action: Action::Cache(told), from, to };
-    process.beside.borrow_mut().push(beside);
+    process.beside.borrow_mut().push(Noted::new(entity.id, Action::Cache(told), (from, to)));
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::entity::{Copy, Entity};
 use super::found::{Found, Trace};
 use super::process::{Of, Process};
-use super::{change, early, flight, lease, lock, news, refresh, warming};
+use super::{bulk, change, early, flight, lease, lock, news, refresh, sweep, warming};
 use crate::load::Targets;
-use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue, Request};
+use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue};
 use crate::load::workload::Doing;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
 use crate::model::{Clock, Nanos};
@@ -24,7 +24,7 @@ pub(crate) enum Form {
     /// Of redrill's own: a read before the load, for which nobody's time is over.
     Warm(Entity),
     /// Of redrill's own: what the group has.
-    Last(Request),
+    Last(Entity),
 }
 
 impl Repository {
@@ -59,14 +59,14 @@ impl Client for Repository {
             (Purpose::Fill, _) => Form::Warm(entity(&doing)),
             (Purpose::Load, Access::Read) => Form::Read(entity(&doing)),
             (Purpose::Load, Access::Write) => Form::Write(entity(&doing)),
-            (Purpose::Final | Purpose::Beside, _) => Form::Last(doing.request()),
+            (Purpose::Final | Purpose::Beside, _) => Form::Last(entity(&doing)),
         }
     }
 
     async fn perform(&self, form: &Form) -> Answer {
         let (process, trace) = (&self.0, Rc::new(Trace::default()));
         match form {
-            Form::Last(request) => process.servers.perform(request).await,
+            Form::Last(entity) => last(process.look(entity).await, entity),
             Form::Read(entity) | Form::Warm(entity) => {
                 let patience = match form {
                     Form::Warm(_) => Duration::MAX,
@@ -96,8 +96,11 @@ impl Client for Repository {
             Form::Write(entity) => {
                 let writing = process.unless_restarted(write(process, entity, &trace));
                 let ended = tokio::time::timeout(process.timeout, writing).await;
-                let (version, at) = trace.wrote.get().unwrap_or_default();
-                answer(ended, CacheOp::Write { version, at })
+                let (version, at) = trace.wrote.of(entity.id);
+                let commands = Some(trace.commands.get());
+                let answer = answer(ended, CacheOp::Write { version, at, commands });
+                process.note_changed(&trace, answer.outcome, |id| id != entity.id);
+                answer
             }
         }
     }
@@ -107,9 +110,21 @@ impl Client for Repository {
         all.extend(self.0.lives(last));
         let now = self.0.clock.now();
         let coded = self.0.coder.noted().map(Action::Cache);
-        all.extend(coded.map(|action| Noted { key: 0, action, from: now, to: now }));
+        all.extend(coded.map(|action| Noted::new(0, action, (now, now))));
         all.extend(self.0.guard.iter().flat_map(|guard| guard.noted(last, now)));
         all
+    }
+
+    fn begin(&self) {
+        let process = &self.0;
+        let jobs = (process.instance == 0).then(|| process.application.jobs()).flatten();
+        if let Some(jobs) = jobs {
+            tokio::task::spawn_local(bulk::listen(process.clone(), jobs));
+        }
+    }
+
+    async fn end(&self) {
+        sweep::sweep(&self.0).await;
     }
 
     async fn look_again(&self) {
@@ -122,9 +137,24 @@ impl Client for Repository {
 }
 
 fn entity(doing: &Doing<'_>) -> Entity {
-    let load = doing.load;
-    let naming = load.cache.as_ref().map_or(Naming::Plain, |cache| cache.naming);
-    Entity::named(doing.plan.key, &load.keyspace.name, naming)
+    let (id, load) = (doing.plan.key, doing.load);
+    match &load.cache {
+        Some(cache) => Entity::of(id, &load.keyspace.name, cache),
+        None => Entity::named(id, &load.keyspace.name, Naming::Plain),
+    }
+}
+
+/// What the group has at the end.
+fn last(found: Result<Option<Found>, Cause>, entity: &Entity) -> Answer {
+    let (outcome, found) = match found {
+        Ok(found) => (Outcome::Ok, found),
+        Err(cause) => (Outcome::Fail(cause), None),
+    };
+    let (from, met) = (FoundIn::Group, None);
+    let nothing = CacheOp::Read { version: None, from, asked: None, kept: None, met };
+    let told = found.map_or(nothing, |found| found.told(entity, None));
+    let by = found.and_then(|found| found.by);
+    Answer { told: ReplyValue::Found(Action::Cache(told)), by, ..Answer::of(outcome) }
 }
 
 /// Of what has ended so: not in time, with its process, or by itself.
@@ -229,12 +259,13 @@ async fn write(process: &Process, entity: &Entity, trace: &Trace) -> Result<(), 
             origin_takes(process, entity, trace).await?
         }
     };
-    news::tell(process, entity, copy).await
+    news::tell(process, entity, copy, trace).await
 }
 
 /// Writes to the origin, and waits for it.
 async fn origin_takes(process: &Process, entity: &Entity, trace: &Trace) -> Result<Copy, Cause> {
     let by = (&process.timer, process.clock);
-    let (version, took) = process.origin.takes(by, entity.id, &trace.wrote).await?;
+    let took = process.origin.takes(by, process.changes_with(entity.id), &trace.wrote).await?;
+    let (version, _) = trace.wrote.of(entity.id);
     Ok(process.new_copy(entity, version, took))
 }

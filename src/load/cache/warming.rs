@@ -124,7 +124,7 @@ pub(super) fn obey(process: &Rc<Process>) {
 }
 
 async fn carry_out(process: Rc<Process>, order: Order) {
-    let entities = (process.entities, order.entities);
+    let entities = (process.keys, order.entities);
     let wanted = process.warming.wanted(process.cache.warm, entities, process.clock.now());
     let each = |id| warm(&process, id, order.number);
     stream::iter(wanted).for_each_concurrent(AT_ONCE, each).await;

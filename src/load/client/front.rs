@@ -161,6 +161,11 @@ impl Front {
         self.shards.iter().find(|led| led.shard.has_slot(slot))
     }
 
+    /// A slot of each primary that is known: whoever looks for keys by their names asks all of them.
+    pub(crate) fn slot_of_each(&self) -> Vec<u16> {
+        self.groups[0].client.slot_of_each()
+    }
+
     /// Whether writes go to the outbox of whoever takes them.
     pub(crate) fn has_outbox(&self) -> bool {
         !self.shards.is_empty()

@@ -94,6 +94,14 @@ pub(crate) struct Noted {
     pub(crate) action: Action,
     pub(crate) from: Nanos,
     pub(crate) to: Nanos,
+    pub(crate) outcome: Outcome,
+}
+
+impl Noted {
+    /// Something that ended ok.
+    pub(crate) fn new(key: u64, action: Action, (from, to): (Nanos, Nanos)) -> Noted {
+        Noted { key, action, from, to, outcome: Outcome::Ok }
+    }
 }
 
 pub(crate) trait Client: 'static {
@@ -118,6 +126,9 @@ pub(crate) trait Client: 'static {
     /// Finds out anew whom to ask. A replica answers reads, so nothing else shows that it was a
     /// primary once.
     async fn look_again(&self) {}
+
+    /// The load begins.
+    fn begin(&self) {}
 
     /// The load is stopped: nobody waits for longer than a time-out from now.
     fn stop(&self) {}

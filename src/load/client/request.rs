@@ -59,6 +59,20 @@ pub(crate) struct Locked {
 /// What is to be done after something was read.
 pub(crate) type Then = Rc<dyn Fn(&Value) -> Option<Vec<Cmd>>>;
 
+impl Commands {
+    /// How many they are, MULTI and EXEC among them.
+    pub(crate) fn count(&self) -> u32 {
+        match self {
+            Commands::One(_) | Commands::Alone(_) => 1,
+            Commands::Transaction(commands) => commands.len() as u32 + 2,
+            Commands::Pipeline(commands) => commands.len() as u32,
+            // What follows is one command, mostly.
+            Commands::Watched { .. } => 5,
+            Commands::Followed { .. } => 2,
+        }
+    }
+}
+
 impl From<Cmd> for Commands {
     fn from(command: Cmd) -> Commands {
         Commands::One(command)
@@ -82,9 +96,12 @@ pub(crate) fn set(key: &str, value: &[u8]) -> Cmd {
     with("SET", key, value)
 }
 
-pub(crate) fn script(text: &str, key: &str, args: &[&[u8]]) -> Cmd {
+/// A script with its keys and arguments.
+pub(crate) fn script(text: &str, keys: &[impl AsRef<str>], args: &[&[u8]]) -> Cmd {
     let mut command = Cmd::new();
-    command.arg("EVAL").arg(text).arg(1).arg(key.as_bytes()).arg(args);
+    command.arg("EVAL").arg(text).arg(keys.len());
+    keys.iter().for_each(|key| _ = command.arg(key.as_ref()));
+    command.arg(args);
     command
 }
 
@@ -101,6 +118,8 @@ pub(crate) enum ReplyValue {
     Number(Option<u64>),
     /// What is there, or nothing.
     Bytes(Option<Vec<u8>>),
+    /// Some of the names of keys, and where to go on looking for more; 0 if there are none.
+    Scanned(u64, Vec<String>),
     /// Somebody else has the lock, for so long at most if it is not extended.
     Taken(Duration),
     /// What a library tells of a lock that it tried to get: its fencing token, 0 if it has none, or
@@ -148,7 +167,7 @@ impl ReplyValue {
     /// What `planned` has become.
     pub(crate) fn action(&self, planned: Action) -> Action {
         match self {
-            ReplyValue::Done | ReplyValue::Bytes(_) => planned,
+            ReplyValue::Done | ReplyValue::Bytes(_) | ReplyValue::Scanned(..) => planned,
             ReplyValue::Found(action) => action.clone(),
             ReplyValue::Delivered(out) => {
                 Action::Queue(QueueOp::Pop(out.as_ref().map(|(_, value)| *value)))
@@ -173,6 +192,7 @@ impl ReplyValue {
             | ReplyValue::Delivered(_)
             | ReplyValue::Number(_)
             | ReplyValue::Bytes(_)
+            | ReplyValue::Scanned(..)
             | ReplyValue::Taken(_)
             | ReplyValue::Lease { .. } => None,
         }
@@ -185,7 +205,7 @@ impl ReplyValue {
             ReplyValue::Found(action) => action.changed(),
             ReplyValue::Delivered(out) => out.is_some(),
             ReplyValue::Number(number) | ReplyValue::Lease { got: number, .. } => number.is_some(),
-            ReplyValue::Taken(_) | ReplyValue::Bytes(_) => false,
+            ReplyValue::Taken(_) | ReplyValue::Bytes(_) | ReplyValue::Scanned(..) => false,
         }
     }
 }

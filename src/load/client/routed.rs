@@ -34,6 +34,7 @@ pub(crate) struct Routed {
     /// Whoever tells the primary, the one that did last first; none if nodes do.
     sentinels: RefCell<Vec<Rc<Node>>>,
     slots: RefCell<SlotMap>,
+    slot_of_each: RefCell<Vec<u16>>,
     /// Those of each primary, as the map told them last.
     replicas: RefCell<HashMap<u16, Vec<u16>>>,
     /// A slot whose owner did not answer.
@@ -94,6 +95,7 @@ impl Routed {
             counted: targets.nodes.iter().copied().zip(0..).collect(),
             sentinels: RefCell::default(),
             slots: RefCell::new(SlotMap::new()),
+            slot_of_each: RefCell::default(),
             replicas: RefCell::default(),
             unserved: Cell::default(),
             hint: Cell::new(0),
@@ -183,6 +185,11 @@ impl Routed {
         self.node(number)
     }
 
+    /// A slot of each owner, as the map told them last.
+    pub(crate) fn slot_of_each(&self) -> Vec<u16> {
+        self.slot_of_each.borrow().clone()
+    }
+
     /// Whom to ask who owns which slot: who told it last first.
     fn guides(&self) -> Vec<Rc<Node>> {
         let sentinels = self.sentinels.borrow();
@@ -246,6 +253,9 @@ impl Routed {
         };
         let numbered: Vec<(u16, u16, u16)> = owners.iter().map(&mut numbered).collect();
         self.slots.borrow_mut().learned(&numbered);
+        let mut primaries = HashSet::new();
+        let first = owners.iter().filter(|range| primaries.insert(range.primary));
+        self.slot_of_each.replace(first.map(|range| range.first).collect());
         self.replicas.replace(replicas);
     }
 

@@ -223,9 +223,10 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             put_all(out, others.iter().copied().map(i64::from));
         }
         Action::Lock(action) => pack_lock(*action, out),
-        Action::Cache(CacheOp::Write { version, at }) => {
+        Action::Cache(CacheOp::Write { version, at, commands }) => {
             one(22, *version);
             put(out, at.0);
+            put_if(out, commands.map(u64::from));
         }
         Action::Cache(CacheOp::Held { version, ended, in_host }) => {
             one(if *in_host { 26 } else { 24 }, *version);
@@ -244,6 +245,10 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
             one(29, *copies);
             put(out, *bytes);
             put(out, *nanos);
+        }
+        Action::Cache(CacheOp::Swept { older }) => {
+            put(out, 30);
+            put_if(out, *older);
         }
         Action::Cache(CacheOp::Read { version, from, asked, kept, met }) => {
             one(23, *from as u64);
@@ -418,7 +423,11 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             let others = get_all(bytes, |value| value as u16)?;
             Action::Transfer(TransferOp::Move { from, to, amount, others, fails })
         }
-        22 => Action::Cache(CacheOp::Write { version: get(bytes)?, at: Nanos(get(bytes)?) }),
+        22 => {
+            let (version, at) = (get(bytes)?, Nanos(get(bytes)?));
+            let commands = get_if(bytes)?.map(u32::try_from).transpose().ok()?;
+            Action::Cache(CacheOp::Write { version, at, commands })
+        }
         23 => {
             let from = *FoundIn::ALL.get(get(bytes)? as usize)?;
             let version = get_if(bytes)?;
@@ -456,6 +465,7 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             let (replica, found) = (kind == 42, get_if(bytes)?);
             Action::Expiry(ExpiryOp::Look { value, ends, replica, found })
         }
+        30 => Action::Cache(CacheOp::Swept { older: get_if(bytes)? }),
         kind => Action::Lock(unpack_lock(kind, bytes)?),
     })
 }

@@ -59,10 +59,12 @@ fn cache() -> impl Strategy<Value = CacheOp> {
     let at_times = || (prop::option::of(at()), prop::option::of(at()));
     let read = (prop::option::of(number()), from(), asked(), at_times());
     prop_oneof![
-        (number(), at()).prop_map(|(version, at)| CacheOp::Write { version, at }),
+        (number(), at(), prop::option::of(any::<u32>()))
+            .prop_map(|(version, at, commands)| CacheOp::Write { version, at, commands }),
         Just(CacheOp::Guarded),
         (any::<u32>(), any::<bool>(), prop::option::of((number(), at())))
             .prop_map(|(step, has, left)| CacheOp::Warmed { step, has, left }),
+        prop::option::of(number()).prop_map(|older| CacheOp::Swept { older }),
         number().prop_map(|version| CacheOp::Lost { version }),
         (number(), prop::sample::select(Ended::ALL.to_vec()), any::<bool>())
             .prop_map(|(version, ended, in_host)| CacheOp::Held { version, ended, in_host }),

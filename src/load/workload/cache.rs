@@ -36,7 +36,7 @@ const READ: Action = Action::Cache(CacheOp::Read {
     kept: None,
     met: None,
 });
-const WRITE: Action = Action::Cache(CacheOp::Write { version: 0, at: Nanos::ZERO });
+const WRITE: Action = Action::Cache(CacheOp::Write { version: 0, at: Nanos::ZERO, commands: None });
 
 impl Sessions for Cache {
     fn begin(&self, key: u64, reads: bool, draw: &mut Draw) -> Stage {

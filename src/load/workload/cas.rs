@@ -44,7 +44,7 @@ impl Sessions for Cas {
             return Register::ALONE.command(key, plan, values);
         };
         let expected = from.map(|number| values.text(number, 0).to_vec()).unwrap_or_default();
-        let command = script(CAS, key, &[&expected, values.text(to, plan.size)]);
+        let command = script(CAS, &[key], &[&expected, values.text(to, plan.size)]);
         (command.into(), swapped)
     }
 

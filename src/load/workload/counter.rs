@@ -59,7 +59,7 @@ impl Counter {
     fn add(&self, key: &str) -> (Commands, Read) {
         match self.by {
             By::Incr if self.outbox => (write("incr", key, b"").into(), added),
-            By::Script => (script(SCRIPT, key, &[]).into(), added),
+            By::Script => (script(SCRIPT, &[key], &[]).into(), added),
             By::Watch => {
                 let (watch, read) = (of("WATCH", key), of("GET", key));
                 (Commands::Watched { watch, read, then: then(key) }, moved)

@@ -52,14 +52,16 @@ impl Sessions for Stream {
                 add.arg("*").arg("v").arg(values.text(value, plan.size));
                 (add.into(), done)
             }
-            Action::Queue(QueueOp::Open) => (script(OPEN, key, &[GROUP.as_bytes()]).into(), done),
+            Action::Queue(QueueOp::Open) => {
+                (script(OPEN, &[key], &[GROUP.as_bytes()]).into(), done)
+            }
             Action::Queue(QueueOp::Ack(_)) => {
                 let mut ack = of("XACK", key);
                 ack.arg(GROUP).arg(plan.entry.as_deref().unwrap_or_default());
                 (ack.into(), done)
             }
             Action::Queue(QueueOp::Drain(_)) => {
-                (script(DRAIN, key, &[GROUP.as_bytes()]).into(), drained)
+                (script(DRAIN, &[key], &[GROUP.as_bytes()]).into(), drained)
             }
             _ => {
                 let mut read = Cmd::new();

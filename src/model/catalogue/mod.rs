@@ -397,6 +397,8 @@ pub const CATALOGUE: &[Known] = catalogue! {
         "cache.miss.p95" Millis Lower "the same of reads that found none".side_by_side()
             .busy_does(MayBeAll);
         "cache.write.p95" Millis Lower "the same of acknowledged writes".busy_does(MayBeAll);
+        "cache.write.commands" Count Lower
+            "commands to the group for each write that the origin took".side_by_side();
         "cache.lost" Count Lower
             "acknowledged writes that the origin never got: their process ended before (`write: behind`)"
             .side_by_side();
@@ -424,6 +426,12 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{cache.stale} stale reads", "the oldest {cache.stale.age.max}",
                 "{cache.resurrected?} old versions put back",
             ]);
+        "invalidation.left" Count Lower
+            "copies in the group at the end, older than what writes should have left there"
+            .side_by_side().finding("left_copies");
+        "consistency.sweep" Millis Lower
+            "from the load's end until a comparison of all copies with the origin finds none that is older"
+            .side_by_side().busy_does(MayBeAll).must_end();
     }
     &[Workload(Workload::Cache)], "use redrill's own client: a library does not tell what it leaves" => {
         "cache.resurrected" Count Lower

@@ -105,7 +105,9 @@ object! {
         /// What keeps copies of a `cache` from being served for long after a write: their own time
         /// (`ttl`), the writer, who deletes the group's copy (`delete`), tells all processes besides
         /// (`publish`) and waits for them (`confirmed`), or the servers, who tell those who have read
-        /// it (`tracking`) or all processes (`tracking-broadcast`, `keyspace`). Default: `delete`.
+        /// it (`tracking`) or all processes (`tracking-broadcast`, `keyspace`). By `versioned` nobody
+        /// finds an old copy. By `tags` and `pattern` a write changes all things of a user, whose
+        /// copies go by the user's tag, or by a pattern of their names. Default: `delete`.
         optional "invalidate" invalidate: Invalidate,
         /// What a write does: the origin has it, and then the copy in the group is deleted (`aside`) or
         /// replaced (`through`), or the copy is replaced, and the origin has it later (`behind`).

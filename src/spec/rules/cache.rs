@@ -3,8 +3,8 @@
 use super::groups::group;
 use crate::model::Workload;
 use crate::spec::cache::{
-    Cache, Format, Guard, Invalidate, Layer, LayerIn, Naming, Origin, Place, Policy, Stampede,
-    Warm, Without, Write,
+    Cache, Format, FoundBy, Guard, Invalidate, Layer, LayerIn, Naming, Origin, Place, Policy,
+    Stampede, Warm, Without, Write,
 };
 use crate::spec::decode::{At, Field};
 use crate::spec::diagnostic::Diagnostics;
@@ -76,6 +76,7 @@ pub fn check(
     let layers = layers(map, largest, errors);
     hosts(map, &layers, errors);
     tracking(map, &layers, errors);
+    emptying(map, &layers, errors);
     stampede(map, &layers, errors);
     keyspace(map, group, errors);
     let without = guard(map, &layers, errors);
@@ -165,6 +166,29 @@ fn tracking(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
             layer.name
         );
         errors.add(&at.span, message, "write `tracking-broadcast`, or leave that layer out");
+    }
+}
+
+/// Ways that find copies in the group by more than the name of their entity.
+fn emptying(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
+    let by_more = |way: &Invalidate| way.found_by() != FoundBy::Name;
+    let Some(At { value: way, span }) = map.invalidate.given().filter(|at| by_more(&at.value))
+    else {
+        return;
+    };
+    if layers.iter().all(|layer| layer.place != Place::Group) {
+        let message = format!("`invalidate: {way}` needs a layer that is a group");
+        errors.add(span, message, "add one under `layers`, or write another way to invalidate");
+    }
+    let write = map.write.or(Write::Aside);
+    if matches!(write, Write::Through | Write::Behind) {
+        let message = format!("by `write: {write}` the copy is replaced, and by `{way}` it goes");
+        errors.add(span, message, "write `aside` or `ahead`, or another way to invalidate");
+    }
+    let naming = map.naming.given().filter(|at| at.value != Naming::Plain);
+    if let Some(at) = naming.filter(|_| way.is_of_families()) {
+        let message = format!("by `{way}` the names of copies say whose things they are");
+        errors.add(&at.span, message, "write `naming: plain`, or another way to invalidate");
     }
 }
 

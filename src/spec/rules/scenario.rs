@@ -5,6 +5,7 @@ use crate::model::catalogue::{ScenarioFacts, judged};
 use crate::model::step::StepKind;
 use crate::model::{NodeName, Workload};
 use crate::spec::Capabilities;
+use crate::spec::cache::CacheLoad;
 use crate::spec::decode::{At, Field, Named};
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::file::scenario::{LoadMap, ProfileMap, ScenarioFile};
@@ -50,8 +51,7 @@ pub fn check(
     let connected: Vec<NodeName> = actors.iter().cloned().chain(own).collect();
     let subscribers: Vec<NodeName> = loads.iter().flat_map(Load::subscribers).collect();
     let all = (loads.len() == maps.len()).then_some([&actors[..], &connected, &subscribers]);
-    let caches = loads.iter().filter(|load| load.cache.is_some());
-    let caches: Vec<&str> = caches.map(|load| &*load.name).collect();
+    let caches: Vec<CacheLoad<'_>> = loads.iter().filter_map(Load::as_cache).collect();
     let timeline = timeline::check(steps, topology.as_ref(), (all, &caches), capabilities, errors);
     let expect = expectations(file, profile, (&has, maps), errors);
     let mut reported = reported(&file.reported.or(Vec::new()), &expect, errors);

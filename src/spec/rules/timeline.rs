@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::groups;
 use crate::model::{NodeName, StepKind};
 use crate::spec::Capabilities;
+use crate::spec::cache::CacheLoad;
 use crate::spec::decode::At;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::quantity::Time;
@@ -17,7 +18,7 @@ use crate::spec::topology::{Group, Topology};
 pub fn check(
     steps: &[At<StepMap>],
     topology: Option<&Topology>,
-    (actors, caches): (Option<[&[NodeName]; 3]>, &[&str]),
+    (actors, caches): (Option<[&[NodeName]; 3]>, &[CacheLoad<'_>]),
     capabilities: &Capabilities,
     errors: &mut Diagnostics,
 ) -> Vec<Step> {

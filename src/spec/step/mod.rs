@@ -6,6 +6,7 @@
 
 mod chaos;
 mod declare;
+mod entities;
 mod links;
 mod moves;
 mod node;
@@ -29,6 +30,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use chaos::{Among, Chaos, Drawn, DrawnFrom};
 pub use declare::{Declared, Rule};
+pub use entities::{EntityKeys, Invalidate};
 pub use links::{Bandwidth, Latency, Partition, Refuse, Reset, Trickle, Via};
 pub use moves::{Drain, Rebalance, Reshard, SlotCount, Weights};
 pub use node::*;

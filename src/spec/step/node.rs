@@ -65,6 +65,14 @@ step! {
     }
 }
 
+step! {
+    /// Empties servers (FLUSHALL), as an operator does. Replicas are emptied with their primaries.
+    Flush FlushMap "a flush step" [Target] {
+        /// Whether the server goes on while it gives the memory back. Default: `false`.
+        default "async" is_async: bool = false,
+    }
+}
+
 word_enum! {
     /// Whose connections a server ends, as CLIENT KILL calls them.
     ClientType "kind of client" {
@@ -181,6 +189,17 @@ impl Rule for Save {
     fn check(map: &SaveMap, context: &mut Context<'_>) -> Option<Save> {
         context.refuse_sentinels("hold no data", "take nodes of the group");
         map.filled()
+    }
+}
+
+impl Rule for Flush {
+    fn check(map: &FlushMap, context: &mut Context<'_>) -> Option<Flush> {
+        context.refuse_sentinels("have no keys", "take nodes of the group");
+        map.filled()
+    }
+
+    fn how(&self) -> String {
+        if self.is_async { ", asynchronously".to_owned() } else { String::new() }
     }
 }
 

@@ -23,7 +23,7 @@ step! {
 
 impl Rule for Origin {
     fn check(map: &OriginStepMap, context: &mut Context<'_>) -> Option<Origin> {
-        context.is_cache(&map.load);
+        context.cache(&map.load);
         if map.latency.is_missing() && map.capacity.is_missing() && map.failing.is_missing() {
             let message = "an origin step needs the key `latency`, `capacity` or `failing`";
             let advice = "write `latency: 200ms` for a slow one, `capacity: 50/s` for a narrow one";

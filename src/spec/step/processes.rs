@@ -14,7 +14,7 @@ step! {
 
 impl Rule for RestartProcesses {
     fn check(map: &RestartProcessesMap, context: &mut Context<'_>) -> Option<RestartProcesses> {
-        context.is_cache(&map.load);
+        context.cache(&map.load);
         let advice = |load: &str| format!("write `do: restart, target: {load}/actor/0`");
         context.has_no_programs(&map.load, advice);
         map.filled()

@@ -10,6 +10,7 @@ use super::sides::{Links, Side, SidesKeys, Spot};
 use super::target::{Now, Target};
 use crate::model::NodeName;
 use crate::spec::Capabilities;
+use crate::spec::cache::CacheLoad;
 use crate::spec::decode::{At, Field, Key, Object, keys};
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::nearest;
@@ -117,7 +118,7 @@ pub struct Context<'a> {
     /// Instances that are told of changes.
     pub subscribers: Option<&'a [NodeName]>,
     /// Loads whose workload is `cache`; `None` if a load is wrong.
-    pub caches: Option<&'a [&'a str]>,
+    pub caches: Option<&'a [CacheLoad<'a>]>,
     /// Another step of the timeline needs the relay.
     pub relayed: bool,
     pub errors: &'a mut Diagnostics,
@@ -281,14 +282,16 @@ impl<'a> Context<'a> {
         (Now { group, owned, regions, actors, connected, subscribers }, self.errors)
     }
 
-    /// An error, unless the load that is named reads through a cache.
-    pub fn is_cache(&mut self, load: &Field<String>) {
-        if let (Some(at), Some(caches)) = (load.given(), self.caches)
-            && !caches.contains(&&*at.value)
-        {
+    /// The load that is named. It is an error if that does not read through a cache.
+    pub fn cache(&mut self, load: &Field<String>) -> Option<CacheLoad<'a>> {
+        let (at, caches) = (load.given()?, self.caches?);
+        let named = caches.iter().find(|load| load.name == at.value).copied();
+        if named.is_none() {
+            let names: Vec<&str> = caches.iter().map(|load| load.name).collect();
             let message = format!("there is no load `{}` whose workload is `cache`", at.value);
-            self.errors.add(&at.span, message, nearest::advice("caches", &at.value, caches));
+            self.errors.add(&at.span, message, nearest::advice("caches", &at.value, &names));
         }
+        named
     }
 
     /// An error, if the processes of the load that is named are programs.

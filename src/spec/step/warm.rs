@@ -16,7 +16,7 @@ step! {
 
 impl Rule for Warm {
     fn check(map: &WarmMap, context: &mut Context<'_>) -> Option<Warm> {
-        context.is_cache(&map.load);
+        context.cache(&map.load);
         let advice = |_: &str| "name a load with redrill's own client".to_owned();
         context.has_no_programs(&map.load, advice);
         map.filled()

@@ -74,6 +74,7 @@ const THROUGH_FLOATS: Wrong = Wrong::Rewrites(
 const CUTS_SHORT: Wrong = Wrong::Rewrites(ALL_CACHES, "return string.sub(copy, 1, -2)");
 const TWO_FORMATS: &str = "over={loads.app.format: [json, protobuf+zstd]}";
 const CACHES_STAND: Wrong = Wrong::StandsStill("cache/2/0", Duration::from_secs(4));
+pub const TAGS_GET_LOST: Wrong = Wrong::LosesTags(&["cache/0/0", "cache/1/0", "cache/2/0"]);
 const COUNTS_ANEW: Wrong = forgets(&["cache/0/0"], 3_000);
 const LOCKS_FORGET: Wrong = Wrong::LosesLeases(&["locks/0/0"]);
 const ALL_LOCKS_FORGET: Wrong =
@@ -166,6 +167,8 @@ pub const ALL: &[Broken] = &[
     broken("cache-invalidation", &["settle=5s"], STANDS, "cache.stale.late"),
     broken("cache-invalidation-comparison", &["settle=4s"], EVICTS_ALL, "cache.hits"),
     broken("cache-invalidation-race", &["settle=5s"], STANDS, "errors.total"),
+    broken("cache-invalidation-tags", &[], TAGS_GET_LOST, "invalidation.left"),
+    broken("cache-invalidation-tags", &[], STANDS, "cache.stale.late"),
     broken("cache-breaker", &[], EVICTS_ALL, "origin.saved"),
     broken("cache-cold-restart", &[], EVICTS_ALL, "cache.hits"),
     broken("cache-keys", &["settle=5s"], EVICTS_ALL, "cache.hits"),

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
+use crate::drill::broken::TAGS_GET_LOST;
 use crate::drill::caches::{play, play_on};
+use crate::drill::place::Place;
 use crate::drill::ready::measure;
+use crate::drill::wrong;
 
 /// Nothing is served that is wrong, or late.
 fn assert_right(report: &Value) {
@@ -145,4 +148,76 @@ fn a_snapshot_brings_old_copies_back() {
     };
     assert!(late("{ at: 500ms, do: save, target: cache/0/0 }, ") > 10.0);
     assert_eq!(late(""), 0.0, "it comes back with nothing");
+}
+
+/// Entities of five users and a half, in processes and in a cluster.
+fn families(invalidate: &str, args: &[&str]) -> Value {
+    let keys = format!(
+        "reads: 90%, layers: {{ l1: {{ in: process, ttl: 8s }}, l2: {{ group: cache, ttl: 30s }} }}, \
+         origin: {{ latency: 1ms..20ms }}, stampede: lease, invalidate: {invalidate}, bound: 300ms"
+    );
+    play_on("cluster-3x1", &keys, &[&["--set", "loads.app.keys=66"], args].concat())
+}
+
+#[test]
+fn whole_families_go_by_tag_and_by_pattern() {
+    let all = "timeline=[{ at: 1s, do: invalidate, load: app, all: true }, \
+               { at: 2s, do: invalidate, load: app, pattern: 'app:1:*' }, \
+               { at: 2500ms, do: invalidate, load: app, keys: [3, 65] }]";
+    for invalidate in ["tags", "pattern"] {
+        let report = families(invalidate, &["--set", all]);
+        assert_right(&report);
+        assert_eq!(measure(&report, "invalidation.left"), 0.0, "{}", report["findings"]);
+        assert!(measure(&report, "invalidation.reached") > 99.0, "{}", report["measures"]);
+        assert!(measure(&report, "cache.hits") > 5.0, "{}", report["measures"]);
+        assert!(measure(&report, "consistency.sweep") < 500.0, "{}", report["measures"]);
+        let notes = report["steps"].to_string();
+        for entities in [66, 12, 18] {
+            assert!(notes.contains(&format!("{entities} entities were changed")), "{notes}");
+        }
+    }
+}
+
+/// The writer begins a new generation, and other processes keep what they have.
+#[test]
+fn nobody_finds_a_copy_of_an_old_generation() {
+    let late = |near: &str, steps: &str| {
+        let report = play_on(
+            "cluster-3x1",
+            &format!(
+                "reads: 80%, layers: {{ {near} l2: {{ group: cache, ttl: 8s }} }}, \
+                 origin: {{ latency: 1ms..60ms }}, stampede: lock, invalidate: versioned, bound: 100ms"
+            ),
+            &["--set", &format!("timeline=[{steps}]")],
+        );
+        assert_eq!(measure(&report, "cache.resurrected"), 0.0, "{}", report["findings"]);
+        assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
+        assert_eq!(measure(&report, "invalidation.left"), 0.0, "{}", report["findings"]);
+        assert!(measure(&report, "cache.hits") > 5.0, "{}", report["measures"]);
+        measure(&report, "cache.stale.late")
+    };
+    let moves = "{ at: 1s, do: reshard, from: 0, to: 1, slots: 1500 }, \
+                 { at: 3s, do: invalidate, load: app, keys: 5 }";
+    assert_eq!(late("", moves), 0.0);
+    assert_eq!(late("", "{ at: 1s, do: flush, target: all primaries }"), 0.0);
+    assert!(late("l1: { in: process, ttl: 3s },", "") > 20.0, "other processes keep theirs");
+}
+
+/// What writers forget to delete is found, even if nobody reads it.
+#[test]
+fn copies_that_are_left_behind_are_counted() {
+    let place = Place::new();
+    let text = "name: forgotten\ntopology: cluster-3x1\n\
+                loads: { app: { workload: cache, rate: 400/s, clients: 40, instances: 4, keys: 66, \
+                reads: 50%, layers: { l1: { group: cache, ttl: 60s } }, stampede: lease, \
+                origin: { latency: 1ms }, invalidate: tags } }\nsettle: 3s\nreported: [all]";
+    let report = wrong::reported(&place, text, TAGS_GET_LOST);
+    assert!(measure(&report, "invalidation.left") > 5.0, "{}", report["measures"]);
+    assert_eq!(measure(&report, "cache.impossible"), 0.0, "{}", report["findings"]);
+    assert!(
+        report["measures"]["consistency.sweep"]["at_least"].is_number(),
+        "{}",
+        report["measures"]
+    );
+    place.assert_nothing_left();
 }

@@ -180,7 +180,7 @@ const LOCKS: [&str; 13] = [
 ];
 
 /// `drill::caches` and `drill::counters` play them.
-pub const CACHES: [&str; 33] = [
+pub const CACHES: [&str; 34] = [
     "cache-aside",
     "cache-load-light",
     "cache-load-medium",
@@ -191,6 +191,7 @@ pub const CACHES: [&str; 33] = [
     "cache-invalidation",
     "cache-invalidation-comparison",
     "cache-invalidation-race",
+    "cache-invalidation-tags",
     "cache-counters",
     "cache-counters-comparison",
     "cache-transactions",

@@ -40,6 +40,8 @@ pub enum Wrong {
     /// These primaries have other copies than they were given, again and again from a second after
     /// the load's start on: what the script makes of `copy`.
     Rewrites(&'static [&'static str], &'static str),
+    /// That primary loses the sets that say which copies bear a tag, again and again.
+    LosesTags(&'static [&'static str]),
     /// Replicas get nothing any more from the load's start on: their primaries refuse them.
     Lags,
     /// That node stands still for so long, a second and a half after the load's start.
@@ -57,6 +59,8 @@ const REWRITE: &str = "local becomes = function(copy) BECOMES end \
     for _, key in ipairs(redis.call('KEYS', '*')) do \
     if redis.call('PTTL', key) > 0 then \
     redis.call('SET', key, becomes(redis.call('GET', key)), 'KEEPTTL') end end return 1";
+const LOSE_TAGS: &str = "for _, key in ipairs(redis.call('KEYS', '*:tag')) do \
+    redis.call('DEL', key) end return 1";
 
 /// Between two looks at the servers.
 const LOOK: Duration = Duration::from_millis(20);
@@ -105,6 +109,13 @@ pub fn play(place: &Place, scenario: &str, args: &[&str], wrong: Option<Wrong>) 
     };
     let text = |why: Value| why.as_str().unwrap_or_default().to_owned();
     Outcome { verdict, why: why.into_iter().map(text).collect() }
+}
+
+/// Plays a scenario of this text on servers that are wrong; all that it finds is reported.
+pub fn reported(place: &Place, text: &str, wrong: Wrong) -> Value {
+    let ran = on_wrong_servers(place, place.command(text, &["--backend", "process"]), wrong);
+    assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
+    place.report()
 }
 
 fn on_wrong_servers(place: &Place, mut command: Command, wrong: Wrong) -> Ran {
@@ -196,6 +207,9 @@ impl Harm {
             Wrong::Rewrites(nodes, becomes) if time >= LOSES_AT => {
                 let script = REWRITE.replace("BECOMES", becomes);
                 nodes.iter().for_each(|node| _ = self.runs(node, &script));
+            }
+            Wrong::LosesTags(nodes) if time >= LOSES_AT => {
+                nodes.iter().for_each(|node| _ = self.runs(node, LOSE_TAGS));
             }
             Wrong::Lags if !self.done => self.done = self.nodes.iter_mut().all(Victim::lags),
             Wrong::StandsStill(node, how_long) if time >= STANDS_AT && !self.done => {

@@ -79,6 +79,8 @@ const SCENARIO: &[(&str, &str)] = &[
     ("/$defs/AddReplicaMap", "{ timeline: [{ do: add-replica, zzz: 1 }] }"),
     ("/$defs/RollingMap", "{ timeline: [{ do: rolling-restart, zzz: 1 }] }"),
     ("/$defs/OriginStepMap", "{ timeline: [{ do: origin, zzz: 1 }] }"),
+    ("/$defs/InvalidateMap", "{ timeline: [{ do: invalidate, zzz: 1 }] }"),
+    ("/$defs/FlushMap", "{ timeline: [{ do: flush, zzz: 1 }] }"),
     ("/$defs/RestartProcessesMap", "{ timeline: [{ do: restart-processes, zzz: 1 }] }"),
     ("/$defs/WarmMap", "{ timeline: [{ do: warm, zzz: 1 }] }"),
     ("/$defs/ChaosMap", "{ timeline: [{ do: chaos, zzz: 1 }] }"),

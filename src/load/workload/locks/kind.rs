@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use super::names::account;
+pub(super) use crate::load::client::script;
 use crate::load::client::{Read, ReplyValue, of};
 
 /// Commands for a lock `key`, by the session that `token` names. `ttl` is in whole milliseconds at
@@ -37,15 +38,6 @@ pub(in crate::load) trait Kind: Debug {
         set.arg(account(key)).arg(balance);
         (set, done)
     }
-}
-
-/// A script with its keys and arguments.
-pub(super) fn script(text: &str, keys: &[impl AsRef<str>], args: &[&[u8]]) -> Cmd {
-    let mut command = Cmd::new();
-    command.arg("EVAL").arg(text).arg(keys.len());
-    keys.iter().for_each(|key| _ = command.arg(key.as_ref()));
-    command.arg(args);
-    command
 }
 
 pub(super) fn millis(ttl: Duration) -> u64 {

@@ -6,7 +6,10 @@ pub(super) fn account(key: &str) -> String {
     beside(key, "account")
 }
 
-/// A key in the slot of the lock `key`.
+/// A key in the slot of `key`, which may have a hash tag already.
 pub(in crate::load) fn beside(key: &str, what: &str) -> String {
-    format!("{{{key}}}:{what}")
+    match key.starts_with('{') {
+        true => format!("{key}:{what}"),
+        false => format!("{{{key}}}:{what}"),
+    }
 }
