@@ -241,12 +241,15 @@ async fn connect(start: Start, orders: mpsc::UnboundedReceiver<Order>, mut ready
             let clock = start.teller.clock();
             let application = application(&start, cache);
             let hosts = hosts(cache, clock);
-            let clients = for_each_group(&start, async |instance, targets| {
-                let of = Of { load: &load, cache, application: &application, hosts: &hosts };
-                let client =
+            let of = Of { load: &load, cache, application: &application, hosts: &hosts };
+            let of_each = async |instance| {
+                let (clock, targets) = (start.teller.clock(), &start.targets);
+                let clients =
                     Repository::connect(of, targets, instance, clock, CONNECT_PATIENCE).await;
-                client.map_err(|why| unreachable((targets.seeds.clone(), why)))
-            });
+                let seeds = || targets.iter().flat_map(|targets| targets.seeds.clone()).collect();
+                clients.map_err(|why| unreachable((seeds(), why)))
+            };
+            let clients = try_join_all((0..load.instances).map(of_each));
             let clients = give_up_on(&mut ready, clients).await;
             serve(clients, start, orders, ready).await;
         }

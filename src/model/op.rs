@@ -318,6 +318,8 @@ words! {
         Other "other",
         /// In what the processes of its host have in common.
         Host "host",
+        /// In the servers of a group that stands before the load's.
+        NearGroup "near-group",
     }
 }
 

@@ -50,7 +50,9 @@ pub enum Place {
     Process { capacity: u64, policy: Policy },
     /// On each of so many hosts, in what the instances there have in common.
     Host { count: u16, capacity: u64, policy: Policy },
-    /// In the servers of the load's group.
+    /// In the servers of the load's second group, which is asked before the first one.
+    NearGroup,
+    /// In the servers of the load's first group.
     Group,
 }
 
@@ -133,7 +135,8 @@ impl Cache {
 
     /// Whether instances have connections on which servers, or other instances, tell them of changes.
     pub fn is_told(&self) -> bool {
-        let keeps = |layer: &Layer| layer.place != Place::Group;
+        let keeps =
+            |layer: &Layer| matches!(layer.place, Place::Process { .. } | Place::Host { .. });
         let is_told = match self.invalidate {
             // Servers tell on the connections on which the copies were read.
             Invalidate::Ttl | Invalidate::Delete | Invalidate::Tracking | Invalidate::Versioned => {
@@ -270,6 +273,20 @@ impl Invalidate {
             | Invalidate::Tracking
             | Invalidate::TrackingBroadcast
             | Invalidate::Keyspace => FoundBy::Name,
+        }
+    }
+
+    /// Whether servers tell processes of changes, by the names of keys.
+    pub fn is_by_servers(self) -> bool {
+        match self {
+            Invalidate::Tracking | Invalidate::TrackingBroadcast | Invalidate::Keyspace => true,
+            Invalidate::Ttl
+            | Invalidate::Delete
+            | Invalidate::Publish
+            | Invalidate::Confirmed
+            | Invalidate::Versioned
+            | Invalidate::Tags
+            | Invalidate::Pattern => false,
         }
     }
 

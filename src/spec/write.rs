@@ -289,6 +289,7 @@ fn cache(out: &mut Lines, cache: &Cache, load: &Load) {
                 out.key("capacity", Bytes(*capacity));
                 out.key("policy", policy);
             }
+            Place::NearGroup => out.key("group", &load.groups[1]),
             Place::Group => out.key("group", &load.groups[0]),
         }
         out.key("ttl", Time(layer.ttl));

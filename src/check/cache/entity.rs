@@ -93,7 +93,11 @@ pub(super) struct Put {
 impl Read {
     /// It found a copy that was there.
     pub(super) fn is_hit(&self) -> bool {
-        self.is_ok && matches!(self.from, FoundIn::Process | FoundIn::Host | FoundIn::Group)
+        self.is_ok
+            && match self.from {
+                FoundIn::Process | FoundIn::Host | FoundIn::NearGroup | FoundIn::Group => true,
+                FoundIn::Origin | FoundIn::Other => false,
+            }
     }
 
     /// From when until when it asked the origin, if it left the answer in the group.

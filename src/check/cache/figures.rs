@@ -91,6 +91,7 @@ pub(super) struct Reads {
     answered: u64,
     near: u64,
     host: u64,
+    near_group: u64,
     /// From due to done.
     hits: Vec<u64>,
     misses: Vec<u64>,
@@ -118,6 +119,7 @@ impl Reads {
             self.answered += u64::from(read.is_ok);
             self.near += u64::from(read.is_ok && read.from == FoundIn::Process);
             self.host += u64::from(read.is_ok && read.from == FoundIn::Host);
+            self.near_group += u64::from(read.is_ok && read.from == FoundIn::NearGroup);
             let took = read.done.since(read.intended).as_nanos() as u64;
             if read.is_hit() {
                 self.hits.push(took);
@@ -146,6 +148,7 @@ impl Reads {
             answered,
             near,
             host,
+            near_group,
             hits,
             misses,
             writes,
@@ -162,6 +165,7 @@ impl Reads {
         self.answered += answered;
         self.near += near;
         self.host += host;
+        self.near_group += near_group;
         self.hits.extend(hits);
         self.misses.extend(misses);
         self.writes.extend(writes);
@@ -182,10 +186,13 @@ impl Reads {
         }
         let share = |part: usize, of: u64| (of > 0).then(|| part as f64 / of as f64 * 100.0);
         told.measure("cache.hits", share(hits.len(), self.answered));
-        told.measure("cache.hits.near", share(self.near as usize, self.answered));
-        let [near, host] = [self.near, self.host].map(|hits| hits as usize);
+        let [near, host, near_group] =
+            [self.near, self.host, self.near_group].map(|hits| hits as usize);
+        told.measure("cache.hits.near", share(near, self.answered));
         told.measure("cache.hits.host", share(host, self.answered));
-        told.measure("cache.hits.group", share(hits.len() - near - host, self.answered));
+        told.measure("cache.hits.near_group", share(near_group, self.answered));
+        let group = hits.len() - near - host - near_group;
+        told.measure("cache.hits.group", share(group, self.answered));
         for (name, all) in
             [("cache.hit.p95", &*hits), ("cache.miss.p95", &*misses), ("cache.write.p95", &*writes)]
         {

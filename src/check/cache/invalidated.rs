@@ -15,7 +15,7 @@ pub(super) struct Invalidations {
     /// Until no host had one.
     host: Vec<u64>,
     /// Until nothing older came from any layer, of the same writes and of those that something older
-    /// came from the group after.
+    /// came from a group after.
     all: Vec<u64>,
     /// Copies in processes and on hosts that should go, and those that did because of a write.
     due: u64,
@@ -45,7 +45,8 @@ impl Invalidations {
             Last::new(of.map(|Held { version, until, .. }| (*version, *until)))
         };
         let (near, host) = (held(false), held(true));
-        let from_group = |read: &&Read| read.is_ok && read.from == FoundIn::Group;
+        let from_group =
+            |read: &&Read| read.is_ok && matches!(read.from, FoundIn::Group | FoundIn::NearGroup);
         // Those who watch a library's cache find something there too.
         let served = entity.reads.iter().chain(&entity.beside).filter(from_group);
         let served = Last::new(served.filter_map(|read| Some((read.version?, read.sent))));

@@ -114,7 +114,7 @@ impl Checker for Caches {
             ),
             (
                 "format.broken",
-                all.formats.broken,
+                Some(all.formats.broken),
                 "times something was found in the place of a copy that is not what was written",
                 &broken,
             ),

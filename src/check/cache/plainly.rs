@@ -7,8 +7,14 @@ use super::tests::{PROMISED, told};
 use crate::model::Nanos;
 use crate::model::op::{Action, CacheOp, Cause, Ended, FoundIn, Op, Outcome, Purpose};
 
-const PLACES: [FoundIn; 5] =
-    [FoundIn::Process, FoundIn::Host, FoundIn::Group, FoundIn::Origin, FoundIn::Other];
+const PLACES: [FoundIn; 6] = [
+    FoundIn::Process,
+    FoundIn::Host,
+    FoundIn::NearGroup,
+    FoundIn::Group,
+    FoundIn::Origin,
+    FoundIn::Other,
+];
 const ENDS: [Ended; 6] =
     [Ended::Expired, Ended::Evicted, Ended::Invalidated, Ended::Replaced, Ended::Open, Ended::Lost];
 
@@ -16,7 +22,8 @@ type Chance = (u64, u64, u64, u64, u64, bool);
 
 /// Of three processes, with an answer or without, from anywhere.
 fn read((version, sent, took, place, kept, ok): Chance) -> Op {
-    let (from, (sent, done)) = (PLACES[place as usize % 5], (Nanos(sent), Nanos(sent + took)));
+    let (from, (sent, done)) =
+        (PLACES[place as usize % PLACES.len()], (Nanos(sent), Nanos(sent + took)));
     // Who asks the origin takes a while to get there.
     let asked = (from == FoundIn::Origin).then(|| (Nanos(sent.0 + took / 3), done));
     let kept = (kept > 5).then_some(Nanos(sent.0 + kept));
@@ -46,7 +53,8 @@ fn history() -> impl Strategy<Value = Vec<Op>> {
             .zip(writes)
             .map(|(version, (gap, before, after, ok))| {
                 at += gap;
-                let action = Action::Cache(CacheOp::Write { version, at: Nanos(at) });
+                let action =
+                    Action::Cache(CacheOp::Write { version, at: Nanos(at), commands: None });
                 let sent = Nanos(at.saturating_sub(before));
                 let outcome = if ok { Outcome::Ok } else { Outcome::Unknown(Cause::Timeout) };
                 Op { outcome, ..Op::new(1, action, sent, Nanos(at + after)) }
@@ -66,7 +74,7 @@ struct Write {
 
 fn writes(ops: &[Op]) -> Vec<Write> {
     let of = |op: &Op| match op.action {
-        Action::Cache(CacheOp::Write { version, at }) => {
+        Action::Cache(CacheOp::Write { version, at, .. }) => {
             let done = (op.outcome == Outcome::Ok).then_some(op.done.0);
             Some(Write { version, at: at.0, done })
         }
@@ -196,7 +204,10 @@ fn gone(ops: &[Op]) -> [f64; 5] {
         };
         let from_group = reads.iter().filter(|read| {
             let older = read.version.is_some_and(|version| version < write.version);
-            read.is_ok() && read.from == FoundIn::Group && older && read.op.sent.0 > done
+            read.is_ok()
+                && matches!(read.from, FoundIn::Group | FoundIn::NearGroup)
+                && older
+                && read.op.sent.0 > done
         });
         let far = from_group.map(|read| read.op.sent.0).max();
         let since = |last: u64| last.saturating_sub(done);

@@ -1,5 +1,7 @@
 //! Caches, one case after the other.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::check::ideal::{self, Order, Touch};
 use crate::check::keepers::{Keepers, Room};
@@ -279,6 +281,27 @@ fn a_copy_that_a_server_let_go_was_evicted_or_lost_with_it() {
     assert_eq!(causes([&[(30, 35)], &[]], [&[(30, 40)], &[]]), [0.0, 0.0, 1.0], "either");
     assert_eq!(causes([&[], &[(30, 40)]], [&[], &[]]), [0.0, 0.0, 1.0], "it is another server's");
     assert_eq!(causes([&[(5, 15), (70, 80)], &[]], [&[], &[]]), [0.0, 0.0, 1.0], "not then");
+}
+
+fn some_ops() -> impl Strategy<Value = Vec<Op>> {
+    // Writes have their versions in the order in which the origin takes them.
+    let writes = prop::collection::vec((1..30_u64, 0..4_u64, 0..20_u64, any::<bool>()), 0..6);
+    let reads = prop::collection::vec((1..8_u64, 0..150_u64, 0..40_u64, any::<bool>()), 0..12);
+    (writes, reads).prop_map(|(writes, reads)| {
+        let mut at = 0;
+        let mut ops = Vec::new();
+        for (version, (gap, before, after, ok)) in (2..).zip(writes) {
+            at += gap;
+            let op = write(version, at, (at.saturating_sub(before), at + after));
+            let outcome = if ok { Outcome::Ok } else { Outcome::Unknown(Cause::Timeout) };
+            ops.push(Op { outcome, ..op });
+        }
+        ops.extend(reads.into_iter().map(|(version, sent, took, asks)| match asks {
+            true => asked(version, (sent, sent + took), sent + took + 30),
+            false => read(version, FoundIn::Group, (sent, sent + took)),
+        }));
+        ops
+    })
 }
 
 fn some_spans() -> impl Strategy<Value = Spans> {

@@ -11,7 +11,7 @@ use super::process::Process;
 use super::put::{put, took};
 use super::replies::{any, text};
 use super::versioned;
-use crate::load::client::{Answer, Client, Commands, Noted, Read, ReplyValue, Request, done, of};
+use crate::load::client::{Answer, Commands, Noted, Read, ReplyValue, of};
 use crate::model::op::{Action, CacheOp, Cause, FoundIn, Outcome};
 use crate::spec::cache::FoundBy;
 
@@ -157,22 +157,14 @@ impl Process {
         self.ttl().mul_f64(1.0 + share)
     }
 
-    /// What a server says, if nothing keeps the process from asking.
+    /// What a server of the farthest layer says, if nothing keeps the process from asking.
     pub(super) async fn send(
         &self,
         slot: u16,
         commands: Commands,
         read: Read,
     ) -> Result<Answer, Cause> {
-        let request = Request { slot, commands, read, wait: None };
-        let Some(guard) = &self.guard else { return self.said(&request).await };
-        if !guard.lets(self.clock.now()) {
-            return Err(Cause::Refused);
-        }
-        let said = tokio::time::timeout(guard.slow, self.said(&request)).await;
-        let said = said.unwrap_or(Err(Cause::Timeout));
-        guard.hears(said.is_ok(), self.clock.now());
-        said
+        self.servers.send(slot, commands, read).await
     }
 
     /// The same for a write, whose commands are counted.
@@ -185,15 +177,5 @@ impl Process {
     ) -> Result<Answer, Cause> {
         trace.commands.set(trace.commands.get() + commands.count());
         self.send(slot, commands, read).await
-    }
-
-    async fn said(&self, request: &Request) -> Result<Answer, Cause> {
-        // It is never closed. Whoever gives up waiting leaves the line.
-        let _lent = self.pool.acquire().await;
-        let answer = self.servers.perform(request).await;
-        match answer.outcome {
-            Outcome::Ok => Ok(answer),
-            Outcome::Fail(cause) | Outcome::Unknown(cause) => Err(cause),
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::entity::{Copy, Entity};
 use super::family::Family;
 use super::found::Trace;
+use super::near_group;
 use super::origin::Wish;
 use super::process::Process;
 use super::put::put;
@@ -21,7 +22,8 @@ use crate::spec::cache::{FoundBy, Write};
 /// How often a process writes to the origin what it has acknowledged before (`behind`).
 const LATER: Duration = Duration::from_millis(100);
 
-/// The entity's copy in the group is gone, or is what was written.
+/// The entity's copy in the farthest layer is gone, or is what was written; then that in a nearer group
+/// is gone.
 ///
 /// Errors: why that is not known.
 pub(super) async fn change(
@@ -42,7 +44,11 @@ pub(super) async fn change(
             return pattern::empty(process, trace, &pattern).await;
         }
     };
-    process.send_for(trace, entity.slot, commands, any).await.map(drop)
+    process.send_for(trace, entity.slot, commands, any).await?;
+    match &process.near_group {
+        Some(group) => near_group::forget(group, entity, trace).await,
+        None => Ok(()),
+    }
 }
 
 /// The group has it at once, and the origin later. What the process has not written there when it

@@ -20,7 +20,7 @@ use crate::spec::cache::FoundBy;
 
 /// What is there; or else the token ARGV[1] from now on, for ARGV[2] milliseconds. Where copies bear a
 /// tag, the name of what will be there stands in its set for ARGV[3].
-const ASK: &str = "\
+pub(super) const ASK: &str = "\
 local found = redis.call('GET', KEYS[1])
 if found then return found end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -32,7 +32,7 @@ return ARGV[1]";
 
 /// The copy ARGV[2] for ARGV[3] milliseconds, if the token ARGV[1] is still there, and the generation
 /// is still ARGV[4] where there is one.
-const FILL: &str = "\
+pub(super) const FILL: &str = "\
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[4] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -43,6 +43,12 @@ const CLEAR: &str = "\
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])";
 
+/// No other reader has it.
+pub(super) fn token(process: &Process) -> Vec<u8> {
+    let token: u64 = process.chance.borrow_mut().random();
+    format!("{TOKEN}{token}").into_bytes()
+}
+
 pub(super) async fn miss(
     process: &Rc<Process>,
     entity: &Entity,
@@ -50,8 +56,7 @@ pub(super) async fn miss(
 ) -> Result<Found, Cause> {
     // Who could not look gets no lease.
     let Some(place) = process.place(entity) else { return ask_alone(process, entity, trace).await };
-    let token: u64 = process.chance.borrow_mut().random();
-    let token = format!("{TOKEN}{token}").into_bytes();
+    let token = token(process);
     let [millis, longest] =
         [LEASE.as_millis() as u64, process.longest_millis()].map(|millis| millis.to_string());
     let is_tagged = process.cache.invalidate.found_by() == FoundBy::Tag;

@@ -56,7 +56,7 @@ impl Looks {
     ) -> Looks {
         let near = |place: &Place| match place {
             Place::Process { .. } => true,
-            Place::Host { .. } | Place::Group => false,
+            Place::Host { .. } | Place::NearGroup | Place::Group => false,
         };
         let near = cache.layers.iter().find(|layer| near(&layer.place));
         let (name, size) = (load.keyspace.name.clone(), load.value);

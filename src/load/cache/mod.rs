@@ -19,7 +19,8 @@
 //! - `lock`, `flight`, `early`, `lease`, `refresh`: what many readers do that find no copy at once.
 //! - `news`, `confirmations`: what processes tell each other of writes.
 //! - `bulk`: what somebody changes past the users; `sweep`: all copies compared with the origin.
-//! - `guard`: a circuit breaker before the group.
+//! - `servers`, `guard`: how a process asks the servers of a group; a circuit breaker before them.
+//! - `near_group`: a layer in a group that stands before the farthest one.
 //! - `warming`: copies that steps have made before anybody asks.
 //! - `library`: the cache of somebody else's library, and its way to the origin; `looks`: reads that
 //!   watch it; `watched`: what is known of its copies from that.
@@ -44,6 +45,7 @@ mod library;
 mod lives;
 mod lock;
 mod looks;
+mod near_group;
 mod news;
 mod origin;
 mod pattern;
@@ -52,6 +54,7 @@ mod put;
 mod refresh;
 mod replies;
 mod repository;
+mod servers;
 mod sweep;
 mod tags;
 mod versioned;

@@ -54,7 +54,7 @@ pub(super) fn matching(pattern: &str, entities: u64, name: impl Fn(u64) -> Strin
 
 /// Deletes what matches, on all primaries. Errors: the first one; the others have done it.
 pub(super) async fn empty(process: &Process, trace: &Trace, pattern: &str) -> Result<(), Cause> {
-    let each = process.servers.slot_of_each();
+    let each = process.servers.front.slot_of_each();
     let scans = join_all(each.into_iter().map(|slot| scan(process, trace, slot, pattern))).await;
     let failed = scans.iter().find_map(|scan| scan.as_ref().err().copied());
     let unlink = async |key: String| {

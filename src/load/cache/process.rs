@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::application::Application;
@@ -21,18 +21,16 @@ use super::family::Family;
 use super::found::Flight;
 use super::guard::Guard;
 use super::origin::Origin;
+use super::servers::{NearGroup, Servers};
 use super::warming::Warming;
 use crate::load::Targets;
 use crate::load::client::{ClientOptions, Front, Listener, Noted};
 use crate::log::OrUnheard;
 use crate::model::Clock;
 use crate::model::op::{Action, CacheOp, Ended, FoundIn};
-use crate::spec::cache::{Cache, Invalidate, Layer, Place, Without};
+use crate::spec::cache::{Cache, Invalidate, Layer, Place};
 use crate::spec::scenario::Load;
 use crate::wake::Timer;
-
-/// With a circuit breaker the group has so many parts of the time-out for an answer.
-const SLOW: u32 = 4;
 
 pub(super) struct Process {
     pub(super) cache: Cache,
@@ -69,10 +67,10 @@ pub(super) struct Process {
     pub(super) coder: Coder,
     /// Whether there is a layer in the group.
     pub(super) far: bool,
-    pub(super) servers: Rc<Front>,
-    /// So many requests to them are under way at once.
-    pub(super) pool: Semaphore,
-    pub(super) guard: Option<Guard>,
+    /// Those of the farthest layer.
+    pub(super) servers: Servers,
+    /// The layer in a nearer group.
+    pub(super) near_group: Option<NearGroup>,
     pub(super) origin: Arc<Origin>,
     /// What steps change of it.
     pub(super) application: Application,
@@ -100,7 +98,7 @@ pub(crate) fn hosts(cache: &Cache, clock: Clock) -> Vec<Rc<Copies>> {
             let of_one = |_| Copies::new(FoundIn::Host, (capacity, policy), layer.ttl, clock);
             (0..count).map(of_one).map(Rc::new).collect()
         }
-        Place::Process { .. } | Place::Group => Vec::new(),
+        Place::Process { .. } | Place::NearGroup | Place::Group => Vec::new(),
     };
     cache.layers.iter().flat_map(of_layer).collect()
 }
@@ -112,7 +110,7 @@ impl Process {
     /// Errors: as [`Front::connect`], or the machine gives no timer or no memory.
     pub(super) async fn connect(
         Of { load, cache, application, hosts }: Of<'_>,
-        targets: &Targets,
+        (targets, nearer): (&Targets, Option<&Targets>),
         instance: u16,
         clock: Clock,
         patience: Duration,
@@ -120,14 +118,23 @@ impl Process {
         let options = ClientOptions::of_load(load);
         let number = load.keyspace.number(u64::from(instance)) as u16;
         let (tell, mut told) = mpsc::unbounded_channel();
-        let options = (options, (cache.invalidate == Invalidate::Tracking).then_some(tell));
-        let servers = Front::connect_tracked(targets, instance, clock, options, patience).await?;
+        let tracked = (options, (cache.invalidate == Invalidate::Tracking).then_some(tell));
+        let far = Front::connect_tracked(targets, instance, clock, tracked, patience).await?;
+        let servers = |front| Servers::new(front, cache, load.timeout, clock);
+        let near_layer = cache.layers.iter().find(|layer| layer.place == Place::NearGroup);
+        let near_group = match nearer.zip(near_layer) {
+            Some((targets, Layer { ttl, jitter, .. })) => {
+                let front = Front::connect(targets, instance, clock, options, patience).await?;
+                Some(NearGroup { servers: servers(front), ttl: *ttl, jitter: *jitter })
+            }
+            None => None,
+        };
         let near = cache.layers.iter().find_map(|layer| match layer.place {
             Place::Process { capacity, policy } => {
                 let room = (capacity, policy);
                 Some(Rc::new(Copies::new(FoundIn::Process, room, layer.ttl, clock)))
             }
-            Place::Host { .. } | Place::Group => None,
+            Place::Host { .. } | Place::NearGroup | Place::Group => None,
         });
         let turn = usize::from(instance);
         let host = turn.checked_rem(hosts.len()).map(|host| hosts[host].clone());
@@ -153,13 +160,8 @@ impl Process {
             later: RefCell::default(),
             coder: Coder::new(cache.format, load.value.1, clock).map_err(|e| e.to_string())?,
             far: cache.layers.iter().any(|layer| layer.place == Place::Group),
-            servers,
-            pool: Semaphore::new(
-                cache.pool.map_or(Semaphore::MAX_PERMITS, |requests| requests as usize),
-            ),
-            guard: cache
-                .without
-                .map(|without| Guard::new(load.timeout / SLOW, without == Without::Stale)),
+            servers: servers(far),
+            near_group,
             origin: application.origin.clone(),
             application: application.clone(),
             restarted: application.restarted(),
@@ -239,6 +241,12 @@ impl Process {
     pub(super) fn could_serve(&self) -> impl Iterator<Item = (u64, u64)> {
         let tells = |copies: &&Rc<Copies>| copies.place == FoundIn::Process || self.tells_of_host;
         self.copies.iter().filter(tells).flat_map(|copies| copies.could_serve())
+    }
+
+    /// The circuit breakers before its groups.
+    pub(super) fn guards(&self) -> impl Iterator<Item = &Guard> {
+        let near = self.near_group.iter().map(|near| &near.servers);
+        near.chain([&self.servers]).filter_map(|servers| servers.guard.as_ref())
     }
 
     /// Which copies it could answer with, as [`Copies::lives`]; one process tells it of each host.

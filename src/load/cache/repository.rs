@@ -5,17 +5,23 @@ use std::time::Duration;
 
 use super::entity::{Copy, Entity};
 use super::found::{Found, Trace};
+use super::near_group::Asked;
 use super::process::{Of, Process};
-use super::{bulk, change, early, flight, lease, lock, news, refresh, sweep, warming};
+use super::servers::NearGroup;
+use super::{bulk, change, early, flight, lease, lock, near_group, news, refresh, sweep, warming};
 use crate::load::Targets;
-use crate::load::client::{Answer, Client, ClientOptions, Noted, ReplyValue};
+use crate::load::client::{Answer, Client, ClientOptions, Front, Noted, ReplyValue};
 use crate::load::workload::Doing;
 use crate::model::op::{Access, Action, CacheOp, Cause, FoundIn, Outcome, Purpose};
 use crate::model::{Clock, Nanos};
 use crate::spec::cache::{Naming, Stampede, Without, Write};
 
 /// That of one instance.
-pub(crate) struct Repository(Rc<Process>);
+pub(crate) struct Repository {
+    process: Rc<Process>,
+    /// Of the load's groups: the first one has the farthest layer, and with it goes all that is told.
+    group: u8,
+}
 
 /// One operation.
 pub(crate) enum Form {
@@ -33,13 +39,14 @@ impl Repository {
     /// Errors: as [`crate::load::client::Front::connect`], or the machine gives no timer.
     pub(crate) async fn connect(
         of: Of<'_>,
-        targets: &Targets,
+        targets: &[Targets],
         instance: u16,
         clock: Clock,
         patience: Duration,
-    ) -> Result<Rc<Repository>, String> {
-        let process = Process::connect(of, targets, instance, clock, patience).await?;
-        news::listen(&process, targets, instance, ClientOptions::of_load(of.load));
+    ) -> Result<Vec<Rc<Repository>>, String> {
+        let (far, nearer) = (&targets[0], targets.get(1));
+        let process = Process::connect(of, (far, nearer), instance, clock, patience).await?;
+        news::listen(&process, far, instance, ClientOptions::of_load(of.load));
         if of.cache.write == Write::Behind {
             tokio::task::spawn_local(change::write_later(process.clone()));
         }
@@ -47,7 +54,17 @@ impl Repository {
         if instance == 0 {
             warming::obey(&process);
         }
-        Ok(Rc::new(Repository(process)))
+        let of_group = |group| Rc::new(Repository { process: process.clone(), group });
+        Ok((0..targets.len() as u8).map(of_group).collect())
+    }
+
+    /// The nearer group, if it is that one's.
+    fn near_group(&self) -> Option<&NearGroup> {
+        self.process.near_group.as_ref().filter(|_| self.group > 0)
+    }
+
+    fn front(&self) -> &Front {
+        &self.near_group().map_or(&self.process.servers, |near| &near.servers).front
     }
 }
 
@@ -64,9 +81,12 @@ impl Client for Repository {
     }
 
     async fn perform(&self, form: &Form) -> Answer {
-        let (process, trace) = (&self.0, Rc::new(Trace::default()));
+        let (process, trace) = (&self.process, Rc::new(Trace::default()));
         match form {
-            Form::Last(entity) => last(process.look(entity).await, entity),
+            Form::Last(entity) => match self.near_group() {
+                Some(group) => last(near_group::look(group, process, entity).await, entity),
+                None => last(process.look(entity).await, entity),
+            },
             Form::Read(entity) | Form::Warm(entity) => {
                 let patience = match form {
                     Form::Warm(_) => Duration::MAX,
@@ -106,33 +126,41 @@ impl Client for Repository {
     }
 
     fn noted(&self, last: bool) -> Vec<Noted> {
-        let mut all = std::mem::take(&mut *self.0.beside.borrow_mut());
-        all.extend(self.0.lives(last));
-        let now = self.0.clock.now();
-        let coded = self.0.coder.noted().map(Action::Cache);
+        if self.group > 0 {
+            return Vec::new();
+        }
+        let process = &self.process;
+        let mut all = std::mem::take(&mut *process.beside.borrow_mut());
+        all.extend(process.lives(last));
+        let now = process.clock.now();
+        let coded = process.coder.noted().map(Action::Cache);
         all.extend(coded.map(|action| Noted::new(0, action, (now, now))));
-        all.extend(self.0.guard.iter().flat_map(|guard| guard.noted(last, now)));
+        all.extend(process.guards().flat_map(|guard| guard.noted(last, now)));
         all
     }
 
     fn begin(&self) {
-        let process = &self.0;
-        let jobs = (process.instance == 0).then(|| process.application.jobs()).flatten();
+        let process = &self.process;
+        let jobs = (process.instance == 0 && self.group == 0)
+            .then(|| process.application.jobs())
+            .flatten();
         if let Some(jobs) = jobs {
             tokio::task::spawn_local(bulk::listen(process.clone(), jobs));
         }
     }
 
     async fn end(&self) {
-        sweep::sweep(&self.0).await;
+        if self.group == 0 {
+            sweep::sweep(&self.process).await;
+        }
     }
 
     async fn look_again(&self) {
-        self.0.servers.look_again().await;
+        self.front().look_again().await;
     }
 
     fn reconnects(&self) -> u64 {
-        self.0.servers.reconnects()
+        self.front().reconnects()
     }
 }
 
@@ -182,20 +210,40 @@ async fn read(process: &Rc<Process>, entity: &Entity, trace: &Rc<Trace>) -> Resu
         }
         questions.push(copies.ask(entity.id));
     }
-    let found = read_guarded(process, entity, trace).await?;
+    let found = read_nearer(process, entity, trace).await?;
     if news::is_heard(process, &found) {
         keep(questions, (found.copy, found.copy.until));
     }
     Ok(found)
 }
 
-/// Past the memory of the process, as its circuit breaker has it.
+/// Past the memory of the process: from the nearer group, if there is one.
+async fn read_nearer(
+    process: &Rc<Process>,
+    entity: &Entity,
+    trace: &Rc<Trace>,
+) -> Result<Found, Cause> {
+    let Some(group) = &process.near_group else {
+        return read_guarded(process, entity, trace).await;
+    };
+    let asked = near_group::ask(group, process, entity).await;
+    if let Asked::Found(found) = asked {
+        return Ok(found);
+    }
+    let found = read_guarded(process, entity, trace).await?;
+    if let Asked::May(token) = asked {
+        near_group::keep(group, process, (entity, found.copy), &token).await;
+    }
+    Ok(found)
+}
+
+/// From the farthest layer or behind it, as its circuit breaker has it.
 async fn read_guarded(
     process: &Rc<Process>,
     entity: &Entity,
     trace: &Rc<Trace>,
 ) -> Result<Found, Cause> {
-    let (Some(guard), Some(without)) = (&process.guard, process.cache.without) else {
+    let (Some(guard), Some(without)) = (&process.servers.guard, process.cache.without) else {
         return read_behind(process, entity, trace).await;
     };
     let found = match (process.in_group(entity).await, guard.is_open(), without) {

@@ -1,5 +1,5 @@
 //! Once a load has ended, all copies are compared with the origin: in the memory of each process, on
-//! hosts and in the group; again and again, until none is older.
+//! hosts and in groups; again and again, until none is older.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use futures::StreamExt;
 use futures::stream;
 
 use super::entity::Entity;
+use super::near_group;
 use super::process::Process;
 use crate::load::client::Noted;
 use crate::model::op::{Action, CacheOp, Cause};
@@ -41,9 +42,13 @@ async fn compare(process: &Process) -> Result<u64, Cause> {
     let older = async |id: u64| {
         let (there, entity) =
             (process.origin.has(id), Entity::of(id, &process.name, &process.cache));
-        let found = process.look(&entity).await?;
-        let copy = found.map(|found| found.copy).filter(|copy| copy.id == id);
-        Ok(u64::from(copy.is_some_and(|copy| copy.version < there)))
+        let nearer = match &process.near_group {
+            Some(group) => near_group::look(group, process, &entity).await?,
+            None => None,
+        };
+        let found = [process.look(&entity).await?, nearer].into_iter().flatten();
+        let copies = found.map(|found| found.copy).filter(|copy| copy.id == id);
+        Ok(copies.filter(|copy| copy.version < there).count() as u64)
     };
     let far: Vec<Result<u64, Cause>> =
         stream::iter(share).map(older).buffer_unordered(IN_FLIGHT).collect().await;

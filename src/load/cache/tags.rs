@@ -9,6 +9,8 @@
 //! because that of a copy that is left at this moment would go too; the set ends after all copies that
 //! it names.
 
+use std::rc::Rc;
+
 use redis::{Value, cmd};
 
 use super::family::Family;
@@ -62,7 +64,7 @@ pub(super) fn empty(set: &str) -> Commands {
         let unlink = || cmd("UNLINK").arg(names.as_slice()).take();
         Some(if names.is_empty() { Vec::new() } else { vec![unlink()] })
     };
-    Commands::Followed { read: of("SMEMBERS", set), then: Box::new(then) }
+    Commands::Followed { read: of("SMEMBERS", set), then: Rc::new(then) }
 }
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ async fn warm(process: &Rc<Process>, id: u64, step: u32) {
     let own = found.filter(|found| found.from == FoundIn::Origin);
     let left = own.and_then(|found| Some((found.copy.version, found.kept?)));
     let action = Action::Cache(CacheOp::Warmed { step, has, left });
-    let noted = Noted { key: id, action, from, to: process.clock.now() };
+    let noted = Noted::new(id, action, (from, process.clock.now()));
     process.beside.borrow_mut().push(noted);
 }
 

@@ -242,7 +242,7 @@ impl Older {
     fn held(self, key: u64, ended: Ended) -> Noted {
         let Older { version, since, last } = self;
         let action = Action::Cache(CacheOp::Held { version, ended, in_host: false });
-        Noted { key, action, from: since, to: last }
+        Noted::new(key, action, (since, last))
     }
 }
 
@@ -250,7 +250,7 @@ impl Older {
 fn in_group(key: u64, version: u64, (from, to): (Nanos, Nanos)) -> Noted {
     let (version, from_there) = (Some(version), FoundIn::Group);
     let read = CacheOp::Read { version, from: from_there, asked: None, kept: None, met: None };
-    Noted { key, action: Action::Cache(read), from, to }
+    Noted::new(key, Action::Cache(read), (from, to))
 }
 
 #[cfg(test)]

@@ -63,12 +63,13 @@ impl Commands {
     /// How many they are, MULTI and EXEC among them.
     pub(crate) fn count(&self) -> u32 {
         match self {
-            Commands::One(_) | Commands::Alone(_) => 1,
+            Commands::One(_) | Commands::Alone(_) | Commands::OfReplica(_) => 1,
             Commands::Transaction(commands) => commands.len() as u32 + 2,
             Commands::Pipeline(commands) => commands.len() as u32,
             // What follows is one command, mostly.
             Commands::Watched { .. } => 5,
             Commands::Followed { .. } => 2,
+            Commands::Locked(_) => 4,
         }
     }
 }

@@ -234,7 +234,7 @@ fn pack_action(action: &Action, out: &mut Vec<u8>) {
         }
         Action::Cache(CacheOp::Guarded) => put(out, 25),
         Action::Cache(CacheOp::Warmed { step, has, left }) => {
-            one(40, u64::from(*step));
+            one(31, u64::from(*step));
             put(out, u64::from(*has));
             put_if(out, left.map(|(version, _)| version));
             left.iter().for_each(|(_, until)| put(out, until.0));
@@ -445,7 +445,7 @@ fn unpack_action(bytes: &mut &[u8]) -> Option<Action> {
             Action::Cache(CacheOp::Held { version, ended, in_host: kind == 26 })
         }
         25 => Action::Cache(CacheOp::Guarded),
-        40 => {
+        31 => {
             let (step, has) = (get(bytes)? as u32, get(bytes)? == 1);
             let left = match get_if(bytes)? {
                 Some(version) => Some((version, Nanos(get(bytes)?))),

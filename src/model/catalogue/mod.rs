@@ -376,6 +376,7 @@ pub const CATALOGUE: &[Known] = catalogue! {
                 "{cache.misses.evicted?} evicted", "{cache.misses.lost?} lost with a server",
             ]);
         "cache.hits.host" Percent Higher "reads that found a copy on their host";
+        "cache.hits.near_group" Percent Higher "reads that found a copy in the nearer group";
         "cache.hits.group" Percent Higher "reads that found a copy in the group";
         "cache.hits.near" Percent Higher "reads that found a copy in their own process"
             .busy_does(Spares);

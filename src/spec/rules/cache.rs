@@ -22,7 +22,7 @@ const LATENCY: Times = Times(Time::millis(5), Time::millis(10));
 const QUEUE: u32 = 1_000;
 const BOUND: Time = Time::millis(100);
 
-/// The group of the layer that has one; without such a layer, that of the load.
+/// The groups of the layers that have one, the farthest first; without such a layer, that of the load.
 pub fn groups<'t>(
     map: &LoadMap,
     span: &Span,
@@ -30,17 +30,29 @@ pub fn groups<'t>(
     errors: &mut Diagnostics,
 ) -> Option<Vec<&'t Group>> {
     if let Some(at) = map.groups.given() {
-        errors.add(&at.span, "a cache has one group", "write `group` in one of its layers");
+        errors.add(&at.span, "a cache's layers have its groups", "write `group` in its layers");
         return None;
     }
     let layers = map.layers.given().map_or(&[][..], |at| &at.value.0);
-    let of_layer = layers.iter().find_map(|(_, layer)| layer.group.given());
-    if let (Some(layer), Some(at)) = (of_layer, map.group.given()) {
+    let of_layers: Vec<&Field<String>> = layers
+        .iter()
+        .rev()
+        .map(|(_, layer)| &layer.group)
+        .filter(|at| at.given().is_some())
+        .collect();
+    if let (Some(Field::Given(layer)), Some(at)) = (of_layers.first(), map.group.given()) {
         let message = format!("the layers have the group `{}` already", layer.value);
         errors.add(&at.span, message, "leave `group` out");
     }
-    let field = of_layer.map_or(map.group.clone(), |at| Field::Given(at.clone()));
-    Some(vec![group(&field, span, topology, errors)?])
+    if let [Field::Given(far), Field::Given(near), ..] = of_layers[..]
+        && far.value == near.value
+    {
+        let message = format!("the layer behind it is in the group `{}` too", far.value);
+        errors.add(&near.span, message, "give it another group, or leave one of the layers out");
+    }
+    let own = [&map.group];
+    let all = if of_layers.is_empty() { &own[..] } else { &of_layers };
+    all.iter().map(|field| group(field, span, topology, errors)).collect()
 }
 
 /// What the load reads and writes through; none if its workload is another one.
@@ -74,6 +86,7 @@ pub fn check(
         return None;
     }
     let layers = layers(map, largest, errors);
+    near_group(map, &layers, errors);
     hosts(map, &layers, errors);
     tracking(map, &layers, errors);
     emptying(map, &layers, errors);
@@ -108,14 +121,23 @@ fn layers(map: &LoadMap, largest: usize, errors: &mut Diagnostics) -> Vec<Layer>
         let message = format!("there are {} layers, {LAYERS} is the most", maps.len());
         errors.add(span, message, "leave some of them out");
     }
-    let layers: Vec<Layer> =
-        maps.iter().filter_map(|(name, map)| layer(name, map, largest, errors)).collect();
+    let farthest = maps.iter().rposition(|(_, layer)| layer.group.given().is_some());
+    let each = maps.iter().enumerate();
+    let layers: Vec<Layer> = each
+        .filter_map(|(at, (name, map))| {
+            let layer = layer(name, map, largest, errors)?;
+            // Another group stands before the farthest one.
+            let is_near = layer.place == Place::Group && Some(at) != farthest;
+            let place = if is_near { Place::NearGroup } else { layer.place };
+            Some(Layer { place, ..layer })
+        })
+        .collect();
     for ((name, map), pair) in maps.iter().skip(1).zip(layers.windows(2)) {
         let (near, far) = (&pair[0], &pair[1]);
         if distance(near) >= distance(far) {
             let message = format!("`{}` stands before `{}`", near.name, far.name);
-            let advice = "write one layer `in: process`, then one `in: host`, then one with a `group`; \
-                          any of them can be left out";
+            let advice = "write one layer `in: process`, then one `in: host`, then one or two with a \
+                          `group`; any of them can be left out";
             errors.add(&name.span, message, advice);
         }
         if near.ttl > far.ttl {
@@ -138,7 +160,8 @@ fn distance(layer: &Layer) -> u8 {
     match layer.place {
         Place::Process { .. } => 0,
         Place::Host { .. } => 1,
-        Place::Group => 2,
+        Place::NearGroup => 2,
+        Place::Group => 3,
     }
 }
 
@@ -146,13 +169,25 @@ fn distance(layer: &Layer) -> u8 {
 fn hosts(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
     let count = layers.iter().find_map(|layer| match layer.place {
         Place::Host { count, .. } => Some(u32::from(count)),
-        Place::Process { .. } | Place::Group => None,
+        Place::Process { .. } | Place::NearGroup | Place::Group => None,
     });
     let instances = map.instances.or(1);
     if let (Some(at), Some(count)) = (map.layers.given(), count.filter(|count| *count > instances))
     {
         let message = format!("there are {count} hosts, and instances on {instances} of them only");
         errors.add(&at.span, message, "give the load more `instances`, or make `count` smaller");
+    }
+}
+
+/// A nearer group is emptied by the names of entities, one by one, and its servers tell nobody.
+fn near_group(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) {
+    let by_name = |way: Invalidate| way.found_by() == FoundBy::Name && !way.is_by_servers();
+    let other = map.invalidate.given().filter(|at| !by_name(at.value));
+    let layer = layers.iter().find(|layer| layer.place == Place::NearGroup);
+    if let (Some(at), Some(layer)) = (other, layer) {
+        let message =
+            format!("`invalidate: {}` says nothing of the copies in `{}`", at.value, layer.name);
+        errors.add(&at.span, message, "write `publish` or `confirmed`, or leave that layer out");
     }
 }
 
@@ -284,9 +319,9 @@ fn library(map: &LoadMap, layers: &[Layer], write: Write, errors: &mut Diagnosti
         let message = format!("adapters have no orders for `write: {write}`");
         errors.add(&at.span, message, "write `aside` or `through`, or use `client: redrill`");
     }
-    let has_host = layers.iter().any(|layer| matches!(layer.place, Place::Host { .. }));
-    if let (Some(at), true) = (map.layers.given(), has_host) {
-        let message = "a library keeps copies in its process and in the group, and on no host";
+    let is_elsewhere = |layer: &Layer| matches!(layer.place, Place::Host { .. } | Place::NearGroup);
+    if let (Some(at), true) = (map.layers.given(), layers.iter().any(is_elsewhere)) {
+        let message = "a library keeps copies in its process and in one group, and nowhere else";
         errors.add(&at.span, message, "leave that layer out, or use `client: redrill`");
     }
 }
@@ -337,10 +372,7 @@ fn pool(map: &LoadMap, layers: &[Layer], errors: &mut Diagnostics) -> Option<u32
 /// Servers tell of keys, and nobody knows whose they are if their names do not say so.
 fn naming(map: &LoadMap, errors: &mut Diagnostics) -> Naming {
     let naming = map.naming.or(Naming::Plain);
-    let by_servers = |way: &Invalidate| {
-        matches!(way, Invalidate::Tracking | Invalidate::TrackingBroadcast | Invalidate::Keyspace)
-    };
-    let heard = map.invalidate.given().filter(|at| by_servers(&at.value));
+    let heard = map.invalidate.given().filter(|at| at.value.is_by_servers());
     if let (Some(at), Some(way)) = (map.naming.given().filter(|_| naming != Naming::Plain), heard) {
         let message = format!("servers tell of keys by `{}`, and not of entities", way.value);
         errors.add(&at.span, message, "write `naming: plain`, or another way to invalidate");

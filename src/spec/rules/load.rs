@@ -306,7 +306,11 @@ fn trace(
         | Workload::Set
         | Workload::DualWrite
         | Workload::Cache => true,
-        Workload::Queue | Workload::Stream | Workload::Transfer | Workload::Lock => false,
+        Workload::Queue
+        | Workload::Stream
+        | Workload::Transfer
+        | Workload::Lock
+        | Workload::Expiry => false,
     };
     if !takes_one {
         let message =

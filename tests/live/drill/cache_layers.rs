@@ -1,5 +1,7 @@
 //! Caches whose copies are in several places, and what becomes of writes, on real servers.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::drill::broken::TAGS_GET_LOST;
@@ -220,4 +222,29 @@ fn copies_that_are_left_behind_are_counted() {
         report["measures"]
     );
     place.assert_nothing_left();
+}
+
+/// Another group stands before the load's. It is emptied with every write, and no slow reader fills it
+/// with what is old.
+#[test]
+fn a_nearer_group_serves_nothing_old() {
+    let place = Place::new();
+    let topology =
+        "name: two\ngroups: { cache: { mode: standalone }, rack: { mode: standalone } }\n";
+    fs::write(place.path().join("two.yaml"), topology).unwrap();
+    let text = "name: near\ntopology: ./two.yaml\nloads:\n  app:\n    workload: cache\n    \
+                rate: 600/s\n    clients: 60\n    instances: 6\n    keys: 20\n    reads: 80%\n    \
+                layers:\n      l1: { in: process, ttl: 200ms }\n      \
+                l2: { in: host, count: 2, ttl: 300ms }\n      \
+                near: { group: rack, ttl: 2s, jitter: 10% }\n      far: { group: cache, ttl: 5s }\n    \
+                origin: { latency: 1ms..30ms }\n    stampede: lease\n    invalidate: confirmed\n\
+                settle: 4s\n";
+    let ran = place.play(text, &[]);
+    assert!(matches!(ran.code, Some(0 | 2)), "{}{}", ran.out, ran.err);
+    let report = place.report();
+    place.assert_nothing_left();
+    assert_right(&report);
+    for layer in ["cache.hits.near", "cache.hits.host", "cache.hits.near_group"] {
+        assert!(measure(&report, layer) > 2.0, "{layer}: {}", report["measures"]);
+    }
 }

@@ -271,7 +271,7 @@ fn keeping(cache: &Cache) -> Keeping {
     let millis = |layer: &Layer| layer.ttl.as_millis() as u64;
     let near = cache.layers.iter().find_map(|layer| match layer.place {
         LayerPlace::Process { capacity, .. } => Some((millis(layer), capacity)),
-        LayerPlace::Host { .. } | LayerPlace::Group => None,
+        LayerPlace::Host { .. } | LayerPlace::NearGroup | LayerPlace::Group => None,
     });
     let ttl_ms = cache.layers.last().map_or(0, millis);
     let (near_ttl_ms, near_bytes) = near.unzip();
